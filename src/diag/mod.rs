@@ -1,0 +1,17 @@
+//! What a person is told: where something was asked for, what is wrong with it, what helps.
+//!
+//! This layer knows text and positions. It does not know what a sandbox is.
+
+mod origin;
+mod render;
+mod report;
+mod source;
+mod suggest;
+mod words;
+
+pub use origin::{Caller, Origin};
+pub use render::{Format, render};
+pub use report::{Facts, Report, Severity};
+pub use source::Sources;
+pub use suggest::closest;
+pub use words::{bytes, count, escape, list, quoted, size};

@@ -1,0 +1,67 @@
+//! The place in a recipe that asked for something.
+
+use std::fmt;
+use std::rc::Rc;
+
+/// A place in a source text: the name of the text, and a line and column counted from 1.
+///
+/// The column counts characters. `length` is how many characters the excerpt underlines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The name of the text: a path as the user gave it, or `<command line>`.
+    pub source: Rc<str>,
+    /// The line, counted from 1; 0 where only the text is known.
+    pub line: u32,
+    /// The column in characters, counted from 1; 0 where only the line is known.
+    pub column: u32,
+    /// How many characters to underline, at least 1.
+    pub length: u32,
+    /// The functions of the recipe this place was reached through, innermost first.
+    pub callers: Rc<[Caller]>,
+}
+
+/// One call on the way to an [`Origin`]: which function, and where it was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The name of the function that was called.
+    pub function: Rc<str>,
+    /// The name of the text that holds the call.
+    pub source: Rc<str>,
+    /// The line of the call, counted from 1.
+    pub line: u32,
+    /// The column of the call, counted from 1.
+    pub column: u32,
+}
+
+impl Origin {
+    /// A place that underlines one character.
+    #[must_use]
+    pub fn new(source: impl Into<Rc<str>>, line: u32, column: u32) -> Self {
+        let callers = Rc::from([]);
+        Self { source: source.into(), line, column, length: 1, callers }
+    }
+
+    /// The same place with `length` characters underlined.
+    #[must_use]
+    pub fn underlining(mut self, length: usize) -> Self {
+        self.length = u32::try_from(length).unwrap_or(u32::MAX).max(1);
+        self
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.line, self.column) {
+            (0, _) => write!(formatter, "{}", self.source),
+            (line, 0) => write!(formatter, "{}:{line}", self.source),
+            (line, column) => write!(formatter, "{}:{line}:{column}", self.source),
+        }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { function, source, line, column } = self;
+        write!(formatter, "`{function}`, called at {source}:{line}:{column}")
+    }
+}

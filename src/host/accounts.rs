@@ -1,0 +1,68 @@
+//! Users and groups by name, and the ids that are theirs to map: passwd(5), group(5), subuid(5).
+
+use std::path::Path;
+
+use super::tree::Tree;
+
+/// The number that `name` has in a file of lines `name:…:number:…`: passwd or group.
+#[must_use]
+pub fn number(tree: &Tree, file: &str, name: &str) -> Option<u32> {
+    let text = tree.read(Path::new(file)).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    number_in(&text, name)
+}
+
+/// The same in a text.
+#[must_use]
+pub fn number_in(text: &str, name: &str) -> Option<u32> {
+    let line = |line: &str| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+    };
+    text.lines().find_map(line)
+}
+
+/// The name of the user `uid`.
+#[must_use]
+pub fn user_name(tree: &Tree, uid: u32) -> Option<String> {
+    let text = tree.read(Path::new("/etc/passwd")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let line = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse::<u32>().ok()? == uid).then(|| name.to_owned())
+    };
+    text.lines().find_map(line)
+}
+
+/// The ranges `(first, count)` that `file` (`/etc/subuid` or `/etc/subgid`) gives the user `uid`.
+#[must_use]
+pub fn subordinate(tree: &Tree, file: &str, uid: u32) -> Vec<(u32, u32)> {
+    let Ok(text) = tree.read(Path::new(file)) else { return Vec::new() };
+    let (name, number) = (user_name(tree, uid), uid.to_string());
+    let text = String::from_utf8_lossy(&text);
+    let line = |line: &str| {
+        let mut fields = line.trim().split(':');
+        let who = fields.next()?;
+        let range = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        (who == number || Some(who) == name.as_deref()).then_some(range)
+    };
+    text.lines().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{number_in, subordinate};
+    use crate::host::fixture::Fixture;
+
+    #[test]
+    fn names_and_ranges_are_found() {
+        assert_eq!(number_in("root:x:0:0::/:\nal:x:7:8::/:\n", "al"), Some(7));
+        assert_eq!(number_in("root:x:0:\n", "al"), None);
+        let host = Fixture::new("accounts");
+        host.file("etc/passwd", b"al:x:7:8::/:\n");
+        host.file("etc/subuid", b"# none\nal:100000:65536\n7:300000:10\nbo:1:1\nbad:x:y\n");
+        assert_eq!(subordinate(&host.tree(), "/etc/subuid", 7), [(100_000, 65_536), (300_000, 10)]);
+        assert_eq!(subordinate(&host.tree(), "/etc/subgid", 7), []);
+    }
+}

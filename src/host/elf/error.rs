@@ -1,0 +1,166 @@
+//! What can be wrong with a program that one wants to look into.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::host::tree::ELOOP;
+
+/// Why a file does not say what it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ElfError {
+    /// The file, as seen inside the tree.
+    pub path: PathBuf,
+    /// What is the matter with it.
+    pub fault: Fault,
+}
+
+/// What is the matter with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It does not exist.
+    NotFound,
+    /// No directory of the loader's search holds a library of this name for this machine.
+    NoSuchLibrary,
+    /// It exists and cannot be read.
+    Unreadable(io::ErrorKind),
+    /// It is a directory.
+    Directory,
+    /// It is a device, a pipe or a socket.
+    Special,
+    /// More than 40 symbolic links lead to it.
+    LinkLoop,
+    /// It is neither an ELF program or library nor a script with a `#!` line.
+    NotProgram,
+    /// It begins as an ELF file or a script and does not go on as one; what is wrong.
+    Malformed(&'static str),
+    /// It is a script, and the interpreter that its `#!` line names does not exist.
+    InterpreterMissing(PathBuf),
+    /// It is a script, and the interpreter that its `#!` line names cannot be used.
+    InterpreterUnusable(Box<ElfError>),
+    /// It is a script whose interpreter is a script, and so on, further than the kernel goes.
+    InterpreterLoop,
+}
+
+impl ElfError {
+    pub(super) fn new(path: &Path, fault: Fault) -> Self {
+        Self {
+            path: path.to_owned(),
+            fault,
+        }
+    }
+
+    /// Whether a search that meets this goes on: the file is absent, or hidden from us.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(
+            self.fault,
+            Fault::NotFound | Fault::Unreadable(io::ErrorKind::PermissionDenied)
+        )
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
+            io::ErrorKind::IsADirectory => Self::Directory,
+            io::ErrorKind::UnexpectedEof => Self::Malformed("the file ends too early"),
+            _ if error.raw_os_error() == Some(ELOOP) => Self::LinkLoop,
+            kind => Self::Unreadable(kind),
+        }
+    }
+}
+
+impl fmt::Display for ElfError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = match self.fault {
+            Fault::InterpreterMissing(_)
+            | Fault::InterpreterUnusable(_)
+            | Fault::InterpreterLoop => "run",
+            _ => "read",
+        };
+        write!(
+            f,
+            "cannot {verb} {}: {}",
+            Quoted(self.path.as_os_str()),
+            self.fault
+        )
+    }
+}
+
+impl std::error::Error for ElfError {}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotFound => "no such file",
+            Self::NoSuchLibrary => "no library of that name where the loader searches",
+            Self::Unreadable(kind) => return write!(f, "{kind}"),
+            Self::Directory => "it is a directory",
+            Self::Special => "it is not a regular file",
+            Self::LinkLoop => "too many symbolic links lead to it (ELOOP)",
+            Self::NotProgram => "it is neither an ELF program nor a script that begins with `#!`",
+            Self::Malformed(what) => return write!(f, "it is damaged: {what}"),
+            Self::InterpreterMissing(interpreter) => {
+                let interpreter = Quoted(interpreter.as_os_str());
+                return write!(
+                    f,
+                    "its `#!` line asks for {interpreter}, which does not exist"
+                );
+            }
+            Self::InterpreterUnusable(error) => return write!(f, "its `#!` line: {error}"),
+            Self::InterpreterLoop => "its `#!` line leads from script to script without an end",
+        })
+    }
+}
+
+/// A name in backticks, in which what a terminal would obey is escaped.
+pub(super) struct Quoted<'a>(pub &'a OsStr);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", Escaped(self.0))
+    }
+}
+
+/// A name in which what a terminal would obey is escaped.
+pub(super) struct Escaped<'a>(pub &'a OsStr);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for letter in self.0.to_string_lossy().chars() {
+            if letter.is_control() {
+                write!(f, "{}", letter.escape_default())?;
+            } else {
+                write!(f, "{letter}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_the_path_and_the_cause() {
+        let says = |path: &str, fault| ElfError::new(Path::new(path), fault).to_string();
+        assert_eq!(
+            says("/x", Fault::NotFound),
+            "cannot read `/x`: no such file"
+        );
+        assert_eq!(
+            says(
+                "/x\u{1b}[2J",
+                Fault::Unreadable(io::ErrorKind::PermissionDenied)
+            ),
+            "cannot read `/x\\u{1b}[2J`: permission denied"
+        );
+        assert_eq!(
+            says("/x", Fault::InterpreterMissing("/bin/sh\r".into())),
+            "cannot run `/x`: its `#!` line asks for `/bin/sh\\r`, which does not exist"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! The files looked into so far, each read once.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::bytes::Bytes;
+use super::error::{ElfError, Fault};
+use super::object::Object;
+use super::script::Shebang;
+use crate::host::tree::Tree;
+
+/// Device and inode: two paths with the same are one file.
+pub(super) type Identity = (u64, u64);
+
+/// What was found in a file.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    Elf(Rc<Object>),
+    Script(Rc<Shebang>),
+}
+
+/// A file that was looked into.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub identity: Identity,
+    pub content: Content,
+}
+
+/// The files of a tree, remembered with what they hold, or why that is not known.
+pub(super) struct Files<'t> {
+    pub tree: &'t Tree,
+    by_path: HashMap<PathBuf, Result<Known, ElfError>>,
+    by_identity: HashMap<Identity, Content>,
+    /// Directories of programs and where they are without links.
+    directories: HashMap<PathBuf, PathBuf>,
+}
+
+impl<'t> Files<'t> {
+    pub fn of(tree: &'t Tree) -> Self {
+        Self {
+            tree,
+            by_path: HashMap::new(),
+            by_identity: HashMap::new(),
+            directories: HashMap::new(),
+        }
+    }
+
+    /// What the file `path` holds.
+    pub fn known(&mut self, path: &Path) -> Result<Known, ElfError> {
+        if let Some(known) = self.by_path.get(path) {
+            return known.clone();
+        }
+        let known = self.look(path).map_err(|fault| ElfError::new(path, fault));
+        self.by_path.insert(path.to_owned(), known.clone());
+        known
+    }
+
+    /// The place of `path` without links.
+    pub fn resolve(&mut self, path: &Path) -> Result<PathBuf, ElfError> {
+        let failed = |error: io::Error| ElfError::new(path, error.into());
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(self.tree.resolve(path).map_err(failed)?.path);
+        };
+        // Many programs share a directory, of which the links are then walked once.
+        let directory = if let Some(known) = self.directories.get(parent) {
+            known.clone()
+        } else {
+            let directory = self.tree.resolve(parent).map_err(failed)?.path;
+            self.directories
+                .insert(parent.to_owned(), directory.clone());
+            directory
+        };
+        Ok(self
+            .tree
+            .walk(directory, Path::new(name))
+            .map_err(failed)?
+            .path)
+    }
+
+    fn look(&mut self, path: &Path) -> Result<Known, Fault> {
+        let found = self.tree.metadata(path)?;
+        if found.is_dir() {
+            return Err(Fault::Directory);
+        }
+        // Opening a pipe would wait for whoever writes to it.
+        if !found.is_file() {
+            return Err(Fault::Special);
+        }
+        let identity = (found.dev(), found.ino());
+        if let Some(content) = self.by_identity.get(&identity) {
+            return Ok(Known {
+                identity,
+                content: content.clone(),
+            });
+        }
+        let file = self.tree.open(path)?;
+        let bytes = Bytes::of(&file, found.len())?;
+        let content = match Shebang::read(bytes.head())? {
+            Some(shebang) => Content::Script(Rc::new(shebang)),
+            None => Content::Elf(Rc::new(Object::read(&bytes)?)),
+        };
+        self.by_identity.insert(identity, content.clone());
+        Ok(Known { identity, content })
+    }
+}

@@ -1,0 +1,254 @@
+//! Asking what programs need, of one program or of many.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::abi::Abi;
+use super::closure::{self, Closure, Start};
+use super::error::{ElfError, Fault};
+use super::files::{Content, Known};
+use super::needs::{Cause, Kind, Missing, Needs, Role};
+use super::object::Object;
+use super::script::Shebang;
+use super::search::Search;
+use super::system::System;
+use crate::host::tree::Tree;
+
+/// How many scripts may run each other before the kernel refuses; see `execve(2)`.
+const MOST_SCRIPTS: usize = 5;
+
+/// Knows what the loader of a tree would do, without running it.
+///
+/// What is learned from one program is kept for the next: every file is read once. The tree is
+/// taken to stay as it is meanwhile.
+///
+/// Not honoured are the environment (`LD_LIBRARY_PATH`, `LD_PRELOAD`), `/etc/ld.so.preload`, what
+/// a program loads by `dlopen(3)`, and the legacy hardware directories (`tls`, `haswell`…) that
+/// glibc 2.37 abolished.
+pub struct Loader<'t> {
+    tree: &'t Tree,
+    search: Search<'t>,
+    systems: HashMap<(Abi, Option<PathBuf>), Rc<System>>,
+    path_variable: Option<String>,
+}
+
+impl<'t> Loader<'t> {
+    /// A loader for the programs of `tree`.
+    #[must_use]
+    pub fn new(tree: &'t Tree) -> Self {
+        Self {
+            tree,
+            search: Search::of(tree),
+            systems: HashMap::new(),
+            path_variable: None,
+        }
+    }
+
+    /// Sets the `PATH` in which `#!/usr/bin/env NAME` will search; see [`Tree::which`].
+    #[must_use]
+    pub fn with_path_variable(mut self, path_variable: impl Into<String>) -> Self {
+        self.path_variable = Some(path_variable.into());
+        self
+    }
+
+    /// What the file `program`, a path in the tree, needs in order to be loaded.
+    ///
+    /// A library or a loader that is not there is no error: it is listed in [`Needs::missing`].
+    ///
+    /// # Errors
+    /// When the program, or the interpreter of a script, cannot be read as such.
+    pub fn needs(&mut self, program: &Path) -> Result<Needs, ElfError> {
+        self.needs_of(&Path::new("/").join(program), 0)
+    }
+
+    /// Finds the library `name` for programs of the kind of `like`, and tells what it needs
+    /// itself: for what programs load later, by `dlopen(3)`, as `libnss_files.so.2`.
+    ///
+    /// It is searched as for a program without `RPATH`. Its path is the `program` of the result.
+    ///
+    /// # Errors
+    /// When `like` cannot be read, or there is no such library.
+    pub fn library(&mut self, name: &str, like: &Path) -> Result<Needs, ElfError> {
+        let like = Path::new("/").join(like);
+        let object = self.object_behind(&like)?;
+        let system = self.system(&object);
+        let found = self.search.find(&system, &[], OsStr::new(name));
+        let found = found.map_err(|cause| match cause {
+            Cause::Unusable(error) => error,
+            _ => ElfError::new(Path::new(name), Fault::NoSuchLibrary),
+        })?;
+        let resolved = self.search.files.resolve(&found.path)?;
+        let start = Start {
+            origin: parent(&found.path),
+            path: &found.path,
+            identity: found.identity,
+            object: found.object,
+        };
+        let closure = closure::follow(&mut self.search, &system, start);
+        Ok(assemble(found.path, resolved, Kind::Library, closure))
+    }
+
+    fn needs_of(&mut self, program: &Path, depth: usize) -> Result<Needs, ElfError> {
+        let (resolved, known) = self.look(program)?;
+        match known.content {
+            Content::Script(shebang) => self.script(program, resolved, &shebang, depth),
+            Content::Elf(object) => {
+                let kind = match (&object.interpreter, object.is_shared) {
+                    (Some(_), _) => Kind::Dynamic,
+                    (None, true) => Kind::Library,
+                    (None, false) => Kind::Static,
+                };
+                let closure = if kind == Kind::Static {
+                    Closure::default()
+                } else {
+                    let system = self.system(&object);
+                    // A program knows where it is from the kernel, which has followed all links;
+                    // a library is where it was opened.
+                    let place = if kind == Kind::Dynamic {
+                        &resolved
+                    } else {
+                        program
+                    };
+                    let origin = parent(place);
+                    let identity = known.identity;
+                    let start = Start {
+                        path: program,
+                        origin,
+                        identity,
+                        object,
+                    };
+                    closure::follow(&mut self.search, &system, start)
+                };
+                Ok(assemble(program.to_owned(), resolved, kind, closure))
+            }
+        }
+    }
+
+    fn script(
+        &mut self,
+        program: &Path,
+        resolved: PathBuf,
+        shebang: &Shebang,
+        depth: usize,
+    ) -> Result<Needs, ElfError> {
+        let interpreter = self.interpreter_of(program, shebang, depth)?;
+        let kind = Kind::Script(shebang.clone());
+        let mut needs = assemble(program.to_owned(), resolved, kind, Closure::default());
+        let started = self.needs_of(&interpreter, depth + 1).map_err(|error| {
+            let fault = match error.fault {
+                Fault::InterpreterLoop => Fault::InterpreterLoop,
+                _ => Fault::InterpreterUnusable(Box::new(error)),
+            };
+            ElfError::new(program, fault)
+        })?;
+        needs.interpreters.push(started);
+        let Some(wanted) = shebang.wanted_of_env() else {
+            return Ok(needs);
+        };
+        let variable = match &wanted.path_variable {
+            Some(set) => Some(set.to_string_lossy().into_owned()),
+            None => self.path_variable.clone(),
+        };
+        let found = self
+            .tree
+            .which(&wanted.program.to_string_lossy(), variable.as_deref());
+        let needed = match found {
+            // Scripts are counted on, though `env` starts anew: one could name itself.
+            Some(path) => self.needs_of(&Path::new("/").join(path), depth + 1),
+            None => Err(ElfError::new(Path::new(&wanted.program), Fault::NotFound)),
+        };
+        match needed {
+            Ok(needed) => needs.interpreters.push(needed),
+            Err(error) => needs.missing.push(Missing {
+                name: wanted.program,
+                by: program.to_owned(),
+                role: Role::Program,
+                cause: match error.fault {
+                    Fault::NotFound => Cause::NotFound,
+                    _ => Cause::Unusable(error),
+                },
+            }),
+        }
+        Ok(needs)
+    }
+
+    /// The interpreter of a script, which must exist.
+    fn interpreter_of(
+        &mut self,
+        script: &Path,
+        shebang: &Shebang,
+        depth: usize,
+    ) -> Result<PathBuf, ElfError> {
+        if depth == MOST_SCRIPTS {
+            return Err(ElfError::new(script, Fault::InterpreterLoop));
+        }
+        let interpreter = Path::new("/").join(&shebang.interpreter);
+        match self.look(&interpreter) {
+            Err(ElfError {
+                fault: Fault::NotFound,
+                ..
+            }) => Err(ElfError::new(
+                script,
+                Fault::InterpreterMissing(shebang.interpreter.clone()),
+            )),
+            _ => Ok(interpreter),
+        }
+    }
+
+    /// The program that is run when `program` is, be it a script.
+    fn object_behind(&mut self, program: &Path) -> Result<Rc<Object>, ElfError> {
+        let mut program = program.to_owned();
+        for depth in 0.. {
+            match self.look(&program)?.1.content {
+                Content::Elf(object) => return Ok(object),
+                Content::Script(shebang) => {
+                    program = self.interpreter_of(&program, &shebang, depth)?;
+                }
+            }
+        }
+        Err(ElfError::new(&program, Fault::InterpreterLoop))
+    }
+
+    /// Where `program` is without links, and what it holds.
+    fn look(&mut self, program: &Path) -> Result<(PathBuf, Known), ElfError> {
+        let resolved = self.search.files.resolve(program)?;
+        let known = self.search.files.known(&resolved);
+        let known = known.map_err(|error| ElfError::new(program, error.fault))?;
+        Ok((resolved, known))
+    }
+
+    fn system(&mut self, object: &Object) -> Rc<System> {
+        let key = (object.abi, object.interpreter.clone());
+        let new = || {
+            Rc::new(System::new(
+                self.tree,
+                object.abi,
+                object.interpreter.as_deref(),
+            ))
+        };
+        Rc::clone(self.systems.entry(key).or_insert_with(new))
+    }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+fn assemble(program: PathBuf, resolved: PathBuf, kind: Kind, closure: Closure) -> Needs {
+    let Closure {
+        libraries,
+        missing,
+        requests,
+    } = closure;
+    Needs {
+        program,
+        resolved,
+        kind,
+        libraries,
+        missing,
+        interpreters: Vec::new(),
+        requests,
+    }
+}

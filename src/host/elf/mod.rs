@@ -1,0 +1,56 @@
+//! What programs need in order to be loaded, read from their files.
+//!
+//! The rules are those of `ld.so(8)` and of musl's loader, and nothing is run: `ldd(1)` starts
+//! the loader that the file names, which an untrusted file must not choose, and for a program
+//! reached by a link it takes `$ORIGIN` for the directory of the link.
+//!
+//! `object` says what one file says, `search` where the loader looks, `closure` follows one to
+//! the other, and [`Needs`] is the answer.
+
+mod abi;
+mod bytes;
+mod cache;
+mod closure;
+mod conf;
+mod cpu;
+mod error;
+mod files;
+mod loader;
+mod needs;
+mod object;
+mod outline;
+#[cfg(test)]
+mod sample;
+mod script;
+mod search;
+mod system;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::path::Path;
+
+pub use error::{ElfError, Fault};
+pub use loader::Loader;
+pub use needs::{Cause, Kind, Library, Missing, Needs, Request, Role, Rule};
+pub use outline::Outline;
+pub use script::Shebang;
+
+use crate::host::tree::Tree;
+
+/// What one program of `tree` needs; [`Loader::needs`] for a single question.
+///
+/// # Errors
+/// Those of [`Loader::needs`].
+pub fn needs(tree: &Tree, program: &Path) -> Result<Needs, ElfError> {
+    Loader::new(tree).needs(program)
+}
+
+/// The library `name` as programs of the kind of `like` would load it; [`Loader::library`] for a
+/// single question.
+///
+/// # Errors
+/// Those of [`Loader::library`].
+pub fn library(tree: &Tree, name: &str, like: &Path) -> Result<Needs, ElfError> {
+    Loader::new(tree).library(name, like)
+}

@@ -1,0 +1,167 @@
+//! The actions that a plan is made of.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::assemble::RootTree;
+use super::identity::Maps;
+use crate::diag::Origin;
+use crate::spec::{
+    BindOptions, Command, FileOptions, GuestPath, MountOptions, Namespaces, Streams,
+};
+
+/// Who performs an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// nsscript itself, before the new process exists.
+    Parent,
+    /// The new process: process 1 of the sandbox.
+    Child,
+    /// The process that becomes the program.
+    Program,
+}
+
+/// Where a root that changes vanish from has its files from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Lower {
+    /// A directory of the host.
+    Directory(PathBuf),
+    /// The tree that the parent has built.
+    Built,
+}
+
+/// How a root is made.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RootKind {
+    /// An empty tmpfs.
+    Memory,
+    /// A tmpfs over a tree that is only read: changes vanish with the sandbox.
+    Overlay(Lower),
+    /// A directory of the host with all its mounts, read-only.
+    View {
+        /// The directory.
+        path: PathBuf,
+        /// What was found there.
+        id: Option<FileId>,
+    },
+}
+
+/// What identifies a source: device and inode.
+pub type FileId = (u64, u64);
+
+/// One thing that is done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// The tree of the root is assembled in a private directory.
+    BuildRoot(Rc<RootTree>),
+    /// A user namespace with these maps is made ready.
+    PrepareMaps(Maps),
+    /// A process is started in new namespaces.
+    Start(Namespaces),
+    /// The new process maps its own ids.
+    MapOwnIds(Maps),
+    /// Mounts stop to propagate.
+    MakePrivate,
+    /// The loopback device is set up.
+    LoopbackUp,
+    /// The root is made.
+    MakeRoot(RootKind),
+    /// A file or directory of the host appears at another place.
+    Bind {
+        /// The place on the host.
+        source: PathBuf,
+        /// The file that was found there.
+        id: Option<FileId>,
+        /// Whether it is a directory.
+        directory: bool,
+        /// The place inside.
+        target: GuestPath,
+        /// How it differs from its source.
+        options: BindOptions,
+        /// Whether the place is made where it is missing.
+        create: bool,
+    },
+    /// A file system is mounted.
+    Mount {
+        /// Its type.
+        kind: String,
+        /// What it calls its source.
+        source: String,
+        /// The place inside.
+        target: GuestPath,
+        /// How it is mounted.
+        options: MountOptions,
+        /// Whether the place is made where it is missing.
+        create: bool,
+    },
+    /// A place becomes read-only.
+    Protect(GuestPath),
+    /// A place is hidden.
+    Mask(GuestPath),
+    /// A directory is made.
+    MakeDirectory(GuestPath, FileOptions),
+    /// A file is made.
+    MakeFile(GuestPath, Rc<[u8]>, FileOptions),
+    /// A symbolic link is made.
+    MakeSymlink {
+        /// Where the link stands.
+        path: GuestPath,
+        /// What the link says.
+        target: String,
+    },
+    /// A file of the assembled root gets its owner.
+    ChangeOwner(GuestPath, FileOptions),
+    /// The root becomes read-only.
+    ProtectRoot,
+    /// The root is entered by pivot_root(2).
+    PivotRoot,
+    /// The root is entered by chroot(2).
+    Chroot,
+    /// The host name is set.
+    SetHostname(String),
+    /// The NIS domain name is set.
+    SetDomainname(String),
+    /// User and group are taken on; other groups are left.
+    SetIds {
+        /// The user inside.
+        uid: u32,
+        /// The group inside.
+        gid: u32,
+    },
+    /// Every capability is dropped.
+    DropCapabilities,
+    /// Executing programs gives no privileges.
+    NoNewPrivileges,
+    /// The process is killed when nsscript ends.
+    DieWithParent,
+    /// The process becomes init, and another goes on.
+    StartInit,
+    /// The process gets a session of its own.
+    NewSession,
+    /// The standard streams are connected.
+    Connect(Streams),
+    /// The file mode creation mask is set.
+    SetUmask(u32),
+    /// The working directory is entered.
+    Enter(GuestPath),
+    /// The program is executed.
+    Execute {
+        /// What is executed.
+        command: Command,
+        /// Where a program without `/` is looked for.
+        search: Vec<String>,
+        /// Its whole environment.
+        environment: Vec<(String, String)>,
+    },
+}
+
+/// An action, who performs it, and which line asked for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// What is done.
+    pub action: Action,
+    /// Who does it.
+    pub side: Side,
+    /// Which line asked for it; none for what every sandbox does.
+    pub origin: Option<Origin>,
+}

@@ -1,0 +1,339 @@
+//! Putting a plan together.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use super::action::{Action, Lower, Planned, RootKind, Side};
+use super::assemble::{RootTree, assemble};
+use super::devices::{device, tmpfs};
+use super::identity::{Maps, maps};
+use super::mounts::{Inside, file_id};
+use super::settings::Settings;
+use super::view::{Backing, Presence, View, presence};
+use super::{check, shadow};
+use crate::diag::{Origin, Report};
+use crate::host::{Host, Tree, accounts};
+use crate::spec::{Command, GuestPath, Kind, Namespaces, Root, Rootfs, Sandbox, Streams};
+
+/// Where programs are looked for inside when the sandbox has no `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What shall be run.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The program and its arguments.
+    pub command: Command,
+    /// What its standard streams are connected to.
+    pub streams: Streams,
+    /// Where this was asked for.
+    pub origin: Option<Origin>,
+}
+
+/// All that will be done to run a program in a sandbox, in order.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The actions.
+    pub actions: Vec<Planned>,
+    /// What is likely not meant.
+    pub warnings: Vec<Report>,
+    /// The namespaces that are new.
+    pub namespaces: Namespaces,
+    /// The ids.
+    pub maps: Maps,
+    /// What paths inside are on the host.
+    pub view: View,
+    /// What is executed.
+    pub command: Command,
+}
+
+/// Makes plans for one machine. It remembers the roots that it has worked out.
+#[derive(Debug)]
+pub struct Planner {
+    /// The machine.
+    pub host: Host,
+    roots: RefCell<Vec<(Rootfs, Rc<RootTree>)>>,
+}
+
+impl Planner {
+    /// A planner for this machine.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self { host, roots: RefCell::default() }
+    }
+
+    /// The tree of a root.
+    ///
+    /// # Errors
+    /// Everything that cannot be found.
+    pub fn tree(&self, rootfs: &Rootfs) -> Result<Rc<RootTree>, Vec<Report>> {
+        let known = self.roots.borrow().iter().find(|(known, _)| known == rootfs).cloned();
+        if let Some((_, tree)) = known {
+            return Ok(tree);
+        }
+        let tree = Rc::new(assemble(rootfs, &self.host)?);
+        self.roots.borrow_mut().push((rootfs.clone(), tree.clone()));
+        Ok(tree)
+    }
+
+    /// All that will be done to run `request` in `sandbox`.
+    ///
+    /// # Errors
+    /// Every contradiction, each with its line.
+    pub fn plan(&self, sandbox: &Sandbox, request: &Request) -> Result<Plan, Vec<Report>> {
+        let settings = Settings::of(sandbox, &self.host);
+        let mut reports = check::check(&settings, &self.host);
+        let tree = match &settings.root.value {
+            Root::Rootfs(rootfs) => match self.tree(rootfs) {
+                Ok(tree) => Some(tree),
+                Err(more) => {
+                    reports.extend(more);
+                    None
+                }
+            },
+            _ => None,
+        };
+        let named = |file: &str, name: &str| match (&settings.root.value, &tree) {
+            (Root::Directory(path), _) => accounts::number(&Tree::at(path), file, name),
+            (Root::Rootfs(_), Some(tree)) => tree.number(&self.host, file, name),
+            _ => (name == "root").then_some(0),
+        };
+        let maps = maps(&settings, &self.host, &named, &mut reports);
+        let draft = Draft { settings: &settings, host: &self.host, tree, maps, request };
+        let plan = draft.finish(&mut reports);
+        if reports.is_empty() { Ok(plan) } else { Err(reports) }
+    }
+}
+
+/// A plan in the making.
+struct Draft<'a> {
+    settings: &'a Settings,
+    host: &'a Host,
+    tree: Option<Rc<RootTree>>,
+    maps: Maps,
+    request: &'a Request,
+}
+
+impl<'a> Draft<'a> {
+    fn finish(self, reports: &mut Vec<Report>) -> Plan {
+        let new = self.settings.namespaces;
+        let inside = self.inside(reports);
+        let mut warnings = shadow::shadowed(&inside.actions);
+        warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings.iter().cloned()));
+        let mut actions = Actions(Vec::new());
+        let (root, asked) = (self.root_kind(&inside), &self.settings.root.origin);
+        if let Some(tree) = &self.tree {
+            actions.add(Side::Parent, Action::BuildRoot(tree.clone()), asked);
+        }
+        if new.has(Kind::User) && !self.maps.own {
+            let origin = self.settings.users.iter().chain(&self.settings.groups).next();
+            let origin = origin.and_then(|asked| asked.origin.clone());
+            actions.add(Side::Parent, Action::PrepareMaps(self.maps.clone()), &origin);
+        }
+        actions.add(Side::Parent, Action::Start(new), &None);
+        if new.has(Kind::User) && self.maps.own {
+            actions.add(Side::Child, Action::MapOwnIds(self.maps.clone()), &None);
+        }
+        if new.has(Kind::Net) {
+            actions.add(Side::Child, Action::LoopbackUp, &None);
+        }
+        if new.has(Kind::Mount) {
+            actions.add(Side::Child, Action::MakePrivate, &None);
+            let view = matches!(root, RootKind::View { .. });
+            actions.add(Side::Child, Action::MakeRoot(root), asked);
+            self.owners(&mut actions);
+            for (action, origin) in inside.actions {
+                actions.add(Side::Child, action, &origin);
+            }
+            if self.settings.read_only_root && !view {
+                actions.add(Side::Child, Action::ProtectRoot, asked);
+            }
+        } else if let Root::Directory(path) = &self.settings.root.value {
+            let root = self.view(path);
+            actions.add(Side::Child, Action::MakeRoot(root), asked);
+        }
+        self.enter(&mut actions);
+        self.execute(&mut actions);
+        Plan {
+            actions: actions.0,
+            warnings,
+            namespaces: new,
+            maps: self.maps,
+            view: inside.view,
+            command: self.request.command.clone(),
+        }
+    }
+
+    /// Everything that is done in the root.
+    fn inside(&self, reports: &mut Vec<Report>) -> Inside<'a> {
+        let mut view = View::default();
+        let backing = match &self.settings.root.value {
+            Root::Directory(path) if self.is_viewed() => {
+                Backing::Host { path: path.clone(), read_only: true }
+            }
+            Root::Directory(path) => Backing::Layered(path.clone()),
+            _ => Backing::Private,
+        };
+        view.cover(&GuestPath::root(), backing, self.settings.root.origin.clone());
+        let namespaces = self.settings.namespaces;
+        let mut inside = Inside {
+            host: self.host,
+            namespaces,
+            shared: self.settings.shared.clone(),
+            protect_proc: !namespaces.has(Kind::User) || self.maps.maps_root(),
+            view,
+            actions: Vec::new(),
+            reports: Vec::new(),
+        };
+        if self.settings.host_view {
+            inside.host_view(self.settings.root.origin.as_ref());
+        }
+        for (path, origin) in self.tree.iter().flat_map(|tree| tree.devices()) {
+            let place = path.to_str().and_then(|path| GuestPath::new(path).ok());
+            if let (Some(place), Some(id)) = (place, file_id(self.host, path)) {
+                inside.actions.push((device(path.into(), id, place), origin.cloned()));
+            }
+        }
+        if namespaces.has(Kind::Mount) {
+            for step in &self.settings.inside {
+                inside.add(step);
+            }
+        }
+        reports.append(&mut inside.reports);
+        inside
+    }
+
+    /// Whether a directory is the root by itself, read-only, and not as the lower of an overlay:
+    /// where every place that something is mounted on is there already.
+    fn is_viewed(&self) -> bool {
+        let Root::Directory(path) = &self.settings.root.value else { return false };
+        if !self.settings.read_only_root {
+            return false;
+        }
+        // The host's root holds mounts, which an overlay does not show.
+        path.parent().is_none() || self.settings.inside.iter().all(|step| {
+            let Some(target) = step.what.target() else { return false };
+            let below = target.below(&GuestPath::root()).unwrap_or(target.as_str().as_ref());
+            presence(&self.host.tree, path, below) != Presence::Nothing
+        })
+    }
+
+    fn root_kind(&self, inside: &Inside<'_>) -> RootKind {
+        let root = GuestPath::root();
+        match &self.settings.root.value {
+            Root::Empty => RootKind::Memory,
+            Root::Rootfs(_) => RootKind::Overlay(Lower::Built),
+            Root::Directory(path) => match inside.view.first(&root) {
+                Some(Backing::Host { .. }) => self.view(path),
+                _ => RootKind::Overlay(Lower::Directory(path.clone())),
+            },
+        }
+    }
+
+    fn view(&self, path: &Path) -> RootKind {
+        RootKind::View { path: path.into(), id: file_id(self.host, path) }
+    }
+
+    fn owners(&self, actions: &mut Actions) {
+        for (path, options, origin) in self.tree.iter().flat_map(|tree| &tree.owners) {
+            actions.add(Side::Child, Action::ChangeOwner(path.clone(), *options), origin);
+        }
+    }
+
+    /// What comes after the root is made.
+    fn enter(&self, actions: &mut Actions) {
+        let settings = self.settings;
+        match &settings.chroot {
+            Some(chroot) => actions.add(Side::Child, Action::Chroot, &chroot.origin),
+            None if settings.namespaces.has(Kind::Mount) => {
+                actions.add(Side::Child, Action::PivotRoot, &None);
+            }
+            None => {}
+        }
+        if let Some(name) = &settings.hostname {
+            let action = Action::SetHostname(name.value.clone());
+            actions.add(Side::Child, action, &name.origin);
+        }
+        if let Some(name) = &settings.domainname {
+            let action = Action::SetDomainname(name.value.clone());
+            actions.add(Side::Child, action, &name.origin);
+        }
+        let user_is_new = settings.namespaces.has(Kind::User);
+        let Maps { uid, gid, own, .. } = self.maps;
+        // With a map of one's own id alone one is that user already.
+        if (user_is_new && !own) || (!user_is_new && self.host.is_root()) {
+            let origin = settings.user.as_ref().and_then(|user| user.origin.clone());
+            actions.add(Side::Child, Action::SetIds { uid, gid }, &origin);
+        }
+        actions.add(Side::Child, Action::DropCapabilities, &None);
+        actions.add(Side::Child, Action::NoNewPrivileges, &None);
+        actions.add(Side::Child, Action::DieWithParent, &None);
+    }
+
+    fn execute(&self, actions: &mut Actions) {
+        let settings = self.settings;
+        let side = if settings.namespaces.has(Kind::Pid) && !settings.pid1 {
+            actions.add(Side::Child, Action::StartInit, &None);
+            Side::Program
+        } else {
+            Side::Child
+        };
+        actions.add(side, Action::NewSession, &None);
+        actions.add(side, Action::Connect(self.request.streams), &None);
+        let umask = settings.umask.as_ref();
+        let mode = umask.map_or(0o022, |umask| umask.value);
+        let origin = umask.and_then(|umask| umask.origin.clone());
+        actions.add(side, Action::SetUmask(mode), &origin);
+        if let Some(path) = &settings.workdir {
+            actions.add(side, Action::Enter(path.value.clone()), &path.origin);
+        }
+        let environment = settings.environment.clone();
+        let path = environment.iter().find(|(name, _)| name == "PATH");
+        let path = path.map_or(DEFAULT_PATH, |(_, path)| path.as_str());
+        let search = path.split(':').map(str::to_owned).collect();
+        let command = self.request.command.clone();
+        let action = Action::Execute { command, search, environment };
+        actions.add(side, action, &self.request.origin);
+    }
+}
+
+struct Actions(Vec<Planned>);
+
+impl Actions {
+    fn add(&mut self, side: Side, action: Action, origin: &Option<Origin>) {
+        self.0.push(Planned { action, side, origin: origin.clone() });
+    }
+}
+
+/// Places of the host that hold what is private, or what talks to services of the host.
+const EMPTIED: [&str; 5] = ["/home", "/root", "/run", "/tmp", "/var/tmp"];
+
+impl Inside<'_> {
+    /// A view of the host: processes and devices of the sandbox's own, private places empty.
+    fn host_view(&mut self, origin: Option<&Origin>) {
+        let implied = |inside: &mut Self, path: &str, action: &dyn Fn(GuestPath) -> Action| {
+            let Ok(target) = GuestPath::new(path) else { return };
+            if inside.host.tree.metadata(target.as_str().as_ref()).is_ok_and(|found| found.is_dir()) {
+                inside.view.cover(&target, Backing::Private, None);
+                inside.actions.push((action(target), None));
+            }
+        };
+        for path in EMPTIED {
+            let mode = if path.ends_with("tmp") { 0o1777 } else { 0o755 };
+            implied(self, path, &|target| Action::Mount {
+                kind: "tmpfs".into(),
+                source: "tmpfs".into(),
+                target,
+                options: tmpfs(None, mode, true),
+                create: false,
+            });
+        }
+        let step = |what| crate::spec::Step { what, origin: origin.cloned() };
+        let place = |path: &str| GuestPath::new(path).unwrap_or_else(|_| GuestPath::root());
+        if self.namespaces.has(Kind::Pid) {
+            let options = crate::spec::ProcOptions::default();
+            self.add(&step(crate::spec::What::Proc { target: place("/proc"), options }));
+        }
+        self.add(&step(crate::spec::What::Dev(place("/dev"))));
+    }
+}

@@ -1,0 +1,88 @@
+//! What in a sandbox contradicts itself, said before anything happens.
+
+use super::settings::{Asked, Settings};
+use crate::diag::{Report, quoted};
+use crate::host::Host;
+use crate::spec::{Kind, Namespaces, Root};
+
+/// Every contradiction between the namespaces of a sandbox and what else it asks for.
+pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
+    let mut reports = Vec::new();
+    let new = |kind| settings.namespaces.has(kind);
+    let shared = |report: Report| report.related(settings.shared.as_ref(), "shared here");
+    if !new(Kind::User) && !host.is_root() {
+        let others = settings.namespaces;
+        if others != Namespaces::NONE {
+            let flags = quoted(others.constants());
+            let message = format!("cannot make {flags} new while USER is shared");
+            let hint = "a user who is not root gets other namespaces only together with a new USER; \
+                        leave USER out of `share`, or run as root";
+            let report = Report::error(message).at(settings.shared.clone()).hint(hint);
+            reports.push(report);
+        } else if let Some(chroot) = &settings.chroot {
+            let message = "cannot chroot as a user while USER is shared";
+            reports.push(shared(Report::error(message).at(chroot.origin.clone())));
+        }
+    }
+    let mut host_wide = |name: &Option<Asked<String>>, verb: &str| {
+        if let Some(asked) = name.as_ref().filter(|_| !new(Kind::Uts)) {
+            let message = format!("`{verb}` would change the host's name, as UTS is shared");
+            let report = Report::error(message).at(asked.origin.clone());
+            reports.push(shared(report).hint("leave UTS out of `share`"));
+        }
+    };
+    host_wide(&settings.hostname, "hostname");
+    host_wide(&settings.domainname, "domainname");
+    if !new(Kind::Mount) {
+        mounts_shared(settings, &mut reports);
+    }
+    root(settings, host, &mut reports);
+    reports
+}
+
+fn mounts_shared(settings: &Settings, reports: &mut Vec<Report>) {
+    let shared = settings.shared.as_ref();
+    for step in &settings.inside {
+        let message = format!("cannot {} where MOUNT is shared: it would change the host", step.what);
+        let report = Report::error(message).at(step.origin.clone());
+        reports.push(report.related(shared, "shared here"));
+    }
+    let plain = matches!(settings.root.value, Root::Directory(_)) && !settings.host_view;
+    if !plain || settings.chroot.is_none() {
+        let message = "a sandbox that shares MOUNT can only chroot into a directory";
+        let hint = "with MOUNT shared nothing can be mounted: write `sandbox(\"dir\").chroot()`";
+        let origin = settings.shared.clone().or_else(|| settings.root.origin.clone());
+        reports.push(Report::error(message).at(origin).hint(hint));
+    }
+}
+
+fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
+    let Root::Directory(path) = &settings.root.value else { return };
+    let origin = settings.root.origin.clone();
+    let shown = quoted(path.to_string_lossy());
+    match host.tree.metadata(path) {
+        Err(error) => {
+            let message = format!("cannot use {shown} as the root: {}", kind(&error));
+            reports.push(Report::error(message).at(origin));
+        }
+        Ok(found) if !found.is_dir() => {
+            let message = format!("cannot use {shown} as the root: it is not a directory");
+            reports.push(Report::error(message).at(origin));
+        }
+        Ok(_) if path.parent().is_none() && !settings.read_only_root => {
+            let message = "the host's `/` can only be a root that is not written to";
+            let hint = "add `read_only_root()`, or use `host_view()`, which also empties the \
+                        private places";
+            reports.push(Report::error(message).at(origin).hint(hint));
+        }
+        Ok(_) => {}
+    }
+}
+
+/// An error of std in the words of errno(3).
+fn kind(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such directory".into(),
+        other => other.to_string(),
+    }
+}

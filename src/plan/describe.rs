@@ -1,0 +1,159 @@
+//! Actions as sentences: the same for a plan, an explanation and an error.
+
+use super::action::{Action, Lower, RootKind};
+use crate::diag::{bytes, count, list, quoted};
+use crate::spec::{GuestPath, Kind, Namespaces, Streams};
+
+impl Action {
+    /// What is done, as a sentence without a subject: "bind `/srv` on `/data`, read-only".
+    ///
+    /// After "cannot" it is the sentence of an error.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::BuildRoot(tree) => {
+                let (files, size) = (tree.entries.len(), bytes(tree.size()));
+                format!("assemble the root in a private directory: {}, {size}", entries(files))
+            }
+            Self::PrepareMaps(maps) => format!("make a user namespace that maps {maps}"),
+            Self::Start(namespaces) if namespaces.is_empty() => "start a process".into(),
+            Self::Start(namespaces) => format!("start a process in new {}", names(*namespaces)),
+            Self::MapOwnIds(maps) => format!("map {maps}"),
+            Self::MakePrivate => "make every mount private".into(),
+            Self::LoopbackUp => "set the loopback device up".into(),
+            Self::MakeRoot(kind) => root(kind),
+            Self::Bind { source, target, options, .. } => {
+                let source = quoted(source.to_string_lossy());
+                let read_only = if options.read_only { ", read-only" } else { "" };
+                format!("bind {source} on {}{read_only}", place(target))
+            }
+            Self::Mount { kind, target, options, .. } => {
+                let read_only = if options.read_only { ", read-only" } else { "" };
+                format!("mount {kind} on {}{read_only}", place(target))
+            }
+            Self::Protect(path) => format!("make {} read-only", place(path)),
+            Self::Mask(path) => format!("hide {}", place(path)),
+            Self::MakeDirectory(path, options) => match options.mode {
+                Some(mode) => format!("make the directory {} with mode {mode:04o}", place(path)),
+                None => format!("make the directory {}", place(path)),
+            },
+            Self::MakeFile(path, content, _) => {
+                format!("write {} of {}", place(path), count(content.len(), "byte"))
+            }
+            Self::MakeSymlink { path, target } => {
+                format!("make the link {} to {}", place(path), quoted(target))
+            }
+            Self::ChangeOwner(path, _) => format!("change the owner of {}", place(path)),
+            Self::ProtectRoot => "make the root read-only".into(),
+            Self::PivotRoot => "enter the root with pivot_root and detach the host's".into(),
+            Self::Chroot => "enter the root with chroot".into(),
+            Self::SetHostname(name) => format!("set the host name to {}", quoted(name)),
+            Self::SetDomainname(name) => format!("set the domain name to {}", quoted(name)),
+            Self::SetIds { uid, gid } => format!("become user {uid} and group {gid}"),
+            Self::DropCapabilities => "drop every capability".into(),
+            Self::NoNewPrivileges => "let no program gain privileges".into(),
+            Self::DieWithParent => "die with nsscript".into(),
+            Self::StartInit => "become init, and go on in a second process".into(),
+            Self::NewSession => "start a session".into(),
+            Self::Connect(streams) => connect(*streams).into(),
+            Self::SetUmask(mode) => format!("set the umask to {mode:03o}"),
+            Self::Enter(path) => format!("enter the working directory {}", place(path)),
+            Self::Execute { command, .. } => format!("execute {}", quoted(command.shown())),
+        }
+    }
+
+    /// What is done, in one word, for a `catch` that asks.
+    #[must_use]
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::BuildRoot(_) => "build",
+            Self::PrepareMaps(_) | Self::MapOwnIds(_) => "map",
+            Self::Start(_) | Self::StartInit => "clone",
+            Self::MakePrivate | Self::Mount { .. } | Self::MakeRoot(_) => "mount",
+            Self::LoopbackUp => "loopback",
+            Self::Bind { .. } => "bind",
+            Self::Protect(_) | Self::ProtectRoot => "protect",
+            Self::Mask(_) => "mask",
+            Self::MakeDirectory(..) => "directory",
+            Self::MakeFile(..) => "file",
+            Self::MakeSymlink { .. } => "symlink",
+            Self::ChangeOwner(..) => "chown",
+            Self::PivotRoot => "pivot_root",
+            Self::Chroot => "chroot",
+            Self::SetHostname(_) => "hostname",
+            Self::SetDomainname(_) => "domainname",
+            Self::SetIds { .. } => "user",
+            Self::DropCapabilities | Self::NoNewPrivileges => "capabilities",
+            Self::DieWithParent | Self::NewSession | Self::Connect(_) => "session",
+            Self::SetUmask(_) => "umask",
+            Self::Enter(_) => "workdir",
+            Self::Execute { .. } => "execute",
+        }
+    }
+
+    /// The place on the host that the action reads, and the one inside that it is about.
+    #[must_use]
+    pub fn paths(&self) -> (Option<String>, Option<String>) {
+        let text = |path: &GuestPath| Some(path.to_string());
+        match self {
+            Self::Bind { source, target, .. } => {
+                (Some(source.to_string_lossy().into_owned()), text(target))
+            }
+            Self::Mount { source, target, .. } => (Some(source.clone()), text(target)),
+            Self::MakeRoot(RootKind::View { path, .. } | RootKind::Overlay(Lower::Directory(path))) => {
+                (Some(path.to_string_lossy().into_owned()), Some("/".into()))
+            }
+            Self::MakeRoot(_) | Self::PivotRoot | Self::Chroot => (None, Some("/".into())),
+            Self::MakeSymlink { path, .. }
+            | Self::Protect(path)
+            | Self::Mask(path)
+            | Self::MakeDirectory(path, _)
+            | Self::MakeFile(path, ..)
+            | Self::ChangeOwner(path, _)
+            | Self::Enter(path) => (None, text(path)),
+            Self::Execute { command, .. } => (None, Some(command.program().to_owned())),
+            _ => (None, None),
+        }
+    }
+}
+
+fn place(path: &GuestPath) -> String {
+    quoted(path.as_str())
+}
+
+fn entries(number: usize) -> String {
+    if number == 1 { "1 entry".into() } else { format!("{number} entries") }
+}
+
+fn root(kind: &RootKind) -> String {
+    match kind {
+        RootKind::Memory => "make an empty root in memory".into(),
+        RootKind::Overlay(Lower::Built) => {
+            "use the assembled tree as the root; changes vanish".into()
+        }
+        RootKind::Overlay(Lower::Directory(path)) => {
+            format!("use {} as the root; changes vanish", quoted(path.to_string_lossy()))
+        }
+        RootKind::View { path, .. } => {
+            format!("use {} as the root, read-only", quoted(path.to_string_lossy()))
+        }
+    }
+}
+
+fn connect(streams: Streams) -> &'static str {
+    match streams {
+        Streams::Inherited => "use the standard streams of nsscript",
+        Streams::Captured => "write output and errors into pipes",
+        Streams::Piped => "read input from a pipe and write output into one",
+    }
+}
+
+fn names(namespaces: Namespaces) -> String {
+    let name = |kind: Kind| match kind {
+        Kind::Mount => "mount",
+        other => other.file(),
+    };
+    let names: Vec<_> = namespaces.kinds().map(name).collect();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("{} namespace{plural}", list(&names, "and"))
+}

@@ -1,0 +1,73 @@
+//! A small `/dev`: devices that are harmless, terminals, shared memory.
+
+use std::path::{Path, PathBuf};
+
+use super::action::Action;
+use super::mounts::file_id;
+use crate::host::Host;
+use crate::spec::{BindOptions, FileOptions, GuestPath, Invalid, MountOptions};
+
+/// The devices that every program may use.
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// The links that programs expect, and what they say.
+const LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+];
+
+/// A tmpfs: its options and attributes. tmpfs(5).
+pub(super) fn tmpfs(size: Option<u64>, mode: u32, exec: bool) -> MountOptions {
+    let mut data = vec![("mode".to_owned(), Some(format!("{mode:04o}")))];
+    data.extend(size.map(|size| ("size".to_owned(), Some(size.to_string()))));
+    MountOptions { data, exec, ..MountOptions::default() }
+}
+
+/// The actions that make a small `/dev` at `target`.
+pub(super) fn devices(
+    target: &GuestPath,
+    host: &Host,
+    create: bool,
+) -> Result<Vec<Action>, Invalid> {
+    // Mode 0755: in a sticky directory that all may write to, opening `/dev/null` with O_CREAT, as
+    // `>` of a shell does, is refused (fs.protected_regular).
+    let mut actions = vec![Action::Mount {
+        kind: "tmpfs".into(),
+        source: "dev".into(),
+        target: target.clone(),
+        options: tmpfs(Some(1 << 20), 0o755, false),
+        create,
+    }];
+    for name in DEVICES {
+        let source = Path::new("/dev").join(name);
+        if let Some(id) = file_id(host, &source) {
+            actions.push(device(source, id, target.join(name)?));
+        }
+    }
+    for (name, says) in LINKS {
+        actions.push(Action::MakeSymlink { path: target.join(name)?, target: says.into() });
+    }
+    actions.push(devpts(target.join("pts")?, true));
+    let shared = FileOptions { mode: Some(0o1777), ..FileOptions::default() };
+    actions.push(Action::MakeDirectory(target.join("shm")?, shared));
+    Ok(actions)
+}
+
+/// One device of the host at a place inside.
+pub(super) fn device(source: PathBuf, id: (u64, u64), target: GuestPath) -> Action {
+    let options = BindOptions { devices: true, exec: false, ..BindOptions::default() };
+    Action::Bind { source, id: Some(id), directory: false, target, options, create: true }
+}
+
+/// Terminals of the sandbox's own. The group of a terminal is not set to `tty`: that needs a
+/// second id in the map.
+pub(super) fn devpts(target: GuestPath, create: bool) -> Action {
+    let option = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
+    let mut data = vec![option("ptmxmode", "0666"), option("mode", "0620")];
+    data.insert(0, ("newinstance".to_owned(), None));
+    let options = MountOptions { data, devices: true, ..MountOptions::default() };
+    Action::Mount { kind: "devpts".into(), source: "devpts".into(), target, options, create }
+}

@@ -1,0 +1,176 @@
+//! Who the program is, and which ids are mapped for it.
+
+use std::fmt;
+
+use super::settings::{Asked, Settings};
+use crate::diag::{Origin, Report, quoted};
+use crate::host::{Host, accounts};
+use crate::spec::{Id, IdMap, IdRange, Kind};
+
+/// The ids of a sandbox: both maps, and who the program is inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Maps {
+    /// The users; empty where the user namespace is not new.
+    pub users: IdMap,
+    /// The groups; empty where the user namespace is not new.
+    pub groups: IdMap,
+    /// The user inside.
+    pub uid: u32,
+    /// The group inside.
+    pub gid: u32,
+    /// Whether both maps are of the caller's own id alone: then the new process writes them.
+    pub own: bool,
+}
+
+impl Maps {
+    /// Whether user 0 of the machine is somebody inside.
+    #[must_use]
+    pub fn maps_root(&self) -> bool {
+        self.users.inside(0).is_some()
+    }
+}
+
+impl fmt::Display for Maps {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |map: &IdMap| if map.one().is_some() { "" } else { "s" };
+        let (users, groups) = (plural(&self.users), plural(&self.groups));
+        write!(formatter, "user{users} {} and group{groups} {}", self.users, self.groups)
+    }
+}
+
+/// Works out who the program is; what cannot be is added to `reports`.
+pub fn maps(
+    settings: &Settings,
+    host: &Host,
+    named: &dyn Fn(&str, &str) -> Option<u32>,
+    reports: &mut Vec<Report>,
+) -> Maps {
+    let uid = number(settings.user.as_ref(), "user", "/etc/passwd", named, reports);
+    let gid = number(settings.group.as_ref(), "group", "/etc/group", named, reports);
+    if !settings.namespaces.has(Kind::User) {
+        for range in settings.users.iter().chain(&settings.groups) {
+            let report = Report::error("cannot map ids in a user namespace that is shared");
+            let report = report.at(range.origin.clone());
+            reports.push(report.related(settings.shared.as_ref(), "shared here"));
+        }
+        let (users, groups) = (IdMap::default(), IdMap::default());
+        return Maps { users, groups, uid, gid, own: false };
+    }
+    let users = Side { noun: "user", file: "/etc/subuid", own: host.uid, id: uid };
+    let groups = Side { noun: "group", file: "/etc/subgid", own: host.gid, id: gid };
+    let asked = settings.user.as_ref().and_then(|asked| asked.origin.clone());
+    let user_map = users.map(&settings.users, asked, host, reports);
+    let asked = settings.group.as_ref().and_then(|asked| asked.origin.clone());
+    let group_map = groups.map(&settings.groups, asked, host, reports);
+    let own = |map: &IdMap, own| map.one().is_some_and(|range| range.outside == own);
+    let own = own(&user_map, host.uid) && own(&group_map, host.gid);
+    Maps { users: user_map, groups: group_map, uid, gid, own }
+}
+
+fn number(
+    id: Option<&Asked<Id>>,
+    noun: &str,
+    file: &str,
+    named: &dyn Fn(&str, &str) -> Option<u32>,
+    reports: &mut Vec<Report>,
+) -> u32 {
+    let Some(asked) = id else { return 0 };
+    match &asked.value {
+        Id::Number(number) => *number,
+        Id::Name(name) => named(file, name).unwrap_or_else(|| {
+            let message = format!("no {noun} {} in {} of the root", quoted(name), quoted(file));
+            let hint = "give the number, or add the name with `users([…])` where the root is made";
+            reports.push(Report::error(message).at(asked.origin.clone()).hint(hint));
+            0
+        }),
+    }
+}
+
+/// One of the two sides, users or groups, and what is different about it.
+struct Side {
+    noun: &'static str,
+    file: &'static str,
+    own: u32,
+    id: u32,
+}
+
+impl Side {
+    fn map(
+        &self,
+        asked: &[Asked<IdRange>],
+        who: Option<Origin>,
+        host: &Host,
+        reports: &mut Vec<Report>,
+    ) -> IdMap {
+        if asked.is_empty() {
+            return IdMap::single(self.id, self.own);
+        }
+        let map = IdMap { ranges: asked.iter().map(|asked| asked.value).collect() };
+        let noun = self.noun;
+        if let Some((first, second, side)) = map.overlap() {
+            let message = format!("the {noun} ids {} are mapped twice, {side}", asked[second].value);
+            let report = Report::error(message).at(asked[second].origin.clone());
+            let what = format!("first as {}", asked[first].value);
+            reports.push(report.related(asked[first].origin.as_ref(), what));
+        }
+        if map.outside(self.id).is_none() {
+            let message = format!("{noun} {} is not mapped in this sandbox", self.id);
+            let at = who.or_else(|| asked[0].origin.clone());
+            let hint = format!("the map is {map}; choose another {noun}, or map {} too", self.id);
+            reports.push(Report::error(message).at(at).hint(hint));
+        }
+        if !host.is_root() {
+            let ranges = accounts::subordinate(&host.tree, self.file, host.uid);
+            for asked in asked {
+                self.check(asked, &ranges, host, reports);
+            }
+            let own = map.one().is_some_and(|range| range.outside == self.own);
+            if !own && host.tree.which(&format!("new{}map", self.noun_id()), None).is_none() {
+                let helper = quoted(format!("new{}map", self.noun_id()));
+                let message = format!("{helper} is missing, which maps more than one's own id");
+                let hint = "install the package `uidmap` (Debian, Ubuntu) or `shadow-utils`";
+                reports.push(Report::error(message).at(asked[0].origin.clone()).hint(hint));
+            }
+        }
+        map
+    }
+
+    /// `uid` or `gid`.
+    fn noun_id(&self) -> &'static str {
+        if self.noun == "user" { "uid" } else { "gid" }
+    }
+
+    /// Says so where the caller may not map a range.
+    fn check(
+        &self,
+        asked: &Asked<IdRange>,
+        ranges: &[(u32, u32)],
+        host: &Host,
+        reports: &mut Vec<Report>,
+    ) {
+        let range = asked.value;
+        let end = u64::from(range.outside) + u64::from(range.count);
+        let inside = |(first, count): &(u32, u32)| {
+            *first <= range.outside && end <= u64::from(*first) + u64::from(*count)
+        };
+        if (range.count == 1 && range.outside == self.own) || ranges.iter().any(inside) {
+            return;
+        }
+        let file = quoted(self.file);
+        let (noun, uid) = (self.noun, host.uid);
+        let message = format!("user {uid} may not map the {noun} ids {range}");
+        let ranges: Vec<_> = ranges
+            .iter()
+            .map(|(first, count)| format!("{first}–{}", u64::from(*first) + u64::from(*count) - 1))
+            .collect();
+        let hint = if ranges.is_empty() {
+            let name = accounts::user_name(&host.tree, uid).unwrap_or_else(|| uid.to_string());
+            let line = quoted(format!("{name}:100000:65536"));
+            format!("{file} gives user {uid} nothing; an administrator can add the line {line}")
+        } else {
+            format!("{file} gives user {uid} the ids {}", ranges.join(", "))
+        };
+        let own = format!("one's own id, {}, is always allowed, by itself", self.own);
+        reports.push(Report::error(message).at(asked.origin.clone()).note(own).hint(hint));
+    }
+}

@@ -1,0 +1,28 @@
+//! From what a recipe describes to what will be done: an ordered list of actions that print as
+//! sentences.
+//!
+//! Nothing here changes the machine, and all that is known of it comes from the [`Host`] that a
+//! plan is made for.
+//!
+//! [`Host`]: crate::host::Host
+
+mod action;
+mod assemble;
+mod build;
+mod check;
+mod describe;
+mod devices;
+mod identity;
+mod install;
+mod mounts;
+mod outline;
+mod settings;
+mod shadow;
+mod view;
+
+pub use action::{Action, Lower, Planned, RootKind, Side};
+pub use assemble::{Entry, Made, RootTree, assemble};
+pub use build::{Plan, Planner, Request};
+pub use identity::Maps;
+pub use outline::outline;
+pub use view::{Backing, View};

@@ -1,0 +1,267 @@
+//! What is done in the root, in the order the recipe asked for it.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::action::Action;
+use super::devices::{devices, devpts, tmpfs};
+use super::view::{Backing, Presence, View, presence};
+use crate::diag::{Origin, Report, quoted};
+use crate::host::Host;
+use crate::spec::{BindOptions, GuestPath, Invalid, Kind, MountOptions, Namespaces, Step, What};
+
+/// What the actions in the root are worked out with.
+pub(super) struct Inside<'a> {
+    pub host: &'a Host,
+    pub namespaces: Namespaces,
+    /// The line that shared a namespace.
+    pub shared: Option<Origin>,
+    /// Whether user 0 of the machine is somebody inside, who then may write to `/proc/sys`.
+    pub protect_proc: bool,
+    pub view: View,
+    pub actions: Vec<(Action, Option<Origin>)>,
+    pub reports: Vec<Report>,
+}
+
+/// Files of procfs through which user 0 of the machine changes the machine, also without any
+/// capability: they ask for the user id alone.
+const DANGEROUS: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
+
+impl Inside<'_> {
+    /// Adds what `step` asks for.
+    pub fn add(&mut self, step: &Step) {
+        let origin = step.origin.clone();
+        if let Err(error) = self.step(&step.what, origin.as_ref()) {
+            self.reports.push(Report::error(error.to_string()).at(origin));
+        }
+    }
+
+    fn push(&mut self, action: Action, origin: Option<&Origin>) {
+        self.actions.push((action, origin.cloned()));
+    }
+
+    fn refuse(&mut self, message: String, origin: Option<&Origin>, hint: &str) {
+        let report = Report::error(message).at(origin.cloned()).hint(hint);
+        self.reports.push(report.related(self.shared.as_ref(), "shared here"));
+    }
+
+    fn step(&mut self, what: &What, origin: Option<&Origin>) -> Result<(), Invalid> {
+        match what {
+            What::Bind { source, target, options } => self.bind(source, target, *options, origin),
+            What::Tmpfs { target, size, mode } => {
+                self.mount("tmpfs", "tmpfs", target, tmpfs(*size, *mode, true), origin);
+            }
+            What::Proc { target, options } => {
+                let mut data = Vec::new();
+                data.extend(options.hidepid.clone().map(|value| ("hidepid".into(), Some(value))));
+                data.extend(options.subset.clone().map(|value| ("subset".into(), Some(value))));
+                self.proc(target, data, origin)?;
+            }
+            What::Sysfs(target) => {
+                if self.needs(Kind::Net, "sysfs", origin) {
+                    let options = MountOptions { read_only: true, ..MountOptions::default() };
+                    self.mount("sysfs", "sysfs", target, options, origin);
+                }
+            }
+            What::Dev(target) => {
+                let create = self.place(target, Presence::Directory, origin);
+                for action in devices(target, self.host, create)? {
+                    self.push(action, origin);
+                }
+                self.view.cover(target, Backing::Private, origin.cloned());
+            }
+            What::Devpts(target) => {
+                let create = self.place(target, Presence::Directory, origin);
+                self.push(devpts(target.clone(), create), origin);
+                self.view.cover(target, Backing::Private, origin.cloned());
+            }
+            What::Mount { source, target, kind, options } => {
+                self.mount(kind, source, target, options.clone(), origin);
+            }
+            What::Directory(path, options) => {
+                self.push(Action::MakeDirectory(path.clone(), *options), origin);
+                self.writable(path, origin);
+            }
+            What::File(path, content, options) => {
+                let content: Rc<[u8]> = content.as_slice().into();
+                self.push(Action::MakeFile(path.clone(), content, *options), origin);
+                self.writable(path, origin);
+            }
+            What::Symlink { path, target } => {
+                let (path, target) = (path.clone(), target.clone());
+                self.writable(&path, origin);
+                self.push(Action::MakeSymlink { path, target }, origin);
+            }
+            What::Mask(path) => {
+                self.push(Action::Mask(path.clone()), origin);
+                self.view.cover(path, Backing::Private, origin.cloned());
+            }
+            What::ReadOnly(path) => self.push(Action::Protect(path.clone()), origin),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn bind(
+        &mut self,
+        source: &Path,
+        target: &GuestPath,
+        options: BindOptions,
+        origin: Option<&Origin>,
+    ) {
+        let Ok(found) = self.host.tree.metadata(source) else {
+            if options.optional {
+                return;
+            }
+            self.missing_source(source, origin);
+            return;
+        };
+        let directory = found.is_dir();
+        let wanted = if directory { Presence::Directory } else { Presence::File };
+        let create = self.place(target, wanted, origin);
+        let backing = Backing::Host { path: source.into(), read_only: options.read_only };
+        let (source, target) = (source.to_path_buf(), target.clone());
+        let id = Some((found.dev(), found.ino()));
+        self.view.cover(&target, backing, origin.cloned());
+        let action = Action::Bind { source, id, directory, target, options, create };
+        self.push(action, origin);
+    }
+
+    fn missing_source(&mut self, source: &Path, origin: Option<&Origin>) {
+        let shown = quoted(source.to_string_lossy());
+        let mut report = Report::error(format!("the source {shown} does not exist"));
+        let parents = source.ancestors().skip(1);
+        let there = parents.into_iter().find(|parent| self.host.tree.exists(parent));
+        let name = there.and_then(|there| source.strip_prefix(there).ok()?.components().next());
+        if let (Some(there), Some(name)) = (there, name) {
+            let names = self.host.tree.names(there).unwrap_or_default();
+            let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+            let name = name.as_os_str().to_string_lossy();
+            let near = crate::diag::closest(&name, names.iter().map(AsRef::as_ref));
+            report = match near {
+                Some(near) => {
+                    let near = there.join(near);
+                    report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
+                }
+                None => report.note(format!("{} exists", quoted(there.to_string_lossy()))),
+            };
+        }
+        report = report.hint("`optional: true` passes over a source that is missing");
+        self.reports.push(report.at(origin.cloned()));
+    }
+
+    fn mount(
+        &mut self,
+        kind: &str,
+        source: &str,
+        target: &GuestPath,
+        options: MountOptions,
+        origin: Option<&Origin>,
+    ) {
+        let create = self.place(target, Presence::Directory, origin);
+        let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
+        self.view.cover(&target, Backing::Private, origin.cloned());
+        self.push(Action::Mount { kind, source, target, options, create }, origin);
+    }
+
+    /// A proc whose dangerous files cannot be written to.
+    pub fn proc(
+        &mut self,
+        target: &GuestPath,
+        data: Vec<(String, Option<String>)>,
+        origin: Option<&Origin>,
+    ) -> Result<(), Invalid> {
+        if self.namespaces.has(Kind::User) && !self.needs(Kind::Pid, "proc", origin) {
+            return Ok(());
+        }
+        let only_processes = data.iter().any(|(key, _)| key == "subset");
+        let options = MountOptions { data, ..MountOptions::default() };
+        self.mount("proc", "proc", target, options, origin);
+        if self.protect_proc && !only_processes {
+            for name in DANGEROUS {
+                if self.host.tree.exists(&Path::new("/proc").join(name)) {
+                    self.push(Action::Protect(target.join(name)?), origin);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the namespace that a file system shows is new; else it is refused here, where the
+    /// kernel would only say EPERM.
+    fn needs(&mut self, kind: Kind, filesystem: &str, origin: Option<&Origin>) -> bool {
+        let new = self.namespaces.has(kind) || !self.namespaces.has(Kind::User);
+        if !new {
+            let name = kind.constant();
+            let message = format!("cannot mount {filesystem} where {name} is shared");
+            let hint = format!(
+                "a new user namespace may only mount the {filesystem} of a namespace of its own; \
+                 leave {name} out of `share`"
+            );
+            self.refuse(message, origin, &hint);
+        }
+        new
+    }
+
+    /// Whether the place of a mount is to be made where it is missing. What cannot work is said.
+    fn place(&mut self, target: &GuestPath, wanted: Presence, origin: Option<&Origin>) -> bool {
+        if target.is_root() {
+            let hint = "what the root is is said with `sandbox(root)`, `root` or `host_view`";
+            self.refuse("`/` is the root itself, not a place for a mount".into(), origin, hint);
+            return false;
+        }
+        let Some((base, backing, by)) = self.view.holder(target) else { return true };
+        let (path, read_only, layered) = match backing {
+            Backing::Private => return true,
+            Backing::Layered(path) => (path, false, true),
+            Backing::Host { path, read_only } => (path, *read_only, false),
+        };
+        let below = target.below(base).unwrap_or(Path::new(""));
+        let found = presence(&self.host.tree, path, below);
+        let shown = quoted(target.as_str());
+        let problem = match (found, wanted) {
+            (Presence::Unknown, _) => return !read_only,
+            (Presence::Nothing, _) if layered => return true,
+            (Presence::Nothing, _) if read_only => {
+                format!("{shown} does not exist, and cannot be made below a read-only mount")
+            }
+            (Presence::Nothing, _) => {
+                format!("{shown} does not exist, and would be made on the host")
+            }
+            (Presence::File, Presence::Directory) => format!("{shown} is a file, not a directory"),
+            (Presence::Directory, Presence::File) => format!("{shown} is a directory, not a file"),
+            _ => return false,
+        };
+        let report = Report::error(problem).at(origin.cloned());
+        let what = if read_only { "read-only since here" } else { "it lies in this" };
+        let report = report.related(by, what);
+        let place: PathBuf = path.join(below);
+        let report = report.hint(match found {
+            Presence::Nothing => {
+                let place = quoted(place.to_string_lossy());
+                format!("make {place} on the host first, or mount a tmpfs above it")
+            }
+            _ => "a directory is mounted on a directory, a file on a file".to_owned(),
+        });
+        self.reports.push(report);
+        false
+    }
+
+    /// Says so where a file cannot be made below a read-only mount.
+    fn writable(&mut self, path: &GuestPath, origin: Option<&Origin>) {
+        let Some((base, Backing::Host { read_only: true, .. }, by)) = self.view.holder(path) else {
+            return;
+        };
+        let (path, base) = (quoted(path.as_str()), quoted(base.as_str()));
+        let message = format!("cannot make {path} below {base}, which is read-only");
+        let hint = "mount a tmpfs above it first, or make it before the read-only mount";
+        let report = Report::error(message).at(origin.cloned()).hint(hint);
+        self.reports.push(report.related(by, "read-only since here"));
+    }
+}
+
+/// Device and inode of a file of the host.
+pub(super) fn file_id(host: &Host, path: &Path) -> Option<(u64, u64)> {
+    host.tree.metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}

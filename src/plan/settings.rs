@@ -1,0 +1,136 @@
+//! What the steps of a sandbox add up to.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use crate::diag::Origin;
+use crate::host::Host;
+use crate::spec::{GuestPath, Id, IdRange, Namespaces, Root, Sandbox, Step, What};
+
+/// A value and the place that asked for it.
+#[derive(Clone, Debug)]
+pub struct Asked<T> {
+    /// What was asked for.
+    pub value: T,
+    /// Where.
+    pub origin: Option<Origin>,
+}
+
+/// The steps of a sandbox by subject: where one thing was said twice the later word holds; what is
+/// done in the root keeps its order.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a verb that was said or not")]
+pub struct Settings {
+    pub namespaces: Namespaces,
+    /// The last step that shared a namespace.
+    pub shared: Option<Origin>,
+    pub root: Asked<Root>,
+    pub host_view: bool,
+    pub read_only_root: bool,
+    pub chroot: Option<Asked<()>>,
+    /// Everything that is done in the root, in order.
+    pub inside: Vec<Rc<Step>>,
+    pub hostname: Option<Asked<String>>,
+    pub domainname: Option<Asked<String>>,
+    pub user: Option<Asked<Id>>,
+    pub group: Option<Asked<Id>>,
+    pub users: Vec<Asked<IdRange>>,
+    pub groups: Vec<Asked<IdRange>>,
+    pub environment: Vec<(String, String)>,
+    pub workdir: Option<Asked<GuestPath>>,
+    pub umask: Option<Asked<u32>>,
+    pub pid1: bool,
+}
+
+impl Settings {
+    /// What the steps of `sandbox` add up to.
+    pub fn of(sandbox: &Sandbox, host: &Host) -> Self {
+        let mut settings = Self {
+            namespaces: Namespaces::ALL,
+            shared: None,
+            root: Asked { value: Root::Empty, origin: None },
+            host_view: false,
+            read_only_root: false,
+            chroot: None,
+            inside: Vec::new(),
+            hostname: None,
+            domainname: None,
+            user: None,
+            group: None,
+            users: Vec::new(),
+            groups: Vec::new(),
+            environment: Vec::new(),
+            workdir: None,
+            umask: None,
+            pid1: false,
+        };
+        for step in sandbox.steps() {
+            settings.add(step, host);
+        }
+        settings
+    }
+
+    fn add(&mut self, step: &Rc<Step>, host: &Host) {
+        let origin = &step.origin;
+        match &step.what {
+            What::Unshare(namespaces) => self.namespaces = self.namespaces | *namespaces,
+            What::Share(namespaces) => {
+                self.namespaces = self.namespaces - *namespaces;
+                self.shared.clone_from(origin);
+            }
+            What::Root(root) => {
+                self.root = asked(root.clone(), origin);
+                self.host_view = false;
+            }
+            What::HostView => {
+                self.root = asked(Root::Directory(PathBuf::from("/")), origin);
+                self.host_view = true;
+                self.read_only_root = true;
+            }
+            What::ReadOnlyRoot => self.read_only_root = true,
+            What::Chroot => self.chroot = Some(asked((), origin)),
+            What::Hostname(name) => self.hostname = Some(asked(name.clone(), origin)),
+            What::Domainname(name) => self.domainname = Some(asked(name.clone(), origin)),
+            What::User(id) => self.user = Some(asked(id.clone(), origin)),
+            What::Group(id) => self.group = Some(asked(id.clone(), origin)),
+            What::MapUser(range) => self.users.push(asked(*range, origin)),
+            What::MapGroup(range) => self.groups.push(asked(*range, origin)),
+            What::Env(pairs) => {
+                for (name, value) in pairs {
+                    self.set_variable(name, value);
+                }
+            }
+            What::KeepEnv(names) => {
+                for name in names {
+                    if let Some(value) = host.environment.get(name) {
+                        self.set_variable(name, value);
+                    }
+                }
+            }
+            What::Workdir(path) => self.workdir = Some(asked(path.clone(), origin)),
+            What::Umask(mode) => self.umask = Some(asked(*mode, origin)),
+            What::Pid1 => self.pid1 = true,
+            What::Bind { .. }
+            | What::Tmpfs { .. }
+            | What::Proc { .. }
+            | What::Sysfs(_)
+            | What::Dev(_)
+            | What::Devpts(_)
+            | What::Mount { .. }
+            | What::Directory(..)
+            | What::File(..)
+            | What::Symlink { .. }
+            | What::Mask(_)
+            | What::ReadOnly(_) => self.inside.push(step.clone()),
+        }
+    }
+
+    fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(other, _)| other != name);
+        self.environment.push((name.into(), value.into()));
+    }
+}
+
+fn asked<T>(value: T, origin: &Option<Origin>) -> Asked<T> {
+    Asked { value, origin: origin.clone() }
+}

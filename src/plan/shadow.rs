@@ -1,0 +1,40 @@
+//! Mounts that hide earlier ones.
+
+use super::action::Action;
+use crate::diag::{Origin, Report, quoted};
+use crate::spec::GuestPath;
+
+/// A warning for every mount that was asked for and that a later one hides wholly.
+pub(super) fn shadowed(actions: &[(Action, Option<Origin>)]) -> Vec<Report> {
+    let mut warnings: Vec<Report> = Vec::new();
+    let mounts: Vec<_> = actions.iter().filter_map(mounted).collect();
+    for (index, (target, later)) in mounts.iter().enumerate() {
+        for (hidden, earlier) in &mounts[..index] {
+            // What one line mounts below itself (`/dev/pts` of `dev`) is one thing.
+            if later == earlier || !hidden.is_within(target) {
+                continue;
+            }
+            let (shown, by) = (quoted(hidden.as_str()), quoted(target.as_str()));
+            let message = format!("the mount on {shown} is hidden by a later one on {by}");
+            let warning = Report::warning(message).at(Some((*later).clone()));
+            let warning = warning.related(Some(earlier), "hidden");
+            let said = warnings.iter().any(|other| {
+                other.origin == warning.origin && other.related == warning.related
+            });
+            if !said {
+                warnings.push(warning.hint("mount what lies above first"));
+            }
+        }
+    }
+    warnings
+}
+
+fn mounted(planned: &(Action, Option<Origin>)) -> Option<(&GuestPath, &Origin)> {
+    let (action, origin) = planned;
+    match action {
+        Action::Bind { target, .. } | Action::Mount { target, .. } => {
+            Some((target, origin.as_ref()?))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,75 @@
+//! A failed action as a report.
+
+use std::path::Path;
+
+use super::runner::Runner;
+use super::{hint, loader};
+use crate::diag::Report;
+use crate::plan::{Action, Plan, Side};
+use crate::spec::Kind;
+use crate::sys::{Errno, Syscall};
+
+/// An action of a plan that failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The index of the action.
+    pub action: usize,
+    /// The system call that failed.
+    pub syscall: Syscall,
+    /// The kernel's answer.
+    pub errno: Errno,
+}
+
+impl Failure<'_> {
+    /// What a person is told. `root` is where the root was assembled.
+    pub(super) fn report(&self, runner: &Runner, root: Option<&Path>) -> Report {
+        let Some(planned) = self.plan.actions.get(self.action) else {
+            return Report::error(format!("cannot start a process: {}", self.errno));
+        };
+        let action = &planned.action;
+        let mut report = Report::error(self.sentence(action));
+        report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
+        report = report.note(self.place(planned.side));
+        let (source, target) = action.paths();
+        report.facts.operation = Some(action.operation().to_owned());
+        report.facts.errno = Some(self.errno.code());
+        (report.facts.source, report.facts.target) = (source, target);
+        if let Action::Execute { command, search, .. } = action {
+            let missing = self.errno.name() == "ENOENT";
+            report.facts.status = Some(if missing { 127 } else { 126 });
+            let guest = loader::Guest { plan: self.plan, runner, root };
+            return loader::explain(report, &guest, command, search, self.errno);
+        }
+        hint::add(report, self, runner.host())
+    }
+
+    fn sentence(&self, action: &Action) -> String {
+        if self.errno == Errno::STALE {
+            let sentence = action.describe();
+            return format!("cannot {sentence}: the source is not the file it was a moment ago");
+        }
+        format!("cannot {}: {}", action.describe(), self.errno)
+    }
+
+    /// The place of the last action that a line asked for: what the recipe was at.
+    fn nearest_origin(&self) -> Option<crate::diag::Origin> {
+        let last = self.plan.actions.iter().rev().find_map(|done| match done.action {
+            Action::Execute { .. } => done.origin.clone(),
+            _ => None,
+        });
+        last.or_else(|| self.plan.actions.iter().find_map(|done| done.origin.clone()))
+    }
+
+    fn place(&self, side: Side) -> String {
+        let (number, total) = (self.action + 1, self.plan.actions.len());
+        let inside = self.plan.namespaces.has(Kind::User);
+        let place = match side {
+            Side::Parent => "in nsscript itself, before the new process exists".to_owned(),
+            _ if inside => format!("in {}, inside the user namespace", side.name()),
+            _ => format!("in {}", side.name()),
+        };
+        format!("step {number} of {total}, {place}; the call was {}(2)", self.syscall.name())
+    }
+}

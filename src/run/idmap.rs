@@ -1,0 +1,68 @@
+//! User namespaces with maps of more than one's own id: made once, entered by every launch.
+
+use std::path::PathBuf;
+
+use crate::diag::{Report, quoted};
+use crate::host::Host;
+use crate::plan::Maps;
+use crate::spec::IdMap;
+use crate::sys::{self, Enter, Trouble, UserNamespace, flags};
+
+/// User namespaces that were made, by their maps.
+#[derive(Debug, Default)]
+pub(super) struct UserNamespaces {
+    made: Vec<((IdMap, IdMap), UserNamespace)>,
+}
+
+/// Why a namespace could not be made ready.
+#[derive(Debug)]
+pub(super) enum MapError {
+    /// A system call failed.
+    Call(Trouble),
+    /// A helper failed, and said this.
+    Helper(Report),
+}
+
+impl UserNamespaces {
+    /// The namespace of these maps, as something a new process enters.
+    pub fn enter(&mut self, maps: &Maps, host: &Host) -> Result<Enter, MapError> {
+        let key = (maps.users.clone(), maps.groups.clone());
+        if !self.made.iter().any(|(known, _)| *known == key) {
+            let namespace = make(maps, host)?;
+            self.made.push((key.clone(), namespace));
+        }
+        let found = self.made.iter().find(|(known, _)| *known == key);
+        let (_, namespace) = found.ok_or_else(|| MapError::Call(Trouble::unknown()))?;
+        let descriptor = namespace.descriptor().map_err(MapError::Call)?;
+        Ok(Enter { descriptor, namespaces: flags::USER })
+    }
+}
+
+fn make(maps: &Maps, host: &Host) -> Result<UserNamespace, MapError> {
+    let holder = sys::hold_user_namespace().map_err(MapError::Call)?;
+    if host.is_root() {
+        let texts = (maps.users.kernel_text(), maps.groups.kernel_text());
+        holder.write_maps(&texts.0, &texts.1).map_err(MapError::Call)?;
+    } else {
+        for (helper, map) in [("newuidmap", &maps.users), ("newgidmap", &maps.groups)] {
+            run(helper, map, holder.pid(), host).map_err(MapError::Helper)?;
+        }
+    }
+    holder.into_namespace().map_err(MapError::Call)
+}
+
+/// Has newuidmap(1) or newgidmap(1) write the map of process `pid`.
+fn run(helper: &str, map: &IdMap, pid: i32, host: &Host) -> Result<(), Report> {
+    let cannot = |why: &str| Report::error(format!("cannot map ids with {}: {why}", quoted(helper)));
+    let path: Option<PathBuf> = host.tree.which(helper, None);
+    let Some(path) = path else { return Err(cannot("it is not installed")) };
+    let mut arguments = vec![pid.to_string()];
+    for range in &map.ranges {
+        arguments.extend([range.inside, range.outside, range.count].map(|id| id.to_string()));
+    }
+    match sys::run_helper(&path, &arguments) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(said)) => Err(cannot(&crate::diag::escape(&said))),
+        Err(error) => Err(cannot(&sys::Errno::from(&error).to_string())),
+    }
+}

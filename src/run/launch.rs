@@ -1,0 +1,183 @@
+//! Carrying out a plan.
+
+use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::failure::Failure;
+use super::idmap::MapError;
+use super::lower::{Prepared, clone_flags, execute, lower};
+use super::process::Process;
+use super::runner::{Input, Problem, Runner};
+use super::stream::{Connected, Ends, connect};
+use crate::diag::Report;
+use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
+use crate::sys::{Call, Child, Enter, Fault, Program, flags, spawn};
+
+/// Does what the parent does, and starts the process that does the rest.
+pub(super) fn launch(
+    runner: &Runner,
+    plan: &Plan,
+    request: &Request,
+    input: &Input,
+) -> Result<(Child, Ends), Problem> {
+    let mut root = None;
+    let mut enter = None;
+    for (index, planned) in plan.actions.iter().enumerate() {
+        match &planned.action {
+            Action::BuildRoot(tree) => root = Some(build(runner, tree, planned)?),
+            Action::PrepareMaps(maps) => {
+                let made = runner.users.borrow_mut().enter(maps, runner.host());
+                enter = Some(made.map_err(|error| match error {
+                    MapError::Helper(report) => report.at(planned.origin.clone()),
+                    MapError::Call(trouble) => {
+                        let (syscall, errno) = (trouble.syscall, trouble.errno);
+                        Failure { plan, action: index, syscall, errno }.report(runner, None)
+                    }
+                })?);
+            }
+            _ => {}
+        }
+    }
+    let connected = connect_streams(request, input)?;
+    let streams = connected.numbers;
+    let prepared = Prepared { root: root.as_deref(), streams, kernel: runner.host().kernel };
+    let mut lowered = lower(plan, prepared);
+    if enter.is_some() {
+        // The user namespace is the one that is entered; the others belong to it.
+        lowered.program.namespaces &= !flags::USER;
+        lowered.program.enter = enter;
+    }
+    match spawn(&lowered.program) {
+        Ok(child) => Ok((child, connected.into_ends())),
+        Err(Fault { call, syscall, errno }) => {
+            let start = plan.actions.iter().position(|done| matches!(done.action, Action::Start(_)));
+            let action = call.and_then(|call| lowered.action_of(call)).or(start).unwrap_or(0);
+            let failure = Failure { plan, action, syscall, errno };
+            Err(failure.report(runner, root.as_deref()).into())
+        }
+    }
+}
+
+fn build(
+    runner: &Runner,
+    tree: &Rc<RootTree>,
+    planned: &Planned,
+) -> Result<std::path::PathBuf, Problem> {
+    runner.root(tree).map_err(|report| {
+        let origin = report.origin.clone().or_else(|| planned.origin.clone());
+        report.at(origin).into()
+    })
+}
+
+fn connect_streams(request: &Request, input: &Input) -> Result<Connected, Report> {
+    connect(request.streams, input).map_err(|error| {
+        let errno = crate::sys::Errno::from(&error);
+        Report::error(format!("cannot connect the streams: {errno}")).at(request.origin.clone())
+    })
+}
+
+/// Starts another program in the sandbox of `process`: in all its namespaces, with its ids, its
+/// environment and its working directory.
+pub(super) fn join(
+    runner: &Runner,
+    process: &mut Process,
+    request: &Request,
+    input: &Input,
+) -> Result<Process, Problem> {
+    if !process.running() {
+        let message = "the sandbox has ended: no other program can run in it";
+        return Err(Report::error(message).at(request.origin.clone()).into());
+    }
+    let plan = joined(&process.plan, request);
+    let connected = connect_streams(request, input)?;
+    let mut calls = Vec::new();
+    let mut actions = Vec::new();
+    let root = if process.plan.actions.iter().any(|done| done.action == Action::Chroot) {
+        Some(open_root(process.pid(), request)?)
+    } else {
+        None
+    };
+    if let Some(root) = &root {
+        use std::os::fd::AsRawFd;
+        calls.push(Call::ChrootInto(root.as_raw_fd()));
+        actions.push(0);
+    }
+    for (index, planned) in plan.actions.iter().enumerate() {
+        match &planned.action {
+            Action::SetIds { uid, gid } => {
+                calls.extend([Call::SetGroups(Vec::new()), Call::SetGroup(*gid), Call::SetUser(*uid)]);
+            }
+            Action::DropCapabilities => calls.push(Call::DropCapabilities),
+            Action::NoNewPrivileges => calls.push(Call::NoNewPrivileges),
+            Action::DieWithParent => calls.push(Call::DieWithParent),
+            Action::NewSession => calls.push(Call::NewSession),
+            Action::Connect(_) => calls.push(Call::Streams(connected.numbers)),
+            Action::SetUmask(mode) => calls.push(Call::Umask(*mode)),
+            Action::Enter(path) => {
+                calls.extend(std::ffi::CString::new(path.as_str()).ok().map(Call::Workdir));
+            }
+            Action::Execute { command, search, environment } => {
+                calls.push(execute(command.words(), search, environment));
+            }
+            _ => {}
+        }
+        actions.resize(calls.len(), index);
+    }
+    let descriptor = process.pidfd().as_fd().try_clone_to_owned();
+    let descriptor = descriptor.map_err(|error| {
+        let errno = crate::sys::Errno::from(&error);
+        Report::error(format!("cannot enter the sandbox: {errno}")).at(request.origin.clone())
+    })?;
+    let enter = Enter { descriptor, namespaces: clone_flags(process.plan.namespaces) };
+    // Never in shared memory: programs that run in the sandbox could look at it.
+    let program = Program { namespaces: 0, enter: Some(enter), share_memory: false, calls };
+    let started = Instant::now();
+    match spawn(&program) {
+        Ok(child) => Ok(Process::new(child, connected.into_ends(), plan, started)),
+        Err(Fault { call, syscall, errno }) => {
+            let action = call.and_then(|call| actions.get(call).copied()).unwrap_or(0);
+            let failure = Failure { plan: &plan, action, syscall, errno };
+            Err(failure.report(runner, None).into())
+        }
+    }
+}
+
+/// The root directory of a sandbox that has only changed it by chroot(2): entering its mount
+/// namespace leads to the namespace's own root.
+fn open_root(pid: i32, request: &Request) -> Result<std::fs::File, Problem> {
+    std::fs::File::open(format!("/proc/{pid}/root")).map_err(|error| {
+        let errno = crate::sys::Errno::from(&error);
+        let message = format!("cannot enter the root of the sandbox: {errno}");
+        Report::error(message).at(request.origin.clone()).into()
+    })
+}
+
+/// What is left of a plan for a program that joins: who it is and what it starts with.
+fn joined(plan: &Plan, request: &Request) -> Plan {
+    let mut joined = plan.clone();
+    joined.command = request.command.clone();
+    joined.actions.retain(|planned| {
+        matches!(
+            planned.action,
+            Action::Start(_)
+                | Action::SetIds { .. }
+                | Action::DropCapabilities
+                | Action::NoNewPrivileges
+                | Action::DieWithParent
+                | Action::NewSession
+                | Action::Connect(_)
+                | Action::SetUmask(_)
+                | Action::Enter(_)
+                | Action::Execute { .. }
+        )
+    });
+    for planned in &mut joined.actions {
+        planned.side = Side::Child;
+        if let Action::Execute { command, .. } = &mut planned.action {
+            *command = request.command.clone();
+            planned.origin.clone_from(&request.origin);
+        }
+    }
+    joined
+}

@@ -1,0 +1,205 @@
+//! Why a program could not be executed: the kernel's few error numbers, told apart by looking.
+
+use std::path::{Path, PathBuf};
+
+use super::runner::Runner;
+use crate::diag::{Report, closest, count, list, quoted};
+use crate::host::elf::{self, Role};
+use crate::host::Tree;
+use crate::plan::{Action, Backing, Plan};
+use crate::spec::{Command, GuestPath};
+use crate::sys::Errno;
+
+/// The inside of a sandbox, looked at from outside after the fact.
+pub(super) struct Guest<'a> {
+    pub plan: &'a Plan,
+    pub runner: &'a Runner,
+    /// Where the root was assembled.
+    pub root: Option<&'a Path>,
+}
+
+impl Guest<'_> {
+    /// Where `path` lies on the host, as far as that can be told.
+    fn on_host(&self, path: &str) -> Option<PathBuf> {
+        let guest = GuestPath::new(path).ok()?;
+        if let Some(place) = self.plan.view.on_host(&guest) {
+            return Some(place);
+        }
+        let (base, backing, _) = self.plan.view.holder(&guest)?;
+        (base.is_root() && *backing == Backing::Private).then_some(())?;
+        Some(self.root?.join(guest.relative()))
+    }
+
+    /// The whole tree, where all of it is one directory of the host.
+    fn tree(&self) -> Option<Tree> {
+        let root = self.plan.view.on_host(&GuestPath::root());
+        root.or_else(|| self.root.map(Path::to_path_buf)).map(|root| {
+            if root == Path::new("/") { Tree::host() } else { Tree::at(root) }
+        })
+    }
+
+    /// Whether something is at `path` inside; none where that cannot be told.
+    fn has(&self, path: &Path) -> Option<bool> {
+        let place = self.on_host(path.to_str()?)?;
+        match self.tree().filter(|_| self.is_of_root(path)) {
+            Some(tree) => Some(tree.exists(path)),
+            None => Some(self.runner.host().tree.exists(&place)),
+        }
+    }
+
+    fn is_of_root(&self, path: &Path) -> bool {
+        let guest = path.to_str().and_then(|path| GuestPath::new(path).ok());
+        let holder = guest.and_then(|guest| self.plan.view.holder(&guest).map(|held| held.0.is_root()));
+        holder.unwrap_or(false)
+    }
+
+    /// What the program at `path` needs, looked for inside.
+    fn needs(&self, path: &str) -> Option<elf::Needs> {
+        if self.is_of_root(Path::new(path)) {
+            return elf::needs(&self.tree()?, Path::new(path)).ok();
+        }
+        elf::needs(&self.runner.host().tree, &self.on_host(path)?).ok()
+    }
+
+    /// What `needs` names that is not there inside: the name, who asks, and as what.
+    fn missing(&self, needs: &elf::Needs) -> Vec<(PathBuf, PathBuf, Role)> {
+        let absent = needs.all_missing().into_iter();
+        let mut missing: Vec<_> = absent
+            .map(|missing| (PathBuf::from(&missing.name), missing.by.clone(), missing.role))
+            .collect();
+        for file in needs.files() {
+            if self.has(file) == Some(false) {
+                let role = match needs.library_at(file).map(|library| &library.rule) {
+                    Some(elf::Rule::Interpreter) => Role::Loader,
+                    Some(_) => Role::Library,
+                    None => Role::Program,
+                };
+                missing.push((file.to_path_buf(), needs.program.clone(), role));
+            }
+        }
+        missing
+    }
+}
+
+/// The report with what is known of why `command` could not be executed.
+pub(super) fn explain(
+    mut report: Report,
+    guest: &Guest<'_>,
+    command: &Command,
+    search: &[String],
+    errno: Errno,
+) -> Report {
+    let program = command.program();
+    let candidates: Vec<String> = if program.contains('/') {
+        vec![program.to_owned()]
+    } else {
+        search.iter().map(|directory| format!("{directory}/{program}")).collect()
+    };
+    let there = candidates.iter().find(|path| guest.has(Path::new(path)) == Some(true));
+    let shown = quoted(program);
+    match (errno.name().as_str(), there) {
+        ("ENOENT", Some(path)) => because_of_loader(report, guest, path),
+        ("ENOENT", None) => {
+            report.message = format!("no program {shown} in the sandbox");
+            not_found(report, guest, program, search)
+        }
+        ("EACCES", Some(path)) => forbidden(report, guest, path),
+        ("ENOEXEC", _) => {
+            report.hint("it is no program for this machine: neither an ELF file of its kind nor a \
+                         script that begins with `#!`")
+        }
+        ("EPERM", _) => report.hint("the file has capabilities or a set-user-ID bit that this \
+                                     sandbox cannot give; mount it without `suid`"),
+        ("E2BIG", _) => report.hint("the arguments and the environment are too long together"),
+        _ => report,
+    }
+}
+
+fn because_of_loader(mut report: Report, guest: &Guest<'_>, path: &str) -> Report {
+    let shown = quoted(path);
+    let Some(needs) = guest.needs(path) else {
+        return report.hint(format!("{shown} is there; what it is loaded by is not"));
+    };
+    let missing = guest.missing(&needs);
+    let Some((name, _, role)) = missing.first() else {
+        return report.hint(format!("{shown} is there; what it is loaded by may not be"));
+    };
+    let name = quoted(name.to_string_lossy());
+    let what = match (role, &needs.kind) {
+        (Role::Loader, _) => "its loader",
+        (_, elf::Kind::Script(_)) => "its interpreter",
+        _ => "what it needs",
+    };
+    report.message = format!("cannot execute {shown}: {what} {name} is not in the sandbox");
+    let others: Vec<_> = missing.iter().skip(1).map(|(path, ..)| path.to_string_lossy()).collect();
+    if !others.is_empty() {
+        let number = count(others.len(), "more file");
+        report = report.note(format!("and {number}: {}", list(&others, "and")));
+    }
+    let program = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+    report.hint(format!(
+        "`rootfs().binary(\"{program}\")` takes along what a program needs; `needs(\"{program}\")` \
+         lists it"
+    ))
+}
+
+fn not_found(report: Report, guest: &Guest<'_>, program: &str, search: &[String]) -> Report {
+    if program.contains('/') {
+        return report.hint("the path is one inside the sandbox, not one of the host");
+    }
+    let mut names = Vec::new();
+    if let Some(tree) = guest.tree() {
+        for directory in search {
+            let found = tree.names(Path::new(directory)).unwrap_or_default();
+            names.extend(found.into_iter().filter_map(|name| name.into_string().ok()));
+        }
+    }
+    let report = report.note(format!("looked for along {}", quoted(search.join(":"))));
+    match closest(program, names.iter().map(String::as_str)) {
+        Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+        None => report.hint(format!("`.binary(\"{program}\")` puts it into a root")),
+    }
+}
+
+fn forbidden(report: Report, guest: &Guest<'_>, path: &str) -> Report {
+    use std::os::unix::fs::MetadataExt;
+    let shown = quoted(path);
+    let holder = GuestPath::new(path).ok().and_then(|path| {
+        guest.plan.actions.iter().rev().find_map(|planned| {
+            let (target, exec) = match &planned.action {
+                Action::Bind { target, options, .. } => (target, options.exec),
+                Action::Mount { target, options, .. } => (target, options.exec),
+                _ => return None,
+            };
+            path.is_within(target).then(|| (exec, planned.origin.clone()))
+        })
+    });
+    if let Some((false, origin)) = holder {
+        let report = report.related(origin.as_ref(), "mounted without `exec` here");
+        return report.hint("`exec: true` in the options of the mount allows programs in it");
+    }
+    let place = guest.on_host(path);
+    let mode = place.and_then(|place| guest.runner.host().tree.metadata(&place).ok());
+    match mode.map(|found| (found.is_dir(), found.mode() & 0o7777)) {
+        Some((true, _)) => report.hint(format!("{shown} is a directory")),
+        Some((_, mode)) if mode & 0o111 == 0 => {
+            report.hint(format!("{shown} has mode {mode:04o}: nobody may execute it"))
+        }
+        _ => report,
+    }
+}
+
+/// What a program lacks that could not be loaded: the loader itself says it and exits with 127.
+pub(super) fn lacks(guest: &Guest<'_>, command: &Command) -> Option<String> {
+    let program = command.program();
+    let path = if program.contains('/') {
+        program.to_owned()
+    } else {
+        guest.tree()?.which(program, None)?.to_string_lossy().into_owned()
+    };
+    let needs = guest.needs(&path)?;
+    let missing = guest.missing(&needs);
+    let (name, by, _) = missing.iter().find(|(_, _, role)| *role == Role::Library)?;
+    let (name, by) = (quoted(name.to_string_lossy()), quoted(by.to_string_lossy()));
+    Some(format!("the library {name}, which {by} needs, is not in the sandbox"))
+}

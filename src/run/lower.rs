@@ -1,0 +1,290 @@
+//! From the actions of a plan to prepared system calls.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::plan::{Action, Lower, Maps, Plan, RootKind, Side};
+use crate::spec::{BindOptions, FileOptions, GuestPath, Kind, MountOptions, Namespaces};
+use crate::sys::{Attributes, CStrings, Call, Create, Identity, Program, Target, Tree, flags};
+
+/// A program, and which action each of its calls belongs to.
+#[derive(Debug)]
+pub(super) struct Lowered {
+    pub program: Program,
+    actions: Vec<usize>,
+}
+
+impl Lowered {
+    /// The index of the action that call number `call` belongs to.
+    pub fn action_of(&self, call: usize) -> Option<usize> {
+        self.actions.get(call).copied()
+    }
+}
+
+/// What is only known when a plan is carried out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prepared<'a> {
+    /// Where the root was assembled.
+    pub root: Option<&'a Path>,
+    /// The descriptors of the standard streams.
+    pub streams: [i32; 3],
+    /// The version of Linux.
+    pub kernel: (u32, u32),
+}
+
+/// The clone flags of a set of namespaces.
+pub(super) fn clone_flags(namespaces: Namespaces) -> u64 {
+    let flag = |kind| match kind {
+        Kind::User => flags::USER,
+        Kind::Mount => flags::MOUNT,
+        Kind::Pid => flags::PID,
+        Kind::Net => flags::NET,
+        Kind::Uts => flags::UTS,
+        Kind::Ipc => flags::IPC,
+        Kind::Cgroup => flags::CGROUP,
+        Kind::Time => flags::TIME,
+    };
+    namespaces.kinds().map(flag).fold(0, |all, flag| all | flag)
+}
+
+/// The program that carries out what `plan` has the new process do.
+pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
+    let mut lowerer = Lowerer { calls: Vec::new(), actions: Vec::new(), prepared, plan };
+    for (index, planned) in plan.actions.iter().enumerate() {
+        if planned.side != Side::Parent {
+            lowerer.action(&planned.action);
+            lowerer.actions.resize(lowerer.calls.len(), index);
+        }
+    }
+    let Lowerer { calls, actions, .. } = lowerer;
+    // A process that shares its parent's memory enters a new time namespace only when it executes
+    // a program, and not at all on kernels like 6.1; one with a copy is in it from the start.
+    let share_memory = !plan.namespaces.has(Kind::Time) || prepared.kernel >= (6, 6);
+    let namespaces = clone_flags(plan.namespaces);
+    Lowered { program: Program { namespaces, enter: None, share_memory, calls }, actions }
+}
+
+struct Lowerer<'a> {
+    calls: Vec<Call>,
+    actions: Vec<usize>,
+    prepared: Prepared<'a>,
+    plan: &'a Plan,
+}
+
+/// A C string; the layers above let no NUL through.
+fn c(bytes: impl AsRef<[u8]>) -> CString {
+    let bytes = bytes.as_ref();
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    CString::new(&bytes[..end]).unwrap_or_default()
+}
+
+fn path(path: &Path) -> CString {
+    c(path.as_os_str().as_bytes())
+}
+
+fn guest(path: &GuestPath) -> CString {
+    c(path.relative())
+}
+
+impl Lowerer<'_> {
+    fn push(&mut self, call: Call) {
+        self.calls.push(call);
+    }
+
+    fn action(&mut self, action: &Action) {
+        match action {
+            Action::BuildRoot(_) | Action::PrepareMaps(_) | Action::Start(_) => {}
+            Action::MapOwnIds(maps) => self.map_own_ids(maps),
+            Action::MakePrivate => self.push(Call::MakePrivate),
+            Action::LoopbackUp => self.push(Call::LoopbackUp),
+            Action::MakeRoot(kind) => self.root(kind),
+            Action::Bind { source, id, directory, target, options, create } => {
+                let id = id.map(|(device, inode)| Identity { device, inode });
+                self.push(Call::OpenTree {
+                    tree: Tree::Host(path(source), id),
+                    recursive: options.recursive,
+                    set: bound(options),
+                });
+                let made = if *directory { Create::Directory } else { Create::File };
+                self.attach(target, if *create { made } else { Create::Nothing });
+            }
+            Action::Mount { kind, source, target, options, create } => {
+                self.new_mount(kind, source, options);
+                self.attach(target, if *create { Create::Directory } else { Create::Nothing });
+            }
+            Action::Protect(place) => {
+                let tree = Tree::Beneath(guest(place));
+                self.push(Call::OpenTree { tree, recursive: true, set: Attributes::READ_ONLY });
+                self.attach(place, Create::Nothing);
+            }
+            Action::Mask(place) => self.push(Call::Mask(guest(place))),
+            Action::MakeDirectory(place, options) => self.push(Call::MakeDirectory {
+                path: guest(place),
+                mode: options.mode.unwrap_or(0o755),
+                owner: owner(*options),
+            }),
+            Action::MakeFile(place, content, options) => self.push(Call::MakeFile {
+                path: guest(place),
+                content: content.to_vec(),
+                mode: options.mode.unwrap_or(0o644),
+                owner: owner(*options),
+            }),
+            Action::MakeSymlink { path, target } => {
+                self.push(Call::MakeSymlink { path: guest(path), target: c(target) });
+            }
+            Action::ChangeOwner(place, options) => {
+                self.push(Call::ChangeOwner { path: guest(place), owner: owner(*options) });
+            }
+            Action::ProtectRoot => self.push(Call::SetRootAttributes(Attributes::READ_ONLY)),
+            Action::PivotRoot => self.push(Call::PivotRoot),
+            Action::Chroot => self.push(Call::Chroot),
+            Action::SetHostname(name) => self.push(Call::SetHostname(name.as_bytes().to_vec())),
+            Action::SetDomainname(name) => {
+                self.push(Call::SetDomainname(name.as_bytes().to_vec()));
+            }
+            Action::SetIds { uid, gid } => {
+                self.push(Call::SetGroups(Vec::new()));
+                self.push(Call::SetGroup(*gid));
+                self.push(Call::SetUser(*uid));
+            }
+            Action::DropCapabilities => self.push(Call::DropCapabilities),
+            Action::NoNewPrivileges => self.push(Call::NoNewPrivileges),
+            Action::DieWithParent => self.push(Call::DieWithParent),
+            Action::StartInit => self.push(Call::Split),
+            Action::NewSession => self.push(Call::NewSession),
+            Action::Connect(_) => self.push(Call::Streams(self.prepared.streams)),
+            Action::SetUmask(mode) => self.push(Call::Umask(*mode)),
+            Action::Enter(place) => self.push(Call::Workdir(c(place.as_str()))),
+            Action::Execute { command, search, environment } => {
+                let call = execute(command.words(), search, environment);
+                self.push(call);
+            }
+        }
+    }
+
+    fn map_own_ids(&mut self, maps: &Maps) {
+        // Without this the kernel lets nobody but the privileged map groups: a group that is
+        // dropped may be one that access is refused to (CVE-2014-8989).
+        let files = [
+            ("setgroups", "deny".to_owned()),
+            ("uid_map", maps.users.kernel_text()),
+            ("gid_map", maps.groups.kernel_text()),
+        ];
+        for (name, text) in files {
+            let path = c(format!("/proc/self/{name}"));
+            self.push(Call::WriteProc { path, bytes: text.into_bytes() });
+        }
+    }
+
+    fn root(&mut self, kind: &RootKind) {
+        let writable = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
+        match kind {
+            RootKind::Memory => {
+                self.memory(writable);
+                self.push(Call::AttachRoot);
+            }
+            RootKind::View { path: place, id } => {
+                if !self.plan.namespaces.has(Kind::Mount) {
+                    return self.push(Call::OpenRoot(path(place)));
+                }
+                let id = id.map(|(device, inode)| Identity { device, inode });
+                let tree = Tree::Host(path(place), id);
+                let set = writable.and(Attributes::READ_ONLY, true);
+                self.push(Call::OpenTree { tree, recursive: true, set });
+                self.push(Call::AttachRoot);
+            }
+            RootKind::Overlay(lower) => {
+                let lower = match lower {
+                    Lower::Directory(place) => place.as_path(),
+                    Lower::Built => self.prepared.root.unwrap_or(Path::new("/nonexistent")),
+                };
+                // The overlay keeps its own hold of the tmpfs, which is then out of reach.
+                self.memory(writable);
+                self.push(Call::AttachRoot);
+                self.push(Call::Stage(vec![c("upper"), c("work")]));
+                self.overlay(lower, writable);
+                self.push(Call::AttachRoot);
+            }
+        }
+    }
+
+    fn memory(&mut self, attributes: Attributes) {
+        let options = vec![option("source", "root"), option("mode", "0755")];
+        self.push(Call::NewMount { kind: c("tmpfs"), options, attributes });
+    }
+
+    fn overlay(&mut self, lower: &Path, attributes: Attributes) {
+        let mut escaped = Vec::new();
+        for byte in lower.as_os_str().as_bytes() {
+            if matches!(byte, b'\\' | b':' | b',') {
+                escaped.push(b'\\');
+            }
+            escaped.push(*byte);
+        }
+        let mut options = vec![
+            option("source", "root"),
+            (c("lowerdir"), Some(c(escaped))),
+            option("upperdir", "upper"),
+            option("workdir", "work"),
+        ];
+        if self.plan.namespaces.has(Kind::User) {
+            // Without trusted.* attributes, which only the machine's root may set, a directory
+            // that is removed and made again gives EIO.
+            options.push((c("userxattr"), None));
+        }
+        self.push(Call::NewMount { kind: c("overlay"), options, attributes });
+    }
+
+    fn new_mount(&mut self, kind: &str, source: &str, options: &MountOptions) {
+        let mut data = vec![option("source", source)];
+        let given = options.data.iter();
+        data.extend(given.map(|(key, value)| (c(key), value.as_ref().map(c))));
+        let attributes = Attributes::NONE
+            .and(Attributes::READ_ONLY, options.read_only)
+            .and(Attributes::NO_SUID, !options.suid)
+            .and(Attributes::NO_DEVICES, !options.devices)
+            .and(Attributes::NO_EXEC, !options.exec);
+        self.push(Call::NewMount { kind: c(kind), options: data, attributes });
+    }
+
+    fn attach(&mut self, target: &GuestPath, create: Create) {
+        self.push(Call::Attach(Target { path: guest(target), create }));
+    }
+}
+
+fn option(key: &str, value: &str) -> (CString, Option<CString>) {
+    (c(key), Some(c(value)))
+}
+
+fn bound(options: &BindOptions) -> Attributes {
+    Attributes::NONE
+        .and(Attributes::READ_ONLY, options.read_only)
+        .and(Attributes::NO_SUID, !options.suid)
+        .and(Attributes::NO_DEVICES, !options.devices)
+        .and(Attributes::NO_EXEC, !options.exec)
+}
+
+/// Owner and group; `u32::MAX` leaves one as it is.
+fn owner(options: FileOptions) -> (u32, u32) {
+    (options.uid.unwrap_or(u32::MAX), options.gid.unwrap_or(u32::MAX))
+}
+
+/// The call that executes a command.
+pub(super) fn execute(
+    words: &[String],
+    search: &[String],
+    environment: &[(String, String)],
+) -> Call {
+    let program = words.first().map_or("", String::as_str);
+    let candidates = if program.contains('/') {
+        vec![c(program)]
+    } else {
+        search.iter().map(|directory| c(format!("{directory}/{program}"))).collect()
+    };
+    // `Command` and the verbs of the environment refuse words with a NUL.
+    let arguments = CStrings::new(words.iter().map(String::as_str)).unwrap_or_default();
+    let variables = environment.iter().map(|(name, value)| format!("{name}={value}"));
+    let environment = CStrings::new(variables).unwrap_or_default();
+    Call::Execute { candidates, arguments, environment }
+}

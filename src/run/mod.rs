@@ -1,0 +1,22 @@
+//! Doing what a plan says: building roots, launching, waiting, and telling what failed.
+//!
+//! This layer knows neither the language nor the terminal.
+
+mod failure;
+mod hint;
+mod idmap;
+mod launch;
+mod loader;
+mod lower;
+mod process;
+mod rootfs;
+mod runner;
+mod stream;
+mod workspace;
+
+pub use failure::Failure;
+pub use process::{Cause, Exit, Output, Process};
+pub use rootfs::{build, drawing};
+pub use runner::{Input, Interrupted, Problem, Runner};
+
+pub use crate::sys::{interrupted, is_secure_execution, pause, watch_interruptions};

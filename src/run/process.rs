@@ -1,0 +1,212 @@
+//! Programs that run in a sandbox, and how they ended.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, PipeReader, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use super::runner::Interrupted;
+use super::stream::Ends;
+use crate::plan::Plan;
+use crate::sys::{self, Child, Errno, Status, Usage, ready};
+
+/// A program in a sandbox. It is killed when this value is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    started: Instant,
+    ends: Ends,
+    lines: Option<BufReader<PipeReader>>,
+    /// What it was started by.
+    pub(super) plan: Plan,
+    exit: Option<Exit>,
+}
+
+/// Why a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It ended by itself.
+    Exited,
+    /// A signal ended it.
+    Signal,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Exited => "exited",
+            Self::Signal => "signal",
+        })
+    }
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Its exit status; 128 and the signal where one ended it.
+    pub code: i32,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Why it ended.
+    pub cause: Cause,
+    /// How long it ran.
+    pub wall: Duration,
+    /// What it used.
+    pub usage: Usage,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.signal {
+            Some(signal) => write!(formatter, "ended by signal {signal}"),
+            None => write!(formatter, "exited with status {}", self.code),
+        }
+    }
+}
+
+/// What a program wrote, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// What it wrote to its standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to its standard error.
+    pub stderr: Vec<u8>,
+    /// How it ended.
+    pub exit: Exit,
+}
+
+/// How long a program has to end after the signal that interrupted nsscript was passed on to it.
+const GRACE: Duration = Duration::from_secs(2);
+
+impl Process {
+    pub(super) fn new(child: Child, mut ends: Ends, plan: Plan, started: Instant) -> Self {
+        // Only a program that is talked to line by line has a reader of its own.
+        let lines = if ends.errors.is_none() { ends.output.take().map(BufReader::new) } else { None };
+        Self { child, started, ends, lines, plan, exit: None }
+    }
+
+    /// The number of process 1 of the sandbox, as the host sees it.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.child.pid()
+    }
+
+    pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
+        self.child.pidfd()
+    }
+
+    pub(super) fn ends(&mut self) -> &mut Ends {
+        &mut self.ends
+    }
+
+    /// Whether it has not ended yet.
+    pub fn running(&mut self) -> bool {
+        let status = self.child.poll();
+        if let Some(status) = status {
+            self.ended(status);
+        }
+        status.is_none()
+    }
+
+    /// Sends a signal to the program.
+    ///
+    /// # Errors
+    /// There is no such signal.
+    pub fn kill(&mut self, signal: i32) -> Result<(), Errno> {
+        self.child.signal(signal)
+    }
+
+    /// Waits for its end. Its input, where that is a pipe, ends.
+    ///
+    /// # Errors
+    /// A signal asked nsscript to end: the program is ended too.
+    pub fn wait(&mut self) -> Result<Exit, Interrupted> {
+        self.ends.input = None;
+        loop {
+            if let Some(status) = self.child.poll() {
+                return Ok(self.ended(status));
+            }
+            let (count, wake) = sys::interruption();
+            if count > 0 {
+                return Err(self.interrupt());
+            }
+            let mut watched = vec![(self.child.pidfd(), false)];
+            watched.extend(wake.map(|wake| (wake, false)));
+            let _ = ready(&watched, None);
+        }
+    }
+
+    fn ended(&mut self, status: Status) -> Exit {
+        if let Some(exit) = self.exit {
+            return exit;
+        }
+        let Status { signal, code, usage } = status;
+        let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
+        let exit = Exit { code, signal, cause, wall: self.started.elapsed(), usage };
+        self.exit = Some(exit);
+        exit
+    }
+
+    /// Passes the signal that interrupted nsscript on, and ends the program where that does not,
+    /// or where a second signal comes.
+    pub(super) fn interrupt(&mut self) -> Interrupted {
+        let signal = sys::interrupted().unwrap_or_default();
+        let _ = self.child.signal(signal);
+        let (first, end) = (sys::interruption().0, Instant::now() + GRACE);
+        while self.child.poll().is_none() {
+            let Some(left) = end.checked_duration_since(Instant::now()) else { break };
+            if sys::interruption().0 > first {
+                break;
+            }
+            let step = left.min(Duration::from_millis(50));
+            let _ = ready(&[(self.child.pidfd(), false)], Some(step));
+        }
+        let _ = self.child.signal(9);
+        let status = self.child.wait();
+        self.ended(status);
+        Interrupted { signal }
+    }
+
+    /// Writes to its input.
+    ///
+    /// # Errors
+    /// None where its input is no pipe; else write(2): it has ended or closed its input.
+    pub fn write(&mut self, bytes: &[u8]) -> Option<Result<(), Errno>> {
+        let writer = self.ends.input.as_mut()?;
+        let written = writer.write_all(bytes).and_then(|()| writer.flush());
+        Some(written.map_err(|error| Errno::from(&error)))
+    }
+
+    /// Reads a line of its output without its line end: none at the end.
+    ///
+    /// # Errors
+    /// A signal asked nsscript to end. The outer none: its output is no pipe.
+    pub fn read_line(&mut self) -> Option<Result<Option<Vec<u8>>, Interrupted>> {
+        let lines = self.lines.as_mut()?;
+        let mut line = Vec::new();
+        loop {
+            if lines.buffer().is_empty() {
+                let (count, wake) = sys::interruption();
+                if count > 0 {
+                    return Some(Err(self.interrupt()));
+                }
+                let mut watched = vec![(lines.get_ref().as_fd(), false)];
+                watched.extend(wake.map(|wake| (wake, false)));
+                if !ready(&watched, None).is_ok_and(|ready| ready[0]) {
+                    continue;
+                }
+            }
+            let Ok(buffer) = lines.fill_buf() else { return Some(Ok(None)) };
+            if buffer.is_empty() {
+                return Some(Ok((!line.is_empty()).then_some(line)));
+            }
+            let end = buffer.iter().position(|byte| *byte == b'\n');
+            line.extend_from_slice(&buffer[..end.unwrap_or(buffer.len())]);
+            let used = end.map_or(buffer.len(), |end| end + 1);
+            lines.consume(used);
+            if end.is_some() {
+                return Some(Ok(Some(line)));
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One runner a run: the machine, what was built on it, and doing what plans say.
+
+use std::cell::{OnceCell, RefCell};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use super::idmap::UserNamespaces;
+use super::process::{Exit, Output, Process};
+use super::stream::converse;
+use super::workspace::Workspace;
+use super::{launch, rootfs};
+use crate::diag::{Report, quoted};
+use crate::host::{Host, Tree};
+use crate::plan::{Plan, Planner, Request, RootTree};
+use crate::spec::Sandbox;
+use crate::sys;
+
+/// What a program reads from its standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// What nsscript itself would read.
+    Inherited,
+    /// Nothing.
+    Nothing,
+    /// These bytes.
+    Bytes(Vec<u8>),
+}
+
+/// A signal asked nsscript to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted {
+    /// The signal.
+    pub signal: i32,
+}
+
+/// Why something could not be done.
+#[derive(Clone, Debug)]
+pub enum Problem {
+    /// These reports say it.
+    Reports(Vec<Report>),
+    /// A signal asked nsscript to end.
+    Interrupted(Interrupted),
+}
+
+impl From<Vec<Report>> for Problem {
+    fn from(reports: Vec<Report>) -> Self {
+        Self::Reports(reports)
+    }
+}
+
+impl From<Report> for Problem {
+    fn from(report: Report) -> Self {
+        Self::Reports(vec![report])
+    }
+}
+
+impl From<Interrupted> for Problem {
+    fn from(interrupted: Interrupted) -> Self {
+        Self::Interrupted(interrupted)
+    }
+}
+
+/// Does what plans say. Everything it makes for that is gone when it is dropped.
+#[derive(Debug)]
+pub struct Runner {
+    /// Makes the plans.
+    pub planner: Planner,
+    pub(super) users: RefCell<UserNamespaces>,
+    workspace: OnceCell<Workspace>,
+    built: RefCell<Vec<(Rc<RootTree>, PathBuf)>>,
+}
+
+impl Default for Runner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Runner {
+    /// A runner on this machine, for the user who asks.
+    #[must_use]
+    pub fn new() -> Self {
+        let ids = sys::ids();
+        let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let host = Host {
+            tree: Tree::host(),
+            uid: ids.uid,
+            gid: ids.gid,
+            kernel: sys::kernel_version(),
+            environment: std::env::vars_os().filter_map(variable).collect(),
+        };
+        Self {
+            planner: Planner::new(host),
+            users: RefCell::default(),
+            workspace: OnceCell::new(),
+            built: RefCell::default(),
+        }
+    }
+
+    /// The machine.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.planner.host
+    }
+
+    /// The directory in which `tree` is built; it is built at most once a run.
+    pub(super) fn root(&self, tree: &Rc<RootTree>) -> Result<PathBuf, Report> {
+        let known = |(known, _): &&(Rc<RootTree>, PathBuf)| Rc::ptr_eq(known, tree);
+        if let Some((_, path)) = self.built.borrow().iter().find(known) {
+            return Ok(path.clone());
+        }
+        let directory = self.workspace()?.join(format!("root-{}", self.built.borrow().len()));
+        std::fs::create_dir(&directory).map_err(|error| {
+            let errno = sys::Errno::from(&error);
+            Report::error(format!("cannot make {}: {errno}", quoted(directory.to_string_lossy())))
+        })?;
+        rootfs::build(tree, &directory)?;
+        self.built.borrow_mut().push((tree.clone(), directory.clone()));
+        Ok(directory)
+    }
+
+    fn workspace(&self) -> Result<&Path, Report> {
+        if self.workspace.get().is_none() {
+            let made = Workspace::make().map_err(|(path, errno)| {
+                let path = quoted(path.to_string_lossy());
+                let report = Report::error(format!("cannot make a private directory in {path}: {errno}"));
+                report.hint("set `TMPDIR` to a directory that you can write to")
+            })?;
+            let _ = self.workspace.set(made);
+        }
+        let workspace = self.workspace.get().map(Workspace::path);
+        workspace.ok_or_else(|| Report::error("there is no private directory"))
+    }
+
+    /// What would be done.
+    ///
+    /// # Errors
+    /// Every contradiction, each with its line.
+    pub fn plan(&self, sandbox: &Sandbox, request: &Request) -> Result<Plan, Vec<Report>> {
+        self.planner.plan(sandbox, request)
+    }
+
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// What could not be done, with its line.
+    pub fn start(&self, plan: Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
+        if let Some(signal) = sys::interrupted() {
+            return Err(Interrupted { signal }.into());
+        }
+        let started = Instant::now();
+        let (child, ends) = launch::launch(self, &plan, request, input)?;
+        Ok(Process::new(child, ends, plan, started))
+    }
+
+    /// Runs a program to its end.
+    ///
+    /// # Errors
+    /// What could not be done, with its line. How the program ended is no error here.
+    pub fn run(&self, plan: Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
+        let mut process = self.start(plan, request, input)?;
+        if let Input::Bytes(bytes) = input {
+            converse(&mut process, bytes)?;
+        }
+        Ok(process.wait()?)
+    }
+
+    /// Runs a program to its end and keeps what it writes.
+    ///
+    /// # Errors
+    /// As for [`Runner::run`].
+    pub fn output(&self, plan: Plan, request: &Request, input: &Input) -> Result<Output, Problem> {
+        let mut process = self.start(plan, request, input)?;
+        let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
+        let (stdout, stderr) = converse(&mut process, bytes)?;
+        let exit = process.wait()?;
+        Ok(Output { stdout, stderr, exit })
+    }
+
+    /// Runs another program in the sandbox of `process`, to its end.
+    ///
+    /// # Errors
+    /// The sandbox has ended, or what could not be done.
+    pub fn join(
+        &self,
+        process: &mut Process,
+        request: &Request,
+        input: &Input,
+    ) -> Result<Exit, Problem> {
+        let mut joined = launch::join(self, process, request, input)?;
+        if let Input::Bytes(bytes) = input {
+            converse(&mut joined, bytes)?;
+        }
+        Ok(joined.wait()?)
+    }
+}

@@ -1,0 +1,143 @@
+//! The standard streams of a program: what they are connected to, and moving what goes through.
+
+use std::fs::File;
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use super::process::Process;
+use super::runner::{Input, Interrupted};
+use crate::spec::Streams;
+use crate::sys::{self, ready};
+
+/// The ends that a program gets, and those that stay here.
+#[derive(Debug, Default)]
+pub(super) struct Connected {
+    /// What the program gets; kept open until it runs.
+    given: Vec<OwnedFd>,
+    /// The descriptors of the program's standard streams.
+    pub numbers: [i32; 3],
+    pub ends: Ends,
+}
+
+/// The ends that stay here.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    pub input: Option<PipeWriter>,
+    pub output: Option<PipeReader>,
+    pub errors: Option<PipeReader>,
+}
+
+/// Makes the pipes that `streams` and `input` ask for.
+pub(super) fn connect(streams: Streams, input: &Input) -> std::io::Result<Connected> {
+    let mut connected = Connected { numbers: [0, 1, 2], ..Connected::default() };
+    let pipes_input = streams == Streams::Piped || matches!(input, Input::Bytes(_));
+    if pipes_input {
+        let (reader, writer) = std::io::pipe()?;
+        connected.give(0, reader.into());
+        connected.ends.input = Some(writer);
+    } else if streams == Streams::Captured || matches!(input, Input::Nothing) {
+        connected.give(0, File::open("/dev/null")?.into());
+    }
+    if streams != Streams::Inherited {
+        let (reader, writer) = std::io::pipe()?;
+        connected.give(1, writer.into());
+        connected.ends.output = Some(reader);
+    }
+    if streams == Streams::Captured {
+        let (reader, writer) = std::io::pipe()?;
+        connected.give(2, writer.into());
+        connected.ends.errors = Some(reader);
+    }
+    Ok(connected)
+}
+
+impl Connected {
+    fn give(&mut self, number: usize, descriptor: OwnedFd) {
+        self.numbers[number] = descriptor.as_raw_fd();
+        self.given.push(descriptor);
+    }
+
+    /// The ends that stay here; those of the program are closed.
+    pub fn into_ends(self) -> Ends {
+        self.ends
+    }
+}
+
+/// Moves data until the program has ended: `input` into it, what it writes into two buffers.
+pub(super) fn converse(
+    process: &mut Process,
+    mut input: &[u8],
+) -> Result<(Vec<u8>, Vec<u8>), Interrupted> {
+    let Ends { input: mut writer, output: mut reader, errors: mut second } =
+        std::mem::take(process.ends());
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let ends = [
+        writer.as_ref().map(AsFd::as_fd),
+        reader.as_ref().map(AsFd::as_fd),
+        second.as_ref().map(AsFd::as_fd),
+    ];
+    for end in ends.into_iter().flatten() {
+        // A pipe that was just made is a descriptor for which this cannot fail.
+        let _ = sys::set_nonblocking(end);
+    }
+    loop {
+        if input.is_empty() {
+            writer = None;
+        }
+        let none = process.pidfd();
+        let (wake_count, wake) = sys::interruption();
+        let watched: [(Option<BorrowedFd<'_>>, bool); 5] = [
+            (Some(none), false),
+            (wake, false),
+            (writer.as_ref().map(AsFd::as_fd), true),
+            (reader.as_ref().map(AsFd::as_fd), false),
+            (second.as_ref().map(AsFd::as_fd), false),
+        ];
+        let entries: Vec<_> =
+            watched.iter().filter_map(|(end, write)| Some(((*end)?, *write))).collect();
+        let answers = ready(&entries, None).unwrap_or_default();
+        let mut answers = answers.into_iter();
+        let is_ready = watched.map(|(end, _)| end.is_some() && answers.next().unwrap_or(false));
+        if is_ready[2] {
+            input = feed(&mut writer, input);
+        }
+        let ended = is_ready[0];
+        // Once it has ended nobody writes any more: what is in the pipes is all.
+        if is_ready[3] || ended {
+            drain(&mut reader, &mut output);
+        }
+        if is_ready[4] || ended {
+            drain(&mut second, &mut errors);
+        }
+        if ended {
+            return Ok((output, errors));
+        }
+        if wake_count > 0 {
+            return Err(process.interrupt());
+        }
+    }
+}
+
+/// Writes as much as the pipe takes; gives what is left. A reader that is gone takes nothing more.
+fn feed<'a>(writer: &mut Option<PipeWriter>, input: &'a [u8]) -> &'a [u8] {
+    match writer.as_mut().map(|writer| writer.write(input)) {
+        Some(Ok(written)) => &input[written..],
+        Some(Err(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => input,
+        _ => {
+            *writer = None;
+            &[]
+        }
+    }
+}
+
+/// Reads what is there; forgets the pipe at its end.
+fn drain(reader: &mut Option<PipeReader>, buffer: &mut Vec<u8>) {
+    let Some(pipe) = reader.as_mut() else { return };
+    let end = match pipe.read_to_end(buffer) {
+        Ok(_) => true,
+        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+    };
+    if end {
+        *reader = None;
+    }
+}

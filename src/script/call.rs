@@ -1,0 +1,91 @@
+//! One call of a verb: its arguments, its place, what it works with.
+
+use rhai::{Dynamic, NativeCallContext};
+
+use super::argument::{Argument, Wrong};
+use super::context::Context;
+use super::error::Failed;
+use super::options;
+use crate::diag::{Origin, Report, quoted};
+
+/// A call of a verb.
+pub struct Call<'c, 'e> {
+    /// What this run works with.
+    pub context: &'c Context,
+    native: &'c NativeCallContext<'e>,
+    name: &'static str,
+    arguments: Vec<Dynamic>,
+    position: usize,
+}
+
+impl<'c, 'e> Call<'c, 'e> {
+    pub(super) fn new(
+        context: &'c Context,
+        native: &'c NativeCallContext<'e>,
+        name: &'static str,
+        arguments: Vec<Dynamic>,
+    ) -> Self {
+        Self { context, native, name, arguments, position: 0 }
+    }
+
+    /// The engine's side of the call.
+    pub(super) fn native(&self) -> &NativeCallContext<'e> {
+        self.native
+    }
+
+    /// The place of the call: of the verb's name.
+    pub fn origin(&self) -> Option<Origin> {
+        let position = self.native.call_position();
+        let source = self.context.source_name(self.native.call_source());
+        let line = u32::try_from(position.line()?).ok()?;
+        let column = u32::try_from(position.position().unwrap_or(0)).ok()?;
+        let origin = Origin::new(source, line, column).underlining(self.name.chars().count());
+        Some(self.context.with_callers(origin))
+    }
+
+    /// The next argument as a `T`.
+    ///
+    /// # Errors
+    /// It is of another type, or cannot be what it says.
+    pub fn next<T: Argument>(&mut self, name: &'static str) -> Result<T, Failed> {
+        let given = self.arguments.get(self.position);
+        let skipped = given.is_some_and(|value| value.is_map() && T::SKIPS_MAPS);
+        let value = if skipped { None } else { given.cloned() };
+        if value.is_some() {
+            self.position += 1;
+        }
+        T::take(value, self).map_err(|wrong| self.wrong(name, wrong))
+    }
+
+    fn wrong(&self, name: &'static str, wrong: Wrong) -> Failed {
+        let verb = quoted(self.name);
+        let report = match wrong {
+            Wrong::Type { wanted, given } => Report::error(format!(
+                "{verb} takes {wanted} as {}, not {given}",
+                quoted(name)
+            )),
+            Wrong::Value(invalid) => {
+                let report = Report::error(invalid.to_string());
+                match invalid.help() {
+                    Some(help) => report.hint(help),
+                    None => report,
+                }
+            }
+            Wrong::Options(problem) => {
+                return self.fail(options::report(&verb, &problem, self));
+            }
+        };
+        self.fail(report)
+    }
+
+    /// The failure that `report` says, at the place of this call.
+    pub fn fail(&self, report: Report) -> Failed {
+        let origin = report.origin.clone().or_else(|| self.origin());
+        Failed::Reports(vec![report.at(origin)])
+    }
+
+    /// The name of the verb.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+}

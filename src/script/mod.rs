@@ -1,0 +1,21 @@
+//! The recipe language: its verbs, its words for what is wrong, its documentation.
+//!
+//! The only layer that names `rhai`. It reaches the kernel through [`crate::run`] alone.
+
+mod argument;
+mod call;
+pub mod catalog;
+mod context;
+mod discard;
+mod engine;
+mod error;
+mod module;
+mod options;
+mod reword;
+mod stack;
+mod value;
+mod verb;
+mod verbs;
+
+pub use context::Mode;
+pub use engine::{End, Recipe, Script};

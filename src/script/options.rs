@@ -1,0 +1,138 @@
+//! Option maps: named settings after the arguments, every key known and checked.
+
+use rhai::{Dynamic, Map};
+
+use super::argument::{Argument, Wrong};
+use super::call::Call;
+use super::verb::OptionKey;
+use crate::diag::{Report, closest, list, quoted};
+
+/// What is wrong with an option map.
+pub enum Problem {
+    /// A key that there is not.
+    Unknown {
+        /// The key.
+        key: String,
+        /// Those that there are.
+        keys: &'static [OptionKey],
+    },
+    /// A value that the key does not take.
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with the value.
+        wrong: Wrong,
+    },
+}
+
+/// The report of a problem in the options of `verb`.
+pub(super) fn report(verb: &str, problem: &Problem, call: &Call<'_, '_>) -> Report {
+    match problem {
+        Problem::Unknown { key, keys } => {
+            let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+            let shown: Vec<_> = names.iter().map(quoted).collect();
+            let report = Report::error(format!("{verb} has no option {}", quoted(key)));
+            let report = match closest(key, names) {
+                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+                None => report.hint(format!("its options are {}", list(&shown, "and"))),
+            };
+            report.at(call.context.place_of_key(call.origin(), key))
+        }
+        Problem::Value { key, wrong } => {
+            let origin = call.context.place_of_key(call.origin(), key);
+            let shown = quoted(key);
+            match wrong {
+                Wrong::Type { wanted, given } => Report::error(format!(
+                    "the option {shown} of {verb} takes {wanted}, not {given}"
+                ))
+                .at(origin),
+                Wrong::Value(invalid) => {
+                    let report = Report::error(format!("the option {shown} of {verb}: {invalid}"));
+                    let report = report.at(origin);
+                    match invalid.help() {
+                        Some(help) => report.hint(help),
+                        None => report,
+                    }
+                }
+                Wrong::Options(inner) => self::report(verb, inner, call),
+            }
+        }
+    }
+}
+
+/// Takes the value of a key out of a map.
+pub(super) fn key<T: Argument>(
+    map: &mut Map,
+    key: &'static str,
+    call: &Call<'_, '_>,
+) -> Result<Option<T>, Wrong> {
+    let Some(value) = map.remove(key) else { return Ok(None) };
+    match T::take(Some(value), call) {
+        Ok(value) => Ok(Some(value)),
+        Err(wrong) => Err(Wrong::Options(Box::new(Problem::Value { key, wrong }))),
+    }
+}
+
+/// The map that was given; an empty one where none was.
+pub(super) fn map(value: Option<Dynamic>) -> Result<Map, Wrong> {
+    let Some(value) = value else { return Ok(Map::new()) };
+    let given = super::argument::a_kind(&value);
+    let map = value.try_cast::<Map>();
+    map.ok_or(Wrong::Type { wanted: "a map of options", given })
+}
+
+/// Makes sure that nothing is left in a map.
+pub(super) fn finish(map: &Map, keys: &'static [OptionKey]) -> Result<(), Wrong> {
+    match map.keys().next() {
+        None => Ok(()),
+        Some(key) => {
+            let key = key.to_string();
+            Err(Wrong::Options(Box::new(Problem::Unknown { key, keys })))
+        }
+    }
+}
+
+/// Declares an option map: a struct of keys, each with its type, its default and its meaning.
+macro_rules! options {
+    ($(
+        $(#[doc = $about:literal])*
+        struct $name:ident {$(
+            $(#[doc = $doc:literal])*
+            $key:ident: $type:ty = $default:literal,
+        )*}
+    )*) => {$(
+        $(#[doc = $about])*
+        #[derive(Clone, Debug, Default)]
+        pub(super) struct $name {$(
+            $(#[doc = $doc])*
+            pub $key: Option<$type>,
+        )*}
+
+        impl $crate::script::argument::Argument for $name {
+            const KIND: &'static str = "a map of options";
+            const REQUIRED: bool = false;
+            const OPTIONS: &'static [$crate::script::verb::OptionKey] = &[$(
+                $crate::script::verb::OptionKey {
+                    name: stringify!($key),
+                    kind: <$type as $crate::script::argument::Argument>::KIND,
+                    default: $default,
+                    doc: concat!($($doc),*),
+                },
+            )*];
+
+            fn take(
+                value: Option<rhai::Dynamic>,
+                call: &$crate::script::call::Call<'_, '_>,
+            ) -> Result<Self, $crate::script::argument::Wrong> {
+                let mut map = $crate::script::options::map(value)?;
+                let options = Self {$(
+                    $key: $crate::script::options::key(&mut map, stringify!($key), call)?,
+                )*};
+                $crate::script::options::finish(&map, Self::OPTIONS)?;
+                Ok(options)
+            }
+        }
+    )*};
+}
+
+pub(super) use options;

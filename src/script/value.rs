@@ -1,0 +1,113 @@
+//! The types of the language that are our own.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine};
+
+use super::argument::{Argument, Returned, Wrong, a_kind};
+use super::call::Call;
+use super::error::ScriptError;
+use crate::host::elf::Needs;
+use crate::plan::Plan;
+use crate::run::{Exit, Output, Process};
+use crate::spec::{Namespaces, Rootfs, Sandbox};
+
+/// A program that was started: every copy is the same program.
+#[derive(Clone, Debug)]
+pub struct ProcessHandle {
+    /// The program; none in a rehearsal, where nothing was started.
+    pub process: Option<Rc<RefCell<Process>>>,
+}
+
+/// A plan, which is not copied with every assignment.
+#[derive(Clone, Debug)]
+pub struct SharedPlan(pub Rc<Plan>);
+
+/// What a program needs.
+#[derive(Clone, Debug)]
+pub struct SharedNeeds(pub Rc<Needs>);
+
+/// What a program wrote.
+#[derive(Clone, Debug)]
+pub struct SharedOutput(pub Rc<Output>);
+
+macro_rules! values {
+    ($($type:ty, $name:literal, $kind:literal;)*) => {
+        $(
+            impl Argument for $type {
+                const KIND: &'static str = $kind;
+                const RECEIVER: &'static str = $name;
+                const TYPE_ID: Option<fn() -> TypeId> = Some(TypeId::of::<$type>);
+
+                fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, Wrong> {
+                    let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+                    let value = value.and_then(Dynamic::try_cast::<$type>);
+                    value.ok_or(Wrong::Type { wanted: $kind, given })
+                }
+            }
+
+            impl Returned for $type {
+                const KIND: &'static str = $name;
+
+                fn into_dynamic(self) -> Dynamic {
+                    Dynamic::from(self)
+                }
+            }
+        )*
+
+        /// The names of the types of our own.
+        pub const TYPES: &[&str] = &[$($name),*];
+
+        /// Tells the engine the names of the types.
+        pub fn name_types(engine: &mut Engine) {
+            $(engine.register_type_with_name::<$type>($name);)*
+        }
+    };
+}
+
+values! {
+    Sandbox, "Sandbox", "a Sandbox";
+    Rootfs, "Rootfs", "a Rootfs";
+    ProcessHandle, "Process", "a Process";
+    Exit, "Exit", "an Exit";
+    SharedOutput, "Output", "an Output";
+    SharedPlan, "Plan", "a Plan";
+    SharedNeeds, "Needs", "a Needs";
+    Namespaces, "Namespaces", "namespaces such as `PID | NET`";
+    ScriptError, "Error", "an Error";
+}
+
+/// How a value is printed.
+pub fn printing(engine: &mut Engine) {
+    fn show<T: Clone + 'static>(engine: &mut Engine, text: fn(&T) -> String)
+    where
+        T: rhai::plugin::Variant,
+    {
+        engine.register_fn("to_string", move |value: &mut T| text(value));
+        engine.register_fn("to_debug", move |value: &mut T| text(value));
+        engine.register_fn("print", move |value: &mut T| text(value));
+        engine.register_fn("debug", move |value: &mut T| text(value));
+    }
+    show::<Sandbox>(engine, ToString::to_string);
+    show::<Rootfs>(engine, ToString::to_string);
+    show::<Exit>(engine, ToString::to_string);
+    show::<Namespaces>(engine, ToString::to_string);
+    show::<SharedPlan>(engine, |plan| plan.0.to_string());
+    show::<SharedNeeds>(engine, |needs| needs.0.outline().to_string());
+    show::<SharedOutput>(engine, |output| {
+        String::from_utf8_lossy(&output.0.stdout).trim_end().to_owned()
+    });
+    show::<ScriptError>(engine, ScriptError::message);
+    show::<ProcessHandle>(engine, |handle| match &handle.process {
+        Some(process) => format!("process {}", process.borrow().pid()),
+        None => "process that a rehearsal did not start".into(),
+    });
+    engine.register_fn("|", |one: Namespaces, other: Namespaces| one | other);
+    engine.register_fn("-", |one: Namespaces, other: Namespaces| one - other);
+    engine.register_fn("==", |one: Namespaces, other: Namespaces| one == other);
+    engine.register_fn("!=", |one: Namespaces, other: Namespaces| one != other);
+    engine.register_fn("==", |one: Sandbox, other: Sandbox| one == other);
+    engine.register_fn("!=", |one: Sandbox, other: Sandbox| one != other);
+}

@@ -1,0 +1,79 @@
+//! What is run in a sandbox.
+
+use super::invalid::Invalid;
+use crate::diag::quoted;
+
+/// A program and its arguments, at least one word: argv of execve(2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    words: Vec<String>,
+}
+
+impl Command {
+    /// A command of these words.
+    ///
+    /// # Errors
+    /// No word at all, an empty program name, or a NUL byte in a word.
+    pub fn new(words: Vec<String>) -> Result<Self, Invalid> {
+        let Some(program) = words.first() else {
+            return Err(Invalid::new("the command is empty").hint("a command is `\"ls -l\"` or `[\"ls\", \"-l\"]`"));
+        };
+        if program.is_empty() {
+            return Err(Invalid::new("the command has an empty program name"));
+        }
+        if let Some(word) = words.iter().find(|word| word.contains('\0')) {
+            return Err(Invalid::new(format!("the word {} of the command holds a NUL byte", quoted(word))));
+        }
+        Ok(Self { words })
+    }
+
+    /// The program: a path, or a name that is looked for along `PATH` inside the sandbox.
+    #[must_use]
+    pub fn program(&self) -> &str {
+        &self.words[0]
+    }
+
+    /// Program and arguments.
+    #[must_use]
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// The command as a shell would take it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let plain = |word: &str| {
+            let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./=:,@%+".contains(&byte);
+            !word.is_empty() && word.bytes().all(safe)
+        };
+        let word = |word: &String| {
+            if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+        };
+        self.words.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// What the standard streams of a program are connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streams {
+    /// Those of nsscript itself.
+    Inherited,
+    /// Nothing to read; output and errors kept apart in pipes.
+    Captured,
+    /// Pipes for input and output; errors go where nsscript's go.
+    Piped,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Command;
+
+    #[test]
+    fn a_command_has_a_program_and_prints_as_a_shell_takes_it() {
+        let command = |words: &[&str]| Command::new(words.iter().map(ToString::to_string).collect());
+        assert!(command(&[]).is_err());
+        assert!(command(&[""]).is_err());
+        assert!(command(&["a\0b"]).is_err());
+        assert_eq!(command(&["sh", "-c", "it's"]).unwrap().shown(), r"sh -c 'it'\''s'");
+    }
+}

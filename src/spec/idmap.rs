@@ -1,0 +1,160 @@
+//! User and group id maps: user_namespaces(7).
+
+use std::fmt;
+
+use super::invalid::Invalid;
+
+/// `count` ids, from `inside` on in the sandbox, that are the ids from `outside` on out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IdRange {
+    /// The first id as the sandbox sees it.
+    pub inside: u32,
+    /// The first id as the caller of nsscript sees it.
+    pub outside: u32,
+    /// How many ids, at least 1.
+    pub count: u32,
+}
+
+impl IdRange {
+    /// A range of ids.
+    ///
+    /// # Errors
+    /// A count of 0, or a range that goes past 4294967294 (4294967295 means "no id").
+    pub fn new(inside: i64, outside: i64, count: i64) -> Result<Self, Invalid> {
+        let wrong = |what: String| Err(Invalid::new(what));
+        for (name, id) in [("inside", inside), ("outside", outside)] {
+            if !(0..i64::from(u32::MAX)).contains(&id) {
+                return wrong(format!("`{name}` is {id}, and ids go from 0 to {}", u32::MAX - 1));
+            }
+        }
+        if count < 1 {
+            return wrong(format!("`count` is {count}, and a map has at least 1 id"));
+        }
+        let narrow = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
+        if inside.max(outside).saturating_add(count) > i64::from(u32::MAX) {
+            return wrong(format!("{count} ids from {} go past {}", inside.max(outside), u32::MAX - 1));
+        }
+        Ok(Self { inside: narrow(inside), outside: narrow(outside), count: narrow(count) })
+    }
+
+    /// One id.
+    #[must_use]
+    pub fn single(inside: u32, outside: u32) -> Self {
+        Self { inside, outside, count: 1 }
+    }
+
+    fn overlap(first: u32, count: u32, other: u32, others: u32) -> bool {
+        u64::from(first) < u64::from(other) + u64::from(others)
+            && u64::from(other) < u64::from(first) + u64::from(count)
+    }
+}
+
+impl fmt::Display for IdRange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last = |first: u32| u64::from(first) + u64::from(self.count) - 1;
+        if self.count == 1 {
+            return write!(formatter, "{} → {}", self.inside, self.outside);
+        }
+        let (inside, outside) = (self.inside, self.outside);
+        write!(formatter, "{inside}–{} → {outside}–{}", last(inside), last(outside))
+    }
+}
+
+/// A whole map: ranges that do not overlap on either side.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct IdMap {
+    /// The ranges in the order they were asked for.
+    pub ranges: Vec<IdRange>,
+}
+
+impl IdMap {
+    /// A map of one id.
+    #[must_use]
+    pub fn single(inside: u32, outside: u32) -> Self {
+        Self { ranges: vec![IdRange::single(inside, outside)] }
+    }
+
+    /// The pair of ranges that overlap, and on which side; none in a sound map.
+    #[must_use]
+    pub fn overlap(&self) -> Option<(usize, usize, &'static str)> {
+        for (index, second) in self.ranges.iter().enumerate() {
+            for (before, first) in self.ranges[..index].iter().enumerate() {
+                if IdRange::overlap(first.inside, first.count, second.inside, second.count) {
+                    return Some((before, index, "inside"));
+                }
+                if IdRange::overlap(first.outside, first.count, second.outside, second.count) {
+                    return Some((before, index, "outside"));
+                }
+            }
+        }
+        None
+    }
+
+    /// The id out of the sandbox that is `inside` in it.
+    #[must_use]
+    pub fn outside(&self, inside: u32) -> Option<u32> {
+        self.ranges.iter().find_map(|range| {
+            let offset = inside.checked_sub(range.inside).filter(|offset| *offset < range.count)?;
+            range.outside.checked_add(offset)
+        })
+    }
+
+    /// The id in the sandbox that is `outside` out of it.
+    #[must_use]
+    pub fn inside(&self, outside: u32) -> Option<u32> {
+        self.ranges.iter().find_map(|range| {
+            let offset = outside.checked_sub(range.outside).filter(|offset| *offset < range.count)?;
+            range.inside.checked_add(offset)
+        })
+    }
+
+    /// The single pair, where the map has no more.
+    #[must_use]
+    pub fn one(&self) -> Option<IdRange> {
+        self.ranges.first().copied().filter(|range| self.ranges.len() == 1 && range.count == 1)
+    }
+
+    /// The map as the kernel reads it: a line `inside outside count` a range.
+    #[must_use]
+    pub fn kernel_text(&self) -> String {
+        let line = |range: &IdRange| format!("{} {} {}\n", range.inside, range.outside, range.count);
+        self.ranges.iter().map(line).collect()
+    }
+}
+
+impl fmt::Display for IdMap {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ranges: Vec<_> = self.ranges.iter().map(ToString::to_string).collect();
+        formatter.write_str(&ranges.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IdMap, IdRange};
+
+    #[test]
+    fn ranges_are_bounded() {
+        assert!(IdRange::new(0, 100_000, 65_536).is_ok());
+        assert!(IdRange::new(0, 4_294_967_294, 1).is_ok());
+        for (inside, outside, count) in
+            [(-1, 0, 1), (0, 4_294_967_295, 1), (0, 0, 0), (0, 4_294_967_294, 2), (0, 0, i64::MAX)]
+        {
+            assert!(IdRange::new(inside, outside, count).is_err(), "{inside} {outside} {count}");
+        }
+    }
+
+    #[test]
+    fn a_map_translates_and_knows_its_overlaps() {
+        let ranges = vec![IdRange::single(0, 1000), IdRange::new(1, 100_000, 65_535).unwrap()];
+        let mut map = IdMap { ranges };
+        assert_eq!(map.outside(0), Some(1000));
+        assert_eq!(map.outside(2), Some(100_001));
+        assert_eq!(map.outside(65_536), None);
+        assert_eq!(map.inside(100_000), Some(1));
+        assert_eq!(map.overlap(), None);
+        map.ranges.push(IdRange::single(7, 5));
+        assert_eq!(map.overlap(), Some((1, 2, "inside")));
+        assert_eq!(map.kernel_text().lines().count(), 3);
+    }
+}

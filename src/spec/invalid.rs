@@ -1,0 +1,39 @@
+//! What is wrong with a value, before any machine is asked.
+
+use std::fmt;
+
+/// A value that cannot be: the sentence says what was given and what is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Invalid {
+    /// The sentence `message`, lower case and without a full stop.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// The same with what helps.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What helps, where that is known.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Invalid {}

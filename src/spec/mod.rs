@@ -1,0 +1,22 @@
+//! What a recipe describes: sandboxes and root filesystems as immutable values.
+//!
+//! Nothing here reads or writes the machine; what is wrong with a value by itself is an
+//! [`Invalid`], said when the value is made.
+
+mod command;
+mod idmap;
+mod invalid;
+mod namespace;
+mod path;
+mod rootfs;
+mod sandbox;
+mod step;
+
+pub use command::{Command, Streams};
+pub use idmap::{IdMap, IdRange};
+pub use invalid::Invalid;
+pub use namespace::{Kind, Namespaces};
+pub use path::GuestPath;
+pub use rootfs::{Applets, Ingredient, Mixed, Rootfs};
+pub use sandbox::Sandbox;
+pub use step::{BindOptions, FileOptions, Id, MountOptions, ProcOptions, Root, Step, What};

@@ -1,0 +1,69 @@
+//! Eight bytes that parent and child share: which call failed, and why.
+
+use std::ffi::c_int;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+
+use super::errno::Errno;
+use super::kernel::{Syscall, Trouble};
+
+/// A page that stays shared also where the child has a copy of the parent's memory.
+#[repr(C)]
+#[derive(Debug)]
+pub(super) struct Cell {
+    /// 0, or the call (1 + its index, 0xffff for none) << 48 | system call << 32 | errno.
+    fault: AtomicU64,
+    /// The process that a process in between has made, seen from the parent.
+    pub pid: AtomicI32,
+}
+
+/// The call number of a failure before the first call.
+const NO_CALL: u64 = 0xffff;
+
+impl Cell {
+    /// The cell of this process, made once.
+    pub(super) fn of_this_process() -> Result<&'static Self, Trouble> {
+        static CELL: OnceLock<usize> = OnceLock::new();
+        if let Some(address) = CELL.get() {
+            // SAFETY: the address is that of the mapping below, which is never unmapped.
+            return Ok(unsafe { &*(*address as *const Self) });
+        }
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags: c_int = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory
+        // that exists.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), 4096, protection, flags, -1, 0) };
+        if page == libc::MAP_FAILED {
+            return Err(Trouble { syscall: Syscall::Mmap, errno: Errno::last() });
+        }
+        let address = *CELL.get_or_init(|| page as usize);
+        // SAFETY: the mapping is a page of zeroes, aligned, valid for `Cell`, and never unmapped.
+        Ok(unsafe { &*(address as *const Self) })
+    }
+
+    pub(super) fn reset(&self) {
+        self.fault.store(0, Ordering::Relaxed);
+        self.pid.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that `call` failed.
+    pub(super) fn report(&self, call: Option<usize>, trouble: Trouble) {
+        let call = call.map_or(NO_CALL, |index| index as u64 + 1);
+        let errno = u64::from(trouble.errno.code().cast_unsigned());
+        let number = u64::from(trouble.syscall as u16);
+        self.fault.store(call << 48 | number << 32 | errno, Ordering::SeqCst);
+    }
+
+    /// What failed, if anything did.
+    pub(super) fn fault(&self) -> Option<(Option<usize>, Trouble)> {
+        let bits = self.fault.load(Ordering::SeqCst);
+        if bits == 0 {
+            return None;
+        }
+        let call = usize::try_from(bits >> 48).ok().filter(|call| *call as u64 != NO_CALL);
+        let number = u16::try_from(bits >> 32 & 0xffff).unwrap_or_default();
+        let errno = Errno::new(i32::try_from(bits & 0xffff_ffff).unwrap_or_default());
+        let syscall = Syscall::from_number(number);
+        Some((call.and_then(|call| call.checked_sub(1)), Trouble { syscall, errno }))
+    }
+}

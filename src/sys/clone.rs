@@ -1,0 +1,259 @@
+//! clone3(2): making the process that performs a program.
+
+use std::arch::asm;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::raw::{c_int, c_void};
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
+
+use super::cell::Cell;
+use super::errno::Errno;
+use super::kernel::{self, Answer, Syscall, Trouble};
+use super::perform::{self, Work};
+
+/// Whose memory the new process runs in until it executes a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// That of its parent, which stands still meanwhile: nothing is copied.
+    Shared,
+    /// A copy of its parent's, which stands still all the same.
+    Copied,
+}
+
+impl Style {
+    fn flags(self) -> u64 {
+        let vfork = libc::CLONE_VFORK as u64;
+        match self {
+            Self::Shared => vfork | libc::CLONE_VM as u64,
+            Self::Copied => vfork,
+        }
+    }
+}
+
+/// struct clone_args of clone3(2), version 0: what Linux 5.3 knows.
+#[repr(C)]
+#[derive(Default)]
+struct CloneArgs {
+    flags: u64,
+    pidfd: u64,
+    child_tid: u64,
+    parent_tid: u64,
+    exit_signal: u64,
+    stack: u64,
+    stack_size: u64,
+    tls: u64,
+}
+
+/// Calls clone3; the child calls `entry(argument)` and never comes back here.
+///
+/// # Safety
+/// `args` are valid for clone3 with no stack given, and `CLONE_VM` only together with
+/// `CLONE_VFORK`. `entry` does not return, and upholds what its `argument` asks for.
+unsafe fn clone3(
+    args: &CloneArgs,
+    entry: unsafe extern "C" fn(*const c_void) -> !,
+    argument: *const c_void,
+) -> Answer<c_int> {
+    let returned: i64;
+    // SAFETY: with a null stack the child goes on with this stack pointer. Under CLONE_VFORK this
+    // thread stands still until the child has left the memory, and the child only writes below
+    // the stack pointer, where the block (not `nostack`) leaves no red zone; so every frame above
+    // is as it was when this thread goes on. Registers are the child's own. The stack is aligned
+    // for a call at the start of the block.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r13",
+            "call r12",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 => returned,
+            in("rdi") std::ptr::from_ref(args),
+            in("rsi") size_of::<CloneArgs>(),
+            in("r12") entry,
+            in("r13") argument,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    // SAFETY: as above.
+    #[cfg(target_arch = "aarch64")]
+    unsafe {
+        asm!(
+            "svc 0",
+            "cbnz x0, 2f",
+            "mov x29, xzr",
+            "mov x30, xzr",
+            "mov x0, x21",
+            "blr x20",
+            "brk 1",
+            "2:",
+            in("x8") libc::SYS_clone3,
+            inlateout("x0") std::ptr::from_ref(args) => returned,
+            in("x1") size_of::<CloneArgs>(),
+            in("x20") entry,
+            in("x21") argument,
+        );
+    }
+    match c_int::try_from(returned) {
+        Ok(pid @ 0..) => Ok(pid),
+        Ok(negative) => Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(-negative) }),
+        Err(_) => Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::EIO) }),
+    }
+}
+
+/// Blocks every signal while a clone is under way, and then puts things back: the mask, and the
+/// permission to be traced, which a child that changes its ids takes from the shared memory.
+struct Quiet {
+    mask: libc::sigset_t,
+}
+
+impl Quiet {
+    fn begin() -> Self {
+        let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+        // SAFETY: sigfillset fills `all`, pthread_sigmask reads it and fills `mask`.
+        let mask = unsafe {
+            libc::sigfillset(all.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), mask.as_mut_ptr());
+            mask.assume_init()
+        };
+        Self { mask }
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let _ = kernel::prctl(libc::PR_SET_DUMPABLE, 1);
+        // SAFETY: `mask` was filled by pthread_sigmask.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut()) };
+    }
+}
+
+/// What [`kernel`] and libc have no 64-bit constant for: signal handlers of the child are reset.
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+
+/// Makes a process in new `namespaces` that performs `work`, and waits until it has executed a
+/// program or ended.
+pub(super) fn spawn(namespaces: u64, style: Style, work: &Work<'_>) -> Answer<(c_int, OwnedFd)> {
+    let mut pidfd: RawFd = -1;
+    let args = CloneArgs {
+        flags: namespaces | style.flags() | libc::CLONE_PIDFD as u64 | CLONE_CLEAR_SIGHAND,
+        pidfd: (&raw mut pidfd) as u64,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    let quiet = Quiet::begin();
+    // SAFETY: no stack, CLONE_VM only with CLONE_VFORK (`Style::flags`); `perform::entry` does not
+    // return and is given the `Work` it expects, which outlives the call.
+    let pid = unsafe { clone3(&args, perform::entry, std::ptr::from_ref(work).cast()) }?;
+    drop(quiet);
+    // SAFETY: clone3 succeeded with CLONE_PIDFD, so `pidfd` is a new descriptor that nobody owns.
+    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+}
+
+/// The same, from a process in between that first enters the namespaces of `work`: the new
+/// process is a child of this one all the same (`CLONE_PARENT`).
+pub(super) fn spawn_within(
+    namespaces: u64,
+    style: Style,
+    work: &Work<'_>,
+    cell: &Cell,
+) -> Answer<(c_int, OwnedFd)> {
+    let between = Between { namespaces, style, work };
+    let args = CloneArgs {
+        flags: style.flags() | CLONE_CLEAR_SIGHAND,
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    let quiet = Quiet::begin();
+    // SAFETY: as in `spawn`; `enter_and_clone` does not return and is given a `Between`.
+    let pid = unsafe { clone3(&args, enter_and_clone, (&raw const between).cast()) }?;
+    drop(quiet);
+    // SAFETY: waiting for our own child, by its number, without asking for its status.
+    while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1
+        && Errno::last().code() == libc::EINTR
+    {}
+    let made = cell.pid.load(Ordering::SeqCst);
+    if made == 0 {
+        return Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) });
+    }
+    Ok((made, pidfd_open(made)?))
+}
+
+/// What the process in between works with.
+struct Between<'a> {
+    namespaces: u64,
+    style: Style,
+    work: &'a Work<'a>,
+}
+
+/// Enters namespaces, makes the process that performs the work, and ends.
+///
+/// # Safety
+/// `argument` points to a [`Between`].
+unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
+    // SAFETY: what the caller promises.
+    let between = unsafe { &*argument.cast::<Between<'_>>() };
+    let Between { namespaces, style, work } = between;
+    // Nobody in the namespaces that are entered may trace this process (CVE-2016-9962).
+    let entered = kernel::prctl(libc::PR_SET_DUMPABLE, 0).and_then(|()| work.enter());
+    let made = entered.and_then(|()| {
+        let args = CloneArgs {
+            flags: namespaces
+                | style.flags()
+                | libc::CLONE_PARENT as u64
+                | libc::CLONE_PARENT_SETTID as u64,
+            parent_tid: work.cell.pid.as_ptr() as u64,
+            ..CloneArgs::default()
+        };
+        // SAFETY: as in `spawn`.
+        unsafe { clone3(&args, perform::entry, std::ptr::from_ref(*work).cast()) }
+    });
+    if let Err(trouble) = made {
+        work.cell.report(None, trouble);
+    }
+    kernel::exit(0)
+}
+
+/// Makes the second process of a program that splits: it goes on with `work`, and this one gets
+/// its number once it has executed a program or ended.
+pub(super) fn split(style: Style, work: &Work<'_>, entry: Entry) -> Answer<c_int> {
+    let args = CloneArgs {
+        flags: style.flags(),
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: as in `spawn`; `entry` is one of `perform`'s, which do not return.
+    unsafe { clone3(&args, entry, std::ptr::from_ref(work).cast()) }
+}
+
+/// A function that a new process starts in.
+pub(super) type Entry = unsafe extern "C" fn(*const c_void) -> !;
+
+/// A descriptor of the process `pid`: pidfd_open(2), Linux 5.3.
+pub(super) fn pidfd_open(pid: c_int) -> Answer<OwnedFd> {
+    // SAFETY: pidfd_open takes two numbers.
+    let returned = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    match c_int::try_from(returned) {
+        // SAFETY: the call gave a new descriptor that nobody owns.
+        Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
+        _ => Err(Trouble { syscall: Syscall::PidfdOpen, errno: Errno::last() }),
+    }
+}
+
+/// A descriptor of this process, by which a child sees that its parent has ended.
+pub(super) fn own_pidfd() -> Answer<RawFd> {
+    static OWN: OnceLock<OwnedFd> = OnceLock::new();
+    use std::os::fd::AsRawFd;
+    if let Some(own) = OWN.get() {
+        return Ok(own.as_raw_fd());
+    }
+    let pid = c_int::try_from(std::process::id()).unwrap_or_default();
+    let own = pidfd_open(pid)?;
+    Ok(OWN.get_or_init(|| own).as_raw_fd())
+}

@@ -1,0 +1,73 @@
+//! Error numbers by name: errno(3).
+
+use std::fmt;
+
+/// An error number of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(i32);
+
+impl Errno {
+    /// Another file than the one that was looked at: `ESTALE`.
+    pub const STALE: Self = Self(libc::ESTALE);
+
+    /// The error with this number.
+    #[must_use]
+    pub const fn new(code: i32) -> Self {
+        Self(code)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> i32 {
+        self.0
+    }
+
+    /// The error of the last system call of this thread.
+    #[must_use]
+    pub fn last() -> Self {
+        Self(nix::errno::Errno::last_raw())
+    }
+
+    /// The name: `EACCES`.
+    #[must_use]
+    pub fn name(self) -> String {
+        format!("{:?}", nix::errno::Errno::from_raw(self.0))
+    }
+
+    /// What the name stands for, lower case: `permission denied`.
+    #[must_use]
+    pub fn text(self) -> String {
+        let text = nix::errno::Errno::from_raw(self.0).desc();
+        let mut letters = text.chars();
+        let first = letters.next().map(|first| first.to_lowercase().collect::<String>());
+        first.unwrap_or_default() + letters.as_str()
+    }
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.text(), self.name())
+    }
+}
+
+impl From<&std::io::Error> for Errno {
+    fn from(error: &std::io::Error) -> Self {
+        Self(error.raw_os_error().unwrap_or(libc::EIO))
+    }
+}
+
+impl From<nix::errno::Errno> for Errno {
+    fn from(error: nix::errno::Errno) -> Self {
+        Self(error as i32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Errno;
+
+    #[test]
+    fn errors_have_their_name_and_meaning() {
+        assert_eq!(Errno::new(libc::EACCES).to_string(), "permission denied (EACCES)");
+    }
+}

@@ -1,0 +1,30 @@
+//! The kernel: prepared system calls, the process that performs them, and what the parent asks.
+//!
+//! The only layer with `unsafe`, and the only one that names `libc` and `nix`. It exports safe
+//! functions and does not know what a sandbox is.
+#![allow(unsafe_code, reason = "this is the layer that speaks to the kernel")]
+
+mod call;
+mod cell;
+mod clone;
+mod errno;
+mod file;
+mod identity;
+mod init;
+mod kernel;
+mod namespace;
+mod perform;
+mod process;
+mod program;
+mod signal;
+mod target;
+
+pub use call::{Attributes, Call, Create, Group, Identity, Slot, Target, Tree};
+pub use errno::Errno;
+pub use file::{Beneath, Entry, Lock, lock_directory, make_private_directory};
+pub use identity::{Ids, ids, is_secure_execution, kernel_version};
+pub use kernel::{Syscall, Trouble};
+pub use namespace::{Holder, UserNamespace, hold_user_namespace};
+pub use process::{Child, Status, Usage, ready, run_helper, set_nonblocking};
+pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
+pub use signal::{interrupted, interruption, pause, watch_interruptions};

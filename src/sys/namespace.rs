@@ -1,0 +1,84 @@
+//! A user namespace that is held open while its maps are written.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+
+use super::call::Call;
+use super::errno::Errno;
+use super::kernel::{Syscall, Trouble};
+use super::process::Child;
+use super::program::{Fault, Program, flags, spawn};
+
+/// A process that does nothing but hold a user namespace whose maps are not written yet.
+#[derive(Debug)]
+pub struct Holder {
+    child: Child,
+}
+
+/// A user namespace, held by a descriptor.
+#[derive(Debug)]
+pub struct UserNamespace {
+    namespace: OwnedFd,
+}
+
+fn because(syscall: Syscall, error: &std::io::Error) -> Trouble {
+    Trouble { syscall, errno: Errno::from(error) }
+}
+
+/// Makes a user namespace.
+///
+/// # Errors
+/// clone3(2): user namespaces are disabled, or there are too many.
+pub fn hold_user_namespace() -> Result<Holder, Trouble> {
+    let calls = vec![Call::DieWithParent, Call::Hold];
+    let program = Program { namespaces: flags::USER, enter: None, share_memory: true, calls };
+    match spawn(&program) {
+        Ok(child) => Ok(Holder { child }),
+        Err(Fault { syscall, errno, .. }) => Err(Trouble { syscall, errno }),
+    }
+}
+
+impl Holder {
+    /// The number of the process whose maps are to be written.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.child.pid()
+    }
+
+    /// Writes both maps: as root, who may map any id.
+    ///
+    /// # Errors
+    /// The kernel refuses a map: user_namespaces(7).
+    pub fn write_maps(&self, users: &str, groups: &str) -> Result<(), Trouble> {
+        for (name, text) in [("uid_map", users), ("gid_map", groups)] {
+            let path = format!("/proc/{}/{name}", self.pid());
+            let mut file = File::options().write(true).open(path);
+            let written = file.as_mut().map_err(|error| because(Syscall::Openat, error));
+            let written = written.map(|file| file.write_all(text.as_bytes()));
+            written?.map_err(|error| because(Syscall::Write, &error))?;
+        }
+        Ok(())
+    }
+
+    /// The namespace itself; the process ends.
+    ///
+    /// # Errors
+    /// /proc is not mounted.
+    pub fn into_namespace(self) -> Result<UserNamespace, Trouble> {
+        let path = format!("/proc/{}/ns/user", self.pid());
+        let namespace = File::open(path).map_err(|error| because(Syscall::Openat, &error))?;
+        Ok(UserNamespace { namespace: namespace.into() })
+    }
+}
+
+impl UserNamespace {
+    /// A new descriptor of it.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn descriptor(&self) -> Result<OwnedFd, Trouble> {
+        let copy = self.namespace.as_fd().try_clone_to_owned();
+        copy.map_err(|error| because(Syscall::Dup3, &error))
+    }
+}

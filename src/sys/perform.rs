@@ -1,0 +1,421 @@
+//! The new process: performs the calls of a program, one after the other.
+//!
+//! Everything here runs between clone and execve, perhaps in the memory of a parent that stands
+//! still: no allocation, no lock, no panic, nothing of the C library but syscall(2).
+
+use std::ffi::CStr;
+use std::os::raw::{c_int, c_long, c_void};
+
+use super::call::{Call, Identity, SLOTS, Slot, Target, Tree};
+use super::cell::Cell;
+use super::clone::{self, Style};
+use super::errno::Errno;
+use super::init::Init;
+use super::kernel::{self, Answer, MountAttr, Syscall, Trouble};
+use super::program::{CStrings, Program};
+use super::target;
+
+/// What a new process works with.
+pub(super) struct Work<'a> {
+    program: &'a Program,
+    pub cell: &'a Cell,
+    init: Option<&'a Init>,
+    parent: c_int,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        program: &'a Program,
+        cell: &'a Cell,
+        init: Option<&'a Init>,
+        parent: c_int,
+    ) -> Self {
+        Self { program, cell, init, parent }
+    }
+
+    /// Enters the namespaces that the program starts from.
+    pub(super) fn enter(&self) -> Answer<()> {
+        let Some((descriptor, namespaces)) = self.program.entered() else { return Ok(()) };
+        kernel::setns(descriptor, namespaces)
+    }
+
+    fn style(&self) -> Style {
+        if self.program.share_memory { Style::Shared } else { Style::Copied }
+    }
+}
+
+/// The status of a process that could not perform its program: it is never seen, as the failure
+/// itself is in the cell.
+const FAILED: c_int = 127;
+
+/// Signals whose action a new process must not inherit; handlers are gone already, these may be
+/// ignored by who started nsscript (or by the Rust runtime, SIGPIPE).
+const SIGNALS: [c_int; 12] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGPIPE,
+    libc::SIGALRM,
+    libc::SIGTERM,
+    libc::SIGCHLD,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
+
+/// The start of the first process.
+///
+/// # Safety
+/// `argument` points to a [`Work`] that outlives this process's use of the memory.
+pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
+    // SAFETY: what the caller promises.
+    let work = unsafe { &*argument.cast::<Work<'_>>() };
+    for signal in SIGNALS {
+        let _ = kernel::default_action(signal);
+    }
+    run(work, 0)
+}
+
+/// The start of the second process of a program that splits.
+///
+/// # Safety
+/// As for [`entry`].
+unsafe extern "C" fn entry_after_split(argument: *const c_void) -> ! {
+    // SAFETY: what the caller promises.
+    let work = unsafe { &*argument.cast::<Work<'_>>() };
+    let split = work.program.calls.iter().position(|call| matches!(call, Call::Split));
+    run(work, split.map_or(0, |index| index + 1))
+}
+
+fn run(work: &Work<'_>, from: usize) -> ! {
+    let mut process = Process { work, slots: [-1; SLOTS] };
+    for (index, call) in work.program.calls.iter().enumerate().skip(from) {
+        if let Err(trouble) = process.perform(call) {
+            work.cell.report(Some(index), trouble);
+            break;
+        }
+    }
+    kernel::exit(FAILED)
+}
+
+struct Process<'a> {
+    work: &'a Work<'a>,
+    slots: [c_int; SLOTS],
+}
+
+impl Process<'_> {
+    fn slot(&self, slot: Slot) -> c_int {
+        self.slots[slot as usize]
+    }
+
+    fn put(&mut self, slot: Slot, descriptor: c_int) {
+        self.slots[slot as usize] = descriptor;
+    }
+
+    fn perform(&mut self, call: &Call) -> Answer<()> {
+        let root = self.slot(Slot::Root);
+        match call {
+            Call::WriteProc { path, bytes } => write_proc(path, bytes),
+            Call::MakePrivate => {
+                let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
+                kernel::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
+            }
+            Call::LoopbackUp => kernel::loopback_up(),
+            Call::OpenTree { .. } | Call::NewMount { .. } => self.make_mount(call),
+            Call::OpenRoot(path) => {
+                let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+                let place = kernel::openat(libc::AT_FDCWD, path, flags, 0)?;
+                self.put(Slot::Root, place);
+                Ok(())
+            }
+            Call::AttachRoot => {
+                let mount = self.slot(Slot::Mount);
+                kernel::move_mount(mount, libc::AT_FDCWD, c"/", MOVE_FROM_EMPTY)?;
+                self.put(Slot::Root, mount);
+                Ok(())
+            }
+            Call::Stage(directories) => {
+                kernel::fchdir(root)?;
+                directories
+                    .iter()
+                    .try_for_each(|name| kernel::mkdirat(libc::AT_FDCWD, name, 0o755))
+            }
+            Call::Attach(target) => self.attach(target),
+            Call::SetRootAttributes(set) => {
+                let attr = MountAttr { set: set.bits(), ..MountAttr::default() };
+                kernel::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)
+            }
+            Call::Mask(path) => self.mask(path),
+            Call::MakeDirectory { path, mode, owner } => make_directory(root, path, *mode, *owner),
+            Call::MakeFile { path, content, mode, owner } => {
+                make_file(root, path, content, *mode, *owner)
+            }
+            Call::MakeSymlink { path, target } => {
+                target::in_parent(root, path, |parent, name| {
+                    kernel::symlinkat(target, parent, name)
+                })
+            }
+            Call::ChangeOwner { path, owner } => {
+                let place = kernel::open_beneath(root, path, libc::O_PATH | libc::O_NOFOLLOW, 0)?;
+                let done = kernel::fchownat(place, owner.0, owner.1);
+                kernel::close(place);
+                done
+            }
+            Call::PivotRoot => pivot_root(root),
+            Call::Chroot => chroot(root),
+            Call::ChrootInto(descriptor) => chroot(*descriptor),
+            Call::SetHostname(name) => kernel::sethostname(name),
+            Call::SetDomainname(name) => kernel::setdomainname(name),
+            Call::SetGroups(groups) => kernel::setgroups(groups),
+            Call::SetGroup(gid) => kernel::setresgid(*gid),
+            Call::SetUser(uid) => set_user(*uid),
+            Call::DropCapabilities => drop_capabilities(),
+            Call::NoNewPrivileges => kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
+            Call::Umask(mode) => {
+                kernel::umask(*mode);
+                Ok(())
+            }
+            Call::NewSession => kernel::setsid(),
+            Call::Streams(descriptors) => connect(descriptors),
+            Call::Workdir(path) => kernel::chdir(path),
+            Call::DieWithParent => self.die_with_parent(),
+            Call::Split => self.split(),
+            Call::Hold => Err(self.work.init.map_or(Trouble::unknown(), Init::become_init)),
+            Call::Execute { candidates, arguments, environment } => {
+                kernel::close_range(3, u32::MAX)?;
+                kernel::block_signals(0)?;
+                Err(execute(candidates, arguments, environment))
+            }
+        }
+    }
+
+    fn make_mount(&mut self, call: &Call) -> Answer<()> {
+        let mount = match call {
+            Call::OpenTree { tree, recursive, set } => {
+                open_tree(self.slot(Slot::Root), tree, *recursive, set.bits())?
+            }
+            Call::NewMount { kind, options, attributes } => {
+                let context = kernel::fsopen(kind)?;
+                for (key, value) in options {
+                    kernel::fsconfig_set(context, key, value.as_deref())?;
+                }
+                kernel::fsconfig_create(context)?;
+                let mount = kernel::fsmount(context, attributes.bits())?;
+                kernel::close(context);
+                mount
+            }
+            _ => return Ok(()),
+        };
+        self.put(Slot::Mount, mount);
+        Ok(())
+    }
+
+    fn attach(&mut self, target: &Target) -> Answer<()> {
+        let mount = self.slot(Slot::Mount);
+        let place = target::open(self.slot(Slot::Root), target)?;
+        let flags = MOVE_FROM_EMPTY | MOVE_TO_EMPTY;
+        kernel::move_mount(mount, place, c"", flags)?;
+        kernel::close(place);
+        kernel::close(mount);
+        self.put(Slot::Mount, -1);
+        Ok(())
+    }
+
+    fn mask(&mut self, path: &CStr) -> Answer<()> {
+        let root = self.slot(Slot::Root);
+        let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
+        let (_, _, mode) = kernel::identify(place, c"")?;
+        let mount = if mode & libc::S_IFMT == libc::S_IFDIR {
+            let context = kernel::fsopen(c"tmpfs")?;
+            kernel::fsconfig_set(context, c"mode", Some(c"0555"))?;
+            kernel::fsconfig_set(context, c"size", Some(c"4096"))?;
+            kernel::fsconfig_create(context)?;
+            let mount = kernel::fsmount(context, MASK_ATTRIBUTES)?;
+            kernel::close(context);
+            mount
+        } else {
+            copy_of_host(c"/dev/null", false, MASK_ATTRIBUTES, None)?
+        };
+        kernel::move_mount(mount, place, c"", MOVE_FROM_EMPTY | MOVE_TO_EMPTY)?;
+        kernel::close(place);
+        kernel::close(mount);
+        Ok(())
+    }
+
+    fn die_with_parent(&self) -> Answer<()> {
+        kernel::prctl(libc::PR_SET_PDEATHSIG, c_long::from(libc::SIGKILL))?;
+        // The signal is not sent for a parent that ended before it was asked for.
+        if kernel::is_readable(self.work.parent)? {
+            kernel::exit(FAILED);
+        }
+        Ok(())
+    }
+
+    /// Goes on as init, once the second process has executed its program.
+    fn split(&self) -> Answer<()> {
+        let Some(init) = self.work.init else { return Ok(()) };
+        // While both run in the launcher's memory, neither may be traced by the program.
+        kernel::prctl(libc::PR_SET_DUMPABLE, 0)?;
+        clone::split(self.work.style(), self.work, entry_after_split)?;
+        if self.work.cell.fault().is_some() {
+            kernel::exit(FAILED);
+        }
+        Err(init.become_init())
+    }
+}
+
+/// move_mount(2): the descriptor is the mount itself.
+const MOVE_FROM_EMPTY: u32 = 4;
+/// move_mount(2): the descriptor is the target itself.
+const MOVE_TO_EMPTY: u32 = 0x40;
+/// Read-only, without devices, programs and set-user-ID bits.
+const MASK_ATTRIBUTES: u64 = 1 | 2 | 4 | 8;
+
+/// Writes a file below `/proc/self`, and makes sure that it is one of procfs (CVE-2025-52881).
+fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
+    let file = kernel::openat(libc::AT_FDCWD, path, libc::O_WRONLY | libc::O_CLOEXEC, 0)?;
+    let done = kernel::require_procfs(file).and_then(|()| kernel::write_all(file, bytes));
+    kernel::close(file);
+    done
+}
+
+/// open_tree(2): a copy, not the tree itself.
+const OPEN_TREE_CLONE: u32 = 1;
+
+fn open_tree(root: c_int, tree: &Tree, recursive: bool, set: u64) -> Answer<c_int> {
+    match tree {
+        Tree::Host(path, identity) => copy_of_host(path, recursive, set, *identity),
+        Tree::Beneath(path) => {
+            let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
+            let mount = copy(place, c"", recursive, set);
+            kernel::close(place);
+            mount
+        }
+    }
+}
+
+fn copy_of_host(path: &CStr, recursive: bool, set: u64, was: Option<Identity>) -> Answer<c_int> {
+    let mount = copy(libc::AT_FDCWD, path, recursive, set)?;
+    if let Some(was) = was {
+        let (device, inode, _) = kernel::identify(mount, c"")?;
+        if (device, inode) != (was.device, was.inode) {
+            let errno = Errno::new(libc::ESTALE);
+            return Err(Trouble { syscall: Syscall::OpenTree, errno });
+        }
+    }
+    Ok(mount)
+}
+
+/// A copy of the mounts at `path` that is attached nowhere; attributes are set before anybody can
+/// see it, on all of it at once.
+fn copy(at: c_int, path: &CStr, recursive: bool, set: u64) -> Answer<c_int> {
+    let recursion = if recursive { libc::AT_RECURSIVE } else { 0 };
+    let flags = recursion | libc::AT_EMPTY_PATH | libc::O_CLOEXEC;
+    let mount = kernel::open_tree(at, path, OPEN_TREE_CLONE | flags.cast_unsigned())?;
+    if set != 0 {
+        let attr = MountAttr { set, ..MountAttr::default() };
+        kernel::mount_setattr(mount, c"", libc::AT_EMPTY_PATH | recursion, &attr)?;
+    }
+    Ok(mount)
+}
+
+fn change_owner(place: c_int, owner: (u32, u32)) -> Answer<()> {
+    if owner == (u32::MAX, u32::MAX) {
+        return Ok(());
+    }
+    kernel::fchownat(place, owner.0, owner.1)
+}
+
+fn make_directory(root: c_int, path: &CStr, mode: u32, owner: (u32, u32)) -> Answer<()> {
+    let place = target::open_directory(root, path)?;
+    change_owner(place, owner)?;
+    let file = kernel::open_beneath(place, c".", libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+    let done = kernel::fchmod(file, mode);
+    kernel::close(file);
+    kernel::close(place);
+    done
+}
+
+fn make_file(
+    root: c_int,
+    path: &CStr,
+    content: &[u8],
+    mode: u32,
+    owner: (u32, u32),
+) -> Answer<()> {
+    // O_NONBLOCK: a FIFO that stands in the way is an error, not a wait without end.
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NONBLOCK;
+    target::in_parent(root, path, |_, _| Ok(()))?;
+    let file = kernel::open_beneath(root, path, flags, 0o600)?;
+    kernel::write_all(file, content)?;
+    change_owner(file, owner)?;
+    let done = kernel::fchmod(file, mode);
+    kernel::close(file);
+    done
+}
+
+fn pivot_root(root: c_int) -> Answer<()> {
+    kernel::fchdir(root)?;
+    // With both names `.`, the old root is stacked on the new one: no directory is needed for it.
+    kernel::pivot_root(c".", c".")?;
+    kernel::umount2(c".", libc::MNT_DETACH)?;
+    kernel::chdir(c"/")
+}
+
+fn chroot(root: c_int) -> Answer<()> {
+    kernel::fchdir(root)?;
+    kernel::chroot(c".")?;
+    kernel::chdir(c"/")
+}
+
+fn set_user(uid: u32) -> Answer<()> {
+    // Without this, leaving user 0 would empty the permitted capabilities, which the calls that
+    // follow still need; the program gets none of them in any case.
+    kernel::prctl(libc::PR_SET_KEEPCAPS, 1)?;
+    kernel::setresuid(uid)?;
+    kernel::prctl(libc::PR_SET_KEEPCAPS, 0)
+}
+
+fn drop_capabilities() -> Answer<()> {
+    for capability in 0..64 {
+        match kernel::prctl(libc::PR_CAPBSET_DROP, capability) {
+            Ok(()) => {}
+            // The kernel knows no more capabilities.
+            Err(trouble) if trouble.errno.code() == libc::EINVAL => break,
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    kernel::drop_capabilities()
+}
+
+fn connect(descriptors: &[c_int; 3]) -> Answer<()> {
+    for (number, descriptor) in (0..).zip(descriptors) {
+        if *descriptor != number {
+            kernel::dup3(*descriptor, number, 0)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tries the candidates as execvp(3) does: on to the next where one is not there, and a candidate
+/// that may not be executed is remembered.
+fn execute(
+    candidates: &[std::ffi::CString],
+    arguments: &CStrings,
+    environment: &CStrings,
+) -> Trouble {
+    let (argv, envp) = (arguments.as_ptr(), environment.as_ptr());
+    let mut answer = Trouble { syscall: Syscall::Execve, errno: Errno::new(libc::ENOENT) };
+    for candidate in candidates {
+        // SAFETY: `CStrings` ends with a null pointer.
+        let trouble = unsafe { kernel::execute(-1, candidate, argv, envp) };
+        match trouble.errno.code() {
+            libc::ENOENT | libc::ENOTDIR => {}
+            libc::EACCES => answer = trouble,
+            _ => return trouble,
+        }
+    }
+    answer
+}

@@ -1,0 +1,232 @@
+//! Processes that were started: waiting for them, killing them, what they used.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::errno::Errno as Nix;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::errno::Errno;
+
+/// What a process used, with the processes that it has waited for: getrusage(2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Time in user mode.
+    pub user: Duration,
+    /// Time in the kernel.
+    pub system: Duration,
+    /// The most memory that one of them had at a time, in bytes.
+    pub peak_memory: u64,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The signal that ended it; none where it ended by itself.
+    pub signal: Option<i32>,
+    /// Its exit status; 128 and the signal where one ended it.
+    pub code: i32,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// A process that was started, not yet waited for. It is killed when this value is dropped.
+#[derive(Debug)]
+pub struct Child {
+    pid: i32,
+    pidfd: OwnedFd,
+    init: Option<OwnedFd>,
+    ended: Option<Status>,
+}
+
+impl Child {
+    /// `init` is where the init of the sandbox leaves the wait status of the program.
+    pub(super) fn new(pid: i32, pidfd: OwnedFd, init: Option<OwnedFd>) -> Self {
+        Self { pid, pidfd, init, ended: None }
+    }
+
+    /// Its number, as this process sees it.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// A descriptor that becomes readable when it has ended: pidfd_open(2).
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Whether it has an init, which takes signals for the program and passes them on.
+    #[must_use]
+    pub fn has_init(&self) -> bool {
+        self.init.is_some()
+    }
+
+    /// Sends a signal: pidfd_send_signal(2). A process that has ended already is no error.
+    ///
+    /// # Errors
+    /// No such signal, or not permitted.
+    pub fn signal(&self, signal: i32) -> Result<(), Errno> {
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        let (pidfd, none) = (self.pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+        // SAFETY: a descriptor that `self` owns, a number, and a null pointer as the call allows.
+        let done = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, none, 0) };
+        match Errno::last() {
+            _ if done == 0 => Ok(()),
+            errno if errno.code() == libc::ESRCH => Ok(()),
+            errno => Err(errno),
+        }
+    }
+
+    /// How it ended, if it has; does not wait.
+    pub fn poll(&mut self) -> Option<Status> {
+        self.reap(libc::WNOHANG)
+    }
+
+    /// Waits until it has ended. Signals do not end the wait.
+    pub fn wait(&mut self) -> Status {
+        loop {
+            if let Some(status) = self.reap(0) {
+                return status;
+            }
+        }
+    }
+
+    pub(super) fn kill_and_reap(&mut self) {
+        if self.ended.is_none() {
+            let _ = self.signal(libc::SIGKILL);
+            self.wait();
+        }
+    }
+
+    fn reap(&mut self, options: i32) -> Option<Status> {
+        if self.ended.is_some() {
+            return self.ended;
+        }
+        let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
+        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+        let (place, used) = (info.as_mut_ptr(), usage.as_mut_ptr());
+        let (which, pidfd, flags) = (libc::P_PIDFD, self.pidfd.as_raw_fd(), options | libc::WEXITED);
+        // SAFETY: a descriptor that `self` owns, and places for what waitid(2) fills. glibc's
+        // function has no place for the usage.
+        let done = unsafe { libc::syscall(libc::SYS_waitid, which, pidfd, place, flags, used) };
+        // SAFETY: zeroes are valid for both, and the kernel only writes valid values.
+        let (info, usage) = unsafe { (info.assume_init(), usage.assume_init()) };
+        // SAFETY: the fields of a SIGCHLD, or zeroes.
+        let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+        if done != 0 {
+            let gone = Errno::last().code() == libc::ECHILD;
+            // Somebody else has waited for it: nothing is known but that it has ended.
+            self.ended = gone.then(|| Status { signal: None, code: 0, usage: Usage::default() });
+            return self.ended;
+        }
+        if pid == 0 {
+            return None;
+        }
+        let by_signal = info.si_code != libc::CLD_EXITED;
+        let mut ended = if by_signal { by(status) } else { exited(status) };
+        // Init cannot die of the signal that the program died of, so it tells it.
+        if let Some(told) = self.init.as_ref().filter(|_| status > 128).and_then(told_by_init) {
+            ended = told;
+        }
+        ended.usage = used_by(&usage);
+        self.ended = Some(ended);
+        self.ended
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill_and_reap();
+    }
+}
+
+fn exited(code: i32) -> Status {
+    Status { signal: None, code, usage: Usage::default() }
+}
+
+fn by(signal: i32) -> Status {
+    Status { signal: Some(signal), code: 128 + signal, usage: Usage::default() }
+}
+
+/// The wait status that init has left: wait(2).
+fn told_by_init(init: &OwnedFd) -> Option<Status> {
+    let mut bytes = [0; 8];
+    if nix::unistd::read(init, &mut bytes) != Ok(8) {
+        return None;
+    }
+    let status = i32::try_from(u64::from_ne_bytes(bytes).checked_sub(1)?).ok()?;
+    let signal = libc::WTERMSIG(status);
+    Some(if signal == 0 { exited(libc::WEXITSTATUS(status)) } else { by(signal) })
+}
+
+fn used_by(usage: &libc::rusage) -> Usage {
+    let time = |time: libc::timeval| {
+        let micros = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_usec);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    };
+    let peak_memory = u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024;
+    Usage { user: time(usage.ru_utime), system: time(usage.ru_stime), peak_memory }
+}
+
+/// Waits until one of these descriptors can be read (`false`) or written (`true`) or has hung up,
+/// and tells which; all are false when `timeout` ran out or a signal came.
+///
+/// # Errors
+/// poll(2) fails: no memory.
+pub fn ready(
+    descriptors: &[(BorrowedFd<'_>, bool)],
+    timeout: Option<Duration>,
+) -> Result<Vec<bool>, Errno> {
+    let entry = |(descriptor, write): &(_, bool)| {
+        PollFd::new(*descriptor, if *write { PollFlags::POLLOUT } else { PollFlags::POLLIN })
+    };
+    let mut entries: Vec<_> = descriptors.iter().map(entry).collect();
+    let timeout = timeout.map_or(PollTimeout::NONE, |time| {
+        PollTimeout::try_from(time.as_millis().min(60_000) as u32).unwrap_or(PollTimeout::MAX)
+    });
+    match poll(&mut entries, timeout) {
+        Ok(_) => {
+            let any = |entry: &PollFd<'_>| entry.any().unwrap_or(false);
+            Ok(entries.iter().map(any).collect())
+        }
+        Err(Nix::EINTR) => Ok(vec![false; descriptors.len()]),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Makes reads from or writes to this descriptor give up where they would wait.
+///
+/// # Errors
+/// fcntl(2): not an open descriptor.
+pub fn set_nonblocking(descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(descriptor, FcntlArg::F_GETFL)?);
+    fcntl(descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// Runs a helper program of the system to its end, without input and environment, and gives what
+/// it wrote to its standard error where it fails.
+///
+/// # Errors
+/// It cannot be started.
+pub fn run_helper(program: &Path, arguments: &[impl AsRef<OsStr>]) -> io::Result<Result<(), String>> {
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().current_dir("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut said = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        let _ = stderr.read_to_string(&mut said);
+    }
+    let status = child.wait()?;
+    Ok(if status.success() { Ok(()) } else { Err(said.trim().to_owned()) })
+}

@@ -1,0 +1,155 @@
+//! A program of prepared calls, and the launch that performs it.
+
+use std::ffi::{CString, NulError};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::raw::c_char;
+
+use super::call::Call;
+use super::cell::Cell;
+use super::clone::{self, Style};
+use super::errno::Errno;
+use super::kernel::{Syscall, Trouble};
+use super::process::Child;
+use super::{init, perform};
+
+/// Clone flags of namespaces: clone(2), clone3(2).
+pub mod flags {
+    /// A new user namespace.
+    pub const USER: u64 = libc::CLONE_NEWUSER as u64;
+    /// A new mount namespace.
+    pub const MOUNT: u64 = libc::CLONE_NEWNS as u64;
+    /// A new PID namespace.
+    pub const PID: u64 = libc::CLONE_NEWPID as u64;
+    /// A new network namespace.
+    pub const NET: u64 = libc::CLONE_NEWNET as u64;
+    /// A new UTS namespace.
+    pub const UTS: u64 = libc::CLONE_NEWUTS as u64;
+    /// A new IPC namespace.
+    pub const IPC: u64 = libc::CLONE_NEWIPC as u64;
+    /// A new cgroup namespace.
+    pub const CGROUP: u64 = libc::CLONE_NEWCGROUP as u64;
+    /// A new time namespace.
+    pub const TIME: u64 = 0x80;
+}
+
+/// An array of C strings as execve(2) takes it: it ends with a null pointer.
+#[derive(Debug)]
+pub struct CStrings {
+    strings: Vec<CString>,
+    pointers: Vec<*const c_char>,
+}
+
+impl CStrings {
+    /// The array of these strings.
+    ///
+    /// # Errors
+    /// A NUL byte in one of them.
+    pub fn new<T: Into<Vec<u8>>>(strings: impl IntoIterator<Item = T>) -> Result<Self, NulError> {
+        let strings: Vec<CString> = strings.into_iter().map(CString::new).collect::<Result<_, _>>()?;
+        Ok(Self::of(strings))
+    }
+
+    fn of(strings: Vec<CString>) -> Self {
+        let ends = std::iter::once(std::ptr::null());
+        let pointers = strings.iter().map(|string| string.as_ptr()).chain(ends).collect();
+        Self { strings, pointers }
+    }
+
+    pub(super) fn as_ptr(&self) -> *const *const c_char {
+        self.pointers.as_ptr()
+    }
+}
+
+impl Default for CStrings {
+    fn default() -> Self {
+        Self::of(Vec::new())
+    }
+}
+
+impl Clone for CStrings {
+    fn clone(&self) -> Self {
+        Self::of(self.strings.clone())
+    }
+}
+
+/// Namespaces that are entered before the new ones are made.
+#[derive(Debug)]
+pub struct Enter {
+    /// A pidfd, or a descriptor of one namespace.
+    pub descriptor: OwnedFd,
+    /// Which kinds, as clone flags.
+    pub namespaces: u64,
+}
+
+/// What a new process does.
+#[derive(Debug, Default)]
+pub struct Program {
+    /// The namespaces it starts in, as clone flags.
+    pub namespaces: u64,
+    /// Namespaces entered before those are made.
+    pub enter: Option<Enter>,
+    /// Whether the new process may use the memory of this one until it executes a program.
+    ///
+    /// Not where it enters namespaces in which others already run: they could trace it.
+    pub share_memory: bool,
+    /// The calls, in order. The last one executes a program.
+    pub calls: Vec<Call>,
+}
+
+/// A call of a program that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which call of the program; none where no process could be made to perform it.
+    pub call: Option<usize>,
+    /// The system call that failed.
+    pub syscall: Syscall,
+    /// The kernel's answer.
+    pub errno: Errno,
+}
+
+/// A process that performed its program.
+pub type Spawned = Child;
+
+/// Starts a process that performs `program`, and waits until it has executed its last call.
+///
+/// # Errors
+/// The call that failed. Nothing is left of the process then.
+pub fn spawn(program: &Program) -> Result<Spawned, Fault> {
+    let launch = |trouble: Trouble| fault(None, trouble);
+    let cell = Cell::of_this_process().map_err(launch)?;
+    let splits = program.calls.iter().any(|call| matches!(call, Call::Split | Call::Hold));
+    let init = if splits { Some(init::prepare().map_err(launch)?) } else { None };
+    let parent = clone::own_pidfd().map_err(launch)?;
+    cell.reset();
+    let work = perform::Work::new(program, cell, init.as_ref(), parent);
+    let style = if program.share_memory { Style::Shared } else { Style::Copied };
+    let cloned = match &program.enter {
+        None => clone::spawn(program.namespaces, style, &work),
+        Some(_) => clone::spawn_within(program.namespaces, style, &work, cell),
+    };
+    let failure = cell.fault();
+    let (pid, pidfd) = match cloned {
+        Ok(made) => made,
+        Err(trouble) => return Err(failure.map_or_else(|| launch(trouble), from_cell)),
+    };
+    let mut child = Child::new(pid, pidfd, init.map(|init| init.status));
+    if let Some(failure) = failure {
+        child.kill_and_reap();
+        return Err(from_cell(failure));
+    }
+    Ok(child)
+}
+
+fn fault(call: Option<usize>, trouble: Trouble) -> Fault {
+    Fault { call, syscall: trouble.syscall, errno: trouble.errno }
+}
+
+fn from_cell((call, trouble): (Option<usize>, Trouble)) -> Fault {
+    fault(call, trouble)
+}
+
+impl Program {
+    pub(super) fn entered(&self) -> Option<(i32, u64)> {
+        self.enter.as_ref().map(|enter| (enter.descriptor.as_raw_fd(), enter.namespaces))
+    }
+}

@@ -1,0 +1,91 @@
+//! Being interrupted: Ctrl-C and its like end a recipe in good order.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, RawFd};
+use std::ptr;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::errno::Errno;
+use super::process::ready;
+
+/// The signals that ask nsscript to end.
+const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+
+/// The last of them that came.
+static LAST: AtomicI32 = AtomicI32::new(0);
+/// How many came.
+static COUNT: AtomicU32 = AtomicU32::new(0);
+/// An eventfd that is readable once one came.
+static WAKE: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn note(signal: i32) {
+    LAST.store(signal, Ordering::Relaxed);
+    COUNT.fetch_add(1, Ordering::Release);
+    let (one, wake) = (1_u64, WAKE.load(Ordering::Relaxed));
+    // SAFETY: write(2) of eight bytes that live on this stack; it is async-signal-safe.
+    unsafe { libc::syscall(libc::SYS_write, wake, &raw const one, 8) };
+}
+
+/// From here on the signals that ask to end are noted, and no longer end the process.
+///
+/// A signal that is ignored stays ignored: nohup(1) and background jobs of a shell mean that.
+///
+/// # Errors
+/// eventfd(2) fails: no descriptor is left.
+pub fn watch_interruptions() -> Result<(), Errno> {
+    // SAFETY: eventfd takes two numbers.
+    let wake: RawFd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    if wake < 0 {
+        return Err(Errno::last());
+    }
+    WAKE.store(wake, Ordering::Relaxed);
+    for signal in SIGNALS {
+        // SAFETY: all zero is a valid sigaction; the handler only does what a handler may do, and
+        // both pointers are of locals.
+        unsafe {
+            let mut old = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+            libc::sigaction(signal, ptr::null(), &raw mut old);
+            if old.sa_sigaction == libc::SIG_IGN {
+                continue;
+            }
+            let mut new = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+            new.sa_sigaction = note as extern "C" fn(i32) as usize;
+            libc::sigaction(signal, &raw const new, ptr::null_mut());
+        }
+    }
+    Ok(())
+}
+
+/// The signal that asked to end, if one came.
+#[must_use]
+pub fn interrupted() -> Option<i32> {
+    (COUNT.load(Ordering::Acquire) > 0).then(|| LAST.load(Ordering::Relaxed))
+}
+
+/// How many signals asked to end, and a descriptor that is readable once the first came (none
+/// before [`watch_interruptions`]).
+#[must_use]
+pub fn interruption() -> (u32, Option<BorrowedFd<'static>>) {
+    let wake = WAKE.load(Ordering::Relaxed);
+    // SAFETY: once it is not negative, the descriptor stays open as long as the process lives.
+    let wake = (wake >= 0).then(|| unsafe { BorrowedFd::borrow_raw(wake) });
+    (COUNT.load(Ordering::Acquire), wake)
+}
+
+/// Waits for `time`, or until a signal asks to end: then false.
+#[must_use]
+pub fn pause(time: Duration) -> bool {
+    let end = Instant::now() + time;
+    loop {
+        if interrupted().is_some() {
+            return false;
+        }
+        let Some(left) = end.checked_duration_since(Instant::now()) else { return true };
+        let wake: Vec<_> = interruption().1.iter().map(|wake| (*wake, false)).collect();
+        // Rounded up, so that the wait does not end a moment early and spin.
+        if ready(&wake, Some(left + Duration::from_millis(1))).is_err() {
+            return true;
+        }
+    }
+}
