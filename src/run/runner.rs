@@ -9,10 +9,10 @@ use super::idmap::UserNamespaces;
 use super::process::{Exit, Output, Process};
 use super::stream::converse;
 use super::workspace::Workspace;
-use super::{launch, rootfs};
+use super::{launch, loader, rootfs};
 use crate::diag::{Report, quoted};
 use crate::host::{Host, Tree};
-use crate::plan::{Plan, Planner, Request, RootTree};
+use crate::plan::{Action, Plan, Planner, Request, RootTree};
 use crate::spec::Sandbox;
 use crate::sys;
 
@@ -147,20 +147,20 @@ impl Runner {
     ///
     /// # Errors
     /// What could not be done, with its line.
-    pub fn start(&self, plan: Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
+    pub fn start(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
         }
         let started = Instant::now();
-        let (child, ends) = launch::launch(self, &plan, request, input)?;
-        Ok(Process::new(child, ends, plan, started))
+        let (child, ends) = launch::launch(self, plan, request, input)?;
+        Ok(Process::new(child, ends, plan.clone(), started))
     }
 
     /// Runs a program to its end.
     ///
     /// # Errors
     /// What could not be done, with its line. How the program ended is no error here.
-    pub fn run(&self, plan: Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
+    pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
         let mut process = self.start(plan, request, input)?;
         if let Input::Bytes(bytes) = input {
             converse(&mut process, bytes)?;
@@ -172,12 +172,25 @@ impl Runner {
     ///
     /// # Errors
     /// As for [`Runner::run`].
-    pub fn output(&self, plan: Plan, request: &Request, input: &Input) -> Result<Output, Problem> {
+    pub fn output(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Output, Problem> {
         let mut process = self.start(plan, request, input)?;
         let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
         let (stdout, stderr) = converse(&mut process, bytes)?;
         let exit = process.wait()?;
         Ok(Output { stdout, stderr, exit })
+    }
+
+    /// The library that the program of a plan lacks inside: what it is about where a program ends
+    /// with status 127 as soon as it starts.
+    #[must_use]
+    pub fn lacks(&self, plan: &Plan) -> Option<String> {
+        let tree = plan.actions.iter().find_map(|planned| match &planned.action {
+            Action::BuildRoot(tree) => Some(tree),
+            _ => None,
+        });
+        let root = tree.and_then(|tree| self.root(tree).ok());
+        let guest = loader::Guest { plan, runner: self, root: root.as_deref() };
+        loader::lacks(&guest, &plan.command)
     }
 
     /// Runs another program in the sandbox of `process`, to its end.

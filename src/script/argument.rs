@@ -155,13 +155,14 @@ plain! {
     bool, "a boolean", |value, _call| value.as_bool().ok();
     Dynamic, "a value", |value, _call| Some(value.clone());
     HostPath, "a path on the host", |value, call| match text(value) {
-        Some(text) => Some(host_path(&text, call)?),
+        Some(text) => Some(HostPath(host_path(&text, call)?)),
         None => None,
     };
     GuestPath, "a path inside the sandbox", |value, _call| match text(value) {
         Some(text) => Some(GuestPath::new(&text)?),
         None => None,
     };
+    Map, "a map", |value, _call| value.read_lock::<Map>().map(|map| map.clone());
     Bytes, "a string or a blob", |value, _call| {
         let blob = value.read_lock::<Blob>().map(|blob| blob.clone());
         blob.or_else(|| text(value).map(String::into_bytes)).map(Bytes)

@@ -28,9 +28,14 @@ impl<'c, 'e> Call<'c, 'e> {
         Self { context, native, name, arguments, position: 0 }
     }
 
-    /// The engine's side of the call.
-    pub(super) fn native(&self) -> &NativeCallContext<'e> {
-        self.native
+    /// Whether the language takes two values as equal; values of different kinds are not.
+    ///
+    /// # Errors
+    /// The recipe was interrupted meanwhile.
+    pub fn equal(&self, left: &Dynamic, right: &Dynamic) -> Result<bool, Failed> {
+        let (mut left, mut right) = (left.clone(), right.clone());
+        let answer = self.native.call_native_fn_raw("==", true, &mut [&mut left, &mut right]);
+        Ok(answer.ok().and_then(|equal| equal.as_bool().ok()).unwrap_or(false))
     }
 
     /// The place of the call: of the verb's name.

@@ -92,6 +92,14 @@ pub(super) fn finish(map: &Map, keys: &'static [OptionKey]) -> Result<(), Wrong>
     }
 }
 
+/// A key without the mark of a raw identifier: `r#type` is the key `type`.
+pub(super) const fn plain(key: &'static str) -> &'static str {
+    match key.as_bytes() {
+        [b'r', b'#', ..] => key.split_at(2).1,
+        _ => key,
+    }
+}
+
 /// Declares an option map: a struct of keys, each with its type, its default and its meaning.
 macro_rules! options {
     ($(
@@ -113,7 +121,7 @@ macro_rules! options {
             const REQUIRED: bool = false;
             const OPTIONS: &'static [$crate::script::verb::OptionKey] = &[$(
                 $crate::script::verb::OptionKey {
-                    name: stringify!($key),
+                    name: $crate::script::options::plain(stringify!($key)),
                     kind: <$type as $crate::script::argument::Argument>::KIND,
                     default: $default,
                     doc: concat!($($doc),*),
@@ -126,7 +134,11 @@ macro_rules! options {
             ) -> Result<Self, $crate::script::argument::Wrong> {
                 let mut map = $crate::script::options::map(value)?;
                 let options = Self {$(
-                    $key: $crate::script::options::key(&mut map, stringify!($key), call)?,
+                    $key: $crate::script::options::key(
+                        &mut map,
+                        $crate::script::options::plain(stringify!($key)),
+                        call,
+                    )?,
                 )*};
                 $crate::script::options::finish(&map, Self::OPTIONS)?;
                 Ok(options)

@@ -83,7 +83,7 @@ values! {
 pub fn printing(engine: &mut Engine) {
     fn show<T: Clone + 'static>(engine: &mut Engine, text: fn(&T) -> String)
     where
-        T: rhai::plugin::Variant,
+        T: rhai::Variant,
     {
         engine.register_fn("to_string", move |value: &mut T| text(value));
         engine.register_fn("to_debug", move |value: &mut T| text(value));

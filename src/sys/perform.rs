@@ -90,7 +90,7 @@ unsafe extern "C" fn entry_after_split(argument: *const c_void) -> ! {
 }
 
 fn run(work: &Work<'_>, from: usize) -> ! {
-    let mut process = Process { work, slots: [-1; SLOTS] };
+    let mut process = Process { work, slots: [-1; SLOTS], stacked: 0 };
     for (index, call) in work.program.calls.iter().enumerate().skip(from) {
         if let Err(trouble) = process.perform(call) {
             work.cell.report(Some(index), trouble);
@@ -103,6 +103,8 @@ fn run(work: &Work<'_>, from: usize) -> ! {
 struct Process<'a> {
     work: &'a Work<'a>,
     slots: [c_int; SLOTS],
+    /// How many mounts were stacked on the old root.
+    stacked: u8,
 }
 
 impl Process<'_> {
@@ -134,6 +136,7 @@ impl Process<'_> {
                 let mount = self.slot(Slot::Mount);
                 kernel::move_mount(mount, libc::AT_FDCWD, c"/", MOVE_FROM_EMPTY)?;
                 self.put(Slot::Root, mount);
+                self.stacked += 1;
                 Ok(())
             }
             Call::Stage(directories) => {
@@ -163,7 +166,7 @@ impl Process<'_> {
                 kernel::close(place);
                 done
             }
-            Call::PivotRoot => pivot_root(root),
+            Call::PivotRoot => pivot_root(root, self.stacked),
             Call::Chroot => chroot(root),
             Call::ChrootInto(descriptor) => chroot(*descriptor),
             Call::SetHostname(name) => kernel::sethostname(name),
@@ -356,11 +359,14 @@ fn make_file(
     done
 }
 
-fn pivot_root(root: c_int) -> Answer<()> {
+fn pivot_root(root: c_int, stacked: u8) -> Answer<()> {
     kernel::fchdir(root)?;
     // With both names `.`, the old root is stacked on the new one: no directory is needed for it.
     kernel::pivot_root(c".", c".")?;
-    kernel::umount2(c".", libc::MNT_DETACH)?;
+    // What was stacked on the old root beneath the new one is still on it, and comes off first.
+    for _ in 0..stacked {
+        kernel::umount2(c".", libc::MNT_DETACH)?;
+    }
     kernel::chdir(c"/")
 }
 

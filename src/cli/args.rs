@@ -1,0 +1,161 @@
+//! The words of the command line.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::exit::{FAILED, Ui};
+use crate::diag::Format;
+
+/// Where the text of a recipe comes from, and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    /// The text.
+    pub text: Text,
+    /// What the recipe finds in `args`.
+    pub arguments: Vec<String>,
+    /// Whether a recipe that others can write to is run as root all the same.
+    pub trust: bool,
+}
+
+/// Where the text of a recipe comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    /// A file.
+    File(OsString),
+    /// The command line.
+    Code(String),
+    /// Standard input.
+    Stdin,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Running a recipe.
+    Run(Source),
+    /// Telling what a recipe would do.
+    Plan {
+        /// The recipe.
+        source: Source,
+        /// As JSON.
+        json: bool,
+    },
+    /// The manual page of a verb, or the list of all.
+    Help(Option<String>),
+    /// The reference of the language.
+    Reference {
+        /// Whether REFERENCE.md is written.
+        write: bool,
+    },
+}
+
+fn command() -> Command {
+    let format = Arg::new("error-format")
+        .long("error-format")
+        .value_name("FORMAT")
+        .value_parser(["human", "short", "json"])
+        .default_value("human")
+        .global(true)
+        .help("How errors and warnings are written");
+    let code = Arg::new("code")
+        .short('e')
+        .value_name("CODE")
+        .help("Run this text as a recipe; what follows are its arguments");
+    let trust = Arg::new("trust")
+        .long("trust-recipe")
+        .action(ArgAction::SetTrue)
+        .global(true)
+        .help("As root, run a recipe that other users can write to");
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
+    let write = Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
+    let recipe = || external(Command::new("plan"));
+    Command::new("nsscript")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Linux sandboxes as readable recipes")
+        .override_usage(
+            "nsscript [OPTIONS] RECIPE [ARGS]...\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
+             nsscript plan [--json] RECIPE [ARGS]...\n       nsscript help [VERB]",
+        )
+        .after_help("RECIPE is a file, or `-` for standard input. `nsscript help` lists the verbs.")
+        .disable_help_subcommand(true)
+        .arg_required_else_help(true)
+        .allow_external_subcommands(true)
+        .external_subcommand_value_parser(clap::value_parser!(OsString))
+        .args([format, code, trust])
+        .subcommand(
+            recipe().about("Tell what a recipe would do, without doing it").arg(json),
+        )
+        .subcommand(
+            Command::new("help")
+                .about("Show the manual page of a verb, or list all verbs")
+                .arg(Arg::new("verb").value_name("VERB")),
+        )
+        .subcommand(Command::new("reference").hide(true).arg(write))
+}
+
+/// A subcommand that is followed by a recipe and its arguments.
+fn external(command: Command) -> Command {
+    command
+        .arg(Arg::new("code").short('e').value_name("CODE").help("The recipe as text"))
+        .arg(
+            Arg::new("recipe")
+                .value_name("RECIPE")
+                .num_args(0..)
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .value_parser(clap::value_parser!(OsString)),
+        )
+}
+
+/// Reads the command line; what it asks to print at once (help, version, mistakes) is printed,
+/// and the status to end with is given.
+pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui), ExitCode> {
+    let matches = command().try_get_matches_from(words).map_err(|error| {
+        let _ = error.print();
+        if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+    })?;
+    let format = match matches.get_one::<String>("error-format").map(String::as_str) {
+        Some("short") => Format::Short,
+        Some("json") => Format::Json,
+        _ => Format::Human,
+    };
+    let ui = Ui::new(format);
+    let action = match matches.subcommand() {
+        Some(("plan", inner)) => {
+            let words = inner.get_many::<OsString>("recipe").unwrap_or_default().cloned().collect();
+            let source = source(inner, words, &ui)?;
+            Action::Plan { source, json: inner.get_flag("json") }
+        }
+        Some(("help", inner)) => Action::Help(inner.get_one::<String>("verb").cloned()),
+        Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
+        Some((first, rest)) => {
+            let rest = rest.get_many::<OsString>("").unwrap_or_default().cloned();
+            let words = std::iter::once(first.into()).chain(rest).collect();
+            Action::Run(source(&matches, words, &ui)?)
+        }
+        None => Action::Run(source(&matches, Vec::new(), &ui)?),
+    };
+    Ok((action, ui))
+}
+
+/// A recipe and its arguments, from `-e` or the words.
+fn source(matches: &ArgMatches, words: Vec<OsString>, ui: &Ui) -> Result<Source, ExitCode> {
+    let mut words = words.into_iter();
+    let text = match matches.get_one::<String>("code") {
+        Some(code) => Text::Code(code.clone()),
+        None => match words.next() {
+            Some(dash) if dash == "-" => Text::Stdin,
+            Some(path) => Text::File(path),
+            None => return Err(ui.fail("no recipe is given; `nsscript --help` shows how")),
+        },
+    };
+    let trust = matches.get_flag("trust");
+    let mut arguments = Vec::new();
+    for word in words {
+        let word = word.into_string();
+        arguments.push(word.map_err(|_| ui.fail("an argument of the recipe is not UTF-8"))?);
+    }
+    Ok(Source { text, arguments, trust })
+}

@@ -1,0 +1,63 @@
+//! How the process ends, and what it says when it does.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use crate::diag::{Format, Report, Sources, render};
+use crate::script::End;
+
+/// The exit status of nsscript's own failures, as env(1) and chroot(1) have it.
+pub(super) const FAILED: u8 = 125;
+
+/// How a person is spoken to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ui {
+    format: Format,
+    colour: bool,
+}
+
+impl Ui {
+    pub fn new(format: Format) -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let colour = std::io::stderr().is_terminal() && !plain;
+        Self { format, colour }
+    }
+
+    /// Writes a report to standard error.
+    pub fn say(&self, report: &Report, sources: &Sources) {
+        let text = render(report, sources, self.format, self.colour);
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Says an error without a place, and gives the status to end with.
+    pub fn fail(&self, message: impl Into<String>) -> ExitCode {
+        self.say(&Report::error(message), &Sources::default());
+        ExitCode::from(FAILED)
+    }
+
+    /// Says what went wrong, if anything did, and gives the status to end with.
+    pub fn end(&self, end: &End, sources: &Sources) -> ExitCode {
+        let code = match end {
+            End::Status(code) => *code,
+            End::Signal(signal) => 128 + signal,
+            End::Failed(reports) => {
+                for (index, report) in reports.iter().enumerate() {
+                    if index > 0 && self.format == Format::Human {
+                        let _ = std::io::stderr().lock().write_all(b"\n");
+                    }
+                    self.say(report, sources);
+                }
+                let own = reports.iter().find_map(|report| report.facts.status);
+                own.unwrap_or(i32::from(FAILED))
+            }
+        };
+        ExitCode::from(u8::try_from(code & 0xff).unwrap_or(FAILED))
+    }
+}
+
+/// Writes text to standard output. Nobody reading it is no error.
+pub(super) fn print(text: &str) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,31 @@
+//! Telling what a recipe would do.
+
+use std::process::ExitCode;
+
+use super::args::Source;
+use super::exit::{Ui, print};
+use super::recipe::script;
+use crate::plan::outline;
+use crate::script::{End, Mode};
+
+/// Prints the plan of every program that a recipe would run.
+pub(super) fn plan(source: &Source, json: bool, ui: &Ui) -> ExitCode {
+    let script = match script(source, Mode::Rehearse, ui) {
+        Ok(script) => script,
+        Err(code) => return code,
+    };
+    let end = script.run();
+    let plans = script.plans();
+    if json {
+        let plans: Vec<_> = plans.iter().map(|plan| outline(plan)).collect();
+        print(&format!("{:#}\n", serde_json::Value::Array(plans)));
+    } else {
+        let texts: Vec<_> = plans.iter().map(|plan| format!("{plan}\n")).collect();
+        print(&texts.join("\n"));
+    }
+    match end {
+        // A recipe that ends with a status of a program ends with none here.
+        End::Status(_) => ExitCode::SUCCESS,
+        other => ui.end(&other, &script.sources()),
+    }
+}

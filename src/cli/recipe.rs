@@ -1,0 +1,85 @@
+//! Running recipes.
+
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use super::args::{Source, Text};
+use super::exit::Ui;
+use crate::diag::quoted;
+use crate::run;
+use crate::script::{Mode, Recipe, Script};
+
+/// Runs a recipe to its end.
+pub(super) fn run(source: &Source, ui: &Ui) -> ExitCode {
+    match script(source, Mode::Run, ui) {
+        Ok(script) => {
+            let end = script.run();
+            ui.end(&end, &script.sources())
+        }
+        Err(code) => code,
+    }
+}
+
+/// Reads a recipe and makes it ready.
+pub(super) fn script(source: &Source, mode: Mode, ui: &Ui) -> Result<Rc<Script>, ExitCode> {
+    let recipe = read(source).map_err(|message| ui.fail(message))?;
+    if let Err(errno) = run::watch_interruptions() {
+        return Err(ui.fail(format!("cannot watch for signals: {errno}")));
+    }
+    let (name, text, own) = (recipe.name.clone(), recipe.text.clone(), *ui);
+    let sources = crate::diag::Sources::default();
+    sources.insert(&name, &text);
+    let warn = Box::new(move |report: &crate::diag::Report| own.say(report, &sources));
+    Ok(Rc::new(Script::new(recipe, mode, warn)))
+}
+
+fn read(source: &Source) -> Result<Recipe, String> {
+    let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let arguments = source.arguments.clone();
+    match &source.text {
+        Text::Code(code) => {
+            let (name, text) = ("<command line>".to_owned(), code.clone());
+            Ok(Recipe { name, text, directory: here(), arguments })
+        }
+        Text::Stdin => {
+            let mut bytes = Vec::new();
+            let read = std::io::stdin().lock().read_to_end(&mut bytes);
+            read.map_err(|error| format!("cannot read standard input: {}", error.kind()))?;
+            let name = "<standard input>".to_owned();
+            Ok(Recipe { text: utf8(bytes, &name)?, name, directory: here(), arguments })
+        }
+        Text::File(path) => {
+            let path = Path::new(path);
+            let shown = quoted(path.to_string_lossy());
+            let cannot = |error: std::io::Error| format!("cannot read the recipe {shown}: {}", error.kind());
+            let mut file = std::fs::File::open(path).map_err(cannot)?;
+            let found = file.metadata().map_err(cannot)?;
+            if found.is_dir() {
+                return Err(format!("the recipe {shown} is a directory"));
+            }
+            let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+            if root && !source.trust && found.mode() & 0o002 != 0 {
+                return Err(format!(
+                    "the recipe {shown} can be written to by every user, and would run as root; \
+                     `chmod o-w` it, or say `--trust-recipe`"
+                ));
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(cannot)?;
+            let name = path.to_string_lossy().into_owned();
+            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+            let directory = absolute.parent().map_or_else(here, Path::to_path_buf);
+            Ok(Recipe { text: utf8(bytes, &shown)?, name, directory, arguments })
+        }
+    }
+}
+
+fn utf8(bytes: Vec<u8>, name: &str) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!("{name} is no text: byte {at} is not UTF-8")
+    })
+}

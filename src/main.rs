@@ -1,0 +1,7 @@
+//! The program `nsscript`: see [`nsscript::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nsscript::cli::main()
+}

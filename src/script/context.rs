@@ -1,0 +1,129 @@
+//! What every verb of one run works with.
+
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::stack::Stack;
+use crate::diag::{Origin, Report, Sources};
+use crate::plan::Plan;
+use crate::run::Runner;
+
+/// Whether a recipe is done or only told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// What the recipe says is done.
+    Run,
+    /// Nothing is done: plans are collected instead, and what a program would give is empty.
+    Rehearse,
+}
+
+/// Where warnings go.
+pub type Warn = Box<dyn Fn(&Report)>;
+
+/// What every verb of one run works with.
+pub struct Context {
+    /// Does what plans say.
+    pub runner: Runner,
+    /// The texts that were read.
+    pub sources: Sources,
+    /// Whether anything is done.
+    pub mode: Mode,
+    /// The plans of a rehearsal, in order.
+    pub plans: RefCell<Vec<Rc<Plan>>>,
+    /// Set once nobody reads standard output any more.
+    pub closed: Cell<bool>,
+    /// Which functions of the recipe lead where.
+    pub stack: RefCell<Stack>,
+    directory: PathBuf,
+    name: Rc<str>,
+    warn: Warn,
+    warned: RefCell<Vec<Report>>,
+}
+
+impl Context {
+    /// A context for the text `name`, whose relative paths are below `directory`.
+    pub fn new(mode: Mode, name: &str, directory: PathBuf, warn: Warn) -> Self {
+        Self {
+            runner: Runner::new(),
+            sources: Sources::default(),
+            mode,
+            plans: RefCell::default(),
+            closed: Cell::new(false),
+            stack: RefCell::default(),
+            directory,
+            name: name.into(),
+            warn,
+            warned: RefCell::default(),
+        }
+    }
+
+    /// Where relative paths of the recipe begin.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The name of a text as the engine says it; the engine has none for the recipe itself.
+    pub fn source_name(&self, source: Option<&str>) -> Rc<str> {
+        source.filter(|name| !name.is_empty()).map_or_else(|| self.name.clone(), Into::into)
+    }
+
+    /// The place with the functions of the recipe that lead to it.
+    pub fn with_callers(&self, mut origin: Origin) -> Origin {
+        origin.callers = self.stack.borrow().callers(&origin).into();
+        origin
+    }
+
+    /// Says a warning, once.
+    pub fn warn(&self, report: &Report) {
+        if !self.warned.borrow().contains(report) {
+            self.warned.borrow_mut().push(report.clone());
+            (self.warn)(report);
+        }
+    }
+
+    /// Prints a line of the recipe. In a rehearsal nothing is printed.
+    pub fn print(&self, text: &str) {
+        if self.mode == Mode::Rehearse {
+            return;
+        }
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+        if written.and_then(|()| out.flush()).is_err() {
+            self.closed.set(true);
+        }
+    }
+
+    /// The place of `key` in the option map of the call at `origin`, where it stands in the text.
+    pub fn place_of_key(&self, origin: Option<Origin>, key: &str) -> Option<Origin> {
+        let origin = origin?;
+        let text = self.sources.text(&origin.source)?;
+        let mut line = origin.line;
+        for (index, shown) in text.lines().enumerate().skip(origin.line as usize - 1).take(20) {
+            let skip = if index + 1 == origin.line as usize { origin.column as usize } else { 0 };
+            if let Some(column) = find_key(shown, key, skip) {
+                line += u32::try_from(index + 1).ok()? - origin.line;
+                let column = u32::try_from(column + 1).ok()?;
+                let place = Origin { line, column, ..origin };
+                return Some(place.underlining(key.chars().count()));
+            }
+        }
+        Some(origin)
+    }
+}
+
+/// The column, counted in characters from 0, at which `key` stands as a key: before a colon.
+fn find_key(line: &str, key: &str, skip: usize) -> Option<usize> {
+    let letters: Vec<char> = line.chars().collect();
+    let key: Vec<char> = key.chars().collect();
+    let is_word = |letter: Option<&char>| letter.is_some_and(|one| one.is_alphanumeric() || *one == '_');
+    (skip..letters.len()).find(|start| {
+        let end = start + key.len();
+        let matches = letters.get(*start..end) == Some(key.as_slice());
+        let whole = !is_word(start.checked_sub(1).and_then(|before| letters.get(before)));
+        let after = letters.get(end..).unwrap_or_default();
+        let after = after.iter().find(|one| !one.is_whitespace() && **one != '"');
+        matches && whole && after == Some(&':')
+    })
+}

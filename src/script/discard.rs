@@ -1,0 +1,133 @@
+//! Values that a recipe makes and throws away: an error before it runs.
+//!
+//! A verb that describes gives a new value and leaves the old one as it is, so a statement that
+//! is nothing but such a verb has no effect; that is never meant.
+
+use rhai::{AST, ASTNode, Expr, Position, Stmt, StmtBlock};
+
+use super::catalog;
+use crate::diag::{Origin, Report, quoted};
+
+/// Every statement of `ast` that makes a sandbox or a root and does nothing with it.
+pub fn discarded(ast: &AST, source: &str) -> Vec<Report> {
+    let mut finder = Finder { source, own: Vec::new(), reports: Vec::new() };
+    finder.own.extend(ast.iter_fn_def().map(|function| function.name.to_string()));
+    // The value of a recipe as a whole is not used, so its last statement counts too.
+    finder.statements(ast.statements(), false);
+    finder.functions(ast);
+    finder.reports
+}
+
+struct Finder<'a> {
+    source: &'a str,
+    /// The names of the recipe's own functions, which may be called what a verb is called.
+    own: Vec<String>,
+    reports: Vec<Report>,
+}
+
+impl Finder<'_> {
+    /// The bodies of functions, whose last statement is the value of the function. The engine
+    /// shows them only in a walk, after the statements outside of functions.
+    fn functions(&mut self, ast: &AST) {
+        let bodies: Vec<_> = ast
+            .iter_fn_def()
+            .map(|function| (function.body.start_position(), function.body.end_position()))
+            .collect();
+        // A closure is a function within a function: the one that begins last holds a place.
+        let body_of = |at: Position| {
+            let holds = |(_, (start, end)): &(usize, &(Position, Position))| *start <= at && at <= *end;
+            let all = bodies.iter().enumerate().filter(holds);
+            all.max_by_key(|(_, (start, _))| *start).map(|(index, _)| index)
+        };
+        let mut last = vec![Position::NONE; bodies.len()];
+        let outer = |path: &[ASTNode<'_>]| match path {
+            [ASTNode::Stmt(statement)] => Some(statement.position()),
+            _ => None,
+        };
+        ast.walk(&mut |path: &[ASTNode<'_>]| {
+            if let Some((at, body)) = outer(path).and_then(|at| Some((at, body_of(at)?))) {
+                last[body] = last[body].max(at);
+            }
+            true
+        });
+        ast.walk(&mut |path: &[ASTNode<'_>]| {
+            if let (Some(at), [ASTNode::Stmt(statement)]) = (outer(path), path) {
+                if let Some(body) = body_of(at) {
+                    self.statement(statement, last[body] == at);
+                }
+            }
+            true
+        });
+    }
+
+    fn block(&mut self, block: &StmtBlock, used: bool) {
+        self.statements(block.statements(), used);
+    }
+
+    /// The statements of a block; `used` says whether the value of its last one is.
+    fn statements(&mut self, statements: &[Stmt], used: bool) {
+        for (index, statement) in statements.iter().enumerate() {
+            let last = index + 1 == statements.len();
+            self.statement(statement, used && last);
+        }
+    }
+
+    fn statement(&mut self, statement: &Stmt, used: bool) {
+        match statement {
+            Stmt::Expr(expression) => self.expression(expression, used),
+            Stmt::FnCall(call, position) if !used => self.function(&call.name, *position),
+            Stmt::If(flow, _) => {
+                self.block(&flow.body, used);
+                self.block(&flow.branch, used);
+            }
+            Stmt::While(flow, _) | Stmt::Do(flow, ..) => self.block(&flow.body, false),
+            Stmt::For(parts, _) => self.block(&parts.2.body, false),
+            Stmt::TryCatch(flow, _) => {
+                self.block(&flow.body, false);
+                self.block(&flow.branch, false);
+            }
+            Stmt::Block(block) => self.block(block, used),
+            _ => {}
+        }
+    }
+
+    fn expression(&mut self, expression: &Expr, used: bool) {
+        match expression {
+            Expr::Dot(..) if !used => self.method(expression),
+            Expr::FnCall(call, position) if !used => self.function(&call.name, *position),
+            Expr::Stmt(block) => self.block(block, used),
+            _ => {}
+        }
+    }
+
+    /// The last verb of a chain decides what the chain gives.
+    fn method(&mut self, expression: &Expr) {
+        let Expr::Dot(sides, ..) = expression else { return };
+        match &sides.rhs {
+            // The engine chains to the right: `a.(b().(c()))`.
+            inner @ Expr::Dot(..) => self.method(inner),
+            Expr::MethodCall(call, position) if catalog::describes(&call.name) => {
+                self.report(&call.name, *position);
+            }
+            _ => {}
+        }
+    }
+
+    fn function(&mut self, name: &str, position: Position) {
+        if catalog::makes(name) && !self.own.iter().any(|own| own == name) {
+            self.report(name, position);
+        }
+    }
+
+    fn report(&mut self, name: &str, position: Position) {
+        let number = |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
+        let origin = Origin::new(self.source, number(position.line()), number(position.position()));
+        let origin = origin.underlining(name.chars().count());
+        let message = format!("what {} gives is thrown away", quoted(name));
+        let hint = format!(
+            "it gives a new value and changes none: keep it with `let`, or go on from it \
+             (`….{name}(…).run(…)`)"
+        );
+        self.reports.push(Report::error(message).at(Some(origin)).hint(hint));
+    }
+}

@@ -1,0 +1,183 @@
+//! The engine: verbs, limits, and running a recipe to its end.
+
+use std::any::TypeId;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use rhai::{AST, Dynamic, Engine, EvalAltResult, NativeCallContext, OptimizationLevel, Scope};
+
+use super::call::Call;
+use super::context::{Context, Mode};
+use super::discard::discarded;
+use super::error::Ending;
+use super::module::Resolver;
+use super::verb::{Kind, Verb};
+use super::{catalog, reword, value};
+use crate::diag::{Report, Sources};
+use crate::plan::Plan;
+use crate::run;
+
+/// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
+const CALL_LEVELS: usize = 256;
+/// The longest string of a recipe, in bytes, and the most elements of an array or map.
+const LONGEST_STRING: usize = 256 << 20;
+const LARGEST_ARRAY: usize = 1 << 20;
+
+/// A text to run.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Its name in messages: its path as the user gave it.
+    pub name: String,
+    /// The text.
+    pub text: String,
+    /// Where its relative paths begin.
+    pub directory: PathBuf,
+    /// What the recipe finds in `args`.
+    pub arguments: Vec<String>,
+}
+
+/// How a recipe ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// By itself, with this status.
+    Status(i32),
+    /// With errors.
+    Failed(Vec<Report>),
+    /// By a signal.
+    Signal(i32),
+}
+
+/// A recipe, read and ready to run.
+pub struct Script {
+    engine: Engine,
+    context: Rc<Context>,
+    recipe: Recipe,
+}
+
+impl Script {
+    /// Makes an engine for `recipe`. Warnings go to `warn` as they come.
+    #[must_use]
+    pub fn new(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>) -> Self {
+        let context = Context::new(mode, &recipe.name, recipe.directory.clone(), warn);
+        context.sources.insert(&recipe.name, &recipe.text);
+        let context = Rc::new(context);
+        let mut engine = Engine::new();
+        limit(&mut engine, &context);
+        value::name_types(&mut engine);
+        value::printing(&mut engine);
+        for verb in catalog::all() {
+            register(&mut engine, &context, verb);
+        }
+        engine.set_module_resolver(Resolver::new(context.clone()));
+        Self { engine, context, recipe }
+    }
+
+    /// The texts that were read, for what is said about them.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        self.context.sources.clone()
+    }
+
+    /// The plans that a rehearsal has collected.
+    #[must_use]
+    pub fn plans(&self) -> Vec<Rc<Plan>> {
+        self.context.plans.borrow().clone()
+    }
+
+    /// Runs the recipe. What it started is ended, and what was made for it is removed, when the
+    /// script is dropped.
+    #[must_use]
+    pub fn run(&self) -> End {
+        let ast = match self.compile() {
+            Ok(ast) => ast,
+            Err(reports) => return End::Failed(reports),
+        };
+        let mut scope = Scope::new();
+        let arguments: rhai::Array =
+            self.recipe.arguments.iter().cloned().map(Dynamic::from).collect();
+        scope.push_constant("args", arguments);
+        for (name, value, _) in catalog::constants() {
+            scope.push_constant(name, value);
+        }
+        let done = self.engine.run_ast_with_scope(&mut scope, &ast);
+        match done {
+            Ok(()) => End::Status(0),
+            Err(error) => self.end(*error),
+        }
+    }
+
+    fn compile(&self) -> Result<AST, Vec<Report>> {
+        // To the language the `#!` line is a comment; every column stays what it is.
+        let text = match self.recipe.text.strip_prefix("#!") {
+            Some(rest) => format!("//{rest}"),
+            None => self.recipe.text.clone(),
+        };
+        let mut ast = self.engine.compile(text).map_err(|error| {
+            let error: Box<EvalAltResult> = error.into();
+            reword::reports(*error, &self.context)
+        })?;
+        ast.set_source(self.recipe.name.as_str());
+        self.context.stack.borrow_mut().add(&self.recipe.name, &ast);
+        let reports = discarded(&ast, &self.recipe.name);
+        if reports.is_empty() { Ok(ast) } else { Err(reports) }
+    }
+
+    fn end(&self, error: EvalAltResult) -> End {
+        match reword::ending(&error) {
+            Some(Ending::Exit(code)) => End::Status(code),
+            Some(Ending::Signal(signal)) => End::Signal(signal),
+            Some(Ending::Closed) => End::Status(0),
+            None => End::Failed(reword::reports(error, &self.context)),
+        }
+    }
+}
+
+/// Bounds what a recipe may use, and lets a signal end it.
+fn limit(engine: &mut Engine, context: &Rc<Context>) {
+    // The optimizer of this version can panic on constants, and moves positions.
+    engine.set_optimization_level(OptimizationLevel::None);
+    engine.set_max_call_levels(CALL_LEVELS);
+    engine.set_max_expr_depths(256, 128);
+    engine.set_max_string_size(LONGEST_STRING);
+    engine.set_max_array_size(LARGEST_ARRAY);
+    engine.set_max_map_size(LARGEST_ARRAY);
+    engine.set_fail_on_invalid_map_property(true);
+    engine.set_strict_variables(false);
+    engine.disable_symbol("eval");
+    let printer = context.clone();
+    engine.on_print(move |text| printer.print(text));
+    engine.on_debug(move |text, _, _| eprintln!("{text}"));
+    let watch = context.clone();
+    engine.on_progress(move |operations| {
+        // Every verb that could block watches for itself; this is for what only computes.
+        if operations % 1024 != 0 && !watch.closed.get() {
+            return None;
+        }
+        if watch.closed.get() {
+            return Some(Dynamic::from(Ending::Closed));
+        }
+        run::interrupted().map(|signal| Dynamic::from(Ending::Signal(signal)))
+    });
+}
+
+/// Registers a verb at every number of arguments that it takes.
+fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
+    let types: Vec<TypeId> = verb
+        .parameters
+        .iter()
+        .map(|parameter| parameter.type_id.map_or_else(TypeId::of::<Dynamic>, |type_id| type_id()))
+        .collect();
+    let name = match verb.kind {
+        Kind::Function => verb.name.to_owned(),
+        Kind::Property => format!("get${}", verb.name),
+    };
+    for number in verb.least()..=verb.parameters.len() {
+        let context = context.clone();
+        let perform = move |native: NativeCallContext<'_>, arguments: &mut [&mut Dynamic]| {
+            let arguments = arguments.iter().map(|argument| argument.flatten_clone()).collect();
+            let mut call = Call::new(&context, &native, verb.name, arguments);
+            (verb.perform)(&mut call).map_err(Into::into)
+        };
+        engine.register_raw_fn(name.as_str(), &types[..number], perform);
+    }
+}

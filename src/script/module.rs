@@ -1,0 +1,109 @@
+//! `import`: recipes beside the one that imports, and the library that nsscript carries.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+
+use super::context::Context;
+use super::discard::discarded;
+use super::error::Failed;
+use crate::diag::{Origin, Report, closest, quoted};
+
+/// The modules that nsscript carries: name and text.
+pub const STDLIB: &[(&str, &str)] = &[("std/roots", include_str!("../../stdlib/roots.rhai"))];
+
+/// Resolves `std/…` from the carried library, everything else as a file beside the importer.
+pub struct Resolver {
+    context: Rc<Context>,
+    known: RefCell<HashMap<String, Shared<Module>>>,
+    /// The modules that are being read, outermost first.
+    reading: RefCell<Vec<String>>,
+}
+
+impl Resolver {
+    /// A resolver for one run.
+    pub fn new(context: Rc<Context>) -> Self {
+        Self { context, known: RefCell::default(), reading: RefCell::default() }
+    }
+
+    fn text(&self, id: &str) -> Result<String, Report> {
+        if let Some(name) = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')) {
+            let found = STDLIB.iter().find(|(known, _)| *known == name);
+            return found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
+                let report = Report::error(format!("no module {}", quoted(name)));
+                match closest(name, STDLIB.iter().map(|(known, _)| *known)) {
+                    Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+                    None => report,
+                }
+            });
+        }
+        std::fs::read_to_string(id).map_err(|error| {
+            let report = Report::error(format!("cannot read the module {}: {}", quoted(id), error.kind()));
+            report.hint("a module is named by its path, relative to the file that imports it")
+        })
+    }
+
+    fn id(&self, source: Option<&str>, path: &str) -> String {
+        if path.starts_with("std/") {
+            return format!("<{path}>");
+        }
+        let importer = source.filter(|source| Path::new(source).is_file());
+        let beside = importer.and_then(|source| Path::new(source).parent());
+        let beside = beside.map_or_else(|| self.context.directory().to_path_buf(), PathBuf::from);
+        let mut file = beside.join(path);
+        if file.extension().is_none() {
+            file.set_extension("rhai");
+        }
+        let file: PathBuf = file.components().collect();
+        file.to_string_lossy().into_owned()
+    }
+}
+
+impl ModuleResolver for Resolver {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let id = self.id(source, path);
+        if let Some(module) = self.known.borrow().get(&id) {
+            return Ok(module.clone());
+        }
+        let number = |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
+        let origin = Origin::new(
+            self.context.source_name(source),
+            number(position.line()),
+            number(position.position()),
+        );
+        let fail = |report: Report| -> Box<EvalAltResult> {
+            Failed::Reports(vec![report.at(Some(origin.clone()))]).into()
+        };
+        if self.reading.borrow().contains(&id) {
+            let circle = [self.reading.borrow().as_slice(), &[id]].concat().join(" → ");
+            return Err(fail(Report::error(format!("modules import each other in a circle: {circle}"))));
+        }
+        let text = self.text(&id).map_err(fail)?;
+        self.context.sources.insert(&id, &text);
+        let inside = |error| Box::new(EvalAltResult::ErrorInModule(id.clone(), error, position));
+        let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;
+        ast.set_source(id.as_str());
+        self.context.stack.borrow_mut().add(&id, &ast);
+        let reports = discarded(&ast, &id);
+        if !reports.is_empty() {
+            return Err(Failed::Reports(reports).into());
+        }
+        self.reading.borrow_mut().push(id.clone());
+        let made = Module::eval_ast_as_new(Scope::new(), &ast, engine);
+        self.reading.borrow_mut().pop();
+        let mut module = made.map_err(inside)?;
+        module.set_id(id.as_str());
+        let module: Shared<Module> = module.into();
+        self.known.borrow_mut().insert(id, module.clone());
+        Ok(module)
+    }
+}

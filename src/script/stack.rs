@@ -1,0 +1,106 @@
+//! Which functions of a recipe lead to a place: for "asked for by".
+//!
+//! The engine keeps no stack that a verb could ask. What a place is called by is read from the
+//! text instead: only where a function is called at exactly one place is that said.
+
+use std::rc::Rc;
+
+use rhai::{AST, ASTNode, Expr, Position, Stmt};
+
+use crate::diag::{Caller, Origin};
+
+/// A function of a recipe: where its body is.
+#[derive(Clone, Debug)]
+struct Function {
+    source: Rc<str>,
+    name: Rc<str>,
+    first: u32,
+    last: u32,
+}
+
+/// A call of a function by its name.
+#[derive(Clone, Debug)]
+struct Site {
+    source: Rc<str>,
+    name: Rc<str>,
+    line: u32,
+    column: u32,
+}
+
+/// The functions of all texts, and where they are called.
+#[derive(Clone, Debug, Default)]
+pub struct Stack {
+    functions: Vec<Function>,
+    sites: Vec<Site>,
+}
+
+/// How many callers are told.
+const MOST: usize = 8;
+
+impl Stack {
+    /// Adds the functions and calls of a text.
+    pub fn add(&mut self, source: &str, ast: &AST) {
+        let source: Rc<str> = source.into();
+        for function in ast.iter_fn_def() {
+            let (first, last) = (function.body.start_position(), function.body.end_position());
+            let (Some(first), Some(last)) = (line(first), line(last)) else { continue };
+            let name = Rc::from(function.name.as_str());
+            self.functions.push(Function { source: source.clone(), name, first, last });
+        }
+        if self.functions.is_empty() {
+            return;
+        }
+        ast.walk(&mut |path: &[ASTNode]| {
+            let call = match path.last() {
+                Some(ASTNode::Expr(Expr::FnCall(call, position) | Expr::MethodCall(call, position))) => {
+                    Some((call, *position))
+                }
+                Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => Some((call, *position)),
+                _ => None,
+            };
+            if let Some((call, position)) = call {
+                if let (Some(line), Some(column)) = (line(position), position.position()) {
+                    let name = Rc::from(call.name.as_str());
+                    let column = u32::try_from(column).unwrap_or(0);
+                    self.sites.push(Site { source: source.clone(), name, line, column });
+                }
+            }
+            true
+        });
+    }
+
+    /// The names of the functions.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.functions.iter().map(|function| &*function.name)
+    }
+
+    /// The calls that lead to `origin`, innermost first, as far as there is only one way.
+    pub fn callers(&self, origin: &Origin) -> Vec<Caller> {
+        let mut callers: Vec<Caller> = Vec::new();
+        let (mut source, mut line) = (origin.source.clone(), origin.line);
+        while callers.len() < MOST {
+            let inside = |function: &&Function| {
+                function.source == source && (function.first..=function.last).contains(&line)
+            };
+            let Some(function) = self.functions.iter().find(inside) else { break };
+            let mut sites = self.sites.iter().filter(|site| site.name == function.name);
+            let (Some(site), None) = (sites.next(), sites.next()) else { break };
+            let caller = Caller {
+                function: function.name.clone(),
+                source: site.source.clone(),
+                line: site.line,
+                column: site.column,
+            };
+            if callers.contains(&caller) {
+                break;
+            }
+            (source, line) = (site.source.clone(), site.line);
+            callers.push(caller);
+        }
+        callers
+    }
+}
+
+fn line(position: Position) -> Option<u32> {
+    position.line().and_then(|line| u32::try_from(line).ok())
+}

@@ -1,0 +1,194 @@
+//! Running programs in a sandbox.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::diag::Report;
+use crate::plan::{Plan, Request};
+use crate::run::{Exit, Input, Output};
+use crate::script::Mode;
+use crate::script::argument::Bytes;
+use crate::script::call::Call;
+use crate::script::error::Failed;
+use crate::script::options::options;
+use crate::script::value::{ProcessHandle, SharedOutput, SharedPlan};
+use crate::script::verb::verbs;
+use crate::spec::{Command, Sandbox, Streams};
+
+options! {
+    /// How a program is run to its end.
+    struct Run {
+        /// what the program reads from its standard input
+        stdin: Bytes = "",
+        /// whether another status than 0 is an error
+        check: bool = "true",
+    }
+
+    /// How a program is started.
+    struct Start {
+        /// its input and output are pipes, for `write` and `read_line`
+        pipes: bool = "false",
+    }
+}
+
+/// What is asked for by this call.
+pub(super) fn request(command: Command, streams: Streams, call: &Call<'_, '_>) -> Request {
+    Request { command, streams, origin: call.origin() }
+}
+
+/// The plan of a request; its warnings are said. A rehearsal keeps it.
+fn planned(
+    sandbox: &Sandbox,
+    request: &Request,
+    call: &Call<'_, '_>,
+) -> Result<Plan, Failed> {
+    let plan = call.context.runner.plan(sandbox, request)?;
+    for warning in &plan.warnings {
+        call.context.warn(warning);
+    }
+    if call.context.mode == Mode::Rehearse {
+        call.context.plans.borrow_mut().push(Rc::new(plan.clone()));
+    }
+    Ok(plan)
+}
+
+/// How a program that a rehearsal did not run is taken to have ended.
+pub(super) fn rehearsed() -> Exit {
+    Exit {
+        code: 0,
+        signal: None,
+        cause: crate::run::Cause::Exited,
+        wall: std::time::Duration::ZERO,
+        usage: crate::run::Usage::default(),
+    }
+}
+
+/// Makes another status than 0 an error, where that is asked for.
+pub(super) fn checked(
+    exit: Exit,
+    check: Option<bool>,
+    command: &Command,
+    stderr: Option<&[u8]>,
+    lacks: Option<String>,
+    call: &Call<'_, '_>,
+) -> Result<Exit, Failed> {
+    if exit.code == 0 || check == Some(false) {
+        return Ok(exit);
+    }
+    let command = crate::diag::quoted(command.shown());
+    let mut report = Report::error(format!("{command} {exit}"));
+    report.facts.operation = Some("run".into());
+    report.facts.status = Some(exit.code);
+    if let Some(stderr) = stderr {
+        let text = String::from_utf8_lossy(stderr);
+        let lines: Vec<&str> = text.lines().collect();
+        for line in &lines[lines.len().saturating_sub(5)..] {
+            report = report.note(format!("it wrote: {}", crate::diag::escape(line)));
+        }
+    }
+    if let Some(lacks) = lacks {
+        report = report.hint(lacks);
+    }
+    Err(call.fail(report))
+}
+
+fn input(stdin: Option<Bytes>, otherwise: Input) -> Input {
+    stdin.map_or(otherwise, |bytes| Input::Bytes(bytes.0))
+}
+
+verbs! {
+    /// Runs a program to its end, with the terminal and the streams of nsscript.
+    ///
+    /// A command is a string, split as a shell splits words and nothing expanded, or an array of
+    /// strings. A program without `/` is looked for along `PATH` inside.
+    ///
+    /// # Errors
+    /// Anything that could not be done, with the line that asked for it; another exit status
+    /// than 0, unless `check` is false.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let exit = sandbox("/").read_only_root().run(["sh", "-c", "exit 3"], #{ check: false });
+    /// print(exit.code);
+    /// ```
+    /// # See
+    /// execve(2)
+    fn run(call, sandbox: Sandbox, command: Command, options: Run) -> Exit {
+        let request = request(command, Streams::Inherited, call);
+        let plan = planned(&sandbox, &request, call)?;
+        if call.context.mode == Mode::Rehearse {
+            return Ok(rehearsed());
+        }
+        let runner = &call.context.runner;
+        let input = input(options.stdin, Input::Inherited);
+        let exit = runner.run(&plan, &request, &input)?;
+        let lacks = if exit.code == 127 { runner.lacks(&plan) } else { None };
+        checked(exit, options.check, &request.command, None, lacks, call)
+    }
+
+    /// Runs a program to its end and keeps what it writes.
+    ///
+    /// It has nothing to read unless `stdin` says what.
+    ///
+    /// # Errors
+    /// As for `run`.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let said = sandbox("/").read_only_root().output("cat", #{ stdin: "hello" });
+    /// print(said.stdout);
+    /// ```
+    fn output(call, sandbox: Sandbox, command: Command, options: Run) -> SharedOutput {
+        let request = request(command, Streams::Captured, call);
+        let plan = planned(&sandbox, &request, call)?;
+        if call.context.mode == Mode::Rehearse {
+            let (stdout, stderr) = (Vec::new(), Vec::new());
+            return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
+        }
+        let runner = &call.context.runner;
+        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing))?;
+        let lacks = if output.exit.code == 127 { runner.lacks(&plan) } else { None };
+        let stderr = Some(output.stderr.as_slice());
+        checked(output.exit, options.check, &request.command, stderr, lacks, call)?;
+        Ok(SharedOutput(Rc::new(output)))
+    }
+
+    /// Starts a program and goes on; it ends with the recipe at the latest.
+    ///
+    /// # Errors
+    /// Anything that could not be done, with the line that asked for it.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
+    /// cat.write("hello\n");
+    /// print(cat.read_line());
+    /// cat.kill("TERM");
+    /// ```
+    fn start(call, sandbox: Sandbox, command: Command, options: Start) -> ProcessHandle {
+        let pipes = options.pipes.unwrap_or(false);
+        let streams = if pipes { Streams::Piped } else { Streams::Inherited };
+        let request = request(command, streams, call);
+        let plan = planned(&sandbox, &request, call)?;
+        if call.context.mode == Mode::Rehearse {
+            return Ok(ProcessHandle { process: None });
+        }
+        let process = call.context.runner.start(&plan, &request, &Input::Nothing)?;
+        Ok(ProcessHandle { process: Some(Rc::new(RefCell::new(process))) })
+    }
+
+    /// Tells what `run` would do, without doing it.
+    ///
+    /// # Errors
+    /// Every contradiction in the sandbox.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(sandbox().hostname("box").plan("/bin/sh"));
+    /// ```
+    fn plan(call, sandbox: Sandbox, command: Command) -> SharedPlan {
+        let request = request(command, Streams::Inherited, call);
+        let plan = call.context.runner.plan(&sandbox, &request)?;
+        Ok(SharedPlan(Rc::new(plan)))
+    }
+}

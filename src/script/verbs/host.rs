@@ -1,0 +1,115 @@
+//! Questions to the host, and what a recipe says of itself.
+
+use rhai::Dynamic;
+
+use crate::diag::Report;
+use crate::run;
+use crate::script::Mode;
+use crate::script::argument::{Duration, HostPath};
+use crate::script::error::Failed;
+use crate::script::verb::verbs;
+
+verbs! {
+    /// The path of a program of the host, looked for along `PATH`; nothing where there is none.
+    ///
+    /// # Example
+    /// ```rhai
+    /// if which("busybox") == () { print("no busybox here"); }
+    /// ```
+    fn which(call, program: String) -> Option<String> {
+        let host = call.context.runner.host();
+        let search = host.environment.get("PATH").map(String::as_str);
+        let path = host.tree.which(&program, search);
+        Ok(path.map(|path| path.to_string_lossy().into_owned()))
+    }
+
+    /// Whether something is at a path of the host.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(exists("/etc/passwd"));
+    /// ```
+    fn exists(call, path: HostPath) -> bool {
+        Ok(call.context.runner.host().tree.exists(&path.0))
+    }
+
+    /// A variable of nsscript's own environment; nothing where it is not set.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(env("HOME") ?? "no home");
+    /// ```
+    fn env(call, name: String) -> Option<String> {
+        Ok(call.context.runner.host().environment.get(&name).cloned())
+    }
+
+    /// The directory that nsscript was started in.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(cwd());
+    /// ```
+    fn cwd(call) -> String {
+        let directory = std::env::current_dir().map_err(|error| {
+            call.fail(Report::error(format!("the current directory is gone: {}", error.kind())))
+        })?;
+        Ok(directory.to_string_lossy().into_owned())
+    }
+
+    /// Ends the recipe with this exit status; without it, with 0.
+    ///
+    /// # Example
+    /// ```rhai
+    /// if args.len() > 9 { exit(2); }
+    /// ```
+    fn exit(call, status: Option<i64>) -> () {
+        let status = status.unwrap_or(0);
+        let code = i32::try_from(status).ok().filter(|code| (0..=255).contains(code));
+        Err(code.map_or_else(
+            || call.fail(Report::error(format!("{status} is no exit status: they go from 0 to 255"))),
+            Failed::Exit,
+        ))
+    }
+
+    /// Waits: seconds, or a text like `"250ms"`, `"5s"`, `"2m"`.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sleep("10ms");
+    /// ```
+    fn sleep(call, duration: Duration) -> () {
+        if call.context.mode == Mode::Rehearse || run::pause(duration.0) {
+            return Ok(());
+        }
+        Err(Failed::Interrupted(run::interrupted().unwrap_or_default()))
+    }
+
+    /// Ends the recipe with an error unless `condition` is true. A rehearsal passes it over.
+    ///
+    /// # Example
+    /// ```rhai
+    /// assert(exists("/"), "there is a root");
+    /// ```
+    fn assert(call, condition: bool, message: Option<String>) -> () {
+        if condition || call.context.mode == Mode::Rehearse {
+            return Ok(());
+        }
+        let message = message.map(|text| format!(": {text}")).unwrap_or_default();
+        Err(call.fail(Report::error(format!("the assertion does not hold{message}"))))
+    }
+
+    /// Ends the recipe with an error unless both values are equal. A rehearsal passes it over.
+    ///
+    /// # Example
+    /// ```rhai
+    /// assert_eq(1 + 1, 2);
+    /// ```
+    fn assert_eq(call, left: Dynamic, right: Dynamic) -> () {
+        if call.context.mode == Mode::Rehearse || call.equal(&left, &right)? {
+            return Ok(());
+        }
+        let report = Report::error("the values are not equal");
+        let report = report.note(format!("left:  {left:?}")).note(format!("right: {right:?}"));
+        Err(call.fail(report))
+    }
+}

@@ -1,0 +1,173 @@
+//! Who the program is, and what it starts with.
+
+use rhai::{Dynamic, Map};
+
+use super::sandbox::invalid;
+use crate::diag::{Report, quoted};
+use crate::script::argument::{Mode, a_kind};
+use crate::script::call::Call;
+use crate::script::error::Failed;
+use crate::script::verb::verbs;
+use crate::spec::{GuestPath, Id, IdRange, Sandbox, What};
+
+/// A name and value as environ(7) can hold them.
+fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), Failed> {
+    let bad_name = name.is_empty() || name.contains('=') || name.contains('\0');
+    if bad_name {
+        let message = format!("{} cannot be the name of a variable", quoted(name));
+        return Err(call.fail(Report::error(message)));
+    }
+    if value.contains('\0') {
+        let message = format!("the value of {} holds a NUL byte", quoted(name));
+        return Err(call.fail(Report::error(message)));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn variables(map: Map, call: &Call<'_, '_>) -> Result<Vec<(String, String)>, Failed> {
+    map.into_iter().map(|(name, value)| variable(&name, &value.to_string(), call)).collect()
+}
+
+fn range(
+    inside: i64,
+    outside: i64,
+    count: Option<i64>,
+    call: &Call<'_, '_>,
+) -> Result<IdRange, Failed> {
+    IdRange::new(inside, outside, count.unwrap_or(1)).map_err(|error| invalid(&error, call))
+}
+
+verbs! {
+    /// Sets the user that the program is inside: a number, or a name in `/etc/passwd` of the root.
+    ///
+    /// Without it the program is user 0 inside, who is the caller outside: root of what the
+    /// sandbox owns, and of nothing else.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().user(1000).run("id -u");
+    /// ```
+    /// # See
+    /// user_namespaces(7)
+    fn user(call, sandbox: Sandbox, user: Id) -> Sandbox {
+        Ok(sandbox.with(What::User(user), call.origin()))
+    }
+
+    /// Sets the group that the program is in: a number, or a name in `/etc/group` of the root.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().group(1000).run("id -g");
+    /// ```
+    fn group(call, sandbox: Sandbox, group: Id) -> Sandbox {
+        Ok(sandbox.with(What::Group(group), call.origin()))
+    }
+
+    /// Maps `count` user ids: those from `inside` on in the sandbox are those from `outside` on.
+    ///
+    /// With it, the map is only what such verbs say. A user may map the own id, and what
+    /// `/etc/subuid` gives; newuidmap(1) does that.
+    ///
+    /// # Errors
+    /// Ranges that overlap, ids that one may not map, a user of the program that is not mapped.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let mapped = sandbox("/").read_only_root().map_user(0, 100000, 65536);
+    /// print(mapped);
+    /// ```
+    /// # See
+    /// user_namespaces(7), subuid(5), newuidmap(1)
+    fn map_user(call, sandbox: Sandbox, inside: i64, outside: i64, count: Option<i64>) -> Sandbox {
+        let range = range(inside, outside, count, call)?;
+        Ok(sandbox.with(What::MapUser(range), call.origin()))
+    }
+
+    /// Maps `count` group ids, as `map_user` maps user ids.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let mapped = sandbox("/").read_only_root().map_group(0, 100000, 65536);
+    /// print(mapped);
+    /// ```
+    /// # See
+    /// user_namespaces(7), subgid(5), newgidmap(1)
+    fn map_group(call, sandbox: Sandbox, inside: i64, outside: i64, count: Option<i64>) -> Sandbox {
+        let range = range(inside, outside, count, call)?;
+        Ok(sandbox.with(What::MapGroup(range), call.origin()))
+    }
+
+    /// Gives the program an environment variable: `env(name, value)`; or several: `env(#{ … })`.
+    ///
+    /// The environment is empty but for what is given.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().env("LANG", "C").env(#{ TERM: "dumb", COLUMNS: 80 }).run("env");
+    /// ```
+    /// # See
+    /// environ(7)
+    fn env(call, sandbox: Sandbox, name: Dynamic, value: Option<Dynamic>) -> Sandbox {
+        let pairs = if name.is_map() && value.is_none() {
+            variables(name.cast(), call)?
+        } else if let (true, Some(value)) = (name.is_string(), &value) {
+            vec![variable(&name.to_string(), &value.to_string(), call)?]
+        } else if name.is_string() {
+            let report = Report::error("`env` takes a name and a value, or a map of both");
+            return Err(call.fail(report.hint("`keep_env([name])` keeps one of nsscript's own")));
+        } else {
+            let given = a_kind(&name);
+            let message = format!("`env` takes a string or a map as `name`, not {given}");
+            return Err(call.fail(Report::error(message)));
+        };
+        Ok(sandbox.with(What::Env(pairs), call.origin()))
+    }
+
+    /// Keeps variables of nsscript's own environment, where they are set.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().keep_env(["TERM", "LANG"]).run("env");
+    /// ```
+    fn keep_env(call, sandbox: Sandbox, names: Vec<String>) -> Sandbox {
+        Ok(sandbox.with(What::KeepEnv(names), call.origin()))
+    }
+
+    /// Sets the directory that the program starts in; without it that is `/`.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().workdir("/usr").run("pwd");
+    /// ```
+    /// # See
+    /// chdir(2)
+    fn workdir(call, sandbox: Sandbox, path: GuestPath) -> Sandbox {
+        Ok(sandbox.with(What::Workdir(path), call.origin()))
+    }
+
+    /// Sets the permission bits that new files do not get; without it they are `0o022`.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().umask(0o077).run("sh -c umask");
+    /// ```
+    /// # See
+    /// umask(2)
+    fn umask(call, sandbox: Sandbox, mode: Mode) -> Sandbox {
+        Ok(sandbox.with(What::Umask(mode.0 & 0o777), call.origin()))
+    }
+
+    /// Makes the program process 1 of the sandbox, without the init that reaps orphans.
+    ///
+    /// Process 1 gets no signal that it has no handler for, and the sandbox ends with it.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().proc("/proc").pid1().run("cat /proc/1/comm");
+    /// ```
+    /// # See
+    /// pid_namespaces(7)
+    fn pid1(call, sandbox: Sandbox) -> Sandbox {
+        Ok(sandbox.with(What::Pid1, call.origin()))
+    }
+}

@@ -1,0 +1,28 @@
+//! The verbs, by what they are about. Their doc comments are their manual pages.
+
+mod command;
+mod error;
+mod host;
+mod identity;
+mod mount;
+mod namespace;
+mod outcome;
+mod process;
+mod rootfs;
+mod sandbox;
+
+use super::verb::Verb;
+
+/// Every verb, by file.
+pub(super) const ALL: &[&[Verb]] = &[
+    host::VERBS,
+    sandbox::VERBS,
+    namespace::VERBS,
+    mount::VERBS,
+    identity::VERBS,
+    command::VERBS,
+    rootfs::VERBS,
+    process::VERBS,
+    outcome::VERBS,
+    error::VERBS,
+];

@@ -1,0 +1,307 @@
+//! What a root filesystem is made of.
+
+use std::rc::Rc;
+
+use super::mount::{Look, link, look};
+use super::sandbox::{build_into, invalid};
+use crate::diag::{Report, quoted};
+use crate::host::elf;
+use crate::run::drawing;
+use crate::script::argument::{Bytes, HostPath, a_kind};
+use crate::script::call::Call;
+use crate::script::error::Failed;
+use crate::script::options::options;
+use crate::script::value::SharedNeeds;
+use crate::script::verb::verbs;
+use crate::spec::{Applets, GuestPath, Ingredient, Rootfs};
+
+options! {
+    /// Where a program goes, and what it answers to.
+    struct Binary {
+        /// the directory to put it in, instead of the one it has on the host
+        into: GuestPath = "",
+        /// `true` for the applets of a busybox, or an array of names: links to the program
+        applets: rhai::Dynamic = "false",
+    }
+
+    /// Where programs go.
+    struct Binaries {
+        /// the directory to put them in, instead of those they have on the host
+        into: GuestPath = "",
+    }
+}
+
+fn applets(value: Option<rhai::Dynamic>, call: &Call<'_, '_>) -> Result<Applets, Failed> {
+    let Some(value) = value else { return Ok(Applets::None) };
+    if let Ok(own) = value.as_bool() {
+        return Ok(if own { Applets::Own } else { Applets::None });
+    }
+    let given = a_kind(&value);
+    let names = <Vec<String> as crate::script::argument::Argument>::take(Some(value), call);
+    let names = names.map_err(|_| {
+        let message = format!("the option `applets` takes a boolean or an array of strings, not {given}");
+        call.fail(Report::error(message))
+    })?;
+    match names.iter().find(|name| !is_name(name)) {
+        Some(name) => Err(call.fail(Report::error(format!("{} is no name of a file", quoted(name))))),
+        None => Ok(Applets::Named(names)),
+    }
+}
+
+/// Whether `name` can be the name of a directory entry.
+fn is_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']) && name.len() <= 255
+}
+
+/// `"alice:1000"`, `"alice:1000:100"`, or a name alone: root is 0, others count from 1000.
+fn user(text: &str, next: &mut u32, call: &Call<'_, '_>) -> Result<(String, u32, u32), Failed> {
+    let mut fields = text.split(':');
+    let name = fields.next().unwrap_or_default();
+    let sound = !name.is_empty()
+        && name.len() <= 32
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte))
+        && !name.starts_with('-');
+    let number = |field: &str| field.parse::<u32>().ok().filter(|id| *id != u32::MAX);
+    let ids: Option<Vec<u32>> = fields.map(number).collect();
+    let wrong = || {
+        let report = Report::error(format!("{} is no user", quoted(text)));
+        call.fail(report.hint("a user is `\"name\"`, `\"name:uid\"` or `\"name:uid:gid\"`"))
+    };
+    let (true, Some(ids)) = (sound, ids) else { return Err(wrong()) };
+    match ids.as_slice() {
+        [] if name == "root" => Ok((name.to_owned(), 0, 0)),
+        [] => {
+            *next += 1;
+            Ok((name.to_owned(), *next - 1, *next - 1))
+        }
+        [uid] => Ok((name.to_owned(), *uid, *uid)),
+        [uid, gid] => Ok((name.to_owned(), *uid, *gid)),
+        _ => Err(wrong()),
+    }
+}
+
+verbs! {
+    /// An empty root filesystem, to be filled.
+    ///
+    /// It is a value: every verb gives a new one. It is built when a sandbox needs it, into a
+    /// private directory that vanishes with nsscript.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let root = rootfs().binary("sh").directory("/tmp", #{ mode: 0o1777 });
+    /// print(root.tree());
+    /// ```
+    fn rootfs(call) -> Rootfs {
+        let _ = &call;
+        Ok(Rootfs::default())
+    }
+
+    /// Adds a program with its loader and its libraries, all at the paths the host has them.
+    ///
+    /// The program is found along `PATH` and read, never executed. Symbolic links on the way to
+    /// a file come along, so that every name of it works inside. A script brings its interpreter.
+    ///
+    /// # Errors
+    /// No such program, or one whose libraries the host itself does not have.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let root = rootfs().binary("sh").binary("env", #{ into: "/bin" });
+    /// sandbox(root).run("sh -c true");
+    /// ```
+    /// # See
+    /// ld.so(8), elf(5)
+    fn binary(call, rootfs: Rootfs, program: String, options: Binary) -> Rootfs {
+        let applets = applets(options.applets, call)?;
+        let ingredient = Ingredient::Binary { program, into: options.into, applets };
+        Ok(rootfs.with(ingredient, call.origin()))
+    }
+
+    /// Adds several programs, each as `binary` does.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let root = rootfs().binaries(["ls", "cat", "id"]);
+    /// print(root.size());
+    /// ```
+    fn binaries(call, rootfs: Rootfs, programs: Vec<String>, options: Binaries) -> Rootfs {
+        let mut root = rootfs;
+        for program in programs {
+            let (into, applets) = (options.into.clone(), Applets::None);
+            root = root.with(Ingredient::Binary { program, into, applets }, call.origin());
+        }
+        Ok(root)
+    }
+
+    /// Adds a shared library by its name, with the libraries that it needs.
+    ///
+    /// For what programs load while they run, which no ELF header tells: name service modules,
+    /// character sets.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let root = rootfs().binary("id").library("libc.so.6");
+    /// print(root.tree());
+    /// ```
+    /// # See
+    /// ld.so(8)
+    fn library(call, rootfs: Rootfs, name: String) -> Rootfs {
+        Ok(rootfs.with(Ingredient::Library(name), call.origin()))
+    }
+
+    /// Adds a directory, and those above it.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(rootfs().directory("/tmp", #{ mode: 0o1777 }).tree());
+    /// ```
+    fn directory(call, rootfs: Rootfs, path: GuestPath, options: Look) -> Rootfs {
+        let look = look(&options, call)?;
+        Ok(rootfs.with(Ingredient::Directory(path, look), call.origin()))
+    }
+
+    /// Adds a file of this content.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(rootfs().file("/etc/motd", "hello\n", #{ mode: 0o600 }).tree());
+    /// ```
+    fn file(call, rootfs: Rootfs, path: GuestPath, content: Bytes, options: Look) -> Rootfs {
+        let look = look(&options, call)?;
+        if path.is_root() {
+            return Err(call.fail(Report::error("`/` is a directory, not a file")));
+        }
+        Ok(rootfs.with(Ingredient::File(path, content.0, look), call.origin()))
+    }
+
+    /// Copies a file, or a directory with all that is in it, from the host.
+    ///
+    /// Permission bits and times are kept, set-user-ID bits are not. A link at the source itself
+    /// is followed, links below it are copied as links.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(rootfs().copy("/etc/hostname", "/etc/hostname").tree());
+    /// ```
+    fn copy(call, rootfs: Rootfs, source: HostPath, target: GuestPath) -> Rootfs {
+        let ingredient = Ingredient::Copy { source: source.0, target };
+        Ok(rootfs.with(ingredient, call.origin()))
+    }
+
+    /// Adds a symbolic link: `path` is where it stands, `target` what it says.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(rootfs().symlink("busybox", "/bin/sh").tree());
+    /// ```
+    fn symlink(call, rootfs: Rootfs, target: String, path: GuestPath) -> Rootfs {
+        link(&target, &path).map_err(|error| invalid(&error, call))?;
+        Ok(rootfs.with(Ingredient::Symlink { target, path }, call.origin()))
+    }
+
+    /// Adds a device of the host: the device itself is bound at every launch.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(rootfs().device("/dev/null").tree());
+    /// ```
+    fn device(call, rootfs: Rootfs, path: GuestPath) -> Rootfs {
+        Ok(rootfs.with(Ingredient::Device(path), call.origin()))
+    }
+
+    /// Adds the files that name users: passwd, group, shadow and nsswitch.conf in `/etc`.
+    ///
+    /// A user is `"name"`, `"name:uid"` or `"name:uid:gid"`. `"root"` is user 0; others without a
+    /// number count from 1000.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let root = rootfs().binary("id").users(["root", "alice:1000"]);
+    /// sandbox(root).user("alice").run("id -un");
+    /// ```
+    /// # See
+    /// passwd(5), group(5), nsswitch.conf(5)
+    fn users(call, rootfs: Rootfs, users: Vec<String>) -> Rootfs {
+        let mut next = 1000;
+        let users: Vec<_> =
+            users.iter().map(|text| user(text, &mut next, call)).collect::<Result<_, _>>()?;
+        Ok(rootfs.with(Ingredient::Users(users), call.origin()))
+    }
+
+    /// The tree as text, as it would be built.
+    ///
+    /// # Errors
+    /// Something of it is not on this host.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(rootfs().binary("sh").tree());
+    /// ```
+    fn tree(call, rootfs: Rootfs) -> String {
+        Ok(drawing(&*call.context.runner.planner.tree(&rootfs)?))
+    }
+
+    /// The size of all files of the tree, in bytes.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(rootfs().binary("sh").size());
+    /// ```
+    fn size(call, rootfs: Rootfs) -> i64 {
+        let tree = call.context.runner.planner.tree(&rootfs)?;
+        Ok(i64::try_from(tree.size()).unwrap_or(i64::MAX))
+    }
+
+    /// Builds the tree into a directory of the host, which is new or empty; gives its path.
+    ///
+    /// # Errors
+    /// The directory is not empty or cannot be made; something of the tree is not on this host.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let path = rootfs().binary("sh").build("out");
+    /// print(path);
+    /// ```
+    fn build(call, rootfs: Rootfs, directory: HostPath) -> String {
+        build_into(&rootfs, &directory, call)?;
+        Ok(directory.0.to_string_lossy().into_owned())
+    }
+
+    /// What a program needs to be loaded, and why: its loader and its libraries.
+    ///
+    /// Printed, it is a tree; `.libraries()` are the paths. The program is never executed.
+    ///
+    /// # Errors
+    /// No such program, or none that the kernel could load.
+    ///
+    /// # Example
+    /// ```rhai
+    /// print(needs("sh"));
+    /// print(needs("sh").libraries());
+    /// ```
+    /// # See
+    /// ld.so(8), elf(5)
+    fn needs(call, program: String) -> SharedNeeds {
+        let host = call.context.runner.host();
+        let search = host.environment.get("PATH").map(String::as_str);
+        let Some(path) = host.tree.which(&program, search) else {
+            let report = Report::error(format!("no program {} on this host", quoted(&program)));
+            return Err(call.fail(report.hint("names are looked for along `PATH`")));
+        };
+        let needs = elf::needs(&host.tree, &path);
+        let needs = needs.map_err(|error| call.fail(Report::error(error.to_string())))?;
+        Ok(SharedNeeds(Rc::new(needs)))
+    }
+
+    /// The paths of the libraries that a program needs, the loader among them, as it loads them.
+    ///
+    /// # Example
+    /// ```rhai
+    /// for path in needs("sh").libraries() { print(path); }
+    /// ```
+    fn libraries(call, needs: SharedNeeds) -> Vec<String> {
+        let _ = &call;
+        let paths = needs.0.library_paths();
+        Ok(paths.into_iter().map(|path| path.to_string_lossy().into_owned()).collect())
+    }
+}

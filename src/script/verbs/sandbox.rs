@@ -1,0 +1,180 @@
+//! What a sandbox is made from, and what it is called.
+
+use rhai::Dynamic;
+
+use crate::diag::Report;
+use crate::run::build;
+use crate::script::argument::{HostPath, a_kind};
+use crate::script::call::Call;
+use crate::script::error::Failed;
+use crate::script::verb::verbs;
+use crate::spec::{Invalid, Root, Rootfs, Sandbox, What};
+
+/// The root that a recipe names: a tree, or a directory of the host.
+fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, Failed> {
+    if let Some(rootfs) = value.clone().try_cast::<Rootfs>() {
+        return Ok(Root::Rootfs(rootfs));
+    }
+    if value.is_string() {
+        let path = <HostPath as crate::script::argument::Argument>::take(Some(value), call);
+        return path
+            .map(|path| Root::Directory(path.0))
+            .map_err(|_| call.fail(Report::error("the directory of the root has no name")));
+    }
+    let given = a_kind(&value);
+    Err(call.fail(Report::error(format!(
+        "`{}` takes a Rootfs or a directory as `root`, not {given}",
+        call.name()
+    ))))
+}
+
+/// A host name as the kernel takes it: sethostname(2).
+fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, Failed> {
+    let wrong = |why: &str| Err(call.fail(Report::error(format!("the {what} {why}"))));
+    match text {
+        "" => wrong("is empty"),
+        long if long.len() > 64 => wrong("is longer than 64 bytes"),
+        text if text.contains(|letter: char| letter.is_control()) => {
+            wrong("holds a control character")
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// The failure of a value that cannot be.
+pub(super) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> Failed {
+    let report = Report::error(error.to_string());
+    call.fail(match error.help() {
+        Some(help) => report.hint(help),
+        None => report,
+    })
+}
+
+verbs! {
+    /// A new sandbox: all eight namespaces new, no capabilities, a clean environment.
+    ///
+    /// `root` is a `Rootfs`, or a directory of the host; without it the root is empty. What a
+    /// program changes in the root vanishes with the sandbox. Nothing of the host is visible that
+    /// the recipe has not put there. Every verb gives a new sandbox and leaves the old one as it
+    /// is.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let guest = sandbox("/").read_only_root().proc("/proc");
+    /// guest.run("true");
+    /// ```
+    /// # See
+    /// namespaces(7), clone3(2)
+    fn sandbox(call, root: Option<Dynamic>) -> Sandbox {
+        let root = match root {
+            None => Root::Empty,
+            Some(value) => root_of(value, call)?,
+        };
+        Ok(Sandbox::new(root, call.origin()))
+    }
+
+    /// Gives the sandbox another root: a `Rootfs`, or a directory of the host.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let base = sandbox().hostname("box");
+    /// base.root("/").read_only_root().run("true");
+    /// ```
+    fn root(call, sandbox: Sandbox, root: Dynamic) -> Sandbox {
+        let root = root_of(root, call)?;
+        Ok(sandbox.with(What::Root(root), call.origin()))
+    }
+
+    /// Makes the root a read-only view of the host, without what is private there.
+    ///
+    /// `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and can be written to; `/proc`
+    /// shows the processes of the sandbox, and `/dev` has only harmless devices.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox().host_view().run("ls /");
+    /// ```
+    /// # See
+    /// mount_setattr(2)
+    fn host_view(call, sandbox: Sandbox) -> Sandbox {
+        Ok(sandbox.with(What::HostView, call.origin()))
+    }
+
+    /// Makes the root read-only; what is mounted in it is as it was asked for.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().run("true");
+    /// ```
+    fn read_only_root(call, sandbox: Sandbox) -> Sandbox {
+        Ok(sandbox.with(What::ReadOnlyRoot, call.origin()))
+    }
+
+    /// Enters the root with chroot(2) instead of pivot_root(2).
+    ///
+    /// The host's mounts stay beneath the root then. The program has no capability to get at
+    /// them; it is for lessons, and for a sandbox that shares MOUNT.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().chroot().run("true");
+    /// ```
+    /// # See
+    /// chroot(2), pivot_root(2)
+    fn chroot(call, sandbox: Sandbox) -> Sandbox {
+        Ok(sandbox.with(What::Chroot, call.origin()))
+    }
+
+    /// Sets the host name inside.
+    ///
+    /// # Errors
+    /// A name that is empty or longer than 64 bytes, or a sandbox that shares UTS.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().hostname("box").run("uname -n");
+    /// ```
+    /// # See
+    /// sethostname(2), uts_namespaces(7)
+    fn hostname(call, sandbox: Sandbox, name: String) -> Sandbox {
+        let name = self::name(&name, "host name", call)?;
+        Ok(sandbox.with(What::Hostname(name), call.origin()))
+    }
+
+    /// Sets the NIS domain name inside.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().domainname("lan").proc("/proc")
+    ///     .run("cat /proc/sys/kernel/domainname");
+    /// ```
+    /// # See
+    /// setdomainname(2)
+    fn domainname(call, sandbox: Sandbox, name: String) -> Sandbox {
+        let name = self::name(&name, "domain name", call)?;
+        Ok(sandbox.with(What::Domainname(name), call.origin()))
+    }
+}
+
+/// Builds a tree into a directory that is made, or empty.
+pub(super) fn build_into(
+    rootfs: &Rootfs,
+    directory: &HostPath,
+    call: &Call<'_, '_>,
+) -> Result<(), Failed> {
+    let shown = crate::diag::quoted(directory.0.to_string_lossy());
+    let tree = call.context.runner.planner.tree(rootfs)?;
+    if call.context.mode == crate::script::Mode::Rehearse {
+        return Ok(());
+    }
+    let cannot = |error: &std::io::Error| {
+        call.fail(Report::error(format!("cannot make {shown}: {}", error.kind())))
+    };
+    std::fs::create_dir_all(&directory.0).map_err(|error| cannot(&error))?;
+    let mut entries = std::fs::read_dir(&directory.0).map_err(|error| cannot(&error))?;
+    if entries.next().is_some() {
+        let report = Report::error(format!("{shown} is not empty"));
+        return Err(call.fail(report.hint("a tree is built into a new or an empty directory")));
+    }
+    build(&tree, &directory.0).map_err(|report| call.fail(report))
+}
