@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::diag::Report;
 use crate::plan::{Plan, Request};
-use crate::run::{Exit, Input, Output};
+use crate::run::{Exit, Input, Output, Problem};
 use crate::script::Mode;
 use crate::script::argument::Bytes;
 use crate::script::call::Call;
@@ -36,13 +36,32 @@ pub(super) fn request(command: Command, streams: Streams, call: &Call<'_, '_>) -
     Request { command, streams, origin: call.origin() }
 }
 
+/// The failure of something that a line before this call has asked for: it says which call found
+/// that out.
+pub(super) fn found_here(problem: impl Into<Problem>, call: &Call<'_, '_>) -> Failed {
+    let mut failed = Failed::from(problem.into());
+    if let (Failed::Reports(reports), Some(here)) = (&mut failed, call.origin()) {
+        for report in reports {
+            match &report.origin {
+                None => report.origin = Some(here.clone()),
+                Some(origin) if (&origin.source, origin.line) != (&here.source, here.line) => {
+                    report.notes.push(format!("found by `{}` at {here}", call.name()));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    failed
+}
+
 /// The plan of a request; its warnings are said. A rehearsal keeps it.
 fn planned(
     sandbox: &Sandbox,
     request: &Request,
     call: &Call<'_, '_>,
 ) -> Result<Plan, Failed> {
-    let plan = call.context.runner.plan(sandbox, request)?;
+    let plan = call.context.runner.plan(sandbox, request);
+    let plan = plan.map_err(|reports| found_here(reports, call))?;
     for warning in &plan.warnings {
         call.context.warn(warning);
     }
@@ -121,7 +140,7 @@ verbs! {
         }
         let runner = &call.context.runner;
         let input = input(options.stdin, Input::Inherited);
-        let exit = runner.run(&plan, &request, &input)?;
+        let exit = runner.run(&plan, &request, &input).map_err(|problem| found_here(problem, call))?;
         let lacks = if exit.code == 127 { runner.lacks(&plan) } else { None };
         checked(exit, options.check, &request.command, None, lacks, call)
     }
@@ -146,7 +165,8 @@ verbs! {
             return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
         }
         let runner = &call.context.runner;
-        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing))?;
+        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing));
+        let output = output.map_err(|problem| found_here(problem, call))?;
         let lacks = if output.exit.code == 127 { runner.lacks(&plan) } else { None };
         let stderr = Some(output.stderr.as_slice());
         checked(output.exit, options.check, &request.command, stderr, lacks, call)?;
@@ -173,7 +193,8 @@ verbs! {
         if call.context.mode == Mode::Rehearse {
             return Ok(ProcessHandle { process: None });
         }
-        let process = call.context.runner.start(&plan, &request, &Input::Nothing)?;
+        let process = call.context.runner.start(&plan, &request, &Input::Nothing);
+        let process = process.map_err(|problem| found_here(problem, call))?;
         Ok(ProcessHandle { process: Some(Rc::new(RefCell::new(process))) })
     }
 
@@ -188,7 +209,8 @@ verbs! {
     /// ```
     fn plan(call, sandbox: Sandbox, command: Command) -> SharedPlan {
         let request = request(command, Streams::Inherited, call);
-        let plan = call.context.runner.plan(&sandbox, &request)?;
+        let plan = call.context.runner.plan(&sandbox, &request);
+        let plan = plan.map_err(|reports| found_here(reports, call))?;
         Ok(SharedPlan(Rc::new(plan)))
     }
 }
