@@ -51,6 +51,9 @@ pub(super) enum Action {
     },
 }
 
+/// The words that are no recipes.
+const SUBCOMMANDS: [&str; 3] = ["plan", "help", "reference"];
+
 fn command() -> Command {
     let format = Arg::new("error-format")
         .long("error-format")
@@ -112,6 +115,10 @@ fn external(command: Command) -> Command {
 /// Reads the command line; what it asks to print at once (help, version, mistakes) is printed,
 /// and the status to end with is given.
 pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui), ExitCode> {
+    let words: Vec<OsString> = words.collect();
+    if let Some(action) = plain(&words) {
+        return Ok((action, Ui::new(Format::Human)));
+    }
     let matches = command().try_get_matches_from(words).map_err(|error| {
         let _ = error.print();
         if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
@@ -138,6 +145,19 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
         None => Action::Run(source(&matches, Vec::new(), &ui)?),
     };
     Ok((action, ui))
+}
+
+/// The commonest command line, `nsscript RECIPE ARGS…`, read without a parser: making one takes
+/// longer than starting a sandbox's program.
+fn plain(words: &[OsString]) -> Option<Action> {
+    let (recipe, arguments) = words.get(1..)?.split_first()?;
+    let name = recipe.to_str()?;
+    if name.is_empty() || name.starts_with('-') || SUBCOMMANDS.contains(&name) {
+        return None;
+    }
+    let arguments: Option<_> = arguments.iter().map(|word| word.to_str().map(Into::into)).collect();
+    let text = Text::File(recipe.clone());
+    Some(Action::Run(Source { text, arguments: arguments?, trust: false }))
 }
 
 /// A recipe and its arguments, from `-e` or the words.

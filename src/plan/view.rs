@@ -86,18 +86,22 @@ impl View {
 #[must_use]
 pub fn presence(host: &Tree, base: &Path, below: &Path) -> Presence {
     let mut place = base.to_path_buf();
-    // The base itself is followed: the kernel follows it too when it is bound.
-    let Ok(mut found) = host.metadata(&place) else { return Presence::Nothing };
+    let mut found = None;
     for name in below.components() {
         place.push(name);
         match host.symlink_metadata(&place) {
             Ok(metadata) if metadata.is_symlink() => return Presence::Unknown,
-            Ok(metadata) => found = metadata,
+            Ok(metadata) => found = Some(metadata),
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Presence::Unknown;
             }
             Err(_) => return Presence::Nothing,
         }
     }
-    if found.is_dir() { Presence::Directory } else { Presence::File }
+    // The base itself is followed: the kernel follows it too when it is bound.
+    match found.or_else(|| host.metadata(base).ok()) {
+        Some(found) if found.is_dir() => Presence::Directory,
+        Some(_) => Presence::File,
+        None => Presence::Nothing,
+    }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::plan::{Action, Lower, Maps, Plan, RootKind, Side};
 use crate::spec::{BindOptions, FileOptions, GuestPath, Kind, MountOptions, Namespaces};
-use crate::sys::{Attributes, CStrings, Call, Create, Identity, Program, Target, Tree, flags};
+use crate::sys::{Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags};
 
 /// A program, and which action each of its calls belongs to.
 #[derive(Debug)]
@@ -50,7 +50,8 @@ pub(super) fn clone_flags(namespaces: Namespaces) -> u64 {
 
 /// The program that carries out what `plan` has the new process do.
 pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
-    let mut lowerer = Lowerer { calls: Vec::new(), actions: Vec::new(), prepared, plan };
+    let (calls, actions) = (Vec::new(), Vec::new());
+    let mut lowerer = Lowerer { calls, actions, prepared, plan, fresh: None, links: Vec::new() };
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side != Side::Parent {
             lowerer.action(&planned.action);
@@ -70,6 +71,10 @@ struct Lowerer<'a> {
     actions: Vec<usize>,
     prepared: Prepared<'a>,
     plan: &'a Plan,
+    /// Where the file system was attached that [`Base::Fresh`] is.
+    fresh: Option<GuestPath>,
+    /// The links that were made: what is mounted on one goes where it leads.
+    links: Vec<GuestPath>,
 }
 
 /// A C string; the layers above let no NUL through.
@@ -111,10 +116,16 @@ impl Lowerer<'_> {
             }
             Action::Mount { kind, source, target, options, create } => {
                 self.new_mount(kind, source, options);
-                self.attach(target, if *create { Create::Directory } else { Create::Nothing });
+                let create = if *create { Create::Directory } else { Create::Nothing };
+                let (base, _) = self.place(target);
+                self.attach(target, create);
+                if base == Base::Root {
+                    self.fresh = Some(target.clone());
+                }
             }
             Action::Protect(place) => {
-                let tree = Tree::Beneath(guest(place));
+                let (base, path) = self.place(place);
+                let tree = Tree::Beneath(base, path);
                 self.push(Call::OpenTree { tree, recursive: true, set: Attributes::READ_ONLY });
                 self.attach(place, Create::Nothing);
             }
@@ -131,7 +142,9 @@ impl Lowerer<'_> {
                 owner: owner(*options),
             }),
             Action::MakeSymlink { path, target } => {
-                self.push(Call::MakeSymlink { path: guest(path), target: c(target) });
+                let (base, place) = self.place(path);
+                self.links.push(path.clone());
+                self.push(Call::MakeSymlink { base, path: place, target: c(target) });
             }
             Action::ChangeOwner(place, options) => {
                 self.push(Call::ChangeOwner { path: guest(place), owner: owner(*options) });
@@ -249,7 +262,23 @@ impl Lowerer<'_> {
     }
 
     fn attach(&mut self, target: &GuestPath, create: Create) {
-        self.push(Call::Attach(Target { path: guest(target), create }));
+        let (base, path) = self.place(target);
+        // What is attached elsewhere takes the place of the last one.
+        if base == Base::Root {
+            self.fresh = None;
+        }
+        self.push(Call::Attach(Target { base, path, create }));
+    }
+
+    /// A place as the new process looks for it: by one name, directly in the file system that was
+    /// made last, or beneath the root.
+    fn place(&self, path: &GuestPath) -> (Base, CString) {
+        let name = self.fresh.as_ref().and_then(|fresh| path.below(fresh)?.to_str());
+        match name.filter(|name| !name.is_empty() && !name.contains('/')) {
+            Some(_) if self.links.contains(path) => (Base::Root, guest(path)),
+            Some(name) => (Base::Fresh, c(name)),
+            None => (Base::Root, guest(path)),
+        }
     }
 }
 

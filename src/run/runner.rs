@@ -1,7 +1,7 @@
 //! One runner a run: the machine, what was built on it, and doing what plans say.
 
-use std::cell::{OnceCell, RefCell};
-use std::path::{Path, PathBuf};
+use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -67,7 +67,7 @@ pub struct Runner {
     /// Makes the plans.
     pub planner: Planner,
     pub(super) users: RefCell<UserNamespaces>,
-    workspace: OnceCell<Workspace>,
+    workspace: RefCell<Option<Workspace>>,
     built: RefCell<Vec<(Rc<RootTree>, PathBuf)>>,
 }
 
@@ -95,7 +95,7 @@ impl Runner {
         Self {
             planner: Planner::new(host),
             users: RefCell::default(),
-            workspace: OnceCell::new(),
+            workspace: RefCell::default(),
             built: RefCell::default(),
         }
     }
@@ -122,17 +122,24 @@ impl Runner {
         Ok(directory)
     }
 
-    fn workspace(&self) -> Result<&Path, Report> {
-        if self.workspace.get().is_none() {
-            let made = Workspace::make().map_err(|(path, errno)| {
-                let path = quoted(path.to_string_lossy());
-                let report = Report::error(format!("cannot make a private directory in {path}: {errno}"));
-                report.hint("set `TMPDIR` to a directory that you can write to")
-            })?;
-            let _ = self.workspace.set(made);
+    fn workspace(&self) -> Result<PathBuf, Report> {
+        if let Some(workspace) = &*self.workspace.borrow() {
+            return Ok(workspace.path().to_path_buf());
         }
-        let workspace = self.workspace.get().map(Workspace::path);
-        workspace.ok_or_else(|| Report::error("there is no private directory"))
+        let workspace = Workspace::make().map_err(|(path, errno)| {
+            let path = quoted(path.to_string_lossy());
+            let message = format!("cannot make a private directory in {path}: {errno}");
+            Report::error(message).hint("set `TMPDIR` to a directory that you can write to")
+        })?;
+        let path = workspace.path().to_path_buf();
+        *self.workspace.borrow_mut() = Some(workspace);
+        Ok(path)
+    }
+
+    /// Removes what was made for the plans that were carried out.
+    pub fn close(&self) {
+        self.built.borrow_mut().clear();
+        self.workspace.borrow_mut().take();
     }
 
     /// What would be done.

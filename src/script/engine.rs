@@ -106,6 +106,11 @@ impl Script {
         }
     }
 
+    /// Removes what was made for the recipe. Dropping the script does that too.
+    pub fn close(&self) {
+        self.context.runner.close();
+    }
+
     fn compile(&self) -> Result<AST, Vec<Report>> {
         // To the language the `#!` line is a comment; every column stays what it is.
         let text = match self.recipe.text.strip_prefix("#!") {

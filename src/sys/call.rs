@@ -11,10 +11,13 @@ pub enum Slot {
     Root = 0,
     /// A mount that is not attached yet.
     Mount = 1,
+    /// The file system that was made and attached last: nobody but this process has put anything
+    /// into it, so names in it need no care.
+    Fresh = 2,
 }
 
 /// How many slots there are.
-pub(super) const SLOTS: usize = 2;
+pub(super) const SLOTS: usize = 3;
 
 /// A file that was looked at before, so that another one in its place is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +39,21 @@ pub enum Create {
     File,
 }
 
+/// What a place is looked for beneath.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// The root that is being built.
+    Root,
+    /// [`Slot::Fresh`], in which the place is one name.
+    Fresh,
+}
+
 /// A place beneath the root that is being built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The path, relative to the root; `.` is the root.
+    /// What the path is relative to.
+    pub base: Base,
+    /// The path, relative to the base; `.` is the base.
     pub path: CString,
     /// What is made where nothing is.
     pub create: Create,
@@ -79,8 +93,8 @@ impl Attributes {
 pub enum Tree {
     /// A path of the host, and the file that was found there before.
     Host(CString, Option<Identity>),
-    /// A path beneath the root that is being built.
-    Beneath(CString),
+    /// A place beneath the root that is being built.
+    Beneath(Base, CString),
 }
 
 /// Supplementary groups.
@@ -152,6 +166,8 @@ pub enum Call {
     },
     /// Makes a symbolic link beneath the root.
     MakeSymlink {
+        /// What the path is relative to.
+        base: Base,
         /// Where the link stands.
         path: CString,
         /// What the link says.

@@ -11,7 +11,7 @@ use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::stat::{Mode, fchmod};
 use nix::sys::time::TimeSpec;
 
-use super::call::{Create, Target};
+use super::call::{Base, Create, Target};
 use super::errno::Errno;
 use super::kernel::Trouble;
 use super::target;
@@ -55,7 +55,7 @@ impl Beneath {
 
     /// A place beneath the root, by its path relative to the root.
     fn place(&self, path: &Path, create: Create) -> Result<OwnedFd, Errno> {
-        let target = Target { path: c_string(path)?, create };
+        let target = Target { base: Base::Root, path: c_string(path)?, create };
         let place = target::open(self.root.as_raw_fd(), &target).map_err(because)?;
         // SAFETY: `target::open` gave a new descriptor that nobody owns.
         Ok(unsafe { OwnedFd::from_raw_fd(place) })

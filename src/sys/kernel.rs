@@ -75,6 +75,7 @@ syscalls! {
     Ioctl "ioctl" "",
     MemfdCreate "memfd_create" "",
     Mkdirat "mkdirat" "",
+    Mknodat "mknodat" "",
     Mmap "mmap" "",
     MountSetattr "mount_setattr" "5.12",
     MoveMount "move_mount" "5.2",
@@ -221,6 +222,11 @@ pub(super) fn mkdirat(at: c_int, path: &CStr, mode: u32) -> Answer<()> {
     call!(Mkdirat, SYS_mkdirat, at, path.as_ptr(), mode).map(drop)
 }
 
+/// Makes an empty file, where nothing is.
+pub(super) fn mknodat(at: c_int, path: &CStr, mode: u32) -> Answer<()> {
+    call!(Mknodat, SYS_mknodat, at, path.as_ptr(), mode, 0).map(drop)
+}
+
 pub(super) fn symlinkat(target: &CStr, at: c_int, path: &CStr) -> Answer<()> {
     call!(Symlinkat, SYS_symlinkat, target.as_ptr(), at, path.as_ptr()).map(drop)
 }
@@ -275,7 +281,11 @@ pub(super) fn write_all(descriptor: c_int, mut bytes: &[u8]) -> Answer<()> {
     Ok(())
 }
 
+/// Closes a descriptor; a negative number is none.
 pub(super) fn close(descriptor: c_int) {
+    if descriptor < 0 {
+        return;
+    }
     // SAFETY: closing a number; the caller owns the descriptor and does not use it again.
     unsafe { libc::syscall(libc::SYS_close, descriptor) };
 }

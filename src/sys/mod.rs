@@ -19,7 +19,7 @@ mod program;
 mod signal;
 mod target;
 
-pub use call::{Attributes, Call, Create, Group, Identity, Slot, Target, Tree};
+pub use call::{Attributes, Base, Call, Create, Group, Identity, Slot, Target, Tree};
 pub use errno::Errno;
 pub use file::{Beneath, Entry, Lock, lock_directory, make_private_directory};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};

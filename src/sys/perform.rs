@@ -6,7 +6,7 @@
 use std::ffi::CStr;
 use std::os::raw::{c_int, c_long, c_void};
 
-use super::call::{Call, Identity, SLOTS, Slot, Target, Tree};
+use super::call::{Base, Call, Create, Identity, SLOTS, Slot, Target, Tree};
 use super::cell::Cell;
 use super::clone::{self, Style};
 use super::errno::Errno;
@@ -155,7 +155,10 @@ impl Process<'_> {
             Call::MakeFile { path, content, mode, owner } => {
                 make_file(root, path, content, *mode, *owner)
             }
-            Call::MakeSymlink { path, target } => {
+            Call::MakeSymlink { base: Base::Fresh, path, target } => {
+                kernel::symlinkat(target, self.slot(Slot::Fresh), path)
+            }
+            Call::MakeSymlink { base: Base::Root, path, target } => {
                 target::in_parent(root, path, |parent, name| {
                     kernel::symlinkat(target, parent, name)
                 })
@@ -197,7 +200,8 @@ impl Process<'_> {
     fn make_mount(&mut self, call: &Call) -> Answer<()> {
         let mount = match call {
             Call::OpenTree { tree, recursive, set } => {
-                open_tree(self.slot(Slot::Root), tree, *recursive, set.bits())?
+                let bases = (self.slot(Slot::Root), self.slot(Slot::Fresh));
+                open_tree(bases, tree, *recursive, set.bits())?
             }
             Call::NewMount { kind, options, attributes } => {
                 let context = kernel::fsopen(kind)?;
@@ -216,13 +220,19 @@ impl Process<'_> {
     }
 
     fn attach(&mut self, target: &Target) -> Answer<()> {
-        let mount = self.slot(Slot::Mount);
+        let (mount, fresh) = (self.slot(Slot::Mount), self.slot(Slot::Fresh));
+        if target.base == Base::Fresh {
+            make_in_fresh(fresh, target)?;
+            kernel::move_mount(mount, fresh, &target.path, MOVE_FROM_EMPTY)?;
+            kernel::close(mount);
+            return Ok(());
+        }
         let place = target::open(self.slot(Slot::Root), target)?;
         let flags = MOVE_FROM_EMPTY | MOVE_TO_EMPTY;
         kernel::move_mount(mount, place, c"", flags)?;
         kernel::close(place);
-        kernel::close(mount);
-        self.put(Slot::Mount, -1);
+        kernel::close(fresh);
+        self.put(Slot::Fresh, mount);
         Ok(())
     }
 
@@ -276,6 +286,19 @@ const MOVE_TO_EMPTY: u32 = 0x40;
 /// Read-only, without devices, programs and set-user-ID bits.
 const MASK_ATTRIBUTES: u64 = 1 | 2 | 4 | 8;
 
+/// Makes the file or directory that something is mounted on, in a file system of our own.
+fn make_in_fresh(fresh: c_int, target: &Target) -> Answer<()> {
+    let made = match target.create {
+        Create::Nothing => return Ok(()),
+        Create::Directory => kernel::mkdirat(fresh, &target.path, 0o755),
+        Create::File => kernel::mknodat(fresh, &target.path, libc::S_IFREG | 0o644),
+    };
+    match made {
+        Err(trouble) if trouble.errno.code() != libc::EEXIST => Err(trouble),
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file below `/proc/self`, and makes sure that it is one of procfs (CVE-2025-52881).
 fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
     let file = kernel::openat(libc::AT_FDCWD, path, libc::O_WRONLY | libc::O_CLOEXEC, 0)?;
@@ -287,10 +310,16 @@ fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
 /// open_tree(2): a copy, not the tree itself.
 const OPEN_TREE_CLONE: u32 = 1;
 
-fn open_tree(root: c_int, tree: &Tree, recursive: bool, set: u64) -> Answer<c_int> {
+fn open_tree(
+    (root, fresh): (c_int, c_int),
+    tree: &Tree,
+    recursive: bool,
+    set: u64,
+) -> Answer<c_int> {
     match tree {
         Tree::Host(path, identity) => copy_of_host(path, recursive, set, *identity),
-        Tree::Beneath(path) => {
+        Tree::Beneath(Base::Fresh, path) => copy(fresh, path, recursive, set),
+        Tree::Beneath(Base::Root, path) => {
             let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
             let mount = copy(place, c"", recursive, set);
             kernel::close(place);
