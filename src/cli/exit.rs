@@ -2,8 +2,9 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::diag::{Format, Report, Sources, render};
+use crate::diag::{Format, Report, Sources, os_error, render};
 use crate::script::End;
 
 /// The exit status of nsscript's own failures, as env(1) and chroot(1) have it.
@@ -16,6 +17,9 @@ pub(super) struct Ui {
     colour: bool,
 }
 
+/// Whether something was said before: an empty line keeps the next one apart.
+static SAID: AtomicBool = AtomicBool::new(false);
+
 impl Ui {
     pub fn new(format: Format) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -25,7 +29,10 @@ impl Ui {
 
     /// Writes a report to standard error.
     pub fn say(&self, report: &Report, sources: &Sources) {
-        let text = render(report, sources, self.format, self.colour);
+        let mut text = render(report, sources, self.format, self.colour);
+        if SAID.swap(true, Ordering::Relaxed) && self.format == Format::Human {
+            text.insert(0, '\n');
+        }
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
@@ -42,10 +49,9 @@ impl Ui {
             End::Signal(signal) => 128 + signal,
             End::Failed(reports) => {
                 for (index, report) in reports.iter().enumerate() {
-                    if index > 0 && self.format == Format::Human {
-                        let _ = std::io::stderr().lock().write_all(b"\n");
+                    if !reports[..index].contains(report) {
+                        self.say(report, sources);
                     }
-                    self.say(report, sources);
                 }
                 let own = reports.iter().find_map(|report| report.facts.status);
                 own.unwrap_or(i32::from(FAILED))
@@ -56,8 +62,12 @@ impl Ui {
 }
 
 /// Writes text to standard output. Nobody reading it is no error.
-pub(super) fn print(text: &str) -> ExitCode {
+pub(super) fn print(text: &str, ui: &Ui) -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    ExitCode::SUCCESS
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            ui.fail(format!("cannot write to standard output: {}", os_error(&error)))
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }

@@ -8,7 +8,7 @@ use crate::script::catalog;
 
 /// Shows the page of a verb, or the list of all.
 pub(super) fn help(verb: Option<&str>, ui: &Ui) -> ExitCode {
-    let Some(name) = verb else { return print(&list()) };
+    let Some(name) = verb else { return print(&list(), ui) };
     let verbs = catalog::named(name);
     if verbs.is_empty() {
         let near = catalog::near(name, |_| true, []);
@@ -16,7 +16,7 @@ pub(super) fn help(verb: Option<&str>, ui: &Ui) -> ExitCode {
         return ui.fail(format!("no verb {}{near}", quoted(name)));
     }
     let pages: Vec<_> = verbs.into_iter().map(catalog::page).collect();
-    print(&pages.join("\n"))
+    print(&pages.join("\n"), ui)
 }
 
 fn list() -> String {

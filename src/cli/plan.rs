@@ -16,16 +16,17 @@ pub(super) fn plan(source: &Source, json: bool, ui: &Ui) -> ExitCode {
     };
     let end = script.run();
     let plans = script.plans();
-    if json {
+    let text = if json {
         let plans: Vec<_> = plans.iter().map(|plan| outline(plan)).collect();
-        print(&format!("{:#}\n", serde_json::Value::Array(plans)));
+        format!("{:#}\n", serde_json::Value::Array(plans))
     } else {
         let texts: Vec<_> = plans.iter().map(|plan| format!("{plan}\n")).collect();
-        print(&texts.join("\n"));
-    }
+        texts.join("\n")
+    };
+    let printed = print(&text, ui);
     match end {
         // A recipe that ends with a status of a program ends with none here.
-        End::Status(_) => ExitCode::SUCCESS,
+        End::Status(_) => printed,
         other => ui.end(&other, &script.sources()),
     }
 }

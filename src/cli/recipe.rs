@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::args::{Source, Text};
 use super::exit::Ui;
-use crate::diag::quoted;
+use crate::diag::{os_error, quoted};
 use crate::run;
 use crate::script::{Mode, Recipe, Script};
 
@@ -51,14 +51,14 @@ fn read(source: &Source) -> Result<Recipe, String> {
         Text::Stdin => {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| format!("cannot read standard input: {}", error.kind()))?;
+            read.map_err(|error| format!("cannot read standard input: {}", os_error(&error)))?;
             let name = "<standard input>".to_owned();
             Ok(Recipe { text: utf8(bytes, &name)?, name, directory: here(), arguments })
         }
         Text::File(path) => {
             let path = Path::new(path);
             let shown = quoted(path.to_string_lossy());
-            let cannot = |error: std::io::Error| format!("cannot read the recipe {shown}: {}", error.kind());
+            let cannot = |error: std::io::Error| format!("cannot read the recipe {shown}: {}", os_error(&error));
             let mut file = std::fs::File::open(path).map_err(cannot)?;
             let found = file.metadata().map_err(cannot)?;
             if found.is_dir() {

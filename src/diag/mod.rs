@@ -14,4 +14,4 @@ pub use render::{Format, render};
 pub use report::{Facts, Report, Severity};
 pub use source::Sources;
 pub use suggest::closest;
-pub use words::{bytes, count, escape, list, quoted, size};
+pub use words::{bytes, count, escape, list, os_error, quoted, size};

@@ -26,6 +26,44 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// The names of the errors that reading and writing files gives: errno(3), the same numbers on
+/// x86-64 and aarch64.
+const ERRNOS: [(i32, &str); 21] = [
+    (1, "EPERM"),
+    (2, "ENOENT"),
+    (4, "EINTR"),
+    (5, "EIO"),
+    (13, "EACCES"),
+    (16, "EBUSY"),
+    (17, "EEXIST"),
+    (18, "EXDEV"),
+    (20, "ENOTDIR"),
+    (21, "EISDIR"),
+    (22, "EINVAL"),
+    (23, "ENFILE"),
+    (24, "EMFILE"),
+    (26, "ETXTBSY"),
+    (27, "EFBIG"),
+    (28, "ENOSPC"),
+    (30, "EROFS"),
+    (32, "EPIPE"),
+    (36, "ENAMETOOLONG"),
+    (39, "ENOTEMPTY"),
+    (40, "ELOOP"),
+];
+
+/// An error of the standard library as the kernel's: `no such file or directory (ENOENT)`.
+#[must_use]
+pub fn os_error(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_lowercase).collect();
+    let name = ERRNOS.iter().find(|(number, _)| Some(*number) == error.raw_os_error());
+    let name = name.map(|(_, name)| format!(" ({name})")).unwrap_or_default();
+    format!("{first}{}{name}", letters.as_str())
+}
+
 /// Words joined as a sentence joins them: `a`, `a and b`, `a, b and c`.
 #[must_use]
 pub fn list<T: AsRef<str>>(words: &[T], last: &str) -> String {
@@ -100,6 +138,12 @@ mod tests {
         assert_eq!(bytes(512), "512 B");
         assert_eq!(bytes(3 * 1024 + 205), "3.2 KiB");
         assert_eq!(bytes(16 << 20), "16 MiB");
+    }
+
+    #[test]
+    fn errors_of_files_are_named() {
+        let error = std::io::Error::from_raw_os_error(2);
+        assert_eq!(super::os_error(&error), "no such file or directory (ENOENT)");
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Planner {
     /// # Errors
     /// Everything that cannot be found.
     pub fn tree(&self, rootfs: &Rootfs) -> Result<Rc<RootTree>, Vec<Report>> {
-        let known = self.roots.borrow().iter().find(|(known, _)| known == rootfs).cloned();
+        let known = self.roots.borrow().iter().find(|(known, _)| known.is(rootfs)).cloned();
         if let Some((_, tree)) = known {
             return Ok(tree);
         }

@@ -1,7 +1,7 @@
 //! What in a sandbox contradicts itself, said before anything happens.
 
 use super::settings::{Asked, Settings};
-use crate::diag::{Report, quoted};
+use crate::diag::{Report, os_error, quoted};
 use crate::host::Host;
 use crate::spec::{Kind, Namespaces, Root};
 
@@ -62,7 +62,7 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
     let shown = quoted(path.to_string_lossy());
     match host.tree.metadata(path) {
         Err(error) => {
-            let message = format!("cannot use {shown} as the root: {}", kind(&error));
+            let message = format!("cannot use {shown} as the root: {}", os_error(&error));
             reports.push(Report::error(message).at(origin));
         }
         Ok(found) if !found.is_dir() => {
@@ -76,13 +76,5 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
             reports.push(Report::error(message).at(origin).hint(hint));
         }
         Ok(_) => {}
-    }
-}
-
-/// An error of std in the words of errno(3).
-fn kind(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "no such directory".into(),
-        other => other.to_string(),
     }
 }

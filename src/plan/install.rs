@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use super::assemble::{Entry, Made, copy_of};
-use crate::diag::{Origin, Report, quoted};
+use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Tree;
 
 /// The entries of a tree as they come together.
@@ -62,7 +62,7 @@ impl<'h> Installer<'h> {
     pub fn install(&mut self, path: &Path) -> Result<(), Report> {
         let cannot = |error: &std::io::Error| {
             let path = quoted(path.to_string_lossy());
-            Report::error(format!("cannot read {path}: {}", error.kind()))
+            Report::error(format!("cannot read {path}: {}", os_error(error)))
         };
         let mut rest = components(path);
         let mut place = PathBuf::from("/");
@@ -122,7 +122,7 @@ impl<'h> Installer<'h> {
     pub fn copy(&mut self, source: &Path, target: &Path) -> Result<(), Report> {
         let shown = quoted(source.to_string_lossy());
         let metadata = self.host.metadata(source).map_err(|error| {
-            let report = Report::error(format!("cannot copy {shown}: {}", error.kind()));
+            let report = Report::error(format!("cannot copy {shown}: {}", os_error(&error)));
             report.hint("the source of `copy` is a path on the host")
         })?;
         if metadata.is_dir() {
@@ -143,7 +143,7 @@ impl<'h> Installer<'h> {
     fn copy_below(&mut self, source: &Path, target: &Path) -> Result<(), Report> {
         use std::os::unix::fs::MetadataExt;
         let cannot = |path: &Path, error: &std::io::Error| {
-            Report::error(format!("cannot read {}: {}", quoted(path.to_string_lossy()), error.kind()))
+            Report::error(format!("cannot read {}: {}", quoted(path.to_string_lossy()), os_error(error)))
         };
         let mut names = self.host.names(source).map_err(|error| cannot(source, &error))?;
         names.sort();

@@ -93,12 +93,15 @@ pub fn a_type(name: &str) -> String {
         "array" => "an array".into(),
         "blob" => "a blob".into(),
         "map" => "a map".into(),
-        "Fn" => "a function".into(),
+        "Fn" | "FnPtr" => "a function".into(),
         "range" | "range=" => "a range".into(),
         "ProcessHandle" => "a Process".into(),
         "Output" => "an Output".into(),
         "Exit" => "an Exit".into(),
-        "ScriptError" => "an Error".into(),
+        "ScriptError" | "Error" => "an Error".into(),
+        "Namespaces" => "namespaces".into(),
+        // The language puts articles before some of its own words.
+        other if other.starts_with("a ") || other.starts_with("an ") => other.into(),
         other => format!("a {other}"),
     }
 }
@@ -167,9 +170,9 @@ plain! {
         let blob = value.read_lock::<Blob>().map(|blob| blob.clone());
         blob.or_else(|| text(value).map(String::into_bytes)).map(Bytes)
     };
-    Vec<String>, "an array of strings", |value, _call| {
-        let array = value.read_lock::<Array>().map(|array| array.clone());
-        array.and_then(|array| array.iter().map(text).collect())
+    Vec<String>, "an array of strings", |value, _call| match value.read_lock::<Array>() {
+        Some(array) => Some(texts(&array, "an array of strings")?),
+        None => None,
     };
     Command, "a string or an array of strings", |value, _call| match words(value)? {
         Some(words) => Some(Command::new(words)?),
@@ -203,7 +206,7 @@ plain! {
 
 fn host_path(text: &str, call: &Call<'_, '_>) -> Result<PathBuf, Invalid> {
     if text.is_empty() {
-        return Err(Invalid::new("the path on the host is empty"));
+        return Err(Invalid::new("the path is empty"));
     }
     if text.contains('\0') {
         return Err(Invalid::new("the path on the host holds a NUL byte"));
@@ -214,13 +217,25 @@ fn host_path(text: &str, call: &Call<'_, '_>) -> Result<PathBuf, Invalid> {
     Ok(path.components().collect())
 }
 
-fn words(value: &Dynamic) -> Result<Option<Vec<String>>, Invalid> {
+/// The texts in an array.
+fn texts(array: &Array, wanted: &'static str) -> Result<Vec<String>, Wrong> {
+    let text = |(index, value): (usize, &Dynamic)| {
+        let given = format!("an array whose element {index} is {}", a_kind(value));
+        text(value).ok_or(Wrong::Type { wanted, given })
+    };
+    array.iter().enumerate().map(text).collect()
+}
+
+fn words(value: &Dynamic) -> Result<Option<Vec<String>>, Wrong> {
     if let Some(array) = value.read_lock::<Array>() {
-        return Ok(array.iter().map(text).collect());
+        return texts(&array, "a string or an array of strings").map(Some);
     }
     let Some(text) = text(value) else { return Ok(None) };
-    let words = shell_words::split(&text);
-    words.map(Some).map_err(|_| Invalid::new(format!("a quote in {} is not closed", diag::quoted(&text))))
+    let words = shell_words::split(&text).map_err(|_| {
+        Invalid::new(format!("a quote in {} is not closed", diag::quoted(&text)))
+            .hint("a quote that is meant itself is quoted too; an array of words needs no quotes")
+    });
+    Ok(Some(words?))
 }
 
 fn id(number: i64) -> Result<u32, Invalid> {
@@ -235,8 +250,11 @@ fn no_size(text: &str) -> Invalid {
 }
 
 fn no_mode(number: i64) -> Invalid {
-    Invalid::new(format!("{number} is no mode")).hint("a mode is written in octal: `0o755`")
+    Invalid::new(format!("`{number:#o}` is no mode")).hint(HOW_MODE)
 }
+
+/// How a mode is written.
+const HOW_MODE: &str = "a mode is written in octal, from `0` to `0o7777`: `0o755`";
 
 fn no_duration(text: &str) -> Invalid {
     Invalid::new(format!("{} is no duration", diag::quoted(text)))

@@ -6,6 +6,7 @@ use super::argument::{Argument, Wrong};
 use super::context::Context;
 use super::error::Failed;
 use super::options;
+use super::verb::Verb;
 use crate::diag::{Origin, Report, quoted};
 
 /// A call of a verb.
@@ -13,7 +14,7 @@ pub struct Call<'c, 'e> {
     /// What this run works with.
     pub context: &'c Context,
     native: &'c NativeCallContext<'e>,
-    name: &'static str,
+    verb: &'static Verb,
     arguments: Vec<Dynamic>,
     position: usize,
 }
@@ -22,10 +23,10 @@ impl<'c, 'e> Call<'c, 'e> {
     pub(super) fn new(
         context: &'c Context,
         native: &'c NativeCallContext<'e>,
-        name: &'static str,
+        verb: &'static Verb,
         arguments: Vec<Dynamic>,
     ) -> Self {
-        Self { context, native, name, arguments, position: 0 }
+        Self { context, native, verb, arguments, position: 0 }
     }
 
     /// Whether the language takes two values as equal; values of different kinds are not.
@@ -44,7 +45,7 @@ impl<'c, 'e> Call<'c, 'e> {
         let source = self.context.source_name(self.native.call_source());
         let line = u32::try_from(position.line()?).ok()?;
         let column = u32::try_from(position.position().unwrap_or(0)).ok()?;
-        let origin = Origin::new(source, line, column).underlining(self.name.chars().count());
+        let origin = Origin::new(source, line, column).underlining(self.verb.name.chars().count());
         Some(self.context.with_callers(origin))
     }
 
@@ -62,8 +63,21 @@ impl<'c, 'e> Call<'c, 'e> {
         T::take(value, self).map_err(|wrong| self.wrong(name, wrong))
     }
 
+    /// Makes sure that every argument was taken: what follows an option map is not.
+    ///
+    /// # Errors
+    /// One was not.
+    pub fn finish(&self) -> Result<(), Failed> {
+        if self.position >= self.arguments.len() {
+            return Ok(());
+        }
+        let name = quoted(self.verb.name);
+        let report = Report::error(format!("{name} takes its options last"));
+        Err(self.fail(report.hint(format!("it is called as {}", quoted(self.verb.signature())))))
+    }
+
     fn wrong(&self, name: &'static str, wrong: Wrong) -> Failed {
-        let verb = quoted(self.name);
+        let verb = quoted(self.verb.name);
         let report = match wrong {
             Wrong::Type { wanted, given } => Report::error(format!(
                 "{verb} takes {wanted} as {}, not {given}",
@@ -91,6 +105,6 @@ impl<'c, 'e> Call<'c, 'e> {
 
     /// The name of the verb.
     pub fn name(&self) -> &'static str {
-        self.name
+        self.verb.name
     }
 }

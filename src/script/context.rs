@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::stack::Stack;
 use crate::diag::{Origin, Report, Sources};
 use crate::plan::Plan;
-use crate::run::Runner;
+use crate::run::{Errno, Runner};
 
 /// Whether a recipe is done or only told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub struct Context {
     pub mode: Mode,
     /// The plans of a rehearsal, in order.
     pub plans: RefCell<Vec<Rc<Plan>>>,
-    /// Set once nobody reads standard output any more.
-    pub closed: Cell<bool>,
+    /// Why standard output cannot be written to any more.
+    pub unwritable: Cell<Option<Errno>>,
     /// Which functions of the recipe lead where.
     pub stack: RefCell<Stack>,
     directory: PathBuf,
@@ -50,7 +50,7 @@ impl Context {
             sources: Sources::default(),
             mode,
             plans: RefCell::default(),
-            closed: Cell::new(false),
+            unwritable: Cell::default(),
             stack: RefCell::default(),
             directory,
             name: name.into(),
@@ -90,8 +90,8 @@ impl Context {
         }
         let mut out = std::io::stdout().lock();
         let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
-        if written.and_then(|()| out.flush()).is_err() {
-            self.closed.set(true);
+        if let Err(error) = written.and_then(|()| out.flush()) {
+            self.unwritable.set(Some(Errno::from(&error)));
         }
     }
 

@@ -101,6 +101,7 @@ impl Script {
         }
         let done = self.engine.run_ast_with_scope(&mut scope, &ast);
         match done {
+            Ok(()) if self.context.unwritable.get().is_some() => self.unwritable(),
             Ok(()) => End::Status(0),
             Err(error) => self.end(*error),
         }
@@ -127,11 +128,22 @@ impl Script {
         if reports.is_empty() { Ok(ast) } else { Err(reports) }
     }
 
+    /// The end of a recipe whose output could not be written. Nobody reading it is no error.
+    fn unwritable(&self) -> End {
+        match self.context.unwritable.get() {
+            Some(errno) if errno != run::Errno::PIPE => {
+                let message = format!("cannot write to standard output: {errno}");
+                End::Failed(vec![Report::error(message)])
+            }
+            _ => End::Status(0),
+        }
+    }
+
     fn end(&self, error: EvalAltResult) -> End {
         match reword::ending(&error) {
             Some(Ending::Exit(code)) => End::Status(code),
             Some(Ending::Signal(signal)) => End::Signal(signal),
-            Some(Ending::Closed) => End::Status(0),
+            Some(Ending::Unwritable) => self.unwritable(),
             None => End::Failed(reword::reports(error, &self.context)),
         }
     }
@@ -155,11 +167,11 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     let watch = context.clone();
     engine.on_progress(move |operations| {
         // Every verb that could block watches for itself; this is for what only computes.
-        if operations % 1024 != 0 && !watch.closed.get() {
-            return None;
+        if watch.unwritable.get().is_some() {
+            return Some(Dynamic::from(Ending::Unwritable));
         }
-        if watch.closed.get() {
-            return Some(Dynamic::from(Ending::Closed));
+        if operations % 1024 != 0 {
+            return None;
         }
         run::interrupted().map(|signal| Dynamic::from(Ending::Signal(signal)))
     });
@@ -180,9 +192,15 @@ fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
         let context = context.clone();
         let perform = move |native: NativeCallContext<'_>, arguments: &mut [&mut Dynamic]| {
             let arguments = arguments.iter().map(|argument| argument.flatten_clone()).collect();
-            let mut call = Call::new(&context, &native, verb.name, arguments);
+            let mut call = Call::new(&context, &native, verb, arguments);
             (verb.perform)(&mut call).map_err(Into::into)
         };
+        // The language has a `sleep` of its own for numbers, which a signal does not end.
+        if verb.name == "sleep" {
+            for exact in [TypeId::of::<i64>(), TypeId::of::<f64>()] {
+                engine.register_raw_fn(name.as_str(), [exact], perform.clone());
+            }
+        }
         engine.register_raw_fn(name.as_str(), &types[..number], perform);
     }
 }

@@ -59,8 +59,8 @@ pub enum Ending {
     Exit(i32),
     /// By this signal.
     Signal(i32),
-    /// As nobody reads what is printed any more.
-    Closed,
+    /// As what the recipe prints cannot be written.
+    Unwritable,
 }
 
 impl From<Failed> for Box<EvalAltResult> {

@@ -10,7 +10,7 @@ use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Share
 use super::context::Context;
 use super::discard::discarded;
 use super::error::Failed;
-use crate::diag::{Origin, Report, closest, quoted};
+use crate::diag::{Origin, Report, closest, os_error, quoted};
 
 /// The modules that nsscript carries: name and text.
 pub const STDLIB: &[(&str, &str)] = &[("std/roots", include_str!("../../stdlib/roots.rhai"))];
@@ -41,7 +41,7 @@ impl Resolver {
             });
         }
         std::fs::read_to_string(id).map_err(|error| {
-            let report = Report::error(format!("cannot read the module {}: {}", quoted(id), error.kind()));
+            let report = Report::error(format!("cannot read the module {}: {}", quoted(id), os_error(&error)));
             report.hint("a module is named by its path, relative to the file that imports it")
         })
     }

@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine};
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map, Variant};
 
 use super::argument::{Argument, Returned, Wrong, a_kind};
 use super::call::Call;
@@ -83,7 +83,7 @@ values! {
 pub fn printing(engine: &mut Engine) {
     fn show<T: Clone + 'static>(engine: &mut Engine, text: fn(&T) -> String)
     where
-        T: rhai::Variant,
+        T: Variant,
     {
         engine.register_fn("to_string", move |value: &mut T| text(value));
         engine.register_fn("to_debug", move |value: &mut T| text(value));
@@ -106,8 +106,39 @@ pub fn printing(engine: &mut Engine) {
     });
     engine.register_fn("|", |one: Namespaces, other: Namespaces| one | other);
     engine.register_fn("-", |one: Namespaces, other: Namespaces| one - other);
-    engine.register_fn("==", |one: Namespaces, other: Namespaces| one == other);
-    engine.register_fn("!=", |one: Namespaces, other: Namespaces| one != other);
-    engine.register_fn("==", |one: Sandbox, other: Sandbox| one == other);
-    engine.register_fn("!=", |one: Sandbox, other: Sandbox| one != other);
+    equality::<Sandbox>(engine);
+    equality::<Rootfs>(engine);
+    equality::<Exit>(engine);
+    equality::<Namespaces>(engine);
+}
+
+fn equality<T: Variant + Clone + PartialEq>(engine: &mut Engine) {
+    engine.register_fn("==", |one: T, other: T| one == other);
+    engine.register_fn("!=", |one: T, other: T| one != other);
+}
+
+/// A value as a message shows it: texts in quotes, our own types as they print.
+pub fn shown(value: &Dynamic) -> String {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return format!("{:?}", text.as_str());
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        let elements: Vec<_> = array.iter().map(shown).collect();
+        return format!("[{}]", elements.join(", "));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let pairs: Vec<_> = map.iter().map(|(key, value)| format!("{key}: {}", shown(value))).collect();
+        return format!("#{{{}}}", pairs.join(", "));
+    }
+    let ours = value
+        .read_lock::<Sandbox>()
+        .map(|value| value.to_string())
+        .or_else(|| value.read_lock::<Rootfs>().map(|value| value.to_string()))
+        .or_else(|| value.read_lock::<Exit>().map(|value| value.to_string()))
+        .or_else(|| value.read_lock::<Namespaces>().map(|value| value.to_string()));
+    ours.unwrap_or_else(|| match value.type_name() {
+        "()" => "()".into(),
+        name if TYPES.contains(&name) => super::argument::a_type(name),
+        _ => value.to_string(),
+    })
 }

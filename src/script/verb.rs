@@ -131,6 +131,7 @@ macro_rules! verbs {
                         $call: &mut $crate::script::call::Call<'_, '_>,
                     ) -> Result<rhai::Dynamic, $crate::script::error::Failed> {
                         $(let $argument: $type = $call.next(stringify!($argument))?;)*
+                        $call.finish()?;
                         let body = || -> Result<$returns, $crate::script::error::Failed> { $body };
                         body().map($crate::script::argument::Returned::into_dynamic)
                     }

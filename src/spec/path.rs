@@ -25,12 +25,13 @@ impl GuestPath {
     /// links of a process in `/proc` (they lead out of the root).
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
+        if text.is_empty() {
+            return Err(Invalid::new("the path is empty").hint("a path inside begins with `/`"));
+        }
         if !text.starts_with('/') {
             let error = Invalid::new(format!("{shown} is not an absolute path"));
-            return Err(error.hint(match text {
-                "" => "a path inside the root begins with `/`".to_owned(),
-                _ => format!("a path inside the root begins with `/`: {}", quoted(format!("/{text}"))),
-            }));
+            let absolute = quoted(format!("/{text}"));
+            return Err(error.hint(format!("a path inside begins with `/`: {absolute}")));
         }
         if text.contains('\0') {
             return Err(Invalid::new(format!("{shown} holds a NUL byte")));

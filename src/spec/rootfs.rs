@@ -57,13 +57,19 @@ pub enum Applets {
     Named(Vec<String>),
 }
 
-/// An ingredient and the place that asked for it.
-#[derive(Clone, Debug, PartialEq)]
+/// An ingredient and the place that asked for it. Two are equal where they put in the same.
+#[derive(Clone, Debug)]
 pub struct Mixed {
     /// What goes in.
     pub ingredient: Ingredient,
     /// Where it was asked for.
     pub origin: Option<Origin>,
+}
+
+impl PartialEq for Mixed {
+    fn eq(&self, other: &Self) -> bool {
+        self.ingredient == other.ingredient
+    }
 }
 
 /// A root filesystem as a list of ingredients; every addition gives a new value.
@@ -80,6 +86,13 @@ impl Rootfs {
         ingredients.extend(self.ingredients.iter().cloned());
         ingredients.push(Rc::new(Mixed { ingredient, origin }));
         Self { ingredients }
+    }
+
+    /// Whether this is `other` itself, made at the same lines, and not only its equal.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        let mut pairs = self.ingredients.iter().zip(&other.ingredients);
+        self.ingredients.len() == other.ingredients.len() && pairs.all(|(one, two)| Rc::ptr_eq(one, two))
     }
 
     /// The ingredients, in the order they were asked for.

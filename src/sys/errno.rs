@@ -10,6 +10,9 @@ impl Errno {
     /// Another file than the one that was looked at: `ESTALE`.
     pub const STALE: Self = Self(libc::ESTALE);
 
+    /// Nobody reads what is written: `EPIPE`.
+    pub const PIPE: Self = Self(libc::EPIPE);
+
     /// The error with this number.
     #[must_use]
     pub const fn new(code: i32) -> Self {

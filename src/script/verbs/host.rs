@@ -2,11 +2,12 @@
 
 use rhai::Dynamic;
 
-use crate::diag::Report;
+use crate::diag::{Report, os_error};
 use crate::run;
 use crate::script::Mode;
 use crate::script::argument::{Duration, HostPath};
 use crate::script::error::Failed;
+use crate::script::value::shown;
 use crate::script::verb::verbs;
 
 verbs! {
@@ -51,7 +52,7 @@ verbs! {
     /// ```
     fn cwd(call) -> String {
         let directory = std::env::current_dir().map_err(|error| {
-            call.fail(Report::error(format!("the current directory is gone: {}", error.kind())))
+            call.fail(Report::error(format!("the current directory is gone: {}", os_error(&error))))
         })?;
         Ok(directory.to_string_lossy().into_owned())
     }
@@ -109,7 +110,7 @@ verbs! {
             return Ok(());
         }
         let report = Report::error("the values are not equal");
-        let report = report.note(format!("left:  {left:?}")).note(format!("right: {right:?}"));
+        let report = report.note(format!("left:  {}", shown(&left))).note(format!("right: {}", shown(&right)));
         Err(call.fail(report))
     }
 }

@@ -12,10 +12,12 @@ use crate::spec::{GuestPath, Id, IdRange, Sandbox, What};
 
 /// A name and value as environ(7) can hold them.
 fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), Failed> {
-    let bad_name = name.is_empty() || name.contains('=') || name.contains('\0');
-    if bad_name {
+    if name.is_empty() {
+        return Err(call.fail(Report::error("the name of a variable is empty")));
+    }
+    if name.contains(['=', '\0']) {
         let message = format!("{} cannot be the name of a variable", quoted(name));
-        return Err(call.fail(Report::error(message)));
+        return Err(call.fail(Report::error(message).hint("a name has no `=` and no NUL byte")));
     }
     if value.contains('\0') {
         let message = format!("the value of {} holds a NUL byte", quoted(name));
@@ -25,7 +27,20 @@ fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, Str
 }
 
 fn variables(map: Map, call: &Call<'_, '_>) -> Result<Vec<(String, String)>, Failed> {
-    map.into_iter().map(|(name, value)| variable(&name, &value.to_string(), call)).collect()
+    map.iter().map(|(name, value)| variable(name, &held(name, value, call)?, call)).collect()
+}
+
+/// What a variable holds.
+fn held(name: &str, value: &Dynamic, call: &Call<'_, '_>) -> Result<String, Failed> {
+    match value.type_name() {
+        "string" | "char" | "i64" | "f64" | "bool" => Ok(value.to_string()),
+        _ => {
+            let (name, given) = (quoted(name), a_kind(value));
+            let message = format!("the value of {name} is {given}");
+            let report = Report::error(message);
+            Err(call.fail(report.hint("a variable holds a string, a number or a boolean")))
+        }
+    }
 }
 
 fn range(
@@ -111,7 +126,8 @@ verbs! {
         let pairs = if name.is_map() && value.is_none() {
             variables(name.cast(), call)?
         } else if let (true, Some(value)) = (name.is_string(), &value) {
-            vec![variable(&name.to_string(), &value.to_string(), call)?]
+            let name = name.to_string();
+            vec![variable(&name, &held(&name, value, call)?, call)?]
         } else if name.is_string() {
             let report = Report::error("`env` takes a name and a value, or a map of both");
             return Err(call.fail(report.hint("`keep_env([name])` keeps one of nsscript's own")));

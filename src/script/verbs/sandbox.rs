@@ -2,7 +2,7 @@
 
 use rhai::Dynamic;
 
-use crate::diag::Report;
+use crate::diag::{Report, os_error};
 use crate::run::build;
 use crate::script::argument::{HostPath, a_kind};
 use crate::script::call::Call;
@@ -168,7 +168,7 @@ pub(super) fn build_into(
         return Ok(());
     }
     let cannot = |error: &std::io::Error| {
-        call.fail(Report::error(format!("cannot make {shown}: {}", error.kind())))
+        call.fail(Report::error(format!("cannot make {shown}: {}", os_error(error))))
     };
     std::fs::create_dir_all(&directory.0).map_err(|error| cannot(&error))?;
     let mut entries = std::fs::read_dir(&directory.0).map_err(|error| cannot(&error))?;

@@ -1,0 +1,37 @@
+# What a developer does here; `just` alone lists it.
+
+# Lists the recipes.
+[private]
+default:
+    @just --list --unsorted
+
+# Builds the program that people install.
+build:
+    cargo build --release --locked
+
+# Runs the tests; arguments go to `cargo test`.
+test *arguments:
+    cargo test --locked {{ arguments }}
+
+# Formatting, lints, documentation and the laws of the tree: what needs no privilege.
+check:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+    cargo test --locked --test tidy
+
+# Measures a launch beside its peers.
+bench:
+    cargo bench --locked --bench launch
+
+# Writes the generated files again, REFERENCE.md among them.
+reference:
+    cargo run --locked -- reference --write
+
+# Licences, sources and banned crates, by cargo-deny. `tests/tidy.rs` holds the same policy.
+deny:
+    cargo deny check bans licenses sources
+
+# All that a change has to pass: as root, on Debian.
+ci:
+    .ci/run

@@ -1,0 +1,523 @@
+//! The laws of the source tree: which layer may name which, which crate belongs to which folder,
+//! where `unsafe` may stand, what a file may look like, what the program may depend on.
+//!
+//! The laws are the tables below. The readers beside this file know just enough of Rust and of TOML
+//! to hold the tree to them: what a comment or a string says is never taken for code, and a
+//! `super::super::…` is followed to where it leads.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::path::Path;
+
+// Beside this file a module would be a test of its own.
+#[path = "tidy/policy.rs"]
+mod policy;
+#[path = "tidy/rust.rs"]
+mod rust;
+
+use policy::{Dependency, Locked};
+use rust::{Kind, Named, Token};
+
+/// The layers, and what each may name of the others. `cli` starts the conversation, so it may name
+/// `repl`; nobody else names either.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("diag", &[]),
+    ("sys", &[]),
+    ("spec", &["diag"]),
+    ("host", &["diag"]),
+    ("plan", &["diag", "spec", "host"]),
+    ("run", &["diag", "spec", "host", "plan", "sys"]),
+    ("script", &["diag", "spec", "host", "plan", "run"]),
+    ("repl", &["diag", "spec", "host", "plan", "run", "script"]),
+    ("cli", &["diag", "spec", "host", "plan", "run", "script", "repl"]),
+];
+
+const ABOVE_SYS: &[&str] = &[
+    "src/diag",
+    "src/spec",
+    "src/host",
+    "src/plan",
+    "src/run",
+    "src/script",
+    "src/repl",
+    "src/cli",
+];
+
+/// The crates that the program is made with, and the only places that may name each: to replace
+/// one touches one folder.
+const VOCABULARY: &[(&str, &[&str])] = &[
+    ("clap", &["src/cli"]),
+    ("libc", &["src/sys"]),
+    ("nix", &["src/sys"]),
+    ("object", &["src/host/elf"]),
+    ("rhai", &["src/script", "src/repl"]),
+    ("rustyline", &["src/repl"]),
+    ("serde_json", ABOVE_SYS),
+    ("sha2", &["src/run"]),
+    ("shell_words", &["src/script"]),
+    ("strsim", &["src/diag"]),
+    ("tar", &["src/run"]),
+    ("unicode_width", &["src/diag"]),
+];
+
+/// What a file is called when nobody knew what it holds.
+const EMPTY_NAMES: &[&str] = &["utils", "helpers", "common", "misc", "types", "manager"];
+
+/// Notes to oneself, spelled so that this file does not hold them.
+const NOTES: &[&str] =
+    &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("HA", "CK")];
+
+/// The most lines that a file of `src` may have.
+const LONGEST: usize = 400;
+
+// The tree.
+
+/// A text file of the project.
+struct File {
+    /// Its path, relative to the root of the project.
+    path: String,
+    text: String,
+}
+
+impl File {
+    fn is_rust(&self) -> bool {
+        has_suffix(&self.path, "rs")
+    }
+
+    fn is_source(&self) -> bool {
+        self.is_rust() && self.path.starts_with("src/")
+    }
+}
+
+fn has_suffix(path: &str, suffix: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == suffix)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path))
+        .unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
+}
+
+/// All text files at the top of the project and in the folders that hold its sources.
+fn tree() -> Vec<File> {
+    let mut files = Vec::new();
+    walk(root(), "", &mut files);
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    assert!(files.iter().any(File::is_source), "no sources below {}", root().display());
+    files
+}
+
+fn walk(directory: &Path, prefix: &str, files: &mut Vec<File>) {
+    const FOLDERS: &[&str] =
+        &["src", "tests", "benches", "examples", "recipes", "stdlib", ".ci", ".cargo"];
+    let entries = fs::read_dir(directory)
+        .unwrap_or_else(|error| panic!("cannot list {}: {error}", directory.display()));
+    for entry in entries.map(|entry| entry.expect("the listing goes on")) {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let kind = entry.file_type().expect("the listing says what a file is");
+        let path = format!("{prefix}{name}");
+        if kind.is_dir() && (!prefix.is_empty() || FOLDERS.contains(&name.as_str())) {
+            walk(&entry.path(), &format!("{path}/"), files);
+        } else if kind.is_file()
+            && let Ok(text) = fs::read_to_string(entry.path())
+        {
+            files.push(File { path, text });
+        }
+    }
+}
+
+/// Ends the test with all that was found.
+fn verdict(law: &str, findings: &[String]) {
+    assert!(findings.is_empty(), "{law}\n\n{}\n", findings.join("\n"));
+}
+
+/// What the law finds in the files that it is about.
+fn judge(about: impl Fn(&File) -> bool, law: impl Fn(&File) -> Vec<String>) -> Vec<String> {
+    tree().iter().filter(|file| about(file)).flat_map(law).collect()
+}
+
+// The laws, each as what it finds in one file.
+
+/// What a file names that its layer may not.
+fn layer_findings(path: &str, source: &str) -> Vec<String> {
+    let module = rust::module_of(path);
+    let tokens = rust::tokens(source);
+    let mut findings = Vec::new();
+    let allowed = match module.first() {
+        _ if path == "src/lib.rs" => return findings,
+        _ if path == "src/main.rs" => ("main", &["cli"][..]),
+        Some(layer) => match LAYERS.iter().find(|(name, _)| name == layer) {
+            Some(row) => *row,
+            None => {
+                return vec![format!(
+                    "{path}:1: `{layer}` is no layer: move the file into one, or give LAYERS a row"
+                )];
+            }
+        },
+        None => return vec![format!("{path}:1: only lib.rs and main.rs are roots")],
+    };
+    let (layer, below) = allowed;
+    for named in rust::named_paths(&tokens) {
+        let Some(place) = rust::resolve(&module, &named) else { continue };
+        let (words, line) = (named.words.join("::"), named.line);
+        match place.first().map(String::as_str) {
+            Some(target) if target == layer || below.contains(&target) => {}
+            Some(target) if LAYERS.iter().any(|(name, _)| *name == target) => {
+                let may = if below.is_empty() { "none".to_owned() } else { below.join(", ") };
+                findings.push(format!(
+                    "{path}:{line}: `{words}`: `{layer}` may not name `{target}` (it may name: \
+                     {may}): move what is shared down, or hand it in from above"
+                ));
+            }
+            _ => findings.push(format!(
+                "{path}:{line}: `{words}` leads to the root of the crate: name the layer that \
+                 holds it"
+            )),
+        }
+    }
+    for (at, token) in tokens.iter().enumerate() {
+        let next = |text: &str| tokens.get(at + 1).is_some_and(|next| next.is(text));
+        let in_attribute = at > 0 && tokens[at - 1].is("[") && next("=");
+        if (token.is("path") && in_attribute) || (token.is("include") && next("!")) {
+            findings.push(format!(
+                "{path}:{}: `{}` brings in a file from anywhere: use a plain `mod`",
+                token.line, token.text
+            ));
+        }
+    }
+    findings
+}
+
+/// The crates that a file names outside their places.
+fn vocabulary_findings(path: &str, source: &str) -> Vec<String> {
+    let below = |place: &&str| {
+        path.strip_prefix(*place).is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+    };
+    let mut findings = Vec::new();
+    for Named { words, line, .. } in rust::named_paths(&rust::tokens(source)) {
+        let Some((name, places)) = VOCABULARY.iter().find(|(name, _)| *name == words[0]) else {
+            continue;
+        };
+        if !places.iter().any(below) {
+            let places = places.join(", ");
+            findings.push(format!(
+                "{path}:{line}: `{}`: `{name}` may be named only below {places}: add a function \
+                 there that says what is meant, and call that",
+                words.join("::")
+            ));
+        }
+    }
+    findings
+}
+
+/// Every `unsafe` that stands where none may, or without its reason.
+fn unsafe_findings(path: &str, source: &str) -> Vec<String> {
+    let tokens = rust::tokens(source);
+    let mut findings = Vec::new();
+    for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.is("unsafe")) {
+        let line = token.line;
+        if !path.starts_with("src/sys/") && path != "src/sys.rs" {
+            findings.push(format!(
+                "{path}:{line}: `unsafe` outside src/sys: give `sys` a safe function that does it"
+            ));
+            continue;
+        }
+        let mut next = tokens[at + 1..].iter().filter(|token| token.kind != Kind::Comment);
+        let mut word = next.next();
+        let is = |word: Option<&Token<'_>>, text: &str| word.is_some_and(|word| word.is(text));
+        if is(word, "extern") {
+            word = next.by_ref().find(|token| token.kind != Kind::Literal);
+        }
+        if is(word, "fn") && is(next.next(), "(") {
+            continue; // The type of a function: whoever makes the pointer states the reason.
+        }
+        let declares = is(word, "fn") || is(word, "trait");
+        let wanted = if declares { "# Safety" } else { "SAFETY:" };
+        // A brace that more follows on its line is that of a literal: the statement goes on above.
+        let begins = |(at, token): &(usize, &Token<'_>)| {
+            token.is(";") || token.is("}") || (token.is("{") && tokens[at + 1].line > token.line)
+        };
+        let above = tokens[..at].iter().enumerate().rev().take_while(|token| !begins(token));
+        let mut comments = above.filter(|(_, token)| token.kind == Kind::Comment);
+        if !comments.any(|(_, comment)| comment.text.contains(wanted)) {
+            let cure = if declares {
+                "document under `# Safety` what the caller must see to"
+            } else {
+                "say above the statement what the callee requires and why it holds here"
+            };
+            findings.push(format!("{path}:{line}: `unsafe` without `{wanted}`: {cure}"));
+        }
+    }
+    findings
+}
+
+/// What a file of `src` looks like that it should not.
+fn shape_findings(path: &str, source: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    let lines = source.lines().count();
+    if lines > LONGEST {
+        findings.push(format!(
+            "{path}:{LONGEST}: {lines} lines, {LONGEST} at the most: find the second noun in it \
+             and give it a file"
+        ));
+    }
+    if !source.starts_with("//!") {
+        findings
+            .push(format!("{path}:1: begin with a `//!` comment that says what the file holds"));
+    }
+    for word in path.trim_start_matches("src/").trim_end_matches(".rs").split('/') {
+        if EMPTY_NAMES.contains(&word) {
+            findings.push(format!("{path}:1: `{word}` is no name: say what the file holds"));
+        }
+    }
+    let code: Vec<_> =
+        rust::tokens(source).into_iter().filter(|token| token.kind != Kind::Comment).collect();
+    for pair in code.windows(2) {
+        if pair[0].is("mod") && EMPTY_NAMES.contains(&pair[1].text) {
+            let Token { text, line, .. } = pair[1];
+            findings.push(format!("{path}:{line}: `{text}` is no name: say what the module holds"));
+        }
+    }
+    findings
+}
+
+/// The notes to oneself in a text, as whole words.
+fn note_findings(path: &str, text: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (line, content) in (1..).zip(text.lines()) {
+        for word in content.split(|c: char| !c.is_alphanumeric() && c != '_') {
+            if NOTES.contains(&word) {
+                findings.push(format!("{path}:{line}: `{word}`: do it, or write it to an issue"));
+            }
+        }
+    }
+    findings
+}
+
+#[test]
+fn arrows_point_down() {
+    let findings = judge(File::is_source, |file| layer_findings(&file.path, &file.text));
+    verdict("a layer names one that it may not:", &findings);
+}
+
+#[test]
+fn one_foreign_vocabulary_per_layer() {
+    let findings = judge(File::is_source, |file| vocabulary_findings(&file.path, &file.text));
+    verdict("a crate is named outside its place:", &findings);
+}
+
+#[test]
+fn unsafe_stays_in_sys_and_gives_its_reason() {
+    let findings = judge(File::is_rust, |file| unsafe_findings(&file.path, &file.text));
+    verdict("`unsafe` where it may not be:", &findings);
+}
+
+#[test]
+fn files_are_small_and_say_what_they_hold() {
+    let findings = judge(File::is_source, |file| shape_findings(&file.path, &file.text));
+    verdict("a file is not in shape:", &findings);
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    let about = |file: &File| {
+        ["src/", "tests/", "recipes/", "stdlib/"].iter().any(|place| file.path.starts_with(place))
+            || file.path == "README.md"
+    };
+    verdict("a note to oneself:", &judge(about, |file| note_findings(&file.path, &file.text)));
+}
+
+#[test]
+fn no_line_ends_in_blanks() {
+    let about = |file: &File| {
+        let suffixes = ["rs", "rhai", "toml", "md"];
+        let whole = [".ci/run", "justfile"].contains(&file.path.as_str());
+        whole || suffixes.iter().any(|suffix| has_suffix(&file.path, suffix))
+    };
+    let findings = judge(about, |file| {
+        let lines = (1..).zip(file.text.split('\n'));
+        let blank = lines.filter(|(_, line)| line.ends_with([' ', '\t', '\r']));
+        blank.map(|(line, _)| format!("{}:{line}: take the blanks away", file.path)).collect()
+    });
+    verdict("a line ends in blanks:", &findings);
+}
+
+// What the program depends on.
+
+#[test]
+fn every_licence_is_allowed() {
+    let policy = read("deny.toml");
+    let allowed: BTreeSet<&str> = policy::list(&policy, "licenses", "allow")
+        .iter()
+        .map(|line| policy::string_behind(line, ""))
+        .collect();
+    let exceptions = policy::list(&policy, "licenses", "exceptions");
+    let excepted: BTreeSet<(&str, &str)> = exceptions
+        .iter()
+        .map(|line| {
+            (policy::string_behind(line, "crate ="), policy::string_behind(line, "allow ="))
+        })
+        .collect();
+    let packages = match policy::packages(root()) {
+        Ok(packages) => packages,
+        Err(error) => {
+            let missing = format!("the licences are not examined, cargo cannot list them: {error}");
+            assert!(env::var_os("NSSCRIPT_REQUIRE").is_none(), "{missing}");
+            eprintln!("{missing}");
+            return;
+        }
+    };
+    let mut findings = Vec::new();
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        let version = package["version"].as_str().unwrap_or_default();
+        let license = package["license"].as_str().unwrap_or_default();
+        let is_allowed =
+            |licence: &str| allowed.contains(licence) || excepted.contains(&(name, licence));
+        if !policy::satisfied(license, &is_allowed) {
+            findings.push(format!(
+                "Cargo.lock: {name} {version}: the licence is `{license}`: do without the crate, \
+                 or give deny.toml an exception with the reason"
+            ));
+        }
+    }
+    verdict("a licence that deny.toml does not allow:", &findings);
+}
+
+#[test]
+fn every_package_is_of_the_registry_and_none_is_banned() {
+    let (policy, lock) = (read("deny.toml"), read("Cargo.lock"));
+    let banned = policy::list(&policy, "bans", "deny");
+    let mut findings = Vec::new();
+    for Locked { name, version, source, line } in policy::locked(&lock) {
+        let registry =
+            |source: &str| source.starts_with("registry+") && source.ends_with("/crates.io-index");
+        if name != "nsscript" && !source.is_some_and(registry) {
+            let source = source.unwrap_or("a directory");
+            findings.push(format!(
+                "Cargo.lock:{line}: {name} {version} is from {source}: take a version that \
+                 crates.io has"
+            ));
+        }
+        for entry in &banned {
+            if policy::is_meant(policy::string_behind(entry, "crate ="), name, version) {
+                let reason = policy::string_behind(entry, "reason =");
+                findings.push(format!(
+                    "Cargo.lock:{line}: {name} {version} is banned ({reason}): `cargo tree -i \
+                     {name}` says who asks for it"
+                ));
+            }
+        }
+    }
+    verdict("a package that deny.toml refuses:", &findings);
+}
+
+#[test]
+fn every_dependency_has_its_reason_and_its_place() {
+    let dependencies = policy::direct_dependencies(&read("Cargo.toml"));
+    assert!(!dependencies.is_empty(), "Cargo.toml names dependencies");
+    let mut findings = Vec::new();
+    for Dependency { section, name, line, commented } in dependencies {
+        if !commented {
+            findings.push(format!(
+                "Cargo.toml:{line}: `{name}`: say in a comment directly above what it is for"
+            ));
+        }
+        let crate_name = name.replace('-', "_");
+        let of_program = !section.contains("dev-") && !section.contains("build-");
+        if of_program && !VOCABULARY.iter().any(|(known, _)| *known == crate_name) {
+            findings.push(format!(
+                "Cargo.toml:{line}: `{name}`: give it a row in VOCABULARY of tests/tidy.rs, which \
+                 says where it may be named"
+            ));
+        }
+    }
+    verdict("a dependency that nobody explains:", &findings);
+}
+
+// The readers themselves.
+
+#[test]
+fn a_layer_is_found_behind_every_disguise() {
+    let caught = [
+        ("src/plan/build.rs", "use crate::run::Runner;"),
+        ("src/plan/build.rs", "use crate::{diag::Origin, run::{Runner as Host}};"),
+        ("src/plan/build.rs", "use ::nsscript::run::Runner;"),
+        ("src/plan/build.rs", "fn f() { super::super::run::go() }"),
+        ("src/plan/mod.rs", "fn f() { super::run::go() }"),
+        ("src/plan/build.rs", "mod inner { use super::super::super::sys; }"),
+        ("src/plan/build.rs", "mod inner {} fn f() { super::super::sys::f() }"),
+        ("src/host/elf/cache.rs", "type T = <u8 as crate::spec::T>::U;"),
+        ("src/sys/call.rs", "macro_rules! m { () => { $crate::diag::words() } }"),
+        ("src/spec/step.rs", "use crate as top;"),
+        ("src/spec/step.rs", "use super::super::*;"),
+        ("src/spec/step.rs", "const C: char = '\"'; use crate::host::Host; const D: char = '\"';"),
+        ("src/spec/step.rs", "#[path = \"../run/mod.rs\"] mod run;"),
+        ("src/spec/step.rs", "macro_rules! m { (use $($a:ident),*) => { crate::run::f() } }"),
+        ("src/main.rs", "fn main() { nsscript::run::go() }"),
+        ("src/stray/mod.rs", ""),
+    ];
+    for (path, source) in caught {
+        assert_eq!(layer_findings(path, source).len(), 1, "{path}: {source}");
+    }
+}
+
+#[test]
+fn what_is_allowed_or_no_code_is_not_found() {
+    let fine = [
+        ("src/plan/build.rs", "use crate::{diag::Origin, host::{self, Host}};"),
+        (
+            "src/plan/build.rs",
+            "// crate::run\n/* /* */ crate::run */ const S: &str = \"crate::run\";",
+        ),
+        ("src/plan/build.rs", "const S: &str = r#\"\" crate::run::x \"#; fn f<'a>(a: &'a str) {}"),
+        ("src/plan/build.rs", "mod tests { use super::*; fn f() { super::super::shadow::f() } }"),
+        (
+            "src/host/elf/cache.rs",
+            "use super::super::tree; fn f() { tree::run::f(x::crate_run()) }",
+        ),
+        ("src/run/hint.rs", "use std::run; fn f() -> impl Sized + use<'_> { a::sys::b() }"),
+        ("src/main.rs", "fn main() -> ExitCode { nsscript::cli::main() }"),
+        ("src/lib.rs", "pub use crate::cli::main;"),
+    ];
+    for (path, source) in fine {
+        assert_eq!(layer_findings(path, source), Vec::<String>::new(), "{path}: {source}");
+    }
+}
+
+#[test]
+fn a_foreign_crate_is_found_wherever_it_is_named() {
+    let count = |path, source| vocabulary_findings(path, source).len();
+    assert_eq!(
+        count("src/run/hint.rs", "use {libc::c_int, nix as other}; fn f(d: rhai::Map) {}"),
+        3
+    );
+    assert_eq!(count("src/run/hint.rs", "extern crate libc; fn f() -> ::libc::c_int { 0 }"), 2);
+    assert_eq!(count("src/host/elfin.rs", "use object::elf;"), 1);
+    assert_eq!(count("src/host/elf/object.rs", "use object::elf; use super::libc::x;"), 0);
+    assert_eq!(count("src/sys/call.rs", "use serde_json::Value;"), 1);
+    assert_eq!(count("src/cli.rs", "use clap::Parser; // not libc::c_int"), 0);
+}
+
+#[test]
+fn an_unsafe_without_its_reason_is_found() {
+    let count = |path, source| unsafe_findings(path, source).len();
+    assert_eq!(count("src/run/hint.rs", "// SAFETY: none.\nunsafe { f() }"), 1);
+    assert_eq!(count("src/sys/call.rs", "fn g() { unsafe { f() } }"), 1);
+    assert_eq!(count("src/sys/call.rs", "// SAFETY: no.\nlet a = 1;\nlet b = unsafe { f() };"), 1);
+    assert_eq!(count("src/sys/call.rs", "// SAFETY: yes.\nlet a =\n    unsafe { f() };"), 0);
+    assert_eq!(
+        count("src/sys/call.rs", "// SAFETY: yes.\n#[cfg(unix)]\nunsafe impl Send for A {}"),
+        0
+    );
+    assert_eq!(count("src/sys/call.rs", "unsafe extern \"C\" { fn f(); }"), 1);
+    assert_eq!(count("src/sys/call.rs", "#[unsafe(no_mangle)]\nfn f() {}"), 1);
+    assert_eq!(count("src/sys/call.rs", "/// Does.\npub unsafe extern \"C\" fn f() {}"), 1);
+    assert_eq!(count("src/sys/call.rs", "/// # Safety\n/// Ask.\npub unsafe fn f() {}"), 0);
+    assert_eq!(count("src/sys/call.rs", "type F = unsafe extern \"C\" fn(u8); // unsafe { }"), 0);
+}
