@@ -15,7 +15,9 @@ fn main() {
     let mut rustc = Command::new(variable("RUSTC"));
     rustc.args(["--edition=2024", "--crate-type=bin", "--crate-name=pid1", SOURCE]);
     rustc.args(["-Copt-level=s", "-Cpanic=abort", "-Cstrip=symbols", "-Crelocation-model=static"]);
-    for argument in ["-nostartfiles", "-nostdlib", "-static", "-Wl,--build-id=none,-z,noseparate-code"] {
+    for argument in
+        ["-nostartfiles", "-nostdlib", "-static", "-Wl,--build-id=none,-z,noseparate-code"]
+    {
         rustc.arg(format!("-Clink-arg={argument}"));
     }
     rustc.arg("--target").arg(variable("TARGET")).arg("-o").arg(&output);

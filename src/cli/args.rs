@@ -72,7 +72,8 @@ fn command() -> Command {
         .global(true)
         .help("As root, run a recipe that other users can write to");
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
-    let write = Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
+    let write =
+        Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
     let recipe = || external(Command::new("plan"));
     Command::new("nsscript")
         .version(env!("CARGO_PKG_VERSION"))
@@ -100,16 +101,14 @@ fn command() -> Command {
 
 /// A subcommand that is followed by a recipe and its arguments.
 fn external(command: Command) -> Command {
-    command
-        .arg(Arg::new("code").short('e').value_name("CODE").help("The recipe as text"))
-        .arg(
-            Arg::new("recipe")
-                .value_name("RECIPE")
-                .num_args(0..)
-                .trailing_var_arg(true)
-                .allow_hyphen_values(true)
-                .value_parser(clap::value_parser!(OsString)),
-        )
+    command.arg(Arg::new("code").short('e').value_name("CODE").help("The recipe as text")).arg(
+        Arg::new("recipe")
+            .value_name("RECIPE")
+            .num_args(0..)
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true)
+            .value_parser(clap::value_parser!(OsString)),
+    )
 }
 
 /// Reads the command line; what it asks to print at once (help, version, mistakes) is printed,
@@ -132,7 +131,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
     let action = match matches.subcommand() {
         Some(("plan", inner)) => {
             let words = inner.get_many::<OsString>("recipe").unwrap_or_default().cloned().collect();
-            let source = source(inner, words, &ui)?;
+            let source = source(inner, words, ui)?;
             Action::Plan { source, json: inner.get_flag("json") }
         }
         Some(("help", inner)) => Action::Help(inner.get_one::<String>("verb").cloned()),
@@ -140,9 +139,9 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
         Some((first, rest)) => {
             let rest = rest.get_many::<OsString>("").unwrap_or_default().cloned();
             let words = std::iter::once(first.into()).chain(rest).collect();
-            Action::Run(source(&matches, words, &ui)?)
+            Action::Run(source(&matches, words, ui)?)
         }
-        None => Action::Run(source(&matches, Vec::new(), &ui)?),
+        None => Action::Run(source(&matches, Vec::new(), ui)?),
     };
     Ok((action, ui))
 }
@@ -161,7 +160,7 @@ fn plain(words: &[OsString]) -> Option<Action> {
 }
 
 /// A recipe and its arguments, from `-e` or the words.
-fn source(matches: &ArgMatches, words: Vec<OsString>, ui: &Ui) -> Result<Source, ExitCode> {
+fn source(matches: &ArgMatches, words: Vec<OsString>, ui: Ui) -> Result<Source, ExitCode> {
     let mut words = words.into_iter();
     let text = match matches.get_one::<String>("code") {
         Some(code) => Text::Code(code.clone()),

@@ -28,7 +28,7 @@ impl Ui {
     }
 
     /// Writes a report to standard error.
-    pub fn say(&self, report: &Report, sources: &Sources) {
+    pub fn say(self, report: &Report, sources: &Sources) {
         let mut text = render(report, sources, self.format, self.colour);
         if SAID.swap(true, Ordering::Relaxed) && self.format == Format::Human {
             text.insert(0, '\n');
@@ -37,13 +37,13 @@ impl Ui {
     }
 
     /// Says an error without a place, and gives the status to end with.
-    pub fn fail(&self, message: impl Into<String>) -> ExitCode {
+    pub fn fail(self, message: impl Into<String>) -> ExitCode {
         self.say(&Report::error(message), &Sources::default());
         ExitCode::from(FAILED)
     }
 
     /// Says what went wrong, if anything did, and gives the status to end with.
-    pub fn end(&self, end: &End, sources: &Sources) -> ExitCode {
+    pub fn end(self, end: &End, sources: &Sources) -> ExitCode {
         let code = match end {
             End::Status(code) => *code,
             End::Signal(signal) => 128 + signal,
@@ -62,7 +62,7 @@ impl Ui {
 }
 
 /// Writes text to standard output. Nobody reading it is no error.
-pub(super) fn print(text: &str, ui: &Ui) -> ExitCode {
+pub(super) fn print(text: &str, ui: Ui) -> ExitCode {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

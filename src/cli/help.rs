@@ -7,7 +7,7 @@ use crate::diag::quoted;
 use crate::script::catalog;
 
 /// Shows the page of a verb, or the list of all.
-pub(super) fn help(verb: Option<&str>, ui: &Ui) -> ExitCode {
+pub(super) fn help(verb: Option<&str>, ui: Ui) -> ExitCode {
     let Some(name) = verb else { return print(&list(), ui) };
     let verbs = catalog::named(name);
     if verbs.is_empty() {

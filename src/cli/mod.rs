@@ -22,9 +22,9 @@ pub fn main() -> ExitCode {
         return ui.fail("nsscript must not be installed set-user-ID or with capabilities");
     }
     match action {
-        Action::Run(source) => recipe::run(&source, &ui),
-        Action::Plan { source, json } => plan::plan(&source, json, &ui),
-        Action::Help(verb) => help::help(verb.as_deref(), &ui),
-        Action::Reference { write } => reference::reference(write, &ui),
+        Action::Run(source) => recipe::run(&source, ui),
+        Action::Plan { source, json } => plan::plan(&source, json, ui),
+        Action::Help(verb) => help::help(verb.as_deref(), ui),
+        Action::Reference { write } => reference::reference(write, ui),
     }
 }

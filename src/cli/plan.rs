@@ -9,7 +9,7 @@ use crate::plan::outline;
 use crate::script::{End, Mode};
 
 /// Prints the plan of every program that a recipe would run.
-pub(super) fn plan(source: &Source, json: bool, ui: &Ui) -> ExitCode {
+pub(super) fn plan(source: &Source, json: bool, ui: Ui) -> ExitCode {
     let script = match script(source, Mode::Rehearse, ui) {
         Ok(script) => script,
         Err(code) => return code,

@@ -13,7 +13,7 @@ use crate::run;
 use crate::script::{Mode, Recipe, Script};
 
 /// Runs a recipe to its end.
-pub(super) fn run(source: &Source, ui: &Ui) -> ExitCode {
+pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
     match script(source, Mode::Run, ui) {
         Ok(script) => {
             let end = script.run();
@@ -28,12 +28,12 @@ pub(super) fn run(source: &Source, ui: &Ui) -> ExitCode {
 }
 
 /// Reads a recipe and makes it ready.
-pub(super) fn script(source: &Source, mode: Mode, ui: &Ui) -> Result<Rc<Script>, ExitCode> {
+pub(super) fn script(source: &Source, mode: Mode, ui: Ui) -> Result<Rc<Script>, ExitCode> {
     let recipe = read(source).map_err(|message| ui.fail(message))?;
     if let Err(errno) = run::watch_interruptions() {
         return Err(ui.fail(format!("cannot watch for signals: {errno}")));
     }
-    let (name, text, own) = (recipe.name.clone(), recipe.text.clone(), *ui);
+    let (name, text, own) = (recipe.name.clone(), recipe.text.clone(), ui);
     let sources = crate::diag::Sources::default();
     sources.insert(&name, &text);
     let warn = Box::new(move |report: &crate::diag::Report| own.say(report, &sources));
@@ -58,7 +58,9 @@ fn read(source: &Source) -> Result<Recipe, String> {
         Text::File(path) => {
             let path = Path::new(path);
             let shown = quoted(path.to_string_lossy());
-            let cannot = |error: std::io::Error| format!("cannot read the recipe {shown}: {}", os_error(&error));
+            let cannot = |error: std::io::Error| {
+                format!("cannot read the recipe {shown}: {}", os_error(&error))
+            };
             let mut file = std::fs::File::open(path).map_err(cannot)?;
             let found = file.metadata().map_err(cannot)?;
             if found.is_dir() {

@@ -7,7 +7,7 @@ use crate::diag::os_error;
 use crate::script::catalog;
 
 /// Prints the reference of the language, or writes it into REFERENCE.md of this directory.
-pub(super) fn reference(write: bool, ui: &Ui) -> ExitCode {
+pub(super) fn reference(write: bool, ui: Ui) -> ExitCode {
     let text = catalog::reference();
     if !write {
         return print(&text, ui);

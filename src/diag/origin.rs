@@ -23,7 +23,7 @@ pub struct Origin {
 /// One call on the way to an [`Origin`]: which function, and where it was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// The name of the function that was called.
+    /// The name of the function that was called; empty for a closure.
     pub function: Rc<str>,
     /// The name of the text that holds the call.
     pub source: Rc<str>,
@@ -62,6 +62,9 @@ impl fmt::Display for Origin {
 impl fmt::Display for Caller {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { function, source, line, column } = self;
-        write!(formatter, "`{function}`, called at {source}:{line}:{column}")
+        match &**function {
+            "" => write!(formatter, "a closure, called at {source}:{line}:{column}"),
+            name => write!(formatter, "`{name}`, called at {source}:{line}:{column}"),
+        }
     }
 }

@@ -15,9 +15,7 @@ const BANNER: &[u8] = b"BusyBox v";
 
 /// Applets of which a busybox of use has one at least. Other rows of words in order, such as the
 /// operations of `mt` and the facilities of `syslogd`, have none.
-const USUAL: [&[u8]; 8] = [
-    b"ash", b"busybox", b"cat", b"echo", b"hush", b"init", b"ls", b"sh",
-];
+const USUAL: [&[u8]; 8] = [b"ash", b"busybox", b"cat", b"echo", b"hush", b"init", b"ls", b"sh"];
 
 /// The names of the applets in the busybox `program`, in alphabetical order, as
 /// `busybox --list` prints them; `None` when it cannot be read or is no busybox.
@@ -29,12 +27,7 @@ pub fn applets(tree: &Tree, program: &Path) -> Option<Vec<String>> {
     }
     let bytes = tree.read(program).ok()?;
     let names = applet_names(&bytes)?;
-    Some(
-        names
-            .into_iter()
-            .map(|name| String::from_utf8_lossy(name).into_owned())
-            .collect(),
-    )
+    Some(names.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
 }
 
 fn applet_names(bytes: &[u8]) -> Option<Vec<&[u8]>> {
@@ -75,10 +68,7 @@ fn is_name(string: &[u8]) -> bool {
     match string {
         b"[" | b"[[" => true,
         [first, rest @ ..] => {
-            letter(first)
-                && rest
-                    .iter()
-                    .all(|byte| letter(byte) || b"._+-".contains(byte))
+            letter(first) && rest.iter().all(|byte| letter(byte) || b"._+-".contains(byte))
         }
         [] => false,
     }
@@ -100,9 +90,7 @@ mod tests {
         let elf = b"\x7fELF\0BusyBox v1.35.0 (Debian)\0".to_vec();
         let words = b"auth\0authpriv\0cron\0daemon\0ftp\0\0x\0";
         let names = b"\xbb\x82[\0[[\0ash\0cat\0run-parts\0\0/var/log/wtmp\0zz\0";
-        let expected = ["[", "[[", "ash", "cat", "run-parts"]
-            .map(str::to_owned)
-            .to_vec();
+        let expected = ["[", "[[", "ash", "cat", "run-parts"].map(str::to_owned).to_vec();
         let whole = [&elf[..], words, names].concat();
         assert_eq!(named(&whole), Some(expected));
         assert_eq!(named(&[&elf[..], words].concat()), None);

@@ -124,10 +124,7 @@ impl Tree {
                     if links.len() == MOST_LINKS {
                         return Err(io::Error::from_raw_os_error(ELOOP));
                     }
-                    links.push(Link {
-                        path: place.clone(),
-                        target: target.clone(),
-                    });
+                    links.push(Link { path: place.clone(), target: target.clone() });
                     place.pop();
                     if target.is_absolute() {
                         place = PathBuf::from("/");
@@ -188,9 +185,8 @@ impl Tree {
     /// Those of [`Tree::resolve`] and of `readdir(3)`.
     pub fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
         let entries = fs::read_dir(self.followed(path)?)?;
-        let mut names = entries
-            .map(|entry| Ok(entry?.file_name()))
-            .collect::<io::Result<Vec<OsString>>>()?;
+        let mut names =
+            entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<OsString>>>()?;
         names.sort();
         Ok(names)
     }
@@ -258,15 +254,11 @@ fn names_a_directory(path: &Path) -> bool {
 
 /// Puts the names of `path` before those still to be walked; the next one is the last.
 fn put_ahead(ahead: &mut Vec<OsString>, path: &Path) {
-    ahead.extend(
-        path.components()
-            .rev()
-            .filter_map(|component| match component {
-                Component::Normal(name) => Some(name.to_os_string()),
-                Component::ParentDir => Some(OsStr::new("..").to_os_string()),
-                _ => None,
-            }),
-    );
+    ahead.extend(path.components().rev().filter_map(|component| match component {
+        Component::Normal(name) => Some(name.to_os_string()),
+        Component::ParentDir => Some(OsStr::new("..").to_os_string()),
+        _ => None,
+    }));
 }
 
 #[cfg(test)]
@@ -277,10 +269,7 @@ mod tests {
     fn resolved(tree: &Tree, path: &str) -> io::Result<(String, Vec<(String, String)>)> {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         let found = tree.resolve(Path::new(path))?;
-        let links = found
-            .links
-            .iter()
-            .map(|link| (text(&link.path), text(&link.target)));
+        let links = found.links.iter().map(|link| (text(&link.path), text(&link.target)));
         Ok((text(&found.path), links.collect()))
     }
 
@@ -308,11 +297,7 @@ mod tests {
         assert_eq!(resolved(&tree, "up/../../usr").unwrap().0, "/usr");
         assert_eq!(resolved(&tree, "/").unwrap().0, "/");
         assert_eq!(tree.read(Path::new("/abs/libc.so.6")).unwrap(), b"x");
-        assert!(
-            tree.symlink_metadata(Path::new("/lib"))
-                .unwrap()
-                .is_symlink()
-        );
+        assert!(tree.symlink_metadata(Path::new("/lib")).unwrap().is_symlink());
         assert!(tree.symlink_metadata(Path::new("/lib/")).unwrap().is_dir());
         assert!(!tree.exists(Path::new("/etc/passwd")));
         assert_eq!(tree.real(Path::new("/../../usr/../lib")), made.path("lib"));
@@ -351,10 +336,7 @@ mod tests {
         let tree = made.tree();
         let found = |name, variable| tree.which(name, variable);
         assert_eq!(found("tool", None), Some("/usr/bin/tool".into()));
-        assert_eq!(
-            found("tool", Some("::.:/opt:/usr/bin")),
-            Some("/usr/bin/tool".into())
-        );
+        assert_eq!(found("tool", Some("::.:/opt:/usr/bin")), Some("/usr/bin/tool".into()));
         assert_eq!(found("tool", Some("/opt")), None);
         assert_eq!(found("/tool", Some("/opt")), Some("/tool".into()));
         assert_eq!(found("/opt/tool", None), None);

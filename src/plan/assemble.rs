@@ -187,7 +187,9 @@ impl Assembler<'_> {
         let search = self.host.environment.get("PATH").map(String::as_str);
         let Some(path) = self.host.tree.which(program, search) else {
             let report = Report::error(format!("no program {shown} on this host"));
-            return Err(report.hint("install it, or give its path; names are looked for along `PATH`"));
+            return Err(
+                report.hint("install it, or give its path; names are looked for along `PATH`")
+            );
         };
         let needs = self.loader.needs(&path).map_err(|error| Report::error(error.to_string()))?;
         self.install_needs(&needs)?;
@@ -211,8 +213,11 @@ impl Assembler<'_> {
         if let Some(missing) = needs.all_missing().first() {
             let name = quoted(missing.name.to_string_lossy());
             let by = quoted(missing.by.to_string_lossy());
-            let report = Report::error(format!("{name}, which {by} needs, is nowhere on this host"));
-            return Err(report.hint("the host itself cannot run it either; install what is missing"));
+            let report =
+                Report::error(format!("{name}, which {by} needs, is nowhere on this host"));
+            return Err(
+                report.hint("the host itself cannot run it either; install what is missing")
+            );
         }
         for file in needs.files() {
             if file != needs.program {

@@ -121,29 +121,29 @@ impl<'a> Draft<'a> {
         let mut warnings = shadow::shadowed(&inside.actions);
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings.iter().cloned()));
         let mut actions = Actions(Vec::new());
-        let (root, asked) = (self.root_kind(&inside), &self.settings.root.origin);
+        let (root, asked) = (self.root_kind(&inside), self.settings.root.origin.as_ref());
         if let Some(tree) = &self.tree {
             actions.add(Side::Parent, Action::BuildRoot(tree.clone()), asked);
         }
         if new.has(Kind::User) && !self.maps.own {
             let origin = self.settings.users.iter().chain(&self.settings.groups).next();
             let origin = origin.and_then(|asked| asked.origin.clone());
-            actions.add(Side::Parent, Action::PrepareMaps(self.maps.clone()), &origin);
+            actions.add(Side::Parent, Action::PrepareMaps(self.maps.clone()), origin.as_ref());
         }
-        actions.add(Side::Parent, Action::Start(new), &None);
+        actions.add(Side::Parent, Action::Start(new), None);
         if new.has(Kind::User) && self.maps.own {
-            actions.add(Side::Child, Action::MapOwnIds(self.maps.clone()), &None);
+            actions.add(Side::Child, Action::MapOwnIds(self.maps.clone()), None);
         }
         if new.has(Kind::Net) {
-            actions.add(Side::Child, Action::LoopbackUp, &None);
+            actions.add(Side::Child, Action::LoopbackUp, None);
         }
         if new.has(Kind::Mount) {
-            actions.add(Side::Child, Action::MakePrivate, &None);
+            actions.add(Side::Child, Action::MakePrivate, None);
             let view = matches!(root, RootKind::View { .. });
             actions.add(Side::Child, Action::MakeRoot(root), asked);
             self.owners(&mut actions);
             for (action, origin) in inside.actions {
-                actions.add(Side::Child, action, &origin);
+                actions.add(Side::Child, action, origin.as_ref());
             }
             if self.settings.read_only_root && !view {
                 actions.add(Side::Child, Action::ProtectRoot, asked);
@@ -211,11 +211,12 @@ impl<'a> Draft<'a> {
             return false;
         }
         // The host's root holds mounts, which an overlay does not show.
-        path.parent().is_none() || self.settings.inside.iter().all(|step| {
-            let Some(target) = step.what.target() else { return false };
-            let below = target.below(&GuestPath::root()).unwrap_or(target.as_str().as_ref());
-            presence(&self.host.tree, path, below) != Presence::Nothing
-        })
+        path.parent().is_none()
+            || self.settings.inside.iter().all(|step| {
+                let Some(target) = step.what.target() else { return false };
+                let below = target.below(&GuestPath::root()).unwrap_or(target.as_str().as_ref());
+                presence(&self.host.tree, path, below) != Presence::Nothing
+            })
     }
 
     fn root_kind(&self, inside: &Inside<'_>) -> RootKind {
@@ -236,7 +237,7 @@ impl<'a> Draft<'a> {
 
     fn owners(&self, actions: &mut Actions) {
         for (path, options, origin) in self.tree.iter().flat_map(|tree| &tree.owners) {
-            actions.add(Side::Child, Action::ChangeOwner(path.clone(), *options), origin);
+            actions.add(Side::Child, Action::ChangeOwner(path.clone(), *options), origin.as_ref());
         }
     }
 
@@ -244,48 +245,48 @@ impl<'a> Draft<'a> {
     fn enter(&self, actions: &mut Actions) {
         let settings = self.settings;
         match &settings.chroot {
-            Some(chroot) => actions.add(Side::Child, Action::Chroot, &chroot.origin),
+            Some(chroot) => actions.add(Side::Child, Action::Chroot, chroot.origin.as_ref()),
             None if settings.namespaces.has(Kind::Mount) => {
-                actions.add(Side::Child, Action::PivotRoot, &None);
+                actions.add(Side::Child, Action::PivotRoot, None);
             }
             None => {}
         }
         if let Some(name) = &settings.hostname {
             let action = Action::SetHostname(name.value.clone());
-            actions.add(Side::Child, action, &name.origin);
+            actions.add(Side::Child, action, name.origin.as_ref());
         }
         if let Some(name) = &settings.domainname {
             let action = Action::SetDomainname(name.value.clone());
-            actions.add(Side::Child, action, &name.origin);
+            actions.add(Side::Child, action, name.origin.as_ref());
         }
         let user_is_new = settings.namespaces.has(Kind::User);
         let Maps { uid, gid, own, .. } = self.maps;
         // With a map of one's own id alone one is that user already.
         if (user_is_new && !own) || (!user_is_new && self.host.is_root()) {
             let origin = settings.user.as_ref().and_then(|user| user.origin.clone());
-            actions.add(Side::Child, Action::SetIds { uid, gid }, &origin);
+            actions.add(Side::Child, Action::SetIds { uid, gid }, origin.as_ref());
         }
-        actions.add(Side::Child, Action::DropCapabilities, &None);
-        actions.add(Side::Child, Action::NoNewPrivileges, &None);
-        actions.add(Side::Child, Action::DieWithParent, &None);
+        actions.add(Side::Child, Action::DropCapabilities, None);
+        actions.add(Side::Child, Action::NoNewPrivileges, None);
+        actions.add(Side::Child, Action::DieWithParent, None);
     }
 
     fn execute(&self, actions: &mut Actions) {
         let settings = self.settings;
         let side = if settings.namespaces.has(Kind::Pid) && !settings.pid1 {
-            actions.add(Side::Child, Action::StartInit, &None);
+            actions.add(Side::Child, Action::StartInit, None);
             Side::Program
         } else {
             Side::Child
         };
-        actions.add(side, Action::NewSession, &None);
-        actions.add(side, Action::Connect(self.request.streams), &None);
+        actions.add(side, Action::NewSession, None);
+        actions.add(side, Action::Connect(self.request.streams), None);
         let umask = settings.umask.as_ref();
         let mode = umask.map_or(0o022, |umask| umask.value);
         let origin = umask.and_then(|umask| umask.origin.clone());
-        actions.add(side, Action::SetUmask(mode), &origin);
+        actions.add(side, Action::SetUmask(mode), origin.as_ref());
         if let Some(path) = &settings.workdir {
-            actions.add(side, Action::Enter(path.value.clone()), &path.origin);
+            actions.add(side, Action::Enter(path.value.clone()), path.origin.as_ref());
         }
         let environment = settings.environment.clone();
         let path = environment.iter().find(|(name, _)| name == "PATH");
@@ -293,15 +294,15 @@ impl<'a> Draft<'a> {
         let search = path.split(':').map(str::to_owned).collect();
         let command = self.request.command.clone();
         let action = Action::Execute { command, search, environment };
-        actions.add(side, action, &self.request.origin);
+        actions.add(side, action, self.request.origin.as_ref());
     }
 }
 
 struct Actions(Vec<Planned>);
 
 impl Actions {
-    fn add(&mut self, side: Side, action: Action, origin: &Option<Origin>) {
-        self.0.push(Planned { action, side, origin: origin.clone() });
+    fn add(&mut self, side: Side, action: Action, origin: Option<&Origin>) {
+        self.0.push(Planned { action, side, origin: origin.cloned() });
     }
 }
 
@@ -313,7 +314,8 @@ impl Inside<'_> {
     fn host_view(&mut self, origin: Option<&Origin>) {
         let implied = |inside: &mut Self, path: &str, action: &dyn Fn(GuestPath) -> Action| {
             let Ok(target) = GuestPath::new(path) else { return };
-            if inside.host.tree.metadata(target.as_str().as_ref()).is_ok_and(|found| found.is_dir()) {
+            if inside.host.tree.metadata(target.as_str().as_ref()).is_ok_and(|found| found.is_dir())
+            {
                 inside.view.cover(&target, Backing::Private, None);
                 inside.actions.push((action(target), None));
             }

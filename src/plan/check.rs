@@ -43,7 +43,7 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
 fn mounts_shared(settings: &Settings, reports: &mut Vec<Report>) {
     let shared = settings.shared.as_ref();
     for step in &settings.inside {
-        let message = format!("cannot {} where MOUNT is shared: it would change the host", step.what);
+        let message = "nothing can be mounted or made in the root where MOUNT is shared";
         let report = Report::error(message).at(step.origin.clone());
         reports.push(report.related(shared, "shared here"));
     }

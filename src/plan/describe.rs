@@ -38,7 +38,7 @@ impl Action {
                 None => format!("make the directory {}", place(path)),
             },
             Self::MakeFile(path, content, _) => {
-                format!("write {} of {}", place(path), count(content.len(), "byte"))
+                format!("write {} to {}", count(content.len(), "byte"), place(path))
             }
             Self::MakeSymlink { path, target } => {
                 format!("make the link {} to {}", place(path), quoted(target))
@@ -100,9 +100,9 @@ impl Action {
                 (Some(source.to_string_lossy().into_owned()), text(target))
             }
             Self::Mount { source, target, .. } => (Some(source.clone()), text(target)),
-            Self::MakeRoot(RootKind::View { path, .. } | RootKind::Overlay(Lower::Directory(path))) => {
-                (Some(path.to_string_lossy().into_owned()), Some("/".into()))
-            }
+            Self::MakeRoot(
+                RootKind::View { path, .. } | RootKind::Overlay(Lower::Directory(path)),
+            ) => (Some(path.to_string_lossy().into_owned()), Some("/".into())),
             Self::MakeRoot(_) | Self::PivotRoot | Self::Chroot => (None, Some("/".into())),
             Self::MakeSymlink { path, .. }
             | Self::Protect(path)

@@ -108,7 +108,8 @@ impl Side {
         let map = IdMap { ranges: asked.iter().map(|asked| asked.value).collect() };
         let noun = self.noun;
         if let Some((first, second, side)) = map.overlap() {
-            let message = format!("the {noun} ids {} are mapped twice, {side}", asked[second].value);
+            let message =
+                format!("the {noun} ids {} are mapped twice, {side}", asked[second].value);
             let report = Report::error(message).at(asked[second].origin.clone());
             let what = format!("first as {}", asked[first].value);
             reports.push(report.related(asked[first].origin.as_ref(), what));

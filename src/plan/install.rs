@@ -31,8 +31,10 @@ impl<'h> Installer<'h> {
         let place = self.place(path)?;
         let made = Made { entry, origin: self.origin.clone(), explicit: true };
         if let Some(before) = self.entries.get(&place) {
-            let both = matches!((&before.entry, &made.entry),
-                (Entry::Directory { .. }, Entry::Directory { .. }));
+            let both = matches!(
+                (&before.entry, &made.entry),
+                (Entry::Directory { .. }, Entry::Directory { .. })
+            );
             let full = self.holds_something(&place);
             if matches!(before.entry, Entry::Directory { .. }) && !both && full {
                 let message = format!("{} is a directory already", quoted(path.to_string_lossy()));
@@ -40,7 +42,8 @@ impl<'h> Installer<'h> {
                 return Err(report.related(before.origin.as_ref(), "made here"));
             }
             if before.explicit && before.entry != made.entry && !both {
-                let message = format!("{} replaces what was put there", quoted(path.to_string_lossy()));
+                let message =
+                    format!("{} replaces what was put there", quoted(path.to_string_lossy()));
                 let report = Report::warning(message).at(made.origin.clone());
                 self.warnings.push(report.related(before.origin.as_ref(), "put here"));
             }
@@ -143,13 +146,18 @@ impl<'h> Installer<'h> {
     fn copy_below(&mut self, source: &Path, target: &Path) -> Result<(), Report> {
         use std::os::unix::fs::MetadataExt;
         let cannot = |path: &Path, error: &std::io::Error| {
-            Report::error(format!("cannot read {}: {}", quoted(path.to_string_lossy()), os_error(error)))
+            Report::error(format!(
+                "cannot read {}: {}",
+                quoted(path.to_string_lossy()),
+                os_error(error)
+            ))
         };
         let mut names = self.host.names(source).map_err(|error| cannot(source, &error))?;
         names.sort();
         for name in names {
             let (from, to) = (source.join(&name), target.join(&name));
-            let metadata = self.host.symlink_metadata(&from).map_err(|error| cannot(&from, &error))?;
+            let metadata =
+                self.host.symlink_metadata(&from).map_err(|error| cannot(&from, &error))?;
             if metadata.is_dir() {
                 self.put(&to, Entry::Directory { mode: metadata.mode() & 0o7777 })?;
                 self.copy_below(&from, &to)?;
@@ -161,7 +169,8 @@ impl<'h> Installer<'h> {
                 self.put(&to, copy_of(self.host.real(&from), &metadata))?;
             } else {
                 let path = quoted(from.to_string_lossy());
-                let report = Report::warning(format!("{path} is no file, directory or link: left out"));
+                let report =
+                    Report::warning(format!("{path} is no file, directory or link: left out"));
                 self.warnings.push(report.at(self.origin.clone()));
             }
         }

@@ -24,6 +24,9 @@ pub(super) struct Inside<'a> {
     pub reports: Vec<Report>,
 }
 
+/// No such file or directory: errno(3).
+const ENOENT: i32 = 2;
+
 /// Files of procfs through which user 0 of the machine changes the machine, also without any
 /// capability: they ask for the user id alone.
 const DANGEROUS: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
@@ -59,10 +62,9 @@ impl Inside<'_> {
                 self.proc(target, data, origin)?;
             }
             What::Sysfs(target) => {
-                if self.needs(Kind::Net, "sysfs", origin) {
-                    let options = MountOptions { read_only: true, ..MountOptions::default() };
-                    self.mount("sysfs", "sysfs", target, options, origin);
-                }
+                let options = MountOptions { read_only: true, ..MountOptions::default() };
+                self.needs(Kind::Net, "sysfs", origin);
+                self.mount("sysfs", "sysfs", target, options, origin);
             }
             What::Dev(target) => {
                 let create = self.place(target, Presence::Directory, origin);
@@ -97,7 +99,10 @@ impl Inside<'_> {
                 self.push(Action::Mask(path.clone()), origin);
                 self.view.cover(path, Backing::Private, origin.cloned());
             }
-            What::ReadOnly(path) => self.push(Action::Protect(path.clone()), origin),
+            What::ReadOnly(path) => {
+                self.push(Action::Protect(path.clone()), origin);
+                self.view.protect(path, origin.cloned());
+            }
             _ => {}
         }
         Ok(())
@@ -114,7 +119,7 @@ impl Inside<'_> {
             if options.optional {
                 return;
             }
-            self.missing_source(source, origin);
+            self.missing_source(source, target, origin);
             return;
         };
         let directory = found.is_dir();
@@ -128,7 +133,7 @@ impl Inside<'_> {
         self.push(action, origin);
     }
 
-    fn missing_source(&mut self, source: &Path, origin: Option<&Origin>) {
+    fn missing_source(&mut self, source: &Path, target: &GuestPath, origin: Option<&Origin>) {
         let shown = quoted(source.to_string_lossy());
         let mut report = Report::error(format!("the source {shown} does not exist"));
         let parents = source.ancestors().skip(1);
@@ -148,6 +153,10 @@ impl Inside<'_> {
             };
         }
         report = report.hint("`optional: true` passes over a source that is missing");
+        report.facts.operation = Some("bind".into());
+        report.facts.errno = Some(ENOENT);
+        report.facts.source = Some(source.to_string_lossy().into_owned());
+        report.facts.target = Some(target.to_string());
         self.reports.push(report.at(origin.cloned()));
     }
 
@@ -213,7 +222,7 @@ impl Inside<'_> {
         }
         let Some((base, backing, by)) = self.view.holder(target) else { return true };
         let (path, read_only, layered) = match backing {
-            Backing::Private => return true,
+            Backing::Private | Backing::Protected => return true,
             Backing::Layered(path) => (path, false, true),
             Backing::Host { path, read_only } => (path, *read_only, false),
         };
@@ -237,6 +246,9 @@ impl Inside<'_> {
         let what = if read_only { "read-only since here" } else { "it lies in this" };
         let report = report.related(by, what);
         let place: PathBuf = path.join(below);
+        let mut report = report;
+        report.facts.operation = Some("mount".into());
+        report.facts.target = Some(target.to_string());
         let report = report.hint(match found {
             Presence::Nothing => {
                 let place = quoted(place.to_string_lossy());
@@ -250,9 +262,10 @@ impl Inside<'_> {
 
     /// Says so where a file cannot be made below a read-only mount.
     fn writable(&mut self, path: &GuestPath, origin: Option<&Origin>) {
-        let Some((base, Backing::Host { read_only: true, .. }, by)) = self.view.holder(path) else {
+        let Some((base, backing, by)) = self.view.holder(path) else { return };
+        if !matches!(backing, Backing::Protected | Backing::Host { read_only: true, .. }) {
             return;
-        };
+        }
         let (path, base) = (quoted(path.as_str()), quoted(base.as_str()));
         let message = format!("cannot make {path} below {base}, which is read-only");
         let hint = "mount a tmpfs above it first, or make it before the read-only mount";

@@ -19,7 +19,6 @@ pub struct Asked<T> {
 /// The steps of a sandbox by subject: where one thing was said twice the later word holds; what is
 /// done in the root keeps its order.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a verb that was said or not")]
 pub struct Settings {
     pub namespaces: Namespaces,
     /// The last step that shared a namespace.
@@ -71,12 +70,12 @@ impl Settings {
     }
 
     fn add(&mut self, step: &Rc<Step>, host: &Host) {
-        let origin = &step.origin;
+        let origin = step.origin.as_ref();
         match &step.what {
             What::Unshare(namespaces) => self.namespaces = self.namespaces | *namespaces,
             What::Share(namespaces) => {
                 self.namespaces = self.namespaces - *namespaces;
-                self.shared.clone_from(origin);
+                self.shared = origin.cloned();
             }
             What::Root(root) => {
                 self.root = asked(root.clone(), origin);
@@ -131,6 +130,6 @@ impl Settings {
     }
 }
 
-fn asked<T>(value: T, origin: &Option<Origin>) -> Asked<T> {
-    Asked { value, origin: origin.clone() }
+fn asked<T>(value: T, origin: Option<&Origin>) -> Asked<T> {
+    Asked { value, origin: origin.cloned() }
 }

@@ -18,9 +18,9 @@ pub(super) fn shadowed(actions: &[(Action, Option<Origin>)]) -> Vec<Report> {
             let message = format!("the mount on {shown} is hidden by a later one on {by}");
             let warning = Report::warning(message).at(Some((*later).clone()));
             let warning = warning.related(Some(earlier), "hidden");
-            let said = warnings.iter().any(|other| {
-                other.origin == warning.origin && other.related == warning.related
-            });
+            let said = warnings
+                .iter()
+                .any(|other| other.origin == warning.origin && other.related == warning.related);
             if !said {
                 warnings.push(warning.hint("mount what lies above first"));
             }

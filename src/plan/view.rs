@@ -13,6 +13,8 @@ pub enum Backing {
     Private,
     /// A tree of the host that is only read, with a place for changes over it.
     Layered(PathBuf),
+    /// A place of the sandbox's own that cannot be written to any more.
+    Protected,
     /// A file or directory of the host.
     Host {
         /// The place on the host.
@@ -54,6 +56,16 @@ impl View {
         self.covered.push(Covered { target: target.clone(), backing, origin });
     }
 
+    /// Makes what is at `target` read-only.
+    pub fn protect(&mut self, target: &GuestPath, origin: Option<Origin>) {
+        let found = self.on_host(target);
+        let backing = match found {
+            Some(path) => Backing::Host { path, read_only: true },
+            None => Backing::Protected,
+        };
+        self.cover(target, backing, origin);
+    }
+
     /// What holds `path`, and the line that put it there.
     #[must_use]
     pub fn holder(&self, path: &GuestPath) -> Option<(&GuestPath, &Backing, Option<&Origin>)> {
@@ -73,7 +85,7 @@ impl View {
     pub fn on_host(&self, path: &GuestPath) -> Option<PathBuf> {
         let (target, backing, _) = self.holder(path)?;
         match backing {
-            Backing::Private => None,
+            Backing::Private | Backing::Protected => None,
             Backing::Layered(base) | Backing::Host { path: base, .. } => {
                 let below = path.below(target)?;
                 Some(if below.as_os_str().is_empty() { base.clone() } else { base.join(below) })

@@ -50,10 +50,10 @@ pub(super) fn add(mut report: Report, failure: &Failure<'_>, host: &Host) -> Rep
     if let Some(hint) = ROWS.iter().find_map(|row| row(&case)) {
         report = report.hint(hint);
     }
-    if let (Some(target), "EROFS") = (target(&planned.action), errno.as_str()) {
-        if let Some((_, _, by)) = failure.plan.view.holder(target) {
-            report = report.related(by, "read-only since here");
-        }
+    if let (Some(target), "EROFS") = (target(&planned.action), errno.as_str())
+        && let Some((_, _, by)) = failure.plan.view.holder(target)
+    {
+        report = report.related(by, "read-only since here");
     }
     report
 }
@@ -66,7 +66,9 @@ pub(super) fn for_build(report: Report, errno: Errno, directory: &Path) -> Repor
             report.hint(format!("no room is left at {directory}; set `TMPDIR` to a larger place"))
         }
         "EACCES" => report.hint("the file on the host cannot be read by you"),
-        "ESTALE" => report.hint("the file was replaced while the root was being built; run it again"),
+        "ESTALE" => {
+            report.hint("the file was replaced while the root was being built; run it again")
+        }
         _ => report,
     }
 }
@@ -99,8 +101,10 @@ fn old_kernel(case: &Case<'_>) -> Option<String> {
     let (major, minor) = case.host.kernel;
     (case.is(&["ENOSYS"]) && !since.is_empty()).then(|| {
         let call = case.failure.syscall.name();
-        format!("{call}(2) is in Linux since {since}, and this is {major}.{minor}; a seccomp filter \
-                 around nsscript can also refuse it so")
+        format!(
+            "{call}(2) is in Linux since {since}, and this is {major}.{minor}; a seccomp filter \
+                 around nsscript can also refuse it so"
+        )
     })
 }
 
@@ -110,15 +114,21 @@ fn users_disabled_by_sysctl(case: &Case<'_>) -> Option<String> {
     }
     let is_zero = |name: &str| case.host.setting(name).as_deref() == Some("0");
     if is_zero("kernel/unprivileged_userns_clone") && !case.host.is_root() {
-        return Some("user namespaces are off for users on this machine: \
-                     `sysctl kernel.unprivileged_userns_clone=1` allows them".into());
+        return Some(
+            "user namespaces are off for users on this machine: \
+                     `sysctl kernel.unprivileged_userns_clone=1` allows them"
+                .into(),
+        );
     }
-    let zero = Kind::ALL.into_iter().find(|kind| {
-        case.failure.plan.namespaces.has(*kind) && is_zero(&limit(*kind))
-    })?;
+    let zero = Kind::ALL
+        .into_iter()
+        .find(|kind| case.failure.plan.namespaces.has(*kind) && is_zero(&limit(*kind)))?;
     let name = limit(zero).replace('/', ".");
-    Some(format!("{} namespaces are off on this machine: `{name}` is 0; \
-                  `sysctl {name}=10000` allows them", zero.constant()))
+    Some(format!(
+        "{} namespaces are off on this machine: `{name}` is 0; \
+                  `sysctl {name}=10000` allows them",
+        zero.constant()
+    ))
 }
 
 /// The sysctl that bounds how many namespaces of a kind a user may have: namespaces(7).
@@ -199,7 +209,9 @@ fn source_out_of_reach(case: &Case<'_>) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let Action::Bind { source, .. } = case.action else { return None };
     if case.is(&["ENOENT"]) && case.failure.syscall.name() == "open_tree" {
-        return Some("the source was there when the plan was made; something has removed it".into());
+        return Some(
+            "the source was there when the plan was made; something has removed it".into(),
+        );
     }
     if !case.is(&["EACCES"]) {
         return None;
@@ -230,10 +242,14 @@ fn target_is_not_there(case: &Case<'_>) -> Option<String> {
     let path = quoted(path.as_str());
     match case.errno {
         "ENOENT" => Some(format!("nothing is at {path} in the root that was made so far")),
-        "ENOTDIR" => Some(format!("something on the way to {path} is no directory, or a file is \
-                                   mounted on a directory")),
-        "ELOOP" => Some(format!("links on the way to {path} lead in a circle, or through the links \
-                                 of a process, which are not followed")),
+        "ENOTDIR" => Some(format!(
+            "something on the way to {path} is no directory, or a file is \
+                                   mounted on a directory"
+        )),
+        "ELOOP" => Some(format!(
+            "links on the way to {path} lead in a circle, or through the links \
+                                 of a process, which are not followed"
+        )),
         "EEXIST" => Some(format!("{path} exists already")),
         _ => None,
     }
@@ -248,8 +264,12 @@ fn unknown_file_system(case: &Case<'_>) -> Option<String> {
         crate::diag::closest(kind, names.iter().copied()).map(str::to_owned)
     };
     case.is(&["ENODEV"]).then(|| match known() {
-        Some(near) => format!("this kernel knows no {}; did you mean {}?", quoted(kind), quoted(near)),
-        None => format!("this kernel knows no {}; /proc/filesystems lists those it knows", quoted(kind)),
+        Some(near) => {
+            format!("this kernel knows no {}; did you mean {}?", quoted(kind), quoted(near))
+        }
+        None => {
+            format!("this kernel knows no {}; /proc/filesystems lists those it knows", quoted(kind))
+        }
     })
 }
 
@@ -257,9 +277,8 @@ fn option_unknown_to_file_system(case: &Case<'_>) -> Option<String> {
     let Action::Mount { kind, options, .. } = case.action else { return None };
     let asked = case.failure.syscall.name() == "fsconfig" && case.is(&["EINVAL"]);
     let names: Vec<_> = options.data.iter().map(|(key, _)| quoted(key)).collect();
-    (asked && !names.is_empty()).then(|| {
-        format!("{kind} does not take one of {}, or not that value", names.join(", "))
-    })
+    (asked && !names.is_empty())
+        .then(|| format!("{kind} does not take one of {}, or not that value", names.join(", ")))
 }
 
 fn overlay_refused(case: &Case<'_>) -> Option<String> {
@@ -290,8 +309,7 @@ fn place_belongs_to_nobody(case: &Case<'_>) -> Option<String> {
 
 fn working_directory_missing(case: &Case<'_>) -> Option<String> {
     let Action::Enter(path) = case.action else { return None };
-    let path = quoted(path.as_str());
-    case.is(&["ENOENT", "ENOTDIR"]).then(|| {
-        format!("{path} is no directory in the root; `.directory({path})` makes it")
-    })
+    let shown = quoted(path.as_str());
+    case.is(&["ENOENT", "ENOTDIR"])
+        .then(|| format!("{shown} is no directory in the root; `.directory(\"{path}\")` makes it"))
 }

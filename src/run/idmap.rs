@@ -20,7 +20,7 @@ pub(super) enum MapError {
     /// A system call failed.
     Call(Trouble),
     /// A helper failed, and said this.
-    Helper(Report),
+    Helper(Box<Report>),
 }
 
 impl UserNamespaces {
@@ -45,7 +45,8 @@ fn make(maps: &Maps, host: &Host) -> Result<UserNamespace, MapError> {
         holder.write_maps(&texts.0, &texts.1).map_err(MapError::Call)?;
     } else {
         for (helper, map) in [("newuidmap", &maps.users), ("newgidmap", &maps.groups)] {
-            run(helper, map, holder.pid(), host).map_err(MapError::Helper)?;
+            let done = run(helper, map, holder.pid(), host);
+            done.map_err(|report| MapError::Helper(Box::new(report)))?;
         }
     }
     holder.into_namespace().map_err(MapError::Call)
@@ -53,7 +54,8 @@ fn make(maps: &Maps, host: &Host) -> Result<UserNamespace, MapError> {
 
 /// Has newuidmap(1) or newgidmap(1) write the map of process `pid`.
 fn run(helper: &str, map: &IdMap, pid: i32, host: &Host) -> Result<(), Report> {
-    let cannot = |why: &str| Report::error(format!("cannot map ids with {}: {why}", quoted(helper)));
+    let cannot =
+        |why: &str| Report::error(format!("cannot map ids with {}: {why}", quoted(helper)));
     let path: Option<PathBuf> = host.tree.which(helper, None);
     let Some(path) = path else { return Err(cannot("it is not installed")) };
     let mut arguments = vec![pid.to_string()];

@@ -51,7 +51,8 @@ pub(super) fn launch(
     match spawn(&lowered.program) {
         Ok(child) => Ok((child, connected.into_ends())),
         Err(Fault { call, syscall, errno }) => {
-            let start = plan.actions.iter().position(|done| matches!(done.action, Action::Start(_)));
+            let start =
+                plan.actions.iter().position(|done| matches!(done.action, Action::Start(_)));
             let action = call.and_then(|call| lowered.action_of(call)).or(start).unwrap_or(0);
             let failure = Failure { plan, action, syscall, errno };
             Err(failure.report(runner, root.as_deref()).into())
@@ -106,7 +107,11 @@ pub(super) fn join(
     for (index, planned) in plan.actions.iter().enumerate() {
         match &planned.action {
             Action::SetIds { uid, gid } => {
-                calls.extend([Call::SetGroups(Vec::new()), Call::SetGroup(*gid), Call::SetUser(*uid)]);
+                calls.extend([
+                    Call::SetGroups(Vec::new()),
+                    Call::SetGroup(*gid),
+                    Call::SetUser(*uid),
+                ]);
             }
             Action::DropCapabilities => calls.push(Call::DropCapabilities),
             Action::NoNewPrivileges => calls.push(Call::NoNewPrivileges),

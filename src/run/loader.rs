@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::runner::Runner;
 use crate::diag::{Report, closest, count, list, quoted};
-use crate::host::elf::{self, Role};
 use crate::host::Tree;
+use crate::host::elf::{self, Role};
 use crate::plan::{Action, Backing, Plan};
 use crate::spec::{Command, GuestPath};
 use crate::sys::Errno;
@@ -33,32 +33,68 @@ impl Guest<'_> {
     /// The whole tree, where all of it is one directory of the host.
     fn tree(&self) -> Option<Tree> {
         let root = self.plan.view.on_host(&GuestPath::root());
-        root.or_else(|| self.root.map(Path::to_path_buf)).map(|root| {
-            if root == Path::new("/") { Tree::host() } else { Tree::at(root) }
-        })
+        root.or_else(|| self.root.map(Path::to_path_buf))
+            .map(|root| if root == Path::new("/") { Tree::host() } else { Tree::at(root) })
     }
 
     /// Whether something is at `path` inside; none where that cannot be told.
     fn has(&self, path: &Path) -> Option<bool> {
-        let place = self.on_host(path.to_str()?)?;
-        match self.tree().filter(|_| self.is_of_root(path)) {
-            Some(tree) => Some(tree.exists(path)),
+        let path = self.through_links(path.to_str()?);
+        let Some(place) = self.on_host(&path) else { return Some(self.makes(&path)) };
+        match self.tree().filter(|_| self.is_of_root(Path::new(&path))) {
+            Some(tree) => Some(tree.exists(Path::new(&path)) || self.makes(&path)),
             None => Some(self.runner.host().tree.exists(&place)),
         }
     }
 
+    /// `path` with the links followed that the plan makes.
+    fn through_links(&self, path: &str) -> String {
+        let mut path = path.to_owned();
+        for _ in 0..8 {
+            let link = self.plan.actions.iter().find_map(|planned| match &planned.action {
+                Action::MakeSymlink { path: link, target } => {
+                    let rest = path.strip_prefix(link.as_str())?;
+                    (rest.is_empty() || rest.starts_with('/')).then(|| {
+                        let above = link.parent().map(|parent| parent.to_string());
+                        let above = above.filter(|_| !target.starts_with('/')).unwrap_or_default();
+                        format!("{}/{target}{rest}", above.trim_end_matches('/'))
+                    })
+                }
+                _ => None,
+            });
+            match link.and_then(|link| GuestPath::new(&link).ok()) {
+                Some(next) => path = next.to_string(),
+                None => break,
+            }
+        }
+        path
+    }
+
+    /// Whether the plan itself makes something at `path`.
+    fn makes(&self, path: &str) -> bool {
+        let Ok(path) = GuestPath::new(path) else { return false };
+        self.plan.actions.iter().any(|planned| match &planned.action {
+            Action::MakeFile(made, ..) => *made == path,
+            Action::MakeDirectory(made, _) => made.is_within(&path),
+            Action::Bind { target, .. } | Action::Mount { target, .. } => target.is_within(&path),
+            _ => false,
+        })
+    }
+
     fn is_of_root(&self, path: &Path) -> bool {
         let guest = path.to_str().and_then(|path| GuestPath::new(path).ok());
-        let holder = guest.and_then(|guest| self.plan.view.holder(&guest).map(|held| held.0.is_root()));
+        let holder =
+            guest.and_then(|guest| self.plan.view.holder(&guest).map(|held| held.0.is_root()));
         holder.unwrap_or(false)
     }
 
     /// What the program at `path` needs, looked for inside.
-    fn needs(&self, path: &str) -> Option<elf::Needs> {
+    fn needs(&self, path: &str) -> Option<Result<elf::Needs, elf::ElfError>> {
+        let path = &self.through_links(path);
         if self.is_of_root(Path::new(path)) {
-            return elf::needs(&self.tree()?, Path::new(path)).ok();
+            return Some(elf::needs(&self.tree()?, Path::new(path)));
         }
-        elf::needs(&self.runner.host().tree, &self.on_host(path)?).ok()
+        Some(elf::needs(&self.runner.host().tree, &self.on_host(path)?))
     }
 
     /// What `needs` names that is not there inside: the name, who asks, and as what.
@@ -104,12 +140,14 @@ pub(super) fn explain(
             not_found(report, guest, program, search)
         }
         ("EACCES", Some(path)) => forbidden(report, guest, path),
-        ("ENOEXEC", _) => {
-            report.hint("it is no program for this machine: neither an ELF file of its kind nor a \
-                         script that begins with `#!`")
-        }
-        ("EPERM", _) => report.hint("the file has capabilities or a set-user-ID bit that this \
-                                     sandbox cannot give; mount it without `suid`"),
+        ("ENOEXEC", _) => report.hint(
+            "it is no program for this machine: neither an ELF file of its kind nor a \
+                         script that begins with `#!`",
+        ),
+        ("EPERM", _) => report.hint(
+            "the file has capabilities or a set-user-ID bit that this \
+                                     sandbox cannot give; mount it without `suid`",
+        ),
         ("E2BIG", _) => report.hint("the arguments and the environment are too long together"),
         _ => report,
     }
@@ -117,11 +155,22 @@ pub(super) fn explain(
 
 fn because_of_loader(mut report: Report, guest: &Guest<'_>, path: &str) -> Report {
     let shown = quoted(path);
-    let Some(needs) = guest.needs(path) else {
-        return report.hint(format!("{shown} is there; what it is loaded by is not"));
+    let needs = match guest.needs(path) {
+        Some(Ok(needs)) => needs,
+        Some(Err(elf::ElfError { fault: elf::Fault::InterpreterMissing(name), .. })) => {
+            let interpreter = quoted(name.to_string_lossy());
+            report.message = format!(
+                "cannot execute {shown}: its interpreter {interpreter} is not in the sandbox"
+            );
+            let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            return report.hint(format!("`.binary(\"{name}\")` puts it into a root"));
+        }
+        _ => return report.hint(format!("{shown} is there; what it is loaded by is not")),
     };
     let missing = guest.missing(&needs);
-    let Some((name, _, role)) = missing.first() else {
+    // The kernel itself looks only for the loader or interpreter; libraries come later.
+    let first = missing.iter().position(|(_, _, role)| *role != Role::Library).unwrap_or(0);
+    let Some((name, _, role)) = missing.get(first) else {
         return report.hint(format!("{shown} is there; what it is loaded by may not be"));
     };
     let name = quoted(name.to_string_lossy());
@@ -131,7 +180,8 @@ fn because_of_loader(mut report: Report, guest: &Guest<'_>, path: &str) -> Repor
         _ => "what it needs",
     };
     report.message = format!("cannot execute {shown}: {what} {name} is not in the sandbox");
-    let others: Vec<_> = missing.iter().skip(1).map(|(path, ..)| path.to_string_lossy()).collect();
+    let others = missing.iter().enumerate().filter(|(index, _)| *index != first);
+    let others: Vec<_> = others.map(|(_, (path, ..))| quoted(path.to_string_lossy())).collect();
     if !others.is_empty() {
         let number = count(others.len(), "more file");
         report = report.note(format!("and {number}: {}", list(&others, "and")));
@@ -197,7 +247,7 @@ pub(super) fn lacks(guest: &Guest<'_>, command: &Command) -> Option<String> {
     } else {
         guest.tree()?.which(program, None)?.to_string_lossy().into_owned()
     };
-    let needs = guest.needs(&path)?;
+    let needs = guest.needs(&path)?.ok()?;
     let missing = guest.missing(&needs);
     let (name, by, _) = missing.iter().find(|(_, _, role)| *role == Role::Library)?;
     let (name, by) = (quoted(name.to_string_lossy()), quoted(by.to_string_lossy()));

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use crate::plan::{Action, Lower, Maps, Plan, RootKind, Side};
 use crate::spec::{BindOptions, FileOptions, GuestPath, Kind, MountOptions, Namespaces};
-use crate::sys::{Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags};
+use crate::sys::{
+    Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags,
+};
 
 /// A program, and which action each of its calls belongs to.
 #[derive(Debug)]
@@ -109,7 +111,7 @@ impl Lowerer<'_> {
                 self.push(Call::OpenTree {
                     tree: Tree::Host(path(source), id),
                     recursive: options.recursive,
-                    set: bound(options),
+                    set: bound(*options),
                 });
                 let made = if *directory { Create::Directory } else { Create::File };
                 self.attach(target, if *create { made } else { Create::Nothing });
@@ -286,7 +288,7 @@ fn option(key: &str, value: &str) -> (CString, Option<CString>) {
     (c(key), Some(c(value)))
 }
 
-fn bound(options: &BindOptions) -> Attributes {
+fn bound(options: BindOptions) -> Attributes {
     Attributes::NONE
         .and(Attributes::READ_ONLY, options.read_only)
         .and(Attributes::NO_SUID, !options.suid)

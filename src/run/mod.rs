@@ -19,4 +19,7 @@ pub use process::{Cause, Exit, Output, Process};
 pub use rootfs::{build, drawing};
 pub use runner::{Input, Interrupted, Problem, Runner};
 
-pub use crate::sys::{Errno, Usage, interrupted, is_secure_execution, pause, watch_interruptions};
+pub use crate::sys::{
+    Errno, Usage, interrupted, is_secure_execution, pause, signal_names, signal_number,
+    watch_interruptions,
+};

@@ -20,6 +20,8 @@ pub struct Process {
     /// What it was started by.
     pub(super) plan: Plan,
     exit: Option<Exit>,
+    /// Whether its input was a pipe.
+    piped: bool,
 }
 
 /// Why a program ended.
@@ -58,7 +60,7 @@ pub struct Exit {
 impl fmt::Display for Exit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.signal {
-            Some(signal) => write!(formatter, "ended by signal {signal}"),
+            Some(signal) => write!(formatter, "ended by {}", sys::signal_name(signal)),
             None => write!(formatter, "exited with status {}", self.code),
         }
     }
@@ -81,8 +83,10 @@ const GRACE: Duration = Duration::from_secs(2);
 impl Process {
     pub(super) fn new(child: Child, mut ends: Ends, plan: Plan, started: Instant) -> Self {
         // Only a program that is talked to line by line has a reader of its own.
-        let lines = if ends.errors.is_none() { ends.output.take().map(BufReader::new) } else { None };
-        Self { child, started, ends, lines, plan, exit: None }
+        let lines =
+            if ends.errors.is_none() { ends.output.take().map(BufReader::new) } else { None };
+        let piped = ends.input.is_some();
+        Self { child, started, ends, lines, plan, exit: None, piped }
     }
 
     /// The number of process 1 of the sandbox, as the host sees it.
@@ -172,6 +176,9 @@ impl Process {
     /// # Errors
     /// None where its input is no pipe; else write(2): it has ended or closed its input.
     pub fn write(&mut self, bytes: &[u8]) -> Option<Result<(), Errno>> {
+        if self.exit.is_some() && self.piped {
+            return Some(Err(Errno::PIPE));
+        }
         let writer = self.ends.input.as_mut()?;
         let written = writer.write_all(bytes).and_then(|()| writer.flush());
         Some(written.map_err(|error| Errno::from(&error)))

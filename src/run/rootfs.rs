@@ -14,7 +14,8 @@ use crate::sys::{self, Beneath, Errno};
 /// The first entry that cannot be made, with the line that asked for it.
 pub fn build(tree: &RootTree, directory: &Path) -> Result<(), Report> {
     let cannot = |made: Option<&Made>, path: &Path, errno: Errno| {
-        let mut report = Report::error(format!("cannot build {}: {errno}", quoted(path.to_string_lossy())));
+        let mut report =
+            Report::error(format!("cannot build {}: {errno}", quoted(path.to_string_lossy())));
         report.origin = made.and_then(|made| made.origin.clone());
         report.facts.operation = Some("build".into());
         report.facts.errno = Some(errno.code());

@@ -122,7 +122,11 @@ pub(super) fn converse(
 fn feed<'a>(writer: &mut Option<PipeWriter>, input: &'a [u8]) -> &'a [u8] {
     match writer.as_mut().map(|writer| writer.write(input)) {
         Some(Ok(written)) => &input[written..],
-        Some(Err(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => input,
+        Some(Err(error))
+            if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+        {
+            input
+        }
         _ => {
             *writer = None;
             &[]

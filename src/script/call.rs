@@ -30,13 +30,10 @@ impl<'c, 'e> Call<'c, 'e> {
     }
 
     /// Whether the language takes two values as equal; values of different kinds are not.
-    ///
-    /// # Errors
-    /// The recipe was interrupted meanwhile.
-    pub fn equal(&self, left: &Dynamic, right: &Dynamic) -> Result<bool, Failed> {
+    pub fn equal(&self, left: &Dynamic, right: &Dynamic) -> bool {
         let (mut left, mut right) = (left.clone(), right.clone());
         let answer = self.native.call_native_fn_raw("==", true, &mut [&mut left, &mut right]);
-        Ok(answer.ok().and_then(|equal| equal.as_bool().ok()).unwrap_or(false))
+        answer.ok().and_then(|equal| equal.as_bool().ok()).unwrap_or(false)
     }
 
     /// The place of the call: of the verb's name.
@@ -79,10 +76,9 @@ impl<'c, 'e> Call<'c, 'e> {
     fn wrong(&self, name: &'static str, wrong: Wrong) -> Failed {
         let verb = quoted(self.verb.name);
         let report = match wrong {
-            Wrong::Type { wanted, given } => Report::error(format!(
-                "{verb} takes {wanted} as {}, not {given}",
-                quoted(name)
-            )),
+            Wrong::Type { wanted, given } => {
+                Report::error(format!("{verb} takes {wanted} as {}, not {given}", quoted(name)))
+            }
             Wrong::Value(invalid) => {
                 let report = Report::error(invalid.to_string());
                 match invalid.help() {

@@ -17,6 +17,7 @@ pub fn all() -> impl Iterator<Item = &'static Verb> {
 }
 
 /// The verbs called `name`, on any type.
+#[must_use]
 pub fn named(name: &str) -> Vec<&'static Verb> {
     all().filter(|verb| verb.name == name).collect()
 }
@@ -32,12 +33,15 @@ pub fn near<'a>(
 }
 
 /// Whether `name` is a verb that only describes: one that gives a new sandbox or root.
+#[must_use]
 pub fn describes(name: &str) -> bool {
-    let mut found = all().filter(|verb| verb.name == name && !verb.receiver().is_empty()).peekable();
+    let mut found =
+        all().filter(|verb| verb.name == name && !verb.receiver().is_empty()).peekable();
     found.peek().is_some() && found.all(|verb| matches!(verb.returns, "Sandbox" | "Rootfs"))
 }
 
 /// Whether `name` is a function that makes a sandbox or a root.
+#[must_use]
 pub fn makes(name: &str) -> bool {
     all().any(|verb| {
         verb.name == name
@@ -58,6 +62,7 @@ pub fn constants() -> Vec<(&'static str, spec::Namespaces, String)> {
 }
 
 /// A part of a manual page: its heading (empty for what comes first) and its text.
+#[must_use]
 pub fn sections(doc: &str) -> Vec<(&str, String)> {
     let mut sections = vec![("", String::new())];
     for line in doc.lines() {
@@ -79,11 +84,13 @@ pub fn sections(doc: &str) -> Vec<(&str, String)> {
 }
 
 /// The first line of a manual page.
+#[must_use]
 pub fn summary(verb: &Verb) -> &'static str {
     verb.doc.lines().next().unwrap_or_default().trim()
 }
 
 /// The examples of a manual page.
+#[must_use]
 pub fn examples(verb: &Verb) -> Vec<String> {
     let mut examples = Vec::new();
     for (heading, text) in sections(verb.doc) {
@@ -96,6 +103,7 @@ pub fn examples(verb: &Verb) -> Vec<String> {
 }
 
 /// The manual page of a verb in Markdown.
+#[must_use]
 pub fn page(verb: &Verb) -> String {
     let mut out = format!("`{}`", verb.signature());
     if verb.returns != "nothing" {

@@ -117,7 +117,8 @@ impl Context {
 fn find_key(line: &str, key: &str, skip: usize) -> Option<usize> {
     let letters: Vec<char> = line.chars().collect();
     let key: Vec<char> = key.chars().collect();
-    let is_word = |letter: Option<&char>| letter.is_some_and(|one| one.is_alphanumeric() || *one == '_');
+    let is_word =
+        |letter: Option<&char>| letter.is_some_and(|one| one.is_alphanumeric() || *one == '_');
     (skip..letters.len()).find(|start| {
         let end = start + key.len();
         let matches = letters.get(*start..end) == Some(key.as_slice());

@@ -10,22 +10,54 @@ use crate::diag::{Origin, Report, quoted};
 
 /// Every statement of `ast` that makes a sandbox or a root and does nothing with it.
 pub fn discarded(ast: &AST, source: &str) -> Vec<Report> {
-    let mut finder = Finder { source, own: Vec::new(), reports: Vec::new() };
+    let mut finder = Finder::new(source);
     finder.own.extend(ast.iter_fn_def().map(|function| function.name.to_string()));
+    finder.describing = describing(ast, source);
     // The value of a recipe as a whole is not used, so its last statement counts too.
     finder.statements(ast.statements(), false);
     finder.functions(ast);
     finder.reports
 }
 
+/// The functions whose value is a sandbox or root that their last statement makes.
+fn describing(ast: &AST, source: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for function in ast.iter_fn_def() {
+        let (start, end) = (function.body.start_position(), function.body.end_position());
+        let mut last: Option<(Position, bool)> = None;
+        ast.walk(&mut |path: &[ASTNode<'_>]| {
+            if let [ASTNode::Stmt(statement)] = path {
+                let at = statement.position();
+                if start <= at && at <= end && last.is_none_or(|(before, _)| before < at) {
+                    // Looked at as if it were thrown away: then it is told where it describes.
+                    let mut finder = Finder::new(source);
+                    finder.statement(statement, false);
+                    last = Some((at, !finder.reports.is_empty()));
+                }
+            }
+            true
+        });
+        if last.is_some_and(|(_, describes)| describes) {
+            names.push(function.name.to_string());
+        }
+    }
+    names
+}
+
 struct Finder<'a> {
     source: &'a str,
     /// The names of the recipe's own functions, which may be called what a verb is called.
     own: Vec<String>,
+    /// Those of them that do nothing but describe: their last statement gives a sandbox or root.
+    describing: Vec<String>,
     reports: Vec<Report>,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    fn new(source: &'a str) -> Self {
+        Self { source, own: Vec::new(), describing: Vec::new(), reports: Vec::new() }
+    }
+
     /// The bodies of functions, whose last statement is the value of the function. The engine
     /// shows them only in a walk, after the statements outside of functions.
     fn functions(&mut self, ast: &AST) {
@@ -35,7 +67,8 @@ impl Finder<'_> {
             .collect();
         // A closure is a function within a function: the one that begins last holds a place.
         let body_of = |at: Position| {
-            let holds = |(_, (start, end)): &(usize, &(Position, Position))| *start <= at && at <= *end;
+            let holds =
+                |(_, (start, end)): &(usize, &(Position, Position))| *start <= at && at <= *end;
             let all = bodies.iter().enumerate().filter(holds);
             all.max_by_key(|(_, (start, _))| *start).map(|(index, _)| index)
         };
@@ -51,10 +84,10 @@ impl Finder<'_> {
             true
         });
         ast.walk(&mut |path: &[ASTNode<'_>]| {
-            if let (Some(at), [ASTNode::Stmt(statement)]) = (outer(path), path) {
-                if let Some(body) = body_of(at) {
-                    self.statement(statement, last[body] == at);
-                }
+            if let (Some(at), [ASTNode::Stmt(statement)]) = (outer(path), path)
+                && let Some(body) = body_of(at)
+            {
+                self.statement(statement, last[body] == at);
             }
             true
         });
@@ -94,6 +127,12 @@ impl Finder<'_> {
     fn expression(&mut self, expression: &Expr, used: bool) {
         match expression {
             Expr::Dot(..) if !used => self.method(expression),
+            Expr::Index(sides, ..) if !used => self.tail(&sides.rhs),
+            Expr::And(sides, _) | Expr::Or(sides, _) | Expr::Coalesce(sides, _) => {
+                if let Some(last) = sides.last() {
+                    self.expression(last, used);
+                }
+            }
             Expr::FnCall(call, position) if !used => self.function(&call.name, *position),
             Expr::Stmt(block) => self.block(block, used),
             _ => {}
@@ -103,24 +142,34 @@ impl Finder<'_> {
     /// The last verb of a chain decides what the chain gives.
     fn method(&mut self, expression: &Expr) {
         let Expr::Dot(sides, ..) = expression else { return };
-        match &sides.rhs {
-            // The engine chains to the right: `a.(b().(c()))`.
-            inner @ Expr::Dot(..) => self.method(inner),
-            Expr::MethodCall(call, position) if catalog::describes(&call.name) => {
-                self.report(&call.name, *position);
+        self.tail(&sides.rhs);
+    }
+
+    /// What a chain ends with. The engine chains to the right: `a.(b().(c()))`.
+    fn tail(&mut self, tail: &Expr) {
+        match tail {
+            Expr::Dot(sides, ..) | Expr::Index(sides, ..) => self.tail(&sides.rhs),
+            Expr::MethodCall(call, position) => {
+                let own = self.own.iter().any(|own| *own == call.name);
+                if catalog::describes(&call.name) && !own {
+                    self.report(&call.name, *position);
+                }
             }
             _ => {}
         }
     }
 
     fn function(&mut self, name: &str, position: Position) {
-        if catalog::makes(name) && !self.own.iter().any(|own| own == name) {
+        let own = self.own.iter().any(|own| own == name);
+        let describes = self.describing.iter().any(|own| own == name);
+        if describes || (catalog::makes(name) && !own) {
             self.report(name, position);
         }
     }
 
     fn report(&mut self, name: &str, position: Position) {
-        let number = |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
+        let number =
+            |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
         let origin = Origin::new(self.source, number(position.line()), number(position.position()));
         let origin = origin.underlining(name.chars().count());
         let message = format!("what {} gives is thrown away", quoted(name));

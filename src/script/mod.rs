@@ -3,6 +3,7 @@
 //! The only layer that names `rhai`. It reaches the kernel through [`crate::run`] alone.
 
 mod argument;
+mod bracket;
 mod call;
 pub mod catalog;
 mod context;
@@ -13,6 +14,7 @@ mod module;
 mod options;
 mod reword;
 mod stack;
+mod syntax;
 mod value;
 mod verb;
 mod verbs;

@@ -29,7 +29,7 @@ impl Resolver {
         Self { context, known: RefCell::default(), reading: RefCell::default() }
     }
 
-    fn text(&self, id: &str) -> Result<String, Report> {
+    fn text(id: &str) -> Result<String, Report> {
         if let Some(name) = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')) {
             let found = STDLIB.iter().find(|(known, _)| *known == name);
             return found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
@@ -41,7 +41,11 @@ impl Resolver {
             });
         }
         std::fs::read_to_string(id).map_err(|error| {
-            let report = Report::error(format!("cannot read the module {}: {}", quoted(id), os_error(&error)));
+            let report = Report::error(format!(
+                "cannot read the module {}: {}",
+                quoted(id),
+                os_error(&error)
+            ));
             report.hint("a module is named by its path, relative to the file that imports it")
         })
     }
@@ -74,7 +78,8 @@ impl ModuleResolver for Resolver {
         if let Some(module) = self.known.borrow().get(&id) {
             return Ok(module.clone());
         }
-        let number = |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
+        let number =
+            |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
         let origin = Origin::new(
             self.context.source_name(source),
             number(position.line()),
@@ -85,9 +90,11 @@ impl ModuleResolver for Resolver {
         };
         if self.reading.borrow().contains(&id) {
             let circle = [self.reading.borrow().as_slice(), &[id]].concat().join(" → ");
-            return Err(fail(Report::error(format!("modules import each other in a circle: {circle}"))));
+            return Err(fail(Report::error(format!(
+                "modules import each other in a circle: {circle}"
+            ))));
         }
-        let text = self.text(&id).map_err(fail)?;
+        let text = Self::text(&id).map_err(fail)?;
         self.context.sources.insert(&id, &text);
         let inside = |error| Box::new(EvalAltResult::ErrorInModule(id.clone(), error, position));
         let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;

@@ -1,11 +1,12 @@
 //! The engine's errors in the words of nsscript: none of its own messages reaches the user.
 
-use rhai::{EvalAltResult, ParseErrorType, Position};
+use rhai::{EvalAltResult, Position};
 
 use super::argument::a_type;
 use super::catalog;
 use super::context::Context;
 use super::error::{Ending, ScriptError};
+use super::syntax;
 use super::verb::{Kind, Verb};
 use crate::diag::{Caller, Origin, Report, closest, count, list, quoted};
 
@@ -32,7 +33,7 @@ pub fn reports(error: EvalAltResult, context: &Context) -> Vec<Report> {
         match error {
             EvalAltResult::ErrorInFunctionCall(name, in_source, inner, position) => {
                 let (line, column) = numbers(position);
-                let function = if name.starts_with("anon$") { "a closure" } else { &name };
+                let function = if name.starts_with("anon$") { "" } else { name.as_str() };
                 let function = function.into();
                 callers.insert(0, Caller { function, source: source.clone(), line, column });
                 if !in_source.is_empty() {
@@ -52,21 +53,21 @@ pub fn reports(error: EvalAltResult, context: &Context) -> Vec<Report> {
             }
         }
     }
-    if let EvalAltResult::ErrorRuntime(value, _) = &error {
-        if let Some(thrown) = value.clone().try_cast::<ScriptError>() {
-            let placed = |mut report: Report| {
-                if let Some(origin) = &mut report.origin {
-                    // What the engine saw beats what the text lets one guess.
-                    if !callers.is_empty() {
-                        origin.callers = callers.clone().into();
-                    }
+    if let EvalAltResult::ErrorRuntime(value, _) = &error
+        && let Some(thrown) = value.clone().try_cast::<ScriptError>()
+    {
+        let placed = |mut report: Report| {
+            if let Some(origin) = &mut report.origin {
+                // What the engine saw beats what the text lets one guess.
+                if !callers.is_empty() {
+                    origin.callers = callers.clone().into();
                 }
-                report
-            };
-            return thrown.reports.iter().cloned().map(placed).collect();
-        }
+            }
+            report
+        };
+        return thrown.reports.iter().cloned().map(placed).collect();
     }
-    let (line, column) = numbers(error.position());
+    let (line, column) = syntax::better_place(&error, context).unwrap_or(numbers(error.position()));
     let mut origin = Origin::new(source, line, column);
     origin.callers = callers.into();
     let length = token_length(context, &origin);
@@ -74,7 +75,7 @@ pub fn reports(error: EvalAltResult, context: &Context) -> Vec<Report> {
     vec![report.at(Some(origin.underlining(length)))]
 }
 
-fn numbers(position: Position) -> (u32, u32) {
+pub(super) fn numbers(position: Position) -> (u32, u32) {
     let number = |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
     (number(position.line()), number(position.position()))
 }
@@ -90,21 +91,26 @@ fn token_length(context: &Context, origin: &Origin) -> usize {
 fn reworded(error: &EvalAltResult, context: &Context) -> Report {
     use EvalAltResult as E;
     match error {
-        E::ErrorParsing(kind, _) => parsing(kind),
+        E::ErrorParsing(kind, _) => match syntax::unclosed(kind, context) {
+            Some(bracket) => Report::error(format!("this `{bracket}` is never closed")),
+            None => syntax::parsing(kind),
+        },
         E::ErrorFunctionNotFound(signature, _) => function_not_found(signature, context),
         E::ErrorVariableNotFound(name, _) => {
             let report = Report::error(format!("no variable {}", quoted(name)));
             let constants = catalog::constants();
+            let stack = context.stack.borrow();
             let names = constants.iter().map(|(name, ..)| *name).chain(["args"]);
-            match closest(name, names) {
+            match closest(name, names.chain(stack.variables())) {
+                _ if stack.variables().any(|known| known == name) => report.hint(
+                    "a function sees its parameters and constants of modules, not the variables \
+                     around it",
+                ),
                 Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
                 None if !catalog::named(name).is_empty() => {
                     report.hint(format!("{} is a verb: it is called, `{name}(…)`", quoted(name)))
                 }
-                None => report.hint(
-                    "a function sees its parameters and constants of modules, not the variables \
-                     around it",
-                ),
+                None => report,
             }
         }
         E::ErrorPropertyNotFound(name, _) => {
@@ -114,11 +120,17 @@ fn reworded(error: &EvalAltResult, context: &Context) -> Report {
         E::ErrorIndexNotFound(index, _) => Report::error(format!("nothing is at index `{index}`")),
         E::ErrorModuleNotFound(name, _) => Report::error(format!("no module {}", quoted(name)))
             .hint("a module is brought in by `import \"path\" as name;`"),
-        E::ErrorUnboundThis(_) => Report::error("`this` is only known in a function called on a value"),
-        E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {
+        E::ErrorUnboundThis(_) => {
+            Report::error("`this` is only known in a function called on a value")
+        }
+        E::ErrorMismatchDataType(wanted, given, _)
+        | E::ErrorMismatchOutputType(wanted, given, _) => {
             Report::error(format!("{} is needed here, not {}", a_type(wanted), a_type(given)))
         }
-        E::ErrorIndexingType(name, _) => Report::error(format!("{} cannot be indexed", a_type(name))),
+        E::ErrorIndexingType(name, _) => {
+            let name = name.split('[').next().unwrap_or(name).trim();
+            Report::error(format!("{} cannot be indexed", a_type(name)))
+        }
         E::ErrorArrayBounds(length, index, _) => {
             let elements = count(*length, "element");
             Report::error(format!("no element {index} in an array of {elements}"))
@@ -130,7 +142,8 @@ fn reworded(error: &EvalAltResult, context: &Context) -> Report {
         E::ErrorBitFieldBounds(length, index, _) => {
             Report::error(format!("no bit {index} in a number of {}", count(*length, "bit")))
         }
-        E::ErrorFor(_) => Report::error("`for` goes through an array, a range, a string or a map's keys"),
+        E::ErrorFor(_) => Report::error("`for` goes through an array, a range or a string")
+            .hint("`for key in map.keys()` goes through the keys of a map"),
         E::ErrorDataRace(name, _) => {
             Report::error(format!("{name} is used in a closure that is called on it"))
                 .hint("take the value as a parameter of the closure instead of capturing it")
@@ -147,7 +160,9 @@ fn reworded(error: &EvalAltResult, context: &Context) -> Report {
         E::ErrorForbiddenVariable(name, _) => {
             Report::error(format!("{} cannot be the name of a variable", quoted(name)))
         }
-        E::ErrorArithmetic(message, _) => Report::error(lower(message)),
+        E::ErrorArithmetic(message, _) | E::ErrorCustomSyntax(message, ..) => {
+            Report::error(lower(message))
+        }
         E::ErrorTooManyOperations(_) => Report::error("the recipe takes too many steps"),
         E::ErrorTooManyVariables(_) => Report::error("the recipe has too many variables"),
         E::ErrorTooManyModules(_) => Report::error("the recipe imports too many modules"),
@@ -159,7 +174,6 @@ fn reworded(error: &EvalAltResult, context: &Context) -> Report {
             let text = if value.is_unit() { "the recipe has thrown an error".into() } else { text };
             Report::error(crate::diag::escape(&text))
         }
-        E::ErrorCustomSyntax(message, ..) => Report::error(lower(message)),
         E::ErrorSystem(message, inner) => {
             let message = if message.is_empty() { inner.to_string() } else { message.clone() };
             Report::error(lower(&message))
@@ -168,7 +182,7 @@ fn reworded(error: &EvalAltResult, context: &Context) -> Report {
     }
 }
 
-fn lower(text: &str) -> String {
+pub(super) fn lower(text: &str) -> String {
     let mut letters = text.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_lowercase).collect();
     first + letters.as_str().trim_end_matches('.')
@@ -202,10 +216,8 @@ fn function_not_found(signature: &str, context: &Context) -> Report {
     let name = name.trim().rsplit("::").next().unwrap_or(name).trim();
     let types = types.trim_end_matches(')');
     let types: Vec<&str> = if types.is_empty() { Vec::new() } else { types.split(',').collect() };
-    let types: Vec<&str> = types
-        .iter()
-        .map(|one| short(one.split('|').next_back().unwrap_or(one)))
-        .collect();
+    let types: Vec<&str> =
+        types.iter().map(|one| short(one.split('|').next_back().unwrap_or(one))).collect();
     if let Some(operator) = operator(name, &types) {
         return operator;
     }
@@ -229,10 +241,14 @@ fn function_not_found(signature: &str, context: &Context) -> Report {
             list(&owners, "and"),
             a_type(receiver)
         ));
-        return report.hint(format!("`nsscript help {}` shows what it takes; it is called on {}",
-            verb.name, a_type(owner)));
+        return report.hint(format!(
+            "`nsscript help {}` shows what it takes; it is called on {}",
+            verb.name,
+            a_type(owner)
+        ));
     }
-    let what = if is_ours { format!("{} has no verb", a_type(receiver)) } else { "no function".into() };
+    let what =
+        if is_ours { format!("{} has no verb", a_type(receiver)) } else { "no function".into() };
     let report = Report::error(format!("{what} {}", quoted(name)));
     let stack = context.stack.borrow();
     let others: Vec<&str> = stack.functions().collect();
@@ -241,6 +257,10 @@ fn function_not_found(signature: &str, context: &Context) -> Report {
             && (if is_ours { verb.receiver() == receiver } else { verb.receiver().is_empty() })
     };
     let near = catalog::near(name, accept, others.iter().copied().chain(LANGUAGE));
+    if stack.variables().any(|known| known == name) {
+        let hint = format!("{} is a variable; `{name}.call(…)` calls a closure", quoted(name));
+        return report.hint(hint);
+    }
     match near.or_else(|| catalog::near(name, |_| true, [])) {
         Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
         None if others.contains(&name) => {
@@ -252,71 +272,59 @@ fn function_not_found(signature: &str, context: &Context) -> Report {
 
 /// Functions of the language itself that are most often meant.
 const LANGUAGE: [&str; 24] = [
-    "print", "debug", "len", "push", "pop", "trim", "split", "contains", "replace", "sub_string",
-    "to_upper", "to_lower", "starts_with", "ends_with", "parse_int", "to_string", "keys", "values",
-    "map", "filter", "reduce", "sort", "reverse", "type_of",
+    "print",
+    "debug",
+    "len",
+    "push",
+    "pop",
+    "trim",
+    "split",
+    "contains",
+    "replace",
+    "sub_string",
+    "to_upper",
+    "to_lower",
+    "starts_with",
+    "ends_with",
+    "parse_int",
+    "to_string",
+    "keys",
+    "values",
+    "map",
+    "filter",
+    "reduce",
+    "sort",
+    "reverse",
+    "type_of",
 ];
 
 fn operator(name: &str, types: &[&str]) -> Option<Report> {
     let symbolic = name.chars().all(|letter| !letter.is_alphanumeric() && letter != '_');
-    let [left, right] = types else { return None };
-    symbolic.then(|| {
-        Report::error(format!("{} cannot join {} and {}", quoted(name), a_type(left), a_type(right)))
-    })
+    let report = match types {
+        _ if !symbolic => return None,
+        [one] => Report::error(format!("{} cannot be applied to {}", quoted(name), a_type(one))),
+        [left, right] => {
+            let (name, left, right) = (quoted(name), a_type(left), a_type(right));
+            Report::error(format!("{name} cannot join {left} and {right}"))
+        }
+        _ => return None,
+    };
+    if types.contains(&"Namespaces") {
+        return Some(report.hint("namespaces are joined by `|` and taken away by `-`"));
+    }
+    Some(report)
 }
 
 fn arity(verb: &Verb, given: usize) -> Report {
     let hidden = verb.parameters.len() - verb.given().len();
     let (least, most) = (verb.least() - hidden, verb.parameters.len() - hidden);
-    let takes = if least == most {
-        count(most, "argument")
-    } else {
-        format!("{least} to {most} arguments")
+    let takes = match (least, most) {
+        (_, 0) => "no arguments".into(),
+        _ if least == most => count(most, "argument"),
+        _ if least + 1 == most => format!("{least} or {}", count(most, "argument")),
+        _ => format!("{least} to {most} arguments"),
     };
     let given = given.saturating_sub(hidden);
     let report = Report::error(format!("{} takes {takes}, not {given}", quoted(verb.name)));
     report.hint(format!("it is called as `{}`", verb.signature()))
-}
-
-fn parsing(kind: &ParseErrorType) -> Report {
-    use ParseErrorType as P;
-    match kind {
-        P::UnexpectedEOF => Report::error("the recipe ends too early")
-            .hint("a `{`, `(`, `[` or a text is not closed"),
-        P::BadInput(error) => Report::error(lower(&error.to_string())),
-        P::UnknownOperator(operator) => {
-            Report::error(format!("{} is no operator", quoted(operator)))
-        }
-        P::MissingToken(token, why) => {
-            let report = Report::error(format!("{} is missing", quoted(token)));
-            let report = if why.is_empty() { report } else { report.note(lower(why)) };
-            if token == ";" { report.hint("every statement but the last of a block ends with `;`") } else { report }
-        }
-        P::MissingSymbol(why) => Report::error(lower(why)),
-        P::MalformedIndexExpr(why) | P::MalformedCapture(why) => Report::error(lower(why)),
-        P::DuplicatedProperty(name) => Report::error(format!("the map has the key {} twice", quoted(name))),
-        P::DuplicatedVariable(name) => Report::error(format!("the name {} is used twice", quoted(name))),
-        P::Reserved(word) => Report::error(format!("{} is reserved by the language", quoted(word)))
-            .hint("choose another name"),
-        P::MismatchedType(wanted, given) => {
-            Report::error(format!("{} is needed here, not {}", a_type(wanted), a_type(given)))
-        }
-        P::ExprExpected(why) => Report::error(format!("an expression is missing for {}", lower(why))),
-        P::FnMissingName => Report::error("the function has no name"),
-        P::FnMissingParams(name) => Report::error(format!("the function {} has no parameter list", quoted(name))),
-        P::FnMissingBody(name) => Report::error(format!("the function {} has no body", quoted(name))),
-        P::FnDuplicatedDefinition(name, _) => Report::error(format!("the function {} is defined twice", quoted(name))),
-        P::FnDuplicatedParam(name, parameter) => Report::error(format!(
-            "the function {} has the parameter {} twice", quoted(name), quoted(parameter)
-        )),
-        P::WrongFnDefinition => Report::error("a function is defined at the top of a recipe, not in a block"),
-        P::PropertyExpected => Report::error("the name of a property or verb is missing after `.`"),
-        P::VariableExpected => Report::error("the name of a variable is missing"),
-        P::AssignmentToConstant(name) => Report::error(format!("{} is a constant", quoted(name))),
-        P::AssignmentToInvalidLHS(_) => Report::error("nothing can be assigned to this"),
-        P::ModuleUndefined(name) => Report::error(format!("no module {}", quoted(name))),
-        P::ExprTooDeep => Report::error("the expression is nested too deep"),
-        P::LoopBreak => Report::error("`break` and `continue` stand in a loop"),
-        other => Report::error(lower(&other.to_string())),
-    }
 }

@@ -32,6 +32,7 @@ struct Site {
 pub struct Stack {
     functions: Vec<Function>,
     sites: Vec<Site>,
+    variables: Vec<String>,
 }
 
 /// How many callers are told.
@@ -41,32 +42,35 @@ impl Stack {
     /// Adds the functions and calls of a text.
     pub fn add(&mut self, source: &str, ast: &AST) {
         let source: Rc<str> = source.into();
+        self.variables.extend(variables(ast));
         for function in ast.iter_fn_def() {
             let (first, last) = (function.body.start_position(), function.body.end_position());
             let (Some(first), Some(last)) = (line(first), line(last)) else { continue };
             let name = Rc::from(function.name.as_str());
             self.functions.push(Function { source: source.clone(), name, first, last });
         }
-        if self.functions.is_empty() {
-            return;
-        }
         ast.walk(&mut |path: &[ASTNode]| {
             let call = match path.last() {
-                Some(ASTNode::Expr(Expr::FnCall(call, position) | Expr::MethodCall(call, position))) => {
-                    Some((call, *position))
-                }
-                Some(ASTNode::Stmt(Stmt::FnCall(call, position))) => Some((call, *position)),
+                Some(
+                    ASTNode::Expr(Expr::FnCall(call, position) | Expr::MethodCall(call, position))
+                    | ASTNode::Stmt(Stmt::FnCall(call, position)),
+                ) => Some((call, *position)),
                 _ => None,
             };
-            if let Some((call, position)) = call {
-                if let (Some(line), Some(column)) = (line(position), position.position()) {
-                    let name = Rc::from(call.name.as_str());
-                    let column = u32::try_from(column).unwrap_or(0);
-                    self.sites.push(Site { source: source.clone(), name, line, column });
-                }
+            if let Some((call, position)) = call
+                && let (Some(line), Some(column)) = (line(position), position.position())
+            {
+                let name = Rc::from(call.name.as_str());
+                let column = u32::try_from(column).unwrap_or(0);
+                self.sites.push(Site { source: source.clone(), name, line, column });
             }
             true
         });
+    }
+
+    /// The names of the variables, wherever they are known.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(String::as_str)
     }
 
     /// The names of the functions.
@@ -99,6 +103,22 @@ impl Stack {
         }
         callers
     }
+}
+
+/// The names of all variables, parameters and imports of a text.
+fn variables(ast: &AST) -> Vec<String> {
+    let parameters = ast.iter_fn_def().flat_map(|function| function.params.iter());
+    let mut names: Vec<String> = parameters.map(ToString::to_string).collect();
+    ast.walk(&mut |path: &[ASTNode]| {
+        match path.last() {
+            Some(ASTNode::Stmt(Stmt::Var(parts, ..))) => names.push(parts.0.name.to_string()),
+            Some(ASTNode::Stmt(Stmt::For(parts, _))) => names.push(parts.0.name.to_string()),
+            Some(ASTNode::Stmt(Stmt::Import(parts, _))) => names.push(parts.1.name.to_string()),
+            _ => {}
+        }
+        true
+    });
+    names
 }
 
 fn line(position: Position) -> Option<u32> {

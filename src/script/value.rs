@@ -81,10 +81,7 @@ values! {
 
 /// How a value is printed.
 pub fn printing(engine: &mut Engine) {
-    fn show<T: Clone + 'static>(engine: &mut Engine, text: fn(&T) -> String)
-    where
-        T: Variant,
-    {
+    fn show<T: Variant + Clone>(engine: &mut Engine, text: fn(&T) -> String) {
         engine.register_fn("to_string", move |value: &mut T| text(value));
         engine.register_fn("to_debug", move |value: &mut T| text(value));
         engine.register_fn("print", move |value: &mut T| text(value));
@@ -127,7 +124,8 @@ pub fn shown(value: &Dynamic) -> String {
         return format!("[{}]", elements.join(", "));
     }
     if let Some(map) = value.read_lock::<Map>() {
-        let pairs: Vec<_> = map.iter().map(|(key, value)| format!("{key}: {}", shown(value))).collect();
+        let pairs: Vec<_> =
+            map.iter().map(|(key, value)| format!("{key}: {}", shown(value))).collect();
         return format!("#{{{}}}", pairs.join(", "));
     }
     let ours = value

@@ -16,13 +16,17 @@ impl Command {
     /// No word at all, an empty program name, or a NUL byte in a word.
     pub fn new(words: Vec<String>) -> Result<Self, Invalid> {
         let Some(program) = words.first() else {
-            return Err(Invalid::new("the command is empty").hint("a command is `\"ls -l\"` or `[\"ls\", \"-l\"]`"));
+            return Err(Invalid::new("the command is empty")
+                .hint("a command is `\"ls -l\"` or `[\"ls\", \"-l\"]`"));
         };
         if program.is_empty() {
             return Err(Invalid::new("the command has an empty program name"));
         }
         if let Some(word) = words.iter().find(|word| word.contains('\0')) {
-            return Err(Invalid::new(format!("the word {} of the command holds a NUL byte", quoted(word))));
+            return Err(Invalid::new(format!(
+                "the word {} of the command holds a NUL byte",
+                quoted(word)
+            )));
         }
         Ok(Self { words })
     }
@@ -70,7 +74,8 @@ mod tests {
 
     #[test]
     fn a_command_has_a_program_and_prints_as_a_shell_takes_it() {
-        let command = |words: &[&str]| Command::new(words.iter().map(ToString::to_string).collect());
+        let command =
+            |words: &[&str]| Command::new(words.iter().map(ToString::to_string).collect());
         assert!(command(&[]).is_err());
         assert!(command(&[""]).is_err());
         assert!(command(&["a\0b"]).is_err());

@@ -32,7 +32,11 @@ impl IdRange {
         }
         let narrow = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
         if inside.max(outside).saturating_add(count) > i64::from(u32::MAX) {
-            return wrong(format!("{count} ids from {} go past {}", inside.max(outside), u32::MAX - 1));
+            return wrong(format!(
+                "{count} ids from {} go past {}",
+                inside.max(outside),
+                u32::MAX - 1
+            ));
         }
         Ok(Self { inside: narrow(inside), outside: narrow(outside), count: narrow(count) })
     }
@@ -103,7 +107,8 @@ impl IdMap {
     #[must_use]
     pub fn inside(&self, outside: u32) -> Option<u32> {
         self.ranges.iter().find_map(|range| {
-            let offset = outside.checked_sub(range.outside).filter(|offset| *offset < range.count)?;
+            let offset =
+                outside.checked_sub(range.outside).filter(|offset| *offset < range.count)?;
             range.inside.checked_add(offset)
         })
     }
@@ -117,7 +122,8 @@ impl IdMap {
     /// The map as the kernel reads it: a line `inside outside count` a range.
     #[must_use]
     pub fn kernel_text(&self) -> String {
-        let line = |range: &IdRange| format!("{} {} {}\n", range.inside, range.outside, range.count);
+        let line =
+            |range: &IdRange| format!("{} {} {}\n", range.inside, range.outside, range.count);
         self.ranges.iter().map(line).collect()
     }
 }

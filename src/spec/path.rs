@@ -58,7 +58,9 @@ impl GuestPath {
         let path = Self(out.into());
         if path.is_of_a_process() {
             let error = Invalid::new(format!("{shown} leads through the links of a process"));
-            return Err(error.hint("links below `/proc/PID` lead out of the root; name the place itself"));
+            return Err(
+                error.hint("links below `/proc/PID` lead out of the root; name the place itself")
+            );
         }
         Ok(path)
     }
@@ -137,7 +139,8 @@ mod tests {
 
     #[test]
     fn paths_are_put_in_one_form() {
-        for (given, wanted) in [("/", "/"), ("//a//b/", "/a/b"), ("/./a/.", "/a"), ("/...", "/...")] {
+        for (given, wanted) in [("/", "/"), ("//a//b/", "/a/b"), ("/./a/.", "/a"), ("/...", "/...")]
+        {
             assert_eq!(GuestPath::new(given).unwrap().as_str(), wanted);
         }
         assert_eq!(GuestPath::new("/").unwrap().relative(), ".");
@@ -147,7 +150,8 @@ mod tests {
     #[test]
     fn what_leads_elsewhere_is_refused() {
         let long = format!("/{}", "x".repeat(256));
-        for wrong in ["", "a", "/a/../b", "/..", "/a\0", "/proc/self/root/x", "/proc/1/root", &long] {
+        for wrong in ["", "a", "/a/../b", "/..", "/a\0", "/proc/self/root/x", "/proc/1/root", &long]
+        {
             assert!(GuestPath::new(wrong).is_err(), "{wrong}");
         }
         assert!(GuestPath::new("/proc/sys").is_ok());

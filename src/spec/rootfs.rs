@@ -92,7 +92,8 @@ impl Rootfs {
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         let mut pairs = self.ingredients.iter().zip(&other.ingredients);
-        self.ingredients.len() == other.ingredients.len() && pairs.all(|(one, two)| Rc::ptr_eq(one, two))
+        self.ingredients.len() == other.ingredients.len()
+            && pairs.all(|(one, two)| Rc::ptr_eq(one, two))
     }
 
     /// The ingredients, in the order they were asked for.

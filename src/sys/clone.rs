@@ -130,7 +130,9 @@ impl Drop for Quiet {
     fn drop(&mut self) {
         let _ = kernel::prctl(libc::PR_SET_DUMPABLE, 1);
         // SAFETY: `mask` was filled by pthread_sigmask.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut()) };
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut())
+        };
     }
 }
 

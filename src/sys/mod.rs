@@ -12,12 +12,14 @@ mod file;
 mod identity;
 mod init;
 mod kernel;
+mod mount;
 mod namespace;
 mod perform;
 mod process;
 mod program;
 mod signal;
 mod target;
+mod tree;
 
 pub use call::{Attributes, Base, Call, Create, Group, Identity, Slot, Target, Tree};
 pub use errno::Errno;
@@ -27,4 +29,6 @@ pub use kernel::{Syscall, Trouble};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
 pub use process::{Child, Status, Usage, ready, run_helper, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
-pub use signal::{interrupted, interruption, pause, watch_interruptions};
+pub use signal::{
+    interrupted, interruption, pause, signal_name, signal_names, signal_number, watch_interruptions,
+};

@@ -6,14 +6,15 @@
 use std::ffi::CStr;
 use std::os::raw::{c_int, c_long, c_void};
 
-use super::call::{Base, Call, Create, Identity, SLOTS, Slot, Target, Tree};
+use super::call::{Base, Call, SLOTS, Slot, Target};
 use super::cell::Cell;
 use super::clone::{self, Style};
 use super::errno::Errno;
 use super::init::Init;
-use super::kernel::{self, Answer, MountAttr, Syscall, Trouble};
+use super::kernel::{self, Answer, Syscall, Trouble};
+use super::mount::{self, MountAttr};
 use super::program::{CStrings, Program};
-use super::target;
+use super::{target, tree};
 
 /// What a new process works with.
 pub(super) struct Work<'a> {
@@ -122,7 +123,7 @@ impl Process<'_> {
             Call::WriteProc { path, bytes } => write_proc(path, bytes),
             Call::MakePrivate => {
                 let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
-                kernel::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
+                mount::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
             }
             Call::LoopbackUp => kernel::loopback_up(),
             Call::OpenTree { .. } | Call::NewMount { .. } => self.make_mount(call),
@@ -134,26 +135,26 @@ impl Process<'_> {
             }
             Call::AttachRoot => {
                 let mount = self.slot(Slot::Mount);
-                kernel::move_mount(mount, libc::AT_FDCWD, c"/", MOVE_FROM_EMPTY)?;
+                mount::move_mount(mount, libc::AT_FDCWD, c"/", tree::MOVE_FROM_EMPTY)?;
                 self.put(Slot::Root, mount);
                 self.stacked += 1;
                 Ok(())
             }
             Call::Stage(directories) => {
                 kernel::fchdir(root)?;
-                directories
-                    .iter()
-                    .try_for_each(|name| kernel::mkdirat(libc::AT_FDCWD, name, 0o755))
+                directories.iter().try_for_each(|name| kernel::mkdirat(libc::AT_FDCWD, name, 0o755))
             }
             Call::Attach(target) => self.attach(target),
             Call::SetRootAttributes(set) => {
                 let attr = MountAttr { set: set.bits(), ..MountAttr::default() };
-                kernel::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)
+                mount::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)
             }
             Call::Mask(path) => self.mask(path),
-            Call::MakeDirectory { path, mode, owner } => make_directory(root, path, *mode, *owner),
+            Call::MakeDirectory { path, mode, owner } => {
+                tree::make_directory(root, path, *mode, *owner)
+            }
             Call::MakeFile { path, content, mode, owner } => {
-                make_file(root, path, content, *mode, *owner)
+                tree::make_file(root, path, content, *mode, *owner)
             }
             Call::MakeSymlink { base: Base::Fresh, path, target } => {
                 kernel::symlinkat(target, self.slot(Slot::Fresh), path)
@@ -199,17 +200,17 @@ impl Process<'_> {
 
     fn make_mount(&mut self, call: &Call) -> Answer<()> {
         let mount = match call {
-            Call::OpenTree { tree, recursive, set } => {
+            Call::OpenTree { tree: what, recursive, set } => {
                 let bases = (self.slot(Slot::Root), self.slot(Slot::Fresh));
-                open_tree(bases, tree, *recursive, set.bits())?
+                tree::open_tree(bases, what, *recursive, set.bits())?
             }
             Call::NewMount { kind, options, attributes } => {
-                let context = kernel::fsopen(kind)?;
+                let context = mount::fsopen(kind)?;
                 for (key, value) in options {
-                    kernel::fsconfig_set(context, key, value.as_deref())?;
+                    mount::fsconfig_set(context, key, value.as_deref())?;
                 }
-                kernel::fsconfig_create(context)?;
-                let mount = kernel::fsmount(context, attributes.bits())?;
+                mount::fsconfig_create(context)?;
+                let mount = mount::fsmount(context, attributes.bits())?;
                 kernel::close(context);
                 mount
             }
@@ -222,14 +223,14 @@ impl Process<'_> {
     fn attach(&mut self, target: &Target) -> Answer<()> {
         let (mount, fresh) = (self.slot(Slot::Mount), self.slot(Slot::Fresh));
         if target.base == Base::Fresh {
-            make_in_fresh(fresh, target)?;
-            kernel::move_mount(mount, fresh, &target.path, MOVE_FROM_EMPTY)?;
+            tree::make_in_fresh(fresh, target)?;
+            mount::move_mount(mount, fresh, &target.path, tree::MOVE_FROM_EMPTY)?;
             kernel::close(mount);
             return Ok(());
         }
         let place = target::open(self.slot(Slot::Root), target)?;
-        let flags = MOVE_FROM_EMPTY | MOVE_TO_EMPTY;
-        kernel::move_mount(mount, place, c"", flags)?;
+        let flags = tree::MOVE_FROM_EMPTY | tree::MOVE_TO_EMPTY;
+        mount::move_mount(mount, place, c"", flags)?;
         kernel::close(place);
         kernel::close(fresh);
         self.put(Slot::Fresh, mount);
@@ -241,17 +242,17 @@ impl Process<'_> {
         let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
         let (_, _, mode) = kernel::identify(place, c"")?;
         let mount = if mode & libc::S_IFMT == libc::S_IFDIR {
-            let context = kernel::fsopen(c"tmpfs")?;
-            kernel::fsconfig_set(context, c"mode", Some(c"0555"))?;
-            kernel::fsconfig_set(context, c"size", Some(c"4096"))?;
-            kernel::fsconfig_create(context)?;
-            let mount = kernel::fsmount(context, MASK_ATTRIBUTES)?;
+            let context = mount::fsopen(c"tmpfs")?;
+            mount::fsconfig_set(context, c"mode", Some(c"0555"))?;
+            mount::fsconfig_set(context, c"size", Some(c"4096"))?;
+            mount::fsconfig_create(context)?;
+            let mount = mount::fsmount(context, tree::MASK_ATTRIBUTES)?;
             kernel::close(context);
             mount
         } else {
-            copy_of_host(c"/dev/null", false, MASK_ATTRIBUTES, None)?
+            tree::copy_of_host(c"/dev/null", false, tree::MASK_ATTRIBUTES, None)?
         };
-        kernel::move_mount(mount, place, c"", MOVE_FROM_EMPTY | MOVE_TO_EMPTY)?;
+        mount::move_mount(mount, place, c"", tree::MOVE_FROM_EMPTY | tree::MOVE_TO_EMPTY)?;
         kernel::close(place);
         kernel::close(mount);
         Ok(())
@@ -279,26 +280,6 @@ impl Process<'_> {
     }
 }
 
-/// move_mount(2): the descriptor is the mount itself.
-const MOVE_FROM_EMPTY: u32 = 4;
-/// move_mount(2): the descriptor is the target itself.
-const MOVE_TO_EMPTY: u32 = 0x40;
-/// Read-only, without devices, programs and set-user-ID bits.
-const MASK_ATTRIBUTES: u64 = 1 | 2 | 4 | 8;
-
-/// Makes the file or directory that something is mounted on, in a file system of our own.
-fn make_in_fresh(fresh: c_int, target: &Target) -> Answer<()> {
-    let made = match target.create {
-        Create::Nothing => return Ok(()),
-        Create::Directory => kernel::mkdirat(fresh, &target.path, 0o755),
-        Create::File => kernel::mknodat(fresh, &target.path, libc::S_IFREG | 0o644),
-    };
-    match made {
-        Err(trouble) if trouble.errno.code() != libc::EEXIST => Err(trouble),
-        _ => Ok(()),
-    }
-}
-
 /// Writes a file below `/proc/self`, and makes sure that it is one of procfs (CVE-2025-52881).
 fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
     let file = kernel::openat(libc::AT_FDCWD, path, libc::O_WRONLY | libc::O_CLOEXEC, 0)?;
@@ -307,94 +288,13 @@ fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
     done
 }
 
-/// open_tree(2): a copy, not the tree itself.
-const OPEN_TREE_CLONE: u32 = 1;
-
-fn open_tree(
-    (root, fresh): (c_int, c_int),
-    tree: &Tree,
-    recursive: bool,
-    set: u64,
-) -> Answer<c_int> {
-    match tree {
-        Tree::Host(path, identity) => copy_of_host(path, recursive, set, *identity),
-        Tree::Beneath(Base::Fresh, path) => copy(fresh, path, recursive, set),
-        Tree::Beneath(Base::Root, path) => {
-            let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
-            let mount = copy(place, c"", recursive, set);
-            kernel::close(place);
-            mount
-        }
-    }
-}
-
-fn copy_of_host(path: &CStr, recursive: bool, set: u64, was: Option<Identity>) -> Answer<c_int> {
-    let mount = copy(libc::AT_FDCWD, path, recursive, set)?;
-    if let Some(was) = was {
-        let (device, inode, _) = kernel::identify(mount, c"")?;
-        if (device, inode) != (was.device, was.inode) {
-            let errno = Errno::new(libc::ESTALE);
-            return Err(Trouble { syscall: Syscall::OpenTree, errno });
-        }
-    }
-    Ok(mount)
-}
-
-/// A copy of the mounts at `path` that is attached nowhere; attributes are set before anybody can
-/// see it, on all of it at once.
-fn copy(at: c_int, path: &CStr, recursive: bool, set: u64) -> Answer<c_int> {
-    let recursion = if recursive { libc::AT_RECURSIVE } else { 0 };
-    let flags = recursion | libc::AT_EMPTY_PATH | libc::O_CLOEXEC;
-    let mount = kernel::open_tree(at, path, OPEN_TREE_CLONE | flags.cast_unsigned())?;
-    if set != 0 {
-        let attr = MountAttr { set, ..MountAttr::default() };
-        kernel::mount_setattr(mount, c"", libc::AT_EMPTY_PATH | recursion, &attr)?;
-    }
-    Ok(mount)
-}
-
-fn change_owner(place: c_int, owner: (u32, u32)) -> Answer<()> {
-    if owner == (u32::MAX, u32::MAX) {
-        return Ok(());
-    }
-    kernel::fchownat(place, owner.0, owner.1)
-}
-
-fn make_directory(root: c_int, path: &CStr, mode: u32, owner: (u32, u32)) -> Answer<()> {
-    let place = target::open_directory(root, path)?;
-    change_owner(place, owner)?;
-    let file = kernel::open_beneath(place, c".", libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
-    let done = kernel::fchmod(file, mode);
-    kernel::close(file);
-    kernel::close(place);
-    done
-}
-
-fn make_file(
-    root: c_int,
-    path: &CStr,
-    content: &[u8],
-    mode: u32,
-    owner: (u32, u32),
-) -> Answer<()> {
-    // O_NONBLOCK: a FIFO that stands in the way is an error, not a wait without end.
-    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NONBLOCK;
-    target::in_parent(root, path, |_, _| Ok(()))?;
-    let file = kernel::open_beneath(root, path, flags, 0o600)?;
-    kernel::write_all(file, content)?;
-    change_owner(file, owner)?;
-    let done = kernel::fchmod(file, mode);
-    kernel::close(file);
-    done
-}
-
 fn pivot_root(root: c_int, stacked: u8) -> Answer<()> {
     kernel::fchdir(root)?;
     // With both names `.`, the old root is stacked on the new one: no directory is needed for it.
-    kernel::pivot_root(c".", c".")?;
+    mount::pivot_root(c".", c".")?;
     // What was stacked on the old root beneath the new one is still on it, and comes off first.
     for _ in 0..stacked {
-        kernel::umount2(c".", libc::MNT_DETACH)?;
+        mount::umount2(c".", libc::MNT_DETACH)?;
     }
     kernel::chdir(c"/")
 }

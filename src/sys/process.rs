@@ -112,7 +112,8 @@ impl Child {
         let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
         let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
         let (place, used) = (info.as_mut_ptr(), usage.as_mut_ptr());
-        let (which, pidfd, flags) = (libc::P_PIDFD, self.pidfd.as_raw_fd(), options | libc::WEXITED);
+        let (which, pidfd, flags) =
+            (libc::P_PIDFD, self.pidfd.as_raw_fd(), options | libc::WEXITED);
         // SAFETY: a descriptor that `self` owns, and places for what waitid(2) fills. glibc's
         // function has no place for the usage.
         let done = unsafe { libc::syscall(libc::SYS_waitid, which, pidfd, place, flags, used) };
@@ -217,7 +218,10 @@ pub fn set_nonblocking(descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
 ///
 /// # Errors
 /// It cannot be started.
-pub fn run_helper(program: &Path, arguments: &[impl AsRef<OsStr>]) -> io::Result<Result<(), String>> {
+pub fn run_helper(
+    program: &Path,
+    arguments: &[impl AsRef<OsStr>],
+) -> io::Result<Result<(), String>> {
     use std::process::{Command, Stdio};
     let mut command = Command::new(program);
     command.args(arguments).env_clear().current_dir("/");

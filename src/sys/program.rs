@@ -45,7 +45,8 @@ impl CStrings {
     /// # Errors
     /// A NUL byte in one of them.
     pub fn new<T: Into<Vec<u8>>>(strings: impl IntoIterator<Item = T>) -> Result<Self, NulError> {
-        let strings: Vec<CString> = strings.into_iter().map(CString::new).collect::<Result<_, _>>()?;
+        let strings: Vec<CString> =
+            strings.into_iter().map(CString::new).collect::<Result<_, _>>()?;
         Ok(Self::of(strings))
     }
 

@@ -12,6 +12,30 @@ use super::process::ready;
 /// The signals that ask nsscript to end.
 const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
+/// A signal by its name and number: `SIGTERM (15)`. A real-time signal has only its number.
+#[must_use]
+pub fn signal_name(number: i32) -> String {
+    match nix::sys::signal::Signal::try_from(number) {
+        Ok(signal) => format!("{signal} ({number})"),
+        Err(_) => format!("signal {number}"),
+    }
+}
+
+/// The number of the signal called `name`, with or without `SIG`, in any case.
+#[must_use]
+pub fn signal_number(name: &str) -> Option<i32> {
+    let upper = name.to_uppercase();
+    let upper = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
+    upper.parse::<nix::sys::signal::Signal>().ok().map(|signal| signal as i32)
+}
+
+/// The names of all signals, without `SIG`.
+#[must_use]
+pub fn signal_names() -> Vec<&'static str> {
+    let names = nix::sys::signal::Signal::iterator().map(nix::sys::signal::Signal::as_str);
+    names.filter_map(|name| name.strip_prefix("SIG")).collect()
+}
+
 /// The last of them that came.
 static LAST: AtomicI32 = AtomicI32::new(0);
 /// How many came.

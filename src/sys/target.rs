@@ -44,14 +44,14 @@ fn trouble(errno: c_int) -> Trouble {
     Trouble { syscall: Syscall::Openat2, errno: Errno::new(errno) }
 }
 
-fn is(answer: &Answer<c_int>, errno: c_int) -> bool {
+fn is(answer: Answer<c_int>, errno: c_int) -> bool {
     matches!(answer, Err(trouble) if trouble.errno.code() == errno)
 }
 
 /// Opens a target beneath `root` as a place (`O_PATH`), making it where that is asked for.
 pub(super) fn open(root: c_int, target: &Target) -> Answer<c_int> {
     let found = kernel::open_beneath(root, &target.path, libc::O_PATH, 0);
-    if !is(&found, libc::ENOENT) || target.create == Create::Nothing {
+    if !is(found, libc::ENOENT) || target.create == Create::Nothing {
         return found;
     }
     let path = target.path.to_bytes();
@@ -116,7 +116,7 @@ fn make_directories(root: c_int, path: &[u8], links: u8) -> Answer<c_int> {
         done.push(if before == 0 { b"" } else { b"/" })?;
         done.push(name)?;
         let mut next = kernel::open_beneath(root, done.as_c_str(), flags, 0);
-        if is(&next, libc::ENOENT) {
+        if is(next, libc::ENOENT) {
             next = with_name(name, |name| match kernel::mkdirat(current, name, 0o755) {
                 Ok(()) => kernel::open_beneath(current, name, flags | libc::O_NOFOLLOW, 0),
                 Err(trouble) if trouble.errno.code() == libc::EEXIST && links > 0 => {

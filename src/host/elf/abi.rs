@@ -43,13 +43,7 @@ const fn known(
     musl: &'static str,
     platforms: &'static [&'static str],
 ) -> Known {
-    Known {
-        cache,
-        triplet,
-        glibc,
-        musl,
-        platforms,
-    }
+    Known { cache, triplet, glibc, musl, platforms }
 }
 
 impl Abi {
@@ -70,12 +64,7 @@ impl Abi {
             },
             _ => Convention::Plain,
         };
-        Self {
-            machine,
-            wide,
-            little,
-            convention,
-        }
+        Self { machine, wide, little, convention }
     }
 
     /// Whether a program of this ABI can load a library of that one.
@@ -156,13 +145,9 @@ impl Abi {
                 "armhf",
                 &["v8l", "v7l", "v6l"],
             ),
-            (elf::EM_ARM, _, SoftFloat) => known(
-                0x0b03,
-                "arm-linux-gnueabi",
-                "/lib/ld-linux.so.3",
-                "arm",
-                &["v7l", "v5l"],
-            ),
+            (elf::EM_ARM, _, SoftFloat) => {
+                known(0x0b03, "arm-linux-gnueabi", "/lib/ld-linux.so.3", "arm", &["v7l", "v5l"])
+            }
             (elf::EM_RISCV, true, HardFloat) => known(
                 0x1003,
                 "riscv64-linux-gnu",
@@ -170,13 +155,9 @@ impl Abi {
                 "riscv64",
                 &[],
             ),
-            (elf::EM_RISCV, true, SoftFloat) => known(
-                0x0f03,
-                "",
-                "/lib/ld-linux-riscv64-lp64.so.1",
-                "riscv64-sf",
-                &[],
-            ),
+            (elf::EM_RISCV, true, SoftFloat) => {
+                known(0x0f03, "", "/lib/ld-linux-riscv64-lp64.so.1", "riscv64-sf", &[])
+            }
             (elf::EM_LOONGARCH, true, HardFloat) => known(
                 0x1203,
                 "loongarch64-linux-gnu",
@@ -191,20 +172,12 @@ impl Abi {
                 "powerpc64le",
                 &["power10", "power9", "power8"],
             ),
-            (elf::EM_PPC64, ..) => known(
-                0x0503,
-                "powerpc64-linux-gnu",
-                "/lib64/ld64.so.1",
-                "powerpc64",
-                &[],
-            ),
-            (elf::EM_S390, true, _) => known(
-                0x0403,
-                "s390x-linux-gnu",
-                "/lib/ld64.so.1",
-                "s390x",
-                &["z16", "z15", "z14"],
-            ),
+            (elf::EM_PPC64, ..) => {
+                known(0x0503, "powerpc64-linux-gnu", "/lib64/ld64.so.1", "powerpc64", &[])
+            }
+            (elf::EM_S390, true, _) => {
+                known(0x0403, "s390x-linux-gnu", "/lib/ld64.so.1", "s390x", &["z16", "z15", "z14"])
+            }
             // Nothing special is known: 32-bit machines have no flags of their own in the cache.
             _ => known(0x0003, "", "/lib/ld.so.1", "unknown", &[]),
         }

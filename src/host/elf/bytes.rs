@@ -49,9 +49,7 @@ impl<'f> Bytes<'f> {
 
     /// The `size` bytes at `offset`; `what` names them should they not be there.
     pub fn at(&self, offset: u64, size: u64, what: &'static str) -> Result<Cow<'_, [u8]>, Fault> {
-        let end = offset
-            .checked_add(size)
-            .filter(|end| *end <= self.length && size <= LARGEST);
+        let end = offset.checked_add(size).filter(|end| *end <= self.length && size <= LARGEST);
         let end = end.ok_or(Fault::Malformed(what))?;
         let within = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
         if let Some(held) = self.head.get(within(offset)..within(end)) {
@@ -103,9 +101,6 @@ mod tests {
         }
         assert_eq!(bytes.string(u64::MAX, 9, "x"), Err(Fault::Malformed("x")));
         let wrong_length = Bytes::of(&file, 9000).unwrap();
-        assert!(matches!(
-            wrong_length.at(8000, 10, "x"),
-            Err(Fault::Malformed(_))
-        ));
+        assert!(matches!(wrong_length.at(8000, 10, "x"), Err(Fault::Malformed(_))));
     }
 }

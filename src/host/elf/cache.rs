@@ -59,12 +59,7 @@ impl Cache {
             _ => fits(true).is_some(),
         };
         let count = fits(little)?;
-        let mut cache = Self {
-            bytes,
-            little,
-            count,
-            levels: Vec::new(),
-        };
+        let mut cache = Self { bytes, little, count, levels: Vec::new() };
         cache.levels = cache.level_names().unwrap_or_default();
         Some(cache)
     }
@@ -101,9 +96,7 @@ impl Cache {
     /// The entries of `name`, found as the loader finds them, by halving.
     fn entries(&self, name: &[u8]) -> impl Iterator<Item = usize> {
         let compared = |index: usize| {
-            let key = self
-                .offset(HEADER + index * ENTRY + 4)
-                .and_then(|key| self.string(key));
+            let key = self.offset(HEADER + index * ENTRY + 4).and_then(|key| self.string(key));
             key.map_or(Ordering::Greater, |key| compare(name, key))
         };
         // The table descends: what is greater than `name` stands before it.
@@ -131,9 +124,7 @@ impl Cache {
             return None;
         }
         let name = self.string(*self.levels.get(usize::try_from(level).ok()?)?)?;
-        supported()
-            .iter()
-            .position(|level| level.as_bytes() == name)
+        supported().iter().position(|level| level.as_bytes() == name)
     }
 
     fn level_names(&self) -> Option<Vec<usize>> {
@@ -145,13 +136,8 @@ impl Cache {
         for section in (0..sections).map(|index| start + 8 + index * 16) {
             if self.number(section)? == LEVELS_SECTION {
                 let (names, size) = (self.offset(section + 8)?, self.offset(section + 12)?);
-                let end = names
-                    .checked_add(size)
-                    .filter(|end| *end <= self.bytes.len())?;
-                return (names..end)
-                    .step_by(4)
-                    .map(|name| self.offset(name))
-                    .collect();
+                let end = names.checked_add(size).filter(|end| *end <= self.bytes.len())?;
+                return (names..end).step_by(4).map(|name| self.offset(name)).collect();
             }
         }
         None
@@ -179,19 +165,13 @@ fn end_of_old(bytes: &[u8]) -> Option<usize> {
         let end = count.checked_mul(OLD_ENTRY)?.checked_add(OLD_HEADER)?;
         // It is aligned as its 64-bit fields are, which i386 aligns to 4.
         let starts = [end.next_multiple_of(8), end.next_multiple_of(4)];
-        starts
-            .into_iter()
-            .find(|start| bytes.get(*start..).is_some_and(|b| b.starts_with(MAGIC)))
+        starts.into_iter().find(|start| bytes.get(*start..).is_some_and(|b| b.starts_with(MAGIC)))
     })
 }
 
 fn number(bytes: &[u8], at: usize, little: bool) -> Option<u32> {
     let read = *bytes.get(at..)?.first_chunk()?;
-    Some(if little {
-        u32::from_le_bytes(read)
-    } else {
-        u32::from_be_bytes(read)
-    })
+    Some(if little { u32::from_le_bytes(read) } else { u32::from_be_bytes(read) })
 }
 
 /// The order of names in the cache: numbers within them count as numbers.
@@ -234,11 +214,7 @@ mod tests {
     /// A cache with these entries, in the order of the file: name, flags, level, path.
     fn sample(little: bool, entries: &[(&str, u32, Option<u32>, &str)]) -> Vec<u8> {
         let number = |value: u32| {
-            if little {
-                value.to_le_bytes()
-            } else {
-                value.to_be_bytes()
-            }
+            if little { value.to_le_bytes() } else { value.to_be_bytes() }
         };
         let mut strings = Vec::new();
         let start = HEADER + entries.len() * ENTRY;
@@ -252,11 +228,7 @@ mod tests {
         for (name, flags, level, path) in entries {
             let upper = if level.is_some() { HAS_LEVEL } else { 0 };
             let lower = level.unwrap_or(0);
-            let halves = if little {
-                [lower, upper]
-            } else {
-                [upper, lower]
-            };
+            let halves = if little { [lower, upper] } else { [upper, lower] };
             for value in [*flags, string(name), string(path), 0, halves[0], halves[1]] {
                 table.extend(number(value));
             }
@@ -306,10 +278,7 @@ mod tests {
             }
             assert_eq!(find("libm.so.6", 0x303, &[]), some("/m"));
             assert_eq!(find("libm.so.6", 0x303, &["x86-64-v2"]), some("/v2/m"));
-            assert_eq!(
-                find("libm.so.6", 0x303, &["x86-64-v3", "x86-64-v2"]),
-                some("/v3/m")
-            );
+            assert_eq!(find("libm.so.6", 0x303, &["x86-64-v3", "x86-64-v2"]), some("/v3/m"));
             assert_eq!(find("libm.so.6", 0x003, &["x86-64-v3"]), some("/m32"));
             assert_eq!(find("libm.so.6", 0xa03, &[]), None);
             assert_eq!(find("libm.so", 0x303, &[]), None);
@@ -339,11 +308,7 @@ mod tests {
             ("lib1", "lib", Ordering::Greater),
             ("lib01", "lib1", Ordering::Equal),
         ] {
-            assert_eq!(
-                compare(one.as_bytes(), other.as_bytes()),
-                expected,
-                "{one} {other}"
-            );
+            assert_eq!(compare(one.as_bytes(), other.as_bytes()), expected, "{one} {other}");
         }
     }
 

@@ -171,11 +171,7 @@ impl Walk<'_, '_> {
                 None
             }
         };
-        self.requests.push(Request {
-            by,
-            name: name.to_owned(),
-            gets,
-        });
+        self.requests.push(Request { by, name: name.to_owned(), gets });
     }
 
     /// Puts an object at the end of the order, unless it has its place already.
@@ -253,12 +249,7 @@ impl Walk<'_, '_> {
 
     fn miss(&mut self, name: &OsStr, by: usize, role: Role, cause: Cause) {
         let by = self.nodes[by].path.clone();
-        self.missing.push(Missing {
-            name: name.to_owned(),
-            by,
-            role,
-            cause,
-        });
+        self.missing.push(Missing { name: name.to_owned(), by, role, cause });
     }
 
     /// Puts the nodes into the order in which they are loaded, and numbers them by it.
@@ -284,11 +275,7 @@ impl Walk<'_, '_> {
             request.by = numbers[request.by];
             request.gets = request.gets.map(|node| numbers[node]);
         }
-        Closure {
-            libraries,
-            missing: self.missing,
-            requests,
-        }
+        Closure { libraries, missing: self.missing, requests }
     }
 }
 
@@ -302,8 +289,5 @@ fn is_part_of_musl(name: &OsStr) -> bool {
     let Some(part) = name.as_bytes().strip_prefix(b"lib") else {
         return false;
     };
-    parts.iter().any(|own| {
-        part.strip_prefix(*own)
-            .is_some_and(|rest| rest.starts_with(b"."))
-    })
+    parts.iter().any(|own| part.strip_prefix(*own).is_some_and(|rest| rest.starts_with(b".")))
 }

@@ -22,11 +22,7 @@ fn add(tree: &Tree, file: &Path, deeper: usize, listed: &mut Vec<PathBuf>) {
         return;
     };
     for line in content.split(|byte| *byte == b'\n') {
-        let line = line
-            .split(|byte| *byte == b'#')
-            .next()
-            .unwrap_or_default()
-            .trim_ascii();
+        let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
         if let Some(patterns) = after_word(line, b"include") {
             if deeper > 0 {
                 for pattern in words(patterns) {
@@ -47,21 +43,17 @@ fn add(tree: &Tree, file: &Path, deeper: usize, listed: &mut Vec<PathBuf>) {
 }
 
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty())
+    line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
 /// What follows `word` when `line` begins with it.
 fn after_word<'l>(line: &'l [u8], word: &[u8]) -> Option<&'l [u8]> {
-    line.strip_prefix(word)
-        .filter(|rest| rest.first().is_some_and(u8::is_ascii_whitespace))
+    line.strip_prefix(word).filter(|rest| rest.first().is_some_and(u8::is_ascii_whitespace))
 }
 
 /// A path taken from the directory of the file that names it.
 fn beside(file: &Path, pattern: &[u8]) -> PathBuf {
-    file.parent()
-        .unwrap_or(Path::new("/"))
-        .join(OsStr::from_bytes(pattern))
+    file.parent().unwrap_or(Path::new("/")).join(OsStr::from_bytes(pattern))
 }
 
 /// The files that `pattern` means, sorted; wildcards may stand in its last name.
@@ -74,16 +66,11 @@ fn matching(tree: &Tree, pattern: &Path) -> Vec<PathBuf> {
         return vec![pattern.to_owned()];
     }
     let names = tree.names(directory).unwrap_or_default();
-    let wanted = names
-        .iter()
-        .map(|name| name.as_bytes())
-        .filter(|candidate| {
-            // As in the shell, a wildcard does not stand for the dot of a hidden file.
-            (!candidate.starts_with(b".") || name.starts_with(b".")) && matches(name, candidate)
-        });
-    wanted
-        .map(|name| directory.join(OsStr::from_bytes(name)))
-        .collect()
+    let wanted = names.iter().map(|name| name.as_bytes()).filter(|candidate| {
+        // As in the shell, a wildcard does not stand for the dot of a hidden file.
+        (!candidate.starts_with(b".") || name.starts_with(b".")) && matches(name, candidate)
+    });
+    wanted.map(|name| directory.join(OsStr::from_bytes(name))).collect()
 }
 
 /// Whether `name` is one that `pattern`, with `*` and `?`, stands for.
@@ -146,11 +133,7 @@ mod tests {
             ("?", "", false),
             ("**", "", true),
         ] {
-            assert_eq!(
-                matches(pattern.as_bytes(), name.as_bytes()),
-                expected,
-                "{pattern} {name}"
-            );
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
         }
     }
 }

@@ -45,18 +45,12 @@ pub enum Fault {
 
 impl ElfError {
     pub(super) fn new(path: &Path, fault: Fault) -> Self {
-        Self {
-            path: path.to_owned(),
-            fault,
-        }
+        Self { path: path.to_owned(), fault }
     }
 
     /// Whether a search that meets this goes on: the file is absent, or hidden from us.
     pub(super) fn is_absence(&self) -> bool {
-        matches!(
-            self.fault,
-            Fault::NotFound | Fault::Unreadable(io::ErrorKind::PermissionDenied)
-        )
+        matches!(self.fault, Fault::NotFound | Fault::Unreadable(io::ErrorKind::PermissionDenied))
     }
 }
 
@@ -80,12 +74,7 @@ impl fmt::Display for ElfError {
             | Fault::InterpreterLoop => "run",
             _ => "read",
         };
-        write!(
-            f,
-            "cannot {verb} {}: {}",
-            Quoted(self.path.as_os_str()),
-            self.fault
-        )
+        write!(f, "cannot {verb} {}: {}", Quoted(self.path.as_os_str()), self.fault)
     }
 }
 
@@ -104,10 +93,7 @@ impl fmt::Display for Fault {
             Self::Malformed(what) => return write!(f, "it is damaged: {what}"),
             Self::InterpreterMissing(interpreter) => {
                 let interpreter = Quoted(interpreter.as_os_str());
-                return write!(
-                    f,
-                    "its `#!` line asks for {interpreter}, which does not exist"
-                );
+                return write!(f, "its `#!` line asks for {interpreter}, which does not exist");
             }
             Self::InterpreterUnusable(error) => return write!(f, "its `#!` line: {error}"),
             Self::InterpreterLoop => "its `#!` line leads from script to script without an end",
@@ -147,15 +133,9 @@ mod tests {
     #[test]
     fn messages_name_the_path_and_the_cause() {
         let says = |path: &str, fault| ElfError::new(Path::new(path), fault).to_string();
+        assert_eq!(says("/x", Fault::NotFound), "cannot read `/x`: no such file");
         assert_eq!(
-            says("/x", Fault::NotFound),
-            "cannot read `/x`: no such file"
-        );
-        assert_eq!(
-            says(
-                "/x\u{1b}[2J",
-                Fault::Unreadable(io::ErrorKind::PermissionDenied)
-            ),
+            says("/x\u{1b}[2J", Fault::Unreadable(io::ErrorKind::PermissionDenied)),
             "cannot read `/x\\u{1b}[2J`: permission denied"
         );
         assert_eq!(

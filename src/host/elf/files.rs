@@ -69,15 +69,10 @@ impl<'t> Files<'t> {
             known.clone()
         } else {
             let directory = self.tree.resolve(parent).map_err(failed)?.path;
-            self.directories
-                .insert(parent.to_owned(), directory.clone());
+            self.directories.insert(parent.to_owned(), directory.clone());
             directory
         };
-        Ok(self
-            .tree
-            .walk(directory, Path::new(name))
-            .map_err(failed)?
-            .path)
+        Ok(self.tree.walk(directory, Path::new(name)).map_err(failed)?.path)
     }
 
     fn look(&mut self, path: &Path) -> Result<Known, Fault> {
@@ -91,10 +86,7 @@ impl<'t> Files<'t> {
         }
         let identity = (found.dev(), found.ino());
         if let Some(content) = self.by_identity.get(&identity) {
-            return Ok(Known {
-                identity,
-                content: content.clone(),
-            });
+            return Ok(Known { identity, content: content.clone() });
         }
         let file = self.tree.open(path)?;
         let bytes = Bytes::of(&file, found.len())?;

@@ -38,12 +38,7 @@ impl<'t> Loader<'t> {
     /// A loader for the programs of `tree`.
     #[must_use]
     pub fn new(tree: &'t Tree) -> Self {
-        Self {
-            tree,
-            search: Search::of(tree),
-            systems: HashMap::new(),
-            path_variable: None,
-        }
+        Self { tree, search: Search::of(tree), systems: HashMap::new(), path_variable: None }
     }
 
     /// Sets the `PATH` in which `#!/usr/bin/env NAME` will search; see [`Tree::which`].
@@ -106,19 +101,10 @@ impl<'t> Loader<'t> {
                     let system = self.system(&object);
                     // A program knows where it is from the kernel, which has followed all links;
                     // a library is where it was opened.
-                    let place = if kind == Kind::Dynamic {
-                        &resolved
-                    } else {
-                        program
-                    };
+                    let place = if kind == Kind::Dynamic { &resolved } else { program };
                     let origin = parent(place);
                     let identity = known.identity;
-                    let start = Start {
-                        path: program,
-                        origin,
-                        identity,
-                        object,
-                    };
+                    let start = Start { path: program, origin, identity, object };
                     closure::follow(&mut self.search, &system, start)
                 };
                 Ok(assemble(program.to_owned(), resolved, kind, closure))
@@ -151,9 +137,7 @@ impl<'t> Loader<'t> {
             Some(set) => Some(set.to_string_lossy().into_owned()),
             None => self.path_variable.clone(),
         };
-        let found = self
-            .tree
-            .which(&wanted.program.to_string_lossy(), variable.as_deref());
+        let found = self.tree.which(&wanted.program.to_string_lossy(), variable.as_deref());
         let needed = match found {
             // Scripts are counted on, though `env` starts anew: one could name itself.
             Some(path) => self.needs_of(&Path::new("/").join(path), depth + 1),
@@ -186,13 +170,9 @@ impl<'t> Loader<'t> {
         }
         let interpreter = Path::new("/").join(&shebang.interpreter);
         match self.look(&interpreter) {
-            Err(ElfError {
-                fault: Fault::NotFound,
-                ..
-            }) => Err(ElfError::new(
-                script,
-                Fault::InterpreterMissing(shebang.interpreter.clone()),
-            )),
+            Err(ElfError { fault: Fault::NotFound, .. }) => {
+                Err(ElfError::new(script, Fault::InterpreterMissing(shebang.interpreter.clone())))
+            }
             _ => Ok(interpreter),
         }
     }
@@ -221,13 +201,7 @@ impl<'t> Loader<'t> {
 
     fn system(&mut self, object: &Object) -> Rc<System> {
         let key = (object.abi, object.interpreter.clone());
-        let new = || {
-            Rc::new(System::new(
-                self.tree,
-                object.abi,
-                object.interpreter.as_deref(),
-            ))
-        };
+        let new = || Rc::new(System::new(self.tree, object.abi, object.interpreter.as_deref()));
         Rc::clone(self.systems.entry(key).or_insert_with(new))
     }
 }
@@ -237,18 +211,6 @@ fn parent(path: &Path) -> PathBuf {
 }
 
 fn assemble(program: PathBuf, resolved: PathBuf, kind: Kind, closure: Closure) -> Needs {
-    let Closure {
-        libraries,
-        missing,
-        requests,
-    } = closure;
-    Needs {
-        program,
-        resolved,
-        kind,
-        libraries,
-        missing,
-        interpreters: Vec::new(),
-        requests,
-    }
+    let Closure { libraries, missing, requests } = closure;
+    Needs { program, resolved, kind, libraries, missing, interpreters: Vec::new(), requests }
 }

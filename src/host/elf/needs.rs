@@ -132,9 +132,7 @@ impl Needs {
     pub fn library_paths(&self) -> Vec<&Path> {
         let mut seen = HashSet::new();
         let all = self.all().into_iter().flat_map(|needs| &needs.libraries);
-        all.map(|library| library.path.as_path())
-            .filter(|path| seen.insert(*path))
-            .collect()
+        all.map(|library| library.path.as_path()).filter(|path| seen.insert(*path)).collect()
     }
 
     /// The paths of all files: the program, its libraries, its interpreters and theirs; each
@@ -152,10 +150,7 @@ impl Needs {
     /// All that is missing, to this and to its interpreters.
     #[must_use]
     pub fn all_missing(&self) -> Vec<&Missing> {
-        self.all()
-            .into_iter()
-            .flat_map(|needs| &needs.missing)
-            .collect()
+        self.all().into_iter().flat_map(|needs| &needs.missing).collect()
     }
 
     /// Whether nothing is missing.
@@ -190,12 +185,7 @@ impl Needs {
 impl fmt::Display for Library {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = Quoted(self.by.as_os_str());
-        write!(
-            f,
-            "{}, needed by {by}: {}",
-            Quoted(self.path.as_os_str()),
-            self.rule
-        )
+        write!(f, "{}, needed by {by}: {}", Quoted(self.path.as_os_str()), self.rule)
     }
 }
 

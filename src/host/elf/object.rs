@@ -67,9 +67,7 @@ impl Object {
         match elf::FileClass(identity[4]) {
             elf::ELFCLASS32 => read::<FileHeader32<Endianness>>(bytes, endian),
             elf::ELFCLASS64 => read::<FileHeader64<Endianness>>(bytes, endian),
-            _ => Err(Fault::Malformed(
-                "its ELF header is neither of 32 nor of 64 bits",
-            )),
+            _ => Err(Fault::Malformed("its ELF header is neither of 32 nor of 64 bits")),
         }
     }
 }
@@ -107,18 +105,13 @@ fn read<H: FileHeader<Endian = Endianness>>(
                 let what = "the path of its loader (PT_INTERP) has no end";
                 let path = bytes.string(segment.offset, segment.size.min(LONGEST_PATH), what)?;
                 if path.is_empty() {
-                    return Err(Fault::Malformed(
-                        "the path of its loader (PT_INTERP) is empty",
-                    ));
+                    return Err(Fault::Malformed("the path of its loader (PT_INTERP) is empty"));
                 }
                 object.interpreter = Some(PathBuf::from(OsString::from_vec(path)));
             }
             elf::PT_DYNAMIC => {
-                let section = bytes.at(
-                    segment.offset,
-                    segment.size,
-                    "its dynamic section is cut short",
-                )?;
+                let section =
+                    bytes.at(segment.offset, segment.size, "its dynamic section is cut short")?;
                 let count = section.len() / size_of::<H::Dyn>();
                 let entries = pod::slice_from_bytes::<H::Dyn>(&section, count)
                     .map_err(|()| Fault::Malformed("its dynamic section is cut short"))?
@@ -150,16 +143,10 @@ fn segments<H: FileHeader<Endian = Endianness>>(
     let count = u64::from(header.e_phnum(endian));
     let entry_size = size_of::<H::ProgramHeader>();
     if count > 0 && usize::from(header.e_phentsize(endian)) != entry_size {
-        return Err(Fault::Malformed(
-            "its program headers are of an unknown size",
-        ));
+        return Err(Fault::Malformed("its program headers are of an unknown size"));
     }
     let what = "its program headers are cut short";
-    let read = bytes.at(
-        header.e_phoff(endian).into(),
-        count * entry_size as u64,
-        what,
-    )?;
+    let read = bytes.at(header.e_phoff(endian).into(), count * entry_size as u64, what)?;
     let (headers, _) =
         pod::slice_from_bytes::<H::ProgramHeader>(&read, usize::from(header.e_phnum(endian)))
             .map_err(|()| Fault::Malformed(what))?;
@@ -185,13 +172,7 @@ fn tell_dynamic<D: Dyn<Endian = Endianness>>(
         .map(|entry| (entry.d_tag(endian), entry.d_val(endian).into()))
         .take_while(|(tag, _)| *tag != elf::DT_NULL)
         .collect();
-    let value = |wanted| {
-        entries
-            .iter()
-            .rev()
-            .find(|(tag, _)| *tag == wanted)
-            .map(|entry| entry.1)
-    };
+    let value = |wanted| entries.iter().rev().find(|(tag, _)| *tag == wanted).map(|entry| entry.1);
     let strings = match value(elf::DT_STRTAB) {
         Some(address) => {
             let size = value(elf::DT_STRSZ).unwrap_or(u64::MAX);
@@ -229,17 +210,14 @@ const NO_DEFAULT: u32 = 0x800;
 
 /// Where in the file lies what appears at `address`, and how much of `size` is there.
 fn place(table: &[Segment], address: u64, size: u64) -> Option<(u64, u64)> {
-    table
-        .iter()
-        .filter(|segment| segment.kind == elf::PT_LOAD)
-        .find_map(|segment| {
-            let within = address.checked_sub(segment.address)?;
-            let left = segment.size.checked_sub(within).filter(|left| *left > 0)?;
-            let start = segment.offset.checked_add(within)?;
-            // No string of the table then lies beyond the largest offset.
-            start.checked_add(left)?;
-            Some((start, size.min(left)))
-        })
+    table.iter().filter(|segment| segment.kind == elf::PT_LOAD).find_map(|segment| {
+        let within = address.checked_sub(segment.address)?;
+        let left = segment.size.checked_sub(within).filter(|left| *left > 0)?;
+        let start = segment.offset.checked_add(within)?;
+        // No string of the table then lies beyond the largest offset.
+        start.checked_add(left)?;
+        Some((start, size.min(left)))
+    })
 }
 
 #[cfg(test)]
@@ -271,11 +249,7 @@ mod tests {
                 .with(elf::DT_RPATH, "/r")
                 .for_machine(machine, wide, little);
             let object = read_bytes(&made, &sample.bytes()).unwrap();
-            let names: Vec<_> = object
-                .needed
-                .iter()
-                .map(|needed| needed.name.clone())
-                .collect();
+            let names: Vec<_> = object.needed.iter().map(|needed| needed.name.clone()).collect();
             assert_eq!(names, ["liba.so", "libb.so", "libfast.so"]);
             assert!(object.needed[2].optional && !object.needed[0].optional);
             assert_eq!(object.interpreter, Some("/lib/ld.so.1".into()));
@@ -289,15 +263,11 @@ mod tests {
     #[test]
     fn runpath_makes_rpath_void() {
         let made = Fixture::new("elf-runpath");
-        let mut sample = Sample::library(&[])
-            .with(elf::DT_RUNPATH, "/new")
-            .with(elf::DT_RPATH, "/old");
+        let mut sample =
+            Sample::library(&[]).with(elf::DT_RUNPATH, "/new").with(elf::DT_RPATH, "/old");
         sample.flags = NO_DEFAULT;
         let object = read_bytes(&made, &sample.bytes()).unwrap();
-        assert_eq!(
-            (object.rpath, object.runpath),
-            (None, Some(b"/new".to_vec()))
-        );
+        assert_eq!((object.rpath, object.runpath), (None, Some(b"/new".to_vec())));
         assert!(object.no_default);
     }
 
@@ -329,13 +299,7 @@ mod tests {
             }
         }
         assert_eq!(read_bytes(&made, b"").unwrap_err(), Fault::NotProgram);
-        assert!(matches!(
-            read_bytes(&made, b"\x7fELF").unwrap_err(),
-            Fault::Malformed(_)
-        ));
-        assert!(matches!(
-            read_bytes(&made, &sample[..60]).unwrap_err(),
-            Fault::Malformed(_)
-        ));
+        assert!(matches!(read_bytes(&made, b"\x7fELF").unwrap_err(), Fault::Malformed(_)));
+        assert!(matches!(read_bytes(&made, &sample[..60]).unwrap_err(), Fault::Malformed(_)));
     }
 }

@@ -33,23 +33,10 @@ fn write_needs(f: &mut fmt::Formatter<'_>, needs: &Needs, indent: usize) -> fmt:
         }
     }
     write_requests(f, needs, indent)?;
-    for missing in needs
-        .missing
-        .iter()
-        .filter(|missing| missing.role == Role::Program)
-    {
-        writeln!(
-            f,
-            "{:1$}{2} is missing",
-            "",
-            indent + 2,
-            Escaped(&missing.name)
-        )?;
+    for missing in needs.missing.iter().filter(|missing| missing.role == Role::Program) {
+        writeln!(f, "{:1$}{2} is missing", "", indent + 2, Escaped(&missing.name))?;
     }
-    needs
-        .interpreters
-        .iter()
-        .try_for_each(|interpreter| write_needs(f, interpreter, indent + 2))
+    needs.interpreters.iter().try_for_each(|interpreter| write_needs(f, interpreter, indent + 2))
 }
 
 fn write_requests(f: &mut fmt::Formatter<'_>, needs: &Needs, indent: usize) -> fmt::Result {
@@ -63,13 +50,7 @@ fn write_requests(f: &mut fmt::Formatter<'_>, needs: &Needs, indent: usize) -> f
     let mut ahead: Vec<(usize, usize)> = of[0].iter().map(|request| (*request, 1)).collect();
     while let Some((index, depth)) = ahead.pop() {
         let request = &needs.requests[index];
-        write!(
-            f,
-            "{:1$}{2}",
-            "",
-            indent + 2 * depth,
-            Escaped(&request.name)
-        )?;
+        write!(f, "{:1$}{2}", "", indent + 2 * depth, Escaped(&request.name))?;
         match request.gets {
             None => writeln!(f, " is missing")?,
             Some(object) if object == 0 || std::mem::replace(&mut shown[object], true) => {

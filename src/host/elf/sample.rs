@@ -30,10 +30,7 @@ impl Sample {
 
     /// A program for x86-64 with this loader that needs these.
     pub fn program(interpreter: &'static str, needed: &[&'static str]) -> Self {
-        Self {
-            interpreter: Some(interpreter),
-            ..Self::library(needed)
-        }
+        Self { interpreter: Some(interpreter), ..Self::library(needed) }
     }
 
     pub fn with(mut self, tag: elf::DynamicTag, name: &'static str) -> Self {
@@ -42,12 +39,7 @@ impl Sample {
     }
 
     pub fn for_machine(self, machine: elf::Machine, wide: bool, little: bool) -> Self {
-        Self {
-            machine,
-            wide,
-            little,
-            ..self
-        }
+        Self { machine, wide, little, ..self }
     }
 
     /// The file: headers, interpreter, strings, dynamic section.
@@ -56,9 +48,7 @@ impl Sample {
         let (header, entry, pair) = if self.wide { (64, 56, 16) } else { (52, 32, 8) };
         let count = if self.interpreter.is_some() { 3 } else { 2 };
         let interpreter = header + count * entry;
-        let path = self
-            .interpreter
-            .map_or(String::new(), |path| format!("{path}\0"));
+        let path = self.interpreter.map_or(String::new(), |path| format!("{path}\0"));
         let strings = interpreter + path.len() as u64;
         let mut text = vec![0];
         let mut dynamic: Vec<(elf::DynamicTag, u64)> = Vec::new();
@@ -78,15 +68,7 @@ impl Sample {
 
         let mut file = Vec::new();
         let class = if self.wide { 2 } else { 1 };
-        file.extend([
-            0x7f,
-            b'E',
-            b'L',
-            b'F',
-            class,
-            if self.little { 1 } else { 2 },
-            1,
-        ]);
+        file.extend([0x7f, b'E', b'L', b'F', class, if self.little { 1 } else { 2 }, 1]);
         file.resize(16, 0);
         let half = |file: &mut Vec<u8>, values: &[u64]| self.put(file, values, 2);
         let word = |file: &mut Vec<u8>, values: &[u64]| self.put(file, values, 4);

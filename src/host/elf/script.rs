@@ -70,10 +70,7 @@ impl Shebang {
                 path_variable = Some(OsStr::from_bytes(value).to_owned());
             } else if !word.starts_with(b"-") && !word.contains(&b'=') {
                 let program = OsStr::from_bytes(word).to_owned();
-                return Some(Wanted {
-                    program,
-                    path_variable,
-                });
+                return Some(Wanted { program, path_variable });
             }
         }
         None
@@ -86,9 +83,7 @@ fn split(argument: &[u8]) -> Vec<&[u8]> {
     // Short options can stand before it in the same word: `-iS`, `-vS`.
     let short = || {
         let flags = argument.strip_prefix(b"-")?;
-        let at = flags
-            .iter()
-            .position(|byte| !byte.is_ascii_lowercase() && *byte != b'0')?;
+        let at = flags.iter().position(|byte| !byte.is_ascii_lowercase() && *byte != b'0')?;
         (flags[at] == b'S').then(|| &flags[at + 1..])
     };
     match long.or_else(short) {
@@ -115,9 +110,7 @@ mod tests {
 
     fn shebang(head: &[u8]) -> (String, Option<String>) {
         let read = Shebang::read(head).unwrap().unwrap();
-        let argument = read
-            .argument
-            .map(|argument| argument.into_string().unwrap());
+        let argument = read.argument.map(|argument| argument.into_string().unwrap());
         (read.interpreter.to_str().unwrap().to_owned(), argument)
     }
 
@@ -130,10 +123,7 @@ mod tests {
     fn the_line_is_read_as_the_kernel_reads_it() {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(shebang(b"#!/bin/sh\necho"), ("/bin/sh".into(), None));
-        assert_eq!(
-            shebang(b"#! \t/bin/sh  -e -x \t\n"),
-            ("/bin/sh".into(), some("-e -x"))
-        );
+        assert_eq!(shebang(b"#! \t/bin/sh  -e -x \t\n"), ("/bin/sh".into(), some("-e -x")));
         assert_eq!(shebang(b"#!/bin/sh"), ("/bin/sh".into(), None));
         assert_eq!(shebang(b"#!/bin/sh\0junk\n"), ("/bin/sh".into(), None));
         assert_eq!(shebang(b"#!/bin/sh\r\n"), ("/bin/sh\r".into(), None));
@@ -154,23 +144,13 @@ mod tests {
         assert_eq!(wanted("#!/usr/bin/env python3\n"), some("python3"));
         assert_eq!(wanted("#!/usr/bin/env python3 -u\n"), some("python3 -u"));
         assert_eq!(wanted("#!/usr/bin/env -S python3 -u\n"), some("python3"));
-        assert_eq!(
-            wanted("#!/usr/bin/env -vS -i -u A B=c perl -w\n"),
-            some("perl")
-        );
-        assert_eq!(
-            wanted("#!/usr/bin/env --split-string=awk -f\n"),
-            some("awk")
-        );
+        assert_eq!(wanted("#!/usr/bin/env -vS -i -u A B=c perl -w\n"), some("perl"));
+        assert_eq!(wanted("#!/usr/bin/env --split-string=awk -f\n"), some("awk"));
         assert_eq!(wanted("#!/usr/bin/env -iSruby\n"), some("ruby"));
         assert_eq!(wanted("#!/usr/bin/env\n"), None);
         assert_eq!(wanted("#!/bin/sh python\n"), None);
         let line = b"#!/usr/bin/env -S PATH=/opt/bin tool\n";
-        let read = Shebang::read(line)
-            .unwrap()
-            .unwrap()
-            .wanted_of_env()
-            .unwrap();
+        let read = Shebang::read(line).unwrap().unwrap().wanted_of_env().unwrap();
         assert_eq!(read.path_variable, Some("/opt/bin".into()));
     }
 }

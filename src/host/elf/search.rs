@@ -61,11 +61,7 @@ impl<'t> Search<'t> {
     /// Finds the library `name` for the first object of `chain`, behind which stand those that
     /// led to it, nearest first. The chain is empty for a library looked up for itself.
     pub fn find(&mut self, system: &System, chain: &[&Node], name: &OsStr) -> Result<Found, Cause> {
-        let mut quest = Quest {
-            system,
-            name,
-            misfit: None,
-        };
+        let mut quest = Quest { system, name, misfit: None };
         let found = if name.as_bytes().contains(&b'/') {
             self.by_path(&mut quest, chain)?
         } else {
@@ -112,10 +108,7 @@ impl<'t> Search<'t> {
         let no_default = asker.is_some_and(|asker| asker.object.no_default);
         if let Some(path) = self.cached(quest) {
             let defaults = || quest.system.directories(self.files.tree);
-            if !(no_default
-                && defaults()
-                    .iter()
-                    .any(|directory| path.starts_with(directory)))
+            if !(no_default && defaults().iter().any(|directory| path.starts_with(directory)))
                 && let Some(found) = self.at(quest, path, &Rule::Cache)?
             {
                 return Ok(Some(found));
@@ -125,17 +118,13 @@ impl<'t> Search<'t> {
             return Ok(None);
         }
         let system = quest.system;
-        let found = self.within(quest, system.directories(self.files.tree), || {
-            Rule::DefaultDirectory
-        })?;
+        let found =
+            self.within(quest, system.directories(self.files.tree), || Rule::DefaultDirectory)?;
         if found.is_some() || self.cache().is_some() {
             return Ok(found);
         }
         // What the loader will find as soon as `ldconfig` has run in this tree.
-        let listed = self
-            .listed
-            .get_or_init(|| conf::directories(self.files.tree))
-            .clone();
+        let listed = self.listed.get_or_init(|| conf::directories(self.files.tree)).clone();
         self.within(quest, &listed, || Rule::Configuration)
     }
 
@@ -153,9 +142,7 @@ impl<'t> Search<'t> {
             }
         }
         let system = quest.system;
-        self.within(quest, system.directories(self.files.tree), || {
-            Rule::DefaultDirectory
-        })
+        self.within(quest, system.directories(self.files.tree), || Rule::DefaultDirectory)
     }
 
     /// The first of `directories`, and of their subdirectories for this processor, that has it.
@@ -192,23 +179,16 @@ impl<'t> Search<'t> {
                     quest.misfit.get_or_insert(path);
                     Ok(None)
                 }
-                Content::Elf(object) => Ok(Some(Found {
-                    path,
-                    identity: known.identity,
-                    object,
-                    rule: rule.clone(),
-                })),
+                Content::Elf(object) => {
+                    Ok(Some(Found { path, identity: known.identity, object, rule: rule.clone() }))
+                }
             },
         }
     }
 
     fn cached(&self, quest: &Quest) -> Option<PathBuf> {
         let levels = || {
-            if quest.system.abi.has_levels() {
-                self.processor.levels()
-            } else {
-                &[]
-            }
+            if quest.system.abi.has_levels() { self.processor.levels() } else { &[] }
         };
         let (name, flags) = (quest.name.as_bytes(), quest.system.abi.cache_flags());
         self.cache()?.find(name, flags, levels)
@@ -229,21 +209,12 @@ impl<'t> Search<'t> {
         if let Some(known) = self.with_levels.get(&key) {
             return Rc::clone(known);
         }
-        let exists = |path: &Path| {
-            self.files
-                .tree
-                .metadata(path)
-                .is_ok_and(|found| found.is_dir())
-        };
+        let exists = |path: &Path| self.files.tree.metadata(path).is_ok_and(|found| found.is_dir());
         let mut places = Vec::new();
         if exists(directory) {
             let levels = directory.join("glibc-hwcaps");
             if system.flavour == Flavour::Glibc && key.1 && exists(&levels) {
-                let supported = self
-                    .processor
-                    .levels()
-                    .iter()
-                    .map(|level| levels.join(level));
+                let supported = self.processor.levels().iter().map(|level| levels.join(level));
                 places.extend(supported.filter(|path| exists(path)));
             }
             places.push(directory.to_owned());
@@ -264,10 +235,7 @@ mod tests {
     fn found(made: &Fixture, levels: &[&'static str], machine: object::elf::Machine) -> String {
         let tree = made.tree();
         let processor = Processor::with_levels(levels.to_vec());
-        let mut search = Search {
-            processor,
-            ..Search::of(&tree)
-        };
+        let mut search = Search { processor, ..Search::of(&tree) };
         let system = System::new(&tree, Abi::new(machine.0, true, true, 0), None);
         match search.find(&system, &[], OsStr::new("libx.so")) {
             Ok(found) => format!("{} {}", found.path.display(), found.rule),
@@ -284,10 +252,7 @@ mod tests {
         made.file("lib64/libx.so", &library);
         let x86 = object::elf::EM_X86_64;
         let best = found(&made, &["x86-64-v4", "x86-64-v3", "x86-64-v2"], x86);
-        assert_eq!(
-            best,
-            "/lib64/glibc-hwcaps/x86-64-v3/libx.so default directory"
-        );
+        assert_eq!(best, "/lib64/glibc-hwcaps/x86-64-v3/libx.so default directory");
         assert_eq!(found(&made, &[], x86), "/lib64/libx.so default directory");
         let other = found(&made, &["x86-64-v3"], object::elf::EM_AARCH64);
         assert_eq!(other, "OtherMachine(\"/lib64/libx.so\")");
@@ -301,10 +266,7 @@ mod tests {
         assert!(
             found(&made, &[], object::elf::EM_X86_64).starts_with("/opt/lib/libx.so ld.so.conf")
         );
-        made.file(
-            "etc/ld.so.cache",
-            &[b"glibc-ld.so.cache1.1".to_vec(), vec![0; 28]].concat(),
-        );
+        made.file("etc/ld.so.cache", &[b"glibc-ld.so.cache1.1".to_vec(), vec![0; 28]].concat());
         assert_eq!(found(&made, &[], object::elf::EM_X86_64), "NotFound");
     }
 }

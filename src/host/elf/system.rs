@@ -46,27 +46,13 @@ impl System {
     /// this ABI the tree has.
     pub fn new(tree: &Tree, abi: Abi, interpreter: Option<&Path>) -> Self {
         let usual = || {
-            let candidates = [
-                PathBuf::from(abi.glibc_loader()),
-                PathBuf::from(abi.musl_loader()),
-            ];
+            let candidates = [PathBuf::from(abi.glibc_loader()), PathBuf::from(abi.musl_loader())];
             candidates.into_iter().find(|path| tree.exists(path))
         };
         let interpreter = interpreter.map(Path::to_owned).or_else(usual);
-        let is_musl = interpreter
-            .as_deref()
-            .is_some_and(|path| musl_name(path).is_some());
-        let flavour = if is_musl {
-            Flavour::Musl
-        } else {
-            Flavour::Glibc
-        };
-        Self {
-            abi,
-            flavour,
-            interpreter,
-            built_in: OnceCell::new(),
-        }
+        let is_musl = interpreter.as_deref().is_some_and(|path| musl_name(path).is_some());
+        let flavour = if is_musl { Flavour::Musl } else { Flavour::Glibc };
+        Self { abi, flavour, interpreter, built_in: OnceCell::new() }
     }
 
     /// The directories it searches when nothing else told it where.
@@ -80,14 +66,13 @@ impl System {
     }
 
     fn built_in(&self, tree: &Tree) -> &BuiltIn {
-        self.built_in
-            .get_or_init(|| match (self.flavour, &self.interpreter) {
-                (Flavour::Musl, Some(interpreter)) => musl(tree, interpreter),
-                (_, Some(interpreter)) => {
-                    glibc(tree, interpreter).unwrap_or_else(|| usual(tree, self.abi))
-                }
-                (_, None) => usual(tree, self.abi),
-            })
+        self.built_in.get_or_init(|| match (self.flavour, &self.interpreter) {
+            (Flavour::Musl, Some(interpreter)) => musl(tree, interpreter),
+            (_, Some(interpreter)) => {
+                glibc(tree, interpreter).unwrap_or_else(|| usual(tree, self.abi))
+            }
+            (_, None) => usual(tree, self.abi),
+        })
     }
 }
 
@@ -100,10 +85,7 @@ fn glibc(tree: &Tree, interpreter: &Path) -> Option<BuiltIn> {
     let directories = row_of_directories(&tree.read(interpreter).ok()?)?;
     let lib = lib_of(directories.first()?).to_vec();
     let path = |bytes: &Vec<u8>| PathBuf::from(OsStr::from_bytes(bytes));
-    Some(BuiltIn {
-        directories: directories.iter().map(path).collect(),
-        lib: vec![lib],
-    })
+    Some(BuiltIn { directories: directories.iter().map(path).collect(), lib: vec![lib] })
 }
 
 /// The longest row of strings that are each the path of a library directory: they stand one
@@ -129,9 +111,7 @@ fn is_directory(string: &[u8]) -> bool {
         return false;
     };
     string.iter().all(u8::is_ascii_graphic)
-        && names
-            .split(|byte| *byte == b'/')
-            .any(|name| name.starts_with(b"lib"))
+        && names.split(|byte| *byte == b'/').any(|name| name.starts_with(b"lib"))
         && !names.windows(6).any(|part| part == b"locale")
 }
 
@@ -155,9 +135,7 @@ fn usual(tree: &Tree, abi: Abi) -> BuiltIn {
     }
     lib.push(b"lib".to_vec());
     let path = |top: &str, lib: &[u8]| Path::new(top).join(OsStr::from_bytes(lib));
-    let directories = lib
-        .iter()
-        .flat_map(|lib| [path("/", lib), path("/usr", lib)]);
+    let directories = lib.iter().flat_map(|lib| [path("/", lib), path("/usr", lib)]);
     let directories = directories.collect();
     lib.retain(|lib| tree.exists(&path("/", lib)) || tree.exists(&path("/usr", lib)));
     BuiltIn { directories, lib }
@@ -165,10 +143,7 @@ fn usual(tree: &Tree, abi: Abi) -> BuiltIn {
 
 /// The architecture in the name of a loader of musl, `/lib/ld-musl-x86_64.so.1`.
 fn musl_name(interpreter: &Path) -> Option<&OsStr> {
-    let name = interpreter
-        .file_name()?
-        .as_bytes()
-        .strip_prefix(b"ld-musl-")?;
+    let name = interpreter.file_name()?.as_bytes().strip_prefix(b"ld-musl-")?;
     let end = name.windows(3).position(|part| part == b".so")?;
     Some(OsStr::from_bytes(&name[..end]))
 }
@@ -176,10 +151,7 @@ fn musl_name(interpreter: &Path) -> Option<&OsStr> {
 /// What musl reads from its own file, or else has built in.
 fn musl(tree: &Tree, interpreter: &Path) -> BuiltIn {
     // The file stands in the `etc` beside the directory of the loader.
-    let prefix = interpreter
-        .parent()
-        .and_then(Path::parent)
-        .unwrap_or(Path::new("/"));
+    let prefix = interpreter.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
     let mut name = OsStr::new("ld-musl-").to_owned();
     name.push(musl_name(interpreter).unwrap_or_default());
     name.push(".path");
@@ -190,10 +162,7 @@ fn musl(tree: &Tree, interpreter: &Path) -> BuiltIn {
     let directories = listed.split(|byte| *byte == b':' || *byte == b'\n');
     let directories = directories.map(|path| PathBuf::from(OsStr::from_bytes(path)));
     let directories = directories.filter(|path| path.is_absolute()).collect();
-    BuiltIn {
-        directories,
-        lib: Vec::new(),
-    }
+    BuiltIn { directories, lib: Vec::new() }
 }
 
 #[cfg(test)]
@@ -208,33 +177,21 @@ mod tests {
     #[test]
     fn directories_are_read_from_the_loader() {
         let made = Fixture::new("elf-system");
-        made.file(
-            "lib64/fedora.so",
-            b"\x7fELF\0/lib64/\0/usr/lib64/\0junk\0/lib/locale/\0",
-        );
-        made.file(
-            "lib64/nix.so",
-            b"x\0/nix/store/abc-glibc-2.40/lib/\0/dev/null\0/usr/\0",
-        );
+        made.file("lib64/fedora.so", b"\x7fELF\0/lib64/\0/usr/lib64/\0junk\0/lib/locale/\0");
+        made.file("lib64/nix.so", b"x\0/nix/store/abc-glibc-2.40/lib/\0/dev/null\0/usr/\0");
         made.file("lib64/none.so", b"/proc/\0/libx\0");
         let tree = made.tree();
         let system = |path: &str| System::new(&tree, x86(), Some(Path::new(path)));
         let told = |path: &str| {
             let system = system(path);
             let directories = system.directories(&tree).to_vec();
-            let lib = system
-                .lib(&tree)
-                .iter()
-                .map(|lib| String::from_utf8_lossy(lib).into());
+            let lib = system.lib(&tree).iter().map(|lib| String::from_utf8_lossy(lib).into());
             (directories, lib.collect::<Vec<String>>())
         };
         let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
         let fedora = (paths(&["/lib64", "/usr/lib64"]), vec!["lib64".to_owned()]);
         assert_eq!(told("/lib64/fedora.so"), fedora);
-        let nix = (
-            paths(&["/nix/store/abc-glibc-2.40/lib"]),
-            vec!["lib".to_owned()],
-        );
+        let nix = (paths(&["/nix/store/abc-glibc-2.40/lib"]), vec!["lib".to_owned()]);
         assert_eq!(told("/lib64/nix.so"), nix);
         let (directories, lib) = told("/lib64/none.so");
         assert_eq!(directories[0], Path::new("/lib/x86_64-linux-gnu"));

@@ -16,10 +16,7 @@ fn tree_with_libc(name: &str) -> Fixture {
     let made = Fixture::new(&format!("needs-{name}"));
     let loader = Sample::library(&[]).with(elf::DT_SONAME, "ld-linux-x86-64.so.2");
     let strings = b"\0/lib64/\0/usr/lib64/\0".to_vec();
-    made.program(
-        "lib64/ld-linux-x86-64.so.2",
-        &[loader.bytes(), strings].concat(),
-    );
+    made.program("lib64/ld-linux-x86-64.so.2", &[loader.bytes(), strings].concat());
     let libc = Sample::library(&["ld-linux-x86-64.so.2"]).with(elf::DT_SONAME, "libc.so.6");
     made.file("lib64/libc.so.6", &libc.bytes());
     made
@@ -34,47 +31,27 @@ fn fault(made: &Fixture, program: &str) -> Fault {
 }
 
 fn paths(needs: &Needs) -> Vec<&str> {
-    needs
-        .library_paths()
-        .into_iter()
-        .map(|path| path.to_str().unwrap())
-        .collect()
+    needs.library_paths().into_iter().map(|path| path.to_str().unwrap()).collect()
 }
 
 fn missing(needs: &Needs) -> Vec<String> {
-    needs
-        .all_missing()
-        .into_iter()
-        .map(ToString::to_string)
-        .collect()
+    needs.all_missing().into_iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn libraries_come_breadth_first_with_the_loader_where_it_is_asked_for() {
     let made = tree_with_libc("order");
-    made.file(
-        "lib64/liba.so",
-        &Sample::library(&["libdeep.so", "libc.so.6"]).bytes(),
-    );
+    made.file("lib64/liba.so", &Sample::library(&["libdeep.so", "libc.so.6"]).bytes());
     made.file("lib64/libb.so", &Sample::library(&["libc.so.6"]).bytes());
     made.file("usr/lib64/libdeep.so", &Sample::library(&[]).bytes());
-    made.program(
-        "bin/x",
-        &Sample::program(LOADER, &["liba.so", "libb.so"]).bytes(),
-    );
+    made.program("bin/x", &Sample::program(LOADER, &["liba.so", "libb.so"]).bytes());
     made.link("bin", "sbin");
     let needs = ask(&made, "sbin/x");
     assert_eq!(needs.program, Path::new("/sbin/x"));
     assert_eq!(needs.resolved, Path::new("/bin/x"));
     assert_eq!(
         paths(&needs),
-        [
-            "/lib64/liba.so",
-            "/lib64/libb.so",
-            "/usr/lib64/libdeep.so",
-            "/lib64/libc.so.6",
-            LOADER
-        ]
+        ["/lib64/liba.so", "/lib64/libb.so", "/usr/lib64/libdeep.so", "/lib64/libc.so.6", LOADER]
     );
     assert_eq!(needs.files()[0], Path::new("/sbin/x"));
     assert_eq!(
@@ -88,14 +65,8 @@ fn libraries_come_breadth_first_with_the_loader_where_it_is_asked_for() {
         \x20   libc.so.6\n\
         \x20 /lib64/ld-linux-x86-64.so.2\n"
     );
-    let why = needs
-        .library_at(Path::new("/usr/lib64/libdeep.so"))
-        .unwrap()
-        .to_string();
-    assert_eq!(
-        why,
-        "`/usr/lib64/libdeep.so`, needed by `/lib64/liba.so`: default directory"
-    );
+    let why = needs.library_at(Path::new("/usr/lib64/libdeep.so")).unwrap().to_string();
+    assert_eq!(why, "`/usr/lib64/libdeep.so`, needed by `/lib64/liba.so`: default directory");
 }
 
 #[test]
@@ -104,10 +75,7 @@ fn rpath_is_inherited_and_runpath_is_not() {
         let made = tree_with_libc(&format!("inherit-{found}"));
         let program = Sample::program(LOADER, &["liba.so"]).with(tag, "$ORIGIN/../own");
         made.program("opt/app/bin/x", &program.bytes());
-        made.file(
-            "opt/app/own/liba.so",
-            &Sample::library(&["libb.so"]).bytes(),
-        );
+        made.file("opt/app/own/liba.so", &Sample::library(&["libb.so"]).bytes());
         made.file("opt/app/own/libb.so", &Sample::library(&[]).bytes());
         made.link("/opt/app/bin/x", "bin/x");
         let needs = ask(&made, "/bin/x");
@@ -122,22 +90,11 @@ fn what_is_loaded_already_is_not_searched_again() {
     let real = Sample::library(&[]).with(elf::DT_SONAME, "libreal.so.1");
     made.file("lib64/libreal-1.0.so", &real.bytes());
     made.link("libreal-1.0.so", "lib64/libalias.so");
-    let wanted = [
-        "libreal-1.0.so",
-        "libreal.so.1",
-        "libalias.so",
-        "/lib64/libreal-1.0.so",
-    ];
+    let wanted = ["libreal-1.0.so", "libreal.so.1", "libalias.so", "/lib64/libreal-1.0.so"];
     made.program("bin/x", &Sample::program(LOADER, &wanted).bytes());
     let needs = ask(&made, "/bin/x");
     assert_eq!(paths(&needs), ["/lib64/libreal-1.0.so", LOADER]);
-    assert!(
-        needs
-            .requests
-            .iter()
-            .take(4)
-            .all(|request| request.gets == Some(1))
-    );
+    assert!(needs.requests.iter().take(4).all(|request| request.gets == Some(1)));
     assert!(needs.is_complete());
 }
 
@@ -149,13 +106,7 @@ fn what_is_missing_is_told_with_who_asked_and_why() {
     made.file("lib64/libother.so", &other.bytes());
     made.file("lib64/libtext.so", b"INPUT(libc.so.6)");
     made.link("libloop.so", "lib64/libloop.so");
-    let wanted = [
-        "liba.so",
-        "libother.so",
-        "libtext.so",
-        "libloop.so",
-        "bad\x1b/lib.so",
-    ];
+    let wanted = ["liba.so", "libother.so", "libtext.so", "libloop.so", "bad\x1b/lib.so"];
     let program = Sample::program(LOADER, &wanted).with(elf::DT_AUXILIARY, "libfast.so");
     made.program("bin/x", &program.bytes());
     let needs = ask(&made, "/bin/x");
@@ -184,10 +135,7 @@ fn musl_is_one_file_and_lets_runpath_be_inherited() {
     let wanted = ["liba.so", "libc.musl-x86_64.so.1"];
     let program = Sample::program(MUSL, &wanted).with(elf::DT_RUNPATH, "/own");
     made.program("bin/x", &program.bytes());
-    made.file(
-        "own/liba.so",
-        &Sample::library(&["libb.so", "libpthread.so"]).bytes(),
-    );
+    made.file("own/liba.so", &Sample::library(&["libb.so", "libpthread.so"]).bytes());
     made.file("own/libb.so", &Sample::library(&[]).bytes());
     let needs = ask(&made, "/bin/x");
     assert_eq!(paths(&needs), ["/own/liba.so", MUSL, "/own/libb.so"]);
@@ -203,19 +151,13 @@ fn what_stands_alone_needs_nothing_and_a_library_can_be_asked_about() {
     let needs = ask(&made, "/bin/static-pie");
     assert_eq!((needs.kind.clone(), paths(&needs)), (Kind::Static, vec![]));
     let needs = ask(&made, "/lib64/libc.so.6");
-    assert_eq!(
-        (needs.kind.clone(), paths(&needs)),
-        (Kind::Library, vec![LOADER])
-    );
+    assert_eq!((needs.kind.clone(), paths(&needs)), (Kind::Library, vec![LOADER]));
 }
 
 #[test]
 fn libraries_are_found_by_name_for_programs_of_a_kind() {
     let made = tree_with_libc("library");
-    made.file(
-        "usr/lib64/libnss_x.so.2",
-        &Sample::library(&["libc.so.6"]).bytes(),
-    );
+    made.file("usr/lib64/libnss_x.so.2", &Sample::library(&["libc.so.6"]).bytes());
     made.program("bin/x", &Sample::program(LOADER, &["libc.so.6"]).bytes());
     made.program("bin/script", b"#!/bin/x\n");
     let tree = made.tree();
@@ -223,36 +165,21 @@ fn libraries_are_found_by_name_for_programs_of_a_kind() {
     assert_eq!(found.program, Path::new("/usr/lib64/libnss_x.so.2"));
     assert_eq!(paths(&found), ["/lib64/libc.so.6", LOADER]);
     let error = library(&tree, "libnss_y.so.2", Path::new("/bin/x")).unwrap_err();
-    assert_eq!(
-        error,
-        ElfError {
-            path: "libnss_y.so.2".into(),
-            fault: Fault::NoSuchLibrary
-        }
-    );
+    assert_eq!(error, ElfError { path: "libnss_y.so.2".into(), fault: Fault::NoSuchLibrary });
 }
 
 #[test]
 fn scripts_need_their_interpreter_and_what_env_runs() {
     let made = tree_with_libc("script");
     made.program("bin/sh", &Sample::program(LOADER, &["libc.so.6"]).bytes());
-    made.program(
-        "usr/bin/env",
-        &Sample::program(LOADER, &["libc.so.6"]).bytes(),
-    );
-    made.program(
-        "opt/bin/tool",
-        &Sample::program(LOADER, &["libtool.so"]).bytes(),
-    );
+    made.program("usr/bin/env", &Sample::program(LOADER, &["libc.so.6"]).bytes());
+    made.program("opt/bin/tool", &Sample::program(LOADER, &["libtool.so"]).bytes());
     made.file("lib64/libtool.so", &Sample::library(&[]).bytes());
     made.program("bin/a", b"#!/bin/sh -e\n");
     made.program("bin/b", b"#!/usr/bin/env tool\n");
     made.program("bin/c", b"#!/bin/b\n");
     let a = ask(&made, "/bin/a");
-    assert_eq!(
-        a.files(),
-        ["/bin/a", "/bin/sh", "/lib64/libc.so.6", LOADER].map(Path::new)
-    );
+    assert_eq!(a.files(), ["/bin/a", "/bin/sh", "/lib64/libc.so.6", LOADER].map(Path::new));
     let tree = made.tree();
     let mut loader = Loader::new(&tree).with_path_variable("/bin:/opt/bin");
     let c = loader.needs(Path::new("/bin/c")).unwrap();
@@ -272,21 +199,13 @@ fn files_that_cannot_be_run_are_refused_with_the_cause() {
     made.program("bin/lost", b"#!/bin/none\n");
     made.program("bin/odd", b"#!/bin env tool\n");
     made.program("bin/self", b"#!/bin/self\n");
-    made.program(
-        "bin/cut",
-        &Sample::program(LOADER, &["libc.so.6"]).bytes()[..100],
-    );
+    made.program("bin/cut", &Sample::program(LOADER, &["libc.so.6"]).bytes()[..100]);
     assert_eq!(fault(&made, "/bin/none"), Fault::NotFound);
     assert_eq!(fault(&made, "/bin"), Fault::Directory);
     assert_eq!(fault(&made, "/bin/text"), Fault::NotProgram);
+    assert_eq!(fault(&made, "/bin/lost"), Fault::InterpreterMissing("/bin/none".into()));
     assert_eq!(
-        fault(&made, "/bin/lost"),
-        Fault::InterpreterMissing("/bin/none".into())
-    );
-    assert_eq!(
-        needs(&made.tree(), Path::new("bin/odd"))
-            .unwrap_err()
-            .to_string(),
+        needs(&made.tree(), Path::new("bin/odd")).unwrap_err().to_string(),
         "cannot run `/bin/odd`: its `#!` line: cannot read `/bin`: it is a directory"
     );
     assert_eq!(fault(&made, "/bin/self"), Fault::InterpreterLoop);

@@ -53,12 +53,7 @@ pub(super) fn expand(item: &[u8], origin: &Path, system: &System, tree: &Tree) -
         let values: Vec<&[u8]> = match token {
             Token::Origin => vec![origin.as_os_str().as_bytes()],
             Token::Lib => system.lib(tree).iter().map(Vec::as_slice).collect(),
-            Token::Platform => system
-                .abi
-                .platforms()
-                .iter()
-                .map(|name| name.as_bytes())
-                .collect(),
+            Token::Platform => system.abi.platforms().iter().map(|name| name.as_bytes()).collect(),
         };
         meanings = meanings
             .iter()
@@ -67,20 +62,14 @@ pub(super) fn expand(item: &[u8], origin: &Path, system: &System, tree: &Tree) -
         // A line of tokens would multiply without end; none has more than one of these.
         meanings.truncate(64);
     }
-    meanings
-        .iter()
-        .map(|meaning| PathBuf::from(OsStr::from_bytes(meaning)))
-        .collect()
+    meanings.iter().map(|meaning| PathBuf::from(OsStr::from_bytes(meaning))).collect()
 }
 
 /// The token that `text` begins with, and what follows it.
 fn token(text: &[u8]) -> Option<(Token, &[u8])> {
     let name = text.strip_prefix(b"$")?;
-    let known = [
-        (&b"ORIGIN"[..], Token::Origin),
-        (b"LIB", Token::Lib),
-        (b"PLATFORM", Token::Platform),
-    ];
+    let known =
+        [(&b"ORIGIN"[..], Token::Origin), (b"LIB", Token::Lib), (b"PLATFORM", Token::Platform)];
     known.into_iter().find_map(|(word, token)| {
         let rest = match name.strip_prefix(b"{") {
             Some(braced) => braced.strip_prefix(word)?.strip_prefix(b"}")?,
@@ -108,29 +97,18 @@ mod tests {
         made.file("lib64/ld.so", b"\0/lib64/\0/usr/lib64/\0");
         let abi = Abi::new(object::elf::EM_AARCH64.0, true, true, 0);
         let system = System::new(&made.tree(), abi, Some(Path::new(interpreter)));
-        directories(
-            list.as_bytes(),
-            Path::new("/opt/bin"),
-            &system,
-            &made.tree(),
-        )
-        .into_iter()
-        .map(|path| path.into_os_string().into_string().unwrap())
-        .collect()
+        directories(list.as_bytes(), Path::new("/opt/bin"), &system, &made.tree())
+            .into_iter()
+            .map(|path| path.into_os_string().into_string().unwrap())
+            .collect()
     }
 
     #[test]
     fn tokens_stand_for_what_the_loader_puts_in() {
         let glibc = |list| expanded("/lib64/ld.so", list);
-        assert_eq!(
-            glibc("$ORIGIN/../lib:${ORIGIN}:/x"),
-            ["/opt/bin/../lib", "/opt/bin", "/x"]
-        );
+        assert_eq!(glibc("$ORIGIN/../lib:${ORIGIN}:/x"), ["/opt/bin/../lib", "/opt/bin", "/x"]);
         assert_eq!(glibc("/a/$LIB/$PLATFORM"), ["/a/lib64/aarch64"]);
-        assert_eq!(
-            glibc("/a/$FOO:/b/${LIB:/c/$"),
-            ["/a/$FOO", "/b/${LIB", "/c/$"]
-        );
+        assert_eq!(glibc("/a/$FOO:/b/${LIB:/c/$"), ["/a/$FOO", "/b/${LIB", "/c/$"]);
         assert!(glibc(":lib:./lib::").is_empty());
     }
 

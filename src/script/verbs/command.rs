@@ -55,11 +55,7 @@ pub(super) fn found_here(problem: impl Into<Problem>, call: &Call<'_, '_>) -> Fa
 }
 
 /// The plan of a request; its warnings are said. A rehearsal keeps it.
-fn planned(
-    sandbox: &Sandbox,
-    request: &Request,
-    call: &Call<'_, '_>,
-) -> Result<Plan, Failed> {
+fn planned(sandbox: &Sandbox, request: &Request, call: &Call<'_, '_>) -> Result<Plan, Failed> {
     let plan = call.context.runner.plan(sandbox, request);
     let plan = plan.map_err(|reports| found_here(reports, call))?;
     for warning in &plan.warnings {
@@ -211,6 +207,9 @@ verbs! {
         let request = request(command, Streams::Inherited, call);
         let plan = call.context.runner.plan(&sandbox, &request);
         let plan = plan.map_err(|reports| found_here(reports, call))?;
+        for warning in &plan.warnings {
+            call.context.warn(warning);
+        }
         Ok(SharedPlan(Rc::new(plan)))
     }
 }

@@ -26,7 +26,7 @@ fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, Str
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn variables(map: Map, call: &Call<'_, '_>) -> Result<Vec<(String, String)>, Failed> {
+fn variables(map: &Map, call: &Call<'_, '_>) -> Result<Vec<(String, String)>, Failed> {
     map.iter().map(|(name, value)| variable(name, &held(name, value, call)?, call)).collect()
 }
 
@@ -124,7 +124,7 @@ verbs! {
     /// environ(7)
     fn env(call, sandbox: Sandbox, name: Dynamic, value: Option<Dynamic>) -> Sandbox {
         let pairs = if name.is_map() && value.is_none() {
-            variables(name.cast(), call)?
+            variables(&name.cast(), call)?
         } else if let (true, Some(value)) = (name.is_string(), &value) {
             let name = name.to_string();
             vec![variable(&name, &held(&name, value, call)?, call)?]

@@ -86,10 +86,7 @@ pub(super) fn look(options: &Look, call: &Call<'_, '_>) -> Result<FileOptions, F
 }
 
 /// The options of a file system, as `mount -o` would take them one by one.
-fn data(
-    map: Option<Map>,
-    call: &Call<'_, '_>,
-) -> Result<Vec<(String, Option<String>)>, Failed> {
+fn data(map: Option<Map>, call: &Call<'_, '_>) -> Result<Vec<(String, Option<String>)>, Failed> {
     let mut data = Vec::new();
     for (key, value) in map.unwrap_or_default() {
         let value = match (value.as_bool(), value.type_name()) {
@@ -99,8 +96,10 @@ fn data(
             _ => {
                 let key = quoted(&key);
                 let given = crate::script::argument::a_kind(&value);
-                let message = format!("the option {key} of the file system takes a string, an \
-                                       integer or `true`, not {given}");
+                let message = format!(
+                    "the option {key} of the file system takes a string, an \
+                                       integer or `true`, not {given}"
+                );
                 return Err(call.fail(Report::error(message)));
             }
         };

@@ -6,7 +6,7 @@ use rhai::Dynamic;
 
 use super::command::{checked, rehearsed, request};
 use crate::diag::{Report, quoted};
-use crate::run::{Exit, Input, Process};
+use crate::run::{self, Exit, Input, Process};
 use crate::script::argument::{Bytes, a_kind};
 use crate::script::call::Call;
 use crate::script::error::Failed;
@@ -30,26 +30,6 @@ fn process(handle: &ProcessHandle) -> Option<RefMut<'_, Process>> {
     handle.process.as_ref().map(|process| process.borrow_mut())
 }
 
-/// The names of signals that recipes use, with their numbers: signal(7).
-const SIGNALS: [(&str, i32); 16] = [
-    ("HUP", 1),
-    ("INT", 2),
-    ("QUIT", 3),
-    ("ABRT", 6),
-    ("KILL", 9),
-    ("USR1", 10),
-    ("SEGV", 11),
-    ("USR2", 12),
-    ("PIPE", 13),
-    ("ALRM", 14),
-    ("TERM", 15),
-    ("CHLD", 17),
-    ("CONT", 18),
-    ("STOP", 19),
-    ("TSTP", 20),
-    ("WINCH", 28),
-];
-
 /// A signal by its name, with or without `SIG`, or its number.
 fn signal(value: &Dynamic, call: &Call<'_, '_>) -> Result<i32, Failed> {
     if let Ok(number) = value.as_int() {
@@ -62,13 +42,12 @@ fn signal(value: &Dynamic, call: &Call<'_, '_>) -> Result<i32, Failed> {
         return Err(call.fail(Report::error(message)));
     }
     let name = value.to_string();
-    let upper = name.to_uppercase();
-    let short = upper.strip_prefix("SIG").unwrap_or(&upper);
-    if let Some((_, number)) = SIGNALS.iter().find(|(known, _)| *known == short) {
-        return Ok(*number);
+    if let Some(number) = run::signal_number(&name) {
+        return Ok(number);
     }
     let report = Report::error(format!("no signal {}", quoted(&name)));
-    let near = crate::diag::closest(short, SIGNALS.iter().map(|(known, _)| *known));
+    let short = name.to_uppercase();
+    let near = crate::diag::closest(short.trim_start_matches("SIG"), run::signal_names());
     Err(call.fail(match near {
         Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
         None => report.hint("a signal is a name like `\"TERM\"` or a number"),
@@ -76,7 +55,8 @@ fn signal(value: &Dynamic, call: &Call<'_, '_>) -> Result<i32, Failed> {
 }
 
 fn no_pipes(call: &Call<'_, '_>) -> Failed {
-    let report = Report::error(format!("`{}` needs a program that was started with pipes", call.name()));
+    let report =
+        Report::error(format!("`{}` needs a program that was started with pipes", call.name()));
     call.fail(report.hint("`start(command, #{ pipes: true })` connects its input and output"))
 }
 

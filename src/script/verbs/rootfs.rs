@@ -39,11 +39,14 @@ fn applets(value: Option<rhai::Dynamic>, call: &Call<'_, '_>) -> Result<Applets,
     let given = a_kind(&value);
     let names = <Vec<String> as crate::script::argument::Argument>::take(Some(value), call);
     let names = names.map_err(|_| {
-        let message = format!("the option `applets` takes a boolean or an array of strings, not {given}");
+        let message =
+            format!("the option `applets` takes a boolean or an array of strings, not {given}");
         call.fail(Report::error(message))
     })?;
     match names.iter().find(|name| !is_name(name)) {
-        Some(name) => Err(call.fail(Report::error(format!("{} is no name of a file", quoted(name))))),
+        Some(name) => {
+            Err(call.fail(Report::error(format!("{} is no name of a file", quoted(name)))))
+        }
         None => Ok(Applets::Named(names)),
     }
 }

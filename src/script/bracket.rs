@@ -1,0 +1,87 @@
+//! Where a text that ends too early, or misses a `;`, went wrong: the engine only notices later.
+
+/// The line and column, both counted from 1, of the innermost bracket that is never closed.
+#[must_use]
+pub fn unclosed(text: &str) -> Option<(u32, u32, char)> {
+    let mut open: Vec<(u32, u32, char)> = Vec::new();
+    for (line, column, letter) in code(text) {
+        match letter {
+            '(' | '[' | '{' => open.push((line, column, letter)),
+            ')' | ']' | '}' => {
+                open.pop();
+            }
+            _ => {}
+        }
+    }
+    open.pop()
+}
+
+/// The place behind the last thing that stands before `line` and `column`: where a `;` goes.
+#[must_use]
+pub fn end_before(text: &str, line: u32, column: u32) -> Option<(u32, u32)> {
+    let before = |(at, place, letter): &(u32, u32, char)| {
+        (*at, *place) < (line, column) && !letter.is_whitespace()
+    };
+    code(text).into_iter().rfind(before).map(|(line, column, _)| (line, column + 1))
+}
+
+/// The letters of a text that are neither in comments nor inside quotes, with their places. The
+/// quotes themselves are among them.
+fn code(text: &str) -> Vec<(u32, u32, char)> {
+    let mut code = Vec::new();
+    let (mut line, mut column) = (1, 0);
+    let mut quote: Option<char> = None;
+    let (mut comment, mut block, mut escaped) = (false, false, false);
+    let mut before = ' ';
+    for letter in text.chars() {
+        column += 1;
+        if letter == '\n' {
+            (line, column, comment) = (line + 1, 0, false);
+            before = letter;
+            continue;
+        }
+        if comment || block {
+            block = block && !(before == '*' && letter == '/');
+            before = if block || comment { letter } else { ' ' };
+            continue;
+        }
+        match quote {
+            Some(open) => {
+                if letter == open && !escaped {
+                    quote = None;
+                    code.push((line, column, letter));
+                }
+                escaped = letter == '\\' && !escaped && open != '`';
+            }
+            None if before == '/' && (letter == '/' || letter == '*') => {
+                (comment, block) = (letter == '/', letter == '*');
+                code.pop();
+            }
+            None => {
+                if matches!(letter, '"' | '`' | '\'') {
+                    (quote, escaped) = (Some(letter), false);
+                }
+                code.push((line, column, letter));
+            }
+        }
+        before = letter;
+    }
+    code
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{end_before, unclosed};
+
+    #[test]
+    fn the_bracket_that_is_never_closed_is_found() {
+        assert_eq!(unclosed("fn f() {\n  print(1);\n"), Some((1, 8, '{')));
+        assert_eq!(unclosed("a(\"(\"); // {\n/* [ */ b[1"), Some((2, 10, '[')));
+        assert_eq!(unclosed("a(`{`) { '(' }"), None);
+    }
+
+    #[test]
+    fn a_semicolon_belongs_behind_what_stands_before() {
+        assert_eq!(end_before("let a = 1\n// so\nlet b = 2;", 3, 1), Some((1, 10)));
+    }
+}

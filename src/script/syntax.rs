@@ -1,0 +1,108 @@
+//! Mistakes of syntax in the words of nsscript, and where they were made.
+
+use rhai::{EvalAltResult, ParseErrorType};
+
+use super::argument::a_type;
+use super::bracket;
+use super::context::Context;
+use super::reword::{lower, numbers};
+use crate::diag::{Report, quoted};
+
+/// Where a mistake of syntax was made, where the engine only notices it later.
+pub(super) fn better_place(error: &EvalAltResult, context: &Context) -> Option<(u32, u32)> {
+    let EvalAltResult::ErrorParsing(kind, position) = error else { return None };
+    let text = context.sources.text(&context.source_name(None))?;
+    match kind {
+        ParseErrorType::MissingToken(token, _) if token == ";" => {
+            let (line, column) = numbers(*position);
+            bracket::end_before(&text, line, column)
+        }
+        ParseErrorType::UnexpectedEOF | ParseErrorType::MissingToken(..) => {
+            bracket::unclosed(&text).map(|(line, column, _)| (line, column))
+        }
+        _ => None,
+    }
+}
+
+/// The bracket that is never closed, where that is what is wrong.
+pub(super) fn unclosed(kind: &ParseErrorType, context: &Context) -> Option<char> {
+    let missing = match kind {
+        ParseErrorType::MissingToken(token, _) => token != ";",
+        ParseErrorType::UnexpectedEOF => true,
+        _ => false,
+    };
+    let text = context.sources.text(&context.source_name(None)).filter(|_| missing)?;
+    bracket::unclosed(&text).map(|(_, _, bracket)| bracket)
+}
+
+pub(super) fn parsing(kind: &ParseErrorType) -> Report {
+    use ParseErrorType as P;
+    match kind {
+        P::UnexpectedEOF => Report::error("the recipe ends too early")
+            .hint("a `{`, `(`, `[` or a text is not closed"),
+        P::BadInput(error) if error.to_string().contains("'eval'") => {
+            Report::error("`eval` is not part of the recipe language")
+        }
+        P::BadInput(error) => Report::error(quotes(&lower(&error.to_string()))),
+        P::UnknownOperator(operator) => {
+            Report::error(format!("{} is no operator", quoted(operator)))
+        }
+        P::MissingToken(token, why) => {
+            let report = Report::error(format!("{} is missing", quoted(token)));
+            let report = if why.is_empty() { report } else { report.note(quotes(&lower(why))) };
+            if token == ";" {
+                report.hint("every statement but the last of a block ends with `;`")
+            } else {
+                report
+            }
+        }
+        P::MissingSymbol(why) | P::MalformedIndexExpr(why) | P::MalformedCapture(why) => {
+            Report::error(lower(why))
+        }
+        P::DuplicatedProperty(name) => {
+            Report::error(format!("the map has the key {} twice", quoted(name)))
+        }
+        P::DuplicatedVariable(name) => {
+            Report::error(format!("the name {} is used twice", quoted(name)))
+        }
+        P::Reserved(word) => Report::error(format!("{} is reserved by the language", quoted(word)))
+            .hint("choose another name"),
+        P::MismatchedType(wanted, given) => {
+            Report::error(format!("{} is needed here, not {}", a_type(wanted), a_type(given)))
+        }
+        P::ExprExpected(why) => {
+            Report::error(format!("an expression is missing for {}", lower(why)))
+        }
+        P::FnMissingName => Report::error("the function has no name"),
+        P::FnMissingParams(name) => {
+            Report::error(format!("the function {} has no parameter list", quoted(name)))
+        }
+        P::FnMissingBody(name) => {
+            Report::error(format!("the function {} has no body", quoted(name)))
+        }
+        P::FnDuplicatedDefinition(name, _) => {
+            Report::error(format!("the function {} is defined twice", quoted(name)))
+        }
+        P::FnDuplicatedParam(name, parameter) => Report::error(format!(
+            "the function {} has the parameter {} twice",
+            quoted(name),
+            quoted(parameter)
+        )),
+        P::WrongFnDefinition => {
+            Report::error("a function is defined at the top of a recipe, not in a block")
+        }
+        P::PropertyExpected => Report::error("the name of a property or verb is missing after `.`"),
+        P::VariableExpected => Report::error("the name of a variable is missing"),
+        P::AssignmentToConstant(name) => Report::error(format!("{} is a constant", quoted(name))),
+        P::AssignmentToInvalidLHS(_) => Report::error("nothing can be assigned to this"),
+        P::ModuleUndefined(name) => Report::error(format!("no module {}", quoted(name))),
+        P::ExprTooDeep => Report::error("the expression is nested too deep"),
+        P::LoopBreak => Report::error("`break` and `continue` stand in a loop"),
+        other => Report::error(quotes(&lower(&other.to_string()))),
+    }
+}
+
+/// Literals in backticks, where the engine has other quotes around them.
+fn quotes(text: &str) -> String {
+    text.replace('\'', "`")
+}

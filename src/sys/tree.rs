@@ -1,0 +1,116 @@
+//! Copies of mounts, and files made beneath the root: the longer steps of [`super::perform`].
+
+use std::ffi::CStr;
+use std::os::raw::c_int;
+
+use super::call::{Base, Create, Identity, Target, Tree};
+use super::errno::Errno;
+use super::kernel::{self, Answer, Syscall, Trouble};
+use super::mount::{self, MountAttr};
+use super::target;
+
+/// move_mount(2): the descriptor is the mount itself.
+pub(super) const MOVE_FROM_EMPTY: u32 = 4;
+/// move_mount(2): the descriptor is the target itself.
+pub(super) const MOVE_TO_EMPTY: u32 = 0x40;
+/// Read-only, without devices, programs and set-user-ID bits.
+pub(super) const MASK_ATTRIBUTES: u64 = 1 | 2 | 4 | 8;
+
+/// Makes the file or directory that something is mounted on, in a file system of our own.
+pub(super) fn make_in_fresh(fresh: c_int, target: &Target) -> Answer<()> {
+    let made = match target.create {
+        Create::Nothing => return Ok(()),
+        Create::Directory => kernel::mkdirat(fresh, &target.path, 0o755),
+        Create::File => kernel::mknodat(fresh, &target.path, libc::S_IFREG | 0o644),
+    };
+    match made {
+        Err(trouble) if trouble.errno.code() != libc::EEXIST => Err(trouble),
+        _ => Ok(()),
+    }
+}
+
+/// open_tree(2): a copy, not the tree itself.
+const OPEN_TREE_CLONE: u32 = 1;
+
+pub(super) fn open_tree(
+    (root, fresh): (c_int, c_int),
+    tree: &Tree,
+    recursive: bool,
+    set: u64,
+) -> Answer<c_int> {
+    match tree {
+        Tree::Host(path, identity) => copy_of_host(path, recursive, set, *identity),
+        Tree::Beneath(Base::Fresh, path) => copy(fresh, path, recursive, set),
+        Tree::Beneath(Base::Root, path) => {
+            let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
+            let mount = copy(place, c"", recursive, set);
+            kernel::close(place);
+            mount
+        }
+    }
+}
+
+pub(super) fn copy_of_host(
+    path: &CStr,
+    recursive: bool,
+    set: u64,
+    was: Option<Identity>,
+) -> Answer<c_int> {
+    let mount = copy(libc::AT_FDCWD, path, recursive, set)?;
+    if let Some(was) = was {
+        let (device, inode, _) = kernel::identify(mount, c"")?;
+        if (device, inode) != (was.device, was.inode) {
+            let errno = Errno::new(libc::ESTALE);
+            return Err(Trouble { syscall: Syscall::OpenTree, errno });
+        }
+    }
+    Ok(mount)
+}
+
+/// A copy of the mounts at `path` that is attached nowhere; attributes are set before anybody can
+/// see it, on all of it at once.
+fn copy(at: c_int, path: &CStr, recursive: bool, set: u64) -> Answer<c_int> {
+    let recursion = if recursive { libc::AT_RECURSIVE } else { 0 };
+    let flags = recursion | libc::AT_EMPTY_PATH | libc::O_CLOEXEC;
+    let mount = mount::open_tree(at, path, OPEN_TREE_CLONE | flags.cast_unsigned())?;
+    if set != 0 {
+        let attr = MountAttr { set, ..MountAttr::default() };
+        mount::mount_setattr(mount, c"", libc::AT_EMPTY_PATH | recursion, &attr)?;
+    }
+    Ok(mount)
+}
+
+fn change_owner(place: c_int, owner: (u32, u32)) -> Answer<()> {
+    if owner == (u32::MAX, u32::MAX) {
+        return Ok(());
+    }
+    kernel::fchownat(place, owner.0, owner.1)
+}
+
+pub(super) fn make_directory(root: c_int, path: &CStr, mode: u32, owner: (u32, u32)) -> Answer<()> {
+    let place = target::open_directory(root, path)?;
+    change_owner(place, owner)?;
+    let file = kernel::open_beneath(place, c".", libc::O_RDONLY | libc::O_DIRECTORY, 0)?;
+    let done = kernel::fchmod(file, mode);
+    kernel::close(file);
+    kernel::close(place);
+    done
+}
+
+pub(super) fn make_file(
+    root: c_int,
+    path: &CStr,
+    content: &[u8],
+    mode: u32,
+    owner: (u32, u32),
+) -> Answer<()> {
+    // O_NONBLOCK: a FIFO that stands in the way is an error, not a wait without end.
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NONBLOCK;
+    target::in_parent(root, path, |_, _| Ok(()))?;
+    let file = kernel::open_beneath(root, path, flags, 0o600)?;
+    kernel::write_all(file, content)?;
+    change_owner(file, owner)?;
+    let done = kernel::fchmod(file, mode);
+    kernel::close(file);
+    done
+}
