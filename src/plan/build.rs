@@ -145,7 +145,7 @@ impl<'a> Draft<'a> {
             for (action, origin) in inside.actions {
                 actions.add(Side::Child, action, origin.as_ref());
             }
-            if self.settings.read_only_root && !view {
+            if self.settings.read_only_root.is_some() && !view {
                 actions.add(Side::Child, Action::ProtectRoot, asked);
             }
         } else if let Root::Directory(path) = &self.settings.root.value {
@@ -207,7 +207,7 @@ impl<'a> Draft<'a> {
     /// where every place that something is mounted on is there already.
     fn is_viewed(&self) -> bool {
         let Root::Directory(path) = &self.settings.root.value else { return false };
-        if !self.settings.read_only_root {
+        if self.settings.read_only_root.is_none() {
             return false;
         }
         // The host's root holds mounts, which an overlay does not show.
@@ -273,6 +273,15 @@ impl<'a> Draft<'a> {
 
     fn execute(&self, actions: &mut Actions) {
         let settings = self.settings;
+        actions.add(Side::Child, Action::Connect(self.request.streams), None);
+        let umask = settings.umask.as_ref();
+        let mode = umask.map_or(0o022, |umask| umask.value);
+        let origin = umask.and_then(|umask| umask.origin.clone());
+        actions.add(Side::Child, Action::SetUmask(mode), origin.as_ref());
+        if let Some(path) = &settings.workdir {
+            let action = Action::Enter(path.value.clone());
+            actions.add(Side::Child, action, path.origin.as_ref());
+        }
         let side = if settings.namespaces.has(Kind::Pid) && !settings.pid1 {
             actions.add(Side::Child, Action::StartInit, None);
             Side::Program
@@ -280,14 +289,6 @@ impl<'a> Draft<'a> {
             Side::Child
         };
         actions.add(side, Action::NewSession, None);
-        actions.add(side, Action::Connect(self.request.streams), None);
-        let umask = settings.umask.as_ref();
-        let mode = umask.map_or(0o022, |umask| umask.value);
-        let origin = umask.and_then(|umask| umask.origin.clone());
-        actions.add(side, Action::SetUmask(mode), origin.as_ref());
-        if let Some(path) = &settings.workdir {
-            actions.add(side, Action::Enter(path.value.clone()), path.origin.as_ref());
-        }
         let environment = settings.environment.clone();
         let path = environment.iter().find(|(name, _)| name == "PATH");
         let path = path.map_or(DEFAULT_PATH, |(_, path)| path.as_str());

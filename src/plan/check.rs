@@ -47,6 +47,11 @@ fn mounts_shared(settings: &Settings, reports: &mut Vec<Report>) {
         let report = Report::error(message).at(step.origin.clone());
         reports.push(report.related(shared, "shared here"));
     }
+    if let Some(asked) = settings.read_only_root.as_ref().filter(|_| !settings.host_view) {
+        let message = "the root cannot be made read-only where MOUNT is shared";
+        let report = Report::error(message).at(asked.origin.clone());
+        reports.push(report.related(shared, "shared here"));
+    }
     let plain = matches!(settings.root.value, Root::Directory(_)) && !settings.host_view;
     if !plain || settings.chroot.is_none() {
         let message = "a sandbox that shares MOUNT can only chroot into a directory";
@@ -69,7 +74,7 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
             let message = format!("cannot use {shown} as the root: it is not a directory");
             reports.push(Report::error(message).at(origin));
         }
-        Ok(_) if path.parent().is_none() && !settings.read_only_root => {
+        Ok(_) if path.parent().is_none() && settings.read_only_root.is_none() => {
             let message = "the host's `/` can only be a root that is not written to";
             let hint = "add `read_only_root()`, or use `host_view()`, which also empties the \
                         private places";

@@ -53,7 +53,7 @@ impl Action {
             Self::DropCapabilities => "drop every capability".into(),
             Self::NoNewPrivileges => "let no program gain privileges".into(),
             Self::DieWithParent => "die with nsscript".into(),
-            Self::StartInit => "become init, and go on in a second process".into(),
+            Self::StartInit => "become init, which starts a second process".into(),
             Self::NewSession => "start a session".into(),
             Self::Connect(streams) => connect(*streams).into(),
             Self::SetUmask(mode) => format!("set the umask to {mode:03o}"),

@@ -25,7 +25,7 @@ pub struct Settings {
     pub shared: Option<Origin>,
     pub root: Asked<Root>,
     pub host_view: bool,
-    pub read_only_root: bool,
+    pub read_only_root: Option<Asked<()>>,
     pub chroot: Option<Asked<()>>,
     /// Everything that is done in the root, in order.
     pub inside: Vec<Rc<Step>>,
@@ -49,7 +49,7 @@ impl Settings {
             shared: None,
             root: Asked { value: Root::Empty, origin: None },
             host_view: false,
-            read_only_root: false,
+            read_only_root: None,
             chroot: None,
             inside: Vec::new(),
             hostname: None,
@@ -84,9 +84,9 @@ impl Settings {
             What::HostView => {
                 self.root = asked(Root::Directory(PathBuf::from("/")), origin);
                 self.host_view = true;
-                self.read_only_root = true;
+                self.read_only_root = Some(asked((), origin));
             }
-            What::ReadOnlyRoot => self.read_only_root = true,
+            What::ReadOnlyRoot => self.read_only_root = Some(asked((), origin)),
             What::Chroot => self.chroot = Some(asked((), origin)),
             What::Hostname(name) => self.hostname = Some(asked(name.clone(), origin)),
             What::Domainname(name) => self.domainname = Some(asked(name.clone(), origin)),

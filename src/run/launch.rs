@@ -12,7 +12,7 @@ use super::runner::{Input, Problem, Runner};
 use super::stream::{Connected, Ends, connect};
 use crate::diag::Report;
 use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
-use crate::sys::{Call, Child, Enter, Fault, Program, flags, spawn};
+use crate::sys::{Call, Child, Enter, Errno, Fault, Program, Syscall, flags, spawn};
 
 /// Does what the parent does, and starts the process that does the rest.
 pub(super) fn launch(
@@ -58,6 +58,14 @@ pub(super) fn launch(
             Err(failure.report(runner, root.as_deref()).into())
         }
     }
+}
+
+/// The report of a program that init could not execute.
+pub(super) fn not_executed(runner: &Runner, plan: &Plan, errno: Errno) -> Report {
+    let last = plan.actions.len().saturating_sub(1);
+    let root = runner.root_of(plan);
+    let failure = Failure { plan, action: last, syscall: Syscall::Execve, errno };
+    failure.report(runner, root.as_deref())
 }
 
 fn build(

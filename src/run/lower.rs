@@ -53,7 +53,8 @@ pub(super) fn clone_flags(namespaces: Namespaces) -> u64 {
 /// The program that carries out what `plan` has the new process do.
 pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
     let (calls, actions) = (Vec::new(), Vec::new());
-    let mut lowerer = Lowerer { calls, actions, prepared, plan, fresh: None, links: Vec::new() };
+    let mut lowerer =
+        Lowerer { calls, actions, prepared, plan, fresh: None, links: Vec::new(), init: false };
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side != Side::Parent {
             lowerer.action(&planned.action);
@@ -77,6 +78,8 @@ struct Lowerer<'a> {
     fresh: Option<GuestPath>,
     /// The links that were made: what is mounted on one goes where it leads.
     links: Vec<GuestPath>,
+    /// Whether the new process becomes init, and does not execute the program itself.
+    init: bool,
 }
 
 /// A C string; the layers above let no NUL through.
@@ -166,14 +169,16 @@ impl Lowerer<'_> {
             Action::DropCapabilities => self.push(Call::DropCapabilities),
             Action::NoNewPrivileges => self.push(Call::NoNewPrivileges),
             Action::DieWithParent => self.push(Call::DieWithParent),
-            Action::StartInit => self.push(Call::Split),
+            // Both are init's: it is told by what `Execute` is lowered to.
+            Action::StartInit => self.init = true,
+            Action::NewSession if self.init => {}
             Action::NewSession => self.push(Call::NewSession),
             Action::Connect(_) => self.push(Call::Streams(self.prepared.streams)),
             Action::SetUmask(mode) => self.push(Call::Umask(*mode)),
             Action::Enter(place) => self.push(Call::Workdir(c(place.as_str()))),
             Action::Execute { command, search, environment } => {
-                let call = execute(command.words(), search, environment);
-                self.push(call);
+                let lower = if self.init { become_init } else { execute };
+                self.push(lower(command.words(), search, environment));
             }
         }
     }
@@ -301,18 +306,34 @@ fn owner(options: FileOptions) -> (u32, u32) {
     (options.uid.unwrap_or(u32::MAX), options.gid.unwrap_or(u32::MAX))
 }
 
+/// The paths to try for a program.
+fn candidates(words: &[String], search: &[String]) -> Vec<CString> {
+    let program = words.first().map_or("", String::as_str);
+    if program.contains('/') {
+        return vec![c(program)];
+    }
+    search.iter().map(|directory| c(format!("{directory}/{program}"))).collect()
+}
+
+/// The call that becomes the init which executes a command: see `sys/init/pid1.rs` for the form.
+fn become_init(words: &[String], search: &[String], environment: &[(String, String)]) -> Call {
+    let candidates = candidates(words, search);
+    let numbers = [candidates.len(), words.len()].map(|number| number.to_string().into_bytes());
+    let mut told: Vec<Vec<u8>> = numbers.into();
+    told.extend(candidates.into_iter().map(CString::into_bytes));
+    told.extend(words.iter().map(|word| word.clone().into_bytes()));
+    told.push(Vec::new());
+    told.extend(environment.iter().map(|(name, value)| format!("{name}={value}").into_bytes()));
+    Call::BecomeInit(CStrings::new(told).unwrap_or_default())
+}
+
 /// The call that executes a command.
 pub(super) fn execute(
     words: &[String],
     search: &[String],
     environment: &[(String, String)],
 ) -> Call {
-    let program = words.first().map_or("", String::as_str);
-    let candidates = if program.contains('/') {
-        vec![c(program)]
-    } else {
-        search.iter().map(|directory| c(format!("{directory}/{program}"))).collect()
-    };
+    let candidates = candidates(words, search);
     // `Command` and the verbs of the environment refuse words with a NUL.
     let arguments = CStrings::new(words.iter().map(String::as_str)).unwrap_or_default();
     let variables = environment.iter().map(|(name, value)| format!("{name}={value}"));

@@ -22,6 +22,8 @@ pub struct Process {
     exit: Option<Exit>,
     /// Whether its input was a pipe.
     piped: bool,
+    /// Why the program was never executed, known once the process has ended.
+    not_executed: Option<Errno>,
 }
 
 /// Why a program ended.
@@ -86,13 +88,26 @@ impl Process {
         let lines =
             if ends.errors.is_none() { ends.output.take().map(BufReader::new) } else { None };
         let piped = ends.input.is_some();
-        Self { child, started, ends, lines, plan, exit: None, piped }
+        Self { child, started, ends, lines, plan, exit: None, piped, not_executed: None }
     }
 
     /// The number of process 1 of the sandbox, as the host sees it.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.child.pid()
+    }
+
+    /// Why the program was never executed, once the process has ended.
+    pub(super) fn not_executed(&self) -> Option<Errno> {
+        self.not_executed
+    }
+
+    /// Waits until the program is executed.
+    ///
+    /// # Errors
+    /// It cannot be.
+    pub(super) fn confirm(&mut self) -> Result<(), Errno> {
+        self.child.confirm()
     }
 
     pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
@@ -144,7 +159,8 @@ impl Process {
         if let Some(exit) = self.exit {
             return exit;
         }
-        let Status { signal, code, usage } = status;
+        let Status { signal, code, usage, not_executed } = status;
+        self.not_executed = not_executed;
         let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
         let exit = Exit { code, signal, cause, wall: self.started.elapsed(), usage };
         self.exit = Some(exit);

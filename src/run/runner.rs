@@ -150,11 +150,19 @@ impl Runner {
         self.planner.plan(sandbox, request)
     }
 
-    /// Starts a program.
+    /// Starts a program, and waits until it is executed.
     ///
     /// # Errors
     /// What could not be done, with its line.
     pub fn start(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
+        let mut process = self.launch(plan, request, input)?;
+        let confirmed = process.confirm();
+        confirmed.map_err(|errno| launch::not_executed(self, plan, errno))?;
+        Ok(process)
+    }
+
+    /// Starts a process that executes a program. Whether it could is known when it has ended.
+    fn launch(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
         }
@@ -168,11 +176,11 @@ impl Runner {
     /// # Errors
     /// What could not be done, with its line. How the program ended is no error here.
     pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
-        let mut process = self.start(plan, request, input)?;
+        let mut process = self.launch(plan, request, input)?;
         if let Input::Bytes(bytes) = input {
             converse(&mut process, bytes)?;
         }
-        Ok(process.wait()?)
+        self.ended(plan, &mut process)
     }
 
     /// Runs a program to its end and keeps what it writes.
@@ -180,22 +188,36 @@ impl Runner {
     /// # Errors
     /// As for [`Runner::run`].
     pub fn output(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Output, Problem> {
-        let mut process = self.start(plan, request, input)?;
+        let mut process = self.launch(plan, request, input)?;
         let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
         let (stdout, stderr) = converse(&mut process, bytes)?;
-        let exit = process.wait()?;
+        let exit = self.ended(plan, &mut process)?;
         Ok(Output { stdout, stderr, exit })
+    }
+
+    /// How a program has ended, which may be that it was never executed.
+    fn ended(&self, plan: &Plan, process: &mut Process) -> Result<Exit, Problem> {
+        let exit = process.wait()?;
+        match process.not_executed() {
+            Some(errno) => Err(launch::not_executed(self, plan, errno).into()),
+            None => Ok(exit),
+        }
+    }
+
+    /// Where the root of a plan was assembled.
+    pub(super) fn root_of(&self, plan: &Plan) -> Option<PathBuf> {
+        let tree = plan.actions.iter().find_map(|planned| match &planned.action {
+            Action::BuildRoot(tree) => Some(tree),
+            _ => None,
+        })?;
+        self.root(tree).ok()
     }
 
     /// The library that the program of a plan lacks inside: what it is about where a program ends
     /// with status 127 as soon as it starts.
     #[must_use]
     pub fn lacks(&self, plan: &Plan) -> Option<String> {
-        let tree = plan.actions.iter().find_map(|planned| match &planned.action {
-            Action::BuildRoot(tree) => Some(tree),
-            _ => None,
-        });
-        let root = tree.and_then(|tree| self.root(tree).ok());
+        let root = self.root_of(plan);
         let guest = loader::Guest { plan, runner: self, root: root.as_deref() };
         loader::lacks(&guest, &plan.command)
     }

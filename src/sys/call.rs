@@ -210,10 +210,9 @@ pub enum Call {
     Workdir(CString),
     /// Is killed when the parent ends.
     DieWithParent,
-    /// From here on a second process goes on; this one becomes its init.
-    Split,
-    /// Executes the init that nsscript carries, with no program to serve: it waits to be killed.
-    Hold,
+    /// Executes the init that nsscript carries, which starts the program that this tells of, or,
+    /// where it is empty, only holds its namespaces open until it is killed.
+    BecomeInit(CStrings),
     /// Executes a program.
     Execute {
         /// The paths to try, in order.

@@ -222,21 +222,6 @@ unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
     kernel::exit(0)
 }
 
-/// Makes the second process of a program that splits: it goes on with `work`, and this one gets
-/// its number once it has executed a program or ended.
-pub(super) fn split(style: Style, work: &Work<'_>, entry: Entry) -> Answer<c_int> {
-    let args = CloneArgs {
-        flags: style.flags(),
-        exit_signal: libc::SIGCHLD as u64,
-        ..CloneArgs::default()
-    };
-    // SAFETY: as in `spawn`; `entry` is one of `perform`'s, which do not return.
-    unsafe { clone3(&args, entry, std::ptr::from_ref(work).cast()) }
-}
-
-/// A function that a new process starts in.
-pub(super) type Entry = unsafe extern "C" fn(*const c_void) -> !;
-
 /// A descriptor of the process `pid`: pidfd_open(2), Linux 5.3.
 pub(super) fn pidfd_open(pid: c_int) -> Answer<OwnedFd> {
     // SAFETY: pidfd_open takes two numbers.

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use super::errno::Errno;
 use super::kernel::{self, Answer, Syscall, Trouble};
+use super::program::CStrings;
 
 /// The program of `init/pid1.rs`, as the build script has built it.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pid1"));
@@ -64,25 +65,61 @@ fn program() -> Answer<RawFd> {
 }
 
 impl Init {
-    /// Becomes init. Runs in the new process; returns only if that fails.
-    pub(super) fn become_init(&self) -> Trouble {
-        const STATUS: c_int = 3;
-        const FILE: c_int = 4;
+    /// Becomes init, which starts the program that `environment` tells of: see `pid1.rs`. Runs in
+    /// the new process; returns only if that fails.
+    pub(super) fn become_init(&self, environment: &CStrings) -> Trouble {
         let arguments = [c"init".as_ptr(), std::ptr::null()];
-        let environment = [std::ptr::null()];
-        let (status, program) = (self.status.as_raw_fd(), self.program);
-        // Both are moved out of the way first: either may stand where the other has to go.
-        let ready = kernel::dup3(program, 1, 0)
-            .and_then(|()| kernel::dup3(status, STATUS, 0))
-            .and_then(|()| kernel::dup3(1, FILE, libc::O_CLOEXEC))
-            .and_then(|()| kernel::close_range(0, 2))
-            .and_then(|()| kernel::close_range(5, u32::MAX));
-        match ready {
+        match self.arrange() {
             // SAFETY: both arrays end with a null pointer.
-            Ok(()) => unsafe {
-                kernel::execute(FILE, c"", arguments.as_ptr(), environment.as_ptr())
+            Ok(file) => unsafe {
+                kernel::execute(file, c"", arguments.as_ptr(), environment.as_ptr())
             },
             Err(trouble) => trouble,
         }
+    }
+
+    /// Puts the eventfd at its number, and closes everything but it, the standard streams, and the
+    /// file that is executed.
+    fn arrange(&self) -> Answer<c_int> {
+        const STATUS: c_int = 3;
+        const FILE: c_int = 4;
+        let mut program = self.program;
+        if program == STATUS {
+            program = kernel::duplicate(program, FILE)?;
+        }
+        let status = self.status.as_raw_fd();
+        if status == STATUS {
+            kernel::keep_over_execve(STATUS)?;
+        } else {
+            kernel::dup3(status, STATUS, 0)?;
+        }
+        if program != FILE {
+            kernel::dup3(program, FILE, libc::O_CLOEXEC)?;
+        }
+        kernel::close_range(5, u32::MAX)?;
+        Ok(FILE)
+    }
+}
+
+/// What init has told: the numbers that `pid1.rs` adds up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Told(u64);
+
+impl Told {
+    /// What is told by a number read from the eventfd.
+    pub(super) fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Why the program could not be executed.
+    pub(super) fn not_executed(self) -> Option<Errno> {
+        let errno = i32::try_from(self.0 >> 40 & 0xfff).unwrap_or_default();
+        (self.0 >> 62 & 1 == 1).then_some(Errno::new(errno))
+    }
+
+    /// The wait status of the program: wait(2).
+    pub(super) fn wait_status(self) -> Option<c_int> {
+        let status = (self.0 & 0xffff_ffff).checked_sub(1)?;
+        i32::try_from(status).ok()
     }
 }

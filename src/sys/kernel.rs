@@ -243,6 +243,17 @@ pub(super) fn dup3(from: c_int, to: c_int, flags: c_int) -> Answer<()> {
     call!(Dup3, SYS_dup3, from, to, flags).map(drop)
 }
 
+/// Another descriptor of the same file, closed by execve, with a number of at least `least`.
+pub(super) fn duplicate(descriptor: c_int, least: c_int) -> Answer<c_int> {
+    let command = libc::F_DUPFD_CLOEXEC;
+    call!(Dup3, SYS_fcntl, descriptor, command, least).map(self::descriptor)
+}
+
+/// Leaves a descriptor open when a program is executed.
+pub(super) fn keep_over_execve(descriptor: c_int) -> Answer<()> {
+    call!(Dup3, SYS_fcntl, descriptor, libc::F_SETFD, 0).map(drop)
+}
+
 pub(super) fn sethostname(name: &[u8]) -> Answer<()> {
     call!(Sethostname, SYS_sethostname, name.as_ptr(), name.len()).map(drop)
 }

@@ -8,7 +8,7 @@ use super::call::Call;
 use super::errno::Errno;
 use super::kernel::{Syscall, Trouble};
 use super::process::Child;
-use super::program::{Fault, Program, flags, spawn};
+use super::program::{CStrings, Fault, Program, flags, spawn};
 
 /// A process that does nothing but hold a user namespace whose maps are not written yet.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ fn because(syscall: Syscall, error: &std::io::Error) -> Trouble {
 /// # Errors
 /// clone3(2): user namespaces are disabled, or there are too many.
 pub fn hold_user_namespace() -> Result<Holder, Trouble> {
-    let calls = vec![Call::DieWithParent, Call::Hold];
+    let calls = vec![Call::DieWithParent, Call::BecomeInit(CStrings::default())];
     let program = Program { namespaces: flags::USER, enter: None, share_memory: true, calls };
     match spawn(&program) {
         Ok(child) => Ok(Holder { child }),

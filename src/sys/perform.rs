@@ -8,7 +8,6 @@ use std::os::raw::{c_int, c_long, c_void};
 
 use super::call::{Base, Call, SLOTS, Slot, Target};
 use super::cell::Cell;
-use super::clone::{self, Style};
 use super::errno::Errno;
 use super::init::Init;
 use super::kernel::{self, Answer, Syscall, Trouble};
@@ -39,60 +38,33 @@ impl<'a> Work<'a> {
         let Some((descriptor, namespaces)) = self.program.entered() else { return Ok(()) };
         kernel::setns(descriptor, namespaces)
     }
-
-    fn style(&self) -> Style {
-        if self.program.share_memory { Style::Shared } else { Style::Copied }
-    }
 }
 
 /// The status of a process that could not perform its program: it is never seen, as the failure
 /// itself is in the cell.
 const FAILED: c_int = 127;
 
-/// Signals whose action a new process must not inherit; handlers are gone already, these may be
-/// ignored by who started nsscript (or by the Rust runtime, SIGPIPE).
-const SIGNALS: [c_int; 12] = [
-    libc::SIGHUP,
-    libc::SIGINT,
-    libc::SIGQUIT,
-    libc::SIGPIPE,
-    libc::SIGALRM,
-    libc::SIGTERM,
-    libc::SIGCHLD,
-    libc::SIGTSTP,
-    libc::SIGTTIN,
-    libc::SIGTTOU,
-    libc::SIGUSR1,
-    libc::SIGUSR2,
-];
+/// The last signal: signal(7).
+const LAST_SIGNAL: c_int = 64;
 
-/// The start of the first process.
+/// The start of the new process.
 ///
 /// # Safety
 /// `argument` points to a [`Work`] that outlives this process's use of the memory.
 pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
     // SAFETY: what the caller promises.
     let work = unsafe { &*argument.cast::<Work<'_>>() };
-    for signal in SIGNALS {
+    // Handlers are gone already, but who started nsscript may have had signals ignored, and the
+    // Rust runtime ignores SIGPIPE. SIGKILL and SIGSTOP answer EINVAL.
+    for signal in 1..=LAST_SIGNAL {
         let _ = kernel::default_action(signal);
     }
-    run(work, 0)
+    run(work)
 }
 
-/// The start of the second process of a program that splits.
-///
-/// # Safety
-/// As for [`entry`].
-unsafe extern "C" fn entry_after_split(argument: *const c_void) -> ! {
-    // SAFETY: what the caller promises.
-    let work = unsafe { &*argument.cast::<Work<'_>>() };
-    let split = work.program.calls.iter().position(|call| matches!(call, Call::Split));
-    run(work, split.map_or(0, |index| index + 1))
-}
-
-fn run(work: &Work<'_>, from: usize) -> ! {
+fn run(work: &Work<'_>) -> ! {
     let mut process = Process { work, slots: [-1; SLOTS], stacked: 0 };
-    for (index, call) in work.program.calls.iter().enumerate().skip(from) {
+    for (index, call) in work.program.calls.iter().enumerate() {
         if let Err(trouble) = process.perform(call) {
             work.cell.report(Some(index), trouble);
             break;
@@ -188,8 +160,10 @@ impl Process<'_> {
             Call::Streams(descriptors) => connect(descriptors),
             Call::Workdir(path) => kernel::chdir(path),
             Call::DieWithParent => self.die_with_parent(),
-            Call::Split => self.split(),
-            Call::Hold => Err(self.work.init.map_or(Trouble::unknown(), Init::become_init)),
+            Call::BecomeInit(environment) => match self.work.init {
+                Some(init) => Err(init.become_init(environment)),
+                None => Err(Trouble::unknown()),
+            },
             Call::Execute { candidates, arguments, environment } => {
                 kernel::close_range(3, u32::MAX)?;
                 kernel::block_signals(0)?;
@@ -265,18 +239,6 @@ impl Process<'_> {
             kernel::exit(FAILED);
         }
         Ok(())
-    }
-
-    /// Goes on as init, once the second process has executed its program.
-    fn split(&self) -> Answer<()> {
-        let Some(init) = self.work.init else { return Ok(()) };
-        // While both run in the launcher's memory, neither may be traced by the program.
-        kernel::prctl(libc::PR_SET_DUMPABLE, 0)?;
-        clone::split(self.work.style(), self.work, entry_after_split)?;
-        if self.work.cell.fault().is_some() {
-            kernel::exit(FAILED);
-        }
-        Err(init.become_init())
     }
 }
 

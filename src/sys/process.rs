@@ -10,6 +10,7 @@ use nix::errno::Errno as Nix;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::errno::Errno;
+use super::init::Told;
 
 /// What a process used, with the processes that it has waited for: getrusage(2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Status {
     pub signal: Option<i32>,
     /// Its exit status; 128 and the signal where one ended it.
     pub code: i32,
+    /// Why the program was never executed, where that is so.
+    pub not_executed: Option<Errno>,
     /// What it used.
     pub usage: Usage,
 }
@@ -39,13 +42,14 @@ pub struct Child {
     pid: i32,
     pidfd: OwnedFd,
     init: Option<OwnedFd>,
+    told: u64,
     ended: Option<Status>,
 }
 
 impl Child {
     /// `init` is where the init of the sandbox leaves the wait status of the program.
     pub(super) fn new(pid: i32, pidfd: OwnedFd, init: Option<OwnedFd>) -> Self {
-        Self { pid, pidfd, init, ended: None }
+        Self { pid, pidfd, init, told: 0, ended: None }
     }
 
     /// Its number, as this process sees it.
@@ -98,6 +102,39 @@ impl Child {
         }
     }
 
+    /// Waits until the program is executed, where an init has to do that.
+    ///
+    /// # Errors
+    /// It could not be executed. Nothing is left of the process then.
+    pub fn confirm(&mut self) -> Result<(), Errno> {
+        while self.told == 0 && self.ended.is_none() {
+            let Some(init) = &self.init else { return Ok(()) };
+            let answers = ready(&[(init.as_fd(), false), (self.pidfd.as_fd(), false)], None)?;
+            if answers.first() == Some(&true) {
+                self.listen();
+            } else if answers.get(1) == Some(&true) {
+                self.wait();
+            }
+        }
+        match Told::new(self.told).not_executed() {
+            Some(errno) => {
+                self.wait();
+                Err(errno)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Adds up what init has told so far.
+    fn listen(&mut self) {
+        let mut bytes = [0; 8];
+        if let Some(init) = &self.init {
+            if nix::unistd::read(init, &mut bytes) == Ok(8) {
+                self.told = self.told.saturating_add(u64::from_ne_bytes(bytes));
+            }
+        }
+    }
+
     pub(super) fn kill_and_reap(&mut self) {
         if self.ended.is_none() {
             let _ = self.signal(libc::SIGKILL);
@@ -124,7 +161,7 @@ impl Child {
         if done != 0 {
             let gone = Errno::last().code() == libc::ECHILD;
             // Somebody else has waited for it: nothing is known but that it has ended.
-            self.ended = gone.then(|| Status { signal: None, code: 0, usage: Usage::default() });
+            self.ended = gone.then(|| exited(0));
             return self.ended;
         }
         if pid == 0 {
@@ -133,8 +170,14 @@ impl Child {
         let by_signal = info.si_code != libc::CLD_EXITED;
         let mut ended = if by_signal { by(status) } else { exited(status) };
         // Init cannot die of the signal that the program died of, so it tells it.
-        if let Some(told) = self.init.as_ref().filter(|_| status > 128).and_then(told_by_init) {
-            ended = told;
+        if status >= 126 && self.init.is_some() {
+            self.listen();
+            let told = Told::new(self.told);
+            ended.not_executed = told.not_executed();
+            if let Some(status) = told.wait_status().filter(|_| ended.not_executed.is_none()) {
+                let signal = libc::WTERMSIG(status);
+                ended = if signal == 0 { exited(libc::WEXITSTATUS(status)) } else { by(signal) };
+            }
         }
         ended.usage = used_by(&usage);
         self.ended = Some(ended);
@@ -149,22 +192,11 @@ impl Drop for Child {
 }
 
 fn exited(code: i32) -> Status {
-    Status { signal: None, code, usage: Usage::default() }
+    Status { signal: None, code, not_executed: None, usage: Usage::default() }
 }
 
 fn by(signal: i32) -> Status {
-    Status { signal: Some(signal), code: 128 + signal, usage: Usage::default() }
-}
-
-/// The wait status that init has left: wait(2).
-fn told_by_init(init: &OwnedFd) -> Option<Status> {
-    let mut bytes = [0; 8];
-    if nix::unistd::read(init, &mut bytes) != Ok(8) {
-        return None;
-    }
-    let status = i32::try_from(u64::from_ne_bytes(bytes).checked_sub(1)?).ok()?;
-    let signal = libc::WTERMSIG(status);
-    Some(if signal == 0 { exited(libc::WEXITSTATUS(status)) } else { by(signal) })
+    Status { signal: Some(signal), code: 128 + signal, not_executed: None, usage: Usage::default() }
 }
 
 fn used_by(usage: &libc::rusage) -> Usage {

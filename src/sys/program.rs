@@ -111,15 +111,16 @@ pub struct Fault {
 /// A process that performed its program.
 pub type Spawned = Child;
 
-/// Starts a process that performs `program`, and waits until it has executed its last call.
+/// Starts a process that performs `program`, and waits until it has executed a program: the last
+/// one, or the init that then executes that ([`Child::confirm`] waits for it).
 ///
 /// # Errors
 /// The call that failed. Nothing is left of the process then.
 pub fn spawn(program: &Program) -> Result<Spawned, Fault> {
     let launch = |trouble: Trouble| fault(None, trouble);
     let cell = Cell::of_this_process().map_err(launch)?;
-    let splits = program.calls.iter().any(|call| matches!(call, Call::Split | Call::Hold));
-    let init = if splits { Some(init::prepare().map_err(launch)?) } else { None };
+    let has_init = program.calls.iter().any(|call| matches!(call, Call::BecomeInit(_)));
+    let init = if has_init { Some(init::prepare().map_err(launch)?) } else { None };
     let parent = clone::own_pidfd().map_err(launch)?;
     cell.reset();
     let work = perform::Work::new(program, cell, init.as_ref(), parent);

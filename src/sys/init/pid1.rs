@@ -1,56 +1,93 @@
-//! The first process of a sandbox: it passes signals on to the program and reaps what is orphaned.
+//! The first process of a sandbox: it starts the program, passes signals on to it, and reaps what is
+//! orphaned.
 //!
 //! A program of its own, without any library, that nsscript carries and executes from memory: it
-//! starts in a few microseconds and keeps nothing of the memory of its parent. The program it
-//! serves runs already, as process 2. All signals are blocked when it starts.
+//! starts in a few microseconds and keeps nothing of the memory of its parent. All signals are
+//! blocked when it starts, and the standard streams are those of the program.
 //!
-//! Descriptor 3 is an eventfd(2). Before it ends it writes the wait status of the program, plus
-//! one, into it; it ends with the exit status a shell would show.
+//! What it starts is told by its environment, which nobody is shown as they are shown arguments:
+//! two numbers, how many paths are to be tried and how many arguments there are; the paths; the
+//! arguments; an empty string; the environment of the program. Without any of that it only holds
+//! its namespaces open until it is killed.
 //!
-//! Where it is not process 1 it only waits to be killed: it holds a namespace open.
+//! Descriptor 3 is an eventfd(2), in which it leaves what the launcher wants to know, added up:
+//! `STARTED` once the program runs, `FAILED` and the error number above it where that could not be
+//! executed, and at the end the program's wait status plus one.
 
 #![no_std]
 #![no_main]
 
 use core::arch::{asm, global_asm};
+use core::ptr::null;
 
 #[cfg(target_arch = "x86_64")]
 mod number {
     pub const WRITE: usize = 1;
-    pub const GETPID: usize = 39;
+    pub const RT_SIGPROCMASK: usize = 14;
+    pub const CLONE: usize = 56;
+    pub const EXECVE: usize = 59;
     pub const WAIT4: usize = 61;
     pub const KILL: usize = 62;
+    pub const FCNTL: usize = 72;
+    pub const SETSID: usize = 112;
     pub const RT_SIGTIMEDWAIT: usize = 128;
     pub const PRCTL: usize = 157;
     pub const EXIT_GROUP: usize = 231;
+    pub const CLOSE_RANGE: usize = 436;
 }
 
 #[cfg(target_arch = "aarch64")]
 mod number {
+    pub const FCNTL: usize = 25;
     pub const WRITE: usize = 64;
     pub const EXIT_GROUP: usize = 94;
     pub const KILL: usize = 129;
+    pub const RT_SIGPROCMASK: usize = 135;
     pub const RT_SIGTIMEDWAIT: usize = 137;
+    pub const SETSID: usize = 157;
     pub const PRCTL: usize = 167;
-    pub const GETPID: usize = 172;
+    pub const CLONE: usize = 220;
+    pub const EXECVE: usize = 221;
     pub const WAIT4: usize = 260;
+    pub const CLOSE_RANGE: usize = 436;
 }
 
 #[cfg(target_arch = "x86_64")]
-global_asm!(".globl _start", "_start:", "xor ebp, ebp", "and rsp, -16", "call {}", "ud2", sym init);
+global_asm!(
+    ".globl _start",
+    "_start:",
+    "xor ebp, ebp",
+    "mov rdi, rsp",
+    "and rsp, -16",
+    "call {}",
+    "ud2",
+    sym init
+);
 #[cfg(target_arch = "aarch64")]
-global_asm!(".globl _start", "_start:", "mov x29, xzr", "mov x30, xzr", "bl {}", "brk 1", sym init);
+global_asm!(
+    ".globl _start",
+    "_start:",
+    "mov x29, xzr",
+    "mov x30, xzr",
+    "mov x0, sp",
+    "bl {}",
+    "brk 1",
+    sym init
+);
 
 /// One system call.
+///
+/// # Safety
+/// The arguments are what the call of this number takes.
 unsafe fn call(number: usize, a: usize, b: usize, c: usize, d: usize) -> isize {
     let returned: isize;
-    // SAFETY: the caller passes what the call of this number takes.
+    // SAFETY: what the caller promises.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         asm!("syscall", inlateout("rax") number => returned, in("rdi") a, in("rsi") b, in("rdx") c,
             in("r10") d, in("r8") 0, lateout("rcx") _, lateout("r11") _);
     }
-    // SAFETY: as above.
+    // SAFETY: what the caller promises.
     #[cfg(target_arch = "aarch64")]
     unsafe {
         asm!("svc 0", in("x8") number, inlateout("x0") a => returned, in("x1") b, in("x2") c,
@@ -59,52 +96,151 @@ unsafe fn call(number: usize, a: usize, b: usize, c: usize, d: usize) -> isize {
     returned
 }
 
-/// The program: the first process that this one has made, in a new PID namespace.
-const PROGRAM: isize = 2;
 const STATUS: usize = 3;
+const STARTED: u64 = 1 << 34;
+const FAILED: u64 = 1 << 62;
+const ERRNO_SHIFT: u32 = 40;
+
+const ENOENT: isize = -2;
+const EINTR: isize = -4;
+const EACCES: isize = -13;
+const ENOTDIR: isize = -20;
 const SIGCHLD: isize = 17;
 const WNOHANG: usize = 1;
 const PR_SET_NAME: usize = 15;
-const EINTR: isize = -4;
+const CLONE_VFORK: usize = 0x4000;
+const SIG_SETMASK: usize = 2;
+const F_SETFD: usize = 2;
+const FD_CLOEXEC: usize = 1;
 
-extern "C" fn init() -> ! {
-    // SAFETY: every pointer below is of a local that lives as long as its call.
+/// A C string, or none.
+type Text = *const u8;
+
+/// # Safety
+/// `stack` is the stack pointer that the kernel has started this program with: the number of
+/// arguments, the arguments, a null pointer, the environment, a null pointer.
+unsafe extern "C" fn init(stack: *mut usize) -> ! {
+    // SAFETY: every pointer below is of what the kernel has put on the stack, or of a local that
+    // lives as long as its call.
     unsafe {
         call(number::PRCTL, PR_SET_NAME, c"init".as_ptr() as usize, 0, 0);
+        let environment = stack.add(*stack + 2).cast::<Text>();
+        let program = if (*environment).is_null() { 0 } else { start(environment) };
+        call(number::CLOSE_RANGE, 0, 2, 0, 0);
+        if program > 0 {
+            tell(STARTED);
+        }
         let every = u64::MAX;
-        // Held outside of a PID namespace, it has no program, and process 2 is somebody else.
-        let serves = call(number::GETPID, 0, 0, 0, 0) == 1;
         loop {
-            reap();
+            reap(program);
             let signal = call(number::RT_SIGTIMEDWAIT, &raw const every as usize, 0, 0, 8);
-            if signal > 0 && signal != SIGCHLD && serves {
-                call(number::KILL, PROGRAM as usize, signal as usize, 0, 0);
+            if signal > 0 && signal != SIGCHLD && program > 0 {
+                call(number::KILL, program as usize, signal as usize, 0, 0);
             }
         }
     }
 }
 
+/// Starts the program that the environment tells of, and waits until it is executed.
+///
+/// # Safety
+/// `environment` is as the head of this file says.
+unsafe fn start(environment: *mut Text) -> isize {
+    // SAFETY: the numbers say how many strings follow, and a null pointer ends them.
+    unsafe {
+        let (candidates, arguments) = (decimal(*environment), decimal(*environment.add(1)));
+        let paths = environment.add(2);
+        let argv = paths.add(candidates);
+        // The empty string between them becomes the end of the arguments.
+        *argv.add(arguments) = null();
+        let envp = argv.add(arguments + 1);
+        // As vfork(2), but with a copy of the few pages that this program has.
+        let pid = call(number::CLONE, CLONE_VFORK | SIGCHLD as usize, 0, 0, 0);
+        if pid == 0 {
+            execute(paths, candidates, argv, envp);
+        }
+        pid
+    }
+}
+
+/// The number that a text of digits is.
+///
+/// # Safety
+/// `text` ends with a NUL.
+unsafe fn decimal(mut text: Text) -> usize {
+    let mut number = 0;
+    // SAFETY: the loop ends at the NUL.
+    unsafe {
+        while *text != 0 {
+            number = number * 10 + (*text - b'0') as usize;
+            text = text.add(1);
+        }
+    }
+    number
+}
+
+/// Becomes the program: tries the paths as execvp(3) does.
+///
+/// # Safety
+/// `paths` are `count` strings; `argv` and `envp` end with a null pointer.
+unsafe fn execute(paths: *const Text, count: usize, argv: *const Text, envp: *const Text) -> ! {
+    // SAFETY: what the caller promises; the mask is a local.
+    unsafe {
+        let none = 0_u64;
+        call(number::SETSID, 0, 0, 0, 0);
+        call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
+        call(number::RT_SIGPROCMASK, SIG_SETMASK, &raw const none as usize, 0, 8);
+        let mut answer = ENOENT;
+        let mut index = 0;
+        while index < count {
+            let path = *paths.add(index) as usize;
+            match call(number::EXECVE, path, argv as usize, envp as usize, 0) {
+                ENOENT | ENOTDIR => {}
+                EACCES => answer = EACCES,
+                other => {
+                    answer = other;
+                    break;
+                }
+            }
+            index += 1;
+        }
+        tell(FAILED | (-answer as u64) << ERRNO_SHIFT);
+        exit(127)
+    }
+}
+
 /// Takes the status of every process that has ended; ends with the program.
-unsafe fn reap() {
+///
+/// # Safety
+/// None but that this is process 1.
+unsafe fn reap(program: isize) {
     loop {
         let mut status = 0_i32;
         let any = -1_isize as usize;
         // SAFETY: `status` is a local.
         let pid = unsafe { call(number::WAIT4, any, &raw mut status as usize, WNOHANG, 0) };
-        match pid {
-            PROGRAM => end(status),
-            1.. | EINTR => {}
-            _ => return,
+        if pid > 0 && pid == program {
+            end(status);
+        }
+        if pid <= 0 && pid != EINTR {
+            return;
         }
     }
 }
 
 fn end(status: i32) -> ! {
-    let told = status as u32 as u64 + 1;
+    tell(status as u32 as u64 + 1);
     let signal = status & 0x7f;
-    let code = if signal == 0 { status >> 8 & 0xff } else { 128 + signal };
-    // SAFETY: `told` is a local of the eight bytes that an eventfd takes.
-    unsafe { call(number::WRITE, STATUS, &raw const told as usize, 8, 0) };
+    exit(if signal == 0 { status >> 8 & 0xff } else { 128 + signal })
+}
+
+/// Adds a number to those that the launcher reads.
+fn tell(number: u64) {
+    // SAFETY: `number` is a local of the eight bytes that an eventfd takes.
+    unsafe { call(number::WRITE, STATUS, &raw const number as usize, 8, 0) };
+}
+
+fn exit(code: i32) -> ! {
     loop {
         // SAFETY: exit_group takes a number.
         unsafe { call(number::EXIT_GROUP, code as usize, 0, 0, 0) };
@@ -113,5 +249,5 @@ fn end(status: i32) -> ! {
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    end(0x7f00)
+    exit(125)
 }
