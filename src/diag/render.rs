@@ -5,6 +5,7 @@ use unicode_width::UnicodeWidthStr;
 use super::origin::Origin;
 use super::report::{Report, Severity};
 use super::source::Sources;
+use super::words::escape;
 
 /// How reports are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,6 +108,11 @@ fn human(report: &Report, sources: &Sources, colour: bool) -> String {
     out
 }
 
+/// A line as it is shown: tabs as spaces, what would move the cursor or turn the text escaped.
+fn visible(text: &str) -> String {
+    escape(&text.replace('\t', "    "))
+}
+
 /// Adds the place, its line of text, and a line that underlines what is meant.
 fn excerpt(
     out: &mut String,
@@ -126,15 +132,16 @@ fn excerpt(
         return;
     };
     let bar = paint.frame("│");
-    let shown = line.replace('\t', "    ");
+    let shown = visible(&line);
     let number = paint.frame(&format!("{:>width$}", origin.line, width = margin + 1));
     out.push_str(&format!("{gap} {bar}\n{number} {bar} {shown}\n"));
     if origin.column == 0 {
         return;
     }
     let start = origin.column as usize - 1;
-    let before: String = line.chars().take(start).collect::<String>().replace('\t', "    ");
-    let under: String = line.chars().skip(start).take(origin.length as usize).collect();
+    let before = visible(&line.chars().take(start).collect::<String>());
+    let under = line.chars().skip(start).take(origin.length as usize).collect::<String>();
+    let under = visible(&under);
     let marks = "^".repeat(under.width().max(1));
     let space = " ".repeat(before.width());
     let what = what.map(|what| format!(" {what}")).unwrap_or_default();

@@ -121,6 +121,13 @@ pub enum Action {
     SetHostname(String),
     /// The NIS domain name is set.
     SetDomainname(String),
+    /// A user that the map knows is taken on, to make files as: the caller may be none.
+    BecomeMapped {
+        /// The user inside.
+        uid: u32,
+        /// The group inside.
+        gid: u32,
+    },
     /// User and group are taken on; other groups are left.
     SetIds {
         /// The user inside.

@@ -183,13 +183,9 @@ impl Assembler<'_> {
         into: Option<&GuestPath>,
         applets: &Applets,
     ) -> Result<(), Report> {
-        let shown = quoted(program);
         let search = self.host.environment.get("PATH").map(String::as_str);
         let Some(path) = self.host.tree.which(program, search) else {
-            let report = Report::error(format!("no program {shown} on this host"));
-            return Err(
-                report.hint("install it, or give its path; names are looked for along `PATH`")
-            );
+            return Err(no_program(program, self.host));
         };
         let needs = self.loader.needs(&path).map_err(|error| Report::error(error.to_string()))?;
         self.install_needs(&needs)?;
@@ -285,6 +281,23 @@ impl Assembler<'_> {
         self.file("/etc/group", group.as_bytes(), 0o644)?;
         self.file("/etc/shadow", shadow.as_bytes(), 0o600)?;
         self.file("/etc/nsswitch.conf", switch.as_bytes(), 0o644)
+    }
+}
+
+/// The report of a program that the host does not have, or that is none.
+#[must_use]
+pub fn no_program(program: &str, host: &Host) -> Report {
+    let shown = quoted(program);
+    match host.tree.metadata(Path::new(program)) {
+        Ok(found) if program.contains('/') && found.is_dir() => {
+            Report::error(format!("{shown} is a directory, not a program"))
+        }
+        Ok(found) if program.contains('/') => {
+            let mode = found.mode() & 0o7777;
+            Report::error(format!("{shown} is not executable: it has mode {mode:04o}"))
+        }
+        _ => Report::error(format!("no program {shown} on this host"))
+            .hint("install it, or give its path; names are looked for along `PATH`"),
     }
 }
 

@@ -14,7 +14,7 @@ use super::view::{Backing, Presence, View, presence};
 use super::{check, shadow};
 use crate::diag::{Origin, Report};
 use crate::host::{Host, Tree, accounts};
-use crate::spec::{Command, GuestPath, Kind, Namespaces, Root, Rootfs, Sandbox, Streams};
+use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, Root, Rootfs, Sandbox, Streams};
 
 /// Where programs are looked for inside when the sandbox has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -133,6 +133,12 @@ impl<'a> Draft<'a> {
         actions.add(Side::Parent, Action::Start(new), None);
         if new.has(Kind::User) && self.maps.own {
             actions.add(Side::Child, Action::MapOwnIds(self.maps.clone()), None);
+        }
+        if new.has(Kind::User) && !self.maps.own {
+            let known = |map: &IdMap, id| if map.outside(0).is_some() { 0 } else { id };
+            let uid = known(&self.maps.users, self.maps.uid);
+            let gid = known(&self.maps.groups, self.maps.gid);
+            actions.add(Side::Child, Action::BecomeMapped { uid, gid }, None);
         }
         if new.has(Kind::Net) {
             actions.add(Side::Child, Action::LoopbackUp, None);

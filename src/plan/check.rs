@@ -76,8 +76,11 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
         }
         Ok(_) if path.parent().is_none() && settings.read_only_root.is_none() => {
             let message = "the host's `/` can only be a root that is not written to";
-            let hint = "add `read_only_root()`, or use `host_view()`, which also empties the \
-                        private places";
+            let hint = if settings.namespaces.has(Kind::Mount) {
+                "add `read_only_root()`, or use `host_view()`, which also empties the private places"
+            } else {
+                "choose another directory, or leave MOUNT out of `share` and add `read_only_root()`"
+            };
             reports.push(Report::error(message).at(origin).hint(hint));
         }
         Ok(_) => {}

@@ -49,6 +49,9 @@ impl Action {
             Self::Chroot => "enter the root with chroot".into(),
             Self::SetHostname(name) => format!("set the host name to {}", quoted(name)),
             Self::SetDomainname(name) => format!("set the domain name to {}", quoted(name)),
+            Self::BecomeMapped { uid, gid } => {
+                format!("become user {uid} and group {gid}, with every capability")
+            }
             Self::SetIds { uid, gid } => format!("become user {uid} and group {gid}"),
             Self::DropCapabilities => "drop every capability".into(),
             Self::NoNewPrivileges => "let no program gain privileges".into(),
@@ -82,7 +85,7 @@ impl Action {
             Self::Chroot => "chroot",
             Self::SetHostname(_) => "hostname",
             Self::SetDomainname(_) => "domainname",
-            Self::SetIds { .. } => "user",
+            Self::BecomeMapped { .. } | Self::SetIds { .. } => "user",
             Self::DropCapabilities | Self::NoNewPrivileges => "capabilities",
             Self::DieWithParent | Self::NewSession | Self::Connect(_) => "session",
             Self::SetUmask(_) => "umask",

@@ -21,7 +21,7 @@ mod shadow;
 mod view;
 
 pub use action::{Action, Lower, Planned, RootKind, Side};
-pub use assemble::{Entry, Made, RootTree, assemble};
+pub use assemble::{Entry, Made, RootTree, assemble, no_program};
 pub use build::{Plan, Planner, Request};
 pub use identity::Maps;
 pub use outline::outline;

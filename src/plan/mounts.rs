@@ -1,5 +1,6 @@
 //! What is done in the root, in the order the recipe asked for it.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use std::rc::Rc;
 use super::action::Action;
 use super::devices::{devices, devpts, tmpfs};
 use super::view::{Backing, Presence, View, presence};
-use crate::diag::{Origin, Report, quoted};
+use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Host;
 use crate::spec::{BindOptions, GuestPath, Invalid, Kind, MountOptions, Namespaces, Step, What};
 
@@ -115,12 +116,20 @@ impl Inside<'_> {
         options: BindOptions,
         origin: Option<&Origin>,
     ) {
-        let Ok(found) = self.host.tree.metadata(source) else {
-            if options.optional {
+        let found = match self.host.tree.metadata(source) {
+            Ok(found) => found,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                if !options.optional {
+                    self.missing_source(source, target, origin);
+                }
                 return;
             }
-            self.missing_source(source, target, origin);
-            return;
+            Err(error) => {
+                self.closed_source(source, &error, origin);
+                return;
+            }
         };
         let directory = found.is_dir();
         let wanted = if directory { Presence::Directory } else { Presence::File };
@@ -131,6 +140,25 @@ impl Inside<'_> {
         self.view.cover(&target, backing, origin.cloned());
         let action = Action::Bind { source, id, directory, target, options, create };
         self.push(action, origin);
+    }
+
+    /// Says so where a source is there, or may be, and cannot be reached.
+    fn closed_source(&mut self, source: &Path, error: &std::io::Error, origin: Option<&Origin>) {
+        let shown = quoted(source.to_string_lossy());
+        let mut report =
+            Report::error(format!("cannot reach the source {shown}: {}", os_error(error)));
+        let closed = source.ancestors().skip(1).find_map(|path| {
+            let found = self.host.tree.metadata(path).ok()?;
+            Some((path, found.mode() & 0o7777, found.uid()))
+        });
+        if let Some((path, mode, uid)) = closed {
+            let path = quoted(path.to_string_lossy());
+            report = report.hint(format!("{path} is mode {mode:04o} and belongs to uid {uid}"));
+        }
+        report.facts.operation = Some("bind".into());
+        report.facts.errno = error.raw_os_error();
+        report.facts.source = Some(source.to_string_lossy().into_owned());
+        self.reports.push(report.at(origin.cloned()));
     }
 
     fn missing_source(&mut self, source: &Path, target: &GuestPath, origin: Option<&Origin>) {

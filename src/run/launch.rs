@@ -112,6 +112,8 @@ pub(super) fn join(
         calls.push(Call::ChrootInto(root.as_raw_fd()));
         actions.push(0);
     }
+    calls.push(Call::DropBoundingSet);
+    actions.push(0);
     for (index, planned) in plan.actions.iter().enumerate() {
         match &planned.action {
             Action::SetIds { uid, gid } => {

@@ -104,7 +104,7 @@ impl Guest<'_> {
             .map(|missing| (PathBuf::from(&missing.name), missing.by.clone(), missing.role))
             .collect();
         for file in needs.files() {
-            if self.has(file) == Some(false) {
+            if file != needs.program && self.has(file) == Some(false) {
                 let role = match needs.library_at(file).map(|library| &library.rule) {
                     Some(elf::Rule::Interpreter) => Role::Loader,
                     Some(_) => Role::Library,
@@ -227,6 +227,13 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str) -> Report {
     if let Some((false, origin)) = holder {
         let report = report.related(origin.as_ref(), "mounted without `exec` here");
         return report.hint("`exec: true` in the options of the mount allows programs in it");
+    }
+    let made = guest.plan.actions.iter().rev().find_map(|planned| match &planned.action {
+        Action::MakeFile(made, _, options) if made.as_str() == path => Some(options.mode),
+        _ => None,
+    });
+    if let Some(mode) = made.map(|mode| mode.unwrap_or(0o644)).filter(|mode| mode & 0o111 == 0) {
+        return report.hint(format!("{shown} has mode {mode:04o}: nobody may execute it"));
     }
     let place = guest.on_host(path);
     let mode = place.and_then(|place| guest.runner.host().tree.metadata(&place).ok());

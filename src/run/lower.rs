@@ -52,9 +52,20 @@ pub(super) fn clone_flags(namespaces: Namespaces) -> u64 {
 
 /// The program that carries out what `plan` has the new process do.
 pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
-    let (calls, actions) = (Vec::new(), Vec::new());
-    let mut lowerer =
-        Lowerer { calls, actions, prepared, plan, fresh: None, links: Vec::new(), init: false };
+    let mut lowerer = Lowerer {
+        calls: Vec::new(),
+        actions: Vec::new(),
+        prepared,
+        plan,
+        fresh: None,
+        links: Vec::new(),
+        lower: lower_directory(plan, prepared),
+        bounded: false,
+        init: false,
+    };
+    // Modes are those that the plan says, whatever the umask of who started nsscript.
+    lowerer.push(Call::Umask(0));
+    lowerer.actions.push(0);
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side != Side::Parent {
             lowerer.action(&planned.action);
@@ -69,6 +80,15 @@ pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
     Lowered { program: Program { namespaces, enter: None, share_memory, calls }, actions }
 }
 
+/// The directory below the overlay that is the root, where there is one.
+fn lower_directory(plan: &Plan, prepared: Prepared<'_>) -> Option<CString> {
+    plan.actions.iter().find_map(|planned| match &planned.action {
+        Action::MakeRoot(RootKind::Overlay(Lower::Directory(directory))) => Some(path(directory)),
+        Action::MakeRoot(RootKind::Overlay(Lower::Built)) => prepared.root.map(path),
+        _ => None,
+    })
+}
+
 struct Lowerer<'a> {
     calls: Vec<Call>,
     actions: Vec<usize>,
@@ -78,6 +98,10 @@ struct Lowerer<'a> {
     fresh: Option<GuestPath>,
     /// The links that were made: what is mounted on one goes where it leads.
     links: Vec<GuestPath>,
+    /// The lower directory of an overlay, until it is opened.
+    lower: Option<CString>,
+    /// Whether the bounding set is empty already.
+    bounded: bool,
     /// Whether the new process becomes init, and does not execute the program itself.
     init: bool,
 }
@@ -161,12 +185,31 @@ impl Lowerer<'_> {
             Action::SetDomainname(name) => {
                 self.push(Call::SetDomainname(name.as_bytes().to_vec()));
             }
-            Action::SetIds { uid, gid } => {
+            Action::BecomeMapped { uid, gid } => {
+                // The workspace is closed to everybody but the caller, who this is until now.
+                if let Some(lower) = self.lower.take() {
+                    let tree = Tree::Host(lower, None);
+                    let set = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
+                    self.push(Call::OpenTree { tree, recursive: true, set });
+                    self.push(Call::KeepLower);
+                }
                 self.push(Call::SetGroups(Vec::new()));
                 self.push(Call::SetGroup(*gid));
                 self.push(Call::SetUser(*uid));
             }
-            Action::DropCapabilities => self.push(Call::DropCapabilities),
+            Action::SetIds { uid, gid } => {
+                self.push(Call::DropBoundingSet);
+                self.bounded = true;
+                self.push(Call::SetGroups(Vec::new()));
+                self.push(Call::SetGroup(*gid));
+                self.push(Call::SetUser(*uid));
+            }
+            Action::DropCapabilities => {
+                if !self.bounded {
+                    self.push(Call::DropBoundingSet);
+                }
+                self.push(Call::DropCapabilities);
+            }
             Action::NoNewPrivileges => self.push(Call::NoNewPrivileges),
             Action::DieWithParent => self.push(Call::DieWithParent),
             // Both are init's: it is told by what `Execute` is lowered to.
@@ -214,16 +257,19 @@ impl Lowerer<'_> {
                 self.push(Call::OpenTree { tree, recursive: true, set });
                 self.push(Call::AttachRoot);
             }
-            RootKind::Overlay(lower) => {
-                let lower = match lower {
-                    Lower::Directory(place) => place.as_path(),
-                    Lower::Built => self.prepared.root.unwrap_or(Path::new("/nonexistent")),
-                };
-                // The overlay keeps its own hold of the tmpfs, which is then out of reach.
+            RootKind::Overlay(_) => {
+                // The tree below is attached beside the place for changes, and named from there:
+                // no path of the host has to be reached, and none to be escaped.
+                if let Some(lower) = self.lower.take() {
+                    let tree = Tree::Host(lower, None);
+                    self.push(Call::OpenTree { tree, recursive: true, set: writable });
+                    self.push(Call::KeepLower);
+                }
                 self.memory(writable);
                 self.push(Call::AttachRoot);
-                self.push(Call::Stage(vec![c("upper"), c("work")]));
-                self.overlay(lower, writable);
+                self.push(Call::Stage(vec![c("upper"), c("work"), c("lower")]));
+                self.push(Call::AttachLower(c("lower")));
+                self.overlay(writable);
                 self.push(Call::AttachRoot);
             }
         }
@@ -234,17 +280,11 @@ impl Lowerer<'_> {
         self.push(Call::NewMount { kind: c("tmpfs"), options, attributes });
     }
 
-    fn overlay(&mut self, lower: &Path, attributes: Attributes) {
-        let mut escaped = Vec::new();
-        for byte in lower.as_os_str().as_bytes() {
-            if matches!(byte, b'\\' | b':' | b',') {
-                escaped.push(b'\\');
-            }
-            escaped.push(*byte);
-        }
+    fn overlay(&mut self, attributes: Attributes) {
+        // The overlay keeps its own hold of all three, which are then out of reach.
         let mut options = vec![
             option("source", "root"),
-            (c("lowerdir"), Some(c(escaped))),
+            option("lowerdir", "lower"),
             option("upperdir", "upper"),
             option("workdir", "work"),
         ];

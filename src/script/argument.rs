@@ -136,6 +136,10 @@ macro_rules! plain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPath(pub PathBuf);
 
+/// A program of the host: a name that is looked for, or a path, absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostProgram(pub String);
+
 /// A size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
@@ -161,6 +165,14 @@ plain! {
         Some(text) => Some(HostPath(host_path(&text, call)?)),
         None => None,
     };
+    HostProgram, "a string", |value, call| match text(value) {
+        Some(text) if text.contains('/') => {
+            let path = host_path(&text, call)?;
+            Some(HostProgram(path.to_string_lossy().into_owned()))
+        }
+        Some(text) if text.is_empty() => return Err(Invalid::new("the name of the program is empty").into()),
+        other => other.map(HostProgram),
+    };
     GuestPath, "a path inside the sandbox", |value, _call| match text(value) {
         Some(text) => Some(GuestPath::new(&text)?),
         None => None,
@@ -182,19 +194,19 @@ plain! {
         Ok(number) => Some(Id::Number(id(number)?)),
         Err(_) => text(value).map(Id::Name),
     };
-    Size, "a size", |value, _call| match value.as_int() {
+    Size, "a size such as `\"64M\"`", |value, _call| match value.as_int() {
         Ok(number) => Some(Size(u64::try_from(number).map_err(|_| no_size(&number.to_string()))?)),
         Err(_) => match text(value) {
             Some(text) => Some(Size(diag::size(&text).ok_or_else(|| no_size(&text))?)),
             None => None,
         },
     };
-    Mode, "a mode", |value, _call| match value.as_int() {
+    Mode, "a mode such as `0o755`", |value, _call| match value.as_int() {
         Ok(number @ 0..=0o7777) => u32::try_from(number).ok().map(Mode),
         Ok(number) => return Err(no_mode(number).into()),
         Err(_) => None,
     };
-    Duration, "a duration", |value, _call| match (value.as_int(), text(value)) {
+    Duration, "a duration such as `\"5s\"`", |value, _call| match (value.as_int(), text(value)) {
         (Ok(seconds), _) => Some(Duration(seconds_of(seconds)?)),
         (_, Some(text)) => Some(Duration(duration(&text)?)),
         _ => match value.as_float() {
@@ -250,7 +262,8 @@ fn no_size(text: &str) -> Invalid {
 }
 
 fn no_mode(number: i64) -> Invalid {
-    Invalid::new(format!("`{number:#o}` is no mode")).hint(HOW_MODE)
+    let shown = if number < 0 { number.to_string() } else { format!("{number:#o}") };
+    Invalid::new(format!("`{shown}` is no mode")).hint(HOW_MODE)
 }
 
 /// How a mode is written.

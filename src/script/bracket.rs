@@ -16,6 +16,12 @@ pub fn unclosed(text: &str) -> Option<(u32, u32, char)> {
     open.pop()
 }
 
+/// The line and column of a `/*` that is never closed: to the language the rest is a comment.
+#[must_use]
+pub fn open_comment(text: &str) -> Option<(u32, u32)> {
+    scan(text).1
+}
+
 /// The place behind the last thing that stands before `line` and `column`: where a `;` goes.
 #[must_use]
 pub fn end_before(text: &str, line: u32, column: u32) -> Option<(u32, u32)> {
@@ -28,7 +34,13 @@ pub fn end_before(text: &str, line: u32, column: u32) -> Option<(u32, u32)> {
 /// The letters of a text that are neither in comments nor inside quotes, with their places. The
 /// quotes themselves are among them.
 fn code(text: &str) -> Vec<(u32, u32, char)> {
+    scan(text).0
+}
+
+/// The same, and where a comment begins that is never closed.
+fn scan(text: &str) -> (Vec<(u32, u32, char)>, Option<(u32, u32)>) {
     let mut code = Vec::new();
+    let mut opened = (1, 1);
     let (mut line, mut column) = (1, 0);
     let mut quote: Option<char> = None;
     let (mut comment, mut block, mut escaped) = (false, false, false);
@@ -55,6 +67,7 @@ fn code(text: &str) -> Vec<(u32, u32, char)> {
             }
             None if before == '/' && (letter == '/' || letter == '*') => {
                 (comment, block) = (letter == '/', letter == '*');
+                opened = (line, column - 1);
                 code.pop();
             }
             None => {
@@ -66,7 +79,7 @@ fn code(text: &str) -> Vec<(u32, u32, char)> {
         }
         before = letter;
     }
-    code
+    (code, block.then_some(opened))
 }
 
 #[cfg(test)]

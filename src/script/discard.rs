@@ -120,6 +120,11 @@ impl<'a> Finder<'a> {
                 self.block(&flow.branch, false);
             }
             Stmt::Block(block) => self.block(block, used),
+            Stmt::Switch(parts, _) => {
+                for arm in &parts.1.expressions {
+                    self.expression(&arm.rhs, used);
+                }
+            }
             _ => {}
         }
     }

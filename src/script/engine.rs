@@ -13,7 +13,7 @@ use super::error::Ending;
 use super::module::Resolver;
 use super::verb::{Kind, Verb};
 use super::{catalog, reword, value};
-use crate::diag::{Report, Sources};
+use crate::diag::{Origin, Report, Sources};
 use crate::plan::Plan;
 use crate::run;
 
@@ -118,6 +118,10 @@ impl Script {
             Some(rest) => format!("//{rest}"),
             None => self.recipe.text.clone(),
         };
+        if let Some((line, column)) = super::bracket::open_comment(&text) {
+            let origin = Origin::new(self.recipe.name.as_str(), line, column).underlining(2);
+            return Err(vec![Report::error("this `/*` is never closed").at(Some(origin))]);
+        }
         let mut ast = self.engine.compile(text).map_err(|error| {
             let error: Box<EvalAltResult> = error.into();
             reword::reports(*error, &self.context)
@@ -179,11 +183,11 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
 
 /// Registers a verb at every number of arguments that it takes.
 fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
-    let types: Vec<TypeId> = verb
-        .parameters
-        .iter()
-        .map(|parameter| parameter.type_id.map_or_else(TypeId::of::<Dynamic>, |type_id| type_id()))
-        .collect();
+    // The engine chooses by the receiver; of the others the verb itself says what it takes.
+    let mut types = vec![TypeId::of::<Dynamic>(); verb.parameters.len()];
+    if let (Some(first), Some(parameter)) = (types.first_mut(), verb.parameters.first()) {
+        *first = parameter.type_id.map_or(*first, |type_id| type_id());
+    }
     let name = match verb.kind {
         Kind::Function => verb.name.to_owned(),
         Kind::Property => format!("get${}", verb.name),

@@ -7,6 +7,7 @@ use super::catalog;
 use super::context::Context;
 use super::error::{Ending, ScriptError};
 use super::syntax;
+use super::value::shown;
 use super::verb::{Kind, Verb};
 use crate::diag::{Caller, Origin, Report, closest, count, list, quoted};
 
@@ -170,7 +171,11 @@ fn reworded(error: &EvalAltResult, context: &Context) -> Report {
             .hint("a function that calls itself needs an end; 256 calls deep is the most"),
         E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
         E::ErrorRuntime(value, _) => {
-            let text = if value.is_string() { value.to_string() } else { format!("{value:?}") };
+            let message = value.read_lock::<rhai::Map>().and_then(|map| {
+                map.get("message").filter(|message| message.is_string()).map(ToString::to_string)
+            });
+            let text = if value.is_string() { value.to_string() } else { shown(value) };
+            let text = message.unwrap_or(text);
             let text = if value.is_unit() { "the recipe has thrown an error".into() } else { text };
             Report::error(crate::diag::escape(&text))
         }
@@ -224,6 +229,18 @@ fn function_not_found(signature: &str, context: &Context) -> Report {
     if let Some(property_name) = name.strip_prefix("get$").or_else(|| name.strip_prefix("set$")) {
         let owner = types.first().copied().unwrap_or_default();
         return property(&format!("'{property_name}''{owner}'"));
+    }
+    let own = context.stack.borrow().signature(name);
+    if let Some((signature, takes)) = own.filter(|(_, takes)| *takes != types.len()) {
+        let takes = if takes == 0 { "no arguments".into() } else { count(takes, "argument") };
+        let given = types.len();
+        let report = Report::error(format!("{} takes {takes}, not {given}", quoted(name)));
+        return report.hint(format!("it is called as {}", quoted(signature)));
+    }
+    if LANGUAGE.contains(&name) || name == "contains" {
+        let given: Vec<_> = types.iter().map(|one| a_type(one)).collect();
+        let report = Report::error(format!("{} cannot take {}", quoted(name), list(&given, "and")));
+        return report.note("that is what it was called with, the value before the dot first");
     }
     let receiver = types.first().copied().unwrap_or_default();
     let is_ours = super::value::TYPES.contains(&receiver);

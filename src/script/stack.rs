@@ -14,6 +14,7 @@ use crate::diag::{Caller, Origin};
 struct Function {
     source: Rc<str>,
     name: Rc<str>,
+    parameters: Vec<String>,
     first: u32,
     last: u32,
 }
@@ -47,7 +48,8 @@ impl Stack {
             let (first, last) = (function.body.start_position(), function.body.end_position());
             let (Some(first), Some(last)) = (line(first), line(last)) else { continue };
             let name = Rc::from(function.name.as_str());
-            self.functions.push(Function { source: source.clone(), name, first, last });
+            let parameters = function.params.iter().map(ToString::to_string).collect();
+            self.functions.push(Function { source: source.clone(), name, parameters, first, last });
         }
         ast.walk(&mut |path: &[ASTNode]| {
             let call = match path.last() {
@@ -71,6 +73,13 @@ impl Stack {
     /// The names of the variables, wherever they are known.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
+    }
+
+    /// How a function of the recipe is called, and how many arguments it takes.
+    pub fn signature(&self, name: &str) -> Option<(String, usize)> {
+        let function = self.functions.iter().find(|function| &*function.name == name)?;
+        let parameters = function.parameters.join(", ");
+        Some((format!("{name}({parameters})"), function.parameters.len()))
     }
 
     /// The names of the functions.

@@ -1,6 +1,6 @@
 //! Mistakes of syntax in the words of nsscript, and where they were made.
 
-use rhai::{EvalAltResult, ParseErrorType};
+use rhai::{EvalAltResult, LexError, ParseErrorType};
 
 use super::argument::a_type;
 use super::bracket;
@@ -43,7 +43,7 @@ pub(super) fn parsing(kind: &ParseErrorType) -> Report {
         P::BadInput(error) if error.to_string().contains("'eval'") => {
             Report::error("`eval` is not part of the recipe language")
         }
-        P::BadInput(error) => Report::error(quotes(&lower(&error.to_string()))),
+        P::BadInput(error) => lexical(error),
         P::UnknownOperator(operator) => {
             Report::error(format!("{} is no operator", quoted(operator)))
         }
@@ -98,6 +98,37 @@ pub(super) fn parsing(kind: &ParseErrorType) -> Report {
         P::ModuleUndefined(name) => Report::error(format!("no module {}", quoted(name))),
         P::ExprTooDeep => Report::error("the expression is nested too deep"),
         P::LoopBreak => Report::error("`break` and `continue` stand in a loop"),
+        other => Report::error(quotes(&lower(&other.to_string()))),
+    }
+}
+
+/// A mistake in a single word of the text.
+fn lexical(error: &LexError) -> Report {
+    match error {
+        LexError::UnterminatedString => Report::error("the text is not closed")
+            .hint("a text over several lines is written in backticks"),
+        LexError::MalformedChar(text) => Report::error(format!(
+            "{} is no character",
+            quoted(format!("'{text}'"))
+        ))
+        .hint(format!("text is written in double quotes: {}", quoted(format!("\"{text}\"")))),
+        LexError::MalformedEscapeSequence(text) => {
+            Report::error(format!("{} is no escape", quoted(text)))
+                .hint(r#"escapes are `\n`, `\t`, `\r`, `\"`, `\\`, `\xHH` and `\uHHHH`"#)
+        }
+        LexError::MalformedNumber(_) => Report::error("this is no number"),
+        LexError::ImproperSymbol(symbol, _) if symbol == "=" => {
+            Report::error("`=` gives a value to a variable; it does not compare")
+                .hint("did you mean `==`?")
+        }
+        LexError::ImproperSymbol(symbol, _) => {
+            let report = Report::error(format!("{} is no operator", quoted(symbol)));
+            match symbol.as_str() {
+                "===" => report.hint("did you mean `==`?"),
+                "!==" => report.hint("did you mean `!=`?"),
+                _ => report,
+            }
+        }
         other => Report::error(quotes(&lower(&other.to_string()))),
     }
 }

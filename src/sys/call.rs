@@ -14,10 +14,12 @@ pub enum Slot {
     /// The file system that was made and attached last: nobody but this process has put anything
     /// into it, so names in it need no care.
     Fresh = 2,
+    /// What an overlay only reads.
+    Lower = 3,
 }
 
 /// How many slots there are.
-pub(super) const SLOTS: usize = 3;
+pub(super) const SLOTS: usize = 4;
 
 /// A file that was looked at before, so that another one in its place is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +140,10 @@ pub enum Call {
     AttachRoot,
     /// Enters [`Slot::Root`] and makes these directories in it.
     Stage(Vec<CString>),
+    /// Keeps [`Slot::Mount`] as [`Slot::Lower`].
+    KeepLower,
+    /// Attaches [`Slot::Lower`] at a name of the current directory.
+    AttachLower(CString),
     /// Attaches [`Slot::Mount`] at a place beneath the root.
     Attach(Target),
     /// Sets attributes of the mount that holds the root.
@@ -196,7 +202,9 @@ pub enum Call {
     SetGroup(u32),
     /// Sets real, effective and saved user.
     SetUser(u32),
-    /// Empties every set of capabilities, the bounding set first.
+    /// Empties the bounding set, which needs a capability that the other sets still have.
+    DropBoundingSet,
+    /// Empties every other set of capabilities.
     DropCapabilities,
     /// Programs executed from here on gain nothing.
     NoNewPrivileges,

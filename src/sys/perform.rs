@@ -116,6 +116,16 @@ impl Process<'_> {
                 kernel::fchdir(root)?;
                 directories.iter().try_for_each(|name| kernel::mkdirat(libc::AT_FDCWD, name, 0o755))
             }
+            Call::KeepLower => {
+                self.put(Slot::Lower, self.slot(Slot::Mount));
+                Ok(())
+            }
+            Call::AttachLower(name) => {
+                let lower = self.slot(Slot::Lower);
+                mount::move_mount(lower, libc::AT_FDCWD, name, tree::MOVE_FROM_EMPTY)?;
+                kernel::close(lower);
+                Ok(())
+            }
             Call::Attach(target) => self.attach(target),
             Call::SetRootAttributes(set) => {
                 let attr = MountAttr { set: set.bits(), ..MountAttr::default() };
@@ -150,7 +160,8 @@ impl Process<'_> {
             Call::SetGroups(groups) => kernel::setgroups(groups),
             Call::SetGroup(gid) => kernel::setresgid(*gid),
             Call::SetUser(uid) => set_user(*uid),
-            Call::DropCapabilities => drop_capabilities(),
+            Call::DropBoundingSet => drop_bounding_set(),
+            Call::DropCapabilities => kernel::drop_capabilities(),
             Call::NoNewPrivileges => kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
             Call::Umask(mode) => {
                 kernel::umask(*mode);
@@ -275,7 +286,7 @@ fn set_user(uid: u32) -> Answer<()> {
     kernel::prctl(libc::PR_SET_KEEPCAPS, 0)
 }
 
-fn drop_capabilities() -> Answer<()> {
+fn drop_bounding_set() -> Answer<()> {
     for capability in 0..64 {
         match kernel::prctl(libc::PR_CAPBSET_DROP, capability) {
             Ok(()) => {}
@@ -284,7 +295,7 @@ fn drop_capabilities() -> Answer<()> {
             Err(trouble) => return Err(trouble),
         }
     }
-    kernel::drop_capabilities()
+    Ok(())
 }
 
 fn connect(descriptors: &[c_int; 3]) -> Answer<()> {

@@ -2,10 +2,10 @@
 
 use rhai::Dynamic;
 
-use crate::diag::{Report, os_error};
+use crate::diag::{Report, escape, os_error};
 use crate::run;
 use crate::script::Mode;
-use crate::script::argument::{Duration, HostPath};
+use crate::script::argument::{Duration, HostPath, HostProgram};
 use crate::script::error::Failed;
 use crate::script::value::shown;
 use crate::script::verb::verbs;
@@ -17,10 +17,10 @@ verbs! {
     /// ```rhai
     /// if which("busybox") == () { print("no busybox here"); }
     /// ```
-    fn which(call, program: String) -> Option<String> {
+    fn which(call, program: HostProgram) -> Option<String> {
         let host = call.context.runner.host();
         let search = host.environment.get("PATH").map(String::as_str);
-        let path = host.tree.which(&program, search);
+        let path = host.tree.which(&program.0, search);
         Ok(path.map(|path| path.to_string_lossy().into_owned()))
     }
 
@@ -95,7 +95,7 @@ verbs! {
         if condition || call.context.mode == Mode::Rehearse {
             return Ok(());
         }
-        let message = message.map(|text| format!(": {text}")).unwrap_or_default();
+        let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
         Err(call.fail(Report::error(format!("the assertion does not hold{message}"))))
     }
 
@@ -110,7 +110,8 @@ verbs! {
             return Ok(());
         }
         let report = Report::error("the values are not equal");
-        let report = report.note(format!("left:  {}", shown(&left))).note(format!("right: {}", shown(&right)));
+        let report = report.note(format!("left:  {}", escape(&shown(&left))));
+        let report = report.note(format!("right: {}", escape(&shown(&right))));
         Err(call.fail(report))
     }
 }

@@ -7,7 +7,7 @@ use super::sandbox::{build_into, invalid};
 use crate::diag::{Report, quoted};
 use crate::host::elf;
 use crate::run::drawing;
-use crate::script::argument::{Bytes, HostPath, a_kind};
+use crate::script::argument::{Bytes, HostPath, HostProgram, a_kind};
 use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::options::options;
@@ -114,9 +114,9 @@ verbs! {
     /// ```
     /// # See
     /// ld.so(8), elf(5)
-    fn binary(call, rootfs: Rootfs, program: String, options: Binary) -> Rootfs {
+    fn binary(call, rootfs: Rootfs, program: HostProgram, options: Binary) -> Rootfs {
         let applets = applets(options.applets, call)?;
-        let ingredient = Ingredient::Binary { program, into: options.into, applets };
+        let ingredient = Ingredient::Binary { program: program.0, into: options.into, applets };
         Ok(rootfs.with(ingredient, call.origin()))
     }
 
@@ -284,12 +284,12 @@ verbs! {
     /// ```
     /// # See
     /// ld.so(8), elf(5)
-    fn needs(call, program: String) -> SharedNeeds {
+    fn needs(call, program: HostProgram) -> SharedNeeds {
         let host = call.context.runner.host();
         let search = host.environment.get("PATH").map(String::as_str);
-        let Some(path) = host.tree.which(&program, search) else {
-            let report = Report::error(format!("no program {} on this host", quoted(&program)));
-            return Err(call.fail(report.hint("names are looked for along `PATH`")));
+        let Some(path) = host.tree.which(&program.0, search) else {
+            let report = crate::plan::no_program(&program.0, host);
+            return Err(call.fail(report));
         };
         let needs = elf::needs(&host.tree, &path);
         let needs = needs.map_err(|error| call.fail(Report::error(error.to_string())))?;
