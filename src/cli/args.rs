@@ -114,10 +114,13 @@ fn external(command: Command) -> Command {
 /// Reads the command line; what it asks to print at once (help, version, mistakes) is printed,
 /// and the status to end with is given.
 pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui), ExitCode> {
-    let words: Vec<OsString> = words.collect();
+    let mut words: Vec<OsString> = words.collect();
     if let Some(action) = plain(&words) {
         return Ok((action, Ui::new(Format::Human)));
     }
+    // As for other interpreters, what follows the code is the recipe's, whatever it looks like.
+    let code = words.iter().position(|word| word == "-e").map(|at| (at + 2).min(words.len()));
+    let given = code.map(|end| words.split_off(end)).unwrap_or_default();
     let matches = command().try_get_matches_from(words).map_err(|error| {
         let _ = error.print();
         if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
@@ -130,18 +133,18 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
     let ui = Ui::new(format);
     let action = match matches.subcommand() {
         Some(("plan", inner)) => {
-            let words = inner.get_many::<OsString>("recipe").unwrap_or_default().cloned().collect();
-            let source = source(inner, words, ui)?;
+            let words = inner.get_many::<OsString>("recipe").unwrap_or_default().cloned();
+            let source = source(inner, words.chain(given).collect(), ui)?;
             Action::Plan { source, json: inner.get_flag("json") }
         }
         Some(("help", inner)) => Action::Help(inner.get_one::<String>("verb").cloned()),
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
         Some((first, rest)) => {
             let rest = rest.get_many::<OsString>("").unwrap_or_default().cloned();
-            let words = std::iter::once(first.into()).chain(rest).collect();
+            let words = std::iter::once(first.into()).chain(rest).chain(given).collect();
             Action::Run(source(&matches, words, ui)?)
         }
-        None => Action::Run(source(&matches, Vec::new(), ui)?),
+        None => Action::Run(source(&matches, given, ui)?),
     };
     Ok((action, ui))
 }

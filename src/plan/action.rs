@@ -37,6 +37,8 @@ pub enum RootKind {
     Memory,
     /// A tmpfs over a tree that is only read: changes vanish with the sandbox.
     Overlay(Lower),
+    /// A directory of the host as it is, nothing mounted: the mount namespace is shared.
+    Plain(PathBuf),
     /// A directory of the host with all its mounts, read-only.
     View {
         /// The directory.

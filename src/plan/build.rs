@@ -94,7 +94,9 @@ impl Planner {
             _ => None,
         };
         let named = |file: &str, name: &str| match (&settings.root.value, &tree) {
-            (Root::Directory(path), _) => accounts::number(&Tree::at(path), file, name),
+            (Root::Directory(path), _) => {
+                accounts::number(&Tree::at(self.host.tree.real(path)), file, name)
+            }
             (Root::Rootfs(_), Some(tree)) => tree.number(&self.host, file, name),
             _ => (name == "root").then_some(0),
         };
@@ -114,14 +116,15 @@ struct Draft<'a> {
     request: &'a Request,
 }
 
-impl<'a> Draft<'a> {
+impl Draft<'_> {
     fn finish(self, reports: &mut Vec<Report>) -> Plan {
         let new = self.settings.namespaces;
         let inside = self.inside(reports);
-        let mut warnings = shadow::shadowed(&inside.actions);
+        let (done, view) = (inside.actions, inside.view);
+        let mut warnings = shadow::shadowed(&done);
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings.iter().cloned()));
         let mut actions = Actions(Vec::new());
-        let (root, asked) = (self.root_kind(&inside), self.settings.root.origin.as_ref());
+        let (root, asked) = (self.root_kind(&view), self.settings.root.origin.as_ref());
         if let Some(tree) = &self.tree {
             actions.add(Side::Parent, Action::BuildRoot(tree.clone()), asked);
         }
@@ -145,17 +148,17 @@ impl<'a> Draft<'a> {
         }
         if new.has(Kind::Mount) {
             actions.add(Side::Child, Action::MakePrivate, None);
-            let view = matches!(root, RootKind::View { .. });
+            let viewed = matches!(root, RootKind::View { .. });
             actions.add(Side::Child, Action::MakeRoot(root), asked);
             self.owners(&mut actions);
-            for (action, origin) in inside.actions {
+            for (action, origin) in done {
                 actions.add(Side::Child, action, origin.as_ref());
             }
-            if self.settings.read_only_root.is_some() && !view {
+            if self.settings.read_only_root.is_some() && !viewed {
                 actions.add(Side::Child, Action::ProtectRoot, asked);
             }
         } else if let Root::Directory(path) = &self.settings.root.value {
-            let root = self.view(path);
+            let root = RootKind::Plain(path.clone());
             actions.add(Side::Child, Action::MakeRoot(root), asked);
         }
         self.enter(&mut actions);
@@ -165,13 +168,13 @@ impl<'a> Draft<'a> {
             warnings,
             namespaces: new,
             maps: self.maps,
-            view: inside.view,
+            view,
             command: self.request.command.clone(),
         }
     }
 
     /// Everything that is done in the root.
-    fn inside(&self, reports: &mut Vec<Report>) -> Inside<'a> {
+    fn inside(&self, reports: &mut Vec<Report>) -> Inside<'_> {
         let mut view = View::default();
         let backing = match &self.settings.root.value {
             Root::Directory(path) if self.is_viewed() => {
@@ -187,10 +190,14 @@ impl<'a> Draft<'a> {
             namespaces,
             shared: self.settings.shared.clone(),
             protect_proc: !namespaces.has(Kind::User) || self.maps.maps_root(),
+            maps: &self.maps,
             view,
             actions: Vec::new(),
             reports: Vec::new(),
         };
+        for (_, options, origin) in self.tree.iter().flat_map(|tree| &tree.owners) {
+            inside.owner(*options, origin.as_ref());
+        }
         if self.settings.host_view {
             inside.host_view(self.settings.root.origin.as_ref());
         }
@@ -225,12 +232,12 @@ impl<'a> Draft<'a> {
             })
     }
 
-    fn root_kind(&self, inside: &Inside<'_>) -> RootKind {
+    fn root_kind(&self, view: &View) -> RootKind {
         let root = GuestPath::root();
         match &self.settings.root.value {
             Root::Empty => RootKind::Memory,
             Root::Rootfs(_) => RootKind::Overlay(Lower::Built),
-            Root::Directory(path) => match inside.view.first(&root) {
+            Root::Directory(path) => match view.first(&root) {
                 Some(Backing::Host { .. }) => self.view(path),
                 _ => RootKind::Overlay(Lower::Directory(path.clone())),
             },

@@ -43,7 +43,12 @@ impl Action {
             Self::MakeSymlink { path, target } => {
                 format!("make the link {} to {}", place(path), quoted(target))
             }
-            Self::ChangeOwner(path, _) => format!("change the owner of {}", place(path)),
+            Self::ChangeOwner(path, options) => {
+                let uid = options.uid.map(|uid| format!("user {uid}"));
+                let gid = options.gid.map(|gid| format!("group {gid}"));
+                let who: Vec<_> = uid.into_iter().chain(gid).collect();
+                format!("give {} to {}", place(path), list(&who, "and"))
+            }
             Self::ProtectRoot => "make the root read-only".into(),
             Self::PivotRoot => "enter the root with pivot_root and detach the host's".into(),
             Self::Chroot => "enter the root with chroot".into(),
@@ -104,7 +109,9 @@ impl Action {
             }
             Self::Mount { source, target, .. } => (Some(source.clone()), text(target)),
             Self::MakeRoot(
-                RootKind::View { path, .. } | RootKind::Overlay(Lower::Directory(path)),
+                RootKind::Plain(path)
+                | RootKind::View { path, .. }
+                | RootKind::Overlay(Lower::Directory(path)),
             ) => (Some(path.to_string_lossy().into_owned()), Some("/".into())),
             Self::MakeRoot(_) | Self::PivotRoot | Self::Chroot => (None, Some("/".into())),
             Self::MakeSymlink { path, .. }
@@ -137,6 +144,7 @@ fn root(kind: &RootKind) -> String {
         RootKind::Overlay(Lower::Directory(path)) => {
             format!("use {} as the root; changes vanish", quoted(path.to_string_lossy()))
         }
+        RootKind::Plain(path) => format!("use {} as the root", quoted(path.to_string_lossy())),
         RootKind::View { path, .. } => {
             format!("use {} as the root, read-only", quoted(path.to_string_lossy()))
         }

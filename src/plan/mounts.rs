@@ -7,10 +7,13 @@ use std::rc::Rc;
 
 use super::action::Action;
 use super::devices::{devices, devpts, tmpfs};
+use super::identity::Maps;
 use super::view::{Backing, Presence, View, presence};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Host;
-use crate::spec::{BindOptions, GuestPath, Invalid, Kind, MountOptions, Namespaces, Step, What};
+use crate::spec::{
+    BindOptions, FileOptions, GuestPath, Invalid, Kind, MountOptions, Namespaces, Step, What,
+};
 
 /// What the actions in the root are worked out with.
 pub(super) struct Inside<'a> {
@@ -20,6 +23,7 @@ pub(super) struct Inside<'a> {
     pub shared: Option<Origin>,
     /// Whether user 0 of the machine is somebody inside, who then may write to `/proc/sys`.
     pub protect_proc: bool,
+    pub maps: &'a Maps,
     pub view: View,
     pub actions: Vec<(Action, Option<Origin>)>,
     pub reports: Vec<Report>,
@@ -83,10 +87,12 @@ impl Inside<'_> {
                 self.mount(kind, source, target, options.clone(), origin);
             }
             What::Directory(path, options) => {
+                self.owner(*options, origin);
                 self.push(Action::MakeDirectory(path.clone(), *options), origin);
                 self.writable(path, origin);
             }
             What::File(path, content, options) => {
+                self.owner(*options, origin);
                 let content: Rc<[u8]> = content.as_slice().into();
                 self.push(Action::MakeFile(path.clone(), content, *options), origin);
                 self.writable(path, origin);
@@ -244,8 +250,9 @@ impl Inside<'_> {
     /// Whether the place of a mount is to be made where it is missing. What cannot work is said.
     fn place(&mut self, target: &GuestPath, wanted: Presence, origin: Option<&Origin>) -> bool {
         if target.is_root() {
+            let report = Report::error("`/` is the root itself, not a place for a mount");
             let hint = "what the root is is said with `sandbox(root)`, `root` or `host_view`";
-            self.refuse("`/` is the root itself, not a place for a mount".into(), origin, hint);
+            self.reports.push(report.at(origin.cloned()).hint(hint));
             return false;
         }
         let Some((base, backing, by)) = self.view.holder(target) else { return true };
@@ -286,6 +293,20 @@ impl Inside<'_> {
         });
         self.reports.push(report);
         false
+    }
+
+    /// Says so where somebody shall own a file whom the map does not know.
+    pub fn owner(&mut self, options: FileOptions, origin: Option<&Origin>) {
+        let maps =
+            [("user", options.uid, &self.maps.users), ("group", options.gid, &self.maps.groups)];
+        for (noun, id, map) in maps {
+            let unknown = id.filter(|id| !map.ranges.is_empty() && map.outside(*id).is_none());
+            if let Some(id) = unknown {
+                let message = format!("{noun} {id} is not mapped in this sandbox");
+                let hint = format!("the map is {map}; `map_{noun}` maps more");
+                self.reports.push(Report::error(message).at(origin.cloned()).hint(hint));
+            }
+        }
     }
 
     /// Says so where a file cannot be made below a read-only mount.

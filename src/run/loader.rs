@@ -236,11 +236,11 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str) -> Report {
         return report.hint(format!("{shown} has mode {mode:04o}: nobody may execute it"));
     }
     let place = guest.on_host(path);
-    let mode = place.and_then(|place| guest.runner.host().tree.metadata(&place).ok());
-    match mode.map(|found| (found.is_dir(), found.mode() & 0o7777)) {
+    let found = place.and_then(|place| guest.runner.host().tree.metadata(&place).ok());
+    match found.map(|found| (found.is_dir(), found.mode() & 0o7777)) {
         Some((true, _)) => report.hint(format!("{shown} is a directory")),
-        Some((_, mode)) if mode & 0o111 == 0 => {
-            report.hint(format!("{shown} has mode {mode:04o}: nobody may execute it"))
+        Some((_, bits)) if bits & 0o111 == 0 => {
+            report.hint(format!("{shown} has mode {bits:04o}: nobody may execute it"))
         }
         _ => report,
     }

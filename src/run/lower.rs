@@ -247,10 +247,8 @@ impl Lowerer<'_> {
                 self.memory(writable);
                 self.push(Call::AttachRoot);
             }
+            RootKind::Plain(place) => self.push(Call::OpenRoot(path(place))),
             RootKind::View { path: place, id } => {
-                if !self.plan.namespaces.has(Kind::Mount) {
-                    return self.push(Call::OpenRoot(path(place)));
-                }
                 let id = id.map(|(device, inode)| Identity { device, inode });
                 let tree = Tree::Host(path(place), id);
                 let set = writable.and(Attributes::READ_ONLY, true);

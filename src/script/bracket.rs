@@ -33,12 +33,15 @@ pub fn end_before(text: &str, line: u32, column: u32) -> Option<(u32, u32)> {
 
 /// The letters of a text that are neither in comments nor inside quotes, with their places. The
 /// quotes themselves are among them.
-fn code(text: &str) -> Vec<(u32, u32, char)> {
+fn code(text: &str) -> Vec<Placed> {
     scan(text).0
 }
 
+/// A letter of a text, and its line and column.
+type Placed = (u32, u32, char);
+
 /// The same, and where a comment begins that is never closed.
-fn scan(text: &str) -> (Vec<(u32, u32, char)>, Option<(u32, u32)>) {
+fn scan(text: &str) -> (Vec<Placed>, Option<(u32, u32)>) {
     let mut code = Vec::new();
     let mut opened = (1, 1);
     let (mut line, mut column) = (1, 0);

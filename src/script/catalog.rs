@@ -114,9 +114,13 @@ pub fn page(verb: &Verb) -> String {
         if heading == "Errors" {
             out.push_str(&options(verb));
         }
-        let title = if heading.is_empty() { String::new() } else { format!("**{heading}.** ") };
-        let block = text.starts_with("```");
-        out.push_str(&format!("\n{title}{}{text}\n", if block { "\n\n" } else { "" }));
+        let title = if heading.is_empty() { String::new() } else { format!("**{heading}.**") };
+        let gap = match (title.is_empty(), text.starts_with("```")) {
+            (true, _) => "",
+            (false, true) => "\n\n",
+            (false, false) => " ",
+        };
+        out.push_str(&format!("\n{title}{gap}{text}\n"));
     }
     if !verb.doc.contains("# Errors") {
         out.push_str(&options(verb));

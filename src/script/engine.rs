@@ -4,7 +4,10 @@ use std::any::TypeId;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use rhai::{AST, Dynamic, Engine, EvalAltResult, NativeCallContext, OptimizationLevel, Scope};
+use rhai::{
+    AST, Dynamic, Engine, EvalAltResult, ImmutableString, Module, NativeCallContext,
+    OptimizationLevel,
+};
 
 use super::call::Call;
 use super::context::{Context, Mode};
@@ -68,6 +71,7 @@ impl Script {
         for verb in catalog::all() {
             register(&mut engine, &context, verb);
         }
+        engine.register_global_module(constants(&recipe).into());
         engine.set_module_resolver(Resolver::new(context.clone()));
         Self { engine, context, recipe }
     }
@@ -92,14 +96,7 @@ impl Script {
             Ok(ast) => ast,
             Err(reports) => return End::Failed(reports),
         };
-        let mut scope = Scope::new();
-        let arguments: rhai::Array =
-            self.recipe.arguments.iter().cloned().map(Dynamic::from).collect();
-        scope.push_constant("args", arguments);
-        for (name, value, _) in catalog::constants() {
-            scope.push_constant(name, value);
-        }
-        let done = self.engine.run_ast_with_scope(&mut scope, &ast);
+        let done = self.engine.run_ast(&ast);
         match done {
             Ok(()) if self.context.unwritable.get().is_some() => self.unwritable(),
             Ok(()) => End::Status(0),
@@ -153,6 +150,17 @@ impl Script {
     }
 }
 
+/// What every function and module sees: the namespaces, and the arguments of the recipe.
+fn constants(recipe: &Recipe) -> Module {
+    let mut module = Module::new();
+    for (name, value, _) in catalog::constants() {
+        module.set_var(name, value);
+    }
+    let arguments: rhai::Array = recipe.arguments.iter().cloned().map(Dynamic::from).collect();
+    module.set_var("args", arguments);
+    module
+}
+
 /// Bounds what a recipe may use, and lets a signal end it.
 fn limit(engine: &mut Engine, context: &Rc<Context>) {
     // The optimizer of this version can panic on constants, and moves positions.
@@ -199,9 +207,11 @@ fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
             let mut call = Call::new(&context, &native, verb, arguments);
             (verb.perform)(&mut call).map_err(Into::into)
         };
-        // The language has a `sleep` of its own for numbers, which a signal does not end.
-        if verb.name == "sleep" {
-            for exact in [TypeId::of::<i64>(), TypeId::of::<f64>()] {
+        // The language has a `sleep` of its own for numbers, which a signal does not end, and a
+        // `trim` for texts, which changes the text and gives nothing.
+        if matches!(verb.name, "sleep" | "trim") {
+            let texts = TypeId::of::<ImmutableString>();
+            for exact in [TypeId::of::<i64>(), TypeId::of::<f64>(), texts] {
                 engine.register_raw_fn(name.as_str(), [exact], perform.clone());
             }
         }

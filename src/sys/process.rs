@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno as Nix;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::clone::pidfd_open;
 use super::errno::Errno;
 use super::init::Told;
 
@@ -78,7 +79,10 @@ impl Child {
         if self.ended.is_some() {
             return Ok(());
         }
-        let (pidfd, none) = (self.pidfd.as_raw_fd(), std::ptr::null::<libc::siginfo_t>());
+        // No process can take SIGSTOP and pass it on: it goes to the program itself.
+        let program = (signal == libc::SIGSTOP).then(|| self.program()).flatten();
+        let pidfd = program.as_ref().unwrap_or(&self.pidfd).as_raw_fd();
+        let none = std::ptr::null::<libc::siginfo_t>();
         // SAFETY: a descriptor that `self` owns, a number, and a null pointer as the call allows.
         let done = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, signal, none, 0) };
         match Errno::last() {
@@ -86,6 +90,15 @@ impl Child {
             errno if errno.code() == libc::ESRCH => Ok(()),
             errno => Err(errno),
         }
+    }
+
+    /// The program that init has started: its first child.
+    fn program(&self) -> Option<OwnedFd> {
+        self.init.as_ref()?;
+        let pid = self.pid;
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        let first = children.split_whitespace().next()?.parse().ok()?;
+        pidfd_open(first).ok()
     }
 
     /// How it ended, if it has; does not wait.

@@ -57,6 +57,17 @@ verbs! {
         Ok(directory.to_string_lossy().into_owned())
     }
 
+    /// The text without the blanks and line ends at both of its ends; the text itself stays.
+    ///
+    /// # Example
+    /// ```rhai
+    /// assert_eq("box\n".trim(), "box");
+    /// ```
+    fn trim(call, text: String) -> String {
+        let _ = &call;
+        Ok(text.trim().to_owned())
+    }
+
     /// Ends the recipe with this exit status; without it, with 0.
     ///
     /// # Example
