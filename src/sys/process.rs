@@ -141,10 +141,9 @@ impl Child {
     /// Adds up what init has told so far.
     fn listen(&mut self) {
         let mut bytes = [0; 8];
-        if let Some(init) = &self.init {
-            if nix::unistd::read(init, &mut bytes) == Ok(8) {
-                self.told = self.told.saturating_add(u64::from_ne_bytes(bytes));
-            }
+        let read = self.init.as_ref().map(|init| nix::unistd::read(init, &mut bytes));
+        if read == Some(Ok(8)) {
+            self.told = self.told.saturating_add(u64::from_ne_bytes(bytes));
         }
     }
 
