@@ -169,7 +169,7 @@ fn open_root(pid: i32, request: &Request) -> Result<std::fs::File, Problem> {
 }
 
 /// What is left of a plan for a program that joins: who it is and what it starts with.
-fn joined(plan: &Plan, request: &Request) -> Plan {
+pub(super) fn joined(plan: &Plan, request: &Request) -> Plan {
     let mut joined = plan.clone();
     joined.command = request.command.clone();
     joined.actions.retain(|planned| {

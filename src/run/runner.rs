@@ -222,6 +222,12 @@ impl Runner {
         loader::lacks(&guest, &plan.command)
     }
 
+    /// What would be done to run another program in the sandbox that `first` is the plan of.
+    #[must_use]
+    pub fn plan_to_join(&self, first: &Plan, request: &Request) -> Plan {
+        launch::joined(first, request)
+    }
+
     /// Runs another program in the sandbox of `process`, to its end.
     ///
     /// # Errors

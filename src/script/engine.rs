@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rhai::{
     AST, Dynamic, Engine, EvalAltResult, ImmutableString, Module, NativeCallContext,
-    OptimizationLevel,
+    OptimizationLevel, Scope,
 };
 
 use super::call::Call;
@@ -71,7 +71,11 @@ impl Script {
         for verb in catalog::all() {
             register(&mut engine, &context, verb);
         }
-        engine.register_global_module(constants(&recipe).into());
+        let mut module = Module::new();
+        for (name, value) in constants(&recipe) {
+            module.set_var(name, value);
+        }
+        engine.register_global_module(module.into());
         engine.set_module_resolver(Resolver::new(context.clone()));
         Self { engine, context, recipe }
     }
@@ -96,7 +100,12 @@ impl Script {
             Ok(ast) => ast,
             Err(reports) => return End::Failed(reports),
         };
-        let done = self.engine.run_ast(&ast);
+        // Closures take what they name from the scope, functions and modules from the engine.
+        let mut scope = Scope::new();
+        for (name, value) in constants(&self.recipe) {
+            scope.push_constant_dynamic(name, value);
+        }
+        let done = self.engine.run_ast_with_scope(&mut scope, &ast);
         match done {
             Ok(()) if self.context.unwritable.get().is_some() => self.unwritable(),
             Ok(()) => End::Status(0),
@@ -150,15 +159,14 @@ impl Script {
     }
 }
 
-/// What every function and module sees: the namespaces, and the arguments of the recipe.
-fn constants(recipe: &Recipe) -> Module {
-    let mut module = Module::new();
-    for (name, value, _) in catalog::constants() {
-        module.set_var(name, value);
-    }
+/// What is known everywhere in a recipe: the namespaces, and its arguments.
+fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
+    let namespaces = catalog::constants().into_iter();
+    let mut constants: Vec<_> =
+        namespaces.map(|(name, value, _)| (name, Dynamic::from(value))).collect();
     let arguments: rhai::Array = recipe.arguments.iter().cloned().map(Dynamic::from).collect();
-    module.set_var("args", arguments);
-    module
+    constants.push(("args", arguments.into()));
+    constants
 }
 
 /// Bounds what a recipe may use, and lets a signal end it.

@@ -19,6 +19,8 @@ use crate::spec::{Namespaces, Rootfs, Sandbox};
 pub struct ProcessHandle {
     /// The program; none in a rehearsal, where nothing was started.
     pub process: Option<Rc<RefCell<Process>>>,
+    /// The plan of a rehearsal, where nothing was started.
+    pub rehearsed: Option<Rc<Plan>>,
 }
 
 /// A plan, which is not copied with every assignment.

@@ -187,11 +187,12 @@ verbs! {
         let request = request(command, streams, call);
         let plan = planned(&sandbox, &request, call)?;
         if call.context.mode == Mode::Rehearse {
-            return Ok(ProcessHandle { process: None });
+            return Ok(ProcessHandle { process: None, rehearsed: Some(Rc::new(plan)) });
         }
         let process = call.context.runner.start(&plan, &request, &Input::Nothing);
         let process = process.map_err(|problem| found_here(problem, call))?;
-        Ok(ProcessHandle { process: Some(Rc::new(RefCell::new(process))) })
+        let process = Some(Rc::new(RefCell::new(process)));
+        Ok(ProcessHandle { process, rehearsed: None })
     }
 
     /// Tells what `run` would do, without doing it.

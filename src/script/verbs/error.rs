@@ -16,7 +16,7 @@ verbs! {
         Ok(error.first().and_then(|report| report.facts.errno).map(i64::from))
     }
 
-    /// What was attempted, in one word: `"bind"`, `"execute"`, …
+    /// What was attempted, in one word, such as `"bind"` or `"execute"`.
     get operation(call, error: ScriptError) -> Option<String> {
         let _ = &call;
         Ok(error.first().and_then(|report| report.facts.operation.clone()))

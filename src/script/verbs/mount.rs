@@ -142,7 +142,7 @@ verbs! {
     ///
     /// # Example
     /// ```rhai
-    /// sandbox().bind("/usr", "/usr", #{ read_only: true }).bind("/etc/hostname");
+    /// print(sandbox().bind("/usr", "/usr", #{ read_only: true }).bind("/etc/hostname"));
     /// ```
     /// # See
     /// mount(2), open_tree(2), mount_setattr(2)
@@ -167,7 +167,7 @@ verbs! {
     ///
     /// # Example
     /// ```rhai
-    /// sandbox().tmpfs("/run", #{ size: "16M", mode: 0o1777 });
+    /// print(sandbox().tmpfs("/run", #{ size: "16M", mode: 0o1777 }));
     /// ```
     /// # See
     /// tmpfs(5)
@@ -238,7 +238,7 @@ verbs! {
     ///
     /// # Example
     /// ```rhai
-    /// sandbox().devpts("/pts");
+    /// print(sandbox().devpts("/pts"));
     /// ```
     /// # See
     /// pts(4)
@@ -252,7 +252,8 @@ verbs! {
     ///
     /// # Example
     /// ```rhai
-    /// sandbox().mount("memory", "/data", #{ type: "tmpfs", data: #{ size: "1M", mode: "0700" } });
+    /// let guest = sandbox().mount("memory", "/data", #{ type: "tmpfs", data: #{ size: "1M", mode: "0700" } });
+    /// print(guest);
     /// ```
     /// # See
     /// mount(8), fsconfig(2)
@@ -278,7 +279,7 @@ verbs! {
     ///
     /// # Example
     /// ```rhai
-    /// sandbox().directory("/srv/data", #{ mode: 0o700 });
+    /// print(sandbox().directory("/srv/data", #{ mode: 0o700 }));
     /// ```
     /// # See
     /// mkdir(2)
@@ -306,7 +307,7 @@ verbs! {
     ///
     /// # Example
     /// ```rhai
-    /// sandbox().bind("/usr").symlink("usr/bin", "/bin");
+    /// print(sandbox().bind("/usr").symlink("usr/bin", "/bin"));
     /// ```
     /// # See
     /// symlink(2)
@@ -329,7 +330,7 @@ verbs! {
     ///
     /// # Example
     /// ```rhai
-    /// sandbox().tmpfs("/etc").file("/etc/motd", "hello\n").read_only("/etc");
+    /// print(sandbox().tmpfs("/etc").file("/etc/motd", "hello\n").read_only("/etc"));
     /// ```
     /// # See
     /// mount_setattr(2)

@@ -1,6 +1,7 @@
 //! Programs that were started.
 
 use std::cell::RefMut;
+use std::rc::Rc;
 
 use rhai::Dynamic;
 
@@ -110,6 +111,12 @@ verbs! {
     ///
     /// # Errors
     /// The program has ended, or was started without pipes.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
+    /// cat.write("hello\n");
+    /// ```
     fn write(call, process: ProcessHandle, text: Bytes) -> () {
         let Some(mut process) = self::process(&process) else { return Ok(()) };
         match process.write(&text.0) {
@@ -126,6 +133,12 @@ verbs! {
     ///
     /// # Errors
     /// The program was started without pipes.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let clock = sandbox("/").read_only_root().start("date", #{ pipes: true });
+    /// print(clock.read_line());
+    /// ```
     fn read_line(call, process: ProcessHandle) -> Option<String> {
         let Some(mut process) = self::process(&process) else { return Ok(None) };
         match process.read_line() {
@@ -135,8 +148,9 @@ verbs! {
         }
     }
 
-    /// Runs another program in the same sandbox, to its end: in all its namespaces, as the same
-    /// user, with the same environment.
+    /// Runs another program in the same sandbox, to its end.
+    ///
+    /// It is in all namespaces of the sandbox, the same user, and has the same environment.
     ///
     /// # Errors
     /// The sandbox has ended; as for `run` of a sandbox.
@@ -150,6 +164,10 @@ verbs! {
     /// setns(2)
     fn run(call, process: ProcessHandle, command: Command, options: Another) -> Exit {
         let request = request(command, Streams::Inherited, call);
+        if let Some(first) = &process.rehearsed {
+            let joined = call.context.runner.plan_to_join(first, &request);
+            call.context.plans.borrow_mut().push(Rc::new(joined));
+        }
         let Some(mut process) = self::process(&process) else { return Ok(rehearsed()) };
         let input = options.stdin.map_or(Input::Inherited, |bytes| Input::Bytes(bytes.0));
         let exit = call.context.runner.join(&mut process, &request, &input)?;

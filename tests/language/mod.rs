@@ -1,0 +1,18 @@
+//! The recipe language as its users meet it: what recipes say and give, what is said of mistakes,
+//! what is planned, and that the documentation is true.
+
+mod command_line;
+mod conversions;
+mod diagnostics;
+mod documentation;
+mod elf;
+mod endings;
+mod errors;
+mod modules;
+mod nsscript;
+mod plans;
+mod printing;
+mod readme;
+mod recipes;
+mod rehearsal;
+mod values;

@@ -1,0 +1,94 @@
+//! The recipes that come with the package.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::nsscript::{PACKAGE, Ran, Scratch, missing, nsscript};
+
+/// Every recipe, in order.
+pub fn recipes() -> Vec<PathBuf> {
+    let entries = fs::read_dir(Path::new(PACKAGE).join("recipes")).unwrap();
+    let mut recipes: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    recipes.retain(|path| path.extension().is_some_and(|suffix| suffix == "rhai"));
+    recipes.sort();
+    assert!(!recipes.is_empty());
+    recipes
+}
+
+#[test]
+fn every_recipe_says_first_what_it_shows() {
+    for recipe in recipes() {
+        let text = fs::read_to_string(&recipe).unwrap();
+        let first = text.lines().find(|line| !line.starts_with("#!")).unwrap_or_default();
+        let name = recipe.display();
+        assert!(first.starts_with("//! ") && first.len() > 10, "{name} begins with {first}");
+    }
+}
+
+#[test]
+fn every_recipe_passes_plan_and_runs() {
+    for recipe in recipes() {
+        let path = recipe.to_str().unwrap();
+        let plan = Ran::of(&mut nsscript(&["plan", path]));
+        assert_eq!(plan.status, Some(0), "plan {path}: {plan:?}");
+        assert!(plan.stdout.contains("plan for `"), "{path} runs nothing: {plan:?}");
+        let scratch = Scratch::new();
+        let ran = Ran::of(nsscript(&[path]).env("TMPDIR", scratch.path()));
+        assert_eq!(ran.status, Some(0), "{path}: {ran:?}");
+        let complaint = ran
+            .stderr
+            .lines()
+            .find(|line| ["error: ", "warning: "].iter().any(|head| line.starts_with(head)));
+        assert_eq!(complaint, None, "{path}: {ran:?}");
+        assert!(scratch.is_empty(), "{path} left something behind");
+    }
+}
+
+/// A busybox, where there is one on `PATH` or where apt can fetch the package.
+fn busybox(scratch: &Scratch) -> Option<PathBuf> {
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&search).map(|directory| directory.join("busybox"));
+    if let Some(found) = on_path.into_iter().find(|path| path.is_file()) {
+        return Some(found);
+    }
+    let script =
+        "apt-get download busybox-static >/dev/null 2>&1 && dpkg -x busybox-static_*.deb .";
+    let done = Command::new("sh").args(["-c", script]).current_dir(scratch.path()).status();
+    done.ok().filter(std::process::ExitStatus::success)?;
+    let places = ["bin/busybox", "usr/bin/busybox"].map(|place| scratch.path().join(place));
+    places.into_iter().find(|path| path.is_file())
+}
+
+/// Runs the recipe of busybox with these directories as `PATH`.
+fn run_busybox(path: &str) -> Ran {
+    Ran::of(nsscript(&["recipes/busybox.rhai"]).env("PATH", path))
+}
+
+#[test]
+fn the_recipe_of_busybox_runs_with_a_busybox() {
+    let scratch = Scratch::new();
+    let Some(program) = busybox(&scratch) else { return missing("a busybox") };
+    let directory = scratch.directory("path");
+    fs::copy(&program, directory.join("busybox")).unwrap();
+    let ran = run_busybox(directory.to_str().unwrap());
+    assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
+    assert!(ran.stdout.contains("busybox"), "{ran:?}");
+}
+
+#[test]
+fn the_recipe_of_busybox_runs_without_a_busybox() {
+    // Directories that hold links to all programs but busybox.
+    let scratch = Scratch::new();
+    let directory = scratch.directory("path");
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    for place in std::env::split_paths(&search) {
+        for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+            if entry.file_name() != "busybox" {
+                let _ = std::os::unix::fs::symlink(entry.path(), directory.join(entry.file_name()));
+            }
+        }
+    }
+    let ran = run_busybox(directory.to_str().unwrap());
+    assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
+}

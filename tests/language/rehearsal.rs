@@ -1,0 +1,125 @@
+//! `nsscript plan`: it tells what a recipe would do, and does nothing.
+
+use std::fs;
+use std::process::Command;
+
+use super::nsscript::{PACKAGE, Ran, Scratch, nsscript, nsscript_as_user};
+use super::recipes::recipes;
+
+/// nsscript as a user who may not start any process, with an empty directory for temporary files.
+fn without_processes(scratch: &Scratch) -> Command {
+    let mut command = nsscript_as_user(scratch, &["prlimit", "--nproc=1:1", "--"]);
+    command.env("TMPDIR", scratch.directory("tmp"));
+    command
+}
+
+#[test]
+fn no_recipe_is_done_while_it_is_planned() {
+    for recipe in recipes() {
+        let scratch = Scratch::new();
+        let text = fs::read_to_string(&recipe).unwrap();
+        for arguments in [&["plan", "-"][..], &["plan", "--json", "-"]] {
+            let ran = Ran::reading(without_processes(&scratch).args(arguments), text.as_bytes());
+            assert_eq!(ran.status, Some(0), "{}: {ran:?}", recipe.display());
+            let entries = fs::read_dir(scratch.path().join("tmp")).unwrap().count();
+            assert_eq!(entries, 0, "{} left something", recipe.display());
+        }
+    }
+}
+
+#[test]
+fn a_rehearsal_starts_no_process_and_writes_no_file() {
+    let code = r#"
+        let root = rootfs().binary("sh").file("/etc/motd", "hello\n");
+        let guest = sandbox(root).hostname("box");
+        guest.run("sh -c true");
+        print(guest.output("cat /etc/motd").stdout);
+        let program = guest.start("sh", #{ pipes: true });
+        program.write("exit 3\n");
+        print(program.read_line());
+        program.run("true");
+        program.kill("TERM");
+        assert_eq(program.wait().code, 3);
+        print(root.build("out"));
+        sleep(60);
+    "#;
+    let scratch = Scratch::new();
+    let ran = Ran::of(without_processes(&scratch).args(["plan", "-e", code]));
+    let plan = ran.printed();
+    assert_eq!(plan.matches("plan for ").count(), 4, "{plan}");
+    assert!(plan.contains("plan for `sh -c true`") && plan.contains("plan for `true`"), "{plan}");
+    assert!(!scratch.path().join("out").exists(), "nothing is built");
+}
+
+#[test]
+fn the_test_that_nothing_is_started_would_see_a_process() {
+    let scratch = Scratch::new();
+    let code = "sandbox(\"/\").read_only_root().run(\"true\");";
+    let said = Ran::of(without_processes(&scratch).args(["-e", code])).said(125);
+    assert!(said.contains("EAGAIN"), "{said}");
+}
+
+#[test]
+fn plans_stand_in_the_order_in_which_programs_would_run() {
+    let code =
+        "let guest = sandbox();\nfor name in [\"a\", \"b\", \"c\"] {\n    guest.run(name);\n}";
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
+    let heads: Vec<&str> = plan.lines().filter(|line| line.starts_with("plan for")).collect();
+    assert_eq!(heads, ["plan for `a`", "plan for `b`", "plan for `c`"]);
+}
+
+#[test]
+fn a_plan_as_json_says_the_same_as_the_text() {
+    let code = "sandbox().hostname(\"box\").tmpfs(\"/a\").tmpfs(\"/a\").run([\"x\", \"a b\"]);";
+    let text = Ran::of(&mut nsscript(&["plan", "-e", code])).stdout;
+    let json = Ran::of(&mut nsscript(&["plan", "--json", "-e", code])).stdout;
+    let plans: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let plan = &plans[0];
+    assert_eq!(plan["command"], serde_json::json!(["x", "a b"]));
+    assert!(plan["warnings"][0].as_str().unwrap().contains("is hidden by"), "{plan}");
+    let actions = plan["actions"].as_array().unwrap();
+    for (index, action) in actions.iter().enumerate() {
+        let sentence = action["sentence"].as_str().unwrap();
+        assert_eq!(action["number"], index + 1);
+        assert!(text.contains(&format!("{:>5}  {sentence}", index + 1)), "{sentence}\n{text}");
+    }
+    let hostname = actions.iter().find(|action| action["operation"] == "hostname").unwrap();
+    assert_eq!(hostname["by"], "child");
+    assert_eq!(
+        hostname["place"],
+        serde_json::json!({ "file": "<command line>", "line": 1, "column": 11 })
+    );
+}
+
+#[test]
+fn a_plan_of_a_recipe_that_runs_nothing_is_empty() {
+    assert_eq!(Ran::of(&mut nsscript(&["plan", "-e", "print(1);"])).printed(), "");
+    assert_eq!(Ran::of(&mut nsscript(&["plan", "--json", "-e", ""])).printed(), "[]\n");
+}
+
+#[test]
+fn contradictions_end_a_plan_as_they_end_a_run() {
+    let code = "sandbox(\"/\").run(\"true\");";
+    let planned = Ran::of(&mut nsscript(&["plan", "-e", code])).said(125);
+    let ran = Ran::of(&mut nsscript(&["-e", code])).said(125);
+    assert_eq!(planned, ran);
+}
+
+#[test]
+fn a_plan_ends_with_0_whatever_the_recipe_would_end_with() {
+    for code in ["exit(3);", "assert(false);", "assert_eq(1, 2);"] {
+        assert_eq!(Ran::of(&mut nsscript(&["plan", "-e", code])).printed(), "", "{code}");
+    }
+}
+
+#[test]
+fn what_a_recipe_prints_is_not_mixed_with_its_plans() {
+    let code = "print(\"hello\");\nsandbox().run(\"x\");";
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
+    assert!(plan.starts_with("plan for `x`"), "{plan}");
+}
+
+#[test]
+fn the_recipes_are_where_the_package_is() {
+    assert!(recipes().iter().all(|recipe| recipe.starts_with(PACKAGE)));
+}
