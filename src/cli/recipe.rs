@@ -1,14 +1,14 @@
 //! Running recipes.
 
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use super::args::{Source, Text};
 use super::exit::Ui;
-use crate::diag::{os_error, quoted};
+use crate::diag::{closest, os_error, quoted};
+use crate::host::Tree;
 use crate::run;
 use crate::script::{Mode, Recipe, Script};
 
@@ -42,45 +42,54 @@ pub(super) fn script(source: &Source, mode: Mode, ui: Ui) -> Result<Rc<Script>, 
 
 fn read(source: &Source) -> Result<Recipe, String> {
     let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let arguments = source.arguments.clone();
+    let (arguments, trust) = (source.arguments.clone(), source.trust);
     match &source.text {
         Text::Code(code) => {
             let (name, text) = ("<command line>".to_owned(), code.clone());
-            Ok(Recipe { name, text, directory: here(), arguments })
+            Ok(Recipe { name, text, directory: here(), arguments, trust })
         }
         Text::Stdin => {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
             read.map_err(|error| format!("cannot read standard input: {}", os_error(&error)))?;
             let name = "<standard input>".to_owned();
-            Ok(Recipe { text: utf8(bytes, &name)?, name, directory: here(), arguments })
+            Ok(Recipe { text: utf8(bytes, &name)?, name, directory: here(), arguments, trust })
         }
         Text::File(path) => {
             let path = Path::new(path);
             let shown = quoted(path.to_string_lossy());
             let cannot = |error: std::io::Error| {
-                format!("cannot read the recipe {shown}: {}", os_error(&error))
+                let near = Tree::host().near(&absolute(path));
+                let near = near.map(|near| path.with_file_name(near));
+                let near = near.filter(|_| error.kind() == std::io::ErrorKind::NotFound);
+                let word = path.to_str().and_then(|word| closest(word, ["plan", "help"]));
+                let near = near.map(|near| near.to_string_lossy().into_owned());
+                let hint = near.or_else(|| word.map(str::to_owned));
+                let hint = hint.map(|near| format!("; did you mean {}?", quoted(near)));
+                let hint = hint.unwrap_or_default();
+                format!("cannot read the recipe {shown}: {}{hint}", os_error(&error))
             };
             let mut file = std::fs::File::open(path).map_err(cannot)?;
             let found = file.metadata().map_err(cannot)?;
             if found.is_dir() {
                 return Err(format!("the recipe {shown} is a directory"));
             }
-            let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
-            if root && !source.trust && found.mode() & 0o002 != 0 {
-                return Err(format!(
-                    "the recipe {shown} can be written to by every user, and would run as root; \
-                     `chmod o-w` it, or say `--trust-recipe`"
-                ));
+            if !trust {
+                run::refuse_writable(&found).map_err(|why| {
+                    format!("the recipe {shown} {why}; `chmod o-w` it, or say `--trust-recipe`")
+                })?;
             }
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes).map_err(cannot)?;
             let name = path.to_string_lossy().into_owned();
-            let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-            let directory = absolute.parent().map_or_else(here, Path::to_path_buf);
-            Ok(Recipe { text: utf8(bytes, &shown)?, name, directory, arguments })
+            let directory = absolute(path).parent().map_or_else(here, Path::to_path_buf);
+            Ok(Recipe { text: utf8(bytes, &shown)?, name, directory, arguments, trust })
         }
     }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 fn utf8(bytes: Vec<u8>, name: &str) -> Result<String, String> {

@@ -191,6 +191,14 @@ impl Tree {
         Ok(names)
     }
 
+    /// The name beside a path that was likely meant, where nothing is at the path itself.
+    #[must_use]
+    pub fn near(&self, path: &Path) -> Option<String> {
+        let names = self.names(path.parent()?).ok()?;
+        let names: Vec<_> = names.iter().filter_map(|name| name.to_str()).collect();
+        crate::diag::closest(path.file_name()?.to_str()?, names).map(str::to_owned)
+    }
+
     /// Whether `path` leads to something. What may not be looked at does not exist here.
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {

@@ -263,7 +263,16 @@ impl Assembler<'_> {
             }
             Ok(_) => Err(Report::error(format!("{} is no device", quoted(path.as_str())))),
             Err(_) => {
-                Err(Report::error(format!("no device {} on this host", quoted(path.as_str()))))
+                let place = Path::new(path.as_str());
+                let report =
+                    Report::error(format!("no device {} on this host", quoted(path.as_str())));
+                Err(match self.host.tree.near(place) {
+                    Some(near) => {
+                        let near = place.with_file_name(near);
+                        report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
+                    }
+                    None => report,
+                })
             }
         }
     }

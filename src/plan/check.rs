@@ -68,7 +68,12 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
     match host.tree.metadata(path) {
         Err(error) => {
             let message = format!("cannot use {shown} as the root: {}", os_error(&error));
-            reports.push(Report::error(message).at(origin));
+            let mut report = Report::error(message).at(origin);
+            if let Some(near) = host.tree.near(path) {
+                let near = path.with_file_name(near);
+                report = report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())));
+            }
+            reports.push(report);
         }
         Ok(found) if !found.is_dir() => {
             let message = format!("cannot use {shown} as the root: it is not a directory");

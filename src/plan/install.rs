@@ -126,7 +126,13 @@ impl<'h> Installer<'h> {
         let shown = quoted(source.to_string_lossy());
         let metadata = self.host.metadata(source).map_err(|error| {
             let report = Report::error(format!("cannot copy {shown}: {}", os_error(&error)));
-            report.hint("the source of `copy` is a path on the host")
+            match self.host.near(source) {
+                Some(near) => {
+                    let near = source.with_file_name(near);
+                    report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
+                }
+                None => report.hint("the source of `copy` is a path on the host"),
+            }
         })?;
         if metadata.is_dir() {
             use std::os::unix::fs::MetadataExt;

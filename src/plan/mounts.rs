@@ -219,7 +219,10 @@ impl Inside<'_> {
             return Ok(());
         }
         let only_processes = data.iter().any(|(key, _)| key == "subset");
-        let options = MountOptions { data, ..MountOptions::default() };
+        // What is not there cannot be protected, and would be in a proc that a nested user
+        // namespace mounts: the kernel lets that be no more than this one, so it is read-only.
+        let read_only = self.protect_proc && only_processes;
+        let options = MountOptions { data, read_only, ..MountOptions::default() };
         self.mount("proc", "proc", target, options, origin);
         if self.protect_proc && !only_processes {
             for name in DANGEROUS {

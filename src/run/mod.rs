@@ -18,6 +18,7 @@ pub use failure::Failure;
 pub use process::{Cause, Exit, Output, Process};
 pub use rootfs::{build, drawing};
 pub use runner::{Input, Interrupted, Problem, Runner};
+pub use workspace::refuse_writable;
 
 pub use crate::sys::{
     Errno, Usage, interrupted, is_secure_execution, pause, signal_names, signal_number,

@@ -51,6 +51,18 @@ impl Drop for Workspace {
     }
 }
 
+/// Refuses, where root runs nsscript, a text that every user can write to: what it says would be
+/// done as root.
+///
+/// # Errors
+/// Why it is refused.
+pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
+    if ids().uid == 0 && found.mode() & 0o002 != 0 {
+        return Err("can be written to by every user, and would run as root");
+    }
+    Ok(())
+}
+
 /// Removes a tree, also where it holds directories that their owner may not write to.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(path) {

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::engine::Recipe;
 use super::stack::Stack;
 use crate::diag::{Origin, Report, Sources};
 use crate::plan::Plan;
@@ -38,13 +39,15 @@ pub struct Context {
     pub stack: RefCell<Stack>,
     directory: PathBuf,
     name: Rc<str>,
+    /// Whether modules that others can write to are run as root all the same.
+    pub trust: bool,
     warn: Warn,
     warned: RefCell<Vec<Report>>,
 }
 
 impl Context {
-    /// A context for the text `name`, whose relative paths are below `directory`.
-    pub fn new(mode: Mode, name: &str, directory: PathBuf, warn: Warn) -> Self {
+    /// A context for a recipe.
+    pub fn new(mode: Mode, recipe: &Recipe, warn: Warn) -> Self {
         Self {
             runner: Runner::new(),
             sources: Sources::default(),
@@ -52,8 +55,9 @@ impl Context {
             plans: RefCell::default(),
             unwritable: Cell::default(),
             stack: RefCell::default(),
-            directory,
-            name: name.into(),
+            directory: recipe.directory.clone(),
+            name: recipe.name.as_str().into(),
+            trust: recipe.trust,
             warn,
             warned: RefCell::default(),
         }

@@ -37,6 +37,8 @@ pub struct Recipe {
     pub directory: PathBuf,
     /// What the recipe finds in `args`.
     pub arguments: Vec<String>,
+    /// Whether modules that others can write to are run as root all the same.
+    pub trust: bool,
 }
 
 /// How a recipe ended.
@@ -61,7 +63,7 @@ impl Script {
     /// Makes an engine for `recipe`. Warnings go to `warn` as they come.
     #[must_use]
     pub fn new(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>) -> Self {
-        let context = Context::new(mode, &recipe.name, recipe.directory.clone(), warn);
+        let context = Context::new(mode, &recipe, warn);
         context.sources.insert(&recipe.name, &recipe.text);
         let context = Rc::new(context);
         let mut engine = Engine::new();

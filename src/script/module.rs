@@ -11,6 +11,7 @@ use super::context::Context;
 use super::discard::discarded;
 use super::error::Failed;
 use crate::diag::{Origin, Report, closest, os_error, quoted};
+use crate::run;
 
 /// The modules that nsscript carries: name and text.
 pub const STDLIB: &[(&str, &str)] = &[("std/roots", include_str!("../../stdlib/roots.rhai"))];
@@ -29,7 +30,7 @@ impl Resolver {
         Self { context, known: RefCell::default(), reading: RefCell::default() }
     }
 
-    fn text(id: &str) -> Result<String, Report> {
+    fn text(&self, id: &str) -> Result<String, Report> {
         if let Some(name) = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')) {
             let found = STDLIB.iter().find(|(known, _)| *known == name);
             return found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
@@ -40,14 +41,25 @@ impl Resolver {
                 }
             });
         }
-        std::fs::read_to_string(id).map_err(|error| {
-            let report = Report::error(format!(
-                "cannot read the module {}: {}",
-                quoted(id),
-                os_error(&error)
-            ));
-            report.hint("a module is named by its path, relative to the file that imports it")
-        })
+        let cannot = |error: std::io::Error| {
+            let why = os_error(&error);
+            let report = Report::error(format!("cannot read the module {}: {why}", quoted(id)));
+            let near = self.context.runner.host().tree.near(Path::new(id));
+            match near.as_deref().and_then(|near| near.strip_suffix(".rhai")) {
+                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+                None => report
+                    .hint("a module is named by its path, relative to the file that imports it"),
+            }
+        };
+        let file = std::fs::File::open(id).map_err(cannot)?;
+        let found = file.metadata().map_err(cannot)?;
+        if !self.context.trust {
+            run::refuse_writable(&found).map_err(|why| {
+                let report = Report::error(format!("the module {} {why}", quoted(id)));
+                report.hint("`chmod o-w` it, or say `--trust-recipe`")
+            })?;
+        }
+        std::io::read_to_string(file).map_err(cannot)
     }
 
     fn id(&self, source: Option<&str>, path: &str) -> String {
@@ -84,7 +96,8 @@ impl ModuleResolver for Resolver {
             self.context.source_name(source),
             number(position.line()),
             number(position.position()),
-        );
+        )
+        .underlining(path.chars().count() + 2);
         let fail = |report: Report| -> Box<EvalAltResult> {
             Failed::Reports(vec![report.at(Some(origin.clone()))]).into()
         };
@@ -94,7 +107,7 @@ impl ModuleResolver for Resolver {
                 "modules import each other in a circle: {circle}"
             ))));
         }
-        let text = Self::text(&id).map_err(fail)?;
+        let text = self.text(&id).map_err(fail)?;
         self.context.sources.insert(&id, &text);
         let inside = |error| Box::new(EvalAltResult::ErrorInModule(id.clone(), error, position));
         let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;

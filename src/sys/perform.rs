@@ -169,7 +169,7 @@ impl Process<'_> {
             }
             Call::NewSession => kernel::setsid(),
             Call::Streams(descriptors) => connect(descriptors),
-            Call::Workdir(path) => kernel::chdir(path),
+            Call::Workdir(path) => enter(path),
             Call::DieWithParent => self.die_with_parent(),
             Call::BecomeInit(environment) => match self.work.init {
                 Some(init) => Err(init.become_init(environment)),
@@ -270,6 +270,18 @@ fn pivot_root(root: c_int, stacked: u8) -> Answer<()> {
         mount::umount2(c".", libc::MNT_DETACH)?;
     }
     kernel::chdir(c"/")
+}
+
+/// Goes to a directory of the root that this process has entered. Links of a process are not
+/// followed: `/proc/self/fd/N` would lead to what the launcher has open (CVE-2024-21626).
+fn enter(path: &CStr) -> Answer<()> {
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    let root = kernel::openat(libc::AT_FDCWD, c"/", flags, 0)?;
+    let place = kernel::open_beneath(root, path, flags, 0)?;
+    let done = kernel::fchdir(place);
+    kernel::close(place);
+    kernel::close(root);
+    done
 }
 
 fn chroot(root: c_int) -> Answer<()> {

@@ -186,7 +186,8 @@ verbs! {
     /// Mounts proc: the processes of the sandbox.
     ///
     /// Where the root of the machine is somebody inside, the files through which it could change
-    /// the machine (`/proc/sys`, `/proc/sysrq-trigger` and their like) are read-only.
+    /// the machine (`/proc/sys`, `/proc/sysrq-trigger` and their like) are read-only; a proc of
+    /// processes alone is read-only as a whole then.
     ///
     /// # Errors
     /// PID is shared, and USER is new: the kernel refuses a proc of the host's processes then.
