@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::failure::Failure;
 use super::idmap::MapError;
-use super::lower::{Prepared, clone_flags, execute, lower};
+use super::lower::{Prepared, clone_flags, lower, told};
 use super::process::Process;
 use super::runner::{Input, Problem, Runner};
 use super::stream::{Connected, Ends, connect};
@@ -126,14 +126,14 @@ pub(super) fn join(
             Action::DropCapabilities => calls.push(Call::DropCapabilities),
             Action::NoNewPrivileges => calls.push(Call::NoNewPrivileges),
             Action::DieWithParent => calls.push(Call::DieWithParent),
-            Action::NewSession => calls.push(Call::NewSession),
             Action::Connect(_) => calls.push(Call::Streams(connected.numbers)),
             Action::SetUmask(mode) => calls.push(Call::Umask(*mode)),
             Action::Enter(path) => {
                 calls.extend(std::ffi::CString::new(path.as_str()).ok().map(Call::Workdir));
             }
             Action::Execute { command, search, environment } => {
-                calls.push(execute(command.words(), search, environment));
+                let told = told(command.words(), search, environment);
+                calls.push(Call::Execute { as_init: false, told });
             }
             _ => {}
         }

@@ -212,16 +212,15 @@ impl Lowerer<'_> {
             }
             Action::NoNewPrivileges => self.push(Call::NoNewPrivileges),
             Action::DieWithParent => self.push(Call::DieWithParent),
-            // Both are init's: it is told by what `Execute` is lowered to.
+            // All three are done by the program that nsscript carries.
             Action::StartInit => self.init = true,
-            Action::NewSession if self.init => {}
-            Action::NewSession => self.push(Call::NewSession),
+            Action::NewSession => {}
             Action::Connect(_) => self.push(Call::Streams(self.prepared.streams)),
             Action::SetUmask(mode) => self.push(Call::Umask(*mode)),
             Action::Enter(place) => self.push(Call::Workdir(c(place.as_str()))),
             Action::Execute { command, search, environment } => {
-                let lower = if self.init { become_init } else { execute };
-                self.push(lower(command.words(), search, environment));
+                let told = told(command.words(), search, environment);
+                self.push(Call::Execute { as_init: self.init, told });
             }
         }
     }
@@ -353,8 +352,12 @@ fn candidates(words: &[String], search: &[String]) -> Vec<CString> {
     search.iter().map(|directory| c(format!("{directory}/{program}"))).collect()
 }
 
-/// The call that becomes the init which executes a command: see `sys/init/pid1.rs` for the form.
-fn become_init(words: &[String], search: &[String], environment: &[(String, String)]) -> Call {
+/// A command in the form that the carried program reads: see `sys/init/pid1.rs`.
+pub(super) fn told(
+    words: &[String],
+    search: &[String],
+    environment: &[(String, String)],
+) -> CStrings {
     let candidates = candidates(words, search);
     let numbers = [candidates.len(), words.len()].map(|number| number.to_string().into_bytes());
     let mut told: Vec<Vec<u8>> = numbers.into();
@@ -362,19 +365,6 @@ fn become_init(words: &[String], search: &[String], environment: &[(String, Stri
     told.extend(words.iter().map(|word| word.clone().into_bytes()));
     told.push(Vec::new());
     told.extend(environment.iter().map(|(name, value)| format!("{name}={value}").into_bytes()));
-    Call::BecomeInit(CStrings::new(told).unwrap_or_default())
-}
-
-/// The call that executes a command.
-pub(super) fn execute(
-    words: &[String],
-    search: &[String],
-    environment: &[(String, String)],
-) -> Call {
-    let candidates = candidates(words, search);
     // `Command` and the verbs of the environment refuse words with a NUL.
-    let arguments = CStrings::new(words.iter().map(String::as_str)).unwrap_or_default();
-    let variables = environment.iter().map(|(name, value)| format!("{name}={value}"));
-    let environment = CStrings::new(variables).unwrap_or_default();
-    Call::Execute { candidates, arguments, environment }
+    CStrings::new(told).unwrap_or_default()
 }

@@ -242,6 +242,7 @@ impl Runner {
         if let Input::Bytes(bytes) = input {
             converse(&mut joined, bytes)?;
         }
-        Ok(joined.wait()?)
+        let plan = joined.plan.clone();
+        self.ended(&plan, &mut joined)
     }
 }

@@ -210,24 +210,19 @@ pub enum Call {
     NoNewPrivileges,
     /// Sets the file mode creation mask.
     Umask(u32),
-    /// Starts a session of its own.
-    NewSession,
     /// Connects the standard streams to these descriptors.
     Streams([i32; 3]),
     /// Goes to a directory inside, and checks that it lies beneath the root.
     Workdir(CString),
     /// Is killed when the parent ends.
     DieWithParent,
-    /// Executes the init that nsscript carries, which starts the program that this tells of, or,
-    /// where it is empty, only holds its namespaces open until it is killed.
-    BecomeInit(CStrings),
-    /// Executes a program.
+    /// Executes the program that nsscript carries (`init/pid1.rs`), which starts a session and the
+    /// program that this tells of.
     Execute {
-        /// The paths to try, in order.
-        candidates: Vec<CString>,
-        /// Its arguments.
-        arguments: CStrings,
-        /// Its environment.
-        environment: CStrings,
+        /// Whether it stays, as the init of that program; else it becomes it.
+        as_init: bool,
+        /// What is executed, in the form that it reads. Where it is empty, it only holds its
+        /// namespaces open until it is killed.
+        told: CStrings,
     },
 }

@@ -4,6 +4,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::raw::c_int;
 use std::sync::OnceLock;
 
+use nix::fcntl::OFlag;
+
 use super::errno::Errno;
 use super::kernel::{self, Answer, Syscall, Trouble};
 use super::program::CStrings;
@@ -11,23 +13,21 @@ use super::program::CStrings;
 /// The program of `init/pid1.rs`, as the build script has built it.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pid1"));
 
-/// What a process needs to become the init of a sandbox.
+/// What a process needs to execute the carried program, and what its parent keeps.
 pub(super) struct Init {
     program: RawFd,
-    /// Where init leaves the wait status of the program.
-    pub status: OwnedFd,
+    tell: OwnedFd,
+    /// Where the parent reads what the carried program tells.
+    pub answers: OwnedFd,
 }
 
 /// Makes the descriptors.
 pub(super) fn prepare() -> Answer<Init> {
     let program = program()?;
-    // SAFETY: eventfd takes two numbers.
-    let status = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    if status < 0 {
-        return Err(trouble(Syscall::Eventfd));
-    }
-    // SAFETY: eventfd gave a new descriptor that nobody owns.
-    Ok(Init { program, status: unsafe { OwnedFd::from_raw_fd(status) } })
+    let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let pipe = nix::unistd::pipe2(flags);
+    let (answers, tell) = pipe.map_err(|_| trouble(Syscall::Pipe2))?;
+    Ok(Init { program, tell, answers })
 }
 
 fn trouble(syscall: Syscall) -> Trouble {
@@ -65,20 +65,19 @@ fn program() -> Answer<RawFd> {
 }
 
 impl Init {
-    /// Becomes init, which starts the program that `environment` tells of: see `pid1.rs`. Runs in
-    /// the new process; returns only if that fails.
-    pub(super) fn become_init(&self, environment: &CStrings) -> Trouble {
-        let arguments = [c"init".as_ptr(), std::ptr::null()];
+    /// Executes the carried program, which does what `told` says: see `pid1.rs`. Runs in the new
+    /// process; returns only if that fails.
+    pub(super) fn execute(&self, as_init: bool, told: &CStrings) -> Trouble {
+        let name = if as_init { c"init" } else { c"exec" };
+        let arguments = [name.as_ptr(), std::ptr::null()];
         match self.arrange() {
             // SAFETY: both arrays end with a null pointer.
-            Ok(file) => unsafe {
-                kernel::execute(file, c"", arguments.as_ptr(), environment.as_ptr())
-            },
+            Ok(file) => unsafe { kernel::execute(file, arguments.as_ptr(), told.as_ptr()) },
             Err(trouble) => trouble,
         }
     }
 
-    /// Puts the eventfd at its number, and closes everything but it, the standard streams, and the
+    /// Puts the pipe at its number, and closes everything but it, the standard streams, and the
     /// file that is executed.
     fn arrange(&self) -> Answer<c_int> {
         const STATUS: c_int = 3;
@@ -87,7 +86,7 @@ impl Init {
         if program == STATUS {
             program = kernel::duplicate(program, FILE)?;
         }
-        let status = self.status.as_raw_fd();
+        let status = self.tell.as_raw_fd();
         if status == STATUS {
             kernel::keep_over_execve(STATUS)?;
         } else {
@@ -101,12 +100,12 @@ impl Init {
     }
 }
 
-/// What init has told: the numbers that `pid1.rs` adds up.
+/// What the carried program has told: the numbers of `pid1.rs`, added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Told(u64);
 
 impl Told {
-    /// What is told by a number read from the eventfd.
+    /// What is told by the sum of the numbers.
     pub(super) fn new(number: u64) -> Self {
         Self(number)
     }

@@ -62,7 +62,6 @@ syscalls! {
     Clone3 "clone3" "5.3",
     CloseRange "close_range" "5.9",
     Dup3 "dup3" "",
-    Eventfd "eventfd" "",
     Execve "execve" "",
     Fchdir "fchdir" "",
     Fchmod "fchmod" "",
@@ -84,19 +83,18 @@ syscalls! {
     OpenTree "open_tree" "5.2",
     PidfdOpen "pidfd_open" "5.3",
     PidfdSendSignal "pidfd_send_signal" "5.1",
+    Pipe2 "pipe2" "",
     PivotRoot "pivot_root" "",
     Poll "poll" "",
     Prctl "prctl" "",
     Readlinkat "readlinkat" "",
     RtSigaction "rt_sigaction" "",
-    RtSigprocmask "rt_sigprocmask" "",
     Setdomainname "setdomainname" "",
     Setgroups "setgroups" "",
     Sethostname "sethostname" "",
     Setns "setns" "5.8",
     Setresgid "setresgid" "",
     Setresuid "setresuid" "",
-    Setsid "setsid" "",
     Socket "socket" "",
     Symlinkat "symlinkat" "",
     Umount2 "umount2" "",
@@ -266,10 +264,6 @@ pub(super) fn setns(descriptor: c_int, flags: u64) -> Answer<()> {
     call!(Setns, SYS_setns, descriptor, flags).map(drop)
 }
 
-pub(super) fn setsid() -> Answer<()> {
-    call!(Setsid, SYS_setsid).map(drop)
-}
-
 pub(super) fn umask(mode: u32) {
     // SAFETY: umask(2) takes a number and cannot fail.
     unsafe { libc::syscall(libc::SYS_umask, mode) };
@@ -311,12 +305,6 @@ pub(super) fn default_action(signal: c_int) -> Answer<()> {
     call!(RtSigaction, SYS_rt_sigaction, signal, action, NULL, 8_usize).map(drop)
 }
 
-/// Sets which signals are blocked.
-pub(super) fn block_signals(mask: u64) -> Answer<()> {
-    let mask = std::ptr::from_ref(&mask);
-    call!(RtSigprocmask, SYS_rt_sigprocmask, libc::SIG_SETMASK, mask, NULL, 8_usize).map(drop)
-}
-
 /// Whether `descriptor` is readable now; for a pidfd: whether the process has ended.
 pub(super) fn is_readable(descriptor: c_int) -> Answer<bool> {
     let mut entry = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
@@ -346,22 +334,18 @@ pub(super) fn loopback_up() -> Answer<()> {
     done
 }
 
-/// Replaces the program of this process by the file that `descriptor` refers to, or, where it is
-/// negative, by the one at `path`. Returns only if that fails.
+/// Replaces the program of this process by the file that `descriptor` refers to. Returns only if
+/// that fails.
 ///
 /// # Safety
 /// `argv` and `envp` are arrays of C strings that end with a null pointer.
 pub(super) unsafe fn execute(
     descriptor: c_int,
-    path: &CStr,
     argv: *const *const c_char,
     envp: *const *const c_char,
 ) -> Trouble {
-    let (at, flags) = match descriptor {
-        ..0 => (libc::AT_FDCWD, 0),
-        _ => (descriptor, libc::AT_EMPTY_PATH),
-    };
-    match call!(Execve, SYS_execveat, at, path.as_ptr(), argv, envp, flags) {
+    let flags = libc::AT_EMPTY_PATH;
+    match call!(Execve, SYS_execveat, descriptor, c"".as_ptr(), argv, envp, flags) {
         Err(trouble) => trouble,
         Ok(_) => Trouble { syscall: Syscall::Execve, errno: Errno::new(0) },
     }

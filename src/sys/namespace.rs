@@ -31,7 +31,8 @@ fn because(syscall: Syscall, error: &std::io::Error) -> Trouble {
 /// # Errors
 /// clone3(2): user namespaces are disabled, or there are too many.
 pub fn hold_user_namespace() -> Result<Holder, Trouble> {
-    let calls = vec![Call::DieWithParent, Call::BecomeInit(CStrings::default())];
+    let calls =
+        vec![Call::DieWithParent, Call::Execute { as_init: true, told: CStrings::default() }];
     let program = Program { namespaces: flags::USER, enter: None, share_memory: true, calls };
     match spawn(&program) {
         Ok(child) => Ok(Holder { child }),

@@ -8,28 +8,22 @@ use std::os::raw::{c_int, c_long, c_void};
 
 use super::call::{Base, Call, SLOTS, Slot, Target};
 use super::cell::Cell;
-use super::errno::Errno;
 use super::init::Init;
-use super::kernel::{self, Answer, Syscall, Trouble};
+use super::kernel::{self, Answer};
 use super::mount::{self, MountAttr};
-use super::program::{CStrings, Program};
+use super::program::Program;
 use super::{target, tree};
 
 /// What a new process works with.
 pub(super) struct Work<'a> {
     program: &'a Program,
     pub cell: &'a Cell,
-    init: Option<&'a Init>,
+    init: &'a Init,
     parent: c_int,
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(
-        program: &'a Program,
-        cell: &'a Cell,
-        init: Option<&'a Init>,
-        parent: c_int,
-    ) -> Self {
+    pub(super) fn new(program: &'a Program, cell: &'a Cell, init: &'a Init, parent: c_int) -> Self {
         Self { program, cell, init, parent }
     }
 
@@ -167,19 +161,10 @@ impl Process<'_> {
                 kernel::umask(*mode);
                 Ok(())
             }
-            Call::NewSession => kernel::setsid(),
             Call::Streams(descriptors) => connect(descriptors),
             Call::Workdir(path) => enter(path),
             Call::DieWithParent => self.die_with_parent(),
-            Call::BecomeInit(environment) => match self.work.init {
-                Some(init) => Err(init.become_init(environment)),
-                None => Err(Trouble::unknown()),
-            },
-            Call::Execute { candidates, arguments, environment } => {
-                kernel::close_range(3, u32::MAX)?;
-                kernel::block_signals(0)?;
-                Err(execute(candidates, arguments, environment))
-            }
+            Call::Execute { as_init, told } => Err(self.work.init.execute(*as_init, told)),
         }
     }
 
@@ -317,25 +302,4 @@ fn connect(descriptors: &[c_int; 3]) -> Answer<()> {
         }
     }
     Ok(())
-}
-
-/// Tries the candidates as execvp(3) does: on to the next where one is not there, and a candidate
-/// that may not be executed is remembered.
-fn execute(
-    candidates: &[std::ffi::CString],
-    arguments: &CStrings,
-    environment: &CStrings,
-) -> Trouble {
-    let (argv, envp) = (arguments.as_ptr(), environment.as_ptr());
-    let mut answer = Trouble { syscall: Syscall::Execve, errno: Errno::new(libc::ENOENT) };
-    for candidate in candidates {
-        // SAFETY: `CStrings` ends with a null pointer.
-        let trouble = unsafe { kernel::execute(-1, candidate, argv, envp) };
-        match trouble.errno.code() {
-            libc::ENOENT | libc::ENOTDIR => {}
-            libc::EACCES => answer = trouble,
-            _ => return trouble,
-        }
-    }
-    answer
 }

@@ -42,15 +42,20 @@ pub struct Status {
 pub struct Child {
     pid: i32,
     pidfd: OwnedFd,
-    init: Option<OwnedFd>,
+    /// What the carried program leaves: see `init/pid1.rs`.
+    answers: OwnedFd,
+    /// Whether that stays as an init, and passes signals on.
+    has_init: bool,
     told: u64,
+    /// Whether nothing more is told: the program runs, or has ended.
+    silent: bool,
     ended: Option<Status>,
 }
 
 impl Child {
-    /// `init` is where the init of the sandbox leaves the wait status of the program.
-    pub(super) fn new(pid: i32, pidfd: OwnedFd, init: Option<OwnedFd>) -> Self {
-        Self { pid, pidfd, init, told: 0, ended: None }
+    /// `answers` is where the carried program leaves what became of the program.
+    pub(super) fn new(pid: i32, pidfd: OwnedFd, answers: OwnedFd, has_init: bool) -> Self {
+        Self { pid, pidfd, answers, has_init, told: 0, silent: false, ended: None }
     }
 
     /// Its number, as this process sees it.
@@ -68,7 +73,7 @@ impl Child {
     /// Whether it has an init, which takes signals for the program and passes them on.
     #[must_use]
     pub fn has_init(&self) -> bool {
-        self.init.is_some()
+        self.has_init
     }
 
     /// Sends a signal: pidfd_send_signal(2). A process that has ended already is no error.
@@ -94,7 +99,9 @@ impl Child {
 
     /// The program that init has started: its first child.
     fn program(&self) -> Option<OwnedFd> {
-        self.init.as_ref()?;
+        if !self.has_init {
+            return None;
+        }
         let pid = self.pid;
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
         let first = children.split_whitespace().next()?.parse().ok()?;
@@ -115,14 +122,14 @@ impl Child {
         }
     }
 
-    /// Waits until the program is executed, where an init has to do that.
+    /// Waits until the program is executed.
     ///
     /// # Errors
     /// It could not be executed. Nothing is left of the process then.
     pub fn confirm(&mut self) -> Result<(), Errno> {
-        while self.told == 0 && self.ended.is_none() {
-            let Some(init) = &self.init else { return Ok(()) };
-            let answers = ready(&[(init.as_fd(), false), (self.pidfd.as_fd(), false)], None)?;
+        while self.told == 0 && !self.silent && self.ended.is_none() {
+            let watched = [(self.answers.as_fd(), false), (self.pidfd.as_fd(), false)];
+            let answers = ready(&watched, None)?;
             if answers.first() == Some(&true) {
                 self.listen();
             } else if answers.get(1) == Some(&true) {
@@ -138,12 +145,18 @@ impl Child {
         }
     }
 
-    /// Adds up what init has told so far.
+    /// Adds up what the carried program has told so far.
     fn listen(&mut self) {
-        let mut bytes = [0; 8];
-        let read = self.init.as_ref().map(|init| nix::unistd::read(init, &mut bytes));
-        if read == Some(Ok(8)) {
-            self.told = self.told.saturating_add(u64::from_ne_bytes(bytes));
+        let mut bytes = [0; 64];
+        match nix::unistd::read(&self.answers, &mut bytes) {
+            Ok(0) => self.silent = true,
+            Ok(length) => {
+                for number in bytes[..length].chunks_exact(8) {
+                    let number = number.try_into().map_or(0, u64::from_ne_bytes);
+                    self.told = self.told.saturating_add(number);
+                }
+            }
+            Err(_) => {}
         }
     }
 
@@ -182,7 +195,7 @@ impl Child {
         let by_signal = info.si_code != libc::CLD_EXITED;
         let mut ended = if by_signal { by(status) } else { exited(status) };
         // Init cannot die of the signal that the program died of, so it tells it.
-        if status >= 126 && self.init.is_some() {
+        if status >= 126 {
             self.listen();
             let told = Told::new(self.told);
             ended.not_executed = told.not_executed();

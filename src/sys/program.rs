@@ -119,11 +119,10 @@ pub type Spawned = Child;
 pub fn spawn(program: &Program) -> Result<Spawned, Fault> {
     let launch = |trouble: Trouble| fault(None, trouble);
     let cell = Cell::of_this_process().map_err(launch)?;
-    let has_init = program.calls.iter().any(|call| matches!(call, Call::BecomeInit(_)));
-    let init = if has_init { Some(init::prepare().map_err(launch)?) } else { None };
+    let init = init::prepare().map_err(launch)?;
     let parent = clone::own_pidfd().map_err(launch)?;
     cell.reset();
-    let work = perform::Work::new(program, cell, init.as_ref(), parent);
+    let work = perform::Work::new(program, cell, &init, parent);
     let style = if program.share_memory { Style::Shared } else { Style::Copied };
     let cloned = match &program.enter {
         None => clone::spawn(program.namespaces, style, &work),
@@ -134,12 +133,17 @@ pub fn spawn(program: &Program) -> Result<Spawned, Fault> {
         Ok(made) => made,
         Err(trouble) => return Err(failure.map_or_else(|| launch(trouble), from_cell)),
     };
-    let mut child = Child::new(pid, pidfd, init.map(|init| init.status));
+    let mut child = Child::new(pid, pidfd, init.answers, has_init(program));
     if let Some(failure) = failure {
         child.kill_and_reap();
         return Err(from_cell(failure));
     }
     Ok(child)
+}
+
+/// Whether the new process stays as the init of the program.
+fn has_init(program: &Program) -> bool {
+    matches!(program.calls.last(), Some(Call::Execute { as_init: true, .. }))
 }
 
 fn fault(call: Option<usize>, trouble: Trouble) -> Fault {

@@ -10,9 +10,13 @@
 //! arguments; an empty string; the environment of the program. Without any of that it only holds
 //! its namespaces open until it is killed.
 //!
-//! Descriptor 3 is an eventfd(2), in which it leaves what the launcher wants to know, added up:
-//! `STARTED` once the program runs, `FAILED` and the error number above it where that could not be
-//! executed, and at the end the program's wait status plus one.
+//! Called `exec` and not `init`, it does not stay, but becomes the program. So no program of a
+//! sandbox is ever executed by a process whose own file is nsscript's, to which `#!/proc/self/exe`
+//! would lead (CVE-2019-5736).
+//!
+//! Descriptor 3 is a pipe, into which it writes what the launcher wants to know, eight bytes at a
+//! time: `STARTED` once the program runs, `FAILED` and the error number above it where that could
+//! not be executed, and at the end the program's wait status plus one.
 
 #![no_std]
 #![no_main]
@@ -125,6 +129,9 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
     unsafe {
         call(number::PRCTL, PR_SET_NAME, c"init".as_ptr() as usize, 0, 0);
         let environment = stack.add(*stack + 2).cast::<Text>();
+        if **stack.add(1).cast::<Text>() == b'e' {
+            become_program(environment);
+        }
         let program = if (*environment).is_null() { 0 } else { start(environment) };
         call(number::CLOSE_RANGE, 0, 2, 0, 0);
         if program > 0 {
@@ -141,11 +148,23 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
     }
 }
 
-/// Starts the program that the environment tells of, and waits until it is executed.
+/// Becomes the program that the environment tells of.
 ///
 /// # Safety
 /// `environment` is as the head of this file says.
-unsafe fn start(environment: *mut Text) -> isize {
+unsafe fn become_program(environment: *mut Text) -> ! {
+    // SAFETY: what the caller promises.
+    unsafe {
+        let (paths, count, argv, envp) = read(environment);
+        execute(paths, count, argv, envp)
+    }
+}
+
+/// The paths to try and how many they are, the arguments, and the environment of the program.
+///
+/// # Safety
+/// `environment` is as the head of this file says.
+unsafe fn read(environment: *mut Text) -> (*const Text, usize, *const Text, *const Text) {
     // SAFETY: the numbers say how many strings follow, and a null pointer ends them.
     unsafe {
         let (candidates, arguments) = (decimal(*environment), decimal(*environment.add(1)));
@@ -153,11 +172,22 @@ unsafe fn start(environment: *mut Text) -> isize {
         let argv = paths.add(candidates);
         // The empty string between them becomes the end of the arguments.
         *argv.add(arguments) = null();
-        let envp = argv.add(arguments + 1);
+        (paths, candidates, argv, argv.add(arguments + 1))
+    }
+}
+
+/// Starts the program that the environment tells of, and waits until it is executed.
+///
+/// # Safety
+/// `environment` is as the head of this file says.
+unsafe fn start(environment: *mut Text) -> isize {
+    // SAFETY: what the caller promises.
+    unsafe {
+        let (paths, count, argv, envp) = read(environment);
         // As vfork(2), but with a copy of the few pages that this program has.
         let pid = call(number::CLONE, CLONE_VFORK | SIGCHLD as usize, 0, 0, 0);
         if pid == 0 {
-            execute(paths, candidates, argv, envp);
+            execute(paths, count, argv, envp);
         }
         pid
     }
@@ -234,9 +264,9 @@ fn end(status: i32) -> ! {
     exit(if signal == 0 { status >> 8 & 0xff } else { 128 + signal })
 }
 
-/// Adds a number to those that the launcher reads.
+/// Tells the launcher something.
 fn tell(number: u64) {
-    // SAFETY: `number` is a local of the eight bytes that an eventfd takes.
+    // SAFETY: `number` is a local of eight bytes.
     unsafe { call(number::WRITE, STATUS, &raw const number as usize, 8, 0) };
 }
 
