@@ -30,6 +30,7 @@ pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
 /// Reads a recipe and makes it ready.
 pub(super) fn script(source: &Source, mode: Mode, ui: Ui) -> Result<Rc<Script>, ExitCode> {
     let recipe = read(source).map_err(|message| ui.fail(message))?;
+    run::raise_stack_limit();
     if let Err(errno) = run::watch_interruptions() {
         return Err(ui.fail(format!("cannot watch for signals: {errno}")));
     }

@@ -128,7 +128,6 @@ impl Lowerer<'_> {
 
     fn action(&mut self, action: &Action) {
         match action {
-            Action::BuildRoot(_) | Action::PrepareMaps(_) | Action::Start(_) => {}
             Action::MapOwnIds(maps) => self.map_own_ids(maps),
             Action::MakePrivate => self.push(Call::MakePrivate),
             Action::LoopbackUp => self.push(Call::LoopbackUp),
@@ -212,9 +211,13 @@ impl Lowerer<'_> {
             }
             Action::NoNewPrivileges => self.push(Call::NoNewPrivileges),
             Action::DieWithParent => self.push(Call::DieWithParent),
-            // All three are done by the program that nsscript carries.
             Action::StartInit => self.init = true,
-            Action::NewSession => {}
+            // The first three are done before there is a new process, the last one by the program
+            // that nsscript carries.
+            Action::BuildRoot(_)
+            | Action::PrepareMaps(_)
+            | Action::Start(_)
+            | Action::NewSession => {}
             Action::Connect(_) => self.push(Call::Streams(self.prepared.streams)),
             Action::SetUmask(mode) => self.push(Call::Umask(*mode)),
             Action::Enter(place) => self.push(Call::Workdir(c(place.as_str()))),

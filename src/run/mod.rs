@@ -21,6 +21,6 @@ pub use runner::{Input, Interrupted, Problem, Runner};
 pub use workspace::refuse_writable;
 
 pub use crate::sys::{
-    Errno, Usage, interrupted, is_secure_execution, pause, signal_names, signal_number,
-    watch_interruptions,
+    Errno, Usage, interrupted, is_secure_execution, pause, raise_stack_limit, signal_names,
+    signal_number, watch_interruptions,
 };

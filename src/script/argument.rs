@@ -140,6 +140,10 @@ pub struct HostPath(pub PathBuf);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostProgram(pub String);
 
+/// An id by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdNumber(pub u32);
+
 /// A size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
@@ -193,6 +197,10 @@ plain! {
     Id, "an id or a name", |value, _call| match value.as_int() {
         Ok(number) => Some(Id::Number(id(number)?)),
         Err(_) => text(value).map(Id::Name),
+    };
+    IdNumber, "an id", |value, _call| match value.as_int() {
+        Ok(number) => Some(IdNumber(id(number)?)),
+        Err(_) => None,
     };
     Size, "a size such as `\"64M\"`", |value, _call| match value.as_int() {
         Ok(number) => Some(Size(u64::try_from(number).map_err(|_| no_size(&number.to_string()))?)),

@@ -77,7 +77,15 @@ impl<'c, 'e> Call<'c, 'e> {
         let verb = quoted(self.verb.name);
         let report = match wrong {
             Wrong::Type { wanted, given } => {
-                Report::error(format!("{verb} takes {wanted} as {}, not {given}", quoted(name)))
+                let name = quoted(name);
+                let report = Report::error(format!("{verb} takes {wanted} as {name}, not {given}"));
+                match self.constant_in_quotes() {
+                    Some(constant) if given == "a string" => report.hint(format!(
+                        "a constant is written without quotes: {}",
+                        quoted(constant)
+                    )),
+                    _ => report,
+                }
             }
             Wrong::Value(invalid) => {
                 let report = Report::error(invalid.to_string());
@@ -91,6 +99,20 @@ impl<'c, 'e> Call<'c, 'e> {
             }
         };
         self.fail(report)
+    }
+
+    /// The constant that an argument names in quotes.
+    fn constant_in_quotes(&self) -> Option<&'static str> {
+        let texts = self.arguments.iter().filter(|argument| argument.is_string());
+        let texts: Vec<String> = texts.map(ToString::to_string).collect();
+        let constants = super::catalog::constants().into_iter();
+        constants.map(|(name, ..)| name).find(|name| texts.iter().any(|text| text == name))
+    }
+
+    /// The failure that `report` says of a key of the option map.
+    pub fn fail_at_key(&self, key: &str, report: Report) -> Failed {
+        let place = self.context.place_of_key(self.origin(), key);
+        self.fail(report.at(place))
     }
 
     /// The failure that `report` says, at the place of this call.

@@ -99,6 +99,15 @@ impl Context {
         }
     }
 
+    /// What stands behind `key` and its colon in the option map of the call at `origin`.
+    pub fn text_after_key(&self, origin: Option<Origin>, key: &str) -> Option<String> {
+        let start = origin.clone()?;
+        let place = self.place_of_key(origin, key).filter(|place| *place != start)?;
+        let line = self.sources.line(&place.source, place.line)?;
+        let rest: String = line.chars().skip(place.column as usize - 1).collect();
+        Some(rest.split_once(':')?.1.trim_start().to_owned())
+    }
+
     /// The place of `key` in the option map of the call at `origin`, where it stands in the text.
     pub fn place_of_key(&self, origin: Option<Origin>, key: &str) -> Option<Origin> {
         let origin = origin?;

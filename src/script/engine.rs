@@ -22,9 +22,11 @@ use crate::run;
 
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
 const CALL_LEVELS: usize = 256;
-/// The longest string of a recipe, in bytes, and the most elements of an array or map.
+/// The longest string of a recipe, in bytes.
 const LONGEST_STRING: usize = 256 << 20;
-const LARGEST_ARRAY: usize = 1 << 20;
+/// The most elements of an array or map, those of the values in it counted too: so it bounds how
+/// deep values are nested, and what the stack needs for that (see `sys::raise_stack_limit`).
+const LARGEST_ARRAY: usize = 1 << 17;
 
 /// A text to run.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use super::argument::{Argument, Wrong};
 use super::call::Call;
 use super::verb::OptionKey;
 use crate::diag::{Report, closest, list, quoted};
+use crate::spec::Invalid;
 
 /// What is wrong with an option map.
 pub enum Problem {
@@ -67,10 +68,28 @@ pub(super) fn key<T: Argument>(
     call: &Call<'_, '_>,
 ) -> Result<Option<T>, Wrong> {
     let Some(value) = map.remove(key) else { return Ok(None) };
+    if T::KIND.starts_with("a mode") {
+        decimal_mode(key, call)?;
+    }
     match T::take(Some(value), call) {
         Ok(value) => Ok(Some(value)),
         Err(wrong) => Err(Wrong::Options(Box::new(Problem::Value { key, wrong }))),
     }
+}
+
+/// Refuses a mode whose digits are those of an octal number but which is written as a decimal
+/// one: `755` is `0o1363`, which nobody means.
+fn decimal_mode(key: &'static str, call: &Call<'_, '_>) -> Result<(), Wrong> {
+    let Some(text) = call.context.text_after_key(call.origin(), key) else { return Ok(()) };
+    let digits: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let octal = digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    if octal && (3..=4).contains(&digits.len()) {
+        let wrong = Invalid::new(format!("{} is not written in octal", quoted(&digits)));
+        let mode = quoted(format!("0o{}", digits.trim_start_matches('0')));
+        let wrong = Wrong::Value(wrong.hint(format!("did you mean {mode}?")));
+        return Err(Wrong::Options(Box::new(Problem::Value { key, wrong })));
+    }
+    Ok(())
 }
 
 /// The map that was given; an empty one where none was.

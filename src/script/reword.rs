@@ -72,7 +72,7 @@ pub fn reports(error: EvalAltResult, context: &Context) -> Vec<Report> {
     let mut origin = Origin::new(source, line, column);
     origin.callers = callers.into();
     let length = token_length(context, &origin);
-    let report = reworded(&error, context);
+    let report = reworded(&error, &origin.source, context);
     vec![report.at(Some(origin.underlining(length)))]
 }
 
@@ -89,14 +89,20 @@ fn token_length(context: &Context, origin: &Origin) -> usize {
     line.chars().skip(start).take_while(word).count().max(1)
 }
 
-fn reworded(error: &EvalAltResult, context: &Context) -> Report {
+#[expect(clippy::too_many_lines, reason = "a table: one arm for each error of the engine")]
+fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
     use EvalAltResult as E;
     match error {
         E::ErrorParsing(kind, _) => match syntax::unclosed(kind, context) {
             Some(bracket) => Report::error(format!("this `{bracket}` is never closed")),
-            None => syntax::parsing(kind),
+            None => syntax::hinted(syntax::parsing(kind), error, context),
         },
-        E::ErrorFunctionNotFound(signature, _) => function_not_found(signature, context),
+        E::ErrorFunctionNotFound(signature, position) => {
+            let (line, column) = numbers(*position);
+            let line = context.sources.line(source, line).unwrap_or_default();
+            let before = (column as usize).checked_sub(2).and_then(|at| line.chars().nth(at));
+            function_not_found(signature, before == Some('.'), context)
+        }
         E::ErrorVariableNotFound(name, _) => {
             let report = Report::error(format!("no variable {}", quoted(name)));
             let constants = catalog::constants();
@@ -145,6 +151,11 @@ fn reworded(error: &EvalAltResult, context: &Context) -> Report {
         }
         E::ErrorFor(_) => Report::error("`for` goes through an array, a range or a string")
             .hint("`for key in map.keys()` goes through the keys of a map"),
+        E::ErrorDataRace(name, _) if name.contains("of function '") => {
+            let verb = name.split('\'').nth(1).unwrap_or_default();
+            Report::error(format!("a closure uses the value that {} is called on", quoted(verb)))
+                .hint("take the value as a parameter of the closure instead of capturing it")
+        }
         E::ErrorDataRace(name, _) => {
             Report::error(format!("{name} is used in a closure that is called on it"))
                 .hint("take the value as a parameter of the closure instead of capturing it")
@@ -160,6 +171,11 @@ fn reworded(error: &EvalAltResult, context: &Context) -> Report {
         }
         E::ErrorForbiddenVariable(name, _) => {
             Report::error(format!("{} cannot be the name of a variable", quoted(name)))
+        }
+        E::ErrorArithmetic(message, _) if message.starts_with("Error parsing ") => {
+            let what = if message.contains("integer") { "integer" } else { "number" };
+            let text = message.split('\'').nth(1).unwrap_or_default();
+            Report::error(format!("{} is no {what}", quoted(text)))
         }
         E::ErrorArithmetic(message, _) | E::ErrorCustomSyntax(message, ..) => {
             Report::error(lower(message))
@@ -216,7 +232,7 @@ fn short(name: &str) -> &str {
 }
 
 /// `"bind (Sandbox, i64)"`: the name and the types of what was given.
-fn function_not_found(signature: &str, context: &Context) -> Report {
+fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Report {
     let (name, types) = signature.split_once('(').unwrap_or((signature, ")"));
     let name = name.trim().rsplit("::").next().unwrap_or(name).trim();
     let types = types.trim_end_matches(')');
@@ -237,13 +253,17 @@ fn function_not_found(signature: &str, context: &Context) -> Report {
         let report = Report::error(format!("{} takes {takes}, not {given}", quoted(name)));
         return report.hint(format!("it is called as {}", quoted(signature)));
     }
+    if context.stack.borrow().signature(name).is_some() {
+        let hint = format!("it is in a module: `import \"…\" as lib;` and then `lib::{name}(…)`");
+        return Report::error(format!("no function {}", quoted(name))).hint(hint);
+    }
     if LANGUAGE.contains(&name) || name == "contains" {
         let given: Vec<_> = types.iter().map(|one| a_type(one)).collect();
         let report = Report::error(format!("{} cannot take {}", quoted(name), list(&given, "and")));
         return report.note("that is what it was called with, the value before the dot first");
     }
     let receiver = types.first().copied().unwrap_or_default();
-    let is_ours = super::value::TYPES.contains(&receiver);
+    let is_ours = is_method && super::value::TYPES.contains(&receiver);
     let verbs = catalog::named(name);
     let mine = verbs.iter().find(|verb| verb.receiver() == receiver);
     let plain = verbs.iter().find(|verb| verb.receiver().is_empty());

@@ -11,6 +11,11 @@ use crate::diag::{Report, quoted};
 /// Where a mistake of syntax was made, where the engine only notices it later.
 pub(super) fn better_place(error: &EvalAltResult, context: &Context) -> Option<(u32, u32)> {
     let EvalAltResult::ErrorParsing(kind, position) = error else { return None };
+    if let ParseErrorType::BadInput(LexError::MalformedEscapeSequence(_)) = kind {
+        // The engine points behind the backslash.
+        let (line, column) = numbers(*position);
+        return Some((line, column.saturating_sub(1)));
+    }
     let text = context.sources.text(&context.source_name(None))?;
     match kind {
         ParseErrorType::MissingToken(token, _) if token == ";" => {
@@ -136,4 +141,22 @@ fn lexical(error: &LexError) -> Report {
 /// Literals in backticks, where the engine has other quotes around them.
 fn quotes(text: &str) -> String {
     text.replace('\'', "`")
+}
+
+/// The report with what was likely meant, where the text at the place tells that.
+pub(super) fn hinted(mut report: Report, error: &EvalAltResult, context: &Context) -> Report {
+    let (line, column) = numbers(error.position());
+    let text = context.sources.line(&context.source_name(None), line).unwrap_or_default();
+    let rest: String = text.chars().skip((column as usize).saturating_sub(1)).collect();
+    let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
+    let meant = match word.as_str() {
+        "and" => "did you mean `&&`?",
+        "or" => "did you mean `||`?",
+        "not" => "did you mean `!`?",
+        "elif" | "elseif" => "did you mean `else if`?",
+        _ if rest.starts_with(':') && !rest.starts_with("::") => "a map is written `#{ … }`",
+        _ => return report,
+    };
+    report.hints = vec![meant.to_owned()];
+    report
 }

@@ -94,7 +94,7 @@ pub fn printing(engine: &mut Engine) {
     show::<Exit>(engine, ToString::to_string);
     show::<Namespaces>(engine, ToString::to_string);
     show::<SharedPlan>(engine, |plan| plan.0.to_string());
-    show::<SharedNeeds>(engine, |needs| needs.0.outline().to_string());
+    show::<SharedNeeds>(engine, |needs| needs.0.outline().to_string().trim_end().to_owned());
     show::<SharedOutput>(engine, |output| {
         String::from_utf8_lossy(&output.0.stdout).trim_end().to_owned()
     });

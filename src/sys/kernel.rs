@@ -87,6 +87,7 @@ syscalls! {
     PivotRoot "pivot_root" "",
     Poll "poll" "",
     Prctl "prctl" "",
+    Prlimit "prlimit" "",
     Readlinkat "readlinkat" "",
     RtSigaction "rt_sigaction" "",
     Setdomainname "setdomainname" "",
@@ -303,6 +304,12 @@ pub(super) fn default_action(signal: c_int) -> Answer<()> {
     let action = [0_u64; 4];
     let action = action.as_ptr();
     call!(RtSigaction, SYS_rt_sigaction, signal, action, NULL, 8_usize).map(drop)
+}
+
+/// Sets the limits of the stack.
+pub(super) fn limit_stack(soft: u64, hard: u64) -> Answer<()> {
+    let (limit, none) = ([soft, hard], std::ptr::null::<u64>());
+    call!(Prlimit, SYS_prlimit64, 0, libc::RLIMIT_STACK, limit.as_ptr(), none).map(drop)
 }
 
 /// Whether `descriptor` is readable now; for a pidfd: whether the process has ended.

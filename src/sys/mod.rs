@@ -18,6 +18,7 @@ mod perform;
 mod process;
 mod program;
 mod signal;
+mod stack;
 mod target;
 mod tree;
 
@@ -32,3 +33,4 @@ pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
 pub use signal::{
     interrupted, interruption, pause, signal_name, signal_names, signal_number, watch_interruptions,
 };
+pub use stack::raise_stack_limit;

@@ -12,7 +12,7 @@ use super::init::Init;
 use super::kernel::{self, Answer};
 use super::mount::{self, MountAttr};
 use super::program::Program;
-use super::{target, tree};
+use super::{stack, target, tree};
 
 /// What a new process works with.
 pub(super) struct Work<'a> {
@@ -20,11 +20,13 @@ pub(super) struct Work<'a> {
     pub cell: &'a Cell,
     init: &'a Init,
     parent: c_int,
+    /// The limit of the stack that programs are given.
+    stack: Option<(u64, u64)>,
 }
 
 impl<'a> Work<'a> {
     pub(super) fn new(program: &'a Program, cell: &'a Cell, init: &'a Init, parent: c_int) -> Self {
-        Self { program, cell, init, parent }
+        Self { program, cell, init, parent, stack: stack::of_programs() }
     }
 
     /// Enters the namespaces that the program starts from.
@@ -52,6 +54,9 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
     // Rust runtime ignores SIGPIPE. SIGKILL and SIGSTOP answer EINVAL.
     for signal in 1..=LAST_SIGNAL {
         let _ = kernel::default_action(signal);
+    }
+    if let Some((soft, hard)) = work.stack {
+        let _ = kernel::limit_stack(soft, hard);
     }
     run(work)
 }

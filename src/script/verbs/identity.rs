@@ -123,6 +123,7 @@ verbs! {
     /// # See
     /// environ(7)
     fn env(call, sandbox: Sandbox, name: Dynamic, value: Option<Dynamic>) -> Sandbox {
+        let name = if name.is_char() { name.to_string().into() } else { name };
         let pairs = if name.is_map() && value.is_none() {
             variables(&name.cast(), call)?
         } else if let (true, Some(value)) = (name.is_string(), &value) {

@@ -4,7 +4,7 @@ use rhai::Map;
 
 use super::sandbox::invalid;
 use crate::diag::{Report, quoted};
-use crate::script::argument::{Bytes, HostPath, Mode, Size};
+use crate::script::argument::{Bytes, HostPath, IdNumber, Mode, Size};
 use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::options::options;
@@ -67,22 +67,17 @@ options! {
         /// the permission bits
         mode: Mode = "0o755 or 0o644",
         /// the owner inside
-        uid: i64 = "",
+        uid: IdNumber = "",
         /// the group inside
-        gid: i64 = "",
+        gid: IdNumber = "",
     }
 }
 
 /// The look that a recipe asked for.
-pub(super) fn look(options: &Look, call: &Call<'_, '_>) -> Result<FileOptions, Failed> {
-    let id = |id: Option<i64>| {
-        let Some(number) = id else { return Ok(None) };
-        let narrow = u32::try_from(number).ok().filter(|id| *id != u32::MAX);
-        let wrong = || call.fail(Report::error(format!("{number} is no id")));
-        narrow.map(Some).ok_or_else(wrong)
-    };
+pub(super) fn look(options: &Look) -> FileOptions {
     let mode = options.mode.map(|mode| mode.0);
-    Ok(FileOptions { mode, uid: id(options.uid)?, gid: id(options.gid)? })
+    let id = |id: Option<IdNumber>| id.map(|id| id.0);
+    FileOptions { mode, uid: id(options.uid), gid: id(options.gid) }
 }
 
 /// The options of a file system, as `mount -o` would take them one by one.
@@ -123,7 +118,7 @@ fn one_of(
             let all: Vec<_> = words.iter().map(quoted).collect();
             let all = crate::diag::list(&all, "or");
             let message = format!("the option {} is {all}, not {}", quoted(key), quoted(&word));
-            Err(call.fail(Report::error(message)))
+            Err(call.fail_at_key(key, Report::error(message)))
         }
         given => Ok(given),
     }
@@ -175,7 +170,8 @@ verbs! {
         let size = options.size.map(|size| size.0);
         // `size=0` means no bound to the kernel: the opposite of what it says.
         if size == Some(0) {
-            return Err(call.fail(Report::error("a tmpfs of size 0 would have no bound")));
+            let report = Report::error("a tmpfs of size 0 would have no bound");
+            return Err(call.fail_at_key("size", report));
         }
         let shared = matches!(target.as_str(), "/tmp" | "/var/tmp" | "/dev/shm");
         let usual = if shared { 0o1777 } else { 0o755 };
@@ -285,7 +281,7 @@ verbs! {
     /// # See
     /// mkdir(2)
     fn directory(call, sandbox: Sandbox, path: GuestPath, options: Look) -> Sandbox {
-        let look = look(&options, call)?;
+        let look = look(&options);
         Ok(sandbox.with(What::Directory(path, look), call.origin()))
     }
 
@@ -297,7 +293,7 @@ verbs! {
     ///     .run("cat /tmp/greeting");
     /// ```
     fn file(call, sandbox: Sandbox, path: GuestPath, content: Bytes, options: Look) -> Sandbox {
-        let look = look(&options, call)?;
+        let look = look(&options);
         if path.is_root() {
             return Err(call.fail(Report::error("`/` is a directory, not a file")));
         }

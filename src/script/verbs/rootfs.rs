@@ -159,7 +159,7 @@ verbs! {
     /// print(rootfs().directory("/tmp", #{ mode: 0o1777 }).tree());
     /// ```
     fn directory(call, rootfs: Rootfs, path: GuestPath, options: Look) -> Rootfs {
-        let look = look(&options, call)?;
+        let look = look(&options);
         Ok(rootfs.with(Ingredient::Directory(path, look), call.origin()))
     }
 
@@ -170,7 +170,7 @@ verbs! {
     /// print(rootfs().file("/etc/motd", "hello\n", #{ mode: 0o600 }).tree());
     /// ```
     fn file(call, rootfs: Rootfs, path: GuestPath, content: Bytes, options: Look) -> Rootfs {
-        let look = look(&options, call)?;
+        let look = look(&options);
         if path.is_root() {
             return Err(call.fail(Report::error("`/` is a directory, not a file")));
         }
