@@ -1,1 +1,256 @@
+//! Between clone and execve nothing of nsscript allocates: the process may run in the memory of
+//! its parent, where another thread could hold the allocator's lock for ever.
+//!
+//! The allocator of this binary ends every process that calls it and is not the one of the tests.
+#![allow(unsafe_code, reason = "an allocator is unsafe, and so is code after fork")]
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nsscript::plan::Request;
+use nsscript::run::{Input, Problem, Runner};
+use nsscript::spec::{
+    Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountOptions,
+    Namespaces, ProcOptions, Root, Rootfs, Sandbox, Streams, What,
+};
+
+const ENOENT: i32 = 2;
+const ELOOP: i32 = 40;
+
+/// The process that may allocate, once it is known.
+static TESTS: AtomicU32 = AtomicU32::new(0);
+
+struct OnlyHere;
+
+/// Ends the process, unless it is that of the tests.
+fn check() {
+    let tests = TESTS.load(Ordering::Relaxed);
+    // getpid(2), which asks the kernel every time: in a child it gives another number, in a new
+    // PID namespace too.
+    if tests != 0 && std::process::id() != tests {
+        std::process::abort();
+    }
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for OnlyHere {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        check();
+        // SAFETY: what the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        check();
+        // SAFETY: what the caller promises.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        check();
+        // SAFETY: what the caller promises.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: OnlyHere = OnlyHere;
+
+/// Begins to watch. One test at a time does: nsscript launches from a single thread.
+fn watch() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    TESTS.store(std::process::id(), Ordering::Relaxed);
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn an_allocation_in_a_child_is_noticed() {
+    let _one = watch();
+    let ends = |allocates: bool| {
+        let mut command = Command::new("true");
+        let allocate = move || {
+            if allocates {
+                drop(black_box(Box::new(1)));
+            }
+            Ok(())
+        };
+        // SAFETY: the closure does nothing that a child may not, but for what is tested.
+        unsafe { command.pre_exec(allocate) };
+        command.status().expect("true(1) can be started").signal()
+    };
+    assert_eq!(ends(false), None);
+    assert_eq!(ends(true), Some(6), "SIGABRT");
+}
+
+#[test]
+fn no_step_allocates_in_the_memory_of_the_parent() {
+    every_step(&Runner::new());
+}
+
+#[test]
+fn no_step_allocates_in_a_copy_of_it() {
+    let mut runner = Runner::new();
+    // There a new time namespace is entered only by a process with memory of its own.
+    runner.planner.host.kernel = (6, 5);
+    every_step(&runner);
+}
+
+/// Launches sandboxes that have every kind of step between them, and some that fail.
+fn every_step(runner: &Runner) {
+    let _one = watch();
+    for sandbox in [tree(), view(), host_view(), empty(), chroot()] {
+        launch(runner, &sandbox);
+        launch(runner, &sandbox.with(What::Pid1, None));
+        fail(runner, &sandbox, &["/none/such"], ENOENT);
+        fail(runner, &sandbox.with(What::Workdir(path("/none")), None), &["true"], ENOENT);
+    }
+    if runner.host().is_root() {
+        launch(runner, &mapped());
+        fail(runner, &mapped(), &["/none/such"], ENOENT);
+        let shared = Namespaces::from(Kind::User);
+        launch(runner, &tree().with(What::Share(shared), None));
+    }
+    let late = Sandbox::new(Root::Empty, None);
+    let late = late.with(What::Symlink { path: path("/a"), target: "/a".into() }, None);
+    let late = late.with(tmpfs("/a/b"), None);
+    fail(runner, &late, &["true"], ELOOP);
+}
+
+fn path(text: &str) -> GuestPath {
+    GuestPath::new(text).expect("a path")
+}
+
+fn tmpfs(target: &str) -> What {
+    What::Tmpfs { target: path(target), size: Some(1 << 20), mode: 0o755 }
+}
+
+fn with(sandbox: Sandbox, steps: impl IntoIterator<Item = What>) -> Sandbox {
+    steps.into_iter().fold(sandbox, |sandbox, step| sandbox.with(step, None))
+}
+
+/// Steps that any root takes.
+fn common() -> Vec<What> {
+    vec![
+        What::Proc { target: path("/proc"), options: ProcOptions::default() },
+        What::Dev(path("/dev")),
+        What::Hostname("box".into()),
+        What::Domainname("lan".into()),
+        What::User(Id::Number(1000)),
+        What::Group(Id::Number(100)),
+        What::Env(vec![("A".into(), "1".into()), ("PATH".into(), "/bin:/usr/bin".into())]),
+        What::KeepEnv(vec!["HOME".into()]),
+        What::Umask(0o027),
+        What::Workdir(path("/")),
+    ]
+}
+
+/// Steps that make and mount things in a root that can be written to.
+fn contents() -> Vec<What> {
+    let look = FileOptions { mode: Some(0o750), uid: Some(1000), gid: Some(100) };
+    let data = vec![("size".into(), Some("1M".into())), ("huge".into(), Some("never".into()))];
+    let options = MountOptions { data, read_only: true, ..MountOptions::default() };
+    let read_only = BindOptions { read_only: true, ..BindOptions::default() };
+    let target = |text: &str| path(text);
+    vec![
+        tmpfs("/run"),
+        What::Bind { source: "/etc".into(), target: target("/a/etc"), options: read_only },
+        What::Bind { source: "/etc/passwd".into(), target: target("/b/c"), options: read_only },
+        What::Bind {
+            source: "/none".into(),
+            target: target("/d"),
+            options: BindOptions { optional: true, ..read_only },
+        },
+        What::Mount { source: "m".into(), target: target("/m/n"), kind: "tmpfs".into(), options },
+        What::Devpts(target("/pts")),
+        What::Sysfs(target("/sys")),
+        What::Directory(target("/x/y"), look),
+        What::File(target("/x/y/file"), b"content".to_vec(), look),
+        What::Symlink { path: target("/x/link"), target: "/x/deep/er".into() },
+        What::Directory(target("/x/link/z"), FileOptions::default()),
+        What::Mask(target("/a/etc")),
+        What::Mask(target("/b/c")),
+        What::ReadOnly(target("/x")),
+        What::ReadOnlyRoot,
+    ]
+}
+
+/// A root that is put together.
+fn tree() -> Sandbox {
+    let binary = |name: &str| Ingredient::Binary {
+        program: name.into(),
+        into: Some(path("/bin")),
+        applets: Applets::None,
+    };
+    let root = Rootfs::default().with(binary("true"), None).with(binary("sleep"), None);
+    let root = root.with(Ingredient::Device(path("/dev/null")), None);
+    let owner = FileOptions { uid: Some(1000), ..FileOptions::default() };
+    let root = root.with(Ingredient::Directory(path("/home"), owner), None);
+    with(with(Sandbox::new(Root::Rootfs(root), None), contents()), common())
+}
+
+fn view() -> Sandbox {
+    let host = Sandbox::new(Root::Directory("/".into()), None);
+    with(host.with(What::ReadOnlyRoot, None), common())
+}
+
+fn host_view() -> Sandbox {
+    with(Sandbox::new(Root::Empty, None).with(What::HostView, None), common())
+}
+
+/// An empty root, with the host's programs.
+fn empty() -> Sandbox {
+    let system = ["/usr", "/bin", "/lib", "/lib64"].map(|place| What::Bind {
+        source: place.into(),
+        target: path(place),
+        options: BindOptions { optional: true, ..BindOptions::default() },
+    });
+    let namespaces = Namespaces::from(Kind::Uts);
+    let unshared = [What::Share(namespaces), What::Unshare(namespaces)];
+    with(with(with(Sandbox::new(Root::Empty, None), system), unshared), common())
+}
+
+fn chroot() -> Sandbox {
+    view().with(What::Chroot, None)
+}
+
+/// Many ids, as root maps them.
+fn mapped() -> Sandbox {
+    let range = IdRange::new(0, 100_000, 65536).expect("a range");
+    with(tree(), [What::MapUser(range), What::MapGroup(range)])
+}
+
+fn request(words: &[&str], streams: Streams) -> Request {
+    let words = words.iter().map(|&word| word.to_owned()).collect();
+    let command = nsscript::spec::Command::new(words).expect("a command");
+    Request { command, streams, origin: None }
+}
+
+/// Runs a program with each kind of streams, and another one beside it.
+fn launch(runner: &Runner, sandbox: &Sandbox) {
+    for streams in [Streams::Inherited, Streams::Captured, Streams::Piped] {
+        let request = request(&["true"], streams);
+        let plan = runner.plan(sandbox, &request).expect("no contradictions");
+        let exit = runner.run(&plan, &request, &Input::Nothing).expect("it can be done");
+        assert_eq!((exit.code, exit.signal), (0, None), "{plan}");
+    }
+    let request = request(&["sleep", "60"], Streams::Inherited);
+    let plan = runner.plan(sandbox, &request).expect("no contradictions");
+    let mut process = runner.start(&plan, &request, &Input::Nothing).expect("it can be started");
+    let another = self::request(&["true"], Streams::Captured);
+    let exit = runner.join(&mut process, &another, &Input::Nothing).expect("it can be joined");
+    assert_eq!((exit.code, exit.signal), (0, None), "beside {plan}");
+}
+
+/// Makes sure that a launch that fails says why: all that the child tells is two numbers.
+fn fail(runner: &Runner, sandbox: &Sandbox, words: &[&str], errno: i32) {
+    let request = request(words, Streams::Captured);
+    let plan = runner.plan(sandbox, &request).expect("no contradictions");
+    match runner.output(&plan, &request, &Input::Nothing) {
+        Err(Problem::Reports(reports)) => assert_eq!(reports[0].facts.errno, Some(errno)),
+        other => panic!("{other:?} of {plan}"),
+    }
+}

@@ -58,6 +58,9 @@ fn read(source: &Source) -> Result<Recipe, String> {
         }
         Text::File(path) => {
             let path = Path::new(path);
+            if path.as_os_str().is_empty() {
+                return Err("the name of the recipe is empty".into());
+            }
             let shown = quoted(path.to_string_lossy());
             let cannot = |error: std::io::Error| {
                 let near = Tree::host().near(&absolute(path));

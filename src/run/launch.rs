@@ -25,7 +25,7 @@ pub(super) fn launch(
     let mut enter = None;
     for (index, planned) in plan.actions.iter().enumerate() {
         match &planned.action {
-            Action::BuildRoot(tree) => root = Some(build(runner, tree, planned)?),
+            Action::BuildRoot(tree) => root = Some(build(runner, tree, plan, planned)?),
             Action::PrepareMaps(maps) => {
                 let made = runner.users.borrow_mut().enter(maps, runner.host());
                 enter = Some(made.map_err(|error| match error {
@@ -71,9 +71,10 @@ pub(super) fn not_executed(runner: &Runner, plan: &Plan, errno: Errno) -> Report
 fn build(
     runner: &Runner,
     tree: &Rc<RootTree>,
+    plan: &Plan,
     planned: &Planned,
 ) -> Result<std::path::PathBuf, Problem> {
-    runner.root(tree).map_err(|report| {
+    runner.root(tree, &plan.maps).map_err(|report| {
         let origin = report.origin.clone().or_else(|| planned.origin.clone());
         report.at(origin).into()
     })

@@ -38,6 +38,28 @@ pub fn build(tree: &RootTree, directory: &Path) -> Result<(), Report> {
     Ok(())
 }
 
+/// Gives everything in the tree at `directory` to an owner on the host.
+///
+/// # Errors
+/// The first entry that cannot be given, by its path.
+pub(super) fn give(directory: &Path, owner: (u32, u32)) -> Result<(), (PathBuf, Errno)> {
+    let fails = |path: &Path, error: &std::io::Error| (path.to_path_buf(), Errno::from(error));
+    std::os::unix::fs::lchown(directory, Some(owner.0), Some(owner.1))
+        .map_err(|error| fails(directory, &error))?;
+    let entries = std::fs::read_dir(directory).map_err(|error| fails(directory, &error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| fails(directory, &error))?;
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            give(&path, owner)?;
+        } else {
+            std::os::unix::fs::lchown(&path, Some(owner.0), Some(owner.1))
+                .map_err(|error| fails(&path, &error))?;
+        }
+    }
+    Ok(())
+}
+
 fn entry(root: &Beneath, path: &Path, entry: &Entry) -> Result<(), Errno> {
     match entry {
         Entry::Directory { .. } => root.directory(path, 0o755),

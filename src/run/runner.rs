@@ -1,7 +1,7 @@
 //! One runner a run: the machine, what was built on it, and doing what plans say.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use super::workspace::Workspace;
 use super::{launch, loader, rootfs};
 use crate::diag::{Report, quoted};
 use crate::host::{Host, Tree};
-use crate::plan::{Action, Plan, Planner, Request, RootTree};
+use crate::plan::{Action, Maps, Plan, Planner, Request, RootTree};
 use crate::spec::Sandbox;
 use crate::sys;
 
@@ -61,6 +61,15 @@ impl From<Interrupted> for Problem {
     }
 }
 
+/// A root that was built.
+#[derive(Debug)]
+struct Built {
+    tree: Rc<RootTree>,
+    /// Whom it was given to.
+    owner: Option<(u32, u32)>,
+    directory: PathBuf,
+}
+
 /// Does what plans say. Everything it makes for that is gone when it is dropped.
 #[derive(Debug)]
 pub struct Runner {
@@ -68,7 +77,7 @@ pub struct Runner {
     pub planner: Planner,
     pub(super) users: RefCell<UserNamespaces>,
     workspace: RefCell<Option<Workspace>>,
-    built: RefCell<Vec<(Rc<RootTree>, PathBuf)>>,
+    built: RefCell<Vec<Built>>,
 }
 
 impl Default for Runner {
@@ -106,20 +115,37 @@ impl Runner {
         &self.planner.host
     }
 
-    /// The directory in which `tree` is built; it is built at most once a run.
-    pub(super) fn root(&self, tree: &Rc<RootTree>) -> Result<PathBuf, Report> {
-        let known = |(known, _): &&(Rc<RootTree>, PathBuf)| Rc::ptr_eq(known, tree);
-        if let Some((_, path)) = self.built.borrow().iter().find(known) {
-            return Ok(path.clone());
+    /// The directory in which `tree` is built for a sandbox with these ids; it is built at most once
+    /// a run for each owner.
+    pub(super) fn root(&self, tree: &Rc<RootTree>, maps: &Maps) -> Result<PathBuf, Report> {
+        let owner = self.owner(maps);
+        let known = |built: &&Built| Rc::ptr_eq(&built.tree, tree) && built.owner == owner;
+        if let Some(built) = self.built.borrow().iter().find(known) {
+            return Ok(built.directory.clone());
         }
         let directory = self.workspace()?.join(format!("root-{}", self.built.borrow().len()));
-        std::fs::create_dir(&directory).map_err(|error| {
-            let errno = sys::Errno::from(&error);
-            Report::error(format!("cannot make {}: {errno}", quoted(directory.to_string_lossy())))
-        })?;
+        let cannot = |path: &Path, errno: sys::Errno| {
+            let path = quoted(path.to_string_lossy());
+            Report::error(format!("cannot make {path}: {errno}"))
+        };
+        std::fs::create_dir(&directory)
+            .map_err(|error| cannot(&directory, sys::Errno::from(&error)))?;
         rootfs::build(tree, &directory)?;
-        self.built.borrow_mut().push((tree.clone(), directory.clone()));
+        if let Some(owner) = owner {
+            rootfs::give(&directory, owner).map_err(|(path, errno)| cannot(&path, errno))?;
+        }
+        let built = Built { tree: tree.clone(), owner, directory: directory.clone() };
+        self.built.borrow_mut().push(built);
         Ok(directory)
+    }
+
+    /// Whom a root has to belong to on the host, so that its files are of user 0 inside, where
+    /// that is not the caller. Only root can give files away.
+    fn owner(&self, maps: &Maps) -> Option<(u32, u32)> {
+        if maps.own || !self.host().is_root() {
+            return None;
+        }
+        Some((maps.users.outside(0)?, maps.groups.outside(0)?))
     }
 
     fn workspace(&self) -> Result<PathBuf, Report> {
@@ -210,7 +236,7 @@ impl Runner {
             Action::BuildRoot(tree) => Some(tree),
             _ => None,
         })?;
-        self.root(tree).ok()
+        self.root(tree, &plan.maps).ok()
     }
 
     /// The library that the program of a plan lacks inside: what it is about where a program ends

@@ -165,6 +165,11 @@ pub fn reference() -> String {
             out.push_str(&format!("\n### {}{what}\n\n{}", verb.name, page(verb)));
         }
     }
+    out.push_str(
+        "\n## Errors\n\nWhat a `catch` gets from a verb is an `Error`, with the properties above. From \
+         the language itself (a division by zero, an index that is not there) it is a map with \
+         `message` and `line`, as the engine has it; what a recipe throws is what it has thrown.\n",
+    );
     out.push_str("\n## Constants\n\n");
     for (name, _, doc) in constants() {
         out.push_str(&format!("- `{name}`: {doc}\n"));

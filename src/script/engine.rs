@@ -24,9 +24,8 @@ use crate::run;
 const CALL_LEVELS: usize = 256;
 /// The longest string of a recipe, in bytes.
 const LONGEST_STRING: usize = 256 << 20;
-/// The most elements of an array or map, those of the values in it counted too: so it bounds how
-/// deep values are nested, and what the stack needs for that (see `sys::raise_stack_limit`).
-const LARGEST_ARRAY: usize = 1 << 17;
+/// The most elements of an array or map, those of the values in it counted too.
+const LARGEST_ARRAY: usize = 1 << 20;
 
 /// A text to run.
 #[derive(Clone, Debug)]

@@ -30,7 +30,7 @@ impl Resolver {
         Self { context, known: RefCell::default(), reading: RefCell::default() }
     }
 
-    fn text(&self, id: &str) -> Result<String, Report> {
+    fn text(&self, id: &str, path: &str) -> Result<String, Report> {
         if let Some(name) = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')) {
             let found = STDLIB.iter().find(|(known, _)| *known == name);
             return found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
@@ -44,9 +44,13 @@ impl Resolver {
         let cannot = |error: std::io::Error| {
             let why = os_error(&error);
             let report = Report::error(format!("cannot read the module {}: {why}", quoted(id)));
-            let near = self.context.runner.host().tree.near(Path::new(id));
+            let file = std::path::absolute(id).unwrap_or_else(|_| PathBuf::from(id));
+            let near = self.context.runner.host().tree.near(&file);
             match near.as_deref().and_then(|near| near.strip_suffix(".rhai")) {
-                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+                Some(near) => {
+                    let near = Path::new(path).with_file_name(near);
+                    report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
+                }
                 None => report
                     .hint("a module is named by its path, relative to the file that imports it"),
             }
@@ -107,7 +111,7 @@ impl ModuleResolver for Resolver {
                 "modules import each other in a circle: {circle}"
             ))));
         }
-        let text = self.text(&id).map_err(fail)?;
+        let text = self.text(&id, path).map_err(fail)?;
         self.context.sources.insert(&id, &text);
         let inside = |error| Box::new(EvalAltResult::ErrorInModule(id.clone(), error, position));
         let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;

@@ -42,7 +42,7 @@ fn program() -> Answer<RawFd> {
     }
     let create = |flags| {
         // SAFETY: a C string and a number.
-        unsafe { libc::memfd_create(c"nsscript-init".as_ptr(), flags) }
+        unsafe { libc::memfd_create(c"init".as_ptr(), flags) }
     };
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     // Linux before 6.3 does not know MFD_EXEC; later ones may be set up to want it.

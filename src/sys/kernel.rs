@@ -151,6 +151,9 @@ pub(super) fn openat(at: c_int, path: &CStr, flags: c_int, mode: u32) -> Answer<
     call!(Openat, SYS_openat, at, path.as_ptr(), flags, mode).map(descriptor)
 }
 
+/// How often a path is looked up again that others keep disturbing.
+const MOST_RACES: usize = 128;
+
 /// openat2(2) with `at` as the root of every path, and links out of a process refused.
 pub(super) fn open_beneath(at: c_int, path: &CStr, flags: c_int, mode: u32) -> Answer<c_int> {
     // The kernel refuses flags that mean nothing together; O_PATH drops most of them.
@@ -159,7 +162,16 @@ pub(super) fn open_beneath(at: c_int, path: &CStr, flags: c_int, mode: u32) -> A
         u64::from(mode),
         libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS,
     ];
-    call!(Openat2, SYS_openat2, at, path.as_ptr(), how.as_ptr(), size_of_val(&how)).map(descriptor)
+    let size = size_of_val(&how);
+    // EAGAIN: something on the machine was renamed or mounted meanwhile, and the kernel cannot be
+    // sure that `..` has stayed beneath the root.
+    for _ in 0..MOST_RACES {
+        match call!(Openat2, SYS_openat2, at, path.as_ptr(), how.as_ptr(), size) {
+            Err(trouble) if trouble.errno.code() == libc::EAGAIN => {}
+            answer => return answer.map(descriptor),
+        }
+    }
+    Err(Trouble { syscall: Syscall::Openat2, errno: Errno::new(libc::EAGAIN) })
 }
 
 pub(super) fn mkdirat(at: c_int, path: &CStr, mode: u32) -> Answer<()> {

@@ -7,8 +7,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use hostpart::host::elf::{ElfError, Kind, Loader, Needs, Rule};
-use hostpart::host::tree::Tree;
+use nsscript::host::elf::{ElfError, Kind, Loader, Needs, Rule};
+use nsscript::host::tree::Tree;
 
 /// What the loader would load for the program, in its order, and what it would not find.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,23 +24,11 @@ fn canonical(path: &str) -> PathBuf {
 /// Asks the loader itself, which in this mode loads the libraries and does not run the program.
 fn ask(loader: &Path, program: &Path) -> Answer {
     let mut command = Command::new(loader);
-    command
-        .arg(program)
-        .env_clear()
-        .env("LD_TRACE_LOADED_OBJECTS", "1");
+    command.arg(program).env_clear().env("LD_TRACE_LOADED_OBJECTS", "1");
     let output = command.output().expect("the loader runs");
-    let mut answer = Answer {
-        paths: Vec::new(),
-        missing: BTreeSet::new(),
-    };
-    for line in String::from_utf8(output.stdout)
-        .expect("paths are text")
-        .lines()
-    {
-        let (name, path) = line
-            .trim()
-            .split_once(" => ")
-            .unwrap_or((line.trim(), line.trim()));
+    let mut answer = Answer { paths: Vec::new(), missing: BTreeSet::new() };
+    for line in String::from_utf8(output.stdout).expect("paths are text").lines() {
+        let (name, path) = line.trim().split_once(" => ").unwrap_or((line.trim(), line.trim()));
         if path == "not found" {
             answer.missing.insert(name.to_owned());
         } else if let Some((path, _)) = path.split_once(" (0x")
@@ -55,10 +43,7 @@ fn ask(loader: &Path, program: &Path) -> Answer {
 /// Whether the loader takes a program for one of its own.
 fn is_dynamic(program: &Path) -> bool {
     let loader = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
-    let loader = loader
-        .iter()
-        .find(|loader| Path::new(loader).exists())
-        .expect("glibc is here");
+    let loader = loader.iter().find(|loader| Path::new(loader).exists()).expect("glibc is here");
     let status = Command::new(loader).arg("--verify").arg(program).status();
     status.expect("the loader runs").success()
 }
@@ -71,11 +56,7 @@ fn ours(needs: &Needs) -> Answer {
             .into_iter()
             .map(|path| canonical(path.to_str().expect("paths are text")))
             .collect(),
-        missing: needs
-            .missing
-            .iter()
-            .map(|missing| name(&missing.name))
-            .collect(),
+        missing: needs.missing.iter().map(|missing| name(&missing.name)).collect(),
     }
 }
 
@@ -105,14 +86,8 @@ fn libraries_and_their_order_are_those_of_the_loader() {
         let begins = fs::read(&error.path).unwrap_or_default();
         assert!(!begins.starts_with(b"\x7fELF"), "refused: {error}");
     }
-    let dynamic: Vec<&Needs> = needs
-        .iter()
-        .filter(|needs| needs.kind == Kind::Dynamic)
-        .collect();
-    let statics = needs
-        .iter()
-        .filter(|needs| needs.kind == Kind::Static)
-        .count();
+    let dynamic: Vec<&Needs> = needs.iter().filter(|needs| needs.kind == Kind::Dynamic).collect();
+    let statics = needs.iter().filter(|needs| needs.kind == Kind::Static).count();
     let count: usize = dynamic.iter().map(|needs| needs.libraries.len()).sum();
     println!(
         "{} files, {} dynamic programs with {count} libraries, {statics} static, {} neither program \
@@ -121,26 +96,15 @@ fn libraries_and_their_order_are_those_of_the_loader() {
         dynamic.len(),
         refused.len()
     );
-    assert!(
-        dynamic.len() >= 200,
-        "only {} dynamic programs to compare",
-        dynamic.len()
-    );
+    assert!(dynamic.len() >= 200, "only {} dynamic programs to compare", dynamic.len());
 
     for program in needs.iter().filter(|needs| needs.kind == Kind::Static) {
-        assert!(
-            !is_dynamic(&program.resolved),
-            "{} is not static",
-            program.program.display()
-        );
+        assert!(!is_dynamic(&program.resolved), "{} is not static", program.program.display());
     }
     let compare = |needs: &&Needs| {
         let mut libraries = needs.libraries.iter();
         let Some(loader) = libraries.find(|library| library.rule == Rule::Interpreter) else {
-            println!(
-                "not compared, its loader is not here: {}",
-                needs.program.display()
-            );
+            println!("not compared, its loader is not here: {}", needs.program.display());
             return None;
         };
         let theirs = ask(&loader.path, &needs.resolved);
@@ -153,10 +117,7 @@ fn libraries_and_their_order_are_those_of_the_loader() {
     let differences: Vec<String> = thread::scope(|scope| {
         let halves = [first, second]
             .map(|half| scope.spawn(|| half.iter().filter_map(compare).collect::<Vec<_>>()));
-        halves
-            .into_iter()
-            .flat_map(|half| half.join().expect("the comparison ends"))
-            .collect()
+        halves.into_iter().flat_map(|half| half.join().expect("the comparison ends")).collect()
     });
     println!("the loader took {:?}", begun.elapsed());
     assert!(

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use hostpart::host::elf::{Loader, Needs};
-use hostpart::host::tree::Tree;
+use nsscript::host::elf::{Loader, Needs};
+use nsscript::host::tree::Tree;
 
 /// A directory in which programs are built, removed with the value.
 struct Workshop {
@@ -18,9 +18,7 @@ impl Workshop {
     fn new(name: &str) -> Self {
         let root = std::env::temp_dir().join(format!("rules-{}-{name}", std::process::id()));
         fs::create_dir_all(&root).unwrap();
-        Self {
-            root: fs::canonicalize(root).unwrap(),
-        }
+        Self { root: fs::canonicalize(root).unwrap() }
     }
 
     /// Where `inside` is, its directory made.
@@ -37,35 +35,23 @@ impl Workshop {
     /// Builds the library or program `inside` that asks for `needed`, which must exist.
     fn build(&self, inside: &str, needed: &[&str], options: &[&str]) {
         let is_library = Path::new(inside).extension().is_some_and(|end| end == "so");
-        let kind = if is_library {
-            &["-shared"][..]
-        } else {
-            &["-Wl,-e,0", "-pie"]
-        };
+        let kind = if is_library { &["-shared"][..] } else { &["-Wl,-e,0", "-pie"] };
         let mut command = Command::new("gcc");
         command.args(["-x", "c", "/dev/null", "-x", "none", "-nostdlib", "-fPIC"]);
-        command
-            .args(["-Wl,--no-as-needed,--allow-shlib-undefined"])
-            .args(kind)
-            .args(options);
+        command.args(["-Wl,--no-as-needed,--allow-shlib-undefined"]).args(kind).args(options);
         command.arg("-o").arg(self.path(inside));
         // `-l:` leaves the directory out of what is asked for, unless the library's name has one.
         for needed in needed {
             let path = Path::new(needed);
             let name = path.file_name().unwrap().to_str().unwrap();
-            command
-                .arg("-L")
-                .arg(self.root.join(path.parent().unwrap()));
+            command.arg("-L").arg(self.root.join(path.parent().unwrap()));
             command.arg(format!("-l:{name}"));
         }
         // What nothing but the program asks for the loader does not list: itself.
         if !is_library {
             command.arg("-lc");
         }
-        assert!(
-            command.status().unwrap().success(),
-            "{inside} could not be built"
-        );
+        assert!(command.status().unwrap().success(), "{inside} could not be built");
     }
 
     /// Compares what we say of a program to what its loader says, paths as they are written and
@@ -95,11 +81,7 @@ impl Workshop {
         let traced = String::from_utf8(traced).unwrap();
         let mut theirs = Vec::new();
         let mut missing = Vec::new();
-        for line in traced
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.starts_with("linux-vdso"))
-        {
+        for line in traced.lines().map(str::trim).filter(|line| !line.starts_with("linux-vdso")) {
             let (name, path) = line.split_once(" => ").unwrap_or((line, line));
             match path.split_once(" (0x") {
                 Some((path, _)) => theirs.push(path.to_owned()),
@@ -107,11 +89,7 @@ impl Workshop {
             }
         }
         theirs.extend(missing);
-        assert!(
-            !theirs.is_empty(),
-            "the loader says nothing of {}",
-            program.display()
-        );
+        assert!(!theirs.is_empty(), "the loader says nothing of {}", program.display());
         (needs, ours, theirs)
     }
 }
@@ -128,11 +106,7 @@ fn can_build() -> bool {
         return false;
     }
     let quiet = || Stdio::null();
-    let gcc = Command::new("gcc")
-        .arg("--version")
-        .stdout(quiet())
-        .stderr(quiet())
-        .status();
+    let gcc = Command::new("gcc").arg("--version").stdout(quiet()).stderr(quiet()).status();
     let found = gcc.is_ok_and(|status| status.success());
     if !found {
         println!("not compared: there is no gcc to build programs with");
@@ -145,9 +119,8 @@ fn platform() -> String {
     let mut command = Command::new("/lib64/ld-linux-x86-64.so.2");
     let told = command.arg("--list-diagnostics").output().unwrap().stdout;
     let told = String::from_utf8_lossy(&told);
-    let platform = told
-        .lines()
-        .find_map(|line| line.strip_prefix("dl_platform=\"")?.strip_suffix('"'));
+    let platform =
+        told.lines().find_map(|line| line.strip_prefix("dl_platform=\"")?.strip_suffix('"'));
     platform.unwrap_or("x86_64").to_owned()
 }
 
@@ -175,11 +148,7 @@ fn rpath_and_runpath() {
         let inner = inner.map(|list| with(RUNPATH, list));
         let options: Vec<&str> = inner.iter().map(String::as_str).collect();
         made.build("lib/liba1.so", &["lib/libb1.so"], &options);
-        made.build(
-            "bin/x",
-            &["lib/liba1.so"],
-            &[&with(outer, "$ORIGIN/../lib")],
-        );
+        made.build("bin/x", &["lib/liba1.so"], &[&with(outer, "$ORIGIN/../lib")]);
         let complete = made.compare("bin/x").is_complete();
         assert_eq!(complete, name == "rpath", "{name}");
         made.link("bin/x", "link");
@@ -204,11 +173,7 @@ fn tokens_and_levels() {
         made.build(&format!("levels/glibc-hwcaps/{level}/libv1.so"), &[], &[]);
     }
     let list = "${ORIGIN}/libs/$LIB:$ORIGIN/platform/${PLATFORM}:$ORIGIN/levels/";
-    let needed = [
-        "libs/lib64/libl1.so",
-        "platform/x86_64/libp1.so",
-        "levels/libv1.so",
-    ];
+    let needed = ["libs/lib64/libl1.so", "platform/x86_64/libp1.so", "levels/libv1.so"];
     made.build("x", &needed, &[&with(RUNPATH, list)]);
     assert!(made.compare("x").is_complete());
 }
@@ -221,11 +186,7 @@ fn origin_of_a_library_is_where_it_was_opened() {
     let made = Workshop::new("origin");
     made.build("real/deps/libd1.so", &[], &[]);
     made.build("links/deps/libd1.so", &[], &[]);
-    made.build(
-        "real/liba1.so",
-        &["real/deps/libd1.so"],
-        &[&with(RUNPATH, "$ORIGIN/deps")],
-    );
+    made.build("real/liba1.so", &["real/deps/libd1.so"], &[&with(RUNPATH, "$ORIGIN/deps")]);
     made.link("../real/liba1.so", "links/liba1.so");
     made.build("x", &["links/liba1.so"], &[&with(RUNPATH, "$ORIGIN/links")]);
     let needs = made.compare("x");
@@ -247,23 +208,12 @@ fn names_already_loaded() {
     let soname = format!("-Wl,-soname,{}", absolute.display());
     made.build("c/libabs1.so", &[], &[&soname]);
     let list = with(RPATH, "$ORIGIN/a:$ORIGIN/b");
-    let needed = [
-        "a/libs1.so",
-        "b/libt1.so",
-        "a/libu1.so",
-        "a/libw1.so",
-        "c/libabs1.so",
-    ];
+    let needed = ["a/libs1.so", "b/libt1.so", "a/libu1.so", "a/libw1.so", "c/libabs1.so"];
     made.build("x", &needed, &[&list]);
     // Only now it gets the name by which another is asked for, too late to be asked for by it.
     made.build("a/libs1.so", &[], &["-Wl,-soname,libsame.so.1"]);
     let needs = made.compare("x");
-    assert!(
-        !needs
-            .libraries
-            .iter()
-            .any(|library| library.path.ends_with("libsame.so.1"))
-    );
+    assert!(!needs.libraries.iter().any(|library| library.path.ends_with("libsame.so.1")));
     assert!(needs.library_at(&absolute).is_some());
 }
 
@@ -276,11 +226,7 @@ fn other_machines_filters_and_no_default_directories() {
     let list = with(RPATH, "$ORIGIN/other:$ORIGIN/own");
     made.build("own/libo1.so", &[], &[]);
     made.build("own/libf1.so", &[], &["-Wl,-F,libo1.so"]);
-    made.build(
-        "own/libg1.so",
-        &[],
-        &["-Wl,-f,libnone1.so", "-Wl,-f,libo1.so"],
-    );
+    made.build("own/libg1.so", &[], &["-Wl,-f,libnone1.so", "-Wl,-f,libo1.so"]);
     made.build("other/libo1.so", &[], &["-m32"]);
     made.build("x", &["own/libg1.so", "own/libf1.so"], &[&list]);
     let (needs, mut ours, mut theirs) = made.answers("x");
@@ -299,8 +245,5 @@ fn other_machines_filters_and_no_default_directories() {
     // Without a libc nothing asks for the loader, which then does not list itself.
     ours.retain(|answer| !answer.starts_with("/lib64/ld-linux"));
     assert_eq!(ours, theirs);
-    assert_eq!(
-        theirs[1..],
-        ["libc.so.6 not found", "libgone1.so not found"]
-    );
+    assert_eq!(theirs[1..], ["libc.so.6 not found", "libgone1.so not found"]);
 }

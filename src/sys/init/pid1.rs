@@ -111,6 +111,7 @@ const EACCES: isize = -13;
 const ENOTDIR: isize = -20;
 const SIGCHLD: isize = 17;
 const WNOHANG: usize = 1;
+const PR_SET_DUMPABLE: usize = 4;
 const PR_SET_NAME: usize = 15;
 const CLONE_VFORK: usize = 0x4000;
 const SIG_SETMASK: usize = 2;
@@ -128,6 +129,9 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
     // lives as long as its call.
     unsafe {
         call(number::PRCTL, PR_SET_NAME, c"init".as_ptr() as usize, 0, 0);
+        // The program it serves may be the same user: it must not look into this one or write to
+        // its pipe.
+        call(number::PRCTL, PR_SET_DUMPABLE, 0, 0, 0);
         let environment = stack.add(*stack + 2).cast::<Text>();
         if **stack.add(1).cast::<Text>() == b'e' {
             become_program(environment);

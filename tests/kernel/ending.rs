@@ -1,0 +1,158 @@
+//! How nsscript ends when it is told to, and what is left then: nothing.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{HOST, TREE, as_each_user, marked_processes};
+
+#[test]
+fn a_signal_ends_the_program_and_nsscript_with_it() {
+    as_each_user(|bench| {
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+            let mut running = bench.script(TREE, "echo ready; sleep 300").start();
+            running.wait_for("ready");
+            running.signal(signal);
+            let ended = running.end();
+            assert_eq!(ended.stderr, "", "{signal}");
+            ended.failed(128 + signal as i32);
+        }
+    });
+}
+
+#[test]
+fn the_program_gets_the_signal_and_may_clean_up() {
+    as_each_user(|bench| {
+        let script = "trap 'echo cleaned; exit 0' TERM; echo ready; while :; do sleep 0.01; done";
+        let mut running = bench.script(HOST, script).start();
+        running.wait_for("ready");
+        running.signal(Signal::SIGTERM);
+        let ended = running.end();
+        assert_eq!(ended.stdout, "ready\ncleaned\n");
+        ended.failed(143);
+    });
+}
+
+#[test]
+fn a_program_that_does_not_listen_is_killed() {
+    as_each_user(|bench| {
+        for guest in [HOST.to_owned(), format!("{HOST}.pid1()")] {
+            let script = "trap '' TERM INT; echo ready; while :; do sleep 0.01; done";
+            let mut running = bench.script(&guest, script).start();
+            running.wait_for("ready");
+            let begun = Instant::now();
+            running.signal(Signal::SIGTERM);
+            running.end().failed(143);
+            assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        }
+    });
+}
+
+#[test]
+fn every_verb_that_waits_can_be_interrupted() {
+    as_each_user(|bench| {
+        for wait in [
+            "sleep(\"5m\")",
+            "guest.output(\"sleep 300\")",
+            "guest.output(\"sleep 300\", #{ stdin: \"x\" })",
+            "guest.start(\"sleep 300\").wait()",
+            "guest.start(\"sleep 300\", #{ pipes: true }).read_line()",
+            "guest.start(\"sleep 300\").run(\"sleep 300\")",
+            "loop {}",
+            "fn f(x) { if x > 0 { f(x - 1); f(x - 1) } } f(60)",
+        ] {
+            let recipe = format!("let guest = {HOST}; print(\"ready\"); {wait};");
+            let mut running = bench.recipe(&recipe).start();
+            running.wait_for("ready");
+            running.signal(Signal::SIGINT);
+            let ended = running.end();
+            assert_eq!(ended.stderr, "", "{wait}");
+            ended.failed(130);
+        }
+    });
+}
+
+#[test]
+fn no_recipe_catches_an_interruption() {
+    as_each_user(|bench| {
+        let recipe = "print(\"ready\"); loop { try { sleep(300); } catch { print(\"caught\"); } }";
+        let mut running = bench.recipe(recipe).start();
+        running.wait_for("ready");
+        running.signal(Signal::SIGTERM);
+        let ended = running.end();
+        assert_eq!(ended.stdout, "ready\n");
+        ended.failed(143);
+    });
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    as_each_user(|bench| {
+        let recipe = "print(\"ready\"); sleep(\"200ms\"); print(\"done\");";
+        let launch = bench.recipe(recipe).by_shell("trap '' HUP INT; exec \"$@\"");
+        let mut running = launch.start();
+        running.wait_for("ready");
+        running.signal(Signal::SIGHUP);
+        running.signal(Signal::SIGINT);
+        assert_eq!(running.end().succeeded(), "ready\ndone\n");
+    });
+}
+
+#[test]
+fn a_sandbox_dies_with_a_killed_nsscript_and_the_next_run_sweeps_what_it_left() {
+    as_each_user(|bench| {
+        for guest in
+            [TREE.to_owned(), format!("{TREE}.pid1()"), format!("{TREE}.share(UTS).chroot()")]
+        {
+            let launch = bench.script(&guest, "sleep 300 & echo ready; sleep 300");
+            let mut running = launch.may_leave_files().start();
+            running.wait_for("ready");
+            assert!(marked_processes(running.marker()).len() >= 3);
+            running.signal(Signal::SIGKILL);
+            // That no process is left is what every run makes sure of.
+            running.end();
+            assert_eq!(bench.left().len(), 1, "{:?}", bench.left());
+            bench.seen(TREE, "true");
+            assert_eq!(bench.left(), Vec::<std::path::PathBuf>::new());
+        }
+    });
+}
+
+#[test]
+fn a_run_does_not_sweep_what_another_one_uses() {
+    as_each_user(|bench| {
+        let script = "echo ready; until [ -e /work/go ]; do sleep 0.01; done; cat /bin/motd";
+        let root = "rootfs().binaries([\"sh\", \"cat\", \"sleep\"]).file(\"/bin/motd\", \"hi\\n\")";
+        let guest = format!("sandbox({root}).bind(\".\", \"/work\")");
+        let mut running = bench.script(&guest, script).may_leave_files().start();
+        running.wait_for("ready");
+        let before = bench.left();
+        let launch = bench.script(TREE, "true").may_leave_files();
+        launch.end().succeeded();
+        assert_eq!(bench.left(), before);
+        bench.file("go", "");
+        assert_eq!(running.end().succeeded(), "ready\nhi\n");
+        assert_eq!(bench.left(), Vec::<std::path::PathBuf>::new());
+    });
+}
+
+#[test]
+fn nobody_reading_is_no_error() {
+    as_each_user(|bench| {
+        let printing = "loop { print(\"a line that nobody reads\"); }";
+        let programs =
+            format!("let guest = {HOST}; loop {{ print(guest.output(\"echo line\").stdout); }}");
+        for words in [&["-e", printing][..], &["-e", &programs], &["help"], &["help", "bind"]] {
+            let mut command = bench.user.command(bench.binary());
+            command.args(words).env("TMPDIR", bench.temporary()).current_dir("/");
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            drop(child.stdout.take());
+            let ended = child.wait_with_output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{words:?}");
+            assert_eq!(ended.status.code(), Some(0), "{words:?}");
+        }
+        assert_eq!(fs::read_dir(bench.temporary()).unwrap().count(), 0);
+    });
+}

@@ -1,0 +1,181 @@
+//! Maps of more than one's own id.
+
+use crate::support::{Bench, HOST, TREE, User, as_each_user, field, have, may_mount, missing};
+
+/// The ids that a map gives to user 0 inside and those after it.
+const FIRST: u32 = 100_000;
+
+/// A sandbox with 65536 users and groups.
+fn mapped(guest: &str) -> String {
+    format!("{guest}.map_user(0, {FIRST}, 65536).map_group(0, {FIRST}, 65536)")
+}
+
+/// What a shell script in a sandbox with many ids prints; nothing where that cannot be tested.
+///
+/// The machine's root writes the maps itself. A user needs newuidmap(1) and a line in /etc/subuid:
+/// here a mount namespace of its own has that line.
+fn seen(bench: &Bench, guest: &str, script: &str) -> Option<String> {
+    let launch = bench.script(guest, script);
+    if bench.user.is_root() {
+        return Some(launch.end().succeeded());
+    }
+    if !have(&["newuidmap", "newgidmap"]) || !may_mount() {
+        return None;
+    }
+    if !User::this().is_root() {
+        missing("root, to give a user a range of /etc/subuid");
+        return None;
+    }
+    let line = format!("{}:{FIRST}:65536\n", bench.user.uid);
+    bench.file("ranges", line);
+    let setup = "for file in /etc/subuid /etc/subgid; do mount --bind ranges $file; done";
+    Some(launch.in_world(setup).end().succeeded())
+}
+
+#[test]
+fn many_ids_are_mapped_and_can_be_used() {
+    as_each_user(|bench| {
+        let guest = mapped(HOST);
+        let script = "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; id -u; id -G";
+        let Some(seen) = seen(bench, &guest, script) else { return };
+        let words: Vec<_> = seen.split_whitespace().collect();
+        let map = ["0", "100000", "65536"];
+        assert_eq!(words, [&map[..], &map, &["allow", "0", "0"]].concat());
+    });
+}
+
+#[test]
+fn the_program_is_whom_it_was_asked_to_be_and_has_no_capability() {
+    as_each_user(|bench| {
+        let guest = format!("{}.user(1000).group(100)", mapped(HOST));
+        let Some(seen) = seen(bench, &guest, "cat /proc/self/status") else { return };
+        assert_eq!(field(&seen, "Uid"), "1000 1000 1000 1000");
+        assert_eq!(field(&seen, "Gid"), "100 100 100 100");
+        assert_eq!(field(&seen, "Groups"), "");
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(field(&seen, set), "0000000000000000", "{set}");
+        }
+    });
+}
+
+#[test]
+fn files_get_the_owners_that_were_asked_for() {
+    as_each_user(|bench| {
+        let root = r#"rootfs().binaries(["sh", "stat", "cat"]).file("/a", "", #{ uid: 7, gid: 8 })
+            .directory("/b", #{ uid: 1000, mode: 0o700 })"#;
+        let guest = mapped(&format!(
+            r#"sandbox({root}).file("/c", "", #{{ uid: 9, gid: 10 }}).directory("/d", #{{ gid: 11 }})"#
+        ));
+        let script = "stat -c '%n %u:%g %a' /a /b /c /d; cat /b 2>&1";
+        // Only root can give the files of a root that is assembled to a user of the map.
+        if bench.user.uid != 0 {
+            return;
+        }
+        let Some(seen) = seen(bench, &format!("{guest}.user(0)"), &format!("{script} || true"))
+        else {
+            return;
+        };
+        assert!(
+            seen.starts_with("/a 7:8 644\n/b 1000:0 700\n/c 9:10 644\n/d 0:11 755\n"),
+            "{seen}"
+        );
+    });
+}
+
+#[test]
+fn the_files_of_a_rootfs_belong_to_root_inside() {
+    as_each_user(|bench| {
+        let Some(seen) = seen(bench, &mapped(TREE), "stat -L -c '%u:%g' / /bin /bin/sh /tmp")
+        else {
+            return;
+        };
+        // Only root can give them to a user of the map: those of a user belong to nobody inside.
+        let owner = if bench.user.uid == 0 { "0:0\n" } else { "65534:65534\n" };
+        assert_eq!(seen, format!("0:0\n{}", owner.repeat(3)));
+    });
+}
+
+#[test]
+fn the_hosts_files_belong_to_nobody_where_their_owner_is_not_mapped() {
+    as_each_user(|bench| {
+        bench.file("own", "");
+        bench.mode("own", 0o600);
+        let guest = mapped(&format!(r#"{HOST}.tmpfs("/mnt").bind("own", "/mnt/own")"#));
+        let script = "stat -c %u /mnt/own; cat /mnt/own 2> /dev/null || echo refused
+            cat /etc/shadow 2> /dev/null || echo refused
+            for file in kernel/core_pattern vm/swappiness; do
+                (cat /proc/sys/$file > /proc/sys/$file) 2> /dev/null && echo $file was written to
+            done; true";
+        let Some(seen) = seen(bench, &guest, script) else { return };
+        assert_eq!(seen, "65534\nrefused\nrefused\n");
+    });
+}
+
+#[test]
+fn ranges_may_be_put_together() {
+    as_each_user(|bench| {
+        let own = (bench.user.uid, bench.user.gid);
+        let guest = format!(
+            "{HOST}.map_user(0, {0}).map_user(1, {FIRST}, 10).map_group(0, {1}).map_group(1, {FIRST}, 10)",
+            own.0, own.1
+        );
+        bench.file("own", "");
+        let guest = format!(r#"{guest}.tmpfs("/mnt").bind("own", "/mnt/own")"#);
+        let Some(seen) = seen(bench, &guest, "cat /proc/self/uid_map; stat -c %u:%g /mnt/own")
+        else {
+            return;
+        };
+        let words: Vec<_> = seen.split_whitespace().map(str::to_owned).collect();
+        let own = own.0.to_string();
+        assert_eq!(words, ["0", &own, "1", "1", "100000", "10", "0:0"]);
+    });
+}
+
+#[test]
+fn a_program_that_joins_is_the_same_user() {
+    as_each_user(|bench| {
+        let guest = format!("{}.user(1000).group(100)", mapped(HOST));
+        // The first program is cat, so that the second is the shell with the script.
+        let joined =
+            format!(r#"(|| {{ let cat = {guest}.start("cat", #{{ pipes: true }}); cat }}).call()"#);
+        let script = "cat /proc/self/status /proc/self/uid_map";
+        let Some(seen) = seen(bench, &joined, script) else { return };
+        assert_eq!(field(&seen, "Uid"), "1000 1000 1000 1000");
+        assert_eq!(field(&seen, "Groups"), "");
+        assert_eq!(field(&seen, "CapEff"), "0000000000000000");
+    });
+}
+
+#[test]
+fn a_range_that_one_was_not_given_is_refused_with_the_file_that_gives_it() {
+    as_each_user(|bench| {
+        if bench.user.is_root() {
+            return;
+        }
+        for (verb, file) in [("map_user", "/etc/subuid"), ("map_group", "/etc/subgid")] {
+            let guest = format!("{HOST}.{verb}(0, 4000000000, 65536)");
+            let said = bench.sh(&guest, "true").failed(125);
+            assert!(said.contains("may not map the") && said.contains(file), "{said}");
+            let said = bench.sh(&format!("{HOST}.{verb}(0, 0)"), "true").failed(125);
+            assert!(said.contains(file), "somebody else's id: {said}");
+        }
+    });
+}
+
+#[test]
+fn maps_that_cannot_be_are_refused_before_anything_happens() {
+    as_each_user(|bench| {
+        let own = bench.user.uid;
+        for (verbs, told) in [
+            ("map_user(0, 100000, 10).map_user(5, 200000, 10)".to_owned(), "mapped twice"),
+            (format!("map_user(5, {own}).user(0)"), "user 0 is not mapped"),
+            ("map_user(0, 0, 0)".to_owned(), ""),
+            ("map_user(-1, 0)".to_owned(), ""),
+            ("map_user(0, 4294967295)".to_owned(), ""),
+            ("share(USER).map_user(0, 0)".to_owned(), "user namespace that is shared"),
+        ] {
+            let said = bench.sh(&format!("{HOST}.{verbs}"), "echo it ran").failed(125);
+            assert!(said.contains(told), "{verbs}: {said}");
+        }
+    });
+}

@@ -1,0 +1,19 @@
+//! Sandboxes on the kernel of this machine: each test asserts what a program inside sees.
+
+mod binds;
+mod contents;
+mod ending;
+mod escape;
+mod exit_status;
+mod filesystems;
+mod id_maps;
+mod identity;
+mod namespaces;
+mod privileges;
+mod processes;
+mod roots;
+mod start;
+mod streams;
+
+/// Waits, in a shell inside, until process 1 has become init: the program may be a moment faster.
+const INIT_RUNS: &str = "until [ \"$(cat /proc/1/comm)\" = init ]; do :; done";

@@ -1,0 +1,167 @@
+//! What a program starts with: descriptors, environment, session, process numbers.
+
+use super::INIT_RUNS;
+use crate::support::{GUESTS, HOST, TREE, as_each_user, field};
+
+#[test]
+fn the_standard_streams_are_the_only_descriptors() {
+    as_each_user(|bench| {
+        for (name, guest) in GUESTS {
+            // The directory that ls reads is one more.
+            let seen = bench.seen(guest, "ls /proc/self/fd");
+            assert_eq!(seen, "0\n1\n2\n3\n", "{name}");
+            let kept = r#"exec 7< /etc/passwd 8> /dev/null 9< /; exec "$@""#;
+            let seen = bench.script(guest, "ls /proc/self/fd").by_shell(kept).end().succeeded();
+            assert_eq!(seen, "0\n1\n2\n3\n", "{name}, with descriptors that nsscript was given");
+        }
+    });
+}
+
+#[test]
+fn init_shows_nothing_of_the_host() {
+    as_each_user(|bench| {
+        // It may also be that it lets nobody look.
+        let script = format!(
+            "{INIT_RUNS}
+            for link in /proc/1/fd/* /proc/1/cwd /proc/1/root; do readlink $link; done
+            cat /proc/1/environ /proc/1/cmdline"
+        );
+        let seen = bench.script(HOST, &script).env("SECRET", "a secret").end().stdout;
+        assert!(!seen.contains("secret") && !seen.contains("TMPDIR"), "{seen}");
+        let links = seen.lines().filter(|line| line.starts_with('/'));
+        assert_eq!(links.filter(|line| *line != "/").collect::<Vec<_>>(), Vec::<&str>::new());
+    });
+}
+
+#[test]
+fn the_environment_is_what_was_given() {
+    as_each_user(|bench| {
+        let env = |guest: &str| {
+            let recipe = format!("{guest}.run(\"env\")");
+            let launch = bench.recipe(&recipe).env("KEPT", "a b").env("SECRET", "x");
+            launch.end().succeeded()
+        };
+        for (name, guest) in GUESTS {
+            assert_eq!(env(guest), "", "{name}");
+        }
+        let set = r#".env("A", "1").env(#{ B: 2, C: "x y" }).env("A", "3")"#;
+        let seen = env(&format!("{HOST}{set}"));
+        let mut lines: Vec<_> = seen.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["A=3", "B=2", "C=x y"]);
+        assert_eq!(env(&format!(r#"{HOST}.keep_env(["KEPT", "UNSET"])"#)), "KEPT=a b\n");
+    });
+}
+
+#[test]
+fn working_directory_and_umask_are_plain() {
+    as_each_user(|bench| {
+        for (name, guest) in GUESTS {
+            let seen = bench.script(guest, "pwd; umask; readlink /proc/self/cwd");
+            let seen = seen.by_shell(r#"umask 077; exec "$@""#).end().succeeded();
+            assert_eq!(seen, "/\n0022\n/\n", "{name}");
+        }
+        let guest = format!(r#"{TREE}.workdir("/tmp").umask(0o027)"#);
+        assert_eq!(bench.seen(&guest, "pwd; umask; touch x; stat -c %a x"), "/tmp\n0027\n640\n");
+    });
+}
+
+#[test]
+fn a_working_directory_that_is_missing_is_told() {
+    as_each_user(|bench| {
+        let said = bench.sh(&format!(r#"{HOST}.workdir("/none/such")"#), "true").failed(125);
+        assert!(said.contains("`/none/such`") && said.contains("(ENOENT)"), "{said}");
+    });
+}
+
+#[test]
+fn the_program_is_process_2_in_a_session_of_its_own_and_init_is_process_1() {
+    as_each_user(|bench| {
+        for (name, guest) in GUESTS {
+            let script = format!("{INIT_RUNS}; cat /proc/1/comm; echo $$; cat /proc/$$/stat");
+            let seen = bench.seen(guest, &script);
+            let lines: Vec<_> = seen.lines().collect();
+            assert_eq!(lines[..2], ["init", "2"], "{name}");
+            // After the name: state, parent, process group, session, terminal.
+            let numbers: Vec<_> = lines[2].rsplit(')').next().unwrap().split_whitespace().collect();
+            assert_eq!(numbers[1..5], ["1", "2", "2", "0"], "{name}: {}", lines[2]);
+        }
+    });
+}
+
+#[test]
+fn process_1_never_shows_what_nsscript_was_called_with() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            "let guest = {HOST};
+            for round in 0..30 {{ guest.run([\"cat\", \"/proc/1/comm\", \"/proc/1/cmdline\"]); }}"
+        );
+        let seen = bench.nsscript(&["-e", &recipe, "secret"]).end().succeeded();
+        assert_eq!(seen, "init\ninit\0".repeat(30));
+    });
+}
+
+#[test]
+fn without_init_the_program_is_process_1() {
+    as_each_user(|bench| {
+        let seen = bench.seen(&format!("{HOST}.pid1()"), "echo $$; cat /proc/$$/stat");
+        let numbers: Vec<_> = seen.rsplit(')').next().unwrap().split_whitespace().collect();
+        assert!(seen.starts_with("1\n"), "{seen}");
+        assert_eq!(numbers[1..4], ["0", "1", "1"], "{seen}");
+    });
+}
+
+#[test]
+fn only_processes_of_the_sandbox_are_seen() {
+    as_each_user(|bench| {
+        for (name, guest) in GUESTS {
+            let seen = bench.seen(guest, &format!("{INIT_RUNS}; ps -e -o pid= -o comm="));
+            let seen: Vec<_> = seen.split_whitespace().collect();
+            assert_eq!(seen[..4], ["1", "init", "2", "sh"], "{name}");
+            assert_eq!((seen.len(), seen[5]), (6, "ps"), "{name}: {seen:?}");
+        }
+    });
+}
+
+#[test]
+fn init_takes_on_orphans_and_reaps_them() {
+    as_each_user(|bench| {
+        // The shell in between ends at once, and its child is nobody's until init has it.
+        let script = r#"
+            orphan=$(sh -c 'sleep 60 > /dev/null & echo $!')
+            while read -r key value; do
+                [ "$key" = PPid: ] && echo "parent $value"
+            done < /proc/$orphan/status
+            kill $orphan
+            tries=0
+            while [ -e /proc/$orphan ] && [ $tries -lt 500 ]; do
+                tries=$((tries + 1))
+                sleep 0.01
+            done
+            [ -e /proc/$orphan ] && cat /proc/$orphan/status
+            echo "processes:" /proc/[0-9]*"#;
+        let seen = bench.seen(HOST, script);
+        assert_eq!(seen, "parent 1\nprocesses: /proc/1 /proc/2\n");
+    });
+}
+
+#[test]
+fn a_program_that_ends_takes_its_children_with_it() {
+    as_each_user(|bench| {
+        // That none is left is what every run makes sure of.
+        let seen = bench.seen(HOST, "sleep 300 & sleep 300 & echo started");
+        assert_eq!(seen, "started\n");
+    });
+}
+
+#[test]
+fn signals_are_neither_blocked_nor_ignored() {
+    as_each_user(|bench| {
+        let ignoring = r#"trap '' HUP INT QUIT PIPE TERM USR1 CHLD; exec "$@""#;
+        let seen = bench.recipe(&format!("{HOST}.run(\"cat /proc/self/status\")"));
+        let status = seen.by_shell(ignoring).end().succeeded();
+        for set in ["SigBlk", "SigIgn", "SigCgt"] {
+            assert_eq!(field(&status, set), "0000000000000000", "{set}");
+        }
+    });
+}

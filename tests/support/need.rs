@@ -1,0 +1,33 @@
+//! What a test needs that a machine may not have. Nothing is left out in silence.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Says that something could not be tested; where `NSSCRIPT_REQUIRE` is 1, that is a failure.
+pub fn missing(what: &str) {
+    let required = std::env::var_os("NSSCRIPT_REQUIRE").is_some_and(|value| value == "1");
+    assert!(!required, "missing: {what}");
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    // Written past the test harness, which would keep it to itself where a test passes.
+    let _ = writeln!(std::io::stderr(), "not all tested: {test}: missing: {what}");
+}
+
+/// Whether all these programs are installed; says so where one is not.
+pub fn have(programs: &[&str]) -> bool {
+    let absent = programs.iter().find(|program| which(program).is_none());
+    if let Some(absent) = absent {
+        missing(&format!("the program {absent}"));
+    }
+    absent.is_none()
+}
+
+/// Where a program is.
+pub fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|path| is_file(path))
+}
+
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file())
+}
