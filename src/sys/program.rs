@@ -3,6 +3,7 @@
 use std::ffi::{CString, NulError};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::raw::c_char;
+use std::sync::{Mutex, PoisonError};
 
 use super::call::Call;
 use super::cell::Cell;
@@ -111,12 +112,17 @@ pub struct Fault {
 /// A process that performed its program.
 pub type Spawned = Child;
 
+/// Held while a process is made.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// Starts a process that performs `program`, and waits until it has executed a program: the last
 /// one, or the init that then executes that ([`Child::confirm`] waits for it).
 ///
 /// # Errors
 /// The call that failed. Nothing is left of the process then.
 pub fn spawn(program: &Program) -> Result<Spawned, Fault> {
+    // The cell is one for all threads, and a launch stops only the thread that makes it.
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let launch = |trouble: Trouble| fault(None, trouble);
     let cell = Cell::of_this_process().map_err(launch)?;
     let init = init::prepare().map_err(launch)?;
