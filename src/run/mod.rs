@@ -2,6 +2,7 @@
 //!
 //! This layer knows neither the language nor the terminal.
 
+mod archive;
 mod failure;
 mod hint;
 mod idmap;
@@ -14,6 +15,7 @@ mod runner;
 mod stream;
 mod workspace;
 
+pub use archive::pack;
 pub use failure::Failure;
 pub use process::{Cause, Exit, Output, Process};
 pub use rootfs::{build, drawing};

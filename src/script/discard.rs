@@ -16,6 +16,9 @@ pub fn discarded(ast: &AST, source: &str) -> Vec<Report> {
     // The value of a recipe as a whole is not used, so its last statement counts too.
     finder.statements(ast.statements(), false);
     finder.functions(ast);
+    // The engine keeps functions in no order.
+    let place = |report: &Report| report.origin.as_ref().map(|origin| (origin.line, origin.column));
+    finder.reports.sort_by_key(place);
     finder.reports
 }
 

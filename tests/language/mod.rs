@@ -10,6 +10,7 @@ mod endings;
 mod errors;
 mod modules;
 mod nsscript;
+mod packing;
 mod plans;
 mod printing;
 mod readme;
