@@ -38,12 +38,15 @@ fn the_program_gets_the_signal_and_may_clean_up() {
 #[test]
 fn a_program_that_does_not_listen_is_killed() {
     as_each_user(|bench| {
-        for guest in [HOST.to_owned(), format!("{HOST}.pid1()")] {
+        let guests = [HOST.to_owned(), format!("{HOST}.pid1()")];
+        let deaf = guests.map(|guest| {
             let script = "trap '' TERM INT; echo ready; while :; do sleep 0.01; done";
             let mut running = bench.script(&guest, script).start();
             running.wait_for("ready");
-            let begun = Instant::now();
             running.signal(Signal::SIGTERM);
+            (running, Instant::now())
+        });
+        for (running, begun) in deaf {
             running.end().failed(143);
             assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
         }
