@@ -1,5 +1,6 @@
 //! Users and groups by name, and the ids that are theirs to map: passwd(5), group(5), subuid(5).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::tree::Tree;
@@ -35,6 +36,22 @@ pub fn user_name(tree: &Tree, uid: u32) -> Option<String> {
     text.lines().find_map(line)
 }
 
+/// The names of all users. Of several with the same number the first counts.
+#[must_use]
+pub fn user_names(tree: &Tree) -> BTreeMap<u32, String> {
+    let text = tree.read(Path::new("/etc/passwd")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let mut names = BTreeMap::new();
+    for line in text.lines() {
+        let mut fields = line.split(':');
+        let (name, uid) = (fields.next(), fields.nth(1).and_then(|uid| uid.parse().ok()));
+        if let (Some(name), Some(uid)) = (name, uid) {
+            names.entry(uid).or_insert_with(|| name.to_owned());
+        }
+    }
+    names
+}
+
 /// The ranges `(first, count)` that `file` (`/etc/subuid` or `/etc/subgid`) gives the user `uid`.
 #[must_use]
 pub fn subordinate(tree: &Tree, file: &str, uid: u32) -> Vec<(u32, u32)> {
@@ -52,7 +69,7 @@ pub fn subordinate(tree: &Tree, file: &str, uid: u32) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{number_in, subordinate};
+    use super::{number_in, subordinate, user_names};
     use crate::host::fixture::Fixture;
 
     #[test]
@@ -61,6 +78,7 @@ mod tests {
         assert_eq!(number_in("root:x:0:\n", "al"), None);
         let host = Fixture::new("accounts");
         host.file("etc/passwd", b"al:x:7:8::/:\n");
+        assert_eq!(user_names(&host.tree()).into_iter().collect::<Vec<_>>(), [(7, "al".into())]);
         host.file("etc/subuid", b"# none\nal:100000:65536\n7:300000:10\nbo:1:1\nbad:x:y\n");
         assert_eq!(subordinate(&host.tree(), "/etc/subuid", 7), [(100_000, 65_536), (300_000, 10)]);
         assert_eq!(subordinate(&host.tree(), "/etc/subgid", 7), []);

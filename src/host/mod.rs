@@ -2,10 +2,16 @@
 
 pub mod accounts;
 pub mod busybox;
+pub mod cgroups;
 pub mod elf;
 mod facts;
 #[cfg(test)]
 mod fixture;
+pub mod mountinfo;
+pub mod namespace_table;
+pub mod process_table;
+pub mod procfs;
+pub mod routes;
 pub mod tree;
 
 pub use facts::Host;

@@ -3,6 +3,7 @@
 //! Nothing here reads or writes the machine; what is wrong with a value by itself is an
 //! [`Invalid`], said when the value is made.
 
+mod capability;
 mod command;
 mod idmap;
 mod invalid;
@@ -12,6 +13,7 @@ mod rootfs;
 mod sandbox;
 mod step;
 
+pub use capability::Capability;
 pub use command::{Command, Streams};
 pub use idmap::{IdMap, IdRange};
 pub use invalid::Invalid;

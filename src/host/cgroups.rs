@@ -1,0 +1,77 @@
+//! The control groups of a process, and which kinds of them there are: cgroups(7).
+
+use std::collections::BTreeMap;
+
+use super::mountinfo::Mount;
+use super::procfs::{self, Unread};
+use super::tree::Tree;
+
+/// The cgroup of this process in every hierarchy: see [`parse`].
+///
+/// # Errors
+/// /proc is not mounted.
+pub fn read(tree: &Tree) -> Result<BTreeMap<String, String>, Unread> {
+    Ok(parse(&procfs::text(tree, "/proc/self/cgroup")?))
+}
+
+/// The cgroups in a text of the kernel: that of version 2 as `unified`; of version 1 one for every
+/// controller, also where several share a hierarchy, and for every hierarchy with a name.
+#[must_use]
+pub fn parse(text: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for line in text.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
+        for controller in controllers.split(',') {
+            let name = controller.strip_prefix("name=").unwrap_or(controller);
+            let name = if name.is_empty() { "unified" } else { name };
+            found.insert(name.to_owned(), path.to_owned());
+        }
+    }
+    found
+}
+
+/// Which versions are mounted: `v1`, `v2`, `hybrid` (both), `none`.
+#[must_use]
+pub fn layout(mounts: &[Mount]) -> &'static str {
+    let has = |kind: &str| mounts.iter().any(|mount| mount.kind == kind);
+    match (has("cgroup"), has("cgroup2")) {
+        (true, true) => "hybrid",
+        (true, false) => "v1",
+        (false, true) => "v2",
+        (false, false) => "none",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{layout, parse};
+    use crate::host::mountinfo;
+
+    #[test]
+    fn every_controller_has_its_path() {
+        let found = parse("9:name=systemd:/init\n3:cpu,cpuacct:/a:b\n0::/user.slice\nno line\n");
+        let told: Vec<_> =
+            found.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
+        let expected = [
+            ("cpu", "/a:b"),
+            ("cpuacct", "/a:b"),
+            ("systemd", "/init"),
+            ("unified", "/user.slice"),
+        ];
+        assert_eq!(told, expected);
+        assert!(parse("").is_empty());
+    }
+
+    #[test]
+    fn the_layout_is_what_is_mounted() {
+        let of = |kinds: &[&str]| {
+            let line = |kind: &&str| format!("1 2 0:4 / /x rw - {kind} x rw\n");
+            layout(&mountinfo::parse(&kinds.iter().map(line).collect::<String>()))
+        };
+        assert_eq!(of(&["tmpfs", "cgroup2"]), "v2");
+        assert_eq!(of(&["cgroup", "cgroup"]), "v1");
+        assert_eq!(of(&["cgroup", "cgroup2"]), "hybrid");
+        assert_eq!(of(&["tmpfs"]), "none");
+    }
+}
