@@ -23,6 +23,8 @@ pub use runner::{Input, Interrupted, Problem, Runner};
 pub use workspace::refuse_writable;
 
 pub use crate::sys::{
-    Errno, Usage, interrupted, is_secure_execution, pause, raise_stack_limit, signal_names,
-    signal_number, watch_interruptions,
+    CapabilitySets, Clock, Errno, Interface, Uname, Usage, capabilities, clock, groups, ids,
+    interfaces, interrupted, is_secure_execution, kill, parent_id, pause, process_id,
+    raise_stack_limit, signal_name, signal_names, signal_number, thread_id, uname,
+    watch_interruptions,
 };

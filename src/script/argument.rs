@@ -96,6 +96,7 @@ pub fn a_type(name: &str) -> String {
         "Fn" | "FnPtr" => "a function".into(),
         "range" | "range=" => "a range".into(),
         "ProcessHandle" => "a Process".into(),
+        "HostFacts" | "Host" => "the Host".into(),
         "Output" => "an Output".into(),
         "Exit" => "an Exit".into(),
         "ScriptError" | "Error" => "an Error".into(),
@@ -339,7 +340,13 @@ returned! {
     Vec<String>, "an array of strings", |value| {
         value.into_iter().map(Dynamic::from).collect::<Array>().into()
     };
+    Vec<i64>, "an array of integers", |value| {
+        value.into_iter().map(Dynamic::from).collect::<Array>().into()
+    };
     Map, "a map", |value| value.into();
+    Vec<Map>, "an array of maps", |value| {
+        value.into_iter().map(Dynamic::from).collect::<Array>().into()
+    };
     Dynamic, "a value", |value| value;
 }
 

@@ -61,6 +61,12 @@ pub fn constants() -> Vec<(&'static str, spec::Namespaces, String)> {
     constants
 }
 
+/// The other constants of the language: name and meaning.
+pub const VALUES: [(&str, &str); 2] = [
+    ("args", "what follows the recipe on the command line, an array of strings"),
+    ("host", "the machine, a Host with the properties above"),
+];
+
 /// A part of a manual page: its heading (empty for what comes first) and its text.
 #[must_use]
 pub fn sections(doc: &str) -> Vec<(&str, String)> {
@@ -172,6 +178,9 @@ pub fn reference() -> String {
     );
     out.push_str("\n## Constants\n\n");
     for (name, _, doc) in constants() {
+        out.push_str(&format!("- `{name}`: {doc}\n"));
+    }
+    for (name, doc) in VALUES {
         out.push_str(&format!("- `{name}`: {doc}\n"));
     }
     out.push_str("\n## Modules\n");

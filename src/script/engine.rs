@@ -162,13 +162,14 @@ impl Script {
     }
 }
 
-/// What is known everywhere in a recipe: the namespaces, and its arguments.
+/// What is known everywhere in a recipe: the namespaces, its arguments, and the machine.
 fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
     let namespaces = catalog::constants().into_iter();
     let mut constants: Vec<_> =
         namespaces.map(|(name, value, _)| (name, Dynamic::from(value))).collect();
     let arguments: rhai::Array = recipe.arguments.iter().cloned().map(Dynamic::from).collect();
     constants.push(("args", arguments.into()));
+    constants.push(("host", Dynamic::from(value::HostFacts)));
     constants
 }
 

@@ -13,6 +13,7 @@ mod error;
 mod module;
 mod options;
 mod reword;
+mod signal;
 mod stack;
 mod syntax;
 mod value;

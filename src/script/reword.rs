@@ -107,16 +107,20 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
             let report = Report::error(format!("no variable {}", quoted(name)));
             let constants = catalog::constants();
             let stack = context.stack.borrow();
-            let names = constants.iter().map(|(name, ..)| *name).chain(["args"]);
+            let names = constants
+                .iter()
+                .map(|(name, ..)| *name)
+                .chain(catalog::VALUES.map(|(name, _)| name));
+            let is_verb = || catalog::named(name).iter().any(|verb| verb.kind == Kind::Function);
             match closest(name, names.chain(stack.variables())) {
                 _ if stack.variables().any(|known| known == name) => report.hint(
                     "a function sees its parameters and constants of modules, not the variables \
                      around it",
                 ),
-                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-                None if !catalog::named(name).is_empty() => {
+                _ if is_verb() => {
                     report.hint(format!("{} is a verb: it is called, `{name}(…)`", quoted(name)))
                 }
+                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
                 None => report,
             }
         }
@@ -215,9 +219,14 @@ fn property(message: &str) -> Report {
     let (name, owner) = (parts.nth(1), parts.nth(1));
     let (Some(name), Some(owner)) = (name, owner) else { return Report::error(lower(message)) };
     let owner = short(owner);
-    let report = Report::error(format!("{} has no property {}", a_type(owner), quoted(name)));
     let of_owner = |verb: &Verb| verb.receiver() == owner;
-    if catalog::named(name).into_iter().any(of_owner) {
+    let known = catalog::named(name).into_iter().find(|verb| of_owner(verb));
+    // To read it would have been no error.
+    if known.is_some_and(|verb| verb.kind == Kind::Property) {
+        return Report::error(format!("{} of {} can only be read", quoted(name), a_type(owner)));
+    }
+    let report = Report::error(format!("{} has no property {}", a_type(owner), quoted(name)));
+    if known.is_some() {
         return report.hint(format!("it is a verb: `.{name}(…)`"));
     }
     match catalog::near(name, of_owner, []) {
@@ -266,13 +275,15 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     let is_ours = is_method && super::value::TYPES.contains(&receiver);
     let verbs = catalog::named(name);
     let mine = verbs.iter().find(|verb| verb.receiver() == receiver);
+    let methods: Vec<_> = verbs.iter().filter(|verb| !verb.receiver().is_empty()).collect();
     let plain = verbs.iter().find(|verb| verb.receiver().is_empty());
-    if let Some(verb) = mine.or(plain) {
+    // What stands behind a dot is meant for the value before it.
+    if let Some(verb) = mine.or(plain.filter(|_| !is_method || methods.is_empty())) {
         return arity(verb, types.len());
     }
-    if let (Some(verb), false) = (verbs.first(), types.is_empty()) {
+    if let (Some(verb), false) = (methods.first(), types.is_empty()) {
         let (name, owner) = (quoted(name), verb.receiver());
-        let owners: Vec<_> = verbs.iter().map(|verb| a_type(verb.receiver())).collect();
+        let owners: Vec<_> = methods.iter().map(|verb| a_type(verb.receiver())).collect();
         let report = Report::error(format!(
             "{name} is a verb of {}, and this is {}",
             list(&owners, "and"),

@@ -11,7 +11,7 @@ use super::call::Call;
 use super::error::ScriptError;
 use crate::host::elf::Needs;
 use crate::plan::Plan;
-use crate::run::{Exit, Output, Process};
+use crate::run::{self, Exit, Output, Process};
 use crate::spec::{Namespaces, Rootfs, Sandbox};
 
 /// A program that was started: every copy is the same program.
@@ -34,6 +34,10 @@ pub struct SharedNeeds(pub Rc<Needs>);
 /// What a program wrote.
 #[derive(Clone, Debug)]
 pub struct SharedOutput(pub Rc<Output>);
+
+/// The machine, which is asked when a recipe asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostFacts;
 
 macro_rules! values {
     ($($type:ty, $name:literal, $kind:literal;)*) => {
@@ -79,6 +83,7 @@ values! {
     SharedNeeds, "Needs", "a Needs";
     Namespaces, "Namespaces", "namespaces such as `PID | NET`";
     ScriptError, "Error", "an Error";
+    HostFacts, "Host", "the Host";
 }
 
 /// How a value is printed.
@@ -103,12 +108,17 @@ pub fn printing(engine: &mut Engine) {
         Some(process) => format!("process {}", process.borrow().pid()),
         None => "process that a rehearsal did not start".into(),
     });
+    show::<HostFacts>(engine, |_| {
+        let uname = run::uname();
+        format!("Linux {} on {}", uname.release, uname.machine)
+    });
     engine.register_fn("|", |one: Namespaces, other: Namespaces| one | other);
     engine.register_fn("-", |one: Namespaces, other: Namespaces| one - other);
     equality::<Sandbox>(engine);
     equality::<Rootfs>(engine);
     equality::<Exit>(engine);
     equality::<Namespaces>(engine);
+    equality::<HostFacts>(engine);
 }
 
 fn equality<T: Variant + Clone + PartialEq>(engine: &mut Engine) {

@@ -11,12 +11,14 @@ mod errno;
 mod file;
 mod identity;
 mod init;
+mod interface;
 mod kernel;
 mod mount;
 mod namespace;
 mod perform;
 mod process;
 mod program;
+mod question;
 mod signal;
 mod stack;
 mod target;
@@ -26,11 +28,17 @@ pub use call::{Attributes, Base, Call, Create, Group, Identity, Slot, Target, Tr
 pub use errno::Errno;
 pub use file::{Beneath, Entry, Lock, lock_directory, make_private_directory};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
+pub use interface::{Interface, interfaces};
 pub use kernel::{Syscall, Trouble};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
 pub use process::{Child, Status, Usage, ready, run_helper, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
+pub use question::{
+    CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id, thread_id,
+    uname,
+};
 pub use signal::{
-    interrupted, interruption, pause, signal_name, signal_names, signal_number, watch_interruptions,
+    interrupted, interruption, kill, pause, signal_name, signal_names, signal_number,
+    watch_interruptions,
 };
 pub use stack::raise_stack_limit;

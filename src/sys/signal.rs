@@ -36,6 +36,19 @@ pub fn signal_names() -> Vec<&'static str> {
     names.filter_map(|name| name.strip_prefix("SIG")).collect()
 }
 
+/// Sends a signal to the process with this number: kill(2).
+///
+/// # Errors
+/// There is no such process, it is not permitted, or there is no such signal. No process has a
+/// number below 1: kill(2) would send to many then, and so nothing is sent.
+pub fn kill(pid: i32, signal: i32) -> Result<(), Errno> {
+    if pid < 1 {
+        return Err(Errno::new(libc::ESRCH));
+    }
+    // SAFETY: kill takes two numbers.
+    if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(Errno::last()) }
+}
+
 /// The last of them that came.
 static LAST: AtomicI32 = AtomicI32::new(0);
 /// How many came.

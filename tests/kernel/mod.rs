@@ -11,6 +11,7 @@ mod identity;
 mod namespaces;
 mod privileges;
 mod processes;
+mod questions;
 mod roots;
 mod start;
 mod streams;

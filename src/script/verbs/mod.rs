@@ -4,10 +4,13 @@ mod command;
 mod error;
 mod host;
 mod identity;
+mod listing;
+mod machine;
 mod mount;
 mod namespace;
 mod outcome;
 mod process;
+mod question;
 mod rootfs;
 mod sandbox;
 
@@ -16,6 +19,8 @@ use super::verb::Verb;
 /// Every verb, by file.
 pub(super) const ALL: &[&[Verb]] = &[
     host::VERBS,
+    question::VERBS,
+    listing::VERBS,
     sandbox::VERBS,
     namespace::VERBS,
     mount::VERBS,
@@ -25,4 +30,5 @@ pub(super) const ALL: &[&[Verb]] = &[
     process::VERBS,
     outcome::VERBS,
     error::VERBS,
+    machine::VERBS,
 ];

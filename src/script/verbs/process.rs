@@ -3,15 +3,15 @@
 use std::cell::RefMut;
 use std::rc::Rc;
 
-use rhai::Dynamic;
-
 use super::command::{checked, rehearsed, request};
-use crate::diag::{Report, quoted};
+use crate::diag::Report;
 use crate::run::{self, Exit, Input, Process};
-use crate::script::argument::{Bytes, a_kind};
+use crate::script::Mode;
+use crate::script::argument::Bytes;
 use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::options::options;
+use crate::script::signal::Signal;
 use crate::script::value::ProcessHandle;
 use crate::script::verb::verbs;
 use crate::spec::{Command, Streams};
@@ -31,28 +31,22 @@ fn process(handle: &ProcessHandle) -> Option<RefMut<'_, Process>> {
     handle.process.as_ref().map(|process| process.borrow_mut())
 }
 
-/// A signal by its name, with or without `SIG`, or its number.
-fn signal(value: &Dynamic, call: &Call<'_, '_>) -> Result<i32, Failed> {
-    if let Ok(number) = value.as_int() {
-        let number = i32::try_from(number).ok().filter(|number| (1..=64).contains(number));
-        return number.ok_or_else(|| call.fail(Report::error("signals go from 1 to 64")));
+/// The number of a process that a signal may be sent to.
+fn addressed(pid: i64, call: &Call<'_, '_>) -> Result<i32, Failed> {
+    if pid == i64::from(run::process_id()) {
+        let report = Report::error(format!("process {pid} is nsscript itself"));
+        return Err(call.fail(report.hint("`exit(status)` ends the recipe")));
     }
-    if !value.is_string() {
-        let given = a_kind(value);
-        let message = format!("`kill` takes a name or a number as `signal`, not {given}");
-        return Err(call.fail(Report::error(message)));
-    }
-    let name = value.to_string();
-    if let Some(number) = run::signal_number(&name) {
-        return Ok(number);
-    }
-    let report = Report::error(format!("no signal {}", quoted(&name)));
-    let short = name.to_uppercase();
-    let near = crate::diag::closest(short.trim_start_matches("SIG"), run::signal_names());
-    Err(call.fail(match near {
-        Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-        None => report.hint("a signal is a name like `\"TERM\"` or a number"),
-    }))
+    i32::try_from(pid).ok().filter(|number| *number > 0).ok_or_else(|| {
+        let report = Report::error(format!("{pid} is no number of a process"));
+        call.fail(match pid {
+            ..=0 => report.hint(
+                "kill(2) would send the signal to a group of processes, or to all; here each is \
+                 named by its own number",
+            ),
+            _ => report.hint("`processes()` lists those that there are"),
+        })
+    })
 }
 
 fn no_pipes(call: &Call<'_, '_>) -> Failed {
@@ -99,11 +93,48 @@ verbs! {
     /// ```
     /// # See
     /// signal(7)
-    fn kill(call, process: ProcessHandle, signal: Dynamic) -> () {
-        let number = self::signal(&signal, call)?;
+    fn kill(call, process: ProcessHandle, signal: Signal) -> () {
         let Some(mut process) = self::process(&process) else { return Ok(()) };
-        process.kill(number).map_err(|errno| {
+        process.kill(signal.0).map_err(|errno| {
             call.fail(Report::error(format!("cannot send the signal: {errno}")))
+        })
+    }
+
+    /// Sends a signal to the process with this number: a name such as `"TERM"`, or a number.
+    ///
+    /// # Errors
+    /// There is no such process, or it belongs to another user. Numbers below 1, by which kill(2)
+    /// means many processes at a time, and nsscript itself are refused.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+    /// kill(sleeper.pid, "TERM");
+    /// print(sleeper.wait().signal);
+    /// ```
+    /// # See
+    /// kill(2), signal(7)
+    fn kill(call, pid: i64, signal: Signal) -> () {
+        let rehearses = call.context.mode == Mode::Rehearse;
+        // A process that a rehearsal did not start has the number 0.
+        if rehearses && pid == 0 {
+            return Ok(());
+        }
+        let number = addressed(pid, call)?;
+        if rehearses {
+            return Ok(());
+        }
+        run::kill(number, signal.0).map_err(|errno| {
+            let signal = run::signal_name(signal.0);
+            let message = format!("cannot send {signal} to process {pid}: {errno}");
+            let mut report = Report::error(message);
+            report.facts.operation = Some("kill".into());
+            report.facts.errno = Some(errno.code());
+            call.fail(match errno.name().as_str() {
+                "ESRCH" => report.hint("`processes()` lists those that there are"),
+                "EPERM" => report.hint("it belongs to another user"),
+                _ => report,
+            })
         })
     }
 

@@ -1,0 +1,53 @@
+//! What `host` tells of the machine. Nothing of it is asked for before a recipe does.
+
+use super::listing::unread;
+use crate::host::{cgroups, mountinfo};
+use crate::run;
+use crate::script::value::HostFacts;
+use crate::script::verb::verbs;
+
+verbs! {
+    /// The version of Linux, as `uname -r` prints it: `"6.12.9-amd64"`.
+    get kernel(call, host: HostFacts) -> String {
+        let _ = (&call, host);
+        Ok(run::uname().release)
+    }
+
+    /// The kind of processor: `"x86_64"` or `"aarch64"`.
+    get machine(call, host: HostFacts) -> String {
+        let _ = (&call, host);
+        Ok(run::uname().machine)
+    }
+
+    /// The user who has started nsscript; `getuid()` is who it is by now.
+    get uid(call, host: HostFacts) -> i64 {
+        let _ = host;
+        Ok(call.context.runner.host().uid.into())
+    }
+
+    /// The group that has started nsscript.
+    get gid(call, host: HostFacts) -> i64 {
+        let _ = host;
+        Ok(call.context.runner.host().gid.into())
+    }
+
+    /// Whether root has started nsscript.
+    get is_root(call, host: HostFacts) -> bool {
+        let _ = host;
+        Ok(call.context.runner.host().is_root())
+    }
+
+    /// Whether the settings of the kernel let whoever has started nsscript make user namespaces.
+    get user_namespaces(call, host: HostFacts) -> bool {
+        let _ = host;
+        Ok(call.context.runner.host().allows_user_namespaces())
+    }
+
+    /// Which versions of cgroups are mounted: `"v1"`, `"v2"`, `"hybrid"` (both) or `"none"`.
+    get cgroup(call, host: HostFacts) -> String {
+        let _ = host;
+        let mounts = mountinfo::read(&call.context.runner.host().tree);
+        let mounts = mounts.map_err(|problem| unread(&problem, call))?;
+        Ok(cgroups::layout(&mounts).to_owned())
+    }
+}
