@@ -8,6 +8,7 @@ mod hint;
 mod idmap;
 mod launch;
 mod loader;
+mod loop_device;
 mod lower;
 mod process;
 mod rootfs;
@@ -17,14 +18,15 @@ mod workspace;
 
 pub use archive::pack;
 pub use failure::Failure;
+pub use loop_device::attach_loop;
 pub use process::{Cause, Exit, Output, Process};
 pub use rootfs::{build, drawing};
 pub use runner::{Input, Interrupted, Problem, Runner};
 pub use workspace::refuse_writable;
 
 pub use crate::sys::{
-    CapabilitySets, Clock, Errno, Interface, Uname, Usage, capabilities, clock, groups, ids,
-    interfaces, interrupted, is_secure_execution, kill, parent_id, pause, process_id,
-    raise_stack_limit, signal_name, signal_names, signal_number, thread_id, uname,
+    CapabilitySets, Clock, Errno, Interface, LoopDevice, LoopSettings, Uname, Usage, capabilities,
+    clock, groups, ids, interfaces, interrupted, is_secure_execution, kill, parent_id, pause,
+    process_id, raise_stack_limit, signal_name, signal_names, signal_number, thread_id, uname,
     watch_interruptions,
 };

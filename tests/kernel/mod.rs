@@ -8,6 +8,7 @@ mod exit_status;
 mod filesystems;
 mod id_maps;
 mod identity;
+mod loop_devices;
 mod namespaces;
 mod privileges;
 mod processes;

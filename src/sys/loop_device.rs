@@ -1,0 +1,166 @@
+//! Loop devices: a file as a block device, loop(4).
+//!
+//! A device is always attached so that it detaches itself when nobody has it open or mounted any
+//! more: none is left behind, however nsscript ends.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+use super::errno::Errno;
+use super::kernel::{Answer, Syscall, Trouble, call};
+
+/// Where free devices are asked for.
+const CONTROL: &str = "/dev/loop-control";
+/// How often another device is asked for, where others take the free one first.
+const MOST_RACES: u32 = 64;
+
+/// What of a file is attached, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoopSettings {
+    /// Whether the device refuses writes. It does so too where the file is open for reading only.
+    pub read_only: bool,
+    /// Where in the file the device begins, in bytes.
+    pub offset: u64,
+    /// How many bytes the device has; 0 for all that come after `offset`.
+    pub size_limit: u64,
+}
+
+/// Why no device could be attached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoopTrouble {
+    /// The device that was asked: `/dev/loop-control`, or the free device. Where that does not
+    /// exist (`ENOENT`), the kernel has it all the same: `/dev` is no devtmpfs then.
+    pub device: PathBuf,
+    /// The call that failed.
+    pub trouble: Trouble,
+}
+
+impl LoopTrouble {
+    /// Whether the kernel gave a device whose node is missing in `/dev`.
+    #[must_use]
+    pub fn is_missing_node(&self) -> bool {
+        self.device != Path::new(CONTROL) && self.trouble.errno.code() == libc::ENOENT
+    }
+}
+
+impl From<LoopTrouble> for Trouble {
+    fn from(failed: LoopTrouble) -> Self {
+        failed.trouble
+    }
+}
+
+/// A loop device with a file attached. Dropped, it is detached, unless it is mounted: then by the
+/// unmount.
+#[derive(Debug)]
+pub struct LoopDevice {
+    path: PathBuf,
+    device: File,
+}
+
+impl LoopDevice {
+    /// Its path: `/dev/loop3`.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl AsFd for LoopDevice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
+    }
+}
+
+/// Attaches `file`, a regular file or a block device, to a free loop device.
+///
+/// # Errors
+/// The caller may not use loop devices, the kernel has none, or the file cannot be attached.
+pub fn attach_loop(
+    file: BorrowedFd<'_>,
+    settings: &LoopSettings,
+) -> Result<LoopDevice, LoopTrouble> {
+    let fails = |device: &Path| {
+        let device = device.to_path_buf();
+        move |trouble| LoopTrouble { device, trouble }
+    };
+    let control = open(Path::new(CONTROL), true).map_err(fails(Path::new(CONTROL)))?;
+    let mut races = 0;
+    loop {
+        let number = free_device(&control).map_err(fails(Path::new(CONTROL)))?;
+        let path = PathBuf::from(format!("/dev/loop{number}"));
+        let attached = open(&path, !settings.read_only)
+            .and_then(|device| configure(&device, file, settings).map(|()| device));
+        match attached {
+            Ok(device) => return Ok(LoopDevice { path, device }),
+            // Another process has attached something to it meanwhile, or removed it.
+            Err(trouble)
+                if matches!(trouble.errno.code(), libc::EBUSY | libc::ENXIO)
+                    && races < MOST_RACES =>
+            {
+                races += 1;
+            }
+            Err(trouble) => return Err(fails(&path)(trouble)),
+        }
+    }
+}
+
+fn open(path: &Path, write: bool) -> Answer<File> {
+    let opened = OpenOptions::new().read(true).write(write).open(path);
+    opened.map_err(|error| Trouble { syscall: Syscall::Openat, errno: Errno::from(&error) })
+}
+
+/// The number of a device that was free a moment ago; it is made where there is none.
+fn free_device(control: &File) -> Answer<i64> {
+    const LOOP_CTL_GET_FREE: u32 = 0x4C82;
+    call!(Ioctl, SYS_ioctl, control.as_raw_fd(), LOOP_CTL_GET_FREE, 0)
+}
+
+/// struct loop_info64 of linux/loop.h.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    device: u64,
+    inode: u64,
+    rdevice: u64,
+    offset: u64,
+    size_limit: u64,
+    number: u32,
+    encrypt_type: u32,
+    encrypt_key_size: u32,
+    flags: u32,
+    /// Two names of 64 bytes, and a key of 32: what they mean is obsolete, or only shown.
+    names_and_key: [[u8; 32]; 5],
+    init: [u64; 2],
+}
+
+/// struct `loop_config` of linux/loop.h.
+#[repr(C)]
+#[derive(Default)]
+struct Config {
+    file: u32,
+    /// 0: the kernel chooses.
+    block_size: u32,
+    info: Info,
+    reserved: [u64; 8],
+}
+
+const _: () = assert!(size_of::<Info>() == 232 && size_of::<Config>() == 304);
+
+/// Attaches `file` and sets everything in one step.
+fn configure(device: &File, file: BorrowedFd<'_>, settings: &LoopSettings) -> Answer<()> {
+    const LOOP_CONFIGURE: u32 = 0x4C0A;
+    const LO_FLAGS_READ_ONLY: u32 = 1;
+    const LO_FLAGS_AUTOCLEAR: u32 = 4;
+    let read_only = if settings.read_only { LO_FLAGS_READ_ONLY } else { 0 };
+    let info = Info {
+        offset: settings.offset,
+        size_limit: settings.size_limit,
+        flags: LO_FLAGS_AUTOCLEAR | read_only,
+        ..Info::default()
+    };
+    let file = file.as_raw_fd().cast_unsigned();
+    let config = Config { file, info, ..Config::default() };
+    let config = std::ptr::from_ref(&config);
+    call!(Ioctl, SYS_ioctl, device.as_raw_fd(), LOOP_CONFIGURE, config).map(drop)
+}
