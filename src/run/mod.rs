@@ -6,6 +6,7 @@ mod archive;
 mod failure;
 mod hint;
 mod idmap;
+mod image;
 mod launch;
 mod loader;
 mod loop_device;
@@ -18,6 +19,7 @@ mod workspace;
 
 pub use archive::pack;
 pub use failure::Failure;
+pub use image::{ImageType, about_image, check_image_size, make_image};
 pub use loop_device::attach_loop;
 pub use process::{Cause, Exit, Output, Process};
 pub use rootfs::{build, drawing};

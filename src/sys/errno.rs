@@ -13,6 +13,12 @@ impl Errno {
     /// Nobody reads what is written: `EPIPE`.
     pub const PIPE: Self = Self(libc::EPIPE);
 
+    /// No file may be so large: `EFBIG`.
+    pub const TOO_BIG: Self = Self(libc::EFBIG);
+
+    /// The disk is full: `ENOSPC`.
+    pub const NO_SPACE: Self = Self(libc::ENOSPC);
+
     /// The error with this number.
     #[must_use]
     pub const fn new(code: i32) -> Self {

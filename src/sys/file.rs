@@ -194,3 +194,13 @@ pub fn make_private_directory(parent: &Path, prefix: &str) -> Result<PathBuf, Er
         }
     }
 }
+
+/// The largest file that this process may make: `RLIMIT_FSIZE`. A signal ends it where it tries to
+/// make a larger one.
+#[must_use]
+pub fn largest_file() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: getrlimit(2) fills the structure that it is given.
+    unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) };
+    limit.rlim_cur
+}

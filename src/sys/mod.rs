@@ -9,6 +9,7 @@ mod cell;
 mod clone;
 mod errno;
 mod file;
+mod helper;
 mod identity;
 mod init;
 mod interface;
@@ -27,13 +28,14 @@ mod tree;
 
 pub use call::{Attributes, Base, Call, Create, Group, Identity, Slot, Target, Tree};
 pub use errno::Errno;
-pub use file::{Beneath, Entry, Lock, lock_directory, make_private_directory};
+pub use file::{Beneath, Entry, Lock, largest_file, lock_directory, make_private_directory};
+pub use helper::run_helper;
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
 pub use kernel::{Syscall, Trouble};
 pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
-pub use process::{Child, Status, Usage, ready, run_helper, set_nonblocking};
+pub use process::{Child, Status, Usage, ready, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
 pub use question::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id, thread_id,

@@ -1,9 +1,6 @@
 //! Processes that were started: waiting for them, killing them, what they used.
 
-use std::ffi::OsStr;
-use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno as Nix;
@@ -268,26 +265,4 @@ pub fn set_nonblocking(descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
     let flags = OFlag::from_bits_retain(fcntl(descriptor, FcntlArg::F_GETFL)?);
     fcntl(descriptor, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     Ok(())
-}
-
-/// Runs a helper program of the system to its end, without input and environment, and gives what
-/// it wrote to its standard error where it fails.
-///
-/// # Errors
-/// It cannot be started.
-pub fn run_helper(
-    program: &Path,
-    arguments: &[impl AsRef<OsStr>],
-) -> io::Result<Result<(), String>> {
-    use std::process::{Command, Stdio};
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().current_dir("/");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn()?;
-    let mut said = String::new();
-    if let Some(mut stderr) = child.stderr.take() {
-        let _ = stderr.read_to_string(&mut said);
-    }
-    let status = child.wait()?;
-    Ok(if status.success() { Ok(()) } else { Err(said.trim().to_owned()) })
 }

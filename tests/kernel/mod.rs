@@ -2,6 +2,7 @@
 
 mod binds;
 mod contents;
+mod disk_images;
 mod ending;
 mod escape;
 mod exit_status;

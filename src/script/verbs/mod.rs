@@ -4,6 +4,7 @@ mod command;
 mod error;
 mod host;
 mod identity;
+mod image;
 mod listing;
 mod machine;
 mod mount;
@@ -27,6 +28,7 @@ pub(super) const ALL: &[&[Verb]] = &[
     identity::VERBS,
     command::VERBS,
     rootfs::VERBS,
+    image::VERBS,
     process::VERBS,
     outcome::VERBS,
     error::VERBS,

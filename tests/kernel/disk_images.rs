@@ -1,0 +1,177 @@
+//! Images: files with a file system in them.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Bench, as_each_user, missing};
+
+/// Whether the system can make this type; says so where not.
+fn can_make(kind: &str) -> bool {
+    let found = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+        .iter()
+        .any(|directory| Path::new(directory).join(format!("mkfs.{kind}")).exists());
+    if !found {
+        missing(&format!("the program mkfs.{kind}"));
+    }
+    found
+}
+
+/// Bytes of a file.
+fn bytes_at<const N: usize>(path: &Path, offset: u64) -> [u8; N] {
+    let mut bytes = [0; N];
+    File::open(path).unwrap().read_exact_at(&mut bytes, offset).unwrap();
+    bytes
+}
+
+#[test]
+fn an_image_is_sparse_private_and_of_its_size() {
+    for kind in ["ext4", "ext3", "ext2"] {
+        if !can_make(kind) {
+            continue;
+        }
+        as_each_user(|bench| {
+            let recipe =
+                format!("print(disk_image(\"disk.img\", \"16M\", #{{ type: {kind:?} }}));");
+            let printed = bench.recipe(&recipe).end().succeeded();
+            let path = bench.path("disk.img");
+            assert_eq!(printed.trim_end(), path.to_str().unwrap());
+            let found = path.metadata().unwrap();
+            assert_eq!((found.len(), found.mode() & 0o7777), (16 << 20, 0o600));
+            assert_eq!(found.uid(), bench.user.uid);
+            assert!(found.blocks() * 512 < 8 << 20, "{} blocks", found.blocks());
+            assert_eq!(bytes_at(&path, 1024 + 56), [0x53, 0xef], "the mark of a superblock");
+            // The feature `has_journal` sets ext3 apart from ext2, `extent` ext4 from both.
+            let [compatible, _, _, _, incompatible, ..] = bytes_at::<8>(&path, 1024 + 92);
+            assert_eq!(compatible & 4 != 0, kind != "ext2", "{kind}");
+            assert_eq!(incompatible & 0x40 != 0, kind == "ext4", "{kind}");
+        });
+    }
+}
+
+#[test]
+fn the_type_is_ext4_where_none_is_given() {
+    if can_make("ext4") {
+        as_each_user(|bench| {
+            let said = bench.recipe(r#"disk_image("disk.img", 16777216);"#).end().succeeded();
+            assert_eq!(said, "");
+            assert_eq!(bytes_at(&bench.path("disk.img"), 1024 + 56), [0x53, 0xef]);
+        });
+    }
+}
+
+#[test]
+fn nothing_is_left_of_an_image_that_is_too_small() {
+    if can_make("ext4") {
+        as_each_user(|bench| {
+            let said = bench.recipe(r#"disk_image("disk.img", "64K");"#).end().failed(125);
+            assert!(said.contains("`mkfs.ext4` cannot make a file system in `"), "{said}");
+            assert!(said.contains("64 KiB in an image of type `ext4` is little"), "{said}");
+            assert!(said.contains("it takes `2M` or more"), "{said}");
+            assert!(!bench.path("disk.img").exists());
+        });
+    }
+}
+
+#[test]
+fn nothing_is_left_of_an_image_that_is_too_large() {
+    as_each_user(|bench| {
+        let said = bench.recipe(r#"disk_image("disk.img", "8388607T");"#).end().failed(125);
+        assert!(said.contains("cannot make "), "{said}");
+        assert!(!bench.path("disk.img").exists());
+        let recipe = bench.recipe(r#"disk_image("disk.img", "16M");"#);
+        let said = recipe.by_shell("ulimit -f 100; exec \"$@\"").end().failed(125);
+        assert!(said.contains("file too large (EFBIG)") && said.contains("ulimit -f"), "{said}");
+        assert!(!bench.path("disk.img").exists());
+    });
+}
+
+#[test]
+fn a_rehearsal_makes_no_image() {
+    as_each_user(|bench| {
+        let recipe = r#"print(disk_image("none/disk.img", "16M").len());"#;
+        assert_eq!(bench.nsscript(&["plan", "-e", recipe]).end().succeeded(), "");
+        let said = bench.nsscript(&["plan", "-e", r#"disk_image("x", 1);"#]).end().failed(125);
+        assert!(said.contains("no file system fits in 1 B"), "{said}");
+        assert_eq!(fs::read_dir(bench.path("")).unwrap().count(), 0);
+    });
+}
+
+/// A program `mkfs.own` in a directory of its own, which is the `PATH` of the run.
+fn with_own_mkfs(bench: &Bench, script: &str) -> String {
+    bench.file("bin/mkfs.own", format!("#!/bin/sh\n{script}\n"));
+    bench.mode("bin/mkfs.own", 0o755);
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{}:{path}", bench.text("bin"))
+}
+
+const OWN: &str = r#"disk_image("disk.img", "64K", #{ type: "own" });"#;
+
+#[test]
+fn any_mkfs_is_given_the_path_and_nothing_else() {
+    as_each_user(|bench| {
+        let script = r#"{ echo "$# $1 $PWD"; env; cat; } > "$1""#;
+        let path = with_own_mkfs(bench, script);
+        assert_eq!(bench.recipe(OWN).env("PATH", path).end().succeeded(), "");
+        let told = bench.content("disk.img");
+        let mut lines = told.lines();
+        assert_eq!(lines.next(), Some(&*format!("1 {} /", bench.text("disk.img"))));
+        // What a shell sets for itself.
+        let own = ["PWD=", "OLDPWD=", "SHLVL=", "_="];
+        let foreign = lines.find(|line| !own.iter().any(|name| line.starts_with(name)));
+        assert_eq!(foreign, None);
+    });
+}
+
+#[test]
+fn what_a_mkfs_says_is_told_and_its_file_removed() {
+    as_each_user(|bench| {
+        let path = with_own_mkfs(bench, "echo a note; echo one >&2; echo two >&2; exit 1");
+        let said = bench.recipe(OWN).env("PATH", path).end().failed(125);
+        assert!(said.contains("   = one\n   = two\n"), "{said}");
+        assert!(!said.contains("a note") && !bench.path("disk.img").exists(), "{said}");
+        let path = with_own_mkfs(bench, "echo write: No space left on device >&2; exit 1");
+        let recipe = format!("try {{ {OWN} }} catch (e) {{ print(e.errno); print(e.hint); }}");
+        let told = bench.recipe(&recipe).env("PATH", path).end().succeeded();
+        assert_eq!(told, "28\nthe disk that holds the image is full\n");
+    });
+}
+
+#[test]
+fn an_interruption_ends_the_mkfs_and_removes_its_file() {
+    as_each_user(|bench| {
+        let path = with_own_mkfs(bench, "echo > \"$1.begun\"; exec sleep 60");
+        let begun = bench.path("disk.img.begun");
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            let _ = fs::remove_file(&begun);
+            let running = bench.recipe(OWN).env("PATH", &path).start();
+            wait_until(|| begun.exists());
+            running.signal(signal);
+            let status = running.end().status;
+            assert!(!status.success() && !bench.path("disk.img").exists(), "{signal}: {status}");
+        }
+    });
+}
+
+#[test]
+fn a_mkfs_does_not_outlive_nsscript() {
+    as_each_user(|bench| {
+        let path = with_own_mkfs(bench, "echo > \"$1.begun\"; exec sleep 60");
+        let running = bench.recipe(OWN).env("PATH", path).may_leave_files().start();
+        wait_until(|| bench.path("disk.img.begun").exists());
+        running.signal(Signal::SIGKILL);
+        running.end();
+    });
+}
+
+#[track_caller]
+fn wait_until(done: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < end, "it takes too long");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
