@@ -10,6 +10,7 @@ use rhai::{
 };
 
 use super::call::Call;
+use super::capture::captured;
 use super::context::{Context, Mode};
 use super::discard::discarded;
 use super::error::Ending;
@@ -138,7 +139,13 @@ impl Script {
         ast.set_source(self.recipe.name.as_str());
         self.context.stack.borrow_mut().add(&self.recipe.name, &ast);
         let reports = discarded(&ast, &self.recipe.name);
-        if reports.is_empty() { Ok(ast) } else { Err(reports) }
+        if !reports.is_empty() {
+            return Err(reports);
+        }
+        for warning in captured(&ast, &self.recipe.name) {
+            self.context.warn(&warning);
+        }
+        Ok(ast)
     }
 
     /// The end of a recipe whose output could not be written. Nobody reading it is no error.

@@ -5,7 +5,9 @@
 mod argument;
 mod bracket;
 mod call;
+mod capture;
 pub mod catalog;
+mod closure;
 mod context;
 mod discard;
 mod engine;

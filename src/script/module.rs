@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
+use super::capture::captured;
 use super::context::Context;
 use super::discard::discarded;
 use super::error::Failed;
@@ -120,6 +121,9 @@ impl ModuleResolver for Resolver {
         let reports = discarded(&ast, &id);
         if !reports.is_empty() {
             return Err(Failed::Reports(reports).into());
+        }
+        for warning in captured(&ast, &id) {
+            self.context.warn(&warning);
         }
         self.reading.borrow_mut().push(id.clone());
         let made = Module::eval_ast_as_new(Scope::new(), &ast, engine);
