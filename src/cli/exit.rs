@@ -4,11 +4,14 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::diag::{Format, Report, Sources, os_error, render};
+use crate::diag::{Format, Report, Sources, escape, os_error, render};
 use crate::script::End;
 
 /// The exit status of nsscript's own failures, as env(1) and chroot(1) have it.
 pub(super) const FAILED: u8 = 125;
+
+/// The exit status of a recipe that needs what is not there, as automake has it for tests.
+const NOT_RUN: u8 = 77;
 
 /// How a person is spoken to.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,10 @@ impl Ui {
         let code = match end {
             End::Status(code) => *code,
             End::Signal(signal) => 128 + signal,
+            End::NotRun(reason) => {
+                self.say(&Report::not_run(escape(reason)), sources);
+                i32::from(NOT_RUN)
+            }
             End::Failed(reports) => {
                 for (index, report) in reports.iter().enumerate() {
                     if !reports[..index].contains(report) {

@@ -2,6 +2,7 @@
 //!
 //! This layer knows text and positions. It does not know what a sandbox is.
 
+mod layout;
 mod origin;
 mod render;
 mod report;
@@ -9,6 +10,7 @@ mod source;
 mod suggest;
 mod words;
 
+pub use layout::{Column, heading, paragraphs, table};
 pub use origin::{Caller, Origin};
 pub use render::{Format, render};
 pub use report::{Facts, Report, Severity};

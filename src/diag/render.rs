@@ -33,6 +33,7 @@ fn severity(report: &Report) -> &'static str {
     match report.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::NotRun => "not run",
     }
 }
 

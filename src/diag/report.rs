@@ -9,6 +9,8 @@ pub enum Severity {
     Error,
     /// The recipe goes on; something is likely not meant.
     Warning,
+    /// The recipe does not go on, as something that it needs is not there: no fault of anyone.
+    NotRun,
 }
 
 /// What a program or a `catch` wants to know of an error, beside its sentence.
@@ -66,6 +68,12 @@ impl Report {
     #[must_use]
     pub fn warning(message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(message) }
+    }
+
+    /// What a recipe needs is not there: `message`.
+    #[must_use]
+    pub fn not_run(message: impl Into<String>) -> Self {
+        Self { severity: Severity::NotRun, ..Self::error(message) }
     }
 
     /// The same, asked for at `origin`.

@@ -36,6 +36,13 @@ impl<'c, 'e> Call<'c, 'e> {
         answer.ok().and_then(|equal| equal.as_bool().ok()).unwrap_or(false)
     }
 
+    /// A value as the language prints it.
+    pub fn printed(&self, value: &Dynamic) -> String {
+        let mut value = value.flatten_clone();
+        let text = self.native.call_native_fn_raw("to_string", true, &mut [&mut value]);
+        text.map_or_else(|_| super::value::shown(&value), |text| text.to_string())
+    }
+
     /// The place of the call: of the verb's name.
     pub fn origin(&self) -> Option<Origin> {
         let position = self.native.call_position();

@@ -35,6 +35,8 @@ pub struct Context {
     pub plans: RefCell<Vec<Rc<Plan>>>,
     /// Why standard output cannot be written to any more.
     pub unwritable: Cell<Option<Errno>>,
+    /// Whether anything may have been printed, by the recipe or by a program of it.
+    pub has_printed: Cell<bool>,
     /// Which functions of the recipe lead where.
     pub stack: RefCell<Stack>,
     directory: PathBuf,
@@ -54,6 +56,7 @@ impl Context {
             mode,
             plans: RefCell::default(),
             unwritable: Cell::default(),
+            has_printed: Cell::default(),
             stack: RefCell::default(),
             directory: recipe.directory.clone(),
             name: recipe.name.as_str().into(),
@@ -92,6 +95,7 @@ impl Context {
         if self.mode == Mode::Rehearse {
             return;
         }
+        self.has_printed.set(true);
         let mut out = std::io::stdout().lock();
         let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
         if let Err(error) = written.and_then(|()| out.flush()) {

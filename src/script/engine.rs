@@ -52,6 +52,8 @@ pub enum End {
     Failed(Vec<Report>),
     /// By a signal.
     Signal(i32),
+    /// As something that it needs is not there, which this names.
+    NotRun(String),
 }
 
 /// A recipe, read and ready to run.
@@ -163,6 +165,7 @@ impl Script {
         match reword::ending(&error) {
             Some(Ending::Exit(code)) => End::Status(code),
             Some(Ending::Signal(signal)) => End::Signal(signal),
+            Some(Ending::NotRun(reason)) => End::NotRun(reason),
             Some(Ending::Unwritable) => self.unwritable(),
             None => End::Failed(reword::reports(error, &self.context)),
         }

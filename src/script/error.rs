@@ -16,6 +16,8 @@ pub enum Failed {
     Interrupted(i32),
     /// The recipe asked to end with this status.
     Exit(i32),
+    /// Something that the recipe needs is not there.
+    NotRun(String),
 }
 
 impl From<Problem> for Failed {
@@ -53,12 +55,14 @@ impl ScriptError {
 }
 
 /// The end of a run that no recipe catches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// With this status.
     Exit(i32),
     /// By this signal.
     Signal(i32),
+    /// As something that it needs is not there.
+    NotRun(String),
     /// As what the recipe prints cannot be written.
     Unwritable,
 }
@@ -75,6 +79,7 @@ impl From<Failed> for Box<EvalAltResult> {
             }
             Failed::Interrupted(signal) => end(Ending::Signal(signal)),
             Failed::Exit(code) => end(Ending::Exit(code)),
+            Failed::NotRun(reason) => end(Ending::NotRun(reason)),
         }
     }
 }

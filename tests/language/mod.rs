@@ -9,6 +9,7 @@ mod elf;
 mod endings;
 mod errors;
 mod modules;
+mod narration;
 mod nsscript;
 mod packing;
 mod plans;

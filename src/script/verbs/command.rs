@@ -33,6 +33,9 @@ options! {
 
 /// What is asked for by this call.
 pub(super) fn request(command: Command, streams: Streams, call: &Call<'_, '_>) -> Request {
+    if streams == Streams::Inherited {
+        call.context.has_printed.set(true);
+    }
     Request { command, streams, origin: call.origin() }
 }
 

@@ -9,6 +9,7 @@ mod listing;
 mod machine;
 mod mount;
 mod namespace;
+mod narrate;
 mod outcome;
 mod process;
 mod question;
@@ -22,6 +23,7 @@ pub(super) const ALL: &[&[Verb]] = &[
     host::VERBS,
     question::VERBS,
     listing::VERBS,
+    narrate::VERBS,
     sandbox::VERBS,
     namespace::VERBS,
     mount::VERBS,
