@@ -8,6 +8,7 @@ mod documentation;
 mod elf;
 mod endings;
 mod errors;
+mod index;
 mod modules;
 mod narration;
 mod nsscript;
