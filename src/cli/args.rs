@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -30,6 +31,17 @@ pub(super) enum Text {
     Stdin,
 }
 
+/// Which recipes are run as tests, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tests {
+    /// Recipes, and directories that hold some; none for the usual place.
+    pub paths: Vec<PathBuf>,
+    /// What is said is said as JSON.
+    pub json: bool,
+    /// Whether recipes that others can write to are run as root all the same.
+    pub trust: bool,
+}
+
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -42,6 +54,8 @@ pub(super) enum Action {
         /// As JSON.
         json: bool,
     },
+    /// Running recipes as tests.
+    Test(Tests),
     /// The manual page of a verb, or the list of all.
     Help(Option<String>),
     /// The reference of the language.
@@ -52,7 +66,7 @@ pub(super) enum Action {
 }
 
 /// The words that are no recipes.
-const SUBCOMMANDS: [&str; 3] = ["plan", "help", "reference"];
+pub(super) const SUBCOMMANDS: [&str; 4] = ["plan", "test", "help", "reference"];
 
 fn command() -> Command {
     let format = Arg::new("error-format")
@@ -71,16 +85,22 @@ fn command() -> Command {
         .action(ArgAction::SetTrue)
         .global(true)
         .help("As root, run a recipe that other users can write to");
-    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
     let write =
         Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
+    let paths = Arg::new("paths")
+        .value_name("PATH")
+        .num_args(0..)
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("A recipe, or a directory: every `*.rhai` in it [default: recipes]");
     let recipe = || external(Command::new("plan"));
     Command::new("nsscript")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Linux sandboxes as readable recipes")
         .override_usage(
             "nsscript [OPTIONS] RECIPE [ARGS]...\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
-             nsscript plan [--json] RECIPE [ARGS]...\n       nsscript help [VERB]",
+             nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
+             nsscript help [VERB]",
         )
         .after_help("RECIPE is a file, or `-` for standard input. `nsscript help` lists the verbs.")
         .disable_help_subcommand(true)
@@ -89,7 +109,12 @@ fn command() -> Command {
         .external_subcommand_value_parser(clap::value_parser!(OsString))
         .args([format, code, trust])
         .subcommand(
-            recipe().about("Tell what a recipe would do, without doing it").arg(json),
+            recipe().about("Tell what a recipe would do, without doing it").arg(json()),
+        )
+        .subcommand(
+            Command::new("test")
+                .about("Run recipes as tests, each in a process of its own")
+                .args([json().help("Print a JSON object for each"), paths]),
         )
         .subcommand(
             Command::new("help")
@@ -136,6 +161,11 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             let words = inner.get_many::<OsString>("recipe").unwrap_or_default().cloned();
             let source = source(inner, words.chain(given).collect(), ui)?;
             Action::Plan { source, json: inner.get_flag("json") }
+        }
+        Some(("test", inner)) => {
+            let paths = inner.get_many("paths").unwrap_or_default().cloned().collect();
+            let (json, trust) = (inner.get_flag("json"), inner.get_flag("trust"));
+            Action::Test(Tests { paths, json, trust })
         }
         Some(("help", inner)) => Action::Help(inner.get_one::<String>("verb").cloned()),
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },

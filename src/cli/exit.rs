@@ -11,7 +11,7 @@ use crate::script::End;
 pub(super) const FAILED: u8 = 125;
 
 /// The exit status of a recipe that needs what is not there, as automake has it for tests.
-const NOT_RUN: u8 = 77;
+pub(super) const NOT_RUN: u8 = 77;
 
 /// How a person is spoken to.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,11 @@ impl Ui {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colour = std::io::stderr().is_terminal() && !plain;
         Self { format, colour }
+    }
+
+    /// How reports are written.
+    pub fn format(self) -> Format {
+        self.format
     }
 
     /// Writes a report to standard error.

@@ -6,6 +6,7 @@ mod help;
 mod plan;
 mod recipe;
 mod reference;
+mod test;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ pub fn main() -> ExitCode {
     match action {
         Action::Run(source) => recipe::run(&source, ui),
         Action::Plan { source, json } => plan::plan(&source, json, ui),
+        Action::Test(tests) => test::test(&tests, ui),
         Action::Help(verb) => help::help(verb.as_deref(), ui),
         Action::Reference { write } => reference::reference(write, ui),
     }

@@ -66,7 +66,7 @@ fn read(source: &Source) -> Result<Recipe, String> {
                 let near = Tree::host().near(&absolute(path));
                 let near = near.map(|near| path.with_file_name(near));
                 let near = near.filter(|_| error.kind() == std::io::ErrorKind::NotFound);
-                let word = path.to_str().and_then(|word| closest(word, ["plan", "help"]));
+                let word = path.to_str().and_then(|word| closest(word, ["plan", "test", "help"]));
                 let near = near.map(|near| near.to_string_lossy().into_owned());
                 let hint = near.or_else(|| word.map(str::to_owned));
                 let hint = hint.map(|near| format!("; did you mean {}?", quoted(near)));
@@ -92,7 +92,7 @@ fn read(source: &Source) -> Result<Recipe, String> {
     }
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 

@@ -18,4 +18,5 @@ mod printing;
 mod readme;
 mod recipes;
 mod rehearsal;
+mod testing;
 mod values;

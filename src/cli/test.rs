@@ -1,0 +1,351 @@
+//! Running recipes as tests: one after the other, each in a process of its own.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::args::{SUBCOMMANDS, Tests};
+use super::exit::{NOT_RUN, Ui};
+use super::recipe::absolute;
+use crate::diag::{Format, count, escape, os_error, quoted};
+use crate::host::Tree;
+use crate::run;
+
+/// Where recipes are looked for if nothing says where.
+const DEFAULT: &str = "recipes";
+/// This program, even if its file has been replaced meanwhile.
+const SELF: &str = "/proc/self/exe";
+/// How much of what a recipe writes is kept, of each stream: its end.
+const KEPT: usize = 1 << 20;
+/// How many of the last lines that a failed recipe printed are shown.
+const SHOWN: usize = 10;
+/// How long a recipe has to end after a signal that the terminal has sent to it as well. A second
+/// one would give its programs no time.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Runs the recipes and says of each how it ended.
+pub(super) fn test(tests: &Tests, ui: Ui) -> ExitCode {
+    let recipes = match recipes(&tests.paths) {
+        Ok(recipes) => recipes,
+        Err(message) => return ui.fail(message),
+    };
+    if let Err(errno) = run::watch_interruptions() {
+        return ui.fail(format!("cannot watch for signals: {errno}"));
+    }
+    let width = recipes.iter().map(|recipe| shown(recipe).chars().count()).max().unwrap_or(0);
+    let mut tally = Tally::default();
+    for recipe in &recipes {
+        if run::interrupted().is_some() {
+            break;
+        }
+        let ran = match perform(recipe, tests.trust, ui) {
+            Ok(ran) => ran,
+            Err(error) => return ui.fail(format!("cannot run nsscript: {}", os_error(&error))),
+        };
+        // Whoever was interrupted has neither passed nor failed.
+        if run::interrupted().is_some() && !ran.status.success() {
+            break;
+        }
+        tally.add(&ran.result);
+        let line = if tests.json { ran.json(recipe) } else { ran.text(recipe, width) };
+        if let Err(code) = print(&line, ui) {
+            return code;
+        }
+    }
+    let left = recipes.len() - tally.passed - tally.failed - tally.not_run;
+    let summary = tally.summary(left);
+    if !tests.json
+        && let Err(code) = print(&summary, ui)
+    {
+        return code;
+    }
+    match run::interrupted() {
+        Some(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
+        None => ExitCode::from(u8::from(tally.failed > 0)),
+    }
+}
+
+/// Writes to standard output; where nobody reads it, the tests end quietly.
+fn print(text: &str, ui: Ui) -> Result<(), ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ExitCode::SUCCESS),
+        Err(error) => {
+            Err(ui.fail(format!("cannot write to standard output: {}", os_error(&error))))
+        }
+    }
+}
+
+/// How many ended how.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    not_run: usize,
+}
+
+impl Tally {
+    fn add(&mut self, result: &Verdict) {
+        match result {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed => self.failed += 1,
+            Verdict::NotRun(_) => self.not_run += 1,
+        }
+    }
+
+    fn summary(&self, left: usize) -> String {
+        let Self { passed, failed, not_run } = self;
+        let left = match run::interrupted() {
+            Some(signal) => format!(", {left} not reached: {}", run::signal_name(signal)),
+            None => String::new(),
+        };
+        format!("{passed} passed, {failed} failed, {not_run} not run{left}\n")
+    }
+}
+
+// Which recipes.
+
+/// The recipes that the paths name, in order: files as they are, directories with all that is in
+/// them.
+fn recipes(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut found = Vec::new();
+    if paths.is_empty() {
+        if !Path::new(DEFAULT).is_dir() {
+            return Err(format!(
+                "no directory {} here; `nsscript test PATH` says which recipes to run",
+                quoted(DEFAULT)
+            ));
+        }
+        search(Path::new(DEFAULT), &mut found)?;
+    }
+    for path in paths {
+        let kind = std::fs::metadata(path).map_err(|error| {
+            let near = Tree::host().near(&absolute(path)).map(|near| path.with_file_name(near));
+            let near = near.filter(|_| error.kind() == ErrorKind::NotFound);
+            let near =
+                near.map(|near| format!("; did you mean {}?", quoted(near.to_string_lossy())));
+            let (shown, near) = (quoted(path.to_string_lossy()), near.unwrap_or_default());
+            format!("cannot read the recipe {shown}: {}{near}", os_error(&error))
+        })?;
+        if kind.is_dir() {
+            search(path, &mut found)?;
+        } else {
+            found.push(path.clone());
+        }
+    }
+    if found.is_empty() {
+        let places: Vec<_> = paths.iter().map(|path| quoted(path.to_string_lossy())).collect();
+        let places = if places.is_empty() { quoted(DEFAULT) } else { places.join(", ") };
+        return Err(format!("no recipe, that is no file `*.rhai`, in {places}"));
+    }
+    Ok(found)
+}
+
+/// Adds the recipes in a directory and below it, sorted. Links to directories are not followed.
+fn search(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+    let cannot = |error: std::io::Error| {
+        format!("cannot list {}: {}", quoted(directory.to_string_lossy()), os_error(&error))
+    };
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(cannot)? {
+        let entry = entry.map_err(cannot)?;
+        entries.push((entry.path(), entry.file_type().map_err(cannot)?));
+    }
+    entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (path, kind) in entries {
+        if kind.is_dir() {
+            search(&path, found)?;
+        } else if path.extension().is_some_and(|suffix| suffix == "rhai") && path.is_file() {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn shown(recipe: &Path) -> String {
+    escape(&recipe.to_string_lossy())
+}
+
+// Running one.
+
+/// What a run says about a recipe.
+enum Verdict {
+    Passed,
+    Failed,
+    /// It needs this, which is not there.
+    NotRun(String),
+}
+
+/// How a run ended, and what it wrote.
+struct Ran {
+    result: Verdict,
+    status: ExitStatus,
+    took: Duration,
+    /// What it says went wrong.
+    said: Option<String>,
+    stdout: String,
+    stderr: String,
+}
+
+fn perform(recipe: &Path, trust: bool, ui: Ui) -> std::io::Result<Ran> {
+    let mut command = Command::new(SELF);
+    command.arg0("nsscript");
+    command.args(match ui.format() {
+        Format::Human => None,
+        Format::Short => Some("--error-format=short"),
+        Format::Json => Some("--error-format=json"),
+    });
+    if trust {
+        command.arg("--trust-recipe");
+    }
+    // A recipe may be called what an option or a subcommand is called.
+    let is_word = recipe.to_str().is_some_and(|name| SUBCOMMANDS.contains(&name));
+    if is_word || recipe.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        command.arg(Path::new(".").join(recipe));
+    } else {
+        command.arg(recipe);
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let begin = Instant::now();
+    let mut child = command.spawn()?;
+    let (stdout, stderr) = written(&mut child);
+    let status = child.wait()?;
+    let took = begin.elapsed();
+    let missing = said(&stderr, "not run", ui.format());
+    let result = match (status.code(), missing) {
+        (Some(0), _) => Verdict::Passed,
+        (Some(code), Some(missing)) if code == i32::from(NOT_RUN) => Verdict::NotRun(missing),
+        _ => Verdict::Failed,
+    };
+    let said = said(&stderr, "error", ui.format());
+    Ok(Ran { result, status, took, said, stdout, stderr })
+}
+
+/// What a recipe writes until it ends. A signal that asks nsscript to end is passed on to it, if it
+/// does not end by itself.
+fn written(child: &mut Child) -> (String, String) {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (ends, ended) = channel::<()>();
+    std::thread::scope(|scope| {
+        let own = ends.clone();
+        let stdout = scope.spawn(|| end_of(stdout, own));
+        let stderr = scope.spawn(|| end_of(stderr, ends));
+        let mut asked: Option<Instant> = None;
+        let mut is_passed_on = false;
+        // Nothing is ever sent: both streams are at their end when nobody is left who could.
+        while ended.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
+            let Some(signal) = run::interrupted() else { continue };
+            let since = *asked.get_or_insert_with(Instant::now);
+            if since.elapsed() >= GRACE && !is_passed_on {
+                // A recipe that has ended meanwhile has closed its streams.
+                let _ = run::kill(i32::try_from(child.id()).unwrap_or(0), signal);
+                is_passed_on = true;
+            }
+        }
+        (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
+    })
+}
+
+/// The end of what comes out of a pipe; `ends` is dropped with it.
+fn end_of(pipe: Option<impl Read>, ends: Sender<()>) -> String {
+    let (mut kept, mut chunk) = (Vec::new(), vec![0; 1 << 16]);
+    let Some(mut pipe) = pipe else { return String::new() };
+    loop {
+        match pipe.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(length) => kept.extend_from_slice(&chunk[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+        if kept.len() > 2 * KEPT {
+            kept.drain(..kept.len() - KEPT);
+        }
+    }
+    drop(ends);
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// The message of the first report of this severity, in the form in which reports are written.
+fn said(stderr: &str, severity: &str, format: Format) -> Option<String> {
+    let head = format!("{severity}: ");
+    stderr.lines().find_map(|line| match format {
+        Format::Human => line.strip_prefix(&head).map(str::to_owned),
+        Format::Short => {
+            let place = line.find(&head)?;
+            let is_head = place == 0 || line[..place].ends_with(": ");
+            is_head.then(|| line[place + head.len()..].to_owned())
+        }
+        Format::Json => {
+            let report: serde_json::Value = serde_json::from_str(line).ok()?;
+            let is_meant = report["severity"] == severity;
+            is_meant.then(|| report["message"].as_str().map(str::to_owned)).flatten()
+        }
+    })
+}
+
+// What is said of it.
+
+impl Ran {
+    /// A line, and below it what a failed recipe has written.
+    fn text(&self, recipe: &Path, width: usize) -> String {
+        let (word, why) = match &self.result {
+            Verdict::Passed => ("ok", format!("{} ms", self.took.as_millis())),
+            Verdict::Failed => ("failed", self.ended()),
+            Verdict::NotRun(missing) => ("not run", missing.clone()),
+        };
+        let mut out = format!("{word:<7}  {:<width$}  {why}\n", shown(recipe));
+        if matches!(self.result, Verdict::Failed) {
+            indented(&mut out, "    ", self.stderr.lines());
+            let lines = self.last_lines();
+            if !lines.is_empty() {
+                out.push_str(&format!(
+                    "    what it printed last, {}:\n",
+                    count(lines.len(), "line")
+                ));
+                indented(&mut out, "      ", lines.into_iter());
+            }
+        }
+        out
+    }
+
+    fn json(&self, recipe: &Path) -> String {
+        let (word, reason) = match &self.result {
+            Verdict::Passed => ("ok", None),
+            Verdict::Failed => ("failed", Some(self.said.clone().unwrap_or_else(|| self.ended()))),
+            Verdict::NotRun(missing) => ("not run", Some(missing.clone())),
+        };
+        let mut value = serde_json::json!({
+            "path": recipe.to_string_lossy(), "result": word, "status": self.status.code(),
+            "milliseconds": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            "reason": reason,
+        });
+        if matches!(self.result, Verdict::Failed) {
+            value["stderr"] = self.stderr.as_str().into();
+            value["stdout"] = self.last_lines().join("\n").into();
+        }
+        format!("{value}\n")
+    }
+
+    fn ended(&self) -> String {
+        match (self.status.code(), self.status.signal()) {
+            (None, Some(signal)) => format!("killed by {}", run::signal_name(signal)),
+            (code, _) => format!("status {}", code.unwrap_or_default()),
+        }
+    }
+
+    fn last_lines(&self) -> Vec<&str> {
+        let lines: Vec<&str> = self.stdout.lines().collect();
+        lines[lines.len().saturating_sub(SHOWN)..].to_vec()
+    }
+}
+
+fn indented<'a>(out: &mut String, indent: &str, lines: impl Iterator<Item = &'a str>) {
+    for line in lines {
+        out.push_str(format!("{indent}{line}").trim_end());
+        out.push('\n');
+    }
+}
