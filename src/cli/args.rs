@@ -18,6 +18,19 @@ pub(super) struct Source {
     pub arguments: Vec<String>,
     /// Whether a recipe that others can write to is run as root all the same.
     pub trust: bool,
+    /// Whether raw calls are made to the host itself.
+    pub host: bool,
+    /// How actions are told as they are done, where they are.
+    pub explain: Option<Explain>,
+}
+
+/// How actions are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Explain {
+    /// To a person.
+    Human,
+    /// To a program: a line of JSON each.
+    Json,
 }
 
 /// Where the text of a recipe comes from.
@@ -85,6 +98,18 @@ fn command() -> Command {
         .action(ArgAction::SetTrue)
         .global(true)
         .help("As root, run a recipe that other users can write to");
+    let host = Arg::new("host")
+        .long("host")
+        .action(ArgAction::SetTrue)
+        .help("Make raw calls to the host itself, not in a session of their own");
+    let explain = Arg::new("explain")
+        .long("explain")
+        .value_name("FORMAT")
+        .value_parser(["human", "json"])
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("human")
+        .help("Tell every action on standard error as it is done (or NSSCRIPT_EXPLAIN=1)");
     let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
     let write =
         Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
@@ -107,7 +132,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .allow_external_subcommands(true)
         .external_subcommand_value_parser(clap::value_parser!(OsString))
-        .args([format, code, trust])
+        .args([format, code, trust, host, explain])
         .subcommand(
             recipe().about("Tell what a recipe would do, without doing it").arg(json()),
         )
@@ -189,7 +214,8 @@ fn plain(words: &[OsString]) -> Option<Action> {
     }
     let arguments: Option<_> = arguments.iter().map(|word| word.to_str().map(Into::into)).collect();
     let text = Text::File(recipe.clone());
-    Some(Action::Run(Source { text, arguments: arguments?, trust: false }))
+    let explain = explain_variable();
+    Some(Action::Run(Source { text, arguments: arguments?, trust: false, host: false, explain }))
 }
 
 /// A recipe and its arguments, from `-e` or the words.
@@ -209,5 +235,22 @@ fn source(matches: &ArgMatches, words: Vec<OsString>, ui: Ui) -> Result<Source, 
         let word = word.into_string();
         arguments.push(word.map_err(|_| ui.fail("an argument of the recipe is not UTF-8"))?);
     }
-    Ok(Source { text, arguments, trust })
+    let host = matches.try_get_one::<bool>("host").ok().flatten().copied().unwrap_or(false);
+    let explain = matches.try_get_one::<String>("explain").ok().flatten();
+    let explain = match explain.map(String::as_str) {
+        Some("json") => Some(Explain::Json),
+        Some(_) => Some(Explain::Human),
+        None => explain_variable(),
+    };
+    Ok(Source { text, arguments, trust, host, explain })
+}
+
+/// What `NSSCRIPT_EXPLAIN` asks for: `1` or `human`, `json`; empty and `0` for nothing.
+fn explain_variable() -> Option<Explain> {
+    let value = std::env::var_os("NSSCRIPT_EXPLAIN")?;
+    match value.to_str() {
+        Some("" | "0") => None,
+        Some("json") => Some(Explain::Json),
+        _ => Some(Explain::Human),
+    }
 }

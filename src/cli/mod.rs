@@ -2,6 +2,7 @@
 
 mod args;
 mod exit;
+mod explain;
 mod help;
 mod plan;
 mod recipe;

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::args::{Source, Text};
 use super::exit::Ui;
+use super::explain;
 use crate::diag::{closest, os_error, quoted};
 use crate::host::Tree;
 use crate::run;
@@ -16,6 +17,12 @@ use crate::script::{Mode, Recipe, Script};
 pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
     match script(source, Mode::Run, ui) {
         Ok(script) => {
+            if source.host {
+                script.work_on_host();
+            }
+            if let Some(explain) = source.explain {
+                script.explain(explain::teller(explain));
+            }
             let end = script.run();
             let code = ui.end(&end, &script.sources());
             script.close();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::assemble::RootTree;
 use super::identity::Maps;
+use super::raw::RawAction;
 use crate::diag::Origin;
 use crate::spec::{
     BindOptions, Command, FileOptions, GuestPath, MountOptions, Namespaces, Streams,
@@ -162,6 +163,10 @@ pub enum Action {
         /// Its whole environment.
         environment: Vec<(String, String)>,
     },
+    /// A closure of the recipe goes on in the process.
+    Closure,
+    /// Something that nsscript does to its own process.
+    Raw(RawAction),
 }
 
 /// An action, who performs it, and which line asked for it.

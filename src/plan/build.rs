@@ -45,6 +45,35 @@ pub struct Plan {
     pub view: View,
     /// What is executed.
     pub command: Command,
+    /// The environment of the program, or of the closure.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Whether it is of one action of the raw layer.
+    #[must_use]
+    pub fn is_raw(&self) -> bool {
+        matches!(self.actions.as_slice(), [Planned { action: Action::Raw(_), .. }])
+    }
+
+    /// The plan of one action that nsscript does to its own process.
+    #[must_use]
+    pub fn of_one(planned: Planned) -> Self {
+        let maps =
+            Maps { users: IdMap::default(), groups: IdMap::default(), uid: 0, gid: 0, own: false };
+        let mut view = View::default();
+        let here = Backing::Host { path: "/".into(), read_only: false };
+        view.cover(&GuestPath::root(), here, None);
+        Self {
+            actions: vec![planned],
+            warnings: Vec::new(),
+            namespaces: Namespaces::NONE,
+            maps,
+            view,
+            command: Command::closure(),
+            environment: Vec::new(),
+        }
+    }
 }
 
 /// Makes plans for one machine. It remembers the roots that it has worked out.
@@ -170,6 +199,7 @@ impl Draft<'_> {
             maps: self.maps,
             view,
             command: self.request.command.clone(),
+            environment: self.settings.environment.clone(),
         }
     }
 
@@ -286,7 +316,12 @@ impl Draft<'_> {
 
     fn execute(&self, actions: &mut Actions) {
         let settings = self.settings;
-        actions.add(Side::Child, Action::Connect(self.request.streams), None);
+        if self.request.command.is_closure() {
+            // The closure is part of the recipe: it keeps the streams of nsscript.
+            actions.add(Side::Child, Action::NewSession, None);
+        } else {
+            actions.add(Side::Child, Action::Connect(self.request.streams), None);
+        }
         let umask = settings.umask.as_ref();
         let mode = umask.map_or(0o022, |umask| umask.value);
         let origin = umask.and_then(|umask| umask.origin.clone());
@@ -294,6 +329,10 @@ impl Draft<'_> {
         if let Some(path) = &settings.workdir {
             let action = Action::Enter(path.value.clone());
             actions.add(Side::Child, action, path.origin.as_ref());
+        }
+        if self.request.command.is_closure() {
+            actions.add(Side::Child, Action::Closure, self.request.origin.as_ref());
+            return;
         }
         let side = if settings.namespaces.has(Kind::Pid) && !settings.pid1 {
             actions.add(Side::Child, Action::StartInit, None);

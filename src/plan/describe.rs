@@ -67,6 +67,8 @@ impl Action {
             Self::SetUmask(mode) => format!("set the umask to {mode:03o}"),
             Self::Enter(path) => format!("enter the working directory {}", place(path)),
             Self::Execute { command, .. } => format!("execute {}", quoted(command.shown())),
+            Self::Closure => "run the closure".into(),
+            Self::Raw(raw) => raw.describe(),
         }
     }
 
@@ -96,6 +98,8 @@ impl Action {
             Self::SetUmask(_) => "umask",
             Self::Enter(_) => "workdir",
             Self::Execute { .. } => "execute",
+            Self::Closure => "closure",
+            Self::Raw(raw) => raw.operation(),
         }
     }
 
@@ -122,6 +126,7 @@ impl Action {
             | Self::ChangeOwner(path, _)
             | Self::Enter(path) => (None, text(path)),
             Self::Execute { command, .. } => (None, Some(command.program().to_owned())),
+            Self::Raw(raw) => raw.paths(),
             _ => (None, None),
         }
     }
@@ -159,12 +164,8 @@ fn connect(streams: Streams) -> &'static str {
     }
 }
 
-fn names(namespaces: Namespaces) -> String {
-    let name = |kind: Kind| match kind {
-        Kind::Mount => "mount",
-        other => other.file(),
-    };
-    let names: Vec<_> = namespaces.kinds().map(name).collect();
+pub(super) fn names(namespaces: Namespaces) -> String {
+    let names: Vec<_> = namespaces.kinds().map(Kind::name).collect();
     let plural = if names.len() == 1 { "" } else { "s" };
     format!("{} namespace{plural}", list(&names, "and"))
 }

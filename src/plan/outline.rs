@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::action::Side;
+use super::action::{Planned, Side};
 use super::build::Plan;
 use crate::diag::quoted;
 
@@ -20,7 +20,11 @@ impl Side {
 
 impl fmt::Display for Plan {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "plan for {}", quoted(self.command.shown()))?;
+        if self.command.is_closure() {
+            out.write_str("plan for a closure")?;
+        } else {
+            write!(out, "plan for {}", quoted(self.command.shown()))?;
+        }
         let sentences: Vec<_> = self.actions.iter().map(|done| done.action.describe()).collect();
         let width = sentences.iter().map(|text| text.chars().count()).max().unwrap_or(0).min(72);
         let mut side = None;
@@ -39,34 +43,68 @@ impl fmt::Display for Plan {
     }
 }
 
+/// What nsscript would do to its own process, one after the other: each action and how many
+/// closures deep it is.
+#[must_use]
+pub fn raw_text(actions: &[(Planned, usize)]) -> String {
+    let sentence = |(planned, depth): &(Planned, usize)| {
+        format!("{:indent$}{}", "", planned.action.describe(), indent = depth * 2)
+    };
+    let sentences: Vec<_> = actions.iter().map(sentence).collect();
+    let width = sentences.iter().map(|text| text.chars().count()).max().unwrap_or(0).min(72);
+    let mut out = String::from("raw calls");
+    for (index, ((planned, _), sentence)) in actions.iter().zip(&sentences).enumerate() {
+        out.push_str(&format!("\n{:>5}  {sentence}", index + 1));
+        if let Some(origin) = &planned.origin {
+            let gap = width.saturating_sub(sentence.chars().count());
+            out.push_str(&format!("{:gap$}  {origin}", ""));
+        }
+    }
+    out
+}
+
+/// The same as data.
+#[must_use]
+pub fn raw_outline(actions: &[(Planned, usize)]) -> serde_json::Value {
+    let action = |(index, (planned, depth)): (usize, &(Planned, usize))| {
+        let mut value = one(index, planned);
+        value["depth"] = (*depth).into();
+        value
+    };
+    let actions: Vec<_> = actions.iter().enumerate().map(action).collect();
+    serde_json::json!({ "actions": actions })
+}
+
+fn one(index: usize, planned: &Planned) -> serde_json::Value {
+    let (source, target) = planned.action.paths();
+    let place = planned.origin.as_ref().map(|origin| {
+        serde_json::json!({
+            "file": &*origin.source, "line": origin.line, "column": origin.column,
+        })
+    });
+    serde_json::json!({
+        "number": index + 1,
+        "by": match planned.side {
+            Side::Parent => "parent",
+            Side::Child => "child",
+            Side::Program => "program",
+        },
+        "operation": planned.action.operation(),
+        "sentence": planned.action.describe(),
+        "source": source,
+        "target": target,
+        "place": place,
+    })
+}
+
 /// The plan as data: what `plan --json` prints.
 #[must_use]
 pub fn outline(plan: &Plan) -> serde_json::Value {
-    let action = |(index, planned): (usize, &super::action::Planned)| {
-        let (source, target) = planned.action.paths();
-        let place = planned.origin.as_ref().map(|origin| {
-            serde_json::json!({
-                "file": &*origin.source, "line": origin.line, "column": origin.column,
-            })
-        });
-        serde_json::json!({
-            "number": index + 1,
-            "by": match planned.side {
-                Side::Parent => "parent",
-                Side::Child => "child",
-                Side::Program => "program",
-            },
-            "operation": planned.action.operation(),
-            "sentence": planned.action.describe(),
-            "source": source,
-            "target": target,
-            "place": place,
-        })
-    };
-    let actions: Vec<_> = plan.actions.iter().enumerate().map(action).collect();
+    let actions: Vec<_> =
+        plan.actions.iter().enumerate().map(|(index, planned)| one(index, planned)).collect();
     let warnings: Vec<_> = plan.warnings.iter().map(|warning| &warning.message).collect();
     serde_json::json!({
-        "command": plan.command.words(),
+        "command": if plan.command.is_closure() { &[] } else { plan.command.words() },
         "namespaces": plan.namespaces.to_string(),
         "actions": actions,
         "warnings": warnings,

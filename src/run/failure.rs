@@ -63,6 +63,14 @@ impl Failure<'_> {
     }
 
     fn place(&self, side: Side) -> String {
+        if let Some(Action::Raw(raw)) = self.plan.actions.get(self.action).map(|done| &done.action)
+        {
+            let calls = raw.calls();
+            let (name, call) = (self.syscall.name(), calls.first().cloned().unwrap_or_default());
+            let is_it = call.starts_with(&format!("{name}("));
+            let shown = if is_it { call } else { format!("{name}(2)") };
+            return format!("the call was {shown}");
+        }
         let (number, total) = (self.action + 1, self.plan.actions.len());
         let inside = self.plan.namespaces.has(Kind::User);
         let place = match side {

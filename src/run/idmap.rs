@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::session::Session;
 use crate::diag::{Report, quoted};
 use crate::host::Host;
 use crate::plan::Maps;
@@ -25,10 +26,15 @@ pub(super) enum MapError {
 
 impl UserNamespaces {
     /// The namespace of these maps, as something a new process enters.
-    pub fn enter(&mut self, maps: &Maps, host: &Host) -> Result<Enter, MapError> {
+    pub fn enter(
+        &mut self,
+        maps: &Maps,
+        host: &Host,
+        session: &Session,
+    ) -> Result<Enter, MapError> {
         let key = (maps.users.clone(), maps.groups.clone());
         if !self.made.iter().any(|(known, _)| *known == key) {
-            let namespace = make(maps, host)?;
+            let namespace = make(maps, host, session)?;
             self.made.push((key.clone(), namespace));
         }
         let found = self.made.iter().find(|(known, _)| *known == key);
@@ -38,10 +44,13 @@ impl UserNamespaces {
     }
 }
 
-fn make(maps: &Maps, host: &Host) -> Result<UserNamespace, MapError> {
+fn make(maps: &Maps, host: &Host, session: &Session) -> Result<UserNamespace, MapError> {
     let holder = sys::hold_user_namespace().map_err(MapError::Call)?;
-    if host.is_root() {
-        let texts = (maps.users.kernel_text(), maps.groups.kernel_text());
+    // In the session's own user namespace a user may map as root does.
+    if host.is_root() || session.has_user_namespace() {
+        let users = session.translate(&maps.users, true);
+        let groups = session.translate(&maps.groups, false);
+        let texts = (users.kernel_text(), groups.kernel_text());
         holder.write_maps(&texts.0, &texts.1).map_err(MapError::Call)?;
     } else {
         for (helper, map) in [("newuidmap", &maps.users), ("newgidmap", &maps.groups)] {

@@ -1,12 +1,13 @@
 //! Carrying out a plan.
 
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::failure::Failure;
 use super::idmap::MapError;
-use super::lower::{Prepared, clone_flags, lower, told};
+use super::lower::{Lowered, Prepared, clone_flags, lower, told};
 use super::process::Process;
 use super::runner::{Input, Problem, Runner};
 use super::stream::{Connected, Ends, connect};
@@ -14,20 +15,32 @@ use crate::diag::Report;
 use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
 use crate::sys::{Call, Child, Enter, Errno, Fault, Program, Syscall, flags, spawn};
 
-/// Does what the parent does, and starts the process that does the rest.
-pub(super) fn launch(
+/// All that is made ready for a new process before it exists.
+pub(super) struct Ready {
+    pub lowered: Lowered,
+    /// Where the root was assembled.
+    pub root: Option<PathBuf>,
+    connected: Option<Connected>,
+}
+
+/// Does what the parent does, and prepares the calls of the process that does the rest.
+pub(super) fn ready(runner: &Runner, plan: &Plan, request: &Request) -> Result<Ready, Problem> {
+    ready_with(runner, plan, request, None)
+}
+
+fn ready_with(
     runner: &Runner,
     plan: &Plan,
     request: &Request,
-    input: &Input,
-) -> Result<(Child, Ends), Problem> {
+    input: Option<&Input>,
+) -> Result<Ready, Problem> {
     let mut root = None;
     let mut enter = None;
     for (index, planned) in plan.actions.iter().enumerate() {
         match &planned.action {
             Action::BuildRoot(tree) => root = Some(build(runner, tree, plan, planned)?),
             Action::PrepareMaps(maps) => {
-                let made = runner.users.borrow_mut().enter(maps, runner.host());
+                let made = runner.users.borrow_mut().enter(maps, runner.host(), runner.session());
                 enter = Some(made.map_err(|error| match error {
                     MapError::Helper(report) => report.at(planned.origin.clone()),
                     MapError::Call(trouble) => {
@@ -39,8 +52,8 @@ pub(super) fn launch(
             _ => {}
         }
     }
-    let connected = connect_streams(request, input)?;
-    let streams = connected.numbers;
+    let connected = input.map(|input| connect_streams(request, input)).transpose()?;
+    let streams = connected.as_ref().map_or([0, 1, 2], |connected| connected.numbers);
     let prepared = Prepared { root: root.as_deref(), streams, kernel: runner.host().kernel };
     let mut lowered = lower(plan, prepared);
     if enter.is_some() {
@@ -48,16 +61,40 @@ pub(super) fn launch(
         lowered.program.namespaces &= !flags::USER;
         lowered.program.enter = enter;
     }
-    match spawn(&lowered.program) {
-        Ok(child) => Ok((child, connected.into_ends())),
-        Err(Fault { call, syscall, errno }) => {
-            let start =
-                plan.actions.iter().position(|done| matches!(done.action, Action::Start(_)));
-            let action = call.and_then(|call| lowered.action_of(call)).or(start).unwrap_or(0);
-            let failure = Failure { plan, action, syscall, errno };
-            Err(failure.report(runner, root.as_deref()).into())
-        }
+    Ok(Ready { lowered, root, connected })
+}
+
+/// Starts the process that carries out the plan.
+pub(super) fn launch(
+    runner: &Runner,
+    plan: &Plan,
+    request: &Request,
+    input: &Input,
+) -> Result<(Child, Ends), Problem> {
+    let Ready { lowered, root, connected } = ready_with(runner, plan, request, Some(input))?;
+    let spawned = spawn(&lowered.program);
+    explain(runner, plan, &lowered, spawned.as_ref().err());
+    match spawned {
+        Ok(child) => Ok((child, connected.map(Connected::into_ends).unwrap_or_default())),
+        Err(fault) => Err(failure(runner, plan, &lowered, root.as_deref(), fault).into()),
     }
+}
+
+/// Tells what the new process has done.
+pub(super) fn explain(_: &Runner, _: &Plan, _: &Lowered, _: Option<&Fault>) {}
+
+/// What a person is told where a call failed.
+pub(super) fn failure(
+    runner: &Runner,
+    plan: &Plan,
+    lowered: &Lowered,
+    root: Option<&Path>,
+    fault: Fault,
+) -> Report {
+    let Fault { call, syscall, errno } = fault;
+    let start = plan.actions.iter().position(|done| matches!(done.action, Action::Start(_)));
+    let action = call.and_then(|call| lowered.action_of(call)).or(start).unwrap_or(0);
+    Failure { plan, action, syscall, errno }.report(runner, root)
 }
 
 /// The report of a program that init could not execute.
@@ -87,6 +124,16 @@ fn connect_streams(request: &Request, input: &Input) -> Result<Connected, Report
     })
 }
 
+/// What enters a sandbox: who it is there, and what it does first.
+pub(super) struct Joining {
+    pub program: Program,
+    pub plan: Plan,
+    /// Which action of the plan each call belongs to.
+    pub actions: Vec<usize>,
+    /// The root that is entered, held open until it is.
+    _root: Option<std::fs::File>,
+}
+
 /// Starts another program in the sandbox of `process`: in all its namespaces, with its ids, its
 /// environment and its working directory.
 pub(super) fn join(
@@ -99,8 +146,28 @@ pub(super) fn join(
         let message = "the sandbox has ended: no other program can run in it";
         return Err(Report::error(message).at(request.origin.clone()).into());
     }
-    let plan = joined(&process.plan, request);
     let connected = connect_streams(request, input)?;
+    let joining = joining(process, request, Some(connected.numbers))?;
+    let started = Instant::now();
+    match spawn(&joining.program) {
+        Ok(child) => Ok(Process::new(child, connected.into_ends(), joining.plan, started)),
+        Err(Fault { call, syscall, errno }) => {
+            let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
+            let failure = Failure { plan: &joining.plan, action, syscall, errno };
+            Err(failure.report(runner, None).into())
+        }
+    }
+}
+
+/// What enters the sandbox of `process` to execute a program, whose streams these are, or to go
+/// on with a closure.
+pub(super) fn joining(
+    process: &Process,
+    request: &Request,
+    streams: Option<[i32; 3]>,
+) -> Result<Joining, Problem> {
+    use std::os::fd::AsRawFd;
+    let plan = joined(&process.plan, request);
     let mut calls = Vec::new();
     let mut actions = Vec::new();
     let root = if process.plan.actions.iter().any(|done| done.action == Action::Chroot) {
@@ -108,13 +175,9 @@ pub(super) fn join(
     } else {
         None
     };
-    if let Some(root) = &root {
-        use std::os::fd::AsRawFd;
-        calls.push(Call::ChrootInto(root.as_raw_fd()));
-        actions.push(0);
-    }
+    calls.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
     calls.push(Call::DropBoundingSet);
-    actions.push(0);
+    actions.resize(calls.len(), 0);
     for (index, planned) in plan.actions.iter().enumerate() {
         match &planned.action {
             Action::SetIds { uid, gid } => {
@@ -127,12 +190,13 @@ pub(super) fn join(
             Action::DropCapabilities => calls.push(Call::DropCapabilities),
             Action::NoNewPrivileges => calls.push(Call::NoNewPrivileges),
             Action::DieWithParent => calls.push(Call::DieWithParent),
-            Action::Connect(_) => calls.push(Call::Streams(connected.numbers)),
+            Action::Connect(_) => calls.extend(streams.map(Call::Streams)),
+            Action::NewSession if streams.is_none() => calls.push(Call::NewSession),
             Action::SetUmask(mode) => calls.push(Call::Umask(*mode)),
             Action::Enter(path) => {
                 calls.extend(std::ffi::CString::new(path.as_str()).ok().map(Call::Workdir));
             }
-            Action::Execute { command, search, environment } => {
+            Action::Execute { command, search, environment } if streams.is_some() => {
                 let told = told(command.words(), search, environment);
                 calls.push(Call::Execute { as_init: false, told });
             }
@@ -148,15 +212,7 @@ pub(super) fn join(
     let enter = Enter { descriptor, namespaces: clone_flags(process.plan.namespaces) };
     // Never in shared memory: programs that run in the sandbox could look at it.
     let program = Program { namespaces: 0, enter: Some(enter), share_memory: false, calls };
-    let started = Instant::now();
-    match spawn(&program) {
-        Ok(child) => Ok(Process::new(child, connected.into_ends(), plan, started)),
-        Err(Fault { call, syscall, errno }) => {
-            let action = call.and_then(|call| actions.get(call).copied()).unwrap_or(0);
-            let failure = Failure { plan: &plan, action, syscall, errno };
-            Err(failure.report(runner, None).into())
-        }
-    }
+    Ok(Joining { program, plan, actions, _root: root })
 }
 
 /// The root directory of a sandbox that has only changed it by chroot(2): entering its mount
@@ -186,6 +242,7 @@ pub(super) fn joined(plan: &Plan, request: &Request) -> Plan {
                 | Action::SetUmask(_)
                 | Action::Enter(_)
                 | Action::Execute { .. }
+                | Action::Closure
         )
     });
     for planned in &mut joined.actions {
@@ -193,6 +250,9 @@ pub(super) fn joined(plan: &Plan, request: &Request) -> Plan {
         if let Action::Execute { command, .. } = &mut planned.action {
             *command = request.command.clone();
             planned.origin.clone_from(&request.origin);
+        }
+        if request.command.is_closure() && matches!(planned.action, Action::Execute { .. }) {
+            planned.action = Action::Closure;
         }
     }
     joined

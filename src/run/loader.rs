@@ -19,6 +19,15 @@ pub(super) struct Guest<'a> {
 }
 
 impl Guest<'_> {
+    /// Whether it is no sandbox, but where nsscript itself is.
+    fn is_here(&self) -> bool {
+        self.plan.is_raw()
+    }
+
+    fn place(&self) -> &'static str {
+        if self.is_here() { "in this root" } else { "in the sandbox" }
+    }
+
     /// Where `path` lies on the host, as far as that can be told.
     fn on_host(&self, path: &str) -> Option<PathBuf> {
         let guest = GuestPath::new(path).ok()?;
@@ -136,7 +145,7 @@ pub(super) fn explain(
     match (errno.name().as_str(), there) {
         ("ENOENT", Some(path)) => because_of_loader(report, guest, path),
         ("ENOENT", None) => {
-            report.message = format!("no program {shown} in the sandbox");
+            report.message = format!("no program {shown} {}", guest.place());
             not_found(report, guest, program, search)
         }
         ("EACCES", Some(path)) => forbidden(report, guest, path),
@@ -160,7 +169,8 @@ fn because_of_loader(mut report: Report, guest: &Guest<'_>, path: &str) -> Repor
         Some(Err(elf::ElfError { fault: elf::Fault::InterpreterMissing(name), .. })) => {
             let interpreter = quoted(name.to_string_lossy());
             report.message = format!(
-                "cannot execute {shown}: its interpreter {interpreter} is not in the sandbox"
+                "cannot execute {shown}: its interpreter {interpreter} is not {}",
+                guest.place()
             );
             let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
             return report.hint(format!("`.binary(\"{name}\")` puts it into a root"));
@@ -179,7 +189,8 @@ fn because_of_loader(mut report: Report, guest: &Guest<'_>, path: &str) -> Repor
         (_, elf::Kind::Script(_)) => "its interpreter",
         _ => "what it needs",
     };
-    report.message = format!("cannot execute {shown}: {what} {name} is not in the sandbox");
+    let place = guest.place();
+    report.message = format!("cannot execute {shown}: {what} {name} is not {place}");
     let others = missing.iter().enumerate().filter(|(index, _)| *index != first);
     let others: Vec<_> = others.map(|(_, (path, ..))| quoted(path.to_string_lossy())).collect();
     if !others.is_empty() {
@@ -195,6 +206,9 @@ fn because_of_loader(mut report: Report, guest: &Guest<'_>, path: &str) -> Repor
 
 fn not_found(report: Report, guest: &Guest<'_>, program: &str, search: &[String]) -> Report {
     if program.contains('/') {
+        if guest.is_here() {
+            return report;
+        }
         return report.hint("the path is one inside the sandbox, not one of the host");
     }
     let mut names = Vec::new();

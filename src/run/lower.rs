@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::plan::{Action, Lower, Maps, Plan, RootKind, Side};
-use crate::spec::{BindOptions, FileOptions, GuestPath, Kind, MountOptions, Namespaces};
+use crate::spec::{BindOptions, FileOptions, GuestPath, IdMap, Kind, MountOptions, Namespaces};
 use crate::sys::{
     Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags,
 };
@@ -128,6 +128,7 @@ impl Lowerer<'_> {
 
     fn action(&mut self, action: &Action) {
         match action {
+            Action::NewSession if self.plan.command.is_closure() => self.push(Call::NewSession),
             Action::MapOwnIds(maps) => self.map_own_ids(maps),
             Action::MakePrivate => self.push(Call::MakePrivate),
             Action::LoopbackUp => self.push(Call::LoopbackUp),
@@ -217,7 +218,9 @@ impl Lowerer<'_> {
             Action::BuildRoot(_)
             | Action::PrepareMaps(_)
             | Action::Start(_)
-            | Action::NewSession => {}
+            | Action::NewSession
+            | Action::Closure
+            | Action::Raw(_) => {}
             Action::Connect(_) => self.push(Call::Streams(self.prepared.streams)),
             Action::SetUmask(mode) => self.push(Call::Umask(*mode)),
             Action::Enter(place) => self.push(Call::Workdir(c(place.as_str()))),
@@ -231,10 +234,15 @@ impl Lowerer<'_> {
     fn map_own_ids(&mut self, maps: &Maps) {
         // Without this the kernel lets nobody but the privileged map groups: a group that is
         // dropped may be one that access is refused to (CVE-2014-8989).
+        // The caller's own id is another one where the session has a user namespace.
+        let ids = crate::sys::ids();
+        let own = |map: &IdMap, id| {
+            IdMap::single(map.one().map_or(0, |range| range.inside), id).kernel_text()
+        };
         let files = [
             ("setgroups", "deny".to_owned()),
-            ("uid_map", maps.users.kernel_text()),
-            ("gid_map", maps.groups.kernel_text()),
+            ("uid_map", own(&maps.users, ids.uid)),
+            ("gid_map", own(&maps.groups, ids.gid)),
         ];
         for (name, text) in files {
             let path = c(format!("/proc/self/{name}"));

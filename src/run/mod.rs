@@ -3,7 +3,9 @@
 //! This layer knows neither the language nor the terminal.
 
 mod archive;
+mod explain;
 mod failure;
+mod fork;
 mod hint;
 mod idmap;
 mod image;
@@ -11,17 +13,26 @@ mod launch;
 mod loader;
 mod loop_device;
 mod lower;
+mod namespace;
+mod privilege;
 mod process;
+mod raw;
+mod refuse;
 mod rootfs;
 mod runner;
+mod session;
 mod stream;
 mod workspace;
 
 pub use archive::pack;
+pub use explain::{Explained, Tell};
 pub use failure::Failure;
+pub use fork::{Body, duplicated, entering, open_process};
 pub use image::{ImageType, about_image, check_image_size, make_image};
 pub use loop_device::attach_loop;
+pub use namespace::{Namespace, namespaces};
 pub use process::{Cause, Exit, Output, Process};
+pub use raw::read_file;
 pub use rootfs::{build, drawing};
 pub use runner::{Input, Interrupted, Problem, Runner};
 pub use workspace::refuse_writable;

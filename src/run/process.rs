@@ -24,6 +24,9 @@ pub struct Process {
     piped: bool,
     /// Why the program was never executed, known once the process has ended.
     not_executed: Option<Errno>,
+    /// Where the value of a closure comes from, until all of it has come.
+    answer: Option<PipeReader>,
+    value: Vec<u8>,
 }
 
 /// Why a program ended.
@@ -88,7 +91,49 @@ impl Process {
         let lines =
             if ends.errors.is_none() { ends.output.take().map(BufReader::new) } else { None };
         let piped = ends.input.is_some();
-        Self { child, started, ends, lines, plan, exit: None, piped, not_executed: None }
+        Self {
+            child,
+            started,
+            ends,
+            lines,
+            plan,
+            exit: None,
+            piped,
+            not_executed: None,
+            answer: None,
+            value: Vec::new(),
+        }
+    }
+
+    /// A process that is a copy of nsscript, whose value comes through `answer`.
+    pub(super) fn copy(child: Child, answer: PipeReader, plan: Plan, started: Instant) -> Self {
+        let mut process = Self::new(child, Ends::default(), plan, started);
+        process.answer = Some(answer);
+        process
+    }
+
+    /// Whether it runs a closure, whose value comes back.
+    #[must_use]
+    pub fn is_closure(&self) -> bool {
+        self.plan.command.is_closure()
+    }
+
+    /// What has come back from a closure.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// Reads what is there of the value.
+    fn read_value(&mut self) {
+        let Some(answer) = &mut self.answer else { return };
+        let mut bytes = [0; 1 << 13];
+        match std::io::Read::read(answer, &mut bytes) {
+            Ok(0) => self.answer = None,
+            Ok(length) => self.value.extend_from_slice(&bytes[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => self.answer = None,
+        }
     }
 
     /// The number of process 1 of the sandbox, as the host sees it.
@@ -108,6 +153,12 @@ impl Process {
     /// It cannot be.
     pub(super) fn confirm(&mut self) -> Result<(), Errno> {
         self.child.confirm()
+    }
+
+    /// A descriptor of process 1 of the sandbox, or of the closure.
+    #[must_use]
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.child.pidfd()
     }
 
     pub(super) fn pidfd(&self) -> BorrowedFd<'_> {
@@ -142,16 +193,25 @@ impl Process {
     pub fn wait(&mut self) -> Result<Exit, Interrupted> {
         self.ends.input = None;
         loop {
-            if let Some(status) = self.child.poll() {
+            // A closure ends only when its value was read.
+            if self.answer.is_none()
+                && let Some(status) = self.child.poll()
+            {
                 return Ok(self.ended(status));
             }
             let (count, wake) = sys::interruption();
             if count > 0 {
                 return Err(self.interrupt());
             }
-            let mut watched = vec![(self.child.pidfd(), false)];
+            let first = match &self.answer {
+                Some(answer) => answer.as_fd(),
+                None => self.child.pidfd(),
+            };
+            let mut watched = vec![(first, false)];
             watched.extend(wake.map(|wake| (wake, false)));
-            let _ = ready(&watched, None);
+            if ready(&watched, None).is_ok_and(|ready| ready[0]) {
+                self.read_value();
+            }
         }
     }
 

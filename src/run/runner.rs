@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
+use super::explain::Tell;
 use super::idmap::UserNamespaces;
 use super::process::{Exit, Output, Process};
+use super::session::Session;
 use super::stream::converse;
 use super::workspace::Workspace;
 use super::{launch, loader, rootfs};
@@ -71,13 +73,22 @@ struct Built {
 }
 
 /// Does what plans say. Everything it makes for that is gone when it is dropped.
-#[derive(Debug)]
 pub struct Runner {
     /// Makes the plans.
     pub planner: Planner,
     pub(super) users: RefCell<UserNamespaces>,
     workspace: RefCell<Option<Workspace>>,
     built: RefCell<Vec<Built>>,
+    pub(super) session: Session,
+    pub(super) tell: RefCell<Option<Tell>>,
+    /// The pipe that the value of a closure goes through, where this process is a copy.
+    pub(super) answer: RefCell<Option<i32>>,
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Runner").field("planner", &self.planner).finish_non_exhaustive()
+    }
 }
 
 impl Default for Runner {
@@ -106,6 +117,9 @@ impl Runner {
             users: RefCell::default(),
             workspace: RefCell::default(),
             built: RefCell::default(),
+            session: Session::default(),
+            tell: RefCell::default(),
+            answer: RefCell::default(),
         }
     }
 
@@ -113,6 +127,11 @@ impl Runner {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.planner.host
+    }
+
+    /// What keeps raw calls from changing the host.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// The directory in which `tree` is built for a sandbox with these ids; it is built at most once
@@ -148,7 +167,7 @@ impl Runner {
         Some((maps.users.outside(0)?, maps.groups.outside(0)?))
     }
 
-    fn workspace(&self) -> Result<PathBuf, Report> {
+    pub(super) fn workspace(&self) -> Result<PathBuf, Report> {
         if let Some(workspace) = &*self.workspace.borrow() {
             return Ok(workspace.path().to_path_buf());
         }
@@ -160,6 +179,11 @@ impl Runner {
         let path = workspace.path().to_path_buf();
         *self.workspace.borrow_mut() = Some(workspace);
         Ok(path)
+    }
+
+    /// Leaves the private directory to the process that made it.
+    pub(super) fn forget_workspace(&self) {
+        std::mem::forget(self.workspace.take());
     }
 
     /// Removes what was made for the plans that were carried out.

@@ -3,7 +3,7 @@
 use std::any::TypeId;
 use std::path::{Path, PathBuf};
 
-use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
+use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 use super::call::Call;
 use super::verb::{OptionKey, Parameter};
@@ -182,6 +182,8 @@ plain! {
         Some(text) => Some(GuestPath::new(&text)?),
         None => None,
     };
+    Array, "an array", |value, _call| value.read_lock::<Array>().map(|array| array.clone());
+    FnPtr, "a closure", |value, _call| value.read_lock::<FnPtr>().map(|closure| closure.clone());
     Map, "a map", |value, _call| value.read_lock::<Map>().map(|map| map.clone());
     Bytes, "a string or a blob", |value, _call| {
         let blob = value.read_lock::<Blob>().map(|blob| blob.clone());
@@ -340,6 +342,7 @@ returned! {
     Vec<String>, "an array of strings", |value| {
         value.into_iter().map(Dynamic::from).collect::<Array>().into()
     };
+    Array, "an array", |value| value.into();
     Vec<i64>, "an array of integers", |value| {
         value.into_iter().map(Dynamic::from).collect::<Array>().into()
     };

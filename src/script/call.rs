@@ -1,6 +1,6 @@
 //! One call of a verb: its arguments, its place, what it works with.
 
-use rhai::{Dynamic, NativeCallContext};
+use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 
 use super::argument::{Argument, Wrong};
 use super::context::Context;
@@ -34,6 +34,14 @@ impl<'c, 'e> Call<'c, 'e> {
         let (mut left, mut right) = (left.clone(), right.clone());
         let answer = self.native.call_native_fn_raw("==", true, &mut [&mut left, &mut right]);
         answer.ok().and_then(|equal| equal.as_bool().ok()).unwrap_or(false)
+    }
+
+    /// Calls a closure of the recipe, without arguments.
+    ///
+    /// # Errors
+    /// What it throws.
+    pub fn run(&self, closure: &FnPtr) -> Result<Dynamic, Box<EvalAltResult>> {
+        closure.call_within_context(self.native, ())
     }
 
     /// A value as the language prints it.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::engine::Recipe;
 use super::stack::Stack;
 use crate::diag::{Origin, Report, Sources};
-use crate::plan::Plan;
+use crate::plan::{Action, Plan, Planned, Side};
 use crate::run::{Errno, Runner};
 
 /// Whether a recipe is done or only told.
@@ -18,6 +18,20 @@ pub enum Mode {
     Run,
     /// Nothing is done: plans are collected instead, and what a program would give is empty.
     Rehearse,
+}
+
+/// Something that a rehearsal has found.
+#[derive(Clone, Debug)]
+pub enum Rehearsed {
+    /// A sandbox is made.
+    Plan(Rc<Plan>),
+    /// Something is done to nsscript's own process.
+    Raw {
+        /// What, and which line asks for it.
+        planned: Planned,
+        /// How many closures deep.
+        depth: usize,
+    },
 }
 
 /// Where warnings go.
@@ -31,8 +45,10 @@ pub struct Context {
     pub sources: Sources,
     /// Whether anything is done.
     pub mode: Mode,
-    /// The plans of a rehearsal, in order.
-    pub plans: RefCell<Vec<Rc<Plan>>>,
+    /// What a rehearsal has found that would be done, in order.
+    pub rehearsed: RefCell<Vec<Rehearsed>>,
+    /// How many closures deep a rehearsal is.
+    depth: Cell<usize>,
     /// Why standard output cannot be written to any more.
     pub unwritable: Cell<Option<Errno>>,
     /// Whether anything may have been printed, by the recipe or by a program of it.
@@ -54,7 +70,8 @@ impl Context {
             runner: Runner::new(),
             sources: Sources::default(),
             mode,
-            plans: RefCell::default(),
+            rehearsed: RefCell::default(),
+            depth: Cell::new(0),
             unwritable: Cell::default(),
             has_printed: Cell::default(),
             stack: RefCell::default(),
@@ -63,6 +80,32 @@ impl Context {
             trust: recipe.trust,
             warn,
             warned: RefCell::default(),
+        }
+    }
+
+    /// Notes, in a rehearsal, what would be done to nsscript's own process.
+    pub fn rehearse(&self, action: Action, origin: Option<Origin>) {
+        let planned = Planned { action, side: Side::Parent, origin };
+        self.rehearsed.borrow_mut().push(Rehearsed::Raw { planned, depth: self.depth.get() });
+    }
+
+    /// Notes, in a rehearsal, the plan of a sandbox.
+    pub fn rehearse_plan(&self, plan: Plan) -> Rc<Plan> {
+        let plan = Rc::new(plan);
+        self.rehearsed.borrow_mut().push(Rehearsed::Plan(plan.clone()));
+        plan
+    }
+
+    /// Goes into a closure of a rehearsal, or out of it.
+    pub fn deeper(&self, levels: isize) {
+        self.depth.set(self.depth.get().saturating_add_signed(levels));
+    }
+
+    /// Begins the session before a question about this process, whose answer would be another one
+    /// after it. A machine that has none leaves the answer as it is; a raw call then says why.
+    pub fn begin_session(&self, origin: Option<&Origin>) {
+        if self.mode == Mode::Run {
+            let _ = self.runner.begin_session(origin);
         }
     }
 

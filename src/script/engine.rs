@@ -11,14 +11,13 @@ use rhai::{
 
 use super::call::Call;
 use super::capture::captured;
-use super::context::{Context, Mode};
+use super::context::{Context, Mode, Rehearsed};
 use super::discard::discarded;
 use super::error::Ending;
 use super::module::Resolver;
 use super::verb::{Kind, Verb};
 use super::{catalog, reword, value};
 use crate::diag::{Origin, Report, Sources};
-use crate::plan::Plan;
 use crate::run;
 
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
@@ -92,10 +91,20 @@ impl Script {
         self.context.sources.clone()
     }
 
-    /// The plans that a rehearsal has collected.
+    /// What a rehearsal has found, in order.
     #[must_use]
-    pub fn plans(&self) -> Vec<Rc<Plan>> {
-        self.context.plans.borrow().clone()
+    pub fn rehearsed(&self) -> Vec<Rehearsed> {
+        self.context.rehearsed.borrow().clone()
+    }
+
+    /// Has raw calls made to the host itself.
+    pub fn work_on_host(&self) {
+        self.context.runner.work_on_host();
+    }
+
+    /// Tells `tell` of every action as it is done.
+    pub fn explain(&self, tell: run::Tell) {
+        self.context.runner.tell(tell);
     }
 
     /// Runs the recipe. What it started is ended, and what was made for it is removed, when the

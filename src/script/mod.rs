@@ -7,7 +7,9 @@ mod bracket;
 mod call;
 mod capture;
 pub mod catalog;
+mod child;
 mod closure;
+mod codec;
 mod context;
 mod discard;
 mod engine;
@@ -22,5 +24,5 @@ mod value;
 mod verb;
 mod verbs;
 
-pub use context::Mode;
+pub use context::{Mode, Rehearsed};
 pub use engine::{End, Recipe, Script};

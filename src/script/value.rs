@@ -11,7 +11,7 @@ use super::call::Call;
 use super::error::ScriptError;
 use crate::host::elf::Needs;
 use crate::plan::Plan;
-use crate::run::{self, Exit, Output, Process};
+use crate::run::{self, Exit, Namespace, Output, Process};
 use crate::spec::{Namespaces, Rootfs, Sandbox};
 
 /// A program that was started: every copy is the same program.
@@ -30,6 +30,16 @@ pub struct SharedPlan(pub Rc<Plan>);
 /// What a program needs.
 #[derive(Clone, Debug)]
 pub struct SharedNeeds(pub Rc<Needs>);
+
+/// A namespace that is held open: every copy is the same one.
+#[derive(Clone, Debug)]
+pub struct SharedNamespace(pub Rc<Namespace>);
+
+impl PartialEq for SharedNamespace {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0.kind, self.0.inode) == (other.0.kind, other.0.inode)
+    }
+}
 
 /// What a program wrote.
 #[derive(Clone, Debug)]
@@ -82,6 +92,7 @@ values! {
     SharedPlan, "Plan", "a Plan";
     SharedNeeds, "Needs", "a Needs";
     Namespaces, "Namespaces", "namespaces such as `PID | NET`";
+    SharedNamespace, "Namespace", "a Namespace";
     ScriptError, "Error", "an Error";
     HostFacts, "Host", "the Host";
 }
@@ -98,6 +109,7 @@ pub fn printing(engine: &mut Engine) {
     show::<Rootfs>(engine, ToString::to_string);
     show::<Exit>(engine, ToString::to_string);
     show::<Namespaces>(engine, ToString::to_string);
+    show::<SharedNamespace>(engine, |namespace| namespace.0.to_string());
     show::<SharedPlan>(engine, |plan| plan.0.to_string());
     show::<SharedNeeds>(engine, |needs| needs.0.outline().to_string().trim_end().to_owned());
     show::<SharedOutput>(engine, |output| {
@@ -118,6 +130,7 @@ pub fn printing(engine: &mut Engine) {
     equality::<Rootfs>(engine);
     equality::<Exit>(engine);
     equality::<Namespaces>(engine);
+    equality::<SharedNamespace>(engine);
     equality::<HostFacts>(engine);
 }
 
@@ -145,7 +158,8 @@ pub fn shown(value: &Dynamic) -> String {
         .map(|value| value.to_string())
         .or_else(|| value.read_lock::<Rootfs>().map(|value| value.to_string()))
         .or_else(|| value.read_lock::<Exit>().map(|value| value.to_string()))
-        .or_else(|| value.read_lock::<Namespaces>().map(|value| value.to_string()));
+        .or_else(|| value.read_lock::<Namespaces>().map(|value| value.to_string()))
+        .or_else(|| value.read_lock::<SharedNamespace>().map(|value| value.0.to_string()));
     ours.unwrap_or_else(|| match value.type_name() {
         "()" => "()".into(),
         name if TYPES.contains(&name) => super::argument::a_type(name),

@@ -117,7 +117,7 @@ macro_rules! verbs {
         $kind:ident $name:ident($call:ident $(, $argument:ident: $type:ty)*) -> $returns:ty $body:block
     )*) => {
         /// The verbs of this file.
-        pub(super) const VERBS: &[$crate::script::verb::Verb] = &[$(
+        pub(in crate::script::verbs) const VERBS: &[$crate::script::verb::Verb] = &[$(
             $crate::script::verb::Verb {
                 name: stringify!($name),
                 kind: verbs!(@kind $kind),

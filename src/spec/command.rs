@@ -31,6 +31,18 @@ impl Command {
         Ok(Self { words })
     }
 
+    /// What stands in the place of a command where a closure of the recipe goes on.
+    #[must_use]
+    pub fn closure() -> Self {
+        Self { words: vec![String::new()] }
+    }
+
+    /// Whether a closure of the recipe goes on, and no program is executed.
+    #[must_use]
+    pub fn is_closure(&self) -> bool {
+        self.program().is_empty()
+    }
+
     /// The program: a path, or a name that is looked for along `PATH` inside the sandbox.
     #[must_use]
     pub fn program(&self) -> &str {
@@ -46,15 +58,19 @@ impl Command {
     /// The command as a shell would take it.
     #[must_use]
     pub fn shown(&self) -> String {
-        let plain = |word: &str| {
-            let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./=:,@%+".contains(&byte);
-            !word.is_empty() && word.bytes().all(safe)
-        };
-        let word = |word: &String| {
-            if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) }
-        };
+        let word = |word: &String| shell_word(word);
         self.words.iter().map(word).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// A word as a shell takes it: in quotes where it needs them.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./=:,@%+".contains(&byte);
+    if !word.is_empty() && word.bytes().all(safe) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// What the standard streams of a program are connected to.

@@ -82,6 +82,15 @@ impl Kind {
         }
     }
 
+    /// What it is called in a sentence: `mount`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mount => "mount",
+            other => other.file(),
+        }
+    }
+
     fn bit(self) -> u8 {
         1 << self as u8
     }

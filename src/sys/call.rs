@@ -212,6 +212,8 @@ pub enum Call {
     Umask(u32),
     /// Connects the standard streams to these descriptors.
     Streams([i32; 3]),
+    /// Starts a session: setsid(2).
+    NewSession,
     /// Goes to a directory inside, and checks that it lies beneath the root.
     Workdir(CString),
     /// Is killed when the parent ends.

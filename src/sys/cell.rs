@@ -1,8 +1,7 @@
 //! Eight bytes that parent and child share: which call failed, and why.
 
 use std::ffi::c_int;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use super::errno::Errno;
 use super::kernel::{Syscall, Trouble};
@@ -20,13 +19,16 @@ pub(super) struct Cell {
 /// The call number of a failure before the first call.
 const NO_CALL: u64 = 0xffff;
 
+/// Where the cell of this process is; 0 before it is made.
+static CELL: AtomicUsize = AtomicUsize::new(0);
+
 impl Cell {
     /// The cell of this process, made once.
     pub(super) fn of_this_process() -> Result<&'static Self, Trouble> {
-        static CELL: OnceLock<usize> = OnceLock::new();
-        if let Some(address) = CELL.get() {
+        let known = CELL.load(Ordering::Relaxed);
+        if known != 0 {
             // SAFETY: the address is that of the mapping below, which is never unmapped.
-            return Ok(unsafe { &*(*address as *const Self) });
+            return Ok(unsafe { &*(known as *const Self) });
         }
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags: c_int = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
@@ -36,9 +38,14 @@ impl Cell {
         if page == libc::MAP_FAILED {
             return Err(Trouble { syscall: Syscall::Mmap, errno: Errno::last() });
         }
-        let address = *CELL.get_or_init(|| page as usize);
+        CELL.store(page as usize, Ordering::Relaxed);
         // SAFETY: the mapping is a page of zeroes, aligned, valid for `Cell`, and never unmapped.
-        Ok(unsafe { &*(address as *const Self) })
+        Ok(unsafe { &*(page as *const Self) })
+    }
+
+    /// Has the next use make a new cell: this process is a copy, and the page its parent's.
+    pub(super) fn forget() {
+        CELL.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn reset(&self) {

@@ -3,11 +3,11 @@
 use std::arch::asm;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::raw::{c_int, c_void};
-use std::sync::OnceLock;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::cell::Cell;
 use super::errno::Errno;
+use super::fork::{Copy, allow_tracing};
 use super::kernel::{self, Answer, Syscall, Trouble};
 use super::perform::{self, Work};
 
@@ -128,7 +128,7 @@ impl Quiet {
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        let _ = kernel::prctl(libc::PR_SET_DUMPABLE, 1);
+        allow_tracing();
         // SAFETY: `mask` was filled by pthread_sigmask.
         unsafe {
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut())
@@ -176,6 +176,11 @@ pub(super) fn spawn_within(
     // SAFETY: as in `spawn`; `enter_and_clone` does not return and is given a `Between`.
     let pid = unsafe { clone3(&args, enter_and_clone, (&raw const between).cast()) }?;
     drop(quiet);
+    made_between(pid, cell)
+}
+
+/// The process that the one in between, `pid`, has made before it ended.
+fn made_between(pid: c_int, cell: &Cell) -> Answer<(c_int, OwnedFd)> {
     // SAFETY: waiting for our own child, by its number, without asking for its status.
     while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1
         && Errno::last().code() == libc::EINTR
@@ -222,8 +227,78 @@ unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
     kernel::exit(0)
 }
 
+/// Makes a process in new `namespaces` that is a copy of this one: see [`super::fork`]. Where
+/// namespaces are entered first, a process in between does that, as in [`spawn_within`].
+pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, cell: &Cell) -> Answer<(c_int, OwnedFd)> {
+    let mut pidfd: RawFd = -1;
+    let entering = copy.work.enters();
+    let quiet = Quiet::begin();
+    let argument = Copying { namespaces, copy };
+    let args = CloneArgs {
+        flags: if entering {
+            libc::CLONE_VFORK as u64
+        } else {
+            namespaces | libc::CLONE_PIDFD as u64
+        },
+        pidfd: if entering { 0 } else { (&raw mut pidfd) as u64 },
+        exit_signal: libc::SIGCHLD as u64,
+        ..CloneArgs::default()
+    };
+    let entry = if entering { enter_and_copy } else { go_on };
+    // SAFETY: no stack and no CLONE_VM: the process has a copy of this memory. The functions do
+    // not return and are given a `Copying`.
+    let pid = unsafe { clone3(&args, entry, (&raw const argument).cast()) }?;
+    drop(quiet);
+    if !entering {
+        // SAFETY: clone3 succeeded with CLONE_PIDFD: a new descriptor that nobody owns.
+        return Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }));
+    }
+    made_between(pid, cell)
+}
+
+/// What a copy, or the process in between, works with.
+struct Copying<'a, 'b> {
+    namespaces: u64,
+    copy: &'a Copy<'b>,
+}
+
+/// # Safety
+/// `argument` points to a [`Copying`].
+unsafe extern "C" fn go_on(argument: *const c_void) -> ! {
+    // SAFETY: what the caller promises.
+    let copying = unsafe { &*argument.cast::<Copying<'_, '_>>() };
+    copying.copy.run()
+}
+
+/// Enters namespaces, makes the copy, and ends.
+///
+/// # Safety
+/// `argument` points to a [`Copying`].
+unsafe extern "C" fn enter_and_copy(argument: *const c_void) -> ! {
+    // SAFETY: what the caller promises.
+    let copying = unsafe { &*argument.cast::<Copying<'_, '_>>() };
+    let Copying { namespaces, copy } = copying;
+    let entered = kernel::prctl(libc::PR_SET_DUMPABLE, 0).and_then(|()| copy.work.enter());
+    let made = entered.and_then(|()| {
+        let args = CloneArgs {
+            flags: namespaces | libc::CLONE_PARENT as u64 | libc::CLONE_PARENT_SETTID as u64,
+            parent_tid: copy.work.cell.pid.as_ptr() as u64,
+            ..CloneArgs::default()
+        };
+        // SAFETY: as in `copy`.
+        unsafe { clone3(&args, go_on, argument) }
+    });
+    if let Err(trouble) = made {
+        copy.work.cell.report(None, trouble);
+    }
+    kernel::exit(0)
+}
+
 /// A descriptor of the process `pid`: pidfd_open(2), Linux 5.3.
-pub(super) fn pidfd_open(pid: c_int) -> Answer<OwnedFd> {
+///
+/// # Errors
+/// There is no such process.
+pub fn pidfd_open(pid: c_int) -> Result<OwnedFd, Trouble> {
     // SAFETY: pidfd_open takes two numbers.
     let returned = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     match c_int::try_from(returned) {
@@ -233,14 +308,23 @@ pub(super) fn pidfd_open(pid: c_int) -> Answer<OwnedFd> {
     }
 }
 
+/// The descriptor of this process; negative before it is opened.
+static OWN: AtomicI32 = AtomicI32::new(-1);
+
 /// A descriptor of this process, by which a child sees that its parent has ended.
 pub(super) fn own_pidfd() -> Answer<RawFd> {
-    static OWN: OnceLock<OwnedFd> = OnceLock::new();
-    use std::os::fd::AsRawFd;
-    if let Some(own) = OWN.get() {
-        return Ok(own.as_raw_fd());
+    use std::os::fd::IntoRawFd;
+    let known = OWN.load(Ordering::Relaxed);
+    if known >= 0 {
+        return Ok(known);
     }
     let pid = c_int::try_from(std::process::id()).unwrap_or_default();
-    let own = pidfd_open(pid)?;
-    Ok(OWN.get_or_init(|| own).as_raw_fd())
+    let own = pidfd_open(pid)?.into_raw_fd();
+    OWN.store(own, Ordering::Relaxed);
+    Ok(own)
+}
+
+/// Has the next use open a new one: this process is a copy.
+pub(super) fn forget_own_pidfd() {
+    OWN.store(-1, Ordering::Relaxed);
 }

@@ -76,6 +76,7 @@ syscalls! {
     Mkdirat "mkdirat" "",
     Mknodat "mknodat" "",
     Mmap "mmap" "",
+    Mount "mount" "",
     MountSetattr "mount_setattr" "5.12",
     MoveMount "move_mount" "5.2",
     Openat "openat" "",
@@ -89,6 +90,7 @@ syscalls! {
     Prctl "prctl" "",
     Prlimit "prlimit" "",
     Readlinkat "readlinkat" "",
+    Rmdir "rmdir" "",
     RtSigaction "rt_sigaction" "",
     Setdomainname "setdomainname" "",
     Setgroups "setgroups" "",
@@ -96,9 +98,12 @@ syscalls! {
     Setns "setns" "5.8",
     Setresgid "setresgid" "",
     Setresuid "setresuid" "",
+    Setsid "setsid" "",
     Socket "socket" "",
     Symlinkat "symlinkat" "",
     Umount2 "umount2" "",
+    Unlink "unlink" "",
+    Unshare "unshare" "",
     Waitid "waitid" "5.4",
     Write "write" "",
 }
@@ -273,6 +278,10 @@ pub(super) fn setdomainname(name: &[u8]) -> Answer<()> {
     call!(Setdomainname, SYS_setdomainname, name.as_ptr(), name.len()).map(drop)
 }
 
+pub(super) fn setsid() -> Answer<()> {
+    call!(Setsid, SYS_setsid).map(drop)
+}
+
 pub(super) fn setns(descriptor: c_int, flags: u64) -> Answer<()> {
     call!(Setns, SYS_setns, descriptor, flags).map(drop)
 }
@@ -302,11 +311,18 @@ pub(super) fn prctl(option: c_int, argument: c_long) -> Answer<()> {
     call!(Prctl, SYS_prctl, c_long::from(option), argument, none, none, none).map(drop)
 }
 
-/// Empties the effective, permitted and inheritable sets: capset(2), version 3.
+/// Empties the effective, permitted and inheritable sets.
 pub(super) fn drop_capabilities() -> Answer<()> {
+    capset([0; 3])
+}
+
+/// Sets the effective, permitted and inheritable sets: capset(2), version 3.
+pub(super) fn capset(sets: [u64; 3]) -> Answer<()> {
     const VERSION_3: u32 = 0x2008_0522;
     let header = [VERSION_3, 0];
-    let sets = [0_u32; 6];
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is meant")]
+    let half = |shift: u32| sets.map(|set| (set >> shift) as u32);
+    let sets = [half(0), half(32)];
     call!(Capset, SYS_capset, header.as_ptr(), sets.as_ptr()).map(drop)
 }
 

@@ -9,6 +9,7 @@ mod cell;
 mod clone;
 mod errno;
 mod file;
+mod fork;
 mod helper;
 mod identity;
 mod init;
@@ -17,30 +18,36 @@ mod kernel;
 mod loop_device;
 mod mount;
 mod namespace;
+mod nsfs;
 mod perform;
 mod process;
 mod program;
 mod question;
+mod raw;
 mod signal;
 mod stack;
 mod target;
 mod tree;
 
 pub use call::{Attributes, Base, Call, Create, Group, Identity, Slot, Target, Tree};
+pub use clone::pidfd_open;
 pub use errno::Errno;
 pub use file::{Beneath, Entry, Lock, largest_file, lock_directory, make_private_directory};
+pub use fork::{close, differing, duplicate, fork, is_copy};
 pub use helper::run_helper;
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
 pub use kernel::{Syscall, Trouble};
 pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
+pub use nsfs::{inode, open_namespace, owner_of, parent_of};
 pub use process::{Child, Status, Usage, ready, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
 pub use question::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id, thread_id,
     uname,
 };
+pub use raw::{Raw, act, adopt_orphans, device, execute, is_of_kernel, is_procfs, namespace_inode};
 pub use signal::{
     interrupted, interruption, kill, pause, signal_name, signal_names, signal_number,
     watch_interruptions,

@@ -34,6 +34,23 @@ impl<'a> Work<'a> {
         let Some((descriptor, namespaces)) = self.program.entered() else { return Ok(()) };
         kernel::setns(descriptor, namespaces)
     }
+
+    /// Whether namespaces are entered.
+    pub(super) fn enters(&self) -> bool {
+        self.program.entered().is_some()
+    }
+
+    /// Performs the calls, and tells whether all of them could be.
+    pub(super) fn calls(&self) -> bool {
+        let mut process = Process { work: self, slots: [-1; SLOTS], stacked: 0 };
+        for (index, call) in self.program.calls.iter().enumerate() {
+            if let Err(trouble) = process.perform(call) {
+                self.cell.report(Some(index), trouble);
+                return false;
+            }
+        }
+        true
+    }
 }
 
 /// The status of a process that could not perform its program: it is never seen, as the failure
@@ -58,17 +75,7 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
     if let Some((soft, hard)) = work.stack {
         let _ = kernel::limit_stack(soft, hard);
     }
-    run(work)
-}
-
-fn run(work: &Work<'_>) -> ! {
-    let mut process = Process { work, slots: [-1; SLOTS], stacked: 0 };
-    for (index, call) in work.program.calls.iter().enumerate() {
-        if let Err(trouble) = process.perform(call) {
-            work.cell.report(Some(index), trouble);
-            break;
-        }
-    }
+    work.calls();
     kernel::exit(FAILED)
 }
 
@@ -167,6 +174,11 @@ impl Process<'_> {
                 Ok(())
             }
             Call::Streams(descriptors) => connect(descriptors),
+            Call::NewSession => {
+                // A process that leads a group already, as process 1 can, has its session.
+                let _ = kernel::setsid();
+                Ok(())
+            }
             Call::Workdir(path) => enter(path),
             Call::DieWithParent => self.die_with_parent(),
             Call::Execute { as_init, told } => Err(self.work.init.execute(*as_init, told)),

@@ -39,6 +39,8 @@ pub struct Status {
 pub struct Child {
     pid: i32,
     pidfd: OwnedFd,
+    /// The process that started it: a copy of that one neither waits for it nor ends it.
+    parent: u32,
     /// What the carried program leaves: see `init/pid1.rs`.
     answers: OwnedFd,
     /// Whether that stays as an init, and passes signals on.
@@ -52,7 +54,8 @@ pub struct Child {
 impl Child {
     /// `answers` is where the carried program leaves what became of the program.
     pub(super) fn new(pid: i32, pidfd: OwnedFd, answers: OwnedFd, has_init: bool) -> Self {
-        Self { pid, pidfd, answers, has_init, told: 0, silent: false, ended: None }
+        let parent = std::process::id();
+        Self { pid, pidfd, parent, answers, has_init, told: 0, silent: false, ended: None }
     }
 
     /// Its number, as this process sees it.
@@ -209,7 +212,9 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.kill_and_reap();
+        if self.parent == std::process::id() {
+            self.kill_and_reap();
+        }
     }
 }
 

@@ -94,6 +94,32 @@ pub fn watch_interruptions() -> Result<(), Errno> {
     Ok(())
 }
 
+/// Signals are as a program wants to find them until this is dropped: SIGPIPE, which the Rust
+/// runtime ignores, ends it. Handlers end with execve(2) by themselves.
+pub(super) struct AsProgramsWant(libc::sighandler_t);
+
+pub(super) fn as_programs_want() -> AsProgramsWant {
+    // SAFETY: setting a default action touches no memory.
+    AsProgramsWant(unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) })
+}
+
+impl Drop for AsProgramsWant {
+    fn drop(&mut self) {
+        // SAFETY: the action is the one that was there before.
+        unsafe { libc::signal(libc::SIGPIPE, self.0) };
+    }
+}
+
+/// Gives this process an eventfd of its own: it is a copy, and has that of its parent.
+pub(super) fn renew() {
+    if WAKE.load(Ordering::Relaxed) < 0 {
+        return;
+    }
+    // SAFETY: eventfd takes two numbers.
+    let wake: RawFd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    WAKE.store(wake, Ordering::Relaxed);
+}
+
 /// The signal that asked to end, if one came.
 #[must_use]
 pub fn interrupted() -> Option<i32> {

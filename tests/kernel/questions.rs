@@ -8,18 +8,23 @@ use nsscript::spec::Capability;
 
 use crate::support::{Bench, Launch, as_each_user, field, fields, have, mounts};
 
+/// nsscript with a recipe that asks about the process as it was started: without a session.
+fn asking<'b>(bench: &'b Bench, recipe: &str) -> Launch<'b> {
+    bench.nsscript(&["--host", "-e", recipe])
+}
+
 /// nsscript with a recipe, in new namespaces: `flags` are those of unshare(1). The shell script
 /// `setup` is run there first.
 fn in_new<'b>(bench: &'b Bench, flags: &str, setup: &str, recipe: &str) -> Launch<'b> {
     let script = format!("exec unshare {flags} sh -ec '{setup}\nexec \"$@\"' sh \"$@\"");
-    bench.recipe(recipe).by_shell(&script)
+    asking(bench, recipe).by_shell(&script)
 }
 
 /// What nsscript prints in a process that first prints what the shell script `before` does.
 #[track_caller]
 fn both(bench: &Bench, before: &str, recipe: &str) -> (String, String) {
     let script = format!("{before}\necho =\nexec \"$@\"");
-    let printed = bench.recipe(recipe).by_shell(&script).end().succeeded();
+    let printed = asking(bench, recipe).by_shell(&script).end().succeeded();
     let (told, answered) = printed.split_once("=\n").expect("both have printed");
     (told.to_owned(), answered.to_owned())
 }
@@ -58,7 +63,7 @@ fn the_groups_that_one_is_given_are_told() {
     as_each_user(|bench| {
         if bench.user.is_root() {
             let recipe = "print(getgroups());";
-            let launch = bench.recipe(recipe).by_shell("exec setpriv --groups=7,8 \"$@\"");
+            let launch = asking(bench, recipe).by_shell("exec setpriv --groups=7,8 \"$@\"");
             assert_eq!(launch.end().succeeded(), "[7, 8]\n");
         }
     });
@@ -83,7 +88,7 @@ fn the_mounts_are_those_of_mountinfo() {
     as_each_user(|bench| {
         let recipe = "for m in mounts() { print(`${m.id} ${m.parent} ${m.root} ${m.target} \
                       ${m.options} ${m.type} ${m.source} ${m.super_options}`); }";
-        let printed = bench.recipe(recipe).end().succeeded();
+        let printed = asking(bench, recipe).end().succeeded();
         let told = mounts();
         let told: Vec<_> = told
             .lines()
@@ -158,7 +163,7 @@ fn every_process_that_can_be_seen_is_listed() {
             assert_eq(own.name, \"nsscript\");
             let first = all[0];
             print(`${first.pid} ${first.name}`);";
-        let printed = bench.recipe(recipe).end().succeeded();
+        let printed = asking(bench, recipe).end().succeeded();
         let name = fs::read_to_string("/proc/1/comm").unwrap();
         assert_eq!(printed, format!("1 {name}"));
     });
@@ -211,7 +216,7 @@ fn capabilities_are_those_of_the_status() {
                         --bounding-set -sys_time,-bpf";
         let script =
             format!("exec {confined} sh -c 'cat /proc/self/status; echo =; exec \"$@\"' sh \"$@\"");
-        let printed = bench.recipe(CAPABILITIES).by_shell(&script).end().succeeded();
+        let printed = asking(bench, CAPABILITIES).by_shell(&script).end().succeeded();
         let (told, answered) = printed.split_once("=\n").unwrap();
         assert_eq!(sets(told), named(answered));
         assert_eq!(sets(told)[4], 1, "CAP_CHOWN is ambient");
@@ -221,7 +226,7 @@ fn capabilities_are_those_of_the_status() {
 #[test]
 fn the_interfaces_are_those_of_the_namespace() {
     as_each_user(|bench| {
-        let printed = bench.recipe("for i in interfaces() { print(i.name); }").end().succeeded();
+        let printed = asking(bench, "for i in interfaces() { print(i.name); }").end().succeeded();
         let told = fs::read_to_string("/proc/self/net/dev").unwrap();
         let told: BTreeSet<_> =
             told.lines().skip(2).filter_map(|line| Some(line.split_once(':')?.0.trim())).collect();
@@ -248,7 +253,7 @@ fn a_loopback_device_that_is_up_has_its_addresses() {
             "sandbox(\"/\").read_only_root().proc(\"/proc\").dev(\"/dev\").workdir({work:?})"
         );
         let recipe = format!("{guest}.run([{program:?}, \"ask.rhai\"]);");
-        let printed = bench.recipe(&recipe).end().succeeded();
+        let printed = asking(bench, &recipe).end().succeeded();
         let ipv6 = fs::exists("/proc/sys/net/ipv6").unwrap();
         let addresses = if ipv6 { r#"["127.0.0.1/8", "::1/128"]"# } else { r#"["127.0.0.1/8"]"# };
         assert_eq!(printed.lines().next(), Some(addresses), "{printed}");
@@ -264,7 +269,7 @@ fn the_routes_are_those_of_the_namespace() {
             for r in routes() {
                 assert(interfaces().some(|i| i.name == r.device) || r.device == ());
             }";
-        let printed = bench.recipe(recipe).end().succeeded();
+        let printed = asking(bench, recipe).end().succeeded();
         let told = fs::read_to_string("/proc/self/net/route").unwrap();
         let told: Vec<_> = fields(&told)
             .into_iter()
@@ -330,7 +335,7 @@ fn the_machine_is_told_by_host() {
 #[test]
 fn the_layout_of_cgroups_is_what_is_mounted() {
     as_each_user(|bench| {
-        let printed = bench.recipe("print(host.cgroup);").end().succeeded();
+        let printed = asking(bench, "print(host.cgroup);").end().succeeded();
         let (one, two) = (mounts().contains(" - cgroup "), mounts().contains(" - cgroup2 "));
         let expected = match (one, two) {
             (true, true) => "hybrid\n",
@@ -354,7 +359,7 @@ fn namespaces_are_listed_as_lsns_does() {
         let recipe = "for n in lsns() {
             print(`${n.inode} ${n.kind} ${n.processes} ${n.pid} ${n.user}`);
         }";
-        let printed = bench.recipe(recipe).by_shell(script).end().succeeded();
+        let printed = asking(bench, recipe).by_shell(script).end().succeeded();
         let (answered, told) = printed.split_once("=\n").unwrap();
         assert_eq!(answered.lines().count(), 8, "{printed}");
         assert_eq!(answered, told);
@@ -385,7 +390,7 @@ fn namespaces_of_a_program_are_listed_with_it() {
             let own = lsns().filter(|n| n.pid == program.pid);
             print(own.map(|n| n.kind).reduce(|line, kind| line + " " + kind, ""));
             program.kill("KILL");"#;
-        let printed = bench.recipe(recipe).end().succeeded();
+        let printed = asking(bench, recipe).end().succeeded();
         let kinds: BTreeSet<_> = printed.split_whitespace().collect();
         let all = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
         assert_eq!(kinds, BTreeSet::from(all));
@@ -405,7 +410,7 @@ fn a_signal_is_sent_by_number() {
             let program = sandbox("/").read_only_root().start("sleep 60");
             kill(program.pid, 15);
             print(program.wait().signal);"#;
-        assert_eq!(bench.recipe(recipe).by_shell(script).end().succeeded(), "15\n");
+        assert_eq!(asking(bench, recipe).by_shell(script).end().succeeded(), "15\n");
     });
 }
 
@@ -414,15 +419,15 @@ fn a_signal_for_many_or_for_oneself_is_refused() {
     as_each_user(|bench| {
         // Nobody minds this signal, should it be sent all the same.
         for pid in ["0", "-1", "-getpid()", "9999999999"] {
-            let said = bench.recipe(&format!("kill({pid}, \"URG\");")).end().failed(125);
+            let said = asking(bench, &format!("kill({pid}, \"URG\");")).end().failed(125);
             assert!(said.contains("is no number of a process"), "{said}");
         }
-        let said = bench.recipe("kill(getpid(), \"TERM\");").end().failed(125);
+        let said = asking(bench, "kill(getpid(), \"TERM\");").end().failed(125);
         assert!(said.contains("is nsscript itself"), "{said}");
         let caught = "try { kill(4194304, 9); } catch (e) { print(`${e.operation} ${e.errno}`); }";
-        assert_eq!(bench.recipe(caught).end().succeeded(), "kill 3\n");
+        assert_eq!(asking(bench, caught).end().succeeded(), "kill 3\n");
         if !bench.user.is_root() {
-            let said = bench.recipe("kill(1, \"CONT\");").end().failed(125);
+            let said = asking(bench, "kill(1, \"CONT\");").end().failed(125);
             assert!(said.contains("EPERM") && said.contains("another user"), "{said}");
         }
     });

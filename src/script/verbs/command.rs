@@ -58,14 +58,18 @@ pub(super) fn found_here(problem: impl Into<Problem>, call: &Call<'_, '_>) -> Fa
 }
 
 /// The plan of a request; its warnings are said. A rehearsal keeps it.
-fn planned(sandbox: &Sandbox, request: &Request, call: &Call<'_, '_>) -> Result<Plan, Failed> {
+pub(super) fn planned(
+    sandbox: &Sandbox,
+    request: &Request,
+    call: &Call<'_, '_>,
+) -> Result<Plan, Failed> {
     let plan = call.context.runner.plan(sandbox, request);
     let plan = plan.map_err(|reports| found_here(reports, call))?;
     for warning in &plan.warnings {
         call.context.warn(warning);
     }
     if call.context.mode == Mode::Rehearse {
-        call.context.plans.borrow_mut().push(Rc::new(plan.clone()));
+        call.context.rehearse_plan(plan.clone());
     }
     Ok(plan)
 }

@@ -1,13 +1,18 @@
 //! The verbs, by what they are about. Their doc comments are their manual pages.
 
+mod child;
 mod command;
 mod error;
+mod file;
+mod handle;
 mod host;
 mod identity;
 mod image;
+mod kernel;
 mod listing;
 mod machine;
 mod mount;
+mod mounting;
 mod namespace;
 mod narrate;
 mod outcome;
@@ -31,6 +36,16 @@ pub(super) const ALL: &[&[Verb]] = &[
     command::VERBS,
     rootfs::VERBS,
     image::VERBS,
+    kernel::VERBS,
+    child::VERBS,
+    child::of_clone::VERBS,
+    child::of_namespace::VERBS,
+    child::of_process::VERBS,
+    child::of_sandbox::VERBS,
+    handle::VERBS,
+    handle::of_process::VERBS,
+    mounting::VERBS,
+    file::VERBS,
     process::VERBS,
     outcome::VERBS,
     error::VERBS,

@@ -1,14 +1,15 @@
 //! Programs that were started.
 
 use std::cell::RefMut;
-use std::rc::Rc;
 
 use super::command::{checked, rehearsed, request};
 use crate::diag::Report;
-use crate::run::{self, Exit, Input, Process};
+use crate::plan::Request;
+use crate::run::{self, Exit, Input, Problem, Process};
 use crate::script::Mode;
 use crate::script::argument::Bytes;
 use crate::script::call::Call;
+use crate::script::child;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::signal::Signal;
@@ -55,6 +56,30 @@ fn no_pipes(call: &Call<'_, '_>) -> Failed {
     call.fail(report.hint("`start(command, #{ pipes: true })` connects its input and output"))
 }
 
+/// Runs a program in the namespaces of a process that goes on with a closure.
+fn beside(
+    process: &mut Process,
+    request: &Request,
+    options: &Another,
+    call: &Call<'_, '_>,
+) -> Result<Exit, Failed> {
+    if options.stdin.is_some() {
+        let report = Report::error("`stdin` is for programs of a sandbox");
+        return Err(call.fail_at_key("stdin", report));
+    }
+    let runner = &call.context.runner;
+    let closure = Request { command: Command::closure(), ..request.clone() };
+    let mut program = runner.fork_beside(process, &closure, &mut || match runner
+        .execute(&request.command, request.origin.as_ref())
+    {
+        Problem::Reports(reports) => child::thrown_bytes(&reports),
+        Problem::Interrupted(interrupted) => (Vec::new(), 128 + interrupted.signal),
+    })?;
+    let exit = program.wait().map_err(|it| Failed::Interrupted(it.signal))?;
+    child::thrown(&program, call)?;
+    checked(exit, options.check, &request.command, None, None, call)
+}
+
 verbs! {
     /// The number of process 1 of the sandbox, as the host sees it.
     get pid(call, process: ProcessHandle) -> i64 {
@@ -70,17 +95,20 @@ verbs! {
 
     /// Waits until the program has ended. Its input, where it is a pipe, ends first.
     ///
+    /// # Errors
+    /// What the closure of a `clone` has thrown. Another status than 0 is none.
+    ///
     /// # Example
     /// ```rhai
     /// let sleeper = sandbox("/").read_only_root().start("sleep 0.1");
     /// print(sleeper.wait().code);
     /// ```
     fn wait(call, process: ProcessHandle) -> Exit {
-        let _ = &call;
-        match self::process(&process) {
-            Some(mut process) => process.wait().map_err(|it| Failed::Interrupted(it.signal)),
-            None => Ok(rehearsed()),
-        }
+        let Some(mut process) = self::process(&process) else { return Ok(rehearsed()) };
+        let exit = process.wait().map_err(|it| Failed::Interrupted(it.signal))?;
+        // What a closure has thrown is not lost; how its process ended otherwise is no error.
+        child::thrown(&process, call)?;
+        Ok(exit)
     }
 
     /// Sends a signal to the program: a name such as `"TERM"`, or a number.
@@ -197,9 +225,12 @@ verbs! {
         let request = request(command, Streams::Inherited, call);
         if let Some(first) = &process.rehearsed {
             let joined = call.context.runner.plan_to_join(first, &request);
-            call.context.plans.borrow_mut().push(Rc::new(joined));
+            call.context.rehearse_plan(joined);
         }
         let Some(mut process) = self::process(&process) else { return Ok(rehearsed()) };
+        if process.is_closure() {
+            return beside(&mut process, &request, &options, call);
+        }
         let input = options.stdin.map_or(Input::Inherited, |bytes| Input::Bytes(bytes.0));
         let exit = call.context.runner.join(&mut process, &request, &input)?;
         checked(exit, options.check, &request.command, None, None, call)

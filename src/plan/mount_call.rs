@@ -1,0 +1,133 @@
+//! A call of mount(2): as a sentence, as the system call, and as mount(8).
+
+use std::path::{Path, PathBuf};
+
+use crate::diag::quoted;
+use crate::spec::{MountFlags, shell_word};
+
+/// A call of mount(2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountCall {
+    /// What is mounted; none where the call takes none.
+    pub source: Option<String>,
+    /// Where.
+    pub target: PathBuf,
+    /// The type of the file system.
+    pub kind: Option<String>,
+    /// The flags.
+    pub flags: MountFlags,
+    /// The options of the file system, as one text.
+    pub data: Option<String>,
+}
+
+fn path(path: &Path) -> String {
+    quoted(path.to_string_lossy())
+}
+
+fn text(text: &str) -> String {
+    format!("\"{}\"", crate::diag::escape(text).replace('"', "\\\""))
+}
+
+fn c(path: &Path) -> String {
+    text(&path.to_string_lossy())
+}
+
+/// A path as a shell takes it.
+fn sh(path: &Path) -> String {
+    shell_word(&path.to_string_lossy())
+}
+
+/// The words of mount(8) for attributes that are set and taken away.
+pub(super) fn attribute_words(set: MountFlags, clear: MountFlags) -> Vec<String> {
+    let words = crate::spec::MOUNT_WORDS.iter().filter(|word| word.flags.0 != 0);
+    let words = words.filter(|word| if word.set { set } else { clear }.has(word.flags));
+    words.map(|word| word.word.to_owned()).collect()
+}
+
+impl MountCall {
+    pub(super) fn describe(&self) -> String {
+        let target = path(&self.target);
+        let source = quoted(self.source.as_deref().unwrap_or("none"));
+        let read_only = if self.flags.has(MountFlags::READ_ONLY) { ", read-only" } else { "" };
+        let all =
+            if self.flags.has(MountFlags::RECURSIVE) { " and everything below it" } else { "" };
+        if let Some(kind) = self.propagation() {
+            return format!("make the propagation of {target}{all} {kind}");
+        }
+        if self.flags.has(MountFlags::MOVE) {
+            return format!("move the mount {source} to {target}");
+        }
+        if self.flags.has(MountFlags::REMOUNT) {
+            return format!("change the mount {target}{read_only}");
+        }
+        if self.flags.has(MountFlags::BIND) {
+            return format!("bind {source}{all} on {target}{read_only}");
+        }
+        let kind = self.kind.as_deref().unwrap_or("a file system");
+        match &self.source {
+            Some(device) if device.starts_with('/') => {
+                format!("mount {kind} of {source} on {target}{read_only}")
+            }
+            _ => format!("mount {kind} on {target}{read_only}"),
+        }
+    }
+
+    /// Which propagation is set, where that is what the call does.
+    fn propagation(&self) -> Option<&'static str> {
+        let found = crate::spec::PROPAGATIONS.iter().find(|(_, flag)| self.flags.has(*flag));
+        found.map(|(word, _)| *word)
+    }
+
+    /// The directory that takes the changes of an overlay.
+    #[must_use]
+    pub fn upper(&self) -> Option<PathBuf> {
+        let data = self.data.as_ref().filter(|_| self.kind.as_deref() == Some("overlay"))?;
+        // Commas of a value stand behind a backslash.
+        let data = data.replace("\\,", "\u{1}");
+        let upper = data.split(',').find_map(|option| option.strip_prefix("upperdir="))?;
+        Some(PathBuf::from(upper.replace('\u{1}', ",").replace("\\:", ":").replace("\\\\", "\\")))
+    }
+
+    pub(super) fn call(&self) -> String {
+        let or_null = |value: &Option<String>| value.as_ref().map_or("NULL".into(), |it| text(it));
+        format!(
+            "mount({}, {}, {}, {}, {})",
+            or_null(&self.source),
+            c(&self.target),
+            or_null(&self.kind),
+            self.flags,
+            or_null(&self.data)
+        )
+    }
+
+    pub(super) fn shell(&self) -> String {
+        let target = sh(&self.target);
+        let source = shell_word(self.source.as_deref().unwrap_or("none"));
+        let recursive = self.flags.has(MountFlags::RECURSIVE);
+        if let Some(kind) = self.propagation() {
+            let r = if recursive { "r" } else { "" };
+            return format!("mount --make-{r}{kind} {target}");
+        }
+        if self.flags.has(MountFlags::MOVE) {
+            return format!("mount --move {source} {target}");
+        }
+        if self.flags.has(MountFlags::BIND) {
+            let r = if recursive { "r" } else { "" };
+            return format!("mount --{r}bind {source} {target}");
+        }
+        let mut options = attribute_words(self.flags, MountFlags::default());
+        if self.flags.has(MountFlags::REMOUNT) {
+            options.insert(0, "remount".into());
+        }
+        options.extend(self.data.clone());
+        let options = if options.is_empty() {
+            String::new()
+        } else {
+            format!(" -o {}", shell_word(&options.join(",")))
+        };
+        match &self.kind {
+            Some(kind) => format!("mount -t {}{options} {source} {target}", shell_word(kind)),
+            None => format!("mount{options} {target}"),
+        }
+    }
+}

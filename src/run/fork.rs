@@ -1,0 +1,242 @@
+//! Closures in processes of their own: copies of nsscript, whose value comes back through a pipe.
+
+use std::io::{PipeReader, PipeWriter, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Instant;
+
+use super::explain::Explained;
+use super::failure::Failure;
+use super::launch;
+use super::lower::clone_flags;
+use super::process::Process;
+use super::runner::{Interrupted, Problem, Runner};
+use crate::diag::{Origin, Report};
+use crate::plan::{Plan, Planned, RawAction, Request, Side};
+use crate::spec::Namespaces;
+use crate::sys::{self, Call, Enter, Errno, Fault, Program};
+
+/// What a closure does in its process: it gives what goes through the pipe, and the status that
+/// the process ends with.
+pub type Body<'a> = &'a mut dyn FnMut() -> (Vec<u8>, i32);
+
+/// The status of a copy that panicked.
+const PANICKED: i32 = 125;
+
+impl Runner {
+    /// Starts a closure in a copy of this process, in new namespaces.
+    ///
+    /// # Errors
+    /// The namespaces cannot be made.
+    pub fn fork(
+        &self,
+        namespaces: Namespaces,
+        origin: Option<&Origin>,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        self.begin_session(origin)?;
+        let program = Program {
+            namespaces: clone_flags(namespaces),
+            enter: None,
+            share_memory: false,
+            calls: vec![Call::DieWithParent],
+        };
+        self.fork_raw(RawAction::Clone(namespaces), &program, origin, body)
+    }
+
+    /// Starts a closure in a copy of this process, in a namespace that exists.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered.
+    pub fn fork_into(
+        &self,
+        action: RawAction,
+        descriptor: OwnedFd,
+        namespaces: Namespaces,
+        origin: Option<&Origin>,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        self.begin_session(origin)?;
+        let enter = Enter { descriptor, namespaces: clone_flags(namespaces) };
+        let calls = vec![Call::DieWithParent];
+        let program = Program { namespaces: 0, enter: Some(enter), share_memory: false, calls };
+        self.fork_raw(action, &program, origin, body)
+    }
+
+    fn fork_raw(
+        &self,
+        action: RawAction,
+        program: &Program,
+        origin: Option<&Origin>,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        let planned = Planned {
+            action: crate::plan::Action::Raw(action.clone()),
+            side: Side::Parent,
+            origin: origin.cloned(),
+        };
+        let plan = Plan { namespaces: action.namespaces(), ..Plan::of_one(planned) };
+        let started = Instant::now();
+        let made = self.copy(program, false, plan, body)?;
+        self.explain(|| Explained {
+            sentence: action.describe(),
+            operation: action.operation(),
+            calls: action.calls(),
+            shell: action.shell(),
+            side: Side::Parent,
+            origin: origin.cloned(),
+            failed: made.as_ref().err().map(|fault| (fault.syscall.name(), fault.errno)),
+            elapsed: Some(started.elapsed()),
+        });
+        made.map_err(|Fault { syscall, errno, .. }| {
+            self.raw_failure(action, origin, sys::Trouble { syscall, errno }).into()
+        })
+    }
+
+    /// Starts a closure in a sandbox of its own.
+    ///
+    /// # Errors
+    /// What could not be done, with its line.
+    pub fn fork_sandbox(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        let launch::Ready { lowered, root, .. } = launch::ready(self, plan, request)?;
+        let environment = plan.environment.clone();
+        let body = &mut || {
+            self.session().environment.replace(Some(environment.clone()));
+            body()
+        };
+        let made = self.copy(&lowered.program, true, plan.clone(), body)?;
+        launch::explain(self, plan, &lowered, made.as_ref().err());
+        made.map_err(|fault| launch::failure(self, plan, &lowered, root.as_deref(), fault).into())
+    }
+
+    /// Starts a closure in the namespaces of a process: in a sandbox, with its ids and without
+    /// capabilities; of a closure, with all of them.
+    ///
+    /// # Errors
+    /// The process has ended, or may not be entered.
+    pub fn fork_beside(
+        &self,
+        process: &mut Process,
+        request: &Request,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        if !process.running() {
+            let message = "the process has ended: nothing can enter its namespaces";
+            return Err(Report::error(message).at(request.origin.clone()).into());
+        }
+        if process.plan.is_raw() {
+            let pid = process.pid();
+            let kinds = self.differing(pid, Namespaces::ALL, request.origin.as_ref())?;
+            let action = entering(pid, kinds);
+            let descriptor = duplicated(process.pidfd(), request.origin.as_ref())?;
+            return self.fork_into(action, descriptor, kinds, request.origin.as_ref(), body);
+        }
+        let joining = launch::joining(process, request, None)?;
+        let environment = process.plan.environment.clone();
+        let body = &mut || {
+            self.session().environment.replace(Some(environment.clone()));
+            body()
+        };
+        let made = self.copy(&joining.program, true, joining.plan.clone(), body)?;
+        made.map_err(|Fault { call, syscall, errno }| {
+            let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
+            Failure { plan: &joining.plan, action, syscall, errno }.report(self, None).into()
+        })
+    }
+
+    /// The kinds among `wanted` in which process `pid` is in another namespace than this one.
+    ///
+    /// # Errors
+    /// It has ended, or may not be looked at.
+    pub fn differing(
+        &self,
+        pid: i32,
+        wanted: Namespaces,
+        origin: Option<&Origin>,
+    ) -> Result<Namespaces, Problem> {
+        self.begin_session(origin)?;
+        let mut differing = Namespaces::NONE;
+        for kind in wanted.kinds() {
+            let differs = sys::differing(pid, &[(kind.file(), 1)]).map_err(|errno| {
+                let message = format!("cannot look at the namespaces of process {pid}: {errno}");
+                Report::error(message).at(origin.cloned())
+            })?;
+            if differs != 0 {
+                differing = differing | kind.into();
+            }
+        }
+        Ok(differing)
+    }
+
+    /// Makes the copy, and what its value comes back through.
+    fn copy(
+        &self,
+        program: &Program,
+        guard: bool,
+        plan: Plan,
+        body: Body<'_>,
+    ) -> Result<Result<Process, Fault>, Problem> {
+        if let Some(signal) = sys::interrupted() {
+            return Err(Interrupted { signal }.into());
+        }
+        let pipe = std::io::pipe().map_err(|error| {
+            Report::error(format!("cannot make a pipe: {}", Errno::from(&error)))
+        })?;
+        let (reader, writer): (PipeReader, PipeWriter) = pipe;
+        let started = Instant::now();
+        let write_end = writer.as_raw_fd();
+        let mut writer = Some(writer);
+        let child = sys::fork(program, guard, &mut || {
+            let Some(mut writer) = writer.take() else { return PANICKED };
+            self.become_copy(write_end);
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut *body));
+            let (bytes, code) = done.unwrap_or((Vec::new(), PANICKED));
+            let _ = writer.write_all(&bytes);
+            self.close();
+            code
+        });
+        drop(writer);
+        Ok(child.map(|child| Process::copy(child, reader, plan, started)))
+    }
+
+    /// Forgets what belongs to the process that this one is a copy of.
+    fn become_copy(&self, answer: i32) {
+        self.forget_workspace();
+        // The pipe of the closure that this one was started from is not for this process.
+        if let Some(outer) = self.answer.replace(Some(answer)) {
+            sys::close(outer);
+        }
+    }
+}
+
+/// The action of entering the namespaces of a process.
+#[must_use]
+pub fn entering(pid: i32, namespaces: Namespaces) -> RawAction {
+    let what = format!("process {pid}");
+    RawAction::Setns { what, file: format!("pid {pid}"), namespaces }
+}
+
+/// Another descriptor of a process.
+///
+/// # Errors
+/// No descriptor is left.
+pub fn duplicated(
+    descriptor: std::os::fd::BorrowedFd<'_>,
+    origin: Option<&Origin>,
+) -> Result<OwnedFd, Problem> {
+    sys::duplicate(descriptor.as_fd()).map_err(|errno| {
+        Report::error(format!("cannot keep the process: {errno}")).at(origin.cloned()).into()
+    })
+}
+
+/// A descriptor of process `pid`.
+///
+/// # Errors
+/// There is no such process.
+pub fn open_process(pid: i32) -> Result<OwnedFd, Errno> {
+    sys::pidfd_open(pid).map_err(|trouble| trouble.errno)
+}

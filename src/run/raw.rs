@@ -1,0 +1,308 @@
+//! Doing what the raw layer says, at once: lowered, refused where it would change the host,
+//! explained, and told of where it fails.
+
+use std::ffi::CString;
+use std::io::Write;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Instant;
+
+use super::explain::Explained;
+use super::failure::Failure;
+use super::loop_device::attach_loop;
+use super::lower::clone_flags;
+use super::refuse;
+use super::runner::{Interrupted, Problem, Runner};
+use crate::diag::{Origin, Report};
+use crate::plan::{Action, Plan, Planned, RawAction, Side};
+use crate::spec::Command;
+use crate::sys::{self, CStrings, Errno, LoopDevice, LoopSettings, Raw, Syscall};
+
+pub(super) use crate::sys::Trouble;
+
+/// One call.
+pub(super) fn done(raw: &Raw<'_>) -> Result<(), Trouble> {
+    sys::act(raw)
+}
+
+/// Writes a file of /proc in one write(2), or any file.
+pub(super) fn write(path: &Path, bytes: &[u8], append: bool) -> Result<(), Trouble> {
+    let because =
+        |syscall| move |error: std::io::Error| Trouble { syscall, errno: Errno::from(&error) };
+    let is_proc = path.starts_with("/proc");
+    let mut options = std::fs::File::options();
+    options.write(true).create(!is_proc).truncate(!append && !is_proc).append(append);
+    let mut file = options.open(path).map_err(because(Syscall::Openat))?;
+    file.write_all(bytes).map_err(because(Syscall::Write))
+}
+
+pub(super) fn c(path: &Path) -> CString {
+    text(path.as_os_str().as_bytes())
+}
+
+pub(super) fn text(bytes: &[u8]) -> CString {
+    // The verbs refuse texts with a NUL.
+    CString::new(bytes).unwrap_or_default()
+}
+
+/// The call that an action is; none for one that is more than one call.
+fn lower<'a>(action: &RawAction, descriptor: Option<BorrowedFd<'a>>) -> Option<Raw<'a>> {
+    Some(match action {
+        RawAction::Unshare(namespaces) => Raw::Unshare(clone_flags(*namespaces)),
+        RawAction::Setns { namespaces, .. } => Raw::Setns(descriptor?, clone_flags(*namespaces)),
+        RawAction::Mount(mount) => Raw::Mount {
+            source: mount.source.as_ref().map(|source| text(source.as_bytes())),
+            target: c(&mount.target),
+            kind: mount.kind.as_ref().map(|kind| text(kind.as_bytes())),
+            flags: mount.flags.0,
+            data: mount.data.as_ref().map(|data| text(data.as_bytes())),
+        },
+        RawAction::SetAttributes { target, recursive, set, clear } => Raw::SetAttributes {
+            target: c(target),
+            recursive: *recursive,
+            set: set.0,
+            clear: clear.0,
+        },
+        RawAction::Umount { target, lazy } => Raw::Umount(c(target), *lazy),
+        RawAction::PivotRoot(new, old) => Raw::PivotRoot(c(new), c(old)),
+        RawAction::Chroot(path) => Raw::Chroot(c(path)),
+        RawAction::Chdir(path) => Raw::Chdir(c(path)),
+        RawAction::SetHostname(name) => Raw::Sethostname(name.clone().into_bytes()),
+        RawAction::SetDomainname(name) => Raw::Setdomainname(name.clone().into_bytes()),
+        RawAction::Mkdir(path, mode) => Raw::Mkdir(c(path), *mode),
+        RawAction::Mknod { path, kind, mode, device } => Raw::Mknod(c(path), *kind, *mode, *device),
+        RawAction::Symlink { says, path } => Raw::Symlink(text(says.as_bytes()), c(path)),
+        RawAction::SetUser(uid) => Raw::Setuid(*uid),
+        RawAction::SetGroup(gid) => Raw::Setgid(*gid),
+        RawAction::SetGroups(groups) => Raw::Setgroups(groups.clone()),
+        _ => return None,
+    })
+}
+
+fn planned(action: RawAction, origin: Option<&Origin>) -> Planned {
+    Planned { action: Action::Raw(action), side: Side::Parent, origin: origin.cloned() }
+}
+
+impl LoopSettings {
+    /// The action of attaching `file` so.
+    #[must_use]
+    pub fn action(&self, file: &Path) -> RawAction {
+        let Self { read_only, offset, size_limit } = *self;
+        RawAction::AttachLoop { file: file.to_path_buf(), read_only, offset, size_limit }
+    }
+}
+
+impl Runner {
+    /// Attaches a file to a loop device, which goes when nobody holds or mounts it.
+    ///
+    /// # Errors
+    /// As for [`attach_loop`]; the file is the host's and would be written to.
+    pub fn attach_loop(
+        &self,
+        file: &Path,
+        settings: LoopSettings,
+        origin: Option<&Origin>,
+    ) -> Result<LoopDevice, Problem> {
+        self.begin_session(origin)?;
+        let action = settings.action(file);
+        refuse::refuse(&action, self.session()).map_err(|report| report.at(origin.cloned()))?;
+        let mut told = None;
+        let attached = self.attempt(&action, origin, || {
+            attach_loop(file, &settings).map_err(|report| {
+                let errno = Errno::new(report.facts.errno.unwrap_or_default());
+                told = Some(report);
+                Trouble { syscall: Syscall::Ioctl, errno }
+            })
+        });
+        attached.map_err(|trouble| match told {
+            Some(report) => report.at(origin.cloned()).into(),
+            None => self.raw_failure(action, origin, trouble).into(),
+        })
+    }
+
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// As for [`Runner::act`].
+    pub fn write_file(
+        &self,
+        action: RawAction,
+        path: &Path,
+        bytes: &[u8],
+        append: bool,
+        origin: Option<&Origin>,
+    ) -> Result<(), Problem> {
+        self.act_by(action, origin, || write(path, bytes, append))
+    }
+
+    /// Removes a file or an empty directory.
+    ///
+    /// # Errors
+    /// As for [`Runner::act`].
+    pub fn remove_file(
+        &self,
+        action: RawAction,
+        path: &Path,
+        origin: Option<&Origin>,
+    ) -> Result<(), Problem> {
+        self.act_by(action, origin, || {
+            let found = std::fs::symlink_metadata(path);
+            let is_directory = found.is_ok_and(|found| found.is_dir());
+            let (call, removed) = if is_directory {
+                (Syscall::Rmdir, std::fs::remove_dir(path))
+            } else {
+                (Syscall::Unlink, std::fs::remove_file(path))
+            };
+            removed.map_err(|error| Trouble { syscall: call, errno: Errno::from(&error) })
+        })
+    }
+
+    /// Does one thing of the raw layer.
+    ///
+    /// # Errors
+    /// It is refused as it would change the host, or the kernel's answer.
+    pub fn act(&self, action: RawAction, origin: Option<&Origin>) -> Result<(), Problem> {
+        self.act_with(action, None, origin)
+    }
+
+    /// The same, with the descriptor that it is about.
+    ///
+    /// # Errors
+    /// As for [`Runner::act`].
+    pub fn act_with(
+        &self,
+        action: RawAction,
+        descriptor: Option<BorrowedFd<'_>>,
+        origin: Option<&Origin>,
+    ) -> Result<(), Problem> {
+        let Some(call) = lower(&action, descriptor) else {
+            let message = format!("cannot {}: it is no single call", action.describe());
+            return Err(Report::error(message).at(origin.cloned()).into());
+        };
+        self.act_by(action, origin, || done(&call))
+    }
+
+    /// The same, where more than one call does it: `perform` does.
+    ///
+    /// # Errors
+    /// As for [`Runner::act`].
+    pub fn act_by<T>(
+        &self,
+        action: RawAction,
+        origin: Option<&Origin>,
+        perform: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<T, Problem> {
+        if let Some(signal) = sys::interrupted() {
+            return Err(Interrupted { signal }.into());
+        }
+        self.begin_session(origin)?;
+        refuse::refuse(&action, self.session()).map_err(|report| report.at(origin.cloned()))?;
+        let done = self.attempt(&action, origin, perform);
+        done.map_err(|trouble| self.raw_failure(action, origin, trouble).into())
+    }
+
+    /// Does something and explains it.
+    pub(super) fn attempt<T>(
+        &self,
+        action: &RawAction,
+        origin: Option<&Origin>,
+        perform: impl FnOnce() -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
+        let started = Instant::now();
+        let done = perform();
+        self.explain(|| Explained {
+            sentence: action.describe(),
+            operation: action.operation(),
+            calls: action.calls(),
+            shell: action.shell(),
+            side: Side::Parent,
+            origin: origin.cloned(),
+            failed: done.as_ref().err().map(|trouble| (trouble.syscall.name(), trouble.errno)),
+            elapsed: Some(started.elapsed()),
+        });
+        done
+    }
+
+    /// What a person is told of a raw call that failed.
+    pub(super) fn raw_failure(
+        &self,
+        action: RawAction,
+        origin: Option<&Origin>,
+        trouble: Trouble,
+    ) -> Report {
+        let plan = Plan::of_one(planned(action, origin));
+        let (syscall, errno) = (trouble.syscall, trouble.errno);
+        Failure { plan: &plan, action: 0, syscall, errno }.report(self, None)
+    }
+
+    /// Becomes a program. Everything that was started is ended and what was made is removed
+    /// before, where this process is not a copy.
+    ///
+    /// # Errors
+    /// It returns only with an error.
+    pub fn execute(&self, command: &Command, origin: Option<&Origin>) -> Problem {
+        let action = RawAction::Execute(command.clone());
+        if let Err(problem) = self.begin_session(origin) {
+            return problem;
+        }
+        let environment = self.environment();
+        let path = environment.iter().find(|(name, _)| name == "PATH");
+        let path = path.map_or("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", |(_, path)| path);
+        let candidates: Vec<CString> = if command.program().contains('/') {
+            vec![text(command.program().as_bytes())]
+        } else {
+            let paths =
+                path.split(':').map(|directory| format!("{directory}/{}", command.program()));
+            paths.map(|path| text(path.as_bytes())).collect()
+        };
+        let words = CStrings::new(command.words().iter().cloned()).unwrap_or_default();
+        let pairs = environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let pairs = CStrings::new(pairs).unwrap_or_default();
+        // Once it is executed nobody is left to explain it.
+        self.explain(|| Explained {
+            sentence: action.describe(),
+            operation: action.operation(),
+            calls: action.calls(),
+            shell: action.shell(),
+            side: Side::Parent,
+            origin: origin.cloned(),
+            failed: None,
+            elapsed: None,
+        });
+        let trouble = sys::execute(&candidates, &words, &pairs);
+        let mut report = self.raw_failure(action.clone(), origin, trouble);
+        let missing = trouble.errno.name() == "ENOENT";
+        report.facts.status = Some(if missing { 127 } else { 126 });
+        let search: Vec<String> = path.split(':').map(str::to_owned).collect();
+        let plan = Plan::of_one(planned(action, origin));
+        let guest = super::loader::Guest { plan: &plan, runner: self, root: None };
+        super::loader::explain(report, &guest, command, &search, trouble.errno).into()
+    }
+
+    /// The environment of programs that are executed.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let own = || {
+            let pairs = self.host().environment.iter();
+            pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        self.session().environment.borrow().clone().unwrap_or_else(own)
+    }
+}
+
+/// The content of a file of at most `largest` bytes.
+///
+/// # Errors
+/// open(2) and read(2); `EFBIG` for a larger one.
+pub fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, Errno> {
+    use std::io::Read;
+    let because = |error: std::io::Error| Errno::from(&error);
+    let file = std::fs::File::open(path).map_err(because)?;
+    let mut bytes = Vec::new();
+    file.take(largest + 1).read_to_end(&mut bytes).map_err(because)?;
+    if bytes.len() as u64 > largest {
+        return Err(Errno::TOO_BIG);
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,195 @@
+//! What the raw layer does not do to the host by accident.
+//!
+//! In a session, what would be seen outside of it is refused with the sentence that says how it is
+//! done right. Where the kernel itself protects the host, as it does from a user, it is left to
+//! answer.
+
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::session::Session;
+use crate::diag::{Report, quoted};
+use crate::plan::{MountCall, RawAction};
+use crate::spec::{Kind, MountFlags};
+use crate::sys;
+
+/// Refuses what would change the host.
+pub(super) fn refuse(action: &RawAction, session: &Session) -> Result<(), Report> {
+    if session.on_host.get() {
+        return Ok(());
+    }
+    match action {
+        RawAction::SetHostname(_) | RawAction::SetDomainname(_) => {
+            new_namespace(action, Kind::Uts, session)
+        }
+        RawAction::Mount(mount) => {
+            new_namespace(action, Kind::Mount, session)?;
+            super_block(action, mount, session)
+        }
+        RawAction::SetAttributes { .. } | RawAction::Umount { .. } | RawAction::PivotRoot(..) => {
+            new_namespace(action, Kind::Mount, session)
+        }
+        RawAction::Pin { path, .. } => {
+            new_namespace(action, Kind::Mount, session)?;
+            own_place(action, path, session)
+        }
+        RawAction::AttachLoop { file, read_only: false, .. } => own_file(action, file, session),
+        RawAction::Mkdir(path, _)
+        | RawAction::Mknod { path, .. }
+        | RawAction::Symlink { path, .. }
+        | RawAction::DiskImage { path, .. }
+        | RawAction::Remove(path) => own_place(action, path, session),
+        RawAction::WriteFile { path, .. } => own_file(action, path, session),
+        _ => Ok(()),
+    }
+}
+
+fn refused(action: &RawAction, why: &str) -> Report {
+    let mut report = Report::error(format!("refused to {}: {why}", action.describe()));
+    report.facts.operation = Some(action.operation().into());
+    let (source, target) = action.paths();
+    (report.facts.source, report.facts.target) = (source, target);
+    report
+}
+
+/// What is kept in a namespace is changed only in one that is not the host's.
+fn new_namespace(action: &RawAction, kind: Kind, session: &Session) -> Result<(), Report> {
+    if !session.is_initial(kind) {
+        return Ok(());
+    }
+    let (name, constant) = (kind.name(), kind.constant());
+    let why = format!("this is the {name} namespace of the host");
+    let how = match kind {
+        Kind::Mount => "the session has a mount namespace of its own; do it before entering the \
+                        host's, or say `--host`"
+            .to_owned(),
+        _ => format!(
+            "`unshare({constant})` first, or in `within({constant}, || …)`; `--host` does it to \
+             the host"
+        ),
+    };
+    Err(refused(action, &why).hint(how))
+}
+
+/// Settings of a file system that the host uses too are not changed, and no disk of the host is
+/// mounted.
+fn super_block(action: &RawAction, mount: &MountCall, session: &Session) -> Result<(), Report> {
+    if session.has_user_namespace() {
+        return Ok(());
+    }
+    let is_remount = mount.flags.has(MountFlags::REMOUNT) && !mount.flags.has(MountFlags::BIND);
+    let found = std::fs::metadata(&mount.target);
+    if is_remount && found.is_ok_and(|found| session.is_of_host(found.dev())) {
+        let why = "the file system is the host's, and would change there too";
+        let hint = "`bind: true` with `remount: true` changes only this mount of it";
+        return Err(refused(action, why).hint(hint));
+    }
+    if mount.kind.is_some()
+        && !mount.flags.has(MountFlags::BIND)
+        && let Some(source) = &mount.source
+        && std::fs::metadata(source).is_ok_and(|found| found.file_type().is_block_device())
+        && !source.starts_with("/dev/loop")
+    {
+        let why = "that is a disk of the host";
+        let hint = "a disk image is mounted by its file; `--host` mounts disks";
+        return Err(refused(action, why).hint(hint));
+    }
+    if let Some(upper) = mount.upper() {
+        own_place(action, &upper.join("x"), session)?;
+    }
+    Ok(())
+}
+
+/// A name is only made in, or removed from, a file system of the recipe's own.
+fn own_place(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+    match std::fs::metadata(&parent) {
+        Ok(found) if session.is_of_host(found.dev()) => Err(on_host(action, &parent)),
+        Ok(_) => special(action, path, session),
+        // The call itself says what is wrong with the place.
+        Err(_) => Ok(()),
+    }
+}
+
+/// A file is only written where it is in a file system of the recipe's own, or a setting of this
+/// process or its namespaces.
+fn own_file(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
+    let Ok(found) = std::fs::metadata(path) else { return own_place(action, path, session) };
+    let kind = found.file_type();
+    if kind.is_char_device() && harmless(found.rdev()) || kind.is_fifo() || kind.is_socket() {
+        return Ok(());
+    }
+    if kind.is_block_device() || kind.is_char_device() {
+        let why = "that is a device of the host";
+        return Err(refused(action, why).hint("`--host` writes to devices"));
+    }
+    if sys::is_procfs(path) {
+        return setting(action, path, session);
+    }
+    if session.is_of_host(found.dev()) {
+        Err(on_host(action, path))
+    } else {
+        special(action, path, session)
+    }
+}
+
+/// The devices that everybody may write to without a trace: null, zero, full, tty.
+fn harmless(device: u64) -> bool {
+    [(1, 3), (1, 5), (1, 7), (5, 0)]
+        .iter()
+        .any(|(major, minor)| sys::device(*major, *minor) == device)
+}
+
+/// File systems of which there is one in the whole machine, wherever they are mounted.
+fn special(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
+    if session.has_user_namespace() || !sys::is_of_kernel(path) {
+        return Ok(());
+    }
+    let why = "it is a file system of the kernel, the same for the whole machine";
+    Err(refused(action, why).hint("`--host` changes it"))
+}
+
+/// Files of procfs: those of processes, and settings of namespaces that are not the host's.
+fn setting(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
+    if session.has_user_namespace() {
+        return Ok(());
+    }
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut names = real.components().map(|name| name.as_os_str().to_string_lossy().into_owned());
+    let names: Vec<String> = names.by_ref().collect();
+    let Some(at) = names.iter().position(|name| name == "sys") else {
+        let of_process = names.iter().any(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+        let why = "that is a setting of the whole machine";
+        return if of_process {
+            Ok(())
+        } else {
+            Err(refused(action, why).hint("`--host` changes it"))
+        };
+    };
+    let kind = match (names.get(at + 1).map(String::as_str), names.get(at + 2).map(String::as_str))
+    {
+        (Some("net"), _) => Some(Kind::Net),
+        (Some("kernel"), Some("hostname" | "domainname")) => Some(Kind::Uts),
+        (Some("kernel"), Some(name))
+            if name.starts_with("msg") || name.starts_with("shm") || name.starts_with("sem") =>
+        {
+            Some(Kind::Ipc)
+        }
+        (Some("fs"), Some("mqueue")) => Some(Kind::Ipc),
+        _ => None,
+    };
+    if let Some(kind) = kind {
+        return new_namespace(action, kind, session);
+    }
+    let why = "that is a setting of the whole machine";
+    Err(refused(action, why).hint("`--host` changes it"))
+}
+
+fn on_host(action: &RawAction, place: &Path) -> Report {
+    let why = format!("{} is the host's own file system", quoted(place.to_string_lossy()));
+    refused(action, &why).hint(
+        "work in `scratch()`, or on a tmpfs that is mounted first; `--host` changes the host's \
+         files",
+    )
+}

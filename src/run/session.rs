@@ -1,0 +1,224 @@
+//! The session: what keeps the raw layer from changing the host.
+//!
+//! Before the first raw call the process takes a mount namespace of its own, in which nothing
+//! propagates to the host; for a user, in a user namespace of its own. All of it ends with the
+//! process, however that ends. `--host` goes without.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+
+use super::idmap::MapError;
+use super::raw::{self, Trouble};
+use super::runner::{Problem, Runner};
+use crate::diag::{Origin, Report};
+use crate::host::{Host, accounts};
+use crate::plan::{Maps, MountCall, RawAction};
+use crate::spec::{IdMap, IdRange, Kind, MountFlags, Namespaces};
+use crate::sys::{self, Raw, flags};
+
+/// What a run knows of its session.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    /// Whether raw calls are made to the host itself: `--host`.
+    pub on_host: Cell<bool>,
+    /// What is known since it began; none before.
+    begun: RefCell<Option<Begun>>,
+    /// The private directory in memory.
+    pub scratch: RefCell<Option<PathBuf>>,
+    /// The environment of programs that are executed, where it is not nsscript's own.
+    pub environment: RefCell<Option<Vec<(String, String)>>>,
+}
+
+/// What was found when the session began.
+#[derive(Clone, Debug)]
+struct Begun {
+    /// The namespaces that nsscript was started in.
+    initial: Vec<(Kind, Option<(u64, u64)>)>,
+    /// The devices of the file systems that were mounted.
+    devices: Vec<u64>,
+    /// What the user namespace of the session maps, where it has one.
+    maps: Option<Maps>,
+}
+
+impl Session {
+    /// Whether the process is still in the namespace of this kind that it was started in.
+    pub fn is_initial(&self, kind: Kind) -> bool {
+        let begun = self.begun.borrow();
+        let Some(begun) = &*begun else { return true };
+        let first = begun.initial.iter().find(|(known, _)| *known == kind);
+        first.is_some_and(|(_, inode)| *inode == sys::namespace_inode(kind.file()))
+    }
+
+    /// Whether a device is that of a file system that was mounted when the session began.
+    pub fn is_of_host(&self, device: u64) -> bool {
+        self.begun.borrow().as_ref().is_none_or(|begun| begun.devices.contains(&device))
+    }
+
+    /// Whether the session has a user namespace: then the kernel itself protects the host.
+    pub fn has_user_namespace(&self) -> bool {
+        self.begun.borrow().as_ref().is_some_and(|begun| begun.maps.is_some())
+    }
+
+    /// The id that this process calls `outside`, which is one of the host.
+    pub fn translate(&self, map: &IdMap, users: bool) -> IdMap {
+        let begun = self.begun.borrow();
+        let Some(maps) = begun.as_ref().and_then(|begun| begun.maps.as_ref()) else {
+            return map.clone();
+        };
+        let own = if users { &maps.users } else { &maps.groups };
+        let range = |range: &IdRange| IdRange {
+            outside: own.inside(range.outside).unwrap_or(range.outside),
+            ..*range
+        };
+        IdMap { ranges: map.ranges.iter().map(range).collect() }
+    }
+}
+
+/// The maps of a session: 0 is the caller, and the subordinate ids follow where there are any.
+fn maps(host: &Host, subordinate: bool) -> Maps {
+    let map = |file: &str, own: u32| {
+        let mut map = IdMap::single(0, own);
+        let ranges = accounts::subordinate(&host.tree, file, host.uid);
+        if let Some((first, count)) = ranges.first().filter(|_| subordinate) {
+            map.ranges.push(IdRange { inside: 1, outside: *first, count: *count });
+        }
+        map
+    };
+    let users = map("/etc/subuid", host.uid);
+    let groups = map("/etc/subgid", host.gid);
+    let own = users.one().is_some() && groups.one().is_some();
+    Maps { users, groups, uid: 0, gid: 0, own }
+}
+
+/// The device numbers of everything that is mounted.
+fn devices(host: &Host) -> Vec<u64> {
+    let text = host.tree.read("/proc/self/mountinfo".as_ref()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let device = |line: &str| {
+        let (major, minor) = line.split(' ').nth(2)?.split_once(':')?;
+        Some(sys::device(major.parse().ok()?, minor.parse().ok()?))
+    };
+    text.lines().filter_map(device).collect()
+}
+
+impl Runner {
+    /// Makes raw calls to the host itself from here on.
+    pub fn work_on_host(&self) {
+        self.session.on_host.set(true);
+    }
+
+    /// Begins the session, where it has not begun.
+    ///
+    /// # Errors
+    /// The machine has no user namespaces for users, or no room for more.
+    pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
+        if self.session.begun.borrow().is_some() {
+            return Ok(());
+        }
+        let initial = Kind::ALL.into_iter().map(|kind| (kind, sys::namespace_inode(kind.file())));
+        let mut begun =
+            Begun { initial: initial.collect(), devices: devices(self.host()), maps: None };
+        if !self.session.on_host.get() {
+            begun.maps = self.enter_session(origin)?;
+            // Children that lose their parent are this process's to end.
+            sys::adopt_orphans();
+        }
+        *self.session.begun.borrow_mut() = Some(begun);
+        Ok(())
+    }
+
+    fn enter_session(&self, origin: Option<&Origin>) -> Result<Option<Maps>, Problem> {
+        let mount = Namespaces::from(Kind::Mount);
+        let user = mount | Kind::User.into();
+        if self.host().is_root() {
+            let action = RawAction::EnterSession { namespaces: mount, maps: None };
+            let entered = self.attempt(&action, origin, || {
+                raw::done(&Raw::Unshare(flags::MOUNT))?;
+                make_private()
+            });
+            match entered {
+                // Root of a container may lack the capability; it has user namespaces like a user.
+                Err(trouble) if trouble.errno.name() == "EPERM" => {}
+                Err(trouble) => return Err(self.raw_failure(action, origin, trouble).into()),
+                Ok(()) => return Ok(None),
+            }
+        }
+        let wanted = maps(self.host(), true);
+        if !wanted.own && self.has_helpers() {
+            let action = session_action(user, &wanted);
+            let entered = self.attempt(&action, origin, || {
+                self.enter_mapped(&wanted)?;
+                raw::done(&Raw::Unshare(flags::MOUNT))?;
+                make_private()
+            });
+            if entered.is_ok() {
+                return Ok(Some(wanted));
+            }
+        }
+        let own = maps(self.host(), false);
+        let action = session_action(user, &own);
+        let entered = self.attempt(&action, origin, || {
+            raw::done(&Raw::Unshare(flags::USER | flags::MOUNT))?;
+            raw::write("/proc/self/setgroups".as_ref(), b"deny", false)?;
+            raw::write("/proc/self/uid_map".as_ref(), own.users.kernel_text().as_bytes(), false)?;
+            raw::write("/proc/self/gid_map".as_ref(), own.groups.kernel_text().as_bytes(), false)?;
+            make_private()
+        });
+        entered.map_err(|trouble| self.raw_failure(action, origin, trouble))?;
+        Ok(Some(own))
+    }
+
+    fn has_helpers(&self) -> bool {
+        let helpers = ["newuidmap", "newgidmap"];
+        helpers.iter().all(|helper| self.host().tree.which(helper, None).is_some())
+    }
+
+    fn enter_mapped(&self, maps: &Maps) -> Result<(), Trouble> {
+        use std::os::fd::AsFd;
+        let entered = self.users.borrow_mut().enter(maps, self.host(), self.session());
+        let enter = entered.map_err(|error| match error {
+            MapError::Call(trouble) => trouble,
+            MapError::Helper(_) => Trouble::unknown(),
+        })?;
+        raw::done(&Raw::Setns(enter.descriptor.as_fd(), flags::USER))
+    }
+
+    /// A directory in memory that is this run's own: it is gone with it.
+    ///
+    /// # Errors
+    /// The session cannot be entered, or nothing be mounted.
+    pub fn scratch(&self, origin: Option<&Origin>) -> Result<PathBuf, Problem> {
+        self.begin_session(origin)?;
+        if let Some(path) = &*self.session.scratch.borrow() {
+            return Ok(path.clone());
+        }
+        let path = self.workspace()?.join("scratch");
+        std::fs::create_dir(&path).map_err(|error| {
+            let path = crate::diag::quoted(path.to_string_lossy());
+            let message = format!("cannot make {path}: {}", sys::Errno::from(&error));
+            Report::error(message).at(origin.cloned())
+        })?;
+        if !self.session.on_host.get() {
+            let mount = MountCall {
+                source: Some("scratch".into()),
+                target: path.clone(),
+                kind: Some("tmpfs".into()),
+                flags: MountFlags::default(),
+                data: Some("mode=0755".into()),
+            };
+            self.act(RawAction::Mount(mount), origin)?;
+        }
+        *self.session.scratch.borrow_mut() = Some(path.clone());
+        Ok(path)
+    }
+}
+
+fn session_action(namespaces: Namespaces, maps: &Maps) -> RawAction {
+    RawAction::EnterSession { namespaces, maps: Some(maps.to_string()) }
+}
+
+fn make_private() -> Result<(), Trouble> {
+    let flags = MountFlags::PRIVATE.and(MountFlags::RECURSIVE).0;
+    let target = c"/".to_owned();
+    raw::done(&Raw::Mount { source: None, target, kind: None, flags, data: None })
+}

@@ -1,0 +1,337 @@
+//! The raw layer: system calls that act at once on nsscript's own process.
+
+use std::os::fd::AsFd;
+
+use rhai::{Array, Dynamic};
+
+use super::handle::pid;
+use crate::diag::{Report, quoted};
+use crate::plan::{Action, RawAction};
+use crate::run;
+use crate::script::argument::{IdNumber, a_kind};
+use crate::script::call::Call;
+use crate::script::child::is_rehearsal;
+use crate::script::error::Failed;
+use crate::script::options::options;
+use crate::script::value::{ProcessHandle, SharedNamespace};
+use crate::script::verb::verbs;
+use crate::spec::{Capability, Command, IdMap, IdRange, Namespaces};
+
+options! {
+    /// Which ids a user namespace maps.
+    struct Maps {
+        /// ranges of users: `[[inside, outside, count], …]`
+        users: Array = "",
+        /// ranges of groups
+        groups: Array = "",
+    }
+
+    /// Which capabilities are left, beyond the effective and permitted ones.
+    struct Capabilities {
+        /// others leave the bounding set too: no program that is executed gains them
+        bounding: bool = "true",
+    }
+}
+
+/// Does something to this process, or tells a rehearsal of it.
+pub(super) fn act(action: RawAction, call: &Call<'_, '_>) -> Result<(), Failed> {
+    if is_rehearsal(call) {
+        call.context.rehearse(Action::Raw(action), call.origin());
+        return Ok(());
+    }
+    Ok(call.context.runner.act(action, call.origin().as_ref())?)
+}
+
+/// A text that a system call can take.
+pub(super) fn no_nul(text: String, call: &Call<'_, '_>) -> Result<String, Failed> {
+    if text.contains('\0') {
+        return Err(call.fail(Report::error(format!("{} holds a NUL byte", quoted(&text)))));
+    }
+    Ok(text)
+}
+
+/// The ranges of a map of ids.
+fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, Failed> {
+    let wrong = || {
+        let message = format!("`{key}` takes ranges `[inside, outside, count]`");
+        call.fail_at_key(key, Report::error(message))
+    };
+    let mut map = IdMap::default();
+    for range in array {
+        let numbers = range.read_lock::<Array>().ok_or_else(wrong)?;
+        let numbers: Vec<i64> = numbers.iter().filter_map(|number| number.as_int().ok()).collect();
+        let [inside, outside, count] = numbers[..] else { return Err(wrong()) };
+        let range = IdRange::new(inside, outside, count);
+        map.ranges.push(range.map_err(|it| call.fail_at_key(key, Report::error(it.to_string())))?);
+    }
+    Ok(map)
+}
+
+/// What `setns` enters: its words, descriptor and kinds.
+fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Result<(), Failed> {
+    let origin = call.origin();
+    let runner = &call.context.runner;
+    if let Some(namespace) = what.read_lock::<SharedNamespace>() {
+        let action = namespace.0.entering();
+        if is_rehearsal(call) {
+            return act(action, call);
+        }
+        return Ok(runner.act_with(action, Some(namespace.0.descriptor()), origin.as_ref())?);
+    }
+    if let Some(namespaces) = what.read_lock::<Array>() {
+        return namespaces.iter().try_for_each(|one| enter(one, kinds, call));
+    }
+    let number = pid(what, call)?;
+    if is_rehearsal(call) {
+        return act(run::entering(number, kinds.unwrap_or(Namespaces::ALL)), call);
+    }
+    let wanted = kinds.unwrap_or(Namespaces::ALL);
+    let differing = runner.differing(number, wanted, origin.as_ref())?;
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let action = run::entering(number, differing);
+    if let Some(handle) = what.read_lock::<ProcessHandle>()
+        && let Some(process) = &handle.process
+    {
+        let held = run::duplicated(process.borrow().descriptor(), origin.as_ref())?;
+        return Ok(runner.act_with(action, Some(held.as_fd()), origin.as_ref())?);
+    }
+    let process = run::open_process(number).map_err(|errno| {
+        call.fail(Report::error(format!("cannot open process {number}: {errno}")))
+    })?;
+    Ok(runner.act_with(action, Some(process.as_fd()), origin.as_ref())?)
+}
+
+verbs! {
+    /// Moves nsscript into new namespaces.
+    ///
+    /// PID and TIME hold for the children that come after. A new user namespace maps no ids and
+    /// makes the process user 65534 until it does: see `map_ids`.
+    ///
+    /// # Errors
+    /// The namespaces cannot be made: too many, or off on this machine.
+    ///
+    /// # Example
+    /// ```rhai
+    /// unshare(UTS | NET);
+    /// sethostname("alone");
+    /// assert_eq(hostname(), "alone");
+    /// ```
+    /// # See
+    /// unshare(2), namespaces(7)
+    fn unshare(call, namespaces: Namespaces) -> () {
+        if namespaces.is_empty() {
+            return Err(call.fail(Report::error("no kind of namespace is given")));
+        }
+        act(RawAction::Unshare(namespaces), call)
+    }
+
+    /// Moves nsscript into namespaces that exist.
+    ///
+    /// `target` is a Namespace, an array of them, or a process or its number: then all of its
+    /// namespaces are entered at once in which nsscript is not yet, or those that `kinds` says.
+    /// PID and TIME hold for the children that come after.
+    ///
+    /// # Errors
+    /// They may not be entered: capabilities in the user namespace that owns them are needed.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let child = clone(UTS | NET, || sleep("5s"));
+    /// setns(child, UTS);
+    /// assert_eq(namespaces().uts.inode, child.namespace(UTS).inode);
+    /// ```
+    /// # See
+    /// setns(2), nsenter(1)
+    fn setns(call, target: Dynamic, kinds: Option<Namespaces>) -> () {
+        enter(&target, kinds, call)
+    }
+
+    /// Sets the host name of the own UTS namespace, which must be a new one.
+    ///
+    /// # Errors
+    /// The UTS namespace is the host's; the name is longer than 64 bytes.
+    ///
+    /// # Example
+    /// ```rhai
+    /// within(UTS, || sethostname("box"));
+    /// ```
+    /// # See
+    /// sethostname(2), uts_namespaces(7)
+    fn sethostname(call, name: String) -> () {
+        act(RawAction::SetHostname(no_nul(name, call)?), call)
+    }
+
+    /// Sets the NIS domain name of the own UTS namespace, which must be a new one.
+    ///
+    /// # Errors
+    /// As for `sethostname`.
+    ///
+    /// # Example
+    /// ```rhai
+    /// within(UTS, || setdomainname("lab"));
+    /// ```
+    /// # See
+    /// setdomainname(2)
+    fn setdomainname(call, name: String) -> () {
+        act(RawAction::SetDomainname(no_nul(name, call)?), call)
+    }
+
+    /// Makes this process a program: nothing of the recipe comes after.
+    ///
+    /// In a closure it is the child process that becomes the program. A program without `/` is
+    /// looked for along `PATH`, and finds the environment of nsscript (of the sandbox, in one).
+    ///
+    /// # Errors
+    /// It cannot be executed; the recipe goes on then.
+    ///
+    /// # Example
+    /// ```rhai
+    /// clone(UTS, || { sethostname("box"); exec("uname -n"); }).wait();
+    /// ```
+    /// # See
+    /// execve(2)
+    fn exec(call, command: Command) -> () {
+        if is_rehearsal(call) {
+            call.context.rehearse(Action::Raw(RawAction::Execute(command)), call.origin());
+            return Ok(());
+        }
+        Err(call.context.runner.execute(&command, call.origin().as_ref()).into())
+    }
+
+    /// Maps ids of a process in a new user namespace.
+    ///
+    /// Where the kernel wants that before it takes the map of groups, setgroups(2) is denied there.
+    /// A user may map the own id alone: `[[0, getuid(), 1]]`.
+    ///
+    /// # Errors
+    /// The kernel refuses a map: it was written before, or is of ids that may not be mapped.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let uid = getuid();
+    /// let child = clone(USER, || {
+    ///     while getuid() != 0 { sleep("1ms"); }
+    ///     capabilities().effective.len()
+    /// });
+    /// map_ids(child, #{ users: [[0, uid, 1]] });
+    /// assert(child.value() > 30);
+    /// ```
+    /// # See
+    /// user_namespaces(7)
+    fn map_ids(call, process: Dynamic, options: Maps) -> () {
+        let number = pid(&process, call)?;
+        let users = options.users.as_ref().map(|array| ranges(array, "users", call)).transpose()?;
+        let groups =
+            options.groups.as_ref().map(|array| ranges(array, "groups", call)).transpose()?;
+        if users.is_none() && groups.is_none() {
+            let report = Report::error("no map is given");
+            return Err(call.fail(report.hint("`#{ users: [[0, 1000, 1]] }` maps one user")));
+        }
+        if is_rehearsal(call) {
+            for (what, map) in [("users", users), ("groups", groups)] {
+                if let Some(map) = map {
+                    let map = map.kernel_text();
+                    let action = RawAction::MapIds { pid: number, what, map };
+                    call.context.rehearse(Action::Raw(action), call.origin());
+                }
+            }
+            return Ok(());
+        }
+        let runner = &call.context.runner;
+        Ok(runner.map_ids(number, users.as_ref(), groups.as_ref(), call.origin().as_ref())?)
+    }
+
+    /// Becomes the user `uid`, in real, effective and saved id.
+    ///
+    /// Leaving user 0 empties the capabilities.
+    ///
+    /// # Errors
+    /// It is not mapped here, or may not be taken on.
+    ///
+    /// # Example
+    /// ```rhai
+    /// within(PID, || setuid(getuid()));
+    /// ```
+    /// # See
+    /// setresuid(2)
+    fn setuid(call, uid: IdNumber) -> () {
+        act(RawAction::SetUser(uid.0), call)
+    }
+
+    /// Becomes the group `gid`, in real, effective and saved id.
+    ///
+    /// # Errors
+    /// It is not mapped here, or may not be taken on.
+    ///
+    /// # Example
+    /// ```rhai
+    /// within(PID, || setgid(getgid()));
+    /// ```
+    /// # See
+    /// setresgid(2)
+    fn setgid(call, gid: IdNumber) -> () {
+        act(RawAction::SetGroup(gid.0), call)
+    }
+
+    /// Sets the other groups of this process.
+    ///
+    /// # Errors
+    /// They may not be changed: in a user namespace whose maps an ordinary user has written, the
+    /// kernel denies it.
+    ///
+    /// # Example
+    /// ```rhai
+    /// try { setgroups([]); } catch (e) { print(e.message); }
+    /// ```
+    /// # See
+    /// setgroups(2), user_namespaces(7)
+    fn setgroups(call, groups: Array) -> () {
+        let group = |value: &Dynamic| {
+            let number = value.as_int().ok().and_then(|number| u32::try_from(number).ok());
+            number.ok_or_else(|| {
+                let given = a_kind(value);
+                call.fail(Report::error(format!("a group is a number here, not {given}")))
+            })
+        };
+        let groups = groups.iter().map(group).collect::<Result<_, _>>()?;
+        act(RawAction::SetGroups(groups), call)
+    }
+
+    /// Drops every capability but these.
+    ///
+    /// They are given by their names, with or without `CAP_`, and left in the effective and
+    /// permitted sets; the inheritable one is empty.
+    ///
+    /// # Errors
+    /// No such capability, or one that the process does not have.
+    ///
+    /// # Example
+    /// ```rhai
+    /// within(USER, || { set_capabilities(["SYS_ADMIN"]); capabilities().effective });
+    /// ```
+    /// # See
+    /// capset(2), capabilities(7)
+    fn set_capabilities(call, names: Vec<String>, options: Capabilities) -> () {
+        let mut kept = Vec::new();
+        for name in &names {
+            kept.push(Capability::parse(name).map_err(|invalid| {
+                let report = Report::error(invalid.to_string());
+                call.fail(match invalid.help() {
+                    Some(help) => report.hint(help),
+                    None => report,
+                })
+            })?);
+        }
+        let bounding = options.bounding.unwrap_or(true);
+        let names = kept.iter().map(|one| one.name().to_owned()).collect();
+        let action = RawAction::SetCapabilities { names, bounding };
+        if is_rehearsal(call) {
+            return act(action, call);
+        }
+        let kept = kept.iter().fold(0, |set, one| set | 1 << one.number());
+        let runner = &call.context.runner;
+        Ok(runner.set_capabilities(action, kept, bounding, call.origin().as_ref())?)
+    }
+}

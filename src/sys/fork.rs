@@ -1,0 +1,165 @@
+//! fork(2) for closures: a process that is a copy of this one, in namespaces of its own.
+//!
+//! nsscript has one thread, so the copy can go on with everything that it finds in its memory;
+//! what belongs to one process alone is made anew in it.
+
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::raw::c_int;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::cell::Cell;
+use super::clone;
+use super::errno::Errno;
+use super::kernel::{self, Answer, Syscall, Trouble};
+use super::perform;
+use super::process::Child;
+use super::program::{Fault, Program};
+use super::{init, signal};
+
+/// Whether this process has entered namespaces in which others may run, which must not trace it.
+static GUARDED: AtomicBool = AtomicBool::new(false);
+/// Whether this process is a copy that was made by [`fork`].
+static COPY: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process is one that [`fork`] has made.
+#[must_use]
+pub fn is_copy() -> bool {
+    COPY.load(Ordering::Relaxed)
+}
+
+/// What a copy does after its calls.
+pub(super) struct Copy<'a> {
+    pub work: perform::Work<'a>,
+    /// Closed once the calls are performed.
+    pub ready: c_int,
+    /// Whether nobody may trace the copy: before its calls, and after.
+    pub guarded: (bool, bool),
+    pub mask: libc::sigset_t,
+    pub body: std::cell::RefCell<&'a mut dyn FnMut() -> i32>,
+}
+
+/// Makes a copy of this process that performs `program`, whose calls execute nothing, and then
+/// `body`; it ends with the status that this gives. Waits until the calls are performed. With
+/// `guard`, no process that it meets where it is then may trace it.
+///
+/// # Errors
+/// The call that failed. Nothing is left of the process then.
+pub fn fork(program: &Program, guard: bool, body: &mut dyn FnMut() -> i32) -> Result<Child, Fault> {
+    let launch =
+        |trouble: Trouble| Fault { call: None, syscall: trouble.syscall, errno: trouble.errno };
+    let cell = Cell::of_this_process().map_err(launch)?;
+    let init = init::prepare().map_err(launch)?;
+    let parent = clone::own_pidfd().map_err(launch)?;
+    let (performed, ready) = pipe().map_err(launch)?;
+    cell.reset();
+    let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: pthread_sigmask changes nothing without a new mask, and fills the old one.
+    let mask = unsafe {
+        libc::pthread_sigmask(libc::SIG_SETMASK, std::ptr::null(), mask.as_mut_ptr());
+        mask.assume_init()
+    };
+    let copy = Copy {
+        work: perform::Work::new(program, cell, &init, parent),
+        ready: ready.as_raw_fd(),
+        guarded: (program.enter.is_some(), guard),
+        mask,
+        body: std::cell::RefCell::new(body),
+    };
+    let made = clone::copy(program.namespaces, &copy, cell);
+    drop(ready);
+    let made = made.map_err(|trouble| failed(cell, trouble));
+    let (pid, pidfd) = made?;
+    let mut child = Child::new(pid, pidfd, init.answers, false);
+    wait_for_end(performed);
+    if let Some((call, trouble)) = cell.fault() {
+        child.kill_and_reap();
+        return Err(Fault { call, syscall: trouble.syscall, errno: trouble.errno });
+    }
+    Ok(child)
+}
+
+fn failed(cell: &Cell, trouble: Trouble) -> Fault {
+    let (index, trouble) = cell.fault().unwrap_or((None, trouble));
+    Fault { call: index, syscall: trouble.syscall, errno: trouble.errno }
+}
+
+fn pipe() -> Answer<(OwnedFd, OwnedFd)> {
+    let made = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC);
+    made.map_err(|errno| Trouble { syscall: Syscall::Pipe2, errno: errno.into() })
+}
+
+/// Reads until nobody holds the other end: the calls are performed, or the process has ended.
+fn wait_for_end(pipe: OwnedFd) {
+    let mut pipe = std::fs::File::from(pipe);
+    let mut byte = [0];
+    while matches!(pipe.read(&mut byte), Err(error) if error.kind() == std::io::ErrorKind::Interrupted)
+    {
+    }
+}
+
+impl Copy<'_> {
+    /// What the copy does. Its memory is its own: it may allocate.
+    pub(super) fn run(&self) -> ! {
+        COPY.store(true, Ordering::Relaxed);
+        GUARDED.fetch_or(self.guarded.0, Ordering::Relaxed);
+        allow_tracing();
+        if !self.work.calls() {
+            kernel::exit(127);
+        }
+        GUARDED.fetch_or(self.guarded.1, Ordering::Relaxed);
+        allow_tracing();
+        kernel::close(self.ready);
+        // Cell, pidfd and eventfd are those of the process that this is a copy of.
+        Cell::forget();
+        clone::forget_own_pidfd();
+        signal::renew();
+        // SAFETY: the mask was filled before the copy was made.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut())
+        };
+        let code = self.body.try_borrow_mut().map_or(127, |mut body| body());
+        kernel::exit(code)
+    }
+}
+
+/// Gives back what a change of credentials takes: files of this process in /proc belong to it,
+/// and, in a copy, it dies with its parent.
+pub(super) fn allow_tracing() {
+    let guarded = GUARDED.load(Ordering::Relaxed);
+    let _ = kernel::prctl(libc::PR_SET_DUMPABLE, i64::from(!guarded));
+    if is_copy() {
+        let _ = kernel::prctl(libc::PR_SET_PDEATHSIG, i64::from(libc::SIGKILL));
+    }
+}
+
+/// The kinds of namespaces, as clone flags, in which process `pid` is in another one than this
+/// process, by the files of /proc.
+///
+/// # Errors
+/// The process has ended, or may not be looked at.
+pub fn differing(pid: i32, kinds: &[(&str, u64)]) -> Result<u64, Errno> {
+    let mut flags = 0;
+    for (file, flag) in kinds {
+        let of = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/{file}"));
+        let (own, other) = (of("self"), of(&pid.to_string()));
+        let other = other.map_err(|error| Errno::from(&error))?;
+        if own.ok() != Some(other) {
+            flags |= flag;
+        }
+    }
+    Ok(flags)
+}
+
+/// Another descriptor of a process, to enter its namespaces by.
+///
+/// # Errors
+/// No descriptor is left.
+pub fn duplicate(descriptor: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    descriptor.as_fd().try_clone_to_owned().map_err(|error| Errno::from(&error))
+}
+
+/// Closes a descriptor by its number: one that this process has as a copy of another.
+pub fn close(descriptor: i32) {
+    kernel::close(descriptor);
+}

@@ -1,0 +1,71 @@
+//! Files of namespaces: ioctl_nsfs(2).
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::raw::c_ulong;
+use std::path::Path;
+
+use super::errno::Errno;
+use super::kernel::{Syscall, Trouble, call, descriptor};
+
+/// The user namespace that owns a namespace, Linux 4.9.
+const NS_GET_USERNS: c_ulong = 0xb701;
+/// The namespace above a user or PID namespace, Linux 4.9.
+const NS_GET_PARENT: c_ulong = 0xb702;
+/// The kind, as a clone flag, Linux 4.11.
+const NS_GET_NSTYPE: c_ulong = 0xb703;
+
+/// Opens the file of a namespace: one of `/proc/PID/ns`, or one that is pinned. None where the
+/// file is another kind of file.
+///
+/// # Errors
+/// open(2): it does not exist, or may not be opened.
+pub fn open_namespace(path: &Path) -> Result<Option<(OwnedFd, u64)>, Trouble> {
+    use nix::fcntl::OFlag;
+    let because = |errno: nix::Error| Trouble { syscall: Syscall::Openat, errno: errno.into() };
+    // Opened as a place first: what is no namespace may be a device or a fifo.
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+    let place = nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty()).map_err(because)?;
+    let found = nix::sys::statfs::fstatfs(&place).map_err(because)?;
+    if found.filesystem_type() != nix::sys::statfs::NSFS_MAGIC {
+        return Ok(None);
+    }
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    let file = nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty()).map_err(because)?;
+    Ok(kind(&file).map(|kind| (file, kind)))
+}
+
+fn kind(file: &OwnedFd) -> Option<u64> {
+    let kind = call!(Ioctl, SYS_ioctl, file.as_raw_fd(), NS_GET_NSTYPE).ok()?;
+    u64::try_from(kind).ok()
+}
+
+fn related(file: BorrowedFd<'_>, request: c_ulong) -> Result<OwnedFd, Errno> {
+    let found = call!(Ioctl, SYS_ioctl, file.as_raw_fd(), request);
+    let found = found.map_err(|trouble| trouble.errno)?;
+    // SAFETY: the request succeeded and gave a new descriptor that nobody owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor(found)) })
+}
+
+/// The user namespace that owns the one of `file`.
+///
+/// # Errors
+/// `EPERM`: it is beyond the user namespace of this process.
+pub fn owner_of(file: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    related(file, NS_GET_USERNS)
+}
+
+/// The namespace above that of `file`.
+///
+/// # Errors
+/// `EPERM`: it is beyond the namespace of this process; `EINVAL`: the kind has none above.
+pub fn parent_of(file: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    related(file, NS_GET_PARENT)
+}
+
+/// The inode number of an open file: for a namespace, what tells it from others.
+///
+/// # Errors
+/// fstat(2).
+pub fn inode(file: BorrowedFd<'_>) -> Result<u64, Errno> {
+    nix::sys::stat::fstat(file).map(|found| found.st_ino).map_err(Errno::from)
+}

@@ -1,0 +1,257 @@
+//! System calls that act on this process at once: the raw layer.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::raw::{c_char, c_int};
+use std::path::Path;
+
+use super::fork::allow_tracing;
+use super::kernel::{self, Answer, Syscall, Trouble, call};
+use super::mount::MountAttr;
+use super::program::CStrings;
+use super::{mount, signal, stack};
+
+/// One call. Paths are those of this process: from its root, or its working directory.
+#[derive(Clone, Debug)]
+pub enum Raw<'a> {
+    /// unshare(2).
+    Unshare(u64),
+    /// setns(2): a namespace or a pidfd, and the kinds that are entered.
+    Setns(BorrowedFd<'a>, u64),
+    /// mount(2).
+    Mount {
+        /// What is mounted; none where the call takes none.
+        source: Option<CString>,
+        /// Where.
+        target: CString,
+        /// The type of the file system.
+        kind: Option<CString>,
+        /// `MS_…`.
+        flags: u64,
+        /// The options of the file system.
+        data: Option<CString>,
+    },
+    /// mount_setattr(2), Linux 5.12: flags of mount(2) that are set and taken away.
+    SetAttributes {
+        /// The mount.
+        target: CString,
+        /// With the mounts below it.
+        recursive: bool,
+        /// `MS_…` that are set.
+        set: u64,
+        /// `MS_…` that are taken away.
+        clear: u64,
+    },
+    /// umount2(2), with `MNT_DETACH` or without.
+    Umount(CString, bool),
+    /// `pivot_root(2)`.
+    PivotRoot(CString, CString),
+    /// chroot(2).
+    Chroot(CString),
+    /// chdir(2).
+    Chdir(CString),
+    /// sethostname(2).
+    Sethostname(Vec<u8>),
+    /// setdomainname(2).
+    Setdomainname(Vec<u8>),
+    /// mkdir(2).
+    Mkdir(CString, u32),
+    /// mknod(2): path, type (`c`, `b`, `p`, `s`, `f`), permission bits, major and minor number.
+    Mknod(CString, char, u32, (u32, u32)),
+    /// symlink(2): what the link says, and where it stands.
+    Symlink(CString, CString),
+    /// setresuid(2), all three.
+    Setuid(u32),
+    /// setresgid(2), all three.
+    Setgid(u32),
+    /// setgroups(2).
+    Setgroups(Vec<u32>),
+    /// capset(2): effective, permitted, inheritable.
+    Capset([u64; 3]),
+    /// Leaves the capabilities of this set in the bounding set, and no other.
+    Bound(u64),
+}
+
+/// Does it.
+///
+/// # Errors
+/// The kernel's answer.
+pub fn act(raw: &Raw<'_>) -> Result<(), Trouble> {
+    let done = perform(raw);
+    if matches!(
+        raw,
+        Raw::Unshare(_) | Raw::Setns(..) | Raw::Setuid(_) | Raw::Setgid(_) | Raw::Capset(_)
+    ) {
+        allow_tracing();
+    }
+    done
+}
+
+fn perform(raw: &Raw<'_>) -> Answer<()> {
+    match raw {
+        Raw::Unshare(flags) => call!(Unshare, SYS_unshare, *flags).map(drop),
+        Raw::Setns(descriptor, flags) => kernel::setns(descriptor.as_raw_fd(), *flags),
+        Raw::Mount { source, target, kind, flags, data } => {
+            let text = |text: &Option<CString>| {
+                text.as_ref().map_or(std::ptr::null(), |text| text.as_ptr())
+            };
+            let (source, kind, data) = (text(source), text(kind), text(data));
+            call!(Mount, SYS_mount, source, target.as_ptr(), kind, *flags, data).map(drop)
+        }
+        Raw::SetAttributes { target, recursive, set, clear } => {
+            let attr = MountAttr {
+                set: attributes(*set),
+                clear: attributes(*clear) | time_bits(*set),
+                ..MountAttr::default()
+            };
+            let flags = if *recursive { libc::AT_RECURSIVE } else { 0 };
+            mount::mount_setattr(libc::AT_FDCWD, target, flags, &attr)
+        }
+        Raw::Umount(target, lazy) => {
+            mount::umount2(target, if *lazy { libc::MNT_DETACH } else { 0 })
+        }
+        Raw::PivotRoot(new, old) => mount::pivot_root(new, old),
+        Raw::Chroot(path) => kernel::chroot(path),
+        Raw::Chdir(path) => kernel::chdir(path),
+        Raw::Sethostname(name) => kernel::sethostname(name),
+        Raw::Setdomainname(name) => kernel::setdomainname(name),
+        Raw::Mkdir(path, mode) => {
+            kernel::mkdirat(libc::AT_FDCWD, path, *mode)?;
+            // The umask took bits away that were asked for.
+            exactly(path, *mode)
+        }
+        Raw::Mknod(path, kind, mode, (major, minor)) => {
+            let kind = match kind {
+                'c' => libc::S_IFCHR,
+                'b' => libc::S_IFBLK,
+                'p' => libc::S_IFIFO,
+                's' => libc::S_IFSOCK,
+                _ => libc::S_IFREG,
+            };
+            let (at, device) = (libc::AT_FDCWD, device(*major, *minor));
+            call!(Mknodat, SYS_mknodat, at, path.as_ptr(), kind | *mode, device)?;
+            exactly(path, *mode)
+        }
+        Raw::Symlink(says, path) => kernel::symlinkat(says, libc::AT_FDCWD, path),
+        Raw::Setuid(uid) => kernel::setresuid(*uid),
+        Raw::Setgid(gid) => kernel::setresgid(*gid),
+        Raw::Setgroups(groups) => kernel::setgroups(groups),
+        Raw::Capset(sets) => kernel::capset(*sets),
+        Raw::Bound(kept) => bound(*kept),
+    }
+}
+
+/// The number of a device: makedev(3).
+#[must_use]
+pub fn device(major: u32, minor: u32) -> u64 {
+    libc::makedev(major, minor)
+}
+
+/// `MS_…` as `MOUNT_ATTR_…`: mount_setattr(2).
+fn attributes(flags: u64) -> u64 {
+    const BITS: [(u64, u64); 7] = [
+        (libc::MS_RDONLY, libc::MOUNT_ATTR_RDONLY),
+        (libc::MS_NOSUID, libc::MOUNT_ATTR_NOSUID),
+        (libc::MS_NODEV, libc::MOUNT_ATTR_NODEV),
+        (libc::MS_NOEXEC, libc::MOUNT_ATTR_NOEXEC),
+        (libc::MS_NOATIME, libc::MOUNT_ATTR_NOATIME),
+        (libc::MS_STRICTATIME, libc::MOUNT_ATTR_STRICTATIME),
+        (libc::MS_NODIRATIME, libc::MOUNT_ATTR_NODIRATIME),
+    ];
+    let symlinks = if flags & libc::MS_NOSYMFOLLOW != 0 { libc::MOUNT_ATTR_NOSYMFOLLOW } else { 0 };
+    BITS.iter().filter(|(from, _)| flags & from != 0).fold(symlinks, |all, (_, to)| all | to)
+}
+
+/// The kinds of access times exclude each other: whichever is set, all of them are taken away
+/// first.
+fn time_bits(set: u64) -> u64 {
+    let times = libc::MS_NOATIME | libc::MS_STRICTATIME | libc::MS_RELATIME;
+    if set & times != 0 { libc::MOUNT_ATTR__ATIME } else { 0 }
+}
+
+/// Whether a path is in procfs.
+#[must_use]
+pub fn is_procfs(path: &Path) -> bool {
+    magic(path).is_some_and(|magic| magic == nix::sys::statfs::PROC_SUPER_MAGIC)
+}
+
+/// Whether a path is in a file system of which the kernel has one for all: sysfs, cgroups and
+/// those for tracing and the firmware.
+#[must_use]
+pub fn is_of_kernel(path: &Path) -> bool {
+    use nix::sys::statfs as fs;
+    let of_kernel = [
+        fs::SYSFS_MAGIC,
+        fs::CGROUP_SUPER_MAGIC,
+        fs::CGROUP2_SUPER_MAGIC,
+        fs::DEBUGFS_MAGIC,
+        fs::TRACEFS_MAGIC,
+        fs::SECURITYFS_MAGIC,
+        fs::BPF_FS_MAGIC,
+    ];
+    magic(path).is_some_and(|magic| of_kernel.contains(&magic))
+}
+
+/// The type of the file system that holds a path, or where it would be made.
+fn magic(path: &Path) -> Option<nix::sys::statfs::FsType> {
+    let found = nix::sys::statfs::statfs(path);
+    let found = found.or_else(|_| nix::sys::statfs::statfs(path.parent().unwrap_or(path)));
+    found.ok().map(|found| found.filesystem_type())
+}
+
+/// Has processes whose parents end become children of this one: PR_SET_CHILD_SUBREAPER(2const).
+pub fn adopt_orphans() {
+    let _ = kernel::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+}
+
+fn exactly(path: &CStr, mode: u32) -> Answer<()> {
+    call!(Fchmod, SYS_fchmodat, libc::AT_FDCWD, path.as_ptr(), mode).map(drop)
+}
+
+fn bound(kept: u64) -> Answer<()> {
+    for capability in (0..64).filter(|capability| kept >> capability & 1 == 0) {
+        match kernel::prctl(libc::PR_CAPBSET_DROP, capability) {
+            Ok(()) => {}
+            // The kernel knows no more capabilities.
+            Err(trouble) if trouble.errno.code() == libc::EINVAL => break,
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the program of this process. Each of `candidates` is tried, as execvp(3) does.
+/// Returns only if that fails; nothing has changed then.
+#[must_use]
+pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings) -> Trouble {
+    let mut trouble = Trouble { syscall: Syscall::Execve, errno: super::Errno::new(libc::ENOENT) };
+    let restored = signal::as_programs_want();
+    let limit = stack::of_programs().map(|(soft, hard)| kernel::limit_stack(soft, hard));
+    for path in candidates {
+        let (argv, envp): (*const *const c_char, _) = (argv.as_ptr(), envp.as_ptr());
+        let Err(refused) = call!(Execve, SYS_execve, path.as_ptr(), argv, envp) else { continue };
+        let code: c_int = refused.errno.code();
+        // A directory that may not be searched, or a file that may not be run, is remembered; what
+        // is not there is not.
+        if !matches!(code, libc::ENOENT | libc::ENOTDIR) || candidates.len() == 1 {
+            trouble = refused;
+        }
+        if !matches!(code, libc::ENOENT | libc::ENOTDIR | libc::EACCES) {
+            break;
+        }
+    }
+    drop(restored);
+    if limit.is_some() {
+        stack::raise_again();
+    }
+    trouble
+}
+
+/// The inode numbers of the namespaces of this process, by their files in /proc, and what they
+/// are on: equal ones are the same namespace.
+#[must_use]
+pub fn namespace_inode(file: &str) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let found = std::fs::metadata(format!("/proc/self/ns/{file}")).ok()?;
+    Some((found.dev(), found.ino()))
+}
