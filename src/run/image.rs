@@ -4,10 +4,11 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::runner::{Interrupted, Problem};
-use crate::diag::{Report, bytes, closest, escape, list, quoted};
+use super::runner::{Interrupted, Problem, Runner};
+use crate::diag::{Origin, Report, bytes, closest, escape, list, quoted};
 use crate::host::Host;
-use crate::sys::{self, Errno};
+use crate::plan::RawAction;
+use crate::sys::{self, Errno, Syscall, Trouble};
 
 /// Where a `mkfs` is looked for before `PATH`: ordinary users often have no `sbin` in theirs.
 const SYSTEM: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
@@ -93,6 +94,12 @@ impl ImageType {
         Err(report.hint(format!("there are {names}, and others with a `mkfs.TYPE`")))
     }
 
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The name of its `mkfs`.
     fn mkfs(&self) -> String {
         format!("mkfs.{}", self.name)
@@ -167,12 +174,55 @@ pub fn about_image(mut report: Report, path: &Path) -> Report {
     report
 }
 
+impl Runner {
+    /// Makes an image, as [`make_image`] does, and remembers that it is the recipe's own.
+    ///
+    /// # Errors
+    /// As for [`make_image`].
+    pub fn disk_image(
+        &self,
+        path: &Path,
+        size: u64,
+        kind: &ImageType,
+        origin: Option<&Origin>,
+    ) -> Result<(), Problem> {
+        use std::os::unix::fs::MetadataExt;
+        let name = kind.name().to_owned();
+        let action = RawAction::DiskImage { path: path.to_path_buf(), size, kind: name };
+        let mut problem = None;
+        let made = self.attempt(&action, origin, || {
+            make_image(self.host(), path, size, kind).map_err(|why| {
+                let errno = match &why {
+                    Problem::Reports(reports) => reports.first().and_then(|it| it.facts.errno),
+                    Problem::Interrupted(_) => None,
+                };
+                problem = Some(why);
+                // A mkfs that refuses has no number to say.
+                Trouble {
+                    syscall: Syscall::Openat,
+                    errno: errno.map_or(Errno::INVALID, Errno::new),
+                }
+            })
+        });
+        match (made, problem) {
+            (Err(_), Some(problem)) => Err(problem),
+            (Err(trouble), None) => Err(self.raw_failure(action, origin, trouble).into()),
+            (Ok(()), _) => {
+                if let Ok(found) = fs::metadata(path) {
+                    self.session().images.borrow_mut().push((found.dev(), found.ino()));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
 /// Makes a sparse file of `size` bytes at `path`, where nothing is, and a file system of type
 /// `kind` in it. Only its owner can read it.
 ///
 /// # Errors
 /// The file cannot be made, or not formatted. Nothing is left of it then.
-pub fn make_image(host: &Host, path: &Path, size: u64, kind: &ImageType) -> Result<(), Problem> {
+fn make_image(host: &Host, path: &Path, size: u64, kind: &ImageType) -> Result<(), Problem> {
     let about = |report: Report| Problem::from(about_image(report, path));
     check_image_size(size).map_err(about)?;
     if size > sys::largest_file() {

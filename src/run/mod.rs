@@ -28,7 +28,7 @@ pub use archive::pack;
 pub use explain::{Explained, Tell};
 pub use failure::Failure;
 pub use fork::{Body, duplicated, entering, open_process};
-pub use image::{ImageType, about_image, check_image_size, make_image};
+pub use image::{ImageType, about_image, check_image_size};
 pub use loop_device::attach_loop;
 pub use namespace::{Namespace, namespaces};
 pub use process::{Cause, Exit, Output, Process};

@@ -236,8 +236,8 @@ impl Runner {
         Failure { plan: &plan, action: 0, syscall, errno }.report(self, None)
     }
 
-    /// Becomes a program. Everything that was started is ended and what was made is removed
-    /// before, where this process is not a copy.
+    /// Becomes a program. What was started ends with that one, as the kernel sees to it; a private
+    /// directory in use stays until the next run.
     ///
     /// # Errors
     /// It returns only with an error.

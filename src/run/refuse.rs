@@ -33,11 +33,10 @@ pub(super) fn refuse(action: &RawAction, session: &Session) -> Result<(), Report
             new_namespace(action, Kind::Mount, session)?;
             own_place(action, path, session)
         }
-        RawAction::AttachLoop { file, read_only: false, .. } => own_file(action, file, session),
+        RawAction::AttachLoop { file, read_only: false, .. } => own_image(action, file, session),
         RawAction::Mkdir(path, _)
         | RawAction::Mknod { path, .. }
         | RawAction::Symlink { path, .. }
-        | RawAction::DiskImage { path, .. }
         | RawAction::Remove(path) => own_place(action, path, session),
         RawAction::WriteFile { path, .. } => own_file(action, path, session),
         _ => Ok(()),
@@ -131,6 +130,21 @@ fn own_file(action: &RawAction, path: &Path, session: &Session) -> Result<(), Re
         Err(on_host(action, path))
     } else {
         special(action, path, session)
+    }
+}
+
+/// An image is only written to where the recipe has made it, or in a file system of its own.
+fn own_image(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
+    let made =
+        |found: &std::fs::Metadata| session.images.borrow().contains(&(found.dev(), found.ino()));
+    match std::fs::metadata(path) {
+        Ok(found) if session.is_of_host(found.dev()) && !made(&found) => {
+            let why = "that image is the host's, and would be written to";
+            Err(refused(action, why).hint(
+                "`read_only: true` leaves it as it is; `disk_image` makes one of the recipe's own",
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -188,6 +188,7 @@ impl Runner {
 
     /// Removes what was made for the plans that were carried out.
     pub fn close(&self) {
+        self.close_session();
         self.built.borrow_mut().clear();
         self.workspace.borrow_mut().take();
     }

@@ -23,6 +23,8 @@ pub(super) struct Session {
     pub on_host: Cell<bool>,
     /// What is known since it began; none before.
     begun: RefCell<Option<Begun>>,
+    /// The images that this recipe has made, by device and inode.
+    pub images: RefCell<Vec<(u64, u64)>>,
     /// The private directory in memory.
     pub scratch: RefCell<Option<PathBuf>>,
     /// The environment of programs that are executed, where it is not nsscript's own.
@@ -166,6 +168,19 @@ impl Runner {
         });
         entered.map_err(|trouble| self.raw_failure(action, origin, trouble))?;
         Ok(Some(own))
+    }
+
+    /// Ends what was started by raw calls and not waited for, and takes the private directory in
+    /// memory away, where this process is the one that made it.
+    pub(super) fn close_session(&self) {
+        let begun = self.session.begun.borrow().is_some();
+        if !begun || sys::is_copy() || self.session.on_host.get() {
+            return;
+        }
+        sys::end_children();
+        if let Some(path) = self.session.scratch.take() {
+            let _ = raw::done(&Raw::Umount(raw::c(&path), true));
+        }
     }
 
     fn has_helpers(&self) -> bool {

@@ -5,12 +5,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::sys::{Errno, Lock, ids, lock_directory, make_private_directory};
+use crate::sys::{Beneath, Errno, Lock, ids, lock_directory, make_private_directory};
 
 /// A directory that only this user can enter, locked as long as this process lives.
 #[derive(Debug)]
 pub(super) struct Workspace {
     path: PathBuf,
+    /// The directory that holds it: the path leads elsewhere once the root is another one.
+    parent: Option<Beneath>,
     _lock: Lock,
 }
 
@@ -31,7 +33,10 @@ impl Workspace {
             let path = make_private_directory(&parent, &prefix).map_err(fails)?;
             // Between the two calls another run may take it for one that was left.
             match lock_directory(&path) {
-                Ok(Some(lock)) if path.is_dir() => return Ok(Self { path, _lock: lock }),
+                Ok(Some(lock)) if path.is_dir() => {
+                    let parent = Beneath::open(&parent).ok();
+                    return Ok(Self { path, parent, _lock: lock });
+                }
                 Ok(_) => {}
                 Err(errno) if errno.name() == "ENOENT" => {}
                 Err(errno) => return Err(fails(errno)),
@@ -47,7 +52,11 @@ impl Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        let _ = remove(&self.path);
+        if remove(&self.path).is_err()
+            && let (Some(parent), Some(name)) = (&self.parent, self.path.file_name())
+        {
+            let _ = parent.remove_tree(name);
+        }
     }
 }
 

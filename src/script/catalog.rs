@@ -50,6 +50,12 @@ pub fn makes(name: &str) -> bool {
     })
 }
 
+/// Whether `name` starts a process that lives as long as the value that it gives.
+#[must_use]
+pub fn starts(name: &str) -> bool {
+    matches!(name, "clone" | "start") && !named(name).is_empty()
+}
+
 /// The constants of the language: name, value, meaning.
 #[must_use]
 pub fn constants() -> Vec<(&'static str, spec::Namespaces, String)> {

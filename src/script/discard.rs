@@ -161,6 +161,8 @@ impl<'a> Finder<'a> {
                 let own = self.own.iter().any(|own| *own == call.name);
                 if catalog::describes(&call.name) && !own {
                     self.report(&call.name, *position);
+                } else if catalog::starts(&call.name) && !own {
+                    self.ended_at_once(&call.name, *position);
                 }
             }
             _ => {}
@@ -172,19 +174,32 @@ impl<'a> Finder<'a> {
         let describes = self.describing.iter().any(|own| own == name);
         if describes || (catalog::makes(name) && !own) {
             self.report(name, position);
+        } else if catalog::starts(name) && !own {
+            self.ended_at_once(name, position);
         }
     }
 
     fn report(&mut self, name: &str, position: Position) {
-        let number =
-            |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
-        let origin = Origin::new(self.source, number(position.line()), number(position.position()));
-        let origin = origin.underlining(name.chars().count());
         let message = format!("what {} gives is thrown away", quoted(name));
         let hint = format!(
             "it gives a new value and changes none: keep it with `let`, or go on from it \
              (`….{name}(…).run(…)`)"
         );
+        self.add(name, position, message, hint);
+    }
+
+    fn ended_at_once(&mut self, name: &str, position: Position) {
+        let message =
+            format!("the process that {} gives is thrown away, and ended at once", quoted(name));
+        let hint = format!("wait for it (`{name}(…).wait()`), or keep it with `let`");
+        self.add(name, position, message, hint);
+    }
+
+    fn add(&mut self, name: &str, position: Position, message: String, hint: String) {
+        let number =
+            |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
+        let origin = Origin::new(self.source, number(position.line()), number(position.position()));
+        let origin = origin.underlining(name.chars().count());
         self.reports.push(Report::error(message).at(Some(origin)).hint(hint));
     }
 }

@@ -10,6 +10,9 @@ impl Errno {
     /// Another file than the one that was looked at: `ESTALE`.
     pub const STALE: Self = Self(libc::ESTALE);
 
+    /// What cannot be: `EINVAL`.
+    pub const INVALID: Self = Self(libc::EINVAL);
+
     /// Nobody reads what is written: `EPIPE`.
     pub const PIPE: Self = Self(libc::EPIPE);
 

@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::raw::c_int;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::cell::Cell;
 use super::clone;
@@ -19,13 +19,18 @@ use super::{init, signal};
 
 /// Whether this process has entered namespaces in which others may run, which must not trace it.
 static GUARDED: AtomicBool = AtomicBool::new(false);
-/// Whether this process is a copy that was made by [`fork`].
-static COPY: AtomicBool = AtomicBool::new(false);
+/// How many copies of copies this process is; 0 for the one that was started.
+static GENERATION: AtomicU32 = AtomicU32::new(0);
 
 /// Whether this process is one that [`fork`] has made.
 #[must_use]
 pub fn is_copy() -> bool {
-    COPY.load(Ordering::Relaxed)
+    generation() > 0
+}
+
+/// What tells this process from the one that it is a copy of.
+pub(super) fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
 }
 
 /// What a copy does after its calls.
@@ -101,7 +106,7 @@ fn wait_for_end(pipe: OwnedFd) {
 impl Copy<'_> {
     /// What the copy does. Its memory is its own: it may allocate.
     pub(super) fn run(&self) -> ! {
-        COPY.store(true, Ordering::Relaxed);
+        GENERATION.fetch_add(1, Ordering::Relaxed);
         GUARDED.fetch_or(self.guarded.0, Ordering::Relaxed);
         allow_tracing();
         if !self.work.calls() {

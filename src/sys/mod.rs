@@ -47,7 +47,10 @@ pub use question::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id, thread_id,
     uname,
 };
-pub use raw::{Raw, act, adopt_orphans, device, execute, is_of_kernel, is_procfs, namespace_inode};
+pub use raw::{
+    Raw, act, adopt_orphans, device, end_children, execute, is_of_kernel, is_procfs,
+    namespace_inode,
+};
 pub use signal::{
     interrupted, interruption, kill, pause, signal_name, signal_names, signal_number,
     watch_interruptions,

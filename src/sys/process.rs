@@ -8,6 +8,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::clone::pidfd_open;
 use super::errno::Errno;
+use super::fork::generation;
 use super::init::Told;
 
 /// What a process used, with the processes that it has waited for: getrusage(2).
@@ -39,7 +40,7 @@ pub struct Status {
 pub struct Child {
     pid: i32,
     pidfd: OwnedFd,
-    /// The process that started it: a copy of that one neither waits for it nor ends it.
+    /// The generation that started it: a copy of that process neither waits for it nor ends it.
     parent: u32,
     /// What the carried program leaves: see `init/pid1.rs`.
     answers: OwnedFd,
@@ -54,7 +55,7 @@ pub struct Child {
 impl Child {
     /// `answers` is where the carried program leaves what became of the program.
     pub(super) fn new(pid: i32, pidfd: OwnedFd, answers: OwnedFd, has_init: bool) -> Self {
-        let parent = std::process::id();
+        let parent = generation();
         Self { pid, pidfd, parent, answers, has_init, told: 0, silent: false, ended: None }
     }
 
@@ -212,7 +213,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.parent == std::process::id() {
+        if self.parent == generation() {
             self.kill_and_reap();
         }
     }

@@ -204,6 +204,29 @@ pub fn adopt_orphans() {
     let _ = kernel::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
 }
 
+/// Ends every child of this process, those that it has adopted too, and waits for them.
+pub fn end_children() {
+    loop {
+        // Without /proc nobody can be found; then the kernel ends what was started by itself.
+        let children = std::fs::read_to_string("/proc/thread-self/children");
+        for child in children.iter().flat_map(|text| text.split_whitespace()) {
+            let pid = child.parse::<c_int>().unwrap_or_default();
+            if pid > 0 {
+                // SAFETY: kill(2) takes two numbers; the process is a child that was not waited
+                // for, so the number is still its own.
+                unsafe { libc::kill(pid, libc::SIGKILL) };
+            }
+        }
+        let flags = if children.is_ok_and(|text| !text.is_empty()) { 0 } else { libc::WNOHANG };
+        // SAFETY: waiting for any child of our own without asking for its status.
+        let waited = unsafe { libc::waitpid(-1, std::ptr::null_mut(), flags) };
+        let interrupted = waited == -1 && super::Errno::last().code() == libc::EINTR;
+        if waited <= 0 && !interrupted {
+            return;
+        }
+    }
+}
+
 fn exactly(path: &CStr, mode: u32) -> Answer<()> {
     call!(Fchmod, SYS_fchmodat, libc::AT_FDCWD, path.as_ptr(), mode).map(drop)
 }

@@ -155,12 +155,14 @@ fn the_number_of_a_program_is_that_of_the_host() {
 fn what_a_recipe_has_started_ends_with_it() {
     as_each_user(|bench| {
         // That nothing is left is what every run makes sure of.
-        let start =
-            format!(r#"let guest = {HOST}; for round in 0..3 {{ guest.start("sleep 300"); }}"#);
+        let start = format!(
+            r#"let guest = {HOST}; let all = [];
+            for round in 0..3 {{ all.push(guest.start("sleep 300")); }}"#
+        );
         bench.recipe(&start).end().succeeded();
         bench.recipe(&format!("{start} exit(4);")).end().failed(4);
         bench.recipe(&format!("{start} assert(false);")).end().failed(125);
-        let deaf = format!(r#"{HOST}.start(["sh", "-c", "trap '' TERM INT HUP; sleep 300"]);"#);
+        let deaf = format!(r#"let deaf = {HOST}.start(["sh", "-c", "trap '' TERM INT HUP; sleep 300"]);"#);
         bench.recipe(&deaf).end().succeeded();
     });
 }

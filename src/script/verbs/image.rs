@@ -1,9 +1,10 @@
 //! Files of the host with a file system in them.
 
 use super::command::found_here;
-use crate::run::{ImageType, about_image, check_image_size, make_image};
-use crate::script::Mode;
+use crate::plan::{Action, RawAction};
+use crate::run::{ImageType, about_image, check_image_size};
 use crate::script::argument::{HostPath, Size};
+use crate::script::child::is_rehearsal;
 use crate::script::options::options;
 use crate::script::verb::verbs;
 
@@ -41,8 +42,13 @@ verbs! {
         let kind = ImageType::new(options.r#type.as_deref().unwrap_or("ext4"), host)
             .map_err(|report| call.fail_at_key("type", about_image(report, &path)))?;
         check_image_size(size).map_err(|report| call.fail(about_image(report, &path)))?;
-        if call.context.mode == Mode::Run {
-            let made = make_image(host, &path, size, &kind);
+        if is_rehearsal(call) {
+            let name = kind.name().to_owned();
+            let action = RawAction::DiskImage { path: path.clone(), size, kind: name };
+            call.context.rehearse(Action::Raw(action), call.origin());
+        } else {
+            let made =
+                call.context.runner.disk_image(&path, size, &kind, call.origin().as_ref());
             made.map_err(|problem| found_here(problem, call))?;
         }
         Ok(path.to_string_lossy().into_owned())
