@@ -76,6 +76,11 @@ impl Runner {
         };
         let plan = Plan { namespaces: action.namespaces(), ..Plan::of_one(planned) };
         let started = Instant::now();
+        let moved = action.clone();
+        let body = &mut || {
+            self.session().moved(&moved);
+            body()
+        };
         let made = self.copy(program, false, plan, body)?;
         self.explain(|| Explained {
             sentence: action.describe(),

@@ -211,6 +211,9 @@ impl Runner {
     ) -> Result<T, Trouble> {
         let started = Instant::now();
         let done = perform();
+        if done.is_ok() {
+            self.session().moved(action);
+        }
         self.explain(|| Explained {
             sentence: action.describe(),
             operation: action.operation(),

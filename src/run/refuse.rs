@@ -114,9 +114,10 @@ fn own_place(action: &RawAction, path: &Path, session: &Session) -> Result<(), R
 /// A file is only written where it is in a file system of the recipe's own, or a setting of this
 /// process or its namespaces.
 fn own_file(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
+    let path = &through_links(path);
     let Ok(found) = std::fs::metadata(path) else { return own_place(action, path, session) };
     let kind = found.file_type();
-    if kind.is_char_device() && harmless(found.rdev()) || kind.is_fifo() || kind.is_socket() {
+    if (kind.is_char_device() && harmless(found.rdev())) || kind.is_fifo() || kind.is_socket() {
         return Ok(());
     }
     if kind.is_block_device() || kind.is_char_device() {
@@ -127,10 +128,19 @@ fn own_file(action: &RawAction, path: &Path, session: &Session) -> Result<(), Re
         return setting(action, path, session);
     }
     if session.is_of_host(found.dev()) {
-        Err(on_host(action, path))
-    } else {
-        special(action, path, session)
+        return Err(on_host(action, path));
     }
+    special(action, path, session)
+}
+
+/// Where a link that dangles leads: a file that is written through it is made there.
+fn through_links(path: &Path) -> PathBuf {
+    let mut path = path.to_path_buf();
+    for _ in 0..40 {
+        let Ok(says) = std::fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("/")).join(says);
+    }
+    path
 }
 
 /// An image is only written to where the recipe has made it, or in a file system of its own.
@@ -164,33 +174,35 @@ fn special(action: &RawAction, path: &Path, session: &Session) -> Result<(), Rep
     Err(refused(action, why).hint("`--host` changes it"))
 }
 
-/// Files of procfs: those of processes, and settings of namespaces that are not the host's.
+/// The number that the root of procfs has in it.
+const PROC_ROOT: u64 = 1;
+
+/// Files of procfs: those of the own processes, and settings of namespaces that are not the
+/// host's.
 fn setting(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
-    if session.has_user_namespace() {
-        return Ok(());
-    }
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let mut names = real.components().map(|name| name.as_os_str().to_string_lossy().into_owned());
-    let names: Vec<String> = names.by_ref().collect();
-    let Some(at) = names.iter().position(|name| name == "sys") else {
-        let of_process = names.iter().any(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
-        let why = "that is a setting of the whole machine";
-        return if of_process {
-            Ok(())
-        } else {
-            Err(refused(action, why).hint("`--host` changes it"))
-        };
-    };
-    let kind = match (names.get(at + 1).map(String::as_str), names.get(at + 2).map(String::as_str))
-    {
-        (Some("net"), _) => Some(Kind::Net),
-        (Some("kernel"), Some("hostname" | "domainname")) => Some(Kind::Uts),
-        (Some("kernel"), Some(name))
-            if name.starts_with("msg") || name.starts_with("shm") || name.starts_with("sem") =>
+    let is_root = |path: &&Path| std::fs::metadata(path).is_ok_and(|it| it.ino() == PROC_ROOT);
+    let proc = real.ancestors().find(is_root).unwrap_or(Path::new("/proc"));
+    let inside = real.strip_prefix(proc).unwrap_or(&real);
+    let names: Vec<_> = inside.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let kind = match names[..] {
+        [pid, _, ..] if pid.bytes().all(|byte| byte.is_ascii_digit()) => {
+            if is_own(proc, pid) {
+                return Ok(());
+            }
+            let why = format!("process {pid} is none of the recipe's");
+            return Err(refused(action, &why).hint("`--host` changes other processes"));
+        }
+        ["sys", "net", ..] => Some(Kind::Net),
+        ["sys", "kernel", "hostname" | "domainname"] => Some(Kind::Uts),
+        ["sys", "fs", "mqueue", ..] => Some(Kind::Ipc),
+        ["sys", "kernel", name]
+            if ["msg", "shm", "sem"].iter().any(|start| name.starts_with(start)) =>
         {
             Some(Kind::Ipc)
         }
-        (Some("fs"), Some("mqueue")) => Some(Kind::Ipc),
+        ["sys", "user", ..] if session.has_user_namespace() => return Ok(()),
         _ => None,
     };
     if let Some(kind) = kind {
@@ -198,6 +210,24 @@ fn setting(action: &RawAction, path: &Path, session: &Session) -> Result<(), Rep
     }
     let why = "that is a setting of the whole machine";
     Err(refused(action, why).hint("`--host` changes it"))
+}
+
+/// Whether a process is this one, or has come from it.
+fn is_own(proc: &Path, pid: &str) -> bool {
+    let own = std::fs::read_link(proc.join("self")).unwrap_or_default();
+    let mut pid = pid.to_owned();
+    for _ in 0..64 {
+        if Path::new(&pid) == own {
+            return true;
+        }
+        let status = std::fs::read_to_string(proc.join(&pid).join("status")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        match parent.map(str::trim) {
+            Some(parent) if parent != "0" => parent.clone_into(&mut pid),
+            _ => return false,
+        }
+    }
+    false
 }
 
 fn on_host(action: &RawAction, place: &Path) -> Report {

@@ -23,6 +23,9 @@ pub(super) struct Session {
     pub on_host: Cell<bool>,
     /// What is known since it began; none before.
     begun: RefCell<Option<Begun>>,
+    /// The kinds of namespaces that this process has left for new ones, as far as that is known
+    /// without looking.
+    pub left: Cell<Namespaces>,
     /// The images that this recipe has made, by device and inode.
     pub images: RefCell<Vec<(u64, u64)>>,
     /// The private directory in memory.
@@ -48,7 +51,23 @@ impl Session {
         let begun = self.begun.borrow();
         let Some(begun) = &*begun else { return true };
         let first = begun.initial.iter().find(|(known, _)| *known == kind);
-        first.is_some_and(|(_, inode)| *inode == sys::namespace_inode(kind.file()))
+        match (first.and_then(|(_, inode)| *inode), sys::namespace_inode(kind.file())) {
+            (Some(first), Some(now)) => first == now,
+            // No /proc tells: only what the recipe has done itself counts.
+            _ => !self.left.get().has(kind),
+        }
+    }
+
+    /// Notes that this process is in new namespaces, or has entered some that may be any.
+    pub fn moved(&self, action: &RawAction) {
+        let left = self.left.get();
+        match action {
+            RawAction::EnterSession { namespaces, .. }
+            | RawAction::Unshare(namespaces)
+            | RawAction::Clone(namespaces) => self.left.set(left | *namespaces),
+            RawAction::Setns { namespaces, .. } => self.left.set(left - *namespaces),
+            _ => {}
+        }
     }
 
     /// Whether a device is that of a file system that was mounted when the session began.

@@ -162,7 +162,8 @@ fn what_a_recipe_has_started_ends_with_it() {
         bench.recipe(&start).end().succeeded();
         bench.recipe(&format!("{start} exit(4);")).end().failed(4);
         bench.recipe(&format!("{start} assert(false);")).end().failed(125);
-        let deaf = format!(r#"let deaf = {HOST}.start(["sh", "-c", "trap '' TERM INT HUP; sleep 300"]);"#);
+        let deaf =
+            format!(r#"let deaf = {HOST}.start(["sh", "-c", "trap '' TERM INT HUP; sleep 300"]);"#);
         bench.recipe(&deaf).end().succeeded();
     });
 }
