@@ -18,10 +18,12 @@ const NOBODY: u32 = 65534;
 /// The directory of the package, from which every test runs.
 pub const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// nsscript, about to be run with these arguments from the package root, without colours.
+/// nsscript, about to be run with these arguments from the package root, without colours. What it
+/// sweeps are directories of tests alone.
 pub fn nsscript(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).current_dir(PACKAGE).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
