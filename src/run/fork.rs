@@ -110,7 +110,7 @@ impl Runner {
         let launch::Ready { lowered, root, .. } = launch::ready(self, plan, request)?;
         let environment = plan.environment.clone();
         let body = &mut || {
-            self.session().environment.replace(Some(environment.clone()));
+            self.session().in_sandbox(environment.clone());
             body()
         };
         let made = self.copy(&lowered.program, true, plan.clone(), body)?;
@@ -143,7 +143,7 @@ impl Runner {
         let joining = launch::joining(process, request, None)?;
         let environment = process.plan.environment.clone();
         let body = &mut || {
-            self.session().environment.replace(Some(environment.clone()));
+            self.session().in_sandbox(environment.clone());
             body()
         };
         let made = self.copy(&joining.program, true, joining.plan.clone(), body)?;

@@ -39,7 +39,7 @@ pub use workspace::refuse_writable;
 
 pub use crate::sys::{
     CapabilitySets, Clock, Errno, Interface, LoopDevice, LoopSettings, Uname, Usage, capabilities,
-    clock, groups, ids, interfaces, interrupted, is_secure_execution, kill, parent_id, pause,
-    process_id, raise_stack_limit, signal_name, signal_names, signal_number, thread_id, uname,
-    watch_interruptions,
+    clock, groups, ids, interfaces, interrupted, is_copy, is_secure_execution, kill, parent_id,
+    pause, process_id, raise_stack_limit, signal_name, signal_names, signal_number, thread_id,
+    uname, watch_interruptions,
 };

@@ -124,6 +124,13 @@ impl Process {
         &self.value
     }
 
+    /// Lets go of its pipes, in a copy of the process that started it: whoever else holds them
+    /// would keep it from seeing their end.
+    pub fn leave_pipes(&mut self) {
+        self.ends = Ends::default();
+        (self.lines, self.answer) = (None, None);
+    }
+
     /// Reads what is there of the value.
     fn read_value(&mut self) {
         let Some(answer) = &mut self.answer else { return };
@@ -171,6 +178,12 @@ impl Process {
 
     /// Whether it has not ended yet.
     pub fn running(&mut self) -> bool {
+        // A closure whose value is not read would wait for that.
+        while let Some(answer) = &self.answer
+            && ready(&[(answer.as_fd(), false)], Some(Duration::ZERO)).is_ok_and(|it| it[0])
+        {
+            self.read_value();
+        }
         let status = self.child.poll();
         if let Some(status) = status {
             self.ended(status);

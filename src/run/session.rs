@@ -58,6 +58,15 @@ impl Session {
         }
     }
 
+    /// Notes that this process is in a sandbox: nothing there is the host's by accident, and the
+    /// process has no right to a session of its own.
+    pub fn in_sandbox(&self, environment: Vec<(String, String)>) {
+        let (initial, devices) = (Vec::new(), Vec::new());
+        *self.begun.borrow_mut() = Some(Begun { initial, devices, maps: None });
+        self.left.set(Namespaces::ALL);
+        *self.environment.borrow_mut() = Some(environment);
+    }
+
     /// Notes that this process is in new namespaces, or has entered some that may be any.
     pub fn moved(&self, action: &RawAction) {
         let left = self.left.get();

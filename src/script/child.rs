@@ -1,8 +1,5 @@
 //! Child processes that go on with a closure of the recipe, and what comes back.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use rhai::{Dynamic, EvalAltResult, FnPtr};
 
 use super::call::Call;
@@ -26,9 +23,11 @@ pub fn start(
     call: &Call<'_, '_>,
     start: Start<'_>,
 ) -> Result<ProcessHandle, Failed> {
-    let process = start(&mut || perform(closure, call))?;
-    let process = Some(Rc::new(RefCell::new(process)));
-    Ok(ProcessHandle { process, rehearsed: None })
+    let process = start(&mut || {
+        call.context.enter_copy();
+        perform(closure, call)
+    })?;
+    Ok(call.context.started(process))
 }
 
 /// Runs `closure` in a process that `start` makes, to its end, and gives its value.

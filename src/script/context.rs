@@ -3,13 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::engine::Recipe;
 use super::stack::Stack;
+use super::value::ProcessHandle;
 use crate::diag::{Origin, Report, Sources};
 use crate::plan::{Action, Plan, Planned, Side};
-use crate::run::{Errno, Runner};
+use crate::run::{Errno, Process, Runner};
 
 /// Whether a recipe is done or only told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Context {
     pub mode: Mode,
     /// What a rehearsal has found that would be done, in order.
     pub rehearsed: RefCell<Vec<Rehearsed>>,
+    /// What was started and is still held.
+    started: RefCell<Vec<Weak<RefCell<Process>>>>,
     /// How many closures deep a rehearsal is.
     depth: Cell<usize>,
     /// Why standard output cannot be written to any more.
@@ -71,6 +74,7 @@ impl Context {
             sources: Sources::default(),
             mode,
             rehearsed: RefCell::default(),
+            started: RefCell::default(),
             depth: Cell::new(0),
             unwritable: Cell::default(),
             has_printed: Cell::default(),
@@ -99,6 +103,24 @@ impl Context {
     /// Goes into a closure of a rehearsal, or out of it.
     pub fn deeper(&self, levels: isize) {
         self.depth.set(self.depth.get().saturating_add_signed(levels));
+    }
+
+    /// A process that was started, as a value.
+    pub fn started(&self, process: Process) -> ProcessHandle {
+        let process = Rc::new(RefCell::new(process));
+        let mut started = self.started.borrow_mut();
+        started.retain(|known| known.strong_count() > 0);
+        started.push(Rc::downgrade(&process));
+        ProcessHandle { process: Some(process), rehearsed: None }
+    }
+
+    /// Goes on in a copy of the process, to which what was started does not belong.
+    pub fn enter_copy(&self) {
+        for process in self.started.take().iter().filter_map(Weak::upgrade) {
+            if let Ok(mut process) = process.try_borrow_mut() {
+                process.leave_pipes();
+            }
+        }
     }
 
     /// Begins the session before a question about this process, whose answer would be another one

@@ -1,6 +1,5 @@
 //! Running programs in a sandbox.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::diag::Report;
@@ -198,8 +197,7 @@ verbs! {
         }
         let process = call.context.runner.start(&plan, &request, &Input::Nothing);
         let process = process.map_err(|problem| found_here(problem, call))?;
-        let process = Some(Rc::new(RefCell::new(process)));
-        Ok(ProcessHandle { process, rehearsed: None })
+        Ok(call.context.started(process))
     }
 
     /// Tells what `run` would do, without doing it.

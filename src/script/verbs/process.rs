@@ -51,6 +51,11 @@ fn addressed(pid: i64, call: &Call<'_, '_>) -> Result<i32, Failed> {
 }
 
 fn no_pipes(call: &Call<'_, '_>) -> Failed {
+    if run::is_copy() {
+        let message = format!("`{}` cannot be used in a child process", call.name());
+        let hint = "the pipes of a program belong to the process that has started it";
+        return call.fail(Report::error(message).hint(hint));
+    }
     let report =
         Report::error(format!("`{}` needs a program that was started with pipes", call.name()));
     call.fail(report.hint("`start(command, #{ pipes: true })` connects its input and output"))
