@@ -77,7 +77,7 @@ pub struct Runner {
     /// Makes the plans.
     pub planner: Planner,
     pub(super) users: RefCell<UserNamespaces>,
-    workspace: RefCell<Option<Workspace>>,
+    pub(super) workspace: RefCell<Option<Workspace>>,
     built: RefCell<Vec<Built>>,
     pub(super) session: Session,
     pub(super) tell: RefCell<Option<Tell>>,
@@ -171,7 +171,7 @@ impl Runner {
         if let Some(workspace) = &*self.workspace.borrow() {
             return Ok(workspace.path().to_path_buf());
         }
-        let workspace = Workspace::make().map_err(|(path, errno)| {
+        let workspace = Workspace::make(self.host().uid).map_err(|(path, errno)| {
             let path = quoted(path.to_string_lossy());
             let message = format!("cannot make a private directory in {path}: {errno}");
             Report::error(message).hint("set `TMPDIR` to a directory that you can write to")

@@ -198,17 +198,13 @@ impl Runner {
         Ok(Some(own))
     }
 
-    /// Ends what was started by raw calls and not waited for, and takes the private directory in
-    /// memory away, where this process is the one that made it.
+    /// Ends what was started by raw calls and not waited for, where this process has started it.
     pub(super) fn close_session(&self) {
         let begun = self.session.begun.borrow().is_some();
         if !begun || sys::is_copy() || self.session.on_host.get() {
             return;
         }
         sys::end_children();
-        if let Some(path) = self.session.scratch.take() {
-            let _ = raw::done(&Raw::Umount(raw::c(&path), true));
-        }
     }
 
     fn has_helpers(&self) -> bool {
@@ -250,6 +246,12 @@ impl Runner {
                 data: Some("mode=0755".into()),
             };
             self.act(RawAction::Mount(mount), origin)?;
+            if let Some(workspace) = &mut *self.workspace.borrow_mut() {
+                workspace.mounted(&path).map_err(|errno| {
+                    let shown = crate::diag::quoted(path.to_string_lossy());
+                    Report::error(format!("cannot hold {shown}: {errno}")).at(origin.cloned())
+                })?;
+            }
         }
         *self.session.scratch.borrow_mut() = Some(path.clone());
         Ok(path)

@@ -1,18 +1,19 @@
 //! The private directory of one run: made when it is first needed, gone with the process, and
 //! swept by a later run where a SIGKILL has left it.
 
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::sys::{Beneath, Errno, Lock, ids, lock_directory, make_private_directory};
+use crate::sys::{Directory, Errno, Lock, ids, lock_directory, make_private_directory};
 
 /// A directory that only this user can enter, locked as long as this process lives.
 #[derive(Debug)]
 pub(super) struct Workspace {
     path: PathBuf,
-    /// The directory that holds it: the path leads elsewhere once the root is another one.
-    parent: Option<Beneath>,
+    /// The directory that it is in, which the process may have lost sight of when it ends.
+    parent: Directory,
+    /// What is mounted in it.
+    mounted: Option<Directory>,
     _lock: Lock,
 }
 
@@ -20,22 +21,23 @@ pub(super) struct Workspace {
 const PREFIX: &str = "nsscript-";
 
 impl Workspace {
-    /// Makes a workspace, and removes those that others have left.
+    /// Makes a workspace for the user who has started nsscript, and removes those that other runs
+    /// have left.
     ///
     /// # Errors
     /// The directory for temporary files cannot be written to; it is named.
-    pub fn make() -> Result<Self, (PathBuf, Errno)> {
+    pub fn make(uid: u32) -> Result<Self, (PathBuf, Errno)> {
         let parent = std::env::temp_dir();
-        let prefix = format!("{PREFIX}{}-", ids().uid);
-        sweep(&parent, &prefix);
+        let prefix = format!("{PREFIX}{uid}-");
         let fails = |errno| (parent.clone(), errno);
+        let held = Directory::hold(&parent).map_err(fails)?;
+        sweep(&held, &parent, &prefix);
         loop {
             let path = make_private_directory(&parent, &prefix).map_err(fails)?;
             // Between the two calls another run may take it for one that was left.
             match lock_directory(&path) {
                 Ok(Some(lock)) if path.is_dir() => {
-                    let parent = Beneath::open(&parent).ok();
-                    return Ok(Self { path, parent, _lock: lock });
+                    return Ok(Self { path, parent: held, mounted: None, _lock: lock });
                 }
                 Ok(_) => {}
                 Err(errno) if errno.name() == "ENOENT" => {}
@@ -48,15 +50,23 @@ impl Workspace {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Remembers what was mounted in it.
+    ///
+    /// # Errors
+    /// open(2).
+    pub fn mounted(&mut self, path: &Path) -> Result<(), Errno> {
+        self.mounted = Some(Directory::hold(path)?);
+        Ok(())
+    }
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        if remove(&self.path).is_err()
-            && let (Some(parent), Some(name)) = (&self.parent, self.path.file_name())
-        {
-            let _ = parent.remove_tree(name);
+        if let Some(mounted) = self.mounted.take() {
+            mounted.detach();
         }
+        let _ = self.path.file_name().map(|name| self.parent.remove(name));
     }
 }
 
@@ -72,31 +82,8 @@ pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Removes a tree, also where it holds directories that their owner may not write to.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(path)?;
-            std::fs::remove_dir_all(path)
-        }
-        done => done,
-    }
-}
-
-fn open_up(directory: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))?;
-    for entry in std::fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_up(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 /// Removes the directories of this user that nobody holds a lock on.
-fn sweep(parent: &Path, prefix: &str) {
+fn sweep(held: &Directory, parent: &Path, prefix: &str) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
@@ -105,7 +92,7 @@ fn sweep(parent: &Path, prefix: &str) {
             continue;
         }
         if let Ok(Some(_lock)) = lock_directory(&entry.path()) {
-            let _ = remove(&entry.path());
+            let _ = held.remove(&entry.file_name());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Trees of files, made by descriptor: no path is followed out of them.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -115,14 +115,6 @@ impl Beneath {
         nix::sys::stat::futimens(&target, &time, &time).map_err(os)
     }
 
-    /// Removes the tree `name` in the root, wherever the root is mounted by now.
-    ///
-    /// # Errors
-    /// The first thing that could not be removed.
-    pub fn remove_tree(&self, name: &OsStr) -> Result<(), Errno> {
-        remove_tree(&self.root, name)
-    }
-
     fn create(&self, path: &Path) -> Result<OwnedFd, Errno> {
         let (parent, name) = self.parent(path)?;
         remove(&parent, &name)?;
@@ -130,26 +122,6 @@ impl Beneath {
         let mode = Mode::from_bits_truncate(0o600);
         nix::fcntl::openat(&parent, name.as_c_str(), flags | OFlag::O_NOFOLLOW, mode).map_err(os)
     }
-}
-
-fn remove_tree(parent: &OwnedFd, name: &OsStr) -> Result<(), Errno> {
-    use nix::unistd::{UnlinkatFlags, unlinkat};
-    match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
-        Err(nix::Error::EISDIR | nix::Error::EPERM) => {}
-        done => return done.map_err(os),
-    }
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    let directory = nix::fcntl::openat(parent, name, flags, Mode::empty()).map_err(os)?;
-    let copy = nix::unistd::dup(&directory).map_err(os)?;
-    let mut entries = nix::dir::Dir::from_fd(copy).map_err(os)?;
-    for entry in entries.iter() {
-        let entry = entry.map_err(os)?;
-        let name = OsStr::from_bytes(entry.file_name().to_bytes());
-        if name != "." && name != ".." {
-            remove_tree(&directory, name)?;
-        }
-    }
-    unlinkat(parent, name, UnlinkatFlags::RemoveDir).map_err(os)
 }
 
 fn remove(parent: &OwnedFd, name: &CString) -> Result<(), Errno> {

@@ -24,6 +24,7 @@ mod process;
 mod program;
 mod question;
 mod raw;
+mod removal;
 mod signal;
 mod stack;
 mod target;
@@ -51,6 +52,7 @@ pub use raw::{
     Raw, act, adopt_orphans, device, end_children, execute, is_of_kernel, is_procfs,
     namespace_inode,
 };
+pub use removal::Directory;
 pub use signal::{
     interrupted, interruption, kill, pause, signal_name, signal_names, signal_number,
     watch_interruptions,

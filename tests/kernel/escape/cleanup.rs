@@ -60,3 +60,47 @@ fn a_kill_while_ids_are_mapped() {
         kill_everywhere(bench, &format!(r#"{TREE}.{map}.run("true");"#), 15);
     });
 }
+
+#[test]
+fn what_is_mounted_in_the_scratch_directory_keeps_its_files() {
+    as_each_user(|bench| {
+        let kept = bench.file("kept/below/file", "kept");
+        let recipe = r#"
+            let place = `${scratch()}/place`;
+            mkdir(place, 0o300);
+            mount(args[0], place, #{ bind: true });
+            mkdir(`${scratch()}/again`);
+            mount("/", `${scratch()}/again`, #{ bind: true, recursive: true });
+        "#;
+        let directory = bench.text("kept");
+        bench.nsscript(&["-e", recipe, directory.as_str()]).end().succeeded();
+        assert!(kept.is_file());
+
+        // Over the private directory itself, which cannot be removed then.
+        let recipe = "mount(args[0], `${scratch()}/..`, #{ bind: true });";
+        let over = bench.nsscript(&["-e", recipe, directory.as_str()]);
+        over.may_leave_files().end().succeeded();
+        assert!(kept.is_file());
+        bench.recipe("scratch();").end().succeeded();
+    });
+}
+
+#[test]
+fn the_scratch_directory_goes_wherever_the_recipe_has_gone() {
+    as_each_user(|bench| {
+        let pivot = r#"
+            mount(scratch(), scratch(), #{ bind: true });
+            mkdir(`${scratch()}/old`);
+            pivot_root(scratch(), `${scratch()}/old`);
+            chdir("/");
+            umount("/old", #{ lazy: true });
+        "#;
+        let copy = "assert_eq(within(UTS, || { write_file(`${scratch()}/file`, \"\"); 1 }), 1);";
+        let closed = "mkdir(`${scratch()}/a`); write_file(`${scratch()}/a/b`, \"\"); \
+                      mkdir(`${scratch()}/c`, 0);";
+        for recipe in ["chroot(scratch());", pivot, copy, closed, "scratch(); assert(false);"] {
+            bench.recipe(recipe).end();
+            assert_eq!(bench.left(), Vec::<std::path::PathBuf>::new(), "{recipe}");
+        }
+    });
+}

@@ -1,0 +1,103 @@
+//! Removing trees without leaving the mount that they are on: what is mounted in them is not theirs.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::errno::Errno;
+use super::kernel::{self, Syscall, call};
+
+/// A directory that is held by a descriptor: it is found whatever the root of this process is.
+#[derive(Debug)]
+pub struct Directory {
+    descriptor: OwnedFd,
+}
+
+impl Directory {
+    /// The directory at `path`.
+    ///
+    /// # Errors
+    /// open(2).
+    pub fn hold(path: &Path) -> Result<Self, Errno> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let descriptor = nix::fcntl::open(path, flags, Mode::empty())?;
+        Ok(Self { descriptor })
+    }
+
+    /// Removes what has this name in it, a tree too. What is mounted in the tree stays, and so
+    /// does the way to it.
+    ///
+    /// # Errors
+    /// The first thing that could not be removed; everything else is.
+    pub fn remove(&self, name: &OsStr) -> Result<(), Errno> {
+        let name = CString::new(name.as_bytes()).map_err(|_| Errno::new(libc::EINVAL))?;
+        remove(self.descriptor.as_fd(), &name)
+    }
+
+    /// Takes away what is mounted here and below, where this is the root of a mount: from the
+    /// tree at once, from the kernel when nobody uses it any more.
+    pub fn detach(&self) {
+        let Ok(here) = Self::hold(Path::new(".")) else { return };
+        if kernel::fchdir(self.descriptor.as_raw_fd()).is_ok() {
+            let _ = call!(Umount2, SYS_umount2, c".".as_ptr(), libc::MNT_DETACH);
+        }
+        let _ = kernel::fchdir(here.descriptor.as_raw_fd());
+    }
+}
+
+fn remove(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(nix::Error::ENOENT) => return Ok(()),
+        Err(nix::Error::EISDIR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let emptied = empty(parent, name);
+    let removed = unlinkat(parent, name, UnlinkatFlags::RemoveDir);
+    emptied.and(removed.map_err(Errno::from))
+}
+
+/// Removes everything in a directory.
+fn empty(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+    let directory = match open(parent, name, OFlag::O_RDONLY) {
+        Err(errno) if errno.code() == libc::EACCES => {
+            // Its owner may not read it: by /proc its mode can be changed all the same.
+            let place = open(parent, name, OFlag::O_PATH)?;
+            let path = format!("/proc/self/fd/{}", place.as_raw_fd());
+            let follow = FchmodatFlags::FollowSymlink;
+            fchmodat(nix::fcntl::AT_FDCWD, path.as_str(), Mode::S_IRWXU, follow)?;
+            open(parent, name, OFlag::O_RDONLY)?
+        }
+        opened => opened?,
+    };
+    // Nothing is removed from a directory that its owner may not write to.
+    if fstat(&directory)?.st_mode & 0o700 != 0o700 {
+        fchmod(&directory, Mode::S_IRWXU)?;
+    }
+    let mut entries = Dir::from_fd(directory.try_clone().map_err(|error| Errno::from(&error))?)?;
+    let mut done = Ok(());
+    for entry in entries.iter() {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            done = done.and(remove(directory.as_fd(), entry.file_name()));
+        }
+    }
+    done
+}
+
+/// Opens a directory by its name, unless something is mounted there: `EXDEV`.
+fn open(parent: BorrowedFd<'_>, name: &CStr, flags: OFlag) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let resolve = libc::RESOLVE_NO_XDEV | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_BENEATH;
+    let how = [u64::from(flags.bits().cast_unsigned()), 0, resolve];
+    let (at, size) = (parent.as_raw_fd(), size_of_val(&how));
+    let opened = call!(Openat2, SYS_openat2, at, name.as_ptr(), how.as_ptr(), size);
+    let descriptor = kernel::descriptor(opened.map_err(|trouble| trouble.errno)?);
+    // SAFETY: openat2 gave a new descriptor that nobody owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
