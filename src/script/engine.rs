@@ -15,6 +15,7 @@ use super::context::{Context, Mode, Rehearsed};
 use super::discard::discarded;
 use super::error::Ending;
 use super::module::Resolver;
+use super::named::Named;
 use super::verb::{Kind, Verb};
 use super::{catalog, reword, value};
 use crate::diag::{Origin, Report, Sources};
@@ -71,9 +72,10 @@ impl Script {
         let context = Rc::new(context);
         let mut engine = Engine::new();
         limit(&mut engine, &context);
+        let named = Named::in_text(&recipe.text);
         value::name_types(&mut engine);
-        value::printing(&mut engine);
-        for verb in catalog::all() {
+        value::printing(&mut engine, &named);
+        for verb in catalog::all().filter(|verb| named.has(verb.name)) {
             register(&mut engine, &context, verb);
         }
         let mut module = Module::new();

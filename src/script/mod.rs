@@ -15,6 +15,7 @@ mod discard;
 mod engine;
 mod error;
 mod module;
+mod named;
 mod options;
 mod reword;
 mod signal;

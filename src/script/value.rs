@@ -9,10 +9,11 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map, Variant};
 use super::argument::{Argument, Returned, Wrong, a_kind};
 use super::call::Call;
 use super::error::ScriptError;
+use super::named::Named;
 use crate::host::elf::Needs;
 use crate::plan::Plan;
 use crate::run::{self, Exit, Namespace, Output, Process};
-use crate::spec::{Namespaces, Rootfs, Sandbox};
+use crate::spec::{Kind, Namespaces, Rootfs, Sandbox};
 
 /// A program that was started: every copy is the same program.
 #[derive(Clone, Debug)]
@@ -97,41 +98,63 @@ values! {
     HostFacts, "Host", "the Host";
 }
 
-/// How a value is printed.
-pub fn printing(engine: &mut Engine) {
+/// How values are printed and compared: those of the types that a recipe can come by.
+pub fn printing(engine: &mut Engine, named: &Named<'_>) {
     fn show<T: Variant + Clone>(engine: &mut Engine, text: fn(&T) -> String) {
         engine.register_fn("to_string", move |value: &mut T| text(value));
         engine.register_fn("to_debug", move |value: &mut T| text(value));
         engine.register_fn("print", move |value: &mut T| text(value));
         engine.register_fn("debug", move |value: &mut T| text(value));
     }
-    show::<Sandbox>(engine, ToString::to_string);
-    show::<Rootfs>(engine, ToString::to_string);
-    show::<Exit>(engine, ToString::to_string);
-    show::<Namespaces>(engine, ToString::to_string);
-    show::<SharedNamespace>(engine, |namespace| namespace.0.to_string());
-    show::<SharedPlan>(engine, |plan| plan.0.to_string());
-    show::<SharedNeeds>(engine, |needs| needs.0.outline().to_string().trim_end().to_owned());
-    show::<SharedOutput>(engine, |output| {
-        String::from_utf8_lossy(&output.0.stdout).trim_end().to_owned()
-    });
-    show::<ScriptError>(engine, ScriptError::message);
-    show::<ProcessHandle>(engine, |handle| match &handle.process {
-        Some(process) => format!("process {}", process.borrow().pid()),
-        None => "process that a rehearsal did not start".into(),
-    });
-    show::<HostFacts>(engine, |_| {
-        let uname = run::uname();
-        format!("Linux {} on {}", uname.release, uname.machine)
-    });
-    engine.register_fn("|", |one: Namespaces, other: Namespaces| one | other);
-    engine.register_fn("-", |one: Namespaces, other: Namespaces| one - other);
-    equality::<Sandbox>(engine);
-    equality::<Rootfs>(engine);
-    equality::<Exit>(engine);
-    equality::<Namespaces>(engine);
-    equality::<SharedNamespace>(engine);
-    equality::<HostFacts>(engine);
+    if named.has("sandbox") {
+        show::<Sandbox>(engine, ToString::to_string);
+        equality::<Sandbox>(engine);
+    }
+    if named.has("rootfs") {
+        show::<Rootfs>(engine, ToString::to_string);
+        equality::<Rootfs>(engine);
+    }
+    if named.has_any(&["run", "wait", "output", "shell"]) {
+        show::<Exit>(engine, ToString::to_string);
+        equality::<Exit>(engine);
+    }
+    if named.has_any(&["namespace", "namespaces"]) {
+        show::<SharedNamespace>(engine, |namespace| namespace.0.to_string());
+        equality::<SharedNamespace>(engine);
+    }
+    if named.has("plan") {
+        show::<SharedPlan>(engine, |plan| plan.0.to_string());
+    }
+    if named.has("needs") {
+        show::<SharedNeeds>(engine, |needs| needs.0.outline().to_string().trim_end().to_owned());
+    }
+    if named.has("output") {
+        show::<SharedOutput>(engine, |output| {
+            String::from_utf8_lossy(&output.0.stdout).trim_end().to_owned()
+        });
+    }
+    if named.has("catch") {
+        show::<ScriptError>(engine, ScriptError::message);
+    }
+    if named.has_any(&["start", "clone"]) {
+        show::<ProcessHandle>(engine, |handle| match &handle.process {
+            Some(process) => format!("process {}", process.borrow().pid()),
+            None => "process that a rehearsal did not start".into(),
+        });
+    }
+    if named.has("host") {
+        show::<HostFacts>(engine, |_| {
+            let uname = run::uname();
+            format!("Linux {} on {}", uname.release, uname.machine)
+        });
+        equality::<HostFacts>(engine);
+    }
+    if Kind::ALL.iter().any(|kind| named.has(kind.constant())) || named.has("ALL") {
+        show::<Namespaces>(engine, ToString::to_string);
+        equality::<Namespaces>(engine);
+        engine.register_fn("|", |one: Namespaces, other: Namespaces| one | other);
+        engine.register_fn("-", |one: Namespaces, other: Namespaces| one - other);
+    }
 }
 
 fn equality<T: Variant + Clone + PartialEq>(engine: &mut Engine) {
