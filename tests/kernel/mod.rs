@@ -6,6 +6,7 @@ mod disk_images;
 mod ending;
 mod escape;
 mod exit_status;
+mod files;
 mod filesystems;
 mod id_maps;
 mod identity;

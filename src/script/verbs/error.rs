@@ -1,5 +1,6 @@
 //! What a `catch` can ask an error.
 
+use crate::run::Errno;
 use crate::script::error::ScriptError;
 use crate::script::verb::verbs;
 
@@ -14,6 +15,13 @@ verbs! {
     get errno(call, error: ScriptError) -> Option<i64> {
         let _ = &call;
         Ok(error.first().and_then(|report| report.facts.errno).map(i64::from))
+    }
+
+    /// The name of that number: `"EPERM"`; nothing where the kernel was not asked.
+    get name(call, error: ScriptError) -> Option<String> {
+        let _ = &call;
+        let errno = error.first().and_then(|report| report.facts.errno);
+        Ok(errno.map(|errno| Errno::new(errno).name()))
     }
 
     /// What was attempted, in one word, such as `"bind"` or `"execute"`.

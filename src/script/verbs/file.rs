@@ -1,12 +1,16 @@
 //! Files and directories, made and read at once.
 
+use std::fs::Metadata;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+
+use rhai::Map;
 
 use super::kernel::{act, no_nul};
 use crate::diag::{Report, quoted};
 use crate::plan::{Action, RawAction};
-use crate::run;
-use crate::script::argument::{Bytes, HostPath, Mode};
+use crate::run::{self, Errno};
+use crate::script::argument::{Bytes, HostPath, Mode, Returned};
 use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
@@ -44,23 +48,54 @@ fn number(value: Option<i64>, key: &str, call: &Call<'_, '_>) -> Result<u32, Fai
     })
 }
 
-fn read(path: &Path, call: &Call<'_, '_>) -> Result<Vec<u8>, Failed> {
-    run::read_file(path, LARGEST).map_err(|errno| {
-        let shown = quoted(path.to_string_lossy());
-        let mut report = Report::error(format!("cannot read {shown}: {errno}"));
-        report.facts.errno = Some(errno.code());
-        report.facts.operation = Some("read_file".into());
-        report.facts.target = Some(path.to_string_lossy().into_owned());
-        let report = match errno.name().as_str() {
-            "EFBIG" => report.hint("a recipe reads files up to 64 MiB"),
-            "ENOENT" => match call.context.runner.host().tree.near(path) {
-                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-                None => report,
-            },
-            _ => report,
-        };
-        call.fail(report)
-    })
+/// A question about a file that the kernel does not answer.
+fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> Failed {
+    let shown = quoted(path.to_string_lossy());
+    let mut report = Report::error(format!("cannot {what} {shown}: {errno}"));
+    report.facts.errno = Some(errno.code());
+    report.facts.operation = Some(call.name().into());
+    report.facts.target = Some(path.to_string_lossy().into_owned());
+    let report = match errno.name().as_str() {
+        "EFBIG" => report.hint("a recipe reads files up to 64 MiB"),
+        "ENOENT" => match call.context.runner.host().tree.near(path) {
+            Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+            None => report,
+        },
+        _ => report,
+    };
+    call.fail(report)
+}
+
+/// What kind of file it is, by the words of `mknod`.
+fn kind(file: &Metadata) -> &'static str {
+    let kind = file.file_type();
+    let kinds = [
+        ("directory", kind.is_dir()),
+        ("char", kind.is_char_device()),
+        ("block", kind.is_block_device()),
+        ("fifo", kind.is_fifo()),
+        ("socket", kind.is_socket()),
+    ];
+    kinds.iter().find(|(_, is_it)| *is_it).map_or("file", |(word, _)| *word)
+}
+
+/// What is known of a file; of one that is not there, as in a rehearsal, nothing but zeros.
+fn facts(file: Option<&Metadata>) -> Map {
+    let number = |fact: fn(&Metadata) -> u64| {
+        i64::try_from(file.map_or(0, fact)).unwrap_or(i64::MAX).into_dynamic()
+    };
+    let kind = file.map_or("file", kind).to_owned();
+    Map::from([
+        ("type".into(), kind.into_dynamic()),
+        ("mode".into(), number(|file| u64::from(file.mode() & 0o7777))),
+        ("uid".into(), number(|file| file.uid().into())),
+        ("gid".into(), number(|file| file.gid().into())),
+        ("size".into(), number(MetadataExt::size)),
+        ("allocated".into(), number(|file| file.blocks().saturating_mul(512))),
+        ("inode".into(), number(MetadataExt::ino)),
+        ("device".into(), number(MetadataExt::dev)),
+        ("links".into(), number(MetadataExt::nlink)),
+    ])
 }
 
 verbs! {
@@ -160,13 +195,41 @@ verbs! {
     /// # See
     /// read(2)
     fn read_file(call, path: HostPath) -> String {
+        // What is in /proc is about this process, or depends on its namespaces.
         if path.0.starts_with("/proc") {
             call.context.begin_session(call.origin().as_ref());
         }
-        match read(&path.0, call) {
+        match run::read_file(&path.0, LARGEST) {
+            Ok(content) => Ok(String::from_utf8_lossy(&content).into_owned()),
             // What a rehearsal did not make is not there.
             Err(_) if is_rehearsal(call) => Ok(String::new()),
-            content => Ok(String::from_utf8_lossy(&content?).into_owned()),
+            Err(errno) => Err(unanswered("read", &path.0, errno, call)),
+        }
+    }
+
+    /// What the kernel knows of a file: a map.
+    ///
+    /// It has `type` (`"file"`, `"directory"`, `"char"`, `"block"`, `"fifo"` or `"socket"`), `mode`
+    /// (the permission bits), `uid` and `gid` (the owner, as this user namespace numbers it: 65534
+    /// where it does not map the owner), `size` and `allocated` (what it takes up) in bytes,
+    /// `inode`, `device` (the number of its file system) and `links`. Symbolic links are followed.
+    ///
+    /// # Errors
+    /// It does not exist, or a directory above may not be searched.
+    ///
+    /// # Example
+    /// ```rhai
+    /// write_file(`${scratch()}/motd`, "welcome\n");
+    /// assert_eq(stat(`${scratch()}/motd`).size, 8);
+    /// ```
+    /// # See
+    /// stat(2), inode(7)
+    fn stat(call, path: HostPath) -> Map {
+        call.context.begin_session(call.origin().as_ref());
+        match std::fs::metadata(&path.0) {
+            Ok(found) => Ok(facts(Some(&found))),
+            Err(_) if is_rehearsal(call) => Ok(facts(None)),
+            Err(error) => Err(unanswered("look at", &path.0, Errno::from(&error), call)),
         }
     }
 
