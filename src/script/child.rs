@@ -50,7 +50,11 @@ pub fn rehearse(closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, Failed>
     call.context.deeper(1);
     let done = call.run(closure);
     call.context.deeper(-1);
-    done.map_err(|error| failed(*error, call))
+    match done.map_err(|error| failed(*error, call)) {
+        // The closure ends its own process and not the recipe.
+        Err(Failed::Exit(_)) => Ok(Dynamic::UNIT),
+        done => done,
+    }
 }
 
 /// Whether nothing is done.
@@ -141,7 +145,7 @@ fn perform(closure: &FnPtr, call: &Call<'_, '_>) -> (Vec<u8>, i32) {
 }
 
 /// What ended a closure.
-fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> Failed {
+pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> Failed {
     let mut inner = &error;
     while let EvalAltResult::ErrorInFunctionCall(_, _, next, _)
     | EvalAltResult::ErrorInModule(_, next, _) = inner

@@ -98,6 +98,28 @@ fn a_plan_of_a_recipe_that_runs_nothing_is_empty() {
 }
 
 #[test]
+fn a_rehearsal_does_not_wait() {
+    let code = r#"
+        wait_until(|| exists("/no/such/place"));
+        wait_until(|| stat("/no/such/place").size > 0);
+        sandbox().run("x");
+    "#;
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
+    assert!(plan.starts_with("plan for `x`"), "{plan}");
+}
+
+#[test]
+fn a_closure_that_exits_does_not_end_a_plan() {
+    let code = r#"
+        let status = clone(UTS, || { sethostname("a"); exit(3); }).wait().code;
+        within(IPC, || exit());
+        within(NET, || { if status == 3 { exit(status); } });
+    "#;
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
+    assert!(plan.contains("`a`") && plan.contains("new net namespace"), "{plan}");
+}
+
+#[test]
 fn contradictions_end_a_plan_as_they_end_a_run() {
     let code = "sandbox(\"/\").run(\"true\");";
     let planned = Ran::of(&mut nsscript(&["plan", "-e", code])).said(125);

@@ -1,14 +1,47 @@
 //! Questions to the host, and what a recipe says of itself.
 
-use rhai::Dynamic;
+use std::time::{Duration as Time, Instant};
+
+use rhai::{Dynamic, FnPtr};
 
 use crate::diag::{Report, escape, os_error};
 use crate::run;
 use crate::script::Mode;
-use crate::script::argument::{Duration, HostPath, HostProgram};
+use crate::script::argument::{Duration, HostPath, HostProgram, a_kind};
+use crate::script::call::Call;
+use crate::script::child;
 use crate::script::error::Failed;
+use crate::script::options::options;
 use crate::script::value::shown;
 use crate::script::verb::verbs;
+
+options! {
+    /// How long a condition is waited for.
+    struct Patience {
+        /// how long, before that is an error
+        timeout: Duration = "\"10s\"",
+    }
+}
+
+/// How long a condition that does not hold is left alone: first, and at most.
+const PAUSES: [Time; 2] = [Time::from_millis(1), Time::from_millis(20)];
+
+fn pause(time: Time) -> Result<(), Failed> {
+    if run::pause(time) {
+        return Ok(());
+    }
+    Err(Failed::Interrupted(run::interrupted().unwrap_or_default()))
+}
+
+/// Whether the condition of a closure holds.
+fn holds(closure: &FnPtr, call: &Call<'_, '_>) -> Result<bool, Failed> {
+    let given = call.run(closure).map_err(|error| child::failed(*error, call))?;
+    given.as_bool().map_err(|_| {
+        let (name, given) = (call.name(), a_kind(&given));
+        let message = format!("`{name}` takes a closure that gives a boolean, not {given}");
+        call.fail(Report::error(message))
+    })
+}
 
 verbs! {
     /// The path of a program of the host, looked for along `PATH`; nothing where there is none.
@@ -90,10 +123,44 @@ verbs! {
     /// sleep("10ms");
     /// ```
     fn sleep(call, duration: Duration) -> () {
-        if call.context.mode == Mode::Rehearse || run::pause(duration.0) {
+        if call.context.mode == Mode::Rehearse {
             return Ok(());
         }
-        Err(Failed::Interrupted(run::interrupted().unwrap_or_default()))
+        pause(duration.0)
+    }
+
+    /// Waits until `condition`, a closure, gives `true`: for what another process does.
+    ///
+    /// A rehearsal, in which no other process does anything, passes it over.
+    ///
+    /// # Errors
+    /// It still gives `false` when the time is up; what it throws.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let ready = `${scratch()}/ready`;
+    /// let child = clone(UTS, || { sethostname("box"); write_file(ready, ""); sleep("5s"); });
+    /// wait_until(|| exists(ready));
+    /// assert_eq(child.within(|| hostname()), "box");
+    /// ```
+    fn wait_until(call, condition: FnPtr, options: Patience) -> () {
+        if call.context.mode == Mode::Rehearse {
+            return Ok(());
+        }
+        let patience = options.timeout.map_or(Time::from_secs(10), |timeout| timeout.0);
+        let (start, [mut time, longest]) = (Instant::now(), PAUSES);
+        while !holds(&condition, call)? {
+            let Some(left) = patience.checked_sub(start.elapsed()) else {
+                let waited = format!("{patience:?}");
+                let report = Report::error(format!("the condition does not hold after {waited}"));
+                return Err(call.fail(report.hint(
+                    "perhaps the process that should bring it about has failed: `wait()` tells",
+                )));
+            };
+            pause(time.min(left))?;
+            time = longest.min(time * 2);
+        }
+        Ok(())
     }
 
     /// Ends the recipe with an error unless `condition` is true. A rehearsal passes it over.

@@ -212,7 +212,7 @@ verbs! {
     /// ```rhai
     /// let uid = getuid();
     /// let child = clone(USER, || {
-    ///     while getuid() != 0 { sleep("1ms"); }
+    ///     wait_until(|| getuid() == 0);
     ///     capabilities().effective.len()
     /// });
     /// map_ids(child, #{ users: [[0, uid, 1]] });
