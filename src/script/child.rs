@@ -23,6 +23,8 @@ pub fn start(
     call: &Call<'_, '_>,
     start: Start<'_>,
 ) -> Result<ProcessHandle, Failed> {
+    // Before there is a child, which shares what was printed last.
+    call.context.printed();
     let process = start(&mut || {
         call.context.enter_copy();
         perform(closure, call)

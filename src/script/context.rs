@@ -1,16 +1,17 @@
 //! What every verb of one run works with.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::engine::Recipe;
 use super::stack::Stack;
 use super::value::ProcessHandle;
 use crate::diag::{Origin, Report, Sources};
 use crate::plan::{Action, Plan, Planned, Side};
-use crate::run::{Errno, Process, Runner};
+use crate::run::{self, Errno, Process, Runner};
 
 /// Whether a recipe is done or only told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,17 @@ pub enum Rehearsed {
     },
 }
 
+/// What was printed last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Printed {
+    /// A heading.
+    Heading = 1,
+    /// Narration.
+    Note,
+    /// What the recipe, or a program or closure of it, has to show.
+    Output,
+}
+
 /// Where warnings go.
 pub type Warn = Box<dyn Fn(&Report)>;
 
@@ -54,8 +66,8 @@ pub struct Context {
     depth: Cell<usize>,
     /// Why standard output cannot be written to any more.
     pub unwritable: Cell<Option<Errno>>,
-    /// Whether anything may have been printed, by the recipe or by a program of it.
-    pub has_printed: Cell<bool>,
+    /// What was printed last, by this process or a child of it: see [`Printed`]. 0 for nothing.
+    printed: OnceCell<&'static AtomicU8>,
     /// Which functions of the recipe lead where.
     pub stack: RefCell<Stack>,
     directory: PathBuf,
@@ -77,7 +89,7 @@ impl Context {
             started: RefCell::default(),
             depth: Cell::new(0),
             unwritable: Cell::default(),
-            has_printed: Cell::default(),
+            printed: OnceCell::new(),
             stack: RefCell::default(),
             directory: recipe.directory.clone(),
             name: recipe.name.as_str().into(),
@@ -157,10 +169,38 @@ impl Context {
 
     /// Prints a line of the recipe. In a rehearsal nothing is printed.
     pub fn print(&self, text: &str) {
+        self.tell(text, Printed::Output);
+    }
+
+    /// The same, of headings and narration.
+    pub fn tell(&self, text: &str, kind: Printed) {
         if self.mode == Mode::Rehearse {
             return;
         }
-        self.has_printed.set(true);
+        self.part(kind);
+        self.write(text);
+    }
+
+    /// An empty line before what is printed next, where it would not be told apart from what was
+    /// printed before: before headings, and between narration and what is shown.
+    pub fn part(&self, next: Printed) {
+        let last = self.printed().swap(next as u8, Ordering::Relaxed);
+        let is_parted = match next {
+            Printed::Heading => last != 0,
+            Printed::Note => last > Printed::Heading as u8,
+            Printed::Output => last == Printed::Note as u8,
+        };
+        if is_parted && self.mode == Mode::Run {
+            self.write("");
+        }
+    }
+
+    /// What was printed last; child processes that are made later share it.
+    pub fn printed(&self) -> &'static AtomicU8 {
+        self.printed.get_or_init(run::shared_byte)
+    }
+
+    fn write(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
         if let Err(error) = written.and_then(|()| out.flush()) {

@@ -25,6 +25,7 @@ mod program;
 mod question;
 mod raw;
 mod removal;
+mod shared;
 mod signal;
 mod stack;
 mod target;
@@ -53,6 +54,7 @@ pub use raw::{
     namespace_inode,
 };
 pub use removal::Directory;
+pub use shared::shared_byte;
 pub use signal::{
     interrupted, interruption, kill, pause, signal_name, signal_names, signal_number,
     watch_interruptions,

@@ -22,6 +22,29 @@ fn a_section_is_parted_from_what_was_printed_before() {
 }
 
 #[test]
+fn narration_is_parted_from_what_is_shown() {
+    let one = rule("One");
+    prints(r#"note("a"); print("b"); print("c");"#, "a\n\nb\nc\n");
+    prints(r#"print("a"); note("b"); note("c");"#, "a\n\nb\n\nc\n");
+    prints(r#"section("One"); note("a"); section("One");"#, &format!("{one}a\n\n{one}"));
+    prints(r#"section("One"); print("a");"#, &format!("{one}a\n"));
+    prints(r#"note("a"); table([["b"], [()]]);"#, "a\n\nb\n─\n-\n");
+    prints(r#"note("a"); sandbox("/").read_only_root().run("echo b");"#, "a\n\nb\n");
+}
+
+#[test]
+fn narration_is_parted_from_what_a_child_process_shows() {
+    prints(r#"note("a"); within(UTS, || print("b")); print("c");"#, "a\n\nb\nc\n");
+    prints(r#"within(UTS, || print("a")); note("b");"#, "a\n\nb\n");
+    prints(r#"within(UTS, || print("a")); section("One");"#, &format!("a\n\n{}", rule("One")));
+    prints(r#"note("a"); clone(UTS, || exec("echo b")).wait(); note("c");"#, "a\n\nb\n\nc\n");
+    prints(r#"note("a"); within(UTS, || 1); print("b");"#, "a\n\nb\n");
+    prints(r#"within(UTS, || note("a")); print("b");"#, "a\n\nb\n");
+    let guest = r#"let guest = sandbox("/").read_only_root();"#;
+    prints(&format!(r#"{guest} note("a"); guest.within(|| print("b"));"#), "a\n\nb\n");
+}
+
+#[test]
 fn what_a_program_wrote_into_a_pipe_was_not_printed() {
     let code = r#"let out = sandbox("/").read_only_root().output("echo a"); section("One");"#;
     prints(code, &rule("One"));

@@ -8,6 +8,7 @@ use crate::run::{Exit, Input, Output, Problem};
 use crate::script::Mode;
 use crate::script::argument::Bytes;
 use crate::script::call::Call;
+use crate::script::context::Printed;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedOutput, SharedPlan};
@@ -32,8 +33,9 @@ options! {
 
 /// What is asked for by this call.
 pub(super) fn request(command: Command, streams: Streams, call: &Call<'_, '_>) -> Request {
-    if streams == Streams::Inherited {
-        call.context.has_printed.set(true);
+    // A closure prints by itself.
+    if streams == Streams::Inherited && !command.is_closure() {
+        call.context.part(Printed::Output);
     }
     Request { command, streams, origin: call.origin() }
 }

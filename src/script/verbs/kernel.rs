@@ -11,6 +11,7 @@ use crate::run;
 use crate::script::argument::{IdNumber, a_kind};
 use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
+use crate::script::context::Printed;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedNamespace};
@@ -197,6 +198,7 @@ verbs! {
             call.context.rehearse(Action::Raw(RawAction::Execute(command)), call.origin());
             return Ok(());
         }
+        call.context.part(Printed::Output);
         Err(call.context.runner.execute(&command, call.origin().as_ref()).into())
     }
 

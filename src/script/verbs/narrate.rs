@@ -8,6 +8,7 @@ use crate::diag::{self, Column, Report, closest, count, list, quoted};
 use crate::script::Mode;
 use crate::script::argument::{Argument, Wrong, a_kind};
 use crate::script::call::Call;
+use crate::script::context::Printed;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::verb::verbs;
@@ -121,14 +122,11 @@ verbs! {
     /// print("The first process of a PID namespace is number 1 in it.");
     /// ```
     fn section(call, title: String) -> () {
-        if call.context.has_printed.get() {
-            call.context.print("");
-        }
-        call.context.print(&diag::heading(&title));
+        call.context.tell(&diag::heading(&title), Printed::Heading);
         Ok(())
     }
 
-    /// Prints narration, wrapped to 72 columns.
+    /// Prints narration, wrapped to 72 columns, parted from what is shown by empty lines.
     ///
     /// The indentation that all lines share is taken away, so a text between backticks can be
     /// indented as the recipe around it is. Empty lines part paragraphs, a line that begins with
@@ -149,7 +147,7 @@ verbs! {
     /// explain();
     /// ```
     fn note(call, text: String) -> () {
-        call.context.print(&diag::paragraphs(&text));
+        call.context.tell(&diag::paragraphs(&text), Printed::Note);
         Ok(())
     }
 
