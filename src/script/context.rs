@@ -123,7 +123,7 @@ impl Context {
         let mut started = self.started.borrow_mut();
         started.retain(|known| known.strong_count() > 0);
         started.push(Rc::downgrade(&process));
-        ProcessHandle { process: Some(process), rehearsed: None }
+        ProcessHandle { process: Some(process), rehearsed: None, value: rhai::Dynamic::UNIT }
     }
 
     /// Goes on in a copy of the process, to which what was started does not belong.

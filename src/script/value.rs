@@ -22,6 +22,8 @@ pub struct ProcessHandle {
     pub process: Option<Rc<RefCell<Process>>>,
     /// The plan of a rehearsal, where nothing was started.
     pub rehearsed: Option<Rc<Plan>>,
+    /// What the closure of a rehearsal gave; nothing where a process was started.
+    pub value: Dynamic,
 }
 
 /// A plan, which is not copied with every assignment.

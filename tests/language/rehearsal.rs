@@ -120,6 +120,16 @@ fn a_closure_that_exits_does_not_end_a_plan() {
 }
 
 #[test]
+fn a_rehearsal_goes_on_with_what_a_closure_gives() {
+    let code = r"
+        let values = [within(UTS, || #{ a: 1 }).a, clone(PID, || #{ a: 2 }).value().a];
+        mkdir(`/${values}`);
+    ";
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
+    assert!(plan.contains("/[1, 2]"), "{plan}");
+}
+
+#[test]
 fn contradictions_end_a_plan_as_they_end_a_run() {
     let code = "sandbox(\"/\").run(\"true\");";
     let planned = Ran::of(&mut nsscript(&["plan", "-e", code])).said(125);

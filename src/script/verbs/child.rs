@@ -44,8 +44,8 @@ verbs! {
     /// clone(2), namespaces(7)
     fn clone(call, namespaces: Namespaces, closure: FnPtr) -> ProcessHandle {
         if is_rehearsal(call) {
-            let _ = rehearse(RawAction::Clone(namespaces), &closure, call)?;
-            return Ok(ProcessHandle { process: None, rehearsed: None });
+            let value = rehearse(RawAction::Clone(namespaces), &closure, call)?;
+            return Ok(ProcessHandle { process: None, rehearsed: None, value });
         }
         let origin = call.origin();
         child::start(&closure, call, &|body| {
@@ -99,8 +99,8 @@ pub(super) mod of_clone {
         /// # See
         /// wait(2)
         fn value(call, process: ProcessHandle) -> Dynamic {
-            let Some(process) = &process.process else { return Ok(Dynamic::UNIT) };
-            let mut process = process.borrow_mut();
+            let Some(started) = &process.process else { return Ok(process.value.clone()) };
+            let mut process = started.borrow_mut();
             if !process.is_closure() {
                 let report = Report::error("a program gives no value");
                 return Err(call.fail(report.hint("`wait()` tells how it ended")));

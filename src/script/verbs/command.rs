@@ -195,7 +195,8 @@ verbs! {
         let request = request(command, streams, call);
         let plan = planned(&sandbox, &request, call)?;
         if call.context.mode == Mode::Rehearse {
-            return Ok(ProcessHandle { process: None, rehearsed: Some(Rc::new(plan)) });
+            let rehearsed = Some(Rc::new(plan));
+            return Ok(ProcessHandle { process: None, rehearsed, value: rhai::Dynamic::UNIT });
         }
         let process = call.context.runner.start(&plan, &request, &Input::Nothing);
         let process = process.map_err(|problem| found_here(problem, call))?;
