@@ -5,9 +5,10 @@
 //! process, however that ends. `--host` goes without.
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::idmap::MapError;
+use super::namespace::Namespace;
 use super::raw::{self, Trouble};
 use super::runner::{Problem, Runner};
 use crate::diag::{Origin, Report};
@@ -35,10 +36,11 @@ pub(super) struct Session {
 }
 
 /// What was found when the session began.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Begun {
-    /// The namespaces that nsscript was started in.
-    initial: Vec<(Kind, Option<(u64, u64)>)>,
+    /// The namespaces that nsscript was started in. They are held: the number of one that has
+    /// ended, as nobody else was in it, may be that of a new one.
+    initial: Vec<Namespace>,
     /// The devices of the file systems that were mounted.
     devices: Vec<u64>,
     /// What the user namespace of the session maps, where it has one.
@@ -50,9 +52,9 @@ impl Session {
     pub fn is_initial(&self, kind: Kind) -> bool {
         let begun = self.begun.borrow();
         let Some(begun) = &*begun else { return true };
-        let first = begun.initial.iter().find(|(known, _)| *known == kind);
-        match (first.and_then(|(_, inode)| *inode), sys::namespace_inode(kind.file())) {
-            (Some(first), Some(now)) => first == now,
+        let first = begun.initial.iter().find(|namespace| namespace.kind == kind);
+        match (first, sys::namespace_inode(kind.file())) {
+            (Some(first), Some(now)) => first.inode == now,
             // No /proc tells: only what the recipe has done itself counts.
             _ => !self.left.get().has(kind),
         }
@@ -145,7 +147,11 @@ impl Runner {
         if self.session.begun.borrow().is_some() {
             return Ok(());
         }
-        let initial = Kind::ALL.into_iter().map(|kind| (kind, sys::namespace_inode(kind.file())));
+        let open = |kind: Kind| {
+            let path = Path::new("/proc/self/ns").join(kind.file());
+            Namespace::open(&path).ok().flatten()
+        };
+        let initial = Kind::ALL.into_iter().filter_map(open);
         let mut begun =
             Begun { initial: initial.collect(), devices: devices(self.host()), maps: None };
         if !self.session.on_host.get() {

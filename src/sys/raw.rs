@@ -270,11 +270,11 @@ pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings) -> Trou
     trouble
 }
 
-/// The inode numbers of the namespaces of this process, by their files in /proc, and what they
-/// are on: equal ones are the same namespace.
+/// The inode number of a namespace of this process, by its file in /proc: as long as both live,
+/// equal ones are the same namespace.
 #[must_use]
-pub fn namespace_inode(file: &str) -> Option<(u64, u64)> {
+pub fn namespace_inode(file: &str) -> Option<u64> {
     use std::os::unix::fs::MetadataExt;
     let found = std::fs::metadata(format!("/proc/self/ns/{file}")).ok()?;
-    Some((found.dev(), found.ino()))
+    Some(found.ino())
 }

@@ -167,3 +167,17 @@ fn host_name_and_domain_name_are_the_sandboxs_own() {
         assert!(said.contains("would change the host's name"), "{said}");
     });
 }
+
+#[test]
+fn a_namespace_that_only_nsscript_was_in_is_told_from_new_ones() {
+    as_each_user(|bench| {
+        // The kernel gives the number of a namespace that has ended to the next one.
+        let recipe = r#"
+            scratch();
+            for time in 0..4 { within(MOUNT, || mount("/", #{ propagation: "private" })); }
+            for time in 0..4 { within(UTS, || sethostname("box")); }"#;
+        let user = if bench.user.is_root() { "" } else { "--user --map-root-user" };
+        let script = format!("exec unshare {user} --mount --uts -- \"$@\"");
+        bench.recipe(recipe).by_shell(&script).end().succeeded();
+    });
+}
