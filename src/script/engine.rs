@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use rhai::{
-    AST, Dynamic, Engine, EvalAltResult, ImmutableString, Module, NativeCallContext,
-    OptimizationLevel, Scope,
+    AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
 };
 
 use super::call::Call;
@@ -78,11 +77,7 @@ impl Script {
         for verb in catalog::all().filter(|verb| named.has(verb.name)) {
             register(&mut engine, &context, verb);
         }
-        let mut module = Module::new();
-        for (name, value) in constants(&recipe) {
-            module.set_var(name, value);
-        }
-        engine.register_global_module(module.into());
+        name_constants(&mut engine, &recipe);
         engine.set_module_resolver(Resolver::new(context.clone()));
         Self { engine, context, recipe }
     }
@@ -117,12 +112,7 @@ impl Script {
             Ok(ast) => ast,
             Err(reports) => return End::Failed(reports),
         };
-        // Closures take what they name from the scope, functions and modules from the engine.
-        let mut scope = Scope::new();
-        for (name, value) in constants(&self.recipe) {
-            scope.push_constant_dynamic(name, value);
-        }
-        let done = self.engine.run_ast_with_scope(&mut scope, &ast);
+        let done = self.engine.run_ast(&ast);
         match done {
             Ok(()) if self.context.unwritable.get().is_some() => self.unwritable(),
             Ok(()) => End::Status(0),
@@ -192,6 +182,24 @@ fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
     constants.push(("args", arguments.into()));
     constants.push(("host", Dynamic::from(value::HostFacts)));
     constants
+}
+
+/// Has every function, closure and module see the constants, where it has no variable of the name.
+///
+/// A closure captures what it names from the variables around it, and those of a function do not
+/// include what is only known to the whole engine: so the engine asks for every name.
+#[expect(deprecated, reason = "the engine marks so what may change between its versions")]
+fn name_constants(engine: &mut Engine, recipe: &Recipe) {
+    let constants = constants(recipe);
+    engine.on_var(move |name, index, context| {
+        // A variable that the text declares has an index.
+        if index > 0 {
+            return Ok(None);
+        }
+        let known = constants.iter().find(|(known, _)| *known == name);
+        let known = known.filter(|_| !context.scope().contains(name));
+        Ok(known.map(|(_, value)| value.clone()))
+    });
 }
 
 /// Bounds what a recipe may use, and lets a signal end it.

@@ -1,6 +1,6 @@
 //! Sandboxes and roots are values: every verb gives a new one, and no one changes another.
 
-use super::nsscript::{holds, prints};
+use super::nsscript::{holds, prints, run};
 
 #[test]
 fn a_sandbox_that_is_derived_from_leaves_its_base_as_it_is() {
@@ -142,6 +142,38 @@ fn constants_and_arguments_are_known_in_functions_and_closures() {
         assert_eq(count(), 0);
         ",
     );
+}
+
+#[test]
+fn constants_are_known_in_closures_of_functions_and_of_closures() {
+    holds(
+        r"
+        fn kinds(given) {
+            let own = |kind| [NET, kind, given, host.uid >= 0];
+            own.call(UTS)
+        }
+        assert_eq(kinds(3), [NET, UTS, 3, true]);
+        let outer = || [1].map(|number| [number, IPC, args.len()]);
+        assert_eq(outer.call(), [[1, IPC, 0]]);
+        fn nested() { within(UTS, || within(IPC, || getpid() > 1)) }
+        assert(nested());
+        ",
+    );
+}
+
+#[test]
+fn a_variable_can_have_the_name_of_a_constant() {
+    holds(
+        r"
+        fn given(UTS) { (|| [UTS, NET]).call() }
+        assert_eq(given(1), [1, NET]);
+        for PID in [2] { assert_eq(PID, 2); }
+        let PID = 3;
+        PID += 1;
+        assert_eq((|| PID).call(), 4);
+        ",
+    );
+    assert!(run("NET = 1;").said(125).contains("`NET` is a constant"));
 }
 
 #[test]
