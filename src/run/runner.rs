@@ -1,6 +1,7 @@
 //! One runner a run: the machine, what was built on it, and doing what plans say.
 
 use std::cell::RefCell;
+use std::fs::DirBuilder;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
@@ -142,11 +143,19 @@ impl Runner {
         if let Some(built) = self.built.borrow().iter().find(known) {
             return Ok(built.directory.clone());
         }
-        let directory = self.workspace()?.join(format!("root-{}", self.built.borrow().len()));
+        let above = self.workspace()?.join("roots");
+        let directory = above.join(format!("root-{}", self.built.borrow().len()));
         let cannot = |path: &Path, errno: sys::Errno| {
             let path = quoted(path.to_string_lossy());
             Report::error(format!("cannot make {path}: {errno}"))
         };
+        let closed =
+            std::os::unix::fs::DirBuilderExt::mode(&mut DirBuilder::new(), 0o700).create(&above);
+        if let Err(error) = closed
+            && error.kind() != std::io::ErrorKind::AlreadyExists
+        {
+            return Err(cannot(&above, sys::Errno::from(&error)));
+        }
         std::fs::create_dir(&directory)
             .map_err(|error| cannot(&directory, sys::Errno::from(&error)))?;
         rootfs::build(tree, &directory)?;

@@ -237,8 +237,12 @@ impl Runner {
         if let Some(path) = &*self.session.scratch.borrow() {
             return Ok(path.clone());
         }
-        let path = self.workspace()?.join("scratch");
-        std::fs::create_dir(&path).map_err(|error| {
+        let above = self.workspace()?;
+        let path = above.join("scratch");
+        // Processes of the recipe may be other users. Roots lie in a closed directory beside.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+        let made = std::fs::create_dir(&path);
+        made.and_then(|()| std::fs::set_permissions(&above, open)).map_err(|error| {
             let path = crate::diag::quoted(path.to_string_lossy());
             let message = format!("cannot make {path}: {}", sys::Errno::from(&error));
             Report::error(message).at(origin.cloned())

@@ -10,7 +10,7 @@ use super::engine::Recipe;
 use super::stack::Stack;
 use super::value::ProcessHandle;
 use crate::diag::{Origin, Report, Sources};
-use crate::plan::{Action, Plan, Planned, Side};
+use crate::plan::{Action, Plan, Planned, RawAction, Side};
 use crate::run::{self, Errno, Process, Runner};
 
 /// Whether a recipe is done or only told.
@@ -110,6 +110,17 @@ impl Context {
         let plan = Rc::new(plan);
         self.rehearsed.borrow_mut().push(Rehearsed::Plan(plan.clone()));
         plan
+    }
+
+    /// Whether a rehearsal would have made an image at `path`.
+    pub fn would_make(&self, path: &Path) -> bool {
+        self.rehearsed.borrow().iter().any(|done| match done {
+            Rehearsed::Raw { planned, .. } => matches!(
+                &planned.action,
+                Action::Raw(RawAction::DiskImage { path: made, .. }) if made == path
+            ),
+            Rehearsed::Plan(_) => false,
+        })
     }
 
     /// Goes into a closure of a rehearsal, or out of it.

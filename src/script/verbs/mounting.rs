@@ -241,7 +241,10 @@ impl Asked {
             Self::has(options.bind) || Self::has(options.remount) || Self::has(options.r#move);
         options.r#type.as_ref().filter(|_| !other)?;
         let source = call.context.directory().join(self.source.as_ref()?);
-        std::fs::metadata(&source).is_ok_and(|found| found.is_file()).then_some(source)
+        // What a rehearsal has not made is not there.
+        let is_image = call.context.would_make(&source)
+            || std::fs::metadata(&source).is_ok_and(|found| found.is_file());
+        is_image.then_some(source)
     }
 }
 
