@@ -41,5 +41,5 @@ pub use crate::sys::{
     CapabilitySets, Clock, Errno, Interface, LoopDevice, LoopSettings, Uname, Usage, capabilities,
     clock, groups, ids, interfaces, interrupted, is_copy, is_secure_execution, kill, parent_id,
     pause, process_id, raise_stack_limit, shared_byte, signal_name, signal_names, signal_number,
-    thread_id, uname, watch_interruptions,
+    thread_id, uname, watch_interruptions, working_directory,
 };

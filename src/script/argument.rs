@@ -1,7 +1,7 @@
 //! Values of the language as values of Rust, and back.
 
 use std::any::TypeId;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
@@ -137,6 +137,10 @@ macro_rules! plain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPath(pub PathBuf);
 
+/// A path as a system call of this process takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPath(pub PathBuf);
+
 /// A program of the host: a name that is looked for, or a path, absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostProgram(pub String);
@@ -167,12 +171,16 @@ plain! {
     bool, "a boolean", |value, _call| value.as_bool().ok();
     Dynamic, "a value", |value, _call| Some(value.clone());
     HostPath, "a path on the host", |value, call| match text(value) {
-        Some(text) => Some(HostPath(host_path(&text, call)?)),
+        Some(text) => Some(HostPath(absolute(host_path(&text, call)?)?)),
+        None => None,
+    };
+    OwnPath, "a path on the host", |value, call| match text(value) {
+        Some(text) => Some(OwnPath(host_path(&text, call)?)),
         None => None,
     };
     HostProgram, "a string", |value, call| match text(value) {
         Some(text) if text.contains('/') => {
-            let path = host_path(&text, call)?;
+            let path = absolute(host_path(&text, call)?)?;
             Some(HostProgram(path.to_string_lossy().into_owned()))
         }
         Some(text) if text.is_empty() => return Err(Invalid::new("the name of the program is empty").into()),
@@ -234,10 +242,15 @@ fn host_path(text: &str, call: &Call<'_, '_>) -> Result<PathBuf, Invalid> {
     if text.contains('\0') {
         return Err(Invalid::new("the path on the host holds a NUL byte"));
     }
-    // `join` with an absolute path gives that path.
-    let path = call.context.directory().join(Path::new(text));
+    let path = call.context.place(text);
     // `.` and doubled slashes are dropped; `..` stays, as it is the kernel that knows what it is.
     Ok(path.components().collect())
+}
+
+/// The path for later, when the working directory may be another one.
+fn absolute(path: PathBuf) -> Result<PathBuf, Invalid> {
+    let absolute = if path.is_relative() { std::path::absolute(&path) } else { Ok(path) };
+    absolute.map_err(|_| Invalid::new("the working directory cannot be reached from the root"))
 }
 
 /// The texts in an array.

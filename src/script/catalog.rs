@@ -163,7 +163,8 @@ pub fn reference() -> String {
     let mut out = String::from(
         "# Reference\n\n<!-- Written by `cargo run -- reference --write` from the doc comments of \
          the verbs. -->\n\nEvery verb of the recipe language. `[…]` may be left out; `#{ … }` is a \
-         map of options. Relative paths of the host begin at the directory of the recipe.\n",
+         map of options. Relative paths of the host begin at the directory of the recipe, until `chdir` \
+         goes elsewhere.\n",
     );
     for receiver in std::iter::once("").chain(value::TYPES.iter().copied()) {
         let verbs: Vec<_> = all().filter(|verb| verb.receiver() == receiver).collect();

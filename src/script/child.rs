@@ -49,9 +49,11 @@ pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dyna
 /// # Errors
 /// What it throws.
 pub fn rehearse(closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, Failed> {
+    let moved = call.context.moved.get();
     call.context.deeper(1);
     let done = call.run(closure);
     call.context.deeper(-1);
+    call.context.moved.set(moved);
     match done.map_err(|error| failed(*error, call)) {
         // The closure ends its own process and not the recipe.
         Err(Failed::Exit(_)) => Ok(Dynamic::UNIT),

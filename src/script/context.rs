@@ -71,6 +71,8 @@ pub struct Context {
     /// Which functions of the recipe lead where.
     pub stack: RefCell<Stack>,
     directory: PathBuf,
+    /// Whether the recipe has gone to another directory.
+    pub moved: Cell<bool>,
     name: Rc<str>,
     /// Whether modules that others can write to are run as root all the same.
     pub trust: bool,
@@ -92,6 +94,7 @@ impl Context {
             printed: OnceCell::new(),
             stack: RefCell::default(),
             directory: recipe.directory.clone(),
+            moved: Cell::default(),
             name: recipe.name.as_str().into(),
             trust: recipe.trust,
             warn,
@@ -154,9 +157,17 @@ impl Context {
         }
     }
 
-    /// Where relative paths of the recipe begin.
+    /// The directory of the recipe.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// A path of the host, as the kernel takes it: a relative one begins at the recipe, until the
+    /// recipe goes to another directory.
+    pub fn place(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        // `join` with an absolute path gives that path.
+        if self.moved.get() { path.to_path_buf() } else { self.directory.join(path) }
     }
 
     /// The name of a text as the engine says it; the engine has none for the recipe itself.

@@ -69,6 +69,7 @@ syscalls! {
     Fsconfig "fsconfig" "5.2",
     Fsmount "fsmount" "5.2",
     Fsopen "fsopen" "5.2",
+    Getcwd "getcwd" "",
     Fstat "fstat" "",
     Fstatfs "fstatfs" "",
     Ioctl "ioctl" "",

@@ -47,7 +47,7 @@ pub use process::{Child, Status, Usage, ready, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
 pub use question::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id, thread_id,
-    uname,
+    uname, working_directory,
 };
 pub use raw::{
     Raw, act, adopt_orphans, device, end_children, execute, is_of_kernel, is_procfs,

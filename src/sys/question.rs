@@ -1,9 +1,12 @@
 //! What a process can ask the kernel about itself.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::errno::Errno;
+use super::kernel::{Syscall, call};
 
 /// What uname(2) tells: the names of the UTS namespace, and what cannot change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,20 @@ pub fn uname() -> Uname {
         release: text(names.release()),
         machine: text(names.machine()),
     }
+}
+
+/// The working directory, as the kernel itself calls it: glibc's getcwd(3) hides one that the root
+/// does not lead to.
+///
+/// # Errors
+/// getcwd(2): it was removed.
+pub fn working_directory() -> Result<PathBuf, Errno> {
+    // Longer ones the kernel does not tell either.
+    let mut buffer = vec![0_u8; 4096];
+    let length = call!(Getcwd, SYS_getcwd, buffer.as_mut_ptr(), buffer.len());
+    let length = length.map_err(|trouble| trouble.errno)?;
+    buffer.truncate(usize::try_from(length).unwrap_or(1).saturating_sub(1));
+    Ok(OsString::from_vec(buffer).into())
 }
 
 /// The number of this process in its PID namespace.

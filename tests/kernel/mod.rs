@@ -18,6 +18,7 @@ mod questions;
 mod roots;
 mod start;
 mod streams;
+mod working_directory;
 
 /// Waits, in a shell inside, until process 1 has become init: the program may be a moment faster.
 const INIT_RUNS: &str = "until [ \"$(cat /proc/1/comm)\" = init ]; do :; done";

@@ -10,7 +10,7 @@ use super::kernel::{act, no_nul};
 use crate::diag::{Report, quoted};
 use crate::plan::{Action, RawAction};
 use crate::run::{self, Errno};
-use crate::script::argument::{Bytes, HostPath, Mode, Returned};
+use crate::script::argument::{Bytes, Mode, OwnPath, Returned};
 use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
@@ -110,7 +110,7 @@ verbs! {
     /// ```
     /// # See
     /// mkdir(2)
-    fn mkdir(call, path: HostPath, mode: Option<Mode>) -> () {
+    fn mkdir(call, path: OwnPath, mode: Option<Mode>) -> () {
         act(RawAction::Mkdir(path.0, mode.map_or(0o755, |mode| mode.0)), call)
     }
 
@@ -125,7 +125,7 @@ verbs! {
     /// ```
     /// # See
     /// mknod(2)
-    fn mknod(call, path: HostPath, options: Node) -> () {
+    fn mknod(call, path: OwnPath, options: Node) -> () {
         let kind = match options.r#type.as_deref().unwrap_or("char") {
             "char" => 'c',
             "block" => 'b',
@@ -155,7 +155,7 @@ verbs! {
     /// ```
     /// # See
     /// symlink(2)
-    fn symlink(call, target: String, path: HostPath) -> () {
+    fn symlink(call, target: String, path: OwnPath) -> () {
         act(RawAction::Symlink { says: no_nul(target, call)?, path: path.0 }, call)
     }
 
@@ -172,7 +172,7 @@ verbs! {
     /// ```
     /// # See
     /// write(2)
-    fn write_file(call, path: HostPath, content: Bytes, options: Write) -> () {
+    fn write_file(call, path: OwnPath, content: Bytes, options: Write) -> () {
         let append = options.append.unwrap_or(false);
         let action = RawAction::WriteFile { path: path.0.clone(), size: content.0.len(), append };
         if is_rehearsal(call) {
@@ -194,7 +194,7 @@ verbs! {
     /// ```
     /// # See
     /// read(2)
-    fn read_file(call, path: HostPath) -> String {
+    fn read_file(call, path: OwnPath) -> String {
         // What is in /proc is about this process, or depends on its namespaces.
         if path.0.starts_with("/proc") {
             call.context.begin_session(call.origin().as_ref());
@@ -224,7 +224,7 @@ verbs! {
     /// ```
     /// # See
     /// stat(2), inode(7)
-    fn stat(call, path: HostPath) -> Map {
+    fn stat(call, path: OwnPath) -> Map {
         call.context.begin_session(call.origin().as_ref());
         match std::fs::metadata(&path.0) {
             Ok(found) => Ok(facts(Some(&found))),
@@ -245,7 +245,7 @@ verbs! {
     /// ```
     /// # See
     /// unlink(2), rmdir(2)
-    fn remove(call, path: HostPath) -> () {
+    fn remove(call, path: OwnPath) -> () {
         let action = RawAction::Remove(path.0.clone());
         if is_rehearsal(call) {
             call.context.rehearse(Action::Raw(action), call.origin());

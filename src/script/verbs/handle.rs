@@ -7,7 +7,7 @@ use rhai::{Dynamic, Map};
 use crate::diag::{Report, quoted};
 use crate::plan::{Action, RawAction};
 use crate::run::{self, Namespace};
-use crate::script::argument::{HostPath, a_kind};
+use crate::script::argument::{OwnPath, a_kind};
 use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
@@ -97,7 +97,7 @@ verbs! {
     /// ```
     /// # See
     /// namespaces(7)
-    fn namespace(call, path: HostPath) -> SharedNamespace {
+    fn namespace(call, path: OwnPath) -> SharedNamespace {
         call.context.begin_session(call.origin().as_ref());
         let shown = quoted(path.0.to_string_lossy());
         let opened = match Namespace::open(&path.0) {
@@ -163,7 +163,7 @@ verbs! {
     /// ```
     /// # See
     /// namespaces(7), mount(8)
-    fn pin(call, namespace: SharedNamespace, path: HostPath) -> () {
+    fn pin(call, namespace: SharedNamespace, path: OwnPath) -> () {
         let origin = call.origin();
         if is_rehearsal(call) {
             let namespace = namespace.0.to_string();

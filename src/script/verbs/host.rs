@@ -4,10 +4,10 @@ use std::time::{Duration as Time, Instant};
 
 use rhai::{Dynamic, FnPtr};
 
-use crate::diag::{Report, escape, os_error};
+use crate::diag::{Report, escape};
 use crate::run;
 use crate::script::Mode;
-use crate::script::argument::{Duration, HostPath, HostProgram, a_kind};
+use crate::script::argument::{Duration, HostProgram, OwnPath, a_kind};
 use crate::script::call::Call;
 use crate::script::child;
 use crate::script::error::Failed;
@@ -63,8 +63,9 @@ verbs! {
     /// ```rhai
     /// print(exists("/etc/passwd"));
     /// ```
-    fn exists(call, path: HostPath) -> bool {
-        Ok(call.context.runner.host().tree.exists(&path.0))
+    fn exists(call, path: OwnPath) -> bool {
+        let _ = &call;
+        Ok(std::fs::metadata(&path.0).is_ok())
     }
 
     /// A variable of nsscript's own environment; nothing where it is not set.
@@ -77,15 +78,19 @@ verbs! {
         Ok(call.context.runner.host().environment.get(&name).cloned())
     }
 
-    /// The directory that nsscript was started in.
+    /// The working directory: the one that nsscript was started in, until `chdir`.
+    ///
+    /// What the kernel says of one that the root does not lead to begins with `(unreachable)`.
     ///
     /// # Example
     /// ```rhai
     /// print(cwd());
     /// ```
+    /// # See
+    /// getcwd(3)
     fn cwd(call) -> String {
-        let directory = std::env::current_dir().map_err(|error| {
-            call.fail(Report::error(format!("the current directory is gone: {}", os_error(&error))))
+        let directory = run::working_directory().map_err(|errno| {
+            call.fail(Report::error(format!("the working directory is gone: {errno}")))
         })?;
         Ok(directory.to_string_lossy().into_owned())
     }

@@ -8,7 +8,7 @@ use super::kernel::{act, no_nul};
 use crate::diag::{Report, closest, list, quoted};
 use crate::plan::{MountCall, RawAction};
 use crate::run;
-use crate::script::argument::{HostPath, Size};
+use crate::script::argument::{OwnPath, Size};
 use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
@@ -149,7 +149,7 @@ fn overlay(key: &str, value: &Dynamic, call: &Call<'_, '_>) -> Option<String> {
     }
     let is_lower = key.starts_with("lower");
     let one = |name: &str| {
-        let path = call.context.directory().join(name);
+        let path = call.context.place(name);
         let name = path.to_string_lossy().replace('\\', "\\\\").replace(',', "\\,");
         if is_lower { name.replace(':', "\\:") } else { name }
     };
@@ -240,7 +240,7 @@ impl Asked {
         let other =
             Self::has(options.bind) || Self::has(options.remount) || Self::has(options.r#move);
         options.r#type.as_ref().filter(|_| !other)?;
-        let source = call.context.directory().join(self.source.as_ref()?);
+        let source = call.context.place(self.source.as_ref()?);
         // What a rehearsal has not made is not there.
         let is_image = call.context.would_make(&source)
             || std::fs::metadata(&source).is_ok_and(|found| found.is_file());
@@ -276,11 +276,11 @@ verbs! {
             Some(target) => (Some(no_nul(source, call)?), target),
             None => (None, source),
         };
-        let target = call.context.directory().join(no_nul(target, call)?);
+        let target = call.context.place(no_nul(target, call)?);
         let mut asked = Asked { source, target, options };
         if asked.options.bind == Some(true) || asked.options.r#move == Some(true) {
             // A place, unlike the name of a device that there is none of, may be relative.
-            let path = asked.source.as_ref().map(|source| call.context.directory().join(source));
+            let path = asked.source.as_ref().map(|source| call.context.place(source));
             asked.source = path.map(|path| path.to_string_lossy().into_owned());
         }
         let image = asked.image(call);
@@ -317,7 +317,7 @@ verbs! {
     /// ```
     /// # See
     /// umount(2)
-    fn umount(call, target: HostPath, options: Umount) -> () {
+    fn umount(call, target: OwnPath, options: Umount) -> () {
         act(RawAction::Umount { target: target.0, lazy: options.lazy.unwrap_or(false) }, call)
     }
 
@@ -341,7 +341,7 @@ verbs! {
     /// ```
     /// # See
     /// pivot_root(2)
-    fn pivot_root(call, new_root: HostPath, put_old: HostPath) -> () {
+    fn pivot_root(call, new_root: OwnPath, put_old: OwnPath) -> () {
         act(RawAction::PivotRoot(new_root.0, put_old.0), call)
     }
 
@@ -358,11 +358,11 @@ verbs! {
     /// ```
     /// # See
     /// chroot(2)
-    fn chroot(call, path: HostPath) -> () {
+    fn chroot(call, path: OwnPath) -> () {
         act(RawAction::Chroot(path.0), call)
     }
 
-    /// Goes to a directory. Relative paths of a recipe begin at the recipe all the same.
+    /// Goes to a directory: relative paths begin there from now on, and no longer at the recipe.
     ///
     /// # Errors
     /// No such directory, or it may not be entered.
@@ -374,8 +374,10 @@ verbs! {
     /// ```
     /// # See
     /// chdir(2)
-    fn chdir(call, path: String) -> () {
-        act(RawAction::Chdir(no_nul(path, call)?.into()), call)
+    fn chdir(call, path: OwnPath) -> () {
+        act(RawAction::Chdir(path.0), call)?;
+        call.context.moved.set(true);
+        Ok(())
     }
 
     /// A directory in memory of the recipe's own: a place to make files and mounts in.
