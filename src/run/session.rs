@@ -204,6 +204,15 @@ impl Runner {
         Ok(Some(own))
     }
 
+    /// Whether this process is in another user namespace than the machine's first one, as its map
+    /// tells.
+    #[must_use]
+    pub fn in_user_namespace(&self) -> bool {
+        let map = self.host().tree.read("/proc/self/uid_map".as_ref()).unwrap_or_default();
+        let map = String::from_utf8_lossy(&map).into_owned();
+        self.session.has_user_namespace() || !map.split_whitespace().eq(["0", "0", "4294967295"])
+    }
+
     /// Ends what was started by raw calls and not waited for, where this process has started it.
     pub(super) fn close_session(&self) {
         let begun = self.session.begun.borrow().is_some();

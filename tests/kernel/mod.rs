@@ -12,6 +12,7 @@ mod id_maps;
 mod identity;
 mod loop_devices;
 mod namespaces;
+mod overlays;
 mod privileges;
 mod processes;
 mod questions;

@@ -12,6 +12,7 @@ mod kernel;
 mod listing;
 mod machine;
 mod mount;
+mod mount_data;
 mod mounting;
 mod namespace;
 mod narrate;

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use rhai::{Dynamic, Map};
+use rhai::Dynamic;
 
 use super::kernel::{act, no_nul};
+use super::mount_data::data;
 use crate::diag::{Report, closest, list, quoted};
 use crate::plan::{MountCall, RawAction};
 use crate::run;
@@ -86,77 +87,6 @@ fn flags(given: Option<&Dynamic>, call: &Call<'_, '_>) -> Result<(MountFlags, Mo
         }
     }
     Ok((set, clear))
-}
-
-/// A value of an option as it stands in the text of all: separators behind a backslash.
-fn escaped(key: &str, value: &str) -> String {
-    let value = value.replace('\\', "\\\\").replace(',', "\\,");
-    // Only the list of lower directories has colons that mean something; one name has none.
-    if matches!(key, "upperdir" | "workdir") { value } else { value.replace("\\\\:", "\\:") }
-}
-
-/// The options of the file system as one text.
-fn data(
-    given: Option<&Dynamic>,
-    kind: &str,
-    call: &Call<'_, '_>,
-) -> Result<Option<String>, Failed> {
-    let Some(given) = given else { return Ok(None) };
-    if given.is_string() {
-        return no_nul(given.to_string(), call).map(Some);
-    }
-    let Some(map) = given.read_lock::<Map>() else {
-        let report = Report::error("`data` takes a map or a string");
-        return Err(call.fail_at_key("data", report));
-    };
-    let mut options = Vec::new();
-    for (key, value) in map.iter() {
-        if let Ok(wanted) = value.as_bool() {
-            if wanted {
-                options.push(key.to_string());
-            }
-            continue;
-        }
-        let directories = if kind == "overlay" { overlay(key, value, call) } else { None };
-        let value = match directories {
-            Some(value) => value,
-            None if value.is_map() || value.is_array() => {
-                let message =
-                    format!("the option {} of the file system takes one value", quoted(key));
-                return Err(call.fail_at_key("data", Report::error(message)));
-            }
-            None => escaped(key, &value.to_string()),
-        };
-        let (key, value) = overlay_key(kind, key, value);
-        options.push(format!("{key}={value}"));
-    }
-    let text = options.join(",");
-    no_nul(text, call).map(|text| (!text.is_empty()).then_some(text))
-}
-
-/// The words of an overlay: `lower`, `upper`, `work` beside the kernel's own.
-fn overlay_key(kind: &str, key: &str, value: String) -> (String, String) {
-    match (kind, key) {
-        ("overlay", "lower" | "upper" | "work") => (format!("{key}dir"), value),
-        _ => (key.to_owned(), value),
-    }
-}
-
-/// The directories of an overlay, every name with `\`, `:` and `,` escaped: mount(2) wants that.
-fn overlay(key: &str, value: &Dynamic, call: &Call<'_, '_>) -> Option<String> {
-    if !matches!(key, "lower" | "upper" | "work" | "lowerdir" | "upperdir" | "workdir") {
-        return None;
-    }
-    let is_lower = key.starts_with("lower");
-    let one = |name: &str| {
-        let path = call.context.place(name);
-        let name = path.to_string_lossy().replace('\\', "\\\\").replace(',', "\\,");
-        if is_lower { name.replace(':', "\\:") } else { name }
-    };
-    if let Some(array) = value.read_lock::<rhai::Array>().filter(|_| is_lower) {
-        return Some(array.iter().map(|name| one(&name.to_string())).collect::<Vec<_>>().join(":"));
-    }
-    value.is_string().then(|| one(&value.to_string()))
 }
 
 fn propagation(word: &str, call: &Call<'_, '_>) -> Result<MountFlags, Failed> {
@@ -251,11 +181,13 @@ impl Asked {
 verbs! {
     /// Mounts in nsscript's own mount namespace, as mount(8) does.
     ///
-    /// With one path alone that is the target. `type` mounts a file system: `data` has its options, and a regular file as source is
-    /// attached to a loop device, which goes with the mount. An overlay takes `lower` (a path or an
-    /// array, the topmost first), `upper` and `work` in `data`. `bind` shows a place at another
-    /// one, too. `propagation`, `remount` and `move` change mounts that exist. What is read-only
-    /// by `recursive` is so in all mounts below.
+    /// With one path alone that is the target. `type` mounts a file system: `data` has its options,
+    /// and a regular file as source is attached to a loop device, which goes with the mount. An
+    /// overlay takes `lower` (a path or an array, the topmost first), `upper` and `work` in `data`,
+    /// under any name; in a user namespace it gets `userxattr` unless `data` says otherwise, as
+    /// directories can be neither removed nor replaced there without. `bind` shows a place at
+    /// another one, too. `propagation`, `remount` and `move` change mounts that exist. What is
+    /// read-only by `recursive` is so in all mounts below.
     ///
     /// # Errors
     /// The kernel's answer, with its own words where it has any; an unknown flag; what would
