@@ -244,12 +244,17 @@ impl Runner {
     ///
     /// # Errors
     /// It returns only with an error.
-    pub fn execute(&self, command: &Command, origin: Option<&Origin>) -> Problem {
+    pub fn execute(
+        &self,
+        command: &Command,
+        environment: Option<Vec<(String, String)>>,
+        origin: Option<&Origin>,
+    ) -> Problem {
         let action = RawAction::Execute(command.clone());
         if let Err(problem) = self.begin_session(origin) {
             return problem;
         }
-        let environment = self.environment();
+        let environment = environment.unwrap_or_else(|| self.environment());
         let path = environment.iter().find(|(name, _)| name == "PATH");
         let path = path.map_or("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", |(_, path)| path);
         let candidates: Vec<CString> = if command.program().contains('/') {

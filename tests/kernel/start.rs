@@ -168,3 +168,15 @@ fn signals_are_neither_blocked_nor_ignored() {
         }
     });
 }
+
+#[test]
+fn a_program_that_a_closure_becomes_finds_the_variables_that_it_is_given() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            clone(UTS, || exec("env", #{ env: #{ A: 1, PATH: "/usr/bin:/bin" } })).wait();
+            clone(UTS, || exec("/usr/bin/env", #{ env: #{} })).wait();"#;
+        assert_eq!(bench.recipe(recipe).end().succeeded(), "A=1\nPATH=/usr/bin:/bin\n");
+        let inherited = "clone(UTS, || exec(\"env\")).wait();";
+        assert!(bench.recipe(inherited).end().succeeded().contains("TMPDIR="));
+    });
+}

@@ -26,7 +26,7 @@ fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, Str
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn variables(map: &Map, call: &Call<'_, '_>) -> Result<Vec<(String, String)>, Failed> {
+pub(super) fn variables(map: &Map, call: &Call<'_, '_>) -> Result<Vec<(String, String)>, Failed> {
     map.iter().map(|(name, value)| variable(name, &held(name, value, call)?, call)).collect()
 }
 

@@ -2,9 +2,10 @@
 
 use std::os::fd::AsFd;
 
-use rhai::{Array, Dynamic};
+use rhai::{Array, Dynamic, Map};
 
 use super::handle::pid;
+use super::identity::variables;
 use crate::diag::{Report, quoted};
 use crate::plan::{Action, RawAction};
 use crate::run;
@@ -25,6 +26,12 @@ options! {
         users: Array = "",
         /// ranges of groups
         groups: Array = "",
+    }
+
+    /// What a program finds.
+    struct Exec {
+        /// the environment variables, and no others
+        env: Map = "",
     }
 
     /// Which capabilities are left, beyond the effective and permitted ones.
@@ -182,7 +189,8 @@ verbs! {
     /// Makes this process a program: nothing of the recipe comes after.
     ///
     /// In a closure it is the child process that becomes the program. A program without `/` is
-    /// looked for along `PATH`, and finds the environment of nsscript (of the sandbox, in one).
+    /// looked for along `PATH`. It finds the environment of nsscript (of the sandbox, in one), or
+    /// nothing but `env`.
     ///
     /// # Errors
     /// It cannot be executed; the recipe goes on then.
@@ -190,16 +198,18 @@ verbs! {
     /// # Example
     /// ```rhai
     /// clone(UTS, || { sethostname("box"); exec("uname -n"); }).wait();
+    /// clone(IPC, || exec("/bin/sh -c env", #{ env: #{ LANG: "C" } })).wait();
     /// ```
     /// # See
     /// execve(2)
-    fn exec(call, command: Command) -> () {
+    fn exec(call, command: Command, options: Exec) -> () {
+        let environment = options.env.map(|map| variables(&map, call)).transpose()?;
         if is_rehearsal(call) {
             call.context.rehearse(Action::Raw(RawAction::Execute(command)), call.origin());
             return Ok(());
         }
         call.context.part(Printed::Output);
-        Err(call.context.runner.execute(&command, call.origin().as_ref()).into())
+        Err(call.context.runner.execute(&command, environment, call.origin().as_ref()).into())
     }
 
     /// Maps ids of a process in a new user namespace.

@@ -74,9 +74,11 @@ fn beside(
     }
     let runner = &call.context.runner;
     let closure = Request { command: Command::closure(), ..request.clone() };
-    let mut program = runner.fork_beside(process, &closure, &mut || match runner
-        .execute(&request.command, request.origin.as_ref())
-    {
+    let mut program = runner.fork_beside(process, &closure, &mut || match runner.execute(
+        &request.command,
+        None,
+        request.origin.as_ref(),
+    ) {
         Problem::Reports(reports) => child::thrown_bytes(&reports),
         Problem::Interrupted(interrupted) => (Vec::new(), 128 + interrupted.signal),
     })?;
