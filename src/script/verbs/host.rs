@@ -188,11 +188,12 @@ verbs! {
     /// ```rhai
     /// assert_eq(1 + 1, 2);
     /// ```
-    fn assert_eq(call, left: Dynamic, right: Dynamic) -> () {
+    fn assert_eq(call, left: Dynamic, right: Dynamic, message: Option<String>) -> () {
         if call.context.mode == Mode::Rehearse || call.equal(&left, &right) {
             return Ok(());
         }
-        let report = Report::error("the values are not equal");
+        let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
+        let report = Report::error(format!("the values are not equal{message}"));
         let report = report.note(format!("left:  {}", escape(&shown(&left))));
         let report = report.note(format!("right: {}", escape(&shown(&right))));
         Err(call.fail(report))
