@@ -122,9 +122,10 @@ impl Inside<'_> {
         options: BindOptions,
         origin: Option<&Origin>,
     ) {
-        let found = match self.host.tree.metadata(source) {
-            Ok(found) => found,
-            Err(error)
+        let (directory, id) = match (self.host.tree.metadata(source), options.made) {
+            (Ok(found), _) => (found.is_dir(), Some((found.dev(), found.ino()))),
+            (Err(_), Some(directory)) => (directory, None),
+            (Err(error), _)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
                 if !options.optional {
@@ -132,17 +133,15 @@ impl Inside<'_> {
                 }
                 return;
             }
-            Err(error) => {
+            (Err(error), _) => {
                 self.closed_source(source, &error, origin);
                 return;
             }
         };
-        let directory = found.is_dir();
         let wanted = if directory { Presence::Directory } else { Presence::File };
         let create = self.place(target, wanted, origin);
         let backing = Backing::Host { path: source.into(), read_only: options.read_only };
         let (source, target) = (source.to_path_buf(), target.clone());
-        let id = Some((found.dev(), found.ino()));
         self.view.cover(&target, backing, origin.cloned());
         let action = Action::Bind { source, id, directory, target, options, create };
         self.push(action, origin);

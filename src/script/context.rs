@@ -108,6 +108,23 @@ impl Context {
         self.rehearsed.borrow_mut().push(Rehearsed::Raw { planned, depth: self.depth.get() });
     }
 
+    /// What is not at `path` as nothing is done in a rehearsal: whether it would be a directory.
+    pub fn would_be(&self, path: &Path) -> Option<bool> {
+        if self.mode != Mode::Rehearse {
+            return None;
+        }
+        self.rehearsed.borrow().iter().rev().find_map(|rehearsed| match rehearsed {
+            Rehearsed::Raw { planned: Planned { action: Action::Raw(raw), .. }, .. } => match raw {
+                RawAction::Mkdir(made, _) => (made == path).then_some(true),
+                RawAction::WriteFile { path: made, .. }
+                | RawAction::Mknod { path: made, .. }
+                | RawAction::DiskImage { path: made, .. } => (made == path).then_some(false),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
     /// Notes, in a rehearsal, the plan of a sandbox.
     pub fn rehearse_plan(&self, plan: Plan) -> Rc<Plan> {
         let plan = Rc::new(plan);

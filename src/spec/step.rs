@@ -44,12 +44,14 @@ pub struct BindOptions {
     pub exec: bool,
     /// Set-user-ID bits and file capabilities work.
     pub suid: bool,
+    /// In a rehearsal: that the recipe would have made the source, and whether as a directory.
+    pub made: Option<bool>,
 }
 
 impl Default for BindOptions {
     fn default() -> Self {
         let (read_only, optional, devices, suid) = (false, false, false, false);
-        Self { read_only, optional, recursive: true, devices, exec: true, suid }
+        Self { read_only, optional, recursive: true, devices, exec: true, suid, made: None }
     }
 }
 

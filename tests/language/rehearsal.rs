@@ -130,6 +130,23 @@ fn a_rehearsal_goes_on_with_what_a_closure_gives() {
 }
 
 #[test]
+fn a_rehearsal_binds_what_the_recipe_would_have_made() {
+    let code = r#"
+        mkdir(`${scratch()}/volume`);
+        write_file(`${scratch()}/hosts`, "");
+        let guest = sandbox().bind(`${scratch()}/volume`, "/data");
+        guest.bind(`${scratch()}/hosts`, "/etc/hosts").run("x");
+    "#;
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
+    for bound in ["/volume` on `/data`", "/hosts` on `/etc/hosts`"] {
+        assert!(plan.contains(bound), "{plan}");
+    }
+    let code = "sandbox().bind(`${scratch()}/volume`, \"/data\").run(\"x\");";
+    let said = Ran::of(&mut nsscript(&["plan", "-e", code])).said(125);
+    assert!(said.contains("does not exist"), "{said}");
+}
+
+#[test]
 fn contradictions_end_a_plan_as_they_end_a_run() {
     let code = "sandbox(\"/\").run(\"true\");";
     let planned = Ran::of(&mut nsscript(&["plan", "-e", code])).said(125);

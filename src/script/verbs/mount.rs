@@ -153,6 +153,7 @@ verbs! {
             devices: options.devices.unwrap_or(false),
             exec: options.exec.unwrap_or(true),
             suid: options.suid.unwrap_or(false),
+            made: call.context.would_be(&source.0),
         };
         let source = source.0;
         Ok(sandbox.with(What::Bind { source, target, options }, call.origin()))
