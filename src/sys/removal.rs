@@ -45,7 +45,8 @@ impl Directory {
     pub fn detach(&self) {
         let Ok(here) = Self::hold(Path::new(".")) else { return };
         if kernel::fchdir(self.descriptor.as_raw_fd()).is_ok() {
-            let _ = call!(Umount2, SYS_umount2, c".".as_ptr(), libc::MNT_DETACH);
+            // "." is the topmost of what is stacked here; the last one leaves no mount.
+            while call!(Umount2, SYS_umount2, c".".as_ptr(), libc::MNT_DETACH).is_ok() {}
         }
         let _ = kernel::fchdir(here.descriptor.as_raw_fd());
     }
