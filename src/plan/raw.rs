@@ -163,9 +163,10 @@ impl RawAction {
                 format!("work in a private user and mount namespace that maps {maps}")
             }
             Self::Unshare(namespaces) => format!("make new {}", names(*namespaces)),
-            Self::Setns { what, namespaces, .. } => {
+            Self::Setns { what, namespaces, .. } if what.starts_with("process") => {
                 format!("enter the {} of {what}", names(*namespaces))
             }
+            Self::Setns { what, .. } => format!("enter the namespace {what}"),
             Self::Clone(namespaces) if namespaces.is_empty() => "start a child process".into(),
             Self::Clone(namespaces) => {
                 format!("start a child process in new {}", names(*namespaces))

@@ -11,10 +11,10 @@ use crate::spec::{GuestPath, Kind};
 use crate::sys::Errno;
 
 /// What failed, on which machine.
-struct Case<'a> {
+pub(super) struct Case<'a> {
     failure: &'a Failure<'a>,
-    action: &'a Action,
-    errno: &'a str,
+    pub action: &'a Action,
+    pub errno: &'a str,
     host: &'a Host,
 }
 
@@ -23,6 +23,7 @@ type Row = fn(&Case<'_>) -> Option<String>;
 
 /// The table. The first row that has something to say is followed.
 const ROWS: &[Row] = &[
+    super::hint_raw::of_call,
     old_kernel,
     users_disabled_by_sysctl,
     users_restricted_by_apparmor,

@@ -8,6 +8,7 @@ mod escape;
 mod exit_status;
 mod files;
 mod filesystems;
+mod hints;
 mod id_maps;
 mod identity;
 mod loop_devices;

@@ -139,7 +139,7 @@ verbs! {
     ///
     /// `target` is a Namespace, an array of them, or a process or its number: then all of its
     /// namespaces are entered at once in which nsscript is not yet, or those that `kinds` says.
-    /// PID and TIME hold for the children that come after.
+    /// PID holds for the children that come after.
     ///
     /// # Errors
     /// They may not be entered: capabilities in the user namespace that owns them are needed.
