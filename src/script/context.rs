@@ -132,17 +132,6 @@ impl Context {
         plan
     }
 
-    /// Whether a rehearsal would have made an image at `path`.
-    pub fn would_make(&self, path: &Path) -> bool {
-        self.rehearsed.borrow().iter().any(|done| match done {
-            Rehearsed::Raw { planned, .. } => matches!(
-                &planned.action,
-                Action::Raw(RawAction::DiskImage { path: made, .. }) if made == path
-            ),
-            Rehearsed::Plan(_) => false,
-        })
-    }
-
     /// Goes into a closure of a rehearsal, or out of it.
     pub fn deeper(&self, levels: isize) {
         self.depth.set(self.depth.get().saturating_add_signed(levels));

@@ -172,7 +172,7 @@ impl Asked {
         options.r#type.as_ref().filter(|_| !other)?;
         let source = call.context.place(self.source.as_ref()?);
         // What a rehearsal has not made is not there.
-        let is_image = call.context.would_make(&source)
+        let is_image = call.context.would_be(&source) == Some(false)
             || std::fs::metadata(&source).is_ok_and(|found| found.is_file());
         is_image.then_some(source)
     }
