@@ -13,7 +13,7 @@ pub(super) struct Workspace {
     /// The directory that it is in, which the process may have lost sight of when it ends.
     parent: Directory,
     /// What is mounted in it.
-    mounted: Option<Directory>,
+    mounted: Option<(Directory, PathBuf)>,
     _lock: Lock,
 }
 
@@ -56,15 +56,15 @@ impl Workspace {
     /// # Errors
     /// open(2).
     pub fn mounted(&mut self, path: &Path) -> Result<(), Errno> {
-        self.mounted = Some(Directory::hold(path)?);
+        self.mounted = Some((Directory::hold(path)?, path.to_path_buf()));
         Ok(())
     }
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        if let Some(mounted) = self.mounted.take() {
-            mounted.detach();
+        if let Some((mounted, path)) = self.mounted.take() {
+            mounted.detach(&path);
         }
         let _ = self.path.file_name().map(|name| self.parent.remove(name));
     }

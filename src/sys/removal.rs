@@ -42,13 +42,36 @@ impl Directory {
 
     /// Takes away what is mounted here and below, where this is the root of a mount: from the
     /// tree at once, from the kernel when nobody uses it any more.
-    pub fn detach(&self) {
+    ///
+    /// A process that has made a new mount namespace since it holds this has a copy of the mount
+    /// there: at `path`, unless that has come to be another place.
+    pub fn detach(&self, path: &Path) {
         let Ok(here) = Self::hold(Path::new(".")) else { return };
-        if kernel::fchdir(self.descriptor.as_raw_fd()).is_ok() {
-            // "." is the topmost of what is stacked here; the last one leaves no mount.
-            while call!(Umount2, SYS_umount2, c".".as_ptr(), libc::MNT_DETACH).is_ok() {}
+        if !self.unmount()
+            && let Ok(copy) = Self::hold(path)
+            && self.is(&copy)
+        {
+            copy.unmount();
         }
         let _ = kernel::fchdir(here.descriptor.as_raw_fd());
+    }
+
+    /// Whether anything was taken away.
+    fn unmount(&self) -> bool {
+        if kernel::fchdir(self.descriptor.as_raw_fd()).is_err() {
+            return false;
+        }
+        // "." is the topmost of what is stacked here; the last one leaves no mount.
+        let one = || call!(Umount2, SYS_umount2, c".".as_ptr(), libc::MNT_DETACH).is_ok();
+        let any = one();
+        while any && one() {}
+        any
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        let identity =
+            |one: &Self| fstat(&one.descriptor).map(|found| (found.st_dev, found.st_ino));
+        identity(self).is_ok_and(|own| identity(other) == Ok(own))
     }
 }
 

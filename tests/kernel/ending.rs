@@ -124,6 +124,16 @@ fn a_sandbox_dies_with_a_killed_nsscript_and_the_next_run_sweeps_what_it_left() 
 }
 
 #[test]
+fn the_private_directory_is_removed_out_of_a_new_mount_namespace() {
+    as_each_user(|bench| {
+        let code = "let place = scratch(); mkdir(place + \"/a\"); unshare(MOUNT); \
+                    mount(\"m\", place + \"/a\", #{ type: \"tmpfs\" });";
+        bench.recipe(code).may_leave_files().end().succeeded();
+        assert!(bench.left().is_empty(), "{:?}", bench.left());
+    });
+}
+
+#[test]
 fn a_run_does_not_sweep_what_another_one_uses() {
     as_each_user(|bench| {
         let script = "echo ready; until [ -e /work/go ]; do sleep 0.01; done; cat /bin/motd";
