@@ -175,10 +175,10 @@ pub fn about_image(mut report: Report, path: &Path) -> Report {
 }
 
 impl Runner {
-    /// Makes an image, as [`make_image`] does, and remembers that it is the recipe's own.
+    /// Makes an image, as `make_image` does, and remembers that it is the recipe's own.
     ///
     /// # Errors
-    /// As for [`make_image`].
+    /// As for `make_image`.
     pub fn disk_image(
         &self,
         path: &Path,
