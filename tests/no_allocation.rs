@@ -99,6 +99,16 @@ fn no_step_allocates_in_a_copy_of_it() {
     every_step(&runner);
 }
 
+#[test]
+fn no_step_allocates_while_somebody_is_told() {
+    let runner = Runner::new();
+    let told = std::rc::Rc::new(std::cell::Cell::new(0));
+    let count = told.clone();
+    runner.tell(Box::new(move |_| count.set(count.get() + 1)));
+    every_step(&runner);
+    assert!(told.get() > 1000, "{} actions", told.get());
+}
+
 /// Launches sandboxes that have every kind of step between them, and some that fail.
 fn every_step(runner: &Runner) {
     let _one = watch();

@@ -4,69 +4,212 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use super::args::Explain;
-use crate::diag::escape;
-use crate::plan::Side;
-use crate::run::{Explained, Tell};
+use crate::diag::{escape, wrapped};
+use crate::plan::{Called, Side};
+use crate::run::{Explained, Tell, terminal_width};
+
+/// How wide the text is where no terminal says, and at the most and the least where one does.
+const WIDTH: usize = 100;
+const NARROWEST: usize = 60;
+/// How far calls are indented, and by how much more what does not fit on their line.
+const INDENT: usize = 4;
+const MORE: usize = 4;
+/// The most lines of one call.
+const LINES: usize = 4;
+/// The most that a pipe takes without other writers coming between: `PIPE_BUF` of pipe(7).
+const AT_ONCE: usize = 4096;
 
 /// What tells, on standard error.
 pub(super) fn teller(explain: Explain) -> Tell {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = std::io::stderr().is_terminal() && !plain;
+    let width = terminal_width().unwrap_or(WIDTH).clamp(NARROWEST, WIDTH);
+    let page = Page { colour, width };
     Box::new(move |explained| {
-        let text = match explain {
-            Explain::Human => human(explained, colour),
+        write(&match explain {
+            Explain::Human => page.human(explained),
             Explain::Json => format!("{}\n", json(explained)),
-        };
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        });
     })
 }
 
-/// The width at which the line of the recipe stands.
-const WIDTH: usize = 64;
-
-fn human(explained: &Explained, colour: bool) -> String {
-    let paint = |code: &str, text: &str| {
-        if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    };
-    let mark = if explained.failed.is_some() { paint("31", "✗") } else { paint("32", "▸") };
-    let sentence = escape(&explained.sentence);
-    let gap = WIDTH.saturating_sub(sentence.chars().count());
-    let mut out = format!("{mark} {}", paint("1", &sentence));
-    if let Some(origin) = &explained.origin {
-        out.push_str(&format!("{:gap$}  {}", "", paint("2", &origin.to_string())));
-    }
-    out.push('\n');
-    let last = explained.calls.len().saturating_sub(1);
-    for (index, call) in explained.calls.iter().enumerate() {
-        out.push_str(&format!("    {}", escape(call)));
-        if index == last {
-            out.push_str(&result(explained));
+/// Writes whole lines, as many at once as nobody else's can come between: others write, too.
+fn write(text: &str) {
+    let mut err = std::io::stderr().lock();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let room = rest.as_bytes().get(..AT_ONCE).unwrap_or(rest.as_bytes());
+        let end = room.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
+        let end = end.or_else(|| rest.find('\n').map(|end| end + 1)).unwrap_or(rest.len());
+        if err.write_all(&rest.as_bytes()[..end]).is_err() {
+            return;
         }
-        out.push('\n');
+        rest = &rest[end..];
     }
-    if let Some(shell) = &explained.shell {
-        out.push_str(&format!("    {}\n", paint("36", &format!("$ {}", escape(shell)))));
+}
+
+/// What a person sees it on.
+struct Page {
+    colour: bool,
+    width: usize,
+}
+
+impl Page {
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn human(&self, explained: &Explained) -> String {
+        let mut lines = self.head(explained);
+        let last = explained.calls.len().saturating_sub(1);
+        for (index, called) in explained.calls.iter().enumerate() {
+            let result = match &called.gives {
+                _ if index == last => result(explained, called),
+                Some(given) => format!(" = {given}"),
+                None => String::new(),
+            };
+            lines.extend(self.call(&called.call, &result, explained));
+        }
+        if explained.calls.is_empty() && (explained.failed.is_some() || explained.elapsed.is_some())
+        {
+            let nothing = Called::new("");
+            lines.push(format!("{:INDENT$}{}", "", result(explained, &nothing).trim_start()));
+        }
+        if let Some(shell) = &explained.shell {
+            let room = self.room(explained).saturating_sub(INDENT + 4);
+            let pieces = broken(shell, '\'', room);
+            for (index, piece) in pieces.iter().enumerate() {
+                let head = if index == 0 { "$ ".to_owned() } else { " ".repeat(2 + MORE) };
+                let more = if index + 1 < pieces.len() { " \\" } else { "" };
+                let line = self.paint("36", &format!("{head}{piece}{more}"));
+                lines.push(format!("{:INDENT$}{line}", ""));
+            }
+        }
+        let bar = self.bar(&explained.process);
+        let mut out = String::new();
+        for line in lines {
+            out.push_str(&format!("{bar}{line}\n"));
+        }
+        out
+    }
+
+    /// How much of a line is left beside the bars.
+    fn room(&self, explained: &Explained) -> usize {
+        let bars = explained.process.iter().map(|number| number.to_string().len() + 2);
+        self.width.saturating_sub(bars.sum()).max(NARROWEST / 2)
+    }
+
+    /// Which process it happened in: a bar for each on the way to it, with its number.
+    fn bar(&self, process: &[usize]) -> String {
+        let bars: Vec<String> = process.iter().map(|number| format!("{number}│ ")).collect();
+        if bars.is_empty() { String::new() } else { self.paint("33", &bars.concat()) }
+    }
+
+    /// The sentence, and at the right the line of the recipe.
+    fn head(&self, explained: &Explained) -> Vec<String> {
+        let mark = if explained.failed.is_some() { ("31", "✗") } else { ("32", "▸") };
+        let mark = self.paint(mark.0, mark.1);
+        let place = explained.origin.as_ref().map(|origin| {
+            // The directory is that of the recipe, mostly, and takes room.
+            let name = origin.source.rsplit('/').next().unwrap_or_default();
+            escape(&format!("{name}:{}:{}", origin.line, origin.column))
+        });
+        let place = place.unwrap_or_default();
+        let room = self.room(explained).saturating_sub(2);
+        let pieces = wrapped(&escape(&explained.sentence), room, room);
+        let used = pieces.last().map_or(0, |piece| piece.chars().count());
+        let shown = pieces.iter().enumerate().map(|(index, piece)| {
+            let head = if index == 0 { &mark } else { " " };
+            format!("{head} {}", self.paint("1", piece))
+        });
+        let mut lines: Vec<_> = shown.collect();
+        if place.is_empty() {
+            return lines;
+        }
+        let length = place.chars().count();
+        let place = self.paint("2", &place);
+        match (lines.last_mut(), room.checked_sub(used + length)) {
+            (Some(last), Some(gap)) if gap >= 2 => last.push_str(&format!("{:gap$}{place}", "")),
+            _ => lines.push(format!("{:gap$}{place}", "", gap = (room + 2).saturating_sub(length))),
+        }
+        lines
+    }
+
+    /// A call and what it gave, on as many lines as it takes.
+    fn call(&self, call: &str, result: &str, explained: &Explained) -> Vec<String> {
+        let room = self.room(explained) - INDENT;
+        let mut lines = broken(call, '"', room);
+        if lines.len() > LINES {
+            lines.truncate(LINES);
+            let last = lines.pop().unwrap_or_default();
+            lines.push(last + "…");
+        }
+        let count = lines.len();
+        if let Some(last) = lines.last_mut() {
+            let indent = if count > 1 { MORE } else { 0 };
+            if indent + last.chars().count() + result.chars().count() <= room {
+                last.push_str(result);
+            } else {
+                lines.push(result.trim_start().to_owned());
+            }
+        }
+        let indented = lines.iter().enumerate().map(|(index, line)| {
+            let indent = if index == 0 { INDENT } else { INDENT + MORE };
+            format!("{:indent$}{line}", "")
+        });
+        indented.collect()
+    }
+}
+
+/// A text in lines, what stands between quotes in one piece.
+fn broken(text: &str, quote: char, room: usize) -> Vec<String> {
+    // A character that no call and no command holds.
+    const HELD: char = '\u{0}';
+    let mut inside = false;
+    let together = |letter: char| {
+        inside ^= letter == quote;
+        if inside && letter == ' ' { HELD } else { letter }
+    };
+    let text: String = escape(text).chars().map(together).collect();
+    let lines = wrapped(&text, room, room - MORE);
+    lines.iter().map(|line| line.replace(HELD, " ")).collect()
+}
+
+/// ` = 0  (0.12 ms)`, or the error, and which process it has started.
+fn result(explained: &Explained, called: &Called) -> String {
+    let mut out = match &explained.failed {
+        Some((call, errno)) => {
+            // Which of several calls it was, where none of those shown.
+            let within = if called.call.is_empty() || called.call.starts_with(call) {
+                String::new()
+            } else {
+                format!(" in {call}(2)")
+            };
+            format!(" = -1 {} ({}){within}", errno.name(), errno.text())
+        }
+        None => match &called.gives {
+            Some(given) => format!(" = {given}"),
+            None if explained.elapsed.is_none() => String::new(),
+            None => " = 0".into(),
+        },
+    };
+    if let Some(time) = explained.elapsed {
+        out.push_str(&format!("  ({})", shown(time)));
+    }
+    if let Some(number) = explained.starts {
+        out.push_str(&format!("  → {number}│"));
     }
     out
 }
 
-/// ` = 0  (0.12 ms)`, or the error.
-fn result(explained: &Explained) -> String {
-    let result: String = match &explained.failed {
-        // Which of several calls it was.
-        Some((call, errno)) if !explained.calls.iter().any(|shown| shown.starts_with(call)) => {
-            format!(" = -1 {} in {call}(2)", errno.name())
-        }
-        Some((_, errno)) => format!(" = -1 {}", errno.name()),
-        None if explained.elapsed.is_none() => String::new(),
-        None => " = 0".into(),
-    };
-    let time = explained.elapsed.map(|time| format!("  ({})", milliseconds(time)));
-    result + time.unwrap_or_default().as_str()
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+/// How long: `12 µs`, `1.25 ms`.
+fn shown(time: Duration) -> String {
+    let micros = time.as_nanos().div_ceil(1000);
+    if micros < 1000 {
+        format!("{micros} µs")
+    } else {
+        format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+    }
 }
 
 fn json(explained: &Explained) -> serde_json::Value {
@@ -78,6 +221,8 @@ fn json(explained: &Explained) -> serde_json::Value {
     let failed = explained.failed.as_ref().map(|(call, errno)| {
         serde_json::json!({ "call": call, "errno": errno.code(), "name": errno.name() })
     });
+    let calls: Vec<_> = explained.calls.iter().map(ToString::to_string).collect();
+    let elapsed = explained.elapsed.map(|time| time.as_micros());
     serde_json::json!({
         "sentence": explained.sentence,
         "operation": explained.operation,
@@ -86,10 +231,12 @@ fn json(explained: &Explained) -> serde_json::Value {
             Side::Child => "child",
             Side::Program => "program",
         },
-        "calls": explained.calls,
+        "process": explained.process,
+        "starts": explained.starts,
+        "calls": calls,
         "shell": explained.shell,
         "place": place,
         "failed": failed,
-        "microseconds": explained.elapsed.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
+        "microseconds": elapsed.map(|time| u64::try_from(time).unwrap_or(u64::MAX)),
     })
 }

@@ -94,6 +94,31 @@ fn dedented(text: &str) -> Vec<String> {
     lines.iter().map(|line| line[common.min(indent(line))..].to_owned()).collect()
 }
 
+/// A text in lines of at most `first` columns and then `next`, broken after blanks and, where that
+/// does not help, after the `|` between flags.
+#[must_use]
+pub fn wrapped(text: &str, first: usize, next: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let words = text.split_inclusive(' ');
+    // Flags stay together where there is room for them on a line.
+    let pieces = words.flat_map(|word| {
+        let together = word.trim_end().width() <= next;
+        word.split_inclusive(move |letter| !together && letter == '|')
+    });
+    for piece in pieces {
+        let room = if lines.len() == 1 { first } else { next };
+        if let Some(line) = lines.last_mut() {
+            let fits = line.width() + piece.trim_end().width() <= room;
+            if line.is_empty() || fits {
+                line.push_str(piece);
+                continue;
+            }
+        }
+        lines.push(piece.to_owned());
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
 /// A column of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Column {

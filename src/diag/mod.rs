@@ -10,10 +10,10 @@ mod source;
 mod suggest;
 mod words;
 
-pub use layout::{Column, heading, paragraphs, table};
+pub use layout::{Column, heading, paragraphs, table, wrapped};
 pub use origin::{Caller, Origin};
 pub use render::{Format, render};
 pub use report::{Facts, Report, Severity};
 pub use source::Sources;
 pub use suggest::closest;
-pub use words::{bytes, count, escape, list, os_error, quoted, size};
+pub use words::{bytes, c_literal, count, escape, list, os_error, quoted, size};

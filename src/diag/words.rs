@@ -26,6 +26,13 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// `text` as C and strace(1) write it.
+#[must_use]
+pub fn c_literal(text: &str) -> String {
+    let plain = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", escape(&plain))
+}
+
 /// The names of the errors that reading and writing files gives: errno(3), the same numbers on
 /// x86-64 and aarch64.
 const ERRNOS: [(i32, &str); 21] = [

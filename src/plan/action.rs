@@ -61,6 +61,8 @@ pub enum Action {
     PrepareMaps(Maps),
     /// A process is started in new namespaces.
     Start(Namespaces),
+    /// A process is started in the namespaces of a sandbox that runs already.
+    Join(Namespaces),
     /// The new process maps its own ids.
     MapOwnIds(Maps),
     /// Mounts stop to propagate.
@@ -167,6 +169,14 @@ pub enum Action {
     Closure,
     /// Something that nsscript does to its own process.
     Raw(RawAction),
+}
+
+impl Action {
+    /// Whether it starts the new process.
+    #[must_use]
+    pub fn starts(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::Join(_))
+    }
 }
 
 /// An action, who performs it, and which line asked for it.

@@ -56,6 +56,12 @@ impl Plan {
         matches!(self.actions.as_slice(), [Planned { action: Action::Raw(_), .. }])
     }
 
+    /// The index of the action that starts the new process.
+    #[must_use]
+    pub fn start(&self) -> Option<usize> {
+        self.actions.iter().position(|planned| planned.action.starts())
+    }
+
     /// The plan of one action that nsscript does to its own process.
     #[must_use]
     pub fn of_one(planned: Planned) -> Self {

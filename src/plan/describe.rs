@@ -18,6 +18,9 @@ impl Action {
             Self::PrepareMaps(maps) => format!("make a user namespace that maps {maps}"),
             Self::Start(namespaces) if namespaces.is_empty() => "start a process".into(),
             Self::Start(namespaces) => format!("start a process in new {}", names(*namespaces)),
+            Self::Join(namespaces) => {
+                format!("start a process in the {} of the sandbox", names(*namespaces))
+            }
             Self::MapOwnIds(maps) => format!("map {maps}"),
             Self::MakePrivate => "make every mount private".into(),
             Self::LoopbackUp => "set the loopback device up".into(),
@@ -79,6 +82,7 @@ impl Action {
             Self::BuildRoot(_) => "build",
             Self::PrepareMaps(_) | Self::MapOwnIds(_) => "map",
             Self::Start(_) | Self::StartInit => "clone",
+            Self::Join(_) => "setns",
             Self::MakePrivate | Self::Mount { .. } | Self::MakeRoot(_) => "mount",
             Self::LoopbackUp => "loopback",
             Self::Bind { .. } => "bind",

@@ -21,6 +21,7 @@ mod outline;
 mod raw;
 mod settings;
 mod shadow;
+mod shell;
 mod view;
 
 pub use action::{Action, Lower, Planned, RootKind, Side};
@@ -28,6 +29,7 @@ pub use assemble::{Entry, Made, RootTree, assemble, no_program};
 pub use build::{Plan, Planner, Request};
 pub use identity::Maps;
 pub use mount_call::MountCall;
+pub use notation::{Called, clone3, execve, make_mapped, write_proc};
 pub use outline::{outline, raw_outline, raw_text};
 pub use raw::RawAction;
 pub use view::{Backing, View};

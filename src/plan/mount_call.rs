@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diag::quoted;
+use crate::diag::{c_literal, quoted};
 use crate::spec::{MountFlags, shell_word};
 
 /// A call of mount(2).
@@ -24,12 +24,8 @@ fn path(path: &Path) -> String {
     quoted(path.to_string_lossy())
 }
 
-fn text(text: &str) -> String {
-    format!("\"{}\"", crate::diag::escape(text).replace('"', "\\\""))
-}
-
 fn c(path: &Path) -> String {
-    text(&path.to_string_lossy())
+    c_literal(&path.to_string_lossy())
 }
 
 /// A path as a shell takes it.
@@ -89,7 +85,8 @@ impl MountCall {
     }
 
     pub(super) fn call(&self) -> String {
-        let or_null = |value: &Option<String>| value.as_ref().map_or("NULL".into(), |it| text(it));
+        let or_null =
+            |value: &Option<String>| value.as_ref().map_or("NULL".into(), |it| c_literal(it));
         format!(
             "mount({}, {}, {}, {}, {})",
             or_null(&self.source),

@@ -1,16 +1,15 @@
 //! The actions of the raw layer as others write them: the system call, and a shell's command.
 
+use std::fmt;
 use std::path::Path;
 
+use super::identity::Maps;
 use super::raw::RawAction;
-use crate::spec::{Kind, MountFlags, Namespaces, shell_word};
-
-fn text(text: impl AsRef<str>) -> String {
-    format!("\"{}\"", crate::diag::escape(text.as_ref()).replace('"', "\\\""))
-}
+use crate::diag::c_literal;
+use crate::spec::{Command, Kind, MountFlags, Namespaces, shell_word};
 
 fn c(path: &Path) -> String {
-    text(path.to_string_lossy())
+    c_literal(&path.to_string_lossy())
 }
 
 fn sh(path: &Path) -> String {
@@ -18,7 +17,7 @@ fn sh(path: &Path) -> String {
 }
 
 /// The options of unshare(1) and nsenter(1) for these kinds.
-fn letters(namespaces: Namespaces) -> String {
+pub(super) fn letters(namespaces: Namespaces) -> String {
     let letter = |kind| match kind {
         Kind::User => 'U',
         Kind::Mount => 'm',
@@ -32,21 +31,62 @@ fn letters(namespaces: Namespaces) -> String {
     namespaces.kinds().map(letter).collect()
 }
 
-fn open(path: &str, what: &str) -> String {
-    format!("write({}, {})", path, text(what))
+/// A system call, as strace(1) writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// The call with its arguments. A descriptor has the name of what it is.
+    pub call: String,
+    /// What it gives, where that is not 0.
+    pub gives: Option<String>,
+}
+
+impl fmt::Display for Called {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.call)?;
+        self.gives.as_ref().map_or(Ok(()), |given| write!(out, " = {given}"))
+    }
+}
+
+impl Called {
+    /// A call that gives nothing.
+    #[must_use]
+    pub fn new(call: impl Into<String>) -> Self {
+        Self { call: call.into(), gives: None }
+    }
+
+    /// The call, giving this.
+    #[must_use]
+    pub fn giving(self, what: impl Into<String>) -> Self {
+        Self { gives: Some(what.into()), ..self }
+    }
+}
+
+/// The calls that write a file of /proc: that of this process, or of another one.
+#[must_use]
+pub fn write_proc(path: &str, what: &str) -> Called {
+    let file = format!("/proc/{path}");
+    Called::new(format!("write(fd<{file}>, {}, {})", c_literal(what), what.len()))
+}
+
+/// clone3(2) with these flags.
+#[must_use]
+pub fn clone3(flags: &str) -> Called {
+    let flags = if flags.is_empty() { "0" } else { flags };
+    Called::new(format!("clone3({{flags={flags}, exit_signal=SIGCHLD}}, 64)"))
 }
 
 impl RawAction {
     /// The system calls, as strace(1) writes them.
     #[must_use]
-    pub fn calls(&self) -> Vec<String> {
+    pub fn calls(&self) -> Vec<Called> {
         let one = match self {
-            Self::EnterSession { namespaces, .. } | Self::Unshare(namespaces) => {
-                format!("unshare({namespaces})")
+            Self::EnterSession { namespaces, maps } => {
+                return enter_session(*namespaces, maps.as_ref());
             }
+            Self::Unshare(namespaces) => format!("unshare({namespaces})"),
             Self::Setns { namespaces, .. } => format!("setns(fd, {namespaces})"),
-            Self::Clone(namespaces) if namespaces.is_empty() => "clone(SIGCHLD)".into(),
-            Self::Clone(namespaces) => format!("clone({namespaces}|SIGCHLD)"),
+            Self::Clone(namespaces) if namespaces.is_empty() => return vec![clone3("")],
+            Self::Clone(namespaces) => return vec![clone3(&namespaces.to_string())],
             Self::Mount(mount) => mount.call(),
             Self::SetAttributes { target, recursive, set, clear } => {
                 let flags = if *recursive { "AT_RECURSIVE" } else { "0" };
@@ -57,16 +97,7 @@ impl RawAction {
                      {{attr_set={set}, attr_clr={clear}}}, 32)"
                 )
             }
-            Self::AttachLoop { file, read_only, .. } => {
-                let flags = if *read_only { "LO_FLAGS_READ_ONLY|" } else { "" };
-                return vec![
-                    "ioctl(open(\"/dev/loop-control\"), LOOP_CTL_GET_FREE)".into(),
-                    format!(
-                        "ioctl(loop, LOOP_CONFIGURE, {{file={}, flags={flags}LO_FLAGS_AUTOCLEAR}})",
-                        c(file)
-                    ),
-                ];
-            }
+            Self::AttachLoop { file, read_only, .. } => return attach_loop(file, *read_only),
             Self::Umount { target, lazy } => {
                 let flags = if *lazy { "MNT_DETACH" } else { "0" };
                 format!("umount2({}, {flags})", c(target))
@@ -74,10 +105,15 @@ impl RawAction {
             Self::PivotRoot(new, old) => format!("pivot_root({}, {})", c(new), c(old)),
             Self::Chroot(root) => format!("chroot({})", c(root)),
             Self::Chdir(path) => format!("chdir({})", c(path)),
-            Self::SetHostname(name) => format!("sethostname({}, {})", text(name), name.len()),
-            Self::SetDomainname(name) => format!("setdomainname({}, {})", text(name), name.len()),
-            Self::Mkdir(path, mode) => format!("mkdir({}, {mode:#05o})", c(path)),
-            Self::Mknod { path, kind, mode, device: (major, minor) } => {
+            Self::SetHostname(name) => format!("sethostname({}, {})", c_literal(name), name.len()),
+            Self::SetDomainname(name) => {
+                format!("setdomainname({}, {})", c_literal(name), name.len())
+            }
+            Self::Mkdir(path, mode) => {
+                let make = format!("mkdirat(AT_FDCWD, {}, 0{mode:03o})", c(path));
+                return vec![Called::new(make), exactly(path, *mode)];
+            }
+            Self::Mknod { path: path_of, kind, mode, device: (major, minor) } => {
                 let kind = match kind {
                     'c' => "S_IFCHR",
                     'b' => "S_IFBLK",
@@ -85,18 +121,32 @@ impl RawAction {
                     's' => "S_IFSOCK",
                     _ => "S_IFREG",
                 };
-                format!("mknod({}, {kind}|{mode:#05o}, makedev({major}, {minor}))", c(path))
+                let (path, device) = (c(path_of), format!("makedev({major}, {minor})"));
+                let made = format!("mknodat(AT_FDCWD, {path}, {kind}|0{mode:03o}, {device})");
+                return vec![Called::new(made), exactly(path_of, *mode)];
             }
-            Self::Symlink { says, path } => format!("symlink({}, {})", text(says), c(path)),
+            Self::Symlink { says, path } => {
+                format!("symlinkat({}, AT_FDCWD, {})", c_literal(says), c(path))
+            }
             Self::WriteFile { path, size, append } => {
-                let mode = if *append { "O_APPEND" } else { "O_TRUNC" };
-                format!("write(open({}, O_WRONLY|O_CREAT|{mode}), …, {size})", c(path))
+                let flags = match append {
+                    // Files of /proc are there, and have nothing to be cut off.
+                    _ if path.starts_with("/proc") => "O_WRONLY",
+                    true => "O_WRONLY|O_CREAT|O_APPEND, 0666",
+                    false => "O_WRONLY|O_CREAT|O_TRUNC, 0666",
+                };
+                return vec![
+                    Called::new(format!("openat(AT_FDCWD, {}, {flags})", c(path))).giving("fd"),
+                    Called::new(format!("write(fd, …, {size})")),
+                ];
             }
             Self::Remove(path) => format!("unlink({})", c(path)),
-            Self::MapIds { pid, what, map } => open(&map_file(*pid, what), map),
+            Self::MapIds { pid, what, map } => {
+                return vec![write_proc(&map_file(*pid, what), map)];
+            }
             Self::AllowSetgroups(pid, allow) => {
                 let word = if *allow { "allow" } else { "deny" };
-                open(&format!("/proc/{pid}/setgroups"), word)
+                return vec![write_proc(&format!("{pid}/setgroups"), word)];
             }
             Self::SetUser(uid) => format!("setresuid({uid}, {uid}, {uid})"),
             Self::SetGroup(gid) => format!("setresgid({gid}, {gid}, {gid})"),
@@ -106,25 +156,25 @@ impl RawAction {
             }
             Self::SetCapabilities { names, bounding } => {
                 let names = if names.is_empty() { "0".into() } else { names.join("|") };
-                let capset = format!("capset(effective={names}, permitted, inheritable=0)");
-                return if *bounding {
-                    vec!["prctl(PR_CAPBSET_DROP, …)".into(), capset]
-                } else {
-                    vec![capset]
-                };
+                let header = "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}";
+                let sets = format!("{{effective={names}, permitted={names}, inheritable={names}}}");
+                let capset = Called::new(format!("capset({header}, {sets})"));
+                let bound = Called::new("prctl(PR_CAPBSET_DROP, …) /* each of the others */");
+                return if *bounding { vec![bound, capset] } else { vec![capset] };
             }
             Self::Pin { path, .. } => {
                 format!("mount(\"/proc/self/fd/N\", {}, NULL, MS_BIND, NULL)", c(path))
             }
             Self::DiskImage { path, size, .. } => {
-                format!("ftruncate(open({}, O_CREAT|O_EXCL), {size})", c(path))
+                return vec![
+                    Called::new(format!("openat(AT_FDCWD, {}, O_RDWR|O_CREAT|O_EXCL)", c(path)))
+                        .giving("fd"),
+                    Called::new(format!("ftruncate(fd, {size})")),
+                ];
             }
-            Self::Execute(command) => {
-                let words: Vec<_> = command.words().iter().map(text).collect();
-                format!("execve({}, [{}], …)", text(command.program()), words.join(", "))
-            }
+            Self::Execute(command) => return vec![execve(command, "…")],
         };
-        vec![one]
+        vec![Called::new(one)]
     }
 
     /// The command of a shell that does the same, where there is one.
@@ -132,6 +182,9 @@ impl RawAction {
     pub fn shell(&self) -> Option<String> {
         Some(match self {
             Self::EnterSession { maps: None, .. } => "unshare --mount --propagation private".into(),
+            Self::EnterSession { maps: Some(maps), .. } if !maps.own => {
+                "unshare --user --map-root-user --map-auto --mount".into()
+            }
             Self::EnterSession { .. } => "unshare --user --map-root-user --mount".into(),
             Self::Unshare(namespaces) => format!("unshare -{}", letters(*namespaces)),
             Self::Clone(namespaces) if namespaces.is_empty() => return None,
@@ -169,7 +222,8 @@ impl RawAction {
             }
             Self::Remove(path) => format!("rm -d {}", sh(path)),
             Self::MapIds { pid, what, map } => {
-                format!("echo {} > {}", shell_word(map.trim_end()), map_file(*pid, what))
+                let file = map_file(*pid, what);
+                format!("printf {} > /proc/{file}", shell_word(&map.replace('\n', "\\n")))
             }
             Self::AllowSetgroups(pid, allow) => {
                 let word = if *allow { "allow" } else { "deny" };
@@ -207,7 +261,75 @@ fn option(namespaces: Namespaces) -> String {
 
 fn map_file(pid: i32, what: &str) -> String {
     let name = if what == "users" { "uid_map" } else { "gid_map" };
-    format!("/proc/{pid}/{name}")
+    format!("{pid}/{name}")
+}
+
+fn attach_loop(file: &Path, read_only: bool) -> Vec<Called> {
+    let flags = if read_only { "LO_FLAGS_READ_ONLY|" } else { "" };
+    let file = format!("fd<{}>", file.display());
+    let attach =
+        format!("ioctl(loop, LOOP_CONFIGURE, {{fd={file}, flags={flags}LO_FLAGS_AUTOCLEAR}})");
+    vec![
+        Called::new("ioctl(fd</dev/loop-control>, LOOP_CTL_GET_FREE)").giving("N"),
+        Called::new("openat(AT_FDCWD, \"/dev/loopN\", O_RDWR)").giving("loop"),
+        Called::new(attach),
+    ]
+}
+
+/// chmod(2), as the umask takes bits away that were asked for.
+fn exactly(path: &Path, mode: u32) -> Called {
+    Called::new(format!("fchmodat(AT_FDCWD, {}, 0{mode:03o})", c(path)))
+}
+
+/// What the session does to begin.
+fn enter_session(namespaces: Namespaces, maps: Option<&Maps>) -> Vec<Called> {
+    let mut calls = match maps {
+        Some(maps) if !maps.own => {
+            let mut calls = make_mapped(maps, false);
+            calls.push(Called::new("setns(fd, CLONE_NEWUSER)"));
+            calls.push(Called::new(format!("unshare({})", namespaces - Kind::User.into())));
+            calls
+        }
+        _ => vec![Called::new(format!("unshare({namespaces})"))],
+    };
+    if let Some(maps) = maps.filter(|maps| maps.own) {
+        calls.push(write_proc("self/setgroups", "deny"));
+        calls.push(write_proc("self/uid_map", &maps.users.kernel_text()));
+        calls.push(write_proc("self/gid_map", &maps.groups.kernel_text()));
+    }
+    calls.push(Called::new("mount(NULL, \"/\", NULL, MS_REC|MS_PRIVATE, NULL)"));
+    calls
+}
+
+/// The calls that make a user namespace with these maps: a process holds it open until they are
+/// written, by nsscript or by the helpers that may do it for a user.
+#[must_use]
+pub fn make_mapped(maps: &Maps, directly: bool) -> Vec<Called> {
+    let mut calls = vec![clone3("CLONE_NEWUSER|CLONE_VM|CLONE_VFORK").giving("PID")];
+    for (file, helper, map) in
+        [("uid_map", "newuidmap", &maps.users), ("gid_map", "newgidmap", &maps.groups)]
+    {
+        let text = map.kernel_text();
+        let numbers: Vec<_> = text.split_whitespace().map(c_literal).collect();
+        let numbers = numbers.join(", ");
+        calls.push(if directly {
+            write_proc(&format!("PID/{file}"), &text)
+        } else {
+            let path = c_literal(&format!("…/{helper}"));
+            Called::new(format!("execve({path}, [\"{helper}\", \"PID\", {numbers}], …)"))
+        });
+    }
+    calls.push(Called::new("openat(AT_FDCWD, \"/proc/PID/ns/user\", O_RDONLY)").giving("fd"));
+    calls
+}
+
+/// execve(2), which the kernel wants a path for: one of those along `PATH`.
+#[must_use]
+pub fn execve(command: &Command, environment: &str) -> Called {
+    let program = command.program();
+    let path = if program.contains('/') { program.to_owned() } else { format!("…/{program}") };
+    let words: Vec<_> = command.words().iter().map(|word| c_literal(word)).collect();
+    Called::new(format!("execve({}, [{}], {environment})", c_literal(&path), words.join(", ")))
 }
 
 /// Attributes by the names of mount_setattr(2).

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::describe::names;
+use super::identity::Maps;
 use super::mount_call::{MountCall, attribute_words};
 use crate::diag::{count, list, quoted};
 use crate::spec::{Command, MountFlags, Namespaces};
@@ -17,8 +18,8 @@ pub enum RawAction {
     EnterSession {
         /// The namespaces that are new.
         namespaces: Namespaces,
-        /// The maps of a user namespace, as a person reads them.
-        maps: Option<String>,
+        /// The maps of its user namespace, where it has one.
+        maps: Option<Maps>,
     },
     /// New namespaces.
     Unshare(Namespaces),

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::runner::Runner;
 use super::{hint, loader};
 use crate::diag::Report;
-use crate::plan::{Action, Plan, Side};
+use crate::plan::{Action, Called, Plan, Side};
 use crate::spec::Kind;
 use crate::sys::{Errno, Syscall};
 
@@ -66,9 +66,10 @@ impl Failure<'_> {
         if let Some(Action::Raw(raw)) = self.plan.actions.get(self.action).map(|done| &done.action)
         {
             let calls = raw.calls();
-            let (name, call) = (self.syscall.name(), calls.first().cloned().unwrap_or_default());
-            let is_it = call.starts_with(&format!("{name}("));
-            let shown = if is_it { call } else { format!("{name}(2)") };
+            let name = self.syscall.name();
+            let is_it = |call: &&Called| call.call.starts_with(&format!("{name}("));
+            let call = calls.iter().find(is_it);
+            let shown = call.map_or_else(|| format!("{name}(2)"), |called| called.call.clone());
             return format!("the call was {shown}");
         }
         let (number, total) = (self.action + 1, self.plan.actions.len());

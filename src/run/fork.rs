@@ -1,6 +1,6 @@
 //! Closures in processes of their own: copies of nsscript, whose value comes back through a pipe.
 
-use std::io::{PipeReader, PipeWriter, Write};
+use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Instant;
 
@@ -10,10 +10,11 @@ use super::launch;
 use super::lower::clone_flags;
 use super::process::Process;
 use super::runner::{Interrupted, Problem, Runner};
+use super::telling::{Telling, entered, watch};
 use crate::diag::{Origin, Report};
 use crate::plan::{Plan, Planned, RawAction, Request, Side};
 use crate::spec::Namespaces;
-use crate::sys::{self, Call, Enter, Errno, Fault, Program};
+use crate::sys::{self, Call, Child, Enter, Errno, Fault, Program};
 
 /// What a closure does in its process: it gives what goes through the pipe, and the status that
 /// the process ends with.
@@ -36,9 +37,8 @@ impl Runner {
         self.begin_session(origin)?;
         let program = Program {
             namespaces: clone_flags(namespaces),
-            enter: None,
-            share_memory: false,
             calls: vec![Call::DieWithParent],
+            ..Program::default()
         };
         self.fork_raw(RawAction::Clone(namespaces), &program, origin, body)
     }
@@ -58,7 +58,7 @@ impl Runner {
         self.begin_session(origin)?;
         let enter = Enter { descriptor, namespaces: clone_flags(namespaces) };
         let calls = vec![Call::DieWithParent];
-        let program = Program { namespaces: 0, enter: Some(enter), share_memory: false, calls };
+        let program = Program { enter: Some(enter), calls, ..Program::default() };
         self.fork_raw(action, &program, origin, body)
     }
 
@@ -81,17 +81,25 @@ impl Runner {
             self.session().moved(&moved);
             body()
         };
-        let made = self.copy(program, false, plan, body)?;
-        self.explain(|| Explained {
-            sentence: action.describe(),
-            operation: action.operation(),
-            calls: action.calls(),
-            shell: action.shell(),
-            side: Side::Parent,
-            origin: origin.cloned(),
-            failed: made.as_ref().err().map(|fault| (fault.syscall.name(), fault.errno)),
-            elapsed: Some(started.elapsed()),
-        });
+        let tell = |made: Result<i32, &Fault>| {
+            self.explain(|| {
+                let mut calls = entered(program);
+                if let (Some(last), Ok(pid)) = (calls.last_mut(), made) {
+                    last.gives = Some(pid.to_string());
+                }
+                let told = Explained {
+                    calls,
+                    starts: made.ok().map(|_| self.next_process()),
+                    elapsed: Some(started.elapsed()),
+                    ..self.raw_explained(&action, origin)
+                };
+                match made {
+                    Ok(_) => told,
+                    Err(fault) => told.failing((fault.syscall.name(), fault.errno), 0),
+                }
+            });
+        };
+        let made = self.copy(program, false, plan, body, &tell)?;
         made.map_err(|Fault { syscall, errno, .. }| {
             self.raw_failure(action, origin, sys::Trouble { syscall, errno }).into()
         })
@@ -107,14 +115,16 @@ impl Runner {
         request: &Request,
         body: Body<'_>,
     ) -> Result<Process, Problem> {
-        let launch::Ready { lowered, root, .. } = launch::ready(self, plan, request)?;
+        let launch::Ready { mut lowered, root, .. } = launch::ready(self, plan, request)?;
+        watch(self, &mut lowered.program);
         let environment = plan.environment.clone();
         let body = &mut || {
             self.session().in_sandbox(environment.clone());
             body()
         };
-        let made = self.copy(&lowered.program, true, plan.clone(), body)?;
-        launch::explain(self, plan, &lowered, made.as_ref().err());
+        let telling = Telling { runner: self, plan, actions: &lowered.actions };
+        let tell = |made: Result<i32, &Fault>| telling.tell(&lowered.program, made);
+        let made = self.copy(&lowered.program, true, plan.clone(), body, &tell)?;
         made.map_err(|fault| launch::failure(self, plan, &lowered, root.as_deref(), fault).into())
     }
 
@@ -140,13 +150,15 @@ impl Runner {
             let descriptor = duplicated(process.pidfd(), request.origin.as_ref())?;
             return self.fork_into(action, descriptor, kinds, request.origin.as_ref(), body);
         }
-        let joining = launch::joining(process, request, None)?;
+        let mut joining = launch::joining(process, request, None, false)?;
+        watch(self, &mut joining.program);
         let environment = process.plan.environment.clone();
         let body = &mut || {
             self.session().in_sandbox(environment.clone());
             body()
         };
-        let made = self.copy(&joining.program, true, joining.plan.clone(), body)?;
+        let tell = |made: Result<i32, &Fault>| joining.telling(self).tell(&joining.program, made);
+        let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
         made.map_err(|Fault { call, syscall, errno }| {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
             Failure { plan: &joining.plan, action, syscall, errno }.report(self, None).into()
@@ -177,27 +189,31 @@ impl Runner {
         Ok(differing)
     }
 
-    /// Makes the copy, and what its value comes back through.
+    /// Makes the copy, and what its value comes back through. Where somebody listens, the copy goes
+    /// on when `tell` has told of it.
     fn copy(
         &self,
         program: &Program,
         guard: bool,
         plan: Plan,
         body: Body<'_>,
+        tell: &dyn Fn(Result<i32, &Fault>),
     ) -> Result<Result<Process, Fault>, Problem> {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
         }
-        let pipe = std::io::pipe().map_err(|error| {
-            Report::error(format!("cannot make a pipe: {}", Errno::from(&error)))
-        })?;
-        let (reader, writer): (PipeReader, PipeWriter) = pipe;
+        let (reader, writer) = pipe()?;
+        let mut gate = if self.is_heard() { Some(pipe()?) } else { None };
         let started = Instant::now();
         let write_end = writer.as_raw_fd();
         let mut writer = Some(writer);
         let child = sys::fork(program, guard, &mut || {
             let Some(mut writer) = writer.take() else { return PANICKED };
             self.become_copy(write_end);
+            if let Some((mut waits, opens)) = gate.take() {
+                drop(opens);
+                let _ = waits.read(&mut [0]);
+            }
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut *body));
             let (bytes, code) = done.unwrap_or((Vec::new(), PANICKED));
             let _ = writer.write_all(&bytes);
@@ -205,17 +221,26 @@ impl Runner {
             code
         });
         drop(writer);
-        Ok(child.map(|child| Process::copy(child, reader, plan, started)))
+        tell(child.as_ref().map(Child::pid));
+        self.count_process();
+        drop(gate);
+        Ok(child.map(|child| Process::copy(child, reader, plan, (started, self.started()))))
     }
 
     /// Forgets what belongs to the process that this one is a copy of.
     fn become_copy(&self, answer: i32) {
         self.forget_workspace();
+        self.become_next_process();
         // The pipe of the closure that this one was started from is not for this process.
         if let Some(outer) = self.answer.replace(Some(answer)) {
             sys::close(outer);
         }
     }
+}
+
+fn pipe() -> Result<(PipeReader, PipeWriter), Report> {
+    std::io::pipe()
+        .map_err(|error| Report::error(format!("cannot make a pipe: {}", Errno::from(&error))))
 }
 
 /// The action of entering the namespaces of a process.

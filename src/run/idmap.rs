@@ -25,6 +25,13 @@ pub(super) enum MapError {
 }
 
 impl UserNamespaces {
+    /// Whether there is one of these maps.
+    pub fn holds(&self, maps: &Maps) -> bool {
+        let is_it =
+            |(users, groups): &(IdMap, IdMap)| (users, groups) == (&maps.users, &maps.groups);
+        self.made.iter().any(|(known, _)| is_it(known))
+    }
+
     /// The namespace of these maps, as something a new process enters.
     pub fn enter(
         &mut self,

@@ -11,6 +11,7 @@ use super::lower::{Lowered, Prepared, clone_flags, lower, told};
 use super::process::Process;
 use super::runner::{Input, Problem, Runner};
 use super::stream::{Connected, Ends, connect};
+use super::telling::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::Report;
 use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
 use crate::sys::{Call, Child, Enter, Errno, Fault, Program, Syscall, flags, spawn};
@@ -40,7 +41,12 @@ fn ready_with(
         match &planned.action {
             Action::BuildRoot(tree) => root = Some(build(runner, tree, plan, planned)?),
             Action::PrepareMaps(maps) => {
+                let known = runner.users.borrow().holds(maps);
+                let started = Instant::now();
                 let made = runner.users.borrow_mut().enter(maps, runner.host(), runner.session());
+                if !known {
+                    tell_mapped(runner, planned, maps, (made.as_ref().err(), started.elapsed()));
+                }
                 enter = Some(made.map_err(|error| match error {
                     MapError::Helper(report) => report.at(planned.origin.clone()),
                     MapError::Call(trouble) => {
@@ -54,7 +60,8 @@ fn ready_with(
     }
     let connected = input.map(|input| connect_streams(request, input)).transpose()?;
     let streams = connected.as_ref().map_or([0, 1, 2], |connected| connected.numbers);
-    let prepared = Prepared { root: root.as_deref(), streams, kernel: runner.host().kernel };
+    let (kernel, gated) = (runner.host().kernel, runner.is_heard());
+    let prepared = Prepared { root: root.as_deref(), streams, kernel, gated };
     let mut lowered = lower(plan, prepared);
     if enter.is_some() {
         // The user namespace is the one that is entered; the others belong to it.
@@ -71,17 +78,18 @@ pub(super) fn launch(
     request: &Request,
     input: &Input,
 ) -> Result<(Child, Ends), Problem> {
-    let Ready { lowered, root, connected } = ready_with(runner, plan, request, Some(input))?;
+    let Ready { mut lowered, root, connected } = ready_with(runner, plan, request, Some(input))?;
+    let gate = watch(runner, &mut lowered.program);
     let spawned = spawn(&lowered.program);
-    explain(runner, plan, &lowered, spawned.as_ref().err());
+    let telling = Telling { runner, plan, actions: &lowered.actions };
+    telling.tell(&lowered.program, spawned.as_ref().map(Child::pid));
+    runner.count_process();
+    drop(gate);
     match spawned {
         Ok(child) => Ok((child, connected.map(Connected::into_ends).unwrap_or_default())),
         Err(fault) => Err(failure(runner, plan, &lowered, root.as_deref(), fault).into()),
     }
 }
-
-/// Tells what the new process has done.
-pub(super) fn explain(_: &Runner, _: &Plan, _: &Lowered, _: Option<&Fault>) {}
 
 /// What a person is told where a call failed.
 pub(super) fn failure(
@@ -92,13 +100,13 @@ pub(super) fn failure(
     fault: Fault,
 ) -> Report {
     let Fault { call, syscall, errno } = fault;
-    let start = plan.actions.iter().position(|done| matches!(done.action, Action::Start(_)));
-    let action = call.and_then(|call| lowered.action_of(call)).or(start).unwrap_or(0);
+    let action = call.and_then(|call| lowered.action_of(call)).or(plan.start()).unwrap_or(0);
     Failure { plan, action, syscall, errno }.report(runner, root)
 }
 
-/// The report of a program that init could not execute.
-pub(super) fn not_executed(runner: &Runner, plan: &Plan, errno: Errno) -> Report {
+/// The report of a program that init could not execute, in process number `process`.
+pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, errno: Errno) -> Report {
+    Telling { runner, plan, actions: &[] }.tell_not_executed(process, errno);
     let last = plan.actions.len().saturating_sub(1);
     let root = runner.root_of(plan);
     let failure = Failure { plan, action: last, syscall: Syscall::Execve, errno };
@@ -111,7 +119,13 @@ fn build(
     plan: &Plan,
     planned: &Planned,
 ) -> Result<std::path::PathBuf, Problem> {
-    runner.root(tree, &plan.maps).map_err(|report| {
+    let known = runner.is_built(tree, &plan.maps);
+    let started = Instant::now();
+    let built = runner.root(tree, &plan.maps);
+    if !known {
+        tell_built(runner, planned, tree, (built.as_ref(), started.elapsed()));
+    }
+    built.map_err(|report| {
         let origin = report.origin.clone().or_else(|| planned.origin.clone());
         report.at(origin).into()
     })
@@ -134,6 +148,13 @@ pub(super) struct Joining {
     _root: Option<std::fs::File>,
 }
 
+impl Joining {
+    /// What tells of it.
+    pub fn telling<'a>(&'a self, runner: &'a Runner) -> Telling<'a> {
+        Telling { runner, plan: &self.plan, actions: &self.actions }
+    }
+}
+
 /// Starts another program in the sandbox of `process`: in all its namespaces, with its ids, its
 /// environment and its working directory.
 pub(super) fn join(
@@ -147,10 +168,18 @@ pub(super) fn join(
         return Err(Report::error(message).at(request.origin.clone()).into());
     }
     let connected = connect_streams(request, input)?;
-    let joining = joining(process, request, Some(connected.numbers))?;
+    let mut joining = joining(process, request, Some(connected.numbers), runner.is_heard())?;
+    let gate = watch(runner, &mut joining.program);
     let started = Instant::now();
-    match spawn(&joining.program) {
-        Ok(child) => Ok(Process::new(child, connected.into_ends(), joining.plan, started)),
+    let spawned = spawn(&joining.program);
+    joining.telling(runner).tell(&joining.program, spawned.as_ref().map(Child::pid));
+    runner.count_process();
+    drop(gate);
+    match spawned {
+        Ok(child) => {
+            let number = runner.started();
+            Ok(Process::new(child, connected.into_ends(), joining.plan, (started, number)))
+        }
         Err(Fault { call, syscall, errno }) => {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
             let failure = Failure { plan: &joining.plan, action, syscall, errno };
@@ -165,6 +194,7 @@ pub(super) fn joining(
     process: &Process,
     request: &Request,
     streams: Option<[i32; 3]>,
+    gated: bool,
 ) -> Result<Joining, Problem> {
     use std::os::fd::AsRawFd;
     let plan = joined(&process.plan, request);
@@ -176,8 +206,11 @@ pub(super) fn joining(
         None
     };
     calls.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
+    actions.resize(calls.len(), plan.start().unwrap_or(0));
+    // While there is a capability to do it with.
+    let drops = |planned: &Planned| planned.action == Action::DropCapabilities;
     calls.push(Call::DropBoundingSet);
-    actions.resize(calls.len(), 0);
+    actions.push(plan.actions.iter().position(drops).unwrap_or(0));
     for (index, planned) in plan.actions.iter().enumerate() {
         match &planned.action {
             Action::SetIds { uid, gid } => {
@@ -197,7 +230,7 @@ pub(super) fn joining(
                 calls.extend(std::ffi::CString::new(path.as_str()).ok().map(Call::Workdir));
             }
             Action::Execute { command, search, environment } if streams.is_some() => {
-                let told = told(command.words(), search, environment);
+                let told = told(command.words(), search, environment, gated);
                 calls.push(Call::Execute { as_init: false, told });
             }
             _ => {}
@@ -211,7 +244,7 @@ pub(super) fn joining(
     })?;
     let enter = Enter { descriptor, namespaces: clone_flags(process.plan.namespaces) };
     // Never in shared memory: programs that run in the sandbox could look at it.
-    let program = Program { namespaces: 0, enter: Some(enter), share_memory: false, calls };
+    let program = Program { enter: Some(enter), calls, ..Program::default() };
     Ok(Joining { program, plan, actions, _root: root })
 }
 
@@ -233,6 +266,7 @@ pub(super) fn joined(plan: &Plan, request: &Request) -> Plan {
         matches!(
             planned.action,
             Action::Start(_)
+                | Action::Join(_)
                 | Action::SetIds { .. }
                 | Action::DropCapabilities
                 | Action::NoNewPrivileges
@@ -247,6 +281,13 @@ pub(super) fn joined(plan: &Plan, request: &Request) -> Plan {
     });
     for planned in &mut joined.actions {
         planned.side = Side::Child;
+        if let Action::Connect(streams) = &mut planned.action {
+            *streams = request.streams;
+        }
+        if let Action::Start(namespaces) = planned.action {
+            planned.action = Action::Join(namespaces);
+            planned.side = Side::Parent;
+        }
         if let Action::Execute { command, .. } = &mut planned.action {
             *command = request.command.clone();
             planned.origin.clone_from(&request.origin);

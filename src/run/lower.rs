@@ -14,7 +14,7 @@ use crate::sys::{
 #[derive(Debug)]
 pub(super) struct Lowered {
     pub program: Program,
-    actions: Vec<usize>,
+    pub actions: Vec<usize>,
 }
 
 impl Lowered {
@@ -33,6 +33,8 @@ pub(super) struct Prepared<'a> {
     pub streams: [i32; 3],
     /// The version of Linux.
     pub kernel: (u32, u32),
+    /// Whether the program waits at a gate before it is executed.
+    pub gated: bool,
 }
 
 /// The clone flags of a set of namespaces.
@@ -65,7 +67,7 @@ pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
     };
     // Modes are those that the plan says, whatever the umask of who started nsscript.
     lowerer.push(Call::Umask(0));
-    lowerer.actions.push(0);
+    lowerer.actions.push(plan.start().unwrap_or(0));
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side != Side::Parent {
             lowerer.action(&planned.action);
@@ -77,7 +79,8 @@ pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
     // a program, and not at all on kernels like 6.1; one with a copy is in it from the start.
     let share_memory = !plan.namespaces.has(Kind::Time) || prepared.kernel >= (6, 6);
     let namespaces = clone_flags(plan.namespaces);
-    Lowered { program: Program { namespaces, enter: None, share_memory, calls }, actions }
+    let program = Program { namespaces, share_memory, calls, ..Program::default() };
+    Lowered { program, actions }
 }
 
 /// The directory below the overlay that is the root, where there is one.
@@ -218,6 +221,7 @@ impl Lowerer<'_> {
             Action::BuildRoot(_)
             | Action::PrepareMaps(_)
             | Action::Start(_)
+            | Action::Join(_)
             | Action::NewSession
             | Action::Closure
             | Action::Raw(_) => {}
@@ -225,7 +229,7 @@ impl Lowerer<'_> {
             Action::SetUmask(mode) => self.push(Call::Umask(*mode)),
             Action::Enter(place) => self.push(Call::Workdir(c(place.as_str()))),
             Action::Execute { command, search, environment } => {
-                let told = told(command.words(), search, environment);
+                let told = told(command.words(), search, environment, self.prepared.gated);
                 self.push(Call::Execute { as_init: self.init, told });
             }
         }
@@ -368,10 +372,12 @@ pub(super) fn told(
     words: &[String],
     search: &[String],
     environment: &[(String, String)],
+    gated: bool,
 ) -> CStrings {
     let candidates = candidates(words, search);
     let numbers = [candidates.len(), words.len()].map(|number| number.to_string().into_bytes());
-    let mut told: Vec<Vec<u8>> = numbers.into();
+    let mut told = vec![Vec::new(); usize::from(gated)];
+    told.extend(numbers);
     told.extend(candidates.into_iter().map(CString::into_bytes));
     told.extend(words.iter().map(|word| word.clone().into_bytes()));
     told.push(Vec::new());

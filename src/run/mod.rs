@@ -15,6 +15,7 @@ mod loader;
 mod loop_device;
 mod lower;
 mod namespace;
+mod notation;
 mod privilege;
 mod process;
 mod raw;
@@ -23,6 +24,7 @@ mod rootfs;
 mod runner;
 mod session;
 mod stream;
+mod telling;
 mod workspace;
 
 pub use archive::pack;
@@ -44,3 +46,5 @@ pub use crate::sys::{
     pause, process_id, raise_stack_limit, shared_byte, signal_name, signal_names, signal_number,
     thread_id, uname, watch_interruptions, working_directory,
 };
+
+pub use crate::sys::terminal_width;

@@ -19,6 +19,8 @@ pub struct Process {
     lines: Option<BufReader<PipeReader>>,
     /// What it was started by.
     pub(super) plan: Plan,
+    /// Which of those it is that nsscript has started.
+    pub(super) number: usize,
     exit: Option<Exit>,
     /// Whether its input was a pipe.
     piped: bool,
@@ -86,7 +88,12 @@ pub struct Output {
 const GRACE: Duration = Duration::from_secs(2);
 
 impl Process {
-    pub(super) fn new(child: Child, mut ends: Ends, plan: Plan, started: Instant) -> Self {
+    pub(super) fn new(
+        child: Child,
+        mut ends: Ends,
+        plan: Plan,
+        (started, number): (Instant, usize),
+    ) -> Self {
         // Only a program that is talked to line by line has a reader of its own.
         let lines =
             if ends.errors.is_none() { ends.output.take().map(BufReader::new) } else { None };
@@ -97,6 +104,7 @@ impl Process {
             ends,
             lines,
             plan,
+            number,
             exit: None,
             piped,
             not_executed: None,
@@ -106,7 +114,12 @@ impl Process {
     }
 
     /// A process that is a copy of nsscript, whose value comes through `answer`.
-    pub(super) fn copy(child: Child, answer: PipeReader, plan: Plan, started: Instant) -> Self {
+    pub(super) fn copy(
+        child: Child,
+        answer: PipeReader,
+        plan: Plan,
+        started: (Instant, usize),
+    ) -> Self {
         let mut process = Self::new(child, Ends::default(), plan, started);
         process.answer = Some(answer);
         process

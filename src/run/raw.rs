@@ -214,15 +214,13 @@ impl Runner {
         if done.is_ok() {
             self.session().moved(action);
         }
-        self.explain(|| Explained {
-            sentence: action.describe(),
-            operation: action.operation(),
-            calls: action.calls(),
-            shell: action.shell(),
-            side: Side::Parent,
-            origin: origin.cloned(),
-            failed: done.as_ref().err().map(|trouble| (trouble.syscall.name(), trouble.errno)),
-            elapsed: Some(started.elapsed()),
+        let elapsed = Some(started.elapsed());
+        self.explain(|| {
+            let told = Explained { elapsed, ..self.raw_explained(action, origin) };
+            match &done {
+                Ok(_) => told,
+                Err(trouble) => told.failing((trouble.syscall.name(), trouble.errno), 0),
+            }
         });
         done
     }
@@ -268,17 +266,10 @@ impl Runner {
         let pairs = environment.iter().map(|(name, value)| format!("{name}={value}"));
         let pairs = CStrings::new(pairs).unwrap_or_default();
         // Once it is executed nobody is left to explain it.
-        self.explain(|| Explained {
-            sentence: action.describe(),
-            operation: action.operation(),
-            calls: action.calls(),
-            shell: action.shell(),
-            side: Side::Parent,
-            origin: origin.cloned(),
-            failed: None,
-            elapsed: None,
-        });
+        self.explain(|| self.raw_explained(&action, origin));
         let trouble = sys::execute(&candidates, &words, &pairs);
+        let failed = (trouble.syscall.name(), trouble.errno);
+        self.explain(|| self.raw_explained(&action, origin).failing(failed, 0));
         let mut report = self.raw_failure(action.clone(), origin, trouble);
         let missing = trouble.errno.name() == "ENOENT";
         report.facts.status = Some(if missing { 127 } else { 126 });

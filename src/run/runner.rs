@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::explain::Tell;
+use super::explain::Listener;
 use super::idmap::UserNamespaces;
 use super::process::{Exit, Output, Process};
 use super::session::Session;
@@ -81,7 +81,7 @@ pub struct Runner {
     pub(super) workspace: RefCell<Option<Workspace>>,
     built: RefCell<Vec<Built>>,
     pub(super) session: Session,
-    pub(super) tell: RefCell<Option<Tell>>,
+    pub(super) listener: Listener,
     /// The pipe that the value of a closure goes through, where this process is a copy.
     pub(super) answer: RefCell<Option<i32>>,
 }
@@ -119,7 +119,7 @@ impl Runner {
             workspace: RefCell::default(),
             built: RefCell::default(),
             session: Session::default(),
-            tell: RefCell::default(),
+            listener: Listener::default(),
             answer: RefCell::default(),
         }
     }
@@ -139,9 +139,8 @@ impl Runner {
     /// a run for each owner.
     pub(super) fn root(&self, tree: &Rc<RootTree>, maps: &Maps) -> Result<PathBuf, Report> {
         let owner = self.owner(maps);
-        let known = |built: &&Built| Rc::ptr_eq(&built.tree, tree) && built.owner == owner;
-        if let Some(built) = self.built.borrow().iter().find(known) {
-            return Ok(built.directory.clone());
+        if let Some(directory) = self.built_at(tree, owner) {
+            return Ok(directory);
         }
         let above = self.workspace()?.join("roots");
         let directory = above.join(format!("root-{}", self.built.borrow().len()));
@@ -165,6 +164,16 @@ impl Runner {
         let built = Built { tree: tree.clone(), owner, directory: directory.clone() };
         self.built.borrow_mut().push(built);
         Ok(directory)
+    }
+
+    /// Whether `tree` is built already for a sandbox with these ids.
+    pub(super) fn is_built(&self, tree: &Rc<RootTree>, maps: &Maps) -> bool {
+        self.built_at(tree, self.owner(maps)).is_some()
+    }
+
+    fn built_at(&self, tree: &Rc<RootTree>, owner: Option<(u32, u32)>) -> Option<PathBuf> {
+        let known = |built: &&Built| Rc::ptr_eq(&built.tree, tree) && built.owner == owner;
+        self.built.borrow().iter().find(known).map(|built| built.directory.clone())
     }
 
     /// Whom a root has to belong to on the host, so that its files are of user 0 inside, where
@@ -217,7 +226,7 @@ impl Runner {
     pub fn start(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
         let mut process = self.launch(plan, request, input)?;
         let confirmed = process.confirm();
-        confirmed.map_err(|errno| launch::not_executed(self, plan, errno))?;
+        confirmed.map_err(|errno| launch::not_executed(self, plan, process.number, errno))?;
         Ok(process)
     }
 
@@ -228,7 +237,7 @@ impl Runner {
         }
         let started = Instant::now();
         let (child, ends) = launch::launch(self, plan, request, input)?;
-        Ok(Process::new(child, ends, plan.clone(), started))
+        Ok(Process::new(child, ends, plan.clone(), (started, self.started())))
     }
 
     /// Runs a program to its end.
@@ -259,7 +268,7 @@ impl Runner {
     fn ended(&self, plan: &Plan, process: &mut Process) -> Result<Exit, Problem> {
         let exit = process.wait()?;
         match process.not_executed() {
-            Some(errno) => Err(launch::not_executed(self, plan, errno).into()),
+            Some(errno) => Err(launch::not_executed(self, plan, process.number, errno).into()),
             None => Ok(exit),
         }
     }

@@ -278,7 +278,7 @@ impl Runner {
 }
 
 fn session_action(namespaces: Namespaces, maps: &Maps) -> RawAction {
-    RawAction::EnterSession { namespaces, maps: Some(maps.to_string()) }
+    RawAction::EnterSession { namespaces, maps: Some(maps.clone()) }
 }
 
 fn make_private() -> Result<(), Trouble> {

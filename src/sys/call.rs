@@ -85,6 +85,12 @@ impl Attributes {
         Self { bits: if wanted { self.bits | other.bits } else { self.bits } }
     }
 
+    /// Whether it has all of `other`.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.bits & other.bits == other.bits
+    }
+
     pub(super) const fn bits(self) -> u64 {
         self.bits
     }

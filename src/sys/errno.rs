@@ -16,6 +16,9 @@ impl Errno {
     /// Nobody reads what is written: `EPIPE`.
     pub const PIPE: Self = Self(libc::EPIPE);
 
+    /// Not permitted: `EPERM`.
+    pub const PERMISSION: Self = Self(libc::EPERM);
+
     /// No file may be so large: `EFBIG`.
     pub const TOO_BIG: Self = Self(libc::EFBIG);
 

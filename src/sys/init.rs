@@ -64,13 +64,24 @@ fn program() -> Answer<RawFd> {
     Ok(FILE.get_or_init(|| file).as_raw_fd())
 }
 
+/// The numbers of the descriptors that the carried program finds.
+const STATUS: c_int = 3;
+const FILE: c_int = 4;
+const GATE: c_int = 5;
+
 impl Init {
     /// Executes the carried program, which does what `told` says: see `pid1.rs`. Runs in the new
     /// process; returns only if that fails.
-    pub(super) fn execute(&self, as_init: bool, told: &CStrings) -> Trouble {
+    ///
+    /// With a gate, that program waits until nobody holds its other end.
+    pub(super) fn execute(&self, as_init: bool, told: &CStrings, gate: Option<c_int>) -> Trouble {
         let name = if as_init { c"init" } else { c"exec" };
         let arguments = [name.as_ptr(), std::ptr::null()];
-        match self.arrange() {
+        let arranged = match gate {
+            None => self.arrange(),
+            Some(gate) => self.arrange_with(gate),
+        };
+        match arranged {
             // SAFETY: both arrays end with a null pointer.
             Ok(file) => unsafe { kernel::execute(file, arguments.as_ptr(), told.as_ptr()) },
             Err(trouble) => trouble,
@@ -80,8 +91,6 @@ impl Init {
     /// Puts the pipe at its number, and closes everything but it, the standard streams, and the
     /// file that is executed.
     fn arrange(&self) -> Answer<c_int> {
-        const STATUS: c_int = 3;
-        const FILE: c_int = 4;
         let mut program = self.program;
         if program == STATUS {
             program = kernel::duplicate(program, FILE)?;
@@ -95,7 +104,20 @@ impl Init {
         if program != FILE {
             kernel::dup3(program, FILE, libc::O_CLOEXEC)?;
         }
-        kernel::close_range(5, u32::MAX)?;
+        kernel::close_range(GATE.cast_unsigned(), u32::MAX)?;
+        Ok(FILE)
+    }
+
+    /// The same, and puts the gate at its number.
+    fn arrange_with(&self, gate: c_int) -> Answer<c_int> {
+        // All three may have each other's numbers.
+        let above = |descriptor| kernel::duplicate(descriptor, GATE + 1);
+        let (status, program) = (above(self.tell.as_raw_fd())?, above(self.program)?);
+        let gate = above(gate)?;
+        kernel::dup3(status, STATUS, 0)?;
+        kernel::dup3(program, FILE, libc::O_CLOEXEC)?;
+        kernel::dup3(gate, GATE, 0)?;
+        kernel::close_range(GATE.cast_unsigned() + 1, u32::MAX)?;
         Ok(FILE)
     }
 }

@@ -59,6 +59,7 @@ syscalls! {
     Capset "capset" "",
     Chdir "chdir" "",
     Chroot "chroot" "",
+    ClockGettime "clock_gettime" "",
     Clone3 "clone3" "5.3",
     CloseRange "close_range" "5.9",
     Dup3 "dup3" "",

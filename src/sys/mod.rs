@@ -30,6 +30,7 @@ mod signal;
 mod stack;
 mod target;
 mod tree;
+mod watch;
 
 pub use call::{Attributes, Base, Call, Create, Group, Identity, Slot, Target, Tree};
 pub use clone::pidfd_open;
@@ -46,8 +47,8 @@ pub use nsfs::{inode, open_namespace, owner_of, parent_of};
 pub use process::{Child, Status, Usage, ready, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
 pub use question::{
-    CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id, thread_id,
-    uname, working_directory,
+    CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id,
+    terminal_width, thread_id, uname, working_directory,
 };
 pub use raw::{
     Raw, act, adopt_orphans, device, end_children, execute, is_of_kernel, is_procfs,
@@ -60,3 +61,4 @@ pub use signal::{
     watch_interruptions,
 };
 pub use stack::raise_stack_limit;
+pub use watch::{Times, Watch};

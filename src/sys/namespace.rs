@@ -33,7 +33,8 @@ fn because(syscall: Syscall, error: &std::io::Error) -> Trouble {
 pub fn hold_user_namespace() -> Result<Holder, Trouble> {
     let calls =
         vec![Call::DieWithParent, Call::Execute { as_init: true, told: CStrings::default() }];
-    let program = Program { namespaces: flags::USER, enter: None, share_memory: true, calls };
+    let program =
+        Program { namespaces: flags::USER, share_memory: true, calls, ..Program::default() };
     match spawn(&program) {
         Ok(child) => Ok(Holder { child }),
         Err(Fault { syscall, errno, .. }) => Err(Trouble { syscall, errno }),

@@ -4,6 +4,7 @@
 //! still: no allocation, no lock, no panic, nothing of the C library but syscall(2).
 
 use std::ffi::CStr;
+use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
 use super::call::{Base, Call, SLOTS, Slot, Target};
@@ -43,8 +44,16 @@ impl<'a> Work<'a> {
     /// Performs the calls, and tells whether all of them could be.
     pub(super) fn calls(&self) -> bool {
         let mut process = Process { work: self, slots: [-1; SLOTS], stacked: 0 };
+        let watch = self.program.watch.as_ref();
+        if let Some(watch) = watch {
+            watch.begin();
+        }
         for (index, call) in self.program.calls.iter().enumerate() {
-            if let Err(trouble) = process.perform(call) {
+            let done = process.perform(call);
+            if let Some(watch) = watch {
+                watch.tried(index);
+            }
+            if let Err(trouble) = done {
                 self.cell.report(Some(index), trouble);
                 return false;
             }
@@ -181,7 +190,17 @@ impl Process<'_> {
             }
             Call::Workdir(path) => enter(path),
             Call::DieWithParent => self.die_with_parent(),
-            Call::Execute { as_init, told } => Err(self.work.init.execute(*as_init, told)),
+            Call::Execute { as_init, told } => {
+                let gate = self.work.program.gate.as_ref().map(AsRawFd::as_raw_fd);
+                Err(self.work.init.execute(*as_init, told, gate))
+            }
+        }
+    }
+
+    /// Notes how many options are set: which of them the kernel refuses it does not say.
+    fn done(&self, parts: usize) {
+        if let Some(watch) = &self.work.program.watch {
+            watch.parts(parts);
         }
     }
 
@@ -193,8 +212,10 @@ impl Process<'_> {
             }
             Call::NewMount { kind, options, attributes } => {
                 let context = mount::fsopen(kind)?;
-                for (key, value) in options {
+                self.done(0);
+                for (index, (key, value)) in options.iter().enumerate() {
                     mount::fsconfig_set(context, key, value.as_deref())?;
+                    self.done(index + 1);
                 }
                 mount::fsconfig_create(context)?;
                 let mount = mount::fsmount(context, attributes.bits())?;

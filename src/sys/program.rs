@@ -11,6 +11,7 @@ use super::clone::{self, Style};
 use super::errno::Errno;
 use super::kernel::{Syscall, Trouble};
 use super::process::Child;
+use super::watch::Watch;
 use super::{init, perform};
 
 /// Clone flags of namespaces: clone(2), clone3(2).
@@ -96,6 +97,11 @@ pub struct Program {
     pub share_memory: bool,
     /// The calls, in order. The last one executes a program.
     pub calls: Vec<Call>,
+    /// Where the new process notes how long its calls take; none where nobody wants to know.
+    pub watch: Option<Watch>,
+    /// What the carried program reads to its end before it executes anything: the last call was
+    /// told so.
+    pub gate: Option<OwnedFd>,
 }
 
 /// A call of a program that failed.

@@ -127,6 +127,17 @@ fn is_set(operation: libc::c_int, one: libc::c_ulong, two: libc::c_ulong) -> boo
     unsafe { libc::prctl(operation, one, two, none, none) == 1 }
 }
 
+/// How many columns the terminal has that standard error is; none where it is no terminal.
+#[must_use]
+pub fn terminal_width() -> Option<usize> {
+    let mut size = std::mem::MaybeUninit::<libc::winsize>::zeroed();
+    // SAFETY: TIOCGWINSZ fills a `winsize`, which lives through the call.
+    let done = unsafe { libc::ioctl(libc::STDERR_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) };
+    // SAFETY: zeroes are a `winsize`, and the kernel has written one where it answers.
+    let size = unsafe { size.assume_init() };
+    (done == 0 && size.ws_col > 0).then_some(size.ws_col.into())
+}
+
 /// A clock of the kernel: clock_gettime(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {

@@ -17,6 +17,9 @@
 //! Descriptor 3 is a pipe, into which it writes what the launcher wants to know, eight bytes at a
 //! time: `STARTED` once the program runs, `FAILED` and the error number above it where that could
 //! not be executed, and at the end the program's wait status plus one.
+//!
+//! Where the environment begins with an empty string, descriptor 5 is a pipe, and nothing is started
+//! before that is closed at its other end.
 
 #![no_std]
 #![no_main]
@@ -26,7 +29,9 @@ use core::ptr::null;
 
 #[cfg(target_arch = "x86_64")]
 mod number {
+    pub const READ: usize = 0;
     pub const WRITE: usize = 1;
+    pub const CLOSE: usize = 3;
     pub const RT_SIGPROCMASK: usize = 14;
     pub const CLONE: usize = 56;
     pub const EXECVE: usize = 59;
@@ -43,6 +48,8 @@ mod number {
 #[cfg(target_arch = "aarch64")]
 mod number {
     pub const FCNTL: usize = 25;
+    pub const CLOSE: usize = 57;
+    pub const READ: usize = 63;
     pub const WRITE: usize = 64;
     pub const EXIT_GROUP: usize = 94;
     pub const KILL: usize = 129;
@@ -101,6 +108,7 @@ unsafe fn call(number: usize, a: usize, b: usize, c: usize, d: usize) -> isize {
 }
 
 const STATUS: usize = 3;
+const GATE: usize = 5;
 const STARTED: u64 = 1 << 34;
 const FAILED: u64 = 1 << 62;
 const ERRNO_SHIFT: u32 = 40;
@@ -132,7 +140,11 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
         // The program it serves may be the same user: it must not look into this one or write to
         // its pipe.
         call(number::PRCTL, PR_SET_DUMPABLE, 0, 0, 0);
-        let environment = stack.add(*stack + 2).cast::<Text>();
+        let mut environment = stack.add(*stack + 2).cast::<Text>();
+        if !(*environment).is_null() && **environment == 0 {
+            wait_at_gate();
+            environment = environment.add(1);
+        }
         if **stack.add(1).cast::<Text>() == b'e' {
             become_program(environment);
         }
@@ -150,6 +162,20 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
             }
         }
     }
+}
+
+/// Waits until the gate is closed at its other end.
+fn wait_at_gate() {
+    let mut byte = 0_u8;
+    loop {
+        // SAFETY: `byte` is a local of one byte.
+        let read = unsafe { call(number::READ, GATE, &raw mut byte as usize, 1, 0) };
+        if read <= 0 && read != EINTR {
+            break;
+        }
+    }
+    // SAFETY: close takes a number.
+    unsafe { call(number::CLOSE, GATE, 0, 0, 0) };
 }
 
 /// Becomes the program that the environment tells of.

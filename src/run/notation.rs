@@ -1,0 +1,321 @@
+//! Prepared calls as strace(1) writes system calls.
+//!
+//! Descriptors have the name of what they are. Left out are the flags that close them at execve, and
+//! calls that only close them.
+
+use std::ffi::{CStr, CString};
+
+use crate::diag::c_literal;
+use crate::plan::{Called, write_proc};
+use crate::sys::{Attributes, Base, Call, Create, Target, Tree};
+
+/// How a path is looked for beneath a descriptor.
+const RESOLVE: &str = "resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT";
+/// The most bytes of a content that are shown: those that strace(1) shows.
+const SHOWN: usize = 32;
+
+/// The calls of `program` with these numbers, as system calls.
+pub(super) fn notation(program: &[Call], numbers: &[usize]) -> Vec<Called> {
+    let stacked = program.iter().filter(|call| matches!(call, Call::AttachRoot)).count();
+    let one = |number: &usize| {
+        // What is made has the name of what it becomes.
+        let becomes = match program.get(number + 1) {
+            Some(Call::KeepLower) => "lower",
+            Some(Call::AttachRoot) => "root",
+            _ => "mount",
+        };
+        program.get(*number).map(|call| calls(call, becomes, stacked)).unwrap_or_default()
+    };
+    numbers.iter().flat_map(one).collect()
+}
+
+fn c(text: &CStr) -> String {
+    c_literal(&text.to_string_lossy())
+}
+
+fn bytes(bytes: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN)]);
+    let more = if bytes.len() > SHOWN { "…" } else { "" };
+    c_literal(&shown) + more
+}
+
+fn call(text: impl Into<String>) -> Called {
+    Called::new(text)
+}
+
+fn many<const N: usize>(texts: [&str; N]) -> Vec<Called> {
+    texts.map(call).into()
+}
+
+fn attributes(set: Attributes) -> String {
+    let names = [
+        (Attributes::READ_ONLY, "MOUNT_ATTR_RDONLY"),
+        (Attributes::NO_SUID, "MOUNT_ATTR_NOSUID"),
+        (Attributes::NO_DEVICES, "MOUNT_ATTR_NODEV"),
+        (Attributes::NO_EXEC, "MOUNT_ATTR_NOEXEC"),
+    ];
+    let names = names.iter().filter(|(one, _)| set.has(*one)).map(|(_, name)| *name);
+    let names: Vec<_> = names.collect();
+    if names.is_empty() { "0".into() } else { names.join("|") }
+}
+
+fn set_attributes(what: &str, flags: &str, set: Attributes) -> Called {
+    let set = attributes(set);
+    call(format!("mount_setattr({what}, \"\", {flags}, {{attr_set={set}}}, 32)"))
+}
+
+/// openat2(2) of a path that is looked for beneath the root.
+fn beneath(path: &CStr, flags: &str, gives: &str) -> Called {
+    call(format!("openat2(root, {}, {{flags={flags}, {RESOLVE}}}, 24)", c(path))).giving(gives)
+}
+
+fn directory(path: &str) -> Called {
+    call(format!("mkdirat(root, {path}, 0755) /* where it is missing */"))
+}
+
+fn symlink(says: &CStr, parent: &str, name: &str) -> Called {
+    call(format!("symlinkat({}, {parent}, {})", c(says), c_literal(name)))
+}
+
+fn change_owner(what: &str, (uid, gid): (u32, u32)) -> Option<Called> {
+    let id = |id: u32| if id == u32::MAX { "-1".to_owned() } else { id.to_string() };
+    let given = uid != u32::MAX || gid != u32::MAX;
+    let (uid, gid) = (id(uid), id(gid));
+    given.then(|| call(format!("fchownat({what}, \"\", {uid}, {gid}, AT_EMPTY_PATH)")))
+}
+
+fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
+    match prepared {
+        Call::OpenTree { tree, recursive, set } => open_tree(tree, *recursive, *set, becomes),
+        Call::NewMount { kind, options, attributes } => {
+            new_mount(kind, options, *attributes, becomes)
+        }
+        Call::AttachRoot => {
+            vec![call("move_mount(root, \"\", AT_FDCWD, \"/\", MOVE_MOUNT_F_EMPTY_PATH)")]
+        }
+        Call::Stage(directories) => {
+            let make = |name| call(format!("mkdirat(AT_FDCWD, {}, 0755)", c(name)));
+            std::iter::once(call("fchdir(root)"))
+                .chain(directories.iter().map(|n| make(n)))
+                .collect()
+        }
+        Call::KeepLower => Vec::new(),
+        Call::AttachLower(name) => {
+            let name = c(name);
+            vec![call(format!(
+                "move_mount(lower, \"\", AT_FDCWD, {name}, MOVE_MOUNT_F_EMPTY_PATH)"
+            ))]
+        }
+        Call::Attach(target) => attach(target),
+        Call::OpenRoot(path) => {
+            vec![call(format!("openat(AT_FDCWD, {}, O_PATH|O_DIRECTORY)", c(path))).giving("root")]
+        }
+        Call::SetRootAttributes(set) => vec![set_attributes("root", "AT_EMPTY_PATH", *set)],
+        Call::Mask(path) => mask(path),
+        Call::MakeDirectory { path, mode, owner } => {
+            let mut all = vec![directory(&c(path)), beneath(path, "O_PATH|O_DIRECTORY", "place")];
+            all.extend(change_owner("place", *owner));
+            let open =
+                format!("openat2(place, \".\", {{flags=O_RDONLY|O_DIRECTORY, {RESOLVE}}}, 24)");
+            all.push(call(open).giving("fd"));
+            all.push(call(format!("fchmod(fd, 0{mode:03o})")));
+            all
+        }
+        Call::MakeFile { path, content, mode, owner } => {
+            let flags = "O_WRONLY|O_CREAT|O_TRUNC|O_NONBLOCK, mode=0600";
+            let mut all = vec![beneath(path, flags, "fd")];
+            let write = || call(format!("write(fd, {}, {})", bytes(content), content.len()));
+            all.extend((!content.is_empty()).then(write));
+            all.extend(change_owner("fd", *owner));
+            all.push(call(format!("fchmod(fd, 0{mode:03o})")));
+            all
+        }
+        Call::MakeSymlink { base, path, target } => {
+            let path = path.to_string_lossy();
+            match path.rsplit_once('/').filter(|_| *base == Base::Root) {
+                Some((parent, name)) => {
+                    let parent = c_literal(parent);
+                    let flags = format!("{{flags=O_PATH|O_DIRECTORY, {RESOLVE}}}");
+                    let open = format!("openat2(root, {parent}, {flags}, 24)");
+                    vec![
+                        directory(&parent),
+                        call(open).giving("parent"),
+                        symlink(target, "parent", name),
+                    ]
+                }
+                None if *base == Base::Root => vec![symlink(target, "root", &path)],
+                None => vec![symlink(target, "parent", &path)],
+            }
+        }
+        Call::ChangeOwner { path, owner } => {
+            let mut all = vec![beneath(path, "O_PATH|O_NOFOLLOW", "place")];
+            all.extend(change_owner("place", *owner));
+            all
+        }
+        Call::PivotRoot => {
+            let mut all = many(["fchdir(root)", "pivot_root(\".\", \".\")"]);
+            all.extend((0..stacked).map(|_| call("umount2(\".\", MNT_DETACH)")));
+            all.push(call("chdir(\"/\")"));
+            all
+        }
+        Call::Chroot | Call::ChrootInto(_) => {
+            many(["fchdir(root)", "chroot(\".\")", "chdir(\"/\")"])
+        }
+        Call::Workdir(path) => vec![
+            call("openat(AT_FDCWD, \"/\", O_PATH|O_DIRECTORY)").giving("root"),
+            beneath(path, "O_PATH|O_DIRECTORY", "place"),
+            call("fchdir(place)"),
+        ],
+        Call::Execute { as_init, .. } => {
+            let name = if *as_init { "init" } else { "exec" };
+            vec![
+                call("close_range(5, ~0U, 0)"),
+                call(format!("execveat(init, \"\", [\"{name}\"], …, AT_EMPTY_PATH)")),
+            ]
+        }
+        other => of_process(other),
+    }
+}
+
+fn new_mount(
+    kind: &CStr,
+    options: &[(CString, Option<CString>)],
+    attributes: Attributes,
+    becomes: &str,
+) -> Vec<Called> {
+    let set = |(key, value): &(CString, Option<CString>)| match value {
+        Some(value) => {
+            let (key, value) = (c(key), c(value));
+            call(format!("fsconfig(fs, FSCONFIG_SET_STRING, {key}, {value}, 0)"))
+        }
+        None => call(format!("fsconfig(fs, FSCONFIG_SET_FLAG, {}, NULL, 0)", c(key))),
+    };
+    let mut all = vec![call(format!("fsopen({}, 0)", c(kind))).giving("fs")];
+    all.extend(options.iter().map(set));
+    all.push(call("fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)"));
+    let attributes = self::attributes(attributes);
+    all.push(call(format!("fsmount(fs, 0, {attributes})")).giving(becomes));
+    all
+}
+
+/// The calls that are about the process itself and not about its root.
+fn of_process(prepared: &Call) -> Vec<Called> {
+    match prepared {
+        Call::WriteProc { path, bytes } => {
+            let path = path.to_string_lossy();
+            let path = path.trim_start_matches("/proc/");
+            vec![write_proc(path, &String::from_utf8_lossy(bytes))]
+        }
+        Call::MakePrivate => {
+            let private = "{propagation=MS_PRIVATE}";
+            vec![call(format!("mount_setattr(AT_FDCWD, \"/\", AT_RECURSIVE, {private}, 32)"))]
+        }
+        Call::LoopbackUp => vec![
+            call("socket(AF_INET, SOCK_DGRAM, IPPROTO_IP)").giving("fd"),
+            call("ioctl(fd, SIOCSIFFLAGS, {ifr_name=\"lo\", ifr_flags=IFF_UP|IFF_RUNNING})"),
+        ],
+        Call::SetHostname(name) => {
+            let (text, length) = (bytes(name), name.len());
+            vec![call(format!("sethostname({text}, {length})"))]
+        }
+        Call::SetDomainname(name) => {
+            let (text, length) = (bytes(name), name.len());
+            vec![call(format!("setdomainname({text}, {length})"))]
+        }
+        Call::SetGroups(groups) => {
+            let list: Vec<_> = groups.iter().map(ToString::to_string).collect();
+            vec![call(format!("setgroups({}, [{}])", groups.len(), list.join(", ")))]
+        }
+        Call::SetGroup(gid) => vec![call(format!("setresgid({gid}, {gid}, {gid})"))],
+        Call::SetUser(uid) => vec![
+            call("prctl(PR_SET_KEEPCAPS, 1)"),
+            call(format!("setresuid({uid}, {uid}, {uid})")),
+            call("prctl(PR_SET_KEEPCAPS, 0)"),
+        ],
+        Call::DropBoundingSet => vec![call("prctl(PR_CAPBSET_DROP, …) /* each capability */")],
+        Call::DropCapabilities => {
+            let header = "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}";
+            let sets = "{effective=0, permitted=0, inheritable=0}";
+            vec![call(format!("capset({header}, {sets})"))]
+        }
+        Call::NoNewPrivileges => vec![call("prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)")],
+        Call::Umask(mode) => vec![call(format!("umask(0{mode:02o})"))],
+        Call::Streams(descriptors) => {
+            let names = ["input", "output", "errors"];
+            let ends = descriptors.iter().zip(names).enumerate();
+            let other = ends.filter(|(number, (from, _))| usize::try_from(**from) != Ok(*number));
+            other.map(|(number, (_, name))| call(format!("dup3({name}, {number}, 0)"))).collect()
+        }
+        Call::NewSession => vec![call("setsid()")],
+        Call::DieWithParent => vec![
+            call("prctl(PR_SET_PDEATHSIG, SIGKILL)"),
+            call("ppoll([{fd=parent, events=POLLIN}], 1, {tv_sec=0, tv_nsec=0}, NULL)"),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+fn open_tree(tree: &Tree, recursive: bool, set: Attributes, becomes: &str) -> Vec<Called> {
+    let recursion = if recursive { "|AT_RECURSIVE" } else { "" };
+    let open = |at: &str, path: &str, empty: &str| {
+        call(format!("open_tree({at}, {path}, OPEN_TREE_CLONE{recursion}{empty})")).giving(becomes)
+    };
+    let mut all = match tree {
+        Tree::Host(path, _) => vec![open("AT_FDCWD", &c(path), "")],
+        Tree::Beneath(Base::Fresh, path) => vec![open("parent", &c(path), "")],
+        Tree::Beneath(Base::Root, path) => {
+            vec![beneath(path, "O_PATH", "place"), open("place", "\"\"", "|AT_EMPTY_PATH")]
+        }
+    };
+    if set != Attributes::NONE {
+        all.push(set_attributes(becomes, &format!("AT_EMPTY_PATH{recursion}"), set));
+    }
+    if matches!(tree, Tree::Host(_, Some(_))) {
+        // Another file than the one that was planned for is refused.
+        let flags = "AT_SYMLINK_NOFOLLOW|AT_NO_AUTOMOUNT|AT_EMPTY_PATH";
+        all.push(call(format!("newfstatat({becomes}, \"\", {{st_dev=…, st_ino=…}}, {flags})")));
+    }
+    all
+}
+
+fn attach(target: &Target) -> Vec<Called> {
+    let path = c(&target.path);
+    if target.base == Base::Fresh {
+        let made = match target.create {
+            Create::Nothing => None,
+            Create::Directory => Some(format!("mkdirat(parent, {path}, 0755)")),
+            Create::File => Some(format!("mknodat(parent, {path}, S_IFREG|0644)")),
+        };
+        let moved = format!("move_mount(mount, \"\", parent, {path}, MOVE_MOUNT_F_EMPTY_PATH)");
+        return made.into_iter().chain([moved]).map(call).collect();
+    }
+    let flags = "O_WRONLY|O_CREAT|O_NOFOLLOW, 0644";
+    let made = match target.create {
+        Create::Nothing => None,
+        Create::Directory => Some(directory(&path)),
+        Create::File => {
+            Some(call(format!("openat(root, {path}, {flags}) /* where it is missing */")))
+        }
+    };
+    let place = beneath(&target.path, "O_PATH", "place");
+    made.into_iter().chain([place, onto_place()]).collect()
+}
+
+fn onto_place() -> Called {
+    let flags = "MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH";
+    call(format!("move_mount(mount, \"\", place, \"\", {flags})"))
+}
+
+fn mask(path: &CStr) -> Vec<Called> {
+    let set = Attributes::READ_ONLY
+        .and(Attributes::NO_SUID, true)
+        .and(Attributes::NO_DEVICES, true)
+        .and(Attributes::NO_EXEC, true);
+    let null = "open_tree(AT_FDCWD, \"/dev/null\", OPEN_TREE_CLONE) /* on a directory a tmpfs */";
+    vec![
+        beneath(path, "O_PATH", "place"),
+        call(null).giving("mount"),
+        set_attributes("mount", "AT_EMPTY_PATH", set),
+        onto_place(),
+    ]
+}

@@ -1,0 +1,129 @@
+//! A clock that a new process looks at after each of its calls, where somebody wants to know how
+//! long they take.
+
+use std::os::raw::{c_int, c_void};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::errno::Errno;
+use super::kernel::{Syscall, Trouble, call};
+
+/// Notes that parent and child share, also where the child has a copy of the parent's memory.
+#[derive(Debug)]
+pub struct Watch {
+    /// A mapping of [`HEAD`] numbers and one for each call.
+    notes: *const AtomicU64,
+    length: usize,
+}
+
+/// How long the parts of a launch took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// Until the new process began with the first call.
+    pub start: Duration,
+    /// Each call that was tried.
+    pub calls: Vec<Duration>,
+    /// From the last call to now: with a call that executes a program, how long that took.
+    pub rest: Duration,
+    /// How many parts of a call that consists of several were done before one failed.
+    pub parts: usize,
+}
+
+/// Where the parts of the call at hand are counted.
+const PARTS: usize = 0;
+/// When the watch was made.
+const MADE: usize = 1;
+/// When the new process began.
+const BEGUN: usize = 2;
+/// Where the notes on the calls begin.
+const HEAD: usize = 3;
+
+impl Watch {
+    /// A watch of so many calls, which starts now.
+    ///
+    /// # Errors
+    /// No memory is left.
+    pub fn new(calls: usize) -> Result<Self, Trouble> {
+        let length = HEAD + calls;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags: c_int = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        let (none, bytes) = (std::ptr::null_mut::<c_void>(), length * size_of::<AtomicU64>());
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory
+        // that exists.
+        let place = unsafe { libc::mmap(none, bytes, protection, flags, -1, 0) };
+        if place == libc::MAP_FAILED {
+            return Err(Trouble { syscall: Syscall::Mmap, errno: Errno::last() });
+        }
+        let watch = Self { notes: place.cast(), length };
+        watch.note(MADE, now());
+        Ok(watch)
+    }
+
+    fn notes(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping holds `length` numbers, zero at first, and is unmapped only when
+        // `self` is dropped.
+        unsafe { std::slice::from_raw_parts(self.notes, self.length) }
+    }
+
+    fn note(&self, index: usize, value: u64) {
+        if let Some(note) = self.notes().get(index) {
+            note.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// The new process begins.
+    pub(super) fn begin(&self) {
+        self.note(BEGUN, now());
+    }
+
+    /// Call number `call` was tried.
+    pub(super) fn tried(&self, call: usize) {
+        self.note(HEAD + call, now());
+    }
+
+    /// So many parts of the call at hand are done.
+    pub(super) fn parts(&self, done: usize) {
+        self.note(PARTS, done as u64);
+    }
+
+    /// What was noted.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        let notes: Vec<u64> = self.notes().iter().map(|note| note.load(Ordering::SeqCst)).collect();
+        let between = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
+        let mut last = notes[BEGUN];
+        if last == 0 {
+            let start = between(notes[MADE], now());
+            return Times { start, ..Times::default() };
+        }
+        let mut times = Times { start: between(notes[MADE], last), ..Times::default() };
+        // A call that executes a program notes nothing, and is the last one.
+        for note in notes[HEAD..].iter().take_while(|note| **note != 0) {
+            times.calls.push(between(last, *note));
+            last = *note;
+        }
+        times.rest = between(last, now());
+        times.parts = usize::try_from(notes[PARTS]).unwrap_or_default();
+        times
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let bytes = self.length * size_of::<AtomicU64>();
+        // SAFETY: the mapping that `new` made, which nobody uses any more: `notes` borrows `self`.
+        unsafe { libc::munmap(self.notes.cast_mut().cast(), bytes) };
+    }
+}
+
+/// The time of a clock that nobody sets, in nanoseconds: by syscall(2), as the new process asks
+/// too, perhaps in the memory of its parent.
+fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let place = &raw mut time;
+    if call!(ClockGettime, SYS_clock_gettime, libc::CLOCK_MONOTONIC, place).is_err() {
+        return 0;
+    }
+    let part = |value: i64| u64::try_from(value).unwrap_or_default();
+    part(time.tv_sec) * 1_000_000_000 + part(time.tv_nsec)
+}
