@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::action::{Planned, Side};
+use super::action::{Action, Planned, Side};
 use super::build::Plan;
 use crate::diag::quoted;
 
@@ -44,15 +44,15 @@ impl fmt::Display for Plan {
 }
 
 /// What nsscript would do to its own process, one after the other: each action and how many
-/// closures deep it is.
+/// closures deep it is, which is the number of bars before it.
 #[must_use]
 pub fn raw_text(actions: &[(Planned, usize)]) -> String {
     let sentence = |(planned, depth): &(Planned, usize)| {
-        format!("{:indent$}{}", "", planned.action.describe(), indent = depth * 2)
+        format!("{}{}", "│ ".repeat(*depth), planned.action.describe())
     };
     let sentences: Vec<_> = actions.iter().map(sentence).collect();
     let width = sentences.iter().map(|text| text.chars().count()).max().unwrap_or(0).min(72);
-    let mut out = String::from("raw calls");
+    let mut out = String::from("plan for raw calls");
     for (index, ((planned, _), sentence)) in actions.iter().zip(&sentences).enumerate() {
         out.push_str(&format!("\n{:>5}  {sentence}", index + 1));
         if let Some(origin) = &planned.origin {
@@ -69,10 +69,13 @@ pub fn raw_outline(actions: &[(Planned, usize)]) -> serde_json::Value {
     let action = |(index, (planned, depth)): (usize, &(Planned, usize))| {
         let mut value = one(index, planned);
         value["depth"] = (*depth).into();
+        if let Action::Raw(raw) = &planned.action {
+            value["calls"] = raw.calls().iter().map(ToString::to_string).collect();
+        }
         value
     };
     let actions: Vec<_> = actions.iter().enumerate().map(action).collect();
-    serde_json::json!({ "actions": actions })
+    serde_json::json!({ "command": null, "actions": actions, "warnings": [] })
 }
 
 fn one(index: usize, planned: &Planned) -> serde_json::Value {
@@ -93,6 +96,7 @@ fn one(index: usize, planned: &Planned) -> serde_json::Value {
         "sentence": planned.action.describe(),
         "source": source,
         "target": target,
+        "shell": planned.action.shell(),
         "place": place,
     })
 }

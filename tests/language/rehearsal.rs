@@ -91,6 +91,51 @@ fn a_plan_as_json_says_the_same_as_the_text() {
     );
 }
 
+const RAW: &str = "sethostname(\"outer\");
+let child = clone(UTS, || {
+    sethostname(\"inner\");
+    within(MOUNT, || mount(\"m\", \"/mnt\", #{ type: \"tmpfs\" }));
+});
+child.wait();
+chdir(\"/\");";
+
+#[test]
+fn the_plan_of_raw_calls_shows_by_bars_in_which_process_they_are() {
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", RAW])).printed();
+    let wanted = "plan for raw calls
+    1  set the host name to `outer`                    <command line>:1:1
+    2  start a child process in new uts namespace      <command line>:2:13
+    3  │ set the host name to `inner`                  <command line>:3:5
+    4  │ start a child process in new mount namespace  <command line>:4:5
+    5  │ │ mount tmpfs on `/mnt`                       <command line>:4:22
+    6  go to `/`                                       <command line>:7:1
+";
+    assert_eq!(plan, wanted);
+}
+
+#[test]
+fn the_plan_of_raw_calls_as_json_has_them_as_others_write_them() {
+    let json = Ran::of(&mut nsscript(&["plan", "--json", "-e", RAW])).printed();
+    let plans: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(plans[0]["command"].is_null() && plans[1].is_null(), "{plans}");
+    let actions = plans[0]["actions"].as_array().unwrap();
+    let depths: Vec<_> = actions.iter().map(|action| action["depth"].as_u64().unwrap()).collect();
+    assert_eq!(depths, [0, 0, 1, 1, 2, 0]);
+    let mount = &actions[4];
+    assert_eq!((&mount["number"], &mount["operation"]), (&5.into(), &"mount".into()));
+    assert_eq!(mount["calls"][0], "mount(\"m\", \"/mnt\", \"tmpfs\", 0, NULL)");
+    assert_eq!(mount["shell"], "mount -t tmpfs m /mnt");
+}
+
+#[test]
+fn raw_calls_and_sandboxes_stand_in_the_order_of_the_recipe() {
+    let code = "chdir(\"/\"); within(UTS, || { sandbox().run(\"x\"); chdir(\"/tmp\"); });";
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
+    let heads: Vec<&str> = plan.lines().filter(|line| line.starts_with("plan for")).collect();
+    assert_eq!(heads, ["plan for raw calls", "plan for `x`", "plan for raw calls"]);
+    assert!(plan.contains("\n    1  │ go to `/tmp`"), "{plan}");
+}
+
 #[test]
 fn a_plan_of_a_recipe_that_runs_nothing_is_empty() {
     assert_eq!(Ran::of(&mut nsscript(&["plan", "-e", "print(1);"])).printed(), "");
