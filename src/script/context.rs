@@ -62,6 +62,8 @@ pub struct Context {
     pub rehearsed: RefCell<Vec<Rehearsed>>,
     /// What was started and is still held.
     started: RefCell<Vec<Weak<RefCell<Process>>>>,
+    /// Whether the recipe makes raw calls at some time.
+    pub calls_raw: bool,
     /// How many closures deep a rehearsal is.
     depth: Cell<usize>,
     /// Why standard output cannot be written to any more.
@@ -89,6 +91,7 @@ impl Context {
             mode,
             rehearsed: RefCell::default(),
             started: RefCell::default(),
+            calls_raw: false,
             depth: Cell::new(0),
             unwritable: Cell::default(),
             printed: OnceCell::new(),
@@ -152,6 +155,14 @@ impl Context {
             if let Ok(mut process) = process.try_borrow_mut() {
                 process.leave_pipes();
             }
+        }
+    }
+
+    /// Begins the session before a sandbox is made, where a user's recipe will begin one: from a
+    /// user namespace of its own, one that was made before could not be entered any more.
+    pub fn before_sandbox(&self, origin: Option<&Origin>) {
+        if self.calls_raw && !self.runner.host().is_root() {
+            self.begin_session(origin);
         }
     }
 

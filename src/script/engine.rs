@@ -14,7 +14,7 @@ use super::context::{Context, Mode, Rehearsed};
 use super::discard::discarded;
 use super::error::Ending;
 use super::module::Resolver;
-use super::named::Named;
+use super::named::{Named, calls_raw};
 use super::verb::{Kind, Verb};
 use super::{catalog, reword, value};
 use crate::diag::{Origin, Report, Sources};
@@ -66,7 +66,8 @@ impl Script {
     /// Makes an engine for `recipe`. Warnings go to `warn` as they come.
     #[must_use]
     pub fn new(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>) -> Self {
-        let context = Context::new(mode, &recipe, warn);
+        let mut context = Context::new(mode, &recipe, warn);
+        context.calls_raw = calls_raw(&recipe.text);
         context.sources.insert(&recipe.name, &recipe.text);
         let context = Rc::new(context);
         let mut engine = Engine::new();

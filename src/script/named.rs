@@ -37,9 +37,70 @@ impl<'t> Named<'t> {
     }
 }
 
+/// The functions that begin a session.
+const RAW: [&str; 34] = [
+    "capabilities",
+    "chdir",
+    "chroot",
+    "clone",
+    "exec",
+    "getgid",
+    "getgroups",
+    "getuid",
+    "lsns",
+    "map_ids",
+    "mkdir",
+    "mknod",
+    "mount",
+    "mounts",
+    "namespace",
+    "namespaces",
+    "pivot_root",
+    "processes",
+    "read_file",
+    "remove",
+    "scratch",
+    "set_capabilities",
+    "setdomainname",
+    "setgid",
+    "setgroups",
+    "sethostname",
+    "setns",
+    "setuid",
+    "stat",
+    "symlink",
+    "umount",
+    "unshare",
+    "within",
+    "write_file",
+];
+
+/// Whether a text calls a function that begins a session. Many of their names are those of what a
+/// sandbox describes, too, which stand behind a dot.
+pub fn calls_raw(text: &str) -> bool {
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    RAW.iter().any(|name| {
+        text.match_indices(name).any(|(at, _)| {
+            let (before, after) = (text[..at].trim_end(), &text[at + name.len()..]);
+            let joined = text[..at].ends_with(is_word) || before.ends_with('.');
+            after.trim_start().starts_with('(') && !joined
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Named;
+    use super::{Named, calls_raw};
+
+    #[test]
+    fn functions_are_told_from_what_a_sandbox_describes() {
+        assert!(calls_raw("let a = 1; unshare (UTS);"));
+        assert!(calls_raw("clone(UTS, || 1).wait()"));
+        assert!(!calls_raw(
+            "sandbox().unshare(UTS)\n  .mount(\"a\", \"b\").symlink(\"a\", \"/b\")"
+        ));
+        assert!(!calls_raw("fn remount(x) {} mount; // unshare it"));
+    }
 
     #[test]
     fn names_are_whole_words() {

@@ -167,3 +167,16 @@ fn what_a_recipe_has_started_ends_with_it() {
         bench.recipe(&deaf).end().succeeded();
     });
 }
+
+#[test]
+fn a_sandbox_that_was_started_before_a_raw_call_can_be_joined_after_it() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"let guest = {HOST}.hostname("before").start("sleep 60");
+            unshare(UTS);
+            assert_eq(guest.within(|| hostname()), "before");
+            guest.run("uname -n");"#
+        );
+        assert_eq!(bench.recipe(&recipe).end().succeeded(), "before\n");
+    });
+}
