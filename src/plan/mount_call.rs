@@ -74,14 +74,35 @@ impl MountCall {
         found.map(|(word, _)| *word)
     }
 
-    /// The directory that takes the changes of an overlay.
+    /// The type of the file system that is mounted; none where a mount is bound or changed.
+    #[must_use]
+    pub fn new_file_system(&self) -> Option<&str> {
+        let others = MountFlags::BIND.and(MountFlags::REMOUNT).and(MountFlags::MOVE);
+        self.kind.as_deref().filter(|_| self.flags.0 & others.0 == 0)
+    }
+
+    /// The options of the file system, one by one; separators in them stand behind a backslash.
+    pub fn options(&self) -> impl Iterator<Item = &str> {
+        let mut escaped = false;
+        let is_end = move |letter: char| {
+            let ends = letter == ',' && !escaped;
+            escaped = letter == '\\' && !escaped;
+            ends
+        };
+        self.data.as_deref().unwrap_or_default().split(is_end).filter(|option| !option.is_empty())
+    }
+
+    /// The directory that takes the changes of an overlay: the last of several.
     #[must_use]
     pub fn upper(&self) -> Option<PathBuf> {
-        let data = self.data.as_ref().filter(|_| self.kind.as_deref() == Some("overlay"))?;
-        // Commas of a value stand behind a backslash.
-        let data = data.replace("\\,", "\u{1}");
-        let upper = data.split(',').find_map(|option| option.strip_prefix("upperdir="))?;
-        Some(PathBuf::from(upper.replace('\u{1}', ",").replace("\\:", ":").replace("\\\\", "\\")))
+        (self.kind.as_deref() == Some("overlay")).then_some(())?;
+        let upper = self.options().filter_map(|option| option.strip_prefix("upperdir=")).last()?;
+        let mut letters = upper.chars();
+        let mut path = String::new();
+        while let Some(letter) = letters.next() {
+            path.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+        }
+        Some(PathBuf::from(path))
     }
 
     pub(super) fn call(&self) -> String {

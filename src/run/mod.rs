@@ -16,6 +16,7 @@ mod loop_device;
 mod lower;
 mod namespace;
 mod notation;
+mod place;
 mod privilege;
 mod process;
 mod raw;

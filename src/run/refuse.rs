@@ -7,6 +7,7 @@
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::place::{self, Place, descends};
 use super::session::Session;
 use crate::diag::{Report, quoted};
 use crate::plan::{MountCall, RawAction};
@@ -73,39 +74,57 @@ fn new_namespace(action: &RawAction, kind: Kind, session: &Session) -> Result<()
 /// Settings of a file system that the host uses too are not changed, and no disk of the host is
 /// mounted.
 fn super_block(action: &RawAction, mount: &MountCall, session: &Session) -> Result<(), Report> {
+    if let Some(upper) = mount.upper() {
+        own_place(action, &upper.join("x"), session)?;
+    }
     if session.has_user_namespace() {
         return Ok(());
     }
     let is_remount = mount.flags.has(MountFlags::REMOUNT) && !mount.flags.has(MountFlags::BIND);
-    let found = std::fs::metadata(&mount.target);
-    if is_remount && found.is_ok_and(|found| session.is_of_host(found.dev())) {
+    let found = Place::of(&mount.target);
+    if is_remount && found.is_ok_and(|found| session.is_of_host(found.device)) {
         let why = "the file system is the host's, and would change there too";
         let hint = "`bind: true` with `remount: true` changes only this mount of it";
         return Err(refused(action, why).hint(hint));
     }
-    if mount.kind.is_some()
-        && !mount.flags.has(MountFlags::BIND)
-        && let Some(source) = &mount.source
-        && std::fs::metadata(source).is_ok_and(|found| found.file_type().is_block_device())
-        && !source.starts_with("/dev/loop")
-    {
+    let Some(kind) = mount.new_file_system() else { return Ok(()) };
+    if matches!(kind, "cgroup" | "cgroup2") {
+        // The options of such a mount are those of the hierarchy, where it is made at its root.
+        new_namespace(action, Kind::Cgroup, session)?;
+    }
+    let source = mount.source.as_deref().map(Path::new);
+    let Some(found) = source.and_then(|source| std::fs::metadata(source).ok()) else {
+        return Ok(());
+    };
+    if found.file_type().is_block_device() && !is_own_loop(found.rdev(), session) {
         let why = "that is a disk of the host";
         let hint = "a disk image is mounted by its file; `--host` mounts disks";
         return Err(refused(action, why).hint(hint));
     }
-    if let Some(upper) = mount.upper() {
-        own_place(action, &upper.join("x"), session)?;
-    }
     Ok(())
+}
+
+/// Whether a device is a loop device that writes to no file of the host.
+fn is_own_loop(device: u64, session: &Session) -> bool {
+    let (major, minor) = sys::device_numbers(device);
+    let told = |name: &str| {
+        let text = std::fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/{name}"));
+        text.ok().map(|text| text.trim_end_matches('\n').to_owned())
+    };
+    // Where no sysfs is mounted nothing tells what is behind it.
+    let (Some(read_only), Some(file)) = (told("ro"), told("loop/backing_file")) else {
+        return major == LOOP;
+    };
+    let file = Path::new(&file);
+    major == LOOP && (read_only == "1" || may_be_written(file, session))
 }
 
 /// A name is only made in, or removed from, a file system of the recipe's own.
 fn own_place(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-    match std::fs::metadata(&parent) {
-        Ok(found) if session.is_of_host(found.dev()) => Err(on_host(action, &parent)),
-        Ok(_) => special(action, path, session),
+    match Place::of(&parent) {
+        Ok(place) => own_file_system(action, &place, &parent, session),
         // The call itself says what is wrong with the place.
         Err(_) => Ok(()),
     }
@@ -127,10 +146,28 @@ fn own_file(action: &RawAction, path: &Path, session: &Session) -> Result<(), Re
     if sys::is_procfs(path) {
         return setting(action, path, session);
     }
-    if session.is_of_host(found.dev()) {
-        return Err(on_host(action, path));
+    match Place::of(path) {
+        Ok(place) => own_file_system(action, &place, path, session),
+        Err(_) => Ok(()),
     }
-    special(action, path, session)
+}
+
+/// The file system is the recipe's own.
+fn own_file_system(
+    action: &RawAction,
+    place: &Place,
+    path: &Path,
+    session: &Session,
+) -> Result<(), Report> {
+    let is_root = !session.has_user_namespace();
+    match place.kind.as_deref() {
+        Some(kind) if is_root && place::is_of_machine(kind) => return Err(of_kernel(action)),
+        None if is_root && sys::is_of_kernel(path) => return Err(of_kernel(action)),
+        // The queues are those of the IPC namespace that the file system was mounted in.
+        Some("mqueue") if is_root => new_namespace(action, Kind::Ipc, session)?,
+        _ => {}
+    }
+    if session.is_of_host(place.device) { Err(on_host(action, path)) } else { Ok(()) }
 }
 
 /// Where a link that dangles leads: a file that is written through it is made there.
@@ -145,17 +182,19 @@ fn through_links(path: &Path) -> PathBuf {
 
 /// An image is only written to where the recipe has made it, or in a file system of its own.
 fn own_image(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
-    let made =
-        |found: &std::fs::Metadata| session.images.borrow().contains(&(found.dev(), found.ino()));
-    match std::fs::metadata(path) {
-        Ok(found) if session.is_of_host(found.dev()) && !made(&found) => {
-            let why = "that image is the host's, and would be written to";
-            Err(refused(action, why).hint(
-                "`read_only: true` leaves it as it is; `disk_image` makes one of the recipe's own",
-            ))
-        }
-        _ => Ok(()),
+    if may_be_written(path, session) {
+        return Ok(());
     }
+    let why = "that image is the host's, and would be written to";
+    Err(refused(action, why)
+        .hint("`read_only: true` leaves it as it is; `disk_image` makes one of the recipe's own"))
+}
+
+/// Whether an image is none of the host's, or is not there.
+fn may_be_written(path: &Path, session: &Session) -> bool {
+    let (Ok(found), Ok(place)) = (std::fs::metadata(path), Place::of(path)) else { return true };
+    let made = session.images.borrow().contains(&(found.dev(), found.ino()));
+    made || !session.is_of_host(place.device)
 }
 
 /// The devices that everybody may write to without a trace: null, zero, full, tty.
@@ -165,14 +204,13 @@ fn harmless(device: u64) -> bool {
         .any(|(major, minor)| sys::device(*major, *minor) == device)
 }
 
-/// File systems of which there is one in the whole machine, wherever they are mounted.
-fn special(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
-    if session.has_user_namespace() || !sys::is_of_kernel(path) {
-        return Ok(());
-    }
+fn of_kernel(action: &RawAction) -> Report {
     let why = "it is a file system of the kernel, the same for the whole machine";
-    Err(refused(action, why).hint("`--host` changes it"))
+    refused(action, why).hint("`--host` changes it")
 }
+
+/// The major number of loop devices.
+const LOOP: u32 = 7;
 
 /// The number that the root of procfs has in it.
 const PROC_ROOT: u64 = 1;
@@ -181,14 +219,17 @@ const PROC_ROOT: u64 = 1;
 /// host's.
 fn setting(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let is_root = |path: &&Path| std::fs::metadata(path).is_ok_and(|it| it.ino() == PROC_ROOT);
+    let is_root = |path: &&Path| {
+        std::fs::metadata(path).is_ok_and(|it| it.ino() == PROC_ROOT) && sys::is_procfs(path)
+    };
     let proc = real.ancestors().find(is_root).unwrap_or(Path::new("/proc"));
     let inside = real.strip_prefix(proc).unwrap_or(&real);
     let names: Vec<_> = inside.iter().map(|name| name.to_string_lossy().into_owned()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let kind = match names[..] {
         [pid, _, ..] if pid.bytes().all(|byte| byte.is_ascii_digit()) => {
-            if is_own(proc, pid) {
+            let own = std::fs::read_link(proc.join("self")).unwrap_or_default();
+            if descends(proc, pid, &own.to_string_lossy()) {
                 return Ok(());
             }
             let why = format!("process {pid} is none of the recipe's");
@@ -203,6 +244,7 @@ fn setting(action: &RawAction, path: &Path, session: &Session) -> Result<(), Rep
             Some(Kind::Ipc)
         }
         ["sys", "user", ..] if session.has_user_namespace() => return Ok(()),
+        ["sys", "user", ..] => Some(Kind::User),
         _ => None,
     };
     if let Some(kind) = kind {
@@ -210,24 +252,6 @@ fn setting(action: &RawAction, path: &Path, session: &Session) -> Result<(), Rep
     }
     let why = "that is a setting of the whole machine";
     Err(refused(action, why).hint("`--host` changes it"))
-}
-
-/// Whether a process is this one, or has come from it.
-fn is_own(proc: &Path, pid: &str) -> bool {
-    let own = std::fs::read_link(proc.join("self")).unwrap_or_default();
-    let mut pid = pid.to_owned();
-    for _ in 0..64 {
-        if Path::new(&pid) == own {
-            return true;
-        }
-        let status = std::fs::read_to_string(proc.join(&pid).join("status")).unwrap_or_default();
-        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
-        match parent.map(str::trim) {
-            Some(parent) if parent != "0" => parent.clone_into(&mut pid),
-            _ => return false,
-        }
-    }
-    false
 }
 
 fn on_host(action: &RawAction, place: &Path) -> Report {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::idmap::MapError;
 use super::namespace::Namespace;
+use super::place;
 use super::raw::{self, Trouble};
 use super::runner::{Problem, Runner};
 use crate::diag::{Origin, Report};
@@ -43,20 +44,30 @@ struct Begun {
     initial: Vec<Namespace>,
     /// The devices of the file systems that were mounted.
     devices: Vec<u64>,
+    /// The process that nsscript was started as.
+    leader: u32,
     /// What the user namespace of the session maps, where it has one.
     maps: Option<Maps>,
 }
 
 impl Session {
-    /// Whether the process is still in the namespace of this kind that it was started in.
+    /// Whether the process is in the namespace of this kind that it was started in, or in another
+    /// one of the host.
     pub fn is_initial(&self, kind: Kind) -> bool {
         let begun = self.begun.borrow();
         let Some(begun) = &*begun else { return true };
+        // What the recipe has done itself counts first.
+        if self.left.get().has(kind) {
+            return false;
+        }
         let first = begun.initial.iter().find(|namespace| namespace.kind == kind);
         match (first, sys::namespace_inode(kind.file())) {
-            (Some(first), Some(now)) => first.inode == now,
-            // No /proc tells: only what the recipe has done itself counts.
-            _ => !self.left.get().has(kind),
+            // It was entered: one of the recipe's own, or one of somebody else on the host.
+            (Some(first), Some(now)) if first.inode != now => {
+                begun.maps.is_none() && place::is_shared(kind.file(), now, begun.leader)
+            }
+            // That it was started in, or no /proc tells.
+            _ => true,
         }
     }
 
@@ -64,7 +75,7 @@ impl Session {
     /// process has no right to a session of its own.
     pub fn in_sandbox(&self, environment: Vec<(String, String)>) {
         let (initial, devices) = (Vec::new(), Vec::new());
-        *self.begun.borrow_mut() = Some(Begun { initial, devices, maps: None });
+        *self.begun.borrow_mut() = Some(Begun { initial, devices, leader: 0, maps: None });
         self.left.set(Namespaces::ALL);
         *self.environment.borrow_mut() = Some(environment);
     }
@@ -126,11 +137,7 @@ fn maps(host: &Host, subordinate: bool) -> Maps {
 fn devices(host: &Host) -> Vec<u64> {
     let text = host.tree.read("/proc/self/mountinfo".as_ref()).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
-    let device = |line: &str| {
-        let (major, minor) = line.split(' ').nth(2)?.split_once(':')?;
-        Some(sys::device(major.parse().ok()?, minor.parse().ok()?))
-    };
-    text.lines().filter_map(device).collect()
+    text.lines().filter_map(place::device).collect()
 }
 
 impl Runner {
@@ -152,8 +159,12 @@ impl Runner {
             Namespace::open(&path).ok().flatten()
         };
         let initial = Kind::ALL.into_iter().filter_map(open);
-        let mut begun =
-            Begun { initial: initial.collect(), devices: devices(self.host()), maps: None };
+        let mut begun = Begun {
+            initial: initial.collect(),
+            devices: devices(self.host()),
+            leader: std::process::id(),
+            maps: None,
+        };
         if !self.session.on_host.get() {
             begun.maps = self.enter_session(origin)?;
             // Children that lose their parent are this process's to end.

@@ -20,6 +20,7 @@ mod mount;
 mod namespace;
 mod nsfs;
 mod perform;
+mod place;
 mod process;
 mod program;
 mod question;
@@ -44,6 +45,7 @@ pub use kernel::{Syscall, Trouble};
 pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
+pub use place::mount_id;
 pub use process::{Child, Status, Usage, ready, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
 pub use question::{
@@ -51,8 +53,8 @@ pub use question::{
     terminal_width, thread_id, uname, working_directory,
 };
 pub use raw::{
-    Raw, act, adopt_orphans, device, end_children, execute, is_of_kernel, is_procfs,
-    namespace_inode,
+    Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_of_kernel,
+    is_procfs, namespace_inode,
 };
 pub use removal::Directory;
 pub use shared::shared_byte;

@@ -147,6 +147,12 @@ pub fn device(major: u32, minor: u32) -> u64 {
     libc::makedev(major, minor)
 }
 
+/// The major and minor number of a device.
+#[must_use]
+pub fn device_numbers(device: u64) -> (u32, u32) {
+    (libc::major(device), libc::minor(device))
+}
+
 /// `MS_…` as `MOUNT_ATTR_…`: mount_setattr(2).
 fn attributes(flags: u64) -> u64 {
     const BITS: [(u64, u64); 7] = [
