@@ -1,13 +1,14 @@
 //! A failed action as a report.
 
+use std::ffi::CString;
 use std::path::Path;
 
 use super::runner::Runner;
 use super::{hint, loader};
 use crate::diag::Report;
-use crate::plan::{Action, Called, Plan, Side};
+use crate::plan::{Action, Called, Plan, RawAction, Side};
 use crate::spec::Kind;
-use crate::sys::{Errno, Syscall};
+use crate::sys::{self, Errno, Syscall};
 
 /// An action of a plan that failed.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,9 @@ impl Failure<'_> {
         report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
         report = report.note(self.place(planned.side));
         let (source, target) = action.paths();
+        for said in self.said(action) {
+            report = report.note(format!("the kernel says: {said}"));
+        }
         report.facts.operation = Some(action.operation().to_owned());
         report.facts.errno = Some(self.errno.code());
         (report.facts.source, report.facts.target) = (source, target);
@@ -43,6 +47,24 @@ impl Failure<'_> {
             return loader::explain(report, &guest, command, search, self.errno);
         }
         hint::add(report, self, runner.host())
+    }
+
+    /// What the file system says of a mount that failed, beyond the number.
+    fn said(&self, action: &Action) -> Vec<String> {
+        let Action::Raw(RawAction::Mount(mount)) = action else { return Vec::new() };
+        let text = |text: &str| CString::new(text).unwrap_or_default();
+        let Some(kind) = mount.new_file_system() else { return Vec::new() };
+        let options: Vec<_> = mount.options().collect();
+        let options = options.iter().map(|option| match option.split_once('=') {
+            Some((key, value)) => (text(key), Some(text(value))),
+            None => (text(option), None),
+        });
+        let options: Vec<_> = options.collect();
+        let source = mount.source.as_deref().map(text);
+        sys::refusal(&text(kind), source.as_deref(), &options)
+            .into_iter()
+            .map(|said| crate::diag::escape(&said))
+            .collect()
     }
 
     fn sentence(&self, action: &Action) -> String {

@@ -1,20 +1,25 @@
 //! What helps, by what failed and why. Consulted only when something has failed; a row is added
 //! whenever a failure puzzled somebody.
 
+mod identity;
+mod mount;
+mod overlay;
+mod raw;
+
 use std::path::Path;
 
 use super::failure::Failure;
 use crate::diag::{Report, quoted};
 use crate::host::Host;
-use crate::plan::{Action, Lower, RootKind};
+use crate::plan::{Action, Lower, RawAction, RootKind};
 use crate::spec::{GuestPath, Kind};
 use crate::sys::Errno;
 
 /// What failed, on which machine.
-pub(super) struct Case<'a> {
+struct Case<'a> {
     failure: &'a Failure<'a>,
-    pub action: &'a Action,
-    pub errno: &'a str,
+    action: &'a Action,
+    errno: &'a str,
     host: &'a Host,
 }
 
@@ -23,7 +28,6 @@ type Row = fn(&Case<'_>) -> Option<String>;
 
 /// The table. The first row that has something to say is followed.
 const ROWS: &[Row] = &[
-    super::hint_raw::of_call,
     old_kernel,
     users_disabled_by_sysctl,
     users_restricted_by_apparmor,
@@ -36,7 +40,7 @@ const ROWS: &[Row] = &[
     source_out_of_reach,
     target_below_read_only,
     target_is_not_there,
-    unknown_file_system,
+    file_system_unknown,
     option_unknown_to_file_system,
     overlay_refused,
     place_belongs_to_nobody,
@@ -48,7 +52,8 @@ pub(super) fn add(mut report: Report, failure: &Failure<'_>, host: &Host) -> Rep
     let Some(planned) = failure.plan.actions.get(failure.action) else { return report };
     let errno = failure.errno.name();
     let case = Case { failure, action: &planned.action, errno: &errno, host };
-    if let Some(hint) = ROWS.iter().find_map(|row| row(&case)) {
+    let rows = ROWS.iter().chain(raw::ROWS).chain(identity::ROWS).chain(mount::ROWS);
+    if let Some(hint) = rows.into_iter().find_map(|row| row(&case)) {
         report = report.hint(hint);
     }
     if let (Some(target), "EROFS") = (target(&planned.action), errno.as_str())
@@ -89,11 +94,26 @@ fn target(action: &Action) -> Option<&GuestPath> {
 
 impl Case<'_> {
     fn starts(&self) -> bool {
-        matches!(self.action, Action::Start(_) | Action::PrepareMaps(_))
+        matches!(
+            self.action,
+            Action::Start(_)
+                | Action::PrepareMaps(_)
+                | Action::Raw(
+                    RawAction::Clone(_) | RawAction::Unshare(_) | RawAction::EnterSession { .. }
+                )
+        )
     }
 
     fn is(&self, errnos: &[&str]) -> bool {
         errnos.contains(&self.errno)
+    }
+}
+
+/// The action of the raw layer that failed.
+fn raw_action<'a>(case: &Case<'a>) -> Option<&'a RawAction> {
+    match case.action {
+        Action::Raw(raw) => Some(raw),
+        _ => None,
     }
 }
 
@@ -167,7 +187,10 @@ fn namespace_not_built_in(case: &Case<'_>) -> Option<String> {
         case.failure.plan.namespaces.has(*kind) && case.host.tree.symlink_metadata(&file).is_err()
     })?;
     let name = missing.constant();
-    Some(format!("this kernel has no {name} namespaces; share it: `.share({name})`"))
+    Some(match case.action {
+        Action::Raw(_) => format!("this kernel has no {name} namespaces"),
+        _ => format!("this kernel has no {name} namespaces; share it: `.share({name})`"),
+    })
 }
 
 fn too_many_processes(case: &Case<'_>) -> Option<String> {
@@ -256,22 +279,24 @@ fn target_is_not_there(case: &Case<'_>) -> Option<String> {
     }
 }
 
-fn unknown_file_system(case: &Case<'_>) -> Option<String> {
+fn file_system_unknown(case: &Case<'_>) -> Option<String> {
     let Action::Mount { kind, .. } = case.action else { return None };
-    let known = || {
-        let text = case.host.tree.read(Path::new("/proc/filesystems")).ok()?;
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let names: Vec<_> = text.lines().filter_map(|line| line.split('\t').nth(1)).collect();
-        crate::diag::closest(kind, names.iter().copied()).map(str::to_owned)
-    };
-    case.is(&["ENODEV"]).then(|| match known() {
+    case.is(&["ENODEV"]).then(|| unknown_file_system(kind, case.host))
+}
+
+/// What is said of a type that the kernel does not know.
+fn unknown_file_system(kind: &str, host: &Host) -> String {
+    let text = host.tree.read(Path::new("/proc/filesystems")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let names = text.lines().filter_map(|line| line.split('\t').nth(1));
+    match crate::diag::closest(kind, names) {
         Some(near) => {
             format!("this kernel knows no {}; did you mean {}?", quoted(kind), quoted(near))
         }
         None => {
             format!("this kernel knows no {}; /proc/filesystems lists those it knows", quoted(kind))
         }
-    })
+    }
 }
 
 fn option_unknown_to_file_system(case: &Case<'_>) -> Option<String> {

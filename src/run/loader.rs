@@ -149,6 +149,12 @@ pub(super) fn explain(
             not_found(report, guest, program, search)
         }
         ("EACCES", Some(path)) => forbidden(report, guest, path),
+        ("EACCES", None) if guest.is_here() && !program.contains('/') => {
+            report.message = format!("no program {shown} {}", guest.place());
+            report.facts.status = Some(127);
+            let report = report.note("some of the directories you may not search");
+            not_found(report, guest, program, search)
+        }
         ("ENOEXEC", _) => report.hint(
             "it is no program for this machine: neither an ELF file of its kind nor a \
                          script that begins with `#!`",
@@ -221,6 +227,9 @@ fn not_found(report: Report, guest: &Guest<'_>, program: &str, search: &[String]
     let report = report.note(format!("looked for along {}", quoted(search.join(":"))));
     match closest(program, names.iter().map(String::as_str)) {
         Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+        None if guest.is_here() => report.hint(format!(
+            "a root of one's own has what was put into it: `rootfs().binary(\"{program}\")`"
+        )),
         None => report.hint(format!("`.binary(\"{program}\")` puts it into a root")),
     }
 }

@@ -7,7 +7,6 @@ mod explain;
 mod failure;
 mod fork;
 mod hint;
-mod hint_raw;
 mod idmap;
 mod image;
 mod launch;

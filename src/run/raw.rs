@@ -232,7 +232,8 @@ impl Runner {
         origin: Option<&Origin>,
         trouble: Trouble,
     ) -> Report {
-        let plan = Plan::of_one(planned(action, origin));
+        let namespaces = action.namespaces();
+        let plan = Plan { namespaces, ..Plan::of_one(planned(action, origin)) };
         let (syscall, errno) = (trouble.syscall, trouble.errno);
         Failure { plan: &plan, action: 0, syscall, errno }.report(self, None)
     }

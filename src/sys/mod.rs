@@ -25,6 +25,7 @@ mod process;
 mod program;
 mod question;
 mod raw;
+mod refusal;
 mod removal;
 mod shared;
 mod signal;
@@ -56,6 +57,7 @@ pub use raw::{
     Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_of_kernel,
     is_procfs, namespace_inode,
 };
+pub use refusal::refusal;
 pub use removal::Directory;
 pub use shared::shared_byte;
 pub use signal::{

@@ -7,24 +7,30 @@ fn a_raw_call_that_fails_says_what_helps() {
     let cases = [
         (
             "within(USER | MOUNT, || mount(\"proc\", scratch(), #{ type: \"proc\" }));",
-            "`PID` beside",
+            "`within(PID | MOUNT, || …)`",
         ),
-        ("within(USER | MOUNT, || mount(\"s\", scratch(), #{ type: \"sysfs\" }));", "`NET` beside"),
+        (
+            "within(USER | MOUNT, || mount(\"s\", scratch(), #{ type: \"sysfs\" }));",
+            "`within(NET | MOUNT, || …)`",
+        ),
         (
             "mkdir(`${scratch()}/a`); pivot_root(`${scratch()}/a`, `${scratch()}/a`);",
-            "has to be a mount",
+            "makes it one",
         ),
         (
             "mount(\"t\", scratch(), #{ type: \"tmpfs\" }); chdir(scratch()); umount(scratch());",
             "lazy",
         ),
-        ("mkdir(`${scratch()}/a`); umount(`${scratch()}/a`);", "nothing is mounted there"),
-        ("within(MOUNT, || namespaces().mnt.pin(`${scratch()}/mnt`));", "older than it"),
-        ("setns(namespaces().user);", "other than its own"),
+        ("mkdir(`${scratch()}/a`); umount(`${scratch()}/a`);", "nothing is mounted at"),
+        (
+            "within(MOUNT, || namespaces().mnt.pin(`${scratch()}/mnt`));",
+            "the one that was there before",
+        ),
+        ("setns(namespaces().user);", "the user namespace that it is in"),
         (
             "let held = clone(PID, || sleep(\"60s\")); let pids = held.namespace(PID); \
           held.kill(\"KILL\"); held.wait(); pids.within(|| 1);",
-            "process 1 of that",
+            "has ended",
         ),
         (
             "let child = clone(NET, || sleep(\"60s\")); let net = child.namespace(NET); within(IPC, || { set_capabilities([]); \
@@ -34,7 +40,7 @@ fn a_raw_call_that_fails_says_what_helps() {
         (
             "unshare(TIME); within(UTS, || 1); \
           write_file(\"/proc/self/timens_offsets\", \"boottime 1 0\\n\");",
-            "before the first child",
+            "and the first child",
         ),
         (
             "unshare(TIME); write_file(\"/proc/self/timens_offsets\", \"boottime -99999999999 0\\n\");",
