@@ -101,6 +101,7 @@ pub fn a_type(name: &str) -> String {
         "Exit" => "an Exit".into(),
         "ScriptError" | "Error" => "an Error".into(),
         "Namespaces" => "namespaces".into(),
+        "SharedNamespace" => "a Namespace".into(),
         // The language puts articles before some of its own words.
         other if other.starts_with("a ") || other.starts_with("an ") => other.into(),
         other => format!("a {other}"),

@@ -51,7 +51,7 @@ pub fn from_bytes(bytes: &[u8]) -> Option<Answer> {
 
 fn encode(value: &Dynamic, place: &str, depth: usize) -> Result<Value, String> {
     if depth > DEEPEST {
-        return Err(format!("{place} is nested deeper than {DEEPEST} levels"));
+        return Err(format!("the value is nested deeper than {DEEPEST} levels"));
     }
     if value.is_unit() {
         return Ok(Value::Null);
