@@ -28,6 +28,8 @@ pub(super) struct Session {
     /// The kinds of namespaces that this process has left for new ones, as far as that is known
     /// without looking.
     pub left: Cell<Namespaces>,
+    /// The kinds that it has entered, which may be any.
+    entered: Cell<Namespaces>,
     /// The images that this recipe has made, by device and inode.
     pub images: RefCell<Vec<(u64, u64)>>,
     /// The private directory in memory.
@@ -56,17 +58,18 @@ impl Session {
     pub fn is_initial(&self, kind: Kind) -> bool {
         let begun = self.begun.borrow();
         let Some(begun) = &*begun else { return true };
-        // What the recipe has done itself counts first.
-        if self.left.get().has(kind) {
-            return false;
+        // What the recipe has done itself counts, as long as it has entered none.
+        if !self.entered.get().has(kind) {
+            return !self.left.get().has(kind);
         }
         let first = begun.initial.iter().find(|namespace| namespace.kind == kind);
         match (first, sys::namespace_inode(kind.file())) {
-            // It was entered: one of the recipe's own, or one of somebody else on the host.
-            (Some(first), Some(now)) if first.inode != now => {
+            (Some(first), Some(now)) if first.inode == now => true,
+            // It was entered: one of the recipe's own, or one that others on the host are in.
+            (Some(_), Some(now)) => {
                 begun.maps.is_none() && place::is_shared(kind.file(), now, begun.leader)
             }
-            // That it was started in, or no /proc tells.
+            // No /proc tells.
             _ => true,
         }
     }
@@ -77,17 +80,24 @@ impl Session {
         let (initial, devices) = (Vec::new(), Vec::new());
         *self.begun.borrow_mut() = Some(Begun { initial, devices, leader: 0, maps: None });
         self.left.set(Namespaces::ALL);
+        self.entered.set(Namespaces::NONE);
         *self.environment.borrow_mut() = Some(environment);
     }
 
     /// Notes that this process is in new namespaces, or has entered some that may be any.
     pub fn moved(&self, action: &RawAction) {
-        let left = self.left.get();
+        let (left, entered) = (self.left.get(), self.entered.get());
         match action {
             RawAction::EnterSession { namespaces, .. }
             | RawAction::Unshare(namespaces)
-            | RawAction::Clone(namespaces) => self.left.set(left | *namespaces),
-            RawAction::Setns { namespaces, .. } => self.left.set(left - *namespaces),
+            | RawAction::Clone(namespaces) => {
+                self.left.set(left | *namespaces);
+                self.entered.set(entered - *namespaces);
+            }
+            RawAction::Setns { namespaces, .. } => {
+                self.left.set(left - *namespaces);
+                self.entered.set(entered | *namespaces);
+            }
             _ => {}
         }
     }
