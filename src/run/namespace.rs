@@ -129,23 +129,10 @@ impl Runner {
             mounted
         })
     }
-
-    /// The namespaces of a process, by the names of their files; without a number those of this
-    /// process.
-    ///
-    /// # Errors
-    /// There is no such process, or it may not be looked at.
-    pub fn namespaces(
-        &self,
-        pid: Option<i32>,
-        origin: Option<&Origin>,
-    ) -> Result<Vec<(&'static str, Namespace)>, Problem> {
-        self.begin_session(origin)?;
-        namespaces(pid, origin)
-    }
 }
 
-/// The namespaces of a process: see [`Runner::namespaces`].
+/// The namespaces of a process, by the names of their files; without a number those of this
+/// process.
 ///
 /// # Errors
 /// There is no such process, or it may not be looked at.

@@ -78,11 +78,8 @@ verbs! {
     /// namespaces(7), proc_pid_ns(5)
     fn namespaces(call, process: Option<Dynamic>) -> Map {
         let pid = process.as_ref().map(|process| pid(process, call)).transpose()?;
-        if is_rehearsal(call) {
-            let found = run::namespaces(pid, call.origin().as_ref())?;
-            return Ok(found.into_iter().map(pair).collect());
-        }
-        let found = call.context.runner.namespaces(pid, call.origin().as_ref())?;
+        call.context.begin_session(call.origin().as_ref());
+        let found = run::namespaces(pid, call.origin().as_ref())?;
         Ok(found.into_iter().map(pair).collect())
     }
 
