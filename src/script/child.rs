@@ -11,6 +11,9 @@ use super::value::ProcessHandle;
 use crate::diag::{Caller, Origin, Report, Severity};
 use crate::run::{Exit, Problem, Process};
 
+/// How the note begins that tells of a report that it comes from the process of a closure.
+pub const IN_CHILD: &str = "in the child process of";
+
 /// How the process of a closure is made: given what it does there.
 pub type Start<'a> = &'a dyn Fn(crate::run::Body<'_>) -> Result<Process, Problem>;
 
@@ -114,7 +117,7 @@ fn inside(mut reports: Vec<Report>, call: &Call<'_, '_>) -> Failed {
         match (&report.origin, call.origin()) {
             (None, here) => report.origin = here,
             (Some(_), Some(here)) => {
-                report.notes.push(format!("in the child process of `{}` at {here}", call.name()));
+                report.notes.push(format!("{IN_CHILD} `{}` at {here}", call.name()));
             }
             _ => {}
         }

@@ -4,6 +4,7 @@ use rhai::{EvalAltResult, Position};
 
 use super::argument::a_type;
 use super::catalog;
+use super::child::IN_CHILD;
 use super::context::Context;
 use super::error::{Ending, ScriptError};
 use super::syntax;
@@ -58,9 +59,14 @@ pub fn reports(error: EvalAltResult, context: &Context) -> Vec<Report> {
         && let Some(thrown) = value.clone().try_cast::<ScriptError>()
     {
         let placed = |mut report: Report| {
+            let is_of_child = report.notes.iter().any(|note| note.starts_with(IN_CHILD));
             if let Some(origin) = &mut report.origin {
-                // What the engine saw beats what the text lets one guess.
-                if !callers.is_empty() {
+                // What the engine saw beats what the text lets one guess; what led there in a
+                // child process was seen by the engine there.
+                if is_of_child {
+                    let all = origin.callers.iter().chain(&callers);
+                    origin.callers = all.cloned().collect();
+                } else if !callers.is_empty() {
                     origin.callers = callers.clone().into();
                 }
             }
