@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::runner::Interrupted;
 use super::stream::Ends;
 use crate::plan::Plan;
-use crate::sys::{self, Child, Errno, Status, Usage, ready};
+use crate::sys::{self, Child, Errno, PATIENCE, Status, Usage, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -125,6 +125,12 @@ impl Process {
         process
     }
 
+    /// Whether this process has started it: only that one is told how it ends.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.child.is_own()
+    }
+
     /// Whether it runs a closure, whose value comes back.
     #[must_use]
     pub fn is_closure(&self) -> bool {
@@ -235,8 +241,11 @@ impl Process {
             };
             let mut watched = vec![(first, false)];
             watched.extend(wake.map(|wake| (wake, false)));
-            if ready(&watched, None).is_ok_and(|ready| ready[0]) {
-                self.read_value();
+            match ready(&watched, Some(PATIENCE)) {
+                Ok(ready) if ready[0] => self.read_value(),
+                // Process 1 of a PID namespace ends once others in it were waited for.
+                Ok(_) => sys::note_ended_children(),
+                Err(_) => {}
             }
         }
     }

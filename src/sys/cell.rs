@@ -12,8 +12,12 @@ use super::kernel::{Syscall, Trouble};
 pub(super) struct Cell {
     /// 0, or the call (1 + its index, 0xffff for none) << 48 | system call << 32 | errno.
     fault: AtomicU64,
-    /// The process that a process in between has made, seen from the parent.
+    /// The process that a process in between has made, as that one sees it.
     pub pid: AtomicI32,
+    /// A descriptor of it; negative before there is one.
+    pub pidfd: AtomicI32,
+    /// The process in between, as it sees itself.
+    pub between: AtomicI32,
 }
 
 /// The call number of a failure before the first call.
@@ -51,6 +55,8 @@ impl Cell {
     pub(super) fn reset(&self) {
         self.fault.store(0, Ordering::Relaxed);
         self.pid.store(0, Ordering::Relaxed);
+        self.pidfd.store(-1, Ordering::Relaxed);
+        self.between.store(0, Ordering::Relaxed);
     }
 
     /// Notes that `call` failed.

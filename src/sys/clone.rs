@@ -168,7 +168,7 @@ pub(super) fn spawn_within(
 ) -> Answer<(c_int, OwnedFd)> {
     let between = Between { namespaces, style, work };
     let args = CloneArgs {
-        flags: style.flags() | CLONE_CLEAR_SIGHAND,
+        flags: style.flags() | libc::CLONE_FILES as u64 | CLONE_CLEAR_SIGHAND,
         exit_signal: libc::SIGCHLD as u64,
         ..CloneArgs::default()
     };
@@ -185,12 +185,41 @@ fn made_between(pid: c_int, cell: &Cell) -> Answer<(c_int, OwnedFd)> {
     while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1
         && Errno::last().code() == libc::EINTR
     {}
-    let made = cell.pid.load(Ordering::SeqCst);
-    if made == 0 {
+    let pidfd = cell.pidfd.load(Ordering::SeqCst);
+    if pidfd < 0 {
         return Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) });
     }
-    Ok((made, pidfd_open(made)?))
+    // SAFETY: CLONE_PIDFD made the descriptor in the table that the process in between shared
+    // with this one; nobody owns it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    let made = cell.pid.load(Ordering::SeqCst);
+    // Where children come into another PID namespace, the one in between numbers otherwise.
+    let elsewhere = cell.between.load(Ordering::SeqCst) != pid;
+    let made = if elsewhere { number(&pidfd).unwrap_or(made) } else { made };
+    Ok((made, pidfd))
 }
+
+/// The number of a process as /proc shows it.
+fn number(pidfd: &OwnedFd) -> Option<c_int> {
+    use std::os::fd::AsRawFd;
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+    pid.trim().parse().ok().filter(|pid| *pid > 0)
+}
+
+/// Notes the number of the process in between, and enters the namespaces of `work`. Nobody there
+/// may trace this process (CVE-2016-9962).
+fn enter(work: &Work<'_>) -> Answer<()> {
+    // SAFETY: getpid takes nothing.
+    let own = unsafe { libc::syscall(libc::SYS_getpid) };
+    work.cell.between.store(c_int::try_from(own).unwrap_or_default(), Ordering::SeqCst);
+    kernel::prctl(libc::PR_SET_DUMPABLE, 0)?;
+    work.enter()
+}
+
+/// The flags of a process that is a child of the parent of the one that makes it.
+const BESIDE: u64 =
+    libc::CLONE_PARENT as u64 | libc::CLONE_PARENT_SETTID as u64 | libc::CLONE_PIDFD as u64;
 
 /// What the process in between works with.
 struct Between<'a> {
@@ -207,14 +236,10 @@ unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
     // SAFETY: what the caller promises.
     let between = unsafe { &*argument.cast::<Between<'_>>() };
     let Between { namespaces, style, work } = between;
-    // Nobody in the namespaces that are entered may trace this process (CVE-2016-9962).
-    let entered = kernel::prctl(libc::PR_SET_DUMPABLE, 0).and_then(|()| work.enter());
-    let made = entered.and_then(|()| {
+    let made = enter(work).and_then(|()| {
         let args = CloneArgs {
-            flags: namespaces
-                | style.flags()
-                | libc::CLONE_PARENT as u64
-                | libc::CLONE_PARENT_SETTID as u64,
+            flags: namespaces | style.flags() | BESIDE,
+            pidfd: work.cell.pidfd.as_ptr() as u64,
             parent_tid: work.cell.pid.as_ptr() as u64,
             ..CloneArgs::default()
         };
@@ -236,7 +261,7 @@ pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, cell: &Cell) -> Answer<(c_i
     let argument = Copying { namespaces, copy };
     let args = CloneArgs {
         flags: if entering {
-            libc::CLONE_VFORK as u64
+            libc::CLONE_VFORK as u64 | libc::CLONE_FILES as u64
         } else {
             namespaces | libc::CLONE_PIDFD as u64
         },
@@ -278,10 +303,10 @@ unsafe extern "C" fn enter_and_copy(argument: *const c_void) -> ! {
     // SAFETY: what the caller promises.
     let copying = unsafe { &*argument.cast::<Copying<'_, '_>>() };
     let Copying { namespaces, copy } = copying;
-    let entered = kernel::prctl(libc::PR_SET_DUMPABLE, 0).and_then(|()| copy.work.enter());
-    let made = entered.and_then(|()| {
+    let made = enter(&copy.work).and_then(|()| {
         let args = CloneArgs {
-            flags: namespaces | libc::CLONE_PARENT as u64 | libc::CLONE_PARENT_SETTID as u64,
+            flags: namespaces | BESIDE,
+            pidfd: copy.work.cell.pidfd.as_ptr() as u64,
             parent_tid: copy.work.cell.pid.as_ptr() as u64,
             ..CloneArgs::default()
         };

@@ -117,6 +117,7 @@ impl Copy<'_> {
         kernel::close(self.ready);
         // Cell, pidfd and eventfd are those of the process that this is a copy of.
         Cell::forget();
+        super::wait::forget();
         clone::forget_own_pidfd();
         signal::renew();
         // SAFETY: the mask was filled before the copy was made.

@@ -32,6 +32,7 @@ mod signal;
 mod stack;
 mod target;
 mod tree;
+mod wait;
 mod watch;
 
 pub use call::{Attributes, Base, Call, Create, Group, Identity, Slot, Target, Tree};
@@ -47,7 +48,7 @@ pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
 pub use place::mount_id;
-pub use process::{Child, Status, Usage, ready, set_nonblocking};
+pub use process::{Child, PATIENCE, Status, Usage, ready, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
 pub use question::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id,
@@ -65,4 +66,5 @@ pub use signal::{
     watch_interruptions,
 };
 pub use stack::raise_stack_limit;
+pub use wait::note_ended_children;
 pub use watch::{Times, Watch};

@@ -10,6 +10,7 @@ use super::clone::pidfd_open;
 use super::errno::Errno;
 use super::fork::generation;
 use super::init::Told;
+use super::wait::{self, note_ended_children};
 
 /// What a process used, with the processes that it has waited for: getrusage(2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub struct Status {
     /// What it used.
     pub usage: Usage,
 }
+
+/// How long a child is waited for before those are looked at that it may wait for itself.
+pub const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A process that was started, not yet waited for. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -117,8 +121,11 @@ impl Child {
     /// Waits until it has ended. Signals do not end the wait.
     pub fn wait(&mut self) -> Status {
         loop {
-            if let Some(status) = self.reap(0) {
+            if let Some(status) = self.reap(libc::WNOHANG) {
                 return status;
+            }
+            if ready(&[(self.pidfd.as_fd(), false)], Some(PATIENCE)).is_ok_and(|it| it == [false]) {
+                note_ended_children();
             }
         }
     }
@@ -168,32 +175,33 @@ impl Child {
         }
     }
 
+    /// Whether this process is the one that started it, and can wait for it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.parent == generation()
+    }
+
     fn reap(&mut self, options: i32) -> Option<Status> {
         if self.ended.is_some() {
             return self.ended;
         }
-        let mut info = std::mem::MaybeUninit::<libc::siginfo_t>::zeroed();
-        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-        let (place, used) = (info.as_mut_ptr(), usage.as_mut_ptr());
-        let (which, pidfd, flags) =
-            (libc::P_PIDFD, self.pidfd.as_raw_fd(), options | libc::WEXITED);
-        // SAFETY: a descriptor that `self` owns, and places for what waitid(2) fills. glibc's
-        // function has no place for the usage.
-        let done = unsafe { libc::syscall(libc::SYS_waitid, which, pidfd, place, flags, used) };
-        // SAFETY: zeroes are valid for both, and the kernel only writes valid values.
-        let (info, usage) = unsafe { (info.assume_init(), usage.assume_init()) };
-        // SAFETY: the fields of a SIGCHLD, or zeroes.
-        let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
-        if done != 0 {
-            let gone = Errno::last().code() == libc::ECHILD;
-            // Somebody else has waited for it: nothing is known but that it has ended.
-            self.ended = gone.then(|| exited(0));
+        if !self.is_own() {
+            // Nobody but its parent is told how it ended.
+            let time = (options & libc::WNOHANG != 0).then_some(Duration::ZERO);
+            let ended = ready(&[(self.pidfd.as_fd(), false)], time);
+            self.ended = ended.is_ok_and(|ended| ended == [true]).then(|| exited(0));
             return self.ended;
         }
-        if pid == 0 {
-            return None;
-        }
-        let by_signal = info.si_code != libc::CLD_EXITED;
+        let ended = match wait::child(self.pid, self.pidfd.as_fd(), options) {
+            Ok(ended) => ended?,
+            Err(errno) => {
+                let gone = errno.code() == libc::ECHILD;
+                // Somebody else has waited for it: nothing is known but that it has ended.
+                self.ended = gone.then(|| exited(0));
+                return self.ended;
+            }
+        };
+        let wait::Ended { status, by_signal, usage, .. } = ended;
         let mut ended = if by_signal { by(status) } else { exited(status) };
         // Init cannot die of the signal that the program died of, so it tells it.
         if status >= 126 {
@@ -213,7 +221,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if self.parent == generation() {
+        if self.is_own() {
             self.kill_and_reap();
         }
     }

@@ -101,6 +101,7 @@ pub(super) mod of_clone {
         fn value(call, process: ProcessHandle) -> Dynamic {
             let Some(started) = &process.process else { return Ok(process.value.clone()) };
             let mut process = started.borrow_mut();
+            super::super::process::own(&process, call)?;
             if !process.is_closure() {
                 let report = Report::error("a program gives no value");
                 return Err(call.fail(report.hint("`wait()` tells how it ended")));

@@ -50,6 +50,15 @@ fn addressed(pid: i64, call: &Call<'_, '_>) -> Result<i32, Failed> {
     })
 }
 
+/// A process can be waited for by the one that has started it.
+pub(super) fn own(process: &Process, call: &Call<'_, '_>) -> Result<(), Failed> {
+    if process.is_own() {
+        return Ok(());
+    }
+    let report = Report::error("another process has started it, and only that one is told its end");
+    Err(call.fail(report.hint("a closure can ask `running`, and wait for what it starts itself")))
+}
+
 fn no_pipes(call: &Call<'_, '_>) -> Failed {
     if run::is_copy() {
         let message = format!("`{}` cannot be used in a child process", call.name());
@@ -112,6 +121,7 @@ verbs! {
     /// ```
     fn wait(call, process: ProcessHandle) -> Exit {
         let Some(mut process) = self::process(&process) else { return Ok(rehearsed()) };
+        own(&process, call)?;
         let exit = process.wait().map_err(|it| Failed::Interrupted(it.signal))?;
         // What a closure has thrown is not lost; how its process ended otherwise is no error.
         child::thrown(&process, call)?;

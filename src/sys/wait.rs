@@ -1,0 +1,73 @@
+//! Waiting for children: waitid(2), where a child can only end once another one was waited for.
+//!
+//! Process 1 of a PID namespace ends last: the kernel keeps it until every process of the
+//! namespace was waited for. Some of those can be children of this process too, which `unshare`
+//! or `setns` has put there; whoever waits for the first takes note of how they ended.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::errno::Errno;
+
+/// How a child ended, as waitid(2) tells it.
+#[derive(Clone, Copy)]
+pub(super) struct Ended {
+    pub pid: i32,
+    /// Its exit status, or the signal that ended it.
+    pub status: i32,
+    pub by_signal: bool,
+    pub usage: libc::rusage,
+}
+
+thread_local! {
+    /// Children that were waited for on behalf of others.
+    static NOTED: RefCell<Vec<Ended>> = const { RefCell::new(Vec::new()) };
+}
+
+fn waitid(which: libc::idtype_t, id: i32, options: i32) -> Result<Option<Ended>, Errno> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    let (place, used) = (info.as_mut_ptr(), usage.as_mut_ptr());
+    let flags = options | libc::WEXITED;
+    // SAFETY: numbers, and places for what waitid(2) fills. glibc's function has no place for the
+    // usage.
+    let done = unsafe { libc::syscall(libc::SYS_waitid, which, id, place, flags, used) };
+    if done != 0 {
+        return Err(Errno::last());
+    }
+    // SAFETY: zeroes are valid for both, and the kernel only writes valid values.
+    let (info, usage) = unsafe { (info.assume_init(), usage.assume_init()) };
+    // SAFETY: the fields of a SIGCHLD, or zeroes.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let by_signal = info.si_code != libc::CLD_EXITED;
+    Ok((pid != 0).then_some(Ended { pid, status, by_signal, usage }))
+}
+
+/// How the child `pid` of the descriptor ended, if it has; with `options` 0 it waits.
+///
+/// # Errors
+/// `ECHILD`: nobody knows.
+pub(super) fn child(pid: i32, pidfd: BorrowedFd<'_>, options: i32) -> Result<Option<Ended>, Errno> {
+    let answer = waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options);
+    if matches!(answer, Err(errno) if errno.code() == libc::ECHILD) {
+        let noted = NOTED.with_borrow_mut(|noted| {
+            let at = noted.iter().position(|ended| ended.pid == pid)?;
+            Some(noted.swap_remove(at))
+        });
+        return noted.map_or(answer, |ended| Ok(Some(ended)));
+    }
+    answer
+}
+
+/// Waits for all children that have ended, and takes note of how.
+pub fn note_ended_children() {
+    while let Ok(Some(ended)) = waitid(libc::P_ALL, 0, libc::WNOHANG) {
+        NOTED.with_borrow_mut(|noted| noted.push(ended));
+    }
+}
+
+/// Has nothing noted: this process is a copy, and the children are its parent's.
+pub(super) fn forget() {
+    NOTED.with_borrow_mut(Vec::clear);
+}
