@@ -268,7 +268,8 @@ impl Runner {
         let pairs = CStrings::new(pairs).unwrap_or_default();
         // Once it is executed nobody is left to explain it.
         self.explain(|| self.raw_explained(&action, origin));
-        let trouble = sys::execute(&candidates, &words, &pairs);
+        let in_sandbox = self.session().environment.borrow().is_some();
+        let trouble = sys::execute(&candidates, &words, &pairs, in_sandbox);
         let failed = (trouble.syscall.name(), trouble.errno);
         self.explain(|| self.raw_explained(&action, origin).failing(failed, 0));
         let mut report = self.raw_failure(action.clone(), origin, trouble);

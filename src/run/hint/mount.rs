@@ -135,8 +135,10 @@ fn user_of(mount: u64) -> Option<String> {
         let process = Path::new("/proc").join(&pid);
         let Some(what) = uses(&process) else { continue };
         let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
-        return Some(if pid == own {
-            format!("nsscript itself has {what} there (`chdir` leaves a directory)")
+        return Some(if pid == own && what.starts_with("its") {
+            format!("nsscript itself has {what} there, which `chdir` or `chroot` changes")
+        } else if pid == own {
+            "nsscript itself has a file open there, as it has for a handle on what is pinned".into()
         } else {
             format!("process {pid} ({}) has {what} there", quoted(name.trim_end()))
         });
