@@ -141,7 +141,10 @@ impl Runner {
     ) -> Result<Process, Problem> {
         if !process.running() {
             let message = "the process has ended: nothing can enter its namespaces";
-            return Err(Report::error(message).at(request.origin.clone()).into());
+            let report = Report::error(message).at(request.origin.clone());
+            let hint =
+                "a handle keeps a namespace: `let uts = process.namespace(UTS)`, while it runs";
+            return Err(report.hint(hint).into());
         }
         if process.plan.is_raw() {
             let pid = process.pid();
@@ -180,7 +183,12 @@ impl Runner {
         for kind in wanted.kinds() {
             let differs = sys::differing(pid, &[(kind.file(), 1)]).map_err(|errno| {
                 let message = format!("cannot look at the namespaces of process {pid}: {errno}");
-                Report::error(message).at(origin.cloned())
+                let report = Report::error(message).at(origin.cloned());
+                match errno.name().as_str() {
+                    "ENOENT" | "ESRCH" => report.hint("`processes()` lists those that there are"),
+                    "EACCES" | "EPERM" => report.hint("it belongs to somebody with more rights"),
+                    _ => report,
+                }
             })?;
             if differs != 0 {
                 differing = differing | kind.into();

@@ -146,7 +146,7 @@ fn users_disabled_by_sysctl(case: &Case<'_>) -> Option<String> {
         .find(|kind| case.failure.plan.namespaces.has(*kind) && is_zero(&limit(*kind)))?;
     let name = limit(zero).replace('/', ".");
     Some(format!(
-        "{} namespaces are off on this machine: `{name}` is 0; \
+        "`{}` namespaces are off on this machine: `{name}` is 0; \
                   `sysctl {name}=10000` allows them",
         zero.constant()
     ))

@@ -84,7 +84,9 @@ pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynam
             report.facts.operation = Some(call.name().into());
             report.facts.status = Some(exit.code);
             Err(call.fail(match exit.signal {
-                Some(11) => report.hint("a recursion without end looks like this"),
+                Some(11) => report.hint(
+                    "a program has gone wrong; in the recipe itself a recursion without end looks so",
+                ),
                 _ => report,
             }))
         }

@@ -127,6 +127,10 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
                     report.hint(format!("{} is a verb: it is called, `{name}(…)`", quoted(name)))
                 }
                 Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+                None if !name.contains(char::is_lowercase) => {
+                    let names: Vec<_> = constants.iter().map(|(name, ..)| *name).collect();
+                    report.hint(format!("namespaces are `{}`", names.join("`, `")))
+                }
                 None => report,
             }
         }

@@ -41,7 +41,11 @@ fn map_is_written(case: &Case<'_>) -> Option<String> {
 fn map_of_others(case: &Case<'_>) -> Option<String> {
     let (pid, what) = map(case).filter(|_| case.is(&["EPERM"]))?;
     let setgroups = fs::read_to_string(format!("/proc/{pid}/setgroups")).unwrap_or_default();
-    if what == "groups" && setgroups.trim() == "allow" && !is_capable("SETGID") {
+    let own = std::process::id().to_string();
+    if [own.as_str(), "self"].contains(&pid.as_str()) && !is_capable("SYS_ADMIN") {
+        return Some("this process lacks CAP_SYS_ADMIN in its user namespace".into());
+    }
+    if what == "groups" && setgroups.trim() == "allow" {
         return Some(
             "a user's own group is mapped only once setgroups(2) is denied: `deny` has to be \
              written to `/proc/PID/setgroups` first, as `map_ids` does"

@@ -152,13 +152,24 @@ fn pivot_root_wants_mounts(case: &Case<'_>) -> Option<String> {
     let name = quoted(new.to_string_lossy());
     let new_root = real(new);
     match case.errno {
-        "EBUSY" => Some(format!("{name} is in the mount that is the root already")),
+        "EBUSY" => {
+            let root = sys::mount_id(Path::new("/"));
+            Some(if sys::mount_id(new) == root {
+                format!(
+                    "{name} is in the mount that is the root already: \
+                     `mount({0}, {0}, #{{ bind: true, recursive: true }})` makes it one of its own",
+                    name.replace('`', "\"")
+                )
+            } else {
+                format!("the place for the old root has to be in the new one: below {name}")
+            })
+        }
         "EINVAL" if new_root == Path::new("/") => Some("`/` is the root already".into()),
         "ENOTDIR" => Some("both have to be directories".into()),
         "EINVAL" if !mounts.has(new) => Some(format!(
             "{name} is a directory and no mount: \
              `mount({0}, {0}, #{{ bind: true, recursive: true }})` makes it one",
-            quoted(new.to_string_lossy()).replace('`', "\"")
+            name.replace('`', "\"")
         )),
         "EINVAL" if !real(old).starts_with(&new_root) => {
             Some(format!("the place for the old root has to be in the new one: below {name}"))
@@ -189,7 +200,7 @@ fn mount_missing(case: &Case<'_>) -> Option<String> {
     let mount = call(case).filter(|_| case.is(&["ENOENT"]))?;
     if !mount.target.exists() {
         return Some(format!(
-            "something is mounted on what is there: `mkdir(\"{}\")` first",
+            "a mount covers a directory or file that is there: `mkdir(\"{}\")` first",
             crate::diag::escape(&mount.target.to_string_lossy())
         ));
     }

@@ -67,6 +67,10 @@ pub(super) fn directories_do_not_fit(case: &Case<'_>) -> Option<String> {
     }
 }
 
+/// File systems that lack what the changes of an overlay are written down by.
+const CANNOT_HOLD: [&str; 10] =
+    ["9p", "cifs", "exfat", "fuseblk", "nfs", "nfs4", "overlay", "smb3", "vfat", "virtiofs"];
+
 fn wrong_directories(overlay: &Overlay) -> Option<String> {
     let Overlay { lower, upper, work } = overlay;
     let pair = match (lower.len(), upper, work) {
@@ -94,7 +98,7 @@ fn wrong_directories(overlay: &Overlay) -> Option<String> {
     if own.starts_with(&other) || other.starts_with(&own) {
         return Some("`upper` and `work` are two directories, neither in the other".into());
     }
-    let kind = Place::of(upper).ok()?.kind?;
+    let kind = Place::of(upper).ok()?.kind.filter(|kind| CANNOT_HOLD.contains(&kind.as_str()))?;
     Some(format!(
         "{} is on {kind}, which may not take the changes of an overlay: a tmpfs does, or a disk",
         shown(upper)

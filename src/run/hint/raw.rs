@@ -96,13 +96,15 @@ fn user_namespace_refused(case: &Case<'_>) -> Option<String> {
     if !makes || !raw.namespaces().has(Kind::User) || !case.is(&["EPERM"]) {
         return None;
     }
-    let maps = fs::read_to_string("/proc/self/uid_map");
-    if maps.is_ok_and(|text| text.trim().is_empty()) {
-        return Some(
-            "the user namespace of this process maps no ids, and the kernel makes no other one \
-             for a user without an id: `map_ids` first"
-                .into(),
-        );
+    let is_empty = |name: &str| {
+        fs::read_to_string(format!("/proc/self/{name}")).is_ok_and(|text| text.trim().is_empty())
+    };
+    let unmapped = [("uid_map", "users"), ("gid_map", "groups")];
+    if let Some((_, what)) = unmapped.iter().find(|(name, _)| is_empty(name)) {
+        return Some(format!(
+            "the user namespace of this process maps no {what}, and the kernel makes no other one \
+             for a process without a user and a group: `map_ids` first"
+        ));
     }
     Some(
         "the kernel makes no user namespace for a process whose root was changed by `chroot`; \
@@ -138,7 +140,7 @@ fn capability_missing(case: &Case<'_>) -> Option<String> {
         RawAction::SetCapabilities { names, .. } => {
             if let Some(gone) = names.iter().find(|name| !is_permitted(name)) {
                 return Some(format!(
-                    "{gone} was dropped before, and no capability comes back; \
+                    "`{gone}` was dropped before, and no capability comes back; \
                      `capabilities().permitted` has those that are left"
                 ));
             }

@@ -30,6 +30,12 @@ pub(super) fn pid(value: &Dynamic, call: &Call<'_, '_>) -> Result<i32, Failed> {
     }
     let number = value.as_int().map_err(|_| {
         let (name, given) = (quoted(call.name()), a_kind(value));
+        if call.name() == "setns" {
+            let message = format!("{name} takes a namespace, a process or its number, not {given}");
+            let hint =
+                "`namespace(path)` opens one by its file; `setns(process, NET)` enters one kind";
+            return call.fail(Report::error(message).hint(hint));
+        }
         call.fail(Report::error(format!("{name} takes a process or its number, not {given}")))
     })?;
     let pid = i32::try_from(number).ok().filter(|pid| *pid > 0);
@@ -108,7 +114,18 @@ verbs! {
                 "a namespace is a file of `/proc/PID/ns`, or one that `pin` has made; one that is \
                  pinned in another mount namespace is an empty file here",
             ))),
-            Err(errno) => Err(failed(&format!("open the namespace {shown}"), errno, call)),
+            Err(errno) => {
+                let near = call.context.runner.host().tree.near(&path.0);
+                let cannot = failed(&format!("open the namespace {shown}"), errno, call);
+                Err(match (near, cannot) {
+                    (Some(near), Failed::Reports(reports)) => {
+                        let hint = format!("did you mean {}?", quoted(near));
+                        let with = |report: Report| report.hint(hint.clone());
+                        Failed::Reports(reports.into_iter().map(with).collect())
+                    }
+                    (_, cannot) => cannot,
+                })
+            }
         }
     }
 

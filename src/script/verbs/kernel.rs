@@ -62,7 +62,11 @@ pub(super) fn no_nul(text: String, call: &Call<'_, '_>) -> Result<String, Failed
 fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, Failed> {
     let wrong = || {
         let message = format!("`{key}` takes ranges `[inside, outside, count]`");
-        call.fail_at_key(key, Report::error(message))
+        let report = Report::error(message);
+        call.fail_at_key(
+            key,
+            report.hint("`[[0, 1000, 1]]` makes 1000 outside 0 inside, and no other"),
+        )
     };
     let mut map = IdMap::default();
     for range in array {
@@ -130,7 +134,8 @@ verbs! {
     /// unshare(2), namespaces(7)
     fn unshare(call, namespaces: Namespaces) -> () {
         if namespaces.is_empty() {
-            return Err(call.fail(Report::error("no kind of namespace is given")));
+            let report = Report::error("no kind of namespace is given");
+            return Err(call.fail(report.hint("such as `unshare(UTS | NET)`")));
         }
         act(RawAction::Unshare(namespaces), call)
     }

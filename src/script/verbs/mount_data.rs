@@ -43,7 +43,9 @@ pub(super) fn data(
             None if value.is_map() || value.is_array() => {
                 let message =
                     format!("the option {} of the file system takes one value", quoted(key));
-                return Err(call.fail_at_key("data", Report::error(message)));
+                let report = Report::error(message);
+                let hint = "a text, a number, or `true` for one that has no value";
+                return Err(call.fail_at_key("data", report.hint(hint)));
             }
             None => escaped(key, &value.to_string()),
         };

@@ -94,7 +94,17 @@ fn propagation(word: &str, call: &Call<'_, '_>) -> Result<MountFlags, Failed> {
     known.map(|(_, flag)| *flag).ok_or_else(|| {
         let words: Vec<_> = PROPAGATIONS.iter().map(|(word, _)| quoted(word)).collect();
         let message = format!("a propagation is {}, not {}", list(&words, "or"), quoted(word));
-        call.fail_at_key("propagation", Report::error(message))
+        let report = Report::error(message);
+        let plain = word.strip_prefix('r').filter(|plain| words.contains(&quoted(plain)));
+        call.fail_at_key(
+            "propagation",
+            match plain {
+                Some(plain) => report.hint(format!(
+                    "`propagation: \"{plain}\", recursive: true` is what that means"
+                )),
+                None => report,
+            },
+        )
     })
 }
 
