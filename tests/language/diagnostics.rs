@@ -3,7 +3,7 @@
 //! The recipe comes first, then as comments `// exit: STATUS`, a line `// out: …` for each line
 //! of standard output, and all of standard error as it is shown to a person. A recipe finds in
 //! `args[0]` a directory with files of known kinds; its path is `$TMP` in the texts, and that of
-//! the package `$ROOT`. A recipe with a line `// as: root` needs to be run by root.
+//! the package `$ROOT`, and the number of a namespace `…`. A recipe with a line `// as: root` needs to be run by root.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -64,7 +64,21 @@ fn annotations(recipe: &str, fixture: &Scratch) -> String {
     lines.extend(ran.stderr.lines().map(str::to_owned));
     let text: String =
         lines.iter().map(|line| format!("// {line}").trim_end().to_owned() + "\n").collect();
-    text.replace(fixture.text(), "$TMP").replace(PACKAGE, "$ROOT")
+    without_numbers(&text.replace(fixture.text(), "$TMP").replace(PACKAGE, "$ROOT"))
+}
+
+/// A text in which namespaces have no numbers, which are others with every run: `net:[…]`.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(":[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let is_number = part.len() - rest.len() > 6 && rest.starts_with(']');
+        plain += ":[";
+        plain += if is_number { "…" } else { "" };
+        plain += if is_number { rest } else { part };
+    }
+    plain
 }
 
 /// Says how a recipe differs from its expectations, or rewrites them.
