@@ -34,7 +34,7 @@ impl Failure<'_> {
         report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
         report = report.note(self.place(planned.side));
         let (source, target) = action.paths();
-        for said in self.said(action) {
+        for said in Self::said(action) {
             report = report.note(format!("the kernel says: {said}"));
         }
         report.facts.operation = Some(action.operation().to_owned());
@@ -50,7 +50,7 @@ impl Failure<'_> {
     }
 
     /// What the file system says of a mount that failed, beyond the number.
-    fn said(&self, action: &Action) -> Vec<String> {
+    fn said(action: &Action) -> Vec<String> {
         let Action::Raw(RawAction::Mount(mount)) = action else { return Vec::new() };
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let Some(kind) = mount.new_file_system() else { return Vec::new() };

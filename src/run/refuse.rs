@@ -88,7 +88,7 @@ fn super_block(action: &RawAction, mount: &MountCall, session: &Session) -> Resu
         return Err(refused(action, why).hint(hint));
     }
     let Some(kind) = mount.new_file_system() else { return Ok(()) };
-    if matches!(kind, "cgroup" | "cgroup2") {
+    if matches!(kind, "cgroup" | "cgroup2") && session.is_initial(Kind::User) {
         // The options of such a mount are those of the hierarchy, where it is made at its root.
         new_namespace(action, Kind::Cgroup, session)?;
     }

@@ -104,7 +104,7 @@ impl Init {
         if program != FILE {
             kernel::dup3(program, FILE, libc::O_CLOEXEC)?;
         }
-        kernel::close_range(GATE.cast_unsigned(), u32::MAX)?;
+        kernel::close_range(GATE.cast_unsigned(), u32::MAX, 0)?;
         Ok(FILE)
     }
 
@@ -117,7 +117,7 @@ impl Init {
         kernel::dup3(status, STATUS, 0)?;
         kernel::dup3(program, FILE, libc::O_CLOEXEC)?;
         kernel::dup3(gate, GATE, 0)?;
-        kernel::close_range(GATE.cast_unsigned() + 1, u32::MAX)?;
+        kernel::close_range(GATE.cast_unsigned() + 1, u32::MAX, 0)?;
         Ok(FILE)
     }
 }

@@ -253,14 +253,8 @@ pub(super) fn close(descriptor: c_int) {
     unsafe { libc::syscall(libc::SYS_close, descriptor) };
 }
 
-/// Has execve(2) close these descriptors: Linux 5.11.
-pub(super) fn close_range_on_exec(first: u32, last: u32) -> Answer<()> {
-    const CLOSE_RANGE_CLOEXEC: u32 = 4;
-    call!(CloseRange, SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC).map(drop)
-}
-
-pub(super) fn close_range(first: u32, last: u32) -> Answer<()> {
-    call!(CloseRange, SYS_close_range, first, last, 0).map(drop)
+pub(super) fn close_range(first: u32, last: u32, flags: u32) -> Answer<()> {
+    call!(CloseRange, SYS_close_range, first, last, flags).map(drop)
 }
 
 pub(super) fn dup3(from: c_int, to: c_int, flags: c_int) -> Answer<()> {

@@ -249,15 +249,18 @@ fn bound(kept: u64) -> Answer<()> {
     Ok(())
 }
 
+/// execve(2) closes the descriptors: Linux 5.11.
+const CLOSE_RANGE_CLOEXEC: u32 = 4;
+
 /// Replaces the program of this process. Each of `candidates` is tried, as execvp(3) does.
 /// Returns only if that fails; nothing has changed then. A program that is `alone` has the
 /// descriptors 0 to 2, and none that nsscript was started with.
 #[must_use]
 pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings, alone: bool) -> Trouble {
     let mut trouble = Trouble { syscall: Syscall::Execve, errno: super::Errno::new(libc::ENOENT) };
-    if alone && kernel::close_range_on_exec(3, u32::MAX).is_err() {
+    if alone && kernel::close_range(3, u32::MAX, CLOSE_RANGE_CLOEXEC).is_err() {
         // Before Linux 5.11 they go at once: an error can then only be told by the status.
-        let _ = kernel::close_range(3, u32::MAX);
+        let _ = kernel::close_range(3, u32::MAX, 0);
     }
     let restored = signal::as_programs_want();
     let limit = stack::of_programs().map(|(soft, hard)| kernel::limit_stack(soft, hard));

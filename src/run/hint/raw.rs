@@ -35,7 +35,7 @@ const ADMIN: &str = "SYS_ADMIN";
 /// Whether the process has a capability where it is.
 pub(super) fn is_capable(name: &str) -> bool {
     let Ok(sets) = sys::capabilities() else { return true };
-    let number = Capability::parse(name).map(|one| one.number());
+    let number = Capability::parse(name).map(Capability::number);
     number.is_ok_and(|number| sets.effective >> number & 1 == 1)
 }
 
