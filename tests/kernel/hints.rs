@@ -35,7 +35,7 @@ fn a_raw_call_that_fails_says_what_helps() {
         (
             "let child = clone(NET, || sleep(\"60s\")); let net = child.namespace(NET); within(IPC, || { set_capabilities([]); \
           setns(net); });",
-            "CAP_SYS_ADMIN is needed",
+            "this process lacks CAP_SYS_ADMIN",
         ),
         (
             "unshare(TIME); within(UTS, || 1); \

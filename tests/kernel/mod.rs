@@ -17,6 +17,7 @@ mod overlays;
 mod privileges;
 mod processes;
 mod questions;
+mod raw;
 mod roots;
 mod start;
 mod streams;

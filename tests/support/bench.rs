@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Ended, Launch, User};
@@ -33,6 +34,11 @@ impl Bench {
         bench
     }
 
+    /// The directory of all of it.
+    pub fn base(&self) -> PathBuf {
+        self.base.clone()
+    }
+
     /// The compiled binary.
     pub fn binary(&self) -> PathBuf {
         self.base.join("bin/nsscript")
@@ -40,7 +46,10 @@ impl Bench {
 
     /// Copies the compiled binary, for a test that does things to it.
     pub fn copy_binary(to: &Path) {
-        fs::copy(env!("CARGO_BIN_EXE_nsscript"), to).unwrap();
+        // By another process: a file that is open for writing here could not be executed, and
+        // what other threads start has it open for a moment.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_nsscript")).arg(to).status();
+        assert!(copied.unwrap().success());
         fs::set_permissions(to, Permissions::from_mode(0o755)).unwrap();
     }
 

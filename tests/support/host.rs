@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The mounts of the tests' own mount namespace, as the kernel tells them.
@@ -13,32 +13,81 @@ pub fn mounts() -> String {
 /// What a run could leave on the host beside processes and files.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Host {
+    /// Where the run has its files.
+    place: PathBuf,
     mounts: String,
     networks: BTreeSet<String>,
     cgroups: BTreeSet<String>,
+    /// Host name and domain name.
+    names: [String; 2],
+    /// The keys of shared memory, semaphores and queues.
+    ipc: BTreeSet<String>,
+    /// Settings that tests try to change.
+    settings: Vec<String>,
 }
+
+/// Files below /proc/sys.
+const SETTINGS: [&str; 4] =
+    ["vm/swappiness", "net/ipv4/ip_forward", "user/max_user_namespaces", "kernel/msgmax"];
 
 impl Host {
     /// The host as it is now. Of networks and cgroups, which others on this machine make too, only
-    /// those that are named after nsscript.
-    pub fn snapshot() -> Self {
+    /// those that are named after nsscript; of loop devices those of files below `place`.
+    pub fn snapshot(place: &Path) -> Self {
         let mut cgroups = BTreeSet::new();
         directories(Path::new("/sys/fs/cgroup"), 6, &mut cgroups);
         let networks = names(Path::new("/run/netns")).into_iter();
         let networks = networks.filter(|name| name.contains("nsscript")).collect();
-        Self { mounts: mounts(), networks, cgroups }
+        let text = |name: &str| fs::read_to_string(name).unwrap_or_default();
+        let names = ["hostname", "domainname"].map(|it| text(&format!("/proc/sys/kernel/{it}")));
+        let settings = SETTINGS.map(|name| text(&format!("/proc/sys/{name}"))).to_vec();
+        let place = place.to_path_buf();
+        Self { place, mounts: mounts(), networks, cgroups, names, ipc: ipc(), settings }
     }
 
     /// Fails where something is left of the run of process `pid`.
     #[track_caller]
     pub fn assert_unchanged(&self, pid: u32) {
-        let now = Self::snapshot();
+        let now = Self::snapshot(&self.place);
         assert_eq!(self.mounts, now.mounts, "the host's mounts have changed");
         assert_eq!(self.networks, now.networks, "named networks are left");
+        assert_eq!(self.names, now.names, "the host's name has changed");
+        assert_eq!(self.settings, now.settings, "settings have changed: {SETTINGS:?}");
+        let left: Vec<_> = now.ipc.difference(&self.ipc).collect();
+        assert!(left.is_empty(), "System V IPC is left: {left:?}");
+        assert_eq!(attached(&self.place), Vec::<String>::new(), "loop devices are left");
         let own = |name: &&String| name.split(['-', '.', '/']).any(|word| word == pid.to_string());
         let left: Vec<_> = now.cgroups.difference(&self.cgroups).filter(own).collect();
         assert!(left.is_empty(), "cgroups are left: {left:?}");
     }
+}
+
+/// Kind, key and number of what is in the IPC namespace.
+fn ipc() -> BTreeSet<String> {
+    let kinds = ["shm", "sem", "msg"];
+    let lines = |kind: &str| {
+        let text = fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
+        let short = |line: &str| line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        text.lines().skip(1).map(|line| format!("{kind} {}", short(line))).collect::<Vec<_>>()
+    };
+    kinds.into_iter().flat_map(lines).collect()
+}
+
+/// The files below `place` that are still loop devices. A device goes when nobody has it open,
+/// which may be something of the machine that looks at every new device.
+fn attached(place: &Path) -> Vec<String> {
+    let now = || -> Vec<String> {
+        let devices = names(Path::new("/sys/block")).into_iter();
+        let files = devices.filter_map(|device| {
+            fs::read_to_string(format!("/sys/block/{device}/loop/backing_file")).ok()
+        });
+        files.filter(|file| Path::new(file.trim_end()).starts_with(place)).collect()
+    };
+    let end = Instant::now() + Duration::from_secs(10);
+    while !now().is_empty() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    now()
 }
 
 fn names(directory: &Path) -> Vec<String> {

@@ -97,7 +97,7 @@ impl<'b> Launch<'b> {
     /// Starts it.
     pub fn start(self) -> Running {
         let marker = next_marker();
-        let host = Host::snapshot();
+        let host = Host::snapshot(&self.bench.base());
         let mut words = self.before(marker);
         let program = words.remove(0);
         let becomes_later = self.world.is_some() || self.becoming.is_some();
