@@ -157,7 +157,7 @@ impl RawAction {
             Self::SetCapabilities { names, bounding } => {
                 let names = if names.is_empty() { "0".into() } else { names.join("|") };
                 let header = "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}";
-                let sets = format!("{{effective={names}, permitted={names}, inheritable={names}}}");
+                let sets = format!("{{effective={names}, permitted={names}, inheritable=0}}");
                 let capset = Called::new(format!("capset({header}, {sets})"));
                 let bound = Called::new("prctl(PR_CAPBSET_DROP, …) /* each of the others */");
                 return if *bounding { vec![bound, capset] } else { vec![capset] };

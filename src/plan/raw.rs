@@ -125,7 +125,7 @@ pub enum RawAction {
     SetGroups(Vec<u32>),
     /// The capabilities are changed.
     SetCapabilities {
-        /// The names of those in the effective, permitted and inheritable set.
+        /// The names of those in the effective and permitted sets.
         names: Vec<String>,
         /// Others leave the bounding set, too.
         bounding: bool,
