@@ -94,7 +94,7 @@ fn an_error_comes_back_with_its_line_and_what_led_to_it() {
         let wanted = [
             "error: cannot make the directory `/no/such` with mode 0755: no such file or directory",
             "──▶ <command line>:2:5",
-            "the call was mkdir(\"/no/such\", 0755)",
+            "the call was mkdirat(AT_FDCWD, \"/no/such\", 0755)",
             "= in the child process of `within` at <command line>:8:5",
             "= in the child process of `within` at <command line>:7:1",
             "= asked for by `inner`, called at <command line>:5:5",
