@@ -55,6 +55,22 @@ pub(super) struct Tests {
     pub trust: bool,
 }
 
+/// What is done with the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Store {
+    /// The roots in it.
+    List {
+        /// As JSON.
+        json: bool,
+    },
+    /// What is in one root.
+    Show(String),
+    /// Removing what was not used for this many days; all, without a number.
+    Collect(Option<u64>),
+    /// Where it is.
+    Path,
+}
+
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
@@ -69,6 +85,8 @@ pub(super) enum Action {
     },
     /// Running recipes as tests.
     Test(Tests),
+    /// Looking at the store, or making room in it.
+    Store(Store),
     /// The manual page of a verb, or the list of all.
     Help(Option<String>),
     /// The reference of the language.
@@ -79,7 +97,7 @@ pub(super) enum Action {
 }
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 4] = ["plan", "test", "help", "reference"];
+pub(super) const SUBCOMMANDS: [&str; 5] = ["plan", "test", "store", "help", "reference"];
 
 fn command() -> Command {
     let format = Arg::new("error-format")
@@ -125,7 +143,7 @@ fn command() -> Command {
         .override_usage(
             "nsscript [OPTIONS] RECIPE [ARGS]...\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
              nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
-             nsscript help [VERB]",
+             nsscript store list|show|gc|path\n       nsscript help [VERB]",
         )
         .after_help("RECIPE is a file, or `-` for standard input. `nsscript help` lists the verbs.")
         .disable_help_subcommand(true)
@@ -141,12 +159,38 @@ fn command() -> Command {
                 .about("Run recipes as tests, each in a process of its own")
                 .args([json().help("Print a JSON object for each"), paths]),
         )
+        .subcommand(store())
         .subcommand(
             Command::new("help")
                 .about("Show the manual page of a verb, or list all verbs")
                 .arg(Arg::new("verb").value_name("VERB")),
         )
         .subcommand(Command::new("reference").hide(true).arg(write))
+}
+
+/// The words of `nsscript store`.
+fn store() -> Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
+    let digest = Arg::new("digest")
+        .value_name("DIGEST")
+        .required(true)
+        .help("The digest of a root, or its first digits");
+    let days = Arg::new("days")
+        .long("days")
+        .value_name("DAYS")
+        .value_parser(clap::value_parser!(u64))
+        .default_value("30")
+        .help("Remove what was not used for so many days");
+    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("Remove every root");
+    Command::new("store")
+        .about("Look at the roots that were built and kept, or remove them")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(Command::new("list").about("List the roots, those used last first").arg(json))
+        .subcommand(Command::new("show").about("Print the manifest of a root").arg(digest))
+        .subcommand(Command::new("gc").about("Remove roots that no run uses").args([days, all]))
+        .subcommand(Command::new("path").about("Print where the store is"))
 }
 
 /// A subcommand that is followed by a recipe and its arguments.
@@ -192,6 +236,16 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             let (json, trust) = (inner.get_flag("json"), inner.get_flag("trust"));
             Action::Test(Tests { paths, json, trust })
         }
+        Some(("store", inner)) => Action::Store(match inner.subcommand() {
+            Some(("show", one)) => {
+                Store::Show(one.get_one::<String>("digest").cloned().unwrap_or_default())
+            }
+            Some(("gc", how)) if how.get_flag("all") => Store::Collect(None),
+            Some(("gc", how)) => Store::Collect(how.get_one::<u64>("days").copied()),
+            Some(("path", _)) => Store::Path,
+            Some((_, how)) => Store::List { json: how.get_flag("json") },
+            None => Store::List { json: false },
+        }),
         Some(("help", inner)) => Action::Help(inner.get_one::<String>("verb").cloned()),
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
         Some((first, rest)) => {

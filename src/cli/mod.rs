@@ -7,6 +7,7 @@ mod help;
 mod plan;
 mod recipe;
 mod reference;
+mod store;
 mod test;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ pub fn main() -> ExitCode {
         Action::Run(source) => recipe::run(&source, ui),
         Action::Plan { source, json } => plan::plan(&source, json, ui),
         Action::Test(tests) => test::test(&tests, ui),
+        Action::Store(what) => store::store(&what, ui),
         Action::Help(verb) => help::help(verb.as_deref(), ui),
         Action::Reference { write } => reference::reference(write, ui),
     }

@@ -37,6 +37,8 @@ pub enum Entry {
         size: u64,
         /// When it was changed last: seconds and nanoseconds since 1970.
         modified: (i64, i64),
+        /// When anything about it was changed last, its owner and mode too.
+        changed: (i64, i64),
     },
     /// A symbolic link.
     Symlink {
@@ -91,6 +93,14 @@ impl RootTree {
             Entry::Copy { source, .. } => accounts::number(&host.tree, source.to_str()?, name),
             _ => None,
         }
+    }
+
+    /// The user and group that an entry belongs to inside.
+    #[must_use]
+    pub fn owner_of(&self, path: &Path) -> (u32, u32) {
+        let owner = self.owners.iter().rev().find(|(owned, ..)| Path::new(owned.as_str()) == path);
+        let options = owner.map(|(_, options, _)| *options).unwrap_or_default();
+        (options.uid.unwrap_or(0), options.gid.unwrap_or(0))
     }
 
     /// The devices in it.
@@ -318,5 +328,6 @@ pub(super) fn copy_of(source: PathBuf, metadata: &std::fs::Metadata) -> Entry {
         mode: metadata.mode() & 0o777,
         size: metadata.len(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
     }
 }

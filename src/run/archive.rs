@@ -65,17 +65,23 @@ fn entries(tree: &RootTree, host: &Host, hashed: Hashed) -> Result<Hashed, Repor
     };
     let mut archive = Builder::new(hashed);
     for (path, made) in &tree.entries {
-        let owner = tree.owners.iter().rev().find(|(owned, ..)| Path::new(owned.as_str()) == path);
-        let options = owner.map(|(_, options, _)| *options).unwrap_or_default();
+        let (uid, gid) = tree.owner_of(path);
         let mut header = Header::new_gnu();
         header.set_mtime(0);
-        header.set_uid(u64::from(options.uid.unwrap_or(0)));
-        header.set_gid(u64::from(options.gid.unwrap_or(0)));
+        header.set_uid(u64::from(uid));
+        header.set_gid(u64::from(gid));
         let below = path.strip_prefix("/").unwrap_or(path);
         entry(&mut archive, header, below, made, host)
             .map_err(|error| cannot(path, Some(made), &error))?;
     }
     archive.into_inner().map_err(|error| cannot(Path::new("/"), None, &error))
+}
+
+/// The major and minor number of a device: makedev(3) interleaves their bits.
+pub(super) fn numbers(device: u64) -> (u32, u32) {
+    let major = (device >> 8 & 0xfff) | (device >> 32 & !0xfff);
+    let minor = (device & 0xff) | (device >> 12 & !0xff);
+    (u32::try_from(major).unwrap_or(0), u32::try_from(minor).unwrap_or(0))
 }
 
 fn entry(
@@ -114,11 +120,9 @@ fn entry(
         }
         Entry::Device => {
             let number = host.tree.metadata(&Path::new("/").join(path))?.rdev();
-            // makedev(3): the bits of major and minor are interleaved.
-            let major = (number >> 8 & 0xfff) | (number >> 32 & !0xfff);
-            let minor = (number & 0xff) | (number >> 12 & !0xff);
-            header.set_device_major(u32::try_from(major).unwrap_or(0))?;
-            header.set_device_minor(u32::try_from(minor).unwrap_or(0))?;
+            let (major, minor) = numbers(number);
+            header.set_device_major(major)?;
+            header.set_device_minor(minor)?;
             put(header, EntryType::Char, 0o666, 0, none)
         }
     }

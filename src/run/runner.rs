@@ -8,8 +8,10 @@ use std::time::Instant;
 
 use super::explain::Listener;
 use super::idmap::UserNamespaces;
+use super::manifest::Manifest;
 use super::process::{Exit, Output, Process};
 use super::session::Session;
+use super::store::{Store, Stored};
 use super::stream::converse;
 use super::workspace::Workspace;
 use super::{launch, loader, rootfs};
@@ -71,6 +73,8 @@ struct Built {
     /// Whom it was given to.
     owner: Option<(u32, u32)>,
     directory: PathBuf,
+    /// Where it is in the store, what keeps it there.
+    _stored: Option<Stored>,
 }
 
 /// Does what plans say. Everything it makes for that is gone when it is dropped.
@@ -142,27 +146,38 @@ impl Runner {
         if let Some(directory) = self.built_at(tree, owner) {
             return Ok(directory);
         }
-        let above = self.workspace()?.join("roots");
-        let directory = above.join(format!("root-{}", self.built.borrow().len()));
         let cannot = |path: &Path, errno: sys::Errno| {
             let path = quoted(path.to_string_lossy());
             Report::error(format!("cannot make {path}: {errno}"))
         };
-        let closed =
-            std::os::unix::fs::DirBuilderExt::mode(&mut DirBuilder::new(), 0o700).create(&above);
-        if let Err(error) = closed
-            && error.kind() != std::io::ErrorKind::AlreadyExists
-        {
-            return Err(cannot(&above, sys::Errno::from(&error)));
-        }
-        std::fs::create_dir(&directory)
-            .map_err(|error| cannot(&directory, sys::Errno::from(&error)))?;
-        rootfs::build(tree, &directory)?;
-        if let Some(owner) = owner {
-            rootfs::give(&directory, owner).map_err(|(path, errno)| cannot(&path, errno))?;
-        }
-        let built = Built { tree: tree.clone(), owner, directory: directory.clone() };
-        self.built.borrow_mut().push(built);
+        let build = |directory: &Path| {
+            rootfs::build(tree, directory)?;
+            match owner {
+                None => Ok(()),
+                Some(owner) => {
+                    rootfs::give(directory, owner).map_err(|(path, errno)| cannot(&path, errno))
+                }
+            }
+        };
+        let (directory, stored) = if let Some(store) = self.store()? {
+            let stored = store.root(tree, self.host(), owner, build)?;
+            (stored.tree(), Some(stored))
+        } else {
+            // Others may enter the private directory; what is in a root is not for them.
+            let above = self.workspace()?.join("roots");
+            let directory = above.join(format!("root-{}", self.built.borrow().len()));
+            let mut closed = DirBuilder::new();
+            std::os::unix::fs::DirBuilderExt::mode(closed.recursive(true), 0o700);
+            closed
+                .create(&above)
+                .and_then(|()| std::fs::create_dir(&directory))
+                .map_err(|error| cannot(&directory, sys::Errno::from(&error)))?;
+            build(&directory)?;
+            (directory, None)
+        };
+        let tree = tree.clone();
+        let kept = Built { tree, owner, directory: directory.clone(), _stored: stored };
+        self.built.borrow_mut().push(kept);
         Ok(directory)
     }
 
@@ -174,6 +189,23 @@ impl Runner {
     fn built_at(&self, tree: &Rc<RootTree>, owner: Option<(u32, u32)>) -> Option<PathBuf> {
         let known = |built: &&Built| Rc::ptr_eq(&built.tree, tree) && built.owner == owner;
         self.built.borrow().iter().find(known).map(|built| built.directory.clone())
+    }
+
+    /// The store of the caller; none where there is no place for one.
+    fn store(&self) -> Result<Option<Store>, Report> {
+        let Some(place) = Store::place(self.host()) else { return Ok(None) };
+        match Store::open(&place) {
+            Ok(store) => Ok(Some(store)),
+            // A home that cannot be written to, as that of a system's own user: nothing is kept.
+            Err(report) if report.facts.errno.is_some() => Ok(None),
+            Err(report) => Err(report),
+        }
+    }
+
+    /// The manifest of the root in the store that has this digest.
+    #[must_use]
+    pub fn stored_manifest(&self, digest: &str) -> Option<Manifest> {
+        self.store().ok()??.show(digest).ok()
     }
 
     /// Whom a root has to belong to on the host, so that its files are of user 0 inside, where

@@ -148,7 +148,17 @@ fn copy_content(source: &File, target: &File) -> Result<(), Errno> {
 /// A directory that is held; it is free again when this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
-    _lock: Flock<File>,
+    lock: Flock<File>,
+}
+
+impl Lock {
+    /// From here on others may hold it, too, together with this process.
+    ///
+    /// # Errors
+    /// flock(2): no memory.
+    pub fn share(&self) -> Result<(), Errno> {
+        self.lock.relock(FlockArg::LockSharedNonblock).map_err(os)
+    }
 }
 
 /// Locks a directory for this process: none where another holds it.
@@ -156,13 +166,57 @@ pub struct Lock {
 /// # Errors
 /// It cannot be opened as a directory (a link is none).
 pub fn lock_directory(path: &Path) -> Result<Option<Lock>, Errno> {
-    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_RDONLY;
-    let directory = nix::fcntl::open(path, flags, Mode::empty()).map_err(os)?;
-    match Flock::lock(File::from(directory), FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(Some(Lock { _lock: lock })),
-        Err((_, nix::Error::EWOULDBLOCK)) => Ok(None),
-        Err((_, errno)) => Err(errno.into()),
+    lock(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY, FlockArg::LockExclusiveNonblock)
+}
+
+/// Locks a directory together with others that do so: none where another holds it for itself.
+///
+/// # Errors
+/// It cannot be opened as a directory.
+pub fn share_directory(path: &Path) -> Result<Option<Lock>, Errno> {
+    lock(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY, FlockArg::LockSharedNonblock)
+}
+
+/// Waits until the file at `path`, which is made where it is missing, is locked for this process.
+///
+/// # Errors
+/// It cannot be made.
+pub fn lock_file(path: &Path) -> Result<Lock, Errno> {
+    loop {
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT;
+        if let Some(lock) = lock(path, flags, FlockArg::LockExclusive)? {
+            // Who held it before may have removed it: then others lock another file.
+            let found = nix::sys::stat::stat(path);
+            let held = nix::sys::stat::fstat(&*lock.lock).map_err(os)?;
+            if found.is_ok_and(|found| found.st_ino == held.st_ino) {
+                return Ok(lock);
+            }
+        }
     }
+}
+
+fn lock(path: &Path, flags: OFlag, how: FlockArg) -> Result<Option<Lock>, Errno> {
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    let mut file = File::from(nix::fcntl::open(path, flags, mode).map_err(os)?);
+    loop {
+        match Flock::lock(file, how) {
+            Ok(lock) => return Ok(Some(Lock { lock })),
+            Err((_, nix::Error::EWOULDBLOCK)) => return Ok(None),
+            Err((again, nix::Error::EINTR)) => file = again,
+            Err((_, errno)) => return Err(errno.into()),
+        }
+    }
+}
+
+/// Sets the times of a file to now.
+///
+/// # Errors
+/// It does not exist, or belongs to somebody else.
+pub fn touch(path: &Path) -> Result<(), Errno> {
+    let now = TimeSpec::new(0, libc::UTIME_NOW);
+    let follow = nix::sys::stat::UtimensatFlags::NoFollowSymlink;
+    nix::sys::stat::utimensat(nix::fcntl::AT_FDCWD, path, &now, &now, follow).map_err(os)
 }
 
 /// Makes a new directory in `parent` that only this user can enter, with a name that begins with

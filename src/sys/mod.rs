@@ -38,7 +38,10 @@ mod watch;
 pub use call::{Attributes, Base, Call, Create, Group, Identity, Slot, Target, Tree};
 pub use clone::pidfd_open;
 pub use errno::Errno;
-pub use file::{Beneath, Entry, Lock, largest_file, lock_directory, make_private_directory};
+pub use file::{
+    Beneath, Entry, Lock, largest_file, lock_directory, lock_file, make_private_directory,
+    share_directory, touch,
+};
 pub use fork::{close, differing, duplicate, fork, is_copy};
 pub use helper::run_helper;
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};

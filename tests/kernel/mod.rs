@@ -20,6 +20,7 @@ mod questions;
 mod raw;
 mod roots;
 mod start;
+mod store;
 mod streams;
 mod working_directory;
 

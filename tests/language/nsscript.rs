@@ -19,12 +19,18 @@ const NOBODY: u32 = 65534;
 pub const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// nsscript, about to be run with these arguments from the package root, without colours. What it
-/// sweeps are directories of tests alone.
+/// sweeps are directories of tests alone, and so is the store.
 pub fn nsscript(arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).current_dir(PACKAGE).env("NO_COLOR", "1").stdin(Stdio::null());
-    command.env("TMPDIR", env!("CARGO_TARGET_TMPDIR"));
+    in_own_places(&mut command);
     command
+}
+
+/// Gives a command directories for temporary files and for the store that only tests use.
+pub fn in_own_places(command: &mut Command) {
+    let own = env!("CARGO_TARGET_TMPDIR");
+    command.env("TMPDIR", own).env("XDG_CACHE_HOME", format!("{own}/cache"));
 }
 
 /// nsscript, about to be run in this directory by a user who is not root: for root, nobody.

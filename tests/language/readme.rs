@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::nsscript::{PACKAGE, PROGRAM, Ran, Scratch, missing, nsscript};
+use super::nsscript::{PACKAGE, PROGRAM, Ran, Scratch, in_own_places, missing, nsscript};
 
 /// The blocks of README.md in this language, each with the line it begins in.
 fn blocks(language: &str) -> Vec<(usize, String)> {
@@ -40,6 +40,7 @@ fn shell(script: &str) -> Ran {
     let mut command = Command::new("sh");
     command.args(["-e", "-c", script]).current_dir(PACKAGE).stdin(Stdio::null());
     command.env("PATH", format!("{}:{path}", directory.display())).env("NO_COLOR", "1");
+    in_own_places(&mut command);
     Ran::of(&mut command)
 }
 

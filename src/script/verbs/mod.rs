@@ -21,6 +21,7 @@ mod process;
 mod question;
 mod rootfs;
 mod sandbox;
+mod tree;
 
 use super::verb::Verb;
 
@@ -36,6 +37,7 @@ pub(super) const ALL: &[&[Verb]] = &[
     identity::VERBS,
     command::VERBS,
     rootfs::VERBS,
+    tree::VERBS,
     image::VERBS,
     kernel::VERBS,
     child::VERBS,

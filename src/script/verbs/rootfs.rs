@@ -3,10 +3,9 @@
 use std::rc::Rc;
 
 use super::mount::{Look, link, look};
-use super::sandbox::{build_into, invalid};
+use super::sandbox::invalid;
 use crate::diag::{Report, quoted};
 use crate::host::elf;
-use crate::run::{self, drawing};
 use crate::script::argument::{Bytes, HostPath, HostProgram, a_kind};
 use crate::script::call::Call;
 use crate::script::error::Failed;
@@ -229,73 +228,6 @@ verbs! {
         let users: Vec<_> =
             users.iter().map(|text| user(text, &mut next, call)).collect::<Result<_, _>>()?;
         Ok(rootfs.with(Ingredient::Users(users), call.origin()))
-    }
-
-    /// The tree as text, as it would be built.
-    ///
-    /// # Errors
-    /// Something of it is not on this host.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(rootfs().binary("sh").tree());
-    /// ```
-    fn tree(call, rootfs: Rootfs) -> String {
-        Ok(drawing(&*call.context.runner.planner.tree(&rootfs)?))
-    }
-
-    /// The size of all files of the tree, in bytes.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(rootfs().binary("sh").size());
-    /// ```
-    fn size(call, rootfs: Rootfs) -> i64 {
-        let tree = call.context.runner.planner.tree(&rootfs)?;
-        Ok(i64::try_from(tree.size()).unwrap_or(i64::MAX))
-    }
-
-    /// Builds the tree into a directory of the host, which is new or empty; gives its path.
-    ///
-    /// # Errors
-    /// The directory is not empty or cannot be made; something of the tree is not on this host.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let path = rootfs().binary("sh").build("out");
-    /// print(path);
-    /// ```
-    fn build(call, rootfs: Rootfs, directory: HostPath) -> String {
-        build_into(&rootfs, &directory, call)?;
-        Ok(directory.0.to_string_lossy().into_owned())
-    }
-
-    /// Packs the tree into a new tar archive of the host; gives its sha256.
-    ///
-    /// The same tree gives the same bytes, whoever packs it and whenever: entries are sorted, and
-    /// without times. The name of the archive ends in `.tar`.
-    ///
-    /// # Errors
-    /// The archive exists already or cannot be written; something of the tree is not on this host.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(rootfs().file("/etc/motd", "hello\n").pack("root.tar"));
-    /// ```
-    /// # See
-    /// tar(5)
-    fn pack(call, rootfs: Rootfs, file: HostPath) -> String {
-        if file.0.extension().is_none_or(|suffix| suffix != "tar") {
-            let name = quoted(file.0.to_string_lossy());
-            let report = Report::error(format!("{name} does not end in `.tar`"));
-            return Err(call.fail(report.hint("compress it afterwards, as in `zstd root.tar`")));
-        }
-        let runner = &call.context.runner;
-        let tree = runner.planner.tree(&rootfs)?;
-        if call.context.mode == crate::script::Mode::Rehearse {
-            return Ok(String::new());
-        }
-        run::pack(&tree, runner.host(), &file.0).map_err(|report| call.fail(report))
     }
 
     /// What a program needs to be loaded, and why: its loader and its libraries.

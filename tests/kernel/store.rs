@@ -1,0 +1,266 @@
+//! The store: what is kept of roots, for whom, and what runs that are killed leave of it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Bench, Launch, as_each_user, have, may_mount};
+
+/// A root of a shell and a few programs.
+const ROOT: &str =
+    r#"rootfs().binaries(["sh", "sleep", "touch"]).file("/etc/motd", "hello\n", #{ mode: 0o640 })"#;
+
+/// nsscript with a store of its own.
+fn keeping<'b>(bench: &'b Bench, words: &[&str]) -> Launch<'b> {
+    bench.nsscript(words).env("XDG_CACHE_HOME", bench.text("cache"))
+}
+
+fn run(bench: &Bench, recipe: &str) -> String {
+    bench.directory("cache");
+    keeping(bench, &["-e", recipe]).end().succeeded()
+}
+
+/// The names below a directory of the store.
+fn names(bench: &Bench, directory: &str) -> Vec<String> {
+    let entries = fs::read_dir(bench.path(&format!("cache/nsscript/{directory}"))).unwrap();
+    let name = |entry: fs::DirEntry| entry.file_name().to_str().unwrap().to_owned();
+    let mut names: Vec<_> = entries.map(|entry| name(entry.unwrap())).collect();
+    names.sort_unstable();
+    names
+}
+
+/// A file of the only root.
+fn stored(bench: &Bench, path: &str) -> PathBuf {
+    let roots = names(bench, "roots");
+    assert_eq!(roots.len(), 1, "{roots:?}");
+    bench.path(&format!("cache/nsscript/roots/{}/{path}", roots[0]))
+}
+
+#[test]
+fn a_root_is_built_once_and_kept() {
+    as_each_user(|bench| {
+        let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\"); print({ROOT}.digest());");
+        let digest = run(bench, &recipe);
+        let motd = fs::metadata(stored(bench, "tree/etc/motd")).unwrap();
+        assert_eq!(run(bench, &recipe), digest);
+        let again = fs::metadata(stored(bench, "tree/etc/motd")).unwrap();
+        assert_eq!((motd.ino(), motd.ctime_nsec()), (again.ino(), again.ctime_nsec()));
+        assert_eq!(format!("sha256:{}\n", names(bench, "roots")[0]), digest);
+        assert!(names(bench, "building").is_empty());
+        assert_eq!(fs::metadata(bench.path("cache/nsscript")).unwrap().mode() & 0o777, 0o700);
+        // The digest is that of the file that says what is in the root.
+        if have(&["sha256sum"]) {
+            let manifest = stored(bench, "manifest");
+            let sum = std::process::Command::new("sha256sum").arg(manifest).output().unwrap();
+            let sum = String::from_utf8(sum.stdout).unwrap();
+            assert_eq!(digest.trim_end(), format!("sha256:{}", &sum[..64]));
+        }
+        let listed = keeping(bench, &["store", "list"]).end().succeeded();
+        assert!(listed.starts_with(digest.trim_end()) && listed.lines().count() == 1, "{listed}");
+        let shown = keeping(bench, &["store", "show", &digest[7..20]]).end().succeeded();
+        assert!(shown.contains("f 0640 0:0 6:") && shown.contains(" /etc/motd\n"), "{shown}");
+    });
+}
+
+#[test]
+fn the_digest_is_the_same_for_every_user() {
+    let mut digests = Vec::new();
+    let seen = std::sync::Mutex::new(&mut digests);
+    as_each_user(|bench| {
+        let recipe = format!("print({ROOT}.digest()); print({ROOT}.file(\"/x\", \"\").digest());");
+        seen.lock().unwrap().push(run(bench, &recipe));
+    });
+    let first = digests.first().unwrap();
+    assert!(digests.iter().all(|digest| digest == first), "{digests:?}");
+    let (one, other) = first.trim_end().split_once('\n').unwrap();
+    assert_ne!(one, other);
+}
+
+#[test]
+fn what_changes_on_the_host_is_another_root() {
+    as_each_user(|bench| {
+        bench.file("source", "one");
+        let recipe = r#"print(sandbox(rootfs().binary("cat").copy("source", "/source"))
+            .output("cat /source").stdout);"#;
+        assert_eq!(run(bench, recipe), "one\n");
+        bench.file("source", "two");
+        assert_eq!(run(bench, recipe), "two\n");
+        assert_eq!(names(bench, "roots").len(), 2);
+        // The same content at another time is the same root, found by another way.
+        bench.file("source", "one");
+        assert_eq!(run(bench, recipe), "one\n");
+        assert_eq!((names(bench, "roots").len(), names(bench, "index").len()), (2, 3));
+    });
+}
+
+#[test]
+fn no_sandbox_changes_what_is_kept() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"let guest = sandbox({ROOT});
+            guest.run(["sh", "-c", "echo changed > /etc/motd; touch /new"]);
+            guest.run(["sh", "-c", "read word < /etc/motd; test $word = hello && ! test -e /new"]);"#
+        );
+        run(bench, &recipe);
+        let motd = stored(bench, "tree/etc/motd");
+        assert_eq!(fs::read_to_string(motd).unwrap(), "hello\n");
+        assert!(!stored(bench, "tree/new").exists());
+    });
+}
+
+#[test]
+fn two_runs_build_the_same_root_once() {
+    as_each_user(|bench| {
+        bench.directory("cache");
+        let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\");");
+        let runs: Vec<_> =
+            (0..4).map(|_| keeping(bench, &["-e", &recipe]).may_leave_files().start()).collect();
+        for run in runs {
+            run.end().succeeded();
+        }
+        assert_eq!(names(bench, "roots").len(), 1);
+        assert!(names(bench, "building").is_empty());
+    });
+}
+
+#[test]
+fn a_root_in_use_is_not_removed() {
+    as_each_user(|bench| {
+        bench.directory("cache");
+        let recipe = format!(
+            "let guest = sandbox({ROOT}).start(\"sleep 60\"); print(\"started\"); guest.wait();"
+        );
+        let mut running = keeping(bench, &["-e", &recipe]).start();
+        running.wait_for("started\n");
+        let said = keeping(bench, &["store", "gc", "--all"]).may_leave_files().end().succeeded();
+        assert_eq!(said, "0 roots removed, 0 B\n");
+        running.signal(Signal::SIGTERM);
+        running.end();
+        let kept = keeping(bench, &["store", "gc"]).end().succeeded();
+        assert_eq!(kept, "0 roots removed, 0 B\n");
+        let said = keeping(bench, &["store", "gc", "--all"]).end().succeeded();
+        assert!(said.starts_with("1 root removed, "), "{said}");
+        assert!(names(bench, "roots").is_empty() && names(bench, "index").is_empty());
+    });
+}
+
+#[test]
+fn what_killed_runs_leave_goes_with_the_next() {
+    as_each_user(|bench| {
+        bench.directory("cache");
+        for round in 0..12 {
+            let recipe = format!("sandbox({ROOT}.file(\"/x\", \"{round}\")).run(\"sh -c ':'\");");
+            let running = keeping(bench, &["-e", &recipe]).may_leave_files().start();
+            std::thread::sleep(Duration::from_millis(round));
+            running.signal(Signal::SIGKILL);
+            running.end();
+        }
+        fs::create_dir_all(bench.path("cache/nsscript/building/root-0/tree")).unwrap();
+        for directory in ["", "/building", "/building/root-0", "/building/root-0/tree"] {
+            bench.give(&bench.path(&format!("cache/nsscript{directory}")));
+        }
+        for directory in ["roots", "index"] {
+            if !bench.path(&format!("cache/nsscript/{directory}")).exists() {
+                bench.directory(&format!("cache/nsscript/{directory}"));
+            }
+        }
+        bench.mode("cache/nsscript", 0o700);
+        run(bench, &format!("sandbox({ROOT}).run(\"sh -c ':'\");"));
+        let left: Vec<_> =
+            names(bench, "building").into_iter().filter(|name| name.starts_with("root-")).collect();
+        assert!(left.is_empty(), "{left:?}");
+        for root in names(bench, "roots") {
+            let manifest = format!("cache/nsscript/roots/{root}/manifest");
+            assert!(bench.content(&manifest).ends_with('\n'), "{root}");
+        }
+    });
+}
+
+#[test]
+fn a_root_that_lost_something_with_the_power_is_built_again() {
+    as_each_user(|bench| {
+        let recipe = format!("sandbox({ROOT}).run(\"sh -c 'read word < /etc/motd'\");");
+        run(bench, &recipe);
+        let (motd, boot) = (stored(bench, "tree/etc/motd"), stored(bench, "boot"));
+        fs::write(&motd, "").unwrap();
+        fs::write(&boot, "another life").unwrap();
+        run(bench, &recipe);
+        assert_eq!(fs::read_to_string(stored(bench, "tree/etc/motd")).unwrap(), "hello\n");
+        // One that has lost nothing stays.
+        let before = fs::metadata(stored(bench, "tree/etc/motd")).unwrap().ino();
+        fs::write(&boot, "another life").unwrap();
+        run(bench, &recipe);
+        assert_eq!(fs::metadata(stored(bench, "tree/etc/motd")).unwrap().ino(), before);
+    });
+}
+
+#[test]
+fn a_store_of_others_is_refused() {
+    as_each_user(|bench| {
+        run(bench, &format!("sandbox({ROOT}).run(\"sh -c ':'\");"));
+        let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\");");
+        bench.mode("cache/nsscript", 0o777);
+        let said = keeping(bench, &["-e", &recipe]).end().failed(125);
+        assert!(said.contains("can be written to by others"), "{said}");
+        bench.mode("cache/nsscript", 0o700);
+        if crate::support::User::this().is_root() {
+            let other = Some(bench.user.uid.wrapping_add(1));
+            std::os::unix::fs::chown(bench.path("cache/nsscript"), other, None).unwrap();
+            bench.mode("cache/nsscript", 0o755);
+            let said = keeping(bench, &["-e", &recipe]).end().failed(125);
+            assert!(said.contains("belongs to somebody else"), "{said}");
+        }
+    });
+}
+
+#[test]
+fn without_a_place_for_a_store_nothing_is_kept() {
+    as_each_user(|bench| {
+        let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\");");
+        bench.recipe(&recipe).end().succeeded();
+        bench.recipe(&recipe).env("HOME", "/proc/none").end().succeeded();
+        let said = bench.nsscript(&["store", "list"]).end().failed(125);
+        assert!(said.contains("there is no place for a store"), "{said}");
+    });
+}
+
+#[test]
+fn a_full_disk_leaves_no_half_of_a_root() {
+    as_each_user(|bench| {
+        if !may_mount() {
+            return;
+        }
+        let directory = bench.directory("cache");
+        let setup = format!(
+            "mount -t tmpfs -o size=1M,mode=777 tmpfs {}; trap 'ls {0}/nsscript/roots >&2' EXIT",
+            directory.display()
+        );
+        let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\");");
+        let said = keeping(bench, &["-e", &recipe]).in_world(&setup).end().failed(125);
+        assert!(said.contains("no space left on device (ENOSPC)"), "{said}");
+        assert!(said.contains("store"), "{said}");
+    });
+}
+
+#[test]
+fn a_root_is_verified_by_its_digest() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"let root = {ROOT};
+            sandbox(root).run("sh -c ':'");
+            sandbox(root.verify(root.digest())).run("sh -c ':'");
+            try {{ root.file("/etc/motd", "other").verify(root.digest()); }} catch (error) {{
+                print(error.message);
+            }}
+            root.symlink("sh", "/bin/more").verify(root.digest()).digest();"#
+        );
+        bench.directory("cache");
+        let ended = keeping(bench, &["-e", &recipe]).end();
+        assert_eq!(ended.stdout, "the root has another digest\n");
+        let said = ended.failed(125);
+        assert!(said.contains("+l 0777 0:0 sh /bin/more\n"), "{said}");
+    });
+}
