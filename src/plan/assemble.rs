@@ -174,6 +174,10 @@ impl Assembler<'_> {
             }
             Ingredient::Device(path) => self.device(path),
             Ingredient::Users(users) => self.users(users),
+            Ingredient::Layer => {
+                self.installer.entries.values_mut().for_each(|made| made.explicit = false);
+                Ok(())
+            }
         }
     }
 

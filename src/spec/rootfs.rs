@@ -42,6 +42,8 @@ pub enum Ingredient {
     },
     /// A device of the host, at the same place.
     Device(GuestPath),
+    /// What comes from here on is another layer: it may take the place of what is there.
+    Layer,
     /// The user and group files, for these `(name, uid, gid)`.
     Users(Vec<(String, u32, u32)>),
 }
@@ -86,6 +88,14 @@ impl Rootfs {
         ingredients.extend(self.ingredients.iter().cloned());
         ingredients.push(Rc::new(Mixed { ingredient, origin }));
         Self { ingredients }
+    }
+
+    /// This root on top of `base`: what both hold is as it is here.
+    #[must_use]
+    pub fn on(&self, base: &Self) -> Self {
+        let boundary = Rc::new(Mixed { ingredient: Ingredient::Layer, origin: None });
+        let above = std::iter::once(&boundary).chain(&self.ingredients);
+        Self { ingredients: base.ingredients.iter().chain(above).cloned().collect() }
     }
 
     /// Whether this is `other` itself, made at the same lines, and not only its equal.

@@ -264,3 +264,21 @@ fn a_root_is_verified_by_its_digest() {
         assert!(said.contains("+l 0777 0:0 sh /bin/more\n"), "{said}");
     });
 }
+
+#[test]
+fn a_layer_takes_the_place_of_what_is_below() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            let base = rootfs().binary("cat").file("/etc/motd", "below\n").file("/etc/issue", "kept\n");
+            let root = rootfs().file("/etc/motd", "above\n").overlay_on(base);
+            assert_eq(sandbox(root).output("cat /etc/motd /etc/issue").stdout, "above\nkept\n");
+            assert_eq(sandbox(base).output("cat /etc/motd").stdout, "below\n");
+            assert_eq(root.overlay_on(rootfs()).digest(), root.digest());
+            print(root.diff(base).len());
+        "#;
+        bench.directory("cache");
+        let ended = keeping(bench, &["-e", recipe]).end();
+        assert_eq!(ended.stderr, "");
+        assert_eq!(ended.succeeded(), "2\n");
+    });
+}

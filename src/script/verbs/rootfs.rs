@@ -211,6 +211,23 @@ verbs! {
         Ok(rootfs.with(Ingredient::Device(path), call.origin()))
     }
 
+    /// Puts this root on top of another one: what both hold is as it is in this one.
+    ///
+    /// # Errors
+    /// As for the verbs that have put things there: something is a directory in one and a file in
+    /// the other.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let base = rootfs().binary("sh").file("/etc/motd", "hello\n");
+    /// let tools = rootfs().binary("ls").overlay_on(base);
+    /// sandbox(tools).run("sh -c 'ls /etc'");
+    /// ```
+    fn overlay_on(call, rootfs: Rootfs, base: Rootfs) -> Rootfs {
+        let _ = &call;
+        Ok(rootfs.on(&base))
+    }
+
     /// Adds the files that name users: passwd, group, shadow and nsswitch.conf in `/etc`.
     ///
     /// A user is `"name"`, `"name:uid"` or `"name:uid:gid"`. `"root"` is user 0; others without a
