@@ -13,7 +13,7 @@ impl Action {
         match self {
             Self::BuildRoot(tree) => {
                 let (files, size) = (tree.entries.len(), bytes(tree.size()));
-                format!("assemble the root in a private directory: {}, {size}", entries(files))
+                format!("assemble the root: {}, {size}", entries(files))
             }
             Self::PrepareMaps(maps) => format!("make a user namespace that maps {maps}"),
             Self::Start(namespaces) if namespaces.is_empty() => "start a process".into(),

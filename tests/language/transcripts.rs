@@ -161,6 +161,8 @@ fn transcript(recipe: &Path) -> Option<Result<String, String>> {
     let scratch = Scratch::new();
     let path = recipe.strip_prefix(PACKAGE).unwrap().to_str().unwrap();
     let mut command = nsscript(&["--explain=json", path]);
+    // Without a store every root is built, and in a directory that has no digest in its name.
+    command.env_remove("XDG_CACHE_HOME").env_remove("HOME");
     let ran = Ran::of(command.env("TMPDIR", scratch.path()));
     if ran.status == Some(77) {
         missing(&format!("{path}: {}", ran.stderr.lines().last().unwrap_or_default()));
