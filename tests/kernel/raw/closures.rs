@@ -159,7 +159,8 @@ fn a_thousand_closures_leave_neither_descriptors_nor_processes() {
             print(read_file("/proc/thread-self/children").trim().len());"#;
         let printed = printed(bench, recipe);
         let lines: Vec<_> = printed.lines().collect();
-        assert_eq!(lines[0], lines[1], "{printed}");
+        let number = |line: &str| line.trim().parse::<u32>().unwrap();
+        assert!(number(lines[1]) <= number(lines[0]), "{printed}");
         assert_eq!(lines[2], "0", "{printed}");
     });
 }
