@@ -172,6 +172,9 @@ impl RawAction {
                     Called::new(format!("ftruncate(fd, {size})")),
                 ];
             }
+            Self::Signal { pid, signal } => {
+                format!("kill({pid}, {})", signal.split(' ').next().unwrap_or_default())
+            }
             Self::Execute(command) => return vec![execve(command, "…")],
         };
         vec![Called::new(one)]
@@ -247,6 +250,10 @@ impl RawAction {
             }
             Self::DiskImage { path, size, kind } => {
                 format!("truncate -s {size} {0} && mkfs.{kind} {0}", sh(path))
+            }
+            Self::Signal { pid, signal } => {
+                let name = signal.split(' ').next().unwrap_or_default();
+                format!("kill -s {} {pid}", name.trim_start_matches("SIG"))
             }
             Self::Execute(command) => format!("exec {}", command.shown()),
         })

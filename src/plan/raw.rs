@@ -146,6 +146,13 @@ pub enum RawAction {
         /// The type of the file system.
         kind: String,
     },
+    /// A signal is sent to a process.
+    Signal {
+        /// The process.
+        pid: i32,
+        /// The signal, by its name and number: `SIGTERM (15)`.
+        signal: String,
+    },
     /// This process becomes a program.
     Execute(Command),
 }
@@ -241,6 +248,7 @@ impl RawAction {
                     crate::diag::bytes(*size)
                 )
             }
+            Self::Signal { pid, signal } => format!("send {signal} to process {pid}"),
             Self::Execute(command) => format!("execute {}", quoted(command.shown())),
         }
     }
@@ -273,6 +281,7 @@ impl RawAction {
             Self::SetCapabilities { .. } => "set_capabilities",
             Self::Pin { .. } => "pin",
             Self::DiskImage { .. } => "disk_image",
+            Self::Signal { .. } => "kill",
             Self::Execute(_) => "execute",
         }
     }

@@ -1,11 +1,11 @@
-//! Ids and capabilities of processes, by the raw layer.
+//! Ids and capabilities of processes, and signals to them, by the raw layer.
 
 use super::raw::{self, Trouble};
 use super::runner::{Problem, Runner};
 use crate::diag::Origin;
 use crate::plan::RawAction;
 use crate::spec::IdMap;
-use crate::sys::Raw;
+use crate::sys::{self, Raw, Syscall};
 
 impl Runner {
     /// Writes the maps of the user namespace of process `pid`. Where the kernel wants that before
@@ -54,6 +54,17 @@ impl Runner {
             Err(trouble) if again(&trouble) => Ok(false),
             Err(trouble) => Err(self.raw_failure(action, origin, trouble).into()),
         }
+    }
+
+    /// Sends a signal to process `pid`.
+    ///
+    /// # Errors
+    /// It is a process of the host, or the kernel's answer.
+    pub fn kill(&self, pid: i32, signal: i32, origin: Option<&Origin>) -> Result<(), Problem> {
+        let action = RawAction::Signal { pid, signal: sys::signal_name(signal) };
+        self.act_by(action, origin, || {
+            sys::kill(pid, signal).map_err(|errno| Trouble { syscall: Syscall::Kill, errno })
+        })
     }
 
     /// Leaves the capabilities of the set `kept`, one bit each.

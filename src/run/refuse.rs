@@ -39,6 +39,7 @@ pub(super) fn refuse(action: &RawAction, session: &Session) -> Result<(), Report
         | RawAction::Mknod { path, .. }
         | RawAction::Symlink { path, .. }
         | RawAction::Remove(path) => own_place(action, path, session),
+        RawAction::Signal { pid, .. } => own_process(action, *pid, session),
         RawAction::WriteFile { path, .. } => own_file(action, path, session),
         _ => Ok(()),
     }
@@ -117,6 +118,18 @@ fn is_own_loop(device: u64, session: &Session) -> bool {
     };
     let file = Path::new(&file);
     major == LOOP && (read_only == "1" || may_be_written(file, session))
+}
+
+/// A signal goes to processes of the recipe: in a PID namespace of its own there are no others.
+fn own_process(action: &RawAction, pid: i32, session: &Session) -> Result<(), Report> {
+    let proc = Path::new("/proc");
+    let leader = session.leader().to_string();
+    let there = proc.join(pid.to_string()).exists();
+    if !session.is_initial(Kind::Pid) || !there || descends(proc, &pid.to_string(), &leader) {
+        return Ok(());
+    }
+    let why = format!("process {pid} is none of the recipe's");
+    Err(refused(action, &why).hint("`--host` sends signals to any process"))
 }
 
 /// A name is only made in, or removed from, a file system of the recipe's own.

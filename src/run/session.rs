@@ -53,6 +53,11 @@ struct Begun {
 }
 
 impl Session {
+    /// The process that nsscript was started as.
+    pub fn leader(&self) -> u32 {
+        self.begun.borrow().as_ref().map_or(0, |begun| begun.leader)
+    }
+
     /// Whether the process is in the namespace of this kind that it was started in, or in another
     /// one of the host.
     pub fn is_initial(&self, kind: Kind) -> bool {

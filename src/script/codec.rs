@@ -4,6 +4,7 @@
 //! and all that is known of them.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use super::argument::a_kind;
 use super::error::ScriptError;
 use crate::diag::{Caller, Facts, Origin, Report, Severity};
+use crate::run::{Cause, Exit, Usage};
 use crate::spec::{Kind, Namespaces};
 
 /// How deep values may be nested: what the reader of JSON takes, which needs two levels for one.
@@ -91,6 +93,11 @@ fn encode(value: &Dynamic, place: &str, depth: usize) -> Result<Value, String> {
         let reports: Vec<_> = error.reports.iter().map(report).collect();
         return Ok(json!({ "error": reports }));
     }
+    if let Some(exit) = value.read_lock::<Exit>() {
+        let times = [exit.wall, exit.usage.user, exit.usage.system];
+        let times = times.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+        return Ok(json!({ "exit": [exit.code, exit.signal, times, exit.usage.peak_memory] }));
+    }
     if let Some(namespaces) = value.read_lock::<Namespaces>() {
         let names: Vec<_> = namespaces.kinds().map(Kind::constant).collect();
         return Ok(json!({ "namespaces": names }));
@@ -130,6 +137,7 @@ fn tagged(kind: &str, value: &Value) -> Dynamic {
             let reports: Vec<_> = reports.iter().map(read_report).collect();
             Dynamic::from(ScriptError { reports: reports.into() })
         }
+        ("exit", Value::Array(parts)) => Dynamic::from(read_exit(parts)),
         ("namespaces", Value::Array(names)) => {
             let has = |kind: &Kind| names.iter().any(|name| name == kind.constant());
             let kinds = Kind::ALL.into_iter().filter(has);
@@ -137,6 +145,19 @@ fn tagged(kind: &str, value: &Value) -> Dynamic {
         }
         _ => Dynamic::UNIT,
     }
+}
+
+fn read_exit(parts: &[Value]) -> Exit {
+    let code = |at: usize| parts.get(at)?.as_i64().and_then(|code| i32::try_from(code).ok());
+    let time = |at: usize| {
+        let micros = parts.get(2).and_then(|times| times.get(at)?.as_u64());
+        Duration::from_micros(micros.unwrap_or_default())
+    };
+    let signal = code(1);
+    let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
+    let peak_memory = parts.get(3).and_then(Value::as_u64).unwrap_or_default();
+    let usage = Usage { user: time(1), system: time(2), peak_memory };
+    Exit { code: code(0).unwrap_or_default(), signal, cause, wall: time(0), usage }
 }
 
 fn origin(origin: &Origin) -> Value {
@@ -220,10 +241,13 @@ fn read_report(value: &Value) -> Report {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rhai::{Array, Dynamic, Map};
 
     use super::{Answer, from_bytes, reports_to_bytes, value_to_bytes};
     use crate::diag::{Origin, Report};
+    use crate::run::{Cause, Exit, Usage};
 
     fn there_and_back(value: &Dynamic) -> Dynamic {
         match from_bytes(&value_to_bytes(value).unwrap()) {
@@ -250,6 +274,14 @@ mod tests {
         ];
         let before = format!("{values:?}");
         assert_eq!(format!("{:?}", there_and_back(&values.into())), format!("{before}"));
+    }
+
+    #[test]
+    fn how_a_program_ended_comes_back() {
+        let time = Duration::from_millis(7);
+        let usage = Usage { user: time, system: Duration::ZERO, peak_memory: 4096 };
+        let exit = Exit { code: 137, signal: Some(9), cause: Cause::Signal, wall: time, usage };
+        assert_eq!(there_and_back(&Dynamic::from(exit)).try_cast::<Exit>(), Some(exit));
     }
 
     #[test]

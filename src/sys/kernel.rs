@@ -74,6 +74,7 @@ syscalls! {
     Fstat "fstat" "",
     Fstatfs "fstatfs" "",
     Ioctl "ioctl" "",
+    Kill "kill" "",
     MemfdCreate "memfd_create" "",
     Mkdirat "mkdirat" "",
     Mknodat "mknodat" "",

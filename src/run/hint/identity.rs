@@ -9,7 +9,7 @@ use crate::plan::RawAction;
 
 /// The rows about ids. The first that has something to say is followed.
 pub(super) const ROWS: &[Row] =
-    &[map_is_written, map_of_others, map_wrong, id_not_mapped, groups_are_denied];
+    &[map_is_written, map_of_others, map_wrong, id_not_mapped, groups_are_denied, signal_refused];
 
 /// The process whose map is written, and whether it is one of users.
 fn map<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
@@ -68,6 +68,15 @@ fn map_wrong(case: &Case<'_>) -> Option<String> {
              the user namespace above maps; `cat /proc/self/uid_map` shows those"
         )),
         "ENOENT" | "ESRCH" => Some("there is no such process here, or no /proc".into()),
+        _ => None,
+    }
+}
+
+fn signal_refused(case: &Case<'_>) -> Option<String> {
+    let RawAction::Signal { .. } = raw(case)? else { return None };
+    match case.errno {
+        "ESRCH" => Some("`processes()` lists those that there are".into()),
+        "EPERM" => Some("it belongs to another user".into()),
         _ => None,
     }
 }

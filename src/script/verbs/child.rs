@@ -56,7 +56,7 @@ verbs! {
     /// Runs `closure` in a child process in new namespaces, to its end, and gives its value.
     ///
     /// Plain values come back: `()`, booleans, numbers, characters, texts, blobs, arrays, maps,
-    /// errors. What is thrown in it is thrown here, with its own line.
+    /// errors, how programs ended. What is thrown in it is thrown here, with its own line.
     ///
     /// # Errors
     /// The namespaces cannot be made; what the closure throws; the child ends with another status

@@ -4,7 +4,7 @@ use std::cell::RefMut;
 
 use super::command::{checked, rehearsed, request};
 use crate::diag::Report;
-use crate::plan::Request;
+use crate::plan::{Action, RawAction, Request};
 use crate::run::{self, Exit, Input, Problem, Process};
 use crate::script::Mode;
 use crate::script::argument::Bytes;
@@ -148,8 +148,9 @@ verbs! {
     /// Sends a signal to the process with this number: a name such as `"TERM"`, or a number.
     ///
     /// # Errors
-    /// There is no such process, or it belongs to another user. Numbers below 1, by which kill(2)
-    /// means many processes at a time, and nsscript itself are refused.
+    /// There is no such process, or it belongs to another user; it is none that the recipe has
+    /// started. Numbers below 1, by which kill(2) means many processes at a time, and nsscript
+    /// itself are refused.
     ///
     /// # Example
     /// ```rhai
@@ -167,20 +168,12 @@ verbs! {
         }
         let number = addressed(pid, call)?;
         if rehearses {
+            let signal = run::signal_name(signal.0);
+            let action = RawAction::Signal { pid: number, signal };
+            call.context.rehearse(Action::Raw(action), call.origin());
             return Ok(());
         }
-        run::kill(number, signal.0).map_err(|errno| {
-            let signal = run::signal_name(signal.0);
-            let message = format!("cannot send {signal} to process {pid}: {errno}");
-            let mut report = Report::error(message);
-            report.facts.operation = Some("kill".into());
-            report.facts.errno = Some(errno.code());
-            call.fail(match errno.name().as_str() {
-                "ESRCH" => report.hint("`processes()` lists those that there are"),
-                "EPERM" => report.hint("it belongs to another user"),
-                _ => report,
-            })
-        })
+        Ok(call.context.runner.kill(number, signal.0, call.origin().as_ref())?)
     }
 
     /// Writes text or bytes to the input of a program that was started with pipes.

@@ -269,3 +269,25 @@ fn nothing_is_changed_in_namespaces_of_the_host_that_were_entered() {
         assert_eq!(canary(bench), before);
     });
 }
+
+#[test]
+fn processes_of_the_host_get_no_signal() {
+    as_each_user(|bench| {
+        let script = "sleep 60 & export sleeper=$!; \"$@\"; code=$?; kill $sleeper; exit $code";
+        let recipe = r#"
+            let sleeper = parse_int(env("sleeper"));
+            let said = "";
+            try { kill(sleeper, "KILL"); } catch (error) { said = error.message; }
+            assert(said.ends_with("is none of the recipe's"), said);
+            // Their own children, and all in a PID namespace of its own, are.
+            let child = clone(UTS, || sleep("60s"));
+            kill(child.pid, "KILL");
+            assert_eq(child.wait().signal, 9);
+            within(PID, || {
+                let child = clone(UTS, || sleep("60s"));
+                kill(child.pid, "TERM");
+                child.wait();
+            });"#;
+        bench.recipe(recipe).by_shell(script).end().succeeded();
+    });
+}
