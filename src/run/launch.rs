@@ -61,7 +61,8 @@ fn ready_with(
     let connected = input.map(|input| connect_streams(request, input)).transpose()?;
     let streams = connected.as_ref().map_or([0, 1, 2], |connected| connected.numbers);
     let (kernel, gated) = (runner.host().kernel, runner.is_heard());
-    let prepared = Prepared { root: root.as_deref(), streams, kernel, gated };
+    let own = runner.own_ids();
+    let prepared = Prepared { root: root.as_deref(), streams, kernel, own, gated };
     let mut lowered = lower(plan, prepared);
     if enter.is_some() {
         // The user namespace is the one that is entered; the others belong to it.

@@ -33,6 +33,8 @@ pub(super) struct Prepared<'a> {
     pub streams: [i32; 3],
     /// The version of Linux.
     pub kernel: (u32, u32),
+    /// The caller's own ids, which are others where the session has a user namespace.
+    pub own: (u32, u32),
     /// Whether the program waits at a gate before it is executed.
     pub gated: bool,
 }
@@ -238,15 +240,14 @@ impl Lowerer<'_> {
     fn map_own_ids(&mut self, maps: &Maps) {
         // Without this the kernel lets nobody but the privileged map groups: a group that is
         // dropped may be one that access is refused to (CVE-2014-8989).
-        // The caller's own id is another one where the session has a user namespace.
-        let ids = crate::sys::ids();
+        let (uid, gid) = self.prepared.own;
         let own = |map: &IdMap, id| {
             IdMap::single(map.one().map_or(0, |range| range.inside), id).kernel_text()
         };
         let files = [
             ("setgroups", "deny".to_owned()),
-            ("uid_map", own(&maps.users, ids.uid)),
-            ("gid_map", own(&maps.groups, ids.gid)),
+            ("uid_map", own(&maps.users, uid)),
+            ("gid_map", own(&maps.groups, gid)),
         ];
         for (name, text) in files {
             let path = c(format!("/proc/self/{name}"));

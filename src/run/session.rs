@@ -161,6 +161,15 @@ impl Runner {
         self.session.on_host.set(true);
     }
 
+    /// The user and the group that this process is where it is.
+    pub(super) fn own_ids(&self) -> (u32, u32) {
+        if self.session.begun.borrow().is_none() {
+            return (self.host().uid, self.host().gid);
+        }
+        let ids = sys::ids();
+        (ids.uid, ids.gid)
+    }
+
     /// Begins the session, where it has not begun.
     ///
     /// # Errors

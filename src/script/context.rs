@@ -62,6 +62,8 @@ pub struct Context {
     pub rehearsed: RefCell<Vec<Rehearsed>>,
     /// What was started and is still held.
     started: RefCell<Vec<Weak<RefCell<Process>>>>,
+    /// Whether the recipe prints headings, narration or tables at some time.
+    pub narrates: bool,
     /// Whether the recipe makes raw calls at some time.
     pub calls_raw: bool,
     /// How many closures deep a rehearsal is.
@@ -91,6 +93,7 @@ impl Context {
             mode,
             rehearsed: RefCell::default(),
             started: RefCell::default(),
+            narrates: false,
             calls_raw: false,
             depth: Cell::new(0),
             unwritable: Cell::default(),
@@ -236,7 +239,8 @@ impl Context {
 
     /// What was printed last; child processes that are made later share it.
     pub fn printed(&self) -> &'static AtomicU8 {
-        self.printed.get_or_init(run::shared_byte)
+        static UNTOLD: AtomicU8 = AtomicU8::new(0);
+        self.printed.get_or_init(|| if self.narrates { run::shared_byte() } else { &UNTOLD })
     }
 
     fn write(&self, text: &str) {

@@ -67,12 +67,13 @@ impl Script {
     #[must_use]
     pub fn new(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>) -> Self {
         let mut context = Context::new(mode, &recipe, warn);
+        let named = Named::in_text(&recipe.text);
         context.calls_raw = calls_raw(&recipe.text);
+        context.narrates = named.has_any(&["section", "note", "table"]);
         context.sources.insert(&recipe.name, &recipe.text);
         let context = Rc::new(context);
         let mut engine = Engine::new();
         limit(&mut engine, &context);
-        let named = Named::in_text(&recipe.text);
         value::name_types(&mut engine);
         value::printing(&mut engine, &named);
         for verb in catalog::all().filter(|verb| named.has(verb.name)) {
