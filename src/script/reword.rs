@@ -299,6 +299,12 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
             list(&owners, "and"),
             a_type(receiver)
         ));
+        let kinds = methods.iter().any(|verb| verb.receiver() == "Namespaces");
+        if kinds && !is_method {
+            return report.hint(
+                "kinds of namespaces are constants, written without quotes: `UTS`, `PID | MOUNT`",
+            );
+        }
         return report.hint(format!(
             "`nsscript help {}` shows what it takes; it is called on {}",
             verb.name,
