@@ -180,7 +180,24 @@ fn own_file_system(
         Some("mqueue") if is_root => new_namespace(action, Kind::Ipc, session)?,
         _ => {}
     }
-    if session.is_of_host(place.device) { Err(on_host(action, path)) } else { Ok(()) }
+    if session.is_of_host(place.device) {
+        return Err(on_host(action, path));
+    }
+    through_process(action, path, session)
+}
+
+/// What another process sees, by its files in /proc, may be the file system of a container that is
+/// mounted nowhere here.
+fn through_process(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
+    let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
+    let [_, proc, pid, ..] = &names[..] else { return Ok(()) };
+    let is_process = proc == "proc" && pid.bytes().all(|byte| byte.is_ascii_digit());
+    let leader = session.leader().to_string();
+    if !is_process || descends(Path::new("/proc"), pid, &leader) {
+        return Ok(());
+    }
+    let why = format!("process {pid}, which sees it, is none of the recipe's");
+    Err(refused(action, &why).hint("`--host` changes what others see"))
 }
 
 /// Where a link that dangles leads: a file that is written through it is made there.

@@ -291,3 +291,23 @@ fn processes_of_the_host_get_no_signal() {
         bench.recipe(recipe).by_shell(script).end().succeeded();
     });
 }
+
+#[test]
+fn what_processes_of_the_host_see_is_not_changed_through_them() {
+    as_each_user(|bench| {
+        let script =
+            "unshare -Urm sh -c 'mount -t tmpfs t /mnt && : > /mnt/ready && exec sleep 60' & \
+                      export other=$!; until [ -e /proc/$other/root/mnt/ready ]; do sleep 0.01; done
+                      \"$@\"; code=$?; ls /proc/$other/root/mnt; kill $other; exit $code";
+        let recipe = r#"
+            let said = "";
+            try { write_file(`/proc/${env("other")}/root/mnt/x`, ""); } catch (e) { said = e.message; }
+            assert(said != "");
+            let child = clone(MOUNT, || { mount("t", "/mnt", #{ type: "tmpfs" }); sleep("60s"); });
+            let place = `/proc/${child.pid}/root/mnt`;
+            wait_until(|| child.within(|| mounts().some(|mount| mount.target == "/mnt")));
+            write_file(`${place}/x`, "written");
+            assert_eq(child.within(|| read_file("/mnt/x")), "written");"#;
+        assert_eq!(bench.recipe(recipe).by_shell(script).end().succeeded(), "ready\n");
+    });
+}
