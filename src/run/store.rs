@@ -170,13 +170,13 @@ impl Store {
     fn hold(&self, name: &str) -> Option<Stored> {
         let directory = self.directory.join("roots").join(name);
         let lock = sys::share_directory(&directory).ok()??;
-        // It may have been removed before it was locked.
-        let manifest = read_manifest(&directory).ok()?;
+        // It may have been removed before it was locked: then there is no mark.
         let mark = directory.join("boot");
         if fs::read_to_string(&mark).ok()? != boot() {
             // Nothing is waited for to reach the disk, so what an earlier life of the machine has
             // left is looked at once.
-            if !manifest.is_of(&directory.join("tree")) {
+            let whole = |manifest: Manifest| manifest.is_of(&directory.join("tree"));
+            if !read_manifest(&directory).is_ok_and(whole) {
                 drop(lock);
                 self.remove(&directory).ok()?;
                 return None;

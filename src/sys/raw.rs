@@ -279,7 +279,7 @@ pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings, alone: 
     }
     drop(restored);
     if limit.is_some() {
-        stack::raise_again();
+        stack::raise_stack_limit();
     }
     trouble
 }

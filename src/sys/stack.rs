@@ -32,8 +32,3 @@ pub fn raise_stack_limit() {
 pub(super) fn of_programs() -> Option<(u64, u64)> {
     STARTED_WITH.get().copied()
 }
-
-/// Raises the limit again, which was that of programs for a moment.
-pub(super) fn raise_again() {
-    raise_stack_limit();
-}
