@@ -48,6 +48,8 @@ const ABOVE_SYS: &[&str] = &[
 /// one touches one folder.
 const VOCABULARY: &[(&str, &[&str])] = &[
     ("clap", &["src/cli"]),
+    ("flate2", &["src/run/archive"]),
+    ("liblzma", &["src/run/archive"]),
     ("libc", &["src/sys"]),
     ("nix", &["src/sys"]),
     ("object", &["src/host/elf"]),
@@ -58,6 +60,7 @@ const VOCABULARY: &[(&str, &[&str])] = &[
     ("shell_words", &["src/script"]),
     ("strsim", &["src/diag"]),
     ("tar", &["src/run"]),
+    ("zstd", &["src/run/archive"]),
     ("unicode_width", &["src/diag"]),
 ];
 

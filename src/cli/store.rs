@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::args::Store as What;
 use super::exit::{FAILED, Ui, print};
-use crate::diag::{Report, Sources, bytes, count};
+use crate::diag::{Report, Sources, bytes, count, escape};
+use crate::plan::Came;
 use crate::run::{Listed, Runner, Store};
 
 /// Does what the words after `nsscript store` say.
@@ -41,28 +42,39 @@ fn text(what: &What) -> Result<String, Report> {
             let since = since.map(|ago| SystemTime::now().checked_sub(ago));
             let (number, size) = match since {
                 Some(None) => (0, 0),
-                Some(since) => store.collect(since)?,
-                None => store.collect(None)?,
+                Some(since) => store.collect(&runner, since)?,
+                None => store.collect(&runner, None)?,
             };
-            format!("{} removed, {}\n", count(number, "root"), bytes(size))
+            format!("{} removed, {}\n", count(number, "layer"), bytes(size))
         }
         What::Path => String::new(),
     })
 }
 
-fn table(roots: &[Listed]) -> String {
+fn table(layers: &[Listed]) -> String {
     let mut out = String::new();
-    for root in roots {
-        let (entries, size) = (count(root.entries, "entry"), bytes(root.size));
+    for layer in layers {
+        let (entries, size) = (count(layer.entries, "entry"), bytes(layer.size));
         let entries = entries.replace("entrys", "entries");
-        out.push_str(&format!("{}  {entries:>14}  {size:>10}  {}\n", root.digest, used(root)));
+        let (used, came) = (used(layer), came(layer));
+        out.push_str(&format!("{}  {entries:>13}  {size:>9}  {used:<14}  {came}\n", layer.digest));
     }
     out
 }
 
-/// When a root was used last, in words.
-fn used(root: &Listed) -> String {
-    let ago = SystemTime::now().duration_since(root.used).unwrap_or_default().as_secs();
+/// What a layer was made of, in words.
+fn came(layer: &Listed) -> String {
+    let came = match &layer.came {
+        None => "assembled".into(),
+        Some(Came::Archive(file)) => escape(&file.to_string_lossy()),
+        Some(Came::Changes) => "changes of a sandbox".into(),
+    };
+    if layer.of_others { format!("{came}, for mapped ids") } else { came }
+}
+
+/// When a layer was used last, in words.
+fn used(layer: &Listed) -> String {
+    let ago = SystemTime::now().duration_since(layer.used).unwrap_or_default().as_secs();
     match ago {
         0..120 => "just now".into(),
         120..7200 => format!("{} minutes ago", ago / 60),
@@ -78,6 +90,12 @@ fn outline(root: &Listed) -> serde_json::Value {
         "tree": root.tree.to_string_lossy(),
         "entries": root.entries,
         "size": root.size,
+        "from": match &root.came {
+            None => serde_json::Value::Null,
+            Some(Came::Archive(file)) => file.to_string_lossy().into(),
+            Some(Came::Changes) => "changes".into(),
+        },
+        "mapped": root.of_others,
         "used": used,
     })
 }

@@ -29,7 +29,8 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// working directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    root: PathBuf,
+    /// The directories that lie on each other as its root, the topmost first.
+    roots: Vec<PathBuf>,
 }
 
 /// Where a path leads, and by which links.
@@ -59,13 +60,20 @@ impl Tree {
 
     /// The tree whose `/` is the directory `root`.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self::layered(vec![root.into()])
+    }
+
+    /// The tree that directories make which lie on each other, the topmost first, as the layers of
+    /// an overlay do. Directories that hide all below them (`opaque`) are not told apart.
+    #[must_use]
+    pub fn layered(roots: Vec<PathBuf>) -> Self {
+        Self { roots }
     }
 
     /// Whether this is the tree of the machine itself.
     #[must_use]
     pub fn is_host(&self) -> bool {
-        self.root == Path::new("/")
+        matches!(self.roots.as_slice(), [root] if root == Path::new("/"))
     }
 
     /// Where a place of the tree lies on the machine.
@@ -74,22 +82,20 @@ impl Tree {
     /// away the name before it and never leaves the tree.
     #[must_use]
     pub fn real(&self, inside: &Path) -> PathBuf {
-        let mut real = self.root.clone();
-        let mut depth = 0_usize;
+        let mut below = PathBuf::new();
         for component in inside.components() {
             match component {
-                Component::Normal(name) => {
-                    real.push(name);
-                    depth += 1;
-                }
-                Component::ParentDir if depth > 0 => {
-                    real.pop();
-                    depth -= 1;
+                Component::Normal(name) => below.push(name),
+                Component::ParentDir => {
+                    below.pop();
                 }
                 _ => {}
             }
         }
-        real
+        match self.roots.as_slice() {
+            [root] => root.join(below),
+            roots => in_layers(roots, &below),
+        }
     }
 
     /// Follows `path` to the place it names, which must exist, and reports every link crossed.
@@ -187,7 +193,15 @@ impl Tree {
         let entries = fs::read_dir(self.followed(path)?)?;
         let mut names =
             entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<OsString>>>()?;
+        if self.roots.len() > 1 {
+            let place = self.resolve(path)?.path;
+            let below = place.strip_prefix("/").unwrap_or(&place);
+            let others = self.roots.iter().filter_map(|root| fs::read_dir(root.join(below)).ok());
+            names.extend(others.flatten().flatten().map(|entry| entry.file_name()));
+            names.retain(|name| fs::symlink_metadata(self.real(&place.join(name))).is_ok());
+        }
         names.sort();
+        names.dedup();
         Ok(names)
     }
 
@@ -247,6 +261,23 @@ impl Tree {
             Err(io::ErrorKind::NotADirectory.into())
         }
     }
+}
+
+/// Where a path of layers lies: in the topmost that has it, unless one above hides it.
+fn in_layers(roots: &[PathBuf], below: &Path) -> PathBuf {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    for root in roots {
+        let real = root.join(below);
+        match fs::symlink_metadata(&real) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // What takes away: nothing is at, or below, what is no directory.
+            Ok(found) if found.file_type().is_char_device() && found.rdev() == 0 => {
+                return real.join("gone");
+            }
+            _ => return real,
+        }
+    }
+    roots.first().map_or_else(PathBuf::new, |root| root.join(below))
 }
 
 /// `path` with its beginning at `/`.
@@ -333,6 +364,22 @@ mod tests {
             let ours = Tree::host().resolve(Path::new(path)).unwrap().path;
             assert_eq!(ours, fs::canonicalize(path).unwrap(), "{path}");
         }
+    }
+
+    #[test]
+    fn of_layers_the_topmost_counts() {
+        let (above, below) = (Fixture::new("tree-above"), Fixture::new("tree-below"));
+        above.file("etc/motd", b"above");
+        above.file("file", b"");
+        below.file("etc/motd", b"below");
+        below.file("etc/issue", b"below");
+        below.link("etc/issue", "link");
+        below.file("file/hidden", b"");
+        let tree = Tree::layered(vec![above.path(""), below.path("")]);
+        assert_eq!(tree.read(Path::new("/etc/motd")).unwrap(), b"above");
+        assert_eq!(tree.read(Path::new("/link")).unwrap(), b"below");
+        assert_eq!(tree.names(Path::new("/etc")).unwrap(), ["issue", "motd"]);
+        assert!(!tree.exists(Path::new("/file/hidden")) && !tree.exists(Path::new("/none")));
     }
 
     #[test]

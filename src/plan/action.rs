@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::assemble::RootTree;
 use super::identity::Maps;
 use super::raw::RawAction;
+use super::tree::RootTree;
 use crate::diag::Origin;
 use crate::spec::{
     BindOptions, Command, FileOptions, GuestPath, MountOptions, Namespaces, Streams,
@@ -55,8 +55,8 @@ pub type FileId = (u64, u64);
 /// One thing that is done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// The tree of the root is assembled in a private directory.
-    BuildRoot(Rc<RootTree>),
+    /// The layer of the root with this number, the lowest is 0, is found in the store, or made.
+    BuildLayer(Rc<RootTree>, usize),
     /// A user namespace with these maps is made ready.
     PrepareMaps(Maps),
     /// A process is started in new namespaces.
@@ -114,8 +114,6 @@ pub enum Action {
         /// What the link says.
         target: String,
     },
-    /// A file of the assembled root gets its owner.
-    ChangeOwner(GuestPath, FileOptions),
     /// The root becomes read-only.
     ProtectRoot,
     /// The root is entered by pivot_root(2).

@@ -1,142 +1,44 @@
-//! The tree of a root filesystem, worked out entry by entry before anything is written.
+//! A layer of a root, worked out entry by entry before anything is written.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::install::Installer;
-use crate::diag::{Origin, Report, quoted};
-use crate::host::{Host, accounts, elf};
-use crate::spec::{Applets, FileOptions, GuestPath, Ingredient, Mixed, Rootfs};
+use super::tree::{Assembled, Entry, Layer, Owner};
+use crate::diag::{Report, quoted};
+use crate::host::{Host, elf};
+use crate::spec::{Applets, FileOptions, GuestPath, Ingredient, Mixed};
 
-/// One entry of a tree.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Entry {
-    /// A directory.
-    Directory {
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A file with this content.
-    File {
-        /// The content.
-        content: Rc<[u8]>,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A copy of a file of the host.
-    Copy {
-        /// The file, without links.
-        source: PathBuf,
-        /// Its device and inode.
-        id: (u64, u64),
-        /// Its permission bits, without set-user-ID and set-group-ID.
-        mode: u32,
-        /// Its size in bytes.
-        size: u64,
-        /// When it was changed last: seconds and nanoseconds since 1970.
-        modified: (i64, i64),
-        /// When anything about it was changed last, its owner and mode too.
-        changed: (i64, i64),
-    },
-    /// A symbolic link.
-    Symlink {
-        /// What it says.
-        target: PathBuf,
-    },
-    /// A device of the host: an empty file here, on which the device is bound at every launch.
-    Device,
-}
-
-/// An entry and where it came from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Made {
-    /// The entry.
-    pub entry: Entry,
-    /// The line that asked for it.
-    pub origin: Option<Origin>,
-    /// Whether it was asked for by its own path, and does not only come along with another.
-    pub explicit: bool,
-}
-
-/// The tree of a root, by absolute path, directories before what is in them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RootTree {
-    /// The entries; the root itself is not among them.
-    pub entries: BTreeMap<PathBuf, Made>,
-    /// Entries whose owner is not the one who builds the tree.
-    pub owners: Vec<(GuestPath, FileOptions, Option<Origin>)>,
-    /// What is odd about it.
-    pub warnings: Vec<Report>,
-}
-
-impl RootTree {
-    /// The bytes in all its files.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        let size = |made: &Made| match &made.entry {
-            Entry::File { content, .. } => content.len() as u64,
-            Entry::Copy { size, .. } => *size,
-            _ => 0,
-        };
-        self.entries.values().map(size).sum()
-    }
-
-    /// The number that `name` has in the passwd or group file of the tree.
-    #[must_use]
-    pub fn number(&self, host: &Host, file: &str, name: &str) -> Option<u32> {
-        match &self.entries.get(Path::new(file))?.entry {
-            Entry::File { content, .. } => {
-                accounts::number_in(&String::from_utf8_lossy(content), name)
-            }
-            Entry::Copy { source, .. } => accounts::number(&host.tree, source.to_str()?, name),
-            _ => None,
-        }
-    }
-
-    /// The user and group that an entry belongs to inside.
-    #[must_use]
-    pub fn owner_of(&self, path: &Path) -> (u32, u32) {
-        let owner = self.owners.iter().rev().find(|(owned, ..)| Path::new(owned.as_str()) == path);
-        let options = owner.map(|(_, options, _)| *options).unwrap_or_default();
-        (options.uid.unwrap_or(0), options.gid.unwrap_or(0))
-    }
-
-    /// The devices in it.
-    pub fn devices(&self) -> impl Iterator<Item = (&Path, Option<&Origin>)> {
-        let devices = self.entries.iter().filter(|(_, made)| made.entry == Entry::Device);
-        devices.map(|(path, made)| (path.as_path(), made.origin.as_ref()))
-    }
-}
-
-/// Works out the tree of `rootfs`.
+/// Works out the layer that `ingredients` make on top of `below`.
 ///
 /// # Errors
 /// Everything that cannot be found, each with its line.
-pub fn assemble(rootfs: &Rootfs, host: &Host) -> Result<RootTree, Vec<Report>> {
+pub fn assemble(
+    ingredients: &[Rc<Mixed>],
+    host: &Host,
+    below: &[Layer],
+) -> Result<Assembled, Vec<Report>> {
     let mut assembler = Assembler {
         host,
         loader: elf::Loader::new(&host.tree),
-        installer: Installer::new(&host.tree),
-        owners: Vec::new(),
+        installer: Installer::new(host, below),
         reports: Vec::new(),
     };
-    for mixed in rootfs.ingredients() {
+    for mixed in ingredients {
         assembler.add(mixed);
     }
-    let Assembler { installer, owners, reports, .. } = assembler;
+    let Assembler { installer, reports, .. } = assembler;
     if !reports.is_empty() {
         return Err(reports);
     }
-    Ok(RootTree { entries: installer.entries, owners, warnings: installer.warnings })
+    Ok(installer.finish())
 }
 
 struct Assembler<'h> {
     host: &'h Host,
     loader: elf::Loader<'h>,
     installer: Installer<'h>,
-    owners: Vec<(GuestPath, FileOptions, Option<Origin>)>,
     reports: Vec<Report>,
 }
 
@@ -156,14 +58,12 @@ impl Assembler<'_> {
             }
             Ingredient::Library(name) => self.library(name),
             Ingredient::Directory(path, options) => {
-                self.owner(path, *options);
-                let mode = options.mode.unwrap_or(0o755);
-                self.installer.put(Path::new(path.as_str()), Entry::Directory { mode })
+                let entry = Entry::Directory { mode: options.mode.unwrap_or(0o755) };
+                self.put_for(path, entry, *options)
             }
             Ingredient::File(path, content, options) => {
-                self.owner(path, *options);
-                let mode = options.mode.unwrap_or(0o644);
-                self.file(path.as_str(), content, mode)
+                let (content, mode) = (content.as_slice().into(), options.mode.unwrap_or(0o644));
+                self.put_for(path, Entry::File { content, mode }, *options)
             }
             Ingredient::Copy { source, target } => {
                 self.installer.copy(source, Path::new(target.as_str()))
@@ -174,17 +74,18 @@ impl Assembler<'_> {
             }
             Ingredient::Device(path) => self.device(path),
             Ingredient::Users(users) => self.users(users),
-            Ingredient::Layer => {
-                self.installer.entries.values_mut().for_each(|made| made.explicit = false);
-                Ok(())
-            }
+            // These are layers of their own, or where one begins.
+            Ingredient::Layer | Ingredient::Archive(_) | Ingredient::Kept(_) => Ok(()),
         }
     }
 
-    fn owner(&mut self, path: &GuestPath, options: FileOptions) {
-        if options.uid.is_some() || options.gid.is_some() {
-            self.owners.push((path.clone(), options, self.installer.origin.clone()));
-        }
+    fn put_for(
+        &mut self,
+        path: &GuestPath,
+        entry: Entry,
+        FileOptions { uid, gid, .. }: FileOptions,
+    ) -> Result<(), Report> {
+        self.installer.put_for(Path::new(path.as_str()), entry, Owner { uid, gid })
     }
 
     fn file(&mut self, path: &str, content: &[u8], mode: u32) -> Result<(), Report> {
@@ -331,6 +232,7 @@ pub(super) fn copy_of(source: PathBuf, metadata: &std::fs::Metadata) -> Entry {
         id: (metadata.dev(), metadata.ino()),
         mode: metadata.mode() & 0o777,
         size: metadata.len(),
+        names: metadata.nlink(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
         changed: (metadata.ctime(), metadata.ctime_nsec()),
     }

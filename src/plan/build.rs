@@ -1,20 +1,19 @@
 //! Putting a plan together.
 
-use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
 use super::action::{Action, Lower, Planned, RootKind, Side};
-use super::assemble::{RootTree, assemble};
 use super::devices::{device, tmpfs};
-use super::identity::{Maps, maps};
+use super::identity::Maps;
 use super::mounts::{Inside, file_id};
 use super::settings::Settings;
+use super::shadow;
+use super::tree::{Layer, RootTree};
 use super::view::{Backing, Presence, View, presence};
-use super::{check, shadow};
 use crate::diag::{Origin, Report};
-use crate::host::{Host, Tree, accounts};
-use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, Root, Rootfs, Sandbox, Streams};
+use crate::host::Host;
+use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, Root, Streams};
 
 /// Where programs are looked for inside when the sandbox has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -82,87 +81,26 @@ impl Plan {
     }
 }
 
-/// Makes plans for one machine. It remembers the roots that it has worked out.
-#[derive(Debug)]
-pub struct Planner {
-    /// The machine.
-    pub host: Host,
-    roots: RefCell<Vec<(Rootfs, Rc<RootTree>)>>,
-}
-
-impl Planner {
-    /// A planner for this machine.
-    #[must_use]
-    pub fn new(host: Host) -> Self {
-        Self { host, roots: RefCell::default() }
-    }
-
-    /// The tree of a root.
-    ///
-    /// # Errors
-    /// Everything that cannot be found.
-    pub fn tree(&self, rootfs: &Rootfs) -> Result<Rc<RootTree>, Vec<Report>> {
-        let known = self.roots.borrow().iter().find(|(known, _)| known.is(rootfs)).cloned();
-        if let Some((_, tree)) = known {
-            return Ok(tree);
-        }
-        let tree = Rc::new(assemble(rootfs, &self.host)?);
-        self.roots.borrow_mut().push((rootfs.clone(), tree.clone()));
-        Ok(tree)
-    }
-
-    /// All that will be done to run `request` in `sandbox`.
-    ///
-    /// # Errors
-    /// Every contradiction, each with its line.
-    pub fn plan(&self, sandbox: &Sandbox, request: &Request) -> Result<Plan, Vec<Report>> {
-        let settings = Settings::of(sandbox, &self.host);
-        let mut reports = check::check(&settings, &self.host);
-        let tree = match &settings.root.value {
-            Root::Rootfs(rootfs) => match self.tree(rootfs) {
-                Ok(tree) => Some(tree),
-                Err(more) => {
-                    reports.extend(more);
-                    None
-                }
-            },
-            _ => None,
-        };
-        let named = |file: &str, name: &str| match (&settings.root.value, &tree) {
-            (Root::Directory(path), _) => {
-                accounts::number(&Tree::at(self.host.tree.real(path)), file, name)
-            }
-            (Root::Rootfs(_), Some(tree)) => tree.number(&self.host, file, name),
-            _ => (name == "root").then_some(0),
-        };
-        let maps = maps(&settings, &self.host, &named, &mut reports);
-        let draft = Draft { settings: &settings, host: &self.host, tree, maps, request };
-        let plan = draft.finish(&mut reports);
-        if reports.is_empty() { Ok(plan) } else { Err(reports) }
-    }
-}
-
 /// A plan in the making.
-struct Draft<'a> {
-    settings: &'a Settings,
-    host: &'a Host,
-    tree: Option<Rc<RootTree>>,
-    maps: Maps,
-    request: &'a Request,
+pub(super) struct Draft<'a> {
+    pub settings: &'a Settings,
+    pub host: &'a Host,
+    pub tree: Option<Rc<RootTree>>,
+    pub maps: Maps,
+    pub request: &'a Request,
 }
 
 impl Draft<'_> {
-    fn finish(self, reports: &mut Vec<Report>) -> Plan {
+    /// The plan; what cannot be is added to `reports`.
+    pub fn finish(self, reports: &mut Vec<Report>) -> Plan {
         let new = self.settings.namespaces;
         let inside = self.inside(reports);
         let (done, view) = (inside.actions, inside.view);
         let mut warnings = shadow::shadowed(&done);
-        warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings.iter().cloned()));
+        warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings().cloned()));
         let mut actions = Actions(Vec::new());
         let (root, asked) = (self.root_kind(&view), self.settings.root.origin.as_ref());
-        if let Some(tree) = &self.tree {
-            actions.add(Side::Parent, Action::BuildRoot(tree.clone()), asked);
-        }
+        self.layers(&mut actions);
         if new.has(Kind::User) && !self.maps.own {
             let origin = self.settings.users.iter().chain(&self.settings.groups).next();
             let origin = origin.and_then(|asked| asked.origin.clone());
@@ -185,7 +123,6 @@ impl Draft<'_> {
             actions.add(Side::Child, Action::MakePrivate, None);
             let viewed = matches!(root, RootKind::View { .. });
             actions.add(Side::Child, Action::MakeRoot(root), asked);
-            self.owners(&mut actions);
             for (action, origin) in done {
                 actions.add(Side::Child, action, origin.as_ref());
             }
@@ -231,8 +168,8 @@ impl Draft<'_> {
             actions: Vec::new(),
             reports: Vec::new(),
         };
-        for (_, options, origin) in self.tree.iter().flat_map(|tree| &tree.owners) {
-            inside.owner(*options, origin.as_ref());
+        for (owner, origin) in self.tree.iter().flat_map(|tree| tree.owners()) {
+            inside.owner(owner, origin);
         }
         if self.settings.host_view {
             inside.host_view(self.settings.root.origin.as_ref());
@@ -284,9 +221,15 @@ impl Draft<'_> {
         RootKind::View { path: path.into(), id: file_id(self.host, path) }
     }
 
-    fn owners(&self, actions: &mut Actions) {
-        for (path, options, origin) in self.tree.iter().flat_map(|tree| &tree.owners) {
-            actions.add(Side::Child, Action::ChangeOwner(path.clone(), *options), origin.as_ref());
+    /// The layers of the root are made ready, the lowest first.
+    fn layers(&self, actions: &mut Actions) {
+        let Some(tree) = &self.tree else { return };
+        for number in 0..tree.layers.len() {
+            let origin = match &tree.layers[number] {
+                Layer::Kept(kept) => kept.origin.as_ref(),
+                Layer::Assembled(_) => self.settings.root.origin.as_ref(),
+            };
+            actions.add(Side::Parent, Action::BuildLayer(tree.clone(), number), origin);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Actions as sentences: the same for a plan, an explanation and an error.
 
 use super::action::{Action, Lower, RootKind};
+use super::tree::{Came, Layer, RootTree};
 use crate::diag::{bytes, count, list, quoted};
 use crate::spec::{GuestPath, Kind, Namespaces, Streams};
 
@@ -11,10 +12,7 @@ impl Action {
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
-            Self::BuildRoot(tree) => {
-                let (files, size) = (tree.entries.len(), bytes(tree.size()));
-                format!("assemble the root: {}, {size}", entries(files))
-            }
+            Self::BuildLayer(tree, number) => layer(tree, *number),
             Self::PrepareMaps(maps) => format!("make a user namespace that maps {maps}"),
             Self::Start(namespaces) if namespaces.is_empty() => "start a process".into(),
             Self::Start(namespaces) => format!("start a process in new {}", names(*namespaces)),
@@ -46,12 +44,6 @@ impl Action {
             Self::MakeSymlink { path, target } => {
                 format!("make the link {} to {}", place(path), quoted(target))
             }
-            Self::ChangeOwner(path, options) => {
-                let uid = options.uid.map(|uid| format!("user {uid}"));
-                let gid = options.gid.map(|gid| format!("group {gid}"));
-                let who: Vec<_> = uid.into_iter().chain(gid).collect();
-                format!("give {} to {}", place(path), list(&who, "and"))
-            }
             Self::ProtectRoot => "make the root read-only".into(),
             Self::PivotRoot => "enter the root with pivot_root and detach the host's".into(),
             Self::Chroot => "enter the root with chroot".into(),
@@ -79,7 +71,7 @@ impl Action {
     #[must_use]
     pub fn operation(&self) -> &'static str {
         match self {
-            Self::BuildRoot(_) => "build",
+            Self::BuildLayer(..) => "build",
             Self::PrepareMaps(_) | Self::MapOwnIds(_) => "map",
             Self::Start(_) | Self::StartInit => "clone",
             Self::Join(_) => "setns",
@@ -91,7 +83,6 @@ impl Action {
             Self::MakeDirectory(..) => "directory",
             Self::MakeFile(..) => "file",
             Self::MakeSymlink { .. } => "symlink",
-            Self::ChangeOwner(..) => "chown",
             Self::PivotRoot => "pivot_root",
             Self::Chroot => "chroot",
             Self::SetHostname(_) => "hostname",
@@ -127,7 +118,6 @@ impl Action {
             | Self::Mask(path)
             | Self::MakeDirectory(path, _)
             | Self::MakeFile(path, ..)
-            | Self::ChangeOwner(path, _)
             | Self::Enter(path) => (None, text(path)),
             Self::Execute { command, .. } => (None, Some(command.program().to_owned())),
             Self::Raw(raw) => raw.paths(),
@@ -142,6 +132,31 @@ fn place(path: &GuestPath) -> String {
 
 fn entries(number: usize) -> String {
     if number == 1 { "1 entry".into() } else { format!("{number} entries") }
+}
+
+/// What is done for a layer of a root.
+fn layer(tree: &RootTree, number: usize) -> String {
+    let Some(layer) = tree.layers.get(number) else { return String::new() };
+    let (what, number_of_entries, size) = match layer {
+        Layer::Assembled(assembled) => {
+            let what = match tree.layers.len() {
+                1 => "assemble the root".into(),
+                all => format!("assemble layer {} of {all} of the root", number + 1),
+            };
+            (what, assembled.entries.len(), assembled.size())
+        }
+        Layer::Kept(kept) => {
+            let what = match &kept.came {
+                Came::Archive(file) => format!("unpack {}", quoted(file.to_string_lossy())),
+                Came::Changes => "use the changes that were kept".into(),
+            };
+            if kept.is_unknown() {
+                return what;
+            }
+            (what, kept.entries, kept.size)
+        }
+    };
+    format!("{what}: {}, {}", entries(number_of_entries), bytes(size))
 }
 
 fn root(kind: &RootKind) -> String {

@@ -1,45 +1,81 @@
-//! Putting files of the host into a tree at the paths where the host has them, links included.
+//! Putting files of the host into a layer at the paths where the host has them, links included.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ffi::OsString;
-use std::path::{Component, Path, PathBuf};
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-use super::assemble::{Entry, Made, copy_of};
+use super::assemble::copy_of;
+use super::below::{Below, Found, Stop, Way, components, follow};
+use super::tree::{Assembled, Entry, Layer, Made, Owner};
 use crate::diag::{Origin, Report, os_error, quoted};
-use crate::host::Tree;
+use crate::host::{Host, Tree};
 
-/// The entries of a tree as they come together.
+/// The entries of a layer as they come together.
 pub(super) struct Installer<'h> {
     host: &'h Tree,
+    /// What the layer lies on.
+    below: Below<'h>,
     /// The line that is being followed.
     pub origin: Option<Origin>,
     pub entries: BTreeMap<PathBuf, Made>,
     pub warnings: Vec<Report>,
 }
 
+/// What is at a path, as far as the layer has come.
+enum There {
+    /// This layer has it.
+    Own(Entry),
+    /// A layer below has it.
+    Below(Found),
+    /// Nothing.
+    Nothing,
+}
+
 /// path_resolution(7): more links than this and the kernel gives up.
 const MOST_LINKS: usize = 40;
 
 impl<'h> Installer<'h> {
-    pub fn new(host: &'h Tree) -> Self {
-        Self { host, origin: None, entries: BTreeMap::new(), warnings: Vec::new() }
+    pub fn new(host: &'h Host, layers: &'h [Layer]) -> Self {
+        let below = Below { host, layers };
+        let (entries, warnings) = (BTreeMap::new(), Vec::new());
+        Self { host: &host.tree, below, origin: None, entries, warnings }
+    }
+
+    fn there(&self, path: &Path) -> There {
+        match self.entries.get(path) {
+            Some(made) => There::Own(made.entry.clone()),
+            None if self.below.layers.is_empty() => There::Nothing,
+            None => self.below.find(path).map_or(There::Nothing, |(found, _)| There::Below(found)),
+        }
+    }
+
+    fn made(&self, entry: Entry, explicit: bool) -> Made {
+        Made { entry, owner: Owner::default(), origin: self.origin.clone(), explicit }
     }
 
     /// Puts an entry at a path that was asked for; links that are in the tree are followed on the
     /// way there.
     pub fn put(&mut self, path: &Path, entry: Entry) -> Result<(), Report> {
-        let place = self.place(path)?;
-        let made = Made { entry, origin: self.origin.clone(), explicit: true };
+        self.put_for(path, entry, Owner::default())
+    }
+
+    /// The same, for an owner.
+    pub fn put_for(&mut self, path: &Path, entry: Entry, owner: Owner) -> Result<(), Report> {
+        let mut place = self.place(path)?;
+        let is_directory = entry.directory_mode().is_some();
+        if is_directory && let Some(directory) = self.leads_to_directory(&place) {
+            place = directory;
+        }
+        let made = Made { owner, ..self.made(entry, true) };
+        let is_in_the_way = || {
+            let message = format!("{} is a directory already", quoted(path.to_string_lossy()));
+            Report::error(message)
+        };
         if let Some(before) = self.entries.get(&place) {
-            let both = matches!(
-                (&before.entry, &made.entry),
-                (Entry::Directory { .. }, Entry::Directory { .. })
-            );
-            let full = self.holds_something(&place);
-            if matches!(before.entry, Entry::Directory { .. }) && !both && full {
-                let message = format!("{} is a directory already", quoted(path.to_string_lossy()));
-                let report = Report::error(message);
-                return Err(report.related(before.origin.as_ref(), "made here"));
+            let was_directory = before.entry.directory_mode().is_some();
+            let both = was_directory && is_directory;
+            if was_directory && !both && self.holds_something(&place) {
+                return Err(is_in_the_way().related(before.origin.as_ref(), "made here"));
             }
             if before.explicit && before.entry != made.entry && !both {
                 let message =
@@ -47,21 +83,42 @@ impl<'h> Installer<'h> {
                 let report = Report::warning(message).at(made.origin.clone());
                 self.warnings.push(report.related(before.origin.as_ref(), "put here"));
             }
+        } else if !is_directory
+            && let There::Below(Found::Directory { .. }) = self.there(&place)
+            && !self.below.is_empty(&place)
+        {
+            return Err(is_in_the_way());
         }
         self.entries.insert(place, made);
         Ok(())
     }
 
+    /// Where a link at `place` leads, where that is a directory of the tree.
+    fn leads_to_directory(&mut self, place: &Path) -> Option<PathBuf> {
+        let is_link = |there: &There| {
+            matches!(there, There::Own(Entry::Symlink { .. }) | There::Below(Found::Symlink(_)))
+        };
+        if !is_link(&self.there(place)) {
+            return None;
+        }
+        // A name behind it makes it one on the way; nothing of that way has to be made.
+        let through = follow(&place.join("x"), &mut |place| self.way(place, false));
+        through.ok()?.parent().map(Path::to_path_buf)
+    }
+
     /// Puts an entry that comes along with another one, where nothing is yet.
     pub fn put_along(&mut self, path: &Path, entry: Entry) -> Result<(), Report> {
         let place = self.place(path)?;
-        let origin = self.origin.clone();
-        self.entries.entry(place).or_insert(Made { entry, origin, explicit: false });
+        if matches!(self.there(&place), There::Nothing) {
+            let made = self.made(entry, false);
+            self.entries.insert(place, made);
+        }
         Ok(())
     }
 
     /// Puts a file of the host at the path where the host has it: every link on the way is made
-    /// too, so that both names of it work inside.
+    /// too, so that both names of it work inside. Directories are those that are there; a file that
+    /// a layer below has gives way.
     pub fn install(&mut self, path: &Path) -> Result<(), Report> {
         let cannot = |error: &std::io::Error| {
             let path = quoted(path.to_string_lossy());
@@ -76,14 +133,22 @@ impl<'h> Installer<'h> {
                 continue;
             }
             let next = place.join(&name);
-            let link = match self.entries.get(&next).map(|made| &made.entry) {
-                Some(Entry::Symlink { target }) => Some(target.clone()),
-                Some(Entry::Directory { .. }) => None,
-                Some(_) => {
+            let link = match self.there(&next) {
+                There::Own(Entry::Symlink { target }) => Some(target),
+                There::Own(entry) if entry.directory_mode().is_some() => None,
+                There::Own(_) => {
                     place = next;
                     continue;
                 }
-                None => self.mirror(&next).map_err(|error| cannot(&error))?,
+                There::Below(Found::Directory { mode }) => {
+                    let made = self.made(Entry::Inherited { mode }, false);
+                    self.entries.insert(next.clone(), made);
+                    None
+                }
+                There::Below(Found::Symlink(target)) if !rest.is_empty() => Some(target),
+                There::Below(_) | There::Nothing => {
+                    self.mirror(&next).map_err(|error| cannot(&error))?
+                }
             };
             let Some(target) = link else {
                 place = next;
@@ -115,7 +180,7 @@ impl<'h> Installer<'h> {
         } else {
             (copy_of(self.host.real(path), &metadata), None)
         };
-        let made = Made { entry, origin: self.origin.clone(), explicit: false };
+        let made = self.made(entry, false);
         self.entries.insert(path.to_path_buf(), made);
         Ok(link)
     }
@@ -135,7 +200,6 @@ impl<'h> Installer<'h> {
             }
         })?;
         if metadata.is_dir() {
-            use std::os::unix::fs::MetadataExt;
             if target != Path::new("/") {
                 self.put(target, Entry::Directory { mode: metadata.mode() & 0o7777 })?;
             }
@@ -150,7 +214,6 @@ impl<'h> Installer<'h> {
     }
 
     fn copy_below(&mut self, source: &Path, target: &Path) -> Result<(), Report> {
-        use std::os::unix::fs::MetadataExt;
         let cannot = |path: &Path, error: &std::io::Error| {
             Report::error(format!(
                 "cannot read {}: {}",
@@ -191,55 +254,49 @@ impl<'h> Installer<'h> {
     /// The place that `path` is in this tree: links of the tree are followed, the last name is
     /// not, and directories on the way are made.
     fn place(&mut self, path: &Path) -> Result<PathBuf, Report> {
-        let mut rest = components(path);
-        let mut place = PathBuf::from("/");
-        let mut links = 0;
-        while let Some(name) = rest.pop_front() {
-            if name == ".." {
-                place.pop();
-                continue;
+        follow(path, &mut |place| self.way(place, true)).map_err(|stop| {
+            let (Stop::Blocked(place) | Stop::Nothing(place)) = stop;
+            let message = format!("{} is no directory", quoted(place.to_string_lossy()));
+            let before = self.entries.get(&place).and_then(|made| made.origin.as_ref());
+            Report::error(message).related(before, "made here")
+        })
+    }
+
+    /// What is on the way at `place`; with `make` a directory is made where nothing is.
+    fn way(&mut self, place: &Path, make: bool) -> Way {
+        let entry = match self.there(place) {
+            There::Own(Entry::Symlink { target }) | There::Below(Found::Symlink(target)) => {
+                return Way::Link(target);
             }
-            place.push(name);
-            if rest.is_empty() {
-                break;
-            }
-            match self.entries.get(&place).map(|made| &made.entry) {
-                Some(Entry::Symlink { target }) if links < MOST_LINKS => {
-                    links += 1;
-                    place.pop();
-                    if target.is_absolute() {
-                        place = PathBuf::from("/");
-                    }
-                    let mut through = components(target);
-                    through.append(&mut rest);
-                    rest = through;
+            There::Own(entry) if entry.directory_mode().is_some() => return Way::Directory,
+            There::Below(Found::Directory { mode }) => Entry::Inherited { mode },
+            There::Nothing if make => Entry::Directory { mode: 0o755 },
+            There::Nothing => return Way::Nothing,
+            There::Own(_) | There::Below(_) => return Way::Blocked,
+        };
+        let directory = self.made(entry, false);
+        self.entries.insert(place.to_path_buf(), directory);
+        Way::Directory
+    }
+
+    /// The layer; of several copies of one file of the host all but the first are links to it.
+    pub fn finish(mut self) -> Assembled {
+        let mut first: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
+        for (path, made) in &mut self.entries {
+            let Entry::Copy { id, names: 2.., .. } = made.entry else { continue };
+            match first.get(&id) {
+                // One that belongs to somebody else is a file of its own.
+                Some(first) if made.owner == Owner::default() => {
+                    made.entry = Entry::HardLink { first: first.clone() };
                 }
-                Some(Entry::Directory { .. }) => {}
-                None => {
-                    let entry = Entry::Directory { mode: 0o755 };
-                    let made = Made { entry, origin: self.origin.clone(), explicit: false };
-                    self.entries.insert(place.clone(), made);
+                None if made.owner == Owner::default() => {
+                    first.insert(id, path.clone());
                 }
-                Some(_) => {
-                    let message = format!("{} is no directory", quoted(place.to_string_lossy()));
-                    let before = self.entries.get(&place).and_then(|made| made.origin.as_ref());
-                    return Err(Report::error(message).related(before, "made here"));
-                }
+                Some(_) | None => {}
             }
         }
-        Ok(place)
+        Assembled { entries: self.entries, warnings: self.warnings }
     }
-}
-
-/// The names in a path, without the root and `.`.
-fn components(path: &Path) -> VecDeque<OsString> {
-    path.components()
-        .filter_map(|component| match component {
-            Component::Normal(name) => Some(name.to_owned()),
-            Component::ParentDir => Some("..".into()),
-            _ => None,
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -247,7 +304,7 @@ mod tests {
     use std::path::Path;
 
     use super::{Entry, Installer};
-    use crate::host::Tree;
+    use crate::host::{Host, Tree};
 
     #[test]
     fn a_file_of_the_host_keeps_its_path_and_its_links() {
@@ -256,14 +313,20 @@ mod tests {
         std::fs::write(root.join("usr/bin/tool-1"), "x").unwrap();
         std::os::unix::fs::symlink("usr/bin", root.join("bin")).unwrap();
         std::os::unix::fs::symlink("/usr/bin/tool-1", root.join("usr/bin/tool")).unwrap();
-        let tree = Tree::at(&root);
-        let mut installer = Installer::new(&tree);
+        let host = Host {
+            tree: Tree::at(&root),
+            uid: 0,
+            gid: 0,
+            kernel: (6, 1),
+            environment: std::collections::BTreeMap::default(),
+        };
+        let mut installer = Installer::new(&host, &[]);
         installer.install(Path::new("/bin/tool")).unwrap();
         let paths: Vec<_> = installer.entries.keys().map(|path| path.to_str().unwrap()).collect();
         assert_eq!(paths, ["/bin", "/usr", "/usr/bin", "/usr/bin/tool", "/usr/bin/tool-1"]);
         assert!(matches!(installer.entries[Path::new("/bin")].entry, Entry::Symlink { .. }));
         // Where the recipe has made a directory of its own, the link gives way to it.
-        let mut installer = Installer::new(&tree);
+        let mut installer = Installer::new(&host, &[]);
         installer.put(Path::new("/bin"), Entry::Directory { mode: 0o755 }).unwrap();
         installer.install(Path::new("/bin/tool")).unwrap();
         assert!(installer.entries.contains_key(Path::new("/bin/tool")));

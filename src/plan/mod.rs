@@ -8,6 +8,7 @@
 
 mod action;
 mod assemble;
+mod below;
 mod build;
 mod check;
 mod describe;
@@ -18,18 +19,23 @@ mod mount_call;
 mod mounts;
 mod notation;
 mod outline;
+mod planner;
 mod raw;
 mod settings;
 mod shadow;
 mod shell;
+mod tree;
 mod view;
 
 pub use action::{Action, Lower, Planned, RootKind, Side};
-pub use assemble::{Entry, Made, RootTree, assemble, no_program};
-pub use build::{Plan, Planner, Request};
+pub use assemble::{assemble, no_program};
+pub use below::{Below, Found, Stop, Way, follow};
+pub use build::{Plan, Request};
 pub use identity::Maps;
 pub use mount_call::MountCall;
 pub use notation::{Called, clone3, execve, make_mapped, write_proc};
 pub use outline::{outline, raw_outline, raw_text};
+pub use planner::{Keeper, Planner};
 pub use raw::RawAction;
+pub use tree::{Assembled, Came, Entry, Kept, Layer, Made, Owner, RootTree};
 pub use view::{Backing, View};

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::action::Action;
 use super::devices::{devices, devpts, tmpfs};
 use super::identity::Maps;
+use super::tree::Owner;
 use super::view::{Backing, Presence, View, presence};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Host;
@@ -87,12 +88,12 @@ impl Inside<'_> {
                 self.mount(kind, source, target, options.clone(), origin);
             }
             What::Directory(path, options) => {
-                self.owner(*options, origin);
+                self.owner(given(*options), origin);
                 self.push(Action::MakeDirectory(path.clone(), *options), origin);
                 self.writable(path, origin);
             }
             What::File(path, content, options) => {
-                self.owner(*options, origin);
+                self.owner(given(*options), origin);
                 let content: Rc<[u8]> = content.as_slice().into();
                 self.push(Action::MakeFile(path.clone(), content, *options), origin);
                 self.writable(path, origin);
@@ -298,9 +299,8 @@ impl Inside<'_> {
     }
 
     /// Says so where somebody shall own a file whom the map does not know.
-    pub fn owner(&mut self, options: FileOptions, origin: Option<&Origin>) {
-        let maps =
-            [("user", options.uid, &self.maps.users), ("group", options.gid, &self.maps.groups)];
+    pub fn owner(&mut self, owner: Owner, origin: Option<&Origin>) {
+        let maps = [("user", owner.uid, &self.maps.users), ("group", owner.gid, &self.maps.groups)];
         for (noun, id, map) in maps {
             let unknown = id.filter(|id| !map.ranges.is_empty() && map.outside(*id).is_none());
             if let Some(id) = unknown {
@@ -323,6 +323,10 @@ impl Inside<'_> {
         let report = Report::error(message).at(origin.cloned()).hint(hint);
         self.reports.push(report.related(by, "read-only since here"));
     }
+}
+
+fn given(FileOptions { uid, gid, .. }: FileOptions) -> Owner {
+    Owner { uid, gid }
 }
 
 /// Device and inode of a file of the host.

@@ -126,9 +126,6 @@ impl Action {
             Self::MakeSymlink { path, target } => {
                 format!("ln -s {} {}", shell_word(target), place(path))
             }
-            Self::ChangeOwner(path, options) => {
-                format!("chown {} {}", owner(*options), place(path))
-            }
             Self::ProtectRoot => "mount -o remount,bind,ro $root".into(),
             Self::PivotRoot => "cd $root && pivot_root . . && umount -l .".into(),
             Self::Chroot => "chroot $root".into(),
@@ -145,7 +142,7 @@ impl Action {
             Self::Enter(path) => format!("cd {}", shell_word(path.as_str())),
             Self::Execute { command, .. } => format!("exec {}", command.shown()),
             Self::Raw(raw) => return raw.shell(),
-            Self::BuildRoot(_)
+            Self::BuildLayer(..)
             | Self::Mask(_)
             | Self::StartInit
             | Self::Connect(_)

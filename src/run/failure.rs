@@ -1,7 +1,6 @@
 //! A failed action as a report.
 
 use std::ffi::CString;
-use std::path::Path;
 
 use super::runner::Runner;
 use super::{hint, loader};
@@ -24,8 +23,8 @@ pub struct Failure<'a> {
 }
 
 impl Failure<'_> {
-    /// What a person is told. `root` is where the root was assembled.
-    pub(super) fn report(&self, runner: &Runner, root: Option<&Path>) -> Report {
+    /// What a person is told.
+    pub(super) fn report(&self, runner: &Runner) -> Report {
         let Some(planned) = self.plan.actions.get(self.action) else {
             return Report::error(format!("cannot start a process: {}", self.errno));
         };
@@ -43,7 +42,7 @@ impl Failure<'_> {
         if let Action::Execute { command, search, .. } = action {
             let missing = self.errno.name() == "ENOENT";
             report.facts.status = Some(if missing { 127 } else { 126 });
-            let guest = loader::Guest { plan: self.plan, runner, root };
+            let guest = loader::Guest { plan: self.plan, runner, root: runner.root_of(self.plan) };
             return loader::explain(report, &guest, command, search, self.errno);
         }
         hint::add(report, self, runner.host())

@@ -115,7 +115,7 @@ impl Runner {
         request: &Request,
         body: Body<'_>,
     ) -> Result<Process, Problem> {
-        let launch::Ready { mut lowered, root, .. } = launch::ready(self, plan, request)?;
+        let launch::Ready { mut lowered, .. } = launch::ready(self, plan, request)?;
         watch(self, &mut lowered.program);
         let environment = plan.environment.clone();
         let body = &mut || {
@@ -125,7 +125,7 @@ impl Runner {
         let telling = Telling { runner: self, plan, actions: &lowered.actions };
         let tell = |made: Result<i32, &Fault>| telling.tell(&lowered.program, made);
         let made = self.copy(&lowered.program, true, plan.clone(), body, &tell)?;
-        made.map_err(|fault| launch::failure(self, plan, &lowered, root.as_deref(), fault).into())
+        made.map_err(|fault| launch::failure(self, plan, &lowered, fault).into())
     }
 
     /// Starts a closure in the namespaces of a process: in a sandbox, with its ids and without
@@ -164,7 +164,7 @@ impl Runner {
         let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
         made.map_err(|Fault { call, syscall, errno }| {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
-            Failure { plan: &joining.plan, action, syscall, errno }.report(self, None).into()
+            Failure { plan: &joining.plan, action, syscall, errno }.report(self).into()
         })
     }
 

@@ -86,8 +86,7 @@ fn target(action: &Action) -> Option<&GuestPath> {
         | Action::MakeFile(path, ..)
         | Action::MakeSymlink { path, .. }
         | Action::Protect(path)
-        | Action::Mask(path)
-        | Action::ChangeOwner(path, _) => Some(path),
+        | Action::Mask(path) => Some(path),
         _ => None,
     }
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::session::Session;
 use crate::diag::{Report, quoted};
-use crate::host::Host;
+use crate::host::{Host, accounts};
 use crate::plan::Maps;
-use crate::spec::IdMap;
+use crate::spec::{IdMap, IdRange};
 use crate::sys::{self, Enter, Trouble, UserNamespace, flags};
 
 /// User namespaces that were made, by their maps.
@@ -49,6 +49,28 @@ impl UserNamespaces {
         let descriptor = namespace.descriptor().map_err(MapError::Call)?;
         Ok(Enter { descriptor, namespaces: flags::USER })
     }
+}
+
+/// All ids that a user may have: 0 is the own one, and the subordinate ids follow.
+pub(super) fn all_ids(host: &Host) -> Maps {
+    let map = |file: &str, own: u32| {
+        let mut map = IdMap::single(0, own);
+        let mut inside = 1;
+        for (outside, count) in accounts::subordinate(&host.tree, file, host.uid) {
+            map.ranges.push(IdRange { inside, outside, count });
+            // The file may give the same ids twice.
+            if map.overlap().is_some() {
+                map.ranges.pop();
+            } else {
+                inside = inside.saturating_add(count);
+            }
+        }
+        map
+    };
+    let users = map("/etc/subuid", host.uid);
+    let groups = map("/etc/subgid", host.gid);
+    let own = users.one().is_some() && groups.one().is_some();
+    Maps { users, groups, uid: 0, gid: 0, own }
 }
 
 fn make(maps: &Maps, host: &Host, session: &Session) -> Result<UserNamespace, MapError> {

@@ -1,7 +1,7 @@
 //! Carrying out a plan.
 
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -19,8 +19,6 @@ use crate::sys::{Call, Child, Enter, Errno, Fault, Program, Syscall, flags, spaw
 /// All that is made ready for a new process before it exists.
 pub(super) struct Ready {
     pub lowered: Lowered,
-    /// Where the root was assembled.
-    pub root: Option<PathBuf>,
     connected: Option<Connected>,
 }
 
@@ -35,11 +33,13 @@ fn ready_with(
     request: &Request,
     input: Option<&Input>,
 ) -> Result<Ready, Problem> {
-    let mut root = None;
+    let mut layers = Vec::new();
     let mut enter = None;
     for (index, planned) in plan.actions.iter().enumerate() {
         match &planned.action {
-            Action::BuildRoot(tree) => root = Some(build(runner, tree, plan, planned)?),
+            Action::BuildLayer(tree, number) => {
+                layers.insert(0, build(runner, (tree, *number), plan, planned)?);
+            }
             Action::PrepareMaps(maps) => {
                 let known = runner.users.borrow().holds(maps);
                 let started = Instant::now();
@@ -51,7 +51,7 @@ fn ready_with(
                     MapError::Helper(report) => report.at(planned.origin.clone()),
                     MapError::Call(trouble) => {
                         let (syscall, errno) = (trouble.syscall, trouble.errno);
-                        Failure { plan, action: index, syscall, errno }.report(runner, None)
+                        Failure { plan, action: index, syscall, errno }.report(runner)
                     }
                 })?);
             }
@@ -62,14 +62,14 @@ fn ready_with(
     let streams = connected.as_ref().map_or([0, 1, 2], |connected| connected.numbers);
     let (kernel, gated) = (runner.host().kernel, runner.is_heard());
     let own = runner.own_ids();
-    let prepared = Prepared { root: root.as_deref(), streams, kernel, own, gated };
+    let prepared = Prepared { layers: &layers, streams, kernel, own, gated };
     let mut lowered = lower(plan, prepared);
     if enter.is_some() {
         // The user namespace is the one that is entered; the others belong to it.
         lowered.program.namespaces &= !flags::USER;
         lowered.program.enter = enter;
     }
-    Ok(Ready { lowered, root, connected })
+    Ok(Ready { lowered, connected })
 }
 
 /// Starts the process that carries out the plan.
@@ -79,7 +79,7 @@ pub(super) fn launch(
     request: &Request,
     input: &Input,
 ) -> Result<(Child, Ends), Problem> {
-    let Ready { mut lowered, root, connected } = ready_with(runner, plan, request, Some(input))?;
+    let Ready { mut lowered, connected } = ready_with(runner, plan, request, Some(input))?;
     let gate = watch(runner, &mut lowered.program);
     let spawned = spawn(&lowered.program);
     let telling = Telling { runner, plan, actions: &lowered.actions };
@@ -88,43 +88,36 @@ pub(super) fn launch(
     drop(gate);
     match spawned {
         Ok(child) => Ok((child, connected.map(Connected::into_ends).unwrap_or_default())),
-        Err(fault) => Err(failure(runner, plan, &lowered, root.as_deref(), fault).into()),
+        Err(fault) => Err(failure(runner, plan, &lowered, fault).into()),
     }
 }
 
 /// What a person is told where a call failed.
-pub(super) fn failure(
-    runner: &Runner,
-    plan: &Plan,
-    lowered: &Lowered,
-    root: Option<&Path>,
-    fault: Fault,
-) -> Report {
+pub(super) fn failure(runner: &Runner, plan: &Plan, lowered: &Lowered, fault: Fault) -> Report {
     let Fault { call, syscall, errno } = fault;
     let action = call.and_then(|call| lowered.action_of(call)).or(plan.start()).unwrap_or(0);
-    Failure { plan, action, syscall, errno }.report(runner, root)
+    Failure { plan, action, syscall, errno }.report(runner)
 }
 
 /// The report of a program that init could not execute, in process number `process`.
 pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, errno: Errno) -> Report {
     Telling { runner, plan, actions: &[] }.tell_not_executed(process, errno);
     let last = plan.actions.len().saturating_sub(1);
-    let root = runner.root_of(plan);
-    let failure = Failure { plan, action: last, syscall: Syscall::Execve, errno };
-    failure.report(runner, root.as_deref())
+    Failure { plan, action: last, syscall: Syscall::Execve, errno }.report(runner)
 }
 
 fn build(
     runner: &Runner,
-    tree: &Rc<RootTree>,
+    (tree, number): (&Rc<RootTree>, usize),
     plan: &Plan,
     planned: &Planned,
-) -> Result<std::path::PathBuf, Problem> {
-    let known = runner.is_built(tree, &plan.maps);
+) -> Result<PathBuf, Problem> {
+    let known = runner.is_ready(tree, number, &plan.maps);
     let started = Instant::now();
-    let built = runner.root(tree, &plan.maps);
+    let built = runner.layer(tree, number, &plan.maps);
     if !known {
-        tell_built(runner, planned, tree, (built.as_ref(), started.elapsed()));
+        let layer = &tree.layers[number];
+        tell_built(runner, planned, layer, (built.as_ref(), started.elapsed()));
     }
     built.map_err(|report| {
         let origin = report.origin.clone().or_else(|| planned.origin.clone());
@@ -184,7 +177,7 @@ pub(super) fn join(
         Err(Fault { call, syscall, errno }) => {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
             let failure = Failure { plan: &joining.plan, action, syscall, errno };
-            Err(failure.report(runner, None).into())
+            Err(failure.report(runner).into())
         }
     }
 }

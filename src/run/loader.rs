@@ -14,8 +14,8 @@ use crate::sys::Errno;
 pub(super) struct Guest<'a> {
     pub plan: &'a Plan,
     pub runner: &'a Runner,
-    /// Where the root was assembled.
-    pub root: Option<&'a Path>,
+    /// The root, where it was assembled.
+    pub root: Option<Tree>,
 }
 
 impl Guest<'_> {
@@ -36,14 +36,13 @@ impl Guest<'_> {
         }
         let (base, backing, _) = self.plan.view.holder(&guest)?;
         (base.is_root() && *backing == Backing::Private).then_some(())?;
-        Some(self.root?.join(guest.relative()))
+        Some(self.root.as_ref()?.real(Path::new(guest.as_str())))
     }
 
     /// The whole tree, where all of it is one directory of the host.
     fn tree(&self) -> Option<Tree> {
         let root = self.plan.view.on_host(&GuestPath::root());
-        root.or_else(|| self.root.map(Path::to_path_buf))
-            .map(|root| if root == Path::new("/") { Tree::host() } else { Tree::at(root) })
+        root.map(Tree::at).or_else(|| self.root.clone())
     }
 
     /// Whether something is at `path` inside; none where that cannot be told.

@@ -1,10 +1,12 @@
 //! From the actions of a plan to prepared system calls.
 
+mod root;
+
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::plan::{Action, Lower, Maps, Plan, RootKind, Side};
+use crate::plan::{Action, Maps, Plan, Side};
 use crate::spec::{BindOptions, FileOptions, GuestPath, IdMap, Kind, MountOptions, Namespaces};
 use crate::sys::{
     Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags,
@@ -27,8 +29,8 @@ impl Lowered {
 /// What is only known when a plan is carried out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prepared<'a> {
-    /// Where the root was assembled.
-    pub root: Option<&'a Path>,
+    /// Where the layers of the root are, the topmost first.
+    pub layers: &'a [PathBuf],
     /// The descriptors of the standard streams.
     pub streams: [i32; 3],
     /// The version of Linux.
@@ -63,7 +65,7 @@ pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
         plan,
         fresh: None,
         links: Vec::new(),
-        lower: lower_directory(plan, prepared),
+        lower: root::lower_directories(plan, prepared),
         bounded: false,
         init: false,
     };
@@ -85,16 +87,7 @@ pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
     Lowered { program, actions }
 }
 
-/// The directory below the overlay that is the root, where there is one.
-fn lower_directory(plan: &Plan, prepared: Prepared<'_>) -> Option<CString> {
-    plan.actions.iter().find_map(|planned| match &planned.action {
-        Action::MakeRoot(RootKind::Overlay(Lower::Directory(directory))) => Some(path(directory)),
-        Action::MakeRoot(RootKind::Overlay(Lower::Built)) => prepared.root.map(path),
-        _ => None,
-    })
-}
-
-struct Lowerer<'a> {
+pub(super) struct Lowerer<'a> {
     calls: Vec<Call>,
     actions: Vec<usize>,
     prepared: Prepared<'a>,
@@ -103,8 +96,8 @@ struct Lowerer<'a> {
     fresh: Option<GuestPath>,
     /// The links that were made: what is mounted on one goes where it leads.
     links: Vec<GuestPath>,
-    /// The lower directory of an overlay, until it is opened.
-    lower: Option<CString>,
+    /// The lower directories of an overlay, until they are opened.
+    lower: Vec<CString>,
     /// Whether the bounding set is empty already.
     bounded: bool,
     /// Whether the new process becomes init, and does not execute the program itself.
@@ -180,9 +173,6 @@ impl Lowerer<'_> {
                 self.links.push(path.clone());
                 self.push(Call::MakeSymlink { base, path: place, target: c(target) });
             }
-            Action::ChangeOwner(place, options) => {
-                self.push(Call::ChangeOwner { path: guest(place), owner: owner(*options) });
-            }
             Action::ProtectRoot => self.push(Call::SetRootAttributes(Attributes::READ_ONLY)),
             Action::PivotRoot => self.push(Call::PivotRoot),
             Action::Chroot => self.push(Call::Chroot),
@@ -191,13 +181,8 @@ impl Lowerer<'_> {
                 self.push(Call::SetDomainname(name.as_bytes().to_vec()));
             }
             Action::BecomeMapped { uid, gid } => {
-                // The workspace is closed to everybody but the caller, who this is until now.
-                if let Some(lower) = self.lower.take() {
-                    let tree = Tree::Host(lower, None);
-                    let set = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
-                    self.push(Call::OpenTree { tree, recursive: true, set });
-                    self.push(Call::KeepLower);
-                }
+                // The store is closed to everybody but the caller, who this is until now.
+                self.keep_lower();
                 self.push(Call::SetGroups(Vec::new()));
                 self.push(Call::SetGroup(*gid));
                 self.push(Call::SetUser(*uid));
@@ -220,7 +205,7 @@ impl Lowerer<'_> {
             Action::StartInit => self.init = true,
             // The first three are done before there is a new process, the last one by the program
             // that nsscript carries.
-            Action::BuildRoot(_)
+            Action::BuildLayer(..)
             | Action::PrepareMaps(_)
             | Action::Start(_)
             | Action::Join(_)
@@ -253,60 +238,6 @@ impl Lowerer<'_> {
             let path = c(format!("/proc/self/{name}"));
             self.push(Call::WriteProc { path, bytes: text.into_bytes() });
         }
-    }
-
-    fn root(&mut self, kind: &RootKind) {
-        let writable = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
-        match kind {
-            RootKind::Memory => {
-                self.memory(writable);
-                self.push(Call::AttachRoot);
-            }
-            RootKind::Plain(place) => self.push(Call::OpenRoot(path(place))),
-            RootKind::View { path: place, id } => {
-                let id = id.map(|(device, inode)| Identity { device, inode });
-                let tree = Tree::Host(path(place), id);
-                let set = writable.and(Attributes::READ_ONLY, true);
-                self.push(Call::OpenTree { tree, recursive: true, set });
-                self.push(Call::AttachRoot);
-            }
-            RootKind::Overlay(_) => {
-                // The tree below is attached beside the place for changes, and named from there:
-                // no path of the host has to be reached, and none to be escaped.
-                if let Some(lower) = self.lower.take() {
-                    let tree = Tree::Host(lower, None);
-                    self.push(Call::OpenTree { tree, recursive: true, set: writable });
-                    self.push(Call::KeepLower);
-                }
-                self.memory(writable);
-                self.push(Call::AttachRoot);
-                self.push(Call::Stage(vec![c("upper"), c("work"), c("lower")]));
-                self.push(Call::AttachLower(c("lower")));
-                self.overlay(writable);
-                self.push(Call::AttachRoot);
-            }
-        }
-    }
-
-    fn memory(&mut self, attributes: Attributes) {
-        let options = vec![option("source", "root"), option("mode", "0755")];
-        self.push(Call::NewMount { kind: c("tmpfs"), options, attributes });
-    }
-
-    fn overlay(&mut self, attributes: Attributes) {
-        // The overlay keeps its own hold of all three, which are then out of reach.
-        let mut options = vec![
-            option("source", "root"),
-            option("lowerdir", "lower"),
-            option("upperdir", "upper"),
-            option("workdir", "work"),
-        ];
-        if self.plan.namespaces.has(Kind::User) {
-            // Without trusted.* attributes, which only the machine's root may set, a directory
-            // that is removed and made again gives EIO.
-            options.push((c("userxattr"), None));
-        }
-        self.push(Call::NewMount { kind: c("overlay"), options, attributes });
     }
 
     fn new_mount(&mut self, kind: &str, source: &str, options: &MountOptions) {

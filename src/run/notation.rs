@@ -147,11 +147,6 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
                 None => vec![symlink(target, "parent", &path)],
             }
         }
-        Call::ChangeOwner { path, owner } => {
-            let mut all = vec![beneath(path, "O_PATH|O_NOFOLLOW", "place")];
-            all.extend(change_owner("place", *owner));
-            all
-        }
         Call::PivotRoot => {
             let mut all = many(["fchdir(root)", "pivot_root(\".\", \".\")"]);
             all.extend((0..stacked).map(|_| call("umount2(\".\", MNT_DETACH)")));

@@ -235,7 +235,7 @@ impl Runner {
         let namespaces = action.namespaces();
         let plan = Plan { namespaces, ..Plan::of_one(planned(action, origin)) };
         let (syscall, errno) = (trouble.syscall, trouble.errno);
-        Failure { plan: &plan, action: 0, syscall, errno }.report(self, None)
+        Failure { plan: &plan, action: 0, syscall, errno }.report(self)
     }
 
     /// Becomes a program. What was started ends with that one, as the kernel sees to it; a private

@@ -1,23 +1,21 @@
 //! One runner a run: the machine, what was built on it, and doing what plans say.
 
 use std::cell::RefCell;
-use std::fs::DirBuilder;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::explain::Listener;
 use super::idmap::UserNamespaces;
-use super::manifest::Manifest;
 use super::process::{Exit, Output, Process};
+use super::root::Roots;
 use super::session::Session;
-use super::store::{Store, Stored};
+use super::store::take_away;
 use super::stream::converse;
 use super::workspace::Workspace;
-use super::{launch, loader, rootfs};
+use super::{launch, loader};
 use crate::diag::{Report, quoted};
 use crate::host::{Host, Tree};
-use crate::plan::{Action, Maps, Plan, Planner, Request, RootTree};
+use crate::plan::{Plan, Planner, Request};
 use crate::spec::Sandbox;
 use crate::sys;
 
@@ -66,24 +64,13 @@ impl From<Interrupted> for Problem {
     }
 }
 
-/// A root that was built.
-#[derive(Debug)]
-struct Built {
-    tree: Rc<RootTree>,
-    /// Whom it was given to.
-    owner: Option<(u32, u32)>,
-    directory: PathBuf,
-    /// Where it is in the store, what keeps it there.
-    _stored: Option<Stored>,
-}
-
 /// Does what plans say. Everything it makes for that is gone when it is dropped.
 pub struct Runner {
     /// Makes the plans.
     pub planner: Planner,
     pub(super) users: RefCell<UserNamespaces>,
     pub(super) workspace: RefCell<Option<Workspace>>,
-    built: RefCell<Vec<Built>>,
+    pub(super) roots: Roots,
     pub(super) session: Session,
     pub(super) listener: Listener,
     /// The pipe that the value of a closure goes through, where this process is a copy.
@@ -93,6 +80,13 @@ pub struct Runner {
 impl std::fmt::Debug for Runner {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Runner").field("planner", &self.planner).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // The private directory goes after this, without the rights over other ids.
+        self.clear_roots();
     }
 }
 
@@ -121,7 +115,7 @@ impl Runner {
             planner: Planner::new(host),
             users: RefCell::default(),
             workspace: RefCell::default(),
-            built: RefCell::default(),
+            roots: Roots::default(),
             session: Session::default(),
             listener: Listener::default(),
             answer: RefCell::default(),
@@ -139,89 +133,15 @@ impl Runner {
         &self.session
     }
 
-    /// The directory in which `tree` is built for a sandbox with these ids; it is built at most once
-    /// a run for each owner.
-    pub(super) fn root(&self, tree: &Rc<RootTree>, maps: &Maps) -> Result<PathBuf, Report> {
-        let owner = self.owner(maps);
-        if let Some(directory) = self.built_at(tree, owner) {
-            return Ok(directory);
-        }
-        let cannot = |path: &Path, errno: sys::Errno| {
-            let path = quoted(path.to_string_lossy());
-            Report::error(format!("cannot make {path}: {errno}"))
-        };
-        let build = |directory: &Path| {
-            rootfs::build(tree, directory)?;
-            match owner {
-                None => Ok(()),
-                Some(owner) => {
-                    rootfs::give(directory, owner).map_err(|(path, errno)| cannot(&path, errno))
-                }
-            }
-        };
-        let (directory, stored) = if let Some(store) = self.store()? {
-            let stored = store.root(tree, self.host(), owner, build)?;
-            (stored.tree(), Some(stored))
-        } else {
-            // Others may enter the private directory; what is in a root is not for them.
-            let above = self.workspace()?.join("roots");
-            let directory = above.join(format!("root-{}", self.built.borrow().len()));
-            let mut closed = DirBuilder::new();
-            std::os::unix::fs::DirBuilderExt::mode(closed.recursive(true), 0o700);
-            closed
-                .create(&above)
-                .and_then(|()| std::fs::create_dir(&directory))
-                .map_err(|error| cannot(&directory, sys::Errno::from(&error)))?;
-            build(&directory)?;
-            (directory, None)
-        };
-        let tree = tree.clone();
-        let kept = Built { tree, owner, directory: directory.clone(), _stored: stored };
-        self.built.borrow_mut().push(kept);
-        Ok(directory)
-    }
-
-    /// Whether `tree` is built already for a sandbox with these ids.
-    pub(super) fn is_built(&self, tree: &Rc<RootTree>, maps: &Maps) -> bool {
-        self.built_at(tree, self.owner(maps)).is_some()
-    }
-
-    fn built_at(&self, tree: &Rc<RootTree>, owner: Option<(u32, u32)>) -> Option<PathBuf> {
-        let known = |built: &&Built| Rc::ptr_eq(&built.tree, tree) && built.owner == owner;
-        self.built.borrow().iter().find(known).map(|built| built.directory.clone())
-    }
-
-    /// The store of the caller; none where there is no place for one.
-    fn store(&self) -> Result<Option<Store>, Report> {
-        let Some(place) = Store::place(self.host()) else { return Ok(None) };
-        match Store::open(&place) {
-            Ok(store) => Ok(Some(store)),
-            // A home that cannot be written to, as that of a system's own user: nothing is kept.
-            Err(report) if report.facts.errno.is_some() => Ok(None),
-            Err(report) => Err(report),
-        }
-    }
-
-    /// The manifest of the root in the store that has this digest.
-    #[must_use]
-    pub fn stored_manifest(&self, digest: &str) -> Option<Manifest> {
-        self.store().ok()??.show(digest).ok()
-    }
-
-    /// Whom a root has to belong to on the host, so that its files are of user 0 inside, where
-    /// that is not the caller. Only root can give files away.
-    fn owner(&self, maps: &Maps) -> Option<(u32, u32)> {
-        if maps.own || !self.host().is_root() {
-            return None;
-        }
-        Some((maps.users.outside(0)?, maps.groups.outside(0)?))
-    }
-
     pub(super) fn workspace(&self) -> Result<PathBuf, Report> {
         if let Some(workspace) = &*self.workspace.borrow() {
             return Ok(workspace.path().to_path_buf());
         }
-        let workspace = Workspace::make(self.host().uid).map_err(|(path, errno)| {
+        let sweep = |path: &std::path::Path| {
+            let _ = take_away(self, path);
+        };
+        let made = Workspace::make(self.host().uid, &sweep);
+        let workspace = made.map_err(|(path, errno)| {
             let path = quoted(path.to_string_lossy());
             let message = format!("cannot make a private directory in {path}: {errno}");
             Report::error(message).hint("set `TMPDIR` to a directory that you can write to")
@@ -239,7 +159,7 @@ impl Runner {
     /// Removes what was made for the plans that were carried out.
     pub fn close(&self) {
         self.close_session();
-        self.built.borrow_mut().clear();
+        self.clear_roots();
         self.workspace.borrow_mut().take();
     }
 
@@ -248,7 +168,10 @@ impl Runner {
     /// # Errors
     /// Every contradiction, each with its line.
     pub fn plan(&self, sandbox: &Sandbox, request: &Request) -> Result<Plan, Vec<Report>> {
-        self.planner.plan(sandbox, request)
+        let mut plan =
+            self.planner.plan(sandbox, request, &|part, below| self.keep(part, below))?;
+        plan.warnings.extend(self.squashed(&plan));
+        Ok(plan)
     }
 
     /// Starts a program, and waits until it is executed.
@@ -305,21 +228,11 @@ impl Runner {
         }
     }
 
-    /// Where the root of a plan was assembled.
-    pub(super) fn root_of(&self, plan: &Plan) -> Option<PathBuf> {
-        let tree = plan.actions.iter().find_map(|planned| match &planned.action {
-            Action::BuildRoot(tree) => Some(tree),
-            _ => None,
-        })?;
-        self.root(tree, &plan.maps).ok()
-    }
-
     /// The library that the program of a plan lacks inside: what it is about where a program ends
     /// with status 127 as soon as it starts.
     #[must_use]
     pub fn lacks(&self, plan: &Plan) -> Option<String> {
-        let root = self.root_of(plan);
-        let guest = loader::Guest { plan, runner: self, root: root.as_deref() };
+        let guest = loader::Guest { plan, runner: self, root: self.root_of(plan) };
         loader::lacks(&guest, &plan.command)
     }
 

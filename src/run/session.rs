@@ -7,13 +7,13 @@
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
-use super::idmap::MapError;
+use super::idmap::{MapError, all_ids};
 use super::namespace::Namespace;
 use super::place;
 use super::raw::{self, Trouble};
 use super::runner::{Problem, Runner};
 use crate::diag::{Origin, Report};
-use crate::host::{Host, accounts};
+use crate::host::Host;
 use crate::plan::{Maps, MountCall, RawAction};
 use crate::spec::{IdMap, IdRange, Kind, MountFlags, Namespaces};
 use crate::sys::{self, Raw, flags};
@@ -117,6 +117,17 @@ impl Session {
         self.begun.borrow().as_ref().is_some_and(|begun| begun.maps.is_some())
     }
 
+    /// What this process calls the id `outside` of the host; none where the session's user namespace
+    /// does not map it.
+    pub fn inside(&self, outside: u32, users: bool) -> Option<u32> {
+        let begun = self.begun.borrow();
+        match begun.as_ref().and_then(|begun| begun.maps.as_ref()) {
+            None => Some(outside),
+            Some(maps) if users => maps.users.inside(outside),
+            Some(maps) => maps.groups.inside(outside),
+        }
+    }
+
     /// The id that this process calls `outside`, which is one of the host.
     pub fn translate(&self, map: &IdMap, users: bool) -> IdMap {
         let begun = self.begun.borrow();
@@ -130,22 +141,6 @@ impl Session {
         };
         IdMap { ranges: map.ranges.iter().map(range).collect() }
     }
-}
-
-/// The maps of a session: 0 is the caller, and the subordinate ids follow where there are any.
-fn maps(host: &Host, subordinate: bool) -> Maps {
-    let map = |file: &str, own: u32| {
-        let mut map = IdMap::single(0, own);
-        let ranges = accounts::subordinate(&host.tree, file, host.uid);
-        if let Some((first, count)) = ranges.first().filter(|_| subordinate) {
-            map.ranges.push(IdRange { inside: 1, outside: *first, count: *count });
-        }
-        map
-    };
-    let users = map("/etc/subuid", host.uid);
-    let groups = map("/etc/subgid", host.gid);
-    let own = users.one().is_some() && groups.one().is_some();
-    Maps { users, groups, uid: 0, gid: 0, own }
 }
 
 /// The device numbers of everything that is mounted.
@@ -214,7 +209,7 @@ impl Runner {
                 Ok(()) => return Ok(None),
             }
         }
-        let wanted = maps(self.host(), true);
+        let wanted = all_ids(self.host());
         if !wanted.own && self.has_helpers() {
             let action = session_action(user, &wanted);
             let entered = self.attempt(&action, origin, || {
@@ -226,7 +221,9 @@ impl Runner {
                 return Ok(Some(wanted));
             }
         }
-        let own = maps(self.host(), false);
+        let (users, groups) = (self.host().uid, self.host().gid);
+        let (users, groups) = (IdMap::single(0, users), IdMap::single(0, groups));
+        let own = Maps { users, groups, uid: 0, gid: 0, own: true };
         let action = session_action(user, &own);
         let entered = self.attempt(&action, origin, || {
             raw::done(&Raw::Unshare(flags::USER | flags::MOUNT))?;

@@ -11,7 +11,7 @@ use super::notation::notation;
 use super::runner::Runner;
 use crate::diag::Report;
 use crate::plan::{
-    Action, Called, Entry, Maps, Plan, Planned, RootTree, Side, clone3, execve, make_mapped,
+    Action, Assembled, Called, Entry, Layer, Maps, Plan, Planned, Side, clone3, execve, make_mapped,
 };
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{Call, Errno, Fault, Program, Times, Watch};
@@ -50,7 +50,7 @@ impl Telling<'_> {
         let failed = made.err().map(|fault| (self.action_of(fault, &program.calls), fault));
         for (index, planned) in self.plan.actions.iter().enumerate() {
             // These were told as they were done.
-            if matches!(planned.action, Action::BuildRoot(_) | Action::PrepareMaps(_)) {
+            if matches!(planned.action, Action::BuildLayer(..) | Action::PrepareMaps(_)) {
                 continue;
             }
             let explained = match planned.action {
@@ -158,16 +158,25 @@ impl Telling<'_> {
     }
 }
 
-/// Tells that the tree of a root was built.
+/// Tells that a layer of a root was made ready.
 pub(super) fn tell_built(
     runner: &Runner,
     planned: &Planned,
-    tree: &RootTree,
+    layer: &Layer,
     (built, elapsed): (Result<&PathBuf, &Report>, Duration),
 ) {
-    let telling = |calls| Explained { elapsed: Some(elapsed), calls, ..prepared(runner, planned) };
+    // An archive was unpacked before, as the plan depends on what is in it.
+    let unpacked = match layer {
+        Layer::Kept(kept) => kept.elapsed.unwrap_or_default(),
+        Layer::Assembled(_) => Duration::ZERO,
+    };
+    let elapsed = Some(elapsed + unpacked);
+    let telling = |calls| Explained { calls, elapsed, ..prepared(runner, planned) };
     runner.explain(|| match built {
-        Ok(directory) => telling(building(tree, directory)),
+        Ok(directory) => telling(match layer {
+            Layer::Assembled(assembled) => building(assembled, directory),
+            Layer::Kept(_) => Vec::new(),
+        }),
         Err(report) => {
             let errno = Errno::new(report.facts.errno.unwrap_or_default());
             telling(Vec::new()).failing(("openat", errno), 0)
@@ -220,11 +229,11 @@ fn prepared(runner: &Runner, planned: &Planned) -> Explained {
 }
 
 /// The calls that build a tree, one for each kind of thing in it.
-fn building(tree: &RootTree, directory: &Path) -> Vec<Called> {
+fn building(tree: &Assembled, directory: &Path) -> Vec<Called> {
     let count = |wanted: fn(&Entry) -> bool| {
         tree.entries.values().filter(|made| wanted(&made.entry)).count()
     };
-    let directories = count(|entry| matches!(entry, Entry::Directory { .. }));
+    let directories = count(|entry| entry.directory_mode().is_some());
     let links = count(|entry| matches!(entry, Entry::Symlink { .. }));
     let copies = count(|entry| matches!(entry, Entry::Copy { .. }));
     let files = count(|entry| matches!(entry, Entry::File { .. } | Entry::Device));

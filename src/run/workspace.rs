@@ -22,16 +22,16 @@ const PREFIX: &str = "nsscript-";
 
 impl Workspace {
     /// Makes a workspace for the user who has started nsscript, and removes those that other runs
-    /// have left.
+    /// have left, by `remove`.
     ///
     /// # Errors
     /// The directory for temporary files cannot be written to; it is named.
-    pub fn make(uid: u32) -> Result<Self, (PathBuf, Errno)> {
+    pub fn make(uid: u32, remove: &dyn Fn(&Path)) -> Result<Self, (PathBuf, Errno)> {
         let parent = std::env::temp_dir();
         let prefix = format!("{PREFIX}{uid}-");
         let fails = |errno| (parent.clone(), errno);
         let held = Directory::hold(&parent).map_err(fails)?;
-        sweep(&held, &parent, &prefix);
+        sweep(&parent, &prefix, remove);
         loop {
             let path = make_private_directory(&parent, &prefix).map_err(fails)?;
             // Between the two calls another run may take it for one that was left.
@@ -83,7 +83,7 @@ pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
 }
 
 /// Removes the directories of this user that nobody holds a lock on.
-fn sweep(held: &Directory, parent: &Path, prefix: &str) {
+fn sweep(parent: &Path, prefix: &str, remove: &dyn Fn(&Path)) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
@@ -92,7 +92,7 @@ fn sweep(held: &Directory, parent: &Path, prefix: &str) {
             continue;
         }
         if let Ok(Some(_lock)) = lock_directory(&entry.path()) {
-            let _ = held.remove(&entry.file_name());
+            remove(&entry.path());
         }
     }
 }

@@ -60,6 +60,8 @@ pub struct Context {
     pub mode: Mode,
     /// What a rehearsal has found that would be done, in order.
     pub rehearsed: RefCell<Vec<Rehearsed>>,
+    /// The archives that a rehearsal would have packed.
+    packed: RefCell<Vec<PathBuf>>,
     /// What was started and is still held.
     started: RefCell<Vec<Weak<RefCell<Process>>>>,
     /// Whether the recipe prints headings, narration or tables at some time.
@@ -92,6 +94,7 @@ impl Context {
             sources: Sources::default(),
             mode,
             rehearsed: RefCell::default(),
+            packed: RefCell::default(),
             started: RefCell::default(),
             narrates: false,
             calls_raw: false,
@@ -129,6 +132,16 @@ impl Context {
             },
             _ => None,
         })
+    }
+
+    /// Notes, in a rehearsal, an archive that would be packed.
+    pub fn note_pack(&self, path: PathBuf) {
+        self.packed.borrow_mut().push(path);
+    }
+
+    /// Whether a rehearsal would have packed this archive.
+    pub fn would_pack(&self, path: &Path) -> bool {
+        self.packed.borrow().iter().any(|packed| packed == path)
     }
 
     /// Notes, in a rehearsal, the plan of a sandbox.

@@ -170,6 +170,8 @@ impl Script {
             Some(Ending::Signal(signal)) => End::Signal(signal),
             Some(Ending::NotRun(reason)) => End::NotRun(reason),
             Some(Ending::Unwritable) => self.unwritable(),
+            // What was given up because of a signal says so, and is no error of its own.
+            None if let Some(signal) = run::interrupted() => End::Signal(signal),
             None => End::Failed(reword::reports(error, &self.context)),
         }
     }

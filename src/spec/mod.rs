@@ -3,6 +3,7 @@
 //! Nothing here reads or writes the machine; what is wrong with a value by itself is an
 //! [`Invalid`], said when the value is made.
 
+mod archive;
 mod capability;
 mod command;
 mod idmap;
@@ -14,6 +15,7 @@ mod rootfs;
 mod sandbox;
 mod step;
 
+pub use archive::{Archive, Compression};
 pub use capability::Capability;
 pub use command::{Command, Streams, shell_word};
 pub use idmap::{IdMap, IdRange};
@@ -21,6 +23,6 @@ pub use invalid::Invalid;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
 pub use namespace::{Kind, Namespaces};
 pub use path::GuestPath;
-pub use rootfs::{Applets, Ingredient, Mixed, Rootfs};
+pub use rootfs::{Applets, Ingredient, KeptLayer, Mixed, Part, Rootfs};
 pub use sandbox::Sandbox;
 pub use step::{BindOptions, FileOptions, Id, MountOptions, ProcOptions, Root, Step, What};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::archive::Archive;
 use super::path::GuestPath;
 use super::step::FileOptions;
 use crate::diag::{Origin, count};
@@ -44,6 +45,10 @@ pub enum Ingredient {
     Device(GuestPath),
     /// What comes from here on is another layer: it may take the place of what is there.
     Layer,
+    /// What an archive holds: a layer of its own.
+    Archive(Archive),
+    /// A layer that is in the store.
+    Kept(KeptLayer),
     /// The user and group files, for these `(name, uid, gid)`.
     Users(Vec<(String, u32, u32)>),
 }
@@ -57,6 +62,39 @@ pub enum Applets {
     Own,
     /// These.
     Named(Vec<String>),
+}
+
+/// A layer that is in the store, by its name there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptLayer {
+    /// Its name.
+    pub name: String,
+}
+
+/// A part of a root that becomes one layer.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// What is put together from the host.
+    Assembled(&'a [Rc<Mixed>]),
+    /// An archive, and which line asked for it.
+    Archive(&'a Archive, &'a Option<Origin>),
+    /// A layer of the store.
+    Kept(&'a KeptLayer, &'a Option<Origin>),
+}
+
+impl Part<'_> {
+    /// Whether this is `other` itself, made at the same lines.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Assembled(one), Self::Assembled(two)) => {
+                one.len() == two.len()
+                    && one.iter().zip(*two).all(|(one, two)| Rc::ptr_eq(one, two))
+            }
+            (Self::Archive(one, _), Self::Archive(two, _)) => std::ptr::eq(*one, *two),
+            (Self::Kept(one, _), Self::Kept(two, _)) => std::ptr::eq(*one, *two),
+            _ => false,
+        }
+    }
 }
 
 /// An ingredient and the place that asked for it. Two are equal where they put in the same.
@@ -104,6 +142,46 @@ impl Rootfs {
         let mut pairs = self.ingredients.iter().zip(&other.ingredients);
         self.ingredients.len() == other.ingredients.len()
             && pairs.all(|(one, two)| Rc::ptr_eq(one, two))
+    }
+
+    /// The layers that it consists of, the lowest first: one at least.
+    #[must_use]
+    pub fn parts(&self) -> Vec<Part<'_>> {
+        let mut parts = Vec::new();
+        let mut rest = self.ingredients.as_slice();
+        while let Some(first) = rest.first() {
+            match &first.ingredient {
+                Ingredient::Layer => rest = &rest[1..],
+                Ingredient::Archive(archive) => {
+                    parts.push(Part::Archive(archive, &first.origin));
+                    rest = &rest[1..];
+                }
+                Ingredient::Kept(layer) => {
+                    parts.push(Part::Kept(layer, &first.origin));
+                    rest = &rest[1..];
+                }
+                _ => {
+                    let ends = |mixed: &Rc<Mixed>| {
+                        use Ingredient::{Archive, Kept, Layer};
+                        matches!(mixed.ingredient, Layer | Archive(_) | Kept(_))
+                    };
+                    let end = rest.iter().position(ends).unwrap_or(rest.len());
+                    parts.push(Part::Assembled(&rest[..end]));
+                    rest = &rest[end..];
+                }
+            }
+        }
+        if parts.is_empty() {
+            parts.push(Part::Assembled(&[]));
+        }
+        parts
+    }
+
+    /// How many of its parts, from the lowest up, are those of `other` too.
+    #[must_use]
+    pub fn shared_parts(&self, other: &Self) -> usize {
+        let pairs = self.parts().into_iter().zip(other.parts());
+        pairs.take_while(|(one, two)| one.is(two)).count()
     }
 
     /// The ingredients, in the order they were asked for.

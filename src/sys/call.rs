@@ -14,12 +14,13 @@ pub enum Slot {
     /// The file system that was made and attached last: nobody but this process has put anything
     /// into it, so names in it need no care.
     Fresh = 2,
-    /// What an overlay only reads.
-    Lower = 3,
 }
 
 /// How many slots there are.
-pub(super) const SLOTS: usize = 4;
+pub(super) const SLOTS: usize = 3;
+
+/// How many mounts can be kept for an overlay.
+pub const MOST_LOWER: usize = 128;
 
 /// A file that was looked at before, so that another one in its place is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,9 +147,9 @@ pub enum Call {
     AttachRoot,
     /// Enters [`Slot::Root`] and makes these directories in it.
     Stage(Vec<CString>),
-    /// Keeps [`Slot::Mount`] as [`Slot::Lower`].
+    /// Keeps [`Slot::Mount`] for the overlay that is made later: [`MOST_LOWER`] at the most.
     KeepLower,
-    /// Attaches [`Slot::Lower`] at a name of the current directory.
+    /// Attaches the next of those that were kept at a name of the current directory.
     AttachLower(CString),
     /// Attaches [`Slot::Mount`] at a place beneath the root.
     Attach(Target),
@@ -184,13 +185,6 @@ pub enum Call {
         path: CString,
         /// What the link says.
         target: CString,
-    },
-    /// Changes the owner of what is at a place beneath the root.
-    ChangeOwner {
-        /// The place.
-        path: CString,
-        /// Owner and group inside.
-        owner: (u32, u32),
     },
     /// Enters the root with pivot_root(2) and detaches the old one.
     PivotRoot,

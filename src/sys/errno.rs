@@ -19,6 +19,9 @@ impl Errno {
     /// Not permitted: `EPERM`.
     pub const PERMISSION: Self = Self(libc::EPERM);
 
+    /// A signal came.
+    pub const INTERRUPTED: Self = Self(libc::EINTR);
+
     /// No file may be so large: `EFBIG`.
     pub const TOO_BIG: Self = Self(libc::EFBIG);
 

@@ -2,33 +2,21 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
-use nix::sys::stat::{Mode, fchmod};
+use nix::sys::stat::{Mode, SFlag, fchmod};
 use nix::sys::time::TimeSpec;
 
-use super::call::{Base, Create, Target};
 use super::errno::Errno;
-use super::kernel::Trouble;
-use super::target;
+use super::kernel::{self, Syscall, Trouble, call};
 
 /// A directory, and everything that is made beneath it.
 #[derive(Debug)]
 pub struct Beneath {
     root: OwnedFd,
-}
-
-/// What a file that is copied looks like: the metadata that is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Permission bits.
-    pub mode: u32,
-    /// Time of the last change of the content, seconds and nanoseconds since 1970.
-    pub modified: (i64, i64),
 }
 
 fn os(error: nix::Error) -> Errno {
@@ -53,75 +41,160 @@ impl Beneath {
         nix::fcntl::open(path, flags, Mode::empty()).map(|root| Self { root }).map_err(os)
     }
 
-    /// A place beneath the root, by its path relative to the root.
-    fn place(&self, path: &Path, create: Create) -> Result<OwnedFd, Errno> {
-        let target = Target { base: Base::Root, path: c_string(path)?, create };
-        let place = target::open(self.root.as_raw_fd(), &target).map_err(because)?;
-        // SAFETY: `target::open` gave a new descriptor that nobody owns.
-        Ok(unsafe { OwnedFd::from_raw_fd(place) })
+    /// Opens what is at `path` relative to the root: no link is followed, and no mount is crossed.
+    fn at(&self, path: &Path, flags: libc::c_int, mode: u64) -> Result<OwnedFd, Errno> {
+        let path = if path.as_os_str().is_empty() { c".".to_owned() } else { c_string(path)? };
+        let resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_XDEV;
+        let how = [u64::from((flags | libc::O_CLOEXEC).cast_unsigned()), mode, resolve];
+        let (root, size) = (self.root.as_raw_fd(), size_of_val(&how));
+        let opened = call!(Openat2, SYS_openat2, root, path.as_ptr(), how.as_ptr(), size);
+        let descriptor = kernel::descriptor(opened.map_err(because)?);
+        // SAFETY: openat2 gave a new descriptor that nobody owns.
+        Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
     }
 
     /// The directory that holds `path`, and the last name of `path`.
     fn parent(&self, path: &Path) -> Result<(OwnedFd, CString), Errno> {
         let name = path.file_name().ok_or(Errno::new(libc::EISDIR))?;
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = self.place(parent.unwrap_or(Path::new(".")), Create::Directory)?;
+        let parent = path.parent().unwrap_or(Path::new(""));
+        let parent = self.at(parent, libc::O_PATH | libc::O_DIRECTORY, 0)?;
         Ok((parent, c_string(Path::new(name))?))
     }
 
-    /// Makes a directory with these permission bits, and those above it that are missing; one
-    /// that is there keeps its content.
+    /// Makes a directory that only its owner can enter, in one that is there; one that is there
+    /// itself stays.
     ///
     /// # Errors
     /// Something that is not a directory is in the way, or the disk is full.
-    pub fn directory(&self, path: &Path, mode: u32) -> Result<(), Errno> {
-        let place = self.place(path, Create::Directory)?;
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory = nix::fcntl::openat(&place, ".", flags, Mode::empty()).map_err(os)?;
-        fchmod(&directory, Mode::from_bits_truncate(mode)).map_err(os)
+    pub fn directory(&self, path: &Path) -> Result<(), Errno> {
+        let (parent, name) = self.parent(path)?;
+        match nix::sys::stat::mkdirat(&parent, name.as_c_str(), Mode::S_IRWXU) {
+            Err(nix::Error::EEXIST) => self.at(path, libc::O_PATH | libc::O_DIRECTORY, 0).map(drop),
+            made => made.map_err(os),
+        }
     }
 
-    /// Makes a file of this content in place of what is there.
+    /// Makes a new file, open for writing, in a directory that is there.
     ///
     /// # Errors
-    /// A directory is in the way, or the disk is full.
-    pub fn file(&self, path: &Path, content: &[u8], mode: u32) -> Result<(), Errno> {
-        let mut file = File::from(self.create(path)?);
-        io::Write::write_all(&mut file, content).map_err(|error| Errno::from(&error))?;
-        fchmod(&file, Mode::from_bits_truncate(mode)).map_err(os)
+    /// Something is there, a link is on the way, or the disk is full.
+    pub fn create(&self, path: &Path) -> Result<File, Errno> {
+        self.at(path, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o600).map(File::from)
     }
 
-    /// Makes a symbolic link in place of what is there.
+    /// Opens the directory at `path`.
     ///
     /// # Errors
-    /// A directory is in the way, or the disk is full.
+    /// openat2(2).
+    pub fn open_directory(&self, path: &Path) -> Result<File, Errno> {
+        self.at(path, libc::O_RDONLY | libc::O_DIRECTORY, 0).map(File::from)
+    }
+
+    /// Makes a symbolic link where nothing is.
+    ///
+    /// # Errors
+    /// Something is there, or the disk is full.
     pub fn symlink(&self, path: &Path, says: &Path) -> Result<(), Errno> {
         let (parent, name) = self.parent(path)?;
-        remove(&parent, &name)?;
         nix::unistd::symlinkat(says, &parent, name.as_c_str()).map_err(os)
     }
 
-    /// Copies a file in place of what is there: by sharing its blocks where the file system can
-    /// (`FICLONE`), else within the kernel.
+    /// Gives the file at `first`, which is no link, another name.
     ///
     /// # Errors
-    /// A directory is in the way, the disk is full, or the source cannot be read.
-    pub fn copy(&self, path: &Path, source: &File, entry: Entry) -> Result<(), Errno> {
-        let target = File::from(self.create(path)?);
-        copy_content(source, &target)?;
-        fchmod(&target, Mode::from_bits_truncate(entry.mode)).map_err(os)?;
-        let (seconds, nanoseconds) = entry.modified;
-        let time = TimeSpec::new(seconds, nanoseconds);
-        nix::sys::stat::futimens(&target, &time, &time).map_err(os)
+    /// Something is there, or the file has too many names already (`EMLINK`).
+    pub fn hard_link(&self, first: &Path, path: &Path) -> Result<(), Errno> {
+        let (from, old) = self.parent(first)?;
+        let (to, new) = self.parent(path)?;
+        let flags = nix::fcntl::AtFlags::empty();
+        nix::unistd::linkat(&from, old.as_c_str(), &to, new.as_c_str(), flags).map_err(os)
     }
 
-    fn create(&self, path: &Path) -> Result<OwnedFd, Errno> {
+    /// Makes a FIFO, or a device: mknod(2).
+    ///
+    /// # Errors
+    /// Something is there, or only root may make a device.
+    pub fn node(&self, path: &Path, node: Node, mode: u32) -> Result<(), Errno> {
         let (parent, name) = self.parent(path)?;
-        remove(&parent, &name)?;
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
-        let mode = Mode::from_bits_truncate(0o600);
-        nix::fcntl::openat(&parent, name.as_c_str(), flags | OFlag::O_NOFOLLOW, mode).map_err(os)
+        let (kind, device) = match node {
+            Node::Fifo => (SFlag::S_IFIFO, 0),
+            Node::Character(major, minor) => (SFlag::S_IFCHR, libc::makedev(major, minor)),
+            Node::Block(major, minor) => (SFlag::S_IFBLK, libc::makedev(major, minor)),
+        };
+        let mode = Mode::from_bits_truncate(mode);
+        nix::sys::stat::mknodat(&parent, name.as_c_str(), kind, mode, device).map_err(os)?;
+        // What mknod(2) makes lacks the bits of the umask.
+        let follow = nix::sys::stat::FchmodatFlags::FollowSymlink;
+        nix::sys::stat::fchmodat(&parent, name.as_c_str(), mode, follow).map_err(os)
     }
+
+    /// Gives what is at `path`, a link itself too, to this user and group.
+    ///
+    /// # Errors
+    /// Nothing is there, or these are not for this process to give to.
+    pub fn give(&self, path: &Path, uid: u32, gid: u32) -> Result<(), Errno> {
+        let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+        let (uid, gid) = (nix::unistd::Uid::from_raw(uid), nix::unistd::Gid::from_raw(gid));
+        if path.as_os_str().is_empty() {
+            return nix::unistd::fchown(&self.root, Some(uid), Some(gid)).map_err(os);
+        }
+        let (parent, name) = self.parent(path)?;
+        nix::unistd::fchownat(&parent, name.as_c_str(), Some(uid), Some(gid), flags).map_err(os)
+    }
+
+    /// Removes what is at `path`, unless it is a directory that is not empty.
+    ///
+    /// # Errors
+    /// unlinkat(2).
+    pub fn remove(&self, path: &Path) -> Result<(), Errno> {
+        let (parent, name) = self.parent(path)?;
+        match remove(&parent, &name) {
+            Err(errno) if errno.code() == libc::EISDIR => {
+                let flags = nix::unistd::UnlinkatFlags::RemoveDir;
+                nix::unistd::unlinkat(&parent, name.as_c_str(), flags).map_err(os)
+            }
+            done => done,
+        }
+    }
+}
+
+/// A file that holds nothing: mknod(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// A named pipe.
+    Fifo,
+    /// A character device, by major and minor number.
+    Character(u32, u32),
+    /// A block device, by major and minor number.
+    Block(u32, u32),
+}
+
+/// Sets permission bits and the time of the last change, in seconds and nanoseconds since 1970.
+///
+/// # Errors
+/// fchmod(2), futimens(3).
+pub fn finish(file: &File, mode: u32, modified: Option<(i64, i64)>) -> Result<(), Errno> {
+    fchmod(file, Mode::from_bits_truncate(mode)).map_err(os)?;
+    let Some((seconds, nanoseconds)) = modified else { return Ok(()) };
+    let time = TimeSpec::new(seconds, nanoseconds);
+    nix::sys::stat::futimens(file, &time, &time).map_err(os)
+}
+
+/// Gives an open file to this user and group.
+///
+/// # Errors
+/// fchown(2).
+pub fn own(file: &File, uid: u32, gid: u32) -> Result<(), Errno> {
+    let (uid, gid) = (nix::unistd::Uid::from_raw(uid), nix::unistd::Gid::from_raw(gid));
+    nix::unistd::fchown(file, Some(uid), Some(gid)).map_err(os)
+}
+
+/// Has `target` share the blocks of `source`, where the file system can: ioctl_ficlone(2).
+#[must_use]
+pub fn share_blocks(source: &File, target: &File) -> bool {
+    let (from, to) = (source.as_raw_fd(), target.as_raw_fd());
+    // SAFETY: two descriptors that are open.
+    unsafe { libc::ioctl(to, FICLONE, from) == 0 }
 }
 
 fn remove(parent: &OwnedFd, name: &CString) -> Result<(), Errno> {
@@ -133,17 +206,6 @@ fn remove(parent: &OwnedFd, name: &CString) -> Result<(), Errno> {
 
 /// FICLONE of ioctl_ficlone(2).
 const FICLONE: libc::c_ulong = 0x4004_9409;
-
-fn copy_content(source: &File, target: &File) -> Result<(), Errno> {
-    let (from, to) = (source.as_raw_fd(), target.as_raw_fd());
-    // SAFETY: two descriptors that are open.
-    if unsafe { libc::ioctl(to, FICLONE, from) } == 0 {
-        return Ok(());
-    }
-    // std copies by copy_file_range(2), sendfile(2) or read and write, whichever works.
-    let (mut source, mut target) = (source, target);
-    io::copy(&mut source, &mut target).map(drop).map_err(|error| Errno::from(&error))
-}
 
 /// A directory that is held; it is free again when this is dropped or the process ends.
 #[derive(Debug)]

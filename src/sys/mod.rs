@@ -34,13 +34,14 @@ mod target;
 mod tree;
 mod wait;
 mod watch;
+mod xattr;
 
-pub use call::{Attributes, Base, Call, Create, Group, Identity, Slot, Target, Tree};
+pub use call::{Attributes, Base, Call, Create, Group, Identity, MOST_LOWER, Slot, Target, Tree};
 pub use clone::pidfd_open;
 pub use errno::Errno;
 pub use file::{
-    Beneath, Entry, Lock, largest_file, lock_directory, lock_file, make_private_directory,
-    share_directory, touch,
+    Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,
+    own, share_blocks, share_directory, touch,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy};
 pub use helper::run_helper;
@@ -71,3 +72,6 @@ pub use signal::{
 pub use stack::raise_stack_limit;
 pub use wait::note_ended_children;
 pub use watch::{Times, Watch};
+pub use xattr::{
+    Attributes as FileAttributes, has_attribute, is_kept, set_attribute, user_attributes,
+};

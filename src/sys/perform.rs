@@ -7,10 +7,10 @@ use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
-use super::call::{Base, Call, SLOTS, Slot, Target};
+use super::call::{Base, Call, MOST_LOWER, SLOTS, Slot, Target};
 use super::cell::Cell;
 use super::init::Init;
-use super::kernel::{self, Answer};
+use super::kernel::{self, Answer, Trouble};
 use super::mount::{self, MountAttr};
 use super::program::Program;
 use super::{stack, target, tree};
@@ -43,7 +43,8 @@ impl<'a> Work<'a> {
 
     /// Performs the calls, and tells whether all of them could be.
     pub(super) fn calls(&self) -> bool {
-        let mut process = Process { work: self, slots: [-1; SLOTS], stacked: 0 };
+        let (slots, lower) = ([-1; SLOTS], [-1; MOST_LOWER]);
+        let mut process = Process { work: self, slots, lower, kept: 0, attached: 0, stacked: 0 };
         let watch = self.program.watch.as_ref();
         if let Some(watch) = watch {
             watch.begin();
@@ -91,6 +92,10 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
 struct Process<'a> {
     work: &'a Work<'a>,
     slots: [c_int; SLOTS],
+    /// What was kept for an overlay, how many those are, and how many of them are attached.
+    lower: [c_int; MOST_LOWER],
+    kept: usize,
+    attached: usize,
     /// How many mounts were stacked on the old root.
     stacked: u8,
 }
@@ -132,11 +137,15 @@ impl Process<'_> {
                 directories.iter().try_for_each(|name| kernel::mkdirat(libc::AT_FDCWD, name, 0o755))
             }
             Call::KeepLower => {
-                self.put(Slot::Lower, self.slot(Slot::Mount));
+                let mount = self.slot(Slot::Mount);
+                let slot = self.lower.get_mut(self.kept).ok_or(Trouble::unknown())?;
+                *slot = mount;
+                self.kept += 1;
                 Ok(())
             }
             Call::AttachLower(name) => {
-                let lower = self.slot(Slot::Lower);
+                let lower = self.lower.get(self.attached).copied().unwrap_or(-1);
+                self.attached += 1;
                 mount::move_mount(lower, libc::AT_FDCWD, name, tree::MOVE_FROM_EMPTY)?;
                 kernel::close(lower);
                 Ok(())
@@ -160,12 +169,6 @@ impl Process<'_> {
                 target::in_parent(root, path, |parent, name| {
                     kernel::symlinkat(target, parent, name)
                 })
-            }
-            Call::ChangeOwner { path, owner } => {
-                let place = kernel::open_beneath(root, path, libc::O_PATH | libc::O_NOFOLLOW, 0)?;
-                let done = kernel::fchownat(place, owner.0, owner.1);
-                kernel::close(place);
-                done
             }
             Call::PivotRoot => pivot_root(root, self.stacked),
             Call::Chroot => chroot(root),

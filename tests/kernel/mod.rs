@@ -1,5 +1,6 @@
 //! Sandboxes on the kernel of this machine: each test asserts what a program inside sees.
 
+mod archives;
 mod binds;
 mod contents;
 mod disk_images;

@@ -34,9 +34,9 @@ fn names(bench: &Bench, directory: &str) -> Vec<String> {
 
 /// A file of the only root.
 fn stored(bench: &Bench, path: &str) -> PathBuf {
-    let roots = names(bench, "roots");
-    assert_eq!(roots.len(), 1, "{roots:?}");
-    bench.path(&format!("cache/nsscript/roots/{}/{path}", roots[0]))
+    let layers = names(bench, "layers");
+    assert_eq!(layers.len(), 1, "{layers:?}");
+    bench.path(&format!("cache/nsscript/layers/{}/{path}", layers[0]))
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_root_is_built_once_and_kept() {
         assert_eq!(run(bench, &recipe), digest);
         let again = fs::metadata(stored(bench, "tree/etc/motd")).unwrap();
         assert_eq!((motd.ino(), motd.ctime_nsec()), (again.ino(), again.ctime_nsec()));
-        assert_eq!(format!("sha256:{}\n", names(bench, "roots")[0]), digest);
+        assert_eq!(format!("sha256:{}\n", names(bench, "layers")[0]), digest);
         assert!(names(bench, "building").is_empty());
         assert_eq!(fs::metadata(bench.path("cache/nsscript")).unwrap().mode() & 0o777, 0o700);
         // The digest is that of the file that says what is in the root.
@@ -88,11 +88,11 @@ fn what_changes_on_the_host_is_another_root() {
         assert_eq!(run(bench, recipe), "one\n");
         bench.file("source", "two");
         assert_eq!(run(bench, recipe), "two\n");
-        assert_eq!(names(bench, "roots").len(), 2);
+        assert_eq!(names(bench, "layers").len(), 2);
         // The same content at another time is the same root, found by another way.
         bench.file("source", "one");
         assert_eq!(run(bench, recipe), "one\n");
-        assert_eq!((names(bench, "roots").len(), names(bench, "index").len()), (2, 3));
+        assert_eq!((names(bench, "layers").len(), names(bench, "index").len()), (2, 3));
     });
 }
 
@@ -121,7 +121,7 @@ fn two_runs_build_the_same_root_once() {
         for run in runs {
             run.end().succeeded();
         }
-        assert_eq!(names(bench, "roots").len(), 1);
+        assert_eq!(names(bench, "layers").len(), 1);
         assert!(names(bench, "building").is_empty());
     });
 }
@@ -136,14 +136,14 @@ fn a_root_in_use_is_not_removed() {
         let mut running = keeping(bench, &["-e", &recipe]).start();
         running.wait_for("started\n");
         let said = keeping(bench, &["store", "gc", "--all"]).may_leave_files().end().succeeded();
-        assert_eq!(said, "0 roots removed, 0 B\n");
+        assert_eq!(said, "0 layers removed, 0 B\n");
         running.signal(Signal::SIGTERM);
         running.end();
         let kept = keeping(bench, &["store", "gc"]).end().succeeded();
-        assert_eq!(kept, "0 roots removed, 0 B\n");
+        assert_eq!(kept, "0 layers removed, 0 B\n");
         let said = keeping(bench, &["store", "gc", "--all"]).end().succeeded();
-        assert!(said.starts_with("1 root removed, "), "{said}");
-        assert!(names(bench, "roots").is_empty() && names(bench, "index").is_empty());
+        assert!(said.starts_with("1 layer removed, "), "{said}");
+        assert!(names(bench, "layers").is_empty() && names(bench, "index").is_empty());
     });
 }
 
@@ -158,23 +158,25 @@ fn what_killed_runs_leave_goes_with_the_next() {
             running.signal(Signal::SIGKILL);
             running.end();
         }
-        fs::create_dir_all(bench.path("cache/nsscript/building/root-0/tree")).unwrap();
-        for directory in ["", "/building", "/building/root-0", "/building/root-0/tree"] {
+        fs::create_dir_all(bench.path("cache/nsscript/building/layer-0/tree")).unwrap();
+        for directory in ["", "/building", "/building/layer-0", "/building/layer-0/tree"] {
             bench.give(&bench.path(&format!("cache/nsscript{directory}")));
         }
-        for directory in ["roots", "index"] {
+        for directory in ["layers", "index"] {
             if !bench.path(&format!("cache/nsscript/{directory}")).exists() {
                 bench.directory(&format!("cache/nsscript/{directory}"));
             }
         }
         bench.mode("cache/nsscript", 0o700);
         run(bench, &format!("sandbox({ROOT}).run(\"sh -c ':'\");"));
-        let left: Vec<_> =
-            names(bench, "building").into_iter().filter(|name| name.starts_with("root-")).collect();
+        let left: Vec<_> = names(bench, "building")
+            .into_iter()
+            .filter(|name| name.starts_with("layer-"))
+            .collect();
         assert!(left.is_empty(), "{left:?}");
-        for root in names(bench, "roots") {
-            let manifest = format!("cache/nsscript/roots/{root}/manifest");
-            assert!(bench.content(&manifest).ends_with('\n'), "{root}");
+        for layer in names(bench, "layers") {
+            let manifest = format!("cache/nsscript/layers/{layer}/manifest");
+            assert!(bench.content(&manifest).ends_with('\n'), "{layer}");
         }
     });
 }
@@ -235,7 +237,7 @@ fn a_full_disk_leaves_no_half_of_a_root() {
         }
         let directory = bench.directory("cache");
         let setup = format!(
-            "mount -t tmpfs -o size=1M,mode=777 tmpfs {}; trap 'ls {0}/nsscript/roots >&2' EXIT",
+            "mount -t tmpfs -o size=1M,mode=777 tmpfs {}; trap 'ls {0}/nsscript/layers >&2' EXIT",
             directory.display()
         );
         let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\");");

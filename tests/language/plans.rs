@@ -5,13 +5,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use nsscript::diag::{Format, Origin, Report, Sources, render};
 use nsscript::host::{Host, Tree};
-use nsscript::plan::{Planner, Request};
+use nsscript::plan::{Kept, Layer, Planner, Request};
 use nsscript::spec::{
     Applets, BindOptions, Command, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind,
-    MountOptions, Namespaces, ProcOptions, Root, Rootfs, Sandbox, Streams, What,
+    MountOptions, Namespaces, Part, ProcOptions, Root, Rootfs, Sandbox, Streams, What,
 };
 
 use super::elf;
@@ -47,6 +48,11 @@ fn machine(uid: u32) -> (Scratch, Planner) {
         [("PATH", "/usr/sbin:/usr/bin"), ("TERM", "dumb"), ("SECRET", "1")].map(own).into();
     let host = Host { tree: Tree::at(scratch.path()), uid, gid: uid, kernel: (6, 6), environment };
     (scratch, Planner::new(host))
+}
+
+/// These machines have no archives.
+fn no_layer(part: Part<'_>, _: &[Layer]) -> Result<Rc<Kept>, Report> {
+    panic!("{part:?}")
 }
 
 fn own((name, value): (&str, &str)) -> (String, String) {
@@ -110,7 +116,7 @@ fn planned(sandbox: &Sandbox) -> String {
     let request = Request { command, streams: Streams::Inherited, origin: last };
     let of = |uid| {
         let (_scratch, planner) = machine(uid);
-        match planner.plan(sandbox, &request) {
+        match planner.plan(sandbox, &request, &no_layer) {
             Ok(plan) if plan.warnings.is_empty() => format!("{plan}\n"),
             Ok(plan) => format!("{}\n{plan}\n", told(&plan.warnings)),
             Err(reports) => told(&reports),
@@ -341,7 +347,7 @@ fn a_plan_is_made_in_milliseconds() {
     let command = Command::new(vec!["tool".into()]).unwrap();
     let request = Request { command, streams: Streams::Inherited, origin: None };
     let started = std::time::Instant::now();
-    let plan = planner.plan(&sandbox, &request).unwrap();
+    let plan = planner.plan(&sandbox, &request, &no_layer).unwrap();
     let took = started.elapsed();
     assert!(plan.actions.len() > 200);
     assert!(took.as_millis() < 200, "200 mounts took {took:?}");

@@ -94,6 +94,7 @@ fn plain(text: &str, scratch: &Scratch) -> String {
     let mut out = text.replace(scratch.text(), "$TMP").replace(PACKAGE, "$ROOT");
     // The private directory.
     out = hide(&out, "nsscript-0-", "…", |letter: char| letter.is_ascii_hexdigit());
+    out = hide(&out, "/layers/", "DIGEST", |letter| letter.is_ascii_hexdigit() || letter == '-');
     for before in ["process ", "/proc/", "nsenter -t "] {
         out = hide(&out, before, "PID", digit);
     }
@@ -161,7 +162,7 @@ fn transcript(recipe: &Path) -> Option<Result<String, String>> {
     let scratch = Scratch::new();
     let path = recipe.strip_prefix(PACKAGE).unwrap().to_str().unwrap();
     let mut command = nsscript(&["--explain=json", path]);
-    // Without a store every root is built, and in a directory that has no digest in its name.
+    // Without a store every root is built.
     command.env_remove("XDG_CACHE_HOME").env_remove("HOME");
     let ran = Ran::of(command.env("TMPDIR", scratch.path()));
     if ran.status == Some(77) {

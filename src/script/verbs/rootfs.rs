@@ -4,15 +4,15 @@ use std::rc::Rc;
 
 use super::mount::{Look, link, look};
 use super::sandbox::invalid;
-use crate::diag::{Report, quoted};
+use crate::diag::{Report, closest, list, quoted};
 use crate::host::elf;
-use crate::script::argument::{Bytes, HostPath, HostProgram, a_kind};
+use crate::script::argument::{Bytes, HostPath, HostProgram, Size, a_kind};
 use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::SharedNeeds;
 use crate::script::verb::verbs;
-use crate::spec::{Applets, GuestPath, Ingredient, Rootfs};
+use crate::spec::{Applets, Archive, Compression, GuestPath, Ingredient, Rootfs};
 
 options! {
     /// Where a program goes, and what it answers to.
@@ -28,6 +28,56 @@ options! {
         /// the directory to put them in, instead of those they have on the host
         into: GuestPath = "",
     }
+}
+
+options! {
+    /// What is taken from an archive.
+    struct Tar {
+        /// the sha256 that the file has to have
+        sha256: String = "",
+        /// how many names are taken away at the beginning of every path
+        strip: i64 = "0",
+        /// `"gzip"`, `"xz"`, `"zstd"` or `"none"`, where the first bytes do not tell
+        compression: String = "",
+        /// the most that it may hold, decompressed
+        limit: Size = "\"8G\"",
+    }
+}
+
+/// What an archive of a recipe may hold where nothing else is said.
+const LIMIT: u64 = 8 << 30;
+
+/// The archive that a recipe names.
+fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive, Failed> {
+    let wrong = |message: String, hint: &str| call.fail(Report::error(message).hint(hint));
+    let sha256 = options.sha256.map(|digits| {
+        let plain = digits.strip_prefix("sha256:").unwrap_or(&digits).to_lowercase();
+        let sound = plain.len() == 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit());
+        sound.then_some(plain).ok_or_else(|| {
+            wrong(format!("{} is no sha256", quoted(&digits)), "a sha256 is 64 hexadecimal digits")
+        })
+    });
+    let strip = options.strip.unwrap_or(0);
+    let strip = u32::try_from(strip).map_err(|_| {
+        let message = format!("the option `strip` takes a number of names, not {strip}");
+        call.fail(Report::error(message))
+    })?;
+    let compression = options.compression.map(|name| {
+        let known = Compression::ALL.into_iter().find(|known| known.name() == name);
+        known.ok_or_else(|| {
+            let report = Report::error(format!("no compression {} is known", quoted(&name)));
+            let names = Compression::ALL.map(|known| quoted(known.name()));
+            let near = closest(&name, Compression::ALL.map(Compression::name));
+            call.fail(match near {
+                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+                None => report.hint(format!("those are {}", list(&names, "and"))),
+            })
+        })
+    });
+    let (sha256, compression) = (sha256.transpose()?, compression.transpose()?);
+    let limit = options.limit.map_or(LIMIT, |size| size.0);
+    let made = call.context.would_pack(&file.0) && !file.0.exists();
+    Ok(Archive { file: file.0, sha256, strip, compression, limit, made })
 }
 
 fn applets(value: Option<rhai::Dynamic>, call: &Call<'_, '_>) -> Result<Applets, Failed> {
@@ -199,6 +249,34 @@ verbs! {
     fn symlink(call, rootfs: Rootfs, target: String, path: GuestPath) -> Rootfs {
         link(&target, &path).map_err(|error| invalid(&error, call))?;
         Ok(rootfs.with(Ingredient::Symlink { target, path }, call.origin()))
+    }
+
+    /// Adds what a tar archive holds, as a layer of its own.
+    ///
+    /// The archive is one of `docker export`, of debootstrap, or any other; plain, or compressed by
+    /// gzip, xz or zstd. It is unpacked into the store once, and found there
+    /// again as long as the file is the same. Owners, set-user-ID bits and extended attributes are in
+    /// the manifest and in what is packed; in a sandbox, files belong to whom its maps say, and
+    /// nothing gives rights to who executes a file. Times are kept where programs look for them, and
+    /// count for no digest.
+    ///
+    /// Links are followed inside of the root only, also those of what is below.
+    ///
+    /// # Errors
+    /// The archive is cut off, damaged or none; another sha256; a member with an absolute path or
+    /// `..`; more than `limit`. Nothing is left of it then.
+    ///
+    /// # Example
+    /// ```rhai
+    /// rootfs().binary("cat").file("/etc/motd", "hello\n").pack("root.tar.gz");
+    /// let root = rootfs().tar("root.tar.gz").file("/etc/issue", "more\n");
+    /// sandbox(root).run("cat /etc/motd /etc/issue");
+    /// ```
+    /// # See
+    /// tar(1), tar(5)
+    fn tar(call, rootfs: Rootfs, file: HostPath, options: Tar) -> Rootfs {
+        let archive = archive(file, options, call)?;
+        Ok(rootfs.with(Ingredient::Archive(archive), call.origin()))
     }
 
     /// Adds a device of the host: the device itself is bound at every launch.

@@ -2,8 +2,7 @@
 
 use rhai::Dynamic;
 
-use crate::diag::{Report, os_error};
-use crate::run::build;
+use crate::diag::Report;
 use crate::script::argument::{HostPath, a_kind};
 use crate::script::call::Call;
 use crate::script::error::Failed;
@@ -154,27 +153,4 @@ verbs! {
         let name = self::name(&name, "domain name", call)?;
         Ok(sandbox.with(What::Domainname(name), call.origin()))
     }
-}
-
-/// Builds a tree into a directory that is made, or empty.
-pub(super) fn build_into(
-    rootfs: &Rootfs,
-    directory: &HostPath,
-    call: &Call<'_, '_>,
-) -> Result<(), Failed> {
-    let shown = crate::diag::quoted(directory.0.to_string_lossy());
-    let tree = call.context.runner.planner.tree(rootfs)?;
-    if call.context.mode == crate::script::Mode::Rehearse {
-        return Ok(());
-    }
-    let cannot = |error: &std::io::Error| {
-        call.fail(Report::error(format!("cannot make {shown}: {}", os_error(error))))
-    };
-    std::fs::create_dir_all(&directory.0).map_err(|error| cannot(&error))?;
-    let mut entries = std::fs::read_dir(&directory.0).map_err(|error| cannot(&error))?;
-    if entries.next().is_some() {
-        let report = Report::error(format!("{shown} is not empty"));
-        return Err(call.fail(report.hint("a tree is built into a new or an empty directory")));
-    }
-    build(&tree, &directory.0).map_err(|report| call.fail(report))
 }

@@ -1,22 +1,65 @@
 //! What a root filesystem comes to: its tree, its digest, the same as a directory or archive.
 
-use super::sandbox::build_into;
-use crate::diag::{Report, quoted};
-use crate::run::{self, Manifest, drawing};
+use crate::diag::{Report, os_error, quoted};
+use crate::run::{Contents, Manifest};
 use crate::script::argument::HostPath;
 use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
+use crate::script::options::options;
 use crate::script::verb::verbs;
-use crate::spec::Rootfs;
+use crate::spec::{Compression, Rootfs};
 
 /// How many lines of a difference an error shows.
 const DIFFERENCES: usize = 10;
 
+fn contents(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Contents, Failed> {
+    let runner = &call.context.runner;
+    let tree = runner.tree(rootfs)?;
+    runner.contents(&tree).map_err(|report| call.fail(report))
+}
+
 fn manifest(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Manifest, Failed> {
     let runner = &call.context.runner;
-    let tree = runner.planner.tree(rootfs)?;
-    Manifest::of(&tree, runner.host()).map_err(|report| call.fail(report))
+    let tree = runner.tree(rootfs)?;
+    runner.manifest(&tree).map_err(|report| call.fail(report))
+}
+
+options! {
+    /// What is built.
+    struct Build {
+        /// keeps set-user-ID and set-group-ID bits and file capabilities, which sandboxes never see
+        setuid: bool = "false",
+    }
+}
+
+/// Builds a tree into a directory that is made, or empty.
+fn build_into(
+    rootfs: &Rootfs,
+    directory: &HostPath,
+    setuid: bool,
+    call: &Call<'_, '_>,
+) -> Result<(), Failed> {
+    let shown = quoted(directory.0.to_string_lossy());
+    let runner = &call.context.runner;
+    let tree = runner.tree(rootfs)?;
+    if is_rehearsal(call) {
+        return Ok(());
+    }
+    let cannot = |error: &std::io::Error| {
+        call.fail(Report::error(format!("cannot make {shown}: {}", os_error(error))))
+    };
+    std::fs::create_dir_all(&directory.0).map_err(|error| cannot(&error))?;
+    let mut entries = std::fs::read_dir(&directory.0).map_err(|error| cannot(&error))?;
+    if entries.next().is_some() {
+        let report = Report::error(format!("{shown} is not empty"));
+        return Err(call.fail(report.hint("a tree is built into a new or an empty directory")));
+    }
+    let warnings = runner.build(&tree, &directory.0, setuid).map_err(|it| call.fail(it))?;
+    for warning in warnings {
+        call.context.warn(&warning.at(call.origin()));
+    }
+    Ok(())
 }
 
 verbs! {
@@ -30,7 +73,7 @@ verbs! {
     /// print(rootfs().binary("sh").tree());
     /// ```
     fn tree(call, rootfs: Rootfs) -> String {
-        Ok(drawing(&*call.context.runner.planner.tree(&rootfs)?))
+        Ok(contents(&rootfs, call)?.drawing())
     }
 
     /// The size of all files of the tree, in bytes.
@@ -40,11 +83,13 @@ verbs! {
     /// print(rootfs().binary("sh").size());
     /// ```
     fn size(call, rootfs: Rootfs) -> i64 {
-        let tree = call.context.runner.planner.tree(&rootfs)?;
-        Ok(i64::try_from(tree.size()).unwrap_or(i64::MAX))
+        Ok(i64::try_from(contents(&rootfs, call)?.size().1).unwrap_or(i64::MAX))
     }
 
     /// Builds the tree into a directory of the host, which is new or empty; gives its path.
+    ///
+    /// For root, entries belong to whom the tree says, and devices are made; for a user all is the
+    /// user's own.
     ///
     /// # Errors
     /// The directory is not empty or cannot be made; something of the tree is not on this host.
@@ -54,37 +99,43 @@ verbs! {
     /// let path = rootfs().binary("sh").build("out");
     /// print(path);
     /// ```
-    fn build(call, rootfs: Rootfs, directory: HostPath) -> String {
-        build_into(&rootfs, &directory, call)?;
+    fn build(call, rootfs: Rootfs, directory: HostPath, options: Build) -> String {
+        build_into(&rootfs, &directory, options.setuid.unwrap_or(false), call)?;
         Ok(directory.0.to_string_lossy().into_owned())
     }
 
     /// Packs the tree into a new tar archive of the host; gives its sha256.
     ///
-    /// The same tree gives the same bytes, whoever packs it and whenever: entries are sorted, and
-    /// without times. The name of the archive ends in `.tar`.
+    /// The same tree gives the same bytes, whoever packs it and whenever: entries are sorted, and their
+    /// time is 0, or `SOURCE_DATE_EPOCH` where that is set. What the name ends in says how it is
+    /// compressed: `.tar`, `.tar.gz`, `.tar.xz`, `.tar.zst` (or `.tgz`, `.txz`, `.tzst`). What ustar has
+    /// no room for, as long names and extended attributes, stands in pax headers.
     ///
     /// # Errors
     /// The archive exists already or cannot be written; something of the tree is not on this host.
     ///
     /// # Example
     /// ```rhai
-    /// print(rootfs().file("/etc/motd", "hello\n").pack("root.tar"));
+    /// print(rootfs().file("/etc/motd", "hello\n").pack("root.tar.zst"));
     /// ```
     /// # See
-    /// tar(5)
+    /// tar(1), pax(1)
     fn pack(call, rootfs: Rootfs, file: HostPath) -> String {
-        if file.0.extension().is_none_or(|suffix| suffix != "tar") {
+        let name = file.0.file_name().unwrap_or_default().to_string_lossy();
+        let Some(compression) = Compression::of_name(&name) else {
             let name = quoted(file.0.to_string_lossy());
-            let report = Report::error(format!("{name} does not end in `.tar`"));
-            return Err(call.fail(report.hint("compress it afterwards, as in `zstd root.tar`")));
-        }
+            let report = Report::error(format!("{name} has no name of an archive"));
+            return Err(call.fail(report.hint(
+                "it ends in `.tar`, `.tar.gz`, `.tar.xz` or `.tar.zst`, which says how it is compressed",
+            )));
+        };
         let runner = &call.context.runner;
-        let tree = runner.planner.tree(&rootfs)?;
-        if call.context.mode == crate::script::Mode::Rehearse {
+        let tree = runner.tree(&rootfs)?;
+        if is_rehearsal(call) {
+            call.context.note_pack(file.0);
             return Ok(String::new());
         }
-        run::pack(&tree, runner.host(), &file.0).map_err(|report| call.fail(report))
+        runner.pack(&tree, &file.0, compression).map_err(|report| call.fail(report))
     }
 
     /// What the tree is known by: `"sha256:…"`, the sha256 of its manifest.

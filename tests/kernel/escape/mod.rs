@@ -3,6 +3,7 @@
 //! Outside of every root stands a canary, a directory with a secret: nothing that a test does may
 //! change it, and no program inside may read it.
 
+mod archives;
 mod cleanup;
 mod descriptors;
 mod identity;

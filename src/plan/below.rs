@@ -1,0 +1,244 @@
+//! What a path leads to in the layers that lie on each other.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use super::tree::{Assembled, Entry, Kept, Layer};
+use crate::host::Host;
+
+/// The layers of a root, or of what is below a further one; the lowest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Below<'a> {
+    /// The machine that the layers are on.
+    pub host: &'a Host,
+    /// The layers.
+    pub layers: &'a [Layer],
+}
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A directory.
+    Directory {
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A symbolic link, and what it says.
+    Symlink(PathBuf),
+    /// Something else.
+    Other,
+}
+
+/// What is on the way to a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// A directory.
+    Directory,
+    /// A link that says this.
+    Link(PathBuf),
+    /// Nothing.
+    Nothing,
+    /// Something that leads nowhere.
+    Blocked,
+}
+
+/// Where a way ends that does not lead to its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Nothing is here.
+    Nothing(PathBuf),
+    /// This is no directory, or there are too many links.
+    Blocked(PathBuf),
+}
+
+/// path_resolution(7): more links than this and the kernel gives up.
+const MOST_LINKS: usize = 40;
+
+/// The place that `path` is in a tree: absolute, without links on the way to its last name. `at` tells
+/// what is at such a place. `..` leads no higher than the root.
+///
+/// # Errors
+/// A directory on the way is none, or is not there.
+pub fn follow(path: &Path, at: &mut dyn FnMut(&Path) -> Way) -> Result<PathBuf, Stop> {
+    let mut rest = components(path);
+    let mut place = PathBuf::from("/");
+    let mut links = 0;
+    while let Some(name) = rest.pop_front() {
+        if name == ".." {
+            place.pop();
+            continue;
+        }
+        place.push(name);
+        if rest.is_empty() {
+            break;
+        }
+        match at(&place) {
+            Way::Directory => {}
+            Way::Link(target) if links < MOST_LINKS => {
+                links += 1;
+                place.pop();
+                if target.is_absolute() {
+                    place = PathBuf::from("/");
+                }
+                let mut through = components(&target);
+                through.append(&mut rest);
+                rest = through;
+            }
+            Way::Nothing => return Err(Stop::Nothing(place)),
+            Way::Link(_) | Way::Blocked => return Err(Stop::Blocked(place)),
+        }
+    }
+    Ok(place)
+}
+
+/// The names in a path, without the root and `.`.
+pub(super) fn components(path: &Path) -> VecDeque<OsString> {
+    path.components()
+        .filter_map(|component| match component {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// What one layer says of a path.
+enum Says {
+    /// Nothing: the layers below do.
+    Nothing,
+    /// That nothing is there.
+    Gone,
+    /// This; of an opaque directory nothing below is seen.
+    Holds { found: Found, opaque: bool },
+}
+
+impl Below<'_> {
+    /// What is at `path`, of which no part is a link, and which layer has it on top.
+    #[must_use]
+    pub fn find(&self, path: &Path) -> Option<(Found, &Layer)> {
+        // Those in which all directories on the way are, the topmost first.
+        let mut active: Vec<&Layer> = self.layers.iter().rev().collect();
+        let mut place = PathBuf::from("/");
+        let mut found = None;
+        let mut names = path.components().skip(1).peekable();
+        while let Some(name) = names.next() {
+            place.push(name);
+            let mut next = Vec::new();
+            found = None;
+            for layer in active {
+                match self.says(layer, &place) {
+                    Says::Nothing => {}
+                    Says::Gone => break,
+                    Says::Holds { found: holds, opaque } => {
+                        let is_directory = matches!(holds, Found::Directory { .. });
+                        // A directory that is not on top is seen where one is above it.
+                        if is_directory || next.is_empty() {
+                            next.push(layer);
+                            found.get_or_insert((holds, layer));
+                        }
+                        if opaque || !is_directory {
+                            break;
+                        }
+                    }
+                }
+            }
+            let (holds, _) = found.as_ref()?;
+            if names.peek().is_some() && !matches!(holds, Found::Directory { .. }) {
+                return None;
+            }
+            active = next;
+        }
+        found
+    }
+
+    fn says(&self, layer: &Layer, path: &Path) -> Says {
+        match layer {
+            Layer::Assembled(assembled) => in_assembled(assembled, path),
+            Layer::Kept(kept) => self.in_kept(kept, path),
+        }
+    }
+
+    fn in_kept(&self, kept: &Kept, path: &Path) -> Says {
+        if kept.removed.contains(path) {
+            return Says::Gone;
+        }
+        if kept.is_unknown() {
+            return Says::Nothing;
+        }
+        let place = kept.tree().join(path.strip_prefix("/").unwrap_or(path));
+        let Ok(metadata) = self.host.tree.symlink_metadata(&place) else { return Says::Nothing };
+        let found = if metadata.is_dir() {
+            Found::Directory { mode: metadata.mode() & 0o7777 }
+        } else if metadata.is_symlink() {
+            let says = std::fs::read_link(self.host.tree.real(&place));
+            Found::Symlink(says.unwrap_or_default())
+        } else {
+            Found::Other
+        };
+        Says::Holds { found, opaque: kept.opaque.contains(path) }
+    }
+
+    /// Whether nothing is in the directory `path`.
+    #[must_use]
+    pub fn is_empty(&self, path: &Path) -> bool {
+        let seen = |layer: &Layer| match layer {
+            Layer::Assembled(assembled) => {
+                let below = assembled.entries.range(path.to_path_buf()..).skip(1);
+                below.take_while(|(other, _)| other.starts_with(path)).count() > 0
+            }
+            Layer::Kept(kept) => {
+                let place = kept.tree().join(path.strip_prefix("/").unwrap_or(path));
+                let names = self.host.tree.names(&place).unwrap_or_default();
+                names.iter().any(|name| self.find(&path.join(name)).is_some())
+            }
+        };
+        !self.layers.iter().any(seen)
+    }
+
+    /// What the file at `path` holds; links are followed.
+    #[must_use]
+    pub fn content(&self, path: &Path) -> Option<Rc<[u8]>> {
+        let mut way = |place: &Path| match self.find(place) {
+            Some((Found::Directory { .. }, _)) => Way::Directory,
+            Some((Found::Symlink(target), _)) => Way::Link(target),
+            Some((Found::Other, _)) => Way::Blocked,
+            None => Way::Nothing,
+        };
+        let mut path = path.to_path_buf();
+        for _ in 0..MOST_LINKS {
+            let place = follow(&path, &mut way).ok()?;
+            match way(&place) {
+                Way::Link(target) => path = place.parent()?.join(target),
+                _ => return self.read(&place),
+            }
+        }
+        None
+    }
+
+    fn read(&self, place: &Path) -> Option<Rc<[u8]>> {
+        let (_, layer) = self.find(place)?;
+        let read = |path: &Path| self.host.tree.read(path).ok().map(Rc::from);
+        match layer {
+            Layer::Kept(kept) => read(&kept.tree().join(place.strip_prefix("/").ok()?)),
+            Layer::Assembled(assembled) => match &assembled.entries.get(place)?.entry {
+                Entry::File { content, .. } => Some(content.clone()),
+                Entry::Copy { source, .. } => read(source),
+                Entry::HardLink { first } => self.read(first),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn in_assembled(assembled: &Assembled, path: &Path) -> Says {
+    let Some(made) = assembled.entries.get(path) else { return Says::Nothing };
+    let found = match &made.entry {
+        Entry::Directory { mode } | Entry::Inherited { mode } => Found::Directory { mode: *mode },
+        Entry::Symlink { target } => Found::Symlink(target.clone()),
+        _ => Found::Other,
+    };
+    Says::Holds { found, opaque: false }
+}

@@ -1,0 +1,107 @@
+//! Plans for one machine, and the layers of the roots that they are about.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::assemble::assemble;
+use super::build::{Draft, Plan, Request};
+use super::check;
+use super::identity::maps;
+use super::settings::Settings;
+use super::tree::{Kept, Layer, RootTree};
+use crate::diag::Report;
+use crate::host::{Host, Tree, accounts};
+use crate::spec::{Part, Root, Rootfs, Sandbox};
+
+/// Gets the layer of a part that is not put together from the host, for a place on top of others.
+pub type Keeper<'a> = &'a dyn Fn(Part<'_>, &[Layer]) -> Result<Rc<Kept>, Report>;
+
+/// Makes plans for one machine. It remembers the roots that it has worked out.
+#[derive(Debug)]
+pub struct Planner {
+    /// The machine.
+    pub host: Host,
+    roots: RefCell<Vec<(Rootfs, Rc<RootTree>)>>,
+}
+
+impl Planner {
+    /// A planner for this machine.
+    #[must_use]
+    pub fn new(host: Host) -> Self {
+        Self { host, roots: RefCell::default() }
+    }
+
+    /// The layers of a root.
+    ///
+    /// # Errors
+    /// Everything that cannot be found.
+    pub fn tree(&self, rootfs: &Rootfs, keeper: Keeper<'_>) -> Result<Rc<RootTree>, Vec<Report>> {
+        let known = self.roots.borrow().iter().find(|(known, _)| known.is(rootfs)).cloned();
+        if let Some((_, tree)) = known {
+            return Ok(tree);
+        }
+        let parts = rootfs.parts();
+        let mut layers = self.known_layers(rootfs);
+        for part in &parts[layers.len()..] {
+            layers.push(match part {
+                Part::Assembled(ingredients) => {
+                    Layer::Assembled(Rc::new(assemble(ingredients, &self.host, &layers)?))
+                }
+                Part::Archive(_, origin) | Part::Kept(_, origin) => {
+                    let kept = keeper(*part, &layers).map_err(|report| {
+                        let origin = report.origin.clone().or_else(|| (*origin).clone());
+                        vec![report.at(origin)]
+                    });
+                    Layer::Kept(kept?)
+                }
+            });
+        }
+        let tree = Rc::new(RootTree { layers });
+        self.roots.borrow_mut().push((rootfs.clone(), tree.clone()));
+        Ok(tree)
+    }
+
+    /// The lowest layers of a root, as far as another one has them too.
+    fn known_layers(&self, rootfs: &Rootfs) -> Vec<Layer> {
+        let known = self.roots.borrow();
+        let shared =
+            |(known, tree): &(Rootfs, Rc<RootTree>)| (rootfs.shared_parts(known), tree.clone());
+        let most = known.iter().map(shared).max_by_key(|(number, _)| *number);
+        most.map(|(number, tree)| tree.layers[..number].to_vec()).unwrap_or_default()
+    }
+
+    /// All that will be done to run `request` in `sandbox`.
+    ///
+    /// # Errors
+    /// Every contradiction, each with its line.
+    pub fn plan(
+        &self,
+        sandbox: &Sandbox,
+        request: &Request,
+        keeper: Keeper<'_>,
+    ) -> Result<Plan, Vec<Report>> {
+        let settings = Settings::of(sandbox, &self.host);
+        let mut reports = check::check(&settings, &self.host);
+        let tree = match &settings.root.value {
+            Root::Rootfs(rootfs) => match self.tree(rootfs, keeper) {
+                Ok(tree) => Some(tree),
+                Err(more) => {
+                    reports.extend(more);
+                    None
+                }
+            },
+            _ => None,
+        };
+        let named = |file: &str, name: &str| match (&settings.root.value, &tree) {
+            (Root::Directory(path), _) => {
+                accounts::number(&Tree::at(self.host.tree.real(path)), file, name)
+            }
+            (Root::Rootfs(_), Some(tree)) => tree.number(&self.host, file, name),
+            _ => (name == "root").then_some(0),
+        };
+        let maps = maps(&settings, &self.host, &named, &mut reports);
+        let draft = Draft { settings: &settings, host: &self.host, tree, maps, request };
+        let plan = draft.finish(&mut reports);
+        if reports.is_empty() { Ok(plan) } else { Err(reports) }
+    }
+}

@@ -1,0 +1,125 @@
+//! Records of pax headers: `LENGTH KEY=VALUE\n`, where the value may hold anything.
+
+use super::fault::Fault;
+
+/// The records of a pax header, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::run) struct Records {
+    records: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Records {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Something is no record.
+    pub fn read(mut text: &[u8]) -> Result<Self, Fault> {
+        let mut records = Vec::new();
+        // Some writers fill the last block with NULs and count them.
+        while let Some(first) = text.first().filter(|first| **first != 0) {
+            let space = text.iter().position(|byte| *byte == b' ').ok_or(Fault::Record)?;
+            let length = std::str::from_utf8(&text[..space]).ok().and_then(|it| it.parse().ok());
+            let length: usize = length.filter(|_| first.is_ascii_digit()).ok_or(Fault::Record)?;
+            let record = text.get(space + 1..length).and_then(|it| it.strip_suffix(b"\n"));
+            let record = record.ok_or(Fault::Record)?;
+            let equals = record.iter().position(|byte| *byte == b'=').ok_or(Fault::Record)?;
+            records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
+            text = &text[length..];
+        }
+        Ok(Self { records })
+    }
+
+    /// Adds a record.
+    pub fn push(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.records.push((key.into(), value.into()));
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The last value of a key; an empty one takes back what was said before.
+    pub fn get(&self, key: &str) -> Option<&[u8]> {
+        let found = self.records.iter().rev().find(|(own, _)| own == key.as_bytes());
+        found.map(|(_, value)| value.as_slice()).filter(|value| !value.is_empty())
+    }
+
+    /// The number that is the value of a key.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn number(&self, key: &'static str) -> Result<Option<u64>, Fault> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        // Times have a fraction.
+        let whole = value.split(|byte| *byte == b'.').next().unwrap_or_default();
+        let number = std::str::from_utf8(whole).ok().and_then(|text| text.parse().ok());
+        number.map(Some).ok_or(Fault::Number(key))
+    }
+
+    /// All records, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.records.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
+    }
+
+    /// These on top of `others`.
+    pub fn over(mut self, others: &Self) -> Self {
+        let mut records = others.records.clone();
+        records.append(&mut self.records);
+        Self { records }
+    }
+
+    /// As they are written.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        for (key, value) in &self.records {
+            let rest = key.len() + value.len() + 3;
+            // The length counts its own digits.
+            let digits = |number: usize| number.to_string().len();
+            let mut length = rest + digits(rest);
+            length = rest + digits(length);
+            text.extend(length.to_string().into_bytes());
+            text.push(b' ');
+            text.extend(key);
+            text.push(b'=');
+            text.extend(value);
+            text.push(b'\n');
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_read_as_they_are_written() {
+        let mut records = Records::default();
+        for length in [0, 1, 80, 90, 91, 92, 93, 94, 95, 96, 97, 990, 994, 995, 9990] {
+            records.push(format!("k{length}"), "\n=".repeat(length));
+        }
+        assert_eq!(Records::read(&records.to_bytes()).unwrap(), records);
+        let padded = [records.to_bytes(), vec![0; 3]].concat();
+        assert_eq!(Records::read(&padded).unwrap(), records);
+    }
+
+    #[test]
+    fn the_last_value_counts_and_an_empty_one_is_none() {
+        let read = |text: &str| Records::read(text.as_bytes()).unwrap();
+        let records = read("9 path=a\n9 path=b\n9 size=7\n19 mtime=12.345678\n");
+        assert_eq!(records.get("path"), Some(b"b".as_slice()));
+        assert_eq!(records.number("size").unwrap(), Some(7));
+        assert_eq!(records.number("mtime").unwrap(), Some(12));
+        assert_eq!(read("8 path=\n").over(&records).get("path"), None);
+        assert!(matches!(read("9 size=x\n").number("size"), Err(Fault::Number("size"))));
+    }
+
+    #[test]
+    fn what_is_no_record_is_an_error() {
+        for text in ["7 a=b\n", "x a=b\n", "6 ab\n", "5 a=b", "99 a=b\n", " a=b\n", "0 a=b\n"] {
+            let read = Records::read(text.as_bytes());
+            assert!(matches!(read, Err(Fault::Record)), "{text:?}: {read:?}");
+        }
+    }
+}

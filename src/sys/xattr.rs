@@ -1,0 +1,80 @@
+//! Extended attributes of open files: xattr(7).
+
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use super::errno::Errno;
+
+/// Names and values of attributes, sorted by name.
+pub type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// The attributes of a file that anybody who may write to it may set, `user.*`, without those that
+/// mean something to an overlay; none where its file system has none.
+///
+/// # Errors
+/// fgetxattr(2).
+pub fn user_attributes(file: &File) -> Result<Attributes, Errno> {
+    let mut names = vec![0_u8; 1024];
+    let length = loop {
+        // SAFETY: flistxattr fills a buffer that it is given the length of.
+        let length =
+            unsafe { libc::flistxattr(file.as_raw_fd(), names.as_mut_ptr().cast(), names.len()) };
+        match usize::try_from(length) {
+            Ok(length) => break length,
+            Err(_) if Errno::last().code() == libc::ERANGE => names.resize(names.len() * 4, 0),
+            Err(_) if matches!(Errno::last().code(), libc::ENOTSUP | libc::ENOSYS) => {
+                return Ok(Vec::new());
+            }
+            Err(_) => return Err(Errno::last()),
+        }
+    };
+    let mut found = Vec::new();
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| is_kept(name)) {
+        let Ok(c_name) = CString::new(name) else { continue };
+        found.push((name.to_vec(), value(file, &c_name)?));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether an attribute is one of those that a tree on the disk has.
+#[must_use]
+pub fn is_kept(name: &[u8]) -> bool {
+    name.starts_with(b"user.") && !name.starts_with(b"user.overlay.")
+}
+
+fn value(file: &File, name: &CStr) -> Result<Vec<u8>, Errno> {
+    let mut value = vec![0_u8; 256];
+    loop {
+        let (fd, size) = (file.as_raw_fd(), value.len());
+        // SAFETY: fgetxattr fills a buffer that it is given the length of; the name ends with a NUL.
+        let length = unsafe { libc::fgetxattr(fd, name.as_ptr(), value.as_mut_ptr().cast(), size) };
+        match usize::try_from(length) {
+            Ok(length) => {
+                value.truncate(length);
+                return Ok(value);
+            }
+            Err(_) if Errno::last().code() == libc::ERANGE => value.resize(value.len() * 4, 0),
+            Err(_) => return Err(Errno::last()),
+        }
+    }
+}
+
+/// Sets an attribute of a file.
+///
+/// # Errors
+/// fsetxattr(2): the file system has none, or no room for it.
+pub fn set_attribute(file: &File, name: &[u8], value: &[u8]) -> Result<(), Errno> {
+    let name = CString::new(name).map_err(|_| Errno::new(libc::EINVAL))?;
+    let (fd, size) = (file.as_raw_fd(), value.len());
+    // SAFETY: fsetxattr reads a name that ends with a NUL and a value of the length it is given.
+    let done = unsafe { libc::fsetxattr(fd, name.as_ptr(), value.as_ptr().cast(), size, 0) };
+    if done == 0 { Ok(()) } else { Err(Errno::last()) }
+}
+
+/// Whether a file has an attribute of this name and value.
+#[must_use]
+pub fn has_attribute(file: &File, name: &CStr, wanted: &[u8]) -> bool {
+    value(file, name).is_ok_and(|found| found == wanted)
+}
