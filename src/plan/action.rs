@@ -25,6 +25,8 @@ pub enum Side {
 /// Where a root that changes vanish from has its files from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lower {
+    /// Nothing.
+    Empty,
     /// A directory of the host.
     Directory(PathBuf),
     /// The tree that the parent has built.
@@ -36,8 +38,15 @@ pub enum Lower {
 pub enum RootKind {
     /// An empty tmpfs.
     Memory,
-    /// A tmpfs over a tree that is only read: changes vanish with the sandbox.
-    Overlay(Lower),
+    /// A place for changes over trees that are only read.
+    Overlay {
+        /// The trees.
+        lower: Lower,
+        /// The directory of the host that changes are kept in; a tmpfs that vanishes without one.
+        changes: Option<PathBuf>,
+    },
+    /// A copy of the trees, where this machine has no overlay for them: changes vanish with it.
+    Copy,
     /// A directory of the host as it is, nothing mounted: the mount namespace is shared.
     Plain(PathBuf),
     /// A directory of the host with all its mounts, read-only.
@@ -57,6 +66,8 @@ pub type FileId = (u64, u64);
 pub enum Action {
     /// The layer of the root with this number, the lowest is 0, is found in the store, or made.
     BuildLayer(Rc<RootTree>, usize),
+    /// A directory of the host is made ready for what changes in the root.
+    KeepChanges(PathBuf),
     /// A user namespace with these maps is made ready.
     PrepareMaps(Maps),
     /// A process is started in new namespaces.

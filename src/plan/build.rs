@@ -55,6 +55,20 @@ impl Plan {
         matches!(self.actions.as_slice(), [Planned { action: Action::Raw(_), .. }])
     }
 
+    /// The same with a copy of the root's layers, where this machine has no overlay for them; none
+    /// where something else than that is asked for.
+    #[must_use]
+    pub fn with_copy(&self) -> Option<Self> {
+        let mut plan = self.clone();
+        let root = plan.actions.iter_mut().find_map(|planned| match &mut planned.action {
+            Action::MakeRoot(kind) => Some(kind),
+            _ => None,
+        })?;
+        let overlay = RootKind::Overlay { lower: Lower::Built, changes: None };
+        (*root == overlay).then(|| *root = RootKind::Copy)?;
+        Some(plan)
+    }
+
     /// The index of the action that starts the new process.
     #[must_use]
     pub fn start(&self) -> Option<usize> {
@@ -101,6 +115,10 @@ impl Draft<'_> {
         let mut actions = Actions(Vec::new());
         let (root, asked) = (self.root_kind(&view), self.settings.root.origin.as_ref());
         self.layers(&mut actions);
+        if let Some(keep) = &self.settings.keep_changes {
+            let action = Action::KeepChanges(keep.value.clone());
+            actions.add(Side::Parent, action, keep.origin.as_ref());
+        }
         if new.has(Kind::User) && !self.maps.own {
             let origin = self.settings.users.iter().chain(&self.settings.groups).next();
             let origin = origin.and_then(|asked| asked.origin.clone());
@@ -207,14 +225,17 @@ impl Draft<'_> {
 
     fn root_kind(&self, view: &View) -> RootKind {
         let root = GuestPath::root();
-        match &self.settings.root.value {
-            Root::Empty => RootKind::Memory,
-            Root::Rootfs(_) => RootKind::Overlay(Lower::Built),
+        let changes = self.settings.keep_changes.as_ref().map(|keep| keep.value.clone());
+        let lower = match &self.settings.root.value {
+            Root::Empty if changes.is_none() => return RootKind::Memory,
+            Root::Empty => Lower::Empty,
+            Root::Rootfs(_) => Lower::Built,
             Root::Directory(path) => match view.first(&root) {
-                Some(Backing::Host { .. }) => self.view(path),
-                _ => RootKind::Overlay(Lower::Directory(path.clone())),
+                Some(Backing::Host { .. }) => return self.view(path),
+                _ => Lower::Directory(path.clone()),
             },
-        }
+        };
+        RootKind::Overlay { lower, changes }
     }
 
     fn view(&self, path: &Path) -> RootKind {

@@ -37,7 +37,22 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
         mounts_shared(settings, &mut reports);
     }
     root(settings, host, &mut reports);
+    changes(settings, &mut reports);
     reports
+}
+
+/// What cannot change is not kept.
+fn changes(settings: &Settings, reports: &mut Vec<Report>) {
+    let Some(keep) = &settings.keep_changes else { return };
+    if let Some(read_only) = &settings.read_only_root {
+        let message = "nothing can change in a root that is read-only, and so nothing be kept";
+        let report = Report::error(message).at(keep.origin.clone());
+        reports.push(report.related(read_only.origin.as_ref(), "read-only since here"));
+    } else if !settings.namespaces.has(Kind::Mount) {
+        let message = "changes cannot be kept where MOUNT is shared";
+        let report = Report::error(message).at(keep.origin.clone());
+        reports.push(report.related(settings.shared.as_ref(), "shared here"));
+    }
 }
 
 fn mounts_shared(settings: &Settings, reports: &mut Vec<Report>) {

@@ -13,6 +13,9 @@ impl Action {
     pub fn describe(&self) -> String {
         match self {
             Self::BuildLayer(tree, number) => layer(tree, *number),
+            Self::KeepChanges(path) => {
+                format!("keep what changes in {}", quoted(path.to_string_lossy()))
+            }
             Self::PrepareMaps(maps) => format!("make a user namespace that maps {maps}"),
             Self::Start(namespaces) if namespaces.is_empty() => "start a process".into(),
             Self::Start(namespaces) => format!("start a process in new {}", names(*namespaces)),
@@ -72,6 +75,7 @@ impl Action {
     pub fn operation(&self) -> &'static str {
         match self {
             Self::BuildLayer(..) => "build",
+            Self::KeepChanges(_) => "keep",
             Self::PrepareMaps(_) | Self::MapOwnIds(_) => "map",
             Self::Start(_) | Self::StartInit => "clone",
             Self::Join(_) => "setns",
@@ -110,8 +114,9 @@ impl Action {
             Self::MakeRoot(
                 RootKind::Plain(path)
                 | RootKind::View { path, .. }
-                | RootKind::Overlay(Lower::Directory(path)),
+                | RootKind::Overlay { lower: Lower::Directory(path), .. },
             ) => (Some(path.to_string_lossy().into_owned()), Some("/".into())),
+            Self::KeepChanges(path) => (None, Some(path.to_string_lossy().into_owned())),
             Self::MakeRoot(_) | Self::PivotRoot | Self::Chroot => (None, Some("/".into())),
             Self::MakeSymlink { path, .. }
             | Self::Protect(path)
@@ -162,12 +167,21 @@ fn layer(tree: &RootTree, number: usize) -> String {
 fn root(kind: &RootKind) -> String {
     match kind {
         RootKind::Memory => "make an empty root in memory".into(),
-        RootKind::Overlay(Lower::Built) => {
-            "use the assembled tree as the root; changes vanish".into()
+        RootKind::Overlay { lower, changes } => {
+            let what = match lower {
+                Lower::Empty => "an empty directory".into(),
+                Lower::Built => "the assembled tree".into(),
+                Lower::Directory(path) => quoted(path.to_string_lossy()),
+            };
+            match changes {
+                None => format!("use {what} as the root; changes vanish"),
+                Some(path) => {
+                    let path = quoted(path.to_string_lossy());
+                    format!("use {what} as the root; changes are kept in {path}")
+                }
+            }
         }
-        RootKind::Overlay(Lower::Directory(path)) => {
-            format!("use {} as the root; changes vanish", quoted(path.to_string_lossy()))
-        }
+        RootKind::Copy => "use a copy of the assembled tree as the root; changes vanish".into(),
         RootKind::Plain(path) => format!("use {} as the root", quoted(path.to_string_lossy())),
         RootKind::View { path, .. } => {
             format!("use {} as the root, read-only", quoted(path.to_string_lossy()))

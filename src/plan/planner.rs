@@ -1,17 +1,18 @@
 //! Plans for one machine, and the layers of the roots that they are about.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::assemble::assemble;
 use super::build::{Draft, Plan, Request};
 use super::check;
-use super::identity::maps;
+use super::identity::{Maps, maps};
 use super::settings::Settings;
 use super::tree::{Kept, Layer, RootTree};
 use crate::diag::Report;
 use crate::host::{Host, Tree, accounts};
-use crate::spec::{Part, Root, Rootfs, Sandbox};
+use crate::spec::{Command, Part, Root, Rootfs, Sandbox, Streams};
 
 /// Gets the layer of a part that is not put together from the host, for a place on top of others.
 pub type Keeper<'a> = &'a dyn Fn(Part<'_>, &[Layer]) -> Result<Rc<Kept>, Report>;
@@ -68,6 +69,24 @@ impl Planner {
             |(known, tree): &(Rootfs, Rc<RootTree>)| (rootfs.shared_parts(known), tree.clone());
         let most = known.iter().map(shared).max_by_key(|(number, _)| *number);
         most.map(|(number, tree)| tree.layers[..number].to_vec()).unwrap_or_default()
+    }
+
+    /// The directory that a sandbox keeps its changes in, its root, and its ids; none where it keeps
+    /// none.
+    ///
+    /// # Errors
+    /// As for [`Planner::plan`].
+    pub fn kept_changes(
+        &self,
+        sandbox: &Sandbox,
+        keeper: Keeper<'_>,
+    ) -> Result<Option<(PathBuf, Root, Maps)>, Vec<Report>> {
+        let settings = Settings::of(sandbox, &self.host);
+        let Some(keep) = &settings.keep_changes else { return Ok(None) };
+        let (command, streams) = (Command::closure(), Streams::Inherited);
+        let request = Request { command, streams, origin: None };
+        let plan = self.plan(sandbox, &request, keeper)?;
+        Ok(Some((keep.value.clone(), settings.root.value, plan.maps)))
     }
 
     /// All that will be done to run `request` in `sandbox`.

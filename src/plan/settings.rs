@@ -26,6 +26,7 @@ pub struct Settings {
     pub root: Asked<Root>,
     pub host_view: bool,
     pub read_only_root: Option<Asked<()>>,
+    pub keep_changes: Option<Asked<PathBuf>>,
     pub chroot: Option<Asked<()>>,
     /// Everything that is done in the root, in order.
     pub inside: Vec<Rc<Step>>,
@@ -50,6 +51,7 @@ impl Settings {
             root: Asked { value: Root::Empty, origin: None },
             host_view: false,
             read_only_root: None,
+            keep_changes: None,
             chroot: None,
             inside: Vec::new(),
             hostname: None,
@@ -87,6 +89,7 @@ impl Settings {
                 self.read_only_root = Some(asked((), origin));
             }
             What::ReadOnlyRoot => self.read_only_root = Some(asked((), origin)),
+            What::KeepChanges(path) => self.keep_changes = Some(asked(path.clone(), origin)),
             What::Chroot => self.chroot = Some(asked((), origin)),
             What::Hostname(name) => self.hostname = Some(asked(name.clone(), origin)),
             What::Domainname(name) => self.domainname = Some(asked(name.clone(), origin)),

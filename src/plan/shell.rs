@@ -53,14 +53,22 @@ fn mount(kind: &str, source: &str, target: &GuestPath, given: &MountOptions) -> 
 }
 
 fn root(kind: &RootKind) -> Option<String> {
-    let overlay = |lower: &str| {
-        let layers = format!("lowerdir={lower},upperdir=upper,workdir=work");
+    let overlay = |lower: &str, changes: Option<&std::path::PathBuf>| {
+        let kept = changes.map_or(String::new(), |path| format!("{}/overlay/", host(path)));
+        let layers = format!("lowerdir={lower},upperdir={kept}upper,workdir={kept}work");
         format!("mount -t overlay -o nosuid,nodev,{layers} root $root")
     };
     Some(match kind {
         RootKind::Memory => "mount -t tmpfs -o nosuid,nodev,mode=0755 root $root".into(),
-        RootKind::Overlay(Lower::Built) => overlay("tree"),
-        RootKind::Overlay(Lower::Directory(path)) => overlay(&host(path)),
+        RootKind::Overlay { lower, changes } => {
+            let lower = match lower {
+                Lower::Empty => "empty".into(),
+                Lower::Built => "tree".into(),
+                Lower::Directory(path) => host(path),
+            };
+            overlay(&lower, changes.as_ref())
+        }
+        RootKind::Copy => "mount --bind -o nosuid,nodev copy $root".into(),
         RootKind::Plain(_) => return None,
         RootKind::View { path, .. } => {
             format!("mount --rbind -o ro,nosuid,nodev {} $root", host(path))
@@ -142,6 +150,10 @@ impl Action {
             Self::Enter(path) => format!("cd {}", shell_word(path.as_str())),
             Self::Execute { command, .. } => format!("exec {}", command.shown()),
             Self::Raw(raw) => return raw.shell(),
+            Self::KeepChanges(path) => {
+                let path = host(path);
+                format!("mkdir -p {path}/overlay/upper {path}/overlay/work")
+            }
             Self::BuildLayer(..)
             | Self::Mask(_)
             | Self::StartInit

@@ -12,7 +12,7 @@ mod pax;
 mod reader;
 mod sparse;
 
-pub(super) use compression::{Decoded, Encoder, decode};
+pub(super) use compression::{CUT_OFF, Decoded, Encoder, decode};
 pub(super) use fault::{ArchiveError, Fault};
 pub(super) use header::MemberKind;
 pub(super) use pax::Records;

@@ -8,8 +8,8 @@ use super::runner::Runner;
 use crate::diag::Report;
 use crate::sys::{self, Call, Program};
 
-/// Something that is done with all ids.
-pub(super) type Work<'a> = &'a mut dyn FnMut() -> Result<(), Report>;
+/// Something that is done with all ids. What it gives comes back.
+pub(super) type Work<'a> = &'a mut dyn FnMut() -> Result<Vec<u8>, Report>;
 
 impl Runner {
     /// The number by which [`Runner::with_all_ids`] calls a user (or group) of the host; none where
@@ -25,12 +25,21 @@ impl Runner {
         if users { maps.users.inside(outside) } else { maps.groups.inside(outside) }
     }
 
+    /// The user (or group) of the host that [`Runner::with_all_ids`] calls by this number.
+    pub(super) fn outside_with_all_ids(&self, number: u32, users: bool) -> Option<u32> {
+        if self.host().is_root() || self.session().has_user_namespace() {
+            return self.session().outside(number, users);
+        }
+        let maps = all_ids(self.host());
+        if users { maps.users.outside(number) } else { maps.groups.outside(number) }
+    }
+
     /// Does `work` with the rights of root over all ids that the caller may have, and over what
     /// belongs to them. What it changes in memory may be lost.
     ///
     /// # Errors
     /// Those of `work`, or the caller has no other ids.
-    pub(super) fn with_all_ids(&self, work: Work<'_>) -> Result<(), Report> {
+    pub(super) fn with_all_ids(&self, work: Work<'_>) -> Result<Vec<u8>, Report> {
         if self.host().is_root() || self.session().has_user_namespace() {
             return work();
         }
@@ -55,7 +64,7 @@ impl Runner {
 }
 
 /// Does `work` in a copy of this process that has performed `program`.
-fn in_copy(program: &Program, work: Work<'_>) -> Result<(), Report> {
+fn in_copy(program: &Program, work: Work<'_>) -> Result<Vec<u8>, Report> {
     let cannot = |what: &str, errno: sys::Errno| Report::error(format!("cannot {what}: {errno}"));
     let (mut reader, writer) =
         std::io::pipe().map_err(|error| cannot("make a pipe", sys::Errno::from(&error)))?;
@@ -63,26 +72,29 @@ fn in_copy(program: &Program, work: Work<'_>) -> Result<(), Report> {
     let child = sys::fork(program, true, &mut || {
         let Some(mut writer) = writer.take() else { return 1 };
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut *work));
-        let said = match done {
-            Ok(Ok(())) => DONE.to_vec(),
-            Ok(Err(report)) => written(&report),
-            Err(_) => Vec::new(),
+        let (first, said) = match done {
+            Ok(Ok(bytes)) => (DONE, bytes),
+            Ok(Err(report)) => (FAILED, written(&report)),
+            Err(_) => (FAILED, Vec::new()),
         };
-        i32::from(writer.write_all(&said).is_err())
+        i32::from(writer.write_all(&[first]).and_then(|()| writer.write_all(&said)).is_err())
     });
     drop(writer);
     let mut child = child.map_err(|fault| cannot("enter the user namespace", fault.errno))?;
     let mut said = Vec::new();
     let read = reader.read_to_end(&mut said);
-    child.wait();
-    match read {
-        Ok(_) if said == DONE => Ok(()),
-        _ => Err(read_back(&said)),
+    let ended = child.wait();
+    match said.split_first() {
+        Some((&DONE, bytes)) if read.is_ok() && ended.code == 0 => Ok(bytes.to_vec()),
+        Some((_, bytes)) => Err(read_back(bytes)),
+        None => Err(read_back(&[])),
     }
 }
 
-/// What is said of work that is done.
-const DONE: &[u8] = b"done";
+/// What stands before what work gives.
+const DONE: u8 = b'+';
+/// What stands before why it could not be done.
+const FAILED: u8 = b'-';
 
 /// A report for the other side of a pipe: what such work has to say.
 fn written(report: &Report) -> Vec<u8> {

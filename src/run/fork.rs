@@ -115,7 +115,8 @@ impl Runner {
         request: &Request,
         body: Body<'_>,
     ) -> Result<Process, Problem> {
-        let launch::Ready { mut lowered, .. } = launch::ready(self, plan, request)?;
+        let plan = &self.possible(plan);
+        let launch::Ready { mut lowered, holds, .. } = launch::ready(self, plan, request)?;
         watch(self, &mut lowered.program);
         let environment = plan.environment.clone();
         let body = &mut || {
@@ -124,8 +125,17 @@ impl Runner {
         };
         let telling = Telling { runner: self, plan, actions: &lowered.actions };
         let tell = |made: Result<i32, &Fault>| telling.tell(&lowered.program, made);
-        let made = self.copy(&lowered.program, true, plan.clone(), body, &tell)?;
-        made.map_err(|fault| launch::failure(self, plan, &lowered, fault).into())
+        match self.copy(&lowered.program, true, plan.clone(), &mut *body, &tell)? {
+            Ok(mut process) => {
+                process.holds = holds;
+                Ok(process)
+            }
+            Err(fault) if launch::is_without_overlay(plan, &lowered, fault) => {
+                self.do_without_overlay(&launch::failure(self, plan, &lowered, fault))?;
+                self.fork_sandbox(plan, request, body)
+            }
+            Err(fault) => Err(launch::failure(self, plan, &lowered, fault).into()),
+        }
     }
 
     /// Starts a closure in the namespaces of a process: in a sandbox, with its ids and without

@@ -307,7 +307,7 @@ fn option_unknown_to_file_system(case: &Case<'_>) -> Option<String> {
 }
 
 fn overlay_refused(case: &Case<'_>) -> Option<String> {
-    let Action::MakeRoot(RootKind::Overlay(lower)) = case.action else { return None };
+    let Action::MakeRoot(RootKind::Overlay { lower, changes }) = case.action else { return None };
     let (major, minor) = case.host.kernel;
     match (case.errno, lower) {
         ("EPERM" | "ENODEV", _) if (major, minor) < (5, 11) => Some(format!(
@@ -318,6 +318,12 @@ fn overlay_refused(case: &Case<'_>) -> Option<String> {
              `.read_only_root()`",
             quoted(path.to_string_lossy())
         )),
+        ("EINVAL" | "EOPNOTSUPP", _) if let Some(path) = changes => Some(format!(
+            "the file system of {} may not be one that takes the changes of an overlay, as NFS or \
+             another overlay: a disk of the machine is",
+            quoted(path.to_string_lossy())
+        )),
+        ("ESTALE", _) => Some("what is kept was changed on top of another root".into()),
         ("ENODEV", _) => Some("this kernel has no overlay file system".into()),
         _ => None,
     }

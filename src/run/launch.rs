@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::failure::Failure;
 use super::idmap::MapError;
 use super::lower::{Lowered, Prepared, clone_flags, lower, told};
-use super::process::Process;
+use super::process::{Holds, Process};
 use super::runner::{Input, Problem, Runner};
 use super::stream::{Connected, Ends, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
@@ -19,6 +19,7 @@ use crate::sys::{Call, Child, Enter, Errno, Fault, Program, Syscall, flags, spaw
 /// All that is made ready for a new process before it exists.
 pub(super) struct Ready {
     pub lowered: Lowered,
+    pub holds: Holds,
     connected: Option<Connected>,
 }
 
@@ -34,11 +35,16 @@ fn ready_with(
     input: Option<&Input>,
 ) -> Result<Ready, Problem> {
     let mut layers = Vec::new();
+    let mut holds = Holds::default();
     let mut enter = None;
     for (index, planned) in plan.actions.iter().enumerate() {
         match &planned.action {
             Action::BuildLayer(tree, number) => {
                 layers.insert(0, build(runner, (tree, *number), plan, planned)?);
+            }
+            Action::KeepChanges(directory) => {
+                let lock = runner.keep_changes(directory, &plan.maps);
+                holds.changes = Some(lock.map_err(|report| report.at(planned.origin.clone()))?);
             }
             Action::PrepareMaps(maps) => {
                 let known = runner.users.borrow().holds(maps);
@@ -62,14 +68,26 @@ fn ready_with(
     let streams = connected.as_ref().map_or([0, 1, 2], |connected| connected.numbers);
     let (kernel, gated) = (runner.host().kernel, runner.is_heard());
     let own = runner.own_ids();
-    let prepared = Prepared { layers: &layers, streams, kernel, own, gated };
+    let copy = runner.copy_for(plan)?;
+    let (directory, token) = copy.unzip();
+    holds.copy = token;
+    let copy = directory.as_deref();
+    let prepared = Prepared { layers: &layers, copy, streams, kernel, own, gated };
     let mut lowered = lower(plan, prepared);
     if enter.is_some() {
         // The user namespace is the one that is entered; the others belong to it.
         lowered.program.namespaces &= !flags::USER;
         lowered.program.enter = enter;
     }
-    Ok(Ready { lowered, connected })
+    Ok(Ready { lowered, holds, connected })
+}
+
+/// What came of a launch.
+pub(super) enum Launched {
+    /// A process.
+    Process(Child, Ends, Holds),
+    /// This machine has no overlay for the layers of the root.
+    NoOverlay(Report),
 }
 
 /// Starts the process that carries out the plan.
@@ -78,8 +96,8 @@ pub(super) fn launch(
     plan: &Plan,
     request: &Request,
     input: &Input,
-) -> Result<(Child, Ends), Problem> {
-    let Ready { mut lowered, connected } = ready_with(runner, plan, request, Some(input))?;
+) -> Result<Launched, Problem> {
+    let Ready { mut lowered, holds, connected } = ready_with(runner, plan, request, Some(input))?;
     let gate = watch(runner, &mut lowered.program);
     let spawned = spawn(&lowered.program);
     let telling = Telling { runner, plan, actions: &lowered.actions };
@@ -87,9 +105,26 @@ pub(super) fn launch(
     runner.count_process();
     drop(gate);
     match spawned {
-        Ok(child) => Ok((child, connected.map(Connected::into_ends).unwrap_or_default())),
+        Ok(child) => {
+            let ends = connected.map(Connected::into_ends).unwrap_or_default();
+            Ok(Launched::Process(child, ends, holds))
+        }
+        Err(fault) if is_without_overlay(plan, &lowered, fault) => {
+            Ok(Launched::NoOverlay(failure(runner, plan, &lowered, fault)))
+        }
         Err(fault) => Err(failure(runner, plan, &lowered, fault).into()),
     }
+}
+
+/// Whether a root could not be made as this machine has no overlay for its layers: the kernel has
+/// none, or none for users, or the layers lie on too many overlays already.
+pub(super) fn is_without_overlay(plan: &Plan, lowered: &Lowered, fault: Fault) -> bool {
+    let action = fault.call.and_then(|call| lowered.action_of(call));
+    let action = action.and_then(|action| plan.actions.get(action));
+    let makes_root = action.is_some_and(|planned| matches!(planned.action, Action::MakeRoot(_)));
+    let refused = matches!(fault.errno.name().as_str(), "EINVAL" | "ENODEV" | "EPERM");
+    let asked = matches!(fault.syscall, Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount);
+    makes_root && refused && asked && plan.with_copy().is_some()
 }
 
 /// What a person is told where a call failed.

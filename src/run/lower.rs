@@ -31,6 +31,8 @@ impl Lowered {
 pub(super) struct Prepared<'a> {
     /// Where the layers of the root are, the topmost first.
     pub layers: &'a [PathBuf],
+    /// Where a copy of them is, where there is no overlay for them.
+    pub copy: Option<&'a Path>,
     /// The descriptors of the standard streams.
     pub streams: [i32; 3],
     /// The version of Linux.
@@ -65,7 +67,7 @@ pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
         plan,
         fresh: None,
         links: Vec::new(),
-        lower: root::lower_directories(plan, prepared),
+        directories: root::directories(plan, prepared),
         bounded: false,
         init: false,
     };
@@ -96,8 +98,8 @@ pub(super) struct Lowerer<'a> {
     fresh: Option<GuestPath>,
     /// The links that were made: what is mounted on one goes where it leads.
     links: Vec<GuestPath>,
-    /// The lower directories of an overlay, until they are opened.
-    lower: Vec<CString>,
+    /// The directories that the root is made of, until they are opened.
+    directories: Vec<CString>,
     /// Whether the bounding set is empty already.
     bounded: bool,
     /// Whether the new process becomes init, and does not execute the program itself.
@@ -182,7 +184,7 @@ impl Lowerer<'_> {
             }
             Action::BecomeMapped { uid, gid } => {
                 // The store is closed to everybody but the caller, who this is until now.
-                self.keep_lower();
+                self.keep_directories();
                 self.push(Call::SetGroups(Vec::new()));
                 self.push(Call::SetGroup(*gid));
                 self.push(Call::SetUser(*uid));
@@ -206,6 +208,7 @@ impl Lowerer<'_> {
             // The first three are done before there is a new process, the last one by the program
             // that nsscript carries.
             Action::BuildLayer(..)
+            | Action::KeepChanges(_)
             | Action::PrepareMaps(_)
             | Action::Start(_)
             | Action::Join(_)

@@ -3,7 +3,9 @@
 //! This layer knows neither the language nor the terminal.
 
 mod archive;
+mod changes;
 mod contents;
+mod copy;
 mod deputy;
 mod explain;
 mod failure;
@@ -37,6 +39,7 @@ mod tree;
 mod unpack;
 mod workspace;
 
+pub use changes::{Change, Changed, Keeping};
 pub use contents::Contents;
 pub use explain::{Explained, Tell};
 pub use failure::Failure;
@@ -48,7 +51,7 @@ pub use namespace::{Namespace, namespaces};
 pub use process::{Cause, Exit, Output, Process};
 pub use progress::{Progress, Watcher};
 pub use raw::read_file;
-pub use runner::{Input, Interrupted, Problem, Runner};
+pub use runner::{Input, Interrupted, Problem, Runner, Warn};
 pub use store::{Listed, Store, Stored};
 pub use workspace::refuse_writable;
 

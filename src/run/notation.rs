@@ -20,7 +20,7 @@ pub(super) fn notation(program: &[Call], numbers: &[usize]) -> Vec<Called> {
     let one = |number: &usize| {
         // What is made has the name of what it becomes.
         let becomes = match program.get(number + 1) {
-            Some(Call::KeepLower) => "lower",
+            Some(Call::Keep) => "lower",
             Some(Call::AttachRoot) => "root",
             _ => "mount",
         };
@@ -99,8 +99,8 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
                 .chain(directories.iter().map(|n| make(n)))
                 .collect()
         }
-        Call::KeepLower => Vec::new(),
-        Call::AttachLower(name) => {
+        Call::Keep | Call::UseKept => Vec::new(),
+        Call::AttachKept(name) => {
             let name = c(name);
             vec![call(format!(
                 "move_mount(lower, \"\", AT_FDCWD, {name}, MOVE_MOUNT_F_EMPTY_PATH)"

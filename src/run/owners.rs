@@ -79,8 +79,10 @@ impl Runner {
             report
         };
         self.with_all_ids(&mut || {
-            tree::give(directory, &wanted).map_err(|(path, errno)| cannot(&path, errno))
-        })
+            let given = tree::give(directory, &wanted);
+            given.map(|()| Vec::new()).map_err(|(path, errno)| cannot(&path, errno))
+        })?;
+        Ok(())
     }
 
     /// Warnings of files whose users or groups are nobody inside, each said until it was once.
@@ -116,13 +118,11 @@ impl Runner {
         if named.is_empty() {
             return None;
         }
+        let Came::Archive(file) = &kept.came else { return None };
         let text = format!(
             "files in {} that are of {} are those of user and group 0 in this sandbox, which does \
              not map them",
-            quoted(match &kept.came {
-                Came::Archive(file) => file.to_string_lossy().into_owned(),
-                Came::Changes => "the layer".into(),
-            }),
+            quoted(file.to_string_lossy()),
             list(&named, "and")
         );
         let report = Report::warning(text).at(kept.origin.clone());

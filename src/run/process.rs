@@ -3,12 +3,13 @@
 use std::fmt;
 use std::io::{BufRead, BufReader, PipeReader, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::runner::Interrupted;
 use super::stream::Ends;
 use crate::plan::Plan;
-use crate::sys::{self, Child, Errno, PATIENCE, Status, Usage, ready};
+use crate::sys::{self, Child, Errno, Lock, PATIENCE, Status, Usage, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -29,6 +30,17 @@ pub struct Process {
     /// Where the value of a closure comes from, until all of it has come.
     answer: Option<PipeReader>,
     value: Vec<u8>,
+    /// What it has for itself as long as it runs.
+    pub(super) holds: Holds,
+}
+
+/// What a sandbox has for itself as long as it runs.
+#[derive(Debug, Default)]
+pub(super) struct Holds {
+    /// The directory that its changes are kept in.
+    pub changes: Option<Lock>,
+    /// The copy that is its root: it may be removed once this is gone.
+    pub copy: Option<Rc<()>>,
 }
 
 /// Why a program ended.
@@ -110,6 +122,7 @@ impl Process {
             not_executed: None,
             answer: None,
             value: Vec::new(),
+            holds: Holds::default(),
         }
     }
 
@@ -256,6 +269,7 @@ impl Process {
         }
         let Status { signal, code, usage, not_executed } = status;
         self.not_executed = not_executed;
+        self.holds = Holds::default();
         let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
         let exit = Exit { code, signal, cause, wall: self.started.elapsed(), usage };
         self.exit = Some(exit);

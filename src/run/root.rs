@@ -1,9 +1,9 @@
 //! The layers of a root as directories: found in the store, or made there.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::contents::Contents;
 use super::hash::sha256;
@@ -27,6 +27,10 @@ pub(super) struct Roots {
     held: RefCell<Vec<Stored>>,
     /// Who is told how far long work has come.
     watcher: RefCell<Option<Watcher>>,
+    /// Whether this machine has no overlay for layers.
+    pub no_overlay: Cell<bool>,
+    /// Copies of roots: each is in use as long as a sandbox holds its token.
+    pub copies: RefCell<Vec<(PathBuf, Weak<()>)>>,
 }
 
 /// A layer that is ready for sandboxes of some owners.
@@ -44,6 +48,7 @@ impl Runner {
         self.roots.ready.borrow_mut().clear();
         self.roots.held.borrow_mut().clear();
         // That of the process that this is a copy of is not in this one's directory.
+        self.remove_copies(&|_| true);
         let workspace = self.workspace.borrow();
         if let (Some(store), Some(workspace)) = (self.roots.store.get(), &*workspace) {
             store.remove_from(workspace.path(), self);
@@ -172,7 +177,12 @@ impl Runner {
         self.roots.ready.borrow().iter().find(is_it).map(|ready| ready.directory.clone())
     }
 
-    fn variant_of(&self, tree: &RootTree, number: usize, maps: &Maps) -> Option<Variant> {
+    pub(super) fn variant_of(
+        &self,
+        tree: &RootTree,
+        number: usize,
+        maps: &Maps,
+    ) -> Option<Variant> {
         // A layer also holds directories that look as they do below.
         let owners = tree.layers[..=number].iter().flat_map(|layer| match layer {
             Layer::Kept(kept) => kept.owners.clone(),

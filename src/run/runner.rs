@@ -6,13 +6,14 @@ use std::time::Instant;
 
 use super::explain::Listener;
 use super::idmap::UserNamespaces;
+use super::launch::{self, Launched};
+use super::loader;
 use super::process::{Exit, Output, Process};
 use super::root::Roots;
 use super::session::Session;
 use super::store::take_away;
 use super::stream::converse;
 use super::workspace::Workspace;
-use super::{launch, loader};
 use crate::diag::{Report, quoted};
 use crate::host::{Host, Tree};
 use crate::plan::{Plan, Planner, Request};
@@ -75,7 +76,12 @@ pub struct Runner {
     pub(super) listener: Listener,
     /// The pipe that the value of a closure goes through, where this process is a copy.
     pub(super) answer: RefCell<Option<i32>>,
+    /// Who is told what is odd, and only found when it is done.
+    warn: RefCell<Option<Warn>>,
 }
+
+/// Who is told what is odd.
+pub type Warn = Box<dyn Fn(&Report)>;
 
 impl std::fmt::Debug for Runner {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -119,6 +125,18 @@ impl Runner {
             session: Session::default(),
             listener: Listener::default(),
             answer: RefCell::default(),
+            warn: RefCell::default(),
+        }
+    }
+
+    /// Tells `warn` what is odd, and only found when it is done.
+    pub fn on_warning(&self, warn: Warn) {
+        *self.warn.borrow_mut() = Some(warn);
+    }
+
+    pub(super) fn warn(&self, warning: &Report) {
+        if let Some(warn) = &*self.warn.borrow() {
+            warn(warning);
         }
     }
 
@@ -191,8 +209,19 @@ impl Runner {
             return Err(Interrupted { signal }.into());
         }
         let started = Instant::now();
-        let (child, ends) = launch::launch(self, plan, request, input)?;
-        Ok(Process::new(child, ends, plan.clone(), (started, self.started())))
+        let plan = self.possible(plan);
+        match launch::launch(self, &plan, request, input)? {
+            Launched::Process(child, ends, holds) => {
+                let mut process = Process::new(child, ends, plan, (started, self.started()));
+                process.holds = holds;
+                Ok(process)
+            }
+            // The plan that is possible now has a copy.
+            Launched::NoOverlay(report) => {
+                self.do_without_overlay(&report)?;
+                self.launch(&plan, request, input)
+            }
+        }
     }
 
     /// Runs a program to its end.

@@ -128,6 +128,16 @@ impl Session {
         }
     }
 
+    /// The id of the host that this process calls `inside`.
+    pub fn outside(&self, inside: u32, users: bool) -> Option<u32> {
+        let begun = self.begun.borrow();
+        match begun.as_ref().and_then(|begun| begun.maps.as_ref()) {
+            None => Some(inside),
+            Some(maps) if users => maps.users.outside(inside),
+            Some(maps) => maps.groups.outside(inside),
+        }
+    }
+
     /// The id that this process calls `outside`, which is one of the host.
     pub fn translate(&self, map: &IdMap, users: bool) -> IdMap {
         let begun = self.begun.borrow();

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use self::members::Unpacker;
 use self::writers::Writers;
-use super::archive::{ArchiveError, Decoded, Fault, MemberKind, Reader, decode};
+use super::archive::{ArchiveError, CUT_OFF, Decoded, Fault, MemberKind, Reader, decode};
 use super::contents::Contents;
 use super::hash::sha256;
 use super::manifest::Manifest;
@@ -210,7 +210,8 @@ fn unsound(archive: &Archive, error: &ArchiveError) -> Report {
         Fault::Digest { wanted, .. } => report
             .note(format!("wanted: {wanted}"))
             .hint("it is another file than the recipe means"),
-        Fault::Truncated | Fault::NoEnd => {
+        Fault::Compression(_, why) if why != CUT_OFF => report,
+        Fault::Compression(..) | Fault::Truncated | Fault::NoEnd => {
             report.hint("it was cut off, as by a copy that was not finished")
         }
         Fault::NotAnArchive => match other_format(&archive.file) {
@@ -220,11 +221,9 @@ fn unsound(archive: &Archive, error: &ArchiveError) -> Report {
             None => report,
         },
         Fault::TooLarge(limit) => {
-            let more = crate::diag::bytes(limit.saturating_mul(2)).replace(' ', "");
-            let more = more.trim_end_matches("iB");
-            report.hint(format!(
-                "`limit: \"{more}\"` in the options takes more, if it is to be trusted"
-            ))
+            let more = size(limit.saturating_mul(2));
+            report
+                .hint(format!("`limit: {more}` in the options takes more, if it is to be trusted"))
         }
         Fault::Absolute | Fault::Upward => {
             report.hint("every member has to lie in the root; pack it again with relative paths")
@@ -233,6 +232,15 @@ fn unsound(archive: &Archive, error: &ArchiveError) -> Report {
             report.hint("a link can only be to a member that comes before it")
         }
         _ => report,
+    }
+}
+
+/// A size as a recipe has it, rounded up.
+fn size(bytes: u64) -> String {
+    let units = [(1_u64 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
+    match units.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, letter)) => format!("\"{}{letter}\"", bytes.div_ceil(*unit)),
+        None => bytes.to_string(),
     }
 }
 

@@ -72,6 +72,12 @@ impl Script {
         context.narrates = named.has_any(&["section", "note", "table"]);
         context.sources.insert(&recipe.name, &recipe.text);
         let context = Rc::new(context);
+        let weak = Rc::downgrade(&context);
+        context.runner.on_warning(Box::new(move |warning| {
+            if let Some(context) = weak.upgrade() {
+                context.warn(warning);
+            }
+        }));
         let mut engine = Engine::new();
         limit(&mut engine, &context);
         value::name_types(&mut engine);

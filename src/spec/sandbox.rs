@@ -55,6 +55,7 @@ impl fmt::Display for What {
             Self::Root(Root::Rootfs(root)) => write!(out, "root: {root}"),
             Self::HostView => write!(out, "root: a read-only view of the host"),
             Self::ReadOnlyRoot => write!(out, "root cannot be written to"),
+            Self::KeepChanges(path) => write!(out, "changes kept in {}", path.display()),
             Self::Chroot => write!(out, "root entered by chroot"),
             Self::Bind { source, target, options } => {
                 let read_only = if options.read_only { ", read-only" } else { "" };

@@ -104,6 +104,8 @@ pub enum What {
     HostView,
     /// The root cannot be written to.
     ReadOnlyRoot,
+    /// What changes in the root is kept in this directory of the host.
+    KeepChanges(PathBuf),
     /// The root is entered by chroot(2), not pivot_root(2).
     Chroot,
     /// A file or directory of the host, at another place.

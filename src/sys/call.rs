@@ -19,8 +19,8 @@ pub enum Slot {
 /// How many slots there are.
 pub(super) const SLOTS: usize = 3;
 
-/// How many mounts can be kept for an overlay.
-pub const MOST_LOWER: usize = 128;
+/// How many mounts can be kept for a root.
+pub const MOST_KEPT: usize = 128;
 
 /// A file that was looked at before, so that another one in its place is noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,10 +147,12 @@ pub enum Call {
     AttachRoot,
     /// Enters [`Slot::Root`] and makes these directories in it.
     Stage(Vec<CString>),
-    /// Keeps [`Slot::Mount`] for the overlay that is made later: [`MOST_LOWER`] at the most.
-    KeepLower,
+    /// Keeps [`Slot::Mount`] for the root that is made later: [`MOST_KEPT`] at the most.
+    Keep,
     /// Attaches the next of those that were kept at a name of the current directory.
-    AttachLower(CString),
+    AttachKept(CString),
+    /// Takes the next of those that were kept as [`Slot::Mount`].
+    UseKept,
     /// Attaches [`Slot::Mount`] at a place beneath the root.
     Attach(Target),
     /// Sets attributes of the mount that holds the root.

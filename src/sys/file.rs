@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use nix::sys::stat::{Mode, SFlag, fchmod};
 use nix::sys::time::TimeSpec;
 
 use super::errno::Errno;
+use super::fork::generation;
 use super::kernel::{self, Syscall, Trouble, call};
 
 /// A directory, and everything that is made beneath it.
@@ -207,10 +209,25 @@ fn remove(parent: &OwnedFd, name: &CString) -> Result<(), Errno> {
 /// FICLONE of ioctl_ficlone(2).
 const FICLONE: libc::c_ulong = 0x4004_9409;
 
-/// A directory that is held; it is free again when this is dropped or the process ends.
+/// A directory or file that is held; it is free again when this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
-    lock: Flock<File>,
+    lock: ManuallyDrop<Flock<File>>,
+    /// The process that holds it: a copy of that has it, too, and must not let go of it.
+    generation: u32,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let descriptor = self.lock.as_raw_fd();
+        if self.generation == generation() {
+            // SAFETY: it is dropped once, here, and not used any more.
+            unsafe { ManuallyDrop::drop(&mut self.lock) };
+        } else {
+            // Dropping it would end the lock for the process that this is a copy of.
+            kernel::close(descriptor);
+        }
+    }
 }
 
 impl Lock {
@@ -249,7 +266,7 @@ pub fn lock_file(path: &Path) -> Result<Lock, Errno> {
         if let Some(lock) = lock(path, flags, FlockArg::LockExclusive)? {
             // Who held it before may have removed it: then others lock another file.
             let found = nix::sys::stat::stat(path);
-            let held = nix::sys::stat::fstat(&*lock.lock).map_err(os)?;
+            let held = nix::sys::stat::fstat(&**lock.lock).map_err(os)?;
             if found.is_ok_and(|found| found.st_ino == held.st_ino) {
                 return Ok(lock);
             }
@@ -263,7 +280,10 @@ fn lock(path: &Path, flags: OFlag, how: FlockArg) -> Result<Option<Lock>, Errno>
     let mut file = File::from(nix::fcntl::open(path, flags, mode).map_err(os)?);
     loop {
         match Flock::lock(file, how) {
-            Ok(lock) => return Ok(Some(Lock { lock })),
+            Ok(lock) => {
+                let lock = ManuallyDrop::new(lock);
+                return Ok(Some(Lock { lock, generation: generation() }));
+            }
             Err((_, nix::Error::EWOULDBLOCK)) => return Ok(None),
             Err((again, nix::Error::EINTR)) => file = again,
             Err((_, errno)) => return Err(errno.into()),

@@ -36,7 +36,7 @@ mod wait;
 mod watch;
 mod xattr;
 
-pub use call::{Attributes, Base, Call, Create, Group, Identity, MOST_LOWER, Slot, Target, Tree};
+pub use call::{Attributes, Base, Call, Create, Group, Identity, MOST_KEPT, Slot, Target, Tree};
 pub use clone::pidfd_open;
 pub use errno::Errno;
 pub use file::{

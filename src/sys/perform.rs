@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
-use super::call::{Base, Call, MOST_LOWER, SLOTS, Slot, Target};
+use super::call::{Base, Call, MOST_KEPT, SLOTS, Slot, Target};
 use super::cell::Cell;
 use super::init::Init;
 use super::kernel::{self, Answer, Trouble};
@@ -43,8 +43,8 @@ impl<'a> Work<'a> {
 
     /// Performs the calls, and tells whether all of them could be.
     pub(super) fn calls(&self) -> bool {
-        let (slots, lower) = ([-1; SLOTS], [-1; MOST_LOWER]);
-        let mut process = Process { work: self, slots, lower, kept: 0, attached: 0, stacked: 0 };
+        let (slots, kept) = ([-1; SLOTS], [-1; MOST_KEPT]);
+        let mut process = Process { work: self, slots, kept, number: 0, used: 0, stacked: 0 };
         let watch = self.program.watch.as_ref();
         if let Some(watch) = watch {
             watch.begin();
@@ -92,10 +92,10 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
 struct Process<'a> {
     work: &'a Work<'a>,
     slots: [c_int; SLOTS],
-    /// What was kept for an overlay, how many those are, and how many of them are attached.
-    lower: [c_int; MOST_LOWER],
-    kept: usize,
-    attached: usize,
+    /// What was kept for the root, how many those are, and how many of them are used.
+    kept: [c_int; MOST_KEPT],
+    number: usize,
+    used: usize,
     /// How many mounts were stacked on the old root.
     stacked: u8,
 }
@@ -107,6 +107,13 @@ impl Process<'_> {
 
     fn put(&mut self, slot: Slot, descriptor: c_int) {
         self.slots[slot as usize] = descriptor;
+    }
+
+    /// The next of those that were kept.
+    fn next_kept(&mut self) -> c_int {
+        let mount = self.kept.get(self.used).copied().unwrap_or(-1);
+        self.used += 1;
+        mount
     }
 
     fn perform(&mut self, call: &Call) -> Answer<()> {
@@ -136,18 +143,22 @@ impl Process<'_> {
                 kernel::fchdir(root)?;
                 directories.iter().try_for_each(|name| kernel::mkdirat(libc::AT_FDCWD, name, 0o755))
             }
-            Call::KeepLower => {
+            Call::Keep => {
                 let mount = self.slot(Slot::Mount);
-                let slot = self.lower.get_mut(self.kept).ok_or(Trouble::unknown())?;
-                *slot = mount;
-                self.kept += 1;
+                let place = self.kept.get_mut(self.number).ok_or(Trouble::unknown())?;
+                *place = mount;
+                self.number += 1;
                 Ok(())
             }
-            Call::AttachLower(name) => {
-                let lower = self.lower.get(self.attached).copied().unwrap_or(-1);
-                self.attached += 1;
-                mount::move_mount(lower, libc::AT_FDCWD, name, tree::MOVE_FROM_EMPTY)?;
-                kernel::close(lower);
+            Call::AttachKept(name) => {
+                let mount = self.next_kept();
+                mount::move_mount(mount, libc::AT_FDCWD, name, tree::MOVE_FROM_EMPTY)?;
+                kernel::close(mount);
+                Ok(())
+            }
+            Call::UseKept => {
+                let mount = self.next_kept();
+                self.put(Slot::Mount, mount);
                 Ok(())
             }
             Call::Attach(target) => self.attach(target),

@@ -459,7 +459,7 @@ fn an_archive_that_is_cut_off_is_told_with_the_member() {
         let recipe = r#"rootfs().tar("cut.tar").digest();"#;
         // In a header, in a file, after a file, in a large file, in the end mark.
         for (length, told) in [
-            (100, "it ends without an end mark"),
+            (100, "it is no tar archive"),
             (700, "it ends after its member `./`, without an end mark"),
             (512 * 2 + 700, "it ends in the middle of its member `./a`"),
             (512 * 8, "it ends after its member `./a`, without an end mark"),

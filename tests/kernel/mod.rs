@@ -2,6 +2,7 @@
 
 mod archives;
 mod binds;
+mod changes;
 mod contents;
 mod disk_images;
 mod ending;

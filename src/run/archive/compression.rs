@@ -25,6 +25,9 @@ const ZSTD_WINDOW: u32 = 27;
 /// How much xz compresses on its own: what comes out depends on this, and not on the processors.
 const XZ_BLOCK: u64 = 16 << 20;
 
+/// What is wrong with compressed bytes that end too early.
+pub(in crate::run) const CUT_OFF: &str = "it ends in the middle";
+
 /// What is wrong with compressed bytes, as an error of reading them.
 #[derive(Debug)]
 pub(in crate::run) struct Unsound {
@@ -177,13 +180,14 @@ fn send(input: &mut dyn Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::R
 
 /// The error of a decoder: that of the file itself, or that the bytes are not sound.
 fn unsound(compression: Compression, error: io::Error) -> io::Error {
-    if error.raw_os_error().is_some() || error.kind() == io::ErrorKind::UnexpectedEof {
+    if error.raw_os_error().is_some() {
         return error;
     }
-    let why = error.to_string();
+    let mut why = error.to_string();
     let cut_off = ["incomplete frame", "unexpected end", "premature"];
-    if cut_off.iter().any(|words| why.to_lowercase().contains(words)) {
-        return io::ErrorKind::UnexpectedEof.into();
+    let is_cut_off = cut_off.iter().any(|words| why.to_lowercase().contains(words));
+    if is_cut_off || error.kind() == io::ErrorKind::UnexpectedEof {
+        CUT_OFF.clone_into(&mut why);
     }
     let unsound = Unsound { name: compression.name(), why };
     io::Error::new(io::ErrorKind::InvalidData, unsound)

@@ -122,7 +122,10 @@ impl fmt::Display for ArchiveError {
                 let name = shown(member);
                 format!("its member {name} is not sound: {fault:?}")
             }
-            Fault::Compression(name, why) => it(&format!("is no sound {name}: {why}")),
+            Fault::Compression(name, why) => match &member {
+                Some(member) => format!("it is no sound {name}: {why}, at its member {member}"),
+                None => format!("it is no sound {name}: {why}"),
+            },
             Fault::Truncated => match &member {
                 Some(member) => format!("it ends in the middle of its member {member}"),
                 None => "it ends in the middle".into(),

@@ -162,8 +162,10 @@ impl<R: Read> Reader<R> {
 
     /// The next header; none at the end mark. `begun` is whether one was read that belongs to it.
     fn header(&mut self, begun: bool) -> Result<Option<Header>, Fault> {
+        let is_first = self.last.is_none() && !begun && self.read == 0;
         let block = match self.block() {
             Ok(Some(block)) => block,
+            Ok(None) | Err(Fault::Truncated) if is_first => return Err(Fault::NotAnArchive),
             Ok(None) | Err(Fault::Truncated) => return Err(Fault::NoEnd),
             Err(fault) => return Err(fault),
         };
@@ -172,7 +174,6 @@ impl<R: Read> Reader<R> {
         }
         let mut header = Header::new_old();
         header.as_mut_bytes().copy_from_slice(&block);
-        let is_first = self.last.is_none() && !begun && self.read == BLOCK as u64;
         if header.cksum().is_ok_and(|sum| sums(&block).contains(&i64::from(sum))) {
             return Ok(Some(header));
         }

@@ -4,18 +4,23 @@ use std::ffi::CString;
 
 use super::{Lowerer, Prepared, c, option, path};
 use crate::plan::{Action, Lower, Plan, Planned, RootKind};
+use crate::run::changes::OVERLAY;
 use crate::spec::Kind;
 use crate::sys::{Attributes, Call, Identity, Tree};
 
-/// The directories below the overlay that is the root, the topmost first.
-pub(super) fn lower_directories(plan: &Plan, prepared: Prepared<'_>) -> Vec<CString> {
+/// The directories that the root is made of, the topmost first; the one for changes is the last.
+pub(super) fn directories(plan: &Plan, prepared: Prepared<'_>) -> Vec<CString> {
     let of_root = |planned: &Planned| match &planned.action {
-        Action::MakeRoot(RootKind::Overlay(Lower::Directory(directory))) => {
-            Some(vec![path(directory)])
+        Action::MakeRoot(RootKind::Overlay { lower, changes }) => {
+            let lower = match lower {
+                Lower::Empty => Vec::new(),
+                Lower::Directory(directory) => vec![path(directory)],
+                Lower::Built => prepared.layers.iter().map(|layer| path(layer)).collect(),
+            };
+            let changes = changes.as_ref().map(|directory| path(&directory.join(OVERLAY)));
+            Some(lower.into_iter().chain(changes).collect())
         }
-        Action::MakeRoot(RootKind::Overlay(Lower::Built)) => {
-            Some(prepared.layers.iter().map(|layer| path(layer)).collect())
-        }
+        Action::MakeRoot(RootKind::Copy) => Some(prepared.copy.into_iter().map(path).collect()),
         _ => None,
     };
     plan.actions.iter().find_map(of_root).unwrap_or_default()
@@ -23,6 +28,8 @@ pub(super) fn lower_directories(plan: &Plan, prepared: Prepared<'_>) -> Vec<CStr
 
 /// The longest value of an option that fsconfig(2) takes.
 const LONGEST_VALUE: usize = 255;
+/// Where the directory for changes is attached.
+const CHANGES: &str = "changes";
 
 impl Lowerer<'_> {
     pub fn root(&mut self, kind: &RootKind) {
@@ -40,22 +47,37 @@ impl Lowerer<'_> {
                 self.push(Call::OpenTree { tree, recursive: true, set });
                 self.push(Call::AttachRoot);
             }
-            RootKind::Overlay(_) => {
-                // The trees below are attached beside the place for changes, and named from there:
-                // no path of the host has to be reached, and none to be escaped.
-                let names = self.lower_names();
-                self.keep_lower();
-                self.memory(writable);
-                self.push(Call::AttachRoot);
-                let places = ["upper", "work"].into_iter().chain(names.iter().map(String::as_str));
-                self.push(Call::Stage(places.map(c).collect()));
-                for name in &names {
-                    self.push(Call::AttachLower(c(name)));
-                }
-                self.overlay(&names, writable);
+            RootKind::Overlay { changes, .. } => self.overlay_root(changes.is_some(), writable),
+            RootKind::Copy => {
+                self.keep_directories();
+                self.push(Call::UseKept);
                 self.push(Call::AttachRoot);
             }
         }
+    }
+
+    /// The trees below are attached beside the place for changes, and named from there: no path of
+    /// the host has to be reached, and none to be escaped.
+    fn overlay_root(&mut self, keeps: bool, attributes: Attributes) {
+        let number = directories(self.plan, self.prepared).len() - usize::from(keeps);
+        let names: Vec<String> = match number {
+            0 | 1 => vec!["lower".into()],
+            all => (1..=all).map(|number| number.to_string()).collect(),
+        };
+        self.keep_directories();
+        self.memory(attributes);
+        self.push(Call::AttachRoot);
+        let changes: &[&str] = if keeps { &[CHANGES] } else { &["upper", "work"] };
+        let places = changes.iter().copied().chain(names.iter().map(String::as_str));
+        self.push(Call::Stage(places.map(c).collect()));
+        for name in &names[..number.min(names.len())] {
+            self.push(Call::AttachKept(c(name)));
+        }
+        if keeps {
+            self.push(Call::AttachKept(c(CHANGES)));
+        }
+        self.overlay(&names, keeps, attributes);
+        self.push(Call::AttachRoot);
     }
 
     fn memory(&mut self, attributes: Attributes) {
@@ -63,25 +85,16 @@ impl Lowerer<'_> {
         self.push(Call::NewMount { kind: c("tmpfs"), options, attributes });
     }
 
-    /// Names for the lower directories, the topmost first.
-    fn lower_names(&self) -> Vec<String> {
-        let lower = lower_directories(self.plan, self.prepared);
-        match lower.len() {
-            1 => vec!["lower".into()],
-            all => (1..=all).map(|number| number.to_string()).collect(),
-        }
-    }
-
-    /// Opens the lower directories, while the caller's rights lead to them.
-    pub fn keep_lower(&mut self) {
-        for lower in std::mem::take(&mut self.lower) {
+    /// Opens the directories that the root is made of, while the caller's rights lead to them.
+    pub fn keep_directories(&mut self) {
+        for directory in std::mem::take(&mut self.directories) {
             let set = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
-            self.push(Call::OpenTree { tree: Tree::Host(lower, None), recursive: true, set });
-            self.push(Call::KeepLower);
+            self.push(Call::OpenTree { tree: Tree::Host(directory, None), recursive: true, set });
+            self.push(Call::Keep);
         }
     }
 
-    fn overlay(&mut self, lower: &[String], attributes: Attributes) {
+    fn overlay(&mut self, lower: &[String], keeps: bool, attributes: Attributes) {
         // The overlay keeps its own hold of all of them, which are then out of reach.
         let mut options = vec![option("source", "root")];
         let joined = lower.join(":");
@@ -91,10 +104,11 @@ impl Lowerer<'_> {
             // Since Linux 6.7 they can be named one by one.
             options.extend(lower.iter().map(|name| option("lowerdir+", name)));
         }
-        options.extend([option("upperdir", "upper"), option("workdir", "work")]);
-        if self.plan.namespaces.has(Kind::User) {
+        let place = |name: &str| if keeps { format!("{CHANGES}/{name}") } else { name.to_owned() };
+        options.extend([option("upperdir", &place("upper")), option("workdir", &place("work"))]);
+        if self.plan.namespaces.has(Kind::User) || keeps || lower.len() > 1 {
             // Without trusted.* attributes, which only the machine's root may set, a directory
-            // that is removed and made again gives EIO.
+            // that is removed and made again gives EIO. Layers and what is kept have the others.
             options.push((c("userxattr"), None));
         }
         self.push(Call::NewMount { kind: c("overlay"), options, attributes });

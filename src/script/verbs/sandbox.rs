@@ -1,13 +1,16 @@
 //! What a sandbox is made from, and what it is called.
 
-use rhai::Dynamic;
+use rhai::{Dynamic, Map};
 
-use crate::diag::Report;
+use super::command::found_here;
+use crate::diag::{Report, quoted};
+use crate::run::{Changed, Keeping};
 use crate::script::argument::{HostPath, a_kind};
 use crate::script::call::Call;
+use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::verb::verbs;
-use crate::spec::{Invalid, Root, Rootfs, Sandbox, What};
+use crate::spec::{Ingredient, Invalid, Root, Rootfs, Sandbox, What};
 
 /// The root that a recipe names: a tree, or a directory of the host.
 fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, Failed> {
@@ -38,6 +41,22 @@ fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, Failed> {
         }
         text => Ok(text.to_owned()),
     }
+}
+
+/// What a sandbox keeps of its changes.
+fn keeping(sandbox: &Sandbox, call: &Call<'_, '_>) -> Result<Keeping, Failed> {
+    let keeping = call.context.runner.keeping(sandbox);
+    keeping.map_err(|reports| found_here(reports, call))?.ok_or_else(|| {
+        let report = Report::error("this sandbox keeps no changes");
+        call.fail(report.hint("`.keep_changes(directory)` keeps them"))
+    })
+}
+
+fn row(changed: &Changed) -> Map {
+    let path = changed.path.to_string_lossy().into_owned();
+    let pairs =
+        [("path", path), ("change", changed.change.name().into()), ("type", changed.kind.into())];
+    pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 /// The failure of a value that cannot be.
@@ -107,6 +126,85 @@ verbs! {
     /// ```
     fn read_only_root(call, sandbox: Sandbox) -> Sandbox {
         Ok(sandbox.with(What::ReadOnlyRoot, call.origin()))
+    }
+
+    /// Keeps what changes in the root in a directory of the host.
+    ///
+    /// The next sandbox that keeps its changes there finds them. The directory is made where it is missing; `overlay/upper` in it is what an overlay has as its
+    /// upper directory. One sandbox at a time can have it. `changes` tells what is in it, `commit` makes a layer of it.
+    ///
+    /// # Errors
+    /// A root that is read-only; a directory that another sandbox is at, or on a file system that takes
+    /// no changes of an overlay.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let guest = sandbox(rootfs().binaries(["sh", "cat"])).keep_changes("state");
+    /// guest.run("sh -c 'echo hello > /note'");
+    /// assert_eq(guest.output("cat /note").stdout, "hello\n");
+    /// ```
+    /// # See
+    /// mount(8)
+    fn keep_changes(call, sandbox: Sandbox, directory: HostPath) -> Sandbox {
+        Ok(sandbox.with(What::KeepChanges(directory.0), call.origin()))
+    }
+
+    /// What sandboxes have changed in the root, where that is kept.
+    ///
+    /// Rows of `path`, `change` (`"added"`, `"changed"` or `"removed"`) and `type` (`"file"`,
+    /// `"directory"`, `"link"`, …), in the order of paths.
+    ///
+    /// # Errors
+    /// The sandbox keeps no changes, none has run yet, or one is still running.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let guest = sandbox(rootfs().binary("sh")).keep_changes("state");
+    /// guest.run("sh -c 'echo hello > /note'");
+    /// table(guest.changes());
+    /// ```
+    fn changes(call, sandbox: Sandbox) -> Vec<Map> {
+        let keeping = keeping(&sandbox, call)?;
+        if is_rehearsal(call) {
+            return Ok(Vec::new());
+        }
+        let changes = call.context.runner.changes(&keeping).map_err(|it| found_here(it, call))?;
+        Ok(changes.iter().map(row).collect())
+    }
+
+    /// The root with what sandboxes have changed in it as one more layer.
+    ///
+    /// What changes afterwards is not in it. The layer is kept in the store; `pack` makes an archive of
+    /// the root that is there as long as the file is.
+    ///
+    /// # Errors
+    /// As for `changes`; or the root is a directory of the host.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let guest = sandbox(rootfs().binaries(["sh", "cat"])).keep_changes("state");
+    /// guest.run("sh -c 'echo hello > /note'");
+    /// assert_eq(sandbox(guest.commit()).output("cat /note").stdout, "hello\n");
+    /// ```
+    fn commit(call, sandbox: Sandbox) -> Rootfs {
+        let keeping = keeping(&sandbox, call)?;
+        let base = match &keeping.root {
+            Root::Rootfs(rootfs) => rootfs.clone(),
+            Root::Empty => Rootfs::default(),
+            Root::Directory(path) => {
+                let shown = quoted(path.to_string_lossy());
+                let report = Report::error(format!("the root is {shown}, which is no layer"));
+                return Err(call.fail(report.hint("`rootfs().copy(path, \"/\")` makes one of it")));
+            }
+        };
+        if is_rehearsal(call) {
+            return Ok(base);
+        }
+        let layer = call.context.runner.commit(&keeping).map_err(|it| found_here(it, call))?;
+        Ok(match layer {
+            Some(layer) => base.with(Ingredient::Kept(layer), call.origin()),
+            None => base,
+        })
     }
 
     /// Enters the root with chroot(2) instead of pivot_root(2).
