@@ -49,6 +49,7 @@ const ABOVE_SYS: &[&str] = &[
 const VOCABULARY: &[(&str, &[&str])] = &[
     ("clap", &["src/cli"]),
     ("flate2", &["src/run/archive"]),
+    ("indicatif", &["src/cli"]),
     ("liblzma", &["src/run/archive"]),
     ("libc", &["src/sys"]),
     ("nix", &["src/sys"]),

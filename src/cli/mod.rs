@@ -5,6 +5,7 @@ mod exit;
 mod explain;
 mod help;
 mod plan;
+mod progress;
 mod recipe;
 mod reference;
 mod store;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::args::{Source, Text};
 use super::exit::Ui;
-use super::explain;
+use super::{explain, progress};
 use crate::diag::{closest, os_error, quoted};
 use crate::host::Tree;
 use crate::run;
@@ -45,7 +45,11 @@ pub(super) fn script(source: &Source, mode: Mode, ui: Ui) -> Result<Rc<Script>, 
     let sources = crate::diag::Sources::default();
     sources.insert(&name, &text);
     let warn = Box::new(move |report: &crate::diag::Report| own.say(report, &sources));
-    Ok(Rc::new(Script::new(recipe, mode, warn)))
+    let script = Script::new(recipe, mode, warn);
+    if let Some(watcher) = progress::watcher(ui) {
+        script.watch(watcher);
+    }
+    Ok(Rc::new(script))
 }
 
 fn read(source: &Source) -> Result<Recipe, String> {

@@ -107,6 +107,11 @@ impl Script {
         self.context.runner.work_on_host();
     }
 
+    /// Tells `watcher` how far work has come that takes a while.
+    pub fn watch(&self, watcher: run::Watcher) {
+        self.context.runner.watch(watcher);
+    }
+
     /// Tells `tell` of every action as it is done.
     pub fn explain(&self, tell: run::Tell) {
         self.context.runner.tell(tell);

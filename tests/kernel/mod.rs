@@ -18,6 +18,7 @@ mod namespaces;
 mod overlays;
 mod privileges;
 mod processes;
+mod progress;
 mod questions;
 mod raw;
 mod roots;

@@ -27,10 +27,12 @@ pub fn nsscript(arguments: &[&str]) -> Command {
     command
 }
 
-/// Gives a command directories for temporary files and for the store that only tests use.
+/// Gives a command directories for temporary files and for the store that only tests use. What it
+/// says does not hang on how long it takes.
 pub fn in_own_places(command: &mut Command) {
     let own = env!("CARGO_TARGET_TMPDIR");
     command.env("TMPDIR", own).env("XDG_CACHE_HOME", format!("{own}/cache"));
+    command.env("NSSCRIPT_PROGRESS", "never");
 }
 
 /// nsscript, about to be run in this directory by a user who is not root: for root, nobody.
@@ -42,7 +44,8 @@ pub fn nsscript_as_user(scratch: &Scratch, wrapper: &[&str]) -> Command {
     let program = if is_root { copy() } else { PROGRAM.into() };
     let mut words = wrapper.iter().map(OsString::from).chain([program.into()]);
     let mut command = Command::new(words.next().unwrap());
-    command.args(words).current_dir(scratch.path()).env("NO_COLOR", "1").stdin(Stdio::null());
+    command.args(words).current_dir(scratch.path()).stdin(Stdio::null());
+    command.env("NO_COLOR", "1").env("NSSCRIPT_PROGRESS", "never");
     if is_root {
         command.uid(NOBODY).gid(NOBODY);
     }

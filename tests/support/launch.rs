@@ -45,6 +45,8 @@ impl<'b> Launch<'b> {
         let keep = |name: &str| Some((name.to_owned(), std::env::var_os(name)?));
         let mut environment: Vec<_> = keep("PATH").into_iter().collect();
         environment.push(("TMPDIR".into(), bench.temporary().into()));
+        // How long something takes is not for a test to say.
+        environment.push(("NSSCRIPT_PROGRESS".into(), "never".into()));
         Self {
             bench,
             words,

@@ -1,0 +1,107 @@
+//! How far work has come that takes a while: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::exit::Ui;
+use crate::diag::{Format, bytes};
+use crate::run::{Progress, Watcher};
+
+/// Work that is done sooner is not told of.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often a line is written.
+const EVERY: Duration = Duration::from_secs(5);
+/// What a bar looks like.
+const STYLE: &str = "{bar:24}  {bytes} of {total_bytes}, {elapsed}  {wide_msg}";
+
+/// Work that goes on.
+struct Going {
+    what: String,
+    begun: Instant,
+    /// What shows it, once it has taken a while.
+    shown: Option<Shown>,
+}
+
+enum Shown {
+    Bar(ProgressBar),
+    /// When the last line was written.
+    Lines(Instant),
+}
+
+/// Who watches work for a person, on standard error; nobody where messages are for programs, or
+/// `NSSCRIPT_PROGRESS` is `never`. There are no bars where it is `lines`, and on a terminal that
+/// cannot move its cursor.
+pub(super) fn watcher(ui: Ui) -> Option<Watcher> {
+    let asked = std::env::var_os("NSSCRIPT_PROGRESS").unwrap_or_default();
+    if ui.format() != Format::Human || asked == "never" {
+        return None;
+    }
+    let bars = asked != "lines";
+    let going = Mutex::new(None);
+    Some(Arc::new(move |progress: Progress<'_>| {
+        let mut going = going.lock().unwrap_or_else(PoisonError::into_inner);
+        tell(&mut going, bars, progress);
+    }))
+}
+
+fn tell(going: &mut Option<Going>, bars: bool, progress: Progress<'_>) {
+    if going.as_ref().is_none_or(|going| going.what != progress.what) {
+        let (what, begun) = (progress.what.to_owned(), Instant::now());
+        *going = Some(Going { what, begun, shown: None });
+    }
+    let Some(work) = going else { return };
+    work.go_on(bars, progress);
+    if progress.ended {
+        *going = None;
+    }
+}
+
+impl Going {
+    fn go_on(&mut self, bars: bool, progress: Progress<'_>) {
+        match &mut self.shown {
+            None if progress.ended || self.begun.elapsed() < PATIENCE => {}
+            None => self.shown = Some(self.first(bars, progress)),
+            Some(Shown::Bar(bar)) if progress.ended => bar.finish_and_clear(),
+            Some(Shown::Bar(bar)) => bar.set_position(progress.done),
+            Some(Shown::Lines(_)) if progress.ended => {
+                line(&format!("{}: {:.1} s", self.what, self.begun.elapsed().as_secs_f64()));
+            }
+            Some(Shown::Lines(last)) if last.elapsed() >= EVERY => {
+                *last = Instant::now();
+                line(&far(&self.what, progress));
+            }
+            Some(Shown::Lines(_)) => {}
+        }
+    }
+
+    fn first(&self, bars: bool, progress: Progress<'_>) -> Shown {
+        let target = ProgressDrawTarget::stderr();
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        if !bars || dumb || target.is_hidden() {
+            line(&far(&self.what, progress));
+            return Shown::Lines(Instant::now());
+        }
+        let bar = ProgressBar::with_draw_target(Some(progress.total), target);
+        let style = ProgressStyle::with_template(STYLE);
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▌ "));
+        let bar = bar.with_elapsed(self.begun.elapsed()).with_message(self.what.clone());
+        bar.set_position(progress.done);
+        Shown::Bar(bar)
+    }
+}
+
+/// How far something has come, in words.
+fn far(what: &str, progress: Progress<'_>) -> String {
+    match progress.total {
+        0 => format!("{what} …"),
+        total => format!("{what}: {} of {}", bytes(progress.done), bytes(total)),
+    }
+}
+
+fn line(text: &str) {
+    let text = format!("{}\n", crate::diag::escape(text));
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
