@@ -194,6 +194,7 @@ fn tree() -> Sandbox {
         program: name.into(),
         into: Some(path("/bin")),
         applets: Applets::None,
+        data: None,
     };
     let root = Rootfs::default().with(binary("true"), None).with(binary("sleep"), None);
     let root = root.with(Ingredient::Device(path("/dev/null")), None);

@@ -49,6 +49,7 @@ const ABOVE_SYS: &[&str] = &[
 const VOCABULARY: &[(&str, &[&str])] = &[
     ("clap", &["src/cli"]),
     ("flate2", &["src/run/archive"]),
+    ("glob", &["src/plan"]),
     ("indicatif", &["src/cli"]),
     ("liblzma", &["src/run/archive"]),
     ("libc", &["src/sys"]),

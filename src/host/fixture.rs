@@ -1,4 +1,4 @@
-//! Small file trees for the tests of this layer.
+//! Small file trees for tests.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

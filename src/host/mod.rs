@@ -6,7 +6,7 @@ pub mod cgroups;
 pub mod elf;
 mod facts;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod mountinfo;
 pub mod namespace_table;
 pub mod process_table;

@@ -3,12 +3,15 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use super::data::Opened;
+use super::gather::Gatherer;
 use super::install::Installer;
 use super::tree::{Assembled, Entry, Layer, Owner};
 use crate::diag::{Report, quoted};
 use crate::host::{Host, elf};
-use crate::spec::{Applets, FileOptions, GuestPath, Ingredient, Mixed};
+use crate::spec::{Applets, DataTable, FileOptions, GuestPath, Ingredient, Mixed};
 
 /// Works out the layer that `ingredients` make on top of `below`.
 ///
@@ -23,6 +26,7 @@ pub fn assemble(
         host,
         loader: elf::Loader::new(&host.tree),
         installer: Installer::new(host, below),
+        gatherer: None,
         reports: Vec::new(),
     };
     for mixed in ingredients {
@@ -39,6 +43,7 @@ struct Assembler<'h> {
     host: &'h Host,
     loader: elf::Loader<'h>,
     installer: Installer<'h>,
+    gatherer: Option<Gatherer<'h>>,
     reports: Vec<Report>,
 }
 
@@ -53,8 +58,9 @@ impl Assembler<'_> {
 
     fn ingredient(&mut self, ingredient: &Ingredient) -> Result<(), Report> {
         match ingredient {
-            Ingredient::Binary { program, into, applets } => {
-                self.binary(program, into.as_ref(), applets)
+            Ingredient::Binary { program, into, applets, data } => {
+                let needs = self.binary(program, into.as_ref(), applets)?;
+                data.as_ref().map_or(Ok(()), |table| self.data(table, &needs))
             }
             Ingredient::Library(name) => self.library(name),
             Ingredient::Directory(path, options) => {
@@ -97,13 +103,14 @@ impl Assembler<'_> {
         program: &str,
         into: Option<&GuestPath>,
         applets: &Applets,
-    ) -> Result<(), Report> {
+    ) -> Result<elf::Needs, Report> {
         let search = self.host.environment.get("PATH").map(String::as_str);
         let Some(path) = self.host.tree.which(program, search) else {
             return Err(no_program(program, self.host));
         };
         let needs = self.loader.needs(&path).map_err(|error| Report::error(error.to_string()))?;
         self.install_needs(&needs)?;
+        self.warn_of_shim(&needs);
         let place = match into {
             None => path.clone(),
             Some(directory) => {
@@ -116,7 +123,54 @@ impl Assembler<'_> {
         if into.is_none() {
             self.installer.install(&path)?;
         }
-        self.applets(&path, &place, applets)
+        self.applets(&path, &place, applets)?;
+        Ok(needs)
+    }
+
+    /// Installs what a program opens while it runs.
+    fn data(&mut self, table: &Arc<DataTable>, needs: &elf::Needs) -> Result<(), Report> {
+        let new = || Gatherer::new(self.host, Arc::clone(table));
+        let data = self.gatherer.get_or_insert_with(new).gather(&mut self.loader, needs);
+        for piece in &data.pieces {
+            match &piece.what {
+                Opened::Tree { paths, .. } => {
+                    paths.iter().try_for_each(|path| self.installer.install_as_it_is(path))?;
+                }
+                Opened::Object { files, .. } => {
+                    files.iter().try_for_each(|path| self.installer.install(path))?;
+                }
+                Opened::File { path, content } => {
+                    let (content, mode) = (content.as_bytes().into(), 0o644);
+                    self.installer.put_along(path, Entry::File { content, mode })?;
+                }
+            }
+        }
+        if let [first, rest @ ..] = data.left_out.as_slice() {
+            let first = quoted(first.to_string_lossy());
+            let others = match rest.len() {
+                0 => String::new(),
+                others => format!(" and {others} more"),
+            };
+            let program = quoted(needs.program.to_string_lossy());
+            let message =
+                format!("of the data of {program} {first}{others} cannot be read: left out");
+            let report = Report::warning(message).at(self.installer.origin.clone());
+            self.installer.warnings.push(report);
+        }
+        Ok(())
+    }
+
+    /// Warns of a script that stands for a program: what it starts is chosen by what starts it.
+    fn warn_of_shim(&mut self, needs: &elf::Needs) {
+        let beside = needs.program.parent().and_then(Path::file_name);
+        if !matches!(needs.kind, elf::Kind::Script(_)) || beside != Some("shims".as_ref()) {
+            return;
+        }
+        let shown = quoted(needs.program.to_string_lossy());
+        let report = Report::warning(format!("{shown} starts another program, which is not added"));
+        let report =
+            report.hint("give the path of the program itself: `pyenv which NAME` tells it");
+        self.installer.warnings.push(report.at(self.installer.origin.clone()));
     }
 
     /// Installs everything that a program needs beside itself.

@@ -169,6 +169,19 @@ impl<'h> Installer<'h> {
         Ok(())
     }
 
+    /// The same for what is below a directory that goes in as it is: a link that leads nowhere does so
+    /// inside, too.
+    pub fn install_as_it_is(&mut self, path: &Path) -> Result<(), Report> {
+        if self.host.exists(path) {
+            return self.install(path);
+        }
+        self.install(path.parent().unwrap_or(Path::new("/")))?;
+        match std::fs::read_link(self.host.real(path)) {
+            Ok(target) => self.put_along(path, Entry::Symlink { target }),
+            Err(_) => Ok(()),
+        }
+    }
+
     /// Makes the entry that the host has at `path`, and gives what it says where it is a link.
     fn mirror(&mut self, path: &Path) -> std::io::Result<Option<PathBuf>> {
         let metadata = self.host.symlink_metadata(path)?;

@@ -11,6 +11,7 @@ mod child;
 mod closure;
 mod codec;
 mod context;
+mod data;
 mod discard;
 mod engine;
 mod error;

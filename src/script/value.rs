@@ -11,7 +11,8 @@ use super::call::Call;
 use super::error::ScriptError;
 use super::named::Named;
 use crate::host::elf::Needs;
-use crate::plan::Plan;
+
+use crate::plan::{Data, Plan};
 use crate::run::{self, Exit, Namespace, Output, Process};
 use crate::spec::{Kind, Namespaces, Rootfs, Sandbox};
 
@@ -32,7 +33,22 @@ pub struct SharedPlan(pub Rc<Plan>);
 
 /// What a program needs.
 #[derive(Clone, Debug)]
-pub struct SharedNeeds(pub Rc<Needs>);
+pub struct SharedNeeds {
+    /// What it needs to be loaded.
+    pub needs: Rc<Needs>,
+    /// What it opens while it runs, where that was asked for.
+    pub data: Option<Rc<Data>>,
+}
+
+impl SharedNeeds {
+    fn text(&self) -> String {
+        let mut text = self.needs.outline().to_string();
+        if let Some(data) = &self.data {
+            text.push_str(&data.to_string());
+        }
+        text.trim_end().to_owned()
+    }
+}
 
 /// A namespace that is held open: every copy is the same one.
 #[derive(Clone, Debug)]
@@ -128,7 +144,7 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
         show::<SharedPlan>(engine, |plan| plan.0.to_string());
     }
     if named.has("needs") {
-        show::<SharedNeeds>(engine, |needs| needs.0.outline().to_string().trim_end().to_owned());
+        show::<SharedNeeds>(engine, SharedNeeds::text);
     }
     if named.has("output") {
         show::<SharedOutput>(engine, |output| {

@@ -6,6 +6,7 @@
 mod archive;
 mod capability;
 mod command;
+mod data;
 mod idmap;
 mod invalid;
 mod mount_flags;
@@ -18,6 +19,7 @@ mod step;
 pub use archive::{Archive, Compression};
 pub use capability::Capability;
 pub use command::{Command, Streams, shell_word};
+pub use data::{DataRow, DataTable};
 pub use idmap::{IdMap, IdRange};
 pub use invalid::Invalid;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::archive::Archive;
+use super::data::DataTable;
 use super::path::GuestPath;
 use super::step::FileOptions;
 use crate::diag::{Origin, count};
@@ -20,6 +22,8 @@ pub enum Ingredient {
         into: Option<GuestPath>,
         /// Names that the program answers to, each made a link to it.
         applets: Applets,
+        /// What programs open while they run, where that goes in too.
+        data: Option<Arc<DataTable>>,
     },
     /// A shared library with the libraries that it needs.
     Library(String),

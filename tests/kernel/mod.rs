@@ -4,6 +4,7 @@ mod archives;
 mod binds;
 mod changes;
 mod contents;
+mod data;
 mod disk_images;
 mod ending;
 mod escape;

@@ -175,7 +175,12 @@ fn a_directory_that_is_only_read_and_lacks_a_place_for_a_mount() {
 fn an_assembled_root() {
     let owned = FileOptions { mode: Some(0o640), uid: Some(33), gid: Some(0) };
     let ingredients = [
-        Ingredient::Binary { program: "tool".into(), into: None, applets: Applets::None },
+        Ingredient::Binary {
+            program: "tool".into(),
+            into: None,
+            applets: Applets::None,
+            data: None,
+        },
         Ingredient::Directory(path("/tmp"), FileOptions { mode: Some(0o1777), ..owned }),
         Ingredient::File(path("/etc/motd"), b"hello\n".to_vec(), owned),
         Ingredient::Symlink { target: "motd".into(), path: path("/etc/issue") },

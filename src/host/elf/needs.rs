@@ -1,7 +1,7 @@
 //! What a program needs in order to start, and why.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -139,12 +139,21 @@ impl Needs {
     /// once, as it is opened.
     #[must_use]
     pub fn files(&self) -> Vec<&Path> {
+        self.objects().into_iter().map(|(_, path)| path).collect()
+    }
+
+    /// The same files, each with the name by which it is asked for.
+    #[must_use]
+    pub fn objects(&self) -> Vec<(&OsStr, &Path)> {
         let mut seen = HashSet::new();
         let all = self.all().into_iter().flat_map(|needs| {
-            let libraries = needs.libraries.iter().map(|library| library.path.as_path());
-            std::iter::once(needs.program.as_path()).chain(libraries)
+            let name = needs.program.file_name().unwrap_or_default();
+            let libraries = needs.libraries.iter();
+            let libraries =
+                libraries.map(|library| (library.name.as_os_str(), library.path.as_path()));
+            std::iter::once((name, needs.program.as_path())).chain(libraries)
         });
-        all.filter(|path| seen.insert(*path)).collect()
+        all.filter(|(_, path)| seen.insert(*path)).collect()
     }
 
     /// All that is missing, to this and to its interpreters.

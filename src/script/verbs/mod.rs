@@ -16,6 +16,7 @@ mod mount_data;
 mod mounting;
 mod namespace;
 mod narrate;
+mod needs;
 mod outcome;
 mod process;
 mod question;
@@ -37,6 +38,7 @@ pub(super) const ALL: &[&[Verb]] = &[
     identity::VERBS,
     command::VERBS,
     rootfs::VERBS,
+    needs::VERBS,
     tree::VERBS,
     image::VERBS,
     kernel::VERBS,

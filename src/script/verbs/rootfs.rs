@@ -1,16 +1,15 @@
 //! What a root filesystem is made of.
 
-use std::rc::Rc;
+use rhai::Dynamic;
 
 use super::mount::{Look, link, look};
 use super::sandbox::invalid;
 use crate::diag::{Report, closest, list, quoted};
-use crate::host::elf;
 use crate::script::argument::{Bytes, HostPath, HostProgram, Size, a_kind};
 use crate::script::call::Call;
+use crate::script::data;
 use crate::script::error::Failed;
 use crate::script::options::options;
-use crate::script::value::SharedNeeds;
 use crate::script::verb::verbs;
 use crate::spec::{Applets, Archive, Compression, GuestPath, Ingredient, Rootfs};
 
@@ -20,17 +19,19 @@ options! {
         /// the directory to put it in, instead of the one it has on the host
         into: GuestPath = "",
         /// `true` for the applets of a busybox, or an array of names: links to the program
-        applets: rhai::Dynamic = "false",
+        applets: Dynamic = "false",
+        /// what well-known programs open while they run goes in, too
+        data: bool = "false",
     }
 
     /// Where programs go.
     struct Binaries {
         /// the directory to put them in, instead of those they have on the host
         into: GuestPath = "",
+        /// what well-known programs open while they run goes in, too
+        data: bool = "false",
     }
-}
 
-options! {
     /// What is taken from an archive.
     struct Tar {
         /// the sha256 that the file has to have
@@ -80,7 +81,7 @@ fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive,
     Ok(Archive { file: file.0, sha256, strip, compression, limit, made })
 }
 
-fn applets(value: Option<rhai::Dynamic>, call: &Call<'_, '_>) -> Result<Applets, Failed> {
+fn applets(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Applets, Failed> {
     let Some(value) = value else { return Ok(Applets::None) };
     if let Ok(own) = value.as_bool() {
         return Ok(if own { Applets::Own } else { Applets::None });
@@ -153,6 +154,11 @@ verbs! {
     /// The program is found along `PATH` and read, never executed. Symbolic links on the way to
     /// a file come along, so that every name of it works inside. A script brings its interpreter.
     ///
+    /// What a program opens only while it runs, its file does not tell: with `data`, well-known
+    /// programs and libraries bring that, too. Those are name service modules, the locale C.UTF-8,
+    /// the local time, what terminals can do, certificates, the standard libraries of Python and
+    /// Perl, the commands of Git and the like; `needs(program, #{ data: true })` tells what and why.
+    ///
     /// # Errors
     /// No such program, or one whose libraries the host itself does not have.
     ///
@@ -160,12 +166,14 @@ verbs! {
     /// ```rhai
     /// let root = rootfs().binary("sh").binary("env", #{ into: "/bin" });
     /// sandbox(root).run("sh -c true");
+    /// print(rootfs().binary("getent", #{ data: true }).size());
     /// ```
     /// # See
     /// ld.so(8), elf(5)
     fn binary(call, rootfs: Rootfs, program: HostProgram, options: Binary) -> Rootfs {
         let applets = applets(options.applets, call)?;
-        let ingredient = Ingredient::Binary { program: program.0, into: options.into, applets };
+        let (program, into, data) = (program.0, options.into, data::table(options.data));
+        let ingredient = Ingredient::Binary { program, into, applets, data };
         Ok(rootfs.with(ingredient, call.origin()))
     }
 
@@ -180,7 +188,8 @@ verbs! {
         let mut root = rootfs;
         for program in programs {
             let (into, applets) = (options.into.clone(), Applets::None);
-            root = root.with(Ingredient::Binary { program, into, applets }, call.origin());
+            let data = data::table(options.data);
+            root = root.with(Ingredient::Binary { program, into, applets, data }, call.origin());
         }
         Ok(root)
     }
@@ -323,43 +332,5 @@ verbs! {
         let users: Vec<_> =
             users.iter().map(|text| user(text, &mut next, call)).collect::<Result<_, _>>()?;
         Ok(rootfs.with(Ingredient::Users(users), call.origin()))
-    }
-
-    /// What a program needs to be loaded, and why: its loader and its libraries.
-    ///
-    /// Printed, it is a tree; `.libraries()` are the paths. The program is never executed.
-    ///
-    /// # Errors
-    /// No such program, or none that the kernel could load.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(needs("sh"));
-    /// print(needs("sh").libraries());
-    /// ```
-    /// # See
-    /// ld.so(8), elf(5)
-    fn needs(call, program: HostProgram) -> SharedNeeds {
-        let host = call.context.runner.host();
-        let search = host.environment.get("PATH").map(String::as_str);
-        let Some(path) = host.tree.which(&program.0, search) else {
-            let report = crate::plan::no_program(&program.0, host);
-            return Err(call.fail(report));
-        };
-        let needs = elf::needs(&host.tree, &path);
-        let needs = needs.map_err(|error| call.fail(Report::error(error.to_string())))?;
-        Ok(SharedNeeds(Rc::new(needs)))
-    }
-
-    /// The paths of the libraries that a program needs, the loader among them, as it loads them.
-    ///
-    /// # Example
-    /// ```rhai
-    /// for path in needs("sh").libraries() { print(path); }
-    /// ```
-    fn libraries(call, needs: SharedNeeds) -> Vec<String> {
-        let _ = &call;
-        let paths = needs.0.library_paths();
-        Ok(paths.into_iter().map(|path| path.to_string_lossy().into_owned()).collect())
     }
 }
