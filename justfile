@@ -20,9 +20,9 @@ check:
     RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
     cargo test --locked --test tidy
 
-# Measures a launch beside its peers.
+# Measures launches, and making roots, beside their peers.
 bench:
-    cargo bench --locked --bench launch
+    cargo bench --locked
 
 # Writes the generated files again, REFERENCE.md among them.
 reference:

@@ -241,7 +241,7 @@ fn compressed_archives_are_told_by_their_first_bytes() {
         bench.file("zst", zstd::encode_all(bytes.as_slice(), 3).unwrap());
         let mut names = vec!["gz", "zst"];
         if have(&["xz"]) {
-            bench.file("xz", host("xz", &["-c", "-1", &plain]));
+            bench.file("xz", host("xz", &["-c", "-1", "--block-size=65536", &plain]));
             names.push("xz");
         }
         // Several one after the other are one.
@@ -249,6 +249,17 @@ fn compressed_archives_are_told_by_their_first_bytes() {
         let parts = [one, two].map(|part| zstd::encode_all(part, 1).unwrap());
         bench.file("parts", parts.concat());
         names.push("parts");
+        if have(&["xz"]) {
+            let (one, two) = (bench.file("one", one), bench.file("two", two));
+            let [one, two] = [one, two].map(|part| host("xz", &["-c", part.to_str().unwrap()]));
+            bench.file("parts.xz", [one, vec![0; 8], two, vec![0; 4]].concat());
+            names.push("parts.xz");
+            let mut more = fs::read(bench.path("xz")).unwrap();
+            more.extend(b"more");
+            bench.file("more.xz", more);
+            let wrong = said(bench, r#"rootfs().tar("more.xz").digest();"#);
+            assert!(wrong.contains("it is no sound xz"), "{wrong}");
+        }
         for name in names {
             let recipe = format!(
                 r#"assert_eq(rootfs().tar("{name}").digest(), rootfs().tar("root.tar").digest());"#
@@ -478,6 +489,7 @@ fn an_archive_that_is_cut_off_is_told_with_the_member() {
         compressed.push(("gzip", host("gzip", &["-c", &file])));
         if have(&["xz"]) {
             compressed.push(("xz", host("xz", &["-c", "-1", &file])));
+            compressed.push(("xz", host("xz", &["-c", "-1", "--block-size=65536", &file])));
         }
         for (name, bytes) in compressed {
             for length in [bytes.len() / 3, bytes.len() - 1] {

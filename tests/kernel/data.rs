@@ -153,8 +153,7 @@ fn what_cannot_be_read_is_left_out_and_a_script_that_stands_for_a_program_is_tol
             bench.mode("jvm/lib/closed", 0);
             std::fs::create_dir(bench.path("jvm/bin")).unwrap();
             std::fs::copy("/bin/true", bench.path("jvm/bin/java")).unwrap();
-            let recipe =
-                r"print(sandbox(rootfs().binary(args[0], #{ data: true })).run(args[0]));";
+            let recipe = r"print(sandbox(rootfs().binary(args[0], #{ data: true })).run(args[0]));";
             let program = bench.text("jvm/bin/java");
             let ended = bench.nsscript(&["-e", recipe, &program]).end();
             let wanted = format!(

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender};
 use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use liblzma::bufread::XzDecoder;
-use liblzma::stream::{CONCATENATED, Check, MtStreamBuilder, Stream};
+use liblzma::stream::{Check, MtStreamBuilder};
 use liblzma::write::XzEncoder;
 use sha2::{Digest, Sha256};
 
@@ -134,16 +134,48 @@ fn decompress(
     match compression {
         Compression::None => send(input, sender),
         Compression::Gzip => send(&mut MultiGzDecoder::new(input), sender),
-        Compression::Xz => {
-            let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)?;
-            send(&mut XzDecoder::new_stream(input, stream), sender)
-        }
+        Compression::Xz => decompress_xz(input, sender),
         Compression::Zstd => {
             let mut decoder = zstd::Decoder::with_buffer(input)?;
             decoder.window_log_max(ZSTD_WINDOW)?;
             send(&mut decoder, sender)
         }
     }
+}
+
+/// As many streams as follow each other, each by as many threads as it has blocks for.
+fn decompress_xz(
+    input: &mut dyn BufRead,
+    sender: &SyncSender<io::Result<Vec<u8>>>,
+) -> io::Result<bool> {
+    loop {
+        let stream = MtStreamBuilder::new()
+            .threads(processors())
+            .memlimit_threading(XZ_MEMORY)
+            .memlimit_stop(XZ_MEMORY)
+            .decoder()?;
+        if !send(&mut XzDecoder::new_stream(&mut *input, stream), sender)? {
+            return Ok(false);
+        }
+        // The format allows zeros between streams, and after the last one.
+        loop {
+            let rest = input.fill_buf()?;
+            let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+            if rest.is_empty() {
+                return Ok(true);
+            }
+            if zeros == 0 {
+                break;
+            }
+            input.consume(zeros);
+        }
+    }
+}
+
+/// How many threads there are room for.
+fn processors() -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    u32::try_from(processors).unwrap_or(1)
 }
 
 /// Whether everything could be sent.
@@ -216,9 +248,8 @@ impl<W: Write> Encoder<W> {
             // Without a name and a time, as flate2 writes it by itself.
             Compression::Gzip => Self::Gzip(GzEncoder::new(inner, flate2::Compression::new(6))),
             Compression::Xz => {
-                let processors = std::thread::available_parallelism().map_or(1, usize::from);
                 let stream = MtStreamBuilder::new()
-                    .threads(u32::try_from(processors).unwrap_or(1))
+                    .threads(processors())
                     .block_size(XZ_BLOCK)
                     .preset(6)
                     .check(Check::Crc64)
