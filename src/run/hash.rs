@@ -1,7 +1,8 @@
 //! Hashing, and doing many independent things at once.
 
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
@@ -13,7 +14,11 @@ pub(super) fn sha256(bytes: impl AsRef<[u8]>) -> String {
 
 /// What a digest has come to, as hexadecimal digits.
 pub(super) fn hexadecimal(digest: Sha256) -> String {
-    format!("{:x}", digest.finalize())
+    let mut digits = String::with_capacity(64);
+    for byte in digest.finalize() {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    digits
 }
 
 /// How much of a file is read at a time.
