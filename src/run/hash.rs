@@ -78,7 +78,9 @@ pub(super) fn in_parallel<J: Sync, T: Send, E: Send>(
         }
     };
     let mut done = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        // Where the user may have no more of them, there are fewer.
+        let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+        let others: Vec<_> = (1..threads).map_while(start).collect();
         let mut done = work();
         for other in others {
             match other.join() {

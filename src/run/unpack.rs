@@ -113,7 +113,9 @@ impl Runner {
         let (sender, receiver) = sync_channel(PIECES);
         let (compression, hashes) = (archive.compression, archive.sha256.is_some());
         let unpacked = std::thread::scope(|scope| {
-            let decoder = scope.spawn(move || decode(file, compression, hashes, task, &sender));
+            let decoder = std::thread::Builder::new()
+                .spawn_scoped(scope, move || decode(file, compression, hashes, task, &sender))
+                .map_err(|error| ArchiveError::of_archive(Fault::Thread((&error).into())))?;
             let writers = Writers::start(scope, &root);
             let mut reader = Reader::new(Decoded::new(receiver), archive.limit);
             let mut unpacker = Unpacker::new(archive, below, &mut look, writers);
@@ -206,6 +208,10 @@ fn unsound(archive: &Archive, error: &ArchiveError) -> Report {
         Fault::Write(errno) => {
             report.facts.errno = Some(errno.code());
             report
+        }
+        Fault::Thread(errno) => {
+            report.facts.errno = Some(errno.code());
+            report.hint("perhaps there are as many processes as `ulimit -u` allows")
         }
         Fault::Digest { wanted, .. } => report
             .note(format!("wanted: {wanted}"))

@@ -645,6 +645,28 @@ fn unpacking_needs_little_memory() {
     });
 }
 
+#[test]
+fn where_no_thread_can_be_started_there_is_an_error_or_one_is_enough() {
+    as_each_user(|bench| {
+        // Nobody bounds root.
+        if bench.user.is_root() || !have(&["prlimit"]) {
+            return;
+        }
+        bench.file("tree/x", "x");
+        gnu_tar(bench, "root.tar", &[]);
+        let alone = |recipe| {
+            let launch = keeping(bench, &["-e", recipe]);
+            launch.by_shell(r#"exec prlimit --nproc=1 "$@""#).end()
+        };
+        let recipe = r#"print(rootfs().binaries(["sh", "ls", "id"]).digest());"#;
+        assert_eq!(alone(recipe).succeeded(), printed(bench, recipe));
+        let wrong = alone(r#"print(rootfs().tar("root.tar").digest());"#).failed(125);
+        assert!(wrong.contains("no thread can be started"), "{wrong}");
+        assert!(wrong.contains("`ulimit -u`"), "{wrong}");
+        nothing_is_kept(bench);
+    });
+}
+
 /// A Debian system in an archive, as mmdebstrap(1) makes it with perl, python3, git and curl. The
 /// variable names the file, as making it takes a network.
 fn debian() -> Option<PathBuf> {

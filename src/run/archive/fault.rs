@@ -58,6 +58,8 @@ pub enum Fault {
     TooLarge(u64),
     /// There are more members than this.
     TooMany(usize),
+    /// No thread can be started to decompress it.
+    Thread(Errno),
     /// The sha256 of the file is another one than this.
     Digest {
         /// The one that was wanted.
@@ -161,6 +163,7 @@ impl fmt::Display for ArchiveError {
             }
             Fault::TooLarge(limit) => it(&format!("holds more than {}", bytes(*limit))),
             Fault::TooMany(most) => it(&format!("has more than {most} members")),
+            Fault::Thread(errno) => format!("no thread can be started for it: {errno}"),
             Fault::Digest { found, .. } => format!("its sha256 is {found}"),
         };
         out.write_str(&text)

@@ -28,8 +28,11 @@ pub(super) type Written = (PathBuf, Result<String, Errno>);
 /// The threads, which end with this value.
 pub(super) struct Writers<'r> {
     root: &'r Beneath,
-    jobs: SyncSender<Small>,
+    /// Where no thread could be started, nobody takes jobs.
+    jobs: Option<SyncSender<Small>>,
     done: Receiver<Written>,
+    /// What was written here then.
+    own: Vec<Written>,
     /// How many files were given that nothing was heard of yet.
     open: usize,
 }
@@ -43,11 +46,14 @@ impl<'r> Writers<'r> {
         let (jobs, waiting) = sync_channel::<Small>(WAITING);
         let (sender, done) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+        let start = |_: &usize| {
             let (waiting, sender) = (waiting.clone(), sender.clone());
-            scope.spawn(move || work(root, &waiting, &sender));
-        }
-        Self { root, jobs, done, open: 0 }
+            let thread = std::thread::Builder::new();
+            thread.spawn_scoped(scope, move || work(root, &waiting, &sender)).is_ok()
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let started = (0..processors).take_while(start).count();
+        Self { root, jobs: (started > 0).then_some(jobs), done, own: Vec::new(), open: 0 }
     }
 
     /// What they write beneath.
@@ -58,13 +64,19 @@ impl<'r> Writers<'r> {
     /// Has a file written.
     pub fn write(&mut self, small: Small) {
         // The threads end after this.
-        if self.jobs.send(small).is_ok() {
-            self.open += 1;
+        if let Some(jobs) = &self.jobs {
+            self.open += usize::from(jobs.send(small).is_ok());
+        } else {
+            let written = write(self.root, &small);
+            self.own.push((small.path, written));
         }
     }
 
     /// A file that was written meanwhile.
     pub fn heard(&mut self) -> Option<Written> {
+        if let Some(written) = self.own.pop() {
+            return Some(written);
+        }
         let written = self.done.try_recv().ok()?;
         self.open -= 1;
         Some(written)
@@ -73,7 +85,7 @@ impl<'r> Writers<'r> {
     /// Waits for a file to be written; none where all are.
     pub fn wait(&mut self) -> Option<Written> {
         if self.open == 0 {
-            return None;
+            return self.own.pop();
         }
         self.open -= 1;
         self.done.recv().ok()
