@@ -58,12 +58,12 @@ pub(super) struct Tests {
 /// What is done with the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Store {
-    /// The roots in it.
+    /// The layers in it.
     List {
         /// As JSON.
         json: bool,
     },
-    /// What is in one root.
+    /// What is in one layer.
     Show(String),
     /// Removing what was not used for this many days; all, without a number.
     Collect(Option<u64>),
@@ -174,22 +174,22 @@ fn store() -> Command {
     let digest = Arg::new("digest")
         .value_name("DIGEST")
         .required(true)
-        .help("The digest of a root, or its first digits");
+        .help("The digest, or its first digits");
     let days = Arg::new("days")
         .long("days")
         .value_name("DAYS")
         .value_parser(clap::value_parser!(u64))
         .default_value("30")
         .help("Remove what was not used for so many days");
-    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("Remove every root");
+    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("Remove every layer");
     Command::new("store")
-        .about("Look at the roots that were built and kept, or remove them")
+        .about("Look at the layers of roots that are kept, or remove them")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommand(Command::new("list").about("List the roots, those used last first").arg(json))
-        .subcommand(Command::new("show").about("Print the manifest of a root").arg(digest))
-        .subcommand(Command::new("gc").about("Remove roots that no run uses").args([days, all]))
+        .subcommand(Command::new("list").about("List the layers, those used last first").arg(json))
+        .subcommand(Command::new("show").about("Print the manifest of a layer or root").arg(digest))
+        .subcommand(Command::new("gc").about("Remove layers that no run uses").args([days, all]))
         .subcommand(Command::new("path").about("Print where the store is"))
 }
 

@@ -1,4 +1,4 @@
-//! The store of roots, looked at and swept.
+//! The store of layers, looked at and swept.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -32,8 +32,8 @@ fn text(what: &What) -> Result<String, Report> {
     Ok(match what {
         What::List { json: false } => table(&store.list()?),
         What::List { json: true } => {
-            let roots: Vec<_> = store.list()?.iter().map(outline).collect();
-            format!("{:#}\n", serde_json::Value::Array(roots))
+            let layers: Vec<_> = store.list()?.iter().map(outline).collect();
+            format!("{:#}\n", serde_json::Value::Array(layers))
         }
         What::Show(digest) => store.show(digest)?.text().to_owned(),
         What::Collect(days) => {
@@ -83,19 +83,19 @@ fn used(layer: &Listed) -> String {
     }
 }
 
-fn outline(root: &Listed) -> serde_json::Value {
-    let used = root.used.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+fn outline(layer: &Listed) -> serde_json::Value {
+    let used = layer.used.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     serde_json::json!({
-        "digest": root.digest,
-        "tree": root.tree.to_string_lossy(),
-        "entries": root.entries,
-        "size": root.size,
-        "from": match &root.came {
+        "digest": layer.digest,
+        "tree": layer.tree.to_string_lossy(),
+        "entries": layer.entries,
+        "size": layer.size,
+        "from": match &layer.came {
             None => serde_json::Value::Null,
             Some(Came::Archive(file)) => file.to_string_lossy().into(),
             Some(Came::Changes) => "changes".into(),
         },
-        "mapped": root.of_others,
+        "mapped": layer.of_others,
         "used": used,
     })
 }

@@ -75,9 +75,9 @@ impl Store {
         match &found[..] {
             [(_, place)] if place.is_dir() => read_manifest(place),
             [(_, file)] => read_root(file),
-            [] => Err(Report::error(format!("no root {} in the store", quoted(digest)))
-                .hint("`nsscript store list` lists them")),
-            _ => Err(Report::error(format!("more than one root begins with {}", quoted(digest)))),
+            [] => Err(Report::error(format!("nothing in the store is {}", quoted(digest)))
+                .hint("`nsscript store list` lists the layers")),
+            _ => Err(Report::error(format!("more than one digest begins with {}", quoted(digest)))),
         }
     }
 

@@ -136,8 +136,8 @@ fn user(text: &str, next: &mut u32, call: &Call<'_, '_>) -> Result<(String, u32,
 verbs! {
     /// An empty root filesystem, to be filled.
     ///
-    /// It is a value: every verb gives a new one. It is built when a sandbox needs it, into a
-    /// private directory that vanishes with nsscript.
+    /// It is a value: every verb gives a new one. It is built when a sandbox needs it, and kept in
+    /// the store for the next one that needs the same.
     ///
     /// # Example
     /// ```rhai
