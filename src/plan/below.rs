@@ -55,7 +55,7 @@ pub enum Stop {
 }
 
 /// path_resolution(7): more links than this and the kernel gives up.
-const MOST_LINKS: usize = 40;
+pub(super) const MOST_LINKS: usize = 40;
 
 /// The place that `path` is in a tree: absolute, without links on the way to its last name. `at` tells
 /// what is at such a place. `..` leads no higher than the root.

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::assemble::copy_of;
-use super::below::{Below, Found, Stop, Way, components, follow};
+use super::below::{Below, Found, MOST_LINKS, Stop, Way, components, follow};
 use super::tree::{Assembled, Entry, Layer, Made, Owner};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::{Host, Tree};
@@ -30,9 +30,6 @@ enum There {
     /// Nothing.
     Nothing,
 }
-
-/// path_resolution(7): more links than this and the kernel gives up.
-const MOST_LINKS: usize = 40;
 
 impl<'h> Installer<'h> {
     pub fn new(host: &'h Host, layers: &'h [Layer]) -> Self {
