@@ -6,20 +6,22 @@
 //! asked for. Everything is made beside and renamed into its place, so that what is there is whole;
 //! what a run that was killed has left is not locked, and goes with the next.
 
+mod building;
 mod facts;
 mod shelf;
 
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::manifest::Manifest;
 use super::runner::Runner;
 use crate::diag::{Report, quoted};
 use crate::host::Host;
-use crate::sys::{self, Directory, Errno, Lock};
+use crate::sys::{self, Errno, Lock};
 
+pub(super) use building::{Building, Make, take_away};
 pub use facts::Facts;
 pub(super) use facts::unreadable;
 pub use shelf::Listed;
@@ -91,42 +93,13 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Report {
     }
 }
 
-fn io(errno: Errno) -> io::Error {
+fn error_of(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno.code())
 }
 
 fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
-
-/// A layer that is being made: its place, where `tree` is an empty directory.
-#[derive(Debug)]
-pub(super) struct Building<'a> {
-    pub place: &'a Path,
-}
-
-impl Building<'_> {
-    /// Where the tree goes.
-    pub fn tree(&self) -> PathBuf {
-        self.place.join("tree")
-    }
-
-    /// Notes what the layer holds, and what is asked for often.
-    ///
-    /// # Errors
-    /// The disk is full.
-    pub fn note(&self, manifest: &Manifest, facts: &Facts) -> Result<(), Report> {
-        let files = [("manifest", manifest.text().to_owned()), ("layer.json", facts.to_json())];
-        for (name, text) in files {
-            let file = self.place.join(name);
-            fs::write(&file, text).map_err(|error| cannot("write", &file, &error))?;
-        }
-        Ok(())
-    }
-}
-
-/// What makes a layer in its place, and notes there what it is.
-pub(super) type Make<'a> = &'a mut dyn FnMut(&Building<'_>) -> Result<(), Report>;
 
 impl Store {
     /// Where the store of the caller is: `$XDG_CACHE_HOME/nsscript`, or `~/.cache/nsscript`. None
@@ -189,7 +162,8 @@ impl Store {
             return Ok(stored);
         }
         let wait = self.directory.join("building").join(format!("{key}.lock"));
-        let lock = sys::lock_file(&wait).map_err(|errno| cannot("lock", &wait, &io(errno)))?;
+        let lock = sys::wait_for_lock(|| sys::lock_file(&wait));
+        let lock = lock.map_err(|errno| cannot("lock", &wait, &error_of(errno)))?;
         // Somebody else may have made it meanwhile.
         let stored = match self.find(runner, key) {
             Some(stored) => Ok(stored),
@@ -234,83 +208,9 @@ impl Store {
         Some(Stored { name: name.to_owned(), directory, _lock: lock })
     }
 
-    /// Makes a layer.
-    pub(super) fn make(
-        &self,
-        runner: &Runner,
-        variant: Option<&str>,
-        make: Make<'_>,
-    ) -> Result<Stored, Report> {
-        self.sweep(runner);
-        let building = self.directory.join("building");
-        let place = sys::make_private_directory(&building, "layer-");
-        let place = place.map_err(|it| cannot("write to", &building, &io(it)))?;
-        let half = Half { runner, place: place.clone() };
-        let lock = sys::lock_directory(&place).map_err(|it| cannot("lock", &place, &io(it)))?;
-        let tree = place.join("tree");
-        let ready = fs::create_dir(&tree)
-            .and_then(|()| fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)));
-        ready.map_err(|error| cannot("make", &tree, &error))?;
-        make(&Building { place: &place }).map_err(|mut report| {
-            let full = report.facts.errno.is_some_and(|errno| Errno::new(errno).name() == "ENOSPC");
-            if full {
-                report.hints = vec![FULL.to_owned()];
-            }
-            report
-        })?;
-        let file = place.join("boot");
-        fs::write(&file, boot()).map_err(|error| cannot("write", &file, &error))?;
-        let digits = read_manifest(&place)?.digest().replace("sha256:", "");
-        let name = variant.map_or(digits.clone(), |variant| format!("{digits}-{variant}"));
-        let target = self.directory.join("layers").join(&name);
-        match (fs::rename(&place, &target), lock) {
-            (Ok(()), Some(lock)) => {
-                std::mem::forget(half);
-                lock.share().map_err(|it| cannot("lock", &target, &io(it)))?;
-                Ok(Stored { name, directory: target, _lock: lock })
-            }
-            // The same layer, of another description: this one goes.
-            (renamed, _) => self.hold(runner, &name).ok_or_else(|| {
-                let error = renamed.err().unwrap_or_else(|| io::Error::other("it is locked"));
-                cannot("make", &target, &error)
-            }),
-        }
-    }
-
     /// Has `key` lead to the layer called `name`.
     fn lead(&self, key: &str, name: &str) -> Result<(), Report> {
         self.replace(&self.directory.join("index").join(key), name)
-    }
-
-    /// Writes a file of the store, in place of what is there, at once.
-    fn replace(&self, file: &Path, text: &str) -> Result<(), Report> {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let new = self.directory.join("building").join(format!("{name}.new"));
-        fs::write(&new, text).map_err(|error| cannot("write", &new, &error))?;
-        fs::rename(&new, file).map_err(|error| cannot("write", file, &error))
-    }
-
-    /// Removes a layer that no run uses.
-    fn remove(&self, runner: &Runner, directory: &Path) -> io::Result<bool> {
-        // A run that uses it holds a lock, which this one waits for no moment.
-        let Ok(Some(_lock)) = sys::lock_directory(directory) else { return Ok(false) };
-        let gone = sys::make_private_directory(&self.directory.join("building"), "layer-");
-        let gone = gone.map_err(io)?;
-        // Out of its place at once, so that nobody finds half of it.
-        fs::rename(directory, gone.join("layer"))?;
-        take_away(runner, &gone)?;
-        Ok(true)
-    }
-
-    /// Removes what runs that were killed have left.
-    fn sweep(&self, runner: &Runner) {
-        let Ok(entries) = fs::read_dir(self.directory.join("building")) else { return };
-        for entry in entries.flatten() {
-            let is_layer = entry.file_name().to_string_lossy().starts_with("layer-");
-            if is_layer && let Ok(Some(_lock)) = sys::lock_directory(&entry.path()) {
-                let _ = take_away(runner, &entry.path());
-            }
-        }
     }
 }
 
@@ -326,42 +226,8 @@ fn is_whole(runner: &Runner, directory: &Path, of_others: bool) -> bool {
     looked.is_ok_and(|whole| whole == [1])
 }
 
-/// Removes a directory of the store, and nothing that is mounted in it. What belongs to other ids
-/// of the caller is removed with their rights.
-pub(super) fn take_away(runner: &Runner, path: &Path) -> io::Result<()> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    let remove = || Directory::hold(parent).and_then(|parent| parent.remove(name));
-    let Err(errno) = remove() else { return Ok(()) };
-    if !matches!(errno.name().as_str(), "EACCES" | "EPERM") {
-        return Err(io(errno));
-    }
-    let removed = runner.with_all_ids(&mut || {
-        remove().map(|()| Vec::new()).map_err(|errno| {
-            let mut report = Report::error(errno.to_string());
-            report.facts.errno = Some(errno.code());
-            report
-        })
-    });
-    removed.map(drop).map_err(|report| {
-        let errno = report.facts.errno.unwrap_or(errno.code());
-        io::Error::from_raw_os_error(errno)
-    })
-}
-
 /// What tells this life of the machine from others.
 fn boot() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
     id.unwrap_or_default().trim().to_owned()
-}
-
-/// A layer that is being made: gone, where it does not get ready.
-struct Half<'a> {
-    runner: &'a Runner,
-    place: PathBuf,
-}
-
-impl Drop for Half<'_> {
-    fn drop(&mut self) {
-        let _ = take_away(self.runner, &self.place);
-    }
 }

@@ -6,6 +6,7 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::stat::{Mode, SFlag, fchmod};
@@ -256,20 +257,31 @@ pub fn share_directory(path: &Path) -> Result<Option<Lock>, Errno> {
     lock(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY, FlockArg::LockSharedNonblock)
 }
 
-/// Waits until the file at `path`, which is made where it is missing, is locked for this process.
+/// Locks the file at `path`, which is made where it is missing: none where another holds it.
 ///
 /// # Errors
 /// It cannot be made.
-pub fn lock_file(path: &Path) -> Result<Lock, Errno> {
+pub fn lock_file(path: &Path) -> Result<Option<Lock>, Errno> {
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT;
+    let Some(lock) = lock(path, flags, FlockArg::LockExclusiveNonblock)? else { return Ok(None) };
+    // Who held it before may have removed it: then others lock another file.
+    let found = nix::sys::stat::stat(path);
+    let held = nix::sys::stat::fstat(&**lock.lock).map_err(os)?;
+    Ok(found.is_ok_and(|found| found.st_ino == held.st_ino).then_some(lock))
+}
+
+/// Tries `lock` until it is given. Flock(2) could wait by itself, but a signal that comes just before
+/// would not end that.
+///
+/// # Errors
+/// What `lock` meets; EINTR where a signal asks to end.
+pub fn wait_for_lock(mut lock: impl FnMut() -> Result<Option<Lock>, Errno>) -> Result<Lock, Errno> {
     loop {
-        let flags = OFlag::O_RDWR | OFlag::O_CREAT;
-        if let Some(lock) = lock(path, flags, FlockArg::LockExclusive)? {
-            // Who held it before may have removed it: then others lock another file.
-            let found = nix::sys::stat::stat(path);
-            let held = nix::sys::stat::fstat(&**lock.lock).map_err(os)?;
-            if found.is_ok_and(|found| found.st_ino == held.st_ino) {
-                return Ok(lock);
-            }
+        if let Some(lock) = lock()? {
+            return Ok(lock);
+        }
+        if !super::pause(Duration::from_millis(10)) {
+            return Err(Errno::INTERRUPTED);
         }
     }
 }
@@ -277,17 +289,14 @@ pub fn lock_file(path: &Path) -> Result<Lock, Errno> {
 fn lock(path: &Path, flags: OFlag, how: FlockArg) -> Result<Option<Lock>, Errno> {
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-    let mut file = File::from(nix::fcntl::open(path, flags, mode).map_err(os)?);
-    loop {
-        match Flock::lock(file, how) {
-            Ok(lock) => {
-                let lock = ManuallyDrop::new(lock);
-                return Ok(Some(Lock { lock, generation: generation() }));
-            }
-            Err((_, nix::Error::EWOULDBLOCK)) => return Ok(None),
-            Err((again, nix::Error::EINTR)) => file = again,
-            Err((_, errno)) => return Err(errno.into()),
+    let file = File::from(nix::fcntl::open(path, flags, mode).map_err(os)?);
+    match Flock::lock(file, how) {
+        Ok(lock) => {
+            let lock = ManuallyDrop::new(lock);
+            Ok(Some(Lock { lock, generation: generation() }))
         }
+        Err((_, nix::Error::EWOULDBLOCK)) => Ok(None),
+        Err((_, errno)) => Err(errno.into()),
     }
 }
 

@@ -109,7 +109,7 @@ impl Store {
             let Some(directory) = listed.tree.parent().filter(|_| old(listed.used)) else {
                 continue;
             };
-            if self.remove(runner, directory).map_err(|it| cannot("remove", directory, &it))? {
+            if self.remove(runner, directory)? {
                 number += 1;
                 bytes += listed.size;
             }
