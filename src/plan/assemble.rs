@@ -94,10 +94,6 @@ impl Assembler<'_> {
         self.installer.put_for(Path::new(path.as_str()), entry, Owner { uid, gid })
     }
 
-    fn file(&mut self, path: &str, content: &[u8], mode: u32) -> Result<(), Report> {
-        self.installer.put(Path::new(path), Entry::File { content: content.into(), mode })
-    }
-
     fn binary(
         &mut self,
         program: &str,
@@ -254,11 +250,26 @@ impl Assembler<'_> {
             group.push_str(&format!("{name}:x:{gid}:\n"));
             shadow.push_str(&format!("{name}:*:::::::\n"));
         }
+        let names: Vec<&str> = users.iter().map(|(name, ..)| name.as_str()).collect();
+        let others = |path: &str, new: String| {
+            let before = self.installer.text(Path::new(path)).unwrap_or_default();
+            let is_new = |line: &&str| line.split(':').next().is_some_and(|it| names.contains(&it));
+            let lines = before.lines().filter(|line| !is_new(line)).map(|line| format!("{line}\n"));
+            lines.collect::<String>() + new.as_str()
+        };
+        let passwd = others("/etc/passwd", passwd);
+        let group = others("/etc/group", group);
+        let shadow = others("/etc/shadow", shadow);
         let switch = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n";
-        self.file("/etc/passwd", passwd.as_bytes(), 0o644)?;
-        self.file("/etc/group", group.as_bytes(), 0o644)?;
-        self.file("/etc/shadow", shadow.as_bytes(), 0o600)?;
-        self.file("/etc/nsswitch.conf", switch.as_bytes(), 0o644)
+        for (path, text, mode) in [
+            ("/etc/passwd", passwd, 0o644),
+            ("/etc/group", group, 0o644),
+            ("/etc/shadow", shadow, 0o600),
+        ] {
+            self.installer.rewrite(Path::new(path), text, mode)?;
+        }
+        let switch = Entry::File { content: switch.as_bytes().into(), mode: 0o644 };
+        self.installer.put_along(Path::new("/etc/nsswitch.conf"), switch)
     }
 }
 

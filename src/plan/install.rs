@@ -71,7 +71,7 @@ impl<'h> Installer<'h> {
         if let Some(before) = self.entries.get(&place) {
             let was_directory = before.entry.directory_mode().is_some();
             let both = was_directory && is_directory;
-            if was_directory && !both && self.holds_something(&place) {
+            if was_directory && !both && (before.explicit || self.holds_something(&place)) {
                 return Err(is_in_the_way().related(before.origin.as_ref(), "made here"));
             }
             if before.explicit && before.entry != made.entry && !both {
@@ -80,14 +80,29 @@ impl<'h> Installer<'h> {
                 let report = Report::warning(message).at(made.origin.clone());
                 self.warnings.push(report.related(before.origin.as_ref(), "put here"));
             }
-        } else if !is_directory
-            && let There::Below(Found::Directory { .. }) = self.there(&place)
-            && !self.below.is_empty(&place)
-        {
+        } else if !is_directory && let There::Below(Found::Directory { .. }) = self.there(&place) {
             return Err(is_in_the_way());
         }
         self.entries.insert(place, made);
         Ok(())
+    }
+
+    /// The text of the file at `path`, where there is one.
+    pub fn text(&self, path: &Path) -> Option<String> {
+        let bytes = match self.entries.get(path).map(|made| &made.entry) {
+            Some(Entry::File { content, .. }) => content.to_vec(),
+            Some(Entry::Copy { source, .. }) => std::fs::read(source).ok()?,
+            Some(_) => return None,
+            None => self.below.content(path)?.to_vec(),
+        };
+        String::from_utf8(bytes).ok()
+    }
+
+    /// Puts a file in the place of one whose text it holds as well.
+    pub fn rewrite(&mut self, path: &Path, text: String, mode: u32) -> Result<(), Report> {
+        let place = self.place(path)?;
+        self.entries.remove(&place);
+        self.put(&place, Entry::File { content: text.into_bytes().into(), mode })
     }
 
     /// Where a link at `place` leads, where that is a directory of the tree.
@@ -220,7 +235,11 @@ impl<'h> Installer<'h> {
             return Err(report.hint("devices are added with `device(path)`"));
         }
         let source = self.host.resolve(source).map_or_else(|_| source.into(), |found| found.path);
-        self.put(target, copy_of(self.host.real(&source), &metadata))
+        let into = target.join(source.file_name().unwrap_or_default());
+        self.put(target, copy_of(self.host.real(&source), &metadata)).map_err(|report| {
+            let into = quoted(into.to_string_lossy());
+            report.hint(format!("the target is the name of the file inside: {into}"))
+        })
     }
 
     fn copy_below(&mut self, source: &Path, target: &Path) -> Result<(), Report> {

@@ -14,6 +14,9 @@ use crate::diag::Report;
 use crate::host::{Host, Tree, accounts};
 use crate::spec::{Command, Part, Root, Rootfs, Sandbox, Streams};
 
+/// How many layers a root may have: an overlay takes 500, and each is held open by a descriptor.
+const MOST_LAYERS: usize = 400;
+
 /// Gets the layer of a part that is not put together from the host, for a place on top of others.
 pub type Keeper<'a> = &'a dyn Fn(Part<'_>, &[Layer]) -> Result<Rc<Kept>, Report>;
 
@@ -42,6 +45,12 @@ impl Planner {
             return Ok(tree);
         }
         let parts = rootfs.parts();
+        if parts.len() > MOST_LAYERS {
+            let message =
+                format!("the root has {} layers, and {MOST_LAYERS} are the most", parts.len());
+            let report = Report::error(message);
+            return Err(vec![report.hint("`build` makes one directory of it, `pack` one archive")]);
+        }
         let mut layers = self.known_layers(rootfs);
         for part in &parts[layers.len()..] {
             layers.push(match part {

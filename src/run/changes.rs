@@ -5,6 +5,7 @@
 //! `work` of an overlay. In `upper` a device of the numbers 0:0 takes
 //! away what is below, and an attribute tells of a directory that nothing below is seen of.
 
+mod conditions;
 mod difference;
 mod upper;
 
@@ -12,6 +13,7 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use self::conditions::Conditions;
 pub use self::difference::{Change, Changed};
 use self::difference::{compared, is_like};
 use self::upper::{below, beneath, scan};
@@ -28,6 +30,8 @@ use crate::sys::{self, Errno, Lock};
 
 /// The directory of an overlay's `upper` and `work`.
 pub(super) const OVERLAY: &str = "overlay";
+/// Where it is made.
+const HALF: &str = "overlay.new";
 
 /// A directory that sandboxes keep their changes in, and whose changes those are.
 #[derive(Clone, Debug)]
@@ -51,8 +55,14 @@ fn cannot(what: &str, path: &Path, errno: Errno) -> Report {
 
 /// Locks a directory of changes for one sandbox, or one reader.
 fn lock(directory: &Path) -> Result<Lock, Report> {
-    let locked = sys::lock_directory(directory);
-    locked.map_err(|errno| cannot("lock", directory, errno))?.ok_or_else(|| {
+    let locked = sys::lock_directory(directory).map_err(|errno| {
+        let report = cannot("lock", directory, errno);
+        match errno.name().as_str() {
+            "ENOENT" => report.hint("no sandbox has kept changes there yet"),
+            _ => report,
+        }
+    });
+    locked?.ok_or_else(|| {
         let shown = quoted(directory.to_string_lossy());
         let report = Report::error(format!("the changes in {shown} are in use by a sandbox"));
         report.hint("one sandbox at a time keeps its changes in a directory")
@@ -62,17 +72,32 @@ fn lock(directory: &Path) -> Result<Lock, Report> {
 impl Runner {
     /// Makes a directory ready for the changes of a sandbox with these ids, which has it for itself as
     /// long as the lock is held.
-    pub(super) fn keep_changes(&self, directory: &Path, maps: &Maps) -> Result<Lock, Report> {
+    ///
+    /// What is kept belongs to the ids of one sandbox, and lies on what its root was: other ids are
+    /// an error, another root is said.
+    pub(super) fn keep_changes(
+        &self,
+        directory: &Path,
+        maps: &Maps,
+        layers: &[PathBuf],
+    ) -> Result<Lock, Report> {
         let make = |path: &Path, mode: u32| {
             let made = DirBuilder::new().recursive(true).mode(mode).create(path);
             made.map_err(|error| cannot("make", path, Errno::from(&error)))
         };
         make(directory, 0o700)?;
         let lock = lock(directory)?;
-        let overlay = directory.join(OVERLAY);
-        if overlay.exists() {
+        let kept = directory.join(OVERLAY);
+        let conditions = Conditions::of(maps, layers);
+        if kept.exists() {
+            conditions.compare(directory)?.iter().for_each(|warning| self.warn(warning));
             return Ok(lock);
         }
+        // Made beside, so that what was left half is made again.
+        let overlay = directory.join(HALF);
+        super::store::take_away(self, &overlay)
+            .map_err(|error| cannot("remove", &overlay, Errno::from(&error)))?;
+        conditions.note(directory)?;
         make(&overlay, 0o755)?;
         let mut contents = Contents::default();
         contents.items.insert("/".into(), Item::directory(0o755));
@@ -83,6 +108,8 @@ impl Runner {
         if let Some(variant) = self.variant([(0, 0)], maps) {
             self.give(&overlay, &contents, &variant)?;
         }
+        let ready = std::fs::rename(&overlay, &kept);
+        ready.map_err(|error| cannot("make", &kept, Errno::from(&error)))?;
         Ok(lock)
     }
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
 
+use crate::sys::Errno;
+
 /// The sha256 of some bytes, as hexadecimal digits.
 pub(super) fn sha256(bytes: impl AsRef<[u8]>) -> String {
     hexadecimal(Sha256::new_with_prefix(bytes))
@@ -37,6 +39,9 @@ pub(super) fn read_hashed(
     let mut buffer = vec![0; PIECE];
     let mut size = 0;
     loop {
+        if super::interrupted().is_some() {
+            return Err(Errno::INTERRUPTED.into());
+        }
         let length = match source.read(&mut buffer) {
             Ok(0) => return Ok((size, hexadecimal(digest))),
             Ok(length) => length,

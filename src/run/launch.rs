@@ -43,7 +43,7 @@ fn ready_with(
                 layers.insert(0, build(runner, (tree, *number), plan, planned)?);
             }
             Action::KeepChanges(directory) => {
-                let lock = runner.keep_changes(directory, &plan.maps);
+                let lock = runner.keep_changes(directory, &plan.maps, &layers);
                 holds.changes = Some(lock.map_err(|report| report.at(planned.origin.clone()))?);
             }
             Action::PrepareMaps(maps) => {

@@ -19,6 +19,7 @@ mod loader;
 mod loop_device;
 mod lower;
 mod manifest;
+mod missed;
 mod namespace;
 mod notation;
 mod owners;

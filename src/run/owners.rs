@@ -126,14 +126,15 @@ impl Runner {
             list(&named, "and")
         );
         let report = Report::warning(text).at(kept.origin.clone());
-        Some(match self.range() {
+        let highest = users.iter().chain(&groups).max().copied().unwrap_or_default();
+        Some(match self.range(highest) {
             Some(range) => report.hint(format!("{range} maps them")),
             None => report,
         })
     }
 
-    /// What a recipe says to map a range of ids.
-    fn range(&self) -> Option<String> {
+    /// What a recipe says to map a range of ids, where `highest` is in it.
+    fn range(&self, highest: u32) -> Option<String> {
         let host = self.host();
         let first = |file: &str| {
             if host.is_root() {
@@ -142,6 +143,9 @@ impl Runner {
             accounts::subordinate(&host.tree, file, host.uid).first().copied()
         };
         let ((uid, users), (gid, groups)) = (first("/etc/subuid")?, first("/etc/subgid")?);
+        if highest >= users.min(groups) {
+            return None;
+        }
         Some(format!("`.map_user(0, {uid}, {users}).map_group(0, {gid}, {groups})`"))
     }
 }

@@ -36,6 +36,10 @@ struct Hashed {
 
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if crate::run::interrupted().is_some() {
+            // Of the kind that says so, the caller would try again.
+            return Err(io::Error::other("a signal came"));
+        }
         let written = self.file.write(bytes)?;
         self.digest.update(&bytes[..written]);
         Ok(written)
@@ -53,13 +57,14 @@ impl Runner {
     /// Entries are in the order of their paths, the root first, and belong to whom the manifest says.
     ///
     /// # Errors
-    /// The file exists already or cannot be written, or a file of the root cannot be read. Nothing is
+    /// The file exists already and is not to be replaced, or cannot be written, or a file of the root cannot be read. Nothing is
     /// left of the archive then.
     pub fn pack(
         &self,
         tree: &RootTree,
         path: &Path,
         compression: Compression,
+        replace: bool,
     ) -> Result<String, Report> {
         let contents = self.contents(tree)?;
         let time = self.time_of_entries()?;
@@ -70,18 +75,34 @@ impl Runner {
             report.facts.operation = Some("pack".into());
             report.facts.errno = Some(errno.code());
             report.facts.target = Some(path.to_string_lossy().into_owned());
-            report
+            match errno.name().as_str() {
+                "EEXIST" => report.hint("`#{ replace: true }` replaces an archive"),
+                "ENOENT" => report.hint("the directory that it goes into has to be there"),
+                _ => report,
+            }
         };
+        let target = path;
+        let beside = replace.then(|| beside(target));
+        let path = beside.as_deref().unwrap_or(target);
         let file = File::create_new(path).map_err(|error| cannot(&error))?;
         let task = self.task(format!("pack {}", quoted(path.to_string_lossy())), contents.size().1);
         let hashed =
             Hashed { file: BufWriter::with_capacity(1 << 18, file), digest: Sha256::new() };
         let packed = Encoder::new(hashed, compression).map_err(|error| cannot(&error));
         let packed = packed.and_then(|mut encoder| {
-            entries(&contents, time, &mut encoder, &task)?;
+            let written = entries(&contents, time, &mut encoder, &task);
+            if written.is_err() && crate::run::interrupted().is_some() {
+                // Dropped, it would compress what it has to its end.
+                std::mem::forget(encoder);
+                return Err(written.err().unwrap_or_else(|| cannot(&Errno::INTERRUPTED.into())));
+            }
+            written?;
             let done = encoder.write_all(&END).and_then(|()| encoder.finish());
             let mut hashed = done.map_err(|error| cannot(&error))?;
             hashed.flush().map_err(|error| cannot(&error))?;
+            if replace {
+                std::fs::rename(path, target).map_err(|error| cannot(&error))?;
+            }
             Ok(hexadecimal(hashed.digest))
         });
         if packed.is_err() {
@@ -98,6 +119,12 @@ impl Runner {
             Report::error(message).hint("it is a number of seconds since 1970")
         })
     }
+}
+
+/// Where an archive is written that takes the place of another one.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}", std::process::id()))
 }
 
 fn entries(

@@ -73,6 +73,16 @@ impl Runner {
         self.planner.tree(rootfs, &|part, below| self.keep(part, below))
     }
 
+    /// Whether what is built is kept for other runs.
+    pub(super) fn has_lasting_store(&self) -> bool {
+        let own = self
+            .roots
+            .store
+            .get()
+            .zip(self.workspace.borrow().as_ref().map(|it| it.path().to_path_buf()));
+        own.is_none_or(|(store, workspace)| !store.is_below(&workspace))
+    }
+
     /// The store of the caller; where there is no place for one, a store of this run alone.
     pub(super) fn store(&self) -> Result<&Store, Report> {
         if let Some(store) = self.roots.store.get() {
@@ -284,7 +294,12 @@ impl Runner {
         let what = format!("build {}", quoted(directory.to_string_lossy()));
         let task = self.task(what, contents.size().1);
         let manner = Manner::Whole { setuid, owners: self.host().is_root() };
-        let missed = tree::write(&mut contents, directory, manner, &task)?;
+        let missed = tree::write(&mut contents, directory, manner, &task).inspect_err(|_| {
+            // It was empty before.
+            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                let _ = super::store::take_away(self, &entry.path());
+            }
+        })?;
         Ok(missed.report().into_iter().collect())
     }
 

@@ -139,9 +139,14 @@ impl Store {
         Ok(Self { directory: directory.to_path_buf() })
     }
 
+    /// Whether it lies below `directory`.
+    pub(super) fn is_below(&self, directory: &Path) -> bool {
+        self.directory.starts_with(directory)
+    }
+
     /// Removes it with all that is in it, where it lies below `directory`.
     pub(super) fn remove_from(&self, directory: &Path, runner: &Runner) {
-        if self.directory.starts_with(directory) {
+        if self.is_below(directory) {
             let _ = take_away(runner, &self.directory);
         }
     }
@@ -162,7 +167,12 @@ impl Store {
             return Ok(stored);
         }
         let wait = self.directory.join("building").join(format!("{key}.lock"));
-        let lock = sys::wait_for_lock(|| sys::lock_file(&wait));
+        let task = runner.task("wait for another nsscript that makes the same".into(), 0);
+        let lock = sys::wait_for_lock(|| {
+            task.add(0);
+            sys::lock_file(&wait)
+        });
+        drop(task);
         let lock = lock.map_err(|errno| cannot("lock", &wait, &error_of(errno)))?;
         // Somebody else may have made it meanwhile.
         let stored = match self.find(runner, key) {

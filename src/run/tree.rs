@@ -1,13 +1,14 @@
 //! Writing what a layer or root holds into a directory.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::contents::{Contents, Item, Kind, Source};
 use super::hash::{in_parallel, read_hashed, sha256};
 use super::hint;
+use super::missed::Missed;
 use super::progress::Task;
 use crate::diag::{Origin, Report, quoted};
 use crate::sys::{self, Beneath, Errno, FileAttributes, Node};
@@ -45,30 +46,6 @@ impl Manner {
 
     fn keeps_every_attribute(self) -> bool {
         matches!(self, Self::Whole { setuid: true, .. })
-    }
-}
-
-/// What could not be done as it was asked for.
-#[derive(Debug, Default)]
-pub struct Missed {
-    /// The devices that only root can make.
-    pub devices: Vec<PathBuf>,
-}
-
-impl Missed {
-    /// A warning of what was left out.
-    #[must_use]
-    pub fn report(&self) -> Option<Report> {
-        let (first, more) = self.devices.split_first()?;
-        let shown = quoted(first.to_string_lossy());
-        let which = match more.len() {
-            0 => format!("the device {shown} is"),
-            _ => format!("{} devices, {shown} the first, are", more.len() + 1),
-        };
-        let report = Report::warning(format!("{which} left out, as only root can make devices"));
-        Some(report.hint(
-            "`.dev(\"/dev\")` gives a sandbox the usual ones, `.device(path)` a root one of the host",
-        ))
     }
 }
 
@@ -292,6 +269,9 @@ fn give_file(file: &File, owner: Option<(u32, u32)>) -> Result<(), Errno> {
     owner.map_or(Ok(()), |(uid, gid)| sys::own(file, uid, gid))
 }
 
+/// How much is copied before a signal is asked for.
+const PIECE: u64 = 64 << 20;
+
 /// Copies a file: by sharing its blocks where the file system can, within the kernel where the
 /// content need not be seen.
 fn copy(source: &File, target: &File, hashes: bool) -> io::Result<(u64, Option<String>)> {
@@ -304,8 +284,17 @@ fn copy(source: &File, target: &File, hashes: bool) -> io::Result<(u64, Option<S
         return Ok((source.metadata()?.len(), None));
     }
     // std copies by copy_file_range(2), sendfile(2) or read and write, whichever works.
-    let (mut source, mut target) = (source, target);
-    Ok((io::copy(&mut source, &mut target)?, None))
+    let (source, mut target) = (source, target);
+    let mut size = 0;
+    loop {
+        if sys::interrupted().is_some() {
+            return Err(Errno::INTERRUPTED.into());
+        }
+        match io::copy(&mut source.take(PIECE), &mut target)? {
+            0 => return Ok((size, None)),
+            copied => size += copied,
+        }
+    }
 }
 
 /// Sets those attributes that belong on a disk. A file system that has none loses them.

@@ -25,7 +25,6 @@ use super::progress::Task;
 use super::root::described;
 use super::runner::Runner;
 use super::store::{Building, Facts};
-use super::tree::Missed;
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::plan::{Below, Came, Kept, Layer};
 use crate::spec::Archive;
@@ -64,8 +63,9 @@ impl Runner {
             let Some(file) = file.take() else { return Ok(()) };
             let what = format!("unpack {}", quoted(archive.file.to_string_lossy()));
             let task = self.task(what, found.len());
-            let missed = self.unpack(archive, file, below, building, &task)?;
-            warnings.extend(missed.report().map(|report| report.at(origin.cloned())));
+            let found = self.unpack(archive, file, below, building, &task)?;
+            let found = found.into_iter().chain(self.unkept(archive));
+            warnings.extend(found.map(|report| report.at(origin.cloned())));
             elapsed = Some(started.elapsed());
             Ok(())
         })?;
@@ -74,6 +74,18 @@ impl Runner {
         let kept = facts.kept(&stored.name, stored.directory());
         self.hold(stored);
         Ok(Rc::new(Kept { origin: origin.cloned(), elapsed, warnings, ..kept }))
+    }
+
+    /// A warning where an archive is unpacked for this run alone.
+    fn unkept(&self, archive: &Archive) -> Option<Report> {
+        if self.has_lasting_store() {
+            return None;
+        }
+        let shown = quoted(archive.file.to_string_lossy());
+        let message =
+            format!("{shown} is unpacked for this run alone: there is no place for a store");
+        let hint = "set `XDG_CACHE_HOME` to a directory that you can write to";
+        Some(Report::warning(message).hint(hint))
     }
 
     fn unopened(&self, file: &Path, error: &io::Error) -> Report {
@@ -87,11 +99,17 @@ impl Runner {
                 let near = file.with_file_name(near);
                 report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
             }
+            None if file.to_string_lossy().contains(":/") => {
+                report.hint("nothing is fetched: an archive is a file of the host")
+            }
+            None if file.components().any(|it| it.as_os_str() == "~") => {
+                report.hint("`~` is a name like any other here: `env(\"HOME\")` is the home")
+            }
             None => report,
         }
     }
 
-    /// Unpacks an archive into the place of a layer that is being made.
+    /// Unpacks an archive into the place of a layer that is being made; gives what is odd about it.
     fn unpack(
         &self,
         archive: &Archive,
@@ -99,7 +117,7 @@ impl Runner {
         below: &[Layer],
         building: &Building<'_>,
         task: &Task,
-    ) -> Result<Missed, Report> {
+    ) -> Result<Vec<Report>, Report> {
         let tree = building.tree();
         let root = Beneath::open(&tree).map_err(|errno| written(&tree, errno))?;
         // What directories below look like is only read where one is needed.
@@ -133,14 +151,30 @@ impl Runner {
             unpacker.finish(&root)
         });
         let (contents, missed) = unpacked.map_err(|error| unsound(archive, &error))?;
+        if let (1, Some(strip @ 1..)) = (contents.items.len(), Some(archive.strip)) {
+            let names = crate::diag::count(strip as usize, "name");
+            let error = ArchiveError::of_archive(Fault::Stripped(names));
+            return Err(unsound(archive, &error));
+        }
         let came = Some(Came::Archive(archive.file.clone()));
         building.note(&Manifest::of(&contents), &Facts::of(&contents, came))?;
-        Ok(missed)
+        Ok(missed.report().into_iter().chain(image(archive, &contents)).collect())
     }
 
     fn contents_of(&self, layers: &[Layer]) -> Result<Contents, Report> {
         self.contents(&crate::plan::RootTree { layers: layers.to_vec() })
     }
+}
+
+/// A warning where what was unpacked is an image, whose layers are archives again.
+fn image(archive: &Archive, contents: &Contents) -> Option<Report> {
+    let has = |path: &str| contents.items.contains_key(Path::new(path));
+    if !(has("/oci-layout") || has("/manifest.json") && (has("/blobs") || has("/repositories"))) {
+        return None;
+    }
+    let shown = quoted(archive.file.to_string_lossy());
+    let report = Report::warning(format!("{shown} is an image: its layers are archives in it"));
+    Some(report.hint("`docker export` gives an archive of the files of a container"))
 }
 
 /// Unpacks every member.

@@ -12,7 +12,7 @@ use super::call::Call;
 use super::capture::captured;
 use super::context::{Context, Mode, Rehearsed};
 use super::discard::discarded;
-use super::error::Ending;
+use super::error::{Ending, Failed};
 use super::module::Resolver;
 use super::named::{Named, calls_raw};
 use super::verb::{Kind, Verb};
@@ -128,7 +128,7 @@ impl Script {
         let done = self.engine.run_ast(&ast);
         match done {
             Ok(()) if self.context.unwritable.get().is_some() => self.unwritable(),
-            Ok(()) => End::Status(0),
+            Ok(()) => run::interrupted().map_or(End::Status(0), End::Signal),
             Err(error) => self.end(*error),
         }
     }
@@ -259,6 +259,9 @@ fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
     for number in verb.least()..=verb.parameters.len() {
         let context = context.clone();
         let perform = move |native: NativeCallContext<'_>, arguments: &mut [&mut Dynamic]| {
+            if let Some(signal) = run::interrupted() {
+                return Err(Failed::Interrupted(signal).into());
+            }
             let arguments = arguments.iter().map(|argument| argument.flatten_clone()).collect();
             let mut call = Call::new(&context, &native, verb, arguments);
             (verb.perform)(&mut call).map_err(Into::into)

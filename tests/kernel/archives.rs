@@ -44,10 +44,16 @@ fn host(program: &str, arguments: &[&str]) -> Vec<u8> {
 /// Makes sure that nothing is in the store, whole or half.
 #[track_caller]
 fn nothing_is_kept(bench: &Bench) {
-    for directory in ["layers", "index", "building"] {
+    nothing_is_kept_but(bench, 0);
+}
+
+/// Makes sure that this many layers are in the store, and nothing half.
+#[track_caller]
+fn nothing_is_kept_but(bench: &Bench, layers: usize) {
+    for (directory, number) in [("layers", layers), ("index", layers), ("building", 0)] {
         let place = bench.path("cache/nsscript").join(directory);
         let names: Vec<_> = fs::read_dir(place).into_iter().flatten().flatten().collect();
-        assert!(names.is_empty(), "{directory}: {names:?}");
+        assert_eq!(names.len(), number, "{directory}: {names:?}");
     }
 }
 
@@ -345,8 +351,9 @@ fn names_are_taken_away_at_the_beginning() {
         gnu_tar(bench, "app.tar", &[]);
         let told = printed(bench, r#"print(rootfs().tar("app.tar", #{ strip: 1 }).tree());"#);
         assert_eq!(told, "/\n└── bin/\n    ├── app\n    └── b (the same file as /bin/app)\n");
-        let told = printed(bench, r#"print(rootfs().tar("app.tar", #{ strip: 9 }).tree());"#);
-        assert_eq!(told, "/\n");
+        let wrong = said(bench, r#"print(rootfs().tar("app.tar", #{ strip: 9 }).tree());"#);
+        assert!(wrong.contains("none of its members has more than 9 names"), "{wrong}");
+        nothing_is_kept_but(bench, 1);
         let wrong = said(bench, r#"rootfs().tar("app.tar", #{ strip: -1 }).digest();"#);
         assert!(wrong.contains("the option `strip` takes a number of names, not -1"), "{wrong}");
     });
@@ -414,6 +421,108 @@ fn users_are_those_of_the_archive() {
         assert_eq!(ended.stdout, "0\n");
         let said = ended.failed(125);
         assert!(said.contains("no user `bob` in `/etc/passwd` of the root"), "{said}");
+    });
+}
+
+#[test]
+fn users_are_added_to_those_of_the_archive() {
+    as_each_user(|bench| {
+        bench.file("tree/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nalice:x:5:5::/:/bin/sh\n");
+        bench.file("tree/etc/group", "root:x:0:\nshadow:x:42:\n");
+        bench.file("tree/etc/nsswitch.conf", "passwd: files systemd\n");
+        gnu_tar(bench, "users.tar", &[]);
+        let recipe = r#"let root = rootfs().tar("users.tar").users(["alice"]).users(["bob:1001"]);
+            root.build("built");"#;
+        printed(bench, recipe);
+        let passwd = bench.content("built/etc/passwd");
+        let names: Vec<_> = passwd.lines().map(|line| line.split(':').next().unwrap()).collect();
+        assert_eq!(names, ["root", "alice", "bob"]);
+        assert!(passwd.contains("root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000:"), "{passwd}");
+        assert!(
+            bench.content("built/etc/group").starts_with("root:x:0:\nshadow:x:42:\nalice:x:1000:")
+        );
+        assert_eq!(bench.content("built/etc/nsswitch.conf"), "passwd: files systemd\n");
+    });
+}
+
+#[test]
+fn what_an_archive_cannot_give_is_said() {
+    as_each_user(|bench| {
+        let warned = |recipe: &str| keeping(bench, &["-e", recipe]).end().stderr;
+        bench.file("tree/oci-layout", "{}");
+        gnu_tar(bench, "image.tar", &[]);
+        let said = warned(r#"print(rootfs().tar("image.tar").tree());"#);
+        assert!(
+            said.contains("`image.tar` is an image") || said.contains("image.tar` is an image")
+        );
+        assert!(said.contains("`docker export`"), "{said}");
+        // A device is none in a sandbox: for a user it is not even there.
+        let mut header = tar::Header::new_ustar();
+        header.set_path("dev/null").unwrap();
+        header.set_entry_type(tar::EntryType::Char);
+        header.set_device_major(1).unwrap();
+        header.set_device_minor(3).unwrap();
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_mode(0o666);
+        header.set_size(0);
+        header.set_cksum();
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append(&header, std::io::empty()).unwrap();
+        bench.file("devices.tar", builder.into_inner().unwrap());
+        let said = warned(r#"print(rootfs().tar("devices.tar").digest());"#);
+        let why = if bench.user.is_root() {
+            "the device `/dev/null` is closed in sandboxes"
+        } else {
+            "the device `/dev/null` is left out"
+        };
+        assert!(said.contains(why) && said.contains("`.dev(\"/dev\")`"), "{said}");
+    });
+}
+
+#[test]
+fn an_archive_is_replaced_where_that_is_said() {
+    as_each_user(|bench| {
+        let pack = |content: &str, options: &str| {
+            format!("print(rootfs().file(\"/x\", \"{content}\").pack(\"x.tar\"{options}));")
+        };
+        let first = printed(bench, &pack("1", ""));
+        let wrong = said(bench, &pack("2", ""));
+        assert!(wrong.contains("file exists (EEXIST)"), "{wrong}");
+        assert!(wrong.contains("`#{ replace: true }` replaces an archive"), "{wrong}");
+        let second = printed(bench, &pack("2", ", #{ replace: true }"));
+        assert_ne!(first, second);
+        assert_eq!(printed(bench, r#"print(rootfs().tar("x.tar").size());"#), "1\n");
+        let names = fs::read_dir(bench.path("")).unwrap().flatten().map(|entry| entry.file_name());
+        let beside: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with('.')).collect();
+        assert!(beside.is_empty(), "{beside:?}");
+    });
+}
+
+#[test]
+fn a_signal_ends_the_copying_and_hashing_of_one_large_file() {
+    as_each_user(|bench| {
+        let large = fs::File::create(bench.path("large")).unwrap();
+        large.set_len(200 << 30).unwrap();
+        bench.give(&bench.path("large"));
+        for verb in ["digest()", "build(\"built\")"] {
+            let recipe = format!(
+                "let root = rootfs().copy(\"large\", \"/large\"); print(\"ready\");
+                root.{verb}; print(\"after\");"
+            )
+            .replace("root.build", "let path = root.build");
+            let recipe = recipe.replace("root.digest()", "print(root.digest())");
+            let mut running = keeping(bench, &["-e", &recipe]).may_leave_files().start();
+            running.wait_for("ready\n");
+            std::thread::sleep(Duration::from_millis(200));
+            running.signal(Signal::SIGINT);
+            let ended = running.end();
+            assert_eq!(ended.status.code(), Some(130), "{verb}");
+            assert!(!ended.stdout.contains("after"), "{verb}");
+        }
+        let built = fs::read_dir(bench.path("built")).into_iter().flatten().count();
+        assert_eq!(built, 0);
     });
 }
 

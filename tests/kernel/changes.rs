@@ -164,6 +164,29 @@ fn one_sandbox_at_a_time_keeps_its_changes() {
 }
 
 #[test]
+fn changes_belong_to_the_ids_and_the_root_that_they_were_made_with() {
+    as_each_user(|bench| {
+        printed(bench, r#"guest.run("touch /note");"#);
+        let other = r#"let next = sandbox(root.file("/more", "")).keep_changes("state");
+            next.run("ls /note /more");"#;
+        let ended = keeping(bench, other).end();
+        assert!(ended.stderr.contains("were made to another root"), "{}", ended.stderr);
+        assert_eq!(ended.succeeded(), "/more\n/note\n");
+        let said = keeping(bench, r#"guest.user(7).group(7).run("true");"#).end();
+        let said = said.failed(125);
+        assert!(said.contains("are those of a sandbox with other ids"), "{said}");
+        // Nor is any directory one of changes.
+        bench.file("sources/file", "");
+        let said = keeping(bench, r#"sandbox(root).keep_changes("sources").run("ls");"#).end();
+        let said = said.failed(125);
+        assert!(said.contains("is no directory of changes: `file` is in it"), "{said}");
+        let said = keeping(bench, r#"print(sandbox(root).keep_changes("never").changes());"#).end();
+        let said = said.failed(125);
+        assert!(said.contains("no sandbox has kept changes there yet"), "{said}");
+    });
+}
+
+#[test]
 fn a_directory_and_nothing_at_all_keep_changes_too() {
     as_each_user(|bench| {
         bench.file("root/etc/motd", "of the directory\n");

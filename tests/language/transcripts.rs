@@ -201,7 +201,7 @@ fn transcript(recipe: &Path) -> Option<Result<String, String>> {
 
 /// How often a recipe is run at the most. An action is told once it is done: who has seen its effect
 /// may kill the process before it has told it.
-const RUNS: usize = 4;
+const RUNS: usize = 8;
 
 /// Says how a transcript differs from the one that is written down, or rewrites that.
 fn check(recipe: &Path) -> Option<String> {

@@ -58,6 +58,8 @@ pub enum Fault {
     TooLarge(u64),
     /// There are more members than this.
     TooMany(usize),
+    /// No member has more names than these, which are stripped.
+    Stripped(String),
     /// No thread can be started to decompress it.
     Thread(Errno),
     /// The sha256 of the file is another one than this.
@@ -163,6 +165,7 @@ impl fmt::Display for ArchiveError {
             }
             Fault::TooLarge(limit) => it(&format!("holds more than {}", bytes(*limit))),
             Fault::TooMany(most) => it(&format!("has more than {most} members")),
+            Fault::Stripped(names) => format!("none of its members has more than {names}"),
             Fault::Thread(errno) => format!("no thread can be started for it: {errno}"),
             Fault::Digest { found, .. } => format!("its sha256 is {found}"),
         };

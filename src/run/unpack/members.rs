@@ -16,7 +16,8 @@ use crate::plan::{Below, Found, Stop, Way, follow};
 use crate::run::archive::{ArchiveError, Fault, Member, MemberKind};
 use crate::run::contents::{Contents, Item, Kind, Source};
 use crate::run::hash::hexadecimal;
-use crate::run::tree::{Missed, set_attributes};
+use crate::run::missed::Missed;
+use crate::run::tree::set_attributes;
 use crate::spec::Archive;
 use crate::sys::{self, Beneath, Errno, Node};
 
@@ -304,6 +305,10 @@ impl<'a, 'l> Unpacker<'a, 'l> {
                 Kind::Node(node) => match root.node(&place, *node, item.mode_on_disk()) {
                     Err(Errno::PERMISSION) if *node != Node::Fifo => {
                         missed.devices.push(path.clone());
+                        Ok(())
+                    }
+                    Ok(()) if *node != Node::Fifo => {
+                        missed.closed.push(path.clone());
                         Ok(())
                     }
                     made => made,

@@ -114,7 +114,8 @@ verbs! {
 
     /// Gives the program an environment variable: `env(name, value)`; or several: `env(#{ … })`.
     ///
-    /// The environment is empty but for what is given.
+    /// The environment is empty but for what is given: without a `PATH`, too. Shells have one of their
+    /// own; a program such as dpkg wants to be given it.
     ///
     /// # Example
     /// ```rhai

@@ -64,6 +64,12 @@ fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive,
         call.fail(Report::error(message))
     })?;
     let compression = options.compression.map(|name| {
+        // What the ends of names are called, too.
+        let name = match name.as_str() {
+            "gz" => "gzip".to_owned(),
+            "zst" => "zstd".to_owned(),
+            _ => name,
+        };
         let known = Compression::ALL.into_iter().find(|known| known.name() == name);
         known.ok_or_else(|| {
             let report = Report::error(format!("no compression {} is known", quoted(&name)));
@@ -158,6 +164,7 @@ verbs! {
     /// programs and libraries bring that, too. Those are name service modules, the locale C.UTF-8,
     /// the local time, what terminals can do, certificates, the standard libraries of Python and
     /// Perl, the commands of Git and the like; `needs(program, #{ data: true })` tells what and why.
+    /// Devices such as /dev/null, which Perl and Git open as well, are the sandbox's: `.dev("/dev")`.
     ///
     /// # Errors
     /// No such program, or one whose libraries the host itself does not have.
@@ -269,7 +276,9 @@ verbs! {
     /// nothing gives rights to who executes a file. Times are kept where programs look for them, and
     /// count for no digest.
     ///
-    /// Links are followed inside of the root only, also those of what is below.
+    /// Links are followed inside of the root only, also those of what is below. Devices are packed
+    /// again, and a user's disk has none; in a sandbox they cannot be opened, as an archive gives no
+    /// rights over the machine: `.dev("/dev")` has those that programs need.
     ///
     /// # Errors
     /// The archive is cut off, damaged or none; another sha256; a member with an absolute path or
@@ -315,7 +324,10 @@ verbs! {
         Ok(rootfs.on(&base))
     }
 
-    /// Adds the files that name users: passwd, group, shadow and nsswitch.conf in `/etc`.
+    /// Adds users to the files that name them: passwd, group and shadow in `/etc`.
+    ///
+    /// Users who are there already, as those of an archive, stay, but for those of the same name; where
+    /// there is no nsswitch.conf one is made.
     ///
     /// A user is `"name"`, `"name:uid"` or `"name:uid:gid"`. `"root"` is user 0; others without a
     /// number count from 1000.

@@ -130,12 +130,15 @@ verbs! {
 
     /// Keeps what changes in the root in a directory of the host.
     ///
-    /// The next sandbox that keeps its changes there finds them. The directory is made where it is missing; `overlay/upper` in it is what an overlay has as its
-    /// upper directory. One sandbox at a time can have it. `changes` tells what is in it, `commit` makes a layer of it.
+    /// The next sandbox that keeps its changes there finds them. The directory is made where it is
+    /// missing; `overlay/upper` in it is what an overlay has as its upper directory, and with mapped
+    /// ids it belongs to user 0 inside. One sandbox at a time can have it, with the same ids as before;
+    /// that the root is another one than it was is a warning. `changes` tells what is in it, `commit`
+    /// makes a layer of it.
     ///
     /// # Errors
-    /// A root that is read-only; a directory that another sandbox is at, or on a file system that takes
-    /// no changes of an overlay.
+    /// A root that is read-only; a directory that another sandbox is at, that was kept with other ids,
+    /// that has something else in it, or on a file system that takes no changes of an overlay.
     ///
     /// # Example
     /// ```rhai

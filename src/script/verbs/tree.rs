@@ -1,6 +1,9 @@
 //! What a root filesystem comes to: its tree, its digest, the same as a directory or archive.
 
+use std::rc::Rc;
+
 use crate::diag::{Report, os_error, quoted};
+use crate::plan::RootTree;
 use crate::run::{Contents, Manifest};
 use crate::script::argument::HostPath;
 use crate::script::call::Call;
@@ -13,15 +16,22 @@ use crate::spec::{Compression, Rootfs};
 /// How many lines of a difference an error shows.
 const DIFFERENCES: usize = 10;
 
+/// The layers of a root; its warnings are said.
+fn layers(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Rc<RootTree>, Failed> {
+    let tree = call.context.runner.tree(rootfs)?;
+    tree.warnings().for_each(|warning| call.context.warn(warning));
+    Ok(tree)
+}
+
 fn contents(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Contents, Failed> {
     let runner = &call.context.runner;
-    let tree = runner.tree(rootfs)?;
+    let tree = layers(rootfs, call)?;
     runner.contents(&tree).map_err(|report| call.fail(report))
 }
 
 fn manifest(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Manifest, Failed> {
     let runner = &call.context.runner;
-    let tree = runner.tree(rootfs)?;
+    let tree = layers(rootfs, call)?;
     runner.manifest(&tree).map_err(|report| call.fail(report))
 }
 
@@ -30,6 +40,12 @@ options! {
     struct Build {
         /// keeps set-user-ID and set-group-ID bits and file capabilities, which sandboxes never see
         setuid: bool = "false",
+    }
+
+    /// How a tree is packed.
+    struct Pack {
+        /// an archive that is there already is replaced, once the new one is complete
+        replace: bool = "false",
     }
 }
 
@@ -42,7 +58,7 @@ fn build_into(
 ) -> Result<(), Failed> {
     let shown = quoted(directory.0.to_string_lossy());
     let runner = &call.context.runner;
-    let tree = runner.tree(rootfs)?;
+    let tree = layers(rootfs, call)?;
     if is_rehearsal(call) {
         return Ok(());
     }
@@ -104,7 +120,7 @@ verbs! {
         Ok(directory.0.to_string_lossy().into_owned())
     }
 
-    /// Packs the tree into a new tar archive of the host; gives its sha256.
+    /// Packs the tree into a tar archive of the host; gives its sha256.
     ///
     /// The same tree gives the same bytes, whoever packs it and whenever: entries are sorted, and their
     /// time is 0, or `SOURCE_DATE_EPOCH` where that is set. What the name ends in says how it is
@@ -112,7 +128,7 @@ verbs! {
     /// no room for, as long names and extended attributes, stands in pax headers.
     ///
     /// # Errors
-    /// The archive exists already or cannot be written; something of the tree is not on this host.
+    /// The archive exists already, unless `replace` is said, or cannot be written; something of the tree is not on this host.
     ///
     /// # Example
     /// ```rhai
@@ -120,7 +136,7 @@ verbs! {
     /// ```
     /// # See
     /// tar(1), pax(1)
-    fn pack(call, rootfs: Rootfs, file: HostPath) -> String {
+    fn pack(call, rootfs: Rootfs, file: HostPath, options: Pack) -> String {
         let name = file.0.file_name().unwrap_or_default().to_string_lossy();
         let Some(compression) = Compression::of_name(&name) else {
             let name = quoted(file.0.to_string_lossy());
@@ -130,12 +146,13 @@ verbs! {
             )));
         };
         let runner = &call.context.runner;
-        let tree = runner.tree(&rootfs)?;
+        let tree = layers(&rootfs, call)?;
         if is_rehearsal(call) {
             call.context.note_pack(file.0);
             return Ok(String::new());
         }
-        runner.pack(&tree, &file.0, compression).map_err(|report| call.fail(report))
+        let replace = options.replace.unwrap_or(false);
+        runner.pack(&tree, &file.0, compression, replace).map_err(|report| call.fail(report))
     }
 
     /// What the tree is known by: `"sha256:…"`, the sha256 of its manifest.
@@ -183,13 +200,14 @@ verbs! {
     /// print(root.verify(root.digest()).tree());
     /// ```
     fn verify(call, rootfs: Rootfs, digest: String) -> Rootfs {
-        let digits = digest.strip_prefix("sha256:").unwrap_or_default();
+        let digits = digest.strip_prefix("sha256:").unwrap_or(&digest);
         if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             let report = Report::error(format!("{} is no digest", quoted(&digest)));
             return Err(call.fail(report.hint("a digest is `sha256:` and 64 hexadecimal digits")));
         }
         let found = manifest(&rootfs, call)?;
-        if found.digest() == digest.to_lowercase() || is_rehearsal(call) {
+        let digest = format!("sha256:{}", digits.to_lowercase());
+        if found.digest() == digest || is_rehearsal(call) {
             return Ok(rootfs);
         }
         let mut report = Report::error("the root has another digest");
