@@ -8,7 +8,7 @@
 mod compression;
 mod fault;
 mod header;
-mod pax;
+pub(super) mod pax;
 mod reader;
 mod sparse;
 

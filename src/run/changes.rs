@@ -10,7 +10,7 @@ mod difference;
 mod upper;
 
 use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use self::conditions::Conditions;
@@ -69,6 +69,24 @@ fn lock(directory: &Path) -> Result<Lock, Report> {
     })
 }
 
+/// A directory that only the caller can enter: what a sandbox leaves in it can have any right, as a
+/// file that executes as another user.
+fn closed(directory: &Path) -> Result<(), Report> {
+    let found = std::fs::symlink_metadata(directory);
+    let found = found.map_err(|error| cannot("look at", directory, Errno::from(&error)))?;
+    let shown = quoted(directory.to_string_lossy());
+    if found.uid() != sys::ids().uid {
+        let message = format!("{shown} belongs to somebody else, who could use what is kept there");
+        return Err(Report::error(message).hint("changes are kept in a directory of one's own"));
+    }
+    if found.mode() & 0o077 != 0 {
+        let message = format!("{shown} is open to others, who could use what is kept there");
+        let hint = format!("`chmod 0700 {}` closes it", directory.display());
+        return Err(Report::error(message).hint(hint));
+    }
+    Ok(())
+}
+
 impl Runner {
     /// Makes a directory ready for the changes of a sandbox with these ids, which has it for itself as
     /// long as the lock is held.
@@ -87,6 +105,7 @@ impl Runner {
         };
         make(directory, 0o700)?;
         let lock = lock(directory)?;
+        closed(directory)?;
         let kept = directory.join(OVERLAY);
         let conditions = Conditions::of(maps, layers);
         if kept.exists() {
@@ -119,7 +138,7 @@ impl Runner {
         maps: &Maps,
         work: &mut dyn FnMut() -> Result<Vec<u8>, Report>,
     ) -> Result<Vec<u8>, Report> {
-        if maps.own { work() } else { self.with_all_ids(work) }
+        if maps.own { self.with_own_id(work) } else { self.with_all_ids(work) }
     }
 
     /// Whose a file is in a sandbox with these maps, by the user and group that

@@ -44,7 +44,10 @@ impl Manifest {
             let (kind, detail) = described(&item.kind);
             let (uid, gid) = item.owner;
             text.push_str(&format!("{kind} {:04o} {uid}:{gid} {detail}", item.mode));
-            for (name, value) in &item.attributes {
+            // Another name of a file has none of its own.
+            let own =
+                if matches!(item.kind, Kind::HardLink(_)) { &[][..] } else { &item.attributes };
+            for (name, value) in own {
                 let name = escaped(name).replace('=', "\\075");
                 text.push_str(&format!(" {name}={}", escaped(value)));
             }

@@ -1,5 +1,6 @@
 //! A root as a tar archive: the same bytes whenever, wherever and by whom it is packed.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -9,15 +10,16 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
 
-use super::archive::{Encoder, Records};
+use super::archive::{Encoder, Records, pax};
 use super::contents::{Contents, Item, Kind, Source};
 use super::hash::hexadecimal;
 use super::progress::Task;
 use super::runner::Runner;
+use super::store::TOO_LARGE;
 use crate::diag::{Report, quoted};
 use crate::plan::RootTree;
 use crate::spec::Compression;
-use crate::sys::{Errno, Node};
+use crate::sys::{self, Errno, FileAttributes, Node};
 
 /// The largest number that an octal field of 8 bytes holds.
 const LARGEST_ID: u32 = 0o7_777_777;
@@ -76,6 +78,7 @@ impl Runner {
             report.facts.errno = Some(errno.code());
             report.facts.target = Some(path.to_string_lossy().into_owned());
             match errno.name().as_str() {
+                "EFBIG" => report.hint(TOO_LARGE),
                 "EEXIST" => report.hint("`#{ replace: true }` replaces an archive"),
                 "ENOENT" => report.hint("the directory that it goes into has to be there"),
                 _ => report,
@@ -143,6 +146,13 @@ fn entries(
             let errno = Errno::from(&error);
             let shown = quoted(path.to_string_lossy());
             let mut report = Report::error(format!("cannot pack {shown}: {errno}"));
+            match errno.name().as_str() {
+                "EFBIG" => report = report.hint(TOO_LARGE),
+                "ENOSPC" | "EDQUOT" => {
+                    report = report.hint("no room is left where the archive is written");
+                }
+                _ => {}
+            }
             report.facts.operation = Some("pack".into());
             report.facts.errno = Some(errno.code());
             report.facts.source = Some(path.to_string_lossy().into_owned());
@@ -207,8 +217,9 @@ fn entry(
         records.push("size", size.to_string());
     }
     header.set_size(size.min(LARGEST_SIZE));
-    for (name, value) in &item.attributes {
-        records.push([b"SCHILY.xattr.".as_slice(), name].concat(), value.as_slice());
+    for (name, value) in attributes(item)?.iter() {
+        let key = [b"SCHILY.xattr.".as_slice(), &pax::attribute_key(name)].concat();
+        records.push(key, value.as_slice());
     }
     header.set_cksum();
     if !records.is_empty() {
@@ -261,6 +272,18 @@ fn extension(records: &Records, archive: &mut dyn Write) -> io::Result<()> {
 
 /// What pax headers are called: who does not know them unpacks them as files of this name.
 const PAX: &[u8] = b"././@PaxHeader";
+
+/// The extended attributes of an entry: of a file of the host those that it has. Another name of a
+/// file has none of its own.
+fn attributes(item: &Item) -> io::Result<Cow<'_, FileAttributes>> {
+    match (&item.kind, &item.source) {
+        (Kind::HardLink(_), _) => Ok(Cow::Owned(Vec::new())),
+        (Kind::File { .. }, Source::Host { path, .. }) => {
+            Ok(Cow::Owned(sys::user_attributes(&File::open(path)?)?))
+        }
+        _ => Ok(Cow::Borrowed(&item.attributes)),
+    }
+}
 
 /// Writes the content of a file, which is of `size` bytes.
 fn content(item: &Item, size: u64, archive: &mut dyn Write) -> io::Result<u64> {

@@ -59,7 +59,7 @@ impl Stored {
     /// # Errors
     /// It cannot be read.
     pub fn manifest(&self) -> Result<Manifest, Report> {
-        read_manifest(&self.directory)
+        checked_manifest(&self.directory, &self.name)
     }
 }
 
@@ -76,9 +76,24 @@ pub(super) fn read_manifest(directory: &Path) -> Result<Manifest, Report> {
     })
 }
 
+/// The manifest of the layer called `name`, which is the digest of that.
+fn checked_manifest(directory: &Path, name: &str) -> Result<Manifest, Report> {
+    let manifest = read_manifest(directory)?;
+    if manifest.digest().strip_prefix("sha256:") == name.split('-').next() {
+        return Ok(manifest);
+    }
+    let path = quoted(directory.join("manifest").to_string_lossy());
+    let report = Report::error(format!("{path} was changed: its digest is another one"));
+    Err(report.hint("`nsscript store gc --all` empties the store"))
+}
+
 /// What helps where the store is full.
 const FULL: &str = "no room is left in the store: `nsscript store gc` removes what was not used \
                     lately, or set `XDG_CACHE_HOME` to a larger place";
+
+/// What helps where a file is larger than it may be.
+pub(super) const TOO_LARGE: &str =
+    "no file may be as large: `ulimit -f` of the shell says how large";
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Report {
     let errno = Errno::from(error);
@@ -89,6 +104,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Report {
     report.facts.target = Some(path.to_string_lossy().into_owned());
     match errno.name().as_str() {
         "ENOSPC" | "EDQUOT" => report.hint(FULL),
+        "EFBIG" => report.hint(TOO_LARGE),
         _ => report,
     }
 }
@@ -120,10 +136,7 @@ impl Store {
     /// # Errors
     /// It cannot be made, or others can write to it.
     pub fn open(directory: &Path) -> Result<Self, Report> {
-        for name in ["layers", "index", "building"] {
-            let path = directory.join(name);
-            make(&path).map_err(|error| cannot("make", &path, &error))?;
-        }
+        make(directory).map_err(|error| cannot("make", directory, &error))?;
         let found = fs::symlink_metadata(directory);
         let found = found.map_err(|error| cannot("look at", directory, &error))?;
         let shown = quoted(directory.to_string_lossy());
@@ -134,7 +147,12 @@ impl Store {
         }
         if found.mode() & 0o022 != 0 {
             let message = format!("the store {shown} can be written to by others");
-            return Err(Report::error(message).hint(format!("`chmod 0700 {shown}` ends that")));
+            let hint = format!("`chmod 0700 {}` ends that", directory.display());
+            return Err(Report::error(message).hint(hint));
+        }
+        for name in ["layers", "index", "building"] {
+            let path = directory.join(name);
+            make(&path).map_err(|error| cannot("make", &path, &error))?;
         }
         Ok(Self { directory: directory.to_path_buf() })
     }
@@ -205,7 +223,10 @@ impl Store {
         let lock = sys::share_directory(&directory).ok()??;
         // It may have been removed before it was locked: then there is no mark.
         let mark = directory.join("boot");
-        if fs::read_to_string(&mark).ok()? != boot() {
+        if fs::read_to_string(&mark).unwrap_or_default() != boot() {
+            if !directory.is_dir() {
+                return None;
+            }
             // Nothing is waited for to reach the disk, so what an earlier life of the machine has
             // left is looked at once.
             if !is_whole(runner, &directory, name.contains('-')) {

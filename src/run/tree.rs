@@ -297,7 +297,8 @@ fn copy(source: &File, target: &File, hashes: bool) -> io::Result<(u64, Option<S
     }
 }
 
-/// Sets those attributes that belong on a disk. A file system that has none loses them.
+/// Sets those attributes that belong on a disk. A file system that has none, or no room for large ones,
+/// loses them; the manifest does not.
 pub(super) fn set_attributes(
     file: &File,
     attributes: &FileAttributes,
@@ -309,7 +310,10 @@ pub(super) fn set_attributes(
             continue;
         }
         match sys::set_attribute(file, name, value) {
-            Err(errno) if matches!(errno.name().as_str(), "EOPNOTSUPP" | "EPERM") => {}
+            // ENOSPC is that of an attribute that is larger than a block.
+            Err(errno)
+                if matches!(errno.name().as_str(), "EOPNOTSUPP" | "EPERM" | "ENOSPC" | "E2BIG") => {
+            }
             done => done?,
         }
     }

@@ -4,6 +4,7 @@
 //! then it is made by descriptor beneath the tree. Links are made when everything else is there. So
 //! nothing that an archive says leads out of the tree, or through a link on the disk.
 
+mod content;
 mod members;
 mod writers;
 
@@ -185,7 +186,7 @@ fn members(
     let mut number = 0;
     while let Some(member) = reader.next()? {
         number += 1;
-        if number > MOST_MEMBERS {
+        if number.max(unpacker.number()) > MOST_MEMBERS {
             return Err(ArchiveError::of_archive(Fault::TooMany(MOST_MEMBERS)));
         }
         if super::interrupted().is_some() {
@@ -241,7 +242,7 @@ fn unsound(archive: &Archive, error: &ArchiveError) -> Report {
         }
         Fault::Write(errno) => {
             report.facts.errno = Some(errno.code());
-            report
+            if errno.name() == "EFBIG" { report.hint(super::store::TOO_LARGE) } else { report }
         }
         Fault::Thread(errno) => {
             report.facts.errno = Some(errno.code());

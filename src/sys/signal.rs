@@ -77,6 +77,9 @@ pub fn watch_interruptions() -> Result<(), Errno> {
         return Err(Errno::last());
     }
     WAKE.store(wake, Ordering::Relaxed);
+    // A file that grows beyond the limit is then the error EFBIG, which says what is wrong.
+    // SAFETY: ignoring a signal touches no memory.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     for signal in SIGNALS {
         // SAFETY: all zero is a valid sigaction; the handler only does what a handler may do, and
         // both pointers are of locals.
@@ -95,18 +98,23 @@ pub fn watch_interruptions() -> Result<(), Errno> {
 }
 
 /// Signals are as a program wants to find them until this is dropped: SIGPIPE, which the Rust
-/// runtime ignores, ends it. Handlers end with execve(2) by themselves.
-pub(super) struct AsProgramsWant(libc::sighandler_t);
+/// runtime ignores, and SIGXFSZ end it. Handlers end with execve(2) by themselves.
+pub(super) struct AsProgramsWant([libc::sighandler_t; 2]);
 
 pub(super) fn as_programs_want() -> AsProgramsWant {
-    // SAFETY: setting a default action touches no memory.
-    AsProgramsWant(unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) })
+    let default = |signal: i32| {
+        // SAFETY: setting a default action touches no memory.
+        unsafe { libc::signal(signal, libc::SIG_DFL) }
+    };
+    AsProgramsWant([default(libc::SIGPIPE), default(libc::SIGXFSZ)])
 }
 
 impl Drop for AsProgramsWant {
     fn drop(&mut self) {
-        // SAFETY: the action is the one that was there before.
-        unsafe { libc::signal(libc::SIGPIPE, self.0) };
+        for (signal, action) in [libc::SIGPIPE, libc::SIGXFSZ].into_iter().zip(self.0) {
+            // SAFETY: the action is the one that was there before.
+            unsafe { libc::signal(signal, action) };
+        }
     }
 }
 

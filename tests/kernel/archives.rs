@@ -501,6 +501,53 @@ fn an_archive_is_replaced_where_that_is_said() {
 }
 
 #[test]
+fn attributes_of_the_host_are_packed_with_their_files() {
+    as_each_user(|bench| {
+        let top = bench.directory("tree");
+        bench.file("tree/f", "x");
+        fs::hard_link(top.join("f"), top.join("g")).unwrap();
+        let set = |name: &str| {
+            let mut set = Command::new("setfattr");
+            set.args(["-n", name, "-v", "val"]).arg(top.join("f")).stderr(Stdio::null());
+            set.status().is_ok_and(|status| status.success())
+        };
+        if !["user.plain", "user.a=b", "user.c%d"].map(set).iter().all(|done| *done) {
+            return missing("extended attributes where the tests are, and `setfattr`");
+        }
+        gnu_tar(bench, "gnu.tar", &["--format=posix", "--xattrs", "--owner=0", "--group=0"]);
+        let recipe = r#"let copied = rootfs().copy("tree", "/");
+            let sum = copied.pack("out.tar", #{ replace: true });
+            let again = rootfs().tar("out.tar");
+            assert_eq(again.diff(copied), []);
+            assert_eq(rootfs().tar("gnu.tar").diff(copied).filter(|line| !line.contains(" /\n")).len(), 0);
+            print(copied.manifest());"#;
+        let manifest = printed(bench, recipe);
+        let line = "user.a\\075b=val user.c%d=val user.plain=val /f";
+        assert!(manifest.contains(line), "{manifest}");
+        assert!(manifest.lines().any(|line| line.ends_with("/f /g")), "{manifest}");
+    });
+}
+
+#[test]
+fn a_limit_of_the_size_of_files_is_an_error_that_leaves_nothing() {
+    as_each_user(|bench| {
+        fs::write(bench.path("large"), vec![7_u8; 3 << 20]).unwrap();
+        bench.give(&bench.path("large"));
+        let limited = |recipe: &str| {
+            let launch = keeping(bench, &["-e", recipe]);
+            launch.by_shell(r#"ulimit -f 1000; exec "$@""#).end().failed(125)
+        };
+        let said = limited(r#"print(rootfs().copy("large", "/large").pack("cut.tar"));"#);
+        assert!(said.contains("(EFBIG)") && said.contains("`ulimit -f`"), "{said}");
+        assert!(!bench.path("cut.tar").exists());
+        printed(bench, r#"print(rootfs().copy("large", "/large").pack("whole.tar"));"#);
+        let said = limited(r#"print(rootfs().tar("whole.tar").digest());"#);
+        assert!(said.contains("(EFBIG)") && said.contains("`ulimit -f`"), "{said}");
+        nothing_is_kept(bench);
+    });
+}
+
+#[test]
 fn a_signal_ends_the_copying_and_hashing_of_one_large_file() {
     as_each_user(|bench| {
         let large = fs::File::create(bench.path("large")).unwrap();
@@ -772,6 +819,10 @@ fn where_no_thread_can_be_started_there_is_an_error_or_one_is_enough() {
         let wrong = alone(r#"print(rootfs().tar("root.tar").digest());"#).failed(125);
         assert!(wrong.contains("no thread can be started"), "{wrong}");
         assert!(wrong.contains("`ulimit -u`"), "{wrong}");
+        // A program that process 1 cannot start is an error, too, and nobody waits for it.
+        let launch = keeping(bench, &["-e", r#"sandbox("/").read_only_root().run("true");"#]);
+        let wrong = launch.by_shell(r#"exec prlimit --nproc=2 "$@""#).end();
+        assert!(wrong.stderr.contains("(EAGAIN)"), "{}", wrong.stderr);
         nothing_is_kept(bench);
     });
 }

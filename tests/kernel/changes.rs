@@ -164,6 +164,28 @@ fn one_sandbox_at_a_time_keeps_its_changes() {
 }
 
 #[test]
+fn others_do_not_get_at_what_is_kept() {
+    as_each_user(|bench| {
+        bench.directory("state");
+        bench.mode("state", 0o755);
+        let said = keeping(bench, r#"guest.run("true");"#).end().failed(125);
+        assert!(said.contains("is open to others") && said.contains("chmod 0700"), "{said}");
+        bench.mode("state", 0o700);
+        if bench.user.is_root() {
+            std::os::unix::fs::chown(bench.path("state"), Some(65534), None).unwrap();
+            let said = keeping(bench, r#"guest.run("true");"#).end().failed(125);
+            assert!(said.contains("belongs to somebody else"), "{said}");
+            std::os::unix::fs::chown(bench.path("state"), Some(0), None).unwrap();
+        }
+        // What nobody has a right to is told of all the same.
+        let recipe = r#"guest.run(["sh", "-c", "echo x > /f; mkdir /d; chmod 0 /f /d"]);
+            for row in guest.changes() { print(`${row.change} ${row.path}`); }
+            print(sandbox(guest.commit()).output(["stat", "-c", "%a", "/f"]).stdout);"#;
+        assert_eq!(printed(bench, recipe), "added /d\nadded /f\n400\n\n");
+    });
+}
+
+#[test]
 fn changes_belong_to_the_ids_and_the_root_that_they_were_made_with() {
     as_each_user(|bench| {
         printed(bench, r#"guest.run("touch /note");"#);
@@ -177,6 +199,7 @@ fn changes_belong_to_the_ids_and_the_root_that_they_were_made_with() {
         assert!(said.contains("are those of a sandbox with other ids"), "{said}");
         // Nor is any directory one of changes.
         bench.file("sources/file", "");
+        bench.mode("sources", 0o700);
         let said = keeping(bench, r#"sandbox(root).keep_changes("sources").run("ls");"#).end();
         let said = said.failed(125);
         assert!(said.contains("is no directory of changes: `file` is in it"), "{said}");

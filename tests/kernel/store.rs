@@ -267,6 +267,41 @@ fn a_store_of_others_is_refused() {
 }
 
 #[test]
+fn a_store_that_is_refused_stays_as_it_is() {
+    as_each_user(|bench| {
+        bench.directory("cache");
+        bench.directory("elsewhere");
+        bench.link("../elsewhere", "cache/nsscript");
+        let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\");");
+        let said = keeping(bench, &["-e", &recipe]).end().failed(125);
+        assert!(said.contains("belongs to somebody else"), "{said}");
+        assert_eq!(fs::read_dir(bench.path("elsewhere")).unwrap().count(), 0);
+    });
+}
+
+#[test]
+fn what_was_changed_in_the_store_is_not_believed() {
+    as_each_user(|bench| {
+        let recipe =
+            format!("let root = {ROOT}; print(root.digest()); sandbox(root).run(\"sh -c ':'\");");
+        let digest = run(bench, &recipe);
+        // Without its mark a layer is looked at again, and is whole.
+        fs::remove_file(stored(bench, "boot")).unwrap();
+        assert_eq!(run(bench, &recipe), digest);
+        let manifest = stored(bench, "manifest");
+        let text = fs::read_to_string(&manifest).unwrap().replace("\nf ", "\nz ");
+        fs::write(&manifest, text).unwrap();
+        let ended = keeping(bench, &["store", "show", digest.trim()]).may_leave_files().end();
+        let said = ended.failed(125);
+        assert!(said.contains("its digest is another one"), "{said}");
+        fs::write(bench.path("cache/nsscript/layers/fff"), "").unwrap();
+        keeping(bench, &["store", "list"]).end().succeeded();
+        let said = keeping(bench, &["store", "show", ""]).end().failed(125);
+        assert!(said.contains("the digest is empty"), "{said}");
+    });
+}
+
+#[test]
 fn without_a_place_for_a_store_nothing_is_kept() {
     as_each_user(|bench| {
         let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\");");

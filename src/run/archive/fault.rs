@@ -44,6 +44,12 @@ pub enum Fault {
     Absolute,
     /// A path with `..` in it.
     Upward,
+    /// An extended attribute that no file can have, by its name.
+    Attribute(Vec<u8>),
+    /// More extended attributes than that.
+    TooManyAttributes,
+    /// A path that is too long, or of too many names.
+    Deep,
     /// An empty path, or one of a name that no file can have.
     Name,
     /// The root of the tree as something else than a directory.
@@ -99,7 +105,10 @@ pub struct ArchiveError {
 impl ArchiveError {
     /// A fault of the archive itself.
     pub fn of_archive(fault: impl Into<Fault>) -> Self {
-        Self { member: None, fault: fault.into() }
+        match fault.into() {
+            Fault::Of(member, fault) => Self { member: Some(member), fault: *fault },
+            fault => Self { member: None, fault },
+        }
     }
 
     /// A fault of a member.
@@ -111,9 +120,18 @@ impl ArchiveError {
     }
 }
 
+/// A path as a sentence can hold it.
+fn short(path: &str) -> String {
+    const LONGEST: usize = 200;
+    if path.chars().count() <= LONGEST {
+        return path.to_owned();
+    }
+    path.chars().take(LONGEST).chain(['…']).collect()
+}
+
 impl fmt::Display for ArchiveError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |path: &Path| quoted(path.to_string_lossy());
+        let shown = |path: &Path| quoted(short(&path.to_string_lossy()));
         let member = self.member.as_deref().map(shown);
         let it = |what: &str| match &member {
             Some(member) => format!("its member {member} {what}"),
@@ -154,6 +172,13 @@ impl fmt::Display for ArchiveError {
             Fault::Sparse => it("has holes that do not lie in it"),
             Fault::Absolute => it("has an absolute path"),
             Fault::Upward => it("leads upward by `..`"),
+            Fault::Attribute(name) => {
+                let name =
+                    quoted(String::from_utf8_lossy(name).chars().take(64).collect::<String>());
+                it(&format!("has the extended attribute {name}, which no file can have"))
+            }
+            Fault::TooManyAttributes => it("has more than 64 MiB of extended attributes"),
+            Fault::Deep => it("has a path that is too long: 4095 bytes and 256 names are the most"),
             Fault::Name => it("has no name that a file can have"),
             Fault::Root => it("is the root of the tree, and no directory"),
             Fault::NotADirectory(place) => {

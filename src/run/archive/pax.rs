@@ -69,6 +69,29 @@ impl Records {
         Self { records }
     }
 
+    /// The last of each key that this knows.
+    pub fn of_use(self) -> Self {
+        let is_known = |key: &[u8]| {
+            let known: [&[u8]; 6] = [b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime"];
+            known.contains(&key)
+                || key.starts_with(b"SCHILY.xattr.")
+                || key.starts_with(b"GNU.sparse.")
+        };
+        let mut last: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        for (key, value) in self.records.into_iter().filter(|(key, _)| is_known(key)) {
+            match last.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, before)) => *before = value,
+                None => last.push((key, value)),
+            }
+        }
+        Self { records: last }
+    }
+
+    /// How many bytes they take.
+    pub fn size(&self) -> usize {
+        self.records.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+
     /// As they are written.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut text = Vec::new();
@@ -87,6 +110,35 @@ impl Records {
         }
         text
     }
+}
+
+/// The name of an extended attribute, of which a key has `=` and `%` as GNU tar writes them.
+pub(in crate::run) fn attribute_name(key: &[u8]) -> Vec<u8> {
+    let mut name = Vec::with_capacity(key.len());
+    let mut rest = key;
+    while let Some((first, after)) = rest.split_first() {
+        let (byte, length) = match rest {
+            [b'%', b'3', b'D' | b'd', ..] => (b'=', 3),
+            [b'%', b'2', b'5', ..] => (b'%', 3),
+            _ => (*first, rest.len() - after.len()),
+        };
+        name.push(byte);
+        rest = &rest[length..];
+    }
+    name
+}
+
+/// The key of an extended attribute, after its beginning.
+pub(in crate::run) fn attribute_key(name: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(name.len());
+    for byte in name {
+        match byte {
+            b'=' => key.extend(b"%3D"),
+            b'%' => key.extend(b"%25"),
+            other => key.push(*other),
+        }
+    }
+    key
 }
 
 #[cfg(test)]
@@ -113,6 +165,24 @@ mod tests {
         assert_eq!(records.number("mtime").unwrap(), Some(12));
         assert_eq!(read("8 path=\n").over(&records).get("path"), None);
         assert!(matches!(read("9 size=x\n").number("size"), Err(Fault::Number("size"))));
+    }
+
+    #[test]
+    fn of_headers_for_all_members_what_is_known_counts_once() {
+        let read = |text: &str| Records::read(text.as_bytes()).unwrap();
+        let records = read("9 path=a\n12 comment=\n9 path=b\n9 size=7\n").of_use();
+        assert_eq!(records.iter().count(), 2);
+        assert_eq!(records.get("path"), Some(b"b".as_slice()));
+        assert_eq!(records.size(), 10);
+    }
+
+    #[test]
+    fn names_of_attributes_can_hold_anything() {
+        for name in [b"user.a=b".as_slice(), b"user.%", b"user.%3D", b"user.plain"] {
+            let key = attribute_key(name);
+            assert!(!key.contains(&b'='), "{key:?}");
+            assert_eq!(attribute_name(&key), name);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Reading an archive, member by member.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
@@ -9,12 +10,17 @@ use tar::{EntryType, GnuExtSparseHeader, Header};
 
 use super::fault::{ArchiveError, Fault};
 use super::header::{BLOCK, DUMPED, MemberKind, kind, sums};
-use super::pax::Records;
+use super::pax::{self, Records};
 use super::sparse::{self, Piece};
 use crate::sys::FileAttributes;
 
 /// What stands before a member takes no more than this.
 const LONGEST_HEADER: u64 = 1 << 20;
+/// The longest name and the largest value of an extended attribute: xattr(7).
+const LONGEST_NAME: usize = 255;
+const LARGEST_ATTRIBUTE: usize = 64 << 10;
+/// How many bytes of extended attributes all members may have: they are kept in memory.
+const MOST_ATTRIBUTES: usize = 64 << 20;
 
 /// A member of an archive, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +58,8 @@ pub(in crate::run) struct Reader<R> {
     /// How many bytes were read.
     read: u64,
     limit: u64,
+    /// How many bytes of extended attributes there were.
+    attributes: usize,
 }
 
 /// What stood in headers before that of the member itself.
@@ -65,8 +73,9 @@ struct Before {
 impl<R: Read> Reader<R> {
     /// The archive that `inner` gives, of no more bytes than `limit`.
     pub fn new(inner: R, limit: u64) -> Self {
-        let (left, padding, read) = (0, 0, 0);
-        Self { inner, left, padding, global: Records::default(), last: None, read, limit }
+        let (left, padding, read, attributes) = (0, 0, 0, 0);
+        let (global, last) = (Records::default(), None);
+        Self { inner, left, padding, global, last, read, limit, attributes }
     }
 
     /// Reads what follows the end mark: blocks that fill a record, and what the compressed bytes end
@@ -117,7 +126,10 @@ impl<R: Read> Reader<R> {
             } else if !is_label {
                 let records = Records::read(&text).map_err(|fault| self.after_last(fault))?;
                 if kind.is_pax_global_extensions() {
-                    self.global = records.over(&self.global);
+                    self.global = records.over(&self.global).of_use();
+                    if self.global.size() as u64 > LONGEST_HEADER {
+                        return Err(self.after_last(Fault::HeaderTooLong));
+                    }
                 } else {
                     before.records = records;
                 }
@@ -131,7 +143,7 @@ impl<R: Read> Reader<R> {
 
     /// Passes over the rest of a member.
     fn pass(&mut self) -> Result<(), Fault> {
-        let rest = self.left + self.padding;
+        let rest = self.left.saturating_add(self.padding);
         (self.left, self.padding) = (0, 0);
         self.count(rest)?;
         let passed = io::copy(&mut (&mut self.inner).take(rest), &mut io::sink())?;
@@ -231,18 +243,15 @@ impl<R: Read> Reader<R> {
         // What has none says a size now and then, and stores nothing.
         let has_content = kind == MemberKind::File || header.entry_type().as_byte() == DUMPED;
         let stored = if has_content { stored } else { 0 };
+        if stored > self.limit {
+            return Err(Fault::TooLarge(self.limit));
+        }
         (self.left, self.padding) = (stored, padding(stored));
         let (mut size, mut pieces) = (stored, None);
         if kind == MemberKind::File {
             (size, pieces) = self.holes(header, records, stored)?;
         }
-        let attributes = records.iter().filter_map(|(key, value)| {
-            let name = key.strip_prefix(b"SCHILY.xattr.")?;
-            Some((name.to_vec(), value.to_vec()))
-        });
-        let mut attributes: FileAttributes = attributes.collect();
-        attributes.sort();
-        attributes.dedup_by(|later, first| later.0 == first.0);
+        let attributes = self.attributes(records)?;
         let modified = number("mtime", header.mtime()).unwrap_or(0);
         Ok(Member {
             path: path.to_path_buf(),
@@ -254,6 +263,26 @@ impl<R: Read> Reader<R> {
             pieces,
             attributes,
         })
+    }
+
+    /// The extended attributes of a member: the last value of each.
+    fn attributes(&mut self, records: &Records) -> Result<FileAttributes, Fault> {
+        let mut attributes = BTreeMap::new();
+        for (key, value) in records.iter() {
+            let Some(name) = key.strip_prefix(b"SCHILY.xattr.") else { continue };
+            let name = pax::attribute_name(name);
+            let is_one = !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(&0);
+            if !is_one || value.len() > LARGEST_ATTRIBUTE {
+                return Err(Fault::Attribute(name));
+            }
+            attributes.insert(name, value.to_vec());
+        }
+        let sizes = attributes.iter().map(|(name, value)| name.len() + value.len());
+        self.attributes = self.attributes.saturating_add(sizes.sum());
+        if self.attributes > MOST_ATTRIBUTES {
+            return Err(Fault::TooManyAttributes);
+        }
+        Ok(attributes.into_iter().collect())
     }
 
     /// The size of a file with its holes, and where its pieces lie.
@@ -280,6 +309,9 @@ impl<R: Read> Reader<R> {
                 let block = self.block()?.ok_or(Fault::Truncated)?;
                 more.as_mut_bytes().copy_from_slice(&block);
                 add(&mut pieces, more.sparse())?;
+                if pieces.len() > sparse::MOST_PIECES || crate::run::interrupted().is_some() {
+                    return Err(Fault::Sparse);
+                }
                 goes_on = more.is_extended();
             }
             let size = gnu.real_size().map_err(|_| Fault::Number("size"))?;

@@ -9,7 +9,7 @@ use super::pax::Records;
 pub(in crate::run) type Piece = (u64, u64);
 
 /// The most pieces of one file.
-const MOST_PIECES: usize = 1 << 20;
+pub(super) const MOST_PIECES: usize = 1 << 20;
 
 /// Makes sure that pieces lie one after the other in a file of `size` bytes, and have `stored` bytes
 /// together.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Facts, Store, cannot, make, read_manifest};
+use super::{Facts, Store, cannot, checked_manifest, make};
 use crate::diag::{Report, quoted};
 use crate::plan::Came;
 use crate::run::manifest::Manifest;
@@ -45,6 +45,9 @@ impl Store {
                 let used = entry.metadata().and_then(|found| found.modified()).ok()?;
                 let (name, tree) = (entry.file_name(), entry.path().join("tree"));
                 let name = name.to_str()?;
+                if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    return None;
+                }
                 let (digits, variant) = name.split_once('-').unwrap_or((name, ""));
                 let Facts { came, entries, size, .. } = facts;
                 let (digest, of_others) = (format!("sha256:{digits}"), !variant.is_empty());
@@ -61,6 +64,11 @@ impl Store {
     /// There is none, or more than one.
     pub fn show(&self, digest: &str) -> Result<Manifest, Report> {
         let digits = digest.strip_prefix("sha256:").unwrap_or(digest);
+        if digits.is_empty() {
+            return Err(
+                Report::error("the digest is empty").hint("`nsscript store list` lists them")
+            );
+        }
         let mut found = Vec::new();
         for directory in ["layers", "roots"] {
             let entries = fs::read_dir(self.directory.join(directory)).into_iter().flatten();
@@ -73,7 +81,7 @@ impl Store {
         found.sort();
         found.dedup_by(|one, two| one.0 == two.0);
         match &found[..] {
-            [(_, place)] if place.is_dir() => read_manifest(place),
+            [(name, place)] if place.is_dir() => checked_manifest(place, name),
             [(_, file)] => read_root(file),
             [] => Err(Report::error(format!("nothing in the store is {}", quoted(digest)))
                 .hint("`nsscript store list` lists the layers")),

@@ -2,20 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::Read;
 use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::below;
+use super::content::{disk, write};
 use super::writers::{Small, Writers, Written};
 use crate::plan::{Below, Found, Stop, Way, follow};
 use crate::run::archive::{ArchiveError, Fault, Member, MemberKind};
 use crate::run::contents::{Contents, Item, Kind, Source};
-use crate::run::hash::hexadecimal;
 use crate::run::missed::Missed;
 use crate::run::tree::set_attributes;
 use crate::spec::Archive;
@@ -25,6 +22,10 @@ use crate::sys::{self, Beneath, Errno, Node};
 const SMALL: u64 = 256 << 10;
 /// The longest name of a file.
 const LONGEST_NAME: usize = 255;
+/// The longest path that the kernel takes, with its final NUL: `PATH_MAX` of limits.h.
+const LONGEST_PATH: usize = 4096;
+/// How many names a path may have: what is done for one grows with their square.
+const MOST_NAMES: usize = 256;
 
 /// How a directory looks that is below.
 type Look<'a> = &'a mut dyn FnMut(&Path) -> Option<Item>;
@@ -56,6 +57,11 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         let items = BTreeMap::from([(PathBuf::from("/"), root)]);
         let (names, times) = (BTreeMap::new(), BTreeMap::new());
         Self { archive, below, look, writers, items, names, times, total: 0 }
+    }
+
+    /// How many entries there are, with the directories on the way.
+    pub fn number(&self) -> usize {
+        self.items.len()
     }
 
     /// Unpacks a file.
@@ -119,7 +125,11 @@ impl<'a, 'l> Unpacker<'a, 'l> {
             }
             MemberKind::HardLink(first) => match self.linked(first)? {
                 // To itself, as some archives have it.
-                Some((first, _)) if first == place => return Ok(()),
+                Some((first, linked))
+                    if first == place || linked.kind == Kind::HardLink(place.clone()) =>
+                {
+                    return Ok(());
+                }
                 Some((_, linked)) => linked,
                 None => return Ok(()),
             },
@@ -169,6 +179,9 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         let bytes = path.as_os_str().as_bytes();
         if bytes.is_empty() || bytes.contains(&0) {
             return Err(Fault::Name);
+        }
+        if bytes.len() >= LONGEST_PATH || path.components().count() > MOST_NAMES {
+            return Err(Fault::Deep);
         }
         let mut names = Vec::new();
         for component in path.components() {
@@ -249,12 +262,13 @@ impl<'a, 'l> Unpacker<'a, 'l> {
 
     /// Makes room for something at `place`, which takes the place of what is there.
     fn clear(&mut self, place: &Path, is_directory: bool) -> Result<(), Fault> {
-        let Some(there) = self.items.get(place) else {
-            let found = self.below.find(place);
-            let is_full =
-                matches!(found, Some((Found::Directory { .. }, _))) && !self.below.is_empty(place);
-            return if is_full && !is_directory { Err(Fault::Directory) } else { Ok(()) };
-        };
+        if !is_directory
+            && matches!(self.below.find(place), Some((Found::Directory { .. }, _)))
+            && !self.below.is_empty(place)
+        {
+            return Err(Fault::Directory);
+        }
+        let Some(there) = self.items.get(place) else { return Ok(()) };
         let on_disk = matches!(there.kind, Kind::Directory { .. } | Kind::File { .. });
         if there.is_directory() {
             let after = (Bound::Excluded(place.to_path_buf()), Bound::Unbounded);
@@ -342,55 +356,4 @@ fn item(member: &Member, kind: Kind) -> Item {
         source: Source::None,
         origin: None,
     }
-}
-
-/// A failure of the disk that is written to.
-fn disk(errno: impl Into<Errno>) -> Fault {
-    Fault::Write(errno.into())
-}
-
-fn written(error: &io::Error) -> Fault {
-    Fault::Write(Errno::from(error))
-}
-
-/// Writes a file that is not small, or has holes; gives the sha256 of its content.
-fn write(mut target: &File, member: &Member, content: &mut dyn Read) -> Result<String, Fault> {
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    let whole = [(0, member.size)];
-    let pieces = member.pieces.as_deref().unwrap_or(&whole);
-    let mut end = 0;
-    for (offset, length) in pieces {
-        zeros(&mut digest, offset - end)?;
-        target.seek(SeekFrom::Start(*offset)).map_err(|error| written(&error))?;
-        let mut left = *length;
-        while left > 0 {
-            if crate::run::interrupted().is_some() {
-                return Err(disk(Errno::INTERRUPTED));
-            }
-            let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
-            content.read_exact(&mut buffer[..most])?;
-            digest.update(&buffer[..most]);
-            target.write_all(&buffer[..most]).map_err(|error| written(&error))?;
-            left -= most as u64;
-        }
-        end = offset + length;
-    }
-    zeros(&mut digest, member.size - end)?;
-    target.set_len(member.size).map_err(|error| written(&error))?;
-    Ok(hexadecimal(digest))
-}
-
-/// A hole counts as zeros.
-fn zeros(digest: &mut Sha256, mut number: u64) -> Result<(), Fault> {
-    let zeros = [0; 16 << 10];
-    while number > 0 {
-        if crate::run::interrupted().is_some() {
-            return Err(disk(Errno::INTERRUPTED));
-        }
-        let most = usize::try_from(number).unwrap_or(usize::MAX).min(zeros.len());
-        digest.update(&zeros[..most]);
-        number -= most as u64;
-    }
-    Ok(())
 }

@@ -219,6 +219,11 @@ unsafe fn start(environment: *mut Text) -> isize {
         if pid == 0 {
             execute(paths, count, argv, envp);
         }
+        if pid < 0 {
+            // No more processes may be started.
+            tell(FAILED | (-pid as u64) << ERRNO_SHIFT);
+            exit(127);
+        }
         pid
     }
 }

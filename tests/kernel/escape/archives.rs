@@ -64,6 +64,15 @@ impl Raw {
 
     /// What stands before a member in a pax header.
     fn pax(self, records: &[(&str, &[u8])]) -> Self {
+        self.records(records, EntryType::XHeader)
+    }
+
+    /// The same, of all members that follow.
+    fn global(self, records: &[(&str, &[u8])]) -> Self {
+        self.records(records, EntryType::XGlobalHeader)
+    }
+
+    fn records(self, records: &[(&str, &[u8])], kind: EntryType) -> Self {
         let mut text = Vec::new();
         for (key, value) in records {
             let rest = key.len() + value.len() + 3;
@@ -73,7 +82,7 @@ impl Raw {
             text.extend(*value);
             text.push(b'\n');
         }
-        self.add("pax", EntryType::XHeader, "", &text)
+        self.add("pax", kind, "", &text)
     }
 
     fn end(mut self, bench: &Bench) {
@@ -342,6 +351,79 @@ fn what_an_archive_says_does_not_decide_how_much_memory_is_used() {
             assert!(said.contains("has holes that do not lie in it"), "{map}: {said}");
         }
         nothing_is_kept(bench);
+    });
+}
+
+#[test]
+fn small_archives_do_not_become_large_in_memory() {
+    as_each_user(|bench| {
+        let refused = |raw: Raw, why: &str| {
+            raw.end(bench);
+            let said = run(bench, "true").failed(125);
+            assert!(said.contains(why), "{why}: {said}");
+            nothing_is_kept(bench);
+        };
+        // One attribute for thousands of members.
+        let value = vec![b'1'; 60_000];
+        let mut raw = Raw::default().global(&[("SCHILY.xattr.user.a", &value)]);
+        for number in 0..2000 {
+            raw = raw.file(&format!("f{number}"), "");
+        }
+        refused(raw, "has more than 64 MiB of extended attributes");
+        // Headers for all members that add up; those that mean nothing do not count.
+        let mut raw = Raw::default();
+        for number in 0..20 {
+            let (unknown, key) = (format!("c{number}"), format!("SCHILY.xattr.user.{number}"));
+            raw = raw.global(&[(&unknown, &vec![b'1'; 900_000]), (&key, &value)]);
+        }
+        refused(raw.file("x", ""), "has a header of more than 1 MiB");
+        let long = format!("SCHILY.xattr.{}", "a".repeat(300));
+        for (key, size) in [(long.as_str(), 1), ("SCHILY.xattr.user.a", 70_000)] {
+            let raw = Raw::default().pax(&[(key, &vec![b'1'; size])]).file("x", "");
+            refused(raw, "which no file can have");
+        }
+        // Directories on the way count, and no path has too many of them.
+        let path = ["a/".repeat(300), "b".into()].concat();
+        let raw = Raw::default().pax(&[("path", path.as_bytes())]).file("x", "");
+        refused(raw, "has a path that is too long");
+        // Sizes that nothing can have.
+        for size in [&b"18446744073709551615"[..], b"9223372036854775807"] {
+            refused(Raw::default().pax(&[("size", size)]).file("x", ""), "holds more than 8 GiB");
+        }
+        let mut raw = Raw::default();
+        raw.header("x", EntryType::Regular, "", 0o644, 0);
+        raw.bytes[124..136].fill(0xff);
+        let sum: u32 = raw
+            .bytes
+            .iter()
+            .enumerate()
+            .map(|(place, byte)| if (148..156).contains(&place) { 32 } else { u32::from(*byte) })
+            .sum();
+        raw.bytes[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        raw.end(bench);
+        let said = run(bench, "true").failed(125);
+        assert!(!said.contains("panicked"), "{said}");
+    });
+}
+
+#[test]
+fn nothing_below_goes_missing_as_a_file_takes_the_place_of_its_directory() {
+    as_each_user(|bench| {
+        Raw::default().directory("d").file("d/x", "below").end(bench);
+        fs::rename(bench.path("attack.tar"), bench.path("base.tar")).unwrap();
+        bench.directory("cache");
+        for raw in [Raw::default().directory("d").file("d", "2"), Raw::default().file("d", "2")] {
+            raw.end(bench);
+            let recipe = r#"print(rootfs().tar("base.tar").tar("attack.tar").tree());"#;
+            let launch = bench.recipe(recipe).env("XDG_CACHE_HOME", bench.text("cache"));
+            let said = launch.end().failed(125);
+            assert!(said.contains("takes the place of a directory that holds something"), "{said}");
+        }
+        // Two names of each other are one file.
+        Raw::default().file("a", "hi").hard("b", "a").hard("a", "b").end(bench);
+        let recipe = r#"print(rootfs().tar("attack.tar").tree());"#;
+        let launch = bench.recipe(recipe).env("XDG_CACHE_HOME", bench.text("cache"));
+        assert_eq!(launch.end().succeeded(), "/\n├── a\n└── b (the same file as /a)\n");
     });
 }
 
