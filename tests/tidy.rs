@@ -53,6 +53,8 @@ const VOCABULARY: &[(&str, &[&str])] = &[
     ("indicatif", &["src/cli"]),
     ("liblzma", &["src/run/archive"]),
     ("libc", &["src/sys"]),
+    ("netlink_packet_core", &["src/run/network"]),
+    ("netlink_packet_route", &["src/run/network"]),
     ("nix", &["src/sys"]),
     ("object", &["src/host/elf"]),
     ("rhai", &["src/script", "src/repl"]),

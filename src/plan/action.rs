@@ -8,7 +8,8 @@ use super::raw::RawAction;
 use super::tree::RootTree;
 use crate::diag::Origin;
 use crate::spec::{
-    BindOptions, Command, FileOptions, GuestPath, MountOptions, Namespaces, Streams,
+    BindOptions, Command, FileOptions, GuestPath, JoinedNetwork, MountOptions, Namespaces,
+    Outbound, Streams,
 };
 
 /// Who performs an action.
@@ -68,6 +69,10 @@ pub enum Action {
     BuildLayer(Rc<RootTree>, usize),
     /// A directory of the host is made ready for what changes in the root.
     KeepChanges(PathBuf),
+    /// A network is made, from which that of the host can be reached.
+    ConnectOutside(Outbound),
+    /// A network that exists is entered.
+    EnterNetwork(JoinedNetwork),
     /// A user namespace with these maps is made ready.
     PrepareMaps(Maps),
     /// A process is started in new namespaces.

@@ -13,7 +13,7 @@ use super::tree::{Layer, RootTree};
 use super::view::{Backing, Presence, View, presence};
 use crate::diag::{Origin, Report};
 use crate::host::Host;
-use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, Root, Streams};
+use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
 /// Where programs are looked for inside when the sandbox has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -111,6 +111,11 @@ impl Draft<'_> {
         let inside = self.inside(reports);
         let (done, view) = (inside.actions, inside.view);
         let mut warnings = shadow::shadowed(&done);
+        warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
+            let message = "`/etc/resolv.conf` stays the one of the root, which is read-only";
+            let report = Report::warning(message).at(asked.origin.clone());
+            report.hint("a `bind` of a file on it gives the sandbox another one")
+        }));
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings().cloned()));
         let mut actions = Actions(Vec::new());
         let (root, asked) = (self.root_kind(&view), self.settings.root.origin.as_ref());
@@ -118,6 +123,16 @@ impl Draft<'_> {
         if let Some(keep) = &self.settings.keep_changes {
             let action = Action::KeepChanges(keep.value.clone());
             actions.add(Side::Parent, action, keep.origin.as_ref());
+        }
+        if let Some(network) = &self.settings.network {
+            let action = match &network.value {
+                NetworkChoice::Joined(joined) => Some(Action::EnterNetwork(joined.clone())),
+                NetworkChoice::Outbound(outbound) => Some(Action::ConnectOutside(outbound.clone())),
+                NetworkChoice::None | NetworkChoice::Host => None,
+            };
+            if let Some(action) = action {
+                actions.add(Side::Parent, action, network.origin.as_ref());
+            }
         }
         if new.has(Kind::User) && !self.maps.own {
             let origin = self.settings.users.iter().chain(&self.settings.groups).next();

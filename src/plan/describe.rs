@@ -17,6 +17,8 @@ impl Action {
                 format!("keep what changes in {}", quoted(path.to_string_lossy()))
             }
             Self::PrepareMaps(maps) => format!("make a user namespace that maps {maps}"),
+            Self::EnterNetwork(network) => format!("enter the network {}", network.label),
+            Self::ConnectOutside(_) => "connect a new network to the outside by pasta(1)".into(),
             Self::Start(namespaces) if namespaces.is_empty() => "start a process".into(),
             Self::Start(namespaces) => format!("start a process in new {}", names(*namespaces)),
             Self::Join(namespaces) => {
@@ -76,6 +78,7 @@ impl Action {
         match self {
             Self::BuildLayer(..) => "build",
             Self::KeepChanges(_) => "keep",
+            Self::EnterNetwork(_) | Self::ConnectOutside(_) => "network",
             Self::PrepareMaps(_) | Self::MapOwnIds(_) => "map",
             Self::Start(_) | Self::StartInit => "clone",
             Self::Join(_) => "setns",

@@ -83,6 +83,7 @@ impl RawAction {
             Self::EnterSession { namespaces, maps } => {
                 return enter_session(*namespaces, maps.as_ref());
             }
+            Self::Network { network, action } => return action.calls(network),
             Self::Unshare(namespaces) => format!("unshare({namespaces})"),
             Self::Setns { namespaces, .. } => format!("setns(fd, {namespaces})"),
             Self::Clone(namespaces) if namespaces.is_empty() => return vec![clone3("")],
@@ -189,6 +190,7 @@ impl RawAction {
                 "unshare --user --map-root-user --map-auto --mount".into()
             }
             Self::EnterSession { .. } => "unshare --user --map-root-user --mount".into(),
+            Self::Network { network, action } => action.shell(network),
             Self::Unshare(namespaces) => format!("unshare -{}", letters(*namespaces)),
             Self::Clone(namespaces) if namespaces.is_empty() => return None,
             Self::Clone(namespaces) => format!("unshare --fork -{}", letters(*namespaces)),

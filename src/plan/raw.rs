@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::describe::names;
 use super::identity::Maps;
 use super::mount_call::{MountCall, attribute_words};
+use super::network::NetworkAction;
 use crate::diag::{count, list, quoted};
 use crate::spec::{Command, MountFlags, Namespaces};
 
@@ -153,6 +154,13 @@ pub enum RawAction {
         /// The signal, by its name and number: `SIGTERM (15)`.
         signal: String,
     },
+    /// Something is done in a network namespace.
+    Network {
+        /// What that is called.
+        network: String,
+        /// What is done.
+        action: Box<NetworkAction>,
+    },
     /// This process becomes a program.
     Execute(Command),
 }
@@ -249,6 +257,7 @@ impl RawAction {
                 )
             }
             Self::Signal { pid, signal } => format!("send {signal} to process {pid}"),
+            Self::Network { network, action } => action.describe(network),
             Self::Execute(command) => format!("execute {}", quoted(command.shown())),
         }
     }
@@ -282,6 +291,7 @@ impl RawAction {
             Self::Pin { .. } => "pin",
             Self::DiskImage { .. } => "disk_image",
             Self::Signal { .. } => "kill",
+            Self::Network { action, .. } => action.operation(),
             Self::Execute(_) => "execute",
         }
     }
@@ -317,6 +327,7 @@ impl RawAction {
             | Self::WriteFile { path, .. }
             | Self::DiskImage { path, .. }
             | Self::Remove(path) => (None, own(path)),
+            Self::Network { action, .. } => (None, action.target()),
             Self::Execute(command) => (None, Some(command.program().to_owned())),
             _ => (None, None),
         }

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::names;
 use crate::diag::Origin;
 use crate::host::Host;
-use crate::spec::{GuestPath, Id, IdRange, Namespaces, Root, Sandbox, Step, What};
+use crate::spec::{
+    FileOptions, GuestPath, Id, IdRange, Kind, Namespaces, NetworkChoice, Root, Sandbox, Step, What,
+};
 
 /// A value and the place that asked for it.
 #[derive(Clone, Debug)]
@@ -30,6 +33,9 @@ pub struct Settings {
     pub chroot: Option<Asked<()>>,
     /// Everything that is done in the root, in order.
     pub inside: Vec<Rc<Step>>,
+    pub network: Option<Asked<NetworkChoice>>,
+    /// The files that name machines are those of a root that cannot be written to.
+    pub names_of_root: Option<Asked<()>>,
     pub hostname: Option<Asked<String>>,
     pub domainname: Option<Asked<String>>,
     pub user: Option<Asked<Id>>,
@@ -54,6 +60,8 @@ impl Settings {
             keep_changes: None,
             chroot: None,
             inside: Vec::new(),
+            network: None,
+            names_of_root: None,
             hostname: None,
             domainname: None,
             user: None,
@@ -68,16 +76,21 @@ impl Settings {
         for step in sandbox.steps() {
             settings.add(step, host);
         }
+        settings.name_servers(host);
         settings
     }
 
     fn add(&mut self, step: &Rc<Step>, host: &Host) {
         let origin = step.origin.as_ref();
         match &step.what {
-            What::Unshare(namespaces) => self.namespaces = self.namespaces | *namespaces,
+            What::Unshare(namespaces) => {
+                self.namespaces = self.namespaces | *namespaces;
+                self.network = self.network.take().filter(|_| !namespaces.has(Kind::Net));
+            }
             What::Share(namespaces) => {
                 self.namespaces = self.namespaces - *namespaces;
                 self.shared = origin.cloned();
+                self.network = self.network.take().filter(|_| !namespaces.has(Kind::Net));
             }
             What::Root(root) => {
                 self.root = asked(root.clone(), origin);
@@ -91,6 +104,7 @@ impl Settings {
             What::ReadOnlyRoot => self.read_only_root = Some(asked((), origin)),
             What::KeepChanges(path) => self.keep_changes = Some(asked(path.clone(), origin)),
             What::Chroot => self.chroot = Some(asked((), origin)),
+            What::Network(choice) => self.choose_network(choice, origin),
             What::Hostname(name) => self.hostname = Some(asked(name.clone(), origin)),
             What::Domainname(name) => self.domainname = Some(asked(name.clone(), origin)),
             What::User(id) => self.user = Some(asked(id.clone(), origin)),
@@ -124,6 +138,45 @@ impl Settings {
             | What::Symlink { .. }
             | What::Mask(_)
             | What::ReadOnly(_) => self.inside.push(step.clone()),
+        }
+    }
+
+    /// Adds the files by which programs find others by name, where the recipe has none of its own.
+    fn name_servers(&mut self, host: &Host) {
+        let Some(network) = &self.network else { return };
+        let files = match &network.value {
+            NetworkChoice::Joined(joined) => names::of_network(joined),
+            NetworkChoice::Outbound(_) => names::of_host(host),
+            NetworkChoice::None | NetworkChoice::Host => Vec::new(),
+        };
+        let origin = network.origin.clone();
+        if self.read_only_root.is_some() && !files.is_empty() {
+            self.names_of_root = Some(asked((), origin.as_ref()));
+            return;
+        }
+        for (path, text) in files {
+            let Ok(path) = GuestPath::new(path) else { continue };
+            if self.inside.iter().any(|step| step.what.target() == Some(&path)) {
+                continue;
+            }
+            let what = What::File(path, text.into_bytes(), FileOptions::default());
+            self.inside.push(Rc::new(Step { what, origin: origin.clone() }));
+        }
+    }
+
+    fn choose_network(&mut self, choice: &NetworkChoice, origin: Option<&Origin>) {
+        let net = Namespaces::from(Kind::Net);
+        self.network = None;
+        match choice {
+            NetworkChoice::None => self.namespaces = self.namespaces | net,
+            NetworkChoice::Host => {
+                self.namespaces = self.namespaces - net;
+                self.shared = origin.cloned();
+            }
+            NetworkChoice::Joined(_) | NetworkChoice::Outbound(_) => {
+                self.namespaces = self.namespaces - net;
+                self.network = Some(asked(choice.clone(), origin));
+            }
         }
     }
 

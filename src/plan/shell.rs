@@ -107,6 +107,12 @@ impl Action {
                 let (users, groups) = (map("uid_map", &maps.users), map("gid_map", &maps.groups));
                 format!("unshare --user sleep inf & pid=$!; {users}; {groups}")
             }
+            Self::EnterNetwork(network) => {
+                format!("ip netns exec {} $SHELL", shell_word(&network.label))
+            }
+            Self::ConnectOutside(outbound) => {
+                format!("pasta {} --netns NET", outbound.options().join(" "))
+            }
             Self::Start(namespaces) if namespaces.is_empty() => return None,
             Self::Start(namespaces) => format!("unshare --fork -{}", letters(*namespaces)),
             Self::Join(namespaces) => format!("nsenter -t $pid -{}", letters(*namespaces)),

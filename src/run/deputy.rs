@@ -58,7 +58,7 @@ impl Runner {
             }
         })?;
         let program =
-            Program { enter: Some(enter), calls: vec![Call::DieWithParent], ..Program::default() };
+            Program { enter: vec![enter], calls: vec![Call::DieWithParent], ..Program::default() };
         in_copy(&program, work)
     }
 }

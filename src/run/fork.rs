@@ -58,7 +58,7 @@ impl Runner {
         self.begin_session(origin)?;
         let enter = Enter { descriptor, namespaces: clone_flags(namespaces) };
         let calls = vec![Call::DieWithParent];
-        let program = Program { enter: Some(enter), calls, ..Program::default() };
+        let program = Program { enter: vec![enter], calls, ..Program::default() };
         self.fork_raw(action, &program, origin, body)
     }
 

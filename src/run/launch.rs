@@ -14,6 +14,7 @@ use super::stream::{Connected, Ends, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::Report;
 use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
+use crate::spec::JoinedNetwork;
 use crate::sys::{Call, Child, Enter, Errno, Fault, Program, Syscall, flags, spawn};
 
 /// All that is made ready for a new process before it exists.
@@ -36,7 +37,7 @@ fn ready_with(
 ) -> Result<Ready, Problem> {
     let mut layers = Vec::new();
     let mut holds = Holds::default();
-    let mut enter = None;
+    let mut enter = Vec::new();
     for (index, planned) in plan.actions.iter().enumerate() {
         match &planned.action {
             Action::BuildLayer(tree, number) => {
@@ -46,6 +47,13 @@ fn ready_with(
                 let lock = runner.keep_changes(directory, &plan.maps, &layers);
                 holds.changes = Some(lock.map_err(|report| report.at(planned.origin.clone()))?);
             }
+            Action::EnterNetwork(network) => enter.push(enter_network(network, planned)?),
+            Action::ConnectOutside(outbound) => {
+                let outside = runner.connect_outside(outbound, planned.origin.as_ref())?;
+                let joined = outside.network.to_join().map_err(|errno| held(errno, planned))?;
+                enter.push(enter_network(&joined, planned)?);
+                holds.outside = Some(Box::new(outside));
+            }
             Action::PrepareMaps(maps) => {
                 let known = runner.users.borrow().holds(maps);
                 let started = Instant::now();
@@ -53,7 +61,7 @@ fn ready_with(
                 if !known {
                     tell_mapped(runner, planned, maps, (made.as_ref().err(), started.elapsed()));
                 }
-                enter = Some(made.map_err(|error| match error {
+                enter.push(made.map_err(|error| match error {
                     MapError::Helper(report) => report.at(planned.origin.clone()),
                     MapError::Call(trouble) => {
                         let (syscall, errno) = (trouble.syscall, trouble.errno);
@@ -74,12 +82,23 @@ fn ready_with(
     let copy = directory.as_deref();
     let prepared = Prepared { layers: &layers, copy, streams, kernel, own, gated };
     let mut lowered = lower(plan, prepared);
-    if enter.is_some() {
+    if plan.actions.iter().any(|it| matches!(it.action, Action::PrepareMaps(_))) {
         // The user namespace is the one that is entered; the others belong to it.
         lowered.program.namespaces &= !flags::USER;
-        lowered.program.enter = enter;
     }
+    lowered.program.enter = enter;
     Ok(Ready { lowered, holds, connected })
+}
+
+fn held(errno: Errno, planned: &Planned) -> Report {
+    Report::error(format!("cannot hold the network: {errno}")).at(planned.origin.clone())
+}
+
+/// A network as something that a new process enters.
+fn enter_network(network: &JoinedNetwork, planned: &Planned) -> Result<Enter, Report> {
+    let Some(descriptor) = &network.descriptor else { return Err(held(Errno::MISSING, planned)) };
+    let descriptor = descriptor.try_clone().map_err(|error| held((&error).into(), planned))?;
+    Ok(Enter { descriptor, namespaces: flags::NET })
 }
 
 /// What came of a launch.
@@ -160,7 +179,7 @@ fn build(
     })
 }
 
-fn connect_streams(request: &Request, input: &Input) -> Result<Connected, Report> {
+pub(super) fn connect_streams(request: &Request, input: &Input) -> Result<Connected, Report> {
     connect(request.streams, input).map_err(|error| {
         let errno = crate::sys::Errno::from(&error);
         Report::error(format!("cannot connect the streams: {errno}")).at(request.origin.clone())
@@ -273,7 +292,7 @@ pub(super) fn joining(
     })?;
     let enter = Enter { descriptor, namespaces: clone_flags(process.plan.namespaces) };
     // Never in shared memory: programs that run in the sandbox could look at it.
-    let program = Program { enter: Some(enter), calls, ..Program::default() };
+    let program = Program { enter: vec![enter], calls, ..Program::default() };
     Ok(Joining { program, plan, actions, _root: root })
 }
 

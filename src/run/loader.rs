@@ -6,7 +6,7 @@ use super::runner::Runner;
 use crate::diag::{Report, closest, count, list, quoted};
 use crate::host::Tree;
 use crate::host::elf::{self, Role};
-use crate::plan::{Action, Backing, Plan};
+use crate::plan::{Action, Backing, Plan, Planned};
 use crate::spec::{Command, GuestPath};
 use crate::sys::Errno;
 
@@ -21,7 +21,9 @@ pub(super) struct Guest<'a> {
 impl Guest<'_> {
     /// Whether it is no sandbox, but where nsscript itself is.
     fn is_here(&self) -> bool {
-        self.plan.is_raw()
+        // In a sandbox every program loses its capabilities.
+        let is_sandbox = |planned: &Planned| planned.action == Action::DropCapabilities;
+        self.plan.is_raw() || !self.plan.actions.iter().any(is_sandbox)
     }
 
     fn place(&self) -> &'static str {

@@ -210,6 +210,8 @@ impl Lowerer<'_> {
             Action::BuildLayer(..)
             | Action::KeepChanges(_)
             | Action::PrepareMaps(_)
+            | Action::ConnectOutside(_)
+            | Action::EnterNetwork(_)
             | Action::Start(_)
             | Action::Join(_)
             | Action::NewSession

@@ -41,7 +41,7 @@ pub const FILES: [(&str, Kind); 10] = [
 ];
 
 impl Namespace {
-    fn of(kind: Kind, descriptor: OwnedFd) -> Result<Self, Errno> {
+    pub(super) fn of(kind: Kind, descriptor: OwnedFd) -> Result<Self, Errno> {
         let inode = sys::inode(descriptor.as_fd())?;
         Ok(Self { kind, inode, descriptor })
     }
@@ -56,6 +56,14 @@ impl Namespace {
         let flag_of = |kind: &Kind| super::lower::clone_flags((*kind).into()) == flag;
         let Some(kind) = Kind::ALL.into_iter().find(flag_of) else { return Ok(None) };
         Self::of(kind, descriptor).map(Some)
+    }
+
+    /// The same, by a descriptor of its own.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn again(&self) -> Result<Self, Errno> {
+        Self::of(self.kind, sys::duplicate(self.descriptor())?)
     }
 
     /// What it is entered by.

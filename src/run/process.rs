@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::network::Outside;
 use super::runner::Interrupted;
 use super::stream::Ends;
 use crate::plan::Plan;
@@ -41,6 +42,8 @@ pub(super) struct Holds {
     pub changes: Option<Lock>,
     /// The copy that is its root: it may be removed once this is gone.
     pub copy: Option<Rc<()>>,
+    /// What connects its network to the outside.
+    pub outside: Option<Box<Outside>>,
 }
 
 /// Why a program ended.

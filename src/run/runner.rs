@@ -8,6 +8,7 @@ use super::explain::Listener;
 use super::idmap::UserNamespaces;
 use super::launch::{self, Launched};
 use super::loader;
+use super::network::Networks;
 use super::process::{Exit, Output, Process};
 use super::root::Roots;
 use super::session::Session;
@@ -73,6 +74,7 @@ pub struct Runner {
     pub(super) workspace: RefCell<Option<Workspace>>,
     pub(super) roots: Roots,
     pub(super) session: Session,
+    pub(super) networks: Networks,
     pub(super) listener: Listener,
     /// The pipe that the value of a closure goes through, where this process is a copy.
     pub(super) answer: RefCell<Option<i32>>,
@@ -123,6 +125,7 @@ impl Runner {
             workspace: RefCell::default(),
             roots: Roots::default(),
             session: Session::default(),
+            networks: Networks::default(),
             listener: Listener::default(),
             answer: RefCell::default(),
             warn: RefCell::default(),
@@ -249,7 +252,7 @@ impl Runner {
     }
 
     /// How a program has ended, which may be that it was never executed.
-    fn ended(&self, plan: &Plan, process: &mut Process) -> Result<Exit, Problem> {
+    pub(super) fn ended(&self, plan: &Plan, process: &mut Process) -> Result<Exit, Problem> {
         let exit = process.wait()?;
         match process.not_executed() {
             Some(errno) => Err(launch::not_executed(self, plan, process.number, errno).into()),

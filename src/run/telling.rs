@@ -273,10 +273,13 @@ pub(super) fn entered(program: &Program) -> Vec<Called> {
     let mut flags: Vec<_> = kinds(program.namespaces).kinds().map(Kind::flag).collect();
     flags.extend((executes && program.share_memory).then_some("CLONE_VM"));
     flags.extend(executes.then_some("CLONE_VFORK"));
-    let Some(enter) = &program.enter else { return vec![clone3(&flags.join("|"))] };
+    if program.enter.is_empty() {
+        return vec![clone3(&flags.join("|"))];
+    }
     flags.push("CLONE_PARENT");
-    let entered = Called::new(format!("setns(fd, {})", kinds(enter.namespaces)));
-    vec![entered, Called::new(format!("clone3({{flags={}}}, 64)", flags.join("|")))]
+    let entered = program.enter.iter();
+    let entered = entered.map(|it| Called::new(format!("setns(fd, {})", kinds(it.namespaces))));
+    entered.chain([Called::new(format!("clone3({{flags={}}}, 64)", flags.join("|")))]).collect()
 }
 
 /// The namespaces that clone flags stand for.

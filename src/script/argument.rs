@@ -102,6 +102,7 @@ pub fn a_type(name: &str) -> String {
         "ScriptError" | "Error" => "an Error".into(),
         "Namespaces" => "namespaces".into(),
         "SharedNamespace" => "a Namespace".into(),
+        "SharedNetwork" => "a Network".into(),
         // The language puts articles before some of its own words.
         other if other.starts_with("a ") || other.starts_with("an ") => other.into(),
         other => format!("a {other}"),

@@ -117,6 +117,33 @@ impl Context {
         self.rehearsed.borrow_mut().push(Rehearsed::Raw { planned, depth: self.depth.get() });
     }
 
+    /// What a rehearsal calls a network, and whether it is a new one.
+    pub fn network_label(&self, name: Option<&str>) -> (String, bool) {
+        use crate::plan::NetworkAction;
+        let rehearsed = self.rehearsed.borrow();
+        let made: Vec<&String> = rehearsed
+            .iter()
+            .filter_map(|rehearsed| match rehearsed {
+                Rehearsed::Raw { planned: Planned { action: Action::Raw(raw), .. }, .. } => {
+                    match raw {
+                        RawAction::Network { network, action }
+                            if matches!(**action, NetworkAction::Make(_)) =>
+                        {
+                            Some(network)
+                        }
+                        _ => None,
+                    }
+                }
+                _ => None,
+            })
+            .collect();
+        if let Some(name) = name {
+            return (name.to_owned(), !made.iter().any(|known| *known == name));
+        }
+        let anonymous = made.iter().filter(|known| known.starts_with("net")).count();
+        (format!("net{}", anonymous + 1), true)
+    }
+
     /// What is not at `path` as nothing is done in a rehearsal: whether it would be a directory.
     pub fn would_be(&self, path: &Path) -> Option<bool> {
         if self.mode != Mode::Rehearse {

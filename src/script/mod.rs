@@ -2,6 +2,7 @@
 //!
 //! The only layer that names `rhai`. It reaches the kernel through [`crate::run`] alone.
 
+mod addresses;
 mod argument;
 mod bracket;
 mod call;

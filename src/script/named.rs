@@ -38,7 +38,7 @@ impl<'t> Named<'t> {
 }
 
 /// The functions that begin a session.
-const RAW: [&str; 34] = [
+const RAW: [&str; 35] = [
     "capabilities",
     "chdir",
     "chroot",
@@ -51,6 +51,7 @@ const RAW: [&str; 34] = [
     "map_ids",
     "mkdir",
     "mknod",
+    "netns",
     "mount",
     "mounts",
     "namespace",

@@ -13,7 +13,7 @@ use super::named::Named;
 use crate::host::elf::Needs;
 
 use crate::plan::{Data, Plan};
-use crate::run::{self, Exit, Namespace, Output, Process};
+use crate::run::{self, Exit, Namespace, Network, Output, Process};
 use crate::spec::{Kind, Namespaces, Rootfs, Sandbox};
 
 /// A program that was started: every copy is the same program.
@@ -57,6 +57,25 @@ pub struct SharedNamespace(pub Rc<Namespace>);
 impl PartialEq for SharedNamespace {
     fn eq(&self, other: &Self) -> bool {
         (self.0.kind, self.0.inode) == (other.0.kind, other.0.inode)
+    }
+}
+
+/// A network: every copy is the same one.
+#[derive(Clone, Debug)]
+pub struct SharedNetwork {
+    /// It; none in a rehearsal, where nothing was made.
+    pub network: Option<Rc<Network>>,
+    /// What it is called.
+    pub label: String,
+}
+
+impl PartialEq for SharedNetwork {
+    fn eq(&self, other: &Self) -> bool {
+        let inode = |it: &Self| it.network.as_ref().map(|network| network.namespace().inode);
+        match (inode(self), inode(other)) {
+            (None, None) => self.label == other.label,
+            (one, other) => one == other,
+        }
     }
 }
 
@@ -112,6 +131,7 @@ values! {
     SharedNeeds, "Needs", "a Needs";
     Namespaces, "Namespaces", "namespaces such as `PID | NET`";
     SharedNamespace, "Namespace", "a Namespace";
+    SharedNetwork, "Network", "a Network";
     ScriptError, "Error", "an Error";
     HostFacts, "Host", "the Host";
 }
@@ -139,6 +159,10 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
     if named.has_any(&["namespace", "namespaces"]) {
         show::<SharedNamespace>(engine, |namespace| namespace.0.to_string());
         equality::<SharedNamespace>(engine);
+    }
+    if named.has("netns") {
+        show::<SharedNetwork>(engine, |network| format!("network {}", network.label));
+        equality::<SharedNetwork>(engine);
     }
     if named.has("plan") {
         show::<SharedPlan>(engine, |plan| plan.0.to_string());

@@ -11,6 +11,7 @@ mod idmap;
 mod invalid;
 mod mount_flags;
 mod namespace;
+mod network;
 mod path;
 mod rootfs;
 mod sandbox;
@@ -24,6 +25,10 @@ pub use idmap::{IdMap, IdRange};
 pub use invalid::Invalid;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
 pub use namespace::{Kind, Namespaces};
+pub use network::{
+    Destination, InterfaceName, JoinedNetwork, Mac, NetworkChoice, NetworkName, Outbound, Prefix,
+    address,
+};
 pub use path::GuestPath;
 pub use rootfs::{Applets, Ingredient, KeptLayer, Mixed, Part, Rootfs};
 pub use sandbox::Sandbox;

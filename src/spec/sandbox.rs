@@ -3,6 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
+use super::network::NetworkChoice;
 use super::step::{Root, Step, What};
 use crate::diag::{Origin, count};
 
@@ -72,6 +73,10 @@ impl fmt::Display for What {
             Self::Symlink { path, target } => write!(out, "symlink {path} to {target}"),
             Self::Mask(path) => write!(out, "mask {path}"),
             Self::ReadOnly(path) => write!(out, "{path} cannot be written to"),
+            Self::Network(NetworkChoice::None) => write!(out, "no network"),
+            Self::Network(NetworkChoice::Host) => write!(out, "network of the host"),
+            Self::Network(NetworkChoice::Joined(joined)) => write!(out, "network {}", joined.label),
+            Self::Network(NetworkChoice::Outbound(_)) => write!(out, "network to the outside"),
             Self::Hostname(name) => write!(out, "hostname {name}"),
             Self::Domainname(name) => write!(out, "domainname {name}"),
             Self::User(id) => write!(out, "user {id}"),

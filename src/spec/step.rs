@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::idmap::IdRange;
 use super::namespace::Namespaces;
+use super::network::NetworkChoice;
 use super::path::GuestPath;
 use super::rootfs::Rootfs;
 use crate::diag::Origin;
@@ -165,6 +166,8 @@ pub enum What {
     Mask(GuestPath),
     /// A file or directory that cannot be written to.
     ReadOnly(GuestPath),
+    /// The network.
+    Network(NetworkChoice),
     /// The host name inside.
     Hostname(String),
     /// The NIS domain name inside.

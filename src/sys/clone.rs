@@ -33,7 +33,7 @@ impl Style {
 /// struct clone_args of clone3(2), version 0: what Linux 5.3 knows.
 #[repr(C)]
 #[derive(Default)]
-struct CloneArgs {
+pub(super) struct CloneArgs {
     flags: u64,
     pidfd: u64,
     child_tid: u64,
@@ -44,12 +44,23 @@ struct CloneArgs {
     tls: u64,
 }
 
+impl CloneArgs {
+    /// A process that uses memory and descriptors of this one, which stands still meanwhile.
+    pub fn beside() -> Self {
+        Self {
+            flags: Style::Shared.flags() | libc::CLONE_FILES as u64 | CLONE_CLEAR_SIGHAND,
+            exit_signal: libc::SIGCHLD as u64,
+            ..Self::default()
+        }
+    }
+}
+
 /// Calls clone3; the child calls `entry(argument)` and never comes back here.
 ///
 /// # Safety
 /// `args` are valid for clone3 with no stack given, and `CLONE_VM` only together with
 /// `CLONE_VFORK`. `entry` does not return, and upholds what its `argument` asks for.
-unsafe fn clone3(
+pub(super) unsafe fn clone3(
     args: &CloneArgs,
     entry: unsafe extern "C" fn(*const c_void) -> !,
     argument: *const c_void,
@@ -108,12 +119,12 @@ unsafe fn clone3(
 
 /// Blocks every signal while a clone is under way, and then puts things back: the mask, and the
 /// permission to be traced, which a child that changes its ids takes from the shared memory.
-struct Quiet {
+pub(super) struct Quiet {
     mask: libc::sigset_t,
 }
 
 impl Quiet {
-    fn begin() -> Self {
+    pub fn begin() -> Self {
         let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
         let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
         // SAFETY: sigfillset fills `all`, pthread_sigmask reads it and fills `mask`.
@@ -179,12 +190,17 @@ pub(super) fn spawn_within(
     made_between(pid, cell)
 }
 
-/// The process that the one in between, `pid`, has made before it ended.
-fn made_between(pid: c_int, cell: &Cell) -> Answer<(c_int, OwnedFd)> {
+/// Waits until a process has ended that has no work but that of its entry.
+pub(super) fn wait_for(pid: c_int) {
     // SAFETY: waiting for our own child, by its number, without asking for its status.
     while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1
         && Errno::last().code() == libc::EINTR
     {}
+}
+
+/// The process that the one in between, `pid`, has made before it ended.
+fn made_between(pid: c_int, cell: &Cell) -> Answer<(c_int, OwnedFd)> {
+    wait_for(pid);
     let pidfd = cell.pidfd.load(Ordering::SeqCst);
     if pidfd < 0 {
         return Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) });
@@ -213,7 +229,9 @@ fn enter(work: &Work<'_>) -> Answer<()> {
     // SAFETY: getpid takes nothing.
     let own = unsafe { libc::syscall(libc::SYS_getpid) };
     work.cell.between.store(c_int::try_from(own).unwrap_or_default(), Ordering::SeqCst);
-    kernel::prctl(libc::PR_SET_DUMPABLE, 0)?;
+    if work.meets_others() {
+        kernel::prctl(libc::PR_SET_DUMPABLE, 0)?;
+    }
     work.enter()
 }
 

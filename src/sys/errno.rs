@@ -13,6 +13,15 @@ impl Errno {
     /// What cannot be: `EINVAL`.
     pub const INVALID: Self = Self(libc::EINVAL);
 
+    /// Something is there already: `EEXIST`.
+    pub const EXISTS: Self = Self(libc::EEXIST);
+
+    /// Nothing is there: `ENOENT`.
+    pub const MISSING: Self = Self(libc::ENOENT);
+
+    /// There is no such device: `ENODEV`.
+    pub const NO_DEVICE: Self = Self(libc::ENODEV);
+
     /// Nobody reads what is written: `EPIPE`.
     pub const PIPE: Self = Self(libc::EPIPE);
 

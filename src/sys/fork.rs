@@ -67,7 +67,7 @@ pub fn fork(program: &Program, guard: bool, body: &mut dyn FnMut() -> i32) -> Re
     let copy = Copy {
         work: perform::Work::new(program, cell, &init, parent),
         ready: ready.as_raw_fd(),
-        guarded: (program.enter.is_some(), guard),
+        guarded: (program.meets_others(), guard),
         mask,
         body: std::cell::RefCell::new(body),
     };

@@ -7,6 +7,7 @@
 mod call;
 mod cell;
 mod clone;
+mod errand;
 mod errno;
 mod file;
 mod fork;
@@ -18,6 +19,7 @@ mod kernel;
 mod loop_device;
 mod mount;
 mod namespace;
+mod netlink;
 mod nsfs;
 mod perform;
 mod place;
@@ -30,6 +32,7 @@ mod removal;
 mod shared;
 mod signal;
 mod stack;
+mod syscall;
 mod target;
 mod tree;
 mod wait;
@@ -47,9 +50,9 @@ pub use fork::{close, differing, duplicate, fork, is_copy};
 pub use helper::run_helper;
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
-pub use kernel::{Syscall, Trouble};
 pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
+pub use netlink::{Netlink, Protocol, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
 pub use place::mount_id;
 pub use process::{Child, PATIENCE, Status, Usage, ready, set_nonblocking};
@@ -70,6 +73,7 @@ pub use signal::{
     watch_interruptions,
 };
 pub use stack::raise_stack_limit;
+pub use syscall::{Syscall, Trouble};
 pub use wait::note_ended_children;
 pub use watch::{Times, Watch};
 pub use xattr::{

@@ -32,13 +32,18 @@ impl<'a> Work<'a> {
 
     /// Enters the namespaces that the program starts from.
     pub(super) fn enter(&self) -> Answer<()> {
-        let Some((descriptor, namespaces)) = self.program.entered() else { return Ok(()) };
-        kernel::setns(descriptor, namespaces)
+        let mut entered = self.program.enter.iter();
+        entered.try_for_each(|it| kernel::setns(it.descriptor.as_raw_fd(), it.namespaces))
+    }
+
+    /// Whether processes are where it goes that could trace it.
+    pub(super) fn meets_others(&self) -> bool {
+        self.program.meets_others()
     }
 
     /// Whether namespaces are entered.
     pub(super) fn enters(&self) -> bool {
-        self.program.entered().is_some()
+        !self.program.enter.is_empty()
     }
 
     /// Performs the calls, and tells whether all of them could be.

@@ -1,7 +1,7 @@
 //! A program of prepared calls, and the launch that performs it.
 
 use std::ffi::{CString, NulError};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::raw::c_char;
 use std::sync::{Mutex, PoisonError};
 
@@ -89,8 +89,8 @@ pub struct Enter {
 pub struct Program {
     /// The namespaces it starts in, as clone flags.
     pub namespaces: u64,
-    /// Namespaces entered before those are made.
-    pub enter: Option<Enter>,
+    /// Namespaces entered before those are made, in this order.
+    pub enter: Vec<Enter>,
     /// Whether the new process may use the memory of this one until it executes a program.
     ///
     /// Not where it enters namespaces in which others already run: they could trace it.
@@ -102,6 +102,14 @@ pub struct Program {
     /// What the carried program reads to its end before it executes anything: the last call was
     /// told so.
     pub gate: Option<OwnedFd>,
+}
+
+impl Program {
+    /// Whether it enters namespaces by which processes that are there could trace the new one: not
+    /// those of networks.
+    pub(super) fn meets_others(&self) -> bool {
+        self.enter.iter().any(|enter| enter.namespaces & !flags::NET != 0)
+    }
 }
 
 /// A call of a program that failed.
@@ -136,9 +144,10 @@ pub fn spawn(program: &Program) -> Result<Spawned, Fault> {
     cell.reset();
     let work = perform::Work::new(program, cell, &init, parent);
     let style = if program.share_memory { Style::Shared } else { Style::Copied };
-    let cloned = match &program.enter {
-        None => clone::spawn(program.namespaces, style, &work),
-        Some(_) => clone::spawn_within(program.namespaces, style, &work, cell),
+    let cloned = if program.enter.is_empty() {
+        clone::spawn(program.namespaces, style, &work)
+    } else {
+        clone::spawn_within(program.namespaces, style, &work, cell)
     };
     let failure = cell.fault();
     let (pid, pidfd) = match cloned {
@@ -164,10 +173,4 @@ fn fault(call: Option<usize>, trouble: Trouble) -> Fault {
 
 fn from_cell((call, trouble): (Option<usize>, Trouble)) -> Fault {
     fault(call, trouble)
-}
-
-impl Program {
-    pub(super) fn entered(&self) -> Option<(i32, u64)> {
-        self.enter.as_ref().map(|enter| (enter.descriptor.as_raw_fd(), enter.namespaces))
-    }
 }

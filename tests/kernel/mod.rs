@@ -16,6 +16,7 @@ mod id_maps;
 mod identity;
 mod loop_devices;
 mod namespaces;
+mod networks;
 mod overlays;
 mod privileges;
 mod processes;

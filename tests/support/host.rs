@@ -17,6 +17,7 @@ pub struct Host {
     place: PathBuf,
     mounts: String,
     networks: BTreeSet<String>,
+    interfaces: BTreeSet<String>,
     cgroups: BTreeSet<String>,
     /// Host name and domain name.
     names: [String; 2],
@@ -38,11 +39,12 @@ impl Host {
         directories(Path::new("/sys/fs/cgroup"), 6, &mut cgroups);
         let networks = names(Path::new("/run/netns")).into_iter();
         let networks = networks.filter(|name| name.contains("nsscript")).collect();
+        let interfaces = self::names(Path::new("/sys/class/net")).into_iter().collect();
         let text = |name: &str| fs::read_to_string(name).unwrap_or_default();
         let names = ["hostname", "domainname"].map(|it| text(&format!("/proc/sys/kernel/{it}")));
         let settings = SETTINGS.map(|name| text(&format!("/proc/sys/{name}"))).to_vec();
         let place = place.to_path_buf();
-        Self { place, mounts: mounts(), networks, cgroups, names, ipc: ipc(), settings }
+        Self { place, mounts: mounts(), networks, interfaces, cgroups, names, ipc: ipc(), settings }
     }
 
     /// Fails where something is left of the run of process `pid`.
@@ -51,6 +53,7 @@ impl Host {
         let now = Self::snapshot(&self.place);
         assert_eq!(self.mounts, now.mounts, "the host's mounts have changed");
         assert_eq!(self.networks, now.networks, "named networks are left");
+        assert_eq!(self.interfaces, now.interfaces, "interfaces are left");
         assert_eq!(self.names, now.names, "the host's name has changed");
         assert_eq!(self.settings, now.settings, "settings have changed: {SETTINGS:?}");
         let left: Vec<_> = now.ipc.difference(&self.ipc).collect();

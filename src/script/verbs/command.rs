@@ -116,7 +116,7 @@ pub(super) fn checked(
     Err(call.fail(report))
 }
 
-fn input(stdin: Option<Bytes>, otherwise: Input) -> Input {
+pub(super) fn input(stdin: Option<Bytes>, otherwise: Input) -> Input {
     stdin.map_or(otherwise, |bytes| Input::Bytes(bytes.0))
 }
 

@@ -26,7 +26,7 @@ pub(super) fn unread(problem: &Unread, call: &Call<'_, '_>) -> Failed {
 }
 
 /// A row of a table.
-fn row<const N: usize>(cells: [(&str, Dynamic); N]) -> Map {
+pub(super) fn row<const N: usize>(cells: [(&str, Dynamic); N]) -> Map {
     cells.into_iter().map(|(name, value)| (name.into(), value)).collect()
 }
 
@@ -70,7 +70,7 @@ fn namespace_row(found: Found) -> Map {
     ])
 }
 
-fn interface_row(interface: Interface) -> Map {
+pub(super) fn interface_row(interface: Interface) -> Map {
     let mac = interface.mac.map(|bytes| bytes.map(|byte| format!("{byte:02x}")).join(":"));
     let addresses = interface.addresses.iter();
     let addresses = addresses.map(|(address, prefix)| format!("{address}/{prefix}"));
@@ -86,7 +86,7 @@ fn interface_row(interface: Interface) -> Map {
     ])
 }
 
-fn route_row(route: Route) -> Map {
+pub(super) fn route_row(route: Route) -> Map {
     row([
         ("destination", route.network().into()),
         ("gateway", route.gateway.map(|gateway| gateway.to_string()).into_dynamic()),

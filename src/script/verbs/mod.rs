@@ -17,6 +17,11 @@ mod mounting;
 mod namespace;
 mod narrate;
 mod needs;
+mod network;
+mod network_link;
+mod network_program;
+mod network_route;
+mod network_table;
 mod outcome;
 mod process;
 mod question;
@@ -37,6 +42,11 @@ pub(super) const ALL: &[&[Verb]] = &[
     mount::VERBS,
     identity::VERBS,
     command::VERBS,
+    network::VERBS,
+    network_link::VERBS,
+    network_route::VERBS,
+    network_table::VERBS,
+    network_program::VERBS,
     rootfs::VERBS,
     needs::VERBS,
     tree::VERBS,

@@ -1,7 +1,86 @@
 //! Which namespaces a sandbox has of its own.
 
+use rhai::{Array, Dynamic};
+
+use crate::diag::{Report, closest, quoted};
+use crate::script::argument::a_kind;
+use crate::script::call::Call;
+use crate::script::error::Failed;
+use crate::script::options::options;
+use crate::script::value::SharedNetwork;
 use crate::script::verb::verbs;
-use crate::spec::{Namespaces, Sandbox, What};
+use crate::spec::{JoinedNetwork, Namespaces, NetworkChoice, Outbound, Sandbox, What};
+
+options! {
+    /// Which ports of the host lead into a sandbox.
+    struct Ports {
+        /// those of TCP: numbers, or texts such as `"8080:80"`, the host's first
+        tcp: Array = "[]",
+        /// those of UDP
+        udp: Array = "[]",
+    }
+}
+
+/// The network that a value names.
+fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkChoice, Failed> {
+    if let Some(network) = value.read_lock::<SharedNetwork>() {
+        let joined = match &network.network {
+            Some(there) => there.to_join().map_err(|errno| {
+                call.fail(Report::error(format!("cannot hold the network: {errno}")))
+            })?,
+            None => JoinedNetwork {
+                label: network.label.clone(),
+                inode: 0,
+                descriptor: None,
+                resolver: None,
+            },
+        };
+        return Ok(NetworkChoice::Joined(joined));
+    }
+    let known = ["none", "host", "outbound"];
+    let Some(name) = value.read_lock::<rhai::ImmutableString>() else {
+        let given = a_kind(value);
+        let message = format!("`network` takes a Network or a name, not {given}");
+        return Err(call.fail(Report::error(message).hint("`netns()` makes a Network")));
+    };
+    match name.as_str() {
+        "none" => Ok(NetworkChoice::None),
+        "host" => Ok(NetworkChoice::Host),
+        "outbound" => {
+            let (tcp, udp) = (ports.tcp.unwrap_or_default(), ports.udp.unwrap_or_default());
+            Ok(NetworkChoice::Outbound(Outbound {
+                tcp: tcp.iter().map(|it| port(it, "tcp", call)).collect::<Result<_, _>>()?,
+                udp: udp.iter().map(|it| port(it, "udp", call)).collect::<Result<_, _>>()?,
+            }))
+        }
+        other => {
+            let report = Report::error(format!("there is no network {}", quoted(other)));
+            Err(call.fail(match closest(other, known) {
+                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+                None => report.hint(
+                    "it is `\"none\"`, `\"host\"`, `\"outbound\"` or a Network: `network(netns(name))`",
+                ),
+            }))
+        }
+    }
+}
+
+/// A port outside and the one inside: `80`, `"8080:80"`.
+fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<(u16, u16), Failed> {
+    let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    let text = value.to_string();
+    let pair = match text.split_once(':') {
+        Some((outside, inside)) => number(outside).zip(number(inside)),
+        None => number(&text).map(|port| (port, port)),
+    };
+    pair.ok_or_else(|| {
+        let report = Report::error(format!("{} is no port", quoted(&text)));
+        call.fail_at_key(
+            key,
+            report.hint("it is a number from 1 to 65535, or a text such as `\"8080:80\"`"),
+        )
+    })
+}
 
 verbs! {
     /// Makes these namespaces new, after a `share` that left them out.
@@ -32,5 +111,45 @@ verbs! {
     /// namespaces(7)
     fn share(call, sandbox: Sandbox, namespaces: Namespaces) -> Sandbox {
         Ok(sandbox.with(What::Share(namespaces), call.origin()))
+    }
+
+    /// Says which network the sandbox is in: `"none"`, `"host"`, `"outbound"` or a Network.
+    ///
+    /// `"none"`, as without this verb, is one of its own with nothing but `lo`; `"host"` is that of
+    /// nsscript, as `share(NET)`. A Network is one that `netns` has made: programs in it see its
+    /// interfaces and cannot change them. `"outbound"` is a network of its own with an interface
+    /// `eth0`, from which the program pasta(1) makes the connections that the sandbox asks for, as
+    /// ordinary sockets of the host: it needs no rights there. Nothing leads in but the ports of `tcp`
+    /// and `udp`; they are numbers, or texts such as `"8080:80"`. Files that name servers are made then,
+    /// /etc/resolv.conf and /etc/hosts, unless the recipe has them.
+    ///
+    /// # Errors
+    /// There is no such network. When the sandbox starts: `pasta` is missing, or may not do it.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let left = netns();
+    /// let right = netns();
+    /// veth(left, "eth0", right, "eth0", #{ up: true });
+    /// left.address("eth0", "10.0.0.1/24");
+    /// right.address("eth0", "10.0.0.2/24");
+    /// let guest = sandbox("/").read_only_root().network(left);
+    /// assert_eq(guest.within(|| interfaces().len()), 2);
+    /// print(sandbox("/").read_only_root().network("outbound", #{ tcp: ["8080:80"] }));
+    /// ```
+    /// # See
+    /// network_namespaces(7), pasta(1)
+    fn network(call, sandbox: Sandbox, network: Dynamic, options: Ports) -> Sandbox {
+        let given = options.tcp.is_some() || options.udp.is_some();
+        let choice = choice(&network, options, call)?;
+        if given && !matches!(choice, NetworkChoice::Outbound(_)) {
+            let report = Report::error("ports of the host lead only into a sandbox that is `\"outbound\"`");
+            return Err(call.fail(report));
+        }
+        if matches!(choice, NetworkChoice::Outbound(_)) {
+            // A user may only make such a network in a user namespace of its own.
+            call.context.begin_session(call.origin().as_ref());
+        }
+        Ok(sandbox.with(What::Network(choice), call.origin()))
     }
 }

@@ -1,0 +1,64 @@
+//! The files by which programs find machines by name: resolv.conf(5), hosts(5).
+
+use std::net::IpAddr;
+
+use crate::host::Host;
+use crate::spec::JoinedNetwork;
+
+/// Where pasta(1) passes questions for names on, where the host asks a server of its own at a
+/// loopback address: an address that is nobody's, RFC 3927.
+pub const FORWARDED: &str = "169.254.1.1";
+
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+
+/// Those of a network that exists: none where nothing was said of it.
+pub(super) fn of_network(network: &JoinedNetwork) -> Vec<(&'static str, String)> {
+    let resolver = network.resolver.clone().map(|text| ("/etc/resolv.conf", text));
+    resolver.into_iter().collect()
+}
+
+/// Those of a network from which that of the host can be reached.
+pub(super) fn of_host(host: &Host) -> Vec<(&'static str, String)> {
+    let text = host.tree.read("/etc/resolv.conf".as_ref()).unwrap_or_default();
+    vec![
+        ("/etc/resolv.conf", resolver(&String::from_utf8_lossy(&text))),
+        ("/etc/hosts", HOSTS.into()),
+    ]
+}
+
+/// What the host's resolv.conf is in another network: a server on the host itself is not there.
+fn resolver(text: &str) -> String {
+    let mut out = String::new();
+    let mut servers = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["nameserver", server, ..] => {
+                let is_here = server.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+                let server = if is_here { FORWARDED } else { server };
+                if !servers.contains(&server) {
+                    servers.push(server);
+                    out.push_str(&format!("nameserver {server}\n"));
+                }
+            }
+            ["search" | "options" | "domain", ..] => {
+                out.push_str(&format!("{}\n", words.join(" ")));
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::resolver;
+
+    #[test]
+    fn a_server_on_the_host_is_asked_through_pasta() {
+        let text = "# made\nnameserver 127.0.0.53\nnameserver 127.0.0.54\nsearch  example.org\noptions edns0\n";
+        let seen = "nameserver 169.254.1.1\nsearch example.org\noptions edns0\n";
+        assert_eq!(resolver(text), seen);
+        assert_eq!(resolver("nameserver 10.0.0.53\n"), "nameserver 10.0.0.53\n");
+    }
+}

@@ -1,0 +1,350 @@
+//! Networks: network namespaces and what is in them, by netlink(7).
+//!
+//! A network is held by a descriptor and spoken to by a socket that was made in it, so nsscript
+//! itself stays where it is. With the last descriptor the kernel takes all of it away, however
+//! nsscript ends; names of the host, which only `--host` makes, are all that stays.
+
+mod advice;
+mod filter;
+mod message;
+mod named;
+mod outside;
+mod probe;
+mod program;
+mod table;
+mod wire;
+
+use std::cell::{Cell, RefCell};
+use std::ffi::CStr;
+use std::io::Write;
+use std::rc::Rc;
+
+pub(super) use self::outside::Outside;
+pub use self::probe::{Listener, Probe};
+pub use self::table::{Link, Neighbour};
+use self::wire::{Refused, Wire};
+use super::namespace::Namespace;
+use super::place;
+use super::runner::{Problem, Runner};
+use crate::diag::{Origin, Report, quoted};
+use crate::host::routes::Route;
+use crate::plan::{NetworkAction, RawAction};
+use crate::spec::{JoinedNetwork, Kind, NetworkName};
+use crate::sys::{self, Errno, Netlink, Protocol, Syscall, Trouble};
+
+/// A network namespace, and what speaks with it.
+#[derive(Debug)]
+pub struct Network {
+    /// What it is called in sentences.
+    pub label: String,
+    name: Option<NetworkName>,
+    namespace: Rc<Namespace>,
+    wire: RefCell<Option<Rc<Wire>>>,
+    /// What /etc/resolv.conf says in sandboxes that are in it.
+    resolver: RefCell<Option<String>>,
+    /// Whether this recipe has made it.
+    own: bool,
+    /// Whether its name was taken away.
+    removed: Cell<bool>,
+}
+
+/// The networks of a run.
+#[derive(Debug, Default)]
+pub(super) struct Networks {
+    /// Those that have names.
+    named: RefCell<Vec<Rc<Network>>>,
+    /// How many have none.
+    anonymous: Cell<usize>,
+}
+
+impl Network {
+    fn new(label: String, namespace: Namespace, own: bool) -> Self {
+        Self {
+            label,
+            name: None,
+            namespace: Rc::new(namespace),
+            wire: RefCell::default(),
+            resolver: RefCell::default(),
+            own,
+            removed: Cell::new(false),
+        }
+    }
+
+    /// The namespace that it is.
+    #[must_use]
+    pub fn namespace(&self) -> &Rc<Namespace> {
+        &self.namespace
+    }
+
+    /// Its name, where it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&NetworkName> {
+        self.name.as_ref()
+    }
+
+    /// Says what /etc/resolv.conf is in sandboxes that are in it.
+    pub fn set_resolver(&self, text: String) {
+        *self.resolver.borrow_mut() = Some(text);
+    }
+
+    /// It, as a sandbox is put into it.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn to_join(&self) -> Result<JoinedNetwork, Errno> {
+        Ok(JoinedNetwork {
+            label: self.label.clone(),
+            inode: self.namespace.inode,
+            descriptor: Some(Rc::new(sys::duplicate(self.namespace.descriptor())?)),
+            resolver: self.resolver.borrow().clone(),
+        })
+    }
+
+    /// What this process speaks with it by.
+    fn wire(&self) -> Result<Rc<Wire>, Trouble> {
+        if let Some(wire) = self.wire.borrow().as_ref().filter(|wire| wire.netlink.is_own()) {
+            return Ok(wire.clone());
+        }
+        let netlink = Netlink::open(self.namespace.descriptor(), Protocol::Route)?;
+        let wire = Rc::new(Wire::new(netlink));
+        *self.wire.borrow_mut() = Some(wire.clone());
+        Ok(wire)
+    }
+
+    fn perform(&self, action: &NetworkAction, other: Option<&Self>) -> Result<(), Refused> {
+        match action {
+            NetworkAction::Forward => Ok(self.forward()?),
+            NetworkAction::Masquerade(_) | NetworkAction::Block(_) | NetworkAction::Unblock => {
+                let netlink = Netlink::open(self.namespace.descriptor(), Protocol::Netfilter)?;
+                filter::perform(&Wire::new(netlink), action)
+            }
+            _ => {
+                let other = other.map(|other| other.namespace.descriptor());
+                message::perform(&*self.wire()?, action, other)
+            }
+        }
+    }
+
+    fn forward(&self) -> Result<(), Trouble> {
+        let set = |path: &CStr| {
+            let mut file = sys::open_in(self.namespace.descriptor(), path, true)?;
+            let written = file.write_all(b"1");
+            written.map_err(|error| Trouble { syscall: Syscall::Write, errno: (&error).into() })
+        };
+        set(c"/proc/sys/net/ipv4/ip_forward")?;
+        // A kernel without IPv6 has no such file.
+        match set(c"/proc/sys/net/ipv6/conf/all/forwarding") {
+            Err(trouble) if trouble.errno == Errno::MISSING => Ok(()),
+            done => done,
+        }
+    }
+}
+
+impl Runner {
+    /// A network: a new one, or the one of this name.
+    ///
+    /// Without `--host` a name is one of this run; with it, one of /run/netns.
+    ///
+    /// # Errors
+    /// No network can be made, or the name is something else.
+    pub fn network(
+        &self,
+        name: Option<&NetworkName>,
+        origin: Option<&Origin>,
+    ) -> Result<Rc<Network>, Problem> {
+        self.begin_session(origin)?;
+        let Some(name) = name else {
+            let number = self.networks.anonymous.get() + 1;
+            self.networks.anonymous.set(number);
+            return self.make_network(format!("net{number}"), None, origin).map(Rc::new);
+        };
+        let named = &self.networks.named;
+        let known = named.borrow().iter().find(|known| known.name.as_ref() == Some(name)).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = if self.on_host() { named::open(name) } else { Ok(None) };
+        let found = found.map_err(|errno| {
+            let path = quoted(named::path(name).to_string_lossy());
+            Report::error(format!("cannot open the network {path}: {errno}")).at(origin.cloned())
+        })?;
+        let mut network = match found {
+            Some(namespace) => Network::new(name.as_str().to_owned(), namespace, true),
+            None => self.make_network(name.as_str().to_owned(), Some(name), origin)?,
+        };
+        network.name = Some(name.clone());
+        let network = Rc::new(network);
+        named.borrow_mut().push(network.clone());
+        Ok(network)
+    }
+
+    /// Whether what is made is made on the host itself.
+    pub(super) fn on_host(&self) -> bool {
+        self.session().on_host.get()
+    }
+
+    fn make_network(
+        &self,
+        label: String,
+        name: Option<&NetworkName>,
+        origin: Option<&Origin>,
+    ) -> Result<Network, Problem> {
+        let action = Box::new(NetworkAction::Make(name.cloned()));
+        let action = RawAction::Network { network: label.clone(), action };
+        let kept = name.filter(|_| self.on_host());
+        let made = self.act_by(action, origin, || {
+            let (namespace, netlink) = Netlink::in_new_network()?;
+            let wire = Wire::new(netlink);
+            message::set_up(&wire, "lo").map_err(|refused| refused.trouble)?;
+            let namespace = Namespace::of(Kind::Net, namespace)
+                .map_err(|errno| Trouble { syscall: Syscall::Fstat, errno })?;
+            if let Some(name) = kept {
+                named::keep(name, namespace.descriptor())?;
+            }
+            Ok((namespace, wire))
+        });
+        let (namespace, wire) = made.map_err(|problem| advice::on_making(problem, kept))?;
+        let network = Network::new(label, namespace, true);
+        *network.wire.borrow_mut() = Some(Rc::new(wire));
+        Ok(network)
+    }
+
+    /// The network that a namespace is.
+    #[must_use]
+    pub fn network_of(&self, namespace: Namespace) -> Network {
+        Network::new(namespace.to_string(), namespace, false)
+    }
+
+    /// Does one thing in a network; `other` is the other one that it is about.
+    ///
+    /// # Errors
+    /// It would change the network of the host, or the kernel refuses it.
+    pub fn in_network(
+        &self,
+        network: &Network,
+        action: &NetworkAction,
+        other: Option<&Network>,
+        origin: Option<&Origin>,
+    ) -> Result<(), Problem> {
+        let label = network.label.clone();
+        let raw = RawAction::Network { network: label, action: Box::new(action.clone()) };
+        for network in [Some(network), other].into_iter().flatten() {
+            self.own_network(network, &raw, origin)?;
+        }
+        let mut refused = None;
+        let done = self.act_by(raw, origin, || {
+            network.perform(action, other).map_err(|why| {
+                let trouble = why.trouble;
+                refused = Some(why);
+                trouble
+            })
+        });
+        done.map_err(|problem| match refused {
+            Some(refused) => advice::on_refusal(problem, &refused, action, (network, other)),
+            None => problem,
+        })
+    }
+
+    /// Refuses what would change a network that others on the host are in, or one that is gone.
+    fn own_network(
+        &self,
+        network: &Network,
+        action: &RawAction,
+        origin: Option<&Origin>,
+    ) -> Result<(), Report> {
+        if network.removed.get() {
+            let message =
+                format!("cannot {}: the network {} was removed", action.describe(), network.label);
+            return Err(Report::error(message).at(origin.cloned()));
+        }
+        if network.own || self.on_host() || self.session().has_user_namespace() {
+            return Ok(());
+        }
+        let leader = self.session().leader();
+        if !place::is_shared("net", network.namespace.inode, leader) {
+            return Ok(());
+        }
+        let message =
+            format!("refused to {}: others on the host are in that network", action.describe());
+        Err(Report::error(message)
+            .at(origin.cloned())
+            .hint("`--host` changes networks of the host"))
+    }
+
+    /// Takes the name of a network away. What has no name and nobody in it is gone.
+    ///
+    /// # Errors
+    /// It has no name any more.
+    pub fn remove_network(
+        &self,
+        network: &Network,
+        origin: Option<&Origin>,
+    ) -> Result<(), Problem> {
+        if let Some(name) = network.name.clone() {
+            let action = Box::new(NetworkAction::Remove(name.clone()));
+            let action = RawAction::Network { network: network.label.clone(), action };
+            self.own_network(network, &action, origin)?;
+            let on_host = self.on_host();
+            self.act_by(action, origin, || if on_host { named::remove(&name) } else { Ok(()) })?;
+            self.networks.named.borrow_mut().retain(|known| known.name.as_ref() != Some(&name));
+        }
+        network.removed.set(true);
+        Ok(())
+    }
+
+    /// The names of the networks that there are.
+    #[must_use]
+    pub fn network_names(&self) -> Vec<String> {
+        if self.on_host() {
+            return named::list();
+        }
+        let known = self.networks.named.borrow();
+        let mut names: Vec<String> = known.iter().map(|network| network.label.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The interfaces of a network, by their numbers.
+    ///
+    /// # Errors
+    /// This process has no right to look.
+    pub fn links(&self, network: &Network, origin: Option<&Origin>) -> Result<Vec<Link>, Problem> {
+        let found = network.wire().map_err(Refused::from).and_then(|wire| table::links(&wire));
+        found.map_err(|refused| unread(network, "interfaces", refused.trouble, origin))
+    }
+
+    /// The routes of a network.
+    ///
+    /// # Errors
+    /// As for [`Runner::links`].
+    pub fn routes(
+        &self,
+        network: &Network,
+        origin: Option<&Origin>,
+    ) -> Result<Vec<Route>, Problem> {
+        let found = table::routes(network.namespace.descriptor());
+        found.map_err(|trouble| unread(network, "routes", trouble, origin))
+    }
+
+    /// The neighbours in a network.
+    ///
+    /// # Errors
+    /// As for [`Runner::links`].
+    pub fn neighbours(
+        &self,
+        network: &Network,
+        origin: Option<&Origin>,
+    ) -> Result<Vec<Neighbour>, Problem> {
+        let found = network.wire().map_err(Refused::from).and_then(|wire| table::neighbours(&wire));
+        found.map_err(|refused| unread(network, "neighbours", refused.trouble, origin))
+    }
+}
+
+fn unread(network: &Network, what: &str, trouble: Trouble, origin: Option<&Origin>) -> Problem {
+    let label = &network.label;
+    let message = format!("cannot list the {what} of the network {label}: {}", trouble.errno);
+    let mut report = Report::error(message).at(origin.cloned());
+    report.facts.operation = Some("network".into());
+    report.facts.errno = Some(trouble.errno.code());
+    report.into()
+}

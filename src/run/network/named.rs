@@ -1,0 +1,102 @@
+//! Networks with names: files in /run/netns, as `ip netns` makes them.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::run::namespace::Namespace;
+use crate::run::raw::{self, Trouble};
+use crate::spec::{Kind, MountFlags, NetworkName};
+use crate::sys::{Errno, Raw, Syscall};
+
+/// Where they are.
+pub(super) const PLACE: &str = "/run/netns";
+
+/// The file of a name.
+pub(super) fn path(name: &NetworkName) -> PathBuf {
+    Path::new(PLACE).join(name.as_str())
+}
+
+fn mount(source: Option<&Path>, target: &Path, flags: MountFlags) -> Result<(), Trouble> {
+    let (source, target) = (source.map(raw::c), raw::c(target));
+    raw::done(&Raw::Mount { source, target, kind: None, flags: flags.0, data: None })
+}
+
+fn because(syscall: Syscall) -> impl Fn(io::Error) -> Trouble {
+    move |error| Trouble { syscall, errno: Errno::from(&error) }
+}
+
+/// The network of this name, where there is one; what is left of one that was made half is removed.
+pub(super) fn open(name: &NetworkName) -> Result<Option<Namespace>, Errno> {
+    let path = path(name);
+    match Namespace::open(&path) {
+        Ok(Some(namespace)) if namespace.kind == Kind::Net => Ok(Some(namespace)),
+        // Of another kind: nobody's but its owner's to remove.
+        Ok(Some(_)) => Err(Errno::EXISTS),
+        Ok(None) => {
+            let removed = fs::remove_file(&path);
+            removed.map(|()| None).map_err(|error| Errno::from(&error))
+        }
+        Err(errno) if errno == Errno::MISSING => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes the directory a mount that tells its copies in other mount namespaces of what is mounted
+/// there, as `ip netns add` does: so names can be removed everywhere.
+fn prepare(place: &Path) -> Result<(), Trouble> {
+    match fs::create_dir(place) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(because(Syscall::Mkdirat)(error));
+        }
+        _ => {}
+    }
+    let shared = MountFlags::SHARED.and(MountFlags::RECURSIVE);
+    match mount(None, place, shared) {
+        Err(trouble) if trouble.errno == Errno::INVALID => {
+            mount(Some(place), place, MountFlags::BIND.and(MountFlags::RECURSIVE))?;
+            mount(None, place, shared)
+        }
+        done => done,
+    }
+}
+
+/// Gives a network a name.
+pub(super) fn keep(name: &NetworkName, namespace: BorrowedFd<'_>) -> Result<(), Trouble> {
+    prepare(Path::new(PLACE))?;
+    let path = path(name);
+    let file = fs::File::options().read(true).write(true).create_new(true).mode(0o444).open(&path);
+    file.map_err(because(Syscall::Openat))?;
+    let source = format!("/proc/self/fd/{}", namespace.as_raw_fd());
+    let kept = mount(Some(source.as_ref()), &path, MountFlags::BIND);
+    if kept.is_err() {
+        let _ = fs::remove_file(&path);
+    }
+    kept
+}
+
+/// Takes a name away.
+pub(super) fn remove(name: &NetworkName) -> Result<(), Trouble> {
+    let path = path(name);
+    match raw::done(&Raw::Umount(raw::c(&path), true)) {
+        // It was made half.
+        Err(trouble) if trouble.errno == Errno::INVALID => {}
+        done => done?,
+    }
+    fs::remove_file(&path).map_err(because(Syscall::Unlink))
+}
+
+/// The names that there are.
+pub(super) fn list() -> Vec<String> {
+    let entries = fs::read_dir(PLACE).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_network = |name: &String| {
+        let opened = Namespace::open(&Path::new(PLACE).join(name));
+        opened.is_ok_and(|found| found.is_some_and(|found| found.kind == Kind::Net))
+    };
+    let mut names: Vec<String> = names.filter(is_network).collect();
+    names.sort_unstable();
+    names
+}

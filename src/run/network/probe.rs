@@ -1,0 +1,306 @@
+//! Whether something answers in a network, and something that does: without any program.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::Network;
+use crate::diag::{Origin, Report, quoted};
+use crate::run::process::Process;
+use crate::run::runner::{Problem, Runner};
+use crate::spec::Namespaces;
+use crate::sys::{self, Errno, Trouble, sockets};
+
+/// What is asked for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// A machine: by ICMP, as ping(8) does.
+    Ping(IpAddr),
+    /// A port that connections can be made to.
+    Tcp(SocketAddr),
+    /// A port that answers to a datagram.
+    Udp(SocketAddr),
+}
+
+/// What answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// At which address; all, where none is said.
+    pub address: Option<IpAddr>,
+    /// At which port.
+    pub port: u16,
+    /// Whether it takes datagrams, not connections.
+    pub datagrams: bool,
+    /// What it answers; to a datagram without it that one.
+    pub answer: Option<Vec<u8>>,
+}
+
+/// How long one request is waited for before the next is sent.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// The socket of a probe. The functions of `UdpSocket` are system calls that every socket takes.
+fn socket(namespace: BorrowedFd<'_>, probe: Probe) -> Result<UdpSocket, Trouble> {
+    let (address, kind) = match probe {
+        Probe::Ping(address) => (address, sockets::RAW),
+        Probe::Tcp(address) => (address.ip(), sockets::STREAM),
+        Probe::Udp(address) => (address.ip(), sockets::DATAGRAM),
+    };
+    let family = if address.is_ipv4() { sockets::FOUR } else { sockets::SIX };
+    let protocol = match probe {
+        Probe::Ping(IpAddr::V4(_)) => sockets::ICMP,
+        Probe::Ping(IpAddr::V6(_)) => sockets::ICMP_SIX,
+        Probe::Tcp(_) | Probe::Udp(_) => 0,
+    };
+    sys::socket_in(namespace, family, kind, protocol).map(UdpSocket::from)
+}
+
+/// An echo request: RFC 792, RFC 4443.
+fn request(address: IpAddr, number: u16) -> Vec<u8> {
+    let kind = if address.is_ipv4() { 8 } else { 128 };
+    let mut packet = vec![kind, 0, 0, 0];
+    packet.extend(own_number().to_be_bytes());
+    packet.extend(number.to_be_bytes());
+    packet.extend(b"nsscript");
+    if address.is_ipv4() {
+        let words = packet.chunks(2).map(|two| u32::from(two[0]) << 8 | u32::from(two[1]));
+        let mut sum: u32 = words.sum();
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        let sum = !u16::try_from(sum).unwrap_or_default();
+        packet[2..4].copy_from_slice(&sum.to_be_bytes());
+    }
+    packet
+}
+
+/// What tells the answers to this process from others.
+fn own_number() -> u16 {
+    (std::process::id() & 0xffff) as u16
+}
+
+/// Whether a packet answers to one of our requests.
+fn is_answer(address: IpAddr, packet: &[u8]) -> bool {
+    let (packet, kind) = match address {
+        // Before it stands the header of the packet, as many words as it says.
+        IpAddr::V4(_) => {
+            let header = packet.first().map_or(0, |first| usize::from(first & 0xf) * 4);
+            (packet.get(header..).unwrap_or_default(), 0)
+        }
+        IpAddr::V6(_) => (packet, 129),
+    };
+    packet.first() == Some(&kind) && packet.get(4..6) == Some(&own_number().to_be_bytes()[..])
+}
+
+/// How long the answer took; none where none came in time.
+fn answer(socket: &UdpSocket, probe: Probe, time: Duration) -> std::io::Result<Option<Duration>> {
+    let started = Instant::now();
+    let left = || time.checked_sub(started.elapsed()).filter(|left| !left.is_zero());
+    let address = match probe {
+        Probe::Ping(address) => SocketAddr::new(address, 0),
+        Probe::Tcp(address) | Probe::Udp(address) => address,
+    };
+    // For a connection this is how long it is tried.
+    socket.set_write_timeout(Some(time.max(Duration::from_millis(1))))?;
+    socket.connect(address)?;
+    if let Probe::Tcp(_) = probe {
+        return Ok(Some(started.elapsed()));
+    }
+    let mut number = 0;
+    while let Some(left) = left() {
+        if sys::interrupted().is_some() {
+            return Ok(None);
+        }
+        match probe {
+            Probe::Ping(address) => socket.send(&request(address, number))?,
+            _ => socket.send(b"nsscript")?,
+        };
+        number += 1;
+        let end = Instant::now() + left.min(AGAIN);
+        while let Some(rest) = end.checked_duration_since(Instant::now()).filter(|it| !it.is_zero())
+        {
+            socket.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
+            let mut buffer = [0; 1500];
+            match socket.recv(&mut buffer) {
+                Ok(length) => match probe {
+                    Probe::Ping(address) if !is_answer(address, &buffer[..length]) => {}
+                    _ => return Ok(Some(started.elapsed())),
+                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether an error says that nobody answers there, rather than that nobody could be asked.
+fn is_silence(errno: Errno) -> bool {
+    let silent = [
+        "ECONNREFUSED",
+        "EHOSTUNREACH",
+        "ENETUNREACH",
+        "EHOSTDOWN",
+        "ETIMEDOUT",
+        "EINPROGRESS",
+        "EALREADY",
+        "ECONNRESET",
+        "EADDRNOTAVAIL",
+        "ENETDOWN",
+        "EINTR",
+        "EAGAIN",
+        "EACCES",
+        "EPERM",
+    ];
+    silent.contains(&errno.name().as_str())
+}
+
+impl Runner {
+    /// Asks for an answer in a network: gives how long it took, or none where there was none in
+    /// `time`.
+    ///
+    /// # Errors
+    /// Nobody could be asked: this process has no rights over the network.
+    pub fn probe(
+        &self,
+        network: &Network,
+        probe: Probe,
+        time: Duration,
+        origin: Option<&Origin>,
+    ) -> Result<Option<Duration>, Problem> {
+        let socket = socket(network.namespace.descriptor().as_fd(), probe).map_err(|trouble| {
+            let message = format!("cannot ask in the network {}: {}", network.label, trouble.errno);
+            let mut report = Report::error(message).at(origin.cloned());
+            report.facts.errno = Some(trouble.errno.code());
+            report
+        })?;
+        match answer(&socket, probe, time) {
+            Ok(took) => Ok(took),
+            Err(error) if is_silence(Errno::from(&error)) => Ok(None),
+            Err(error) => {
+                let errno = Errno::from(&error);
+                let message = format!("cannot ask in the network {}: {errno}", network.label);
+                Err(Report::error(message).at(origin.cloned()).into())
+            }
+        }
+    }
+
+    /// Starts a process that answers at a port in a network.
+    ///
+    /// # Errors
+    /// Somebody has the port already, or no interface has the address.
+    pub fn listen(
+        &self,
+        network: &Network,
+        listener: &Listener,
+        origin: Option<&Origin>,
+    ) -> Result<Process, Problem> {
+        self.begin_session(origin)?;
+        let kind = if listener.datagrams { sockets::DATAGRAM } else { sockets::STREAM };
+        let address = listener.address.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
+        let listen = |address: IpAddr| {
+            let address = SocketAddr::new(address, listener.port);
+            sys::listen_in(network.namespace.descriptor(), address, kind)
+        };
+        let bound = match listen(address) {
+            // A kernel without IPv6.
+            Err(trouble)
+                if trouble.errno.name() == "EAFNOSUPPORT" && listener.address.is_none() =>
+            {
+                listen(IpAddr::from([0, 0, 0, 0]))
+            }
+            bound => bound,
+        };
+        let bound = bound.map_err(|trouble| {
+            let (port, label) = (listener.port, &network.label);
+            let message =
+                format!("cannot listen at port {port} in the network {label}: {}", trouble.errno);
+            let report = Report::error(message).at(origin.cloned());
+            match trouble.errno.name().as_str() {
+                "EADDRINUSE" => report.hint("somebody listens there already"),
+                "EADDRNOTAVAIL" => {
+                    let shown = quoted(address.to_string());
+                    report.hint(format!("no interface of the network has the address {shown}"))
+                }
+                _ => report,
+            }
+        })?;
+        let mut bound = Some(bound);
+        let answer = listener.answer.clone();
+        let datagrams = listener.datagrams;
+        self.fork(Namespaces::NONE, origin, &mut || {
+            if let Some(bound) = bound.take() {
+                if datagrams {
+                    echo(&UdpSocket::from(bound), answer.as_deref());
+                } else {
+                    serve(bound, answer.as_deref().unwrap_or_default());
+                }
+            }
+            (Vec::new(), 0)
+        })
+    }
+}
+
+/// Answers to datagrams until a signal comes.
+fn echo(socket: &UdpSocket, answer: Option<&[u8]>) {
+    let mut buffer = vec![0; 1 << 16];
+    while sys::interrupted().is_none() {
+        match socket.recv_from(&mut buffer) {
+            Ok((length, from)) => {
+                let _ = socket.send_to(answer.unwrap_or(&buffer[..length]), from);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // What comes back of an answer that nobody wanted.
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Answers to connections until a signal comes: each says something first, or is silent for a moment.
+fn serve(socket: OwnedFd, answer: &[u8]) {
+    let listener = TcpListener::from(socket);
+    while sys::interrupted().is_none() {
+        let mut stream = match listener.accept() {
+            Ok((stream, _)) => stream,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted
+                ) =>
+            {
+                continue;
+            }
+            Err(_) => return,
+        };
+        if !answer.is_empty() {
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(500)));
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_answer, request};
+
+    #[test]
+    fn the_sum_of_an_echo_request_is_that_of_its_words() {
+        let packet = request([10, 0, 0, 1].into(), 7);
+        let sum: u32 = packet.chunks(2).map(|two| u32::from(two[0]) << 8 | u32::from(two[1])).sum();
+        assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
+    }
+
+    #[test]
+    fn an_answer_is_one_to_this_process() {
+        let mut packet = vec![0x45; 20];
+        packet.extend(request([10, 0, 0, 1].into(), 7));
+        assert!(!is_answer([10, 0, 0, 1].into(), &packet));
+        packet[20] = 0;
+        assert!(is_answer([10, 0, 0, 1].into(), &packet));
+        packet[24] ^= 1;
+        assert!(!is_answer([10, 0, 0, 1].into(), &packet));
+        assert!(!is_answer([10, 0, 0, 1].into(), &[]));
+    }
+}

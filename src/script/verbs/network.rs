@@ -1,0 +1,230 @@
+//! Networks, and the pairs of interfaces that join them.
+
+use std::rc::Rc;
+
+use rhai::Dynamic;
+
+use crate::diag::Report;
+use crate::plan::{Action, LinkChange, NetworkAction, RawAction};
+use crate::run::Namespace;
+use crate::script::argument::{Argument, Wrong};
+use crate::script::call::Call;
+use crate::script::child::is_rehearsal;
+use crate::script::error::Failed;
+use crate::script::options::options;
+use crate::script::value::{ProcessHandle, SharedNamespace, SharedNetwork};
+use crate::script::verb::verbs;
+use crate::spec::{InterfaceName, Kind, NetworkName};
+
+options! {
+    /// How a pair of interfaces is made.
+    struct Veth {
+        /// sets both ends up
+        up: bool = "false",
+        /// the largest packet of both in bytes
+        mtu: i64 = "1500",
+    }
+}
+
+/// The same value, so that verbs can be called one after the other.
+pub(super) type Same = SharedNetwork;
+
+/// Does one thing in a network.
+pub(super) fn act(
+    network: &Same,
+    action: NetworkAction,
+    call: &Call<'_, '_>,
+) -> Result<Same, Failed> {
+    act_with(network, action, None, call)
+}
+
+/// The same, where another network has a part in it.
+pub(super) fn act_with(
+    network: &Same,
+    action: NetworkAction,
+    other: Option<&Same>,
+    call: &Call<'_, '_>,
+) -> Result<Same, Failed> {
+    let Some(there) = &network.network else {
+        let raw = RawAction::Network { network: network.label.clone(), action: Box::new(action) };
+        call.context.rehearse(Action::Raw(raw), call.origin());
+        return Ok(network.clone());
+    };
+    let other = other.and_then(|other| other.network.as_deref());
+    call.context.runner.in_network(there, &action, other, call.origin().as_ref())?;
+    Ok(network.clone())
+}
+
+pub(super) fn change(
+    network: &Same,
+    name: InterfaceName,
+    change: LinkChange,
+    call: &Call<'_, '_>,
+) -> Result<Same, Failed> {
+    act(network, NetworkAction::Change(name, change), call)
+}
+
+pub(super) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, Failed> {
+    u32::try_from(mtu).ok().filter(|mtu| *mtu > 0).ok_or_else(|| {
+        let report = Report::error(format!("{mtu} is no size of a packet"));
+        call.fail(report.hint("it is a number of bytes, such as `1500`"))
+    })
+}
+
+/// The namespace that a value is, or that a process is in.
+fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<Option<Namespace>, Failed> {
+    let open = |path: String| {
+        Namespace::open(path.as_ref()).map_err(|errno| {
+            call.fail(Report::error(format!("cannot open the network namespace: {errno}")))
+        })
+    };
+    if let Some(namespace) = value.read_lock::<SharedNamespace>() {
+        if namespace.0.kind != Kind::Net {
+            let message = format!("{} is no network namespace", namespace.0);
+            return Err(call.fail(Report::error(message)));
+        }
+        return namespace.0.again().map(Some).map_err(|errno| {
+            call.fail(Report::error(format!("cannot keep the network namespace: {errno}")))
+        });
+    }
+    if let Some(handle) = value.read_lock::<ProcessHandle>() {
+        let Some(process) = &handle.process else { return Ok(None) };
+        return open(format!("/proc/{}/ns/net", process.borrow().pid()));
+    }
+    Ok(None)
+}
+
+verbs! {
+    /// A network: a network namespace with its own interfaces, addresses, routes and rules.
+    ///
+    /// `netns()` makes one, in which `lo` is up and nothing else is. It is gone with its last value
+    /// and the last process in it, however nsscript ends. `netns("blue")` is always the same one in
+    /// a recipe; with `--host` it is that of /run/netns, which `ip netns` lists and enters, and it
+    /// stays until it is removed. `netns(process)` and `netns(namespace)` are those that exist.
+    ///
+    /// # Errors
+    /// No more can be made; the name is none of a file.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let blue = netns("blue").address("lo", "10.0.0.1/32");
+    /// print(blue.interfaces().map(|found| found.name));
+    /// assert(blue.ping("10.0.0.1"));
+    /// ```
+    /// # See
+    /// ip-netns(8), network_namespaces(7)
+    fn netns(call, network: Option<Dynamic>) -> SharedNetwork {
+        let name = match network {
+            None => None,
+            Some(value) if value.is_string() => Some(match NetworkName::take(Some(value), call) {
+                Ok(name) => name,
+                Err(Wrong::Value(invalid)) => {
+                    let report = Report::error(invalid.to_string());
+                    let help = invalid.help().map(str::to_owned);
+                    return Err(call.fail(match help { Some(help) => report.hint(help), None => report }));
+                }
+                Err(_) => return Err(call.fail(Report::error("the name is no text"))),
+            }),
+            Some(value) => {
+                call.context.begin_session(call.origin().as_ref());
+                let Some(namespace) = existing(&value, call)? else {
+                    if is_rehearsal(call) {
+                        return Ok(SharedNetwork { network: None, label: "NET".into() });
+                    }
+                    let given = crate::script::argument::a_kind(&value);
+                    let message = format!("`netns` takes a name, a process or a namespace, not {given}");
+                    return Err(call.fail(Report::error(message)));
+                };
+                let network = call.context.runner.network_of(namespace);
+                let label = network.label.clone();
+                return Ok(SharedNetwork { network: Some(Rc::new(network)), label });
+            }
+        };
+        if is_rehearsal(call) {
+            let (label, is_new) = call.context.network_label(name.as_ref().map(NetworkName::as_str));
+            if is_new {
+                let action = Box::new(NetworkAction::Make(name));
+                let raw = RawAction::Network { network: label.clone(), action };
+                call.context.rehearse(Action::Raw(raw), call.origin());
+            }
+            return Ok(SharedNetwork { network: None, label });
+        }
+        let network = call.context.runner.network(name.as_ref(), call.origin().as_ref())?;
+        let label = network.label.clone();
+        Ok(SharedNetwork { network: Some(network), label })
+    }
+
+    /// The names of the networks that there are: of the recipe, with `--host` of /run/netns.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let blue = netns("blue");
+    /// assert_eq(netns_names(), ["blue"]);
+    /// blue.remove();
+    /// ```
+    /// # See
+    /// ip-netns(8)
+    fn netns_names(call) -> Vec<String> {
+        Ok(call.context.runner.network_names())
+    }
+
+    /// Joins two networks by a pair of interfaces: what is sent into one end comes out of the other.
+    ///
+    /// The ends are down and without addresses, as the kernel makes them.
+    ///
+    /// # Errors
+    /// An interface of the name is there already; the name is longer than 15 bytes.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let left = netns();
+    /// let right = netns();
+    /// veth(left, "eth0", right, "eth0", #{ up: true });
+    /// left.address("eth0", "10.0.0.1/24");
+    /// right.address("eth0", "10.0.0.2/24");
+    /// assert(left.ping("10.0.0.2"));
+    /// ```
+    /// # See
+    /// veth(4), ip-link(8)
+    fn veth(call, network: SharedNetwork, name: InterfaceName, other: SharedNetwork,
+            peer: InterfaceName, options: Veth) -> () {
+        let mtu = options.mtu.map(|mtu| self::mtu(mtu, call)).transpose()?;
+        let label = other.label.clone();
+        let action = NetworkAction::Veth { name: name.clone(), network: label, peer: peer.clone() };
+        act_with(&network, action, Some(&other), call)?;
+        for (network, name) in [(network, name), (other, peer)] {
+            if let Some(mtu) = mtu {
+                change(&network, name.clone(), LinkChange::Mtu(mtu), call)?;
+            }
+            if options.up == Some(true) {
+                change(&network, name, LinkChange::Up, call)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the name of a network away. It is gone with the last process in it.
+    ///
+    /// # Errors
+    /// It was removed already.
+    ///
+    /// # Example
+    /// ```rhai
+    /// netns("blue").remove();
+    /// assert_eq(netns_names(), []);
+    /// ```
+    /// # See
+    /// ip-netns(8)
+    fn remove(call, network: SharedNetwork) -> () {
+        let origin = call.origin();
+        if let Some(there) = &network.network {
+            return Ok(call.context.runner.remove_network(there, origin.as_ref())?);
+        }
+        if let Ok(name) = NetworkName::new(&network.label) {
+            let action = Box::new(NetworkAction::Remove(name));
+            let raw = RawAction::Network { network: network.label.clone(), action };
+            call.context.rehearse(Action::Raw(raw), origin);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,382 @@
+//! What names networks and what is in them: interfaces, addresses, destinations.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use super::Invalid;
+use crate::diag::quoted;
+
+/// The longest name of an interface in bytes: `IFNAMSIZ` less the byte that ends it, netdevice(7).
+const LONGEST_INTERFACE: usize = 15;
+/// The longest name of a file: path_resolution(7).
+const LONGEST_FILE: usize = 255;
+
+/// The name of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceName(String);
+
+impl InterfaceName {
+    /// The name `text`.
+    ///
+    /// # Errors
+    /// It is empty or longer than 15 bytes, is `.` or `..`, or has a slash, colon or space in it.
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let shown = quoted(text);
+        let wrong =
+            |why: &str| Err(Invalid::new(format!("{shown} is no name of an interface: {why}")));
+        if text.is_empty() {
+            return Err(Invalid::new("the name of the interface is empty"));
+        }
+        if text.len() > LONGEST_INTERFACE {
+            let length = text.len();
+            return wrong(&format!(
+                "it has {length} bytes, and the kernel takes {LONGEST_INTERFACE}"
+            ));
+        }
+        if matches!(text, "." | "..") {
+            return wrong("it would be a directory of sysfs");
+        }
+        let refused = |letter: &char| matches!(letter, '/' | ':' | '\0') || letter.is_whitespace();
+        match text.chars().find(refused) {
+            Some(letter) => wrong(&format!("{} cannot be in one", quoted(letter.to_string()))),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InterfaceName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// The name of a network namespace, which is that of a file in /run/netns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkName(String);
+
+impl NetworkName {
+    /// The name `text`.
+    ///
+    /// # Errors
+    /// It is no name of a file, or begins with a dash, which `ip netns` takes for an option.
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let shown = quoted(text);
+        let wrong =
+            |why: &str| Err(Invalid::new(format!("{shown} is no name of a network: {why}")));
+        match text {
+            "" => return Err(Invalid::new("the name of the network is empty")),
+            "." | ".." => return wrong("it would be a directory"),
+            text if text.contains('/') => return wrong("it is the name of a file, without `/`"),
+            text if text.starts_with('-') => {
+                return wrong("`ip netns` would take it for an option");
+            }
+            text if text.len() > LONGEST_FILE => {
+                return wrong(&format!("it has more than {LONGEST_FILE} bytes"));
+            }
+            _ => {}
+        }
+        match text.chars().find(|letter| letter.is_control()) {
+            Some(_) => wrong("there is a control character in it"),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An address and how many of its bits name the network: `10.0.0.1/24`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// The address.
+    pub address: IpAddr,
+    /// The length in bits: at most 32, or 128.
+    pub length: u8,
+}
+
+/// How many bits an address has.
+fn bits(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// An address.
+///
+/// # Errors
+/// The text is none.
+pub fn address(text: &str) -> Result<IpAddr, Invalid> {
+    text.parse().map_err(|_| {
+        let invalid = Invalid::new(format!("{} is no address", quoted(text)));
+        match text.split_once('/') {
+            Some((address, _)) if address.parse::<IpAddr>().is_ok() => invalid
+                .hint(format!("one address is meant here, without a prefix: {}", quoted(address))),
+            _ => invalid.hint(
+                "an address is such as `\"10.0.0.1\"` or `\"fd00::1\"`; names are not looked up",
+            ),
+        }
+    })
+}
+
+impl Prefix {
+    /// The text `10.0.0.1/24`.
+    ///
+    /// # Errors
+    /// There is no such address, no prefix, or one that is too long.
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let Some((before, length)) = text.split_once('/') else {
+            let address = address(text)?;
+            let usual = if address.is_ipv4() { 24 } else { 64 };
+            let message = format!("{} has no prefix", quoted(text));
+            return Err(Invalid::new(message).hint(format!(
+                "how many of its bits name the network is said behind a slash: {}",
+                quoted(format!("{address}/{usual}"))
+            )));
+        };
+        let address = self::address(before)?;
+        let most = bits(address);
+        let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
+        match length.parse::<u8>() {
+            Ok(length) if is_number && length <= most => Ok(Self { address, length }),
+            _ => Err(Invalid::new(format!("{} is no length of a prefix", quoted(length)))
+                .hint(format!("for {address} it is a number from 0 to {most}"))),
+        }
+    }
+
+    /// The network that the address is in: the other bits are zero.
+    #[must_use]
+    pub fn network(self) -> Self {
+        let rest = u32::from(bits(self.address) - self.length);
+        let address = match self.address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(rest).unwrap_or(0);
+                Ipv4Addr::from_bits(address.to_bits() & mask).into()
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(rest).unwrap_or(0);
+                Ipv6Addr::from_bits(address.to_bits() & mask).into()
+            }
+        };
+        Self { address, ..self }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.address, self.length)
+    }
+}
+
+/// Where packets go: a network, or everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Everywhere that no other route leads to.
+    Default,
+    /// A network.
+    Network(Prefix),
+}
+
+impl Destination {
+    /// `default`, a network, or one address.
+    ///
+    /// # Errors
+    /// The text is none of these, or has bits behind the prefix.
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        if text == "default" {
+            return Ok(Self::Default);
+        }
+        if !text.contains('/') {
+            let address = address(text)
+                .map_err(|_| Invalid::new(format!("{} is no destination", quoted(text))))
+                .map_err(|it| {
+                    it.hint(
+                        "it is `\"default\"`, a network such as `\"10.0.0.0/24\"`, or an address",
+                    )
+                })?;
+            return Ok(Self::Network(Prefix { address, length: bits(address) }));
+        }
+        let prefix = Prefix::new(text)?;
+        let network = prefix.network();
+        if network == prefix {
+            return Ok(Self::Network(prefix));
+        }
+        let message = format!("{} is an address in a network, and no network", quoted(text));
+        Err(Invalid::new(message).hint(format!("the network is {}", quoted(network.to_string()))))
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => out.write_str("default"),
+            Self::Network(prefix) => prefix.fmt(out),
+        }
+    }
+}
+
+/// A hardware address of Ethernet: `02:00:00:00:00:01`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// Six bytes in hexadecimal with colons between them.
+    ///
+    /// # Errors
+    /// The text is something else, or the address of a group.
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let byte = |part: &&str| {
+            let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if digits { u8::from_str_radix(part, 16).ok() } else { None }
+        };
+        let bytes: Option<Vec<u8>> = parts.iter().map(byte).collect();
+        let bytes = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
+        let Some(bytes) = bytes else {
+            return Err(Invalid::new(format!("{} is no hardware address", quoted(text)))
+                .hint("it is six bytes in hexadecimal, such as `\"02:00:00:00:00:01\"`"));
+        };
+        if bytes[0] & 1 == 1 {
+            let message = format!("{} is the address of a group", quoted(text));
+            return Err(Invalid::new(message).hint("the first byte is even for one interface"));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.map(|byte| format!("{byte:02x}")).join(":"))
+    }
+}
+
+/// Ports of the host that lead into a sandbox: each the one outside and the one inside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outbound {
+    /// Of TCP.
+    pub tcp: Vec<(u16, u16)>,
+    /// Of UDP.
+    pub udp: Vec<(u16, u16)>,
+}
+
+impl Outbound {
+    /// The options of pasta(1) for it. What it does by itself is left out: ports of the sandbox would
+    /// be those of the host and the other way round, and the gateway the host itself.
+    #[must_use]
+    pub fn options(&self) -> Vec<String> {
+        let ports = |ports: &[(u16, u16)]| match ports {
+            [] => "none".to_owned(),
+            ports => {
+                let pairs: Vec<_> =
+                    ports.iter().map(|(out, into)| format!("{out}:{into}")).collect();
+                pairs.join(",")
+            }
+        };
+        let fixed = [
+            "--foreground",
+            "--quiet",
+            "--config-net",
+            "--no-map-gw",
+            "--no-netns-quit",
+            "--ns-ifname",
+            "eth0",
+        ];
+        let mut options: Vec<String> = fixed.map(str::to_owned).to_vec();
+        options.extend(["--tcp-ports".to_owned(), ports(&self.tcp)]);
+        options.extend(["--udp-ports".to_owned(), ports(&self.udp)]);
+        options.extend(["--tcp-ns", "none", "--udp-ns", "none"].map(str::to_owned));
+        options
+    }
+}
+
+/// The network of a sandbox.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NetworkChoice {
+    /// One of its own, in which nothing but `lo` is.
+    None,
+    /// The caller's.
+    Host,
+    /// One that exists.
+    Joined(JoinedNetwork),
+    /// One of its own, from which the host's can be reached.
+    Outbound(Outbound),
+}
+
+/// A network namespace that a sandbox is put into: it is held as long as the value lives.
+#[derive(Clone, Debug)]
+pub struct JoinedNetwork {
+    /// What it is called.
+    pub label: String,
+    /// Its number.
+    pub inode: u64,
+    /// Its descriptor; none in a rehearsal.
+    pub descriptor: Option<Rc<OwnedFd>>,
+    /// What /etc/resolv.conf says there; none where nothing was said.
+    pub resolver: Option<String>,
+}
+
+impl PartialEq for JoinedNetwork {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.label, self.inode, &self.resolver) == (&other.label, other.inode, &other.resolver)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Destination, InterfaceName, Mac, NetworkName, Prefix};
+
+    fn said<T: std::fmt::Debug>(made: Result<T, super::Invalid>) -> String {
+        made.map_or_else(|invalid| invalid.to_string(), |made| format!("{made:?}"))
+    }
+
+    #[test]
+    fn names_are_those_that_the_kernel_takes() {
+        assert!(
+            InterfaceName::new("eth0").is_ok() && InterfaceName::new("exactly15bytes_").is_ok()
+        );
+        for name in ["", "sixteen_bytes_so", "a/b", "a b", "a:1", ".", ".."] {
+            assert!(InterfaceName::new(name).is_err(), "{name:?}");
+        }
+        assert!(NetworkName::new("blue").is_ok());
+        for name in ["", ".", "..", "a/b", "../etc", "-x", "a\nb"] {
+            assert!(NetworkName::new(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_belongs_to_an_address() {
+        let prefix = Prefix::new("10.1.2.3/20").unwrap();
+        assert_eq!(prefix.network().to_string(), "10.1.0.0/20");
+        assert_eq!(Prefix::new("fd00::1/64").unwrap().network().to_string(), "fd00::/64");
+        assert_eq!(Prefix::new("10.1.2.3/0").unwrap().network().to_string(), "0.0.0.0/0");
+        assert_eq!(said(Prefix::new("10.0.0.1")), "`10.0.0.1` has no prefix");
+        for text in ["10.0.0.1/33", "10.0.0.1/", "10.0.0.1/+4", "10.0.0.1/x", "x/24", "10.0.0/24"] {
+            assert!(Prefix::new(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_destination_has_no_bits_behind_its_prefix() {
+        assert_eq!(Destination::new("default"), Ok(Destination::Default));
+        assert_eq!(Destination::new("10.0.0.7").unwrap().to_string(), "10.0.0.7/32");
+        let said = said(Destination::new("10.0.0.7/24"));
+        assert_eq!(said, "`10.0.0.7/24` is an address in a network, and no network");
+    }
+
+    #[test]
+    fn a_hardware_address_is_that_of_one_interface() {
+        assert_eq!(Mac::new("02:00:00:00:00:0A").unwrap().to_string(), "02:00:00:00:00:0a");
+        for text in ["", "02:00:00:00:00", "2:0:0:0:0:1", "01:00:00:00:00:01", "02:00:00:00:00:+1"]
+        {
+            assert!(Mac::new(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Work in another network namespace, by a process that is gone when it is done.
+
+use std::cell::Cell;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::raw::{c_int, c_void};
+
+use super::clone::{CloneArgs, Quiet, clone3, wait_for};
+use super::errno::Errno;
+use super::kernel::{self, Answer, Syscall, Trouble};
+
+/// Something short that a process in another network namespace does.
+struct Errand<'a> {
+    /// The namespace; negative for a new one.
+    namespace: c_int,
+    work: &'a dyn Fn() -> Answer<c_int>,
+    done: Cell<Answer<c_int>>,
+}
+
+/// Has `work`, a few system calls, done in a network namespace, or in a new one: by a process that
+/// shares memory and descriptors with this one, which stands still meanwhile and stays where it is.
+pub(super) fn in_network(
+    namespace: Option<BorrowedFd<'_>>,
+    work: &dyn Fn() -> Answer<c_int>,
+) -> Answer<OwnedFd> {
+    let unknown = Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) };
+    let errand = Errand {
+        namespace: namespace.map_or(-1, |namespace| namespace.as_raw_fd()),
+        work,
+        done: Cell::new(Err(unknown)),
+    };
+    let args = CloneArgs::beside();
+    let quiet = Quiet::begin();
+    // SAFETY: as in `spawn`; `run_errand` does not return and is given an `Errand`.
+    let pid = unsafe { clone3(&args, run_errand, (&raw const errand).cast()) }?;
+    drop(quiet);
+    wait_for(pid);
+    // SAFETY: the descriptor was made in the table that both share; nobody owns it.
+    errand.done.get().map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// # Safety
+/// `argument` points to an [`Errand`].
+unsafe extern "C" fn run_errand(argument: *const c_void) -> ! {
+    // SAFETY: what the caller promises.
+    let errand = unsafe { &*argument.cast::<Errand<'_>>() };
+    let net = libc::CLONE_NEWNET as u64;
+    let moved = match errand.namespace {
+        namespace @ 0.. => kernel::setns(namespace, net),
+        _ => kernel::call!(Unshare, SYS_unshare, net).map(drop),
+    };
+    errand.done.set(moved.and_then(|()| (errand.work)()));
+    kernel::exit(0)
+}

@@ -1,0 +1,190 @@
+//! Sockets in network namespaces: netlink(7), and those that packets are sent from.
+
+use std::ffi::CStr;
+use std::fs::File;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::raw::{c_int, c_ulong};
+
+use super::errand::in_network;
+use super::errno::Errno;
+use super::fork::generation;
+use super::kernel::{self, Answer, Syscall, Trouble, call};
+
+/// Which part of the kernel a netlink socket speaks with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Interfaces, addresses, routes, neighbours: rtnetlink(7).
+    Route,
+    /// Rules of nftables.
+    Netfilter,
+}
+
+impl Protocol {
+    fn number(self) -> c_int {
+        match self {
+            Self::Route => libc::NETLINK_ROUTE,
+            Self::Netfilter => libc::NETLINK_NETFILTER,
+        }
+    }
+}
+
+/// The network namespace of a socket, Linux 4.10: ioctl(2).
+const SIOCGSKNS: c_ulong = 0x894c;
+
+/// A netlink socket. It stays in the network namespace that it was made in.
+#[derive(Debug)]
+pub struct Netlink {
+    socket: OwnedFd,
+    generation: u32,
+}
+
+/// How much the kernel says at once: it fills no more where a buffer has this much room.
+const ROOM: usize = 32 << 10;
+
+fn socket(family: c_int, kind: c_int, protocol: c_int) -> Answer<c_int> {
+    let made = call!(Socket, SYS_socket, family, kind | libc::SOCK_CLOEXEC, protocol);
+    made.map(kernel::descriptor)
+}
+
+impl Netlink {
+    /// A socket in a network namespace.
+    ///
+    /// # Errors
+    /// setns(2): this process has no rights over the namespace. socket(2): the kernel has no such
+    /// part.
+    pub fn open(namespace: BorrowedFd<'_>, protocol: Protocol) -> Result<Self, Trouble> {
+        let kind = libc::SOCK_RAW;
+        let make = || socket(libc::AF_NETLINK, kind, protocol.number());
+        Self::of(in_network(Some(namespace), &make)?)
+    }
+
+    /// A new network namespace, and a socket in it that speaks of its interfaces.
+    ///
+    /// # Errors
+    /// unshare(2): this process may not, or there are as many as there may be.
+    pub fn in_new_network() -> Result<(OwnedFd, Self), Trouble> {
+        let make = || socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE);
+        let netlink = Self::of(in_network(None, &make)?)?;
+        let namespace = call!(Ioctl, SYS_ioctl, netlink.socket.as_raw_fd(), SIOCGSKNS)?;
+        // SAFETY: the request succeeded and gave a new descriptor that nobody owns.
+        Ok((unsafe { OwnedFd::from_raw_fd(kernel::descriptor(namespace)) }, netlink))
+    }
+
+    fn of(socket: OwnedFd) -> Result<Self, Trouble> {
+        let netlink = Self { socket, generation: generation() };
+        // The kernel says in words what is wrong, and does not repeat what it was asked.
+        netlink.set(libc::NETLINK_EXT_ACK)?;
+        netlink.set(libc::NETLINK_CAP_ACK)?;
+        Ok(netlink)
+    }
+
+    fn set(&self, option: c_int) -> Answer<()> {
+        let (on, size) = (1 as c_int, size_of::<c_int>());
+        let (socket, level) = (self.socket.as_raw_fd(), libc::SOL_NETLINK);
+        call!(Setsockopt, SYS_setsockopt, socket, level, option, &raw const on, size).map(drop)
+    }
+
+    /// Whether this process has opened it, and not one that it is a copy of: two that read from one
+    /// socket would take each other's answers.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.generation == generation()
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// sendto(2): no memory, or the request is larger than the kernel takes.
+    pub fn send(&self, request: &[u8]) -> Result<(), Trouble> {
+        let (start, length, none) = (request.as_ptr(), request.len(), kernel::NULL);
+        let socket = self.socket.as_raw_fd();
+        call!(Sendto, SYS_sendto, socket, start, length, 0, none, 0).map(drop)
+    }
+
+    /// The next answer, or a part of it.
+    ///
+    /// # Errors
+    /// recvfrom(2): more was said than was listened to.
+    pub fn receive(&self) -> Result<Vec<u8>, Trouble> {
+        let mut buffer = vec![0_u8; ROOM];
+        let (start, length, none) = (buffer.as_mut_ptr(), buffer.len(), kernel::NULL);
+        let socket = self.socket.as_raw_fd();
+        loop {
+            match call!(Recvfrom, SYS_recvfrom, socket, start, length, 0, none, none) {
+                Ok(received) => {
+                    buffer.truncate(usize::try_from(received).unwrap_or_default());
+                    return Ok(buffer);
+                }
+                Err(trouble) if trouble.errno == Errno::INTERRUPTED => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+}
+
+/// A socket in a network namespace: socket(2).
+///
+/// # Errors
+/// setns(2), socket(2).
+pub fn socket_in(
+    namespace: BorrowedFd<'_>,
+    family: c_int,
+    kind: c_int,
+    protocol: c_int,
+) -> Result<OwnedFd, Trouble> {
+    in_network(Some(namespace), &|| socket(family, kind, protocol))
+}
+
+/// Opens a file of /proc as a network namespace has it: of /proc/thread-self/net to be read, of
+/// /proc/sys/net to be written.
+///
+/// # Errors
+/// setns(2); openat(2): there is no such file, or /proc cannot be written to.
+pub fn open_in(namespace: BorrowedFd<'_>, path: &CStr, write: bool) -> Result<File, Trouble> {
+    let flags = if write { libc::O_WRONLY } else { libc::O_RDONLY } | libc::O_CLOEXEC;
+    let open = || {
+        let opened = call!(Openat, SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags);
+        opened.map(kernel::descriptor)
+    };
+    in_network(Some(namespace), &open).map(File::from)
+}
+
+/// A socket in a network namespace that takes what comes to an address and port.
+///
+/// # Errors
+/// bind(2): somebody has it already, or no interface has the address.
+pub fn listen_in(
+    namespace: BorrowedFd<'_>,
+    address: std::net::SocketAddr,
+    kind: c_int,
+) -> Result<OwnedFd, Trouble> {
+    use nix::sys::socket::{Backlog, SockaddrStorage, bind, listen, setsockopt, sockopt};
+    let because = |syscall| move |errno: nix::Error| Trouble { syscall, errno: errno.into() };
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let socket = socket_in(namespace, family, kind, 0)?;
+    let _ = setsockopt(&socket, sockopt::ReuseAddr, &true);
+    let storage = SockaddrStorage::from(address);
+    bind(socket.as_raw_fd(), &storage).map_err(because(Syscall::Bind))?;
+    if kind == libc::SOCK_STREAM {
+        listen(&socket, Backlog::MAXCONN).map_err(because(Syscall::Listen))?;
+    }
+    Ok(socket)
+}
+
+/// What kinds of sockets a probe needs: socket(2).
+pub mod sockets {
+    /// `SOCK_STREAM`.
+    pub const STREAM: i32 = libc::SOCK_STREAM;
+    /// `SOCK_DGRAM`.
+    pub const DATAGRAM: i32 = libc::SOCK_DGRAM;
+    /// `SOCK_RAW`.
+    pub const RAW: i32 = libc::SOCK_RAW;
+    /// `AF_INET`.
+    pub const FOUR: i32 = libc::AF_INET;
+    /// `AF_INET6`.
+    pub const SIX: i32 = libc::AF_INET6;
+    /// `IPPROTO_ICMP`.
+    pub const ICMP: i32 = libc::IPPROTO_ICMP;
+    /// `IPPROTO_ICMPV6`.
+    pub const ICMP_SIX: i32 = libc::IPPROTO_ICMPV6;
+}

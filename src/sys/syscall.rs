@@ -1,0 +1,115 @@
+//! System calls by name, and that one failed.
+
+use super::errno::Errno;
+
+/// A system call that failed, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The call.
+    pub syscall: Syscall,
+    /// The kernel's answer.
+    pub errno: Errno,
+}
+
+impl Trouble {
+    /// Something that cannot happen did.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { syscall: Syscall::Clone3, errno: Errno::new(libc::EIO) }
+    }
+}
+
+macro_rules! syscalls {
+    ($($variant:ident $name:literal $since:literal,)*) => {
+        /// A system call by name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each is the call of that name in section 2 of the manual")]
+        #[repr(u16)]
+        pub enum Syscall { $($variant,)* }
+
+        impl Syscall {
+            const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name, as in section 2 of the manual.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The first version of Linux that has it, where that is later than 4.0.
+            #[must_use]
+            pub fn since(self) -> &'static str {
+                match self { $(Self::$variant => $since,)* }
+            }
+        }
+    };
+}
+
+syscalls! {
+    Bind "bind" "",
+    Capset "capset" "",
+    Chdir "chdir" "",
+    Chroot "chroot" "",
+    ClockGettime "clock_gettime" "",
+    Clone3 "clone3" "5.3",
+    CloseRange "close_range" "5.9",
+    Connect "connect" "",
+    Dup3 "dup3" "",
+    Execve "execve" "",
+    Fchdir "fchdir" "",
+    Fchmod "fchmod" "",
+    Fchown "fchown" "",
+    Fsconfig "fsconfig" "5.2",
+    Fsmount "fsmount" "5.2",
+    Fsopen "fsopen" "5.2",
+    Getcwd "getcwd" "",
+    Fstat "fstat" "",
+    Fstatfs "fstatfs" "",
+    Ioctl "ioctl" "",
+    Kill "kill" "",
+    Listen "listen" "",
+    MemfdCreate "memfd_create" "",
+    Mkdirat "mkdirat" "",
+    Mknodat "mknodat" "",
+    Mmap "mmap" "",
+    Mount "mount" "",
+    MountSetattr "mount_setattr" "5.12",
+    MoveMount "move_mount" "5.2",
+    Openat "openat" "",
+    Openat2 "openat2" "5.6",
+    OpenTree "open_tree" "5.2",
+    PidfdOpen "pidfd_open" "5.3",
+    PidfdSendSignal "pidfd_send_signal" "5.1",
+    Pipe2 "pipe2" "",
+    PivotRoot "pivot_root" "",
+    Poll "poll" "",
+    Prctl "prctl" "",
+    Prlimit "prlimit" "",
+    Readlinkat "readlinkat" "",
+    Rmdir "rmdir" "",
+    Recvfrom "recvfrom" "",
+    RtSigaction "rt_sigaction" "",
+    Sendto "sendto" "",
+    Setdomainname "setdomainname" "",
+    Setgroups "setgroups" "",
+    Sethostname "sethostname" "",
+    Setns "setns" "5.8",
+    Setresgid "setresgid" "",
+    Setresuid "setresuid" "",
+    Setsid "setsid" "",
+    Setsockopt "setsockopt" "",
+    Socket "socket" "",
+    Symlinkat "symlinkat" "",
+    Umount2 "umount2" "",
+    Unlink "unlink" "",
+    Unshare "unshare" "",
+    Waitid "waitid" "5.4",
+    Write "write" "",
+}
+
+impl Syscall {
+    /// The call with this number, as a [`super::Fault`] carries it.
+    pub(super) fn from_number(number: u16) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Execve)
+    }
+}

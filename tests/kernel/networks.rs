@@ -1,0 +1,606 @@
+//! Networks: what is made in them, who reaches whom, and what is left of it.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Bench, Launch, User, as_each_user, have, may_mount};
+
+/// Two networks, joined, with addresses of both versions.
+const PAIR: &str = r#"
+    let left = netns();
+    let right = netns();
+    veth(left, "eth0", right, "eth0", #{ up: true });
+    left.address("eth0", "10.0.0.1/24").address("eth0", "fd00::1/64");
+    right.address("eth0", "10.0.0.2/24").address("eth0", "fd00::2/64");
+"#;
+
+#[track_caller]
+fn printed(bench: &Bench, recipe: &str) -> String {
+    bench.recipe(recipe).end().succeeded()
+}
+
+/// What is said of a recipe after the pair.
+#[track_caller]
+fn said(bench: &Bench, recipe: &str) -> String {
+    bench.recipe(&format!("{PAIR}{recipe}")).end().failed(125)
+}
+
+#[test]
+fn joined_networks_reach_each_other_and_nobody_else() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"{PAIR}
+            print([left.ping("10.0.0.2"), left.ping("fd00::2"), right.ping("fd00::1")]);
+            print([left.ping("10.0.0.3", #{{ timeout: "50ms" }}), left.ping("192.0.2.1")]);
+            let web = right.listen(80, #{{ answer: "hello\n" }});
+            let echo = right.listen(7, #{{ protocol: "udp" }});
+            print([left.can_connect("10.0.0.2", 80), left.can_connect("fd00::2", 80)]);
+            print([left.can_connect("10.0.0.2", 81), left.can_connect("10.0.0.1", 80)]);
+            print([left.can_connect("10.0.0.2", 7, #{{ protocol: "udp" }}),
+                left.can_connect("10.0.0.2", 8, #{{ protocol: "udp" }})]);
+            // A third network sees nothing of it, nor does the host.
+            print(netns().ping("10.0.0.1"));
+            print(interfaces().filter(|found| found.addresses.contains("10.0.0.1/24")).len());
+            web.kill("KILL");
+            web.wait();
+            print(left.can_connect("10.0.0.2", 80));"#
+        );
+        let seen = "[true, true, true]\n[false, false]\n[true, true]\n[false, false]\n[true, false]\n\
+                    false\n0\nfalse\n";
+        assert_eq!(printed(bench, &recipe), seen);
+    });
+}
+
+#[test]
+fn programs_and_closures_are_in_the_network_that_they_run_in() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"{PAIR}
+            let host = namespaces().net.inode;
+            print(left.within(|| interfaces().filter(|found| found.name == "eth0")[0].addresses[0]));
+            print(right.output(["sh", "-c", "grep -c eth0 /proc/net/dev"]).stdout.trim());
+            print(right.run(["sh", "-c", "exit 3"], #{{ check: false }}).code);
+            let cat = right.start("cat /proc/net/fib_trie", #{{ pipes: true }});
+            print(cat.namespace(NET) == right.namespace);
+            cat.wait();
+            print(left.namespace != right.namespace && left.namespace.inode != host);
+            print(namespaces().net.inode == host);
+            print(netns(left.namespace) == left);"#
+        );
+        assert_eq!(printed(bench, &recipe), "10.0.0.1/24\n1\n3\ntrue\ntrue\ntrue\ntrue\n");
+        let recipe = format!(r#"{PAIR} left.run("no-such-program");"#);
+        let wrong = bench.recipe(&recipe).end();
+        assert!(matches!(wrong.status.code(), Some(126 | 127)), "{wrong:?}");
+        assert!(wrong.stderr.contains("`no-such-program`"), "{}", wrong.stderr);
+        assert!(!wrong.stderr.contains("sandbox"), "{}", wrong.stderr);
+    });
+}
+
+#[test]
+fn ports_of_a_bridge_reach_each_other() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            let hub = netns();
+            let hosts = [];
+            for number in 1..4 {
+                let host = netns();
+                veth(hub, `port${number}`, host, "eth0");
+                host.address("eth0", `10.0.0.${number}/24`).up("eth0");
+                hosts.push(host);
+            }
+            hub.bridge("br0", ["port1", "port2", "port3"]);
+            let all = [];
+            for one in hosts { for number in 1..4 { all.push(one.ping(`10.0.0.${number}`)); } }
+            print(all.all(|answered| answered));
+            print(hub.interfaces().filter(|found| found.bridge == "br0").map(|found| found.name));
+            // Cut off, and healed.
+            hub.port("port3");
+            print(hosts[0].ping("10.0.0.3", #{ timeout: "100ms" }));
+            hub.port("port3", "br0");
+            print(hosts[0].ping("10.0.0.3"));
+            hub.down("port2");
+            print([hosts[0].ping("10.0.0.2", #{ timeout: "100ms" }), hosts[0].ping("10.0.0.3")]);"#;
+        let seen = "true\n[\"port1\", \"port2\", \"port3\"]\nfalse\ntrue\n[false, true]\n";
+        assert_eq!(printed(bench, recipe), seen);
+    });
+}
+
+/// A client, a router, and a server that knows nothing of the client's network.
+const ROUTED: &str = r#"
+    let client = netns();
+    let router = netns();
+    let server = netns();
+    veth(client, "eth0", router, "lan", #{ up: true });
+    veth(server, "eth0", router, "wan", #{ up: true });
+    client.address("eth0", "10.1.0.2/24").route("default", "10.1.0.1");
+    router.address("lan", "10.1.0.1/24").address("wan", "10.2.0.1/24");
+    server.address("eth0", "10.2.0.2/24");
+    let web = server.listen(80);
+    let other = server.listen(81);
+"#;
+
+#[test]
+fn a_router_passes_on_and_translates() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"{ROUTED}
+            let soon = #{{ timeout: "100ms" }};
+            print(client.ping("10.2.0.2", soon));
+            router.forward();
+            print(client.ping("10.2.0.2", soon));
+            server.route("10.1.0.0/24", "10.2.0.1");
+            print(client.ping("10.2.0.2"));
+            server.remove_route("10.1.0.0/24");
+            print(client.ping("10.2.0.2", soon));
+            router.masquerade(#{{ output: "wan", source: "10.1.0.0/24" }});
+            print([client.ping("10.2.0.2"), client.can_connect("10.2.0.2", 80)]);
+            print(server.neighbours().map(|found| found.address).contains("10.1.0.2"));"#
+        );
+        let seen = "false\nfalse\ntrue\nfalse\n[true, true]\nfalse\n";
+        assert_eq!(printed(bench, &recipe), seen);
+    });
+}
+
+#[test]
+fn packets_are_dropped_by_what_they_are() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"{ROUTED}
+            router.forward().masquerade(#{{ output: "wan" }});
+            let soon = #{{ timeout: "100ms" }};
+            let reached = || [client.ping("10.2.0.2", soon), client.can_connect("10.2.0.2", 80, soon),
+                client.can_connect("10.2.0.2", 81, soon)];
+            print(reached.call());
+            router.block(#{{ protocol: "tcp", port: 80 }});
+            print(reached.call());
+            router.block(#{{ protocol: "icmp", destination: "10.2.0.0/24" }});
+            print(reached.call());
+            router.unblock().block(#{{ input: "lan", output: "wan" }});
+            print(reached.call());
+            router.unblock().block(#{{ source: "10.1.0.3" }}).block(#{{ destination: "10.2.0.128/25" }});
+            print(reached.call());
+            client.block(#{{ destination: "10.2.0.2/31" }});
+            print(reached.call());
+            print(client.ping("10.1.0.1"));"#
+        );
+        let seen = "[true, true, true]\n[true, false, true]\n[false, false, true]\n\
+                    [false, false, false]\n[true, true, true]\n[false, false, false]\ntrue\n";
+        assert_eq!(printed(bench, &recipe), seen);
+    });
+}
+
+#[test]
+fn interfaces_are_what_was_made_of_them() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"{PAIR}
+            left.down("eth0").rename("eth0", "wan0").mac("wan0", "02:00:00:00:00:0a").mtu("wan0", 1400);
+            left.up("wan0").bridge("br0", []);
+            let found = left.interfaces();
+            print(found.map(|it| `${{it.name}} ${{it.kind}} ${{it.up}}`));
+            print([found[1].mac, found[1].mtu, found[1].addresses[0]]);
+            let third = netns();
+            left.move_to("wan0", third);
+            print([left.interfaces().len(), third.interfaces().map(|it| it.name)]);
+            third.address("wan0", "10.0.0.3/24").up("wan0");
+            print(third.ping("10.0.0.2"));
+            third.remove_address("wan0", "10.0.0.3/24");
+            print(third.interfaces()[1].addresses.filter(|it| it.starts_with("10")));
+            third.neighbour("wan0", "10.0.0.9", "02:00:00:00:00:09");
+            print(third.neighbours().filter(|it| it.state == "permanent").map(|it| it.mac));
+            third.delete("wan0");
+            print([third.interfaces().len(), right.interfaces().len()]);"#
+        );
+        let seen = "[\"lo  true\", \"wan0 veth true\", \"br0 bridge true\"]\n\
+                    [\"02:00:00:00:00:0a\", 1400, \"10.0.0.1/24\"]\n[2, [\"lo\", \"wan0\"]]\ntrue\n[]\n\
+                    [\"02:00:00:00:00:09\"]\n[1, 1]\n";
+        assert_eq!(printed(bench, &recipe), seen);
+    });
+}
+
+#[test]
+fn routes_are_those_of_ip() {
+    as_each_user(|bench| {
+        if !have(&["ip"]) {
+            return;
+        }
+        let recipe = format!(
+            r#"{PAIR}
+            left.route("default", "10.0.0.254").route("10.8.0.0/16", #{{ interface: "eth0" }});
+            left.route("10.9.0.7", "10.0.0.2", #{{ metric: 50 }}).route("default", "fd00::2");
+            for route in left.routes().filter(|it| !it.destination.starts_with("fe80")) {{
+                print(`${{route.destination}} ${{route.gateway ?? ""}} ${{route.device}} ${{route.metric}}`);
+            }}
+            print(left.output("ip -4 route").stdout);"#
+        );
+        let printed = printed(bench, &recipe);
+        let (ours, theirs) = printed.split_once("default via").unwrap();
+        for line in [
+            "default 10.0.0.254 eth0 0\n",
+            "10.8.0.0/16  eth0 0\n",
+            "10.9.0.7/32 10.0.0.2 eth0 50\n",
+            "10.0.0.0/24  eth0 0\n",
+            "default fd00::2 eth0 1024\n",
+            "fd00::/64  eth0 256\n",
+        ] {
+            assert!(ours.contains(line), "{line}: {ours}");
+        }
+        assert!(theirs.contains("10.8.0.0/16 dev eth0 proto static scope link"), "{theirs}");
+        assert!(
+            theirs.contains("10.9.0.7 via 10.0.0.2 dev eth0 proto static metric 50"),
+            "{theirs}"
+        );
+    });
+}
+
+#[test]
+fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
+    as_each_user(|bench| {
+        for (recipe, words) in [
+            (
+                r#"left.address("eth0", "10.0.0.9");"#,
+                &["`10.0.0.9` has no prefix", "`10.0.0.9/24`"][..],
+            ),
+            (
+                r#"left.address("eth1", "10.0.0.9/24");"#,
+                &["no interface `eth1`", "did you mean `eth0`?"],
+            ),
+            (
+                r#"left.address("eth0", "10.0.0.1/24");"#,
+                &["(EEXIST)", "eth0 has the address 10.0.0.1"],
+            ),
+            (r#"left.bridge("sixteen_bytes_so", []);"#, &["has 16 bytes, and the kernel takes 15"]),
+            (r#"left.bridge("eth0", []);"#, &["(EEXIST)", "`eth0` is in the network net1 already"]),
+            (
+                r#"veth(left, "x", right, "eth0");"#,
+                &["(EEXIST)", "`eth0` is in the network net2 already"],
+            ),
+            (r#"left.bridge("br0", ["port9"]);"#, &["there is no interface `port9`"]),
+            (r#"left.port("eth0", "lo");"#, &["(EOPNOTSUPP)", "lo is no bridge"]),
+            (
+                r#"left.route("default", "10.7.0.1");"#,
+                &[
+                    "the kernel says: Nexthop has invalid gateway",
+                    "no interface is in a network with 10.7.0.1",
+                ],
+            ),
+            (
+                r#"left.down("eth0").route("default", "10.0.0.2");"#,
+                &["the kernel says:", "`.up(\"eth0\")`"],
+            ),
+            (
+                r#"left.route("10.0.0.7/24", "10.0.0.2");"#,
+                &["no network", "the network is `10.0.0.0/24`"],
+            ),
+            (r#"left.route("fd00::/48", "10.0.0.2");"#, &["are of different versions of IP"]),
+            (r#"left.remove_route("10.77.0.0/16");"#, &["(ESRCH)", "`routes()` lists"]),
+            (
+                r#"left.mtu("eth0", 7000000);"#,
+                &["the kernel says: mtu greater than device maximum"],
+            ),
+            (r#"netns("a/b");"#, &["`a/b` is no name of a network"]),
+            (r#"netns("..");"#, &["`..` is no name of a network"]),
+            (r#"left.ping("example.org");"#, &["`example.org` is no address"]),
+            ("left.block(#{ port: 80 });", &["a port is one of `tcp` or of `udp`"]),
+            (r#"left.mac("eth0", "01:00:00:00:00:01");"#, &["is the address of a group"]),
+            (
+                r#"netns("gone").remove(); let gone = netns("gone"); gone.remove(); veth(left, "x", gone, "y");"#,
+                &["the network gone was removed"],
+            ),
+            (
+                "let one = left.listen(80); let two = left.listen(80);",
+                &["somebody listens there already"],
+            ),
+            (
+                r#"let one = left.listen(80, #{ address: "10.0.0.77" });"#,
+                &["has the address `10.0.0.77`"],
+            ),
+            (r#"print(sandbox().network("outbond"));"#, &["did you mean `outbound`?"]),
+        ] {
+            let said = said(bench, recipe);
+            for word in words {
+                assert!(said.contains(word), "{recipe}: {word}: {said}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_kind_that_this_kernel_lacks_is_called_so() {
+    as_each_user(|bench| {
+        for (kind, made) in [
+            ("dummy", r#"left.dummy("x")"#),
+            ("vlan", r#"left.vlan("x", #{ link: "eth0", id: 7 })"#),
+            ("macvlan", r#"left.macvlan("x", #{ link: "eth0" })"#),
+            ("ipvlan", r#"left.ipvlan("x", #{ link: "eth0" })"#),
+        ] {
+            let recipe = format!(
+                r#"{PAIR} print({made}.interfaces().filter(|found| found.name == "x").map(|found| found.kind));"#
+            );
+            let ended = bench.recipe(&recipe).end();
+            if ended.status.success() {
+                assert_eq!(ended.succeeded(), format!("[\"{kind}\"]\n"));
+            } else {
+                let said = ended.failed(125);
+                assert!(said.contains(&format!("no interfaces of the kind {kind}")), "{said}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_sandbox_in_a_network_sees_it_and_cannot_change_it() {
+    as_each_user(|bench| {
+        if !have(&["ip"]) {
+            return;
+        }
+        let recipe = format!(
+            r#"{PAIR}
+            right.resolver(["10.0.0.1", "fd00::1"]);
+            let root = rootfs().binaries(["sh", "cat", "ip"]);
+            let guest = sandbox(root).proc("/proc").network(right);
+            guest.run(["sh", "-c", "ip -o -4 address show dev eth0; cat /etc/resolv.conf"]);
+            print(guest.run("ip link set eth0 down", #{{ check: false }}).code);
+            print(guest.run("ip link add x type bridge", #{{ check: false }}).code);
+            let server = right.listen(80);
+            print(guest.within(|| interfaces().map(|found| found.name)));
+            print(left.ping("10.0.0.2"));
+            // Its own network, the host's, and none at all.
+            print(sandbox(root).network(right).network("none").within(|| interfaces().len()));
+            print(sandbox(root).network("host").within(|| namespaces).is_shared);"#
+        );
+        let recipe = recipe.replace(
+            r#"print(sandbox(root).network("host").within(|| namespaces).is_shared);"#,
+            r#"print(sandbox(root).network("host").within(|| interfaces().len()) == interfaces().len());"#,
+        );
+        let seen = printed(bench, &recipe);
+        assert!(seen.contains("inet 10.0.0.2/24"), "{seen}");
+        let rest = seen.split_once("nameserver 10.0.0.1\nnameserver fd00::1\n").unwrap().1;
+        assert_eq!(rest, "2\n2\n[\"lo\", \"eth0\"]\ntrue\n1\ntrue\n");
+    });
+}
+
+#[test]
+fn a_hundred_networks_around_a_bridge() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            let hub = netns().bridge("br0", []);
+            let hosts = [];
+            for number in 1..101 {
+                let host = netns();
+                veth(hub, `port${number}`, host, "eth0", #{ up: true });
+                hub.port(`port${number}`, "br0");
+                host.address("eth0", `10.0.${number / 100}.${number % 100 + 1}/16`);
+                hosts.push(host);
+            }
+            let reached = 0;
+            for number in 1..101 {
+                if hosts[0].ping(`10.0.${number / 100}.${number % 100 + 1}`) { reached += 1; }
+            }
+            print(reached);"#;
+        assert_eq!(printed(bench, recipe), "100\n");
+    });
+}
+
+#[test]
+fn names_are_the_recipe_s_own_without_host() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            let blue = netns("nsscript-blue");
+            print(netns("nsscript-blue") == blue);
+            print(netns_names());
+            print(exists("/run/netns/nsscript-blue"));
+            blue.remove();
+            print(netns_names());
+            print(netns("nsscript-blue") == blue);"#;
+        assert_eq!(printed(bench, recipe), "true\n[\"nsscript-blue\"]\nfalse\n[]\nfalse\n");
+    });
+}
+
+/// nsscript with a /run of its own, in which it makes names of the host.
+fn on_host<'b>(bench: &'b Bench, recipe: &str) -> Launch<'b> {
+    let launch = bench.nsscript(&["--host", "-e", recipe]);
+    // The mount that `ip netns` makes of the directory is there before and after.
+    let setup = "mount -t tmpfs -o mode=755 tmpfs /run; ip netns add first; ip netns delete first; \
+                 : > /run/netns/half";
+    launch.in_world(setup).by_shell(r#"ip netns add made-by-ip && exec "$@""#)
+}
+
+#[test]
+fn names_of_the_host_are_those_of_ip_netns() {
+    as_each_user(|bench| {
+        if !bench.user.is_root() || !may_mount() || !have(&["ip", "nsenter"]) {
+            return;
+        }
+        let recipe = r#"
+            print(netns_names());
+            let blue = netns("blue");
+            let other = netns("made-by-ip");
+            let half = netns("half");
+            veth(blue, "eth0", other, "eth0", #{ up: true });
+            blue.address("eth0", "10.0.0.1/24");
+            other.address("eth0", "10.0.0.2/24");
+            fn said(net, command) { net.output(["sh", "-c", command]).stdout.trim() }
+            print(said(half, "ip netns list | cut -d' ' -f1 | sort | tr '\n' ' '"));
+            print(said(half, "ip -n blue -o -4 address show dev eth0 | tr -s ' ' | cut -d' ' -f4"));
+            print(said(half, "ip netns exec made-by-ip ip -o -4 address show dev eth0 | tr -s ' ' | cut -d' ' -f4"));
+            print(said(half, "nsenter --net=/run/netns/blue ip -o link show dev eth0 | wc -l"));
+            half.run("ip -n blue address add 10.0.0.9/24 dev eth0");
+            print(blue.interfaces().filter(|found| found.name == "eth0")[0].addresses.contains("10.0.0.9/24"));
+            half.remove();
+            print(netns_names());
+            blue.remove();
+            other.remove();
+            print(netns_names());"#;
+        let seen = "[\"made-by-ip\"]\nblue half made-by-ip\n10.0.0.1/24\n10.0.0.2/24\n1\ntrue\n\
+                    [\"blue\", \"made-by-ip\"]\n[]\n";
+        assert_eq!(on_host(bench, recipe).end().succeeded(), seen);
+        // They stay, and are found again.
+        let stays = r#"netns("kept").address("lo", "10.7.0.1/32");"#;
+        let launch = bench.nsscript(&["--host", "-e", stays]).in_world(
+            "mount -t tmpfs -o mode=755 tmpfs /run; ip netns add first; ip netns delete first",
+        );
+        let script = r#""$@" && "$6" --host -e 'print(netns("kept").ping("10.7.0.1")); netns("kept").remove();
+            print(netns_names())' && ls /run/netns"#;
+        let script = script.replace("\"$6\"", &format!("'{}'", bench.binary().display()));
+        assert_eq!(launch.by_shell(&script).end().succeeded(), "true\n[]\n");
+    });
+}
+
+#[test]
+fn networks_of_others_are_not_changed_by_accident() {
+    as_each_user(|bench| {
+        let recipe = r#"netns(namespaces().net).bridge("nsscript0", []);"#;
+        let said = bench.recipe(recipe).end().failed(125);
+        let refused = said.contains("others on the host are in that network")
+            || said.contains("a user namespace in which this process has no capabilities");
+        assert!(refused, "{said}");
+    });
+}
+
+#[test]
+fn nothing_is_left_of_networks_whose_recipe_is_killed() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"{PAIR} left.forward().masquerade(); let web = right.listen(80);
+            let guest = sandbox("/").read_only_root().network(left).start("sleep 60");
+            print("ready"); sleep("1m");"#
+        );
+        for moment in [0_u64, 2, 4, 8, 12, 16, 24, 32, 48] {
+            let running = bench.recipe(&recipe).may_leave_files().start();
+            std::thread::sleep(Duration::from_millis(moment));
+            running.signal(Signal::SIGKILL);
+            running.end();
+        }
+        let mut running = bench.recipe(&recipe).may_leave_files().start();
+        running.wait_for("ready\n");
+        running.signal(Signal::SIGKILL);
+        running.end();
+    });
+}
+
+#[test]
+fn a_rehearsal_tells_of_networks_and_makes_none() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            "{PAIR} left.route(\"default\", \"10.0.0.2\"); netns(\"blue\"); print(left.ping(\"10.0.0.2\"));"
+        );
+        let told = bench.nsscript(&["plan", "-e", &recipe]).end().succeeded();
+        for line in [
+            "make the network net1",
+            "join eth0 in the network net1 and eth0 in the network net2",
+            "add 10.0.0.1/24 to eth0 in the network net1",
+            "add the default route by 10.0.0.2 in the network net1",
+            "make the network `blue`",
+        ] {
+            assert!(told.contains(line), "{line}: {told}");
+        }
+        let told = bench.nsscript(&["--explain", "-e", &recipe]).end().stderr;
+        assert!(told.contains("$ ip -n net1 address add 10.0.0.1/24 dev eth0"), "{told}");
+        assert!(told.contains("RTM_NEWADDR"), "{told}");
+    });
+}
+
+/// A network with a way out, which nobody else has; for users a device for tunnels that all may open.
+fn with_a_way_out<'b>(bench: &Bench, launch: Launch<'b>, mode: &str) -> Launch<'b> {
+    let setup = format!(
+        "mount -t tmpfs tmpfs /mnt; mknod /mnt/tun c 10 200; chmod {mode} /mnt/tun; \
+         mount --bind /mnt/tun /dev/net/tun"
+    );
+    let net = "ip link set lo up; ip link add w0 type veth peer name w1; ip link set w1 up; \
+               ip address add 10.99.0.2/24 dev w0; ip address add 10.99.0.77/24 dev w0; \
+               ip link set w0 up; ip route add default via 10.99.0.1; exec \"$@\"";
+    let ids = [format!("--reuid={}", bench.user.uid), format!("--regid={}", bench.user.gid)];
+    let mut becoming = vec!["unshare", "--net", "sh", "-c", net, "sh"];
+    if !bench.user.is_root() {
+        becoming.extend(["setpriv", &ids[0], &ids[1], "--clear-groups"]);
+    }
+    launch.in_world(&setup).becoming(&becoming)
+}
+
+#[test]
+fn a_sandbox_reaches_the_outside_and_is_reached_by_its_ports_alone() {
+    as_each_user(|bench| {
+        if !User::this().is_root() || !may_mount() || !have(&["pasta", "bash", "ip", "python3"]) {
+            return;
+        }
+        // What answers is outside of the sandbox, in the network that nsscript was started in.
+        let serve = r#"python3 -c '
+import socket, threading, os
+def serve(address):
+    s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(address); s.listen()
+    while True:
+        c, _ = s.accept(); c.sendall(b"outside\n"); c.close()
+threading.Thread(target=serve, args=(("10.99.0.77", 8080),)).start()
+threading.Thread(target=serve, args=(("127.0.0.1", 8088),)).start()
+' & server=$!; sleep 0.3; "$@"; code=$?; kill $server; exit $code"#;
+        let recipe = r#"
+            let root = rootfs().binaries(["bash", "cat", "timeout", "sleep"]);
+            let guest = sandbox(root).proc("/proc").network("outbound", #{ tcp: ["18080:80"] });
+            let ask = "exec 3<>/dev/tcp/10.99.0.77/8080; timeout 2 cat <&3";
+            guest.run(["bash", "-c", ask]);
+            print(guest.output(["bash", "-c", "cat /etc/hosts"]).stdout.contains("127.0.0.1 localhost"));
+            // Neither the host's loopback nor the gateway is the host.
+            for address in ["127.0.0.1", "10.99.0.1"] {
+                let ask = `timeout 1 bash -c 'exec 3<>/dev/tcp/${address}/8088'`;
+                print(guest.run(["bash", "-c", ask], #{ check: false }).code != 0);
+            }"#;
+        let launch = with_a_way_out(bench, bench.recipe(recipe), "666").by_shell(serve);
+        assert_eq!(launch.end().succeeded(), "outside\ntrue\ntrue\ntrue\n");
+    });
+}
+
+#[test]
+fn what_connects_to_the_outside_ends_with_nsscript() {
+    as_each_user(|bench| {
+        if !User::this().is_root() || !may_mount() || !have(&["pasta", "ip"]) {
+            return;
+        }
+        let recipe = r#"let root = rootfs().binary("sleep");
+            let guest = sandbox(root).network("outbound").start("sleep 60");
+            print("ready"); guest.wait();"#;
+        for signal in ["KILL", "TERM"] {
+            let launch = with_a_way_out(bench, bench.recipe(recipe).may_leave_files(), "666");
+            let script = format!(
+                "\"$@\" & run=$!; sleep 1; kill -{signal} $run; wait $run; sleep 1; exit 7"
+            );
+            // That no process is left that comes from it is looked at for every run.
+            let ended = launch.by_shell(&script).end();
+            assert_eq!(ended.stdout, "ready\n", "{}", ended.stderr);
+            assert_eq!(ended.status.code(), Some(7));
+        }
+    });
+}
+
+#[test]
+fn what_is_missing_for_the_outside_is_said() {
+    as_each_user(|bench| {
+        if !User::this().is_root() || !may_mount() || !have(&["pasta", "ip"]) {
+            return;
+        }
+        let recipe = r#"sandbox("/").read_only_root().network("outbound").run("true");"#;
+        // A file that nobody can execute stands in its place.
+        let hidden = "mount -t tmpfs tmpfs /mnt; : > /mnt/nothing; chmod 600 /mnt/nothing; \
+                      mount --bind /mnt/nothing \"$(readlink -f \"$(command -v pasta)\")\"";
+        let said = bench.recipe(recipe).in_world(hidden).end().failed(125);
+        assert!(
+            said.contains("no program `pasta` on this host") && said.contains("`passt`"),
+            "{said}"
+        );
+        if !bench.user.is_root() {
+            let launch = with_a_way_out(bench, bench.recipe(recipe), "600");
+            let said = launch.end().failed(125);
+            assert!(said.contains("chmod 0666 /dev/net/tun"), "{said}");
+        }
+        let started = Instant::now();
+        let launch = bench.recipe(recipe).by_shell(r#"exec "$@""#);
+        let launch = launch.in_world("true").becoming(&["unshare", "--net"]);
+        if bench.user.is_root() {
+            let said = launch.end().failed(125);
+            assert!(said.contains("no route to the outside"), "{said}");
+            assert!(started.elapsed() < Duration::from_secs(5));
+        }
+    });
+}
