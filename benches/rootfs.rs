@@ -20,7 +20,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use race::{Answer, Contender, Directory, microseconds, quantile, ratio};
+use race::{Answer, Contender, Directory};
 
 /// How many rounds there are unless something else is asked for.
 const ROUNDS: usize = 15;
@@ -158,37 +158,6 @@ fn unpackers(directory: &Directory, recipe: &Path, archive: &Path) -> [Contender
     [tar, own]
 }
 
-fn print_table(peer: &str, contenders: &[Contender]) {
-    let times: Vec<_> = contenders.iter().map(|one| microseconds(&one.times)).collect();
-    let width = contenders.iter().map(|one| one.name.len()).max().unwrap_or_default();
-    println!("{:width$}  {:>8} {:>8} {:>8}  {peer:>8}", "command", "p10 ms", "median", "p90");
-    for (contender, own) in contenders.iter().zip(&times) {
-        if let Some(reason) = &contender.absent {
-            println!("{:width$}  {reason}", contender.name);
-            continue;
-        }
-        let at = |hundredths| quantile(own, hundredths) / 1000.0;
-        let (low, median, high) = (at(10), at(50), at(90));
-        let ratio = ratio(own, &times[0]);
-        let name = &contender.name;
-        println!("{name:width$}  {low:8.1} {median:8.1} {high:8.1}  {ratio:>8}");
-    }
-}
-
-/// Lets them take turns; the first is who the others are measured against.
-fn compete(title: &str, peer: &str, contenders: &mut [Contender], rounds: usize) -> Answer<()> {
-    for contender in &mut *contenders {
-        contender.try_out();
-        if let Some(reason) = &contender.absent {
-            return Err(format!("{}: {reason}", contender.name).into());
-        }
-    }
-    race::race(contenders, rounds)?;
-    println!("\n{title}");
-    print_table(peer, contenders);
-    Ok(())
-}
-
 fn measure(rounds: usize) -> Answer<()> {
     println!("rounds: {rounds}");
     let directory = Directory::new()?;
@@ -206,7 +175,7 @@ fn measure(rounds: usize) -> Answer<()> {
     let again = keeping("nsscript, again", &recipe, &place("kept"), &programs);
     let mut contenders = [by_hand, own, again];
     let title = format!("a root of {PROGRAMS} programs");
-    compete(&title, "/ sh", &mut contenders, rounds)?;
+    race::compete(&title, "/ sh", &mut contenders, rounds)?;
     let files = compare(&place("root"), &place("store"))?;
     println!("each of the {files} files of the script is in the root of the recipe");
 
@@ -231,7 +200,7 @@ fn measure(rounds: usize) -> Answer<()> {
         let archive = PathBuf::from(format!("{}{suffix}", text(&archive)));
         let size = fs::metadata(&archive)?.len() >> 20;
         let mut contenders = unpackers(&directory, &recipe, &archive);
-        compete(&format!("an archive of {size} MiB"), "/ tar", &mut contenders, rounds)?;
+        race::compete(&format!("an archive of {size} MiB"), "/ tar", &mut contenders, rounds)?;
     }
     Ok(())
 }

@@ -180,6 +180,37 @@ pub fn ratio(times: &[f64], other: &[f64]) -> String {
     format!("{:.2}", quantile(&ratios, 50))
 }
 
+fn print_table(peer: &str, contenders: &[Contender]) {
+    let times: Vec<_> = contenders.iter().map(|one| microseconds(&one.times)).collect();
+    let width = contenders.iter().map(|one| one.name.len()).max().unwrap_or_default();
+    println!("{:width$}  {:>8} {:>8} {:>8}  {peer:>8}", "command", "p10 ms", "median", "p90");
+    for (contender, own) in contenders.iter().zip(&times) {
+        if let Some(reason) = &contender.absent {
+            println!("{:width$}  {reason}", contender.name);
+            continue;
+        }
+        let at = |hundredths| quantile(own, hundredths) / 1000.0;
+        let (low, median, high) = (at(10), at(50), at(90));
+        let ratio = ratio(own, &times[0]);
+        let name = &contender.name;
+        println!("{name:width$}  {low:8.1} {median:8.1} {high:8.1}  {ratio:>8}");
+    }
+}
+
+/// Lets them take turns; the first is who the others are measured against.
+pub fn compete(title: &str, peer: &str, contenders: &mut [Contender], rounds: usize) -> Answer<()> {
+    for contender in &mut *contenders {
+        contender.try_out();
+        if let Some(reason) = &contender.absent {
+            return Err(format!("{}: {reason}", contender.name).into());
+        }
+    }
+    race(contenders, rounds)?;
+    println!("\n{title}");
+    print_table(peer, contenders);
+    Ok(())
+}
+
 /// Measures as often as the command line and the environment say.
 pub fn begin(name: &str, rounds: usize, measure: fn(usize) -> Answer<()>) -> ExitCode {
     let asked: Vec<String> = env::args().collect();

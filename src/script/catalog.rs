@@ -56,7 +56,7 @@ pub fn makes(name: &str) -> bool {
 /// Whether `name` starts a process that lives as long as the value that it gives.
 #[must_use]
 pub fn starts(name: &str) -> bool {
-    matches!(name, "clone" | "start") && !named(name).is_empty()
+    matches!(name, "clone" | "start" | "listen") && !named(name).is_empty()
 }
 
 /// The constants of the language: name, value, meaning.

@@ -15,7 +15,10 @@ use crate::diag::{Origin, Report, closest, os_error, quoted};
 use crate::run;
 
 /// The modules that nsscript carries: name and text.
-pub const STDLIB: &[(&str, &str)] = &[("std/roots", include_str!("../../stdlib/roots.rhai"))];
+pub const STDLIB: &[(&str, &str)] = &[
+    ("std/net", include_str!("../../stdlib/net.rhai")),
+    ("std/roots", include_str!("../../stdlib/roots.rhai")),
+];
 
 /// Resolves `std/…` from the carried library, everything else as a file beside the importer.
 pub struct Resolver {

@@ -384,6 +384,34 @@ fn a_hundred_networks_around_a_bridge() {
 }
 
 #[test]
+fn topologies_of_the_library_have_addresses_and_ways() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            import "std/net" as net;
+            let one = netns();
+            let other = netns();
+            let third = netns();
+            print(net::pair(one, other, "10.0.0.0/30"));
+            print(net::hub([one, other, third], "10.1.0.0/16").addresses);
+            let router = net::router([[one, "10.2.0.0/24"], [third, "10.3.0.0/24"]]);
+            print([router.addresses, router.interfaces]);
+            print([one.ping("10.3.0.2"), third.ping("10.2.0.2"), other.ping("10.1.0.3")]);
+            print(one.interfaces().map(|found| found.name));
+            print([net::nth("10.255.254.0/23", 300), net::bare("10.0.0.1/8")]);
+            for wrong in [|| net::nth("10.0.0.0/24", 255), || net::nth("10.0.0.0", 1), || net::pair(one, one, "10.9.0.0/24")] {
+                try { wrong.call(); print("no error"); } catch (error) { print(error); }
+            }"#;
+        let seen = "[\"10.0.0.1\", \"10.0.0.2\"]\n[\"10.1.0.1\", \"10.1.0.2\", \"10.1.0.3\"]\n\
+                    [[\"10.2.0.2\", \"10.3.0.2\"], [\"eth0\", \"eth1\"]]\n[true, true, true]\n\
+                    [\"lo\", \"eth0\", \"eth1\", \"eth2\"]\n[\"10.255.255.44/23\", \"10.0.0.1\"]\n\
+                    10.0.0.0/24 has no address 255\n\
+                    10.0.0.0 is no subnet: it has an address and a prefix\n\
+                    a network cannot be joined with itself\n";
+        assert_eq!(printed(bench, recipe), seen);
+    });
+}
+
+#[test]
 fn names_are_the_recipe_s_own_without_host() {
     as_each_user(|bench| {
         let recipe = r#"

@@ -1,7 +1,7 @@
 //! Whether something answers in a network, and something that does: without any program.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -276,7 +276,9 @@ fn serve(socket: OwnedFd, answer: &[u8]) {
         if !answer.is_empty() {
             let _ = stream.set_read_timeout(Some(Duration::from_millis(500)));
             let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(answer);
+            let _ = stream.write_all(answer).and_then(|()| stream.shutdown(Shutdown::Write));
+            // Closed with something unread, the connection would be reset, and the answer lost.
+            while stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {}
         }
     }
 }
