@@ -46,6 +46,8 @@ pub struct Network {
     own: bool,
     /// Whether its name was taken away.
     removed: Cell<bool>,
+    /// Whether a sandbox was put into it.
+    joined: Cell<bool>,
 }
 
 /// The networks of a run.
@@ -67,6 +69,7 @@ impl Network {
             resolver: RefCell::default(),
             own,
             removed: Cell::new(false),
+            joined: Cell::new(false),
         }
     }
 
@@ -87,11 +90,16 @@ impl Network {
         *self.resolver.borrow_mut() = Some(text);
     }
 
-    /// It, as a sandbox is put into it.
+    /// It, as a sandbox is put into it. In a network of the recipe's own no port asks for rights: a
+    /// program without capabilities can serve at port 80.
     ///
     /// # Errors
     /// No descriptor is left.
     pub fn to_join(&self) -> Result<JoinedNetwork, Errno> {
+        if self.own && !self.joined.replace(true) {
+            // Linux 4.11; before that such ports stay closed.
+            let _ = self.set(c"/proc/sys/net/ipv4/ip_unprivileged_port_start", b"0");
+        }
         Ok(JoinedNetwork {
             label: self.label.clone(),
             inode: self.namespace.inode,
@@ -125,15 +133,16 @@ impl Network {
         }
     }
 
+    fn set(&self, path: &CStr, value: &[u8]) -> Result<(), Trouble> {
+        let mut file = sys::open_in(self.namespace.descriptor(), path, true)?;
+        let written = file.write_all(value);
+        written.map_err(|error| Trouble { syscall: Syscall::Write, errno: (&error).into() })
+    }
+
     fn forward(&self) -> Result<(), Trouble> {
-        let set = |path: &CStr| {
-            let mut file = sys::open_in(self.namespace.descriptor(), path, true)?;
-            let written = file.write_all(b"1");
-            written.map_err(|error| Trouble { syscall: Syscall::Write, errno: (&error).into() })
-        };
-        set(c"/proc/sys/net/ipv4/ip_forward")?;
+        self.set(c"/proc/sys/net/ipv4/ip_forward", b"1")?;
         // A kernel without IPv6 has no such file.
-        match set(c"/proc/sys/net/ipv6/conf/all/forwarding") {
+        match self.set(c"/proc/sys/net/ipv6/conf/all/forwarding", b"1") {
             Err(trouble) if trouble.errno == Errno::MISSING => Ok(()),
             done => done,
         }
@@ -169,7 +178,7 @@ impl Runner {
             Report::error(format!("cannot open the network {path}: {errno}")).at(origin.cloned())
         })?;
         let mut network = match found {
-            Some(namespace) => Network::new(name.as_str().to_owned(), namespace, true),
+            Some(namespace) => Network::new(name.as_str().to_owned(), namespace, false),
             None => self.make_network(name.as_str().to_owned(), Some(name), origin)?,
         };
         network.name = Some(name.clone());

@@ -581,6 +581,37 @@ threading.Thread(target=serve, args=(("127.0.0.1", 8088),)).start()
 }
 
 #[test]
+fn the_ports_that_are_named_lead_in() {
+    as_each_user(|bench| {
+        if !User::this().is_root() || !may_mount() || !have(&["pasta", "ip", "python3"]) {
+            return;
+        }
+        let ask = r#"( for try in 1 2 3 4 5 6 7 8 9 10; do sleep 0.3; python3 -c '
+import socket
+for port in (18080, 80, 81):
+    try:
+        print(port, socket.create_connection(("127.0.0.1", port), 1).recv(99))
+    except OSError as error:
+        print(port, error.__class__.__name__)
+' > answer; grep -q inside answer && break; done ) & asking=$!; "$@"; wait $asking; cat answer"#;
+        let serve = "import socket, threading\n\
+            def serve(port, times):\n    \
+                s = socket.create_server((\"\", port))\n    s.settimeout(5)\n    \
+                c, _ = s.accept()\n    c.sendall(b\"inside\")\n    c.close()\n\
+            serve(80, 1)\n";
+        bench.file("serve.py", serve);
+        let recipe = r#"let program = read_file("serve.py");
+            let python = if exists("/usr/bin/python3") { "/usr/bin/python3" } else { "python3" };
+            let guest = sandbox("/").read_only_root().network("outbound", #{ tcp: ["18080:80"] });
+            guest.run([python, "-c", program]);"#;
+        let launch = with_a_way_out(bench, bench.recipe(recipe).may_leave_files(), "666");
+        let ended = launch.by_shell(ask).end();
+        let seen = "18080 b'inside'\n80 ConnectionRefusedError\n81 ConnectionRefusedError\n";
+        assert_eq!(ended.stdout, seen, "{}", ended.stderr);
+    });
+}
+
+#[test]
 fn what_connects_to_the_outside_ends_with_nsscript() {
     as_each_user(|bench| {
         if !User::this().is_root() || !may_mount() || !have(&["pasta", "ip"]) {

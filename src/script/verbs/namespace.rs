@@ -117,7 +117,7 @@ verbs! {
     ///
     /// `"none"`, as without this verb, is one of its own with nothing but `lo`; `"host"` is that of
     /// nsscript, as `share(NET)`. A Network is one that `netns` has made: programs in it see its
-    /// interfaces and cannot change them. `"outbound"` is a network of its own with an interface
+    /// interfaces and cannot change them, and can serve at any port. `"outbound"` is a network of its own with an interface
     /// `eth0`, from which the program pasta(1) makes the connections that the sandbox asks for, as
     /// ordinary sockets of the host: it needs no rights there. Nothing leads in but the ports of `tcp`
     /// and `udp`; they are numbers, or texts such as `"8080:80"`. Files that name servers are made then,
