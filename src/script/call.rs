@@ -2,9 +2,10 @@
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 
-use super::argument::{Argument, Wrong};
+use super::argument::{Argument, Wrong, a_kind};
 use super::context::Context;
 use super::error::Failed;
+use super::method::no_verb_of;
 use super::options;
 use super::verb::Verb;
 use crate::diag::{Origin, Report, quoted};
@@ -88,9 +89,23 @@ impl<'c, 'e> Call<'c, 'e> {
         Err(self.fail(report.hint(format!("it is called as {}", quoted(self.verb.signature())))))
     }
 
+    /// The type of our own that a function was called on as if it were a verb of that: its first
+    /// argument, which it does not take.
+    fn receiver(&self) -> Option<&'static str> {
+        let is_first = self.position == 1 && self.verb.receiver().is_empty();
+        let first = self.arguments.first().filter(|_| is_first)?;
+        let kind = a_kind(first);
+        let name = kind.rsplit(' ').next().unwrap_or_default();
+        super::value::TYPES.iter().find(|known| **known == name).copied()
+    }
+
     fn wrong(&self, name: &'static str, wrong: Wrong) -> Failed {
         let verb = quoted(self.verb.name);
         let report = match wrong {
+            Wrong::Type { .. } if self.receiver().is_some() => {
+                let receiver = self.receiver().unwrap_or_default();
+                no_verb_of(receiver, self.verb.name, self.arguments.len() - 1)
+            }
             Wrong::Type { wanted, given } => {
                 let name = quoted(name);
                 let report = Report::error(format!("{verb} takes {wanted} as {name}, not {given}"));

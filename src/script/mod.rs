@@ -16,6 +16,7 @@ mod data;
 mod discard;
 mod engine;
 mod error;
+mod method;
 mod module;
 mod named;
 mod options;

@@ -7,6 +7,7 @@ use super::catalog;
 use super::child::IN_CHILD;
 use super::context::Context;
 use super::error::{Ending, ScriptError};
+use super::method::{arity, no_verb_of};
 use super::syntax;
 use super::value::shown;
 use super::verb::{Kind, Verb};
@@ -288,6 +289,9 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     let methods: Vec<_> = verbs.iter().filter(|verb| !verb.receiver().is_empty()).collect();
     let plain = verbs.iter().find(|verb| verb.receiver().is_empty());
     // What stands behind a dot is meant for the value before it.
+    if is_ours && mine.is_none() && plain.is_some() && methods.is_empty() {
+        return no_verb_of(receiver, name, types.len() - 1);
+    }
     if let Some(verb) = mine.or(plain.filter(|_| !is_method || methods.is_empty())) {
         return arity(verb, types.len());
     }
@@ -377,18 +381,4 @@ fn operator(name: &str, types: &[&str]) -> Option<Report> {
         return Some(report.hint("namespaces are joined by `|` and taken away by `-`"));
     }
     Some(report)
-}
-
-fn arity(verb: &Verb, given: usize) -> Report {
-    let hidden = verb.parameters.len() - verb.given().len();
-    let (least, most) = (verb.least() - hidden, verb.parameters.len() - hidden);
-    let takes = match (least, most) {
-        (_, 0) => "no arguments".into(),
-        _ if least == most => count(most, "argument"),
-        _ if least + 1 == most => format!("{least} or {}", count(most, "argument")),
-        _ => format!("{least} to {most} arguments"),
-    };
-    let given = given.saturating_sub(hidden);
-    let report = Report::error(format!("{} takes {takes}, not {given}", quoted(verb.name)));
-    report.hint(format!("it is called as `{}`", verb.signature()))
 }
