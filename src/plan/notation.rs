@@ -75,6 +75,11 @@ pub fn clone3(flags: &str) -> Called {
     Called::new(format!("clone3({{flags={flags}, exit_signal=SIGCHLD}}, 64)"))
 }
 
+/// A file of the host, opened with these flags.
+fn opened(path: &Path, flags: &str) -> Called {
+    Called::new(format!("openat(AT_FDCWD, {}, {flags})", c(path))).giving("fd")
+}
+
 impl RawAction {
     /// The system calls, as strace(1) writes them.
     #[must_use]
@@ -167,12 +172,11 @@ impl RawAction {
                 format!("mount(\"/proc/self/fd/N\", {}, NULL, MS_BIND, NULL)", c(path))
             }
             Self::DiskImage { path, size, .. } => {
-                return vec![
-                    Called::new(format!("openat(AT_FDCWD, {}, O_RDWR|O_CREAT|O_EXCL)", c(path)))
-                        .giving("fd"),
-                    Called::new(format!("ftruncate(fd, {size})")),
-                ];
+                let truncated = Called::new(format!("ftruncate(fd, {size})"));
+                return vec![opened(path, "O_RDWR|O_CREAT|O_EXCL"), truncated];
             }
+            Self::Pack(path) => return vec![opened(path, "O_WRONLY|O_CREAT|O_EXCL")],
+            Self::Build(path) => return vec![opened(path, "O_PATH|O_DIRECTORY")],
             Self::Signal { pid, signal } => {
                 format!("kill({pid}, {})", signal.split(' ').next().unwrap_or_default())
             }
@@ -253,6 +257,8 @@ impl RawAction {
             Self::DiskImage { path, size, kind } => {
                 format!("truncate -s {size} {0} && mkfs.{kind} {0}", sh(path))
             }
+            Self::Pack(path) => format!("tar --sort=name --mtime=@0 -C tree -caf {} .", sh(path)),
+            Self::Build(path) => format!("cp -a tree/. {}", sh(path)),
             Self::Signal { pid, signal } => {
                 let name = signal.split(' ').next().unwrap_or_default();
                 format!("kill -s {} {pid}", name.trim_start_matches("SIG"))

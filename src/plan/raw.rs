@@ -147,6 +147,10 @@ pub enum RawAction {
         /// The type of the file system.
         kind: String,
     },
+    /// A root is packed into an archive.
+    Pack(PathBuf),
+    /// A root is built into a directory.
+    Build(PathBuf),
     /// A signal is sent to a process.
     Signal {
         /// The process.
@@ -256,6 +260,8 @@ impl RawAction {
                     crate::diag::bytes(*size)
                 )
             }
+            Self::Pack(archive) => format!("pack the root into {}", path(archive)),
+            Self::Build(directory) => format!("build the root into {}", path(directory)),
             Self::Signal { pid, signal } => format!("send {signal} to process {pid}"),
             Self::Network { network, action } => action.describe(network),
             Self::Execute(command) => format!("execute {}", quoted(command.shown())),
@@ -290,6 +296,8 @@ impl RawAction {
             Self::SetCapabilities { .. } => "set_capabilities",
             Self::Pin { .. } => "pin",
             Self::DiskImage { .. } => "disk_image",
+            Self::Pack(_) => "pack",
+            Self::Build(_) => "build",
             Self::Signal { .. } => "kill",
             Self::Network { action, .. } => action.operation(),
             Self::Execute(_) => "execute",
@@ -326,6 +334,8 @@ impl RawAction {
             | Self::Symlink { path, .. }
             | Self::WriteFile { path, .. }
             | Self::DiskImage { path, .. }
+            | Self::Pack(path)
+            | Self::Build(path)
             | Self::Remove(path) => (None, own(path)),
             Self::Network { action, .. } => (None, action.target()),
             Self::Execute(command) => (None, Some(command.program().to_owned())),

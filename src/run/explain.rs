@@ -1,7 +1,7 @@
 //! Telling, action by action, what is being done.
 
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::runner::Runner;
 use crate::diag::Origin;
@@ -98,6 +98,12 @@ impl Runner {
             failed: None,
             elapsed: None,
         }
+    }
+
+    /// Tells of something that was done, and began at this time.
+    pub fn tell_done(&self, action: &RawAction, started: Instant, origin: Option<&Origin>) {
+        let elapsed = Some(started.elapsed());
+        self.explain(|| Explained { elapsed, ..self.raw_explained(action, origin) });
     }
 
     /// The process that this is.

@@ -46,7 +46,7 @@ fn a_rehearsal_starts_no_process_and_writes_no_file() {
     let scratch = Scratch::new();
     let ran = Ran::of(without_processes(&scratch).args(["plan", "-e", code]));
     let plan = ran.printed();
-    assert_eq!(plan.matches("plan for ").count(), 4, "{plan}");
+    assert_eq!(plan.matches("plan for ").count(), 5, "{plan}");
     assert!(plan.contains("plan for `sh -c true`") && plan.contains("plan for `true`"), "{plan}");
     assert!(!scratch.path().join("out").exists(), "nothing is built");
 }

@@ -1,9 +1,10 @@
 //! What a root filesystem comes to: its tree, its digest, the same as a directory or archive.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::diag::{Report, os_error, quoted};
-use crate::plan::RootTree;
+use crate::plan::{Action, RawAction, RootTree};
 use crate::run::{Contents, Manifest};
 use crate::script::argument::HostPath;
 use crate::script::call::Call;
@@ -59,7 +60,9 @@ fn build_into(
     let shown = quoted(directory.0.to_string_lossy());
     let runner = &call.context.runner;
     let tree = layers(rootfs, call)?;
+    let (action, started) = (RawAction::Build(directory.0.clone()), Instant::now());
     if is_rehearsal(call) {
+        call.context.rehearse(Action::Raw(action), call.origin());
         return Ok(());
     }
     let cannot = |error: &std::io::Error| {
@@ -72,6 +75,7 @@ fn build_into(
         return Err(call.fail(report.hint("a tree is built into a new or an empty directory")));
     }
     let warnings = runner.build(&tree, &directory.0, setuid).map_err(|it| call.fail(it))?;
+    runner.tell_done(&action, started, call.origin().as_ref());
     for warning in warnings {
         call.context.warn(&warning.at(call.origin()));
     }
@@ -147,12 +151,17 @@ verbs! {
         };
         let runner = &call.context.runner;
         let tree = layers(&rootfs, call)?;
+        let (action, started) = (RawAction::Pack(file.0.clone()), Instant::now());
         if is_rehearsal(call) {
+            call.context.rehearse(Action::Raw(action), call.origin());
             call.context.note_pack(file.0);
             return Ok(String::new());
         }
         let replace = options.replace.unwrap_or(false);
-        runner.pack(&tree, &file.0, compression, replace).map_err(|report| call.fail(report))
+        let packed = runner.pack(&tree, &file.0, compression, replace);
+        let digest = packed.map_err(|report| call.fail(report))?;
+        runner.tell_done(&action, started, call.origin().as_ref());
+        Ok(digest)
     }
 
     /// What the tree is known by: `"sha256:…"`, the sha256 of its manifest.
