@@ -112,7 +112,7 @@ impl Draft<'_> {
         let (done, view) = (inside.actions, inside.view);
         let mut warnings = shadow::shadowed(&done);
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
-            let message = "`/etc/resolv.conf` stays the one of the root, which is read-only";
+            let message = "`/etc/resolv.conf` stays as it is in the root, which is read-only";
             let report = Report::warning(message).at(asked.origin.clone());
             report.hint("a `bind` of a file on it gives the sandbox another one")
         }));

@@ -150,6 +150,19 @@ impl Packets {
     }
 }
 
+impl Packets {
+    /// The chains that they pass: what comes in has no way out yet, and what is of one's own came in
+    /// nowhere.
+    #[must_use]
+    pub fn chains(&self) -> Vec<&'static str> {
+        let mut chains = Vec::new();
+        chains.extend(self.output.is_none().then_some("input"));
+        chains.push("forward");
+        chains.extend(self.input.is_none().then_some("output"));
+        chains
+    }
+}
+
 impl NetworkAction {
     /// What is done in `network`, as a sentence without a subject.
     #[must_use]

@@ -7,7 +7,8 @@ use super::names;
 use crate::diag::Origin;
 use crate::host::Host;
 use crate::spec::{
-    FileOptions, GuestPath, Id, IdRange, Kind, Namespaces, NetworkChoice, Root, Sandbox, Step, What,
+    FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, Namespaces, NetworkChoice, Root,
+    Sandbox, Step, What,
 };
 
 /// A value and the place that asked for it.
@@ -150,17 +151,27 @@ impl Settings {
             NetworkChoice::None | NetworkChoice::Host => Vec::new(),
         };
         let origin = network.origin.clone();
-        if self.read_only_root.is_some() && !files.is_empty() {
-            self.names_of_root = Some(asked((), origin.as_ref()));
-            return;
-        }
         for (path, text) in files {
             let Ok(path) = GuestPath::new(path) else { continue };
             if self.inside.iter().any(|step| step.what.target() == Some(&path)) {
                 continue;
             }
-            let what = What::File(path, text.into_bytes(), FileOptions::default());
-            self.inside.push(Rc::new(Step { what, origin: origin.clone() }));
+            let (bytes, options) = (text.into_bytes(), FileOptions::default());
+            match &self.root.value {
+                // In the root itself it takes the place of a link, which may lead nowhere.
+                Root::Rootfs(rootfs) if rootfs.has_file(&path) => {}
+                Root::Rootfs(rootfs) => {
+                    let file = Ingredient::File(path, bytes, options);
+                    self.root.value = Root::Rootfs(rootfs.with(file, origin.clone()));
+                }
+                _ if self.read_only_root.is_some() => {
+                    self.names_of_root = Some(asked((), origin.as_ref()));
+                }
+                _ => {
+                    let what = What::File(path, bytes, options);
+                    self.inside.push(Rc::new(Step { what, origin: origin.clone() }));
+                }
+            }
         }
     }
 

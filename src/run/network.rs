@@ -100,12 +100,26 @@ impl Network {
             // Linux 4.11; before that such ports stay closed.
             let _ = self.set(c"/proc/sys/net/ipv4/ip_unprivileged_port_start", b"0");
         }
+        self.held()
+    }
+
+    /// It, held open for who enters it.
+    pub(super) fn held(&self) -> Result<JoinedNetwork, Errno> {
         Ok(JoinedNetwork {
             label: self.label.clone(),
             inode: self.namespace.inode,
             descriptor: Some(Rc::new(sys::duplicate(self.namespace.descriptor())?)),
             resolver: self.resolver.borrow().clone(),
         })
+    }
+
+    /// That it was not removed.
+    fn living(&self, origin: Option<&Origin>) -> Result<(), Report> {
+        if !self.removed.get() {
+            return Ok(());
+        }
+        let message = format!("the network {} was removed", self.label);
+        Err(Report::error(message).at(origin.cloned()))
     }
 
     /// What this process speaks with it by.
@@ -170,7 +184,14 @@ impl Runner {
         let named = &self.networks.named;
         let known = named.borrow().iter().find(|known| known.name.as_ref() == Some(name)).cloned();
         if let Some(known) = known {
-            return Ok(known);
+            let is_there = || {
+                let found = named::open(name).ok().flatten();
+                found.is_some_and(|found| found.inode == known.namespace.inode)
+            };
+            if !self.on_host() || is_there() {
+                return Ok(known);
+            }
+            named.borrow_mut().retain(|other| !Rc::ptr_eq(other, &known));
         }
         let found = if self.on_host() { named::open(name) } else { Ok(None) };
         let found = found.map_err(|errno| {
@@ -179,7 +200,14 @@ impl Runner {
         })?;
         let mut network = match found {
             Some(namespace) => Network::new(name.as_str().to_owned(), namespace, false),
-            None => self.make_network(name.as_str().to_owned(), Some(name), origin)?,
+            None => match self.make_network(name.as_str().to_owned(), Some(name), origin) {
+                Ok(made) => made,
+                // Another process has made it meanwhile.
+                Err(problem) => match named::open(name).ok().flatten().filter(|_| self.on_host()) {
+                    Some(namespace) => Network::new(name.as_str().to_owned(), namespace, false),
+                    None => return Err(problem),
+                },
+            },
         };
         network.name = Some(name.clone());
         let network = Rc::new(network);
@@ -255,29 +283,27 @@ impl Runner {
     }
 
     /// Refuses what would change a network that others on the host are in, or one that is gone.
-    fn own_network(
+    pub(super) fn own_network(
         &self,
         network: &Network,
         action: &RawAction,
         origin: Option<&Origin>,
     ) -> Result<(), Report> {
-        if network.removed.get() {
-            let message =
-                format!("cannot {}: the network {} was removed", action.describe(), network.label);
-            return Err(Report::error(message).at(origin.cloned()));
-        }
+        network.living(origin)?;
         if network.own || self.on_host() || self.session().has_user_namespace() {
             return Ok(());
         }
-        let leader = self.session().leader();
-        if !place::is_shared("net", network.namespace.inode, leader) {
+        let (leader, inode) = (self.session().leader(), network.namespace.inode);
+        let is_of_recipe = !self.session().was_initial(Kind::Net, inode)
+            && place::is_of_recipe("net", inode, leader)
+            && !place::is_shared("net", inode, leader);
+        if is_of_recipe {
             return Ok(());
         }
-        let message =
-            format!("refused to {}: others on the host are in that network", action.describe());
-        Err(Report::error(message)
-            .at(origin.cloned())
-            .hint("`--host` changes networks of the host"))
+        let sentence = action.describe();
+        let message = format!("refused to {sentence}: that network is none of the recipe's");
+        let report = Report::error(message).at(origin.cloned());
+        Err(report.hint("`--host` changes networks of the host; `netns()` makes one"))
     }
 
     /// Takes the name of a network away. What has no name and nobody in it is gone.
@@ -289,13 +315,17 @@ impl Runner {
         network: &Network,
         origin: Option<&Origin>,
     ) -> Result<(), Problem> {
+        network.living(origin)?;
         if let Some(name) = network.name.clone() {
-            let action = Box::new(NetworkAction::Remove(name.clone()));
-            let action = RawAction::Network { network: network.label.clone(), action };
-            self.own_network(network, &action, origin)?;
-            let on_host = self.on_host();
-            self.act_by(action, origin, || if on_host { named::remove(&name) } else { Ok(()) })?;
+            if self.on_host() {
+                let action = Box::new(NetworkAction::Remove(name.clone()));
+                let action = RawAction::Network { network: network.label.clone(), action };
+                self.act_by(action, origin, || named::remove(&name))?;
+            }
             self.networks.named.borrow_mut().retain(|known| known.name.as_ref() != Some(&name));
+        } else if !network.own {
+            let message = "a network that others have made is not removed by a recipe";
+            return Err(Report::error(message).at(origin.cloned()).into());
         }
         network.removed.set(true);
         Ok(())
@@ -318,6 +348,7 @@ impl Runner {
     /// # Errors
     /// This process has no right to look.
     pub fn links(&self, network: &Network, origin: Option<&Origin>) -> Result<Vec<Link>, Problem> {
+        network.living(origin)?;
         let found = network.wire().map_err(Refused::from).and_then(|wire| table::links(&wire));
         found.map_err(|refused| unread(network, "interfaces", refused.trouble, origin))
     }
@@ -331,6 +362,7 @@ impl Runner {
         network: &Network,
         origin: Option<&Origin>,
     ) -> Result<Vec<Route>, Problem> {
+        network.living(origin)?;
         let found = table::routes(network.namespace.descriptor());
         found.map_err(|trouble| unread(network, "routes", trouble, origin))
     }
@@ -344,6 +376,7 @@ impl Runner {
         network: &Network,
         origin: Option<&Origin>,
     ) -> Result<Vec<Neighbour>, Problem> {
+        network.living(origin)?;
         let found = network.wire().map_err(Refused::from).and_then(|wire| table::neighbours(&wire));
         found.map_err(|refused| unread(network, "neighbours", refused.trouble, origin))
     }

@@ -88,6 +88,18 @@ pub(super) fn descends(proc: &Path, pid: &str, ancestor: &str) -> bool {
     false
 }
 
+/// Whether a process that comes from `leader` is in a namespace that was not its own: as far as /proc
+/// shows, it is one that the recipe has made.
+pub(super) fn is_of_recipe(file: &str, namespace: u64, leader: u32) -> bool {
+    let (proc, leader) = (Path::new("/proc"), leader.to_string());
+    let inode = |pid: &str| fs::metadata(proc.join(pid).join("ns").join(file)).map(|it| it.ino());
+    let Ok(entries) = fs::read_dir(proc) else { return false };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).any(|pid| {
+        inode(&pid).is_ok_and(|found| found == namespace) && descends(proc, &pid, &leader)
+    })
+}
+
 /// Whether a process that does not come from `leader` is in the namespace whose file is `file` in
 /// /proc/PID/ns, as far as /proc shows such processes: in a PID namespace of the recipe's own it
 /// shows none.

@@ -53,6 +53,13 @@ struct Begun {
 }
 
 impl Session {
+    /// Whether a namespace is the one of its kind that nsscript was started in.
+    pub fn was_initial(&self, kind: Kind, inode: u64) -> bool {
+        let begun = self.begun.borrow();
+        let mut initial = begun.iter().flat_map(|begun| &begun.initial);
+        initial.any(|namespace| namespace.kind == kind && namespace.inode == inode)
+    }
+
     /// The process that nsscript was started as.
     pub fn leader(&self) -> u32 {
         self.begun.borrow().as_ref().map_or(0, |begun| begun.leader)

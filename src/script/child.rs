@@ -7,7 +7,7 @@ use super::codec::{self, Answer};
 use super::context::Mode;
 use super::error::{Ending, Failed};
 use super::reword;
-use super::value::ProcessHandle;
+use super::value::{ProcessHandle, SharedNetwork};
 use crate::diag::{Caller, Origin, Report, Severity};
 use crate::run::{Exit, Problem, Process};
 
@@ -141,6 +141,8 @@ fn perform(closure: &FnPtr, call: &Call<'_, '_>) -> (Vec<u8>, i32) {
             };
         }
     };
+    // A verb of a network gives that back, which the closure is not asked for.
+    let value = if value.is::<SharedNetwork>() { Dynamic::UNIT } else { value };
     match codec::value_to_bytes(&value) {
         Ok(bytes) => (bytes, 0),
         Err(why) => {

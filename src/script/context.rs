@@ -121,26 +121,21 @@ impl Context {
     pub fn network_label(&self, name: Option<&str>) -> (String, bool) {
         use crate::plan::NetworkAction;
         let rehearsed = self.rehearsed.borrow();
-        let made: Vec<&String> = rehearsed
+        let made: Vec<(&str, bool)> = rehearsed
             .iter()
-            .filter_map(|rehearsed| match rehearsed {
-                Rehearsed::Raw { planned: Planned { action: Action::Raw(raw), .. }, .. } => {
-                    match raw {
-                        RawAction::Network { network, action }
-                            if matches!(**action, NetworkAction::Make(_)) =>
-                        {
-                            Some(network)
-                        }
-                        _ => None,
-                    }
-                }
-                _ => None,
+            .filter_map(|rehearsed| {
+                let Rehearsed::Raw { planned, .. } = rehearsed else { return None };
+                let Action::Raw(RawAction::Network { network, action }) = &planned.action else {
+                    return None;
+                };
+                let NetworkAction::Make(name) = &**action else { return None };
+                Some((network.as_str(), name.is_some()))
             })
             .collect();
         if let Some(name) = name {
-            return (name.to_owned(), !made.iter().any(|known| *known == name));
+            return (name.to_owned(), !made.contains(&(name, true)));
         }
-        let anonymous = made.iter().filter(|known| known.starts_with("net")).count();
+        let anonymous = made.iter().filter(|(_, named)| !named).count();
         (format!("net{}", anonymous + 1), true)
     }
 

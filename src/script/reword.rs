@@ -169,7 +169,7 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
         E::ErrorDataRace(name, _) if name.contains("of function '") => {
             let verb = name.split('\'').nth(1).unwrap_or_default();
             Report::error(format!("a closure uses the value that {} is called on", quoted(verb)))
-                .hint("take the value as a parameter of the closure instead of capturing it")
+                .hint("give the closure another name of it: `let same = value;` before the call")
         }
         E::ErrorDataRace(name, _) => {
             Report::error(format!("{name} is used in a closure that is called on it"))

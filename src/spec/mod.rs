@@ -12,6 +12,7 @@ mod invalid;
 mod mount_flags;
 mod namespace;
 mod network;
+mod outbound;
 mod path;
 mod rootfs;
 mod sandbox;
@@ -26,9 +27,9 @@ pub use invalid::Invalid;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
 pub use namespace::{Kind, Namespaces};
 pub use network::{
-    Destination, InterfaceName, JoinedNetwork, Mac, NetworkChoice, NetworkName, Outbound, Prefix,
-    address,
+    Destination, InterfaceName, JoinedNetwork, Mac, NetworkChoice, NetworkName, Prefix, address,
 };
+pub use outbound::{Forwarded, Outbound};
 pub use path::GuestPath;
 pub use rootfs::{Applets, Ingredient, KeptLayer, Mixed, Part, Rootfs};
 pub use sandbox::Sandbox;

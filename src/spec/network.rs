@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use super::Invalid;
+use super::outbound::Outbound;
 use crate::diag::quoted;
 
 /// The longest name of an interface in bytes: `IFNAMSIZ` less the byte that ends it, netdevice(7).
@@ -21,7 +22,7 @@ impl InterfaceName {
     /// The name `text`.
     ///
     /// # Errors
-    /// It is empty or longer than 15 bytes, is `.` or `..`, or has a slash, colon or space in it.
+    /// It is empty or longer than 15 bytes, is `.` or `..`, or has a slash, colon, percent sign or space in it.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
         let wrong =
@@ -38,7 +39,8 @@ impl InterfaceName {
         if matches!(text, "." | "..") {
             return wrong("it would be a directory of sysfs");
         }
-        let refused = |letter: &char| matches!(letter, '/' | ':' | '\0') || letter.is_whitespace();
+        let refused =
+            |letter: &char| matches!(letter, '/' | ':' | '%' | '\0') || letter.is_whitespace();
         match text.chars().find(refused) {
             Some(letter) => wrong(&format!("{} cannot be in one", quoted(letter.to_string()))),
             None => Ok(Self(text.to_owned())),
@@ -258,45 +260,6 @@ impl fmt::Display for Mac {
     }
 }
 
-/// Ports of the host that lead into a sandbox: each the one outside and the one inside.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outbound {
-    /// Of TCP.
-    pub tcp: Vec<(u16, u16)>,
-    /// Of UDP.
-    pub udp: Vec<(u16, u16)>,
-}
-
-impl Outbound {
-    /// The options of pasta(1) for it. What it does by itself is left out: ports of the sandbox would
-    /// be those of the host and the other way round, and the gateway the host itself.
-    #[must_use]
-    pub fn options(&self) -> Vec<String> {
-        let ports = |ports: &[(u16, u16)]| match ports {
-            [] => "none".to_owned(),
-            ports => {
-                let pairs: Vec<_> =
-                    ports.iter().map(|(out, into)| format!("{out}:{into}")).collect();
-                pairs.join(",")
-            }
-        };
-        let fixed = [
-            "--foreground",
-            "--quiet",
-            "--config-net",
-            "--no-map-gw",
-            "--no-netns-quit",
-            "--ns-ifname",
-            "eth0",
-        ];
-        let mut options: Vec<String> = fixed.map(str::to_owned).to_vec();
-        options.extend(["--tcp-ports".to_owned(), ports(&self.tcp)]);
-        options.extend(["--udp-ports".to_owned(), ports(&self.udp)]);
-        options.extend(["--tcp-ns", "none", "--udp-ns", "none"].map(str::to_owned));
-        options
-    }
-}
-
 /// The network of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetworkChoice {
@@ -342,7 +305,7 @@ mod tests {
         assert!(
             InterfaceName::new("eth0").is_ok() && InterfaceName::new("exactly15bytes_").is_ok()
         );
-        for name in ["", "sixteen_bytes_so", "a/b", "a b", "a:1", ".", ".."] {
+        for name in ["", "sixteen_bytes_so", "a/b", "a b", "a:1", "br%d", ".", ".."] {
             assert!(InterfaceName::new(name).is_err(), "{name:?}");
         }
         assert!(NetworkName::new("blue").is_ok());

@@ -188,6 +188,15 @@ impl Rootfs {
         pairs.take_while(|(one, two)| one.is(two)).count()
     }
 
+    /// Whether a file is put at this path by itself.
+    #[must_use]
+    pub fn has_file(&self, path: &GuestPath) -> bool {
+        self.ingredients.iter().any(|mixed| match &mixed.ingredient {
+            Ingredient::File(place, ..) | Ingredient::Copy { target: place, .. } => place == path,
+            _ => false,
+        })
+    }
+
     /// The ingredients, in the order they were asked for.
     #[must_use]
     pub fn ingredients(&self) -> &[Rc<Mixed>] {

@@ -398,12 +398,21 @@ fn topologies_of_the_library_have_addresses_and_ways() {
             print([one.ping("10.3.0.2"), third.ping("10.2.0.2"), other.ping("10.1.0.3")]);
             print(one.interfaces().map(|found| found.name));
             print([net::nth("10.255.254.0/23", 300), net::bare("10.0.0.1/8")]);
+            print([net::nth("10.0.0.2/31", 1), net::nth("10.0.0.2/31", 2), net::nth("10.0.0.7/32", 1)]);
+            for subnet in ["10.0.0.200/24", "10.0.0/24", "300.0.0.0/24", "10.0.0.0/-1", "x/24", "fd00::/64"] {
+                try { net::nth(subnet, 1); print("no error"); } catch (error) { print(error); }
+            }
             for wrong in [|| net::nth("10.0.0.0/24", 255), || net::nth("10.0.0.0", 1), || net::pair(one, one, "10.9.0.0/24")] {
                 try { wrong.call(); print("no error"); } catch (error) { print(error); }
             }"#;
         let seen = "[\"10.0.0.1\", \"10.0.0.2\"]\n[\"10.1.0.1\", \"10.1.0.2\", \"10.1.0.3\"]\n\
                     [[\"10.2.0.2\", \"10.3.0.2\"], [\"eth0\", \"eth1\"]]\n[true, true, true]\n\
                     [\"lo\", \"eth0\", \"eth1\", \"eth2\"]\n[\"10.255.255.44/23\", \"10.0.0.1\"]\n\
+                    [\"10.0.0.2/31\", \"10.0.0.3/31\", \"10.0.0.7/32\"]\n\
+                    10.0.0.200/24 is an address in a subnet, and no subnet\n\
+                    10.0.0/24 is no subnet of IPv4\n300.0.0.0/24 is no subnet of IPv4\n\
+                    10.0.0.0/-1 is no subnet of IPv4\nx/24 is no subnet of IPv4\n\
+                    fd00::/64 is no subnet of IPv4\n\
                     10.0.0.0/24 has no address 255\n\
                     10.0.0.0 is no subnet: it has an address and a prefix\n\
                     a network cannot be joined with itself\n";
@@ -479,11 +488,118 @@ fn names_of_the_host_are_those_of_ip_netns() {
 #[test]
 fn networks_of_others_are_not_changed_by_accident() {
     as_each_user(|bench| {
-        let recipe = r#"netns(namespaces().net).bridge("nsscript0", []);"#;
-        let said = bench.recipe(recipe).end().failed(125);
-        let refused = said.contains("others on the host are in that network")
-            || said.contains("a user namespace in which this process has no capabilities");
-        assert!(refused, "{said}");
+        let refused = |recipe: &str| {
+            let said = bench.recipe(recipe).end().failed(125);
+            let refused = said.contains("that network is none of the recipe's")
+                || said.contains("a user namespace in which this process has no capabilities")
+                || said.contains("(EPERM)");
+            assert!(refused, "{recipe}: {said}");
+        };
+        refused(r#"netns(namespaces().net).bridge("nsscript0", []);"#);
+        refused(r#"netns(namespaces().net).run("true");"#);
+        refused(
+            r#"let host = netns(namespaces().net); mount("tmpfs", "/proc", #{ type: "tmpfs" });
+            host.bridge("nsscript0", []);"#,
+        );
+        // Those of the recipe are.
+        let own = r#"let child = clone(NET, || sleep("5s"));
+            netns(child).up("lo");
+            print(netns(child.namespace(NET)).ping("127.0.0.1"));
+            unshare(NET);
+            print(netns(namespaces().net).bridge("br0", []).interfaces().len());"#;
+        if bench.user.is_root() {
+            assert_eq!(printed(bench, own), "true\n2\n");
+        }
+    });
+}
+
+#[test]
+fn a_name_of_the_host_that_has_no_process_is_not_changed_either() {
+    as_each_user(|bench| {
+        if !bench.user.is_root() || !may_mount() || !have(&["ip"]) {
+            return;
+        }
+        let setup = "mount -t tmpfs -o mode=755 tmpfs /run; ip netns add blue; echo precious > /run/netns/notes";
+        let recipe = r#"netns(namespace("/run/netns/blue")).bridge("evil", []);"#;
+        let said = bench.recipe(recipe).in_world(setup).end().failed(125);
+        assert!(said.contains("that network is none of the recipe's"), "{said}");
+        // What is no half of a name is not removed for one.
+        let launch = bench.nsscript(&["--host", "-e", r#"netns("notes");"#]).in_world(setup);
+        let script = r#""$@"; code=$?; cat /run/netns/notes; exit $code"#;
+        let ended = launch.by_shell(script).end();
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(125), "precious\n"));
+        assert!(ended.stderr.contains("(EEXIST)"), "{}", ended.stderr);
+    });
+}
+
+#[test]
+fn programs_see_the_sysfs_of_their_network() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            "{PAIR} left.run(\"ls /sys/class/net\"); print(right.output(\"cat /sys/class/net/eth0/mtu\").stdout.trim());"
+        );
+        assert_eq!(printed(bench, &recipe), "eth0\nlo\n1500\n");
+    });
+}
+
+#[test]
+fn a_signal_ends_what_asks_and_nobody_blocks_what_answers() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"{PAIR} left.neighbour("eth0", "10.0.0.9", "02:00:00:00:00:09"); print("ready");
+            left.can_connect("10.0.0.9", 80, #{{ timeout: "1h" }}); print("after");"#
+        );
+        let mut running = bench.recipe(&recipe).may_leave_files().start();
+        running.wait_for("ready\n");
+        std::thread::sleep(Duration::from_millis(100));
+        running.signal(Signal::SIGINT);
+        let ended = running.end();
+        assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(130), "ready\n"));
+        if !have(&["bash"]) {
+            return;
+        }
+        // One client says nothing and stays; another one is answered.
+        let recipe = format!(
+            r#"{PAIR} let web = right.listen(80, #{{ answer: "hello\n" }});
+            let silent = left.start(["bash", "-c", "exec 3<>/dev/tcp/10.0.0.2/80; sleep 30"]);
+            sleep("100ms");
+            left.run(["timeout", "3", "bash", "-c", "exec 3<>/dev/tcp/10.0.0.2/80; echo hi >&3; cat <&3"]);
+            silent.kill("KILL");"#
+        );
+        assert_eq!(printed(bench, &recipe), "hello\n");
+    });
+}
+
+#[test]
+fn what_is_removed_or_half_made_is_gone() {
+    as_each_user(|bench| {
+        for verb in [
+            "ping(\"127.0.0.1\")",
+            "interfaces()",
+            "run(\"true\")",
+            "bridge(\"b\", [])",
+            "remove()",
+        ] {
+            let recipe = format!("let net = netns(); net.remove(); net.{verb};");
+            let said =
+                bench.recipe(&recipe.replace("net.ping", "let x = net.ping")).end().failed(125);
+            assert!(said.contains("the network net1 was removed"), "{verb}: {said}");
+        }
+        let recipe = format!(
+            r#"{PAIR} for step in [|net| net.bridge("b1", ["nope"]), |net| veth(net, "x", net, "y", #{{ mtu: 100000 }})] {{
+                try {{ step.call(left); }} catch (error) {{ print("refused"); }}
+            }}
+            print(left.interfaces().map(|found| found.name));
+            left.route("default", "10.0.0.2").route("default", "fd00::2");
+            left.remove_route("default").remove_route("default");
+            print(left.routes().filter(|route| route.destination == "default").len());
+            let same = left;
+            print(left.within(|| same.ping("10.0.0.2")));
+            left.within(|| same.bridge("b2", []));
+            print(left.interfaces().len());"#
+        );
+        let seen = "refused\nrefused\n[\"lo\", \"eth0\"]\n0\ntrue\n3\n";
+        assert_eq!(printed(bench, &recipe), seen);
     });
 }
 
@@ -570,13 +686,16 @@ threading.Thread(target=serve, args=(("127.0.0.1", 8088),)).start()
             let ask = "exec 3<>/dev/tcp/10.99.0.77/8080; timeout 2 cat <&3";
             guest.run(["bash", "-c", ask]);
             print(guest.output(["bash", "-c", "cat /etc/hosts"]).stdout.contains("127.0.0.1 localhost"));
+            let own = root.file("/etc/hosts", "10.9.9.9 db\n").symlink("/run/nowhere", "/etc/resolv.conf");
+            let own = sandbox(own).read_only_root().network("outbound");
+            print(own.output(["bash", "-c", "cat /etc/hosts; [[ -f /etc/resolv.conf && ! -L /etc/resolv.conf ]]"]).stdout);
             // Neither the host's loopback nor the gateway is the host.
             for address in ["127.0.0.1", "10.99.0.1"] {
                 let ask = `timeout 1 bash -c 'exec 3<>/dev/tcp/${address}/8088'`;
                 print(guest.run(["bash", "-c", ask], #{ check: false }).code != 0);
             }"#;
         let launch = with_a_way_out(bench, bench.recipe(recipe), "666").by_shell(serve);
-        assert_eq!(launch.end().succeeded(), "outside\ntrue\ntrue\ntrue\n");
+        assert_eq!(launch.end().succeeded(), "outside\ntrue\n10.9.9.9 db\n\ntrue\ntrue\n");
     });
 }
 

@@ -10,8 +10,8 @@ impl Packets {
     fn expression(&self) -> String {
         let family = |prefix: Prefix| if prefix.address.is_ipv4() { "ip" } else { "ip6" };
         let mut words = Vec::new();
-        words.extend(self.input.as_ref().map(|name| format!("iifname {name} ")));
-        words.extend(self.output.as_ref().map(|name| format!("oifname {name} ")));
+        words.extend(self.input.as_ref().map(|name| format!("iifname \"{name}\" ")));
+        words.extend(self.output.as_ref().map(|name| format!("oifname \"{name}\" ")));
         words.extend(self.source.map(|it| format!("{} saddr {it} ", family(it))));
         words.extend(self.destination.map(|it| format!("{} daddr {it} ", family(it))));
         match (&self.protocol, self.port) {
@@ -29,8 +29,15 @@ impl NetworkAction {
     pub fn shell(&self, network: &str) -> String {
         let network = shell_word(network);
         let ip = format!("ip -n {network}");
-        let nft = |chain: &str, rule: String| {
-            format!("ip netns exec {network} nft add rule inet nsscript {chain} {rule}")
+        let nft = |chains: &[&str], kind: &str, rule: &str| {
+            let mut text = "add table inet nsscript".to_owned();
+            for chain in chains {
+                let hook =
+                    format!("type {kind} hook {chain} priority {}", i32::from(kind == "nat") * 100);
+                text.push_str(&format!("; add chain inet nsscript {chain} {{ {hook}; }}"));
+                text.push_str(&format!("; add rule inet nsscript {chain} {rule}"));
+            }
+            format!("ip netns exec {network} nft {}", shell_word(&text))
         };
         let word = |name: &InterfaceName| shell_word(name.as_str());
         let verb = |away: bool| if away { "del" } else { "add" };
@@ -86,11 +93,15 @@ impl NetworkAction {
                  net.ipv6.conf.all.forwarding=1"
             ),
             Self::Masquerade(packets) => {
-                nft("postrouting", format!("{}masquerade", packets.expression()))
+                nft(&["postrouting"], "nat", &format!("{}masquerade", packets.expression()))
             }
-            Self::Block(packets) => nft("forward", format!("{}drop", packets.expression())),
+            Self::Block(packets) => {
+                nft(&packets.chains(), "filter", &format!("{}drop", packets.expression()))
+            }
             Self::Unblock => {
-                format!("ip netns exec {network} nft flush chain inet nsscript forward")
+                let flush = ["input", "forward", "output"]
+                    .map(|it| format!("flush chain inet nsscript {it}"));
+                format!("ip netns exec {network} nft {}", shell_word(&flush.join("; ")))
             }
         }
     }

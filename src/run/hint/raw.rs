@@ -263,7 +263,8 @@ fn namespace_pinned_in_itself(case: &Case<'_>) -> Option<String> {
 
 fn place_exists(case: &Case<'_>) -> Option<String> {
     let raw = raw(case)?;
-    case.is(&["EEXIST"]).then(|| match raw {
+    let is_file = !matches!(raw, RawAction::Network { .. });
+    (is_file && case.is(&["EEXIST"])).then(|| match raw {
         RawAction::Pin { .. } => {
             "the file for a pin is made new; `remove` what is there first, or choose another place"
                 .to_owned()

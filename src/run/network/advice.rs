@@ -19,6 +19,12 @@ pub(super) fn on_making(problem: Problem, kept: Option<&NetworkName>) -> Problem
             (Some("EACCES" | "EPERM" | "EROFS"), Some(_)) => {
                 report.hint("names in `/run/netns` are made by root; without `--host` a name is the recipe's own")
             }
+            (Some("EMFILE"), _) => {
+                report.hint("each network takes two descriptors: `ulimit -n` says how many there may be")
+            }
+            (Some("EPERM"), None) => report.hint(
+                "a user makes networks in a session of its own: without `--host`, or as root with it",
+            ),
             _ => report,
         }
     })

@@ -254,16 +254,9 @@ pub(super) fn perform(wire: &Wire, action: &NetworkAction) -> Result<(), Refused
         NetworkAction::Block(packets) => {
             let mut parts = fitting(packets);
             parts.push(drop_packets());
-            for chain in &FILTERS {
-                // Packets that come in have no way out yet, and those of one's own came in nowhere.
-                let passes = match chain.name {
-                    "input" => packets.output.is_none(),
-                    "output" => packets.input.is_none(),
-                    _ => true,
-                };
-                if passes {
-                    batch.rule(chain, &parts);
-                }
+            let chains = packets.chains();
+            for chain in FILTERS.iter().filter(|chain| chains.contains(&chain.name)) {
+                batch.rule(chain, &parts);
             }
         }
         NetworkAction::Unblock => FILTERS.iter().for_each(|chain| batch.flush(chain)),

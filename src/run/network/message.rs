@@ -156,6 +156,7 @@ fn route(
     gateway: Option<IpAddr>,
     name: Option<&InterfaceName>,
     metric: Option<u32>,
+    otherwise: AddressFamily,
 ) -> Result<RouteMessage, Refused> {
     let mut message = RouteMessage::default();
     let scope = if gateway.is_some() { RouteScope::Universe } else { RouteScope::Link };
@@ -164,7 +165,7 @@ fn route(
         Destination::Network(prefix) => Some(prefix),
     };
     let known = prefix.map(|prefix| prefix.address).or(gateway);
-    let family = known.map_or(AddressFamily::Inet, family);
+    let family = known.map_or(otherwise, family);
     message.header = RouteHeader {
         destination_prefix_length: prefix.map_or(0, |prefix| prefix.length),
         table: RouteHeader::RT_TABLE_MAIN,
@@ -216,16 +217,19 @@ pub(super) fn perform(
             }
         }
         NetworkAction::Route { destination, gateway, name, metric, away } => {
-            let mut message = route(wire, *destination, *gateway, name.as_ref(), *metric)?;
+            let of = |family| route(wire, *destination, *gateway, name.as_ref(), *metric, family);
             if *away {
-                // Whatever it is besides.
-                message.header.scope = RouteScope::NoWhere;
-                message.header.protocol = RouteProtocol::Unspec;
-                message.header.kind = RouteType::Unspec;
-                (RouteNetlinkMessage::DelRoute(message), 0)
-            } else {
-                (RouteNetlinkMessage::NewRoute(message), new)
+                let done = wire.request(without(of(AddressFamily::Inet)?), 0);
+                let is_any = *destination == Destination::Default && gateway.is_none();
+                return match done {
+                    // It may be the one of IPv6.
+                    Err(refused) if is_any && refused.trouble.errno.name() == "ESRCH" => {
+                        wire.request(without(of(AddressFamily::Inet6)?), 0)
+                    }
+                    done => done,
+                };
             }
+            (RouteNetlinkMessage::NewRoute(of(AddressFamily::Inet)?), new)
         }
         NetworkAction::Neighbour(name, address, mac) => {
             let mut message = NeighbourMessage::default();
@@ -250,6 +254,14 @@ pub(super) fn perform(
         | NetworkAction::Unblock => return Ok(()),
     };
     wire.request(message, flags)
+}
+
+/// The message that removes a route, whatever it is besides.
+fn without(mut message: RouteMessage) -> RouteNetlinkMessage {
+    message.header.scope = RouteScope::NoWhere;
+    message.header.protocol = RouteProtocol::Unspec;
+    message.header.kind = RouteType::Unspec;
+    RouteNetlinkMessage::DelRoute(message)
 }
 
 /// Sets an interface up.

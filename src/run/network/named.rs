@@ -5,14 +5,18 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::run::namespace::Namespace;
 use crate::run::raw::{self, Trouble};
 use crate::spec::{Kind, MountFlags, NetworkName};
-use crate::sys::{Errno, Raw, Syscall};
+use crate::sys::{self, Errno, Raw, Syscall};
 
 /// Where they are.
 pub(super) const PLACE: &str = "/run/netns";
+
+/// How often one that is not mounted is looked at again.
+const PATIENCE: usize = 20;
 
 /// The file of a name.
 pub(super) fn path(name: &NetworkName) -> PathBuf {
@@ -36,6 +40,19 @@ pub(super) fn open(name: &NetworkName) -> Result<Option<Namespace>, Errno> {
         // Of another kind: nobody's but its owner's to remove.
         Ok(Some(_)) => Err(Errno::EXISTS),
         Ok(None) => {
+            let found = fs::symlink_metadata(&path).map_err(|error| Errno::from(&error))?;
+            if !found.is_file() || found.len() > 0 {
+                return Err(Errno::EXISTS);
+            }
+            // Somebody may be about to mount it.
+            for _ in 0..PATIENCE {
+                if !sys::pause(Duration::from_millis(10)) {
+                    return Err(Errno::INTERRUPTED);
+                }
+                if let Ok(Some(namespace)) = Namespace::open(&path) {
+                    return Ok(Some(namespace).filter(|found| found.kind == Kind::Net));
+                }
+            }
             let removed = fs::remove_file(&path);
             removed.map(|()| None).map_err(|error| Errno::from(&error))
         }

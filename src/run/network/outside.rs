@@ -11,7 +11,7 @@ use crate::run::launch::connect_streams;
 use crate::run::lower::told;
 use crate::run::process::Process;
 use crate::run::raw;
-use crate::run::runner::{Input, Problem, Runner};
+use crate::run::runner::{Input, Interrupted, Problem, Runner};
 use crate::run::stream::converse;
 use crate::spec::{Command, Kind, MountFlags, Namespaces, Outbound, Streams};
 use crate::sys::{self, Call, Program, Raw, flags};
@@ -133,7 +133,7 @@ impl Runner {
         network: &Network,
         origin: Option<&Origin>,
     ) -> Result<Process, Problem> {
-        let end = Instant::now() + PATIENCE;
+        let (end, mut is_late) = (Instant::now() + PATIENCE, false);
         while process.running() {
             let links = self.links(network, origin)?;
             let routes = self.routes(network, origin)?;
@@ -142,12 +142,17 @@ impl Runner {
             if has_way && links.iter().any(is_ready) {
                 return Ok(process);
             }
-            if Instant::now() > end || !sys::pause(Duration::from_millis(5)) {
+            is_late = Instant::now() > end;
+            if is_late || !sys::pause(Duration::from_millis(5)) {
                 let _ = process.kill(9);
             }
         }
+        if let Some(signal) = sys::interrupted() {
+            return Err(Interrupted { signal }.into());
+        }
         let (_, said) = converse(&mut process, &[])?;
-        let message = "the sandbox cannot be connected to the outside: `pasta` has ended";
+        let why = if is_late { "was not ready in time" } else { "has ended" };
+        let message = format!("the sandbox cannot be connected to the outside: `pasta` {why}");
         let mut report = Report::error(message).at(origin.cloned());
         let said = String::from_utf8_lossy(&said).into_owned();
         let lines = said.lines().filter(|line| !line.is_empty() && !line.contains("syslog"));
@@ -162,7 +167,10 @@ impl Runner {
                  `chmod 0666 /dev/net/tun`, and by `modprobe tun` where it is missing",
                 sys::Errno::from(&error)
             )),
-            Ok(_) if said.contains("routable") => {
+            Ok(_) if said.contains("bind") => report.hint(
+                "a port of the host is taken already, or is below 1024, which asks for rights",
+            ),
+            Ok(_) if said.contains("not usable") => {
                 report.hint("the host itself has no route to the outside")
             }
             Ok(_) => report,

@@ -1,14 +1,15 @@
 //! Whether something answers in a network, and something that does: without any program.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Network;
 use crate::diag::{Origin, Report, quoted};
 use crate::run::process::Process;
-use crate::run::runner::{Problem, Runner};
+use crate::run::runner::{Interrupted, Problem, Runner};
 use crate::spec::Namespaces;
 use crate::sys::{self, Errno, Trouble, sockets};
 
@@ -21,6 +22,16 @@ pub enum Probe {
     Tcp(SocketAddr),
     /// A port that answers to a datagram.
     Udp(SocketAddr),
+}
+
+impl Probe {
+    /// Whom it asks.
+    fn address(self) -> IpAddr {
+        match self {
+            Self::Ping(address) => address,
+            Self::Tcp(address) | Self::Udp(address) => address.ip(),
+        }
+    }
 }
 
 /// What answers.
@@ -100,12 +111,10 @@ fn answer(socket: &UdpSocket, probe: Probe, time: Duration) -> std::io::Result<O
         Probe::Ping(address) => SocketAddr::new(address, 0),
         Probe::Tcp(address) | Probe::Udp(address) => address,
     };
-    // For a connection this is how long it is tried.
-    socket.set_write_timeout(Some(time.max(Duration::from_millis(1))))?;
-    socket.connect(address)?;
     if let Probe::Tcp(_) = probe {
-        return Ok(Some(started.elapsed()));
+        return connected(socket, address, time).map(|done| done.then(|| started.elapsed()));
     }
+    socket.connect(address)?;
     let mut number = 0;
     while let Some(left) = left() {
         if sys::interrupted().is_some() {
@@ -132,6 +141,25 @@ fn answer(socket: &UdpSocket, probe: Probe, time: Duration) -> std::io::Result<O
         }
     }
     Ok(None)
+}
+
+/// Whether a connection was made in time.
+fn connected(socket: &UdpSocket, address: SocketAddr, time: Duration) -> std::io::Result<bool> {
+    socket.set_nonblocking(true)?;
+    match socket.connect(address) {
+        Err(error) if Errno::from(&error).name() == "EINPROGRESS" => {}
+        done => return done.map(|()| true),
+    }
+    let end = Instant::now() + time;
+    while sys::interrupted().is_none() {
+        let Some(left) = end.checked_duration_since(Instant::now()) else { break };
+        let mut watched = vec![(socket.as_fd(), true)];
+        watched.extend(sys::interruption().1.map(|wake| (wake, false)));
+        if sys::ready(&watched, Some(left + Duration::from_millis(1)))?.first() == Some(&true) {
+            return socket.take_error()?.map_or(Ok(true), Err);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether an error says that nobody answers there, rather than that nobody could be asked.
@@ -168,19 +196,33 @@ impl Runner {
         time: Duration,
         origin: Option<&Origin>,
     ) -> Result<Option<Duration>, Problem> {
+        network.living(origin)?;
         let socket = socket(network.namespace.descriptor().as_fd(), probe).map_err(|trouble| {
             let message = format!("cannot ask in the network {}: {}", network.label, trouble.errno);
             let mut report = Report::error(message).at(origin.cloned());
             report.facts.errno = Some(trouble.errno.code());
             report
         })?;
-        match answer(&socket, probe, time) {
+        let answered = answer(&socket, probe, time);
+        if let Some(signal) = sys::interrupted() {
+            return Err(Interrupted { signal }.into());
+        }
+        match answered {
             Ok(took) => Ok(took),
             Err(error) if is_silence(Errno::from(&error)) => Ok(None),
             Err(error) => {
                 let errno = Errno::from(&error);
-                let message = format!("cannot ask in the network {}: {errno}", network.label);
-                Err(Report::error(message).at(origin.cloned()).into())
+                let whom = probe.address();
+                let message =
+                    format!("cannot ask {whom} in the network {}: {errno}", network.label);
+                let report = Report::error(message).at(origin.cloned());
+                let is_link_local = matches!(whom, IpAddr::V6(six) if six.is_unicast_link_local());
+                Err(if is_link_local {
+                    report.hint("an address that is only of its link says nothing of which link: another one is asked")
+                } else {
+                    report
+                }
+                .into())
             }
         }
     }
@@ -196,6 +238,7 @@ impl Runner {
         origin: Option<&Origin>,
     ) -> Result<Process, Problem> {
         self.begin_session(origin)?;
+        network.living(origin)?;
         let kind = if listener.datagrams { sockets::DATAGRAM } else { sockets::STREAM };
         let address = listener.address.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
         let listen = |address: IpAddr| {
@@ -257,11 +300,16 @@ fn echo(socket: &UdpSocket, answer: Option<&[u8]>) {
     }
 }
 
-/// Answers to connections until a signal comes: each says something first, or is silent for a moment.
+/// How long a client has to say something, and to read its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Answers to connections until a signal comes, each by a thread of its own: this process does nothing
+/// else.
 fn serve(socket: OwnedFd, answer: &[u8]) {
     let listener = TcpListener::from(socket);
+    let answer: Arc<[u8]> = answer.into();
     while sys::interrupted().is_none() {
-        let mut stream = match listener.accept() {
+        let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(error)
                 if matches!(
@@ -273,14 +321,25 @@ fn serve(socket: OwnedFd, answer: &[u8]) {
             }
             Err(_) => return,
         };
-        if !answer.is_empty() {
-            let _ = stream.set_read_timeout(Some(Duration::from_millis(500)));
-            let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(answer).and_then(|()| stream.shutdown(Shutdown::Write));
-            // Closed with something unread, the connection would be reset, and the answer lost.
-            while stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {}
+        if answer.is_empty() {
+            continue;
         }
+        let answer = answer.clone();
+        let spoken = std::thread::Builder::new().spawn(move || speak(stream, &answer));
+        // Without a thread for it the connection is closed.
+        drop(spoken);
     }
+}
+
+/// Listens for a moment to what a client says first, and answers.
+fn speak(mut stream: TcpStream, answer: &[u8]) {
+    let _ = stream.set_read_timeout(Some(PATIENCE / 10));
+    let _ = stream.set_write_timeout(Some(PATIENCE));
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write_all(answer).and_then(|()| stream.shutdown(Shutdown::Write));
+    // Closed with something unread, the connection would be reset, and the answer lost.
+    let end = Instant::now() + PATIENCE;
+    while stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) && Instant::now() < end {}
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@ use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::SharedNetwork;
 use crate::script::verb::verbs;
-use crate::spec::{JoinedNetwork, Namespaces, NetworkChoice, Outbound, Sandbox, What};
+use crate::spec::{Forwarded, JoinedNetwork, Namespaces, NetworkChoice, Outbound, Sandbox, What};
 
 options! {
     /// Which ports of the host lead into a sandbox.
     struct Ports {
-        /// those of TCP: numbers, or texts such as `"8080:80"`, the host's first
+        /// those of TCP: numbers, or texts such as `"8080:80"` or `"0.0.0.0:8080:80"`, the host's first
         tcp: Array = "[]",
         /// those of UDP
         udp: Array = "[]",
@@ -65,19 +65,16 @@ fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkC
     }
 }
 
-/// A port outside and the one inside: `80`, `"8080:80"`.
-fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<(u16, u16), Failed> {
-    let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
-    let text = value.to_string();
-    let pair = match text.split_once(':') {
-        Some((outside, inside)) => number(outside).zip(number(inside)),
-        None => number(&text).map(|port| (port, port)),
-    };
-    pair.ok_or_else(|| {
-        let report = Report::error(format!("{} is no port", quoted(&text)));
+/// A port of the host: `80`, `"8080:80"`, `"0.0.0.0:8080:80"`.
+fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<Forwarded, Failed> {
+    Forwarded::new(&value.to_string()).map_err(|invalid| {
+        let report = Report::error(invalid.to_string());
         call.fail_at_key(
             key,
-            report.hint("it is a number from 1 to 65535, or a text such as `\"8080:80\"`"),
+            match invalid.help() {
+                Some(help) => report.hint(help),
+                None => report,
+            },
         )
     })
 }
@@ -120,7 +117,8 @@ verbs! {
     /// interfaces and cannot change them, and can serve at any port. `"outbound"` is a network of its own with an interface
     /// `eth0`, from which the program pasta(1) makes the connections that the sandbox asks for, as
     /// ordinary sockets of the host: it needs no rights there. Nothing leads in but the ports of `tcp`
-    /// and `udp`; they are numbers, or texts such as `"8080:80"`. Files that name servers are made then,
+    /// and `udp`: numbers, or texts such as `"8080:80"`. They are those of 127.0.0.1 alone, unless an
+    /// address of the host is said: `"0.0.0.0:8080:80"`. Files that name servers are made then,
     /// /etc/resolv.conf and /etc/hosts, unless the recipe has them.
     ///
     /// # Errors

@@ -192,15 +192,21 @@ verbs! {
         let label = other.label.clone();
         let action = NetworkAction::Veth { name: name.clone(), network: label, peer: peer.clone() };
         act_with(&network, action, Some(&other), call)?;
-        for (network, name) in [(network, name), (other, peer)] {
+        let set = |network: &Same, end: &InterfaceName| {
             if let Some(mtu) = mtu {
-                change(&network, name.clone(), LinkChange::Mtu(mtu), call)?;
+                change(network, end.clone(), LinkChange::Mtu(mtu), call)?;
             }
             if options.up == Some(true) {
-                change(&network, name, LinkChange::Up, call)?;
+                change(network, end.clone(), LinkChange::Up, call)?;
             }
+            Ok::<(), Failed>(())
+        };
+        let done = set(&network, &name).and_then(|()| set(&other, &peer));
+        if done.is_err() {
+            // Nothing half is left of it.
+            let _ = act(&network, NetworkAction::Delete(name), call);
         }
-        Ok(())
+        done
     }
 
     /// Takes the name of a network away. It is gone with the last process in it.

@@ -77,8 +77,12 @@ verbs! {
         act(&network, NetworkAction::Link(name.clone(), LinkKind::Bridge), call)?;
         for port in ports {
             let bridge = LinkChange::Bridge(Some(name.clone()));
-            change(&network, port.clone(), bridge, call)?;
-            change(&network, port, LinkChange::Up, call)?;
+            let plugged = change(&network, port.clone(), bridge, call);
+            if let Err(failed) = plugged.and_then(|_| change(&network, port, LinkChange::Up, call)) {
+                // Nothing half is left of it.
+                let _ = act(&network, NetworkAction::Delete(name), call);
+                return Err(failed);
+            }
         }
         change(&network, name, LinkChange::Up, call)
     }

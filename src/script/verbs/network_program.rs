@@ -8,7 +8,7 @@ use rhai::{Dynamic, FnPtr};
 
 use super::command::{Run, Start, checked, input, rehearsed, request};
 use crate::diag::Report;
-use crate::plan::{Action, RawAction};
+use crate::plan::{Action, Plan, RawAction, Request};
 use crate::run::{self, Exit, Input, Listener, Output, Probe};
 use crate::script::addresses::{Port, Protocol};
 use crate::script::argument::{self, Bytes};
@@ -18,7 +18,7 @@ use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedNetwork, SharedOutput};
 use crate::script::verb::verbs;
-use crate::spec::{Command, Kind, Namespaces, Streams};
+use crate::spec::{Command, JoinedNetwork, Kind, Namespaces, Streams};
 
 options! {
     /// How long an answer is waited for.
@@ -74,9 +74,11 @@ fn probe(
     Ok(took.is_some())
 }
 
-/// Tells a rehearsal of a program in a network.
-fn rehearse(request: &crate::plan::Request, call: &Call<'_, '_>) {
-    call.context.rehearse_plan(call.context.runner.plan_in_network(request));
+/// The plan of a program in a network, of which a rehearsal tells.
+fn rehearse(label: &str, request: &Request, call: &Call<'_, '_>) -> Rc<Plan> {
+    let joined =
+        JoinedNetwork { label: label.to_owned(), inode: 0, descriptor: None, resolver: None };
+    call.context.rehearse_plan(call.context.runner.plan_in_network(joined, request))
 }
 
 verbs! {
@@ -96,8 +98,9 @@ verbs! {
     /// ip-netns(8)
     fn run(call, network: SharedNetwork, command: Command, options: Run) -> Exit {
         let request = request(command, Streams::Inherited, call);
+        let label = &network.label;
         let Some(network) = &network.network else {
-            rehearse(&request, call);
+            let _ = rehearse(label, &request, call);
             return Ok(rehearsed());
         };
         let input = input(options.stdin, Input::Inherited);
@@ -117,8 +120,9 @@ verbs! {
     /// ```
     fn output(call, network: SharedNetwork, command: Command, options: Run) -> SharedOutput {
         let request = request(command, Streams::Captured, call);
+        let label = &network.label;
         let Some(network) = &network.network else {
-            rehearse(&request, call);
+            let _ = rehearse(label, &request, call);
             let (stdout, stderr) = (Vec::new(), Vec::new());
             return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
         };
@@ -144,8 +148,7 @@ verbs! {
         let streams = if pipes { Streams::Piped } else { Streams::Inherited };
         let request = request(command, streams, call);
         let Some(network) = &network.network else {
-            let plan = call.context.runner.plan_in_network(&request);
-            let rehearsed = Some(call.context.rehearse_plan(plan));
+            let rehearsed = Some(rehearse(&network.label, &request, call));
             return Ok(ProcessHandle { process: None, rehearsed, value: Dynamic::UNIT });
         };
         let process = call.context.runner.start_in_network(network, &request, &Input::Nothing)?;

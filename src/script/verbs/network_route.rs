@@ -18,7 +18,7 @@ options! {
     struct Route {
         /// the interface that packets leave by
         interface: InterfaceName = "",
-        /// of several routes to one place the lowest is taken
+        /// of several routes to one place the lowest is taken; of IPv6 it is 1024 by itself
         metric: i64 = "0",
     }
 
@@ -37,6 +37,15 @@ options! {
         /// the port that they go to
         port: Port = "",
     }
+}
+
+fn metric(options: &Route, call: &Call<'_, '_>) -> Result<Option<u32>, Failed> {
+    let number = |metric: i64| {
+        u32::try_from(metric).map_err(|_| {
+            call.fail_at_key("metric", Report::error(format!("{metric} is no metric")))
+        })
+    };
+    options.metric.map(number).transpose()
 }
 
 fn packets(which: Which, call: &Call<'_, '_>) -> Result<Packets, Failed> {
@@ -101,12 +110,7 @@ verbs! {
     /// # See
     /// ip-route(8)
     fn route(call, network: SharedNetwork, destination: Destination, gateway: Option<IpAddr>, options: Route) -> SharedNetwork {
-        let metric = options.metric.map(|metric| {
-            u32::try_from(metric).map_err(|_| {
-                call.fail_at_key("metric", Report::error(format!("{metric} is no metric")))
-            })
-        });
-        let metric = metric.transpose()?;
+        let metric = metric(&options, call)?;
         if let (Some(gateway), Destination::Network(prefix)) = (gateway, destination)
             && gateway.is_ipv4() != prefix.address.is_ipv4()
         {
@@ -117,7 +121,7 @@ verbs! {
         act(&network, NetworkAction::Route { destination, gateway, name, metric, away: false }, call)
     }
 
-    /// Removes the route to a destination.
+    /// Removes the route to a destination; of several, the one by this gateway or interface.
     ///
     /// # Errors
     /// There is none.
@@ -129,10 +133,10 @@ verbs! {
     /// ```
     /// # See
     /// ip-route(8)
-    fn remove_route(call, network: SharedNetwork, destination: Destination) -> SharedNetwork {
-        let action =
-            NetworkAction::Route { destination, gateway: None, name: None, metric: None, away: true };
-        act(&network, action, call)
+    fn remove_route(call, network: SharedNetwork, destination: Destination, gateway: Option<IpAddr>, options: Route) -> SharedNetwork {
+        let metric = metric(&options, call)?;
+        let name = options.interface;
+        act(&network, NetworkAction::Route { destination, gateway, name, metric, away: true }, call)
     }
 
     /// Says at which hardware address a neighbour is, so that nobody has to be asked for it.

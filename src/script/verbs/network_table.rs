@@ -15,6 +15,12 @@ fn link_row(link: Link) -> Map {
     row
 }
 
+/// Whether a rehearsal has called a network so that has no name.
+fn is_anonymous(label: &str) -> bool {
+    let number = label.strip_prefix("net");
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit()))
+}
+
 fn neighbour_row(neighbour: Neighbour) -> Map {
     let mac = neighbour.mac.map(|bytes| bytes.map(|byte| format!("{byte:02x}")).join(":"));
     row([
@@ -31,7 +37,7 @@ verbs! {
         let _ = &call;
         Ok(match &network.network {
             Some(network) => network.name().map(|name| name.as_str().to_owned()),
-            None => Some(network.label.clone()).filter(|label| !label.starts_with("net")),
+            None => Some(network.label.clone()).filter(|label| !is_anonymous(label)),
         })
     }
 
