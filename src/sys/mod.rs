@@ -52,7 +52,7 @@ pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
 pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
-pub use netlink::{Netlink, Protocol, listen_in, open_in, socket_in, sockets};
+pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
 pub use place::mount_id;
 pub use process::{Child, PATIENCE, Status, Usage, ready, set_nonblocking};

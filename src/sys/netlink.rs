@@ -163,12 +163,51 @@ pub fn listen_in(
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let socket = socket_in(namespace, family, kind, 0)?;
     let _ = setsockopt(&socket, sockopt::ReuseAddr, &true);
+    if kind == libc::SOCK_DGRAM && address.is_ipv6() {
+        let _ = setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true);
+    }
     let storage = SockaddrStorage::from(address);
     bind(socket.as_raw_fd(), &storage).map_err(because(Syscall::Bind))?;
     if kind == libc::SOCK_STREAM {
         listen(&socket, Backlog::MAXCONN).map_err(because(Syscall::Listen))?;
     }
     Ok(socket)
+}
+
+/// Waits for a datagram and answers it, from the address that it was sent to: with `answer`, or with
+/// the same. For a socket of IPv6 that was told to say where datagrams were sent to.
+///
+/// # Errors
+/// recvmsg(2), sendmsg(2).
+pub fn answer_datagram(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    answer: Option<&[u8]>,
+) -> Result<(), Errno> {
+    use nix::sys::socket::{
+        ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg,
+    };
+    use std::io::{IoSlice, IoSliceMut};
+    let mut space = nix::cmsg_space!(libc::in6_pktinfo);
+    let descriptor = socket.as_raw_fd();
+    let (length, from, mut asked) = {
+        let mut parts = [IoSliceMut::new(buffer)];
+        let flags = MsgFlags::empty();
+        let received = recvmsg::<SockaddrStorage>(descriptor, &mut parts, Some(&mut space), flags)?;
+        let asked = received.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::Ipv6PacketInfo(info) => Some(info),
+            _ => None,
+        });
+        (received.bytes, received.address, asked)
+    };
+    if let Some(info) = &mut asked {
+        // Whatever way leads back.
+        info.ipi6_ifindex = 0;
+    }
+    let parts = [IoSlice::new(answer.unwrap_or(&buffer[..length]))];
+    let control: Vec<_> = asked.iter().map(ControlMessage::Ipv6PacketInfo).collect();
+    sendmsg(descriptor, &parts, &control, MsgFlags::empty(), from.as_ref())?;
+    Ok(())
 }
 
 /// What kinds of sockets a probe needs: socket(2).

@@ -39,6 +39,10 @@ fn joined_networks_reach_each_other_and_nobody_else() {
             print([left.can_connect("10.0.0.2", 81), left.can_connect("10.0.0.1", 80)]);
             print([left.can_connect("10.0.0.2", 7, #{{ protocol: "udp" }}),
                 left.can_connect("10.0.0.2", 8, #{{ protocol: "udp" }})]);
+            // A datagram is answered from the address that it was sent to.
+            right.address("lo", "10.7.0.1/32").address("lo", "fd07::1/128");
+            left.route("10.7.0.1", "10.0.0.2").route("fd07::1", "fd00::2");
+            print(["10.7.0.1", "fd07::1"].map(|it| left.can_connect(it, 7, #{{ protocol: "udp" }})));
             // A third network sees nothing of it, nor does the host.
             print(netns().ping("10.0.0.1"));
             print(interfaces().filter(|found| found.addresses.contains("10.0.0.1/24")).len());
@@ -47,7 +51,7 @@ fn joined_networks_reach_each_other_and_nobody_else() {
             print(left.can_connect("10.0.0.2", 80));"#
         );
         let seen = "[true, true, true]\n[false, false]\n[true, true]\n[false, false]\n[true, false]\n\
-                    false\n0\nfalse\n";
+                    [true, true]\nfalse\n0\nfalse\n";
         assert_eq!(printed(bench, &recipe), seen);
     });
 }

@@ -274,7 +274,7 @@ impl Runner {
         self.fork(Namespaces::NONE, origin, &mut || {
             if let Some(bound) = bound.take() {
                 if datagrams {
-                    echo(&UdpSocket::from(bound), answer.as_deref());
+                    echo(bound.as_fd(), answer.as_deref());
                 } else {
                     serve(bound, answer.as_deref().unwrap_or_default());
                 }
@@ -285,16 +285,13 @@ impl Runner {
 }
 
 /// Answers to datagrams until a signal comes.
-fn echo(socket: &UdpSocket, answer: Option<&[u8]>) {
+fn echo(socket: BorrowedFd<'_>, answer: Option<&[u8]>) {
     let mut buffer = vec![0; 1 << 16];
     while sys::interrupted().is_none() {
-        match socket.recv_from(&mut buffer) {
-            Ok((length, from)) => {
-                let _ = socket.send_to(answer.unwrap_or(&buffer[..length]), from);
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // What comes back of an answer that nobody wanted.
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+        match sys::answer_datagram(socket, &mut buffer, answer) {
+            // What comes back of an answer that nobody wanted, or that has no way, is nothing to end for.
+            Ok(()) | Err(Errno::INTERRUPTED) => {}
+            Err(errno) if is_silence(errno) => {}
             Err(_) => return,
         }
     }
