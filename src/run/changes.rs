@@ -53,6 +53,22 @@ fn cannot(what: &str, path: &Path, errno: Errno) -> Report {
     report
 }
 
+/// A directory that a sandbox keeps its changes in, as long as it runs.
+#[derive(Debug)]
+pub(super) struct Kept {
+    lock: Lock,
+    work: PathBuf,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // The kernel leaves a directory there that nobody may read: `rm -r` would stop at it.
+        if self.lock.is_own() {
+            let _ = std::fs::remove_dir(&self.work);
+        }
+    }
+}
+
 /// Locks a directory of changes for one sandbox, or one reader.
 fn lock(directory: &Path) -> Result<Lock, Report> {
     let locked = sys::lock_directory(directory).map_err(|errno| {
@@ -98,7 +114,7 @@ impl Runner {
         directory: &Path,
         maps: &Maps,
         layers: &[PathBuf],
-    ) -> Result<Lock, Report> {
+    ) -> Result<Kept, Report> {
         let make = |path: &Path, mode: u32| {
             let made = DirBuilder::new().recursive(true).mode(mode).create(path);
             made.map_err(|error| cannot("make", path, Errno::from(&error)))
@@ -107,10 +123,11 @@ impl Runner {
         let lock = lock(directory)?;
         closed(directory)?;
         let kept = directory.join(OVERLAY);
+        let held = Kept { lock, work: kept.join("work/work") };
         let conditions = Conditions::of(maps, layers);
         if kept.exists() {
             conditions.compare(directory)?.iter().for_each(|warning| self.warn(warning));
-            return Ok(lock);
+            return Ok(held);
         }
         // Made beside, so that what was left half is made again.
         let overlay = directory.join(HALF);
@@ -129,7 +146,7 @@ impl Runner {
         }
         let ready = std::fs::rename(&overlay, &kept);
         ready.map_err(|error| cannot("make", &kept, Errno::from(&error)))?;
-        Ok(lock)
+        Ok(held)
     }
 
     /// Does something that reads what belongs to the ids of a map.

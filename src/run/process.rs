@@ -6,11 +6,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::changes::Kept;
 use super::network::Outside;
 use super::runner::Interrupted;
 use super::stream::Ends;
 use crate::plan::Plan;
-use crate::sys::{self, Child, Errno, Lock, PATIENCE, Status, Usage, ready};
+use crate::sys::{self, Child, Errno, PATIENCE, Status, Usage, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct Process {
 #[derive(Debug, Default)]
 pub(super) struct Holds {
     /// The directory that its changes are kept in.
-    pub changes: Option<Lock>,
+    pub changes: Option<Kept>,
     /// The copy that is its root: it may be removed once this is gone.
     pub copy: Option<Rc<()>>,
     /// What connects its network to the outside.

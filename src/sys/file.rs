@@ -221,7 +221,7 @@ pub struct Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         let descriptor = self.lock.as_raw_fd();
-        if self.generation == generation() {
+        if self.is_own() {
             // SAFETY: it is dropped once, here, and not used any more.
             unsafe { ManuallyDrop::drop(&mut self.lock) };
         } else {
@@ -232,6 +232,12 @@ impl Drop for Lock {
 }
 
 impl Lock {
+    /// Whether this process holds it, and not one that it is a copy of.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.generation == generation()
+    }
+
     /// From here on others may hold it, too, together with this process.
     ///
     /// # Errors

@@ -37,6 +37,9 @@ fn changes_are_there_again_and_nowhere_else() {
         let read = r#"print(guest.output(["sh", "-c", "cat /note /etc/motd; ls /etc"]).stdout);
             print(sandbox(root).output(["sh", "-c", "cat /etc/motd; ls /etc"]).stdout);"#;
         assert_eq!(printed(bench, read), format!("{seen}hello\nissue\nmotd\n\n"));
+        // Whoever kept it can remove it: nothing in it is closed to its owner.
+        let kept = bench.path("state/overlay/work");
+        assert_eq!(fs::read_dir(kept).unwrap().count(), 0);
         // The directory is closed to others, and what it is of is as it was.
         assert_eq!(fs::metadata(bench.path("state")).unwrap().mode() & 0o777, 0o700);
         for layer in fs::read_dir(bench.path("cache/nsscript/layers")).unwrap() {
