@@ -131,6 +131,10 @@ pub enum NetworkAction {
     Forward,
     /// Packets that leave get the address of the interface that they leave by.
     Masquerade(Packets),
+    /// Packets that come in go to this address, and port where one is said.
+    Dnat(Packets, IpAddr, Option<u16>),
+    /// What leaves and comes in keeps its addresses again.
+    Untranslate,
     /// Packets are dropped.
     Block(Packets),
     /// What was blocked no longer is.
@@ -213,6 +217,11 @@ impl NetworkAction {
             Self::Masquerade(packets) => {
                 format!("send {} under the own address {at}", packets.describe())
             }
+            Self::Dnat(packets, address, port) => {
+                let port = port.map_or(String::new(), |port| format!(", port {port}"));
+                format!("send {} on to {address}{port} {at}", packets.describe())
+            }
+            Self::Untranslate => format!("translate no address any more {at}"),
             Self::Block(packets) => format!("drop {} {at}", packets.describe()),
             Self::Unblock => format!("drop nothing any more {at}"),
         }
@@ -234,6 +243,7 @@ impl NetworkAction {
             Self::Neighbour(..) => "neighbour",
             Self::Forward => "forward",
             Self::Masquerade(_) => "masquerade",
+            Self::Dnat(..) | Self::Untranslate => "dnat",
             Self::Block(_) | Self::Unblock => "block",
         }
     }
@@ -251,7 +261,12 @@ impl NetworkAction {
             | Self::Address { name, .. }
             | Self::Neighbour(name, ..) => name.to_string(),
             Self::Route { destination, .. } => destination.to_string(),
-            Self::Forward | Self::Masquerade(_) | Self::Block(_) | Self::Unblock => return None,
+            Self::Forward
+            | Self::Masquerade(_)
+            | Self::Dnat(..)
+            | Self::Untranslate
+            | Self::Block(_)
+            | Self::Unblock => return None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The actions of a sandbox as commands of a shell. Its variable `root` is where the new root is.
 
 use super::action::{Action, Lower, RootKind};
+use super::names::FORWARDED;
 use super::notation::letters;
 use crate::spec::{BindOptions, FileOptions, GuestPath, IdMap, MountOptions, shell_word};
 
@@ -111,7 +112,8 @@ impl Action {
                 format!("ip netns exec {} $SHELL", shell_word(&network.label))
             }
             Self::ConnectOutside(outbound) => {
-                format!("pasta {} --netns NET", outbound.options().join(" "))
+                let options = outbound.options().join(" ");
+                format!("pasta {options} --dns-forward {FORWARDED} --netns NET")
             }
             Self::Start(namespaces) if namespaces.is_empty() => return None,
             Self::Start(namespaces) => format!("unshare --fork -{}", letters(*namespaces)),

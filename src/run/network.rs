@@ -114,7 +114,10 @@ impl Network {
     }
 
     /// That it was not removed.
-    fn living(&self, origin: Option<&Origin>) -> Result<(), Report> {
+    ///
+    /// # Errors
+    /// It was.
+    pub fn living(&self, origin: Option<&Origin>) -> Result<(), Report> {
         if !self.removed.get() {
             return Ok(());
         }
@@ -136,7 +139,11 @@ impl Network {
     fn perform(&self, action: &NetworkAction, other: Option<&Self>) -> Result<(), Refused> {
         match action {
             NetworkAction::Forward => Ok(self.forward()?),
-            NetworkAction::Masquerade(_) | NetworkAction::Block(_) | NetworkAction::Unblock => {
+            NetworkAction::Masquerade(_)
+            | NetworkAction::Dnat(..)
+            | NetworkAction::Untranslate
+            | NetworkAction::Block(_)
+            | NetworkAction::Unblock => {
                 let netlink = Netlink::open(self.namespace.descriptor(), Protocol::Netfilter)?;
                 filter::perform(&Wire::new(netlink), action)
             }

@@ -147,6 +147,38 @@ fn a_router_passes_on_and_translates() {
 }
 
 #[test]
+fn a_port_of_a_router_leads_to_a_machine_behind_it() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"{ROUTED}
+            let inside = client.listen(8000);
+            let six = client.listen(8001);
+            router.forward();
+            let soon = #{{ timeout: "100ms" }};
+            print(server.can_connect("10.2.0.1", 80, soon));
+            router.dnat("10.1.0.2:8000", #{{ input: "wan", protocol: "tcp", port: 80 }});
+            print([server.can_connect("10.2.0.1", 80), server.can_connect("10.2.0.1", 81, soon)]);
+            client.address("eth0", "fd01::2/64").route("default", "fd01::1");
+            router.address("lan", "fd01::1/64").address("wan", "fd02::1/64");
+            server.address("eth0", "fd02::2/64");
+            router.dnat("[fd01::2]:8001", #{{ destination: "fd02::1", protocol: "tcp", port: 82 }});
+            print(server.can_connect("fd02::1", 82));
+            // Without a port of its own it stays the one that was asked.
+            router.dnat("10.1.0.2", #{{ destination: "10.2.0.1", protocol: "tcp", port: 8000 }});
+            print(server.can_connect("10.2.0.1", 8000));
+            router.untranslate();
+            print([server.can_connect("10.2.0.1", 80, soon), server.can_connect("10.2.0.1", 8000, soon)]);"#
+        );
+        let seen = "false\n[true, false]\ntrue\ntrue\n[false, false]\n";
+        assert_eq!(printed(bench, &recipe), seen);
+        let wrong = said(bench, r#"left.dnat("10.0.0.2:80", #{});"#);
+        assert!(wrong.contains("a port is one of `tcp` or of `udp`"), "{wrong}");
+        let wrong = said(bench, r#"left.dnat("host:80");"#);
+        assert!(wrong.contains("`host:80` is no address"), "{wrong}");
+    });
+}
+
+#[test]
 fn packets_are_dropped_by_what_they_are() {
     as_each_user(|bench| {
         let recipe = format!(
@@ -577,6 +609,9 @@ fn a_signal_ends_what_asks_and_nobody_blocks_what_answers() {
 #[test]
 fn what_is_removed_or_half_made_is_gone() {
     as_each_user(|bench| {
+        let said = "let net = netns(); net.remove(); print(sandbox().network(net));";
+        let said = bench.recipe(said).end().failed(125);
+        assert!(said.contains("the network net1 was removed"), "{said}");
         for verb in [
             "ping(\"127.0.0.1\")",
             "interfaces()",

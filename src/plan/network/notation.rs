@@ -1,9 +1,21 @@
 //! What is done in a network namespace as others write it: a shell's command, and the system call.
 
+use std::net::IpAddr;
+
 use super::{LinkChange, LinkKind, NetworkAction, Packets};
 use crate::diag::list;
 use crate::plan::notation::Called;
 use crate::spec::{InterfaceName, Prefix, shell_word};
+
+/// As nft(8) writes it.
+fn dnat(address: IpAddr, port: Option<u16>) -> String {
+    match (address, port) {
+        (IpAddr::V4(four), Some(port)) => format!("dnat ip to {four}:{port}"),
+        (IpAddr::V4(four), None) => format!("dnat ip to {four}"),
+        (IpAddr::V6(six), Some(port)) => format!("dnat ip6 to [{six}]:{port}"),
+        (IpAddr::V6(six), None) => format!("dnat ip6 to {six}"),
+    }
+}
 
 impl Packets {
     /// As nft(8) writes it.
@@ -32,8 +44,12 @@ impl NetworkAction {
         let nft = |chains: &[&str], kind: &str, rule: &str| {
             let mut text = "add table inet nsscript".to_owned();
             for chain in chains {
-                let hook =
-                    format!("type {kind} hook {chain} priority {}", i32::from(kind == "nat") * 100);
+                let priority = match *chain {
+                    "prerouting" => -100,
+                    "postrouting" => 100,
+                    _ => 0,
+                };
+                let hook = format!("type {kind} hook {chain} priority {priority}");
                 text.push_str(&format!("; add chain inet nsscript {chain} {{ {hook}; }}"));
                 text.push_str(&format!("; add rule inet nsscript {chain} {rule}"));
             }
@@ -94,6 +110,15 @@ impl NetworkAction {
             ),
             Self::Masquerade(packets) => {
                 nft(&["postrouting"], "nat", &format!("{}masquerade", packets.expression()))
+            }
+            Self::Dnat(packets, address, port) => {
+                let rule = format!("{}{}", packets.expression(), dnat(*address, *port));
+                nft(&["prerouting"], "nat", &rule)
+            }
+            Self::Untranslate => {
+                let flush = ["prerouting", "postrouting"];
+                let flush = flush.map(|it| format!("flush chain inet nsscript {it}"));
+                format!("ip netns exec {network} nft {}", shell_word(&flush.join("; ")))
             }
             Self::Block(packets) => {
                 nft(&packets.chains(), "filter", &format!("{}drop", packets.expression()))
@@ -181,6 +206,13 @@ impl NetworkAction {
             ],
             Self::Masquerade(packets) => {
                 vec![sent("NFT_MSG_NEWRULE", &format!("{}masquerade", packets.expression()))]
+            }
+            Self::Dnat(packets, address, port) => {
+                let rule = format!("{}{}", packets.expression(), dnat(*address, *port));
+                vec![sent("NFT_MSG_NEWRULE", &rule)]
+            }
+            Self::Untranslate => {
+                vec![sent("NFT_MSG_DELRULE", "chains prerouting and postrouting")]
             }
             Self::Block(packets) => {
                 vec![sent("NFT_MSG_NEWRULE", &format!("{}drop", packets.expression()))]

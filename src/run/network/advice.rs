@@ -138,7 +138,7 @@ fn hint(
         )),
         (
             "EPROTONOSUPPORT" | "EAFNOSUPPORT" | "ENOENT" | "EOPNOTSUPP",
-            NetworkAction::Masquerade(_) | NetworkAction::Block(_),
+            NetworkAction::Masquerade(_) | NetworkAction::Dnat(..) | NetworkAction::Block(_),
         ) => Some(
             "this kernel has no nftables, or not all of it: where they are modules, root loads \
              `nf_tables`, `nft_chain_nat` and `nft_masq`"

@@ -28,9 +28,10 @@ const NEW_CHAIN: u16 = NFTABLES << 8 | 3;
 const NEW_RULE: u16 = NFTABLES << 8 | 6;
 const DELETE_RULE: u16 = NFTABLES << 8 | 8;
 
-/// Registers: `NFT_REG_VERDICT`, `NFT_REG_1`.
+/// Registers: `NFT_REG_VERDICT`, `NFT_REG_1`, `NFT_REG_2`.
 const VERDICT: u32 = 0;
 const REGISTER: u32 = 1;
+const SECOND: u32 = 2;
 
 /// What meta tells: `NFT_META_…`.
 const INPUT_NAME: u32 = 6;
@@ -52,6 +53,7 @@ struct Chain {
 }
 
 const POSTROUTING: Chain = Chain { name: "postrouting", kind: "nat", hook: 4, priority: 100 };
+const PREROUTING: Chain = Chain { name: "prerouting", kind: "nat", hook: 0, priority: -100 };
 const FILTERS: [Chain; 3] = [
     Chain { name: "input", kind: "filter", hook: 1, priority: 0 },
     Chain { name: "forward", kind: "filter", hook: 2, priority: 0 },
@@ -171,6 +173,28 @@ fn fitting(packets: &Packets) -> Vec<DefaultNla> {
     parts
 }
 
+/// Puts a value into a register.
+fn load(register: u32, value: &[u8]) -> DefaultNla {
+    expression("immediate", &[number(1, register), nested(2, &[bytes(1, value)])])
+}
+
+/// What sends a packet on to an address, and a port where one is said: `NFT_NAT_DNAT`.
+fn destination(address: IpAddr, port: Option<u16>) -> Vec<DefaultNla> {
+    let octets = match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    let family = family(address.is_ipv4());
+    let mut parts = vec![meta(FAMILY), is(&[family]), load(REGISTER, &octets)];
+    let mut nat = vec![number(1, 1), number(2, family.into()), number(3, REGISTER)];
+    if let Some(port) = port {
+        parts.push(load(SECOND, &port.to_be_bytes()));
+        nat.push(number(5, SECOND));
+    }
+    parts.push(expression("nat", &nat));
+    parts
+}
+
 /// `NF_DROP` as a verdict.
 fn drop_packets() -> DefaultNla {
     let verdict = nested(2, &[number(1, 0)]);
@@ -250,6 +274,15 @@ pub(super) fn perform(wire: &Wire, action: &NetworkAction) -> Result<(), Refused
             let mut parts = fitting(packets);
             parts.push(expression("masq", &[]));
             batch.rule(&POSTROUTING, &parts);
+        }
+        NetworkAction::Dnat(packets, address, port) => {
+            let mut parts = fitting(packets);
+            parts.extend(destination(*address, *port));
+            batch.rule(&PREROUTING, &parts);
+        }
+        NetworkAction::Untranslate => {
+            batch.flush(&PREROUTING);
+            batch.flush(&POSTROUTING);
         }
         NetworkAction::Block(packets) => {
             let mut parts = fitting(packets);

@@ -250,6 +250,8 @@ pub(super) fn perform(
         | NetworkAction::Remove(_)
         | NetworkAction::Forward
         | NetworkAction::Masquerade(_)
+        | NetworkAction::Dnat(..)
+        | NetworkAction::Untranslate
         | NetworkAction::Block(_)
         | NetworkAction::Unblock => return Ok(()),
     };

@@ -25,9 +25,12 @@ options! {
 fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkChoice, Failed> {
     if let Some(network) = value.read_lock::<SharedNetwork>() {
         let joined = match &network.network {
-            Some(there) => there.to_join().map_err(|errno| {
-                call.fail(Report::error(format!("cannot hold the network: {errno}")))
-            })?,
+            Some(there) => {
+                there.living(call.origin().as_ref()).map_err(|report| call.fail(report))?;
+                there.to_join().map_err(|errno| {
+                    call.fail(Report::error(format!("cannot hold the network: {errno}")))
+                })?
+            }
             None => JoinedNetwork {
                 label: network.label.clone(),
                 inode: 0,

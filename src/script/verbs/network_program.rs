@@ -84,8 +84,8 @@ fn rehearse(label: &str, request: &Request, call: &Call<'_, '_>) -> Rc<Plan> {
 verbs! {
     /// Runs a program of the host in the network, to its end: as nsscript runs, but there.
     ///
-    /// It is root in the network, as `ip netns exec` has it, so `ip` and `nft` can change it. Where
-    /// a program is to be kept apart, a sandbox is put into the network: `sandbox.network(network)`.
+    /// It is root in the network, as `ip netns exec` has it, so `ip` and `nft` can change it; its mounts
+    /// are its own, and /sys shows the network. Where a program is to be kept apart, a sandbox is put into the network: `sandbox.network(network)`.
     ///
     /// # Errors
     /// There is no such program; another status than 0, unless `check` is false.

@@ -1,6 +1,6 @@
 //! Addresses, routes and rules of a network.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::network::act;
 use crate::diag::Report;
@@ -46,6 +46,18 @@ fn metric(options: &Route, call: &Call<'_, '_>) -> Result<Option<u32>, Failed> {
         })
     };
     options.metric.map(number).transpose()
+}
+
+/// An address, and a port where one stands behind it.
+fn target(text: &str) -> Result<(IpAddr, Option<u16>), Report> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok((address.ip(), Some(address.port()).filter(|port| *port > 0)));
+    }
+    let address = crate::spec::address(text);
+    address.map(|address| (address, None)).map_err(|invalid| {
+        let hint = "it is an address, or one with a port: `\"10.0.0.2:80\"`, `\"[fd00::2]:80\"`";
+        Report::error(invalid.to_string()).hint(hint)
+    })
 }
 
 fn packets(which: Which, call: &Call<'_, '_>) -> Result<Packets, Failed> {
@@ -188,6 +200,47 @@ verbs! {
     fn masquerade(call, network: SharedNetwork, options: Which) -> SharedNetwork {
         let packets = packets(options, call)?;
         act(&network, NetworkAction::Masquerade(packets), call)
+    }
+
+    /// Sends packets that come in on to another address: a port of a router leads to a machine behind it.
+    ///
+    /// `to` is an address, or one with a port: `"10.0.0.2:80"`, `"[fd00::2]:80"`. The answers come back
+    /// under the address that was asked. The network has to `forward`. It is a rule of nftables, in
+    /// the table `inet nsscript`.
+    ///
+    /// # Errors
+    /// A port without a protocol that has ports; this kernel has no nftables.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let router = netns().forward();
+    /// router.dnat("10.0.0.2:80", #{ input: "wan", protocol: "tcp", port: 8080 });
+    /// ```
+    /// # See
+    /// nft(8)
+    fn dnat(call, network: SharedNetwork, to: String, options: Which) -> SharedNetwork {
+        let packets = packets(options, call)?;
+        let (address, port) = target(&to).map_err(|report| call.fail(report))?;
+        if port.is_some() && packets.protocol.is_none() {
+            let report = Report::error("a port is one of `tcp` or of `udp`");
+            return Err(call.fail(report.hint("`protocol: \"tcp\"` in the options says which")));
+        }
+        act(&network, NetworkAction::Dnat(packets, address, port), call)
+    }
+
+    /// Takes back all that `masquerade` and `dnat` have said.
+    ///
+    /// # Errors
+    /// This kernel has no nftables.
+    ///
+    /// # Example
+    /// ```rhai
+    /// netns().masquerade().untranslate();
+    /// ```
+    /// # See
+    /// nft(8)
+    fn untranslate(call, network: SharedNetwork) -> SharedNetwork {
+        act(&network, NetworkAction::Untranslate, call)
     }
 
     /// Drops packets, on the way in, through and out: those that fit all that is said.
