@@ -6,6 +6,7 @@
 
 mod advice;
 mod filter;
+mod handle;
 mod message;
 mod named;
 mod outside;
@@ -15,10 +16,9 @@ mod table;
 mod wire;
 
 use std::cell::{Cell, RefCell};
-use std::ffi::CStr;
-use std::io::Write;
 use std::rc::Rc;
 
+pub use self::handle::Network;
 pub(super) use self::outside::Outside;
 pub use self::probe::{Listener, Probe};
 pub use self::table::{Link, Neighbour};
@@ -29,26 +29,8 @@ use super::runner::{Problem, Runner};
 use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, RawAction};
-use crate::spec::{JoinedNetwork, Kind, NetworkName};
-use crate::sys::{self, Errno, Netlink, Protocol, Syscall, Trouble};
-
-/// A network namespace, and what speaks with it.
-#[derive(Debug)]
-pub struct Network {
-    /// What it is called in sentences.
-    pub label: String,
-    name: Option<NetworkName>,
-    namespace: Rc<Namespace>,
-    wire: RefCell<Option<Rc<Wire>>>,
-    /// What /etc/resolv.conf says in sandboxes that are in it.
-    resolver: RefCell<Option<String>>,
-    /// Whether this recipe has made it.
-    own: bool,
-    /// Whether its name was taken away.
-    removed: Cell<bool>,
-    /// Whether a sandbox was put into it.
-    joined: Cell<bool>,
-}
+use crate::spec::{Kind, NetworkName};
+use crate::sys::{Netlink, Syscall, Trouble};
 
 /// The networks of a run.
 #[derive(Debug, Default)]
@@ -57,117 +39,6 @@ pub(super) struct Networks {
     named: RefCell<Vec<Rc<Network>>>,
     /// How many have none.
     anonymous: Cell<usize>,
-}
-
-impl Network {
-    fn new(label: String, namespace: Namespace, own: bool) -> Self {
-        Self {
-            label,
-            name: None,
-            namespace: Rc::new(namespace),
-            wire: RefCell::default(),
-            resolver: RefCell::default(),
-            own,
-            removed: Cell::new(false),
-            joined: Cell::new(false),
-        }
-    }
-
-    /// The namespace that it is.
-    #[must_use]
-    pub fn namespace(&self) -> &Rc<Namespace> {
-        &self.namespace
-    }
-
-    /// Its name, where it has one.
-    #[must_use]
-    pub fn name(&self) -> Option<&NetworkName> {
-        self.name.as_ref()
-    }
-
-    /// Says what /etc/resolv.conf is in sandboxes that are in it.
-    pub fn set_resolver(&self, text: String) {
-        *self.resolver.borrow_mut() = Some(text);
-    }
-
-    /// It, as a sandbox is put into it. In a network of the recipe's own no port asks for rights: a
-    /// program without capabilities can serve at port 80.
-    ///
-    /// # Errors
-    /// No descriptor is left.
-    pub fn to_join(&self) -> Result<JoinedNetwork, Errno> {
-        if self.own && !self.joined.replace(true) {
-            // Linux 4.11; before that such ports stay closed.
-            let _ = self.set(c"/proc/sys/net/ipv4/ip_unprivileged_port_start", b"0");
-        }
-        self.held()
-    }
-
-    /// It, held open for who enters it.
-    pub(super) fn held(&self) -> Result<JoinedNetwork, Errno> {
-        Ok(JoinedNetwork {
-            label: self.label.clone(),
-            inode: self.namespace.inode,
-            descriptor: Some(Rc::new(sys::duplicate(self.namespace.descriptor())?)),
-            resolver: self.resolver.borrow().clone(),
-        })
-    }
-
-    /// That it was not removed.
-    ///
-    /// # Errors
-    /// It was.
-    pub fn living(&self, origin: Option<&Origin>) -> Result<(), Report> {
-        if !self.removed.get() {
-            return Ok(());
-        }
-        let message = format!("the network {} was removed", self.label);
-        Err(Report::error(message).at(origin.cloned()))
-    }
-
-    /// What this process speaks with it by.
-    fn wire(&self) -> Result<Rc<Wire>, Trouble> {
-        if let Some(wire) = self.wire.borrow().as_ref().filter(|wire| wire.netlink.is_own()) {
-            return Ok(wire.clone());
-        }
-        let netlink = Netlink::open(self.namespace.descriptor(), Protocol::Route)?;
-        let wire = Rc::new(Wire::new(netlink));
-        *self.wire.borrow_mut() = Some(wire.clone());
-        Ok(wire)
-    }
-
-    fn perform(&self, action: &NetworkAction, other: Option<&Self>) -> Result<(), Refused> {
-        match action {
-            NetworkAction::Forward => Ok(self.forward()?),
-            NetworkAction::Masquerade(_)
-            | NetworkAction::Dnat(..)
-            | NetworkAction::Untranslate
-            | NetworkAction::Block(_)
-            | NetworkAction::Unblock => {
-                let netlink = Netlink::open(self.namespace.descriptor(), Protocol::Netfilter)?;
-                filter::perform(&Wire::new(netlink), action)
-            }
-            _ => {
-                let other = other.map(|other| other.namespace.descriptor());
-                message::perform(&*self.wire()?, action, other)
-            }
-        }
-    }
-
-    fn set(&self, path: &CStr, value: &[u8]) -> Result<(), Trouble> {
-        let mut file = sys::open_in(self.namespace.descriptor(), path, true)?;
-        let written = file.write_all(value);
-        written.map_err(|error| Trouble { syscall: Syscall::Write, errno: (&error).into() })
-    }
-
-    fn forward(&self) -> Result<(), Trouble> {
-        self.set(c"/proc/sys/net/ipv4/ip_forward", b"1")?;
-        // A kernel without IPv6 has no such file.
-        match self.set(c"/proc/sys/net/ipv6/conf/all/forwarding", b"1") {
-            Err(trouble) if trouble.errno == Errno::MISSING => Ok(()),
-            done => done,
-        }
-    }
 }
 
 impl Runner {
@@ -334,6 +205,7 @@ impl Runner {
             let message = "a network that others have made is not removed by a recipe";
             return Err(Report::error(message).at(origin.cloned()).into());
         }
+        network.part();
         network.removed.set(true);
         Ok(())
     }

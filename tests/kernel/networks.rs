@@ -184,7 +184,7 @@ fn packets_are_dropped_by_what_they_are() {
         let recipe = format!(
             r#"{ROUTED}
             router.forward().masquerade(#{{ output: "wan" }});
-            let soon = #{{ timeout: "100ms" }};
+            let soon = #{{ timeout: "400ms" }};
             let reached = || [client.ping("10.2.0.2", soon), client.can_connect("10.2.0.2", 80, soon),
                 client.can_connect("10.2.0.2", 81, soon)];
             print(reached.call());
@@ -603,6 +603,28 @@ fn a_signal_ends_what_asks_and_nobody_blocks_what_answers() {
             silent.kill("KILL");"#
         );
         assert_eq!(printed(bench, &recipe), "hello\n");
+    });
+}
+
+#[test]
+fn joined_networks_stay_where_no_value_is_left_of_them() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            let one = netns();
+            fn join(one, number) {
+                let other = netns();
+                veth(one, `eth${number}`, other, "eth0", #{ up: true });
+                one.address(`eth${number}`, `10.0.${number}.1/24`);
+                other.address("eth0", `10.0.${number}.2/24`);
+            }
+            for number in 0..3 { join(one, number); }
+            sleep("300ms");
+            print([one.ping("10.0.0.2"), one.ping("10.0.2.2"), one.interfaces().len()]);
+            // What was removed lets go of them.
+            let two = netns();
+            veth(two, "eth0", netns(), "eth0");
+            two.remove();"#;
+        assert_eq!(printed(bench, recipe), "[true, true, 4]\n");
     });
 }
 

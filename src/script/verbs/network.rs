@@ -98,7 +98,8 @@ verbs! {
     /// A network: a network namespace with its own interfaces, addresses, routes and rules.
     ///
     /// `netns()` makes one, in which `lo` is up and nothing else is. It is gone with its last value
-    /// and the last process in it, however nsscript ends. `netns("blue")` is always the same one in
+    /// and the last process in it, however nsscript ends; joined with others by `veth`, when the
+    /// recipe ends or it is removed. `netns("blue")` is always the same one in
     /// a recipe; with `--host` it is that of /run/netns, which `ip netns` lists and enters, and it
     /// stays until it is removed. `netns(process)` and `netns(namespace)` are those that exist.
     ///
@@ -192,6 +193,9 @@ verbs! {
         let label = other.label.clone();
         let action = NetworkAction::Veth { name: name.clone(), network: label, peer: peer.clone() };
         act_with(&network, action, Some(&other), call)?;
+        if let (Some(one), Some(other)) = (&network.network, &other.network) {
+            one.join(other);
+        }
         let set = |network: &Same, end: &InterfaceName| {
             if let Some(mtu) = mtu {
                 change(network, end.clone(), LinkChange::Mtu(mtu), call)?;

@@ -294,7 +294,11 @@ verbs! {
     /// ip-link(8)
     fn move_to(call, network: SharedNetwork, name: InterfaceName, other: SharedNetwork) -> SharedNetwork {
         let action = NetworkAction::Change(name, LinkChange::Network(other.label.clone()));
-        act_with(&network, action, Some(&other), call)
+        let moved = act_with(&network, action, Some(&other), call)?;
+        if let (Some(one), Some(other)) = (&network.network, &other.network) {
+            one.join(other);
+        }
+        Ok(moved)
     }
 
     /// Removes an interface; of a `veth`, both ends.
