@@ -69,6 +69,19 @@ impl Plan {
         Some(plan)
     }
 
+    /// The index of the action that shows a program of the host, which has no other root, the sysfs
+    /// of the network that it is in.
+    #[must_use]
+    pub fn sysfs_of_host(&self) -> Option<usize> {
+        let is_root = |planned: &Planned| matches!(planned.action, Action::MakeRoot(_));
+        if self.actions.iter().any(is_root) {
+            return None;
+        }
+        self.actions.iter().position(
+            |planned| matches!(&planned.action, Action::Mount { kind, .. } if kind == "sysfs"),
+        )
+    }
+
     /// The index of the action that starts the new process.
     #[must_use]
     pub fn start(&self) -> Option<usize> {

@@ -107,6 +107,8 @@ pub(super) enum Launched {
     Process(Child, Ends, Holds),
     /// This machine has no overlay for the layers of the root.
     NoOverlay(Report),
+    /// No other sysfs may be mounted, as where /sys is partly hidden: in most containers.
+    NoSysfs,
 }
 
 /// Starts the process that carries out the plan.
@@ -131,6 +133,7 @@ pub(super) fn launch(
         Err(fault) if is_without_overlay(plan, &lowered, fault) => {
             Ok(Launched::NoOverlay(failure(runner, plan, &lowered, fault)))
         }
+        Err(fault) if is_without_sysfs(plan, &lowered, fault) => Ok(Launched::NoSysfs),
         Err(fault) => Err(failure(runner, plan, &lowered, fault).into()),
     }
 }
@@ -144,6 +147,13 @@ pub(super) fn is_without_overlay(plan: &Plan, lowered: &Lowered, fault: Fault) -
     let refused = matches!(fault.errno.name().as_str(), "EINVAL" | "ENODEV" | "EPERM");
     let asked = matches!(fault.syscall, Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount);
     makes_root && refused && asked && plan.with_copy().is_some()
+}
+
+/// Whether a program of the host itself could not be shown the sysfs of its network. It can do
+/// without.
+fn is_without_sysfs(plan: &Plan, lowered: &Lowered, fault: Fault) -> bool {
+    let action = fault.call.and_then(|call| lowered.action_of(call));
+    action.is_some_and(|action| plan.sysfs_of_host() == Some(action))
 }
 
 /// What a person is told where a call failed.

@@ -68,12 +68,15 @@ pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
         fresh: None,
         links: Vec::new(),
         directories: root::directories(plan, prepared),
+        rooted: false,
         bounded: false,
         init: false,
     };
     // Modes are those that the plan says, whatever the umask of who started nsscript.
-    lowerer.push(Call::Umask(0));
-    lowerer.actions.push(plan.start().unwrap_or(0));
+    if plan.actions.iter().any(|planned| matches!(planned.action, Action::SetUmask(_))) {
+        lowerer.push(Call::Umask(0));
+        lowerer.actions.push(plan.start().unwrap_or(0));
+    }
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side != Side::Parent {
             lowerer.action(&planned.action);
@@ -100,6 +103,8 @@ pub(super) struct Lowerer<'a> {
     links: Vec<GuestPath>,
     /// The directories that the root is made of, until they are opened.
     directories: Vec<CString>,
+    /// Whether there is a root; where the plan makes none it is that of nsscript.
+    rooted: bool,
     /// Whether the bounding set is empty already.
     bounded: bool,
     /// Whether the new process becomes init, and does not execute the program itself.
@@ -259,6 +264,10 @@ impl Lowerer<'_> {
 
     fn attach(&mut self, target: &GuestPath, create: Create) {
         let (base, path) = self.place(target);
+        if !self.rooted {
+            self.push(Call::OpenRoot(c("/")));
+            self.rooted = true;
+        }
         // What is attached elsewhere takes the place of the last one.
         if base == Base::Root {
             self.fresh = None;

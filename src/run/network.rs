@@ -39,6 +39,8 @@ pub(super) struct Networks {
     named: RefCell<Vec<Rc<Network>>>,
     /// How many have none.
     anonymous: Cell<usize>,
+    /// Whether no other sysfs can be mounted here.
+    no_sysfs: Cell<bool>,
 }
 
 impl Runner {

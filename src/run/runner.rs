@@ -224,6 +224,7 @@ impl Runner {
                 self.do_without_overlay(&report)?;
                 self.launch(&plan, request, input)
             }
+            Launched::NoSysfs => self.launch(&self.do_without_sysfs(plan), request, input),
         }
     }
 
@@ -252,7 +253,7 @@ impl Runner {
     }
 
     /// How a program has ended, which may be that it was never executed.
-    pub(super) fn ended(&self, plan: &Plan, process: &mut Process) -> Result<Exit, Problem> {
+    fn ended(&self, plan: &Plan, process: &mut Process) -> Result<Exit, Problem> {
         let exit = process.wait()?;
         match process.not_executed() {
             Some(errno) => Err(launch::not_executed(self, plan, process.number, errno).into()),

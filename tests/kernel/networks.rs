@@ -579,6 +579,21 @@ fn programs_see_the_sysfs_of_their_network() {
 }
 
 #[test]
+fn programs_run_in_networks_where_sys_is_partly_hidden() {
+    as_each_user(|bench| {
+        // As in most containers: users may mount no other sysfs then.
+        let hidden = "mount -t tmpfs tmpfs /sys/kernel";
+        let recipe = r#"
+            let net = netns();
+            net.run(["sh", "-c", "umask"]);
+            print(net.output(["sh", "-c", "grep -c lo: /proc/net/dev"]).stdout.trim());
+            print(net.start("true").wait().code);"#;
+        let launch = bench.recipe(recipe).in_world(hidden).by_shell("umask 027; exec \"$@\"");
+        assert_eq!(launch.end().succeeded(), "0027\n1\n0\n");
+    });
+}
+
+#[test]
 fn a_signal_ends_what_asks_and_nobody_blocks_what_answers() {
     as_each_user(|bench| {
         let recipe = format!(

@@ -33,6 +33,7 @@ const CHANGES: &str = "changes";
 
 impl Lowerer<'_> {
     pub fn root(&mut self, kind: &RootKind) {
+        self.rooted = true;
         let writable = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
         match kind {
             RootKind::Memory => {

@@ -78,7 +78,7 @@ fn probe(
 fn rehearse(label: &str, request: &Request, call: &Call<'_, '_>) -> Rc<Plan> {
     let joined =
         JoinedNetwork { label: label.to_owned(), inode: 0, descriptor: None, resolver: None };
-    call.context.rehearse_plan(call.context.runner.plan_in_network(joined, request))
+    call.context.rehearse_plan(call.context.runner.plan_in(joined, request))
 }
 
 verbs! {
@@ -103,8 +103,9 @@ verbs! {
             let _ = rehearse(label, &request, call);
             return Ok(rehearsed());
         };
-        let input = input(options.stdin, Input::Inherited);
-        let exit = call.context.runner.run_in_network(network, &request, &input)?;
+        let runner = &call.context.runner;
+        let plan = runner.plan_in_network(network, &request)?;
+        let exit = runner.run(&plan, &request, &input(options.stdin, Input::Inherited))?;
         checked(exit, options.check, &request.command, None, None, call)
     }
 
@@ -126,8 +127,9 @@ verbs! {
             let (stdout, stderr) = (Vec::new(), Vec::new());
             return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
         };
-        let input = input(options.stdin, Input::Nothing);
-        let output = call.context.runner.output_in_network(network, &request, &input)?;
+        let runner = &call.context.runner;
+        let plan = runner.plan_in_network(network, &request)?;
+        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing))?;
         let stderr = Some(output.stderr.as_slice());
         checked(output.exit, options.check, &request.command, stderr, None, call)?;
         Ok(SharedOutput(Rc::new(output)))
@@ -151,7 +153,9 @@ verbs! {
             let rehearsed = Some(rehearse(&network.label, &request, call));
             return Ok(ProcessHandle { process: None, rehearsed, value: Dynamic::UNIT });
         };
-        let process = call.context.runner.start_in_network(network, &request, &Input::Nothing)?;
+        let runner = &call.context.runner;
+        let plan = runner.plan_in_network(network, &request)?;
+        let process = runner.start(&plan, &request, &Input::Nothing)?;
         Ok(call.context.started(process))
     }
 
