@@ -5,7 +5,9 @@ mod notation;
 use std::net::IpAddr;
 
 use crate::diag::quoted;
-use crate::spec::{Destination, InterfaceName, Mac, NetworkName, Prefix};
+use crate::spec::{
+    Destination, InterfaceName, IpProtocol, IpvlanMode, Mac, MacvlanMode, NetworkName, Prefix,
+};
 
 /// A kind of interface that is made by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,10 +18,10 @@ pub enum LinkKind {
     Dummy,
     /// A VLAN of another interface, by its number.
     Vlan(InterfaceName, u16),
-    /// Another hardware address of an interface, and a mode such as `bridge`.
-    Macvlan(InterfaceName, String),
-    /// Other addresses of an interface with its hardware address, and a mode such as `l2`.
-    Ipvlan(InterfaceName, String),
+    /// Another hardware address of an interface.
+    Macvlan(InterfaceName, MacvlanMode),
+    /// Other addresses of an interface with its hardware address.
+    Ipvlan(InterfaceName, IpvlanMode),
 }
 
 impl LinkKind {
@@ -75,8 +77,8 @@ pub struct Packets {
     pub source: Option<Prefix>,
     /// The network that they go to.
     pub destination: Option<Prefix>,
-    /// `tcp`, `udp` or `icmp`.
-    pub protocol: Option<String>,
+    /// What they are of.
+    pub protocol: Option<IpProtocol>,
     /// The port that they go to.
     pub port: Option<u16>,
 }
@@ -144,7 +146,7 @@ pub enum NetworkAction {
 impl Packets {
     fn describe(&self) -> String {
         let mut words = Vec::new();
-        words.extend(self.protocol.as_ref().map(|protocol| format!("of {protocol}")));
+        words.extend(self.protocol.map(|protocol| format!("of {protocol}")));
         words.extend(self.source.map(|source| format!("from {source}")));
         words.extend(self.destination.map(|destination| format!("to {destination}")));
         words.extend(self.port.map(|port| format!("to port {port}")));
@@ -152,9 +154,7 @@ impl Packets {
         words.extend(self.output.as_ref().map(|name| format!("out by {name}")));
         if words.is_empty() { "all packets".into() } else { format!("packets {}", words.join(" ")) }
     }
-}
 
-impl Packets {
     /// The chains that they pass: what comes in has no way out yet, and what is of one's own came in
     /// nowhere.
     #[must_use]

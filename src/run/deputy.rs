@@ -61,9 +61,7 @@ impl Runner {
             Program { enter: vec![enter], calls: vec![Call::DieWithParent], ..Program::default() };
         in_copy(&program, work)
     }
-}
 
-impl Runner {
     /// Does `work` with the rights of root over what belongs to the caller: files without any right
     /// for their owner, too.
     ///

@@ -6,7 +6,9 @@ use rhai::Dynamic;
 
 use super::argument::{Argument, Wrong, a_kind};
 use super::call::Call;
-use crate::spec::{Destination, InterfaceName, Invalid, Mac, NetworkName, Prefix, address};
+use crate::spec::{
+    Destination, InterfaceName, Invalid, IpProtocol, IpvlanMode, Mac, MacvlanMode, Prefix, address,
+};
 
 /// Declares what is written as a text, and how that is read.
 macro_rules! written {
@@ -28,13 +30,14 @@ macro_rules! written {
 
 written! {
     InterfaceName, "the name of an interface", InterfaceName::new;
-    NetworkName, "the name of a network", NetworkName::new;
     Prefix, "an address with a prefix such as `\"10.0.0.1/24\"`", Prefix::new;
     Destination, "a destination such as `\"default\"` or `\"10.0.0.0/24\"`", Destination::new;
     Mac, "a hardware address such as `\"02:00:00:00:00:01\"`", Mac::new;
     IpAddr, "an address such as `\"10.0.0.1\"`", address;
     Subnet, "a network such as `\"10.0.0.0/24\"`", Subnet::new;
-    Protocol, "a protocol: `\"tcp\"`, `\"udp\"`, `\"icmp\"` or `\"icmpv6\"`", Protocol::new;
+    IpProtocol, "a protocol: `\"tcp\"`, `\"udp\"`, `\"icmp\"` or `\"icmpv6\"`", IpProtocol::new;
+    MacvlanMode, "a mode: `\"bridge\"`, `\"private\"`, `\"vepa\"` or `\"passthru\"`", MacvlanMode::new;
+    IpvlanMode, "a mode: `\"l2\"`, `\"l3\"` or `\"l3s\"`", IpvlanMode::new;
 }
 
 /// A network, or one address, which is a network of one.
@@ -48,24 +51,6 @@ impl Subnet {
             Destination::Default => Err(Invalid::new("`default` is no network here")
                 .hint("without it packets of all networks are meant")),
         }
-    }
-}
-
-/// A protocol that packets are of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Protocol(pub String);
-
-impl Protocol {
-    fn new(text: &str) -> Result<Self, Invalid> {
-        const KNOWN: [&str; 4] = ["tcp", "udp", "icmp", "icmpv6"];
-        if KNOWN.contains(&text) {
-            return Ok(Self(text.to_owned()));
-        }
-        let invalid = Invalid::new(format!("{} is no known protocol", crate::diag::quoted(text)));
-        Err(match crate::diag::closest(text, KNOWN) {
-            Some(near) => invalid.hint(format!("did you mean {}?", crate::diag::quoted(near))),
-            None => invalid.hint("those are `tcp`, `udp`, `icmp` and `icmpv6`"),
-        })
     }
 }
 

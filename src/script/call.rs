@@ -117,13 +117,7 @@ impl<'c, 'e> Call<'c, 'e> {
                     _ => report,
                 }
             }
-            Wrong::Value(invalid) => {
-                let report = Report::error(invalid.to_string());
-                match invalid.help() {
-                    Some(help) => report.hint(help),
-                    None => report,
-                }
-            }
+            Wrong::Value(invalid) => Report::from(&invalid),
             Wrong::Options(problem) => {
                 return self.fail(options::report(&verb, &problem, self));
             }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::diag::Report;
+
 /// A value that cannot be: the sentence says what was given and what is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
@@ -37,3 +39,13 @@ impl fmt::Display for Invalid {
 }
 
 impl std::error::Error for Invalid {}
+
+impl From<&Invalid> for Report {
+    fn from(invalid: &Invalid) -> Self {
+        let report = Self::error(invalid.message.as_str());
+        match &invalid.hint {
+            Some(hint) => report.hint(hint.as_str()),
+            None => report,
+        }
+    }
+}

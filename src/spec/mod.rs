@@ -9,6 +9,7 @@ mod command;
 mod data;
 mod idmap;
 mod invalid;
+mod link;
 mod mount_flags;
 mod namespace;
 mod network;
@@ -24,6 +25,7 @@ pub use command::{Command, Streams, shell_word};
 pub use data::{DataRow, DataTable};
 pub use idmap::{IdMap, IdRange};
 pub use invalid::Invalid;
+pub use link::{IpProtocol, IpvlanMode, MacvlanMode};
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
 pub use namespace::{Kind, Namespaces};
 pub use network::{

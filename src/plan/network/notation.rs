@@ -26,7 +26,7 @@ impl Packets {
         words.extend(self.output.as_ref().map(|name| format!("oifname \"{name}\" ")));
         words.extend(self.source.map(|it| format!("{} saddr {it} ", family(it))));
         words.extend(self.destination.map(|it| format!("{} daddr {it} ", family(it))));
-        match (&self.protocol, self.port) {
+        match (self.protocol, self.port) {
             (Some(protocol), Some(port)) => words.push(format!("{protocol} dport {port} ")),
             (Some(protocol), None) => words.push(format!("meta l4proto {protocol} ")),
             _ => {}
@@ -65,9 +65,8 @@ impl NetworkAction {
                 let on = kind.link().map_or(String::new(), |link| format!(" link {}", word(link)));
                 let more = match kind {
                     LinkKind::Vlan(_, id) => format!(" id {id}"),
-                    LinkKind::Macvlan(_, mode) | LinkKind::Ipvlan(_, mode) => {
-                        format!(" mode {mode}")
-                    }
+                    LinkKind::Macvlan(_, mode) => format!(" mode {mode}"),
+                    LinkKind::Ipvlan(_, mode) => format!(" mode {mode}"),
                     LinkKind::Bridge | LinkKind::Dummy => String::new(),
                 };
                 format!("{ip} link add{on} name {name} type {}{more}", kind.name())

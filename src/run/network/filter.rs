@@ -10,7 +10,7 @@ use netlink_packet_core::{
 
 use super::wire::{Refused, Wire};
 use crate::plan::{NetworkAction, Packets};
-use crate::spec::{InterfaceName, Prefix};
+use crate::spec::{InterfaceName, IpProtocol, Prefix};
 
 const TABLE: &str = "nsscript";
 
@@ -148,12 +148,12 @@ fn family(four: bool) -> u8 {
 }
 
 /// The number of a protocol: protocols(5).
-fn protocol(name: &str) -> u8 {
-    match name {
-        "udp" => 17,
-        "icmp" => 1,
-        "icmpv6" => 58,
-        _ => 6,
+fn number_of(protocol: IpProtocol) -> u8 {
+    match protocol {
+        IpProtocol::Icmp => 1,
+        IpProtocol::Tcp => 6,
+        IpProtocol::Udp => 17,
+        IpProtocol::Icmpv6 => 58,
     }
 }
 
@@ -164,8 +164,8 @@ fn fitting(packets: &Packets) -> Vec<DefaultNla> {
     parts.extend(packets.output.iter().flat_map(|name| interface(OUTPUT_NAME, name)));
     parts.extend(packets.source.into_iter().flat_map(|prefix| address(prefix, (12, 8))));
     parts.extend(packets.destination.into_iter().flat_map(|prefix| address(prefix, (16, 24))));
-    if let Some(name) = &packets.protocol {
-        parts.extend([meta(LAYER_4), is(&[protocol(name)])]);
+    if let Some(protocol) = packets.protocol {
+        parts.extend([meta(LAYER_4), is(&[number_of(protocol)])]);
     }
     if let Some(port) = packets.port {
         parts.extend([payload(TRANSPORT, 2, 2), is(&port.to_be_bytes())]);

@@ -19,7 +19,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::wire::{Refused, Wire};
 use crate::plan::{LinkChange, LinkKind, NetworkAction};
-use crate::spec::{Destination, InterfaceName, Prefix};
+use crate::spec::{Destination, InterfaceName, IpvlanMode, MacvlanMode, Prefix};
 use crate::sys::Errno;
 
 fn family(address: IpAddr) -> AddressFamily {
@@ -60,20 +60,20 @@ fn made(name: &InterfaceName, info: Vec<LinkInfo>) -> LinkMessage {
     message
 }
 
-fn macvlan_mode(mode: &str) -> MacVlanMode {
+fn macvlan_mode(mode: MacvlanMode) -> MacVlanMode {
     match mode {
-        "private" => MacVlanMode::Private,
-        "vepa" => MacVlanMode::Vepa,
-        "passthru" => MacVlanMode::Passthrough,
-        _ => MacVlanMode::Bridge,
+        MacvlanMode::Bridge => MacVlanMode::Bridge,
+        MacvlanMode::Private => MacVlanMode::Private,
+        MacvlanMode::Vepa => MacVlanMode::Vepa,
+        MacvlanMode::Passthru => MacVlanMode::Passthrough,
     }
 }
 
-fn ipvlan_mode(mode: &str) -> IpVlanMode {
+fn ipvlan_mode(mode: IpvlanMode) -> IpVlanMode {
     match mode {
-        "l3" => IpVlanMode::L3,
-        "l3s" => IpVlanMode::L3S,
-        _ => IpVlanMode::L2,
+        IpvlanMode::L2 => IpVlanMode::L2,
+        IpvlanMode::L3 => IpVlanMode::L3,
+        IpvlanMode::L3s => IpVlanMode::L3S,
     }
 }
 
@@ -87,11 +87,11 @@ fn link(wire: &Wire, name: &InterfaceName, kind: &LinkKind) -> Result<LinkMessag
         ],
         LinkKind::Macvlan(_, mode) => vec![
             LinkInfo::Kind(InfoKind::MacVlan),
-            LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(macvlan_mode(mode))])),
+            LinkInfo::Data(InfoData::MacVlan(vec![InfoMacVlan::Mode(macvlan_mode(*mode))])),
         ],
         LinkKind::Ipvlan(_, mode) => vec![
             LinkInfo::Kind(InfoKind::IpVlan),
-            LinkInfo::Data(InfoData::IpVlan(vec![InfoIpVlan::Mode(ipvlan_mode(mode))])),
+            LinkInfo::Data(InfoData::IpVlan(vec![InfoIpVlan::Mode(ipvlan_mode(*mode))])),
         ],
     };
     let mut message = made(name, info);

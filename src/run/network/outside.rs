@@ -87,8 +87,8 @@ impl Runner {
             words.extend(["--runas", "0:0"].map(str::to_owned));
         }
         words.extend(["--netns".to_owned(), network.to_string_lossy().into_owned()]);
-        let command = Command::new(words)
-            .map_err(|invalid| Report::error(invalid.to_string()).at(origin.cloned()))?;
+        let command =
+            Command::new(words).map_err(|invalid| Report::from(&invalid).at(origin.cloned()))?;
         let request = Request {
             command: command.clone(),
             streams: Streams::Captured,

@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, State,
+    LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, State,
 };
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
@@ -60,7 +60,7 @@ fn link(message: &LinkMessage) -> (Link, Option<u32>) {
             LinkAttribute::OperState(State::Down | State::LowerLayerDown) => own.running = false,
             LinkAttribute::LinkInfo(infos) => {
                 let kind = infos.iter().find_map(|info| match info {
-                    LinkInfo::Kind(kind) => Some(kind_name(kind)),
+                    LinkInfo::Kind(kind) => Some(kind.to_string()),
                     _ => None,
                 });
                 link.kind = kind.unwrap_or_default();
@@ -69,10 +69,6 @@ fn link(message: &LinkMessage) -> (Link, Option<u32>) {
         }
     }
     (link, bridge)
-}
-
-fn kind_name(kind: &InfoKind) -> String {
-    kind.to_string()
 }
 
 /// The interfaces, by their numbers.
@@ -175,7 +171,9 @@ pub(super) fn routes(namespace: BorrowedFd<'_>) -> Result<Vec<Route>, Trouble> {
     };
     let mut found = routes::version_4(&text(c"/proc/thread-self/net/route")?);
     // A kernel without IPv6 has no such file.
-    let six = text(c"/proc/thread-self/net/ipv6_route").unwrap_or_default();
-    found.extend(routes::version_6(&six));
+    match text(c"/proc/thread-self/net/ipv6_route") {
+        Err(trouble) if trouble.errno == sys::Errno::MISSING => {}
+        six => found.extend(routes::version_6(&six?)),
+    }
     Ok(found)
 }

@@ -333,13 +333,8 @@ verbs! {
     fn set_capabilities(call, names: Vec<String>, options: Capabilities) -> () {
         let mut kept = Vec::new();
         for name in &names {
-            kept.push(Capability::parse(name).map_err(|invalid| {
-                let report = Report::error(invalid.to_string());
-                call.fail(match invalid.help() {
-                    Some(help) => report.hint(help),
-                    None => report,
-                })
-            })?);
+            let parsed = Capability::parse(name);
+            kept.push(parsed.map_err(|invalid| call.fail(Report::from(&invalid)))?);
         }
         let bounding = options.bounding.unwrap_or(true);
         let names = kept.iter().map(|one| one.name().to_owned()).collect();

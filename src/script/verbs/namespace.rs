@@ -70,16 +70,8 @@ fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkC
 
 /// A port of the host: `80`, `"8080:80"`, `"0.0.0.0:8080:80"`.
 fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<Forwarded, Failed> {
-    Forwarded::new(&value.to_string()).map_err(|invalid| {
-        let report = Report::error(invalid.to_string());
-        call.fail_at_key(
-            key,
-            match invalid.help() {
-                Some(help) => report.hint(help),
-                None => report,
-            },
-        )
-    })
+    let port = Forwarded::new(&value.to_string());
+    port.map_err(|invalid| call.fail_at_key(key, Report::from(&invalid)))
 }
 
 verbs! {

@@ -7,7 +7,7 @@ use rhai::Dynamic;
 use crate::diag::Report;
 use crate::plan::{Action, LinkChange, NetworkAction, RawAction};
 use crate::run::Namespace;
-use crate::script::argument::{Argument, Wrong};
+use crate::script::argument::a_kind;
 use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
@@ -75,7 +75,8 @@ pub(super) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, Failed> {
 fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<Option<Namespace>, Failed> {
     let open = |path: String| {
         Namespace::open(path.as_ref()).map_err(|errno| {
-            call.fail(Report::error(format!("cannot open the network namespace: {errno}")))
+            let shown = crate::diag::quoted(&path);
+            call.fail(Report::error(format!("cannot open the network namespace {shown}: {errno}")))
         })
     };
     if let Some(namespace) = value.read_lock::<SharedNamespace>() {
@@ -117,22 +118,17 @@ verbs! {
     fn netns(call, network: Option<Dynamic>) -> SharedNetwork {
         let name = match network {
             None => None,
-            Some(value) if value.is_string() => Some(match NetworkName::take(Some(value), call) {
-                Ok(name) => name,
-                Err(Wrong::Value(invalid)) => {
-                    let report = Report::error(invalid.to_string());
-                    let help = invalid.help().map(str::to_owned);
-                    return Err(call.fail(match help { Some(help) => report.hint(help), None => report }));
-                }
-                Err(_) => return Err(call.fail(Report::error("the name is no text"))),
-            }),
+            Some(value) if value.is_string() => {
+                let name = NetworkName::new(&value.to_string());
+                Some(name.map_err(|invalid| call.fail(Report::from(&invalid)))?)
+            }
             Some(value) => {
                 call.context.begin_session(call.origin().as_ref());
                 let Some(namespace) = existing(&value, call)? else {
                     if is_rehearsal(call) {
                         return Ok(SharedNetwork { network: None, label: "NET".into() });
                     }
-                    let given = crate::script::argument::a_kind(&value);
+                    let given = a_kind(&value);
                     let message = format!("`netns` takes a name, a process or a namespace, not {given}");
                     return Err(call.fail(Report::error(message)));
                 };

@@ -8,7 +8,7 @@ use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::SharedNetwork;
 use crate::script::verb::verbs;
-use crate::spec::{InterfaceName, Mac};
+use crate::spec::{InterfaceName, IpvlanMode, Mac, MacvlanMode};
 
 options! {
     /// A VLAN.
@@ -19,12 +19,20 @@ options! {
         id: i64 = "",
     }
 
-    /// What lies on another interface.
-    struct Upon {
+    /// What lies on another interface, with a hardware address of its own.
+    struct Macvlan {
         /// the interface
         link: InterfaceName = "",
-        /// how those on one interface see each other, as ip-link(8) calls it
-        mode: String = "",
+        /// how those on one interface see each other
+        mode: MacvlanMode = "\"bridge\"",
+    }
+
+    /// What lies on another interface, with the hardware address of that.
+    struct Ipvlan {
+        /// the interface
+        link: InterfaceName = "",
+        /// how those on one interface see each other
+        mode: IpvlanMode = "\"l2\"",
     }
 }
 
@@ -38,22 +46,6 @@ fn needed<T>(value: Option<T>, key: &str, call: &Call<'_, '_>) -> Result<T, Fail
         }
         call.fail(report)
     })
-}
-
-/// One of these modes.
-fn mode(
-    given: Option<String>,
-    known: &[&'static str],
-    call: &Call<'_, '_>,
-) -> Result<String, Failed> {
-    let mode = given.unwrap_or_else(|| known[0].to_owned());
-    if known.contains(&mode.as_str()) {
-        return Ok(mode);
-    }
-    let shown: Vec<String> = known.iter().map(crate::diag::quoted).collect();
-    let message = format!("{} is no mode of `{}`", crate::diag::quoted(&mode), call.name());
-    let hint = format!("those are {}", crate::diag::list(&shown, "and"));
-    Err(call.fail_at_key("mode", Report::error(message).hint(hint)))
 }
 
 verbs! {
@@ -73,7 +65,7 @@ verbs! {
     /// ip-link(8), bridge(8)
     fn bridge(call, network: SharedNetwork, name: InterfaceName, ports: Vec<String>) -> SharedNetwork {
         let ports: Result<Vec<_>, _> = ports.iter().map(|port| InterfaceName::new(port)).collect();
-        let ports = ports.map_err(|invalid| call.fail(Report::error(invalid.to_string())))?;
+        let ports = ports.map_err(|invalid| call.fail(Report::from(&invalid)))?;
         act(&network, NetworkAction::Link(name.clone(), LinkKind::Bridge), call)?;
         for port in ports {
             let bridge = LinkChange::Bridge(Some(name.clone()));
@@ -111,11 +103,11 @@ verbs! {
     ///
     /// # Example
     /// ```rhai
-    /// // Where the kernel has no interfaces of a kind, that is said.
+    /// // Where the kernel has no interfaces of a kind, it says so.
     /// try {
     ///     let net = netns().dummy("d0").address("d0", "10.9.0.1/32").up("d0");
     ///     assert(net.ping("10.9.0.1"));
-    /// } catch (error) { print(error.message); }
+    /// } catch (error) { assert_eq(error.name, "EOPNOTSUPP"); }
     /// ```
     /// # See
     /// ip-link(8)
@@ -139,7 +131,7 @@ verbs! {
     ///         net.address("eth0.7", `10.7.0.${index + 1}/24`).up("eth0.7");
     ///     }
     ///     assert(left.ping("10.7.0.2"));
-    /// } catch (error) { print(error.message); }
+    /// } catch (error) { assert_eq(error.name, "EOPNOTSUPP"); }
     /// ```
     /// # See
     /// ip-link(8)
@@ -164,13 +156,13 @@ verbs! {
     /// try {
     ///     let net = netns().bridge("br0", []).macvlan("m0", #{ link: "br0" }).up("m0");
     ///     print(net.interfaces().len());
-    /// } catch (error) { print(error.message); }
+    /// } catch (error) { assert_eq(error.name, "EOPNOTSUPP"); }
     /// ```
     /// # See
     /// ip-link(8)
-    fn macvlan(call, network: SharedNetwork, name: InterfaceName, options: Upon) -> SharedNetwork {
+    fn macvlan(call, network: SharedNetwork, name: InterfaceName, options: Macvlan) -> SharedNetwork {
         let link = needed(options.link, "link", call)?;
-        let mode = mode(options.mode, &["bridge", "private", "vepa", "passthru"], call)?;
+        let mode = options.mode.unwrap_or(MacvlanMode::Bridge);
         act(&network, NetworkAction::Link(name, LinkKind::Macvlan(link, mode)), call)
     }
 
@@ -186,13 +178,13 @@ verbs! {
     /// try {
     ///     let net = netns().bridge("br0", []).ipvlan("i0", #{ link: "br0" }).up("i0");
     ///     print(net.interfaces().len());
-    /// } catch (error) { print(error.message); }
+    /// } catch (error) { assert_eq(error.name, "EOPNOTSUPP"); }
     /// ```
     /// # See
     /// ip-link(8)
-    fn ipvlan(call, network: SharedNetwork, name: InterfaceName, options: Upon) -> SharedNetwork {
+    fn ipvlan(call, network: SharedNetwork, name: InterfaceName, options: Ipvlan) -> SharedNetwork {
         let link = needed(options.link, "link", call)?;
-        let mode = mode(options.mode, &["l2", "l3", "l3s"], call)?;
+        let mode = options.mode.unwrap_or(IpvlanMode::L2);
         act(&network, NetworkAction::Link(name, LinkKind::Ipvlan(link, mode)), call)
     }
 

@@ -10,7 +10,7 @@ use super::command::{Run, Start, checked, input, rehearsed, request};
 use crate::diag::Report;
 use crate::plan::{Action, Plan, RawAction, Request};
 use crate::run::{self, Exit, Input, Listener, Output, Probe};
-use crate::script::addresses::{Port, Protocol};
+use crate::script::addresses::Port;
 use crate::script::argument::{self, Bytes};
 use crate::script::call::Call;
 use crate::script::child;
@@ -18,7 +18,7 @@ use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedNetwork, SharedOutput};
 use crate::script::verb::verbs;
-use crate::spec::{Command, JoinedNetwork, Kind, Namespaces, Streams};
+use crate::spec::{Command, IpProtocol, JoinedNetwork, Kind, Namespaces, Streams};
 
 options! {
     /// How long an answer is waited for.
@@ -30,7 +30,7 @@ options! {
     /// What is asked.
     struct Asking {
         /// `"tcp"`, or `"udp"`: then it is a datagram that has to be answered
-        protocol: Protocol = "\"tcp\"",
+        protocol: IpProtocol = "\"tcp\"",
         /// how long an answer is waited for
         timeout: argument::Duration = "\"3s\"",
     }
@@ -38,7 +38,7 @@ options! {
     /// What answers.
     struct Answering {
         /// `"tcp"` or `"udp"`
-        protocol: Protocol = "\"tcp\"",
+        protocol: IpProtocol = "\"tcp\"",
         /// at which address of the network only
         address: IpAddr = "",
         /// what is answered; without it a connection is closed, and a datagram sent back
@@ -51,10 +51,10 @@ fn time(given: Option<argument::Duration>) -> Duration {
 }
 
 /// Whether datagrams are meant.
-fn datagrams(protocol: Option<&Protocol>, call: &Call<'_, '_>) -> Result<bool, Failed> {
-    match protocol.map(|protocol| protocol.0.as_str()) {
-        None | Some("tcp") => Ok(false),
-        Some("udp") => Ok(true),
+fn datagrams(protocol: Option<IpProtocol>, call: &Call<'_, '_>) -> Result<bool, Failed> {
+    match protocol {
+        None | Some(IpProtocol::Tcp) => Ok(false),
+        Some(IpProtocol::Udp) => Ok(true),
         Some(_) => {
             let report = Report::error("ports are those of `tcp` and of `udp`");
             Err(call.fail_at_key("protocol", report.hint("`ping(address)` asks by ICMP")))
@@ -220,7 +220,7 @@ verbs! {
     /// tcp(7), udp(7)
     fn can_connect(call, network: SharedNetwork, address: IpAddr, port: Port, options: Asking) -> bool {
         let address = SocketAddr::new(address, port.0);
-        let by_datagram = datagrams(options.protocol.as_ref(), call)?;
+        let by_datagram = datagrams(options.protocol, call)?;
         let asks = if by_datagram { Probe::Udp(address) } else { Probe::Tcp(address) };
         probe(&network, asks, time(options.timeout), call)
     }
@@ -240,7 +240,7 @@ verbs! {
     /// # See
     /// tcp(7), udp(7)
     fn listen(call, network: SharedNetwork, port: Port, options: Answering) -> ProcessHandle {
-        let datagrams = datagrams(options.protocol.as_ref(), call)?;
+        let datagrams = datagrams(options.protocol, call)?;
         let Some(network) = &network.network else {
             call.context.rehearse(Action::Raw(RawAction::Clone(Namespaces::NONE)), call.origin());
             return Ok(ProcessHandle { process: None, rehearsed: None, value: Dynamic::UNIT });
@@ -264,9 +264,8 @@ verbs! {
     fn resolver(call, network: SharedNetwork, servers: Vec<String>) -> SharedNetwork {
         let mut text = String::new();
         for server in servers {
-            let server = crate::spec::address(&server).map_err(|invalid| {
-                call.fail(Report::error(invalid.to_string()))
-            })?;
+            let server = crate::spec::address(&server);
+            let server = server.map_err(|invalid| call.fail(Report::from(&invalid)))?;
             text.push_str(&format!("nameserver {server}\n"));
         }
         if let Some(network) = &network.network {

@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use super::network::act;
 use crate::diag::Report;
 use crate::plan::{NetworkAction, Packets};
-use crate::script::addresses::{Port, Protocol, Subnet};
+use crate::script::addresses::{Port, Subnet};
 use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::SharedNetwork;
 use crate::script::verb::verbs;
-use crate::spec::{Destination, InterfaceName, Mac, Prefix};
+use crate::spec::{Destination, InterfaceName, IpProtocol, Mac, Prefix};
 
 options! {
     /// How a route leads.
@@ -33,7 +33,7 @@ options! {
         /// the network that they go to
         destination: Subnet = "",
         /// what they are of
-        protocol: Protocol = "",
+        protocol: IpProtocol = "",
         /// the port that they go to
         port: Port = "",
     }
@@ -62,9 +62,7 @@ fn target(text: &str) -> Result<(IpAddr, Option<u16>), Report> {
 
 fn packets(which: Which, call: &Call<'_, '_>) -> Result<Packets, Failed> {
     let Which { input, output, source, destination, protocol, port } = which;
-    let protocol = protocol.map(|protocol| protocol.0);
-    let has_ports = matches!(protocol.as_deref(), Some("tcp" | "udp"));
-    if port.is_some() && !has_ports {
+    if port.is_some() && !protocol.is_some_and(IpProtocol::has_ports) {
         let report = Report::error("a port is one of `tcp` or of `udp`");
         return Err(call.fail_at_key("port", report.hint("`protocol: \"tcp\"` says which")));
     }
@@ -221,7 +219,7 @@ verbs! {
     fn dnat(call, network: SharedNetwork, to: String, options: Which) -> SharedNetwork {
         let packets = packets(options, call)?;
         let (address, port) = target(&to).map_err(|report| call.fail(report))?;
-        if port.is_some() && packets.protocol.is_none() {
+        if port.is_some() && !packets.protocol.is_some_and(IpProtocol::has_ports) {
             let report = Report::error("a port is one of `tcp` or of `udp`");
             return Err(call.fail(report.hint("`protocol: \"tcp\"` in the options says which")));
         }

@@ -61,11 +61,7 @@ fn row(changed: &Changed) -> Map {
 
 /// The failure of a value that cannot be.
 pub(super) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> Failed {
-    let report = Report::error(error.to_string());
-    call.fail(match error.help() {
-        Some(help) => report.hint(help),
-        None => report,
-    })
+    call.fail(Report::from(error))
 }
 
 verbs! {
