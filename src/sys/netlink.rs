@@ -63,7 +63,10 @@ impl Netlink {
     /// # Errors
     /// unshare(2): this process may not, or there are as many as there may be.
     pub fn in_new_network() -> Result<(OwnedFd, Self), Trouble> {
-        let make = || socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE);
+        let make = || {
+            leave_out_dad();
+            socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
+        };
         let netlink = Self::of(in_network(None, &make)?)?;
         let namespace = call!(Ioctl, SYS_ioctl, netlink.socket.as_raw_fd(), SIOCGSKNS)?;
         // SAFETY: the request succeeded and gave a new descriptor that nobody owns.
@@ -122,6 +125,21 @@ impl Netlink {
     }
 }
 
+/// Has interfaces take their addresses of IPv6 without asking whether somebody has them already, which
+/// nobody has: until that is done, a second or two, a router passes nothing on. Where /proc/sys cannot
+/// be written to, as in containers, it stays so.
+fn leave_out_dad() {
+    for path in
+        [c"/proc/sys/net/ipv6/conf/all/accept_dad", c"/proc/sys/net/ipv6/conf/default/accept_dad"]
+    {
+        let opened = kernel::openat(libc::AT_FDCWD, path, libc::O_WRONLY | libc::O_CLOEXEC, 0);
+        if let Ok(file) = opened {
+            let _ = kernel::write_all(file, b"0");
+            kernel::close(file);
+        }
+    }
+}
+
 /// A socket in a network namespace: socket(2).
 ///
 /// # Errors
@@ -142,10 +160,7 @@ pub fn socket_in(
 /// setns(2); openat(2): there is no such file, or /proc cannot be written to.
 pub fn open_in(namespace: BorrowedFd<'_>, path: &CStr, write: bool) -> Result<File, Trouble> {
     let flags = if write { libc::O_WRONLY } else { libc::O_RDONLY } | libc::O_CLOEXEC;
-    let open = || {
-        let opened = call!(Openat, SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags);
-        opened.map(kernel::descriptor)
-    };
+    let open = || kernel::openat(libc::AT_FDCWD, path, flags, 0);
     in_network(Some(namespace), &open).map(File::from)
 }
 

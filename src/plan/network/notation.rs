@@ -58,7 +58,11 @@ impl NetworkAction {
         let word = |name: &InterfaceName| shell_word(name.as_str());
         let verb = |away: bool| if away { "del" } else { "add" };
         match self {
-            Self::Make(_) => format!("ip netns add {network}; {ip} link set lo up"),
+            Self::Make(_) => format!(
+                "ip netns add {network}; ip netns exec {network} sysctl -w \
+                 net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; \
+                 {ip} link set lo up"
+            ),
             Self::Remove(_) => format!("ip netns delete {network}"),
             Self::Link(name, kind) => {
                 let name = word(name);
@@ -141,10 +145,14 @@ impl NetworkAction {
         let of = |family: &str, name: &InterfaceName| {
             format!("{family}_index=if_nametoindex({:?})", name.as_str())
         };
-        let written = |path: &str| Called::new(format!("write(fd<{path}>, \"1\", 1)")).giving("1");
+        let written = |path: &str, value: u8| {
+            Called::new(format!("write(fd<{path}>, \"{value}\", 1)")).giving("1")
+        };
         match self {
             Self::Make(_) => vec![
                 Called::new("unshare(CLONE_NEWNET)"),
+                written("/proc/sys/net/ipv6/conf/all/accept_dad", 0),
+                written("/proc/sys/net/ipv6/conf/default/accept_dad", 0),
                 sent("RTM_NEWLINK", "IFLA_IFNAME=\"lo\", ifi_flags=IFF_UP"),
             ],
             Self::Remove(name) => {
@@ -200,8 +208,8 @@ impl NetworkAction {
                 vec![sent("RTM_NEWNEIGH", &what)]
             }
             Self::Forward => vec![
-                written("/proc/sys/net/ipv4/ip_forward"),
-                written("/proc/sys/net/ipv6/conf/all/forwarding"),
+                written("/proc/sys/net/ipv4/ip_forward", 1),
+                written("/proc/sys/net/ipv6/conf/all/forwarding", 1),
             ],
             Self::Masquerade(packets) => {
                 vec![sent("NFT_MSG_NEWRULE", &format!("{}masquerade", packets.expression()))]

@@ -98,7 +98,8 @@ fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<Option<Namespace>, F
 verbs! {
     /// A network: a network namespace with its own interfaces, addresses, routes and rules.
     ///
-    /// `netns()` makes one, in which `lo` is up and nothing else is. It is gone with its last value
+    /// `netns()` makes one, in which `lo` is up and nothing else is, and addresses of IPv6 can be used
+    /// at once: no interface asks first whether somebody has them. It is gone with its last value
     /// and the last process in it, however nsscript ends; joined with others by `veth`, when the
     /// recipe ends or it is removed. `netns("blue")` is always the same one in
     /// a recipe; with `--host` it is that of /run/netns, which `ip netns` lists and enters, and it
