@@ -67,9 +67,10 @@ fn programs_and_closures_are_in_the_network_that_they_run_in() {
             print(left.within(|| interfaces().filter(|found| found.name == "eth0")[0].addresses[0]));
             print(right.output(["sh", "-c", "grep -c eth0 /proc/net/dev"]).stdout.trim());
             print(right.run(["sh", "-c", "exit 3"], #{{ check: false }}).code);
-            let cat = right.start("cat /proc/net/fib_trie", #{{ pipes: true }});
-            print(cat.namespace(NET) == right.namespace);
-            cat.wait();
+            let sleeper = right.start("sleep 100");
+            print(sleeper.namespace(NET) == right.namespace);
+            sleeper.kill("KILL");
+            sleeper.wait();
             print(left.namespace != right.namespace && left.namespace.inode != host);
             print(namespaces().net.inode == host);
             print(netns(left.namespace) == left);"#
