@@ -10,6 +10,7 @@ pub mod cli;
 pub mod diag;
 pub mod host;
 pub mod plan;
+pub mod repl;
 pub mod run;
 pub mod script;
 pub mod spec;

@@ -22,6 +22,8 @@ pub(super) struct Source {
     pub host: bool,
     /// How actions are told as they are done, where they are.
     pub explain: Option<Explain>,
+    /// The lines that it stops at.
+    pub breaks: Vec<u32>,
 }
 
 /// How actions are told.
@@ -76,6 +78,8 @@ pub(super) enum Store {
 pub(super) enum Action {
     /// Running a recipe.
     Run(Source),
+    /// A conversation, about what a recipe has made where one is given.
+    Repl(Option<Source>),
     /// Telling what a recipe would do.
     Plan {
         /// The recipe.
@@ -97,7 +101,7 @@ pub(super) enum Action {
 }
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 5] = ["plan", "test", "store", "help", "reference"];
+pub(super) const SUBCOMMANDS: [&str; 6] = ["plan", "test", "store", "help", "reference", "repl"];
 
 fn command() -> Command {
     let format = Arg::new("error-format")
@@ -128,6 +132,12 @@ fn command() -> Command {
         .require_equals(true)
         .default_missing_value("human")
         .help("Tell every action on standard error as it is done (or NSSCRIPT_EXPLAIN=1)");
+    let breaks = Arg::new("break")
+        .long("break")
+        .value_name("LINE")
+        .action(ArgAction::Append)
+        .value_parser(clap::value_parser!(u32))
+        .help("Stop before this line, with a prompt on the variables");
     let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
     let write =
         Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
@@ -141,7 +151,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Linux sandboxes as readable recipes")
         .override_usage(
-            "nsscript [OPTIONS] RECIPE [ARGS]...\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
+            "nsscript [OPTIONS] [RECIPE [ARGS]...]\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
              nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
              nsscript store list|show|gc|path\n       nsscript help [VERB]",
         )
@@ -150,7 +160,7 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .allow_external_subcommands(true)
         .external_subcommand_value_parser(clap::value_parser!(OsString))
-        .args([format, code, trust, host, explain])
+        .args([format, code, trust, host, explain, breaks])
         .subcommand(
             recipe().about("Tell what a recipe would do, without doing it").arg(json()),
         )
@@ -158,6 +168,9 @@ fn command() -> Command {
             Command::new("test")
                 .about("Run recipes as tests, each in a process of its own")
                 .args([json().help("Print a JSON object for each"), paths]),
+        )
+        .subcommand(
+            external(Command::new("repl")).about("Talk at a prompt, about a recipe where one is given"),
         )
         .subcommand(store())
         .subcommand(
@@ -209,6 +222,9 @@ fn external(command: Command) -> Command {
 /// and the status to end with is given.
 pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui), ExitCode> {
     let mut words: Vec<OsString> = words.collect();
+    if words.len() < 2 {
+        return Ok((alone(), Ui::new(Format::Human)));
+    }
     if let Some(action) = plain(&words) {
         return Ok((action, Ui::new(Format::Human)));
     }
@@ -230,6 +246,13 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             let words = inner.get_many::<OsString>("recipe").unwrap_or_default().cloned();
             let source = source(inner, words.chain(given).collect(), ui)?;
             Action::Plan { source, json: inner.get_flag("json") }
+        }
+        Some(("repl", inner)) => {
+            let words: Vec<_> =
+                inner.get_many::<OsString>("recipe").unwrap_or_default().cloned().collect();
+            let has_recipe = inner.contains_id("code") || !words.is_empty();
+            let words = words.into_iter().chain(given).collect();
+            Action::Repl(if has_recipe { Some(source(inner, words, ui)?) } else { None })
         }
         Some(("test", inner)) => {
             let paths = inner.get_many("paths").unwrap_or_default().cloned().collect();
@@ -258,6 +281,24 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
     Ok((action, ui))
 }
 
+/// What nsscript alone asks for: a conversation where a person sits at a terminal; else what comes
+/// through the pipe is a recipe.
+fn alone() -> Action {
+    use std::io::{IsTerminal, stdin};
+    if stdin().is_terminal() {
+        return Action::Repl(None);
+    }
+    let (text, explain) = (Text::Stdin, explain_variable());
+    Action::Run(Source {
+        text,
+        arguments: Vec::new(),
+        trust: false,
+        host: false,
+        explain,
+        breaks: Vec::new(),
+    })
+}
+
 /// The commonest command line, `nsscript RECIPE ARGS…`, read without a parser: making one takes
 /// longer than starting a sandbox's program.
 fn plain(words: &[OsString]) -> Option<Action> {
@@ -269,7 +310,14 @@ fn plain(words: &[OsString]) -> Option<Action> {
     let arguments: Option<_> = arguments.iter().map(|word| word.to_str().map(Into::into)).collect();
     let text = Text::File(recipe.clone());
     let explain = explain_variable();
-    Some(Action::Run(Source { text, arguments: arguments?, trust: false, host: false, explain }))
+    Some(Action::Run(Source {
+        text,
+        arguments: arguments?,
+        trust: false,
+        host: false,
+        explain,
+        breaks: Vec::new(),
+    }))
 }
 
 /// A recipe and its arguments, from `-e` or the words.
@@ -296,7 +344,9 @@ fn source(matches: &ArgMatches, words: Vec<OsString>, ui: Ui) -> Result<Source, 
         Some(_) => Some(Explain::Human),
         None => explain_variable(),
     };
-    Ok(Source { text, arguments, trust, host, explain })
+    let breaks = matches.try_get_many::<u32>("break").ok().flatten().into_iter().flatten();
+    let breaks = breaks.copied().collect();
+    Ok(Source { text, arguments, trust, host, explain, breaks })
 }
 
 /// What `NSSCRIPT_EXPLAIN` asks for: `1` or `human`, `json`; empty and `0` for nothing.

@@ -30,6 +30,11 @@ impl Ui {
         Self { format, colour }
     }
 
+    /// Whether a person sees colours.
+    pub fn has_colour(self) -> bool {
+        self.colour
+    }
+
     /// How reports are written.
     pub fn format(self) -> Format {
         self.format

@@ -8,6 +8,7 @@ mod plan;
 mod progress;
 mod recipe;
 mod reference;
+mod repl;
 mod store;
 mod test;
 
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
         Action::Plan { source, json } => plan::plan(&source, json, ui),
         Action::Test(tests) => test::test(&tests, ui),
         Action::Store(what) => store::store(&what, ui),
+        Action::Repl(source) => repl::repl(source.as_ref(), ui),
         Action::Help(verb) => help::help(verb.as_deref(), ui),
         Action::Reference { write } => reference::reference(write, ui),
     }

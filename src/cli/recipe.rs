@@ -23,6 +23,7 @@ pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
             if let Some(explain) = source.explain {
                 script.explain(explain::teller(explain));
             }
+            super::repl::talk_at_breaks(&script, ui);
             let end = script.run();
             let code = ui.end(&end, &script.sources());
             script.close();
@@ -52,20 +53,32 @@ pub(super) fn script(source: &Source, mode: Mode, ui: Ui) -> Result<Rc<Script>, 
     Ok(Rc::new(script))
 }
 
-fn read(source: &Source) -> Result<Recipe, String> {
+/// Reads a recipe.
+///
+/// # Errors
+/// The sentence that says why it cannot be read.
+pub(super) fn read(source: &Source) -> Result<Recipe, String> {
     let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let (arguments, trust) = (source.arguments.clone(), source.trust);
+    let breaks = source.breaks.clone();
     match &source.text {
         Text::Code(code) => {
             let (name, text) = ("<command line>".to_owned(), code.clone());
-            Ok(Recipe { name, text, directory: here(), arguments, trust })
+            Ok(Recipe { name, text, directory: here(), arguments, trust, breaks })
         }
         Text::Stdin => {
             let mut bytes = Vec::new();
             let read = std::io::stdin().lock().read_to_end(&mut bytes);
             read.map_err(|error| format!("cannot read standard input: {}", os_error(&error)))?;
             let name = "<standard input>".to_owned();
-            Ok(Recipe { text: utf8(bytes, &name)?, name, directory: here(), arguments, trust })
+            Ok(Recipe {
+                text: utf8(bytes, &name)?,
+                name,
+                directory: here(),
+                arguments,
+                trust,
+                breaks,
+            })
         }
         Text::File(path) => {
             let path = Path::new(path);
@@ -98,7 +111,7 @@ fn read(source: &Source) -> Result<Recipe, String> {
             file.read_to_end(&mut bytes).map_err(cannot)?;
             let name = path.to_string_lossy().into_owned();
             let directory = absolute(path).parent().map_or_else(here, Path::to_path_buf);
-            Ok(Recipe { text: utf8(bytes, &shown)?, name, directory, arguments, trust })
+            Ok(Recipe { text: utf8(bytes, &shown)?, name, directory, arguments, trust, breaks })
         }
     }
 }

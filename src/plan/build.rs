@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
 /// Where programs are looked for inside when the sandbox has no `PATH`.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What shall be run.
 #[derive(Clone, Debug)]
@@ -80,6 +80,15 @@ impl Plan {
         self.actions.iter().position(
             |planned| matches!(&planned.action, Action::Mount { kind, .. } if kind == "sysfs"),
         )
+    }
+
+    /// Whether the sandbox has terminals of its own, at the usual place.
+    #[must_use]
+    pub fn has_terminals(&self) -> bool {
+        self.actions.iter().any(|planned| match &planned.action {
+            Action::Mount { kind, target, .. } => kind == "devpts" && target.as_str() == "/dev/pts",
+            _ => false,
+        })
     }
 
     /// The index of the action that starts the new process.
@@ -316,6 +325,9 @@ impl Draft<'_> {
         let settings = self.settings;
         if self.request.command.is_closure() {
             // The closure is part of the recipe: it keeps the streams of nsscript.
+            if self.request.streams == Streams::Terminal {
+                actions.add(Side::Child, Action::Connect(Streams::Terminal), None);
+            }
             actions.add(Side::Child, Action::NewSession, None);
         } else {
             actions.add(Side::Child, Action::Connect(self.request.streams), None);
@@ -339,7 +351,10 @@ impl Draft<'_> {
             Side::Child
         };
         actions.add(side, Action::NewSession, None);
-        let environment = settings.environment.clone();
+        let mut environment = settings.environment.clone();
+        if self.request.streams == Streams::Terminal {
+            environment.extend(terminal_kind(&environment, self.host));
+        }
         let path = environment.iter().find(|(name, _)| name == "PATH");
         let path = path.map_or(DEFAULT_PATH, |(_, path)| path.as_str());
         let search = path.split(':').map(str::to_owned).collect();
@@ -347,6 +362,16 @@ impl Draft<'_> {
         let action = Action::Execute { command, search, environment };
         actions.add(side, action, self.request.origin.as_ref());
     }
+}
+
+/// The kind of the terminal that nsscript has, which that of a program is then too: its own kind
+/// would be known to nobody. None where the sandbox says another.
+#[must_use]
+pub fn terminal_kind(environment: &[(String, String)], host: &Host) -> Option<(String, String)> {
+    if environment.iter().any(|(name, _)| name == "TERM") {
+        return None;
+    }
+    Some(("TERM".to_owned(), host.environment.get("TERM")?.clone()))
 }
 
 struct Actions(Vec<Planned>);

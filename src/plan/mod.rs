@@ -34,7 +34,7 @@ mod view;
 pub use action::{Action, Lower, Planned, RootKind, Side};
 pub use assemble::{assemble, no_program};
 pub use below::{Below, Found, Stop, Way, follow};
-pub use build::{Plan, Request};
+pub use build::{DEFAULT_PATH, Plan, Request, terminal_kind};
 pub use data::{Data, Opened, Piece};
 pub use gather::Gatherer;
 pub use identity::Maps;

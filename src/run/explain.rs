@@ -72,6 +72,17 @@ impl Runner {
         *self.listener.tell.borrow_mut() = Some(tell);
     }
 
+    /// Whether raw calls are made in a session that has begun.
+    #[must_use]
+    pub fn is_in_session(&self) -> bool {
+        !self.session().on_host.get() && self.session().has_begun()
+    }
+
+    /// Tells nobody any more.
+    pub fn tell_nobody(&self) {
+        *self.listener.tell.borrow_mut() = None;
+    }
+
     /// Whether somebody listens.
     pub(super) fn is_heard(&self) -> bool {
         self.listener.tell.borrow().is_some()

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::launch;
 use super::lower::clone_flags;
 use super::process::Process;
-use super::runner::{Interrupted, Problem, Runner};
+use super::runner::{Input, Interrupted, Problem, Runner};
 use super::telling::{Telling, entered, watch};
 use crate::diag::{Origin, Report};
 use crate::plan::{Plan, Planned, RawAction, Request, Side};
@@ -99,7 +99,13 @@ impl Runner {
                 }
             });
         };
+        // What the closure executes has the terminal of nsscript itself.
+        let terminal = sys::KeptTerminal::of_input();
         let made = self.copy(program, false, plan, body, &tell)?;
+        let made = made.map(|mut process| {
+            process.holds.terminal = terminal;
+            process
+        });
         made.map_err(|Fault { syscall, errno, .. }| {
             self.raw_failure(action, origin, sys::Trouble { syscall, errno }).into()
         })
@@ -116,7 +122,8 @@ impl Runner {
         body: Body<'_>,
     ) -> Result<Process, Problem> {
         let plan = &self.possible(plan);
-        let launch::Ready { mut lowered, holds, .. } = launch::ready(self, plan, request)?;
+        let ready = launch::ready(self, plan, request, &Input::Inherited)?;
+        let launch::Ready { mut lowered, holds, connected } = ready;
         watch(self, &mut lowered.program);
         let environment = plan.environment.clone();
         let body = &mut || {
@@ -128,6 +135,7 @@ impl Runner {
         match self.copy(&lowered.program, true, plan.clone(), &mut *body, &tell)? {
             Ok(mut process) => {
                 process.holds = holds;
+                process.connect(connected.into_ends());
                 Ok(process)
             }
             Err(fault) if launch::is_without_overlay(plan, &lowered, fault) => {
@@ -163,7 +171,9 @@ impl Runner {
             let descriptor = duplicated(process.pidfd(), request.origin.as_ref())?;
             return self.fork_into(action, descriptor, kinds, request.origin.as_ref(), body);
         }
-        let mut joining = launch::joining(process, request, None, false)?;
+        let inside = process.plan.has_terminals();
+        let connected = launch::connect_streams(request, &Input::Inherited, inside)?;
+        let mut joining = launch::joining(process, request, &connected.given, self.host(), false)?;
         watch(self, &mut joining.program);
         let environment = process.plan.environment.clone();
         let body = &mut || {
@@ -172,6 +182,10 @@ impl Runner {
         };
         let tell = |made: Result<i32, &Fault>| joining.telling(self).tell(&joining.program, made);
         let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
+        let made = made.map(|mut process| {
+            process.connect(connected.into_ends());
+            process
+        });
         made.map_err(|Fault { call, syscall, errno }| {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
             Failure { plan: &joining.plan, action, syscall, errno }.report(self).into()

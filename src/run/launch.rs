@@ -10,30 +10,27 @@ use super::idmap::MapError;
 use super::lower::{Lowered, Prepared, clone_flags, lower, told};
 use super::process::{Holds, Process};
 use super::runner::{Input, Problem, Runner};
-use super::stream::{Connected, Ends, connect};
+use super::stream::{Connected, Ends, Given, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::Report;
-use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
-use crate::spec::JoinedNetwork;
+use crate::host::Host;
+use crate::plan::{Action, Plan, Planned, Request, RootTree, Side, terminal_kind};
+use crate::spec::{JoinedNetwork, Streams};
 use crate::sys::{Call, Child, Enter, Errno, Fault, Program, Syscall, flags, spawn};
 
 /// All that is made ready for a new process before it exists.
 pub(super) struct Ready {
     pub lowered: Lowered,
     pub holds: Holds,
-    connected: Option<Connected>,
+    pub connected: Connected,
 }
 
 /// Does what the parent does, and prepares the calls of the process that does the rest.
-pub(super) fn ready(runner: &Runner, plan: &Plan, request: &Request) -> Result<Ready, Problem> {
-    ready_with(runner, plan, request, None)
-}
-
-fn ready_with(
+pub(super) fn ready(
     runner: &Runner,
     plan: &Plan,
     request: &Request,
-    input: Option<&Input>,
+    input: &Input,
 ) -> Result<Ready, Problem> {
     let mut layers = Vec::new();
     let mut holds = Holds::default();
@@ -72,8 +69,8 @@ fn ready_with(
             _ => {}
         }
     }
-    let connected = input.map(|input| connect_streams(request, input)).transpose()?;
-    let streams = connected.as_ref().map_or([0, 1, 2], |connected| connected.numbers);
+    let connected = connect_streams(request, input, plan.has_terminals())?;
+    let streams = connected.given;
     let (kernel, gated) = (runner.host().kernel, runner.is_heard());
     let own = runner.own_ids();
     let copy = runner.copy_for(plan)?;
@@ -118,7 +115,7 @@ pub(super) fn launch(
     request: &Request,
     input: &Input,
 ) -> Result<Launched, Problem> {
-    let Ready { mut lowered, holds, connected } = ready_with(runner, plan, request, Some(input))?;
+    let Ready { mut lowered, holds, connected } = ready(runner, plan, request, input)?;
     let gate = watch(runner, &mut lowered.program);
     let spawned = spawn(&lowered.program);
     let telling = Telling { runner, plan, actions: &lowered.actions };
@@ -126,10 +123,7 @@ pub(super) fn launch(
     runner.count_process();
     drop(gate);
     match spawned {
-        Ok(child) => {
-            let ends = connected.map(Connected::into_ends).unwrap_or_default();
-            Ok(Launched::Process(child, ends, holds))
-        }
+        Ok(child) => Ok(Launched::Process(child, connected.into_ends(), holds)),
         Err(fault) if is_without_overlay(plan, &lowered, fault) => {
             Ok(Launched::NoOverlay(failure(runner, plan, &lowered, fault)))
         }
@@ -189,8 +183,13 @@ fn build(
     })
 }
 
-pub(super) fn connect_streams(request: &Request, input: &Input) -> Result<Connected, Report> {
-    connect(request.streams, input).map_err(|error| {
+/// Makes what the standard streams of a program are; with `inside` its sandbox has terminals.
+pub(super) fn connect_streams(
+    request: &Request,
+    input: &Input,
+    inside: bool,
+) -> Result<Connected, Report> {
+    connect(request.streams, input, inside).map_err(|error| {
         let errno = crate::sys::Errno::from(&error);
         Report::error(format!("cannot connect the streams: {errno}")).at(request.origin.clone())
     })
@@ -225,8 +224,9 @@ pub(super) fn join(
         let message = "the sandbox has ended: no other program can run in it";
         return Err(Report::error(message).at(request.origin.clone()).into());
     }
-    let connected = connect_streams(request, input)?;
-    let mut joining = joining(process, request, Some(connected.numbers), runner.is_heard())?;
+    let connected = connect_streams(request, input, process.plan.has_terminals())?;
+    let mut joining =
+        joining(process, request, &connected.given, runner.host(), runner.is_heard())?;
     let gate = watch(runner, &mut joining.program);
     let started = Instant::now();
     let spawned = spawn(&joining.program);
@@ -246,16 +246,18 @@ pub(super) fn join(
     }
 }
 
-/// What enters the sandbox of `process` to execute a program, whose streams these are, or to go
-/// on with a closure.
+/// What enters the sandbox of `process` to execute a program, or to go on with a closure, whose
+/// streams these are.
 pub(super) fn joining(
     process: &Process,
     request: &Request,
-    streams: Option<[i32; 3]>,
+    streams: &Given,
+    host: &Host,
     gated: bool,
 ) -> Result<Joining, Problem> {
     use std::os::fd::AsRawFd;
-    let plan = joined(&process.plan, request);
+    let plan = joined(&process.plan, request, host);
+    let terminal = request.streams == Streams::Terminal;
     let mut calls = Vec::new();
     let mut actions = Vec::new();
     let root = if process.plan.actions.iter().any(|done| done.action == Action::Chroot) {
@@ -281,14 +283,17 @@ pub(super) fn joining(
             Action::DropCapabilities => calls.push(Call::DropCapabilities),
             Action::NoNewPrivileges => calls.push(Call::NoNewPrivileges),
             Action::DieWithParent => calls.push(Call::DieWithParent),
-            Action::Connect(_) => calls.extend(streams.map(Call::Streams)),
-            Action::NewSession if streams.is_none() => calls.push(Call::NewSession),
+            Action::Connect(_) => calls.push(streams.call()),
+            Action::NewSession if request.command.is_closure() => {
+                calls.push(Call::NewSession);
+                calls.extend(terminal.then_some(Call::ControlTerminal));
+            }
             Action::SetUmask(mode) => calls.push(Call::Umask(*mode)),
             Action::Enter(path) => {
                 calls.extend(std::ffi::CString::new(path.as_str()).ok().map(Call::Workdir));
             }
-            Action::Execute { command, search, environment } if streams.is_some() => {
-                let told = told(command.words(), search, environment, gated);
+            Action::Execute { command, search, environment } => {
+                let told = told(command.words(), search, environment, (gated, terminal));
                 calls.push(Call::Execute { as_init: false, told });
             }
             _ => {}
@@ -317,8 +322,9 @@ fn open_root(pid: i32, request: &Request) -> Result<std::fs::File, Problem> {
 }
 
 /// What is left of a plan for a program that joins: who it is and what it starts with.
-pub(super) fn joined(plan: &Plan, request: &Request) -> Plan {
+pub(super) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
     let mut joined = plan.clone();
+    let terminal = request.streams == Streams::Terminal;
     joined.command = request.command.clone();
     joined.actions.retain(|planned| {
         matches!(
@@ -346,12 +352,21 @@ pub(super) fn joined(plan: &Plan, request: &Request) -> Plan {
             planned.action = Action::Join(namespaces);
             planned.side = Side::Parent;
         }
-        if let Action::Execute { command, .. } = &mut planned.action {
+        if let Action::Execute { command, environment, .. } = &mut planned.action {
+            environment.extend(terminal.then(|| terminal_kind(environment, host)).flatten());
             *command = request.command.clone();
             planned.origin.clone_from(&request.origin);
         }
         if request.command.is_closure() && matches!(planned.action, Action::Execute { .. }) {
             planned.action = Action::Closure;
+        }
+    }
+    if request.command.is_closure() {
+        joined.actions.retain(|planned| !matches!(planned.action, Action::Connect(_)));
+        let begins = |planned: &Planned| planned.action == Action::NewSession;
+        if let Some(index) = joined.actions.iter().position(begins).filter(|_| terminal) {
+            let action = Action::Connect(Streams::Terminal);
+            joined.actions.insert(index, Planned { action, side: Side::Child, origin: None });
         }
     }
     joined

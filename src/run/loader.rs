@@ -6,7 +6,7 @@ use super::runner::Runner;
 use crate::diag::{Report, closest, count, list, quoted};
 use crate::host::Tree;
 use crate::host::elf::{self, Role};
-use crate::plan::{Action, Backing, Plan, Planned};
+use crate::plan::{Action, Backing, DEFAULT_PATH, Plan, Planned};
 use crate::spec::{Command, GuestPath};
 use crate::sys::Errno;
 
@@ -16,6 +16,20 @@ pub(super) struct Guest<'a> {
     pub runner: &'a Runner,
     /// The root, where it was assembled.
     pub root: Option<Tree>,
+}
+
+/// The shell inside: the one that `SHELL` says; else bash, where it is there, and sh.
+pub(super) fn shell(guest: &Guest<'_>) -> String {
+    let variable = |wanted: &str| {
+        let found = guest.plan.environment.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.clone())
+    };
+    if let Some(shell) = variable("SHELL") {
+        return shell;
+    }
+    let path = variable("PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
+    let has = |directory: &str| guest.has(&Path::new(directory).join("bash")) == Some(true);
+    if path.split(':').any(has) { "bash".into() } else { "sh".into() }
 }
 
 impl Guest<'_> {

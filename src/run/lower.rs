@@ -6,8 +6,11 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::stream::Given;
 use crate::plan::{Action, Maps, Plan, Side};
-use crate::spec::{BindOptions, FileOptions, GuestPath, IdMap, Kind, MountOptions, Namespaces};
+use crate::spec::{
+    BindOptions, FileOptions, GuestPath, IdMap, Kind, MountOptions, Namespaces, Streams,
+};
 use crate::sys::{
     Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags,
 };
@@ -33,8 +36,8 @@ pub(super) struct Prepared<'a> {
     pub layers: &'a [PathBuf],
     /// Where a copy of them is, where there is no overlay for them.
     pub copy: Option<&'a Path>,
-    /// The descriptors of the standard streams.
-    pub streams: [i32; 3],
+    /// The standard streams.
+    pub streams: Given,
     /// The version of Linux.
     pub kernel: (u32, u32),
     /// The caller's own ids, which are others where the session has a user namespace.
@@ -133,7 +136,7 @@ impl Lowerer<'_> {
 
     fn action(&mut self, action: &Action) {
         match action {
-            Action::NewSession if self.plan.command.is_closure() => self.push(Call::NewSession),
+            Action::NewSession if self.plan.command.is_closure() => self.begin_session(),
             Action::MapOwnIds(maps) => self.map_own_ids(maps),
             Action::MakePrivate => self.push(Call::MakePrivate),
             Action::LoopbackUp => self.push(Call::LoopbackUp),
@@ -222,13 +225,27 @@ impl Lowerer<'_> {
             | Action::NewSession
             | Action::Closure
             | Action::Raw(_) => {}
-            Action::Connect(_) => self.push(Call::Streams(self.prepared.streams)),
+            Action::Connect(_) => self.push(self.prepared.streams.call()),
             Action::SetUmask(mode) => self.push(Call::Umask(*mode)),
             Action::Enter(place) => self.push(Call::Workdir(c(place.as_str()))),
             Action::Execute { command, search, environment } => {
-                let told = told(command.words(), search, environment, self.prepared.gated);
+                let waits = (self.prepared.gated, self.has_terminal());
+                let told = told(command.words(), search, environment, waits);
                 self.push(Call::Execute { as_init: self.init, told });
             }
+        }
+    }
+
+    /// Whether the program has a terminal of its own.
+    fn has_terminal(&self) -> bool {
+        let connects = Action::Connect(Streams::Terminal);
+        self.plan.actions.iter().any(|planned| planned.action == connects)
+    }
+
+    fn begin_session(&mut self) {
+        self.push(Call::NewSession);
+        if self.has_terminal() {
+            self.push(Call::ControlTerminal);
         }
     }
 
@@ -313,16 +330,18 @@ fn candidates(words: &[String], search: &[String]) -> Vec<CString> {
     search.iter().map(|directory| c(format!("{directory}/{program}"))).collect()
 }
 
-/// A command in the form that the carried program reads: see `sys/init/pid1.rs`.
+/// A command in the form that the carried program reads, which may have to wait at a gate first and
+/// have a terminal for the command: see `sys/init/pid1.rs`.
 pub(super) fn told(
     words: &[String],
     search: &[String],
     environment: &[(String, String)],
-    gated: bool,
+    (gated, terminal): (bool, bool),
 ) -> CStrings {
     let candidates = candidates(words, search);
     let numbers = [candidates.len(), words.len()].map(|number| number.to_string().into_bytes());
     let mut told = vec![Vec::new(); usize::from(gated)];
+    told.extend(terminal.then(|| b"t".to_vec()));
     told.extend(numbers);
     told.extend(candidates.into_iter().map(CString::into_bytes));
     told.extend(words.iter().map(|word| word.clone().into_bytes()));

@@ -37,8 +37,10 @@ mod session;
 mod store;
 mod stream;
 mod telling;
+mod terminal;
 mod tree;
 mod unpack;
+mod whereabouts;
 mod workspace;
 
 pub use changes::{Change, Changed, Keeping};
@@ -56,13 +58,15 @@ pub use progress::{Progress, Watcher};
 pub use raw::read_file;
 pub use runner::{Input, Interrupted, Problem, Runner, Warn};
 pub use store::{Listed, Store, Stored};
+pub use whereabouts::Whereabouts;
 pub use workspace::refuse_writable;
 
 pub use crate::sys::{
     CapabilitySets, Clock, Errno, Interface, LoopDevice, LoopSettings, Uname, Usage, capabilities,
-    clock, groups, ids, interfaces, interrupted, is_copy, is_secure_execution, kill, parent_id,
-    pause, process_id, raise_stack_limit, shared_byte, signal_name, signal_names, signal_number,
-    thread_id, uname, watch_interruptions, working_directory,
+    clock, forget_interruptions, groups, has_terminal, ids, interfaces, interrupted, is_copy,
+    is_secure_execution, kill, parent_id, pause, process_id, raise_stack_limit, reading_line,
+    shared_byte, signal_name, signal_names, signal_number, thread_id, uname, watch_interruptions,
+    working_directory,
 };
 
 pub use crate::sys::terminal_width;

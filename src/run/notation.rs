@@ -7,7 +7,7 @@ use std::ffi::{CStr, CString};
 
 use crate::diag::c_literal;
 use crate::plan::{Called, write_proc};
-use crate::sys::{Attributes, Base, Call, Create, Target, Tree};
+use crate::sys::{Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
 
 /// How a path is looked for beneath a descriptor.
 const RESOLVE: &str = "resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT";
@@ -241,13 +241,32 @@ fn of_process(prepared: &Call) -> Vec<Called> {
             let other = ends.filter(|(number, (from, _))| usize::try_from(**from) != Ok(*number));
             other.map(|(number, (_, name))| call(format!("dup3({name}, {number}, 0)"))).collect()
         }
+        Call::Terminal(OwnTerminal { errors, .. }) => own_terminal(*errors),
         Call::NewSession => vec![call("setsid()")],
+        Call::ControlTerminal => vec![call("ioctl(0, TIOCSCTTY, 0)")],
         Call::DieWithParent => vec![
             call("prctl(PR_SET_PDEATHSIG, SIGKILL)"),
             call("ppoll([{fd=parent, events=POLLIN}], 1, {tv_sec=0, tv_nsec=0}, NULL)"),
         ],
         _ => Vec::new(),
     }
+}
+
+/// A terminal that is made inside, and given to who passes it on.
+fn own_terminal(errors: bool) -> Vec<Called> {
+    let flags = "O_RDWR|O_NOCTTY|O_CLOEXEC";
+    let open = format!("openat(AT_FDCWD, \"/dev/pts/ptmx\", {flags})");
+    let mut calls = vec![
+        call(open).giving("main"),
+        call("ioctl(main, TIOCSPTLCK, [0])"),
+        call(format!("ioctl(main, TIOCGPTPEER, {flags})")).giving("terminal"),
+        call("ioctl(terminal, TCSETS2, …)"),
+        call("ioctl(terminal, TIOCSWINSZ, …)"),
+    ];
+    let streams = 0..2 + i32::from(errors);
+    calls.extend(streams.map(|number| call(format!("dup3(terminal, {number}, 0)"))));
+    calls.push(call("sendmsg(nsscript, {msg_control=[main]}, 0)"));
+    calls
 }
 
 fn open_tree(tree: &Tree, recursive: bool, set: Attributes, becomes: &str) -> Vec<Called> {

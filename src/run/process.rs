@@ -10,8 +10,9 @@ use super::changes::Kept;
 use super::network::Outside;
 use super::runner::Interrupted;
 use super::stream::Ends;
+use super::terminal::Relay;
 use crate::plan::Plan;
-use crate::sys::{self, Child, Errno, PATIENCE, Status, Usage, ready};
+use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Usage, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -45,6 +46,14 @@ pub(super) struct Holds {
     pub copy: Option<Rc<()>>,
     /// What connects its network to the outside.
     pub outside: Option<Box<Outside>>,
+    /// The terminal as it was before, of what has that of nsscript.
+    pub terminal: Option<KeptTerminal>,
+}
+
+impl Drop for Holds {
+    fn drop(&mut self) {
+        self.terminal.iter().for_each(KeptTerminal::restore);
+    }
 }
 
 /// Why a program ended.
@@ -140,6 +149,17 @@ impl Process {
         let mut process = Self::new(child, Ends::default(), plan, started);
         process.answer = Some(answer);
         process
+    }
+
+    /// What it was started by.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Gives it what its standard streams are connected to.
+    pub(super) fn connect(&mut self, ends: Ends) {
+        self.ends = ends;
     }
 
     /// Whether this process has started it: only that one is told how it ends.
@@ -241,11 +261,14 @@ impl Process {
     /// A signal asked nsscript to end: the program is ended too.
     pub fn wait(&mut self) -> Result<Exit, Interrupted> {
         self.ends.input = None;
+        // As long as this lives, the terminal of nsscript is that of the program.
+        let mut relay = self.ends.terminal.take().map(Relay::begin);
         loop {
             // A closure ends only when its value was read.
             if self.answer.is_none()
                 && let Some(status) = self.child.poll()
             {
+                relay.iter_mut().for_each(Relay::finish);
                 return Ok(self.ended(status));
             }
             let (count, wake) = sys::interruption();
@@ -258,7 +281,10 @@ impl Process {
             };
             let mut watched = vec![(first, false)];
             watched.extend(wake.map(|wake| (wake, false)));
-            match ready(&watched, Some(PATIENCE)) {
+            watched.extend(relay.iter().flat_map(Relay::watched));
+            let answers = ready(&watched, Some(PATIENCE));
+            relay.iter_mut().for_each(Relay::pass);
+            match answers {
                 Ok(ready) if ready[0] => self.read_value(),
                 // Process 1 of a PID namespace ends once others in it were waited for.
                 Ok(_) => sys::note_ended_children(),

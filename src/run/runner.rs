@@ -269,10 +269,17 @@ impl Runner {
         loader::lacks(&guest, &plan.command)
     }
 
+    /// The shell of a sandbox: the one that `SHELL` inside says; else bash, where it has that.
+    #[must_use]
+    pub fn shell_of(&self, plan: &Plan) -> String {
+        let guest = loader::Guest { plan, runner: self, root: self.root_of(plan) };
+        loader::shell(&guest)
+    }
+
     /// What would be done to run another program in the sandbox that `first` is the plan of.
     #[must_use]
     pub fn plan_to_join(&self, first: &Plan, request: &Request) -> Plan {
-        launch::joined(first, request)
+        launch::joined(first, request, self.host())
     }
 
     /// Runs another program in the sandbox of `process`, to its end.

@@ -53,6 +53,11 @@ struct Begun {
 }
 
 impl Session {
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        self.begun.borrow().is_some()
+    }
+
     /// Whether a namespace is the one of its kind that nsscript was started in.
     pub fn was_initial(&self, kind: Kind, inode: u64) -> bool {
         let begun = self.begun.borrow();

@@ -1,22 +1,48 @@
 //! The standard streams of a program: what they are connected to, and moving what goes through.
 
 use std::fs::File;
-use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::process::Process;
 use super::runner::{Input, Interrupted};
 use crate::spec::Streams;
-use crate::sys::{self, ready};
+use crate::sys::{self, Call, OwnTerminal, TerminalState, ready};
+
+/// What a program gets as its standard streams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given {
+    /// Their descriptors.
+    pub numbers: [i32; 3],
+    /// The terminal that they are instead, made inside.
+    pub terminal: Option<OwnTerminal>,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self { numbers: [0, 1, 2], terminal: None }
+    }
+}
+
+impl Given {
+    /// What the new process does to connect them.
+    pub fn call(self) -> Call {
+        match self.terminal {
+            Some(terminal) => Call::Terminal(terminal),
+            None => Call::Streams(self.numbers),
+        }
+    }
+}
 
 /// The ends that a program gets, and those that stay here.
 #[derive(Debug, Default)]
 pub(super) struct Connected {
     /// What the program gets; kept open until it runs.
-    given: Vec<OwnedFd>,
-    /// The descriptors of the program's standard streams.
-    pub numbers: [i32; 3],
-    pub ends: Ends,
+    held: Vec<OwnedFd>,
+    pub given: Given,
+    ends: Ends,
+    /// Where the terminal of a program comes from that is made inside.
+    coming: Option<OwnedFd>,
 }
 
 /// The ends that stay here.
@@ -25,26 +51,33 @@ pub(super) struct Ends {
     pub input: Option<PipeWriter>,
     pub output: Option<PipeReader>,
     pub errors: Option<PipeReader>,
+    /// What is passed on to the terminal of nsscript, and from it.
+    pub terminal: Option<OwnedFd>,
 }
 
-/// Makes the pipes that `streams` and `input` ask for.
-pub(super) fn connect(streams: Streams, input: &Input) -> std::io::Result<Connected> {
-    let mut connected = Connected { numbers: [0, 1, 2], ..Connected::default() };
+/// Makes the pipes that `streams` and `input` ask for, or the terminal; with `inside` the sandbox
+/// has terminals of its own.
+pub(super) fn connect(streams: Streams, input: &Input, inside: bool) -> io::Result<Connected> {
+    let mut connected = Connected::default();
+    if streams == Streams::Terminal {
+        connected.terminal(inside)?;
+        return Ok(connected);
+    }
     let pipes_input = streams == Streams::Piped || matches!(input, Input::Bytes(_));
     if pipes_input {
-        let (reader, writer) = std::io::pipe()?;
+        let (reader, writer) = io::pipe()?;
         connected.give(0, reader.into());
         connected.ends.input = Some(writer);
     } else if streams == Streams::Captured || matches!(input, Input::Nothing) {
         connected.give(0, File::open("/dev/null")?.into());
     }
     if streams != Streams::Inherited {
-        let (reader, writer) = std::io::pipe()?;
+        let (reader, writer) = io::pipe()?;
         connected.give(1, writer.into());
         connected.ends.output = Some(reader);
     }
     if streams == Streams::Captured {
-        let (reader, writer) = std::io::pipe()?;
+        let (reader, writer) = io::pipe()?;
         connected.give(2, writer.into());
         connected.ends.errors = Some(reader);
     }
@@ -53,12 +86,36 @@ pub(super) fn connect(streams: Streams, input: &Input) -> std::io::Result<Connec
 
 impl Connected {
     fn give(&mut self, number: usize, descriptor: OwnedFd) {
-        self.numbers[number] = descriptor.as_raw_fd();
-        self.given.push(descriptor);
+        self.given.numbers[number] = descriptor.as_raw_fd();
+        self.held.push(descriptor);
     }
 
-    /// The ends that stay here; those of the program are closed.
-    pub fn into_ends(self) -> Ends {
+    /// A terminal as the one that nsscript has. Errors that go elsewhere still do.
+    fn terminal(&mut self, inside: bool) -> io::Result<()> {
+        let state = TerminalState::of(io::stdin().as_fd());
+        let errors = io::stderr().is_terminal();
+        let as_error = |errno: sys::Errno| io::Error::from_raw_os_error(errno.code());
+        if inside {
+            let (coming, socket) = sys::terminal_sockets().map_err(as_error)?;
+            let terminal = OwnTerminal { socket: socket.as_raw_fd(), errors, state };
+            self.given.terminal = Some(terminal);
+            self.held.push(socket);
+            self.coming = Some(coming);
+            return Ok(());
+        }
+        let (main, program) = sys::open_terminal(&state).map_err(as_error)?;
+        let number = program.as_raw_fd();
+        self.given.numbers = [number, number, if errors { number } else { 2 }];
+        self.held.push(program);
+        self.ends.terminal = Some(main);
+        Ok(())
+    }
+
+    /// The ends that stay here, of a program that runs; its own are closed.
+    pub fn into_ends(mut self) -> Ends {
+        if let Some(coming) = self.coming.take() {
+            self.ends.terminal = sys::receive(coming.as_fd());
+        }
         self.ends
     }
 }
@@ -68,7 +125,7 @@ pub(super) fn converse(
     process: &mut Process,
     mut input: &[u8],
 ) -> Result<(Vec<u8>, Vec<u8>), Interrupted> {
-    let Ends { input: mut writer, output: mut reader, errors: mut second } =
+    let Ends { input: mut writer, output: mut reader, errors: mut second, .. } =
         std::mem::take(process.ends());
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let ends = [

@@ -66,7 +66,7 @@ pub fn rehearse(closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, Failed>
 
 /// Whether nothing is done.
 pub fn is_rehearsal(call: &Call<'_, '_>) -> bool {
-    call.context.mode == Mode::Rehearse
+    call.context.mode() == Mode::Rehearse
 }
 
 /// The value of a closure whose process has ended.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::breakpoint::Breakpoints;
 use super::engine::Recipe;
 use super::stack::Stack;
 use super::value::ProcessHandle;
@@ -57,7 +58,7 @@ pub struct Context {
     /// The texts that were read.
     pub sources: Sources,
     /// Whether anything is done.
-    pub mode: Mode,
+    mode: Cell<Mode>,
     /// What a rehearsal has found that would be done, in order.
     pub rehearsed: RefCell<Vec<Rehearsed>>,
     /// The archives that a rehearsal would have packed.
@@ -74,12 +75,14 @@ pub struct Context {
     pub unwritable: Cell<Option<Errno>>,
     /// What was printed last, by this process or a child of it: see [`Printed`]. 0 for nothing.
     printed: OnceCell<&'static AtomicU8>,
+    /// Where the recipe stops.
+    pub breakpoints: Breakpoints,
     /// Which functions of the recipe lead where.
     pub stack: RefCell<Stack>,
     directory: PathBuf,
     /// Whether the recipe has gone to another directory.
     pub moved: Cell<bool>,
-    name: Rc<str>,
+    name: RefCell<Rc<str>>,
     /// Whether modules that others can write to are run as root all the same.
     pub trust: bool,
     warn: Warn,
@@ -92,7 +95,7 @@ impl Context {
         Self {
             runner: Runner::new(),
             sources: Sources::default(),
-            mode,
+            mode: Cell::new(mode),
             rehearsed: RefCell::default(),
             packed: RefCell::default(),
             started: RefCell::default(),
@@ -101,14 +104,41 @@ impl Context {
             depth: Cell::new(0),
             unwritable: Cell::default(),
             printed: OnceCell::new(),
+            breakpoints: Breakpoints::default(),
             stack: RefCell::default(),
             directory: recipe.directory.clone(),
             moved: Cell::default(),
-            name: recipe.name.as_str().into(),
+            name: RefCell::new(recipe.name.as_str().into()),
             trust: recipe.trust,
             warn,
             warned: RefCell::default(),
         }
+    }
+
+    /// Whether anything is done, from here on.
+    pub fn set_mode(&self, mode: Mode) {
+        self.mode.set(mode);
+    }
+
+    /// Whether anything is done.
+    pub fn mode(&self) -> Mode {
+        self.mode.get()
+    }
+
+    /// The text that is read and run from here on is called `name`.
+    pub fn read(&self, name: &str, text: &str) {
+        self.sources.insert(name, text);
+        self.rename(name);
+    }
+
+    /// What runs from here on is of the text of this name.
+    pub fn rename(&self, name: &str) {
+        *self.name.borrow_mut() = name.into();
+    }
+
+    /// What was started and is still held.
+    pub fn running(&self) -> Vec<Rc<RefCell<Process>>> {
+        self.started.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Notes, in a rehearsal, what would be done to nsscript's own process.
@@ -141,7 +171,7 @@ impl Context {
 
     /// What is not at `path` as nothing is done in a rehearsal: whether it would be a directory.
     pub fn would_be(&self, path: &Path) -> Option<bool> {
-        if self.mode != Mode::Rehearse {
+        if self.mode() != Mode::Rehearse {
             return None;
         }
         self.rehearsed.borrow().iter().rev().find_map(|rehearsed| match rehearsed {
@@ -207,7 +237,7 @@ impl Context {
     /// Begins the session before a question about this process, whose answer would be another one
     /// after it. A machine that has none leaves the answer as it is; a raw call then says why.
     pub fn begin_session(&self, origin: Option<&Origin>) {
-        if self.mode == Mode::Run {
+        if self.mode() == Mode::Run {
             let _ = self.runner.begin_session(origin);
         }
     }
@@ -227,7 +257,8 @@ impl Context {
 
     /// The name of a text as the engine says it; the engine has none for the recipe itself.
     pub fn source_name(&self, source: Option<&str>) -> Rc<str> {
-        source.filter(|name| !name.is_empty()).map_or_else(|| self.name.clone(), Into::into)
+        let own = || self.name.borrow().clone();
+        source.filter(|name| !name.is_empty()).map_or_else(own, Into::into)
     }
 
     /// The place with the functions of the recipe that lead to it.
@@ -251,7 +282,7 @@ impl Context {
 
     /// The same, of headings and narration.
     pub fn tell(&self, text: &str, kind: Printed) {
-        if self.mode == Mode::Rehearse {
+        if self.mode() == Mode::Rehearse {
             return;
         }
         self.part(kind);
@@ -267,7 +298,7 @@ impl Context {
             Printed::Note => last > Printed::Heading as u8,
             Printed::Output => last == Printed::Note as u8,
         };
-        if is_parted && self.mode == Mode::Run {
+        if is_parted && self.mode() == Mode::Run {
             self.write("");
         }
     }

@@ -8,13 +8,13 @@ use rhai::{AST, ASTNode, Expr, Position, Stmt, StmtBlock};
 use super::catalog;
 use crate::diag::{Origin, Report, quoted};
 
-/// Every statement of `ast` that makes a sandbox or a root and does nothing with it.
-pub fn discarded(ast: &AST, source: &str) -> Vec<Report> {
+/// Every statement of `ast` that makes a sandbox or a root and does nothing with it. With `shown`, what
+/// the last statement gives is not thrown away.
+pub fn discarded(ast: &AST, source: &str, shown: bool) -> Vec<Report> {
     let mut finder = Finder::new(source);
     finder.own.extend(ast.iter_fn_def().map(|function| function.name.to_string()));
     finder.describing = describing(ast, source);
-    // The value of a recipe as a whole is not used, so its last statement counts too.
-    finder.statements(ast.statements(), false);
+    finder.statements(ast.statements(), shown);
     finder.functions(ast);
     // The engine keeps functions in no order.
     let place = |report: &Report| report.origin.as_ref().map(|origin| (origin.line, origin.column));

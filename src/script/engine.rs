@@ -8,6 +8,7 @@ use rhai::{
     AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
 };
 
+use super::breakpoint::{self, OnBreak};
 use super::call::Call;
 use super::capture::captured;
 use super::context::{Context, Mode, Rehearsed};
@@ -40,6 +41,8 @@ pub struct Recipe {
     pub arguments: Vec<String>,
     /// Whether modules that others can write to are run as root all the same.
     pub trust: bool,
+    /// The lines that it stops at.
+    pub breaks: Vec<u32>,
 }
 
 /// How a recipe ended.
@@ -57,18 +60,30 @@ pub enum End {
 
 /// A recipe, read and ready to run.
 pub struct Script {
-    engine: Engine,
-    context: Rc<Context>,
-    recipe: Recipe,
+    pub(super) engine: Engine,
+    pub(super) context: Rc<Context>,
+    pub(super) recipe: Recipe,
 }
 
 impl Script {
     /// Makes an engine for `recipe`. Warnings go to `warn` as they come.
     #[must_use]
     pub fn new(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>) -> Self {
+        Self::with(recipe, mode, warn, false)
+    }
+
+    /// Makes an engine for texts that are not known yet, all of which are called after `recipe`.
+    #[must_use]
+    pub fn for_dialog(recipe: Recipe, warn: Box<dyn Fn(&Report)>) -> Self {
+        Self::with(recipe, Mode::Run, warn, true)
+    }
+
+    /// With `all` the texts may use everything, whatever that of the recipe does.
+    fn with(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>, all: bool) -> Self {
         let mut context = Context::new(mode, &recipe, warn);
-        let named = Named::in_text(&recipe.text);
-        context.calls_raw = calls_raw(&recipe.text);
+        let all_of_it = all || !recipe.breaks.is_empty() || recipe.text.contains(breakpoint::NAME);
+        let named = if all_of_it { Named::All } else { Named::in_text(&recipe.text) };
+        context.calls_raw = all || calls_raw(&recipe.text);
         context.narrates = named.has_any(&["section", "note", "table"]);
         context.sources.insert(&recipe.name, &recipe.text);
         let context = Rc::new(context);
@@ -84,6 +99,10 @@ impl Script {
         value::printing(&mut engine, &named);
         for verb in catalog::all().filter(|verb| named.has(verb.name)) {
             register(&mut engine, &context, verb);
+        }
+        // At a prompt there is one already.
+        if all_of_it && !all {
+            breakpoint::register(&mut engine, &context);
         }
         name_constants(&mut engine, &recipe);
         engine.set_module_resolver(Resolver::new(context.clone()));
@@ -117,6 +136,29 @@ impl Script {
         self.context.runner.tell(tell);
     }
 
+    /// Tells nobody any more.
+    pub fn explain_nothing(&self) {
+        self.context.runner.tell_nobody();
+    }
+
+    /// What this process is in: `host`, or `session` once that has begun.
+    #[must_use]
+    pub fn place(&self) -> &'static str {
+        if self.context.runner.is_in_session() { "session" } else { "host" }
+    }
+
+    /// Who this process is, as its user namespace has it: a name, where there is one.
+    #[must_use]
+    pub fn user(&self) -> String {
+        let uid = run::ids().uid;
+        if uid == 0 {
+            return "root".into();
+        }
+        crate::host::accounts::user_names(&crate::host::Tree::host())
+            .remove(&uid)
+            .unwrap_or_else(|| format!("user {uid}"))
+    }
+
     /// Runs the recipe. What it started is ended, and what was made for it is removed, when the
     /// script is dropped.
     #[must_use]
@@ -148,13 +190,14 @@ impl Script {
             let origin = Origin::new(self.recipe.name.as_str(), line, column).underlining(2);
             return Err(vec![Report::error("this `/*` is never closed").at(Some(origin))]);
         }
+        let text = self.with_breaks(text)?;
         let mut ast = self.engine.compile(text).map_err(|error| {
             let error: Box<EvalAltResult> = error.into();
             reword::reports(*error, &self.context)
         })?;
         ast.set_source(self.recipe.name.as_str());
         self.context.stack.borrow_mut().add(&self.recipe.name, &ast);
-        let reports = discarded(&ast, &self.recipe.name);
+        let reports = discarded(&ast, &self.recipe.name, false);
         if !reports.is_empty() {
             return Err(reports);
         }
@@ -162,6 +205,30 @@ impl Script {
             self.context.warn(&warning);
         }
         Ok(ast)
+    }
+
+    /// The text with the breakpoints that were asked for, whose places are noted.
+    fn with_breaks(&self, text: String) -> Result<String, Vec<Report>> {
+        let lines = &self.recipe.breaks;
+        if lines.is_empty() && !text.contains(breakpoint::NAME) {
+            return Ok(text);
+        }
+        // What is wrong with it is said where it is read for good.
+        let Ok(ast) = self.engine.compile(&text) else { return Ok(text) };
+        let starts = breakpoint::starts(&ast, &text);
+        let is_fine = |text: &str| self.engine.compile(text).is_ok();
+        let with = breakpoint::with_breaks(&text, &starts, lines, &is_fine).map_err(|line| {
+            let message = format!("no statement begins at line {line} or after it to stop at");
+            vec![Report::error(message)]
+        })?;
+        let stops = breakpoint::stops(&text, &with, &starts);
+        self.context.breakpoints.begin(&self.recipe.name, stops);
+        Ok(with)
+    }
+
+    /// Has `talk` be what happens where the recipe stops.
+    pub fn on_break(self: &Rc<Self>, talk: OnBreak) {
+        self.context.breakpoints.stop_with(talk, self);
     }
 
     /// The end of a recipe whose output could not be written. Nobody reading it is no error.

@@ -4,7 +4,9 @@
 
 mod addresses;
 mod argument;
+mod block;
 mod bracket;
+mod breakpoint;
 mod call;
 mod capture;
 pub mod catalog;
@@ -13,6 +15,7 @@ mod closure;
 mod codec;
 mod context;
 mod data;
+mod dialog;
 mod discard;
 mod engine;
 mod error;
@@ -24,9 +27,14 @@ mod reword;
 mod signal;
 mod stack;
 mod syntax;
+mod token;
 mod value;
 mod verb;
 mod verbs;
 
+pub use block::{Block, blocks};
+pub use breakpoint::{Breakpoints, OnBreak};
 pub use context::{Mode, Rehearsed};
+pub use dialog::{Candidate, Completion, Dialog, Left, Outcome};
 pub use engine::{End, Recipe, Script};
+pub use token::{Kind, Token, tokens};

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
+use super::breakpoint;
 use super::capture::captured;
 use super::context::Context;
 use super::discard::discarded;
@@ -118,10 +119,12 @@ impl ModuleResolver for Resolver {
         let text = self.text(&id, path).map_err(fail)?;
         self.context.sources.insert(&id, &text);
         let inside = |error| Box::new(EvalAltResult::ErrorInModule(id.clone(), error, position));
+        let stops = breakpoint::stops(&text, &text, &[]);
+        self.context.breakpoints.begin(&id, stops);
         let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;
         ast.set_source(id.as_str());
         self.context.stack.borrow_mut().add(&id, &ast);
-        let reports = discarded(&ast, &id);
+        let reports = discarded(&ast, &id, false);
         if !reports.is_empty() {
             return Err(Failed::Reports(reports).into());
         }

@@ -204,6 +204,26 @@ fn equality<T: Variant + Clone + PartialEq>(engine: &mut Engine) {
     engine.register_fn("!=", |one: T, other: T| one != other);
 }
 
+/// A value over as many lines as it takes to be read.
+pub fn laid_out(value: &Dynamic) -> String {
+    const WIDTH: usize = 80;
+    let short = shown(value);
+    if short.chars().count() <= WIDTH {
+        return short;
+    }
+    let inner = |value: &Dynamic| laid_out(value).replace('\n', "\n  ");
+    if let Some(array) = value.read_lock::<Array>() {
+        let lines: Vec<_> = array.iter().map(|it| format!("  {}", inner(it))).collect();
+        return format!("[\n{},\n]", lines.join(",\n"));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let line = |(key, value)| format!("  {key}: {}", inner(value));
+        let lines: Vec<_> = map.iter().map(line).collect();
+        return format!("#{{\n{},\n}}", lines.join(",\n"));
+    }
+    short
+}
+
 /// A value as a message shows it: texts in quotes, our own types as they print.
 pub fn shown(value: &Dynamic) -> String {
     if let Some(text) = value.read_lock::<ImmutableString>() {

@@ -78,6 +78,8 @@ pub fn shell_word(word: &str) -> String {
 pub enum Streams {
     /// Those of nsscript itself.
     Inherited,
+    /// A terminal of their own, of which everything goes to and comes from that of nsscript.
+    Terminal,
     /// Nothing to read; output and errors kept apart in pipes.
     Captured,
     /// Pipes for input and output; errors go where nsscript's go.

@@ -3,6 +3,7 @@
 use std::ffi::CString;
 
 use super::program::CStrings;
+use super::terminal::OwnTerminal;
 
 /// A place of the new process for a descriptor that a later call uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,8 +215,12 @@ pub enum Call {
     Umask(u32),
     /// Connects the standard streams to these descriptors.
     Streams([i32; 3]),
+    /// Connects them to a terminal that is made in the devpts inside.
+    Terminal(OwnTerminal),
     /// Starts a session: setsid(2).
     NewSession,
+    /// Makes the terminal that is the standard input the one of the session: TIOCSCTTY.
+    ControlTerminal,
     /// Goes to a directory inside, and checks that it lies beneath the root.
     Workdir(CString),
     /// Is killed when the parent ends.

@@ -34,6 +34,7 @@ mod signal;
 mod stack;
 mod syscall;
 mod target;
+mod terminal;
 mod tree;
 mod wait;
 mod watch;
@@ -69,11 +70,15 @@ pub use refusal::refusal;
 pub use removal::Directory;
 pub use shared::shared_byte;
 pub use signal::{
-    interrupted, interruption, kill, pause, signal_name, signal_names, signal_number,
-    watch_interruptions,
+    forget_interruptions, interrupted, interruption, kill, pause, reading_line, signal_name,
+    signal_names, signal_number, watch_interruptions,
 };
 pub use stack::raise_stack_limit;
 pub use syscall::{Syscall, Trouble};
+pub use terminal::{
+    KeptTerminal, OwnTerminal, TerminalEvent, TerminalEvents, TerminalState, has_terminal,
+    is_foreground, open_terminal, read_input, receive, standard_input, stop, terminal_sockets,
+};
 pub use wait::note_ended_children;
 pub use watch::{Times, Watch};
 pub use xattr::{

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::errno::Errno;
@@ -56,8 +56,15 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// An eventfd that is readable once one came.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 
+/// Whether a line is being read, which only Ctrl-C ends.
+static READING: AtomicBool = AtomicBool::new(false);
+
 extern "C" fn note(signal: i32) {
     LAST.store(signal, Ordering::Relaxed);
+    if READING.load(Ordering::Relaxed) && signal != libc::SIGINT {
+        // SAFETY: kill(2) of this process with a number; it is async-signal-safe.
+        unsafe { libc::kill(libc::getpid(), libc::SIGINT) };
+    }
     COUNT.fetch_add(1, Ordering::Release);
     let (one, wake) = (1_u64, WAKE.load(Ordering::Relaxed));
     // SAFETY: write(2) of eight bytes that live on this stack; it is async-signal-safe.
@@ -132,6 +139,19 @@ pub(super) fn renew() {
 #[must_use]
 pub fn interrupted() -> Option<i32> {
     (COUNT.load(Ordering::Acquire) > 0).then(|| LAST.load(Ordering::Relaxed))
+}
+
+/// A line editor reads, or not any more: it handles SIGINT itself as long, and no other signal.
+pub fn reading_line(reads: bool) {
+    READING.store(reads, Ordering::Relaxed);
+}
+
+/// What came until now asks for nothing any more: the program that it was for has ended.
+pub fn forget_interruptions() {
+    COUNT.store(0, Ordering::Release);
+    let (mut value, wake) = (0_u64, WAKE.load(Ordering::Relaxed));
+    // SAFETY: read(2) of eight bytes into a local; an eventfd that nothing was written to says so.
+    unsafe { libc::read(wake, (&raw mut value).cast(), 8) };
 }
 
 /// How many signals asked to end, and a descriptor that is readable once the first came (none

@@ -89,6 +89,7 @@ syscalls! {
     Rmdir "rmdir" "",
     Recvfrom "recvfrom" "",
     RtSigaction "rt_sigaction" "",
+    Sendmsg "sendmsg" "",
     Sendto "sendto" "",
     Setdomainname "setdomainname" "",
     Setgroups "setgroups" "",

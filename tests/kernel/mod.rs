@@ -27,6 +27,7 @@ mod roots;
 mod start;
 mod store;
 mod streams;
+mod terminals;
 mod working_directory;
 
 /// Waits, in a shell inside, until process 1 has become init: the program may be a moment faster.

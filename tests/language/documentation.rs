@@ -113,7 +113,14 @@ fn every_verb_has_a_page() {
 /// What is wrong with `code` in a rehearsal.
 fn rehearsed(code: &str) -> Result<(), String> {
     let (name, text) = ("example".to_owned(), code.to_owned());
-    let recipe = Recipe { name, text, directory: "/".into(), arguments: Vec::new(), trust: false };
+    let recipe = Recipe {
+        name,
+        text,
+        directory: "/".into(),
+        arguments: Vec::new(),
+        trust: false,
+        breaks: Vec::new(),
+    };
     match Script::new(recipe, Mode::Rehearse, Box::new(|_| {})).run() {
         End::Status(0) => Ok(()),
         other => Err(format!("{other:?}")),

@@ -16,6 +16,7 @@ mod nsscript;
 mod packing;
 mod plans;
 mod printing;
+mod prompt;
 mod readme;
 mod recipes;
 mod rehearsal;

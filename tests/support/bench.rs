@@ -121,6 +121,14 @@ impl Bench {
         }
     }
 
+    /// Makes the user the owner of a terminal, as login(1) does.
+    pub fn give_terminal(&self, terminal: &std::os::fd::OwnedFd) {
+        if !self.user.is_self {
+            let owner = (Some(self.user.uid), Some(self.user.gid));
+            std::os::unix::fs::fchown(terminal, owner.0, owner.1).unwrap();
+        }
+    }
+
     /// nsscript with these words on its command line.
     pub fn nsscript<W: AsRef<str>>(&self, words: &[W]) -> Launch<'_> {
         Launch::new(self, words)

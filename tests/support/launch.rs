@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::host::Host;
-use super::{Bench, Ended, Running, User, have};
+use super::running::Left;
+use super::screen::new_terminal;
+use super::{Bench, Ended, Running, Screen, User, have};
 
 /// What a shell does in a mount namespace of its own: what the test asks for, then nsscript. What
 /// nsscript leaves there is an error like what it leaves on the host.
@@ -98,6 +100,36 @@ impl<'b> Launch<'b> {
 
     /// Starts it.
     pub fn start(self) -> Running {
+        let (mut command, left) = self.command();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
+        let mut child = command.stdin(stdin).spawn().expect("nsscript starts");
+        if let Some(mut stdin) = child.stdin.take() {
+            let input = self.input.clone();
+            std::thread::spawn(move || stdin.write_all(&input));
+        }
+        Running::new(child, left)
+    }
+
+    /// Starts it at a terminal of its own, of 24 lines.
+    pub fn at_terminal(mut self) -> Screen {
+        let (terminal, other) = new_terminal(24, 80);
+        let ours = self.wrapper;
+        self.wrapper = ["setsid", "--ctty", "--wait"].map(str::to_owned).to_vec();
+        self.wrapper.extend(ours);
+        if !self.environment.iter().any(|(name, _)| name == "TERM") {
+            self = self.env("TERM", "xterm");
+        }
+        self.bench.give_terminal(&other);
+        let (mut command, left) = self.command();
+        let end = || Stdio::from(other.try_clone().expect("a descriptor is left"));
+        command.stdin(end()).stdout(end()).stderr(end());
+        let child = command.spawn().expect("nsscript starts");
+        Screen::new(child, terminal, left)
+    }
+
+    /// The command, and what can be left of it.
+    fn command(&self) -> (Command, Left) {
         let marker = next_marker();
         let host = Host::snapshot(&self.bench.base());
         let mut words = self.before(marker);
@@ -111,15 +143,8 @@ impl<'b> Launch<'b> {
             .args(&self.words)
             .current_dir(self.bench.path(""));
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let stdin = if self.input.is_empty() { Stdio::null() } else { Stdio::piped() };
-        let mut child = command.stdin(stdin).spawn().expect("nsscript starts");
-        if let Some(mut stdin) = child.stdin.take() {
-            let input = self.input.clone();
-            std::thread::spawn(move || stdin.write_all(&input));
-        }
         let temporary = (!self.may_leave_files).then(|| self.bench.temporary());
-        Running::new(child, marker, host, temporary)
+        (command, Left { marker, host, temporary })
     }
 
     /// Runs it to its end.

@@ -14,6 +14,7 @@ mod host;
 mod launch;
 mod need;
 mod running;
+mod screen;
 mod user;
 
 pub use bench::Bench;
@@ -21,6 +22,7 @@ pub use host::{marked_processes, mounts};
 pub use launch::{Launch, may_mount};
 pub use need::{have, missing, which};
 pub use running::{Ended, Running};
+pub use screen::Screen;
 pub use user::{User, as_each_user};
 
 /// A sandbox whose root is the host's, read-only.

@@ -20,10 +20,7 @@ const LONGEST: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    marker: u64,
-    host: Host,
-    /// The directory for temporary files, where it has to be empty in the end.
-    temporary: Option<PathBuf>,
+    left: Left,
     chunks: Receiver<(usize, Vec<u8>)>,
     /// Output and errors, as far as they were read.
     read: [Vec<u8>; 2],
@@ -32,17 +29,12 @@ pub struct Running {
 }
 
 impl Running {
-    pub(super) fn new(
-        mut child: Child,
-        marker: u64,
-        host: Host,
-        temporary: Option<PathBuf>,
-    ) -> Self {
+    pub(super) fn new(mut child: Child, left: Left) -> Self {
         let (sender, chunks) = mpsc::channel();
         pass_on(0, child.stdout.take().expect("output is a pipe"), sender.clone());
         pass_on(1, child.stderr.take().expect("errors are a pipe"), sender);
         let (read, open, end) = ([Vec::new(), Vec::new()], 2, Instant::now() + LONGEST);
-        Self { child, marker, host, temporary, chunks, read, open, end }
+        Self { child, left, chunks, read, open, end }
     }
 
     /// The process that was started.
@@ -52,7 +44,7 @@ impl Running {
 
     /// What the processes of this run can be told by: see [`marked_processes`].
     pub fn marker(&self) -> u64 {
-        self.marker
+        self.left.marker
     }
 
     /// Waits until `text` has been printed.
@@ -83,17 +75,7 @@ impl Running {
             assert!(Instant::now() < self.end, "it closed its output and runs on\n{}", self.told());
             std::thread::sleep(Duration::from_millis(1));
         };
-        if status.signal() == Some(9) {
-            wait_until_gone(self.marker, Duration::from_secs(10));
-        }
-        let left = marked_processes(self.marker);
-        assert!(left.is_empty(), "processes are left: {left:?}\n{}", self.told());
-        self.host.assert_unchanged(self.pid());
-        if let Some(temporary) = self.temporary.as_ref().filter(|_| status.signal() != Some(9)) {
-            let entries = std::fs::read_dir(temporary).unwrap();
-            let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
-            assert!(left.is_empty(), "temporary files are left: {left:?}\n{}", self.told());
-        }
+        self.left.assert_nothing(self.pid(), status, &self.told());
         let [stdout, stderr] = std::mem::take(&mut self.read);
         Ended { status, stdout: text(&stdout), stderr: text(&stderr) }
     }
@@ -120,7 +102,41 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // Only after a failure something is left; these processes are descendants of ours.
+        self.left.kill_rest();
+    }
+}
+
+/// What a run can leave, and is told by.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// What its processes are told by: see [`marked_processes`].
+    pub marker: u64,
+    /// The host as it was before.
+    pub host: Host,
+    /// The directory for temporary files, where it has to be empty in the end.
+    pub temporary: Option<PathBuf>,
+}
+
+impl Left {
+    /// Fails where something is left of the run of process `pid`, which has ended so and has `told`
+    /// this.
+    #[track_caller]
+    pub fn assert_nothing(&self, pid: u32, status: ExitStatus, told: &str) {
+        if status.signal() == Some(9) {
+            wait_until_gone(self.marker, Duration::from_secs(10));
+        }
+        let left = marked_processes(self.marker);
+        assert!(left.is_empty(), "processes are left: {left:?}\n{told}");
+        self.host.assert_unchanged(pid);
+        if let Some(temporary) = self.temporary.as_ref().filter(|_| status.signal() != Some(9)) {
+            let entries = std::fs::read_dir(temporary).unwrap();
+            let left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            assert!(left.is_empty(), "temporary files are left: {left:?}\n{told}");
+        }
+    }
+
+    /// Only after a failure something is left; these processes are descendants of ours.
+    pub fn kill_rest(&self) {
         for (pid, _) in marked_processes(self.marker) {
             let _ = kill(Pid::from_raw(pid.try_into().unwrap_or(i32::MAX)), Signal::SIGKILL);
         }

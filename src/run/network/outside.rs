@@ -94,11 +94,11 @@ impl Runner {
             streams: Streams::Captured,
             origin: origin.cloned(),
         };
-        let connected = connect_streams(&request, &Input::Nothing)?;
-        let told = told(command.words(), &[], &[], false);
+        let connected = connect_streams(&request, &Input::Nothing, false)?;
+        let told = told(command.words(), &[], &[], (false, false));
         let calls = vec![
             Call::DieWithParent,
-            Call::Streams(connected.numbers),
+            connected.given.call(),
             Call::Execute { as_init: true, told },
         ];
         let program = Program { namespaces: flags::PID, calls, ..Program::default() };

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use rhai::{Dynamic, FnPtr};
 
-use super::command::{found_here, request};
+use super::command::{found_here, request, streams_of_closure};
 use crate::diag::Report;
 use crate::plan::{Action, RawAction};
 use crate::run;
@@ -13,7 +13,7 @@ use crate::script::child::{self, is_rehearsal};
 use crate::script::error::Failed;
 use crate::script::value::{ProcessHandle, SharedNamespace};
 use crate::script::verb::verbs;
-use crate::spec::{Command, Namespaces, Sandbox, Streams};
+use crate::spec::{Command, Namespaces, Sandbox};
 
 /// Tells a rehearsal that a closure runs elsewhere, and goes through it.
 fn rehearse(action: RawAction, closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, Failed> {
@@ -154,7 +154,9 @@ pub(super) mod of_namespace {
 
 /// See [`of_namespace`].
 pub(super) mod of_process {
-    use super::{Command, Dynamic, FnPtr, ProcessHandle, Streams, child, request, verbs};
+    use super::{
+        Command, Dynamic, FnPtr, ProcessHandle, child, request, streams_of_closure, verbs,
+    };
 
     verbs! {
         /// Runs `closure` in a child in all namespaces of this process, and gives its value.
@@ -175,7 +177,7 @@ pub(super) mod of_process {
             let Some(process) = &process.process else {
                 return child::rehearse(&closure, call);
             };
-            let request = request(Command::closure(), Streams::Inherited, call);
+            let request = request(Command::closure(), streams_of_closure(), call);
             child::run(&closure, call, &|body| {
                 let mut process = process.borrow_mut();
                 call.context.runner.fork_beside(&mut process, &request, body)
@@ -187,8 +189,8 @@ pub(super) mod of_process {
 /// See [`of_namespace`].
 pub(super) mod of_sandbox {
     use super::{
-        Command, Dynamic, Failed, FnPtr, Sandbox, Streams, child, found_here, is_rehearsal,
-        request, verbs,
+        Command, Dynamic, Failed, FnPtr, Sandbox, child, found_here, is_rehearsal, request,
+        streams_of_closure, verbs,
     };
 
     verbs! {
@@ -208,7 +210,7 @@ pub(super) mod of_sandbox {
         /// # See
         /// clone(2)
         fn within(call, sandbox: Sandbox, closure: FnPtr) -> Dynamic {
-            let request = request(Command::closure(), Streams::Inherited, call);
+            let request = request(Command::closure(), streams_of_closure(), call);
             let plan = super::super::command::planned(&sandbox, &request, call)?;
             if is_rehearsal(call) {
                 return child::rehearse(&closure, call);

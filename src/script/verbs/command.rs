@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::diag::Report;
 use crate::plan::{Plan, Request};
-use crate::run::{Exit, Input, Output, Problem};
+use crate::run::{self, Exit, Input, Output, Problem};
 use crate::script::Mode;
 use crate::script::argument::Bytes;
 use crate::script::call::Call;
@@ -22,6 +22,17 @@ options! {
         stdin: Bytes = "",
         /// whether another status than 0 is an error
         check: bool = "true",
+        /// whether it has a terminal of its own, which is passed on to that of nsscript; the default
+        /// is true where nsscript reads from a terminal and writes to one
+        tty: bool = "",
+    }
+
+    /// How a program is run whose output is kept.
+    struct Capture {
+        /// what the program reads from its standard input
+        stdin: Bytes = "",
+        /// whether another status than 0 is an error
+        check: bool = "true",
     }
 
     /// How a program is started.
@@ -34,7 +45,8 @@ options! {
 /// What is asked for by this call.
 pub(super) fn request(command: Command, streams: Streams, call: &Call<'_, '_>) -> Request {
     // A closure prints by itself.
-    if streams == Streams::Inherited && !command.is_closure() {
+    let shows = matches!(streams, Streams::Inherited | Streams::Terminal);
+    if shows && !command.is_closure() {
         call.context.part(Printed::Output);
     }
     Request { command, streams, origin: call.origin() }
@@ -69,7 +81,7 @@ pub(super) fn planned(
     for warning in &plan.warnings {
         call.context.warn(warning);
     }
-    if call.context.mode == Mode::Rehearse {
+    if call.context.mode() == Mode::Rehearse {
         call.context.rehearse_plan(plan.clone());
     }
     call.context.before_sandbox(call.origin().as_ref());
@@ -85,6 +97,22 @@ pub(super) fn rehearsed() -> Exit {
         wall: std::time::Duration::ZERO,
         usage: crate::run::Usage::default(),
     }
+}
+
+/// What a program that is run to its end has as its standard streams: a terminal, where a person
+/// sits at one.
+pub(super) fn streams(options: &Run, call: &Call<'_, '_>) -> Result<Streams, Failed> {
+    let tty = options.tty.unwrap_or_else(|| options.stdin.is_none() && run::has_terminal());
+    if tty && options.stdin.is_some() {
+        let report = Report::error("`stdin` cannot be given to a program that has a terminal");
+        return Err(call.fail_at_key("tty", report.hint("leave out `tty` or `stdin`")));
+    }
+    Ok(if tty { Streams::Terminal } else { Streams::Inherited })
+}
+
+/// What a closure that is waited for has, in the same way.
+pub(super) fn streams_of_closure() -> Streams {
+    if run::has_terminal() { Streams::Terminal } else { Streams::Inherited }
 }
 
 /// Makes another status than 0 an error, where that is asked for.
@@ -123,6 +151,11 @@ pub(super) fn input(stdin: Option<Bytes>, otherwise: Input) -> Input {
 verbs! {
     /// Runs a program to its end, with the terminal and the streams of nsscript.
     ///
+    /// At a terminal the program has one of its own, and everything goes from one to the other: keys,
+    /// the size of the window, Ctrl-C and Ctrl-Z. So it cannot write into the input of the shell that
+    /// nsscript was started from, and leaves the terminal as it was. `TERM` is then that of nsscript,
+    /// unless the sandbox says another.
+    ///
     /// A command is a string, split as a shell splits words and nothing expanded, or an array of
     /// strings. A program without `/` is looked for along `PATH` inside.
     ///
@@ -136,11 +169,11 @@ verbs! {
     /// print(exit.code);
     /// ```
     /// # See
-    /// execve(2)
+    /// execve(2), pty(7)
     fn run(call, sandbox: Sandbox, command: Command, options: Run) -> Exit {
-        let request = request(command, Streams::Inherited, call);
+        let request = request(command, streams(&options, call)?, call);
         let plan = planned(&sandbox, &request, call)?;
-        if call.context.mode == Mode::Rehearse {
+        if call.context.mode() == Mode::Rehearse {
             return Ok(rehearsed());
         }
         let runner = &call.context.runner;
@@ -162,10 +195,10 @@ verbs! {
     /// let said = sandbox("/").read_only_root().output("cat", #{ stdin: "hello" });
     /// print(said.stdout);
     /// ```
-    fn output(call, sandbox: Sandbox, command: Command, options: Run) -> SharedOutput {
+    fn output(call, sandbox: Sandbox, command: Command, options: Capture) -> SharedOutput {
         let request = request(command, Streams::Captured, call);
         let plan = planned(&sandbox, &request, call)?;
-        if call.context.mode == Mode::Rehearse {
+        if call.context.mode() == Mode::Rehearse {
             let (stdout, stderr) = (Vec::new(), Vec::new());
             return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
         }
@@ -176,6 +209,34 @@ verbs! {
         let stderr = Some(output.stderr.as_slice());
         checked(output.exit, options.check, &request.command, stderr, lacks, call)?;
         Ok(SharedOutput(Rc::new(output)))
+    }
+
+    /// Runs a shell in the sandbox, to its end.
+    ///
+    /// It is the one that `SHELL` inside says, bash, or sh. At a terminal it has one of its own, as for `run`. Its exit status is no error.
+    ///
+    /// # Errors
+    /// No shell is in the root; anything that could not be done, with the line that asked for it.
+    ///
+    /// # Example
+    /// ```rhai
+    /// sandbox("/").read_only_root().dev("/dev").proc("/proc").shell();
+    /// ```
+    /// # See
+    /// pty(7)
+    fn shell(call, sandbox: Sandbox) -> Exit {
+        let runner = &call.context.runner;
+        let streams = streams(&Run::default(), call)?;
+        let command = |shell: &str| Command::new(vec![shell.to_owned()]).map_err(|invalid| call.fail((&invalid).into()));
+        let first = runner.plan(&sandbox, &request(command("sh")?, streams, call));
+        let first = first.map_err(|reports| found_here(reports, call))?;
+        let request = request(command(&runner.shell_of(&first))?, streams, call);
+        let plan = planned(&sandbox, &request, call)?;
+        if call.context.mode() == Mode::Rehearse {
+            return Ok(rehearsed());
+        }
+        let exit = runner.run(&plan, &request, &Input::Inherited);
+        exit.map_err(|problem| found_here(problem, call))
     }
 
     /// Starts a program and goes on; it ends with the recipe at the latest.
@@ -195,7 +256,7 @@ verbs! {
         let streams = if pipes { Streams::Piped } else { Streams::Inherited };
         let request = request(command, streams, call);
         let plan = planned(&sandbox, &request, call)?;
-        if call.context.mode == Mode::Rehearse {
+        if call.context.mode() == Mode::Rehearse {
             let rehearsed = Some(Rc::new(plan));
             return Ok(ProcessHandle { process: None, rehearsed, value: rhai::Dynamic::UNIT });
         }
@@ -214,7 +275,7 @@ verbs! {
     /// print(sandbox().hostname("box").plan("/bin/sh"));
     /// ```
     fn plan(call, sandbox: Sandbox, command: Command) -> SharedPlan {
-        let request = request(command, Streams::Inherited, call);
+        let request = request(command, streams(&Run::default(), call)?, call);
         let plan = call.context.runner.plan(&sandbox, &request);
         let plan = plan.map_err(|reports| found_here(reports, call))?;
         for warning in &plan.warnings {

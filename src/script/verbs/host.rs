@@ -128,7 +128,7 @@ verbs! {
     /// sleep("10ms");
     /// ```
     fn sleep(call, duration: Duration) -> () {
-        if call.context.mode == Mode::Rehearse {
+        if call.context.mode() == Mode::Rehearse {
             return Ok(());
         }
         pause(duration.0)
@@ -149,7 +149,7 @@ verbs! {
     /// assert_eq(child.within(|| hostname()), "box");
     /// ```
     fn wait_until(call, condition: FnPtr, options: Patience) -> () {
-        if call.context.mode == Mode::Rehearse {
+        if call.context.mode() == Mode::Rehearse {
             return Ok(());
         }
         let patience = options.timeout.map_or(Time::from_secs(10), |timeout| timeout.0);
@@ -175,7 +175,7 @@ verbs! {
     /// assert(exists("/"), "there is a root");
     /// ```
     fn assert(call, condition: bool, message: Option<String>) -> () {
-        if condition || call.context.mode == Mode::Rehearse {
+        if condition || call.context.mode() == Mode::Rehearse {
             return Ok(());
         }
         let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
@@ -189,7 +189,7 @@ verbs! {
     /// assert_eq(1 + 1, 2);
     /// ```
     fn assert_eq(call, left: Dynamic, right: Dynamic, message: Option<String>) -> () {
-        if call.context.mode == Mode::Rehearse || call.equal(&left, &right) {
+        if call.context.mode() == Mode::Rehearse || call.equal(&left, &right) {
             return Ok(());
         }
         let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();

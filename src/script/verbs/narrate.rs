@@ -168,7 +168,7 @@ verbs! {
     /// table(rows, #{ columns: ["name", "up", "mtu"] });
     /// ```
     fn table(call, rows: Rows, options: Table) -> () {
-        if call.context.mode == Mode::Rehearse {
+        if call.context.mode() == Mode::Rehearse {
             return Ok(());
         }
         if rows.below.is_empty() {
@@ -177,6 +177,24 @@ verbs! {
         }
         let columns = rows.columns(options.columns.as_deref(), call)?;
         call.context.print(&diag::table(&columns));
+        Ok(())
+    }
+
+    /// Stops the recipe here, with a prompt on its variables.
+    ///
+    /// What is typed there can look at them and give them other values; `:leave` or Ctrl-D has the recipe
+    /// go on, `:quit` ends it. Without a terminal, and in a rehearsal, it is passed over. `--break LINE`
+    /// stops before a line of a recipe that says nothing of it.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let guest = sandbox("/").read_only_root();
+    /// breakpoint();
+    /// guest.run("true");
+    /// ```
+    fn breakpoint(call) -> () {
+        // Where variables can be looked at, syntax of that name stands in its place.
+        let _ = call;
         Ok(())
     }
 
@@ -191,7 +209,7 @@ verbs! {
     /// need(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
     /// ```
     fn need(call, condition: bool, reason: String) -> () {
-        if condition || call.context.mode == Mode::Rehearse {
+        if condition || call.context.mode() == Mode::Rehearse {
             return Ok(());
         }
         Err(Failed::NotRun(reason.split_whitespace().collect::<Vec<_>>().join(" ")))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rhai::{Dynamic, FnPtr};
 
-use super::command::{Run, Start, checked, input, rehearsed, request};
+use super::command::{Capture, Run, Start, checked, input, rehearsed, request, streams};
 use crate::diag::Report;
 use crate::plan::{Action, Plan, RawAction, Request};
 use crate::run::{self, Exit, Input, Listener, Output, Probe};
@@ -97,7 +97,7 @@ verbs! {
     /// # See
     /// ip-netns(8)
     fn run(call, network: SharedNetwork, command: Command, options: Run) -> Exit {
-        let request = request(command, Streams::Inherited, call);
+        let request = request(command, streams(&options, call)?, call);
         let label = &network.label;
         let Some(network) = &network.network else {
             let _ = rehearse(label, &request, call);
@@ -119,7 +119,7 @@ verbs! {
     /// let said = netns().output("cat /proc/net/dev").stdout;
     /// assert(said.contains("lo:"));
     /// ```
-    fn output(call, network: SharedNetwork, command: Command, options: Run) -> SharedOutput {
+    fn output(call, network: SharedNetwork, command: Command, options: Capture) -> SharedOutput {
         let request = request(command, Streams::Captured, call);
         let label = &network.label;
         let Some(network) = &network.network else {

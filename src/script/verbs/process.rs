@@ -2,7 +2,7 @@
 
 use std::cell::RefMut;
 
-use super::command::{checked, rehearsed, request};
+use super::command::{Run, checked, rehearsed, request, streams};
 use crate::diag::Report;
 use crate::plan::{Action, RawAction, Request};
 use crate::run::{self, Exit, Input, Problem, Process};
@@ -11,21 +11,10 @@ use crate::script::argument::Bytes;
 use crate::script::call::Call;
 use crate::script::child;
 use crate::script::error::Failed;
-use crate::script::options::options;
 use crate::script::signal::Signal;
 use crate::script::value::ProcessHandle;
 use crate::script::verb::verbs;
-use crate::spec::{Command, Streams};
-
-options! {
-    /// How another program is run.
-    struct Another {
-        /// what the program reads from its standard input
-        stdin: Bytes = "",
-        /// whether another status than 0 is an error
-        check: bool = "true",
-    }
-}
+use crate::spec::Command;
 
 /// The process itself; none in a rehearsal.
 fn process(handle: &ProcessHandle) -> Option<RefMut<'_, Process>> {
@@ -74,7 +63,7 @@ fn no_pipes(call: &Call<'_, '_>) -> Failed {
 fn beside(
     process: &mut Process,
     request: &Request,
-    options: &Another,
+    options: &Run,
     call: &Call<'_, '_>,
 ) -> Result<Exit, Failed> {
     if options.stdin.is_some() {
@@ -93,6 +82,27 @@ fn beside(
     })?;
     let exit = program.wait().map_err(|it| Failed::Interrupted(it.signal))?;
     child::thrown(&program, call)?;
+    checked(exit, options.check, &request.command, None, None, call)
+}
+
+/// Runs another program in the sandbox of a process, to its end.
+fn run_beside(
+    handle: &ProcessHandle,
+    command: Command,
+    options: &Run,
+    call: &Call<'_, '_>,
+) -> Result<Exit, Failed> {
+    let request = request(command, streams(options, call)?, call);
+    if let Some(first) = &handle.rehearsed {
+        let joined = call.context.runner.plan_to_join(first, &request);
+        call.context.rehearse_plan(joined);
+    }
+    let Some(mut process) = self::process(handle) else { return Ok(rehearsed()) };
+    if process.is_closure() {
+        return beside(&mut process, &request, options, call);
+    }
+    let input = options.stdin.clone().map_or(Input::Inherited, |bytes| Input::Bytes(bytes.0));
+    let exit = call.context.runner.join(&mut process, &request, &input)?;
     checked(exit, options.check, &request.command, None, None, call)
 }
 
@@ -161,7 +171,7 @@ verbs! {
     /// # See
     /// kill(2), signal(7)
     fn kill(call, pid: i64, signal: Signal) -> () {
-        let rehearses = call.context.mode == Mode::Rehearse;
+        let rehearses = call.context.mode() == Mode::Rehearse;
         // A process that a rehearsal did not start has the number 0.
         if rehearses && pid == 0 {
             return Ok(());
@@ -231,18 +241,34 @@ verbs! {
     /// ```
     /// # See
     /// setns(2)
-    fn run(call, process: ProcessHandle, command: Command, options: Another) -> Exit {
-        let request = request(command, Streams::Inherited, call);
-        if let Some(first) = &process.rehearsed {
-            let joined = call.context.runner.plan_to_join(first, &request);
-            call.context.rehearse_plan(joined);
-        }
-        let Some(mut process) = self::process(&process) else { return Ok(rehearsed()) };
-        if process.is_closure() {
-            return beside(&mut process, &request, &options, call);
-        }
-        let input = options.stdin.map_or(Input::Inherited, |bytes| Input::Bytes(bytes.0));
-        let exit = call.context.runner.join(&mut process, &request, &input)?;
-        checked(exit, options.check, &request.command, None, None, call)
+    fn run(call, process: ProcessHandle, command: Command, options: Run) -> Exit {
+        run_beside(&process, command, &options, call)
+    }
+
+    /// Runs a shell in the sandbox of the process, to its end.
+    ///
+    /// It is the one that `SHELL` inside says, bash, or sh. Its exit status is no error.
+    ///
+    /// # Errors
+    /// The sandbox has ended; no shell is in the root.
+    ///
+    /// # Example
+    /// ```rhai
+    /// let sleeper = sandbox("/").read_only_root().dev("/dev").proc("/proc").start("sleep 60");
+    /// sleeper.shell();
+    /// ```
+    /// # See
+    /// setns(2), pty(7)
+    fn shell(call, process: ProcessHandle) -> Exit {
+        let options = Run { check: Some(false), ..Run::default() };
+        let runner = &call.context.runner;
+        let plan = match (&process.rehearsed, self::process(&process)) {
+            (Some(first), _) => (**first).clone(),
+            (None, Some(process)) => process.plan().clone(),
+            (None, None) => return Ok(rehearsed()),
+        };
+        let command = Command::new(vec![runner.shell_of(&plan)]);
+        let command = command.map_err(|invalid| call.fail((&invalid).into()))?;
+        run_beside(&process, command, &options, call)
     }
 }

@@ -19,7 +19,8 @@
 //! not be executed, and at the end the program's wait status plus one.
 //!
 //! Where the environment begins with an empty string, descriptor 5 is a pipe, and nothing is started
-//! before that is closed at its other end.
+//! before that is closed at its other end. Where a `t` comes next, the standard input is a terminal,
+//! which becomes that of the program's session.
 
 #![no_std]
 #![no_main]
@@ -33,6 +34,7 @@ mod number {
     pub const WRITE: usize = 1;
     pub const CLOSE: usize = 3;
     pub const RT_SIGPROCMASK: usize = 14;
+    pub const IOCTL: usize = 16;
     pub const CLONE: usize = 56;
     pub const EXECVE: usize = 59;
     pub const WAIT4: usize = 61;
@@ -48,6 +50,7 @@ mod number {
 #[cfg(target_arch = "aarch64")]
 mod number {
     pub const FCNTL: usize = 25;
+    pub const IOCTL: usize = 29;
     pub const CLOSE: usize = 57;
     pub const READ: usize = 63;
     pub const WRITE: usize = 64;
@@ -125,9 +128,24 @@ const CLONE_VFORK: usize = 0x4000;
 const SIG_SETMASK: usize = 2;
 const F_SETFD: usize = 2;
 const FD_CLOEXEC: usize = 1;
+const TIOCSCTTY: usize = 0x540e;
 
 /// A C string, or none.
 type Text = *const u8;
+
+/// A program that is to be executed.
+struct Told {
+    /// Whether the standard input is the terminal of its session.
+    terminal: bool,
+    /// The paths to try.
+    paths: *const Text,
+    /// How many those are.
+    count: usize,
+    /// The arguments; a null pointer ends them.
+    argv: *const Text,
+    /// The environment; a null pointer ends it.
+    envp: *const Text,
+}
 
 /// # Safety
 /// `stack` is the stack pointer that the kernel has started this program with: the number of
@@ -185,24 +203,26 @@ fn wait_at_gate() {
 unsafe fn become_program(environment: *mut Text) -> ! {
     // SAFETY: what the caller promises.
     unsafe {
-        let (paths, count, argv, envp) = read(environment);
-        execute(paths, count, argv, envp)
+        execute(&read(environment))
     }
 }
 
-/// The paths to try and how many they are, the arguments, and the environment of the program.
+/// What the environment tells of a program.
 ///
 /// # Safety
 /// `environment` is as the head of this file says.
-unsafe fn read(environment: *mut Text) -> (*const Text, usize, *const Text, *const Text) {
+unsafe fn read(environment: *mut Text) -> Told {
     // SAFETY: the numbers say how many strings follow, and a null pointer ends them.
     unsafe {
+        let terminal = **environment == b't';
+        let environment = environment.add(usize::from(terminal));
         let (candidates, arguments) = (decimal(*environment), decimal(*environment.add(1)));
         let paths = environment.add(2);
         let argv = paths.add(candidates);
         // The empty string between them becomes the end of the arguments.
         *argv.add(arguments) = null();
-        (paths, candidates, argv, argv.add(arguments + 1))
+        let (argv, envp) = (argv.cast_const(), argv.add(arguments + 1).cast_const());
+        Told { terminal, paths, count: candidates, argv, envp }
     }
 }
 
@@ -213,11 +233,11 @@ unsafe fn read(environment: *mut Text) -> (*const Text, usize, *const Text, *con
 unsafe fn start(environment: *mut Text) -> isize {
     // SAFETY: what the caller promises.
     unsafe {
-        let (paths, count, argv, envp) = read(environment);
+        let told = read(environment);
         // As vfork(2), but with a copy of the few pages that this program has.
         let pid = call(number::CLONE, CLONE_VFORK | SIGCHLD as usize, 0, 0, 0);
         if pid == 0 {
-            execute(paths, count, argv, envp);
+            execute(&told);
         }
         if pid < 0 {
             // No more processes may be started.
@@ -247,12 +267,16 @@ unsafe fn decimal(mut text: Text) -> usize {
 /// Becomes the program: tries the paths as execvp(3) does.
 ///
 /// # Safety
-/// `paths` are `count` strings; `argv` and `envp` end with a null pointer.
-unsafe fn execute(paths: *const Text, count: usize, argv: *const Text, envp: *const Text) -> ! {
+/// `told` is what [`read`] has given.
+unsafe fn execute(told: &Told) -> ! {
+    let Told { terminal, paths, count, argv, envp } = *told;
     // SAFETY: what the caller promises; the mask is a local.
     unsafe {
         let none = 0_u64;
         call(number::SETSID, 0, 0, 0, 0);
+        if terminal {
+            call(number::IOCTL, 0, TIOCSCTTY, 0, 0);
+        }
         call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
         call(number::RT_SIGPROCMASK, SIG_SETMASK, &raw const none as usize, 0, 8);
         let mut answer = ENOENT;

@@ -1,0 +1,305 @@
+//! The prompt: a conversation with a person at a terminal.
+
+mod command;
+mod editor;
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use rustyline::error::ReadlineError;
+
+use crate::diag::{Report, Sources, quoted};
+use crate::run::{self, Tell};
+use crate::script::{Block, Dialog, End, Outcome, blocks};
+use crate::spec::Streams;
+use command::Command;
+use editor::Editor;
+
+/// Says what is wrong, and where.
+pub type Say = Box<dyn Fn(&Report, &Sources)>;
+
+/// Makes what tells of actions.
+pub type MakeTell = Box<dyn Fn() -> Tell>;
+
+/// What the conversation has of the command line.
+pub struct Voice {
+    /// Says what is wrong.
+    pub say: Say,
+    /// Makes what tells of every action as it is done.
+    pub teller: MakeTell,
+    /// Whether there are colours.
+    pub colour: bool,
+}
+
+/// A conversation with a person.
+pub struct Conversation<'d> {
+    dialog: &'d Dialog,
+    voice: &'d Voice,
+    editor: Editor,
+    /// Where the history is kept; nowhere inside a sandbox.
+    history: Option<PathBuf>,
+    /// What was typed since the place was entered.
+    typed: Vec<String>,
+    /// The names of the places that were entered, outermost first.
+    places: Vec<String>,
+}
+
+/// The signal of Ctrl-C.
+const SIGINT: i32 = 2;
+
+/// How one line ends.
+enum Next {
+    /// With the next one.
+    Line,
+    /// With the place.
+    Leave,
+    /// With everything.
+    End(End),
+}
+
+impl<'d> Conversation<'d> {
+    /// A conversation about what `dialog` holds.
+    #[must_use]
+    pub fn new(dialog: &'d Rc<Dialog>, voice: &'d Voice) -> Self {
+        let history = history_file();
+        let mut editor = Editor::new(dialog.clone(), voice.colour);
+        if let Some(file) = &history {
+            editor.load(file);
+        }
+        Self { dialog, voice, editor, history, typed: Vec::new(), places: Vec::new() }
+    }
+
+    /// Talks until the person leaves.
+    pub fn run(&mut self, greeting: bool) -> End {
+        if greeting {
+            println!(
+                "nsscript {}: type an expression, `:help` for help; Tab completes, Ctrl-D leaves",
+                env!("CARGO_PKG_VERSION")
+            );
+        }
+        let end = self.talk().unwrap_or(End::Status(0));
+        self.remember();
+        end
+    }
+
+    /// The same as part of something else, which goes on where the person leaves.
+    pub fn interlude(&mut self, place: &str) -> Option<End> {
+        self.places.push(place.to_owned());
+        let end = self.talk();
+        self.remember();
+        end
+    }
+
+    /// Keeps what was typed for another time.
+    fn remember(&mut self) {
+        if let Some(file) = &self.history {
+            self.editor.save(file);
+        }
+    }
+
+    /// Talks until the person leaves where they are; the end, where all is over.
+    fn talk(&mut self) -> Option<End> {
+        loop {
+            run::forget_interruptions();
+            let line = match self.read() {
+                Ok(line) => line,
+                Err(end) => return end,
+            };
+            if line.trim().is_empty() {
+                continue;
+            }
+            self.editor.remember(line.trim());
+            self.typed.push(line.trim().to_owned());
+            match self.line(line.trim()) {
+                Next::Line => {}
+                Next::Leave => return None,
+                Next::End(end) => return Some(end),
+            }
+        }
+    }
+
+    /// The next line; else the end, where all is over.
+    fn read(&mut self) -> Result<String, Option<End>> {
+        loop {
+            run::reading_line(true);
+            let line = self.editor.read(&self.prompt());
+            run::reading_line(false);
+            match (line, run::interrupted()) {
+                // Ctrl-C may come when the line has just ended.
+                (_, Some(SIGINT)) => run::forget_interruptions(),
+                (_, Some(signal)) => return Err(Some(End::Signal(signal))),
+                (Ok(line), None) => return Ok(line),
+                // Ctrl-C drops the line.
+                (Err(ReadlineError::Interrupted | ReadlineError::Signal(_)), None) => {}
+                // Ctrl-D on an empty line, or nobody is there any more.
+                (Err(_), None) => return Err(None),
+            }
+        }
+    }
+
+    /// Where one is and as whom: `session root> `.
+    fn prompt(&self) -> String {
+        let place = self.places.last().cloned();
+        let place = place.unwrap_or_else(|| self.dialog.script().place().to_owned());
+        format!("{place} {}> ", self.dialog.script().user())
+    }
+
+    fn line(&mut self, line: &str) -> Next {
+        match Command::parse(line) {
+            None => self.evaluate(line),
+            Some(Ok(command)) => self.command(command),
+            Some(Err(report)) => {
+                self.say(&[report]);
+                Next::Line
+            }
+        }
+    }
+
+    fn say(&self, reports: &[Report]) {
+        for report in reports {
+            (self.voice.say)(report, &self.dialog.sources());
+        }
+    }
+
+    fn evaluate(&self, text: &str) -> Next {
+        self.told(self.dialog.evaluate(text))
+    }
+
+    /// Tells what came of something.
+    fn told(&self, outcome: Outcome) -> Next {
+        match outcome {
+            Outcome::Done(shown) => {
+                if let Some(shown) = shown {
+                    println!("{shown}");
+                }
+                Next::Line
+            }
+            Outcome::Failed(reports) => {
+                self.say(&reports);
+                Next::Line
+            }
+            Outcome::Interrupted => {
+                println!("interrupted");
+                Next::Line
+            }
+            Outcome::End(end) => Next::End(end),
+        }
+    }
+
+    fn command(&mut self, command: Command<'_>) -> Next {
+        match command {
+            Command::Help(topic) => println!("{}", command::help(topic)),
+            Command::Plan(text) => match self.dialog.rehearse(text) {
+                Ok(rehearsed) if rehearsed.is_empty() => println!("nothing would be done"),
+                Ok(rehearsed) => {
+                    let texts: Vec<_> = blocks(rehearsed).iter().map(Block::text).collect();
+                    println!("{}", texts.join("\n"));
+                }
+                Err(reports) => self.say(&reports),
+            },
+            Command::Explain(true) => self.dialog.script().explain((self.voice.teller)()),
+            Command::Explain(false) => self.dialog.script().explain_nothing(),
+            Command::Where => println!("{}", self.dialog.whereabouts()),
+            Command::Sandboxes => println!("{}", self.dialog.sandboxes()),
+            Command::Enter(text) => return self.enter(text),
+            Command::Leave if self.places.is_empty() => {
+                let report = Report::error("nothing was entered that could be left");
+                self.say(&[report.hint("`:quit` ends the conversation")]);
+            }
+            Command::Leave => return Next::Leave,
+            Command::Undo => match self.dialog.undo() {
+                Some(text) => println!("dropped: {}", text.lines().next().unwrap_or_default()),
+                None => println!("nothing is left to drop"),
+            },
+            Command::Save(file) => self.save(Path::new(file)),
+            Command::Load(file) => return self.load(Path::new(file)),
+            Command::Time(text) => {
+                let begun = Instant::now();
+                let next = self.evaluate(text);
+                println!("{:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
+                return next;
+            }
+            Command::Quit => return Next::End(End::Status(0)),
+        }
+        Next::Line
+    }
+
+    /// Goes on inside: the lines that follow are evaluated there.
+    fn enter(&mut self, text: &str) -> Next {
+        let dialog = self.dialog;
+        let (typed, history) = (std::mem::take(&mut self.typed), self.history.take());
+        self.places.push(text.to_owned());
+        let entered = dialog.enter(text, Streams::Terminal, &mut || {
+            let end = self.talk();
+            (std::mem::take(&mut self.typed), end)
+        });
+        self.places.pop();
+        (self.typed, self.history) = (typed, history);
+        match entered {
+            Ok(left) => {
+                left.lines.iter().for_each(|line| self.editor.remember(line));
+                self.typed.extend(left.lines);
+                if !left.lost.is_empty() {
+                    let names: Vec<_> = left.lost.iter().map(quoted).collect();
+                    println!("left behind: {}", names.join(", "));
+                }
+                left.end.map_or(Next::Line, Next::End)
+            }
+            Err(reports) => {
+                self.say(&reports);
+                Next::Line
+            }
+        }
+    }
+
+    fn save(&self, file: &Path) {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut options = std::fs::OpenOptions::new();
+        // Nothing that is there is overwritten.
+        let opened = options.write(true).create_new(true).mode(0o755).open(file);
+        let recipe = self.dialog.recipe();
+        let written =
+            opened.and_then(|mut file| std::io::Write::write_all(&mut file, recipe.as_bytes()));
+        let shown = quoted(file.to_string_lossy());
+        match written {
+            Ok(()) => println!("saved as {shown}"),
+            Err(error) => {
+                let why = crate::diag::os_error(&error);
+                self.say(&[Report::error(format!("cannot save the session as {shown}: {why}"))]);
+            }
+        }
+    }
+
+    /// Evaluates a recipe as if it were typed.
+    fn load(&mut self, file: &Path) -> Next {
+        let text = std::fs::File::open(file).and_then(|opened| {
+            run::refuse_writable(&opened.metadata()?).map_err(std::io::Error::other)?;
+            std::io::read_to_string(opened)
+        });
+        match text {
+            Ok(text) => {
+                let outcome = self.dialog.load(&file.to_string_lossy(), &text);
+                self.told(outcome)
+            }
+            Err(error) => {
+                let shown = quoted(file.to_string_lossy());
+                let why = crate::diag::os_error(&error);
+                self.say(&[Report::error(format!("cannot read the recipe {shown}: {why}"))]);
+                Next::Line
+            }
+        }
+    }
+}
+
+/// Where the history is kept: in the state directory of the XDG Base Directory Specification.
+fn history_file() -> Option<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let absolute =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
+    let state = absolute("XDG_STATE_HOME");
+    let state = state.or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
+    let directory = state.join("nsscript");
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;
+    Some(directory.join("history"))
+}

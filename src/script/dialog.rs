@@ -1,0 +1,311 @@
+//! A conversation: texts that are evaluated one after the other, each with everything that those
+//! before it have made.
+
+mod complete;
+mod enter;
+mod look;
+mod record;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rhai::{AST, Array, Dynamic, EvalAltResult, GlobalRuntimeState, Scope};
+
+use super::capture::captured;
+use super::context::{Mode, Rehearsed};
+use super::discard::discarded;
+use super::engine::{End, Script};
+use super::error::Ending;
+use super::value::{self, SharedOutput};
+use super::{reword, token};
+use crate::diag::{Report, Sources};
+use crate::run::{self, Exit};
+use crate::spec::{Rootfs, Sandbox};
+pub use complete::{Candidate, Completion};
+pub use enter::Left;
+use record::Input;
+
+/// What the value that was shown last is called.
+pub const IT: &str = "it";
+
+/// What came of a text.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It was done, and its value is this: as a person wants to see it.
+    Done(Option<String>),
+    /// It was not, or only in part.
+    Failed(Vec<Report>),
+    /// Ctrl-C ended it.
+    Interrupted,
+    /// The conversation is over.
+    End(End),
+}
+
+/// A conversation.
+pub struct Dialog {
+    script: Rc<Script>,
+    state: RefCell<State>,
+}
+
+struct State {
+    scope: Scope<'static>,
+    global: GlobalRuntimeState,
+    /// What was done, in order.
+    inputs: Vec<Input>,
+    /// How many texts there were.
+    number: usize,
+}
+
+impl Dialog {
+    /// A conversation with the verbs of `script`, which was made for all of them.
+    #[must_use]
+    pub fn new(script: Rc<Script>) -> Self {
+        let mut scope = Scope::new();
+        scope.push(IT, Dynamic::UNIT);
+        let global = script.engine.new_global_runtime_state();
+        let state = State { scope, global, inputs: Vec::new(), number: 0 };
+        Self { script, state: RefCell::new(state) }
+    }
+
+    /// A conversation in the middle of a recipe, about its variables.
+    pub(super) fn about(
+        script: Rc<Script>,
+        scope: Scope<'static>,
+        global: GlobalRuntimeState,
+    ) -> Self {
+        let mut scope = scope;
+        if !scope.contains(IT) {
+            scope.push(IT, Dynamic::UNIT);
+        }
+        let state = State { scope, global, inputs: Vec::new(), number: 0 };
+        Self { script, state: RefCell::new(state) }
+    }
+
+    /// The value of a variable.
+    pub(super) fn variable(&self, name: &str) -> Option<Dynamic> {
+        self.state.borrow().scope.get(name).cloned()
+    }
+
+    /// The texts that were read, for what is said about them.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        self.script.sources()
+    }
+
+    /// What the engine and the runner of the conversation are those of.
+    #[must_use]
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+
+    /// Whether a text can be evaluated as it is: false where more of it has to come.
+    #[must_use]
+    pub fn is_finished(&self, text: &str) -> bool {
+        use rhai::ParseErrorType as E;
+        if !token::is_closed(text) {
+            return false;
+        }
+        match self.script.engine.compile(text) {
+            Err(error) => !matches!(*error.0, E::UnexpectedEOF),
+            Ok(_) => true,
+        }
+    }
+
+    /// Evaluates a text. What begins with a dot goes on from the value that was shown last.
+    pub fn evaluate(&self, text: &str) -> Outcome {
+        let text = text.trim();
+        let text = if text.starts_with('.') { format!("{IT}{text}") } else { text.to_owned() };
+        match self.compile(&text) {
+            Ok((name, ast)) => self.run(&text, &name, &ast),
+            Err(reports) => Outcome::Failed(reports),
+        }
+    }
+
+    /// Does what a recipe says, as if it were typed.
+    pub fn load(&self, name: &str, text: &str) -> Outcome {
+        // To the language the `#!` line is a comment; every column stays what it is.
+        let text = text.strip_prefix("#!").map_or(text.to_owned(), |rest| format!("//{rest}"));
+        match self.compile_as(name, &text) {
+            Ok(ast) => self.run(text.trim_end(), name, &ast),
+            Err(reports) => Outcome::Failed(reports),
+        }
+    }
+
+    fn compile(&self, text: &str) -> Result<(String, AST), Vec<Report>> {
+        let number = {
+            let mut state = self.state.borrow_mut();
+            state.number += 1;
+            state.number
+        };
+        let name = format!("<{} {number}>", self.script.recipe.name);
+        let ast = self.compile_as(&name, text)?;
+        Ok((name, ast))
+    }
+
+    fn compile_as(&self, name: &str, text: &str) -> Result<AST, Vec<Report>> {
+        let context = &self.script.context;
+        context.read(name, text);
+        let ast = self.script.engine.compile(text).map_err(|error| {
+            let error: Box<EvalAltResult> = error.into();
+            reword::reports(*error, context)
+        });
+        let mut ast = ast?;
+        ast.set_source(name);
+        let reports = discarded(&ast, name, true);
+        if !reports.is_empty() {
+            return Err(reports);
+        }
+        context.stack.borrow_mut().add(name, &ast);
+        for warning in captured(&ast, name) {
+            context.warn(&warning);
+        }
+        Ok(ast)
+    }
+
+    #[expect(deprecated, reason = "the engine marks so what may change between its versions")]
+    fn perform(&self, name: &str, ast: &AST) -> Result<Dynamic, Box<EvalAltResult>> {
+        // What is evaluated can lead here again, in the process of a closure or at a breakpoint.
+        let (mut scope, mut global) = {
+            let mut state = self.state.borrow_mut();
+            let empty = self.script.engine.new_global_runtime_state();
+            let global = std::mem::replace(&mut state.global, empty);
+            (std::mem::take(&mut state.scope), global)
+        };
+        global.source = Some(name.into());
+        // Where functions have the same name, the engine takes the last one.
+        global.lib.push(ast.shared_lib().clone());
+        let caches = &mut rhai::Caches::new();
+        let statements = ast.statements();
+        let engine = &self.script.engine;
+        let done = engine.eval_statements_raw(&mut global, caches, &mut scope, statements);
+        let mut state = self.state.borrow_mut();
+        (state.scope, state.global) = (scope, global);
+        done
+    }
+
+    fn run(&self, text: &str, name: &str, ast: &AST) -> Outcome {
+        let before = self.state.borrow().marks();
+        match self.perform(name, ast) {
+            Ok(value) => {
+                let kept = Input::new(text, ast, before, &value);
+                self.state.borrow_mut().inputs.push(kept);
+                // What ends with a semicolon is done for what it does.
+                if value.is_unit() || text.ends_with(';') {
+                    return Outcome::Done(None);
+                }
+                let shown = self.show(&value);
+                self.state.borrow_mut().scope.set_value(IT, value);
+                Outcome::Done(shown)
+            }
+            Err(error) => {
+                self.state.borrow_mut().go_back(before);
+                self.end(*error)
+            }
+        }
+    }
+
+    fn end(&self, error: EvalAltResult) -> Outcome {
+        match reword::ending(&error) {
+            Some(Ending::Exit(code)) => Outcome::End(End::Status(code)),
+            Some(Ending::Signal(signal)) => interrupted(signal),
+            Some(Ending::NotRun(reason)) => Outcome::Failed(vec![Report::not_run(reason)]),
+            Some(Ending::Unwritable) => Outcome::End(End::Status(0)),
+            None if let Some(signal) = run::interrupted() => interrupted(signal),
+            None => Outcome::Failed(reword::reports(error, &self.script.context)),
+        }
+    }
+
+    /// A value as a person wants to see it; none where there is nothing to see.
+    fn show(&self, value: &Dynamic) -> Option<String> {
+        if value.read_lock::<Exit>().is_some_and(|exit| exit.code == 0) {
+            return None;
+        }
+        if let Some(output) = value.read_lock::<SharedOutput>() {
+            return Some(String::from_utf8_lossy(&output.0.stdout).trim_end().to_owned());
+        }
+        if value.is::<Rootfs>() {
+            return Some(self.asked("value.tree()", value));
+        }
+        if let Some(rows) = value.read_lock::<Array>().filter(|rows| record::is_table(rows)) {
+            // It prints by itself.
+            self.asked("table(value)", &Dynamic::from(rows.clone()));
+            return None;
+        }
+        let text = value.read_lock::<rhai::ImmutableString>().map(|text| text.to_string());
+        Some(match text {
+            Some(text) if text.contains('\n') => text.trim_end().to_owned(),
+            Some(_) => value::shown(value),
+            None if value.is_map() || value.is_array() => value::laid_out(value),
+            None => self.asked("value.to_string()", value),
+        })
+    }
+
+    /// What code gives of a value.
+    fn asked(&self, code: &str, value: &Dynamic) -> String {
+        let mut scope = Scope::new();
+        scope.push("value", value.clone());
+        let shown = self.script.engine.eval_with_scope::<Dynamic>(&mut scope, code);
+        shown.map_or_else(|_| value::shown(value), |shown| shown.to_string().trim_end().to_owned())
+    }
+
+    /// Ends what was started, and removes what was made for it.
+    pub fn close(&self) {
+        let mut state = self.state.borrow_mut();
+        state.scope.clear();
+        state.inputs.clear();
+        drop(state);
+        self.script.close();
+    }
+
+    /// What a text would do, without doing it: the plans, in order. A sandbox tells what running a
+    /// shell in it would do.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn rehearse(&self, text: &str) -> Result<Vec<Rehearsed>, Vec<Report>> {
+        let (name, ast) = self.compile(text.trim())?;
+        let context = &self.script.context;
+        let before = self.state.borrow().marks();
+        context.set_mode(Mode::Rehearse);
+        let mut done = self.perform(&name, &ast);
+        if done.as_ref().is_ok_and(Dynamic::is::<Sandbox>) {
+            let mut scope = Scope::new();
+            scope.push("value", done.unwrap_or_default());
+            done = self.script.engine.eval_with_scope(&mut scope, "value.shell()");
+        }
+        context.set_mode(Mode::Run);
+        self.state.borrow_mut().go_back(before);
+        let rehearsed = context.rehearsed.take();
+        match done.map_err(|error| self.end(*error)) {
+            Err(Outcome::Failed(reports)) => Err(reports),
+            _ => Ok(rehearsed),
+        }
+    }
+}
+
+fn interrupted(signal: i32) -> Outcome {
+    const SIGINT: i32 = 2;
+    if signal == SIGINT { Outcome::Interrupted } else { Outcome::End(End::Signal(signal)) }
+}
+
+/// How much there was at some time.
+#[derive(Clone, Copy, Debug)]
+struct Marks {
+    variables: usize,
+    modules: usize,
+    texts: usize,
+}
+
+impl State {
+    fn marks(&self) -> Marks {
+        let modules = self.global.num_imports();
+        Marks { variables: self.scope.len(), modules, texts: self.global.lib.len() }
+    }
+
+    /// Drops what was made since then.
+    fn go_back(&mut self, marks: Marks) {
+        self.scope.rewind(marks.variables);
+        self.global.truncate_imports(marks.modules);
+        self.global.lib.truncate(marks.texts);
+    }
+}

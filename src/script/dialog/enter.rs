@@ -1,0 +1,155 @@
+//! Going on inside: in a sandbox, or beside a process.
+
+use rhai::{Dynamic, Map};
+
+use super::record::Input;
+use super::{Dialog, IT, Outcome};
+use crate::diag::{Report, quoted};
+use crate::plan::Request;
+use crate::run::{Problem, Process};
+use crate::script::argument::a_kind;
+use crate::script::codec::{self, Answer};
+use crate::script::engine::End;
+use crate::script::value::ProcessHandle;
+use crate::spec::{Command, Sandbox, Streams};
+
+/// What has come back from inside.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// What was typed there.
+    pub lines: Vec<String>,
+    /// The variables that could not come along.
+    pub lost: Vec<String>,
+    /// How the conversation ends, where it is over.
+    pub end: Option<End>,
+}
+
+/// What goes on inside: it gives what was typed, and how it ends where all is over.
+pub type Inside<'a> = &'a mut dyn FnMut() -> (Vec<String>, Option<End>);
+
+impl Dialog {
+    /// Goes on with `inside` in the sandbox, or beside the process, that a text gives.
+    ///
+    /// It is done by a copy of this process. What is made there comes back as far as it can.
+    ///
+    /// # Errors
+    /// The text gives something else; what could not be done.
+    pub fn enter(
+        &self,
+        text: &str,
+        streams: Streams,
+        inside: Inside<'_>,
+    ) -> Result<Left, Vec<Report>> {
+        let before = self.state.borrow().marks();
+        let value = self.value_of(text)?;
+        let context = &self.script.context;
+        let request = Request { command: Command::closure(), streams, origin: None };
+        let body = &mut || {
+            context.enter_copy();
+            let first = self.state.borrow().inputs.len();
+            let variables = self.state.borrow().scope.len();
+            let (lines, end) = inside();
+            let bytes = self.packed(first, variables, lines, end.as_ref());
+            (bytes, 0)
+        };
+        let runner = &context.runner;
+        let made: Result<Process, Problem> =
+            if let Some(handle) = value.clone().try_cast::<ProcessHandle>() {
+                let Some(process) = handle.process else { return Ok(Left::default()) };
+                runner.fork_beside(&mut process.borrow_mut(), &request, body)
+            } else if let Some(sandbox) = value.clone().try_cast::<Sandbox>() {
+                let plan = runner.plan(&sandbox, &request)?;
+                plan.warnings.iter().for_each(|warning| context.warn(warning));
+                context.before_sandbox(None);
+                runner.fork_sandbox(&plan, &request, body)
+            } else {
+                let message = format!(
+                    "a sandbox or a process can be entered, and {} is {}",
+                    quoted(text),
+                    a_kind(&value)
+                );
+                return Err(vec![Report::error(message)]);
+            };
+        let mut process = match made {
+            Ok(process) => process,
+            Err(Problem::Reports(reports)) => return Err(reports),
+            Err(Problem::Interrupted(it)) => {
+                return Err(vec![Report::error(format!("signal {} came", it.signal))]);
+            }
+        };
+        let _ = process.wait();
+        Ok(self.unpacked(text, before, process.value()))
+    }
+
+    /// The value of a text, which is not one of the conversation's own.
+    fn value_of(&self, text: &str) -> Result<Dynamic, Vec<Report>> {
+        let (name, ast) = self.compile(text.trim())?;
+        self.perform(&name, &ast).map_err(|error| match self.end(*error) {
+            Outcome::Failed(reports) => reports,
+            _ => vec![Report::error(format!("{} was interrupted", quoted(text)))],
+        })
+    }
+
+    /// What goes back: what was done, and the variables that were made.
+    fn packed(
+        &self,
+        first: usize,
+        variables: usize,
+        lines: Vec<String>,
+        end: Option<&End>,
+    ) -> Vec<u8> {
+        let mut values = Map::new();
+        let mut lost = Vec::new();
+        let state = self.state.borrow();
+        // The newest comes first.
+        let made = state.scope.iter_raw().take(state.scope.len().saturating_sub(variables));
+        for (name, _, value) in made {
+            let value = value.flatten_clone();
+            if codec::value_to_bytes(&value).is_ok() {
+                values.insert(name.into(), value);
+            } else {
+                lost.push(Dynamic::from(name.to_owned()));
+            }
+        }
+        drop(state);
+        let mut all = Map::new();
+        all.insert("done".into(), self.statements_from(first).into());
+        let lines: Vec<Dynamic> = lines.into_iter().map(Dynamic::from).collect();
+        all.insert("lines".into(), lines.into());
+        all.insert("lost".into(), lost.into());
+        all.insert("values".into(), values.into());
+        let code = match end {
+            Some(End::Status(code)) => Dynamic::from(i64::from(*code)),
+            Some(End::Signal(signal)) => Dynamic::from(128 + i64::from(*signal)),
+            Some(_) => Dynamic::from(0_i64),
+            None => Dynamic::UNIT,
+        };
+        all.insert("end".into(), code);
+        codec::value_to_bytes(&all.into()).unwrap_or_default()
+    }
+
+    fn unpacked(&self, text: &str, before: super::Marks, bytes: &[u8]) -> Left {
+        let Some(Answer::Value(all)) = codec::from_bytes(bytes) else { return Left::default() };
+        let Some(mut all) = all.try_cast::<Map>() else { return Left::default() };
+        let mut take = |key: &str| all.remove(key).unwrap_or_default();
+        let texts = |value: Dynamic| -> Vec<String> {
+            let array = value.try_cast::<rhai::Array>().unwrap_or_default();
+            array.into_iter().map(|it| it.to_string()).collect()
+        };
+        let done = take("done").to_string();
+        let values = take("values").try_cast::<Map>().unwrap_or_default();
+        let mut state = self.state.borrow_mut();
+        for (name, value) in values {
+            if name != IT {
+                state.scope.push(name.as_str(), value);
+            }
+        }
+        if !done.is_empty() {
+            let head = format!("({}).within(|| {{", text.trim());
+            state.inputs.push(Input::around(&head, &done, "})", before));
+        }
+        let code = take("end").as_int().ok();
+        let end = code.map(|code| End::Status(i32::try_from(code).unwrap_or(125)));
+        Left { lines: texts(take("lines")), lost: texts(take("lost")), end }
+    }
+}

@@ -1,0 +1,304 @@
+//! Programs at a terminal: they have one of their own, and leave that of nsscript as it was.
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Bench, HOST, Screen, TREE, as_each_user, have};
+
+/// Starts bash in which a person can type, and in which nsscript is `nsscript`.
+fn bash(bench: &Bench) -> Screen {
+    let start = r#"
+        mark="$1 $2"
+        exec $mark bash --noprofile --rcfile setup -i
+    "#;
+    let program = bench.binary();
+    let setup =
+        format!("PS1='outside> ' HISTFILE=\nnsscript() {{ {} \"$@\"; }}\n", program.display());
+    bench.file("setup", setup);
+    let mut screen = bench.nsscript::<&str>(&[]).by_shell(start).env("LC_ALL", "C").at_terminal();
+    screen.wait_for("outside> ");
+    screen
+}
+
+/// What a line prints that is typed into a shell whose prompt is `prompt`.
+#[track_caller]
+fn printed(screen: &mut Screen, line: &str, prompt: &str) -> String {
+    // The mark is put together by the shell, so that the line itself does not hold it.
+    screen.enter(&format!("echo '[''['; {line}; echo ']'']'"));
+    screen.wait_for("[[\r\n");
+    let text = screen.wait_for("]]\r\n");
+    screen.wait_for(prompt);
+    text.replace('\r', "")
+}
+
+/// The settings of the outer terminal and who is in its foreground, as the outer shell sees them.
+#[track_caller]
+fn state(screen: &mut Screen) -> String {
+    printed(screen, "stty -g; test $(ps -o tpgid= -p $$) != 0 && ps -o pgid= -p $$", "outside> ")
+}
+
+/// Starts nsscript in the outer shell, and waits for the prompt of the inner one.
+#[track_caller]
+fn shell(screen: &mut Screen, guest: &str) {
+    let recipe = format!("{guest}.shell()").replace('\n', " ");
+    screen.enter(&format!("nsscript -e '{recipe}'"));
+    screen.enter("PS1='inside''> '");
+    screen.wait_for("inside> ");
+}
+
+const GUEST: &str = r#"sandbox("/").read_only_root().proc("/proc").dev("/dev").tmpfs("/tmp")
+    .env("HISTFILE", "").env("HOME", "/none")"#;
+
+#[test]
+fn a_shell_has_jobs_a_size_and_full_screens() {
+    if !have(&["bash", "less", "stty", "setsid"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let mut screen = bash(bench);
+        let before = (screen.state(), state(&mut screen));
+        shell(&mut screen, GUEST);
+        let inside = "inside> ";
+        assert_eq!(
+            printed(&mut screen, "tty; echo $TERM; stty size", inside),
+            "/dev/pts/0\nxterm\n24 80\n"
+        );
+        // Jobs: the shell stops one, and has it go on before and behind.
+        screen.ask("sleep 100 &", inside);
+        assert!(printed(&mut screen, "jobs", inside).contains("Running"));
+        screen.ask("fg", "sleep 100\r\n");
+        screen.insist("\x1a", "Stopped");
+        screen.wait_for(inside);
+        screen.ask("fg", "sleep 100\r\n");
+        screen.insist("\x03", inside);
+        assert_eq!(printed(&mut screen, "jobs", inside), "");
+        // Another size is told at once, and another time to what runs by then.
+        screen.resize(40, 120);
+        screen.enter("until [ \"$(stty size)\" = '40 120' ]; do :; done; echo is $(stty size)");
+        screen.wait_for("is 40 120");
+        screen.wait_for(inside);
+        // The whole screen.
+        screen.enter("seq 1000 | less");
+        screen.wait_for("\x1b[?1049h");
+        screen.wait_for("\r\n39\r\n");
+        screen.types("q");
+        screen.wait_for("\x1b[?1049l");
+        screen.wait_for(inside);
+        // The end of the input is that of the shell alone.
+        screen.ask("echo rea''dy; cat", "ready\r\n");
+        screen.types("hello\r");
+        screen.wait_for("hello\r\nhello\r\n");
+        screen.types("\x04");
+        screen.wait_for(inside);
+        screen.types("\x04");
+        screen.wait_for("outside> ");
+        assert_eq!((screen.state(), state(&mut screen)), before);
+        screen.enter("exit");
+        assert!(screen.end().0.success());
+    });
+}
+
+#[test]
+fn the_terminal_is_as_it_was_however_a_program_ends() {
+    as_each_user(|bench| {
+        let mut screen = bash(bench);
+        let before = (screen.state(), state(&mut screen));
+        for end in ["kill -KILL $$", "stty raw -echo; kill -SEGV $$", "stty -echo; exit 3"] {
+            shell(&mut screen, GUEST);
+            screen.ask(end, "outside> ");
+            assert_eq!((screen.state(), state(&mut screen)), before, "{end}");
+        }
+        // nsscript is ended, and with it the program.
+        shell(&mut screen, GUEST);
+        let pid = nsscript(bench);
+        nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+        screen.wait_for("outside> ");
+        assert_eq!((screen.state(), state(&mut screen)), before);
+        // It is stopped, and goes on.
+        shell(&mut screen, GUEST);
+        let pid = nsscript(bench);
+        nix::sys::signal::kill(pid, Signal::SIGTSTP).unwrap();
+        screen.wait_for("Stopped");
+        screen.wait_for("outside> ");
+        assert_eq!((screen.state(), state(&mut screen)), before);
+        screen.resize(30, 100);
+        screen.enter("fg");
+        screen.enter("until [ \"$(stty size)\" = '30 100' ]; do :; done; echo is $(stty size)");
+        screen.wait_for("is 30 100");
+        screen.wait_for("inside> ");
+        screen.ask("exit", "outside> ");
+        screen.resize(24, 80);
+        assert_eq!((screen.state(), state(&mut screen)), before);
+        screen.enter("exit");
+        screen.end();
+    });
+}
+
+#[test]
+fn what_a_raw_call_executes_leaves_the_terminal_as_it_was() {
+    if !have(&["bash", "stty"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let recipe = r#"
+            let child = clone(UTS, || exec("bash --noprofile --norc -i"));
+            child.wait();
+            let cat = clone(UTS, || exec("cat"));
+            cat.wait();
+        "#;
+        let mut screen = bench.recipe(recipe).at_terminal();
+        screen.enter("PS1='inside''> '");
+        screen.wait_for("inside> ");
+        screen.enter("stty -echo -icanon; kill -KILL $$");
+        screen.wait_for("\r\n");
+        // In the background of the dead shell it would be stopped when it reads.
+        screen.insist("more\r", "more\r\nmore\r\n");
+        screen.types("\x04");
+        assert!(screen.end().0.success());
+    });
+}
+
+/// The nsscript that was started from the outer shell.
+fn nsscript(bench: &Bench) -> nix::unistd::Pid {
+    let program = bench.binary();
+    let is_ours = |pid: &i32| {
+        let executes = std::fs::read_link(format!("/proc/{pid}/exe"));
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        executes.is_ok_and(|file| file == program) && stat.contains("(nsscript)")
+    };
+    let numbers = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    nix::unistd::Pid::from_raw(numbers.filter(is_ours).min().expect("nsscript runs"))
+}
+
+/// Pushes a line into the terminal, as if it was typed: ioctl_tty(2). The second way is for the
+/// consoles of Linux.
+const PUSH: &str = r#"
+import fcntl, sys, termios
+for name in ["/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/tty"]:
+    try:
+        terminal = open(name, "w")
+        for letter in "touch pushed\n":
+            fcntl.ioctl(terminal, termios.TIOCSTI, letter.encode())
+        fcntl.ioctl(terminal, termios.TIOCLINUX, b"\x03")
+    except OSError:
+        pass
+print("has pushed")
+"#;
+
+#[test]
+fn what_is_pushed_into_the_input_is_not_run_outside() {
+    if !have(&["bash", "python3"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let mut screen = bash(bench);
+        bench.file("push.py", PUSH);
+        for tty in ["true", "false"] {
+            let run = format!("run(\"python3 {}\", #{{ tty: {tty} }})", bench.text("push.py"));
+            let recipe = format!("{HOST}.{run}").replace('\n', " ");
+            screen.enter(&format!("nsscript -e '{recipe}'"));
+            screen.wait_for("has pushed");
+            screen.wait_for("outside> ");
+            assert_eq!(printed(&mut screen, "ls pushed 2>/dev/null", "outside> "), "");
+        }
+        let mine = format!("{HOST}.within(|| exec([\"python3\", \"{}\"]))", bench.text("push.py"));
+        screen.enter(&format!("nsscript -e '{}'", mine.replace('\n', " ")));
+        screen.wait_for("has pushed");
+        screen.wait_for("outside> ");
+        assert_eq!(printed(&mut screen, "ls pushed 2>/dev/null", "outside> "), "");
+        screen.enter("exit");
+        screen.end();
+    });
+}
+
+#[test]
+fn every_way_to_run_a_program_gives_it_a_terminal() {
+    as_each_user(|bench| {
+        let session = "ps -o sid=,pid= -p $$ | tr -s ' '; stty size";
+        let recipe = format!(
+            r#"
+            let guest = {HOST};
+            let here = ["sh", "-c", "test -t 0 && test -t 1 && test -t 2 && stty size"];
+            guest.run(here);
+            guest.run(here, #{{ tty: true }});
+            print(guest.run(["test", "-t", "0"], #{{ stdin: "", check: false }}).code);
+            print(guest.output(["sh", "-c", "test -t 1 || echo no"]).stdout.trim());
+            // Without terminals of its own.
+            sandbox("/").read_only_root().run(here);
+            {TREE}.run(["sh", "-c", "test -t 0 && echo tree"]);
+            // Beside a program, in a network, and of a closure.
+            let sleeper = guest.start("sleep 60");
+            sleeper.run(here);
+            netns().run(here);
+            guest.within(|| exec(["sh", "-c", "{session}"]));
+            sleeper.within(|| exec(["sh", "-c", "tty; stty size"]));
+            print(guest.within(|| {{ print("printed"); [1, 2] }}));
+            "#
+        );
+        let (status, seen) = bench.recipe(&recipe).at_terminal().end();
+        let lines: Vec<_> = seen.split("\r\n").collect();
+        let expected = [
+            "24 80",
+            "24 80",
+            "1",
+            "no",
+            "24 80",
+            "tree",
+            "24 80",
+            "24 80",
+            " 1 1",
+            "24 80",
+            "/dev/pts/0",
+            "24 80",
+            "printed",
+            "[1, 2]",
+            "",
+        ];
+        assert_eq!(
+            lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>(),
+            expected,
+            "{seen}"
+        );
+        assert!(status.success());
+    });
+}
+
+#[test]
+fn errors_and_output_that_go_elsewhere_still_do() {
+    as_each_user(|bench| {
+        let script = r#""$@" 2> errors; "$@" > output 2>&1; cat errors output"#;
+        let recipe = format!(
+            "{HOST}.run([\"sh\", \"-c\", \"test -t 0 && echo in; test -t 1 && echo out; \
+             test -t 2 || echo errors >&2\"])"
+        );
+        let screen = bench.recipe(&recipe).by_shell(&format!("set -e\n{script}")).at_terminal();
+        let (status, seen) = screen.end();
+        assert_eq!(seen.replace('\r', ""), "in\nout\nerrors\nin\nerrors\n");
+        assert!(status.success());
+    });
+}
+
+#[test]
+fn a_terminal_can_be_asked_for_where_there_is_none() {
+    as_each_user(|bench| {
+        let recipe =
+            format!("{HOST}.run([\"sh\", \"-c\", \"test -t 0; echo $?; cat\"], #{{ tty: true }})");
+        let said = bench.recipe(&recipe).input(b"one\ntwo").end().succeeded();
+        let said = said.replace('\r', "");
+        // What is typed is shown, too, whenever that is.
+        assert!(said.contains("0\n") && said.matches("one\ntwo").count() == 2, "{said:?}");
+    });
+}
+
+#[test]
+fn a_shell_without_a_terminal_reads_its_commands() {
+    as_each_user(|bench| {
+        for guest in [HOST, TREE] {
+            let recipe = format!("print({guest}.shell().code)");
+            let said = bench.recipe(&recipe).input(b"echo $0 | grep -o '[a-z]*sh'; exit 3\n").end();
+            let shell = if guest == HOST { "bash" } else { "sh" };
+            let expected = if guest == TREE { "3\n".to_owned() } else { format!("{shell}\n3\n") };
+            assert_eq!(said.succeeded(), expected);
+        }
+    });
+}

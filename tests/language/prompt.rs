@@ -1,0 +1,393 @@
+//! The prompt, as a person at a terminal has it.
+
+use crate::support::{Bench, Launch, Screen, as_each_user};
+
+/// What the line editor writes when it begins to read a line, and when it has one: whether what is
+/// pasted comes in brackets.
+const READS: &str = "\x1b[?2004h";
+const HAS_READ: &str = "\x1b[?2004l";
+
+const ENTER: &str = "\r";
+const CTRL_C: &str = "\x03";
+const CTRL_D: &str = "\x04";
+const UP: &str = "\x1b[A";
+
+/// nsscript with these words, whose history is in the working directory.
+fn launch<'b>(bench: &'b Bench, words: &[&str]) -> Launch<'b> {
+    bench.directory("state");
+    let launch = bench.nsscript(words).env("NO_COLOR", "1");
+    launch.env("XDG_STATE_HOME", bench.text("state")).env("XDG_CACHE_HOME", bench.text("cache"))
+}
+
+fn prompt(bench: &Bench) -> Screen {
+    bench.directory("cache");
+    let mut screen = launch(bench, &[]).at_terminal();
+    screen.wait_for(READS);
+    screen
+}
+
+/// What is shown for a line.
+#[track_caller]
+fn shown(screen: &mut Screen, line: &str) -> String {
+    keys(screen, &format!("{line}{ENTER}"))
+}
+
+/// What is shown after keys that end a line.
+#[track_caller]
+fn keys(screen: &mut Screen, keys: &str) -> String {
+    screen.types(keys);
+    screen.wait_for(HAS_READ);
+    let text = screen.wait_for(READS).replace('\r', "");
+    text.strip_prefix('\n').unwrap_or(&text).to_owned()
+}
+
+/// Types a line after which the prompt is another one.
+#[track_caller]
+fn goes(screen: &mut Screen, line: &str, prompt: &str) {
+    shown(screen, line);
+    screen.wait_for(prompt);
+}
+
+/// Leaves, and makes sure that nothing is left.
+#[track_caller]
+fn leave(mut screen: Screen) -> String {
+    screen.types(CTRL_D);
+    let (status, seen) = screen.end();
+    assert!(status.success(), "{status}\n{seen}");
+    seen
+}
+
+const GUEST: &str = r#"let guest = sandbox("/").read_only_root().proc("/proc").hostname("box");"#;
+
+#[test]
+fn values_are_shown_as_a_person_wants_them() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        let mut is = |line: &str, expected: &str| {
+            assert_eq!(shown(&mut screen, line), expected, "{line}");
+        };
+        is("1 + 1", "2\n");
+        is("it * 2", "4\n");
+        is("it * 2;", "");
+        is("let a = 5", "");
+        is("\"text\"", "\"text\"\n");
+        is(".len()", "4\n");
+        is("\"a\\nb\"", "a\nb\n");
+        is("[1, \"b\"]", "[1, \"b\"]\n");
+        is(
+            "[#{ name: \"lo\", mtu: 1 }, #{ name: \"eth0\", mtu: 20 }]",
+            "mtu  name\n───  ────\n  1  lo\n 20  eth0\n",
+        );
+        is(
+            "sandbox().hostname(\"x\")",
+            "sandbox of 2 steps\n   1  root: empty\n   2  hostname x\n",
+        );
+        is("PID | NET", "CLONE_NEWPID|CLONE_NEWNET\n");
+        is("sandbox(\"/\").read_only_root().output(\"echo hello\")", "hello\n");
+        is("sandbox(\"/\").read_only_root().run(\"echo hello\")", "hello\n");
+        let tree = shown(&mut screen, "rootfs().file(\"/etc/motd\", \"hi\\n\")");
+        assert!(tree.contains("etc") && tree.contains("motd"), "{tree}");
+        leave(screen);
+    });
+}
+
+#[test]
+fn lines_go_on_and_what_they_make_stays() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        screen.types("fn twice(x) {\r");
+        screen.types("    x * 2\r");
+        assert_eq!(shown(&mut screen, "}"), "");
+        assert_eq!(shown(&mut screen, "twice(4)"), "8\n");
+        assert_eq!(shown(&mut screen, "let f = |x| twice(x) + 1; const C = 10"), "");
+        assert_eq!(shown(&mut screen, "fn twice(x) { x * 3 }"), "");
+        assert_eq!(shown(&mut screen, "[twice(4), f.call(4), C]"), "[12, 13, 10]\n");
+        assert_eq!(shown(&mut screen, "import \"std/net\" as net"), "");
+        assert_eq!(
+            shown(&mut screen, "net::hub([netns(), netns()], \"10.0.0.0/24\").addresses.len()"),
+            "2\n"
+        );
+        // Pasted, several lines are one text.
+        let pasted = "\x1b[200~let b = [\n  1,\n  2,\n];\nb.len()\x1b[201~\r";
+        assert_eq!(keys(&mut screen, pasted), "2\n");
+        leave(screen);
+    });
+}
+
+#[test]
+fn errors_point_into_the_line_and_it_is_as_if_that_was_not_typed() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        shown(&mut screen, "1");
+        let said = shown(&mut screen, "let kept = 1; sandbox().hostnme(\"x\")");
+        assert!(
+            said.contains("<repl 2>:1:25") && said.contains("did you mean `hostname`?"),
+            "{said}"
+        );
+        let said = shown(&mut screen, "kept");
+        assert!(said.contains("no variable `kept`"), "{said}");
+        let said = shown(&mut screen, "let a = ;");
+        assert!(said.contains("error"), "{said}");
+        assert_eq!(shown(&mut screen, "1 + 1"), "2\n");
+        leave(screen);
+    });
+}
+
+#[test]
+fn tab_completes_by_what_stands_before() {
+    as_each_user(|bench| {
+        bench.file("some-file", "");
+        let mut screen = prompt(bench);
+        shown(&mut screen, GUEST);
+        let mut is = |typed: &str, expected: &str| {
+            assert_eq!(keys(&mut screen, typed), expected, "{typed}");
+        };
+        // A verb, a verb of the value that a call gives, one of the value of a variable.
+        is("sandb\t).hostn\t\"x\")\r", "sandbox of 2 steps\n   1  root: empty\n   2  hostname x\n");
+        is("guest.outp\t\"uname -n\")\r", "box\n");
+        // The key of an option, the name of a signal, of a capability, of a module, of a file.
+        is("sandbox().bind(\"/usr\", \"/usr\", #{ read_o\ttrue }).hostname(\"y\");\r", "");
+        is("let p = guest.start(\"sleep 100\"); p.kill(\"KIL\t\"); p.wait().signal\r", "9\n");
+        is("import \"std/ne\t\" as net;\r", "");
+        is("net::pai\tnetns(), netns(), \"10.0.0.0/24\");\r", "");
+        is("exists(\"some-f\t\")\r", "true\n");
+        // A variable, and a command.
+        is("gues\t.output(\"uname -n\")\r", "box\n");
+        is(":hel\tuname\u{15}1\r", "1\n");
+        is("set_capabilities([\"CAP_CHO\t\"]);\r", "");
+        leave(screen);
+    });
+}
+
+#[test]
+fn ctrl_c_drops_a_line_and_ends_what_runs() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        screen.types("1 + ");
+        screen.types(CTRL_C);
+        screen.wait_for(READS);
+        assert_eq!(shown(&mut screen, "2 + 2"), "4\n");
+        for line in
+            ["loop { }", "sleep(100)", "sandbox(\"/\").read_only_root().output(\"sleep 100\")"]
+        {
+            screen.types(&format!("{line}\r"));
+            screen.wait_for(HAS_READ);
+            screen.insist(CTRL_C, "interrupted");
+            screen.wait_for(READS);
+        }
+        // A program that has the terminal is sent it by that.
+        shown(&mut screen, "let sleep = [\"sh\", \"-c\", \"echo up; exec sleep 100\"]");
+        screen.enter("sandbox(\"/\").read_only_root().run(sleep, #{ check: false }).signal");
+        screen.wait_for("up\r\n");
+        screen.insist(CTRL_C, "2\r\n");
+        screen.wait_for(READS);
+        assert_eq!(shown(&mut screen, "3 + 3"), "6\n");
+        leave(screen);
+    });
+}
+
+#[test]
+fn what_was_typed_is_remembered() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        assert_eq!(shown(&mut screen, "20 + 1"), "21\n");
+        assert_eq!(keys(&mut screen, &format!("{UP}{ENTER}")), "21\n");
+        leave(screen);
+        let mut screen = prompt(bench);
+        assert_eq!(keys(&mut screen, &format!("{UP}{ENTER}")), "21\n");
+        leave(screen);
+        let mode = std::fs::metadata(bench.path("state/nsscript/history")).unwrap().permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777, 0o600);
+    });
+}
+
+#[test]
+fn one_can_go_inside_and_come_back() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        shown(&mut screen, GUEST);
+        shown(&mut screen, "let outside = 1");
+        goes(&mut screen, ":enter guest", "guest root> ");
+        assert_eq!(shown(&mut screen, "[hostname(), getpid(), outside]"), "[\"box\", 1, 1]\n");
+        assert_eq!(shown(&mut screen, "let found = processes().len(); let kept = || 1"), "");
+        let left = shown(&mut screen, ":leave");
+        assert!(left.contains("left behind: `kept`"), "{left}");
+        assert_eq!(shown(&mut screen, "found"), "1\n");
+        assert_ne!(shown(&mut screen, "hostname()"), "\"box\"\n");
+        // Beside a process, too; and all can be ended from there.
+        shown(&mut screen, "let sleeper = guest.start(\"sleep 100\")");
+        goes(&mut screen, ":enter sleeper", "sleeper root> ");
+        assert_eq!(shown(&mut screen, "hostname()"), "\"box\"\n");
+        screen.types(":quit\r");
+        assert!(screen.end().0.success());
+    });
+}
+
+#[test]
+fn a_session_that_is_saved_does_the_same() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        let mut seen = String::new();
+        for line in [
+            GUEST,
+            "guest.run(\"uname -n\")",
+            "this is wrong",
+            "[1, 2].len()",
+            "it + 1",
+            "[#{ a: 1 }, #{ a: 2 }]",
+            "fn f(x) { x + 1 }",
+            "f(2)",
+            "let nobody = guest.mistake()",
+            "guest.start(\"sleep 100\")",
+            "it.running",
+            "dropped(",
+        ] {
+            if line == "dropped(" {
+                screen.types(line);
+                screen.types(CTRL_C);
+                screen.wait_for(READS);
+                continue;
+            }
+            let text = shown(&mut screen, line);
+            if !text.contains("error") && !text.starts_with("process ") {
+                seen.push_str(&text);
+            }
+        }
+        goes(&mut screen, ":enter guest", "guest root> ");
+        seen.push_str(&shown(&mut screen, "getpid()"));
+        shown(&mut screen, ":leave");
+        shown(&mut screen, "let gone = f(1)");
+        assert_eq!(shown(&mut screen, ":undo"), "dropped: let gone = f(1)\n");
+        assert_eq!(shown(&mut screen, ":save session.rhai"), "saved as `session.rhai`\n");
+        let again = shown(&mut screen, ":save session.rhai");
+        assert!(
+            again.contains("cannot save the session as `session.rhai`: file exists"),
+            "{again}"
+        );
+        leave(screen);
+        assert!(!bench.content("session.rhai").contains("gone"));
+        let file = bench.text("session.rhai");
+        assert_eq!(bench.nsscript(&[&file]).end().succeeded(), seen);
+    });
+}
+
+#[test]
+fn commands_show_what_there_is() {
+    as_each_user(|bench| {
+        bench.file("part.rhai", "let part = 6;\nfn seven() { 7 }\n");
+        let mut screen = prompt(bench);
+        shown(&mut screen, GUEST);
+        let mut has = |line: &str, expected: &[&str]| {
+            let text = shown(&mut screen, line);
+            for part in expected {
+                assert!(text.contains(part), "{line}: {part}\n{text}");
+            }
+        };
+        has(":help", &[":enter EXPRESSION", "Ctrl-D leaves"]);
+        has(":help bind", &["sandbox.bind(source[, target][, #{ … }])"]);
+        has(":help hostnam", &["did you mean `hostname`?"]);
+        has(":plan guest.run(\"true\")", &["set the host name to `box`"]);
+        has(":plan guest", &["set the host name to `box`", "execute"]);
+        has(":sandboxes", &["no sandbox runs"]);
+        has("let sleeper = guest.start(\"sleep 100\")", &[]);
+        has(":sandboxes", &["sleeper", "sleep 100"]);
+        has(":where", &["here", "sleeper", "uts", "not as here:", "proc on /proc"]);
+        has(":explain on", &[]);
+        has("sandbox(\"/\").read_only_root().run(\"true\")", &["▸ start a process in new"]);
+        has(":explain off", &[]);
+        has(":time 1 + 1", &["2\n", " ms"]);
+        has(":load part.rhai", &[]);
+        has("part + seven()", &["13"]);
+        has(":load none.rhai", &["cannot read the recipe `none.rhai`: no such file or directory"]);
+        has(":leave", &["nothing was entered"]);
+        has(":nonsense", &["no command `:nonsense`"]);
+        has(":undo", &["dropped: part + seven()"]);
+        leave(screen);
+    });
+}
+
+#[test]
+fn a_recipe_can_be_talked_about() {
+    as_each_user(|bench| {
+        bench.file("made.rhai", "#!/usr/bin/env nsscript\nlet made = 42;\nprint(args);\n");
+        let mut screen = launch(bench, &["repl", "made.rhai", "word"]).at_terminal();
+        screen.wait_for("[\"word\"]");
+        screen.wait_for(READS);
+        assert_eq!(shown(&mut screen, "made"), "42\n");
+        leave(screen);
+    });
+}
+
+#[test]
+fn the_prompt_says_where_one_is() {
+    as_each_user(|bench| {
+        let mut screen = launch(bench, &[]).at_terminal();
+        screen.wait_for(READS);
+        screen.wait_for("host ");
+        goes(&mut screen, "unshare(UTS)", "session root> ");
+        leave(screen);
+    });
+}
+
+#[test]
+fn what_comes_through_a_pipe_is_a_recipe() {
+    as_each_user(|bench| {
+        for words in [&[][..], &["repl"][..]] {
+            let ended = bench.nsscript(words).input(b"let a = 1;\nprint(a + 1);\nexit(3);").end();
+            assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(3), "2\n"));
+        }
+    });
+}
+
+/// A recipe that stops, in a function too.
+const STOPS: &str = "let x = 5;\nlet y = x;\nbreakpoint();\nprint(x + y);\nfn f(a) {\n    a * 2\n}\n\
+                     print(f(x));\n";
+
+#[test]
+fn a_recipe_stops_where_it_says_so() {
+    as_each_user(|bench| {
+        bench.file("stops.rhai", STOPS);
+        let mut screen = launch(bench, &["stops.rhai"]).at_terminal();
+        screen.wait_for("stopped at stops.rhai:3:1");
+        screen.wait_for(READS);
+        screen.wait_for("stops.rhai:3 ");
+        assert_eq!(shown(&mut screen, "[x, y]"), "[5, 5]\n");
+        assert_eq!(shown(&mut screen, "x = 7; let z = 1"), "");
+        let said = shown(&mut screen, "nothing");
+        assert!(said.contains("no variable `nothing`"), "{said}");
+        screen.enter(":leave");
+        let (status, seen) = screen.end();
+        assert!(status.success() && seen.ends_with("12\r\n14\r\n"), "{seen}");
+        // The end of it is one of the recipe.
+        let mut screen = launch(bench, &["stops.rhai"]).at_terminal();
+        screen.wait_for(READS);
+        screen.enter("exit(3)");
+        assert_eq!(screen.end().0.code(), Some(3));
+    });
+}
+
+#[test]
+fn a_recipe_stops_at_the_lines_that_are_asked_for() {
+    as_each_user(|bench| {
+        bench.file("stops.rhai", STOPS);
+        let words = ["--break", "5", "--break", "8", "stops.rhai"];
+        let mut screen = launch(bench, &words).at_terminal();
+        for (place, asked, answer) in [
+            ("stops.rhai:3:1", "x", "5\n"),
+            ("stops.rhai:8:1", "y", "5\n"),
+            ("stops.rhai:6:5", "a", "5\n"),
+        ] {
+            screen.wait_for(&format!("stopped at {place}"));
+            screen.wait_for(READS);
+            assert_eq!(shown(&mut screen, asked), answer);
+            screen.types(CTRL_D);
+        }
+        let (status, seen) = screen.end();
+        assert!(status.success() && seen.ends_with("10\r\n"), "{seen}");
+        let said = bench.nsscript(&["--break", "9", "stops.rhai"]).end().failed(125);
+        assert!(said.contains("no statement begins at line 9"), "{said}");
+        let ended = bench.nsscript(&["stops.rhai"]).end();
+        assert!(ended.stderr.contains("passed over: there is no terminal"), "{}", ended.stderr);
+        assert_eq!(ended.succeeded(), "10\n10\n");
+    });
+}
