@@ -1,6 +1,7 @@
 //! The command line: what was asked for, and how the process ends.
 
 mod args;
+mod command;
 mod exit;
 mod explain;
 mod help;

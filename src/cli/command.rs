@@ -1,0 +1,129 @@
+//! The words of the command line: commands, options, and what they say of themselves.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command};
+
+/// The words that are no recipes.
+pub(super) const SUBCOMMANDS: [&str; 5] = ["plan", "test", "store", "help", "reference"];
+
+/// nsscript, with all its commands.
+pub(super) fn command() -> Command {
+    let format = Arg::new("error-format")
+        .long("error-format")
+        .value_name("FORMAT")
+        .value_parser(["human", "short", "json"])
+        .default_value("human")
+        .global(true)
+        .help("How errors and warnings are written");
+    let code = Arg::new("code")
+        .short('e')
+        .value_name("CODE")
+        .help("Run this text as a recipe; what follows are its arguments");
+    let trust = Arg::new("trust")
+        .long("trust-recipe")
+        .action(ArgAction::SetTrue)
+        .global(true)
+        .help("As root, run a recipe that other users can write to");
+    let host = Arg::new("host")
+        .long("host")
+        .action(ArgAction::SetTrue)
+        .help("Make raw calls to the host itself, not in a session of their own");
+    let explain = Arg::new("explain")
+        .long("explain")
+        .value_name("FORMAT")
+        .value_parser(["human", "json"])
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("human")
+        .help("Tell every action on standard error as it is done (or NSSCRIPT_EXPLAIN=1)");
+    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
+    let write =
+        Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
+    let paths = Arg::new("paths")
+        .value_name("PATH")
+        .num_args(0..)
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("A recipe, or a directory: every `*.rhai` in it [default: recipes]");
+    let recipe = || external(Command::new("plan"));
+    Command::new("nsscript")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Linux sandboxes as readable recipes")
+        .override_usage(
+            "nsscript [OPTIONS] RECIPE [ARGS]...\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
+             nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
+             nsscript store list|show|gc|path\n       nsscript help [VERB]",
+        )
+        .after_help("RECIPE is a file, or `-` for standard input. `nsscript help` lists the verbs.")
+        .disable_help_subcommand(true)
+        .arg_required_else_help(true)
+        .allow_external_subcommands(true)
+        .external_subcommand_value_parser(clap::value_parser!(OsString))
+        .args([format, code, trust, host, explain])
+        .subcommand(
+            recipe().about("Tell what a recipe would do, without doing it").arg(json()),
+        )
+        .subcommand(
+            Command::new("test")
+                .about("Run recipes as tests, each in a process of its own")
+                .args([json().help("Print a JSON object for each"), paths]),
+        )
+        .subcommand(store())
+        .subcommand(
+            Command::new("help")
+                .about("Show the manual page of a verb, or list all verbs")
+                .arg(Arg::new("verb").value_name("VERB")),
+        )
+        .subcommand(Command::new("reference").hide(true).arg(write))
+}
+
+/// The words of `nsscript store`.
+fn store() -> Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
+    let digest = Arg::new("digest")
+        .value_name("DIGEST")
+        .required(true)
+        .help("The digest, or its first digits");
+    let days = Arg::new("days")
+        .long("days")
+        .value_name("DAYS")
+        .value_parser(clap::value_parser!(u64))
+        .default_value("30")
+        .help("Remove what was not used for so many days");
+    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("Remove every layer");
+    Command::new("store")
+        .about("Look at the layers of roots that are kept, or remove them")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(Command::new("list").about("List the layers, those used last first").arg(json))
+        .subcommand(Command::new("show").about("Print the manifest of a layer or root").arg(digest))
+        .subcommand(Command::new("gc").about("Remove layers that no run uses").args([days, all]))
+        .subcommand(Command::new("path").about("Print where the store is"))
+}
+
+/// A subcommand that is followed by a recipe and its arguments.
+fn external(command: Command) -> Command {
+    command.arg(Arg::new("code").short('e').value_name("CODE").help("The recipe as text")).arg(
+        Arg::new("recipe")
+            .value_name("RECIPE")
+            .num_args(0..)
+            .trailing_var_arg(true)
+            .allow_hyphen_values(true)
+            .value_parser(clap::value_parser!(OsString)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SUBCOMMANDS, command};
+
+    #[test]
+    fn every_command_is_known_to_be_no_recipe() {
+        let command = command();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(names, SUBCOMMANDS);
+        command.debug_assert();
+    }
+}
