@@ -88,8 +88,8 @@ pub(super) enum Action {
     Test(Tests),
     /// Looking at the store, or making room in it.
     Store(Store),
-    /// The manual page of a verb, or the list of all.
-    Help(Option<String>),
+    /// What there is to say of a word, or the list of all; of a command in one or more words.
+    Help(Vec<String>),
     /// The reference of the language.
     Reference {
         /// Whether REFERENCE.md is written.
@@ -138,7 +138,9 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             Some((_, how)) => Store::List { json: how.get_flag("json") },
             None => Store::List { json: false },
         }),
-        Some(("help", inner)) => Action::Help(inner.get_one::<String>("verb").cloned()),
+        Some(("help", inner)) => {
+            Action::Help(inner.get_many("topic").unwrap_or_default().cloned().collect())
+        }
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
         Some((first, rest)) => {
             let rest = rest.get_many::<OsString>("").unwrap_or_default().cloned();

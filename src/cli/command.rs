@@ -53,9 +53,12 @@ pub(super) fn command() -> Command {
         .override_usage(
             "nsscript [OPTIONS] RECIPE [ARGS]...\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
              nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
-             nsscript store list|show|gc|path\n       nsscript help [VERB]",
+             nsscript store list|show|gc|path\n       nsscript help [TOPIC]",
         )
-        .after_help("RECIPE is a file, or `-` for standard input. `nsscript help` lists the verbs.")
+        .after_help(
+            "RECIPE is a file, or `-` for standard input. `nsscript help` lists the commands and \
+             the verbs.",
+        )
         .disable_help_subcommand(true)
         .arg_required_else_help(true)
         .allow_external_subcommands(true)
@@ -70,12 +73,17 @@ pub(super) fn command() -> Command {
                 .args([json().help("Print a JSON object for each"), paths]),
         )
         .subcommand(store())
-        .subcommand(
-            Command::new("help")
-                .about("Show the manual page of a verb, or list all verbs")
-                .arg(Arg::new("verb").value_name("VERB")),
-        )
+        .subcommand(help())
         .subcommand(Command::new("reference").hide(true).arg(write))
+}
+
+/// The words of `nsscript help`.
+fn help() -> Command {
+    let topic = Arg::new("topic").value_name("TOPIC").num_args(0..).help(
+        "A verb (`bind`, `sandbox.bind`), a type, a constant, a module, an option, a command, or \
+         `language`",
+    );
+    Command::new("help").about("Tell of a verb or a command, or list all").arg(topic)
 }
 
 /// The words of `nsscript store`.
@@ -111,6 +119,7 @@ fn external(command: Command) -> Command {
             .num_args(0..)
             .trailing_var_arg(true)
             .allow_hyphen_values(true)
+            .help("The recipe, and its arguments")
             .value_parser(clap::value_parser!(OsString)),
     )
 }
@@ -122,8 +131,11 @@ mod tests {
     #[test]
     fn every_command_is_known_to_be_no_recipe() {
         let command = command();
-        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        assert_eq!(names, SUBCOMMANDS);
+        let mut names: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let mut known = SUBCOMMANDS.to_vec();
+        names.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(names, known);
         command.debug_assert();
     }
 }

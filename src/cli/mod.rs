@@ -31,7 +31,7 @@ pub fn main() -> ExitCode {
         Action::Plan { source, json } => plan::plan(&source, json, ui),
         Action::Test(tests) => test::test(&tests, ui),
         Action::Store(what) => store::store(&what, ui),
-        Action::Help(verb) => help::help(verb.as_deref(), ui),
+        Action::Help(words) => help::help(&words, ui),
         Action::Reference { write } => reference::reference(write, ui),
     }
 }

@@ -16,6 +16,7 @@ mod data;
 mod discard;
 mod engine;
 mod error;
+pub mod manual;
 mod method;
 mod module;
 mod named;

@@ -9,6 +9,7 @@ mod elf;
 mod endings;
 mod errors;
 mod explain;
+mod help;
 mod index;
 mod modules;
 mod narration;
