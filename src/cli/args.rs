@@ -90,6 +90,13 @@ pub(super) enum Action {
     Store(Store),
     /// What there is to say of a word, or the list of all; of a command in one or more words.
     Help(Vec<String>),
+    /// Manual pages for man(1).
+    Man {
+        /// The directory that all are written below; none to print one.
+        into: Option<PathBuf>,
+        /// Whether the one of the language is printed.
+        recipe: bool,
+    },
     /// The reference of the language.
     Reference {
         /// Whether REFERENCE.md is written.
@@ -140,6 +147,10 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
         }),
         Some(("help", inner)) => {
             Action::Help(inner.get_many("topic").unwrap_or_default().cloned().collect())
+        }
+        Some(("man", inner)) => {
+            let into = inner.get_one::<PathBuf>("directory").cloned();
+            Action::Man { into, recipe: inner.get_flag("recipe") }
         }
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
         Some((first, rest)) => {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command};
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 5] = ["plan", "test", "store", "help", "reference"];
+pub(super) const SUBCOMMANDS: [&str; 6] = ["plan", "test", "store", "help", "man", "reference"];
 
 /// nsscript, with all its commands.
 pub(super) fn command() -> Command {
@@ -74,6 +74,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(store())
         .subcommand(help())
+        .subcommand(man())
         .subcommand(Command::new("reference").hide(true).arg(write))
 }
 
@@ -84,6 +85,22 @@ fn help() -> Command {
          `language`",
     );
     Command::new("help").about("Tell of a verb or a command, or list all").arg(topic)
+}
+
+/// The words of `nsscript man`.
+fn man() -> Command {
+    let recipe = Arg::new("recipe")
+        .long("recipe")
+        .action(ArgAction::SetTrue)
+        .help("Print nsscript-recipe(5), the language, and not nsscript(1)");
+    let into = directory()
+        .conflicts_with("recipe")
+        .help("Write both pages below this directory: man1/nsscript.1, man5/nsscript-recipe.5");
+    Command::new("man").about("Print a manual page, or write all for man(1)").args([recipe, into])
+}
+
+fn directory() -> Arg {
+    Arg::new("directory").value_name("DIR").value_parser(clap::value_parser!(PathBuf))
 }
 
 /// The words of `nsscript store`.

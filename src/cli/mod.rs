@@ -5,12 +5,14 @@ mod command;
 mod exit;
 mod explain;
 mod help;
+mod man;
 mod plan;
 mod progress;
 mod recipe;
 mod reference;
 mod store;
 mod test;
+mod written;
 
 use std::process::ExitCode;
 
@@ -32,6 +34,7 @@ pub fn main() -> ExitCode {
         Action::Test(tests) => test::test(&tests, ui),
         Action::Store(what) => store::store(&what, ui),
         Action::Help(words) => help::help(&words, ui),
+        Action::Man { into, recipe } => man::man(into.as_deref(), recipe, ui),
         Action::Reference { write } => reference::reference(write, ui),
     }
 }

@@ -11,6 +11,7 @@ mod errors;
 mod explain;
 mod help;
 mod index;
+mod man;
 mod modules;
 mod narration;
 mod nsscript;

@@ -3,9 +3,13 @@
 //! Nothing here is touched while a recipe runs.
 
 mod library;
+mod recipe_page;
+mod roff;
 mod topic;
 
 pub use library::{Library, libraries};
+pub use recipe_page::recipe_page;
+pub use roff::{PageName, roff};
 pub use topic::{Topic, near_topic, topic, topics};
 
 /// A short guide to the language, in Markdown.
