@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::ArgMatches;
 
-use super::command::{SUBCOMMANDS, command};
+use super::command::{COMPLETE, SUBCOMMANDS, command};
 use super::exit::{FAILED, Ui};
 use crate::diag::Format;
 
@@ -97,6 +97,10 @@ pub(super) enum Action {
         /// Whether the one of the language is printed.
         recipe: bool,
     },
+    /// The script that has this shell complete command lines.
+    Completions(String),
+    /// What can stand at the end of these words, which follow `nsscript`: asked by those scripts.
+    Complete(Vec<OsString>),
     /// The reference of the language.
     Reference {
         /// Whether REFERENCE.md is written.
@@ -108,6 +112,9 @@ pub(super) enum Action {
 /// and the status to end with is given.
 pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui), ExitCode> {
     let mut words: Vec<OsString> = words.collect();
+    if words.get(1).is_some_and(|word| word == COMPLETE) {
+        return Ok((Action::Complete(words.split_off(2)), Ui::new(Format::Human)));
+    }
     if let Some(action) = plain(&words) {
         return Ok((action, Ui::new(Format::Human)));
     }
@@ -151,6 +158,9 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
         Some(("man", inner)) => {
             let into = inner.get_one::<PathBuf>("directory").cloned();
             Action::Man { into, recipe: inner.get_flag("recipe") }
+        }
+        Some(("completions", inner)) => {
+            Action::Completions(inner.get_one::<String>("shell").cloned().unwrap_or_default())
         }
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
         Some((first, rest)) => {

@@ -6,7 +6,12 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command};
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 6] = ["plan", "test", "store", "help", "man", "reference"];
+pub(super) const SUBCOMMANDS: [&str; 7] =
+    ["plan", "test", "store", "help", "man", "completions", "reference"];
+
+/// The word by which scripts for shells ask what can come next. It is no command: whatever follows
+/// it is part of the line that is being written.
+pub(super) const COMPLETE: &str = "__complete";
 
 /// nsscript, with all its commands.
 pub(super) fn command() -> Command {
@@ -75,6 +80,7 @@ pub(super) fn command() -> Command {
         .subcommand(store())
         .subcommand(help())
         .subcommand(man())
+        .subcommand(completions())
         .subcommand(Command::new("reference").hide(true).arg(write))
 }
 
@@ -97,6 +103,18 @@ fn man() -> Command {
         .conflicts_with("recipe")
         .help("Write both pages below this directory: man1/nsscript.1, man5/nsscript-recipe.5");
     Command::new("man").about("Print a manual page, or write all for man(1)").args([recipe, into])
+}
+
+/// The words of `nsscript completions`.
+fn completions() -> Command {
+    let shell = Arg::new("shell")
+        .value_name("SHELL")
+        .required(true)
+        .value_parser(["bash", "zsh", "fish"])
+        .help("The shell that is to complete");
+    Command::new("completions")
+        .about("Print a script that has a shell complete commands, recipes and verbs")
+        .arg(shell)
 }
 
 fn directory() -> Arg {

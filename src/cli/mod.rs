@@ -2,6 +2,8 @@
 
 mod args;
 mod command;
+mod complete;
+mod completions;
 mod exit;
 mod explain;
 mod help;
@@ -35,6 +37,8 @@ pub fn main() -> ExitCode {
         Action::Store(what) => store::store(&what, ui),
         Action::Help(words) => help::help(&words, ui),
         Action::Man { into, recipe } => man::man(into.as_deref(), recipe, ui),
+        Action::Completions(shell) => completions::completions(&shell, ui),
+        Action::Complete(words) => complete::complete(&words, ui),
         Action::Reference { write } => reference::reference(write, ui),
     }
 }

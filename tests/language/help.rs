@@ -101,6 +101,7 @@ fn a_word_that_means_nothing_is_told_with_the_nearest() {
     assert!(said(&["sandbox.bnid"]).contains("did you mean `sandbox.bind`?"));
     assert!(said(&["sandbx"]).contains("did you mean `sandbox`?"));
     assert!(said(&["std/nett"]).contains("did you mean `std/net`?"));
+    assert!(said(&["completion"]).contains("did you mean `completions`?"));
     assert!(said(&["qqqqqq"]).contains("`nsscript help` lists all"));
     assert!(said(&["rootfs.bind"]).contains("no verb or command `rootfs.bind`"));
     assert_eq!(said(&["bind", "run"]), "error: no command `bind run`; `nsscript help` lists all\n");

@@ -2,6 +2,7 @@
 //! what is planned, and that the documentation is true.
 
 mod command_line;
+mod completions;
 mod conversions;
 mod diagnostics;
 mod documentation;
