@@ -101,6 +101,8 @@ pub(super) enum Action {
     Completions(String),
     /// What can stand at the end of these words, which follow `nsscript`: asked by those scripts.
     Complete(Vec<OsString>),
+    /// What editors can know, into this directory.
+    Definitions(PathBuf),
     /// The reference of the language.
     Reference {
         /// Whether REFERENCE.md is written.
@@ -162,6 +164,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
         Some(("completions", inner)) => {
             Action::Completions(inner.get_one::<String>("shell").cloned().unwrap_or_default())
         }
+        Some(("definitions", inner)) => Action::Definitions(one_path(inner, "directory")),
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
         Some((first, rest)) => {
             let rest = rest.get_many::<OsString>("").unwrap_or_default().cloned();
@@ -171,6 +174,11 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
         None => Action::Run(source(&matches, given, ui)?),
     };
     Ok((action, ui))
+}
+
+/// A path that must be given.
+fn one_path(matches: &ArgMatches, name: &str) -> PathBuf {
+    matches.get_one::<PathBuf>(name).cloned().unwrap_or_default()
 }
 
 /// The commonest command line, `nsscript RECIPE ARGS…`, read without a parser: making one takes

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command};
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 7] =
-    ["plan", "test", "store", "help", "man", "completions", "reference"];
+pub(super) const SUBCOMMANDS: [&str; 8] =
+    ["plan", "test", "store", "help", "man", "completions", "definitions", "reference"];
 
 /// The word by which scripts for shells ask what can come next. It is no command: whatever follows
 /// it is part of the line that is being written.
@@ -81,6 +81,7 @@ pub(super) fn command() -> Command {
         .subcommand(help())
         .subcommand(man())
         .subcommand(completions())
+        .subcommand(definitions())
         .subcommand(Command::new("reference").hide(true).arg(write))
 }
 
@@ -115,6 +116,13 @@ fn completions() -> Command {
     Command::new("completions")
         .about("Print a script that has a shell complete commands, recipes and verbs")
         .arg(shell)
+}
+
+/// The words of `nsscript definitions`.
+fn definitions() -> Command {
+    Command::new("definitions")
+        .about("Write what editors can know of the verbs into a directory")
+        .arg(directory().required(true).help("The directory, which is made if it is not there"))
 }
 
 fn directory() -> Arg {

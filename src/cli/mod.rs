@@ -4,6 +4,7 @@ mod args;
 mod command;
 mod complete;
 mod completions;
+mod definitions;
 mod exit;
 mod explain;
 mod help;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Action::Man { into, recipe } => man::man(into.as_deref(), recipe, ui),
         Action::Completions(shell) => completions::completions(&shell, ui),
         Action::Complete(words) => complete::complete(&words, ui),
+        Action::Definitions(directory) => definitions::definitions(&directory, ui),
         Action::Reference { write } => reference::reference(write, ui),
     }
 }

@@ -4,6 +4,7 @@
 mod command_line;
 mod completions;
 mod conversions;
+mod definitions;
 mod diagnostics;
 mod documentation;
 mod elf;

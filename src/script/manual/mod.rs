@@ -2,11 +2,15 @@
 //!
 //! Nothing here is touched while a recipe runs.
 
+mod definitions;
+mod index;
 mod library;
 mod recipe_page;
 mod roff;
 mod topic;
 
+pub use definitions::{Definition, definitions};
+pub use index::{index, snippets};
 pub use library::{Library, libraries};
 pub use recipe_page::recipe_page;
 pub use roff::{PageName, roff};
