@@ -88,6 +88,8 @@ pub(super) enum Action {
     Test(Tests),
     /// Looking at the store, or making room in it.
     Store(Store),
+    /// Writing a recipe to start from.
+    New(PathBuf),
     /// What there is to say of a word, or the list of all; of a command in one or more words.
     Help(Vec<String>),
     /// Manual pages for man(1).
@@ -154,6 +156,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             Some((_, how)) => Store::List { json: how.get_flag("json") },
             None => Store::List { json: false },
         }),
+        Some(("new", inner)) => Action::New(one_path(inner, "name")),
         Some(("help", inner)) => {
             Action::Help(inner.get_many("topic").unwrap_or_default().cloned().collect())
         }

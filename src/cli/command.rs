@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command};
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 8] =
-    ["plan", "test", "store", "help", "man", "completions", "definitions", "reference"];
+pub(super) const SUBCOMMANDS: [&str; 9] =
+    ["plan", "test", "new", "store", "help", "man", "completions", "definitions", "reference"];
 
 /// The word by which scripts for shells ask what can come next. It is no command: whatever follows
 /// it is part of the line that is being written.
@@ -58,7 +58,7 @@ pub(super) fn command() -> Command {
         .override_usage(
             "nsscript [OPTIONS] RECIPE [ARGS]...\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
              nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
-             nsscript store list|show|gc|path\n       nsscript help [TOPIC]",
+             nsscript new NAME\n       nsscript store list|show|gc|path\n       nsscript help [TOPIC]",
         )
         .after_help(
             "RECIPE is a file, or `-` for standard input. `nsscript help` lists the commands and \
@@ -77,12 +77,23 @@ pub(super) fn command() -> Command {
                 .about("Run recipes as tests, each in a process of its own")
                 .args([json().help("Print a JSON object for each"), paths]),
         )
+        .subcommand(new())
         .subcommand(store())
         .subcommand(help())
         .subcommand(man())
         .subcommand(completions())
         .subcommand(definitions())
         .subcommand(Command::new("reference").hide(true).arg(write))
+}
+
+/// The words of `nsscript new`.
+fn new() -> Command {
+    let name = Arg::new("name")
+        .value_name("NAME")
+        .required(true)
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("The name of the recipe, with or without `.rhai`");
+    Command::new("new").about("Write a recipe to start from").arg(name)
 }
 
 /// The words of `nsscript help`.

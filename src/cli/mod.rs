@@ -9,6 +9,7 @@ mod exit;
 mod explain;
 mod help;
 mod man;
+mod new;
 mod plan;
 mod progress;
 mod recipe;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
         Action::Plan { source, json } => plan::plan(&source, json, ui),
         Action::Test(tests) => test::test(&tests, ui),
         Action::Store(what) => store::store(&what, ui),
+        Action::New(name) => new::new(&name, ui),
         Action::Help(words) => help::help(&words, ui),
         Action::Man { into, recipe } => man::man(into.as_deref(), recipe, ui),
         Action::Completions(shell) => completions::completions(&shell, ui),

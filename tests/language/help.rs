@@ -28,7 +28,7 @@ fn the_list_has_commands_verbs_constants_and_modules() {
         .collect();
     assert_eq!((titles[0], titles[1]), ("Commands", "Functions"));
     assert_eq!(titles[titles.len() - 2..], ["Constants", "Modules"]);
-    let lines = ["\n  plan ", "\n  which ", "\n  bind ", "\n  UTS ", "\n  std/net "];
+    let lines = ["\n  plan ", "\n  new ", "\n  which ", "\n  bind ", "\n  UTS ", "\n  std/net "];
     in_order(&list, &lines);
     let hidden = "\n  reference ";
     assert!(!list.contains(hidden));

@@ -83,7 +83,8 @@ fn the_page_of_the_command_has_its_sections_options_and_commands() {
     for option in options {
         assert!(text.contains(&option), "{option}");
     }
-    for command in ["plan", "test", "store gc", "help", "man", "completions", "definitions"] {
+    for command in ["plan", "test", "new", "store gc", "help", "man", "completions", "definitions"]
+    {
         assert!(text.contains(&format!("nsscript {command}")), "{command}");
     }
     assert!(!text.contains("Default: false"));

@@ -16,6 +16,7 @@ mod index;
 mod man;
 mod modules;
 mod narration;
+mod new;
 mod nsscript;
 mod packing;
 mod plans;
