@@ -1,11 +1,12 @@
-//! The words of the command line.
+//! What the command line asks for.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::ArgMatches;
 
+use super::command::{COMPLETE, SUBCOMMANDS, command};
 use super::exit::{FAILED, Ui};
 use crate::diag::Format;
 
@@ -91,131 +92,28 @@ pub(super) enum Action {
     Test(Tests),
     /// Looking at the store, or making room in it.
     Store(Store),
-    /// The manual page of a verb, or the list of all.
-    Help(Option<String>),
+    /// Writing a recipe to start from.
+    New(PathBuf),
+    /// What there is to say of a word, or the list of all; of a command in one or more words.
+    Help(Vec<String>),
+    /// Manual pages for man(1).
+    Man {
+        /// The directory that all are written below; none to print one.
+        into: Option<PathBuf>,
+        /// Whether the one of the language is printed.
+        recipe: bool,
+    },
+    /// The script that has this shell complete command lines.
+    Completions(String),
+    /// What can stand at the end of these words, which follow `nsscript`: asked by those scripts.
+    Complete(Vec<OsString>),
+    /// What editors can know, into this directory.
+    Definitions(PathBuf),
     /// The reference of the language.
     Reference {
         /// Whether REFERENCE.md is written.
         write: bool,
     },
-}
-
-/// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 6] = ["plan", "test", "store", "help", "reference", "repl"];
-
-fn command() -> Command {
-    let format = Arg::new("error-format")
-        .long("error-format")
-        .value_name("FORMAT")
-        .value_parser(["human", "short", "json"])
-        .default_value("human")
-        .global(true)
-        .help("How errors and warnings are written");
-    let code = Arg::new("code")
-        .short('e')
-        .value_name("CODE")
-        .help("Run this text as a recipe; what follows are its arguments");
-    let trust = Arg::new("trust")
-        .long("trust-recipe")
-        .action(ArgAction::SetTrue)
-        .global(true)
-        .help("As root, run a recipe that other users can write to");
-    let host = Arg::new("host")
-        .long("host")
-        .action(ArgAction::SetTrue)
-        .help("Make raw calls to the host itself, not in a session of their own");
-    let explain = Arg::new("explain")
-        .long("explain")
-        .value_name("FORMAT")
-        .value_parser(["human", "json"])
-        .num_args(0..=1)
-        .require_equals(true)
-        .default_missing_value("human")
-        .help("Tell every action on standard error as it is done (or NSSCRIPT_EXPLAIN=1)");
-    let breaks = Arg::new("break")
-        .long("break")
-        .value_name("LINE")
-        .action(ArgAction::Append)
-        .value_parser(clap::value_parser!(u32))
-        .help("Stop before this line, with a prompt on the variables");
-    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
-    let write =
-        Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
-    let paths = Arg::new("paths")
-        .value_name("PATH")
-        .num_args(0..)
-        .value_parser(clap::value_parser!(PathBuf))
-        .help("A recipe, or a directory: every `*.rhai` in it [default: recipes]");
-    let recipe = || external(Command::new("plan"));
-    Command::new("nsscript")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Linux sandboxes as readable recipes")
-        .override_usage(
-            "nsscript [OPTIONS] [RECIPE [ARGS]...]\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
-             nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
-             nsscript store list|show|gc|path\n       nsscript help [VERB]",
-        )
-        .after_help("RECIPE is a file, or `-` for standard input. `nsscript help` lists the verbs.")
-        .disable_help_subcommand(true)
-        .arg_required_else_help(true)
-        .allow_external_subcommands(true)
-        .external_subcommand_value_parser(clap::value_parser!(OsString))
-        .args([format, code, trust, host, explain, breaks])
-        .subcommand(
-            recipe().about("Tell what a recipe would do, without doing it").arg(json()),
-        )
-        .subcommand(
-            Command::new("test")
-                .about("Run recipes as tests, each in a process of its own")
-                .args([json().help("Print a JSON object for each"), paths]),
-        )
-        .subcommand(
-            external(Command::new("repl")).about("Talk at a prompt, about a recipe where one is given"),
-        )
-        .subcommand(store())
-        .subcommand(
-            Command::new("help")
-                .about("Show the manual page of a verb, or list all verbs")
-                .arg(Arg::new("verb").value_name("VERB")),
-        )
-        .subcommand(Command::new("reference").hide(true).arg(write))
-}
-
-/// The words of `nsscript store`.
-fn store() -> Command {
-    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
-    let digest = Arg::new("digest")
-        .value_name("DIGEST")
-        .required(true)
-        .help("The digest, or its first digits");
-    let days = Arg::new("days")
-        .long("days")
-        .value_name("DAYS")
-        .value_parser(clap::value_parser!(u64))
-        .default_value("30")
-        .help("Remove what was not used for so many days");
-    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("Remove every layer");
-    Command::new("store")
-        .about("Look at the layers of roots that are kept, or remove them")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .disable_help_subcommand(true)
-        .subcommand(Command::new("list").about("List the layers, those used last first").arg(json))
-        .subcommand(Command::new("show").about("Print the manifest of a layer or root").arg(digest))
-        .subcommand(Command::new("gc").about("Remove layers that no run uses").args([days, all]))
-        .subcommand(Command::new("path").about("Print where the store is"))
-}
-
-/// A subcommand that is followed by a recipe and its arguments.
-fn external(command: Command) -> Command {
-    command.arg(Arg::new("code").short('e').value_name("CODE").help("The recipe as text")).arg(
-        Arg::new("recipe")
-            .value_name("RECIPE")
-            .num_args(0..)
-            .trailing_var_arg(true)
-            .allow_hyphen_values(true)
-            .value_parser(clap::value_parser!(OsString)),
-    )
 }
 
 /// Reads the command line; what it asks to print at once (help, version, mistakes) is printed,
@@ -224,6 +122,9 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
     let mut words: Vec<OsString> = words.collect();
     if words.len() < 2 {
         return Ok((alone(), Ui::new(Format::Human)));
+    }
+    if words.get(1).is_some_and(|word| word == COMPLETE) {
+        return Ok((Action::Complete(words.split_off(2)), Ui::new(Format::Human)));
     }
     if let Some(action) = plain(&words) {
         return Ok((action, Ui::new(Format::Human)));
@@ -247,6 +148,10 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             let source = source(inner, words.chain(given).collect(), ui)?;
             Action::Plan { source, json: inner.get_flag("json") }
         }
+        Some(("run", inner)) => {
+            let words = inner.get_many::<OsString>("recipe").unwrap_or_default().cloned();
+            Action::Run(source(inner, words.chain(given).collect(), ui)?)
+        }
         Some(("repl", inner)) => {
             let words: Vec<_> =
                 inner.get_many::<OsString>("recipe").unwrap_or_default().cloned().collect();
@@ -269,7 +174,18 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             Some((_, how)) => Store::List { json: how.get_flag("json") },
             None => Store::List { json: false },
         }),
-        Some(("help", inner)) => Action::Help(inner.get_one::<String>("verb").cloned()),
+        Some(("new", inner)) => Action::New(one_path(inner, "name")),
+        Some(("help", inner)) => {
+            Action::Help(inner.get_many("topic").unwrap_or_default().cloned().collect())
+        }
+        Some(("man", inner)) => {
+            let into = inner.get_one::<PathBuf>("directory").cloned();
+            Action::Man { into, recipe: inner.get_flag("recipe") }
+        }
+        Some(("completions", inner)) => {
+            Action::Completions(inner.get_one::<String>("shell").cloned().unwrap_or_default())
+        }
+        Some(("definitions", inner)) => Action::Definitions(one_path(inner, "directory")),
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
         Some((first, rest)) => {
             let rest = rest.get_many::<OsString>("").unwrap_or_default().cloned();
@@ -297,6 +213,11 @@ fn alone() -> Action {
         explain,
         breaks: Vec::new(),
     })
+}
+
+/// A path that must be given.
+fn one_path(matches: &ArgMatches, name: &str) -> PathBuf {
+    matches.get_one::<PathBuf>(name).cloned().unwrap_or_default()
 }
 
 /// The commonest command line, `nsscript RECIPE ARGS…`, read without a parser: making one takes

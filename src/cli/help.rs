@@ -1,26 +1,68 @@
-//! Manual pages of verbs.
+//! Help at a prompt: of commands and of the language.
 
 use std::process::ExitCode;
 
+use super::command::command;
 use super::exit::{Ui, print};
-use crate::diag::quoted;
+use crate::diag::{closest, quoted};
 use crate::script::catalog;
+use crate::script::manual::{libraries, near_topic, topic};
 
-/// Shows the page of a verb, or the list of all.
-pub(super) fn help(verb: Option<&str>, ui: Ui) -> ExitCode {
-    let Some(name) = verb else { return print(&list(), ui) };
-    let verbs = catalog::named(name);
-    if verbs.is_empty() {
-        let near = catalog::near(name, |_| true, []);
-        let near = near.map(|near| format!("; did you mean {}?", quoted(near))).unwrap_or_default();
-        return ui.fail(format!("no verb {}{near}", quoted(name)));
+/// Tells of a word or a command; lists all without one.
+pub(super) fn help(words: &[String], ui: Ui) -> ExitCode {
+    let Some(first) = words.first() else { return print(&list(), ui) };
+    let of_command = of_command(words);
+    let of_language = if words.len() == 1 { topic(first) } else { None };
+    let text = match (of_command, of_language) {
+        (Some(command), Some(topic)) => {
+            format!("`nsscript {first}` is a command:\n\n{command}\nIn a recipe:\n\n{topic}")
+        }
+        (Some(text), None) | (None, Some(text)) => text,
+        (None, None) => return ui.fail(unknown(words)),
+    };
+    print(&text, ui)
+}
+
+/// What `--help` of a command prints.
+fn of_command(words: &[String]) -> Option<String> {
+    let mut command = command();
+    command.build();
+    let mut found = &mut command;
+    for word in words {
+        found = found.find_subcommand_mut(word).filter(|command| !command.is_hide_set())?;
     }
-    let pages: Vec<_> = verbs.into_iter().map(catalog::page).collect();
-    print(&pages.join("\n"), ui)
+    Some(found.render_help().to_string())
+}
+
+fn unknown(words: &[String]) -> String {
+    let said = words.join(" ");
+    if words.len() > 1 {
+        return format!("no command {}; `nsscript help` lists all", quoted(said));
+    }
+    let command = command();
+    let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
+    let near = near_topic(&said)
+        .or_else(|| closest(&said, commands.map(clap::Command::get_name)).map(str::to_owned));
+    match near {
+        Some(near) => {
+            format!("no verb or command {}; did you mean {}?", quoted(said), quoted(near))
+        }
+        None => format!("no verb or command {}; `nsscript help` lists all", quoted(said)),
+    }
 }
 
 fn list() -> String {
-    let mut out = String::from("Verbs of the recipe language; `nsscript help VERB` tells more.\n");
+    let mut out = String::from(
+        "`nsscript help WORD` tells more: of a command, a verb (`bind`, `sandbox.bind`), a type\n\
+         (`Sandbox`), a constant, a module (`std/net`), an option. `nsscript help language` is a\n\
+         short guide.\n\nCommands\n",
+    );
+    let mut line = |name: &str, about: &str| out.push_str(&format!("  {name:<16} {about}\n"));
+    line("RECIPE", "Run a recipe: `nsscript recipe.rhai`.");
+    for command in command().get_subcommands().filter(|command| !command.is_hide_set()) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        line(command.get_name(), &format!("{about}."));
+    }
     let mut receiver = None;
     let mut verbs: Vec<_> = catalog::all().collect();
     verbs.sort_by_key(|verb| (verb.receiver(), verb.name));
@@ -31,6 +73,15 @@ fn list() -> String {
             out.push_str(&format!("\n{title}\n"));
         }
         out.push_str(&format!("  {:<16} {}\n", verb.name, catalog::summary(verb)));
+    }
+    out.push_str("\nConstants\n");
+    let constants = catalog::constants().into_iter().map(|(name, _, doc)| (name, doc));
+    for (name, doc) in constants.chain(catalog::VALUES.map(|(name, doc)| (name, doc.to_owned()))) {
+        out.push_str(&format!("  {name:<16} {doc}\n"));
+    }
+    out.push_str("\nModules\n");
+    for library in libraries() {
+        out.push_str(&format!("  {:<16} {}\n", library.name, library.summary()));
     }
     out
 }

@@ -1,9 +1,15 @@
 //! The command line: what was asked for, and how the process ends.
 
 mod args;
+mod command;
+mod complete;
+mod completions;
+mod definitions;
 mod exit;
 mod explain;
 mod help;
+mod man;
+mod new;
 mod plan;
 mod progress;
 mod recipe;
@@ -11,6 +17,7 @@ mod reference;
 mod repl;
 mod store;
 mod test;
+mod written;
 
 use std::process::ExitCode;
 
@@ -32,7 +39,12 @@ pub fn main() -> ExitCode {
         Action::Test(tests) => test::test(&tests, ui),
         Action::Store(what) => store::store(&what, ui),
         Action::Repl(source) => repl::repl(source.as_ref(), ui),
-        Action::Help(verb) => help::help(verb.as_deref(), ui),
+        Action::New(name) => new::new(&name, ui),
+        Action::Help(words) => help::help(&words, ui),
+        Action::Man { into, recipe } => man::man(into.as_deref(), recipe, ui),
+        Action::Completions(shell) => completions::completions(&shell, ui),
+        Action::Complete(words) => complete::complete(&words, ui),
+        Action::Definitions(directory) => definitions::definitions(&directory, ui),
         Action::Reference { write } => reference::reference(write, ui),
     }
 }

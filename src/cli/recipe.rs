@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use super::args::{Source, Text};
+use super::command::SUBCOMMANDS;
 use super::exit::Ui;
 use super::{explain, progress};
 use crate::diag::{closest, os_error, quoted};
@@ -90,7 +91,8 @@ pub(super) fn read(source: &Source) -> Result<Recipe, String> {
                 let near = Tree::host().near(&absolute(path));
                 let near = near.map(|near| path.with_file_name(near));
                 let near = near.filter(|_| error.kind() == std::io::ErrorKind::NotFound);
-                let word = path.to_str().and_then(|word| closest(word, ["plan", "test", "help"]));
+                let commands = SUBCOMMANDS.into_iter().filter(|name| *name != "reference");
+                let word = path.to_str().and_then(|word| closest(word, commands));
                 let near = near.map(|near| near.to_string_lossy().into_owned());
                 let hint = near.or_else(|| word.map(str::to_owned));
                 let hint = hint.map(|near| format!("; did you mean {}?", quoted(near)));

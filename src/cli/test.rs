@@ -7,7 +7,8 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::args::{SUBCOMMANDS, Tests};
+use super::args::Tests;
+use super::command::SUBCOMMANDS;
 use super::exit::{NOT_RUN, Ui};
 use super::recipe::absolute;
 use crate::diag::{Format, count, escape, os_error, quoted};

@@ -1,7 +1,7 @@
 //! What a line that begins with a colon asks for.
 
 use crate::diag::{Report, closest, quoted};
-use crate::script::catalog;
+use crate::script::manual;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,20 +112,15 @@ pub(super) fn help(topic: &str) -> String {
         let lines: String = ENTRIES.iter().map(line).collect();
         return format!("{OVERVIEW}{}", lines.trim_end());
     }
-    if let Some(Entry(name, wants, does)) = ENTRIES.iter().find(|Entry(name, ..)| *name == topic) {
-        let pages = catalog::named(topic);
-        let own = format!(":{name} {wants}\n{does}");
-        let pages: Vec<_> = pages.into_iter().map(catalog::page).collect();
-        return [vec![own], pages].concat().join("\n").trim_end().to_owned();
-    }
-    let verbs = catalog::named(topic);
-    if verbs.is_empty() {
-        let near = catalog::near(topic, |_| true, []);
+    let own = ENTRIES.iter().find(|Entry(name, ..)| *name == topic);
+    let own = own.map(|Entry(name, wants, does)| format!(":{name} {wants}\n{does}"));
+    let parts: Vec<String> = own.into_iter().chain(manual::topic(topic)).collect();
+    if parts.is_empty() {
+        let near = manual::near_topic(topic);
         let near = near.map(|near| format!("; did you mean {}?", quoted(near))).unwrap_or_default();
-        return format!("no verb {}{near}", quoted(topic));
+        return format!("there is nothing about {}{near}", quoted(topic));
     }
-    let pages: Vec<_> = verbs.into_iter().map(catalog::page).collect();
-    pages.join("\n").trim_end().to_owned()
+    parts.join("\n\n").trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Config, Context, Helper};
 
 use super::command;
-use crate::script::{Dialog, Kind, catalog, tokens};
+use crate::script::{Dialog, Kind, catalog, manual, tokens};
 
 /// The most lines that are remembered.
 const HISTORY: usize = 2000;
@@ -108,11 +108,9 @@ fn pair(candidate: crate::script::Candidate) -> Pair {
 
 /// What help can be asked for.
 fn topics(start: usize, word: &str) -> (usize, Vec<Pair>) {
-    let mut names: Vec<&str> = catalog::all().map(|verb| verb.name).collect();
-    names.sort_unstable();
-    names.dedup();
-    let fits = names.into_iter().filter(|name| name.starts_with(word));
-    let pair = |name: &str| Pair { display: name.into(), replacement: name.into() };
+    let names = manual::topics().into_iter().map(|topic| topic.name);
+    let fits = names.filter(|name| name.starts_with(word));
+    let pair = |name: String| Pair { display: name.clone(), replacement: name };
     (start, fits.map(pair).collect())
 }
 

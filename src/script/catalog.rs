@@ -3,6 +3,7 @@
 //! The catalog is made by the compiler, as constant data: a verb without a doc comment does not
 //! compile, and nothing of it is touched while a recipe runs.
 
+use super::manual::libraries;
 use super::verb::{Kind, OptionKey, Parameter, Verb};
 use super::{value, verbs};
 use crate::diag::closest;
@@ -73,7 +74,7 @@ pub fn constants() -> Vec<(&'static str, spec::Namespaces, String)> {
 /// The other constants of the language: name and meaning.
 pub const VALUES: [(&str, &str); 2] = [
     ("args", "what follows the recipe on the command line, an array of strings"),
-    ("host", "the machine, a Host with the properties above"),
+    ("host", "the machine, a Host"),
 ];
 
 /// A part of a manual page: its heading (empty for what comes first) and its text.
@@ -194,28 +195,10 @@ pub fn reference() -> String {
         out.push_str(&format!("- `{name}`: {doc}\n"));
     }
     out.push_str("\n## Modules\n");
-    for (name, text) in super::module::STDLIB {
-        let about = text.lines().map_while(|line| line.strip_prefix("//!"));
-        let about: Vec<_> = about.map(str::trim).collect();
-        out.push_str(&format!("\n### `import \"{name}\"`\n\n{}\n", about.join("\n").trim()));
-        out.push_str(&functions(text));
-    }
-    out
-}
-
-/// The functions of a module with their doc comments, as a list.
-fn functions(text: &str) -> String {
-    let mut out = String::new();
-    let mut doc: Vec<&str> = Vec::new();
-    for line in text.lines() {
-        if let Some(comment) = line.strip_prefix("///") {
-            doc.push(comment.trim());
-        } else if let Some(rest) = line.strip_prefix("fn ") {
-            let signature = rest.split('{').next().unwrap_or(rest).trim();
-            out.push_str(&format!("\n- `{signature}`: {}\n", doc.join(" ")));
-            doc.clear();
-        } else {
-            doc.clear();
+    for library in libraries() {
+        out.push_str(&format!("\n### `import \"{}\"`\n\n{}\n", library.name, library.about));
+        for function in &library.functions {
+            out.push_str(&format!("\n- `{}`: {}\n", function.signature(), function.doc));
         }
     }
     out

@@ -19,6 +19,7 @@ mod dialog;
 mod discard;
 mod engine;
 mod error;
+pub mod manual;
 mod method;
 mod module;
 mod named;

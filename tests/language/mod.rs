@@ -2,16 +2,21 @@
 //! what is planned, and that the documentation is true.
 
 mod command_line;
+mod completions;
 mod conversions;
+mod definitions;
 mod diagnostics;
 mod documentation;
 mod elf;
 mod endings;
 mod errors;
 mod explain;
+mod help;
 mod index;
+mod man;
 mod modules;
 mod narration;
+mod new;
 mod nsscript;
 mod packing;
 mod plans;

@@ -1,0 +1,24 @@
+//! What editors can know of the language.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::exit::{Ui, print};
+use super::written::{MARK, listed, write};
+use crate::script::manual;
+
+/// Writes definition files of Rhai, the index of the verbs, and snippets of VS Code.
+pub(super) fn definitions(directory: &Path, ui: Ui) -> ExitCode {
+    let mark = format!("{MARK} definitions`, from the doc comments of the verbs.");
+    let mut files: Vec<(String, String)> = manual::definitions()
+        .into_iter()
+        .map(|file| (file.path, format!("// {mark}\n{}", file.text)))
+        .collect();
+    files.push(("nsscript.json".into(), format!("{:#}\n", manual::index(&mark))));
+    let snippets = format!("// {mark}\n{:#}\n", manual::snippets());
+    files.push(("nsscript.code-snippets".into(), snippets));
+    match write(directory, &files) {
+        Ok(paths) => print(&listed(&paths), ui),
+        Err(why) => ui.fail(why),
+    }
+}

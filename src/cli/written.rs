@@ -1,0 +1,64 @@
+//! Files that nsscript writes for other programs to read, again and again.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::diag::{os_error, quoted};
+
+/// What every such file has near its beginning: who has written it, and so may replace it.
+pub(super) const MARK: &str = "Written by `nsscript";
+
+/// How far into a file the mark is looked for.
+const NEAR: usize = 300;
+
+/// Writes files below a directory, which is made where it is not there, and gives their paths.
+/// Files that nsscript has written before are replaced, each at once; where another file has the
+/// name of one of them, nothing is written.
+///
+/// # Errors
+/// A file of the same name was not written by nsscript; a directory or file cannot be written.
+pub(super) fn write(directory: &Path, files: &[(String, String)]) -> Result<Vec<PathBuf>, String> {
+    let paths: Vec<PathBuf> = files.iter().map(|(name, _)| directory.join(name)).collect();
+    for path in &paths {
+        let shown = quoted(path.to_string_lossy());
+        let found = match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(format!("cannot look at {shown}: {}", os_error(&error))),
+            Ok(found) => found,
+        };
+        let is_ours = found.is_file() && fs::read(path).is_ok_and(|text| is_marked(&text));
+        if !is_ours {
+            return Err(format!(
+                "{shown} was not written by nsscript: move it, or name another directory"
+            ));
+        }
+    }
+    for (path, (_, text)) in paths.iter().zip(files) {
+        let cannot = |error: std::io::Error| {
+            format!("cannot write {}: {}", quoted(path.to_string_lossy()), os_error(&error))
+        };
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above).map_err(cannot)?;
+        }
+        // Beside it, and then into its place: an editor that reads it meanwhile finds it whole.
+        let mut beside = path.clone().into_os_string();
+        beside.push(format!(".{}", std::process::id()));
+        let placed = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+        placed.map_err(|error| {
+            let _ = fs::remove_file(&beside);
+            cannot(error)
+        })?;
+    }
+    Ok(paths)
+}
+
+fn is_marked(text: &[u8]) -> bool {
+    String::from_utf8_lossy(&text[..text.len().min(NEAR)]).contains(MARK)
+}
+
+/// The paths, a line each.
+pub(super) fn listed(paths: &[PathBuf]) -> String {
+    let lines: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,20 @@
+//! Texts that are made of the catalog: pages for a prompt, manual pages, files for editors.
+//!
+//! Nothing here is touched while a recipe runs.
+
+mod definitions;
+mod index;
+mod library;
+mod recipe_page;
+mod roff;
+mod topic;
+
+pub use definitions::{Definition, definitions};
+pub use index::{index, snippets};
+pub use library::{Library, libraries};
+pub use recipe_page::recipe_page;
+pub use roff::{PageName, roff};
+pub use topic::{Topic, near_topic, topic, topics};
+
+/// A short guide to the language, in Markdown.
+pub const GUIDE: &str = include_str!("guide.md");
