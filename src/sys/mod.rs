@@ -35,6 +35,7 @@ mod stack;
 mod syscall;
 mod target;
 mod tree;
+mod trial;
 mod wait;
 mod watch;
 mod xattr;
@@ -47,7 +48,7 @@ pub use file::{
     own, share_blocks, share_directory, touch, wait_for_lock,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy};
-pub use helper::run_helper;
+pub use helper::{run_helper, version_of};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
 pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
@@ -74,6 +75,7 @@ pub use signal::{
 };
 pub use stack::raise_stack_limit;
 pub use syscall::{Syscall, Trouble};
+pub use trial::{Trial, attempt, cgroup_version, landlock_version, seccomp_actions};
 pub use wait::note_ended_children;
 pub use watch::{Times, Watch};
 pub use xattr::{
