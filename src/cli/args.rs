@@ -87,6 +87,11 @@ pub(super) enum Action {
     Test(Tests),
     /// Looking at the store, or making room in it.
     Store(Store),
+    /// Telling what the machine lets nsscript do.
+    Doctor {
+        /// As JSON.
+        json: bool,
+    },
     /// The manual page of a verb, or the list of all.
     Help(Option<String>),
     /// The reference of the language.
@@ -97,7 +102,7 @@ pub(super) enum Action {
 }
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 5] = ["plan", "test", "store", "help", "reference"];
+pub(super) const SUBCOMMANDS: [&str; 6] = ["plan", "test", "store", "doctor", "help", "reference"];
 
 fn command() -> Command {
     let format = Arg::new("error-format")
@@ -143,7 +148,8 @@ fn command() -> Command {
         .override_usage(
             "nsscript [OPTIONS] RECIPE [ARGS]...\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
              nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
-             nsscript store list|show|gc|path\n       nsscript help [VERB]",
+             nsscript store list|show|gc|path\n       nsscript doctor [--json]\n       \
+             nsscript help [VERB]",
         )
         .after_help("RECIPE is a file, or `-` for standard input. `nsscript help` lists the verbs.")
         .disable_help_subcommand(true)
@@ -160,6 +166,11 @@ fn command() -> Command {
                 .args([json().help("Print a JSON object for each"), paths]),
         )
         .subcommand(store())
+        .subcommand(
+            Command::new("doctor")
+                .about("Tell what this machine lets nsscript do, and how to change that")
+                .arg(json()),
+        )
         .subcommand(
             Command::new("help")
                 .about("Show the manual page of a verb, or list all verbs")
@@ -246,6 +257,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             Some((_, how)) => Store::List { json: how.get_flag("json") },
             None => Store::List { json: false },
         }),
+        Some(("doctor", inner)) => Action::Doctor { json: inner.get_flag("json") },
         Some(("help", inner)) => Action::Help(inner.get_one::<String>("verb").cloned()),
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
         Some((first, rest)) => {

@@ -1,6 +1,7 @@
 //! The command line: what was asked for, and how the process ends.
 
 mod args;
+mod doctor;
 mod exit;
 mod explain;
 mod help;
@@ -29,6 +30,7 @@ pub fn main() -> ExitCode {
         Action::Run(source) => recipe::run(&source, ui),
         Action::Plan { source, json } => plan::plan(&source, json, ui),
         Action::Test(tests) => test::test(&tests, ui),
+        Action::Doctor { json } => doctor::doctor(json, ui),
         Action::Store(what) => store::store(&what, ui),
         Action::Help(verb) => help::help(verb.as_deref(), ui),
         Action::Reference { write } => reference::reference(write, ui),
