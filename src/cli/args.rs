@@ -109,6 +109,11 @@ pub(super) enum Action {
     Complete(Vec<OsString>),
     /// What editors can know, into this directory.
     Definitions(PathBuf),
+    /// Telling what the machine lets nsscript do.
+    Doctor {
+        /// As JSON.
+        json: bool,
+    },
     /// The reference of the language.
     Reference {
         /// Whether REFERENCE.md is written.
@@ -186,6 +191,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             Action::Completions(inner.get_one::<String>("shell").cloned().unwrap_or_default())
         }
         Some(("definitions", inner)) => Action::Definitions(one_path(inner, "directory")),
+        Some(("doctor", inner)) => Action::Doctor { json: inner.get_flag("json") },
         Some(("reference", inner)) => Action::Reference { write: inner.get_flag("write") },
         Some((first, rest)) => {
             let rest = rest.get_many::<OsString>("").unwrap_or_default().cloned();

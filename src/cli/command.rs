@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command};
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 11] = [
+pub(super) const SUBCOMMANDS: [&str; 12] = [
     "run",
     "repl",
     "plan",
     "test",
     "new",
     "store",
+    "doctor",
     "help",
     "man",
     "completions",
@@ -81,7 +82,7 @@ pub(super) fn command() -> Command {
         .override_usage(
             "nsscript [run] [OPTIONS] RECIPE [ARGS]...\n       nsscript [run] [OPTIONS] -e CODE [ARGS]...\n       \
              nsscript [repl [RECIPE [ARGS]...]]\n       nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
-             nsscript new NAME\n       nsscript store list|show|gc|path\n       nsscript help [TOPIC]",
+             nsscript new NAME\n       nsscript store list|show|gc|path\n       nsscript doctor [--json]\n       nsscript help [TOPIC]",
         )
         .after_help(
             "RECIPE is a file, or `-` for standard input. `nsscript help` lists the commands and \
@@ -112,6 +113,11 @@ pub(super) fn command() -> Command {
         )
         .subcommand(new())
         .subcommand(store())
+        .subcommand(
+            Command::new("doctor")
+                .about("Tell what this machine lets nsscript do, and how to change that")
+                .arg(json()),
+        )
         .subcommand(help())
         .subcommand(man())
         .subcommand(completions())

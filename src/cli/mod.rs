@@ -5,6 +5,7 @@ mod command;
 mod complete;
 mod completions;
 mod definitions;
+mod doctor;
 mod exit;
 mod explain;
 mod help;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Action::Run(source) => recipe::run(&source, ui),
         Action::Plan { source, json } => plan::plan(&source, json, ui),
         Action::Test(tests) => test::test(&tests, ui),
+        Action::Doctor { json } => doctor::doctor(json, ui),
         Action::Store(what) => store::store(&what, ui),
         Action::Repl(source) => repl::repl(source.as_ref(), ui),
         Action::New(name) => new::new(&name, ui),

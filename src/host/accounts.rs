@@ -5,6 +5,18 @@ use std::path::Path;
 
 use super::tree::Tree;
 
+/// How newuidmap(1) and newgidmap(1) come onto a machine.
+pub const HELPERS: &str = "install the package `uidmap` (Debian, Ubuntu) or `shadow-utils`";
+
+/// How a user is given subordinate ids: usermod(8).
+#[must_use]
+pub fn giving(tree: &Tree, uid: u32) -> String {
+    const RANGE: &str = "100000-165535";
+    let name = user_name(tree, uid).unwrap_or_else(|| uid.to_string());
+    let name = crate::diag::escape(&name);
+    format!("root gives some by `usermod --add-subuids {RANGE} --add-subgids {RANGE} {name}`")
+}
+
 /// The number that `name` has in a file of lines `name:…:number:…`: passwd or group.
 #[must_use]
 pub fn number(tree: &Tree, file: &str, name: &str) -> Option<u32> {

@@ -3,7 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::mountinfo;
 use super::tree::Tree;
+
+/// How many user namespaces there may be: namespaces(7).
+pub const MOST_USER_NAMESPACES: &str = "user/max_user_namespaces";
+/// Debian's setting: 0 keeps user namespaces from users.
+pub const DEBIAN: &str = "kernel/unprivileged_userns_clone";
+/// Ubuntu's setting: with 1, programs of users without a profile have no rights in theirs.
+pub const APPARMOR: &str = "kernel/apparmor_restrict_unprivileged_userns";
+
+/// A setting of the kernel that forbids user namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forbids {
+    /// There may be none: [`MOST_USER_NAMESPACES`].
+    Limit,
+    /// Users may make none: [`DEBIAN`].
+    Users,
+    /// Programs of users without a profile of AppArmor have no rights in theirs: [`APPARMOR`].
+    AppArmor,
+}
 
 /// The machine as a plan sees it.
 #[derive(Clone, Debug)]
@@ -39,19 +58,62 @@ impl Host {
     /// say: there may be some, and they are not off for users.
     #[must_use]
     pub fn allows_user_namespaces(&self) -> bool {
-        let limit = self.setting("user/max_user_namespaces");
-        let built_in = limit.is_some_and(|limit| limit != "0");
+        // Without the setting they are not built in.
+        self.setting(MOST_USER_NAMESPACES).is_some() && self.forbids_user_namespaces().is_none()
+    }
+
+    /// The setting that forbids the one who asks user namespaces, where one does.
+    #[must_use]
+    pub fn forbids_user_namespaces(&self) -> Option<Forbids> {
         let is = |name: &str, value: &str| self.setting(name).as_deref() == Some(value);
-        // Debian's setting, and Ubuntu's, which only counts for programs without a profile.
-        let off = is("kernel/unprivileged_userns_clone", "0")
-            || is("kernel/apparmor_restrict_unprivileged_userns", "1") && self.is_unconfined();
-        built_in && (self.is_root() || !off)
+        if self.is_root() {
+            return is(MOST_USER_NAMESPACES, "0").then_some(Forbids::Limit);
+        }
+        if is(DEBIAN, "0") {
+            return Some(Forbids::Users);
+        }
+        if is(MOST_USER_NAMESPACES, "0") {
+            return Some(Forbids::Limit);
+        }
+        (is(APPARMOR, "1") && self.is_unconfined()).then_some(Forbids::AppArmor)
+    }
+
+    /// The field `name` of `/proc/self/status`.
+    #[must_use]
+    pub fn status(&self, name: &str) -> Option<String> {
+        let text = self.tree.read(Path::new("/proc/self/status")).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let value =
+            |line: &str| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned());
+        text.lines().find_map(value)
+    }
+
+    /// Whether /proc can be read, without which little is known of the kernel.
+    #[must_use]
+    pub fn has_proc(&self) -> bool {
+        self.tree.exists(Path::new("/proc/self/status"))
+    }
+
+    /// Whether the root of this process was changed by chroot(2), as far as its mounts tell:
+    /// nothing is mounted where its root is. Without /proc that is not known.
+    #[must_use]
+    pub fn is_in_chroot(&self) -> Option<bool> {
+        let mounts = mountinfo::read(&self.tree).ok()?;
+        Some(!mounts.iter().any(|mount| mount.target == "/"))
+    }
+
+    /// The profile that AppArmor has for this process: `unconfined` without one; none where there
+    /// is no AppArmor.
+    #[must_use]
+    pub fn apparmor_profile(&self) -> Option<String> {
+        let files = ["/proc/self/attr/apparmor/current", "/proc/self/attr/current"];
+        let text = files.iter().find_map(|file| self.tree.read(Path::new(file)).ok())?;
+        Some(String::from_utf8_lossy(&text).trim_end_matches(['\0', '\n']).to_owned())
     }
 
     /// Whether AppArmor knows no profile for this process.
     fn is_unconfined(&self) -> bool {
-        let text = self.tree.read(Path::new("/proc/self/attr/current")).unwrap_or_default();
-        String::from_utf8_lossy(&text).trim_end_matches(['\0', '\n']) == "unconfined"
+        self.apparmor_profile().as_deref() == Some("unconfined")
     }
 }
 

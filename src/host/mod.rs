@@ -14,5 +14,5 @@ pub mod procfs;
 pub mod routes;
 pub mod tree;
 
-pub use facts::Host;
+pub use facts::{APPARMOR, DEBIAN, Forbids, Host, MOST_USER_NAMESPACES};
 pub use tree::Tree;

@@ -129,8 +129,8 @@ impl Side {
             if !own && host.tree.which(&format!("new{}map", self.noun_id()), None).is_none() {
                 let helper = quoted(format!("new{}map", self.noun_id()));
                 let message = format!("{helper} is missing, which maps more than one's own id");
-                let hint = "install the package `uidmap` (Debian, Ubuntu) or `shadow-utils`";
-                reports.push(Report::error(message).at(asked[0].origin.clone()).hint(hint));
+                let report = Report::error(message).at(asked[0].origin.clone());
+                reports.push(report.hint(accounts::HELPERS));
             }
         }
         map
@@ -165,9 +165,8 @@ impl Side {
             .map(|(first, count)| format!("{first}–{}", u64::from(*first) + u64::from(*count) - 1))
             .collect();
         let hint = if ranges.is_empty() {
-            let name = accounts::user_name(&host.tree, uid).unwrap_or_else(|| uid.to_string());
-            let line = quoted(format!("{name}:100000:65536"));
-            format!("{file} gives user {uid} nothing; an administrator can add the line {line}")
+            let giving = accounts::giving(&host.tree, uid);
+            format!("{file} gives user {uid} no ids; {giving}")
         } else {
             format!("{file} gives user {uid} the ids {}", ranges.join(", "))
         };

@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 
 use super::idmap::{MapError, all_ids};
+use super::remedy;
 use super::runner::Runner;
 use crate::diag::Report;
 use crate::sys::{self, Call, Program};
@@ -46,8 +47,9 @@ impl Runner {
         let maps = all_ids(self.host());
         if maps.own {
             let message = "this user has no other ids to give files to, or to take them from";
-            let hint = "an administrator gives some in /etc/subuid and /etc/subgid";
-            return Err(Report::error(message).hint(hint));
+            let file = if maps.users.one().is_some() { "/etc/subuid" } else { "/etc/subgid" };
+            let remedy = remedy::no_subordinate_ids(self.host(), file);
+            return Err(Report::error(message).hint(remedy.hint()));
         }
         let entered = self.users.borrow_mut().enter(&maps, self.host(), self.session());
         let enter = entered.map_err(|error| match error {

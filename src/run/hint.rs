@@ -9,6 +9,7 @@ mod raw;
 use std::path::Path;
 
 use super::failure::Failure;
+use super::remedy::{self, Remedy};
 use crate::diag::{Report, quoted};
 use crate::host::Host;
 use crate::plan::{Action, Lower, RawAction, RootKind};
@@ -29,13 +30,12 @@ type Row = fn(&Case<'_>) -> Option<String>;
 /// The table. The first row that has something to say is followed.
 const ROWS: &[Row] = &[
     old_kernel,
-    users_disabled_by_sysctl,
+    files_in_memory,
+    namespaces_refused,
     users_restricted_by_apparmor,
-    namespaces_exhausted,
-    namespace_not_built_in,
-    too_many_processes,
     groups_without_setgroups,
     ids_not_permitted,
+    no_proc_for_maps,
     proc_is_covered,
     source_out_of_reach,
     target_below_read_only,
@@ -117,115 +117,60 @@ fn raw_action<'a>(case: &Case<'a>) -> Option<&'a RawAction> {
 }
 
 fn old_kernel(case: &Case<'_>) -> Option<String> {
-    let since = case.failure.syscall.since();
-    let (major, minor) = case.host.kernel;
-    (case.is(&["ENOSYS"]) && !since.is_empty()).then(|| {
-        let call = case.failure.syscall.name();
-        format!(
-            "{call}(2) is in Linux since {since}, and this is {major}.{minor}; a seccomp filter \
-                 around nsscript can also refuse it so"
-        )
+    let asked = case.is(&["ENOSYS"]);
+    let remedy = asked.then(|| remedy::unknown_call(case.host, case.failure.syscall));
+    Some(remedy.flatten()?.hint())
+}
+
+fn files_in_memory(case: &Case<'_>) -> Option<String> {
+    let asked = case.failure.syscall.name() == "memfd_create" && case.is(&["EACCES"]);
+    let remedy = asked.then(|| remedy::file_in_memory(case.host));
+    Some(remedy.flatten()?.hint())
+}
+
+fn namespaces_refused(case: &Case<'_>) -> Option<String> {
+    let asked = case.starts().then_some(case.failure.plan.namespaces)?;
+    let refused = remedy::refused(case.host, asked, case.errno);
+    // What the raw layer does, later rows know more of.
+    let last = raw_action(case).is_none() && asked.has(Kind::User) && case.is(&["EPERM"]);
+    let hint = refused.or_else(|| last.then(remedy::around))?.hint();
+    // A sandbox can do without some.
+    let missing = asked
+        .kinds()
+        .find(|kind| case.is(&["EINVAL"]) && remedy::not_built_in(case.host, *kind).is_some());
+    Some(match (missing, case.action) {
+        (Some(kind), Action::Start(_) | Action::PrepareMaps(_)) => {
+            format!("{hint}; share it: `.share({})`", kind.constant())
+        }
+        _ => hint,
     })
-}
-
-fn users_disabled_by_sysctl(case: &Case<'_>) -> Option<String> {
-    if !case.starts() || !case.is(&["EPERM", "ENOSPC", "EUSERS"]) {
-        return None;
-    }
-    let is_zero = |name: &str| case.host.setting(name).as_deref() == Some("0");
-    if is_zero("kernel/unprivileged_userns_clone") && !case.host.is_root() {
-        return Some(
-            "user namespaces are off for users on this machine: \
-                     `sysctl kernel.unprivileged_userns_clone=1` allows them"
-                .into(),
-        );
-    }
-    let zero = Kind::ALL
-        .into_iter()
-        .find(|kind| case.failure.plan.namespaces.has(*kind) && is_zero(&limit(*kind)))?;
-    let name = limit(zero).replace('/', ".");
-    Some(format!(
-        "`{}` namespaces are off on this machine: `{name}` is 0; \
-                  `sysctl {name}=10000` allows them",
-        zero.constant()
-    ))
-}
-
-/// The sysctl that bounds how many namespaces of a kind a user may have: namespaces(7).
-fn limit(kind: Kind) -> String {
-    format!("user/max_{}_namespaces", kind.file())
 }
 
 fn users_restricted_by_apparmor(case: &Case<'_>) -> Option<String> {
-    if !case.is(&["EPERM", "EACCES"]) || case.host.is_root() {
-        return None;
-    }
-    let setting = case.host.setting("kernel/apparmor_restrict_unprivileged_userns")?;
-    (setting == "1").then(|| {
-        "AppArmor lets programs without a profile have no user namespace of use on this machine: \
-         `sysctl kernel.apparmor_restrict_unprivileged_userns=0` allows them, or a profile with \
-         `userns,` for nsscript in /etc/apparmor.d"
-            .into()
-    })
-}
-
-fn namespaces_exhausted(case: &Case<'_>) -> Option<String> {
-    (case.starts() && case.is(&["ENOSPC", "EUSERS"])).then(|| {
-        "there are too many namespaces, or they are nested more than 32 deep; the limits are \
-         `sysctl user | grep namespaces`"
-            .into()
-    })
-}
-
-fn namespace_not_built_in(case: &Case<'_>) -> Option<String> {
-    if !case.starts() || !case.is(&["EINVAL"]) {
-        return None;
-    }
-    let missing = Kind::ALL.into_iter().find(|kind| {
-        let file = Path::new("/proc/self/ns").join(kind.file());
-        case.failure.plan.namespaces.has(*kind) && case.host.tree.symlink_metadata(&file).is_err()
-    })?;
-    let name = missing.constant();
-    Some(match case.action {
-        Action::Raw(_) => format!("this kernel has no {name} namespaces"),
-        _ => format!("this kernel has no {name} namespaces; share it: `.share({name})`"),
-    })
-}
-
-fn too_many_processes(case: &Case<'_>) -> Option<String> {
-    (case.starts() && case.is(&["EAGAIN"])).then(|| {
-        "there are too many processes: the limit of this user (`ulimit -u`) or of its cgroup \
-         (`pids.max`) is reached"
-            .into()
-    })
+    let asked = case.is(&["EPERM", "EACCES"]) && !case.host.is_root();
+    let remedy = asked.then(|| remedy::restricted_by_apparmor(case.host));
+    Some(remedy.flatten()?.hint())
 }
 
 fn groups_without_setgroups(case: &Case<'_>) -> Option<String> {
     let maps = matches!(case.action, Action::MapOwnIds(_) | Action::PrepareMaps(_));
-    (maps && case.is(&["EPERM"])).then(|| {
-        "the kernel lets a user map only the own id, and groups only once `setgroups` is denied; \
-         something around nsscript (a container, a security module) forbids even that"
-            .into()
-    })
+    (maps && case.is(&["EPERM"])).then(|| remedy::only_own_id().hint())
 }
 
 fn ids_not_permitted(case: &Case<'_>) -> Option<String> {
     let maps = matches!(case.action, Action::MapOwnIds(_) | Action::PrepareMaps(_));
-    (maps && case.is(&["EINVAL"])).then(|| {
-        "an id in the map is no id of the namespace that nsscript runs in; \
-         `cat /proc/self/uid_map` shows those"
-            .into()
-    })
+    (maps && case.is(&["EINVAL"])).then(|| remedy::ids_not_permitted().hint())
+}
+
+fn no_proc_for_maps(case: &Case<'_>) -> Option<String> {
+    let maps = matches!(case.action, Action::MapOwnIds(_) | Action::PrepareMaps(_));
+    let is_missing = maps && case.is(&["ENOENT", "EXDEV"]) && !case.host.has_proc();
+    is_missing.then(|| remedy::no_proc().hint())
 }
 
 fn proc_is_covered(case: &Case<'_>) -> Option<String> {
     let Action::Mount { kind, .. } = case.action else { return None };
-    (kind == "proc" && case.is(&["EPERM"])).then(|| {
-        "in a container whose own /proc has masked files, the kernel refuses a new one; start that \
-         container with an unmasked /proc, or bind the one that is there: \
-         `.bind(\"/proc\", \"/proc\", #{ read_only: true })`"
-            .into()
-    })
+    (kind == "proc" && case.is(&["EPERM"])).then(|| remedy::proc_is_covered().hint())
 }
 
 fn source_out_of_reach(case: &Case<'_>) -> Option<String> {
@@ -280,22 +225,7 @@ fn target_is_not_there(case: &Case<'_>) -> Option<String> {
 
 fn file_system_unknown(case: &Case<'_>) -> Option<String> {
     let Action::Mount { kind, .. } = case.action else { return None };
-    case.is(&["ENODEV"]).then(|| unknown_file_system(kind, case.host))
-}
-
-/// What is said of a type that the kernel does not know.
-fn unknown_file_system(kind: &str, host: &Host) -> String {
-    let text = host.tree.read(Path::new("/proc/filesystems")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let names = text.lines().filter_map(|line| line.split('\t').nth(1));
-    match crate::diag::closest(kind, names) {
-        Some(near) => {
-            format!("this kernel knows no {}; did you mean {}?", quoted(kind), quoted(near))
-        }
-        None => {
-            format!("this kernel knows no {}; /proc/filesystems lists those it knows", quoted(kind))
-        }
-    }
+    case.is(&["ENODEV"]).then(|| remedy::unknown_file_system(kind, case.host).hint())
 }
 
 fn option_unknown_to_file_system(case: &Case<'_>) -> Option<String> {
@@ -308,11 +238,9 @@ fn option_unknown_to_file_system(case: &Case<'_>) -> Option<String> {
 
 fn overlay_refused(case: &Case<'_>) -> Option<String> {
     let Action::MakeRoot(RootKind::Overlay { lower, changes }) = case.action else { return None };
-    let (major, minor) = case.host.kernel;
+    let of_users = remedy::no_overlay_for_users(case.host);
     match (case.errno, lower) {
-        ("EPERM" | "ENODEV", _) if (major, minor) < (5, 11) => Some(format!(
-            "a user may mount an overlay since Linux 5.11, and this is {major}.{minor}"
-        )),
+        ("EPERM" | "ENODEV", _) if of_users.is_some() => of_users.map(Remedy::hint),
         ("EINVAL", Lower::Directory(path)) => Some(format!(
             "something is mounted below {}, which an overlay does not show; use it read-only: \
              `.read_only_root()`",
@@ -324,7 +252,7 @@ fn overlay_refused(case: &Case<'_>) -> Option<String> {
             quoted(path.to_string_lossy())
         )),
         ("ESTALE", _) => Some("what is kept was changed on top of another root".into()),
-        ("ENODEV", _) => Some("this kernel has no overlay file system".into()),
+        ("ENODEV", _) => Some(remedy::no_overlay().hint()),
         _ => None,
     }
 }

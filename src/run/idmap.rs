@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::remedy;
 use super::session::Session;
 use crate::diag::{Report, quoted};
 use crate::host::{Host, accounts};
@@ -73,7 +74,8 @@ pub(super) fn all_ids(host: &Host) -> Maps {
     Maps { users, groups, uid: 0, gid: 0, own }
 }
 
-fn make(maps: &Maps, host: &Host, session: &Session) -> Result<UserNamespace, MapError> {
+/// Makes the namespace.
+pub(super) fn make(maps: &Maps, host: &Host, session: &Session) -> Result<UserNamespace, MapError> {
     let holder = sys::hold_user_namespace().map_err(MapError::Call)?;
     // In the session's own user namespace a user may map as root does.
     if host.is_root() || session.has_user_namespace() {
@@ -95,7 +97,9 @@ fn run(helper: &str, map: &IdMap, pid: i32, host: &Host) -> Result<(), Report> {
     let cannot =
         |why: &str| Report::error(format!("cannot map ids with {}: {why}", quoted(helper)));
     let path: Option<PathBuf> = host.tree.which(helper, None);
-    let Some(path) = path else { return Err(cannot("it is not installed")) };
+    let Some(path) = path else {
+        return Err(cannot("it is not installed").hint(remedy::helper_missing(helper).cure()));
+    };
     let mut arguments = vec![pid.to_string()];
     for range in &map.ranges {
         arguments.extend([range.inside, range.outside, range.count].map(|id| id.to_string()));

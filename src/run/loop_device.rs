@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use super::remedy;
 use crate::diag::{Report, quoted};
 use crate::sys::{self, Errno, LoopDevice, LoopSettings, LoopTrouble};
 
@@ -42,13 +43,8 @@ fn explain(path: &Path, failed: &LoopTrouble) -> Report {
         ));
     }
     match name.as_str() {
-        "EACCES" | "EPERM" => report.hint(
-            "only root can use loop devices: no user namespace gives that right, and a container \
-             needs to be given the devices",
-        ),
-        "ENOENT" | "ENODEV" | "ENXIO" => {
-            report.hint("`modprobe loop` loads the module, where the kernel has loop devices")
-        }
+        "EACCES" | "EPERM" => report.hint(remedy::loop_refused().hint()),
+        "ENOENT" | "ENODEV" | "ENXIO" => report.hint(remedy::no_loop_devices().hint()),
         _ => report,
     }
 }

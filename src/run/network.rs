@@ -19,7 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 pub use self::handle::Network;
-pub(super) use self::outside::Outside;
+pub(super) use self::outside::{Outside, pasta};
 pub use self::probe::{Listener, Probe};
 pub use self::table::{Link, Neighbour};
 use self::wire::{Refused, Wire};
@@ -120,7 +120,8 @@ impl Runner {
             }
             Ok((namespace, wire))
         });
-        let (namespace, wire) = made.map_err(|problem| advice::on_making(problem, kept))?;
+        let (namespace, wire) =
+            made.map_err(|problem| advice::on_making(problem, kept, self.host()))?;
         let network = Network::new(label, namespace, true);
         *network.wire.borrow_mut() = Some(Rc::new(wire));
         Ok(network)

@@ -89,7 +89,7 @@ fn failed(cell: &Cell, trouble: Trouble) -> Fault {
     Fault { call: index, syscall: trouble.syscall, errno: trouble.errno }
 }
 
-fn pipe() -> Answer<(OwnedFd, OwnedFd)> {
+pub(super) fn pipe() -> Answer<(OwnedFd, OwnedFd)> {
     let made = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC);
     made.map_err(|errno| Trouble { syscall: Syscall::Pipe2, errno: errno.into() })
 }

@@ -36,6 +36,21 @@ pub fn run_helper(
     Ok(if status.success() { Ok(()) } else { Err(said) })
 }
 
+/// What a program of the system answers to `--version`, where that is text and it succeeds.
+///
+/// # Errors
+/// It cannot be started.
+pub fn version_of(program: &Path) -> io::Result<Option<String>> {
+    let mut command = Command::new(program);
+    command.arg("--version").env_clear().current_dir("/");
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    // SAFETY: as in `run_helper`.
+    unsafe { command.pre_exec(die_with_parent) };
+    let output = command.output()?;
+    let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success());
+    Ok(text.and_then(|text| text.lines().next().map(str::to_owned)))
+}
+
 fn die_with_parent() -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes the number of a signal.
     match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {

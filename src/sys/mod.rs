@@ -36,6 +36,7 @@ mod syscall;
 mod target;
 mod terminal;
 mod tree;
+mod trial;
 mod wait;
 mod watch;
 mod xattr;
@@ -48,7 +49,7 @@ pub use file::{
     own, share_blocks, share_directory, touch, wait_for_lock,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy};
-pub use helper::run_helper;
+pub use helper::{run_helper, version_of};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
 pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
@@ -79,6 +80,7 @@ pub use terminal::{
     KeptTerminal, OwnTerminal, TerminalEvent, TerminalEvents, TerminalState, has_terminal,
     is_foreground, open_terminal, read_input, receive, standard_input, stop, terminal_sockets,
 };
+pub use trial::{Trial, attempt, cgroup_version, landlock_version, seccomp_actions};
 pub use wait::note_ended_children;
 pub use watch::{Times, Watch};
 pub use xattr::{

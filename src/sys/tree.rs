@@ -30,7 +30,7 @@ pub(super) fn make_in_fresh(fresh: c_int, target: &Target) -> Answer<()> {
 }
 
 /// open_tree(2): a copy, not the tree itself.
-const OPEN_TREE_CLONE: u32 = 1;
+pub(super) const OPEN_TREE_CLONE: u32 = 1;
 
 pub(super) fn open_tree(
     (root, fresh): (c_int, c_int),

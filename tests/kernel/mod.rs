@@ -6,6 +6,7 @@ mod changes;
 mod contents;
 mod data;
 mod disk_images;
+mod doctor;
 mod ending;
 mod escape;
 mod exit_status;

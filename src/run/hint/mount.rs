@@ -8,6 +8,7 @@ use super::{Case, Row, overlay, raw_action as raw};
 use crate::diag::quoted;
 use crate::host::mountinfo::{self, Mount};
 use crate::plan::{MountCall, RawAction};
+use crate::run::remedy;
 use crate::spec::{Kind, MountFlags};
 use crate::sys;
 
@@ -320,7 +321,7 @@ fn file_system_of_root(case: &Case<'_>) -> Option<String> {
 
 fn file_system_unknown(case: &Case<'_>) -> Option<String> {
     let (_, kind) = file_system(case).filter(|_| case.is(&["ENODEV"]))?;
-    Some(super::unknown_file_system(kind, case.host))
+    Some(remedy::unknown_file_system(kind, case.host).hint())
 }
 
 fn no_block_device(case: &Case<'_>) -> Option<String> {

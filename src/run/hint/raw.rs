@@ -1,12 +1,12 @@
 //! What helps where the raw layer fails: namespaces, capabilities and files.
 
-use std::fs;
 use std::path::Path;
 
 use super::{Case, Row, raw_action as raw};
 use crate::diag::quoted;
 use crate::plan::RawAction;
 use crate::run::namespace::Namespace;
+use crate::run::remedy;
 use crate::spec::{Capability, Kind};
 use crate::sys;
 
@@ -96,21 +96,8 @@ fn user_namespace_refused(case: &Case<'_>) -> Option<String> {
     if !makes || !raw.namespaces().has(Kind::User) || !case.is(&["EPERM"]) {
         return None;
     }
-    let is_empty = |name: &str| {
-        fs::read_to_string(format!("/proc/self/{name}")).is_ok_and(|text| text.trim().is_empty())
-    };
-    let unmapped = [("uid_map", "users"), ("gid_map", "groups")];
-    if let Some((_, what)) = unmapped.iter().find(|(name, _)| is_empty(name)) {
-        return Some(format!(
-            "the user namespace of this process maps no {what}, and the kernel makes no other one \
-             for a process without a user and a group: `map_ids` first"
-        ));
-    }
-    Some(
-        "the kernel makes no user namespace for a process whose root was changed by `chroot`; \
-         `pivot_root` changes the root of the mount namespace instead"
-            .into(),
-    )
+    let remedy = remedy::unmapped(case.host).unwrap_or_else(remedy::chrooted);
+    Some(remedy.hint())
 }
 
 /// The capability that a call asks for, in the user namespace that what it changes belongs to.
@@ -147,7 +134,7 @@ fn capability_missing(case: &Case<'_>) -> Option<String> {
             "; `bounding: false` does without"
         }
         RawAction::Unshare(_) | RawAction::Clone(_) => {
-            "; with `USER` among the new namespaces it is not needed"
+            return (!is_capable(name)).then(|| remedy::no_capability().hint());
         }
         _ => "",
     };
@@ -181,11 +168,7 @@ fn namespace_of_others(case: &Case<'_>) -> Option<String> {
 
 fn session_refused(case: &Case<'_>) -> Option<String> {
     let RawAction::EnterSession { .. } = raw(case)? else { return None };
-    case.is(&["EPERM", "EACCES"]).then(|| {
-        "a session needs a user namespace, which something around nsscript (the seccomp filter of \
-         a container, a security module) forbids"
-            .into()
-    })
+    case.is(&["EPERM", "EACCES"]).then(|| remedy::around().hint())
 }
 
 fn already_there(case: &Case<'_>) -> Option<String> {

@@ -4,18 +4,21 @@ use std::net::IpAddr;
 
 use super::{Network, Refused};
 use crate::diag::{Report, closest, list, quoted};
+use crate::host::Host;
 use crate::plan::{LinkChange, LinkKind, NetworkAction};
+use crate::run::remedy;
 use crate::run::runner::Problem;
-use crate::spec::{InterfaceName, NetworkName};
+use crate::spec::{InterfaceName, Kind, NetworkName};
 
 /// Adds to the report of a network that could not be made.
-pub(super) fn on_making(problem: Problem, kept: Option<&NetworkName>) -> Problem {
+pub(super) fn on_making(problem: Problem, kept: Option<&NetworkName>, host: &Host) -> Problem {
     with(problem, |report| {
         let errno = report.facts.errno.map(|code| crate::sys::Errno::new(code).name());
         match (errno.as_deref(), kept) {
-            (Some("ENOSPC"), _) => report.hint(
-                "there are as many networks as `/proc/sys/user/max_net_namespaces` allows",
-            ),
+            (Some(errno @ "ENOSPC"), _) => match remedy::refused(host, Kind::Net.into(), errno) {
+                Some(remedy) => report.hint(remedy.hint()),
+                None => report,
+            },
             (Some("EACCES" | "EPERM" | "EROFS"), Some(_)) => {
                 report.hint("names in `/run/netns` are made by root; without `--host` a name is the recipe's own")
             }

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::Network;
 use crate::diag::{Origin, Report, escape, quoted};
+use crate::host::Host;
 use crate::plan::{Action, FORWARDED, NetworkAction, Plan, Planned, RawAction, Request, Side};
 use crate::run::launch::connect_streams;
 use crate::run::lower::told;
 use crate::run::process::Process;
 use crate::run::raw;
+use crate::run::remedy;
 use crate::run::runner::{Input, Interrupted, Problem, Runner};
 use crate::run::stream::converse;
 use crate::spec::{Command, Kind, MountFlags, Namespaces, Outbound, Streams};
@@ -21,6 +23,11 @@ use crate::sys::{self, Call, Program, Raw, flags};
 pub(in crate::run) struct Outside {
     pub network: Rc<Network>,
     _process: Process,
+}
+
+/// Where pasta(1) is.
+pub(in crate::run) fn pasta(host: &Host) -> Option<PathBuf> {
+    host.tree.which("pasta", None)
 }
 
 /// How long pasta has to be ready.
@@ -36,10 +43,10 @@ impl Runner {
         outbound: &Outbound,
         origin: Option<&Origin>,
     ) -> Result<Outside, Problem> {
-        let Some(pasta) = self.host().tree.which("pasta", None) else {
+        let Some(pasta) = pasta(self.host()) else {
             let report =
                 Report::error("no program `pasta` on this host connects a sandbox to the outside");
-            return Err(report.at(origin.cloned()).hint("it is in the package `passt`").into());
+            return Err(report.at(origin.cloned()).hint(remedy::no_pasta().cure()).into());
         };
         let network = self.network(None, origin)?;
         let place = self.pinned(&network, origin)?;
@@ -162,14 +169,8 @@ impl Runner {
         }
         let has_tun = std::fs::File::options().read(true).write(true).open("/dev/net/tun");
         Err(match has_tun {
-            Err(error) => report.hint(format!(
-                "it needs `/dev/net/tun`, which this user cannot open ({}): root makes that possible by \
-                 `chmod 0666 /dev/net/tun`, and by `modprobe tun` where it is missing",
-                sys::Errno::from(&error)
-            )),
-            Ok(_) if said.contains("bind") => report.hint(
-                "a port of the host is taken already, or is below 1024, which asks for rights",
-            ),
+            Err(error) => report.hint(remedy::no_tun(sys::Errno::from(&error)).hint()),
+            Ok(_) if said.contains("bind") => report.hint(remedy::port_taken().hint()),
             Ok(_) if said.contains("not usable") => {
                 report.hint("the host itself has no route to the outside")
             }

@@ -1,0 +1,81 @@
+//! What the machine lets nsscript do, told to a person or as JSON.
+
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+
+use super::exit::{Ui, print};
+use crate::diag::{list, quoted, wrapped};
+use crate::run::{Examination, Fact, Runner, terminal_width};
+
+/// The recipe that the verdict is about.
+const RECIPE: &str = "recipes/busybox.rhai";
+
+/// Tells all facts of the machine. Ends with 1 where the recipe could not work.
+pub(super) fn doctor(json: bool, ui: Ui) -> ExitCode {
+    let runner = Runner::new();
+    let examination = runner.examine();
+    runner.close();
+    let text = if json { format!("{:#}\n", outline(&examination)) } else { table(&examination) };
+    let printed = print(&text, ui);
+    if printed == ExitCode::SUCCESS && !examination.works() { ExitCode::from(1) } else { printed }
+}
+
+/// Where the text of a fact begins: behind its verdict and its name.
+const INDENT: usize = 26;
+
+fn table(examination: &Examination) -> String {
+    // No wider than one reads well.
+    let room = terminal_width().unwrap_or(100).clamp(60, 110) - INDENT;
+    let mut out = String::new();
+    let mut group = "";
+    for fact in &examination.facts {
+        if fact.group != group {
+            let space = if group.is_empty() { "" } else { "\n" };
+            out.push_str(&format!("{space}{}\n", fact.group));
+            group = fact.group;
+        }
+        let head = format!("  {:<8} {:<14} ", fact.verdict.word(), fact.name);
+        let cure = fact.cure.as_ref().map(|cure| format!("to change it: {cure}"));
+        let texts = [Some(fact.found.clone()), Some(format!("for {}", fact.enables)), cure];
+        let lines = texts.into_iter().flatten().flat_map(|text| wrapped(&text, room, room - 2));
+        for (index, line) in lines.enumerate() {
+            let head = if index == 0 { head.as_str() } else { "" };
+            out.push_str(format!("{head:<INDENT$}{line}\n").as_str());
+        }
+    }
+    out.push_str(&format!("\n{}\n", verdict(examination)));
+    out
+}
+
+fn verdict(examination: &Examination) -> String {
+    let command = quoted(format!("nsscript {RECIPE}"));
+    let name = |fact: &Fact| format!("{} ({})", fact.name, fact.group);
+    let obstacles: Vec<_> = examination.obstacles().map(name).collect();
+    match obstacles.as_slice() {
+        [] => format!("{command} can work here"),
+        names => format!("{command} cannot work here: see {}", list(names, "and")),
+    }
+}
+
+/// One object: the keys of the facts stay the same.
+fn outline(examination: &Examination) -> Value {
+    let facts = examination.facts.iter().map(|fact| {
+        let told = json!({
+            "group": fact.group,
+            "verdict": fact.verdict.word(),
+            "found": fact.found,
+            "value": fact.value,
+            "enables": fact.enables,
+            "cure": fact.cure,
+            "needed": fact.needed,
+        });
+        (fact.key.to_owned(), told)
+    });
+    json!({
+        "recipe": RECIPE,
+        "works": examination.works(),
+        "obstacles": examination.obstacles().map(|fact| fact.key).collect::<Vec<_>>(),
+        "facts": facts.collect::<Map<_, _>>(),
+    })
+}

@@ -1,0 +1,113 @@
+//! Devices, and the programs that they are for.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use super::exam::Exam;
+use super::{Finding, Verdict};
+use crate::diag::{count, escape, quoted};
+use crate::run::{network, remedy};
+use crate::spec::Kind;
+use crate::sys::{self, Errno, Syscall, Trial};
+
+/// Makes an interface in a network namespace that goes with it.
+pub(super) fn tun(exam: &Exam<'_>) -> Finding {
+    if !exam.has(Kind::Net) {
+        let found = "cannot be tried: there are no network namespaces";
+        return Finding::new(Verdict::Unknown, found);
+    }
+    let tried = sys::attempt(&exam.with_rights(), &[Trial::Tun]);
+    let (syscall, errno) = match tried.as_deref() {
+        Ok([Err(trouble)]) => (trouble.syscall, trouble.errno),
+        Err(fault) => (fault.syscall, fault.errno),
+        Ok(_) => return Finding::ok("`/dev/net/tun` makes an interface in a new network"),
+    };
+    let remedy = remedy::no_tun(errno);
+    match syscall {
+        Syscall::Openat => Finding::new(Verdict::No, remedy.cause.clone()).remedy(remedy),
+        _ => Finding::new(Verdict::No, format!("refused: {}(2): {errno}", syscall.name())),
+    }
+}
+
+pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
+    let Some(path) = network::pasta(exam.host) else {
+        let remedy = remedy::no_pasta();
+        return Finding::new(Verdict::No, remedy.cause.clone()).remedy(remedy);
+    };
+    let shown = quoted(path.to_string_lossy());
+    let finding = match sys::version_of(&path) {
+        // A shell executes what the kernel does not.
+        Ok(Some(version)) if version.starts_with("pasta ") => {
+            Finding::ok(format!("{shown}: {}", escape(&version)))
+        }
+        Ok(_) => {
+            let remedy = if exam.host.has_proc() { remedy::no_pasta() } else { remedy::no_proc() };
+            let found = format!("{shown} does not tell its version");
+            Finding::new(Verdict::No, found).remedy(remedy)
+        }
+        Err(error) => {
+            let found = format!("{shown} cannot be run: {}", Errno::from(&error));
+            Finding::new(Verdict::No, found).remedy(remedy::no_pasta())
+        }
+    };
+    finding.value(path.to_string_lossy())
+}
+
+/// Asks for no device: where none is free, the kernel would make one.
+pub(super) fn loops(_: &Exam<'_>) -> Finding {
+    let opened = File::options().read(true).write(true).open("/dev/loop-control");
+    let names = fs::read_dir("/dev").into_iter().flatten().flatten();
+    let is_number = |name: &str| !name.is_empty() && name.bytes().all(|it| it.is_ascii_digit());
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let devices = names.filter(|name| name.strip_prefix("loop").is_some_and(is_number)).count();
+    let found = count(devices, "device");
+    match opened {
+        Ok(_) => Finding::ok(format!("`/dev/loop-control` can be used; {found} in /dev")),
+        Err(error) => {
+            let errno = Errno::from(&error);
+            let found = format!("`/dev/loop-control`: {errno}; {found} in /dev");
+            let remedy = match errno.name().as_str() {
+                "EACCES" | "EPERM" => remedy::loop_refused(),
+                _ => remedy::no_loop_devices(),
+            };
+            Finding::new(Verdict::No, found).remedy(remedy)
+        }
+    }
+    .value(devices)
+}
+
+/// What the kernel has programs executed by: the entries of binfmt_misc.
+pub(super) fn binfmt(exam: &Exam<'_>) -> Finding {
+    if !exam.host.has_proc() {
+        return Finding::unread();
+    }
+    let place = Path::new("/proc/sys/fs/binfmt_misc");
+    let status = fs::read_to_string(place.join("status")).unwrap_or_default();
+    if status.is_empty() {
+        let remedy = remedy::binfmt_missing();
+        return Finding::new(Verdict::No, remedy.cause.clone()).remedy(remedy);
+    }
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_on = |name: &String| {
+        let text = fs::read_to_string(place.join(name)).unwrap_or_default();
+        text.lines().next() == Some("enabled")
+    };
+    let mut names: Vec<_> = names
+        .filter(|name| !["register", "status"].contains(&name.as_str()) && is_on(name))
+        .map(|name| escape(&name))
+        .collect();
+    names.sort();
+    let finding = match (status.trim(), names.as_slice()) {
+        ("disabled", _) => {
+            let found = "switched off, all of it";
+            Finding::new(Verdict::No, found).remedy(remedy::binfmt_off())
+        }
+        (_, []) => {
+            let found = "mounted, without an entry";
+            Finding::new(Verdict::Part, found).remedy(remedy::binfmt_empty())
+        }
+        (_, names) => Finding::ok(names.join(" ")),
+    };
+    finding.value(names)
+}

@@ -1,0 +1,81 @@
+//! What can be mounted in the namespaces of a sandbox.
+
+use super::exam::{Exam, Inside};
+use super::{Finding, Verdict};
+use crate::run::remedy::{self, Remedy};
+use crate::spec::Kind;
+use crate::sys::Trouble;
+
+fn shown(trouble: Trouble) -> String {
+    format!("{}(2): {}", trouble.syscall.name(), trouble.errno)
+}
+
+/// What is said of something that cannot be tried.
+fn untried(why: &str) -> Finding {
+    Finding::new(Verdict::Unknown, format!("cannot be tried: {why}"))
+}
+
+/// What was found of something that was tried inside; `remedy` knows why it was refused.
+fn finding(
+    exam: &Exam<'_>,
+    what: Inside,
+    (works, fails): (&str, Verdict),
+    remedy: impl Fn(&str) -> Option<Remedy>,
+) -> Finding {
+    let trouble = match exam.inside(what) {
+        None => return untried("there are no namespaces to mount in"),
+        Some(Ok(())) => return Finding::ok(works),
+        Some(Err(trouble)) => trouble,
+    };
+    let errno = trouble.errno.name();
+    let known = match errno.as_str() {
+        "ENOSYS" => remedy::unknown_call(exam.host, trouble.syscall),
+        "EPERM" | "EACCES" => remedy::restricted_by_apparmor(exam.host),
+        _ => None,
+    };
+    let remedy = known.or_else(|| remedy(&errno));
+    Finding::new(fails, format!("refused: {}", shown(trouble))).remedy(remedy)
+}
+
+pub(super) fn api(exam: &Exam<'_>) -> Finding {
+    let works = "fsopen(2), fsmount(2), move_mount(2), open_tree(2) and mount_setattr(2) work";
+    finding(exam, Inside::MountApi, (works, Verdict::No), |errno| {
+        (errno == "EINVAL").then(remedy::root_is_no_mount)
+    })
+}
+
+pub(super) fn overlay(exam: &Exam<'_>) -> Finding {
+    let works = "mounted, with changes in a tmpfs";
+    if exam.inside(Inside::MountApi).is_some_and(|answer| answer.is_err()) {
+        return untried("nothing can be mounted");
+    }
+    let found = finding(exam, Inside::Overlay, (works, Verdict::Part), |errno| {
+        let of_users = remedy::no_overlay_for_users(exam.host);
+        of_users.or_else(|| (errno == "ENODEV").then(remedy::no_overlay))
+    });
+    // A root whose layers cannot lie on each other is copied.
+    match found.verdict {
+        Verdict::Part => {
+            Finding { found: format!("{}; roots are copied instead", found.found), ..found }
+        }
+        _ => found,
+    }
+}
+
+pub(super) fn proc(exam: &Exam<'_>) -> Finding {
+    if !exam.has(Kind::Pid) {
+        return untried("it shows a PID namespace, and there are none");
+    }
+    finding(exam, Inside::Proc, ("a new one can be made", Verdict::No), |errno| {
+        (errno == "EPERM").then(remedy::proc_is_covered)
+    })
+}
+
+pub(super) fn sysfs(exam: &Exam<'_>) -> Finding {
+    if !exam.has(Kind::Net) {
+        return untried("it shows a network namespace, and there are none");
+    }
+    finding(exam, Inside::Sysfs, ("a new one can be made", Verdict::Part), |errno| {
+        (errno == "EPERM").then(remedy::sysfs_is_covered)
+    })
+}

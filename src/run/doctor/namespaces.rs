@@ -1,0 +1,136 @@
+//! Each kind of namespace, and what a machine may have against those of users.
+
+use super::exam::Exam;
+use super::{Finding, Verdict};
+use crate::diag::escape;
+use crate::host::{APPARMOR, DEBIAN, MOST_USER_NAMESPACES};
+use crate::run::remedy;
+use crate::spec::{Kind, Namespaces};
+
+/// A file of /proc/sys as sysctl(8) calls it.
+fn dotted(setting: &str) -> String {
+    setting.replace('/', ".")
+}
+
+pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
+    let tried = exam.kind(kind);
+    let setting = remedy::limit(kind);
+    let limit = exam.host.setting(&setting);
+    let name = dotted(&setting);
+    let number = limit.as_ref().and_then(|text| text.parse::<u64>().ok());
+    let fault = match tried.answer {
+        Ok(()) => {
+            let how = if tried.with_user { "made, with a user namespace" } else { "made" };
+            let bound = match (&limit, kind) {
+                (Some(limit), _) => format!("at most {} (`{name}`)", escape(limit)),
+                (None, Kind::Time) if exam.host.has_proc() => {
+                    format!("no limit of their own (`{name}` is not there)")
+                }
+                (None, _) => format!("the limit cannot be read (`{name}`)"),
+            };
+            return Finding::ok(format!("{how}; {bound}")).value(number);
+        }
+        Err(fault) => fault,
+    };
+    let asked = Namespaces::from(kind);
+    let asked = if tried.with_user { asked | Kind::User.into() } else { asked };
+    // What keeps the user namespace away keeps all away that are made with it.
+    if tried.with_user && !exam.has(Kind::User) {
+        let found = "cannot be tried: it is made with a user namespace, and there are none";
+        return Finding::new(Verdict::Unknown, found).value(number);
+    }
+    let errno = fault.errno.name();
+    let found = format!("refused: {}", fault.errno);
+    let remedy = match errno.as_str() {
+        "ENOSYS" => remedy::unknown_call(exam.host, fault.syscall),
+        _ => remedy::refused(exam.host, asked, &errno),
+    };
+    let denied = matches!(errno.as_str(), "EPERM" | "EACCES");
+    let remedy = remedy.or_else(|| denied.then(remedy::around));
+    Finding::new(Verdict::No, found).value(number).remedy(remedy)
+}
+
+/// Whether the user namespaces of users are of use here, by what was tried: one can be made, and
+/// gives the right to mount.
+fn are_of_use(exam: &Exam<'_>) -> bool {
+    exam.has(Kind::User) && exam.inside.is_ok()
+}
+
+pub(super) fn sysctl(exam: &Exam<'_>) -> Finding {
+    if !exam.host.has_proc() {
+        return Finding::unread();
+    }
+    let told: Vec<_> = [MOST_USER_NAMESPACES, DEBIAN]
+        .into_iter()
+        .map(|name| match exam.host.setting(name) {
+            Some(value) => format!("`{}` is {}", dotted(name), escape(&value)),
+            None => format!("`{}` is not there", dotted(name)),
+        })
+        .collect();
+    let found = told.join(", ");
+    let value = exam.host.setting(DEBIAN).and_then(|text| text.parse::<u64>().ok());
+    let remedy = remedy::switched_off(exam.host, Kind::User.into());
+    let verdict = match (&remedy, exam.has(Kind::User)) {
+        (None, _) => Verdict::Ok,
+        (Some(_), true) => Verdict::Part,
+        (Some(_), false) => Verdict::No,
+    };
+    Finding::new(verdict, found).value(value).remedy(remedy)
+}
+
+pub(super) fn apparmor(exam: &Exam<'_>) -> Finding {
+    if !exam.host.has_proc() {
+        return Finding::unread();
+    }
+    let profile = exam.host.apparmor_profile();
+    let Some(setting) = exam.host.setting(APPARMOR) else {
+        let profile = profile.map(|profile| format!("; the profile is `{}`", escape(&profile)));
+        let found = format!("no restriction (`{}` is not there)", dotted(APPARMOR));
+        return Finding::ok(format!("{found}{}", profile.unwrap_or_default()));
+    };
+    let profile = profile.unwrap_or_else(|| "unknown".into());
+    let found = format!(
+        "`{}` is {}; the profile is `{}`",
+        dotted(APPARMOR),
+        escape(&setting),
+        escape(&profile)
+    );
+    let remedy = remedy::restricted_by_apparmor(exam.host);
+    let verdict = match (&remedy, are_of_use(exam)) {
+        (None, _) => Verdict::Ok,
+        (Some(_), true) => Verdict::Part,
+        (Some(_), false) => Verdict::No,
+    };
+    Finding::new(verdict, found).value(setting.parse::<u64>().ok()).remedy(remedy)
+}
+
+pub(super) fn filter(exam: &Exam<'_>) -> Finding {
+    match exam.host.status("Seccomp").as_deref() {
+        None => Finding::unread(),
+        Some("0") => Finding::ok("no filter of system calls on nsscript").value(0),
+        Some(mode) => {
+            let filters = exam.host.status("Seccomp_filters").and_then(|it| it.parse::<u64>().ok());
+            let value = filters.or_else(|| mode.parse().ok());
+            let user = exam.kind(Kind::User).answer;
+            let refused = user.is_err_and(|fault| {
+                matches!(fault.errno.name().as_str(), "EPERM" | "EACCES" | "ENOSYS")
+            });
+            match remedy::filtered(exam.host).filter(|_| refused) {
+                Some(remedy) => Finding::new(Verdict::Part, remedy.cause.clone()).remedy(remedy),
+                None => Finding::ok("a filter of system calls, which lets user namespaces be made"),
+            }
+            .value(value)
+        }
+    }
+}
+
+pub(super) fn chroot(exam: &Exam<'_>) -> Finding {
+    match exam.host.is_in_chroot() {
+        None => Finding::unread(),
+        Some(true) => {
+            let found = "nothing is mounted at the root of this process";
+            Finding::new(Verdict::No, found).value(true).remedy(remedy::chrooted())
+        }
+        Some(false) => Finding::ok("a mount is at the root of this process").value(false),
+    }
+}

@@ -1,0 +1,101 @@
+//! A sandbox as `recipes/busybox.rhai` makes it, tried as a whole.
+
+use std::time::Instant;
+
+use super::exam::Exam;
+use super::{Finding, Verdict};
+use crate::diag::{Report, list, quoted};
+use crate::plan::Request;
+use crate::run::remedy::{self, Remedy};
+use crate::run::runner::Problem;
+use crate::spec::{Command, GuestPath, Invalid, Kind, ProcOptions, Root, Sandbox, Streams, What};
+use crate::sys::{self, CStrings, Call};
+
+/// Has the init that nsscript carries executed, in a user namespace where there are some.
+pub(super) fn init(exam: &Exam<'_>) -> Finding {
+    let execute = Call::Execute { as_init: true, told: CStrings::default() };
+    let mut program = exam.with_rights();
+    program.calls = vec![Call::DieWithParent, execute];
+    match sys::spawn(&program) {
+        // Dropped, it is killed.
+        Ok(_) => Finding::ok("executed, from a file in memory"),
+        Err(fault) => {
+            let refused = format!("{}(2): {}", fault.syscall.name(), fault.errno);
+            let remedy = remedy::file_in_memory(exam.host);
+            Finding::new(Verdict::No, format!("cannot be executed: {refused}")).remedy(remedy)
+        }
+    }
+}
+
+pub(super) fn temporary(exam: &Exam<'_>) -> Finding {
+    match exam.runner.workspace() {
+        Ok(path) => {
+            let above = path.parent().unwrap_or(&path).to_string_lossy().into_owned();
+            let found = format!("{} takes a directory of nsscript's own", quoted(&above));
+            Finding::ok(found).value(above)
+        }
+        Err(report) => failed(&report),
+    }
+}
+
+/// What the recipe's programs are: busybox, or the host's own.
+pub(super) fn programs(exam: &Exam<'_>) -> Finding {
+    let search = exam.host.environment.get("PATH").map(String::as_str);
+    let find = |name: &str| exam.host.tree.which(name, search);
+    if let Some(path) = find("busybox") {
+        let path = path.to_string_lossy();
+        return Finding::ok(quoted(&path)).value(path);
+    }
+    let own = ["sh", "cat", "id", "ls", "uname"];
+    let missing: Vec<_> = own.into_iter().filter(|name| find(name).is_none()).collect();
+    if missing.is_empty() {
+        let found = format!("no `busybox`; {} are the host's own", list(&own, "and"));
+        return Finding::ok(found).value(&own[..]);
+    }
+    let found = format!("neither `busybox` nor {}", list(&missing, "and"));
+    Finding::new(Verdict::No, found).remedy(remedy::no_programs())
+}
+
+fn wanted() -> Result<Sandbox, Invalid> {
+    let proc = What::Proc { target: GuestPath::new("/proc")?, options: ProcOptions::default() };
+    let run = What::Tmpfs { target: GuestPath::new("/run")?, size: Some(16 << 20), mode: 0o755 };
+    let steps = [What::Hostname("busybox".into()), proc, What::Dev(GuestPath::new("/dev")?), run];
+    let empty = Sandbox::new(Root::Empty, None);
+    Ok(steps.into_iter().fold(empty, |sandbox, step| sandbox.with(step, None)))
+}
+
+/// Starts a process in the sandbox: it does all that a launch does, and executes nothing.
+pub(super) fn launch(exam: &Exam<'_>) -> Finding {
+    let started = Instant::now();
+    match launched(exam) {
+        Ok(()) => {
+            let time = started.elapsed().as_millis();
+            let found = format!("all of it, in {} new namespaces, in {time} ms", Kind::ALL.len());
+            Finding::ok(found)
+        }
+        Err(Problem::Reports(reports)) => match reports.first() {
+            Some(report) => failed(report),
+            None => Finding::new(Verdict::No, "refused"),
+        },
+        Err(Problem::Interrupted(_)) => Finding::new(Verdict::Unknown, "a signal came"),
+    }
+}
+
+fn launched(exam: &Exam<'_>) -> Result<(), Problem> {
+    let sandbox = wanted().map_err(|invalid| Report::from(&invalid))?;
+    let (command, streams) = (Command::closure(), Streams::Inherited);
+    let request = Request { command, streams, origin: None };
+    let plan = exam.runner.plan(&sandbox, &request)?;
+    let mut process = exam.runner.fork_sandbox(&plan, &request, &mut || (Vec::new(), 0))?;
+    let exit = process.wait()?;
+    if exit.code != 0 {
+        return Err(Report::error(format!("the process in it {exit}")).into());
+    }
+    Ok(())
+}
+
+/// What a report says, with its hints.
+fn failed(report: &Report) -> Finding {
+    let remedy = (!report.hints.is_empty()).then(|| Remedy::of_report(report));
+    Finding::new(Verdict::No, report.message.clone()).remedy(remedy)
+}

@@ -1,0 +1,194 @@
+//! The table of facts: what each is called, what of nsscript needs it, and how it is found.
+
+use super::exam::Exam;
+use super::namespaces::kind;
+use super::{Finding, cgroups, devices, ids, kernel, mounts, namespaces, sandbox};
+use crate::spec::Kind;
+
+/// How a fact is found.
+type Find = fn(&Exam<'_>) -> Finding;
+
+/// A row of the table.
+pub(super) struct Row {
+    /// What programs know the fact by.
+    pub key: &'static str,
+    /// What it is called.
+    pub name: &'static str,
+    /// What of nsscript needs it.
+    pub enables: &'static str,
+    /// Whether `recipes/busybox.rhai` does.
+    pub needed: bool,
+    pub find: Find,
+}
+
+/// A fact without which `recipes/busybox.rhai` cannot work.
+const fn needed(key: &'static str, name: &'static str, enables: &'static str, find: Find) -> Row {
+    Row { key, name, enables, needed: true, find }
+}
+
+/// Any other fact.
+const fn other(key: &'static str, name: &'static str, enables: &'static str, find: Find) -> Row {
+    Row { key, name, enables, needed: false, find }
+}
+
+/// The facts, and what they are told together with.
+pub(super) const GROUPS: &[(&str, &[Row])] = &[
+    (
+        "machine",
+        &[
+            needed("kernel", "kernel", "everything", kernel::release),
+            other("caller", "caller", "what needs rights on the host, as `--host`", kernel::caller),
+        ],
+    ),
+    (
+        "namespaces",
+        &[
+            needed(
+                "user_namespace",
+                "user",
+                "every sandbox, and the session of raw calls",
+                |exam| kind(exam, Kind::User),
+            ),
+            needed("mount_namespace", "mount", "every sandbox; `mount`, `pivot_root`", |exam| {
+                kind(exam, Kind::Mount)
+            }),
+            needed("pid_namespace", "pid", "sandboxes; `clone(PID, …)`, `.proc()`", |exam| {
+                kind(exam, Kind::Pid)
+            }),
+            needed(
+                "net_namespace",
+                "net",
+                "sandboxes; `netns`, `veth`, `import \"std/net\"`",
+                |exam| kind(exam, Kind::Net),
+            ),
+            needed("uts_namespace", "uts", "sandboxes; `.hostname()`, `sethostname`", |exam| {
+                kind(exam, Kind::Uts)
+            }),
+            needed("ipc_namespace", "ipc", "sandboxes; message queues of their own", |exam| {
+                kind(exam, Kind::Ipc)
+            }),
+            needed("cgroup_namespace", "cgroup", "sandboxes; cgroups seen from inside", |exam| {
+                kind(exam, Kind::Cgroup)
+            }),
+            needed(
+                "time_namespace",
+                "time",
+                "sandboxes; `clone(TIME, …)`, clocks of their own",
+                |exam| kind(exam, Kind::Time),
+            ),
+        ],
+    ),
+    (
+        "policy",
+        &[
+            other("userns_sysctl", "sysctl", "user namespaces of users", namespaces::sysctl),
+            other(
+                "userns_apparmor",
+                "apparmor",
+                "rights in the user namespaces of users",
+                namespaces::apparmor,
+            ),
+            other(
+                "seccomp_filter",
+                "filter",
+                "the system calls of nsscript itself",
+                namespaces::filter,
+            ),
+            other(
+                "chroot",
+                "chroot",
+                "user namespaces: none are made in a chroot",
+                namespaces::chroot,
+            ),
+        ],
+    ),
+    (
+        "ids",
+        &[
+            needed("own_id", "own id", "every sandbox", ids::own),
+            other(
+                "subordinate_ids",
+                "subordinate",
+                "`.map_user()`, `.map_group()`; owners of files in archives",
+                ids::subordinate,
+            ),
+            other("id_helpers", "helpers", "the maps of subordinate ids", ids::helpers),
+        ],
+    ),
+    (
+        "mounts",
+        &[
+            needed("mount_api", "mount API", "every sandbox", mounts::api),
+            other(
+                "overlay",
+                "overlay",
+                "roots of layers without a copy; `.keep_changes()`",
+                mounts::overlay,
+            ),
+            needed("proc", "proc", "`.proc()`, in almost every recipe", mounts::proc),
+            other("sysfs", "sysfs", "`.sysfs()`", mounts::sysfs),
+        ],
+    ),
+    (
+        "cgroups",
+        &[
+            other(
+                "cgroup_version",
+                "version",
+                "`cgroup()`, `host.cgroup`; recipes/lessons/10-cgroup.rhai",
+                cgroups::version,
+            ),
+            other(
+                "cgroup_delegation",
+                "delegation",
+                "cgroups of one's own: `mkdir` there, with `--host`",
+                cgroups::delegation,
+            ),
+        ],
+    ),
+    (
+        "confinement",
+        &[
+            other(
+                "seccomp",
+                "seccomp",
+                "programs that filter their own system calls",
+                kernel::seccomp,
+            ),
+            other("landlock", "landlock", "programs that confine themselves", kernel::landlock),
+        ],
+    ),
+    (
+        "network",
+        &[
+            other("tun", "tun", "`.network(\"outbound\")`", devices::tun),
+            other("pasta", "pasta", "`.network(\"outbound\")`", devices::pasta),
+        ],
+    ),
+    (
+        "devices",
+        &[
+            other(
+                "loop_devices",
+                "loop",
+                "`mount` of images; recipes/lessons/06-loop.rhai",
+                devices::loops,
+            ),
+            other("binfmt", "binfmt", "roots with programs of other processors", devices::binfmt),
+        ],
+    ),
+    (
+        "a sandbox",
+        &[
+            needed("init", "init", "every sandbox: the init that nsscript carries", sandbox::init),
+            needed("temporary", "files", "roots that are put together", sandbox::temporary),
+            needed("programs", "programs", "recipes/busybox.rhai", sandbox::programs),
+            needed(
+                "sandbox",
+                "launch",
+                "recipes/busybox.rhai: what it asks for, with an empty root",
+                sandbox::launch,
+            ),
+        ],
+    ),
+];

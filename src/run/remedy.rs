@@ -1,0 +1,71 @@
+//! What of a machine stands in the way, and what takes it away. The one place of that knowledge:
+//! hints of failures and `nsscript doctor` say the same.
+
+mod devices;
+mod ids;
+mod kernel;
+mod mounts;
+mod namespaces;
+
+pub(super) use devices::{
+    binfmt_empty, binfmt_missing, binfmt_off, loop_refused, no_loop_devices, no_pasta, no_tun,
+    port_taken,
+};
+pub(super) use ids::{
+    few_ids, helper_fails, helper_missing, ids_not_permitted, no_subordinate_ids, only_own_id,
+};
+pub(super) use kernel::{
+    OLDEST, file_in_memory, no_cgroups, no_controllers, no_landlock, no_proc, no_programs,
+    no_seccomp, not_delegated, old_cgroups, old_kernel, unknown_call,
+};
+pub(super) use mounts::{
+    no_overlay, no_overlay_for_users, proc_is_covered, root_is_no_mount, sysfs_is_covered,
+    unknown_file_system,
+};
+pub(super) use namespaces::{
+    around, chrooted, filtered, limit, no_capability, not_built_in, refused,
+    restricted_by_apparmor, switched_off, unmapped,
+};
+
+use crate::diag::Report;
+
+/// Something that stands in the way, and what helps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remedy {
+    /// What stands in the way.
+    pub cause: String,
+    /// What takes it away; nothing where nothing does.
+    pub cure: Option<String>,
+    /// Where more of it is told: a manual page, or an option of the kernel; empty for nowhere.
+    pub see: &'static str,
+}
+
+impl Remedy {
+    fn new(cause: impl Into<String>, cure: impl Into<String>, see: &'static str) -> Self {
+        Self { cause: cause.into(), cure: Some(cure.into()), see }
+    }
+
+    /// One that nothing helps.
+    fn none(cause: impl Into<String>, see: &'static str) -> Self {
+        Self { cause: cause.into(), cure: None, see }
+    }
+
+    /// What the hints of a report say.
+    pub fn of_report(report: &Report) -> Self {
+        let cure = (!report.hints.is_empty()).then(|| report.hints.join("; "));
+        Self { cause: report.message.clone(), cure, see: "" }
+    }
+
+    /// As a hint.
+    pub fn hint(self) -> String {
+        match self.cure {
+            Some(cure) => format!("{}; {cure}", self.cause),
+            None => self.cause,
+        }
+    }
+
+    /// What helps alone, where the cause is said already.
+    pub fn cure(self) -> String {
+        self.cure.unwrap_or(self.cause)
+    }
+}

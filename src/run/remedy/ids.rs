@@ -1,0 +1,55 @@
+//! Why ids cannot be mapped, and what helps: user_namespaces(7), subuid(5).
+
+use super::Remedy;
+use crate::host::{Host, accounts};
+
+/// The kernel refuses the map of one's own id.
+pub(in crate::run) fn only_own_id() -> Remedy {
+    Remedy::none(
+        "the kernel lets a user map only the own id, and groups only once `setgroups` is denied; \
+         something around nsscript (a container, a security module) forbids even that",
+        "user_namespaces(7)",
+    )
+}
+
+/// The map names ids that are none here.
+pub(in crate::run) fn ids_not_permitted() -> Remedy {
+    Remedy::new(
+        "an id in the map is no id of the namespace that nsscript runs in",
+        "`cat /proc/self/uid_map` shows those",
+        "user_namespaces(7)",
+    )
+}
+
+/// newuidmap(1) or newgidmap(1) is not there.
+pub(in crate::run) fn helper_missing(helper: &str) -> Remedy {
+    Remedy::new(format!("`{helper}` is not installed"), accounts::HELPERS, "newuidmap(1)")
+}
+
+/// The caller has no subordinate ids, of users or of groups.
+pub(in crate::run) fn no_subordinate_ids(host: &Host, file: &str) -> Remedy {
+    Remedy::new(
+        format!("`{file}` gives user {} no ids", host.uid),
+        accounts::giving(&host.tree, host.uid),
+        "subuid(5)",
+    )
+}
+
+/// The user namespace around has few ids.
+pub(in crate::run) fn few_ids() -> Remedy {
+    Remedy::new(
+        "other ids are none here",
+        "who makes the user namespace around nsscript, as that of a container, maps more",
+        "user_namespaces(7)",
+    )
+}
+
+/// newuidmap(1) or newgidmap(1) has failed.
+pub(in crate::run) fn helper_fails() -> Remedy {
+    Remedy::new(
+        "it has no right to map them",
+        "the package that brings `newuidmap` and `newgidmap` makes both set-user-ID: \
+         `chmod u+s` of root gives that back, and a mount with `nosuid` takes it away",
+        "newuidmap(1)",
+    )
+}

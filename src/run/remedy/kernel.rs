@@ -1,0 +1,115 @@
+//! What a kernel lacks, or was told to leave out, and what helps.
+
+use super::Remedy;
+use crate::host::Host;
+use crate::sys::{Errno, Syscall};
+
+/// The oldest Linux that nsscript runs on: it has mount_setattr(2).
+pub(in crate::run) const OLDEST: (u32, u32) = (5, 12);
+
+/// How containers are started that refuse no system call.
+pub(super) const WITHOUT_FILTER: &str =
+    "start the container without it: `docker run --security-opt seccomp=unconfined`";
+
+/// A system call that the kernel does not know.
+pub(in crate::run) fn unknown_call(host: &Host, syscall: Syscall) -> Option<Remedy> {
+    let (name, since) = (syscall.name(), syscall.since());
+    let (major, minor) = host.kernel;
+    let cause = format!("{name}(2) is in Linux since {since}, and this is {major}.{minor}");
+    let (first, second) = since.split_once('.')?;
+    let is_known = (first.parse().ok()?, second.parse().ok()?) <= host.kernel;
+    Some(if is_known {
+        let cause = format!("{cause}: a seccomp filter around nsscript refuses it");
+        Remedy::new(cause, WITHOUT_FILTER, "seccomp(2)")
+    } else {
+        Remedy::new(cause, "a later kernel has it", "uname(2)")
+    })
+}
+
+/// The kernel is older than nsscript can do with.
+pub(in crate::run) fn old_kernel(host: &Host) -> Remedy {
+    let (major, minor) = host.kernel;
+    let cause = format!("Linux {major}.{minor} lacks mount_setattr(2)");
+    Remedy::new(cause, "a later kernel has it", "mount_setattr(2)")
+}
+
+/// No proc filesystem is mounted.
+pub(in crate::run) fn no_proc() -> Remedy {
+    let cause = "nothing is mounted on `/proc`";
+    Remedy::new(cause, "root mounts it by `mount -t proc proc /proc`", "proc(5)")
+}
+
+/// What nsscript carries cannot be executed, as it is a file in memory.
+pub(in crate::run) fn file_in_memory(host: &Host) -> Option<Remedy> {
+    (host.setting("vm/memfd_noexec").as_deref() == Some("2")).then(|| {
+        let cause = "files in memory may not be executed: `vm.memfd_noexec` is 2";
+        Remedy::new(cause, "`sysctl vm.memfd_noexec=1` allows it", "memfd_create(2)")
+    })
+}
+
+/// Neither busybox nor what stands for it is there.
+pub(in crate::run) fn no_programs() -> Remedy {
+    let cause = "the programs of the recipe are not installed";
+    Remedy::new(cause, "install the package `busybox`, or `coreutils`", "busybox(1)")
+}
+
+/// Filters of system calls are missing.
+pub(in crate::run) fn no_seccomp(host: &Host) -> Remedy {
+    let (major, minor) = host.kernel;
+    let cause = format!("Linux tells of its actions since 4.14, and this is {major}.{minor}");
+    Remedy::new(cause, "one that is built with `CONFIG_SECCOMP_FILTER` has them", "seccomp(2)")
+}
+
+/// Landlock is missing, or off.
+pub(in crate::run) fn no_landlock(errno: Errno) -> Remedy {
+    match errno.name().as_str() {
+        "EOPNOTSUPP" => Remedy::new(
+            "it is built in, and was not switched on",
+            "`landlock` has to be in `lsm=` on the command line of the kernel",
+            "landlock(7)",
+        ),
+        _ => Remedy::new(
+            "this kernel has no Landlock, or a filter around nsscript refuses it",
+            "Linux since 5.13 that is built with `CONFIG_SECURITY_LANDLOCK` has it",
+            "landlock(7)",
+        ),
+    }
+}
+
+/// Controllers of cgroups belong to hierarchies of version 1, where users cannot be given any.
+pub(in crate::run) fn old_cgroups() -> Remedy {
+    Remedy::new(
+        "controllers of version 1 cannot be given to users",
+        "with `systemd.unified_cgroup_hierarchy=1` on the command line of the kernel, or \
+         `cgroup_no_v1=all`, they belong to version 2",
+        "cgroups(7)",
+    )
+}
+
+/// No cgroups of version 2 are mounted.
+pub(in crate::run) fn no_cgroups() -> Remedy {
+    let cause = "no cgroups of version 2 are mounted";
+    Remedy::new(
+        cause,
+        "root mounts them by `mount -t cgroup2 cgroup2 /sys/fs/cgroup`",
+        "cgroups(7)",
+    )
+}
+
+/// The own cgroup is somebody else's.
+pub(in crate::run) fn not_delegated() -> Remedy {
+    Remedy::new(
+        "it was not delegated to this user",
+        "`systemd-run --user --scope -p Delegate=yes nsscript …` starts nsscript in one that is",
+        "systemd-run(1)",
+    )
+}
+
+/// The own cgroup has no controllers.
+pub(in crate::run) fn no_controllers() -> Remedy {
+    Remedy::new(
+        "nothing can be limited there",
+        "the cgroup above names those that it passes on in `cgroup.subtree_control`",
+        "cgroups(7)",
+    )
+}

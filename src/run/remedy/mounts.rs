@@ -1,0 +1,67 @@
+//! Why file systems cannot be mounted, and what helps: mount_namespaces(7).
+
+use std::path::Path;
+
+use super::Remedy;
+use crate::diag::quoted;
+use crate::host::Host;
+
+/// The kernel refuses a new procfs, as the one that is seen is partly hidden.
+pub(in crate::run) fn proc_is_covered() -> Remedy {
+    Remedy::new(
+        "in a container whose own /proc has masked files, the kernel refuses a new one",
+        "start that container with an unmasked /proc, or bind the one that is there: \
+         `.bind(\"/proc\", \"/proc\", #{ read_only: true })`",
+        "mount_namespaces(7)",
+    )
+}
+
+/// The same of sysfs.
+pub(in crate::run) fn sysfs_is_covered() -> Remedy {
+    Remedy::new(
+        "in a container whose own /sys is partly hidden, or is none, the kernel refuses a new one",
+        "nsscript binds the one that is there",
+        "mount_namespaces(7)",
+    )
+}
+
+/// Nothing is mounted at the root of the process.
+pub(in crate::run) fn root_is_no_mount() -> Remedy {
+    Remedy::new(
+        "the root of this process is no mount, as `chroot` leaves it",
+        "`pivot_root` changes the root of the mount namespace instead",
+        "pivot_root(2)",
+    )
+}
+
+/// Linux before 5.11 has no overlays for users.
+pub(in crate::run) fn no_overlay_for_users(host: &Host) -> Option<Remedy> {
+    let (major, minor) = host.kernel;
+    ((major, minor) < (5, 11)).then(|| {
+        let cause =
+            format!("a user may mount an overlay since Linux 5.11, and this is {major}.{minor}");
+        Remedy::none(cause, "CONFIG_OVERLAY_FS")
+    })
+}
+
+/// The kernel has no overlays.
+pub(in crate::run) fn no_overlay() -> Remedy {
+    Remedy::new(
+        "this kernel has no overlay file system",
+        "where it is a module, root loads it by `modprobe overlay`",
+        "CONFIG_OVERLAY_FS",
+    )
+}
+
+/// A type of file system that the kernel does not know.
+pub(in crate::run) fn unknown_file_system(kind: &str, host: &Host) -> Remedy {
+    let text = host.tree.read(Path::new("/proc/filesystems")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let names = text.lines().filter_map(|line| line.split('\t').nth(1));
+    let near = crate::diag::closest(kind, names);
+    let cure = match near {
+        Some(near) => format!("did you mean {}?", quoted(near)),
+        None => "/proc/filesystems lists those it knows".into(),
+    };
+    Remedy::new(format!("this kernel knows no {}", quoted(kind)), cure, "filesystems(5)")
+}

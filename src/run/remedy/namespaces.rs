@@ -1,0 +1,248 @@
+//! Why the kernel refuses namespaces, and what helps: namespaces(7), user_namespaces(7).
+
+use std::path::Path;
+
+use super::Remedy;
+use crate::host::{Forbids, Host};
+use crate::run::lower::clone_flags;
+use crate::spec::{Kind, Namespaces};
+use crate::sys::{self, Call, Program};
+
+/// How many namespaces of a kind a limit is set to that allows some.
+const SOME: u32 = 10_000;
+
+/// Why new namespaces of the kinds `asked`, all of them together, were refused with `errno`.
+pub(in crate::run) fn refused(host: &Host, asked: Namespaces, errno: &str) -> Option<Remedy> {
+    match errno {
+        "EPERM" | "EACCES" | "ENOSPC" | "EUSERS" => {
+            let off = switched_off(host, asked);
+            off.or_else(|| match errno {
+                "EPERM" | "EACCES" => {
+                    let user = asked.has(Kind::User) && !host.is_root();
+                    let apparmor = user.then(|| restricted_by_apparmor(host)).flatten();
+                    apparmor.or_else(|| forbidden(host, asked))
+                }
+                _ => Some(exhausted(asked)),
+            })
+        }
+        "EINVAL" => asked.kinds().find_map(|kind| not_built_in(host, kind)),
+        "EAGAIN" => Some(too_many_processes()),
+        _ => None,
+    }
+}
+
+/// The sysctl that bounds how many namespaces of a kind a user may have, as a file of /proc/sys.
+pub(in crate::run) fn limit(kind: Kind) -> String {
+    format!("user/max_{}_namespaces", kind.file())
+}
+
+/// A file of /proc/sys as sysctl(8) calls it.
+fn dotted(setting: &str) -> String {
+    setting.replace('/', ".")
+}
+
+/// A setting allows no namespaces of one of these kinds.
+pub(in crate::run) fn switched_off(host: &Host, asked: Namespaces) -> Option<Remedy> {
+    if asked.has(Kind::User) && host.forbids_user_namespaces() == Some(Forbids::Users) {
+        let name = dotted(crate::host::DEBIAN);
+        let cause = "user namespaces are off for users on this machine";
+        return Some(Remedy::new(cause, format!("`sysctl {name}=1` allows them"), "sysctl(8)"));
+    }
+    let is_zero = |kind: &Kind| host.setting(&limit(*kind)).as_deref() == Some("0");
+    let kind = asked.kinds().find(is_zero)?;
+    let (name, constant) = (dotted(&limit(kind)), kind.constant());
+    Some(Remedy::new(
+        format!("`{constant}` namespaces are off on this machine: `{name}` is 0"),
+        format!("`sysctl {name}={SOME}` allows them"),
+        "namespaces(7)",
+    ))
+}
+
+/// AppArmor leaves programs of users no rights in their user namespaces.
+pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
+    (host.forbids_user_namespaces() == Some(Forbids::AppArmor)).then(|| {
+        let name = dotted(crate::host::APPARMOR);
+        Remedy::new(
+            "AppArmor lets programs without a profile have no user namespace of use on this machine",
+            format!(
+                "`sysctl {name}=0` allows them, or a profile with `userns,` for nsscript in \
+                 /etc/apparmor.d"
+            ),
+            "apparmor.d(5)",
+        )
+    })
+}
+
+fn forbidden(host: &Host, asked: Namespaces) -> Option<Remedy> {
+    if !asked.has(Kind::User) {
+        return None;
+    }
+    let chroot = || (host.is_in_chroot() == Some(true)).then(chrooted);
+    unmapped(host).or_else(chroot).or_else(|| filtered(host))
+}
+
+/// A filter of system calls is around nsscript.
+pub(in crate::run) fn filtered(host: &Host) -> Option<Remedy> {
+    // SECCOMP_MODE_FILTER
+    (host.status("Seccomp").as_deref() == Some("2")).then(|| {
+        Remedy::new(
+            "a seccomp filter around nsscript, as containers have one, refuses user namespaces",
+            super::kernel::WITHOUT_FILTER,
+            "seccomp(2)",
+        )
+    })
+}
+
+/// The process has no user or group in its user namespace.
+pub(in crate::run) fn unmapped(host: &Host) -> Option<Remedy> {
+    let is_empty = |name: &str| {
+        let text = host.tree.read(&Path::new("/proc/self").join(name));
+        text.is_ok_and(|text| text.trim_ascii().is_empty())
+    };
+    let unmapped = [("uid_map", "users"), ("gid_map", "groups")];
+    let (_, what) = unmapped.iter().find(|(name, _)| is_empty(name))?;
+    let cause = format!(
+        "the user namespace of this process maps no {what}, and the kernel makes no other one for \
+         a process without a user and a group: `map_ids` first"
+    );
+    Some(Remedy::none(cause, "user_namespaces(7)"))
+}
+
+/// The root of the process was changed by chroot(2).
+pub(in crate::run) fn chrooted() -> Remedy {
+    Remedy::new(
+        "the kernel makes no user namespace for a process whose root was changed by `chroot`",
+        "`pivot_root` changes the root of the mount namespace instead",
+        "user_namespaces(7)",
+    )
+}
+
+/// Something forbids user namespaces that does not say what it is.
+pub(in crate::run) fn around() -> Remedy {
+    Remedy::none(
+        "something around nsscript (the seccomp filter of a container, a security module, a \
+         chroot) forbids user namespaces",
+        "user_namespaces(7)",
+    )
+}
+
+/// The process lacks the capability to make namespaces.
+pub(in crate::run) fn no_capability() -> Remedy {
+    Remedy::new(
+        "this process lacks CAP_SYS_ADMIN",
+        "with `USER` among the new namespaces it is not needed",
+        "capabilities(7)",
+    )
+}
+
+/// There are too many namespaces, of a kind that trying them one by one tells.
+fn exhausted(asked: Namespaces) -> Remedy {
+    let with = if asked.has(Kind::User) { sys::flags::USER } else { 0 };
+    let is_refused = |kind: &Kind| {
+        let program = Program {
+            namespaces: clone_flags((*kind).into()) | with,
+            calls: vec![Call::DieWithParent],
+            ..Program::default()
+        };
+        let tried = sys::attempt(&program, &[]);
+        tried.is_err_and(|fault| matches!(fault.errno.name().as_str(), "ENOSPC" | "EUSERS"))
+    };
+    // A user namespace that is refused has each kind refused that is tried with it.
+    match asked.kinds().find(is_refused) {
+        Some(kind) if !matches!(kind, Kind::User | Kind::Pid) => {
+            let (name, constant) = (dotted(&limit(kind)), kind.constant());
+            let cause = format!(
+                "there are as many `{constant}` namespaces as `{name}` allows, here or in a user \
+                 namespace above"
+            );
+            Remedy::new(cause, format!("`sysctl {name}={SOME}` allows more"), "namespaces(7)")
+        }
+        _ => Remedy::new(
+            "there are too many namespaces, or they are nested more than 32 deep",
+            "the limits are `sysctl user | grep namespaces`",
+            "namespaces(7)",
+        ),
+    }
+}
+
+/// The kernel was built without this kind.
+pub(in crate::run) fn not_built_in(host: &Host, kind: Kind) -> Option<Remedy> {
+    let file = Path::new("/proc/self/ns").join(kind.file());
+    if !host.has_proc() || host.tree.symlink_metadata(&file).is_ok() {
+        return None;
+    }
+    let see = match kind {
+        Kind::User => "CONFIG_USER_NS",
+        Kind::Mount => "CONFIG_NAMESPACES",
+        Kind::Pid => "CONFIG_PID_NS",
+        Kind::Net => "CONFIG_NET_NS",
+        Kind::Uts => "CONFIG_UTS_NS",
+        Kind::Ipc => "CONFIG_IPC_NS",
+        Kind::Cgroup => "CONFIG_CGROUPS",
+        Kind::Time => "CONFIG_TIME_NS",
+    };
+    let cause = format!("this kernel has no {} namespaces", kind.constant());
+    Some(Remedy::new(cause, format!("one that is built with `{see}` has them"), see))
+}
+
+/// No more processes may be made.
+fn too_many_processes() -> Remedy {
+    Remedy::none(
+        "there are too many processes: the limit of this user (`ulimit -u`) or of its cgroup \
+         (`pids.max`) is reached",
+        "getrlimit(2)",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Remedy, refused};
+    use crate::host::Host;
+    use crate::host::fixture::Fixture;
+    use crate::spec::Kind;
+
+    /// What is said to user `uid` of a user namespace that was refused, where /proc has these files.
+    fn said(name: &str, uid: u32, files: &[(&str, &str)]) -> String {
+        let fixture = Fixture::new(&format!("remedy-{name}"));
+        let plain = [
+            ("self/status", "Seccomp:\t0\n"),
+            ("self/uid_map", "0 0 1\n"),
+            ("self/gid_map", "0 0 1\n"),
+            ("self/mountinfo", "22 1 0:21 / / rw - ext4 /dev/root rw\n"),
+            ("self/ns/user", ""),
+        ];
+        for (name, text) in plain.iter().chain(files) {
+            fixture.file(&format!("proc/{name}"), text.as_bytes());
+        }
+        let (tree, environment) = (fixture.tree(), std::collections::BTreeMap::default());
+        let host = Host { tree, uid, gid: uid, kernel: (6, 1), environment };
+        refused(&host, Kind::User.into(), "EPERM").map(Remedy::hint).unwrap_or_default()
+    }
+
+    #[test]
+    fn settings_that_forbid_user_namespaces_are_named() {
+        let debian = ("sys/kernel/unprivileged_userns_clone", "0\n");
+        let ubuntu = ("sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
+        let unconfined = ("self/attr/apparmor/current", "unconfined\n");
+        assert!(
+            said("debian", 1, &[debian]).contains("`sysctl kernel.unprivileged_userns_clone=1`")
+        );
+        assert_eq!(said("debian-root", 0, &[debian]), "");
+        let apparmor = said("ubuntu", 1, &[ubuntu, unconfined]);
+        assert!(apparmor.contains("`sysctl kernel.apparmor_restrict_unprivileged_userns=0`"));
+        assert_eq!(
+            said("profile", 1, &[ubuntu, ("self/attr/current", "nsscript (enforce)\n")]),
+            ""
+        );
+    }
+
+    #[test]
+    fn what_is_around_is_told_from_the_files_of_the_process() {
+        let said = |name: &str, file| said(name, 1, &[file]);
+        assert!(said("filter", ("self/status", "Seccomp:\t2\n")).contains("a seccomp filter"));
+        assert!(said("unmapped", ("self/gid_map", "")).contains("maps no groups"));
+        let below = ("self/mountinfo", "23 22 0:5 / /proc rw - proc proc rw\n");
+        assert!(said("chroot", below).contains("changed by `chroot`"));
+        assert_eq!(said("nothing", ("self/attr/current", "")), "");
+    }
+}
