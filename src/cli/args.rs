@@ -25,6 +25,8 @@ pub(super) struct Source {
     pub explain: Option<Explain>,
     /// The lines that it stops at.
     pub breaks: Vec<u32>,
+    /// Whether a person is asked before everything that is done.
+    pub step: bool,
 }
 
 /// How actions are told.
@@ -218,6 +220,7 @@ fn alone() -> Action {
         host: false,
         explain,
         breaks: Vec::new(),
+        step: false,
     })
 }
 
@@ -244,6 +247,7 @@ fn plain(words: &[OsString]) -> Option<Action> {
         host: false,
         explain,
         breaks: Vec::new(),
+        step: false,
     }))
 }
 
@@ -273,7 +277,8 @@ fn source(matches: &ArgMatches, words: Vec<OsString>, ui: Ui) -> Result<Source, 
     };
     let breaks = matches.try_get_many::<u32>("break").ok().flatten().into_iter().flatten();
     let breaks = breaks.copied().collect();
-    Ok(Source { text, arguments, trust, host, explain, breaks })
+    let step = matches.try_get_one::<bool>("step").ok().flatten().copied().unwrap_or(false);
+    Ok(Source { text, arguments, trust, host, explain, breaks, step })
 }
 
 /// What `NSSCRIPT_EXPLAIN` asks for: `1` or `human`, `json`; empty and `0` for nothing.

@@ -67,6 +67,12 @@ pub(super) fn command() -> Command {
             .value_parser(clap::value_parser!(u32))
             .help("Stop before this line, with a prompt on the variables")
     };
+    let step = || {
+        Arg::new("step")
+            .long("step")
+            .action(ArgAction::SetTrue)
+            .help("Ask before everything that is done")
+    };
     let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
     let write =
         Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
@@ -92,11 +98,11 @@ pub(super) fn command() -> Command {
         .arg_required_else_help(true)
         .allow_external_subcommands(true)
         .external_subcommand_value_parser(clap::value_parser!(OsString))
-        .args([format, code, trust, host(), explain(), breaks()])
+        .args([format, code, trust, host(), explain(), breaks(), step()])
         .subcommand(
             external(Command::new("run"))
                 .about("Run a recipe, as nsscript alone does")
-                .args([host(), explain(), breaks()]),
+                .args([host(), explain(), breaks(), step()]),
         )
         .subcommand(
             external(Command::new("repl"))

@@ -25,6 +25,12 @@ pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
                 script.explain(explain::teller(explain));
             }
             super::repl::talk_at_breaks(&script, ui);
+            if source.step {
+                match crate::repl::stepper() {
+                    Ok(ask) => script.step(ask),
+                    Err(error) => return ui.fail(format!("cannot ask: {}", os_error(&error))),
+                }
+            }
             let end = script.run();
             let code = ui.end(&end, &script.sources());
             script.close();

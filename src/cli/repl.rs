@@ -25,6 +25,7 @@ pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
             host: false,
             explain: None,
             breaks: Vec::new(),
+            step: false,
         };
         return super::recipe::run(&source, ui);
     }

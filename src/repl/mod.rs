@@ -2,6 +2,7 @@
 
 mod command;
 mod editor;
+mod step;
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use crate::script::{Block, Dialog, End, Outcome, blocks};
 use crate::spec::Streams;
 use command::Command;
 use editor::Editor;
+pub use step::stepper;
 
 /// Says what is wrong, and where.
 pub type Say = Box<dyn Fn(&Report, &Sources)>;

@@ -99,6 +99,7 @@ impl Runner {
                 }
             });
         };
+        self.before_call(&action, origin)?;
         // What the closure executes has the terminal of nsscript itself.
         let terminal = sys::KeptTerminal::of_input();
         let made = self.copy(program, false, plan, body, &tell)?;
@@ -256,6 +257,7 @@ impl Runner {
         tell(child.as_ref().map(Child::pid));
         self.count_process();
         drop(gate);
+        self.goes_on()?;
         Ok(child.map(|child| Process::copy(child, reader, plan, (started, self.started()))))
     }
 

@@ -10,6 +10,7 @@ use super::idmap::MapError;
 use super::lower::{Lowered, Prepared, clone_flags, lower, told};
 use super::process::{Holds, Process};
 use super::runner::{Input, Problem, Runner};
+use super::stepping::is_own;
 use super::stream::{Connected, Ends, Given, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::Report;
@@ -36,6 +37,9 @@ pub(super) fn ready(
     let mut holds = Holds::default();
     let mut enter = Vec::new();
     for (index, planned) in plan.actions.iter().enumerate() {
+        if is_own(&planned.action) {
+            runner.before_action(plan, index)?;
+        }
         match &planned.action {
             Action::BuildLayer(tree, number) => {
                 layers.insert(0, build(runner, (tree, *number), plan, planned)?);
@@ -84,6 +88,7 @@ pub(super) fn ready(
         lowered.program.namespaces &= !flags::USER;
     }
     lowered.program.enter = enter;
+    lowered.program.step = runner.steps(plan, &lowered.actions);
     Ok(Ready { lowered, holds, connected })
 }
 
@@ -122,6 +127,7 @@ pub(super) fn launch(
     telling.tell(&lowered.program, spawned.as_ref().map(Child::pid));
     runner.count_process();
     drop(gate);
+    runner.goes_on()?;
     match spawned {
         Ok(child) => Ok(Launched::Process(child, connected.into_ends(), holds)),
         Err(fault) if is_without_overlay(plan, &lowered, fault) => {

@@ -198,6 +198,7 @@ impl Runner {
         }
         self.begin_session(origin)?;
         refuse::refuse(&action, self.session()).map_err(|report| report.at(origin.cloned()))?;
+        self.before_call(&action, origin)?;
         let done = self.attempt(&action, origin, perform);
         done.map_err(|trouble| self.raw_failure(action, origin, trouble).into())
     }

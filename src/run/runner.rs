@@ -12,6 +12,7 @@ use super::network::Networks;
 use super::process::{Exit, Output, Process};
 use super::root::Roots;
 use super::session::Session;
+use super::stepping::Stepping;
 use super::store::take_away;
 use super::stream::converse;
 use super::workspace::Workspace;
@@ -76,6 +77,7 @@ pub struct Runner {
     pub(super) session: Session,
     pub(super) networks: Networks,
     pub(super) listener: Listener,
+    pub(super) stepping: Stepping,
     /// The pipe that the value of a closure goes through, where this process is a copy.
     pub(super) answer: RefCell<Option<i32>>,
     /// Who is told what is odd, and only found when it is done.
@@ -127,6 +129,7 @@ impl Runner {
             session: Session::default(),
             networks: Networks::default(),
             listener: Listener::default(),
+            stepping: Stepping::default(),
             answer: RefCell::default(),
             warn: RefCell::default(),
         }

@@ -46,7 +46,19 @@ impl Process {
     }
 }
 
+impl Whereabouts {
+    /// Where this process is, even before it is told by a number in the /proc that it sees.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        Self { pid: sys::process_id(), ..read("self") }
+    }
+}
+
 fn of(pid: i32) -> Whereabouts {
+    Whereabouts { pid, ..read(&pid.to_string()) }
+}
+
+fn read(pid: &str) -> Whereabouts {
     let text = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let inode = |kind: Kind| {
         let link = fs::read_link(format!("/proc/{pid}/ns/{}", kind.file())).ok()?;
@@ -60,7 +72,7 @@ fn of(pid: i32) -> Whereabouts {
     };
     let map = text("uid_map");
     Whereabouts {
-        pid,
+        pid: 0,
         namespaces: Kind::ALL.into_iter().filter_map(inode).collect(),
         ids: id("Uid:").zip(id("Gid:")),
         map: map.split_whitespace().collect::<Vec<_>>().join(" "),

@@ -136,6 +136,11 @@ impl Script {
         self.context.runner.tell(tell);
     }
 
+    /// Asks before everything that is done.
+    pub fn step(&self, ask: run::Ask) {
+        self.context.runner.step(ask);
+    }
+
     /// Tells nobody any more.
     pub fn explain_nothing(&self) {
         self.context.runner.tell_nobody();

@@ -58,7 +58,7 @@ pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
 pub use place::mount_id;
 pub use process::{Child, PATIENCE, Status, Usage, ready, set_nonblocking};
-pub use program::{CStrings, Enter, Fault, Program, Spawned, flags, spawn};
+pub use program::{CStrings, Enter, Fault, Program, Spawned, Step, flags, spawn};
 pub use question::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id,
     terminal_width, thread_id, uname, working_directory,
@@ -78,7 +78,8 @@ pub use stack::raise_stack_limit;
 pub use syscall::{Syscall, Trouble};
 pub use terminal::{
     KeptTerminal, OwnTerminal, TerminalEvent, TerminalEvents, TerminalState, has_terminal,
-    is_foreground, open_terminal, read_input, receive, standard_input, stop, terminal_sockets,
+    is_foreground, open_terminal, read_input, receive, shell, standard_input, stop,
+    terminal_sockets,
 };
 pub use trial::{Trial, attempt, cgroup_version, landlock_version, seccomp_actions};
 pub use wait::note_ended_children;

@@ -55,6 +55,10 @@ impl<'a> Work<'a> {
             watch.begin();
         }
         for (index, call) in self.program.calls.iter().enumerate() {
+            let step = self.program.step.as_ref();
+            if step.is_some_and(|step| !step.may(index, process.slot(Slot::Root))) {
+                kernel::exit(FAILED);
+            }
             let done = process.perform(call);
             if let Some(watch) = watch {
                 watch.tried(index);

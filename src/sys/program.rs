@@ -1,7 +1,7 @@
 //! A program of prepared calls, and the launch that performs it.
 
 use std::ffi::{CString, NulError};
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::raw::c_char;
 use std::sync::{Mutex, PoisonError};
 
@@ -84,6 +84,28 @@ pub struct Enter {
     pub namespaces: u64,
 }
 
+/// What a new process asks before each of its calls: it is given the number of the call, and the
+/// descriptor of the root that is being built, or -1. Where it says no, the process ends.
+pub struct Step(Box<dyn Fn(usize, RawFd) -> bool>);
+
+impl Step {
+    /// It asks this.
+    #[must_use]
+    pub fn new(ask: impl Fn(usize, RawFd) -> bool + 'static) -> Self {
+        Self(Box::new(ask))
+    }
+
+    pub(super) fn may(&self, call: usize, root: RawFd) -> bool {
+        (self.0)(call, root)
+    }
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Step")
+    }
+}
+
 /// What a new process does.
 #[derive(Debug, Default)]
 pub struct Program {
@@ -99,6 +121,8 @@ pub struct Program {
     pub calls: Vec<Call>,
     /// Where the new process notes how long its calls take; none where nobody wants to know.
     pub watch: Option<Watch>,
+    /// What the new process asks before each call. It has a copy of the memory then.
+    pub step: Option<Step>,
     /// What the carried program reads to its end before it executes anything: the last call was
     /// told so.
     pub gate: Option<OwnedFd>,
@@ -143,7 +167,8 @@ pub fn spawn(program: &Program) -> Result<Spawned, Fault> {
     let parent = clone::own_pidfd().map_err(launch)?;
     cell.reset();
     let work = perform::Work::new(program, cell, &init, parent);
-    let style = if program.share_memory { Style::Shared } else { Style::Copied };
+    let shares = program.share_memory && program.step.is_none();
+    let style = if shares { Style::Shared } else { Style::Copied };
     let cloned = if program.enter.is_empty() {
         clone::spawn(program.namespaces, style, &work)
     } else {

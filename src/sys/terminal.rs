@@ -358,3 +358,29 @@ pub fn has_terminal() -> bool {
     use std::io::{IsTerminal, stdin, stdout};
     stdin().is_terminal() && stdout().is_terminal() && std::path::Path::new("/dev/ptmx").exists()
 }
+
+/// Runs a shell where this process is, with the directory that `root` refers to as its own, where
+/// that is given; then this process is where it was.
+///
+/// # Errors
+/// There is no /bin/sh.
+pub fn shell(root: Option<RawFd>) -> std::io::Result<()> {
+    let here = kernel::openat(libc::AT_FDCWD, c".", libc::O_PATH | libc::O_CLOEXEC, 0);
+    if let Some(root) = root {
+        let _ = kernel::fchdir(root);
+    }
+    let mut shell = std::process::Command::new("/bin/sh");
+    // Prompts and errors go where a person sees them, whatever the program is given.
+    let terminal = || std::fs::File::options().read(true).write(true).open("/dev/tty");
+    if let (Ok(input), Ok(output), Ok(errors)) = (terminal(), terminal(), terminal()) {
+        shell.stdin(input).stdout(output).stderr(errors);
+    }
+    // Without jobs: it could not give the terminal back to a group of another PID namespace.
+    shell.args(["-i", "+m"]);
+    let done = shell.env("PS1", "(half-built) # ").status();
+    if let Ok(here) = here {
+        let _ = kernel::fchdir(here);
+        kernel::close(here);
+    }
+    done.map(drop)
+}

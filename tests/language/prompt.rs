@@ -391,3 +391,120 @@ fn a_recipe_stops_at_the_lines_that_are_asked_for() {
         assert_eq!(ended.succeeded(), "10\n10\n");
     });
 }
+
+#[test]
+fn a_plan_can_be_gone_through_action_by_action() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            sandbox("/").read_only_root().hostname("box").proc("/proc").run("uname -n");
+            print(within(UTS, || { sethostname("raw"); hostname() }));
+        "#;
+        bench.file("steps.rhai", recipe);
+        let words = ["run", "--step", "steps.rhai"];
+        let mut screen = launch(bench, &words).at_terminal();
+        screen.wait_for("▸ 1 of ");
+        screen.wait_for("here, start a process in new");
+        screen.wait_for("step> ");
+        screen.ask("", "inside, ");
+        screen.wait_for("step> ");
+        screen.ask("help", "runs a shell there");
+        screen.wait_for("step> ");
+        // Up to the host name: it is not set when it is asked about, and it is after that.
+        while !screen.ask("next", "step> ").contains("set the host name to `box`") {}
+        screen.ask("look", "mounts, the newest:");
+        screen.wait_for("step> ");
+        let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        screen.ask("shell", "# ");
+        screen.ask("cat /proc/sys/kernel/hostname; echo un''til", own.trim());
+        screen.wait_for("until");
+        screen.types(CTRL_D);
+        screen.wait_for("step> ");
+        screen.ask("n", "step> ");
+        screen.ask("s", "# ");
+        screen.ask("cat /proc/sys/kernel/hostname", "\r\nbox\r\n");
+        screen.enter("exit");
+        screen.wait_for("step> ");
+        screen.enter("continue");
+        let (status, seen) = screen.end();
+        assert!(status.success() && seen.ends_with("box\r\nraw\r\n"), "{seen}");
+    });
+}
+
+#[test]
+fn nothing_more_is_done_where_the_person_quits() {
+    as_each_user(|bench| {
+        let recipe = "sandbox(\"/\").read_only_root().run(\"echo not\")";
+        for steps in 0..3 {
+            let words = ["run", "--step", "-e", recipe];
+            let mut screen = launch(bench, &words).at_terminal();
+            screen.wait_for("step> ");
+            for _ in 0..steps {
+                screen.ask("next", "step> ");
+            }
+            screen.enter("quit");
+            let (status, seen) = screen.end();
+            assert_eq!(status.code(), Some(130), "{seen}");
+            assert!(!seen.contains("\r\nnot"), "{seen}");
+        }
+        // Raw calls are asked about, too.
+        let raw = ["run", "--step", "-e", "unshare(UTS); sethostname(\"a\"); print(hostname())"];
+        let mut screen = launch(bench, &raw).at_terminal();
+        screen.wait_for("here, make new uts");
+        screen.ask("n", "set the host name to `a`");
+        screen.enter("c");
+        assert!(screen.end().1.ends_with("a\r\n"));
+    });
+}
+
+/// The blocks of a document that are a session, as lines.
+fn sessions(document: &str) -> Vec<Vec<&str>> {
+    let blocks = document.split("```console\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().lines().collect()).collect()
+}
+
+/// Fails unless the lines that a document shows are among those that were, in that order.
+#[track_caller]
+fn has_lines(line: &str, shown: &str, expected: &[&str]) {
+    let mut rest = shown.lines();
+    for wanted in expected.iter().filter(|wanted| **wanted != "…") {
+        let words = |text: &str| text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+        // The width of columns is that of numbers, which differ.
+        let found = rest.any(|shown| shown == *wanted || words(shown) == words(wanted));
+        assert!(found, "{line}: {wanted:?} is not shown, but\n{shown}");
+    }
+}
+
+#[test]
+fn the_first_session_goes_as_it_is_written_down() {
+    let document = include_str!("../../docs/first-session.md");
+    as_each_user(|bench| {
+        let mut screen = Some(prompt(bench));
+        for block in sessions(document) {
+            let mut lines = block.into_iter().peekable();
+            while let Some(line) = lines.next() {
+                let mut expected = Vec::new();
+                while let Some(next) = lines.next_if(|next| !next.starts_with("> ")) {
+                    expected.push(next);
+                }
+                let Some(typed) = line.strip_prefix("> ") else {
+                    let words: Vec<_> =
+                        line.strip_prefix("$ nsscript ").unwrap().split(' ').collect();
+                    has_lines(line, &launch(bench, &words).end().succeeded(), &expected);
+                    continue;
+                };
+                if typed == "<Ctrl-D>" {
+                    leave(screen.take().unwrap());
+                    continue;
+                }
+                let keys = typed.replace("<Tab>", "\t").replace("<Ctrl-C>", CTRL_C);
+                let end = if typed.ends_with("<Ctrl-C>") { "" } else { ENTER };
+                let shown = self::keys(screen.as_mut().unwrap(), &format!("{keys}{end}"));
+                has_lines(line, &shown, &expected);
+                assert!(
+                    expected.iter().any(|it| it.contains("error")) || !shown.contains("error"),
+                    "{line}\n{shown}"
+                );
+            }
+        }
+    });
+}

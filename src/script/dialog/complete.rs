@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rhai::Dynamic;
 
-use super::Dialog;
+use super::{Dialog, IT};
 use crate::script::catalog;
 use crate::script::module::STDLIB;
 use crate::script::token::{Kind, Token, tokens};
@@ -223,7 +223,8 @@ impl Dialog {
     /// The type of the value that these words make, as far as that can be told without evaluating
     /// anything.
     fn type_of(&self, value: &[&Token<'_>]) -> Option<String> {
-        let (last, rest) = value.split_last()?;
+        // A line that begins with a dot goes on from there.
+        let Some((last, rest)) = value.split_last() else { return self.kind_of_variable(IT) };
         match (last.kind, last.text) {
             (Kind::Text, _) => Some("string".into()),
             (Kind::Number, _) => Some("integer".into()),

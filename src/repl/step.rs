@@ -1,0 +1,79 @@
+//! Going through what is done, action by action.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
+use std::rc::Rc;
+
+use crate::diag::escape;
+use crate::run::{Answer, Ask, Stop};
+
+/// What can be said.
+const HELP: &str = "next (or Enter)  does it, and stops before the next one\n\
+                    continue         does it and everything else\n\
+                    look             shows where the process is that does it: its namespaces, ids, mounts\n\
+                    shell            runs a shell there, in what is built so far\n\
+                    quit             does nothing more";
+
+/// The most mounts that are shown: the newest.
+const MOUNTS: usize = 8;
+
+/// What asks the person at the terminal before everything that is done.
+///
+/// # Errors
+/// No descriptor is left for the terminal, which the program may be given another one for.
+pub fn stepper() -> std::io::Result<Ask> {
+    let input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    let output = File::from(std::io::stderr().as_fd().try_clone_to_owned()?);
+    Ok(Rc::new(move |stop| ask(stop, &input, &output)))
+}
+
+fn ask(stop: &Stop, input: &File, mut output: &File) -> Answer {
+    let number = stop.number.map(|(number, of)| format!("{number} of {of}: ")).unwrap_or_default();
+    let place = stop.origin.as_ref().map(|origin| format!("  ({origin})")).unwrap_or_default();
+    let side = if stop.is_inside { "inside" } else { "here" };
+    // Whoever does not see it says nothing either, and then nothing more is done.
+    let _ = writeln!(output, "▸ {number}{side}, {}{place}", escape(&stop.sentence));
+    let mut lines = BufReader::new(input);
+    loop {
+        let _ = write!(output, "step> ").and_then(|()| output.flush());
+        let mut line = String::new();
+        if !lines.read_line(&mut line).is_ok_and(|length| length > 0) {
+            return Answer::Quit;
+        }
+        match line.trim() {
+            "" | "n" | "next" => return Answer::Next,
+            "c" | "continue" => return Answer::Continue,
+            "q" | "quit" => return Answer::Quit,
+            "l" | "look" => {
+                let _ = writeln!(output, "{}", look(stop));
+            }
+            "s" | "shell" => {
+                if let Err(error) = stop.shell() {
+                    let why = crate::diag::os_error(&error);
+                    let _ = writeln!(output, "no shell can be run here: {why}");
+                }
+            }
+            _ => {
+                let _ = writeln!(output, "{HELP}");
+            }
+        }
+    }
+}
+
+/// Where the process is that goes on.
+fn look(stop: &Stop) -> String {
+    let place = stop.whereabouts();
+    let namespaces: Vec<_> =
+        place.namespaces.iter().map(|(kind, inode)| format!("{}:{inode}", kind.file())).collect();
+    let mut out = format!("process {}\n  {}", place.pid, namespaces.join(" "));
+    if let Some((uid, gid)) = place.ids {
+        out.push_str(&format!("\n  user {uid}, group {gid}; users are mapped {}", place.map));
+    }
+    let newest = place.mounts.len().saturating_sub(MOUNTS);
+    out.push_str(&format!("\n  {} mounts, the newest:", place.mounts.len()));
+    for mount in &place.mounts[newest..] {
+        out.push_str(&format!("\n    {} on {} ({})", mount.kind, mount.target, mount.options));
+    }
+    out
+}
