@@ -242,7 +242,8 @@ fn request(words: &[&str], streams: Streams) -> Request {
 
 /// Runs a program with each kind of streams, and another one beside it.
 fn launch(runner: &Runner, sandbox: &Sandbox) {
-    for streams in [Streams::Inherited, Streams::Captured, Streams::Piped] {
+    let all = [Streams::Inherited, Streams::Terminal, Streams::Captured, Streams::Piped];
+    for streams in all {
         let request = request(&["true"], streams);
         let plan = runner.plan(sandbox, &request).expect("no contradictions");
         let exit = runner.run(&plan, &request, &Input::Nothing).expect("it can be done");
@@ -251,9 +252,11 @@ fn launch(runner: &Runner, sandbox: &Sandbox) {
     let request = request(&["sleep", "60"], Streams::Inherited);
     let plan = runner.plan(sandbox, &request).expect("no contradictions");
     let mut process = runner.start(&plan, &request, &Input::Nothing).expect("it can be started");
-    let another = self::request(&["true"], Streams::Captured);
-    let exit = runner.join(&mut process, &another, &Input::Nothing).expect("it can be joined");
-    assert_eq!((exit.code, exit.signal), (0, None), "beside {plan}");
+    for streams in [Streams::Captured, Streams::Terminal] {
+        let another = self::request(&["true"], streams);
+        let exit = runner.join(&mut process, &another, &Input::Nothing).expect("it can be joined");
+        assert_eq!((exit.code, exit.signal), (0, None), "beside {plan}");
+    }
 }
 
 /// Makes sure that a launch that fails says why: all that the child tells is two numbers.

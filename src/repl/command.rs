@@ -27,7 +27,7 @@ const ENTRIES: [Entry; 12] = [
     Entry("help", "[VERB]", "shows this, or the manual page of a verb"),
     Entry("plan", "EXPRESSION", "tells what it would do, without doing it"),
     Entry("explain", "on|off", "tells every action as it is done"),
-    Entry("where", "", "shows the namespaces, ids, root and mounts of everything that runs"),
+    Entry("where", "", "shows namespaces, ids, root and mounts of all that runs"),
     Entry("sandboxes", "", "lists the sandboxes that run"),
     Entry("enter", "EXPRESSION", "goes on inside a sandbox, or beside a process"),
     Entry("leave", "", "comes back out of it"),
@@ -35,13 +35,14 @@ const ENTRIES: [Entry; 12] = [
     Entry("save", "FILE", "writes what was done as a recipe"),
     Entry("load", "FILE", "does what a recipe says"),
     Entry("time", "EXPRESSION", "tells how long it takes"),
-    Entry("quit", "", "ends the conversation, and everything that it has started"),
+    Entry("quit", "", "ends the conversation, and all that it has started"),
 ];
 
 /// What is shown to who asks for help with nothing in particular.
-const OVERVIEW: &str = r#"Type an expression to see its value; `it` is the value that was shown last. A line that begins with
-a dot goes on from it. A semicolon at the end shows nothing. What is not finished goes on in the next
-line. Tab completes names, options and paths; Ctrl-C drops a line or ends what runs; Ctrl-D leaves.
+const OVERVIEW: &str = r#"Type an expression to see its value; `it` is the value that was shown last,
+and a line that begins with a dot goes on from it. A semicolon at the end shows
+nothing. What is not finished goes on in the next line. Tab completes names,
+options and paths; Ctrl-C drops a line or ends what runs; Ctrl-D leaves.
 
     let guest = sandbox("/").read_only_root().proc("/proc")
     guest.run("ps ax")

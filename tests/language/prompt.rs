@@ -508,3 +508,17 @@ fn the_first_session_goes_as_it_is_written_down() {
         }
     });
 }
+
+#[test]
+fn a_signal_ends_the_conversation_and_leaves_the_terminal_as_it_was() {
+    as_each_user(|bench| {
+        let script = r#"
+            before=$(stty -g)
+            timeout --foreground --preserve-status -s TERM 1 "$@"
+            echo "ended $?"
+            test "$before" = "$(stty -g)" && echo same
+        "#;
+        let (_, seen) = launch(bench, &[]).by_shell(script).at_terminal().end();
+        assert!(seen.contains("ended 143\r\nsame"), "{seen}");
+    });
+}

@@ -40,11 +40,11 @@ const KEYWORDS: [&str; 16] = [
 const SIGNALLED: [&str; 1] = ["kill"];
 const CAPABLE: [&str; 3] = ["keep_capability", "drop_capability", "set_capabilities"];
 
-/// A call that is being typed: its name, the type that it is called on, and which argument is next.
+/// A call that is being typed: its name, and the type that it is called on.
 struct Open<'t> {
     name: &'t str,
+    /// Empty for a function; none where it cannot be told.
     receiver: Option<String>,
-    argument: usize,
     /// Whether an option map of it is being typed.
     in_map: bool,
 }
@@ -194,13 +194,13 @@ impl Dialog {
 
     /// The call whose arguments are being typed.
     fn open_call<'t>(&self, before: &[&Token<'t>]) -> Option<Open<'t>> {
-        let (mut depth, mut argument, mut in_map) = (0, 0, false);
+        let (mut depth, mut in_map) = (0, false);
         for (index, token) in before.iter().enumerate().rev() {
             match token.text {
                 ")" | "]" | "}" => depth += 1,
                 // An array is an argument, or a part of one.
                 "[" if depth == 0 => {}
-                "#{" if depth == 0 && !in_map => (in_map, argument) = (true, 0),
+                "#{" if depth == 0 && !in_map => in_map = true,
                 "{" | "#{" if depth == 0 => return None,
                 "(" if depth == 0 => {
                     let name = before[..index].last().filter(|token| token.kind == Kind::Word)?;
@@ -210,10 +210,9 @@ impl Dialog {
                         Some("::") => return None,
                         _ => Some(String::new()),
                     };
-                    return Some(Open { name: name.text, receiver, argument, in_map });
+                    return Some(Open { name: name.text, receiver, in_map });
                 }
                 "(" | "[" | "{" | "#{" => depth -= 1,
-                "," if depth == 0 => argument += 1,
                 _ => {}
             }
         }
@@ -303,7 +302,6 @@ fn keys(open: &Open<'_>, word: &str, start: usize) -> Completion {
         text: format!("{}: ", key.name),
         shown: format!("{}: {}", key.name, key.kind),
     });
-    let _ = open.argument;
     those(keys, word, start)
 }
 
