@@ -83,6 +83,8 @@ pub(super) enum Action {
         /// As JSON.
         json: bool,
     },
+    /// Finding what is wrong with recipes.
+    Check(Vec<Source>),
     /// Running recipes as tests.
     Test(Tests),
     /// Looking at the store, or making room in it.
@@ -97,7 +99,7 @@ pub(super) enum Action {
 }
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 5] = ["plan", "test", "store", "help", "reference"];
+pub(super) const SUBCOMMANDS: [&str; 6] = ["plan", "check", "test", "store", "help", "reference"];
 
 fn command() -> Command {
     let format = Arg::new("error-format")
@@ -142,7 +144,8 @@ fn command() -> Command {
         .about("Linux sandboxes as readable recipes")
         .override_usage(
             "nsscript [OPTIONS] RECIPE [ARGS]...\n       nsscript [OPTIONS] -e CODE [ARGS]...\n       \
-             nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
+             nsscript plan [--json] RECIPE [ARGS]...\n       nsscript check RECIPE...\n       \
+             nsscript test [--json] [PATH]...\n       \
              nsscript store list|show|gc|path\n       nsscript help [VERB]",
         )
         .after_help("RECIPE is a file, or `-` for standard input. `nsscript help` lists the verbs.")
@@ -153,6 +156,9 @@ fn command() -> Command {
         .args([format, code, trust, host, explain])
         .subcommand(
             recipe().about("Tell what a recipe would do, without doing it").arg(json()),
+        )
+        .subcommand(
+            external(Command::new("check")).about("Find what is wrong with recipes, without running them"),
         )
         .subcommand(
             Command::new("test")
@@ -230,6 +236,22 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             let words = inner.get_many::<OsString>("recipe").unwrap_or_default().cloned();
             let source = source(inner, words.chain(given).collect(), ui)?;
             Action::Plan { source, json: inner.get_flag("json") }
+        }
+        Some(("check", inner)) => {
+            let words: Vec<OsString> =
+                inner.get_many("recipe").unwrap_or_default().cloned().chain(given).collect();
+            let code = inner.get_one::<String>("code").is_some();
+            let mut sources = Vec::new();
+            if code || words.is_empty() {
+                sources.push(source(inner, Vec::new(), ui)?);
+            }
+            let one = |word: OsString| {
+                let text = if word == "-" { Text::Stdin } else { Text::File(word) };
+                let trust = inner.get_flag("trust");
+                Source { text, arguments: Vec::new(), trust, host: false, explain: None }
+            };
+            sources.extend(words.into_iter().map(one));
+            Action::Check(sources)
         }
         Some(("test", inner)) => {
             let paths = inner.get_many("paths").unwrap_or_default().cloned().collect();

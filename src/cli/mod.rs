@@ -1,6 +1,7 @@
 //! The command line: what was asked for, and how the process ends.
 
 mod args;
+mod check;
 mod exit;
 mod explain;
 mod help;
@@ -28,6 +29,7 @@ pub fn main() -> ExitCode {
     match action {
         Action::Run(source) => recipe::run(&source, ui),
         Action::Plan { source, json } => plan::plan(&source, json, ui),
+        Action::Check(sources) => check::check(&sources, ui),
         Action::Test(tests) => test::test(&tests, ui),
         Action::Store(what) => store::store(&what, ui),
         Action::Help(verb) => help::help(verb.as_deref(), ui),

@@ -52,7 +52,7 @@ pub(super) fn script(source: &Source, mode: Mode, ui: Ui) -> Result<Rc<Script>, 
     Ok(Rc::new(script))
 }
 
-fn read(source: &Source) -> Result<Recipe, String> {
+pub(super) fn read(source: &Source) -> Result<Recipe, String> {
     let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let (arguments, trust) = (source.arguments.clone(), source.trust);
     match &source.text {
@@ -77,7 +77,8 @@ fn read(source: &Source) -> Result<Recipe, String> {
                 let near = Tree::host().near(&absolute(path));
                 let near = near.map(|near| path.with_file_name(near));
                 let near = near.filter(|_| error.kind() == std::io::ErrorKind::NotFound);
-                let word = path.to_str().and_then(|word| closest(word, ["plan", "test", "help"]));
+                let word =
+                    path.to_str().and_then(|word| closest(word, ["plan", "check", "test", "help"]));
                 let near = near.map(|near| near.to_string_lossy().into_owned());
                 let hint = near.or_else(|| word.map(str::to_owned));
                 let hint = hint.map(|near| format!("; did you mean {}?", quoted(near)));
