@@ -71,6 +71,24 @@ pub fn statement_ends(text: &str) -> Vec<(u32, u32)> {
     ends
 }
 
+/// The words of a text that are neither in comments nor inside quotes.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    let mut words: Vec<(String, (u32, u32))> = Vec::new();
+    for (line, column, letter) in code(text) {
+        if !letter.is_alphanumeric() && letter != '_' {
+            continue;
+        }
+        match words.last_mut() {
+            Some((word, end)) if *end == (line, column) => {
+                word.push(letter);
+                end.1 += 1;
+            }
+            _ => words.push((letter.to_string(), (line, column + 1))),
+        }
+    }
+    words.into_iter().map(|(word, _)| word)
+}
+
 /// The letters of a text that are neither in comments nor inside quotes, with their places. The
 /// quotes themselves are among them.
 fn code(text: &str) -> Vec<Placed> {
@@ -127,7 +145,7 @@ fn scan(text: &str) -> (Vec<Placed>, Option<(u32, u32)>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{end_before, statement_ends, unclosed};
+    use super::{end_before, statement_ends, unclosed, words};
 
     #[test]
     fn the_bracket_that_is_never_closed_is_found() {
@@ -139,6 +157,12 @@ mod tests {
     #[test]
     fn a_semicolon_belongs_behind_what_stands_before() {
         assert_eq!(end_before("let a = 1\n// so\nlet b = 2;", 3, 1), Some((1, 10)));
+    }
+
+    #[test]
+    fn words_are_those_of_the_code() {
+        let text = "let a_1 = \"text\"; // a comment\nb";
+        assert_eq!(words(text).collect::<Vec<_>>(), ["let", "a_1", "b"]);
     }
 
     #[test]

@@ -84,9 +84,7 @@ fn blank(text: &mut String, place: &Origin, unread: &mut HashSet<String>) -> boo
     if statement.trim().is_empty() {
         return false;
     }
-    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let words = statement.split(|letter| !is_word(letter)).filter(|word| !word.is_empty());
-    unread.extend(words.map(str::to_owned));
+    unread.extend(bracket::words(statement));
     let blanks: String =
         statement.chars().map(|letter| if letter == '\n' { '\n' } else { ' ' }).collect();
     text.replace_range(start..end, &blanks);
