@@ -90,6 +90,8 @@ pub(super) enum Action {
         /// As JSON.
         json: bool,
     },
+    /// Finding what is wrong with recipes.
+    Check(Vec<Source>),
     /// Running recipes as tests.
     Test(Tests),
     /// Looking at the store, or making room in it.
@@ -165,6 +167,30 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             let has_recipe = inner.contains_id("code") || !words.is_empty();
             let words = words.into_iter().chain(given).collect();
             Action::Repl(if has_recipe { Some(source(inner, words, ui)?) } else { None })
+        }
+        Some(("check", inner)) => {
+            let words: Vec<OsString> =
+                inner.get_many("recipe").unwrap_or_default().cloned().chain(given).collect();
+            let code = inner.get_one::<String>("code").is_some();
+            let mut sources = Vec::new();
+            if code || words.is_empty() {
+                sources.push(source(inner, Vec::new(), ui)?);
+            }
+            let one = |word: OsString| {
+                let text = if word == "-" { Text::Stdin } else { Text::File(word) };
+                let trust = inner.get_flag("trust");
+                Source {
+                    text,
+                    arguments: Vec::new(),
+                    trust,
+                    host: false,
+                    explain: None,
+                    breaks: Vec::new(),
+                    step: false,
+                }
+            };
+            sources.extend(words.into_iter().map(one));
+            Action::Check(sources)
         }
         Some(("test", inner)) => {
             let paths = inner.get_many("paths").unwrap_or_default().cloned().collect();

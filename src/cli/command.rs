@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command};
 
 /// The words that are no recipes.
-pub(super) const SUBCOMMANDS: [&str; 12] = [
+pub(super) const SUBCOMMANDS: [&str; 13] = [
     "run",
     "repl",
     "plan",
+    "check",
     "test",
     "new",
     "store",
@@ -24,6 +25,18 @@ pub(super) const SUBCOMMANDS: [&str; 12] = [
 /// The word by which scripts for shells ask what can come next. It is no command: whatever follows
 /// it is part of the line that is being written.
 pub(super) const COMPLETE: &str = "__complete";
+
+/// How it is called.
+const USAGE: &str = "nsscript [run] [OPTIONS] RECIPE [ARGS]...
+       nsscript [run] [OPTIONS] -e CODE [ARGS]...
+       nsscript [repl [RECIPE [ARGS]...]]
+       nsscript plan [--json] RECIPE [ARGS]...
+       nsscript check RECIPE...
+       nsscript test [--json] [PATH]...
+       nsscript new NAME
+       nsscript store list|show|gc|path
+       nsscript doctor [--json]
+       nsscript help [TOPIC]";
 
 /// nsscript, with all its commands.
 pub(super) fn command() -> Command {
@@ -43,36 +56,6 @@ pub(super) fn command() -> Command {
         .action(ArgAction::SetTrue)
         .global(true)
         .help("As root, run a recipe that other users can write to");
-    let host = || {
-        Arg::new("host")
-            .long("host")
-            .action(ArgAction::SetTrue)
-            .help("Make raw calls to the host itself, not in a session of their own")
-    };
-    let explain = || {
-        Arg::new("explain")
-            .long("explain")
-            .value_name("FORMAT")
-            .value_parser(["human", "json"])
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_missing_value("human")
-            .help("Tell every action on standard error as it is done (or NSSCRIPT_EXPLAIN=1)")
-    };
-    let breaks = || {
-        Arg::new("break")
-            .long("break")
-            .value_name("LINE")
-            .action(ArgAction::Append)
-            .value_parser(clap::value_parser!(u32))
-            .help("Stop before this line, with a prompt on the variables")
-    };
-    let step = || {
-        Arg::new("step")
-            .long("step")
-            .action(ArgAction::SetTrue)
-            .help("Ask before everything that is done")
-    };
     let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
     let write =
         Arg::new("write").long("write").action(ArgAction::SetTrue).help("Write REFERENCE.md");
@@ -85,11 +68,7 @@ pub(super) fn command() -> Command {
     Command::new("nsscript")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Linux sandboxes as readable recipes")
-        .override_usage(
-            "nsscript [run] [OPTIONS] RECIPE [ARGS]...\n       nsscript [run] [OPTIONS] -e CODE [ARGS]...\n       \
-             nsscript [repl [RECIPE [ARGS]...]]\n       nsscript plan [--json] RECIPE [ARGS]...\n       nsscript test [--json] [PATH]...\n       \
-             nsscript new NAME\n       nsscript store list|show|gc|path\n       nsscript doctor [--json]\n       nsscript help [TOPIC]",
-        )
+        .override_usage(USAGE)
         .after_help(
             "RECIPE is a file, or `-` for standard input. `nsscript help` lists the commands and \
              the verbs.",
@@ -98,19 +77,22 @@ pub(super) fn command() -> Command {
         .arg_required_else_help(true)
         .allow_external_subcommands(true)
         .external_subcommand_value_parser(clap::value_parser!(OsString))
-        .args([format, code, trust, host(), explain(), breaks(), step()])
+        .args([format, code, trust])
+        .args(ways())
         .subcommand(
             external(Command::new("run"))
                 .about("Run a recipe, as nsscript alone does")
-                .args([host(), explain(), breaks(), step()]),
+                .args(ways()),
         )
         .subcommand(
             external(Command::new("repl"))
                 .about("Talk at a prompt, about a recipe where one is given")
                 .arg(host()),
         )
+        .subcommand(recipe().about("Tell what a recipe would do, without doing it").arg(json()))
         .subcommand(
-            recipe().about("Tell what a recipe would do, without doing it").arg(json()),
+            external(Command::new("check"))
+                .about("Find what is wrong with recipes, without running them"),
         )
         .subcommand(
             Command::new("test")
@@ -129,6 +111,37 @@ pub(super) fn command() -> Command {
         .subcommand(completions())
         .subcommand(definitions())
         .subcommand(Command::new("reference").hide(true).arg(write))
+}
+
+/// `--host`.
+fn host() -> Arg {
+    Arg::new("host")
+        .long("host")
+        .action(ArgAction::SetTrue)
+        .help("Make raw calls to the host itself, not in a session of their own")
+}
+
+/// The ways in which a recipe is run.
+fn ways() -> [Arg; 4] {
+    let explain = Arg::new("explain")
+        .long("explain")
+        .value_name("FORMAT")
+        .value_parser(["human", "json"])
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("human")
+        .help("Tell every action on standard error as it is done (or NSSCRIPT_EXPLAIN=1)");
+    let breaks = Arg::new("break")
+        .long("break")
+        .value_name("LINE")
+        .action(ArgAction::Append)
+        .value_parser(clap::value_parser!(u32))
+        .help("Stop before this line, with a prompt on the variables");
+    let step = Arg::new("step")
+        .long("step")
+        .action(ArgAction::SetTrue)
+        .help("Ask before everything that is done");
+    [host(), explain, breaks, step]
 }
 
 /// The words of `nsscript new`.

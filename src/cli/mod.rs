@@ -1,6 +1,7 @@
 //! The command line: what was asked for, and how the process ends.
 
 mod args;
+mod check;
 mod command;
 mod complete;
 mod completions;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
     match action {
         Action::Run(source) => recipe::run(&source, ui),
         Action::Plan { source, json } => plan::plan(&source, json, ui),
+        Action::Check(sources) => check::check(&sources, ui),
         Action::Test(tests) => test::test(&tests, ui),
         Action::Doctor { json } => doctor::doctor(json, ui),
         Action::Store(what) => store::store(&what, ui),

@@ -18,6 +18,13 @@ impl Sources {
         self.texts.borrow_mut().insert(name.into(), text.into());
     }
 
+    /// Keeps the texts of `other` that are not kept yet.
+    pub fn add(&self, other: &Self) {
+        for (name, text) in &*other.texts.borrow() {
+            self.texts.borrow_mut().entry(name.clone()).or_insert_with(|| text.clone());
+        }
+    }
+
     /// The whole text kept under `name`.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Rc<str>> {

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::action::{Action, Lower, Planned, RootKind, Side};
-use super::devices::{device, tmpfs};
+use super::devices::device;
+use super::host_view::terminal_kind;
 use super::identity::Maps;
 use super::mounts::{Inside, file_id};
 use super::settings::Settings;
@@ -364,54 +365,10 @@ impl Draft<'_> {
     }
 }
 
-/// The kind of the terminal that nsscript has, which that of a program is then too: its own kind
-/// would be known to nobody. None where the sandbox says another.
-#[must_use]
-pub fn terminal_kind(environment: &[(String, String)], host: &Host) -> Option<(String, String)> {
-    if environment.iter().any(|(name, _)| name == "TERM") {
-        return None;
-    }
-    Some(("TERM".to_owned(), host.environment.get("TERM")?.clone()))
-}
-
 struct Actions(Vec<Planned>);
 
 impl Actions {
     fn add(&mut self, side: Side, action: Action, origin: Option<&Origin>) {
         self.0.push(Planned { action, side, origin: origin.cloned() });
-    }
-}
-
-/// Places of the host that hold what is private, or what talks to services of the host.
-const EMPTIED: [&str; 5] = ["/home", "/root", "/run", "/tmp", "/var/tmp"];
-
-impl Inside<'_> {
-    /// A view of the host: processes and devices of the sandbox's own, private places empty.
-    fn host_view(&mut self, origin: Option<&Origin>) {
-        let implied = |inside: &mut Self, path: &str, action: &dyn Fn(GuestPath) -> Action| {
-            let Ok(target) = GuestPath::new(path) else { return };
-            if inside.host.tree.metadata(target.as_str().as_ref()).is_ok_and(|found| found.is_dir())
-            {
-                inside.view.cover(&target, Backing::Private, None);
-                inside.actions.push((action(target), None));
-            }
-        };
-        for path in EMPTIED {
-            let mode = if path.ends_with("tmp") { 0o1777 } else { 0o755 };
-            implied(self, path, &|target| Action::Mount {
-                kind: "tmpfs".into(),
-                source: "tmpfs".into(),
-                target,
-                options: tmpfs(None, mode, true),
-                create: false,
-            });
-        }
-        let step = |what| crate::spec::Step { what, origin: origin.cloned() };
-        let place = |path: &str| GuestPath::new(path).unwrap_or_else(|_| GuestPath::root());
-        if self.namespaces.has(Kind::Pid) {
-            let options = crate::spec::ProcOptions::default();
-            self.add(&step(crate::spec::What::Proc { target: place("/proc"), options }));
-        }
-        self.add(&step(crate::spec::What::Dev(place("/dev"))));
     }
 }

@@ -129,7 +129,10 @@ impl<'d> Conversation<'d> {
             run::reading_line(false);
             match (line, run::interrupted()) {
                 // Ctrl-C may come when the line has just ended.
-                (_, Some(SIGINT)) => run::forget_interruptions(),
+                (_, Some(SIGINT)) => {
+                    println!("interrupted");
+                    run::forget_interruptions();
+                }
                 (_, Some(signal)) => return Err(Some(End::Signal(signal))),
                 (Ok(line), None) => return Ok(line),
                 // Ctrl-C drops the line.

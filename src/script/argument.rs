@@ -62,13 +62,22 @@ pub const fn parameter<T: Argument>(name: &'static str) -> Parameter {
         required: T::REQUIRED,
         options: T::OPTIONS,
         type_id: T::TYPE_ID,
+        skips_maps: T::SKIPS_MAPS,
+        take: takes::<T>,
     }
+}
+
+/// What is wrong with a value, if anything is.
+fn takes<T: Argument>(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<(), Wrong> {
+    T::take(value, call).map(drop)
 }
 
 /// What a verb can give.
 pub trait Returned {
     /// What that is, in words or as the name of a type.
     const KIND: &'static str;
+    /// Whether it may be nothing instead.
+    const OPTIONAL: bool = false;
 
     /// It as a value of the language.
     fn into_dynamic(self) -> Dynamic;
@@ -370,6 +379,7 @@ returned! {
 
 impl<T: Returned> Returned for Option<T> {
     const KIND: &'static str = T::KIND;
+    const OPTIONAL: bool = true;
 
     fn into_dynamic(self) -> Dynamic {
         self.map_or(Dynamic::UNIT, T::into_dynamic)

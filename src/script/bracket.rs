@@ -31,6 +31,64 @@ pub fn end_before(text: &str, line: u32, column: u32) -> Option<(u32, u32)> {
     code(text).into_iter().rfind(before).map(|(line, column, _)| (line, column + 1))
 }
 
+/// The places, by line and column, at which statements outside of all brackets end: each of a `;`, or
+/// of a `}` after which no statement can go on.
+#[must_use]
+pub fn statement_ends(text: &str) -> Vec<(u32, u32)> {
+    let code = code(text);
+    let mut ends = Vec::new();
+    let mut open: Vec<char> = Vec::new();
+    for (index, (line, column, letter)) in code.iter().enumerate() {
+        match letter {
+            '(' | '[' | '{' => open.push(*letter),
+            ')' | ']' => {
+                open.pop();
+            }
+            // What is still open before a `;` or `}` was meant to be closed.
+            ';' | '}' => {
+                let block = open.iter().rposition(|bracket| *bracket == '{');
+                open.truncate(block.map_or(0, |at| at + usize::from(*letter == ';')));
+            }
+            _ => {}
+        }
+        let is_end = match letter {
+            ';' => true,
+            '}' => {
+                let rest = code[index + 1..].iter().map(|(.., letter)| *letter);
+                let rest: String =
+                    rest.skip_while(|letter| letter.is_whitespace()).take(8).collect();
+                let goes_on = ["else", "catch", "while", "until"];
+                let begins = |letter: char| letter.is_alphabetic() || "_\"`'/#".contains(letter);
+                rest.chars().next().is_none_or(begins)
+                    && !goes_on.iter().any(|word| rest.starts_with(word))
+            }
+            _ => false,
+        };
+        if is_end && open.is_empty() {
+            ends.push((*line, *column));
+        }
+    }
+    ends
+}
+
+/// The words of a text that are neither in comments nor inside quotes.
+pub fn words(text: &str) -> impl Iterator<Item = String> {
+    let mut words: Vec<(String, (u32, u32))> = Vec::new();
+    for (line, column, letter) in code(text) {
+        if !letter.is_alphanumeric() && letter != '_' {
+            continue;
+        }
+        match words.last_mut() {
+            Some((word, end)) if *end == (line, column) => {
+                word.push(letter);
+                end.1 += 1;
+            }
+            _ => words.push((letter.to_string(), (line, column + 1))),
+        }
+    }
+    words.into_iter().map(|(word, _)| word)
+}
+
 /// The letters of a text that are neither in comments nor inside quotes, with their places. The
 /// quotes themselves are among them.
 fn code(text: &str) -> Vec<Placed> {
@@ -87,7 +145,7 @@ fn scan(text: &str) -> (Vec<Placed>, Option<(u32, u32)>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{end_before, unclosed};
+    use super::{end_before, statement_ends, unclosed, words};
 
     #[test]
     fn the_bracket_that_is_never_closed_is_found() {
@@ -99,5 +157,17 @@ mod tests {
     #[test]
     fn a_semicolon_belongs_behind_what_stands_before() {
         assert_eq!(end_before("let a = 1\n// so\nlet b = 2;", 3, 1), Some((1, 10)));
+    }
+
+    #[test]
+    fn words_are_those_of_the_code() {
+        let text = "let a_1 = \"text\"; // a comment\nb";
+        assert_eq!(words(text).collect::<Vec<_>>(), ["let", "a_1", "b"]);
+    }
+
+    #[test]
+    fn statements_end_outside_of_all_brackets() {
+        let text = "a(b;\nfn f() { 1; } if c { } else { d; }\n#{ x: 1 }.len();";
+        assert_eq!(statement_ends(text), [(1, 4), (2, 13), (2, 34), (3, 16)]);
     }
 }

@@ -84,9 +84,7 @@ impl<'c, 'e> Call<'c, 'e> {
         if self.position >= self.arguments.len() {
             return Ok(());
         }
-        let name = quoted(self.verb.name);
-        let report = Report::error(format!("{name} takes its options last"));
-        Err(self.fail(report.hint(format!("it is called as {}", quoted(self.verb.signature())))))
+        Err(self.fail(options_last(self.verb)))
     }
 
     /// The type of our own that a function was called on as if it were a verb of that: its first
@@ -100,8 +98,13 @@ impl<'c, 'e> Call<'c, 'e> {
     }
 
     fn wrong(&self, name: &'static str, wrong: Wrong) -> Failed {
+        self.fail(self.fault(name, wrong))
+    }
+
+    /// What is said of an argument that is not what the parameter `name` takes.
+    pub fn fault(&self, name: &'static str, wrong: Wrong) -> Report {
         let verb = quoted(self.verb.name);
-        let report = match wrong {
+        match wrong {
             Wrong::Type { .. } if self.receiver().is_some() => {
                 let receiver = self.receiver().unwrap_or_default();
                 no_verb_of(receiver, self.verb.name, self.arguments.len() - 1)
@@ -118,11 +121,8 @@ impl<'c, 'e> Call<'c, 'e> {
                 }
             }
             Wrong::Value(invalid) => Report::from(&invalid),
-            Wrong::Options(problem) => {
-                return self.fail(options::report(&verb, &problem, self));
-            }
-        };
-        self.fail(report)
+            Wrong::Options(problem) => options::report(&verb, &problem, self),
+        }
     }
 
     /// The constant that an argument names in quotes.
@@ -149,4 +149,10 @@ impl<'c, 'e> Call<'c, 'e> {
     pub fn name(&self) -> &'static str {
         self.verb.name
     }
+}
+
+/// That something follows the option map of a call.
+pub(super) fn options_last(verb: &Verb) -> Report {
+    let report = Report::error(format!("{} takes its options last", quoted(verb.name)));
+    report.hint(format!("it is called as {}", quoted(verb.signature())))
 }

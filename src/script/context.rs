@@ -5,11 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Instant;
 
 use super::breakpoint::Breakpoints;
 use super::engine::Recipe;
 use super::stack::Stack;
 use super::value::ProcessHandle;
+use super::verb::Verb;
 use crate::diag::{Origin, Report, Sources};
 use crate::plan::{Action, Plan, Planned, RawAction, Side};
 use crate::run::{self, Errno, Process, Runner};
@@ -87,6 +89,12 @@ pub struct Context {
     pub trust: bool,
     warn: Warn,
     warned: RefCell<Vec<Report>>,
+    /// When a rehearsal is given up, if at all.
+    pub deadline: Cell<Option<Instant>>,
+    /// Whether a rehearsal has given the recipe a value that a run would not have given.
+    pub made_up: Cell<bool>,
+    /// What the plans of a rehearsal contradict.
+    pub contradictions: RefCell<Vec<Report>>,
 }
 
 impl Context {
@@ -112,6 +120,23 @@ impl Context {
             trust: recipe.trust,
             warn,
             warned: RefCell::default(),
+            deadline: Cell::default(),
+            made_up: Cell::default(),
+            contradictions: RefCell::default(),
+        }
+    }
+
+    /// Notes, in a rehearsal, that a verb has given something to the recipe: what a program did that
+    /// was not run, or what is so only where nothing was done before, a run would say otherwise.
+    pub fn answered(&self, verb: &Verb) {
+        let of_program =
+            matches!(verb.receiver(), "Process" | "Exit" | "Output" | "Namespace" | "Network");
+        let is_plain = verb.returns != "nothing" && !super::value::TYPES.contains(&verb.returns);
+        let is_done = |one: &Rehearsed| matches!(one, Rehearsed::Raw { .. });
+        if is_plain
+            && (of_program || self.depth.get() > 0 || self.rehearsed.borrow().iter().any(is_done))
+        {
+            self.made_up.set(true);
         }
     }
 

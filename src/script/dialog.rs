@@ -3,6 +3,7 @@
 
 mod complete;
 mod enter;
+mod kind;
 mod look;
 mod record;
 

@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Instant;
 
 use rhai::{
     AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
@@ -28,6 +29,10 @@ const LONGEST_STRING: usize = 256 << 20;
 /// The most elements of an array or map, those of the values in it counted too.
 const LARGEST_ARRAY: usize = 1 << 20;
 
+/// Verbs that come before functions of the language: its `sleep` is for numbers, and no signal ends
+/// it; its `trim` changes a text and gives nothing.
+pub(super) const BEFORE_THE_LANGUAGE: [&str; 2] = ["sleep", "trim"];
+
 /// A text to run.
 #[derive(Clone, Debug)]
 pub struct Recipe {
@@ -43,6 +48,17 @@ pub struct Recipe {
     pub trust: bool,
     /// The lines that it stops at.
     pub breaks: Vec<u32>,
+}
+
+impl Recipe {
+    /// The text as the language reads it, to which the `#!` line is a comment; every column stays
+    /// what it is.
+    pub(super) fn code(&self) -> String {
+        match self.text.strip_prefix("#!") {
+            Some(rest) => format!("//{rest}"),
+            None => self.text.clone(),
+        }
+    }
 }
 
 /// How a recipe ended.
@@ -185,12 +201,13 @@ impl Script {
         self.context.runner.close();
     }
 
+    /// What a check works with.
+    pub(super) fn parts(&self) -> (&Engine, &Rc<Context>, &Recipe) {
+        (&self.engine, &self.context, &self.recipe)
+    }
+
     fn compile(&self) -> Result<AST, Vec<Report>> {
-        // To the language the `#!` line is a comment; every column stays what it is.
-        let text = match self.recipe.text.strip_prefix("#!") {
-            Some(rest) => format!("//{rest}"),
-            None => self.recipe.text.clone(),
-        };
+        let text = self.recipe.code();
         if let Some((line, column)) = super::bracket::open_comment(&text) {
             let origin = Origin::new(self.recipe.name.as_str(), line, column).underlining(2);
             return Err(vec![Report::error("this `/*` is never closed").at(Some(origin))]);
@@ -313,6 +330,9 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
         if operations % 1024 != 0 {
             return None;
         }
+        if watch.deadline.get().is_some_and(|deadline| Instant::now() > deadline) {
+            return Some(Dynamic::from(Ending::NotRun("it takes too long".into())));
+        }
         run::interrupted().map(|signal| Dynamic::from(Ending::Signal(signal)))
     });
 }
@@ -336,11 +356,13 @@ fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
             }
             let arguments = arguments.iter().map(|argument| argument.flatten_clone()).collect();
             let mut call = Call::new(&context, &native, verb, arguments);
-            (verb.perform)(&mut call).map_err(Into::into)
+            let given = (verb.perform)(&mut call);
+            if context.mode() == Mode::Rehearse {
+                context.answered(verb);
+            }
+            given.map_err(Into::into)
         };
-        // The language has a `sleep` of its own for numbers, which a signal does not end, and a
-        // `trim` for texts, which changes the text and gives nothing.
-        if matches!(verb.name, "sleep" | "trim") {
+        if BEFORE_THE_LANGUAGE.contains(&verb.name) {
             let texts = TypeId::of::<ImmutableString>();
             for exact in [TypeId::of::<i64>(), TypeId::of::<f64>(), texts] {
                 engine.register_raw_fn(name.as_str(), [exact], perform.clone());

@@ -37,13 +37,34 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
 pub fn arity(verb: &Verb, given: usize) -> Report {
     let hidden = verb.parameters.len() - verb.given().len();
     let (least, most) = (verb.least() - hidden, verb.parameters.len() - hidden);
+    another_number(verb.name, least, most, given.saturating_sub(hidden))
+        .hint(format!("it is called as `{}`", verb.signature()))
+}
+
+/// That a property is called as if it were a verb.
+#[must_use]
+pub fn called_property(verb: &Verb) -> Report {
+    let (name, owner) = (quoted(verb.name), a_type(verb.receiver()));
+    let report = Report::error(format!("{name} of {owner} is a property, and not called"));
+    report.hint(format!("it is read: `.{}`", verb.name))
+}
+
+/// That a function of the language takes another number of values than `given`; `counts` are those
+/// that it takes, what it is called on among them.
+#[must_use]
+pub fn arity_of_language(name: &str, counts: &[usize], given: usize, is_method: bool) -> Report {
+    let hidden = usize::from(is_method);
+    let ends = |end: Option<&usize>| end.copied().unwrap_or_default().saturating_sub(hidden);
+    let (least, most) = (ends(counts.first()), ends(counts.last()));
+    another_number(name, least, most, given.saturating_sub(hidden))
+}
+
+fn another_number(name: &str, least: usize, most: usize, given: usize) -> Report {
     let takes = match (least, most) {
         (_, 0) => "no arguments".into(),
         _ if least == most => count(most, "argument"),
         _ if least + 1 == most => format!("{least} or {}", count(most, "argument")),
         _ => format!("{least} to {most} arguments"),
     };
-    let given = given.saturating_sub(hidden);
-    let report = Report::error(format!("{} takes {takes}, not {given}", quoted(verb.name)));
-    report.hint(format!("it is called as `{}`", verb.signature()))
+    Report::error(format!("{} takes {takes}, not {given}", quoted(name)))
 }

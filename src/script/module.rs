@@ -35,7 +35,11 @@ impl Resolver {
         Self { context, known: RefCell::default(), reading: RefCell::default() }
     }
 
-    fn text(&self, id: &str, path: &str) -> Result<String, Report> {
+    /// The text of a module.
+    ///
+    /// # Errors
+    /// It cannot be read; `path` is what it is called by.
+    pub fn text(&self, id: &str, path: &str) -> Result<String, Report> {
         if let Some(name) = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')) {
             let found = STDLIB.iter().find(|(known, _)| *known == name);
             return found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
@@ -71,7 +75,8 @@ impl Resolver {
         std::io::read_to_string(file).map_err(cannot)
     }
 
-    fn id(&self, source: Option<&str>, path: &str) -> String {
+    /// The name of the module that `path` means in the text `source`: that of its file.
+    pub fn id(&self, source: Option<&str>, path: &str) -> String {
         if path.starts_with("std/") {
             return format!("<{path}>");
         }
@@ -111,10 +116,7 @@ impl ModuleResolver for Resolver {
             Failed::Reports(vec![report.at(Some(origin.clone()))]).into()
         };
         if self.reading.borrow().contains(&id) {
-            let circle = [self.reading.borrow().as_slice(), &[id]].concat().join(" → ");
-            return Err(fail(Report::error(format!(
-                "modules import each other in a circle: {circle}"
-            ))));
+            return Err(fail(circle(&self.reading.borrow(), &id)));
         }
         let text = self.text(&id, path).map_err(fail)?;
         self.context.sources.insert(&id, &text);
@@ -140,4 +142,10 @@ impl ModuleResolver for Resolver {
         self.known.borrow_mut().insert(id, module.clone());
         Ok(module)
     }
+}
+
+/// That the module `id` is imported again while those of `reading` are read.
+pub(super) fn circle(reading: &[String], id: &str) -> Report {
+    let circle = [reading, &[id.to_owned()]].concat().join(" → ");
+    Report::error(format!("modules import each other in a circle: {circle}"))
 }

@@ -7,11 +7,12 @@ use super::catalog;
 use super::child::IN_CHILD;
 use super::context::Context;
 use super::error::{Ending, ScriptError};
-use super::method::{arity, no_verb_of};
+use super::method::{arity, arity_of_language, called_property, no_verb_of};
 use super::syntax;
 use super::value::shown;
+use super::variable::{no_variable, outside};
 use super::verb::{Kind, Verb};
-use crate::diag::{Caller, Origin, Report, closest, count, list, quoted};
+use crate::diag::{Caller, Origin, Report, count, list, quoted};
 
 /// The end that `error` stands for, where it is none of the recipe's mistakes.
 pub fn ending(error: &EvalAltResult) -> Option<Ending> {
@@ -83,6 +84,14 @@ pub fn reports(error: EvalAltResult, context: &Context) -> Vec<Report> {
     vec![report.at(Some(origin.underlining(length)))]
 }
 
+/// The place of a word of the text `source`.
+pub(super) fn word_at(position: Position, source: &str, context: &Context) -> Origin {
+    let (line, column) = numbers(position);
+    let origin = Origin::new(source, line, column);
+    let length = token_length(context, &origin);
+    origin.underlining(length)
+}
+
 pub(super) fn numbers(position: Position) -> (u32, u32) {
     let number = |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
     (number(position.line()), number(position.position()))
@@ -96,7 +105,6 @@ fn token_length(context: &Context, origin: &Origin) -> usize {
     line.chars().skip(start).take_while(word).count().max(1)
 }
 
-#[expect(clippy::too_many_lines, reason = "a table: one arm for each error of the engine")]
 fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
     use EvalAltResult as E;
     match error {
@@ -111,29 +119,9 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
             function_not_found(signature, before == Some('.'), context)
         }
         E::ErrorVariableNotFound(name, _) => {
-            let report = Report::error(format!("no variable {}", quoted(name)));
-            let constants = catalog::constants();
             let stack = context.stack.borrow();
-            let names = constants
-                .iter()
-                .map(|(name, ..)| *name)
-                .chain(catalog::VALUES.map(|(name, _)| name));
-            let is_verb = || catalog::named(name).iter().any(|verb| verb.kind == Kind::Function);
-            match closest(name, names.chain(stack.variables())) {
-                _ if stack.variables().any(|known| known == name) => report.hint(
-                    "a function sees its parameters and constants of modules, not the variables \
-                     around it",
-                ),
-                _ if is_verb() => {
-                    report.hint(format!("{} is a verb: it is called, `{name}(…)`", quoted(name)))
-                }
-                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-                None if !name.contains(char::is_lowercase) => {
-                    let names: Vec<_> = constants.iter().map(|(name, ..)| *name).collect();
-                    report.hint(format!("namespaces are `{}`", names.join("`, `")))
-                }
-                None => report,
-            }
+            let report = no_variable(name, stack.variables());
+            if stack.variables().any(|known| known == name) { outside(name) } else { report }
         }
         E::ErrorPropertyNotFound(name, _) => {
             Report::error(format!("the map has no key {}", quoted(name)))
@@ -266,10 +254,15 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
         let owner = types.first().copied().unwrap_or_default();
         return property(&format!("'{property_name}''{owner}'"));
     }
+    if name.starts_with("anon$") {
+        return Report::error("the closure takes another number of arguments")
+            .hint("its parameters stand between bars: `|one, other| …`");
+    }
     let own = context.stack.borrow().signature(name);
-    if let Some((signature, takes)) = own.filter(|(_, takes)| *takes != types.len()) {
+    // What a function is called on is `this`, and none of its parameters.
+    let given = types.len().saturating_sub(usize::from(is_method));
+    if let Some((signature, takes)) = own.filter(|(_, takes)| *takes != given) {
         let takes = if takes == 0 { "no arguments".into() } else { count(takes, "argument") };
-        let given = types.len();
         let report = Report::error(format!("{} takes {takes}, not {given}", quoted(name)));
         return report.hint(format!("it is called as {}", quoted(signature)));
     }
@@ -277,7 +270,12 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
         let hint = format!("it is in a module: `import \"…\" as lib;` and then `lib::{name}(…)`");
         return Report::error(format!("no function {}", quoted(name))).hint(hint);
     }
-    if LANGUAGE.contains(&name) || name == "contains" {
+    let counts = super::language::counts(name);
+    let is_of_language = LANGUAGE.contains(&name) || catalog::named(name).is_empty();
+    if is_of_language && !counts.is_empty() && !counts.contains(&types.len()) {
+        return arity_of_language(name, &counts, types.len(), is_method);
+    }
+    if is_of_language && !counts.is_empty() {
         let given: Vec<_> = types.iter().map(|one| a_type(one)).collect();
         let report = Report::error(format!("{} cannot take {}", quoted(name), list(&given, "and")));
         return report.note("that is what it was called with, the value before the dot first");
@@ -291,6 +289,10 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     // What stands behind a dot is meant for the value before it.
     if is_ours && mine.is_none() && plain.is_some() && methods.is_empty() {
         return no_verb_of(receiver, name, types.len() - 1);
+    }
+    let read = mine.filter(|_| is_method).or(verbs.first().filter(|_| receiver == "value"));
+    if let Some(verb) = read.filter(|verb| verb.kind == Kind::Property) {
+        return called_property(verb);
     }
     if let Some(verb) = mine.or(plain.filter(|_| !is_method || methods.is_empty())) {
         return arity(verb, types.len());

@@ -4,6 +4,7 @@ use std::any::TypeId;
 
 use rhai::Dynamic;
 
+use super::argument::Wrong;
 use super::call::Call;
 use super::error::Failed;
 
@@ -31,6 +32,10 @@ pub struct Parameter {
     pub options: &'static [OptionKey],
     /// The type that Rhai chooses by, for a receiver.
     pub type_id: Option<fn() -> TypeId>,
+    /// Whether a map in its place is meant for the option map that follows.
+    pub skips_maps: bool,
+    /// Says what is wrong with a value, if anything is.
+    pub take: fn(Option<Dynamic>, &Call<'_, '_>) -> Result<(), Wrong>,
 }
 
 /// One key of an option map.
@@ -57,6 +62,8 @@ pub struct Verb {
     pub parameters: &'static [Parameter],
     /// What it gives, in words.
     pub returns: &'static str,
+    /// Whether it may give nothing instead of that.
+    pub optional: bool,
     /// Its manual page, as in the source.
     pub doc: &'static str,
     /// What it does.
@@ -125,6 +132,7 @@ macro_rules! verbs {
                     $crate::script::argument::parameter::<$type>(stringify!($argument)),
                 )*],
                 returns: <$returns as $crate::script::argument::Returned>::KIND,
+                optional: <$returns as $crate::script::argument::Returned>::OPTIONAL,
                 doc: concat!($($doc, "\n"),*),
                 perform: {
                     fn perform(

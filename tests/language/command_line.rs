@@ -163,8 +163,7 @@ fn help_of_a_verb_is_its_manual_page() {
 #[test]
 fn mistakes_in_usage_end_with_125() {
     for arguments in [
-        &[][..],
-        &["--no-such-option"],
+        &["--no-such-option"][..],
         &["--error-format", "xml", "-e", ""],
         &["-e"],
         &["plan"],

@@ -48,7 +48,7 @@ fn fixture() -> Scratch {
 }
 
 /// The recipe and its expectations: what comes from the last line `// exit: …` on.
-fn split(text: &str) -> (&str, &str) {
+pub fn split(text: &str) -> (&str, &str) {
     match text.rfind("\n// exit: ") {
         Some(end) => (text[..end].trim_end(), &text[end + 1..]),
         None => (text.trim_end(), ""),

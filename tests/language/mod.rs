@@ -1,6 +1,7 @@
 //! The recipe language as its users meet it: what recipes say and give, what is said of mistakes,
 //! what is planned, and that the documentation is true.
 
+mod check;
 mod command_line;
 mod completions;
 mod conversions;

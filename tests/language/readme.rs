@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use super::nsscript::{PACKAGE, PROGRAM, Ran, Scratch, in_own_places, missing, nsscript};
 
 /// The blocks of README.md in this language, each with the line it begins in.
-fn blocks(language: &str) -> Vec<(usize, String)> {
+pub fn blocks(language: &str) -> Vec<(usize, String)> {
     let Ok(text) = fs::read_to_string(Path::new(PACKAGE).join("README.md")) else {
         missing("README.md");
         return Vec::new();

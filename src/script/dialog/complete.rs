@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rhai::Dynamic;
-
-use super::{Dialog, IT};
+use super::Dialog;
 use crate::script::catalog;
+use crate::script::language;
 use crate::script::module::STDLIB;
 use crate::script::token::{Kind, Token, tokens};
-use crate::script::value::TYPES;
 use crate::script::verb::{self, Verb};
 use crate::{run, spec};
 
@@ -122,10 +120,7 @@ impl Dialog {
             None => !verb.receiver().is_empty(),
         };
         let methods = catalog::all().filter(fits).map(called);
-        let of_language = match found.as_deref() {
-            None => Vec::new(),
-            Some(name) => of_language(name),
-        };
+        let of_language = found.as_deref().map(language::methods).unwrap_or_default();
         let keys = self.keys_of(value).into_iter().map(|key| named(&key));
         let own = of_language
             .into_iter()
@@ -218,69 +213,6 @@ impl Dialog {
         }
         None
     }
-
-    /// The type of the value that these words make, as far as that can be told without evaluating
-    /// anything.
-    fn type_of(&self, value: &[&Token<'_>]) -> Option<String> {
-        // A line that begins with a dot goes on from there.
-        let Some((last, rest)) = value.split_last() else { return self.kind_of_variable(IT) };
-        match (last.kind, last.text) {
-            (Kind::Text, _) => Some("string".into()),
-            (Kind::Number, _) => Some("integer".into()),
-            (_, "]") => {
-                let begin = opening(value)?;
-                let is_index = begin > 0
-                    && (value[begin - 1].kind == Kind::Word
-                        || matches!(value[begin - 1].text, ")" | "]"));
-                if is_index { self.element(value, begin) } else { Some("array".into()) }
-            }
-            (_, "}") => (value[opening(value)?].text == "#{").then(|| "map".into()),
-            (_, ")") => {
-                let begin = opening(value)?;
-                let (name, before) = value[..begin].split_last()?;
-                if name.kind != Kind::Word {
-                    return self.type_of(&value[begin + 1..value.len() - 1]);
-                }
-                self.given(name.text, before, verb::Kind::Function)
-            }
-            (Kind::Word, name) => match rest.last().map(|token| token.text) {
-                Some("." | "::") => self.given(name, rest, verb::Kind::Property),
-                _ => self.kind_of_variable(name),
-            },
-            _ => None,
-        }
-    }
-
-    /// What an element of a variable is.
-    fn element(&self, value: &[&Token<'_>], begin: usize) -> Option<String> {
-        let name = value[begin - 1].text;
-        let array = self.state.borrow().scope.get_value::<rhai::Array>(name)?;
-        array.first().map(kind_of)
-    }
-
-    fn kind_of_variable(&self, name: &str) -> Option<String> {
-        let found = self.state.borrow().scope.get(name).map(kind_of);
-        found.or_else(|| match name {
-            "host" => Some("Host".into()),
-            "args" => Some("array".into()),
-            _ => catalog::constants()
-                .iter()
-                .any(|(known, ..)| *known == name)
-                .then(|| "Namespaces".into()),
-        })
-    }
-
-    /// What a verb gives that stands behind `before`.
-    fn given(&self, name: &str, before: &[&Token<'_>], kind: verb::Kind) -> Option<String> {
-        let receiver = match before.split_last() {
-            Some((dot, value)) if dot.text == "." => self.type_of(value)?,
-            Some((colons, _)) if colons.text == "::" => return None,
-            _ => String::new(),
-        };
-        let verbs = catalog::named(name);
-        let verb = verbs.iter().find(|verb| verb.receiver() == receiver && verb.kind == kind)?;
-        Some(of_words(verb.returns))
-    }
 }
 
 impl Open<'_> {
@@ -308,60 +240,6 @@ fn keys(open: &Open<'_>, word: &str, start: usize) -> Completion {
 /// The words without what stands between them.
 fn significant<'a, 't>(tokens: &'a [Token<'t>]) -> Vec<&'a Token<'t>> {
     tokens.iter().filter(|token| !matches!(token.kind, Kind::Space | Kind::Comment)).collect()
-}
-
-/// Where the bracket is that the last one closes.
-fn opening(value: &[&Token<'_>]) -> Option<usize> {
-    let mut depth = 0;
-    value.iter().rposition(|token| {
-        match token.text {
-            ")" | "]" | "}" => depth += 1,
-            "(" | "[" | "{" | "#{" => depth -= 1,
-            _ => {}
-        }
-        depth == 0
-    })
-}
-
-/// The name of the type of a value.
-fn kind_of(value: &Dynamic) -> String {
-    let words = crate::script::argument::a_kind(value);
-    of_words(&words)
-}
-
-/// The name of a type that is told in words: `an array of strings`.
-fn of_words(words: &str) -> String {
-    let rest = ["a ", "an ", "the "].iter().find_map(|article| words.strip_prefix(article));
-    let word = rest.unwrap_or(words).split(' ').next().unwrap_or_default();
-    if word == "namespaces" { "Namespaces".into() } else { word.to_owned() }
-}
-
-/// The methods that the language has for values of its own.
-fn of_language(name: &str) -> Vec<&'static str> {
-    match name {
-        _ if TYPES.contains(&name) => Vec::new(),
-        "string" => vec![
-            "contains",
-            "ends_with",
-            "index_of",
-            "is_empty",
-            "len",
-            "lines",
-            "replace",
-            "split",
-            "starts_with",
-            "sub_string",
-            "to_lower",
-            "to_upper",
-            "trim",
-        ],
-        "array" => vec![
-            "all", "contains", "filter", "find", "is_empty", "len", "map", "pop", "push", "reduce",
-            "reverse", "some", "sort",
-        ],
-        "map" => vec!["contains", "is_empty", "keys", "len", "remove", "values"],
-        _ => Vec::new(),
-    }
 }
 
 fn named(name: &str) -> Candidate {

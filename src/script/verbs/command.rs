@@ -77,7 +77,12 @@ pub(super) fn planned(
     call: &Call<'_, '_>,
 ) -> Result<Plan, Failed> {
     let plan = call.context.runner.plan(sandbox, request);
-    let plan = plan.map_err(|reports| found_here(reports, call))?;
+    let plan = plan.map_err(|reports| {
+        if call.context.mode() == Mode::Rehearse {
+            call.context.contradictions.borrow_mut().extend(reports.iter().cloned());
+        }
+        found_here(reports, call)
+    })?;
     for warning in &plan.warnings {
         call.context.warn(warning);
     }

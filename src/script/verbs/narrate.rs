@@ -188,9 +188,10 @@ verbs! {
     ///
     /// # Example
     /// ```rhai
-    /// let guest = sandbox("/").read_only_root();
-    /// breakpoint();
-    /// guest.run("true");
+    /// let said = sandbox("/").read_only_root().output("echo ready").stdout.trim();
+    /// if said != "ready" {
+    ///     breakpoint();
+    /// }
     /// ```
     fn breakpoint(call) -> () {
         // Where variables can be looked at, syntax of that name stands in its place.

@@ -1,0 +1,131 @@
+//! What the language itself has: its functions, by what they take, and what comes of its operators.
+//!
+//! The engine tells the names and types; what is given for which types it is asked for with sample
+//! values.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
+
+use super::kind::Kind;
+use crate::script::named::Named;
+use crate::script::value;
+
+/// What comes of an operation on values of certain kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A value of this kind, or nobody knows what.
+    Gives(Kind),
+    /// The language has none for them.
+    Refused,
+}
+
+/// In the place of a value of a type of our own.
+#[derive(Clone, Debug)]
+struct Own;
+
+/// Functions of which the kind of the result depends on values, or that wait or end.
+const UNSURE: [&str; 9] =
+    ["call", "exit", "max", "min", "parse_json", "reduce", "reduce_rev", "sleep", "timestamp"];
+
+/// The functions and operators of the language.
+pub struct Standard {
+    engine: Engine,
+    functions: HashMap<String, Vec<Vec<TypeId>>>,
+    outcomes: RefCell<HashMap<(String, Vec<Kind>), Outcome>>,
+}
+
+impl Standard {
+    pub fn new() -> Self {
+        let mut engine = Engine::new();
+        engine.set_optimization_level(OptimizationLevel::None);
+        engine.set_fail_on_invalid_map_property(true);
+        engine.set_max_operations(1000);
+        engine.on_print(|_| {});
+        engine.on_debug(|_, _, _| {});
+        value::printing(&mut engine, &Named::All);
+        let all = engine.collect_fn_metadata(
+            None,
+            |info| Some((info.metadata.name.to_string(), info.metadata.param_types.to_vec())),
+            true,
+        );
+        let mut functions: HashMap<String, Vec<Vec<TypeId>>> = HashMap::new();
+        for (name, types) in all {
+            functions.entry(name).or_default().push(types);
+        }
+        Self { engine, functions, outcomes: RefCell::default() }
+    }
+
+    /// The functions of a name, by the types of their parameters.
+    pub fn named(&self, name: &str) -> &[Vec<TypeId>] {
+        self.functions.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a function of this name could take these values.
+    pub fn takes(&self, name: &str, given: &[Kind]) -> bool {
+        self.named(name).iter().any(|types| fits(types, given))
+    }
+
+    /// Whether a type of our own has functions of this name for itself: operators.
+    pub fn knows(&self, name: &str, given: &[Kind]) -> bool {
+        let exact = |types: &Vec<TypeId>| {
+            let one = |(id, kind): (&TypeId, &Kind)| kind.type_id() == Some(*id);
+            types.len() == given.len() && types.iter().zip(given).all(one)
+        };
+        self.named(name).iter().any(exact)
+    }
+
+    /// What a function gives for values of these kinds.
+    pub fn gives(&self, name: &str, given: &[Kind]) -> Kind {
+        let names: Vec<_> = (0..given.len()).map(|index| format!("v{index}")).collect();
+        let code = format!("{name}({})", names.join(", "));
+        match self.outcome(&code, given) {
+            _ if UNSURE.contains(&name) => Kind::Any,
+            Outcome::Gives(kind) => kind,
+            Outcome::Refused => Kind::Any,
+        }
+    }
+
+    /// What comes of `code`, in which the values are `v0`, `v1`, …
+    pub fn outcome(&self, code: &str, given: &[Kind]) -> Outcome {
+        let key = (code.to_owned(), given.to_vec());
+        if let Some(known) = self.outcomes.borrow().get(&key) {
+            return *known;
+        }
+        let outcome = self.ask(code, given).unwrap_or(Outcome::Gives(Kind::Any));
+        self.outcomes.borrow_mut().insert(key, outcome);
+        outcome
+    }
+
+    fn ask(&self, code: &str, given: &[Kind]) -> Option<Outcome> {
+        let mut scope = Scope::new();
+        for (index, kind) in given.iter().enumerate() {
+            let own = || kind.own().map(|_| Dynamic::from(Own));
+            scope.push_dynamic(format!("v{index}"), kind.sample().or_else(own)?);
+        }
+        match self.engine.eval_with_scope::<Dynamic>(&mut scope, code) {
+            // What is taken out of something empty is nothing, and otherwise is not; a character
+            // stands for what is in a text.
+            Ok(value) if value.is_unit() || value.is_char() => None,
+            Ok(value) => Some(Outcome::Gives(Kind::of(&value))),
+            Err(error) => match *error {
+                EvalAltResult::ErrorFunctionNotFound(..)
+                | EvalAltResult::ErrorDotExpr(..)
+                | EvalAltResult::ErrorIndexingType(..)
+                | EvalAltResult::ErrorFor(..) => Some(Outcome::Refused),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Whether a function with parameters of these types could take values of these kinds, as the
+/// engine chooses: each is of the type, or the function takes any.
+fn fits(types: &[TypeId], given: &[Kind]) -> bool {
+    let one = |(id, kind): (&TypeId, &Kind)| {
+        *id == TypeId::of::<Dynamic>() || kind.type_id().is_none_or(|known| known == *id)
+    };
+    types.len() == given.len() && types.iter().zip(given).all(one)
+}

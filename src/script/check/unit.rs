@@ -1,0 +1,164 @@
+//! A text that is checked: its statements, its functions, and what others see of it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, Stmt};
+
+use super::kind::Kind;
+
+/// A function of a text, or a closure.
+#[derive(Debug)]
+pub struct Function {
+    /// Its name; of a closure the one that the engine has given it.
+    pub name: String,
+    /// The names of its parameters, and before those of a closure what it captures.
+    pub parameters: Vec<String>,
+    /// Whether other texts do not see it.
+    pub is_private: bool,
+    /// Its statements.
+    pub body: Vec<Stmt>,
+    /// What it gives.
+    pub gives: Cell<Kind>,
+}
+
+impl Function {
+    pub fn is_closure(&self) -> bool {
+        self.name.starts_with("anon$")
+    }
+}
+
+/// A text that is checked.
+#[derive(Debug)]
+pub struct Unit {
+    /// Its name in messages.
+    pub source: Rc<str>,
+    /// The statements outside of functions.
+    pub statements: Vec<Stmt>,
+    /// The functions and closures.
+    pub functions: Vec<Function>,
+    /// The names of what it exports.
+    pub exports: Vec<String>,
+    /// The names of its constants that functions see, as `global::NAME`.
+    pub constants: Vec<String>,
+    /// The names of all its variables, wherever they are known.
+    pub declared: HashSet<String>,
+    /// What could be a key of a map: what stands as a key, a property or a text.
+    pub keys: HashSet<String>,
+    /// The modules that it imports, by the paths as they are written; none where one cannot be read.
+    pub imports: RefCell<HashMap<String, Option<Rc<Unit>>>>,
+    /// The variables to which values of different kinds are assigned.
+    pub changing: RefCell<HashSet<String>>,
+    /// Names of which this text does not tell whether they are known: of a part of it that cannot be
+    /// read, or those that it asks about by `is_def_fn`.
+    pub unread: HashSet<String>,
+    /// Whether it reads what it was called with.
+    pub reads_arguments: bool,
+}
+
+impl Unit {
+    pub fn new(source: &str, ast: &AST, unread: HashSet<String>) -> Self {
+        let mut unit = Self {
+            source: source.into(),
+            statements: ast.statements().to_vec(),
+            functions: functions(ast),
+            exports: Vec::new(),
+            constants: Vec::new(),
+            declared: HashSet::new(),
+            keys: HashSet::new(),
+            imports: RefCell::default(),
+            changing: RefCell::default(),
+            unread,
+            reads_arguments: false,
+        };
+        for statement in ast.statements() {
+            match statement {
+                Stmt::Var(parts, flags, _) => {
+                    if flags.contains(ASTFlags::CONSTANT) {
+                        unit.constants.push(parts.0.name.to_string());
+                    }
+                    if flags.contains(ASTFlags::EXPORTED) {
+                        unit.exports.push(parts.0.name.to_string());
+                    }
+                }
+                Stmt::Export(names, _) => {
+                    let name = if names.1.name.is_empty() { &names.0 } else { &names.1 };
+                    unit.exports.push(name.name.to_string());
+                }
+                _ => {}
+            }
+        }
+        ast.walk(&mut |path: &[ASTNode<'_>]| {
+            unit.note(path);
+            true
+        });
+        unit
+    }
+
+    /// Notes the names in a node.
+    fn note(&mut self, path: &[ASTNode<'_>]) {
+        match path.last() {
+            Some(ASTNode::Stmt(Stmt::Var(parts, ..))) => {
+                self.declared.insert(parts.0.name.to_string());
+            }
+            Some(ASTNode::Stmt(Stmt::For(parts, _))) => {
+                self.declared.insert(parts.0.name.to_string());
+            }
+            Some(ASTNode::Expr(Expr::Property(parts, _))) => {
+                self.keys.insert(parts.2.to_string());
+            }
+            Some(ASTNode::Expr(Expr::Variable(parts, ..))) => {
+                self.reads_arguments |= parts.1 == "args";
+            }
+            Some(ASTNode::Expr(Expr::FnCall(call, _))) if call.name.starts_with("is_def_") => {
+                let name = call.args.first().and_then(|name| name.get_literal_value(None));
+                self.unread.extend(name.map(|name| name.to_string()));
+            }
+            Some(ASTNode::Expr(Expr::StringConstant(text, _))) => {
+                self.keys.insert(text.to_string());
+            }
+            Some(ASTNode::Expr(Expr::Map(parts, _))) => {
+                self.keys.extend(parts.0.iter().map(|(key, _)| key.name.to_string()));
+            }
+            _ => {}
+        }
+    }
+
+    /// The functions of a name that can be called by it.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &Function> {
+        self.functions.iter().filter(move |function| function.name == name)
+    }
+
+    /// The closure of this name.
+    pub fn closure(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+}
+
+/// The functions and closures of a text. The engine shows what is in them only in a walk.
+fn functions(ast: &AST) -> Vec<Function> {
+    let one = |name: &str, parameters: usize| {
+        let mut only = ast.clone_functions_only();
+        only.retain_functions(|_, _, other, number| other == name && number == parameters);
+        let mut body = Vec::new();
+        only.walk(&mut |path: &[ASTNode<'_>]| {
+            if let [ASTNode::Stmt(statement)] = path {
+                body.push((*statement).clone());
+            }
+            true
+        });
+        body
+    };
+    let function = |found: &rhai::ScriptFuncDef| Function {
+        name: found.name.to_string(),
+        parameters: found.params.iter().map(ToString::to_string).collect(),
+        is_private: found.access == FnAccess::Private,
+        body: one(&found.name, found.params.len()),
+        gives: Cell::new(Kind::Any),
+    };
+    let mut functions: Vec<_> = ast.iter_fn_def().map(|found| function(found)).collect();
+    // The engine keeps them in no order.
+    functions.sort_by_key(|function| function.body.first().map(Stmt::position));
+    functions
+}
