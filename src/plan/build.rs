@@ -83,12 +83,20 @@ impl Plan {
         )
     }
 
-    /// Whether the sandbox has terminals of its own, at the usual place.
+    /// Whether the sandbox has terminals of its own, at the usual place: nothing lies over them.
     #[must_use]
     pub fn has_terminals(&self) -> bool {
-        self.actions.iter().any(|planned| match &planned.action {
-            Action::Mount { kind, target, .. } => kind == "devpts" && target.as_str() == "/dev/pts",
-            _ => false,
+        let covers = |target: &GuestPath| {
+            ["/", "/dev", "/dev/pts", "/dev/pts/ptmx"].contains(&target.as_str())
+        };
+        self.actions.iter().fold(false, |has, planned| match &planned.action {
+            Action::Mount { kind, target, .. } if kind == "devpts" => {
+                has && !covers(target) || target.as_str() == "/dev/pts"
+            }
+            Action::Mount { target, .. } | Action::Bind { target, .. } | Action::Mask(target) => {
+                has && !covers(target)
+            }
+            _ => has,
         })
     }
 

@@ -195,7 +195,7 @@ fn root(kind: &RootKind) -> String {
 fn connect(streams: Streams) -> &'static str {
     match streams {
         Streams::Inherited => "use the standard streams of nsscript",
-        Streams::Terminal => "use a terminal of their own, passed on to that of nsscript",
+        Streams::Terminal => "use a terminal of its own, passed on to that of nsscript",
         Streams::Captured => "write output and errors into pipes",
         Streams::Piped => "read input from a pipe and write output into one",
     }

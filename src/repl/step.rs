@@ -1,7 +1,7 @@
 //! Going through what is done, action by action.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
@@ -34,13 +34,9 @@ fn ask(stop: &Stop, input: &File, mut output: &File) -> Answer {
     let side = if stop.is_inside { "inside" } else { "here" };
     // Whoever does not see it says nothing either, and then nothing more is done.
     let _ = writeln!(output, "▸ {number}{side}, {}{place}", escape(&stop.sentence));
-    let mut lines = BufReader::new(input);
     loop {
         let _ = write!(output, "step> ").and_then(|()| output.flush());
-        let mut line = String::new();
-        if !lines.read_line(&mut line).is_ok_and(|length| length > 0) {
-            return Answer::Quit;
-        }
+        let Some(line) = stop.line(input) else { return Answer::Quit };
         match line.trim() {
             "" | "n" | "next" => return Answer::Next,
             "c" | "continue" => return Answer::Continue,
@@ -49,7 +45,7 @@ fn ask(stop: &Stop, input: &File, mut output: &File) -> Answer {
                 let _ = writeln!(output, "{}", look(stop));
             }
             "s" | "shell" => {
-                if let Err(error) = stop.shell() {
+                if let Err(error) = stop.shell(input, output) {
                     let why = crate::diag::os_error(&error);
                     let _ = writeln!(output, "no shell can be run here: {why}");
                 }

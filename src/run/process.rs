@@ -12,6 +12,7 @@ use super::runner::Interrupted;
 use super::stream::Ends;
 use super::terminal::Relay;
 use crate::plan::Plan;
+use crate::spec::Kind;
 use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Usage, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
@@ -273,7 +274,7 @@ impl Process {
             }
             let (count, wake) = sys::interruption();
             if count > 0 {
-                return Err(self.interrupt());
+                return Err(self.interrupt(relay.as_mut()));
             }
             let first = match &self.answer {
                 Some(answer) => answer.as_fd(),
@@ -283,7 +284,8 @@ impl Process {
             watched.extend(wake.map(|wake| (wake, false)));
             watched.extend(relay.iter().flat_map(Relay::watched));
             let answers = ready(&watched, Some(PATIENCE));
-            relay.iter_mut().for_each(Relay::pass);
+            let ends = || self.ends_by_signal();
+            relay.iter_mut().for_each(|relay| relay.pass(&ends));
             match answers {
                 Ok(ready) if ready[0] => self.read_value(),
                 // Process 1 of a PID namespace ends once others in it were waited for.
@@ -291,6 +293,19 @@ impl Process {
                 Err(_) => {}
             }
         }
+    }
+
+    /// Whether Ctrl-C can end the program: of process 1 of a PID namespace only what it handles.
+    fn ends_by_signal(&self) -> bool {
+        const SIGINT: u32 = 2;
+        if self.child.has_init() || !self.plan.namespaces.has(Kind::Pid) {
+            return true;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = caught.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+        caught.is_none_or(|set| set >> (SIGINT - 1) & 1 == 1)
     }
 
     fn ended(&mut self, status: Status) -> Exit {
@@ -308,7 +323,7 @@ impl Process {
 
     /// Passes the signal that interrupted nsscript on, and ends the program where that does not,
     /// or where a second signal comes.
-    pub(super) fn interrupt(&mut self) -> Interrupted {
+    pub(super) fn interrupt(&mut self, mut relay: Option<&mut Relay>) -> Interrupted {
         let signal = sys::interrupted().unwrap_or_default();
         let _ = self.child.signal(signal);
         let (first, end) = (sys::interruption().0, Instant::now() + GRACE);
@@ -318,7 +333,16 @@ impl Process {
                 break;
             }
             let step = left.min(Duration::from_millis(50));
-            let _ = ready(&[(self.child.pidfd(), false)], Some(step));
+            let mut watched = vec![(self.child.pidfd(), false)];
+            watched.extend(relay.iter().flat_map(|relay| relay.watched()));
+            let _ = ready(&watched, Some(step));
+            // What it says in the end is seen, and does not hold it up.
+            if let Some(relay) = &mut relay {
+                relay.pass(&|| true);
+            }
+        }
+        if let Some(relay) = relay {
+            relay.finish();
         }
         let _ = self.child.signal(9);
         let status = self.child.wait();
@@ -350,7 +374,7 @@ impl Process {
             if lines.buffer().is_empty() {
                 let (count, wake) = sys::interruption();
                 if count > 0 {
-                    return Some(Err(self.interrupt()));
+                    return Some(Err(self.interrupt(None)));
                 }
                 let mut watched = vec![(lines.get_ref().as_fd(), false)];
                 watched.extend(wake.map(|wake| (wake, false)));

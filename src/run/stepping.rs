@@ -1,9 +1,12 @@
 //! Going through a plan action by action, with a person who says when.
 
 use std::cell::{OnceCell, RefCell};
-use std::os::fd::RawFd;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, RawFd};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use super::runner::{Interrupted, Problem, Runner};
 use super::whereabouts::Whereabouts;
@@ -37,8 +40,32 @@ impl Stop {
     ///
     /// # Errors
     /// No shell is there.
-    pub fn shell(&self) -> std::io::Result<()> {
-        sys::shell(self.root)
+    pub fn shell(&self, input: &File, output: &File) -> std::io::Result<()> {
+        sys::shell(self.root, input.as_fd(), output.as_fd())
+    }
+
+    /// A line that the person types; none where nothing more comes, or a signal asks to end.
+    #[must_use]
+    pub fn line(&self, mut input: &File) -> Option<String> {
+        let mut line = Vec::new();
+        loop {
+            if sys::is_asked_to_end() {
+                return None;
+            }
+            let waits = Some(Duration::from_millis(100));
+            if !sys::ready(&[(input.as_fd(), false)], waits).is_ok_and(|it| it == [true]) {
+                continue;
+            }
+            let mut byte = [0];
+            // Byte by byte: what follows the line is for the program.
+            match input.read(&mut byte) {
+                Ok(1) if byte == *b"\n" => return String::from_utf8(line).ok(),
+                Ok(1) => line.extend(byte),
+                Ok(_) => return None,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return None,
+            }
+        }
     }
 }
 

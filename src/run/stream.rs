@@ -92,7 +92,7 @@ impl Connected {
 
     /// A terminal as the one that nsscript has. Errors that go elsewhere still do.
     fn terminal(&mut self, inside: bool) -> io::Result<()> {
-        let state = TerminalState::of(io::stdin().as_fd());
+        let state = TerminalState::own();
         let errors = io::stderr().is_terminal();
         let as_error = |errno: sys::Errno| io::Error::from_raw_os_error(errno.code());
         if inside {
@@ -170,7 +170,7 @@ pub(super) fn converse(
             return Ok((output, errors));
         }
         if wake_count > 0 {
-            return Err(process.interrupt());
+            return Err(process.interrupt(None));
         }
     }
 }

@@ -120,12 +120,17 @@ pub(super) fn identify(at: c_int, path: &CStr) -> Answer<(u64, u64, u32)> {
 
 /// Makes sure that `descriptor` is a file of procfs.
 pub(super) fn require_procfs(descriptor: c_int) -> Answer<()> {
+    require_file_system(descriptor, libc::PROC_SUPER_MAGIC)
+}
+
+/// Makes sure that `descriptor` is a file of the file systems with this magic number.
+pub(super) fn require_file_system(descriptor: c_int, magic: libc::__fsword_t) -> Answer<()> {
     let mut stat = std::mem::MaybeUninit::<libc::statfs>::zeroed();
     let place = stat.as_mut_ptr();
     call!(Fstatfs, SYS_fstatfs, descriptor, place)?;
     // SAFETY: the call succeeded, so the kernel has filled `stat`; zeroes are valid before that.
     let stat = unsafe { stat.assume_init() };
-    if stat.f_type != libc::PROC_SUPER_MAGIC {
+    if stat.f_type != magic {
         return Err(Trouble { syscall: Syscall::Fstatfs, errno: Errno::new(libc::EXDEV) });
     }
     Ok(())

@@ -78,8 +78,8 @@ pub use stack::raise_stack_limit;
 pub use syscall::{Syscall, Trouble};
 pub use terminal::{
     KeptTerminal, OwnTerminal, TerminalEvent, TerminalEvents, TerminalState, has_terminal,
-    is_foreground, open_terminal, read_input, receive, shell, standard_input, stop,
-    terminal_sockets,
+    interrupt, is_asked_to_end, is_foreground, open_terminal, read_input, receive, shell,
+    standard_input, standard_output, stop, terminal_sockets, write_output,
 };
 pub use trial::{Trial, attempt, cgroup_version, landlock_version, seccomp_actions};
 pub use wait::note_ended_children;

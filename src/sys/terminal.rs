@@ -45,6 +45,16 @@ impl TerminalState {
         Self { settings, window }
     }
 
+    /// How the standard input treats what goes through it, and how large the terminal is that a person
+    /// sees: the first of the standard streams that is one.
+    #[must_use]
+    pub fn own() -> Self {
+        let streams = [standard_input(), standard_output(), standard_error()];
+        let [state, others @ ..] = streams.map(Self::of);
+        let window = others.into_iter().fold(state.window, |window, it| window.or(it.window));
+        Self { window, ..state }
+    }
+
     /// Puts a terminal into this state. Runs between clone and execve, too.
     pub(super) fn apply(&self, terminal: c_int) -> Answer<()> {
         if let Some(settings) = &self.settings {
@@ -68,13 +78,12 @@ impl TerminalState {
         let _ = self.apply_window(other.as_raw_fd());
     }
 
-    /// Puts a terminal back into this state, once what was written to it is out. Its size is not
-    /// this process's to set.
+    /// Puts a terminal back into this state. Its size is not this process's to set.
     pub fn restore(&self, terminal: BorrowedFd<'_>) {
         let Some(settings) = &self.settings else { return };
         let settings = std::ptr::from_ref(settings);
         // The terminal may be gone.
-        let _ = call!(Ioctl, SYS_ioctl, terminal.as_raw_fd(), libc::TCSETSW2, settings);
+        let _ = call!(Ioctl, SYS_ioctl, terminal.as_raw_fd(), libc::TCSETS2, settings);
     }
 
     /// Every byte goes through a terminal as it is, as cfmakeraw(3) has it.
@@ -98,12 +107,22 @@ impl TerminalState {
         Self { settings, window: self.window }
     }
 
+    /// What a person types to interrupt a program, where that means anything: Ctrl-C.
+    #[must_use]
+    pub fn interrupt(&self) -> Option<u8> {
+        let settings = self.settings?;
+        (settings.c_lflag & libc::ISIG != 0).then_some(settings.c_cc[libc::VINTR])
+    }
+
     /// What a person types to end the input: Ctrl-D, where nothing else is set.
     #[must_use]
     pub fn end_of_input(&self) -> u8 {
         self.settings.map_or(4, |settings| settings.c_cc[libc::VEOF])
     }
 }
+
+/// The magic number of devpts: statfs(2).
+const DEVPTS: libc::__fsword_t = 0x1cd1;
 
 /// A terminal that the new process makes in its own devpts, and sends through a socket.
 #[derive(Clone, Copy, Debug)]
@@ -119,8 +138,15 @@ pub struct OwnTerminal {
 impl OwnTerminal {
     /// Makes it, and connects the standard streams. Runs between clone and execve.
     pub(super) fn connect(&self) -> Answer<()> {
-        let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
-        let main = kernel::openat(libc::AT_FDCWD, c"/dev/pts/ptmx", flags, 0)?;
+        // In a sandbox that is joined others may have put something else there: a link of a process
+        // would lead to what nsscript has open.
+        let top = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let root = kernel::openat(libc::AT_FDCWD, c"/", top, 0)?;
+        let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_NOFOLLOW;
+        let main = kernel::open_beneath(root, c"/dev/pts/ptmx", flags, 0);
+        kernel::close(root);
+        let main = main?;
+        kernel::require_file_system(main, DEVPTS)?;
         let program = unlocked(main)?;
         self.state.apply(program)?;
         for number in 0..2 + c_int::from(self.errors) {
@@ -285,9 +311,18 @@ impl Drop for TerminalEvents {
     }
 }
 
-/// Stops this process until somebody has it go on.
+/// Stops this process until somebody has it go on, as SIGTSTP does: not where nobody could.
 pub fn stop() {
-    let _ = nix::sys::signal::raise(Signal::SIGSTOP);
+    let signal: SigSet = std::iter::once(Signal::SIGTSTP).collect();
+    // It is blocked, and so comes when it no longer is.
+    let _ = nix::sys::signal::raise(Signal::SIGTSTP);
+    let _ = signal.thread_unblock();
+    let _ = signal.thread_block();
+}
+
+/// Asks this process to end, as Ctrl-C does.
+pub fn interrupt() {
+    let _ = nix::sys::signal::raise(Signal::SIGINT);
 }
 
 /// What a terminal is like, and which processes are in its foreground, to be put back.
@@ -335,6 +370,41 @@ pub fn standard_input() -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(0) }
 }
 
+/// The standard output of this process.
+#[must_use]
+pub fn standard_output() -> BorrowedFd<'static> {
+    // SAFETY: as for the standard input.
+    unsafe { BorrowedFd::borrow_raw(1) }
+}
+
+fn standard_error() -> BorrowedFd<'static> {
+    // SAFETY: as for the standard input.
+    unsafe { BorrowedFd::borrow_raw(2) }
+}
+
+/// The most that is written at once: what does not let a terminal wait long that has some room.
+const WRITTEN: usize = 1024;
+
+/// Writes to the standard output, past all buffers, where it takes something: how much it has
+/// taken. None where it takes nothing now.
+///
+/// # Errors
+/// write(2): nobody is there to read it.
+pub fn write_output(bytes: &[u8]) -> Option<Result<usize, Errno>> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let output = standard_output();
+    let takes = ready(&[(output, true)], Some(std::time::Duration::ZERO));
+    if !takes.is_ok_and(|it| it == [true]) {
+        return None;
+    }
+    match nix::unistd::write(output, &bytes[..bytes.len().min(WRITTEN)]) {
+        Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => None,
+        done => Some(done.map_err(Into::into)),
+    }
+}
+
 /// Reads what is there of the standard input, past all buffers; none where nothing is.
 ///
 /// # Errors
@@ -356,28 +426,43 @@ pub fn read_input(buffer: &mut [u8]) -> Option<Result<usize, Errno>> {
 #[must_use]
 pub fn has_terminal() -> bool {
     use std::io::{IsTerminal, stdin, stdout};
-    stdin().is_terminal() && stdout().is_terminal() && std::path::Path::new("/dev/ptmx").exists()
+    let made = || open_terminal(&TerminalState::default()).is_ok();
+    stdin().is_terminal() && stdout().is_terminal() && made()
 }
 
-/// Runs a shell where this process is, with the directory that `root` refers to as its own, where
-/// that is given; then this process is where it was.
+/// Whether a signal has asked this process to end, one that is blocked too.
+#[must_use]
+pub fn is_asked_to_end() -> bool {
+    const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+    let mut pending = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: sigpending fills the set, which all zero is a valid one; sigismember reads it.
+    let waits = unsafe {
+        libc::sigpending(pending.as_mut_ptr());
+        SIGNALS.iter().any(|signal| libc::sigismember(pending.as_ptr(), *signal) == 1)
+    };
+    waits || super::signal::interrupted().is_some()
+}
+
+/// Runs a shell where this process is, with these as its standard streams and the directory that
+/// `root` refers to as its own, where that is given; then this process is where it was.
 ///
 /// # Errors
 /// There is no /bin/sh.
-pub fn shell(root: Option<RawFd>) -> std::io::Result<()> {
+pub fn shell(
+    root: Option<RawFd>,
+    input: BorrowedFd<'_>,
+    output: BorrowedFd<'_>,
+) -> std::io::Result<()> {
     let here = kernel::openat(libc::AT_FDCWD, c".", libc::O_PATH | libc::O_CLOEXEC, 0);
     if let Some(root) = root {
         let _ = kernel::fchdir(root);
     }
     let mut shell = std::process::Command::new("/bin/sh");
-    // Prompts and errors go where a person sees them, whatever the program is given.
-    let terminal = || std::fs::File::options().read(true).write(true).open("/dev/tty");
-    if let (Ok(input), Ok(output), Ok(errors)) = (terminal(), terminal(), terminal()) {
-        shell.stdin(input).stdout(output).stderr(errors);
-    }
     // Without jobs: it could not give the terminal back to a group of another PID namespace.
-    shell.args(["-i", "+m"]);
-    let done = shell.env("PS1", "(half-built) # ").status();
+    shell.args(["-i", "+m"]).env("PS1", "(half-built) # ");
+    shell.stdin(input.try_clone_to_owned()?);
+    shell.stdout(output.try_clone_to_owned()?).stderr(output.try_clone_to_owned()?);
+    let done = shell.status();
     if let Ok(here) = here {
         let _ = kernel::fchdir(here);
         kernel::close(here);

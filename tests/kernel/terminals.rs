@@ -302,3 +302,106 @@ fn a_shell_without_a_terminal_reads_its_commands() {
         }
     });
 }
+
+#[test]
+fn a_program_that_is_process_1_can_be_ended_from_the_keyboard() {
+    as_each_user(|bench| {
+        for run in ["pid1().run(\"sleep 1000\")", "within(|| exec(\"sleep 1000\"))"] {
+            let recipe = format!("print(\"be\" + \"gins\"); {HOST}.{run}");
+            let mut screen = bench.recipe(&recipe).at_terminal();
+            screen.wait_for("begins\r\n");
+            screen.ends_by("\x03");
+            let (status, seen) = screen.end();
+            assert_eq!(status.code(), Some(130), "{seen}");
+        }
+    });
+}
+
+#[test]
+fn a_job_in_the_background_reads_when_it_comes_to_the_foreground() {
+    if !have(&["bash", "stty"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let mut screen = bash(bench);
+        let before = (screen.state(), state(&mut screen));
+        let recipe = format!("{HOST}.run([\"sh\", \"-c\", \"echo up; cat\"])");
+        screen.enter(&format!("nsscript -e '{}' &", recipe.replace('\n', " ")));
+        screen.wait_for("up\r");
+        screen.ask("fg", "nsscript");
+        screen.wait_for("\r\n");
+        screen.insist("hello\r", "hello\r\nhello\r\n");
+        screen.types("\x04");
+        screen.wait_for("outside> ");
+        assert_eq!((screen.state(), state(&mut screen)), before);
+        screen.enter("exit");
+        screen.end();
+    });
+}
+
+#[test]
+fn what_a_program_says_in_the_end_is_seen() {
+    as_each_user(|bench| {
+        let script = "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.05; done";
+        let recipe = format!("{HOST}.run([\"sh\", \"-c\", \"{script}\"])");
+        let mut screen = bench.recipe(&recipe).at_terminal();
+        screen.wait_for("up\r\n");
+        nix::sys::signal::kill(nsscript(bench), Signal::SIGTERM).unwrap();
+        let (status, seen) = screen.end();
+        assert_eq!(status.code(), Some(143), "{seen}");
+        assert!(seen.ends_with("bye\r\n"), "{seen}");
+        // All of it, however much that is.
+        let all = bench.recipe(&format!("{HOST}.run(\"seq 50000\")")).at_terminal().end().1;
+        assert_eq!(all.lines().count(), 50000);
+    });
+}
+
+#[test]
+fn a_program_ends_where_nobody_sees_what_it_writes() {
+    as_each_user(|bench| {
+        let recipe = format!("{HOST}.run(\"yes\", #{{ tty: true, check: false }})");
+        let launch = bench.recipe(&recipe).by_shell("\"$@\" < /dev/null | head -n 1");
+        assert_eq!(launch.end().stdout.trim_end(), "y");
+    });
+}
+
+#[test]
+fn what_lies_over_terminals_of_ones_own_is_no_hindrance() {
+    as_each_user(|bench| {
+        let binds = "#{ devices: true }";
+        for over in [
+            "tmpfs(\"/dev/pts\")".to_owned(),
+            format!("bind(\"/dev/pts\", \"/dev/pts\", {binds})"),
+            format!("bind(\"/dev\", \"/dev\", {binds})"),
+            "bind(\"/dev/null\", \"/dev/pts/ptmx\")".to_owned(),
+        ] {
+            let recipe = format!("{HOST}.{over}.run([\"sh\", \"-c\", \"test -t 0 && stty size\"])");
+            let (status, seen) = bench.recipe(&recipe).at_terminal().end();
+            assert!(status.success() && seen.ends_with("24 80\r\n"), "{over}: {seen}");
+        }
+    });
+}
+
+#[test]
+fn a_sandbox_cannot_have_another_thing_taken_for_a_terminal() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            let root = rootfs().binaries(["sh", "mv", "mkdir", "ln", "sleep", "rm"], #{ into: "/bin" });
+            let guest = sandbox(root).proc("/proc").devpts("/dev/pts");
+            let script = "mv /dev /x; mkdir -p /dev/pts; ln -s /proc/self/fd/0 /dev/pts/ptmx; sleep 60";
+            let hostile = guest.start(["sh", "-c", script]);
+            sleep("300ms");
+            for target in ["/proc/self/fd/0", "/proc/self/fd/1", "/x/pts/ptmx"] {
+                hostile.run(["sh", "-c", `rm /dev/pts/ptmx; ln -s ${target} /dev/pts/ptmx`], #{ tty: false });
+                try {
+                    hostile.run("sh -c exit", #{ tty: true });
+                    print("has run");
+                } catch (error) {
+                    print(error.message);
+                }
+            }
+        "#;
+        let said = bench.recipe(recipe).end().succeeded();
+        assert_eq!(said.lines().filter(|line| line.contains("terminal")).count(), 3, "{said}");
+    });
+}

@@ -522,3 +522,14 @@ fn a_signal_ends_the_conversation_and_leaves_the_terminal_as_it_was() {
         assert!(seen.contains("ended 143\r\nsame"), "{seen}");
     });
 }
+
+#[test]
+fn what_is_said_of_steps_can_come_through_a_pipe() {
+    as_each_user(|bench| {
+        let recipe = "let guest = sandbox(\"/\").read_only_root(); print(guest.output(\"cat\", #{ stdin: \"ran\" }).stdout)";
+        let launch = bench.nsscript(&["run", "--step", "-e", recipe]).input(b"n\nn\n\nc\n");
+        let ended = launch.end();
+        assert!(ended.stderr.matches("step> ").count() == 4, "{}", ended.stderr);
+        assert_eq!(ended.succeeded(), "ran\n");
+    });
+}

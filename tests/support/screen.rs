@@ -91,6 +91,17 @@ impl Screen {
         self.wait_for(text);
     }
 
+    /// Types keys again and again until the program has ended.
+    pub fn ends_by(&mut self, keys: &str) {
+        let end = Instant::now() + LONGEST;
+        while self.child.try_wait().expect("a child can be waited for").is_none() {
+            assert!(Instant::now() < end, "it does not end by {keys:?}, but shows:\n{}", self.seen);
+            self.types(keys);
+            let wait = Instant::now() + Duration::from_millis(200);
+            while self.more(wait) {}
+        }
+    }
+
     /// Types a line and waits until `text` is seen.
     #[track_caller]
     pub fn ask(&mut self, line: &str, text: &str) -> String {
