@@ -65,6 +65,7 @@ impl<'l> Command<'l> {
             let near = closest(word, ENTRIES.iter().map(|Entry(name, ..)| *name));
             return Some(Err(match near {
                 Some(near) => report.hint(format!("did you mean `:{near}`?")),
+                None if matches!(word, "q" | "exit") => report.hint("did you mean `:quit`?"),
                 None => report.hint("`:help` lists the commands"),
             }));
         };

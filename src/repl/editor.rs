@@ -51,7 +51,10 @@ impl Editor {
 
     /// Reads what was typed another time; without the file there is nothing.
     pub fn load(&mut self, file: &Path) {
-        let _ = self.lines.load_history(file);
+        // Whatever else is there would be waited for.
+        if file.is_file() {
+            let _ = self.lines.load_history(file);
+        }
     }
 
     /// Adds what was typed to the file; a history is not worth an error.
@@ -89,6 +92,14 @@ impl Completer for Words {
                 return Ok((0, names.map(pair).collect()));
             }
             Some((":help", topic)) => return Ok(topics(text.len() - topic.len(), topic)),
+            Some((":explain", word)) => {
+                let words = ["on", "off"].into_iter().filter(|it| it.starts_with(word));
+                let pair = |it: &str| Pair { display: it.into(), replacement: it.into() };
+                return Ok((text.len() - word.len(), words.map(pair).collect()));
+            }
+            Some((":where" | ":undo" | ":leave" | ":quit" | ":sandboxes", _)) => {
+                return Ok((text.len(), Vec::new()));
+            }
             Some((":save" | ":load", file)) => {
                 let start = text.len() - file.len();
                 let quoted = format!("\"{file}");

@@ -45,6 +45,8 @@ pub struct Conversation<'d> {
     typed: Vec<String>,
     /// The names of the places that were entered, outermost first.
     places: Vec<String>,
+    /// Where relative paths begin.
+    directory: PathBuf,
 }
 
 /// The signal of Ctrl-C.
@@ -69,7 +71,9 @@ impl<'d> Conversation<'d> {
         if let Some(file) = &history {
             editor.load(file);
         }
-        Self { dialog, voice, editor, history, typed: Vec::new(), places: Vec::new() }
+        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let (typed, places) = (Vec::new(), Vec::new());
+        Self { dialog, voice, editor, history, typed, places, directory }
     }
 
     /// Talks until the person leaves.
@@ -103,7 +107,11 @@ impl<'d> Conversation<'d> {
     /// Talks until the person leaves where they are; the end, where all is over.
     fn talk(&mut self) -> Option<End> {
         loop {
-            run::forget_interruptions();
+            // Whatever else came asks for the end.
+            match run::interrupted() {
+                Some(signal) if signal != SIGINT => return Some(End::Signal(signal)),
+                _ => run::forget_interruptions(),
+            }
             let line = match self.read() {
                 Ok(line) => line,
                 Err(end) => return end,
@@ -249,7 +257,13 @@ impl<'d> Conversation<'d> {
                     let names: Vec<_> = left.lost.iter().map(quoted).collect();
                     println!("left behind: {}", names.join(", "));
                 }
-                left.end.map_or(Next::Line, Next::End)
+                if let Some(exit) = left.ended {
+                    println!("the process {exit}");
+                }
+                match run::interrupted() {
+                    Some(signal) if signal != SIGINT => Next::End(End::Signal(signal)),
+                    _ => left.end.map_or(Next::Line, Next::End),
+                }
             }
             Err(reports) => {
                 self.say(&reports);
@@ -260,19 +274,34 @@ impl<'d> Conversation<'d> {
 
     fn save(&self, file: &Path) {
         use std::os::unix::fs::OpenOptionsExt;
+        if !self.places.is_empty() {
+            let report = Report::error("nothing can be saved from here");
+            return self.say(&[report.hint("`:leave` first: then all is saved together")]);
+        }
+        // Wherever the session has gone since it began.
+        let (given, file) = (file, self.directory.join(file));
         let mut options = std::fs::OpenOptions::new();
         // Nothing that is there is overwritten.
-        let opened = options.write(true).create_new(true).mode(0o755).open(file);
-        let recipe = self.dialog.recipe();
-        let written =
-            opened.and_then(|mut file| std::io::Write::write_all(&mut file, recipe.as_bytes()));
-        let shown = quoted(file.to_string_lossy());
-        match written {
-            Ok(()) => println!("saved as {shown}"),
-            Err(error) => {
-                let why = crate::diag::os_error(&error);
-                self.say(&[Report::error(format!("cannot save the session as {shown}: {why}"))]);
-            }
+        let opened = options.write(true).create_new(true).mode(0o755).open(&file);
+        let (recipe, faults) = self.dialog.recipe();
+        let bytes = recipe.as_bytes();
+        let written = opened.and_then(|mut file| std::io::Write::write_all(&mut file, bytes));
+        let shown = quoted(given.to_string_lossy());
+        if let Err(error) = written {
+            let why = crate::diag::os_error(&error);
+            return self
+                .say(&[Report::error(format!("cannot save the session as {shown}: {why}"))]);
+        }
+        let place = if given.is_absolute() {
+            String::new()
+        } else {
+            format!(" in {}", quoted(self.directory.to_string_lossy()))
+        };
+        println!("saved as {shown}{place}");
+        for fault in faults {
+            let line = fault.origin.as_ref().map_or(0, |origin| origin.line);
+            let message = format!("line {line} of it is wrong: {}", fault.message);
+            self.say(&[Report::warning(message)]);
         }
     }
 

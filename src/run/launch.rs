@@ -370,9 +370,14 @@ pub(super) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
     if request.command.is_closure() {
         joined.actions.retain(|planned| !matches!(planned.action, Action::Connect(_)));
         let begins = |planned: &Planned| planned.action == Action::NewSession;
+        let own = |action| Planned { action, side: Side::Child, origin: None };
+        if terminal && !joined.actions.iter().any(begins) {
+            // A program in a network has the session of nsscript.
+            let last = joined.actions.len().saturating_sub(1);
+            joined.actions.insert(last, own(Action::NewSession));
+        }
         if let Some(index) = joined.actions.iter().position(begins).filter(|_| terminal) {
-            let action = Action::Connect(Streams::Terminal);
-            joined.actions.insert(index, Planned { action, side: Side::Child, origin: None });
+            joined.actions.insert(index, own(Action::Connect(Streams::Terminal)));
         }
     }
     joined

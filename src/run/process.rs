@@ -285,7 +285,9 @@ impl Process {
             watched.extend(relay.iter().flat_map(Relay::watched));
             let answers = ready(&watched, Some(PATIENCE));
             let ends = || self.ends_by_signal();
-            relay.iter_mut().for_each(|relay| relay.pass(&ends));
+            if let Some(relay) = &mut relay {
+                relay.pass(&ends);
+            }
             match answers {
                 Ok(ready) if ready[0] => self.read_value(),
                 // Process 1 of a PID namespace ends once others in it were waited for.

@@ -61,9 +61,8 @@ impl Stop {
             match input.read(&mut byte) {
                 Ok(1) if byte == *b"\n" => return String::from_utf8(line).ok(),
                 Ok(1) => line.extend(byte),
-                Ok(_) => return None,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return None,
+                Ok(_) | Err(_) => return None,
             }
         }
     }

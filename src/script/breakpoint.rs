@@ -157,15 +157,25 @@ pub fn starts(ast: &AST, text: &str) -> Places {
         }
         true
     });
-    let words: Vec<_> = tokens(text)
-        .into_iter()
-        .filter(|token| !matches!(token.kind, Kind::Space | Kind::Comment))
-        .collect();
+    let words = significant(text);
     let mut starts: Places =
         bytes.into_iter().filter_map(|at| Some(place(text, beginning(&words, at)?))).collect();
     starts.sort_unstable();
     starts.dedup();
     starts
+}
+
+/// The byte that the statement begins at whose place the engine says is `at`.
+pub fn start_of(text: &str, at: Position) -> Option<usize> {
+    let place = super::reword::numbers(at);
+    (place.0 > 0).then_some(())?;
+    beginning(&significant(text), byte(text, place))
+}
+
+/// The words of a text without what stands between them.
+fn significant(text: &str) -> Vec<Token<'_>> {
+    let words = tokens(text).into_iter();
+    words.filter(|token| !matches!(token.kind, Kind::Space | Kind::Comment)).collect()
 }
 
 /// The byte that the statement begins at whose place the engine says is `at`: of `a * b` that is the
@@ -237,7 +247,9 @@ pub fn stops(original: &str, text: &str, starts: &[(u32, u32)]) -> Vec<(u32, u32
     let of = |start: usize| {
         let place = place(text, start);
         let is_own = original[byte(original, place)..].starts_with(NAME);
-        let next = starts.iter().find(|it| **it > place).filter(|_| !is_own);
+        // One that was put in has a blank before it.
+        let begin = (place.0, place.1.saturating_sub(1));
+        let next = starts.iter().find(|it| **it >= begin).filter(|_| !is_own);
         next.copied().unwrap_or(place)
     };
     words.map(|token| of(token.start)).collect()

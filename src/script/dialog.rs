@@ -19,7 +19,7 @@ use super::engine::{End, Script};
 use super::error::Ending;
 use super::value::{self, SharedOutput};
 use super::{reword, token};
-use crate::diag::{Report, Sources};
+use crate::diag::{Report, Sources, escape};
 use crate::run::{self, Exit};
 use crate::spec::{Rootfs, Sandbox};
 pub use complete::{Candidate, Completion};
@@ -55,6 +55,8 @@ struct State {
     inputs: Vec<Input>,
     /// How many texts there were.
     number: usize,
+    /// How many of what was done belongs to another place.
+    floor: usize,
 }
 
 impl Dialog {
@@ -64,7 +66,7 @@ impl Dialog {
         let mut scope = Scope::new();
         scope.push(IT, Dynamic::UNIT);
         let global = script.engine.new_global_runtime_state();
-        let state = State { scope, global, inputs: Vec::new(), number: 0 };
+        let state = State { scope, global, inputs: Vec::new(), number: 0, floor: 0 };
         Self { script, state: RefCell::new(state) }
     }
 
@@ -78,7 +80,7 @@ impl Dialog {
         if !scope.contains(IT) {
             scope.push(IT, Dynamic::UNIT);
         }
-        let state = State { scope, global, inputs: Vec::new(), number: 0 };
+        let state = State { scope, global, inputs: Vec::new(), number: 0, floor: 0 };
         Self { script, state: RefCell::new(state) }
     }
 
@@ -106,7 +108,7 @@ impl Dialog {
         if !token::is_closed(text) {
             return false;
         }
-        match self.script.engine.compile(text) {
+        match self.script.engine.compile(whole(text)) {
             Err(error) => !matches!(*error.0, E::UnexpectedEOF),
             Ok(_) => true,
         }
@@ -114,8 +116,7 @@ impl Dialog {
 
     /// Evaluates a text. What begins with a dot goes on from the value that was shown last.
     pub fn evaluate(&self, text: &str) -> Outcome {
-        let text = text.trim();
-        let text = if text.starts_with('.') { format!("{IT}{text}") } else { text.to_owned() };
+        let text = whole(text);
         match self.compile(&text) {
             Ok((name, ast)) => self.run(&text, &name, &ast),
             Err(reports) => Outcome::Failed(reports),
@@ -124,11 +125,17 @@ impl Dialog {
 
     /// Does what a recipe says, as if it were typed.
     pub fn load(&self, name: &str, text: &str) -> Outcome {
-        // To the language the `#!` line is a comment; every column stays what it is.
-        let text = text.strip_prefix("#!").map_or(text.to_owned(), |rest| format!("//{rest}"));
-        match self.compile_as(name, &text) {
-            Ok(ast) => self.run(text.trim_end(), name, &ast),
+        let text = whole(text);
+        let done = match self.compile_as(name, &text) {
+            Ok(ast) => self.run(&text, name, &ast),
             Err(reports) => Outcome::Failed(reports),
+        };
+        match done {
+            // It is the recipe that ends, and not the conversation.
+            Outcome::End(End::Status(code)) => {
+                Outcome::Done(Some(format!("it ended with status {code}")))
+            }
+            done => done,
         }
     }
 
@@ -186,20 +193,24 @@ impl Dialog {
 
     fn run(&self, text: &str, name: &str, ast: &AST) -> Outcome {
         let before = self.state.borrow().marks();
+        let values = self.plain_values();
         match self.perform(name, ast) {
             Ok(value) => {
-                let kept = Input::new(text, ast, before, &value);
+                let kept = Input::new(text, ast, (before, values), &value);
                 self.state.borrow_mut().inputs.push(kept);
                 // What ends with a semicolon is done for what it does.
-                if value.is_unit() || text.ends_with(';') {
+                if value.is_unit() || record::trimmed(text).1 {
                     return Outcome::Done(None);
                 }
                 let shown = self.show(&value);
-                self.state.borrow_mut().scope.set_value(IT, value);
+                self.state.borrow_mut().set_it(&value);
                 Outcome::Done(shown)
             }
             Err(error) => {
-                self.state.borrow_mut().go_back(before);
+                let mut state = self.state.borrow_mut();
+                state.go_back(before);
+                state.put_back(&values);
+                drop(state);
                 self.end(*error)
             }
         }
@@ -222,7 +233,7 @@ impl Dialog {
             return None;
         }
         if let Some(output) = value.read_lock::<SharedOutput>() {
-            return Some(String::from_utf8_lossy(&output.0.stdout).trim_end().to_owned());
+            return Some(visible(String::from_utf8_lossy(&output.0.stdout).trim_end()));
         }
         if value.is::<Rootfs>() {
             return Some(self.asked("value.tree()", value));
@@ -234,10 +245,10 @@ impl Dialog {
         }
         let text = value.read_lock::<rhai::ImmutableString>().map(|text| text.to_string());
         Some(match text {
-            Some(text) if text.contains('\n') => text.trim_end().to_owned(),
+            Some(text) if text.contains('\n') => visible(text.trim_end()),
             Some(_) => value::shown(value),
-            None if value.is_map() || value.is_array() => value::laid_out(value),
-            None => self.asked("value.to_string()", value),
+            None if value.is_map() || value.is_array() => visible(&value::laid_out(value)),
+            None => visible(&self.asked("value.to_string()", value)),
         })
     }
 
@@ -264,9 +275,10 @@ impl Dialog {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn rehearse(&self, text: &str) -> Result<Vec<Rehearsed>, Vec<Report>> {
-        let (name, ast) = self.compile(text.trim())?;
+        let (name, ast) = self.compile(&whole(text))?;
         let context = &self.script.context;
         let before = self.state.borrow().marks();
+        let values = self.plain_values();
         context.set_mode(Mode::Rehearse);
         let mut done = self.perform(&name, &ast);
         if done.as_ref().is_ok_and(Dynamic::is::<Sandbox>) {
@@ -275,10 +287,14 @@ impl Dialog {
             done = self.script.engine.eval_with_scope(&mut scope, "value.shell()");
         }
         context.set_mode(Mode::Run);
-        self.state.borrow_mut().go_back(before);
+        let mut state = self.state.borrow_mut();
+        state.go_back(before);
+        state.put_back(&values);
+        drop(state);
         let rehearsed = context.rehearsed.take();
         match done.map_err(|error| self.end(*error)) {
             Err(Outcome::Failed(reports)) => Err(reports),
+            Err(Outcome::Interrupted) => Err(vec![Report::error("interrupted")]),
             _ => Ok(rehearsed),
         }
     }
@@ -287,6 +303,23 @@ impl Dialog {
 fn interrupted(signal: i32) -> Outcome {
     const SIGINT: i32 = 2;
     if signal == SIGINT { Outcome::Interrupted } else { Outcome::End(End::Signal(signal)) }
+}
+
+/// A text as the engine takes it: what begins with a dot goes on from the value that was shown last,
+/// and a `#!` line is a comment.
+fn whole(text: &str) -> String {
+    let text = text.trim();
+    match text.strip_prefix("#!") {
+        Some(rest) => format!("//{rest}"),
+        None if text.starts_with('.') => format!("{IT}{text}"),
+        None => text.to_owned(),
+    }
+}
+
+/// A text whose lines are those of a terminal, and that moves nothing else there.
+fn visible(text: &str) -> String {
+    let part = |text: &str| text.split('\t').map(escape).collect::<Vec<_>>().join("\t");
+    text.split('\n').map(part).collect::<Vec<_>>().join("\n")
 }
 
 /// How much there was at some time.
@@ -301,6 +334,22 @@ impl State {
     fn marks(&self) -> Marks {
         let modules = self.global.num_imports();
         Marks { variables: self.scope.len(), modules, texts: self.global.lib.len() }
+    }
+
+    /// Makes a value the one that was shown last. One that is constant by itself is not after this.
+    fn set_it(&mut self, value: &Dynamic) {
+        if self.scope.is_constant(IT) != Some(true) {
+            self.scope.set_value(IT, value.clone());
+        }
+    }
+
+    /// Gives variables the values that they had.
+    fn put_back(&mut self, values: &[(String, Dynamic)]) {
+        for (name, value) in values {
+            if let Some(variable) = self.scope.get_mut(name).filter(|it| !it.is_shared()) {
+                *variable = value.clone();
+            }
+        }
     }
 
     /// Drops what was made since then.

@@ -50,7 +50,8 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
 pub fn is_closed(text: &str) -> bool {
     let mut depth = 0_i32;
     for token in tokens(text) {
-        if token.open {
+        // A text in quotes goes on in the next line only behind a backslash: else it is wrong.
+        if token.open && (!token.text.starts_with(['"', '\'']) || text.ends_with('\\')) {
             return false;
         }
         match token.text {
@@ -158,10 +159,11 @@ mod tests {
 
     #[test]
     fn what_is_open_is_not_finished() {
-        for text in ["f(", "#{ a: 1", "\"a", "`a ${b", "/* a", "fn f() {\n", "f(\")\"", "[1, 2"] {
+        for text in ["f(", "#{ a: 1", "`a ${b", "/* a", "fn f() {\n", "f(\")\"", "[1, 2", "\"a\\"] {
             assert!(!is_closed(text), "{text}");
         }
-        for text in ["f()", "", "// (", "`${ f(\"`\") }`", "'('", "f())", "#{}", "\"\\\"(\""] {
+        for text in ["f()", "", "// (", "`${ f(\"`\") }`", "'('", "f())", "#{}", "\"\\\"(\"", "\"a"]
+        {
             assert!(is_closed(text), "{text}");
         }
     }

@@ -247,7 +247,9 @@ pub fn shown(value: &Dynamic) -> String {
         .or_else(|| value.read_lock::<SharedNamespace>().map(|value| value.0.to_string()));
     ours.unwrap_or_else(|| match value.type_name() {
         "()" => "()".into(),
-        name if TYPES.contains(&name) => super::argument::a_type(name),
+        name if TYPES.contains(&name) || name.starts_with("nsscript::") => {
+            super::argument::a_type(name)
+        }
         _ => value.to_string(),
     })
 }

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 
 use super::program::CStrings;
-use super::terminal::OwnTerminal;
+use super::pty::OwnTerminal;
 
 /// A place of the new process for a descriptor that a later call uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

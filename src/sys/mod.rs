@@ -25,6 +25,7 @@ mod perform;
 mod place;
 mod process;
 mod program;
+mod pty;
 mod question;
 mod raw;
 mod refusal;
@@ -32,6 +33,7 @@ mod removal;
 mod shared;
 mod signal;
 mod stack;
+mod stdio;
 mod syscall;
 mod target;
 mod terminal;
@@ -59,6 +61,7 @@ pub use nsfs::{inode, open_namespace, owner_of, parent_of};
 pub use place::mount_id;
 pub use process::{Child, PATIENCE, Status, Usage, ready, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, Step, flags, spawn};
+pub use pty::{OwnTerminal, has_terminal, open_terminal, receive, terminal_sockets};
 pub use question::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id,
     terminal_width, thread_id, uname, working_directory,
@@ -71,15 +74,14 @@ pub use refusal::refusal;
 pub use removal::Directory;
 pub use shared::shared_byte;
 pub use signal::{
-    forget_interruptions, interrupted, interruption, kill, pause, reading_line, signal_name,
-    signal_names, signal_number, watch_interruptions,
+    forget_interruptions, interrupted, interruption, is_asked_to_end, kill, pause, reading_line,
+    signal_name, signal_names, signal_number, watch_interruptions,
 };
 pub use stack::raise_stack_limit;
+pub use stdio::{read_input, shell, standard_input, standard_output, write_output};
 pub use syscall::{Syscall, Trouble};
 pub use terminal::{
-    KeptTerminal, OwnTerminal, TerminalEvent, TerminalEvents, TerminalState, has_terminal,
-    interrupt, is_asked_to_end, is_foreground, open_terminal, read_input, receive, shell,
-    standard_input, standard_output, stop, terminal_sockets, write_output,
+    KeptTerminal, TerminalEvent, TerminalEvents, TerminalState, interrupt, is_foreground, stop,
 };
 pub use trial::{Trial, attempt, cgroup_version, landlock_version, seccomp_actions};
 pub use wait::note_ended_children;

@@ -13,7 +13,7 @@ use super::init::Init;
 use super::kernel::{self, Answer, Trouble};
 use super::mount::{self, MountAttr};
 use super::program::Program;
-use super::{stack, target, terminal, tree};
+use super::{pty, stack, target, tree};
 
 /// What a new process works with.
 pub(super) struct Work<'a> {
@@ -207,7 +207,7 @@ impl Process<'_> {
             }
             Call::Streams(descriptors) => connect(descriptors),
             Call::Terminal(terminal) => terminal.connect(),
-            Call::ControlTerminal => terminal::take_control(),
+            Call::ControlTerminal => pty::take_control(),
             Call::NewSession => {
                 // A process that leads a group already, as process 1 can, has its session.
                 let _ = kernel::setsid();

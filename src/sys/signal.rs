@@ -59,11 +59,25 @@ static WAKE: AtomicI32 = AtomicI32::new(-1);
 /// Whether a line is being read, which only Ctrl-C ends.
 static READING: AtomicBool = AtomicBool::new(false);
 
+/// Ends the reading of a line: by SIGINT, again and again, as the line editor may be about to begin.
+extern "C" fn wake_reader(_: i32) {
+    if READING.load(Ordering::Relaxed) {
+        // SAFETY: kill(2) of this process and alarm(2), which take numbers; both are
+        // async-signal-safe.
+        unsafe {
+            libc::kill(libc::getpid(), libc::SIGINT);
+            libc::alarm(1);
+        }
+    }
+}
+
 extern "C" fn note(signal: i32) {
-    LAST.store(signal, Ordering::Relaxed);
-    if READING.load(Ordering::Relaxed) && signal != libc::SIGINT {
-        // SAFETY: kill(2) of this process with a number; it is async-signal-safe.
-        unsafe { libc::kill(libc::getpid(), libc::SIGINT) };
+    let fatal = COUNT.load(Ordering::Relaxed) > 0 && LAST.load(Ordering::Relaxed) != libc::SIGINT;
+    if signal != libc::SIGINT || !fatal {
+        LAST.store(signal, Ordering::Relaxed);
+    }
+    if signal != libc::SIGINT {
+        wake_reader(signal);
     }
     COUNT.fetch_add(1, Ordering::Release);
     let (one, wake) = (1_u64, WAKE.load(Ordering::Relaxed));
@@ -144,6 +158,12 @@ pub fn interrupted() -> Option<i32> {
 /// A line editor reads, or not any more: it handles SIGINT itself as long, and no other signal.
 pub fn reading_line(reads: bool) {
     READING.store(reads, Ordering::Relaxed);
+    // SAFETY: all zero is a valid sigaction; the handler only does what a handler may do.
+    unsafe {
+        let mut new = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        new.sa_sigaction = wake_reader as extern "C" fn(i32) as usize;
+        libc::sigaction(libc::SIGALRM, &raw const new, ptr::null_mut());
+    }
 }
 
 /// What came until now asks for nothing any more: the program that it was for has ended.
@@ -152,6 +172,19 @@ pub fn forget_interruptions() {
     let (mut value, wake) = (0_u64, WAKE.load(Ordering::Relaxed));
     // SAFETY: read(2) of eight bytes into a local; an eventfd that nothing was written to says so.
     unsafe { libc::read(wake, (&raw mut value).cast(), 8) };
+}
+
+/// Whether a signal has asked this process to end, one that is blocked too.
+#[must_use]
+pub fn is_asked_to_end() -> bool {
+    const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+    let mut pending = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: sigpending fills the set, which all zero is a valid one; sigismember reads it.
+    let waits = unsafe {
+        libc::sigpending(pending.as_mut_ptr());
+        SIGNALS.iter().any(|signal| libc::sigismember(pending.as_ptr(), *signal) == 1)
+    };
+    waits || interrupted().is_some()
 }
 
 /// How many signals asked to end, and a descriptor that is readable once the first came (none

@@ -258,7 +258,9 @@ fn a_session_that_is_saved_does_the_same() {
         shown(&mut screen, ":leave");
         shown(&mut screen, "let gone = f(1)");
         assert_eq!(shown(&mut screen, ":undo"), "dropped: let gone = f(1)\n");
-        assert_eq!(shown(&mut screen, ":save session.rhai"), "saved as `session.rhai`\n");
+        assert!(
+            shown(&mut screen, ":save session.rhai").starts_with("saved as `session.rhai` in ")
+        );
         let again = shown(&mut screen, ":save session.rhai");
         assert!(
             again.contains("cannot save the session as `session.rhai`: file exists"),
@@ -453,6 +455,131 @@ fn nothing_more_is_done_where_the_person_quits() {
         screen.ask("n", "set the host name to `a`");
         screen.enter("c");
         assert!(screen.end().1.ends_with("a\r\n"));
+    });
+}
+
+#[test]
+fn a_session_of_any_shape_is_saved_as_what_it_showed() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        let mut seen = String::new();
+        for line in [
+            GUEST,
+            "1 + 1 // a comment",
+            "let a = 1 // another",
+            "fn f(x) { x + 1 }",
+            "fn f(x) { x + 10 }",
+            "f(a)",
+            "print(`${it + 1}`)",
+            "let y = 1; y + 1",
+            "it * 3",
+            "print(\"x\"); 6",
+            "it",
+            "if a == 1 { 5 } else { 6 }",
+            "it + 1",
+            "a = 77; nope()",
+            "a",
+            "a = 78;",
+            "[a, /* inner */ 2].len(); // silent",
+            "switch a { 78 => 1, _ => 2 }",
+            "host.kernel.len() > 1",
+            "PID",
+            "it == PID",
+        ] {
+            let text = shown(&mut screen, line);
+            if !text.contains("error") {
+                seen.push_str(&text);
+            }
+        }
+        goes(&mut screen, ":enter guest", "guest root> ");
+        assert_eq!(shown(&mut screen, ":undo"), "nothing is left to drop\n");
+        shown(&mut screen, "fn inner(x) { x * 2 }");
+        shown(&mut screen, "let found = inner(getpid())");
+        assert!(shown(&mut screen, ":save in.rhai").contains("`:leave` first"));
+        shown(&mut screen, ":leave");
+        seen.push_str(&shown(&mut screen, "found"));
+        let said = shown(&mut screen, ":save shapes.rhai");
+        assert!(said.starts_with("saved as") && said.lines().count() == 1, "{said}");
+        leave(screen);
+        let saved = bench.content("shapes.rhai");
+        let ran = bench.nsscript(&["shapes.rhai"]).end();
+        assert!(ran.status.success(), "{saved}\n{}", ran.stderr);
+        assert_eq!(ran.stdout, seen, "{saved}");
+    });
+}
+
+#[test]
+fn what_is_dropped_or_has_failed_is_as_it_was() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        let mut is = |line: &str, expected: &str| {
+            assert_eq!(shown(&mut screen, line), expected, "{line}");
+        };
+        is("let x = 1; let list = [1]", "");
+        is("x = 2; list.push(2)", "");
+        is(":undo", "dropped: x = 2; list.push(2)\n");
+        is("[x, list]", "[1, [1]]\n");
+        is(":plan x = 9", "nothing would be done\n");
+        is("x", "1\n");
+        // Constants can be looked at, one after the other.
+        is("PID", "CLONE_NEWPID\n");
+        is("const K = 3", "");
+        is("K", "3\n");
+        is("args", "[]\n");
+        // What is wrong within a line is said at once.
+        let said = shown(&mut screen, "\"unclosed");
+        assert!(said.contains("error"), "{said}");
+        // Nothing that is shown moves the cursor.
+        assert_eq!(shown(&mut screen, "\"a\\x1b[2Jb\\nc\""), "a\\u{1b}[2Jb\nc\n");
+        leave(screen);
+    });
+}
+
+#[test]
+fn a_recipe_can_be_pasted_whole() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        let recipe = include_str!("../../recipes/hello.rhai");
+        let shown = keys(&mut screen, &format!("\x1b[200~{recipe}\x1b[201~\r"));
+        assert!(!shown.contains("error"), "{shown}");
+        leave(screen);
+    });
+}
+
+#[test]
+fn what_runs_in_a_network_can_be_entered() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        shown(&mut screen, "let net = netns(); let s = net.start(\"sleep 100\")");
+        goes(&mut screen, ":enter s", "s ");
+        for number in 0..20 {
+            assert_eq!(
+                shown(&mut screen, &format!("{number} + 1000")),
+                format!("{}\n", number + 1000)
+            );
+        }
+        shown(&mut screen, ":leave");
+        leave(screen);
+    });
+}
+
+#[test]
+fn a_signal_ends_the_conversation_inside_too() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        shown(&mut screen, GUEST);
+        shown(&mut screen, "let sleeper = guest.start(\"sleep 100\")");
+        goes(&mut screen, ":enter guest", "guest root> ");
+        let program = bench.binary();
+        let is_ours = |pid: &i32| {
+            let executes = std::fs::read_link(format!("/proc/{pid}/exe"));
+            executes.is_ok_and(|file| file == program)
+        };
+        let numbers = std::fs::read_dir("/proc").unwrap().flatten();
+        let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let first = nix::unistd::Pid::from_raw(numbers.filter(is_ours).min().unwrap());
+        nix::sys::signal::kill(first, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert_eq!(screen.end().0.code(), Some(143));
     });
 }
 

@@ -222,7 +222,9 @@ impl Open<'_> {
             Some(receiver) => verb.receiver() == receiver,
             None => !verb.receiver().is_empty(),
         };
-        catalog::named(self.name).into_iter().filter(fits).collect()
+        let named = catalog::named(self.name);
+        let fitting: Vec<_> = named.iter().copied().filter(fits).collect();
+        if fitting.is_empty() { named } else { fitting }
     }
 }
 

@@ -6,7 +6,7 @@ use super::record::Input;
 use super::{Dialog, IT, Outcome};
 use crate::diag::{Report, quoted};
 use crate::plan::Request;
-use crate::run::{Problem, Process};
+use crate::run::{Exit, Problem, Process};
 use crate::script::argument::a_kind;
 use crate::script::codec::{self, Answer};
 use crate::script::engine::End;
@@ -22,6 +22,8 @@ pub struct Left {
     pub lost: Vec<String>,
     /// How the conversation ends, where it is over.
     pub end: Option<End>,
+    /// How the place has ended, where nobody has left it: the process became a program, or is gone.
+    pub ended: Option<Exit>,
 }
 
 /// What goes on inside: it gives what was typed, and how it ends where all is over.
@@ -46,10 +48,13 @@ impl Dialog {
         let request = Request { command: Command::closure(), streams, origin: None };
         let body = &mut || {
             context.enter_copy();
-            let first = self.state.borrow().inputs.len();
-            let variables = self.state.borrow().scope.len();
+            let (first, variables, modules) = {
+                let mut state = self.state.borrow_mut();
+                state.floor = state.inputs.len();
+                (state.floor, state.scope.len(), state.global.num_imports())
+            };
             let (lines, end) = inside();
-            let bytes = self.packed(first, variables, lines, end.as_ref());
+            let bytes = self.packed((first, variables, modules), lines, end.as_ref());
             (bytes, 0)
         };
         let runner = &context.runner;
@@ -77,13 +82,13 @@ impl Dialog {
                 return Err(vec![Report::error(format!("signal {} came", it.signal))]);
             }
         };
-        let _ = process.wait();
-        Ok(self.unpacked(text, before, process.value()))
+        let ended = process.wait().ok().filter(|_| process.value().is_empty());
+        Ok(Left { ended, ..self.unpacked(text, before, process.value()) })
     }
 
     /// The value of a text, which is not one of the conversation's own.
     fn value_of(&self, text: &str) -> Result<Dynamic, Vec<Report>> {
-        let (name, ast) = self.compile(text.trim())?;
+        let (name, ast) = self.compile(&super::whole(text))?;
         self.perform(&name, &ast).map_err(|error| match self.end(*error) {
             Outcome::Failed(reports) => reports,
             _ => vec![Report::error(format!("{} was interrupted", quoted(text)))],
@@ -93,8 +98,7 @@ impl Dialog {
     /// What goes back: what was done, and the variables that were made.
     fn packed(
         &self,
-        first: usize,
-        variables: usize,
+        (first, variables, modules): (usize, usize, usize),
         lines: Vec<String>,
         end: Option<&End>,
     ) -> Vec<u8> {
@@ -105,15 +109,23 @@ impl Dialog {
         let made = state.scope.iter_raw().take(state.scope.len().saturating_sub(variables));
         for (name, _, value) in made {
             let value = value.flatten_clone();
+            if name == IT {
+                continue;
+            }
             if codec::value_to_bytes(&value).is_ok() {
                 values.insert(name.into(), value);
             } else {
                 lost.push(Dynamic::from(name.to_owned()));
             }
         }
+        let imported = state.global.num_imports() - modules;
+        let imports = state.global.iter_imports().take(imported);
+        lost.extend(imports.map(|(name, _)| Dynamic::from(name.to_owned())));
         drop(state);
+        let (functions, done) = self.statements_from(first);
         let mut all = Map::new();
-        all.insert("done".into(), self.statements_from(first).into());
+        all.insert("functions".into(), functions.into());
+        all.insert("done".into(), done.into());
         let lines: Vec<Dynamic> = lines.into_iter().map(Dynamic::from).collect();
         all.insert("lines".into(), lines.into());
         all.insert("lost".into(), lost.into());
@@ -136,20 +148,34 @@ impl Dialog {
             let array = value.try_cast::<rhai::Array>().unwrap_or_default();
             array.into_iter().map(|it| it.to_string()).collect()
         };
-        let done = take("done").to_string();
+        let (functions, done) = (take("functions").to_string(), take("done").to_string());
         let values = take("values").try_cast::<Map>().unwrap_or_default();
+        let names: Vec<String> = values.keys().map(ToString::to_string).collect();
         let mut state = self.state.borrow_mut();
         for (name, value) in values {
-            if name != IT {
-                state.scope.push(name.as_str(), value);
-            }
+            state.scope.push(name.as_str(), value);
         }
         if !done.is_empty() {
-            let head = format!("({}).within(|| {{", text.trim());
-            state.inputs.push(Input::around(&head, &done, "})", before));
+            let place = text.trim();
+            let text = format!("{functions}{}", inside(place, &done, &names));
+            state.inputs.push(Input::elsewhere(text, before));
         }
         let code = take("end").as_int().ok();
         let end = code.map(|code| End::Status(i32::try_from(code).unwrap_or(125)));
-        Left { lines: texts(take("lines")), lost: texts(take("lost")), end }
+        Left { lines: texts(take("lines")), lost: texts(take("lost")), end, ended: None }
     }
+}
+
+/// Statements that were done in a place, whose variables come back, as a recipe has them.
+fn inside(place: &str, done: &str, names: &[String]) -> String {
+    let lines: Vec<_> = done.lines().map(|line| format!("    {line}")).collect();
+    let lines = lines.join("\n");
+    if names.is_empty() {
+        return format!("({place}).within(|| {{\n{lines}\n}});");
+    }
+    let pairs: Vec<_> = names.iter().map(|name| format!("{name}: {name}")).collect();
+    let all = pairs.join(", ");
+    let back: Vec<_> = names.iter().map(|name| format!("let {name} = back.{name};")).collect();
+    let back = back.join("\n");
+    format!("let back = ({place}).within(|| {{\n{lines}\n    #{{ {all} }}\n}});\n{back}")
 }

@@ -27,11 +27,12 @@ impl Dialog {
             (_, "}") => (value[opening(value)?].text == "#{").then(|| "map".into()),
             (_, ")") => {
                 let begin = opening(value)?;
-                let (name, before) = value[..begin].split_last()?;
-                if name.kind != Kind::Word {
-                    return self.type_of(&value[begin + 1..value.len() - 1]);
+                match value[..begin].split_last() {
+                    Some((name, before)) if name.kind == Kind::Word => {
+                        self.given(name.text, before, verb::Kind::Function)
+                    }
+                    _ => self.type_of(&value[begin + 1..value.len() - 1]),
                 }
-                self.given(name.text, before, verb::Kind::Function)
             }
             (Kind::Word, name) => match rest.last().map(|token| token.text) {
                 Some("." | "::") => self.given(name, rest, verb::Kind::Property),

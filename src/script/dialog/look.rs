@@ -80,6 +80,9 @@ impl Dialog {
         for (name, _, value) in state.scope.iter() {
             held(name, &value, &mut living);
         }
+        for input in &state.inputs {
+            input.live.iter().for_each(|value| held(super::IT, value, &mut living));
+        }
         living.retain(|(_, handle)| {
             handle.process.as_ref().is_some_and(|process| process.borrow_mut().running())
         });
