@@ -1,7 +1,7 @@
 //! Carrying out a plan.
 
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -10,7 +10,6 @@ use super::idmap::MapError;
 use super::lower::{Lowered, Prepared, clone_flags, lower, told};
 use super::process::{Holds, Process};
 use super::runner::{Input, Problem, Runner};
-use super::stepping::is_own;
 use super::stream::{Connected, Ends, Given, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::Report;
@@ -37,7 +36,7 @@ pub(super) fn ready(
     let mut holds = Holds::default();
     let mut enter = Vec::new();
     for (index, planned) in plan.actions.iter().enumerate() {
-        if is_own(&planned.action) {
+        if planned.side == Side::Parent {
             runner.before_action(plan, index)?;
         }
         match &planned.action {
@@ -197,7 +196,13 @@ pub(super) fn connect_streams(
 ) -> Result<Connected, Report> {
     connect(request.streams, input, inside).map_err(|error| {
         let errno = crate::sys::Errno::from(&error);
-        Report::error(format!("cannot connect the streams: {errno}")).at(request.origin.clone())
+        let report = Report::error(format!("cannot connect the streams: {errno}"));
+        let report = report.at(request.origin.clone());
+        // Where this is done inside of a sandbox, that may have no devices.
+        if Path::new("/dev/null").exists() {
+            return report;
+        }
+        report.hint("there is no `/dev/null` here: `.dev(\"/dev\")` makes one in a sandbox")
     })
 }
 

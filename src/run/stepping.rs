@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::runner::{Interrupted, Problem, Runner};
 use super::whereabouts::Whereabouts;
 use crate::diag::Origin;
-use crate::plan::{Action, Plan, RawAction};
+use crate::plan::{Plan, RawAction, Side};
 use crate::sys::{self, Step};
 
 /// What is about to be done.
@@ -154,7 +154,7 @@ impl Runner {
         Some(Step::new(move |call, root| {
             let action = actions.get(call).copied().unwrap_or(0);
             let is_first = call == 0 || actions.get(call - 1) != Some(&action);
-            let is_asked = is_first && !is_own(&plan.actions[action].action);
+            let is_asked = is_first && plan.actions[action].side != Side::Parent;
             if said.load(Ordering::Relaxed) == Answer::Next as u8 && is_asked {
                 let stop = Stop { root: (root >= 0).then_some(root), ..stop(&plan, action, true) };
                 said.store(ask(&stop) as u8, Ordering::Relaxed);
@@ -173,18 +173,4 @@ fn stop(plan: &Plan, index: usize, is_inside: bool) -> Stop {
         is_inside,
         root: None,
     }
-}
-
-/// Whether this process does an action itself, before there is a new one.
-pub(super) fn is_own(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::BuildLayer(..)
-            | Action::KeepChanges(_)
-            | Action::PrepareMaps(_)
-            | Action::ConnectOutside(_)
-            | Action::EnterNetwork(_)
-            | Action::Start(_)
-            | Action::Join(_)
-    )
 }

@@ -5,6 +5,7 @@
 //! in `fine` are recipes without fault that look like they had one.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nsscript::script::{Mode, Recipe, Script, catalog, check};
@@ -143,8 +144,13 @@ fn nothing_is_found_in_recipes_that_run() {
 fn a_check_says_what_a_run_says() {
     let mut all = Vec::new();
     let mut both = 0;
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     for path in below("tests/diagnostics") {
         let text = fs::read_to_string(Path::new(PACKAGE).join(&path)).unwrap();
+        // What such a recipe is told as another user, nobody has written down.
+        if text.contains("\n// as: root\n") && !is_root {
+            continue;
+        }
         let (_, told) = split(&text);
         let told: Vec<&str> =
             told.lines().filter_map(|line| line.strip_prefix("// error: ")).collect();
