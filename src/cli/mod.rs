@@ -18,6 +18,7 @@ mod recipe;
 mod reference;
 mod repl;
 mod store;
+mod talk;
 mod test;
 mod written;
 

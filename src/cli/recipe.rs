@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::args::{Source, Text};
 use super::command::SUBCOMMANDS;
 use super::exit::Ui;
-use super::{explain, progress};
+use super::{explain, progress, talk};
 use crate::diag::{closest, os_error, quoted};
 use crate::host::Tree;
 use crate::run;
@@ -24,7 +24,7 @@ pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
             if let Some(explain) = source.explain {
                 script.explain(explain::teller(explain));
             }
-            super::repl::talk_at_breaks(&script, ui);
+            talk::at_breaks(&script, ui);
             if source.step {
                 match crate::repl::stepper() {
                     Ok(ask) => script.step(ask),

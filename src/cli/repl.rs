@@ -5,12 +5,12 @@ use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use super::args::{Explain, Source, Text};
+use super::args::{Source, Text};
 use super::exit::Ui;
 use super::recipe::{absolute, read};
-use super::{explain, progress};
+use super::{progress, talk};
 use crate::diag::{Report, Sources};
-use crate::repl::{Conversation, Voice};
+use crate::repl::Conversation;
 use crate::run;
 use crate::script::{Dialog, Outcome, Recipe, Script};
 
@@ -61,7 +61,7 @@ pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
         script.work_on_host();
     }
     let dialog = Rc::new(Dialog::new(script));
-    let voice = voice(ui);
+    let voice = talk::voice(ui);
     if let Some(recipe) = recipe {
         match dialog.load(&recipe.name, &recipe.text) {
             Outcome::Failed(reports) => reports.iter().for_each(|it| ui.say(it, &dialog.sources())),
@@ -74,30 +74,4 @@ pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
     dialog.close();
     std::mem::forget(dialog);
     code
-}
-
-/// What a conversation has of the command line.
-fn voice(ui: Ui) -> Voice {
-    Voice {
-        say: Box::new(move |report, sources| ui.say(report, sources)),
-        teller: Box::new(|| explain::teller(Explain::Human)),
-        colour: ui.has_colour(),
-    }
-}
-
-/// Has a recipe that stops talk to the person at the terminal; without one it does not stop.
-pub(super) fn talk_at_breaks(script: &Rc<Script>, ui: Ui) {
-    if !run::has_terminal() {
-        return;
-    }
-    script.on_break(Rc::new(move |dialog, origin| {
-        let mut place = "breakpoint".to_owned();
-        if let Some(origin) = origin {
-            let line = dialog.sources().line(&origin.source, origin.line).unwrap_or_default();
-            println!("stopped at {origin}\n{:>4} │ {line}", origin.line);
-            let file = origin.source.rsplit('/').next().unwrap_or_default();
-            place = format!("{file}:{}", origin.line);
-        }
-        Conversation::new(&dialog, &voice(ui)).interlude(&place)
-    }));
 }

@@ -248,6 +248,12 @@ impl Script {
         Ok(with)
     }
 
+    /// Whether the recipe may stop somewhere.
+    #[must_use]
+    pub fn may_stop(&self) -> bool {
+        !self.recipe.breaks.is_empty() || self.recipe.text.contains(breakpoint::NAME)
+    }
+
     /// Has `talk` be what happens where the recipe stops.
     pub fn on_break(self: &Rc<Self>, talk: OnBreak) {
         self.context.breakpoints.stop_with(talk, self);

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::raw::c_int;
+use std::sync::OnceLock;
 
 use super::errno::Errno;
 use super::kernel::{self, Answer, Trouble, call};
@@ -138,6 +139,8 @@ pub fn receive(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
 #[must_use]
 pub fn has_terminal() -> bool {
     use std::io::{IsTerminal, stdin, stdout};
-    let made = || open_terminal(&TerminalState::default()).is_ok();
-    stdin().is_terminal() && stdout().is_terminal() && made()
+    // Who starts with none gets none.
+    static SITS: OnceLock<bool> = OnceLock::new();
+    let sits = *SITS.get_or_init(|| stdin().is_terminal() && stdout().is_terminal());
+    sits && open_terminal(&TerminalState::default()).is_ok()
 }
