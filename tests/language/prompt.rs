@@ -551,6 +551,8 @@ fn what_runs_in_a_network_can_be_entered() {
     as_each_user(|bench| {
         let mut screen = prompt(bench);
         shown(&mut screen, "let net = netns(); let s = net.start(\"sleep 100\")");
+        let said = shown(&mut screen, ":enter net");
+        assert!(said.contains("`:enter net.start(\"sleep 1000\")`"), "{said}");
         goes(&mut screen, ":enter s", "s ");
         for number in 0..20 {
             assert_eq!(

@@ -10,7 +10,7 @@ use crate::run::{Exit, Problem, Process};
 use crate::script::argument::a_kind;
 use crate::script::codec::{self, Answer};
 use crate::script::engine::End;
-use crate::script::value::ProcessHandle;
+use crate::script::value::{ProcessHandle, SharedNetwork};
 use crate::spec::{Command, Sandbox, Streams};
 
 /// What has come back from inside.
@@ -58,23 +58,28 @@ impl Dialog {
             (bytes, 0)
         };
         let runner = &context.runner;
-        let made: Result<Process, Problem> =
-            if let Some(handle) = value.clone().try_cast::<ProcessHandle>() {
-                let Some(process) = handle.process else { return Ok(Left::default()) };
-                runner.fork_beside(&mut process.borrow_mut(), &request, body)
-            } else if let Some(sandbox) = value.clone().try_cast::<Sandbox>() {
-                let plan = runner.plan(&sandbox, &request)?;
-                plan.warnings.iter().for_each(|warning| context.warn(warning));
-                context.before_sandbox(None);
-                runner.fork_sandbox(&plan, &request, body)
-            } else {
-                let message = format!(
-                    "a sandbox or a process can be entered, and {} is {}",
-                    quoted(text),
-                    a_kind(&value)
-                );
-                return Err(vec![Report::error(message)]);
-            };
+        let made: Result<Process, Problem> = if let Some(handle) =
+            value.clone().try_cast::<ProcessHandle>()
+        {
+            let Some(process) = handle.process else { return Ok(Left::default()) };
+            runner.fork_beside(&mut process.borrow_mut(), &request, body)
+        } else if let Some(sandbox) = value.clone().try_cast::<Sandbox>() {
+            let plan = runner.plan(&sandbox, &request)?;
+            plan.warnings.iter().for_each(|warning| context.warn(warning));
+            context.before_sandbox(None);
+            runner.fork_sandbox(&plan, &request, body)
+        } else {
+            let message = format!(
+                "a sandbox or a process can be entered, and {} is {}",
+                quoted(text),
+                a_kind(&value)
+            );
+            let report = Report::error(message);
+            let hint =
+                format!("a program that runs there can be: `:enter {text}.start(\"sleep 1000\")`");
+            let is_network = value.is::<SharedNetwork>();
+            return Err(vec![if is_network { report.hint(hint) } else { report }]);
+        };
         let mut process = match made {
             Ok(process) => process,
             Err(Problem::Reports(reports)) => return Err(reports),
