@@ -25,7 +25,7 @@ pub fn methods(name: &str) -> Vec<String> {
         "array" => TypeId::of::<Array>(),
         "blob" => TypeId::of::<Blob>(),
         "map" => TypeId::of::<Map>(),
-        "function" => TypeId::of::<FnPtr>(),
+        "Fn" => TypeId::of::<FnPtr>(),
         _ => return Vec::new(),
     };
     let is_name = |name: &str| name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');

@@ -151,6 +151,14 @@ fn tab_completes_by_what_stands_before() {
         is("import \"std/ne\t\" as net;\r", "");
         is("net::pai\tnetns(), netns(), \"10.0.0.0/24\");\r", "");
         is("exists(\"some-f\t\")\r", "true\n");
+        // What brackets, elements and chains of the language give.
+        is("(guest).outp\t\"uname -n\")\r", "box\n");
+        shown(&mut screen, "let all = [guest]; let said = guest.output(\"uname -n\")");
+        let mut is = |typed: &str, expected: &str| {
+            assert_eq!(keys(&mut screen, typed), expected, "{typed}");
+        };
+        is("all[0].outp\t\"uname -n\")\r", "box\n");
+        is("said.stdo\t.tri\t).le\t)\r", "3\n");
         // A variable, and a command.
         is("gues\t.output(\"uname -n\")\r", "box\n");
         is(":hel\tuname\u{15}1\r", "1\n");

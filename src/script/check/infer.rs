@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use rhai::{AST, Engine, Expr, Stmt};
+use rhai::{AST, Stmt};
 
 use super::kind::Kind;
 use super::standard::Standard;
 use super::unit::Unit;
 use super::{Checker, Step, World};
-use crate::script::context::Context;
 use crate::script::engine::Script;
 
 impl Script {
@@ -22,27 +21,16 @@ impl Script {
         let ast = engine.compile_expression(code).ok()?;
         match ast.statements() {
             [Stmt::Expr(expression)] => {
-                kind_of(expression, variables, engine, context, &Standard::new())
+                let standard = &Standard::new();
+                let world = World { engine, context, standard, keys: HashSet::new() };
+                let unit = Rc::new(Unit::new("", &AST::empty(), HashSet::new()));
+                let mut checker = Checker::new(&world, &unit, Step::Functions);
+                for (name, kind) in variables {
+                    checker.scope.add(name, Kind::named(kind));
+                }
+                checker.expression(expression).name()
             }
             _ => None,
         }
     }
-}
-
-/// The same of an expression that was read. `standard` takes about a millisecond to make, and can be
-/// kept.
-pub(in crate::script) fn kind_of(
-    expression: &Expr,
-    variables: &[(&str, &str)],
-    engine: &Engine,
-    context: &Rc<Context>,
-    standard: &Standard,
-) -> Option<&'static str> {
-    let world = World { engine, context, standard, keys: HashSet::new() };
-    let unit = Rc::new(Unit::new("", &AST::empty(), HashSet::new()));
-    let mut checker = Checker::new(&world, &unit, Step::Functions);
-    for (name, kind) in variables {
-        checker.scope.add(name, Kind::named(kind));
-    }
-    checker.expression(expression).name()
 }

@@ -1,76 +1,60 @@
-//! What values are that a text speaks of which is being typed: it may be unfinished, so its words alone
-//! are looked at, and nothing is evaluated.
-
-use rhai::Dynamic;
+//! What values are that a text speaks of which is being typed. Nothing is evaluated for that.
 
 use super::{Dialog, IT};
-use crate::script::catalog;
 use crate::script::token::{Kind, Token};
-use crate::script::verb;
 
 impl Dialog {
-    /// The type of the value that these words make, as far as that can be told without evaluating
-    /// anything.
+    /// The name of the type of the value that the chain at the end of these words makes, as the check of
+    /// recipes has it, from the values of the variables in reach.
     pub(super) fn type_of(&self, value: &[&Token<'_>]) -> Option<String> {
         // A line that begins with a dot goes on from there.
-        let Some((last, rest)) = value.split_last() else { return self.kind_of_variable(IT) };
-        match (last.kind, last.text) {
-            (Kind::Text, _) => Some("string".into()),
-            (Kind::Number, _) => Some("integer".into()),
-            (_, "]") => {
-                let begin = opening(value)?;
-                let is_index = begin > 0
-                    && (value[begin - 1].kind == Kind::Word
-                        || matches!(value[begin - 1].text, ")" | "]"));
-                if is_index { self.element(value, begin) } else { Some("array".into()) }
-            }
-            (_, "}") => (value[opening(value)?].text == "#{").then(|| "map".into()),
-            (_, ")") => {
-                let begin = opening(value)?;
-                match value[..begin].split_last() {
-                    Some((name, before)) if name.kind == Kind::Word => {
-                        self.given(name.text, before, verb::Kind::Function)
-                    }
-                    _ => self.type_of(&value[begin + 1..value.len() - 1]),
-                }
-            }
-            (Kind::Word, name) => match rest.last().map(|token| token.text) {
-                Some("." | "::") => self.given(name, rest, verb::Kind::Property),
-                _ => self.kind_of_variable(name),
-            },
-            _ => None,
+        if value.is_empty() {
+            return self.kind_of_text(IT);
         }
+        let chain = &value[beginning(value)?..];
+        let it = if chain[0].text == "." { IT } else { "" };
+        let text: String = chain.iter().map(|token| token.text).collect();
+        self.kind_of_text(&format!("{it}{text}")).or_else(|| self.element(chain))
     }
 
-    /// What an element of a variable is.
-    fn element(&self, value: &[&Token<'_>], begin: usize) -> Option<String> {
-        let name = value[begin - 1].text;
-        let array = self.state.borrow().scope.get_value::<rhai::Array>(name)?;
-        array.first().map(kind_of)
+    fn kind_of_text(&self, text: &str) -> Option<String> {
+        let state = self.state.borrow();
+        let engine = &self.script.engine;
+        let named = |name, value: &rhai::Dynamic| (name, engine.map_type_name(value.type_name()));
+        let values: Vec<_> = state.scope.iter().collect();
+        let variables: Vec<_> = values.iter().map(|(name, _, it)| named(*name, it)).collect();
+        self.script.kind_of(text, &variables).map(str::to_owned)
     }
 
-    fn kind_of_variable(&self, name: &str) -> Option<String> {
-        let found = self.state.borrow().scope.get(name).map(kind_of);
-        found.or_else(|| match name {
-            "host" => Some("Host".into()),
-            "args" => Some("array".into()),
-            _ => catalog::constants()
-                .iter()
-                .any(|(known, ..)| *known == name)
-                .then(|| "Namespaces".into()),
-        })
+    /// What an element of an array is, which only its value tells.
+    fn element(&self, chain: &[&Token<'_>]) -> Option<String> {
+        let [name, bracket, .., end] = chain else { return None };
+        let array = self.state.borrow().scope.get_value::<rhai::Array>(name.text)?;
+        let is_element = (bracket.text, end.text) == ("[", "]") && opening(chain)? == 1;
+        let first = array.first().filter(|_| is_element)?;
+        Some(self.script.engine.map_type_name(first.type_name()).to_owned())
     }
+}
 
-    /// What a verb gives that stands behind `before`.
-    fn given(&self, name: &str, before: &[&Token<'_>], kind: verb::Kind) -> Option<String> {
-        let receiver = match before.split_last() {
-            Some((dot, value)) if dot.text == "." => self.type_of(value)?,
-            Some((colons, _)) if colons.text == "::" => return None,
-            _ => String::new(),
+/// Where the chain begins that these words end with: `a` in `f(x, a.b[0].c(y))` before the last `)`.
+fn beginning(words: &[&Token<'_>]) -> Option<usize> {
+    let mut begin = words.len();
+    loop {
+        let last = begin.checked_sub(1)?;
+        begin = match words[last].text {
+            ")" | "]" | "}" => opening(&words[..begin])?,
+            _ if matches!(words[last].kind, Kind::Word | Kind::Text | Kind::Number) => last,
+            _ => return None,
         };
-        let verbs = catalog::named(name);
-        let verb = verbs.iter().find(|verb| verb.receiver() == receiver && verb.kind == kind)?;
-        Some(of_words(verb.returns))
+        let Some(before) = begin.checked_sub(1).map(|at| words[at]) else { return Some(begin) };
+        match before.text {
+            "." if begin == 1 => return Some(0),
+            "." | "::" => begin -= 1,
+            // What stands before a bracket is called, or asked for an element.
+            _ if matches!(words[begin].text, "(" | "[")
+                && (before.kind == Kind::Word || matches!(before.text, ")" | "]")) => {}
+            _ => return Some(begin),
+        }
     }
 }
 
@@ -85,17 +69,4 @@ fn opening(value: &[&Token<'_>]) -> Option<usize> {
         }
         depth == 0
     })
-}
-
-/// The name of the type of a value.
-fn kind_of(value: &Dynamic) -> String {
-    let words = crate::script::argument::a_kind(value);
-    of_words(&words)
-}
-
-/// The name of a type that is told in words: `an array of strings`.
-fn of_words(words: &str) -> String {
-    let rest = ["a ", "an ", "the "].iter().find_map(|article| words.strip_prefix(article));
-    let word = rest.unwrap_or(words).split(' ').next().unwrap_or_default();
-    if word == "namespaces" { "Namespaces".into() } else { word.to_owned() }
 }
