@@ -1,7 +1,7 @@
 //! Carrying out a plan.
 
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -194,15 +194,18 @@ pub(super) fn connect_streams(
     input: &Input,
     inside: bool,
 ) -> Result<Connected, Report> {
-    connect(request.streams, input, inside).map_err(|error| {
-        let errno = crate::sys::Errno::from(&error);
-        let report = Report::error(format!("cannot connect the streams: {errno}"));
+    connect(request.streams, input, inside).map_err(|(what, errno)| {
+        let mut report = Report::error(format!("cannot {what} for the program: {errno}"));
+        report.facts.errno = Some(errno.code());
         let report = report.at(request.origin.clone());
-        // Where this is done inside of a sandbox, that may have no devices.
-        if Path::new("/dev/null").exists() {
-            return report;
+        match what {
+            "make a terminal" => report.hint("`tty: false` does without one"),
+            // Where this is done inside of a sandbox, that may have no devices.
+            "open `/dev/null`" => {
+                report.hint("in a sandbox `.dev(\"/dev\")` makes the usual devices")
+            }
+            _ => report,
         }
-        report.hint("there is no `/dev/null` here: `.dev(\"/dev\")` makes one in a sandbox")
     })
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use super::process::Process;
 use super::runner::{Input, Interrupted};
 use crate::spec::Streams;
-use crate::sys::{self, Call, OwnTerminal, TerminalState, ready};
+use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
 
 /// What a program gets as its standard streams.
 #[derive(Clone, Copy, Debug)]
@@ -57,27 +57,37 @@ pub(super) struct Ends {
 
 /// Makes the pipes that `streams` and `input` ask for, or the terminal; with `inside` the sandbox
 /// has terminals of its own.
-pub(super) fn connect(streams: Streams, input: &Input, inside: bool) -> io::Result<Connected> {
+///
+/// # Errors
+/// What could not be made, and why.
+pub(super) fn connect(
+    streams: Streams,
+    input: &Input,
+    inside: bool,
+) -> Result<Connected, (&'static str, Errno)> {
     let mut connected = Connected::default();
     if streams == Streams::Terminal {
-        connected.terminal(inside)?;
+        connected.terminal(inside).map_err(|errno| ("make a terminal", errno))?;
         return Ok(connected);
     }
+    let cannot = |error| ("open `/dev/null`", Errno::from(&error));
+    let nothing = || File::open("/dev/null").map_err(cannot);
+    let pipe = || io::pipe().map_err(|error| ("make a pipe", Errno::from(&error)));
     let pipes_input = streams == Streams::Piped || matches!(input, Input::Bytes(_));
     if pipes_input {
-        let (reader, writer) = io::pipe()?;
+        let (reader, writer) = pipe()?;
         connected.give(0, reader.into());
         connected.ends.input = Some(writer);
     } else if streams == Streams::Captured || matches!(input, Input::Nothing) {
-        connected.give(0, File::open("/dev/null")?.into());
+        connected.give(0, nothing()?.into());
     }
     if streams != Streams::Inherited {
-        let (reader, writer) = io::pipe()?;
+        let (reader, writer) = pipe()?;
         connected.give(1, writer.into());
         connected.ends.output = Some(reader);
     }
     if streams == Streams::Captured {
-        let (reader, writer) = io::pipe()?;
+        let (reader, writer) = pipe()?;
         connected.give(2, writer.into());
         connected.ends.errors = Some(reader);
     }
@@ -91,19 +101,18 @@ impl Connected {
     }
 
     /// A terminal as the one that nsscript has. Errors that go elsewhere still do.
-    fn terminal(&mut self, inside: bool) -> io::Result<()> {
+    fn terminal(&mut self, inside: bool) -> Result<(), Errno> {
         let state = TerminalState::own();
         let errors = io::stderr().is_terminal();
-        let as_error = |errno: sys::Errno| io::Error::from_raw_os_error(errno.code());
         if inside {
-            let (coming, socket) = sys::terminal_sockets().map_err(as_error)?;
+            let (coming, socket) = sys::terminal_sockets()?;
             let terminal = OwnTerminal { socket: socket.as_raw_fd(), errors, state };
             self.given.terminal = Some(terminal);
             self.held.push(socket);
             self.coming = Some(coming);
             return Ok(());
         }
-        let (main, program) = sys::open_terminal(&state).map_err(as_error)?;
+        let (main, program) = sys::open_terminal(&state)?;
         let number = program.as_raw_fd();
         self.given.numbers = [number, number, if errors { number } else { 2 }];
         self.held.push(program);

@@ -118,3 +118,17 @@ fn bytes_that_are_no_text_are_passed_on() {
         assert_eq!(bench.recipe(&recipe).end().succeeded(), " ff ff ff\n\n");
     });
 }
+
+#[test]
+fn what_is_not_there_to_read_nothing_from_is_named() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            let bare = sandbox(rootfs().binary("true", #{ into: "/bin" }));
+            bare.within(|| sandbox("/").read_only_root().output("true"));
+        "#;
+        let said = bench.recipe(recipe).end().failed(125);
+        let wanted = "cannot open `/dev/null` for the program: no such file or directory (ENOENT)";
+        assert!(said.contains(wanted) && said.contains("<command line>:3:"), "{said}");
+        assert!(said.contains("`.dev(\"/dev\")` makes the usual devices"), "{said}");
+    });
+}
