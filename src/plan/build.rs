@@ -4,8 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::action::{Action, Lower, Planned, RootKind, Side};
-use super::devices::device;
-use super::host_view::terminal_kind;
+use super::devices::{device, terminal_kind};
 use super::identity::Maps;
 use super::mounts::{Inside, file_id};
 use super::settings::Settings;

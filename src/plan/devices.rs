@@ -71,3 +71,13 @@ pub(super) fn devpts(target: GuestPath, create: bool) -> Action {
     let options = MountOptions { data, devices: true, ..MountOptions::default() };
     Action::Mount { kind: "devpts".into(), source: "devpts".into(), target, options, create }
 }
+
+/// The kind of the terminal that nsscript has, which that of a program is then too: its own kind
+/// would be known to nobody. None where the sandbox says another.
+#[must_use]
+pub fn terminal_kind(environment: &[(String, String)], host: &Host) -> Option<(String, String)> {
+    if environment.iter().any(|(name, _)| name == "TERM") {
+        return None;
+    }
+    Some(("TERM".to_owned(), host.environment.get("TERM")?.clone()))
+}

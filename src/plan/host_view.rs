@@ -5,7 +5,6 @@ use super::devices::tmpfs;
 use super::mounts::Inside;
 use super::view::Backing;
 use crate::diag::Origin;
-use crate::host::Host;
 use crate::spec::{GuestPath, Kind, ProcOptions, Step, What};
 
 /// Places of the host that hold what is private, or what talks to services of the host.
@@ -40,14 +39,4 @@ impl Inside<'_> {
         }
         self.add(&step(What::Dev(place("/dev"))));
     }
-}
-
-/// The kind of the terminal that nsscript has, which that of a program is then too: its own kind
-/// would be known to nobody. None where the sandbox says another.
-#[must_use]
-pub fn terminal_kind(environment: &[(String, String)], host: &Host) -> Option<(String, String)> {
-    if environment.iter().any(|(name, _)| name == "TERM") {
-        return None;
-    }
-    Some(("TERM".to_owned(), host.environment.get("TERM")?.clone()))
 }
