@@ -20,8 +20,8 @@ const MOST_LINKS: usize = 40;
 /// and aarch64, and `std` has no stable name for it.
 pub(super) const ELOOP: i32 = 40;
 
-/// Where programs are searched when there is no `PATH`.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where programs are looked for where there is no `PATH`, on the host and inside.
+pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A file tree looked at as if it were `/`: the host, or a directory.
 ///

@@ -12,11 +12,8 @@ use super::shadow;
 use super::tree::{Layer, RootTree};
 use super::view::{Backing, Presence, View, presence};
 use crate::diag::{Origin, Report};
-use crate::host::Host;
+use crate::host::{DEFAULT_PATH, Host};
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
-
-/// Where programs are looked for inside when the sandbox has no `PATH`.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What shall be run.
 #[derive(Clone, Debug)]

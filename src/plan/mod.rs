@@ -35,7 +35,7 @@ mod view;
 pub use action::{Action, Lower, Planned, RootKind, Side};
 pub use assemble::{assemble, no_program};
 pub use below::{Below, Found, Stop, Way, follow};
-pub use build::{DEFAULT_PATH, Plan, Request};
+pub use build::{Plan, Request};
 pub use data::{Data, Opened, Piece};
 pub use devices::terminal_kind;
 pub use gather::Gatherer;

@@ -13,7 +13,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Config, Context, Helper};
 
 use super::command;
-use crate::script::{Dialog, Kind, catalog, manual, tokens};
+use crate::script::{Dialog, KEYWORDS, Kind, catalog, manual, tokens};
 
 /// The most lines that are remembered.
 const HISTORY: usize = 2000;
@@ -151,7 +151,7 @@ impl Highlighter for Words {
         }
         let painted = tokens(line).into_iter().map(|token| {
             let code = match token.kind {
-                Kind::Word if is_keyword(token.text) => "35",
+                Kind::Word if KEYWORDS.contains(&token.text) => "35",
                 Kind::Word if !catalog::named(token.text).is_empty() => "36",
                 Kind::Number => "33",
                 Kind::Text => "32",
@@ -178,12 +178,4 @@ impl Highlighter for Words {
     fn highlight_char(&self, _: &str, _: usize, _: CmdKind) -> bool {
         self.colour
     }
-}
-
-fn is_keyword(word: &str) -> bool {
-    const KEYWORDS: [&str; 20] = [
-        "as", "break", "catch", "const", "continue", "do", "else", "false", "fn", "for", "if",
-        "import", "in", "let", "loop", "return", "switch", "throw", "true", "try",
-    ];
-    KEYWORDS.contains(&word) || word == "while"
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::runner::Runner;
 use crate::diag::{Report, closest, count, list, quoted};
-use crate::host::Tree;
 use crate::host::elf::{self, Role};
-use crate::plan::{Action, Backing, DEFAULT_PATH, Plan, Planned};
+use crate::host::{DEFAULT_PATH, Tree};
+use crate::plan::{Action, Backing, Plan, Planned};
 use crate::spec::{Command, GuestPath};
 use crate::sys::Errno;
 

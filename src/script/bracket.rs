@@ -1,5 +1,7 @@
 //! Where a text that ends too early, or misses a `;`, went wrong: the engine only notices later.
 
+use super::token::{Kind, tokens};
+
 /// The line and column, both counted from 1, of the innermost bracket that is never closed.
 #[must_use]
 pub fn unclosed(text: &str) -> Option<(u32, u32, char)> {
@@ -100,47 +102,29 @@ type Placed = (u32, u32, char);
 
 /// The same, and where a comment begins that is never closed.
 fn scan(text: &str) -> (Vec<Placed>, Option<(u32, u32)>) {
-    let mut code = Vec::new();
-    let mut opened = (1, 1);
+    let (mut code, mut opened) = (Vec::new(), None);
     let (mut line, mut column) = (1, 0);
-    let mut quote: Option<char> = None;
-    let (mut comment, mut block, mut escaped) = (false, false, false);
-    let mut before = ' ';
-    for letter in text.chars() {
-        column += 1;
-        if letter == '\n' {
-            (line, column, comment) = (line + 1, 0, false);
-            before = letter;
-            continue;
+    for token in tokens(text) {
+        if token.kind == Kind::Comment && token.open {
+            opened = Some((line, column + 1));
         }
-        if comment || block {
-            block = block && !(before == '*' && letter == '/');
-            before = if block || comment { letter } else { ' ' };
-            continue;
+        let end = token.text.len();
+        for (at, letter) in token.text.char_indices() {
+            if letter == '\n' {
+                (line, column) = (line + 1, 0);
+                continue;
+            }
+            column += 1;
+            let is_quote = at == 0 || (at + letter.len_utf8() == end && !token.open);
+            let is_code = match token.kind {
+                Kind::Comment => false,
+                Kind::Text => is_quote,
+                _ => true,
+            };
+            code.extend(is_code.then_some((line, column, letter)));
         }
-        match quote {
-            Some(open) => {
-                if letter == open && !escaped {
-                    quote = None;
-                    code.push((line, column, letter));
-                }
-                escaped = letter == '\\' && !escaped && open != '`';
-            }
-            None if before == '/' && (letter == '/' || letter == '*') => {
-                (comment, block) = (letter == '/', letter == '*');
-                opened = (line, column - 1);
-                code.pop();
-            }
-            None => {
-                if matches!(letter, '"' | '`' | '\'') {
-                    (quote, escaped) = (Some(letter), false);
-                }
-                code.push((line, column, letter));
-            }
-        }
-        before = letter;
     }
-    (code, block.then_some(opened))
+    (code, opened)
 }
 
 #[cfg(test)]

@@ -42,4 +42,4 @@ pub use check::{Checked, check};
 pub use context::{Mode, Rehearsed};
 pub use dialog::{Candidate, Completion, Dialog, Left, Outcome};
 pub use engine::{End, Recipe, Script};
-pub use token::{Kind, Token, tokens};
+pub use token::{KEYWORDS, Kind, Token, tokens};

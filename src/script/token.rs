@@ -1,6 +1,13 @@
 //! The words of a text that is being typed: known enough to colour it, to tell whether it is
 //! finished, and to say what could come next. A text that is wrong has words, too.
 
+/// The keywords of the language.
+pub const KEYWORDS: [&str; 23] = [
+    "as", "break", "catch", "const", "continue", "do", "else", "export", "false", "fn", "for",
+    "if", "import", "in", "let", "loop", "return", "switch", "throw", "true", "try", "until",
+    "while",
+];
+
 /// What a piece of a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

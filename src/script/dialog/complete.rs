@@ -6,7 +6,7 @@ use super::Dialog;
 use crate::script::catalog;
 use crate::script::language;
 use crate::script::module::STDLIB;
-use crate::script::token::{Kind, Token, tokens};
+use crate::script::token::{KEYWORDS, Kind, Token, tokens};
 use crate::script::verb::{self, Verb};
 use crate::{run, spec};
 
@@ -27,12 +27,6 @@ pub struct Completion {
     /// What could stand there, in the order of the alphabet.
     pub candidates: Vec<Candidate>,
 }
-
-/// The words of the language that begin something.
-const KEYWORDS: [&str; 16] = [
-    "break", "catch", "const", "continue", "else", "false", "fn", "for", "if", "import", "let",
-    "loop", "return", "throw", "true", "while",
-];
 
 /// Verbs whose first argument is the name of a signal, and whose is that of a capability.
 const SIGNALLED: [&str; 1] = ["kill"];
