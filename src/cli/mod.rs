@@ -26,6 +26,9 @@ use std::process::ExitCode;
 
 use args::Action;
 
+/// What the program allocates with.
+pub use crate::run::Heap;
+
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {

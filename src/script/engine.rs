@@ -9,6 +9,7 @@ use rhai::{
     AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
 };
 
+use super::bounded::{self, TooMuch};
 use super::breakpoint::{self, OnBreak};
 use super::call::Call;
 use super::capture::captured;
@@ -18,16 +19,12 @@ use super::error::{Ending, Failed};
 use super::module::Resolver;
 use super::named::{Named, calls_raw};
 use super::verb::{Kind, Verb};
-use super::{catalog, reword, value};
+use super::{catalog, reword, sorting, value};
 use crate::diag::{Origin, Report, Sources};
 use crate::run;
 
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
 const CALL_LEVELS: usize = 256;
-/// The longest string of a recipe, in bytes.
-const LONGEST_STRING: usize = 256 << 20;
-/// The most elements of an array or map, those of the values in it counted too.
-const LARGEST_ARRAY: usize = 1 << 20;
 
 /// Verbs that come before functions of the language: its `sleep` is for numbers, and no signal ends
 /// it; its `trim` changes a text and gives nothing.
@@ -113,6 +110,8 @@ impl Script {
         limit(&mut engine, &context);
         value::name_types(&mut engine);
         value::printing(&mut engine, &named);
+        bounded::register(&mut engine, &named);
+        sorting::register(&mut engine, &named);
         for verb in catalog::all().filter(|verb| named.has(verb.name)) {
             register(&mut engine, &context, verb);
         }
@@ -318,9 +317,6 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.set_optimization_level(OptimizationLevel::None);
     engine.set_max_call_levels(CALL_LEVELS);
     engine.set_max_expr_depths(256, 128);
-    engine.set_max_string_size(LONGEST_STRING);
-    engine.set_max_array_size(LARGEST_ARRAY);
-    engine.set_max_map_size(LARGEST_ARRAY);
     engine.set_fail_on_invalid_map_property(true);
     engine.set_strict_variables(false);
     engine.disable_symbol("eval");
@@ -332,6 +328,9 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
         // Every verb that could block watches for itself; this is for what only computes.
         if watch.unwritable.get().is_some() {
             return Some(Dynamic::from(Ending::Unwritable));
+        }
+        if bounded::is_exceeded() {
+            return Some(Dynamic::from(TooMuch));
         }
         if operations % 1024 != 0 {
             return None;

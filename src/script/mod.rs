@@ -5,6 +5,7 @@
 mod addresses;
 mod argument;
 mod block;
+mod bounded;
 mod bracket;
 mod breakpoint;
 mod call;
@@ -28,6 +29,7 @@ mod named;
 mod options;
 mod reword;
 mod signal;
+mod sorting;
 mod stack;
 mod syntax;
 mod token;

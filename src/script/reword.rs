@@ -188,6 +188,8 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
         E::ErrorTooManyModules(_) => Report::error("the recipe imports too many modules"),
         E::ErrorStackOverflow(_) => Report::error("functions call each other too deep")
             .hint("a function that calls itself needs an end; 256 calls deep is the most"),
+        // All else that ends a recipe so was told before: see `ending`.
+        E::ErrorTerminated(..) => Report::error(super::bounded::exceeded()),
         E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
         E::ErrorRuntime(value, _) => {
             let message = value.read_lock::<rhai::Map>().and_then(|map| {

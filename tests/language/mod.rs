@@ -12,6 +12,7 @@ mod elf;
 mod endings;
 mod errors;
 mod explain;
+mod functions;
 mod help;
 mod index;
 mod man;
