@@ -68,10 +68,10 @@ pub use workspace::refuse_writable;
 
 pub use crate::sys::{
     CapabilitySets, Clock, Errno, Heap, Interface, LoopDevice, LoopSettings, Uname, Usage,
-    capabilities, clock, forget_interruptions, groups, has_terminal, ids, interfaces, interrupted,
-    is_copy, is_secure_execution, kill, memory_in_use, parent_id, pause, process_id,
-    raise_stack_limit, reading_line, shared_byte, signal_name, signal_names, signal_number,
-    thread_id, uname, watch_interruptions, working_directory,
+    capabilities, clock, die_with_us, fail_at_file_limits, forget_interruptions, groups,
+    has_terminal, ids, interfaces, interrupted, is_copy, is_secure_execution, kill, memory_in_use,
+    parent_id, pause, process_id, raise_stack_limit, reading_line, ready, shared_byte, signal_name,
+    signal_names, signal_number, thread_id, uname, watch_interruptions, working_directory,
 };
 
 pub use crate::sys::terminal_width;

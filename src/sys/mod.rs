@@ -52,7 +52,7 @@ pub use file::{
     own, share_blocks, share_directory, touch, wait_for_lock,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy};
-pub use helper::{run_helper, version_of};
+pub use helper::{die_with_us, run_helper, version_of};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
 pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
@@ -76,8 +76,8 @@ pub use refusal::refusal;
 pub use removal::Directory;
 pub use shared::shared_byte;
 pub use signal::{
-    forget_interruptions, interrupted, interruption, is_asked_to_end, kill, pause, reading_line,
-    signal_name, signal_names, signal_number, watch_interruptions,
+    fail_at_file_limits, forget_interruptions, interrupted, interruption, is_asked_to_end, kill,
+    pause, reading_line, signal_name, signal_names, signal_number, watch_interruptions,
 };
 pub use stack::raise_stack_limit;
 pub use stdio::{read_input, shell, standard_input, standard_output, write_output};
