@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::args::Source;
 use super::exit::{FAILED, Ui};
 use super::recipe::read;
-use crate::diag::{Format, Severity, count};
+use crate::diag::{Format, Severity, count, say};
 use crate::run;
 use crate::script;
 
@@ -41,7 +41,7 @@ pub(super) fn check(sources: &[Source], ui: Ui) -> ExitCode {
         }
     }
     if ui.format() != Format::Json {
-        eprintln!("{}", summary(errors, warnings, sources.len() - unread));
+        say(&format!("{}\n", summary(errors, warnings, sources.len() - unread)));
     }
     match (unread, errors) {
         (1.., _) => ExitCode::from(FAILED),

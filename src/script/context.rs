@@ -1,7 +1,6 @@
 //! What every verb of one run works with.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -73,8 +72,6 @@ pub struct Context {
     pub calls_raw: bool,
     /// How many closures deep a rehearsal is.
     depth: Cell<usize>,
-    /// Why standard output cannot be written to any more.
-    pub unwritable: Cell<Option<Errno>>,
     /// What was printed last, by this process or a child of it: see [`Printed`]. 0 for nothing.
     printed: OnceCell<&'static AtomicU8>,
     /// Where the recipe stops.
@@ -110,7 +107,6 @@ impl Context {
             narrates: false,
             calls_raw: false,
             depth: Cell::new(0),
-            unwritable: Cell::default(),
             printed: OnceCell::new(),
             breakpoints: Breakpoints::default(),
             stack: RefCell::default(),
@@ -300,46 +296,37 @@ impl Context {
         }
     }
 
-    /// Prints a line of the recipe. In a rehearsal nothing is printed.
-    pub fn print(&self, text: &str) {
-        self.tell(text, Printed::Output);
-    }
-
-    /// The same, of headings and narration.
-    pub fn tell(&self, text: &str, kind: Printed) {
+    /// Prints a text of the recipe. In a rehearsal nothing is printed.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn tell(&self, text: &str, kind: Printed) -> Result<(), Errno> {
         if self.mode() == Mode::Rehearse {
-            return;
+            return Ok(());
         }
-        self.part(kind);
-        self.write(text);
+        self.part(kind)?;
+        write(&format!("{text}\n"))
     }
 
     /// An empty line before what is printed next, where it would not be told apart from what was
     /// printed before: before headings, and between narration and what is shown.
-    pub fn part(&self, next: Printed) {
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn part(&self, next: Printed) -> Result<(), Errno> {
         let last = self.printed().swap(next as u8, Ordering::Relaxed);
         let is_parted = match next {
             Printed::Heading => last != 0,
             Printed::Note => last > Printed::Heading as u8,
             Printed::Output => last == Printed::Note as u8,
         };
-        if is_parted && self.mode() == Mode::Run {
-            self.write("");
-        }
+        if is_parted && self.mode() == Mode::Run { write("\n") } else { Ok(()) }
     }
 
     /// What was printed last; child processes that are made later share it.
     pub fn printed(&self) -> &'static AtomicU8 {
         static UNTOLD: AtomicU8 = AtomicU8::new(0);
         self.printed.get_or_init(|| if self.narrates { run::shared_byte() } else { &UNTOLD })
-    }
-
-    fn write(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
-        if let Err(error) = written.and_then(|()| out.flush()) {
-            self.unwritable.set(Some(Errno::from(&error)));
-        }
     }
 
     /// What stands behind `key` and its colon in the option map of the call at `origin`.
@@ -367,6 +354,10 @@ impl Context {
         }
         Some(origin)
     }
+}
+
+fn write(text: &str) -> Result<(), Errno> {
+    crate::diag::print(text).map_err(|error| Errno::from(&error))
 }
 
 /// The column, counted in characters from 0, at which `key` stands as a key: before a colon.

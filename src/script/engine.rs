@@ -11,7 +11,7 @@ use rhai::{
 
 use super::bounded::{self, TooMuch};
 use super::breakpoint::{self, OnBreak};
-use super::call::Call;
+use super::call::{Call, is_unread};
 use super::capture::captured;
 use super::context::{Context, Mode, Rehearsed};
 use super::discard::discarded;
@@ -19,12 +19,15 @@ use super::error::{Ending, Failed};
 use super::module::Resolver;
 use super::named::{Named, calls_raw};
 use super::verb::{Kind, Verb};
-use super::{catalog, reword, sorting, value};
+use super::{catalog, printing, reword, sorting, value};
 use crate::diag::{Origin, Report, Sources};
 use crate::run;
 
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
 const CALL_LEVELS: usize = 256;
+
+/// The signal of a program whose output nobody reads.
+const SIGPIPE: i32 = 13;
 
 /// Verbs that come before functions of the language: its `sleep` is for numbers, and no signal ends
 /// it; its `trim` changes a text and gives nothing.
@@ -110,6 +113,7 @@ impl Script {
         limit(&mut engine, &context);
         value::name_types(&mut engine);
         value::printing(&mut engine, &named);
+        printing::register(&mut engine, &context, &named);
         bounded::register(&mut engine, &named);
         sorting::register(&mut engine, &named);
         for verb in catalog::all().filter(|verb| named.has(verb.name)) {
@@ -189,7 +193,6 @@ impl Script {
         };
         let done = self.engine.run_ast(&ast);
         match done {
-            Ok(()) if self.context.unwritable.get().is_some() => self.unwritable(),
             Ok(()) => run::interrupted().map_or(End::Status(0), End::Signal),
             Err(error) => self.end(*error),
         }
@@ -258,26 +261,18 @@ impl Script {
         self.context.breakpoints.stop_with(talk, self);
     }
 
-    /// The end of a recipe whose output could not be written. Nobody reading it is no error.
-    fn unwritable(&self) -> End {
-        match self.context.unwritable.get() {
-            Some(errno) if errno != run::Errno::PIPE => {
-                let message = format!("cannot write to standard output: {errno}");
-                End::Failed(vec![Report::error(message)])
-            }
-            _ => End::Status(0),
-        }
-    }
-
     fn end(&self, error: EvalAltResult) -> End {
         match reword::ending(&error) {
             Some(Ending::Exit(code)) => End::Status(code),
             Some(Ending::Signal(signal)) => End::Signal(signal),
             Some(Ending::NotRun(reason)) => End::NotRun(reason),
-            Some(Ending::Unwritable) => self.unwritable(),
             // What was given up because of a signal says so, and is no error of its own.
             None if let Some(signal) = run::interrupted() => End::Signal(signal),
-            None => End::Failed(reword::reports(error, &self.context)),
+            None => {
+                let reports = reword::reports(error, &self.context);
+                // As other programs have it: who reads no more is not told so.
+                if is_unread(&reports) { End::Signal(SIGPIPE) } else { End::Failed(reports) }
+            }
         }
     }
 }
@@ -320,15 +315,9 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.set_fail_on_invalid_map_property(true);
     engine.set_strict_variables(false);
     engine.disable_symbol("eval");
-    let printer = context.clone();
-    engine.on_print(move |text| printer.print(text));
-    engine.on_debug(move |text, _, _| eprintln!("{text}"));
     let watch = context.clone();
     engine.on_progress(move |operations| {
         // Every verb that could block watches for itself; this is for what only computes.
-        if watch.unwritable.get().is_some() {
-            return Some(Dynamic::from(Ending::Unwritable));
-        }
         if bounded::is_exceeded() {
             return Some(Dynamic::from(TooMuch));
         }

@@ -27,6 +27,7 @@ mod method;
 mod module;
 mod named;
 mod options;
+mod printing;
 mod reword;
 mod signal;
 mod sorting;

@@ -47,7 +47,8 @@ pub(super) fn request(command: Command, streams: Streams, call: &Call<'_, '_>) -
     // A closure prints by itself.
     let shows = matches!(streams, Streams::Inherited | Streams::Terminal);
     if shows && !command.is_closure() {
-        call.context.part(Printed::Output);
+        // A program that cannot write either says so itself.
+        let _ = call.context.part(Printed::Output);
     }
     Request { command, streams, origin: call.origin() }
 }

@@ -213,7 +213,8 @@ verbs! {
             call.context.rehearse(Action::Raw(RawAction::Execute(command)), call.origin());
             return Ok(());
         }
-        call.context.part(Printed::Output);
+        // A program that cannot write either says so itself.
+        let _ = call.context.part(Printed::Output);
         Err(call.context.runner.execute(&command, environment, call.origin().as_ref()).into())
     }
 
