@@ -9,6 +9,7 @@ use super::idmap::UserNamespaces;
 use super::launch::{self, Launched};
 use super::loader;
 use super::network::Networks;
+use super::piped::MOST_KEPT;
 use super::process::{Exit, Output, Process};
 use super::root::Roots;
 use super::session::Session;
@@ -238,19 +239,25 @@ impl Runner {
     pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
         let mut process = self.launch(plan, request, input)?;
         if let Input::Bytes(bytes) = input {
-            converse(&mut process, bytes)?;
+            converse(&mut process, bytes, MOST_KEPT)?;
         }
         self.ended(plan, &mut process)
     }
 
-    /// Runs a program to its end and keeps what it writes.
+    /// Runs a program to its end and keeps what it writes: at most `most` bytes.
     ///
     /// # Errors
-    /// As for [`Runner::run`].
-    pub fn output(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Output, Problem> {
+    /// As for [`Runner::run`]; it has written more, and was ended.
+    pub fn output(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+        most: u64,
+    ) -> Result<Output, Problem> {
         let mut process = self.launch(plan, request, input)?;
         let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
-        let (stdout, stderr) = converse(&mut process, bytes)?;
+        let (stdout, stderr) = converse(&mut process, bytes, most)?;
         let exit = self.ended(plan, &mut process)?;
         Ok(Output { stdout, stderr, exit })
     }
@@ -297,7 +304,7 @@ impl Runner {
     ) -> Result<Exit, Problem> {
         let mut joined = launch::join(self, process, request, input)?;
         if let Input::Bytes(bytes) = input {
-            converse(&mut joined, bytes)?;
+            converse(&mut joined, bytes, MOST_KEPT)?;
         }
         let plan = joined.plan.clone();
         self.ended(&plan, &mut joined)

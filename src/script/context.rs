@@ -49,6 +49,9 @@ pub enum Printed {
     Output,
 }
 
+/// How often a recipe sleeps at the most in a rehearsal, in which that takes no time.
+const MOST_SLEEPS: u32 = 20_000;
+
 /// Where warnings go.
 pub type Warn = Box<dyn Fn(&Report)>;
 
@@ -92,6 +95,8 @@ pub struct Context {
     pub made_up: Cell<bool>,
     /// What the plans of a rehearsal contradict.
     pub contradictions: RefCell<Vec<Report>>,
+    /// How often a rehearsal did not sleep.
+    slept: Cell<u32>,
 }
 
 impl Context {
@@ -119,6 +124,7 @@ impl Context {
             deadline: Cell::default(),
             made_up: Cell::default(),
             contradictions: RefCell::default(),
+            slept: Cell::default(),
         }
     }
 
@@ -134,6 +140,20 @@ impl Context {
         {
             self.made_up.set(true);
         }
+    }
+
+    /// Notes, in a rehearsal, that a run would sleep here.
+    ///
+    /// # Errors
+    /// It would do so again and again: it waits for something that no rehearsal does.
+    pub fn note_sleep(&self) -> Result<(), Report> {
+        self.slept.set(self.slept.get() + 1);
+        if self.slept.get() <= MOST_SLEEPS {
+            return Ok(());
+        }
+        let message = "the recipe waits for something that a rehearsal does not do";
+        Err(Report::error(message)
+            .hint("`wait_until(|| …)` waits in a run, and a rehearsal passes it over"))
     }
 
     /// Whether anything is done, from here on.

@@ -22,6 +22,7 @@ mod mount;
 mod namespace;
 mod netlink;
 mod nsfs;
+mod patience;
 mod perform;
 mod place;
 mod process;
@@ -60,6 +61,9 @@ pub use memory::{Heap, memory_in_use};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
+pub use patience::{
+    LONGEST_TEXT, Writing, open_at_once, open_to_read, open_to_write, read_all, write_all,
+};
 pub use place::mount_id;
 pub use process::{Child, PATIENCE, Status, Usage, ready, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, Step, flags, spawn};
