@@ -23,6 +23,9 @@ pub(super) fn check(sources: &[Source], ui: Ui) -> ExitCode {
         let recipe = match read(source) {
             Ok(recipe) => recipe,
             Err(message) => {
+                if let Some(signal) = run::interrupted() {
+                    return ExitCode::from(u8::try_from(128 + signal).unwrap_or(FAILED));
+                }
                 ui.fail(message);
                 unread += 1;
                 continue;

@@ -71,8 +71,8 @@ impl Assembler<'_> {
                 let (content, mode) = (content.as_slice().into(), options.mode.unwrap_or(0o644));
                 self.put_for(path, Entry::File { content, mode }, *options)
             }
-            Ingredient::Copy { source, target } => {
-                self.installer.copy(source, Path::new(target.as_str()))
+            Ingredient::Copy { source, target, limit } => {
+                self.installer.copy(source, Path::new(target.as_str()), *limit)
             }
             Ingredient::Symlink { target, path } => {
                 let entry = Entry::Symlink { target: PathBuf::from(target) };
@@ -112,7 +112,7 @@ impl Assembler<'_> {
             Some(directory) => {
                 let name = path.file_name().unwrap_or_default();
                 let place = Path::new(directory.as_str()).join(name);
-                self.installer.copy(&path, &place)?;
+                self.installer.copy(&path, &place, u64::MAX)?;
                 place
             }
         };

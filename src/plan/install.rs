@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::assemble::copy_of;
 use super::below::{Below, Found, MOST_LINKS, Stop, Way, components, follow};
 use super::tree::{Assembled, Entry, Layer, Made, Owner};
-use crate::diag::{Origin, Report, os_error, quoted};
+use crate::diag::{Origin, Report, bytes, os_error, quoted};
 use crate::host::{Host, Tree};
 
 /// The entries of a layer as they come together.
@@ -211,8 +211,8 @@ impl<'h> Installer<'h> {
     }
 
     /// Copies a file, or a directory with what is in it, to another place. A link at the source
-    /// itself is followed; links below it are copied as links.
-    pub fn copy(&mut self, source: &Path, target: &Path) -> Result<(), Report> {
+    /// itself is followed; links below it are copied as links. Files hold at most `limit` bytes.
+    pub fn copy(&mut self, source: &Path, target: &Path, limit: u64) -> Result<(), Report> {
         let shown = quoted(source.to_string_lossy());
         let metadata = self.host.metadata(source).map_err(|error| {
             let report = Report::error(format!("cannot copy {shown}: {}", os_error(&error)));
@@ -228,12 +228,13 @@ impl<'h> Installer<'h> {
             if target != Path::new("/") {
                 self.put(target, Entry::Directory { mode: metadata.mode() & 0o7777 })?;
             }
-            return self.copy_below(source, target);
+            return self.copy_below(source, target, &mut Room { limit, left: limit, of: source });
         }
         if !metadata.is_file() {
             let report = Report::error(format!("cannot copy {shown}: it is no file or directory"));
             return Err(report.hint("devices are added with `device(path)`"));
         }
+        Room { limit, left: limit, of: source }.take(&metadata)?;
         let source = self.host.resolve(source).map_or_else(|_| source.into(), |found| found.path);
         let into = target.join(source.file_name().unwrap_or_default());
         self.put(target, copy_of(self.host.real(&source), &metadata)).map_err(|report| {
@@ -242,7 +243,12 @@ impl<'h> Installer<'h> {
         })
     }
 
-    fn copy_below(&mut self, source: &Path, target: &Path) -> Result<(), Report> {
+    fn copy_below(
+        &mut self,
+        source: &Path,
+        target: &Path,
+        room: &mut Room<'_>,
+    ) -> Result<(), Report> {
         let cannot = |path: &Path, error: &std::io::Error| {
             Report::error(format!(
                 "cannot read {}: {}",
@@ -258,12 +264,13 @@ impl<'h> Installer<'h> {
                 self.host.symlink_metadata(&from).map_err(|error| cannot(&from, &error))?;
             if metadata.is_dir() {
                 self.put(&to, Entry::Directory { mode: metadata.mode() & 0o7777 })?;
-                self.copy_below(&from, &to)?;
+                self.copy_below(&from, &to, room)?;
             } else if metadata.is_symlink() {
                 let target = std::fs::read_link(self.host.real(&from));
                 let target = target.map_err(|error| cannot(&from, &error))?;
                 self.put(&to, Entry::Symlink { target })?;
             } else if metadata.is_file() {
+                room.take(&metadata)?;
                 self.put(&to, copy_of(self.host.real(&from), &metadata))?;
             } else {
                 let path = quoted(from.to_string_lossy());
@@ -325,6 +332,26 @@ impl<'h> Installer<'h> {
             }
         }
         Assembled { entries: self.entries, warnings: self.warnings }
+    }
+}
+
+/// How much may still be copied from a place.
+struct Room<'s> {
+    limit: u64,
+    left: u64,
+    of: &'s Path,
+}
+
+impl Room<'_> {
+    /// Takes what a file holds, or seems to hold: holes count, as its digest is of all of it.
+    fn take(&mut self, file: &std::fs::Metadata) -> Result<(), Report> {
+        let (shown, most) = (quoted(self.of.to_string_lossy()), bytes(self.limit));
+        let left = self.left.checked_sub(file.len()).ok_or_else(|| {
+            let report = Report::error(format!("cannot copy {shown}: it holds more than {most}"));
+            report.hint("`limit` in the options of `copy` says how much it may be")
+        })?;
+        self.left = left;
+        Ok(())
     }
 }
 

@@ -308,9 +308,10 @@ impl<'d> Conversation<'d> {
 
     /// Evaluates a recipe as if it were typed.
     fn load(&mut self, file: &Path) -> Next {
-        let text = std::fs::File::open(file).and_then(|opened| {
+        let text = run::open_to_read(file).map_err(Into::into).and_then(|opened| {
             run::refuse_writable(&opened.metadata()?).map_err(std::io::Error::other)?;
-            std::io::read_to_string(opened)
+            let bytes = run::read_all(opened, run::LONGEST_TEXT)?;
+            String::from_utf8(bytes).map_err(std::io::Error::other)
         });
         match text {
             Ok(text) => {

@@ -141,7 +141,7 @@ fn pad(text: &mut ImmutableString, length: INT, by: &str) -> Done {
         return Ok(());
     }
     if by.is_empty() {
-        return Err(failed("an empty string lengthens nothing").into());
+        return Err(failed("the string to pad with is empty").into());
     }
     let letters = by.chars().count();
     let bytes = (missing / letters + 1).saturating_mul(by.len());

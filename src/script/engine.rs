@@ -1,9 +1,10 @@
 //! The engine: verbs, limits, and running a recipe to its end.
 
 use std::any::TypeId;
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rhai::{
     AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
@@ -25,6 +26,15 @@ use crate::run;
 
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
 const CALL_LEVELS: usize = 256;
+
+/// The most operations, in the longest time, of a rehearsal: it has nothing to wait for, but may have
+/// to unpack an archive.
+const MOST_REHEARSED: u64 = 1_000_000;
+const LONGEST_REHEARSED: Duration = Duration::from_secs(10);
+
+/// Why a rehearsal does not go on that comes to no end.
+#[derive(Clone, Debug)]
+pub(super) struct TooLong;
 
 /// The signal of a program whose output nobody reads.
 const SIGPIPE: i32 = 13;
@@ -315,14 +325,22 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.set_fail_on_invalid_map_property(true);
     engine.set_strict_variables(false);
     engine.disable_symbol("eval");
-    let watch = context.clone();
-    engine.on_progress(move |operations| {
+    let (watch, begun) = (context.clone(), Instant::now());
+    // The engine's own count begins anew with every closure that a function of the language calls.
+    let count = Cell::new(0_u64);
+    engine.on_progress(move |_| {
         // Every verb that could block watches for itself; this is for what only computes.
         if bounded::is_exceeded() {
             return Some(Dynamic::from(TooMuch));
         }
+        let operations = count.get() + 1;
+        count.set(operations);
         if operations % 1024 != 0 {
             return None;
+        }
+        let rehearses = watch.mode() == Mode::Rehearse;
+        if rehearses && operations > MOST_REHEARSED && begun.elapsed() > LONGEST_REHEARSED {
+            return Some(Dynamic::from(TooLong));
         }
         if watch.deadline.get().is_some_and(|deadline| Instant::now() > deadline) {
             return Some(Dynamic::from(Ending::NotRun("it takes too long".into())));

@@ -1,11 +1,12 @@
 //! The engine's errors in the words of nsscript: none of its own messages reaches the user.
 
-use rhai::{EvalAltResult, Position};
+use rhai::{Dynamic, EvalAltResult, Position};
 
 use super::argument::a_type;
 use super::catalog;
 use super::child::IN_CHILD;
 use super::context::Context;
+use super::engine::TooLong;
 use super::error::{Ending, ScriptError};
 use super::method::{arity, arity_of_language, called_property, no_verb_of};
 use super::syntax;
@@ -188,24 +189,31 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
         E::ErrorTooManyModules(_) => Report::error("the recipe imports too many modules"),
         E::ErrorStackOverflow(_) => Report::error("functions call each other too deep")
             .hint("a function that calls itself needs an end; 256 calls deep is the most"),
+        E::ErrorTerminated(token, _) if token.is::<TooLong>() => {
+            Report::error("the recipe comes to no end in a rehearsal")
+                .hint("perhaps it waits for something that a rehearsal does not do")
+        }
         // All else that ends a recipe so was told before: see `ending`.
         E::ErrorTerminated(..) => Report::error(super::bounded::exceeded()),
         E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
-        E::ErrorRuntime(value, _) => {
-            let message = value.read_lock::<rhai::Map>().and_then(|map| {
-                map.get("message").filter(|message| message.is_string()).map(ToString::to_string)
-            });
-            let text = if value.is_string() { value.to_string() } else { shown(value) };
-            let text = message.unwrap_or(text);
-            let text = if value.is_unit() { "the recipe has thrown an error".into() } else { text };
-            Report::error(crate::diag::escape(&text))
-        }
+        E::ErrorRuntime(value, _) => thrown(value),
         E::ErrorSystem(message, inner) => {
             let message = if message.is_empty() { inner.to_string() } else { message.clone() };
             Report::error(lower(&message))
         }
         _ => Report::error("the recipe ended in an unknown way"),
     }
+}
+
+/// What is said of a value that a recipe has thrown.
+fn thrown(value: &Dynamic) -> Report {
+    let message = value.read_lock::<rhai::Map>().and_then(|map| {
+        map.get("message").filter(|message| message.is_string()).map(ToString::to_string)
+    });
+    let text = if value.is_string() { value.to_string() } else { shown(value) };
+    let text = message.unwrap_or(text);
+    let text = if value.is_unit() { "the recipe has thrown an error".into() } else { text };
+    Report::error(crate::diag::escape(&text))
 }
 
 pub(super) fn lower(text: &str) -> String {

@@ -63,10 +63,29 @@ fn every_verb_that_waits_can_be_interrupted() {
             "guest.output(\"sleep 300\", #{ stdin: \"x\" })",
             "guest.start(\"sleep 300\").wait()",
             "guest.start(\"sleep 300\", #{ pipes: true }).read_line()",
+            "guest.start(\"sleep 300\", #{ pipes: true }).wait()",
+            "let text = \"\"; text.pad(1000000, 'x'); \
+             guest.start(\"sleep 300\", #{ pipes: true }).write(text)",
+            "read_file(\"fifo\")",
+            "within(UTS, || read_file(\"fifo\"))",
+            "mknod(`${scratch()}/fifo`, #{ type: \"fifo\" }); write_file(`${scratch()}/fifo`, \"x\")",
+            "mknod(`${scratch()}/fifo`, #{ type: \"fifo\" }); \
+             let reader = clone(UTS, || { sleep(\"5m\"); read_file(`${scratch()}/fifo`) }); \
+             write_file(`${scratch()}/fifo`, \"x\")",
+            "rootfs().copy(\"sparse\", \"/sparse\", #{ limit: \"99T\" }).digest()",
+            "wait_until(|| false, #{ timeout: \"5m\" })",
+            "for i in 0..9223372036854775807 {}",
+            "let many = []; many.pad(1000000, 1); loop { many.sort(|x, y| x - y) }",
             "guest.start(\"sleep 300\").run(\"sleep 300\")",
             "loop {}",
             "fn f(x) { if x > 0 { f(x - 1); f(x - 1) } } f(60)",
         ] {
+            let (fifo, sparse) = (bench.path("fifo"), bench.path("sparse"));
+            if !sparse.exists() {
+                nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o644))
+                    .unwrap();
+                fs::File::create(&sparse).unwrap().set_len(1 << 43).unwrap();
+            }
             let recipe = format!("let guest = {HOST}; print(\"ready\"); {wait};");
             let mut running = bench.recipe(&recipe).start();
             running.wait_for("ready");

@@ -30,3 +30,4 @@ mod rehearsal;
 mod testing;
 mod transcripts;
 mod values;
+mod verbs;
