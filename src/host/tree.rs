@@ -10,8 +10,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
+
+use super::unseen::{Noted, Unseen};
 
 /// How many symbolic links one path may cross, as in the kernel; see `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
@@ -19,9 +20,6 @@ const MOST_LINKS: usize = 40;
 /// What the kernel answers when a path crosses too many links. The number is the same on x86-64
 /// and aarch64, and `std` has no stable name for it.
 pub(super) const ELOOP: i32 = 40;
-
-/// Where programs are looked for where there is no `PATH`, on the host and inside.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A file tree looked at as if it were `/`: the host, or a directory.
 ///
@@ -31,6 +29,7 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 pub struct Tree {
     /// The directories that lie on each other as its root, the topmost first.
     roots: Vec<PathBuf>,
+    noted: Noted,
 }
 
 /// Where a path leads, and by which links.
@@ -67,7 +66,24 @@ impl Tree {
     /// an overlay do. Directories that hide all below them (`opaque`) are not told apart.
     #[must_use]
     pub fn layered(roots: Vec<PathBuf>) -> Self {
-        Self { roots }
+        Self { roots, noted: Noted::default() }
+    }
+
+    /// The first look-up that has failed since this was asked last: whatever was found until then is
+    /// only what could be seen.
+    pub fn take_unseen(&self) -> Option<Unseen> {
+        self.noted.held().take()
+    }
+
+    /// The same, and it stays to be asked for.
+    pub(super) fn unseen(&self) -> Option<Unseen> {
+        self.noted.held().clone()
+    }
+
+    /// Notes what an error says of the file itself, which was opened in this tree.
+    pub(super) fn note(&self, path: &Path, error: io::Error) -> io::Error {
+        let noted = self.noted.note(path, Err::<(), _>(error));
+        noted.err().unwrap_or_else(|| io::ErrorKind::Other.into())
     }
 
     /// Whether this is the tree of the machine itself.
@@ -139,7 +155,7 @@ impl Tree {
                 }
                 // What is not a link is refused with EINVAL, and by that is known to exist.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
-                Err(error) => return Err(error),
+                Err(error) => return self.noted.note(&place, Err(error)),
             }
         }
         Ok(Resolved { path: place, links })
@@ -150,7 +166,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`].
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        fs::metadata(self.followed(path)?)
+        self.noted.note(path, fs::metadata(self.followed(path)?))
     }
 
     /// What `lstat(2)` says of `path`: of a link itself where it is one.
@@ -159,14 +175,14 @@ impl Tree {
     /// Those of [`Tree::resolve`].
     pub fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
         if self.is_host() {
-            return fs::symlink_metadata(from_root(path));
+            return self.noted.note(path, fs::symlink_metadata(from_root(path)));
         }
         let (Some(name), false) = (path.file_name(), names_a_directory(path)) else {
             return self.metadata(path);
         };
         let parent = self.resolve(&from_root(path.parent().unwrap_or(Path::new("/"))))?;
         self.must_be_directory(&parent.path)?;
-        fs::symlink_metadata(self.real(&parent.path.join(name)))
+        self.noted.note(path, fs::symlink_metadata(self.real(&parent.path.join(name))))
     }
 
     /// Opens the file `path` for reading.
@@ -174,7 +190,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`] and of `open(2)`.
     pub fn open(&self, path: &Path) -> io::Result<File> {
-        File::open(self.followed(path)?)
+        self.noted.note(path, File::open(self.followed(path)?))
     }
 
     /// The whole content of the file `path`.
@@ -182,7 +198,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::open`] and of `read(2)`.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(self.followed(path)?)
+        self.noted.note(path, fs::read(self.followed(path)?))
     }
 
     /// The names in the directory `path`, sorted.
@@ -190,9 +206,9 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`] and of `readdir(3)`.
     pub fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        let entries = fs::read_dir(self.followed(path)?)?;
-        let mut names =
-            entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<OsString>>>()?;
+        let entries = self.noted.note(path, fs::read_dir(self.followed(path)?))?;
+        let names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>();
+        let mut names = self.noted.note(path, names)?;
         if self.roots.len() > 1 {
             let place = self.resolve(path)?.path;
             let below = place.strip_prefix("/").unwrap_or(&place);
@@ -213,36 +229,11 @@ impl Tree {
         crate::diag::closest(path.file_name()?.to_str()?, names).map(str::to_owned)
     }
 
-    /// Whether `path` leads to something. What may not be looked at does not exist here.
+    /// Whether `path` leads to something. What may not be looked at does not exist here; of what could
+    /// not be looked at, see [`Tree::take_unseen`].
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
         self.metadata(path).is_ok()
-    }
-
-    /// The program that `name` means, as `execvp(3)` would find it.
-    ///
-    /// A name with a `/` is a path, taken from the root of the tree. Another is searched in the
-    /// directories of `path_variable`, or in the usual ones where that is `None`; a directory
-    /// that is not absolute is passed over. What is found is a regular file with an `x` bit.
-    #[must_use]
-    pub fn which(&self, name: &str, path_variable: Option<&str>) -> Option<PathBuf> {
-        let runs = |path: &Path| {
-            self.metadata(path)
-                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        };
-        if name.is_empty() {
-            return None;
-        }
-        if name.contains('/') {
-            let path = PathBuf::from(name);
-            return runs(&path).then_some(path);
-        }
-        path_variable
-            .unwrap_or(DEFAULT_PATH)
-            .split(':')
-            .filter(|directory| directory.starts_with('/'))
-            .map(|directory| Path::new(directory).join(name))
-            .find(|path| runs(path))
     }
 
     /// A path of the machine by which the kernel reaches what `path` leads to in the tree.
@@ -255,7 +246,7 @@ impl Tree {
     }
 
     fn must_be_directory(&self, place: &Path) -> io::Result<()> {
-        if fs::symlink_metadata(self.real(place))?.is_dir() {
+        if self.noted.note(place, fs::symlink_metadata(self.real(place)))?.is_dir() {
             Ok(())
         } else {
             Err(io::ErrorKind::NotADirectory.into())
@@ -380,21 +371,5 @@ mod tests {
         assert_eq!(tree.read(Path::new("/link")).unwrap(), b"below");
         assert_eq!(tree.names(Path::new("/etc")).unwrap(), ["issue", "motd"]);
         assert!(!tree.exists(Path::new("/file/hidden")) && !tree.exists(Path::new("/none")));
-    }
-
-    #[test]
-    fn programs_are_found_as_execvp_finds_them() {
-        let made = Fixture::new("tree-which");
-        made.file("opt/tool", b"not executable");
-        made.program("usr/bin/tool", b"");
-        made.program("tool", b"");
-        let tree = made.tree();
-        let found = |name, variable| tree.which(name, variable);
-        assert_eq!(found("tool", None), Some("/usr/bin/tool".into()));
-        assert_eq!(found("tool", Some("::.:/opt:/usr/bin")), Some("/usr/bin/tool".into()));
-        assert_eq!(found("tool", Some("/opt")), None);
-        assert_eq!(found("/tool", Some("/opt")), Some("/tool".into()));
-        assert_eq!(found("/opt/tool", None), None);
-        assert_eq!(found("", None), None);
     }
 }

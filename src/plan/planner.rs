@@ -40,6 +40,12 @@ impl Planner {
     /// # Errors
     /// Everything that cannot be found.
     pub fn tree(&self, rootfs: &Rootfs, keeper: Keeper<'_>) -> Result<Rc<RootTree>, Vec<Report>> {
+        // Nobody has asked for what was not seen before this.
+        self.host.tree.take_unseen();
+        self.layers(rootfs, keeper)
+    }
+
+    fn layers(&self, rootfs: &Rootfs, keeper: Keeper<'_>) -> Result<Rc<RootTree>, Vec<Report>> {
         let known = self.roots.borrow().iter().find(|(known, _)| known.is(rootfs)).cloned();
         if let Some((_, tree)) = known {
             return Ok(tree);
@@ -55,7 +61,11 @@ impl Planner {
         for part in &parts[layers.len()..] {
             layers.push(match part {
                 Part::Assembled(ingredients) => {
-                    Layer::Assembled(Rc::new(assemble(ingredients, &self.host, &layers)?))
+                    let assembled = assemble(ingredients, &self.host, &layers)?;
+                    if let Some(unseen) = self.host.tree.take_unseen() {
+                        return Err(vec![unseen.into()]);
+                    }
+                    Layer::Assembled(Rc::new(assembled))
                 }
                 Part::Archive(_, origin) | Part::Kept(_, origin) => {
                     let kept = keeper(*part, &layers).map_err(|report| {
@@ -108,10 +118,11 @@ impl Planner {
         request: &Request,
         keeper: Keeper<'_>,
     ) -> Result<Plan, Vec<Report>> {
+        self.host.tree.take_unseen();
         let settings = Settings::of(sandbox, &self.host);
         let mut reports = check::check(&settings, &self.host);
         let tree = match &settings.root.value {
-            Root::Rootfs(rootfs) => match self.tree(rootfs, keeper) {
+            Root::Rootfs(rootfs) => match self.layers(rootfs, keeper) {
                 Ok(tree) => Some(tree),
                 Err(more) => {
                     reports.extend(more);
@@ -130,6 +141,12 @@ impl Planner {
         let maps = maps(&settings, &self.host, &named, &mut reports);
         let draft = Draft { settings: &settings, host: &self.host, tree, maps, request };
         let plan = draft.finish(&mut reports);
+        // A plan of what could be seen would be another one than of what is there.
+        if let Some(unseen) = self.host.tree.take_unseen()
+            && !reports.iter().any(|report| report.facts.errno == Some(unseen.errno))
+        {
+            reports.insert(0, unseen.into());
+        }
         if reports.is_empty() { Ok(plan) } else { Err(reports) }
     }
 }

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use super::exit::{Exit, Output};
 use super::explain::Listener;
 use super::idmap::UserNamespaces;
 use super::launch::{self, Launched};
 use super::loader;
 use super::network::Networks;
 use super::piped::MOST_KEPT;
-use super::process::{Exit, Output, Process};
+use super::process::Process;
 use super::root::Roots;
 use super::session::Session;
 use super::stepping::Stepping;

@@ -335,7 +335,7 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
         }
         let operations = count.get() + 1;
         count.set(operations);
-        if operations % 1024 != 0 {
+        if !operations.is_multiple_of(1024) {
             return None;
         }
         let rehearses = watch.mode() == Mode::Rehearse;

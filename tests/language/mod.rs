@@ -12,9 +12,11 @@ mod elf;
 mod endings;
 mod errors;
 mod explain;
+mod faults;
 mod functions;
 mod help;
 mod index;
+
 mod man;
 mod modules;
 mod narration;

@@ -73,6 +73,9 @@ fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), Fai
 verbs! {
     /// The path of a program of the host, looked for along `PATH`; nothing where there is none.
     ///
+    /// # Errors
+    /// A place on the way cannot be looked at.
+    ///
     /// # Example
     /// ```rhai
     /// if which("busybox") == () { print("no busybox here"); }
@@ -80,7 +83,11 @@ verbs! {
     fn which(call, program: HostProgram) -> Option<String> {
         let host = call.context.runner.host();
         let search = host.environment.get("PATH").map(String::as_str);
+        host.tree.take_unseen();
         let path = host.tree.which(&program.0, search);
+        if let Some(unseen) = host.tree.take_unseen() {
+            return Err(call.fail(unseen.into()));
+        }
         Ok(path.map(|path| path.to_string_lossy().into_owned()))
     }
 
