@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use super::breakpoint::Breakpoints;
+use super::caught::Caught;
 use super::engine::Recipe;
 use super::stack::Stack;
 use super::value::ProcessHandle;
@@ -81,6 +82,8 @@ pub struct Context {
     pub breakpoints: Breakpoints,
     /// Which functions of the recipe lead where.
     pub stack: RefCell<Stack>,
+    /// What the variables of its `catch` are called.
+    pub caught: RefCell<Caught>,
     directory: PathBuf,
     /// Whether the recipe has gone to another directory.
     pub moved: Cell<bool>,
@@ -115,6 +118,7 @@ impl Context {
             printed: OnceCell::new(),
             breakpoints: Breakpoints::default(),
             stack: RefCell::default(),
+            caught: RefCell::default(),
             directory: recipe.directory.clone(),
             moved: Cell::default(),
             name: RefCell::new(recipe.name.as_str().into()),
@@ -175,6 +179,12 @@ impl Context {
     /// What runs from here on is of the text of this name.
     pub fn rename(&self, name: &str) {
         *self.name.borrow_mut() = name.into();
+    }
+
+    /// Adds what is known of a text before it runs.
+    pub fn add_text(&self, name: &str, ast: &rhai::AST) {
+        self.stack.borrow_mut().add(name, ast);
+        self.caught.borrow_mut().add(ast);
     }
 
     /// What was started and is still held.
@@ -348,50 +358,8 @@ impl Context {
         static UNTOLD: AtomicU8 = AtomicU8::new(0);
         self.printed.get_or_init(|| if self.narrates { run::shared_byte() } else { &UNTOLD })
     }
-
-    /// What stands behind `key` and its colon in the option map of the call at `origin`.
-    pub fn text_after_key(&self, origin: Option<Origin>, key: &str) -> Option<String> {
-        let start = origin.clone()?;
-        let place = self.place_of_key(origin, key).filter(|place| *place != start)?;
-        let line = self.sources.line(&place.source, place.line)?;
-        let rest: String = line.chars().skip(place.column as usize - 1).collect();
-        Some(rest.split_once(':')?.1.trim_start().to_owned())
-    }
-
-    /// The place of `key` in the option map of the call at `origin`, where it stands in the text.
-    pub fn place_of_key(&self, origin: Option<Origin>, key: &str) -> Option<Origin> {
-        let origin = origin?;
-        let text = self.sources.text(&origin.source)?;
-        let mut line = origin.line;
-        for (index, shown) in text.lines().enumerate().skip(origin.line as usize - 1).take(20) {
-            let skip = if index + 1 == origin.line as usize { origin.column as usize } else { 0 };
-            if let Some(column) = find_key(shown, key, skip) {
-                line += u32::try_from(index + 1).ok()? - origin.line;
-                let column = u32::try_from(column + 1).ok()?;
-                let place = Origin { line, column, ..origin };
-                return Some(place.underlining(key.chars().count()));
-            }
-        }
-        Some(origin)
-    }
 }
 
 fn write(text: &str) -> Result<(), Errno> {
     crate::diag::print(text).map_err(|error| Errno::from(&error))
-}
-
-/// The column, counted in characters from 0, at which `key` stands as a key: before a colon.
-fn find_key(line: &str, key: &str, skip: usize) -> Option<usize> {
-    let letters: Vec<char> = line.chars().collect();
-    let key: Vec<char> = key.chars().collect();
-    let is_word =
-        |letter: Option<&char>| letter.is_some_and(|one| one.is_alphanumeric() || *one == '_');
-    (skip..letters.len()).find(|start| {
-        let end = start + key.len();
-        let matches = letters.get(*start..end) == Some(key.as_slice());
-        let whole = !is_word(start.checked_sub(1).and_then(|before| letters.get(before)));
-        let after = letters.get(end..).unwrap_or_default();
-        let after = after.iter().find(|one| !one.is_whitespace() && **one != '"');
-        matches && whole && after == Some(&':')
-    })
 }

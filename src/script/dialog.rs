@@ -163,7 +163,7 @@ impl Dialog {
         if !reports.is_empty() {
             return Err(reports);
         }
-        context.stack.borrow_mut().add(name, &ast);
+        context.add_text(name, &ast);
         for warning in captured(&ast, name) {
             context.warn(&warning);
         }

@@ -20,7 +20,7 @@ use super::error::{Ending, Failed};
 use super::module::Resolver;
 use super::named::{Named, calls_raw};
 use super::verb::{Kind, Verb};
-use super::{catalog, printing, reword, sorting, value};
+use super::{catalog, caught, printing, reword, sorting, value};
 use crate::diag::{Origin, Report, Sources};
 use crate::run;
 
@@ -133,7 +133,7 @@ impl Script {
         if all_of_it && !all {
             breakpoint::register(&mut engine, &context);
         }
-        name_constants(&mut engine, &recipe);
+        name_constants(&mut engine, &recipe, &context);
         engine.set_module_resolver(Resolver::new(context.clone()));
         Self { engine, context, recipe }
     }
@@ -230,7 +230,7 @@ impl Script {
             reword::reports(*error, &self.context)
         })?;
         ast.set_source(self.recipe.name.as_str());
-        self.context.stack.borrow_mut().add(&self.recipe.name, &ast);
+        self.context.add_text(&self.recipe.name, &ast);
         let reports = discarded(&ast, &self.recipe.name, false);
         if !reports.is_empty() {
             return Err(reports);
@@ -298,14 +298,21 @@ fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
     constants
 }
 
-/// Has every function, closure and module see the constants, where it has no variable of the name.
+/// Has every function, closure and module see the constants, where it has no variable of the name, and
+/// errors in the place of the maps that the engine makes of its own.
 ///
 /// A closure captures what it names from the variables around it, and those of a function do not
 /// include what is only known to the whole engine: so the engine asks for every name.
 #[expect(deprecated, reason = "the engine marks so what may change between its versions")]
-fn name_constants(engine: &mut Engine, recipe: &Recipe) {
-    let constants = constants(recipe);
+fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
+    let (constants, own) = (constants(recipe), context.clone());
     engine.on_var(move |name, index, context| {
+        if own.caught.borrow().has(name)
+            && let Some(value) = context.scope().get(name)
+            && let Some(error) = caught::error(value, &own)
+        {
+            return Ok(Some(Dynamic::from(error)));
+        }
         // A variable that the text declares has an index.
         if index > 0 {
             return Ok(None);

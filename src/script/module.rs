@@ -127,7 +127,7 @@ impl ModuleResolver for Resolver {
         self.context.breakpoints.begin(&id, stops);
         let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;
         ast.set_source(id.as_str());
-        self.context.stack.borrow_mut().add(&id, &ast);
+        self.context.add_text(&id, &ast);
         let reports = discarded(&ast, &id, false);
         if !reports.is_empty() {
             return Err(Failed::Reports(reports).into());
