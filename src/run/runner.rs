@@ -1,6 +1,6 @@
 //! One runner a run: the machine, what was built on it, and doing what plans say.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use super::session::Session;
 use super::stepping::Stepping;
 use super::store::take_away;
 use super::stream::converse;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, sweep_for_others};
 use crate::diag::{Report, quoted};
 use crate::host::{Host, Tree};
 use crate::plan::{Plan, Planner, Request};
@@ -75,6 +75,8 @@ pub struct Runner {
     pub planner: Planner,
     pub(super) users: RefCell<UserNamespaces>,
     pub(super) workspace: RefCell<Option<Workspace>>,
+    /// Whether what killed runs have left was removed.
+    swept: Cell<bool>,
     pub(super) roots: Roots,
     pub(super) session: Session,
     pub(super) networks: Networks,
@@ -127,6 +129,7 @@ impl Runner {
             planner: Planner::new(host),
             users: RefCell::default(),
             workspace: RefCell::default(),
+            swept: Cell::default(),
             roots: Roots::default(),
             session: Session::default(),
             networks: Networks::default(),
@@ -166,15 +169,34 @@ impl Runner {
         let sweep = |path: &std::path::Path| {
             let _ = take_away(self, path);
         };
+        self.swept.set(true);
         let made = Workspace::make(self.host().uid, &sweep);
         let workspace = made.map_err(|(path, errno)| {
             let path = quoted(path.to_string_lossy());
             let message = format!("cannot make a private directory in {path}: {errno}");
-            Report::error(message).hint("set `TMPDIR` to a directory that you can write to")
+            let report = Report::error(message);
+            match errno.name().as_str() {
+                "EMFILE" | "ENFILE" => {
+                    report.hint("`ulimit -n` says how many files a process may have open")
+                }
+                "ENOMEM" | "EIO" => report,
+                _ => report.hint("set `TMPDIR` to a directory that you can write to"),
+            }
         })?;
         let path = workspace.path().to_path_buf();
         *self.workspace.borrow_mut() = Some(workspace);
         Ok(path)
+    }
+
+    /// Removes what killed runs have left, once a run: while a program runs, where one does, as that
+    /// takes no time then. A recipe that has left the host's root does not see what it was.
+    fn sweep(&self) {
+        if self.swept.replace(true) || sys::is_copy() || self.session().has_begun() {
+            return;
+        }
+        sweep_for_others(self.host().uid, &|path| {
+            let _ = take_away(self, path);
+        });
     }
 
     /// Leaves the private directory to the process that made it.
@@ -184,6 +206,7 @@ impl Runner {
 
     /// Removes what was made for the plans that were carried out.
     pub fn close(&self) {
+        self.sweep();
         self.close_session();
         self.clear_roots();
         self.workspace.borrow_mut().take();
@@ -222,6 +245,7 @@ impl Runner {
             Launched::Process(child, ends, holds) => {
                 let mut process = Process::new(child, ends, plan, (started, self.started()));
                 process.holds = holds;
+                self.sweep();
                 Ok(process)
             }
             // The plan that is possible now has a copy.

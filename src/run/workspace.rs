@@ -27,11 +27,11 @@ impl Workspace {
     /// # Errors
     /// The directory for temporary files cannot be written to; it is named.
     pub fn make(uid: u32, remove: &dyn Fn(&Path)) -> Result<Self, (PathBuf, Errno)> {
-        let parent = std::env::temp_dir();
+        let parent = temporary();
         let prefix = format!("{PREFIX}{uid}-");
         let fails = |errno| (parent.clone(), errno);
         let held = Directory::hold(&parent).map_err(fails)?;
-        sweep(&parent, &prefix, remove);
+        sweep(&parent, &prefix, remove, usize::MAX);
         loop {
             let path = make_private_directory(&parent, &prefix).map_err(fails)?;
             // Between the two calls another run may take it for one that was left.
@@ -41,7 +41,11 @@ impl Workspace {
                 }
                 Ok(_) => {}
                 Err(errno) if errno.name() == "ENOENT" => {}
-                Err(errno) => return Err(fails(errno)),
+                Err(errno) => {
+                    // It is empty yet.
+                    let _ = std::fs::remove_dir(&path);
+                    return Err(fails(errno));
+                }
             }
         }
     }
@@ -82,13 +86,30 @@ pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Removes the directories of this user that nobody holds a lock on.
-fn sweep(parent: &Path, prefix: &str, remove: &dyn Fn(&Path)) {
+/// The directory for temporary files. A variable without a value is none, as for mktemp(1).
+fn temporary() -> PathBuf {
+    let directory = std::env::temp_dir();
+    if directory.as_os_str().is_empty() { PathBuf::from("/tmp") } else { directory }
+}
+
+/// How many entries of the directory for temporary files are looked at by a run that makes nothing in
+/// it: what the kernel tells in a few microseconds.
+const LOOKED_AT: usize = 1000;
+
+/// Removes what other runs have left, in a run that makes no workspace of its own.
+pub(super) fn sweep_for_others(uid: u32, remove: &dyn Fn(&Path)) {
+    sweep(&temporary(), &format!("{PREFIX}{uid}-"), remove, LOOKED_AT);
+}
+
+/// Removes the directories of this user that nobody holds a lock on, among the first entries.
+fn sweep(parent: &Path, prefix: &str, remove: &dyn Fn(&Path), most: usize) {
     let Ok(entries) = std::fs::read_dir(parent) else { return };
-    for entry in entries.flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+    for entry in entries.flatten().take(most) {
+        if !entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix)) {
+            continue;
+        }
         let Ok(metadata) = std::fs::symlink_metadata(entry.path()) else { continue };
-        if !ours || !metadata.is_dir() || metadata.uid() != ids().uid {
+        if !metadata.is_dir() || metadata.uid() != ids().uid {
             continue;
         }
         if let Ok(Some(_lock)) = lock_directory(&entry.path()) {

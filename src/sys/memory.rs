@@ -72,7 +72,7 @@ fn count(size: usize) {
 
 fn given(memory: *mut u8) -> *mut u8 {
     if memory.is_null() {
-        end(b"error: out of memory: cannot allocate memory (ENOMEM)\n");
+        end(b"error: out of memory (ENOMEM)\n");
     }
     memory
 }

@@ -187,6 +187,38 @@ fn a_signal_that_is_ignored_stays_ignored() {
 }
 
 #[test]
+fn every_run_sweeps_what_a_killed_one_has_left() {
+    as_each_user(|bench| {
+        for next in [
+            format!("{HOST}.run(\"true\");"),
+            format!("let guest = {HOST}.start(\"true\"); guest.wait();"),
+            "print(1);".to_owned(),
+            "assert(false);".to_owned(),
+        ] {
+            let mut running = bench.script(TREE, "echo ready; sleep 300").may_leave_files().start();
+            running.wait_for("ready");
+            running.signal(Signal::SIGKILL);
+            running.end();
+            assert_eq!(bench.left().len(), 1, "{:?}", bench.left());
+            // That nothing is in `TMPDIR` is what every run makes sure of.
+            bench.recipe(&next).end();
+        }
+    });
+}
+
+#[test]
+fn an_empty_tmpdir_is_none() {
+    as_each_user(|bench| {
+        let printed = bench.recipe("print(scratch());").env("TMPDIR", "").end().succeeded();
+        assert!(printed.starts_with("/tmp/nsscript-"), "{printed}");
+        let few = bench.recipe("print(scratch());").by_shell("ulimit -n 5; exec \"$@\"");
+        let said = few.end().failed(125);
+        assert!(said.contains("(EMFILE)") && said.contains("ulimit -n"), "{said}");
+        assert!(!said.contains("TMPDIR"), "{said}");
+    });
+}
+
+#[test]
 fn a_sandbox_dies_with_a_killed_nsscript_and_the_next_run_sweeps_what_it_left() {
     as_each_user(|bench| {
         for guest in
