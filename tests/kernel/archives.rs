@@ -297,13 +297,11 @@ fn a_label_is_no_member() {
         label.set_size(0);
         archive.append_data(&mut label, "label".repeat(40), &[][..]).unwrap();
         let mut file = tar::Header::new_gnu();
-        (
-            file.set_size(2),
-            file.set_mode(0o644),
-            file.set_uid(0),
-            file.set_gid(0),
-            file.set_mtime(0),
-        );
+        file.set_size(2);
+        file.set_mode(0o644);
+        file.set_uid(0);
+        file.set_gid(0);
+        file.set_mtime(0);
         archive.append_data(&mut file, "file", &b"hi"[..]).unwrap();
         archive.append_data(&mut label, "last/", &[][..]).unwrap();
         bench.file("labels.tar", archive.into_inner().unwrap());
