@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::ArgMatches;
 
 use super::command::{COMPLETE, SUBCOMMANDS, command};
-use super::exit::{FAILED, Ui};
-use crate::diag::{Format, Report, Sources, quoted};
+use super::exit::{FAILED, Ui, print};
+use crate::diag::{Format, Report, Sources, quoted, say};
 
 /// Where the text of a recipe comes from, and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,8 +242,12 @@ fn mistaken(error: &clap::Error, words: &[OsString]) -> ExitCode {
         Ui::new(Format::Human).say(&report, &Sources::default());
         return ExitCode::from(FAILED);
     }
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        say(&text);
+        return ExitCode::from(FAILED);
+    }
+    print(&text, Ui::new(Format::Human))
 }
 
 /// What nsscript alone asks for: a conversation where a person sits at a terminal; else what comes

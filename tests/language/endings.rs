@@ -263,9 +263,13 @@ fn no_state_of_the_streams_or_limit_of_files_is_a_panic() {
 
 #[test]
 fn output_that_cannot_be_written_is_a_failure() {
-    for arguments in
-        [vec!["-e", "print(1);"], vec!["help"], vec!["plan", "-e", "sandbox().run(\"x\");"]]
-    {
+    for arguments in [
+        vec!["-e", "print(1);"],
+        vec!["help"],
+        vec!["--help"],
+        vec!["--version"],
+        vec!["plan", "-e", "sandbox().run(\"x\");"],
+    ] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ran = Ran::of(nsscript(&arguments).stdout(full));
         assert_eq!(ran.status, Some(125), "{arguments:?}");
