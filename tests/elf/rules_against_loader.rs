@@ -62,6 +62,19 @@ impl Workshop {
         needs
     }
 
+    /// What the loader puts in for `$PLATFORM`, which is its own name for some processors: that of a
+    /// directory in which it looks for a library.
+    fn platform(&self) -> String {
+        self.build("asked/libq1.so", &[], &[]);
+        self.build("q", &["asked/libq1.so"], &[&with(RUNPATH, "$ORIGIN/of/${PLATFORM}")]);
+        let mut command = Command::new(self.path("q"));
+        command.env_clear().envs([("LD_TRACE_LOADED_OBJECTS", "1"), ("LD_DEBUG", "libs")]);
+        let told = String::from_utf8(command.output().unwrap().stderr).unwrap();
+        let tried = format!("trying file={}/of/", self.root.display());
+        let platform = told.lines().find_map(|line| line.split_once(&tried)?.1.split('/').next());
+        platform.unwrap_or_else(|| panic!("the loader does not say:\n{told}")).to_owned()
+    }
+
     fn answers(&self, program: &str) -> (Needs, Vec<String>, Vec<String>) {
         let tree = Tree::host();
         let program = self.path(program);
@@ -114,16 +127,6 @@ fn can_build() -> bool {
     found
 }
 
-/// What the loader of this machine puts in for `$PLATFORM`.
-fn platform() -> String {
-    let mut command = Command::new("/lib64/ld-linux-x86-64.so.2");
-    let told = command.arg("--list-diagnostics").output().unwrap().stdout;
-    let told = String::from_utf8_lossy(&told);
-    let platform =
-        told.lines().find_map(|line| line.strip_prefix("dl_platform=\"")?.strip_suffix('"'));
-    platform.unwrap_or("x86_64").to_owned()
-}
-
 const RPATH: &str = "-Wl,--disable-new-dtags,-rpath,";
 const RUNPATH: &str = "-Wl,--enable-new-dtags,-rpath,";
 
@@ -166,14 +169,18 @@ fn tokens_and_levels() {
     for lib in ["lib", "lib64", "lib/x86_64-linux-gnu"] {
         made.build(&format!("libs/{lib}/libl1.so"), &[], &[]);
     }
-    let platform = format!("platform/{}/libp1.so", platform());
-    made.build(&platform, &[], &[]);
+    let name = made.platform();
+    let platform = format!("platform/{name}/libp1.so");
+    // The loader looks for one name only.
+    for name in ["x86_64", "haswell", "xeon_phi", &name] {
+        made.build(&format!("platform/{name}/libp1.so"), &[], &[]);
+    }
     made.build("levels/libv1.so", &[], &[]);
     for level in ["x86-64-v2", "x86-64-v3", "x86-64-v4"] {
         made.build(&format!("levels/glibc-hwcaps/{level}/libv1.so"), &[], &[]);
     }
     let list = "${ORIGIN}/libs/$LIB:$ORIGIN/platform/${PLATFORM}:$ORIGIN/levels/";
-    let needed = ["libs/lib64/libl1.so", "platform/x86_64/libp1.so", "levels/libv1.so"];
+    let needed = ["libs/lib64/libl1.so", &platform, "levels/libv1.so"];
     made.build("x", &needed, &[&with(RUNPATH, list)]);
     assert!(made.compare("x").is_complete());
 }

@@ -96,14 +96,19 @@ impl Abi {
         format!("/lib/ld-musl-{}.so.1", self.known().musl)
     }
 
-    /// What `$PLATFORM` can stand for.
+    /// What `$PLATFORM` can stand for, unless the loader has another name for the processor.
     pub fn platforms(self) -> &'static [&'static str] {
         self.known().platforms
     }
 
+    /// Whether this is for the processors that some loaders have names of their own for.
+    pub fn is_x86_64(self) -> bool {
+        self.machine == elf::EM_X86_64.0
+    }
+
     /// Whether this is x86-64 proper, whose libraries can come in levels.
     pub fn has_levels(self) -> bool {
-        self.machine == elf::EM_X86_64.0 && self.wide
+        self.is_x86_64() && self.wide
     }
 
     fn known(self) -> Known {
@@ -115,14 +120,14 @@ impl Abi {
                 "x86_64-linux-gnu",
                 "/lib64/ld-linux-x86-64.so.2",
                 "x86_64",
-                &["x86_64", "haswell", "xeon_phi"],
+                &["x86_64"],
             ),
             (elf::EM_X86_64, false, _) => known(
                 0x0803,
                 "x86_64-linux-gnux32",
                 "/libx32/ld-linux-x32.so.2",
                 "x32",
-                &["x86_64", "haswell", "xeon_phi"],
+                &["x86_64"],
             ),
             (elf::EM_386, ..) => known(
                 0x0003,

@@ -137,7 +137,10 @@ impl Walk<'_, '_> {
         rule: Rule,
     ) {
         let directories = |list: &Option<Vec<u8>>| match list {
-            Some(list) => tokens::directories(list, &origin, self.system, self.search.files.tree),
+            Some(list) => {
+                let Search { files, processor, .. } = &*self.search;
+                tokens::directories(list, &origin, self.system, files.tree, processor)
+            }
             None => Vec::new(),
         };
         let (rpath, runpath) = (directories(&object.rpath), directories(&object.runpath));

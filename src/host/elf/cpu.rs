@@ -1,7 +1,7 @@
-//! Which levels of x86-64 this machine's processor reaches; see "glibc-hwcaps" in `ld.so(8)`.
+//! What loaders distinguish x86-64 processors by: the levels that this machine's reaches, see
+//! "glibc-hwcaps" in `ld.so(8)`, and its name, which `$PLATFORM` stands for.
 
 use std::cell::OnceCell;
-use std::collections::HashSet;
 use std::fs;
 
 /// The levels, best first, with the flags of `/proc/cpuinfo` that each adds to the one below;
@@ -12,42 +12,67 @@ const LEVELS: [(&str, &[&str]); 3] = [
     ("x86-64-v2", &["cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"]),
 ];
 
-/// The processor, asked only when a library comes in levels.
+/// The names that the GNU C library has for Intel's processors, best first, with the flags that each
+/// needs; from its `cpu_features.c`. Others are called what the kernel calls them.
+pub(super) const PLATFORMS: [(&str, &[&str]); 2] = [
+    ("xeon_phi", &["avx512cd", "avx512er", "avx512pf"]),
+    ("haswell", &["avx2", "bmi1", "bmi2", "abm", "movbe", "popcnt", "fma"]),
+];
+
+/// The processor, asked only when a library comes in levels, or stands in a directory of its name.
 #[derive(Debug, Default)]
 pub(super) struct Processor {
-    levels: OnceCell<Vec<&'static str>>,
+    /// What `/proc/cpuinfo` says of it; nothing when the machine does not say.
+    told: OnceCell<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    levels: Vec<&'static str>,
+    platform: Option<&'static str>,
 }
 
 impl Processor {
     /// A processor that reaches exactly these levels.
     #[cfg(test)]
     pub fn with_levels(levels: Vec<&'static str>) -> Self {
-        Self { levels: OnceCell::from(levels) }
+        Self { told: OnceCell::from(Told { levels, platform: None }) }
     }
 
-    /// The levels it reaches, best first. None when the machine does not say.
+    /// The processor that this file tells of.
+    #[cfg(test)]
+    pub fn told(cpuinfo: &str) -> Self {
+        Self { told: OnceCell::from(read(cpuinfo)) }
+    }
+
+    /// The levels it reaches, best first.
     pub fn levels(&self) -> &[&'static str] {
-        self.levels.get_or_init(|| {
-            let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-            levels_of(&text)
-        })
+        &self.asked().levels
+    }
+
+    /// What the loader calls it, if it has a name for it.
+    pub fn platform(&self) -> Option<&'static str> {
+        self.asked().platform
+    }
+
+    fn asked(&self) -> &Told {
+        self.told.get_or_init(|| read(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()))
     }
 }
 
-fn levels_of(cpuinfo: &str) -> Vec<&'static str> {
-    let flags: HashSet<&str> = cpuinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("flags")?.split_once(':'))
-        .map(|(_, flags)| flags.split_whitespace().collect())
-        .unwrap_or_default();
-    let mut levels: Vec<&str> = LEVELS
-        .iter()
-        .rev()
-        .take_while(|(_, needs)| needs.iter().all(|flag| flags.contains(flag)))
-        .map(|(level, _)| *level)
-        .collect();
+fn read(cpuinfo: &str) -> Told {
+    let value = |name: &str| {
+        let value = cpuinfo.lines().find_map(|line| line.strip_prefix(name)?.split_once(':'));
+        value.map_or("", |(_, value)| value)
+    };
+    let flags: Vec<&str> = value("flags").split_whitespace().collect();
+    let has = |needs: &[&str]| needs.iter().all(|flag| flags.contains(flag));
+    let mut levels: Vec<&str> =
+        LEVELS.iter().rev().take_while(|(_, needs)| has(needs)).map(|(level, _)| *level).collect();
     levels.reverse();
-    levels
+    let is_intel = value("vendor_id").trim() == "GenuineIntel";
+    let platform = PLATFORMS.iter().find(|(_, needs)| is_intel && has(needs));
+    Told { levels, platform: platform.map(|(name, _)| *name) }
 }
 
 #[cfg(test)]
@@ -60,9 +85,9 @@ mod tests {
             let flags: Vec<_> = levels.iter().map(|level| LEVELS[*level].1.join(" ")).collect();
             format!("processor\t: 0\nflags\t\t: fpu {}\n", flags.join(" "))
         };
-        assert_eq!(levels_of(&flags(&[2])), ["x86-64-v2"]);
-        assert_eq!(levels_of(&flags(&[0, 1, 2])), ["x86-64-v4", "x86-64-v3", "x86-64-v2"]);
-        assert!(levels_of(&flags(&[0, 1])).is_empty());
-        assert!(levels_of("").is_empty());
+        assert_eq!(read(&flags(&[2])).levels, ["x86-64-v2"]);
+        assert_eq!(read(&flags(&[0, 1, 2])).levels, ["x86-64-v4", "x86-64-v3", "x86-64-v2"]);
+        assert!(read(&flags(&[0, 1])).levels.is_empty());
+        assert!(read("").levels.is_empty());
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Found {
 /// The searches in one tree. What they learn of it is kept for the next.
 pub(super) struct Search<'t> {
     pub files: Files<'t>,
-    processor: Processor,
+    pub processor: Processor,
     cache: OnceCell<Option<Cache>>,
     listed: OnceCell<Vec<PathBuf>>,
     /// For a directory, and whether levels count: itself, if it exists, with its subdirectories
@@ -77,9 +77,13 @@ impl<'t> Search<'t> {
     fn by_path(&mut self, quest: &mut Quest, chain: &[&Node]) -> Result<Option<Found>, Cause> {
         let origin = chain.first().map_or(Path::new("/"), |asker| &asker.origin);
         let meant = match quest.system.flavour {
-            Flavour::Glibc => {
-                tokens::expand(quest.name.as_bytes(), origin, quest.system, self.files.tree)
-            }
+            Flavour::Glibc => tokens::expand(
+                quest.name.as_bytes(),
+                origin,
+                quest.system,
+                self.files.tree,
+                &self.processor,
+            ),
             Flavour::Musl => vec![PathBuf::from(quest.name)],
         };
         for path in meant.into_iter().filter(|path| path.is_absolute()) {

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::abi::Abi;
+use super::cpu::{PLATFORMS, Processor};
 use crate::host::tree::Tree;
 
 /// A loader is some 200 KB; what is far larger is none.
@@ -39,6 +40,8 @@ struct BuiltIn {
     directories: Vec<PathBuf>,
     /// What `$LIB` can stand for.
     lib: Vec<Vec<u8>>,
+    /// The processors that it has a name of its own for.
+    platforms: Vec<&'static str>,
 }
 
 impl System {
@@ -65,6 +68,17 @@ impl System {
         &self.built_in(tree).lib
     }
 
+    /// What `$PLATFORM` can stand for on this processor: what the kernel calls it, `AT_PLATFORM`, unless
+    /// the loader knows it by another name.
+    pub fn platforms(&self, tree: &Tree, processor: &Processor) -> Vec<&'static str> {
+        let named =
+            || processor.platform().filter(|name| self.built_in(tree).platforms.contains(name));
+        match self.abi.is_x86_64().then(named).flatten() {
+            Some(name) => vec![name],
+            None => self.abi.platforms().to_vec(),
+        }
+    }
+
     fn built_in(&self, tree: &Tree) -> &BuiltIn {
         self.built_in.get_or_init(|| match (self.flavour, &self.interpreter) {
             (Flavour::Musl, Some(interpreter)) => musl(tree, interpreter),
@@ -82,10 +96,14 @@ fn glibc(tree: &Tree, interpreter: &Path) -> Option<BuiltIn> {
     if !found.is_file() || found.len() > LARGEST {
         return None;
     }
-    let directories = row_of_directories(&tree.read(interpreter).ok()?)?;
+    let bytes = tree.read(interpreter).ok()?;
+    let directories = row_of_directories(&bytes)?;
+    let holds = |name: &&str| bytes.split(|byte| *byte == 0).any(|text| text == name.as_bytes());
+    let platforms = PLATFORMS.iter().map(|(name, _)| *name).filter(holds).collect();
     let lib = lib_of(directories.first()?).to_vec();
     let path = |bytes: &Vec<u8>| PathBuf::from(OsStr::from_bytes(bytes));
-    Some(BuiltIn { directories: directories.iter().map(path).collect(), lib: vec![lib] })
+    let directories = directories.iter().map(path).collect();
+    Some(BuiltIn { directories, lib: vec![lib], platforms })
 }
 
 /// The longest row of strings that are each the path of a library directory: they stand one
@@ -138,7 +156,7 @@ fn usual(tree: &Tree, abi: Abi) -> BuiltIn {
     let directories = lib.iter().flat_map(|lib| [path("/", lib), path("/usr", lib)]);
     let directories = directories.collect();
     lib.retain(|lib| tree.exists(&path("/", lib)) || tree.exists(&path("/usr", lib)));
-    BuiltIn { directories, lib }
+    BuiltIn { directories, lib, platforms: Vec::new() }
 }
 
 /// The architecture in the name of a loader of musl, `/lib/ld-musl-x86_64.so.1`.
@@ -162,7 +180,7 @@ fn musl(tree: &Tree, interpreter: &Path) -> BuiltIn {
     let directories = listed.split(|byte| *byte == b':' || *byte == b'\n');
     let directories = directories.map(|path| PathBuf::from(OsStr::from_bytes(path)));
     let directories = directories.filter(|path| path.is_absolute()).collect();
-    BuiltIn { directories, lib: Vec::new() }
+    BuiltIn { directories, lib: Vec::new(), platforms: Vec::new() }
 }
 
 #[cfg(test)]
@@ -196,6 +214,28 @@ mod tests {
         let (directories, lib) = told("/lib64/none.so");
         assert_eq!(directories[0], Path::new("/lib/x86_64-linux-gnu"));
         assert_eq!(lib, ["lib64"]);
+    }
+
+    #[test]
+    fn a_loader_may_have_a_name_of_its_own_for_a_processor() {
+        let made = Fixture::new("elf-platform");
+        made.file("lib64/old.so", b"\0/lib64/\0x86_64\0");
+        made.file("lib64/ld.so", b"\0/lib64/\0xeon_phi\0haswell\0x86_64\0");
+        let tree = made.tree();
+        let told = |loader: &str, cpuinfo: &str| {
+            let system = System::new(&tree, x86(), Some(Path::new(loader)));
+            system.platforms(&tree, &Processor::told(cpuinfo))
+        };
+        let intel =
+            "vendor_id\t: GenuineIntel\nflags\t\t: avx2 bmi1 bmi2 abm movbe popcnt fma avx512cd\n";
+        assert_eq!(told("/lib64/ld.so", intel), ["haswell"]);
+        assert_eq!(told("/lib64/old.so", intel), ["x86_64"]);
+        assert_eq!(told("/lib64/none.so", intel), ["x86_64"]);
+        let phi = intel.replace("avx512cd", "avx512cd avx512er avx512pf");
+        assert_eq!(told("/lib64/ld.so", &phi), ["xeon_phi"]);
+        for other in [intel.replace("GenuineIntel", "AuthenticAMD"), intel.replace("movbe", "")] {
+            assert_eq!(told("/lib64/ld.so", &other), ["x86_64"]);
+        }
     }
 
     #[test]

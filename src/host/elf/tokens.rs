@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::cpu::Processor;
 use super::system::{Flavour, System};
 use crate::host::tree::Tree;
 
@@ -27,18 +28,25 @@ pub(super) fn directories(
     origin: &Path,
     system: &System,
     tree: &Tree,
+    processor: &Processor,
 ) -> Vec<PathBuf> {
     if system.flavour == Flavour::Musl && has_other_than_origin(list) {
         return Vec::new();
     }
     list.split(|byte| *byte == b':')
-        .flat_map(|item| expand(item, origin, system, tree))
+        .flat_map(|item| expand(item, origin, system, tree, processor))
         .filter(|path| path.is_absolute())
         .collect()
 }
 
 /// The meanings of one path with tokens in it.
-pub(super) fn expand(item: &[u8], origin: &Path, system: &System, tree: &Tree) -> Vec<PathBuf> {
+pub(super) fn expand(
+    item: &[u8],
+    origin: &Path,
+    system: &System,
+    tree: &Tree,
+    processor: &Processor,
+) -> Vec<PathBuf> {
     let mut meanings: Vec<Vec<u8>> = vec![Vec::new()];
     let mut rest = item;
     while let Some((first, after)) = rest.split_first() {
@@ -53,7 +61,10 @@ pub(super) fn expand(item: &[u8], origin: &Path, system: &System, tree: &Tree) -
         let values: Vec<&[u8]> = match token {
             Token::Origin => vec![origin.as_os_str().as_bytes()],
             Token::Lib => system.lib(tree).iter().map(Vec::as_slice).collect(),
-            Token::Platform => system.abi.platforms().iter().map(|name| name.as_bytes()).collect(),
+            Token::Platform => {
+                let names = system.platforms(tree, processor);
+                names.into_iter().map(str::as_bytes).collect()
+            }
         };
         meanings = meanings
             .iter()
@@ -97,10 +108,16 @@ mod tests {
         made.file("lib64/ld.so", b"\0/lib64/\0/usr/lib64/\0");
         let abi = Abi::new(object::elf::EM_AARCH64.0, true, true, 0);
         let system = System::new(&made.tree(), abi, Some(Path::new(interpreter)));
-        directories(list.as_bytes(), Path::new("/opt/bin"), &system, &made.tree())
-            .into_iter()
-            .map(|path| path.into_os_string().into_string().unwrap())
-            .collect()
+        directories(
+            list.as_bytes(),
+            Path::new("/opt/bin"),
+            &system,
+            &made.tree(),
+            &Processor::default(),
+        )
+        .into_iter()
+        .map(|path| path.into_os_string().into_string().unwrap())
+        .collect()
     }
 
     #[test]
