@@ -18,6 +18,10 @@ use nsscript::spec::{
     Namespaces, ProcOptions, Root, Rootfs, Sandbox, Streams, What,
 };
 
+// What the programs that are started here find.
+#[path = "support/start.rs"]
+mod start;
+
 const ENOENT: i32 = 2;
 const ELOOP: i32 = 40;
 

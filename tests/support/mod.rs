@@ -15,6 +15,7 @@ mod launch;
 mod need;
 mod running;
 mod screen;
+mod start;
 mod user;
 
 pub use bench::Bench;
