@@ -54,7 +54,8 @@ impl Runner {
         if !found.is_file() {
             let shown = quoted(archive.file.to_string_lossy());
             let report = Report::error(format!("cannot unpack {shown}: it is no file"));
-            return Err(report.hint("a directory of the host is put into a root by `copy`"));
+            let directory = "a directory of the host is put into a root by `copy`";
+            return Err(if found.is_dir() { report.hint(directory) } else { report });
         }
         let key = key(archive, &found, below);
         let mut file = Some(file);

@@ -97,6 +97,47 @@ fn every_verb_that_waits_can_be_interrupted() {
     });
 }
 
+#[test]
+fn what_has_no_end_is_an_error_that_says_why() {
+    as_each_user(|bench| {
+        nix::unistd::mkfifo(&bench.path("fifo"), nix::sys::stat::Mode::from_bits_truncate(0o644))
+            .unwrap();
+        fs::File::create(bench.path("sparse")).unwrap().set_len(1 << 43).unwrap();
+        let (text, copy) =
+            ("a recipe reads files up to 64 MiB", "`limit` in the options of `copy`");
+        for (code, said, hint) in [
+            ("read_file(\"/dev/zero\")", "file too large (EFBIG)", text),
+            ("read_file(\"sparse\")", "file too large (EFBIG)", text),
+            ("within(UTS, || read_file(\"/dev/zero\"))", "file too large (EFBIG)", text),
+            ("rootfs().tar(\"fifo\").digest()", "it is no file", ""),
+            ("rootfs().tar(\"/dev/zero\").digest()", "it is no file", ""),
+            (
+                "rootfs().tar(\"sparse\", #{ limit: \"1M\" }).digest()",
+                "it holds more than 1 MiB",
+                "`limit",
+            ),
+            ("rootfs().copy(\"sparse\", \"/x\").digest()", "it holds more than 8 GiB", copy),
+            (
+                "rootfs().copy(\"fifo\", \"/x\").digest()",
+                "it is no file or directory",
+                "`device(path)`",
+            ),
+            (
+                "rootfs().copy(\"/dev/zero\", \"/x\").digest()",
+                "it is no file or directory",
+                "`device(path)`",
+            ),
+        ] {
+            let told = bench.recipe(&format!("{code};")).end().failed(125);
+            let (first, rest) = told.split_once('\n').unwrap();
+            assert!(first.starts_with("error: cannot ") && first.ends_with(said), "{code}: {told}");
+            let hints = rest.split("\nhint: ").nth(1).unwrap_or_default();
+            assert!(rest.contains("<command line>:1:") && hints.contains(hint), "{code}: {told}");
+            assert!(!hint.is_empty() || hints.is_empty(), "{code}: {told}");
+        }
+    });
+}
+
 /// A function of the language that takes minutes, and asks nobody meanwhile.
 const DEAF: &str = r#"
     let text = "x";

@@ -257,6 +257,25 @@ fn what_takes_too_much_memory_ends() {
 }
 
 #[test]
+fn filling_something_takes_a_time_that_grows_with_its_length() {
+    for (empty, more) in [
+        ("[]", "all.push(i)"),
+        ("[]", "all += i"),
+        ("[[]]", "all[0].push(i)"),
+        ("#{}", "all[`key ${i}`] = i"),
+        ("\"\"", "all += \"line\\n\""),
+        ("blob()", "all.push(i)"),
+    ] {
+        // A fifth of a second for ten thousand: with its square, minutes for so many.
+        let code = format!("let all = {empty}; for i in 0..300000 {{ {more}; }}");
+        let mut command = Command::new("prlimit");
+        command.args(["--cpu=30", PROGRAM, "-e", &code]);
+        in_own_places(&mut command);
+        assert_eq!(Ran::of(&mut command).printed(), "", "{code}");
+    }
+}
+
+#[test]
 fn a_process_that_gets_no_memory_says_so() {
     let mut command = Command::new("prlimit");
     command.args(["--as=300000000", PROGRAM, "-e", "let text = \"x\"; loop { text += text; }"]);
