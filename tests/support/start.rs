@@ -17,10 +17,12 @@ use nix::sys::stat::{Mode, umask};
 #[unsafe(link_section = ".init_array")]
 static FIRST: extern "C" fn() = begin;
 
-/// The variables that stay, and what others begin with that do.
+/// The variables that stay, and what others begin with that do: what tests ask for.
 const KEPT: [&str; 6] = ["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "CI"];
-const KEPT_OF: [&str; 6] =
-    ["CARGO", "RUST", "LLVM_PROFILE", "NSSCRIPT_REQUIRE", "NSSCRIPT_UPDATE", "NSSCRIPT_DEBIAN_TAR"];
+const KEPT_OF: [&str; 4] = ["CARGO", "RUST", "LLVM_PROFILE", "NSSCRIPT_"];
+
+/// What nsscript itself asks for.
+const NOT_KEPT: [&str; 2] = ["NSSCRIPT_EXPLAIN", "NSSCRIPT_PROGRESS"];
 
 /// What a program finds that a person starts at a terminal.
 const FOUND: [(&str, &str); 2] = [("LC_ALL", "C.UTF-8"), ("TERM", "xterm")];
@@ -55,7 +57,8 @@ fn streams() {
 fn environment() {
     let stays = |name: &OsString| {
         let name = name.to_string_lossy();
-        KEPT.contains(&&*name) || KEPT_OF.iter().any(|kept| name.starts_with(kept))
+        let asked = KEPT.contains(&&*name) || KEPT_OF.iter().any(|kept| name.starts_with(kept));
+        asked && !NOT_KEPT.contains(&&*name)
     };
     for name in std::env::vars_os().map(|(name, _)| name).filter(|name| !stays(name)) {
         // SAFETY: there is one thread yet.
@@ -120,7 +123,7 @@ fn limits() {
 }
 
 /// What a shell says of its own state: masks of signals, files, limits, variables.
-const STATE: &str = "umask; ulimit -Sn; ulimit -Sc; echo $LC_ALL $TERM $LANG $NSSCRIPT_COLOR; \
+const STATE: &str = "umask; ulimit -Sn; ulimit -Sc; echo $LC_ALL $TERM $LANG $NSSCRIPT_EXPLAIN; \
     readlink /proc/self/fd/0; ls /proc/self/fd | wc -l; grep -E 'SigBlk|SigIgn' /proc/self/status";
 
 /// The state of a program that a test starts.
@@ -142,7 +145,7 @@ fn a_program_finds_nothing_of_what_has_started_the_tests() {
 #[test]
 fn whatever_has_started_the_tests() {
     const HOSTILE: &str = "trap '' HUP INT QUIT CHLD PIPE TERM; umask 077; ulimit -Sn 256; \
-        export LC_ALL=de_DE.UTF-8 LANG=de_DE.UTF-8 TERM=dumb NSSCRIPT_COLOR=always; \
+        export LC_ALL=de_DE.UTF-8 LANG=de_DE.UTF-8 TERM=dumb NSSCRIPT_EXPLAIN=1; \
         exec 7</etc/passwd <&- 2>&-; exec \"$@\"";
     let (_, module) = module_path!().split_once("::").unwrap();
     let test = format!("{module}::a_program_finds_nothing_of_what_has_started_the_tests");
