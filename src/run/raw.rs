@@ -2,6 +2,7 @@
 //! explained, and told of where it fails.
 
 use std::ffi::CString;
+use std::io::Write;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -34,7 +35,12 @@ pub(super) fn write(path: &Path, bytes: &[u8], append: bool) -> Result<(), Troub
         (false, false) => Writing::Anew,
     };
     let file = sys::open_to_write(path, writing).map_err(because(Syscall::Openat))?;
-    sys::write_all(&file, bytes).map_err(because(Syscall::Write))
+    let written = match writing {
+        // The kernel does not wait, and a map that an interruption leaves out is half a session.
+        Writing::Over => (&file).write_all(bytes).map_err(|error| Errno::from(&error)),
+        _ => sys::write_all(&file, bytes),
+    };
+    written.map_err(because(Syscall::Write))
 }
 
 pub(super) fn c(path: &Path) -> CString {

@@ -11,7 +11,7 @@ use super::idmap::{MapError, all_ids};
 use super::namespace::Namespace;
 use super::place;
 use super::raw::{self, Trouble};
-use super::runner::{Problem, Runner};
+use super::runner::{Interrupted, Problem, Runner};
 use crate::diag::{Origin, Report};
 use crate::host::Host;
 use crate::plan::{Maps, MountCall, RawAction};
@@ -241,6 +241,10 @@ impl Runner {
             });
             if entered.is_ok() {
                 return Ok(Some(wanted));
+            }
+            // The other way would be left halfway for the same reason.
+            if let Some(signal) = sys::interrupted() {
+                return Err(Interrupted { signal }.into());
             }
         }
         let (users, groups) = (self.host().uid, self.host().gid);

@@ -16,15 +16,20 @@ const PIECE: u64 = 1 << 20;
 
 /// Opens a file as open(2) does, and waits where that does: for the other end of a FIFO.
 fn open(path: &Path, flags: OFlag) -> Result<File, Errno> {
+    if interrupted().is_some() {
+        return Err(Errno::INTERRUPTED);
+    }
+    open_whatever_comes(path, flags)
+}
+
+/// The same, of what is not waited for: a signal that came before does not matter.
+fn open_whatever_comes(path: &Path, flags: OFlag) -> Result<File, Errno> {
     // What is opened becomes nobody's terminal.
     let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     loop {
-        if interrupted().is_some() {
-            return Err(Errno::INTERRUPTED);
-        }
         match nix::fcntl::open(path, flags, Mode::from_bits_truncate(0o666)) {
             Ok(opened) => return Ok(opened.into()),
-            Err(nix::errno::Errno::EINTR) => {}
+            Err(nix::errno::Errno::EINTR) if interrupted().is_none() => {}
             Err(errno) => return Err(errno.into()),
         }
     }
@@ -64,14 +69,14 @@ pub enum Writing {
 /// Opens a file for writing.
 ///
 /// # Errors
-/// open(2); `EINTR` where a signal asks nsscript to end.
+/// open(2); `EINTR` where a signal asks nsscript to end, unless it is a file of the kernel.
 pub fn open_to_write(path: &Path, writing: Writing) -> Result<File, Errno> {
-    let flags = match writing {
-        Writing::Anew => OFlag::O_CREAT | OFlag::O_TRUNC,
-        Writing::After => OFlag::O_CREAT | OFlag::O_APPEND,
-        Writing::Over => OFlag::empty(),
-    };
-    open(path, flags | OFlag::O_WRONLY)
+    let flags = OFlag::O_WRONLY;
+    match writing {
+        Writing::Anew => open(path, flags | OFlag::O_CREAT | OFlag::O_TRUNC),
+        Writing::After => open(path, flags | OFlag::O_CREAT | OFlag::O_APPEND),
+        Writing::Over => open_whatever_comes(path, flags),
+    }
 }
 
 /// Writes all of `bytes`.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use super::nsscript::{PROGRAM, Ran, in_own_places, missing};
+use super::nsscript::{PROGRAM, Ran, Scratch, in_own_places, missing, nsscript_as_user};
 
 /// The system calls by which files are looked at.
 const CALLS: [&str; 6] = ["openat", "statx", "readlink", "pread64", "getdents64", "read"];
@@ -89,5 +89,33 @@ fn what_cannot_be_locked_or_unlocked_is_no_panic() {
         let is_error = ran.status == Some(125) && ran.stderr.contains("(ENOLCK)");
         assert!(ran.status == Some(0) || is_error, "{number} of {count}: {ran:?}");
         assert!(!ran.stderr.contains("panicked"), "{number} of {count}: {ran:?}");
+    }
+}
+
+#[test]
+fn no_interruption_leaves_half_a_session() {
+    if !have_strace() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let log = scratch.file("calls", "");
+    // Who writes it may be nobody.
+    std::fs::set_permissions(&log, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let log_name = log.display().to_string();
+    // Where a user has subordinate ids a program writes the map, and else nsscript itself.
+    for call in ["unshare", "clone3", "clone", "setns", "mount"] {
+        let fails = format!("--inject={call}:signal=INT:when=1");
+        let trace = format!("--trace=unshare,openat,{call}");
+        let words = ["strace", "-qq", "-o", &log_name, &trace, &fails];
+        let mut command = nsscript_as_user(&scratch, &words);
+        let ran = Ran::of(command.args(["-e", "getuid(); print(getuid());"]));
+        let calls = std::fs::read_to_string(&log).unwrap();
+        let is_interrupted = calls.contains("SIGINT");
+        let told = (ran.status, ran.stdout.as_str(), ran.stderr.as_str());
+        let wanted = if is_interrupted { (Some(130), "", "") } else { (Some(0), "0\n", "") };
+        assert_eq!(told, wanted, "{call}");
+        // Who leaves the user namespace goes the whole way.
+        let own = calls.contains("unshare(CLONE_NEWNS|CLONE_NEWUSER)");
+        assert!(!own || calls.contains("/gid_map\", O_WRONLY"), "{call}:\n{calls}");
     }
 }
