@@ -154,6 +154,8 @@ pub enum Action {
         /// The group inside.
         gid: u32,
     },
+    /// The process gets a session keyring of its own: the caller's is not for its programs.
+    NewKeyring,
     /// Every capability is dropped.
     DropCapabilities,
     /// Executing programs gives no privileges.

@@ -46,6 +46,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The kinds of namespaces in which the sandbox is in another one than nsscript: those that are
+    /// new, and a network that is entered.
+    #[must_use]
+    pub fn apart(&self) -> Namespaces {
+        let apart = |planned: &Planned| match &planned.action {
+            Action::EnterNetwork(_) | Action::ConnectOutside(_) => Kind::Net.into(),
+            Action::Join(namespaces) => *namespaces,
+            _ => Namespaces::NONE,
+        };
+        self.actions.iter().map(apart).fold(self.namespaces, |all, kinds| all | kinds)
+    }
+
     /// Whether it is of one action of the raw layer.
     #[must_use]
     pub fn is_raw(&self) -> bool {
@@ -321,6 +333,8 @@ impl Draft<'_> {
             let origin = settings.user.as_ref().and_then(|user| user.origin.clone());
             actions.add(Side::Child, Action::SetIds { uid, gid }, origin.as_ref());
         }
+        // Once it is the user that it stays, who then owns the keyring.
+        actions.add(Side::Child, Action::NewKeyring, None);
         actions.add(Side::Child, Action::DropCapabilities, None);
         actions.add(Side::Child, Action::NoNewPrivileges, None);
         actions.add(Side::Child, Action::DieWithParent, None);

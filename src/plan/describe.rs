@@ -59,6 +59,7 @@ impl Action {
             }
             Self::SetIds { uid, gid } => format!("become user {uid} and group {gid}"),
             Self::DropCapabilities => "drop every capability".into(),
+            Self::NewKeyring => "get a session keyring of its own".into(),
             Self::NoNewPrivileges => "let no program gain privileges".into(),
             Self::DieWithParent => "die with nsscript".into(),
             Self::StartInit => "become init, which starts a second process".into(),
@@ -95,6 +96,7 @@ impl Action {
             Self::SetHostname(_) => "hostname",
             Self::SetDomainname(_) => "domainname",
             Self::BecomeMapped { .. } | Self::SetIds { .. } => "user",
+            Self::NewKeyring => "keyring",
             Self::DropCapabilities | Self::NoNewPrivileges => "capabilities",
             Self::DieWithParent | Self::NewSession | Self::Connect(_) => "session",
             Self::SetUmask(_) => "umask",

@@ -151,6 +151,7 @@ impl Action {
                 format!("setpriv --reuid {uid} --regid {gid} --clear-groups")
             }
             Self::DropCapabilities => "setpriv --bounding-set -all --inh-caps -all".into(),
+            Self::NewKeyring => "keyctl session".into(),
             Self::NoNewPrivileges => "setpriv --no-new-privs".into(),
             Self::DieWithParent => "setpriv --pdeathsig KILL".into(),
             Self::NewSession => "setsid".into(),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::explain::Explained;
 use super::failure::Failure;
+use super::join::{self, Station};
 use super::launch;
 use super::lower::clone_flags;
 use super::process::Process;
@@ -136,6 +137,7 @@ impl Runner {
         match self.copy(&lowered.program, true, plan.clone(), &mut *body, &tell)? {
             Ok(mut process) => {
                 process.holds = holds;
+                process.station = Station::of(plan, self);
                 process.connect(connected.into_ends());
                 Ok(process)
             }
@@ -174,7 +176,7 @@ impl Runner {
         }
         let inside = process.plan.has_terminals();
         let connected = launch::connect_streams(request, &Input::Inherited, inside)?;
-        let mut joining = launch::joining(process, request, &connected.given, self.host(), false)?;
+        let mut joining = join::joining(self, process, request, &connected.given, false)?;
         watch(self, &mut joining.program);
         let environment = process.plan.environment.clone();
         let body = &mut || {
@@ -183,8 +185,10 @@ impl Runner {
         };
         let tell = |made: Result<i32, &Fault>| joining.telling(self).tell(&joining.program, made);
         let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
+        let station = process.station.clone();
         let made = made.map(|mut process| {
             process.connect(connected.into_ends());
+            process.station = station;
             process
         });
         made.map_err(|Fault { call, syscall, errno }| {

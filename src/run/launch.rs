@@ -1,22 +1,20 @@
 //! Carrying out a plan.
 
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::failure::Failure;
 use super::idmap::MapError;
-use super::lower::{Lowered, Prepared, clone_flags, lower, told};
-use super::process::{Holds, Process};
+use super::lower::{Lowered, Prepared, lower};
+use super::process::Holds;
 use super::runner::{Input, Problem, Runner};
-use super::stream::{Connected, Ends, Given, connect};
+use super::stream::{Connected, Ends, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::Report;
-use crate::host::Host;
-use crate::plan::{Action, Plan, Planned, Request, RootTree, Side, terminal_kind};
-use crate::spec::{JoinedNetwork, Streams};
-use crate::sys::{Call, Child, Enter, Errno, Fault, Program, Syscall, flags, spawn};
+use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
+use crate::spec::JoinedNetwork;
+use crate::sys::{Child, Enter, Errno, Fault, Syscall, flags, spawn};
 
 /// All that is made ready for a new process before it exists.
 pub(super) struct Ready {
@@ -207,186 +205,4 @@ pub(super) fn connect_streams(
             _ => report,
         }
     })
-}
-
-/// What enters a sandbox: who it is there, and what it does first.
-pub(super) struct Joining {
-    pub program: Program,
-    pub plan: Plan,
-    /// Which action of the plan each call belongs to.
-    pub actions: Vec<usize>,
-    /// The root that is entered, held open until it is.
-    _root: Option<std::fs::File>,
-}
-
-impl Joining {
-    /// What tells of it.
-    pub fn telling<'a>(&'a self, runner: &'a Runner) -> Telling<'a> {
-        Telling { runner, plan: &self.plan, actions: &self.actions }
-    }
-}
-
-/// Starts another program in the sandbox of `process`: in all its namespaces, with its ids, its
-/// environment and its working directory.
-pub(super) fn join(
-    runner: &Runner,
-    process: &mut Process,
-    request: &Request,
-    input: &Input,
-) -> Result<Process, Problem> {
-    if !process.running() {
-        let message = "the sandbox has ended: no other program can run in it";
-        return Err(Report::error(message).at(request.origin.clone()).into());
-    }
-    let connected = connect_streams(request, input, process.plan.has_terminals())?;
-    let mut joining =
-        joining(process, request, &connected.given, runner.host(), runner.is_heard())?;
-    let gate = watch(runner, &mut joining.program);
-    let started = Instant::now();
-    let spawned = spawn(&joining.program);
-    joining.telling(runner).tell(&joining.program, spawned.as_ref().map(Child::pid));
-    runner.count_process();
-    drop(gate);
-    match spawned {
-        Ok(child) => {
-            let number = runner.started();
-            Ok(Process::new(child, connected.into_ends(), joining.plan, (started, number)))
-        }
-        Err(Fault { call, syscall, errno }) => {
-            let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
-            let failure = Failure { plan: &joining.plan, action, syscall, errno };
-            Err(failure.report(runner).into())
-        }
-    }
-}
-
-/// What enters the sandbox of `process` to execute a program, or to go on with a closure, whose
-/// streams these are.
-pub(super) fn joining(
-    process: &Process,
-    request: &Request,
-    streams: &Given,
-    host: &Host,
-    gated: bool,
-) -> Result<Joining, Problem> {
-    use std::os::fd::AsRawFd;
-    let plan = joined(&process.plan, request, host);
-    let terminal = request.streams == Streams::Terminal;
-    let mut calls = Vec::new();
-    let mut actions = Vec::new();
-    let root = if process.plan.actions.iter().any(|done| done.action == Action::Chroot) {
-        Some(open_root(process.pid(), request)?)
-    } else {
-        None
-    };
-    calls.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
-    actions.resize(calls.len(), plan.start().unwrap_or(0));
-    // While there is a capability to do it with.
-    let drops = |planned: &Planned| planned.action == Action::DropCapabilities;
-    calls.push(Call::DropBoundingSet);
-    actions.push(plan.actions.iter().position(drops).unwrap_or(0));
-    for (index, planned) in plan.actions.iter().enumerate() {
-        match &planned.action {
-            Action::SetIds { uid, gid } => {
-                calls.extend([
-                    Call::SetGroups(Vec::new()),
-                    Call::SetGroup(*gid),
-                    Call::SetUser(*uid),
-                ]);
-            }
-            Action::DropCapabilities => calls.push(Call::DropCapabilities),
-            Action::NoNewPrivileges => calls.push(Call::NoNewPrivileges),
-            Action::DieWithParent => calls.push(Call::DieWithParent),
-            Action::Connect(_) => calls.push(streams.call()),
-            Action::NewSession if request.command.is_closure() => {
-                calls.push(Call::NewSession);
-                calls.extend(terminal.then_some(Call::ControlTerminal));
-            }
-            Action::SetUmask(mode) => calls.push(Call::Umask(*mode)),
-            Action::Enter(path) => {
-                calls.extend(std::ffi::CString::new(path.as_str()).ok().map(Call::Workdir));
-            }
-            Action::Execute { command, search, environment } => {
-                let told = told(command.words(), search, environment, (gated, terminal));
-                calls.push(Call::Execute { as_init: false, told });
-            }
-            _ => {}
-        }
-        actions.resize(calls.len(), index);
-    }
-    let descriptor = process.pidfd().as_fd().try_clone_to_owned();
-    let descriptor = descriptor.map_err(|error| {
-        let errno = crate::sys::Errno::from(&error);
-        Report::error(format!("cannot enter the sandbox: {errno}")).at(request.origin.clone())
-    })?;
-    let enter = Enter { descriptor, namespaces: clone_flags(process.plan.namespaces) };
-    // Never in shared memory: programs that run in the sandbox could look at it.
-    let program = Program { enter: vec![enter], calls, ..Program::default() };
-    Ok(Joining { program, plan, actions, _root: root })
-}
-
-/// The root directory of a sandbox that has only changed it by chroot(2): entering its mount
-/// namespace leads to the namespace's own root.
-fn open_root(pid: i32, request: &Request) -> Result<std::fs::File, Problem> {
-    std::fs::File::open(format!("/proc/{pid}/root")).map_err(|error| {
-        let errno = crate::sys::Errno::from(&error);
-        let message = format!("cannot enter the root of the sandbox: {errno}");
-        Report::error(message).at(request.origin.clone()).into()
-    })
-}
-
-/// What is left of a plan for a program that joins: who it is and what it starts with.
-pub(super) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
-    let mut joined = plan.clone();
-    let terminal = request.streams == Streams::Terminal;
-    joined.command = request.command.clone();
-    joined.actions.retain(|planned| {
-        matches!(
-            planned.action,
-            Action::Start(_)
-                | Action::Join(_)
-                | Action::SetIds { .. }
-                | Action::DropCapabilities
-                | Action::NoNewPrivileges
-                | Action::DieWithParent
-                | Action::NewSession
-                | Action::Connect(_)
-                | Action::SetUmask(_)
-                | Action::Enter(_)
-                | Action::Execute { .. }
-                | Action::Closure
-        )
-    });
-    for planned in &mut joined.actions {
-        planned.side = Side::Child;
-        if let Action::Connect(streams) = &mut planned.action {
-            *streams = request.streams;
-        }
-        if let Action::Start(namespaces) = planned.action {
-            planned.action = Action::Join(namespaces);
-            planned.side = Side::Parent;
-        }
-        if let Action::Execute { command, environment, .. } = &mut planned.action {
-            environment.extend(terminal.then(|| terminal_kind(environment, host)).flatten());
-            *command = request.command.clone();
-            planned.origin.clone_from(&request.origin);
-        }
-        if request.command.is_closure() && matches!(planned.action, Action::Execute { .. }) {
-            planned.action = Action::Closure;
-        }
-    }
-    if request.command.is_closure() {
-        joined.actions.retain(|planned| !matches!(planned.action, Action::Connect(_)));
-        let begins = |planned: &Planned| planned.action == Action::NewSession;
-        let own = |action| Planned { action, side: Side::Child, origin: None };
-        if terminal && !joined.actions.iter().any(begins) {
-            // A program in a network has the session of nsscript.
-            let last = joined.actions.len().saturating_sub(1);
-            joined.actions.insert(last, own(Action::NewSession));
-        }
-        if let Some(index) = joined.actions.iter().position(begins).filter(|_| terminal) {
-            joined.actions.insert(index, own(Action::Connect(Streams::Terminal)));
-        }
-    }
-    joined
 }

@@ -204,6 +204,7 @@ impl Lowerer<'_> {
                 self.push(Call::SetGroup(*gid));
                 self.push(Call::SetUser(*uid));
             }
+            Action::NewKeyring => self.push(Call::NewKeyring),
             Action::DropCapabilities => {
                 if !self.bounded {
                     self.push(Call::DropBoundingSet);

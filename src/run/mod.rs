@@ -15,6 +15,7 @@ mod hash;
 mod hint;
 mod idmap;
 mod image;
+mod join;
 mod launch;
 mod loader;
 mod loop_device;

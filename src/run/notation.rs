@@ -233,6 +233,7 @@ fn of_process(prepared: &Call) -> Vec<Called> {
             let sets = "{effective=0, permitted=0, inheritable=0}";
             vec![call(format!("capset({header}, {sets})"))]
         }
+        Call::NewKeyring => vec![call("keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)")],
         Call::NoNewPrivileges => vec![call("prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)")],
         Call::Umask(mode) => vec![call(format!("umask(0{mode:02o})"))],
         Call::Streams(descriptors) => {

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::changes::Kept;
+use super::join::Station;
 use super::network::Outside;
 use super::runner::Interrupted;
 use super::stream::Ends;
@@ -36,6 +37,8 @@ pub struct Process {
     value: Vec<u8>,
     /// What it has for itself as long as it runs.
     pub(super) holds: Holds,
+    /// Where its sandbox is, for programs that join it.
+    pub(super) station: Station,
 }
 
 /// What a sandbox has for itself as long as it runs.
@@ -137,6 +140,7 @@ impl Process {
             answer: None,
             value: Vec::new(),
             holds: Holds::default(),
+            station: Station::default(),
         }
     }
 

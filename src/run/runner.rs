@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::explain::Listener;
 use super::idmap::UserNamespaces;
+use super::join::{self, Station};
 use super::launch::{self, Launched};
 use super::loader;
 use super::network::Networks;
@@ -220,6 +221,7 @@ impl Runner {
             Launched::Process(child, ends, holds) => {
                 let mut process = Process::new(child, ends, plan, (started, self.started()));
                 process.holds = holds;
+                process.station = Station::of(&process.plan, self);
                 Ok(process)
             }
             // The plan that is possible now has a copy.
@@ -282,7 +284,7 @@ impl Runner {
     /// What would be done to run another program in the sandbox that `first` is the plan of.
     #[must_use]
     pub fn plan_to_join(&self, first: &Plan, request: &Request) -> Plan {
-        launch::joined(first, request, self.host())
+        join::joined(first, request, self.host())
     }
 
     /// Runs another program in the sandbox of `process`, to its end.
@@ -295,7 +297,7 @@ impl Runner {
         request: &Request,
         input: &Input,
     ) -> Result<Exit, Problem> {
-        let mut joined = launch::join(self, process, request, input)?;
+        let mut joined = join::join(self, process, request, input)?;
         if let Input::Bytes(bytes) = input {
             converse(&mut joined, bytes)?;
         }

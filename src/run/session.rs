@@ -30,12 +30,35 @@ pub(super) struct Session {
     pub left: Cell<Namespaces>,
     /// The kinds that it has entered, which may be any.
     entered: Cell<Namespaces>,
+    /// What this process has done to itself.
+    moves: Cell<Moves>,
     /// The images that this recipe has made, by device and inode.
     pub images: RefCell<Vec<(u64, u64)>>,
     /// The private directory in memory.
     pub scratch: RefCell<Option<PathBuf>>,
     /// The environment of programs that are executed, where it is not nsscript's own.
     pub environment: RefCell<Option<Vec<(String, String)>>>,
+}
+
+/// How often this process has gone to other namespaces, and has changed its ids.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Moves {
+    kinds: [u32; Kind::ALL.len()],
+    pub ids: u32,
+}
+
+impl Moves {
+    /// The kinds of namespaces in which it may be elsewhere than it was when it had moved so often.
+    pub fn kinds_since(&self, then: &Self) -> Namespaces {
+        let moved = Kind::ALL.into_iter().zip(self.kinds.iter().zip(then.kinds));
+        let moved = moved.filter(|(_, (now, then))| **now != *then);
+        moved.fold(Namespaces::NONE, |all, (kind, _)| all | kind.into())
+    }
+
+    fn go(&mut self, namespaces: Namespaces) {
+        let all = Kind::ALL.into_iter().zip(&mut self.kinds);
+        all.filter(|(kind, _)| namespaces.has(*kind)).for_each(|(_, times)| *times += 1);
+    }
 }
 
 /// What was found when the session began.
@@ -94,6 +117,7 @@ impl Session {
     /// Notes that this process is in a sandbox: nothing there is the host's by accident, and the
     /// process has no right to a session of its own.
     pub fn in_sandbox(&self, environment: Vec<(String, String)>) {
+        self.goes(Namespaces::ALL);
         let (initial, devices) = (Vec::new(), Vec::new());
         *self.begun.borrow_mut() = Some(Begun { initial, devices, leader: 0, maps: None });
         self.left.set(Namespaces::ALL);
@@ -104,6 +128,7 @@ impl Session {
     /// Notes that this process is in new namespaces, or has entered some that may be any.
     pub fn moved(&self, action: &RawAction) {
         let (left, entered) = (self.left.get(), self.entered.get());
+        self.goes(action.namespaces());
         match action {
             RawAction::EnterSession { namespaces, .. }
             | RawAction::Unshare(namespaces)
@@ -115,8 +140,23 @@ impl Session {
                 self.left.set(left - *namespaces);
                 self.entered.set(entered | *namespaces);
             }
+            RawAction::SetUser(_) | RawAction::SetGroup(_) | RawAction::SetGroups(_) => {
+                let moves = self.moves.get();
+                self.moves.set(Moves { ids: moves.ids + 1, ..moves });
+            }
             _ => {}
         }
+    }
+
+    /// What this process has done to itself by now.
+    pub fn moves(&self) -> Moves {
+        self.moves.get()
+    }
+
+    fn goes(&self, namespaces: Namespaces) {
+        let mut moves = self.moves.get();
+        moves.go(namespaces);
+        self.moves.set(moves);
     }
 
     /// Whether a device is that of a file system that was mounted when the session began.

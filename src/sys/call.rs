@@ -205,6 +205,8 @@ pub enum Call {
     SetGroup(u32),
     /// Sets real, effective and saved user.
     SetUser(u32),
+    /// Gets a session keyring of its own, which holds nothing.
+    NewKeyring,
     /// Empties the bounding set, which needs a capability that the other sets still have.
     DropBoundingSet,
     /// Empties every other set of capabilities.

@@ -16,6 +16,7 @@ mod identity;
 mod init;
 mod interface;
 mod kernel;
+mod keyring;
 mod loop_device;
 mod mount;
 mod namespace;

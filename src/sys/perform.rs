@@ -13,7 +13,7 @@ use super::init::Init;
 use super::kernel::{self, Answer, Trouble};
 use super::mount::{self, MountAttr};
 use super::program::Program;
-use super::{pty, stack, target, tree};
+use super::{keyring, pty, stack, target, tree};
 
 /// What a new process works with.
 pub(super) struct Work<'a> {
@@ -30,8 +30,10 @@ impl<'a> Work<'a> {
         Self { program, cell, init, parent, stack: stack::of_programs() }
     }
 
-    /// Enters the namespaces that the program starts from.
+    /// Enters the control groups and the namespaces that the program starts from.
     pub(super) fn enter(&self) -> Answer<()> {
+        let mut groups = self.program.groups.iter();
+        groups.try_for_each(|group| kernel::write_all(group.as_raw_fd(), b"0"))?;
         let mut entered = self.program.enter.iter();
         entered.try_for_each(|it| kernel::setns(it.descriptor.as_raw_fd(), it.namespaces))
     }
@@ -198,6 +200,7 @@ impl Process<'_> {
             Call::SetGroups(groups) => kernel::setgroups(groups),
             Call::SetGroup(gid) => kernel::setresgid(*gid),
             Call::SetUser(uid) => set_user(*uid),
+            Call::NewKeyring => keyring::new_session_keyring(),
             Call::DropBoundingSet => drop_bounding_set(),
             Call::DropCapabilities => kernel::drop_capabilities(),
             Call::NoNewPrivileges => kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),

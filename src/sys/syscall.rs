@@ -46,6 +46,7 @@ macro_rules! syscalls {
 }
 
 syscalls! {
+    AddKey "add_key" "",
     Bind "bind" "",
     Capset "capset" "",
     Chdir "chdir" "",
@@ -66,6 +67,7 @@ syscalls! {
     Fstat "fstat" "",
     Fstatfs "fstatfs" "",
     Ioctl "ioctl" "",
+    Keyctl "keyctl" "",
     Kill "kill" "",
     Listen "listen" "",
     MemfdCreate "memfd_create" "",
@@ -86,6 +88,7 @@ syscalls! {
     Prctl "prctl" "",
     Prlimit "prlimit" "",
     Readlinkat "readlinkat" "",
+    RequestKey "request_key" "",
     Rmdir "rmdir" "",
     Recvfrom "recvfrom" "",
     RtSigaction "rt_sigaction" "",

@@ -15,6 +15,7 @@ mod filesystems;
 mod hints;
 mod id_maps;
 mod identity;
+mod joining;
 mod loop_devices;
 mod namespaces;
 mod networks;

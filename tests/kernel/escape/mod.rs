@@ -7,6 +7,7 @@ mod archives;
 mod cleanup;
 mod descriptors;
 mod identity;
+mod keyrings;
 mod mounts;
 mod paths;
 mod shared_places;
