@@ -12,6 +12,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many symbolic links one path may cross, as in the kernel; see `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
@@ -27,10 +28,45 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 ///
 /// Paths given to it are paths inside the tree. A relative one begins at its root: a tree has no
 /// working directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Many who ask only want to know whether something is there, and take every error for a no. An
+/// error that says nothing about that (no descriptor is left, the disk is broken) is remembered:
+/// see [`Tree::failure`].
+#[derive(Debug, Clone)]
 pub struct Tree {
     /// The directories that lie on each other as its root, the topmost first.
     roots: Vec<PathBuf>,
+    failure: Arc<Mutex<Option<Failure>>>,
+}
+
+impl PartialEq for Tree {
+    fn eq(&self, other: &Self) -> bool {
+        self.roots == other.roots
+    }
+}
+
+impl Eq for Tree {}
+
+/// A look-up that failed, so that what is at its path is not known.
+#[derive(Debug)]
+pub struct Failure {
+    /// What was looked for.
+    pub path: PathBuf,
+    /// The kernel's answer.
+    pub error: io::Error,
+}
+
+/// Whether an error is an answer about what is at a path, and not a failure to look.
+fn is_answer(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+    };
+    // A device that is not connected answers ENXIO or ENODEV.
+    const NO_DEVICE: [i32; 2] = [6, 19];
+    matches!(
+        error.kind(),
+        InvalidFilename | InvalidInput | IsADirectory | NotADirectory | NotFound | PermissionDenied
+    ) || error.raw_os_error().is_some_and(|code| code == ELOOP || NO_DEVICE.contains(&code))
 }
 
 /// Where a path leads, and by which links.
@@ -67,7 +103,27 @@ impl Tree {
     /// an overlay do. Directories that hide all below them (`opaque`) are not told apart.
     #[must_use]
     pub fn layered(roots: Vec<PathBuf>) -> Self {
-        Self { roots }
+        Self { roots, failure: Arc::default() }
+    }
+
+    /// The first look-up since this was asked last that failed, so that it is not known what is
+    /// there. Clones of a tree share it.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Remembers a look-up that failed.
+    fn noted<T>(&self, path: &Path, found: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &found
+            && !is_answer(error)
+        {
+            let again = error.raw_os_error().map(io::Error::from_raw_os_error);
+            let error = again.unwrap_or_else(|| error.kind().into());
+            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            failure.get_or_insert_with(|| Failure { path: path.to_path_buf(), error });
+        }
+        found
     }
 
     /// Whether this is the tree of the machine itself.
@@ -108,13 +164,17 @@ impl Tree {
         }
         let resolved = self.walk(PathBuf::from("/"), path)?;
         if names_a_directory(path) {
-            self.must_be_directory(&resolved.path)?;
+            self.noted(path, self.must_be_directory(&resolved.path))?;
         }
         Ok(resolved)
     }
 
     /// Follows `path` from a place already known to be a directory without links before it.
-    pub(super) fn walk(&self, mut place: PathBuf, path: &Path) -> io::Result<Resolved> {
+    pub(super) fn walk(&self, place: PathBuf, path: &Path) -> io::Result<Resolved> {
+        self.noted(path, self.step_by_step(place, path))
+    }
+
+    fn step_by_step(&self, mut place: PathBuf, path: &Path) -> io::Result<Resolved> {
         let mut links = Vec::new();
         let mut ahead = Vec::new();
         put_ahead(&mut ahead, path);
@@ -150,7 +210,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`].
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        fs::metadata(self.followed(path)?)
+        self.noted(path, fs::metadata(self.followed(path)?))
     }
 
     /// What `lstat(2)` says of `path`: of a link itself where it is one.
@@ -159,14 +219,14 @@ impl Tree {
     /// Those of [`Tree::resolve`].
     pub fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
         if self.is_host() {
-            return fs::symlink_metadata(from_root(path));
+            return self.noted(path, fs::symlink_metadata(from_root(path)));
         }
         let (Some(name), false) = (path.file_name(), names_a_directory(path)) else {
             return self.metadata(path);
         };
         let parent = self.resolve(&from_root(path.parent().unwrap_or(Path::new("/"))))?;
-        self.must_be_directory(&parent.path)?;
-        fs::symlink_metadata(self.real(&parent.path.join(name)))
+        self.noted(path, self.must_be_directory(&parent.path))?;
+        self.noted(path, fs::symlink_metadata(self.real(&parent.path.join(name))))
     }
 
     /// Opens the file `path` for reading.
@@ -174,7 +234,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`] and of `open(2)`.
     pub fn open(&self, path: &Path) -> io::Result<File> {
-        File::open(self.followed(path)?)
+        self.noted(path, File::open(self.followed(path)?))
     }
 
     /// The whole content of the file `path`.
@@ -182,7 +242,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::open`] and of `read(2)`.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(self.followed(path)?)
+        self.noted(path, fs::read(self.followed(path)?))
     }
 
     /// The names in the directory `path`, sorted.
@@ -190,9 +250,9 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`] and of `readdir(3)`.
     pub fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        let entries = fs::read_dir(self.followed(path)?)?;
-        let mut names =
-            entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<OsString>>>()?;
+        let entries = self.noted(path, fs::read_dir(self.followed(path)?))?;
+        let names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>();
+        let mut names = self.noted(path, names)?;
         if self.roots.len() > 1 {
             let place = self.resolve(path)?.path;
             let below = place.strip_prefix("/").unwrap_or(&place);

@@ -116,7 +116,12 @@ pub enum Action {
         create: bool,
     },
     /// A place becomes read-only.
-    Protect(GuestPath),
+    Protect {
+        /// The place inside.
+        target: GuestPath,
+        /// Whether it may be missing.
+        optional: bool,
+    },
     /// A place is hidden.
     Mask(GuestPath),
     /// A directory is made.

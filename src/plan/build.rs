@@ -157,7 +157,7 @@ impl Draft<'_> {
         }));
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings().cloned()));
         let mut actions = Actions(Vec::new());
-        let (root, asked) = (self.root_kind(&view), self.settings.root.origin.as_ref());
+        let (root, asked) = (self.root_kind(&view, reports), self.settings.root.origin.as_ref());
         self.layers(&mut actions);
         if let Some(keep) = &self.settings.keep_changes {
             let action = Action::KeepChanges(keep.value.clone());
@@ -248,8 +248,12 @@ impl Draft<'_> {
         }
         for (path, origin) in self.tree.iter().flat_map(|tree| tree.devices()) {
             let place = path.to_str().and_then(|path| GuestPath::new(path).ok());
-            if let (Some(place), Some(id)) = (place, file_id(self.host, path)) {
-                inside.actions.push((device(path.into(), id, place), origin.cloned()));
+            match (place, file_id(self.host, path)) {
+                (Some(place), Ok(Some(id))) => {
+                    inside.actions.push((device(path.into(), id, place), origin.cloned()));
+                }
+                (_, Err(report)) => inside.reports.push(report.at(origin.cloned())),
+                _ => {}
             }
         }
         if namespaces.has(Kind::Mount) {
@@ -277,7 +281,7 @@ impl Draft<'_> {
             })
     }
 
-    fn root_kind(&self, view: &View) -> RootKind {
+    fn root_kind(&self, view: &View, reports: &mut Vec<Report>) -> RootKind {
         let root = GuestPath::root();
         let changes = self.settings.keep_changes.as_ref().map(|keep| keep.value.clone());
         let lower = match &self.settings.root.value {
@@ -285,15 +289,19 @@ impl Draft<'_> {
             Root::Empty => Lower::Empty,
             Root::Rootfs(_) => Lower::Built,
             Root::Directory(path) => match view.first(&root) {
-                Some(Backing::Host { .. }) => return self.view(path),
+                Some(Backing::Host { .. }) => return self.view(path, reports),
                 _ => Lower::Directory(path.clone()),
             },
         };
         RootKind::Overlay { lower, changes }
     }
 
-    fn view(&self, path: &Path) -> RootKind {
-        RootKind::View { path: path.into(), id: file_id(self.host, path) }
+    fn view(&self, path: &Path, reports: &mut Vec<Report>) -> RootKind {
+        let id = file_id(self.host, path).unwrap_or_else(|report| {
+            reports.push(report.at(self.settings.root.origin.clone()));
+            None
+        });
+        RootKind::View { path: path.into(), id }
     }
 
     /// The layers of the root are made ready, the lowest first.

@@ -37,7 +37,10 @@ impl Action {
                 let read_only = if options.read_only { ", read-only" } else { "" };
                 format!("mount {kind} on {}{read_only}", place(target))
             }
-            Self::Protect(path) => format!("make {} read-only", place(path)),
+            Self::Protect { target, optional } => {
+                let optional = if *optional { ", if it is there" } else { "" };
+                format!("make {} read-only{optional}", place(target))
+            }
             Self::Mask(path) => format!("hide {}", place(path)),
             Self::MakeDirectory(path, options) => match options.mode {
                 Some(mode) => format!("make the directory {} with mode {mode:04o}", place(path)),
@@ -86,7 +89,7 @@ impl Action {
             Self::MakePrivate | Self::Mount { .. } | Self::MakeRoot(_) => "mount",
             Self::LoopbackUp => "loopback",
             Self::Bind { .. } => "bind",
-            Self::Protect(_) | Self::ProtectRoot => "protect",
+            Self::Protect { .. } | Self::ProtectRoot => "protect",
             Self::Mask(_) => "mask",
             Self::MakeDirectory(..) => "directory",
             Self::MakeFile(..) => "file",
@@ -124,7 +127,7 @@ impl Action {
             Self::KeepChanges(path) => (None, Some(path.to_string_lossy().into_owned())),
             Self::MakeRoot(_) | Self::PivotRoot | Self::Chroot => (None, Some("/".into())),
             Self::MakeSymlink { path, .. }
-            | Self::Protect(path)
+            | Self::Protect { target: path, .. }
             | Self::Mask(path)
             | Self::MakeDirectory(path, _)
             | Self::MakeFile(path, ..)

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::action::Action;
 use super::mounts::file_id;
+use crate::diag::Report;
 use crate::host::Host;
-use crate::spec::{BindOptions, FileOptions, GuestPath, Invalid, MountOptions};
+use crate::spec::{BindOptions, FileOptions, GuestPath, MountOptions};
 
 /// The devices that every program may use.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -31,7 +32,8 @@ pub(super) fn devices(
     target: &GuestPath,
     host: &Host,
     create: bool,
-) -> Result<Vec<Action>, Invalid> {
+) -> Result<Vec<Action>, Report> {
+    let join = |name: &str| target.join(name).map_err(|invalid| Report::from(&invalid));
     // Mode 0755: in a sticky directory that all may write to, opening `/dev/null` with O_CREAT, as
     // `>` of a shell does, is refused (fs.protected_regular).
     let mut actions = vec![Action::Mount {
@@ -43,16 +45,16 @@ pub(super) fn devices(
     }];
     for name in DEVICES {
         let source = Path::new("/dev").join(name);
-        if let Some(id) = file_id(host, &source) {
-            actions.push(device(source, id, target.join(name)?));
+        if let Some(id) = file_id(host, &source)? {
+            actions.push(device(source, id, join(name)?));
         }
     }
     for (name, says) in LINKS {
-        actions.push(Action::MakeSymlink { path: target.join(name)?, target: says.into() });
+        actions.push(Action::MakeSymlink { path: join(name)?, target: says.into() });
     }
-    actions.push(devpts(target.join("pts")?, true));
+    actions.push(devpts(join("pts")?, true));
     let shared = FileOptions { mode: Some(0o1777), ..FileOptions::default() };
-    actions.push(Action::MakeDirectory(target.join("shm")?, shared));
+    actions.push(Action::MakeDirectory(join("shm")?, shared));
     Ok(actions)
 }
 

@@ -1,10 +1,15 @@
 //! A view of the host: what of it a program sees that is run in one.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use super::action::Action;
 use super::devices::tmpfs;
 use super::mounts::Inside;
+use super::planner::unseen;
 use super::view::Backing;
-use crate::diag::Origin;
+use crate::diag::{Origin, Report};
+use crate::host::Host;
 use crate::spec::{GuestPath, Kind, ProcOptions, Step, What};
 
 /// Places of the host that hold what is private, or what talks to services of the host.
@@ -15,10 +20,14 @@ impl Inside<'_> {
     pub(super) fn host_view(&mut self, origin: Option<&Origin>) {
         let implied = |inside: &mut Self, path: &str, action: &dyn Fn(GuestPath) -> Action| {
             let Ok(target) = GuestPath::new(path) else { return };
-            if inside.host.tree.metadata(target.as_str().as_ref()).is_ok_and(|found| found.is_dir())
-            {
-                inside.view.cover(&target, Backing::Private, None);
-                inside.actions.push((action(target), None));
+            match is_directory(inside.host, target.as_str().as_ref()) {
+                Ok(true) => {
+                    inside.view.cover(&target, Backing::Private, None);
+                    inside.actions.push((action(target), None));
+                }
+                Ok(false) => {}
+                // It may hold what is private.
+                Err(report) => inside.reports.push(report.at(origin.cloned())),
             }
         };
         for path in EMPTIED {
@@ -38,5 +47,16 @@ impl Inside<'_> {
             self.add(&step(What::Proc { target: place("/proc"), options }));
         }
         self.add(&step(What::Dev(place("/dev"))));
+    }
+}
+
+/// Whether a directory is at `path`.
+fn is_directory(host: &Host, path: &Path) -> Result<bool, Report> {
+    match host.tree.metadata(path) {
+        Ok(found) => Ok(found.is_dir()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(error) => Err(unseen(path, &error)),
     }
 }

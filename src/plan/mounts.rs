@@ -5,9 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::action::Action;
+use super::action::{Action, FileId};
 use super::devices::{devices, devpts, tmpfs};
 use super::identity::Maps;
+use super::planner::{unanswered, unseen};
 use super::tree::Owner;
 use super::view::{Backing, Presence, View, presence};
 use crate::diag::{Origin, Report, os_error, quoted};
@@ -42,7 +43,10 @@ impl Inside<'_> {
     pub fn add(&mut self, step: &Step) {
         let origin = step.origin.clone();
         if let Err(error) = self.step(&step.what, origin.as_ref()) {
-            self.reports.push(Report::error(error.to_string()).at(origin));
+            self.reports.push(Report::error(error.to_string()).at(origin.clone()));
+        }
+        if let Some(report) = unanswered(self.host) {
+            self.reports.push(report.at(origin));
         }
     }
 
@@ -74,8 +78,9 @@ impl Inside<'_> {
             }
             What::Dev(target) => {
                 let create = self.place(target, Presence::Directory, origin);
-                for action in devices(target, self.host, create)? {
-                    self.push(action, origin);
+                match devices(target, self.host, create) {
+                    Ok(actions) => actions.into_iter().for_each(|it| self.push(it, origin)),
+                    Err(report) => self.reports.push(report.at(origin.cloned())),
                 }
                 self.view.cover(target, Backing::Private, origin.cloned());
             }
@@ -108,7 +113,7 @@ impl Inside<'_> {
                 self.view.cover(path, Backing::Private, origin.cloned());
             }
             What::ReadOnly(path) => {
-                self.push(Action::Protect(path.clone()), origin);
+                self.push(Action::Protect { target: path.clone(), optional: false }, origin);
                 self.view.protect(path, origin.cloned());
             }
             _ => {}
@@ -225,10 +230,10 @@ impl Inside<'_> {
         let options = MountOptions { data, read_only, ..MountOptions::default() };
         self.mount("proc", "proc", target, options, origin);
         if self.protect_proc && !only_processes {
+            // The caller's /proc may show fewer of them than the new one does.
             for name in DANGEROUS {
-                if self.host.tree.exists(&Path::new("/proc").join(name)) {
-                    self.push(Action::Protect(target.join(name)?), origin);
-                }
+                let target = target.join(name)?;
+                self.push(Action::Protect { target, optional: true }, origin);
             }
         }
         Ok(())
@@ -329,7 +334,16 @@ fn given(FileOptions { uid, gid, .. }: FileOptions) -> Owner {
     Owner { uid, gid }
 }
 
-/// Device and inode of a file of the host.
-pub(super) fn file_id(host: &Host, path: &Path) -> Option<(u64, u64)> {
-    host.tree.metadata(path).ok().map(|found| (found.dev(), found.ino()))
+/// Device and inode of a file of the host; none where nothing is there.
+///
+/// # Errors
+/// What is there cannot be seen.
+pub(super) fn file_id(host: &Host, path: &Path) -> Result<Option<FileId>, Report> {
+    match host.tree.metadata(path) {
+        Ok(found) => Ok(Some((found.dev(), found.ino()))),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(unseen(path, &error)),
+    }
 }

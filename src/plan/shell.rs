@@ -126,9 +126,11 @@ impl Action {
             Self::Mount { kind, source, target, options, .. } => {
                 mount(kind, source, target, options)
             }
-            Self::Protect(path) => {
-                let place = place(path);
-                format!("mount --rbind -o ro {place} {place}")
+            Self::Protect { target, optional } => {
+                let place = place(target);
+                let optional =
+                    if *optional { format!("[ ! -e {place} ] || ") } else { String::new() };
+                format!("{optional}mount --rbind -o ro {place} {place}")
             }
             Self::MakeDirectory(path, options) => {
                 let mode = options.mode.unwrap_or(0o755);

@@ -160,11 +160,13 @@ impl Lowerer<'_> {
                     self.fresh = Some(target.clone());
                 }
             }
-            Action::Protect(place) => {
-                let (base, path) = self.place(place);
-                let tree = Tree::Beneath(base, path);
-                self.push(Call::OpenTree { tree, recursive: true, set: Attributes::READ_ONLY });
-                self.attach(place, Create::Nothing);
+            Action::Protect { target, optional } => {
+                self.begin_root();
+                let (base, path) = self.place(target);
+                if base == Base::Root {
+                    self.fresh = None;
+                }
+                self.push(Call::Protect { base, path, optional: *optional });
             }
             Action::Mask(place) => self.push(Call::Mask(guest(place))),
             Action::MakeDirectory(place, options) => self.push(Call::MakeDirectory {
@@ -280,12 +282,17 @@ impl Lowerer<'_> {
         self.push(Call::NewMount { kind: c(kind), options: data, attributes });
     }
 
-    fn attach(&mut self, target: &GuestPath, create: Create) {
-        let (base, path) = self.place(target);
+    /// Has a root to look for places in: where the plan makes none, that of nsscript.
+    fn begin_root(&mut self) {
         if !self.rooted {
             self.push(Call::OpenRoot(c("/")));
             self.rooted = true;
         }
+    }
+
+    fn attach(&mut self, target: &GuestPath, create: Create) {
+        let (base, path) = self.place(target);
+        self.begin_root();
         // What is attached elsewhere takes the place of the last one.
         if base == Base::Root {
             self.fresh = None;

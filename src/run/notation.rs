@@ -111,6 +111,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             vec![call(format!("openat(AT_FDCWD, {}, O_PATH|O_DIRECTORY)", c(path))).giving("root")]
         }
         Call::SetRootAttributes(set) => vec![set_attributes("root", "AT_EMPTY_PATH", *set)],
+        Call::Protect { base, path, optional } => protect(*base, path, *optional),
         Call::Mask(path) => mask(path),
         Call::MakeDirectory { path, mode, owner } => {
             let mut all = vec![directory(&c(path)), beneath(path, "O_PATH|O_DIRECTORY", "place")];
@@ -314,6 +315,22 @@ fn attach(target: &Target) -> Vec<Called> {
     };
     let place = beneath(&target.path, "O_PATH", "place");
     made.into_iter().chain([place, onto_place()]).collect()
+}
+
+fn protect(base: Base, path: &CStr, optional: bool) -> Vec<Called> {
+    let tree = Tree::Beneath(base, path.to_owned());
+    let mut all = open_tree(&tree, true, Attributes::READ_ONLY, "mount");
+    if let Some(first) = all.first_mut().filter(|_| optional) {
+        first.call.push_str(" /* the rest if it is there */");
+    }
+    all.extend(match base {
+        Base::Fresh => {
+            let path = c(path);
+            vec![call(format!("move_mount(mount, \"\", parent, {path}, MOVE_MOUNT_F_EMPTY_PATH)"))]
+        }
+        Base::Root => vec![onto_place()],
+    });
+    all
 }
 
 fn onto_place() -> Called {

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use super::changes::Kept;
 use super::join::Station;
 use super::network::Outside;
-use super::runner::Interrupted;
+use super::runner::{Interrupted, Problem};
 use super::stream::Ends;
 use super::terminal::Relay;
+use crate::diag::{Report, quoted};
 use crate::plan::Plan;
 use crate::spec::Kind;
 use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Usage, ready};
@@ -32,6 +33,8 @@ pub struct Process {
     piped: bool,
     /// Why the program was never executed, known once the process has ended.
     not_executed: Option<Errno>,
+    /// Why nobody can tell how it ended, if so.
+    lost: Option<Errno>,
     /// Where the value of a closure comes from, until all of it has come.
     answer: Option<PipeReader>,
     value: Vec<u8>,
@@ -137,6 +140,7 @@ impl Process {
             exit: None,
             piped,
             not_executed: None,
+            lost: None,
             answer: None,
             value: Vec::new(),
             holds: Holds::default(),
@@ -263,8 +267,8 @@ impl Process {
     /// Waits for its end. Its input, where that is a pipe, ends.
     ///
     /// # Errors
-    /// A signal asked nsscript to end: the program is ended too.
-    pub fn wait(&mut self) -> Result<Exit, Interrupted> {
+    /// A signal asked nsscript to end: the program is ended too. Nobody can tell how it ended.
+    pub fn wait(&mut self) -> Result<Exit, Problem> {
         self.ends.input = None;
         // As long as this lives, the terminal of nsscript is that of the program.
         let mut relay = self.ends.terminal.take().map(Relay::begin);
@@ -274,11 +278,12 @@ impl Process {
                 && let Some(status) = self.child.poll()
             {
                 relay.iter_mut().for_each(Relay::finish);
-                return Ok(self.ended(status));
+                let exit = self.ended(status);
+                return self.lost.map_or(Ok(exit), |errno| Err(self.lost_report(errno).into()));
             }
             let (count, wake) = sys::interruption();
             if count > 0 {
-                return Err(self.interrupt(relay.as_mut()));
+                return Err(self.interrupt(relay.as_mut()).into());
             }
             let first = match &self.answer {
                 Some(answer) => answer.as_fd(),
@@ -314,12 +319,26 @@ impl Process {
         caught.is_none_or(|set| set >> (SIGINT - 1) & 1 == 1)
     }
 
+    /// That its exit status is lost: which is no success.
+    fn lost_report(&self, errno: Errno) -> Report {
+        let what = match self.plan.command.is_closure() {
+            true => "the closure".to_owned(),
+            false => quoted(self.plan.command.shown()),
+        };
+        let message = format!("nobody can tell how {what} ended: {errno}");
+        let mut report = Report::error(message);
+        report.facts.operation = Some("wait".into());
+        report.facts.errno = Some(errno.code());
+        let last = self.plan.actions.last();
+        report.note("the call was waitid(2)").at(last.and_then(|last| last.origin.clone()))
+    }
+
     fn ended(&mut self, status: Status) -> Exit {
         if let Some(exit) = self.exit {
             return exit;
         }
-        let Status { signal, code, usage, not_executed } = status;
-        self.not_executed = not_executed;
+        let Status { signal, code, usage, not_executed, lost } = status;
+        (self.not_executed, self.lost) = (not_executed, lost);
         self.holds = Holds::default();
         let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
         let exit = Exit { code, signal, cause, wall: self.started.elapsed(), usage };

@@ -158,6 +158,15 @@ pub enum Call {
     Attach(Target),
     /// Sets attributes of the mount that holds the root.
     SetRootAttributes(Attributes),
+    /// Makes a place read-only, with everything that is mounted below it.
+    Protect {
+        /// What the path is relative to.
+        base: Base,
+        /// The place.
+        path: CString,
+        /// Whether it may be missing.
+        optional: bool,
+    },
     /// Hides what is at a place: a directory by an empty one, anything else by `/dev/null`.
     Mask(CString),
     /// Makes a directory beneath the root, or sets the look of the one that is there.

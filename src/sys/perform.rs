@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
-use super::call::{Base, Call, MOST_KEPT, SLOTS, Slot, Target};
+use super::call::{Attributes, Base, Call, MOST_KEPT, SLOTS, Slot, Target};
 use super::cell::Cell;
 use super::init::Init;
 use super::kernel::{self, Answer, Trouble};
@@ -177,6 +177,10 @@ impl Process<'_> {
                 let attr = MountAttr { set: set.bits(), ..MountAttr::default() };
                 mount::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)
             }
+            Call::Protect { base, path, optional } => match self.protect(*base, path) {
+                Err(trouble) if *optional && trouble.errno.code() == libc::ENOENT => Ok(()),
+                done => done,
+            },
             Call::Mask(path) => self.mask(path),
             Call::MakeDirectory { path, mode, owner } => {
                 tree::make_directory(root, path, *mode, *owner)
@@ -268,6 +272,25 @@ impl Process<'_> {
         let flags = tree::MOVE_FROM_EMPTY | tree::MOVE_TO_EMPTY;
         mount::move_mount(mount, place, c"", flags)?;
         kernel::close(place);
+        kernel::close(fresh);
+        self.put(Slot::Fresh, mount);
+        Ok(())
+    }
+
+    fn protect(&mut self, base: Base, path: &CStr) -> Answer<()> {
+        let read_only = Attributes::READ_ONLY.bits();
+        let fresh = self.slot(Slot::Fresh);
+        if base == Base::Fresh {
+            let mount = tree::copy(fresh, path, true, read_only)?;
+            mount::move_mount(mount, fresh, path, tree::MOVE_FROM_EMPTY)?;
+            kernel::close(mount);
+            return Ok(());
+        }
+        let place = kernel::open_beneath(self.slot(Slot::Root), path, libc::O_PATH, 0)?;
+        let mount = tree::copy(place, c"", true, read_only)?;
+        mount::move_mount(mount, place, c"", tree::MOVE_FROM_EMPTY | tree::MOVE_TO_EMPTY)?;
+        kernel::close(place);
+        // What is attached elsewhere takes the place of the last one.
         kernel::close(fresh);
         self.put(Slot::Fresh, mount);
         Ok(())

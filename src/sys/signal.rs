@@ -101,6 +101,9 @@ pub fn watch_interruptions() -> Result<(), Errno> {
     // A file that grows beyond the limit is then the error EFBIG, which says what is wrong.
     // SAFETY: ignoring a signal touches no memory.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    // Ignored, as daemons and `trap '' CHLD` leave it, it has the kernel keep no exit status.
+    // SAFETY: setting a default action touches no memory.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     for signal in SIGNALS {
         // SAFETY: all zero is a valid sigaction; the handler only does what a handler may do, and
         // both pointers are of locals.

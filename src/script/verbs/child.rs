@@ -106,7 +106,7 @@ pub(super) mod of_clone {
                 let report = Report::error("a program gives no value");
                 return Err(call.fail(report.hint("`wait()` tells how it ended")));
             }
-            let exit = process.wait().map_err(|it| Failed::Interrupted(it.signal))?;
+            let exit = process.wait()?;
             child::value(&process, exit, call)
         }
     }
