@@ -111,9 +111,11 @@ impl Host {
         Some(String::from_utf8_lossy(&text).trim_end_matches(['\0', '\n']).to_owned())
     }
 
-    /// Whether AppArmor knows no profile for this process.
+    /// Whether AppArmor knows no profile for this process, or has put it into the one for
+    /// programs that have made a user namespace without a profile.
     fn is_unconfined(&self) -> bool {
-        self.apparmor_profile().as_deref() == Some("unconfined")
+        let profile = self.apparmor_profile().unwrap_or_default();
+        profile == "unconfined" || profile.starts_with("unprivileged_userns")
     }
 }
 
@@ -138,6 +140,7 @@ mod tests {
         let debian = ("sys/kernel/unprivileged_userns_clone", "0\n");
         let ubuntu = ("sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
         let unconfined = ("self/attr/current", "unconfined\n");
+        let inside = ("self/attr/current", "unprivileged_userns (enforce)\n");
         let profile = ("self/attr/current", "nsscript (unconfined)\n");
         assert!(allows("userns-some", 1, &[some]));
         assert!(!allows("userns-none", 0, &[none]));
@@ -145,6 +148,7 @@ mod tests {
         assert!(!allows("userns-debian", 1, &[some, debian]));
         assert!(allows("userns-debian-root", 0, &[some, debian]));
         assert!(!allows("userns-ubuntu", 1, &[some, ubuntu, unconfined]));
+        assert!(!allows("userns-ubuntu-inside", 1, &[some, ubuntu, inside]));
         assert!(allows("userns-ubuntu-profile", 1, &[some, ubuntu, profile]));
     }
 }

@@ -45,7 +45,7 @@ pub use names::FORWARDED;
 pub use network::{LinkChange, LinkKind, NetworkAction, Packets};
 pub use notation::{Called, clone3, execve, make_mapped, write_proc};
 pub use outline::{outline, raw_outline, raw_text};
-pub use planner::{Keeper, Planner};
+pub use planner::{Keeper, Planner, unanswered};
 pub use raw::RawAction;
 pub use tree::{Assembled, Came, Entry, Kept, Layer, Made, Owner, RootTree};
 pub use view::{Backing, View};

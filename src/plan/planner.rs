@@ -148,7 +148,8 @@ impl Planner {
 
 /// The report of a look-up that has failed since this was asked last: what it was for is not known
 /// to be there or not.
-pub(super) fn unanswered(host: &Host) -> Option<Report> {
+#[must_use]
+pub fn unanswered(host: &Host) -> Option<Report> {
     let Failure { path, error } = host.tree.failure()?;
     Some(unseen(&path, &error))
 }

@@ -79,7 +79,7 @@ impl Runner {
         let started = Instant::now();
         let moved = action.clone();
         let body = &mut || {
-            self.session().moved(&moved);
+            self.session().begin_copy(&moved);
             body()
         };
         let tell = |made: Result<i32, &Fault>| {

@@ -12,7 +12,7 @@ use super::lower::{clone_flags, told};
 use super::process::Process;
 use super::raw::c;
 use super::runner::{Input, Problem, Runner};
-use super::session::Moves;
+use super::session::Trail;
 use super::stream::Given;
 use super::telling::{Telling, watch};
 use crate::diag::{Origin, Report, quoted};
@@ -27,7 +27,7 @@ pub(super) struct Station {
     /// The kinds of namespaces in which it was another one than nsscript when it started.
     apart: Namespaces,
     /// What nsscript had done to itself by then.
-    moves: Moves,
+    trail: Trail,
     /// Whether its root was changed by chroot(2) alone.
     chrooted: bool,
     /// The directory that its first program started in, if that was nsscript's own.
@@ -44,7 +44,7 @@ impl Station {
         let stays = !chrooted && !does(|it| matches!(it, Action::PivotRoot | Action::Enter(_)));
         Self {
             apart: plan.apart(),
-            moves: runner.session().moves(),
+            trail: runner.session().trail(),
             chrooted,
             directory: if stays { std::env::current_dir().ok() } else { None },
             ids_of_caller: !does(|action| matches!(action, Action::SetIds { .. })),
@@ -116,14 +116,14 @@ pub(super) fn joining(
     let plan = joined(&process.plan, request, runner.host());
     let origin = request.origin.as_ref();
     let station = &process.station;
-    let since = runner.session().moves();
-    if station.ids_of_caller && station.moves.ids != since.ids {
+    let trail = runner.session().trail();
+    if station.ids_of_caller && station.trail.ids != trail.ids {
         let message = "the ids of nsscript have changed since it started the sandbox, which has \
                        those from before";
         let hint = "change ids in a closure: `clone(UTS, || setgid(1))`, or start another sandbox";
         return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
     }
-    let moved = since.kinds_since(&station.moves);
+    let moved = trail.kinds_since(&station.trail);
     if moved.has(Kind::Pid) {
         let message = "nsscript has gone to another PID namespace since it started the sandbox: \
                        what it starts now cannot be in that of the sandbox";

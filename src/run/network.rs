@@ -177,7 +177,7 @@ impl Runner {
         let (leader, inode) = (self.session().leader(), network.namespace.inode);
         let is_of_recipe = !self.session().was_initial(Kind::Net, inode)
             && place::is_of_recipe("net", inode, leader)
-            && !place::is_shared("net", inode, leader);
+            && !self.session().may_be_shared(Kind::Net, inode);
         if is_of_recipe {
             return Ok(());
         }

@@ -4,19 +4,23 @@
 //! propagates to the host; for a user, in a user namespace of its own. All of it ends with the
 //! process, however that ends. `--host` goes without.
 
+mod trail;
+
 use std::cell::{Cell, RefCell};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::idmap::{MapError, all_ids};
 use super::namespace::Namespace;
-use super::place;
+use super::place::{self, Place, Seen};
 use super::raw::{self, Trouble};
 use super::runner::{Problem, Runner};
 use crate::diag::{Origin, Report};
-use crate::host::Host;
-use crate::plan::{Maps, MountCall, RawAction};
+use crate::plan::{Maps, MountCall, RawAction, unanswered};
 use crate::spec::{IdMap, IdRange, Kind, MountFlags, Namespaces};
-use crate::sys::{self, Raw, flags};
+use crate::sys::{self, Errno, Raw, SharedNumbers, Syscall, flags};
+
+pub(super) use self::trail::Trail;
 
 /// What a run knows of its session.
 #[derive(Debug, Default)]
@@ -25,13 +29,14 @@ pub(super) struct Session {
     pub on_host: Cell<bool>,
     /// What is known since it began; none before.
     begun: RefCell<Option<Begun>>,
-    /// The kinds of namespaces that this process has left for new ones, as far as that is known
-    /// without looking.
-    pub left: Cell<Namespaces>,
-    /// The kinds that it has entered, which may be any.
-    entered: Cell<Namespaces>,
-    /// What this process has done to itself.
-    moves: Cell<Moves>,
+    /// Where this process has gone since.
+    trail: Cell<Trail>,
+    /// The namespaces that this recipe has made, in any of its processes: see [`numbered`].
+    made: Cell<Option<SharedNumbers>>,
+    /// The devices of the file systems in memory that this recipe has mounted.
+    mounted: RefCell<Vec<u64>>,
+    /// Why a session was entered by half: nothing can be done in it, nor without it.
+    broken: RefCell<Option<Report>>,
     /// The images that this recipe has made, by device and inode.
     pub images: RefCell<Vec<(u64, u64)>>,
     /// The private directory in memory.
@@ -40,39 +45,41 @@ pub(super) struct Session {
     pub environment: RefCell<Option<Vec<(String, String)>>>,
 }
 
-/// How often this process has gone to other namespaces, and has changed its ids.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Moves {
-    kinds: [u32; Kind::ALL.len()],
-    pub ids: u32,
-}
-
-impl Moves {
-    /// The kinds of namespaces in which it may be elsewhere than it was when it had moved so often.
-    pub fn kinds_since(&self, then: &Self) -> Namespaces {
-        let moved = Kind::ALL.into_iter().zip(self.kinds.iter().zip(then.kinds));
-        let moved = moved.filter(|(_, (now, then))| **now != *then);
-        moved.fold(Namespaces::NONE, |all, (kind, _)| all | kind.into())
-    }
-
-    fn go(&mut self, namespaces: Namespaces) {
-        let all = Kind::ALL.into_iter().zip(&mut self.kinds);
-        all.filter(|(kind, _)| namespaces.has(*kind)).for_each(|(_, times)| *times += 1);
-    }
-}
-
 /// What was found when the session began.
 #[derive(Debug)]
 struct Begun {
     /// The namespaces that nsscript was started in. They are held: the number of one that has
     /// ended, as nobody else was in it, may be that of a new one.
     initial: Vec<Namespace>,
-    /// The devices of the file systems that were mounted.
-    devices: Vec<u64>,
+    /// The kinds of which that one could not be held: any may be it.
+    unknown: Namespaces,
+    /// The file systems of the host.
+    devices: Devices,
     /// The process that nsscript was started as.
     leader: u32,
     /// What the user namespace of the session maps, where it has one.
     maps: Option<Maps>,
+}
+
+/// Which file systems are the host's, by their devices.
+#[derive(Debug)]
+enum Devices {
+    /// Those that were mounted when the session began, and all that the recipe cannot have made.
+    Mounted(Vec<u64>),
+    /// Nothing tells which those are, and why.
+    Unknown(String),
+    /// None: the process is in a sandbox.
+    Nothing,
+}
+
+/// Whether a file system is the recipe's own.
+pub(super) enum Owned {
+    /// It is.
+    Own,
+    /// It is the host's.
+    Host,
+    /// Nothing tells, and why.
+    Unknown(String),
 }
 
 impl Session {
@@ -81,11 +88,12 @@ impl Session {
         self.begun.borrow().is_some()
     }
 
-    /// Whether a namespace is the one of its kind that nsscript was started in.
+    /// Whether a namespace may be the one of its kind that nsscript was started in.
     pub fn was_initial(&self, kind: Kind, inode: u64) -> bool {
         let begun = self.begun.borrow();
-        let mut initial = begun.iter().flat_map(|begun| &begun.initial);
-        initial.any(|namespace| namespace.kind == kind && namespace.inode == inode)
+        let Some(begun) = &*begun else { return true };
+        let is = |namespace: &Namespace| namespace.kind == kind && namespace.inode == inode;
+        begun.unknown.has(kind) || begun.initial.iter().any(is)
     }
 
     /// The process that nsscript was started as.
@@ -94,74 +102,110 @@ impl Session {
     }
 
     /// Whether the process is in the namespace of this kind that it was started in, or in another
-    /// one of the host.
+    /// one of the host, or nothing tells.
     pub fn is_initial(&self, kind: Kind) -> bool {
         let begun = self.begun.borrow();
         let Some(begun) = &*begun else { return true };
+        let trail = self.trail.get();
         // What the recipe has done itself counts, as long as it has entered none.
-        if !self.entered.get().has(kind) {
-            return !self.left.get().has(kind);
+        if !trail.has_entered(kind) {
+            return !trail.has_left(kind);
         }
-        let first = begun.initial.iter().find(|namespace| namespace.kind == kind);
-        match (first, sys::namespace_inode(kind.file())) {
-            (Some(first), Some(now)) if first.inode == now => true,
-            // It was entered: one of the recipe's own, or one that others on the host are in.
-            (Some(_), Some(now)) => {
-                begun.maps.is_none() && place::is_shared(kind.file(), now, begun.leader)
-            }
-            // No /proc tells.
-            _ => true,
+        let Some(now) = sys::namespace_inode(kind.file()) else { return true };
+        if begun.initial.iter().any(|first| first.kind == kind && first.inode == now) {
+            return true;
         }
+        // It was entered: one of the recipe's own, or one that others on the host are in.
+        begun.maps.is_none() && self.may_be_shared(kind, now)
+    }
+
+    /// Whether others on the host are in a namespace, or may be: it is then known for the recipe's
+    /// own if one of its processes has made it.
+    pub fn may_be_shared(&self, kind: Kind, inode: u64) -> bool {
+        let is_made = || self.made.get().is_some_and(|made| made.contains(numbered(kind, inode)));
+        place::is_shared(kind.file(), inode, self.leader()).unwrap_or_else(|| !is_made())
     }
 
     /// Notes that this process is in a sandbox: nothing there is the host's by accident, and the
     /// process has no right to a session of its own.
     pub fn in_sandbox(&self, environment: Vec<(String, String)>) {
-        self.goes(Namespaces::ALL);
-        let (initial, devices) = (Vec::new(), Vec::new());
-        *self.begun.borrow_mut() = Some(Begun { initial, devices, leader: 0, maps: None });
-        self.left.set(Namespaces::ALL);
-        self.entered.set(Namespaces::NONE);
+        *self.begun.borrow_mut() = Some(Begun {
+            initial: Vec::new(),
+            unknown: Namespaces::NONE,
+            devices: Devices::Nothing,
+            leader: 0,
+            maps: None,
+        });
+        self.change_trail(Trail::enter_sandbox);
         *self.environment.borrow_mut() = Some(environment);
     }
 
-    /// Notes that this process is in new namespaces, or has entered some that may be any.
+    /// Notes what this process has done to itself.
     pub fn moved(&self, action: &RawAction) {
-        let (left, entered) = (self.left.get(), self.entered.get());
-        self.goes(action.namespaces());
+        self.change_trail(|trail| trail.act(action));
         match action {
-            RawAction::EnterSession { namespaces, .. }
-            | RawAction::Unshare(namespaces)
-            | RawAction::Clone(namespaces) => {
-                self.left.set(left | *namespaces);
-                self.entered.set(entered - *namespaces);
+            RawAction::EnterSession { namespaces, .. } | RawAction::Unshare(namespaces) => {
+                self.note_made(*namespaces);
             }
-            RawAction::Setns { namespaces, .. } => {
-                self.left.set(left - *namespaces);
-                self.entered.set(entered | *namespaces);
-            }
-            RawAction::SetUser(_) | RawAction::SetGroup(_) | RawAction::SetGroups(_) => {
-                let moves = self.moves.get();
-                self.moves.set(Moves { ids: moves.ids + 1, ..moves });
-            }
+            RawAction::Mount(mount) => self.note_mounted(mount),
             _ => {}
         }
     }
 
-    /// What this process has done to itself by now.
-    pub fn moves(&self) -> Moves {
-        self.moves.get()
+    /// Notes that this process is a copy, which was made by `action`.
+    pub fn begin_copy(&self, action: &RawAction) {
+        self.change_trail(|trail| trail.begin_copy(action));
+        if let RawAction::Clone(namespaces) = action {
+            self.note_made(*namespaces);
+        }
     }
 
-    fn goes(&self, namespaces: Namespaces) {
-        let mut moves = self.moves.get();
-        moves.go(namespaces);
-        self.moves.set(moves);
+    /// Where this process has gone by now.
+    pub fn trail(&self) -> Trail {
+        self.trail.get()
     }
 
-    /// Whether a device is that of a file system that was mounted when the session began.
-    pub fn is_of_host(&self, device: u64) -> bool {
-        self.begun.borrow().as_ref().is_none_or(|begun| begun.devices.contains(&device))
+    fn change_trail(&self, change: impl FnOnce(&mut Trail)) {
+        let mut trail = self.trail.get();
+        change(&mut trail);
+        self.trail.set(trail);
+    }
+
+    /// Remembers the namespaces that this process is in as its own, where /proc tells them.
+    fn note_made(&self, namespaces: Namespaces) {
+        let Some(made) = self.made.get() else { return };
+        for kind in namespaces.kinds().filter(|kind| self.trail.get().has_left(*kind)) {
+            if let Some(inode) = sys::namespace_inode(kind.file()) {
+                made.add(numbered(kind, inode));
+            }
+        }
+    }
+
+    /// Remembers a file system that only this recipe has: a new one in memory.
+    fn note_mounted(&self, mount: &MountCall) {
+        let is_new = matches!(mount.new_file_system(), Some("tmpfs" | "ramfs" | "overlay"));
+        let device = std::fs::metadata(&mount.target).map(|found| found.dev());
+        self.mounted.borrow_mut().extend(device.ok().filter(|_| is_new));
+    }
+
+    /// Whether a place is in a file system of the recipe's own.
+    pub fn owns(&self, place: &Place) -> Owned {
+        let begun = self.begun.borrow();
+        let Some(begun) = &*begun else { return Owned::Host };
+        let is_mounted = self.mounted.borrow().contains(&place.device);
+        match (&begun.devices, &place.seen) {
+            (Devices::Nothing, _) => Owned::Own,
+            (Devices::Mounted(devices), _) if devices.contains(&place.device) => Owned::Host,
+            (Devices::Mounted(_), Seen::Here(_)) => Owned::Own,
+            _ if is_mounted => Owned::Own,
+            // Its files may have other devices than its mount.
+            (Devices::Mounted(_), Seen::Elsewhere) => {
+                Owned::Unknown("it is mounted nowhere in this root".to_owned())
+            }
+            (Devices::Mounted(_), Seen::Unknown(why)) | (Devices::Unknown(why), _) => {
+                Owned::Unknown(why.clone())
+            }
+        }
     }
 
     /// Whether the session has a user namespace: then the kernel itself protects the host.
@@ -205,11 +249,22 @@ impl Session {
     }
 }
 
-/// The device numbers of everything that is mounted.
-fn devices(host: &Host) -> Vec<u64> {
-    let text = host.tree.read("/proc/self/mountinfo".as_ref()).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    text.lines().filter_map(place::device).collect()
+impl Begun {
+    /// What can be found now.
+    fn found() -> Self {
+        let (mut initial, mut unknown) = (Vec::new(), Namespaces::NONE);
+        let has_proc = Path::new("/proc/self/ns").is_dir();
+        for kind in Kind::ALL {
+            match Namespace::open(&Path::new("/proc/self/ns").join(kind.file())) {
+                Ok(Some(namespace)) => initial.push(namespace),
+                // The kernel was built without this kind.
+                Err(errno) if has_proc && errno.name() == "ENOENT" => {}
+                Ok(None) | Err(_) => unknown = unknown | kind.into(),
+            }
+        }
+        let devices = place::mounted_devices().map_or_else(Devices::Unknown, Devices::Mounted);
+        Self { initial, unknown, devices, leader: std::process::id(), maps: None }
+    }
 }
 
 impl Runner {
@@ -232,22 +287,18 @@ impl Runner {
     /// # Errors
     /// The machine has no user namespaces for users, or no room for more.
     pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
-        if self.session.begun.borrow().is_some() {
+        if self.session.has_begun() {
             return Ok(());
         }
-        let open = |kind: Kind| {
-            let path = Path::new("/proc/self/ns").join(kind.file());
-            Namespace::open(&path).ok().flatten()
-        };
-        let initial = Kind::ALL.into_iter().filter_map(open);
-        let mut begun = Begun {
-            initial: initial.collect(),
-            devices: devices(self.host()),
-            leader: std::process::id(),
-            maps: None,
-        };
+        if let Some(report) = &*self.session.broken.borrow() {
+            return Err(report.clone().into());
+        }
+        let mut begun = Begun::found();
         if !self.session.on_host.get() {
             begun.maps = self.enter_session(origin)?;
+            if begun.maps.is_none() {
+                self.session.made.set(SharedNumbers::new());
+            }
             // Children that lose their parent are this process's to end.
             sys::adopt_orphans();
         }
@@ -255,16 +306,19 @@ impl Runner {
         Ok(())
     }
 
+    /// Whether the session was entered by half, so that nothing is as it was before.
+    #[must_use]
+    pub fn has_broken_session(&self) -> bool {
+        self.session.broken.borrow().is_some()
+    }
+
     fn enter_session(&self, origin: Option<&Origin>) -> Result<Option<Maps>, Problem> {
         let mount = Namespaces::from(Kind::Mount);
         let user = mount | Kind::User.into();
         if self.host().is_root() {
             let action = RawAction::EnterSession { namespaces: mount, maps: None };
-            let entered = self.attempt(&action, origin, || {
-                raw::done(&Raw::Unshare(flags::MOUNT))?;
-                make_private()
-            });
-            match entered {
+            let unshare = || raw::done(&Raw::Unshare(flags::MOUNT));
+            match self.enter_by(&action, origin, unshare, make_private)? {
                 // Root of a container may lack the capability; it has user namespaces like a user.
                 Err(trouble) if trouble.errno.name() == "EPERM" => {}
                 Err(trouble) => return Err(self.raw_failure(action, origin, trouble).into()),
@@ -272,30 +326,64 @@ impl Runner {
             }
         }
         let wanted = all_ids(self.host());
-        if !wanted.own && self.has_helpers() {
+        let has_helpers = self.has_helpers();
+        if let Some(report) = unanswered(self.host()) {
+            return Err(report.at(origin.cloned()).into());
+        }
+        if !wanted.own && has_helpers {
             let action = session_action(user, &wanted);
-            let entered = self.attempt(&action, origin, || {
-                self.enter_mapped(&wanted)?;
-                raw::done(&Raw::Unshare(flags::MOUNT))?;
-                make_private()
-            });
-            if entered.is_ok() {
-                return Ok(Some(wanted));
+            let why = RefCell::new(None);
+            let enter = || self.enter_mapped(&wanted, &why);
+            let rest = || raw::done(&Raw::Unshare(flags::MOUNT)).and_then(|()| make_private());
+            match self.enter_by(&action, origin, enter, rest)? {
+                Ok(()) => return Ok(Some(wanted)),
+                Err(trouble) => {
+                    let message = "only your own user and group are mapped in this session: ";
+                    let why = why.take().unwrap_or_else(|| trouble.errno.to_string());
+                    self.warn(&Report::warning(format!("{message}{why}")).at(origin.cloned()));
+                }
             }
         }
         let (users, groups) = (self.host().uid, self.host().gid);
         let (users, groups) = (IdMap::single(0, users), IdMap::single(0, groups));
         let own = Maps { users, groups, uid: 0, gid: 0, own: true };
         let action = session_action(user, &own);
-        let entered = self.attempt(&action, origin, || {
-            raw::done(&Raw::Unshare(flags::USER | flags::MOUNT))?;
-            raw::write("/proc/self/setgroups".as_ref(), b"deny", false)?;
-            raw::write("/proc/self/uid_map".as_ref(), own.users.kernel_text().as_bytes(), false)?;
-            raw::write("/proc/self/gid_map".as_ref(), own.groups.kernel_text().as_bytes(), false)?;
+        let unshare = || raw::done(&Raw::Unshare(flags::USER | flags::MOUNT));
+        let map = || {
+            let write = |file: &str, text: &str| raw::write(file.as_ref(), text.as_bytes(), false);
+            write("/proc/self/setgroups", "deny")?;
+            write("/proc/self/uid_map", &own.users.kernel_text())?;
+            write("/proc/self/gid_map", &own.groups.kernel_text())?;
             make_private()
-        });
+        };
+        let entered = self.enter_by(&action, origin, unshare, map)?;
         entered.map_err(|trouble| self.raw_failure(action, origin, trouble))?;
         Ok(Some(own))
+    }
+
+    /// Does `first`, after which the process is elsewhere, and then `rest`. Where that fails, there
+    /// is no way back: that is the outer error, for now and for all that comes.
+    fn enter_by(
+        &self,
+        action: &RawAction,
+        origin: Option<&Origin>,
+        first: impl FnOnce() -> Result<(), Trouble>,
+        rest: impl FnOnce() -> Result<(), Trouble>,
+    ) -> Result<Result<(), Trouble>, Problem> {
+        let is_elsewhere = Cell::new(false);
+        let entered = self.attempt(action, origin, || {
+            first()?;
+            is_elsewhere.set(true);
+            rest()
+        });
+        match entered {
+            Err(trouble) if is_elsewhere.get() => {
+                let report = self.raw_failure(action.clone(), origin, trouble);
+                *self.session.broken.borrow_mut() = Some(report.clone());
+                Err(report.into())
+            }
+            entered => Ok(entered),
+        }
     }
 
     /// Whether this process is in another user namespace than the machine's first one, as its map
@@ -321,12 +409,15 @@ impl Runner {
         helpers.iter().all(|helper| self.host().tree.which(helper, None).is_some())
     }
 
-    fn enter_mapped(&self, maps: &Maps) -> Result<(), Trouble> {
+    fn enter_mapped(&self, maps: &Maps, why: &RefCell<Option<String>>) -> Result<(), Trouble> {
         use std::os::fd::AsFd;
         let entered = self.users.borrow_mut().enter(maps, self.host(), self.session());
         let enter = entered.map_err(|error| match error {
             MapError::Call(trouble) => trouble,
-            MapError::Helper(_) => Trouble::unknown(),
+            MapError::Helper(report) => {
+                *why.borrow_mut() = Some(report.message);
+                Trouble { syscall: Syscall::Execve, errno: Errno::PERMISSION }
+            }
         })?;
         raw::done(&Raw::Setns(enter.descriptor.as_fd(), flags::USER))
     }
@@ -369,6 +460,11 @@ impl Runner {
         *self.session.scratch.borrow_mut() = Some(path.clone());
         Ok(path)
     }
+}
+
+/// A namespace as a number: inodes of namespaces have 32 bits.
+fn numbered(kind: Kind, inode: u64) -> u64 {
+    (kind as u64 + 1) << 32 | inode
 }
 
 fn session_action(namespaces: Namespaces, maps: &Maps) -> RawAction {

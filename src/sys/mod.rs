@@ -55,7 +55,7 @@ pub use fork::{close, differing, duplicate, fork, is_copy};
 pub use helper::{run_helper, version_of};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
-pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
+pub use loop_device::{Attached, LoopDevice, LoopSettings, LoopTrouble, attach_loop, attached};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
@@ -73,7 +73,7 @@ pub use raw::{
 };
 pub use refusal::refusal;
 pub use removal::Directory;
-pub use shared::shared_byte;
+pub use shared::{SharedNumbers, shared_byte};
 pub use signal::{
     forget_interruptions, interrupted, interruption, is_asked_to_end, kill, pause, reading_line,
     signal_name, signal_names, signal_number, watch_interruptions,

@@ -98,7 +98,8 @@ fn wrong_directories(overlay: &Overlay) -> Option<String> {
     if own.starts_with(&other) || other.starts_with(&own) {
         return Some("`upper` and `work` are two directories, neither in the other".into());
     }
-    let kind = Place::of(upper).ok()?.kind.filter(|kind| CANNOT_HOLD.contains(&kind.as_str()))?;
+    let place = Place::of(upper).ok()?;
+    let kind = place.kind().filter(|kind| CANNOT_HOLD.contains(kind))?;
     Some(format!(
         "{} is on {kind}, which may not take the changes of an overlay: a tmpfs does, or a disk",
         shown(upper)

@@ -82,7 +82,7 @@ verbs! {
 
 /// What a process gives that was started by `clone`.
 pub(super) mod of_clone {
-    use super::{Dynamic, Failed, ProcessHandle, Report, child, verbs};
+    use super::{Dynamic, ProcessHandle, Report, child, verbs};
 
     verbs! {
         /// Waits for the end of a process that `clone` started, and gives what its closure gave.

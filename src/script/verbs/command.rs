@@ -89,7 +89,7 @@ pub(super) fn planned(
     if call.context.mode() == Mode::Rehearse {
         call.context.rehearse_plan(plan.clone());
     }
-    call.context.before_sandbox(call.origin().as_ref());
+    call.context.before_sandbox(call.origin().as_ref())?;
     Ok(plan)
 }
 

@@ -168,10 +168,8 @@ fn a_release_agent_cannot_be_set() {
     });
 }
 
-#[test]
-fn files_through_which_a_machine_is_changed_are_read_only() {
-    as_each_user(|bench| {
-        let script = "
+/// Tries to change the machine by files of /proc, and says where that was possible.
+const BY_PROC: &str = "
             cd /proc
             # What is written, where it can be, is what stands there already.
             for file in sys/kernel/core_pattern sys/kernel/modprobe sys/kernel/domainname \
@@ -185,14 +183,54 @@ fn files_through_which_a_machine_is_changed_are_read_only() {
                 (: < /proc/$file) 2> /dev/null && echo $file could be read
             done
             true";
+
+#[test]
+fn files_through_which_a_machine_is_changed_are_read_only() {
+    as_each_user(|bench| {
         let mut guests = vec![HOST.to_owned(), TREE.to_owned(), "sandbox().host_view()".to_owned()];
         guests.push(format!("{HOST}.share(NET | IPC | UTS | CGROUP)"));
         if bench.user.is_root() {
             guests.push(format!("{HOST}.share(USER)"));
         }
         for guest in guests {
-            let seen = bench.seen(&guest, script);
+            let seen = bench.seen(&guest, BY_PROC);
             assert_eq!(seen, "", "{guest}");
         }
+    });
+}
+
+#[test]
+fn they_are_read_only_too_where_the_proc_of_the_caller_hides_them() {
+    as_each_user(|bench| {
+        if !may_mount() {
+            return;
+        }
+        let mut guests = vec![HOST.to_owned(), TREE.to_owned(), "sandbox().host_view()".to_owned()];
+        if bench.user.is_root() {
+            guests.push(format!("{HOST}.share(USER)"));
+        }
+        // As systemd's ProcSubset= and ProtectProc= mount it.
+        for option in ["subset=pid", "hidepid=2", "subset=pid,hidepid=2"] {
+            let world = format!("mount -t proc -o {option} proc /proc");
+            for guest in &guests {
+                let seen = bench.script(guest, BY_PROC).in_world(&world).end().succeeded();
+                assert_eq!(seen, "", "{guest} below a proc with {option}");
+                println!("held, as {}: {guest} below a proc with {option}", bench.user);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_device_that_cannot_be_looked_at_is_not_taken_for_missing() {
+    as_each_user(|bench| {
+        if !may_mount() || bench.user.is_root() {
+            return;
+        }
+        let world = "mount -t tmpfs -o mode=700 tmpfs /dev; mknod -m 666 /dev/null c 1 3 || \
+            touch /dev/null";
+        let said = bench.script(HOST, "true").in_world(world).end().failed(125);
+        assert!(said.contains("cannot look at `/dev/null`: permission denied (EACCES)"), "{said}");
+        assert!(said.contains("<command line>:1:"), "{said}");
     });
 }
