@@ -6,13 +6,19 @@
 //! A `Tree` looks; it does not guard. Whoever changes the tree meanwhile can make an answer
 //! stale, so what is *done* with a path is done by descriptor, beneath the root, elsewhere.
 
+mod failure;
+#[cfg(test)]
+mod tests;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+
+pub use self::failure::Failure;
+use self::failure::Failures;
 
 /// How many symbolic links one path may cross, as in the kernel; see `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
@@ -36,7 +42,7 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 pub struct Tree {
     /// The directories that lie on each other as its root, the topmost first.
     roots: Vec<PathBuf>,
-    failure: Arc<Mutex<Option<Failure>>>,
+    failures: Failures,
 }
 
 impl PartialEq for Tree {
@@ -46,28 +52,6 @@ impl PartialEq for Tree {
 }
 
 impl Eq for Tree {}
-
-/// A look-up that failed, so that what is at its path is not known.
-#[derive(Debug)]
-pub struct Failure {
-    /// What was looked for.
-    pub path: PathBuf,
-    /// The kernel's answer.
-    pub error: io::Error,
-}
-
-/// Whether an error is an answer about what is at a path, and not a failure to look.
-fn is_answer(error: &io::Error) -> bool {
-    use io::ErrorKind::{
-        InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
-    };
-    // A device that is not connected answers ENXIO or ENODEV.
-    const NO_DEVICE: [i32; 2] = [6, 19];
-    matches!(
-        error.kind(),
-        InvalidFilename | InvalidInput | IsADirectory | NotADirectory | NotFound | PermissionDenied
-    ) || error.raw_os_error().is_some_and(|code| code == ELOOP || NO_DEVICE.contains(&code))
-}
 
 /// Where a path leads, and by which links.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,27 +87,19 @@ impl Tree {
     /// an overlay do. Directories that hide all below them (`opaque`) are not told apart.
     #[must_use]
     pub fn layered(roots: Vec<PathBuf>) -> Self {
-        Self { roots, failure: Arc::default() }
+        Self { roots, failures: Failures::default() }
     }
 
     /// The first look-up since this was asked last that failed, so that it is not known what is
     /// there. Clones of a tree share it.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.failures.take()
     }
 
     /// Remembers a look-up that failed.
     fn noted<T>(&self, path: &Path, found: io::Result<T>) -> io::Result<T> {
-        if let Err(error) = &found
-            && !is_answer(error)
-        {
-            let again = error.raw_os_error().map(io::Error::from_raw_os_error);
-            let error = again.unwrap_or_else(|| error.kind().into());
-            let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-            failure.get_or_insert_with(|| Failure { path: path.to_path_buf(), error });
-        }
-        found
+        found.inspect_err(|error| self.failures.note(path, error))
     }
 
     /// Whether this is the tree of the machine itself.
@@ -358,103 +334,4 @@ fn put_ahead(ahead: &mut Vec<OsString>, path: &Path) {
         Component::ParentDir => Some(OsStr::new("..").to_os_string()),
         _ => None,
     }));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::fixture::Fixture;
-
-    fn resolved(tree: &Tree, path: &str) -> io::Result<(String, Vec<(String, String)>)> {
-        let text = |path: &Path| path.to_str().unwrap().to_owned();
-        let found = tree.resolve(Path::new(path))?;
-        let links = found.links.iter().map(|link| (text(&link.path), text(&link.target)));
-        Ok((text(&found.path), links.collect()))
-    }
-
-    #[test]
-    fn links_lead_to_places_beneath_the_root_and_are_reported() {
-        let made = Fixture::new("tree-links");
-        made.file("usr/lib/libc-2.36.so", b"x");
-        made.link("usr/lib", "lib");
-        made.link("libc-2.36.so", "usr/lib/libc.so.6");
-        made.link("/lib", "abs");
-        made.link("../../../../usr", "up");
-        let tree = made.tree();
-        let link = |path: &str, target: &str| (path.to_owned(), target.to_owned());
-        assert_eq!(
-            resolved(&tree, "/abs/libc.so.6").unwrap(),
-            (
-                "/usr/lib/libc-2.36.so".to_owned(),
-                vec![
-                    link("/abs", "/lib"),
-                    link("/lib", "usr/lib"),
-                    link("/usr/lib/libc.so.6", "libc-2.36.so")
-                ]
-            )
-        );
-        assert_eq!(resolved(&tree, "up/../../usr").unwrap().0, "/usr");
-        assert_eq!(resolved(&tree, "/").unwrap().0, "/");
-        assert_eq!(tree.read(Path::new("/abs/libc.so.6")).unwrap(), b"x");
-        assert!(tree.symlink_metadata(Path::new("/lib")).unwrap().is_symlink());
-        assert!(tree.symlink_metadata(Path::new("/lib/")).unwrap().is_dir());
-        assert!(!tree.exists(Path::new("/etc/passwd")));
-        assert_eq!(tree.real(Path::new("/../../usr/../lib")), made.path("lib"));
-    }
-
-    #[test]
-    fn errors_are_those_of_the_kernel() {
-        let made = Fixture::new("tree-errors");
-        made.file("file", b"");
-        made.link("b", "a");
-        made.link("a", "b");
-        let tree = made.tree();
-        let error = |path: &str| resolved(&tree, path).unwrap_err();
-        assert_eq!(error("/a").raw_os_error(), Some(ELOOP));
-        assert_eq!(error("/none").kind(), io::ErrorKind::NotFound);
-        assert_eq!(error("").kind(), io::ErrorKind::NotFound);
-        for path in ["/file/x", "/file/..", "/file/", "/file/."] {
-            assert_eq!(error(path).kind(), io::ErrorKind::NotADirectory, "{path}");
-        }
-    }
-
-    #[test]
-    fn the_host_is_resolved_as_the_kernel_does() {
-        for path in ["/bin/sh", "/proc/self/exe", "/usr/bin/../lib", "/lib64"] {
-            let ours = Tree::host().resolve(Path::new(path)).unwrap().path;
-            assert_eq!(ours, fs::canonicalize(path).unwrap(), "{path}");
-        }
-    }
-
-    #[test]
-    fn of_layers_the_topmost_counts() {
-        let (above, below) = (Fixture::new("tree-above"), Fixture::new("tree-below"));
-        above.file("etc/motd", b"above");
-        above.file("file", b"");
-        below.file("etc/motd", b"below");
-        below.file("etc/issue", b"below");
-        below.link("etc/issue", "link");
-        below.file("file/hidden", b"");
-        let tree = Tree::layered(vec![above.path(""), below.path("")]);
-        assert_eq!(tree.read(Path::new("/etc/motd")).unwrap(), b"above");
-        assert_eq!(tree.read(Path::new("/link")).unwrap(), b"below");
-        assert_eq!(tree.names(Path::new("/etc")).unwrap(), ["issue", "motd"]);
-        assert!(!tree.exists(Path::new("/file/hidden")) && !tree.exists(Path::new("/none")));
-    }
-
-    #[test]
-    fn programs_are_found_as_execvp_finds_them() {
-        let made = Fixture::new("tree-which");
-        made.file("opt/tool", b"not executable");
-        made.program("usr/bin/tool", b"");
-        made.program("tool", b"");
-        let tree = made.tree();
-        let found = |name, variable| tree.which(name, variable);
-        assert_eq!(found("tool", None), Some("/usr/bin/tool".into()));
-        assert_eq!(found("tool", Some("::.:/opt:/usr/bin")), Some("/usr/bin/tool".into()));
-        assert_eq!(found("tool", Some("/opt")), None);
-        assert_eq!(found("/tool", Some("/opt")), Some("/tool".into()));
-        assert_eq!(found("/opt/tool", None), None);
-        assert_eq!(found("", None), None);
-    }
 }

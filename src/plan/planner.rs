@@ -75,6 +75,30 @@ impl Planner {
         Ok(tree)
     }
 
+    /// The root that layers are of.
+    #[must_use]
+    pub fn root_of(&self, tree: &Rc<RootTree>) -> Option<Rootfs> {
+        let known = self.roots.borrow();
+        known.iter().find(|(_, known)| Rc::ptr_eq(known, tree)).map(|(root, _)| root.clone())
+    }
+
+    /// The names of the layers that recipes have kept themselves, of all roots.
+    #[must_use]
+    pub fn kept_layers(&self) -> Vec<String> {
+        let known = self.roots.borrow();
+        let parts = known.iter().flat_map(|(root, _)| root.parts());
+        let names = parts.filter_map(|part| match part {
+            Part::Kept(layer, _) => Some(layer.name.clone()),
+            Part::Archive(..) | Part::Assembled(_) => None,
+        });
+        names.collect()
+    }
+
+    /// Works out every root anew from here on.
+    pub fn forget_roots(&self) {
+        self.roots.borrow_mut().clear();
+    }
+
     /// The lowest layers of a root, as far as another one has them too.
     fn known_layers(&self, rootfs: &Rootfs) -> Vec<Layer> {
         let known = self.roots.borrow();

@@ -123,6 +123,15 @@ impl Runner {
         request: &Request,
         body: Body<'_>,
     ) -> Result<Process, Problem> {
+        self.mending(plan, &mut || self.fork_sandbox_once(plan, request, &mut *body))
+    }
+
+    fn fork_sandbox_once(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
         let plan = &self.possible(plan);
         let ready = launch::ready(self, plan, request, &Input::Inherited)?;
         let launch::Ready { mut lowered, holds, connected } = ready;
@@ -143,7 +152,7 @@ impl Runner {
             }
             Err(fault) if launch::is_without_overlay(plan, &lowered, fault) => {
                 self.do_without_overlay(&launch::failure(self, plan, &lowered, fault))?;
-                self.fork_sandbox(plan, request, body)
+                self.fork_sandbox_once(plan, request, body)
             }
             Err(fault) => Err(launch::failure(self, plan, &lowered, fault).into()),
         }

@@ -1,20 +1,20 @@
 //! Carrying out a plan.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::failure::Failure;
 use super::idmap::MapError;
-use super::lower::{Lowered, Prepared, lower};
+use super::lower::{Lowered, OwnDirectory, Prepared, lower};
 use super::process::Holds;
 use super::runner::{Input, Problem, Runner};
 use super::stream::{Connected, Ends, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
-use crate::diag::Report;
+use crate::diag::{Report, quoted};
 use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
 use crate::spec::JoinedNetwork;
-use crate::sys::{Child, Enter, Errno, Fault, Syscall, flags, spawn};
+use crate::sys::{self, Child, Enter, Errno, Fault, Syscall, flags, spawn};
 
 /// All that is made ready for a new process before it exists.
 pub(super) struct Ready {
@@ -30,7 +30,8 @@ pub(super) fn ready(
     request: &Request,
     input: &Input,
 ) -> Result<Ready, Problem> {
-    let mut layers = Vec::new();
+    let (mut layers, mut directories) = (Vec::new(), Vec::new());
+    let mut changes = None;
     let mut holds = Holds::default();
     let mut enter = Vec::new();
     for (index, planned) in plan.actions.iter().enumerate() {
@@ -39,11 +40,15 @@ pub(super) fn ready(
         }
         match &planned.action {
             Action::BuildLayer(tree, number) => {
-                layers.insert(0, build(runner, (tree, *number), plan, planned)?);
+                let layer = build(runner, (tree, *number), plan, planned)?;
+                directories.insert(0, own(&layer, planned)?);
+                layers.insert(0, layer);
             }
             Action::KeepChanges(directory) => {
                 let lock = runner.keep_changes(directory, &plan.maps, &layers);
-                holds.changes = Some(lock.map_err(|report| report.at(planned.origin.clone()))?);
+                let kept = lock.map_err(|report| report.at(planned.origin.clone()))?;
+                changes = Some(own(&kept.overlay(), planned)?);
+                holds.changes = Some(kept);
             }
             Action::EnterNetwork(network) => enter.push(enter_network(network, planned)?),
             Action::ConnectOutside(outbound) => {
@@ -77,8 +82,19 @@ pub(super) fn ready(
     let copy = runner.copy_for(plan)?;
     let (directory, token) = copy.unzip();
     holds.copy = token;
-    let copy = directory.as_deref();
-    let prepared = Prepared { layers: &layers, copy, streams, kernel, own, gated };
+    let copy = directory.map(|directory| OwnDirectory::find(&directory)).transpose();
+    let copy = copy.map_err(|error| {
+        Report::error(format!("cannot look at the copy of the root: {}", Errno::from(&error)))
+    })?;
+    let prepared = Prepared {
+        layers: &directories,
+        copy: copy.as_ref(),
+        changes: changes.as_ref(),
+        streams,
+        kernel,
+        own,
+        gated,
+    };
     let mut lowered = lower(plan, prepared);
     if plan.actions.iter().any(|it| matches!(it.action, Action::PrepareMaps(_))) {
         // The user namespace is the one that is entered; the others belong to it.
@@ -87,6 +103,17 @@ pub(super) fn ready(
     lowered.program.enter = enter;
     lowered.program.step = runner.steps(plan, &lowered.actions);
     Ok(Ready { lowered, holds, connected })
+}
+
+/// A directory of our own, as it is now.
+fn own(path: &Path, planned: &Planned) -> Result<OwnDirectory, Report> {
+    OwnDirectory::find(path).map_err(|error| {
+        let shown = quoted(sys::shown(path).to_string_lossy());
+        let errno = Errno::from(&error);
+        let mut report = Report::error(format!("cannot look at {shown}: {errno}"));
+        report.facts.errno = Some(errno.code());
+        report.at(planned.origin.clone())
+    })
 }
 
 fn held(errno: Errno, planned: &Planned) -> Report {

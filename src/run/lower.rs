@@ -12,7 +12,7 @@ use crate::spec::{
     BindOptions, FileOptions, GuestPath, IdMap, Kind, MountOptions, Namespaces, Streams,
 };
 use crate::sys::{
-    Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags,
+    self, Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags,
 };
 
 /// A program, and which action each of its calls belongs to.
@@ -29,13 +29,41 @@ impl Lowered {
     }
 }
 
+/// A directory of our own that a root is made of. A new process cannot use the descriptor that it
+/// is held by, as that is of another mount namespace: it looks for the path, and takes no other
+/// directory that lies there by then.
+#[derive(Clone, Debug)]
+pub(super) struct OwnDirectory {
+    path: PathBuf,
+    id: Identity,
+}
+
+impl OwnDirectory {
+    /// The directory that `path`, which can be by descriptor, leads to.
+    ///
+    /// # Errors
+    /// stat(2).
+    pub fn find(path: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let found = std::fs::metadata(path)?;
+        let id = Identity { device: found.dev(), inode: found.ino() };
+        Ok(Self { path: sys::shown(path), id })
+    }
+
+    fn tree(&self) -> Tree {
+        Tree::Host(path(&self.path), Some(self.id))
+    }
+}
+
 /// What is only known when a plan is carried out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prepared<'a> {
     /// Where the layers of the root are, the topmost first.
-    pub layers: &'a [PathBuf],
+    pub layers: &'a [OwnDirectory],
     /// Where a copy of them is, where there is no overlay for them.
-    pub copy: Option<&'a Path>,
+    pub copy: Option<&'a OwnDirectory>,
+    /// Where the directory is that changes are kept in: an overlay's `upper` and `work`.
+    pub changes: Option<&'a OwnDirectory>,
     /// The standard streams.
     pub streams: Given,
     /// The version of Linux.
@@ -105,7 +133,7 @@ pub(super) struct Lowerer<'a> {
     /// The links that were made: what is mounted on one goes where it leads.
     links: Vec<GuestPath>,
     /// The directories that the root is made of, until they are opened.
-    directories: Vec<CString>,
+    directories: Vec<Tree>,
     /// Whether there is a root; where the plan makes none it is that of nsscript.
     rooted: bool,
     /// Whether the bounding set is empty already.

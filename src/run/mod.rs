@@ -3,11 +3,13 @@
 //! This layer knows neither the language nor the terminal.
 
 mod archive;
+mod build;
 mod changes;
 mod contents;
 mod copy;
 mod deputy;
 mod doctor;
+mod exit;
 mod explain;
 mod failure;
 mod fork;
@@ -21,6 +23,7 @@ mod loader;
 mod loop_device;
 mod lower;
 mod manifest;
+mod mend;
 mod missed;
 mod namespace;
 mod network;
@@ -50,6 +53,7 @@ mod workspace;
 pub use changes::{Change, Changed, Keeping};
 pub use contents::Contents;
 pub use doctor::{Examination, Fact, Verdict};
+pub use exit::{Cause, Exit, Output};
 pub use explain::{Explained, Tell};
 pub use failure::Failure;
 pub use fork::{Body, duplicated, entering, open_process};
@@ -58,21 +62,21 @@ pub use loop_device::attach_loop;
 pub use manifest::Manifest;
 pub use namespace::{Namespace, namespaces};
 pub use network::{Link, Listener, Neighbour, Network, Probe};
-pub use process::{Cause, Exit, Output, Process};
+pub use process::Process;
 pub use progress::{Progress, Watcher};
 pub use raw::read_file;
 pub use runner::{Input, Interrupted, Problem, Runner, Warn};
 pub use stepping::{Answer, Ask, Stop};
-pub use store::{Listed, Store, Stored};
+pub use store::{Depth, Listed, NoStore, Store, Stored};
 pub use whereabouts::Whereabouts;
-pub use workspace::refuse_writable;
+pub use workspace::{own_directory, refuse_writable};
 
 pub use crate::sys::{
-    CapabilitySets, Clock, Errno, Interface, LoopDevice, LoopSettings, Uname, Usage, capabilities,
-    clock, forget_interruptions, groups, has_terminal, ids, interfaces, interrupted, is_copy,
-    is_secure_execution, kill, parent_id, pause, process_id, raise_stack_limit, reading_line,
-    shared_byte, signal_name, signal_names, signal_number, thread_id, uname, watch_interruptions,
-    working_directory,
+    CapabilitySets, Clock, Errno, Held, Interface, LoopDevice, LoopSettings, Uname, Usage,
+    capabilities, clock, forget_interruptions, groups, has_terminal, ids, interfaces, interrupted,
+    is_copy, is_secure_execution, kill, parent_id, pause, process_id, raise_stack_limit,
+    reading_line, shared_byte, signal_name, signal_names, signal_number, thread_id, uname,
+    watch_interruptions, working_directory,
 };
 
 pub use crate::sys::terminal_width;

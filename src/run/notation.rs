@@ -3,11 +3,13 @@
 //! Descriptors have the name of what they are. Left out are the flags that close them at execve, and
 //! calls that only close them.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::diag::c_literal;
 use crate::plan::{Called, write_proc};
-use crate::sys::{Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
+use crate::sys::{self, Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
 
 /// How a path is looked for beneath a descriptor.
 const RESOLVE: &str = "resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT";
@@ -31,6 +33,12 @@ pub(super) fn notation(program: &[Call], numbers: &[usize]) -> Vec<Called> {
 
 fn c(text: &CStr) -> String {
     c_literal(&text.to_string_lossy())
+}
+
+/// A path of the host as a person knows it: directories of our own are reached by descriptor.
+fn known(path: &CStr) -> String {
+    let path = sys::shown(Path::new(OsStr::from_bytes(path.to_bytes())));
+    c_literal(&path.to_string_lossy())
 }
 
 fn bytes(bytes: &[u8]) -> String {
@@ -277,7 +285,7 @@ fn open_tree(tree: &Tree, recursive: bool, set: Attributes, becomes: &str) -> Ve
         call(format!("open_tree({at}, {path}, OPEN_TREE_CLONE{recursion}{empty})")).giving(becomes)
     };
     let mut all = match tree {
-        Tree::Host(path, _) => vec![open("AT_FDCWD", &c(path), "")],
+        Tree::Host(path, _) => vec![open("AT_FDCWD", &known(path), "")],
         Tree::Beneath(Base::Fresh, path) => vec![open("parent", &c(path), "")],
         Tree::Beneath(Base::Root, path) => {
             vec![beneath(path, "O_PATH", "place"), open("place", "\"\"", "|AT_EMPTY_PATH")]

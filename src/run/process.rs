@@ -1,12 +1,12 @@
 //! Programs that run in a sandbox, and how they ended.
 
-use std::fmt;
 use std::io::{BufRead, BufReader, PipeReader, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::changes::Kept;
+use super::exit::{Cause, Exit};
 use super::join::Station;
 use super::network::Outside;
 use super::runner::{Interrupted, Problem};
@@ -15,7 +15,7 @@ use super::terminal::Relay;
 use crate::diag::{Report, quoted};
 use crate::plan::Plan;
 use crate::spec::Kind;
-use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Usage, ready};
+use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -61,59 +61,6 @@ impl Drop for Holds {
     fn drop(&mut self) {
         self.terminal.iter().for_each(KeptTerminal::restore);
     }
-}
-
-/// Why a program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// It ended by itself.
-    Exited,
-    /// A signal ended it.
-    Signal,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Exited => "exited",
-            Self::Signal => "signal",
-        })
-    }
-}
-
-/// How a program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exit {
-    /// Its exit status; 128 and the signal where one ended it.
-    pub code: i32,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
-    /// Why it ended.
-    pub cause: Cause,
-    /// How long it ran.
-    pub wall: Duration,
-    /// What it used.
-    pub usage: Usage,
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.signal {
-            Some(signal) => write!(formatter, "ended by {}", sys::signal_name(signal)),
-            None => write!(formatter, "exited with status {}", self.code),
-        }
-    }
-}
-
-/// What a program wrote, and how it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// What it wrote to its standard output.
-    pub stdout: Vec<u8>,
-    /// What it wrote to its standard error.
-    pub stderr: Vec<u8>,
-    /// How it ended.
-    pub exit: Exit,
 }
 
 /// How long a program has to end after the signal that interrupted nsscript was passed on to it.
@@ -321,10 +268,9 @@ impl Process {
 
     /// That its exit status is lost: which is no success.
     fn lost_report(&self, errno: Errno) -> Report {
-        let what = match self.plan.command.is_closure() {
-            true => "the closure".to_owned(),
-            false => quoted(self.plan.command.shown()),
-        };
+        let command = &self.plan.command;
+        let what =
+            if command.is_closure() { "the closure".into() } else { quoted(command.shown()) };
         let message = format!("nobody can tell how {what} ended: {errno}");
         let mut report = Report::error(message);
         report.facts.operation = Some("wait".into());

@@ -273,10 +273,8 @@ impl Context {
             return Ok(());
         }
         let begun = self.runner.begin_session(origin);
-        begun.or_else(|problem| match self.runner.has_broken_session() {
-            true => Err(problem),
-            false => Ok(()),
-        })
+        let is_broken = || self.runner.has_broken_session();
+        begun.or_else(|problem| if is_broken() { Err(problem) } else { Ok(()) })
     }
 
     /// The directory of the recipe.

@@ -11,6 +11,7 @@ mod errand;
 mod errno;
 mod file;
 mod fork;
+mod held;
 mod helper;
 mod identity;
 mod init;
@@ -52,6 +53,7 @@ pub use file::{
     own, share_blocks, share_directory, touch, wait_for_lock,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy};
+pub use held::{Distrust, FileName, Held, WalkError, shown};
 pub use helper::{run_helper, version_of};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
@@ -72,7 +74,6 @@ pub use raw::{
     is_procfs, namespace_inode,
 };
 pub use refusal::refusal;
-pub use removal::Directory;
 pub use shared::{SharedNumbers, shared_byte};
 pub use signal::{
     forget_interruptions, interrupted, interruption, is_asked_to_end, kill, pause, reading_line,

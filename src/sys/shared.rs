@@ -29,7 +29,7 @@ pub fn shared_byte() -> &'static AtomicU8 {
 /// How many numbers a page has room for, after how many were ever added.
 const MOST: usize = PAGE / size_of::<u64>() - 1;
 
-/// Shared numbers other than 0: the [`MOST`] that were added last.
+/// Shared numbers other than 0: those that were added last.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedNumbers {
     added: &'static AtomicU64,

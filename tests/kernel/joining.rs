@@ -88,11 +88,12 @@ fn a_program_that_joins_is_where_the_first_one_is() {
             with(".share(USER | NET | UTS | PID | IPC | CGROUP | TIME)");
         }
         // What shares PID has no proc of its own.
-        let guests = guests.iter().map(|guest| match guest.contains("PID") {
-            true => guest.replace(r#".proc("/proc")"#, r#".bind("/proc")"#),
-            false => guest.clone(),
-        });
         for guest in guests {
+            let guest = if guest.contains("PID") {
+                guest.replace(r#".proc("/proc")"#, r#".bind("/proc")"#)
+            } else {
+                guest
+            };
             assert_same(&guest, &seen(bench, &guest));
         }
     });

@@ -6,6 +6,7 @@
 mod archives;
 mod cleanup;
 mod descriptors;
+mod exchanged;
 mod identity;
 mod keyrings;
 mod mounts;

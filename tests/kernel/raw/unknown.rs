@@ -201,7 +201,7 @@ fn a_session_that_is_entered_by_half_says_so_at_once() {
             assert!(said.contains("<command line>:1:"), "{said}");
         }
         // A `catch` does not make it whole: the same is said of every later line.
-        let recipe = r#"for i in 0..2 { try { print(getuid()) } catch (e) { print(e.message) } }"#;
+        let recipe = "for i in 0..2 { try { print(getuid()) } catch (e) { print(e.message) } }";
         let seen = bench.recipe(recipe).in_world(world).end().succeeded();
         let lines: Vec<_> = seen.lines().collect();
         assert!(lines.len() == 2 && lines[0] == lines[1], "{seen}");
