@@ -350,14 +350,9 @@ impl Draft<'_> {
 
     fn execute(&self, actions: &mut Actions) {
         let settings = self.settings;
+        actions.add(Side::Child, Action::Connect(self.request.streams), None);
         if self.request.command.is_closure() {
-            // The closure is part of the recipe: it keeps the streams of nsscript.
-            if self.request.streams == Streams::Terminal {
-                actions.add(Side::Child, Action::Connect(Streams::Terminal), None);
-            }
             actions.add(Side::Child, Action::NewSession, None);
-        } else {
-            actions.add(Side::Child, Action::Connect(self.request.streams), None);
         }
         let umask = settings.umask.as_ref();
         let mode = umask.map_or(0o022, |umask| umask.value);

@@ -102,7 +102,7 @@ impl Runner {
         };
         self.before_call(&action, origin)?;
         // What the closure executes has the terminal of nsscript itself.
-        let terminal = sys::KeptTerminal::of_input();
+        let terminal = sys::KeptTerminal::own();
         let made = self.copy(program, false, plan, body, &tell)?;
         let made = made.map(|mut process| {
             process.holds.terminal = terminal;
@@ -184,7 +184,7 @@ impl Runner {
             return self.fork_into(action, descriptor, kinds, request.origin.as_ref(), body);
         }
         let inside = process.plan.has_terminals();
-        let connected = launch::connect_streams(request, &Input::Inherited, inside)?;
+        let connected = launch::connect_streams(self, request, &Input::Inherited, inside)?;
         let mut joining = join::joining(self, process, request, &connected.given, false)?;
         watch(self, &mut joining.program);
         let environment = process.plan.environment.clone();

@@ -81,7 +81,7 @@ pub(super) fn join(
         let message = "the sandbox has ended: no other program can run in it";
         return Err(Report::error(message).at(request.origin.clone()).into());
     }
-    let connected = connect_streams(request, input, process.plan.has_terminals())?;
+    let connected = connect_streams(runner, request, input, process.plan.has_terminals())?;
     let mut joining = joining(runner, process, request, &connected.given, runner.is_heard())?;
     let gate = watch(runner, &mut joining.program);
     let started = Instant::now();
@@ -273,16 +273,12 @@ pub(super) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
         }
     }
     if request.command.is_closure() {
-        joined.actions.retain(|planned| !matches!(planned.action, Action::Connect(_)));
         let begins = |planned: &Planned| planned.action == Action::NewSession;
         let own = |action| Planned { action, side: Side::Child, origin: None };
         if terminal && !joined.actions.iter().any(begins) {
             // A program in a network has the session of nsscript.
             let last = joined.actions.len().saturating_sub(1);
             joined.actions.insert(last, own(Action::NewSession));
-        }
-        if let Some(index) = joined.actions.iter().position(begins).filter(|_| terminal) {
-            joined.actions.insert(index, own(Action::Connect(Streams::Terminal)));
         }
     }
     joined

@@ -9,7 +9,7 @@ use super::idmap::MapError;
 use super::lower::{Lowered, OwnDirectory, Prepared, lower};
 use super::process::Holds;
 use super::runner::{Input, Problem, Runner};
-use super::stream::{Connected, Ends, connect};
+use super::stream::{Around, Connected, Ends, Unconnected, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::{Report, quoted};
 use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
@@ -75,7 +75,7 @@ pub(super) fn ready(
             _ => {}
         }
     }
-    let connected = connect_streams(request, input, plan.has_terminals())?;
+    let connected = connect_streams(runner, request, input, plan.has_terminals())?;
     let streams = connected.given;
     let (kernel, gated) = (runner.host().kernel, runner.is_heard());
     let own = runner.own_ids();
@@ -215,21 +215,39 @@ fn build(
 
 /// Makes what the standard streams of a program are; with `inside` its sandbox has terminals.
 pub(super) fn connect_streams(
+    runner: &Runner,
     request: &Request,
     input: &Input,
     inside: bool,
 ) -> Result<Connected, Report> {
-    connect(request.streams, input, inside).map_err(|(what, errno)| {
-        let mut report = Report::error(format!("cannot {what} for the program: {errno}"));
-        report.facts.errno = Some(errno.code());
-        let report = report.at(request.origin.clone());
-        match what {
-            "make a terminal" => report.hint("`tty: false` does without one"),
-            // Where this is done inside of a sandbox, that may have no devices.
-            "open `/dev/null`" => {
-                report.hint("in a sandbox `.dev(\"/dev\")` makes the usual devices")
+    let session = runner.session();
+    let around = Around {
+        inside,
+        of_caller: !session.is_in_sandbox(),
+        elsewhere: session.trail().children_are_elsewhere(),
+    };
+    connect(request.streams, input, around).map_err(|unconnected| {
+        let (what, errno, hint) = match unconnected {
+            Unconnected::Terminal(errno) => {
+                ("make a terminal", Some(errno), Some("`tty: false` does without one"))
             }
-            _ => report,
-        }
+            // Inside of a sandbox, that may have no devices.
+            Unconnected::Nothing(errno) => {
+                let hint = "in a sandbox `.dev(\"/dev\")` makes the usual devices";
+                ("open `/dev/null`", Some(errno), Some(hint))
+            }
+            Unconnected::Pipe(errno) => ("make a pipe", Some(errno), None),
+            Unconnected::Copier(errno) => ("copy from and to the terminal", Some(errno), None),
+            Unconnected::Elsewhere => {
+                let hint = "`run` gives it a terminal of its own, `#{ pipes: true }` none, \
+                            and `within(PID, || …)` makes the PID namespace for a closure alone";
+                ("copy to the terminal from another PID namespace", None, Some(hint))
+            }
+        };
+        let why = errno.map_or_else(String::new, |errno| format!(": {errno}"));
+        let mut report = Report::error(format!("cannot {what} for the program{why}"));
+        report.facts.errno = errno.map(Errno::code);
+        report.hints.extend(hint.map(Into::into));
+        report.at(request.origin.clone())
     })
 }

@@ -6,6 +6,7 @@ mod archive;
 mod build;
 mod changes;
 mod contents;
+mod copier;
 mod copy;
 mod deputy;
 mod doctor;

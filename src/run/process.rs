@@ -225,6 +225,7 @@ impl Process {
                 && let Some(status) = self.child.poll()
             {
                 relay.iter_mut().for_each(Relay::finish);
+                self.ends.copier = None;
                 let exit = self.ended(status);
                 return self.lost.map_or(Ok(exit), |errno| Err(self.lost_report(errno).into()));
             }
@@ -317,6 +318,7 @@ impl Process {
         }
         let _ = self.child.signal(9);
         let status = self.child.wait();
+        self.ends.copier = None;
         self.ended(status);
         Interrupted { signal }
     }

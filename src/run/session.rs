@@ -138,6 +138,11 @@ impl Session {
         *self.environment.borrow_mut() = Some(environment);
     }
 
+    /// Whether this process is in a sandbox: it goes on with a closure there.
+    pub fn is_in_sandbox(&self) -> bool {
+        self.environment.borrow().is_some()
+    }
+
     /// Notes what this process has done to itself.
     pub fn moved(&self, action: &RawAction) {
         self.change_trail(|trail| trail.act(action));

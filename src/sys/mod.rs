@@ -52,7 +52,7 @@ pub use file::{
     Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,
     own, share_blocks, share_directory, touch, wait_for_lock,
 };
-pub use fork::{close, differing, duplicate, fork, is_copy};
+pub use fork::{close, differing, duplicate, fork, is_copy, keep_only};
 pub use held::{Distrust, FileName, Held, WalkError, shown};
 pub use helper::{run_helper, version_of};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
@@ -76,14 +76,18 @@ pub use raw::{
 pub use refusal::refusal;
 pub use shared::{SharedNumbers, shared_byte};
 pub use signal::{
-    forget_interruptions, interrupted, interruption, is_asked_to_end, kill, pause, reading_line,
-    signal_name, signal_names, signal_number, watch_interruptions,
+    forget_interruptions, ignore_interruptions, interrupted, interruption, is_asked_to_end, kill,
+    pause, reading_line, signal_name, signal_names, signal_number, watch_interruptions,
 };
 pub use stack::raise_stack_limit;
-pub use stdio::{read_input, shell, standard_input, standard_output, write_output};
+pub use stdio::{
+    is_abandoned, read_input, shell, standard_input, standard_output, standard_stream, unread,
+    write_output, write_stream,
+};
 pub use syscall::{Syscall, Trouble};
 pub use terminal::{
     KeptTerminal, TerminalEvent, TerminalEvents, TerminalState, interrupt, is_foreground, stop,
+    terminal_device,
 };
 pub use trial::{Trial, attempt, cgroup_version, landlock_version, seccomp_actions};
 pub use wait::note_ended_children;

@@ -152,6 +152,14 @@ pub(super) fn renew() {
     WAKE.store(wake, Ordering::Relaxed);
 }
 
+/// From here on no signal asks this process to end: it ends when its parent does.
+pub fn ignore_interruptions() {
+    for signal in SIGNALS {
+        // SAFETY: ignoring a signal touches no memory.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// The signal that asked to end, if one came.
 #[must_use]
 pub fn interrupted() -> Option<i32> {

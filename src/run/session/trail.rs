@@ -36,6 +36,11 @@ impl Trail {
         self.entered.has(kind)
     }
 
+    /// Whether what it starts is in another PID namespace than it is itself.
+    pub fn children_are_elsewhere(&self) -> bool {
+        (self.next.left | self.next.entered).has(Kind::Pid)
+    }
+
     /// The kinds of namespaces in which it, or its children, may be elsewhere than `then`.
     pub fn kinds_since(&self, then: &Self) -> Namespaces {
         let moved = Kind::ALL.into_iter().zip(self.times.iter().zip(then.times));
