@@ -20,6 +20,10 @@ check:
     RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
     cargo test --locked --test tidy
 
+# Boots another kernel and checks nsscript there: tests/vm/README.md.
+vm *arguments: build
+    tests/vm/run {{ arguments }}
+
 # Measures launches, and making roots, beside their peers.
 bench:
     cargo bench --locked
