@@ -24,6 +24,10 @@ check:
 vm *arguments: build
     tests/vm/run {{ arguments }}
 
+# Builds the program for aarch64; `.ci/aarch64` alone checks that all of it compiles.
+aarch64:
+    .ci/aarch64 build
+
 # Measures launches, and making roots, beside their peers.
 bench:
     cargo bench --locked
