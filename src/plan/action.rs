@@ -83,6 +83,9 @@ pub enum Action {
     MapOwnIds(Maps),
     /// Mounts stop to propagate.
     MakePrivate,
+    /// The root of the host is bound on itself and entered: pivot_root(2) only takes away a root
+    /// that is mounted on something, and the first one of a machine, rootfs, is not.
+    CoverRoot,
     /// The loopback device is set up.
     LoopbackUp,
     /// The root is made.

@@ -78,6 +78,19 @@ impl Plan {
         Some(plan)
     }
 
+    /// The same with the host's root covered before it is left, for a root that pivot_root(2) takes
+    /// away from nothing; none where that is done already, or no root is taken away.
+    #[must_use]
+    pub fn with_covered_root(&self) -> Option<Self> {
+        let at = |action| self.actions.iter().position(|planned| planned.action == action);
+        let private = at(Action::MakePrivate)?;
+        at(Action::PivotRoot).filter(|_| at(Action::CoverRoot).is_none())?;
+        let mut plan = self.clone();
+        let cover = Planned { action: Action::CoverRoot, side: Side::Child, origin: None };
+        plan.actions.insert(private + 1, cover);
+        Some(plan)
+    }
+
     /// The index of the action that shows a program of the host, which has no other root, the sysfs
     /// of the network that it is in.
     #[must_use]

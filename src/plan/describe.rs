@@ -26,6 +26,7 @@ impl Action {
             }
             Self::MapOwnIds(maps) => format!("map {maps}"),
             Self::MakePrivate => "make every mount private".into(),
+            Self::CoverRoot => "bind the host's `/` on itself: it is on no mount itself".into(),
             Self::LoopbackUp => "set the loopback device up".into(),
             Self::MakeRoot(kind) => root(kind),
             Self::Bind { source, target, options, .. } => {
@@ -86,7 +87,7 @@ impl Action {
             Self::PrepareMaps(_) | Self::MapOwnIds(_) => "map",
             Self::Start(_) | Self::StartInit => "clone",
             Self::Join(_) => "setns",
-            Self::MakePrivate | Self::Mount { .. } | Self::MakeRoot(_) => "mount",
+            Self::MakePrivate | Self::CoverRoot | Self::Mount { .. } | Self::MakeRoot(_) => "mount",
             Self::LoopbackUp => "loopback",
             Self::Bind { .. } => "bind",
             Self::Protect { .. } | Self::ProtectRoot => "protect",
@@ -125,7 +126,9 @@ impl Action {
                 | RootKind::Overlay { lower: Lower::Directory(path), .. },
             ) => (Some(path.to_string_lossy().into_owned()), Some("/".into())),
             Self::KeepChanges(path) => (None, Some(path.to_string_lossy().into_owned())),
-            Self::MakeRoot(_) | Self::PivotRoot | Self::Chroot => (None, Some("/".into())),
+            Self::CoverRoot | Self::MakeRoot(_) | Self::PivotRoot | Self::Chroot => {
+                (None, Some("/".into()))
+            }
             Self::MakeSymlink { path, .. }
             | Self::Protect { target: path, .. }
             | Self::Mask(path)

@@ -120,6 +120,8 @@ impl Action {
             Self::Join(namespaces) => format!("nsenter -t $pid -{}", letters(*namespaces)),
             Self::MapOwnIds(maps) => map("uid_map", &maps.users),
             Self::MakePrivate => "mount --make-rprivate /".into(),
+            // `..` of the root leads onto what is mounted on it; the shell goes on in there.
+            Self::CoverRoot => "mount --rbind / / && exec chroot /..".into(),
             Self::LoopbackUp => "ip link set lo up".into(),
             Self::MakeRoot(kind) => return root(kind),
             Self::Bind { source, target, options, .. } => bind(&host(source), target, *options),

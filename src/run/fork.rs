@@ -154,7 +154,10 @@ impl Runner {
                 self.do_without_overlay(&launch::failure(self, plan, &lowered, fault))?;
                 self.fork_sandbox_once(plan, request, body)
             }
-            Err(fault) => Err(launch::failure(self, plan, &lowered, fault).into()),
+            Err(fault) => {
+                self.go_around(plan, &lowered, fault)?;
+                self.fork_sandbox(plan, request, body)
+            }
         }
     }
 

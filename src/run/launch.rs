@@ -135,6 +135,8 @@ pub(super) enum Launched {
     NoOverlay(Report),
     /// No other sysfs may be mounted, as where /sys is partly hidden: in most containers.
     NoSysfs,
+    /// It is to be tried once more, in a way that this machine does not refuse.
+    Again,
 }
 
 /// Starts the process that carries out the plan.
@@ -158,7 +160,7 @@ pub(super) fn launch(
             Ok(Launched::NoOverlay(failure(runner, plan, &lowered, fault)))
         }
         Err(fault) if is_without_sysfs(plan, &lowered, fault) => Ok(Launched::NoSysfs),
-        Err(fault) => Err(failure(runner, plan, &lowered, fault).into()),
+        Err(fault) => runner.go_around(plan, &lowered, fault).map(|()| Launched::Again),
     }
 }
 

@@ -167,6 +167,7 @@ impl Lowerer<'_> {
             Action::NewSession if self.plan.command.is_closure() => self.begin_session(),
             Action::MapOwnIds(maps) => self.map_own_ids(maps),
             Action::MakePrivate => self.push(Call::MakePrivate),
+            Action::CoverRoot => self.push(Call::CoverRoot),
             Action::LoopbackUp => self.push(Call::LoopbackUp),
             Action::MakeRoot(kind) => self.root(kind),
             Action::Bind { source, id, directory, target, options, create } => {

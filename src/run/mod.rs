@@ -13,6 +13,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod failure;
+mod fallback;
 mod fork;
 mod hash;
 mod hint;

@@ -214,6 +214,12 @@ fn of_process(prepared: &Call) -> Vec<Called> {
             let private = "{propagation=MS_PRIVATE}";
             vec![call(format!("mount_setattr(AT_FDCWD, \"/\", AT_RECURSIVE, {private}, 32)"))]
         }
+        Call::CoverRoot => vec![
+            call("open_tree(AT_FDCWD, \"/\", OPEN_TREE_CLONE|AT_RECURSIVE)").giving("mount"),
+            call("move_mount(mount, \"\", AT_FDCWD, \"/\", MOVE_MOUNT_F_EMPTY_PATH)"),
+            call("fchdir(mount)"),
+            call("chroot(\".\")"),
+        ],
         Call::LoopbackUp => vec![
             call("socket(AF_INET, SOCK_DGRAM, IPPROTO_IP)").giving("fd"),
             call("ioctl(fd, SIOCSIFFLAGS, {ifr_name=\"lo\", ifr_flags=IFF_UP|IFF_RUNNING})"),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::exit::{Exit, Output};
 use super::explain::Listener;
+use super::fallback::Fallbacks;
 use super::idmap::UserNamespaces;
 use super::join::{self, Station};
 use super::launch::{self, Launched};
@@ -78,6 +79,7 @@ pub struct Runner {
     pub(super) roots: Roots,
     /// Ways to directories of our own that others can change, as was noted before a session.
     distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
+    pub(super) fallbacks: Fallbacks,
     pub(super) session: Session,
     pub(super) networks: Networks,
     pub(super) listener: Listener,
@@ -131,6 +133,7 @@ impl Runner {
             workspace: RefCell::default(),
             roots: Roots::default(),
             distrusted: RefCell::default(),
+            fallbacks: Fallbacks::default(),
             session: Session::default(),
             networks: Networks::default(),
             listener: Listener::default(),
@@ -265,6 +268,7 @@ impl Runner {
                 self.do_without_overlay(&report)?;
                 self.launch(&plan, request, input)
             }
+            Launched::Again => self.launch(&plan, request, input),
             Launched::NoSysfs => self.launch(&self.do_without_sysfs(plan), request, input),
         }
     }

@@ -122,6 +122,8 @@ pub enum Call {
     },
     /// Ends the propagation of mounts, all over the namespace.
     MakePrivate,
+    /// Binds the root with all its mounts on itself, and enters that with chroot(2).
+    CoverRoot,
     /// Sets the loopback device up.
     LoopbackUp,
     /// Copies a tree of mounts into [`Slot::Mount`].

@@ -70,8 +70,8 @@ pub use question::{
     terminal_width, thread_id, uname, working_directory,
 };
 pub use raw::{
-    Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_of_kernel,
-    is_procfs, namespace_inode,
+    Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_in_memory,
+    is_of_kernel, is_procfs, namespace_inode,
 };
 pub use refusal::refusal;
 pub use shared::{SharedNumbers, shared_byte};

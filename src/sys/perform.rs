@@ -135,6 +135,7 @@ impl Process<'_> {
                 let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
                 mount::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
             }
+            Call::CoverRoot => cover_root(),
             Call::LoopbackUp => kernel::loopback_up(),
             Call::OpenTree { .. } | Call::NewMount { .. } => self.make_mount(call),
             Call::OpenRoot(path) => {
@@ -333,6 +334,15 @@ fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
     let done = kernel::require_procfs(file).and_then(|()| kernel::write_all(file, bytes));
     kernel::close(file);
     done
+}
+
+/// A root that is mounted on nothing, as rootfs, gets one on it that pivot_root(2) takes away.
+fn cover_root() -> Answer<()> {
+    let root = tree::copy_of_host(c"/", true, 0, None)?;
+    mount::move_mount(root, libc::AT_FDCWD, c"/", tree::MOVE_FROM_EMPTY)?;
+    kernel::fchdir(root)?;
+    kernel::close(root);
+    kernel::chroot(c".")
 }
 
 fn pivot_root(root: c_int, stacked: u8) -> Answer<()> {

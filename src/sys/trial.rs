@@ -26,6 +26,8 @@ pub enum Trial {
     },
     /// A file system of this type that is mounted nowhere.
     FileSystem(&'static CStr),
+    /// Entering what [`Trial::MountApi`] has mounted with pivot_root(2). It comes last.
+    PivotRoot,
     /// An interface by `/dev/net/tun`, in a network namespace that is made for it.
     Tun,
 }
@@ -81,6 +83,10 @@ fn attempt_one(trial: Trial, mounted: &mut c_int) -> Answer<()> {
         Trial::MountApi => mount_api().map(|mount| *mounted = mount),
         Trial::Overlay { of_user } => overlay(*mounted, of_user),
         Trial::FileSystem(kind) => detached(kind, &[]).map(drop),
+        Trial::PivotRoot => {
+            kernel::fchdir(*mounted)?;
+            mount::pivot_root(c".", c".")
+        }
         Trial::Tun => tun(),
     }
 }

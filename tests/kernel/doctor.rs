@@ -196,6 +196,8 @@ fn mounts_are_made_where_mount_makes_them() {
         let overlay = if is_root { overlay.replace(",userxattr", "") } else { overlay.into() };
         assert_eq!(told.verdict("mount_api"), word(mounts("mount -t tmpfs t /tmp")));
         assert_eq!(told.verdict("overlay") == "ok", mounts(&overlay));
+        let pivot = "mount -t tmpfs t /tmp; cd /tmp; pivot_root . .";
+        assert_eq!(told.verdict("root") == "ok", mounts(pivot));
         assert_eq!(told.verdict("proc"), word(mounts("mount -t proc p /tmp")));
         assert_eq!(told.verdict("sysfs") == "ok", mounts("mount -t sysfs s /tmp"));
     });

@@ -9,6 +9,7 @@ FNR == NR {
     next
 }
 
+/^vm: rootfs [0-9]+ passed, 0 failed, 0 not run$/ { rootfs = $3 }
 /^vm: user / { user = $3 }
 /^vm: doctor / { doctor[user] = $3 }
 /^vm: terminal / { terminal[user] = $3 }
@@ -27,6 +28,10 @@ function complain(what) {
 }
 
 END {
+    user = "process 1"
+    if (root == "disk" && rootfs < 2) {
+        complain("the recipes on rootfs failed")
+    }
     number = split(users, all)
     for (at = 1; at <= number; at++) {
         user = all[at]

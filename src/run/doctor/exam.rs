@@ -32,6 +32,7 @@ pub(super) enum Inside {
     Overlay,
     Proc,
     Sysfs,
+    PivotRoot,
 }
 
 impl<'a> Exam<'a> {
@@ -45,6 +46,7 @@ impl<'a> Exam<'a> {
             Trial::Overlay { of_user },
             Trial::FileSystem(c"proc"),
             Trial::FileSystem(c"sysfs"),
+            Trial::PivotRoot,
         ];
         // What mounts makes itself a mount namespace; a proc and a sysfs are of these others.
         let namespaces = [Kind::User, Kind::Pid, Kind::Net].into_iter().filter(is_made);

@@ -62,6 +62,22 @@ pub(super) fn overlay(exam: &Exam<'_>) -> Finding {
     }
 }
 
+pub(super) fn root(exam: &Exam<'_>) -> Finding {
+    if exam.inside(Inside::MountApi).is_some_and(|answer| answer.is_err()) {
+        return untried("nothing can be mounted");
+    }
+    let works = ("pivot_root(2) takes it away", Verdict::Part);
+    let found = finding(exam, Inside::PivotRoot, works, |errno| {
+        (errno == "EINVAL").then(remedy::root_is_on_nothing)
+    });
+    match found.verdict {
+        Verdict::Part => {
+            Finding { found: format!("{}; it is bound on itself instead", found.found), ..found }
+        }
+        _ => found,
+    }
+}
+
 pub(super) fn proc(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Pid) {
         return untried("it shows a PID namespace, and there are none");

@@ -119,6 +119,7 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
         "mounts",
         &[
             needed("mount_api", "mount API", "every sandbox", mounts::api),
+            other("root", "root", "every sandbox: it leaves the root of the host", mounts::root),
             other(
                 "overlay",
                 "overlay",

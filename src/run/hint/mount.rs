@@ -16,6 +16,7 @@ use crate::sys;
 pub(super) const ROWS: &[Row] = &[
     umount_of_no_mount,
     mount_is_used,
+    root_is_on_nothing,
     pivot_root_wants_mounts,
     mount_missing,
     kinds_do_not_fit,
@@ -145,6 +146,19 @@ fn user_of(mount: u64) -> Option<String> {
         });
     }
     None
+}
+
+fn root_is_on_nothing(case: &Case<'_>) -> Option<String> {
+    let RawAction::PivotRoot(new, old) = raw(case).filter(|_| case.is(&["EINVAL"]))? else {
+        return None;
+    };
+    let is_sound = Mounts::read(case).has(new) && real(old).starts_with(real(new));
+    (is_sound && mountinfo::root_is_on_nothing(&case.host.tree)).then(|| {
+        "the root of this process is rootfs, the first mount of the machine, which is mounted on \
+         nothing and cannot be moved: `mount(\"/\", \"/\", #{ bind: true, recursive: true })` and \
+         `chroot(\"/..\")` first"
+            .into()
+    })
 }
 
 fn pivot_root_wants_mounts(case: &Case<'_>) -> Option<String> {

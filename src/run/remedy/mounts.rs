@@ -34,6 +34,16 @@ pub(in crate::run) fn root_is_no_mount() -> Remedy {
     )
 }
 
+/// The root of this process is rootfs itself.
+pub(in crate::run) fn root_is_on_nothing() -> Remedy {
+    Remedy::new(
+        "the root is rootfs, the first mount of the machine, which stays beneath the roots of \
+         sandboxes, out of reach",
+        "`switch_root` to a file system that is mounted takes it away",
+        "switch_root(8)",
+    )
+}
+
 /// Linux before 5.11 has no overlays for users.
 pub(in crate::run) fn no_overlay_for_users(host: &Host) -> Option<Remedy> {
     let (major, minor) = host.kernel;

@@ -52,7 +52,7 @@ impl Runner {
             sys::adopt_orphans();
         }
         *self.session.begun.borrow_mut() = Some(begun);
-        Ok(())
+        if self.session.on_host.get() { Ok(()) } else { self.cover_root(origin) }
     }
 
     /// Whether the session was entered by half, so that nothing is as it was before.

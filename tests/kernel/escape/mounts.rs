@@ -34,6 +34,46 @@ fn nothing_reaches_a_host_whose_mounts_are_shared() {
     });
 }
 
+/// A root that lies on a shared mount is one that pivot_root(2) refuses to take away, as it does
+/// rootfs, which `tests/vm` has as a root. In a new user namespace nothing is shared, so this is
+/// about root without one.
+#[test]
+fn a_root_that_cannot_be_taken_away_is_covered() {
+    as_each_user(|bench| {
+        if !bench.user.is_root() || !may_mount() {
+            return;
+        }
+        let canary = Canary::new(bench);
+        super::make_root(bench);
+        let secret = bench.text("host/secret");
+        let script = format!(
+            "while read -r line; do echo \"$line\"; done < /proc/self/mounts; ls -d /*; ls -d /../*;
+             cat {secret} /..{secret}; true"
+        );
+        // chroot(1) goes to `/`.
+        let guest = format!(r#"sandbox("{}").proc("/proc").share(USER)"#, bench.text("root"));
+        for guest in [guest.clone(), format!("{guest}.read_only_root()")] {
+            let recipe = format!("print(({guest}).output(args).stdout)");
+            let run = bench.nsscript(&["--explain", "-e", &recipe, "sh", "-c", &script]);
+            let world = "mount --make-rshared /; mount --rbind / /";
+            let ended = run.by_shell(r#"exec chroot /.. "$@""#).in_world(world).end();
+            canary.holds("a root that cannot be taken away", &ended);
+            assert!(ended.status.success(), "{}", ended.stderr);
+            let tried = |line: &str| ended.stderr.lines().filter(|it| it.contains(line)).count();
+            assert_eq!(tried("✗ enter the root with pivot_root"), 1, "{}", ended.stderr);
+            assert_eq!(tried("▸ bind the host's `/` on itself"), 1, "{}", ended.stderr);
+            let (mounts, files) =
+                ended.stdout.lines().partition::<Vec<_>, _>(|line| line.contains(' '));
+            let places: Vec<_> = mounts.iter().filter_map(|line| line.split(' ').nth(1)).collect();
+            assert_eq!(places.first(), Some(&"/"));
+            assert!(places[1..].iter().all(|place| place.starts_with("/proc")), "{places:?}");
+            let names = ["/bin", "/lib", "/lib64", "/proc", "/usr"];
+            let known = |line: &&str| names.contains(&line.trim_start_matches("/.."));
+            assert!(files.iter().filter(|it| !it.is_empty()).all(known), "{files:?}");
+        }
+    });
+}
+
 #[test]
 fn a_mount_of_the_host_does_not_come_in_later() {
     as_each_user(|bench| {
