@@ -117,6 +117,8 @@ pub enum Action {
         options: MountOptions,
         /// Whether the place is made where it is missing.
         create: bool,
+        /// What is bound there, read-only, where the kernel refuses it.
+        instead: Option<PathBuf>,
     },
     /// A place becomes read-only.
     Protect {

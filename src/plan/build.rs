@@ -64,46 +64,6 @@ impl Plan {
         matches!(self.actions.as_slice(), [Planned { action: Action::Raw(_), .. }])
     }
 
-    /// The same with a copy of the root's layers, where this machine has no overlay for them; none
-    /// where something else than that is asked for.
-    #[must_use]
-    pub fn with_copy(&self) -> Option<Self> {
-        let mut plan = self.clone();
-        let root = plan.actions.iter_mut().find_map(|planned| match &mut planned.action {
-            Action::MakeRoot(kind) => Some(kind),
-            _ => None,
-        })?;
-        let overlay = RootKind::Overlay { lower: Lower::Built, changes: None };
-        (*root == overlay).then(|| *root = RootKind::Copy)?;
-        Some(plan)
-    }
-
-    /// The same with the host's root covered before it is left, for a root that pivot_root(2) takes
-    /// away from nothing; none where that is done already, or no root is taken away.
-    #[must_use]
-    pub fn with_covered_root(&self) -> Option<Self> {
-        let at = |action| self.actions.iter().position(|planned| planned.action == action);
-        let private = at(Action::MakePrivate)?;
-        at(Action::PivotRoot).filter(|_| at(Action::CoverRoot).is_none())?;
-        let mut plan = self.clone();
-        let cover = Planned { action: Action::CoverRoot, side: Side::Child, origin: None };
-        plan.actions.insert(private + 1, cover);
-        Some(plan)
-    }
-
-    /// The index of the action that shows a program of the host, which has no other root, the sysfs
-    /// of the network that it is in.
-    #[must_use]
-    pub fn sysfs_of_host(&self) -> Option<usize> {
-        let is_root = |planned: &Planned| matches!(planned.action, Action::MakeRoot(_));
-        if self.actions.iter().any(is_root) {
-            return None;
-        }
-        self.actions.iter().position(
-            |planned| matches!(&planned.action, Action::Mount { kind, .. } if kind == "sysfs"),
-        )
-    }
-
     /// Whether the sandbox has terminals of its own, at the usual place: nothing lies over them.
     #[must_use]
     pub fn has_terminals(&self) -> bool {

@@ -42,6 +42,7 @@ pub(super) fn devices(
         target: target.clone(),
         options: tmpfs(Some(1 << 20), 0o755, false),
         create,
+        instead: None,
     }];
     for name in DEVICES {
         let source = Path::new("/dev").join(name);
@@ -71,7 +72,8 @@ pub(super) fn devpts(target: GuestPath, create: bool) -> Action {
     let mut data = vec![option("ptmxmode", "0666"), option("mode", "0620")];
     data.insert(0, ("newinstance".to_owned(), None));
     let options = MountOptions { data, devices: true, ..MountOptions::default() };
-    Action::Mount { kind: "devpts".into(), source: "devpts".into(), target, options, create }
+    let (kind, instead) = ("devpts".to_owned(), None);
+    Action::Mount { source: kind.clone(), kind, target, options, create, instead }
 }
 
 /// The kind of the terminal that nsscript has, which that of a program is then too: its own kind

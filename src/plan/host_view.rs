@@ -38,6 +38,7 @@ impl Inside<'_> {
                 target,
                 options: tmpfs(None, mode, true),
                 create: false,
+                instead: None,
             });
         }
         let step = |what| Step { what, origin: origin.cloned() };
@@ -45,8 +46,21 @@ impl Inside<'_> {
         if self.namespaces.has(Kind::Pid) {
             let options = ProcOptions::default();
             self.add(&step(What::Proc { target: place("/proc"), options }));
+            self.or_bind("/proc");
         }
         self.add(&step(What::Dev(place("/dev"))));
+    }
+
+    /// Where the kernel refuses what was mounted last, as it does in most containers, `path` of the
+    /// host stands for it.
+    pub(super) fn or_bind(&mut self, path: &str) {
+        let mount = self.actions.iter_mut().rev().find_map(|(action, _)| match action {
+            Action::Mount { instead, .. } => Some(instead),
+            _ => None,
+        });
+        if let Some(instead) = mount {
+            *instead = Some(path.into());
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod check;
 mod data;
 mod describe;
 mod devices;
+mod fallback;
 mod gather;
 mod host_view;
 mod identity;

@@ -75,6 +75,7 @@ impl Inside<'_> {
                 let options = MountOptions { read_only: true, ..MountOptions::default() };
                 self.needs(Kind::Net, "sysfs", origin);
                 self.mount("sysfs", "sysfs", target, options, origin);
+                self.or_bind("/sys");
             }
             What::Dev(target) => {
                 let create = self.place(target, Presence::Directory, origin);
@@ -210,7 +211,8 @@ impl Inside<'_> {
         let create = self.place(target, Presence::Directory, origin);
         let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
         self.view.cover(&target, Backing::Private, origin.cloned());
-        self.push(Action::Mount { kind, source, target, options, create }, origin);
+        let instead = None;
+        self.push(Action::Mount { kind, source, target, options, create, instead }, origin);
     }
 
     /// A proc whose dangerous files cannot be written to.

@@ -128,6 +128,17 @@ impl Finding {
 }
 
 impl Runner {
+    /// How it stands with the fact that programs know by `key`.
+    ///
+    /// # Errors
+    /// There is no such fact: all keys.
+    pub fn fact(&self, key: &str) -> Result<Verdict, Vec<&'static str>> {
+        let rows = GROUPS.iter().flat_map(|(_, rows)| rows.iter());
+        let row = rows.clone().find(|row| row.key == key);
+        let row = row.ok_or_else(|| rows.map(|row| row.key).collect::<Vec<_>>())?;
+        Ok((row.find)(&Exam::new(self)).verdict)
+    }
+
     /// Finds out what the machine lets nsscript do. It takes less than a second.
     #[must_use]
     pub fn examine(&self) -> Examination {

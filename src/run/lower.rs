@@ -180,7 +180,7 @@ impl Lowerer<'_> {
                 let made = if *directory { Create::Directory } else { Create::File };
                 self.attach(target, if *create { made } else { Create::Nothing });
             }
-            Action::Mount { kind, source, target, options, create } => {
+            Action::Mount { kind, source, target, options, create, .. } => {
                 self.new_mount(kind, source, options);
                 let create = if *create { Create::Directory } else { Create::Nothing };
                 let (base, _) = self.place(target);

@@ -10,6 +10,7 @@ mod handle;
 mod message;
 mod named;
 mod outside;
+mod part;
 mod probe;
 mod program;
 mod table;
@@ -20,6 +21,7 @@ use std::rc::Rc;
 
 pub use self::handle::Network;
 pub(super) use self::outside::{Outside, pasta};
+pub(super) use self::part::{Part, try_part};
 pub use self::probe::{Listener, Probe};
 pub use self::table::{Link, Neighbour};
 use self::wire::{Refused, Wire};

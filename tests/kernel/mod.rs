@@ -3,6 +3,7 @@
 mod archives;
 mod binds;
 mod changes;
+mod containers;
 mod contents;
 mod data;
 mod disk_images;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Network, Refused};
+use super::{Network, Part, Refused};
 use crate::diag::{Report, closest, list, quoted};
 use crate::host::Host;
 use crate::plan::{LinkChange, LinkKind, NetworkAction};
@@ -139,19 +139,17 @@ fn hint(
             "the network {} belongs to a user namespace in which this process has no capabilities",
             network.label
         )),
-        (
-            "EPROTONOSUPPORT" | "EAFNOSUPPORT" | "ENOENT" | "EOPNOTSUPP",
-            NetworkAction::Masquerade(_) | NetworkAction::Dnat(..) | NetworkAction::Block(_),
-        ) => Some(
-            "this kernel has no nftables, or not all of it: where they are modules, root loads \
-             `nf_tables`, `nft_chain_nat` and `nft_masq`"
-                .into(),
-        ),
-        ("EROFS" | "EACCES", NetworkAction::Forward) => {
-            Some("`/proc/sys` is read-only here, as in most containers".into())
+        (_, NetworkAction::Veth { .. }) => missing_part(Part::Veth, refused),
+        (_, NetworkAction::Masquerade(_) | NetworkAction::Dnat(..) | NetworkAction::Block(_)) => {
+            missing_part(Part::Rules, refused)
         }
+        (_, NetworkAction::Forward) => missing_part(Part::Settings, refused),
         _ => None,
     }
+}
+
+fn missing_part(part: Part, refused: &Refused) -> Option<String> {
+    Some(remedy::no_part_of_networks(part, refused.trouble.errno)?.hint())
 }
 
 /// Why a router cannot be reached.

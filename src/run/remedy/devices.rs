@@ -1,7 +1,37 @@
 //! Why devices and the programs that use them cannot be used, and what helps.
 
 use super::Remedy;
+use crate::run::network::Part;
 use crate::sys::Errno;
+
+/// The kernel has not a part of networks, or does not let it be used.
+pub(in crate::run) fn no_part_of_networks(part: Part, errno: Errno) -> Option<Remedy> {
+    let unknown =
+        ["EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT", "ENOENT"].contains(&&*errno.name());
+    let read_only = ["EROFS", "EACCES"].contains(&&*errno.name());
+    let module = |what: &str, modules: &str, see| {
+        let cure = format!("where it is a module, root loads it by `modprobe {modules}`");
+        Remedy::new(format!("this kernel has no {what}"), cure, see)
+    };
+    match part {
+        Part::Veth if unknown => Some(module("interfaces of the kind veth", "veth", "CONFIG_VETH")),
+        Part::Bridge if unknown => {
+            Some(module("interfaces of the kind bridge", "bridge", "CONFIG_BRIDGE"))
+        }
+        Part::Rules if unknown => Some(module(
+            "nftables, or not all of it",
+            "-a nf_tables nft_chain_nat nft_masq nft_nat",
+            "CONFIG_NF_TABLES_INET",
+        )),
+        Part::Settings if read_only => Some(Remedy::new(
+            "`/proc/sys` is read-only here, as in most containers",
+            "start that container with a /proc/sys that can be written to: `docker run \
+             --security-opt systempaths=unconfined`",
+            "proc_sys(5)",
+        )),
+        _ => None,
+    }
+}
 
 /// There is no pasta.
 pub(in crate::run) fn no_pasta() -> Remedy {

@@ -205,6 +205,9 @@ verbs! {
 
     /// Mounts sysfs, read-only: the devices of the sandbox's network and the kernel's objects.
     ///
+    /// In a container that hides parts of its own `/sys` the kernel refuses a new one: then that is
+    /// shown, and with it the devices of the container's network; a warning says so.
+    ///
     /// # Errors
     /// NET is shared: the kernel refuses it then.
     ///

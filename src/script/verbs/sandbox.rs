@@ -104,6 +104,9 @@ verbs! {
     /// `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and can be written to; `/proc`
     /// shows the processes of the sandbox, and `/dev` has only harmless devices.
     ///
+    /// In a container that hides parts of its own `/proc` the kernel refuses a new one: then that is
+    /// shown, read-only, and with it the processes of the container; a warning says so.
+    ///
     /// # Example
     /// ```rhai
     /// sandbox().host_view().run("ls /");

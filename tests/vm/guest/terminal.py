@@ -10,7 +10,7 @@ import select
 import sys
 import time
 
-GUEST = 'sandbox("/").read_only_root().proc("/proc").dev("/dev").tmpfs("/tmp")'
+GUEST = "sandbox().host_view()"
 PROMPT = re.escape("\x1b[?2004h")  # which is sent when a line is about to be read
 # What is waited for, and what is typed then.
 CONVERSATION = [
