@@ -88,10 +88,31 @@ impl Host {
         text.lines().find_map(value)
     }
 
+    /// Whether the user namespace of this process lets nobody change supplementary groups, as one that
+    /// a user has made: user_namespaces(7).
+    #[must_use]
+    pub fn denies_groups(&self) -> bool {
+        self.tree.read(Path::new("/proc/self/setgroups")).is_ok_and(|text| text == b"deny\n")
+    }
+
     /// Whether /proc can be read, without which little is known of the kernel.
     #[must_use]
     pub fn has_proc(&self) -> bool {
         self.tree.exists(Path::new("/proc/self/status"))
+    }
+
+    /// How /proc is mounted, where it does not show this process those of others: `hidepid=2`, or
+    /// `invisible`, as later kernels say it. Who may look at process 1 may look at all.
+    #[must_use]
+    pub fn hidepid(&self) -> Option<String> {
+        if self.tree.read(Path::new("/proc/1/status")).is_ok() {
+            return None;
+        }
+        let mounts = mountinfo::read(&self.tree).ok()?;
+        let proc = mounts.into_iter().rev().find(|mount| mount.target == "/proc")?;
+        let mut options = proc.super_options.split(',');
+        let option = options.find(|option| option.starts_with("hidepid="))?;
+        Some(option.to_owned())
     }
 
     /// Whether the root of this process was changed by chroot(2), as far as its mounts tell:

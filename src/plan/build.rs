@@ -309,8 +309,13 @@ impl Draft<'_> {
         }
         let user_is_new = settings.namespaces.has(Kind::User);
         let Maps { uid, gid, own, .. } = self.maps;
-        // With a map of one's own id alone one is that user already.
-        if (user_is_new && !own) || (!user_is_new && self.host.is_root()) {
+        // With a map of one's own id alone one is that user already, and so is root of a namespace
+        // that a user has made; neither may leave groups.
+        let is_root = || {
+            let same = (uid, gid) == (self.host.uid, self.host.gid);
+            self.host.is_root() && !(same && self.host.denies_groups())
+        };
+        if (user_is_new && !own) || (!user_is_new && is_root()) {
             let origin = settings.user.as_ref().and_then(|user| user.origin.clone());
             actions.add(Side::Child, Action::SetIds { uid, gid }, origin.as_ref());
         }

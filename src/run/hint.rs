@@ -13,7 +13,7 @@ use super::remedy::{self, Remedy};
 use crate::diag::{Report, quoted};
 use crate::host::Host;
 use crate::plan::{Action, Lower, RawAction, RootKind};
-use crate::spec::{GuestPath, Kind};
+use crate::spec::{GuestPath, Kind, Namespaces};
 use crate::sys::Errno;
 
 /// What failed, on which machine.
@@ -138,12 +138,22 @@ fn namespaces_refused(case: &Case<'_>) -> Option<String> {
     let missing = asked
         .kinds()
         .find(|kind| case.is(&["EINVAL"]) && remedy::not_built_in(case.host, *kind).is_some());
+    if sharing_users_helps(case, asked) {
+        return Some(format!("{hint}; root does without one: `.share(USER)`"));
+    }
     Some(match (missing, case.action) {
         (Some(kind), Action::Start(_) | Action::PrepareMaps(_)) => {
             format!("{hint}; share it: `.share({})`", kind.constant())
         }
         _ => hint,
     })
+}
+
+/// Whether a sandbox of root starts where its user namespace is the one of nsscript.
+fn sharing_users_helps(case: &Case<'_>, asked: Namespaces) -> bool {
+    let starts = matches!(case.action, Action::Start(_) | Action::PrepareMaps(_));
+    let is_off = case.host.forbids_user_namespaces().is_some();
+    starts && asked.has(Kind::User) && case.host.is_root() && is_off && remedy::has_all_rights()
 }
 
 fn users_restricted_by_apparmor(case: &Case<'_>) -> Option<String> {

@@ -39,6 +39,7 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
         &[
             needed("kernel", "kernel", "everything", kernel::release),
             other("caller", "caller", "what needs rights on the host, as `--host`", kernel::caller),
+            other("processes", "processes", "`processes`; files of `/proc/PID`", kernel::processes),
         ],
     ),
     (

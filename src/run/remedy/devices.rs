@@ -99,3 +99,22 @@ pub(in crate::run) fn binfmt_off() -> Remedy {
     let cure = "`echo 1 > /proc/sys/fs/binfmt_misc/status` of root switches it on";
     Remedy::new(cause, cure, "CONFIG_BINFMT_MISC")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Errno, Part, Remedy, no_part_of_networks};
+
+    #[test]
+    fn a_part_that_is_missing_is_named_with_its_modules() {
+        let said = |part, errno| no_part_of_networks(part, Errno::new(errno)).map(Remedy::hint);
+        let has = |part, errno, words: &str| said(part, errno).is_some_and(|it| it.contains(words));
+        let (not_supported, read_only, not_permitted) = (95, 30, 1);
+        assert!(has(Part::Veth, not_supported, "`modprobe veth`"));
+        assert!(has(Part::Bridge, not_supported, "`modprobe bridge`"));
+        assert!(has(Part::Rules, not_supported, "nft_masq"));
+        assert!(has(Part::Settings, read_only, "`/proc/sys` is read-only"));
+        for part in Part::ALL {
+            assert_eq!(said(part, not_permitted), None);
+        }
+    }
+}

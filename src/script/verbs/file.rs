@@ -57,6 +57,11 @@ fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> Fai
     report.facts.target = Some(path.to_string_lossy().into_owned());
     let report = match errno.name().as_str() {
         "EFBIG" => report.hint("a recipe reads files up to 64 MiB"),
+        "ENOENT" | "EPERM" | "EACCES"
+            if let Some(hint) = call.context.runner.hides_process(path) =>
+        {
+            report.hint(hint)
+        }
         "ENOENT" => match call.context.runner.host().tree.near(path) {
             Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
             None => report,
