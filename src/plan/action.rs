@@ -83,8 +83,8 @@ pub enum Action {
     MapOwnIds(Maps),
     /// Mounts stop to propagate.
     MakePrivate,
-    /// The root of the host is bound on itself and entered: pivot_root(2) only takes away a root
-    /// that is mounted on something, and the first one of a machine, rootfs, is not.
+    /// The root of the host is bound on itself and entered: pivot_root(2) cannot move a root that is
+    /// mounted on nothing, as rootfs is.
     CoverRoot,
     /// The loopback device is set up.
     LoopbackUp,
@@ -117,7 +117,7 @@ pub enum Action {
         options: MountOptions,
         /// Whether the place is made where it is missing.
         create: bool,
-        /// What is bound there, read-only, where the kernel refuses it.
+        /// What is bound there, read-only, if the kernel refuses the file system.
         instead: Option<PathBuf>,
     },
     /// A place becomes read-only.

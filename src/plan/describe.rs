@@ -26,7 +26,9 @@ impl Action {
             }
             Self::MapOwnIds(maps) => format!("map {maps}"),
             Self::MakePrivate => "make every mount private".into(),
-            Self::CoverRoot => "bind the host's `/` on itself: it is on no mount itself".into(),
+            Self::CoverRoot => {
+                "bind the host's `/` on itself, so that pivot_root can move it".into()
+            }
             Self::LoopbackUp => "set the loopback device up".into(),
             Self::MakeRoot(kind) => root(kind),
             Self::Bind { source, target, options, .. } => {

@@ -1,4 +1,4 @@
-//! Other ways to do what a plan says, for machines that refuse the first.
+//! Fallbacks: other plans, for machines that refuse a part of the first.
 
 use super::action::{Action, Lower, Planned, RootKind, Side};
 use super::build::Plan;
@@ -19,8 +19,8 @@ impl Plan {
         Some(plan)
     }
 
-    /// The same with the host's root covered before it is left, for a root that pivot_root(2) takes
-    /// away from nothing; none where that is done already, or no root is taken away.
+    /// The same with the host's root bound on itself first, for hosts whose root pivot_root(2) cannot
+    /// move; none if that is done already, or the plan has no pivot_root(2).
     #[must_use]
     pub fn with_covered_root(&self) -> Option<Self> {
         let at = |action| self.actions.iter().position(|planned| planned.action == action);
@@ -45,8 +45,8 @@ impl Plan {
         )
     }
 
-    /// The same with what there is on the host in the place of new file systems of the type `kind`,
-    /// read-only; none where nothing is to stand for one, or it would show more than it may.
+    /// The same with the host's own mount, read-only, instead of each new file system of type `kind`
+    /// that has a substitute; none if there is none, or if it would show more than it may.
     #[must_use]
     pub fn with_what_is_there(&self, kind: &str) -> Option<Self> {
         // Programs in another user namespace cannot look into the processes that a proc shows.

@@ -51,8 +51,8 @@ impl Inside<'_> {
         self.add(&step(What::Dev(place("/dev"))));
     }
 
-    /// Where the kernel refuses what was mounted last, as it does in most containers, `path` of the
-    /// host stands for it.
+    /// Lets `path` of the host be the substitute for what was mounted last, if the kernel refuses it,
+    /// as it does in most containers.
     pub(super) fn or_bind(&mut self, path: &str) {
         let mount = self.actions.iter_mut().rev().find_map(|(action, _)| match action {
             Action::Mount { instead, .. } => Some(instead),

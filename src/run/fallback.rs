@@ -1,5 +1,5 @@
-//! Launches that this machine refuses, and that are tried once more in another way. What was refused
-//! is known to all launches after it, so that ordinary machines are asked nothing.
+//! Fallbacks: other plans for launches that a machine refuses. The launch that fails is repeated, and
+//! later launches use the fallback from the start, so ordinary machines pay nothing.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -8,23 +8,23 @@ use super::launch::failure;
 use super::lower::Lowered;
 use super::runner::{Problem, Runner};
 use crate::diag::{Origin, Report};
-use crate::host::mountinfo;
+use crate::host::{Host, mountinfo};
 use crate::plan::{Action, MountCall, Plan, RawAction};
 use crate::spec::MountFlags;
 use crate::sys::{self, Fault, Syscall};
 
-/// Another way.
+/// Another way to do a part of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fallback {
-    /// The host's root is covered before it is left.
+    /// Binds the host's root on itself before leaving it.
     CoveredRoot,
-    /// The proc that there is stands for a new one.
+    /// Binds the host's proc instead of mounting a new one.
     Proc,
-    /// The sysfs that there is stands for a new one.
+    /// Binds the host's sysfs instead of mounting a new one.
     Sysfs,
 }
 
-/// The other ways that are known to be needed.
+/// The fallbacks that this run has found to be needed.
 #[derive(Debug, Default)]
 pub(super) struct Fallbacks {
     covered_root: Cell<bool>,
@@ -45,7 +45,7 @@ impl Fallbacks {
 impl Fallback {
     const ALL: [Self; 3] = [Self::CoveredRoot, Self::Proc, Self::Sysfs];
 
-    /// The way around `fault`, if there is one.
+    /// The fallback for `fault`, if there is one.
     fn around(plan: &Plan, lowered: &Lowered, fault: Fault) -> Option<Self> {
         let action = lowered.action_of(fault.call?)?;
         let errno = fault.errno.name();
@@ -61,7 +61,7 @@ impl Fallback {
         fallback.of(plan).map(|_| fallback)
     }
 
-    /// The plan in this way, where it differs.
+    /// The plan with this fallback, if that differs.
     fn of(self, plan: &Plan) -> Option<Plan> {
         match self {
             Self::CoveredRoot => plan.with_covered_root(),
@@ -70,33 +70,42 @@ impl Fallback {
         }
     }
 
-    /// What a sandbox has not, that it would have on another machine.
+    /// Whether the host has what the fallback shows.
+    fn is_possible(self, host: &Host) -> bool {
+        match self {
+            Self::CoveredRoot => true,
+            Self::Proc => host.has_proc(),
+            Self::Sysfs => host.tree.exists(Path::new("/sys/class")),
+        }
+    }
+
+    /// What the sandbox sees that it would not see on another machine.
     fn warning(self) -> Option<&'static str> {
         match self {
             Self::CoveredRoot => None,
             Self::Proc => Some(
-                "the sandbox sees the processes outside: the kernel refuses a new proc, as parts of \
-                 /proc are hidden here, so the one that there is is shown, read-only",
+                "the sandbox sees the processes outside: parts of /proc are masked here, so the \
+                 kernel refuses a new proc, and the existing one is shown read-only",
             ),
             Self::Sysfs => Some(
-                "the sandbox sees the network devices outside: the kernel refuses a new sysfs, as \
-                 parts of /sys are hidden here, so the one that there is is shown, read-only",
+                "the sandbox sees the network devices outside: parts of /sys are masked here, so \
+                 the kernel refuses a new sysfs, and the existing one is shown read-only",
             ),
         }
     }
 }
 
 impl Runner {
-    /// A plan with the other ways that are known to be needed.
+    /// A plan with the fallbacks that are known to be needed.
     pub(super) fn around(&self, plan: Plan) -> Plan {
         let known = Fallback::ALL.into_iter().filter(|it| self.fallbacks.cell(*it).get());
         known.fold(plan, |plan, fallback| fallback.of(&plan).unwrap_or(plan))
     }
 
-    /// Notes the way around what a launch was refused: it is to be tried once more.
+    /// Notes the fallback for a launch that failed, which is then to be repeated.
     ///
     /// # Errors
-    /// There is none, or it was taken already.
+    /// There is no fallback, or the launch used it already.
     pub(super) fn go_around(
         &self,
         plan: &Plan,
@@ -105,7 +114,8 @@ impl Runner {
     ) -> Result<(), Problem> {
         let refusal = failure(self, plan, lowered, fault);
         let fallback = Fallback::around(plan, lowered, fault);
-        let untried = fallback.filter(|fallback| !self.fallbacks.cell(*fallback).replace(true));
+        let possible = fallback.filter(|fallback| fallback.is_possible(self.host()));
+        let untried = possible.filter(|fallback| !self.fallbacks.cell(*fallback).replace(true));
         let Some(fallback) = untried else { return Err(refusal.into()) };
         if let Some(warning) = fallback.warning() {
             let warning = Report::warning(warning).at(refusal.origin.clone());
@@ -113,8 +123,8 @@ impl Runner {
         }
         Ok(())
     }
-    /// Covers the root of the session, if it is mounted on nothing: pivot_root(2) takes away what
-    /// covers it, in raw calls as in sandboxes.
+    /// Binds the session's root on itself if it is mounted on nothing, so that pivot_root(2) works in
+    /// raw calls.
     ///
     /// # Errors
     /// The kernel's answer.

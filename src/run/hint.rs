@@ -37,6 +37,7 @@ const ROWS: &[Row] = &[
     ids_not_permitted,
     no_proc_for_maps,
     proc_is_covered,
+    no_sysfs,
     source_out_of_reach,
     target_below_read_only,
     target_is_not_there,
@@ -181,6 +182,11 @@ fn no_proc_for_maps(case: &Case<'_>) -> Option<String> {
 fn proc_is_covered(case: &Case<'_>) -> Option<String> {
     let Action::Mount { kind, .. } = case.action else { return None };
     (kind == "proc" && case.is(&["EPERM"])).then(|| remedy::proc_is_covered().hint())
+}
+
+fn no_sysfs(case: &Case<'_>) -> Option<String> {
+    let Action::Mount { kind, .. } = case.action else { return None };
+    (kind == "sysfs" && case.is(&["EPERM"])).then(|| remedy::no_sysfs().hint())
 }
 
 fn source_out_of_reach(case: &Case<'_>) -> Option<String> {

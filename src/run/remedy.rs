@@ -19,8 +19,8 @@ pub(super) use kernel::{
     no_seccomp, not_delegated, old_cgroups, old_kernel, processes_hidden, unknown_call,
 };
 pub(super) use mounts::{
-    no_overlay, no_overlay_for_users, proc_is_covered, root_is_no_mount, root_is_on_nothing,
-    sysfs_is_covered, unknown_file_system,
+    no_overlay, no_overlay_for_users, no_sysfs, proc_is_covered, root_is_no_mount,
+    root_is_on_nothing, sysfs_is_covered, unknown_file_system,
 };
 pub(super) use namespaces::{
     around, chrooted, filtered, has_all_rights, limit, no_capability, not_built_in, refused,

@@ -122,7 +122,7 @@ pub enum Call {
     },
     /// Ends the propagation of mounts, all over the namespace.
     MakePrivate,
-    /// Binds the root with all its mounts on itself, and enters that with chroot(2).
+    /// Binds the root, with all mounts below it, on itself and enters that with chroot(2).
     CoverRoot,
     /// Sets the loopback device up.
     LoopbackUp,

@@ -336,7 +336,7 @@ fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
     done
 }
 
-/// A root that is mounted on nothing, as rootfs, gets one on it that pivot_root(2) takes away.
+/// Binds the root on itself: pivot_root(2) cannot move a root that is mounted on nothing (rootfs).
 fn cover_root() -> Answer<()> {
     let root = tree::copy_of_host(c"/", true, 0, None)?;
     mount::move_mount(root, libc::AT_FDCWD, c"/", tree::MOVE_FROM_EMPTY)?;

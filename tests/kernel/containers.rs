@@ -77,6 +77,14 @@ fn the_sysfs_that_there_is_stands_for_a_new_one() {
         assert!(seen.contains("lo\n") && seen.contains("read-only\n"), "{seen}");
         let mut mounts = seen.lines().filter(|line| line.contains(" /sys"));
         assert!(mounts.all(|line| line.split(' ').any(|word| word.starts_with("ro,"))), "{seen}");
+        // Without any there is nothing to show, and the advice works.
+        let none = "mount -t tmpfs none /sys";
+        let refused = of(none).failed(125);
+        assert!(refused.contains("cannot mount sysfs on `/sys`"), "{refused}");
+        assert!(refused.contains("`mount -t sysfs sysfs /sys`"), "{refused}");
+        let mounted = of(&format!("{none}; mount -t sysfs sysfs /sys"));
+        assert_eq!(mounted.stderr.matches("warning").count(), 0, "{}", mounted.stderr);
+        assert!(mounted.succeeded().starts_with("/sys/class/net:\nlo\n"));
         // Elsewhere it is one of the sandbox's own network.
         let plain = of("true");
         assert!(!plain.stderr.contains("warning"), "{}", plain.stderr);

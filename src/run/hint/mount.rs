@@ -154,9 +154,8 @@ fn root_is_on_nothing(case: &Case<'_>) -> Option<String> {
     };
     let is_sound = Mounts::read(case).has(new) && real(old).starts_with(real(new));
     (is_sound && mountinfo::root_is_on_nothing(&case.host.tree)).then(|| {
-        "the root of this process is rootfs, the first mount of the machine, which is mounted on \
-         nothing and cannot be moved: `mount(\"/\", \"/\", #{ bind: true, recursive: true })` and \
-         `chroot(\"/..\")` first"
+        "the root of this process is rootfs, which pivot_root(2) cannot move because it is mounted \
+         on nothing: `mount(\"/\", \"/\", #{ bind: true, recursive: true })` and `chroot(\"/..\")` first"
             .into()
     })
 }

@@ -45,13 +45,14 @@ verbs! {
         Ok(call.context.runner.host().allows_user_namespaces())
     }
 
-    /// Whether a fact that `nsscript doctor` tells of is as it should be.
+    /// Whether a fact that `nsscript doctor` reports holds on this machine.
     ///
-    /// It is called by its key, as `nsscript doctor --json` has it: `"proc"`, `"sysfs"`, `"overlay"`,
-    /// `"veth"`, `"bridge"`, `"nftables"`, `"net_settings"`, `"tun"`.
+    /// `fact` is its key in `nsscript doctor --json`: `"proc"`, `"sysfs"`, `"overlay"`, `"veth"`,
+    /// `"bridge"`, `"nftables"`, `"net_settings"`, `"tun"`, and others.
     ///
-    /// It is found out by trying, in namespaces that go with that. What cannot be tried is taken to be
-    /// so, as everything is in a rehearsal: where there are no namespaces, that is the cause to be told.
+    /// The fact is tried in new namespaces, which leave nothing behind. A fact that cannot be tried
+    /// counts as holding, because the recipe then fails with the actual cause. In a dry run every fact
+    /// holds.
     ///
     /// # Example
     /// ```rhai
@@ -65,11 +66,11 @@ verbs! {
             return Ok(true);
         }
         let verdict = call.context.runner.fact(&fact).map_err(|keys| {
-            let message = format!("`nsscript doctor` tells of no fact {}", quoted(&fact));
+            let message = format!("`nsscript doctor` reports no fact {}", quoted(&fact));
             let report = Report::error(message);
             call.fail(match closest(&fact, keys.iter().copied()) {
                 Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-                None => report.hint("`nsscript doctor --json` has all of them"),
+                None => report.hint("`nsscript doctor --json` lists all facts"),
             })
         })?;
         Ok(matches!(verdict, run::Verdict::Ok | run::Verdict::Unknown))

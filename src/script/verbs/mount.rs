@@ -205,8 +205,8 @@ verbs! {
 
     /// Mounts sysfs, read-only: the devices of the sandbox's network and the kernel's objects.
     ///
-    /// In a container that hides parts of its own `/sys` the kernel refuses a new one: then that is
-    /// shown, and with it the devices of the container's network; a warning says so.
+    /// In a container that masks parts of `/sys` the kernel refuses a new one. The container's own is
+    /// then shown, with the devices of the container's network, and a warning says so.
     ///
     /// # Errors
     /// NET is shared: the kernel refuses it then.

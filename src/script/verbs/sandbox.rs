@@ -104,8 +104,8 @@ verbs! {
     /// `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and can be written to; `/proc`
     /// shows the processes of the sandbox, and `/dev` has only harmless devices.
     ///
-    /// In a container that hides parts of its own `/proc` the kernel refuses a new one: then that is
-    /// shown, read-only, and with it the processes of the container; a warning says so.
+    /// In a container that masks parts of `/proc` the kernel refuses a new one. The container's own is
+    /// then shown read-only, with the processes of the container, and a warning says so.
     ///
     /// # Example
     /// ```rhai
