@@ -82,7 +82,9 @@ impl Plan {
         }
         // All of it is read-only.
         plan.actions.retain(|planned| match &planned.action {
-            Action::Protect(place) => !bound.iter().any(|it| place != it && place.is_within(it)),
+            Action::Protect { target: place, .. } => {
+                !bound.iter().any(|it| place != it && place.is_within(it))
+            }
             _ => true,
         });
         (!bound.is_empty()).then_some(plan)

@@ -189,7 +189,7 @@ pub fn is_in_memory(path: &Path) -> bool {
     // nix knows no number of ramfs: magic.h.
     const RAMFS_MAGIC: nix::sys::statfs::FsType = nix::sys::statfs::FsType(0x8584_58f6);
     let kinds = [nix::sys::statfs::TMPFS_MAGIC, RAMFS_MAGIC];
-    magic(path).is_some_and(|magic| kinds.contains(&magic))
+    magic(path).is_ok_and(|magic| kinds.contains(&magic))
 }
 
 /// Whether a path is in a file system of which the kernel has one for all: sysfs, cgroups and

@@ -10,7 +10,7 @@ pub(in crate::run) fn no_part_of_networks(part: Part, errno: Errno) -> Option<Re
         ["EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT", "ENOENT"].contains(&&*errno.name());
     let read_only = ["EROFS", "EACCES"].contains(&&*errno.name());
     let module = |what: &str, modules: &str, see| {
-        let cure = format!("where it is a module, root loads it by `modprobe {modules}`");
+        let cure = format!("if it is a module, root loads it by `modprobe {modules}`");
         Remedy::new(format!("this kernel has no {what}"), cure, see)
     };
     match part {
@@ -40,12 +40,18 @@ pub(in crate::run) fn no_pasta() -> Remedy {
 
 /// `/dev/net/tun` cannot be opened.
 pub(in crate::run) fn no_tun(errno: Errno) -> Remedy {
-    Remedy::new(
-        format!("`/dev/net/tun` cannot be opened by this user ({errno})"),
-        "root makes that possible by `chmod 0666 /dev/net/tun`, and by `modprobe tun` where it is \
-         missing",
-        "CONFIG_TUN",
-    )
+    match errno.name().as_str() {
+        "ENOENT" | "ENODEV" | "ENXIO" => Remedy::new(
+            format!("this kernel has no `/dev/net/tun` ({errno})"),
+            "if it is a module, root loads it by `modprobe tun`",
+            "CONFIG_TUN",
+        ),
+        _ => Remedy::new(
+            format!("`/dev/net/tun` cannot be opened by this user ({errno})"),
+            "root allows it by `chmod 0666 /dev/net/tun`",
+            "CONFIG_TUN",
+        ),
+    }
 }
 
 /// pasta cannot listen on a port of the host.
