@@ -286,16 +286,16 @@ fn is_own_group(gid: u32) -> bool {
     gid == 0 || gid == own && own == uid
 }
 
-/// Whether an owner is one whom the user namespace does not map, and the machine's root may be
-/// among those: as who is root of a namespace without it.
+/// Whether an owner is one whom the user namespace does not map, and the machine's root is one of
+/// those: as for who is root of a namespace without it.
 fn is_nobody(uid: u32) -> bool {
-    let number = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse::<u32>().ok();
-    if number("/proc/sys/kernel/overflowuid").unwrap_or(65534) != uid {
+    let file = Path::new("/proc/sys/kernel/overflowuid");
+    let Ok(number) = std::fs::read_to_string(file) else { return false };
+    if number.trim().parse() != Ok(uid) || !is_procfs(file).unwrap_or(false) {
         return false;
     }
-    let Ok(map) = std::fs::read_to_string("/proc/self/uid_map") else { return false };
-    let outside = map.lines().filter_map(|line| line.split_whitespace().nth(1));
-    !outside.into_iter().any(|first| first == "0")
+    // It belongs to the machine's root, whatever the namespace calls that: proc_sys(5).
+    std::fs::metadata(file).is_ok_and(|found| found.uid() == uid)
 }
 
 #[cfg(test)]

@@ -532,3 +532,16 @@ fn all_of_the_store_is_verified_at_once() {
         keeping(bench, &["store", "verify"]).end().succeeded();
     });
 }
+
+#[test]
+fn a_user_namespace_in_another_one_has_the_store_of_its_user() {
+    as_each_user(|bench| {
+        // There the owner of `/` and of /tmp is one whom nobody knows: the machine's root.
+        let nested = r#"exec unshare -Ur unshare -Ur "$@""#;
+        let recipe = format!("scratch(); sandbox({ROOT}).run(\"sh -c ':'\"); print(true);");
+        let ended = keeping(bench, &["-e", &recipe]).by_shell(nested).end();
+        assert_eq!(ended.stderr, "");
+        assert_eq!(ended.succeeded(), "true\n");
+        assert!(layer_with(bench, "etc/motd").exists());
+    });
+}
