@@ -45,7 +45,7 @@ impl Failure<'_> {
             let guest = loader::Guest { plan: self.plan, runner, root: runner.root_of(self.plan) };
             return loader::explain(report, &guest, command, search, self.errno);
         }
-        hint::add(report, self, runner.host())
+        hint::add(report, self, runner)
     }
 
     /// What the file system says of a mount that failed, beyond the number.

@@ -43,8 +43,8 @@ fn explain(path: &Path, failed: &LoopTrouble) -> Report {
         ));
     }
     match name.as_str() {
-        "EACCES" | "EPERM" => report.hint(remedy::loop_refused().hint()),
-        "ENOENT" | "ENODEV" | "ENXIO" => report.hint(remedy::no_loop_devices().hint()),
+        "EACCES" | "EPERM" => remedy::loop_refused().advise(report),
+        "ENOENT" | "ENODEV" | "ENXIO" => remedy::no_loop_devices().advise(report),
         _ => report,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! This layer knows neither the language nor the terminal.
 
+mod advice;
 mod archive;
 mod changes;
 mod contents;

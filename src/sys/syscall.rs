@@ -28,7 +28,8 @@ macro_rules! syscalls {
         pub enum Syscall { $($variant,)* }
 
         impl Syscall {
-            const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name, as in section 2 of the manual.
             #[must_use]
