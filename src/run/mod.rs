@@ -12,6 +12,7 @@ mod doctor;
 mod explain;
 mod failure;
 mod fork;
+mod guest;
 mod hash;
 mod hint;
 mod idmap;

@@ -278,7 +278,7 @@ impl Runner {
         report.facts.status = Some(if missing { 127 } else { 126 });
         let search: Vec<String> = path.split(':').map(str::to_owned).collect();
         let plan = Plan::of_one(planned(action, origin));
-        let guest = super::loader::Guest { plan: &plan, runner: self, root: None };
+        let guest = super::guest::Guest::new(&plan, self);
         super::loader::explain(report, &guest, command, &search, trouble.errno).into()
     }
 

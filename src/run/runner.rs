@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::explain::Listener;
+use super::guest::Guest;
 use super::idmap::UserNamespaces;
 use super::launch::{self, Launched};
 use super::loader;
@@ -268,15 +269,13 @@ impl Runner {
     /// with status 127 as soon as it starts.
     #[must_use]
     pub fn lacks(&self, plan: &Plan) -> Option<String> {
-        let guest = loader::Guest { plan, runner: self, root: self.root_of(plan) };
-        loader::lacks(&guest, &plan.command)
+        loader::lacks(&Guest::new(plan, self), &plan.command)
     }
 
     /// The shell of a sandbox: the one that `SHELL` inside says; else bash, where it has that.
     #[must_use]
     pub fn shell_of(&self, plan: &Plan) -> String {
-        let guest = loader::Guest { plan, runner: self, root: self.root_of(plan) };
-        loader::shell(&guest)
+        Guest::new(plan, self).shell()
     }
 
     /// What would be done to run another program in the sandbox that `first` is the plan of.
