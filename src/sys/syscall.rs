@@ -57,6 +57,7 @@ syscalls! {
     Connect "connect" "",
     Dup3 "dup3" "",
     Execve "execve" "",
+    Execveat "execveat" "",
     Fchdir "fchdir" "",
     Fchmod "fchmod" "",
     Fchown "fchown" "",
