@@ -20,10 +20,10 @@ pub(super) struct Row<F: 'static> {
     pub tell: F,
 }
 
-/// What helps, and the name that it is known by.
+/// What helps, and the name that it is known by: that of its row, and of the remedy if it is one.
 pub(super) struct Advice {
-    pub name: &'static str,
-    pub text: String,
+    name: String,
+    text: String,
 }
 
 /// The advice of the first row that is about a call that failed so, and that has something to say if
@@ -37,14 +37,18 @@ pub(super) fn first<'t, F: Copy + 'static>(
         .filter(|row| row.calls.contains(&failed.syscall) && row.errnos.contains(&failed.errno))
         .find_map(|row| {
             let Hint { remedy, text } = ask(row.tell)?;
-            Some(Advice { name: remedy.unwrap_or(row.name), text })
+            let name = match remedy {
+                Some(remedy) => format!("{}.{remedy}", row.name),
+                None => row.name.to_owned(),
+            };
+            Some(Advice { name, text })
         })
 }
 
 impl Advice {
     /// The report with this as a hint.
     pub fn add(self, report: Report) -> Report {
-        report.advise(self.name, self.text)
+        report.advise(&self.name, self.text)
     }
 }
 

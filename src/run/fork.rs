@@ -210,7 +210,11 @@ impl Runner {
                 let message = format!("cannot look at the namespaces of process {pid}: {errno}");
                 let report = Report::error(message).at(origin.cloned());
                 match errno.name().as_str() {
-                    "ENOENT" | "ESRCH" => report.hint("`processes()` lists those that there are"),
+                    "ENOENT" | "ESRCH" => report.advise(
+                        "process_has_ended",
+                        "it has ended, and its namespaces with it: a value keeps one, such as \
+                         `let net = process.namespace(NET)` while it runs",
+                    ),
                     "EACCES" | "EPERM" => report.hint("it belongs to somebody with more rights"),
                     _ => report,
                 }

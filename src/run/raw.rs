@@ -269,7 +269,7 @@ impl Runner {
         let pairs = CStrings::new(pairs).unwrap_or_default();
         // Once it is executed nobody is left to explain it.
         self.explain(|| self.raw_explained(&action, origin));
-        let in_sandbox = self.session().environment.borrow().is_some();
+        let in_sandbox = self.session().is_in_sandbox();
         let trouble = sys::execute(&candidates, &words, &pairs, in_sandbox);
         let failed = (trouble.syscall.name(), trouble.errno);
         self.explain(|| self.raw_explained(&action, origin).failing(failed, 0));

@@ -101,6 +101,11 @@ impl Session {
         *self.environment.borrow_mut() = Some(environment);
     }
 
+    /// Whether this process is in a sandbox of the recipe.
+    pub fn is_in_sandbox(&self) -> bool {
+        self.environment.borrow().is_some()
+    }
+
     /// Notes that this process is in new namespaces, or has entered some that may be any.
     pub fn moved(&self, action: &RawAction) {
         let (left, entered) = (self.left.get(), self.entered.get());

@@ -25,7 +25,6 @@ pub(super) const ROWS: &[Row] = &[
     row!(pid_namespace_above, [Setns], [EINVAL]),
     row!(no_right_to_chroot, [Setns], [EPERM]),
     row!(no_right_to_enter, [Setns], [EPERM]),
-    row!(process_has_ended, [Setns], [ESRCH]),
     row!(clock_below_zero, [Write], [ERANGE]),
     row!(clock_line_wrong, [Write], [EINVAL]),
     row!(offsets_too_late, [Openat, Write], [EACCES, EPERM]),
@@ -222,15 +221,6 @@ fn no_right_to_enter(case: &Case<'_>) -> Option<Hint> {
     } else {
         "this process lacks CAP_SYS_ADMIN: enter it before capabilities are dropped".into()
     })
-}
-
-fn process_has_ended(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Setns { .. } = case.raw()? else { return None };
-    Some(
-        "the process has ended, and its namespaces with it: a value keeps one, such as \
-         `let net = process.namespace(NET)` while it runs"
-            .into(),
-    )
 }
 
 /// Whether the offsets of a time namespace are written.

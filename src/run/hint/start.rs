@@ -11,7 +11,7 @@ use crate::sys::Syscall;
 /// The rows about namespaces and maps.
 pub(super) const ROWS: &[Row] = &[
     row!(unknown_call, Syscall::ALL, [ENOSYS]),
-    row!(file_in_memory, [MemfdCreate], [EACCES]),
+    row!(file_in_memory, [MemfdCreate, Execveat], [EACCES]),
     row!(pid_namespace_has_ended, [Clone3, Setns], [ENOMEM]),
     row!(pid_namespace_is_elsewhere, [Clone3, Unshare], [EINVAL]),
     row!(namespaces_refused, [Clone3, Unshare], [EPERM, EACCES, ENOSPC, EUSERS, EINVAL, EAGAIN]),
@@ -20,6 +20,8 @@ pub(super) const ROWS: &[Row] = &[
     row!(user_zero_without_setfcap, [Write], [EPERM]),
     row!(only_own_id, [Write], [EPERM]),
     row!(no_proc_for_maps, [Openat, Fstatfs], [ENOENT, EXDEV]),
+    row!(proc_read_only_for_maps, [Openat], [EROFS]),
+    row!(closure_guarded, [Openat], [EACCES]),
     row!(user_namespaces_forbidden, [Clone3, Unshare], [EPERM, EACCES]),
 ];
 
@@ -152,6 +154,25 @@ fn user_zero_without_setfcap(case: &Case<'_>) -> Option<Hint> {
 
 fn only_own_id(case: &Case<'_>) -> Option<Hint> {
     maps(case).map(|_| remedy::only_own_id().into())
+}
+
+fn proc_read_only_for_maps(case: &Case<'_>) -> Option<Hint> {
+    maps(case)?;
+    Some(
+        "ids are mapped through `/proc`, which is read-only here: a sandbox around this one needs a \
+         proc of its own, and another user than 0, `.proc(\"/proc\").user(1000)`"
+            .into(),
+    )
+}
+
+fn closure_guarded(case: &Case<'_>) -> Option<Hint> {
+    let writes = maps(case).is_some() || matches!(case.raw(), Some(RawAction::MapIds { .. }));
+    // Files of /proc of a process that may not be traced belong to root of the host.
+    (writes && case.session.is_in_sandbox()).then(|| {
+        "nothing in a sandbox may look into a closure that goes on there, so it cannot map ids; as a \
+         program of a sandbox nsscript can: `.proc(\"/proc\").user(1000).run([\"nsscript\", …])`"
+            .into()
+    })
 }
 
 fn no_proc_for_maps(case: &Case<'_>) -> Option<Hint> {
