@@ -22,7 +22,7 @@ use crate::host::Host;
 use crate::plan::{Action, RawAction};
 use crate::spec::GuestPath;
 use crate::sys::{Errno, Trouble};
-pub(super) use build::for_build;
+pub(super) use build::{for_build, without_room};
 
 /// What failed, on which machine.
 struct Case<'a> {

@@ -15,6 +15,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::hint;
 use super::manifest::Manifest;
 use super::runner::Runner;
 use crate::diag::{Report, quoted};
@@ -87,10 +88,6 @@ fn checked_manifest(directory: &Path, name: &str) -> Result<Manifest, Report> {
     Err(report.hint("`nsscript store gc --all` empties the store"))
 }
 
-/// What helps where the store is full.
-const FULL: &str = "no room is left in the store: `nsscript store gc` removes what was not used \
-                    lately, or set `XDG_CACHE_HOME` to a larger place";
-
 /// What helps where a file is larger than it may be.
 pub(super) const TOO_LARGE: &str =
     "no file may be as large: `ulimit -f` of the shell says how large";
@@ -103,7 +100,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Report {
     report.facts.errno = Some(errno.code());
     report.facts.target = Some(path.to_string_lossy().into_owned());
     match errno.name().as_str() {
-        "ENOSPC" | "EDQUOT" => report.hint(FULL),
+        "ENOSPC" | "EDQUOT" => hint::without_room(report, path, true),
         "EFBIG" => report.hint(TOO_LARGE),
         _ => report,
     }
