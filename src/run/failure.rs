@@ -41,7 +41,7 @@ impl Failure<'_> {
         report.facts.errno = Some(self.errno.code());
         (report.facts.source, report.facts.target) = (source, target);
         if let Action::Execute { command, search, .. } = action
-            && self.syscall == Syscall::Execve
+            && (self.syscall == Syscall::Execve || self.errno == Errno::E2BIG)
         {
             let missing = self.errno.name() == "ENOENT";
             report.facts.status = Some(if missing { 127 } else { 126 });

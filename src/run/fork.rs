@@ -161,9 +161,8 @@ impl Runner {
         if !process.running() {
             let message = "the process has ended: nothing can enter its namespaces";
             let report = Report::error(message).at(request.origin.clone());
-            let hint =
-                "a handle keeps a namespace: `let uts = process.namespace(UTS)`, while it runs";
-            return Err(report.hint(hint).into());
+            let hint = "enter them while it runs, before `wait()`";
+            return Err(report.advise("process_ended_before", hint).into());
         }
         if process.plan.is_raw() {
             let pid = process.pid();
@@ -212,10 +211,14 @@ impl Runner {
                 match errno.name().as_str() {
                     "ENOENT" | "ESRCH" => report.advise(
                         "process_has_ended",
-                        "it has ended, and its namespaces with it: a value keeps one, such as \
-                         `let net = process.namespace(NET)` while it runs",
+                        "`processes()` lists those that there are; a value such as \
+                         `let net = process.namespace(NET)` keeps a namespace when its process ends",
                     ),
-                    "EACCES" | "EPERM" => report.hint("it belongs to somebody with more rights"),
+                    "EACCES" | "EPERM" => report.advise(
+                        "process_with_more_rights",
+                        "it has more rights than this process: `processes()` tells whose it is, and that \
+                         user may run the recipe",
+                    ),
                     _ => report,
                 }
             })?;

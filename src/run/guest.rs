@@ -17,7 +17,9 @@ pub(super) struct Guest<'a> {
     pub plan: &'a Plan,
     pub runner: &'a Runner,
     /// The root, if it was put together.
-    pub root: Option<Tree>,
+    root: Option<Tree>,
+    /// How many actions are done.
+    done: usize,
 }
 
 /// How much of a script the kernel looks at: execve(2).
@@ -25,7 +27,12 @@ const HEAD: u64 = 256;
 
 impl<'a> Guest<'a> {
     pub fn new(plan: &'a Plan, runner: &'a Runner) -> Self {
-        Self { plan, runner, root: runner.root_of(plan) }
+        Self::before(plan, runner, plan.actions.len())
+    }
+
+    /// What is inside before the action with this number is done.
+    pub fn before(plan: &'a Plan, runner: &'a Runner, action: usize) -> Self {
+        Self { plan, runner, root: runner.root_of(plan), done: action }
     }
 
     fn host(&self) -> &'a Tree {
@@ -116,7 +123,8 @@ impl<'a> Guest<'a> {
 
     fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let root = |path: &GuestPath| self.in_root(path);
-        let actions = self.plan.actions.iter().map(|planned| &planned.action).collect();
+        let done = self.plan.actions.iter().take(self.done);
+        let actions = done.map(|planned| &planned.action).collect();
         ask(&Lookup { host: self.host(), actions, root: &root })
     }
 

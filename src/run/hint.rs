@@ -30,6 +30,7 @@ struct Case<'a> {
     action: &'a Action,
     host: &'a Host,
     session: &'a Session,
+    runner: &'a Runner,
 }
 
 /// A row of the table.
@@ -51,7 +52,7 @@ const TABLE: [&[Row]; 7] = [
 pub(super) fn add(report: Report, failure: &Failure<'_>, runner: &Runner) -> Report {
     let Some(planned) = failure.plan.actions.get(failure.action) else { return report };
     let (host, session) = (runner.host(), runner.session());
-    let case = Case { failure, action: &planned.action, host, session };
+    let case = Case { failure, action: &planned.action, host, session, runner };
     let failed = Trouble { syscall: failure.syscall, errno: failure.errno };
     let rows = TABLE.into_iter().flatten();
     let advice = advice::first(rows, failed, |tell| tell(&case));
@@ -59,8 +60,8 @@ pub(super) fn add(report: Report, failure: &Failure<'_>, runner: &Runner) -> Rep
         Some(advice) => advice.add(report),
         None => report,
     };
-    match target(&planned.action).and_then(|target| failure.plan.view.holder(target)) {
-        Some((_, _, by)) if failure.errno == Errno::EROFS => {
+    match place::read_only_by(&case) {
+        Some((_, by)) if failure.errno == Errno::EROFS => {
             report.related(by, "read-only since here")
         }
         _ => report,

@@ -34,6 +34,10 @@ pub(super) fn explain(
     });
     match (errno.name().as_str(), there) {
         ("ENOENT", Some((path, found))) => because_of_loader(report, guest, path, &found),
+        ("ENOENT", None) if program.contains('/') && guest.find(program).is_none() => report.advise(
+            "nothing_known",
+            "it is not there, or what loads it is not: that cannot be told from outside",
+        ),
         ("ENOENT", None) => wanted.not_found(report),
         ("EACCES", Some((path, found))) => forbidden(report, guest, path, &found),
         ("EACCES", None) if guest.is_here() && !program.contains('/') => {
@@ -78,18 +82,18 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
         Some(Err(elf::ElfError { fault: elf::Fault::InterpreterMissing(name), .. })) => {
             return no_interpreter(report, guest, path, &name.to_string_lossy());
         }
-        _ => {
-            let hint = format!("{shown} is there; what loads it is not, and cannot be told");
-            return report.advise("loader_unknown", hint);
+        Some(Err(elf::ElfError { fault: elf::Fault::Unreadable(_), .. })) => {
+            let hint = format!(
+                "{shown} is there, and what loads it is not; which that is cannot be read: `chmod +r` it"
+            );
+            return report.advise("loader_unreadable", hint);
         }
+        _ => return report,
     };
     let missing = guest.missing(&needs);
     // The kernel itself looks only for the loader or interpreter; libraries come later.
     let first = missing.iter().position(|(_, _, role)| *role != Role::Library).unwrap_or(0);
-    let Some((name, _, role)) = missing.get(first) else {
-        let hint = format!("{shown} is there; what loads it may not be, which cannot be told");
-        return report.advise("loader_unknown", hint);
-    };
+    let Some((name, _, role)) = missing.get(first) else { return report };
     let what = match (role, &needs.kind) {
         (Role::Loader, _) => "its loader",
         (_, elf::Kind::Script(_)) => "its interpreter",
@@ -115,17 +119,19 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
             ),
         );
     }
-    let of_host = guest.on_host(&place).filter(|_| host.which(path, None).is_none());
-    let program =
-        of_host.map_or_else(|| path.to_owned(), |path| path.to_string_lossy().into_owned());
-    let program = escape(&program);
-    report.advise(
-        "loader_not_inside",
+    let hint = if guest.is_in_built_root(&place) {
+        "`.binary(program)` takes along what a program needs, which `.copy` does not; `needs(program)` \
+         lists it"
+            .to_owned()
+    } else {
+        let program = guest.on_host(&place).unwrap_or_else(|| path.into());
+        let program = escape(&program.to_string_lossy());
         format!(
-            "`rootfs().binary(\"{program}\")` takes along what a program needs; `needs(\"{program}\")` \
-             lists it"
-        ),
-    )
+            "`rootfs().binary(\"{program}\")` takes along what a program needs; \
+             `needs(\"{program}\")` lists it"
+        )
+    };
+    report.advise("loader_not_inside", hint)
 }
 
 /// The interpreter that a script names is not inside.
@@ -133,6 +139,10 @@ fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str)
     let (shown, interpreter) = (quoted(path), quoted(name));
     report.message =
         format!("cannot execute {shown}: its interpreter {interpreter} is not {}", guest.words());
+    if name.ends_with('\r') {
+        let hint = format!("the lines of {shown} end in CR LF: `sed -i 's/\\r$//'` on it helps");
+        return report.advise("lines_of_dos", hint);
+    }
     let host = &guest.runner.host().tree;
     let (_, base) = name.rsplit_once('/').unwrap_or(("", name));
     let search = guest.runner.host().environment.get("PATH").map(String::as_str);

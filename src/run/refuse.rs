@@ -221,7 +221,7 @@ fn own_image(action: &RawAction, path: &Path, session: &Session) -> Result<(), R
 }
 
 /// Whether an image is none of the host's, or is not there.
-fn may_be_written(path: &Path, session: &Session) -> bool {
+pub(super) fn may_be_written(path: &Path, session: &Session) -> bool {
     let (Ok(found), Ok(place)) = (std::fs::metadata(path), Place::of(path)) else { return true };
     let made = session.images.borrow().contains(&(found.dev(), found.ino()));
     made || !session.is_of_host(place.device)

@@ -8,7 +8,7 @@ use super::{Case, Hint, Row, shown};
 use crate::diag::{list, quoted};
 use crate::plan::{Action, MountCall, RawAction};
 use crate::run::advice::row;
-use crate::run::remedy;
+use crate::run::{refuse, remedy};
 use crate::spec::{Kind, MountOptions};
 
 /// The rows about file systems.
@@ -118,14 +118,16 @@ const OF_USERS: [&str; 9] =
 
 fn image_in_sandbox(case: &Case<'_>) -> Option<Hint> {
     let Mounting::Inside { kind, source, .. } = Mounting::of(case)? else { return None };
-    if !case.host.tree.metadata(Path::new(source)).is_ok_and(|found| found.is_file()) {
+    if !Path::new(source).is_file() {
         return None;
     }
     let image = quoted(source);
     Some(if case.host.is_root() {
+        let may_be_written = refuse::may_be_written(Path::new(source), case.session);
+        let how = if may_be_written { "" } else { ", read_only: true" };
         format!(
             "{image} is an image, and a sandbox mounts none: mount it first, \
-             `mount(\"{}\", dir, #{{ type: \"{kind}\" }})` with `dir` in `scratch()`, and then \
+             `mount(\"{}\", dir, #{{ type: \"{kind}\"{how} }})` with `dir` in `scratch()`, and then \
              `.bind(dir, …)`",
             crate::diag::escape(source)
         )
@@ -175,7 +177,11 @@ fn no_block_device(case: &Case<'_>) -> Option<Hint> {
 fn device_missing(case: &Case<'_>) -> Option<Hint> {
     let source = Path::new(Mounting::of(case)?.source());
     let is_missing = source.is_absolute() && !case.host.tree.exists(source);
-    is_missing.then(|| format!("no device is at {}", shown(source)).into())
+    is_missing.then(|| {
+        let source = shown(source);
+        format!("no device is at {source}: `/proc/partitions` lists the disks that there are")
+            .into()
+    })
 }
 
 fn not_in_image(case: &Case<'_>) -> Option<Hint> {

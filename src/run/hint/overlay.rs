@@ -21,7 +21,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(changes_unsuited, [Fsconfig], [EINVAL, EOPNOTSUPP]),
     row!(changes_of_another_root, [Fsconfig], [ESTALE]),
     row!(overlay_directory_missing, CREATE, [ENOENT]),
-    row!(overlay_directory_is_a_file, CREATE, [ENOTDIR]),
+    row!(overlay_directory_is_a_file, CREATE, [ENOTDIR, EINVAL]),
     row!(overlay_without_lower, CREATE, [EINVAL]),
     row!(overlay_of_one, CREATE, [EINVAL]),
     row!(overlay_without_work, CREATE, [EINVAL]),

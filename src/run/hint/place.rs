@@ -4,10 +4,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Case, Hint, Row, shown, target};
-use crate::diag::quoted;
+use crate::diag::{Origin, quoted};
 use crate::host::mountinfo;
-use crate::plan::{Action, Backing};
+use crate::plan::{Action, At, Backing};
 use crate::run::advice::row;
+use crate::run::guest::Guest;
+use crate::spec::GuestPath;
 use crate::sys::Syscall;
 
 /// The rows about places and sources.
@@ -18,7 +20,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(place_read_only, MAKE, [EROFS]),
     row!(place_missing, [Openat2], [ENOENT]),
     row!(way_blocked, MAKE, [ENOTDIR]),
-    row!(place_of_another_kind, [MoveMount], [ENOTDIR]),
+    row!(place_of_another_kind, [MoveMount], [ENOTDIR, EINVAL]),
     row!(way_in_a_circle, [Openat2], [ELOOP]),
     row!(place_taken, [Symlinkat], [EEXIST]),
     row!(place_is_a_directory, [Openat2], [EISDIR]),
@@ -118,15 +120,29 @@ fn source_holds_mounts(case: &Case<'_>) -> Option<Hint> {
     )
 }
 
-fn place_read_only(case: &Case<'_>) -> Option<Hint> {
+/// The mount that is read-only of those that a place lies below, and the line that made it so.
+pub(super) fn read_only_by<'a>(case: &Case<'a>) -> Option<(&'a GuestPath, Option<&'a Origin>)> {
     let place = target(case.action)?;
-    let holder = case.failure.plan.view.holder(place).map(|(base, ..)| quoted(base.as_str()));
-    let holder = holder.unwrap_or_else(|| "the root".into());
+    let before = case.failure.plan.actions.get(..case.failure.action)?;
+    before.iter().rev().find_map(|planned| {
+        let by = match &planned.action {
+            Action::Protect(by) => by,
+            Action::Bind { target: by, options, .. } if options.read_only => by,
+            Action::Mount { target: by, options, .. } if options.read_only => by,
+            _ => return None,
+        };
+        place.is_within(by).then_some((by, planned.origin.as_ref()))
+    })
+}
+
+fn place_read_only(case: &Case<'_>) -> Option<Hint> {
+    let place = quoted(target(case.action)?.as_str());
+    let by = read_only_by(case).map(|(by, _)| quoted(by.as_str()));
+    let by = by.unwrap_or_else(|| "the root".into());
     Some(
         format!(
-            "{} is to be made below {holder}, which is read-only: move this line before the one that \
-             makes it so, or mount a tmpfs on a directory above it",
-            quoted(place.as_str())
+            "{place} is to be made below {by}, which is read-only: move this line before the one that \
+             makes it so, or mount a tmpfs on a directory above it"
         )
         .into(),
     )
@@ -159,11 +175,19 @@ fn way_blocked(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn place_of_another_kind(case: &Case<'_>) -> Option<Hint> {
-    let place = quoted(target(case.action)?.as_str());
-    let (what, there) = match case.action {
-        Action::Bind { directory: false, .. } => ("the source is a file", "a directory"),
-        _ => ("a directory is mounted", "a file"),
+    let place = target(case.action)?;
+    let directory = match case.action {
+        Action::Bind { directory, .. } => *directory,
+        _ => true,
     };
+    let guest = Guest::before(case.failure.plan, case.runner, case.failure.action);
+    let there = guest.find(place.as_str())?.at;
+    let (what, there) = match (directory, there) {
+        (false, At::Directory) => ("the source is a file", "a directory"),
+        (true, At::File) => ("a directory is mounted", "a file"),
+        _ => return None,
+    };
+    let place = quoted(place.as_str());
     Some(format!("{what}, and {place} is {there}: choose a place of the same kind").into())
 }
 

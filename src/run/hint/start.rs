@@ -11,14 +11,14 @@ use crate::sys::Syscall;
 /// The rows about namespaces and maps.
 pub(super) const ROWS: &[Row] = &[
     row!(unknown_call, Syscall::ALL, [ENOSYS]),
-    row!(file_in_memory, [MemfdCreate, Execveat], [EACCES]),
+    row!(init_refused, [MemfdCreate, Execveat], [EACCES]),
     row!(pid_namespace_has_ended, [Clone3, Setns], [ENOMEM]),
     row!(pid_namespace_is_elsewhere, [Clone3, Unshare], [EINVAL]),
     row!(namespaces_refused, [Clone3, Unshare], [EPERM, EACCES, ENOSPC, EUSERS, EINVAL, EAGAIN]),
-    row!(restricted_by_apparmor, ASK_FOR_RIGHTS, [EPERM, EACCES]),
+    row!(rights_refused, ASK_FOR_RIGHTS, [EPERM, EACCES]),
     row!(ids_not_here, [Write], [EPERM, EINVAL]),
     row!(user_zero_without_setfcap, [Write], [EPERM]),
-    row!(only_own_id, [Write], [EPERM]),
+    row!(map_refused, [Write], [EPERM]),
     row!(no_proc_for_maps, [Openat, Fstatfs], [ENOENT, EXDEV]),
     row!(proc_read_only_for_maps, [Openat], [EROFS]),
     row!(closure_guarded, [Openat], [EACCES]),
@@ -61,7 +61,7 @@ fn unknown_call(case: &Case<'_>) -> Option<Hint> {
     Some(remedy::unknown_call(case.host, case.failure.syscall)?.into())
 }
 
-fn file_in_memory(case: &Case<'_>) -> Option<Hint> {
+fn init_refused(case: &Case<'_>) -> Option<Hint> {
     Some(remedy::file_in_memory(case.host)?.into())
 }
 
@@ -114,7 +114,7 @@ fn user_namespaces_forbidden(case: &Case<'_>) -> Option<Hint> {
     (asked && !raw).then(|| remedy::around().into())
 }
 
-fn restricted_by_apparmor(case: &Case<'_>) -> Option<Hint> {
+fn rights_refused(case: &Case<'_>) -> Option<Hint> {
     let is_user = !case.host.is_root();
     Some(is_user.then(|| remedy::restricted_by_apparmor(case.host))??.into())
 }
@@ -152,7 +152,7 @@ fn user_zero_without_setfcap(case: &Case<'_>) -> Option<Hint> {
     (maps.own && (entered || !is_capable("SETFCAP"))).then(|| remedy::no_setfcap().into())
 }
 
-fn only_own_id(case: &Case<'_>) -> Option<Hint> {
+fn map_refused(case: &Case<'_>) -> Option<Hint> {
     maps(case).map(|_| remedy::only_own_id().into())
 }
 

@@ -288,5 +288,7 @@ fn no_nftables(case: &Case<'_>) -> Option<Hint> {
 
 fn settings_read_only(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Forward = case.action else { return None };
-    Some("`/proc/sys` is read-only here, as in most containers".into())
+    let cure = "`/proc/sys` is read-only here, as in most containers: start nsscript where it can be \
+                written to";
+    Some(cure.into())
 }

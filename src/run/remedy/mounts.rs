@@ -22,7 +22,7 @@ pub(in crate::run) fn sysfs_is_covered() -> Remedy {
     Remedy::new(
         "sysfs_is_covered",
         "in a container whose own /sys is partly hidden, or is none, the kernel refuses a new one",
-        "nsscript binds the one that is there",
+        "bind the one that is there: `.bind(\"/sys\", \"/sys\", #{ read_only: true })`",
         "mount_namespaces(7)",
     )
 }
