@@ -27,7 +27,8 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
         return report.hint(format!("did you mean {}?", quoted(near)));
     }
     if receiver == "Sandbox" && name.contains("capabilit") {
-        return report.hint(
+        return report.advise(
+            "no_capability_inside",
             "a sandbox gives its program no capability; outside of one a program keeps those that \
              `clone(MOUNT, || { set_capabilities([…]); exec(…) })` names",
         );

@@ -32,7 +32,7 @@ fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), Failed> {
         let message = format!("`keep_env` takes names, and {} has a value", quoted(name));
         let pair = format!("{variable:?}, {value:?}");
         let hint = format!("`.env({pair})` gives a variable another value");
-        return Err(call.fail(Report::error(message).hint(hint)));
+        return Err(call.fail(Report::error(message).advise("kept_with_value", hint)));
     }
     if name.contains(['*', '?', '[']) {
         let message = format!("`keep_env` takes names, and {} is a pattern", quoted(name));
@@ -44,7 +44,7 @@ fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), Failed> {
             _ => format!("{fitting:?}"),
         };
         let hint = format!("each variable is named: `keep_env({example})`");
-        return Err(call.fail(Report::error(message).hint(hint)));
+        return Err(call.fail(Report::error(message).advise("kept_by_pattern", hint)));
     }
     variable(name, "", call).map(drop)
 }

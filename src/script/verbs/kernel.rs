@@ -83,7 +83,7 @@ fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, Failed
 fn some(kinds: Namespaces, verb: &str, call: &Call<'_, '_>) -> Result<Namespaces, Failed> {
     if kinds.is_empty() {
         let report = Report::error("no kind of namespace is given");
-        return Err(call.fail(report.hint(format!("such as `{verb}`"))));
+        return Err(call.fail(report.advise("kind_missing", format!("such as `{verb}`"))));
     }
     Ok(kinds)
 }
