@@ -11,6 +11,7 @@ mod assemble;
 mod below;
 mod build;
 mod check;
+mod copy;
 mod data;
 mod describe;
 mod devices;

@@ -68,8 +68,10 @@ pub(in crate::run) fn switched_off(host: &Host, asked: Namespaces) -> Option<Rem
 pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
     (host.forbids_user_namespaces() == Some(Forbids::AppArmor)).then(|| {
         let name = dotted(crate::host::APPARMOR);
-        Remedy::new("restricted_by_apparmor", 
-            "AppArmor lets programs without a profile have no user namespace of use on this machine",
+        Remedy::new(
+            "restricted_by_apparmor",
+            "AppArmor lets programs without a profile have no user namespace of use on this \
+             machine",
             format!(
                 "`sysctl {name}=0` allows them, or a profile with `userns,` for nsscript in \
                  /etc/apparmor.d"
