@@ -20,6 +20,14 @@ check:
     RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
     cargo test --locked --test tidy
 
+# Boots another kernel and checks nsscript there: tests/vm/README.md.
+vm *arguments: build
+    tests/vm/run {{ arguments }}
+
+# Builds the program for aarch64; `.ci/aarch64` alone checks that all of it compiles.
+aarch64:
+    .ci/aarch64 build
+
 # Measures launches, and making roots, beside their peers.
 bench:
     cargo bench --locked

@@ -1,6 +1,7 @@
 //! Users and groups by name, and the ids that are theirs to map: passwd(5), group(5), subuid(5).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use super::tree::Tree;
@@ -18,11 +19,15 @@ pub fn giving(tree: &Tree, uid: u32) -> String {
 }
 
 /// The number that `name` has in a file of lines `name:…:number:…`: passwd or group.
-#[must_use]
-pub fn number(tree: &Tree, file: &str, name: &str) -> Option<u32> {
-    let text = tree.read(Path::new(file)).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    number_in(&text, name)
+///
+/// # Errors
+/// The file cannot be read. One that is missing gives no number.
+pub fn number(tree: &Tree, file: &str, name: &str) -> io::Result<Option<u32>> {
+    match tree.read(Path::new(file)) {
+        Ok(text) => Ok(number_in(&String::from_utf8_lossy(&text), name)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The same in a text.

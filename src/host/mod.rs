@@ -15,4 +15,4 @@ pub mod routes;
 pub mod tree;
 
 pub use facts::{APPARMOR, DEBIAN, Forbids, Host, MOST_USER_NAMESPACES};
-pub use tree::{DEFAULT_PATH, Tree};
+pub use tree::{DEFAULT_PATH, Failure, Tree};

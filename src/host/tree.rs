@@ -6,12 +6,19 @@
 //! A `Tree` looks; it does not guard. Whoever changes the tree meanwhile can make an answer
 //! stale, so what is *done* with a path is done by descriptor, beneath the root, elsewhere.
 
+mod failure;
+#[cfg(test)]
+mod tests;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
+
+pub use self::failure::Failure;
+use self::failure::Failures;
 
 /// How many symbolic links one path may cross, as in the kernel; see `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
@@ -27,11 +34,24 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 ///
 /// Paths given to it are paths inside the tree. A relative one begins at its root: a tree has no
 /// working directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Many who ask only want to know whether something is there, and take every error for a no. An
+/// error that says nothing about that (no descriptor is left, the disk is broken) is remembered:
+/// see [`Tree::failure`].
+#[derive(Debug, Clone)]
 pub struct Tree {
     /// The directories that lie on each other as its root, the topmost first.
     roots: Vec<PathBuf>,
+    failures: Failures,
 }
+
+impl PartialEq for Tree {
+    fn eq(&self, other: &Self) -> bool {
+        self.roots == other.roots
+    }
+}
+
+impl Eq for Tree {}
 
 /// Where a path leads, and by which links.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +87,19 @@ impl Tree {
     /// an overlay do. Directories that hide all below them (`opaque`) are not told apart.
     #[must_use]
     pub fn layered(roots: Vec<PathBuf>) -> Self {
-        Self { roots }
+        Self { roots, failures: Failures::default() }
+    }
+
+    /// The first look-up since this was asked last that failed, so that it is not known what is
+    /// there. Clones of a tree share it.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.failures.take()
+    }
+
+    /// Remembers a look-up that failed.
+    fn noted<T>(&self, path: &Path, found: io::Result<T>) -> io::Result<T> {
+        found.inspect_err(|error| self.failures.note(path, error))
     }
 
     /// Whether this is the tree of the machine itself.
@@ -108,13 +140,17 @@ impl Tree {
         }
         let resolved = self.walk(PathBuf::from("/"), path)?;
         if names_a_directory(path) {
-            self.must_be_directory(&resolved.path)?;
+            self.noted(path, self.must_be_directory(&resolved.path))?;
         }
         Ok(resolved)
     }
 
     /// Follows `path` from a place already known to be a directory without links before it.
-    pub(super) fn walk(&self, mut place: PathBuf, path: &Path) -> io::Result<Resolved> {
+    pub(super) fn walk(&self, place: PathBuf, path: &Path) -> io::Result<Resolved> {
+        self.noted(path, self.step_by_step(place, path))
+    }
+
+    fn step_by_step(&self, mut place: PathBuf, path: &Path) -> io::Result<Resolved> {
         let mut links = Vec::new();
         let mut ahead = Vec::new();
         put_ahead(&mut ahead, path);
@@ -150,7 +186,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`].
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        fs::metadata(self.followed(path)?)
+        self.noted(path, fs::metadata(self.followed(path)?))
     }
 
     /// What `lstat(2)` says of `path`: of a link itself where it is one.
@@ -159,14 +195,14 @@ impl Tree {
     /// Those of [`Tree::resolve`].
     pub fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
         if self.is_host() {
-            return fs::symlink_metadata(from_root(path));
+            return self.noted(path, fs::symlink_metadata(from_root(path)));
         }
         let (Some(name), false) = (path.file_name(), names_a_directory(path)) else {
             return self.metadata(path);
         };
         let parent = self.resolve(&from_root(path.parent().unwrap_or(Path::new("/"))))?;
-        self.must_be_directory(&parent.path)?;
-        fs::symlink_metadata(self.real(&parent.path.join(name)))
+        self.noted(path, self.must_be_directory(&parent.path))?;
+        self.noted(path, fs::symlink_metadata(self.real(&parent.path.join(name))))
     }
 
     /// Opens the file `path` for reading.
@@ -174,7 +210,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`] and of `open(2)`.
     pub fn open(&self, path: &Path) -> io::Result<File> {
-        File::open(self.followed(path)?)
+        self.noted(path, File::open(self.followed(path)?))
     }
 
     /// The whole content of the file `path`.
@@ -182,7 +218,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::open`] and of `read(2)`.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(self.followed(path)?)
+        self.noted(path, fs::read(self.followed(path)?))
     }
 
     /// The names in the directory `path`, sorted.
@@ -190,9 +226,9 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`] and of `readdir(3)`.
     pub fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        let entries = fs::read_dir(self.followed(path)?)?;
-        let mut names =
-            entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<OsString>>>()?;
+        let entries = self.noted(path, fs::read_dir(self.followed(path)?))?;
+        let names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>();
+        let mut names = self.noted(path, names)?;
         if self.roots.len() > 1 {
             let place = self.resolve(path)?.path;
             let below = place.strip_prefix("/").unwrap_or(&place);
@@ -298,103 +334,4 @@ fn put_ahead(ahead: &mut Vec<OsString>, path: &Path) {
         Component::ParentDir => Some(OsStr::new("..").to_os_string()),
         _ => None,
     }));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::fixture::Fixture;
-
-    fn resolved(tree: &Tree, path: &str) -> io::Result<(String, Vec<(String, String)>)> {
-        let text = |path: &Path| path.to_str().unwrap().to_owned();
-        let found = tree.resolve(Path::new(path))?;
-        let links = found.links.iter().map(|link| (text(&link.path), text(&link.target)));
-        Ok((text(&found.path), links.collect()))
-    }
-
-    #[test]
-    fn links_lead_to_places_beneath_the_root_and_are_reported() {
-        let made = Fixture::new("tree-links");
-        made.file("usr/lib/libc-2.36.so", b"x");
-        made.link("usr/lib", "lib");
-        made.link("libc-2.36.so", "usr/lib/libc.so.6");
-        made.link("/lib", "abs");
-        made.link("../../../../usr", "up");
-        let tree = made.tree();
-        let link = |path: &str, target: &str| (path.to_owned(), target.to_owned());
-        assert_eq!(
-            resolved(&tree, "/abs/libc.so.6").unwrap(),
-            (
-                "/usr/lib/libc-2.36.so".to_owned(),
-                vec![
-                    link("/abs", "/lib"),
-                    link("/lib", "usr/lib"),
-                    link("/usr/lib/libc.so.6", "libc-2.36.so")
-                ]
-            )
-        );
-        assert_eq!(resolved(&tree, "up/../../usr").unwrap().0, "/usr");
-        assert_eq!(resolved(&tree, "/").unwrap().0, "/");
-        assert_eq!(tree.read(Path::new("/abs/libc.so.6")).unwrap(), b"x");
-        assert!(tree.symlink_metadata(Path::new("/lib")).unwrap().is_symlink());
-        assert!(tree.symlink_metadata(Path::new("/lib/")).unwrap().is_dir());
-        assert!(!tree.exists(Path::new("/etc/passwd")));
-        assert_eq!(tree.real(Path::new("/../../usr/../lib")), made.path("lib"));
-    }
-
-    #[test]
-    fn errors_are_those_of_the_kernel() {
-        let made = Fixture::new("tree-errors");
-        made.file("file", b"");
-        made.link("b", "a");
-        made.link("a", "b");
-        let tree = made.tree();
-        let error = |path: &str| resolved(&tree, path).unwrap_err();
-        assert_eq!(error("/a").raw_os_error(), Some(ELOOP));
-        assert_eq!(error("/none").kind(), io::ErrorKind::NotFound);
-        assert_eq!(error("").kind(), io::ErrorKind::NotFound);
-        for path in ["/file/x", "/file/..", "/file/", "/file/."] {
-            assert_eq!(error(path).kind(), io::ErrorKind::NotADirectory, "{path}");
-        }
-    }
-
-    #[test]
-    fn the_host_is_resolved_as_the_kernel_does() {
-        for path in ["/bin/sh", "/proc/self/exe", "/usr/bin/../lib", "/lib64"] {
-            let ours = Tree::host().resolve(Path::new(path)).unwrap().path;
-            assert_eq!(ours, fs::canonicalize(path).unwrap(), "{path}");
-        }
-    }
-
-    #[test]
-    fn of_layers_the_topmost_counts() {
-        let (above, below) = (Fixture::new("tree-above"), Fixture::new("tree-below"));
-        above.file("etc/motd", b"above");
-        above.file("file", b"");
-        below.file("etc/motd", b"below");
-        below.file("etc/issue", b"below");
-        below.link("etc/issue", "link");
-        below.file("file/hidden", b"");
-        let tree = Tree::layered(vec![above.path(""), below.path("")]);
-        assert_eq!(tree.read(Path::new("/etc/motd")).unwrap(), b"above");
-        assert_eq!(tree.read(Path::new("/link")).unwrap(), b"below");
-        assert_eq!(tree.names(Path::new("/etc")).unwrap(), ["issue", "motd"]);
-        assert!(!tree.exists(Path::new("/file/hidden")) && !tree.exists(Path::new("/none")));
-    }
-
-    #[test]
-    fn programs_are_found_as_execvp_finds_them() {
-        let made = Fixture::new("tree-which");
-        made.file("opt/tool", b"not executable");
-        made.program("usr/bin/tool", b"");
-        made.program("tool", b"");
-        let tree = made.tree();
-        let found = |name, variable| tree.which(name, variable);
-        assert_eq!(found("tool", None), Some("/usr/bin/tool".into()));
-        assert_eq!(found("tool", Some("::.:/opt:/usr/bin")), Some("/usr/bin/tool".into()));
-        assert_eq!(found("tool", Some("/opt")), None);
-        assert_eq!(found("/tool", Some("/opt")), Some("/tool".into()));
-        assert_eq!(found("/opt/tool", None), None);
-        assert_eq!(found("", None), None);
-    }
 }

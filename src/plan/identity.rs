@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::settings::{Asked, Settings};
-use crate::diag::{Origin, Report, quoted};
+use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::{Host, accounts};
 use crate::spec::{Id, IdMap, IdRange, Kind};
 
@@ -38,13 +38,11 @@ impl fmt::Display for Maps {
     }
 }
 
+/// The number that a name has in a file of the root; none where it has none.
+pub type Named<'a> = &'a dyn Fn(&str, &str) -> std::io::Result<Option<u32>>;
+
 /// Works out who the program is; what cannot be is added to `reports`.
-pub fn maps(
-    settings: &Settings,
-    host: &Host,
-    named: &dyn Fn(&str, &str) -> Option<u32>,
-    reports: &mut Vec<Report>,
-) -> Maps {
+pub fn maps(settings: &Settings, host: &Host, named: Named<'_>, reports: &mut Vec<Report>) -> Maps {
     let uid = number(settings.user.as_ref(), "user", "/etc/passwd", named, reports);
     let gid = number(settings.group.as_ref(), "group", "/etc/group", named, reports);
     if !settings.namespaces.has(Kind::User) {
@@ -71,19 +69,31 @@ fn number(
     id: Option<&Asked<Id>>,
     noun: &str,
     file: &str,
-    named: &dyn Fn(&str, &str) -> Option<u32>,
+    named: Named<'_>,
     reports: &mut Vec<Report>,
 ) -> u32 {
     let Some(asked) = id else { return 0 };
     match &asked.value {
         Id::Number(number) => *number,
-        Id::Name(name) => named(file, name).unwrap_or_else(|| {
-            let message = format!("no {noun} {} in {} of the root", quoted(name), quoted(file));
-            let hint = "give the number, or add the name with `users([…])` where the root is made";
-            let report = Report::error(message).at(asked.origin.clone());
-            reports.push(report.advise("name_unknown", hint));
+        Id::Name(name) => {
+            let (said, shown) = (quoted(name), quoted(file));
+            let report = match named(file, name) {
+                Ok(Some(number)) => return number,
+                Ok(None) => Report::error(format!("no {noun} {said} in {shown} of the root"))
+                    .advise(
+                        "name_unknown",
+                        "give the number, or add the name with `users([…])` where the root is made",
+                    ),
+                Err(error) => {
+                    let error = os_error(&error);
+                    let message = format!("cannot look for {noun} {said} in {shown} of the root");
+                    Report::error(format!("{message}: {error}"))
+                        .advise("names_not_read", "give the number")
+                }
+            };
+            reports.push(report.at(asked.origin.clone()));
             0
-        }),
+        }
     }
 }
 

@@ -5,10 +5,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::action::Action;
+use super::action::{Action, FileId};
 use super::devices::{devices, devpts, tmpfs};
 use super::identity::Maps;
 use super::place::RootOf;
+use super::planner::{unanswered, unseen};
 use super::tree::Owner;
 use super::view::{Backing, Presence, View};
 use crate::diag::{Origin, Report, os_error, quoted};
@@ -47,7 +48,10 @@ impl Inside<'_> {
     pub fn add(&mut self, step: &Step) {
         let origin = step.origin.clone();
         if let Err(error) = self.step(&step.what, origin.as_ref()) {
-            self.reports.push(Report::error(error.to_string()).at(origin));
+            self.reports.push(Report::error(error.to_string()).at(origin.clone()));
+        }
+        if let Some(report) = unanswered(self.host) {
+            self.reports.push(report.at(origin));
         }
     }
 
@@ -71,12 +75,14 @@ impl Inside<'_> {
                 let options = MountOptions { read_only: true, ..MountOptions::default() };
                 if self.needs(Kind::Net, "sysfs", origin) {
                     self.mount("sysfs", "sysfs", target, options, origin);
+                    self.or_bind("/sys");
                 }
             }
             What::Dev(target) => {
                 let create = self.place(target, Presence::Directory, origin);
-                for action in devices(target, self.host, create)? {
-                    self.push(action, origin);
+                match devices(target, self.host, create) {
+                    Ok(actions) => actions.into_iter().for_each(|it| self.push(it, origin)),
+                    Err(report) => self.reports.push(report.at(origin.cloned())),
                 }
                 self.view.cover(target, Backing::Private, origin.cloned());
             }
@@ -119,7 +125,7 @@ impl Inside<'_> {
                 if !self.is_there(path, "read_only", origin) {
                     return Ok(());
                 }
-                self.push(Action::Protect(path.clone()), origin);
+                self.push(Action::Protect { target: path.clone(), optional: false }, origin);
                 self.view.protect(path, origin.cloned());
             }
             _ => {}
@@ -222,7 +228,8 @@ impl Inside<'_> {
         let create = self.place(target, Presence::Directory, origin);
         let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
         self.view.cover(&target, Backing::Private, origin.cloned());
-        self.push(Action::Mount { kind, source, target, options, create }, origin);
+        let instead = None;
+        self.push(Action::Mount { kind, source, target, options, create, instead }, origin);
     }
 
     /// A proc whose dangerous files cannot be written to.
@@ -242,10 +249,10 @@ impl Inside<'_> {
         let options = MountOptions { data, read_only, ..MountOptions::default() };
         self.mount("proc", "proc", target, options, origin);
         if self.protect_proc && !only_processes {
+            // The caller's /proc may show fewer of them than the new one does.
             for name in DANGEROUS {
-                if self.host.tree.exists(&Path::new("/proc").join(name)) {
-                    self.push(Action::Protect(target.join(name)?), origin);
-                }
+                let target = target.join(name)?;
+                self.push(Action::Protect { target, optional: true }, origin);
             }
         }
         Ok(())
@@ -298,7 +305,16 @@ fn given(FileOptions { uid, gid, .. }: FileOptions) -> Owner {
     Owner { uid, gid }
 }
 
-/// Device and inode of a file of the host.
-pub(super) fn file_id(host: &Host, path: &Path) -> Option<(u64, u64)> {
-    host.tree.metadata(path).ok().map(|found| (found.dev(), found.ino()))
+/// Device and inode of a file of the host; none where nothing is there.
+///
+/// # Errors
+/// What is there cannot be seen.
+pub(super) fn file_id(host: &Host, path: &Path) -> Result<Option<FileId>, Report> {
+    match host.tree.metadata(path) {
+        Ok(found) => Ok(Some((found.dev(), found.ino()))),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(unseen(path, &error)),
+    }
 }

@@ -112,7 +112,7 @@ fn in_copy(program: &Program, work: Work<'_>) -> Result<Vec<u8>, Report> {
     let read = reader.read_to_end(&mut said);
     let ended = child.wait();
     match said.split_first() {
-        Some((&DONE, bytes)) if read.is_ok() && ended.code == 0 => Ok(bytes.to_vec()),
+        Some((&DONE, bytes)) if read.is_ok() && ended.is_success() => Ok(bytes.to_vec()),
         Some((_, bytes)) => Err(read_back(bytes)),
         None => Err(read_back(&[])),
     }

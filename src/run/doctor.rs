@@ -13,6 +13,8 @@ mod namespaces;
 mod sandbox;
 mod table;
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::remedy::Remedy;
@@ -130,6 +132,27 @@ impl Finding {
 }
 
 impl Runner {
+    /// How it stands with the fact that programs know by `key`.
+    ///
+    /// # Errors
+    /// There is no such fact: all keys.
+    pub fn fact(&self, key: &str) -> Result<Verdict, Vec<&'static str>> {
+        let rows = GROUPS.iter().flat_map(|(_, rows)| rows.iter());
+        let row = rows.clone().find(|row| row.key == key);
+        let row = row.ok_or_else(|| rows.map(|row| row.key).collect::<Vec<_>>())?;
+        Ok((row.find)(&Exam::new(self)).verdict)
+    }
+
+    /// What keeps a file of /proc/PID from being read, where the process may be there: hidepid.
+    #[must_use]
+    pub fn hides_process(&self, path: &Path) -> Option<String> {
+        let below = path.strip_prefix("/proc").ok()?;
+        let first = below.components().next()?.as_os_str().to_str()?;
+        let is_number = first.bytes().all(|byte| byte.is_ascii_digit());
+        let is_hidden = is_number && (below.components().count() > 1 || !path.exists());
+        Some(super::remedy::processes_hidden(self.host()).filter(|_| is_hidden)?.hint())
+    }
+
     /// Finds out what the machine lets nsscript do. It takes less than a second.
     #[must_use]
     pub fn examine(&self) -> Examination {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::explain::Explained;
 use super::failure::Failure;
+use super::join::{self, Station};
 use super::launch;
 use super::lower::clone_flags;
 use super::process::Process;
@@ -78,7 +79,7 @@ impl Runner {
         let started = Instant::now();
         let moved = action.clone();
         let body = &mut || {
-            self.session().moved(&moved);
+            self.session().begin_copy(&moved);
             body()
         };
         let tell = |made: Result<i32, &Fault>| {
@@ -101,7 +102,7 @@ impl Runner {
         };
         self.before_call(&action, origin)?;
         // What the closure executes has the terminal of nsscript itself.
-        let terminal = sys::KeptTerminal::of_input();
+        let terminal = sys::KeptTerminal::own();
         let made = self.copy(program, false, plan, body, &tell)?;
         let made = made.map(|mut process| {
             process.holds.terminal = terminal;
@@ -122,6 +123,15 @@ impl Runner {
         request: &Request,
         body: Body<'_>,
     ) -> Result<Process, Problem> {
+        self.mending(plan, &mut || self.fork_sandbox_once(plan, request, &mut *body))
+    }
+
+    fn fork_sandbox_once(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
         let plan = &self.possible(plan);
         let ready = launch::ready(self, plan, request, &Input::Inherited)?;
         let launch::Ready { mut lowered, holds, connected } = ready;
@@ -136,14 +146,18 @@ impl Runner {
         match self.copy(&lowered.program, true, plan.clone(), &mut *body, &tell)? {
             Ok(mut process) => {
                 process.holds = holds;
+                process.station = Station::of(plan, self);
                 process.connect(connected.into_ends());
                 Ok(process)
             }
             Err(fault) if launch::is_without_overlay(plan, &lowered, fault) => {
                 self.do_without_overlay(&launch::failure(self, plan, &lowered, fault))?;
+                self.fork_sandbox_once(plan, request, body)
+            }
+            Err(fault) => {
+                self.go_around(plan, &lowered, fault)?;
                 self.fork_sandbox(plan, request, body)
             }
-            Err(fault) => Err(launch::failure(self, plan, &lowered, fault).into()),
         }
     }
 
@@ -172,8 +186,8 @@ impl Runner {
             return self.fork_into(action, descriptor, kinds, request.origin.as_ref(), body);
         }
         let inside = process.plan.has_terminals();
-        let connected = launch::connect_streams(request, &Input::Inherited, inside)?;
-        let mut joining = launch::joining(process, request, &connected.given, self.host(), false)?;
+        let connected = launch::connect_streams(self, request, &Input::Inherited, inside)?;
+        let mut joining = join::joining(self, process, request, &connected.given, false)?;
         watch(self, &mut joining.program);
         let environment = process.plan.environment.clone();
         let body = &mut || {
@@ -182,8 +196,10 @@ impl Runner {
         };
         let tell = |made: Result<i32, &Fault>| joining.telling(self).tell(&joining.program, made);
         let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
+        let station = process.station.clone();
         let made = made.map(|mut process| {
             process.connect(connected.into_ends());
+            process.station = station;
             process
         });
         made.map_err(|Fault { call, syscall, errno }| {

@@ -4,7 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::changes::OVERLAY;
+use super::place;
 use super::runner::Runner;
+use super::session::Owned;
 use crate::host::elf::{self, Role};
 use crate::host::{DEFAULT_PATH, Tree};
 use crate::plan::{
@@ -48,9 +50,8 @@ impl<'a> Guest<'a> {
 
     /// Whether nsscript itself sees a file system of the host as its root.
     pub fn is_of_host(&self) -> bool {
-        use std::os::unix::fs::MetadataExt;
-        let device = std::fs::metadata("/").map(|found| found.dev());
-        device.is_ok_and(|device| self.runner.session().is_of_host(device))
+        let place = place::Place::of(Path::new("/"));
+        place.is_ok_and(|place| !matches!(self.runner.session().owns(&place), Owned::Own))
     }
 
     /// The words for where that is.

@@ -75,7 +75,7 @@ pub(super) fn target(action: &Action) -> Option<&GuestPath> {
         Action::MakeDirectory(path, _)
         | Action::MakeFile(path, ..)
         | Action::MakeSymlink { path, .. }
-        | Action::Protect(path)
+        | Action::Protect { target: path, .. }
         | Action::Mask(path) => Some(path),
         _ => None,
     }

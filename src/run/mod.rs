@@ -4,24 +4,30 @@
 
 mod advice;
 mod archive;
+mod build;
 mod changes;
 mod contents;
+mod copier;
 mod copy;
 mod deputy;
 mod doctor;
+mod exit;
 mod explain;
 mod failure;
+mod fallback;
 mod fork;
 mod guest;
 mod hash;
 mod hint;
 mod idmap;
 mod image;
+mod join;
 mod launch;
 mod loader;
 mod loop_device;
 mod lower;
 mod manifest;
+mod mend;
 mod missed;
 mod namespace;
 mod network;
@@ -51,6 +57,7 @@ mod workspace;
 pub use changes::{Change, Changed, Keeping};
 pub use contents::Contents;
 pub use doctor::{Examination, Fact, Verdict};
+pub use exit::{Cause, Exit, Output};
 pub use explain::{Explained, Tell};
 pub use failure::Failure;
 pub use fork::{Body, duplicated, entering, open_process};
@@ -59,21 +66,21 @@ pub use loop_device::attach_loop;
 pub use manifest::Manifest;
 pub use namespace::{Namespace, namespaces};
 pub use network::{Link, Listener, Neighbour, Network, Probe};
-pub use process::{Cause, Exit, Output, Process};
+pub use process::Process;
 pub use progress::{Progress, Watcher};
 pub use raw::read_file;
 pub use runner::{Input, Interrupted, Problem, Runner, Warn};
 pub use stepping::{Answer, Ask, Stop};
-pub use store::{Listed, Store, Stored};
+pub use store::{Depth, Listed, NoStore, Store, Stored};
 pub use whereabouts::Whereabouts;
-pub use workspace::refuse_writable;
+pub use workspace::{own_directory, refuse_writable};
 
 pub use crate::sys::{
-    CapabilitySets, Clock, Errno, Interface, LoopDevice, LoopSettings, Uname, Usage, capabilities,
-    clock, forget_interruptions, groups, has_terminal, ids, interfaces, interrupted, is_copy,
-    is_secure_execution, kill, parent_id, pause, process_id, raise_stack_limit, reading_line,
-    shared_byte, signal_name, signal_names, signal_number, thread_id, uname, watch_interruptions,
-    working_directory,
+    CapabilitySets, Clock, Errno, Held, Interface, LoopDevice, LoopSettings, Uname, Usage,
+    capabilities, clock, forget_interruptions, groups, has_terminal, ids, interfaces, interrupted,
+    is_copy, is_secure_execution, kill, parent_id, pause, process_id, raise_stack_limit,
+    reading_line, shared_byte, signal_name, signal_names, signal_number, thread_id, uname,
+    watch_interruptions, working_directory,
 };
 
 pub use crate::sys::terminal_width;

@@ -10,6 +10,7 @@ mod handle;
 mod message;
 mod named;
 mod outside;
+mod part;
 mod probe;
 mod program;
 mod table;
@@ -20,6 +21,7 @@ use std::rc::Rc;
 
 pub use self::handle::Network;
 pub(super) use self::outside::{Outside, pasta};
+pub(super) use self::part::{Part, try_part};
 pub use self::probe::{Listener, Probe};
 pub use self::table::{Link, Neighbour};
 use self::wire::{Refused, Wire};
@@ -181,7 +183,7 @@ impl Runner {
         let (leader, inode) = (self.session().leader(), network.namespace.inode);
         let is_of_recipe = !self.session().was_initial(Kind::Net, inode)
             && place::is_of_recipe("net", inode, leader)
-            && !place::is_shared("net", inode, leader);
+            && !self.session().may_be_shared(Kind::Net, inode);
         if is_of_recipe {
             return Ok(());
         }

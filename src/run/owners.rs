@@ -76,7 +76,10 @@ impl Runner {
             report.facts.operation = Some("build".into());
             report.facts.errno = Some(errno.code());
             report.facts.target = Some(path.to_string_lossy().into_owned());
-            report
+            match errno.name().as_str() {
+                "EINVAL" => report.hint(super::remedy::few_ids().hint()),
+                _ => report,
+            }
         };
         self.with_all_ids(&mut || {
             let given = tree::give(directory, &wanted);

@@ -1,19 +1,21 @@
 //! Programs that run in a sandbox, and how they ended.
 
-use std::fmt;
 use std::io::{BufRead, BufReader, PipeReader, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::changes::Kept;
+use super::exit::{Cause, Exit};
+use super::join::Station;
 use super::network::Outside;
-use super::runner::Interrupted;
+use super::runner::{Interrupted, Problem};
 use super::stream::Ends;
 use super::terminal::Relay;
+use crate::diag::{Report, quoted};
 use crate::plan::Plan;
 use crate::spec::Kind;
-use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Usage, ready};
+use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -31,11 +33,15 @@ pub struct Process {
     piped: bool,
     /// Why the program was never executed, known once the process has ended.
     not_executed: Option<Errno>,
+    /// Why nobody can tell how it ended, if so.
+    lost: Option<Errno>,
     /// Where the value of a closure comes from, until all of it has come.
     answer: Option<PipeReader>,
     value: Vec<u8>,
     /// What it has for itself as long as it runs.
     pub(super) holds: Holds,
+    /// Where its sandbox is, for programs that join it.
+    pub(super) station: Station,
 }
 
 /// What a sandbox has for itself as long as it runs.
@@ -55,59 +61,6 @@ impl Drop for Holds {
     fn drop(&mut self) {
         self.terminal.iter().for_each(KeptTerminal::restore);
     }
-}
-
-/// Why a program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// It ended by itself.
-    Exited,
-    /// A signal ended it.
-    Signal,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Exited => "exited",
-            Self::Signal => "signal",
-        })
-    }
-}
-
-/// How a program ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exit {
-    /// Its exit status; 128 and the signal where one ended it.
-    pub code: i32,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
-    /// Why it ended.
-    pub cause: Cause,
-    /// How long it ran.
-    pub wall: Duration,
-    /// What it used.
-    pub usage: Usage,
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.signal {
-            Some(signal) => write!(formatter, "ended by {}", sys::signal_name(signal)),
-            None => write!(formatter, "exited with status {}", self.code),
-        }
-    }
-}
-
-/// What a program wrote, and how it ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
-    /// What it wrote to its standard output.
-    pub stdout: Vec<u8>,
-    /// What it wrote to its standard error.
-    pub stderr: Vec<u8>,
-    /// How it ended.
-    pub exit: Exit,
 }
 
 /// How long a program has to end after the signal that interrupted nsscript was passed on to it.
@@ -134,9 +87,11 @@ impl Process {
             exit: None,
             piped,
             not_executed: None,
+            lost: None,
             answer: None,
             value: Vec::new(),
             holds: Holds::default(),
+            station: Station::default(),
         }
     }
 
@@ -259,8 +214,8 @@ impl Process {
     /// Waits for its end. Its input, where that is a pipe, ends.
     ///
     /// # Errors
-    /// A signal asked nsscript to end: the program is ended too.
-    pub fn wait(&mut self) -> Result<Exit, Interrupted> {
+    /// A signal asked nsscript to end: the program is ended too. Nobody can tell how it ended.
+    pub fn wait(&mut self) -> Result<Exit, Problem> {
         self.ends.input = None;
         // As long as this lives, the terminal of nsscript is that of the program.
         let mut relay = self.ends.terminal.take().map(Relay::begin);
@@ -270,11 +225,13 @@ impl Process {
                 && let Some(status) = self.child.poll()
             {
                 relay.iter_mut().for_each(Relay::finish);
-                return Ok(self.ended(status));
+                self.ends.copier = None;
+                let exit = self.ended(status);
+                return self.lost.map_or(Ok(exit), |errno| Err(self.lost_report(errno).into()));
             }
             let (count, wake) = sys::interruption();
             if count > 0 {
-                return Err(self.interrupt(relay.as_mut()));
+                return Err(self.interrupt(relay.as_mut()).into());
             }
             let first = match &self.answer {
                 Some(answer) => answer.as_fd(),
@@ -310,12 +267,25 @@ impl Process {
         caught.is_none_or(|set| set >> (SIGINT - 1) & 1 == 1)
     }
 
+    /// That its exit status is lost: which is no success.
+    fn lost_report(&self, errno: Errno) -> Report {
+        let command = &self.plan.command;
+        let what =
+            if command.is_closure() { "the closure".into() } else { quoted(command.shown()) };
+        let message = format!("nobody can tell how {what} ended: {errno}");
+        let mut report = Report::error(message);
+        report.facts.operation = Some("wait".into());
+        report.facts.errno = Some(errno.code());
+        let last = self.plan.actions.last();
+        report.note("the call was waitid(2)").at(last.and_then(|last| last.origin.clone()))
+    }
+
     fn ended(&mut self, status: Status) -> Exit {
         if let Some(exit) = self.exit {
             return exit;
         }
-        let Status { signal, code, usage, not_executed } = status;
-        self.not_executed = not_executed;
+        let Status { signal, code, usage, not_executed, lost } = status;
+        (self.not_executed, self.lost) = (not_executed, lost);
         self.holds = Holds::default();
         let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
         let exit = Exit { code, signal, cause, wall: self.started.elapsed(), usage };
@@ -348,6 +318,7 @@ impl Process {
         }
         let _ = self.child.signal(9);
         let status = self.child.wait();
+        self.ends.copier = None;
         self.ended(status);
         Interrupted { signal }
     }

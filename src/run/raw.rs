@@ -30,7 +30,7 @@ pub(super) fn done(raw: &Raw<'_>) -> Result<(), Trouble> {
 pub(super) fn write(path: &Path, bytes: &[u8], append: bool) -> Result<(), Trouble> {
     let because =
         |syscall| move |error: std::io::Error| Trouble { syscall, errno: Errno::from(&error) };
-    let is_proc = sys::is_procfs(path);
+    let is_proc = sys::is_procfs(path).is_ok_and(|is_procfs| is_procfs);
     let mut options = std::fs::File::options();
     options.write(true).create(!is_proc).truncate(!append && !is_proc).append(append);
     let mut file = options.open(path).map_err(because(Syscall::Openat))?;

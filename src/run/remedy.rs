@@ -8,8 +8,8 @@ mod mounts;
 mod namespaces;
 
 pub(super) use devices::{
-    binfmt_empty, binfmt_missing, binfmt_off, loop_refused, no_loop_devices, no_pasta, no_tun,
-    port_taken,
+    binfmt_empty, binfmt_missing, binfmt_off, loop_refused, no_loop_devices, no_part_of_networks,
+    no_pasta, no_tun, port_taken,
 };
 pub(super) use ids::{
     few_ids, helper_fails, helper_missing, ids_not_permitted, no_setfcap, no_subordinate_ids,
@@ -17,14 +17,14 @@ pub(super) use ids::{
 };
 pub(super) use kernel::{
     OLDEST, file_in_memory, no_cgroups, no_controllers, no_landlock, no_proc, no_programs,
-    no_seccomp, not_delegated, old_cgroups, old_kernel, unknown_call,
+    no_seccomp, not_delegated, old_cgroups, old_kernel, processes_hidden, unknown_call,
 };
 pub(super) use mounts::{
-    no_overlay, no_overlay_for_users, proc_is_covered, root_is_no_mount, sysfs_is_covered,
-    unknown_file_system,
+    no_overlay, no_overlay_for_users, no_sysfs, proc_is_covered, root_is_no_mount,
+    root_is_on_nothing, sysfs_is_covered, unknown_file_system,
 };
 pub(super) use namespaces::{
-    around, chrooted, filtered, limit, no_capability, not_built_in, refused,
+    around, chrooted, filtered, has_all_rights, limit, no_capability, not_built_in, refused,
     restricted_by_apparmor, switched_off, unmapped,
 };
 

@@ -1,27 +1,30 @@
 //! One runner a run: the machine, what was built on it, and doing what plans say.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::exit::{Exit, Output};
 use super::explain::Listener;
+use super::fallback::Fallbacks;
 use super::guest::Guest;
 use super::idmap::UserNamespaces;
+use super::join::{self, Station};
 use super::launch::{self, Launched};
 use super::loader;
 use super::network::Networks;
-use super::process::{Exit, Output, Process};
+use super::process::Process;
 use super::root::Roots;
 use super::session::Session;
 use super::stepping::Stepping;
-use super::store::take_away;
+use super::store::{Store, take_away};
 use super::stream::converse;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, distrusted};
 use crate::diag::{Report, quoted};
 use crate::host::{Host, Tree};
 use crate::plan::{Plan, Planner, Request};
 use crate::spec::Sandbox;
-use crate::sys;
+use crate::sys::{self, Distrust, Held, WalkError};
 
 /// What a program reads from its standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +78,9 @@ pub struct Runner {
     pub(super) users: RefCell<UserNamespaces>,
     pub(super) workspace: RefCell<Option<Workspace>>,
     pub(super) roots: Roots,
+    /// Ways to directories of our own that others can change, as was noted before a session.
+    distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
+    pub(super) fallbacks: Fallbacks,
     pub(super) session: Session,
     pub(super) networks: Networks,
     pub(super) listener: Listener,
@@ -127,6 +133,8 @@ impl Runner {
             users: RefCell::default(),
             workspace: RefCell::default(),
             roots: Roots::default(),
+            distrusted: RefCell::default(),
+            fallbacks: Fallbacks::default(),
             session: Session::default(),
             networks: Networks::default(),
             listener: Listener::default(),
@@ -165,15 +173,42 @@ impl Runner {
         let sweep = |path: &std::path::Path| {
             let _ = take_away(self, path);
         };
-        let made = Workspace::make(self.host().uid, &sweep);
-        let workspace = made.map_err(|(path, errno)| {
-            let path = quoted(path.to_string_lossy());
-            let message = format!("cannot make a private directory in {path}: {errno}");
-            Report::error(message).hint("set `TMPDIR` to a directory that you can write to")
+        let made = match self.distrusts(&Workspace::parent()) {
+            Some(distrust) => Err(WalkError::Distrust(distrust)),
+            None => Workspace::make(self.host().uid, &sweep),
+        };
+        let workspace = made.map_err(|error| match error {
+            WalkError::Call(path, errno) => {
+                let path = quoted(path.to_string_lossy());
+                let message = format!("cannot make a private directory in {path}: {errno}");
+                Report::error(message).hint("set `TMPDIR` to a directory that you can write to")
+            }
+            WalkError::Distrust(distrust) => {
+                let message = "cannot make a private directory where `TMPDIR` says: others could \
+                               put another one in its place";
+                let report = Report::error(message).note(distrusted(&distrust));
+                report.hint("set `TMPDIR` to a directory of your own, or to /tmp")
+            }
         })?;
         let path = workspace.path().to_path_buf();
         *self.workspace.borrow_mut() = Some(workspace);
         Ok(path)
+    }
+
+    /// Notes who else can change the ways to directories of our own, before nobody can tell.
+    pub(super) fn look_at_ways(&self) {
+        let store = Store::place(self.host()).and_then(|it| Some(it.path.parent()?.to_path_buf()));
+        for path in std::iter::once(Workspace::parent()).chain(store) {
+            if let Err(WalkError::Distrust(distrust)) = Held::walk(&path, &path) {
+                self.distrusted.borrow_mut().push((path, distrust));
+            }
+        }
+    }
+
+    /// What was noted of the way to a directory.
+    pub(super) fn distrusts(&self, path: &Path) -> Option<Distrust> {
+        let noted = self.distrusted.borrow();
+        noted.iter().find(|(known, _)| known == path).map(|(_, distrust)| distrust.clone())
     }
 
     /// Leaves the private directory to the process that made it.
@@ -193,8 +228,11 @@ impl Runner {
     /// # Errors
     /// Every contradiction, each with its line.
     pub fn plan(&self, sandbox: &Sandbox, request: &Request) -> Result<Plan, Vec<Report>> {
-        let mut plan =
-            self.planner.plan(sandbox, request, &|part, below| self.keep(part, below))?;
+        let make = || self.planner.plan(sandbox, request, &|part, below| self.keep(part, below));
+        let mut plan = make().or_else(|reports| match self.mend(None) {
+            Ok(true) => make(),
+            Ok(false) | Err(_) => Err(reports),
+        })?;
         plan.warnings.extend(self.squashed(&plan));
         Ok(plan)
     }
@@ -204,10 +242,12 @@ impl Runner {
     /// # Errors
     /// What could not be done, with its line.
     pub fn start(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
-        let mut process = self.launch(plan, request, input)?;
-        let confirmed = process.confirm();
-        confirmed.map_err(|errno| launch::not_executed(self, plan, process.number, errno))?;
-        Ok(process)
+        self.mending(plan, &mut || {
+            let mut process = self.launch(plan, request, input)?;
+            let confirmed = process.confirm();
+            confirmed.map_err(|errno| launch::not_executed(self, plan, process.number, errno))?;
+            Ok(process)
+        })
     }
 
     /// Starts a process that executes a program. Whether it could is known when it has ended.
@@ -221,6 +261,7 @@ impl Runner {
             Launched::Process(child, ends, holds) => {
                 let mut process = Process::new(child, ends, plan, (started, self.started()));
                 process.holds = holds;
+                process.station = Station::of(&process.plan, self);
                 Ok(process)
             }
             // The plan that is possible now has a copy.
@@ -228,6 +269,7 @@ impl Runner {
                 self.do_without_overlay(&report)?;
                 self.launch(&plan, request, input)
             }
+            Launched::Again => self.launch(&plan, request, input),
             Launched::NoSysfs => self.launch(&self.do_without_sysfs(plan), request, input),
         }
     }
@@ -237,11 +279,13 @@ impl Runner {
     /// # Errors
     /// What could not be done, with its line. How the program ended is no error here.
     pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
-        let mut process = self.launch(plan, request, input)?;
-        if let Input::Bytes(bytes) = input {
-            converse(&mut process, bytes)?;
-        }
-        self.ended(plan, &mut process)
+        self.mending(plan, &mut || {
+            let mut process = self.launch(plan, request, input)?;
+            if let Input::Bytes(bytes) = input {
+                converse(&mut process, bytes)?;
+            }
+            self.ended(plan, &mut process)
+        })
     }
 
     /// Runs a program to its end and keeps what it writes.
@@ -249,11 +293,13 @@ impl Runner {
     /// # Errors
     /// As for [`Runner::run`].
     pub fn output(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Output, Problem> {
-        let mut process = self.launch(plan, request, input)?;
-        let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
-        let (stdout, stderr) = converse(&mut process, bytes)?;
-        let exit = self.ended(plan, &mut process)?;
-        Ok(Output { stdout, stderr, exit })
+        self.mending(plan, &mut || {
+            let mut process = self.launch(plan, request, input)?;
+            let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
+            let (stdout, stderr) = converse(&mut process, bytes)?;
+            let exit = self.ended(plan, &mut process)?;
+            Ok(Output { stdout, stderr, exit })
+        })
     }
 
     /// How a program has ended, which may be that it was never executed.
@@ -269,6 +315,9 @@ impl Runner {
     /// with status 127 as soon as it starts.
     #[must_use]
     pub fn lacks(&self, plan: &Plan) -> Option<String> {
+        if self.mend(None).is_ok_and(|any| any) {
+            return Some("a layer of the root was changed in the store: run it again".into());
+        }
         loader::lacks(&Guest::new(plan, self), &plan.command)
     }
 
@@ -281,7 +330,7 @@ impl Runner {
     /// What would be done to run another program in the sandbox that `first` is the plan of.
     #[must_use]
     pub fn plan_to_join(&self, first: &Plan, request: &Request) -> Plan {
-        launch::joined(first, request, self.host())
+        join::joined(first, request, self.host())
     }
 
     /// Runs another program in the sandbox of `process`, to its end.
@@ -294,7 +343,7 @@ impl Runner {
         request: &Request,
         input: &Input,
     ) -> Result<Exit, Problem> {
-        let mut joined = launch::join(self, process, request, input)?;
+        let mut joined = join::join(self, process, request, input)?;
         if let Input::Bytes(bytes) = input {
             converse(&mut joined, bytes)?;
         }

@@ -237,7 +237,7 @@ fn building(tree: &Assembled, directory: &Path) -> Vec<Called> {
     let links = count(|entry| matches!(entry, Entry::Symlink { .. }));
     let copies = count(|entry| matches!(entry, Entry::Copy { .. }));
     let files = count(|entry| matches!(entry, Entry::File { .. } | Entry::Device));
-    let path = crate::diag::c_literal(&directory.to_string_lossy());
+    let path = crate::diag::c_literal(&crate::sys::shown(directory).to_string_lossy());
     let made = [
         (directories, "mkdirat(parent, …, 0755)", "directory"),
         (files + copies, "openat(parent, …, O_WRONLY|O_CREAT|O_EXCL, 0600)", "file"),

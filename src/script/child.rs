@@ -43,7 +43,7 @@ pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dyna
     let handle = start(closure, call, make)?;
     let Some(process) = handle.process else { return Ok(Dynamic::UNIT) };
     let mut process = process.borrow_mut();
-    let exit = process.wait().map_err(|it| Failed::Interrupted(it.signal))?;
+    let exit = process.wait()?;
     value(&process, exit, call)
 }
 

@@ -7,13 +7,13 @@ use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
-use super::call::{Base, Call, MOST_KEPT, SLOTS, Slot, Target};
+use super::call::{Attributes, Base, Call, MOST_KEPT, SLOTS, Slot, Target};
 use super::cell::Cell;
 use super::init::Init;
 use super::kernel::{self, Answer, Trouble};
 use super::mount::{self, MountAttr};
 use super::program::Program;
-use super::{pty, stack, target, tree};
+use super::{keyring, pty, stack, target, tree};
 
 /// What a new process works with.
 pub(super) struct Work<'a> {
@@ -30,8 +30,10 @@ impl<'a> Work<'a> {
         Self { program, cell, init, parent, stack: stack::of_programs() }
     }
 
-    /// Enters the namespaces that the program starts from.
+    /// Enters the control groups and the namespaces that the program starts from.
     pub(super) fn enter(&self) -> Answer<()> {
+        let mut groups = self.program.groups.iter();
+        groups.try_for_each(|group| kernel::write_all(group.as_raw_fd(), b"0"))?;
         let mut entered = self.program.enter.iter();
         entered.try_for_each(|it| kernel::setns(it.descriptor.as_raw_fd(), it.namespaces))
     }
@@ -133,6 +135,7 @@ impl Process<'_> {
                 let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
                 mount::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
             }
+            Call::CoverRoot => cover_root(),
             Call::LoopbackUp => kernel::loopback_up(),
             Call::OpenTree { .. } | Call::NewMount { .. } => self.make_mount(call),
             Call::OpenRoot(path) => {
@@ -175,6 +178,10 @@ impl Process<'_> {
                 let attr = MountAttr { set: set.bits(), ..MountAttr::default() };
                 mount::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)
             }
+            Call::Protect { base, path, optional } => match self.protect(*base, path) {
+                Err(trouble) if *optional && trouble.errno.code() == libc::ENOENT => Ok(()),
+                done => done,
+            },
             Call::Mask(path) => self.mask(path),
             Call::MakeDirectory { path, mode, owner } => {
                 tree::make_directory(root, path, *mode, *owner)
@@ -198,6 +205,7 @@ impl Process<'_> {
             Call::SetGroups(groups) => kernel::setgroups(groups),
             Call::SetGroup(gid) => kernel::setresgid(*gid),
             Call::SetUser(uid) => set_user(*uid),
+            Call::NewKeyring => keyring::new_session_keyring(),
             Call::DropBoundingSet => drop_bounding_set(),
             Call::DropCapabilities => kernel::drop_capabilities(),
             Call::NoNewPrivileges => kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
@@ -270,6 +278,25 @@ impl Process<'_> {
         Ok(())
     }
 
+    fn protect(&mut self, base: Base, path: &CStr) -> Answer<()> {
+        let read_only = Attributes::READ_ONLY.bits();
+        let fresh = self.slot(Slot::Fresh);
+        if base == Base::Fresh {
+            let mount = tree::copy(fresh, path, true, read_only)?;
+            mount::move_mount(mount, fresh, path, tree::MOVE_FROM_EMPTY)?;
+            kernel::close(mount);
+            return Ok(());
+        }
+        let place = kernel::open_beneath(self.slot(Slot::Root), path, libc::O_PATH, 0)?;
+        let mount = tree::copy(place, c"", true, read_only)?;
+        mount::move_mount(mount, place, c"", tree::MOVE_FROM_EMPTY | tree::MOVE_TO_EMPTY)?;
+        kernel::close(place);
+        // What is attached elsewhere takes the place of the last one.
+        kernel::close(fresh);
+        self.put(Slot::Fresh, mount);
+        Ok(())
+    }
+
     fn mask(&mut self, path: &CStr) -> Answer<()> {
         let root = self.slot(Slot::Root);
         let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
@@ -307,6 +334,15 @@ fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
     let done = kernel::require_procfs(file).and_then(|()| kernel::write_all(file, bytes));
     kernel::close(file);
     done
+}
+
+/// Binds the root on itself: pivot_root(2) cannot move a root that is mounted on nothing (rootfs).
+fn cover_root() -> Answer<()> {
+    let root = tree::copy_of_host(c"/", true, 0, None)?;
+    mount::move_mount(root, libc::AT_FDCWD, c"/", tree::MOVE_FROM_EMPTY)?;
+    kernel::fchdir(root)?;
+    kernel::close(root);
+    kernel::chroot(c".")
 }
 
 fn pivot_root(root: c_int, stacked: u8) -> Answer<()> {

@@ -32,8 +32,18 @@ pub struct Status {
     pub code: i32,
     /// Why the program was never executed, where that is so.
     pub not_executed: Option<Errno>,
+    /// Why nobody can tell how it ended, if so: the other fields mean nothing then.
+    pub lost: Option<Errno>,
     /// What it used.
     pub usage: Usage,
+}
+
+impl Status {
+    /// Whether it is known to have ended with status 0.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.code == 0 && self.lost.is_none()
+    }
 }
 
 /// How long a child is waited for before those are looked at that it may wait for itself.
@@ -189,15 +199,16 @@ impl Child {
             // Nobody but its parent is told how it ended.
             let time = (options & libc::WNOHANG != 0).then_some(Duration::ZERO);
             let ended = ready(&[(self.pidfd.as_fd(), false)], time);
-            self.ended = ended.is_ok_and(|ended| ended == [true]).then(|| exited(0));
+            let lost = || lost(Errno::new(libc::ECHILD));
+            self.ended = ended.is_ok_and(|ended| ended == [true]).then(lost);
             return self.ended;
         }
         let ended = match wait::child(self.pid, self.pidfd.as_fd(), options) {
             Ok(ended) => ended?,
             Err(errno) => {
+                // Somebody else has waited for it, or the kernel, as where SIGCHLD is ignored.
                 let gone = errno.code() == libc::ECHILD;
-                // Somebody else has waited for it: nothing is known but that it has ended.
-                self.ended = gone.then(|| exited(0));
+                self.ended = gone.then(|| lost(errno));
                 return self.ended;
             }
         };
@@ -228,11 +239,16 @@ impl Drop for Child {
 }
 
 fn exited(code: i32) -> Status {
-    Status { signal: None, code, not_executed: None, usage: Usage::default() }
+    Status { signal: None, code, not_executed: None, lost: None, usage: Usage::default() }
 }
 
 fn by(signal: i32) -> Status {
-    Status { signal: Some(signal), code: 128 + signal, not_executed: None, usage: Usage::default() }
+    Status { signal: Some(signal), ..exited(128 + signal) }
+}
+
+/// The status of a process that has ended, and `errno` is all that the kernel says.
+fn lost(errno: Errno) -> Status {
+    Status { lost: Some(errno), ..exited(-1) }
 }
 
 fn used_by(usage: &libc::rusage) -> Usage {

@@ -101,6 +101,9 @@ pub fn watch_interruptions() -> Result<(), Errno> {
     // A file that grows beyond the limit is then the error EFBIG, which says what is wrong.
     // SAFETY: ignoring a signal touches no memory.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    // Ignored, as daemons and `trap '' CHLD` leave it, it has the kernel keep no exit status.
+    // SAFETY: setting a default action touches no memory.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     for signal in SIGNALS {
         // SAFETY: all zero is a valid sigaction; the handler only does what a handler may do, and
         // both pointers are of locals.
@@ -147,6 +150,14 @@ pub(super) fn renew() {
     // SAFETY: eventfd takes two numbers.
     let wake: RawFd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     WAKE.store(wake, Ordering::Relaxed);
+}
+
+/// From here on no signal asks this process to end: it ends when its parent does.
+pub fn ignore_interruptions() {
+    for signal in SIGNALS {
+        // SAFETY: ignoring a signal touches no memory.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
 }
 
 /// The signal that asked to end, if one came.

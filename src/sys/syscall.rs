@@ -47,6 +47,7 @@ macro_rules! syscalls {
 }
 
 syscalls! {
+    AddKey "add_key" "",
     Bind "bind" "",
     Capset "capset" "",
     Chdir "chdir" "",
@@ -68,6 +69,7 @@ syscalls! {
     Fstat "fstat" "",
     Fstatfs "fstatfs" "",
     Ioctl "ioctl" "",
+    Keyctl "keyctl" "",
     Kill "kill" "",
     Listen "listen" "",
     MemfdCreate "memfd_create" "",
@@ -88,6 +90,7 @@ syscalls! {
     Prctl "prctl" "",
     Prlimit "prlimit" "",
     Readlinkat "readlinkat" "",
+    RequestKey "request_key" "",
     Rmdir "rmdir" "",
     Recvfrom "recvfrom" "",
     RtSigaction "rt_sigaction" "",

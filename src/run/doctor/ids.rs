@@ -16,7 +16,7 @@ pub(super) fn own(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::User) {
         return Finding::new(Verdict::Unknown, "cannot be tried: there are no user namespaces");
     }
-    let Err(fault) = exam.inside else {
+    let Err(fault) = *exam.all_inside() else {
         let found = format!("user {uid} and group {gid} are mapped, as 0 inside");
         return Finding::ok(found).value(uid);
     };

@@ -96,7 +96,9 @@ fn covered(case: &Case<'_>) -> Option<Hint> {
     let mounting = Mounting::of(case)?;
     let remedy = match mounting.kind() {
         "proc" => remedy::proc_is_covered(),
-        "sysfs" => remedy::sysfs_is_covered(),
+        "sysfs" if mounting.is_raw() => remedy::sysfs_is_covered(),
+        // That of the host would have been shown instead.
+        "sysfs" => remedy::no_sysfs(),
         _ => return None,
     };
     let place = if mounting.kind() == "proc" { "/proc" } else { "/sys" };

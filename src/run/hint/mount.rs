@@ -18,6 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(nothing_mounted, [Umount2], [EINVAL]),
     row!(mount_holds_mounts, [Umount2], [EBUSY]),
     row!(mount_in_use, [Umount2], [EBUSY]),
+    row!(pivot_on_rootfs, [PivotRoot], [EINVAL]),
     row!(pivot_root_already, [PivotRoot], [EBUSY, EINVAL]),
     row!(pivot_within_mount, [PivotRoot], [EBUSY]),
     row!(pivot_old_elsewhere, [PivotRoot], [EBUSY, EINVAL]),
@@ -155,6 +156,16 @@ fn user_of(mount: u64) -> Option<String> {
         });
     }
     None
+}
+
+fn pivot_on_rootfs(case: &Case<'_>) -> Option<Hint> {
+    let (new, old) = roots(case)?;
+    let is_sound = Mounts::read(case).has(new) && real(old).starts_with(real(new));
+    (is_sound && mountinfo::root_is_on_nothing(&case.host.tree)).then(|| {
+        "the root of this process is rootfs, which pivot_root(2) cannot move because it is mounted \
+         on nothing: `mount(\"/\", \"/\", #{ bind: true, recursive: true })` and `chroot(\"/..\")` first"
+            .into()
+    })
 }
 
 /// The new root and the place for the old one.

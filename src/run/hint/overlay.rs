@@ -200,7 +200,8 @@ const CANNOT_HOLD: [&str; 10] =
 
 fn overlay_upper_unsuited(case: &Case<'_>) -> Option<Hint> {
     let (upper, _) = pair(case)?;
-    let kind = Place::of(&upper).ok()?.kind.filter(|kind| CANNOT_HOLD.contains(&kind.as_str()))?;
+    let place = Place::of(&upper).ok()?;
+    let kind = place.kind().filter(|kind| CANNOT_HOLD.contains(kind))?;
     let upper = shown(&upper);
     Some(
         format!(

@@ -126,7 +126,7 @@ pub(super) fn read_only_by<'a>(case: &Case<'a>) -> Option<(&'a GuestPath, Option
     let before = case.failure.plan.actions.get(..case.failure.action)?;
     before.iter().rev().find_map(|planned| {
         let by = match &planned.action {
-            Action::Protect(by) => by,
+            Action::Protect { target: by, .. } => by,
             Action::Bind { target: by, options, .. } if options.read_only => by,
             Action::Mount { target: by, options, .. } if options.read_only => by,
             _ => return None,
@@ -152,7 +152,7 @@ fn place_missing(case: &Case<'_>) -> Option<Hint> {
     let place = target(case.action)?;
     let path = quoted(place.as_str());
     Some(match case.action {
-        Action::Mask(_) | Action::Protect(_) => {
+        Action::Mask(_) | Action::Protect { .. } => {
             format!("nothing is at {path} at this point: a line before this one has to put it there")
         }
         _ => format!(

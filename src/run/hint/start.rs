@@ -5,7 +5,7 @@ use super::{Case, Hint, Row};
 use crate::plan::{Action, Maps, RawAction};
 use crate::run::advice::row;
 use crate::run::remedy;
-use crate::spec::{IdMap, Kind};
+use crate::spec::{IdMap, Kind, Namespaces};
 use crate::sys::Syscall;
 
 /// The rows about namespaces and maps.
@@ -97,6 +97,10 @@ fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
     let missing = asked
         .kinds()
         .find(|kind| errno == "EINVAL" && remedy::not_built_in(case.host, *kind).is_some());
+    if sharing_users_helps(case, asked) {
+        let text = format!("{}; root does without one: `.share(USER)`", hint.text);
+        return Some(Hint { text, ..hint });
+    }
     Some(match (missing, case.action) {
         (Some(kind), Action::Start(_) | Action::PrepareMaps(_)) => {
             let text = format!("{}; share it: `.share({})`", hint.text, kind.constant());
@@ -104,6 +108,13 @@ fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
         }
         _ => hint,
     })
+}
+
+/// Whether a sandbox of root starts if its user namespace is the one of nsscript.
+fn sharing_users_helps(case: &Case<'_>, asked: Namespaces) -> bool {
+    let starts = matches!(case.action, Action::Start(_) | Action::PrepareMaps(_));
+    let is_off = case.host.forbids_user_namespaces().is_some();
+    starts && asked.has(Kind::User) && case.host.is_root() && is_off && remedy::has_all_rights()
 }
 
 /// What is said of a user namespace that is refused for a reason that nothing shows.

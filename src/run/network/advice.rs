@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use super::{Network, Refused};
+use super::{Network, Part, Refused};
 use crate::diag::{Report, closest, list, quoted};
 use crate::host::Host;
 use crate::plan::{LinkChange, LinkKind, NetworkAction};
@@ -52,12 +52,12 @@ const ROWS: &[Row] = &[
     row!(gateway_unreachable, [Sendto], [ENETUNREACH, EINVAL, EHOSTUNREACH]),
     row!(interface_down, [Sendto], [ENETDOWN]),
     row!(route_without_way, [Sendto], [EINVAL, ENODEV]),
+    row!(part_missing, RULES, [EPROTONOSUPPORT, EAFNOSUPPORT, ENOENT, EOPNOTSUPP]),
     row!(interfaces_of_module, [Sendto], [EOPNOTSUPP]),
     row!(interface_up, [Sendto], [EBUSY]),
     row!(no_bridge, [Sendto], [EINVAL, EOPNOTSUPP]),
     row!(network_of_others, [Sendto, Setns], [EPERM]),
-    row!(no_nftables, RULES, [EPROTONOSUPPORT, EAFNOSUPPORT, ENOENT, EOPNOTSUPP]),
-    row!(settings_read_only, [Openat, Write], [EROFS, EACCES]),
+    row!(setting_refused, [Openat, Write], [EROFS, EACCES]),
 ];
 
 /// The calls by which rules are written.
@@ -277,18 +277,18 @@ fn network_of_others(case: &Case<'_>) -> Option<Hint> {
     })
 }
 
-fn no_nftables(case: &Case<'_>) -> Option<Hint> {
-    use NetworkAction::{Block, Dnat, Masquerade, Unblock, Untranslate};
-    matches!(case.action, Masquerade(_) | Dnat(..) | Block(_) | Untranslate | Unblock).then(|| {
-        "this kernel has no nftables, or not all of it: if they are modules, root loads `nf_tables`, \
-         `nft_chain_nat` and `nft_masq`"
-            .into()
-    })
+fn part_missing(case: &Case<'_>) -> Option<Hint> {
+    use NetworkAction::{Block, Dnat, Link, Masquerade, Unblock, Untranslate, Veth};
+    let part = match case.action {
+        Veth { .. } => Part::Veth,
+        Link(_, kind) if kind.name() == LinkKind::Bridge.name() => Part::Bridge,
+        Masquerade(_) | Dnat(..) | Block(_) | Untranslate | Unblock => Part::Rules,
+        _ => return None,
+    };
+    Some(remedy::no_part_of_networks(part, case.refused.trouble.errno)?.into())
 }
 
-fn settings_read_only(case: &Case<'_>) -> Option<Hint> {
+fn setting_refused(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Forward = case.action else { return None };
-    let cure = "`/proc/sys` is read-only here, as in most containers: start nsscript where it can be \
-                written to";
-    Some(cure.into())
+    Some(remedy::no_part_of_networks(Part::Settings, case.refused.trouble.errno)?.into())
 }

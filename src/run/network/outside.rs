@@ -101,7 +101,7 @@ impl Runner {
             streams: Streams::Captured,
             origin: origin.cloned(),
         };
-        let connected = connect_streams(&request, &Input::Nothing, false)?;
+        let connected = connect_streams(self, &request, &Input::Nothing, false)?;
         let told = told(command.words(), &[], &[], (false, false));
         let calls = vec![
             Call::DieWithParent,

@@ -1,7 +1,44 @@
 //! Why devices and the programs that use them cannot be used, and what helps.
 
 use super::Remedy;
+use crate::run::network::Part;
 use crate::sys::Errno;
+
+/// The kernel has not a part of networks, or does not let it be used.
+pub(in crate::run) fn no_part_of_networks(part: Part, errno: Errno) -> Option<Remedy> {
+    let unknown =
+        ["EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT", "ENOENT"].contains(&&*errno.name());
+    let read_only = ["EROFS", "EACCES"].contains(&&*errno.name());
+    match part {
+        Part::Veth if unknown => Some(Remedy::new(
+            "no_veth",
+            "this kernel has no interfaces of the kind veth",
+            "if it is a module, root loads it by `modprobe veth`",
+            "CONFIG_VETH",
+        )),
+        Part::Bridge if unknown => Some(Remedy::new(
+            "no_bridges",
+            "this kernel has no interfaces of the kind bridge",
+            "if it is a module, root loads it by `modprobe bridge`",
+            "CONFIG_BRIDGE",
+        )),
+        Part::Rules if unknown => Some(Remedy::new(
+            "no_nftables",
+            "this kernel has no nftables, or not all of it",
+            "if they are modules, root loads them by \
+             `modprobe -a nf_tables nft_chain_nat nft_masq nft_nat`",
+            "CONFIG_NF_TABLES_INET",
+        )),
+        Part::Settings if read_only => Some(Remedy::new(
+            "settings_read_only",
+            "`/proc/sys` is read-only here, as in most containers",
+            "start that container with a /proc/sys that can be written to: `docker run \
+             --security-opt systempaths=unconfined`",
+            "proc_sys(5)",
+        )),
+        _ => None,
+    }
+}
 
 /// There is no pasta.
 pub(in crate::run) fn no_pasta() -> Remedy {
@@ -15,13 +52,20 @@ pub(in crate::run) fn no_pasta() -> Remedy {
 
 /// `/dev/net/tun` cannot be opened.
 pub(in crate::run) fn no_tun(errno: Errno) -> Remedy {
-    Remedy::new(
-        "no_tun",
-        format!("`/dev/net/tun` cannot be opened by this user ({errno})"),
-        "root makes that possible by `chmod 0666 /dev/net/tun`, and by `modprobe tun` where it is \
-         missing",
-        "CONFIG_TUN",
-    )
+    match errno.name().as_str() {
+        "ENOENT" | "ENODEV" | "ENXIO" => Remedy::new(
+            "tun_missing",
+            format!("this kernel has no `/dev/net/tun` ({errno})"),
+            "if it is a module, root loads it by `modprobe tun`",
+            "CONFIG_TUN",
+        ),
+        _ => Remedy::new(
+            "no_tun",
+            format!("`/dev/net/tun` cannot be opened by this user ({errno})"),
+            "root allows it by `chmod 0666 /dev/net/tun`",
+            "CONFIG_TUN",
+        ),
+    }
 }
 
 /// pasta cannot listen on a port of the host.
@@ -79,4 +123,23 @@ pub(in crate::run) fn binfmt_off() -> Remedy {
     let cause = "binfmt_misc is switched off";
     let cure = "`echo 1 > /proc/sys/fs/binfmt_misc/status` of root switches it on";
     Remedy::new("binfmt_off", cause, cure, "CONFIG_BINFMT_MISC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errno, Part, Remedy, no_part_of_networks};
+
+    #[test]
+    fn a_part_that_is_missing_is_named_with_its_modules() {
+        let said = |part, errno| no_part_of_networks(part, Errno::new(errno)).map(Remedy::hint);
+        let has = |part, errno, words: &str| said(part, errno).is_some_and(|it| it.contains(words));
+        let (not_supported, read_only, not_permitted) = (95, 30, 1);
+        assert!(has(Part::Veth, not_supported, "`modprobe veth`"));
+        assert!(has(Part::Bridge, not_supported, "`modprobe bridge`"));
+        assert!(has(Part::Rules, not_supported, "nft_masq"));
+        assert!(has(Part::Settings, read_only, "`/proc/sys` is read-only"));
+        for part in Part::ALL {
+            assert_eq!(said(part, not_permitted), None);
+        }
+    }
 }

@@ -39,6 +39,17 @@ pub(in crate::run) fn no_proc() -> Remedy {
     Remedy::new("no_proc", cause, "root mounts it by `mount -t proc proc /proc`", "proc(5)")
 }
 
+/// The processes of others are hidden.
+pub(in crate::run) fn processes_hidden(host: &Host) -> Option<Remedy> {
+    let option = host.hidepid()?;
+    Some(Remedy::new(
+        "processes_hidden",
+        format!("`/proc` is mounted with `{option}`, which hides the processes of others"),
+        "root shows them by `mount -o remount,hidepid=0 /proc`",
+        "proc(5)",
+    ))
+}
+
 /// What nsscript carries cannot be executed, as it is a file in memory.
 pub(in crate::run) fn file_in_memory(host: &Host) -> Option<Remedy> {
     (host.setting("vm/memfd_noexec").as_deref() == Some("2")).then(|| {

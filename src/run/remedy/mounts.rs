@@ -27,6 +27,16 @@ pub(in crate::run) fn sysfs_is_covered() -> Remedy {
     )
 }
 
+/// No sysfs is mounted: another one is refused, and nothing can stand for it.
+pub(in crate::run) fn no_sysfs() -> Remedy {
+    Remedy::new(
+        "no_sysfs",
+        "no sysfs is mounted on `/sys`, and the kernel allows a new one only if one is visible",
+        "root mounts it by `mount -t sysfs sysfs /sys`",
+        "mount_namespaces(7)",
+    )
+}
+
 /// Nothing is mounted at the root of the process.
 pub(in crate::run) fn root_is_no_mount() -> Remedy {
     Remedy::new(
@@ -34,6 +44,17 @@ pub(in crate::run) fn root_is_no_mount() -> Remedy {
         "the root of this process is no mount, as `chroot` leaves it",
         "`pivot_root` changes the root of the mount namespace instead",
         "pivot_root(2)",
+    )
+}
+
+/// The root of this process is rootfs itself.
+pub(in crate::run) fn root_is_on_nothing() -> Remedy {
+    Remedy::new(
+        "root_is_on_nothing",
+        "the root is rootfs (an initramfs), which cannot be unmounted: it stays beneath the root of \
+         every sandbox, out of reach",
+        "on a root file system that `switch_root` has entered nothing stays",
+        "switch_root(8)",
     )
 }
 

@@ -81,6 +81,13 @@ pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
     })
 }
 
+/// Whether this process may make namespaces of every kind without a user namespace.
+pub(in crate::run) fn has_all_rights() -> bool {
+    /// The number of `CAP_SYS_ADMIN`: capabilities(7).
+    const ADMIN: u32 = 21;
+    sys::capabilities().is_ok_and(|sets| sets.effective >> ADMIN & 1 == 1)
+}
+
 fn forbidden(host: &Host, asked: Namespaces) -> Option<Remedy> {
     if !asked.has(Kind::User) {
         return None;

@@ -82,7 +82,7 @@ verbs! {
 
 /// What a process gives that was started by `clone`.
 pub(super) mod of_clone {
-    use super::{Dynamic, Failed, ProcessHandle, Report, child, verbs};
+    use super::{Dynamic, ProcessHandle, Report, child, verbs};
 
     verbs! {
         /// Waits for the end of a process that `clone` started, and gives what its closure gave.
@@ -106,7 +106,7 @@ pub(super) mod of_clone {
                 let report = Report::error("a program gives no value");
                 return Err(call.fail(report.hint("`wait()` tells how it ended")));
             }
-            let exit = process.wait().map_err(|it| Failed::Interrupted(it.signal))?;
+            let exit = process.wait()?;
             child::value(&process, exit, call)
         }
     }

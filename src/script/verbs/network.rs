@@ -124,7 +124,7 @@ verbs! {
                 Some(name.map_err(|invalid| call.fail(Report::from(&invalid)))?)
             }
             Some(value) => {
-                call.context.begin_session(call.origin().as_ref());
+                call.context.begin_session(call.origin().as_ref())?;
                 let Some(namespace) = existing(&value, call)? else {
                     if is_rehearsal(call) {
                         return Ok(SharedNetwork { network: None, label: "NET".into() });

@@ -80,7 +80,7 @@ fn beside(
         Problem::Reports(reports) => child::thrown_bytes(&reports),
         Problem::Interrupted(interrupted) => (Vec::new(), 128 + interrupted.signal),
     })?;
-    let exit = program.wait().map_err(|it| Failed::Interrupted(it.signal))?;
+    let exit = program.wait()?;
     child::thrown(&program, call)?;
     checked(exit, options.check, &request.command, None, None, call)
 }
@@ -132,7 +132,7 @@ verbs! {
     fn wait(call, process: ProcessHandle) -> Exit {
         let Some(mut process) = self::process(&process) else { return Ok(rehearsed()) };
         own(&process, call)?;
-        let exit = process.wait().map_err(|it| Failed::Interrupted(it.signal))?;
+        let exit = process.wait()?;
         // What a closure has thrown is not lost; how its process ended otherwise is no error.
         child::thrown(&process, call)?;
         Ok(exit)

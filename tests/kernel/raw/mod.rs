@@ -13,6 +13,7 @@ mod namespaces;
 mod overlays;
 mod refused;
 mod session;
+mod unknown;
 
 use crate::support::{Bench, Ended};
 

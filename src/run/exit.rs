@@ -1,0 +1,59 @@
+//! How programs end.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::sys::{self, Usage};
+
+/// Why a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It ended by itself.
+    Exited,
+    /// A signal ended it.
+    Signal,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Exited => "exited",
+            Self::Signal => "signal",
+        })
+    }
+}
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Its exit status; 128 and the signal where one ended it.
+    pub code: i32,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Why it ended.
+    pub cause: Cause,
+    /// How long it ran.
+    pub wall: Duration,
+    /// What it used.
+    pub usage: Usage,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.signal {
+            Some(signal) => write!(formatter, "ended by {}", sys::signal_name(signal)),
+            None => write!(formatter, "exited with status {}", self.code),
+        }
+    }
+}
+
+/// What a program wrote, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// What it wrote to its standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to its standard error.
+    pub stderr: Vec<u8>,
+    /// How it ended.
+    pub exit: Exit,
+}
