@@ -26,6 +26,15 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// The beginning of a text that is longer than `most` characters, and how it ends.
+#[must_use]
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// `text` as C and strace(1) write it.
 #[must_use]
 pub fn c_literal(text: &str) -> String {

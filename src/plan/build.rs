@@ -7,6 +7,7 @@ use super::action::{Action, Lower, Planned, RootKind, Side};
 use super::devices::{device, terminal_kind};
 use super::identity::Maps;
 use super::mounts::{Inside, file_id};
+use super::place::RootOf;
 use super::settings::Settings;
 use super::shadow;
 use super::tree::{Layer, RootTree};
@@ -126,7 +127,8 @@ impl Draft<'_> {
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
             let message = "`/etc/resolv.conf` stays as it is in the root, which is read-only";
             let report = Report::warning(message).at(asked.origin.clone());
-            report.hint("a `bind` of a file on it gives the sandbox another one")
+            let hint = "`.bind(file, \"/etc/resolv.conf\")` gives the sandbox another one";
+            report.advise("names_stay", hint)
         }));
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings().cloned()));
         let mut actions = Actions(Vec::new());
@@ -207,8 +209,15 @@ impl Draft<'_> {
             host: self.host,
             namespaces,
             shared: self.settings.shared.clone(),
+            entered: self.settings.network.as_ref().and_then(|it| it.origin.clone()),
             protect_proc: !namespaces.has(Kind::User) || self.maps.maps_root(),
             maps: &self.maps,
+            root: RootOf {
+                host: self.host,
+                root: &self.settings.root.value,
+                tree: self.tree.as_deref(),
+                changed: self.settings.keep_changes.is_some(),
+            },
             view,
             actions: Vec::new(),
             reports: Vec::new(),

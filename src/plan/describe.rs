@@ -2,8 +2,8 @@
 
 use super::action::{Action, Lower, RootKind};
 use super::tree::{Came, Layer, RootTree};
-use crate::diag::{bytes, count, list, quoted};
-use crate::spec::{GuestPath, Kind, Namespaces, Streams};
+use crate::diag::{bytes, count, list, quoted, shortened};
+use crate::spec::{Command, GuestPath, Kind, Namespaces, Streams};
 
 impl Action {
     /// What is done, as a sentence without a subject: "bind `/srv` on `/data`, read-only".
@@ -73,7 +73,9 @@ impl Action {
             Self::Connect(streams) => connect(*streams).into(),
             Self::SetUmask(mode) => format!("set the umask to {mode:03o}"),
             Self::Enter(path) => format!("enter the working directory {}", place(path)),
-            Self::Execute { command, .. } => format!("execute {}", quoted(command.shown())),
+            Self::Execute { command, .. } => {
+                format!("execute {}", shown(command))
+            }
             Self::Closure => "run the closure".into(),
             Self::Raw(raw) => raw.describe(),
         }
@@ -209,6 +211,14 @@ fn connect(streams: Streams) -> &'static str {
         Streams::Captured => "write output and errors into pipes",
         Streams::Piped => "read input from a pipe and write output into one",
     }
+}
+
+/// The most letters of a command that a sentence has.
+const LONGEST: usize = 1000;
+
+/// A command as it stands in a sentence.
+pub(super) fn shown(command: &Command) -> String {
+    quoted(shortened(&command.shown(), LONGEST))
 }
 
 pub(super) fn names(namespaces: Namespaces) -> String {

@@ -79,13 +79,16 @@ fn number(
             let (said, shown) = (quoted(name), quoted(file));
             let report = match named(file, name) {
                 Ok(Some(number)) => return number,
-                Ok(None) => Report::error(format!("no {noun} {said} in {shown} of the root")).hint(
-                    "give the number, or add the name with `users([…])` where the root is made",
-                ),
+                Ok(None) => Report::error(format!("no {noun} {said} in {shown} of the root"))
+                    .advise(
+                        "name_unknown",
+                        "give the number, or add the name with `users([…])` where the root is made",
+                    ),
                 Err(error) => {
                     let error = os_error(&error);
                     let message = format!("cannot look for {noun} {said} in {shown} of the root");
-                    Report::error(format!("{message}: {error}")).hint("give the number")
+                    Report::error(format!("{message}: {error}"))
+                        .advise("names_not_read", "give the number")
                 }
             };
             reports.push(report.at(asked.origin.clone()));
@@ -126,7 +129,7 @@ impl Side {
             let message = format!("{noun} {} is not mapped in this sandbox", self.id);
             let at = who.or_else(|| asked[0].origin.clone());
             let hint = format!("the map is {map}; choose another {noun}, or map {} too", self.id);
-            reports.push(Report::error(message).at(at).hint(hint));
+            reports.push(Report::error(message).at(at).advise("program_not_mapped", hint));
         }
         if !host.is_root() {
             let ranges = accounts::subordinate(&host.tree, self.file, host.uid);
@@ -138,7 +141,7 @@ impl Side {
                 let helper = quoted(format!("new{}map", self.noun_id()));
                 let message = format!("{helper} is missing, which maps more than one's own id");
                 let report = Report::error(message).at(asked[0].origin.clone());
-                reports.push(report.hint(accounts::HELPERS));
+                reports.push(report.advise("map_helper_missing", accounts::HELPERS));
             }
         }
         map
@@ -172,13 +175,14 @@ impl Side {
             .iter()
             .map(|(first, count)| format!("{first}–{}", u64::from(*first) + u64::from(*count) - 1))
             .collect();
-        let hint = if ranges.is_empty() {
-            let giving = accounts::giving(&host.tree, uid);
-            format!("{file} gives user {uid} no ids; {giving}")
-        } else {
-            format!("{file} gives user {uid} the ids {}", ranges.join(", "))
-        };
         let own = format!("one's own id, {}, is always allowed, by itself", self.own);
-        reports.push(Report::error(message).at(asked.origin.clone()).note(own).hint(hint));
+        let report = Report::error(message).at(asked.origin.clone()).note(own);
+        reports.push(if ranges.is_empty() {
+            let giving = accounts::giving(&host.tree, uid);
+            report.advise("no_ids_given", format!("{file} gives user {uid} no ids; {giving}"))
+        } else {
+            let ranges = ranges.join(", ");
+            report.advise("other_ids_given", format!("{file} gives user {uid} the ids {ranges}"))
+        });
     }
 }

@@ -48,8 +48,8 @@ impl Planner {
         if parts.len() > MOST_LAYERS {
             let message =
                 format!("the root has {} layers, and {MOST_LAYERS} are the most", parts.len());
-            let report = Report::error(message);
-            return Err(vec![report.hint("`build` makes one directory of it, `pack` one archive")]);
+            let hint = "`build` makes one directory of it, `pack` one archive";
+            return Err(vec![Report::error(message).advise("too_many_layers", hint)]);
         }
         let mut layers = self.known_layers(rootfs);
         for part in &parts[layers.len()..] {

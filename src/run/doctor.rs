@@ -67,6 +67,8 @@ pub struct Fact {
     pub enables: &'static str,
     /// What helps, where it is not all there; nothing where nothing does.
     pub cure: Option<String>,
+    /// The name of that advice: see [`crate::diag::Report::advise`].
+    pub advice: Option<&'static str>,
     /// Whether `recipes/busybox.rhai` needs it.
     pub needed: bool,
 }
@@ -164,11 +166,12 @@ impl Runner {
             {
                 found = format!("{found}; {}", remedy.cause);
             }
+            let advice = remedy.as_ref().map(|remedy| remedy.name).filter(|name| !name.is_empty());
             let cure = remedy.and_then(|Remedy { cure, see, .. }| match see {
                 "" => cure,
                 see => Some(format!("{} ({see})", cure?)),
             });
-            Fact { key, group, name, verdict, found, value, enables, cure, needed }
+            Fact { key, group, name, verdict, found, value, enables, cure, advice, needed }
         };
         let rows = GROUPS.iter().flat_map(|(group, rows)| rows.iter().map(|row| (*group, row)));
         Examination { facts: rows.map(fact).collect() }

@@ -175,9 +175,8 @@ impl Runner {
         if !process.running() {
             let message = "the process has ended: nothing can enter its namespaces";
             let report = Report::error(message).at(request.origin.clone());
-            let hint =
-                "a handle keeps a namespace: `let uts = process.namespace(UTS)`, while it runs";
-            return Err(report.hint(hint).into());
+            let hint = "enter them while it runs, before `wait()`";
+            return Err(report.advise("process_ended_before", hint).into());
         }
         if process.plan.is_raw() {
             let pid = process.pid();
@@ -226,8 +225,16 @@ impl Runner {
                 let message = format!("cannot look at the namespaces of process {pid}: {errno}");
                 let report = Report::error(message).at(origin.cloned());
                 match errno.name().as_str() {
-                    "ENOENT" | "ESRCH" => report.hint("`processes()` lists those that there are"),
-                    "EACCES" | "EPERM" => report.hint("it belongs to somebody with more rights"),
+                    "ENOENT" | "ESRCH" => report.advise(
+                        "process_has_ended",
+                        "`processes()` lists those that there are; a value such as \
+                         `let net = process.namespace(NET)` keeps a namespace when its process ends",
+                    ),
+                    "EACCES" | "EPERM" => report.advise(
+                        "process_with_more_rights",
+                        "it has more rights than this process: `processes()` tells whose it is, and that \
+                         user may run the recipe",
+                    ),
                     _ => report,
                 }
             })?;

@@ -98,7 +98,7 @@ fn run(helper: &str, map: &IdMap, pid: i32, host: &Host) -> Result<(), Report> {
         |why: &str| Report::error(format!("cannot map ids with {}: {why}", quoted(helper)));
     let path: Option<PathBuf> = host.tree.which(helper, None);
     let Some(path) = path else {
-        return Err(cannot("it is not installed").hint(remedy::helper_missing(helper).cure()));
+        return Err(remedy::helper_missing(helper).advise_cure(cannot("it is not installed")));
     };
     let mut arguments = vec![pid.to_string()];
     for range in &map.ranges {

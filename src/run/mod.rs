@@ -2,6 +2,7 @@
 //!
 //! This layer knows neither the language nor the terminal.
 
+mod advice;
 mod archive;
 mod build;
 mod changes;
@@ -15,6 +16,7 @@ mod explain;
 mod failure;
 mod fallback;
 mod fork;
+mod guest;
 mod hash;
 mod hint;
 mod idmap;

@@ -111,7 +111,7 @@ impl Runner {
         let action = Box::new(NetworkAction::Make(name.cloned()));
         let action = RawAction::Network { network: label.clone(), action };
         let kept = name.filter(|_| self.on_host());
-        let made = self.act_by(action, origin, || {
+        let steps = || {
             let (namespace, netlink) = Netlink::in_new_network()?;
             let wire = Wire::new(netlink);
             message::set_up(&wire, "lo").map_err(|refused| refused.trouble)?;
@@ -121,9 +121,13 @@ impl Runner {
                 named::keep(name, namespace.descriptor())?;
             }
             Ok((namespace, wire))
-        });
-        let (namespace, wire) =
-            made.map_err(|problem| advice::on_making(problem, kept, self.host()))?;
+        };
+        let mut failed: Option<Trouble> = None;
+        let made = self.act_by(action, origin, || steps().inspect_err(|why| failed = Some(*why)));
+        let (namespace, wire) = made.map_err(|problem| match failed {
+            Some(failed) => advice::on_making(problem, failed, kept, self.host()),
+            None => problem,
+        })?;
         let network = Network::new(label, namespace, true);
         *network.wire.borrow_mut() = Some(Rc::new(wire));
         Ok(network)

@@ -269,7 +269,7 @@ impl Runner {
         let pairs = CStrings::new(pairs).unwrap_or_default();
         // Once it is executed nobody is left to explain it.
         self.explain(|| self.raw_explained(&action, origin));
-        let in_sandbox = self.session().environment.borrow().is_some();
+        let in_sandbox = self.session().is_in_sandbox();
         let trouble = sys::execute(&candidates, &words, &pairs, in_sandbox);
         let failed = (trouble.syscall.name(), trouble.errno);
         self.explain(|| self.raw_explained(&action, origin).failing(failed, 0));
@@ -278,7 +278,7 @@ impl Runner {
         report.facts.status = Some(if missing { 127 } else { 126 });
         let search: Vec<String> = path.split(':').map(str::to_owned).collect();
         let plan = Plan::of_one(planned(action, origin));
-        let guest = super::loader::Guest { plan: &plan, runner: self, root: None };
+        let guest = super::guest::Guest::new(&plan, self);
         super::loader::explain(report, &guest, command, &search, trouble.errno).into()
     }
 

@@ -281,13 +281,24 @@ fn own_image(action: &RawAction, path: &Path, session: &Session) -> Result<(), R
     let place = seen(action, path, Place::of(path))?;
     // Attaching what is not there fails by itself.
     let (Some(found), Some(place)) = (found, place) else { return Ok(()) };
-    let made = session.images.borrow().contains(&(found.dev(), found.ino()));
-    if made || matches!(session.owns(&place), Owned::Own) {
+    if is_of_recipe(&found, &place, session) {
         return Ok(());
     }
     let why = "that image is the host's, and would be written to";
     Err(refused(action, why)
         .hint("`read_only: true` leaves it as it is; `disk_image` makes one of the recipe's own"))
+}
+
+/// Whether an image is none of the host's, or is not there.
+pub(super) fn may_be_written(path: &Path, session: &Session) -> bool {
+    let (Ok(found), Ok(place)) = (std::fs::metadata(path), Place::of(path)) else { return true };
+    is_of_recipe(&found, &place, session)
+}
+
+/// Whether the recipe has made an image, or it lies in a file system of its own.
+fn is_of_recipe(found: &std::fs::Metadata, place: &Place, session: &Session) -> bool {
+    let made = session.images.borrow().contains(&(found.dev(), found.ino()));
+    made || matches!(session.owns(place), Owned::Own)
 }
 
 /// The devices that everybody may write to without a trace: null, zero, full, tty.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
+use super::changes::OVERLAY;
 use super::contents::Contents;
 use super::hash::sha256;
 use super::manifest::Manifest;
@@ -16,7 +17,7 @@ use super::store::{Building, Facts, NoStore, Store, Stored, checked_manifest};
 use super::tree::{self, Manner};
 use crate::diag::Report;
 use crate::host::Tree;
-use crate::plan::{Action, Assembled, Entry, Kept, Layer, Maps, Owner, Plan, RootTree};
+use crate::plan::{Action, Assembled, Entry, Kept, Layer, Maps, Owner, Plan, RootKind, RootTree};
 use crate::spec::{Part, Rootfs};
 
 /// What a run knows of the roots that it uses.
@@ -315,7 +316,15 @@ impl Runner {
             Action::BuildLayer(tree, _) => Some(tree),
             _ => None,
         })?;
-        Some(Tree::layered(self.layers(tree, &plan.maps).ok()?))
+        let changes = plan.actions.iter().find_map(|planned| match &planned.action {
+            Action::MakeRoot(RootKind::Overlay { changes, .. }) => changes.as_ref(),
+            _ => None,
+        });
+        let mut layers = self.layers(tree, &plan.maps).ok()?;
+        if let Some(changes) = changes {
+            layers.insert(0, changes.join(OVERLAY).join("upper"));
+        }
+        Some(Tree::layered(layers))
     }
 }
 

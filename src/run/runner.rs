@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::exit::{Exit, Output};
 use super::explain::Listener;
 use super::fallback::Fallbacks;
+use super::guest::Guest;
 use super::idmap::UserNamespaces;
 use super::join::{self, Station};
 use super::launch::{self, Launched};
@@ -317,15 +318,13 @@ impl Runner {
         if self.mend(None).is_ok_and(|any| any) {
             return Some("a layer of the root was changed in the store: run it again".into());
         }
-        let guest = loader::Guest { plan, runner: self, root: self.root_of(plan) };
-        loader::lacks(&guest, &plan.command)
+        loader::lacks(&Guest::new(plan, self), &plan.command)
     }
 
     /// The shell of a sandbox: the one that `SHELL` inside says; else bash, where it has that.
     #[must_use]
     pub fn shell_of(&self, plan: &Plan) -> String {
-        let guest = loader::Guest { plan, runner: self, root: self.root_of(plan) };
-        loader::shell(&guest)
+        Guest::new(plan, self).shell()
     }
 
     /// What would be done to run another program in the sandbox that `first` is the plan of.

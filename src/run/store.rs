@@ -20,6 +20,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::hint;
 use super::manifest::{Manifest, Reads};
 use super::mend;
 use super::runner::Runner;
@@ -113,10 +114,6 @@ pub(super) fn checked_manifest(directory: &Path, name: &str) -> Result<Manifest,
     Err(report.hint("`nsscript store verify` looks at all; `nsscript store gc --all` empties it"))
 }
 
-/// What helps where the store is full.
-const FULL: &str = "no room is left in the store: `nsscript store gc` removes what was not used \
-                    lately, or set `XDG_CACHE_HOME` to a larger place";
-
 /// What helps where a file is larger than it may be.
 pub(super) const TOO_LARGE: &str =
     "no file may be as large: `ulimit -f` of the shell says how large";
@@ -129,7 +126,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Report {
     report.facts.errno = Some(errno.code());
     report.facts.target = Some(path.to_string_lossy().into_owned());
     match errno.name().as_str() {
-        "ENOSPC" | "EDQUOT" => report.hint(FULL),
+        "ENOSPC" | "EDQUOT" => hint::without_room(report, &path, true),
         "EFBIG" => report.hint(TOO_LARGE),
         _ => report,
     }

@@ -37,6 +37,18 @@ impl Kind {
         Self::Time,
     ];
 
+    /// The kind of namespace that a file system of this type shows: one that the process is in.
+    #[must_use]
+    pub fn shown_by(file_system: &str) -> Option<Self> {
+        Some(match file_system {
+            "proc" => Self::Pid,
+            "sysfs" => Self::Net,
+            "mqueue" => Self::Ipc,
+            "cgroup" | "cgroup2" => Self::Cgroup,
+            _ => return None,
+        })
+    }
+
     /// The name of the clone flag: `CLONE_NEWUSER`.
     #[must_use]
     pub fn flag(self) -> &'static str {

@@ -47,7 +47,7 @@ fn program() -> Answer<RawFd> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     // Linux before 6.3 does not know MFD_EXEC; later ones may be set up to want it.
     let file = match create(flags | libc::MFD_EXEC) {
-        -1 => create(flags),
+        -1 if Errno::last().code() == libc::EINVAL => create(flags),
         file => file,
     };
     if file < 0 {

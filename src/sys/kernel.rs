@@ -283,9 +283,9 @@ pub(super) unsafe fn execute(
     envp: *const *const c_char,
 ) -> Trouble {
     let flags = libc::AT_EMPTY_PATH;
-    match call!(Execve, SYS_execveat, descriptor, c"".as_ptr(), argv, envp, flags) {
+    match call!(Execveat, SYS_execveat, descriptor, c"".as_ptr(), argv, envp, flags) {
         Err(trouble) => trouble,
-        Ok(_) => Trouble { syscall: Syscall::Execve, errno: Errno::new(0) },
+        Ok(_) => Trouble { syscall: Syscall::Execveat, errno: Errno::new(0) },
     }
 }
 

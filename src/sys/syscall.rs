@@ -28,7 +28,8 @@ macro_rules! syscalls {
         pub enum Syscall { $($variant,)* }
 
         impl Syscall {
-            const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name, as in section 2 of the manual.
             #[must_use]
@@ -57,6 +58,7 @@ syscalls! {
     Connect "connect" "",
     Dup3 "dup3" "",
     Execve "execve" "",
+    Execveat "execveat" "",
     Fchdir "fchdir" "",
     Fchmod "fchmod" "",
     Fchown "fchown" "",

@@ -137,7 +137,7 @@ fn by_helpers(exam: &Exam<'_>, paths: &[String]) -> Finding {
 fn refused(exam: &Exam<'_>, trouble: Trouble, verdict: Verdict) -> Finding {
     let found = format!("refused: {}(2): {}", trouble.syscall.name(), trouble.errno);
     let remedy = match (trouble.syscall, trouble.errno.name().as_str()) {
-        (Syscall::Execve | Syscall::MemfdCreate, _) => remedy::file_in_memory(exam.host),
+        (Syscall::Execveat | Syscall::MemfdCreate, _) => remedy::file_in_memory(exam.host),
         (_, "ENOENT") if !exam.host.has_proc() => Some(remedy::no_proc()),
         (_, "EPERM") => Some(remedy::only_own_id()),
         _ => None,

@@ -46,7 +46,7 @@ impl Runner {
         let Some(pasta) = pasta(self.host()) else {
             let report =
                 Report::error("no program `pasta` on this host connects a sandbox to the outside");
-            return Err(report.at(origin.cloned()).hint(remedy::no_pasta().cure()).into());
+            return Err(remedy::no_pasta().advise_cure(report.at(origin.cloned())).into());
         };
         let network = self.network(None, origin)?;
         let place = self.pinned(&network, origin)?;
@@ -169,10 +169,10 @@ impl Runner {
         }
         let has_tun = std::fs::File::options().read(true).write(true).open("/dev/net/tun");
         Err(match has_tun {
-            Err(error) => report.hint(remedy::no_tun(sys::Errno::from(&error)).hint()),
-            Ok(_) if said.contains("bind") => report.hint(remedy::port_taken().hint()),
+            Err(error) => remedy::no_tun(sys::Errno::from(&error)).advise(report),
+            Ok(_) if said.contains("bind") => remedy::port_taken().advise(report),
             Ok(_) if said.contains("not usable") => {
-                report.hint("the host itself has no route to the outside")
+                report.advise("no_way_out", "the host itself has no route to the outside")
             }
             Ok(_) => report,
         }

@@ -9,8 +9,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{FULL, Facts, MADE, Store, Stored, boot, cannot, error_of, read_manifest};
+use super::{Facts, MADE, Store, Stored, boot, cannot, error_of, read_manifest};
 use crate::diag::Report;
+use crate::run::hint;
 use crate::run::manifest::Manifest;
 use crate::run::runner::Runner;
 use crate::sys::{self, Errno, Held, Lock};
@@ -65,9 +66,10 @@ impl Store {
             .and_then(|()| fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)));
         ready.map_err(|error| cannot("make", &tree, &error))?;
         make(&Building { place: &place }).map_err(|mut report| {
-            let full = report.facts.errno.is_some_and(|errno| Errno::new(errno).name() == "ENOSPC");
-            if full {
-                report.hints = vec![FULL.to_owned()];
+            let errno = report.facts.errno.map(Errno::new);
+            if errno == Some(Errno::ENOSPC) && report.facts.advice.is_empty() {
+                report.hints.clear();
+                report = hint::without_room(report, &sys::shown(self.held.path()), true);
             }
             report
         })?;

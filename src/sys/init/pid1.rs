@@ -155,10 +155,13 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
     // lives as long as its call.
     unsafe {
         call(number::PRCTL, PR_SET_NAME, c"init".as_ptr() as usize, 0, 0);
-        // The program it serves may be the same user: it must not look into this one or write to
-        // its pipe.
-        call(number::PRCTL, PR_SET_DUMPABLE, 0, 0, 0);
         let mut environment = stack.add(*stack + 2).cast::<Text>();
+        // The program it serves may be the same user: it must not look into this one or write to
+        // its pipe. One that only holds a user namespace open serves none, and the files of its
+        // maps have to belong to who writes them.
+        if !(*environment).is_null() {
+            call(number::PRCTL, PR_SET_DUMPABLE, 0, 0, 0);
+        }
         if !(*environment).is_null() && **environment == 0 {
             wait_at_gate();
             environment = environment.add(1);
