@@ -1,5 +1,6 @@
 //! Builds the init that nsscript carries (`src/sys/init/pid1.rs`): a freestanding program of its
 //! own, with the compiler that builds the crate.
+#![allow(clippy::print_stdout, reason = "this is how cargo is told")]
 
 use std::env;
 use std::path::Path;

@@ -11,6 +11,11 @@
 //! `cargo bench` measures. Without its `--bench`, as `cargo test --bench rootfs` runs it, there is
 //! one round: that it works is then all that is to be seen. `NSSCRIPT_BENCH_ROUNDS` sets how many
 //! rounds there are.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints what it measures"
+)]
 
 mod race;
 

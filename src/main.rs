@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+use nsscript::cli::{self, Heap};
+
+#[global_allocator]
+static HEAP: Heap = Heap;
+
 fn main() -> ExitCode {
-    nsscript::cli::main()
+    cli::main()
 }

@@ -1,4 +1,5 @@
 //! The tests that need a real kernel, real programs or the compiled binary.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "tests say what they could not test")]
 
 mod elf;
 mod kernel;

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nsscript::plan::Request;
-use nsscript::run::{Input, Problem, Runner};
+use nsscript::run::{Input, MOST_KEPT, Problem, Runner};
 use nsscript::spec::{
     Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountOptions,
     Namespaces, ProcOptions, Root, Rootfs, Sandbox, Streams, What,
@@ -263,7 +263,7 @@ fn launch(runner: &Runner, sandbox: &Sandbox) {
 fn fail(runner: &Runner, sandbox: &Sandbox, words: &[&str], errno: i32) {
     let request = request(words, Streams::Captured);
     let plan = runner.plan(sandbox, &request).expect("no contradictions");
-    match runner.output(&plan, &request, &Input::Nothing) {
+    match runner.output(&plan, &request, &Input::Nothing, MOST_KEPT) {
         Err(Problem::Reports(reports)) => assert_eq!(reports[0].facts.errno, Some(errno)),
         other => panic!("{other:?} of {plan}"),
     }

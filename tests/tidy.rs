@@ -4,6 +4,7 @@
 //! The laws are the tables below. The readers beside this file know just enough of Rust and of TOML
 //! to hold the tree to them: what a comment or a string says is never taken for code, and a
 //! `super::super::…` is followed to where it leads.
+#![allow(clippy::print_stderr, reason = "tests say what they could not test")]
 
 use std::collections::BTreeSet;
 use std::env;

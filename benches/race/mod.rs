@@ -180,7 +180,8 @@ pub fn ratio(times: &[f64], other: &[f64]) -> String {
     format!("{:.2}", quantile(&ratios, 50))
 }
 
-fn print_table(peer: &str, contenders: &[Contender]) {
+/// What each took, and the median of its ratios to the first.
+pub fn print_table(peer: &str, contenders: &[Contender]) {
     let times: Vec<_> = contenders.iter().map(|one| microseconds(&one.times)).collect();
     let width = contenders.iter().map(|one| one.name.len()).max().unwrap_or_default();
     println!("{:width$}  {:>8} {:>8} {:>8}  {peer:>8}", "command", "p10 ms", "median", "p90");

@@ -1,14 +1,14 @@
 //! What the command line asks for.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ArgMatches;
 
 use super::command::{COMPLETE, SUBCOMMANDS, command};
-use super::exit::{FAILED, Ui};
-use crate::diag::Format;
+use super::exit::{FAILED, Ui, print};
+use crate::diag::{Format, Report, Sources, quoted, say};
 
 /// Where the text of a recipe comes from, and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,10 +143,9 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
     // As for other interpreters, what follows the code is the recipe's, whatever it looks like.
     let code = words.iter().position(|word| word == "-e").map(|at| (at + 2).min(words.len()));
     let given = code.map(|end| words.split_off(end)).unwrap_or_default();
-    let matches = command().try_get_matches_from(words).map_err(|error| {
-        let _ = error.print();
-        if error.use_stderr() { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
-    })?;
+    let matches =
+        command().try_get_matches_from(&words).map_err(|error| mistaken(&error, &words))?;
+
     let format = match matches.get_one::<String>("error-format").map(String::as_str) {
         Some("short") => Format::Short,
         Some("json") => Format::Json,
@@ -224,6 +223,26 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
     Ok((action, ui))
 }
 
+/// Prints what is wrong with the words, or what they ask to print at once.
+fn mistaken(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    // The parser does not say which one it is.
+    let wrong = words.iter().find(|word| word.to_str().is_none());
+    if let (clap::error::ErrorKind::InvalidUtf8, Some(wrong)) = (error.kind(), wrong) {
+        let report = Report::error(format!("{} is not UTF-8", shown_bytes(wrong)));
+        let is_command = |word: &OsString| SUBCOMMANDS.iter().any(|known| word == *known);
+        let hint = "`nsscript run` runs a recipe of such a name";
+        let report = if words.iter().any(is_command) { report } else { report.hint(hint) };
+        Ui::new(Format::Human).say(&report, &Sources::default());
+        return ExitCode::from(FAILED);
+    }
+    let text = error.render().to_string();
+    if error.use_stderr() {
+        say(&text);
+        return ExitCode::from(FAILED);
+    }
+    print(&text, Ui::new(Format::Human))
+}
+
 /// What nsscript alone asks for: a conversation where a person sits at a terminal; else what comes
 /// through the pipe is a recipe.
 fn alone() -> Action {
@@ -252,8 +271,8 @@ fn one_path(matches: &ArgMatches, name: &str) -> PathBuf {
 /// longer than starting a sandbox's program.
 fn plain(words: &[OsString]) -> Option<Action> {
     let (recipe, arguments) = words.get(1..)?.split_first()?;
-    let name = recipe.to_str()?;
-    if name.is_empty() || name.starts_with('-') || SUBCOMMANDS.contains(&name) {
+    let name = recipe.to_string_lossy();
+    if name.is_empty() || name.starts_with('-') || SUBCOMMANDS.contains(&&*name) {
         return None;
     }
     let arguments: Option<_> = arguments.iter().map(|word| word.to_str().map(Into::into)).collect();
@@ -283,9 +302,11 @@ fn source(matches: &ArgMatches, words: Vec<OsString>, ui: Ui) -> Result<Source, 
     };
     let trust = matches.get_flag("trust");
     let mut arguments = Vec::new();
-    for word in words {
-        let word = word.into_string();
-        arguments.push(word.map_err(|_| ui.fail("an argument of the recipe is not UTF-8"))?);
+    for (index, word) in words.enumerate() {
+        arguments.push(word.into_string().map_err(|word| {
+            let (number, shown) = (index + 1, shown_bytes(&word));
+            ui.fail(format!("argument {number} of the recipe, {shown}, is not UTF-8"))
+        })?);
     }
     let host = matches.try_get_one::<bool>("host").ok().flatten().copied().unwrap_or(false);
     let explain = matches.try_get_one::<String>("explain").ok().flatten();
@@ -298,6 +319,11 @@ fn source(matches: &ArgMatches, words: Vec<OsString>, ui: Ui) -> Result<Source, 
     let breaks = breaks.copied().collect();
     let step = matches.try_get_one::<bool>("step").ok().flatten().copied().unwrap_or(false);
     Ok(Source { text, arguments, trust, host, explain, breaks, step })
+}
+
+/// A word as a message shows it, whatever bytes it is of.
+fn shown_bytes(word: &OsStr) -> String {
+    quoted(word.as_encoded_bytes().escape_ascii().to_string())
 }
 
 /// What `NSSCRIPT_EXPLAIN` asks for: `1` or `human`, `json`; empty and `0` for nothing.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::args::Source;
 use super::exit::{FAILED, Ui};
 use super::recipe::read;
-use crate::diag::{Format, Severity, count};
+use crate::diag::{Format, Severity, count, say};
 use crate::run;
 use crate::script;
 
@@ -23,6 +23,9 @@ pub(super) fn check(sources: &[Source], ui: Ui) -> ExitCode {
         let recipe = match read(source) {
             Ok(recipe) => recipe,
             Err(message) => {
+                if let Some(signal) = run::interrupted() {
+                    return ExitCode::from(u8::try_from(128 + signal).unwrap_or(FAILED));
+                }
                 ui.fail(message);
                 unread += 1;
                 continue;
@@ -41,7 +44,7 @@ pub(super) fn check(sources: &[Source], ui: Ui) -> ExitCode {
         }
     }
     if ui.format() != Format::Json {
-        eprintln!("{}", summary(errors, warnings, sources.len() - unread));
+        say(&format!("{}\n", summary(errors, warnings, sources.len() - unread)));
     }
     match (unread, errors) {
         (1.., _) => ExitCode::from(FAILED),

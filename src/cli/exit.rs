@@ -1,10 +1,10 @@
 //! How the process ends, and what it says when it does.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::diag::{Format, Report, Sources, escape, os_error, render};
+use crate::diag::{Format, Report, Sources, escape, os_error, render, say};
 use crate::script::End;
 
 /// The exit status of nsscript's own failures, as env(1) and chroot(1) have it.
@@ -12,6 +12,9 @@ pub(super) const FAILED: u8 = 125;
 
 /// The exit status of a recipe that needs what is not there, as automake has it for tests.
 pub(super) const NOT_RUN: u8 = 77;
+
+/// The exit status of what SIGPIPE ends, as a shell has it.
+const UNREAD: u8 = 128 + 13;
 
 /// How a person is spoken to.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +49,7 @@ impl Ui {
         if SAID.swap(true, Ordering::Relaxed) && self.format == Format::Human {
             text.insert(0, '\n');
         }
-        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        say(&text);
     }
 
     /// Says an error without a place, and gives the status to end with.
@@ -78,13 +81,12 @@ impl Ui {
     }
 }
 
-/// Writes text to standard output. Nobody reading it is no error.
+/// Writes text to standard output, and gives the status to end with. Who reads it no more is not
+/// told so.
 pub(super) fn print(text: &str, ui: Ui) -> ExitCode {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            ui.fail(format!("cannot write to standard output: {}", os_error(&error)))
-        }
-        _ => ExitCode::SUCCESS,
+    match crate::diag::print(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(UNREAD),
+        Err(error) => ui.fail(format!("cannot write to the standard output: {}", os_error(&error))),
     }
 }

@@ -1,10 +1,10 @@
 //! Telling what is done as it is done: for a projector, and for programs.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use super::args::Explain;
-use crate::diag::{escape, wrapped};
+use crate::diag::{escape, say, wrapped};
 use crate::plan::{Called, Side};
 use crate::run::{Explained, Tell, terminal_width};
 
@@ -35,15 +35,12 @@ pub(super) fn teller(explain: Explain) -> Tell {
 
 /// Writes whole lines, as many at once as nobody else's can come between: others write, too.
 fn write(text: &str) {
-    let mut err = std::io::stderr().lock();
     let mut rest = text;
     while !rest.is_empty() {
         let room = rest.as_bytes().get(..AT_ONCE).unwrap_or(rest.as_bytes());
         let end = room.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
         let end = end.or_else(|| rest.find('\n').map(|end| end + 1)).unwrap_or(rest.len());
-        if err.write_all(&rest.as_bytes()[..end]).is_err() {
-            return;
-        }
+        say(&rest[..end]);
         rest = &rest[end..];
     }
 }

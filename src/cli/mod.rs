@@ -26,9 +26,13 @@ use std::process::ExitCode;
 
 use args::Action;
 
+/// What the program allocates with.
+pub use crate::run::Heap;
+
 /// Does what the command line says.
 #[must_use]
 pub fn main() -> ExitCode {
+    crate::run::fail_at_file_limits();
     let (action, ui) = match args::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(code) => return code,

@@ -1,6 +1,5 @@
 //! How far work has come that takes a while: a bar on a terminal, a line now and then elsewhere.
 
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -102,6 +101,5 @@ fn far(what: &str, progress: Progress<'_>) -> String {
 }
 
 fn line(text: &str) {
-    let text = format!("{}\n", crate::diag::escape(text));
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    crate::diag::say(&format!("{}\n", crate::diag::escape(text)));
 }

@@ -1,6 +1,5 @@
 //! Running recipes.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -74,9 +73,8 @@ pub(super) fn read(source: &Source) -> Result<Recipe, String> {
             Ok(Recipe { name, text, directory: here(), arguments, trust, breaks })
         }
         Text::Stdin => {
-            let mut bytes = Vec::new();
-            let read = std::io::stdin().lock().read_to_end(&mut bytes);
-            read.map_err(|error| format!("cannot read standard input: {}", os_error(&error)))?;
+            let read = run::read_all(std::io::stdin().lock(), run::LONGEST_TEXT);
+            let bytes = read.map_err(|errno| format!("cannot read standard input: {errno}"))?;
             let name = "<standard input>".to_owned();
             Ok(Recipe {
                 text: utf8(bytes, &name)?,
@@ -105,7 +103,8 @@ pub(super) fn read(source: &Source) -> Result<Recipe, String> {
                 let hint = hint.unwrap_or_default();
                 format!("cannot read the recipe {shown}: {}{hint}", os_error(&error))
             };
-            let mut file = std::fs::File::open(path).map_err(cannot)?;
+            let because = |errno: run::Errno| cannot(errno.into());
+            let file = run::open_to_read(path).map_err(because)?;
             let found = file.metadata().map_err(cannot)?;
             if found.is_dir() {
                 return Err(format!("the recipe {shown} is a directory"));
@@ -115,8 +114,7 @@ pub(super) fn read(source: &Source) -> Result<Recipe, String> {
                     format!("the recipe {shown} {why}; `chmod o-w` it, or say `--trust-recipe`")
                 })?;
             }
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(cannot)?;
+            let bytes = run::read_all(file, run::LONGEST_TEXT).map_err(because)?;
             let name = path.to_string_lossy().into_owned();
             let directory = absolute(path).parent().map_or_else(here, Path::to_path_buf);
             Ok(Recipe { text: utf8(bytes, &shown)?, name, directory, arguments, trust, breaks })

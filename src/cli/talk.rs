@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::args::Explain;
 use super::exit::Ui;
 use super::explain;
+use crate::diag::print;
 use crate::repl::{Conversation, Voice};
 use crate::run;
 use crate::script::Script;
@@ -27,7 +28,8 @@ pub(super) fn at_breaks(script: &Rc<Script>, ui: Ui) {
         let mut place = "breakpoint".to_owned();
         if let Some(origin) = origin {
             let line = dialog.sources().line(&origin.source, origin.line).unwrap_or_default();
-            println!("stopped at {origin}\n{:>4} │ {line}", origin.line);
+            // Whoever does not see it says nothing either, and the recipe goes on.
+            let _ = print(&format!("stopped at {origin}\n{:>4} │ {line}\n", origin.line));
             let file = origin.source.rsplit('/').next().unwrap_or_default();
             place = format!("{file}:{}", origin.line);
         }

@@ -1,15 +1,16 @@
 //! Running recipes as tests: one after the other, each in a process of its own.
 
-use std::io::{ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::args::Tests;
 use super::command::SUBCOMMANDS;
-use super::exit::{NOT_RUN, Ui};
+use super::exit::{NOT_RUN, Ui, print};
 use super::recipe::absolute;
 use crate::diag::{Format, count, escape, os_error, quoted};
 use crate::host::Tree;
@@ -52,32 +53,20 @@ pub(super) fn test(tests: &Tests, ui: Ui) -> ExitCode {
         }
         tally.add(&ran.result);
         let line = if tests.json { ran.json(recipe) } else { ran.text(recipe, width) };
-        if let Err(code) = print(&line, ui) {
-            return code;
+        let printed = print(&line, ui);
+        if printed != ExitCode::SUCCESS {
+            return printed;
         }
     }
     let left = recipes.len() - tally.passed - tally.failed - tally.not_run;
     let summary = tally.summary(left);
-    if !tests.json
-        && let Err(code) = print(&summary, ui)
-    {
-        return code;
+    let printed = if tests.json { ExitCode::SUCCESS } else { print(&summary, ui) };
+    if printed != ExitCode::SUCCESS {
+        return printed;
     }
     match run::interrupted() {
         Some(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX)),
         None => ExitCode::from(u8::from(tally.failed > 0)),
-    }
-}
-
-/// Writes to standard output; where nobody reads it, the tests end quietly.
-fn print(text: &str, ui: Ui) -> Result<(), ExitCode> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ExitCode::SUCCESS),
-        Err(error) => {
-            Err(ui.fail(format!("cannot write to standard output: {}", os_error(&error))))
-        }
     }
 }
 
@@ -211,6 +200,7 @@ fn perform(recipe: &Path, trust: bool, ui: Ui) -> std::io::Result<Ran> {
         command.arg(recipe);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    run::die_with_us(&mut command);
     let begin = Instant::now();
     let mut child = command.spawn()?;
     let (stdout, stderr) = written(&mut child);
@@ -229,45 +219,61 @@ fn perform(recipe: &Path, trust: bool, ui: Ui) -> std::io::Result<Ran> {
 /// What a recipe writes until it ends. A signal that asks nsscript to end is passed on to it, if it
 /// does not end by itself.
 fn written(child: &mut Child) -> (String, String) {
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (ends, ended) = channel::<()>();
-    std::thread::scope(|scope| {
-        let own = ends.clone();
-        let stdout = scope.spawn(|| end_of(stdout, own));
-        let stderr = scope.spawn(|| end_of(stderr, ends));
-        let mut asked: Option<Instant> = None;
-        let mut is_passed_on = false;
-        // Nothing is ever sent: both streams are at their end when nobody is left who could.
-        while ended.recv_timeout(Duration::from_millis(50)) == Err(RecvTimeoutError::Timeout) {
-            let Some(signal) = run::interrupted() else { continue };
-            let since = *asked.get_or_insert_with(Instant::now);
-            if since.elapsed() >= GRACE && !is_passed_on {
-                // A recipe that has ended meanwhile has closed its streams.
-                let _ = run::kill(i32::try_from(child.id()).unwrap_or(0), signal);
-                is_passed_on = true;
+    let mut stdout = Kept { pipe: child.stdout.take().map(OwnedFd::from), bytes: Vec::new() };
+    let mut stderr = Kept { pipe: child.stderr.take().map(OwnedFd::from), bytes: Vec::new() };
+    let mut asked: Option<Instant> = None;
+    let mut is_passed_on = false;
+    // Both streams are at their end when nobody is left who could write.
+    while stdout.pipe.is_some() || stderr.pipe.is_some() {
+        let open: Vec<_> = [&stdout, &stderr]
+            .iter()
+            .filter_map(|it| Some((it.pipe.as_ref()?.as_fd(), false)))
+            .collect();
+        let answers = run::ready(&open, Some(Duration::from_millis(50))).unwrap_or_default();
+        let mut answers = answers.into_iter();
+        for kept in [&mut stdout, &mut stderr] {
+            if kept.pipe.is_some() && answers.next().unwrap_or(false) {
+                kept.read();
             }
         }
-        (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
-    })
-}
-
-/// The end of what comes out of a pipe; `ends` is dropped with it.
-fn end_of(pipe: Option<impl Read>, ends: Sender<()>) -> String {
-    let (mut kept, mut chunk) = (Vec::new(), vec![0; 1 << 16]);
-    let Some(mut pipe) = pipe else { return String::new() };
-    loop {
-        match pipe.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(length) => kept.extend_from_slice(&chunk[..length]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => break,
-        }
-        if kept.len() > 2 * KEPT {
-            kept.drain(..kept.len() - KEPT);
+        let Some(signal) = run::interrupted() else { continue };
+        let since = *asked.get_or_insert_with(Instant::now);
+        if since.elapsed() >= GRACE && !is_passed_on {
+            // A recipe that has ended meanwhile has closed its streams.
+            let _ = run::kill(i32::try_from(child.id()).unwrap_or(0), signal);
+            is_passed_on = true;
         }
     }
-    drop(ends);
-    String::from_utf8_lossy(&kept).into_owned()
+    (stdout.text(), stderr.text())
+}
+
+/// The end of what comes out of a pipe.
+struct Kept {
+    pipe: Option<OwnedFd>,
+    bytes: Vec<u8>,
+}
+
+impl Kept {
+    /// Reads what is there; forgets the pipe at its end.
+    fn read(&mut self) {
+        let Some(pipe) = self.pipe.take() else { return };
+        let mut chunk = [0; 1 << 14];
+        let mut pipe = File::from(pipe);
+        match pipe.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(length) => self.bytes.extend_from_slice(&chunk[..length]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+        self.pipe = Some(pipe.into());
+        if self.bytes.len() > 2 * KEPT {
+            self.bytes.drain(..self.bytes.len() - KEPT);
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes).into_owned()
+    }
 }
 
 /// The message of the first report of this severity, in the form in which reports are written.

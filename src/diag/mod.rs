@@ -7,6 +7,7 @@ mod origin;
 mod render;
 mod report;
 mod source;
+mod streams;
 mod suggest;
 mod words;
 
@@ -15,5 +16,6 @@ pub use origin::{Caller, Origin};
 pub use render::{Format, render};
 pub use report::{Facts, Report, Severity};
 pub use source::Sources;
+pub use streams::{print, say};
 pub use suggest::closest;
 pub use words::{bytes, c_literal, count, escape, list, os_error, quoted, shortened, size};

@@ -11,8 +11,12 @@ pub mod mountinfo;
 pub mod namespace_table;
 pub mod process_table;
 pub mod procfs;
+mod programs;
 pub mod routes;
 pub mod tree;
+mod unseen;
 
 pub use facts::{APPARMOR, DEBIAN, Forbids, Host, MOST_USER_NAMESPACES};
-pub use tree::{DEFAULT_PATH, Failure, Tree};
+pub use programs::DEFAULT_PATH;
+pub use tree::Tree;
+pub use unseen::{DESCRIPTORS, Unseen};

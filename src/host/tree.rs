@@ -6,7 +6,6 @@
 //! A `Tree` looks; it does not guard. Whoever changes the tree meanwhile can make an answer
 //! stale, so what is *done* with a path is done by descriptor, beneath the root, elsewhere.
 
-mod failure;
 #[cfg(test)]
 mod tests;
 
@@ -14,11 +13,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-pub use self::failure::Failure;
-use self::failure::Failures;
+use super::unseen::{Noted, Unseen};
 
 /// How many symbolic links one path may cross, as in the kernel; see `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
@@ -27,9 +24,6 @@ const MOST_LINKS: usize = 40;
 /// and aarch64, and `std` has no stable name for it.
 pub(super) const ELOOP: i32 = 40;
 
-/// Where programs are looked for where there is no `PATH`, on the host and inside.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// A file tree looked at as if it were `/`: the host, or a directory.
 ///
 /// Paths given to it are paths inside the tree. A relative one begins at its root: a tree has no
@@ -37,21 +31,13 @@ pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 ///
 /// Many who ask only want to know whether something is there, and take every error for a no. An
 /// error that says nothing about that (no descriptor is left, the disk is broken) is remembered:
-/// see [`Tree::failure`].
-#[derive(Debug, Clone)]
+/// see [`Tree::take_unseen`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
     /// The directories that lie on each other as its root, the topmost first.
     roots: Vec<PathBuf>,
-    failures: Failures,
+    noted: Noted,
 }
-
-impl PartialEq for Tree {
-    fn eq(&self, other: &Self) -> bool {
-        self.roots == other.roots
-    }
-}
-
-impl Eq for Tree {}
 
 /// Where a path leads, and by which links.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,19 +73,24 @@ impl Tree {
     /// an overlay do. Directories that hide all below them (`opaque`) are not told apart.
     #[must_use]
     pub fn layered(roots: Vec<PathBuf>) -> Self {
-        Self { roots, failures: Failures::default() }
+        Self { roots, noted: Noted::default() }
     }
 
-    /// The first look-up since this was asked last that failed, so that it is not known what is
-    /// there. Clones of a tree share it.
-    #[must_use]
-    pub fn failure(&self) -> Option<Failure> {
-        self.failures.take()
+    /// The first look-up that has failed since this was asked last: whatever was found until then is
+    /// only what could be seen.
+    pub fn take_unseen(&self) -> Option<Unseen> {
+        self.noted.held().take()
     }
 
-    /// Remembers a look-up that failed.
-    fn noted<T>(&self, path: &Path, found: io::Result<T>) -> io::Result<T> {
-        found.inspect_err(|error| self.failures.note(path, error))
+    /// The same, and it stays to be asked for.
+    pub(super) fn unseen(&self) -> Option<Unseen> {
+        self.noted.held().clone()
+    }
+
+    /// Notes what an error says of the file itself, which was opened in this tree.
+    pub(super) fn note(&self, path: &Path, error: io::Error) -> io::Error {
+        let noted = self.noted.note(path, Err::<(), _>(error));
+        noted.err().unwrap_or_else(|| io::ErrorKind::Other.into())
     }
 
     /// Whether this is the tree of the machine itself.
@@ -140,17 +131,13 @@ impl Tree {
         }
         let resolved = self.walk(PathBuf::from("/"), path)?;
         if names_a_directory(path) {
-            self.noted(path, self.must_be_directory(&resolved.path))?;
+            self.must_be_directory(&resolved.path)?;
         }
         Ok(resolved)
     }
 
     /// Follows `path` from a place already known to be a directory without links before it.
-    pub(super) fn walk(&self, place: PathBuf, path: &Path) -> io::Result<Resolved> {
-        self.noted(path, self.step_by_step(place, path))
-    }
-
-    fn step_by_step(&self, mut place: PathBuf, path: &Path) -> io::Result<Resolved> {
+    pub(super) fn walk(&self, mut place: PathBuf, path: &Path) -> io::Result<Resolved> {
         let mut links = Vec::new();
         let mut ahead = Vec::new();
         put_ahead(&mut ahead, path);
@@ -175,7 +162,7 @@ impl Tree {
                 }
                 // What is not a link is refused with EINVAL, and by that is known to exist.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
-                Err(error) => return Err(error),
+                Err(error) => return self.noted.note(&place, Err(error)),
             }
         }
         Ok(Resolved { path: place, links })
@@ -186,7 +173,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`].
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.noted(path, fs::metadata(self.followed(path)?))
+        self.noted.note(path, fs::metadata(self.followed(path)?))
     }
 
     /// What `lstat(2)` says of `path`: of a link itself where it is one.
@@ -195,14 +182,14 @@ impl Tree {
     /// Those of [`Tree::resolve`].
     pub fn symlink_metadata(&self, path: &Path) -> io::Result<Metadata> {
         if self.is_host() {
-            return self.noted(path, fs::symlink_metadata(from_root(path)));
+            return self.noted.note(path, fs::symlink_metadata(from_root(path)));
         }
         let (Some(name), false) = (path.file_name(), names_a_directory(path)) else {
             return self.metadata(path);
         };
         let parent = self.resolve(&from_root(path.parent().unwrap_or(Path::new("/"))))?;
-        self.noted(path, self.must_be_directory(&parent.path))?;
-        self.noted(path, fs::symlink_metadata(self.real(&parent.path.join(name))))
+        self.must_be_directory(&parent.path)?;
+        self.noted.note(path, fs::symlink_metadata(self.real(&parent.path.join(name))))
     }
 
     /// Opens the file `path` for reading.
@@ -210,7 +197,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`] and of `open(2)`.
     pub fn open(&self, path: &Path) -> io::Result<File> {
-        self.noted(path, File::open(self.followed(path)?))
+        self.noted.note(path, File::open(self.followed(path)?))
     }
 
     /// The whole content of the file `path`.
@@ -218,7 +205,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::open`] and of `read(2)`.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.noted(path, fs::read(self.followed(path)?))
+        self.noted.note(path, fs::read(self.followed(path)?))
     }
 
     /// The names in the directory `path`, sorted.
@@ -226,9 +213,9 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::resolve`] and of `readdir(3)`.
     pub fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        let entries = self.noted(path, fs::read_dir(self.followed(path)?))?;
+        let entries = self.noted.note(path, fs::read_dir(self.followed(path)?))?;
         let names = entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>();
-        let mut names = self.noted(path, names)?;
+        let mut names = self.noted.note(path, names)?;
         if self.roots.len() > 1 {
             let place = self.resolve(path)?.path;
             let below = place.strip_prefix("/").unwrap_or(&place);
@@ -249,36 +236,11 @@ impl Tree {
         crate::diag::closest(path.file_name()?.to_str()?, names).map(str::to_owned)
     }
 
-    /// Whether `path` leads to something. What may not be looked at does not exist here.
+    /// Whether `path` leads to something. What may not be looked at does not exist here; of what could
+    /// not be looked at, see [`Tree::take_unseen`].
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
         self.metadata(path).is_ok()
-    }
-
-    /// The program that `name` means, as `execvp(3)` would find it.
-    ///
-    /// A name with a `/` is a path, taken from the root of the tree. Another is searched in the
-    /// directories of `path_variable`, or in the usual ones where that is `None`; a directory
-    /// that is not absolute is passed over. What is found is a regular file with an `x` bit.
-    #[must_use]
-    pub fn which(&self, name: &str, path_variable: Option<&str>) -> Option<PathBuf> {
-        let runs = |path: &Path| {
-            self.metadata(path)
-                .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-        };
-        if name.is_empty() {
-            return None;
-        }
-        if name.contains('/') {
-            let path = PathBuf::from(name);
-            return runs(&path).then_some(path);
-        }
-        path_variable
-            .unwrap_or(DEFAULT_PATH)
-            .split(':')
-            .filter(|directory| directory.starts_with('/'))
-            .map(|directory| Path::new(directory).join(name))
-            .find(|path| runs(path))
     }
 
     /// A path of the machine by which the kernel reaches what `path` leads to in the tree.
@@ -291,7 +253,7 @@ impl Tree {
     }
 
     fn must_be_directory(&self, place: &Path) -> io::Result<()> {
-        if fs::symlink_metadata(self.real(place))?.is_dir() {
+        if self.noted.note(place, fs::symlink_metadata(self.real(place)))?.is_dir() {
             Ok(())
         } else {
             Err(io::ErrorKind::NotADirectory.into())

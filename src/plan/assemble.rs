@@ -71,8 +71,8 @@ impl Assembler<'_> {
                 let (content, mode) = (content.as_slice().into(), options.mode.unwrap_or(0o644));
                 self.put_for(path, Entry::File { content, mode }, *options)
             }
-            Ingredient::Copy { source, target } => {
-                self.installer.copy(source, Path::new(target.as_str()))
+            Ingredient::Copy { source, target, limit } => {
+                self.installer.copy(source, Path::new(target.as_str()), *limit)
             }
             Ingredient::Symlink { target, path } => {
                 let entry = Entry::Symlink { target: PathBuf::from(target) };
@@ -104,7 +104,7 @@ impl Assembler<'_> {
         let Some(path) = self.host.tree.which(program, search) else {
             return Err(no_program(program, self.host));
         };
-        let needs = self.loader.needs(&path).map_err(|error| Report::error(error.to_string()))?;
+        let needs = self.loader.needs(&path).map_err(|error| unreadable(&error, self.host))?;
         self.install_needs(&needs)?;
         self.warn_of_shim(&needs);
         let place = match into {
@@ -112,7 +112,7 @@ impl Assembler<'_> {
             Some(directory) => {
                 let name = path.file_name().unwrap_or_default();
                 let place = Path::new(directory.as_str()).join(name);
-                self.installer.copy(&path, &place)?;
+                self.installer.copy(&path, &place, u64::MAX)?;
                 place
             }
         };
@@ -173,6 +173,9 @@ impl Assembler<'_> {
     /// Installs everything that a program needs beside itself.
     fn install_needs(&mut self, needs: &elf::Needs) -> Result<(), Report> {
         if let Some(missing) = needs.all_missing().first() {
+            if missing.cause != elf::Cause::NotFound {
+                return Err(Report::error(missing.to_string()));
+            }
             let name = quoted(missing.name.to_string_lossy());
             let by = quoted(missing.by.to_string_lossy());
             let report =
@@ -215,7 +218,7 @@ impl Assembler<'_> {
     fn library(&mut self, name: &str) -> Result<(), Report> {
         let like = Path::new("/bin/sh");
         let needs = elf::library(&self.host.tree, name, like)
-            .map_err(|error| Report::error(error.to_string()))?;
+            .map_err(|error| unreadable(&error, self.host))?;
         self.install_needs(&needs)?;
         let program = needs.program.clone();
         self.installer.install(&program)
@@ -276,9 +279,19 @@ impl Assembler<'_> {
     }
 }
 
+/// The report of a program or library that cannot be read.
+#[must_use]
+pub fn unreadable(error: &elf::ElfError, host: &Host) -> Report {
+    host.tree.take_unseen().map_or_else(|| Report::error(error.to_string()), Report::from)
+}
+
 /// The report of a program that the host does not have, or that is none.
 #[must_use]
 pub fn no_program(program: &str, host: &Host) -> Report {
+    // Where it was looked for could not be looked at.
+    if let Some(unseen) = host.tree.take_unseen() {
+        return unseen.into();
+    }
     let shown = quoted(program);
     match host.tree.metadata(Path::new(program)) {
         Ok(found) if program.contains('/') && found.is_dir() => {

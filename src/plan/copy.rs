@@ -6,12 +6,12 @@ use std::path::Path;
 use super::assemble::copy_of;
 use super::install::Installer;
 use super::tree::Entry;
-use crate::diag::{Report, os_error, quoted};
+use crate::diag::{Report, bytes, os_error, quoted};
 
 impl Installer<'_> {
     /// Copies a file, or a directory with what is in it, to another place. A link at the source
-    /// itself is followed; links below it are copied as links.
-    pub fn copy(&mut self, source: &Path, target: &Path) -> Result<(), Report> {
+    /// itself is followed; links below it are copied as links. Files hold at most `limit` bytes.
+    pub fn copy(&mut self, source: &Path, target: &Path, limit: u64) -> Result<(), Report> {
         let shown = quoted(source.to_string_lossy());
         let metadata = self.host.metadata(source).map_err(|error| {
             let report = Report::error(format!("cannot copy {shown}: {}", os_error(&error)));
@@ -28,12 +28,13 @@ impl Installer<'_> {
             if target != Path::new("/") {
                 self.put(target, Entry::Directory { mode: metadata.mode() & 0o7777 })?;
             }
-            return self.copy_below(source, target);
+            return self.copy_below(source, target, &mut Room { limit, left: limit, of: source });
         }
         if !metadata.is_file() {
             let report = Report::error(format!("cannot copy {shown}: it is no file or directory"));
             return Err(report.advise("copy_of_device", "`device(path)` adds a device"));
         }
+        Room { limit, left: limit, of: source }.take(&metadata)?;
         let source = self.host.resolve(source).map_or_else(|_| source.into(), |found| found.path);
         let into = target.join(source.file_name().unwrap_or_default());
         self.put(target, copy_of(self.host.real(&source), &metadata)).map_err(|report| {
@@ -42,7 +43,12 @@ impl Installer<'_> {
         })
     }
 
-    fn copy_below(&mut self, source: &Path, target: &Path) -> Result<(), Report> {
+    fn copy_below(
+        &mut self,
+        source: &Path,
+        target: &Path,
+        room: &mut Room<'_>,
+    ) -> Result<(), Report> {
         let cannot = |path: &Path, error: &std::io::Error| {
             Report::error(format!(
                 "cannot read {}: {}",
@@ -58,12 +64,13 @@ impl Installer<'_> {
                 self.host.symlink_metadata(&from).map_err(|error| cannot(&from, &error))?;
             if metadata.is_dir() {
                 self.put(&to, Entry::Directory { mode: metadata.mode() & 0o7777 })?;
-                self.copy_below(&from, &to)?;
+                self.copy_below(&from, &to, room)?;
             } else if metadata.is_symlink() {
                 let target = std::fs::read_link(self.host.real(&from));
                 let target = target.map_err(|error| cannot(&from, &error))?;
                 self.put(&to, Entry::Symlink { target })?;
             } else if metadata.is_file() {
+                room.take(&metadata)?;
                 self.put(&to, copy_of(self.host.real(&from), &metadata))?;
             } else {
                 let path = quoted(from.to_string_lossy());
@@ -72,6 +79,26 @@ impl Installer<'_> {
                 self.warnings.push(report.at(self.origin.clone()));
             }
         }
+        Ok(())
+    }
+}
+
+/// How much may still be copied from a place.
+struct Room<'s> {
+    limit: u64,
+    left: u64,
+    of: &'s Path,
+}
+
+impl Room<'_> {
+    /// Takes what a file holds, or seems to hold: holes count, as its digest is of all of it.
+    fn take(&mut self, file: &std::fs::Metadata) -> Result<(), Report> {
+        let (shown, most) = (quoted(self.of.to_string_lossy()), bytes(self.limit));
+        let left = self.left.checked_sub(file.len()).ok_or_else(|| {
+            let report = Report::error(format!("cannot copy {shown}: it holds more than {most}"));
+            report.advise("copy_limit", "`limit` in the options of `copy` says how much it may be")
+        })?;
+        self.left = left;
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ mod tree;
 mod view;
 
 pub use action::{Action, Lower, Planned, RootKind, Side};
-pub use assemble::{assemble, no_program};
+pub use assemble::{assemble, no_program, unreadable};
 pub use below::{Below, Found, Stop, Way, follow};
 pub use build::{Plan, Request};
 pub use data::{Data, Opened, Piece};

@@ -11,7 +11,7 @@ use super::identity::{Maps, maps};
 use super::settings::Settings;
 use super::tree::{Kept, Layer, RootTree};
 use crate::diag::{Report, os_error, quoted};
-use crate::host::{Failure, Host, Tree, accounts};
+use crate::host::{Host, Tree, accounts};
 use crate::spec::{Command, Part, Root, Rootfs, Sandbox, Streams};
 
 /// How many layers a root may have: an overlay takes 500, and each is held open by a descriptor.
@@ -40,6 +40,12 @@ impl Planner {
     /// # Errors
     /// Everything that cannot be found.
     pub fn tree(&self, rootfs: &Rootfs, keeper: Keeper<'_>) -> Result<Rc<RootTree>, Vec<Report>> {
+        // Nobody has asked for what was not seen before this.
+        self.host.tree.take_unseen();
+        self.layers(rootfs, keeper)
+    }
+
+    fn layers(&self, rootfs: &Rootfs, keeper: Keeper<'_>) -> Result<Rc<RootTree>, Vec<Report>> {
         let known = self.roots.borrow().iter().find(|(known, _)| known.is(rootfs)).cloned();
         if let Some((_, tree)) = known {
             return Ok(tree);
@@ -55,7 +61,11 @@ impl Planner {
         for part in &parts[layers.len()..] {
             layers.push(match part {
                 Part::Assembled(ingredients) => {
-                    Layer::Assembled(Rc::new(assemble(ingredients, &self.host, &layers)?))
+                    let assembled = assemble(ingredients, &self.host, &layers)?;
+                    if let Some(unseen) = self.host.tree.take_unseen() {
+                        return Err(vec![unseen.into()]);
+                    }
+                    Layer::Assembled(Rc::new(assembled))
                 }
                 Part::Archive(_, origin) | Part::Kept(_, origin) => {
                     let kept = keeper(*part, &layers).map_err(|report| {
@@ -65,10 +75,6 @@ impl Planner {
                     Layer::Kept(kept?)
                 }
             });
-        }
-        // What was taken for missing may only have failed to be seen.
-        if let Some(report) = unanswered(&self.host) {
-            return Err(vec![report]);
         }
         let tree = Rc::new(RootTree { layers });
         self.roots.borrow_mut().push((rootfs.clone(), tree.clone()));
@@ -136,10 +142,11 @@ impl Planner {
         request: &Request,
         keeper: Keeper<'_>,
     ) -> Result<Plan, Vec<Report>> {
+        self.host.tree.take_unseen();
         let settings = Settings::of(sandbox, &self.host);
         let mut reports = check::check(&settings, &self.host);
         let tree = match &settings.root.value {
-            Root::Rootfs(rootfs) => match self.tree(rootfs, keeper) {
+            Root::Rootfs(rootfs) => match self.layers(rootfs, keeper) {
                 Ok(tree) => Some(tree),
                 Err(more) => {
                     let origin = settings.root.origin.as_ref();
@@ -162,9 +169,11 @@ impl Planner {
         let maps = maps(&settings, &self.host, &named, &mut reports);
         let draft = Draft { settings: &settings, host: &self.host, tree, maps, request };
         let plan = draft.finish(&mut reports);
-        let failure = unanswered(&self.host);
-        if reports.is_empty() {
-            reports.extend(failure.map(|report| report.at(request.origin.clone())));
+        // A plan of what could be seen would be another one than of what is there.
+        if let Some(unseen) = self.host.tree.take_unseen()
+            && !reports.iter().any(|report| report.facts.errno == Some(unseen.errno))
+        {
+            reports.insert(0, Report::from(unseen).at(request.origin.clone()));
         }
         if reports.is_empty() { Ok(plan) } else { Err(reports) }
     }
@@ -174,8 +183,7 @@ impl Planner {
 /// to be there or not.
 #[must_use]
 pub fn unanswered(host: &Host) -> Option<Report> {
-    let Failure { path, error } = host.tree.failure()?;
-    Some(unseen(&path, &error))
+    host.tree.take_unseen().map(Report::from)
 }
 
 /// The report of something that cannot be looked at, so that it is not known what it is.

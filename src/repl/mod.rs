@@ -79,10 +79,11 @@ impl<'d> Conversation<'d> {
     /// Talks until the person leaves.
     pub fn run(&mut self, greeting: bool) -> End {
         if greeting {
-            println!(
-                "nsscript {}: type an expression, `:help` for help; Tab completes, Ctrl-D leaves",
-                env!("CARGO_PKG_VERSION")
-            );
+            show(concat!(
+                "nsscript ",
+                env!("CARGO_PKG_VERSION"),
+                ": type an expression, `:help` for help; Tab completes, Ctrl-D leaves"
+            ));
         }
         let end = self.talk().unwrap_or(End::Status(0));
         self.remember();
@@ -138,7 +139,7 @@ impl<'d> Conversation<'d> {
             match (line, run::interrupted()) {
                 // Ctrl-C may come when the line has just ended.
                 (_, Some(SIGINT)) => {
-                    println!("interrupted");
+                    show("interrupted");
                     run::forget_interruptions();
                 }
                 (_, Some(signal)) => return Err(Some(End::Signal(signal))),
@@ -184,7 +185,7 @@ impl<'d> Conversation<'d> {
         match outcome {
             Outcome::Done(shown) => {
                 if let Some(shown) = shown {
-                    println!("{shown}");
+                    show(shown);
                 }
                 Next::Line
             }
@@ -193,7 +194,7 @@ impl<'d> Conversation<'d> {
                 Next::Line
             }
             Outcome::Interrupted => {
-                println!("interrupted");
+                show("interrupted");
                 Next::Line
             }
             Outcome::End(end) => Next::End(end),
@@ -202,19 +203,19 @@ impl<'d> Conversation<'d> {
 
     fn command(&mut self, command: Command<'_>) -> Next {
         match command {
-            Command::Help(topic) => println!("{}", command::help(topic)),
+            Command::Help(topic) => show(command::help(topic)),
             Command::Plan(text) => match self.dialog.rehearse(text) {
-                Ok(rehearsed) if rehearsed.is_empty() => println!("nothing would be done"),
+                Ok(rehearsed) if rehearsed.is_empty() => show("nothing would be done"),
                 Ok(rehearsed) => {
                     let texts: Vec<_> = blocks(rehearsed).iter().map(Block::text).collect();
-                    println!("{}", texts.join("\n"));
+                    show(texts.join("\n"));
                 }
                 Err(reports) => self.say(&reports),
             },
             Command::Explain(true) => self.dialog.script().explain((self.voice.teller)()),
             Command::Explain(false) => self.dialog.script().explain_nothing(),
-            Command::Where => println!("{}", self.dialog.whereabouts()),
-            Command::Sandboxes => println!("{}", self.dialog.sandboxes()),
+            Command::Where => show(self.dialog.whereabouts()),
+            Command::Sandboxes => show(self.dialog.sandboxes()),
             Command::Enter(text) => return self.enter(text),
             Command::Leave if self.places.is_empty() => {
                 let report = Report::error("nothing was entered that could be left");
@@ -222,15 +223,15 @@ impl<'d> Conversation<'d> {
             }
             Command::Leave => return Next::Leave,
             Command::Undo => match self.dialog.undo() {
-                Some(text) => println!("dropped: {}", text.lines().next().unwrap_or_default()),
-                None => println!("nothing is left to drop"),
+                Some(text) => show(format!("dropped: {}", text.lines().next().unwrap_or_default())),
+                None => show("nothing is left to drop"),
             },
             Command::Save(file) => self.save(Path::new(file)),
             Command::Load(file) => return self.load(Path::new(file)),
             Command::Time(text) => {
                 let begun = Instant::now();
                 let next = self.evaluate(text);
-                println!("{:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
+                show(format!("{:.1} ms", begun.elapsed().as_secs_f64() * 1e3));
                 return next;
             }
             Command::Quit => return Next::End(End::Status(0)),
@@ -255,10 +256,10 @@ impl<'d> Conversation<'d> {
                 self.typed.extend(left.lines);
                 if !left.lost.is_empty() {
                     let names: Vec<_> = left.lost.iter().map(quoted).collect();
-                    println!("left behind: {}", names.join(", "));
+                    show(format!("left behind: {}", names.join(", ")));
                 }
                 if let Some(exit) = left.ended {
-                    println!("the process {exit}");
+                    show(format!("the process {exit}"));
                 }
                 match run::interrupted() {
                     Some(signal) if signal != SIGINT => Next::End(End::Signal(signal)),
@@ -297,7 +298,7 @@ impl<'d> Conversation<'d> {
         } else {
             format!(" in {}", quoted(self.directory.to_string_lossy()))
         };
-        println!("saved as {shown}{place}");
+        show(format!("saved as {shown}{place}"));
         for fault in faults {
             let line = fault.origin.as_ref().map_or(0, |origin| origin.line);
             let message = format!("line {line} of it is wrong: {}", fault.message);
@@ -307,9 +308,10 @@ impl<'d> Conversation<'d> {
 
     /// Evaluates a recipe as if it were typed.
     fn load(&mut self, file: &Path) -> Next {
-        let text = std::fs::File::open(file).and_then(|opened| {
+        let text = run::open_to_read(file).map_err(Into::into).and_then(|opened| {
             run::refuse_writable(&opened.metadata()?).map_err(std::io::Error::other)?;
-            std::io::read_to_string(opened)
+            let bytes = run::read_all(opened, run::LONGEST_TEXT)?;
+            String::from_utf8(bytes).map_err(std::io::Error::other)
         });
         match text {
             Ok(text) => {
@@ -324,6 +326,11 @@ impl<'d> Conversation<'d> {
             }
         }
     }
+}
+
+/// Shows a line to the person. Whoever has gone away types nothing more either.
+fn show(line: impl std::fmt::Display) {
+    let _ = crate::diag::print(&format!("{line}\n"));
 }
 
 /// Where the history is kept: in the state directory of the XDG Base Directory Specification. None

@@ -1,4 +1,4 @@
-//! How programs end.
+//! How programs end, and what they wrote until then.
 
 use std::fmt;
 use std::time::Duration;

@@ -34,6 +34,7 @@ mod network;
 mod notation;
 mod owners;
 mod pack;
+mod piped;
 mod place;
 mod privilege;
 mod process;
@@ -66,6 +67,7 @@ pub use loop_device::attach_loop;
 pub use manifest::Manifest;
 pub use namespace::{Namespace, namespaces};
 pub use network::{Link, Listener, Neighbour, Network, Probe};
+pub use piped::MOST_KEPT;
 pub use process::Process;
 pub use progress::{Progress, Watcher};
 pub use raw::read_file;
@@ -76,10 +78,11 @@ pub use whereabouts::Whereabouts;
 pub use workspace::{own_directory, refuse_writable};
 
 pub use crate::sys::{
-    CapabilitySets, Clock, Errno, Held, Interface, LoopDevice, LoopSettings, Uname, Usage,
-    capabilities, clock, forget_interruptions, groups, has_terminal, ids, interfaces, interrupted,
-    is_copy, is_secure_execution, kill, parent_id, pause, process_id, raise_stack_limit,
-    reading_line, shared_byte, signal_name, signal_names, signal_number, thread_id, uname,
+    CapabilitySets, Clock, Errno, Heap, Held, Interface, LONGEST_TEXT, LoopDevice, LoopSettings,
+    Uname, Usage, capabilities, clock, die_with_us, fail_at_file_limits, forget_interruptions,
+    groups, has_terminal, ids, interfaces, interrupted, is_copy, is_secure_execution, kill,
+    memory_in_use, open_to_read, parent_id, pause, process_id, raise_stack_limit, read_all,
+    reading_line, ready, shared_byte, signal_name, signal_names, signal_number, thread_id, uname,
     watch_interruptions, working_directory,
 };
 

@@ -284,7 +284,7 @@ fn attributes(item: &Item) -> io::Result<Cow<'_, FileAttributes>> {
     match (&item.kind, &item.source) {
         (Kind::HardLink(_), _) => Ok(Cow::Owned(Vec::new())),
         (Kind::File { .. }, Source::Host { path, .. }) => {
-            Ok(Cow::Owned(sys::user_attributes(&File::open(path)?)?))
+            Ok(Cow::Owned(sys::user_attributes(&sys::open_at_once(path)?)?))
         }
         _ => Ok(Cow::Borrowed(&item.attributes)),
     }
@@ -304,7 +304,7 @@ fn content(item: &Item, size: u64, archive: &mut dyn Write) -> io::Result<u64> {
         Source::Kept(path) => (path, None),
         Source::None | Source::Device => return Ok(0),
     };
-    let file = File::open(path)?;
+    let file = sys::open_at_once(path)?;
     let found = file.metadata()?;
     let other = id.is_some_and(|id| id != (found.dev(), found.ino())) || found.len() != size;
     let copied = if other { 0 } else { copy(file.take(size), archive)? };

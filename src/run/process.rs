@@ -1,6 +1,6 @@
 //! Programs that run in a sandbox, and how they ended.
 
-use std::io::{BufRead, BufReader, PipeReader, Write};
+use std::io::{PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use super::changes::Kept;
 use super::exit::{Cause, Exit};
 use super::join::Station;
 use super::network::Outside;
+use super::piped::Written;
 use super::runner::{Interrupted, Problem};
 use super::stream::Ends;
 use super::terminal::Relay;
@@ -23,7 +24,8 @@ pub struct Process {
     child: Child,
     started: Instant,
     ends: Ends,
-    lines: Option<BufReader<PipeReader>>,
+    /// What it writes, where it is talked to.
+    pub(super) written: Option<Written>,
     /// What it was started by.
     pub(super) plan: Plan,
     /// Which of those it is that nsscript has started.
@@ -31,6 +33,8 @@ pub struct Process {
     exit: Option<Exit>,
     /// Whether its input was a pipe.
     piped: bool,
+    /// Whether the recipe has sent it a signal.
+    signalled: bool,
     /// Why the program was never executed, known once the process has ended.
     not_executed: Option<Errno>,
     /// Why nobody can tell how it ended, if so.
@@ -73,19 +77,24 @@ impl Process {
         plan: Plan,
         (started, number): (Instant, usize),
     ) -> Self {
-        // Only a program that is talked to line by line has a reader of its own.
-        let lines =
-            if ends.errors.is_none() { ends.output.take().map(BufReader::new) } else { None };
+        // Only what is talked to has no pipe for its errors.
+        let written =
+            if ends.errors.is_none() { ends.output.take().map(Written::new) } else { None };
         let piped = ends.input.is_some();
+        if let (Some(_), Some(input)) = (&written, &ends.input) {
+            // A pipe that was just made is a descriptor for which this cannot fail.
+            let _ = sys::set_nonblocking(input.as_fd());
+        }
         Self {
             child,
             started,
             ends,
-            lines,
+            written,
             plan,
             number,
             exit: None,
             piped,
+            signalled: false,
             not_executed: None,
             lost: None,
             answer: None,
@@ -140,7 +149,7 @@ impl Process {
     /// would keep it from seeing their end.
     pub fn leave_pipes(&mut self) {
         self.ends = Ends::default();
-        (self.lines, self.answer) = (None, None);
+        (self.written, self.answer) = (None, None);
     }
 
     /// Reads what is there of the value.
@@ -208,13 +217,33 @@ impl Process {
     /// # Errors
     /// There is no such signal.
     pub fn kill(&mut self, signal: i32) -> Result<(), Errno> {
+        self.note_signal();
         self.child.signal(signal)
     }
 
-    /// Waits for its end. Its input, where that is a pipe, ends.
+    /// Notes that the recipe has sent it a signal: how it ends then is what was asked for.
+    pub fn note_signal(&mut self) {
+        self.signalled = true;
+    }
+
+    /// Whether it has ended, or is about to. Its parent is not told so yet, and sees it as before.
+    #[must_use]
+    pub fn seems_ended(&self) -> bool {
+        let descriptor = [(self.child.pidfd(), false)];
+        self.has_ended() || ready(&descriptor, Some(Duration::ZERO)).is_ok_and(|it| it[0])
+    }
+
+    /// How it has failed; none where it has not, or the recipe itself has sent it a signal.
+    pub fn failed(&mut self) -> Option<Exit> {
+        let failed = !self.running() && !self.signalled;
+        self.exit.filter(|exit| failed && exit.code != 0)
+    }
+
+    /// Waits for its end. Its input, where that is a pipe, ends; what it writes into one is kept.
     ///
     /// # Errors
-    /// A signal asked nsscript to end: the program is ended too. Nobody can tell how it ended.
+    /// A signal asked nsscript to end, or it has written more than is kept: the program is ended too.
+    /// Nobody can tell how it ended.
     pub fn wait(&mut self) -> Result<Exit, Problem> {
         self.ends.input = None;
         // As long as this lives, the terminal of nsscript is that of the program.
@@ -226,6 +255,7 @@ impl Process {
             {
                 relay.iter_mut().for_each(Relay::finish);
                 self.ends.copier = None;
+                self.keep_written()?;
                 let exit = self.ended(status);
                 return self.lost.map_or(Ok(exit), |errno| Err(self.lost_report(errno).into()));
             }
@@ -239,8 +269,12 @@ impl Process {
             };
             let mut watched = vec![(first, false)];
             watched.extend(wake.map(|wake| (wake, false)));
+            let written = self.written.as_ref().and_then(Written::pipe);
+            watched.extend(written.map(|pipe| (pipe, false)));
+            let written = written.map(|_| watched.len() - 1);
             watched.extend(relay.iter().flat_map(Relay::watched));
             let answers = ready(&watched, Some(PATIENCE));
+            let has_written = written.zip(answers.as_ref().ok()).is_some_and(|(at, is)| is[at]);
             let ends = || self.ends_by_signal();
             if let Some(relay) = &mut relay {
                 relay.pass(&ends);
@@ -250,6 +284,9 @@ impl Process {
                 // Process 1 of a PID namespace ends once others in it were waited for.
                 Ok(_) => sys::note_ended_children(),
                 Err(_) => {}
+            }
+            if has_written {
+                self.keep_written()?;
             }
         }
     }
@@ -316,56 +353,35 @@ impl Process {
         if let Some(relay) = relay {
             relay.finish();
         }
+        self.end_at_once();
+        Interrupted { signal }
+    }
+
+    /// Kills the program.
+    pub(super) fn end_at_once(&mut self) {
         let _ = self.child.signal(9);
         let status = self.child.wait();
         self.ends.copier = None;
         self.ended(status);
-        Interrupted { signal }
     }
 
-    /// Writes to its input.
-    ///
-    /// # Errors
-    /// None where its input is no pipe; else write(2): it has ended or closed its input.
-    pub fn write(&mut self, bytes: &[u8]) -> Option<Result<(), Errno>> {
-        if self.exit.is_some() && self.piped {
-            return Some(Err(Errno::PIPE));
-        }
-        let writer = self.ends.input.as_mut()?;
-        let written = writer.write_all(bytes).and_then(|()| writer.flush());
-        Some(written.map_err(|error| Errno::from(&error)))
+    /// Whether it is known to have ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.exit.is_some()
     }
 
-    /// Reads a line of its output without its line end: none at the end.
-    ///
-    /// # Errors
-    /// A signal asked nsscript to end. The outer none: its output is no pipe.
-    pub fn read_line(&mut self) -> Option<Result<Option<Vec<u8>>, Interrupted>> {
-        let lines = self.lines.as_mut()?;
-        let mut line = Vec::new();
-        loop {
-            if lines.buffer().is_empty() {
-                let (count, wake) = sys::interruption();
-                if count > 0 {
-                    return Some(Err(self.interrupt(None)));
-                }
-                let mut watched = vec![(lines.get_ref().as_fd(), false)];
-                watched.extend(wake.map(|wake| (wake, false)));
-                if !ready(&watched, None).is_ok_and(|ready| ready[0]) {
-                    continue;
-                }
-            }
-            let Ok(buffer) = lines.fill_buf() else { return Some(Ok(None)) };
-            if buffer.is_empty() {
-                return Some(Ok((!line.is_empty()).then_some(line)));
-            }
-            let end = buffer.iter().position(|byte| *byte == b'\n');
-            line.extend_from_slice(&buffer[..end.unwrap_or(buffer.len())]);
-            let used = end.map_or(buffer.len(), |end| end + 1);
-            lines.consume(used);
-            if end.is_some() {
-                return Some(Ok(Some(line)));
-            }
-        }
+    /// Whether its input was a pipe.
+    pub(super) fn was_piped(&self) -> bool {
+        self.piped
+    }
+
+    /// Its input, where that is a pipe.
+    pub(super) fn input(&mut self) -> Option<&mut PipeWriter> {
+        self.ends.input.as_mut()
+    }
+
+    /// A descriptor of the same.
+    pub(super) fn input_end(&self) -> Option<BorrowedFd<'_>> {
+        self.ends.input.as_ref().map(AsFd::as_fd)
     }
 }

@@ -2,7 +2,6 @@
 //! explained, and told of where it fails.
 
 use std::ffi::CString;
-use std::io::Write;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -17,7 +16,7 @@ use super::runner::{Interrupted, Problem, Runner};
 use crate::diag::{Origin, Report};
 use crate::plan::{Action, Plan, Planned, RawAction, Side};
 use crate::spec::Command;
-use crate::sys::{self, CStrings, Errno, LoopDevice, LoopSettings, Raw, Syscall};
+use crate::sys::{self, CStrings, Errno, LoopDevice, LoopSettings, Raw, Syscall, Writing};
 
 pub(super) use crate::sys::Trouble;
 
@@ -28,13 +27,15 @@ pub(super) fn done(raw: &Raw<'_>) -> Result<(), Trouble> {
 
 /// Writes a file of /proc in one write(2), or any file.
 pub(super) fn write(path: &Path, bytes: &[u8], append: bool) -> Result<(), Trouble> {
-    let because =
-        |syscall| move |error: std::io::Error| Trouble { syscall, errno: Errno::from(&error) };
+    let because = |syscall| move |errno| Trouble { syscall, errno };
     let is_proc = sys::is_procfs(path).is_ok_and(|is_procfs| is_procfs);
-    let mut options = std::fs::File::options();
-    options.write(true).create(!is_proc).truncate(!append && !is_proc).append(append);
-    let mut file = options.open(path).map_err(because(Syscall::Openat))?;
-    file.write_all(bytes).map_err(because(Syscall::Write))
+    let writing = match (append, is_proc) {
+        (_, true) => Writing::Over,
+        (true, false) => Writing::After,
+        (false, false) => Writing::Anew,
+    };
+    let file = sys::open_to_write(path, writing).map_err(because(Syscall::Openat))?;
+    sys::write_all(&file, bytes).map_err(because(Syscall::Write))
 }
 
 pub(super) fn c(path: &Path) -> CString {
@@ -293,18 +294,11 @@ impl Runner {
     }
 }
 
-/// The content of a file of at most `largest` bytes.
+/// The content of a file of at most `largest` bytes. What is no file is waited for: the other end of a
+/// FIFO, a device.
 ///
 /// # Errors
-/// open(2) and read(2); `EFBIG` for a larger one.
+/// open(2) and read(2); `EFBIG` for a larger one, `EINTR` where a signal asks nsscript to end.
 pub fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, Errno> {
-    use std::io::Read;
-    let because = |error: std::io::Error| Errno::from(&error);
-    let file = std::fs::File::open(path).map_err(because)?;
-    let mut bytes = Vec::new();
-    file.take(largest + 1).read_to_end(&mut bytes).map_err(because)?;
-    if bytes.len() as u64 > largest {
-        return Err(Errno::TOO_BIG);
-    }
-    Ok(bytes)
+    sys::read_all(sys::open_to_read(path)?, largest)
 }

@@ -1,6 +1,6 @@
 //! One runner a run: the machine, what was built on it, and doing what plans say.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -13,15 +13,16 @@ use super::join::{self, Station};
 use super::launch::{self, Launched};
 use super::loader;
 use super::network::Networks;
+use super::piped::MOST_KEPT;
 use super::process::Process;
 use super::root::Roots;
 use super::session::Session;
 use super::stepping::Stepping;
 use super::store::{Store, take_away};
 use super::stream::converse;
-use super::workspace::{Workspace, distrusted};
+use super::workspace::{Workspace, distrusted, sweep_for_others};
 use crate::diag::{Report, quoted};
-use crate::host::{Host, Tree};
+use crate::host::{DESCRIPTORS, Host, Tree};
 use crate::plan::{Plan, Planner, Request};
 use crate::spec::Sandbox;
 use crate::sys::{self, Distrust, Held, WalkError};
@@ -77,6 +78,8 @@ pub struct Runner {
     pub planner: Planner,
     pub(super) users: RefCell<UserNamespaces>,
     pub(super) workspace: RefCell<Option<Workspace>>,
+    /// Whether what killed runs have left was removed.
+    swept: Cell<bool>,
     pub(super) roots: Roots,
     /// Ways to directories of our own that others can change, as was noted before a session.
     distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
@@ -132,6 +135,7 @@ impl Runner {
             planner: Planner::new(host),
             users: RefCell::default(),
             workspace: RefCell::default(),
+            swept: Cell::default(),
             roots: Roots::default(),
             distrusted: RefCell::default(),
             fallbacks: Fallbacks::default(),
@@ -173,6 +177,7 @@ impl Runner {
         let sweep = |path: &std::path::Path| {
             let _ = take_away(self, path);
         };
+        self.swept.set(true);
         let made = match self.distrusts(&Workspace::parent()) {
             Some(distrust) => Err(WalkError::Distrust(distrust)),
             None => Workspace::make(self.host().uid, &sweep),
@@ -181,13 +186,24 @@ impl Runner {
             WalkError::Call(path, errno) => {
                 let path = quoted(path.to_string_lossy());
                 let message = format!("cannot make a private directory in {path}: {errno}");
-                Report::error(message).hint("set `TMPDIR` to a directory that you can write to")
+                let report = Report::error(message);
+                match errno.name().as_str() {
+                    "EMFILE" | "ENFILE" => report.advise("no_descriptor_left", DESCRIPTORS),
+                    "ENOMEM" | "EIO" => report,
+                    _ => report.advise(
+                        "tmpdir_refused",
+                        "set `TMPDIR` to a directory that you can write to",
+                    ),
+                }
             }
             WalkError::Distrust(distrust) => {
                 let message = "cannot make a private directory where `TMPDIR` says: others could \
                                put another one in its place";
                 let report = Report::error(message).note(distrusted(&distrust));
-                report.hint("set `TMPDIR` to a directory of your own, or to /tmp")
+                report.advise(
+                    "tmpdir_of_others",
+                    "set `TMPDIR` to a directory of your own, or to /tmp",
+                )
             }
         })?;
         let path = workspace.path().to_path_buf();
@@ -211,6 +227,17 @@ impl Runner {
         noted.iter().find(|(known, _)| known == path).map(|(_, distrust)| distrust.clone())
     }
 
+    /// Removes what killed runs have left, once a run: while a program runs, where one does, as that
+    /// takes no time then. A recipe that has left the host's root does not see what it was.
+    fn sweep(&self) {
+        if self.swept.replace(true) || sys::is_copy() || self.session().has_begun() {
+            return;
+        }
+        sweep_for_others(self.host().uid, &|path| {
+            let _ = take_away(self, path);
+        });
+    }
+
     /// Leaves the private directory to the process that made it.
     pub(super) fn forget_workspace(&self) {
         std::mem::forget(self.workspace.take());
@@ -218,6 +245,7 @@ impl Runner {
 
     /// Removes what was made for the plans that were carried out.
     pub fn close(&self) {
+        self.sweep();
         self.close_session();
         self.clear_roots();
         self.workspace.borrow_mut().take();
@@ -262,6 +290,7 @@ impl Runner {
                 let mut process = Process::new(child, ends, plan, (started, self.started()));
                 process.holds = holds;
                 process.station = Station::of(&process.plan, self);
+                self.sweep();
                 Ok(process)
             }
             // The plan that is possible now has a copy.
@@ -282,21 +311,27 @@ impl Runner {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             if let Input::Bytes(bytes) = input {
-                converse(&mut process, bytes)?;
+                converse(&mut process, bytes, MOST_KEPT)?;
             }
             self.ended(plan, &mut process)
         })
     }
 
-    /// Runs a program to its end and keeps what it writes.
+    /// Runs a program to its end and keeps what it writes: at most `most` bytes.
     ///
     /// # Errors
-    /// As for [`Runner::run`].
-    pub fn output(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Output, Problem> {
+    /// As for [`Runner::run`]; it has written more, and was ended.
+    pub fn output(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+        most: u64,
+    ) -> Result<Output, Problem> {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
-            let (stdout, stderr) = converse(&mut process, bytes)?;
+            let (stdout, stderr) = converse(&mut process, bytes, most)?;
             let exit = self.ended(plan, &mut process)?;
             Ok(Output { stdout, stderr, exit })
         })
@@ -345,7 +380,7 @@ impl Runner {
     ) -> Result<Exit, Problem> {
         let mut joined = join::join(self, process, request, input)?;
         if let Input::Bytes(bytes) = input {
-            converse(&mut joined, bytes)?;
+            converse(&mut joined, bytes, MOST_KEPT)?;
         }
         let plan = joined.plan.clone();
         self.ended(&plan, &mut joined)

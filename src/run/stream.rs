@@ -1,12 +1,13 @@
 //! The standard streams of a program: what they are connected to, and moving what goes through.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::copier::{Copied, Copier, Screen};
+use super::piped::drain;
 use super::process::Process;
-use super::runner::{Input, Interrupted};
+use super::runner::{Input, Problem};
 use crate::spec::Streams;
 use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
 
@@ -207,11 +208,16 @@ impl Connected {
     }
 }
 
-/// Moves data until the program has ended: `input` into it, what it writes into two buffers.
+/// Moves data until the program has ended: `input` into it, what it writes into two buffers, which
+/// together hold at most `most` bytes.
+///
+/// # Errors
+/// A signal asked nsscript to end, or the program has written more: it is ended.
 pub(super) fn converse(
     process: &mut Process,
     mut input: &[u8],
-) -> Result<(Vec<u8>, Vec<u8>), Interrupted> {
+    most: u64,
+) -> Result<(Vec<u8>, Vec<u8>), Problem> {
     let ends = process.ends();
     let (mut writer, mut reader) = (ends.input.take(), ends.output.take());
     let mut second = ends.errors.take();
@@ -248,17 +254,24 @@ pub(super) fn converse(
         }
         let ended = is_ready[0];
         // Once it has ended nobody writes any more: what is in the pipes is all.
+        let mut is_full = false;
         if is_ready[3] || ended {
-            drain(&mut reader, &mut output);
+            is_full |= drain(&mut reader, &mut output, most - errors.len() as u64).is_err();
         }
-        if is_ready[4] || ended {
-            drain(&mut second, &mut errors);
+        if !is_full && (is_ready[4] || ended) {
+            is_full |= drain(&mut second, &mut errors, most - output.len() as u64).is_err();
+        }
+        if is_full {
+            let report = process.too_much(most);
+            return Err(report
+                .advise("output_limit", "the option `limit` of `output` says how much it may be")
+                .into());
         }
         if ended {
             return Ok((output, errors));
         }
         if wake_count > 0 {
-            return Err(process.interrupt(None));
+            return Err(process.interrupt(None).into());
         }
     }
 }
@@ -276,17 +289,5 @@ fn feed<'a>(writer: &mut Option<PipeWriter>, input: &'a [u8]) -> &'a [u8] {
             *writer = None;
             &[]
         }
-    }
-}
-
-/// Reads what is there; forgets the pipe at its end.
-fn drain(reader: &mut Option<PipeReader>, buffer: &mut Vec<u8>) {
-    let Some(pipe) = reader.as_mut() else { return };
-    let end = match pipe.read_to_end(buffer) {
-        Ok(_) => true,
-        Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
-    };
-    if end {
-        *reader = None;
     }
 }

@@ -90,14 +90,14 @@ impl Relay {
             }
             now.resize(main.as_fd());
         }
-        now.raw().restore(input);
+        now.pass_all();
         (self.before, self.attached) = (now, true);
     }
 
     fn detach(&mut self) {
         let input = sys::standard_input();
         if self.attached && sys::is_foreground(input) {
-            self.before.restore(input);
+            self.before.pass_no_more();
         }
         self.attached = false;
     }

@@ -143,7 +143,7 @@ pub(super) fn hash(contents: &mut Contents, task: &Task) -> Result<(), Report> {
         .collect();
     let done = in_parallel(&jobs, &|(_, source, id, size)| {
         let errno = |error: io::Error| Errno::from(&error);
-        let file = File::open(source).map_err(errno)?;
+        let file = sys::open_at_once(source).map_err(errno)?;
         let found = file.metadata().map_err(errno)?;
         let (read, hash) = read_hashed(&file, None).map_err(errno)?;
         task.add(read);
@@ -243,7 +243,7 @@ impl Job<'_> {
                 (self.hashes.then(|| sha256(bytes)), None, None)
             }
             From::File { path, id, modified } => {
-                let source = File::open(path).map_err(errno)?;
+                let source = sys::open_at_once(path).map_err(errno)?;
                 let metadata = source.metadata().map_err(errno)?;
                 if id.is_some_and(|id| id != (metadata.dev(), metadata.ino())) {
                     // Another file than the one that was looked at.

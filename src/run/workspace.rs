@@ -34,7 +34,7 @@ impl Workspace {
         let held = Held::walk(&parent, &parent)?;
         let fails = |errno| WalkError::Call(parent.clone(), errno);
         let prefix = format!("{PREFIX}{uid}-");
-        sweep(&held, &prefix, remove);
+        sweep(&held, &prefix, remove, usize::MAX);
         loop {
             let path = make_private_directory(held.path(), &prefix).map_err(fails)?;
             // Between the two calls another run may take it for one that was left.
@@ -45,14 +45,22 @@ impl Workspace {
                 }
                 Ok(_) => {}
                 Err(errno) if errno.name() == "ENOENT" => {}
-                Err(errno) => return Err(fails(errno)),
+                Err(errno) => {
+                    // It is empty yet.
+                    let _ = std::fs::remove_dir(&path);
+                    return Err(fails(errno));
+                }
             }
         }
     }
 
-    /// The directory that workspaces are made in.
+    /// The directory that workspaces are made in. A variable without a value is none, as for
+    /// mktemp(1).
     pub fn parent() -> PathBuf {
         let parent = std::env::temp_dir();
+        if parent.as_os_str().is_empty() {
+            return PathBuf::from("/tmp");
+        }
         std::path::absolute(&parent).unwrap_or(parent)
     }
 
@@ -114,13 +122,27 @@ pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Removes the directories of this user that nobody holds a lock on.
-fn sweep(parent: &Held, prefix: &str, remove: &dyn Fn(&Path)) {
+/// How many entries of the directory for temporary files are looked at by a run that makes nothing in
+/// it: what the kernel tells in a few microseconds.
+const LOOKED_AT: usize = 1000;
+
+/// Removes what other runs have left, in a run that makes no workspace of its own.
+pub(super) fn sweep_for_others(uid: u32, remove: &dyn Fn(&Path)) {
+    let parent = Workspace::parent();
+    if let Ok(held) = Held::walk(&parent, &parent) {
+        sweep(&held, &format!("{PREFIX}{uid}-"), remove, LOOKED_AT);
+    }
+}
+
+/// Removes the directories of this user that nobody holds a lock on, among the first entries.
+fn sweep(parent: &Held, prefix: &str, remove: &dyn Fn(&Path), most: usize) {
     let Ok(entries) = std::fs::read_dir(parent.path()) else { return };
-    for entry in entries.flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+    for entry in entries.flatten().take(most) {
+        if !entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix)) {
+            continue;
+        }
         let Ok(metadata) = std::fs::symlink_metadata(entry.path()) else { continue };
-        if !ours || !metadata.is_dir() || metadata.uid() != ids().uid {
+        if !metadata.is_dir() || metadata.uid() != ids().uid {
             continue;
         }
         if let Ok(Some(_lock)) = lock_directory(&entry.path()) {

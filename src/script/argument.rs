@@ -287,7 +287,11 @@ fn words(value: &Dynamic) -> Result<Option<Vec<String>>, Wrong> {
     Ok(Some(words?))
 }
 
-fn id(number: i64) -> Result<u32, Invalid> {
+/// The user or group of this number.
+///
+/// # Errors
+/// There is none.
+pub fn id(number: i64) -> Result<u32, Invalid> {
     let id = u32::try_from(number).ok().filter(|id| *id != u32::MAX);
     id.ok_or_else(|| Invalid::new(format!("{number} is no id: ids go from 0 to {}", u32::MAX - 1)))
 }

@@ -3,12 +3,13 @@
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 
 use super::argument::{Argument, Wrong, a_kind};
-use super::context::Context;
+use super::context::{Context, Printed};
 use super::error::Failed;
 use super::method::no_verb_of;
 use super::options;
 use super::verb::Verb;
-use crate::diag::{Origin, Report, quoted};
+use crate::diag::{Facts, Origin, Report, quoted};
+use crate::run::Errno;
 
 /// A call of a verb.
 pub struct Call<'c, 'e> {
@@ -47,19 +48,20 @@ impl<'c, 'e> Call<'c, 'e> {
 
     /// A value as the language prints it.
     pub fn printed(&self, value: &Dynamic) -> String {
-        let mut value = value.flatten_clone();
-        let text = self.native.call_native_fn_raw("to_string", true, &mut [&mut value]);
-        text.map_or_else(|_| super::value::shown(&value), |text| text.to_string())
+        printed(self.native, value)
+    }
+
+    /// Prints a text of the recipe.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn tell(&self, text: &str, kind: Printed) -> Result<(), Failed> {
+        tell(self.context, self.native, self.verb.name, text, kind)
     }
 
     /// The place of the call: of the verb's name.
     pub fn origin(&self) -> Option<Origin> {
-        let position = self.native.call_position();
-        let source = self.context.source_name(self.native.call_source());
-        let line = u32::try_from(position.line()?).ok()?;
-        let column = u32::try_from(position.position().unwrap_or(0)).ok()?;
-        let origin = Origin::new(source, line, column).underlining(self.verb.name.chars().count());
-        Some(self.context.with_callers(origin))
+        origin(self.context, self.native, self.verb.name)
     }
 
     /// The next argument as a `T`.
@@ -149,6 +151,56 @@ impl<'c, 'e> Call<'c, 'e> {
     pub fn name(&self) -> &'static str {
         self.verb.name
     }
+}
+
+/// A value as the language prints it.
+pub(super) fn printed(native: &NativeCallContext<'_>, value: &Dynamic) -> String {
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return text.to_string();
+    }
+    let mut value = value.flatten_clone();
+    let text = native.call_native_fn_raw("to_string", true, &mut [&mut value]);
+    text.map_or_else(|_| super::value::shown(&value), |text| text.to_string())
+}
+
+/// The place of a call of the function `name`.
+fn origin(context: &Context, native: &NativeCallContext<'_>, name: &str) -> Option<Origin> {
+    let position = native.call_position();
+    let source = context.source_name(native.call_source());
+    let line = u32::try_from(position.line()?).ok()?;
+    let column = u32::try_from(position.position().unwrap_or(0)).ok()?;
+    let origin = Origin::new(source, line, column).underlining(name.chars().count());
+    Some(context.with_callers(origin))
+}
+
+/// Prints a text of the recipe, which the function `name` was called for.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn tell(
+    context: &Context,
+    native: &NativeCallContext<'_>,
+    name: &str,
+    text: &str,
+    kind: Printed,
+) -> Result<(), Failed> {
+    context.tell(text, kind).map_err(|errno| {
+        let message = format!("cannot write to the standard output: {errno}");
+        let mut report = Report::error(message).at(origin(context, native, name));
+        report.facts = unwritten(errno);
+        Failed::Reports(vec![report])
+    })
+}
+
+/// What programs are told of output that could not be written.
+fn unwritten(errno: Errno) -> Facts {
+    Facts { operation: Some("print".into()), errno: Some(errno.code()), ..Facts::default() }
+}
+
+/// Whether all that is wrong is that nobody reads the output any more.
+pub(super) fn is_unread(reports: &[Report]) -> bool {
+    let unread = unwritten(Errno::PIPE);
+    reports.first().is_some_and(|report| report.facts == unread)
 }
 
 /// That something follows the option map of a call.

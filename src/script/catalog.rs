@@ -183,9 +183,9 @@ pub fn reference() -> String {
         }
     }
     out.push_str(
-        "\n## Errors\n\nWhat a `catch` gets from a verb is an `Error`, with the properties above. From \
-         the language itself (a division by zero, an index that is not there) it is a map with \
-         `message` and `line`, as the engine has it; what a recipe throws is what it has thrown.\n",
+        "\n## Errors\n\nA `catch` gets an `Error`, with the properties above, from verbs and from the \
+         language itself (a division by zero, an index that is not there); what a recipe throws is \
+         what it has thrown.\n",
     );
     out.push_str("\n## Constants\n\n");
     for (name, _, doc) in constants() {

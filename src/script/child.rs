@@ -169,7 +169,6 @@ pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> Failed {
         return match ending {
             Ending::Exit(code) => Failed::Exit(code),
             Ending::Signal(signal) => Failed::Interrupted(signal),
-            Ending::Unwritable => Failed::Exit(1),
             Ending::NotRun(reason) => Failed::NotRun(reason),
         };
     }

@@ -1,13 +1,13 @@
 //! What every verb of one run works with.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use super::breakpoint::Breakpoints;
+use super::caught::Caught;
 use super::engine::Recipe;
 use super::stack::Stack;
 use super::value::ProcessHandle;
@@ -50,6 +50,9 @@ pub enum Printed {
     Output,
 }
 
+/// How often a recipe sleeps at the most in a rehearsal, in which that takes no time.
+const MOST_SLEEPS: u32 = 20_000;
+
 /// Where warnings go.
 pub type Warn = Box<dyn Fn(&Report)>;
 
@@ -73,14 +76,14 @@ pub struct Context {
     pub calls_raw: bool,
     /// How many closures deep a rehearsal is.
     depth: Cell<usize>,
-    /// Why standard output cannot be written to any more.
-    pub unwritable: Cell<Option<Errno>>,
     /// What was printed last, by this process or a child of it: see [`Printed`]. 0 for nothing.
     printed: OnceCell<&'static AtomicU8>,
     /// Where the recipe stops.
     pub breakpoints: Breakpoints,
     /// Which functions of the recipe lead where.
     pub stack: RefCell<Stack>,
+    /// What the variables of its `catch` are called.
+    pub caught: RefCell<Caught>,
     directory: PathBuf,
     /// Whether the recipe has gone to another directory.
     pub moved: Cell<bool>,
@@ -95,6 +98,8 @@ pub struct Context {
     pub made_up: Cell<bool>,
     /// What the plans of a rehearsal contradict.
     pub contradictions: RefCell<Vec<Report>>,
+    /// How often a rehearsal did not sleep.
+    slept: Cell<u32>,
 }
 
 impl Context {
@@ -110,10 +115,10 @@ impl Context {
             narrates: false,
             calls_raw: false,
             depth: Cell::new(0),
-            unwritable: Cell::default(),
             printed: OnceCell::new(),
             breakpoints: Breakpoints::default(),
             stack: RefCell::default(),
+            caught: RefCell::default(),
             directory: recipe.directory.clone(),
             moved: Cell::default(),
             name: RefCell::new(recipe.name.as_str().into()),
@@ -123,6 +128,7 @@ impl Context {
             deadline: Cell::default(),
             made_up: Cell::default(),
             contradictions: RefCell::default(),
+            slept: Cell::default(),
         }
     }
 
@@ -138,6 +144,20 @@ impl Context {
         {
             self.made_up.set(true);
         }
+    }
+
+    /// Notes, in a rehearsal, that a run would sleep here.
+    ///
+    /// # Errors
+    /// It would do so again and again: it waits for something that no rehearsal does.
+    pub fn note_sleep(&self) -> Result<(), Report> {
+        self.slept.set(self.slept.get() + 1);
+        if self.slept.get() <= MOST_SLEEPS {
+            return Ok(());
+        }
+        let message = "the recipe waits for something that a rehearsal does not do";
+        Err(Report::error(message)
+            .hint("`wait_until(|| …)` waits in a run, and a rehearsal passes it over"))
     }
 
     /// Whether anything is done, from here on.
@@ -159,6 +179,12 @@ impl Context {
     /// What runs from here on is of the text of this name.
     pub fn rename(&self, name: &str) {
         *self.name.borrow_mut() = name.into();
+    }
+
+    /// Adds what is known of a text before it runs.
+    pub fn add_text(&self, name: &str, ast: &rhai::AST) {
+        self.stack.borrow_mut().add(name, ast);
+        self.caught.borrow_mut().add(ast);
     }
 
     /// What was started and is still held.
@@ -310,32 +336,31 @@ impl Context {
         }
     }
 
-    /// Prints a line of the recipe. In a rehearsal nothing is printed.
-    pub fn print(&self, text: &str) {
-        self.tell(text, Printed::Output);
-    }
-
-    /// The same, of headings and narration.
-    pub fn tell(&self, text: &str, kind: Printed) {
+    /// Prints a text of the recipe. In a rehearsal nothing is printed.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn tell(&self, text: &str, kind: Printed) -> Result<(), Errno> {
         if self.mode() == Mode::Rehearse {
-            return;
+            return Ok(());
         }
-        self.part(kind);
-        self.write(text);
+        self.part(kind)?;
+        write(&format!("{text}\n"))
     }
 
     /// An empty line before what is printed next, where it would not be told apart from what was
     /// printed before: before headings, and between narration and what is shown.
-    pub fn part(&self, next: Printed) {
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn part(&self, next: Printed) -> Result<(), Errno> {
         let last = self.printed().swap(next as u8, Ordering::Relaxed);
         let is_parted = match next {
             Printed::Heading => last != 0,
             Printed::Note => last > Printed::Heading as u8,
             Printed::Output => last == Printed::Note as u8,
         };
-        if is_parted && self.mode() == Mode::Run {
-            self.write("");
-        }
+        if is_parted && self.mode() == Mode::Run { write("\n") } else { Ok(()) }
     }
 
     /// What was printed last; child processes that are made later share it.
@@ -343,54 +368,8 @@ impl Context {
         static UNTOLD: AtomicU8 = AtomicU8::new(0);
         self.printed.get_or_init(|| if self.narrates { run::shared_byte() } else { &UNTOLD })
     }
-
-    fn write(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
-        if let Err(error) = written.and_then(|()| out.flush()) {
-            self.unwritable.set(Some(Errno::from(&error)));
-        }
-    }
-
-    /// What stands behind `key` and its colon in the option map of the call at `origin`.
-    pub fn text_after_key(&self, origin: Option<Origin>, key: &str) -> Option<String> {
-        let start = origin.clone()?;
-        let place = self.place_of_key(origin, key).filter(|place| *place != start)?;
-        let line = self.sources.line(&place.source, place.line)?;
-        let rest: String = line.chars().skip(place.column as usize - 1).collect();
-        Some(rest.split_once(':')?.1.trim_start().to_owned())
-    }
-
-    /// The place of `key` in the option map of the call at `origin`, where it stands in the text.
-    pub fn place_of_key(&self, origin: Option<Origin>, key: &str) -> Option<Origin> {
-        let origin = origin?;
-        let text = self.sources.text(&origin.source)?;
-        let mut line = origin.line;
-        for (index, shown) in text.lines().enumerate().skip(origin.line as usize - 1).take(20) {
-            let skip = if index + 1 == origin.line as usize { origin.column as usize } else { 0 };
-            if let Some(column) = find_key(shown, key, skip) {
-                line += u32::try_from(index + 1).ok()? - origin.line;
-                let column = u32::try_from(column + 1).ok()?;
-                let place = Origin { line, column, ..origin };
-                return Some(place.underlining(key.chars().count()));
-            }
-        }
-        Some(origin)
-    }
 }
 
-/// The column, counted in characters from 0, at which `key` stands as a key: before a colon.
-fn find_key(line: &str, key: &str, skip: usize) -> Option<usize> {
-    let letters: Vec<char> = line.chars().collect();
-    let key: Vec<char> = key.chars().collect();
-    let is_word =
-        |letter: Option<&char>| letter.is_some_and(|one| one.is_alphanumeric() || *one == '_');
-    (skip..letters.len()).find(|start| {
-        let end = start + key.len();
-        let matches = letters.get(*start..end) == Some(key.as_slice());
-        let whole = !is_word(start.checked_sub(1).and_then(|before| letters.get(before)));
-        let after = letters.get(end..).unwrap_or_default();
-        let after = after.iter().find(|one| !one.is_whitespace() && **one != '"');
-        matches && whole && after == Some(&':')
-    })
+fn write(text: &str) -> Result<(), Errno> {
+    crate::diag::print(text).map_err(|error| Errno::from(&error))
 }

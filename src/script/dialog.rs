@@ -163,7 +163,7 @@ impl Dialog {
         if !reports.is_empty() {
             return Err(reports);
         }
-        context.stack.borrow_mut().add(name, &ast);
+        context.add_text(name, &ast);
         for warning in captured(&ast, name) {
             context.warn(&warning);
         }
@@ -221,7 +221,6 @@ impl Dialog {
             Some(Ending::Exit(code)) => Outcome::End(End::Status(code)),
             Some(Ending::Signal(signal)) => interrupted(signal),
             Some(Ending::NotRun(reason)) => Outcome::Failed(vec![Report::not_run(reason)]),
-            Some(Ending::Unwritable) => Outcome::End(End::Status(0)),
             None if let Some(signal) = run::interrupted() => interrupted(signal),
             None => Outcome::Failed(reword::reports(error, &self.script.context)),
         }

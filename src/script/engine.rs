@@ -1,16 +1,18 @@
 //! The engine: verbs, limits, and running a recipe to its end.
 
 use std::any::TypeId;
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rhai::{
     AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
 };
 
+use super::bounded::{self, TooMuch};
 use super::breakpoint::{self, OnBreak};
-use super::call::Call;
+use super::call::{Call, is_unread};
 use super::capture::captured;
 use super::context::{Context, Mode, Rehearsed};
 use super::discard::discarded;
@@ -18,16 +20,24 @@ use super::error::{Ending, Failed};
 use super::module::Resolver;
 use super::named::{Named, calls_raw};
 use super::verb::{Kind, Verb};
-use super::{catalog, reword, value};
+use super::{catalog, caught, printing, reword, sorting, value};
 use crate::diag::{Origin, Report, Sources};
 use crate::run;
 
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
 const CALL_LEVELS: usize = 256;
-/// The longest string of a recipe, in bytes.
-const LONGEST_STRING: usize = 256 << 20;
-/// The most elements of an array or map, those of the values in it counted too.
-const LARGEST_ARRAY: usize = 1 << 20;
+
+/// The most operations, in the longest time, of a rehearsal: it has nothing to wait for, but may have
+/// to unpack an archive.
+const MOST_REHEARSED: u64 = 1_000_000;
+const LONGEST_REHEARSED: Duration = Duration::from_secs(10);
+
+/// Why a rehearsal does not go on that comes to no end.
+#[derive(Clone, Debug)]
+pub(super) struct TooLong;
+
+/// The signal of a program whose output nobody reads.
+const SIGPIPE: i32 = 13;
 
 /// Verbs that come before functions of the language: its `sleep` is for numbers, and no signal ends
 /// it; its `trim` changes a text and gives nothing.
@@ -113,6 +123,9 @@ impl Script {
         limit(&mut engine, &context);
         value::name_types(&mut engine);
         value::printing(&mut engine, &named);
+        printing::register(&mut engine, &context, &named);
+        bounded::register(&mut engine, &named);
+        sorting::register(&mut engine, &named);
         for verb in catalog::all().filter(|verb| named.has(verb.name)) {
             register(&mut engine, &context, verb);
         }
@@ -120,7 +133,7 @@ impl Script {
         if all_of_it && !all {
             breakpoint::register(&mut engine, &context);
         }
-        name_constants(&mut engine, &recipe);
+        name_constants(&mut engine, &recipe, &context);
         engine.set_module_resolver(Resolver::new(context.clone()));
         Self { engine, context, recipe }
     }
@@ -190,7 +203,6 @@ impl Script {
         };
         let done = self.engine.run_ast(&ast);
         match done {
-            Ok(()) if self.context.unwritable.get().is_some() => self.unwritable(),
             Ok(()) => run::interrupted().map_or(End::Status(0), End::Signal),
             Err(error) => self.end(*error),
         }
@@ -218,7 +230,7 @@ impl Script {
             reword::reports(*error, &self.context)
         })?;
         ast.set_source(self.recipe.name.as_str());
-        self.context.stack.borrow_mut().add(&self.recipe.name, &ast);
+        self.context.add_text(&self.recipe.name, &ast);
         let reports = discarded(&ast, &self.recipe.name, false);
         if !reports.is_empty() {
             return Err(reports);
@@ -259,26 +271,18 @@ impl Script {
         self.context.breakpoints.stop_with(talk, self);
     }
 
-    /// The end of a recipe whose output could not be written. Nobody reading it is no error.
-    fn unwritable(&self) -> End {
-        match self.context.unwritable.get() {
-            Some(errno) if errno != run::Errno::PIPE => {
-                let message = format!("cannot write to standard output: {errno}");
-                End::Failed(vec![Report::error(message)])
-            }
-            _ => End::Status(0),
-        }
-    }
-
     fn end(&self, error: EvalAltResult) -> End {
         match reword::ending(&error) {
             Some(Ending::Exit(code)) => End::Status(code),
             Some(Ending::Signal(signal)) => End::Signal(signal),
             Some(Ending::NotRun(reason)) => End::NotRun(reason),
-            Some(Ending::Unwritable) => self.unwritable(),
             // What was given up because of a signal says so, and is no error of its own.
             None if let Some(signal) = run::interrupted() => End::Signal(signal),
-            None => End::Failed(reword::reports(error, &self.context)),
+            None => {
+                let reports = reword::reports(error, &self.context);
+                // As other programs have it: who reads no more is not told so.
+                if is_unread(&reports) { End::Signal(SIGPIPE) } else { End::Failed(reports) }
+            }
         }
     }
 }
@@ -294,14 +298,21 @@ fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
     constants
 }
 
-/// Has every function, closure and module see the constants, where it has no variable of the name.
+/// Has every function, closure and module see the constants, where it has no variable of the name, and
+/// errors in the place of the maps that the engine makes of its own.
 ///
 /// A closure captures what it names from the variables around it, and those of a function do not
 /// include what is only known to the whole engine: so the engine asks for every name.
 #[expect(deprecated, reason = "the engine marks so what may change between its versions")]
-fn name_constants(engine: &mut Engine, recipe: &Recipe) {
-    let constants = constants(recipe);
+fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
+    let (constants, own) = (constants(recipe), context.clone());
     engine.on_var(move |name, index, context| {
+        if own.caught.borrow().has(name)
+            && let Some(value) = context.scope().get(name)
+            && let Some(error) = caught::error(value, &own)
+        {
+            return Ok(Some(Dynamic::from(error)));
+        }
         // A variable that the text declares has an index.
         if index > 0 {
             return Ok(None);
@@ -318,23 +329,25 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.set_optimization_level(OptimizationLevel::None);
     engine.set_max_call_levels(CALL_LEVELS);
     engine.set_max_expr_depths(256, 128);
-    engine.set_max_string_size(LONGEST_STRING);
-    engine.set_max_array_size(LARGEST_ARRAY);
-    engine.set_max_map_size(LARGEST_ARRAY);
     engine.set_fail_on_invalid_map_property(true);
     engine.set_strict_variables(false);
     engine.disable_symbol("eval");
-    let printer = context.clone();
-    engine.on_print(move |text| printer.print(text));
-    engine.on_debug(move |text, _, _| eprintln!("{text}"));
-    let watch = context.clone();
-    engine.on_progress(move |operations| {
+    let (watch, begun) = (context.clone(), Instant::now());
+    // The engine's own count begins anew with every closure that a function of the language calls.
+    let count = Cell::new(0_u64);
+    engine.on_progress(move |_| {
         // Every verb that could block watches for itself; this is for what only computes.
-        if watch.unwritable.get().is_some() {
-            return Some(Dynamic::from(Ending::Unwritable));
+        if bounded::is_exceeded() {
+            return Some(Dynamic::from(TooMuch));
         }
-        if operations % 1024 != 0 {
+        let operations = count.get() + 1;
+        count.set(operations);
+        if !operations.is_multiple_of(1024) {
             return None;
+        }
+        let rehearses = watch.mode() == Mode::Rehearse;
+        if rehearses && operations > MOST_REHEARSED && begun.elapsed() > LONGEST_REHEARSED {
+            return Some(Dynamic::from(TooLong));
         }
         if watch.deadline.get().is_some_and(|deadline| Instant::now() > deadline) {
             return Some(Dynamic::from(Ending::NotRun("it takes too long".into())));

@@ -63,8 +63,6 @@ pub enum Ending {
     Signal(i32),
     /// As something that it needs is not there.
     NotRun(String),
-    /// As what the recipe prints cannot be written.
-    Unwritable,
 }
 
 impl From<Failed> for Box<EvalAltResult> {

@@ -64,7 +64,8 @@ impl Resolver {
                     .hint("a module is named by its path, relative to the file that imports it"),
             }
         };
-        let file = std::fs::File::open(id).map_err(cannot)?;
+        let because = |errno: run::Errno| cannot(errno.into());
+        let file = run::open_to_read(Path::new(id)).map_err(because)?;
         let found = file.metadata().map_err(cannot)?;
         if !self.context.trust {
             run::refuse_writable(&found).map_err(|why| {
@@ -72,7 +73,8 @@ impl Resolver {
                 report.hint("`chmod o-w` it, or say `--trust-recipe`")
             })?;
         }
-        std::io::read_to_string(file).map_err(cannot)
+        let bytes = run::read_all(file, run::LONGEST_TEXT).map_err(because)?;
+        String::from_utf8(bytes).map_err(|_| cannot(std::io::ErrorKind::InvalidData.into()))
     }
 
     /// The name of the module that `path` means in the text `source`: that of its file.
@@ -125,7 +127,7 @@ impl ModuleResolver for Resolver {
         self.context.breakpoints.begin(&id, stops);
         let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;
         ast.set_source(id.as_str());
-        self.context.stack.borrow_mut().add(&id, &ast);
+        self.context.add_text(&id, &ast);
         let reports = discarded(&ast, &id, false);
         if !reports.is_empty() {
             return Err(Failed::Reports(reports).into());

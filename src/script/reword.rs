@@ -6,10 +6,10 @@ use super::argument::a_type;
 use super::catalog;
 use super::child::IN_CHILD;
 use super::context::Context;
+use super::engine::TooLong;
 use super::error::{Ending, ScriptError};
 use super::method::{arity, arity_of_language, called_property, no_verb_of};
 use super::syntax;
-use super::value::shown;
 use super::variable::{no_variable, outside};
 use super::verb::{Kind, Verb};
 use crate::diag::{Caller, Origin, Report, count, list, quoted};
@@ -30,8 +30,13 @@ pub fn ending(error: &EvalAltResult) -> Option<Ending> {
 
 /// What is said of `error`: each report with its place and the functions that led there.
 pub fn reports(error: EvalAltResult, context: &Context) -> Vec<Report> {
+    reports_in(error, None, context)
+}
+
+/// The same of an error in the text `source`; without a name, in that of the recipe.
+pub fn reports_in(error: EvalAltResult, source: Option<&str>, context: &Context) -> Vec<Report> {
     let mut callers = Vec::new();
-    let mut source = context.source_name(None);
+    let mut source = context.source_name(source);
     let mut error = error;
     loop {
         match error {
@@ -188,16 +193,14 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
         E::ErrorTooManyModules(_) => Report::error("the recipe imports too many modules"),
         E::ErrorStackOverflow(_) => Report::error("functions call each other too deep")
             .hint("a function that calls itself needs an end; 256 calls deep is the most"),
-        E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
-        E::ErrorRuntime(value, _) => {
-            let message = value.read_lock::<rhai::Map>().and_then(|map| {
-                map.get("message").filter(|message| message.is_string()).map(ToString::to_string)
-            });
-            let text = if value.is_string() { value.to_string() } else { shown(value) };
-            let text = message.unwrap_or(text);
-            let text = if value.is_unit() { "the recipe has thrown an error".into() } else { text };
-            Report::error(crate::diag::escape(&text))
+        E::ErrorTerminated(token, _) if token.is::<TooLong>() => {
+            Report::error("the recipe comes to no end in a rehearsal")
+                .hint("perhaps it waits for something that a rehearsal does not do")
         }
+        // All else that ends a recipe so was told before: see `ending`.
+        E::ErrorTerminated(..) => Report::error(super::bounded::exceeded()),
+        E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
+        E::ErrorRuntime(value, _) => super::caught::thrown(value),
         E::ErrorSystem(message, inner) => {
             let message = if message.is_empty() { inner.to_string() } else { message.clone() };
             Report::error(lower(&message))
@@ -243,7 +246,8 @@ fn short(name: &str) -> &str {
 fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Report {
     let (name, types) = signature.split_once('(').unwrap_or((signature, ")"));
     let name = name.trim().rsplit("::").next().unwrap_or(name).trim();
-    let types = types.trim_end_matches(')');
+    // Only the last one is of the signature: `()` is a type.
+    let types = types.strip_suffix(')').unwrap_or(types);
     let types: Vec<&str> = if types.is_empty() { Vec::new() } else { types.split(',').collect() };
     let types: Vec<&str> =
         types.iter().map(|one| short(one.split('|').next_back().unwrap_or(one))).collect();

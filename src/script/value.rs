@@ -141,7 +141,6 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
     fn show<T: Variant + Clone>(engine: &mut Engine, text: fn(&T) -> String) {
         engine.register_fn("to_string", move |value: &mut T| text(value));
         engine.register_fn("to_debug", move |value: &mut T| text(value));
-        engine.register_fn("print", move |value: &mut T| text(value));
         engine.register_fn("debug", move |value: &mut T| text(value));
     }
     if named.has("sandbox") {

@@ -37,6 +37,8 @@ pub enum Ingredient {
         source: PathBuf,
         /// The place inside.
         target: GuestPath,
+        /// The most that it may hold, in bytes.
+        limit: u64,
     },
     /// A symbolic link.
     Symlink {

@@ -51,6 +51,9 @@ impl Errno {
     /// No file may be so large: `EFBIG`.
     pub const TOO_BIG: Self = Self(libc::EFBIG);
 
+    /// There is no memory: `ENOMEM`.
+    pub const NO_MEMORY: Self = Self(libc::ENOMEM);
+
     /// The disk is full: `ENOSPC`.
     pub const NO_SPACE: Self = Self(libc::ENOSPC);
 

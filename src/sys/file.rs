@@ -2,13 +2,12 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, SFlag, fchmod};
 use nix::sys::time::TimeSpec;
 
@@ -213,20 +212,17 @@ const FICLONE: libc::c_ulong = 0x4004_9409;
 /// A directory or file that is held; it is free again when this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
-    lock: ManuallyDrop<Flock<File>>,
+    file: File,
     /// The process that holds it: a copy of that has it, too, and must not let go of it.
     generation: u32,
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        let descriptor = self.lock.as_raw_fd();
+        // A copy of this process that lives on has the file open, too, and would keep the lock; it has
+        // itself only to close the file. A file system that has no way to unlock leaves it at that.
         if self.is_own() {
-            // SAFETY: it is dropped once, here, and not used any more.
-            unsafe { ManuallyDrop::drop(&mut self.lock) };
-        } else {
-            // Dropping it would end the lock for the process that this is a copy of.
-            kernel::close(descriptor);
+            let _ = flock(&self.file, libc::LOCK_UN);
         }
     }
 }
@@ -243,7 +239,7 @@ impl Lock {
     /// # Errors
     /// flock(2): no memory.
     pub fn share(&self) -> Result<(), Errno> {
-        self.lock.relock(FlockArg::LockSharedNonblock).map_err(os)
+        flock(&self.file, libc::LOCK_SH | libc::LOCK_NB)
     }
 }
 
@@ -252,7 +248,7 @@ impl Lock {
 /// # Errors
 /// It cannot be opened as a directory (a link is none).
 pub fn lock_directory(path: &Path) -> Result<Option<Lock>, Errno> {
-    lock(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY, FlockArg::LockExclusiveNonblock)
+    lock(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY, libc::LOCK_EX)
 }
 
 /// Locks a directory together with others that do so: none where another holds it for itself.
@@ -260,7 +256,7 @@ pub fn lock_directory(path: &Path) -> Result<Option<Lock>, Errno> {
 /// # Errors
 /// It cannot be opened as a directory.
 pub fn share_directory(path: &Path) -> Result<Option<Lock>, Errno> {
-    lock(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY, FlockArg::LockSharedNonblock)
+    lock(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY, libc::LOCK_SH)
 }
 
 /// Locks the file at `path`, which is made where it is missing: none where another holds it.
@@ -269,10 +265,10 @@ pub fn share_directory(path: &Path) -> Result<Option<Lock>, Errno> {
 /// It cannot be made.
 pub fn lock_file(path: &Path) -> Result<Option<Lock>, Errno> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT;
-    let Some(lock) = lock(path, flags, FlockArg::LockExclusiveNonblock)? else { return Ok(None) };
+    let Some(lock) = lock(path, flags, libc::LOCK_EX)? else { return Ok(None) };
     // Who held it before may have removed it: then others lock another file.
     let found = nix::sys::stat::lstat(path);
-    let held = nix::sys::stat::fstat(&**lock.lock).map_err(os)?;
+    let held = nix::sys::stat::fstat(&lock.file).map_err(os)?;
     Ok(found.is_ok_and(|found| found.st_ino == held.st_ino).then_some(lock))
 }
 
@@ -292,17 +288,23 @@ pub fn wait_for_lock(mut lock: impl FnMut() -> Result<Option<Lock>, Errno>) -> R
     }
 }
 
-fn lock(path: &Path, flags: OFlag, how: FlockArg) -> Result<Option<Lock>, Errno> {
+/// flock(2).
+fn flock(file: &File, how: libc::c_int) -> Result<(), Errno> {
+    // SAFETY: flock takes two numbers.
+    match unsafe { libc::flock(file.as_raw_fd(), how) } {
+        0 => Ok(()),
+        _ => Err(Errno::last()),
+    }
+}
+
+fn lock(path: &Path, flags: OFlag, how: libc::c_int) -> Result<Option<Lock>, Errno> {
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     let file = File::from(nix::fcntl::open(path, flags, mode).map_err(os)?);
-    match Flock::lock(file, how) {
-        Ok(lock) => {
-            let lock = ManuallyDrop::new(lock);
-            Ok(Some(Lock { lock, generation: generation() }))
-        }
-        Err((_, nix::Error::EWOULDBLOCK)) => Ok(None),
-        Err((_, errno)) => Err(errno.into()),
+    match flock(&file, how | libc::LOCK_NB) {
+        Ok(()) => Ok(Some(Lock { file, generation: generation() })),
+        Err(errno) if errno.code() == libc::EWOULDBLOCK => Ok(None),
+        Err(errno) => Err(errno),
     }
 }
 

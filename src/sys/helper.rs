@@ -23,9 +23,7 @@ pub fn run_helper(
     let mut command = Command::new(program);
     command.args(arguments).env_clear().current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    // SAFETY: prctl(2) with numbers allocates nothing and takes no lock, which is what may be done
-    // between fork and execve.
-    unsafe { command.pre_exec(die_with_parent) };
+    die_with_us(&mut command);
     let mut child = command.spawn()?;
     let said = match child.stderr.take() {
         Some(stderr) => listen(stderr, &mut child),
@@ -44,11 +42,17 @@ pub fn version_of(program: &Path) -> io::Result<Option<String>> {
     let mut command = Command::new(program);
     command.arg("--version").env_clear().current_dir("/");
     command.stdin(Stdio::null()).stderr(Stdio::null());
-    // SAFETY: as in `run_helper`.
-    unsafe { command.pre_exec(die_with_parent) };
+    die_with_us(&mut command);
     let output = command.output()?;
     let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success());
     Ok(text.and_then(|text| text.lines().next().map(str::to_owned)))
+}
+
+/// Has what a command starts be killed when this process ends.
+pub fn die_with_us(command: &mut Command) {
+    // SAFETY: prctl(2) with numbers allocates nothing and takes no lock, which is what may be done
+    // between fork and execve.
+    unsafe { command.pre_exec(die_with_parent) };
 }
 
 fn die_with_parent() -> io::Result<()> {

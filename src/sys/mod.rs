@@ -19,10 +19,12 @@ mod interface;
 mod kernel;
 mod keyring;
 mod loop_device;
+mod memory;
 mod mount;
 mod namespace;
 mod netlink;
 mod nsfs;
+mod patience;
 mod perform;
 mod place;
 mod process;
@@ -32,6 +34,7 @@ mod question;
 mod raw;
 mod refusal;
 mod removal;
+mod root;
 mod shared;
 mod signal;
 mod stack;
@@ -54,13 +57,17 @@ pub use file::{
 };
 pub use fork::{close, differing, duplicate, fork, is_copy, keep_only};
 pub use held::{Distrust, FileName, Held, WalkError, shown};
-pub use helper::{run_helper, version_of};
+pub use helper::{die_with_us, run_helper, version_of};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
 pub use loop_device::{Attached, LoopDevice, LoopSettings, LoopTrouble, attach_loop, attached};
+pub use memory::{Heap, memory_in_use};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
+pub use patience::{
+    LONGEST_TEXT, Writing, open_at_once, open_to_read, open_to_write, read_all, write_all,
+};
 pub use place::mount_id;
 pub use process::{Child, PATIENCE, Status, Usage, ready, set_nonblocking};
 pub use program::{CStrings, Enter, Fault, Program, Spawned, Step, flags, spawn};
@@ -76,8 +83,9 @@ pub use raw::{
 pub use refusal::refusal;
 pub use shared::{SharedNumbers, shared_byte};
 pub use signal::{
-    forget_interruptions, ignore_interruptions, interrupted, interruption, is_asked_to_end, kill,
-    pause, reading_line, signal_name, signal_names, signal_number, watch_interruptions,
+    fail_at_file_limits, forget_interruptions, ignore_interruptions, interrupted, interruption,
+    is_asked_to_end, kill, pause, reading_line, signal_name, signal_names, signal_number,
+    watch_interruptions,
 };
 pub use stack::raise_stack_limit;
 pub use stdio::{

@@ -13,7 +13,7 @@ use super::init::Init;
 use super::kernel::{self, Answer, Trouble};
 use super::mount::{self, MountAttr};
 use super::program::Program;
-use super::{keyring, pty, stack, target, tree};
+use super::{keyring, pty, root, stack, target, tree};
 
 /// What a new process works with.
 pub(super) struct Work<'a> {
@@ -135,7 +135,7 @@ impl Process<'_> {
                 let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
                 mount::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
             }
-            Call::CoverRoot => cover_root(),
+            Call::CoverRoot => root::cover(),
             Call::LoopbackUp => kernel::loopback_up(),
             Call::OpenTree { .. } | Call::NewMount { .. } => self.make_mount(call),
             Call::OpenRoot(path) => {
@@ -197,9 +197,9 @@ impl Process<'_> {
                     kernel::symlinkat(target, parent, name)
                 })
             }
-            Call::PivotRoot => pivot_root(root, self.stacked),
-            Call::Chroot => chroot(root),
-            Call::ChrootInto(descriptor) => chroot(*descriptor),
+            Call::PivotRoot => root::pivot(root, self.stacked),
+            Call::Chroot => root::change(root),
+            Call::ChrootInto(descriptor) => root::change(*descriptor),
             Call::SetHostname(name) => kernel::sethostname(name),
             Call::SetDomainname(name) => kernel::setdomainname(name),
             Call::SetGroups(groups) => kernel::setgroups(groups),
@@ -221,7 +221,7 @@ impl Process<'_> {
                 let _ = kernel::setsid();
                 Ok(())
             }
-            Call::Workdir(path) => enter(path),
+            Call::Workdir(path) => root::go_to(path),
             Call::DieWithParent => self.die_with_parent(),
             Call::Execute { as_init, told } => {
                 let gate = self.work.program.gate.as_ref().map(AsRawFd::as_raw_fd);
@@ -334,44 +334,6 @@ fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
     let done = kernel::require_procfs(file).and_then(|()| kernel::write_all(file, bytes));
     kernel::close(file);
     done
-}
-
-/// Binds the root on itself: pivot_root(2) cannot move a root that is mounted on nothing (rootfs).
-fn cover_root() -> Answer<()> {
-    let root = tree::copy_of_host(c"/", true, 0, None)?;
-    mount::move_mount(root, libc::AT_FDCWD, c"/", tree::MOVE_FROM_EMPTY)?;
-    kernel::fchdir(root)?;
-    kernel::close(root);
-    kernel::chroot(c".")
-}
-
-fn pivot_root(root: c_int, stacked: u8) -> Answer<()> {
-    kernel::fchdir(root)?;
-    // With both names `.`, the old root is stacked on the new one: no directory is needed for it.
-    mount::pivot_root(c".", c".")?;
-    // What was stacked on the old root beneath the new one is still on it, and comes off first.
-    for _ in 0..stacked {
-        mount::umount2(c".", libc::MNT_DETACH)?;
-    }
-    kernel::chdir(c"/")
-}
-
-/// Goes to a directory of the root that this process has entered. Links of a process are not
-/// followed: `/proc/self/fd/N` would lead to what the launcher has open (CVE-2024-21626).
-fn enter(path: &CStr) -> Answer<()> {
-    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    let root = kernel::openat(libc::AT_FDCWD, c"/", flags, 0)?;
-    let place = kernel::open_beneath(root, path, flags, 0)?;
-    let done = kernel::fchdir(place);
-    kernel::close(place);
-    kernel::close(root);
-    done
-}
-
-fn chroot(root: c_int) -> Answer<()> {
-    kernel::fchdir(root)?;
-    kernel::chroot(c".")?;
-    kernel::chdir(c"/")
 }
 
 fn set_user(uid: u32) -> Answer<()> {

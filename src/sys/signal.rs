@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::errno::Errno;
@@ -56,11 +56,25 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 /// An eventfd that is readable once one came.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 
+/// When the last of them came, in milliseconds of CLOCK_MONOTONIC.
+static WHEN: AtomicI64 = AtomicI64::new(0);
+
+/// Whether this process ends at the next SIGALRM.
+static INSISTED: AtomicBool = AtomicBool::new(false);
+
 /// Whether a line is being read, which only Ctrl-C ends.
 static READING: AtomicBool = AtomicBool::new(false);
 
+/// Signals that come so soon after each other are one: `timeout` sends one to its program and then to
+/// its group, the kernel and a shell both tell of a terminal that is gone. In milliseconds.
+const ONE: i64 = 20;
+/// A second one so soon after the first, in milliseconds, is of somebody who will not wait.
+const SOON: i64 = 1000;
+/// The time that is left then for an end in good order, in microseconds.
+const LEFT: libc::suseconds_t = 250_000;
+
 /// Ends the reading of a line: by SIGINT, again and again, as the line editor may be about to begin.
-extern "C" fn wake_reader(_: i32) {
+fn wake_reader() {
     if READING.load(Ordering::Relaxed) {
         // SAFETY: kill(2) of this process and alarm(2), which take numbers; both are
         // async-signal-safe.
@@ -72,17 +86,67 @@ extern "C" fn wake_reader(_: i32) {
 }
 
 extern "C" fn note(signal: i32) {
-    let fatal = COUNT.load(Ordering::Relaxed) > 0 && LAST.load(Ordering::Relaxed) != libc::SIGINT;
+    let mut now = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: clock_gettime(2) fills the local, which all zero is valid for, and is
+    // async-signal-safe. What interrupted code is told in errno stays what it was.
+    let (errno, now) = unsafe {
+        let errno = *libc::__errno_location();
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, now.as_mut_ptr());
+        (errno, now.assume_init())
+    };
+    let now = now.tv_sec * 1000 + now.tv_nsec / 1_000_000;
+    let since = now - WHEN.swap(now, Ordering::Relaxed);
+    let comes_again = COUNT.load(Ordering::Relaxed) > 0;
+    let fatal = comes_again && LAST.load(Ordering::Relaxed) != libc::SIGINT;
     if signal != libc::SIGINT || !fatal {
         LAST.store(signal, Ordering::Relaxed);
     }
     if signal != libc::SIGINT {
-        wake_reader(signal);
+        wake_reader();
     }
-    COUNT.fetch_add(1, Ordering::Release);
+    if !comes_again || since >= ONE {
+        COUNT.fetch_add(1, Ordering::Release);
+    }
+    let insists = matches!(signal, libc::SIGINT | libc::SIGTERM) && (ONE..SOON).contains(&since);
+    if comes_again && insists && !READING.load(Ordering::Relaxed) {
+        INSISTED.store(true, Ordering::Relaxed);
+        set_timer(LEFT);
+    }
     let (one, wake) = (1_u64, WAKE.load(Ordering::Relaxed));
     // SAFETY: write(2) of eight bytes that live on this stack; it is async-signal-safe.
-    unsafe { libc::syscall(libc::SYS_write, wake, &raw const one, 8) };
+    unsafe {
+        libc::syscall(libc::SYS_write, wake, &raw const one, 8);
+        *libc::__errno_location() = errno;
+    }
+}
+
+/// Has SIGALRM come in so many microseconds, or not at all.
+fn set_timer(microseconds: libc::suseconds_t) {
+    let never = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let then = libc::timeval { tv_sec: 0, tv_usec: microseconds };
+    let timer = libc::itimerval { it_interval: never, it_value: then };
+    // SAFETY: setitimer(2) reads the local; it is one system call, and so async-signal-safe.
+    unsafe { libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &raw const timer, 0) };
+}
+
+extern "C" fn alarm(_: i32) {
+    if !INSISTED.load(Ordering::Relaxed) {
+        return wake_reader();
+    }
+    // Somebody has insisted, and this process has not ended by itself. It does as by SIGKILL: its
+    // children die with it, and what it leaves in TMPDIR goes with the next run.
+    super::terminal::put_back();
+    let signal = LAST.load(Ordering::Relaxed);
+    // SAFETY: the set is valid once it is emptied, and the default action of a signal that is not
+    // blocked ends this process; all of it is async-signal-safe.
+    unsafe {
+        let mut set = MaybeUninit::<libc::sigset_t>::zeroed().assume_init();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
+        libc::signal(signal, libc::SIG_DFL);
+        libc::kill(libc::getpid(), signal);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut());
+    }
 }
 
 /// From here on the signals that ask to end are noted, and no longer end the process.
@@ -98,27 +162,37 @@ pub fn watch_interruptions() -> Result<(), Errno> {
         return Err(Errno::last());
     }
     WAKE.store(wake, Ordering::Relaxed);
-    // A file that grows beyond the limit is then the error EFBIG, which says what is wrong.
-    // SAFETY: ignoring a signal touches no memory.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     // Ignored, as daemons and `trap '' CHLD` leave it, it has the kernel keep no exit status.
     // SAFETY: setting a default action touches no memory.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+    handle(libc::SIGALRM, alarm);
     for signal in SIGNALS {
-        // SAFETY: all zero is a valid sigaction; the handler only does what a handler may do, and
-        // both pointers are of locals.
-        unsafe {
-            let mut old = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
-            libc::sigaction(signal, ptr::null(), &raw mut old);
-            if old.sa_sigaction == libc::SIG_IGN {
-                continue;
-            }
-            let mut new = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
-            new.sa_sigaction = note as extern "C" fn(i32) as usize;
-            libc::sigaction(signal, &raw const new, ptr::null_mut());
-        }
+        handle(signal, note);
     }
     Ok(())
+}
+
+/// From here on a file that would grow beyond its limit is the error EFBIG, which says what is
+/// wrong, and ends nobody by a signal.
+pub fn fail_at_file_limits() {
+    // SAFETY: ignoring a signal touches no memory.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Has `handler` run when this signal comes, unless it is ignored.
+fn handle(signal: i32, handler: extern "C" fn(i32)) {
+    // SAFETY: all zero is a valid sigaction; the handlers only do what a handler may do, and both
+    // pointers are of locals.
+    unsafe {
+        let mut old = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        libc::sigaction(signal, ptr::null(), &raw mut old);
+        if old.sa_sigaction == libc::SIG_IGN && signal != libc::SIGALRM {
+            return;
+        }
+        let mut new = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        new.sa_sigaction = handler as usize;
+        libc::sigaction(signal, &raw const new, ptr::null_mut());
+    }
 }
 
 /// Signals are as a program wants to find them until this is dropped: SIGPIPE, which the Rust
@@ -169,16 +243,13 @@ pub fn interrupted() -> Option<i32> {
 /// A line editor reads, or not any more: it handles SIGINT itself as long, and no other signal.
 pub fn reading_line(reads: bool) {
     READING.store(reads, Ordering::Relaxed);
-    // SAFETY: all zero is a valid sigaction; the handler only does what a handler may do.
-    unsafe {
-        let mut new = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
-        new.sa_sigaction = wake_reader as extern "C" fn(i32) as usize;
-        libc::sigaction(libc::SIGALRM, &raw const new, ptr::null_mut());
-    }
 }
 
 /// What came until now asks for nothing any more: the program that it was for has ended.
 pub fn forget_interruptions() {
+    if INSISTED.swap(false, Ordering::Relaxed) {
+        set_timer(0);
+    }
     COUNT.store(0, Ordering::Release);
     let (mut value, wake) = (0_u64, WAKE.load(Ordering::Relaxed));
     // SAFETY: read(2) of eight bytes into a local; an eventfd that nothing was written to says so.

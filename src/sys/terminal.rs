@@ -1,7 +1,10 @@
 //! Terminals: pseudo-terminals for programs, and the state of the one that nsscript runs on.
 
+use std::cell::UnsafeCell;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::raw::c_int;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -34,8 +37,8 @@ impl TerminalState {
     #[must_use]
     pub fn of(terminal: BorrowedFd<'_>) -> Self {
         let terminal = terminal.as_raw_fd();
-        let mut settings = std::mem::MaybeUninit::<libc::termios2>::zeroed();
-        let mut window = std::mem::MaybeUninit::<libc::winsize>::zeroed();
+        let mut settings = MaybeUninit::<libc::termios2>::zeroed();
+        let mut window = MaybeUninit::<libc::winsize>::zeroed();
         let got = call!(Ioctl, SYS_ioctl, terminal, libc::TCGETS2, settings.as_mut_ptr()).is_ok();
         // SAFETY: the kernel has filled it where it says so, and zeroes are valid.
         let settings = got.then(|| unsafe { settings.assume_init() });
@@ -86,9 +89,26 @@ impl TerminalState {
         let _ = call!(Ioctl, SYS_ioctl, terminal.as_raw_fd(), libc::TCSETS2, settings);
     }
 
+    /// Has the standard input, which is in this state, pass every byte on. It is put back even where
+    /// this process is made to end.
+    pub fn pass_all(&self) {
+        if let Some(settings) = &self.settings {
+            PASSES_ALL.store(false, Ordering::Release);
+            // SAFETY: while the flag is false nobody reads it, and only this thread writes.
+            unsafe { (*BEFORE.0.get()).write(*settings) };
+            PASSES_ALL.store(true, Ordering::Release);
+        }
+        self.raw().restore(standard_input());
+    }
+
+    /// Puts the standard input back into this state.
+    pub fn pass_no_more(&self) {
+        self.restore(standard_input());
+        PASSES_ALL.store(false, Ordering::Release);
+    }
+
     /// Every byte goes through a terminal as it is, as cfmakeraw(3) has it.
-    #[must_use]
-    pub fn raw(&self) -> Self {
+    fn raw(&self) -> Self {
         let settings = self.settings.map(|mut raw| {
             raw.c_iflag &= !(libc::IGNBRK
                 | libc::BRKINT
@@ -146,6 +166,32 @@ pub fn terminal_device(number: i32) -> Option<u64> {
     let is_terminal = std::io::IsTerminal::is_terminal(&stream);
     let status = is_terminal.then(|| nix::sys::stat::fstat(stream).ok()).flatten();
     status.map(|status| status.st_rdev)
+}
+
+/// What the standard input was like before it passed every byte on.
+struct Before(UnsafeCell<MaybeUninit<libc::termios2>>);
+
+// SAFETY: it is written only while `PASSES_ALL` is false, and read only while that is true.
+unsafe impl Sync for Before {}
+
+static BEFORE: Before = Before(UnsafeCell::new(MaybeUninit::zeroed()));
+/// Whether the standard input passes every byte on.
+static PASSES_ALL: AtomicBool = AtomicBool::new(false);
+
+/// Puts the standard input back, where it passes every byte on and is not another's by now. A
+/// handler of signals may do this.
+pub(super) fn put_back() {
+    if !PASSES_ALL.load(Ordering::Acquire) {
+        return;
+    }
+    let mut group: libc::pid_t = 0;
+    // SAFETY: ioctl(2) writes to the local, and reads what was written before the flag was set.
+    unsafe {
+        libc::syscall(libc::SYS_ioctl, 0, libc::TIOCGPGRP, &raw mut group);
+        if group == libc::getpgrp() {
+            libc::syscall(libc::SYS_ioctl, 0, libc::TCSETS2, BEFORE.0.get());
+        }
+    }
 }
 
 /// Whether this process may change and read a terminal: it is not in the background of the session

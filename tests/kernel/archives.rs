@@ -281,6 +281,59 @@ fn compressed_archives_are_told_by_their_first_bytes() {
 }
 
 #[test]
+fn a_label_is_no_member() {
+    as_each_user(|bench| {
+        make_tree(bench);
+        gnu_tar(bench, "plain.tar", &[]);
+        gnu_tar(bench, "gnu.tar", &["--format=gnu", "--label=of the archive"]);
+        gnu_tar(bench, "posix.tar", &["--format=posix", "--label=of the archive"]);
+        let none = ["--label=empty", "--files-from=/dev/null", "-cf", &bench.text("empty.tar")];
+        host("tar", &none);
+        // Another one behind a long name of its own, and one at the end.
+        let mut archive =
+            tar::Builder::new(fs::read(bench.path("empty.tar")).unwrap()[..512].to_vec());
+        let mut label = tar::Header::new_gnu();
+        label.set_entry_type(tar::EntryType::new(b'V'));
+        label.set_size(0);
+        archive.append_data(&mut label, "label".repeat(40), &[][..]).unwrap();
+        let mut file = tar::Header::new_gnu();
+        file.set_size(2);
+        file.set_mode(0o644);
+        file.set_uid(0);
+        file.set_gid(0);
+        file.set_mtime(0);
+        archive.append_data(&mut file, "file", &b"hi"[..]).unwrap();
+        archive.append_data(&mut label, "last/", &[][..]).unwrap();
+        bench.file("labels.tar", archive.into_inner().unwrap());
+        let recipe = r#"
+            for name in ["gnu.tar", "posix.tar"] {
+                assert_eq(rootfs().tar(name).digest(), rootfs().tar("plain.tar").digest());
+            }
+            print(rootfs().tar("empty.tar").tree());
+            print(rootfs().tar("labels.tar").tree());"#;
+        assert_eq!(printed(bench, recipe), "/\n/\n└── file\n");
+    });
+}
+
+#[test]
+fn an_archive_is_not_blamed_for_memory_that_is_not_there() {
+    as_each_user(|bench| {
+        make_tree(bench);
+        gnu_tar(bench, "root.tar", &[]);
+        let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        // What unpacks it needs 128 MiB for that alone.
+        encoder.window_log(27).unwrap();
+        encoder.write_all(&fs::read(bench.path("root.tar")).unwrap()).unwrap();
+        bench.file("wide.tar.zst", encoder.finish().unwrap());
+        let recipe = r#"print(rootfs().tar("wide.tar.zst").digest());"#;
+        let said = bench.recipe(recipe).by_shell("ulimit -v 150000; exec \"$@\"").end().failed(125);
+        assert!(said.contains(": out of memory (ENOMEM)\n"), "{said}");
+        assert!(!said.contains("sound"), "{said}");
+        bench.recipe(recipe).end().succeeded();
+    });
+}
+
+#[test]
 fn nothing_is_lost_on_the_way_through_a_root() {
     as_each_user(|bench| {
         let top = make_tree(bench);
@@ -555,7 +608,7 @@ fn a_signal_ends_the_copying_and_hashing_of_one_large_file() {
         bench.give(&bench.path("large"));
         for verb in ["digest()", "build(\"built\")"] {
             let recipe = format!(
-                "let root = rootfs().copy(\"large\", \"/large\"); print(\"ready\");
+                "let root = rootfs().copy(\"large\", \"/large\", #{{ limit: \"1T\" }}); print(\"ready\");
                 root.{verb}; print(\"after\");"
             )
             .replace("root.build", "let path = root.build");

@@ -1,6 +1,7 @@
 //! How nsscript ends when it is told to, and what is left then: nothing.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -62,10 +63,29 @@ fn every_verb_that_waits_can_be_interrupted() {
             "guest.output(\"sleep 300\", #{ stdin: \"x\" })",
             "guest.start(\"sleep 300\").wait()",
             "guest.start(\"sleep 300\", #{ pipes: true }).read_line()",
+            "guest.start(\"sleep 300\", #{ pipes: true }).wait()",
+            "let text = \"\"; text.pad(1000000, 'x'); \
+             guest.start(\"sleep 300\", #{ pipes: true }).write(text)",
+            "read_file(\"fifo\")",
+            "within(UTS, || read_file(\"fifo\"))",
+            "mknod(`${scratch()}/fifo`, #{ type: \"fifo\" }); write_file(`${scratch()}/fifo`, \"x\")",
+            "mknod(`${scratch()}/fifo`, #{ type: \"fifo\" }); \
+             let reader = clone(UTS, || { sleep(\"5m\"); read_file(`${scratch()}/fifo`) }); \
+             write_file(`${scratch()}/fifo`, \"x\")",
+            "rootfs().copy(\"sparse\", \"/sparse\", #{ limit: \"99T\" }).digest()",
+            "wait_until(|| false, #{ timeout: \"5m\" })",
+            "for i in 0..9223372036854775807 {}",
+            "let many = []; many.pad(1000000, 1); loop { many.sort(|x, y| x - y) }",
             "guest.start(\"sleep 300\").run(\"sleep 300\")",
             "loop {}",
             "fn f(x) { if x > 0 { f(x - 1); f(x - 1) } } f(60)",
         ] {
+            let (fifo, sparse) = (bench.path("fifo"), bench.path("sparse"));
+            if !sparse.exists() {
+                nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o644))
+                    .unwrap();
+                fs::File::create(&sparse).unwrap().set_len(1 << 43).unwrap();
+            }
             let recipe = format!("let guest = {HOST}; print(\"ready\"); {wait};");
             let mut running = bench.recipe(&recipe).start();
             running.wait_for("ready");
@@ -74,6 +94,69 @@ fn every_verb_that_waits_can_be_interrupted() {
             assert_eq!(ended.stderr, "", "{wait}");
             ended.failed(130);
         }
+    });
+}
+
+/// A function of the language that takes minutes, and asks nobody meanwhile.
+const DEAF: &str = r#"
+    let text = "x";
+    for i in 0..22 { text += text; }
+    let all = [];
+    all.pad(400, text);
+    print("ready");
+    all.to_string();
+"#;
+
+#[test]
+fn a_second_signal_ends_nsscript_whatever_it_does() {
+    as_each_user(|bench| {
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            let recipe = format!("let program = {TREE}.start(\"sleep 300\");\n{DEAF}");
+            let mut running = bench.recipe(&recipe).may_leave_files().start();
+            running.wait_for("ready");
+            running.signal(signal);
+            std::thread::sleep(Duration::from_millis(200));
+            assert!(marked_processes(running.marker()).len() >= 3, "it has not ended by one");
+            running.signal(signal);
+            let begun = Instant::now();
+            // Neither it nor the program is left.
+            let ended = running.end();
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+            assert_eq!(ended.status.signal(), Some(signal as i32), "{}", ended.stderr);
+        }
+        // What it has left goes with the next run.
+        bench.seen(TREE, "true");
+        assert!(bench.left().is_empty(), "{:?}", bench.left());
+    });
+}
+
+#[test]
+fn a_second_signal_leaves_the_program_no_time_and_everything_in_order() {
+    as_each_user(|bench| {
+        let script = "trap '' TERM INT; echo ready; while :; do sleep 0.01; done";
+        let mut running = bench.script(TREE, script).start();
+        running.wait_for("ready");
+        running.signal(Signal::SIGINT);
+        std::thread::sleep(Duration::from_millis(200));
+        running.signal(Signal::SIGINT);
+        // It ends by itself: in `TMPDIR` is nothing.
+        running.end().failed(130);
+    });
+}
+
+#[test]
+fn signals_at_the_same_moment_are_one() {
+    as_each_user(|bench| {
+        let script = "trap 'sleep 0.5; echo cleaned; exit 0' TERM; echo ready; \
+                      while :; do sleep 0.01; done";
+        let mut running = bench.script(HOST, script).start();
+        running.wait_for("ready");
+        // As timeout(1) does: to its program, and to the group of that.
+        running.signal(Signal::SIGTERM);
+        running.signal(Signal::SIGTERM);
+        let ended = running.end();
+        assert_eq!(ended.stdout, "ready\ncleaned\n");
+        ended.failed(143);
     });
 }
 
@@ -100,6 +183,38 @@ fn a_signal_that_is_ignored_stays_ignored() {
         running.signal(Signal::SIGHUP);
         running.signal(Signal::SIGINT);
         assert_eq!(running.end().succeeded(), "ready\ndone\n");
+    });
+}
+
+#[test]
+fn every_run_sweeps_what_a_killed_one_has_left() {
+    as_each_user(|bench| {
+        for next in [
+            format!("{HOST}.run(\"true\");"),
+            format!("let guest = {HOST}.start(\"true\"); guest.wait();"),
+            "print(1);".to_owned(),
+            "assert(false);".to_owned(),
+        ] {
+            let mut running = bench.script(TREE, "echo ready; sleep 300").may_leave_files().start();
+            running.wait_for("ready");
+            running.signal(Signal::SIGKILL);
+            running.end();
+            assert_eq!(bench.left().len(), 1, "{:?}", bench.left());
+            // That nothing is in `TMPDIR` is what every run makes sure of.
+            bench.recipe(&next).end();
+        }
+    });
+}
+
+#[test]
+fn an_empty_tmpdir_is_none() {
+    as_each_user(|bench| {
+        let printed = bench.recipe("print(scratch());").env("TMPDIR", "").end().succeeded();
+        assert!(printed.starts_with("/tmp/nsscript-"), "{printed}");
+        let few = bench.recipe("print(scratch());").by_shell("ulimit -n 5; exec \"$@\"");
+        let said = few.end().failed(125);
+        assert!(said.contains("(EMFILE)") && said.contains("ulimit -n"), "{said}");
+        assert!(!said.contains("TMPDIR"), "{said}");
     });
 }
 
@@ -152,7 +267,7 @@ fn a_run_does_not_sweep_what_another_one_uses() {
 }
 
 #[test]
-fn nobody_reading_is_no_error() {
+fn who_reads_no_more_ends_nsscript_as_other_programs() {
     as_each_user(|bench| {
         let printing = "loop { print(\"a line that nobody reads\"); }";
         let programs =
@@ -160,12 +275,14 @@ fn nobody_reading_is_no_error() {
         for words in [&["-e", printing][..], &["-e", &programs], &["help"], &["help", "bind"]] {
             let mut command = bench.user.command(bench.binary());
             command.args(words).env("TMPDIR", bench.temporary()).current_dir("/");
-            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            drop(child.stdout.take());
-            let ended = child.wait_with_output().unwrap();
+            // Nobody reads from the first line on.
+            let (_, output) = std::io::pipe().unwrap();
+            let ended = command.stdout(output).stderr(Stdio::piped()).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{words:?}");
-            assert_eq!(ended.status.code(), Some(0), "{words:?}");
+            // 128 and SIGPIPE.
+            assert_eq!(ended.status.code(), Some(141), "{words:?}");
         }
+        // What was made for the recipe was removed.
         assert_eq!(fs::read_dir(bench.temporary()).unwrap().count(), 0);
     });
 }

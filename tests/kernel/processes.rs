@@ -1,5 +1,7 @@
 //! Programs that are started: signals, other programs beside them, their end with the recipe.
 
+use std::time::{Duration, Instant};
+
 use crate::support::{HOST, TREE, as_each_user, field};
 
 #[test]
@@ -178,5 +180,52 @@ fn a_sandbox_that_was_started_before_a_raw_call_can_be_joined_after_it() {
             guest.run("uname -n");"#
         );
         assert_eq!(bench.recipe(&recipe).end().succeeded(), "before\n");
+    });
+}
+
+#[test]
+fn nobody_waits_for_what_a_process_that_has_failed_should_bring_about() {
+    as_each_user(|bench| {
+        let never = "wait_until(|| exists(\"/no/such/place\"), #{ timeout: \"30s\" });";
+        for (start, said) in [
+            (
+                "clone(UTS, || { sleep(\"50ms\"); assert(false, \"inside\"); })".to_owned(),
+                "error: the assertion does not hold: inside\n",
+            ),
+            (
+                "clone(UTS, || { sleep(\"50ms\"); exit(3); })".to_owned(),
+                "error: the condition does not hold, and the process of a closure exited with status 3\n",
+            ),
+            (
+                format!("{HOST}.start([\"sh\", \"-c\", \"sleep 0.05; kill -SEGV $$\"])"),
+                "error: the condition does not hold, and `sh -c 'sleep 0.05; kill -SEGV $$'` ended by SIGSEGV (11)\n",
+            ),
+        ] {
+            let begun = Instant::now();
+            let recipe = format!("let process = {start}; {never}");
+            let failed = bench.recipe(&recipe).end().failed(125);
+            assert!(failed.starts_with(said), "{failed}");
+            assert!(failed.contains("wait_until"), "{failed}");
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        }
+        // What a process has brought about before it failed counts, and so does what another one does.
+        let recipe = format!(
+            r#"let place = scratch();
+            let first = clone(UTS, || {{ write_file(`${{place}}/first`, ""); exit(3); }});
+            wait_until(|| exists(`${{place}}/first`));
+            let failing = clone(UTS, || exit(4));
+            let second = clone(UTS, || {{ sleep("300ms"); write_file(`${{place}}/second`, ""); }});
+            wait_until(|| exists(`${{place}}/second`));
+            // Whom the recipe has ended has not failed, and how it ended can still be asked.
+            let killed = {HOST}.start("sleep 60");
+            let begun = clock("monotonic");
+            killed.kill("KILL");
+            wait_until(|| clock("monotonic") - begun > 0.3);
+            let other = {HOST}.start("sleep 60");
+            kill(other.pid, "KILL");
+            wait_until(|| clock("monotonic") - begun > 0.6);
+            print([first.wait().code, failing.wait().code, killed.wait().signal, other.wait().signal]);"#
+        );
+        assert_eq!(bench.recipe(&recipe).end().succeeded(), "[3, 4, 9, 9]\n");
     });
 }

@@ -132,3 +132,87 @@ fn what_is_not_there_to_read_nothing_from_is_named() {
         assert!(said.contains("`.dev(\"/dev\")` makes the usual devices"), "{said}");
     });
 }
+
+#[test]
+fn what_a_program_writes_is_kept_while_it_is_waited_for() {
+    as_each_user(|bench| {
+        // Much more than a pipe has room for.
+        let recipe = format!(
+            r#"let count = {HOST}.start("seq 1 100000", #{{ pipes: true }});
+            print(count.read_line());
+            print(count.wait());
+            let last = ();
+            let lines = 1;
+            loop {{
+                let line = count.read_line();
+                if line == () {{ break }}
+                last = line;
+                lines += 1;
+            }}
+            print(`${{last}} of ${{lines}}`);
+            let end = {HOST}.start(["printf", "one\\ntwo"], #{{ pipes: true }});
+            end.wait();
+            print([end.read_line(), end.read_line(), end.read_line()]);"#
+        );
+        let wanted = "1\nexited with status 0\n100000 of 100000\n[\"one\", \"two\", ()]\n";
+        assert_eq!(bench.recipe(&recipe).end().succeeded(), wanted);
+    });
+}
+
+#[test]
+fn much_is_written_to_a_program_that_answers_meanwhile() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"let text = "0123456789abcdef";
+            for doubling in 0..16 {{ text += text; }}
+            let cat = {HOST}.start("cat", #{{ pipes: true }});
+            cat.write(text + "\n");
+            assert(cat.read_line() == text, "what was written is what was read");
+            cat.write("more\n");
+            print(cat.read_line());
+            print(cat.wait());"#
+        );
+        let seen = bench.recipe(&recipe).end().succeeded();
+        assert_eq!(seen, "more\nexited with status 0\n");
+    });
+}
+
+#[test]
+fn a_program_that_writes_without_end_is_ended() {
+    let guest = HOST;
+    as_each_user(|bench| {
+        let hint = "\n\nhint: the option `limit` of `output` says how much it may be\n";
+        let note = "\n   = so much is kept of it until `read_line` takes it\n";
+        for (recipe, most, more) in [
+            (format!("{guest}.output(\"cat /dev/zero\")"), "64 MiB", hint),
+            (format!("{guest}.output(\"yes\", #{{ limit: \"1M\" }})"), "1 MiB", hint),
+            (
+                // Both streams together.
+                format!(
+                    "{guest}.output([\"sh\", \"-c\", \"yes & yes >&2\"], #{{ limit: \"3M\" }})"
+                ),
+                "3 MiB",
+                hint,
+            ),
+            (format!("{guest}.output([\"echo\", \"123\"], #{{ limit: 3 }})"), "3 B", hint),
+            ("netns().output(\"cat /dev/zero\", #{ limit: \"2M\" })".into(), "2 MiB", hint),
+            (format!("{guest}.start(\"yes\", #{{ pipes: true }}).wait()"), "64 MiB", note),
+            (
+                format!("{guest}.start(\"cat /dev/zero\", #{{ pipes: true }}).read_line()"),
+                "64 MiB",
+                note,
+            ),
+        ] {
+            // That no process is left is what every run makes sure of.
+            let said = bench.recipe(&format!("let it = {recipe};")).end().failed(125);
+            let wanted =
+                format!("error: the program has written more than {most}, and was ended\n");
+            assert!(said.starts_with(&wanted) && said.ends_with(more), "{recipe}: {said}");
+        }
+        let fits = format!(
+            "print({guest}.output([\"echo\", \"123\"], #{{ limit: 4 }}).stdout);
+             print({guest}.output(\"head -c 70000000 /dev/zero\", #{{ limit: \"70M\" }}).stdout.len());"
+        );
+        assert_eq!(bench.recipe(&fits).end().succeeded(), "123\n\n70000000\n");
+    });
+}

@@ -115,7 +115,7 @@ fn a_recipe_that_is_no_text_is_told_with_the_place() {
 fn an_argument_that_is_no_text_is_told() {
     let word = std::ffi::OsStr::from_bytes(b"a\xff");
     let said = Ran::of(nsscript(&["-e", ""]).arg(word)).said(125);
-    assert_eq!(said, "error: an argument of the recipe is not UTF-8\n");
+    assert_eq!(said, "error: argument 1 of the recipe, `a\\xff`, is not UTF-8\n");
 }
 
 #[test]
@@ -180,4 +180,25 @@ fn mistakes_in_usage_end_with_125() {
 fn an_option_that_is_nearly_right_is_suggested() {
     assert!(ran(&["--error-fromat", "json", "-e", ""]).said(125).contains("--error-format"));
     assert!(ran(&["pln", "recipes/hello.rhai"]).said(125).contains("did you mean `plan`?"));
+}
+
+#[test]
+fn a_recipe_may_have_any_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = Scratch::new();
+    let name = std::ffi::OsStr::from_bytes(b"r\xff.rhai");
+    std::fs::write(scratch.path().join(name), "print(args);").unwrap();
+    let run = |words: &[&str], more: &[&std::ffi::OsStr]| {
+        Ran::of(nsscript(words).args(more).current_dir(scratch.path()))
+    };
+    assert_eq!(run(&[], &[name, "a".as_ref()]).printed(), "[\"a\"]\n");
+    assert_eq!(run(&["run"], &[name]).printed(), "[]\n");
+    assert_eq!(run(&["plan"], &[name]).printed(), "");
+    assert_eq!(run(&["check"], &[name]).said(0), "nothing found in 1 recipe\n");
+    assert_eq!(run(&["test"], &[name]).status, Some(0));
+    // Behind options its name would be that of a command.
+    let said = run(&["--explain"], &[name]).said(125);
+    let hint = "hint: `nsscript run` runs a recipe of such a name";
+    assert_eq!(said, format!("error: `r\\xff.rhai` is not UTF-8\n\n{hint}\n"));
+    assert_eq!(run(&["help"], &[name]).said(125), "error: `r\\xff.rhai` is not UTF-8\n");
 }

@@ -2,9 +2,9 @@
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use super::nsscript::{Ran, nsscript, run};
+use super::nsscript::{PACKAGE, Ran, Scratch, nsscript, run};
 
 fn status(code: &str) -> Option<i32> {
     run(code).status
@@ -132,23 +132,144 @@ fn read_one_line(arguments: &[&str]) -> (String, Option<i32>, String) {
     (line, ran.status, ran.stderr)
 }
 
+/// The status of what SIGPIPE ends, as a shell has it.
+const UNREAD: i32 = 128 + 13;
+
 #[test]
 fn a_reader_that_goes_away_ends_the_recipe_quietly() {
-    let code = "loop { print(\"y\"); }";
-    assert_eq!(read_one_line(&["-e", code]), ("y\n".into(), Some(0), String::new()));
+    for code in [
+        "loop { print(\"y\"); }",
+        "print(\"y\"); loop { note(\"y\"); section(\"y\"); table([[\"y\"], [1]]); }",
+        "within(UTS, || { loop { print(\"y\"); } });",
+        "clone(UTS, || { loop { print(\"y\"); } }).wait();",
+        "print(\"y\"); for i in 0..100000 { within(UTS, || print(\"y\")); }",
+        "try { loop { print(\"y\"); } } catch (error) { throw error; }",
+    ] {
+        assert_eq!(
+            read_one_line(&["-e", code]),
+            ("y\n".into(), Some(UNREAD), String::new()),
+            "{code}"
+        );
+    }
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_trouble_help() {
+fn a_reader_that_goes_away_ends_every_command_quietly() {
     let (line, status, said) = read_one_line(&["reference"]);
-    assert_eq!((line.as_str(), status, said.as_str()), ("# Reference\n", Some(0), ""));
+    assert_eq!((line.as_str(), status, said.as_str()), ("# Reference\n", Some(UNREAD), ""));
+}
+
+#[test]
+fn a_recipe_can_put_in_order_what_it_has_done_when_nobody_reads_it() {
+    let scratch = Scratch::new();
+    let made = scratch.path().join("made");
+    let code = format!(
+        "write_file({made:?}, \"\"); \
+         try {{ loop {{ print(exists({made:?})); }} }} catch (error) {{ remove({made:?}); throw error; }}"
+    );
+    let ran = read_one_line(&["--host", "-e", &code]);
+    assert_eq!(ran, ("true\n".into(), Some(UNREAD), String::new()));
+    assert!(!made.exists());
+}
+
+#[test]
+fn what_a_closure_prints_last_is_not_lost_in_silence() {
+    for code in [
+        "within(UTS, || { print(1); });",
+        "within(UTS, || { print(1); print(2); });",
+        "clone(UTS, || note(\"one\")).wait();",
+        "within(UTS, || within(IPC, || { print(1); }));",
+        "print(1);",
+        "section(\"one\");",
+        "table([[\"a\"], [1]]);",
+    ] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let said = Ran::of(nsscript(&["-e", code]).stdout(full)).said(125);
+        let wanted = "error: cannot write to the standard output: no space left on device (ENOSPC)\n  ──▶ <command line>:1:";
+        assert!(said.starts_with(wanted), "{code}: {said}");
+    }
+}
+
+/// Command lines of every kind, with their files in `scratch`.
+fn command_lines(scratch: &Scratch) -> Vec<Vec<String>> {
+    let recipe = scratch.file("recipes/r.rhai", "debug(1);\nprint(2);\n").display().to_string();
+    let wrong = scratch.file("wrong.rhai", "no_such();\n").display().to_string();
+    let place = scratch.path().join("written").display().to_string();
+    let lines = [
+        "doctor",
+        "doctor --json",
+        "help",
+        "help bind",
+        "reference",
+        "man",
+        "completions bash",
+        "store list",
+        "store gc",
+        "--help",
+        "--version",
+        "--no-such-option",
+        "RECIPE",
+        "WRONG",
+        "--explain RECIPE",
+        "plan RECIPE",
+        "check RECIPE",
+        "check WRONG",
+        "--error-format=json check WRONG",
+        "test RECIPE",
+        "test WRONG",
+        "definitions PLACE",
+        "man PLACE",
+        "new PLACE/new.rhai",
+        "no-such-recipe",
+        "__complete -- pl",
+    ];
+    let filled = |word: &str| {
+        word.replace("RECIPE", &recipe).replace("WRONG", &wrong).replace("PLACE", &place)
+    };
+    lines.iter().map(|line| line.split(' ').map(filled).collect()).collect()
+}
+
+#[test]
+fn no_state_of_the_streams_or_limit_of_files_is_a_panic() {
+    let scratch = Scratch::new();
+    for line in command_lines(&scratch) {
+        for around in [
+            "exec \"$@\" >/dev/full",
+            "exec \"$@\" 2>/dev/full",
+            "exec \"$@\" >/dev/full 2>&1",
+            "exec \"$@\" >&-",
+            "exec \"$@\" 2>&-",
+            "exec \"$@\" <&- >&- 2>&-",
+            "cd \"$OUTPUT\"; ulimit -f 0; exec \"$@\" >out 2>err",
+        ] {
+            let own = nsscript(&line.iter().map(String::as_str).collect::<Vec<_>>());
+            let mut command = Command::new("sh");
+            command.args(["-c", around, "sh"]).arg(own.get_program()).args(own.get_args());
+            command
+                .current_dir(PACKAGE)
+                .envs(own.get_envs().filter_map(|(name, it)| Some((name, it?))));
+            command.env("OUTPUT", scratch.path()).stdin(Stdio::null());
+            let ran = Ran::of(&mut command);
+            let status = ran.status;
+            // Neither a panic, which is 101, nor a signal.
+            assert!(
+                status.is_some_and(|it| [0, 1, 125].contains(&it)),
+                "{line:?} {around}: {ran:?}"
+            );
+            assert!(!ran.stderr.contains("panicked"), "{line:?} {around}: {ran:?}");
+        }
+    }
 }
 
 #[test]
 fn output_that_cannot_be_written_is_a_failure() {
-    for arguments in
-        [vec!["-e", "print(1);"], vec!["help"], vec!["plan", "-e", "sandbox().run(\"x\");"]]
-    {
+    for arguments in [
+        vec!["-e", "print(1);"],
+        vec!["help"],
+        vec!["--help"],
+        vec!["--version"],
+        vec!["plan", "-e", "sandbox().run(\"x\");"],
+    ] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let ran = Ran::of(nsscript(&arguments).stdout(full));
         assert_eq!(ran.status, Some(125), "{arguments:?}");

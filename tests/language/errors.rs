@@ -1,6 +1,6 @@
 //! `try`, `catch` and `throw`.
 
-use super::nsscript::{holds, missing, prints, run};
+use super::nsscript::{Ran, holds, missing, prints, run};
 
 #[test]
 fn a_recipe_goes_on_after_what_it_catches() {
@@ -131,4 +131,70 @@ fn a_library_that_is_missing_inside_is_named() {
     assert!(said.contains("= it wrote: "), "{said}");
     let hint = said.lines().find(|line| line.starts_with("hint: the library `lib")).unwrap();
     assert!(hint.ends_with("which `/bin/sh` needs, is not in the sandbox"), "{said}");
+}
+
+/// Lines that the language itself fails at, one for each way that it can.
+const FAULTS: [&str; 20] = [
+    "no_such(1, \"x\")",
+    "().len()",
+    "[1].no_such(#{})",
+    "1 + \"x\" - 2",
+    "1 + -\"x\"",
+    "no_such",
+    "#{ a: 1 }.no_such",
+    "#{ a: 1 }.no_such.more",
+    "(1).no_such",
+    "sandbox().no_such",
+    "let s = sandbox(); s.hostname = 3",
+    "[1, 2][7]",
+    "[][0]",
+    "\"text\"[9]",
+    "1[99]",
+    "1 / 0",
+    "9223372036854775807 + 1",
+    "parse_int(\"x\")",
+    "let n = 3; if n { 1 }",
+    "let n = 3; for i in n { }",
+];
+
+#[test]
+fn what_is_caught_and_thrown_again_is_told_as_if_it_were_not_caught() {
+    let first = |ran: Ran| {
+        let lines: Vec<_> = ran.stderr.lines().collect();
+        assert_eq!(ran.status, Some(125), "{ran:?}");
+        let hint =
+            lines.iter().find(|line| line.starts_with("hint: ")).copied().unwrap_or_default();
+        (lines[0].to_owned(), hint.to_owned())
+    };
+    for fault in FAULTS {
+        // Where it fails: in what stands before, and what calls that.
+        for (before, call) in [
+            (String::new(), fault),
+            (format!("fn f() {{ {fault}; }}"), "f()"),
+            (format!("fn f() {{ {fault}; }} fn g() {{ 1; f() }}"), "g()"),
+            (format!("let f = || {{ {fault}; }};"), "f.call()"),
+            (format!("let f = |x| {{ {fault}; }};"), "[1].map(f)"),
+            (format!("fn f() {{ {fault}; }}"), "within(UTS, || f())"),
+        ] {
+            // A closure captures what it names when it is made, before it is called.
+            if fault == "no_such" && before.starts_with("let f") {
+                continue;
+            }
+            let plain = first(run(&format!("{before} {call};")));
+            for code in [
+                format!("{before} try {{ {call}; }} catch (e) {{ throw e; }}"),
+                format!("{before} try {{ {call}; }} catch (e) {{ let it = e; throw it; }}"),
+            ] {
+                assert_eq!(first(run(&code)), plain, "{code}");
+            }
+            // It is an error as those of verbs are.
+            let asked = "[type_of(e), e.errno, e.line]";
+            let code = format!(
+                "{before} try {{ {call}; }} catch (e) {{ \
+                 assert_eq({asked}, [\"Error\", (), 1]); print(e.message) }}"
+            );
+            let message = run(&code).printed();
+            assert_eq!(format!("error: {}", message.trim_end()), plain.0, "{code}");
+        }
+    }
 }

@@ -12,8 +12,11 @@ mod elf;
 mod endings;
 mod errors;
 mod explain;
+mod faults;
+mod functions;
 mod help;
 mod index;
+
 mod man;
 mod modules;
 mod narration;
@@ -29,3 +32,4 @@ mod rehearsal;
 mod testing;
 mod transcripts;
 mod values;
+mod verbs;

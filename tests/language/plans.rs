@@ -184,7 +184,7 @@ fn an_assembled_root() {
         Ingredient::Directory(path("/tmp"), FileOptions { mode: Some(0o1777), ..owned }),
         Ingredient::File(path("/etc/motd"), b"hello\n".to_vec(), owned),
         Ingredient::Symlink { target: "motd".into(), path: path("/etc/issue") },
-        Ingredient::Copy { source: "/srv/data".into(), target: path("/data") },
+        Ingredient::Copy { source: "/srv/data".into(), target: path("/data"), limit: 1 << 30 },
         Ingredient::Users(vec![("root".into(), 0, 0), ("www".into(), 33, 33)]),
     ];
     let add = |root: Rootfs, ingredient| {

@@ -217,3 +217,41 @@ fn what_a_recipe_prints_is_not_mixed_with_its_plans() {
 fn the_recipes_are_where_the_package_is() {
     assert!(recipes().iter().all(|recipe| recipe.starts_with(PACKAGE)));
 }
+
+#[test]
+fn a_rehearsal_comes_to_an_end() {
+    let waits = "error: the recipe waits for something that a rehearsal does not do\n  ──▶ <command line>:1:";
+    let goes_on = "error: the recipe comes to no end in a rehearsal\n  ──▶ <command line>:1:";
+    for (code, wanted) in [
+        ("while !exists(\"/no/such/place\") { sleep(\"10ms\"); }", waits),
+        ("clone(UTS, || { loop { sleep(1); } }).wait();", waits),
+        ("while !exists(\"/no/such/place\") {}", goes_on),
+        ("loop { try { sleep(1); } catch {} }", goes_on),
+    ] {
+        let ran = Ran::of(&mut nsscript(&["plan", "-e", code]));
+        assert!(ran.stderr.starts_with(wanted) && ran.status == Some(125), "{code}: {ran:?}");
+        // A check has nothing to say of what it does not come to the end of.
+        let checked = Ran::of(&mut nsscript(&["check", "-e", code]));
+        assert_eq!(
+            (checked.status, checked.stderr.as_str()),
+            (Some(0), "nothing found in 1 recipe\n")
+        );
+    }
+    // Waiting as such is nothing to be said.
+    let planned = Ran::of(&mut nsscript(&[
+        "plan",
+        "-e",
+        "for i in 0..1000 { sleep(60); } wait_until(|| false);",
+    ]));
+    assert_eq!(planned.printed(), "");
+}
+
+#[test]
+fn a_rehearsal_waits_for_no_writer() {
+    let scratch = Scratch::new();
+    let fifo = scratch.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o644)).unwrap();
+    let code =
+        format!("let text = read_file({fifo:?}); if text == \"\" {{ sandbox().plan(\"x\"); }}");
+    assert_eq!(Ran::of(&mut nsscript(&["plan", "-e", &code])).printed(), "");
+}

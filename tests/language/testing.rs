@@ -3,13 +3,14 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::nsscript::{PROGRAM, Ran, Scratch, nsscript};
+use super::nsscript::{PROGRAM, Ran, Scratch, missing, nsscript};
 
 /// `nsscript test`, about to be run where the recipes of this test are.
 fn test(scratch: &Scratch, arguments: &[&str]) -> Command {
@@ -171,6 +172,27 @@ fn links_to_directories_are_not_followed_and_links_to_recipes_are() {
     symlink("nothing", scratch.path().join("recipes/none.rhai")).unwrap();
     let ran = ran(&scratch, &[]);
     assert!(ran.stdout.ends_with("2 passed, 1 failed, 1 not run\n"), "{ran:?}");
+}
+
+#[test]
+fn no_thread_is_needed_to_test_recipes() {
+    if !nix::unistd::geteuid().is_root() {
+        return missing("root, to be a user who has no other processes");
+    }
+    let scratch = Scratch::new();
+    scratch.file("r.rhai", "print(1); no_such();");
+    let program = scratch.program("nsscript", std::fs::read(PROGRAM).unwrap());
+    let own = 1_000_000 + std::process::id();
+    let mut command = Command::new("prlimit");
+    command.args(["--nproc=2"]).arg(program).args(["test", "r.rhai"]).current_dir(scratch.path());
+    command.uid(own).gid(own).env("NO_COLOR", "1").stdin(Stdio::null());
+    let ran = Ran::of(&mut command);
+    assert_eq!((ran.status, ran.stderr.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(
+        ran.stdout.contains("failed   r.rhai  status 125\n    error: no function `no_such`"),
+        "{ran:?}"
+    );
+    assert!(ran.stdout.contains("\n      1\n"), "{ran:?}");
 }
 
 #[test]

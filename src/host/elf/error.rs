@@ -5,7 +5,13 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::diag::os_error;
 use crate::host::tree::ELOOP;
+
+/// Numbers of errno(3), which are the same on x86-64 and aarch64.
+const EPERM: i32 = 1;
+const EIO: i32 = 5;
+const EACCES: i32 = 13;
 
 /// Why a file does not say what it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +29,8 @@ pub enum Fault {
     NotFound,
     /// No directory of the loader's search holds a library of this name for this machine.
     NoSuchLibrary,
-    /// It exists and cannot be read.
-    Unreadable(io::ErrorKind),
+    /// It cannot be read, for the reason of this number.
+    Unreadable(i32),
     /// It is a directory.
     Directory,
     /// It is a device, a pipe or a socket.
@@ -50,7 +56,7 @@ impl ElfError {
 
     /// Whether a search that meets this goes on: the file is absent, or hidden from us.
     pub(super) fn is_absence(&self) -> bool {
-        matches!(self.fault, Fault::NotFound | Fault::Unreadable(io::ErrorKind::PermissionDenied))
+        matches!(self.fault, Fault::NotFound | Fault::Unreadable(EACCES | EPERM))
     }
 }
 
@@ -60,8 +66,10 @@ impl From<io::Error> for Fault {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
             io::ErrorKind::IsADirectory => Self::Directory,
             io::ErrorKind::UnexpectedEof => Self::Malformed("the file ends too early"),
-            _ if error.raw_os_error() == Some(ELOOP) => Self::LinkLoop,
-            kind => Self::Unreadable(kind),
+            _ => match error.raw_os_error() {
+                Some(ELOOP) => Self::LinkLoop,
+                number => Self::Unreadable(number.unwrap_or(EIO)),
+            },
         }
     }
 }
@@ -85,7 +93,9 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Self::NotFound => "no such file",
             Self::NoSuchLibrary => "no library of that name where the loader searches",
-            Self::Unreadable(kind) => return write!(f, "{kind}"),
+            Self::Unreadable(errno) => {
+                return f.write_str(&os_error(&io::Error::from_raw_os_error(*errno)));
+            }
             Self::Directory => "it is a directory",
             Self::Special => "it is not a regular file",
             Self::LinkLoop => "too many symbolic links lead to it (ELOOP)",
@@ -135,8 +145,8 @@ mod tests {
         let says = |path: &str, fault| ElfError::new(Path::new(path), fault).to_string();
         assert_eq!(says("/x", Fault::NotFound), "cannot read `/x`: no such file");
         assert_eq!(
-            says("/x\u{1b}[2J", Fault::Unreadable(io::ErrorKind::PermissionDenied)),
-            "cannot read `/x\\u{1b}[2J`: permission denied"
+            says("/x\u{1b}[2J", Fault::Unreadable(EACCES)),
+            "cannot read `/x\\u{1b}[2J`: permission denied (EACCES)"
         );
         assert_eq!(
             says("/x", Fault::InterpreterMissing("/bin/sh\r".into())),

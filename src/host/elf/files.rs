@@ -53,7 +53,12 @@ impl<'t> Files<'t> {
         if let Some(known) = self.by_path.get(path) {
             return known.clone();
         }
-        let known = self.look(path).map_err(|fault| ElfError::new(path, fault));
+        let known = self.look(path).map_err(|fault| {
+            if let Fault::Unreadable(errno) = fault {
+                self.tree.note(path, io::Error::from_raw_os_error(errno));
+            }
+            ElfError::new(path, fault)
+        });
         self.by_path.insert(path.to_owned(), known.clone());
         known
     }

@@ -53,9 +53,18 @@ impl<'t> Loader<'t> {
     /// A library or a loader that is not there is no error: it is listed in [`Needs::missing`].
     ///
     /// # Errors
-    /// When the program, or the interpreter of a script, cannot be read as such.
+    /// When the program, or the interpreter of a script, cannot be read as such; when something that
+    /// the loader would look at could not be looked at.
     pub fn needs(&mut self, program: &Path) -> Result<Needs, ElfError> {
-        self.needs_of(&Path::new("/").join(program), 0)
+        let needs = self.needs_of(&Path::new("/").join(program), 0);
+        self.if_all_was_seen(needs)
+    }
+
+    /// An answer, unless something could not be looked at: who looks again may find another.
+    fn if_all_was_seen<T>(&mut self, answer: Result<T, ElfError>) -> Result<T, ElfError> {
+        let Some(unseen) = self.tree.unseen() else { return answer };
+        (self.search, self.systems) = (Search::of(self.tree), HashMap::new());
+        Err(ElfError::new(&unseen.path, Fault::Unreadable(unseen.errno)))
     }
 
     /// Finds the library `name` for programs of the kind of `like`, and tells what it needs
@@ -66,6 +75,11 @@ impl<'t> Loader<'t> {
     /// # Errors
     /// When `like` cannot be read, or there is no such library.
     pub fn library(&mut self, name: &str, like: &Path) -> Result<Needs, ElfError> {
+        let needs = self.needs_of_library(name, like);
+        self.if_all_was_seen(needs)
+    }
+
+    fn needs_of_library(&mut self, name: &str, like: &Path) -> Result<Needs, ElfError> {
         let like = Path::new("/").join(like);
         let object = self.object_behind(&like)?;
         let system = self.system(&object);

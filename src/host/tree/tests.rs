@@ -79,19 +79,3 @@ fn of_layers_the_topmost_counts() {
     assert_eq!(tree.names(Path::new("/etc")).unwrap(), ["issue", "motd"]);
     assert!(!tree.exists(Path::new("/file/hidden")) && !tree.exists(Path::new("/none")));
 }
-
-#[test]
-fn programs_are_found_as_execvp_finds_them() {
-    let made = Fixture::new("tree-which");
-    made.file("opt/tool", b"not executable");
-    made.program("usr/bin/tool", b"");
-    made.program("tool", b"");
-    let tree = made.tree();
-    let found = |name, variable| tree.which(name, variable);
-    assert_eq!(found("tool", None), Some("/usr/bin/tool".into()));
-    assert_eq!(found("tool", Some("::.:/opt:/usr/bin")), Some("/usr/bin/tool".into()));
-    assert_eq!(found("tool", Some("/opt")), None);
-    assert_eq!(found("/tool", Some("/opt")), Some("/tool".into()));
-    assert_eq!(found("/opt/tool", None), None);
-    assert_eq!(found("", None), None);
-}

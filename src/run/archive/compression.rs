@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::run::hash::hexadecimal;
 use crate::run::progress::Task;
 use crate::spec::Compression;
+use crate::sys::Errno;
 
 /// How much is read, and passed on, at a time.
 const PIECE: usize = 256 << 10;
@@ -216,6 +217,10 @@ fn unsound(compression: Compression, error: io::Error) -> io::Error {
         return error;
     }
     let mut why = error.to_string();
+    // Both libraries allocate by themselves, and have only words for that.
+    if why.contains("not enough memory") || why.contains("allocate memory") {
+        return Errno::NO_MEMORY.into();
+    }
     let cut_off = ["incomplete frame", "unexpected end", "premature"];
     let is_cut_off = cut_off.iter().any(|words| why.to_lowercase().contains(words));
     if is_cut_off || error.kind() == io::ErrorKind::UnexpectedEof {

@@ -104,8 +104,17 @@ impl<R: Read> Reader<R> {
             let Some(header) = self.header(begun).map_err(|fault| self.after_last(fault))? else {
                 return Ok(None);
             };
-            begun = true;
             let kind = header.entry_type();
+            // A label of GNU tar is no member: what stands before it belongs to it, and it has no
+            // content, of which some say no size.
+            if kind.as_byte() == b'V' {
+                let size = header.entry_size().unwrap_or(0);
+                (self.left, self.padding) = (size, padding(size));
+                self.pass().map_err(|fault| self.after_last(fault))?;
+                (before, begun) = (Before::default(), false);
+                continue;
+            }
+            begun = true;
             let size = header.entry_size().map_err(|_| Fault::Number("size"));
             let size = size.map_err(|fault| self.after_last(fault))?;
             let is_extension = kind.is_pax_local_extensions()
@@ -113,9 +122,7 @@ impl<R: Read> Reader<R> {
                 || kind.is_gnu_longname()
                 || kind.is_gnu_longlink()
                 || kind.as_byte() == b'X';
-            // A label of GNU tar, which is none of the tree.
-            let is_label = kind.as_byte() == b'V';
-            if !is_extension && !is_label {
+            if !is_extension {
                 return self.member(&header, before).map(Some);
             }
             let text = self.extension(size).map_err(|fault| self.after_last(fault))?;
@@ -123,7 +130,7 @@ impl<R: Read> Reader<R> {
                 before.path = Some(until_nul(text));
             } else if kind.is_gnu_longlink() {
                 before.link = Some(until_nul(text));
-            } else if !is_label {
+            } else {
                 let records = Records::read(&text).map_err(|fault| self.after_last(fault))?;
                 if kind.is_pax_global_extensions() {
                     self.global = records.over(&self.global).of_use();

@@ -10,6 +10,7 @@ use crate::host::Host;
 use crate::plan::{Action, FORWARDED, NetworkAction, Plan, Planned, RawAction, Request, Side};
 use crate::run::launch::connect_streams;
 use crate::run::lower::told;
+use crate::run::piped::MOST_KEPT;
 use crate::run::process::Process;
 use crate::run::raw;
 use crate::run::remedy;
@@ -157,7 +158,7 @@ impl Runner {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
         }
-        let (_, said) = converse(&mut process, &[])?;
+        let (_, said) = converse(&mut process, &[], MOST_KEPT)?;
         let why = if is_late { "was not ready in time" } else { "has ended" };
         let message = format!("the sandbox cannot be connected to the outside: `pasta` {why}");
         let mut report = Report::error(message).at(origin.cloned());

@@ -11,7 +11,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
 
 use super::kind::Kind;
 use crate::script::named::Named;
-use crate::script::value;
+use crate::script::{bounded, sorting, value};
 
 /// What comes of an operation on values of certain kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,8 @@ impl Standard {
         engine.on_print(|_| {});
         engine.on_debug(|_, _, _| {});
         value::printing(&mut engine, &Named::All);
+        bounded::register(&mut engine, &Named::All);
+        sorting::register(&mut engine, &Named::All);
         let all = engine.collect_fn_metadata(
             None,
             |info| Some((info.metadata.name.to_string(), info.metadata.param_types.to_vec())),

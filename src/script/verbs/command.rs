@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use crate::diag::Report;
 use crate::plan::{Plan, Request};
-use crate::run::{self, Exit, Input, Output, Problem};
+use crate::run::{self, Exit, Input, MOST_KEPT, Output, Problem};
 use crate::script::Mode;
-use crate::script::argument::Bytes;
+use crate::script::argument::{Bytes, Size};
 use crate::script::call::Call;
 use crate::script::context::Printed;
 use crate::script::error::Failed;
@@ -33,6 +33,8 @@ options! {
         stdin: Bytes = "",
         /// whether another status than 0 is an error
         check: bool = "true",
+        /// the most that it may write, to both of its streams together
+        limit: Size = "\"64M\"",
     }
 
     /// How a program is started.
@@ -47,7 +49,8 @@ pub(super) fn request(command: Command, streams: Streams, call: &Call<'_, '_>) -
     // A closure prints by itself.
     let shows = matches!(streams, Streams::Inherited | Streams::Terminal);
     if shows && !command.is_closure() {
-        call.context.part(Printed::Output);
+        // A program that cannot write either says so itself.
+        let _ = call.context.part(Printed::Output);
     }
     Request { command, streams, origin: call.origin() }
 }
@@ -195,7 +198,7 @@ verbs! {
     /// It has nothing to read unless `stdin` says what.
     ///
     /// # Errors
-    /// As for `run`.
+    /// As for `run`; it writes more than `limit`, and is ended.
     ///
     /// # Example
     /// ```rhai
@@ -210,7 +213,8 @@ verbs! {
             return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
         }
         let runner = &call.context.runner;
-        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing));
+        let most = options.limit.map_or(MOST_KEPT, |size| size.0);
+        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing), most);
         let output = output.map_err(|problem| found_here(problem, call))?;
         let lacks = if output.exit.code == 127 { runner.lacks(&plan) } else { None };
         let stderr = Some(output.stderr.as_slice());

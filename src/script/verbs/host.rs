@@ -1,11 +1,13 @@
 //! Questions to the host, and what a recipe says of itself.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration as Time, Instant};
 
 use rhai::{Dynamic, FnPtr};
 
-use crate::diag::{Report, escape};
-use crate::run;
+use crate::diag::{Report, escape, quoted};
+use crate::run::{self, Process};
 use crate::script::Mode;
 use crate::script::argument::{Duration, HostProgram, OwnPath, a_kind};
 use crate::script::call::Call;
@@ -43,8 +45,36 @@ fn holds(closure: &FnPtr, call: &Call<'_, '_>) -> Result<bool, Failed> {
     })
 }
 
+/// The processes that the recipe has started, and that run.
+fn running(call: &Call<'_, '_>) -> Vec<Rc<RefCell<Process>>> {
+    let mut running = call.context.running();
+    running
+        .retain(|process| process.try_borrow().is_ok_and(|it| it.is_own()) && !has_ended(process));
+    running
+}
+
+fn has_ended(process: &Rc<RefCell<Process>>) -> bool {
+    process.try_borrow().is_ok_and(|process| process.seems_ended())
+}
+
+/// Throws what a process that has ended has thrown, or that it has failed.
+fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), Failed> {
+    let Ok(mut process) = process.try_borrow_mut() else { return Ok(()) };
+    let failed = process.failed();
+    child::thrown(&process, call)?;
+    let Some(exit) = failed else { return Ok(()) };
+    let who = match &process.plan().command {
+        closure if closure.is_closure() => "the process of a closure".into(),
+        command => quoted(command.shown()),
+    };
+    Err(call.fail(Report::error(format!("the condition does not hold, and {who} {exit}"))))
+}
+
 verbs! {
     /// The path of a program of the host, looked for along `PATH`; nothing where there is none.
+    ///
+    /// # Errors
+    /// A place on the way cannot be looked at.
     ///
     /// # Example
     /// ```rhai
@@ -53,7 +83,11 @@ verbs! {
     fn which(call, program: HostProgram) -> Option<String> {
         let host = call.context.runner.host();
         let search = host.environment.get("PATH").map(String::as_str);
+        host.tree.take_unseen();
         let path = host.tree.which(&program.0, search);
+        if let Some(unseen) = host.tree.take_unseen() {
+            return Err(call.fail(unseen.into()));
+        }
         Ok(path.map(|path| path.to_string_lossy().into_owned()))
     }
 
@@ -129,7 +163,11 @@ verbs! {
     /// ```
     fn sleep(call, duration: Duration) -> () {
         if call.context.mode() == Mode::Rehearse {
-            return Ok(());
+            return call.context.note_sleep().map_err(|report| match call.context.deadline.get() {
+                // A check has nothing to say of what takes it too long.
+                Some(_) => Failed::NotRun("it takes too long".into()),
+                None => call.fail(report),
+            });
         }
         pause(duration.0)
     }
@@ -139,7 +177,8 @@ verbs! {
     /// A rehearsal, in which no other process does anything, passes it over.
     ///
     /// # Errors
-    /// It still gives `false` when the time is up; what it throws.
+    /// It still gives `false` when the time is up, or when the processes that the recipe has started have
+    /// ended and one of them has failed; what it throws, and what that process has thrown.
     ///
     /// # Example
     /// ```rhai
@@ -154,7 +193,15 @@ verbs! {
         }
         let patience = options.timeout.map_or(Time::from_secs(10), |timeout| timeout.0);
         let (start, [mut time, longest]) = (Instant::now(), PAUSES);
+        let mut others = running(call);
         while !holds(&condition, call)? {
+            if !others.is_empty() && others.iter().all(has_ended) {
+                // What they did last counts.
+                if holds(&condition, call)? {
+                    break;
+                }
+                others.drain(..).try_for_each(|process| not_failed(&process, call))?;
+            }
             let Some(left) = patience.checked_sub(start.elapsed()) else {
                 let waited = format!("{patience:?}");
                 let report = Report::error(format!("the condition does not hold after {waited}"));

@@ -9,7 +9,7 @@ use super::identity::variables;
 use crate::diag::{Report, quoted};
 use crate::plan::{Action, RawAction};
 use crate::run;
-use crate::script::argument::{IdNumber, a_kind};
+use crate::script::argument::{IdNumber, a_kind, id};
 use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::context::Printed;
@@ -224,7 +224,8 @@ verbs! {
             call.context.rehearse(Action::Raw(RawAction::Execute(command)), call.origin());
             return Ok(());
         }
-        call.context.part(Printed::Output);
+        // A program that cannot write either says so itself.
+        let _ = call.context.part(Printed::Output);
         Err(call.context.runner.execute(&command, environment, call.origin().as_ref()).into())
     }
 
@@ -317,11 +318,11 @@ verbs! {
     /// setgroups(2), user_namespaces(7)
     fn setgroups(call, groups: Array) -> () {
         let group = |value: &Dynamic| {
-            let number = value.as_int().ok().and_then(|number| u32::try_from(number).ok());
-            number.ok_or_else(|| {
+            let number = value.as_int().map_err(|_| {
                 let given = a_kind(value);
                 call.fail(Report::error(format!("a group is a number here, not {given}")))
-            })
+            })?;
+            id(number).map_err(|invalid| call.fail(Report::from(&invalid)))
         };
         let groups = groups.iter().map(group).collect::<Result<_, _>>()?;
         act(RawAction::SetGroups(groups), call)

@@ -122,8 +122,7 @@ verbs! {
     /// print("The first process of a PID namespace is number 1 in it.");
     /// ```
     fn section(call, title: String) -> () {
-        call.context.tell(&diag::heading(&title), Printed::Heading);
-        Ok(())
+        call.tell(&diag::heading(&title), Printed::Heading)
     }
 
     /// Prints narration, wrapped to 72 columns, parted from what is shown by empty lines.
@@ -147,8 +146,7 @@ verbs! {
     /// explain();
     /// ```
     fn note(call, text: String) -> () {
-        call.context.tell(&diag::paragraphs(&text), Printed::Note);
-        Ok(())
+        call.tell(&diag::paragraphs(&text), Printed::Note)
     }
 
     /// Prints rows as a table: maps, or arrays of which the first is the head.
@@ -172,12 +170,10 @@ verbs! {
             return Ok(());
         }
         if rows.below.is_empty() {
-            call.context.print("(none)");
-            return Ok(());
+            return call.tell("(none)", Printed::Output);
         }
         let columns = rows.columns(options.columns.as_deref(), call)?;
-        call.context.print(&diag::table(&columns));
-        Ok(())
+        call.tell(&diag::table(&columns), Printed::Output)
     }
 
     /// Stops the recipe here, with a prompt on its variables.

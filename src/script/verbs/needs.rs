@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Map};
 
-use crate::diag::Report;
 use crate::host::elf;
 use crate::plan::{Gatherer, Piece};
 use crate::script::argument::HostProgram;
@@ -41,6 +40,7 @@ verbs! {
     /// ld.so(8), elf(5)
     fn needs(call, program: HostProgram, options: Needed) -> SharedNeeds {
         let host = call.context.runner.host();
+        host.tree.take_unseen();
         let search = host.environment.get("PATH").map(String::as_str);
         let Some(path) = host.tree.which(&program.0, search) else {
             let report = crate::plan::no_program(&program.0, host);
@@ -48,9 +48,12 @@ verbs! {
         };
         let mut loader = elf::Loader::new(&host.tree);
         let needs = loader.needs(&path);
-        let needs = needs.map_err(|error| call.fail(Report::error(error.to_string())))?;
+        let needs = needs.map_err(|error| call.fail(crate::plan::unreadable(&error, host)))?;
         let gather = |table| Rc::new(Gatherer::new(host, table).gather(&mut loader, &needs));
         let data = data::table(options.data).map(gather);
+        if let Some(unseen) = host.tree.take_unseen() {
+            return Err(call.fail(unseen.into()));
+        }
         Ok(SharedNeeds { needs: Rc::new(needs), data })
     }
 

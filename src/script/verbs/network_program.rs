@@ -9,7 +9,7 @@ use rhai::{Dynamic, FnPtr};
 use super::command::{Capture, Run, Start, checked, input, rehearsed, request, streams};
 use crate::diag::Report;
 use crate::plan::{Action, Plan, RawAction, Request};
-use crate::run::{self, Exit, Input, Listener, Output, Probe};
+use crate::run::{self, Exit, Input, Listener, MOST_KEPT, Output, Probe};
 use crate::script::addresses::Port;
 use crate::script::argument::{self, Bytes};
 use crate::script::call::Call;
@@ -129,7 +129,8 @@ verbs! {
         };
         let runner = &call.context.runner;
         let plan = runner.plan_in_network(network, &request)?;
-        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing))?;
+        let most = options.limit.map_or(MOST_KEPT, |size| size.0);
+        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing), most)?;
         let stderr = Some(output.stderr.as_slice());
         checked(output.exit, options.check, &request.command, stderr, None, call)?;
         Ok(SharedOutput(Rc::new(output)))

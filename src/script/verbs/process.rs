@@ -2,7 +2,7 @@
 
 use std::cell::RefMut;
 
-use super::command::{Run, checked, rehearsed, request, streams};
+use super::command::{Run, checked, found_here, rehearsed, request, streams};
 use crate::diag::Report;
 use crate::plan::{Action, RawAction, Request};
 use crate::run::{self, Exit, Input, Problem, Process};
@@ -121,8 +121,11 @@ verbs! {
 
     /// Waits until the program has ended. Its input, where it is a pipe, ends first.
     ///
+    /// What it writes into a pipe meanwhile is kept, and `read_line` gives it afterwards.
+    ///
     /// # Errors
-    /// What the closure of a `clone` has thrown. Another status than 0 is none.
+    /// What the closure of a `clone` has thrown. Another status than 0 is none. The program has written more
+    /// than 64 MiB that nobody has read, and was ended.
     ///
     /// # Example
     /// ```rhai
@@ -132,7 +135,7 @@ verbs! {
     fn wait(call, process: ProcessHandle) -> Exit {
         let Some(mut process) = self::process(&process) else { return Ok(rehearsed()) };
         own(&process, call)?;
-        let exit = process.wait()?;
+        let exit = process.wait().map_err(|problem| found_here(problem, call))?;
         // What a closure has thrown is not lost; how its process ended otherwise is no error.
         child::thrown(&process, call)?;
         Ok(exit)
@@ -183,6 +186,13 @@ verbs! {
             call.context.rehearse(Action::Raw(action), call.origin());
             return Ok(());
         }
+        for process in call.context.running() {
+            if let Ok(mut process) = process.try_borrow_mut()
+                && process.pid() == number
+            {
+                process.note_signal();
+            }
+        }
         Ok(call.context.runner.kill(number, signal.0, call.origin().as_ref())?)
     }
 
@@ -199,11 +209,7 @@ verbs! {
     fn write(call, process: ProcessHandle, text: Bytes) -> () {
         let Some(mut process) = self::process(&process) else { return Ok(()) };
         match process.write(&text.0) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(errno)) => {
-                let report = Report::error(format!("cannot write to the program: {errno}"));
-                Err(call.fail(report.hint("it has ended, or closed its input")))
-            }
+            Some(written) => written.map_err(|problem| found_here(problem, call)),
             None => Err(no_pipes(call)),
         }
     }
@@ -222,7 +228,7 @@ verbs! {
         let Some(mut process) = self::process(&process) else { return Ok(None) };
         match process.read_line() {
             Some(Ok(line)) => Ok(line.map(|line| String::from_utf8_lossy(&line).into_owned())),
-            Some(Err(interrupted)) => Err(Failed::Interrupted(interrupted.signal)),
+            Some(Err(problem)) => Err(found_here(problem, call)),
             None => Err(no_pipes(call)),
         }
     }

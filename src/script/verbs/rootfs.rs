@@ -32,6 +32,12 @@ options! {
         data: bool = "false",
     }
 
+    /// What is copied.
+    struct Copied {
+        /// the most that it may hold
+        limit: Size = "\"8G\"",
+    }
+
     /// What is taken from an archive.
     struct Tar {
         /// the sha256 that the file has to have
@@ -45,7 +51,7 @@ options! {
     }
 }
 
-/// What an archive of a recipe may hold where nothing else is said.
+/// What an archive of a recipe, or a place that it copies, may hold where nothing else is said.
 const LIMIT: u64 = 8 << 30;
 
 /// The archive that a recipe names.
@@ -247,12 +253,17 @@ verbs! {
     /// Permission bits and times are kept, set-user-ID bits are not. A link at the source itself
     /// is followed, links below it are copied as links.
     ///
+    /// # Errors
+    /// It does not exist, or is neither a file nor a directory; it holds more than `limit`, the holes in
+    /// files counted too.
+    ///
     /// # Example
     /// ```rhai
     /// print(rootfs().copy("/etc/hostname", "/etc/hostname").tree());
     /// ```
-    fn copy(call, rootfs: Rootfs, source: HostPath, target: GuestPath) -> Rootfs {
-        let ingredient = Ingredient::Copy { source: source.0, target };
+    fn copy(call, rootfs: Rootfs, source: HostPath, target: GuestPath, options: Copied) -> Rootfs {
+        let limit = options.limit.map_or(LIMIT, |size| size.0);
+        let ingredient = Ingredient::Copy { source: source.0, target, limit };
         Ok(rootfs.with(ingredient, call.origin()))
     }
 
