@@ -208,7 +208,7 @@ impl Subject {
         let traced = traced.map_err(|errno| format!("ptrace: {errno}"))?;
         // What is printed on a terminal ends when nobody can print there any more.
         drop(command);
-        let mut changed = host.changes(&Host::snapshot(&self.bench.base()), 0);
+        let mut changed = host.changes(&Host::snapshot(&self.bench.base()), traced.pid);
         let read = |name| fs::read(self.place(name)).map_err(|error| error.to_string());
         let printed = match terminal {
             Some(terminal) => {

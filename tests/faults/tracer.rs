@@ -45,6 +45,8 @@ pub struct Made {
 /// How a run went.
 #[derive(Debug, Default)]
 pub struct Traced {
+    /// The number of the process that became nsscript.
+    pub pid: u32,
     /// The calls, in the order in which they were entered.
     pub calls: Vec<Made>,
     /// Numbers of calls that [`calls`] does not know.
@@ -139,7 +141,7 @@ pub fn run(command: &mut Command, aim: Aim<'_>, longest: Duration) -> nix::Resul
             main,
             tracees: HashMap::from([(main, Tracee::new(Way("0".into()), Phase::Before))]),
             early: Vec::new(),
-            traced: Traced::default(),
+            traced: Traced { pid: child.id(), ..Traced::default() },
             watched: &watched,
             wake: &wake,
         };
