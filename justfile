@@ -13,6 +13,10 @@ build:
 test *arguments:
     cargo test --locked {{ arguments }}
 
+# Makes every system call of a launch fail once, which takes half an hour; `--only FAULT` one alone.
+faults *arguments="--all":
+    cargo test --locked --test faults -- {{ arguments }}
+
 # Formatting, lints, documentation and the laws of the tree: what needs no privilege.
 check:
     cargo fmt --check

@@ -1,0 +1,163 @@
+//! The one table of what is not as it should be and yet cannot, or need not, be otherwise.
+//!
+//! Each row has its reason. A row that no fault of a whole run needs fails that run.
+
+use super::facts::Facts;
+use super::judge::{Class, Trace};
+
+/// Calls that are never made to fail.
+pub static NEVER: &[(&[&str], &str)] = &[
+    (
+        &[
+            "exit",
+            "exit_group",
+            "getegid",
+            "geteuid",
+            "getgid",
+            "getpgrp",
+            "getpid",
+            "getppid",
+            "gettid",
+            "getuid",
+            "rt_sigreturn",
+            "sched_yield",
+            "umask",
+        ],
+        "they return a value, or do not return, and have no error",
+    ),
+    (
+        &[
+            "arch_prctl",
+            "clock_gettime",
+            "getgroups",
+            "getpgid",
+            "getresgid",
+            "getresuid",
+            "getsid",
+            "restart_syscall",
+            "rseq",
+            "rt_sigaction",
+            "rt_sigprocmask",
+            "set_robust_list",
+            "set_tid_address",
+            "uname",
+        ],
+        "they fail only for a pointer, a size or a number that does not exist, which are constants \
+         of nsscript and of the C library",
+    ),
+];
+
+/// A fault that is excused.
+pub struct Excused {
+    calls: &'static [&'static str],
+    /// What stands in the arguments of the call.
+    arguments: &'static str,
+    /// The start of `PHASE:PROCESS`.
+    process: &'static str,
+    classes: &'static [Class],
+    /// What it may leave, too.
+    traces: &'static [Trace],
+    pub reason: &'static str,
+}
+
+const ANY: Excused =
+    Excused { calls: &[], arguments: "", process: "", classes: &[], traces: &[], reason: "" };
+
+pub static EXCUSED: &[Excused] = &[
+    Excused {
+        calls: &["mprotect"],
+        process: "main:0",
+        classes: &[Class::NoError],
+        reason: "the C library protects what it has relocated before main, and ends the program if \
+                 it cannot",
+        ..ANY
+    },
+    Excused {
+        calls: &["brk"],
+        process: "main:0",
+        classes: &[Class::Killed],
+        reason: "before the heap has begun, malloc of the C library takes a break that cannot be \
+                 moved for damage",
+        ..ANY
+    },
+    Excused {
+        calls: &["mmap"],
+        arguments: ", 0x3000, 3, 0x20022, ",
+        classes: &[Class::Panicked],
+        reason: "a thread of std ends the process if there is no memory for its signal stack",
+        ..ANY
+    },
+    Excused {
+        calls: &["mprotect"],
+        arguments: ", 0x1000, 0, 0x20022, ",
+        classes: &[Class::Panicked],
+        reason: "a thread of std ends the process if its signal stack cannot have a guard",
+        ..ANY
+    },
+    Excused {
+        calls: &["mmap", "mprotect"],
+        arguments: ", 0x20",
+        process: "main:0",
+        classes: &[Class::WrongErrno],
+        reason: "a thread for which there is no stack is EAGAIN for the C library",
+        ..ANY
+    },
+    Excused {
+        calls: &["openat", "read", "statx"],
+        arguments: "recipe.rhai",
+        process: "main:0",
+        classes: &[Class::NoLine],
+        reason: "a recipe that cannot be read has no lines; the error names its file",
+        ..ANY
+    },
+    Excused {
+        calls: &["eventfd2"],
+        process: "main:0",
+        classes: &[Class::NoLine],
+        reason: "signals are watched before the first line of the recipe",
+        ..ANY
+    },
+    Excused {
+        calls: &["setsid"],
+        classes: &[Class::Silent],
+        reason: "it fails for the leader of a process group alone, which a new process is not",
+        ..ANY
+    },
+    Excused {
+        calls: &["write"],
+        arguments: "3<pipe:",
+        process: "init:",
+        classes: &[Class::Silent, Class::Hung],
+        reason: "init has blocked all signals, so nothing interrupts it; and the pipe has no reader \
+                 only if nsscript, which would wait for it, is gone",
+        ..ANY
+    },
+    Excused {
+        calls: &["kill"],
+        process: "init:",
+        classes: &[Class::Hung],
+        reason: "init and its program are the same user, and a program cannot become another one",
+        ..ANY
+    },
+    Excused {
+        calls: &["umount2", "unlink"],
+        arguments: "\"/run/netns/nsscript-",
+        process: "main:0",
+        classes: &[Class::Right],
+        traces: &[Trace::Host, Trace::Next],
+        reason: "what cannot be removed is still there, as the error says",
+    },
+];
+
+impl Excused {
+    /// Whether this is about what was seen.
+    pub fn excuses(&self, facts: &Facts, class: Class, traces: &[Trace]) -> bool {
+        let place = &facts.fault.place;
+        let process = format!("{}:{}", place.phase.name(), place.way.0);
+        self.calls.contains(&place.call)
+            && facts.arguments.as_ref().is_some_and(|it| it.contains(self.arguments))
+            && process.starts_with(self.process)
+            && self.classes.contains(&class)
+            && traces.iter().all(|trace| self.traces.contains(trace))
+    }
+}
