@@ -14,6 +14,12 @@
 //! - `--survey` only lists what can fail.
 //! - `--judge FILE` judges again what was written to FILE.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it prints as the harness of Rust does"
+)]
+
 mod archive;
 mod calls;
 mod crew;
