@@ -32,7 +32,7 @@ use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, RawAction};
 use crate::spec::{Kind, NetworkName};
-use crate::sys::{Netlink, Syscall, Trouble};
+use crate::sys::{Errno, Netlink, Syscall, Trouble};
 
 /// The networks of a run.
 #[derive(Debug, Default)]
@@ -220,15 +220,23 @@ impl Runner {
     }
 
     /// The names of the networks that there are.
-    #[must_use]
-    pub fn network_names(&self) -> Vec<String> {
+    ///
+    /// # Errors
+    /// `/run/netns` cannot be read.
+    pub fn network_names(&self) -> Result<Vec<String>, Problem> {
         if self.on_host() {
-            return named::list();
+            let cannot = |errno: Errno| {
+                let place = quoted(named::PLACE);
+                let mut report = Report::error(format!("cannot read {place}: {errno}"));
+                report.facts.errno = Some(errno.code());
+                report.into()
+            };
+            return named::list().map_err(cannot);
         }
         let known = self.networks.named.borrow();
         let mut names: Vec<String> = known.iter().map(|network| network.label.clone()).collect();
         names.sort_unstable();
-        names
+        Ok(names)
     }
 
     /// The interfaces of a network, by their numbers.

@@ -273,7 +273,10 @@ impl Walk {
 
     fn owner(place: &Path, found: &FileStat) -> Result<(), WalkError> {
         let own = nix::unistd::geteuid().as_raw();
-        let is_known = found.st_uid == 0 || found.st_uid == own || is_nobody(found.st_uid);
+        let is_known = found.st_uid == 0
+            || found.st_uid == own
+            || is_nobody(found.st_uid)
+                .map_err(|error| WalkError::Call(place.to_path_buf(), Errno::from(&error)))?;
         let distrust = || Distrust::Owner(place.to_path_buf(), found.st_uid);
         is_known.then_some(()).ok_or_else(|| WalkError::Distrust(distrust()))
     }
@@ -288,14 +291,19 @@ fn is_own_group(gid: u32) -> bool {
 
 /// Whether an owner is one whom the user namespace does not map, and the machine's root is one of
 /// those: as for who is root of a namespace without it.
-fn is_nobody(uid: u32) -> bool {
+fn is_nobody(uid: u32) -> std::io::Result<bool> {
     let file = Path::new("/proc/sys/kernel/overflowuid");
-    let Ok(number) = std::fs::read_to_string(file) else { return false };
-    if number.trim().parse() != Ok(uid) || !is_procfs(file).unwrap_or(false) {
-        return false;
+    let number = match std::fs::read_to_string(file) {
+        Ok(number) => number,
+        // Without /proc nobody can tell.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if number.trim().parse() != Ok(uid) || !is_procfs(file)? {
+        return Ok(false);
     }
     // It belongs to the machine's root, whatever the namespace calls that: proc_sys(5).
-    std::fs::metadata(file).is_ok_and(|found| found.uid() == uid)
+    Ok(std::fs::metadata(file)?.uid() == uid)
 }
 
 #[cfg(test)]

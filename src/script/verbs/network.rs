@@ -163,7 +163,7 @@ verbs! {
     /// # See
     /// ip-netns(8)
     fn netns_names(call) -> Vec<String> {
-        Ok(call.context.runner.network_names())
+        Ok(call.context.runner.network_names()?)
     }
 
     /// Joins two networks by a pair of interfaces: what is sent into one end comes out of the other.
