@@ -93,10 +93,11 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
     for signal in 1..=LAST_SIGNAL {
         let _ = kernel::default_action(signal);
     }
-    if let Some((soft, hard)) = work.stack {
-        let _ = kernel::limit_stack(soft, hard);
+    let limited = work.stack.map_or(Ok(()), |(soft, hard)| kernel::limit_stack(soft, hard));
+    match limited {
+        Ok(()) => _ = work.calls(),
+        Err(trouble) => work.cell.report(None, trouble),
     }
-    work.calls();
     kernel::exit(FAILED)
 }
 

@@ -279,6 +279,9 @@ pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings, alone: 
     }
     let restored = signal::as_programs_want();
     let limit = stack::of_programs().map(|(soft, hard)| kernel::limit_stack(soft, hard));
+    if let Some(Err(refused)) = limit {
+        return refused;
+    }
     for path in candidates {
         let (argv, envp): (*const *const c_char, _) = (argv.as_ptr(), envp.as_ptr());
         let Err(refused) = call!(Execve, SYS_execve, path.as_ptr(), argv, envp) else { continue };
