@@ -21,8 +21,8 @@ use crate::sys::{self, Call, Child, Enter, Errno, Fault, Program};
 /// the process ends with.
 pub type Body<'a> = &'a mut dyn FnMut() -> (Vec<u8>, i32);
 
-/// The status of a copy that panicked.
-const PANICKED: i32 = 125;
+/// The status of a copy whose closure has panicked, or whose value does not reach who waits for it.
+const NO_VALUE: i32 = 125;
 
 impl Runner {
     /// Starts a closure in a copy of this process, in new namespaces.
@@ -264,15 +264,18 @@ impl Runner {
         let write_end = writer.as_raw_fd();
         let mut writer = Some(writer);
         let child = sys::fork(program, guard, &mut || {
-            let Some(mut writer) = writer.take() else { return PANICKED };
+            let Some(mut writer) = writer.take() else { return NO_VALUE };
             self.become_copy(write_end);
             if let Some((mut waits, opens)) = gate.take() {
                 drop(opens);
                 let _ = waits.read(&mut [0]);
             }
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut *body));
-            let (bytes, code) = done.unwrap_or((Vec::new(), PANICKED));
-            let _ = writer.write_all(&bytes);
+            let (bytes, code) = done.unwrap_or((Vec::new(), NO_VALUE));
+            let code = match writer.write_all(&bytes) {
+                Ok(()) => code,
+                Err(error) => self.unheard(Errno::from(&error)),
+            };
             self.close();
             code
         });
@@ -282,6 +285,12 @@ impl Runner {
         drop(gate);
         self.goes_on()?;
         Ok(child.map(|child| Process::copy(child, reader, plan, (started, self.started()))))
+    }
+
+    /// Tells that what a closure gives does not reach who waits for it; gives the status to end with.
+    fn unheard(&self, errno: Errno) -> i32 {
+        self.warn(&Report::error(format!("cannot pass on what the closure gives: {errno}")));
+        NO_VALUE
     }
 
     /// Forgets what belongs to the process that this one is a copy of.

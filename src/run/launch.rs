@@ -14,7 +14,7 @@ use super::telling::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::{Report, quoted};
 use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
 use crate::spec::JoinedNetwork;
-use crate::sys::{self, Child, Enter, Errno, Fault, Syscall, flags, spawn};
+use crate::sys::{self, Child, Enter, Errno, Fault, Syscall, Trouble, flags, spawn};
 
 /// All that is made ready for a new process before it exists.
 pub(super) struct Ready {
@@ -190,10 +190,11 @@ pub(super) fn failure(runner: &Runner, plan: &Plan, lowered: &Lowered, fault: Fa
 }
 
 /// The report of a program that init could not execute, in process number `process`.
-pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, errno: Errno) -> Report {
-    Telling { runner, plan, actions: &[] }.tell_not_executed(process, errno);
+pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, why: Trouble) -> Report {
+    Telling { runner, plan, actions: &[] }.tell_not_executed(process, why);
     let last = plan.actions.len().saturating_sub(1);
-    Failure { plan, action: last, syscall: Syscall::Execve, errno }.report(runner)
+    let Trouble { syscall, errno } = why;
+    Failure { plan, action: last, syscall, errno }.report(runner)
 }
 
 fn build(

@@ -16,7 +16,7 @@ use super::terminal::Relay;
 use crate::diag::{Report, quoted};
 use crate::plan::Plan;
 use crate::spec::Kind;
-use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, ready};
+use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Trouble, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct Process {
     /// Whether the recipe has sent it a signal.
     signalled: bool,
     /// Why the program was never executed, known once the process has ended.
-    not_executed: Option<Errno>,
+    not_executed: Option<Trouble>,
     /// Why nobody can tell how it ended, if so.
     lost: Option<Errno>,
     /// Where the value of a closure comes from, until all of it has come.
@@ -171,7 +171,7 @@ impl Process {
     }
 
     /// Why the program was never executed, once the process has ended.
-    pub(super) fn not_executed(&self) -> Option<Errno> {
+    pub(super) fn not_executed(&self) -> Option<Trouble> {
         self.not_executed
     }
 
@@ -179,7 +179,7 @@ impl Process {
     ///
     /// # Errors
     /// It cannot be.
-    pub(super) fn confirm(&mut self) -> Result<(), Errno> {
+    pub(super) fn confirm(&mut self) -> Result<(), Trouble> {
         self.child.confirm()
     }
 

@@ -248,7 +248,12 @@ impl Runner {
         self.sweep();
         self.close_session();
         self.clear_roots();
-        self.workspace.borrow_mut().take();
+        let Some(mut workspace) = self.workspace.borrow_mut().take() else { return };
+        if let Err(errno) = workspace.remove() {
+            let path = quoted(workspace.path().to_string_lossy());
+            let warning = Report::warning(format!("cannot remove {path}: {errno}"));
+            self.warn(&warning.note("the next run that makes such a directory removes it"));
+        }
     }
 
     /// What would be done.
@@ -273,7 +278,7 @@ impl Runner {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             let confirmed = process.confirm();
-            confirmed.map_err(|errno| launch::not_executed(self, plan, process.number, errno))?;
+            confirmed.map_err(|why| launch::not_executed(self, plan, process.number, why))?;
             Ok(process)
         })
     }
@@ -341,7 +346,7 @@ impl Runner {
     fn ended(&self, plan: &Plan, process: &mut Process) -> Result<Exit, Problem> {
         let exit = process.wait()?;
         match process.not_executed() {
-            Some(errno) => Err(launch::not_executed(self, plan, process.number, errno).into()),
+            Some(why) => Err(launch::not_executed(self, plan, process.number, why).into()),
             None => Ok(exit),
         }
     }

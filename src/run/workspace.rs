@@ -38,13 +38,17 @@ impl Workspace {
         loop {
             let path = make_private_directory(held.path(), &prefix).map_err(fails)?;
             // Between the two calls another run may take it for one that was left.
-            match lock_directory(&path) {
-                Ok(Some(lock)) if path.is_dir() => {
+            let lock = lock_directory(&path).and_then(|lock| match path.symlink_metadata() {
+                Ok(_) => Ok(lock),
+                Err(error) => Err(Errno::from(&error)),
+            });
+            match lock {
+                Ok(Some(lock)) => {
                     let path = shown(&path);
                     return Ok(Self { path, parent: held, mounted: None, _lock: lock });
                 }
-                Ok(_) => {}
-                Err(errno) if errno.name() == "ENOENT" => {}
+                Ok(None) => {}
+                Err(errno) if errno == Errno::MISSING => {}
                 Err(errno) => {
                     // It is empty yet.
                     let _ = std::fs::remove_dir(&path);
@@ -79,12 +83,22 @@ impl Workspace {
     }
 }
 
-impl Drop for Workspace {
-    fn drop(&mut self) {
+impl Workspace {
+    /// Removes it.
+    ///
+    /// # Errors
+    /// Something of it is left; the next run removes that.
+    pub fn remove(&mut self) -> Result<(), Errno> {
         if let Some((mounted, path)) = self.mounted.take() {
             mounted.detach(&path);
         }
-        let _ = self.path.file_name().map(|name| self.parent.remove(name));
+        self.path.file_name().map_or(Ok(()), |name| self.parent.remove(name))
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        let _ = self.remove();
     }
 }
 

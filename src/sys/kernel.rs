@@ -248,7 +248,7 @@ pub(super) fn is_readable(descriptor: c_int) -> Answer<bool> {
     let mut entry = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
     let time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let (entry, time) = (std::ptr::from_mut(&mut entry), std::ptr::from_ref(&time));
-    Ok(call!(Poll, SYS_ppoll, entry, 1, time, NULL, 8_usize)? > 0)
+    Ok(call!(Ppoll, SYS_ppoll, entry, 1, time, NULL, 8_usize)? > 0)
 }
 
 /// Sets the loopback device up, in the network namespace of this process: netdevice(7).

@@ -10,6 +10,7 @@ use super::clone::pidfd_open;
 use super::errno::Errno;
 use super::fork::generation;
 use super::init::Told;
+use super::kernel::Trouble;
 use super::wait::{self, note_ended_children};
 
 /// What a process used, with the processes that it has waited for: getrusage(2).
@@ -31,7 +32,7 @@ pub struct Status {
     /// Its exit status; 128 and the signal where one ended it.
     pub code: i32,
     /// Why the program was never executed, where that is so.
-    pub not_executed: Option<Errno>,
+    pub not_executed: Option<Trouble>,
     /// Why nobody can tell how it ended, if so: the other fields mean nothing then.
     pub lost: Option<Errno>,
     /// What it used.
@@ -144,20 +145,20 @@ impl Child {
     ///
     /// # Errors
     /// It could not be executed. Nothing is left of the process then.
-    pub fn confirm(&mut self) -> Result<(), Errno> {
+    pub fn confirm(&mut self) -> Result<(), Trouble> {
         while self.told == 0 && !self.silent && self.ended.is_none() {
             let watched = [(self.answers.as_fd(), false), (self.pidfd.as_fd(), false)];
-            let answers = ready(&watched, None)?;
-            if answers.first() == Some(&true) {
-                self.listen();
-            } else if answers.get(1) == Some(&true) {
-                self.wait();
+            match ready(&watched, None).as_deref() {
+                Ok([false, true]) => _ = self.wait(),
+                Ok([false, ..]) => {}
+                // Without memory for poll(2) this waits for an answer, or for the end of who has it.
+                Ok(_) | Err(_) => self.listen(),
             }
         }
         match Told::new(self.told).not_executed() {
-            Some(errno) => {
+            Some(trouble) => {
                 self.wait();
-                Err(errno)
+                Err(trouble)
             }
             None => Ok(()),
         }

@@ -249,7 +249,7 @@ pub fn end_children() {
 }
 
 fn exactly(path: &CStr, mode: u32) -> Answer<()> {
-    call!(Fchmod, SYS_fchmodat, libc::AT_FDCWD, path.as_ptr(), mode).map(drop)
+    call!(Fchmodat, SYS_fchmodat, libc::AT_FDCWD, path.as_ptr(), mode).map(drop)
 }
 
 fn bound(kept: u64) -> Answer<()> {

@@ -140,6 +140,103 @@ pub static EXCUSED: &[Excused] = &[
         ..ANY
     },
     Excused {
+        calls: &["wait4"],
+        process: "init:",
+        classes: &[Class::Hung],
+        reason: "init has a child until it has waited for it",
+        ..ANY
+    },
+    Excused {
+        calls: &["waitid"],
+        process: "main:0",
+        classes: &[Class::WrongErrno, Class::Hung],
+        reason: "a child of nsscript is there until nsscript has waited for it: what has ended for the \
+                 kernel has ended",
+        ..ANY
+    },
+    Excused {
+        calls: &["pidfd_send_signal"],
+        process: "main:0",
+        classes: &[Class::Hung],
+        reason: "nsscript may send a signal to its own child, which has its ids or is in a user \
+                 namespace of its own",
+        ..ANY
+    },
+    Excused {
+        calls: &["fcntl"],
+        arguments: "<pipe:",
+        process: "main:0",
+        classes: &[Class::Hung],
+        reason: "F_SETFL of a pipe that was just made has no error",
+        ..ANY
+    },
+    Excused {
+        calls: &["recvfrom"],
+        process: "main:0",
+        classes: &[Class::Panicked],
+        reason: "std panics if it cannot receive from a pair of local sockets that both are its own; \
+                 there is always room for eight bytes",
+        ..ANY
+    },
+    Excused {
+        calls: &["write"],
+        arguments: "<pipe:",
+        process: "main:0",
+        classes: &[Class::Silent],
+        reason: "a program that does not read its input to the end fails nobody, as in a shell",
+        ..ANY
+    },
+    Excused {
+        calls: &["connect"],
+        arguments: "<socket:",
+        process: "main:0",
+        classes: &[Class::Silent],
+        reason: "EACCES is what a route that prohibits answers: nobody is reached then",
+        ..ANY
+    },
+    Excused {
+        calls: &["unshare", "mount"],
+        process: "main:0",
+        classes: &[Class::Silent],
+        reason: "root of a container without CAP_SYS_ADMIN works in a user namespace as a user does",
+        ..ANY
+    },
+    Excused {
+        calls: &["fsopen", "fsconfig", "fsmount"],
+        process: "copy:",
+        classes: &[Class::ToldDifferent],
+        reason: "EPERM is what a kernel without overlays for users answers: the layers are copied, and a \
+                 warning says so",
+        ..ANY
+    },
+    Excused {
+        calls: &["flock"],
+        arguments: "/nsscript-",
+        process: "main:0",
+        classes: &[Class::Harmless],
+        traces: &[Trace::Files],
+        reason: "EAGAIN is another run that has the lock of a directory without an owner, to remove it",
+    },
+    Excused {
+        calls: &[
+            "fchdir",
+            "fchmod",
+            "fcntl",
+            "fstat",
+            "getdents64",
+            "newfstatat",
+            "openat",
+            "openat2",
+            "umount2",
+            "unlinkat",
+        ],
+        process: "main:0",
+        classes: &[Class::Told],
+        traces: &[Trace::Files],
+        reason: "what cannot be removed is told, and removed by the next run",
+        ..ANY
+    },
+    Excused {
         calls: &["umount2", "unlink"],
         arguments: "\"/run/netns/nsscript-",
         process: "main:0",

@@ -1,5 +1,7 @@
 //! The rules: what is right, and what is not, of a run in which a call has failed.
 
+use nix::errno::Errno;
+
 use super::facts::Facts;
 
 /// What a run is, as a whole.
@@ -123,11 +125,22 @@ impl Facts {
             if self.message.is_empty() { Class::Harmless } else { Class::Told }
         } else if self.code == self.usual_code {
             if self.message.is_empty() { Class::Silent } else { Class::ToldDifferent }
+        } else if self.ends_as_by_sigpipe() {
+            Class::Right
         } else if let Some(error) = error {
             self.class_of(error)
         } else {
             Class::NoError
         }
+    }
+
+    /// Whether nobody reads what nsscript prints any more: nobody is told of that.
+    fn ends_as_by_sigpipe(&self) -> bool {
+        let is_output = |arguments: &String| arguments.starts_with("1<");
+        self.fault.errno == Errno::EPIPE
+            && self.arguments.as_ref().is_some_and(is_output)
+            && self.code == Some(141)
+            && self.message.is_empty()
     }
 
     fn class_of(&self, error: &str) -> Class {

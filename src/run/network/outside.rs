@@ -127,8 +127,9 @@ impl Runner {
         self.count_process();
         let ends = connected.into_ends();
         let mut process = Process::new(child, ends, plan, (started, self.started()));
-        process.confirm().map_err(|errno| {
-            let message = format!("cannot execute {}: {errno}", quoted(pasta.to_string_lossy()));
+        process.confirm().map_err(|why| {
+            let pasta = quoted(pasta.to_string_lossy());
+            let message = format!("cannot execute {pasta}: {}", why.errno);
             Report::error(message).at(origin.cloned())
         })?;
         Ok(process)

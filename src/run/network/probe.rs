@@ -148,7 +148,8 @@ fn answer(socket: &UdpSocket, probe: Probe, time: Duration) -> io::Result<Option
 fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
-            Err(error) if error.kind() == ErrorKind::Interrupted && sys::interrupted().is_none() => {}
+            Err(error)
+                if error.kind() == ErrorKind::Interrupted && sys::interrupted().is_none() => {}
             done => return done,
         }
     }

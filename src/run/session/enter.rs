@@ -201,6 +201,7 @@ impl Runner {
             self.act(RawAction::Mount(mount), origin)?;
             if let Some(workspace) = &mut *self.workspace.borrow_mut() {
                 workspace.mounted(&path).map_err(|errno| {
+                    let _ = raw::done(&Raw::Umount(raw::c(&path), true));
                     let shown = crate::diag::quoted(path.to_string_lossy());
                     Report::error(format!("cannot hold {shown}: {errno}")).at(origin.cloned())
                 })?;

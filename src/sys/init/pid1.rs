@@ -15,8 +15,9 @@
 //! would lead (CVE-2019-5736).
 //!
 //! Descriptor 3 is a pipe, into which it writes what the launcher wants to know, eight bytes at a
-//! time: `STARTED` once the program runs, `FAILED` and the error number above it where that could
-//! not be executed, and at the end the program's wait status plus one.
+//! time: `STARTED` once the program runs, `FAILED` and the error number where that could not be
+//! executed, `NO_PROCESS` with them where there was no process for it, and at the end the program's
+//! wait status plus one.
 //!
 //! Where the environment begins with an empty string, descriptor 5 is a pipe, and nothing is started
 //! before that is closed at its other end. Where a `t` comes next, the standard input is a terminal,
@@ -114,6 +115,7 @@ const STATUS: usize = 3;
 const GATE: usize = 5;
 const STARTED: u64 = 1 << 34;
 const FAILED: u64 = 1 << 62;
+const NO_PROCESS: u64 = 1 << 61;
 const ERRNO_SHIFT: u32 = 40;
 
 const ENOENT: isize = -2;
@@ -244,7 +246,7 @@ unsafe fn start(environment: *mut Text) -> isize {
         }
         if pid < 0 {
             // No more processes may be started.
-            tell(FAILED | (-pid as u64) << ERRNO_SHIFT);
+            tell(FAILED | NO_PROCESS | (-pid as u64) << ERRNO_SHIFT);
             exit(127);
         }
         pid
