@@ -70,8 +70,7 @@ fn verified(store: &Store, runner: &Runner) -> Result<(String, bool), Report> {
             None => whole += 1,
             Some(place) => {
                 changed += 1;
-                let place = escape(&place.to_string_lossy());
-                out.push_str(&format!("{}  changed at {place}\n", listed.digest));
+                out.push_str(&format!("{}  {place}\n", listed.digest));
             }
         }
     }

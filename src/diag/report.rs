@@ -30,6 +30,14 @@ pub struct Facts {
     pub advice: Vec<String>,
 }
 
+impl Facts {
+    /// Those of output that could not be written, by the number of the error.
+    #[must_use]
+    pub fn unwritten(errno: i32) -> Self {
+        Self { operation: Some("print".into()), errno: Some(errno), ..Self::default() }
+    }
+}
+
 /// An error or a warning: a sentence, its place, and what else helps.
 ///
 /// The sentence is lower case, present tense, without a full stop.

@@ -72,7 +72,17 @@ pub fn user_names(tree: &Tree) -> BTreeMap<u32, String> {
 /// The ranges `(first, count)` that `file` (`/etc/subuid` or `/etc/subgid`) gives the user `uid`.
 #[must_use]
 pub fn subordinate(tree: &Tree, file: &str, uid: u32) -> Vec<(u32, u32)> {
-    let Ok(text) = tree.read(Path::new(file)) else { return Vec::new() };
+    let path = Path::new(file);
+    let text = match tree.read(path) {
+        Ok(text) => text,
+        Err(error) => {
+            // Everybody may read it: if this process may not, what it says is not known.
+            if error.kind() == std::io::ErrorKind::PermissionDenied {
+                tree.forbidden(path);
+            }
+            return Vec::new();
+        }
+    };
     let (name, number) = (user_name(tree, uid), uid.to_string());
     let text = String::from_utf8_lossy(&text);
     let line = |line: &str| {

@@ -87,6 +87,12 @@ impl Tree {
         self.noted.held().clone()
     }
 
+    /// Notes that a file that has to be seen may not be.
+    pub(super) fn forbidden(&self, path: &Path) {
+        const EACCES: i32 = 13;
+        self.noted.held().get_or_insert(Unseen { path: path.to_path_buf(), errno: EACCES });
+    }
+
     /// Notes what an error says of the file itself, which was opened in this tree.
     pub(super) fn note(&self, path: &Path, error: io::Error) -> io::Error {
         let noted = self.noted.note(path, Err::<(), _>(error));

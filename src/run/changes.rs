@@ -177,21 +177,26 @@ impl Runner {
 
     /// Whose a file is in a sandbox with these maps, by the user and group that
     /// [`Runner::with_ids_of`] sees. What nobody inside is belongs to user or group 0.
-    fn inside(&self, (uid, gid): (u32, u32), maps: &Maps) -> (u32, u32) {
-        let outside = |number: u32, users: bool| {
-            let found = if maps.own {
-                self.session().outside(number, users)
-            } else {
-                self.outside_with_all_ids(number, users)
+    fn inside<'a>(
+        &'a self,
+        maps: &'a Maps,
+    ) -> Result<impl Fn((u32, u32)) -> (u32, u32) + 'a, Report> {
+        let all = if maps.own { None } else { Some(self.outside_with_all_ids()?) };
+        let outside = move |number: u32, users: bool| {
+            let found = match &all {
+                None => self.session().outside(number, users),
+                Some(all) => all(number, users),
             };
             found.unwrap_or(u32::MAX)
         };
-        let (uid, gid) = (outside(uid, true), outside(gid, false));
-        // Where the user namespace is shared every id is itself.
-        if maps.users.ranges.is_empty() {
-            return (uid, gid);
-        }
-        (maps.users.inside(uid).unwrap_or(0), maps.groups.inside(gid).unwrap_or(0))
+        Ok(move |(uid, gid): (u32, u32)| {
+            let (uid, gid) = (outside(uid, true), outside(gid, false));
+            // Where the user namespace is shared every id is itself.
+            if maps.users.ranges.is_empty() {
+                return (uid, gid);
+            }
+            (maps.users.inside(uid).unwrap_or(0), maps.groups.inside(gid).unwrap_or(0))
+        })
     }
 
     /// What a sandbox keeps of its changes, where it does.
@@ -213,8 +218,8 @@ impl Runner {
         let _lock = lock(&held)?;
         let upper = held.join(OVERLAY).join("upper");
         let base = self.base(root)?;
+        let who = self.inside(maps)?;
         let text = self.with_ids_of(maps, &mut || {
-            let who = |owner| self.inside(owner, maps);
             let mut above = scan(&upper, &who)?;
             let below = match root {
                 Root::Directory(directory) => below(directory, &above, &who),
@@ -246,10 +251,11 @@ impl Runner {
         let upper = held.join(OVERLAY).join("upper");
         let base = self.base(root)?;
         let mut empty = false;
+        let who = self.inside(maps)?;
         let stored = self.store()?.make(self, None, &mut |building: &Building<'_>| {
             let task = self.task("keep the changes".into(), 0);
             let told = self.with_ids_of(maps, &mut || {
-                let mut contents = scan(&upper, &|owner| self.inside(owner, maps))?;
+                let mut contents = scan(&upper, &who)?;
                 if contents.items.len() == 1 {
                     return Ok(vec![1]);
                 }

@@ -147,7 +147,7 @@ impl Runner {
             Ok(mut process) => {
                 process.holds = holds;
                 process.station = Station::of(plan, self);
-                process.connect(connected.into_ends());
+                process.connect(connected.into_ends(plan)?);
                 Ok(process)
             }
             Err(fault) if launch::is_without_overlay(plan, &lowered, fault) => {
@@ -197,11 +197,11 @@ impl Runner {
         let tell = |made: Result<i32, &Fault>| joining.telling(self).tell(&joining.program, made);
         let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
         let station = process.station.clone();
-        let made = made.map(|mut process| {
-            process.connect(connected.into_ends());
+        if let Ok(mut process) = made {
+            process.connect(connected.into_ends(&joining.plan)?);
             process.station = station;
-            process
-        });
+            return Ok(process);
+        }
         made.map_err(|Fault { call, syscall, errno }| {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
             Failure { plan: &joining.plan, action, syscall, errno }.report(self).into()

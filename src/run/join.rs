@@ -92,7 +92,8 @@ pub(super) fn join(
     match spawned {
         Ok(child) => {
             let (number, plan) = (runner.started(), joining.plan);
-            let mut joined = Process::new(child, connected.into_ends(), plan, (started, number));
+            let ends = connected.into_ends(&plan)?;
+            let mut joined = Process::new(child, ends, plan, (started, number));
             joined.station = process.station.clone();
             Ok(joined)
         }

@@ -155,7 +155,7 @@ pub(super) fn launch(
     drop(gate);
     runner.goes_on()?;
     match spawned {
-        Ok(child) => Ok(Launched::Process(child, connected.into_ends(), holds)),
+        Ok(child) => Ok(Launched::Process(child, connected.into_ends(plan)?, holds)),
         Err(fault) if is_without_overlay(plan, &lowered, fault) => {
             Ok(Launched::NoOverlay(failure(runner, plan, &lowered, fault)))
         }

@@ -8,42 +8,22 @@
 //!
 //! Of a layer, `w` takes away what is below, and the detail `opaque` of a directory hides it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{CString, OsString};
-use std::fs::{self, File};
+mod difference;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+pub use self::difference::{Difference, Reads};
 use super::contents::{Contents, Item, Kind, Source};
-use super::hash::{in_parallel, read_hashed, sha256};
-use super::tree::OPAQUE;
-use crate::sys::{self, Node};
+use super::hash::sha256;
+use crate::sys::Node;
 
 /// The entries of a tree in their canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     text: String,
-}
-
-/// Which files are read where a tree on the disk is compared with its manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reads {
-    /// All.
-    All,
-    /// Those that were changed, or only touched, after this moment, in seconds and nanoseconds.
-    Since(i64, i64),
-}
-
-impl Reads {
-    fn are_for(self, found: &fs::Metadata) -> bool {
-        match self {
-            Self::All => true,
-            Self::Since(seconds, nanoseconds) => {
-                (found.ctime(), found.ctime_nsec()) > (seconds, nanoseconds)
-            }
-        }
-    }
 }
 
 /// A line of a manifest.
@@ -99,59 +79,6 @@ impl Manifest {
         format!("sha256:{}", sha256(&self.text))
     }
 
-    /// The first path at which the tree at `directory` is another one than this is of; none where it
-    /// is the same. Owners are left aside.
-    #[must_use]
-    pub fn changed(&self, directory: &Path, reads: Reads) -> Option<PathBuf> {
-        let mut files = Vec::new();
-        let mut names: BTreeMap<PathBuf, BTreeSet<OsString>> = BTreeMap::new();
-        for line in self.lines() {
-            let Some((path, item)) = line.item() else { return Some(unescaped(line.path())) };
-            let place = directory.join(path.strip_prefix("/").unwrap_or(&path));
-            let found = fs::symlink_metadata(&place);
-            let same = match (&item.kind, &found) {
-                // Only root makes devices, and where the host's is bound an empty file is.
-                (Kind::Node(Node::Character(..) | Node::Block(..)), Err(_)) => true,
-                (_, Err(_)) | (Kind::File { hash: None, .. }, _) => false,
-                (Kind::Directory { opaque }, Ok(found)) => {
-                    names.entry(path.clone()).or_default();
-                    found.is_dir() && looks(found, &item) && is_opaque(&place) == Some(*opaque)
-                }
-                (Kind::Symlink(says), Ok(_)) => {
-                    fs::read_link(&place).is_ok_and(|found| found == *says)
-                }
-                (Kind::HardLink(_), Ok(found)) => found.is_file() && found.nlink() > 1,
-                (Kind::File { size, hash: Some(hash) }, Ok(found)) => {
-                    let same = found.is_file() && found.len() == *size && looks(found, &item);
-                    if same && reads.are_for(found) {
-                        files.push((path.clone(), place, *size, hash.clone()));
-                    }
-                    same
-                }
-                (Kind::Node(Node::Fifo), Ok(found)) => found.file_type().is_fifo(),
-                (Kind::Node(_), Ok(found)) => {
-                    let kind = found.file_type();
-                    kind.is_file() || kind.is_char_device() || kind.is_block_device()
-                }
-                (Kind::Gone, Ok(found)) => found.file_type().is_char_device() && found.rdev() == 0,
-            };
-            if !same {
-                return Some(path);
-            }
-            if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
-                names.entry(parent.to_path_buf()).or_default().insert(name.to_owned());
-            }
-        }
-        names.iter().find_map(|(path, names)| added(directory, path, names)).or_else(|| {
-            let same = in_parallel(&files, &|(path, place, size, hash)| {
-                let read = File::open(place).and_then(|file| read_hashed(&file, None));
-                let is_same = read.is_ok_and(|read| read == (*size, hash.clone()));
-                if is_same { Ok(()) } else { Err(path.clone()) }
-            });
-            same.err().map(|(_, path)| path)
-        })
-    }
-
     /// The lines by their paths.
     fn by_path(&self) -> BTreeMap<PathBuf, Line<'_>> {
         self.lines().map(|line| (unescaped(line.path()), line)).collect()
@@ -175,26 +102,6 @@ impl Manifest {
         }
         lines
     }
-}
-
-/// Whether an overlay shows nothing of what is below a directory; none where that cannot be asked.
-fn is_opaque(place: &Path) -> Option<bool> {
-    let name = CString::new(OPAQUE).ok()?;
-    Some(sys::has_attribute(&File::open(place).ok()?, &name, b"y"))
-}
-
-/// The first path in a directory that is none of those that belong there.
-fn added(directory: &Path, path: &Path, names: &BTreeSet<OsString>) -> Option<PathBuf> {
-    let place = directory.join(path.strip_prefix("/").unwrap_or(path));
-    let Ok(entries) = fs::read_dir(place) else { return Some(path.to_path_buf()) };
-    let name = entries.map(|entry| entry.map(|entry| entry.file_name()).unwrap_or_default());
-    name.into_iter().find(|name| !names.contains(name)).map(|name| path.join(name))
-}
-
-/// Whether the permission bits are those of the entry: the bits that give rights to who executes a
-/// file are on no disk.
-fn looks(found: &fs::Metadata, item: &Item) -> bool {
-    found.mode() & 0o7777 == item.mode_on_disk()
 }
 
 /// The type of an entry and its detail.

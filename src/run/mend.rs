@@ -1,13 +1,13 @@
 //! Layers in the store that are not what they were any more: found where something failed that may
 //! come from that, named, and made again.
 
-use std::path::Path;
 use std::rc::Rc;
 
+use super::manifest::Difference;
 use super::root::described;
 use super::runner::{Problem, Runner};
 use super::store::Depth;
-use crate::diag::{Report, quoted};
+use crate::diag::Report;
 use crate::plan::{Action, Layer, Plan, RootTree};
 
 impl Runner {
@@ -102,14 +102,13 @@ impl Runner {
 }
 
 /// That a layer was changed, and where.
-pub(super) fn told(name: &str, place: &Path) -> String {
+pub(super) fn told(name: &str, difference: &Difference) -> String {
     let digits = name.split('-').next().unwrap_or(name);
-    let place = quoted(place.to_string_lossy());
-    format!("the layer sha256:{digits} in the store was changed at {place}")
+    format!("the layer sha256:{digits} in the store {difference}")
 }
 
 /// The report of a layer that was changed, and that only the run that kept it could make.
-pub(super) fn lost(name: &str, place: &Path) -> Report {
+pub(super) fn lost(name: &str, place: &Difference) -> Report {
     let report = Report::error(format!("{}, and was kept by `commit`", told(name, place)));
     report.hint("`commit` keeps the changes once more, where they are still there")
 }

@@ -58,7 +58,7 @@ impl Runner {
     ) -> Result<(), Report> {
         let own = (self.host().uid, self.host().gid);
         let number = |id: u32, users: bool| {
-            self.number_with_all_ids(id, users).ok_or_else(|| {
+            self.number_with_all_ids(id, users)?.ok_or_else(|| {
                 let noun = if users { "user" } else { "group" };
                 Report::error(format!("{noun} {id} of the host is not yours to give files to"))
             })

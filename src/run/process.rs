@@ -13,7 +13,7 @@ use super::piped::Written;
 use super::runner::{Interrupted, Problem};
 use super::stream::Ends;
 use super::terminal::Relay;
-use crate::diag::{Report, quoted};
+use crate::diag::{Facts, Report, quoted};
 use crate::plan::Plan;
 use crate::spec::Kind;
 use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Trouble, ready};
@@ -257,6 +257,9 @@ impl Process {
                 self.ends.copier = None;
                 self.keep_written()?;
                 let exit = self.ended(status);
+                if let Some(errno) = relay.and_then(|relay| relay.unseen) {
+                    return Err(self.unseen(errno).into());
+                }
                 return self.lost.map_or(Ok(exit), |errno| Err(self.lost_report(errno).into()));
             }
             let (count, wake) = sys::interruption();
@@ -302,6 +305,15 @@ impl Process {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let caught = caught.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
         caught.is_none_or(|set| set >> (SIGINT - 1) & 1 == 1)
+    }
+
+    /// That what it has written to its terminal was not seen to the end.
+    fn unseen(&self, errno: Errno) -> Report {
+        let last = self.plan.actions.last();
+        let message = format!("cannot write to the standard output: {errno}");
+        let mut report = Report::error(message).at(last.and_then(|last| last.origin.clone()));
+        report.facts = Facts::unwritten(errno.code());
+        report
     }
 
     /// That its exit status is lost: which is no success.

@@ -133,7 +133,7 @@ fn super_block(action: &RawAction, mount: &MountCall, session: &Session) -> Resu
     }
     let Some(source) = mount.source.as_deref().map(Path::new) else { return Ok(()) };
     let Some(found) = seen(action, source, std::fs::metadata(source))? else { return Ok(()) };
-    if found.file_type().is_block_device() && !is_own_loop(source, found.rdev(), session) {
+    if found.file_type().is_block_device() && !is_own_loop(action, source, found.rdev(), session)? {
         let why = "that is a disk of the host";
         let hint = "a disk image is mounted by its file; `--host` mounts disks";
         return Err(refused(action, why).hint(hint));
@@ -142,15 +142,26 @@ fn super_block(action: &RawAction, mount: &MountCall, session: &Session) -> Resu
 }
 
 /// Whether a device is a loop device that writes to no file of the host.
-fn is_own_loop(path: &Path, device: u64, session: &Session) -> bool {
-    let is_loop = sys::device_numbers(device).0 == LOOP;
-    is_loop
-        && sys::attached(path).is_ok_and(|file| {
-            file.read_only || session.images.borrow().contains(&(file.device, file.inode)) || {
-                let seen = Seen::Unknown(String::new());
-                matches!(session.owns(&Place { device: file.device, seen }), Owned::Own)
-            }
-        })
+fn is_own_loop(
+    action: &RawAction,
+    path: &Path,
+    device: u64,
+    session: &Session,
+) -> Result<bool, Report> {
+    if sys::device_numbers(device).0 != LOOP {
+        return Ok(false);
+    }
+    let attached = match sys::attached(path) {
+        // Nothing is attached to it.
+        Err(trouble) if trouble.errno.name() == "ENXIO" => return Ok(false),
+        attached => attached.map_err(|trouble| io::Error::from(trouble.errno)),
+    };
+    Ok(seen(action, path, attached)?.is_some_and(|file| {
+        file.read_only || session.images.borrow().contains(&(file.device, file.inode)) || {
+            let seen = Seen::Unknown(String::new());
+            matches!(session.owns(&Place { device: file.device, seen }), Owned::Own)
+        }
+    }))
 }
 
 /// A signal goes to processes of the recipe: in a PID namespace of its own there are no others.

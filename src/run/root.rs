@@ -138,10 +138,10 @@ impl Runner {
             Part::Kept(layer, origin) => {
                 let stored = self.store()?.hold_whole(self, &layer.name);
                 let stored = stored.map_err(|place| mend::lost(&layer.name, &place))?;
-                let facts = stored.as_ref().and_then(|stored| Facts::read(stored.directory()));
-                let (Some(stored), Some(facts)) = (stored, facts) else {
-                    return Err(super::store::unreadable(&layer.name));
-                };
+                let unreadable = |error| super::store::unreadable(&layer.name, &error);
+                let gone = || unreadable(std::io::ErrorKind::NotFound.into());
+                let stored = stored.ok_or_else(gone)?;
+                let facts = Facts::read(stored.directory()).map_err(unreadable)?;
                 let kept = facts.kept(&layer.name, stored.directory());
                 self.hold(stored);
                 Ok(Rc::new(Kept { origin: origin.clone(), ..kept }))

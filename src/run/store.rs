@@ -15,13 +15,12 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::hint;
-use super::manifest::{Manifest, Reads};
+use super::manifest::{Difference, Manifest, Reads};
 use super::mend;
 use super::runner::Runner;
 use crate::diag::{Report, quoted};
@@ -217,7 +216,7 @@ impl Store {
         &self,
         runner: &Runner,
         name: &str,
-    ) -> Result<Option<Stored>, PathBuf> {
+    ) -> Result<Option<Stored>, Difference> {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if name.is_empty() || !name.bytes().all(is_name) {
             return Ok(None);
@@ -231,7 +230,7 @@ impl Store {
         let mark = directory.join("boot");
         let is_of_now = fs::read_to_string(&mark).unwrap_or_default() == boot();
         if !directory.join("tree").is_dir() {
-            return Err("/".into());
+            return Err(Difference { path: "/".into(), error: None });
         }
         let is_new = !self.used.borrow().contains(name);
         // Nothing is waited for to reach the disk, so what an earlier life of the machine has left
@@ -250,7 +249,7 @@ impl Store {
 
     /// Reads all of the layer called `name`: gives the first path at which it was changed.
     #[must_use]
-    pub fn verify(&self, runner: &Runner, name: &str) -> Option<PathBuf> {
+    pub fn verify(&self, runner: &Runner, name: &str) -> Option<Difference> {
         self.changed(runner, name, Depth::All)
     }
 
@@ -265,13 +264,14 @@ impl Store {
     }
 
     /// The first path at which the layer called `name` is not what it was any more.
-    pub(super) fn changed(&self, runner: &Runner, name: &str, depth: Depth) -> Option<PathBuf> {
+    pub(super) fn changed(&self, runner: &Runner, name: &str, depth: Depth) -> Option<Difference> {
         let directory = self.held.join("layers").join(name);
-        let Ok(manifest) = checked_manifest(&directory, name) else {
-            return Some(sys::shown(&directory.join("manifest")));
-        };
-        if Facts::read(&directory).is_none() {
-            return Some(sys::shown(&directory.join("layer.json")));
+        let at =
+            |file: &str, error| Some(Difference { path: sys::shown(&directory.join(file)), error });
+        let Ok(manifest) = checked_manifest(&directory, name) else { return at("manifest", None) };
+        if let Err(error) = Facts::read(&directory) {
+            let is_damaged = error.kind() == std::io::ErrorKind::InvalidData;
+            return at("layer.json", Some(error).filter(|_| !is_damaged));
         }
         let made = fs::metadata(directory.join(MADE));
         let reads = match (depth, made) {
@@ -285,12 +285,11 @@ impl Store {
         }
         // Some of its files only their owners can read.
         let looked = runner.with_all_ids(&mut || {
-            Ok(look().map_or_else(Vec::new, |path| path.into_os_string().into_encoded_bytes()))
+            Ok(look().map_or_else(Vec::new, |difference| difference.to_bytes()))
         });
         match looked {
-            Ok(path) if path.is_empty() => None,
-            Ok(path) => Some(std::ffi::OsString::from_vec(path).into()),
-            Err(_) => Some("/".into()),
+            Ok(difference) => Difference::from_bytes(&difference),
+            Err(_) => Some(Difference { path: "/".into(), error: None }),
         }
     }
 

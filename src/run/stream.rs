@@ -1,13 +1,15 @@
 //! The standard streams of a program: what they are connected to, and moving what goes through.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal, PipeReader, PipeWriter, Write};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::copier::{Copied, Copier, Screen};
 use super::piped::drain;
 use super::process::Process;
 use super::runner::{Input, Problem};
+use crate::diag::Report;
+use crate::plan::Plan;
 use crate::spec::Streams;
 use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
 
@@ -182,7 +184,7 @@ impl Connected {
     /// A terminal as the one that nsscript has. Errors that go elsewhere still do.
     fn terminal(&mut self, inside: bool) -> Result<(), Errno> {
         let state = TerminalState::own();
-        let errors = io::stderr().is_terminal();
+        let errors = sys::is_terminal(sys::standard_stream(2));
         if inside {
             let (coming, socket) = sys::terminal_sockets()?;
             let terminal = OwnTerminal { socket: socket.as_raw_fd(), errors, state };
@@ -200,11 +202,18 @@ impl Connected {
     }
 
     /// The ends that stay here, of a program that runs; its own are closed.
-    pub fn into_ends(mut self) -> Ends {
+    ///
+    /// # Errors
+    /// The terminal that it has made does not come through.
+    pub fn into_ends(mut self, plan: &Plan) -> Result<Ends, Report> {
         if let Some(coming) = self.coming.take() {
-            self.ends.terminal = sys::receive(coming.as_fd());
+            self.ends.terminal = sys::receive(coming.as_fd()).map_err(|errno| {
+                let message = format!("cannot take the terminal of the program: {errno}");
+                let last = plan.actions.last();
+                Report::error(message).at(last.and_then(|last| last.origin.clone()))
+            })?;
         }
-        self.ends
+        Ok(self.ends)
     }
 }
 

@@ -82,6 +82,7 @@ impl Telling<'_> {
         self.runner.explain(|| {
             let call = match why.syscall {
                 Syscall::Clone => Some(Called::new("clone(CLONE_VFORK|SIGCHLD)")),
+                Syscall::Ioctl => Some(Called::new("ioctl(0, TIOCSCTTY, 0)")),
                 _ => execution(&planned.action),
             };
             let calls = call.into_iter().collect();

@@ -71,7 +71,7 @@ impl Runner {
             Ok(())
         })?;
         let facts = Facts::read(stored.directory());
-        let facts = facts.ok_or_else(|| super::store::unreadable(&stored.name))?;
+        let facts = facts.map_err(|error| super::store::unreadable(&stored.name, &error))?;
         let kept = facts.kept(&stored.name, stored.directory());
         self.hold(stored);
         Ok(Rc::new(Kept { origin: origin.cloned(), elapsed, warnings, ..kept }))

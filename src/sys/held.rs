@@ -2,6 +2,7 @@
 //! what a path leads to meanwhile changes nothing for who holds it.
 
 use std::ffi::{CString, OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -64,7 +65,7 @@ impl Held {
     /// open(2).
     pub fn open(path: &Path) -> Result<Self, Errno> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Ok(Self::of(nix::fcntl::open(path, flags, Mode::empty())?, path))
+        Ok(Self::of(nix::fcntl::open(path, flags, Mode::empty())?, path)?)
     }
 
     /// The directory at `path`, which is no link itself.
@@ -73,7 +74,7 @@ impl Held {
     /// open(2).
     pub fn open_itself(path: &Path) -> Result<Self, Errno> {
         let flags = PLACE | OFlag::O_DIRECTORY;
-        Ok(Self::of(nix::fcntl::open(path, flags, Mode::empty())?, path))
+        Ok(Self::of(nix::fcntl::open(path, flags, Mode::empty())?, path)?)
     }
 
     /// The directory at the absolute `path`, if only root and the caller can change the way to it:
@@ -93,17 +94,13 @@ impl Held {
             let makes = ahead.len() < made;
             walk.step(&name, makes, &mut ahead)?;
         }
-        Ok(Self::of(walk.here, path))
+        Self::of(walk.here, path).map_err(called)
     }
 
-    fn of(descriptor: OwnedFd, path: &Path) -> Self {
+    fn of(descriptor: OwnedFd, path: &Path) -> nix::Result<Self> {
         let inside = PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()));
-        // Without /proc there is only the path.
-        let found = std::fs::metadata(&inside).ok().zip(fstat(&descriptor).ok());
-        let is_it = found
-            .is_some_and(|(found, own)| (found.dev(), found.ino()) == (own.st_dev, own.st_ino));
-        if !is_it || !is_procfs(Path::new("/proc/self/fd")).is_ok_and(|it| it) {
-            return Self { descriptor, inside: path.to_path_buf() };
+        if !leads_to(&inside, &descriptor)? {
+            return Ok(Self { descriptor, inside: shown(path) });
         }
         let mut known = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let called = known.iter().rev().find_map(|(inside, shown)| {
@@ -111,7 +108,7 @@ impl Held {
         });
         known.push((inside.clone(), called.unwrap_or_else(|| path.to_path_buf())));
         drop(known);
-        Self { descriptor, inside }
+        Ok(Self { descriptor, inside })
     }
 
     /// A path that leads here by the descriptor, as long as this lives.
@@ -146,7 +143,7 @@ impl Held {
         }
         let flags = PLACE | OFlag::O_DIRECTORY;
         let made = openat(&self.descriptor, name, flags, Mode::empty())?;
-        Ok(Self::of(made, &self.inside.join(name)))
+        Ok(Self::of(made, &self.inside.join(name))?)
     }
 }
 
@@ -162,6 +159,28 @@ impl Drop for Held {
         if let Some(at) = known.iter().rposition(|(inside, _)| *inside == self.inside) {
             known.remove(at);
         }
+    }
+}
+
+/// Whether a path of /proc leads to what this descriptor is of; not without /proc, or where that is
+/// closed to this process.
+fn leads_to(inside: &Path, descriptor: &OwnedFd) -> nix::Result<bool> {
+    let own = fstat(descriptor)?;
+    let look = || -> std::io::Result<bool> {
+        let found = std::fs::metadata(inside)?;
+        let is_it = (found.dev(), found.ino()) == (own.st_dev, own.st_ino);
+        Ok(is_it && is_procfs(Path::new("/proc/self/fd"))?)
+    };
+    match look() {
+        Err(error)
+            if !matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+            ) =>
+        {
+            Err(nix::Error::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+        }
+        looked => Ok(looked.is_ok_and(|is_it| is_it)),
     }
 }
 
@@ -296,7 +315,7 @@ fn is_nobody(uid: u32) -> std::io::Result<bool> {
     let number = match std::fs::read_to_string(file) {
         Ok(number) => number,
         // Without /proc nobody can tell.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
     if number.trim().parse() != Ok(uid) || !is_procfs(file)? {

@@ -94,8 +94,8 @@ pub use stdio::{
 };
 pub use syscall::{Syscall, Trouble};
 pub use terminal::{
-    KeptTerminal, TerminalEvent, TerminalEvents, TerminalState, interrupt, is_foreground, stop,
-    terminal_device,
+    KeptTerminal, TerminalEvent, TerminalEvents, TerminalState, interrupt, is_foreground,
+    is_terminal, stop, terminal_device,
 };
 pub use trial::{Trial, attempt, cgroup_version, landlock_version, seccomp_actions};
 pub use wait::note_ended_children;

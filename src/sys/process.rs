@@ -168,6 +168,7 @@ impl Child {
     fn listen(&mut self) {
         let mut bytes = [0; 64];
         match nix::unistd::read(&self.answers, &mut bytes) {
+            Err(Nix::EINTR) => self.listen(),
             Ok(0) => self.silent = true,
             Ok(length) => {
                 for number in bytes[..length].chunks_exact(8) {

@@ -163,9 +163,22 @@ impl TerminalState {
 #[must_use]
 pub fn terminal_device(number: i32) -> Option<u64> {
     let stream = standard_stream(number);
-    let is_terminal = std::io::IsTerminal::is_terminal(&stream);
-    let status = is_terminal.then(|| nix::sys::stat::fstat(stream).ok()).flatten();
+    let status = is_terminal(stream).then(|| nix::sys::stat::fstat(stream).ok()).flatten();
     status.map(|status| status.st_rdev)
+}
+
+/// What is answered by what is no terminal.
+const NO_TERMINAL: [i32; 5] =
+    [libc::ENOTTY, libc::EINVAL, libc::EBADF, libc::ENODEV, libc::EOPNOTSUPP];
+
+/// Whether a descriptor is of a terminal, as isatty(3) asks. One that does not answer, such as one
+/// that was hung up (EIO), is one: it could still be set up and read.
+#[must_use]
+pub fn is_terminal(descriptor: BorrowedFd<'_>) -> bool {
+    let mut settings = MaybeUninit::<libc::termios2>::zeroed();
+    let asked =
+        call!(Ioctl, SYS_ioctl, descriptor.as_raw_fd(), libc::TCGETS2, settings.as_mut_ptr());
+    !asked.is_err_and(|trouble| NO_TERMINAL.contains(&trouble.errno.code()))
 }
 
 /// What the standard input was like before it passed every byte on.

@@ -197,7 +197,7 @@ pub static EXCUSED: &[Excused] = &[
     Excused {
         calls: &["unshare", "mount"],
         process: "main:0",
-        classes: &[Class::Silent],
+        classes: &[Class::Silent, Class::WrongCall],
         reason: "root of a container without CAP_SYS_ADMIN works in a user namespace as a user does",
         ..ANY
     },
@@ -207,6 +207,63 @@ pub static EXCUSED: &[Excused] = &[
         classes: &[Class::ToldDifferent],
         reason: "EPERM is what a kernel without overlays for users answers: the layers are copied, and a \
                  warning says so",
+        ..ANY
+    },
+    Excused {
+        calls: &["rmdir", "unlink"],
+        arguments: "/building/",
+        process: "main:0",
+        classes: &[Class::Harmless],
+        traces: &[Trace::HalfMade],
+        reason: "what is half made in the store and cannot be removed goes with the next run that makes a \
+                 layer",
+    },
+    Excused {
+        calls: &["statx"],
+        process: "main:0",
+        arguments: "/usr/bin/",
+        classes: &[Class::Silent],
+        reason: "EACCES on PATH is passed over, as execvp(3) has it",
+        ..ANY
+    },
+    Excused {
+        calls: &["openat"],
+        arguments: "\"/dev/ptmx\"",
+        process: "main:0",
+        classes: &[Class::Silent, Class::Hung],
+        reason: "EACCES is a /dev without terminals for this user: a program has pipes then",
+        ..ANY
+    },
+    Excused {
+        calls: &["read"],
+        arguments: "</ptmx>",
+        process: "main:0",
+        classes: &[Class::Silent],
+        reason: "EIO of this end of a terminal says that no program has the other one open",
+        ..ANY
+    },
+    Excused {
+        calls: &["ioctl"],
+        arguments: "0</dev/pts/",
+        process: "main:0",
+        classes: &[Class::Silent],
+        traces: &[Trace::Host],
+        reason: "a terminal that cannot be asked or set cannot be put back",
+    },
+    Excused {
+        calls: &["write"],
+        arguments: "<pipe:",
+        process: "copy:",
+        classes: &[Class::WrongErrno],
+        reason: "a pipe to nsscript has no reader only if nsscript is gone",
+        ..ANY
+    },
+    Excused {
+        calls: &["statx"],
+        process: "main:0",
+        arguments: "/scratch/",
+        classes: &[Class::WrongErrno],
+        reason: "what cannot be told is the host's, and is refused",
         ..ANY
     },
     Excused {

@@ -118,7 +118,10 @@ pub(super) fn helpers(exam: &Exam<'_>) -> Finding {
 }
 
 fn by_helpers(exam: &Exam<'_>, paths: &[String]) -> Finding {
-    let maps = all_ids(exam.host);
+    let maps = match all_ids(exam.host) {
+        Ok(maps) => maps,
+        Err(report) => return Finding::new(Verdict::Unknown, report.message),
+    };
     let found = list(paths, "and");
     if maps.own {
         let found = format!("{found} are there, and cannot be tried: there are no ids to map");

@@ -53,9 +53,15 @@ impl Runner {
         let place = self.pinned(&network, origin)?;
         let process = self.start_pasta(&pasta, outbound, &place, origin);
         let ready = process.and_then(|process| self.wait_for_pasta(process, &network, origin));
-        let _ = raw::done(&Raw::Umount(raw::c(&place), true));
+        let removed = raw::done(&Raw::Umount(raw::c(&place), true));
         let _ = std::fs::remove_file(&place);
-        Ok(Outside { network, _process: ready? })
+        let outside = Outside { network, _process: ready? };
+        removed.map_err(|trouble| {
+            let shown = quoted(place.to_string_lossy());
+            let message = format!("cannot take {shown} away: {}", trouble.errno);
+            Report::error(message).at(origin.cloned())
+        })?;
+        Ok(outside)
     }
 
     /// A file that is the network: one in /proc would be opened only by who may trace this process.
@@ -125,7 +131,7 @@ impl Runner {
             Report::error(message).at(origin.cloned())
         })?;
         self.count_process();
-        let ends = connected.into_ends();
+        let ends = connected.into_ends(&plan)?;
         let mut process = Process::new(child, ends, plan, (started, self.started()));
         process.confirm().map_err(|why| {
             let pasta = quoted(pasta.to_string_lossy());

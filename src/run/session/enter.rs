@@ -74,7 +74,7 @@ impl Runner {
                 Ok(()) => return Ok(None),
             }
         }
-        let wanted = all_ids(self.host());
+        let wanted = all_ids(self.host()).map_err(|report| report.at(origin.cloned()))?;
         let has_helpers = self.has_helpers();
         if let Some(report) = unanswered(self.host()) {
             return Err(report.at(origin.cloned()).into());

@@ -16,8 +16,8 @@
 //!
 //! Descriptor 3 is a pipe, into which it writes what the launcher wants to know, eight bytes at a
 //! time: `STARTED` once the program runs, `FAILED` and the error number where that could not be
-//! executed, `NO_PROCESS` with them where there was no process for it, and at the end the program's
-//! wait status plus one.
+//! executed, with `NO_PROCESS` where there was no process for it and `NO_TERMINAL` where its session
+//! could not have that, and at the end the program's wait status plus one.
 //!
 //! Where the environment begins with an empty string, descriptor 5 is a pipe, and nothing is started
 //! before that is closed at its other end. Where a `t` comes next, the standard input is a terminal,
@@ -116,6 +116,7 @@ const GATE: usize = 5;
 const STARTED: u64 = 1 << 34;
 const FAILED: u64 = 1 << 62;
 const NO_PROCESS: u64 = 1 << 61;
+const NO_TERMINAL: u64 = 1 << 60;
 const ERRNO_SHIFT: u32 = 40;
 
 const ENOENT: isize = -2;
@@ -280,7 +281,11 @@ unsafe fn execute(told: &Told) -> ! {
         let none = 0_u64;
         call(number::SETSID, 0, 0, 0, 0);
         if terminal {
-            call(number::IOCTL, 0, TIOCSCTTY, 0, 0);
+            let answer = call(number::IOCTL, 0, TIOCSCTTY, 0, 0);
+            if answer < 0 {
+                tell(FAILED | NO_TERMINAL | (-answer as u64) << ERRNO_SHIFT);
+                exit(127);
+            }
         }
         call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
         call(number::RT_SIGPROCMASK, SIG_SETMASK, &raw const none as usize, 0, 8);
