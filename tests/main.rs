@@ -4,4 +4,7 @@
 mod elf;
 mod kernel;
 mod language;
+#[path = "tidy/rust.rs"]
+#[expect(dead_code, reason = "the laws of the tree use more of it")]
+mod rust;
 mod support;

@@ -74,6 +74,8 @@ pub(super) enum Store {
     Collect(Option<u64>),
     /// Where it is.
     Path,
+    /// Reading all of it.
+    Verify,
 }
 
 /// What is asked for.
@@ -196,16 +198,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             let (json, trust) = (inner.get_flag("json"), inner.get_flag("trust"));
             Action::Test(Tests { paths, json, trust })
         }
-        Some(("store", inner)) => Action::Store(match inner.subcommand() {
-            Some(("show", one)) => {
-                Store::Show(one.get_one::<String>("digest").cloned().unwrap_or_default())
-            }
-            Some(("gc", how)) if how.get_flag("all") => Store::Collect(None),
-            Some(("gc", how)) => Store::Collect(how.get_one::<u64>("days").copied()),
-            Some(("path", _)) => Store::Path,
-            Some((_, how)) => Store::List { json: how.get_flag("json") },
-            None => Store::List { json: false },
-        }),
+        Some(("store", inner)) => Action::Store(store(inner)),
         Some(("new", inner)) => Action::New(one_path(inner, "name")),
         Some(("help", inner)) => {
             Action::Help(inner.get_many("topic").unwrap_or_default().cloned().collect())
@@ -340,5 +333,20 @@ fn explain_variable() -> Option<Explain> {
         Some("" | "0") => None,
         Some("json") => Some(Explain::Json),
         _ => Some(Explain::Human),
+    }
+}
+
+/// What is asked of the store.
+fn store(matches: &ArgMatches) -> Store {
+    match matches.subcommand() {
+        Some(("show", one)) => {
+            Store::Show(one.get_one::<String>("digest").cloned().unwrap_or_default())
+        }
+        Some(("gc", how)) if how.get_flag("all") => Store::Collect(None),
+        Some(("gc", how)) => Store::Collect(how.get_one::<u64>("days").copied()),
+        Some(("path", _)) => Store::Path,
+        Some(("verify", _)) => Store::Verify,
+        Some((_, how)) => Store::List { json: how.get_flag("json") },
+        None => Store::List { json: false },
     }
 }

@@ -221,6 +221,7 @@ fn store() -> Command {
         .subcommand(Command::new("show").about("Print the manifest of a layer or root").arg(digest))
         .subcommand(Command::new("gc").about("Remove layers that no run uses").args([days, all]))
         .subcommand(Command::new("path").about("Print where the store is"))
+        .subcommand(Command::new("verify").about("Read every layer, and name those that changed"))
 }
 
 /// A subcommand that is followed by a recipe and its arguments.

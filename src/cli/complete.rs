@@ -179,7 +179,7 @@ fn topics(current: &str) -> String {
 /// The layers in the store; none where there is no store yet, as looking at it would make it.
 fn digests() -> String {
     let runner = Runner::new();
-    let place = Store::place(runner.host()).filter(|place| place.is_dir());
+    let place = Store::place(runner.host()).filter(|place| place.path.is_dir());
     let store = place.and_then(|place| Store::open(&place).ok());
     let layers = store.and_then(|store| store.list().ok()).unwrap_or_default();
     let mut words: Vec<_> =

@@ -68,6 +68,7 @@ fn outline(examination: &Examination) -> Value {
             "value": fact.value,
             "enables": fact.enables,
             "cure": fact.cure,
+            "advice": fact.advice,
             "needed": fact.needed,
         });
         (fact.key.to_owned(), told)

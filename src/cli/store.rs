@@ -7,12 +7,15 @@ use super::args::Store as What;
 use super::exit::{FAILED, Ui, print};
 use crate::diag::{Report, Sources, bytes, count, escape};
 use crate::plan::Came;
-use crate::run::{Listed, Runner, Store};
+use crate::run::{Listed, NoStore, Runner, Store};
 
 /// Does what the words after `nsscript store` say.
 pub(super) fn store(what: &What, ui: Ui) -> ExitCode {
     match text(what) {
-        Ok(text) => print(&text, ui),
+        Ok((text, is_whole)) => match print(&text, ui) {
+            ExitCode::SUCCESS if !is_whole => ExitCode::from(CHANGED),
+            code => code,
+        },
         Err(report) => {
             ui.say(&report, &Sources::default());
             ExitCode::from(FAILED)
@@ -20,16 +23,23 @@ pub(super) fn store(what: &What, ui: Ui) -> ExitCode {
     }
 }
 
-fn text(what: &What) -> Result<String, Report> {
+/// The status of `verify` where a layer was changed.
+const CHANGED: u8 = 1;
+
+/// What is printed, and whether the store is whole, as far as that was asked.
+fn text(what: &What) -> Result<(String, bool), Report> {
     let runner = Runner::new();
     let place = Store::place(runner.host()).ok_or_else(|| {
         Report::error("there is no place for a store: neither `XDG_CACHE_HOME` nor `HOME` is set")
     })?;
     if *what == What::Path {
-        return Ok(format!("{}\n", place.display()));
+        return Ok((format!("{}\n", place.path.display()), true));
     }
-    let store = Store::open(&place)?;
-    Ok(match what {
+    let store = Store::open(&place).map_err(NoStore::into_report)?;
+    if *what == What::Verify {
+        return verified(&store, &runner);
+    }
+    let text = match what {
         What::List { json: false } => table(&store.list()?),
         What::List { json: true } => {
             let layers: Vec<_> = store.list()?.iter().map(outline).collect();
@@ -47,8 +57,25 @@ fn text(what: &What) -> Result<String, Report> {
             };
             format!("{} removed, {}\n", count(number, "layer"), bytes(size))
         }
-        What::Path => String::new(),
-    })
+        What::Path | What::Verify => String::new(),
+    };
+    Ok((text, true))
+}
+
+/// A line for each layer that was changed, and how many are whole.
+fn verified(store: &Store, runner: &Runner) -> Result<(String, bool), Report> {
+    let (mut out, mut whole, mut changed) = (String::new(), 0, 0);
+    for listed in store.list()? {
+        match store.verify(runner, &listed.name) {
+            None => whole += 1,
+            Some(place) => {
+                changed += 1;
+                out.push_str(&format!("{}  {place}\n", listed.digest));
+            }
+        }
+    }
+    out.push_str(&format!("{} whole, {changed} changed\n", count(whole, "layer")));
+    Ok((out, changed == 0))
 }
 
 fn table(layers: &[Listed]) -> String {

@@ -1,7 +1,7 @@
 //! Files that nsscript writes for other programs to read, again and again.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::diag::{os_error, quoted};
@@ -41,10 +41,13 @@ pub(super) fn write(directory: &Path, files: &[(String, String)]) -> Result<Vec<
         if let Some(above) = path.parent() {
             fs::create_dir_all(above).map_err(cannot)?;
         }
-        // Beside it, and then into its place: an editor that reads it meanwhile finds it whole.
+        // Beside it, and then into its place: an editor that reads it meanwhile finds it whole. A
+        // file, or link, that is there already is none of this run's.
         let mut beside = path.clone().into_os_string();
         beside.push(format!(".{}", std::process::id()));
-        let placed = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+        let made = fs::File::create_new(&beside).map_err(cannot)?;
+        let written = (&made).write_all(text.as_bytes());
+        let placed = written.and_then(|()| fs::rename(&beside, path));
         placed.map_err(|error| {
             let _ = fs::remove_file(&beside);
             cannot(error)

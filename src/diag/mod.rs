@@ -18,4 +18,4 @@ pub use report::{Facts, Report, Severity};
 pub use source::Sources;
 pub use streams::{print, say};
 pub use suggest::closest;
-pub use words::{bytes, c_literal, count, escape, list, os_error, quoted, size};
+pub use words::{bytes, c_literal, count, escape, list, os_error, quoted, shortened, size};

@@ -60,6 +60,7 @@ fn json(report: &Report) -> String {
         "place": report.origin.as_ref().map(place), "related": related,
         "notes": report.notes, "hints": report.hints, "operation": facts.operation,
         "errno": facts.errno, "source": facts.source, "target": facts.target,
+        "advice": facts.advice,
     });
     format!("{value}\n")
 }

@@ -26,6 +26,16 @@ pub struct Facts {
     pub target: Option<String>,
     /// The exit status that the process shall end with, where it is not 125.
     pub status: Option<i32>,
+    /// The names of the hints that have one.
+    pub advice: Vec<String>,
+}
+
+impl Facts {
+    /// Those of output that could not be written, by the number of the error.
+    #[must_use]
+    pub fn unwritten(errno: i32) -> Self {
+        Self { operation: Some("print".into()), errno: Some(errno), ..Self::default() }
+    }
 }
 
 /// An error or a warning: a sentence, its place, and what else helps.
@@ -95,6 +105,14 @@ impl Report {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// The same with one more thing that helps, which has a name: it is the one by which tests know
+    /// that following it helps.
+    #[must_use]
+    pub fn advise(mut self, name: &str, hint: impl Into<String>) -> Self {
+        self.facts.advice.push(name.to_owned());
+        self.hint(hint)
     }
 
     /// The same with one more place that matters.

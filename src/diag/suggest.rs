@@ -1,26 +1,34 @@
 //! "did you mean".
 
+/// How many candidates are so many that some word is near to every other one by chance.
+const MANY: usize = 400;
+
 /// The candidate that `word` most likely meant, or none where nothing is near.
 ///
 /// Near is a Damerau-Levenshtein distance of at most a third of the word's length (at least 1),
-/// or a candidate that begins with the word (of three characters or more).
+/// or a candidate that begins with the word (of three characters or more). Among very many, as the
+/// programs of a machine, it is a fifth.
 #[must_use]
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    let most = (word.chars().count() / 3).max(1);
+    let length = word.chars().count();
+    let (few, many) = ((length / 3).max(1), (length / 5).max(1));
     let mut best: Option<(usize, &str)> = None;
+    let mut number = 0;
     for candidate in candidates {
+        number += 1;
         if candidate == word {
             continue;
         }
         let begins = lower.len() >= 3 && candidate.to_lowercase().starts_with(&lower);
         let exact = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
-        let distance = if begins { exact.min(most) } else { exact };
-        if distance <= most && best.is_none_or(|(other, _)| distance < other) {
+        let distance = if begins { exact.min(many) } else { exact };
+        if distance <= few && best.is_none_or(|(other, _)| distance < other) {
             best = Some((distance, candidate));
         }
     }
-    best.map(|(_, candidate)| candidate)
+    let most = if number > MANY { many } else { few };
+    best.filter(|(distance, _)| *distance <= most).map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -35,5 +43,15 @@ mod tests {
         assert_eq!(closest("host", verbs), Some("hostname"));
         assert_eq!(closest("Tmpfs", verbs), Some("tmpfs"));
         assert_eq!(closest("overlay", verbs), None);
+    }
+
+    #[test]
+    fn among_very_many_only_a_slip_is_near() {
+        let programs: Vec<String> = (0..1000).map(|number| format!("program-{number}")).collect();
+        let all = || programs.iter().map(String::as_str).chain(["touch", "python3"]);
+        assert_eq!(closest("nosuch", all()), None);
+        assert_eq!(closest("toucj", all()), Some("touch"));
+        assert_eq!(closest("python", all()), Some("python3"));
+        assert_eq!(closest("nosuch", ["touch"]), Some("touch"));
     }
 }

@@ -26,6 +26,15 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// The beginning of a text that is longer than `most` characters, and how it ends.
+#[must_use]
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// `text` as C and strace(1) write it.
 #[must_use]
 pub fn c_literal(text: &str) -> String {
@@ -35,15 +44,20 @@ pub fn c_literal(text: &str) -> String {
 
 /// The names of the errors that reading and writing files gives: errno(3), the same numbers on
 /// x86-64 and aarch64.
-const ERRNOS: [(i32, &str); 21] = [
+const ERRNOS: [(i32, &str); 26] = [
     (1, "EPERM"),
     (2, "ENOENT"),
     (4, "EINTR"),
+    (3, "ESRCH"),
     (5, "EIO"),
+    (6, "ENXIO"),
+    (11, "EAGAIN"),
+    (12, "ENOMEM"),
     (13, "EACCES"),
     (16, "EBUSY"),
     (17, "EEXIST"),
     (18, "EXDEV"),
+    (19, "ENODEV"),
     (20, "ENOTDIR"),
     (21, "EISDIR"),
     (22, "EINVAL"),

@@ -1,6 +1,7 @@
 //! Users and groups by name, and the ids that are theirs to map: passwd(5), group(5), subuid(5).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use super::tree::Tree;
@@ -18,11 +19,15 @@ pub fn giving(tree: &Tree, uid: u32) -> String {
 }
 
 /// The number that `name` has in a file of lines `name:…:number:…`: passwd or group.
-#[must_use]
-pub fn number(tree: &Tree, file: &str, name: &str) -> Option<u32> {
-    let text = tree.read(Path::new(file)).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    number_in(&text, name)
+///
+/// # Errors
+/// The file cannot be read. One that is missing gives no number.
+pub fn number(tree: &Tree, file: &str, name: &str) -> io::Result<Option<u32>> {
+    match tree.read(Path::new(file)) {
+        Ok(text) => Ok(number_in(&String::from_utf8_lossy(&text), name)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The same in a text.
@@ -67,7 +72,17 @@ pub fn user_names(tree: &Tree) -> BTreeMap<u32, String> {
 /// The ranges `(first, count)` that `file` (`/etc/subuid` or `/etc/subgid`) gives the user `uid`.
 #[must_use]
 pub fn subordinate(tree: &Tree, file: &str, uid: u32) -> Vec<(u32, u32)> {
-    let Ok(text) = tree.read(Path::new(file)) else { return Vec::new() };
+    let path = Path::new(file);
+    let text = match tree.read(path) {
+        Ok(text) => text,
+        Err(error) => {
+            // Everybody may read it: if this process may not, what it says is not known.
+            if error.kind() == std::io::ErrorKind::PermissionDenied {
+                tree.forbidden(path);
+            }
+            return Vec::new();
+        }
+    };
     let (name, number) = (user_name(tree, uid), uid.to_string());
     let text = String::from_utf8_lossy(&text);
     let line = |line: &str| {

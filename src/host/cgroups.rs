@@ -1,6 +1,7 @@
 //! The control groups of a process, and which kinds of them there are: cgroups(7).
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::mountinfo::Mount;
 use super::procfs::{self, Unread};
@@ -31,6 +32,30 @@ pub fn parse(text: &str) -> BTreeMap<String, String> {
     found
 }
 
+/// The file by which a process enters the cgroup that a line of /proc/PID/cgroup names; none where
+/// no mount shows that cgroup.
+///
+/// Of version 1 it is `tasks`, which moves one thread: `cgroup.procs` there waits for a grace period.
+#[must_use]
+pub fn entrance(mounts: &[Mount], line: &str) -> Option<PathBuf> {
+    let mut fields = line.splitn(3, ':').skip(1);
+    let (controllers, path) = (fields.next()?, fields.next()?);
+    let has = |options: &str, wanted: &str| options.split(',').any(|option| option == wanted);
+    let (kind, file) =
+        if controllers.is_empty() { ("cgroup2", "cgroup.procs") } else { ("cgroup", "tasks") };
+    // Later mounts lie on earlier ones.
+    let shows = |mount: &&Mount| {
+        mount.kind == kind
+            && controllers.split(',').all(|it| it.is_empty() || has(&mount.super_options, it))
+    };
+    let places = mounts.iter().rev().filter(shows).filter_map(|mount| {
+        let below = Path::new(path).strip_prefix(&mount.root).ok()?;
+        Some(Path::new(&mount.target).join(below).join(file))
+    });
+    // A cgroup above the one that the namespace begins with is shown by `..`.
+    places.into_iter().next().filter(|_| !path.split('/').any(|name| name == ".."))
+}
+
 /// Which versions are mounted: `v1`, `v2`, `hybrid` (both), `none`.
 #[must_use]
 pub fn layout(mounts: &[Mount]) -> &'static str {
@@ -45,7 +70,7 @@ pub fn layout(mounts: &[Mount]) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{layout, parse};
+    use super::{entrance, layout, parse};
     use crate::host::mountinfo;
 
     #[test]
@@ -61,6 +86,23 @@ mod tests {
         ];
         assert_eq!(told, expected);
         assert!(parse("").is_empty());
+    }
+
+    #[test]
+    fn a_group_is_entered_by_the_mount_that_shows_it() {
+        let mounts = mountinfo::parse(
+            "1 2 0:4 / /sys/fs/cgroup/cpu rw - cgroup c rw,cpu,cpuacct\n\
+             2 2 0:5 /top /sys/fs/cgroup/unified rw - cgroup2 c rw\n\
+             3 2 0:6 / /sys/fs/cgroup/systemd rw - cgroup c rw,xattr,name=systemd\n",
+        );
+        let of = |line: &str| entrance(&mounts, line).map(|it| it.to_string_lossy().into_owned());
+        let some = |path: &str| Some(path.to_owned());
+        assert_eq!(of("3:cpu,cpuacct:/a"), some("/sys/fs/cgroup/cpu/a/tasks"));
+        assert_eq!(of("0::/top/b"), some("/sys/fs/cgroup/unified/b/cgroup.procs"));
+        assert_eq!(of("9:name=systemd:/"), some("/sys/fs/cgroup/systemd/tasks"));
+        for hidden in ["0::/other", "0::/top/../x", "5:memory:/a", "nothing"] {
+            assert_eq!(of(hidden), None, "{hidden}");
+        }
     }
 
     #[test]

@@ -88,10 +88,31 @@ impl Host {
         text.lines().find_map(value)
     }
 
+    /// Whether the user namespace of this process lets nobody change supplementary groups, as one that
+    /// a user has made: user_namespaces(7).
+    #[must_use]
+    pub fn denies_groups(&self) -> bool {
+        self.tree.read(Path::new("/proc/self/setgroups")).is_ok_and(|text| text == b"deny\n")
+    }
+
     /// Whether /proc can be read, without which little is known of the kernel.
     #[must_use]
     pub fn has_proc(&self) -> bool {
         self.tree.exists(Path::new("/proc/self/status"))
+    }
+
+    /// How /proc is mounted, where it does not show this process those of others: `hidepid=2`, or
+    /// `invisible`, as later kernels say it. Who may look at process 1 may look at all.
+    #[must_use]
+    pub fn hidepid(&self) -> Option<String> {
+        if self.tree.read(Path::new("/proc/1/status")).is_ok() {
+            return None;
+        }
+        let mounts = mountinfo::read(&self.tree).ok()?;
+        let proc = mounts.into_iter().rev().find(|mount| mount.target == "/proc")?;
+        let mut options = proc.super_options.split(',');
+        let option = options.find(|option| option.starts_with("hidepid="))?;
+        Some(option.to_owned())
     }
 
     /// Whether the root of this process was changed by chroot(2), as far as its mounts tell:
@@ -111,9 +132,11 @@ impl Host {
         Some(String::from_utf8_lossy(&text).trim_end_matches(['\0', '\n']).to_owned())
     }
 
-    /// Whether AppArmor knows no profile for this process.
+    /// Whether AppArmor knows no profile for this process, or has put it into the one for
+    /// programs that have made a user namespace without a profile.
     fn is_unconfined(&self) -> bool {
-        self.apparmor_profile().as_deref() == Some("unconfined")
+        let profile = self.apparmor_profile().unwrap_or_default();
+        profile == "unconfined" || profile.starts_with("unprivileged_userns")
     }
 }
 
@@ -138,6 +161,7 @@ mod tests {
         let debian = ("sys/kernel/unprivileged_userns_clone", "0\n");
         let ubuntu = ("sys/kernel/apparmor_restrict_unprivileged_userns", "1\n");
         let unconfined = ("self/attr/current", "unconfined\n");
+        let inside = ("self/attr/current", "unprivileged_userns (enforce)\n");
         let profile = ("self/attr/current", "nsscript (unconfined)\n");
         assert!(allows("userns-some", 1, &[some]));
         assert!(!allows("userns-none", 0, &[none]));
@@ -145,6 +169,7 @@ mod tests {
         assert!(!allows("userns-debian", 1, &[some, debian]));
         assert!(allows("userns-debian-root", 0, &[some, debian]));
         assert!(!allows("userns-ubuntu", 1, &[some, ubuntu, unconfined]));
+        assert!(!allows("userns-ubuntu-inside", 1, &[some, ubuntu, inside]));
         assert!(allows("userns-ubuntu-profile", 1, &[some, ubuntu, profile]));
     }
 }

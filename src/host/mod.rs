@@ -19,4 +19,4 @@ mod unseen;
 pub use facts::{APPARMOR, DEBIAN, Forbids, Host, MOST_USER_NAMESPACES};
 pub use programs::DEFAULT_PATH;
 pub use tree::Tree;
-pub use unseen::Unseen;
+pub use unseen::{DESCRIPTORS, Unseen};

@@ -35,6 +35,14 @@ pub fn read(tree: &Tree) -> Result<Vec<Mount>, Unread> {
     Ok(parse(&procfs::text(tree, "/proc/self/mountinfo")?))
 }
 
+/// Whether the root of this process is the first mount of its namespace, which is mounted on nothing:
+/// then it is its own parent. On most machines that one, rootfs, lies beneath the root.
+#[must_use]
+pub fn root_is_on_nothing(tree: &Tree) -> bool {
+    let mounts = read(tree).unwrap_or_default();
+    mounts.iter().any(|mount| mount.target == "/" && mount.parent == mount.id)
+}
+
 /// The mounts in a text of the kernel.
 #[must_use]
 pub fn parse(text: &str) -> Vec<Mount> {

@@ -41,26 +41,40 @@ pub fn read(tree: &Tree) -> Result<Vec<Entry>, Unread> {
     let unread = |error| Unread { path: "/proc".into(), error };
     let proc = directory(tree);
     let names = accounts::user_names(tree);
-    let mut found = Vec::new();
+    let (mut found, mut hidden) = (Vec::new(), None);
     for entry in fs::read_dir(&proc).map_err(unread)? {
         let name = entry.map_err(unread)?.file_name();
         let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-        found.extend(process(&proc, pid, &names));
+        match process(&proc, pid, &names) {
+            Ok(entry) => found.extend(entry),
+            // Of somebody else, and hidden (hidepid): ptrace(2) has the rules.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => hidden = Some(error),
+            Err(error) => return Err(unread(error)),
+        }
     }
     if found.is_empty() {
-        return Err(unread(io::Error::other("it shows no processes")));
+        let none = || io::Error::other("it shows no processes");
+        return Err(unread(hidden.unwrap_or_else(none)));
     }
     found.sort_by_key(|entry| entry.pid);
     Ok(found)
 }
 
 /// A process; none where it is gone.
-fn process(proc: &Path, pid: i32, names: &BTreeMap<u32, String>) -> Option<Entry> {
-    let text = |file: &str| {
-        let bytes = fs::read(proc.join(pid.to_string()).join(file)).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+fn process(proc: &Path, pid: i32, names: &BTreeMap<u32, String>) -> io::Result<Option<Entry>> {
+    const ESRCH: i32 = 3;
+    let text = |file: &str| match fs::read(proc.join(pid.to_string()).join(file)) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.raw_os_error() == Some(ESRCH) => Ok(None),
+        Err(error) => Err(error),
     };
-    entry(pid, &text("status")?, &text("comm")?, &text("cmdline")?, names)
+    let (Some(status), Some(comm), Some(cmdline)) =
+        (text("status")?, text("comm")?, text("cmdline")?)
+    else {
+        return Ok(None);
+    };
+    Ok(entry(pid, &status, &comm, &cmdline, names))
 }
 
 /// A process as the texts of its directory tell it.

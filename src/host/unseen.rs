@@ -12,6 +12,9 @@ use crate::diag::{Report, os_error, quoted};
 /// EOPNOTSUPP. The numbers are the same on x86-64 and aarch64.
 const ABSENCE: [i32; 12] = [1, 2, 3, 6, 13, 19, 20, 21, 22, 36, 40, 95];
 
+/// What helps against EMFILE.
+pub const DESCRIPTORS: &str = "`ulimit -n` says how many files a process may have open";
+
 /// EMFILE and ENFILE.
 const NO_DESCRIPTOR: [i32; 2] = [24, 23];
 
@@ -43,7 +46,7 @@ impl From<Unseen> for Report {
         report.facts.errno = Some(unseen.errno);
         report.facts.source = Some(unseen.path.to_string_lossy().into_owned());
         if NO_DESCRIPTOR.contains(&unseen.errno) {
-            return report.hint("`ulimit -n` says how many files a process may have open");
+            return report.advise("no_descriptor", DESCRIPTORS);
         }
         report
     }

@@ -83,6 +83,9 @@ pub enum Action {
     MapOwnIds(Maps),
     /// Mounts stop to propagate.
     MakePrivate,
+    /// The root of the host is bound on itself and entered: pivot_root(2) cannot move a root that is
+    /// mounted on nothing, as rootfs is.
+    CoverRoot,
     /// The loopback device is set up.
     LoopbackUp,
     /// The root is made.
@@ -114,9 +117,16 @@ pub enum Action {
         options: MountOptions,
         /// Whether the place is made where it is missing.
         create: bool,
+        /// What is bound there, read-only, if the kernel refuses the file system.
+        instead: Option<PathBuf>,
     },
     /// A place becomes read-only.
-    Protect(GuestPath),
+    Protect {
+        /// The place inside.
+        target: GuestPath,
+        /// Whether it may be missing.
+        optional: bool,
+    },
     /// A place is hidden.
     Mask(GuestPath),
     /// A directory is made.
@@ -154,6 +164,8 @@ pub enum Action {
         /// The group inside.
         gid: u32,
     },
+    /// The process gets a session keyring of its own: the caller's is not for its programs.
+    NewKeyring,
     /// Every capability is dropped.
     DropCapabilities,
     /// Executing programs gives no privileges.

@@ -118,6 +118,7 @@ impl Assembler<'_> {
         };
         if into.is_none() {
             self.installer.install(&path)?;
+            self.installer.asked_for(&path);
         }
         self.applets(&path, &place, applets)?;
         Ok(needs)
@@ -164,8 +165,8 @@ impl Assembler<'_> {
         }
         let shown = quoted(needs.program.to_string_lossy());
         let report = Report::warning(format!("{shown} starts another program, which is not added"));
-        let report =
-            report.hint("give the path of the program itself: `pyenv which NAME` tells it");
+        let report = report
+            .advise("shim", "give the path of the program itself: `pyenv which NAME` tells it");
         self.installer.warnings.push(report.at(self.installer.origin.clone()));
     }
 
@@ -179,9 +180,10 @@ impl Assembler<'_> {
             let by = quoted(missing.by.to_string_lossy());
             let report =
                 Report::error(format!("{name}, which {by} needs, is nowhere on this host"));
-            return Err(
-                report.hint("the host itself cannot run it either; install what is missing")
-            );
+            return Err(report.advise(
+                "library_nowhere",
+                "the host itself cannot run it either: install what is missing",
+            ));
         }
         for file in needs.files() {
             if file != needs.program {
@@ -200,7 +202,7 @@ impl Assembler<'_> {
                 own.ok_or_else(|| {
                     let program = quoted(program.to_string_lossy());
                     let report = Report::error(format!("{program} has no table of applets"));
-                    report.hint("name them: `applets: [\"sh\", \"ls\"]`")
+                    report.advise("applets_unnamed", "name them: `applets: [\"sh\", \"ls\"]`")
                 })?
             }
         };
@@ -237,7 +239,8 @@ impl Assembler<'_> {
                 Err(match self.host.tree.near(place) {
                     Some(near) => {
                         let near = place.with_file_name(near);
-                        report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
+                        let near = quoted(near.to_string_lossy());
+                        report.advise("device_near", format!("did you mean {near}?"))
                     }
                     None => report,
                 })
@@ -298,8 +301,40 @@ pub fn no_program(program: &str, host: &Host) -> Report {
             let mode = found.mode() & 0o7777;
             Report::error(format!("{shown} is not executable: it has mode {mode:04o}"))
         }
-        _ => Report::error(format!("no program {shown} on this host"))
-            .hint("install it, or give its path; names are looked for along `PATH`"),
+        _ => absent(program, host, Report::error(format!("no program {shown} on this host"))),
+    }
+}
+
+/// The report of a program that is not on the host, with what helps.
+fn absent(program: &str, host: &Host, report: Report) -> Report {
+    let path = Path::new(program);
+    if !program.contains('/') {
+        // Directories of programs for root are not on the `PATH` of every user.
+        return match host.tree.which(program, None) {
+            Some(found) => {
+                let found = quoted(found.to_string_lossy());
+                let hint = format!(
+                    "{found} is there, and `PATH` leaves its directory out: name it by this path"
+                );
+                report.advise("binary_off_path", hint)
+            }
+            None => report.advise(
+                "binary_missing",
+                "install it, or give its path; names are looked for along `PATH`",
+            ),
+        };
+    }
+    if let Ok(says) = std::fs::read_link(host.tree.real(path)) {
+        let says = quoted(says.to_string_lossy());
+        let hint = format!("it is a link to {says}, and nothing is there: give the program itself");
+        return report.advise("binary_link_dangles", hint);
+    }
+    match host.tree.near(path) {
+        Some(near) => {
+            let near = quoted(path.with_file_name(near).to_string_lossy());
+            report.advise("binary_near", format!("did you mean {near}?"))
+        }
+        None => report.advise("binary_path_missing", "the path is one of the host"),
     }
 }
 

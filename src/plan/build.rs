@@ -7,6 +7,7 @@ use super::action::{Action, Lower, Planned, RootKind, Side};
 use super::devices::{device, terminal_kind};
 use super::identity::Maps;
 use super::mounts::{Inside, file_id};
+use super::place::RootOf;
 use super::settings::Settings;
 use super::shadow;
 use super::tree::{Layer, RootTree};
@@ -46,37 +47,22 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The kinds of namespaces in which the sandbox is in another one than nsscript: those that are
+    /// new, and a network that is entered.
+    #[must_use]
+    pub fn apart(&self) -> Namespaces {
+        let apart = |planned: &Planned| match &planned.action {
+            Action::EnterNetwork(_) | Action::ConnectOutside(_) => Kind::Net.into(),
+            Action::Join(namespaces) => *namespaces,
+            _ => Namespaces::NONE,
+        };
+        self.actions.iter().map(apart).fold(self.namespaces, |all, kinds| all | kinds)
+    }
+
     /// Whether it is of one action of the raw layer.
     #[must_use]
     pub fn is_raw(&self) -> bool {
         matches!(self.actions.as_slice(), [Planned { action: Action::Raw(_), .. }])
-    }
-
-    /// The same with a copy of the root's layers, where this machine has no overlay for them; none
-    /// where something else than that is asked for.
-    #[must_use]
-    pub fn with_copy(&self) -> Option<Self> {
-        let mut plan = self.clone();
-        let root = plan.actions.iter_mut().find_map(|planned| match &mut planned.action {
-            Action::MakeRoot(kind) => Some(kind),
-            _ => None,
-        })?;
-        let overlay = RootKind::Overlay { lower: Lower::Built, changes: None };
-        (*root == overlay).then(|| *root = RootKind::Copy)?;
-        Some(plan)
-    }
-
-    /// The index of the action that shows a program of the host, which has no other root, the sysfs
-    /// of the network that it is in.
-    #[must_use]
-    pub fn sysfs_of_host(&self) -> Option<usize> {
-        let is_root = |planned: &Planned| matches!(planned.action, Action::MakeRoot(_));
-        if self.actions.iter().any(is_root) {
-            return None;
-        }
-        self.actions.iter().position(
-            |planned| matches!(&planned.action, Action::Mount { kind, .. } if kind == "sysfs"),
-        )
     }
 
     /// Whether the sandbox has terminals of its own, at the usual place: nothing lies over them.
@@ -141,11 +127,12 @@ impl Draft<'_> {
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
             let message = "`/etc/resolv.conf` stays as it is in the root, which is read-only";
             let report = Report::warning(message).at(asked.origin.clone());
-            report.hint("a `bind` of a file on it gives the sandbox another one")
+            let hint = "`.bind(file, \"/etc/resolv.conf\")` gives the sandbox another one";
+            report.advise("names_stay", hint)
         }));
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings().cloned()));
         let mut actions = Actions(Vec::new());
-        let (root, asked) = (self.root_kind(&view), self.settings.root.origin.as_ref());
+        let (root, asked) = (self.root_kind(&view, reports), self.settings.root.origin.as_ref());
         self.layers(&mut actions);
         if let Some(keep) = &self.settings.keep_changes {
             let action = Action::KeepChanges(keep.value.clone());
@@ -222,8 +209,15 @@ impl Draft<'_> {
             host: self.host,
             namespaces,
             shared: self.settings.shared.clone(),
+            entered: self.settings.network.as_ref().and_then(|it| it.origin.clone()),
             protect_proc: !namespaces.has(Kind::User) || self.maps.maps_root(),
             maps: &self.maps,
+            root: RootOf {
+                host: self.host,
+                root: &self.settings.root.value,
+                tree: self.tree.as_deref(),
+                changed: self.settings.keep_changes.is_some(),
+            },
             view,
             actions: Vec::new(),
             reports: Vec::new(),
@@ -236,8 +230,12 @@ impl Draft<'_> {
         }
         for (path, origin) in self.tree.iter().flat_map(|tree| tree.devices()) {
             let place = path.to_str().and_then(|path| GuestPath::new(path).ok());
-            if let (Some(place), Some(id)) = (place, file_id(self.host, path)) {
-                inside.actions.push((device(path.into(), id, place), origin.cloned()));
+            match (place, file_id(self.host, path)) {
+                (Some(place), Ok(Some(id))) => {
+                    inside.actions.push((device(path.into(), id, place), origin.cloned()));
+                }
+                (_, Err(report)) => inside.reports.push(report.at(origin.cloned())),
+                _ => {}
             }
         }
         if namespaces.has(Kind::Mount) {
@@ -265,7 +263,7 @@ impl Draft<'_> {
             })
     }
 
-    fn root_kind(&self, view: &View) -> RootKind {
+    fn root_kind(&self, view: &View, reports: &mut Vec<Report>) -> RootKind {
         let root = GuestPath::root();
         let changes = self.settings.keep_changes.as_ref().map(|keep| keep.value.clone());
         let lower = match &self.settings.root.value {
@@ -273,15 +271,19 @@ impl Draft<'_> {
             Root::Empty => Lower::Empty,
             Root::Rootfs(_) => Lower::Built,
             Root::Directory(path) => match view.first(&root) {
-                Some(Backing::Host { .. }) => return self.view(path),
+                Some(Backing::Host { .. }) => return self.view(path, reports),
                 _ => Lower::Directory(path.clone()),
             },
         };
         RootKind::Overlay { lower, changes }
     }
 
-    fn view(&self, path: &Path) -> RootKind {
-        RootKind::View { path: path.into(), id: file_id(self.host, path) }
+    fn view(&self, path: &Path, reports: &mut Vec<Report>) -> RootKind {
+        let id = file_id(self.host, path).unwrap_or_else(|report| {
+            reports.push(report.at(self.settings.root.origin.clone()));
+            None
+        });
+        RootKind::View { path: path.into(), id }
     }
 
     /// The layers of the root are made ready, the lowest first.
@@ -316,11 +318,18 @@ impl Draft<'_> {
         }
         let user_is_new = settings.namespaces.has(Kind::User);
         let Maps { uid, gid, own, .. } = self.maps;
-        // With a map of one's own id alone one is that user already.
-        if (user_is_new && !own) || (!user_is_new && self.host.is_root()) {
+        // With a map of one's own id alone one is that user already, and so is root of a namespace
+        // that a user has made; neither may leave groups.
+        let is_root = || {
+            let same = (uid, gid) == (self.host.uid, self.host.gid);
+            self.host.is_root() && !(same && self.host.denies_groups())
+        };
+        if (user_is_new && !own) || (!user_is_new && is_root()) {
             let origin = settings.user.as_ref().and_then(|user| user.origin.clone());
             actions.add(Side::Child, Action::SetIds { uid, gid }, origin.as_ref());
         }
+        // Once it is the user that it stays, who then owns the keyring.
+        actions.add(Side::Child, Action::NewKeyring, None);
         actions.add(Side::Child, Action::DropCapabilities, None);
         actions.add(Side::Child, Action::NoNewPrivileges, None);
         actions.add(Side::Child, Action::DieWithParent, None);
@@ -328,14 +337,9 @@ impl Draft<'_> {
 
     fn execute(&self, actions: &mut Actions) {
         let settings = self.settings;
+        actions.add(Side::Child, Action::Connect(self.request.streams), None);
         if self.request.command.is_closure() {
-            // The closure is part of the recipe: it keeps the streams of nsscript.
-            if self.request.streams == Streams::Terminal {
-                actions.add(Side::Child, Action::Connect(Streams::Terminal), None);
-            }
             actions.add(Side::Child, Action::NewSession, None);
-        } else {
-            actions.add(Side::Child, Action::Connect(self.request.streams), None);
         }
         let umask = settings.umask.as_ref();
         let mode = umask.map_or(0o022, |umask| umask.value);

@@ -17,18 +17,21 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
             let message = format!("cannot make {flags} new while USER is shared");
             let hint = "a user who is not root gets other namespaces only together with a new USER; \
                         leave USER out of `share`, or run as root";
-            let report = Report::error(message).at(settings.shared.clone()).hint(hint);
+            let report = Report::error(message).at(settings.shared.clone());
+            let report = report.advise("user_shared", hint);
             reports.push(report);
         } else if let Some(chroot) = &settings.chroot {
             let message = "cannot chroot as a user while USER is shared";
-            reports.push(shared(Report::error(message).at(chroot.origin.clone())));
+            let report = shared(Report::error(message).at(chroot.origin.clone()));
+            let hint = "leave USER out of `share`, or run as root";
+            reports.push(report.advise("chroot_of_users", hint));
         }
     }
     let mut host_wide = |name: &Option<Asked<String>>, verb: &str| {
         if let Some(asked) = name.as_ref().filter(|_| !new(Kind::Uts)) {
             let message = format!("`{verb}` would change the host's name, as UTS is shared");
             let report = Report::error(message).at(asked.origin.clone());
-            reports.push(shared(report).hint("leave UTS out of `share`"));
+            reports.push(shared(report).advise("name_of_host", "leave UTS out of `share`"));
         }
     };
     host_wide(&settings.hostname, "hostname");
@@ -72,7 +75,7 @@ fn mounts_shared(settings: &Settings, reports: &mut Vec<Report>) {
         let message = "a sandbox that shares MOUNT can only chroot into a directory";
         let hint = "with MOUNT shared nothing can be mounted: write `sandbox(\"dir\").chroot()`";
         let origin = settings.shared.clone().or_else(|| settings.root.origin.clone());
-        reports.push(Report::error(message).at(origin).hint(hint));
+        reports.push(Report::error(message).at(origin).advise("mount_shared", hint));
     }
 }
 
@@ -86,7 +89,8 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
             let mut report = Report::error(message).at(origin);
             if let Some(near) = host.tree.near(path) {
                 let near = path.with_file_name(near);
-                report = report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())));
+                let near = quoted(near.to_string_lossy());
+                report = report.advise("root_near", format!("did you mean {near}?"));
             }
             reports.push(report);
         }
@@ -96,12 +100,20 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
         }
         Ok(_) if path.parent().is_none() && settings.read_only_root.is_none() => {
             let message = "the host's `/` can only be a root that is not written to";
-            let hint = if settings.namespaces.has(Kind::Mount) {
-                "add `read_only_root()`, or use `host_view()`, which also empties the private places"
+            let report = Report::error(message).at(origin);
+            reports.push(if settings.namespaces.has(Kind::Mount) {
+                report.advise(
+                    "root_of_host",
+                    "add `read_only_root()`, or use `host_view()`, which also empties the private \
+                     places",
+                )
             } else {
-                "choose another directory, or leave MOUNT out of `share` and add `read_only_root()`"
-            };
-            reports.push(Report::error(message).at(origin).hint(hint));
+                report.advise(
+                    "root_of_host_shared",
+                    "choose another directory, or leave MOUNT out of `share` and add \
+                     `read_only_root()`",
+                )
+            });
         }
         Ok(_) => {}
     }

@@ -2,8 +2,8 @@
 
 use super::action::{Action, Lower, RootKind};
 use super::tree::{Came, Layer, RootTree};
-use crate::diag::{bytes, count, list, quoted};
-use crate::spec::{GuestPath, Kind, Namespaces, Streams};
+use crate::diag::{bytes, count, list, quoted, shortened};
+use crate::spec::{Command, GuestPath, Kind, Namespaces, Streams};
 
 impl Action {
     /// What is done, as a sentence without a subject: "bind `/srv` on `/data`, read-only".
@@ -26,6 +26,9 @@ impl Action {
             }
             Self::MapOwnIds(maps) => format!("map {maps}"),
             Self::MakePrivate => "make every mount private".into(),
+            Self::CoverRoot => {
+                "bind the host's `/` on itself, so that pivot_root can move it".into()
+            }
             Self::LoopbackUp => "set the loopback device up".into(),
             Self::MakeRoot(kind) => root(kind),
             Self::Bind { source, target, options, .. } => {
@@ -37,7 +40,10 @@ impl Action {
                 let read_only = if options.read_only { ", read-only" } else { "" };
                 format!("mount {kind} on {}{read_only}", place(target))
             }
-            Self::Protect(path) => format!("make {} read-only", place(path)),
+            Self::Protect { target, optional } => {
+                let optional = if *optional { ", if it is there" } else { "" };
+                format!("make {} read-only{optional}", place(target))
+            }
             Self::Mask(path) => format!("hide {}", place(path)),
             Self::MakeDirectory(path, options) => match options.mode {
                 Some(mode) => format!("make the directory {} with mode {mode:04o}", place(path)),
@@ -59,6 +65,7 @@ impl Action {
             }
             Self::SetIds { uid, gid } => format!("become user {uid} and group {gid}"),
             Self::DropCapabilities => "drop every capability".into(),
+            Self::NewKeyring => "get a session keyring of its own".into(),
             Self::NoNewPrivileges => "let no program gain privileges".into(),
             Self::DieWithParent => "die with nsscript".into(),
             Self::StartInit => "become init, which starts a second process".into(),
@@ -66,7 +73,9 @@ impl Action {
             Self::Connect(streams) => connect(*streams).into(),
             Self::SetUmask(mode) => format!("set the umask to {mode:03o}"),
             Self::Enter(path) => format!("enter the working directory {}", place(path)),
-            Self::Execute { command, .. } => format!("execute {}", quoted(command.shown())),
+            Self::Execute { command, .. } => {
+                format!("execute {}", shown(command))
+            }
             Self::Closure => "run the closure".into(),
             Self::Raw(raw) => raw.describe(),
         }
@@ -82,10 +91,10 @@ impl Action {
             Self::PrepareMaps(_) | Self::MapOwnIds(_) => "map",
             Self::Start(_) | Self::StartInit => "clone",
             Self::Join(_) => "setns",
-            Self::MakePrivate | Self::Mount { .. } | Self::MakeRoot(_) => "mount",
+            Self::MakePrivate | Self::CoverRoot | Self::Mount { .. } | Self::MakeRoot(_) => "mount",
             Self::LoopbackUp => "loopback",
             Self::Bind { .. } => "bind",
-            Self::Protect(_) | Self::ProtectRoot => "protect",
+            Self::Protect { .. } | Self::ProtectRoot => "protect",
             Self::Mask(_) => "mask",
             Self::MakeDirectory(..) => "directory",
             Self::MakeFile(..) => "file",
@@ -95,6 +104,7 @@ impl Action {
             Self::SetHostname(_) => "hostname",
             Self::SetDomainname(_) => "domainname",
             Self::BecomeMapped { .. } | Self::SetIds { .. } => "user",
+            Self::NewKeyring => "keyring",
             Self::DropCapabilities | Self::NoNewPrivileges => "capabilities",
             Self::DieWithParent | Self::NewSession | Self::Connect(_) => "session",
             Self::SetUmask(_) => "umask",
@@ -120,9 +130,11 @@ impl Action {
                 | RootKind::Overlay { lower: Lower::Directory(path), .. },
             ) => (Some(path.to_string_lossy().into_owned()), Some("/".into())),
             Self::KeepChanges(path) => (None, Some(path.to_string_lossy().into_owned())),
-            Self::MakeRoot(_) | Self::PivotRoot | Self::Chroot => (None, Some("/".into())),
+            Self::CoverRoot | Self::MakeRoot(_) | Self::PivotRoot | Self::Chroot => {
+                (None, Some("/".into()))
+            }
             Self::MakeSymlink { path, .. }
-            | Self::Protect(path)
+            | Self::Protect { target: path, .. }
             | Self::Mask(path)
             | Self::MakeDirectory(path, _)
             | Self::MakeFile(path, ..)
@@ -199,6 +211,14 @@ fn connect(streams: Streams) -> &'static str {
         Streams::Captured => "write output and errors into pipes",
         Streams::Piped => "read input from a pipe and write output into one",
     }
+}
+
+/// The most letters of a command that a sentence has.
+const LONGEST: usize = 1000;
+
+/// A command as it stands in a sentence.
+pub(super) fn shown(command: &Command) -> String {
+    quoted(shortened(&command.shown(), LONGEST))
 }
 
 pub(super) fn names(namespaces: Namespaces) -> String {

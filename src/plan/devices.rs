@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::action::Action;
 use super::mounts::file_id;
+use crate::diag::Report;
 use crate::host::Host;
-use crate::spec::{BindOptions, FileOptions, GuestPath, Invalid, MountOptions};
+use crate::spec::{BindOptions, FileOptions, GuestPath, MountOptions};
 
 /// The devices that every program may use.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -31,7 +32,8 @@ pub(super) fn devices(
     target: &GuestPath,
     host: &Host,
     create: bool,
-) -> Result<Vec<Action>, Invalid> {
+) -> Result<Vec<Action>, Report> {
+    let join = |name: &str| target.join(name).map_err(|invalid| Report::from(&invalid));
     // Mode 0755: in a sticky directory that all may write to, opening `/dev/null` with O_CREAT, as
     // `>` of a shell does, is refused (fs.protected_regular).
     let mut actions = vec![Action::Mount {
@@ -40,19 +42,20 @@ pub(super) fn devices(
         target: target.clone(),
         options: tmpfs(Some(1 << 20), 0o755, false),
         create,
+        instead: None,
     }];
     for name in DEVICES {
         let source = Path::new("/dev").join(name);
-        if let Some(id) = file_id(host, &source) {
-            actions.push(device(source, id, target.join(name)?));
+        if let Some(id) = file_id(host, &source)? {
+            actions.push(device(source, id, join(name)?));
         }
     }
     for (name, says) in LINKS {
-        actions.push(Action::MakeSymlink { path: target.join(name)?, target: says.into() });
+        actions.push(Action::MakeSymlink { path: join(name)?, target: says.into() });
     }
-    actions.push(devpts(target.join("pts")?, true));
+    actions.push(devpts(join("pts")?, true));
     let shared = FileOptions { mode: Some(0o1777), ..FileOptions::default() };
-    actions.push(Action::MakeDirectory(target.join("shm")?, shared));
+    actions.push(Action::MakeDirectory(join("shm")?, shared));
     Ok(actions)
 }
 
@@ -69,7 +72,8 @@ pub(super) fn devpts(target: GuestPath, create: bool) -> Action {
     let mut data = vec![option("ptmxmode", "0666"), option("mode", "0620")];
     data.insert(0, ("newinstance".to_owned(), None));
     let options = MountOptions { data, devices: true, ..MountOptions::default() };
-    Action::Mount { kind: "devpts".into(), source: "devpts".into(), target, options, create }
+    let (kind, instead) = ("devpts".to_owned(), None);
+    Action::Mount { source: kind.clone(), kind, target, options, create, instead }
 }
 
 /// The kind of the terminal that nsscript has, which that of a program is then too: its own kind

@@ -1,10 +1,15 @@
 //! A view of the host: what of it a program sees that is run in one.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use super::action::Action;
 use super::devices::tmpfs;
 use super::mounts::Inside;
+use super::planner::unseen;
 use super::view::Backing;
-use crate::diag::Origin;
+use crate::diag::{Origin, Report};
+use crate::host::Host;
 use crate::spec::{GuestPath, Kind, ProcOptions, Step, What};
 
 /// Places of the host that hold what is private, or what talks to services of the host.
@@ -15,10 +20,14 @@ impl Inside<'_> {
     pub(super) fn host_view(&mut self, origin: Option<&Origin>) {
         let implied = |inside: &mut Self, path: &str, action: &dyn Fn(GuestPath) -> Action| {
             let Ok(target) = GuestPath::new(path) else { return };
-            if inside.host.tree.metadata(target.as_str().as_ref()).is_ok_and(|found| found.is_dir())
-            {
-                inside.view.cover(&target, Backing::Private, None);
-                inside.actions.push((action(target), None));
+            match is_directory(inside.host, target.as_str().as_ref()) {
+                Ok(true) => {
+                    inside.view.cover(&target, Backing::Private, None);
+                    inside.actions.push((action(target), None));
+                }
+                Ok(false) => {}
+                // It may hold what is private.
+                Err(report) => inside.reports.push(report.at(origin.cloned())),
             }
         };
         for path in EMPTIED {
@@ -29,6 +38,7 @@ impl Inside<'_> {
                 target,
                 options: tmpfs(None, mode, true),
                 create: false,
+                instead: None,
             });
         }
         let step = |what| Step { what, origin: origin.cloned() };
@@ -36,7 +46,31 @@ impl Inside<'_> {
         if self.namespaces.has(Kind::Pid) {
             let options = ProcOptions::default();
             self.add(&step(What::Proc { target: place("/proc"), options }));
+            self.or_bind("/proc");
         }
         self.add(&step(What::Dev(place("/dev"))));
+    }
+
+    /// Lets `path` of the host be the substitute for what was mounted last, if the kernel refuses it,
+    /// as it does in most containers.
+    pub(super) fn or_bind(&mut self, path: &str) {
+        let mount = self.actions.iter_mut().rev().find_map(|(action, _)| match action {
+            Action::Mount { instead, .. } => Some(instead),
+            _ => None,
+        });
+        if let Some(instead) = mount {
+            *instead = Some(path.into());
+        }
+    }
+}
+
+/// Whether a directory is at `path`.
+fn is_directory(host: &Host, path: &Path) -> Result<bool, Report> {
+    match host.tree.metadata(path) {
+        Ok(found) => Ok(found.is_dir()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(error) => Err(unseen(path, &error)),
     }
 }

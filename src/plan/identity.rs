@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::settings::{Asked, Settings};
-use crate::diag::{Origin, Report, quoted};
+use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::{Host, accounts};
 use crate::spec::{Id, IdMap, IdRange, Kind};
 
@@ -38,13 +38,11 @@ impl fmt::Display for Maps {
     }
 }
 
+/// The number that a name has in a file of the root; none where it has none.
+pub type Named<'a> = &'a dyn Fn(&str, &str) -> std::io::Result<Option<u32>>;
+
 /// Works out who the program is; what cannot be is added to `reports`.
-pub fn maps(
-    settings: &Settings,
-    host: &Host,
-    named: &dyn Fn(&str, &str) -> Option<u32>,
-    reports: &mut Vec<Report>,
-) -> Maps {
+pub fn maps(settings: &Settings, host: &Host, named: Named<'_>, reports: &mut Vec<Report>) -> Maps {
     let uid = number(settings.user.as_ref(), "user", "/etc/passwd", named, reports);
     let gid = number(settings.group.as_ref(), "group", "/etc/group", named, reports);
     if !settings.namespaces.has(Kind::User) {
@@ -71,18 +69,31 @@ fn number(
     id: Option<&Asked<Id>>,
     noun: &str,
     file: &str,
-    named: &dyn Fn(&str, &str) -> Option<u32>,
+    named: Named<'_>,
     reports: &mut Vec<Report>,
 ) -> u32 {
     let Some(asked) = id else { return 0 };
     match &asked.value {
         Id::Number(number) => *number,
-        Id::Name(name) => named(file, name).unwrap_or_else(|| {
-            let message = format!("no {noun} {} in {} of the root", quoted(name), quoted(file));
-            let hint = "give the number, or add the name with `users([…])` where the root is made";
-            reports.push(Report::error(message).at(asked.origin.clone()).hint(hint));
+        Id::Name(name) => {
+            let (said, shown) = (quoted(name), quoted(file));
+            let report = match named(file, name) {
+                Ok(Some(number)) => return number,
+                Ok(None) => Report::error(format!("no {noun} {said} in {shown} of the root"))
+                    .advise(
+                        "name_unknown",
+                        "give the number, or add the name with `users([…])` where the root is made",
+                    ),
+                Err(error) => {
+                    let error = os_error(&error);
+                    let message = format!("cannot look for {noun} {said} in {shown} of the root");
+                    Report::error(format!("{message}: {error}"))
+                        .advise("names_not_read", "give the number")
+                }
+            };
+            reports.push(report.at(asked.origin.clone()));
             0
-        }),
+        }
     }
 }
 
@@ -118,7 +129,7 @@ impl Side {
             let message = format!("{noun} {} is not mapped in this sandbox", self.id);
             let at = who.or_else(|| asked[0].origin.clone());
             let hint = format!("the map is {map}; choose another {noun}, or map {} too", self.id);
-            reports.push(Report::error(message).at(at).hint(hint));
+            reports.push(Report::error(message).at(at).advise("program_not_mapped", hint));
         }
         if !host.is_root() {
             let ranges = accounts::subordinate(&host.tree, self.file, host.uid);
@@ -130,7 +141,7 @@ impl Side {
                 let helper = quoted(format!("new{}map", self.noun_id()));
                 let message = format!("{helper} is missing, which maps more than one's own id");
                 let report = Report::error(message).at(asked[0].origin.clone());
-                reports.push(report.hint(accounts::HELPERS));
+                reports.push(report.advise("map_helper_missing", accounts::HELPERS));
             }
         }
         map
@@ -164,13 +175,14 @@ impl Side {
             .iter()
             .map(|(first, count)| format!("{first}–{}", u64::from(*first) + u64::from(*count) - 1))
             .collect();
-        let hint = if ranges.is_empty() {
-            let giving = accounts::giving(&host.tree, uid);
-            format!("{file} gives user {uid} no ids; {giving}")
-        } else {
-            format!("{file} gives user {uid} the ids {}", ranges.join(", "))
-        };
         let own = format!("one's own id, {}, is always allowed, by itself", self.own);
-        reports.push(Report::error(message).at(asked.origin.clone()).note(own).hint(hint));
+        let report = Report::error(message).at(asked.origin.clone()).note(own);
+        reports.push(if ranges.is_empty() {
+            let giving = accounts::giving(&host.tree, uid);
+            report.advise("no_ids_given", format!("{file} gives user {uid} no ids; {giving}"))
+        } else {
+            let ranges = ranges.join(", ");
+            report.advise("other_ids_given", format!("{file} gives user {uid} the ids {ranges}"))
+        });
     }
 }

@@ -1,18 +1,17 @@
 //! Putting files of the host into a layer at the paths where the host has them, links included.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::assemble::copy_of;
 use super::below::{Below, Found, MOST_LINKS, Stop, Way, components, follow};
 use super::tree::{Assembled, Entry, Layer, Made, Owner};
-use crate::diag::{Origin, Report, bytes, os_error, quoted};
+use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::{Host, Tree};
 
 /// The entries of a layer as they come together.
 pub(super) struct Installer<'h> {
-    host: &'h Tree,
+    pub host: &'h Tree,
     /// What the layer lies on.
     below: Below<'h>,
     /// The line that is being followed.
@@ -75,16 +74,60 @@ impl<'h> Installer<'h> {
                 return Err(is_in_the_way().related(before.origin.as_ref(), "made here"));
             }
             if before.explicit && before.entry != made.entry && !both {
-                let message =
-                    format!("{} replaces what was put there", quoted(path.to_string_lossy()));
-                let report = Report::warning(message).at(made.origin.clone());
-                self.warnings.push(report.related(before.origin.as_ref(), "put here"));
+                let report = self.replaced(path, &made).related(before.origin.as_ref(), "put here");
+                self.warnings.push(report);
             }
         } else if !is_directory && let There::Below(Found::Directory { .. }) = self.there(&place) {
             return Err(is_in_the_way());
+        } else if let There::Below(Found::Other) = self.there(&place)
+            && self.dangles(&place, &made.entry)
+        {
+            let report = self.replaced(path, &made);
+            self.warnings.push(report);
         }
         self.entries.insert(place, made);
         Ok(())
+    }
+
+    /// A warning of an entry that takes the place of something that was asked for.
+    fn replaced(&self, path: &Path, made: &Made) -> Report {
+        let shown = quoted(path.to_string_lossy());
+        let report = Report::warning(format!("{shown} replaces what was put there"));
+        let report = report.at(made.origin.clone());
+        match &made.entry {
+            Entry::Symlink { target } if self.dangles(path, &made.entry) => report.advise(
+                "symlink_swapped",
+                format!(
+                    "the link is made at the second path, and leads to nothing: was \
+                     `.symlink(\"{}\", \"{}\")` meant?",
+                    path.display(),
+                    target.display()
+                ),
+            ),
+            _ => report,
+        }
+    }
+
+    /// Whether an entry for `place` is a link that leads to nothing, or to itself.
+    fn dangles(&self, place: &Path, entry: &Entry) -> bool {
+        let Entry::Symlink { target } = entry else { return false };
+        let above = place.parent().unwrap_or(Path::new("/"));
+        let Ok(target) = follow(&above.join(target), &mut |place| self.seen(place)) else {
+            return true;
+        };
+        matches!(self.there(&target), There::Nothing)
+    }
+
+    /// Notes that a program was asked for by its path, and each link on the way to it.
+    pub fn asked_for(&mut self, path: &Path) {
+        let mut path = path.to_path_buf();
+        for _ in 0..MOST_LINKS {
+            let Ok(place) = follow(&path, &mut |place| self.seen(place)) else { return };
+            let Some(made) = self.entries.get_mut(&place) else { return };
+            made.explicit = true;
+            let Entry::Symlink { target } = &made.entry else { return };
+            path = place.parent().unwrap_or(Path::new("/")).join(target);
+        }
     }
 
     /// The text of the file at `path`, where there is one.
@@ -210,78 +253,6 @@ impl<'h> Installer<'h> {
         Ok(link)
     }
 
-    /// Copies a file, or a directory with what is in it, to another place. A link at the source
-    /// itself is followed; links below it are copied as links. Files hold at most `limit` bytes.
-    pub fn copy(&mut self, source: &Path, target: &Path, limit: u64) -> Result<(), Report> {
-        let shown = quoted(source.to_string_lossy());
-        let metadata = self.host.metadata(source).map_err(|error| {
-            let report = Report::error(format!("cannot copy {shown}: {}", os_error(&error)));
-            match self.host.near(source) {
-                Some(near) => {
-                    let near = source.with_file_name(near);
-                    report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
-                }
-                None => report.hint("the source of `copy` is a path on the host"),
-            }
-        })?;
-        if metadata.is_dir() {
-            if target != Path::new("/") {
-                self.put(target, Entry::Directory { mode: metadata.mode() & 0o7777 })?;
-            }
-            return self.copy_below(source, target, &mut Room { limit, left: limit, of: source });
-        }
-        if !metadata.is_file() {
-            let report = Report::error(format!("cannot copy {shown}: it is no file or directory"));
-            return Err(report.hint("devices are added with `device(path)`"));
-        }
-        Room { limit, left: limit, of: source }.take(&metadata)?;
-        let source = self.host.resolve(source).map_or_else(|_| source.into(), |found| found.path);
-        let into = target.join(source.file_name().unwrap_or_default());
-        self.put(target, copy_of(self.host.real(&source), &metadata)).map_err(|report| {
-            let into = quoted(into.to_string_lossy());
-            report.hint(format!("the target is the name of the file inside: {into}"))
-        })
-    }
-
-    fn copy_below(
-        &mut self,
-        source: &Path,
-        target: &Path,
-        room: &mut Room<'_>,
-    ) -> Result<(), Report> {
-        let cannot = |path: &Path, error: &std::io::Error| {
-            Report::error(format!(
-                "cannot read {}: {}",
-                quoted(path.to_string_lossy()),
-                os_error(error)
-            ))
-        };
-        let mut names = self.host.names(source).map_err(|error| cannot(source, &error))?;
-        names.sort();
-        for name in names {
-            let (from, to) = (source.join(&name), target.join(&name));
-            let metadata =
-                self.host.symlink_metadata(&from).map_err(|error| cannot(&from, &error))?;
-            if metadata.is_dir() {
-                self.put(&to, Entry::Directory { mode: metadata.mode() & 0o7777 })?;
-                self.copy_below(&from, &to, room)?;
-            } else if metadata.is_symlink() {
-                let target = std::fs::read_link(self.host.real(&from));
-                let target = target.map_err(|error| cannot(&from, &error))?;
-                self.put(&to, Entry::Symlink { target })?;
-            } else if metadata.is_file() {
-                room.take(&metadata)?;
-                self.put(&to, copy_of(self.host.real(&from), &metadata))?;
-            } else {
-                let path = quoted(from.to_string_lossy());
-                let report =
-                    Report::warning(format!("{path} is no file, directory or link: left out"));
-                self.warnings.push(report.at(self.origin.clone()));
-            }
-        }
-        Ok(())
-    }
-
     fn holds_something(&self, directory: &Path) -> bool {
         let after = self.entries.range(directory.to_path_buf()..).nth(1);
         after.is_some_and(|(path, _)| path.starts_with(directory))
@@ -296,6 +267,19 @@ impl<'h> Installer<'h> {
             let before = self.entries.get(&place).and_then(|made| made.origin.as_ref());
             Report::error(message).related(before, "made here")
         })
+    }
+
+    /// What is on the way at `place`.
+    fn seen(&self, place: &Path) -> Way {
+        match self.there(place) {
+            There::Own(Entry::Symlink { target }) | There::Below(Found::Symlink(target)) => {
+                Way::Link(target)
+            }
+            There::Own(entry) if entry.directory_mode().is_some() => Way::Directory,
+            There::Below(Found::Directory { .. }) => Way::Directory,
+            There::Nothing => Way::Nothing,
+            There::Own(_) | There::Below(_) => Way::Blocked,
+        }
     }
 
     /// What is on the way at `place`; with `make` a directory is made where nothing is.
@@ -332,26 +316,6 @@ impl<'h> Installer<'h> {
             }
         }
         Assembled { entries: self.entries, warnings: self.warnings }
-    }
-}
-
-/// How much may still be copied from a place.
-struct Room<'s> {
-    limit: u64,
-    left: u64,
-    of: &'s Path,
-}
-
-impl Room<'_> {
-    /// Takes what a file holds, or seems to hold: holes count, as its digest is of all of it.
-    fn take(&mut self, file: &std::fs::Metadata) -> Result<(), Report> {
-        let (shown, most) = (quoted(self.of.to_string_lossy()), bytes(self.limit));
-        let left = self.left.checked_sub(file.len()).ok_or_else(|| {
-            let report = Report::error(format!("cannot copy {shown}: it holds more than {most}"));
-            report.hint("`limit` in the options of `copy` says how much it may be")
-        })?;
-        self.left = left;
-        Ok(())
     }
 }
 

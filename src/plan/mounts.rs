@@ -2,14 +2,16 @@
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
-use super::action::Action;
+use super::action::{Action, FileId};
 use super::devices::{devices, devpts, tmpfs};
 use super::identity::Maps;
+use super::place::RootOf;
+use super::planner::{unanswered, unseen};
 use super::tree::Owner;
-use super::view::{Backing, Presence, View, presence};
+use super::view::{Backing, Presence, View};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Host;
 use crate::spec::{
@@ -22,16 +24,20 @@ pub(super) struct Inside<'a> {
     pub namespaces: Namespaces,
     /// The line that shared a namespace.
     pub shared: Option<Origin>,
+    /// The line that named the network that the sandbox enters.
+    pub entered: Option<Origin>,
     /// Whether user 0 of the machine is somebody inside, who then may write to `/proc/sys`.
     pub protect_proc: bool,
     pub maps: &'a Maps,
+    /// The root, before anything is done in it.
+    pub root: RootOf<'a>,
     pub view: View,
     pub actions: Vec<(Action, Option<Origin>)>,
     pub reports: Vec<Report>,
 }
 
 /// No such file or directory: errno(3).
-const ENOENT: i32 = 2;
+pub(super) const ENOENT: i32 = 2;
 
 /// Files of procfs through which user 0 of the machine changes the machine, also without any
 /// capability: they ask for the user id alone.
@@ -42,17 +48,15 @@ impl Inside<'_> {
     pub fn add(&mut self, step: &Step) {
         let origin = step.origin.clone();
         if let Err(error) = self.step(&step.what, origin.as_ref()) {
-            self.reports.push(Report::error(error.to_string()).at(origin));
+            self.reports.push(Report::error(error.to_string()).at(origin.clone()));
+        }
+        if let Some(report) = unanswered(self.host) {
+            self.reports.push(report.at(origin));
         }
     }
 
     fn push(&mut self, action: Action, origin: Option<&Origin>) {
         self.actions.push((action, origin.cloned()));
-    }
-
-    fn refuse(&mut self, message: String, origin: Option<&Origin>, hint: &str) {
-        let report = Report::error(message).at(origin.cloned()).hint(hint);
-        self.reports.push(report.related(self.shared.as_ref(), "shared here"));
     }
 
     fn step(&mut self, what: &What, origin: Option<&Origin>) -> Result<(), Invalid> {
@@ -69,13 +73,16 @@ impl Inside<'_> {
             }
             What::Sysfs(target) => {
                 let options = MountOptions { read_only: true, ..MountOptions::default() };
-                self.needs(Kind::Net, "sysfs", origin);
-                self.mount("sysfs", "sysfs", target, options, origin);
+                if self.needs(Kind::Net, "sysfs", origin) {
+                    self.mount("sysfs", "sysfs", target, options, origin);
+                    self.or_bind("/sys");
+                }
             }
             What::Dev(target) => {
                 let create = self.place(target, Presence::Directory, origin);
-                for action in devices(target, self.host, create)? {
-                    self.push(action, origin);
+                match devices(target, self.host, create) {
+                    Ok(actions) => actions.into_iter().for_each(|it| self.push(it, origin)),
+                    Err(report) => self.reports.push(report.at(origin.cloned())),
                 }
                 self.view.cover(target, Backing::Private, origin.cloned());
             }
@@ -85,6 +92,10 @@ impl Inside<'_> {
                 self.view.cover(target, Backing::Private, origin.cloned());
             }
             What::Mount { source, target, kind, options } => {
+                let shown = Kind::shown_by(kind);
+                if shown.is_some_and(|shown| !self.needs(shown, kind, origin)) {
+                    return Ok(());
+                }
                 self.mount(kind, source, target, options.clone(), origin);
             }
             What::Directory(path, options) => {
@@ -104,11 +115,17 @@ impl Inside<'_> {
                 self.push(Action::MakeSymlink { path, target }, origin);
             }
             What::Mask(path) => {
+                if !self.is_there(path, "mask", origin) {
+                    return Ok(());
+                }
                 self.push(Action::Mask(path.clone()), origin);
                 self.view.cover(path, Backing::Private, origin.cloned());
             }
             What::ReadOnly(path) => {
-                self.push(Action::Protect(path.clone()), origin);
+                if !self.is_there(path, "read_only", origin) {
+                    return Ok(());
+                }
+                self.push(Action::Protect { target: path.clone(), optional: false }, origin);
                 self.view.protect(path, origin.cloned());
             }
             _ => {}
@@ -159,7 +176,11 @@ impl Inside<'_> {
         });
         if let Some((path, mode, uid)) = closed {
             let path = quoted(path.to_string_lossy());
-            report = report.hint(format!("{path} is mode {mode:04o} and belongs to uid {uid}"));
+            let closed = format!(
+                "{path} has mode {mode:04o} and belongs to user {uid}: `chmod` of its owner, or root, \
+                 opens it"
+            );
+            report = report.advise("source_unreachable", closed);
         }
         report.facts.operation = Some("bind".into());
         report.facts.errno = error.raw_os_error();
@@ -181,12 +202,14 @@ impl Inside<'_> {
             report = match near {
                 Some(near) => {
                     let near = there.join(near);
-                    report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
+                    let near = quoted(near.to_string_lossy());
+                    report.advise("source_near", format!("did you mean {near}?"))
                 }
                 None => report.note(format!("{} exists", quoted(there.to_string_lossy()))),
             };
         }
-        report = report.hint("`optional: true` passes over a source that is missing");
+        let passes = "`optional: true` passes over a source that is missing";
+        report = report.advise("source_optional", passes);
         report.facts.operation = Some("bind".into());
         report.facts.errno = Some(ENOENT);
         report.facts.source = Some(source.to_string_lossy().into_owned());
@@ -205,7 +228,8 @@ impl Inside<'_> {
         let create = self.place(target, Presence::Directory, origin);
         let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
         self.view.cover(&target, Backing::Private, origin.cloned());
-        self.push(Action::Mount { kind, source, target, options, create }, origin);
+        let instead = None;
+        self.push(Action::Mount { kind, source, target, options, create, instead }, origin);
     }
 
     /// A proc whose dangerous files cannot be written to.
@@ -225,75 +249,39 @@ impl Inside<'_> {
         let options = MountOptions { data, read_only, ..MountOptions::default() };
         self.mount("proc", "proc", target, options, origin);
         if self.protect_proc && !only_processes {
+            // The caller's /proc may show fewer of them than the new one does.
             for name in DANGEROUS {
-                if self.host.tree.exists(&Path::new("/proc").join(name)) {
-                    self.push(Action::Protect(target.join(name)?), origin);
-                }
+                let target = target.join(name)?;
+                self.push(Action::Protect { target, optional: true }, origin);
             }
         }
         Ok(())
     }
 
-    /// Whether the namespace that a file system shows is new; else it is refused here, where the
-    /// kernel would only say EPERM.
+    /// Whether the namespace that a file system shows belongs to the sandbox; else it is refused
+    /// here, where the kernel would only say EPERM.
     fn needs(&mut self, kind: Kind, filesystem: &str, origin: Option<&Origin>) -> bool {
-        let new = self.namespaces.has(kind) || !self.namespaces.has(Kind::User);
-        if !new {
+        if self.namespaces.has(kind) || !self.namespaces.has(Kind::User) {
+            return true;
+        }
+        let entered = self.entered.as_ref().filter(|_| kind == Kind::Net);
+        let report = if entered.is_some() {
+            let message = format!("cannot mount {filesystem} in a network that the sandbox enters");
+            let hint = "the kernel mounts it only for a network of the sandbox's own: leave it out; \
+                        `network.run(command)` has a `/sys` that shows the network";
+            let report = Report::error(message).advise("network_entered", hint);
+            report.related(entered, "entered here")
+        } else {
             let name = kind.constant();
-            let message = format!("cannot mount {filesystem} where {name} is shared");
             let hint = format!(
-                "a new user namespace may only mount the {filesystem} of a namespace of its own; \
+                "a new user namespace may only mount the {filesystem} of a namespace of its own: \
                  leave {name} out of `share`"
             );
-            self.refuse(message, origin, &hint);
-        }
-        new
-    }
-
-    /// Whether the place of a mount is to be made where it is missing. What cannot work is said.
-    fn place(&mut self, target: &GuestPath, wanted: Presence, origin: Option<&Origin>) -> bool {
-        if target.is_root() {
-            let report = Report::error("`/` is the root itself, not a place for a mount");
-            let hint = "what the root is is said with `sandbox(root)`, `root` or `host_view`";
-            self.reports.push(report.at(origin.cloned()).hint(hint));
-            return false;
-        }
-        let Some((base, backing, by)) = self.view.holder(target) else { return true };
-        let (path, read_only, layered) = match backing {
-            Backing::Private | Backing::Protected => return true,
-            Backing::Layered(path) => (path, false, true),
-            Backing::Host { path, read_only } => (path, *read_only, false),
+            let message = format!("cannot mount {filesystem} if {name} is shared");
+            let report = Report::error(message).advise("namespace_shared", hint);
+            report.related(self.shared.as_ref(), "shared here")
         };
-        let below = target.below(base).unwrap_or(Path::new(""));
-        let found = presence(&self.host.tree, path, below);
-        let shown = quoted(target.as_str());
-        let problem = match (found, wanted) {
-            (Presence::Unknown, _) => return !read_only,
-            (Presence::Nothing, _) if layered => return true,
-            (Presence::Nothing, _) if read_only => {
-                format!("{shown} does not exist, and cannot be made below a read-only mount")
-            }
-            (Presence::Nothing, _) => {
-                format!("{shown} does not exist, and would be made on the host")
-            }
-            (Presence::File, Presence::Directory) => format!("{shown} is a file, not a directory"),
-            (Presence::Directory, Presence::File) => format!("{shown} is a directory, not a file"),
-            _ => return false,
-        };
-        let report = Report::error(problem).at(origin.cloned());
-        let what = if read_only { "read-only since here" } else { "it lies in this" };
-        let report = report.related(by, what);
-        let place: PathBuf = path.join(below);
-        let mut report = report;
-        report.facts.operation = Some("mount".into());
-        report.facts.target = Some(target.to_string());
-        let report = report.hint(match found {
-            Presence::Nothing => {
-                let place = quoted(place.to_string_lossy());
-                format!("make {place} on the host first, or mount a tmpfs above it")
-            }
-            _ => "a directory is mounted on a directory, a file on a file".to_owned(),
-        });
+        let report = report.at(origin.cloned());
         self.reports.push(report);
         false
     }
@@ -306,22 +294,10 @@ impl Inside<'_> {
             if let Some(id) = unknown {
                 let message = format!("{noun} {id} is not mapped in this sandbox");
                 let hint = format!("the map is {map}; `map_{noun}` maps more");
-                self.reports.push(Report::error(message).at(origin.cloned()).hint(hint));
+                let report = Report::error(message).at(origin.cloned());
+                self.reports.push(report.advise("owner_not_mapped", hint));
             }
         }
-    }
-
-    /// Says so where a file cannot be made below a read-only mount.
-    fn writable(&mut self, path: &GuestPath, origin: Option<&Origin>) {
-        let Some((base, backing, by)) = self.view.holder(path) else { return };
-        if !matches!(backing, Backing::Protected | Backing::Host { read_only: true, .. }) {
-            return;
-        }
-        let (path, base) = (quoted(path.as_str()), quoted(base.as_str()));
-        let message = format!("cannot make {path} below {base}, which is read-only");
-        let hint = "mount a tmpfs above it first, or make it before the read-only mount";
-        let report = Report::error(message).at(origin.cloned()).hint(hint);
-        self.reports.push(report.related(by, "read-only since here"));
     }
 }
 
@@ -329,7 +305,16 @@ fn given(FileOptions { uid, gid, .. }: FileOptions) -> Owner {
     Owner { uid, gid }
 }
 
-/// Device and inode of a file of the host.
-pub(super) fn file_id(host: &Host, path: &Path) -> Option<(u64, u64)> {
-    host.tree.metadata(path).ok().map(|found| (found.dev(), found.ino()))
+/// Device and inode of a file of the host; none where nothing is there.
+///
+/// # Errors
+/// What is there cannot be seen.
+pub(super) fn file_id(host: &Host, path: &Path) -> Result<Option<FileId>, Report> {
+    match host.tree.metadata(path) {
+        Ok(found) => Ok(Some((found.dev(), found.ino()))),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(unseen(path, &error)),
+    }
 }

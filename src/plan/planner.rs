@@ -1,7 +1,7 @@
 //! Plans for one machine, and the layers of the roots that they are about.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::assemble::assemble;
@@ -10,7 +10,7 @@ use super::check;
 use super::identity::{Maps, maps};
 use super::settings::Settings;
 use super::tree::{Kept, Layer, RootTree};
-use crate::diag::Report;
+use crate::diag::{Report, os_error, quoted};
 use crate::host::{Host, Tree, accounts};
 use crate::spec::{Command, Part, Root, Rootfs, Sandbox, Streams};
 
@@ -54,8 +54,8 @@ impl Planner {
         if parts.len() > MOST_LAYERS {
             let message =
                 format!("the root has {} layers, and {MOST_LAYERS} are the most", parts.len());
-            let report = Report::error(message);
-            return Err(vec![report.hint("`build` makes one directory of it, `pack` one archive")]);
+            let hint = "`build` makes one directory of it, `pack` one archive";
+            return Err(vec![Report::error(message).advise("too_many_layers", hint)]);
         }
         let mut layers = self.known_layers(rootfs);
         for part in &parts[layers.len()..] {
@@ -79,6 +79,30 @@ impl Planner {
         let tree = Rc::new(RootTree { layers });
         self.roots.borrow_mut().push((rootfs.clone(), tree.clone()));
         Ok(tree)
+    }
+
+    /// The root that layers are of.
+    #[must_use]
+    pub fn root_of(&self, tree: &Rc<RootTree>) -> Option<Rootfs> {
+        let known = self.roots.borrow();
+        known.iter().find(|(_, known)| Rc::ptr_eq(known, tree)).map(|(root, _)| root.clone())
+    }
+
+    /// The names of the layers that recipes have kept themselves, of all roots.
+    #[must_use]
+    pub fn kept_layers(&self) -> Vec<String> {
+        let known = self.roots.borrow();
+        let parts = known.iter().flat_map(|(root, _)| root.parts());
+        let names = parts.filter_map(|part| match part {
+            Part::Kept(layer, _) => Some(layer.name.clone()),
+            Part::Archive(..) | Part::Assembled(_) => None,
+        });
+        names.collect()
+    }
+
+    /// Works out every root anew from here on.
+    pub fn forget_roots(&self) {
+        self.roots.borrow_mut().clear();
     }
 
     /// The lowest layers of a root, as far as another one has them too.
@@ -125,7 +149,11 @@ impl Planner {
             Root::Rootfs(rootfs) => match self.layers(rootfs, keeper) {
                 Ok(tree) => Some(tree),
                 Err(more) => {
-                    reports.extend(more);
+                    let origin = settings.root.origin.as_ref();
+                    reports.extend(more.into_iter().map(|report| match report.origin {
+                        Some(_) => report,
+                        None => report.at(origin.cloned()),
+                    }));
                     None
                 }
             },
@@ -135,8 +163,8 @@ impl Planner {
             (Root::Directory(path), _) => {
                 accounts::number(&Tree::at(self.host.tree.real(path)), file, name)
             }
-            (Root::Rootfs(_), Some(tree)) => tree.number(&self.host, file, name),
-            _ => (name == "root").then_some(0),
+            (Root::Rootfs(_), Some(tree)) => Ok(tree.number(&self.host, file, name)),
+            _ => Ok((name == "root").then_some(0)),
         };
         let maps = maps(&settings, &self.host, &named, &mut reports);
         let draft = Draft { settings: &settings, host: &self.host, tree, maps, request };
@@ -145,8 +173,25 @@ impl Planner {
         if let Some(unseen) = self.host.tree.take_unseen()
             && !reports.iter().any(|report| report.facts.errno == Some(unseen.errno))
         {
-            reports.insert(0, unseen.into());
+            reports.insert(0, Report::from(unseen).at(request.origin.clone()));
         }
         if reports.is_empty() { Ok(plan) } else { Err(reports) }
     }
+}
+
+/// The report of a look-up that has failed since this was asked last: what it was for is not known
+/// to be there or not.
+#[must_use]
+pub fn unanswered(host: &Host) -> Option<Report> {
+    host.tree.take_unseen().map(Report::from)
+}
+
+/// The report of something that cannot be looked at, so that it is not known what it is.
+pub(super) fn unseen(path: &Path, error: &std::io::Error) -> Report {
+    let shown = quoted(path.to_string_lossy());
+    let mut report = Report::error(format!("cannot look at {shown}: {}", os_error(error)));
+    report.facts.operation = Some("plan".into());
+    report.facts.errno = error.raw_os_error();
+    report.facts.source = Some(path.to_string_lossy().into_owned());
+    report
 }

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::describe::names;
+use super::describe::{names, shown};
 use super::identity::Maps;
 use super::mount_call::{MountCall, attribute_words};
 use super::network::NetworkAction;
@@ -264,7 +264,9 @@ impl RawAction {
             Self::Build(directory) => format!("build the root into {}", path(directory)),
             Self::Signal { pid, signal } => format!("send {signal} to process {pid}"),
             Self::Network { network, action } => action.describe(network),
-            Self::Execute(command) => format!("execute {}", quoted(command.shown())),
+            Self::Execute(command) => {
+                format!("execute {}", shown(command))
+            }
         }
     }
 

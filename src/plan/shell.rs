@@ -120,15 +120,19 @@ impl Action {
             Self::Join(namespaces) => format!("nsenter -t $pid -{}", letters(*namespaces)),
             Self::MapOwnIds(maps) => map("uid_map", &maps.users),
             Self::MakePrivate => "mount --make-rprivate /".into(),
+            // `..` of the root leads onto what is mounted on it; the shell goes on in there.
+            Self::CoverRoot => "mount --rbind / / && exec chroot /..".into(),
             Self::LoopbackUp => "ip link set lo up".into(),
             Self::MakeRoot(kind) => return root(kind),
             Self::Bind { source, target, options, .. } => bind(&host(source), target, *options),
             Self::Mount { kind, source, target, options, .. } => {
                 mount(kind, source, target, options)
             }
-            Self::Protect(path) => {
-                let place = place(path);
-                format!("mount --rbind -o ro {place} {place}")
+            Self::Protect { target, optional } => {
+                let place = place(target);
+                let optional =
+                    if *optional { format!("[ ! -e {place} ] || ") } else { String::new() };
+                format!("{optional}mount --rbind -o ro {place} {place}")
             }
             Self::MakeDirectory(path, options) => {
                 let mode = options.mode.unwrap_or(0o755);
@@ -151,6 +155,7 @@ impl Action {
                 format!("setpriv --reuid {uid} --regid {gid} --clear-groups")
             }
             Self::DropCapabilities => "setpriv --bounding-set -all --inh-caps -all".into(),
+            Self::NewKeyring => "keyctl session".into(),
             Self::NoNewPrivileges => "setpriv --no-new-privs".into(),
             Self::DieWithParent => "setpriv --pdeathsig KILL".into(),
             Self::NewSession => "setsid".into(),

@@ -39,8 +39,8 @@ pub struct Conversation<'d> {
     dialog: &'d Dialog,
     voice: &'d Voice,
     editor: Editor,
-    /// Where the history is kept; nowhere inside a sandbox.
-    history: Option<PathBuf>,
+    /// Where the history is kept, and the directory that it is in; nowhere inside a sandbox.
+    history: Option<(run::Held, PathBuf)>,
     /// What was typed since the place was entered.
     typed: Vec<String>,
     /// The names of the places that were entered, outermost first.
@@ -68,7 +68,7 @@ impl<'d> Conversation<'d> {
     pub fn new(dialog: &'d Rc<Dialog>, voice: &'d Voice) -> Self {
         let history = history_file();
         let mut editor = Editor::new(dialog.clone(), voice.colour);
-        if let Some(file) = &history {
+        if let Some((_, file)) = &history {
             editor.load(file);
         }
         let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
@@ -100,7 +100,7 @@ impl<'d> Conversation<'d> {
 
     /// Keeps what was typed for another time.
     fn remember(&mut self) {
-        if let Some(file) = &self.history {
+        if let Some((_, file)) = &self.history {
             self.editor.save(file);
         }
     }
@@ -333,14 +333,15 @@ fn show(line: impl std::fmt::Display) {
     let _ = crate::diag::print(&format!("{line}\n"));
 }
 
-/// Where the history is kept: in the state directory of the XDG Base Directory Specification.
-fn history_file() -> Option<PathBuf> {
-    use std::os::unix::fs::DirBuilderExt;
+/// Where the history is kept: in the state directory of the XDG Base Directory Specification. None
+/// where others could put another file in its place, as in the home of another user.
+fn history_file() -> Option<(run::Held, PathBuf)> {
     let absolute =
         |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
-    let state = absolute("XDG_STATE_HOME");
-    let state = state.or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
-    let directory = state.join("nsscript");
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).ok()?;
-    Some(directory.join("history"))
+    let state = absolute("XDG_STATE_HOME").map(|state| (state, PathBuf::from("/")));
+    let (state, existing) =
+        state.or_else(|| absolute("HOME").map(|home| (home.join(".local/state"), home)))?;
+    let directory = run::own_directory(&state.join("nsscript"), &existing)?;
+    let file = directory.join("history");
+    Some((directory, file))
 }

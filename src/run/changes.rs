@@ -10,7 +10,7 @@ mod difference;
 mod upper;
 
 use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use self::conditions::Conditions;
@@ -26,7 +26,7 @@ use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
 use crate::plan::{Came, Maps};
 use crate::spec::{IdMap, KeptLayer, Root, Sandbox};
-use crate::sys::{self, Errno, Lock};
+use crate::sys::{self, Errno, Held, Lock};
 
 /// The directory of an overlay's `upper` and `work`.
 pub(super) const OVERLAY: &str = "overlay";
@@ -45,6 +45,7 @@ pub struct Keeping {
 }
 
 fn cannot(what: &str, path: &Path, errno: Errno) -> Report {
+    let path = sys::shown(path);
     let mut report =
         Report::error(format!("cannot {what} {}: {errno}", quoted(path.to_string_lossy())));
     report.facts.operation = Some("keep".into());
@@ -57,27 +58,42 @@ fn cannot(what: &str, path: &Path, errno: Errno) -> Report {
 #[derive(Debug)]
 pub(super) struct Kept {
     lock: Lock,
-    work: PathBuf,
+    held: Held,
+}
+
+impl Kept {
+    /// Where the overlay's `upper` and `work` are, by the descriptor of the directory.
+    pub fn overlay(&self) -> PathBuf {
+        self.held.join(OVERLAY)
+    }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
         // The kernel leaves a directory there that nobody may read: `rm -r` would stop at it.
         if self.lock.is_own() {
-            let _ = std::fs::remove_dir(&self.work);
+            let _ = std::fs::remove_dir(self.overlay().join("work/work"));
         }
     }
 }
 
-/// Locks a directory of changes for one sandbox, or one reader.
-fn lock(directory: &Path) -> Result<Lock, Report> {
-    let locked = sys::lock_directory(directory).map_err(|errno| {
-        let report = cannot("lock", directory, errno);
+/// Holds a directory of changes.
+fn hold(directory: &Path) -> Result<Held, Report> {
+    Held::open_itself(directory).map_err(|errno| {
+        let report = cannot("open", directory, errno);
         match errno.name().as_str() {
             "ENOENT" => report.hint("no sandbox has kept changes there yet"),
             _ => report,
         }
-    });
+    })
+}
+
+/// Locks a directory of changes for one sandbox, or one reader.
+fn lock(held: &Held) -> Result<Lock, Report> {
+    let directory = &sys::shown(held.path());
+    // By its own name in it, which is no link.
+    let locked = sys::lock_directory(&held.join("."));
+    let locked = locked.map_err(|errno| cannot("lock", directory, errno));
     locked?.ok_or_else(|| {
         let shown = quoted(directory.to_string_lossy());
         let report = Report::error(format!("the changes in {shown} are in use by a sandbox"));
@@ -87,15 +103,15 @@ fn lock(directory: &Path) -> Result<Lock, Report> {
 
 /// A directory that only the caller can enter: what a sandbox leaves in it can have any right, as a
 /// file that executes as another user.
-fn closed(directory: &Path) -> Result<(), Report> {
-    let found = std::fs::symlink_metadata(directory);
-    let found = found.map_err(|error| cannot("look at", directory, Errno::from(&error)))?;
+fn closed(held: &Held) -> Result<(), Report> {
+    let directory = &sys::shown(held.path());
+    let (uid, mode) = held.look().map_err(|errno| cannot("look at", directory, errno))?;
     let shown = quoted(directory.to_string_lossy());
-    if found.uid() != sys::ids().uid {
+    if uid != sys::ids().uid {
         let message = format!("{shown} belongs to somebody else, who could use what is kept there");
         return Err(Report::error(message).hint("changes are kept in a directory of one's own"));
     }
-    if found.mode() & 0o077 != 0 {
+    if mode & 0o077 != 0 {
         let message = format!("{shown} is open to others, who could use what is kept there");
         let hint = format!("`chmod 0700 {}` closes it", directory.display());
         return Err(Report::error(message).hint(hint));
@@ -120,17 +136,18 @@ impl Runner {
             made.map_err(|error| cannot("make", path, Errno::from(&error)))
         };
         make(directory, 0o700)?;
-        let lock = lock(directory)?;
-        closed(directory)?;
-        let kept = directory.join(OVERLAY);
-        let held = Kept { lock, work: kept.join("work/work") };
+        let held = hold(directory)?;
+        let lock = lock(&held)?;
+        closed(&held)?;
+        let held = Kept { lock, held };
+        let (directory, kept) = (held.held.path(), held.overlay());
         let conditions = Conditions::of(maps, layers);
         if kept.exists() {
             conditions.compare(directory)?.iter().for_each(|warning| self.warn(warning));
             return Ok(held);
         }
         // Made beside, so that what was left half is made again.
-        let overlay = directory.join(HALF);
+        let overlay = held.held.join(HALF);
         super::store::take_away(self, &overlay)
             .map_err(|error| cannot("remove", &overlay, Errno::from(&error)))?;
         conditions.note(directory)?;
@@ -160,21 +177,26 @@ impl Runner {
 
     /// Whose a file is in a sandbox with these maps, by the user and group that
     /// [`Runner::with_ids_of`] sees. What nobody inside is belongs to user or group 0.
-    fn inside(&self, (uid, gid): (u32, u32), maps: &Maps) -> (u32, u32) {
-        let outside = |number: u32, users: bool| {
-            let found = if maps.own {
-                self.session().outside(number, users)
-            } else {
-                self.outside_with_all_ids(number, users)
+    fn inside<'a>(
+        &'a self,
+        maps: &'a Maps,
+    ) -> Result<impl Fn((u32, u32)) -> (u32, u32) + 'a, Report> {
+        let all = if maps.own { None } else { Some(self.outside_with_all_ids()?) };
+        let outside = move |number: u32, users: bool| {
+            let found = match &all {
+                None => self.session().outside(number, users),
+                Some(all) => all(number, users),
             };
             found.unwrap_or(u32::MAX)
         };
-        let (uid, gid) = (outside(uid, true), outside(gid, false));
-        // Where the user namespace is shared every id is itself.
-        if maps.users.ranges.is_empty() {
-            return (uid, gid);
-        }
-        (maps.users.inside(uid).unwrap_or(0), maps.groups.inside(gid).unwrap_or(0))
+        Ok(move |(uid, gid): (u32, u32)| {
+            let (uid, gid) = (outside(uid, true), outside(gid, false));
+            // Where the user namespace is shared every id is itself.
+            if maps.users.ranges.is_empty() {
+                return (uid, gid);
+            }
+            (maps.users.inside(uid).unwrap_or(0), maps.groups.inside(gid).unwrap_or(0))
+        })
     }
 
     /// What a sandbox keeps of its changes, where it does.
@@ -192,11 +214,12 @@ impl Runner {
     /// It has kept nothing yet, or a sandbox is still at it.
     pub fn changes(&self, keeping: &Keeping) -> Result<Vec<Changed>, Problem> {
         let Keeping { directory, maps, root } = keeping;
-        let _lock = lock(directory)?;
-        let upper = directory.join(OVERLAY).join("upper");
+        let held = hold(directory)?;
+        let _lock = lock(&held)?;
+        let upper = held.join(OVERLAY).join("upper");
         let base = self.base(root)?;
+        let who = self.inside(maps)?;
         let text = self.with_ids_of(maps, &mut || {
-            let who = |owner| self.inside(owner, maps);
             let mut above = scan(&upper, &who)?;
             let below = match root {
                 Root::Directory(directory) => below(directory, &above, &who),
@@ -223,14 +246,16 @@ impl Runner {
     /// As for [`Runner::changes`]; or the store cannot be written to.
     pub fn commit(&self, keeping: &Keeping) -> Result<Option<KeptLayer>, Problem> {
         let Keeping { directory, maps, root } = keeping;
-        let _lock = lock(directory)?;
-        let upper = directory.join(OVERLAY).join("upper");
+        let held = hold(directory)?;
+        let _lock = lock(&held)?;
+        let upper = held.join(OVERLAY).join("upper");
         let base = self.base(root)?;
         let mut empty = false;
+        let who = self.inside(maps)?;
         let stored = self.store()?.make(self, None, &mut |building: &Building<'_>| {
             let task = self.task("keep the changes".into(), 0);
             let told = self.with_ids_of(maps, &mut || {
-                let mut contents = scan(&upper, &|owner| self.inside(owner, maps))?;
+                let mut contents = scan(&upper, &who)?;
                 if contents.items.len() == 1 {
                     return Ok(vec![1]);
                 }

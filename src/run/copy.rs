@@ -14,10 +14,10 @@ use crate::sys;
 
 impl Runner {
     /// The plan as it is possible here: with a copy of the root's layers, where there is no overlay
-    /// for them.
+    /// for them, and around what was refused before.
     pub(super) fn possible(&self, plan: &Plan) -> Plan {
         let copied = self.roots.no_overlay.get().then(|| plan.with_copy()).flatten();
-        copied.unwrap_or_else(|| plan.clone())
+        self.around(copied.unwrap_or_else(|| plan.clone()))
     }
 
     /// Notes that there is no overlay here, as `refusal` says.

@@ -15,24 +15,38 @@ pub(super) type Work<'a> = &'a mut dyn FnMut() -> Result<Vec<u8>, Report>;
 impl Runner {
     /// The number by which [`Runner::with_all_ids`] calls a user (or group) of the host; none where
     /// that is none of the caller's.
-    pub(super) fn number_with_all_ids(&self, outside: u32, users: bool) -> Option<u32> {
+    ///
+    /// # Errors
+    /// Which those are cannot be read.
+    pub(super) fn number_with_all_ids(
+        &self,
+        outside: u32,
+        users: bool,
+    ) -> Result<Option<u32>, Report> {
         if self.session().has_user_namespace() {
-            return self.session().inside(outside, users);
+            return Ok(self.session().inside(outside, users));
         }
         if self.host().is_root() {
-            return Some(outside);
+            return Ok(Some(outside));
         }
-        let maps = all_ids(self.host());
-        if users { maps.users.inside(outside) } else { maps.groups.inside(outside) }
+        let maps = all_ids(self.host())?;
+        Ok(if users { maps.users.inside(outside) } else { maps.groups.inside(outside) })
     }
 
-    /// The user (or group) of the host that [`Runner::with_all_ids`] calls by this number.
-    pub(super) fn outside_with_all_ids(&self, number: u32, users: bool) -> Option<u32> {
-        if self.host().is_root() || self.session().has_user_namespace() {
-            return self.session().outside(number, users);
-        }
-        let maps = all_ids(self.host());
-        if users { maps.users.outside(number) } else { maps.groups.outside(number) }
+    /// The user (or group) of the host that [`Runner::with_all_ids`] calls by a number.
+    ///
+    /// # Errors
+    /// Which ids are the caller's cannot be read.
+    pub(super) fn outside_with_all_ids(
+        &self,
+    ) -> Result<impl Fn(u32, bool) -> Option<u32> + '_, Report> {
+        let is_session = self.host().is_root() || self.session().has_user_namespace();
+        let maps = if is_session { None } else { Some(all_ids(self.host())?) };
+        Ok(move |number, users| match &maps {
+            None => self.session().outside(number, users),
+            Some(maps) if users => maps.users.outside(number),
+            Some(maps) => maps.groups.outside(number),
+        })
     }
 
     /// Does `work` with the rights of root over all ids that the caller may have, and over what
@@ -44,7 +58,7 @@ impl Runner {
         if self.host().is_root() || self.session().has_user_namespace() {
             return work();
         }
-        let maps = all_ids(self.host());
+        let maps = all_ids(self.host())?;
         if maps.own {
             let message = "this user has no other ids to give files to, or to take them from";
             let file = if maps.users.one().is_some() { "/etc/subuid" } else { "/etc/subgid" };
@@ -112,7 +126,7 @@ fn in_copy(program: &Program, work: Work<'_>) -> Result<Vec<u8>, Report> {
     let read = reader.read_to_end(&mut said);
     let ended = child.wait();
     match said.split_first() {
-        Some((&DONE, bytes)) if read.is_ok() && ended.code == 0 => Ok(bytes.to_vec()),
+        Some((&DONE, bytes)) if read.is_ok() && ended.is_success() => Ok(bytes.to_vec()),
         Some((_, bytes)) => Err(read_back(bytes)),
         None => Err(read_back(&[])),
     }

@@ -13,6 +13,8 @@ mod namespaces;
 mod sandbox;
 mod table;
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::remedy::Remedy;
@@ -65,6 +67,8 @@ pub struct Fact {
     pub enables: &'static str,
     /// What helps, where it is not all there; nothing where nothing does.
     pub cure: Option<String>,
+    /// The name of that advice: see [`crate::diag::Report::advise`].
+    pub advice: Option<&'static str>,
     /// Whether `recipes/busybox.rhai` needs it.
     pub needed: bool,
 }
@@ -128,6 +132,27 @@ impl Finding {
 }
 
 impl Runner {
+    /// How it stands with the fact that programs know by `key`.
+    ///
+    /// # Errors
+    /// There is no such fact: all keys.
+    pub fn fact(&self, key: &str) -> Result<Verdict, Vec<&'static str>> {
+        let rows = GROUPS.iter().flat_map(|(_, rows)| rows.iter());
+        let row = rows.clone().find(|row| row.key == key);
+        let row = row.ok_or_else(|| rows.map(|row| row.key).collect::<Vec<_>>())?;
+        Ok((row.find)(&Exam::new(self)).verdict)
+    }
+
+    /// What keeps a file of /proc/PID from being read, where the process may be there: hidepid.
+    #[must_use]
+    pub fn hides_process(&self, path: &Path) -> Option<String> {
+        let below = path.strip_prefix("/proc").ok()?;
+        let first = below.components().next()?.as_os_str().to_str()?;
+        let is_number = first.bytes().all(|byte| byte.is_ascii_digit());
+        let is_hidden = is_number && (below.components().count() > 1 || !path.exists());
+        Some(super::remedy::processes_hidden(self.host()).filter(|_| is_hidden)?.hint())
+    }
+
     /// Finds out what the machine lets nsscript do. It takes less than a second.
     #[must_use]
     pub fn examine(&self) -> Examination {
@@ -141,11 +166,12 @@ impl Runner {
             {
                 found = format!("{found}; {}", remedy.cause);
             }
+            let advice = remedy.as_ref().map(|remedy| remedy.name).filter(|name| !name.is_empty());
             let cure = remedy.and_then(|Remedy { cure, see, .. }| match see {
                 "" => cure,
                 see => Some(format!("{} ({see})", cure?)),
             });
-            Fact { key, group, name, verdict, found, value, enables, cure, needed }
+            Fact { key, group, name, verdict, found, value, enables, cure, advice, needed }
         };
         let rows = GROUPS.iter().flat_map(|(group, rows)| rows.iter().map(|row| (*group, row)));
         Examination { facts: rows.map(fact).collect() }

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 
+use super::guest::Guest;
 use super::runner::Runner;
 use super::{hint, loader};
 use crate::diag::Report;
@@ -39,13 +40,15 @@ impl Failure<'_> {
         report.facts.operation = Some(action.operation().to_owned());
         report.facts.errno = Some(self.errno.code());
         (report.facts.source, report.facts.target) = (source, target);
-        if let Action::Execute { command, search, .. } = action {
+        if let Action::Execute { command, search, .. } = action
+            && (self.syscall == Syscall::Execve || self.errno == Errno::E2BIG)
+        {
             let missing = self.errno.name() == "ENOENT";
             report.facts.status = Some(if missing { 127 } else { 126 });
-            let guest = loader::Guest { plan: self.plan, runner, root: runner.root_of(self.plan) };
+            let guest = Guest::new(self.plan, runner);
             return loader::explain(report, &guest, command, search, self.errno);
         }
-        hint::add(report, self, runner.host())
+        hint::add(report, self, runner)
     }
 
     /// What the file system says of a mount that failed, beyond the number.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::explain::Explained;
 use super::failure::Failure;
+use super::join::{self, Station};
 use super::launch;
 use super::lower::clone_flags;
 use super::process::Process;
@@ -20,8 +21,8 @@ use crate::sys::{self, Call, Child, Enter, Errno, Fault, Program};
 /// the process ends with.
 pub type Body<'a> = &'a mut dyn FnMut() -> (Vec<u8>, i32);
 
-/// The status of a copy that panicked.
-const PANICKED: i32 = 125;
+/// The status of a copy whose closure has panicked, or whose value does not reach who waits for it.
+const NO_VALUE: i32 = 125;
 
 impl Runner {
     /// Starts a closure in a copy of this process, in new namespaces.
@@ -78,7 +79,7 @@ impl Runner {
         let started = Instant::now();
         let moved = action.clone();
         let body = &mut || {
-            self.session().moved(&moved);
+            self.session().begin_copy(&moved);
             body()
         };
         let tell = |made: Result<i32, &Fault>| {
@@ -101,7 +102,7 @@ impl Runner {
         };
         self.before_call(&action, origin)?;
         // What the closure executes has the terminal of nsscript itself.
-        let terminal = sys::KeptTerminal::of_input();
+        let terminal = sys::KeptTerminal::own();
         let made = self.copy(program, false, plan, body, &tell)?;
         let made = made.map(|mut process| {
             process.holds.terminal = terminal;
@@ -122,6 +123,15 @@ impl Runner {
         request: &Request,
         body: Body<'_>,
     ) -> Result<Process, Problem> {
+        self.mending(plan, &mut || self.fork_sandbox_once(plan, request, &mut *body))
+    }
+
+    fn fork_sandbox_once(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
         let plan = &self.possible(plan);
         let ready = launch::ready(self, plan, request, &Input::Inherited)?;
         let launch::Ready { mut lowered, holds, connected } = ready;
@@ -136,14 +146,18 @@ impl Runner {
         match self.copy(&lowered.program, true, plan.clone(), &mut *body, &tell)? {
             Ok(mut process) => {
                 process.holds = holds;
-                process.connect(connected.into_ends());
+                process.station = Station::of(plan, self);
+                process.connect(connected.into_ends(plan)?);
                 Ok(process)
             }
             Err(fault) if launch::is_without_overlay(plan, &lowered, fault) => {
                 self.do_without_overlay(&launch::failure(self, plan, &lowered, fault))?;
+                self.fork_sandbox_once(plan, request, body)
+            }
+            Err(fault) => {
+                self.go_around(plan, &lowered, fault)?;
                 self.fork_sandbox(plan, request, body)
             }
-            Err(fault) => Err(launch::failure(self, plan, &lowered, fault).into()),
         }
     }
 
@@ -161,9 +175,8 @@ impl Runner {
         if !process.running() {
             let message = "the process has ended: nothing can enter its namespaces";
             let report = Report::error(message).at(request.origin.clone());
-            let hint =
-                "a handle keeps a namespace: `let uts = process.namespace(UTS)`, while it runs";
-            return Err(report.hint(hint).into());
+            let hint = "enter them while it runs, before `wait()`";
+            return Err(report.advise("process_ended_before", hint).into());
         }
         if process.plan.is_raw() {
             let pid = process.pid();
@@ -173,8 +186,8 @@ impl Runner {
             return self.fork_into(action, descriptor, kinds, request.origin.as_ref(), body);
         }
         let inside = process.plan.has_terminals();
-        let connected = launch::connect_streams(request, &Input::Inherited, inside)?;
-        let mut joining = launch::joining(process, request, &connected.given, self.host(), false)?;
+        let connected = launch::connect_streams(self, request, &Input::Inherited, inside)?;
+        let mut joining = join::joining(self, process, request, &connected.given, false)?;
         watch(self, &mut joining.program);
         let environment = process.plan.environment.clone();
         let body = &mut || {
@@ -183,10 +196,12 @@ impl Runner {
         };
         let tell = |made: Result<i32, &Fault>| joining.telling(self).tell(&joining.program, made);
         let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
-        let made = made.map(|mut process| {
-            process.connect(connected.into_ends());
-            process
-        });
+        let station = process.station.clone();
+        if let Ok(mut process) = made {
+            process.connect(connected.into_ends(&joining.plan)?);
+            process.station = station;
+            return Ok(process);
+        }
         made.map_err(|Fault { call, syscall, errno }| {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
             Failure { plan: &joining.plan, action, syscall, errno }.report(self).into()
@@ -210,8 +225,16 @@ impl Runner {
                 let message = format!("cannot look at the namespaces of process {pid}: {errno}");
                 let report = Report::error(message).at(origin.cloned());
                 match errno.name().as_str() {
-                    "ENOENT" | "ESRCH" => report.hint("`processes()` lists those that there are"),
-                    "EACCES" | "EPERM" => report.hint("it belongs to somebody with more rights"),
+                    "ENOENT" | "ESRCH" => report.advise(
+                        "process_has_ended",
+                        "`processes()` lists those that there are; a value such as \
+                         `let net = process.namespace(NET)` keeps a namespace when its process ends",
+                    ),
+                    "EACCES" | "EPERM" => report.advise(
+                        "process_with_more_rights",
+                        "it has more rights than this process: `processes()` tells whose it is, and that \
+                         user may run the recipe",
+                    ),
                     _ => report,
                 }
             })?;
@@ -241,15 +264,18 @@ impl Runner {
         let write_end = writer.as_raw_fd();
         let mut writer = Some(writer);
         let child = sys::fork(program, guard, &mut || {
-            let Some(mut writer) = writer.take() else { return PANICKED };
+            let Some(mut writer) = writer.take() else { return NO_VALUE };
             self.become_copy(write_end);
             if let Some((mut waits, opens)) = gate.take() {
                 drop(opens);
                 let _ = waits.read(&mut [0]);
             }
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut *body));
-            let (bytes, code) = done.unwrap_or((Vec::new(), PANICKED));
-            let _ = writer.write_all(&bytes);
+            let (bytes, code) = done.unwrap_or((Vec::new(), NO_VALUE));
+            let code = match writer.write_all(&bytes) {
+                Ok(()) => code,
+                Err(error) => self.unheard(Errno::from(&error)),
+            };
             self.close();
             code
         });
@@ -259,6 +285,12 @@ impl Runner {
         drop(gate);
         self.goes_on()?;
         Ok(child.map(|child| Process::copy(child, reader, plan, (started, self.started()))))
+    }
+
+    /// Tells that what a closure gives does not reach who waits for it; gives the status to end with.
+    fn unheard(&self, errno: Errno) -> i32 {
+        self.warn(&Report::error(format!("cannot pass on what the closure gives: {errno}")));
+        NO_VALUE
     }
 
     /// Forgets what belongs to the process that this one is a copy of.

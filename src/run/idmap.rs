@@ -6,7 +6,7 @@ use super::remedy;
 use super::session::Session;
 use crate::diag::{Report, quoted};
 use crate::host::{Host, accounts};
-use crate::plan::Maps;
+use crate::plan::{Maps, unanswered};
 use crate::spec::{IdMap, IdRange};
 use crate::sys::{self, Enter, Trouble, UserNamespace, flags};
 
@@ -53,7 +53,11 @@ impl UserNamespaces {
 }
 
 /// All ids that a user may have: 0 is the own one, and the subordinate ids follow.
-pub(super) fn all_ids(host: &Host) -> Maps {
+///
+/// # Errors
+/// The files that give them cannot be read.
+pub(super) fn all_ids(host: &Host) -> Result<Maps, Report> {
+    host.tree.take_unseen();
     let map = |file: &str, own: u32| {
         let mut map = IdMap::single(0, own);
         let mut inside = 1;
@@ -71,7 +75,10 @@ pub(super) fn all_ids(host: &Host) -> Maps {
     let users = map("/etc/subuid", host.uid);
     let groups = map("/etc/subgid", host.gid);
     let own = users.one().is_some() && groups.one().is_some();
-    Maps { users, groups, uid: 0, gid: 0, own }
+    match unanswered(host) {
+        Some(report) => Err(report),
+        None => Ok(Maps { users, groups, uid: 0, gid: 0, own }),
+    }
 }
 
 /// Makes the namespace.
@@ -98,7 +105,7 @@ fn run(helper: &str, map: &IdMap, pid: i32, host: &Host) -> Result<(), Report> {
         |why: &str| Report::error(format!("cannot map ids with {}: {why}", quoted(helper)));
     let path: Option<PathBuf> = host.tree.which(helper, None);
     let Some(path) = path else {
-        return Err(cannot("it is not installed").hint(remedy::helper_missing(helper).cure()));
+        return Err(remedy::helper_missing(helper).advise_cure(cannot("it is not installed")));
     };
     let mut arguments = vec![pid.to_string()];
     for range in &map.ranges {

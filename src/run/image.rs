@@ -1,6 +1,7 @@
 //! Images: files of the host with a file system in them, made by the `mkfs` of its type.
 
 use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use super::runner::{Interrupted, Problem, Runner};
 use crate::diag::{Origin, Report, bytes, closest, escape, list, quoted};
 use crate::host::Host;
 use crate::plan::RawAction;
-use crate::sys::{self, Errno, Syscall, Trouble};
+use crate::sys::{self, Errno, Held, Syscall, Trouble};
 
 /// Where a `mkfs` is looked for before `PATH`: ordinary users often have no `sbin` in theirs.
 const SYSTEM: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
@@ -228,32 +229,49 @@ fn make_image(host: &Host, path: &Path, size: u64, kind: &ImageType) -> Result<(
     if size > sys::largest_file() {
         return Err(about(not_made(host, path, Errno::TOO_BIG)));
     }
+    let fails = |error: &io::Error| not_made(host, path, Errno::from(error));
     let mut options = OpenOptions::new();
-    let opened = options.write(true).create_new(true).mode(MODE).open(path);
-    let file = opened.map_err(|error| about(not_made(host, path, Errno::from(&error))))?;
-    let resized = file.set_len(size).map_err(|error| not_made(host, path, Errno::from(&error)));
-    // Nobody else may have it open while it is formatted.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let held = Held::open(parent.unwrap_or(Path::new(".")));
+    let held = held.map_err(|errno| about(not_made(host, path, errno)))?;
+    let place = held.join(path.file_name().unwrap_or_default());
+    let opened = options.write(true).create_new(true).mode(MODE).open(&place);
+    let file = opened.map_err(|error| about(fails(&error)))?;
+    let resized = file.set_len(size);
+    // The mkfs finds this file, whatever lies at its path by then; and nobody has it open.
+    let named = resized.and_then(|()| sys::FileName::of(&file)).map_err(|error| fails(&error));
     drop(file);
-    let done = resized.and_then(|()| format(host, path, size, kind)).map_err(about);
+    let done = named.and_then(|named| format(host, (path, named.path()), size, kind));
+    let done = done.map_err(about);
     // A signal from the terminal ends the mkfs as well, which is no failure then.
     let done = match sys::interrupted() {
         Some(signal) => Err(Interrupted { signal }.into()),
         None => done,
     };
     if done.is_err() {
-        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(&place);
     }
     done
 }
 
-fn format(host: &Host, path: &Path, size: u64, kind: &ImageType) -> Result<(), Report> {
+/// Makes a file system in a file that is called `path`, and found at `place`.
+fn format(
+    host: &Host,
+    (path, place): (&Path, &Path),
+    size: u64,
+    kind: &ImageType,
+) -> Result<(), Report> {
     let program = kind.program(host).ok_or_else(|| kind.missing())?;
     let options = kind.known.map_or(&[][..], |known| known.options);
     let mut arguments: Vec<_> = options.iter().map(AsRef::as_ref).collect();
-    arguments.push(path.as_os_str());
+    arguments.push(place.as_os_str());
     match sys::run_helper(&program, &arguments) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(said)) => Err(kind.refused(&path.to_string_lossy(), size, &said)),
+        Ok(Err(said)) => {
+            let path = path.to_string_lossy();
+            let said = said.replace(&*place.to_string_lossy(), &path);
+            Err(kind.refused(&path, size, &said))
+        }
         Err(error) => {
             let errno = Errno::from(&error);
             let program = quoted(program.to_string_lossy());

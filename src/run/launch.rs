@@ -1,22 +1,20 @@
 //! Carrying out a plan.
 
-use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
 use super::failure::Failure;
 use super::idmap::MapError;
-use super::lower::{Lowered, Prepared, clone_flags, lower, told};
-use super::process::{Holds, Process};
+use super::lower::{Lowered, OwnDirectory, Prepared, lower};
+use super::process::Holds;
 use super::runner::{Input, Problem, Runner};
-use super::stream::{Connected, Ends, Given, connect};
+use super::stream::{Around, Connected, Ends, Unconnected, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
-use crate::diag::Report;
-use crate::host::Host;
-use crate::plan::{Action, Plan, Planned, Request, RootTree, Side, terminal_kind};
-use crate::spec::{JoinedNetwork, Streams};
-use crate::sys::{Call, Child, Enter, Errno, Fault, Program, Syscall, flags, spawn};
+use crate::diag::{Report, quoted};
+use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
+use crate::spec::JoinedNetwork;
+use crate::sys::{self, Child, Enter, Errno, Fault, Syscall, Trouble, flags, spawn};
 
 /// All that is made ready for a new process before it exists.
 pub(super) struct Ready {
@@ -32,7 +30,8 @@ pub(super) fn ready(
     request: &Request,
     input: &Input,
 ) -> Result<Ready, Problem> {
-    let mut layers = Vec::new();
+    let (mut layers, mut directories) = (Vec::new(), Vec::new());
+    let mut changes = None;
     let mut holds = Holds::default();
     let mut enter = Vec::new();
     for (index, planned) in plan.actions.iter().enumerate() {
@@ -41,11 +40,15 @@ pub(super) fn ready(
         }
         match &planned.action {
             Action::BuildLayer(tree, number) => {
-                layers.insert(0, build(runner, (tree, *number), plan, planned)?);
+                let layer = build(runner, (tree, *number), plan, planned)?;
+                directories.insert(0, own(&layer, planned)?);
+                layers.insert(0, layer);
             }
             Action::KeepChanges(directory) => {
                 let lock = runner.keep_changes(directory, &plan.maps, &layers);
-                holds.changes = Some(lock.map_err(|report| report.at(planned.origin.clone()))?);
+                let kept = lock.map_err(|report| report.at(planned.origin.clone()))?;
+                changes = Some(own(&kept.overlay(), planned)?);
+                holds.changes = Some(kept);
             }
             Action::EnterNetwork(network) => enter.push(enter_network(network, planned)?),
             Action::ConnectOutside(outbound) => {
@@ -72,15 +75,26 @@ pub(super) fn ready(
             _ => {}
         }
     }
-    let connected = connect_streams(request, input, plan.has_terminals())?;
+    let connected = connect_streams(runner, request, input, plan.has_terminals())?;
     let streams = connected.given;
     let (kernel, gated) = (runner.host().kernel, runner.is_heard());
     let own = runner.own_ids();
     let copy = runner.copy_for(plan)?;
     let (directory, token) = copy.unzip();
     holds.copy = token;
-    let copy = directory.as_deref();
-    let prepared = Prepared { layers: &layers, copy, streams, kernel, own, gated };
+    let copy = directory.map(|directory| OwnDirectory::find(&directory)).transpose();
+    let copy = copy.map_err(|error| {
+        Report::error(format!("cannot look at the copy of the root: {}", Errno::from(&error)))
+    })?;
+    let prepared = Prepared {
+        layers: &directories,
+        copy: copy.as_ref(),
+        changes: changes.as_ref(),
+        streams,
+        kernel,
+        own,
+        gated,
+    };
     let mut lowered = lower(plan, prepared);
     if plan.actions.iter().any(|it| matches!(it.action, Action::PrepareMaps(_))) {
         // The user namespace is the one that is entered; the others belong to it.
@@ -89,6 +103,17 @@ pub(super) fn ready(
     lowered.program.enter = enter;
     lowered.program.step = runner.steps(plan, &lowered.actions);
     Ok(Ready { lowered, holds, connected })
+}
+
+/// A directory of our own, as it is now.
+fn own(path: &Path, planned: &Planned) -> Result<OwnDirectory, Report> {
+    OwnDirectory::find(path).map_err(|error| {
+        let shown = quoted(sys::shown(path).to_string_lossy());
+        let errno = Errno::from(&error);
+        let mut report = Report::error(format!("cannot look at {shown}: {errno}"));
+        report.facts.errno = Some(errno.code());
+        report.at(planned.origin.clone())
+    })
 }
 
 fn held(errno: Errno, planned: &Planned) -> Report {
@@ -110,6 +135,8 @@ pub(super) enum Launched {
     NoOverlay(Report),
     /// No other sysfs may be mounted, as where /sys is partly hidden: in most containers.
     NoSysfs,
+    /// It is to be tried once more, in a way that this machine does not refuse.
+    Again,
 }
 
 /// Starts the process that carries out the plan.
@@ -128,12 +155,12 @@ pub(super) fn launch(
     drop(gate);
     runner.goes_on()?;
     match spawned {
-        Ok(child) => Ok(Launched::Process(child, connected.into_ends(), holds)),
+        Ok(child) => Ok(Launched::Process(child, connected.into_ends(plan)?, holds)),
         Err(fault) if is_without_overlay(plan, &lowered, fault) => {
             Ok(Launched::NoOverlay(failure(runner, plan, &lowered, fault)))
         }
         Err(fault) if is_without_sysfs(plan, &lowered, fault) => Ok(Launched::NoSysfs),
-        Err(fault) => Err(failure(runner, plan, &lowered, fault).into()),
+        Err(fault) => runner.go_around(plan, &lowered, fault).map(|()| Launched::Again),
     }
 }
 
@@ -163,10 +190,11 @@ pub(super) fn failure(runner: &Runner, plan: &Plan, lowered: &Lowered, fault: Fa
 }
 
 /// The report of a program that init could not execute, in process number `process`.
-pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, errno: Errno) -> Report {
-    Telling { runner, plan, actions: &[] }.tell_not_executed(process, errno);
+pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, why: Trouble) -> Report {
+    Telling { runner, plan, actions: &[] }.tell_not_executed(process, why);
     let last = plan.actions.len().saturating_sub(1);
-    Failure { plan, action: last, syscall: Syscall::Execve, errno }.report(runner)
+    let Trouble { syscall, errno } = why;
+    Failure { plan, action: last, syscall, errno }.report(runner)
 }
 
 fn build(
@@ -190,203 +218,39 @@ fn build(
 
 /// Makes what the standard streams of a program are; with `inside` its sandbox has terminals.
 pub(super) fn connect_streams(
+    runner: &Runner,
     request: &Request,
     input: &Input,
     inside: bool,
 ) -> Result<Connected, Report> {
-    connect(request.streams, input, inside).map_err(|(what, errno)| {
-        let mut report = Report::error(format!("cannot {what} for the program: {errno}"));
-        report.facts.errno = Some(errno.code());
-        let report = report.at(request.origin.clone());
-        match what {
-            "make a terminal" => report.hint("`tty: false` does without one"),
-            // Where this is done inside of a sandbox, that may have no devices.
-            "open `/dev/null`" => {
-                report.hint("in a sandbox `.dev(\"/dev\")` makes the usual devices")
-            }
-            _ => report,
-        }
-    })
-}
-
-/// What enters a sandbox: who it is there, and what it does first.
-pub(super) struct Joining {
-    pub program: Program,
-    pub plan: Plan,
-    /// Which action of the plan each call belongs to.
-    pub actions: Vec<usize>,
-    /// The root that is entered, held open until it is.
-    _root: Option<std::fs::File>,
-}
-
-impl Joining {
-    /// What tells of it.
-    pub fn telling<'a>(&'a self, runner: &'a Runner) -> Telling<'a> {
-        Telling { runner, plan: &self.plan, actions: &self.actions }
-    }
-}
-
-/// Starts another program in the sandbox of `process`: in all its namespaces, with its ids, its
-/// environment and its working directory.
-pub(super) fn join(
-    runner: &Runner,
-    process: &mut Process,
-    request: &Request,
-    input: &Input,
-) -> Result<Process, Problem> {
-    if !process.running() {
-        let message = "the sandbox has ended: no other program can run in it";
-        return Err(Report::error(message).at(request.origin.clone()).into());
-    }
-    let connected = connect_streams(request, input, process.plan.has_terminals())?;
-    let mut joining =
-        joining(process, request, &connected.given, runner.host(), runner.is_heard())?;
-    let gate = watch(runner, &mut joining.program);
-    let started = Instant::now();
-    let spawned = spawn(&joining.program);
-    joining.telling(runner).tell(&joining.program, spawned.as_ref().map(Child::pid));
-    runner.count_process();
-    drop(gate);
-    match spawned {
-        Ok(child) => {
-            let number = runner.started();
-            Ok(Process::new(child, connected.into_ends(), joining.plan, (started, number)))
-        }
-        Err(Fault { call, syscall, errno }) => {
-            let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
-            let failure = Failure { plan: &joining.plan, action, syscall, errno };
-            Err(failure.report(runner).into())
-        }
-    }
-}
-
-/// What enters the sandbox of `process` to execute a program, or to go on with a closure, whose
-/// streams these are.
-pub(super) fn joining(
-    process: &Process,
-    request: &Request,
-    streams: &Given,
-    host: &Host,
-    gated: bool,
-) -> Result<Joining, Problem> {
-    use std::os::fd::AsRawFd;
-    let plan = joined(&process.plan, request, host);
-    let terminal = request.streams == Streams::Terminal;
-    let mut calls = Vec::new();
-    let mut actions = Vec::new();
-    let root = if process.plan.actions.iter().any(|done| done.action == Action::Chroot) {
-        Some(open_root(process.pid(), request)?)
-    } else {
-        None
+    let session = runner.session();
+    let around = Around {
+        inside,
+        of_caller: !session.is_in_sandbox(),
+        elsewhere: session.trail().children_are_elsewhere(),
     };
-    calls.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
-    actions.resize(calls.len(), plan.start().unwrap_or(0));
-    // While there is a capability to do it with.
-    let drops = |planned: &Planned| planned.action == Action::DropCapabilities;
-    calls.push(Call::DropBoundingSet);
-    actions.push(plan.actions.iter().position(drops).unwrap_or(0));
-    for (index, planned) in plan.actions.iter().enumerate() {
-        match &planned.action {
-            Action::SetIds { uid, gid } => {
-                calls.extend([
-                    Call::SetGroups(Vec::new()),
-                    Call::SetGroup(*gid),
-                    Call::SetUser(*uid),
-                ]);
+    connect(request.streams, input, around).map_err(|unconnected| {
+        let (what, errno, hint) = match unconnected {
+            Unconnected::Terminal(errno) => {
+                ("make a terminal", Some(errno), Some("`tty: false` does without one"))
             }
-            Action::DropCapabilities => calls.push(Call::DropCapabilities),
-            Action::NoNewPrivileges => calls.push(Call::NoNewPrivileges),
-            Action::DieWithParent => calls.push(Call::DieWithParent),
-            Action::Connect(_) => calls.push(streams.call()),
-            Action::NewSession if request.command.is_closure() => {
-                calls.push(Call::NewSession);
-                calls.extend(terminal.then_some(Call::ControlTerminal));
+            // Inside of a sandbox, that may have no devices.
+            Unconnected::Nothing(errno) => {
+                let hint = "in a sandbox `.dev(\"/dev\")` makes the usual devices";
+                ("open `/dev/null`", Some(errno), Some(hint))
             }
-            Action::SetUmask(mode) => calls.push(Call::Umask(*mode)),
-            Action::Enter(path) => {
-                calls.extend(std::ffi::CString::new(path.as_str()).ok().map(Call::Workdir));
+            Unconnected::Pipe(errno) => ("make a pipe", Some(errno), None),
+            Unconnected::Copier(errno) => ("copy from and to the terminal", Some(errno), None),
+            Unconnected::Elsewhere => {
+                let hint = "`run` gives it a terminal of its own, `#{ pipes: true }` none, \
+                            and `within(PID, || …)` makes the PID namespace for a closure alone";
+                ("copy to the terminal from another PID namespace", None, Some(hint))
             }
-            Action::Execute { command, search, environment } => {
-                let told = told(command.words(), search, environment, (gated, terminal));
-                calls.push(Call::Execute { as_init: false, told });
-            }
-            _ => {}
-        }
-        actions.resize(calls.len(), index);
-    }
-    let descriptor = process.pidfd().as_fd().try_clone_to_owned();
-    let descriptor = descriptor.map_err(|error| {
-        let errno = crate::sys::Errno::from(&error);
-        Report::error(format!("cannot enter the sandbox: {errno}")).at(request.origin.clone())
-    })?;
-    let enter = Enter { descriptor, namespaces: clone_flags(process.plan.namespaces) };
-    // Never in shared memory: programs that run in the sandbox could look at it.
-    let program = Program { enter: vec![enter], calls, ..Program::default() };
-    Ok(Joining { program, plan, actions, _root: root })
-}
-
-/// The root directory of a sandbox that has only changed it by chroot(2): entering its mount
-/// namespace leads to the namespace's own root.
-fn open_root(pid: i32, request: &Request) -> Result<std::fs::File, Problem> {
-    std::fs::File::open(format!("/proc/{pid}/root")).map_err(|error| {
-        let errno = crate::sys::Errno::from(&error);
-        let message = format!("cannot enter the root of the sandbox: {errno}");
-        Report::error(message).at(request.origin.clone()).into()
+        };
+        let why = errno.map_or_else(String::new, |errno| format!(": {errno}"));
+        let mut report = Report::error(format!("cannot {what} for the program{why}"));
+        report.facts.errno = errno.map(Errno::code);
+        report.hints.extend(hint.map(Into::into));
+        report.at(request.origin.clone())
     })
-}
-
-/// What is left of a plan for a program that joins: who it is and what it starts with.
-pub(super) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
-    let mut joined = plan.clone();
-    let terminal = request.streams == Streams::Terminal;
-    joined.command = request.command.clone();
-    joined.actions.retain(|planned| {
-        matches!(
-            planned.action,
-            Action::Start(_)
-                | Action::Join(_)
-                | Action::SetIds { .. }
-                | Action::DropCapabilities
-                | Action::NoNewPrivileges
-                | Action::DieWithParent
-                | Action::NewSession
-                | Action::Connect(_)
-                | Action::SetUmask(_)
-                | Action::Enter(_)
-                | Action::Execute { .. }
-                | Action::Closure
-        )
-    });
-    for planned in &mut joined.actions {
-        planned.side = Side::Child;
-        if let Action::Connect(streams) = &mut planned.action {
-            *streams = request.streams;
-        }
-        if let Action::Start(namespaces) = planned.action {
-            planned.action = Action::Join(namespaces);
-            planned.side = Side::Parent;
-        }
-        if let Action::Execute { command, environment, .. } = &mut planned.action {
-            environment.extend(terminal.then(|| terminal_kind(environment, host)).flatten());
-            *command = request.command.clone();
-            planned.origin.clone_from(&request.origin);
-        }
-        if request.command.is_closure() && matches!(planned.action, Action::Execute { .. }) {
-            planned.action = Action::Closure;
-        }
-    }
-    if request.command.is_closure() {
-        joined.actions.retain(|planned| !matches!(planned.action, Action::Connect(_)));
-        let begins = |planned: &Planned| planned.action == Action::NewSession;
-        let own = |action| Planned { action, side: Side::Child, origin: None };
-        if terminal && !joined.actions.iter().any(begins) {
-            // A program in a network has the session of nsscript.
-            let last = joined.actions.len().saturating_sub(1);
-            joined.actions.insert(last, own(Action::NewSession));
-        }
-        if let Some(index) = joined.actions.iter().position(begins).filter(|_| terminal) {
-            joined.actions.insert(index, own(Action::Connect(Streams::Terminal)));
-        }
-    }
-    joined
 }

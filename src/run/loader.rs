@@ -1,149 +1,21 @@
 //! Why a program could not be executed: the kernel's few error numbers, told apart by looking.
 
-use std::path::{Path, PathBuf};
+mod absent;
 
-use super::runner::Runner;
-use crate::diag::{Report, closest, count, list, quoted};
+use std::os::unix::fs::MetadataExt;
+
+use self::absent::{Wanted, installed_at};
+use super::guest::Guest;
+use crate::diag::{Report, count, escape, list, quoted};
+use crate::host::DEFAULT_PATH;
 use crate::host::elf::{self, Role};
-use crate::host::{DEFAULT_PATH, Tree};
-use crate::plan::{Action, Backing, Plan, Planned};
-use crate::spec::{Command, GuestPath};
+use crate::plan::{Action, At, Place};
+use crate::spec::Command;
 use crate::sys::Errno;
-
-/// The inside of a sandbox, looked at from outside after the fact.
-pub(super) struct Guest<'a> {
-    pub plan: &'a Plan,
-    pub runner: &'a Runner,
-    /// The root, where it was assembled.
-    pub root: Option<Tree>,
-}
-
-/// The shell inside: the one that `SHELL` says; else bash, where it is there, and sh.
-pub(super) fn shell(guest: &Guest<'_>) -> String {
-    let variable = |wanted: &str| {
-        let found = guest.plan.environment.iter().find(|(name, _)| name == wanted);
-        found.map(|(_, value)| value.clone())
-    };
-    if let Some(shell) = variable("SHELL") {
-        return shell;
-    }
-    let path = variable("PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
-    let has = |directory: &str| guest.has(&Path::new(directory).join("bash")) == Some(true);
-    if path.split(':').any(has) { "bash".into() } else { "sh".into() }
-}
-
-impl Guest<'_> {
-    /// Whether it is no sandbox, but where nsscript itself is.
-    fn is_here(&self) -> bool {
-        // In a sandbox every program loses its capabilities.
-        let is_sandbox = |planned: &Planned| planned.action == Action::DropCapabilities;
-        self.plan.is_raw() || !self.plan.actions.iter().any(is_sandbox)
-    }
-
-    fn place(&self) -> &'static str {
-        if self.is_here() { "in this root" } else { "in the sandbox" }
-    }
-
-    /// Where `path` lies on the host, as far as that can be told.
-    fn on_host(&self, path: &str) -> Option<PathBuf> {
-        let guest = GuestPath::new(path).ok()?;
-        if let Some(place) = self.plan.view.on_host(&guest) {
-            return Some(place);
-        }
-        let (base, backing, _) = self.plan.view.holder(&guest)?;
-        (base.is_root() && *backing == Backing::Private).then_some(())?;
-        Some(self.root.as_ref()?.real(Path::new(guest.as_str())))
-    }
-
-    /// The whole tree, where all of it is one directory of the host.
-    fn tree(&self) -> Option<Tree> {
-        let root = self.plan.view.on_host(&GuestPath::root());
-        root.map(Tree::at).or_else(|| self.root.clone())
-    }
-
-    /// Whether something is at `path` inside; none where that cannot be told.
-    fn has(&self, path: &Path) -> Option<bool> {
-        let path = self.through_links(path.to_str()?);
-        let Some(place) = self.on_host(&path) else { return Some(self.makes(&path)) };
-        match self.tree().filter(|_| self.is_of_root(Path::new(&path))) {
-            Some(tree) => Some(tree.exists(Path::new(&path)) || self.makes(&path)),
-            None => Some(self.runner.host().tree.exists(&place)),
-        }
-    }
-
-    /// `path` with the links followed that the plan makes.
-    fn through_links(&self, path: &str) -> String {
-        let mut path = path.to_owned();
-        for _ in 0..8 {
-            let link = self.plan.actions.iter().find_map(|planned| match &planned.action {
-                Action::MakeSymlink { path: link, target } => {
-                    let rest = path.strip_prefix(link.as_str())?;
-                    (rest.is_empty() || rest.starts_with('/')).then(|| {
-                        let above = link.parent().map(|parent| parent.to_string());
-                        let above = above.filter(|_| !target.starts_with('/')).unwrap_or_default();
-                        format!("{}/{target}{rest}", above.trim_end_matches('/'))
-                    })
-                }
-                _ => None,
-            });
-            match link.and_then(|link| GuestPath::new(&link).ok()) {
-                Some(next) => path = next.to_string(),
-                None => break,
-            }
-        }
-        path
-    }
-
-    /// Whether the plan itself makes something at `path`.
-    fn makes(&self, path: &str) -> bool {
-        let Ok(path) = GuestPath::new(path) else { return false };
-        self.plan.actions.iter().any(|planned| match &planned.action {
-            Action::MakeFile(made, ..) => *made == path,
-            Action::MakeDirectory(made, _) => made.is_within(&path),
-            Action::Bind { target, .. } | Action::Mount { target, .. } => target.is_within(&path),
-            _ => false,
-        })
-    }
-
-    fn is_of_root(&self, path: &Path) -> bool {
-        let guest = path.to_str().and_then(|path| GuestPath::new(path).ok());
-        let holder =
-            guest.and_then(|guest| self.plan.view.holder(&guest).map(|held| held.0.is_root()));
-        holder.unwrap_or(false)
-    }
-
-    /// What the program at `path` needs, looked for inside.
-    fn needs(&self, path: &str) -> Option<Result<elf::Needs, elf::ElfError>> {
-        let path = &self.through_links(path);
-        if self.is_of_root(Path::new(path)) {
-            return Some(elf::needs(&self.tree()?, Path::new(path)));
-        }
-        Some(elf::needs(&self.runner.host().tree, &self.on_host(path)?))
-    }
-
-    /// What `needs` names that is not there inside: the name, who asks, and as what.
-    fn missing(&self, needs: &elf::Needs) -> Vec<(PathBuf, PathBuf, Role)> {
-        let absent = needs.all_missing().into_iter();
-        let mut missing: Vec<_> = absent
-            .map(|missing| (PathBuf::from(&missing.name), missing.by.clone(), missing.role))
-            .collect();
-        for file in needs.files() {
-            if file != needs.program && self.has(file) == Some(false) {
-                let role = match needs.library_at(file).map(|library| &library.rule) {
-                    Some(elf::Rule::Interpreter) => Role::Loader,
-                    Some(_) => Role::Library,
-                    None => Role::Program,
-                };
-                missing.push((file.to_path_buf(), needs.program.clone(), role));
-            }
-        }
-        missing
-    }
-}
 
 /// The report with what is known of why `command` could not be executed.
 pub(super) fn explain(
-    mut report: Report,
+    report: Report,
     guest: &Guest<'_>,
     command: &Command,
     search: &[String],
@@ -155,144 +27,205 @@ pub(super) fn explain(
     } else {
         search.iter().map(|directory| format!("{directory}/{program}")).collect()
     };
-    let there = candidates.iter().find(|path| guest.has(Path::new(path)) == Some(true));
-    let shown = quoted(program);
+    let wanted = Wanted { guest, program, search, candidates };
+    let there = wanted.candidates.iter().find_map(|path| {
+        let found = guest.find(path)?;
+        (found.at != At::Nothing).then_some((path, found))
+    });
     match (errno.name().as_str(), there) {
-        ("ENOENT", Some(path)) => because_of_loader(report, guest, path),
-        ("ENOENT", None) => {
-            report.message = format!("no program {shown} {}", guest.place());
-            not_found(report, guest, program, search)
-        }
-        ("EACCES", Some(path)) => forbidden(report, guest, path),
+        ("ENOENT", Some((path, found))) => because_of_loader(report, guest, path, &found),
+        ("ENOENT", None) if program.contains('/') && guest.find(program).is_none() => report.advise(
+            "nothing_known",
+            "it is not there, or what loads it is not: that cannot be told from outside",
+        ),
+        ("ENOENT", None) => wanted.not_found(report),
+        ("EACCES", Some((path, found))) => forbidden(report, guest, path, &found),
         ("EACCES", None) if guest.is_here() && !program.contains('/') => {
-            report.message = format!("no program {shown} {}", guest.place());
+            let mut report = report.note("some of the directories you may not search");
             report.facts.status = Some(127);
-            let report = report.note("some of the directories you may not search");
-            not_found(report, guest, program, search)
+            wanted.not_found(report)
         }
-        ("ENOEXEC", _) => report.hint(
-            "it is no program for this machine: neither an ELF file of its kind nor a \
-                         script that begins with `#!`",
+        ("ENOEXEC", _) => report.advise(
+            "no_format",
+            "it is no program for this machine: neither an ELF file of its kind nor a script, whose \
+             first line is `#!/bin/sh` or names another interpreter",
         ),
-        ("EPERM", _) => report.hint(
-            "the file has capabilities or a set-user-ID bit that this \
-                                     sandbox cannot give; mount it without `suid`",
+        ("EPERM", _) => report.advise(
+            "capabilities_of_file",
+            "the file has capabilities or a set-user-ID bit that this sandbox cannot give: mount it \
+             without `suid`",
         ),
-        ("E2BIG", _) => report.hint("the arguments and the environment are too long together"),
+        ("E2BIG", _) => report.advise(
+            "arguments_too_long",
+            "the arguments and the environment are too long together: pass less, or by `stdin`",
+        ),
         _ => report,
     }
 }
 
-fn because_of_loader(mut report: Report, guest: &Guest<'_>, path: &str) -> Report {
+/// The program is there, and the kernel says that it is not: that is about its loader.
+fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Report {
     let shown = quoted(path);
-    let needs = match guest.needs(path) {
+    // An interpreter may be a script, too.
+    let mut place = found.place.clone();
+    for _ in 0..4 {
+        let Some(interpreter) = guest.interpreter(&place) else { break };
+        let name = interpreter.to_string_lossy().into_owned();
+        match guest.find(&name) {
+            Some(found) if found.at != At::Nothing => place = found.place,
+            Some(_) => return no_interpreter(report, guest, path, &name),
+            None => break,
+        }
+    }
+    let needs = match guest.needs(&place) {
         Some(Ok(needs)) => needs,
         Some(Err(elf::ElfError { fault: elf::Fault::InterpreterMissing(name), .. })) => {
-            let interpreter = quoted(name.to_string_lossy());
-            report.message = format!(
-                "cannot execute {shown}: its interpreter {interpreter} is not {}",
-                guest.place()
-            );
-            let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            return report.hint(format!("`.binary(\"{name}\")` puts it into a root"));
+            return no_interpreter(report, guest, path, &name.to_string_lossy());
         }
-        _ => return report.hint(format!("{shown} is there; what it is loaded by is not")),
+        Some(Err(elf::ElfError { fault: elf::Fault::Unreadable(_), .. })) => {
+            let hint = format!(
+                "{shown} is there, and what loads it is not; which that is cannot be read: `chmod +r` it"
+            );
+            return report.advise("loader_unreadable", hint);
+        }
+        _ => return report,
     };
     let missing = guest.missing(&needs);
     // The kernel itself looks only for the loader or interpreter; libraries come later.
     let first = missing.iter().position(|(_, _, role)| *role != Role::Library).unwrap_or(0);
-    let Some((name, _, role)) = missing.get(first) else {
-        return report.hint(format!("{shown} is there; what it is loaded by may not be"));
-    };
-    let name = quoted(name.to_string_lossy());
+    let Some((name, _, role)) = missing.get(first) else { return report };
     let what = match (role, &needs.kind) {
         (Role::Loader, _) => "its loader",
         (_, elf::Kind::Script(_)) => "its interpreter",
         _ => "what it needs",
     };
-    let place = guest.place();
-    report.message = format!("cannot execute {shown}: {what} {name} is not {place}");
+    let mut report = report;
+    let shown_name = quoted(name.to_string_lossy());
+    report.message =
+        format!("cannot execute {shown}: {what} {shown_name} is not {}", guest.words());
     let others = missing.iter().enumerate().filter(|(index, _)| *index != first);
     let others: Vec<_> = others.map(|(_, (path, ..))| quoted(path.to_string_lossy())).collect();
     if !others.is_empty() {
         let number = count(others.len(), "more file");
         report = report.note(format!("and {number}: {}", list(&others, "and")));
     }
-    let program = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
-    report.hint(format!(
-        "`rootfs().binary(\"{program}\")` takes along what a program needs; `needs(\"{program}\")` \
+    let host = &guest.runner.host().tree;
+    if !host.exists(name) {
+        return report.advise(
+            "loader_nowhere",
+            format!(
+                "the host has no {shown_name} either: install what brings it, or a program for \
+                     this machine"
+            ),
+        );
+    }
+    let hint = if guest.is_in_built_root(&place) {
+        "`.binary(program)` takes along what a program needs, which `.copy` does not; `needs(program)` \
          lists it"
-    ))
+            .to_owned()
+    } else {
+        let program = guest.on_host(&place).unwrap_or_else(|| path.into());
+        let program = escape(&program.to_string_lossy());
+        format!(
+            "`rootfs().binary(\"{program}\")` takes along what a program needs; \
+             `needs(\"{program}\")` lists it"
+        )
+    };
+    report.advise("loader_not_inside", hint)
 }
 
-fn not_found(report: Report, guest: &Guest<'_>, program: &str, search: &[String]) -> Report {
-    if program.contains('/') {
-        if guest.is_here() {
-            return report;
-        }
-        return report.hint("the path is one inside the sandbox, not one of the host");
+/// The interpreter that a script names is not inside.
+fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str) -> Report {
+    let (shown, interpreter) = (quoted(path), quoted(name));
+    report.message =
+        format!("cannot execute {shown}: its interpreter {interpreter} is not {}", guest.words());
+    if name.ends_with('\r') {
+        let hint = format!("the lines of {shown} end in CR LF: `sed -i 's/\\r$//'` on it helps");
+        return report.advise("lines_of_dos", hint);
     }
-    let mut names = Vec::new();
-    if let Some(tree) = guest.tree() {
-        for directory in search {
-            let found = tree.names(Path::new(directory)).unwrap_or_default();
-            names.extend(found.into_iter().filter_map(|name| name.into_string().ok()));
-        }
-    }
-    let report = report.note(format!("looked for along {}", quoted(search.join(":"))));
-    match closest(program, names.iter().map(String::as_str)) {
-        Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-        None if guest.is_here() => report.hint(format!(
-            "a root of one's own has what was put into it: `rootfs().binary(\"{program}\")`"
-        )),
-        None => report.hint(format!("`.binary(\"{program}\")` puts it into a root")),
+    let host = &guest.runner.host().tree;
+    let (_, base) = name.rsplit_once('/').unwrap_or(("", name));
+    let search = guest.runner.host().environment.get("PATH").map(String::as_str);
+    let own = host.which(base, search);
+    match (host.which(name, None), own) {
+        (Some(_), _) if guest.is_built() => report.advise(
+            "interpreter_not_inside",
+            format!("`rootfs().binary(\"{}\")` puts it into a root", escape(name)),
+        ),
+        (Some(_), _) => report.advise(
+            "interpreter_of_host",
+            format!("the host has it: `.bind(\"{}\")` shows it inside", escape(installed_at(name))),
+        ),
+        (None, Some(other)) => report.advise(
+            "interpreter_elsewhere",
+            format!("the first line of {shown} has to name {}", quoted(other.to_string_lossy())),
+        ),
+        (None, None) => report.advise(
+            "interpreter_nowhere",
+            format!(
+                "the host has no {interpreter} either: install it, or name another interpreter in \
+                     the first line of {shown}"
+            ),
+        ),
     }
 }
 
-fn forbidden(report: Report, guest: &Guest<'_>, path: &str) -> Report {
-    use std::os::unix::fs::MetadataExt;
+/// The program is there, and may not be executed.
+fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Report {
     let shown = quoted(path);
-    let holder = GuestPath::new(path).ok().and_then(|path| {
-        guest.plan.actions.iter().rev().find_map(|planned| {
-            let (target, exec) = match &planned.action {
-                Action::Bind { target, options, .. } => (target, options.exec),
-                Action::Mount { target, options, .. } => (target, options.exec),
-                _ => return None,
-            };
-            path.is_within(target).then(|| (exec, planned.origin.clone()))
-        })
+    if found.at == At::Directory {
+        let hint = format!("{shown} is a directory: name a program in it");
+        return report.advise("program_is_a_directory", hint);
+    }
+    let holder = guest.plan.actions.iter().rev().find_map(|planned| {
+        let (target, exec) = match &planned.action {
+            Action::Bind { target, options, .. } => (target, options.exec),
+            Action::Mount { target, options, .. } => (target, options.exec),
+            _ => return None,
+        };
+        found.place.is_within(target).then(|| (exec, planned.origin.clone()))
     });
     if let Some((false, origin)) = holder {
         let report = report.related(origin.as_ref(), "mounted without `exec` here");
-        return report.hint("`exec: true` in the options of the mount allows programs in it");
+        let hint = "`exec: true` in the options of the mount allows programs in it";
+        return report.advise("mounted_without_exec", hint);
     }
-    let made = guest.plan.actions.iter().rev().find_map(|planned| match &planned.action {
-        Action::MakeFile(made, _, options) if made.as_str() == path => Some(options.mode),
+    let made = match guest.made_by(&found.place) {
+        Some(Action::MakeFile(_, _, options)) => Some(options.mode.unwrap_or(0o644)),
         _ => None,
-    });
-    if let Some(mode) = made.map(|mode| mode.unwrap_or(0o644)).filter(|mode| mode & 0o111 == 0) {
-        return report.hint(format!("{shown} has mode {mode:04o}: nobody may execute it"));
+    };
+    if let Some(mode) = made.filter(|mode| mode & 0o111 == 0) {
+        let hint = format!(
+            "{shown} has mode {mode:04o}, by which nobody may execute it: `mode: 0o755` in the options \
+             of `file`"
+        );
+        return report.advise("made_without_exec", hint);
     }
-    let place = guest.on_host(path);
-    let found = place.and_then(|place| guest.runner.host().tree.metadata(&place).ok());
-    match found.map(|found| (found.is_dir(), found.mode() & 0o7777)) {
-        Some((true, _)) => report.hint(format!("{shown} is a directory")),
-        Some((_, bits)) if bits & 0o111 == 0 => {
-            report.hint(format!("{shown} has mode {bits:04o}: nobody may execute it"))
-        }
-        _ => report,
+    let place = guest.on_host(&found.place);
+    let file = place.and_then(|place| guest.runner.host().tree.metadata(&place).ok());
+    let Some(bits) = file.map(|file| file.mode() & 0o7777).filter(|bits| bits & 0o111 == 0) else {
+        return report;
+    };
+    let cannot = format!("{shown} has mode {bits:04o}, by which nobody may execute it");
+    if guest.is_in_built_root(&found.place) {
+        let hint =
+            format!("{cannot}: `mode: 0o755` in the options of `file`, where the root is made");
+        return report.advise("root_without_exec", hint);
     }
+    report.advise("file_without_exec", format!("{cannot}: `chmod +x` it on the host"))
 }
 
 /// What a program lacks that could not be loaded: the loader itself says it and exits with 127.
 pub(super) fn lacks(guest: &Guest<'_>, command: &Command) -> Option<String> {
     let program = command.program();
-    let path = if program.contains('/') {
-        program.to_owned()
+    let candidates: Vec<String> = if program.contains('/') {
+        vec![program.to_owned()]
     } else {
-        guest.tree()?.which(program, None)?.to_string_lossy().into_owned()
+        DEFAULT_PATH.split(':').map(|directory| format!("{directory}/{program}")).collect()
     };
-    let needs = guest.needs(&path)?.ok()?;
+    let mut found = candidates.iter().filter_map(|path| guest.find(path));
+    let found = found.find(|found| found.at == At::File)?;
+    let needs = guest.needs(&found.place)?.ok()?;
     let missing = guest.missing(&needs);
     let (name, by, _) = missing.iter().find(|(_, _, role)| *role == Role::Library)?;
     let (name, by) = (quoted(name.to_string_lossy()), quoted(by.to_string_lossy()));

@@ -37,14 +37,15 @@ fn explain(path: &Path, failed: &LoopTrouble) -> Report {
     let name = errno.name();
     if failed.is_missing_node() {
         let number = device.trim_start_matches("/dev/loop");
-        return report.hint(format!(
+        let hint = format!(
             "the kernel has the device, and `/dev`, which is no devtmpfs, lacks its node: \
              `mknod {device} b 7 {number}` makes it"
-        ));
+        );
+        return report.advise("no_loop_node", hint);
     }
     match name.as_str() {
-        "EACCES" | "EPERM" => report.hint(remedy::loop_refused().hint()),
-        "ENOENT" | "ENODEV" | "ENXIO" => report.hint(remedy::no_loop_devices().hint()),
+        "EACCES" | "EPERM" => remedy::loop_refused().advise(report),
+        "ENOENT" | "ENODEV" | "ENXIO" => remedy::no_loop_devices().advise(report),
         _ => report,
     }
 }

@@ -12,7 +12,7 @@ use crate::spec::{
     BindOptions, FileOptions, GuestPath, IdMap, Kind, MountOptions, Namespaces, Streams,
 };
 use crate::sys::{
-    Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags,
+    self, Attributes, Base, CStrings, Call, Create, Identity, Program, Target, Tree, flags,
 };
 
 /// A program, and which action each of its calls belongs to.
@@ -29,13 +29,41 @@ impl Lowered {
     }
 }
 
+/// A directory of our own that a root is made of. A new process cannot use the descriptor that it
+/// is held by, as that is of another mount namespace: it looks for the path, and takes no other
+/// directory that lies there by then.
+#[derive(Clone, Debug)]
+pub(super) struct OwnDirectory {
+    path: PathBuf,
+    id: Identity,
+}
+
+impl OwnDirectory {
+    /// The directory that `path`, which can be by descriptor, leads to.
+    ///
+    /// # Errors
+    /// stat(2).
+    pub fn find(path: &Path) -> std::io::Result<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let found = std::fs::metadata(path)?;
+        let id = Identity { device: found.dev(), inode: found.ino() };
+        Ok(Self { path: sys::shown(path), id })
+    }
+
+    fn tree(&self) -> Tree {
+        Tree::Host(path(&self.path), Some(self.id))
+    }
+}
+
 /// What is only known when a plan is carried out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Prepared<'a> {
     /// Where the layers of the root are, the topmost first.
-    pub layers: &'a [PathBuf],
+    pub layers: &'a [OwnDirectory],
     /// Where a copy of them is, where there is no overlay for them.
-    pub copy: Option<&'a Path>,
+    pub copy: Option<&'a OwnDirectory>,
+    /// Where the directory is that changes are kept in: an overlay's `upper` and `work`.
+    pub changes: Option<&'a OwnDirectory>,
     /// The standard streams.
     pub streams: Given,
     /// The version of Linux.
@@ -105,7 +133,7 @@ pub(super) struct Lowerer<'a> {
     /// The links that were made: what is mounted on one goes where it leads.
     links: Vec<GuestPath>,
     /// The directories that the root is made of, until they are opened.
-    directories: Vec<CString>,
+    directories: Vec<Tree>,
     /// Whether there is a root; where the plan makes none it is that of nsscript.
     rooted: bool,
     /// Whether the bounding set is empty already.
@@ -139,6 +167,7 @@ impl Lowerer<'_> {
             Action::NewSession if self.plan.command.is_closure() => self.begin_session(),
             Action::MapOwnIds(maps) => self.map_own_ids(maps),
             Action::MakePrivate => self.push(Call::MakePrivate),
+            Action::CoverRoot => self.push(Call::CoverRoot),
             Action::LoopbackUp => self.push(Call::LoopbackUp),
             Action::MakeRoot(kind) => self.root(kind),
             Action::Bind { source, id, directory, target, options, create } => {
@@ -151,7 +180,7 @@ impl Lowerer<'_> {
                 let made = if *directory { Create::Directory } else { Create::File };
                 self.attach(target, if *create { made } else { Create::Nothing });
             }
-            Action::Mount { kind, source, target, options, create } => {
+            Action::Mount { kind, source, target, options, create, .. } => {
                 self.new_mount(kind, source, options);
                 let create = if *create { Create::Directory } else { Create::Nothing };
                 let (base, _) = self.place(target);
@@ -160,11 +189,13 @@ impl Lowerer<'_> {
                     self.fresh = Some(target.clone());
                 }
             }
-            Action::Protect(place) => {
-                let (base, path) = self.place(place);
-                let tree = Tree::Beneath(base, path);
-                self.push(Call::OpenTree { tree, recursive: true, set: Attributes::READ_ONLY });
-                self.attach(place, Create::Nothing);
+            Action::Protect { target, optional } => {
+                self.begin_root();
+                let (base, path) = self.place(target);
+                if base == Base::Root {
+                    self.fresh = None;
+                }
+                self.push(Call::Protect { base, path, optional: *optional });
             }
             Action::Mask(place) => self.push(Call::Mask(guest(place))),
             Action::MakeDirectory(place, options) => self.push(Call::MakeDirectory {
@@ -204,6 +235,7 @@ impl Lowerer<'_> {
                 self.push(Call::SetGroup(*gid));
                 self.push(Call::SetUser(*uid));
             }
+            Action::NewKeyring => self.push(Call::NewKeyring),
             Action::DropCapabilities => {
                 if !self.bounded {
                     self.push(Call::DropBoundingSet);
@@ -279,12 +311,17 @@ impl Lowerer<'_> {
         self.push(Call::NewMount { kind: c(kind), options: data, attributes });
     }
 
-    fn attach(&mut self, target: &GuestPath, create: Create) {
-        let (base, path) = self.place(target);
+    /// Has a root to look for places in: where the plan makes none, that of nsscript.
+    fn begin_root(&mut self) {
         if !self.rooted {
             self.push(Call::OpenRoot(c("/")));
             self.rooted = true;
         }
+    }
+
+    fn attach(&mut self, target: &GuestPath, create: Create) {
+        let (base, path) = self.place(target);
+        self.begin_root();
         // What is attached elsewhere takes the place of the last one.
         if base == Base::Root {
             self.fresh = None;

@@ -8,16 +8,16 @@
 //!
 //! Of a layer, `w` takes away what is below, and the detail `opaque` of a directory hides it.
 
+mod difference;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+pub use self::difference::{Difference, Reads};
 use super::contents::{Contents, Item, Kind, Source};
-use super::hash::{in_parallel, read_hashed, sha256};
+use super::hash::sha256;
 use crate::sys::Node;
 
 /// The entries of a tree in their canonical form.
@@ -79,46 +79,6 @@ impl Manifest {
         format!("sha256:{}", sha256(&self.text))
     }
 
-    /// Whether the tree at `directory` is the one that this is of, owners left aside: a file that
-    /// was not on the disk yet when the machine lost its power is not.
-    #[must_use]
-    pub fn is_of(&self, directory: &Path) -> bool {
-        let mut files = Vec::new();
-        for line in self.lines() {
-            let Some((path, item)) = line.item() else { return false };
-            let place = directory.join(path.strip_prefix("/").unwrap_or(&path));
-            let found = fs::symlink_metadata(&place);
-            let same = match (&item.kind, &found) {
-                // Only root makes devices, and where the host's is bound an empty file is.
-                (Kind::Node(Node::Character(..) | Node::Block(..)), Err(_)) => true,
-                (_, Err(_)) | (Kind::File { hash: None, .. }, _) => false,
-                (Kind::Directory { .. }, Ok(found)) => found.is_dir() && looks(found, &item),
-                (Kind::Symlink(says), Ok(_)) => {
-                    fs::read_link(&place).is_ok_and(|found| found == *says)
-                }
-                (Kind::HardLink(_), Ok(found)) => found.is_file() && found.nlink() > 1,
-                (Kind::File { size, hash: Some(hash) }, Ok(found)) => {
-                    files.push((place, *size, hash.clone()));
-                    found.is_file() && looks(found, &item)
-                }
-                (Kind::Node(Node::Fifo), Ok(found)) => found.file_type().is_fifo(),
-                (Kind::Node(_), Ok(found)) => {
-                    let kind = found.file_type();
-                    kind.is_file() || kind.is_char_device() || kind.is_block_device()
-                }
-                (Kind::Gone, Ok(found)) => found.file_type().is_char_device() && found.rdev() == 0,
-            };
-            if !same {
-                return false;
-            }
-        }
-        let same = in_parallel(&files, &|(path, size, hash)| {
-            let read = read_hashed(&File::open(path)?, None)?;
-            Ok::<_, io::Error>(read == (*size, hash.clone()))
-        });
-        same.is_ok_and(|same| same.into_iter().all(|same| same))
-    }
-
     /// The lines by their paths.
     fn by_path(&self) -> BTreeMap<PathBuf, Line<'_>> {
         self.lines().map(|line| (unescaped(line.path()), line)).collect()
@@ -142,12 +102,6 @@ impl Manifest {
         }
         lines
     }
-}
-
-/// Whether the permission bits are those of the entry: the bits that give rights to who executes a
-/// file are on no disk.
-fn looks(found: &fs::Metadata, item: &Item) -> bool {
-    found.mode() & 0o7777 == item.mode_on_disk()
 }
 
 /// The type of an entry and its detail.

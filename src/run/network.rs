@@ -10,6 +10,7 @@ mod handle;
 mod message;
 mod named;
 mod outside;
+mod part;
 mod probe;
 mod program;
 mod table;
@@ -20,6 +21,7 @@ use std::rc::Rc;
 
 pub use self::handle::Network;
 pub(super) use self::outside::{Outside, pasta};
+pub(super) use self::part::{Part, try_part};
 pub use self::probe::{Listener, Probe};
 pub use self::table::{Link, Neighbour};
 use self::wire::{Refused, Wire};
@@ -30,7 +32,7 @@ use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, RawAction};
 use crate::spec::{Kind, NetworkName};
-use crate::sys::{Netlink, Syscall, Trouble};
+use crate::sys::{Errno, Netlink, Syscall, Trouble};
 
 /// The networks of a run.
 #[derive(Debug, Default)]
@@ -109,7 +111,7 @@ impl Runner {
         let action = Box::new(NetworkAction::Make(name.cloned()));
         let action = RawAction::Network { network: label.clone(), action };
         let kept = name.filter(|_| self.on_host());
-        let made = self.act_by(action, origin, || {
+        let steps = || {
             let (namespace, netlink) = Netlink::in_new_network()?;
             let wire = Wire::new(netlink);
             message::set_up(&wire, "lo").map_err(|refused| refused.trouble)?;
@@ -119,9 +121,13 @@ impl Runner {
                 named::keep(name, namespace.descriptor())?;
             }
             Ok((namespace, wire))
-        });
-        let (namespace, wire) =
-            made.map_err(|problem| advice::on_making(problem, kept, self.host()))?;
+        };
+        let mut failed: Option<Trouble> = None;
+        let made = self.act_by(action, origin, || steps().inspect_err(|why| failed = Some(*why)));
+        let (namespace, wire) = made.map_err(|problem| match failed {
+            Some(failed) => advice::on_making(problem, failed, kept, self.host()),
+            None => problem,
+        })?;
         let network = Network::new(label, namespace, true);
         *network.wire.borrow_mut() = Some(Rc::new(wire));
         Ok(network)
@@ -177,7 +183,7 @@ impl Runner {
         let (leader, inode) = (self.session().leader(), network.namespace.inode);
         let is_of_recipe = !self.session().was_initial(Kind::Net, inode)
             && place::is_of_recipe("net", inode, leader)
-            && !place::is_shared("net", inode, leader);
+            && !self.session().may_be_shared(Kind::Net, inode);
         if is_of_recipe {
             return Ok(());
         }
@@ -214,15 +220,23 @@ impl Runner {
     }
 
     /// The names of the networks that there are.
-    #[must_use]
-    pub fn network_names(&self) -> Vec<String> {
+    ///
+    /// # Errors
+    /// `/run/netns` cannot be read.
+    pub fn network_names(&self) -> Result<Vec<String>, Problem> {
         if self.on_host() {
-            return named::list();
+            let cannot = |errno: Errno| {
+                let place = quoted(named::PLACE);
+                let mut report = Report::error(format!("cannot read {place}: {errno}"));
+                report.facts.errno = Some(errno.code());
+                report.into()
+            };
+            return named::list().map_err(cannot);
         }
         let known = self.networks.named.borrow();
         let mut names: Vec<String> = known.iter().map(|network| network.label.clone()).collect();
         names.sort_unstable();
-        names
+        Ok(names)
     }
 
     /// The interfaces of a network, by their numbers.

@@ -3,11 +3,13 @@
 //! Descriptors have the name of what they are. Left out are the flags that close them at execve, and
 //! calls that only close them.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::diag::c_literal;
 use crate::plan::{Called, write_proc};
-use crate::sys::{Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
+use crate::sys::{self, Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
 
 /// How a path is looked for beneath a descriptor.
 const RESOLVE: &str = "resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT";
@@ -31,6 +33,12 @@ pub(super) fn notation(program: &[Call], numbers: &[usize]) -> Vec<Called> {
 
 fn c(text: &CStr) -> String {
     c_literal(&text.to_string_lossy())
+}
+
+/// A path of the host as a person knows it: directories of our own are reached by descriptor.
+fn known(path: &CStr) -> String {
+    let path = sys::shown(Path::new(OsStr::from_bytes(path.to_bytes())));
+    c_literal(&path.to_string_lossy())
 }
 
 fn bytes(bytes: &[u8]) -> String {
@@ -111,6 +119,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             vec![call(format!("openat(AT_FDCWD, {}, O_PATH|O_DIRECTORY)", c(path))).giving("root")]
         }
         Call::SetRootAttributes(set) => vec![set_attributes("root", "AT_EMPTY_PATH", *set)],
+        Call::Protect { base, path, optional } => protect(*base, path, *optional),
         Call::Mask(path) => mask(path),
         Call::MakeDirectory { path, mode, owner } => {
             let mut all = vec![directory(&c(path)), beneath(path, "O_PATH|O_DIRECTORY", "place")];
@@ -205,6 +214,12 @@ fn of_process(prepared: &Call) -> Vec<Called> {
             let private = "{propagation=MS_PRIVATE}";
             vec![call(format!("mount_setattr(AT_FDCWD, \"/\", AT_RECURSIVE, {private}, 32)"))]
         }
+        Call::CoverRoot => vec![
+            call("open_tree(AT_FDCWD, \"/\", OPEN_TREE_CLONE|AT_RECURSIVE)").giving("mount"),
+            call("move_mount(mount, \"\", AT_FDCWD, \"/\", MOVE_MOUNT_F_EMPTY_PATH)"),
+            call("fchdir(mount)"),
+            call("chroot(\".\")"),
+        ],
         Call::LoopbackUp => vec![
             call("socket(AF_INET, SOCK_DGRAM, IPPROTO_IP)").giving("fd"),
             call("ioctl(fd, SIOCSIFFLAGS, {ifr_name=\"lo\", ifr_flags=IFF_UP|IFF_RUNNING})"),
@@ -233,6 +248,7 @@ fn of_process(prepared: &Call) -> Vec<Called> {
             let sets = "{effective=0, permitted=0, inheritable=0}";
             vec![call(format!("capset({header}, {sets})"))]
         }
+        Call::NewKeyring => vec![call("keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)")],
         Call::NoNewPrivileges => vec![call("prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)")],
         Call::Umask(mode) => vec![call(format!("umask(0{mode:02o})"))],
         Call::Streams(descriptors) => {
@@ -275,7 +291,7 @@ fn open_tree(tree: &Tree, recursive: bool, set: Attributes, becomes: &str) -> Ve
         call(format!("open_tree({at}, {path}, OPEN_TREE_CLONE{recursion}{empty})")).giving(becomes)
     };
     let mut all = match tree {
-        Tree::Host(path, _) => vec![open("AT_FDCWD", &c(path), "")],
+        Tree::Host(path, _) => vec![open("AT_FDCWD", &known(path), "")],
         Tree::Beneath(Base::Fresh, path) => vec![open("parent", &c(path), "")],
         Tree::Beneath(Base::Root, path) => {
             vec![beneath(path, "O_PATH", "place"), open("place", "\"\"", "|AT_EMPTY_PATH")]
@@ -313,6 +329,22 @@ fn attach(target: &Target) -> Vec<Called> {
     };
     let place = beneath(&target.path, "O_PATH", "place");
     made.into_iter().chain([place, onto_place()]).collect()
+}
+
+fn protect(base: Base, path: &CStr, optional: bool) -> Vec<Called> {
+    let tree = Tree::Beneath(base, path.to_owned());
+    let mut all = open_tree(&tree, true, Attributes::READ_ONLY, "mount");
+    if let Some(first) = all.first_mut().filter(|_| optional) {
+        first.call.push_str(" /* the rest if it is there */");
+    }
+    all.extend(match base {
+        Base::Fresh => {
+            let path = c(path);
+            vec![call(format!("move_mount(mount, \"\", parent, {path}, MOVE_MOUNT_F_EMPTY_PATH)"))]
+        }
+        Base::Root => vec![onto_place()],
+    });
+    all
 }
 
 fn onto_place() -> Called {

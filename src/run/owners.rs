@@ -58,7 +58,7 @@ impl Runner {
     ) -> Result<(), Report> {
         let own = (self.host().uid, self.host().gid);
         let number = |id: u32, users: bool| {
-            self.number_with_all_ids(id, users).ok_or_else(|| {
+            self.number_with_all_ids(id, users)?.ok_or_else(|| {
                 let noun = if users { "user" } else { "group" };
                 Report::error(format!("{noun} {id} of the host is not yours to give files to"))
             })
@@ -76,7 +76,10 @@ impl Runner {
             report.facts.operation = Some("build".into());
             report.facts.errno = Some(errno.code());
             report.facts.target = Some(path.to_string_lossy().into_owned());
-            report
+            match errno.name().as_str() {
+                "EINVAL" => report.hint(super::remedy::few_ids().hint()),
+                _ => report,
+            }
         };
         self.with_all_ids(&mut || {
             let given = tree::give(directory, &wanted);

@@ -1,11 +1,13 @@
 //! A root as a tar archive: the same bytes whenever, wherever and by whom it is packed.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 use tar::{EntryType, Header};
@@ -19,7 +21,7 @@ use super::store::TOO_LARGE;
 use crate::diag::{Report, quoted};
 use crate::plan::RootTree;
 use crate::spec::Compression;
-use crate::sys::{self, Errno, FileAttributes, Node};
+use crate::sys::{self, Errno, FileAttributes, Held, Node};
 
 /// The largest number that an octal field of 8 bytes holds.
 const LARGEST_ID: u32 = 0o7_777_777;
@@ -63,11 +65,12 @@ impl Runner {
     /// left of the archive then.
     pub fn pack(
         &self,
-        tree: &RootTree,
+        tree: &Rc<RootTree>,
         path: &Path,
         compression: Compression,
         replace: bool,
     ) -> Result<String, Report> {
+        self.mend(Some(tree))?;
         let contents = self.contents(tree)?;
         let time = self.time_of_entries()?;
         let cannot = |error: &io::Error| {
@@ -84,11 +87,14 @@ impl Runner {
                 _ => report,
             }
         };
-        let target = path;
-        let beside = replace.then(|| beside(target));
-        let path = beside.as_deref().unwrap_or(target);
-        let file = File::create_new(path).map_err(|error| cannot(&error))?;
-        let task = self.task(format!("pack {}", quoted(path.to_string_lossy())), contents.size().1);
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let held = Held::open(parent.unwrap_or(Path::new(".")));
+        let held = held.map_err(|errno| cannot(&errno.into()))?;
+        let name = path.file_name().ok_or_else(|| cannot(&ErrorKind::IsADirectory.into()))?;
+        let (target, task) = (held.join(name), format!("pack {}", quoted(path.to_string_lossy())));
+        let path = if replace { held.join(beside(name)) } else { target.clone() };
+        let file = File::create_new(&path).map_err(|error| cannot(&error))?;
+        let task = self.task(task, contents.size().1);
         let hashed =
             Hashed { file: BufWriter::with_capacity(1 << 18, file), digest: Sha256::new() };
         let packed = Encoder::new(hashed, compression).map_err(|error| cannot(&error));
@@ -104,12 +110,12 @@ impl Runner {
             let mut hashed = done.map_err(|error| cannot(&error))?;
             hashed.flush().map_err(|error| cannot(&error))?;
             if replace {
-                std::fs::rename(path, target).map_err(|error| cannot(&error))?;
+                std::fs::rename(&path, &target).map_err(|error| cannot(&error))?;
             }
             Ok(hexadecimal(hashed.digest))
         });
         if packed.is_err() {
-            let _ = std::fs::remove_file(path);
+            let _ = std::fs::remove_file(&path);
         }
         packed
     }
@@ -125,9 +131,8 @@ impl Runner {
 }
 
 /// Where an archive is written that takes the place of another one.
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}", std::process::id()))
+fn beside(name: &OsStr) -> String {
+    format!(".{}.{}", name.to_string_lossy(), std::process::id())
 }
 
 fn entries(

@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use super::changes::Kept;
 use super::exit::{Cause, Exit};
+use super::join::Station;
 use super::network::Outside;
 use super::piped::Written;
 use super::runner::{Interrupted, Problem};
 use super::stream::Ends;
 use super::terminal::Relay;
+use crate::diag::{Facts, Report, quoted};
 use crate::plan::Plan;
 use crate::spec::Kind;
-use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, ready};
+use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Trouble, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -34,12 +36,16 @@ pub struct Process {
     /// Whether the recipe has sent it a signal.
     signalled: bool,
     /// Why the program was never executed, known once the process has ended.
-    not_executed: Option<Errno>,
+    not_executed: Option<Trouble>,
+    /// Why nobody can tell how it ended, if so.
+    lost: Option<Errno>,
     /// Where the value of a closure comes from, until all of it has come.
     answer: Option<PipeReader>,
     value: Vec<u8>,
     /// What it has for itself as long as it runs.
     pub(super) holds: Holds,
+    /// Where its sandbox is, for programs that join it.
+    pub(super) station: Station,
 }
 
 /// What a sandbox has for itself as long as it runs.
@@ -90,9 +96,11 @@ impl Process {
             piped,
             signalled: false,
             not_executed: None,
+            lost: None,
             answer: None,
             value: Vec::new(),
             holds: Holds::default(),
+            station: Station::default(),
         }
     }
 
@@ -163,7 +171,7 @@ impl Process {
     }
 
     /// Why the program was never executed, once the process has ended.
-    pub(super) fn not_executed(&self) -> Option<Errno> {
+    pub(super) fn not_executed(&self) -> Option<Trouble> {
         self.not_executed
     }
 
@@ -171,7 +179,7 @@ impl Process {
     ///
     /// # Errors
     /// It cannot be.
-    pub(super) fn confirm(&mut self) -> Result<(), Errno> {
+    pub(super) fn confirm(&mut self) -> Result<(), Trouble> {
         self.child.confirm()
     }
 
@@ -235,6 +243,7 @@ impl Process {
     ///
     /// # Errors
     /// A signal asked nsscript to end, or it has written more than is kept: the program is ended too.
+    /// Nobody can tell how it ended.
     pub fn wait(&mut self) -> Result<Exit, Problem> {
         self.ends.input = None;
         // As long as this lives, the terminal of nsscript is that of the program.
@@ -245,8 +254,13 @@ impl Process {
                 && let Some(status) = self.child.poll()
             {
                 relay.iter_mut().for_each(Relay::finish);
+                self.ends.copier = None;
                 self.keep_written()?;
-                return Ok(self.ended(status));
+                let exit = self.ended(status);
+                if let Some(errno) = relay.and_then(|relay| relay.unseen) {
+                    return Err(self.unseen(errno).into());
+                }
+                return self.lost.map_or(Ok(exit), |errno| Err(self.lost_report(errno).into()));
             }
             let (count, wake) = sys::interruption();
             if count > 0 {
@@ -293,12 +307,34 @@ impl Process {
         caught.is_none_or(|set| set >> (SIGINT - 1) & 1 == 1)
     }
 
+    /// That what it has written to its terminal was not seen to the end.
+    fn unseen(&self, errno: Errno) -> Report {
+        let last = self.plan.actions.last();
+        let message = format!("cannot write to the standard output: {errno}");
+        let mut report = Report::error(message).at(last.and_then(|last| last.origin.clone()));
+        report.facts = Facts::unwritten(errno.code());
+        report
+    }
+
+    /// That its exit status is lost: which is no success.
+    fn lost_report(&self, errno: Errno) -> Report {
+        let command = &self.plan.command;
+        let what =
+            if command.is_closure() { "the closure".into() } else { quoted(command.shown()) };
+        let message = format!("nobody can tell how {what} ended: {errno}");
+        let mut report = Report::error(message);
+        report.facts.operation = Some("wait".into());
+        report.facts.errno = Some(errno.code());
+        let last = self.plan.actions.last();
+        report.note("the call was waitid(2)").at(last.and_then(|last| last.origin.clone()))
+    }
+
     fn ended(&mut self, status: Status) -> Exit {
         if let Some(exit) = self.exit {
             return exit;
         }
-        let Status { signal, code, usage, not_executed } = status;
-        self.not_executed = not_executed;
+        let Status { signal, code, usage, not_executed, lost } = status;
+        (self.not_executed, self.lost) = (not_executed, lost);
         self.holds = Holds::default();
         let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
         let exit = Exit { code, signal, cause, wall: self.started.elapsed(), usage };
@@ -337,6 +373,7 @@ impl Process {
     pub(super) fn end_at_once(&mut self) {
         let _ = self.child.signal(9);
         let status = self.child.wait();
+        self.ends.copier = None;
         self.ended(status);
     }
 

@@ -29,7 +29,8 @@ pub(super) fn done(raw: &Raw<'_>) -> Result<(), Trouble> {
 /// Writes a file of /proc in one write(2), or any file.
 pub(super) fn write(path: &Path, bytes: &[u8], append: bool) -> Result<(), Trouble> {
     let because = |syscall| move |errno| Trouble { syscall, errno };
-    let writing = match (append, sys::is_procfs(path)) {
+    let is_proc = sys::is_procfs(path).is_ok_and(|is_procfs| is_procfs);
+    let writing = match (append, is_proc) {
         (_, true) => Writing::Over,
         (true, false) => Writing::After,
         (false, false) => Writing::Anew,
@@ -275,7 +276,7 @@ impl Runner {
         let pairs = CStrings::new(pairs).unwrap_or_default();
         // Once it is executed nobody is left to explain it.
         self.explain(|| self.raw_explained(&action, origin));
-        let in_sandbox = self.session().environment.borrow().is_some();
+        let in_sandbox = self.session().is_in_sandbox();
         let trouble = sys::execute(&candidates, &words, &pairs, in_sandbox);
         let failed = (trouble.syscall.name(), trouble.errno);
         self.explain(|| self.raw_explained(&action, origin).failing(failed, 0));
@@ -284,7 +285,7 @@ impl Runner {
         report.facts.status = Some(if missing { 127 } else { 126 });
         let search: Vec<String> = path.split(':').map(str::to_owned).collect();
         let plan = Plan::of_one(planned(action, origin));
-        let guest = super::loader::Guest { plan: &plan, runner: self, root: None };
+        let guest = super::guest::Guest::new(&plan, self);
         super::loader::explain(report, &guest, command, &search, trouble.errno).into()
     }
 

@@ -4,12 +4,13 @@
 //! done right. Where the kernel itself protects the host, as it does from a user, it is left to
 //! answer.
 
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::place::{self, Place, descends};
-use super::session::Session;
-use crate::diag::{Report, quoted};
+use super::place::{self, Place, Seen, descends};
+use super::session::{Owned, Session};
+use crate::diag::{Report, os_error, quoted};
 use crate::plan::{MountCall, RawAction};
 use crate::spec::{Kind, MountFlags};
 use crate::sys;
@@ -41,7 +42,43 @@ pub(super) fn refuse(action: &RawAction, session: &Session) -> Result<(), Report
         | RawAction::Remove(path) => own_place(action, path, session),
         RawAction::Signal { pid, .. } => own_process(action, *pid, session),
         RawAction::WriteFile { path, .. } => own_file(action, path, session),
-        _ => Ok(()),
+        // What is made, or done to this process alone; networks are looked at with their handle,
+        // and files for results are the caller's to make.
+        RawAction::EnterSession { .. }
+        | RawAction::Unshare(_)
+        | RawAction::Setns { .. }
+        | RawAction::Clone(_)
+        | RawAction::AttachLoop { read_only: true, .. }
+        | RawAction::Chroot(_)
+        | RawAction::Chdir(_)
+        | RawAction::MapIds { .. }
+        | RawAction::AllowSetgroups(..)
+        | RawAction::SetUser(_)
+        | RawAction::SetGroup(_)
+        | RawAction::SetGroups(_)
+        | RawAction::SetCapabilities { .. }
+        | RawAction::DiskImage { .. }
+        | RawAction::Pack(_)
+        | RawAction::Build(_)
+        | RawAction::Network { .. }
+        | RawAction::Execute(_) => Ok(()),
+    }
+}
+
+/// What a look-up has found; none where nothing is there, and so nothing can be changed.
+///
+/// # Errors
+/// It has failed, so that what is there may be the host's.
+fn seen<T>(action: &RawAction, path: &Path, found: io::Result<T>) -> Result<Option<T>, Report> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => {
+            let (path, error) = (quoted(path.to_string_lossy()), os_error(&error));
+            Err(refused(action, &format!("whose {path} is cannot be told: {error}")))
+        }
     }
 }
 
@@ -82,8 +119,9 @@ fn super_block(action: &RawAction, mount: &MountCall, session: &Session) -> Resu
         return Ok(());
     }
     let is_remount = mount.flags.has(MountFlags::REMOUNT) && !mount.flags.has(MountFlags::BIND);
-    let found = Place::of(&mount.target);
-    if is_remount && found.is_ok_and(|found| session.is_of_host(found.device)) {
+    let found =
+        if is_remount { seen(action, &mount.target, Place::of(&mount.target))? } else { None };
+    if found.is_some_and(|found| !matches!(session.owns(&found), Owned::Own)) {
         let why = "the file system is the host's, and would change there too";
         let hint = "`bind: true` with `remount: true` changes only this mount of it";
         return Err(refused(action, why).hint(hint));
@@ -93,11 +131,9 @@ fn super_block(action: &RawAction, mount: &MountCall, session: &Session) -> Resu
         // The options of such a mount are those of the hierarchy, where it is made at its root.
         new_namespace(action, Kind::Cgroup, session)?;
     }
-    let source = mount.source.as_deref().map(Path::new);
-    let Some(found) = source.and_then(|source| std::fs::metadata(source).ok()) else {
-        return Ok(());
-    };
-    if found.file_type().is_block_device() && !is_own_loop(found.rdev(), session) {
+    let Some(source) = mount.source.as_deref().map(Path::new) else { return Ok(()) };
+    let Some(found) = seen(action, source, std::fs::metadata(source))? else { return Ok(()) };
+    if found.file_type().is_block_device() && !is_own_loop(action, source, found.rdev(), session)? {
         let why = "that is a disk of the host";
         let hint = "a disk image is mounted by its file; `--host` mounts disks";
         return Err(refused(action, why).hint(hint));
@@ -106,48 +142,68 @@ fn super_block(action: &RawAction, mount: &MountCall, session: &Session) -> Resu
 }
 
 /// Whether a device is a loop device that writes to no file of the host.
-fn is_own_loop(device: u64, session: &Session) -> bool {
-    let (major, minor) = sys::device_numbers(device);
-    let told = |name: &str| {
-        let text = std::fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/{name}"));
-        text.ok().map(|text| text.trim_end_matches('\n').to_owned())
+fn is_own_loop(
+    action: &RawAction,
+    path: &Path,
+    device: u64,
+    session: &Session,
+) -> Result<bool, Report> {
+    if sys::device_numbers(device).0 != LOOP {
+        return Ok(false);
+    }
+    let attached = match sys::attached(path) {
+        // Nothing is attached to it.
+        Err(trouble) if trouble.errno.name() == "ENXIO" => return Ok(false),
+        attached => attached.map_err(|trouble| io::Error::from(trouble.errno)),
     };
-    // Where no sysfs is mounted nothing tells what is behind it.
-    let (Some(read_only), Some(file)) = (told("ro"), told("loop/backing_file")) else {
-        return major == LOOP;
-    };
-    let file = Path::new(&file);
-    major == LOOP && (read_only == "1" || may_be_written(file, session))
+    Ok(seen(action, path, attached)?.is_some_and(|file| {
+        file.read_only || session.images.borrow().contains(&(file.device, file.inode)) || {
+            let seen = Seen::Unknown(String::new());
+            matches!(session.owns(&Place { device: file.device, seen }), Owned::Own)
+        }
+    }))
 }
 
 /// A signal goes to processes of the recipe: in a PID namespace of its own there are no others.
 fn own_process(action: &RawAction, pid: i32, session: &Session) -> Result<(), Report> {
-    let proc = Path::new("/proc");
-    let leader = session.leader().to_string();
-    let there = proc.join(pid.to_string()).exists();
-    if !session.is_initial(Kind::Pid) || !there || descends(proc, &pid.to_string(), &leader) {
+    if !session.is_initial(Kind::Pid) {
         return Ok(());
     }
-    let why = format!("process {pid} is none of the recipe's");
-    Err(refused(action, &why).hint("`--host` sends signals to any process"))
+    let hint = "`process.kill` sends signals to what the recipe has started; `--host` sends them \
+                to any process";
+    let proc = Path::new("/proc");
+    let own = std::fs::read_link(proc.join("self"));
+    // Another PID namespace has other numbers.
+    if own.is_ok_and(|own| own == Path::new(&sys::process_id().to_string())) {
+        let place = proc.join(pid.to_string());
+        let there = seen(action, &place, std::fs::metadata(&place))?.is_some();
+        if !there || descends(proc, &pid.to_string(), &session.leader().to_string()) {
+            return Ok(());
+        }
+        return Err(refused(action, &format!("process {pid} is none of the recipe's")).hint(hint));
+    }
+    let why = format!("whose process {pid} is cannot be told: no /proc shows it");
+    Err(refused(action, &why).hint(hint))
 }
 
 /// A name is only made in, or removed from, a file system of the recipe's own.
 fn own_place(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-    match Place::of(&parent) {
-        Ok(place) => own_file_system(action, &place, &parent, session),
+    match seen(action, &parent, Place::of(&parent))? {
+        Some(place) => own_file_system(action, &place, &parent, session),
         // The call itself says what is wrong with the place.
-        Err(_) => Ok(()),
+        None => Ok(()),
     }
 }
 
 /// A file is only written where it is in a file system of the recipe's own, or a setting of this
 /// process or its namespaces.
 fn own_file(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
-    let path = &through_links(path);
-    let Ok(found) = std::fs::metadata(path) else { return own_place(action, path, session) };
+    let path = &through_links(action, path)?;
+    let Some(found) = seen(action, path, std::fs::metadata(path))? else {
+        return own_place(action, path, session);
+    };
     let kind = found.file_type();
     if (kind.is_char_device() && harmless(found.rdev())) || kind.is_fifo() || kind.is_socket() {
         return Ok(());
@@ -156,12 +212,12 @@ fn own_file(action: &RawAction, path: &Path, session: &Session) -> Result<(), Re
         let why = "that is a device of the host";
         return Err(refused(action, why).hint("`--host` writes to devices"));
     }
-    if sys::is_procfs(path) {
+    if seen(action, path, sys::is_procfs(path))? == Some(true) {
         return setting(action, path, session);
     }
-    match Place::of(path) {
-        Ok(place) => own_file_system(action, &place, path, session),
-        Err(_) => Ok(()),
+    match seen(action, path, Place::of(path))? {
+        Some(place) => own_file_system(action, &place, path, session),
+        None => Ok(()),
     }
 }
 
@@ -173,27 +229,42 @@ fn own_file_system(
     session: &Session,
 ) -> Result<(), Report> {
     let is_root = !session.has_user_namespace();
-    match place.kind.as_deref() {
+    match place.kind() {
         Some(kind) if is_root && place::is_of_machine(kind) => return Err(of_kernel(action)),
-        None if is_root && sys::is_of_kernel(path) => return Err(of_kernel(action)),
+        None if is_root && seen(action, path, sys::is_of_kernel(path))? == Some(true) => {
+            return Err(of_kernel(action));
+        }
         // The queues are those of the IPC namespace that the file system was mounted in.
         Some("mqueue") if is_root => new_namespace(action, Kind::Ipc, session)?,
         _ => {}
     }
-    if session.is_of_host(place.device) {
-        return Err(on_host(action, path));
+    match session.owns(place) {
+        Owned::Own => through_process(action, path, session),
+        Owned::Host => Err(on_host(action, path)),
+        Owned::Unknown(_) if is_through_descendant(path, session) => Ok(()),
+        Owned::Unknown(why) => Err(on_host(action, path).note(why)),
     }
-    through_process(action, path, session)
+}
+
+/// The process whose files in /proc a path leads through, as it is written.
+fn process_in(path: &Path) -> Option<&str> {
+    let mut names = path.iter().filter_map(|name| name.to_str());
+    let (root, proc, pid) = (names.next()?, names.next()?, names.next()?);
+    let is_process = pid.bytes().all(|byte| byte.is_ascii_digit());
+    (root == "/" && proc == "proc" && is_process).then_some(pid)
+}
+
+/// Whether a path leads through the files that /proc has of a process of the recipe.
+fn is_through_descendant(path: &Path, session: &Session) -> bool {
+    let leader = session.leader().to_string();
+    process_in(path).is_some_and(|pid| descends(Path::new("/proc"), pid, &leader))
 }
 
 /// What another process sees, by its files in /proc, may be the file system of a container that is
 /// mounted nowhere here.
 fn through_process(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
-    let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
-    let [_, proc, pid, ..] = &names[..] else { return Ok(()) };
-    let is_process = proc == "proc" && pid.bytes().all(|byte| byte.is_ascii_digit());
-    let leader = session.leader().to_string();
-    if !is_process || descends(Path::new("/proc"), pid, &leader) {
+    let Some(pid) = process_in(path) else { return Ok(()) };
+    if is_through_descendant(path, session) {
         return Ok(());
     }
     let why = format!("process {pid}, which sees it, is none of the recipe's");
@@ -201,18 +272,27 @@ fn through_process(action: &RawAction, path: &Path, session: &Session) -> Result
 }
 
 /// Where a link that dangles leads: a file that is written through it is made there.
-fn through_links(path: &Path) -> PathBuf {
+fn through_links(action: &RawAction, path: &Path) -> Result<PathBuf, Report> {
     let mut path = path.to_path_buf();
     for _ in 0..40 {
-        let Ok(says) = std::fs::read_link(&path) else { break };
+        let says = match std::fs::read_link(&path) {
+            // It is no link.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => None,
+            says => seen(action, &path, says)?,
+        };
+        let Some(says) = says else { break };
         path = path.parent().unwrap_or(Path::new("/")).join(says);
     }
-    path
+    Ok(path)
 }
 
 /// An image is only written to where the recipe has made it, or in a file system of its own.
 fn own_image(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
-    if may_be_written(path, session) {
+    let found = seen(action, path, std::fs::metadata(path))?;
+    let place = seen(action, path, Place::of(path))?;
+    // Attaching what is not there fails by itself.
+    let (Some(found), Some(place)) = (found, place) else { return Ok(()) };
+    if is_of_recipe(&found, &place, session) {
         return Ok(());
     }
     let why = "that image is the host's, and would be written to";
@@ -221,10 +301,15 @@ fn own_image(action: &RawAction, path: &Path, session: &Session) -> Result<(), R
 }
 
 /// Whether an image is none of the host's, or is not there.
-fn may_be_written(path: &Path, session: &Session) -> bool {
+pub(super) fn may_be_written(path: &Path, session: &Session) -> bool {
     let (Ok(found), Ok(place)) = (std::fs::metadata(path), Place::of(path)) else { return true };
+    is_of_recipe(&found, &place, session)
+}
+
+/// Whether the recipe has made an image, or it lies in a file system of its own.
+fn is_of_recipe(found: &std::fs::Metadata, place: &Place, session: &Session) -> bool {
     let made = session.images.borrow().contains(&(found.dev(), found.ino()));
-    made || !session.is_of_host(place.device)
+    made || matches!(session.owns(place), Owned::Own)
 }
 
 /// The devices that everybody may write to without a trace: null, zero, full, tty.
@@ -248,9 +333,10 @@ const PROC_ROOT: u64 = 1;
 /// Files of procfs: those of the own processes, and settings of namespaces that are not the
 /// host's.
 fn setting(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
-    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let Some(real) = seen(action, path, std::fs::canonicalize(path))? else { return Ok(()) };
     let is_root = |path: &&Path| {
-        std::fs::metadata(path).is_ok_and(|it| it.ino() == PROC_ROOT) && sys::is_procfs(path)
+        let is_first = std::fs::metadata(path).is_ok_and(|it| it.ino() == PROC_ROOT);
+        is_first && sys::is_procfs(path).is_ok_and(|is_procfs| is_procfs)
     };
     let proc = real.ancestors().find(is_root).unwrap_or(Path::new("/proc"));
     let inside = real.strip_prefix(proc).unwrap_or(&real);

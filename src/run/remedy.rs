@@ -8,22 +8,23 @@ mod mounts;
 mod namespaces;
 
 pub(super) use devices::{
-    binfmt_empty, binfmt_missing, binfmt_off, loop_refused, no_loop_devices, no_pasta, no_tun,
-    port_taken,
+    binfmt_empty, binfmt_missing, binfmt_off, loop_refused, no_loop_devices, no_part_of_networks,
+    no_pasta, no_tun, port_taken,
 };
 pub(super) use ids::{
-    few_ids, helper_fails, helper_missing, ids_not_permitted, no_subordinate_ids, only_own_id,
+    few_ids, helper_fails, helper_missing, ids_not_permitted, no_setfcap, no_subordinate_ids,
+    only_own_id,
 };
 pub(super) use kernel::{
     OLDEST, file_in_memory, no_cgroups, no_controllers, no_landlock, no_proc, no_programs,
-    no_seccomp, not_delegated, old_cgroups, old_kernel, unknown_call,
+    no_seccomp, not_delegated, old_cgroups, old_kernel, processes_hidden, unknown_call,
 };
 pub(super) use mounts::{
-    no_overlay, no_overlay_for_users, proc_is_covered, root_is_no_mount, sysfs_is_covered,
-    unknown_file_system,
+    no_overlay, no_overlay_for_users, no_sysfs, proc_is_covered, root_is_no_mount,
+    root_is_on_nothing, sysfs_is_covered, unknown_file_system,
 };
 pub(super) use namespaces::{
-    around, chrooted, filtered, limit, no_capability, not_built_in, refused,
+    around, chrooted, filtered, has_all_rights, limit, no_capability, not_built_in, refused,
     restricted_by_apparmor, switched_off, unmapped,
 };
 
@@ -32,6 +33,8 @@ use crate::diag::Report;
 /// Something that stands in the way, and what helps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Remedy {
+    /// The name that hints of it have: see [`Report::advise`].
+    pub name: &'static str,
     /// What stands in the way.
     pub cause: String,
     /// What takes it away; nothing where nothing does.
@@ -41,19 +44,25 @@ pub(super) struct Remedy {
 }
 
 impl Remedy {
-    fn new(cause: impl Into<String>, cure: impl Into<String>, see: &'static str) -> Self {
-        Self { cause: cause.into(), cure: Some(cure.into()), see }
+    fn new(
+        name: &'static str,
+        cause: impl Into<String>,
+        cure: impl Into<String>,
+        see: &'static str,
+    ) -> Self {
+        Self { name, cause: cause.into(), cure: Some(cure.into()), see }
     }
 
     /// One that nothing helps.
-    fn none(cause: impl Into<String>, see: &'static str) -> Self {
-        Self { cause: cause.into(), cure: None, see }
+    fn none(name: &'static str, cause: impl Into<String>, see: &'static str) -> Self {
+        Self { name, cause: cause.into(), cure: None, see }
     }
 
     /// What the hints of a report say.
     pub fn of_report(report: &Report) -> Self {
         let cure = (!report.hints.is_empty()).then(|| report.hints.join("; "));
-        Self { cause: report.message.clone(), cure, see: "" }
+        let name = "";
+        Self { name, cause: report.message.clone(), cure, see: "" }
     }
 
     /// As a hint.
@@ -64,8 +73,13 @@ impl Remedy {
         }
     }
 
-    /// What helps alone, where the cause is said already.
-    pub fn cure(self) -> String {
-        self.cure.unwrap_or(self.cause)
+    /// The report with cause and cure.
+    pub fn advise(self, report: Report) -> Report {
+        report.advise(self.name, self.hint())
+    }
+
+    /// The report with the cure alone, where the cause is said already.
+    pub fn advise_cure(self, report: Report) -> Report {
+        report.advise(self.name, self.cure.unwrap_or(self.cause))
     }
 }

@@ -5,32 +5,51 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
+use super::changes::OVERLAY;
 use super::contents::Contents;
 use super::hash::sha256;
 use super::manifest::Manifest;
+use super::mend;
 use super::owners::Variant;
 use super::progress::{Task, Watcher};
 use super::runner::Runner;
-use super::store::{Building, Facts, Store, Stored, read_manifest};
+use super::store::{Building, Facts, NoStore, Store, Stored, checked_manifest};
 use super::tree::{self, Manner};
-use crate::diag::{Report, quoted};
+use crate::diag::Report;
 use crate::host::Tree;
-use crate::plan::{Action, Assembled, Entry, Kept, Layer, Maps, Owner, Plan, RootTree};
+use crate::plan::{Action, Assembled, Entry, Kept, Layer, Maps, Owner, Plan, RootKind, RootTree};
 use crate::spec::{Part, Rootfs};
 
 /// What a run knows of the roots that it uses.
 #[derive(Default)]
 pub(super) struct Roots {
     store: OnceCell<Store>,
+    /// Why that is one of this run alone, if a place was said for it.
+    pub no_store: RefCell<Option<Report>>,
     ready: RefCell<Vec<Ready>>,
     /// What else is kept from being removed.
     held: RefCell<Vec<Stored>>,
+    /// Whether every layer that is found is read to its end.
+    pub verifies: Cell<bool>,
     /// Who is told how far long work has come.
     watcher: RefCell<Option<Watcher>>,
     /// Whether this machine has no overlay for layers.
     pub no_overlay: Cell<bool>,
     /// Copies of roots: each is in use as long as a sandbox holds its token.
     pub copies: RefCell<Vec<(PathBuf, Weak<()>)>>,
+}
+
+impl Roots {
+    /// The store, where it is open.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.get()
+    }
+
+    /// Lets go of all layers.
+    pub fn let_go(&self) {
+        self.ready.borrow_mut().clear();
+        self.held.borrow_mut().clear();
+    }
 }
 
 /// A layer that is ready for sandboxes of some owners.
@@ -45,13 +64,12 @@ struct Ready {
 impl Runner {
     /// Lets go of all roots. What no other run uses is removed.
     pub(super) fn clear_roots(&self) {
-        self.roots.ready.borrow_mut().clear();
-        self.roots.held.borrow_mut().clear();
+        self.roots.let_go();
         // That of the process that this is a copy of is not in this one's directory.
         self.remove_copies(&|_| true);
-        let workspace = self.workspace.borrow();
-        if let (Some(store), Some(workspace)) = (self.roots.store.get(), &*workspace) {
-            store.remove_from(workspace.path(), self);
+        // Nor is its store.
+        if let Some(store) = self.roots.store.get().filter(|_| self.workspace.borrow().is_some()) {
+            store.end(self);
         }
     }
 
@@ -70,17 +88,16 @@ impl Runner {
     /// # Errors
     /// Everything that cannot be found.
     pub fn tree(&self, rootfs: &Rootfs) -> Result<Rc<RootTree>, Vec<Report>> {
-        self.planner.tree(rootfs, &|part, below| self.keep(part, below))
+        let make = || self.planner.tree(rootfs, &|part, below| self.keep(part, below));
+        make().or_else(|reports| match self.mend(None) {
+            Ok(true) => make(),
+            Ok(false) | Err(_) => Err(reports),
+        })
     }
 
     /// Whether what is built is kept for other runs.
     pub(super) fn has_lasting_store(&self) -> bool {
-        let own = self
-            .roots
-            .store
-            .get()
-            .zip(self.workspace.borrow().as_ref().map(|it| it.path().to_path_buf()));
-        own.is_none_or(|(store, workspace)| !store.is_below(&workspace))
+        self.roots.store.get().is_none_or(|store| !store.is_of_this_run())
     }
 
     /// The store of the caller; where there is no place for one, a store of this run alone.
@@ -88,13 +105,23 @@ impl Runner {
         if let Some(store) = self.roots.store.get() {
             return Ok(store);
         }
-        let opened = Store::place(self.host()).map(|place| Store::open(&place));
+        let opened = Store::place(self.host()).map(|place| {
+            let known = place.path.parent().and_then(|parent| self.distrusts(parent));
+            known.map_or_else(
+                || Store::open(&place),
+                |distrust| Err(Store::distrust(&place, &distrust)),
+            )
+        });
         let store = match opened {
             Some(Ok(store)) => store,
-            // Of somebody else: that is for the user to mend.
-            Some(Err(report)) if report.facts.errno.is_none() => return Err(report),
-            // A home that cannot be written to, as that of a system's own user: nothing is kept.
-            Some(Err(_)) | None => Store::open(&self.workspace()?.join("store"))?,
+            Some(Err(NoStore::Refused(report))) => return Err(report),
+            // A home that cannot be written to, as that of a system's own user, or that of
+            // another user: nothing is kept.
+            Some(Err(NoStore::Nowhere(report))) => {
+                *self.roots.no_store.borrow_mut() = Some(report);
+                Store::of_run(&self.workspace()?)?
+            }
+            None => Store::of_run(&self.workspace()?)?,
         };
         Ok(self.roots.store.get_or_init(|| store))
     }
@@ -109,11 +136,12 @@ impl Runner {
         match part {
             Part::Archive(archive, origin) => self.unpacked(archive, below, origin.as_ref()),
             Part::Kept(layer, origin) => {
-                let stored = self.store()?.hold(self, &layer.name);
-                let facts = stored.as_ref().and_then(|stored| Facts::read(stored.directory()));
-                let (Some(stored), Some(facts)) = (stored, facts) else {
-                    return Err(super::store::unreadable(&layer.name));
-                };
+                let stored = self.store()?.hold_whole(self, &layer.name);
+                let stored = stored.map_err(|place| mend::lost(&layer.name, &place))?;
+                let unreadable = |error| super::store::unreadable(&layer.name, &error);
+                let gone = || unreadable(std::io::ErrorKind::NotFound.into());
+                let stored = stored.ok_or_else(gone)?;
+                let facts = Facts::read(stored.directory()).map_err(unreadable)?;
                 let kept = facts.kept(&layer.name, stored.directory());
                 self.hold(stored);
                 Ok(Rc::new(Kept { origin: origin.clone(), ..kept }))
@@ -151,7 +179,7 @@ impl Runner {
             (Layer::Kept(kept), Some(variant)) => {
                 let key = sha256(format!("variant 1\n{}\n{}", kept.name, variant.name));
                 let stored = self.store()?.layer(self, &key, name.as_deref(), &mut |building| {
-                    let manifest = read_manifest(&kept.directory)?;
+                    let manifest = checked_manifest(&kept.directory, &kept.name)?;
                     let contents = Contents::of_manifest(&manifest, &kept.tree());
                     self.write_layer(building, contents, Some(variant), Some(kept.came.clone()))
                 })?;
@@ -238,7 +266,8 @@ impl Runner {
             let one = match layer {
                 Layer::Kept(kept) if kept.is_unknown() => continue,
                 Layer::Kept(kept) => {
-                    Contents::of_manifest(&read_manifest(&kept.directory)?, &kept.tree())
+                    let manifest = checked_manifest(&kept.directory, &kept.name)?;
+                    Contents::of_manifest(&manifest, &kept.tree())
                 }
                 Layer::Assembled(assembled) => {
                     let mut look = |path: &Path| all.items.get(path).cloned();
@@ -262,7 +291,9 @@ impl Runner {
     ///
     /// # Errors
     /// A file cannot be read, or is another one than was looked at.
-    pub fn manifest(&self, tree: &RootTree) -> Result<Manifest, Report> {
+    pub fn manifest(&self, tree: &Rc<RootTree>) -> Result<Manifest, Report> {
+        // What the store has of it is vouched for.
+        self.mend(Some(tree))?;
         let mut contents = self.contents(tree)?;
         let task = self.task("read the root".into(), contents.size().1);
         tree::hash(&mut contents, &task)?;
@@ -279,37 +310,21 @@ impl Runner {
         self.store().ok()?.show(digest).ok()
     }
 
-    /// Writes a whole root into a directory that is empty; gives warnings of what could not be made.
-    /// Where `setuid`, also what gives rights to who executes a file.
-    ///
-    /// # Errors
-    /// The first entry that cannot be made, with the line that asked for it.
-    pub fn build(
-        &self,
-        tree: &RootTree,
-        directory: &Path,
-        setuid: bool,
-    ) -> Result<Vec<Report>, Report> {
-        let mut contents = self.contents(tree)?;
-        let what = format!("build {}", quoted(directory.to_string_lossy()));
-        let task = self.task(what, contents.size().1);
-        let manner = Manner::Whole { setuid, owners: self.host().is_root() };
-        let missed = tree::write(&mut contents, directory, manner, &task).inspect_err(|_| {
-            // It was empty before.
-            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-                let _ = super::store::take_away(self, &entry.path());
-            }
-        })?;
-        Ok(missed.report().into_iter().collect())
-    }
-
     /// The root of a plan, as its directories are now.
     pub(super) fn root_of(&self, plan: &Plan) -> Option<Tree> {
         let tree = plan.actions.iter().find_map(|planned| match &planned.action {
             Action::BuildLayer(tree, _) => Some(tree),
             _ => None,
         })?;
-        Some(Tree::layered(self.layers(tree, &plan.maps).ok()?))
+        let changes = plan.actions.iter().find_map(|planned| match &planned.action {
+            Action::MakeRoot(RootKind::Overlay { changes, .. }) => changes.as_ref(),
+            _ => None,
+        });
+        let mut layers = self.layers(tree, &plan.maps).ok()?;
+        if let Some(changes) = changes {
+            layers.insert(0, changes.join(OVERLAY).join("upper"));
+        }
+        Some(Tree::layered(layers))
     }
 }
 

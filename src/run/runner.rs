@@ -1,12 +1,15 @@
 //! One runner a run: the machine, what was built on it, and doing what plans say.
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::exit::{Exit, Output};
 use super::explain::Listener;
+use super::fallback::Fallbacks;
+use super::guest::Guest;
 use super::idmap::UserNamespaces;
+use super::join::{self, Station};
 use super::launch::{self, Launched};
 use super::loader;
 use super::network::Networks;
@@ -15,14 +18,14 @@ use super::process::Process;
 use super::root::Roots;
 use super::session::Session;
 use super::stepping::Stepping;
-use super::store::take_away;
+use super::store::{Store, take_away};
 use super::stream::converse;
-use super::workspace::{Workspace, sweep_for_others};
+use super::workspace::{Workspace, distrusted, sweep_for_others};
 use crate::diag::{Report, quoted};
-use crate::host::{Host, Tree};
+use crate::host::{DESCRIPTORS, Host, Tree};
 use crate::plan::{Plan, Planner, Request};
 use crate::spec::Sandbox;
-use crate::sys;
+use crate::sys::{self, Distrust, Held, WalkError};
 
 /// What a program reads from its standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +81,9 @@ pub struct Runner {
     /// Whether what killed runs have left was removed.
     swept: Cell<bool>,
     pub(super) roots: Roots,
+    /// Ways to directories of our own that others can change, as was noted before a session.
+    distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
+    pub(super) fallbacks: Fallbacks,
     pub(super) session: Session,
     pub(super) networks: Networks,
     pub(super) listener: Listener,
@@ -131,6 +137,8 @@ impl Runner {
             workspace: RefCell::default(),
             swept: Cell::default(),
             roots: Roots::default(),
+            distrusted: RefCell::default(),
+            fallbacks: Fallbacks::default(),
             session: Session::default(),
             networks: Networks::default(),
             listener: Listener::default(),
@@ -170,22 +178,53 @@ impl Runner {
             let _ = take_away(self, path);
         };
         self.swept.set(true);
-        let made = Workspace::make(self.host().uid, &sweep);
-        let workspace = made.map_err(|(path, errno)| {
-            let path = quoted(path.to_string_lossy());
-            let message = format!("cannot make a private directory in {path}: {errno}");
-            let report = Report::error(message);
-            match errno.name().as_str() {
-                "EMFILE" | "ENFILE" => {
-                    report.hint("`ulimit -n` says how many files a process may have open")
+        let made = match self.distrusts(&Workspace::parent()) {
+            Some(distrust) => Err(WalkError::Distrust(distrust)),
+            None => Workspace::make(self.host().uid, &sweep),
+        };
+        let workspace = made.map_err(|error| match error {
+            WalkError::Call(path, errno) => {
+                let path = quoted(path.to_string_lossy());
+                let message = format!("cannot make a private directory in {path}: {errno}");
+                let report = Report::error(message);
+                match errno.name().as_str() {
+                    "EMFILE" | "ENFILE" => report.advise("no_descriptor_left", DESCRIPTORS),
+                    "ENOMEM" | "EIO" => report,
+                    _ => report.advise(
+                        "tmpdir_refused",
+                        "set `TMPDIR` to a directory that you can write to",
+                    ),
                 }
-                "ENOMEM" | "EIO" => report,
-                _ => report.hint("set `TMPDIR` to a directory that you can write to"),
+            }
+            WalkError::Distrust(distrust) => {
+                let message = "cannot make a private directory where `TMPDIR` says: others could \
+                               put another one in its place";
+                let report = Report::error(message).note(distrusted(&distrust));
+                report.advise(
+                    "tmpdir_of_others",
+                    "set `TMPDIR` to a directory of your own, or to /tmp",
+                )
             }
         })?;
         let path = workspace.path().to_path_buf();
         *self.workspace.borrow_mut() = Some(workspace);
         Ok(path)
+    }
+
+    /// Notes who else can change the ways to directories of our own, before nobody can tell.
+    pub(super) fn look_at_ways(&self) {
+        let store = Store::place(self.host()).and_then(|it| Some(it.path.parent()?.to_path_buf()));
+        for path in std::iter::once(Workspace::parent()).chain(store) {
+            if let Err(WalkError::Distrust(distrust)) = Held::walk(&path, &path) {
+                self.distrusted.borrow_mut().push((path, distrust));
+            }
+        }
+    }
+
+    /// What was noted of the way to a directory.
+    pub(super) fn distrusts(&self, path: &Path) -> Option<Distrust> {
+        let noted = self.distrusted.borrow();
+        noted.iter().find(|(known, _)| known == path).map(|(_, distrust)| distrust.clone())
     }
 
     /// Removes what killed runs have left, once a run: while a program runs, where one does, as that
@@ -209,7 +248,12 @@ impl Runner {
         self.sweep();
         self.close_session();
         self.clear_roots();
-        self.workspace.borrow_mut().take();
+        let Some(mut workspace) = self.workspace.borrow_mut().take() else { return };
+        if let Err(errno) = workspace.remove() {
+            let path = quoted(workspace.path().to_string_lossy());
+            let warning = Report::warning(format!("cannot remove {path}: {errno}"));
+            self.warn(&warning.note("the next run that makes such a directory removes it"));
+        }
     }
 
     /// What would be done.
@@ -217,8 +261,11 @@ impl Runner {
     /// # Errors
     /// Every contradiction, each with its line.
     pub fn plan(&self, sandbox: &Sandbox, request: &Request) -> Result<Plan, Vec<Report>> {
-        let mut plan =
-            self.planner.plan(sandbox, request, &|part, below| self.keep(part, below))?;
+        let make = || self.planner.plan(sandbox, request, &|part, below| self.keep(part, below));
+        let mut plan = make().or_else(|reports| match self.mend(None) {
+            Ok(true) => make(),
+            Ok(false) | Err(_) => Err(reports),
+        })?;
         plan.warnings.extend(self.squashed(&plan));
         Ok(plan)
     }
@@ -228,10 +275,12 @@ impl Runner {
     /// # Errors
     /// What could not be done, with its line.
     pub fn start(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
-        let mut process = self.launch(plan, request, input)?;
-        let confirmed = process.confirm();
-        confirmed.map_err(|errno| launch::not_executed(self, plan, process.number, errno))?;
-        Ok(process)
+        self.mending(plan, &mut || {
+            let mut process = self.launch(plan, request, input)?;
+            let confirmed = process.confirm();
+            confirmed.map_err(|why| launch::not_executed(self, plan, process.number, why))?;
+            Ok(process)
+        })
     }
 
     /// Starts a process that executes a program. Whether it could is known when it has ended.
@@ -245,6 +294,7 @@ impl Runner {
             Launched::Process(child, ends, holds) => {
                 let mut process = Process::new(child, ends, plan, (started, self.started()));
                 process.holds = holds;
+                process.station = Station::of(&process.plan, self);
                 self.sweep();
                 Ok(process)
             }
@@ -253,6 +303,7 @@ impl Runner {
                 self.do_without_overlay(&report)?;
                 self.launch(&plan, request, input)
             }
+            Launched::Again => self.launch(&plan, request, input),
             Launched::NoSysfs => self.launch(&self.do_without_sysfs(plan), request, input),
         }
     }
@@ -262,11 +313,13 @@ impl Runner {
     /// # Errors
     /// What could not be done, with its line. How the program ended is no error here.
     pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
-        let mut process = self.launch(plan, request, input)?;
-        if let Input::Bytes(bytes) = input {
-            converse(&mut process, bytes, MOST_KEPT)?;
-        }
-        self.ended(plan, &mut process)
+        self.mending(plan, &mut || {
+            let mut process = self.launch(plan, request, input)?;
+            if let Input::Bytes(bytes) = input {
+                converse(&mut process, bytes, MOST_KEPT)?;
+            }
+            self.ended(plan, &mut process)
+        })
     }
 
     /// Runs a program to its end and keeps what it writes: at most `most` bytes.
@@ -280,18 +333,20 @@ impl Runner {
         input: &Input,
         most: u64,
     ) -> Result<Output, Problem> {
-        let mut process = self.launch(plan, request, input)?;
-        let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
-        let (stdout, stderr) = converse(&mut process, bytes, most)?;
-        let exit = self.ended(plan, &mut process)?;
-        Ok(Output { stdout, stderr, exit })
+        self.mending(plan, &mut || {
+            let mut process = self.launch(plan, request, input)?;
+            let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
+            let (stdout, stderr) = converse(&mut process, bytes, most)?;
+            let exit = self.ended(plan, &mut process)?;
+            Ok(Output { stdout, stderr, exit })
+        })
     }
 
     /// How a program has ended, which may be that it was never executed.
     fn ended(&self, plan: &Plan, process: &mut Process) -> Result<Exit, Problem> {
         let exit = process.wait()?;
         match process.not_executed() {
-            Some(errno) => Err(launch::not_executed(self, plan, process.number, errno).into()),
+            Some(why) => Err(launch::not_executed(self, plan, process.number, why).into()),
             None => Ok(exit),
         }
     }
@@ -300,21 +355,22 @@ impl Runner {
     /// with status 127 as soon as it starts.
     #[must_use]
     pub fn lacks(&self, plan: &Plan) -> Option<String> {
-        let guest = loader::Guest { plan, runner: self, root: self.root_of(plan) };
-        loader::lacks(&guest, &plan.command)
+        if self.mend(None).is_ok_and(|any| any) {
+            return Some("a layer of the root was changed in the store: run it again".into());
+        }
+        loader::lacks(&Guest::new(plan, self), &plan.command)
     }
 
     /// The shell of a sandbox: the one that `SHELL` inside says; else bash, where it has that.
     #[must_use]
     pub fn shell_of(&self, plan: &Plan) -> String {
-        let guest = loader::Guest { plan, runner: self, root: self.root_of(plan) };
-        loader::shell(&guest)
+        Guest::new(plan, self).shell()
     }
 
     /// What would be done to run another program in the sandbox that `first` is the plan of.
     #[must_use]
     pub fn plan_to_join(&self, first: &Plan, request: &Request) -> Plan {
-        launch::joined(first, request, self.host())
+        join::joined(first, request, self.host())
     }
 
     /// Runs another program in the sandbox of `process`, to its end.
@@ -327,7 +383,7 @@ impl Runner {
         request: &Request,
         input: &Input,
     ) -> Result<Exit, Problem> {
-        let mut joined = launch::join(self, process, request, input)?;
+        let mut joined = join::join(self, process, request, input)?;
         if let Input::Bytes(bytes) = input {
             converse(&mut joined, bytes, MOST_KEPT)?;
         }

@@ -8,29 +8,52 @@
 
 mod building;
 mod facts;
+mod place;
 mod shelf;
 
-use std::fs::{self, DirBuilder};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use super::manifest::Manifest;
+use super::hint;
+use super::manifest::{Difference, Manifest, Reads};
+use super::mend;
 use super::runner::Runner;
 use crate::diag::{Report, quoted};
-use crate::host::Host;
-use crate::sys::{self, Errno, Lock};
+use crate::sys::{self, Errno, Held, Lock};
 
 pub(super) use building::{Building, Make, take_away};
 pub use facts::Facts;
 pub(super) use facts::unreadable;
+pub use place::NoStore;
 pub use shelf::Listed;
 
-/// The directory of layers, and what leads to them.
+/// The directory of layers, and what leads to them. It is held from the moment it was found to be
+/// the caller's own, and everything in it is reached by its descriptor.
 #[derive(Clone, Debug)]
 pub struct Store {
-    directory: PathBuf,
+    held: Rc<Held>,
+    /// Whether it is gone with this run.
+    of_this_run: bool,
+    /// The names of the layers that this run has used.
+    used: Rc<RefCell<BTreeSet<String>>>,
 }
+
+/// How closely a layer is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Everything but the contents of files that nothing has changed since the layer was made.
+    Outside,
+    /// Everything.
+    All,
+}
+
+/// A file that is made when a layer is ready.
+const MADE: &str = "made";
 
 /// A layer in the store, which is not removed as long as this lives.
 #[derive(Debug)]
@@ -38,6 +61,8 @@ pub struct Stored {
     /// Its name.
     pub name: String,
     directory: PathBuf,
+    /// What the directory is reached by.
+    _store: Rc<Held>,
     _lock: Lock,
 }
 
@@ -67,43 +92,40 @@ impl Stored {
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn read_manifest(directory: &Path) -> Result<Manifest, Report> {
+fn read_manifest(directory: &Path) -> Result<Manifest, Report> {
     let path = directory.join("manifest");
     let text = fs::read_to_string(&path).map_err(|error| cannot("read", &path, &error))?;
     Manifest::read(text).ok_or_else(|| {
-        let message = format!("{} is no manifest of a root", quoted(path.to_string_lossy()));
+        let shown = sys::shown(&path);
+        let message = format!("{} is no manifest of a root", quoted(shown.to_string_lossy()));
         Report::error(message).hint("`nsscript store gc --all` empties the store")
     })
 }
 
 /// The manifest of the layer called `name`, which is the digest of that.
-fn checked_manifest(directory: &Path, name: &str) -> Result<Manifest, Report> {
+pub(super) fn checked_manifest(directory: &Path, name: &str) -> Result<Manifest, Report> {
     let manifest = read_manifest(directory)?;
     if manifest.digest().strip_prefix("sha256:") == name.split('-').next() {
         return Ok(manifest);
     }
-    let path = quoted(directory.join("manifest").to_string_lossy());
+    let path = quoted(sys::shown(&directory.join("manifest")).to_string_lossy());
     let report = Report::error(format!("{path} was changed: its digest is another one"));
-    Err(report.hint("`nsscript store gc --all` empties the store"))
+    Err(report.hint("`nsscript store verify` looks at all; `nsscript store gc --all` empties it"))
 }
-
-/// What helps where the store is full.
-const FULL: &str = "no room is left in the store: `nsscript store gc` removes what was not used \
-                    lately, or set `XDG_CACHE_HOME` to a larger place";
 
 /// What helps where a file is larger than it may be.
 pub(super) const TOO_LARGE: &str =
     "no file may be as large: `ulimit -f` of the shell says how large";
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Report {
-    let errno = Errno::from(error);
+    let (errno, path) = (Errno::from(error), sys::shown(path));
     let message = format!("cannot {what} {}: {errno}", quoted(path.to_string_lossy()));
     let mut report = Report::error(message);
     report.facts.operation = Some("store".into());
     report.facts.errno = Some(errno.code());
     report.facts.target = Some(path.to_string_lossy().into_owned());
     match errno.name().as_str() {
-        "ENOSPC" | "EDQUOT" => report.hint(FULL),
+        "ENOSPC" | "EDQUOT" => hint::without_room(report, &path, true),
         "EFBIG" => report.hint(TOO_LARGE),
         _ => report,
     }
@@ -113,59 +135,18 @@ fn error_of(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno.code())
 }
 
-fn make(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
 impl Store {
-    /// Where the store of the caller is: `$XDG_CACHE_HOME/nsscript`, or `~/.cache/nsscript`. None
-    /// where neither is said.
-    #[must_use]
-    pub fn place(host: &Host) -> Option<PathBuf> {
-        let absolute = |name: &str| {
-            let path = PathBuf::from(host.environment.get(name)?);
-            path.is_absolute().then_some(path)
-        };
-        let cache = absolute("XDG_CACHE_HOME");
-        let cache = cache.or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-        cache.map(|cache| cache.join("nsscript"))
+    /// Whether it is gone with this run.
+    pub(super) fn is_of_this_run(&self) -> bool {
+        self.of_this_run
     }
 
-    /// Opens the store at `directory`, which is made where it is missing.
-    ///
-    /// # Errors
-    /// It cannot be made, or others can write to it.
-    pub fn open(directory: &Path) -> Result<Self, Report> {
-        make(directory).map_err(|error| cannot("make", directory, &error))?;
-        let found = fs::symlink_metadata(directory);
-        let found = found.map_err(|error| cannot("look at", directory, &error))?;
-        let shown = quoted(directory.to_string_lossy());
-        if !found.is_dir() || found.uid() != sys::ids().uid {
-            let message = format!("the store {shown} belongs to somebody else");
-            let hint = "set `XDG_CACHE_HOME` to a directory of your own";
-            return Err(Report::error(message).hint(hint));
-        }
-        if found.mode() & 0o022 != 0 {
-            let message = format!("the store {shown} can be written to by others");
-            let hint = format!("`chmod 0700 {}` ends that", directory.display());
-            return Err(Report::error(message).hint(hint));
-        }
-        for name in ["layers", "index", "building"] {
-            let path = directory.join(name);
-            make(&path).map_err(|error| cannot("make", &path, &error))?;
-        }
-        Ok(Self { directory: directory.to_path_buf() })
-    }
-
-    /// Whether it lies below `directory`.
-    pub(super) fn is_below(&self, directory: &Path) -> bool {
-        self.directory.starts_with(directory)
-    }
-
-    /// Removes it with all that is in it, where it lies below `directory`.
-    pub(super) fn remove_from(&self, directory: &Path, runner: &Runner) {
-        if self.is_below(directory) {
-            let _ = take_away(runner, &self.directory);
+    /// Removes all that is in it, where it is gone with this run.
+    pub(super) fn end(&self, runner: &Runner) {
+        if self.of_this_run {
+            for name in ["layers", "index", "building", "roots"] {
+                let _ = take_away(runner, &self.held.join(name));
+            }
         }
     }
 
@@ -184,7 +165,7 @@ impl Store {
         if let Some(stored) = self.find(runner, key) {
             return Ok(stored);
         }
-        let wait = self.directory.join("building").join(format!("{key}.lock"));
+        let wait = self.held.join("building").join(format!("{key}.lock"));
         let task = runner.task("wait for another nsscript that makes the same".into(), 0);
         let lock = sys::wait_for_lock(|| {
             task.add(0);
@@ -207,54 +188,121 @@ impl Store {
 
     /// The layer that `key` leads to.
     pub(super) fn find(&self, runner: &Runner, key: &str) -> Option<Stored> {
-        let name = fs::read_to_string(self.directory.join("index").join(key)).ok()?;
+        let name = fs::read_to_string(self.held.join("index").join(key)).ok()?;
         let stored = self.hold(runner, &name)?;
         let _ = sys::touch(&stored.directory);
         Some(stored)
     }
 
-    /// The layer called `name`, kept from being removed.
+    /// The layer called `name`, kept from being removed; one that was changed is removed.
     pub(super) fn hold(&self, runner: &Runner, name: &str) -> Option<Stored> {
+        match self.hold_whole(runner, name) {
+            Ok(stored) => stored,
+            Err(place) => {
+                let told = mend::told(name, &place);
+                runner.warn(&Report::warning(format!("{told}: it is made again")));
+                // Without it there is none, and with it this one is not used.
+                let _ = self.remove(runner, &self.held.join("layers").join(name));
+                None
+            }
+        }
+    }
+
+    /// The layer called `name`, kept from being removed; none where there is none.
+    ///
+    /// # Errors
+    /// The first path at which it was changed.
+    pub(super) fn hold_whole(
+        &self,
+        runner: &Runner,
+        name: &str,
+    ) -> Result<Option<Stored>, Difference> {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if name.is_empty() || !name.bytes().all(is_name) {
-            return None;
+            return Ok(None);
         }
-        let directory = self.directory.join("layers").join(name);
-        let lock = sys::share_directory(&directory).ok()??;
-        // It may have been removed before it was locked: then there is no mark.
+        let directory = self.held.join("layers").join(name);
+        let Ok(Some(lock)) = sys::share_directory(&directory) else { return Ok(None) };
+        // It may have been removed before it was locked.
+        if !directory.is_dir() {
+            return Ok(None);
+        }
         let mark = directory.join("boot");
-        if fs::read_to_string(&mark).unwrap_or_default() != boot() {
-            if !directory.is_dir() {
-                return None;
-            }
-            // Nothing is waited for to reach the disk, so what an earlier life of the machine has
-            // left is looked at once.
-            if !is_whole(runner, &directory, name.contains('-')) {
-                drop(lock);
-                self.remove(runner, &directory).ok()?;
-                return None;
-            }
-            fs::write(&mark, boot()).ok()?;
+        let is_of_now = fs::read_to_string(&mark).unwrap_or_default() == boot();
+        if !directory.join("tree").is_dir() {
+            return Err(Difference { path: "/".into(), error: None });
         }
-        Some(Stored { name: name.to_owned(), directory, _lock: lock })
+        let is_new = !self.used.borrow().contains(name);
+        // Nothing is waited for to reach the disk, so what an earlier life of the machine has left
+        // is looked at once; and so is everything where a root is to be verified.
+        let looks = !is_of_now || runner.roots.verifies.get() && is_new;
+        if let Some(place) = looks.then(|| self.changed(runner, name, Depth::All)).flatten() {
+            return Err(place);
+        }
+        if !is_of_now && fs::write(&mark, boot()).is_err() {
+            return Ok(None);
+        }
+        self.used.borrow_mut().insert(name.to_owned());
+        let store = self.held.clone();
+        Ok(Some(Stored { name: name.to_owned(), directory, _store: store, _lock: lock }))
+    }
+
+    /// Reads all of the layer called `name`: gives the first path at which it was changed.
+    #[must_use]
+    pub fn verify(&self, runner: &Runner, name: &str) -> Option<Difference> {
+        self.changed(runner, name, Depth::All)
+    }
+
+    /// The layers that this run has used.
+    pub(super) fn used(&self) -> Vec<String> {
+        self.used.borrow().iter().cloned().collect()
+    }
+
+    /// Has every layer be looked at as if this run had not used it yet.
+    pub(super) fn forget_used(&self) {
+        self.used.borrow_mut().clear();
+    }
+
+    /// The first path at which the layer called `name` is not what it was any more.
+    pub(super) fn changed(&self, runner: &Runner, name: &str, depth: Depth) -> Option<Difference> {
+        let directory = self.held.join("layers").join(name);
+        let at =
+            |file: &str, error| Some(Difference { path: sys::shown(&directory.join(file)), error });
+        let Ok(manifest) = checked_manifest(&directory, name) else { return at("manifest", None) };
+        if let Err(error) = Facts::read(&directory) {
+            let is_damaged = error.kind() == std::io::ErrorKind::InvalidData;
+            return at("layer.json", Some(error).filter(|_| !is_damaged));
+        }
+        let made = fs::metadata(directory.join(MADE));
+        let reads = match (depth, made) {
+            (Depth::Outside, Ok(made)) => Reads::Since(made.ctime(), made.ctime_nsec()),
+            _ => Reads::All,
+        };
+        let tree = directory.join("tree");
+        let look = || manifest.changed(&tree, reads);
+        if !name.contains('-') {
+            return look();
+        }
+        // Some of its files only their owners can read.
+        let looked = runner.with_all_ids(&mut || {
+            Ok(look().map_or_else(Vec::new, |difference| difference.to_bytes()))
+        });
+        match looked {
+            Ok(difference) => Difference::from_bytes(&difference),
+            Err(_) => Some(Difference { path: "/".into(), error: None }),
+        }
+    }
+
+    /// Removes the layer called `name`, unless a run uses it.
+    pub(super) fn remove_layer(&self, runner: &Runner, name: &str) -> Result<bool, Report> {
+        self.used.borrow_mut().remove(name);
+        self.remove(runner, &self.held.join("layers").join(name))
     }
 
     /// Has `key` lead to the layer called `name`.
     fn lead(&self, key: &str, name: &str) -> Result<(), Report> {
-        self.replace(&self.directory.join("index").join(key), name)
+        self.replace(&self.held.join("index").join(key), name)
     }
-}
-
-/// Whether the layer in `directory` is what its manifest says.
-fn is_whole(runner: &Runner, directory: &Path, of_others: bool) -> bool {
-    let Ok(manifest) = read_manifest(directory) else { return false };
-    let tree = directory.join("tree");
-    if !of_others {
-        return manifest.is_of(&tree);
-    }
-    // Some of its files only their owners can read.
-    let looked = runner.with_all_ids(&mut || Ok(vec![u8::from(manifest.is_of(&tree))]));
-    looked.is_ok_and(|whole| whole == [1])
 }
 
 /// What tells this life of the machine from others.

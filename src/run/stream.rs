@@ -1,12 +1,15 @@
 //! The standard streams of a program: what they are connected to, and moving what goes through.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, IsTerminal, PipeReader, PipeWriter, Write};
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use super::copier::{Copied, Copier, Screen};
 use super::piped::drain;
 use super::process::Process;
 use super::runner::{Input, Problem};
+use crate::diag::Report;
+use crate::plan::Plan;
 use crate::spec::Streams;
 use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
 
@@ -54,26 +57,53 @@ pub(super) struct Ends {
     pub errors: Option<PipeReader>,
     /// What is passed on to the terminal of nsscript, and from it.
     pub terminal: Option<OwnedFd>,
+    /// What copies to the terminal of nsscript, and from it, for a program that has none.
+    pub copier: Option<Copier>,
 }
 
-/// Makes the pipes that `streams` and `input` ask for, or the terminal; with `inside` the sandbox
-/// has terminals of its own.
+/// What could not be made of the streams of a program.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unconnected {
+    /// A terminal of its own.
+    Terminal(Errno),
+    /// `/dev/null`.
+    Nothing(Errno),
+    /// A pipe.
+    Pipe(Errno),
+    /// The process that copies from and to the terminal of nsscript.
+    Copier(Errno),
+    /// That process would be in another PID namespace, and its process 1.
+    Elsewhere,
+}
+
+/// Where the streams of a program come from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around {
+    /// Whether its sandbox has terminals.
+    pub inside: bool,
+    /// Whether the streams of nsscript are those of its caller.
+    pub of_caller: bool,
+    /// Whether what nsscript starts is in another PID namespace.
+    pub elsewhere: bool,
+}
+
+/// Makes the pipes that `streams` and `input` ask for, or the terminal. What is left is inherited,
+/// but for the terminal of the caller: no program gets that.
 ///
 /// # Errors
-/// What could not be made, and why.
+/// What could not be made.
 pub(super) fn connect(
     streams: Streams,
     input: &Input,
-    inside: bool,
-) -> Result<Connected, (&'static str, Errno)> {
+    around: Around,
+) -> Result<Connected, Unconnected> {
     let mut connected = Connected::default();
     if streams == Streams::Terminal {
-        connected.terminal(inside).map_err(|errno| ("make a terminal", errno))?;
+        connected.terminal(around.inside).map_err(Unconnected::Terminal)?;
         return Ok(connected);
     }
-    let cannot = |error| ("open `/dev/null`", Errno::from(&error));
-    let nothing = || File::open("/dev/null").map_err(cannot);
-    let pipe = || io::pipe().map_err(|error| ("make a pipe", Errno::from(&error)));
+    let nothing =
+        || File::open("/dev/null").map_err(|error| Unconnected::Nothing(Errno::from(&error)));
     let pipes_input = streams == Streams::Piped || matches!(input, Input::Bytes(_));
     if pipes_input {
         let (reader, writer) = pipe()?;
@@ -92,10 +122,60 @@ pub(super) fn connect(
         connected.give(2, writer.into());
         connected.ends.errors = Some(reader);
     }
+    if around.of_caller {
+        connected.shield(around.elsewhere)?;
+    }
     Ok(connected)
 }
 
+/// What is copied to one of the standard streams, and what a program writes it to: a terminal, if
+/// one can be made, so that a program is not less talkative than at the other.
+fn screen(number: i32) -> Result<(Screen, OwnedFd), Unconnected> {
+    let state = TerminalState::of(sys::standard_stream(number)).writing_as_it_is();
+    let (from, program) = match sys::open_terminal(&state) {
+        Ok(both) => both,
+        Err(_) => pipe().map(|(reader, writer)| (reader.into(), writer.into()))?,
+    };
+    Ok((Screen::new(from, number), program))
+}
+
+fn pipe() -> Result<(PipeReader, PipeWriter), Unconnected> {
+    io::pipe().map_err(|error| Unconnected::Pipe(Errno::from(&error)))
+}
+
 impl Connected {
+    /// Has what would be a terminal of the caller copied instead.
+    fn shield(&mut self, elsewhere: bool) -> Result<(), Unconnected> {
+        let mut copied = Copied::default();
+        let mut shown: Option<(u64, i32)> = None;
+        for (number, stream) in (0..).zip(0..3) {
+            let is_inherited = self.given.numbers[number] == stream;
+            let terminal = sys::terminal_device(stream).filter(|_| is_inherited);
+            let Some(terminal) = terminal else { continue };
+            if stream == 0 {
+                let (reader, writer) = pipe()?;
+                self.give(0, reader.into());
+                copied.keyboard = Some(writer);
+            } else if let Some((_, given)) = shown.filter(|(same, _)| *same == terminal) {
+                // Through one, so that all comes in the order in which it was written.
+                self.given.numbers[number] = given;
+            } else {
+                let (screen, program) = screen(stream)?;
+                shown = Some((terminal, program.as_raw_fd()));
+                self.give(number, program);
+                copied.screens.push(screen);
+            }
+        }
+        if copied.is_nothing() {
+            return Ok(());
+        }
+        if elsewhere {
+            return Err(Unconnected::Elsewhere);
+        }
+        self.ends.copier = Some(Copier::start(copied).map_err(Unconnected::Copier)?);
+        Ok(())
+    }
+
     fn give(&mut self, number: usize, descriptor: OwnedFd) {
         self.given.numbers[number] = descriptor.as_raw_fd();
         self.held.push(descriptor);
@@ -104,7 +184,7 @@ impl Connected {
     /// A terminal as the one that nsscript has. Errors that go elsewhere still do.
     fn terminal(&mut self, inside: bool) -> Result<(), Errno> {
         let state = TerminalState::own();
-        let errors = io::stderr().is_terminal();
+        let errors = sys::is_terminal(sys::standard_stream(2));
         if inside {
             let (coming, socket) = sys::terminal_sockets()?;
             let terminal = OwnTerminal { socket: socket.as_raw_fd(), errors, state };
@@ -122,11 +202,18 @@ impl Connected {
     }
 
     /// The ends that stay here, of a program that runs; its own are closed.
-    pub fn into_ends(mut self) -> Ends {
+    ///
+    /// # Errors
+    /// The terminal that it has made does not come through.
+    pub fn into_ends(mut self, plan: &Plan) -> Result<Ends, Report> {
         if let Some(coming) = self.coming.take() {
-            self.ends.terminal = sys::receive(coming.as_fd());
+            self.ends.terminal = sys::receive(coming.as_fd()).map_err(|errno| {
+                let message = format!("cannot take the terminal of the program: {errno}");
+                let last = plan.actions.last();
+                Report::error(message).at(last.and_then(|last| last.origin.clone()))
+            })?;
         }
-        self.ends
+        Ok(self.ends)
     }
 }
 
@@ -140,8 +227,9 @@ pub(super) fn converse(
     mut input: &[u8],
     most: u64,
 ) -> Result<(Vec<u8>, Vec<u8>), Problem> {
-    let Ends { input: mut writer, output: mut reader, errors: mut second, .. } =
-        std::mem::take(process.ends());
+    let ends = process.ends();
+    let (mut writer, mut reader) = (ends.input.take(), ends.output.take());
+    let mut second = ends.errors.take();
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let ends = [
         writer.as_ref().map(AsFd::as_fd),
@@ -185,7 +273,7 @@ pub(super) fn converse(
         if is_full {
             let report = process.too_much(most);
             return Err(report
-                .hint("the option `limit` of `output` says how much it may be")
+                .advise("output_limit", "the option `limit` of `output` says how much it may be")
                 .into());
         }
         if ended {

@@ -14,7 +14,7 @@ use crate::plan::{
     Action, Assembled, Called, Entry, Layer, Maps, Plan, Planned, Side, clone3, execve, make_mapped,
 };
 use crate::spec::{Kind, Namespaces};
-use crate::sys::{Call, Errno, Fault, Program, Times, Watch};
+use crate::sys::{Call, Errno, Fault, Program, Syscall, Times, Trouble, Watch};
 
 /// A launch that is told of.
 pub(super) struct Telling<'a> {
@@ -76,11 +76,16 @@ impl Telling<'_> {
     }
 
     /// Tells that the program could not be executed in process number `process`.
-    pub fn tell_not_executed(&self, process: usize, errno: Errno) {
+    pub fn tell_not_executed(&self, process: usize, why: Trouble) {
         let Some(planned) = self.plan.actions.last() else { return };
-        let failed = ("execve", errno);
+        let failed = (why.syscall.name(), why.errno);
         self.runner.explain(|| {
-            let calls = execution(&planned.action).into_iter().collect();
+            let call = match why.syscall {
+                Syscall::Clone => Some(Called::new("clone(CLONE_VFORK|SIGCHLD)")),
+                Syscall::Ioctl => Some(Called::new("ioctl(0, TIOCSCTTY, 0)")),
+                _ => execution(&planned.action),
+            };
+            let calls = call.into_iter().collect();
             Explained { calls, ..self.explained(planned, process) }.failing(failed, 0)
         });
     }
@@ -237,7 +242,7 @@ fn building(tree: &Assembled, directory: &Path) -> Vec<Called> {
     let links = count(|entry| matches!(entry, Entry::Symlink { .. }));
     let copies = count(|entry| matches!(entry, Entry::Copy { .. }));
     let files = count(|entry| matches!(entry, Entry::File { .. } | Entry::Device));
-    let path = crate::diag::c_literal(&directory.to_string_lossy());
+    let path = crate::diag::c_literal(&crate::sys::shown(directory).to_string_lossy());
     let made = [
         (directories, "mkdirat(parent, …, 0755)", "directory"),
         (files + copies, "openat(parent, …, O_WRONLY|O_CREAT|O_EXCL, 0600)", "file"),

@@ -1,11 +1,11 @@
 //! Passing on what goes between the terminal of a program and that of nsscript.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use crate::sys::{self, TerminalEvent, TerminalEvents, TerminalState};
+use crate::sys::{self, Errno, TerminalEvent, TerminalEvents, TerminalState};
 
 /// The most that is passed on at once: what a terminal of Linux keeps.
 const PIECE: usize = 4096;
@@ -50,13 +50,15 @@ pub(super) struct Relay {
     is_free: bool,
     /// How often Ctrl-C was typed, and when that began.
     insisted: (u8, Instant),
+    /// Why nobody sees any more what the program writes, if so.
+    pub unseen: Option<Errno>,
 }
 
 impl Relay {
     pub fn begin(main: OwnedFd) -> Self {
         // A descriptor that is open: this cannot fail.
         let _ = sys::set_nonblocking(main.as_fd());
-        let is_terminal = io::stdin().is_terminal();
+        let is_terminal = sys::is_terminal(sys::standard_input());
         let mut relay = Self {
             main: Some(main.into()),
             before: TerminalState::own(),
@@ -69,6 +71,7 @@ impl Relay {
             last: b'\n',
             is_free: false,
             insisted: (0, Instant::now()),
+            unseen: None,
         };
         relay.attach();
         relay
@@ -161,9 +164,10 @@ impl Relay {
         match sys::write_output(&self.shown) {
             Some(Ok(length)) => drop(self.shown.drain(..length)),
             // Nobody will see anything any more: to the program the terminal hangs up.
-            Some(Err(_)) => {
+            Some(Err(errno)) => {
                 self.shown.clear();
                 self.main = None;
+                self.unseen = Some(errno);
             }
             None => {}
         }

@@ -76,13 +76,14 @@ struct Copied {
 
 /// Why an entry could not be written.
 fn cannot(path: &Path, origin: Option<Origin>, errno: Errno, directory: &Path) -> Report {
+    let (path, directory) = (sys::shown(path), sys::shown(directory));
     let mut report =
         Report::error(format!("cannot build {}: {errno}", quoted(path.to_string_lossy())));
     report.origin = origin;
     report.facts.operation = Some("build".into());
     report.facts.errno = Some(errno.code());
     report.facts.target = Some(path.to_string_lossy().into_owned());
-    hint::for_build(report, errno, directory)
+    hint::for_build(report, errno, &directory)
 }
 
 fn below(path: &Path) -> &Path {

@@ -72,7 +72,7 @@ impl Runner {
             Ok(())
         })?;
         let facts = Facts::read(stored.directory());
-        let facts = facts.ok_or_else(|| super::store::unreadable(&stored.name))?;
+        let facts = facts.map_err(|error| super::store::unreadable(&stored.name, &error))?;
         let kept = facts.kept(&stored.name, stored.directory());
         self.hold(stored);
         Ok(Rc::new(Kept { origin: origin.cloned(), elapsed, warnings, ..kept }))
@@ -86,8 +86,12 @@ impl Runner {
         let shown = quoted(archive.file.to_string_lossy());
         let message =
             format!("{shown} is unpacked for this run alone: there is no place for a store");
-        let hint = "set `XDG_CACHE_HOME` to a directory that you can write to";
-        Some(Report::warning(message).hint(hint))
+        let mut report = Report::warning(message);
+        if let Some(why) = &*self.roots.no_store.borrow() {
+            report = report.note(why.message.clone());
+            report.notes.extend(why.notes.iter().cloned());
+        }
+        Some(report.hint("set `XDG_CACHE_HOME` to a directory that you can write to"))
     }
 
     fn unopened(&self, file: &Path, error: &io::Error) -> Report {
@@ -222,6 +226,7 @@ fn key(archive: &Archive, found: &std::fs::Metadata, below: &[Layer]) -> String 
 
 /// The report of an entry that could not be written.
 pub(super) fn written(path: &Path, errno: Errno) -> Report {
+    let path = crate::sys::shown(path);
     let mut report =
         Report::error(format!("cannot unpack {}: {errno}", quoted(path.to_string_lossy())));
     report.facts.operation = Some("unpack".into());

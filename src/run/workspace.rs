@@ -4,16 +4,19 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::sys::{Directory, Errno, Lock, ids, lock_directory, make_private_directory};
+use crate::diag::quoted;
+use crate::sys::{
+    Distrust, Errno, Held, Lock, WalkError, ids, lock_directory, make_private_directory, shown,
+};
 
 /// A directory that only this user can enter, locked as long as this process lives.
 #[derive(Debug)]
 pub(super) struct Workspace {
     path: PathBuf,
     /// The directory that it is in, which the process may have lost sight of when it ends.
-    parent: Directory,
+    parent: Held,
     /// What is mounted in it.
-    mounted: Option<(Directory, PathBuf)>,
+    mounted: Option<(Held, PathBuf)>,
     _lock: Lock,
 }
 
@@ -22,25 +25,30 @@ const PREFIX: &str = "nsscript-";
 
 impl Workspace {
     /// Makes a workspace for the user who has started nsscript, and removes those that other runs
-    /// have left, by `remove`.
+    /// have left, by `remove`, which is given the directory that they are in and their path.
     ///
     /// # Errors
-    /// The directory for temporary files cannot be written to; it is named.
-    pub fn make(uid: u32, remove: &dyn Fn(&Path)) -> Result<Self, (PathBuf, Errno)> {
-        let parent = temporary();
+    /// Others can change the way to the directory for temporary files, or it cannot be written to.
+    pub fn make(uid: u32, remove: &dyn Fn(&Path)) -> Result<Self, WalkError> {
+        let parent = Self::parent();
+        let held = Held::walk(&parent, &parent)?;
+        let fails = |errno| WalkError::Call(parent.clone(), errno);
         let prefix = format!("{PREFIX}{uid}-");
-        let fails = |errno| (parent.clone(), errno);
-        let held = Directory::hold(&parent).map_err(fails)?;
-        sweep(&parent, &prefix, remove, usize::MAX);
+        sweep(&held, &prefix, remove, usize::MAX);
         loop {
-            let path = make_private_directory(&parent, &prefix).map_err(fails)?;
+            let path = make_private_directory(held.path(), &prefix).map_err(fails)?;
             // Between the two calls another run may take it for one that was left.
-            match lock_directory(&path) {
-                Ok(Some(lock)) if path.is_dir() => {
+            let lock = lock_directory(&path).and_then(|lock| match path.symlink_metadata() {
+                Ok(_) => Ok(lock),
+                Err(error) => Err(Errno::from(&error)),
+            });
+            match lock {
+                Ok(Some(lock)) => {
+                    let path = shown(&path);
                     return Ok(Self { path, parent: held, mounted: None, _lock: lock });
                 }
-                Ok(_) => {}
-                Err(errno) if errno.name() == "ENOENT" => {}
+                Ok(None) => {}
+                Err(errno) if errno == Errno::MISSING => {}
                 Err(errno) => {
                     // It is empty yet.
                     let _ = std::fs::remove_dir(&path);
@@ -48,6 +56,16 @@ impl Workspace {
                 }
             }
         }
+    }
+
+    /// The directory that workspaces are made in. A variable without a value is none, as for
+    /// mktemp(1).
+    pub fn parent() -> PathBuf {
+        let parent = std::env::temp_dir();
+        if parent.as_os_str().is_empty() {
+            return PathBuf::from("/tmp");
+        }
+        std::path::absolute(&parent).unwrap_or(parent)
     }
 
     /// Where it is.
@@ -60,18 +78,50 @@ impl Workspace {
     /// # Errors
     /// open(2).
     pub fn mounted(&mut self, path: &Path) -> Result<(), Errno> {
-        self.mounted = Some((Directory::hold(path)?, path.to_path_buf()));
+        self.mounted = Some((Held::open(path)?, path.to_path_buf()));
         Ok(())
+    }
+}
+
+impl Workspace {
+    /// Removes it.
+    ///
+    /// # Errors
+    /// Something of it is left; the next run removes that.
+    pub fn remove(&mut self) -> Result<(), Errno> {
+        if let Some((mounted, path)) = self.mounted.take() {
+            mounted.detach(&path);
+        }
+        self.path.file_name().map_or(Ok(()), |name| self.parent.remove(name))
     }
 }
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        if let Some((mounted, path)) = self.mounted.take() {
-            mounted.detach(&path);
-        }
-        let _ = self.path.file_name().map(|name| self.parent.remove(name));
+        let _ = self.remove();
     }
+}
+
+/// Why others can change the way to a directory, as a sentence.
+pub(super) fn distrusted(distrust: &Distrust) -> String {
+    match distrust {
+        Distrust::Owner(path, uid) => {
+            format!("{} belongs to user {uid}", quoted(path.to_string_lossy()))
+        }
+        Distrust::Writable(path) => {
+            format!("others can write to {}", quoted(path.to_string_lossy()))
+        }
+    }
+}
+
+/// A directory of the caller's own for what is kept from one run to the next, which is made where
+/// it is missing below `existing`; none where others could put another one in its place.
+#[must_use]
+pub fn own_directory(path: &Path, existing: &Path) -> Option<Held> {
+    let held = Held::walk(path.parent()?, existing).ok()?;
+    let held = held.make(path.file_name()?.to_str()?, 0o700).ok()?;
+    let (uid, mode) = held.look().ok()?;
+    (uid == ids().uid && mode & 0o022 == 0).then_some(held)
 }
 
 /// Refuses, where root runs nsscript, a text that every user can write to: what it says would be
@@ -86,24 +136,21 @@ pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The directory for temporary files. A variable without a value is none, as for mktemp(1).
-fn temporary() -> PathBuf {
-    let directory = std::env::temp_dir();
-    if directory.as_os_str().is_empty() { PathBuf::from("/tmp") } else { directory }
-}
-
 /// How many entries of the directory for temporary files are looked at by a run that makes nothing in
 /// it: what the kernel tells in a few microseconds.
 const LOOKED_AT: usize = 1000;
 
 /// Removes what other runs have left, in a run that makes no workspace of its own.
 pub(super) fn sweep_for_others(uid: u32, remove: &dyn Fn(&Path)) {
-    sweep(&temporary(), &format!("{PREFIX}{uid}-"), remove, LOOKED_AT);
+    let parent = Workspace::parent();
+    if let Ok(held) = Held::walk(&parent, &parent) {
+        sweep(&held, &format!("{PREFIX}{uid}-"), remove, LOOKED_AT);
+    }
 }
 
 /// Removes the directories of this user that nobody holds a lock on, among the first entries.
-fn sweep(parent: &Path, prefix: &str, remove: &dyn Fn(&Path), most: usize) {
-    let Ok(entries) = std::fs::read_dir(parent) else { return };
+fn sweep(parent: &Held, prefix: &str, remove: &dyn Fn(&Path), most: usize) {
+    let Ok(entries) = std::fs::read_dir(parent.path()) else { return };
     for entry in entries.flatten().take(most) {
         if !entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix)) {
             continue;

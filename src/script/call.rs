@@ -187,19 +187,14 @@ pub(super) fn tell(
     context.tell(text, kind).map_err(|errno| {
         let message = format!("cannot write to the standard output: {errno}");
         let mut report = Report::error(message).at(origin(context, native, name));
-        report.facts = unwritten(errno);
+        report.facts = Facts::unwritten(errno.code());
         Failed::Reports(vec![report])
     })
 }
 
-/// What programs are told of output that could not be written.
-fn unwritten(errno: Errno) -> Facts {
-    Facts { operation: Some("print".into()), errno: Some(errno.code()), ..Facts::default() }
-}
-
 /// Whether all that is wrong is that nobody reads the output any more.
 pub(super) fn is_unread(reports: &[Report]) -> bool {
-    let unread = unwritten(Errno::PIPE);
+    let unread = Facts::unwritten(Errno::PIPE.code());
     reports.first().is_some_and(|report| report.facts == unread)
 }
 

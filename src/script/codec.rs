@@ -195,7 +195,7 @@ fn read_origin(value: &Value) -> Option<Origin> {
 const SEVERITIES: [Severity; 3] = [Severity::Error, Severity::Warning, Severity::NotRun];
 
 fn report(report: &Report) -> Value {
-    let Facts { operation, errno, source, target, status } = &report.facts;
+    let Facts { operation, errno, source, target, status, advice } = &report.facts;
     let severity = SEVERITIES.iter().position(|one| *one == report.severity);
     let related: Vec<_> =
         report.related.iter().map(|(place, what)| json!([origin(place), what])).collect();
@@ -206,7 +206,7 @@ fn report(report: &Report) -> Value {
         "related": related,
         "notes": report.notes,
         "hints": report.hints,
-        "facts": [operation, errno, source, target, status],
+        "facts": [operation, errno, source, target, status, advice],
     })
 }
 
@@ -235,6 +235,7 @@ fn read_report(value: &Value) -> Report {
         source: word(2),
         target: word(3),
         status: code(4),
+        advice: texts(&facts[5]),
     };
     report
 }
@@ -303,7 +304,7 @@ mod tests {
         let mut report = Report::error("cannot x")
             .at(Some(Origin::new("a.rhai", 3, 4).underlining(5)))
             .note("note")
-            .hint("hint");
+            .advise("name", "hint");
         report.facts.errno = Some(2);
         report.related.push((Origin::new("b.rhai", 1, 1), "here".into()));
         match from_bytes(&reports_to_bytes(&[report.clone()])) {

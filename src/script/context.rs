@@ -14,7 +14,7 @@ use super::value::ProcessHandle;
 use super::verb::Verb;
 use crate::diag::{Origin, Report, Sources};
 use crate::plan::{Action, Plan, Planned, RawAction, Side};
-use crate::run::{self, Errno, Process, Runner};
+use crate::run::{self, Errno, Problem, Process, Runner};
 
 /// Whether a recipe is done or only told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,18 +279,28 @@ impl Context {
 
     /// Begins the session before a sandbox is made, where a user's recipe will begin one: from a
     /// user namespace of its own, one that was made before could not be entered any more.
-    pub fn before_sandbox(&self, origin: Option<&Origin>) {
+    ///
+    /// # Errors
+    /// As for [`Context::begin_session`].
+    pub fn before_sandbox(&self, origin: Option<&Origin>) -> Result<(), Problem> {
         if self.calls_raw && !self.runner.host().is_root() {
-            self.begin_session(origin);
+            self.begin_session(origin)?;
         }
+        Ok(())
     }
 
     /// Begins the session before a question about this process, whose answer would be another one
     /// after it. A machine that has none leaves the answer as it is; a raw call then says why.
-    pub fn begin_session(&self, origin: Option<&Origin>) {
-        if self.mode() == Mode::Run {
-            let _ = self.runner.begin_session(origin);
+    ///
+    /// # Errors
+    /// The session was entered by half: the process is not what it was before.
+    pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
+        if self.mode() != Mode::Run {
+            return Ok(());
         }
+        let begun = self.runner.begin_session(origin);
+        let is_broken = || self.runner.has_broken_session();
+        begun.or_else(|problem| if is_broken() { Err(problem) } else { Ok(()) })
     }
 
     /// The directory of the recipe.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
-use crate::diag::Report;
+use crate::diag::{Origin, Report};
 use crate::run::Problem;
 
 /// Why a verb did not do what it was asked for.
@@ -18,6 +18,19 @@ pub enum Failed {
     Exit(i32),
     /// Something that the recipe needs is not there.
     NotRun(String),
+}
+
+impl Failed {
+    /// At this place, what has none.
+    #[must_use]
+    pub fn at(mut self, origin: Option<&Origin>) -> Self {
+        if let Self::Reports(reports) = &mut self {
+            for report in reports.iter_mut().filter(|report| report.origin.is_none()) {
+                report.origin = origin.cloned();
+            }
+        }
+        self
+    }
 }
 
 impl From<Problem> for Failed {

@@ -23,12 +23,25 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
         _ => catalog::near(name, |verb| verb.receiver() == receiver, []),
     };
     let near = near.filter(|near| catalog::named(near).iter().any(|it| it.receiver() == receiver));
-    match (near, verbs.first()) {
-        (Some(near), _) => report.hint(format!("did you mean {}?", quoted(near))),
-        (None, Some(verb)) => {
+    if let Some(near) = near {
+        return report.hint(format!("did you mean {}?", quoted(near)));
+    }
+    if receiver == "Sandbox" && name.contains("capabilit") {
+        return report.advise(
+            "no_capability_inside",
+            "a sandbox gives its program no capability; outside of one a program keeps those that \
+             `clone(MOUNT, || { set_capabilities([…]); exec(…) })` names",
+        );
+    }
+    let takes = |verb: &&&Verb| {
+        let hidden = verb.parameters.len() - verb.given().len();
+        (verb.least()..=verb.parameters.len()).contains(&(given + hidden))
+    };
+    match verbs.iter().filter(takes).find(|verb| verb.receiver().is_empty()) {
+        Some(verb) => {
             report.hint(format!("it is a function of its own: {}", quoted(verb.signature())))
         }
-        (None, None) => report,
+        None => report,
     }
 }
 

@@ -141,7 +141,8 @@ macro_rules! verbs {
                         $(let $argument: $type = $call.next(stringify!($argument))?;)*
                         $call.finish()?;
                         let body = || -> Result<$returns, $crate::script::error::Failed> { $body };
-                        body().map($crate::script::argument::Returned::into_dynamic)
+                        let done = body().map_err(|failed| failed.at($call.origin().as_ref()));
+                        done.map($crate::script::argument::Returned::into_dynamic)
                     }
                     perform
                 },

@@ -1,7 +1,7 @@
 //! Kinds of namespaces, and sets of them: namespaces(7).
 
 use std::fmt;
-use std::ops::{BitOr, Sub};
+use std::ops::{BitAnd, BitOr, Sub};
 
 /// One kind of namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,18 @@ impl Kind {
         Self::Cgroup,
         Self::Time,
     ];
+
+    /// The kind of namespace that a file system of this type shows: one that the process is in.
+    #[must_use]
+    pub fn shown_by(file_system: &str) -> Option<Self> {
+        Some(match file_system {
+            "proc" => Self::Pid,
+            "sysfs" => Self::Net,
+            "mqueue" => Self::Ipc,
+            "cgroup" | "cgroup2" => Self::Cgroup,
+            _ => return None,
+        })
+    }
 
     /// The name of the clone flag: `CLONE_NEWUSER`.
     #[must_use]
@@ -140,6 +152,13 @@ impl BitOr for Namespaces {
     type Output = Self;
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+}
+
+impl BitAnd for Namespaces {
+    type Output = Self;
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 }
 

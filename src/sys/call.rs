@@ -122,6 +122,8 @@ pub enum Call {
     },
     /// Ends the propagation of mounts, all over the namespace.
     MakePrivate,
+    /// Binds the root, with all mounts below it, on itself and enters that with chroot(2).
+    CoverRoot,
     /// Sets the loopback device up.
     LoopbackUp,
     /// Copies a tree of mounts into [`Slot::Mount`].
@@ -158,6 +160,15 @@ pub enum Call {
     Attach(Target),
     /// Sets attributes of the mount that holds the root.
     SetRootAttributes(Attributes),
+    /// Makes a place read-only, with everything that is mounted below it.
+    Protect {
+        /// What the path is relative to.
+        base: Base,
+        /// The place.
+        path: CString,
+        /// Whether it may be missing.
+        optional: bool,
+    },
     /// Hides what is at a place: a directory by an empty one, anything else by `/dev/null`.
     Mask(CString),
     /// Makes a directory beneath the root, or sets the look of the one that is there.
@@ -205,6 +216,8 @@ pub enum Call {
     SetGroup(u32),
     /// Sets real, effective and saved user.
     SetUser(u32),
+    /// Gets a session keyring of its own, which holds nothing.
+    NewKeyring,
     /// Empties the bounding set, which needs a capability that the other sets still have.
     DropBoundingSet,
     /// Empties every other set of capabilities.

@@ -6,6 +6,23 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(i32);
 
+/// Errors by the names of errno(3), for tables that are keyed by them.
+macro_rules! named {
+    ($($name:ident)*) => {
+        #[expect(missing_docs, reason = "each is the error of that name in errno(3)")]
+        impl Errno {
+            $(pub const $name: Self = Self(libc::$name);)*
+        }
+    };
+}
+
+named! {
+    EACCES EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EBUSY EEXIST EHOSTUNREACH EINVAL EISDIR ELOOP EMFILE
+    ENAMETOOLONG ENETDOWN ENETUNREACH ENODEV ENOENT ENOMEM ENOSPC ENOSYS ENOTBLK ENOTDIR ENOTEMPTY
+    ENOTSUP EOPNOTSUPP EOVERFLOW EPERM EPROTONOSUPPORT ERANGE EROFS ESRCH ESTALE EUCLEAN EUSERS
+    E2BIG ENOEXEC EXDEV
+}
+
 impl Errno {
     /// Another file than the one that was looked at: `ESTALE`.
     pub const STALE: Self = Self(libc::ESTALE);

@@ -267,7 +267,7 @@ pub fn lock_file(path: &Path) -> Result<Option<Lock>, Errno> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT;
     let Some(lock) = lock(path, flags, libc::LOCK_EX)? else { return Ok(None) };
     // Who held it before may have removed it: then others lock another file.
-    let found = nix::sys::stat::stat(path);
+    let found = nix::sys::stat::lstat(path);
     let held = nix::sys::stat::fstat(&lock.file).map_err(os)?;
     Ok(found.is_ok_and(|found| found.st_ino == held.st_ino).then_some(lock))
 }

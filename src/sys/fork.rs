@@ -165,6 +165,21 @@ pub fn duplicate(descriptor: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd, Err
     descriptor.as_fd().try_clone_to_owned().map_err(|error| Errno::from(&error))
 }
 
+/// Closes all descriptors but these and the standard streams: in a copy, which has those of its
+/// parent, and goes on with these alone.
+pub fn keep_only(kept: impl Iterator<Item = i32>) {
+    let mut kept: Vec<u32> = kept.filter_map(|number| number.try_into().ok()).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for number in kept.into_iter().chain([u32::MAX]) {
+        if first < number {
+            // Numbers of descriptors: this cannot fail.
+            let _ = kernel::close_range(first, number - 1, 0);
+        }
+        first = first.max(number.saturating_add(1));
+    }
+}
+
 /// Closes a descriptor by its number: one that this process has as a copy of another.
 pub fn close(descriptor: i32) {
     kernel::close(descriptor);

@@ -47,7 +47,7 @@ fn program() -> Answer<RawFd> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     // Linux before 6.3 does not know MFD_EXEC; later ones may be set up to want it.
     let file = match create(flags | libc::MFD_EXEC) {
-        -1 => create(flags),
+        -1 if Errno::last().code() == libc::EINVAL => create(flags),
         file => file,
     };
     if file < 0 {
@@ -59,7 +59,7 @@ fn program() -> Answer<RawFd> {
     let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
     // SAFETY: a descriptor that is open, and numbers.
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } != 0 {
-        return Err(trouble(Syscall::MemfdCreate));
+        return Err(trouble(Syscall::Fcntl));
     }
     Ok(FILE.get_or_init(|| file).as_raw_fd())
 }
@@ -132,10 +132,16 @@ impl Told {
         Self(number)
     }
 
-    /// Why the program could not be executed.
-    pub(super) fn not_executed(self) -> Option<Errno> {
-        let errno = i32::try_from(self.0 >> 40 & 0xfff).unwrap_or_default();
-        (self.0 >> 62 & 1 == 1).then_some(Errno::new(errno))
+    /// Why the program could not be executed, or not even a process be made for it.
+    pub(super) fn not_executed(self) -> Option<Trouble> {
+        let errno = Errno::new(i32::try_from(self.0 >> 40 & 0xfff).unwrap_or_default());
+        let has = |bit: u32| self.0 >> bit & 1 == 1;
+        let syscall = match (has(61), has(60)) {
+            (true, _) => Syscall::Clone,
+            (_, true) => Syscall::Ioctl,
+            _ => Syscall::Execve,
+        };
+        has(62).then_some(Trouble { syscall, errno })
     }
 
     /// The wait status of the program: wait(2).

@@ -130,7 +130,8 @@ fn mtu(socket: &UnixDatagram, name: &str) -> Option<u32> {
     // The last byte stays zero.
     let (places, bytes) = (request.ifr_name.iter_mut(), name.bytes().take(libc::IFNAMSIZ - 1));
     for (place, byte) in places.zip(bytes) {
-        *place = byte.cast_signed();
+        // Signed or not, as the architecture has it.
+        *place = libc::c_char::from_ne_bytes([byte]);
     }
     // SAFETY: a descriptor that `socket` owns, and a request that lives through the call.
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) };

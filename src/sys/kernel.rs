@@ -248,7 +248,7 @@ pub(super) fn is_readable(descriptor: c_int) -> Answer<bool> {
     let mut entry = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
     let time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let (entry, time) = (std::ptr::from_mut(&mut entry), std::ptr::from_ref(&time));
-    Ok(call!(Poll, SYS_ppoll, entry, 1, time, NULL, 8_usize)? > 0)
+    Ok(call!(Ppoll, SYS_ppoll, entry, 1, time, NULL, 8_usize)? > 0)
 }
 
 /// Sets the loopback device up, in the network namespace of this process: netdevice(7).
@@ -283,9 +283,9 @@ pub(super) unsafe fn execute(
     envp: *const *const c_char,
 ) -> Trouble {
     let flags = libc::AT_EMPTY_PATH;
-    match call!(Execve, SYS_execveat, descriptor, c"".as_ptr(), argv, envp, flags) {
+    match call!(Execveat, SYS_execveat, descriptor, c"".as_ptr(), argv, envp, flags) {
         Err(trouble) => trouble,
-        Ok(_) => Trouble { syscall: Syscall::Execve, errno: Errno::new(0) },
+        Ok(_) => Trouble { syscall: Syscall::Execveat, errno: Errno::new(0) },
     }
 }
 

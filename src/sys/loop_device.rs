@@ -10,6 +10,31 @@ use std::path::{Path, PathBuf};
 use super::errno::Errno;
 use super::kernel::{Answer, Syscall, Trouble, call};
 
+/// What is attached to a loop device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The device of the file system that holds the file.
+    pub device: u64,
+    /// The inode of the file.
+    pub inode: u64,
+    /// Whether the loop device refuses writes.
+    pub read_only: bool,
+}
+
+/// What is attached to the loop device at `path`: loop(4), `LOOP_GET_STATUS64`.
+///
+/// # Errors
+/// It is no loop device, nothing is attached to it, or it may not be opened.
+pub fn attached(path: &Path) -> Result<Attached, Trouble> {
+    const LOOP_GET_STATUS64: u32 = 0x4C05;
+    let device = open(path, false)?;
+    let mut info = Info::default();
+    let place = std::ptr::from_mut(&mut info);
+    call!(Ioctl, SYS_ioctl, device.as_raw_fd(), LOOP_GET_STATUS64, place)?;
+    let read_only = info.flags & LO_FLAGS_READ_ONLY != 0;
+    Ok(Attached { device: info.device, inode: info.inode, read_only })
+}
+
 /// Where free devices are asked for.
 const CONTROL: &str = "/dev/loop-control";
 /// How often another device is asked for, where others take the free one first.
@@ -145,12 +170,13 @@ struct Config {
     reserved: [u64; 8],
 }
 
+const LO_FLAGS_READ_ONLY: u32 = 1;
+
 const _: () = assert!(size_of::<Info>() == 232 && size_of::<Config>() == 304);
 
 /// Attaches `file` and sets everything in one step.
 fn configure(device: &File, file: BorrowedFd<'_>, settings: &LoopSettings) -> Answer<()> {
     const LOOP_CONFIGURE: u32 = 0x4C0A;
-    const LO_FLAGS_READ_ONLY: u32 = 1;
     const LO_FLAGS_AUTOCLEAR: u32 = 4;
     let read_only = if settings.read_only { LO_FLAGS_READ_ONLY } else { 0 };
     let info = Info {

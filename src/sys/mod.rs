@@ -11,11 +11,13 @@ mod errand;
 mod errno;
 mod file;
 mod fork;
+mod held;
 mod helper;
 mod identity;
 mod init;
 mod interface;
 mod kernel;
+mod keyring;
 mod loop_device;
 mod memory;
 mod mount;
@@ -32,6 +34,7 @@ mod question;
 mod raw;
 mod refusal;
 mod removal;
+mod root;
 mod shared;
 mod signal;
 mod stack;
@@ -52,11 +55,12 @@ pub use file::{
     Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,
     own, share_blocks, share_directory, touch, wait_for_lock,
 };
-pub use fork::{close, differing, duplicate, fork, is_copy};
+pub use fork::{close, differing, duplicate, fork, is_copy, keep_only};
+pub use held::{Distrust, FileName, Held, WalkError, shown};
 pub use helper::{die_with_us, run_helper, version_of};
 pub use identity::{Ids, ids, is_secure_execution, kernel_version};
 pub use interface::{Interface, interfaces};
-pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop};
+pub use loop_device::{Attached, LoopDevice, LoopSettings, LoopTrouble, attach_loop, attached};
 pub use memory::{Heap, memory_in_use};
 pub use namespace::{Holder, UserNamespace, hold_user_namespace};
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
@@ -73,21 +77,25 @@ pub use question::{
     terminal_width, thread_id, uname, working_directory,
 };
 pub use raw::{
-    Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_of_kernel,
-    is_procfs, namespace_inode,
+    Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_in_memory,
+    is_of_kernel, is_procfs, namespace_inode,
 };
 pub use refusal::refusal;
-pub use removal::Directory;
-pub use shared::shared_byte;
+pub use shared::{SharedNumbers, shared_byte};
 pub use signal::{
-    fail_at_file_limits, forget_interruptions, interrupted, interruption, is_asked_to_end, kill,
-    pause, reading_line, signal_name, signal_names, signal_number, watch_interruptions,
+    fail_at_file_limits, forget_interruptions, ignore_interruptions, interrupted, interruption,
+    is_asked_to_end, kill, pause, reading_line, signal_name, signal_names, signal_number,
+    watch_interruptions,
 };
 pub use stack::raise_stack_limit;
-pub use stdio::{read_input, shell, standard_input, standard_output, write_output};
+pub use stdio::{
+    is_abandoned, read_input, shell, standard_input, standard_output, standard_stream, unread,
+    write_output, write_stream,
+};
 pub use syscall::{Syscall, Trouble};
 pub use terminal::{
-    KeptTerminal, TerminalEvent, TerminalEvents, TerminalState, interrupt, is_foreground, stop,
+    KeptTerminal, TerminalEvent, TerminalEvents, TerminalState, interrupt, is_foreground,
+    is_terminal, stop, terminal_device,
 };
 pub use trial::{Trial, attempt, cgroup_version, landlock_version, seccomp_actions};
 pub use wait::note_ended_children;

@@ -231,6 +231,8 @@ pub mod sockets {
     pub const STREAM: i32 = libc::SOCK_STREAM;
     /// `SOCK_DGRAM`.
     pub const DATAGRAM: i32 = libc::SOCK_DGRAM;
+    /// `SOCK_NONBLOCK`, besides one of these.
+    pub const NONBLOCKING: i32 = libc::SOCK_NONBLOCK;
     /// `SOCK_RAW`.
     pub const RAW: i32 = libc::SOCK_RAW;
     /// `AF_INET`.

@@ -18,7 +18,7 @@ const NS_GET_NSTYPE: c_ulong = 0xb703;
 /// file is another kind of file.
 ///
 /// # Errors
-/// open(2): it does not exist, or may not be opened.
+/// open(2): it does not exist, or may not be opened. `ENOTTY`: Linux before 4.11.
 pub fn open_namespace(path: &Path) -> Result<Option<(OwnedFd, u64)>, Trouble> {
     use nix::fcntl::OFlag;
     let because = |errno: nix::Error| Trouble { syscall: Syscall::Openat, errno: errno.into() };
@@ -31,12 +31,8 @@ pub fn open_namespace(path: &Path) -> Result<Option<(OwnedFd, u64)>, Trouble> {
     }
     let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
     let file = nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty()).map_err(because)?;
-    Ok(kind(&file).map(|kind| (file, kind)))
-}
-
-fn kind(file: &OwnedFd) -> Option<u64> {
-    let kind = call!(Ioctl, SYS_ioctl, file.as_raw_fd(), NS_GET_NSTYPE).ok()?;
-    u64::try_from(kind).ok()
+    let kind = call!(Ioctl, SYS_ioctl, file.as_raw_fd(), NS_GET_NSTYPE)?;
+    Ok(u64::try_from(kind).ok().map(|kind| (file, kind)))
 }
 
 fn related(file: BorrowedFd<'_>, request: c_ulong) -> Result<OwnedFd, Errno> {

@@ -7,13 +7,13 @@ use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
-use super::call::{Base, Call, MOST_KEPT, SLOTS, Slot, Target};
+use super::call::{Attributes, Base, Call, MOST_KEPT, SLOTS, Slot, Target};
 use super::cell::Cell;
 use super::init::Init;
 use super::kernel::{self, Answer, Trouble};
 use super::mount::{self, MountAttr};
 use super::program::Program;
-use super::{pty, stack, target, tree};
+use super::{keyring, pty, root, stack, target, tree};
 
 /// What a new process works with.
 pub(super) struct Work<'a> {
@@ -30,8 +30,10 @@ impl<'a> Work<'a> {
         Self { program, cell, init, parent, stack: stack::of_programs() }
     }
 
-    /// Enters the namespaces that the program starts from.
+    /// Enters the control groups and the namespaces that the program starts from.
     pub(super) fn enter(&self) -> Answer<()> {
+        let mut groups = self.program.groups.iter();
+        groups.try_for_each(|group| kernel::write_all(group.as_raw_fd(), b"0"))?;
         let mut entered = self.program.enter.iter();
         entered.try_for_each(|it| kernel::setns(it.descriptor.as_raw_fd(), it.namespaces))
     }
@@ -91,10 +93,11 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
     for signal in 1..=LAST_SIGNAL {
         let _ = kernel::default_action(signal);
     }
-    if let Some((soft, hard)) = work.stack {
-        let _ = kernel::limit_stack(soft, hard);
+    let limited = work.stack.map_or(Ok(()), |(soft, hard)| kernel::limit_stack(soft, hard));
+    match limited {
+        Ok(()) => _ = work.calls(),
+        Err(trouble) => work.cell.report(None, trouble),
     }
-    work.calls();
     kernel::exit(FAILED)
 }
 
@@ -133,6 +136,7 @@ impl Process<'_> {
                 let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
                 mount::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
             }
+            Call::CoverRoot => root::cover(),
             Call::LoopbackUp => kernel::loopback_up(),
             Call::OpenTree { .. } | Call::NewMount { .. } => self.make_mount(call),
             Call::OpenRoot(path) => {
@@ -175,6 +179,10 @@ impl Process<'_> {
                 let attr = MountAttr { set: set.bits(), ..MountAttr::default() };
                 mount::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)
             }
+            Call::Protect { base, path, optional } => match self.protect(*base, path) {
+                Err(trouble) if *optional && trouble.errno.code() == libc::ENOENT => Ok(()),
+                done => done,
+            },
             Call::Mask(path) => self.mask(path),
             Call::MakeDirectory { path, mode, owner } => {
                 tree::make_directory(root, path, *mode, *owner)
@@ -190,14 +198,15 @@ impl Process<'_> {
                     kernel::symlinkat(target, parent, name)
                 })
             }
-            Call::PivotRoot => pivot_root(root, self.stacked),
-            Call::Chroot => chroot(root),
-            Call::ChrootInto(descriptor) => chroot(*descriptor),
+            Call::PivotRoot => root::pivot(root, self.stacked),
+            Call::Chroot => root::change(root),
+            Call::ChrootInto(descriptor) => root::change(*descriptor),
             Call::SetHostname(name) => kernel::sethostname(name),
             Call::SetDomainname(name) => kernel::setdomainname(name),
             Call::SetGroups(groups) => kernel::setgroups(groups),
             Call::SetGroup(gid) => kernel::setresgid(*gid),
             Call::SetUser(uid) => set_user(*uid),
+            Call::NewKeyring => keyring::new_session_keyring(),
             Call::DropBoundingSet => drop_bounding_set(),
             Call::DropCapabilities => kernel::drop_capabilities(),
             Call::NoNewPrivileges => kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
@@ -213,7 +222,7 @@ impl Process<'_> {
                 let _ = kernel::setsid();
                 Ok(())
             }
-            Call::Workdir(path) => enter(path),
+            Call::Workdir(path) => root::go_to(path),
             Call::DieWithParent => self.die_with_parent(),
             Call::Execute { as_init, told } => {
                 let gate = self.work.program.gate.as_ref().map(AsRawFd::as_raw_fd);
@@ -270,6 +279,25 @@ impl Process<'_> {
         Ok(())
     }
 
+    fn protect(&mut self, base: Base, path: &CStr) -> Answer<()> {
+        let read_only = Attributes::READ_ONLY.bits();
+        let fresh = self.slot(Slot::Fresh);
+        if base == Base::Fresh {
+            let mount = tree::copy(fresh, path, true, read_only)?;
+            mount::move_mount(mount, fresh, path, tree::MOVE_FROM_EMPTY)?;
+            kernel::close(mount);
+            return Ok(());
+        }
+        let place = kernel::open_beneath(self.slot(Slot::Root), path, libc::O_PATH, 0)?;
+        let mount = tree::copy(place, c"", true, read_only)?;
+        mount::move_mount(mount, place, c"", tree::MOVE_FROM_EMPTY | tree::MOVE_TO_EMPTY)?;
+        kernel::close(place);
+        // What is attached elsewhere takes the place of the last one.
+        kernel::close(fresh);
+        self.put(Slot::Fresh, mount);
+        Ok(())
+    }
+
     fn mask(&mut self, path: &CStr) -> Answer<()> {
         let root = self.slot(Slot::Root);
         let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
@@ -307,35 +335,6 @@ fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
     let done = kernel::require_procfs(file).and_then(|()| kernel::write_all(file, bytes));
     kernel::close(file);
     done
-}
-
-fn pivot_root(root: c_int, stacked: u8) -> Answer<()> {
-    kernel::fchdir(root)?;
-    // With both names `.`, the old root is stacked on the new one: no directory is needed for it.
-    mount::pivot_root(c".", c".")?;
-    // What was stacked on the old root beneath the new one is still on it, and comes off first.
-    for _ in 0..stacked {
-        mount::umount2(c".", libc::MNT_DETACH)?;
-    }
-    kernel::chdir(c"/")
-}
-
-/// Goes to a directory of the root that this process has entered. Links of a process are not
-/// followed: `/proc/self/fd/N` would lead to what the launcher has open (CVE-2024-21626).
-fn enter(path: &CStr) -> Answer<()> {
-    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
-    let root = kernel::openat(libc::AT_FDCWD, c"/", flags, 0)?;
-    let place = kernel::open_beneath(root, path, flags, 0)?;
-    let done = kernel::fchdir(place);
-    kernel::close(place);
-    kernel::close(root);
-    done
-}
-
-fn chroot(root: c_int) -> Answer<()> {
-    kernel::fchdir(root)?;
-    kernel::chroot(c".")?;
-    kernel::chdir(c"/")
 }
 
 fn set_user(uid: u32) -> Answer<()> {

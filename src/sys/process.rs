@@ -10,6 +10,7 @@ use super::clone::pidfd_open;
 use super::errno::Errno;
 use super::fork::generation;
 use super::init::Told;
+use super::kernel::Trouble;
 use super::wait::{self, note_ended_children};
 
 /// What a process used, with the processes that it has waited for: getrusage(2).
@@ -31,9 +32,19 @@ pub struct Status {
     /// Its exit status; 128 and the signal where one ended it.
     pub code: i32,
     /// Why the program was never executed, where that is so.
-    pub not_executed: Option<Errno>,
+    pub not_executed: Option<Trouble>,
+    /// Why nobody can tell how it ended, if so: the other fields mean nothing then.
+    pub lost: Option<Errno>,
     /// What it used.
     pub usage: Usage,
+}
+
+impl Status {
+    /// Whether it is known to have ended with status 0.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.code == 0 && self.lost.is_none()
+    }
 }
 
 /// How long a child is waited for before those are looked at that it may wait for itself.
@@ -134,20 +145,20 @@ impl Child {
     ///
     /// # Errors
     /// It could not be executed. Nothing is left of the process then.
-    pub fn confirm(&mut self) -> Result<(), Errno> {
+    pub fn confirm(&mut self) -> Result<(), Trouble> {
         while self.told == 0 && !self.silent && self.ended.is_none() {
             let watched = [(self.answers.as_fd(), false), (self.pidfd.as_fd(), false)];
-            let answers = ready(&watched, None)?;
-            if answers.first() == Some(&true) {
-                self.listen();
-            } else if answers.get(1) == Some(&true) {
-                self.wait();
+            match ready(&watched, None).as_deref() {
+                Ok([false, true]) => _ = self.wait(),
+                Ok([false, ..]) => {}
+                // Without memory for poll(2) this waits for an answer, or for the end of who has it.
+                Ok(_) | Err(_) => self.listen(),
             }
         }
         match Told::new(self.told).not_executed() {
-            Some(errno) => {
+            Some(trouble) => {
                 self.wait();
-                Err(errno)
+                Err(trouble)
             }
             None => Ok(()),
         }
@@ -157,6 +168,7 @@ impl Child {
     fn listen(&mut self) {
         let mut bytes = [0; 64];
         match nix::unistd::read(&self.answers, &mut bytes) {
+            Err(Nix::EINTR) => self.listen(),
             Ok(0) => self.silent = true,
             Ok(length) => {
                 for number in bytes[..length].chunks_exact(8) {
@@ -189,15 +201,16 @@ impl Child {
             // Nobody but its parent is told how it ended.
             let time = (options & libc::WNOHANG != 0).then_some(Duration::ZERO);
             let ended = ready(&[(self.pidfd.as_fd(), false)], time);
-            self.ended = ended.is_ok_and(|ended| ended == [true]).then(|| exited(0));
+            let lost = || lost(Errno::new(libc::ECHILD));
+            self.ended = ended.is_ok_and(|ended| ended == [true]).then(lost);
             return self.ended;
         }
         let ended = match wait::child(self.pid, self.pidfd.as_fd(), options) {
             Ok(ended) => ended?,
             Err(errno) => {
+                // Somebody else has waited for it, or the kernel, as where SIGCHLD is ignored.
                 let gone = errno.code() == libc::ECHILD;
-                // Somebody else has waited for it: nothing is known but that it has ended.
-                self.ended = gone.then(|| exited(0));
+                self.ended = gone.then(|| lost(errno));
                 return self.ended;
             }
         };
@@ -228,11 +241,16 @@ impl Drop for Child {
 }
 
 fn exited(code: i32) -> Status {
-    Status { signal: None, code, not_executed: None, usage: Usage::default() }
+    Status { signal: None, code, not_executed: None, lost: None, usage: Usage::default() }
 }
 
 fn by(signal: i32) -> Status {
-    Status { signal: Some(signal), code: 128 + signal, not_executed: None, usage: Usage::default() }
+    Status { signal: Some(signal), ..exited(128 + signal) }
+}
+
+/// The status of a process that has ended, and `errno` is all that the kernel says.
+fn lost(errno: Errno) -> Status {
+    Status { lost: Some(errno), ..exited(-1) }
 }
 
 fn used_by(usage: &libc::rusage) -> Usage {

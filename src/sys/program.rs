@@ -113,6 +113,8 @@ pub struct Program {
     pub namespaces: u64,
     /// Namespaces entered before those are made, in this order.
     pub enter: Vec<Enter>,
+    /// Control groups entered before that: files that move who writes `0` to them.
+    pub groups: Vec<OwnedFd>,
     /// Whether the new process may use the memory of this one until it executes a program.
     ///
     /// Not where it enters namespaces in which others already run: they could trace it.

@@ -6,8 +6,9 @@ use std::sync::OnceLock;
 
 use super::errno::Errno;
 use super::kernel::{self, Answer, Trouble, call};
+use super::stdio::{standard_input, standard_output};
 use super::syscall::Syscall;
-use super::terminal::TerminalState;
+use super::terminal::{TerminalState, is_terminal};
 
 /// The magic number of devpts: statfs(2).
 const DEVPTS: libc::__fsword_t = 0x1cd1;
@@ -117,30 +118,48 @@ pub fn terminal_sockets() -> Result<(OwnedFd, OwnedFd), Errno> {
     Ok(socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?)
 }
 
-/// The descriptor that was sent through a socket; none where nothing was.
-#[must_use]
-pub fn receive(socket: BorrowedFd<'_>) -> Option<OwnedFd> {
+/// The descriptor that was sent through a socket; none if nothing was.
+///
+/// # Errors
+/// recvmsg(2): no descriptor, or no memory, is left.
+pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Errno> {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     let mut byte = [0];
     let mut part = [std::io::IoSliceMut::new(&mut byte)];
     let mut space = nix::cmsg_space!(RawFd);
     let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    let got = recvmsg::<()>(socket.as_raw_fd(), &mut part, Some(&mut space), flags).ok()?;
-    let first = got.cmsgs().ok()?.find_map(|message| match message {
+    let got = loop {
+        match recvmsg::<()>(socket.as_raw_fd(), &mut part, Some(&mut space), flags) {
+            Err(nix::Error::EINTR) => {}
+            Err(nix::Error::EAGAIN) => return Ok(None),
+            got => break got?,
+        }
+    };
+    // The kernel has no descriptor left for what was sent: MSG_CTRUNC.
+    let mut messages = got.cmsgs().map_err(|_| Errno::new(libc::EMFILE))?;
+    let first = messages.find_map(|message| match message {
         ControlMessageOwned::ScmRights(all) => all.first().copied(),
         _ => None,
-    })?;
+    });
     // SAFETY: the kernel has made it for this process, and nobody else owns it.
-    Some(unsafe { OwnedFd::from_raw_fd(first) })
+    Ok(first.map(|first| unsafe { OwnedFd::from_raw_fd(first) }))
 }
 
 /// Whether a person sits at a terminal that this process reads from and writes to, and others can be
 /// made.
 #[must_use]
 pub fn has_terminal() -> bool {
-    use std::io::{IsTerminal, stdin, stdout};
     // Who starts with none gets none.
     static SITS: OnceLock<bool> = OnceLock::new();
-    let sits = *SITS.get_or_init(|| stdin().is_terminal() && stdout().is_terminal());
-    sits && open_terminal(&TerminalState::default()).is_ok()
+    let sits =
+        *SITS.get_or_init(|| is_terminal(standard_input()) && is_terminal(standard_output()));
+    // Where there are no others: chroot(2) to a tree without devices, and pty(7) on the limit. What
+    // fails otherwise is an error once a terminal is made for a program.
+    let lacks = |errno: Errno| {
+        matches!(
+            errno.code(),
+            libc::ENOENT | libc::ENOTDIR | libc::EACCES | libc::ENXIO | libc::ENOSPC
+        )
+    };
+    sits && !open_terminal(&TerminalState::default()).is_err_and(lacks)
 }

@@ -176,15 +176,28 @@ fn time_bits(set: u64) -> u64 {
 }
 
 /// Whether a path is in procfs.
+///
+/// # Errors
+/// statfs(2).
+pub fn is_procfs(path: &Path) -> std::io::Result<bool> {
+    Ok(magic(path)? == nix::sys::statfs::PROC_SUPER_MAGIC)
+}
+
+/// Whether a path is in a file system in memory, as rootfs is.
 #[must_use]
-pub fn is_procfs(path: &Path) -> bool {
-    magic(path).is_some_and(|magic| magic == nix::sys::statfs::PROC_SUPER_MAGIC)
+pub fn is_in_memory(path: &Path) -> bool {
+    // nix knows no number of ramfs: magic.h.
+    const RAMFS_MAGIC: nix::sys::statfs::FsType = nix::sys::statfs::FsType(0x8584_58f6);
+    let kinds = [nix::sys::statfs::TMPFS_MAGIC, RAMFS_MAGIC];
+    magic(path).is_ok_and(|magic| kinds.contains(&magic))
 }
 
 /// Whether a path is in a file system of which the kernel has one for all: sysfs, cgroups and
 /// those for tracing and the firmware.
-#[must_use]
-pub fn is_of_kernel(path: &Path) -> bool {
+///
+/// # Errors
+/// statfs(2).
+pub fn is_of_kernel(path: &Path) -> std::io::Result<bool> {
     use nix::sys::statfs as fs;
     let of_kernel = [
         fs::SYSFS_MAGIC,
@@ -195,14 +208,16 @@ pub fn is_of_kernel(path: &Path) -> bool {
         fs::SECURITYFS_MAGIC,
         fs::BPF_FS_MAGIC,
     ];
-    magic(path).is_some_and(|magic| of_kernel.contains(&magic))
+    Ok(of_kernel.contains(&magic(path)?))
 }
 
 /// The type of the file system that holds a path, or where it would be made.
-fn magic(path: &Path) -> Option<nix::sys::statfs::FsType> {
-    let found = nix::sys::statfs::statfs(path);
-    let found = found.or_else(|_| nix::sys::statfs::statfs(path.parent().unwrap_or(path)));
-    found.ok().map(|found| found.filesystem_type())
+fn magic(path: &Path) -> std::io::Result<nix::sys::statfs::FsType> {
+    let found = match nix::sys::statfs::statfs(path) {
+        Err(nix::Error::ENOENT) => nix::sys::statfs::statfs(path.parent().unwrap_or(path)),
+        found => found,
+    };
+    Ok(found?.filesystem_type())
 }
 
 /// Has processes whose parents end become children of this one: PR_SET_CHILD_SUBREAPER(2const).
@@ -234,7 +249,7 @@ pub fn end_children() {
 }
 
 fn exactly(path: &CStr, mode: u32) -> Answer<()> {
-    call!(Fchmod, SYS_fchmodat, libc::AT_FDCWD, path.as_ptr(), mode).map(drop)
+    call!(Fchmodat, SYS_fchmodat, libc::AT_FDCWD, path.as_ptr(), mode).map(drop)
 }
 
 fn bound(kept: u64) -> Answer<()> {
@@ -264,6 +279,9 @@ pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings, alone: 
     }
     let restored = signal::as_programs_want();
     let limit = stack::of_programs().map(|(soft, hard)| kernel::limit_stack(soft, hard));
+    if let Some(Err(refused)) = limit {
+        return refused;
+    }
     for path in candidates {
         let (argv, envp): (*const *const c_char, _) = (argv.as_ptr(), envp.as_ptr());
         let Err(refused) = call!(Execve, SYS_execve, path.as_ptr(), argv, envp) else { continue };

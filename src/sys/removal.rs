@@ -11,25 +11,10 @@ use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::errno::Errno;
+use super::held::Held;
 use super::kernel::{self, Syscall, call};
 
-/// A directory that is held by a descriptor: it is found whatever the root of this process is.
-#[derive(Debug)]
-pub struct Directory {
-    descriptor: OwnedFd,
-}
-
-impl Directory {
-    /// The directory at `path`.
-    ///
-    /// # Errors
-    /// open(2).
-    pub fn hold(path: &Path) -> Result<Self, Errno> {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let descriptor = nix::fcntl::open(path, flags, Mode::empty())?;
-        Ok(Self { descriptor })
-    }
-
+impl Held {
     /// Removes what has this name in it, a tree too. What is mounted in the tree stays, and so
     /// does the way to it.
     ///
@@ -37,7 +22,15 @@ impl Directory {
     /// The first thing that could not be removed; everything else is.
     pub fn remove(&self, name: &OsStr) -> Result<(), Errno> {
         let name = CString::new(name.as_bytes()).map_err(|_| Errno::new(libc::EINVAL))?;
-        remove(self.descriptor.as_fd(), &name)
+        remove(self.as_fd(), &name)
+    }
+
+    /// Removes all that is in it, as [`Held::remove`] does.
+    ///
+    /// # Errors
+    /// As for [`Held::remove`].
+    pub fn clear(&self) -> Result<(), Errno> {
+        empty(self.as_fd(), c".")
     }
 
     /// Takes away what is mounted here and below, where this is the root of a mount: from the
@@ -46,19 +39,19 @@ impl Directory {
     /// A process that has made a new mount namespace since it holds this has a copy of the mount
     /// there: at `path`, unless that has come to be another place.
     pub fn detach(&self, path: &Path) {
-        let Ok(here) = Self::hold(Path::new(".")) else { return };
+        let Ok(here) = Self::open(Path::new(".")) else { return };
         if !self.unmount()
-            && let Ok(copy) = Self::hold(path)
+            && let Ok(copy) = Self::open(path)
             && self.is(&copy)
         {
             copy.unmount();
         }
-        let _ = kernel::fchdir(here.descriptor.as_raw_fd());
+        let _ = kernel::fchdir(here.as_fd().as_raw_fd());
     }
 
     /// Whether anything was taken away.
     fn unmount(&self) -> bool {
-        if kernel::fchdir(self.descriptor.as_raw_fd()).is_err() {
+        if kernel::fchdir(self.as_fd().as_raw_fd()).is_err() {
             return false;
         }
         // "." is the topmost of what is stacked here; the last one leaves no mount.
@@ -69,8 +62,7 @@ impl Directory {
     }
 
     fn is(&self, other: &Self) -> bool {
-        let identity =
-            |one: &Self| fstat(&one.descriptor).map(|found| (found.st_dev, found.st_ino));
+        let identity = |one: &Self| fstat(one.as_fd()).map(|found| (found.st_dev, found.st_ino));
         identity(self).is_ok_and(|own| identity(other) == Ok(own))
     }
 }

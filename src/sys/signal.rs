@@ -162,6 +162,9 @@ pub fn watch_interruptions() -> Result<(), Errno> {
         return Err(Errno::last());
     }
     WAKE.store(wake, Ordering::Relaxed);
+    // Ignored, as daemons and `trap '' CHLD` leave it, it has the kernel keep no exit status.
+    // SAFETY: setting a default action touches no memory.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     handle(libc::SIGALRM, alarm);
     for signal in SIGNALS {
         handle(signal, note);
@@ -221,6 +224,14 @@ pub(super) fn renew() {
     // SAFETY: eventfd takes two numbers.
     let wake: RawFd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     WAKE.store(wake, Ordering::Relaxed);
+}
+
+/// From here on no signal asks this process to end: it ends when its parent does.
+pub fn ignore_interruptions() {
+    for signal in SIGNALS {
+        // SAFETY: ignoring a signal touches no memory.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
 }
 
 /// The signal that asked to end, if one came.

@@ -1,6 +1,6 @@
 //! The standard streams of this process, past all buffers, and a shell that is given others.
 
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use super::errno::Errno;
 use super::kernel;
@@ -21,8 +21,15 @@ pub fn standard_output() -> BorrowedFd<'static> {
 }
 
 pub(super) fn standard_error() -> BorrowedFd<'static> {
+    standard_stream(2)
+}
+
+/// The standard stream with this number, 0 to 2, of this process.
+#[must_use]
+pub fn standard_stream(number: RawFd) -> BorrowedFd<'static> {
+    debug_assert!((0..=2).contains(&number), "{number} is no standard stream");
     // SAFETY: as for the standard input.
-    unsafe { BorrowedFd::borrow_raw(2) }
+    unsafe { BorrowedFd::borrow_raw(number) }
 }
 
 /// The most that is written at once: what does not let a terminal wait long that has some room.
@@ -33,11 +40,21 @@ const WRITTEN: usize = 1024;
 ///
 /// # Errors
 /// write(2): nobody is there to read it.
+#[must_use]
 pub fn write_output(bytes: &[u8]) -> Option<Result<usize, Errno>> {
+    write_stream(1, bytes)
+}
+
+/// The same for the standard stream with this number.
+///
+/// # Errors
+/// As for [`write_output`].
+#[must_use]
+pub fn write_stream(number: RawFd, bytes: &[u8]) -> Option<Result<usize, Errno>> {
     if bytes.is_empty() {
         return None;
     }
-    let output = standard_output();
+    let output = standard_stream(number);
     let takes = ready(&[(output, true)], Some(std::time::Duration::ZERO));
     if !takes.is_ok_and(|it| it == [true]) {
         return None;
@@ -62,6 +79,23 @@ pub fn read_input(buffer: &mut [u8]) -> Option<Result<usize, Errno>> {
         Err(nix::errno::Errno::EINTR | nix::errno::Errno::EAGAIN) => None,
         done => Some(done.map_err(Into::into)),
     }
+}
+
+/// How many bytes nobody has read yet of what was written into a pipe: `FIONREAD` of pipe(7).
+#[must_use]
+pub fn unread(pipe: BorrowedFd<'_>) -> usize {
+    let mut length: libc::c_int = 0;
+    // SAFETY: a descriptor that is open, and a place for a number.
+    unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut length) };
+    usize::try_from(length).unwrap_or(0)
+}
+
+/// Whether nobody will read any more what is written into a pipe: poll(2).
+#[must_use]
+pub fn is_abandoned(pipe: BorrowedFd<'_>) -> bool {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut entry = [PollFd::new(pipe, PollFlags::empty())];
+    poll(&mut entry, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }
 
 /// Runs a shell where this process is, with these as its standard streams and the directory that

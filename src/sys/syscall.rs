@@ -28,7 +28,8 @@ macro_rules! syscalls {
         pub enum Syscall { $($variant,)* }
 
         impl Syscall {
-            const ALL: &[Self] = &[$(Self::$variant,)*];
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The name, as in section 2 of the manual.
             #[must_use]
@@ -46,19 +47,24 @@ macro_rules! syscalls {
 }
 
 syscalls! {
+    AddKey "add_key" "",
     Bind "bind" "",
     Capset "capset" "",
     Chdir "chdir" "",
     Chroot "chroot" "",
     ClockGettime "clock_gettime" "",
+    Clone "clone" "",
     Clone3 "clone3" "5.3",
     CloseRange "close_range" "5.9",
     Connect "connect" "",
     Dup3 "dup3" "",
     Execve "execve" "",
+    Execveat "execveat" "",
     Fchdir "fchdir" "",
     Fchmod "fchmod" "",
+    Fchmodat "fchmodat" "",
     Fchown "fchown" "",
+    Fcntl "fcntl" "",
     Fsconfig "fsconfig" "5.2",
     Fsmount "fsmount" "5.2",
     Fsopen "fsopen" "5.2",
@@ -66,6 +72,7 @@ syscalls! {
     Fstat "fstat" "",
     Fstatfs "fstatfs" "",
     Ioctl "ioctl" "",
+    Keyctl "keyctl" "",
     Kill "kill" "",
     Listen "listen" "",
     MemfdCreate "memfd_create" "",
@@ -82,10 +89,11 @@ syscalls! {
     PidfdSendSignal "pidfd_send_signal" "5.1",
     Pipe2 "pipe2" "",
     PivotRoot "pivot_root" "",
-    Poll "poll" "",
+    Ppoll "ppoll" "",
     Prctl "prctl" "",
     Prlimit "prlimit" "",
     Readlinkat "readlinkat" "",
+    RequestKey "request_key" "",
     Rmdir "rmdir" "",
     Recvfrom "recvfrom" "",
     RtSigaction "rt_sigaction" "",

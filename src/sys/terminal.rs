@@ -11,7 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::errno::Errno;
 use super::kernel::{Answer, call};
-use super::stdio::{standard_error, standard_input, standard_output};
+use super::stdio::{standard_error, standard_input, standard_output, standard_stream};
 use super::syscall::Syscall;
 
 /// How a terminal treats what goes through it, and how large it is: ioctl_tty(2).
@@ -127,6 +127,23 @@ impl TerminalState {
         Self { settings, window: self.window }
     }
 
+    /// Whether it goes to the beginning of the next line at a line end by itself: `OPOST` and
+    /// `ONLCR` of termios(3). What is no terminal does nothing.
+    #[must_use]
+    pub fn ends_lines(&self) -> bool {
+        let both = libc::OPOST | libc::ONLCR;
+        self.settings.is_none_or(|it| it.c_oflag & both == both)
+    }
+
+    /// Passes what is written on as it is.
+    #[must_use]
+    pub fn writing_as_it_is(mut self) -> Self {
+        if let Some(settings) = &mut self.settings {
+            settings.c_oflag &= !libc::OPOST;
+        }
+        self
+    }
+
     /// What a person types to interrupt a program, where that means anything: Ctrl-C.
     #[must_use]
     pub fn interrupt(&self) -> Option<u8> {
@@ -139,6 +156,29 @@ impl TerminalState {
     pub fn end_of_input(&self) -> u8 {
         self.settings.map_or(4, |settings| settings.c_cc[libc::VEOF])
     }
+}
+
+/// Which terminal the standard stream with this number is, by the number of its device; none if it
+/// is none.
+#[must_use]
+pub fn terminal_device(number: i32) -> Option<u64> {
+    let stream = standard_stream(number);
+    let status = is_terminal(stream).then(|| nix::sys::stat::fstat(stream).ok()).flatten();
+    status.map(|status| status.st_rdev)
+}
+
+/// What is answered by what is no terminal.
+const NO_TERMINAL: [i32; 5] =
+    [libc::ENOTTY, libc::EINVAL, libc::EBADF, libc::ENODEV, libc::EOPNOTSUPP];
+
+/// Whether a descriptor is of a terminal, as isatty(3) asks. One that does not answer, such as one
+/// that was hung up (EIO), is one: it could still be set up and read.
+#[must_use]
+pub fn is_terminal(descriptor: BorrowedFd<'_>) -> bool {
+    let mut settings = MaybeUninit::<libc::termios2>::zeroed();
+    let asked =
+        call!(Ioctl, SYS_ioctl, descriptor.as_raw_fd(), libc::TCGETS2, settings.as_mut_ptr());
+    !asked.is_err_and(|trouble| NO_TERMINAL.contains(&trouble.errno.code()))
 }
 
 /// What the standard input was like before it passed every byte on.
@@ -249,34 +289,38 @@ pub fn interrupt() {
 /// What a terminal is like, and which processes are in its foreground, to be put back.
 #[derive(Debug)]
 pub struct KeptTerminal {
+    /// Which of the standard streams it is.
+    number: i32,
     state: TerminalState,
     group: Option<nix::unistd::Pid>,
 }
 
 impl KeptTerminal {
-    /// That of standard input; none where that is no terminal.
+    /// That of nsscript: the first of the standard streams that is one.
     #[must_use]
-    pub fn of_input() -> Option<Self> {
-        let input = std::io::stdin();
-        let state = TerminalState::of(input.as_fd());
-        state.settings?;
-        Some(Self { state, group: nix::unistd::tcgetpgrp(input.as_fd()).ok() })
+    pub fn own() -> Option<Self> {
+        (0..3).find_map(|number| {
+            let terminal = standard_stream(number);
+            let state = TerminalState::of(terminal);
+            state.settings?;
+            Some(Self { number, state, group: nix::unistd::tcgetpgrp(terminal).ok() })
+        })
     }
 
     /// Puts back what a program has left otherwise.
     pub fn restore(&self) {
-        let input = std::io::stdin();
+        let terminal = standard_stream(self.number);
         // Who is in the background is stopped when it changes a terminal, unless it does not care.
         let signals: SigSet = std::iter::once(Signal::SIGTTOU).collect();
         let before = SigSet::thread_get_mask();
         let blocked = signals.thread_block();
         let own = self.group == Some(nix::unistd::getpgrp());
-        if own && nix::unistd::tcgetpgrp(input.as_fd()).ok() != self.group {
-            let _ = nix::unistd::tcsetpgrp(input.as_fd(), nix::unistd::getpgrp());
+        if own && nix::unistd::tcgetpgrp(terminal).ok() != self.group {
+            let _ = nix::unistd::tcsetpgrp(terminal, nix::unistd::getpgrp());
         }
-        let now = TerminalState::of(input.as_fd());
+        let now = TerminalState::of(terminal);
         if own && (TerminalState { window: self.state.window, ..now }) != self.state {
-            self.state.restore(input.as_fd());
+            self.state.restore(terminal);
         }
         if let (Ok(before), Ok(())) = (before, blocked) {
             let _ = before.thread_set_mask();

@@ -69,7 +69,7 @@ pub(super) fn copy_of_host(
 
 /// A copy of the mounts at `path` that is attached nowhere; attributes are set before anybody can
 /// see it, on all of it at once.
-fn copy(at: c_int, path: &CStr, recursive: bool, set: u64) -> Answer<c_int> {
+pub(super) fn copy(at: c_int, path: &CStr, recursive: bool, set: u64) -> Answer<c_int> {
     let recursion = if recursive { libc::AT_RECURSIVE } else { 0 };
     let flags = recursion | libc::AT_EMPTY_PATH | libc::O_CLOEXEC;
     let mount = mount::open_tree(at, path, OPEN_TREE_CLONE | flags.cast_unsigned())?;

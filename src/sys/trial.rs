@@ -14,8 +14,8 @@ use super::program::{Fault, Program};
 use super::tree::{MOVE_FROM_EMPTY, OPEN_TREE_CLONE};
 
 /// Something that is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trial {
+#[derive(Clone, Copy)]
+pub enum Trial<'a> {
     /// Mounting by descriptors, in a mount namespace that is made for it: fsopen(2), fsmount(2),
     /// mount_setattr(2), move_mount(2), open_tree(2).
     MountApi,
@@ -26,8 +26,12 @@ pub enum Trial {
     },
     /// A file system of this type that is mounted nowhere.
     FileSystem(&'static CStr),
+    /// Entering what [`Trial::MountApi`] has mounted with pivot_root(2). It comes last.
+    PivotRoot,
     /// An interface by `/dev/net/tun`, in a network namespace that is made for it.
     Tun,
+    /// What this does.
+    Of(&'a dyn Fn() -> Result<(), Trouble>),
 }
 
 /// Has a new process perform `program`, whose calls execute nothing, and try everything in
@@ -35,7 +39,7 @@ pub enum Trial {
 ///
 /// # Errors
 /// The call of the program that failed; nothing is tried then.
-pub fn attempt(program: &Program, trials: &[Trial]) -> Result<Vec<Result<(), Trouble>>, Fault> {
+pub fn attempt(program: &Program, trials: &[Trial<'_>]) -> Result<Vec<Result<(), Trouble>>, Fault> {
     let (answers, tells) =
         pipe().map_err(|Trouble { syscall, errno }| Fault { call: None, syscall, errno })?;
     let (mut answers, mut tells) = (File::from(answers), Some(File::from(tells)));
@@ -76,12 +80,17 @@ fn decoded(number: u64) -> Answer<()> {
     Err(Trouble { syscall, errno })
 }
 
-fn attempt_one(trial: Trial, mounted: &mut c_int) -> Answer<()> {
+fn attempt_one(trial: Trial<'_>, mounted: &mut c_int) -> Answer<()> {
     match trial {
         Trial::MountApi => mount_api().map(|mount| *mounted = mount),
         Trial::Overlay { of_user } => overlay(*mounted, of_user),
         Trial::FileSystem(kind) => detached(kind, &[]).map(drop),
+        Trial::PivotRoot => {
+            kernel::fchdir(*mounted)?;
+            mount::pivot_root(c".", c".")
+        }
         Trial::Tun => tun(),
+        Trial::Of(perform) => perform(),
     }
 }
 

@@ -762,7 +762,7 @@ fn a_full_disk_leaves_no_half_of_an_archive() {
         gnu_tar(bench, "root.tar", &["--sort=name"]);
         let directory = bench.directory("cache");
         let setup = format!(
-            "mount -t tmpfs -o size=1M,mode=777 tmpfs {0}
+            "mount -t tmpfs -o size=1M,mode=1777 tmpfs {0}
             trap 'find {0}/nsscript -name layer-\\* -o -path \\*/layers/\\* >&2; echo looked >&2' EXIT",
             directory.display()
         );

@@ -264,7 +264,7 @@ fn layers_are_copied_where_there_is_no_overlay_for_them() {
             mount -t tmpfs -o mode=777 tmpfs two
             mkdir two/u two/w two/m
             mount -t overlay -o lowerdir=one/m,upperdir=two/u,workdir=two/w overlay two/m
-            chmod 777 two/m
+            chmod 1777 two/m
             mount --bind two/m cache";
         let recipe = format!(
             r#"let root = rootfs().file("/etc/above", "above\n").overlay_on({ROOT});

@@ -196,8 +196,94 @@ fn mounts_are_made_where_mount_makes_them() {
         let overlay = if is_root { overlay.replace(",userxattr", "") } else { overlay.into() };
         assert_eq!(told.verdict("mount_api"), word(mounts("mount -t tmpfs t /tmp")));
         assert_eq!(told.verdict("overlay") == "ok", mounts(&overlay));
+        let pivot = "mount -t tmpfs t /tmp; cd /tmp; pivot_root . .";
+        assert_eq!(told.verdict("root") == "ok", mounts(pivot));
         assert_eq!(told.verdict("proc"), word(mounts("mount -t proc p /tmp")));
         assert_eq!(told.verdict("sysfs") == "ok", mounts("mount -t sysfs s /tmp"));
+    });
+}
+
+#[test]
+fn networks_have_what_ip_makes() {
+    as_each_user(|bench| {
+        if !have(&["ip"]) {
+            return;
+        }
+        let told = Told::of(bench.nsscript(&JSON));
+        let makes = |script: &str| succeeds(bench.user, &["unshare", "-Urn", "sh", "-c", script]);
+        let forward = ": <> /proc/sys/net/ipv4/ip_forward";
+        assert_eq!(
+            told.verdict("veth"),
+            word(makes("ip link add name try0 type veth peer name try1"))
+        );
+        assert_eq!(told.verdict("bridge"), word(makes("ip link add name try0 type bridge")));
+        assert_eq!(told.verdict("net_settings"), word(makes(forward)));
+        let masquerades =
+            bench.recipe("netns().masquerade(#{}).dnat(\"10.0.0.1\", #{}).block(#{})");
+        let made = masquerades.end();
+        assert_eq!(told.verdict("nftables"), word(made.status.success()), "{}", made.stderr);
+        // A recipe asks for the same.
+        for key in ["veth", "bridge", "nftables", "net_settings"] {
+            let asked = bench.recipe(&format!("print(host.has(\"{key}\"))")).end().succeeded();
+            assert_eq!(asked.trim() == "true", told.verdict(key) == "ok", "{key}");
+        }
+    });
+}
+
+#[test]
+fn settings_that_are_read_only_are_named() {
+    as_each_user(|bench| {
+        let script =
+            "mount --bind /proc/sys /proc/sys; mount -o remount,bind,ro /proc/sys; exec \"$@\"";
+        let told = machine(bench, script);
+        assert_eq!(told.verdict("net_settings"), "no");
+        assert!(told.found("net_settings").contains("`/proc/sys` is read-only"));
+        assert_eq!(told.verdict("veth"), "ok");
+    });
+}
+
+#[test]
+fn what_cannot_be_tried_is_not_said_to_be_missing() {
+    as_each_user(|bench| {
+        let script = "echo 0 > /proc/sys/user/max_user_namespaces
+            exec setpriv --bounding-set=-all --inh-caps=-all \"$@\"";
+        let told = machine(bench, script);
+        told.is_hindered_by("user_namespace");
+        let others = ["own_id", "mount_api", "root", "overlay", "proc", "sysfs", "veth", "tun"];
+        let kinds = KINDS.iter().map(|(key, ..)| *key).filter(|key| *key != "user_namespace");
+        for key in kinds.chain(others) {
+            assert_eq!(told.verdict(key), "unknown", "{key}: {}", told.found(key));
+        }
+    });
+}
+
+#[test]
+fn processes_that_are_hidden_are_named() {
+    as_each_user(|bench| {
+        if !may_mount() || !User::this().is_root() {
+            return;
+        }
+        // One of its own: what is mounted on the host stays as it is.
+        let world = "mount -t proc -o hidepid=2 proc /proc";
+        let told = Told::of(bench.nsscript(&JSON).in_world(world));
+        let lesson = fs::read_to_string("recipes/lessons/08-user.rhai").unwrap();
+        let reads = ["read_file(\"/proc/1/status\")", "stat(\"/proc/1\")"];
+        let lesson = bench.nsscript(&["-"]).input(lesson.as_bytes()).in_world(world).end();
+        if bench.user.is_root() {
+            assert_eq!(told.verdict("processes"), "ok");
+            assert!(lesson.status.success(), "{}", lesson.stderr);
+            return;
+        }
+        assert_eq!(told.verdict("processes"), "part");
+        assert!(told.value("processes").as_str().unwrap().starts_with("hidepid="));
+        assert!(told.cure("processes").contains("mount -o remount,hidepid=0 /proc"));
+        assert!(lesson.failed(77).contains("hidepid"));
+        for recipe in reads {
+            let said = bench.recipe(recipe).in_world(world).end().failed(125);
+            assert!(said.contains("hint: `/proc` is mounted with `hidepid="), "{said}");
+            let said = bench.recipe(recipe).end();
+            assert!(said.status.success(), "{}", said.stderr);
+        }
     });
 }
 
@@ -331,6 +417,25 @@ fn a_hint_of_a_failure_says_what_doctor_says() {
             let said = bench.recipe(recipe).by_shell(&outer).end().failed(125);
             let cause = told.found("ipc_namespace").split_once("; ").unwrap().1;
             assert!(said.contains(&format!("hint: {cause}; {cure}")), "{recipe}: {said}");
+        }
+    });
+}
+
+#[test]
+fn root_does_without_user_namespaces_as_the_hint_says() {
+    as_each_user(|bench| {
+        let script = "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$@\"";
+        let outer = format!("exec unshare -Urm sh -ec '{script}' sh \"$@\"");
+        let run = |guest: &str| {
+            let script = "while read -r line; do echo \"$line\"; done < /proc/self/status";
+            bench.script(guest, script).by_shell(&outer).end()
+        };
+        let guest = r#"sandbox("/").read_only_root().proc("/proc")"#;
+        let said = run(guest).failed(125);
+        assert!(said.contains("root does without one: `.share(USER)`"), "{said}");
+        let status = run(&format!("{guest}.share(USER)")).succeeded();
+        for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            assert_eq!(crate::support::field(&status, set), "0000000000000000");
         }
     });
 }

@@ -114,3 +114,28 @@ fn usage_is_what_the_program_used() {
         assert_eq!(seen, "true\n".repeat(6));
     });
 }
+
+#[test]
+fn a_status_is_not_lost_where_the_caller_ignores_sigchld() {
+    as_each_user(|bench| {
+        let ways = [
+            format!("{HOST}.run(\"false\")"),
+            format!("{HOST}.run(\"/bin/false\")"),
+            format!("{HOST}.pid1().run(\"false\")"),
+            format!("let s = {HOST}.start(\"sleep 60\"); s.run(\"false\")"),
+            format!("exit({HOST}.start(\"false\").wait().code)"),
+            format!("exit({HOST}.output(\"false\", #{{ check: false }}).exit.code)"),
+            "exit(clone(UTS, || exec(\"false\")).wait().code)".to_owned(),
+        ];
+        for way in ways {
+            let script = r#"trap "" CHLD; exec "$@""#;
+            let ended = bench.recipe(&way).by_shell(script).end();
+            assert_eq!(ended.status.code(), Some(1), "{way}: {}", ended.stderr);
+        }
+        bench.file("t.rhai", "assert(false);");
+        let ended =
+            bench.nsscript(&["test", "t.rhai"]).by_shell(r#"trap "" CHLD; exec "$@""#).end();
+        assert_eq!(ended.status.code(), Some(1), "{}{}", ended.stdout, ended.stderr);
+        assert!(ended.stdout.contains("1 failed"), "{}", ended.stdout);
+    });
+}

@@ -61,10 +61,10 @@ fn proc_takes_its_options() {
 fn proc_and_sysfs_need_the_namespaces_that_they_show() {
     as_each_user(|bench| {
         let said = bench.sh(&format!("{HOST}.share(PID)"), "true").failed(125);
-        assert!(said.contains("cannot mount proc where PID is shared"), "{said}");
+        assert!(said.contains("cannot mount proc if PID is shared"), "{said}");
         let guest = format!(r#"{HOST}.share(NET).sysfs("/sys")"#);
         let said = bench.sh(&guest, "true").failed(125);
-        assert!(said.contains("cannot mount sysfs where NET is shared"), "{said}");
+        assert!(said.contains("cannot mount sysfs if NET is shared"), "{said}");
     });
 }
 
@@ -142,7 +142,7 @@ fn what_the_kernel_refuses_to_mount_is_told_with_its_cause() {
     as_each_user(|bench| {
         for (options, told) in [
             (r#"type: "tmpsf""#, "did you mean `tmpfs`"),
-            (r#"type: "tmpfs", data: #{ siez: 1 }"#, "tmpfs does not take one of `siez`"),
+            (r#"type: "tmpfs", data: #{ siez: 1 }"#, "tmpfs has no option `siez`"),
             ("data: #{ size: 1 }", "`mount` needs the option `type`"),
         ] {
             let guest = format!(r#"{TREE}.mount("none", "/data", #{{ {options} }})"#);

@@ -1,56 +1,146 @@
-//! What is said of a raw call for which the kernel has one word, and several reasons.
+//! Advice that is given where something fails: every piece of it is given once, and followed.
+//!
+//! A piece has a name in the source: the row of a table, a remedy, or the first argument of `advise`.
+//! Its case, in the tables of `tests/hints`, makes the failure, compares the hint, does what it says,
+//! and sees success; or says why that cannot be done on a machine for tests.
 
-use crate::support::as_each_user;
+mod case;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use case::{Case, cases, follow};
+
+use crate::rust::{Kind, Token, tokens};
+
+/// Where the tables are.
+const DIRECTORY: &str = "tests/hints";
+
+fn package() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The cases of a table.
+fn table(name: &str) -> Vec<Case> {
+    let file = format!("{DIRECTORY}/{name}.txt");
+    let text = fs::read_to_string(package().join(&file)).unwrap();
+    cases(&file, &text)
+}
+
+/// A test for each table, so that they are gone through side by side.
+macro_rules! tables {
+    ($($name:ident)*) => {
+        const TABLES: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[test]
+            fn $name() {
+                follow(&table(stringify!($name)));
+            }
+        )*
+    };
+}
+
+tables! { start raw ids mounts file_systems overlays places programs networks plans roots machines verbs }
 
 #[test]
-fn a_raw_call_that_fails_says_what_helps() {
-    let cases = [
-        (
-            "within(USER | MOUNT, || mount(\"proc\", scratch(), #{ type: \"proc\" }));",
-            "`within(PID | MOUNT, || …)`",
-        ),
-        (
-            "within(USER | MOUNT, || mount(\"s\", scratch(), #{ type: \"sysfs\" }));",
-            "`within(NET | MOUNT, || …)`",
-        ),
-        (
-            "mkdir(`${scratch()}/a`); pivot_root(`${scratch()}/a`, `${scratch()}/a`);",
-            "makes it one",
-        ),
-        (
-            "mount(\"t\", scratch(), #{ type: \"tmpfs\" }); chdir(scratch()); umount(scratch());",
-            "lazy",
-        ),
-        ("mkdir(`${scratch()}/a`); umount(`${scratch()}/a`);", "nothing is mounted at"),
-        (
-            "within(MOUNT, || namespaces().mnt.pin(`${scratch()}/mnt`));",
-            "the one that was there before",
-        ),
-        ("setns(namespaces().user);", "the user namespace that it is in"),
-        (
-            "let held = clone(PID, || sleep(\"60s\")); let pids = held.namespace(PID); \
-          held.kill(\"KILL\"); held.wait(); pids.within(|| 1);",
-            "has ended",
-        ),
-        (
-            "let child = clone(NET, || sleep(\"60s\")); let net = child.namespace(NET); within(IPC, || { set_capabilities([]); \
-          setns(net); });",
-            "this process lacks CAP_SYS_ADMIN",
-        ),
-        (
-            "unshare(TIME); within(UTS, || 1); \
-          write_file(\"/proc/self/timens_offsets\", \"boottime 1 0\\n\");",
-            "and the first child",
-        ),
-        (
-            "unshare(TIME); write_file(\"/proc/self/timens_offsets\", \"boottime -99999999999 0\\n\");",
-            "less than 0",
-        ),
-    ];
-    as_each_user(|bench| {
-        for (recipe, hint) in cases {
-            let said = bench.recipe(recipe).end().failed(125);
-            assert!(said.contains("hint: ") && said.contains(hint), "{recipe}\n{said}");
+fn every_table_is_gone_through() {
+    let files = fs::read_dir(package().join(DIRECTORY)).unwrap();
+    let names = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: BTreeSet<String> = names.collect();
+    let known: BTreeSet<String> = TABLES.iter().map(|name| format!("{name}.txt")).collect();
+    assert_eq!(names, known);
+}
+
+/// Rust sources below a folder.
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            found.push((path.to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap()));
         }
-    });
+    }
+    found
+}
+
+/// The names of the advice in a source: of rows, of remedies, and of what is added to reports.
+fn names(source: &str) -> Vec<String> {
+    let code: Vec<Token<'_>> =
+        tokens(source).into_iter().filter(|token| token.kind != Kind::Comment).collect();
+    let is = |at: usize, words: &[&str]| {
+        words
+            .iter()
+            .enumerate()
+            .all(|(index, word)| code.get(at + index).is_some_and(|token| token.text == *word))
+    };
+    let mut names = Vec::new();
+    for at in 0..code.len() {
+        let name = if is(at, &["row", "!", "("]) {
+            code.get(at + 3).filter(|token| token.kind == Kind::Word)
+        } else if is(at, &["Remedy", "::", "new", "("]) || is(at, &["Remedy", "::", "none", "("]) {
+            code.get(at + 4)
+        } else if is(at, &[".", "advise", "("]) {
+            code.get(at + 3).filter(|token| token.text.starts_with('"'))
+        } else {
+            None
+        };
+        names.extend(name.map(|token| token.text.trim_matches('"').to_owned()));
+    }
+    names
+}
+
+#[test]
+fn every_piece_of_advice_has_a_case() {
+    let folder = package().join("src");
+    let mut given = BTreeSet::new();
+    for (path, source) in sources(&folder) {
+        // There a report is made for a test.
+        if path.ends_with("script/codec.rs") {
+            continue;
+        }
+        for name in names(&source) {
+            assert!(given.insert(name.clone()), "{path}: two pieces of advice are called {name}");
+        }
+    }
+    assert!(given.len() > 200, "only {} names are found", given.len());
+    let cases: Vec<Case> = TABLES.iter().flat_map(|name| table(name)).collect();
+    let parts = cases.iter().flat_map(|case| case.advice().split('.'));
+    let followed: BTreeSet<String> = parts.map(str::to_owned).collect();
+    let without: Vec<_> = given.difference(&followed).collect();
+    assert!(without.is_empty(), "{} without a case: {without:#?}", without.len());
+    let gone: Vec<_> = followed.difference(&given).collect();
+    assert!(gone.is_empty(), "cases of advice that there is not: {gone:#?}");
+}
+
+/// Where hints are about what a plan, a launch or a raw call cannot do.
+const NAMED: [&str; 9] = [
+    "/src/plan/",
+    "/src/run/fork.rs",
+    "/src/run/hint.rs",
+    "/src/run/hint/",
+    "/src/run/loader",
+    "/src/run/loop_device.rs",
+    "/src/run/remedy/",
+    "/src/run/network/advice.rs",
+    "/src/run/network/outside.rs",
+];
+
+#[test]
+fn hints_about_failures_have_names() {
+    let folder = package().join("src");
+    for (path, source) in sources(&folder) {
+        if !NAMED.iter().any(|place| path.contains(place)) {
+            continue;
+        }
+        let code: Vec<_> =
+            tokens(&source).into_iter().filter(|token| token.kind != Kind::Comment).collect();
+        for at in code.windows(3) {
+            let is_hint = at[0].is(".") && at[1].is("hint") && at[2].is("(");
+            assert!(!is_hint, "{path}:{}: say `advise` and a name", at[1].line);
+        }
+    }
 }

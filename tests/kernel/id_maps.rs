@@ -188,3 +188,18 @@ fn maps_that_cannot_be_are_refused_before_anything_happens() {
         }
     });
 }
+
+#[test]
+fn the_files_of_a_map_belong_to_who_writes_it() {
+    as_each_user(|bench| {
+        // Root of a user namespace, whom what belongs to the machine's root does not obey. That an
+        // id is none here, it is told by the kernel itself; EACCES would be by the file of the map.
+        let recipe = "for id in range(1, 40) {
+                let guest = sandbox(\"/\").read_only_root().map_user(0, 0).map_group(0, 0);
+                try { guest.map_user(id, 4000).run(\"true\"); } catch (error) { print(error.errno); }
+            }";
+        let launch = bench.recipe(recipe).by_shell("exec unshare -Urm \"$@\"");
+        let told = launch.end().succeeded();
+        assert_eq!(told, "1\n".repeat(39), "EPERM each time");
+    });
+}

@@ -3,6 +3,7 @@
 mod archives;
 mod binds;
 mod changes;
+mod containers;
 mod contents;
 mod data;
 mod disk_images;
@@ -15,6 +16,7 @@ mod filesystems;
 mod hints;
 mod id_maps;
 mod identity;
+mod joining;
 mod loop_devices;
 mod namespaces;
 mod networks;

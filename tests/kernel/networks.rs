@@ -726,7 +726,7 @@ fn a_rehearsal_tells_of_networks_and_makes_none() {
 }
 
 /// A network with a way out, which nobody else has; for users a device for tunnels that all may open.
-fn with_a_way_out<'b>(bench: &Bench, launch: Launch<'b>, mode: &str) -> Launch<'b> {
+pub(super) fn with_a_way_out<'b>(bench: &Bench, launch: Launch<'b>, mode: &str) -> Launch<'b> {
     let setup = format!(
         "mount -t tmpfs tmpfs /mnt; mknod /mnt/tun c 10 200; chmod {mode} /mnt/tun; \
          mount --bind /mnt/tun /dev/net/tun"

@@ -1,7 +1,7 @@
 //! The store: what is kept of roots, for whom, and what runs that are killed leave of it.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -274,7 +274,7 @@ fn a_store_that_is_refused_stays_as_it_is() {
         bench.link("../elsewhere", "cache/nsscript");
         let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\");");
         let said = keeping(bench, &["-e", &recipe]).end().failed(125);
-        assert!(said.contains("belongs to somebody else"), "{said}");
+        assert!(said.contains("is no directory itself"), "{said}");
         assert_eq!(fs::read_dir(bench.path("elsewhere")).unwrap().count(), 0);
     });
 }
@@ -320,7 +320,7 @@ fn a_full_disk_leaves_no_half_of_a_root() {
         }
         let directory = bench.directory("cache");
         let setup = format!(
-            "mount -t tmpfs -o size=1M,mode=777 tmpfs {}; trap 'ls {0}/nsscript/layers >&2' EXIT",
+            "mount -t tmpfs -o size=1M,mode=1777 tmpfs {}; trap 'ls {0}/nsscript/layers >&2' EXIT",
             directory.display()
         );
         let recipe = format!("sandbox({ROOT}).run(\"sh -c ':'\");");
@@ -365,5 +365,183 @@ fn a_layer_takes_the_place_of_what_is_below() {
         let ended = keeping(bench, &["-e", recipe]).end();
         assert_eq!(ended.stderr, "");
         assert_eq!(ended.succeeded(), "2\n");
+    });
+}
+
+/// An archive with a file and a program, as an expression.
+const ARCHIVE: &str = r#"rootfs().tar("root.tar")"#;
+
+/// Makes the archive, and a recipe that uses a root of it and one that is assembled.
+fn with_archive(bench: &Bench) {
+    bench.directory("cache");
+    let recipe = format!("{ROOT}.binary(\"cat\", #{{ into: \"/bin\" }}).pack(\"root.tar\");");
+    run(bench, &recipe);
+}
+
+/// The only layer of the store that holds `path`.
+fn layer_with(bench: &Bench, path: &str) -> PathBuf {
+    let layers = bench.path("cache/nsscript/layers");
+    let mut found = fs::read_dir(layers).unwrap().map(|entry| entry.unwrap().path());
+    found.find(|layer| layer.join("tree").join(path).symlink_metadata().is_ok()).unwrap()
+}
+
+#[test]
+fn verify_reads_what_is_there_and_has_it_made_again() {
+    as_each_user(|bench| {
+        with_archive(bench);
+        for root in [ROOT, ARCHIVE] {
+            let digest = run(bench, &format!("print({root}.digest());"));
+            let look = "run([\"sh\", \"-c\", \"read word < /etc/motd; echo $word\"])";
+            run(bench, &format!("sandbox({root}).{look};"));
+            let motd = layer_with(bench, "etc/motd").join("tree/etc/motd");
+            fs::write(&motd, "HELLO\n").unwrap();
+            let recipe = format!("sandbox({root}.verify(\"{}\")).{look};", digest.trim());
+            let ended = keeping(bench, &["-e", &recipe]).end();
+            assert!(ended.stderr.contains("was changed at `/etc/motd`"), "{}", ended.stderr);
+            assert!(ended.stderr.contains("it is made again"), "{}", ended.stderr);
+            assert_eq!(ended.succeeded(), "hello\n", "{root}");
+            let ended = keeping(bench, &["-e", &recipe]).end();
+            assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("hello\n", ""), "{root}");
+            run(bench, "print(1)");
+            fs::remove_dir_all(bench.path("cache/nsscript")).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_digest_vouches_for_what_is_in_the_store() {
+    as_each_user(|bench| {
+        with_archive(bench);
+        let recipe = format!("print({ARCHIVE}.digest());");
+        let digest = run(bench, &recipe);
+        let layer = layer_with(bench, "etc/motd");
+        for change in ["content", "size", "mode", "more", "gone", "link", "manifest", "facts"] {
+            let motd = layer.join("tree/etc/motd");
+            match change {
+                "content" => fs::write(&motd, "HELLO\n").unwrap(),
+                "size" => fs::write(&motd, "").unwrap(),
+                "mode" => fs::set_permissions(&motd, fs::Permissions::from_mode(0o600)).unwrap(),
+                "more" => fs::write(layer.join("tree/etc/more"), "").unwrap(),
+                "gone" => fs::remove_file(&motd).unwrap(),
+                "link" => {
+                    fs::remove_file(&motd).unwrap();
+                    std::os::unix::fs::symlink("/etc/passwd", &motd).unwrap();
+                }
+                "manifest" => fs::write(layer.join("manifest"), "nsscript tree 1\n").unwrap(),
+                _ => fs::write(layer.join("layer.json"), "{").unwrap(),
+            }
+            let ended = keeping(bench, &["-e", &recipe]).end();
+            assert!(ended.stderr.contains("was changed at"), "{change}: {}", ended.stderr);
+            assert_eq!(ended.succeeded(), digest, "{change}");
+            let ended = keeping(bench, &["-e", &recipe]).end();
+            assert_eq!((ended.stdout, ended.stderr.as_str()), (digest.clone(), ""), "{change}");
+        }
+    });
+}
+
+#[test]
+fn a_broken_layer_is_named_and_made_again() {
+    as_each_user(|bench| {
+        with_archive(bench);
+        let mut maps = vec![""];
+        if bench.user.is_root() {
+            maps.push(".map_user(0, 100000, 10).map_group(0, 100000, 10)");
+        }
+        for (root, maps) in
+            [ROOT, ARCHIVE].iter().flat_map(|root| maps.iter().map(move |maps| (root, maps)))
+        {
+            let recipe = format!("sandbox({root}.file(\"/n\", args[0])){maps}.run(\"sh -c ':'\");");
+            for (number, change) in
+                ["tree", "program", "loader", "manifest", "facts"].iter().enumerate()
+            {
+                let words = ["-e", &recipe, &number.to_string()];
+                keeping(bench, &words).end().succeeded();
+                for layer in names(bench, "layers") {
+                    let layer = bench.path("cache/nsscript/layers").join(layer);
+                    let places = ["tree/bin/sh", "tree/usr/bin/sh"].map(|place| layer.join(place));
+                    let sh = places.iter().find(|sh| sh.symlink_metadata().is_ok());
+                    let sh = sh.unwrap_or(&places[0]);
+                    let _ = match *change {
+                        "tree" => fs::remove_dir_all(layer.join("tree")),
+                        "program" => fs::remove_file(sh),
+                        "loader" => fs::remove_file(sh).and_then(|()| fs::write(sh, "none")),
+                        "manifest" => fs::remove_file(layer.join("manifest")),
+                        _ => fs::remove_file(layer.join("layer.json")),
+                    };
+                }
+                let ended = keeping(bench, &words).end();
+                let named = ended.stderr.contains("in the store was changed at");
+                // A run that finds all layers reads no manifest, and of what is assembled no facts.
+                let is_needed = match *change {
+                    "manifest" => false,
+                    "facts" => root.contains("tar"),
+                    _ => true,
+                };
+                assert!(named || !is_needed, "{root}{maps} {change}: {}", ended.stderr);
+                ended.succeeded();
+                let ended = keeping(bench, &words).end();
+                assert!(ended.stderr.is_empty(), "{root}{maps} {change}: {}", ended.stderr);
+                ended.succeeded();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_kept_layer_that_was_changed_is_an_error_that_names_it() {
+    as_each_user(|bench| {
+        bench.directory("cache");
+        let recipe = format!(
+            r#"let guest = sandbox({ROOT}).keep_changes("state");
+            guest.run(["sh", "-c", "echo kept > /kept"]);
+            let root = guest.commit();
+            print(root.digest());
+            write_go();
+            sandbox(root).run("sh -c ':'");"#
+        );
+        let recipe = recipe.replace(
+            "write_go();",
+            "print(\"ready\"); while !exists(\"go\") { sleep(\"10ms\"); } print(root.digest());",
+        );
+        let mut run = keeping(bench, &["-e", &recipe]).start();
+        run.wait_for("ready");
+        let kept = layer_with(bench, "kept").join("tree/kept");
+        fs::write(&kept, "KEPT\n").unwrap();
+        bench.file("go", "");
+        let said = run.end().failed(125);
+        assert!(said.contains("was changed at `/kept`, and was kept by `commit`"), "{said}");
+        assert!(kept.exists(), "it is not removed");
+    });
+}
+
+#[test]
+fn all_of_the_store_is_verified_at_once() {
+    as_each_user(|bench| {
+        with_archive(bench);
+        run(bench, &format!("sandbox({ROOT}).run(\"sh -c ':'\"); print({ARCHIVE}.digest());"));
+        let told = keeping(bench, &["store", "verify"]).end().succeeded();
+        assert_eq!(told, "2 layers whole, 0 changed\n");
+        let motd = layer_with(bench, "bin/cat").join("tree/etc/motd");
+        fs::write(&motd, "HELLO\n").unwrap();
+        let ended = keeping(bench, &["store", "verify"]).end();
+        assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+        let lines: Vec<_> = ended.stdout.lines().collect();
+        assert!(lines[0].starts_with("sha256:") && lines[0].ends_with("  changed at /etc/motd"));
+        assert_eq!(lines[1..], ["1 layer whole, 1 changed"]);
+        run(bench, &format!("print({ARCHIVE}.digest());"));
+        keeping(bench, &["store", "verify"]).end().succeeded();
+    });
+}
+
+#[test]
+fn a_user_namespace_in_another_one_has_the_store_of_its_user() {
+    as_each_user(|bench| {
+        // There the owner of `/` and of /tmp is one whom nobody knows: the machine's root.
+        let nested = r#"exec unshare -Ur unshare -Ur "$@""#;
+        let recipe = format!("scratch(); sandbox({ROOT}).run(\"sh -c ':'\"); print(true);");
+        let ended = keeping(bench, &["-e", &recipe]).by_shell(nested).end();
+        assert_eq!(ended.stderr, "");
+        assert_eq!(ended.succeeded(), "true\n");
+        assert!(layer_with(bench, "etc/motd").exists());
     });
 }

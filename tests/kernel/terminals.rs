@@ -157,6 +157,146 @@ fn what_a_raw_call_executes_leaves_the_terminal_as_it_was() {
     });
 }
 
+#[test]
+fn a_program_without_a_terminal_cannot_set_that_of_nsscript() {
+    if !have(&["bash", "stty"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let mut screen = bash(bench);
+        let before = (screen.state(), state(&mut screen));
+        // Whatever it tries: the standard streams, and what they are in /proc.
+        let tries = "for name in stdin stdout stderr fd/0 fd/1 fd/2 tty; do \
+            stty raw -echo </dev/$name; stty raw -echo </proc/self/fd/1; \
+            stty raw -echo <&0; stty raw -echo <&1; stty raw -echo <&2; done 2>/dev/null";
+        let run = |how: &str| format!("{HOST}.{how}").replace('\n', " ");
+        // Not by the leader of the session: it would get the terminal to control, and the kernel
+        // throws away what is on its way through that when the leader ends.
+        let words = format!(
+            "[\"sh\", \"-c\", `sh -c \"$1\"; stty raw -echo <&2; echo tried; exit 0`, \"sh\", `{tries}`]"
+        );
+        let cases = [
+            (run(&format!("run({words})")), "| cat"),
+            (run(&format!("run({words})")), "</dev/null"),
+            (run(&format!("run({words}, #{{ tty: false }})")), ""),
+            (run(&format!("run({words}, #{{ stdin: `x` }})")), ""),
+            (run(&format!("start({words}).wait()")), ""),
+            (format!("let it = {}; sleep(`1s`)", run(&format!("start({words})"))), ""),
+            (run(&format!("start(`sleep 60`).run({words}, #{{ tty: false }})")), ""),
+            (run(&format!("within(|| exec({words}))")), "| cat"),
+            (format!("clone(UTS, || exec({words})).wait()"), "</dev/null"),
+            (run(&format!("start({words}, #{{ pipes: true }}).wait()")), ""),
+        ];
+        for (recipe, redirected) in cases {
+            bench.file("recipe.rhai", &recipe);
+            screen.enter(&format!("nsscript recipe.rhai {redirected}"));
+            // With pipes it says nothing that anybody sees.
+            if !recipe.contains("pipes") {
+                screen.wait_for("tried");
+            }
+            screen.wait_for("outside> ");
+            assert_eq!((screen.state(), state(&mut screen)), before, "{recipe} {redirected}");
+        }
+        screen.enter("exit");
+        screen.end();
+    });
+}
+
+#[test]
+fn a_program_without_input_cannot_read_the_keyboard() {
+    if !have(&["bash", "timeout"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let mut screen = bash(bench);
+        let reads = "exec 7<&0 8<&1 9<&2; for fd in 7 8 9; do timeout 0.2 cat <&$fd; timeout 0.2 cat </proc/self/fd/$fd; \
+            done >got 2>/dev/null";
+        let at = bench.directory("at").display().to_string();
+        for redirected in ["", "| cat", "</dev/null"] {
+            for how in ["start(W).wait()", "run(W, #{ stdin: `` })"] {
+                let words =
+                    format!("[\"sh\", \"-c\", `echo begins; cd {at}; {reads}; echo ready`]");
+                let guest = format!("{HOST}.bind(`{at}`, `{at}`)");
+                let recipe = format!("{guest}.{}", how.replace('W', &words)).replace('\n', " ");
+                bench.file("recipe.rhai", &recipe);
+                screen.enter(&format!("nsscript recipe.rhai {redirected}"));
+                screen.wait_for("begins");
+                screen.enter("true tyPed");
+                screen.wait_for("ready");
+                screen.wait_for("outside> ");
+                // The shell, whose it is, has read it.
+                screen.wait_for("outside> ");
+                let got = std::fs::read_to_string(bench.path("at/got")).unwrap();
+                assert_eq!(got, "", "{recipe} {redirected}");
+            }
+        }
+        screen.enter("exit");
+        screen.end();
+    });
+}
+
+#[test]
+fn what_is_typed_goes_to_a_program_whose_output_goes_elsewhere() {
+    if !have(&["bash"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let mut screen = bash(bench);
+        let recipe = |how: &str| format!("{HOST}.{how}").replace('\n', " ");
+        let words = "[\"sh\", \"-c\", `echo up; read one; echo \"got $one\"; cat; echo over`]";
+        for (how, redirected) in [("run(W)", "| cat"), ("run(W, #{ tty: false })", "")] {
+            bench.file("recipe.rhai", recipe(&how.replace('W', words)));
+            screen.enter(&format!("nsscript recipe.rhai {redirected}"));
+            screen.wait_for("up\r\n");
+            screen.ask("hello", "got hello\r\n");
+            screen.enter("more");
+            screen.wait_for("more\r\nmore\r\n");
+            screen.types("\x04");
+            screen.wait_for("over\r\n");
+            screen.wait_for("outside> ");
+            // What it does not read is the shell's.
+            bench.file("recipe.rhai", recipe("run([\"sh\", \"-c\", `echo up; sleep 0.5`])"));
+            screen.enter(&format!("nsscript recipe.rhai {redirected}"));
+            screen.wait_for("up\r\n");
+            screen.wait_for("outside> ");
+            assert_eq!(printed(&mut screen, "echo still", "outside> "), "still\n");
+            // Ctrl-C ends it.
+            bench.file("recipe.rhai", recipe(&how.replace('W', words)));
+            screen.enter(&format!("nsscript recipe.rhai {redirected}"));
+            screen.wait_for("up\r\n");
+            screen.types("\x03");
+            screen.wait_for("outside> ");
+        }
+        screen.enter("exit");
+        screen.end();
+    });
+}
+
+#[test]
+fn what_a_started_program_writes_is_seen_at_once_and_to_the_end() {
+    if !have(&["python3"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let words = "[\"python3\", \"-c\", `import sys, time; print(sys.stdout.isatty(), \
+            sys.stderr.isatty()); sys.stderr.write(\"errors\\n\"); time.sleep(60)`]";
+        // A line is seen when it is written; the order is kept, and all of it comes.
+        let recipe = format!(
+            "let it = {HOST}.start({words}); sleep(`1s`); print(`later`); it.kill(`KILL`); \
+             it.wait(); print(`then`); {HOST}.start([\"seq\", \"20000\"]).wait(); print(`done`)"
+        );
+        let (status, seen) = bench.recipe(&recipe).at_terminal().end();
+        let seen = seen.replace('\r', "");
+        let numbers: Vec<_> = (1..=20000).map(|it| it.to_string()).collect();
+        let numbers = numbers.join("\n");
+        let expected = format!("True True\nerrors\nlater\nthen\n{numbers}\ndone\n");
+        let differs = seen.bytes().zip(expected.bytes()).position(|(one, other)| one != other);
+        let differs = differs.unwrap_or(seen.len().min(expected.len()));
+        assert!(seen == expected, "from {differs} on: {:?}", &seen[differs.saturating_sub(20)..]);
+        assert!(status.success());
+    });
+}
+
 /// The nsscript that was started from the outer shell.
 fn nsscript(bench: &Bench) -> nix::unistd::Pid {
     let program = bench.binary();
@@ -273,7 +413,8 @@ fn errors_and_output_that_go_elsewhere_still_do() {
         );
         let screen = bench.recipe(&recipe).by_shell(&format!("set -e\n{script}")).at_terminal();
         let (status, seen) = screen.end();
-        assert_eq!(seen.replace('\r', ""), "in\nout\nerrors\nin\nerrors\n");
+        // Without a terminal to write to it has none to read from.
+        assert_eq!(seen.replace('\r', ""), "in\nout\nerrors\nerrors\n");
         assert!(status.success());
     });
 }

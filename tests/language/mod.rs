@@ -27,7 +27,7 @@ mod plans;
 mod printing;
 mod prompt;
 mod readme;
-mod recipes;
+pub mod recipes;
 mod rehearsal;
 mod testing;
 mod transcripts;

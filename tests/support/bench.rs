@@ -157,22 +157,22 @@ impl Bench {
     pub fn seen(&self, guest: &str, script: &str) -> String {
         self.sh(guest, script).succeeded()
     }
+
+    /// Lets the owner enter every directory below, so that they can be removed without being root.
+    pub fn open_up(directory: &Path) {
+        let _ = fs::set_permissions(directory, Permissions::from_mode(0o700));
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                Self::open_up(&entry.path());
+            }
+        }
+    }
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        open_up(&self.base);
+        Self::open_up(&self.base);
         let _ = fs::remove_dir_all(&self.base);
-    }
-}
-
-/// Lets the owner enter every directory below, so that they can be removed without being root.
-fn open_up(directory: &Path) {
-    let _ = fs::set_permissions(directory, Permissions::from_mode(0o700));
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            open_up(&entry.path());
-        }
     }
 }
 

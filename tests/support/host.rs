@@ -1,6 +1,7 @@
 //! The host before and after a run: what nsscript may not leave behind.
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -39,10 +40,12 @@ impl Host {
         directories(Path::new("/sys/fs/cgroup"), 6, &mut cgroups);
         let networks = names(Path::new("/run/netns")).into_iter();
         let networks = networks.filter(|name| name.contains("nsscript")).collect();
-        let interfaces = self::names(Path::new("/sys/class/net")).into_iter().collect();
         let text = |name: &str| fs::read_to_string(name).unwrap_or_default();
         let names = ["hostname", "domainname"].map(|it| text(&format!("/proc/sys/kernel/{it}")));
         let settings = SETTINGS.map(|name| text(&format!("/proc/sys/{name}"))).to_vec();
+        let interfaces = text("/proc/self/net/dev");
+        let interfaces = interfaces.lines().filter_map(|line| line.split_once(':'));
+        let interfaces = interfaces.map(|(name, _)| name.trim().to_owned()).collect();
         let place = place.to_path_buf();
         Self { place, mounts: mounts(), networks, interfaces, cgroups, names, ipc: ipc(), settings }
     }
@@ -50,19 +53,38 @@ impl Host {
     /// Fails where something is left of the run of process `pid`.
     #[track_caller]
     pub fn assert_unchanged(&self, pid: u32) {
-        let now = Self::snapshot(&self.place);
-        assert_eq!(self.mounts, now.mounts, "the host's mounts have changed");
-        assert_eq!(self.networks, now.networks, "named networks are left");
-        assert_eq!(self.interfaces, now.interfaces, "interfaces are left");
-        assert_eq!(self.names, now.names, "the host's name has changed");
-        assert_eq!(self.settings, now.settings, "settings have changed: {SETTINGS:?}");
+        let changes = self.changes(&Self::snapshot(&self.place), pid);
+        assert!(changes.is_empty(), "{}", changes.join("\n"));
+    }
+
+    /// What the run of process `pid` has changed until `now`.
+    pub fn changes(&self, now: &Self, pid: u32) -> Vec<String> {
+        let mut changes = Vec::new();
+        let mut compare = |what: &str, one: &dyn Debug, other: &dyn Debug| {
+            let (one, other) = (format!("{one:?}"), format!("{other:?}"));
+            if one != other {
+                changes.push(format!("{what}: {one}\nand now: {other}"));
+            }
+        };
+        let gone = lines_but(&self.mounts, &now.mounts);
+        compare("the host's mounts have changed", &gone, &lines_but(&now.mounts, &self.mounts));
+        compare("named networks are left", &self.networks, &now.networks);
+        compare("interfaces are left", &self.interfaces, &now.interfaces);
+        compare("the host's name has changed", &self.names, &now.names);
+        compare("settings have changed", &self.settings, &now.settings);
         let left: Vec<_> = now.ipc.difference(&self.ipc).collect();
-        assert!(left.is_empty(), "System V IPC is left: {left:?}");
-        assert_eq!(attached(&self.place), Vec::<String>::new(), "loop devices are left");
+        compare("System V IPC is left", &Vec::<&String>::new(), &left);
+        compare("loop devices are left", &Vec::<String>::new(), &attached(&self.place));
         let own = |name: &&String| name.split(['-', '.', '/']).any(|word| word == pid.to_string());
         let left: Vec<_> = now.cgroups.difference(&self.cgroups).filter(own).collect();
-        assert!(left.is_empty(), "cgroups are left: {left:?}");
+        compare("cgroups are left", &Vec::<&String>::new(), &left);
+        changes
     }
+}
+
+/// The lines of a text that another one does not have.
+fn lines_but<'a>(text: &'a str, other: &str) -> Vec<&'a str> {
+    text.lines().filter(|line| !other.lines().any(|it| it == *line)).collect()
 }
 
 /// Kind, key and number of what is in the IPC namespace.

@@ -73,6 +73,13 @@ impl<'b> Launch<'b> {
         self
     }
 
+    /// nsscript runs on one processor. Since Linux 6.18 each has a range of numbers for mount namespaces,
+    /// and a younger one may be taken for an older one.
+    pub fn on_one_processor(self) -> Self {
+        let last = "$(taskset -cp $$ | sed 's/.*[ ,-]//')";
+        self.by_shell(&format!("exec taskset -c {last} \"$@\""))
+    }
+
     /// A shell script that nsscript is started by: `"$@"` is nsscript and its arguments.
     pub fn by_shell(mut self, script: &str) -> Self {
         self.wrapper = ["sh", "-c", script, "sh"].map(str::to_owned).to_vec();

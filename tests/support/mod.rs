@@ -10,7 +10,7 @@
 //! ```
 
 mod bench;
-mod host;
+pub mod host;
 mod launch;
 mod need;
 mod running;

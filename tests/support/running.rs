@@ -56,6 +56,11 @@ impl Running {
         }
     }
 
+    /// What it has printed, as far as a test has waited for it.
+    pub fn printed(&self) -> String {
+        text(&self.read[0])
+    }
+
     /// Sends a signal to nsscript.
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).expect("numbers of processes are small");

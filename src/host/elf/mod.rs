@@ -46,6 +46,12 @@ pub fn needs(tree: &Tree, program: &Path) -> Result<Needs, ElfError> {
     Loader::new(tree).needs(program)
 }
 
+/// The interpreter that the first bytes of a script name; none if it is no script.
+#[must_use]
+pub fn interpreter(head: &[u8]) -> Option<std::path::PathBuf> {
+    Some(Shebang::read(head).ok()??.interpreter)
+}
+
 /// The library `name` as programs of the kind of `like` would load it; [`Loader::library`] for a
 /// single question.
 ///

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{HALF, cannot};
 use crate::diag::{Report, quoted};
 use crate::plan::Maps;
-use crate::sys::Errno;
+use crate::sys::{Errno, shown};
 
 /// The file that says it.
 const FILE: &str = "sandbox";
@@ -40,7 +40,7 @@ impl Conditions {
         let is_other = |name: &std::ffi::OsString| name != FILE && name != HALF;
         let mut names = entries.flatten().map(|entry| entry.file_name());
         if let Some(name) = names.find(is_other) {
-            let shown = quoted(directory.to_string_lossy());
+            let shown = quoted(shown(directory).to_string_lossy());
             let name = quoted(name.to_string_lossy());
             let message = format!("{shown} is no directory of changes: {name} is in it");
             return Err(Report::error(message).hint("changes are kept in a new or empty directory"));
@@ -54,7 +54,7 @@ impl Conditions {
         let noted = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
         let mut lines = noted.lines();
         let (Some(maps), Some(root)) = (lines.next(), lines.next()) else { return Ok(None) };
-        let shown = quoted(directory.to_string_lossy());
+        let shown = quoted(shown(directory).to_string_lossy());
         if maps != self.maps {
             let message = format!("the changes in {shown} are those of a sandbox with other ids");
             let report = Report::error(message).note(format!("they are kept for {maps}"));

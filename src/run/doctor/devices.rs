@@ -6,7 +6,8 @@ use std::path::Path;
 use super::exam::Exam;
 use super::{Finding, Verdict};
 use crate::diag::{count, escape, quoted};
-use crate::run::{network, remedy};
+use crate::run::network::{self, Part};
+use crate::run::remedy;
 use crate::spec::Kind;
 use crate::sys::{self, Errno, Syscall, Trial};
 
@@ -27,6 +28,18 @@ pub(super) fn tun(exam: &Exam<'_>) -> Finding {
         Syscall::Openat => Finding::new(Verdict::No, remedy.cause.clone()).remedy(remedy),
         _ => Finding::new(Verdict::No, format!("refused: {}(2): {errno}", syscall.name())),
     }
+}
+
+/// What of networks may be a module that is missing.
+pub(super) fn part(exam: &Exam<'_>, part: Part, works: &'static str) -> Finding {
+    let tried = exam.has(Kind::Net).then(|| exam.network(part)).flatten();
+    let Some(tried) = tried else {
+        let found = "cannot be tried: there are no network namespaces";
+        return Finding::new(Verdict::Unknown, found);
+    };
+    let Err(trouble) = tried else { return Finding::ok(works) };
+    let found = format!("refused: {}", trouble.errno);
+    Finding::new(Verdict::No, found).remedy(remedy::no_part_of_networks(part, trouble.errno))
 }
 
 pub(super) fn pasta(exam: &Exam<'_>) -> Finding {

@@ -1,22 +1,27 @@
 //! What is tried once, and is asked for by several facts.
 
+use std::cell::OnceCell;
 use std::ffi::CString;
 
 use crate::host::Host;
 use crate::run::lower::clone_flags;
+use crate::run::network::{self, Part};
 use crate::run::runner::Runner;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Call, Fault, Program, Trial, Trouble, flags};
 
-/// What was tried, on which machine.
+/// What was tried, on which machine. Each is tried when it is first asked for.
 pub(super) struct Exam<'a> {
     pub runner: &'a Runner,
     pub host: &'a Host,
     /// Each kind of namespace, in the order of [`Kind::ALL`].
-    pub kinds: Vec<Tried>,
-    /// What was tried in namespaces, as a launch makes them: [`Inside`].
-    pub inside: Result<Vec<Result<(), Trouble>>, Fault>,
+    kinds: [OnceCell<Tried>; Kind::ALL.len()],
+    inside: OnceCell<Answers>,
+    networks: OnceCell<Answers>,
 }
+
+/// What came of several trials in one process; the call of it that failed, where none was reached.
+type Answers = Result<Vec<Result<(), Trouble>>, Fault>;
 
 /// A kind of namespace that was tried.
 pub(super) struct Tried {
@@ -32,33 +37,64 @@ pub(super) enum Inside {
     Overlay,
     Proc,
     Sysfs,
+    PivotRoot,
 }
 
 impl<'a> Exam<'a> {
     pub fn new(runner: &'a Runner) -> Self {
-        let host = runner.host();
-        let kinds: Vec<_> = Kind::ALL.into_iter().map(|kind| Tried::kind(kind, host)).collect();
-        let is_made = |kind: &Kind| kinds[*kind as usize].answer.is_ok();
-        let of_user = is_made(&Kind::User);
-        let trials = [
-            Trial::MountApi,
-            Trial::Overlay { of_user },
-            Trial::FileSystem(c"proc"),
-            Trial::FileSystem(c"sysfs"),
-        ];
-        // What mounts makes itself a mount namespace; a proc and a sysfs are of these others.
-        let namespaces = [Kind::User, Kind::Pid, Kind::Net].into_iter().filter(is_made);
-        let namespaces = namespaces.fold(Namespaces::NONE, |all, kind| all | kind.into());
-        let mut calls = if of_user { own_maps(host) } else { Vec::new() };
-        calls.push(Call::DieWithParent);
-        let program = Program { namespaces: clone_flags(namespaces), calls, ..Program::default() };
-        let inside = sys::attempt(&program, &trials);
-        Self { runner, host, kinds, inside }
+        Self {
+            runner,
+            host: runner.host(),
+            kinds: [const { OnceCell::new() }; Kind::ALL.len()],
+            inside: OnceCell::new(),
+            networks: OnceCell::new(),
+        }
     }
 
     /// What came of a kind of namespace.
     pub fn kind(&self, kind: Kind) -> &Tried {
-        &self.kinds[kind as usize]
+        self.kinds[kind as usize].get_or_init(|| Tried::kind(kind, self.host))
+    }
+
+    /// What was tried in namespaces, as a launch makes them: [`Inside`].
+    pub fn all_inside(&self) -> &Answers {
+        self.inside.get_or_init(|| {
+            let of_user = self.has(Kind::User);
+            let trials = [
+                Trial::MountApi,
+                Trial::Overlay { of_user },
+                Trial::FileSystem(c"proc"),
+                Trial::FileSystem(c"sysfs"),
+                Trial::PivotRoot,
+            ];
+            // What mounts makes itself a mount namespace; a proc and a sysfs are of these others.
+            let made = [Kind::User, Kind::Pid, Kind::Net].into_iter().filter(|it| self.has(*it));
+            let namespaces = made.fold(Namespaces::NONE, |all, kind| all | kind.into());
+            sys::attempt(&self.program(namespaces), &trials)
+        })
+    }
+
+    /// What came of something inside; none where nothing could be tried there.
+    pub fn inside(&self, what: Inside) -> Option<Result<(), Trouble>> {
+        self.all_inside().as_ref().ok()?.get(what as usize).copied()
+    }
+
+    /// What came of something in a network; none where there are no networks.
+    pub fn network(&self, what: Part) -> Option<Result<(), Trouble>> {
+        let answers = self.networks.get_or_init(|| {
+            let trials = Part::ALL.map(network::try_part);
+            let trials: Vec<_> = trials.iter().map(|trial| Trial::Of(trial)).collect();
+            sys::attempt(&self.with_rights(), &trials)
+        });
+        answers.as_ref().ok()?.get(what as usize).copied()
+    }
+
+    /// A process in new namespaces, with its own ids in a new user namespace.
+    fn program(&self, namespaces: Namespaces) -> Program {
+        let of_user = namespaces.has(Kind::User);
+        let mut calls = if of_user { own_maps(self.runner.own_ids()) } else { Vec::new() };
+        calls.push(Call::DieWithParent);
+        Program { namespaces: clone_flags(namespaces), calls, ..Program::default() }
     }
 
     /// Whether a kind of namespace can be made.
@@ -66,19 +102,11 @@ impl<'a> Exam<'a> {
         self.kind(kind).answer.is_ok()
     }
 
-    /// What came of something inside; none where nothing could be tried there.
-    pub fn inside(&self, what: Inside) -> Option<Result<(), Trouble>> {
-        self.inside.as_ref().ok()?.get(what as usize).copied()
-    }
-
     /// The program of a process that has, as far as they are to be had, the rights to make
     /// namespaces: those of root, or of a user in a user namespace.
     pub fn with_rights(&self) -> Program {
         let user = self.has(Kind::User) && !self.is_direct();
-        let mut calls = if user { own_maps(self.host) } else { Vec::new() };
-        calls.push(Call::DieWithParent);
-        let namespaces = if user { flags::USER } else { 0 };
-        Program { namespaces, calls, ..Program::default() }
+        self.program(if user { Kind::User.into() } else { Namespaces::NONE })
     }
 
     /// Whether the caller makes namespaces without a user namespace.
@@ -110,14 +138,14 @@ impl Tried {
 }
 
 /// Maps one's own ids, in a new user namespace, as every launch does.
-fn own_maps(host: &Host) -> Vec<Call> {
+fn own_maps((uid, gid): (u32, u32)) -> Vec<Call> {
     let write = |file: &str, text: String| Call::WriteProc {
         path: CString::new(format!("/proc/self/{file}")).unwrap_or_default(),
         bytes: text.into_bytes(),
     };
     vec![
         write("setgroups", "deny".into()),
-        write("uid_map", format!("0 {} 1", host.uid)),
-        write("gid_map", format!("0 {} 1", host.gid)),
+        write("uid_map", format!("0 {uid} 1")),
+        write("gid_map", format!("0 {gid} 1")),
     ]
 }

@@ -16,7 +16,7 @@ pub(super) fn own(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::User) {
         return Finding::new(Verdict::Unknown, "cannot be tried: there are no user namespaces");
     }
-    let Err(fault) = exam.inside else {
+    let Err(fault) = *exam.all_inside() else {
         let found = format!("user {uid} and group {gid} are mapped, as 0 inside");
         return Finding::ok(found).value(uid);
     };
@@ -118,7 +118,10 @@ pub(super) fn helpers(exam: &Exam<'_>) -> Finding {
 }
 
 fn by_helpers(exam: &Exam<'_>, paths: &[String]) -> Finding {
-    let maps = all_ids(exam.host);
+    let maps = match all_ids(exam.host) {
+        Ok(maps) => maps,
+        Err(report) => return Finding::new(Verdict::Unknown, report.message),
+    };
     let found = list(paths, "and");
     if maps.own {
         let found = format!("{found} are there, and cannot be tried: there are no ids to map");
@@ -137,7 +140,7 @@ fn by_helpers(exam: &Exam<'_>, paths: &[String]) -> Finding {
 fn refused(exam: &Exam<'_>, trouble: Trouble, verdict: Verdict) -> Finding {
     let found = format!("refused: {}(2): {}", trouble.syscall.name(), trouble.errno);
     let remedy = match (trouble.syscall, trouble.errno.name().as_str()) {
-        (Syscall::Execve | Syscall::MemfdCreate, _) => remedy::file_in_memory(exam.host),
+        (Syscall::Execveat | Syscall::MemfdCreate, _) => remedy::file_in_memory(exam.host),
         (_, "ENOENT") if !exam.host.has_proc() => Some(remedy::no_proc()),
         (_, "EPERM") => Some(remedy::only_own_id()),
         _ => None,

@@ -19,8 +19,8 @@ pub(super) fn release(exam: &Exam<'_>) -> Finding {
 pub(super) fn caller(exam: &Exam<'_>) -> Finding {
     let (uid, host) = (exam.host.uid, exam.host);
     let who = if host.is_root() { "root".to_owned() } else { format!("user {uid}") };
-    let admin = sys::capabilities().is_ok_and(|sets| sets.effective >> ADMIN & 1 == 1);
-    let rights = if admin { "with CAP_SYS_ADMIN" } else { "without CAP_SYS_ADMIN" };
+    let rights =
+        if remedy::has_all_rights() { "with CAP_SYS_ADMIN" } else { "without CAP_SYS_ADMIN" };
     let place = match (host.has_proc(), exam.runner.in_user_namespace()) {
         (true, true) => ", in a user namespace",
         _ => "",
@@ -29,8 +29,19 @@ pub(super) fn caller(exam: &Exam<'_>) -> Finding {
     Finding::ok(format!("{who}, {rights}{place}")).value(uid)
 }
 
-/// The number of `CAP_SYS_ADMIN`: capabilities(7).
-const ADMIN: u32 = 21;
+/// Whether /proc shows the processes of others.
+pub(super) fn processes(exam: &Exam<'_>) -> Finding {
+    if !exam.host.has_proc() {
+        return Finding::unread();
+    }
+    match remedy::processes_hidden(exam.host) {
+        Some(remedy) => {
+            let option = exam.host.hidepid();
+            Finding::new(Verdict::Part, remedy.cause.clone()).value(option).remedy(remedy)
+        }
+        None => Finding::ok("`/proc` shows those of others"),
+    }
+}
 
 pub(super) fn seccomp(exam: &Exam<'_>) -> Finding {
     match sys::seccomp_actions() {

@@ -37,7 +37,15 @@ fn finding(
     Finding::new(fails, format!("refused: {}", shown(trouble))).remedy(remedy)
 }
 
+/// Whether anything can be mounted, or it is not known.
+fn mounts(exam: &Exam<'_>) -> bool {
+    exam.inside(Inside::MountApi).is_none_or(|answer| answer.is_ok())
+}
+
 pub(super) fn api(exam: &Exam<'_>) -> Finding {
+    if !exam.has(Kind::Mount) {
+        return untried("there are no namespaces to mount in");
+    }
     let works = "fsopen(2), fsmount(2), move_mount(2), open_tree(2) and mount_setattr(2) work";
     finding(exam, Inside::MountApi, (works, Verdict::No), |errno| {
         (errno == "EINVAL").then(remedy::root_is_no_mount)
@@ -46,7 +54,7 @@ pub(super) fn api(exam: &Exam<'_>) -> Finding {
 
 pub(super) fn overlay(exam: &Exam<'_>) -> Finding {
     let works = "mounted, with changes in a tmpfs";
-    if exam.inside(Inside::MountApi).is_some_and(|answer| answer.is_err()) {
+    if !mounts(exam) {
         return untried("nothing can be mounted");
     }
     let found = finding(exam, Inside::Overlay, (works, Verdict::Part), |errno| {
@@ -57,6 +65,22 @@ pub(super) fn overlay(exam: &Exam<'_>) -> Finding {
     match found.verdict {
         Verdict::Part => {
             Finding { found: format!("{}; roots are copied instead", found.found), ..found }
+        }
+        _ => found,
+    }
+}
+
+pub(super) fn root(exam: &Exam<'_>) -> Finding {
+    if !mounts(exam) {
+        return untried("nothing can be mounted");
+    }
+    let works = ("pivot_root(2) takes it away", Verdict::Part);
+    let found = finding(exam, Inside::PivotRoot, works, |errno| {
+        (errno == "EINVAL").then(remedy::root_is_on_nothing)
+    });
+    match found.verdict {
+        Verdict::Part => {
+            Finding { found: format!("{}; it is bound on itself instead", found.found), ..found }
         }
         _ => found,
     }

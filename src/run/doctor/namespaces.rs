@@ -53,7 +53,7 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
 /// Whether the user namespaces of users are of use here, by what was tried: one can be made, and
 /// gives the right to mount.
 fn are_of_use(exam: &Exam<'_>) -> bool {
-    exam.has(Kind::User) && exam.inside.is_ok()
+    exam.has(Kind::User) && exam.all_inside().is_ok()
 }
 
 pub(super) fn sysctl(exam: &Exam<'_>) -> Finding {

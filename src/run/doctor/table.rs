@@ -3,6 +3,7 @@
 use super::exam::Exam;
 use super::namespaces::kind;
 use super::{Finding, cgroups, devices, ids, kernel, mounts, namespaces, sandbox};
+use crate::run::network::Part;
 use crate::spec::Kind;
 
 /// How a fact is found.
@@ -38,6 +39,7 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
         &[
             needed("kernel", "kernel", "everything", kernel::release),
             other("caller", "caller", "what needs rights on the host, as `--host`", kernel::caller),
+            other("processes", "processes", "`processes`; files of `/proc/PID`", kernel::processes),
         ],
     ),
     (
@@ -119,6 +121,7 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
         "mounts",
         &[
             needed("mount_api", "mount API", "every sandbox", mounts::api),
+            other("root", "root", "every sandbox: it leaves the root of the host", mounts::root),
             other(
                 "overlay",
                 "overlay",
@@ -161,6 +164,18 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
     (
         "network",
         &[
+            other("veth", "veth", "`veth`, `import \"std/net\"`", |exam| {
+                devices::part(exam, Part::Veth, "a cable can be made")
+            }),
+            other("bridge", "bridge", "`.bridge()`, `net::hub`", |exam| {
+                devices::part(exam, Part::Bridge, "a bridge can be made")
+            }),
+            other("nftables", "nftables", "`.masquerade()`, `.dnat()`, `.block()`", |exam| {
+                devices::part(exam, Part::Rules, "rules of every kind can be made")
+            }),
+            other("net_settings", "settings", "`.forward()`", |exam| {
+                devices::part(exam, Part::Settings, "those of a new network can be changed")
+            }),
             other("tun", "tun", "`.network(\"outbound\")`", devices::tun),
             other("pasta", "pasta", "`.network(\"outbound\")`", devices::pasta),
         ],

@@ -1,48 +1,50 @@
-//! What helps where mounts of the raw layer fail.
+//! What helps if mounts cannot be changed by the raw layer.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::raw::{is_own, missing};
-use super::{Case, Row, overlay, raw_action as raw};
-use crate::diag::quoted;
+use super::raw::{made_first, missing};
+use super::{Case, Hint, Row, shown};
+use crate::diag::{escape, quoted};
 use crate::host::mountinfo::{self, Mount};
 use crate::plan::{MountCall, RawAction};
-use crate::run::remedy;
-use crate::spec::{Kind, MountFlags};
+use crate::run::advice::row;
+use crate::spec::MountFlags;
 use crate::sys;
 
-/// The rows about mounts. The first that has something to say is followed.
+/// The rows about mounts.
 pub(super) const ROWS: &[Row] = &[
-    umount_of_no_mount,
-    mount_is_used,
-    pivot_root_wants_mounts,
-    mount_missing,
-    kinds_do_not_fit,
-    no_mount_to_change,
-    flag_is_locked,
-    children_are_locked,
-    file_system_needs_namespace,
-    file_system_of_root,
-    file_system_unknown,
-    no_block_device,
-    no_such_file_system_in_image,
-    overlay::directories_do_not_fit,
+    row!(unmounted_alone, [Umount2], [EINVAL]),
+    row!(nothing_mounted, [Umount2], [EINVAL]),
+    row!(mount_holds_mounts, [Umount2], [EBUSY]),
+    row!(mount_in_use, [Umount2], [EBUSY]),
+    row!(pivot_on_rootfs, [PivotRoot], [EINVAL]),
+    row!(pivot_root_already, [PivotRoot], [EBUSY, EINVAL]),
+    row!(pivot_within_mount, [PivotRoot], [EBUSY]),
+    row!(pivot_old_elsewhere, [PivotRoot], [EBUSY, EINVAL]),
+    row!(pivot_file, [PivotRoot], [ENOTDIR]),
+    row!(pivot_no_mount, [PivotRoot], [EINVAL]),
+    row!(pivot_shared, [PivotRoot], [EINVAL]),
+    row!(pivot_locked, [PivotRoot], [EINVAL]),
+    row!(mount_target_missing, [Mount], [ENOENT]),
+    row!(mount_source_missing, [Mount], [ENOENT]),
+    row!(mount_kinds_differ, [Mount], [ENOTDIR]),
+    row!(moved_from_shared, [Mount], [EINVAL]),
+    row!(no_mount_to_change, [Mount, MountSetattr], [EINVAL]),
+    row!(flag_locked, [Mount, MountSetattr], [EPERM]),
+    row!(children_locked, [Mount], [EINVAL]),
 ];
 
-pub(super) fn shown(path: &Path) -> String {
-    quoted(path.to_string_lossy())
-}
-
+/// A path without links, if it leads somewhere.
 pub(super) fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// The mounts that the process sees.
-struct Mounts(Vec<Mount>);
+pub(super) struct Mounts(Vec<Mount>);
 
 impl Mounts {
-    fn read(case: &Case<'_>) -> Self {
+    pub fn read(case: &Case<'_>) -> Self {
         Self(mountinfo::read(&case.host.tree).unwrap_or_default())
     }
 
@@ -53,7 +55,7 @@ impl Mounts {
     }
 
     /// Whether something is mounted at a path.
-    fn has(&self, path: &Path) -> bool {
+    pub fn has(&self, path: &Path) -> bool {
         let path = real(path);
         self.0.iter().any(|mount| Path::new(&mount.target) == path)
     }
@@ -66,53 +68,62 @@ impl Mounts {
 }
 
 fn call<'a>(case: &Case<'a>) -> Option<&'a MountCall> {
-    match raw(case)? {
+    match case.raw()? {
         RawAction::Mount(mount) => Some(mount),
         _ => None,
     }
 }
 
-/// The file system that a call mounts; none where it changes mounts that exist.
-pub(super) fn file_system<'a>(case: &Case<'a>) -> Option<(&'a MountCall, &'a str)> {
-    let mount = call(case)?;
-    Some((mount, mount.kind.as_deref()?))
+fn unmounted<'a>(case: &Case<'a>) -> Option<&'a Path> {
+    match case.raw()? {
+        RawAction::Umount { target, .. } => Some(target),
+        _ => None,
+    }
 }
 
-fn umount_of_no_mount(case: &Case<'_>) -> Option<String> {
-    let RawAction::Umount { target, .. } = raw(case)? else { return None };
-    let mounts = Mounts::read(case);
-    if !case.is(&["EINVAL"]) {
-        return None;
-    }
-    if mounts.has(target) {
-        return Some(
-            "it came into this mount namespace from one with more rights, together with others: \
-             the kernel takes it away only with all of them, as something could lie beneath"
-                .into(),
-        );
-    }
-    let target = shown(target);
-    Some(match mounts.holds(Path::new(&real(Path::new(target.trim_matches('`'))))) {
-        Some(mount) => {
-            format!("nothing is mounted at {target}: it is in the mount {}", quoted(&mount.target))
-        }
-        None => format!("nothing is mounted at {target}; `mounts()` lists what is"),
+fn unmounted_alone(case: &Case<'_>) -> Option<Hint> {
+    let target = unmounted(case)?;
+    Mounts::read(case).has(target).then(|| {
+        "it came into this mount namespace from one with more rights, together with others, and the \
+         kernel takes it away only with all of them, as something could lie beneath: unmount the \
+         place above them, or leave it"
+            .into()
     })
 }
 
-fn mount_is_used(case: &Case<'_>) -> Option<String> {
-    let RawAction::Umount { target, .. } = raw(case)? else { return None };
-    if !case.is(&["EBUSY"]) {
-        return None;
-    }
+fn nothing_mounted(case: &Case<'_>) -> Option<Hint> {
+    let target = unmounted(case)?;
+    let mounts = Mounts::read(case);
+    let shown = shown(target);
+    Some(
+        match mounts.holds(&real(target)) {
+            Some(mount) => {
+                format!(
+                    "nothing is mounted at {shown}: it is in the mount {}",
+                    quoted(&mount.target)
+                )
+            }
+            None => format!("nothing is mounted at {shown}; `mounts()` lists what is"),
+        }
+        .into(),
+    )
+}
+
+fn mount_holds_mounts(case: &Case<'_>) -> Option<Hint> {
+    let target = unmounted(case)?;
     let mounts = Mounts::read(case);
     let own = mounts.holds(target)?;
-    if let Some(below) = mounts.0.iter().find(|mount| mount.parent == own.id) {
-        return Some(format!("{} is mounted below it: that first", quoted(&below.target)));
-    }
-    let user = user_of(u64::try_from(own.id).ok()?);
-    let why = user.unwrap_or_else(|| "something uses it".to_owned());
-    Some(format!("{why}; `lazy: true` takes it away once nobody does"))
+    let below = mounts.0.iter().find(|mount| mount.parent == own.id)?;
+    let (place, path) = (quoted(&below.target), escape(&below.target));
+    Some(format!("{place} is mounted below it: `umount(\"{path}\")` first").into())
+}
+
+fn mount_in_use(case: &Case<'_>) -> Option<Hint> {
+    let target = unmounted(case)?;
+    let mounts = Mounts::read(case);
+    let id = u64::try_from(mounts.holds(target)?.id).ok()?;
+    let why = user_of(id).unwrap_or_else(|| "something uses it".to_owned());
+    Some(format!("{why}; `lazy: true` takes it away once nobody does").into())
 }
 
 /// A process that has a mount in use, and how.
@@ -147,199 +158,171 @@ fn user_of(mount: u64) -> Option<String> {
     None
 }
 
-fn pivot_root_wants_mounts(case: &Case<'_>) -> Option<String> {
-    let RawAction::PivotRoot(new, old) = raw(case)? else { return None };
-    let mounts = Mounts::read(case);
-    let name = quoted(new.to_string_lossy());
-    let new_root = real(new);
-    match case.errno {
-        "EBUSY" => {
-            let root = sys::mount_id(Path::new("/"));
-            Some(if sys::mount_id(new) == root {
-                format!(
-                    "{name} is in the mount that is the root already: \
-                     `mount({0}, {0}, #{{ bind: true, recursive: true }})` makes it one of its own",
-                    name.replace('`', "\"")
-                )
-            } else {
-                format!("the place for the old root has to be in the new one: below {name}")
-            })
-        }
-        "EINVAL" if new_root == Path::new("/") => Some("`/` is the root already".into()),
-        "ENOTDIR" => Some("both have to be directories".into()),
-        "EINVAL" if !mounts.has(new) => Some(format!(
-            "{name} is a directory and no mount: \
-             `mount({0}, {0}, #{{ bind: true, recursive: true }})` makes it one",
-            name.replace('`', "\"")
-        )),
-        "EINVAL" if !real(old).starts_with(&new_root) => {
-            Some(format!("the place for the old root has to be in the new one: below {name}"))
-        }
-        "EINVAL" => {
-            let is_shared = |mount: &&Mount| mount.propagation.contains("shared");
-            let candidates =
-                [mounts.holds(old), mounts.above(&new_root), mounts.holds(Path::new("/"))];
-            let shared = candidates.into_iter().flatten().find(is_shared);
-            Some(match shared {
-                Some(mount) => format!(
-                    "the mount {} is shared, and the change would propagate: \
-                     `mount(\"/\", #{{ propagation: \"private\", recursive: true }})` first",
-                    quoted(&mount.target)
-                ),
-                None => format!(
-                    "the root of the process has to be a mount (it is none after `chroot`), and \
-                     {name} one that did not come from a namespace with more rights: bind it on \
-                     itself"
-                ),
-            })
-        }
+fn pivot_on_rootfs(case: &Case<'_>) -> Option<Hint> {
+    let (new, old) = roots(case)?;
+    let is_sound = Mounts::read(case).has(new) && real(old).starts_with(real(new));
+    (is_sound && mountinfo::root_is_on_nothing(&case.host.tree)).then(|| {
+        "the root of this process is rootfs, which pivot_root(2) cannot move because it is mounted \
+         on nothing: `mount(\"/\", \"/\", #{ bind: true, recursive: true })` and `chroot(\"/..\")` first"
+            .into()
+    })
+}
+
+/// The new root and the place for the old one.
+fn roots<'a>(case: &Case<'a>) -> Option<(&'a Path, &'a Path)> {
+    match case.raw()? {
+        RawAction::PivotRoot(new, old) => Some((new, old)),
         _ => None,
     }
 }
 
-fn mount_missing(case: &Case<'_>) -> Option<String> {
-    let mount = call(case).filter(|_| case.is(&["ENOENT"]))?;
-    if !mount.target.exists() {
-        return Some(format!(
-            "a mount covers a directory or file that is there: `mkdir(\"{}\")` first",
-            crate::diag::escape(&mount.target.to_string_lossy())
-        ));
-    }
-    let directories = mount.kind.as_deref() == Some("overlay");
-    let source = mount.source.as_deref().map(Path::new).filter(|_| !directories)?;
-    (!source.exists()).then(|| missing(case, source))
+/// The call that makes a directory a mount.
+fn bound_on_itself(path: &Path) -> String {
+    let path = escape(&path.to_string_lossy());
+    format!("`mount(\"{path}\", \"{path}\", #{{ bind: true, recursive: true }})` makes it one")
 }
 
-fn kinds_do_not_fit(case: &Case<'_>) -> Option<String> {
-    let mount = call(case).filter(|_| case.is(&["ENOTDIR"]))?;
+fn pivot_within_mount(case: &Case<'_>) -> Option<Hint> {
+    let (new, _) = roots(case)?;
+    (sys::mount_id(new) == sys::mount_id(Path::new("/"))).then(|| {
+        let (path, cure) = (shown(new), bound_on_itself(new));
+        format!("{path} is in the mount that is the root already, and no mount itself: {cure}")
+            .into()
+    })
+}
+
+fn pivot_old_elsewhere(case: &Case<'_>) -> Option<Hint> {
+    let (new, old) = roots(case)?;
+    let outside = !real(old).starts_with(real(new)) && Mounts::read(case).has(new);
+    // EBUSY: the place is on the root that there is.
+    (outside && real(new) != Path::new("/")).then(|| {
+        format!("the place for the old root has to lie in the new one: below {}", shown(new)).into()
+    })
+}
+
+fn pivot_root_already(case: &Case<'_>) -> Option<Hint> {
+    let (new, _) = roots(case)?;
+    (real(new) == Path::new("/")).then(|| "`/` is the root already: leave this call out".into())
+}
+
+fn pivot_file(case: &Case<'_>) -> Option<Hint> {
+    let (new, old) = roots(case)?;
+    let file = [new, old].into_iter().find(|path| path.exists() && !path.is_dir())?;
+    Some(format!("{} is a file: both have to be directories", shown(file)).into())
+}
+
+fn pivot_no_mount(case: &Case<'_>) -> Option<Hint> {
+    let (new, _) = roots(case)?;
+    (!Mounts::read(case).has(new)).then(|| {
+        format!("{} is a directory and no mount: {}", shown(new), bound_on_itself(new)).into()
+    })
+}
+
+fn pivot_shared(case: &Case<'_>) -> Option<Hint> {
+    let (new, old) = roots(case)?;
+    let mounts = Mounts::read(case);
+    let candidates = [mounts.holds(old), mounts.above(&real(new)), mounts.holds(Path::new("/"))];
+    let is_shared = |mount: &&Mount| mount.propagation.contains("shared");
+    let shared = candidates.into_iter().flatten().find(is_shared)?;
+    Some(
+        format!(
+            "the mount {} is shared, and the change would propagate: \
+             `mount(\"/\", #{{ propagation: \"private\", recursive: true }})` first",
+            quoted(&shared.target)
+        )
+        .into(),
+    )
+}
+
+fn pivot_locked(case: &Case<'_>) -> Option<Hint> {
+    let (new, _) = roots(case)?;
+    Some(
+        format!(
+            "the root of the process has to be a mount (it is none after `chroot`), and {} one that \
+             did not come from a namespace with more rights: {}",
+            shown(new),
+            bound_on_itself(new)
+        )
+        .into(),
+    )
+}
+
+fn mount_target_missing(case: &Case<'_>) -> Option<Hint> {
+    let mount = call(case).filter(|mount| !mount.target.exists())?;
+    let source = mount.source.as_deref().map(Path::new);
+    let binds_file = mount.flags.has(MountFlags::BIND) && source.is_some_and(Path::is_file);
+    let what = if binds_file { "a file" } else { "a directory" };
+    let made = made_first(case, &mount.target, !binds_file);
+    Some(format!("a mount covers {what} that is there: {made}").into())
+}
+
+fn mount_source_missing(case: &Case<'_>) -> Option<Hint> {
+    let source = call(case)?.source.as_deref().map(Path::new).filter(|it| !it.exists())?;
+    Some(missing(case, source).into())
+}
+
+fn mount_kinds_differ(case: &Case<'_>) -> Option<Hint> {
+    let mount = call(case).filter(|mount| mount.kind.is_none())?;
     let source = mount.source.as_deref().map(Path::new)?;
     let word = |path: &Path| if path.is_dir() { "a directory" } else { "a file" };
     let (from, to) = (word(source), word(&mount.target));
-    (from != to && mount.kind.is_none())
-        .then(|| format!("{} is {from}, and {} {to}", shown(source), shown(&mount.target)))
+    let (source, target) = (shown(source), shown(&mount.target));
+    (from != to).then(|| {
+        format!("{source} is {from}, and {target} {to}: bind a directory on a directory, a file on a file")
+            .into()
+    })
 }
 
-fn no_mount_to_change(case: &Case<'_>) -> Option<String> {
-    if !case.is(&["EINVAL"]) {
-        return None;
-    }
+fn moved_from_shared(case: &Case<'_>) -> Option<Hint> {
+    let mount = call(case).filter(|mount| mount.flags.has(MountFlags::MOVE))?;
+    let source = Path::new(mount.source.as_deref()?);
     let mounts = Mounts::read(case);
-    let place = match raw(case)? {
+    let above = mounts.above(&real(source)).filter(|_| mounts.has(source))?;
+    above.propagation.contains("shared").then(|| {
+        let (place, path) = (quoted(&above.target), escape(&above.target));
+        format!(
+            "a mount is not moved out of one that is shared, and {place} is: \
+             `mount(\"{path}\", #{{ propagation: \"private\" }})` first"
+        )
+        .into()
+    })
+}
+
+fn no_mount_to_change(case: &Case<'_>) -> Option<Hint> {
+    let place = match case.raw()? {
         RawAction::SetAttributes { target, .. } => target.as_path(),
         RawAction::Mount(mount) if mount.flags.has(MountFlags::MOVE) => {
-            let source = Path::new(mount.source.as_deref()?);
-            let above = mounts.above(&real(source));
-            if mounts.has(source)
-                && let Some(shared) = above.filter(|mount| mount.propagation.contains("shared"))
-            {
-                return Some(format!(
-                    "a mount is not moved out of one that is shared, and {} is: \
-                     `mount(path, #{{ propagation: \"private\" }})` changes that",
-                    quoted(&shared.target)
-                ));
-            }
-            source
+            Path::new(mount.source.as_deref()?)
         }
         RawAction::Mount(mount) if mount.kind.is_none() && !mount.flags.has(MountFlags::BIND) => {
             mount.target.as_path()
         }
         _ => return None,
     };
-    (!mounts.has(place)).then(|| {
-        format!(
-            "{} is no mount: `mount({1}, {1}, #{{ bind: true }})` makes it one",
-            shown(place),
-            shown(place).replace('`', "\"")
-        )
-    })
+    (!Mounts::read(case).has(place))
+        .then(|| format!("{} is no mount: {}", shown(place), bound_on_itself(place)).into())
 }
 
-fn flag_is_locked(case: &Case<'_>) -> Option<String> {
-    let remounts = match raw(case)? {
+fn flag_locked(case: &Case<'_>) -> Option<Hint> {
+    let changes = match case.raw()? {
         RawAction::SetAttributes { .. } => true,
         RawAction::Mount(mount) => mount.flags.has(MountFlags::REMOUNT),
         _ => false,
     };
-    (remounts && case.is(&["EPERM"])).then(|| {
-        "the mount came from a namespace with more rights: flags that it has are not taken away \
-         here, and its file system is not changed; `bind: true` with `remount: true` adds flags"
+    changes.then(|| {
+        "the mount came from a namespace with more rights: flags that it has are not taken away here, \
+         and its file system is not changed; `bind: true` with `remount: true` adds flags to this \
+         mount alone"
             .into()
     })
 }
 
-fn children_are_locked(case: &Case<'_>) -> Option<String> {
+fn children_locked(case: &Case<'_>) -> Option<Hint> {
     let mount = call(case)?;
     let alone = mount.flags.has(MountFlags::BIND) && !mount.flags.has(MountFlags::RECURSIVE);
-    (alone && case.is(&["EINVAL"])).then(|| {
-        "something is mounted below, which hides what lies beneath: it comes along with \
+    alone.then(|| {
+        "something is mounted below, and what it hides is not shown here: bind it with \
          `recursive: true`"
             .into()
-    })
-}
-
-/// The namespace that a file system shows, which has to be one's own to mount it in a user
-/// namespace.
-fn shown_namespace(kind: &str) -> Option<Kind> {
-    Some(match kind {
-        "proc" => Kind::Pid,
-        "sysfs" => Kind::Net,
-        "mqueue" => Kind::Ipc,
-        "cgroup" | "cgroup2" => Kind::Cgroup,
-        _ => return None,
-    })
-}
-
-fn file_system_needs_namespace(case: &Case<'_>) -> Option<String> {
-    let (_, kind) = file_system(case).filter(|_| case.is(&["EPERM"]))?;
-    let namespace = shown_namespace(kind)?;
-    let (name, constant) = (namespace.name(), namespace.constant());
-    if is_own(namespace) {
-        return Some(format!(
-            "in a container whose own {kind} has something mounted on it, the kernel refuses a \
-             new one; start that container without, or bind the one that is there"
-        ));
-    }
-    Some(format!(
-        "{kind} shows the {name} namespace of the process, and that is the host's; in one of \
-         one's own it can be mounted: `within({constant} | MOUNT, || …)`"
-    ))
-}
-
-/// The file systems that a user namespace may mount.
-const OF_USERS: [&str; 9] =
-    ["binfmt_misc", "bpf", "cgroup2", "devpts", "fuse", "mqueue", "overlay", "ramfs", "tmpfs"];
-
-fn file_system_of_root(case: &Case<'_>) -> Option<String> {
-    let (_, kind) = file_system(case).filter(|_| case.is(&["EPERM"]))?;
-    (!OF_USERS.contains(&kind)).then(|| {
-        format!(
-            "{kind} is mounted by root of the host alone: the kernel trusts a user neither with \
-             what is on a disk nor with what is of the whole machine"
-        )
-    })
-}
-
-fn file_system_unknown(case: &Case<'_>) -> Option<String> {
-    let (_, kind) = file_system(case).filter(|_| case.is(&["ENODEV"]))?;
-    Some(remedy::unknown_file_system(kind, case.host).hint())
-}
-
-fn no_block_device(case: &Case<'_>) -> Option<String> {
-    let (mount, kind) = file_system(case)?;
-    let source = mount.source.as_deref()?;
-    case.is(&["ENOTBLK"]).then(|| {
-        format!("{kind} lies on a block device, or in an image file; {} is neither", quoted(source))
-    })
-}
-
-fn no_such_file_system_in_image(case: &Case<'_>) -> Option<String> {
-    let (mount, kind) = file_system(case)?;
-    let source = mount.source.as_deref().filter(|source| source.starts_with("/dev/"))?;
-    case.is(&["EINVAL", "EUCLEAN"]).then(|| {
-        format!(
-            "{} holds no {kind}, or an option is none of {kind}; `offset` says where in an image \
-             a file system begins",
-            quoted(source)
-        )
     })
 }

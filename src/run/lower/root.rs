@@ -1,26 +1,25 @@
 //! The root, from what a plan says of it to prepared system calls.
 
-use std::ffi::CString;
-
-use super::{Lowerer, Prepared, c, option, path};
+use super::{Lowerer, OwnDirectory, Prepared, c, option, path};
 use crate::plan::{Action, Lower, Plan, Planned, RootKind};
-use crate::run::changes::OVERLAY;
 use crate::spec::Kind;
 use crate::sys::{Attributes, Call, Identity, Tree};
 
 /// The directories that the root is made of, the topmost first; the one for changes is the last.
-pub(super) fn directories(plan: &Plan, prepared: Prepared<'_>) -> Vec<CString> {
+pub(super) fn directories(plan: &Plan, prepared: Prepared<'_>) -> Vec<Tree> {
     let of_root = |planned: &Planned| match &planned.action {
         Action::MakeRoot(RootKind::Overlay { lower, changes }) => {
             let lower = match lower {
                 Lower::Empty => Vec::new(),
-                Lower::Directory(directory) => vec![path(directory)],
-                Lower::Built => prepared.layers.iter().map(|layer| path(layer)).collect(),
+                Lower::Directory(directory) => vec![Tree::Host(path(directory), None)],
+                Lower::Built => prepared.layers.iter().map(OwnDirectory::tree).collect(),
             };
-            let changes = changes.as_ref().map(|directory| path(&directory.join(OVERLAY)));
+            let changes = changes.as_ref().and(prepared.changes).map(OwnDirectory::tree);
             Some(lower.into_iter().chain(changes).collect())
         }
-        Action::MakeRoot(RootKind::Copy) => Some(prepared.copy.into_iter().map(path).collect()),
+        Action::MakeRoot(RootKind::Copy) => {
+            Some(prepared.copy.into_iter().map(OwnDirectory::tree).collect())
+        }
         _ => None,
     };
     plan.actions.iter().find_map(of_root).unwrap_or_default()
@@ -88,9 +87,9 @@ impl Lowerer<'_> {
 
     /// Opens the directories that the root is made of, while the caller's rights lead to them.
     pub fn keep_directories(&mut self) {
-        for directory in std::mem::take(&mut self.directories) {
+        for tree in std::mem::take(&mut self.directories) {
             let set = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
-            self.push(Call::OpenTree { tree: Tree::Host(directory, None), recursive: true, set });
+            self.push(Call::OpenTree { tree, recursive: true, set });
             self.push(Call::Keep);
         }
     }

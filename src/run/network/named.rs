@@ -106,14 +106,24 @@ pub(super) fn remove(name: &NetworkName) -> Result<(), Trouble> {
 }
 
 /// The names that there are.
-pub(super) fn list() -> Vec<String> {
-    let entries = fs::read_dir(PLACE).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let is_network = |name: &String| {
-        let opened = Namespace::open(&Path::new(PLACE).join(name));
-        opened.is_ok_and(|found| found.is_some_and(|found| found.kind == Kind::Net))
+pub(super) fn list() -> Result<Vec<String>, Errno> {
+    let entries = match fs::read_dir(PLACE) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Errno::from(&error)),
     };
-    let mut names: Vec<String> = names.filter(is_network).collect();
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| Errno::from(&error))?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        match Namespace::open(&entry.path()) {
+            Ok(Some(found)) if found.kind == Kind::Net => names.push(name),
+            Ok(_) => {}
+            // Somebody has just removed it.
+            Err(errno) if errno == Errno::MISSING => {}
+            Err(errno) => return Err(errno),
+        }
+    }
     names.sort_unstable();
-    names
+    Ok(names)
 }

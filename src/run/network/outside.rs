@@ -47,15 +47,21 @@ impl Runner {
         let Some(pasta) = pasta(self.host()) else {
             let report =
                 Report::error("no program `pasta` on this host connects a sandbox to the outside");
-            return Err(report.at(origin.cloned()).hint(remedy::no_pasta().cure()).into());
+            return Err(remedy::no_pasta().advise_cure(report.at(origin.cloned())).into());
         };
         let network = self.network(None, origin)?;
         let place = self.pinned(&network, origin)?;
         let process = self.start_pasta(&pasta, outbound, &place, origin);
         let ready = process.and_then(|process| self.wait_for_pasta(process, &network, origin));
-        let _ = raw::done(&Raw::Umount(raw::c(&place), true));
+        let removed = raw::done(&Raw::Umount(raw::c(&place), true));
         let _ = std::fs::remove_file(&place);
-        Ok(Outside { network, _process: ready? })
+        let outside = Outside { network, _process: ready? };
+        removed.map_err(|trouble| {
+            let shown = quoted(place.to_string_lossy());
+            let message = format!("cannot take {shown} away: {}", trouble.errno);
+            Report::error(message).at(origin.cloned())
+        })?;
+        Ok(outside)
     }
 
     /// A file that is the network: one in /proc would be opened only by who may trace this process.
@@ -102,7 +108,7 @@ impl Runner {
             streams: Streams::Captured,
             origin: origin.cloned(),
         };
-        let connected = connect_streams(&request, &Input::Nothing, false)?;
+        let connected = connect_streams(self, &request, &Input::Nothing, false)?;
         let told = told(command.words(), &[], &[], (false, false));
         let calls = vec![
             Call::DieWithParent,
@@ -125,10 +131,11 @@ impl Runner {
             Report::error(message).at(origin.cloned())
         })?;
         self.count_process();
-        let ends = connected.into_ends();
+        let ends = connected.into_ends(&plan)?;
         let mut process = Process::new(child, ends, plan, (started, self.started()));
-        process.confirm().map_err(|errno| {
-            let message = format!("cannot execute {}: {errno}", quoted(pasta.to_string_lossy()));
+        process.confirm().map_err(|why| {
+            let pasta = quoted(pasta.to_string_lossy());
+            let message = format!("cannot execute {pasta}: {}", why.errno);
             Report::error(message).at(origin.cloned())
         })?;
         Ok(process)
@@ -170,10 +177,10 @@ impl Runner {
         }
         let has_tun = std::fs::File::options().read(true).write(true).open("/dev/net/tun");
         Err(match has_tun {
-            Err(error) => report.hint(remedy::no_tun(sys::Errno::from(&error)).hint()),
-            Ok(_) if said.contains("bind") => report.hint(remedy::port_taken().hint()),
+            Err(error) => remedy::no_tun(sys::Errno::from(&error)).advise(report),
+            Ok(_) if said.contains("bind") => remedy::port_taken().advise(report),
             Ok(_) if said.contains("not usable") => {
-                report.hint("the host itself has no route to the outside")
+                report.advise("no_way_out", "the host itself has no route to the outside")
             }
             Ok(_) => report,
         }

@@ -1,6 +1,6 @@
 //! Whether something answers in a network, and something that does: without any program.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ fn socket(namespace: BorrowedFd<'_>, probe: Probe) -> Result<UdpSocket, Trouble>
         Probe::Ping(IpAddr::V6(_)) => sockets::ICMP_SIX,
         Probe::Tcp(_) | Probe::Udp(_) => 0,
     };
-    sys::socket_in(namespace, family, kind, protocol).map(UdpSocket::from)
+    sys::socket_in(namespace, family, kind | sockets::NONBLOCKING, protocol).map(UdpSocket::from)
 }
 
 /// An echo request: RFC 792, RFC 4443.
@@ -104,38 +104,39 @@ fn is_answer(address: IpAddr, packet: &[u8]) -> bool {
 }
 
 /// How long the answer took; none where none came in time.
-fn answer(socket: &UdpSocket, probe: Probe, time: Duration) -> std::io::Result<Option<Duration>> {
+fn answer(socket: &UdpSocket, probe: Probe, time: Duration) -> io::Result<Option<Duration>> {
     let started = Instant::now();
-    let left = || time.checked_sub(started.elapsed()).filter(|left| !left.is_zero());
     let address = match probe {
         Probe::Ping(address) => SocketAddr::new(address, 0),
         Probe::Tcp(address) | Probe::Udp(address) => address,
     };
-    if let Probe::Tcp(_) = probe {
-        return connected(socket, address, time).map(|done| done.then(|| started.elapsed()));
+    match again(|| socket.connect(address)) {
+        Err(error) if Errno::from(&error).name() == "EINPROGRESS" => {}
+        done => done?,
     }
-    socket.connect(address)?;
+    let end = started + time;
+    if let Probe::Tcp(_) = probe {
+        let is_done = wait(socket, true, end)?;
+        let refused = if is_done { socket.take_error()? } else { None };
+        return refused.map_or(Ok(is_done.then(|| started.elapsed())), Err);
+    }
     let mut number = 0;
-    while let Some(left) = left() {
-        if sys::interrupted().is_some() {
-            return Ok(None);
-        }
+    while sys::interrupted().is_none() && Instant::now() < end {
         match probe {
-            Probe::Ping(address) => socket.send(&request(address, number))?,
-            _ => socket.send(b"nsscript")?,
+            Probe::Ping(address) => again(|| socket.send(&request(address, number)))?,
+            _ => again(|| socket.send(b"nsscript"))?,
         };
         number += 1;
-        let end = Instant::now() + left.min(AGAIN);
-        while let Some(rest) = end.checked_duration_since(Instant::now()).filter(|it| !it.is_zero())
-        {
-            socket.set_read_timeout(Some(rest.max(Duration::from_millis(1))))?;
+        let next = end.min(Instant::now() + AGAIN);
+        while wait(socket, false, next)? {
             let mut buffer = [0; 1500];
-            match socket.recv(&mut buffer) {
+            match again(|| socket.recv(&mut buffer)) {
                 Ok(length) => match probe {
                     Probe::Ping(address) if !is_answer(address, &buffer[..length]) => {}
                     _ => return Ok(Some(started.elapsed())),
                 },
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // Its checksum was wrong: select(2).
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
         }
@@ -143,20 +144,26 @@ fn answer(socket: &UdpSocket, probe: Probe, time: Duration) -> std::io::Result<O
     Ok(None)
 }
 
-/// Whether a connection was made in time.
-fn connected(socket: &UdpSocket, address: SocketAddr, time: Duration) -> std::io::Result<bool> {
-    socket.set_nonblocking(true)?;
-    match socket.connect(address) {
-        Err(error) if Errno::from(&error).name() == "EINPROGRESS" => {}
-        done => return done.map(|()| true),
+/// Makes a call again that a signal has interrupted which asks for nothing.
+fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error)
+                if error.kind() == ErrorKind::Interrupted && sys::interrupted().is_none() => {}
+            done => return done,
+        }
     }
-    let end = Instant::now() + time;
+}
+
+/// Waits until a socket has something, or takes something; false if the time is over or a signal
+/// asks nsscript to end.
+fn wait(socket: &UdpSocket, writes: bool, end: Instant) -> io::Result<bool> {
     while sys::interrupted().is_none() {
         let Some(left) = end.checked_duration_since(Instant::now()) else { break };
-        let mut watched = vec![(socket.as_fd(), true)];
+        let mut watched = vec![(socket.as_fd(), writes)];
         watched.extend(sys::interruption().1.map(|wake| (wake, false)));
         if sys::ready(&watched, Some(left + Duration::from_millis(1)))?.first() == Some(&true) {
-            return socket.take_error()?.map_or(Ok(true), Err);
+            return Ok(true);
         }
     }
     Ok(false)
@@ -170,13 +177,10 @@ fn is_silence(errno: Errno) -> bool {
         "ENETUNREACH",
         "EHOSTDOWN",
         "ETIMEDOUT",
-        "EINPROGRESS",
-        "EALREADY",
         "ECONNRESET",
         "EADDRNOTAVAIL",
         "ENETDOWN",
-        "EINTR",
-        "EAGAIN",
+        // What filters and routes that prohibit say.
         "EACCES",
         "EPERM",
     ];

@@ -14,6 +14,7 @@ fn sysfs() -> Action {
         target: GuestPath::new("/sys").unwrap_or_else(|_| GuestPath::root()),
         options: MountOptions::default(),
         create: false,
+        instead: None,
     }
 }
 

@@ -1,26 +1,77 @@
 //! Why devices and the programs that use them cannot be used, and what helps.
 
 use super::Remedy;
+use crate::run::network::Part;
 use crate::sys::Errno;
+
+/// The kernel has not a part of networks, or does not let it be used.
+pub(in crate::run) fn no_part_of_networks(part: Part, errno: Errno) -> Option<Remedy> {
+    let unknown =
+        ["EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT", "ENOENT"].contains(&&*errno.name());
+    let read_only = ["EROFS", "EACCES"].contains(&&*errno.name());
+    match part {
+        Part::Veth if unknown => Some(Remedy::new(
+            "no_veth",
+            "this kernel has no interfaces of the kind veth",
+            "if it is a module, root loads it by `modprobe veth`",
+            "CONFIG_VETH",
+        )),
+        Part::Bridge if unknown => Some(Remedy::new(
+            "no_bridges",
+            "this kernel has no interfaces of the kind bridge",
+            "if it is a module, root loads it by `modprobe bridge`",
+            "CONFIG_BRIDGE",
+        )),
+        Part::Rules if unknown => Some(Remedy::new(
+            "no_nftables",
+            "this kernel has no nftables, or not all of it",
+            "if they are modules, root loads them by \
+             `modprobe -a nf_tables nft_chain_nat nft_masq nft_nat`",
+            "CONFIG_NF_TABLES_INET",
+        )),
+        Part::Settings if read_only => Some(Remedy::new(
+            "settings_read_only",
+            "`/proc/sys` is read-only here, as in most containers",
+            "start that container with a /proc/sys that can be written to: `docker run \
+             --security-opt systempaths=unconfined`",
+            "proc_sys(5)",
+        )),
+        _ => None,
+    }
+}
 
 /// There is no pasta.
 pub(in crate::run) fn no_pasta() -> Remedy {
-    Remedy::new("no `pasta` that works is installed", "it is in the package `passt`", "pasta(1)")
+    Remedy::new(
+        "no_pasta",
+        "no `pasta` that works is installed",
+        "it is in the package `passt`",
+        "pasta(1)",
+    )
 }
 
 /// `/dev/net/tun` cannot be opened.
 pub(in crate::run) fn no_tun(errno: Errno) -> Remedy {
-    Remedy::new(
-        format!("`/dev/net/tun` cannot be opened by this user ({errno})"),
-        "root makes that possible by `chmod 0666 /dev/net/tun`, and by `modprobe tun` where it is \
-         missing",
-        "CONFIG_TUN",
-    )
+    match errno.name().as_str() {
+        "ENOENT" | "ENODEV" | "ENXIO" => Remedy::new(
+            "tun_missing",
+            format!("this kernel has no `/dev/net/tun` ({errno})"),
+            "if it is a module, root loads it by `modprobe tun`",
+            "CONFIG_TUN",
+        ),
+        _ => Remedy::new(
+            "no_tun",
+            format!("`/dev/net/tun` cannot be opened by this user ({errno})"),
+            "root allows it by `chmod 0666 /dev/net/tun`",
+            "CONFIG_TUN",
+        ),
+    }
 }
 
 /// pasta cannot listen on a port of the host.
 pub(in crate::run) fn port_taken() -> Remedy {
     Remedy::none(
+        "port_taken",
         "a port of the host is taken already, or is below 1024, which asks for rights",
         "ip(7)",
     )
@@ -29,6 +80,7 @@ pub(in crate::run) fn port_taken() -> Remedy {
 /// Only root uses loop devices.
 pub(in crate::run) fn loop_refused() -> Remedy {
     Remedy::none(
+        "loop_refused",
         "only root can use loop devices: no user namespace gives that right, and a container \
          needs to be given the devices",
         "loop(4)",
@@ -38,6 +90,7 @@ pub(in crate::run) fn loop_refused() -> Remedy {
 /// The kernel has no loop devices.
 pub(in crate::run) fn no_loop_devices() -> Remedy {
     Remedy::new(
+        "no_loop_devices",
         "the kernel has no loop devices, or has not loaded them",
         "`modprobe loop` loads the module, where the kernel has loop devices",
         "CONFIG_BLK_DEV_LOOP",
@@ -47,6 +100,7 @@ pub(in crate::run) fn no_loop_devices() -> Remedy {
 /// Programs of other kinds are not executed.
 pub(in crate::run) fn binfmt_missing() -> Remedy {
     Remedy::new(
+        "binfmt_missing",
         "binfmt_misc is not mounted",
         "root mounts it by `mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`, and the \
          package `qemu-user-static` enters the processors that it knows",
@@ -57,6 +111,7 @@ pub(in crate::run) fn binfmt_missing() -> Remedy {
 /// No program of another kind is entered.
 pub(in crate::run) fn binfmt_empty() -> Remedy {
     Remedy::new(
+        "binfmt_empty",
         "programs of no other processor can be executed",
         "the package `qemu-user-static` enters the processors that it knows",
         "CONFIG_BINFMT_MISC",
@@ -67,5 +122,24 @@ pub(in crate::run) fn binfmt_empty() -> Remedy {
 pub(in crate::run) fn binfmt_off() -> Remedy {
     let cause = "binfmt_misc is switched off";
     let cure = "`echo 1 > /proc/sys/fs/binfmt_misc/status` of root switches it on";
-    Remedy::new(cause, cure, "CONFIG_BINFMT_MISC")
+    Remedy::new("binfmt_off", cause, cure, "CONFIG_BINFMT_MISC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Errno, Part, Remedy, no_part_of_networks};
+
+    #[test]
+    fn a_part_that_is_missing_is_named_with_its_modules() {
+        let said = |part, errno| no_part_of_networks(part, Errno::new(errno)).map(Remedy::hint);
+        let has = |part, errno, words: &str| said(part, errno).is_some_and(|it| it.contains(words));
+        let (not_supported, read_only, not_permitted) = (95, 30, 1);
+        assert!(has(Part::Veth, not_supported, "`modprobe veth`"));
+        assert!(has(Part::Bridge, not_supported, "`modprobe bridge`"));
+        assert!(has(Part::Rules, not_supported, "nft_masq"));
+        assert!(has(Part::Settings, read_only, "`/proc/sys` is read-only"));
+        for part in Part::ALL {
+            assert_eq!(said(part, not_permitted), None);
+        }
+    }
 }

@@ -6,8 +6,21 @@ use crate::host::{Host, accounts};
 /// The kernel refuses the map of one's own id.
 pub(in crate::run) fn only_own_id() -> Remedy {
     Remedy::none(
+        "only_own_id",
         "the kernel lets a user map only the own id, and groups only once `setgroups` is denied; \
          something around nsscript (a container, a security module) forbids even that",
+        "user_namespaces(7)",
+    )
+}
+
+/// User 0 without CAP_SETFCAP maps itself, as in a sandbox.
+pub(in crate::run) fn no_setfcap() -> Remedy {
+    // A file capability that is given in the new namespace would hold in this one, too.
+    Remedy::new(
+        "no_setfcap",
+        "user 0 has no CAP_SETFCAP here, as in a sandbox, and since Linux 5.12 the kernel maps it into \
+         no other user namespace then",
+        "the sandbox around this one can give its program another user: `.user(1000)`",
         "user_namespaces(7)",
     )
 }
@@ -15,6 +28,7 @@ pub(in crate::run) fn only_own_id() -> Remedy {
 /// The map names ids that are none here.
 pub(in crate::run) fn ids_not_permitted() -> Remedy {
     Remedy::new(
+        "ids_not_permitted",
         "an id in the map is no id of the namespace that nsscript runs in",
         "`cat /proc/self/uid_map` shows those",
         "user_namespaces(7)",
@@ -23,12 +37,18 @@ pub(in crate::run) fn ids_not_permitted() -> Remedy {
 
 /// newuidmap(1) or newgidmap(1) is not there.
 pub(in crate::run) fn helper_missing(helper: &str) -> Remedy {
-    Remedy::new(format!("`{helper}` is not installed"), accounts::HELPERS, "newuidmap(1)")
+    Remedy::new(
+        "helper_missing",
+        format!("`{helper}` is not installed"),
+        accounts::HELPERS,
+        "newuidmap(1)",
+    )
 }
 
 /// The caller has no subordinate ids, of users or of groups.
 pub(in crate::run) fn no_subordinate_ids(host: &Host, file: &str) -> Remedy {
     Remedy::new(
+        "no_subordinate_ids",
         format!("`{file}` gives user {} no ids", host.uid),
         accounts::giving(&host.tree, host.uid),
         "subuid(5)",
@@ -38,6 +58,7 @@ pub(in crate::run) fn no_subordinate_ids(host: &Host, file: &str) -> Remedy {
 /// The user namespace around has few ids.
 pub(in crate::run) fn few_ids() -> Remedy {
     Remedy::new(
+        "few_ids",
         "other ids are none here",
         "who makes the user namespace around nsscript, as that of a container, maps more",
         "user_namespaces(7)",
@@ -47,6 +68,7 @@ pub(in crate::run) fn few_ids() -> Remedy {
 /// newuidmap(1) or newgidmap(1) has failed.
 pub(in crate::run) fn helper_fails() -> Remedy {
     Remedy::new(
+        "helper_fails",
         "it has no right to map them",
         "the package that brings `newuidmap` and `newgidmap` makes both set-user-ID: \
          `chmod u+s` of root gives that back, and a mount with `nosuid` takes it away",

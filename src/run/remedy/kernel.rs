@@ -20,9 +20,9 @@ pub(in crate::run) fn unknown_call(host: &Host, syscall: Syscall) -> Option<Reme
     let is_known = (first.parse().ok()?, second.parse().ok()?) <= host.kernel;
     Some(if is_known {
         let cause = format!("{cause}: a seccomp filter around nsscript refuses it");
-        Remedy::new(cause, WITHOUT_FILTER, "seccomp(2)")
+        Remedy::new("call_filtered", cause, WITHOUT_FILTER, "seccomp(2)")
     } else {
-        Remedy::new(cause, "a later kernel has it", "uname(2)")
+        Remedy::new("call_unknown", cause, "a later kernel has it", "uname(2)")
     })
 }
 
@@ -30,45 +30,68 @@ pub(in crate::run) fn unknown_call(host: &Host, syscall: Syscall) -> Option<Reme
 pub(in crate::run) fn old_kernel(host: &Host) -> Remedy {
     let (major, minor) = host.kernel;
     let cause = format!("Linux {major}.{minor} lacks mount_setattr(2)");
-    Remedy::new(cause, "a later kernel has it", "mount_setattr(2)")
+    Remedy::new("old_kernel", cause, "a later kernel has it", "mount_setattr(2)")
 }
 
 /// No proc filesystem is mounted.
 pub(in crate::run) fn no_proc() -> Remedy {
     let cause = "nothing is mounted on `/proc`";
-    Remedy::new(cause, "root mounts it by `mount -t proc proc /proc`", "proc(5)")
+    Remedy::new("no_proc", cause, "root mounts it by `mount -t proc proc /proc`", "proc(5)")
+}
+
+/// The processes of others are hidden.
+pub(in crate::run) fn processes_hidden(host: &Host) -> Option<Remedy> {
+    let option = host.hidepid()?;
+    Some(Remedy::new(
+        "processes_hidden",
+        format!("`/proc` is mounted with `{option}`, which hides the processes of others"),
+        "root shows them by `mount -o remount,hidepid=0 /proc`",
+        "proc(5)",
+    ))
 }
 
 /// What nsscript carries cannot be executed, as it is a file in memory.
 pub(in crate::run) fn file_in_memory(host: &Host) -> Option<Remedy> {
     (host.setting("vm/memfd_noexec").as_deref() == Some("2")).then(|| {
         let cause = "files in memory may not be executed: `vm.memfd_noexec` is 2";
-        Remedy::new(cause, "`sysctl vm.memfd_noexec=1` allows it", "memfd_create(2)")
+        Remedy::new(
+            "file_in_memory",
+            cause,
+            "`sysctl vm.memfd_noexec=1` allows it",
+            "memfd_create(2)",
+        )
     })
 }
 
 /// Neither busybox nor what stands for it is there.
 pub(in crate::run) fn no_programs() -> Remedy {
     let cause = "the programs of the recipe are not installed";
-    Remedy::new(cause, "install the package `busybox`, or `coreutils`", "busybox(1)")
+    Remedy::new("no_programs", cause, "install the package `busybox`, or `coreutils`", "busybox(1)")
 }
 
 /// Filters of system calls are missing.
 pub(in crate::run) fn no_seccomp(host: &Host) -> Remedy {
     let (major, minor) = host.kernel;
     let cause = format!("Linux tells of its actions since 4.14, and this is {major}.{minor}");
-    Remedy::new(cause, "one that is built with `CONFIG_SECCOMP_FILTER` has them", "seccomp(2)")
+    Remedy::new(
+        "no_seccomp",
+        cause,
+        "one that is built with `CONFIG_SECCOMP_FILTER` has them",
+        "seccomp(2)",
+    )
 }
 
 /// Landlock is missing, or off.
 pub(in crate::run) fn no_landlock(errno: Errno) -> Remedy {
     match errno.name().as_str() {
         "EOPNOTSUPP" => Remedy::new(
+            "landlock_off",
             "it is built in, and was not switched on",
             "`landlock` has to be in `lsm=` on the command line of the kernel",
             "landlock(7)",
         ),
         _ => Remedy::new(
+            "no_landlock",
             "this kernel has no Landlock, or a filter around nsscript refuses it",
             "Linux since 5.13 that is built with `CONFIG_SECURITY_LANDLOCK` has it",
             "landlock(7)",
@@ -79,6 +102,7 @@ pub(in crate::run) fn no_landlock(errno: Errno) -> Remedy {
 /// Controllers of cgroups belong to hierarchies of version 1, where users cannot be given any.
 pub(in crate::run) fn old_cgroups() -> Remedy {
     Remedy::new(
+        "old_cgroups",
         "controllers of version 1 cannot be given to users",
         "with `systemd.unified_cgroup_hierarchy=1` on the command line of the kernel, or \
          `cgroup_no_v1=all`, they belong to version 2",
@@ -90,6 +114,7 @@ pub(in crate::run) fn old_cgroups() -> Remedy {
 pub(in crate::run) fn no_cgroups() -> Remedy {
     let cause = "no cgroups of version 2 are mounted";
     Remedy::new(
+        "no_cgroups",
         cause,
         "root mounts them by `mount -t cgroup2 cgroup2 /sys/fs/cgroup`",
         "cgroups(7)",
@@ -99,6 +124,7 @@ pub(in crate::run) fn no_cgroups() -> Remedy {
 /// The own cgroup is somebody else's.
 pub(in crate::run) fn not_delegated() -> Remedy {
     Remedy::new(
+        "not_delegated",
         "it was not delegated to this user",
         "`systemd-run --user --scope -p Delegate=yes nsscript …` starts nsscript in one that is",
         "systemd-run(1)",
@@ -108,6 +134,7 @@ pub(in crate::run) fn not_delegated() -> Remedy {
 /// The own cgroup has no controllers.
 pub(in crate::run) fn no_controllers() -> Remedy {
     Remedy::new(
+        "no_controllers",
         "nothing can be limited there",
         "the cgroup above names those that it passes on in `cgroup.subtree_control`",
         "cgroups(7)",

@@ -9,6 +9,7 @@ use crate::host::Host;
 /// The kernel refuses a new procfs, as the one that is seen is partly hidden.
 pub(in crate::run) fn proc_is_covered() -> Remedy {
     Remedy::new(
+        "proc_is_covered",
         "in a container whose own /proc has masked files, the kernel refuses a new one",
         "start that container with an unmasked /proc, or bind the one that is there: \
          `.bind(\"/proc\", \"/proc\", #{ read_only: true })`",
@@ -19,8 +20,19 @@ pub(in crate::run) fn proc_is_covered() -> Remedy {
 /// The same of sysfs.
 pub(in crate::run) fn sysfs_is_covered() -> Remedy {
     Remedy::new(
+        "sysfs_is_covered",
         "in a container whose own /sys is partly hidden, or is none, the kernel refuses a new one",
-        "nsscript binds the one that is there",
+        "bind the one that is there: `.bind(\"/sys\", \"/sys\", #{ read_only: true })`",
+        "mount_namespaces(7)",
+    )
+}
+
+/// No sysfs is mounted: another one is refused, and nothing can stand for it.
+pub(in crate::run) fn no_sysfs() -> Remedy {
+    Remedy::new(
+        "no_sysfs",
+        "no sysfs is mounted on `/sys`, and the kernel allows a new one only if one is visible",
+        "root mounts it by `mount -t sysfs sysfs /sys`",
         "mount_namespaces(7)",
     )
 }
@@ -28,9 +40,21 @@ pub(in crate::run) fn sysfs_is_covered() -> Remedy {
 /// Nothing is mounted at the root of the process.
 pub(in crate::run) fn root_is_no_mount() -> Remedy {
     Remedy::new(
+        "root_is_no_mount",
         "the root of this process is no mount, as `chroot` leaves it",
         "`pivot_root` changes the root of the mount namespace instead",
         "pivot_root(2)",
+    )
+}
+
+/// The root of this process is rootfs itself.
+pub(in crate::run) fn root_is_on_nothing() -> Remedy {
+    Remedy::new(
+        "root_is_on_nothing",
+        "the root is rootfs (an initramfs), which cannot be unmounted: it stays beneath the root of \
+         every sandbox, out of reach",
+        "on a root file system that `switch_root` has entered nothing stays",
+        "switch_root(8)",
     )
 }
 
@@ -40,13 +64,14 @@ pub(in crate::run) fn no_overlay_for_users(host: &Host) -> Option<Remedy> {
     ((major, minor) < (5, 11)).then(|| {
         let cause =
             format!("a user may mount an overlay since Linux 5.11, and this is {major}.{minor}");
-        Remedy::none(cause, "CONFIG_OVERLAY_FS")
+        Remedy::none("no_overlay_for_users", cause, "CONFIG_OVERLAY_FS")
     })
 }
 
 /// The kernel has no overlays.
 pub(in crate::run) fn no_overlay() -> Remedy {
     Remedy::new(
+        "no_overlay",
         "this kernel has no overlay file system",
         "where it is a module, root loads it by `modprobe overlay`",
         "CONFIG_OVERLAY_FS",
@@ -63,5 +88,10 @@ pub(in crate::run) fn unknown_file_system(kind: &str, host: &Host) -> Remedy {
         Some(near) => format!("did you mean {}?", quoted(near)),
         None => "/proc/filesystems lists those it knows".into(),
     };
-    Remedy::new(format!("this kernel knows no {}", quoted(kind)), cure, "filesystems(5)")
+    Remedy::new(
+        "unknown_file_system",
+        format!("this kernel knows no {}", quoted(kind)),
+        cure,
+        "filesystems(5)",
+    )
 }

@@ -46,12 +46,18 @@ pub(in crate::run) fn switched_off(host: &Host, asked: Namespaces) -> Option<Rem
     if asked.has(Kind::User) && host.forbids_user_namespaces() == Some(Forbids::Users) {
         let name = dotted(crate::host::DEBIAN);
         let cause = "user namespaces are off for users on this machine";
-        return Some(Remedy::new(cause, format!("`sysctl {name}=1` allows them"), "sysctl(8)"));
+        return Some(Remedy::new(
+            "off_for_users",
+            cause,
+            format!("`sysctl {name}=1` allows them"),
+            "sysctl(8)",
+        ));
     }
     let is_zero = |kind: &Kind| host.setting(&limit(*kind)).as_deref() == Some("0");
     let kind = asked.kinds().find(is_zero)?;
     let (name, constant) = (dotted(&limit(kind)), kind.constant());
     Some(Remedy::new(
+        "switched_off",
         format!("`{constant}` namespaces are off on this machine: `{name}` is 0"),
         format!("`sysctl {name}={SOME}` allows them"),
         "namespaces(7)",
@@ -63,7 +69,9 @@ pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
     (host.forbids_user_namespaces() == Some(Forbids::AppArmor)).then(|| {
         let name = dotted(crate::host::APPARMOR);
         Remedy::new(
-            "AppArmor lets programs without a profile have no user namespace of use on this machine",
+            "restricted_by_apparmor",
+            "AppArmor lets programs without a profile have no user namespace of use on this \
+             machine",
             format!(
                 "`sysctl {name}=0` allows them, or a profile with `userns,` for nsscript in \
                  /etc/apparmor.d"
@@ -71,6 +79,13 @@ pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
             "apparmor.d(5)",
         )
     })
+}
+
+/// Whether this process may make namespaces of every kind without a user namespace.
+pub(in crate::run) fn has_all_rights() -> bool {
+    /// The number of `CAP_SYS_ADMIN`: capabilities(7).
+    const ADMIN: u32 = 21;
+    sys::capabilities().is_ok_and(|sets| sets.effective >> ADMIN & 1 == 1)
 }
 
 fn forbidden(host: &Host, asked: Namespaces) -> Option<Remedy> {
@@ -86,6 +101,7 @@ pub(in crate::run) fn filtered(host: &Host) -> Option<Remedy> {
     // SECCOMP_MODE_FILTER
     (host.status("Seccomp").as_deref() == Some("2")).then(|| {
         Remedy::new(
+            "filtered",
             "a seccomp filter around nsscript, as containers have one, refuses user namespaces",
             super::kernel::WITHOUT_FILTER,
             "seccomp(2)",
@@ -105,12 +121,13 @@ pub(in crate::run) fn unmapped(host: &Host) -> Option<Remedy> {
         "the user namespace of this process maps no {what}, and the kernel makes no other one for \
          a process without a user and a group: `map_ids` first"
     );
-    Some(Remedy::none(cause, "user_namespaces(7)"))
+    Some(Remedy::none("unmapped", cause, "user_namespaces(7)"))
 }
 
 /// The root of the process was changed by chroot(2).
 pub(in crate::run) fn chrooted() -> Remedy {
     Remedy::new(
+        "chrooted",
         "the kernel makes no user namespace for a process whose root was changed by `chroot`",
         "`pivot_root` changes the root of the mount namespace instead",
         "user_namespaces(7)",
@@ -120,6 +137,7 @@ pub(in crate::run) fn chrooted() -> Remedy {
 /// Something forbids user namespaces that does not say what it is.
 pub(in crate::run) fn around() -> Remedy {
     Remedy::none(
+        "around",
         "something around nsscript (the seccomp filter of a container, a security module, a \
          chroot) forbids user namespaces",
         "user_namespaces(7)",
@@ -129,6 +147,7 @@ pub(in crate::run) fn around() -> Remedy {
 /// The process lacks the capability to make namespaces.
 pub(in crate::run) fn no_capability() -> Remedy {
     Remedy::new(
+        "no_capability",
         "this process lacks CAP_SYS_ADMIN",
         "with `USER` among the new namespaces it is not needed",
         "capabilities(7)",
@@ -155,9 +174,15 @@ fn exhausted(asked: Namespaces) -> Remedy {
                 "there are as many `{constant}` namespaces as `{name}` allows, here or in a user \
                  namespace above"
             );
-            Remedy::new(cause, format!("`sysctl {name}={SOME}` allows more"), "namespaces(7)")
+            Remedy::new(
+                "exhausted",
+                cause,
+                format!("`sysctl {name}={SOME}` allows more"),
+                "namespaces(7)",
+            )
         }
         _ => Remedy::new(
+            "nested_too_deep",
             "there are too many namespaces, or they are nested more than 32 deep",
             "the limits are `sysctl user | grep namespaces`",
             "namespaces(7)",
@@ -182,12 +207,18 @@ pub(in crate::run) fn not_built_in(host: &Host, kind: Kind) -> Option<Remedy> {
         Kind::Time => "CONFIG_TIME_NS",
     };
     let cause = format!("this kernel has no {} namespaces", kind.constant());
-    Some(Remedy::new(cause, format!("one that is built with `{see}` has them"), see))
+    Some(Remedy::new(
+        "not_built_in",
+        cause,
+        format!("one that is built with `{see}` has them"),
+        see,
+    ))
 }
 
 /// No more processes may be made.
 fn too_many_processes() -> Remedy {
     Remedy::none(
+        "too_many_processes",
         "there are too many processes: the limit of this user (`ulimit -u`) or of its cgroup \
          (`pids.max`) is reached",
         "getrlimit(2)",

@@ -4,16 +4,17 @@
 //! it is covered by a shared lock of `building` itself, without which nothing is swept there.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{FULL, Facts, Store, Stored, boot, cannot, error_of, read_manifest};
+use super::{Facts, MADE, Store, Stored, boot, cannot, error_of, read_manifest};
 use crate::diag::Report;
+use crate::run::hint;
 use crate::run::manifest::Manifest;
 use crate::run::runner::Runner;
-use crate::sys::{self, Directory, Errno, Lock};
+use crate::sys::{self, Errno, Held, Lock};
 
 /// How long a layer that is being removed is waited for: a rename(2).
 const MOMENT: Duration = Duration::from_millis(10);
@@ -40,7 +41,7 @@ impl Building<'_> {
         let files = [("manifest", manifest.text().to_owned()), ("layer.json", facts.to_json())];
         for (name, text) in files {
             let file = self.place.join(name);
-            fs::write(&file, text).map_err(|error| cannot("write", &file, &error))?;
+            new_file(&file, &text).map_err(|error| cannot("write", &file, &error))?;
         }
         Ok(())
     }
@@ -65,17 +66,20 @@ impl Store {
             .and_then(|()| fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)));
         ready.map_err(|error| cannot("make", &tree, &error))?;
         make(&Building { place: &place }).map_err(|mut report| {
-            let full = report.facts.errno.is_some_and(|errno| Errno::new(errno).name() == "ENOSPC");
-            if full {
-                report.hints = vec![FULL.to_owned()];
+            let errno = report.facts.errno.map(Errno::new);
+            if errno == Some(Errno::ENOSPC) && report.facts.advice.is_empty() {
+                report.hints.clear();
+                report = hint::without_room(report, &sys::shown(self.held.path()), true);
             }
             report
         })?;
-        let file = place.join("boot");
-        fs::write(&file, boot()).map_err(|error| cannot("write", &file, &error))?;
+        for (name, text) in [("boot", boot()), (MADE, String::new())] {
+            let file = place.join(name);
+            new_file(&file, &text).map_err(|error| cannot("write", &file, &error))?;
+        }
         let digits = read_manifest(&place)?.digest().replace("sha256:", "");
         let name = variant.map_or(digits.clone(), |variant| format!("{digits}-{variant}"));
-        let target = self.directory.join("layers").join(&name);
+        let target = self.held.join("layers").join(&name);
         let stay = self.stay()?;
         // Others can use it as soon as they can find it.
         lock.share().map_err(|it| cannot("lock", &place, &error_of(it)))?;
@@ -93,12 +97,13 @@ impl Store {
         }
         drop(stay);
         std::mem::forget(half);
-        Ok(Stored { name, directory: target, _lock: lock })
+        self.used.borrow_mut().insert(name.clone());
+        Ok(Stored { name, directory: target, _store: self.held.clone(), _lock: lock })
     }
 
     /// Keeps what is new in `building` from being swept, as long as this lives.
     fn stay(&self) -> Result<Lock, Report> {
-        let building = self.directory.join("building");
+        let building = self.held.join("building");
         let lock = sys::wait_for_lock(|| sys::share_directory(&building));
         lock.map_err(|errno| cannot("lock", &building, &error_of(errno)))
     }
@@ -106,7 +111,7 @@ impl Store {
     /// A new directory in `building`, which nobody sweeps as long as it is locked.
     fn new_place(&self) -> Result<(PathBuf, Lock), Report> {
         let _stay = self.stay()?;
-        let building = self.directory.join("building");
+        let building = self.held.join("building");
         let place = sys::make_private_directory(&building, "layer-");
         let place = place.map_err(|errno| cannot("write to", &building, &error_of(errno)))?;
         let lock = sys::wait_for_lock(|| sys::lock_directory(&place));
@@ -118,7 +123,7 @@ impl Store {
     pub(super) fn replace(&self, file: &Path, text: &str) -> Result<(), Report> {
         let (place, _lock) = self.new_place()?;
         let new = place.join("new");
-        let written = fs::write(&new, text).and_then(|()| fs::rename(&new, file));
+        let written = new_file(&new, text).and_then(|()| fs::rename(&new, file));
         let _ = fs::remove_file(&new);
         let _ = fs::remove_dir(&place);
         written.map_err(|error| cannot("write", file, &error))
@@ -137,7 +142,7 @@ impl Store {
 
     /// Removes what runs that were killed have left.
     pub(super) fn sweep(&self, runner: &Runner) {
-        let building = self.directory.join("building");
+        let building = self.held.join("building");
         // While somebody makes what is not locked yet, the next may do it.
         let Ok(Some(alone)) = sys::lock_directory(&building) else { return };
         let mut left = Vec::new();
@@ -157,11 +162,17 @@ impl Store {
     }
 }
 
+/// Makes a file where nothing is.
+fn new_file(path: &Path, text: &str) -> io::Result<()> {
+    fs::File::create_new(path)?.write_all(text.as_bytes())
+}
+
 /// Removes a directory of the store, and nothing that is mounted in it. What belongs to other ids
 /// of the caller is removed with their rights.
 pub(in crate::run) fn take_away(runner: &Runner, path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    let remove = || Directory::hold(parent).and_then(|parent| parent.remove(name));
+    let parent = Held::open(parent).map_err(error_of)?;
+    let remove = || parent.remove(name);
     let Err(errno) = remove() else { return Ok(()) };
     if !matches!(errno.name().as_str(), "EACCES" | "EPERM") {
         return Err(error_of(errno));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -79,11 +80,17 @@ impl Facts {
         format!("{value:#}\n")
     }
 
-    /// Those of the layer in `directory`; none where it has none that can be read.
-    #[must_use]
-    pub fn read(directory: &Path) -> Option<Self> {
-        let text = fs::read(directory.join("layer.json")).ok()?;
-        let value: Value = serde_json::from_slice(&text).ok()?;
+    /// Those of the layer in `directory`.
+    ///
+    /// # Errors
+    /// They cannot be read, or are damaged: `InvalidData`.
+    pub fn read(directory: &Path) -> io::Result<Self> {
+        let text = fs::read(directory.join("layer.json"))?;
+        let parsed = serde_json::from_slice(&text).ok().and_then(|value| Self::of_json(&value));
+        parsed.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    fn of_json(value: &Value) -> Option<Self> {
         let came = match &value["from"] {
             Value::Null => None,
             Value::Object(archive) => Some(Came::Archive(read(archive.get("archive")?)?)),
@@ -125,9 +132,10 @@ impl Facts {
 }
 
 /// The report of a layer that cannot be read.
-pub(in crate::run) fn unreadable(name: &str) -> Report {
-    let message = format!("the layer {} in the store cannot be read", crate::diag::quoted(name));
-    Report::error(message).hint("`nsscript store gc --all` empties the store")
+pub(in crate::run) fn unreadable(name: &str, why: &io::Error) -> Report {
+    let (name, why) = (crate::diag::quoted(name), crate::diag::os_error(why));
+    Report::error(format!("the layer {name} in the store cannot be read: {why}"))
+        .hint("`nsscript store gc --all` empties the store")
 }
 
 #[cfg(test)]
@@ -151,10 +159,10 @@ mod tests {
         };
         for facts in [Facts { came: None, ..facts.clone() }, facts] {
             fs::write(directory.join("layer.json"), facts.to_json()).unwrap();
-            assert_eq!(Facts::read(&directory), Some(facts));
+            assert_eq!(Facts::read(&directory).unwrap(), facts);
         }
         fs::write(directory.join("layer.json"), "{}").unwrap();
-        assert_eq!(Facts::read(&directory), None);
+        assert!(Facts::read(&directory).is_err());
         fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -4,15 +4,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{Facts, Store, cannot, checked_manifest, make};
+use super::{Facts, Store, cannot, checked_manifest, error_of};
 use crate::diag::{Report, quoted};
 use crate::plan::Came;
 use crate::run::manifest::Manifest;
 use crate::run::runner::Runner;
+use crate::sys;
 
 /// A layer as `nsscript store` shows it.
 #[derive(Clone, Debug)]
 pub struct Listed {
+    /// Its name in the store.
+    pub name: String,
     /// Its digest.
     pub digest: String,
     /// Where its tree is.
@@ -35,7 +38,7 @@ impl Store {
     /// # Errors
     /// The store cannot be read.
     pub fn list(&self) -> Result<Vec<Listed>, Report> {
-        let layers = self.directory.join("layers");
+        let layers = self.held.join("layers");
         let entries = fs::read_dir(&layers).map_err(|error| cannot("read", &layers, &error))?;
         let mut listed: Vec<Listed> = entries
             .flatten()
@@ -43,7 +46,7 @@ impl Store {
                 // One that cannot be read is listed all the same, so that it can be removed.
                 let facts = Facts::read(&entry.path()).unwrap_or_default();
                 let used = entry.metadata().and_then(|found| found.modified()).ok()?;
-                let (name, tree) = (entry.file_name(), entry.path().join("tree"));
+                let (name, tree) = (entry.file_name(), sys::shown(&entry.path().join("tree")));
                 let name = name.to_str()?;
                 if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     return None;
@@ -51,7 +54,8 @@ impl Store {
                 let (digits, variant) = name.split_once('-').unwrap_or((name, ""));
                 let Facts { came, entries, size, .. } = facts;
                 let (digest, of_others) = (format!("sha256:{digits}"), !variant.is_empty());
-                Some(Listed { digest, tree, entries, size, came, of_others, used })
+                let name = name.to_owned();
+                Some(Listed { name, digest, tree, entries, size, came, of_others, used })
             })
             .collect();
         listed.sort_by(|one, two| two.used.cmp(&one.used).then(one.digest.cmp(&two.digest)));
@@ -71,7 +75,7 @@ impl Store {
         }
         let mut found = Vec::new();
         for directory in ["layers", "roots"] {
-            let entries = fs::read_dir(self.directory.join(directory)).into_iter().flatten();
+            let entries = fs::read_dir(self.held.join(directory)).into_iter().flatten();
             found.extend(entries.flatten().filter_map(|entry| {
                 let name = entry.file_name().into_string().ok()?;
                 let own = name.split('-').next()?.to_owned();
@@ -94,8 +98,8 @@ impl Store {
     /// # Errors
     /// The store cannot be written to.
     pub fn remember(&self, manifest: &Manifest) -> Result<(), Report> {
-        let roots = self.directory.join("roots");
-        make(&roots).map_err(|error| cannot("make", &roots, &error))?;
+        let roots = self.held.join("roots");
+        self.held.make("roots", 0o700).map_err(|it| cannot("make", &roots, &error_of(it)))?;
         let file = roots.join(manifest.digest().replace("sha256:", ""));
         if file.exists() { Ok(()) } else { self.replace(&file, manifest.text()) }
     }
@@ -112,18 +116,16 @@ impl Store {
     ) -> Result<(usize, u64), Report> {
         self.sweep(runner);
         let (mut number, mut bytes) = (0, 0);
+        let layers = self.held.join("layers");
         let old = |used: SystemTime| since.is_none_or(|since| used < since);
         for listed in self.list()? {
-            let Some(directory) = listed.tree.parent().filter(|_| old(listed.used)) else {
-                continue;
-            };
-            if self.remove(runner, directory)? {
+            if old(listed.used) && self.remove(runner, &layers.join(&listed.name))? {
                 number += 1;
                 bytes += listed.size;
             }
         }
         self.forget_missing();
-        let roots = fs::read_dir(self.directory.join("roots")).into_iter().flatten().flatten();
+        let roots = fs::read_dir(self.held.join("roots")).into_iter().flatten().flatten();
         for root in roots {
             let written = root.metadata().and_then(|found| found.modified());
             if written.is_ok_and(old) {
@@ -135,10 +137,10 @@ impl Store {
 
     /// Removes what leads to no layer any more.
     fn forget_missing(&self) {
-        let Ok(entries) = fs::read_dir(self.directory.join("index")) else { return };
+        let Ok(entries) = fs::read_dir(self.held.join("index")) else { return };
         for entry in entries.flatten() {
             let name = fs::read_to_string(entry.path()).unwrap_or_default();
-            if !self.directory.join("layers").join(&name).is_dir() {
+            if !self.held.join("layers").join(&name).is_dir() {
                 let _ = fs::remove_file(entry.path());
             }
         }

@@ -66,8 +66,7 @@ impl Dialog {
         } else if let Some(sandbox) = value.clone().try_cast::<Sandbox>() {
             let plan = runner.plan(&sandbox, &request)?;
             plan.warnings.iter().for_each(|warning| context.warn(warning));
-            context.before_sandbox(None);
-            runner.fork_sandbox(&plan, &request, body)
+            context.before_sandbox(None).and_then(|()| runner.fork_sandbox(&plan, &request, body))
         } else {
             let message = format!(
                 "a sandbox or a process can be entered, and {} is {}",

@@ -92,7 +92,7 @@ pub(super) fn planned(
     if call.context.mode() == Mode::Rehearse {
         call.context.rehearse_plan(plan.clone());
     }
-    call.context.before_sandbox(call.origin().as_ref());
+    call.context.before_sandbox(call.origin().as_ref())?;
     Ok(plan)
 }
 
@@ -163,6 +163,8 @@ verbs! {
     /// the size of the window, Ctrl-C and Ctrl-Z. So it cannot write into the input of the shell that
     /// nsscript was started from, and leaves the terminal as it was. `TERM` is then that of nsscript,
     /// unless the sandbox says another.
+    ///
+    /// Elsewhere, as in a pipeline, it reads what is typed from a pipe, line by line.
     ///
     /// A command is a string, split as a shell splits words and nothing expanded, or an array of
     /// strings. A program without `/` is looked for along `PATH` inside.
@@ -249,6 +251,8 @@ verbs! {
     }
 
     /// Starts a program and goes on; it ends with the recipe at the latest.
+    ///
+    /// It has nothing to read. What it writes goes to where nsscript writes; at a terminal that is passed on.
     ///
     /// # Errors
     /// Anything that could not be done, with the line that asked for it.

@@ -57,6 +57,11 @@ fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> Fai
     report.facts.target = Some(path.to_string_lossy().into_owned());
     let report = match errno.name().as_str() {
         "EFBIG" => report.hint("a recipe reads files up to 64 MiB"),
+        "ENOENT" | "EPERM" | "EACCES"
+            if let Some(hint) = call.context.runner.hides_process(path) =>
+        {
+            report.hint(hint)
+        }
         "ENOENT" => match call.context.runner.host().tree.near(path) {
             Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
             None => report,
@@ -197,7 +202,7 @@ verbs! {
     fn read_file(call, path: OwnPath) -> String {
         // What is in /proc is about this process, or depends on its namespaces.
         if path.0.starts_with("/proc") {
-            call.context.begin_session(call.origin().as_ref());
+            call.context.begin_session(call.origin().as_ref())?;
         }
         // A rehearsal waits for nobody: what is no file has nothing to say in it.
         let waits = || std::fs::metadata(&path.0).is_ok_and(|found| !found.is_file());
@@ -231,7 +236,7 @@ verbs! {
     /// # See
     /// stat(2), inode(7)
     fn stat(call, path: OwnPath) -> Map {
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         match std::fs::metadata(&path.0) {
             Ok(found) => Ok(facts(Some(&found))),
             Err(_) if is_rehearsal(call) => Ok(facts(None)),

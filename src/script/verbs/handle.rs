@@ -84,7 +84,7 @@ verbs! {
     /// namespaces(7), proc_pid_ns(5)
     fn namespaces(call, process: Option<Dynamic>) -> Map {
         let pid = process.as_ref().map(|process| pid(process, call)).transpose()?;
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         let found = run::namespaces(pid, call.origin().as_ref())?;
         Ok(found.into_iter().map(pair).collect())
     }
@@ -101,7 +101,7 @@ verbs! {
     /// # See
     /// namespaces(7)
     fn namespace(call, path: OwnPath) -> SharedNamespace {
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         let shown = quoted(path.0.to_string_lossy());
         let opened = match Namespace::open(&path.0) {
             // What a rehearsal has not pinned is not there: any other stands for it.

@@ -26,6 +26,29 @@ fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, Str
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// A variable that is kept by its name.
+fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), Failed> {
+    if let Some((variable, value)) = name.split_once('=') {
+        let message = format!("`keep_env` takes names, and {} has a value", quoted(name));
+        let pair = format!("{variable:?}, {value:?}");
+        let hint = format!("`.env({pair})` gives a variable another value");
+        return Err(call.fail(Report::error(message).advise("kept_with_value", hint)));
+    }
+    if name.contains(['*', '?', '[']) {
+        let message = format!("`keep_env` takes names, and {} is a pattern", quoted(name));
+        let own = &call.context.runner.host().environment;
+        let start = name.split(['*', '?', '[']).next().unwrap_or_default();
+        let fitting: Vec<_> = own.keys().filter(|key| key.starts_with(start)).take(3).collect();
+        let example = match fitting[..] {
+            [] => "[\"TERM\", \"LANG\"]".to_owned(),
+            _ => format!("{fitting:?}"),
+        };
+        let hint = format!("each variable is named: `keep_env({example})`");
+        return Err(call.fail(Report::error(message).advise("kept_by_pattern", hint)));
+    }
+    variable(name, "", call).map(drop)
+}
+
 pub(super) fn variables(map: &Map, call: &Call<'_, '_>) -> Result<Vec<(String, String)>, Failed> {
     map.iter().map(|(name, value)| variable(name, &held(name, value, call)?, call)).collect()
 }
@@ -141,13 +164,19 @@ verbs! {
         Ok(sandbox.with(What::Env(pairs), call.origin()))
     }
 
-    /// Keeps variables of nsscript's own environment, where they are set.
+    /// Keeps variables of nsscript's own environment, if they are set.
+    ///
+    /// Each is named: a pattern such as `"LC_*"` is an error.
+    ///
+    /// # Errors
+    /// A name that no variable can have, or a pattern.
     ///
     /// # Example
     /// ```rhai
     /// sandbox("/").read_only_root().keep_env(["TERM", "LANG"]).run("env");
     /// ```
     fn keep_env(call, sandbox: Sandbox, names: Vec<String>) -> Sandbox {
+        names.iter().try_for_each(|name| kept(name, call))?;
         Ok(sandbox.with(What::KeepEnv(names), call.origin()))
     }
 

@@ -79,12 +79,25 @@ fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, Failed
     Ok(map)
 }
 
+/// Kinds of namespaces, at least one.
+fn some(kinds: Namespaces, verb: &str, call: &Call<'_, '_>) -> Result<Namespaces, Failed> {
+    if kinds.is_empty() {
+        let report = Report::error("no kind of namespace is given");
+        return Err(call.fail(report.advise("kind_missing", format!("such as `{verb}`"))));
+    }
+    Ok(kinds)
+}
+
 /// What `setns` enters: its words, descriptor and kinds.
 fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Result<(), Failed> {
     let origin = call.origin();
     let runner = &call.context.runner;
     if let Some(namespace) = what.read_lock::<SharedNamespace>() {
-        let action = namespace.0.entering();
+        let mut action = namespace.0.entering();
+        // As setns(2) takes it: the kernel refuses a namespace of another kind.
+        if let (Some(wanted), RawAction::Setns { namespaces, .. }) = (kinds, &mut action) {
+            *namespaces = some(wanted, "setns(namespace, NET)", call)?;
+        }
         if is_rehearsal(call) {
             return act(action, call);
         }
@@ -133,10 +146,7 @@ verbs! {
     /// # See
     /// unshare(2), namespaces(7)
     fn unshare(call, namespaces: Namespaces) -> () {
-        if namespaces.is_empty() {
-            let report = Report::error("no kind of namespace is given");
-            return Err(call.fail(report.hint("such as `unshare(UTS | NET)`")));
-        }
+        let namespaces = some(namespaces, "unshare(UTS | NET)", call)?;
         act(RawAction::Unshare(namespaces), call)
     }
 
@@ -147,7 +157,8 @@ verbs! {
     /// PID holds for the children that come after.
     ///
     /// # Errors
-    /// They may not be entered: capabilities in the user namespace that owns them are needed.
+    /// They may not be entered: capabilities in the user namespace that owns them are needed. A
+    /// Namespace is of another kind than `kinds` says.
     ///
     /// # Example
     /// ```rhai

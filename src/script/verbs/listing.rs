@@ -113,7 +113,7 @@ verbs! {
     /// # See
     /// proc_pid_mountinfo(5), mount_namespaces(7)
     fn mounts(call) -> Vec<Map> {
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         let found = mountinfo::read(&call.context.runner.host().tree);
         let found = found.map_err(|problem| unread(&problem, call))?;
         Ok(found.into_iter().map(mount_row).collect())
@@ -137,7 +137,7 @@ verbs! {
     /// # See
     /// proc_pid_status(5), ps(1)
     fn processes(call) -> Vec<Map> {
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         let found = process_table::read(&call.context.runner.host().tree);
         let found = found.map_err(|problem| unread(&problem, call))?;
         Ok(found.into_iter().map(process_row).collect())
@@ -163,7 +163,7 @@ verbs! {
     /// # See
     /// lsns(8), namespaces(7)
     fn lsns(call) -> Vec<Map> {
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         let found = namespace_table::read(&call.context.runner.host().tree);
         let found = found.map_err(|problem| unread(&problem, call))?;
         Ok(found.into_iter().map(namespace_row).collect())

@@ -1,8 +1,10 @@
 //! What `host` tells of the machine. Nothing of it is asked for before a recipe does.
 
 use super::listing::unread;
+use crate::diag::{Report, closest, quoted};
 use crate::host::{cgroups, mountinfo};
 use crate::run;
+use crate::script::Mode;
 use crate::script::value::HostFacts;
 use crate::script::verb::verbs;
 
@@ -41,6 +43,37 @@ verbs! {
     get user_namespaces(call, host: HostFacts) -> bool {
         let _ = host;
         Ok(call.context.runner.host().allows_user_namespaces())
+    }
+
+    /// Whether a fact that `nsscript doctor` reports holds on this machine.
+    ///
+    /// `fact` is its key in `nsscript doctor --json`: `"proc"`, `"sysfs"`, `"overlay"`, `"veth"`,
+    /// `"bridge"`, `"nftables"`, `"net_settings"`, `"tun"`, and others.
+    ///
+    /// The fact is tried in new namespaces, which leave nothing behind. A fact that cannot be tried
+    /// counts as holding, because the recipe then fails with the actual cause. In a dry run every fact
+    /// holds.
+    ///
+    /// # Example
+    /// ```rhai
+    /// need(host.has("veth"), "cables between networks");
+    /// ```
+    /// # See
+    /// `need`
+    fn has(call, host: HostFacts, fact: String) -> bool {
+        let _ = host;
+        if call.context.mode() == Mode::Rehearse {
+            return Ok(true);
+        }
+        let verdict = call.context.runner.fact(&fact).map_err(|keys| {
+            let message = format!("`nsscript doctor` reports no fact {}", quoted(&fact));
+            let report = Report::error(message);
+            call.fail(match closest(&fact, keys.iter().copied()) {
+                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+                None => report.hint("`nsscript doctor --json` lists all facts"),
+            })
+        })?;
+        Ok(matches!(verdict, run::Verdict::Ok | run::Verdict::Unknown))
     }
 
     /// Which versions of cgroups are mounted: `"v1"`, `"v2"`, `"hybrid"` (both) or `"none"`.

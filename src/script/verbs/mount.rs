@@ -205,6 +205,9 @@ verbs! {
 
     /// Mounts sysfs, read-only: the devices of the sandbox's network and the kernel's objects.
     ///
+    /// In a container that masks parts of `/sys` the kernel refuses a new one. The container's own is
+    /// then shown, with the devices of the container's network, and a warning says so.
+    ///
     /// # Errors
     /// NET is shared: the kernel refuses it then.
     ///

@@ -1,12 +1,13 @@
 //! Mounts and roots of nsscript's own process: mount(2) in full.
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use rhai::Dynamic;
 
 use super::kernel::{act, no_nul};
 use super::mount_data::data;
-use crate::diag::{Report, closest, list, quoted};
+use crate::diag::{Report, closest, list, os_error, quoted};
 use crate::plan::{MountCall, RawAction};
 use crate::run;
 use crate::script::argument::{OwnPath, Size};
@@ -175,16 +176,29 @@ impl Asked {
 
     /// The image that has to become a loop device first: a file, where a file system wants a
     /// device.
-    fn image(&self, call: &Call<'_, '_>) -> Option<PathBuf> {
+    fn image(&self, call: &Call<'_, '_>) -> Result<Option<PathBuf>, Failed> {
         let options = &self.options;
         let other =
             Self::has(options.bind) || Self::has(options.remount) || Self::has(options.r#move);
-        options.r#type.as_ref().filter(|_| !other)?;
-        let source = call.context.place(self.source.as_ref()?);
+        let source = self.source.as_ref().filter(|_| options.r#type.is_some() && !other);
+        let Some(source) = source else { return Ok(None) };
+        let source = call.context.place(source);
         // What a rehearsal has not made is not there.
         let is_image = call.context.would_be(&source) == Some(false)
-            || std::fs::metadata(&source).is_ok_and(|found| found.is_file());
-        is_image.then_some(source)
+            || match std::fs::metadata(&source) {
+                Ok(found) => found.is_file(),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+                {
+                    false
+                }
+                Err(error) => {
+                    let shown = quoted(source.to_string_lossy());
+                    let why = os_error(&error);
+                    return Err(call.fail(Report::error(format!("cannot look at {shown}: {why}"))));
+                }
+            };
+        Ok(is_image.then_some(source))
     }
 }
 
@@ -225,7 +239,7 @@ verbs! {
             let path = asked.source.as_ref().map(|source| call.context.place(source));
             asked.source = path.map(|path| path.to_string_lossy().into_owned());
         }
-        let image = asked.image(call);
+        let image = asked.image(call)?;
         let Some(file) = image else {
             return asked.calls(call)?.into_iter().try_for_each(|action| act(action, call));
         };

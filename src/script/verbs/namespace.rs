@@ -141,7 +141,7 @@ verbs! {
         }
         if matches!(choice, NetworkChoice::Outbound(_)) {
             // A user may only make such a network in a user namespace of its own.
-            call.context.begin_session(call.origin().as_ref());
+            call.context.begin_session(call.origin().as_ref())?;
         }
         Ok(sandbox.with(What::Network(choice), call.origin()))
     }

@@ -124,7 +124,7 @@ verbs! {
                 Some(name.map_err(|invalid| call.fail(Report::from(&invalid)))?)
             }
             Some(value) => {
-                call.context.begin_session(call.origin().as_ref());
+                call.context.begin_session(call.origin().as_ref())?;
                 let Some(namespace) = existing(&value, call)? else {
                     if is_rehearsal(call) {
                         return Ok(SharedNetwork { network: None, label: "NET".into() });
@@ -163,7 +163,7 @@ verbs! {
     /// # See
     /// ip-netns(8)
     fn netns_names(call) -> Vec<String> {
-        Ok(call.context.runner.network_names())
+        Ok(call.context.runner.network_names()?)
     }
 
     /// Joins two networks by a pair of interfaces: what is sent into one end comes out of the other.

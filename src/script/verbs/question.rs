@@ -109,7 +109,7 @@ verbs! {
     /// # See
     /// geteuid(2), user_namespaces(7)
     fn getuid(call) -> i64 {
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         Ok(run::ids().uid.into())
     }
 
@@ -122,7 +122,7 @@ verbs! {
     /// # See
     /// getegid(2), user_namespaces(7)
     fn getgid(call) -> i64 {
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         Ok(run::ids().gid.into())
     }
 
@@ -135,7 +135,7 @@ verbs! {
     /// # See
     /// getgroups(2)
     fn getgroups(call) -> Vec<i64> {
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         let groups = run::groups().map_err(|errno| unanswered(errno, call))?;
         Ok(groups.into_iter().map(i64::from).collect())
     }
@@ -152,7 +152,7 @@ verbs! {
     /// # See
     /// capabilities(7), capget(2)
     fn capabilities(call) -> Map {
-        call.context.begin_session(call.origin().as_ref());
+        call.context.begin_session(call.origin().as_ref())?;
         let sets = run::capabilities().map_err(|errno| unanswered(errno, call))?;
         let sets = [
             ("effective", sets.effective),

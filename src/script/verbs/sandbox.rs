@@ -104,6 +104,9 @@ verbs! {
     /// `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and can be written to; `/proc`
     /// shows the processes of the sandbox, and `/dev` has only harmless devices.
     ///
+    /// In a container that masks parts of `/proc` the kernel refuses a new one. The container's own is
+    /// then shown read-only, with the processes of the container, and a warning says so.
+    ///
     /// # Example
     /// ```rhai
     /// sandbox().host_view().run("ls /");

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::diag::{Report, os_error, quoted};
+use crate::diag::{Report, quoted};
 use crate::plan::{Action, RawAction, RootTree};
 use crate::run::{Contents, Manifest};
 use crate::script::argument::HostPath;
@@ -57,22 +57,12 @@ fn build_into(
     setuid: bool,
     call: &Call<'_, '_>,
 ) -> Result<(), Failed> {
-    let shown = quoted(directory.0.to_string_lossy());
     let runner = &call.context.runner;
     let tree = layers(rootfs, call)?;
     let (action, started) = (RawAction::Build(directory.0.clone()), Instant::now());
     if is_rehearsal(call) {
         call.context.rehearse(Action::Raw(action), call.origin());
         return Ok(());
-    }
-    let cannot = |error: &std::io::Error| {
-        call.fail(Report::error(format!("cannot make {shown}: {}", os_error(error))))
-    };
-    std::fs::create_dir_all(&directory.0).map_err(|error| cannot(&error))?;
-    let mut entries = std::fs::read_dir(&directory.0).map_err(|error| cannot(&error))?;
-    if entries.next().is_some() {
-        let report = Report::error(format!("{shown} is not empty"));
-        return Err(call.fail(report.hint("a tree is built into a new or an empty directory")));
     }
     let warnings = runner.build(&tree, &directory.0, setuid).map_err(|it| call.fail(it))?;
     runner.tell_done(&action, started, call.origin().as_ref());
@@ -199,6 +189,9 @@ verbs! {
 
     /// The root, where it has this digest; an error where it is another one.
     ///
+    /// From here on every layer that the run finds in the store is read to its end before it is used. One
+    /// that was changed is made again, with a warning that names it.
+    ///
     /// # Errors
     /// The digest is another one: with the first paths that differ, where a root of the wanted
     /// digest is in the store.
@@ -214,6 +207,7 @@ verbs! {
             let report = Report::error(format!("{} is no digest", quoted(&digest)));
             return Err(call.fail(report.hint("a digest is `sha256:` and 64 hexadecimal digits")));
         }
+        call.context.runner.distrust_store();
         let found = manifest(&rootfs, call)?;
         let digest = format!("sha256:{}", digits.to_lowercase());
         if found.digest() == digest || is_rehearsal(call) {

@@ -15,8 +15,9 @@
 //! would lead (CVE-2019-5736).
 //!
 //! Descriptor 3 is a pipe, into which it writes what the launcher wants to know, eight bytes at a
-//! time: `STARTED` once the program runs, `FAILED` and the error number above it where that could
-//! not be executed, and at the end the program's wait status plus one.
+//! time: `STARTED` once the program runs, `FAILED` and the error number where that could not be
+//! executed, with `NO_PROCESS` where there was no process for it and `NO_TERMINAL` where its session
+//! could not have that, and at the end the program's wait status plus one.
 //!
 //! Where the environment begins with an empty string, descriptor 5 is a pipe, and nothing is started
 //! before that is closed at its other end. Where a `t` comes next, the standard input is a terminal,
@@ -114,6 +115,8 @@ const STATUS: usize = 3;
 const GATE: usize = 5;
 const STARTED: u64 = 1 << 34;
 const FAILED: u64 = 1 << 62;
+const NO_PROCESS: u64 = 1 << 61;
+const NO_TERMINAL: u64 = 1 << 60;
 const ERRNO_SHIFT: u32 = 40;
 
 const ENOENT: isize = -2;
@@ -155,10 +158,13 @@ unsafe extern "C" fn init(stack: *mut usize) -> ! {
     // lives as long as its call.
     unsafe {
         call(number::PRCTL, PR_SET_NAME, c"init".as_ptr() as usize, 0, 0);
-        // The program it serves may be the same user: it must not look into this one or write to
-        // its pipe.
-        call(number::PRCTL, PR_SET_DUMPABLE, 0, 0, 0);
         let mut environment = stack.add(*stack + 2).cast::<Text>();
+        // The program it serves may be the same user: it must not look into this one or write to
+        // its pipe. One that only holds a user namespace open serves none, and the files of its
+        // maps have to belong to who writes them.
+        if !(*environment).is_null() {
+            call(number::PRCTL, PR_SET_DUMPABLE, 0, 0, 0);
+        }
         if !(*environment).is_null() && **environment == 0 {
             wait_at_gate();
             environment = environment.add(1);
@@ -241,7 +247,7 @@ unsafe fn start(environment: *mut Text) -> isize {
         }
         if pid < 0 {
             // No more processes may be started.
-            tell(FAILED | (-pid as u64) << ERRNO_SHIFT);
+            tell(FAILED | NO_PROCESS | (-pid as u64) << ERRNO_SHIFT);
             exit(127);
         }
         pid
@@ -275,7 +281,11 @@ unsafe fn execute(told: &Told) -> ! {
         let none = 0_u64;
         call(number::SETSID, 0, 0, 0, 0);
         if terminal {
-            call(number::IOCTL, 0, TIOCSCTTY, 0, 0);
+            let answer = call(number::IOCTL, 0, TIOCSCTTY, 0, 0);
+            if answer < 0 {
+                tell(FAILED | NO_TERMINAL | (-answer as u64) << ERRNO_SHIFT);
+                exit(127);
+            }
         }
         call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
         call(number::RT_SIGPROCMASK, SIG_SETMASK, &raw const none as usize, 0, 8);

@@ -6,7 +6,9 @@
 mod archives;
 mod cleanup;
 mod descriptors;
+mod exchanged;
 mod identity;
+mod keyrings;
 mod mounts;
 mod paths;
 mod shared_places;

@@ -34,6 +34,46 @@ fn nothing_reaches_a_host_whose_mounts_are_shared() {
     });
 }
 
+/// A root that lies on a shared mount is one that pivot_root(2) refuses to take away, as it does
+/// rootfs, which `tests/vm` has as a root. In a new user namespace nothing is shared, so this is
+/// about root without one.
+#[test]
+fn a_root_that_cannot_be_taken_away_is_covered() {
+    as_each_user(|bench| {
+        if !bench.user.is_root() || !may_mount() {
+            return;
+        }
+        let canary = Canary::new(bench);
+        super::make_root(bench);
+        let secret = bench.text("host/secret");
+        let script = format!(
+            "while read -r line; do echo \"$line\"; done < /proc/self/mounts; ls -d /*; ls -d /../*;
+             cat {secret} /..{secret}; true"
+        );
+        // chroot(1) goes to `/`.
+        let guest = format!(r#"sandbox("{}").proc("/proc").share(USER)"#, bench.text("root"));
+        for guest in [guest.clone(), format!("{guest}.read_only_root()")] {
+            let recipe = format!("print(({guest}).output(args).stdout)");
+            let run = bench.nsscript(&["--explain", "-e", &recipe, "sh", "-c", &script]);
+            let world = "mount --make-rshared /; mount --rbind / /";
+            let ended = run.by_shell(r#"exec chroot /.. "$@""#).in_world(world).end();
+            canary.holds("a root that cannot be taken away", &ended);
+            assert!(ended.status.success(), "{}", ended.stderr);
+            let tried = |line: &str| ended.stderr.lines().filter(|it| it.contains(line)).count();
+            assert_eq!(tried("✗ enter the root with pivot_root"), 1, "{}", ended.stderr);
+            assert_eq!(tried("▸ bind the host's `/` on itself"), 1, "{}", ended.stderr);
+            let (mounts, files) =
+                ended.stdout.lines().partition::<Vec<_>, _>(|line| line.contains(' '));
+            let places: Vec<_> = mounts.iter().filter_map(|line| line.split(' ').nth(1)).collect();
+            assert_eq!(places.first(), Some(&"/"));
+            assert!(places[1..].iter().all(|place| place.starts_with("/proc")), "{places:?}");
+            let names = ["/bin", "/lib", "/lib64", "/proc", "/usr"];
+            let known = |line: &&str| names.contains(&line.trim_start_matches("/.."));
+            assert!(files.iter().filter(|it| !it.is_empty()).all(known), "{files:?}");
+        }
+    });
+}
+
 #[test]
 fn a_mount_of_the_host_does_not_come_in_later() {
     as_each_user(|bench| {
@@ -168,10 +208,8 @@ fn a_release_agent_cannot_be_set() {
     });
 }
 
-#[test]
-fn files_through_which_a_machine_is_changed_are_read_only() {
-    as_each_user(|bench| {
-        let script = "
+/// Tries to change the machine by files of /proc, and says where that was possible.
+const BY_PROC: &str = "
             cd /proc
             # What is written, where it can be, is what stands there already.
             for file in sys/kernel/core_pattern sys/kernel/modprobe sys/kernel/domainname \
@@ -185,14 +223,54 @@ fn files_through_which_a_machine_is_changed_are_read_only() {
                 (: < /proc/$file) 2> /dev/null && echo $file could be read
             done
             true";
+
+#[test]
+fn files_through_which_a_machine_is_changed_are_read_only() {
+    as_each_user(|bench| {
         let mut guests = vec![HOST.to_owned(), TREE.to_owned(), "sandbox().host_view()".to_owned()];
         guests.push(format!("{HOST}.share(NET | IPC | UTS | CGROUP)"));
         if bench.user.is_root() {
             guests.push(format!("{HOST}.share(USER)"));
         }
         for guest in guests {
-            let seen = bench.seen(&guest, script);
+            let seen = bench.seen(&guest, BY_PROC);
             assert_eq!(seen, "", "{guest}");
         }
+    });
+}
+
+#[test]
+fn they_are_read_only_too_where_the_proc_of_the_caller_hides_them() {
+    as_each_user(|bench| {
+        if !may_mount() {
+            return;
+        }
+        let mut guests = vec![HOST.to_owned(), TREE.to_owned(), "sandbox().host_view()".to_owned()];
+        if bench.user.is_root() {
+            guests.push(format!("{HOST}.share(USER)"));
+        }
+        // As systemd's ProcSubset= and ProtectProc= mount it.
+        for option in ["subset=pid", "hidepid=2", "subset=pid,hidepid=2"] {
+            let world = format!("mount -t proc -o {option} proc /proc");
+            for guest in &guests {
+                let seen = bench.script(guest, BY_PROC).in_world(&world).end().succeeded();
+                assert_eq!(seen, "", "{guest} below a proc with {option}");
+                println!("held, as {}: {guest} below a proc with {option}", bench.user);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_device_that_cannot_be_looked_at_is_not_taken_for_missing() {
+    as_each_user(|bench| {
+        if !may_mount() || bench.user.is_root() {
+            return;
+        }
+        let world = "mount -t tmpfs -o mode=700 tmpfs /dev; mknod -m 666 /dev/null c 1 3 || \
+            touch /dev/null";
+        let said = bench.script(HOST, "true").in_world(world).end().failed(125);
+        assert!(said.contains("cannot look at `/dev/null`: permission denied (EACCES)"), "{said}");
+        assert!(said.contains("<command line>:1:"), "{said}");
     });
 }

@@ -13,6 +13,7 @@ mod namespaces;
 mod overlays;
 mod refused;
 mod session;
+mod unknown;
 
 use crate::support::{Bench, Ended};
 
@@ -28,7 +29,7 @@ const TRY: &str = r"fn t(name, closure) {
 fn tries(bench: &Bench, recipe: &str) -> String {
     let recipe = format!("{TRY}{recipe}");
     let pid = std::process::id().to_string();
-    bench.nsscript(&["-e", &recipe, &pid]).end().succeeded()
+    bench.nsscript(&["-e", &recipe, &pid]).on_one_processor().end().succeeded()
 }
 
 /// How many tries stand in a recipe, each on a line of its own.

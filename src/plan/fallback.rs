@@ -1,0 +1,92 @@
+//! Fallbacks: other plans, for machines that refuse a part of the first.
+
+use super::action::{Action, Lower, Planned, RootKind, Side};
+use super::build::Plan;
+use crate::spec::{BindOptions, Kind};
+
+impl Plan {
+    /// The same with a copy of the root's layers, where this machine has no overlay for them; none
+    /// where something else than that is asked for.
+    #[must_use]
+    pub fn with_copy(&self) -> Option<Self> {
+        let mut plan = self.clone();
+        let root = plan.actions.iter_mut().find_map(|planned| match &mut planned.action {
+            Action::MakeRoot(kind) => Some(kind),
+            _ => None,
+        })?;
+        let overlay = RootKind::Overlay { lower: Lower::Built, changes: None };
+        (*root == overlay).then(|| *root = RootKind::Copy)?;
+        Some(plan)
+    }
+
+    /// The same with the host's root bound on itself first, for hosts whose root pivot_root(2) cannot
+    /// move; none if that is done already, or the plan has no pivot_root(2).
+    #[must_use]
+    pub fn with_covered_root(&self) -> Option<Self> {
+        let at = |action| self.actions.iter().position(|planned| planned.action == action);
+        let private = at(Action::MakePrivate)?;
+        at(Action::PivotRoot).filter(|_| at(Action::CoverRoot).is_none())?;
+        let mut plan = self.clone();
+        let cover = Planned { action: Action::CoverRoot, side: Side::Child, origin: None };
+        plan.actions.insert(private + 1, cover);
+        Some(plan)
+    }
+
+    /// The index of the action that shows a program of the host, which has no other root, the sysfs
+    /// of the network that it is in.
+    #[must_use]
+    pub fn sysfs_of_host(&self) -> Option<usize> {
+        let is_root = |planned: &Planned| matches!(planned.action, Action::MakeRoot(_));
+        if self.actions.iter().any(is_root) {
+            return None;
+        }
+        self.actions.iter().position(
+            |planned| matches!(&planned.action, Action::Mount { kind, .. } if kind == "sysfs"),
+        )
+    }
+
+    /// The same with the host's own mount, read-only, instead of each new file system of type `kind`
+    /// that has a substitute; none if there is none, or if it would show more than it may.
+    #[must_use]
+    pub fn with_what_is_there(&self, kind: &str) -> Option<Self> {
+        // Programs in another user namespace cannot look into the processes that a proc shows.
+        if kind == "proc" && !self.namespaces.has(Kind::User) {
+            return None;
+        }
+        let mut plan = self.clone();
+        let mut bound = Vec::new();
+        for planned in &mut plan.actions {
+            if let Action::Mount { kind: own, target, create, instead: Some(source), .. } =
+                &planned.action
+                && own == kind
+            {
+                let (devices, exec, suid) = (false, false, false);
+                let options = BindOptions {
+                    read_only: true,
+                    recursive: true,
+                    devices,
+                    exec,
+                    suid,
+                    ..BindOptions::default()
+                };
+                bound.push(target.clone());
+                planned.action = Action::Bind {
+                    source: source.clone(),
+                    id: None,
+                    directory: true,
+                    target: target.clone(),
+                    options,
+                    create: *create,
+                };
+            }
+        }
+        // All of it is read-only.
+        plan.actions.retain(|planned| match &planned.action {
+            Action::Protect { target: place, .. } => {
+                !bound.iter().any(|it| place != it && place.is_within(it))
+            }
+            _ => true,
+        });
+        (!bound.is_empty()).then_some(plan)
+    }
+}

@@ -1,0 +1,160 @@
+//! Where this process has gone: the namespaces that it has left, as far as that is known without
+//! looking.
+
+use crate::plan::RawAction;
+use crate::spec::{Kind, Namespaces};
+
+/// What a process has done to itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::run) struct Trail {
+    /// The kinds of namespaces of which it is in a new one that it has made.
+    left: Namespaces,
+    /// The kinds of which it has entered one that existed, which may be any.
+    entered: Namespaces,
+    /// The same of its children, where that differs: PID and time namespaces are theirs first.
+    next: Next,
+    /// How often it has gone to another namespace of each kind, for itself or its children.
+    times: [u32; Kind::ALL.len()],
+    /// How often it has changed its ids.
+    pub ids: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Next {
+    left: Namespaces,
+    entered: Namespaces,
+}
+
+impl Trail {
+    /// Whether it is in a namespace of this kind that it has made itself.
+    pub fn has_left(&self, kind: Kind) -> bool {
+        self.left.has(kind)
+    }
+
+    /// Whether it has entered a namespace of this kind.
+    pub fn has_entered(&self, kind: Kind) -> bool {
+        self.entered.has(kind)
+    }
+
+    /// Whether what it starts is in another PID namespace than it is itself.
+    pub fn children_are_elsewhere(&self) -> bool {
+        (self.next.left | self.next.entered).has(Kind::Pid)
+    }
+
+    /// The kinds of namespaces in which it, or its children, may be elsewhere than `then`.
+    pub fn kinds_since(&self, then: &Self) -> Namespaces {
+        let moved = Kind::ALL.into_iter().zip(self.times.iter().zip(then.times));
+        let moved = moved.filter(|(_, (now, then))| **now != *then);
+        moved.fold(Namespaces::NONE, |all, (kind, _)| all | kind.into())
+    }
+
+    /// Notes what the process has done.
+    pub fn act(&mut self, action: &RawAction) {
+        self.count(action.namespaces());
+        match action {
+            RawAction::EnterSession { namespaces, .. } => self.leave(*namespaces),
+            RawAction::Unshare(namespaces) => {
+                // unshare(2): the process itself stays in its PID and time namespaces.
+                let of_children = Namespaces::from(Kind::Pid) | Kind::Time.into();
+                self.leave(*namespaces - of_children);
+                self.next_leave(*namespaces & of_children);
+            }
+            RawAction::Setns { namespaces, .. } => {
+                // setns(2): the process itself stays in its PID namespace.
+                self.enter(*namespaces - Kind::Pid.into());
+                let pid = *namespaces & Kind::Pid.into();
+                self.next.left = self.next.left - pid;
+                self.next.entered = self.next.entered | pid;
+            }
+            RawAction::SetUser(_) | RawAction::SetGroup(_) | RawAction::SetGroups(_) => {
+                self.ids += 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes that it is of a copy of the process, which was made like this.
+    pub fn begin_copy(&mut self, action: &RawAction) {
+        let Next { left, entered } = std::mem::take(&mut self.next);
+        self.leave(left);
+        self.enter(entered);
+        self.count(action.namespaces());
+        match action {
+            RawAction::Setns { namespaces, .. } => self.enter(*namespaces),
+            action => self.leave(action.namespaces()),
+        }
+    }
+
+    /// Notes that it is of a process in a sandbox, in which nothing is the host's by accident.
+    pub fn enter_sandbox(&mut self) {
+        self.count(Namespaces::ALL);
+        self.leave(Namespaces::ALL);
+        self.next = Next::default();
+    }
+
+    fn leave(&mut self, namespaces: Namespaces) {
+        self.left = self.left | namespaces;
+        self.entered = self.entered - namespaces;
+    }
+
+    fn enter(&mut self, namespaces: Namespaces) {
+        self.left = self.left - namespaces;
+        self.entered = self.entered | namespaces;
+    }
+
+    fn next_leave(&mut self, namespaces: Namespaces) {
+        self.next.left = self.next.left | namespaces;
+        self.next.entered = self.next.entered - namespaces;
+    }
+
+    fn count(&mut self, namespaces: Namespaces) {
+        let times = Kind::ALL.into_iter().zip(&mut self.times);
+        times.filter(|(kind, _)| namespaces.has(*kind)).for_each(|(_, times)| *times += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, Namespaces, RawAction, Trail};
+
+    fn setns(kind: Kind) -> RawAction {
+        RawAction::Setns { what: String::new(), file: String::new(), namespaces: kind.into() }
+    }
+
+    #[test]
+    fn a_new_pid_namespace_is_that_of_the_children() {
+        let mut trail = Trail::default();
+        trail.act(&RawAction::Unshare(Namespaces::from(Kind::Pid) | Kind::Uts.into()));
+        assert!(trail.has_left(Kind::Uts) && !trail.has_left(Kind::Pid));
+        let mut child = trail;
+        child.begin_copy(&RawAction::Clone(Namespaces::NONE));
+        assert!(child.has_left(Kind::Pid) && child.has_left(Kind::Uts));
+        trail.act(&setns(Kind::Pid));
+        assert!(!trail.has_entered(Kind::Pid));
+        let mut child = trail;
+        child.begin_copy(&RawAction::Clone(Namespaces::NONE));
+        assert!(child.has_entered(Kind::Pid) && !child.has_left(Kind::Pid));
+        trail.begin_copy(&RawAction::Clone(Kind::Pid.into()));
+        assert!(trail.has_left(Kind::Pid));
+    }
+
+    #[test]
+    fn the_last_step_counts() {
+        let mut trail = Trail::default();
+        let before = trail;
+        trail.act(&RawAction::Unshare(Kind::Net.into()));
+        trail.act(&setns(Kind::Net));
+        assert!(trail.has_entered(Kind::Net) && !trail.has_left(Kind::Net));
+        trail.act(&RawAction::Unshare(Kind::Net.into()));
+        assert!(trail.has_left(Kind::Net));
+        assert_eq!(trail.kinds_since(&before), Kind::Net.into());
+        assert_eq!(trail.kinds_since(&trail), Namespaces::NONE);
+    }
+
+    #[test]
+    fn a_copy_that_enters_a_namespace_is_in_it() {
+        let mut trail = Trail::default();
+        trail.begin_copy(&setns(Kind::Pid));
+        assert!(trail.has_entered(Kind::Pid));
+    }
+}

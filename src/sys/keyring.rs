@@ -1,0 +1,28 @@
+//! Session keyrings: session-keyring(7), keyctl(2).
+
+use super::kernel::{Answer, NULL, call};
+use super::{Errno, Syscall};
+
+const GET_KEYRING_ID: i64 = 0;
+const JOIN_SESSION_KEYRING: i64 = 1;
+const SPEC_SESSION_KEYRING: i64 = -3;
+
+/// Gives this process a session keyring of its own, which holds nothing.
+pub(super) fn new_session_keyring() -> Answer<()> {
+    match call!(Keyctl, SYS_keyctl, JOIN_SESSION_KEYRING, NULL) {
+        Err(trouble) if !is_out_of_reach(trouble.errno) => Err(trouble),
+        _ => Ok(()),
+    }
+}
+
+/// Whether every call about keys is answered by `refused`: the kernel has no keys, or a filter of
+/// system calls, which programs inherit, keeps them out of reach.
+fn is_out_of_reach(refused: Errno) -> bool {
+    // The kernel itself answers these with success, ENOKEY or EFAULT.
+    let answers = [
+        call!(Keyctl, SYS_keyctl, GET_KEYRING_ID, SPEC_SESSION_KEYRING, 0),
+        call!(AddKey, SYS_add_key, NULL, NULL, NULL, 0, 0),
+        call!(RequestKey, SYS_request_key, NULL, NULL, NULL, 0),
+    ];
+    answers.into_iter().all(|answer| answer.is_err_and(|trouble| trouble.errno == refused))
+}
