@@ -344,8 +344,19 @@ pub fn make_private_directory(parent: &Path, prefix: &str) -> Result<PathBuf, Er
 /// make a larger one.
 #[must_use]
 pub fn largest_file() -> u64 {
+    limit(libc::RLIMIT_FSIZE)
+}
+
+/// How many descriptors this process may have open: `RLIMIT_NOFILE`.
+#[must_use]
+pub fn most_descriptors() -> u64 {
+    limit(libc::RLIMIT_NOFILE)
+}
+
+/// A limit that is in force: getrlimit(2).
+fn limit(of: libc::__rlimit_resource_t) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: getrlimit(2) fills the structure that it is given.
-    unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) };
+    unsafe { libc::getrlimit(of, &raw mut limit) };
     limit.rlim_cur
 }

@@ -53,7 +53,7 @@ pub use clone::pidfd_open;
 pub use errno::Errno;
 pub use file::{
     Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,
-    own, share_blocks, share_directory, touch, wait_for_lock,
+    most_descriptors, own, share_blocks, share_directory, touch, wait_for_lock,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy, keep_only};
 pub use held::{Distrust, FileName, Held, WalkError, shown};

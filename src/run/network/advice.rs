@@ -1,7 +1,6 @@
 //! What the kernel says of what it does not do in a network, and what helps.
 
 use std::net::IpAddr;
-use std::path::Path;
 
 use super::{Network, Part, Refused};
 use crate::diag::{Report, closest, list, quoted};
@@ -11,7 +10,7 @@ use crate::run::advice::{self, Advice, Hint, row};
 use crate::run::remedy;
 use crate::run::runner::Problem;
 use crate::spec::{InterfaceName, Kind, NetworkName, Prefix};
-use crate::sys::{Syscall, Trouble};
+use crate::sys::{self, Syscall, Trouble};
 
 /// A network that could not be made.
 struct Making<'a> {
@@ -120,18 +119,13 @@ fn names_of_root(case: &Making<'_>) -> Option<Hint> {
     Some("root makes names in `/run/netns`; without `--host` a name is the recipe's own".into())
 }
 
-fn too_few_descriptors(case: &Making<'_>) -> Option<Hint> {
-    let limits = case.host.tree.read(Path::new("/proc/self/limits")).unwrap_or_default();
-    let limits = String::from_utf8_lossy(&limits).into_owned();
-    let most = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    let most = most.split_whitespace().next()?;
-    Some(
-        format!(
-            "each network takes two descriptors, and {most} are the most: `ulimit -n` of the shell \
-             sets how many there may be"
-        )
-        .into(),
-    )
+fn too_few_descriptors(_: &Making<'_>) -> Option<Hint> {
+    let most = Some(sys::most_descriptors()).filter(|most| *most < u64::MAX)?;
+    let hint = format!(
+        "each network takes two descriptors, and {most} are the most: `ulimit -n` of the shell \
+         sets how many there may be"
+    );
+    Some(hint.into())
 }
 
 fn networks_of_root(case: &Making<'_>) -> Option<Hint> {
