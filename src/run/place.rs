@@ -144,6 +144,15 @@ pub(super) fn is_of_recipe(file: &str, namespace: u64, leader: u32) -> bool {
 /// /proc/PID/ns; none where nothing tells, as there are processes that may not be looked at, or no
 /// /proc shows those of the PID namespace that the recipe was started in.
 pub(super) fn is_shared(file: &str, namespace: u64, leader: u32) -> Option<bool> {
+    // On a machine with much to do the kernel refuses a look at a process now and then that it
+    // allows a moment later.
+    (0..LOOKS).find_map(|_| look_for_others(file, namespace, leader))
+}
+
+/// How often it is looked again where something could not be seen.
+const LOOKS: u8 = 3;
+
+fn look_for_others(file: &str, namespace: u64, leader: u32) -> Option<bool> {
     let (proc, leader) = (Path::new("/proc"), leader.to_string());
     let own = fs::read_link(proc.join("self")).ok()?;
     if !descends(proc, &own.to_string_lossy(), &leader) {

@@ -526,7 +526,9 @@ fn all_of_the_store_is_verified_at_once() {
         let ended = keeping(bench, &["store", "verify"]).end();
         assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
         let lines: Vec<_> = ended.stdout.lines().collect();
-        assert!(lines[0].starts_with("sha256:") && lines[0].ends_with("  changed at /etc/motd"));
+        assert!(
+            lines[0].starts_with("sha256:") && lines[0].ends_with("  was changed at `/etc/motd`")
+        );
         assert_eq!(lines[1..], ["1 layer whole, 1 changed"]);
         run(bench, &format!("print({ARCHIVE}.digest());"));
         keeping(bench, &["store", "verify"]).end().succeeded();
