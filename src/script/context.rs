@@ -293,14 +293,21 @@ impl Context {
     /// after it. A machine that has none leaves the answer as it is; a raw call then says why.
     ///
     /// # Errors
-    /// The session was entered by half: the process is not what it was before.
+    /// The session was entered by half: the process is not what it was before. Or what it depends on
+    /// cannot be read.
     pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
         if self.mode() != Mode::Run {
             return Ok(());
         }
         let begun = self.runner.begin_session(origin);
-        let is_broken = || self.runner.has_broken_session();
-        begun.or_else(|problem| if is_broken() { Err(problem) } else { Ok(()) })
+        let is_refused = |problem: &Problem| match problem {
+            Problem::Reports(reports) => reports.iter().all(|it| it.facts.operation.is_some()),
+            Problem::Interrupted(_) => false,
+        };
+        match begun {
+            Err(problem) if is_refused(&problem) && !self.runner.has_broken_session() => Ok(()),
+            begun => begun,
+        }
     }
 
     /// The directory of the recipe.

@@ -178,7 +178,13 @@ pub fn is_terminal(descriptor: BorrowedFd<'_>) -> bool {
     let mut settings = MaybeUninit::<libc::termios2>::zeroed();
     let asked =
         call!(Ioctl, SYS_ioctl, descriptor.as_raw_fd(), libc::TCGETS2, settings.as_mut_ptr());
-    !asked.is_err_and(|trouble| NO_TERMINAL.contains(&trouble.errno.code()))
+    match asked {
+        Ok(_) => true,
+        Err(trouble) if NO_TERMINAL.contains(&trouble.errno.code()) => false,
+        // Terminals are character devices.
+        Err(_) => nix::sys::stat::fstat(descriptor)
+            .is_ok_and(|found| found.st_mode & libc::S_IFMT == libc::S_IFCHR),
+    }
 }
 
 /// What the standard input was like before it passed every byte on.

@@ -244,6 +244,14 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["ioctl"],
+        arguments: "0</dev/null>, 0x",
+        process: "main:0",
+        classes: &[Class::Silent],
+        reason: "a device that does not answer whether it is a terminal is passed on as one",
+        ..ANY
+    },
+    Excused {
+        calls: &["ioctl"],
         arguments: "0</dev/pts/",
         process: "main:0",
         classes: &[Class::Silent],
@@ -284,6 +292,8 @@ pub static EXCUSED: &[Excused] = &[
             "newfstatat",
             "openat",
             "openat2",
+            "statfs",
+            "statx",
             "umount2",
             "unlinkat",
         ],
