@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::join::{self, Station};
 use super::launch;
 use super::lower::clone_flags;
+use super::mend::Begun;
 use super::process::Process;
 use super::runner::{Input, Interrupted, Problem, Runner};
 use super::telling::{Telling, entered, watch};
@@ -126,12 +127,7 @@ impl Runner {
         self.mending(plan, &mut || self.fork_sandbox_once(plan, request, &mut *body))
     }
 
-    fn fork_sandbox_once(
-        &self,
-        plan: &Plan,
-        request: &Request,
-        body: Body<'_>,
-    ) -> Result<Process, Problem> {
+    fn fork_sandbox_once(&self, plan: &Plan, request: &Request, body: Body<'_>) -> Begun<Process> {
         let plan = &self.possible(plan);
         let ready = launch::ready(self, plan, request, &Input::Inherited)?;
         let launch::Ready { mut lowered, holds, connected } = ready;
@@ -147,8 +143,11 @@ impl Runner {
             Ok(mut process) => {
                 process.holds = holds;
                 process.station = Station::of(plan, self);
-                process.connect(connected.into_ends(plan)?);
-                Ok(process)
+                // The closure has begun.
+                Ok(connected.into_ends(plan).map_err(Problem::from).map(|ends| {
+                    process.connect(ends);
+                    process
+                }))
             }
             Err(fault) if launch::is_without_overlay(plan, &lowered, fault) => {
                 self.do_without_overlay(&launch::failure(self, plan, &lowered, fault))?;
@@ -156,7 +155,7 @@ impl Runner {
             }
             Err(fault) => {
                 self.go_around(plan, &lowered, fault)?;
-                self.fork_sandbox(plan, request, body)
+                self.fork_sandbox_once(plan, request, body)
             }
         }
     }

@@ -132,8 +132,8 @@ pub(super) fn joining(
                     `within(PID, || …)`";
         return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
     }
-    let groups = groups_to_enter(runner.host(), process.pid(), origin)?;
-    let root = if station.chrooted { Some(open_root(process.pid(), origin)?) } else { None };
+    let groups = groups_to_enter(runner.host(), process, origin)?;
+    let root = if station.chrooted { Some(open_root(process, origin)?) } else { None };
     let mut calls = Vec::new();
     let mut actions = Vec::new();
     calls.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
@@ -190,15 +190,20 @@ pub(super) fn joining(
 }
 /// The root directory of a sandbox that has only changed it by chroot(2): entering its mount
 /// namespace leads to the namespace's own root.
-fn open_root(pid: i32, origin: Option<&Origin>) -> Result<File, Report> {
+fn open_root(process: &Process, origin: Option<&Origin>) -> Result<File, Report> {
+    let pid = process.number_in_proc().map_err(|report| report.at(origin.cloned()))?;
     File::open(format!("/proc/{pid}/root")).map_err(|error| {
         let message = format!("cannot enter the root of the sandbox: {}", Errno::from(&error));
         Report::error(message).at(origin.cloned())
     })
 }
 
-/// The control groups of process `pid` in which nsscript is not, opened for processes to enter.
-fn groups_to_enter(host: &Host, pid: i32, origin: Option<&Origin>) -> Result<Vec<OwnedFd>, Report> {
+/// The control groups of a process in which nsscript is not, opened for processes to enter.
+fn groups_to_enter(
+    host: &Host,
+    process: &Process,
+    origin: Option<&Origin>,
+) -> Result<Vec<OwnedFd>, Report> {
     let fails = |what: &str, error: &std::io::Error| {
         let errno = Errno::from(error);
         let message = format!("cannot enter the control group of the sandbox: {what}: {errno}");
@@ -206,14 +211,18 @@ fn groups_to_enter(host: &Host, pid: i32, origin: Option<&Origin>) -> Result<Vec
     };
     let of = |who: &str| {
         let path = format!("/proc/{who}/cgroup");
-        match host.tree.read(path.as_ref()) {
-            Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
-            // The kernel has no control groups, or no /proc shows any.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(fails(&quoted(path), &error)),
-        }
+        host.tree.read(path.as_ref()).map_err(|error| (fails(&quoted(path), &error), error))
     };
-    let (own, other) = (of("self")?, of(&pid.to_string())?);
+    let own = match of("self") {
+        Ok(own) => own,
+        // The kernel has no control groups, or no /proc shows any.
+        Err((_, error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err((report, _)) => return Err(report),
+    };
+    let pid = process.number_in_proc().map_err(|report| report.at(origin.cloned()))?;
+    let other = of(&pid.to_string()).map_err(|(report, _)| report)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (own, other) = (text(&own), text(&other));
     if own == other {
         return Ok(Vec::new());
     }

@@ -10,6 +10,9 @@ use super::store::Depth;
 use crate::diag::Report;
 use crate::plan::{Action, Layer, Plan, RootTree};
 
+/// What came of a program; or why it has not begun.
+pub(super) type Begun<T> = Result<Result<T, Problem>, Problem>;
+
 impl Runner {
     /// From here on, every layer that is found in the store is read to its end once.
     pub fn distrust_store(&self) {
@@ -23,24 +26,28 @@ impl Runner {
         }
     }
 
-    /// Does `attempt`; where that fails, and a layer that this run uses was changed, again with that
-    /// made again. A launch that goes further can find another one.
+    /// Does `attempt`; where no program has begun by it, and a layer that this run uses was changed,
+    /// again with that made again. A launch that goes further can find another one. What comes of a
+    /// program that has begun is given on: it is never run a second time.
     pub(super) fn mending<T>(
         &self,
         plan: &Plan,
-        attempt: &mut dyn FnMut() -> Result<T, Problem>,
+        attempt: &mut dyn FnMut() -> Begun<T>,
     ) -> Result<T, Problem> {
         let tree = root(plan);
         let mut left = tree.map_or(0, |tree| tree.layers.len());
         loop {
-            let done = attempt();
-            let (Err(Problem::Reports(reports)), Some(tree), 1..) = (&done, tree, left) else {
-                return done;
+            let problem = match attempt() {
+                Ok(done) => return done,
+                Err(problem) => problem,
+            };
+            let (Problem::Reports(reports), Some(tree), 1..) = (&problem, tree, left) else {
+                return Err(problem);
             };
             left -= 1;
             match self.mend(Some(tree)) {
                 Ok(true) => {}
-                Ok(false) => return done,
+                Ok(false) => return Err(problem),
                 Err(report) => {
                     let origin = report.origin.clone().or_else(|| reports.first()?.origin.clone());
                     return Err(report.at(origin).into());
@@ -64,7 +71,8 @@ impl Runner {
                 Some((name, place))
             })
             .collect();
-        if changed.is_empty() {
+        // What cannot be read now may be whole.
+        if changed.is_empty() || changed.iter().any(|(_, difference)| difference.is_unseen()) {
             return Ok(false);
         }
         // What was kept by a recipe is not there a second time.

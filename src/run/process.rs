@@ -183,6 +183,17 @@ impl Process {
         self.child.confirm()
     }
 
+    /// The same as /proc shows it.
+    ///
+    /// # Errors
+    /// It is not to be seen there: /proc is of another PID namespace, or the process has ended.
+    pub(super) fn number_in_proc(&self) -> Result<i32, Report> {
+        self.child.number_in_proc().ok_or_else(|| {
+            let message = "cannot find the sandbox in /proc: that is of another PID namespace";
+            Report::error(message).note("or the sandbox has just ended")
+        })
+    }
+
     /// A descriptor of process 1 of the sandbox, or of the closure.
     #[must_use]
     pub fn descriptor(&self) -> BorrowedFd<'_> {
@@ -300,7 +311,8 @@ impl Process {
         if self.child.has_init() || !self.plan.namespaces.has(Kind::Pid) {
             return true;
         }
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let Some(number) = self.child.number_in_proc() else { return true };
+        let status = std::fs::read_to_string(format!("/proc/{number}/status"));
         let status = status.unwrap_or_default();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let caught = caught.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());

@@ -12,6 +12,7 @@ use super::idmap::UserNamespaces;
 use super::join::{self, Station};
 use super::launch::{self, Launched};
 use super::loader;
+use super::mend::Begun;
 use super::network::Networks;
 use super::piped::MOST_KEPT;
 use super::process::Process;
@@ -25,7 +26,7 @@ use crate::diag::{Report, quoted};
 use crate::host::{DESCRIPTORS, Host, Tree};
 use crate::plan::{Plan, Planner, Request};
 use crate::spec::Sandbox;
-use crate::sys::{self, Distrust, Held, WalkError};
+use crate::sys::{self, Distrust, Errno, Held, WalkError};
 
 /// What a program reads from its standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,9 +216,14 @@ impl Runner {
     pub(super) fn look_at_ways(&self) {
         let store = Store::place(self.host()).and_then(|it| Some(it.path.parent()?.to_path_buf()));
         for path in std::iter::once(Workspace::parent()).chain(store) {
-            if let Err(WalkError::Distrust(distrust)) = Held::walk(&path, &path) {
-                self.distrusted.borrow_mut().push((path, distrust));
-            }
+            let distrust = match Held::walk(&path, &path) {
+                Err(WalkError::Distrust(distrust)) => distrust,
+                // What is not there is made by the caller.
+                Err(WalkError::Call(_, errno)) if errno == Errno::MISSING => continue,
+                Err(WalkError::Call(at, errno)) => Distrust::Unseen(at, errno),
+                Ok(_) => continue,
+            };
+            self.distrusted.borrow_mut().push((path, distrust));
         }
     }
 
@@ -279,7 +285,7 @@ impl Runner {
             let mut process = self.launch(plan, request, input)?;
             let confirmed = process.confirm();
             confirmed.map_err(|why| launch::not_executed(self, plan, process.number, why))?;
-            Ok(process)
+            Ok(Ok(process))
         })
     }
 
@@ -315,8 +321,10 @@ impl Runner {
     pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
-            if let Input::Bytes(bytes) = input {
-                converse(&mut process, bytes, MOST_KEPT)?;
+            if let Input::Bytes(bytes) = input
+                && let Err(problem) = converse(&mut process, bytes, MOST_KEPT)
+            {
+                return Ok(Err(problem));
             }
             self.ended(plan, &mut process)
         })
@@ -336,18 +344,21 @@ impl Runner {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
-            let (stdout, stderr) = converse(&mut process, bytes, most)?;
-            let exit = self.ended(plan, &mut process)?;
-            Ok(Output { stdout, stderr, exit })
+            let (stdout, stderr) = match converse(&mut process, bytes, most) {
+                Ok(written) => written,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            let ended = self.ended(plan, &mut process)?;
+            Ok(ended.map(|exit| Output { stdout, stderr, exit }))
         })
     }
 
     /// How a program has ended, which may be that it was never executed.
-    fn ended(&self, plan: &Plan, process: &mut Process) -> Result<Exit, Problem> {
-        let exit = process.wait()?;
+    fn ended(&self, plan: &Plan, process: &mut Process) -> Begun<Exit> {
+        let ended = process.wait();
         match process.not_executed() {
             Some(why) => Err(launch::not_executed(self, plan, process.number, why).into()),
-            None => Ok(exit),
+            None => Ok(ended),
         }
     }
 
@@ -388,6 +399,6 @@ impl Runner {
             converse(&mut joined, bytes, MOST_KEPT)?;
         }
         let plan = joined.plan.clone();
-        self.ended(&plan, &mut joined)
+        self.ended(&plan, &mut joined)?
     }
 }

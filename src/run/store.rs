@@ -94,8 +94,8 @@ impl Stored {
 /// It cannot be read.
 fn read_manifest(directory: &Path) -> Result<Manifest, Report> {
     let path = directory.join("manifest");
-    let text = fs::read_to_string(&path).map_err(|error| cannot("read", &path, &error))?;
-    Manifest::read(text).ok_or_else(|| {
+    let text = fs::read(&path).map_err(|error| cannot("read", &path, &error))?;
+    Manifest::read(String::from_utf8(text).unwrap_or_default()).ok_or_else(|| {
         let shown = sys::shown(&path);
         let message = format!("{} is no manifest of a root", quoted(shown.to_string_lossy()));
         Report::error(message).hint("`nsscript store gc --all` empties the store")
@@ -162,7 +162,7 @@ impl Store {
         variant: Option<&str>,
         make: Make<'_>,
     ) -> Result<Stored, Report> {
-        if let Some(stored) = self.find(runner, key) {
+        if let Some(stored) = self.find(runner, key)? {
             return Ok(stored);
         }
         let wait = self.held.join("building").join(format!("{key}.lock"));
@@ -175,8 +175,9 @@ impl Store {
         let lock = lock.map_err(|errno| cannot("lock", &wait, &error_of(errno)))?;
         // Somebody else may have made it meanwhile.
         let stored = match self.find(runner, key) {
-            Some(stored) => Ok(stored),
-            None => self.make(runner, variant, make).and_then(|stored| {
+            Ok(Some(stored)) => Ok(stored),
+            Err(report) => Err(report),
+            Ok(None) => self.make(runner, variant, make).and_then(|stored| {
                 self.lead(key, &stored.name)?;
                 Ok(stored)
             }),
@@ -187,23 +188,37 @@ impl Store {
     }
 
     /// The layer that `key` leads to.
-    pub(super) fn find(&self, runner: &Runner, key: &str) -> Option<Stored> {
-        let name = fs::read_to_string(self.held.join("index").join(key)).ok()?;
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn find(&self, runner: &Runner, key: &str) -> Result<Option<Stored>, Report> {
+        let path = self.held.join("index").join(key);
+        let name = match fs::read_to_string(&path) {
+            Ok(name) => name,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(cannot("read", &path, &error)),
+        };
         let stored = self.hold(runner, &name)?;
-        let _ = sys::touch(&stored.directory);
-        Some(stored)
+        if let Some(stored) = &stored {
+            let _ = sys::touch(&stored.directory);
+        }
+        Ok(stored)
     }
 
     /// The layer called `name`, kept from being removed; one that was changed is removed.
-    pub(super) fn hold(&self, runner: &Runner, name: &str) -> Option<Stored> {
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn hold(&self, runner: &Runner, name: &str) -> Result<Option<Stored>, Report> {
         match self.hold_whole(runner, name) {
-            Ok(stored) => stored,
+            Ok(stored) => Ok(stored),
+            Err(place) if place.is_unseen() => Err(Report::error(mend::told(name, &place))),
             Err(place) => {
                 let told = mend::told(name, &place);
                 runner.warn(&Report::warning(format!("{told}: it is made again")));
                 // Without it there is none, and with it this one is not used.
                 let _ = self.remove(runner, &self.held.join("layers").join(name));
-                None
+                Ok(None)
             }
         }
     }
@@ -228,7 +243,9 @@ impl Store {
             return Ok(None);
         }
         let mark = directory.join("boot");
-        let is_of_now = fs::read_to_string(&mark).unwrap_or_default() == boot();
+        let boot = boot();
+        let is_of_now =
+            fs::read_to_string(&mark).is_ok_and(|mark| !mark.is_empty() && mark == boot);
         if !directory.join("tree").is_dir() {
             return Err(Difference { path: "/".into(), error: None });
         }
@@ -239,7 +256,7 @@ impl Store {
         if let Some(place) = looks.then(|| self.changed(runner, name, Depth::All)).flatten() {
             return Err(place);
         }
-        if !is_of_now && fs::write(&mark, boot()).is_err() {
+        if !is_of_now && fs::write(&mark, boot).is_err() {
             return Ok(None);
         }
         self.used.borrow_mut().insert(name.to_owned());
@@ -268,7 +285,13 @@ impl Store {
         let directory = self.held.join("layers").join(name);
         let at =
             |file: &str, error| Some(Difference { path: sys::shown(&directory.join(file)), error });
-        let Ok(manifest) = checked_manifest(&directory, name) else { return at("manifest", None) };
+        let manifest = match checked_manifest(&directory, name) {
+            Ok(manifest) => manifest,
+            Err(report) => {
+                let errno = report.facts.errno.map(io::Error::from_raw_os_error);
+                return at("manifest", errno);
+            }
+        };
         if let Err(error) = Facts::read(&directory) {
             let is_damaged = error.kind() == std::io::ErrorKind::InvalidData;
             return at("layer.json", Some(error).filter(|_| !is_damaged));
@@ -289,7 +312,13 @@ impl Store {
         });
         match looked {
             Ok(difference) => Difference::from_bytes(&difference),
-            Err(_) => Some(Difference { path: "/".into(), error: None }),
+            Err(report) => {
+                let error = report.facts.errno.map_or_else(
+                    || io::Error::other(report.message.clone()),
+                    io::Error::from_raw_os_error,
+                );
+                Some(Difference { path: "/".into(), error: Some(error) })
+            }
         }
     }
 

@@ -99,8 +99,12 @@ impl Relay {
 
     fn detach(&mut self) {
         let input = sys::standard_input();
-        if self.attached && sys::is_foreground(input) {
-            self.before.pass_no_more();
+        if self.attached {
+            if sys::is_foreground(input) {
+                self.before.pass_no_more();
+            } else {
+                TerminalState::leave();
+            }
         }
         self.attached = false;
     }
@@ -152,7 +156,10 @@ impl Relay {
                 sys::stop();
             }
             // Who has continued it may have changed the terminal.
-            TerminalEvent::Continued => self.attached = false,
+            TerminalEvent::Continued => {
+                TerminalState::leave();
+                self.attached = false;
+            }
         }
     }
 

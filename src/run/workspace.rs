@@ -17,6 +17,8 @@ pub(super) struct Workspace {
     parent: Held,
     /// What is mounted in it.
     mounted: Option<(Held, PathBuf)>,
+    /// Whether it was removed, as far as it could be.
+    removed: bool,
     _lock: Lock,
 }
 
@@ -45,7 +47,8 @@ impl Workspace {
             match lock {
                 Ok(Some(lock)) => {
                     let path = shown(&path);
-                    return Ok(Self { path, parent: held, mounted: None, _lock: lock });
+                    let (mounted, removed) = (None, false);
+                    return Ok(Self { path, parent: held, mounted, removed, _lock: lock });
                 }
                 Ok(None) => {}
                 Err(errno) if errno == Errno::MISSING => {}
@@ -89,6 +92,9 @@ impl Workspace {
     /// # Errors
     /// Something of it is left; the next run removes that.
     pub fn remove(&mut self) -> Result<(), Errno> {
+        if std::mem::replace(&mut self.removed, true) {
+            return Ok(());
+        }
         if let Some((mounted, path)) = self.mounted.take() {
             mounted.detach(&path);
         }
@@ -110,6 +116,9 @@ pub(super) fn distrusted(distrust: &Distrust) -> String {
         }
         Distrust::Writable(path) => {
             format!("others can write to {}", quoted(path.to_string_lossy()))
+        }
+        Distrust::Unseen(path, errno) => {
+            format!("the way to {} cannot be looked at: {errno}", quoted(path.to_string_lossy()))
         }
     }
 }

@@ -215,8 +215,9 @@ fn made_between(pid: c_int, cell: &Cell) -> Answer<(c_int, OwnedFd)> {
     Ok((made, pidfd))
 }
 
-/// The number of a process as /proc shows it.
-fn number(pidfd: &OwnedFd) -> Option<c_int> {
+/// The number of a process as /proc shows it; none if that shows another PID namespace, or the process
+/// has ended.
+pub(super) fn number(pidfd: &OwnedFd) -> Option<c_int> {
     use std::os::fd::AsRawFd;
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
     let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;

@@ -29,6 +29,8 @@ pub enum Distrust {
     Owner(PathBuf, u32),
     /// Others can write to this directory on the way.
     Writable(PathBuf),
+    /// Whose the way to this directory is cannot be told.
+    Unseen(PathBuf, Errno),
 }
 
 /// Why a directory was not reached.

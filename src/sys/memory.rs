@@ -81,6 +81,7 @@ fn given(memory: *mut u8) -> *mut u8 {
 /// asked for memory cannot go on without it.
 #[cold]
 fn end(why: &[u8]) -> ! {
+    super::terminal::put_back();
     let _ = kernel::write_all(2, why);
     kernel::exit(FAILED)
 }

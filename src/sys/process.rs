@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::errno::Errno as Nix;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::clone;
 use super::clone::pidfd_open;
 use super::errno::Errno;
 use super::fork::generation;
@@ -113,9 +114,17 @@ impl Child {
         }
     }
 
+    /// Its number as /proc shows it, which may be of another PID namespace than this process; none if
+    /// it is not to be seen there.
+    #[must_use]
+    pub fn number_in_proc(&self) -> Option<i32> {
+        clone::number(&self.pidfd)
+    }
+
     /// The program that init has started: its first child.
     fn program(&self) -> Option<OwnedFd> {
-        if !self.has_init {
+        // The number of a child is read from /proc, and opened here.
+        if !self.has_init || self.number_in_proc() != Some(self.pid) {
             return None;
         }
         let pid = self.pid;
@@ -151,8 +160,12 @@ impl Child {
             match ready(&watched, None).as_deref() {
                 Ok([false, true]) => _ = self.wait(),
                 Ok([false, ..]) => {}
-                // Without memory for poll(2) this waits for an answer, or for the end of who has it.
-                Ok(_) | Err(_) => self.listen(),
+                Ok(_) => self.listen(),
+                // There is no memory for poll(2) now.
+                Err(_) => {
+                    std::thread::sleep(Duration::from_millis(1));
+                    self.listen();
+                }
             }
         }
         match Told::new(self.told).not_executed() {

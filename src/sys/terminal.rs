@@ -107,6 +107,11 @@ impl TerminalState {
         PASSES_ALL.store(false, Ordering::Release);
     }
 
+    /// Leaves the standard input to others, who have set it up by now.
+    pub fn leave() {
+        PASSES_ALL.store(false, Ordering::Release);
+    }
+
     /// Every byte goes through a terminal as it is, as cfmakeraw(3) has it.
     fn raw(&self) -> Self {
         let settings = self.settings.map(|mut raw| {

@@ -49,7 +49,7 @@ impl fmt::Display for Difference {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = quoted(self.path.to_string_lossy());
         match &self.error {
-            Some(error) if error.kind() != io::ErrorKind::NotFound => {
+            Some(error) if self.is_unseen() => {
                 write!(out, "cannot be read at {path}: {}", os_error(error))
             }
             _ => write!(out, "was changed at {path}"),
@@ -58,6 +58,12 @@ impl fmt::Display for Difference {
 }
 
 impl Difference {
+    /// Whether it is not known what is there: it may be whole.
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.kind() != io::ErrorKind::NotFound)
+    }
+
     /// As bytes, for another process.
     pub(in crate::run) fn to_bytes(&self) -> Vec<u8> {
         let code = self.error.as_ref().and_then(io::Error::raw_os_error).unwrap_or_default();

@@ -52,7 +52,14 @@ impl Runner {
             sys::adopt_orphans();
         }
         *self.session.begun.borrow_mut() = Some(begun);
-        if self.session.on_host.get() { Ok(()) } else { self.cover_root(origin) }
+        if self.session.on_host.get() {
+            return Ok(());
+        }
+        self.cover_root(origin).inspect_err(|problem| {
+            if let Problem::Reports(reports) = problem {
+                *self.session.broken.borrow_mut() = reports.first().cloned();
+            }
+        })
     }
 
     /// Whether the session was entered by half, so that nothing is as it was before.

@@ -86,7 +86,7 @@ impl Store {
         let mut rounds = 0;
         while let Err(error) = fs::rename(&place, &target) {
             // The same layer, of another description: this one goes.
-            if let Some(stored) = self.hold(runner, &name) {
+            if let Some(stored) = self.hold(runner, &name)? {
                 return Ok(stored);
             }
             // Or it is being removed.
