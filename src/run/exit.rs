@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::sys::{self, Usage};
+use crate::diag::{Facts, Report, quoted};
+use crate::plan::Plan;
+use crate::sys::{self, Errno, Usage};
 
 /// Why a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,4 +58,25 @@ pub struct Output {
     pub stderr: Vec<u8>,
     /// How it ended.
     pub exit: Exit,
+}
+
+/// That what a program has written to its terminal was not seen to the end.
+pub(super) fn unseen(plan: &Plan, errno: Errno) -> Report {
+    let last = plan.actions.last();
+    let message = format!("cannot write to the standard output: {errno}");
+    let mut report = Report::error(message).at(last.and_then(|last| last.origin.clone()));
+    report.facts = Facts::unwritten(errno.code());
+    report
+}
+
+/// That the exit status of a program is lost: which is no success.
+pub(super) fn lost(plan: &Plan, errno: Errno) -> Report {
+    let what =
+        if plan.command.is_closure() { "the closure".into() } else { quoted(plan.command.shown()) };
+    let message = format!("nobody can tell how {what} ended: {errno}");
+    let mut report = Report::error(message);
+    report.facts.operation = Some("wait".into());
+    report.facts.errno = Some(errno.code());
+    let last = plan.actions.last();
+    report.note("the call was waitid(2)").at(last.and_then(|last| last.origin.clone()))
 }

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::changes::Kept;
-use super::exit::{Cause, Exit};
+use super::exit::{self, Cause, Exit};
 use super::join::Station;
 use super::network::Outside;
 use super::piped::Written;
 use super::runner::{Interrupted, Problem};
 use super::stream::Ends;
 use super::terminal::Relay;
-use crate::diag::{Facts, Report, quoted};
+use crate::diag::Report;
 use crate::plan::Plan;
 use crate::spec::Kind;
 use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Trouble, ready};
@@ -269,9 +269,11 @@ impl Process {
                 self.keep_written()?;
                 let exit = self.ended(status);
                 if let Some(errno) = relay.and_then(|relay| relay.unseen) {
-                    return Err(self.unseen(errno).into());
+                    return Err(exit::unseen(&self.plan, errno).into());
                 }
-                return self.lost.map_or(Ok(exit), |errno| Err(self.lost_report(errno).into()));
+                return self
+                    .lost
+                    .map_or(Ok(exit), |errno| Err(exit::lost(&self.plan, errno).into()));
             }
             let (count, wake) = sys::interruption();
             if count > 0 {
@@ -317,28 +319,6 @@ impl Process {
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let caught = caught.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
         caught.is_none_or(|set| set >> (SIGINT - 1) & 1 == 1)
-    }
-
-    /// That what it has written to its terminal was not seen to the end.
-    fn unseen(&self, errno: Errno) -> Report {
-        let last = self.plan.actions.last();
-        let message = format!("cannot write to the standard output: {errno}");
-        let mut report = Report::error(message).at(last.and_then(|last| last.origin.clone()));
-        report.facts = Facts::unwritten(errno.code());
-        report
-    }
-
-    /// That its exit status is lost: which is no success.
-    fn lost_report(&self, errno: Errno) -> Report {
-        let command = &self.plan.command;
-        let what =
-            if command.is_closure() { "the closure".into() } else { quoted(command.shown()) };
-        let message = format!("nobody can tell how {what} ended: {errno}");
-        let mut report = Report::error(message);
-        report.facts.operation = Some("wait".into());
-        report.facts.errno = Some(errno.code());
-        let last = self.plan.actions.last();
-        report.note("the call was waitid(2)").at(last.and_then(|last| last.origin.clone()))
     }
 
     fn ended(&mut self, status: Status) -> Exit {

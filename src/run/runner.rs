@@ -1,7 +1,7 @@
 //! One runner a run: the machine, what was built on it, and doing what plans say.
 
 use std::cell::{Cell, RefCell};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::exit::{Exit, Output};
@@ -19,14 +19,14 @@ use super::process::Process;
 use super::root::Roots;
 use super::session::Session;
 use super::stepping::Stepping;
-use super::store::{Store, take_away};
+use super::store::take_away;
 use super::stream::converse;
 use super::workspace::{Workspace, distrusted, sweep_for_others};
 use crate::diag::{Report, quoted};
 use crate::host::{DESCRIPTORS, Host, Tree};
 use crate::plan::{Plan, Planner, Request};
 use crate::spec::Sandbox;
-use crate::sys::{self, Distrust, Errno, Held, WalkError};
+use crate::sys::{self, Distrust, WalkError};
 
 /// What a program reads from its standard input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub struct Runner {
     swept: Cell<bool>,
     pub(super) roots: Roots,
     /// Ways to directories of our own that others can change, as was noted before a session.
-    distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
+    pub(super) distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
     pub(super) fallbacks: Fallbacks,
     pub(super) session: Session,
     pub(super) networks: Networks,
@@ -180,6 +180,7 @@ impl Runner {
         };
         self.swept.set(true);
         let made = match self.distrusts(&Workspace::parent()) {
+            Some(Distrust::Unseen(_, errno)) => Err(WalkError::Call(Workspace::parent(), errno)),
             Some(distrust) => Err(WalkError::Distrust(distrust)),
             None => Workspace::make(self.host().uid, &sweep),
         };
@@ -210,27 +211,6 @@ impl Runner {
         let path = workspace.path().to_path_buf();
         *self.workspace.borrow_mut() = Some(workspace);
         Ok(path)
-    }
-
-    /// Notes who else can change the ways to directories of our own, before nobody can tell.
-    pub(super) fn look_at_ways(&self) {
-        let store = Store::place(self.host()).and_then(|it| Some(it.path.parent()?.to_path_buf()));
-        for path in std::iter::once(Workspace::parent()).chain(store) {
-            let distrust = match Held::walk(&path, &path) {
-                Err(WalkError::Distrust(distrust)) => distrust,
-                // What is not there is made by the caller.
-                Err(WalkError::Call(_, errno)) if errno == Errno::MISSING => continue,
-                Err(WalkError::Call(at, errno)) => Distrust::Unseen(at, errno),
-                Ok(_) => continue,
-            };
-            self.distrusted.borrow_mut().push((path, distrust));
-        }
-    }
-
-    /// What was noted of the way to a directory.
-    pub(super) fn distrusts(&self, path: &Path) -> Option<Distrust> {
-        let noted = self.distrusted.borrow();
-        noted.iter().find(|(known, _)| known == path).map(|(_, distrust)| distrust.clone())
     }
 
     /// Removes what killed runs have left, once a run: while a program runs, where one does, as that

@@ -4,6 +4,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::runner::Runner;
+use super::store::Store;
 use crate::diag::quoted;
 use crate::sys::{
     Distrust, Errno, Held, Lock, WalkError, ids, lock_directory, make_private_directory, shown,
@@ -33,8 +35,11 @@ impl Workspace {
     /// Others can change the way to the directory for temporary files, or it cannot be written to.
     pub fn make(uid: u32, remove: &dyn Fn(&Path)) -> Result<Self, WalkError> {
         let parent = Self::parent();
-        let held = Held::walk(&parent, &parent)?;
         let fails = |errno| WalkError::Call(parent.clone(), errno);
+        let held = Held::walk(&parent, &parent).map_err(|error| match error {
+            WalkError::Call(_, errno) => fails(errno),
+            distrust @ WalkError::Distrust(_) => distrust,
+        })?;
         let prefix = format!("{PREFIX}{uid}-");
         sweep(&held, &prefix, remove, usize::MAX);
         loop {
@@ -105,6 +110,29 @@ impl Workspace {
 impl Drop for Workspace {
     fn drop(&mut self) {
         let _ = self.remove();
+    }
+}
+
+impl Runner {
+    /// Notes who else can change the ways to directories of our own, before nobody can tell.
+    pub(super) fn look_at_ways(&self) {
+        let store = Store::place(self.host()).and_then(|it| Some(it.path.parent()?.to_path_buf()));
+        for path in std::iter::once(Workspace::parent()).chain(store) {
+            let distrust = match Held::walk(&path, &path) {
+                Err(WalkError::Distrust(distrust)) => distrust,
+                // What is not there is made by the caller.
+                Err(WalkError::Call(_, errno)) if errno == Errno::MISSING => continue,
+                Err(WalkError::Call(at, errno)) => Distrust::Unseen(at, errno),
+                Ok(_) => continue,
+            };
+            self.distrusted.borrow_mut().push((path, distrust));
+        }
+    }
+
+    /// What was noted of the way to a directory.
+    pub(super) fn distrusts(&self, path: &Path) -> Option<Distrust> {
+        let noted = self.distrusted.borrow();
+        noted.iter().find(|(known, _)| known == path).map(|(_, distrust)| distrust.clone())
     }
 }
 

@@ -236,3 +236,17 @@ fn what_joins_is_in_the_control_group_that_the_sandbox_was_put_into() {
         }
     });
 }
+
+#[test]
+fn a_sandbox_is_found_where_proc_shows_another_pid_namespace() {
+    as_each_user(|bench| {
+        // Its number there is that of a stranger in /proc, whose root would be entered.
+        let recipe = format!(
+            r#"within(PID, || {{
+                let sandbox = {TREE}.file("/marker", "inside\n").chroot().start("sleep 60");
+                sandbox.run("cat /marker");
+            }});"#
+        );
+        assert_eq!(bench.recipe(&recipe).end().succeeded(), "inside\n");
+    });
+}
