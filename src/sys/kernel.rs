@@ -104,7 +104,7 @@ pub(super) fn fchmod(descriptor: c_int, mode: u32) -> Answer<()> {
 /// Changes the owner of what `descriptor` refers to; `u32::MAX` leaves a side as it is.
 pub(super) fn fchownat(descriptor: c_int, uid: u32, gid: u32) -> Answer<()> {
     let flags = libc::AT_EMPTY_PATH;
-    call!(Fchown, SYS_fchownat, descriptor, c"".as_ptr(), uid, gid, flags).map(drop)
+    call!(Fchownat, SYS_fchownat, descriptor, c"".as_ptr(), uid, gid, flags).map(drop)
 }
 
 /// Device, inode and mode of what `path` below `at` is, or of `at` itself where it is empty.

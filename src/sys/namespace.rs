@@ -81,6 +81,6 @@ impl UserNamespace {
     /// No descriptor is left.
     pub fn descriptor(&self) -> Result<OwnedFd, Trouble> {
         let copy = self.namespace.as_fd().try_clone_to_owned();
-        copy.map_err(|error| because(Syscall::Dup3, &error))
+        copy.map_err(|error| because(Syscall::Fcntl, &error))
     }
 }

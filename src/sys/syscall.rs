@@ -63,7 +63,7 @@ syscalls! {
     Fchdir "fchdir" "",
     Fchmod "fchmod" "",
     Fchmodat "fchmodat" "",
-    Fchown "fchown" "",
+    Fchownat "fchownat" "",
     Fcntl "fcntl" "",
     Fsconfig "fsconfig" "5.2",
     Fsmount "fsmount" "5.2",

@@ -119,7 +119,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["setsid"],
-        classes: &[Class::Silent],
+        classes: &[Class::Silent, Class::WrongCall],
         reason: "it fails for the leader of a process group alone, which a new process is not",
         ..ANY
     },
@@ -143,7 +143,9 @@ pub static EXCUSED: &[Excused] = &[
         calls: &["wait4"],
         process: "init:",
         classes: &[Class::Hung],
-        reason: "init has a child until it has waited for it",
+        traces: &[Trace::Host],
+        reason: "init has a child until it has waited for it; the terminal is put back when nsscript ends \
+                 or is ended by another signal than SIGKILL",
         ..ANY
     },
     Excused {

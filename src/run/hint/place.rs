@@ -37,7 +37,7 @@ const MAKE: &[Syscall] = &[
     Syscall::Readlinkat,
     Syscall::Symlinkat,
     Syscall::Fchmod,
-    Syscall::Fchown,
+    Syscall::Fchownat,
     Syscall::Write,
 ];
 
