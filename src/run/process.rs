@@ -188,7 +188,11 @@ impl Process {
     /// # Errors
     /// It is not to be seen there: /proc is of another PID namespace, or the process has ended.
     pub(super) fn number_in_proc(&self) -> Result<i32, Report> {
-        self.child.number_in_proc().ok_or_else(|| {
+        let number = self
+            .child
+            .number_in_proc()
+            .map_err(|errno| Report::error(format!("cannot find the sandbox in /proc: {errno}")))?;
+        number.ok_or_else(|| {
             let message = "cannot find the sandbox in /proc: that is of another PID namespace";
             Report::error(message).note("or the sandbox has just ended")
         })
@@ -313,7 +317,7 @@ impl Process {
         if self.child.has_init() || !self.plan.namespaces.has(Kind::Pid) {
             return true;
         }
-        let Some(number) = self.child.number_in_proc() else { return true };
+        let Ok(Some(number)) = self.child.number_in_proc() else { return true };
         let status = std::fs::read_to_string(format!("/proc/{number}/status"));
         let status = status.unwrap_or_default();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));

@@ -211,17 +211,20 @@ fn made_between(pid: c_int, cell: &Cell) -> Answer<(c_int, OwnedFd)> {
     let made = cell.pid.load(Ordering::SeqCst);
     // Where children come into another PID namespace, the one in between numbers otherwise.
     let elsewhere = cell.between.load(Ordering::SeqCst) != pid;
-    let made = if elsewhere { number(&pidfd).unwrap_or(made) } else { made };
+    let made = if elsewhere { number(&pidfd).ok().flatten().unwrap_or(made) } else { made };
     Ok((made, pidfd))
 }
 
 /// The number of a process as /proc shows it; none if that shows another PID namespace, or the process
 /// has ended.
-pub(super) fn number(pidfd: &OwnedFd) -> Option<c_int> {
+///
+/// # Errors
+/// There is no /proc, or it cannot be read.
+pub(super) fn number(pidfd: &OwnedFd) -> std::io::Result<Option<c_int>> {
     use std::os::fd::AsRawFd;
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd())).ok()?;
-    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;
-    pid.trim().parse().ok().filter(|pid| *pid > 0)
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"));
+    Ok(pid.and_then(|pid| pid.trim().parse().ok()).filter(|pid| *pid > 0))
 }
 
 /// Notes the number of the process in between, and enters the namespaces of `work`. Nobody there

@@ -116,15 +116,17 @@ impl Child {
 
     /// Its number as /proc shows it, which may be of another PID namespace than this process; none if
     /// it is not to be seen there.
-    #[must_use]
-    pub fn number_in_proc(&self) -> Option<i32> {
-        clone::number(&self.pidfd)
+    ///
+    /// # Errors
+    /// There is no /proc, or it cannot be read.
+    pub fn number_in_proc(&self) -> Result<Option<i32>, Errno> {
+        clone::number(&self.pidfd).map_err(|error| Errno::from(&error))
     }
 
     /// The program that init has started: its first child.
     fn program(&self) -> Option<OwnedFd> {
         // The number of a child is read from /proc, and opened here.
-        if !self.has_init || self.number_in_proc() != Some(self.pid) {
+        if !self.has_init || self.number_in_proc() != Ok(Some(self.pid)) {
             return None;
         }
         let pid = self.pid;
