@@ -15,7 +15,7 @@ const FAILED: i32 = 125;
 /// Bytes of the heap that are in use. Zero where the program has another allocator.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, which counts. A program that takes more than [`MOST`], or that the
+/// The system's allocator, which counts. A program that takes more than 4 GiB, or that the
 /// kernel gives no more, ends with a sentence and a status, and not with SIGABRT.
 #[derive(Debug)]
 pub struct Heap;
