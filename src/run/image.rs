@@ -239,7 +239,9 @@ fn make_image(host: &Host, path: &Path, size: u64, kind: &ImageType) -> Result<(
     let file = opened.map_err(|error| about(fails(&error)))?;
     let resized = file.set_len(size);
     // The mkfs finds this file, whatever lies at its path by then; and nobody has it open.
-    let named = resized.and_then(|()| sys::FileName::of(&file)).map_err(|error| fails(&error));
+    let named = resized.map_err(|error| fails(&error)).and_then(|()| {
+        sys::FileName::of(&file, &place).map_err(|errno| not_made(host, path, errno))
+    });
     drop(file);
     let done = named.and_then(|named| format(host, (path, named.path()), size, kind));
     let done = done.map_err(about);

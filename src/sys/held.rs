@@ -186,25 +186,31 @@ fn leads_to(inside: &Path, descriptor: &OwnedFd) -> nix::Result<bool> {
     }
 }
 
-/// A path by which another program of the same user finds a file that is open here, whatever its
-/// own path leads to by then. It holds the file, and does not have it open.
+/// A path by which a program that this process starts finds a file that is open here, whatever its
+/// own path leads to by then. It holds the file, and does not have it open. Whatever is started as long
+/// as this lives has the descriptor.
 #[derive(Debug)]
 pub struct FileName {
-    _place: OwnedFd,
+    _place: Option<OwnedFd>,
     path: PathBuf,
 }
 
 impl FileName {
-    /// That of an open file.
+    /// That of an open file, which has been opened by `path`: without a /proc there is only that.
     ///
     /// # Errors
-    /// No /proc is mounted, or no descriptor is left.
-    pub fn of(file: &std::fs::File) -> std::io::Result<Self> {
+    /// No descriptor is left.
+    pub fn of(file: &std::fs::File, path: &Path) -> Result<Self, Errno> {
         let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
-        let place = nix::fcntl::open(own.as_str(), flags, Mode::empty())?;
-        let path = format!("/proc/{}/fd/{}", std::process::id(), place.as_raw_fd()).into();
-        Ok(Self { _place: place, path })
+        match nix::fcntl::open(own.as_str(), OFlag::O_PATH, Mode::empty()) {
+            Ok(place) => {
+                // The program's own number in /proc may be another one, and so may who sees its files.
+                let path = format!("/proc/self/fd/{}", place.as_raw_fd()).into();
+                Ok(Self { _place: Some(place), path })
+            }
+            Err(nix::Error::ENOENT) => Ok(Self { _place: None, path: path.to_path_buf() }),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// The path.

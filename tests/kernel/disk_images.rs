@@ -64,6 +64,18 @@ fn the_type_is_ext4_where_none_is_given() {
 }
 
 #[test]
+fn an_image_is_made_where_proc_shows_another_pid_namespace() {
+    if can_make("ext4") {
+        as_each_user(|bench| {
+            // Number 1 in /proc is another process than number 1 of the namespace.
+            let recipe = r#"within(PID, || { disk_image("disk.img", 16777216); });"#;
+            assert_eq!(bench.recipe(recipe).end().succeeded(), "");
+            assert_eq!(bytes_at(&bench.path("disk.img"), 1024 + 56), [0x53, 0xef]);
+        });
+    }
+}
+
+#[test]
 fn nothing_is_left_of_an_image_that_is_too_small() {
     if can_make("ext4") {
         as_each_user(|bench| {
