@@ -23,6 +23,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(proc_read_only_for_maps, [Openat], [EROFS]),
     row!(closure_guarded, [Openat], [EACCES]),
     row!(user_namespaces_forbidden, [Clone3, Unshare], [EPERM, EACCES]),
+    row!(no_key_left, [Keyctl], [EDQUOT]),
 ];
 
 /// The first calls of a new process that ask for a capability: one of them is refused if its user
@@ -55,6 +56,13 @@ fn maps<'a>(case: &Case<'a>) -> Option<&'a Maps> {
         Action::Raw(RawAction::EnterSession { maps, .. }) => maps.as_ref(),
         _ => None,
     }
+}
+
+fn no_key_left(case: &Case<'_>) -> Option<Hint> {
+    let hint = "each sandbox that runs has a keyring of its own, which counts as a key of the user; root \
+                lets users have more by `sysctl kernel.keys.maxkeys=2000`, and /proc/key-users tells how \
+                many they have";
+    matches!(case.action, Action::NewKeyring).then(|| hint.into())
 }
 
 fn unknown_call(case: &Case<'_>) -> Option<Hint> {
