@@ -1,6 +1,9 @@
 //! Directories that are held by a descriptor from the moment they were looked at: whoever exchanges
 //! what a path leads to meanwhile changes nothing for who holds it.
 
+#[cfg(test)]
+mod tests;
+
 use std::ffi::{CString, OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -14,6 +17,7 @@ use nix::sys::stat::{FileStat, Mode, fstat, mkdirat};
 
 use super::errno::Errno;
 use super::raw::is_procfs;
+use super::xattr;
 
 /// A directory, held.
 #[derive(Debug)]
@@ -91,10 +95,14 @@ impl Held {
         let mut walk = Walk { here: root.map_err(called)?, place: "/".into(), links: 0 };
         walk.trust()?;
         let mut ahead = names(path);
-        let made = ahead.len().saturating_sub(names(existing).len());
+        let mut made = ahead.len().saturating_sub(names(existing).len());
         while let Some(name) = ahead.pop() {
-            let makes = ahead.len() < made;
-            walk.step(&name, makes, &mut ahead)?;
+            let left = ahead.len();
+            walk.step(&name, left < made, &mut ahead)?;
+            // What a link says is not made.
+            if ahead.len() > left {
+                made = made.min(left);
+            }
         }
         Self::of(walk.here, path).map_err(called)
     }
@@ -290,7 +298,9 @@ impl Walk {
         let found = found.map_err(|errno| WalkError::Call(self.place.clone(), errno.into()))?;
         Self::owner(&self.place, &found)?;
         let all = found.st_mode & libc::S_IWOTH != 0;
-        let group = found.st_mode & libc::S_IWGRP != 0 && !is_own_group(found.st_gid);
+        // With an access control list these bits are its mask, which says nothing of the group: acl(5).
+        let group = found.st_mode & libc::S_IWGRP != 0
+            && (!is_own_group(found.st_gid) || xattr::has_acl(self.here.as_fd()));
         // Where the sticky bit is set, nobody takes away what belongs to others.
         if (all || group) && found.st_mode & libc::S_ISVTX == 0 {
             return Err(WalkError::Distrust(Distrust::Writable(self.place.clone())));
@@ -331,61 +341,4 @@ fn is_nobody(uid: u32) -> std::io::Result<bool> {
     }
     // It belongs to the machine's root, whatever the namespace calls that: proc_sys(5).
     Ok(std::fs::metadata(file)?.uid() == uid)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
-    use super::*;
-
-    /// A directory of this test's own.
-    fn place(name: &str) -> PathBuf {
-        let place =
-            std::env::temp_dir().join(format!("nsscript-held-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&place);
-        std::fs::create_dir_all(place.join("a/b")).unwrap();
-        place.canonicalize().unwrap()
-    }
-
-    #[test]
-    fn what_is_held_stays_though_its_path_leads_elsewhere() {
-        let place = place("stays");
-        std::fs::write(place.join("a/b/file"), "first").unwrap();
-        let held = Held::open_itself(&place.join("a/b")).unwrap();
-        std::fs::rename(place.join("a/b"), place.join("moved")).unwrap();
-        std::fs::create_dir(place.join("a/b")).unwrap();
-        std::fs::write(place.join("a/b/file"), "second").unwrap();
-        assert_eq!(std::fs::read_to_string(held.join("file")).unwrap(), "first");
-        assert_eq!(shown(&held.join("file")), place.join("a/b/file"));
-        let below = held.make("below", 0o700).unwrap();
-        assert!(place.join("moved/below").is_dir());
-        assert_eq!(shown(&below.join("x")), place.join("a/b/below/x"));
-        let path = held.join("file");
-        drop((below, held));
-        assert_eq!(shown(&path), path);
-        std::fs::remove_dir_all(place).unwrap();
-    }
-
-    #[test]
-    fn a_way_that_others_can_change_is_told() {
-        let place = place("way");
-        let walk = |path: &str| Held::walk(&place.join(path), &place.join("a")).map(drop);
-        assert_eq!(walk("a/b"), Ok(()));
-        assert_eq!(walk("a/new/er"), Ok(()));
-        assert_eq!(place.join("a/new").metadata().unwrap().mode() & 0o777, 0o700);
-        let missing = Errno::new(libc::ENOENT);
-        assert_eq!(walk("none/x"), Err(WalkError::Call(place.join("none"), missing)));
-        std::fs::set_permissions(place.join("a"), PermissionsExt::from_mode(0o777)).unwrap();
-        let writable = || Err(WalkError::Distrust(Distrust::Writable(place.join("a"))));
-        assert_eq!(walk("a/b"), writable());
-        symlink("a/b", place.join("link")).unwrap();
-        assert_eq!(walk("link"), writable());
-        std::fs::set_permissions(place.join("a"), PermissionsExt::from_mode(0o1777)).unwrap();
-        assert_eq!(walk("link"), Ok(()));
-        symlink("loop", place.join("loop")).unwrap();
-        let many = Errno::new(libc::ELOOP);
-        assert_eq!(walk("loop/x"), Err(WalkError::Call(place.join("loop"), many)));
-        std::fs::remove_dir_all(place).unwrap();
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use super::errno::Errno;
 
@@ -42,6 +42,20 @@ pub fn user_attributes(file: &File) -> Result<Attributes, Errno> {
 #[must_use]
 pub fn is_kept(name: &[u8]) -> bool {
     name.starts_with(b"user.") && !name.starts_with(b"user.overlay.")
+}
+
+/// The attribute that has the access control list of a file.
+pub(super) const ACL: &CStr = c"system.posix_acl_access";
+
+/// Whether a directory that is held as a place has an access control list; if that cannot be told it
+/// may have one.
+pub(super) fn has_acl(place: BorrowedFd<'_>) -> bool {
+    let Ok(path) = CString::new(format!("/proc/self/fd/{}", place.as_raw_fd())) else {
+        return true;
+    };
+    // SAFETY: two texts with a NUL at their ends; a buffer without length is only asked about.
+    let found = unsafe { libc::getxattr(path.as_ptr(), ACL.as_ptr(), std::ptr::null_mut(), 0) };
+    found >= 0 || !matches!(Errno::last().code(), libc::ENODATA | libc::ENOTSUP)
 }
 
 fn value(file: &File, name: &CStr) -> Result<Vec<u8>, Errno> {
