@@ -229,12 +229,32 @@ pub(super) fn capset(sets: [u64; 3]) -> Answer<()> {
     call!(Capset, SYS_capset, header.as_ptr(), sets.as_ptr()).map(drop)
 }
 
+/// The last signal: signal(7).
+pub(super) const LAST_SIGNAL: c_int = 64;
+
 /// Sets a signal's action back to its default.
 pub(super) fn default_action(signal: c_int) -> Answer<()> {
-    // struct sigaction of the kernel, all zero: SIG_DFL, no flags, no mask.
-    let action = [0_u64; 4];
+    set_action(signal, 0)
+}
+
+/// Has a signal be ignored.
+pub(super) fn ignore(signal: c_int) -> Answer<()> {
+    set_action(signal, libc::SIG_IGN as u64)
+}
+
+fn set_action(signal: c_int, handler: u64) -> Answer<()> {
+    // struct sigaction of the kernel: the handler, no flags, no restorer, no mask.
+    let action = [handler, 0, 0, 0];
     let action = action.as_ptr();
     call!(RtSigaction, SYS_rt_sigaction, signal, action, NULL, 8_usize).map(drop)
+}
+
+/// Whether a signal is ignored.
+pub(super) fn is_ignored(signal: c_int) -> bool {
+    let mut action = [0_u64; 4];
+    let place = action.as_mut_ptr();
+    let asked = call!(RtSigaction, SYS_rt_sigaction, signal, NULL, place, 8_usize);
+    asked.is_ok() && action[0] == libc::SIG_IGN as u64
 }
 
 /// Sets the limits of the stack.

@@ -78,9 +78,6 @@ impl<'a> Work<'a> {
 /// itself is in the cell.
 const FAILED: c_int = 127;
 
-/// The last signal: signal(7).
-const LAST_SIGNAL: c_int = 64;
-
 /// The start of the new process.
 ///
 /// # Safety
@@ -90,7 +87,7 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
     let work = unsafe { &*argument.cast::<Work<'_>>() };
     // Handlers are gone already, but who started nsscript may have had signals ignored, and the
     // Rust runtime ignores SIGPIPE. SIGKILL and SIGSTOP answer EINVAL.
-    for signal in 1..=LAST_SIGNAL {
+    for signal in 1..=kernel::LAST_SIGNAL {
         let _ = kernel::default_action(signal);
     }
     let limited = work.stack.map_or(Ok(()), |(soft, hard)| kernel::limit_stack(soft, hard));

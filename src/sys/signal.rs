@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::errno::Errno;
+use super::kernel;
 use super::process::ready;
 
 /// The signals that ask nsscript to end.
@@ -197,21 +198,24 @@ fn handle(signal: i32, handler: extern "C" fn(i32)) {
 
 /// Signals are as a program wants to find them until this is dropped: SIGPIPE, which the Rust
 /// runtime ignores, and SIGXFSZ end it. Handlers end with execve(2) by themselves.
-pub(super) struct AsProgramsWant([libc::sighandler_t; 2]);
+pub(super) struct AsProgramsWant(Vec<i32>);
 
-pub(super) fn as_programs_want() -> AsProgramsWant {
-    let default = |signal: i32| {
-        // SAFETY: setting a default action touches no memory.
-        unsafe { libc::signal(signal, libc::SIG_DFL) }
-    };
-    AsProgramsWant([default(libc::SIGPIPE), default(libc::SIGXFSZ)])
+/// `alone`, no signal is ignored, whatever has started nsscript had it so.
+pub(super) fn as_programs_want(alone: bool) -> AsProgramsWant {
+    let mut ignored = Vec::new();
+    for signal in 1..=kernel::LAST_SIGNAL {
+        let is_wanted = alone || matches!(signal, libc::SIGPIPE | libc::SIGXFSZ);
+        if is_wanted && kernel::is_ignored(signal) && kernel::default_action(signal).is_ok() {
+            ignored.push(signal);
+        }
+    }
+    AsProgramsWant(ignored)
 }
 
 impl Drop for AsProgramsWant {
     fn drop(&mut self) {
-        for (signal, action) in [libc::SIGPIPE, libc::SIGXFSZ].into_iter().zip(self.0) {
-            // SAFETY: the action is the one that was there before.
-            unsafe { libc::signal(signal, action) };
+        for signal in &self.0 {
+            let _ = kernel::ignore(*signal);
         }
     }
 }

@@ -250,3 +250,15 @@ fn a_sandbox_is_found_where_proc_shows_another_pid_namespace() {
         assert_eq!(bench.recipe(&recipe).end().succeeded(), "inside\n");
     });
 }
+
+#[test]
+fn what_joins_ignores_no_signal_that_the_caller_ignores() {
+    as_each_user(|bench| {
+        let recipe = recipe(&format!("let sandbox = {TREE};"), "");
+        let launch = bench.nsscript(&["-e", &recipe, "grep SigIgn /proc/self/status"]);
+        let [first, run, within] =
+            looked(launch.by_shell("exec env --ignore-signal=USR1,HUP,RTMIN \"$@\""));
+        assert_eq!(first, "SigIgn:\t0000000000000000\n");
+        assert_eq!([&run, &within], [&first, &first]);
+    });
+}
