@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::language::recipes::recipes;
-use crate::support::{HOST, as_each_user, field, have, may_mount};
+use crate::support::{HOST, as_each_user, field, have, may_mount, may_mount_as_root};
 
 /// Hides parts of /proc and /sys, as runtimes of containers do.
 const MASKED: &str = "mount --bind /dev/null /proc/timer_list
@@ -61,7 +61,7 @@ fn a_proc_that_is_asked_for_is_a_new_one_or_none() {
 #[test]
 fn the_sysfs_that_there_is_stands_for_a_new_one() {
     as_each_user(|bench| {
-        if !may_mount() {
+        if !may_mount_as_root() {
             return;
         }
         let script =

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::host::Host;
 use super::running::Left;
 use super::screen::new_terminal;
-use super::{Bench, Ended, Running, Screen, User, have};
+use super::{Bench, Ended, Running, Screen, User, have, missing};
 
 /// What a shell does in a mount namespace of its own: what the test asks for, then nsscript. What
 /// nsscript leaves there is an error like what it leaves on the host.
@@ -194,6 +194,15 @@ fn world() -> &'static [&'static str] {
 /// Whether tests can mount something, in a namespace of their own; says so where not.
 pub fn may_mount() -> bool {
     have(&["unshare", "mount", "setpriv"])
+}
+
+/// The same with the rights of root of the machine: a proc or devices of one's own are for that alone.
+pub fn may_mount_as_root() -> bool {
+    let is_root = User::this().is_root();
+    if !is_root {
+        missing("root, who mounts what a user may not");
+    }
+    is_root && may_mount()
 }
 
 /// A bound for the time of real-time scheduling, in microseconds: so large that it means nothing,

@@ -20,7 +20,7 @@ mod user;
 
 pub use bench::Bench;
 pub use host::{marked_processes, mounts};
-pub use launch::{Launch, may_mount};
+pub use launch::{Launch, may_mount, may_mount_as_root};
 pub use need::{have, missing, which};
 pub use running::{Ended, Running};
 pub use screen::Screen;

@@ -1,7 +1,7 @@
 //! Mounts: what they leave on the host, and what a program may do with them.
 
 use super::Canary;
-use crate::support::{HOST, TREE, as_each_user, have, may_mount};
+use crate::support::{HOST, TREE, as_each_user, have, may_mount, may_mount_as_root};
 
 #[test]
 fn nothing_reaches_a_host_whose_mounts_are_shared() {
@@ -242,7 +242,7 @@ fn files_through_which_a_machine_is_changed_are_read_only() {
 #[test]
 fn they_are_read_only_too_where_the_proc_of_the_caller_hides_them() {
     as_each_user(|bench| {
-        if !may_mount() {
+        if !may_mount_as_root() {
             return;
         }
         let mut guests = vec![HOST.to_owned(), TREE.to_owned(), "sandbox().host_view()".to_owned()];
@@ -264,7 +264,7 @@ fn they_are_read_only_too_where_the_proc_of_the_caller_hides_them() {
 #[test]
 fn a_device_that_cannot_be_looked_at_is_not_taken_for_missing() {
     as_each_user(|bench| {
-        if !may_mount() || bench.user.is_root() {
+        if !may_mount_as_root() || bench.user.is_root() {
             return;
         }
         let world = "mount -t tmpfs -o mode=700 tmpfs /dev; mknod -m 666 /dev/null c 1 3 || \

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use super::{TRY, fails};
-use crate::support::{Bench, Launch, as_each_user, may_mount};
+use crate::support::{Bench, Launch, as_each_user, may_mount, may_mount_as_root};
 
 /// A process of the host that runs as long as this value lives.
 struct Bystander(std::process::Child);
@@ -62,7 +62,7 @@ fn all_refused(bench: &Bench, launch: Launch<'_>, tries: usize) {
 #[test]
 fn files_are_the_hosts_where_proc_does_not_tell() {
     as_each_user(|bench| {
-        if !may_mount() {
+        if !may_mount_as_root() {
             return;
         }
         bench.file("host/file", "text");
@@ -186,7 +186,7 @@ fn a_loop_device_of_a_file_of_the_host_is_a_disk_of_the_host_without_sysfs() {
 #[test]
 fn a_session_that_is_entered_by_half_says_so_at_once() {
     as_each_user(|bench| {
-        if !may_mount() || bench.user.is_root() {
+        if !may_mount_as_root() || bench.user.is_root() {
             return;
         }
         // Maps cannot be written: as where a rule of AppArmor leaves user namespaces without rights.
