@@ -183,7 +183,15 @@ impl Relay {
     /// Takes what the program has written; how much that is.
     fn take(&mut self) -> usize {
         let mut piece = [0; PIECE];
-        match self.main.as_mut().map(|main| main.read(&mut piece)) {
+        let read = self.main.as_mut().map(|main| {
+            loop {
+                match main.read(&mut piece) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    done => break done,
+                }
+            }
+        });
+        match read {
             Some(Ok(length)) => {
                 self.is_free = false;
                 self.shown.extend_from_slice(&piece[..length]);

@@ -2,6 +2,8 @@
 //!
 //! Each row has its reason. A row that no fault of a whole run needs fails that run.
 
+use nix::errno::Errno;
+
 use super::facts::Facts;
 use super::judge::{Class, Trace};
 
@@ -50,6 +52,8 @@ pub static NEVER: &[(&[&str], &str)] = &[
 /// A fault that is excused.
 pub struct Excused {
     calls: &'static [&'static str],
+    /// The errors that the reason is about; none stands for all.
+    errnos: &'static [Errno],
     /// What stands in the arguments of the call.
     arguments: &'static str,
     /// The start of `PHASE:PROCESS`.
@@ -60,8 +64,15 @@ pub struct Excused {
     pub reason: &'static str,
 }
 
-const ANY: Excused =
-    Excused { calls: &[], arguments: "", process: "", classes: &[], traces: &[], reason: "" };
+const ANY: Excused = Excused {
+    calls: &[],
+    errnos: &[],
+    arguments: "",
+    process: "",
+    classes: &[],
+    traces: &[],
+    reason: "",
+};
 
 pub static EXCUSED: &[Excused] = &[
     Excused {
@@ -182,6 +193,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["write"],
+        errnos: &[Errno::EPIPE],
         arguments: "<pipe:",
         process: "main:0",
         classes: &[Class::Silent],
@@ -190,6 +202,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["connect"],
+        errnos: &[Errno::EACCES],
         arguments: "<socket:",
         process: "main:0",
         classes: &[Class::Silent],
@@ -198,6 +211,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["unshare", "mount"],
+        errnos: &[Errno::EPERM],
         process: "main:0",
         classes: &[Class::Silent, Class::WrongCall],
         reason: "root of a container without CAP_SYS_ADMIN works in a user namespace as a user does",
@@ -205,6 +219,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["fsopen", "fsconfig", "fsmount"],
+        errnos: &[Errno::EPERM],
         process: "copy:",
         classes: &[Class::ToldDifferent],
         reason: "EPERM is what a kernel without overlays for users answers: the layers are copied, and a \
@@ -213,6 +228,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["rmdir", "unlink"],
+        errnos: &[],
         arguments: "/building/",
         process: "main:0",
         classes: &[Class::Harmless],
@@ -222,6 +238,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["statx"],
+        errnos: &[Errno::EACCES],
         process: "main:0",
         arguments: "/usr/bin/",
         classes: &[Class::Silent],
@@ -230,6 +247,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["openat"],
+        errnos: &[Errno::EACCES],
         arguments: "\"/dev/ptmx\"",
         process: "main:0",
         classes: &[Class::Silent, Class::Hung],
@@ -238,6 +256,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["read"],
+        errnos: &[Errno::EIO],
         arguments: "</ptmx>",
         process: "main:0",
         classes: &[Class::Silent],
@@ -254,6 +273,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["ioctl"],
+        errnos: &[],
         arguments: "0</dev/pts/",
         process: "main:0",
         classes: &[Class::Silent],
@@ -262,6 +282,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["write"],
+        errnos: &[Errno::EPIPE],
         arguments: "<pipe:",
         process: "copy:",
         classes: &[Class::WrongErrno],
@@ -278,6 +299,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["flock"],
+        errnos: &[Errno::EAGAIN],
         arguments: "/nsscript-",
         process: "main:0",
         classes: &[Class::Harmless],
@@ -307,6 +329,7 @@ pub static EXCUSED: &[Excused] = &[
     },
     Excused {
         calls: &["umount2", "unlink"],
+        errnos: &[],
         arguments: "\"/run/netns/nsscript-",
         process: "main:0",
         classes: &[Class::Right],
@@ -321,6 +344,7 @@ impl Excused {
         let place = &facts.fault.place;
         let process = format!("{}:{}", place.phase.name(), place.way.0);
         self.calls.contains(&place.call)
+            && (self.errnos.is_empty() || self.errnos.contains(&facts.fault.errno))
             && facts.arguments.as_ref().is_some_and(|it| it.contains(self.arguments))
             && process.starts_with(self.process)
             && self.classes.contains(&class)

@@ -185,10 +185,7 @@ fn called(error: &str) -> Option<&str> {
 fn family(call: &str) -> &str {
     match call {
         "stat" | "lstat" | "fstat" | "newfstatat" | "statx" => "stat",
-        "mkdir" | "mkdirat" => "mkdir",
         "prlimit" | "prlimit64" => "prlimit",
-        "poll" | "ppoll" => "poll",
-        "open" | "openat" | "openat2" => "open",
         other => other,
     }
 }

@@ -64,10 +64,8 @@ pub(super) fn open(name: &NetworkName) -> Result<Option<Namespace>, Errno> {
 /// Makes the directory a mount that tells its copies in other mount namespaces of what is mounted
 /// there, as `ip netns add` does: so names can be removed everywhere.
 fn prepare(place: &Path) -> Result<(), Trouble> {
-    match fs::create_dir(place) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(because(Syscall::Mkdirat)(error));
-        }
+    match raw::done(&Raw::Mkdir(raw::c(place), 0o755)) {
+        Err(trouble) if trouble.errno != Errno::EEXIST => return Err(trouble),
         _ => {}
     }
     let shared = MountFlags::SHARED.and(MountFlags::RECURSIVE);
