@@ -1,4 +1,5 @@
 //! The actions that a plan is made of.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -197,7 +198,61 @@ pub enum Action {
     Raw(RawAction),
 }
 
+/// Which processes of a sandbox an action is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The sandbox as a whole: done once, by the process that makes it.
+    Sandbox,
+    /// Every program in it: done again by each that joins.
+    EveryProgram,
+}
+
 impl Action {
+    /// Which processes of the sandbox it is about.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        match self {
+            Self::BuildLayer(..)
+            | Self::KeepChanges(_)
+            | Self::ConnectOutside(_)
+            | Self::EnterNetwork(_)
+            | Self::PrepareMaps(_)
+            | Self::MapOwnIds(_)
+            | Self::MakePrivate
+            | Self::CoverRoot
+            | Self::LoopbackUp
+            | Self::MakeRoot(_)
+            | Self::Bind { .. }
+            | Self::Mount { .. }
+            | Self::Protect { .. }
+            | Self::Mask(_)
+            | Self::MakeDirectory(..)
+            | Self::MakeFile(..)
+            | Self::MakeSymlink { .. }
+            | Self::ProtectRoot
+            | Self::PivotRoot
+            | Self::Chroot
+            | Self::SetHostname(_)
+            | Self::SetDomainname(_)
+            | Self::BecomeMapped { .. }
+            | Self::StartInit
+            | Self::Raw(_) => Scope::Sandbox,
+            Self::Start(_)
+            | Self::Join(_)
+            | Self::SetIds { .. }
+            | Self::NewKeyring
+            | Self::DropCapabilities
+            | Self::NoNewPrivileges
+            | Self::DieWithParent
+            | Self::NewSession
+            | Self::Connect(_)
+            | Self::SetUmask(_)
+            | Self::Enter(_)
+            | Self::Execute { .. }
+            | Self::Closure => Scope::EveryProgram,
+        }
+    }
+
     /// Whether it starts the new process.
     #[must_use]
     pub fn starts(&self) -> bool {

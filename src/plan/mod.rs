@@ -36,7 +36,7 @@ mod shell;
 mod tree;
 mod view;
 
-pub use action::{Action, Lower, Planned, RootKind, Side};
+pub use action::{Action, Lower, Planned, RootKind, Scope, Side};
 pub use assemble::{assemble, no_program, unreadable};
 pub use below::{Below, Found, Stop, Way, follow};
 pub use build::{Plan, Request};

@@ -314,7 +314,33 @@ impl RawAction {
             | Self::Unshare(namespaces)
             | Self::EnterSession { namespaces, .. }
             | Self::Setns { namespaces, .. } => *namespaces,
-            _ => Namespaces::NONE,
+            Self::Mount(_)
+            | Self::SetAttributes { .. }
+            | Self::AttachLoop { .. }
+            | Self::Umount { .. }
+            | Self::PivotRoot(..)
+            | Self::Chroot(_)
+            | Self::Chdir(_)
+            | Self::SetHostname(_)
+            | Self::SetDomainname(_)
+            | Self::Mkdir(..)
+            | Self::Mknod { .. }
+            | Self::Symlink { .. }
+            | Self::WriteFile { .. }
+            | Self::Remove(_)
+            | Self::MapIds { .. }
+            | Self::AllowSetgroups(..)
+            | Self::SetUser(_)
+            | Self::SetGroup(_)
+            | Self::SetGroups(_)
+            | Self::SetCapabilities { .. }
+            | Self::Pin { .. }
+            | Self::DiskImage { .. }
+            | Self::Pack(_)
+            | Self::Build(_)
+            | Self::Signal { .. }
+            | Self::Network { .. }
+            | Self::Execute(_) => Namespaces::NONE,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Joining a sandbox that runs: another program is where the first one is, as what the first one is.
+#![warn(clippy::wildcard_enum_match_arm)]
 
-use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::failure::Failure;
 use super::launch::connect_streams;
-use super::lower::{clone_flags, told};
+use super::lower::{Lowered, Prepared, clone_flags, lower_joining};
 use super::process::Process;
 use super::raw::c;
 use super::runner::{Input, Problem, Runner};
@@ -17,7 +17,7 @@ use super::stream::Given;
 use super::telling::{Telling, watch};
 use crate::diag::{Origin, Report, quoted};
 use crate::host::{Host, cgroups, mountinfo};
-use crate::plan::{Action, Plan, Planned, Request, Side, terminal_kind};
+use crate::plan::{Action, Plan, Planned, Request, Scope, Side, terminal_kind};
 use crate::spec::{Kind, Namespaces, Streams};
 use crate::sys::{Call, Child, Enter, Errno, Fault, Program, spawn};
 
@@ -134,48 +134,19 @@ pub(super) fn joining(
     }
     let groups = groups_to_enter(runner.host(), process, origin)?;
     let root = if station.chrooted { Some(open_root(process, origin)?) } else { None };
-    let mut calls = Vec::new();
-    let mut actions = Vec::new();
-    calls.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
-    calls.extend(station.directory.as_ref().map(|path| Call::Workdir(c(path))));
-    actions.resize(calls.len(), plan.start().unwrap_or(0));
-    let terminal = request.streams == Streams::Terminal;
-    let drops = |planned: &Planned| planned.action == Action::DropCapabilities;
-    if let Some(index) = plan.actions.iter().position(drops) {
-        // While there is a capability to do it with.
-        calls.push(Call::DropBoundingSet);
-        actions.push(index);
-    }
-    for (index, planned) in plan.actions.iter().enumerate() {
-        match &planned.action {
-            Action::SetIds { uid, gid } => {
-                calls.extend([
-                    Call::SetGroups(Vec::new()),
-                    Call::SetGroup(*gid),
-                    Call::SetUser(*uid),
-                ]);
-            }
-            Action::NewKeyring => calls.push(Call::NewKeyring),
-            Action::DropCapabilities => calls.push(Call::DropCapabilities),
-            Action::NoNewPrivileges => calls.push(Call::NoNewPrivileges),
-            Action::DieWithParent => calls.push(Call::DieWithParent),
-            Action::Connect(_) => calls.push(streams.call()),
-            Action::NewSession if request.command.is_closure() => {
-                calls.push(Call::NewSession);
-                calls.extend(terminal.then_some(Call::ControlTerminal));
-            }
-            Action::SetUmask(mode) => calls.push(Call::Umask(*mode)),
-            Action::Enter(path) => {
-                calls.extend(CString::new(path.as_str()).ok().map(Call::Workdir));
-            }
-            Action::Execute { command, search, environment } => {
-                let told = told(command.words(), search, environment, (gated, terminal));
-                calls.push(Call::Execute { as_init: false, told });
-            }
-            _ => {}
-        }
-        actions.resize(calls.len(), index);
-    }
+    let mut before = Vec::new();
+    before.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
+    before.extend(station.directory.as_ref().map(|path| Call::Workdir(c(path))));
+    let prepared = Prepared {
+        layers: &[],
+        copy: None,
+        changes: None,
+        streams: *streams,
+        kernel: runner.host().kernel,
+        own: runner.own_ids(),
+        gated,
+    };
+    let Lowered { program, actions } = lower_joining(&plan, prepared, before);
     let descriptor = process.pidfd().as_fd().try_clone_to_owned();
     let descriptor = descriptor.map_err(|error| {
         let message = format!("cannot enter the sandbox: {}", Errno::from(&error));
@@ -185,7 +156,8 @@ pub(super) fn joining(
     let namespaces = station.apart | moved;
     let enter = Enter { descriptor, namespaces: clone_flags(namespaces) };
     // Never in shared memory: programs that run in the sandbox could look at it.
-    let program = Program { groups, enter: vec![enter], calls, ..Program::default() };
+    let program =
+        Program { groups, enter: vec![enter], calls: program.calls, ..Program::default() };
     Ok(Joining { program, plan, actions, _root: root })
 }
 /// The root directory of a sandbox that has only changed it by chroot(2): entering its mount
@@ -246,24 +218,7 @@ pub(super) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
     let mut joined = plan.clone();
     let terminal = request.streams == Streams::Terminal;
     joined.command = request.command.clone();
-    joined.actions.retain(|planned| {
-        matches!(
-            planned.action,
-            Action::Start(_)
-                | Action::Join(_)
-                | Action::SetIds { .. }
-                | Action::NewKeyring
-                | Action::DropCapabilities
-                | Action::NoNewPrivileges
-                | Action::DieWithParent
-                | Action::NewSession
-                | Action::Connect(_)
-                | Action::SetUmask(_)
-                | Action::Enter(_)
-                | Action::Execute { .. }
-                | Action::Closure
-        )
-    });
+    joined.actions.retain(|planned| planned.action.scope() == Scope::EveryProgram);
     for planned in &mut joined.actions {
         planned.side = Side::Child;
         if let Action::Connect(streams) = &mut planned.action {

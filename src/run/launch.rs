@@ -1,4 +1,5 @@
 //! Carrying out a plan.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -24,6 +25,7 @@ pub(super) struct Ready {
 }
 
 /// Does what the parent does, and prepares the calls of the process that does the rest.
+#[expect(clippy::too_many_lines, reason = "one arm for each action")]
 pub(super) fn ready(
     runner: &Runner,
     plan: &Plan,
@@ -72,7 +74,40 @@ pub(super) fn ready(
                     }
                 })?);
             }
-            _ => {}
+            // The rest is prepared below, or is what starts.
+            Action::Start(_)
+            | Action::Join(_)
+            | Action::MapOwnIds(_)
+            | Action::MakePrivate
+            | Action::CoverRoot
+            | Action::LoopbackUp
+            | Action::MakeRoot(_)
+            | Action::Bind { .. }
+            | Action::Mount { .. }
+            | Action::Protect { .. }
+            | Action::Mask(_)
+            | Action::MakeDirectory(..)
+            | Action::MakeFile(..)
+            | Action::MakeSymlink { .. }
+            | Action::ProtectRoot
+            | Action::PivotRoot
+            | Action::Chroot
+            | Action::SetHostname(_)
+            | Action::SetDomainname(_)
+            | Action::BecomeMapped { .. }
+            | Action::SetIds { .. }
+            | Action::NewKeyring
+            | Action::DropCapabilities
+            | Action::NoNewPrivileges
+            | Action::DieWithParent
+            | Action::StartInit
+            | Action::NewSession
+            | Action::Connect(_)
+            | Action::SetUmask(_)
+            | Action::Enter(_)
+            | Action::Execute { .. }
+            | Action::Closure
+            | Action::Raw(_) => {}
         }
     }
     let connected = connect_streams(runner, request, input, plan.has_terminals())?;

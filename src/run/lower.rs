@@ -1,4 +1,5 @@
 //! From the actions of a plan to prepared system calls.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 mod root;
 
@@ -7,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::stream::Given;
-use crate::plan::{Action, Maps, Plan, Side};
+use crate::plan::{Action, Maps, Plan, Planned, Side};
 use crate::spec::{
     BindOptions, FileOptions, GuestPath, IdMap, Kind, MountOptions, Namespaces, Streams,
 };
@@ -91,9 +92,22 @@ pub(super) fn clone_flags(namespaces: Namespaces) -> u64 {
 
 /// The program that carries out what `plan` has the new process do.
 pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
+    // Modes are those that the plan says, whatever the umask of who started nsscript.
+    let is_umask = |planned: &Planned| matches!(planned.action, Action::SetUmask(_));
+    let before = if plan.actions.iter().any(is_umask) { vec![Call::Umask(0)] } else { Vec::new() };
+    let Lowered { mut program, actions } = lower_joining(plan, prepared, before);
+    // A process that shares its parent's memory enters a new time namespace only when it executes
+    // a program, and not at all on kernels like 6.1; one with a copy is in it from the start.
+    program.share_memory = !plan.namespaces.has(Kind::Time) || prepared.kernel >= (6, 6);
+    program.namespaces = clone_flags(plan.namespaces);
+    Lowered { program, actions }
+}
+
+/// The program of a process that enters namespaces which are there, and performs `before` first.
+pub(super) fn lower_joining(plan: &Plan, prepared: Prepared<'_>, before: Vec<Call>) -> Lowered {
     let mut lowerer = Lowerer {
-        calls: Vec::new(),
-        actions: Vec::new(),
+        actions: vec![plan.start().unwrap_or(0); before.len()],
+        calls: before,
         prepared,
         plan,
         fresh: None,
@@ -103,11 +117,6 @@ pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
         bounded: false,
         init: false,
     };
-    // Modes are those that the plan says, whatever the umask of who started nsscript.
-    if plan.actions.iter().any(|planned| matches!(planned.action, Action::SetUmask(_))) {
-        lowerer.push(Call::Umask(0));
-        lowerer.actions.push(plan.start().unwrap_or(0));
-    }
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side != Side::Parent {
             lowerer.action(&planned.action);
@@ -115,12 +124,7 @@ pub(super) fn lower(plan: &Plan, prepared: Prepared<'_>) -> Lowered {
         }
     }
     let Lowerer { calls, actions, .. } = lowerer;
-    // A process that shares its parent's memory enters a new time namespace only when it executes
-    // a program, and not at all on kernels like 6.1; one with a copy is in it from the start.
-    let share_memory = !plan.namespaces.has(Kind::Time) || prepared.kernel >= (6, 6);
-    let namespaces = clone_flags(plan.namespaces);
-    let program = Program { namespaces, share_memory, calls, ..Program::default() };
-    Lowered { program, actions }
+    Lowered { program: Program { calls, ..Program::default() }, actions }
 }
 
 pub(super) struct Lowerer<'a> {

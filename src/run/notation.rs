@@ -2,6 +2,7 @@
 //!
 //! Descriptors have the name of what they are. Left out are the flags that close them at execve, and
 //! calls that only close them.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
@@ -92,6 +93,7 @@ fn change_owner(what: &str, (uid, gid): (u32, u32)) -> Option<Called> {
     given.then(|| call(format!("fchownat({what}, \"\", {uid}, {gid}, AT_EMPTY_PATH)")))
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each call")]
 fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
     match prepared {
         Call::OpenTree { tree, recursive, set } => open_tree(tree, *recursive, *set, becomes),
@@ -177,34 +179,6 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
                 call(format!("execveat(init, \"\", [\"{name}\"], …, AT_EMPTY_PATH)")),
             ]
         }
-        other => of_process(other),
-    }
-}
-
-fn new_mount(
-    kind: &CStr,
-    options: &[(CString, Option<CString>)],
-    attributes: Attributes,
-    becomes: &str,
-) -> Vec<Called> {
-    let set = |(key, value): &(CString, Option<CString>)| match value {
-        Some(value) => {
-            let (key, value) = (c(key), c(value));
-            call(format!("fsconfig(fs, FSCONFIG_SET_STRING, {key}, {value}, 0)"))
-        }
-        None => call(format!("fsconfig(fs, FSCONFIG_SET_FLAG, {}, NULL, 0)", c(key))),
-    };
-    let mut all = vec![call(format!("fsopen({}, 0)", c(kind))).giving("fs")];
-    all.extend(options.iter().map(set));
-    all.push(call("fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)"));
-    let attributes = self::attributes(attributes);
-    all.push(call(format!("fsmount(fs, 0, {attributes})")).giving(becomes));
-    all
-}
-
-/// The calls that are about the process itself and not about its root.
-fn of_process(prepared: &Call) -> Vec<Called> {
-    match prepared {
         Call::WriteProc { path, bytes } => {
             let path = path.to_string_lossy();
             let path = path.trim_start_matches("/proc/");
@@ -264,8 +238,28 @@ fn of_process(prepared: &Call) -> Vec<Called> {
             call("prctl(PR_SET_PDEATHSIG, SIGKILL)"),
             call("ppoll([{fd=parent, events=POLLIN}], 1, {tv_sec=0, tv_nsec=0}, NULL)"),
         ],
-        _ => Vec::new(),
     }
+}
+
+fn new_mount(
+    kind: &CStr,
+    options: &[(CString, Option<CString>)],
+    attributes: Attributes,
+    becomes: &str,
+) -> Vec<Called> {
+    let set = |(key, value): &(CString, Option<CString>)| match value {
+        Some(value) => {
+            let (key, value) = (c(key), c(value));
+            call(format!("fsconfig(fs, FSCONFIG_SET_STRING, {key}, {value}, 0)"))
+        }
+        None => call(format!("fsconfig(fs, FSCONFIG_SET_FLAG, {}, NULL, 0)", c(key))),
+    };
+    let mut all = vec![call(format!("fsopen({}, 0)", c(kind))).giving("fs")];
+    all.extend(options.iter().map(set));
+    all.push(call("fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)"));
+    let attributes = self::attributes(attributes);
+    all.push(call(format!("fsmount(fs, 0, {attributes})")).giving(becomes));
+    all
 }
 
 /// A terminal that is made inside, and given to who passes it on.

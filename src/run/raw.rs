@@ -1,5 +1,6 @@
 //! Doing what the raw layer says, at once: lowered, refused where it would change the host,
 //! explained, and told of where it fails.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::ffi::CString;
 use std::io::Write;
@@ -39,7 +40,7 @@ pub(super) fn write(path: &Path, bytes: &[u8], append: bool) -> Result<(), Troub
     let written = match writing {
         // The kernel does not wait, and a map that an interruption leaves out is half a session.
         Writing::Over => (&file).write_all(bytes).map_err(|error| Errno::from(&error)),
-        _ => sys::write_all(&file, bytes),
+        Writing::After | Writing::Anew => sys::write_all(&file, bytes),
     };
     written.map_err(because(Syscall::Write))
 }
@@ -83,7 +84,22 @@ fn lower<'a>(action: &RawAction, descriptor: Option<BorrowedFd<'a>>) -> Option<R
         RawAction::SetUser(uid) => Raw::Setuid(*uid),
         RawAction::SetGroup(gid) => Raw::Setgid(*gid),
         RawAction::SetGroups(groups) => Raw::Setgroups(groups.clone()),
-        _ => return None,
+        // More than one call, or one that also answers something.
+        RawAction::EnterSession { .. }
+        | RawAction::Clone(_)
+        | RawAction::AttachLoop { .. }
+        | RawAction::WriteFile { .. }
+        | RawAction::Remove(_)
+        | RawAction::MapIds { .. }
+        | RawAction::AllowSetgroups(..)
+        | RawAction::SetCapabilities { .. }
+        | RawAction::Pin { .. }
+        | RawAction::DiskImage { .. }
+        | RawAction::Pack(_)
+        | RawAction::Build(_)
+        | RawAction::Signal { .. }
+        | RawAction::Network { .. }
+        | RawAction::Execute(_) => return None,
     })
 }
 

@@ -3,6 +3,7 @@
 //! In a session, what would be seen outside of it is refused with the sentence that says how it is
 //! done right. Where the kernel itself protects the host, as it does from a user, it is left to
 //! answer.
+#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -97,14 +98,15 @@ fn new_namespace(action: &RawAction, kind: Kind, session: &Session) -> Result<()
     }
     let (name, constant) = (kind.name(), kind.constant());
     let why = format!("this is the {name} namespace of the host");
-    let how = match kind {
-        Kind::Mount => "the session has a mount namespace of its own; do it before entering the \
-                        host's, or say `--host`"
-            .to_owned(),
-        _ => format!(
+    let how = if kind == Kind::Mount {
+        "the session has a mount namespace of its own; do it before entering the host's, or say \
+         `--host`"
+            .to_owned()
+    } else {
+        format!(
             "`unshare({constant})` first, or in `within({constant}, || …)`; `--host` does it to \
              the host"
-        ),
+        )
     };
     Err(refused(action, &why).hint(how))
 }

@@ -2,8 +2,9 @@
 //!
 //! Everything here runs between clone and execve, perhaps in the memory of a parent that stands
 //! still: no allocation, no lock, no panic, nothing of the C library but syscall(2).
+#![warn(clippy::wildcard_enum_match_arm)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
@@ -125,6 +126,7 @@ impl Process<'_> {
         mount
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each call")]
     fn perform(&mut self, call: &Call) -> Answer<()> {
         let root = self.slot(Slot::Root);
         match call {
@@ -135,7 +137,17 @@ impl Process<'_> {
             }
             Call::CoverRoot => root::cover(),
             Call::LoopbackUp => kernel::loopback_up(),
-            Call::OpenTree { .. } | Call::NewMount { .. } => self.make_mount(call),
+            Call::OpenTree { tree: what, recursive, set } => {
+                let bases = (root, self.slot(Slot::Fresh));
+                let mount = tree::open_tree(bases, what, *recursive, set.bits())?;
+                self.put(Slot::Mount, mount);
+                Ok(())
+            }
+            Call::NewMount { kind, options, attributes } => {
+                let mount = self.new_mount(kind, options, *attributes)?;
+                self.put(Slot::Mount, mount);
+                Ok(())
+            }
             Call::OpenRoot(path) => {
                 let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
                 let place = kernel::openat(libc::AT_FDCWD, path, flags, 0)?;
@@ -235,28 +247,22 @@ impl Process<'_> {
         }
     }
 
-    fn make_mount(&mut self, call: &Call) -> Answer<()> {
-        let mount = match call {
-            Call::OpenTree { tree: what, recursive, set } => {
-                let bases = (self.slot(Slot::Root), self.slot(Slot::Fresh));
-                tree::open_tree(bases, what, *recursive, set.bits())?
-            }
-            Call::NewMount { kind, options, attributes } => {
-                let context = mount::fsopen(kind)?;
-                self.done(0);
-                for (index, (key, value)) in options.iter().enumerate() {
-                    mount::fsconfig_set(context, key, value.as_deref())?;
-                    self.done(index + 1);
-                }
-                mount::fsconfig_create(context)?;
-                let mount = mount::fsmount(context, attributes.bits())?;
-                kernel::close(context);
-                mount
-            }
-            _ => return Ok(()),
-        };
-        self.put(Slot::Mount, mount);
-        Ok(())
+    fn new_mount(
+        &self,
+        kind: &CStr,
+        options: &[(CString, Option<CString>)],
+        attributes: Attributes,
+    ) -> Answer<c_int> {
+        let context = mount::fsopen(kind)?;
+        self.done(0);
+        for (index, (key, value)) in options.iter().enumerate() {
+            mount::fsconfig_set(context, key, value.as_deref())?;
+            self.done(index + 1);
+        }
+        mount::fsconfig_create(context)?;
+        let mount = mount::fsmount(context, attributes.bits())?;
+        kernel::close(context);
+        Ok(mount)
     }
 
     fn attach(&mut self, target: &Target) -> Answer<()> {

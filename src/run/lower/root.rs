@@ -7,20 +7,22 @@ use crate::sys::{Attributes, Call, Identity, Tree};
 
 /// The directories that the root is made of, the topmost first; the one for changes is the last.
 pub(super) fn directories(plan: &Plan, prepared: Prepared<'_>) -> Vec<Tree> {
-    let of_root = |planned: &Planned| match &planned.action {
-        Action::MakeRoot(RootKind::Overlay { lower, changes }) => {
+    let of_kind = |kind: &RootKind| match kind {
+        RootKind::Overlay { lower, changes } => {
             let lower = match lower {
                 Lower::Empty => Vec::new(),
                 Lower::Directory(directory) => vec![Tree::Host(path(directory), None)],
                 Lower::Built => prepared.layers.iter().map(OwnDirectory::tree).collect(),
             };
             let changes = changes.as_ref().and(prepared.changes).map(OwnDirectory::tree);
-            Some(lower.into_iter().chain(changes).collect())
+            lower.into_iter().chain(changes).collect()
         }
-        Action::MakeRoot(RootKind::Copy) => {
-            Some(prepared.copy.into_iter().map(OwnDirectory::tree).collect())
-        }
-        _ => None,
+        RootKind::Copy => prepared.copy.into_iter().map(OwnDirectory::tree).collect(),
+        RootKind::Memory | RootKind::Plain(_) | RootKind::View { .. } => Vec::new(),
+    };
+    let of_root = |planned: &Planned| {
+        let Action::MakeRoot(kind) = &planned.action else { return None };
+        Some(of_kind(kind))
     };
     plan.actions.iter().find_map(of_root).unwrap_or_default()
 }
