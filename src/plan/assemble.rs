@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::data::Opened;
 use super::gather::Gatherer;
 use super::install::Installer;
-use super::tree::{Assembled, Entry, Layer, Owner};
 use crate::diag::{Report, quoted};
 use crate::host::{Host, elf};
+use crate::ops::{Assembled, Entry, Layer, Owner};
 use crate::spec::{Applets, DataTable, FileOptions, GuestPath, Ingredient, Mixed};
 
 /// Works out the layer that `ingredients` make on top of `below`.

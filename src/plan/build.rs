@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::action::{Action, Lower, Planned, RootKind, Side};
+use super::action::{Planned, Side};
 use super::devices::{device, terminal_kind};
-use super::identity::Maps;
 use super::mounts::{Inside, file_id};
 use super::place::RootOf;
 use super::settings::Settings;
 use super::shadow;
-use super::tree::{Layer, RootTree};
-use super::view::{Backing, Presence, View, presence};
 use crate::diag::{Origin, Report};
 use crate::host::{DEFAULT_PATH, Host};
+use crate::ops::{
+    Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside, DieWithParent,
+    DropCapabilities, EnterNetwork, Execute, KeepChanges, Layer, Leaves, LoopbackUp, LowerDir,
+    MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession, NoNewPrivileges, Op, PivotRoot,
+    PrepareMaps, Presence, ProtectRoot, RootKind, RootTree, SetDomainname, SetHostname, SetIds,
+    Start, StartInit, Umask, View, Workdir, presence,
+};
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
 /// What shall be run.
@@ -52,8 +56,8 @@ impl Plan {
     #[must_use]
     pub fn apart(&self) -> Namespaces {
         let apart = |planned: &Planned| match &planned.action {
-            Action::EnterNetwork(_) | Action::ConnectOutside(_) => Kind::Net.into(),
-            Action::Join(namespaces) => *namespaces,
+            Op::EnterNetwork(_) | Op::ConnectOutside(_) => Kind::Net.into(),
+            Op::Join(join) => join.0,
             _ => Namespaces::NONE,
         };
         self.actions.iter().map(apart).fold(self.namespaces, |all, kinds| all | kinds)
@@ -62,7 +66,7 @@ impl Plan {
     /// Whether it is of one action of the raw layer.
     #[must_use]
     pub fn is_raw(&self) -> bool {
-        matches!(self.actions.as_slice(), [Planned { action: Action::Raw(_), .. }])
+        matches!(self.actions.as_slice(), [Planned { action: Op::RawAction(_), .. }])
     }
 
     /// Whether the sandbox has terminals of its own, at the usual place: nothing lies over them.
@@ -71,21 +75,18 @@ impl Plan {
         let covers = |target: &GuestPath| {
             ["/", "/dev", "/dev/pts", "/dev/pts/ptmx"].contains(&target.as_str())
         };
-        self.actions.iter().fold(false, |has, planned| match &planned.action {
-            Action::Mount { kind, target, .. } if kind == "devpts" => {
-                has && !covers(target) || target.as_str() == "/dev/pts"
-            }
-            Action::Mount { target, .. } | Action::Bind { target, .. } | Action::Mask(target) => {
-                has && !covers(target)
-            }
-            _ => has,
+        self.actions.iter().fold(false, |has, planned| {
+            let leaves = planned.action.facts().leaves;
+            let makes = matches!(leaves, Leaves::FileSystem { kind: "devpts", target }
+                if target.as_str() == "/dev/pts");
+            makes || has && !leaves.covers().is_some_and(covers)
         })
     }
 
     /// The index of the action that starts the new process.
     #[must_use]
     pub fn start(&self) -> Option<usize> {
-        self.actions.iter().position(|planned| planned.action.starts())
+        self.actions.iter().position(|planned| matches!(planned.action, Op::Start(_) | Op::Join(_)))
     }
 
     /// The plan of one action that nsscript does to its own process.
@@ -131,59 +132,45 @@ impl Draft<'_> {
             report.advise("names_stay", hint)
         }));
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings().cloned()));
-        let mut actions = Actions(Vec::new());
+        let mut all = Gathered(Vec::new());
         let (root, asked) = (self.root_kind(&view, reports), self.settings.root.origin.as_ref());
-        self.layers(&mut actions);
+        self.layers(&mut all);
         if let Some(keep) = &self.settings.keep_changes {
-            let action = Action::KeepChanges(keep.value.clone());
-            actions.add(Side::Parent, action, keep.origin.as_ref());
+            all.add(KeepChanges(keep.value.clone()), keep.origin.as_ref());
         }
         if let Some(network) = &self.settings.network {
-            let action = match &network.value {
-                NetworkChoice::Joined(joined) => Some(Action::EnterNetwork(joined.clone())),
-                NetworkChoice::Outbound(outbound) => Some(Action::ConnectOutside(outbound.clone())),
-                NetworkChoice::None | NetworkChoice::Host => None,
-            };
-            if let Some(action) = action {
-                actions.add(Side::Parent, action, network.origin.as_ref());
+            match &network.value {
+                NetworkChoice::Joined(joined) => {
+                    all.add(EnterNetwork(joined.clone()), network.origin.as_ref());
+                }
+                NetworkChoice::Outbound(outbound) => {
+                    all.add(ConnectOutside(outbound.clone()), network.origin.as_ref());
+                }
+                NetworkChoice::None | NetworkChoice::Host => {}
             }
         }
-        if new.has(Kind::User) && !self.maps.own {
-            let origin = self.settings.users.iter().chain(&self.settings.groups).next();
-            let origin = origin.and_then(|asked| asked.origin.clone());
-            actions.add(Side::Parent, Action::PrepareMaps(self.maps.clone()), origin.as_ref());
+        if new.has(Kind::User) {
+            self.map(&mut all);
         }
-        actions.add(Side::Parent, Action::Start(new), None);
-        if new.has(Kind::User) && self.maps.own {
-            actions.add(Side::Child, Action::MapOwnIds(self.maps.clone()), None);
-        }
-        if new.has(Kind::User) && !self.maps.own {
-            let known = |map: &IdMap, id| if map.outside(0).is_some() { 0 } else { id };
-            let uid = known(&self.maps.users, self.maps.uid);
-            let gid = known(&self.maps.groups, self.maps.gid);
-            actions.add(Side::Child, Action::BecomeMapped { uid, gid }, None);
-        }
+        all.add(Start(new), None);
         if new.has(Kind::Net) {
-            actions.add(Side::Child, Action::LoopbackUp, None);
+            all.add(LoopbackUp, None);
         }
         if new.has(Kind::Mount) {
-            actions.add(Side::Child, Action::MakePrivate, None);
+            all.add(MakePrivate, None);
             let viewed = matches!(root, RootKind::View { .. });
-            actions.add(Side::Child, Action::MakeRoot(root), asked);
-            for (action, origin) in done {
-                actions.add(Side::Child, action, origin.as_ref());
-            }
+            all.add(MakeRoot(root), asked);
+            all.0.extend(done);
             if self.settings.read_only_root.is_some() && !viewed {
-                actions.add(Side::Child, Action::ProtectRoot, asked);
+                all.add(ProtectRoot, asked);
             }
         } else if let Root::Directory(path) = &self.settings.root.value {
-            let root = RootKind::Plain(path.clone());
-            actions.add(Side::Child, Action::MakeRoot(root), asked);
+            all.add(MakeRoot(RootKind::Plain(path.clone())), asked);
         }
-        self.enter(&mut actions);
-        self.execute(&mut actions);
+        self.enter(&mut all);
+        self.execute(&mut all);
         Plan {
-            actions: actions.0,
+            actions: all.in_turn(),
             warnings,
             namespaces: new,
             maps: self.maps,
@@ -232,7 +219,7 @@ impl Draft<'_> {
             let place = path.to_str().and_then(|path| GuestPath::new(path).ok());
             match (place, file_id(self.host, path)) {
                 (Some(place), Ok(Some(id))) => {
-                    inside.actions.push((device(path.into(), id, place), origin.cloned()));
+                    inside.push(device(path.into(), id, place), origin);
                 }
                 (_, Err(report)) => inside.reports.push(report.at(origin.cloned())),
                 _ => {}
@@ -268,11 +255,11 @@ impl Draft<'_> {
         let changes = self.settings.keep_changes.as_ref().map(|keep| keep.value.clone());
         let lower = match &self.settings.root.value {
             Root::Empty if changes.is_none() => return RootKind::Memory,
-            Root::Empty => Lower::Empty,
-            Root::Rootfs(_) => Lower::Built,
+            Root::Empty => LowerDir::Empty,
+            Root::Rootfs(_) => LowerDir::Built,
             Root::Directory(path) => match view.first(&root) {
                 Some(Backing::Host { .. }) => return self.view(path, reports),
-                _ => Lower::Directory(path.clone()),
+                _ => LowerDir::Directory(path.clone()),
             },
         };
         RootKind::Overlay { lower, changes }
@@ -287,34 +274,44 @@ impl Draft<'_> {
     }
 
     /// The layers of the root are made ready, the lowest first.
-    fn layers(&self, actions: &mut Actions) {
+    fn layers(&self, all: &mut Gathered) {
         let Some(tree) = &self.tree else { return };
         for number in 0..tree.layers.len() {
             let origin = match &tree.layers[number] {
                 Layer::Kept(kept) => kept.origin.as_ref(),
                 Layer::Assembled(_) => self.settings.root.origin.as_ref(),
             };
-            actions.add(Side::Parent, Action::BuildLayer(tree.clone(), number), origin);
+            all.add(BuildLayer { tree: tree.clone(), number }, origin);
         }
     }
 
+    /// The maps of a new user namespace.
+    fn map(&self, all: &mut Gathered) {
+        let maps = &self.maps;
+        if maps.own {
+            all.add(MapOwnIds(maps.clone()), None);
+            return;
+        }
+        let asked = self.settings.users.iter().chain(&self.settings.groups).next();
+        all.add(PrepareMaps(maps.clone()), asked.and_then(|asked| asked.origin.as_ref()));
+        let known = |map: &IdMap, id| if map.outside(0).is_some() { 0 } else { id };
+        let (uid, gid) = (known(&maps.users, maps.uid), known(&maps.groups, maps.gid));
+        all.add(BecomeMapped { uid, gid }, None);
+    }
+
     /// What comes after the root is made.
-    fn enter(&self, actions: &mut Actions) {
+    fn enter(&self, all: &mut Gathered) {
         let settings = self.settings;
         match &settings.chroot {
-            Some(chroot) => actions.add(Side::Child, Action::Chroot, chroot.origin.as_ref()),
-            None if settings.namespaces.has(Kind::Mount) => {
-                actions.add(Side::Child, Action::PivotRoot, None);
-            }
+            Some(chroot) => all.add(Chroot, chroot.origin.as_ref()),
+            None if settings.namespaces.has(Kind::Mount) => all.add(PivotRoot, None),
             None => {}
         }
         if let Some(name) = &settings.hostname {
-            let action = Action::SetHostname(name.value.clone());
-            actions.add(Side::Child, action, name.origin.as_ref());
+            all.add(SetHostname(name.value.clone()), name.origin.as_ref());
         }
         if let Some(name) = &settings.domainname {
-            let action = Action::SetDomainname(name.value.clone());
-            actions.add(Side::Child, action, name.origin.as_ref());
+            all.add(SetDomainname(name.value.clone()), name.origin.as_ref());
         }
         let user_is_new = settings.namespaces.has(Kind::User);
         let Maps { uid, gid, own, .. } = self.maps;
@@ -325,41 +322,33 @@ impl Draft<'_> {
             self.host.is_root() && !(same && self.host.denies_groups())
         };
         if (user_is_new && !own) || (!user_is_new && is_root()) {
-            let origin = settings.user.as_ref().and_then(|user| user.origin.clone());
-            actions.add(Side::Child, Action::SetIds { uid, gid }, origin.as_ref());
+            let origin = settings.user.as_ref().and_then(|user| user.origin.as_ref());
+            all.add(SetIds { uid, gid }, origin);
         }
-        // Once it is the user that it stays, who then owns the keyring.
-        actions.add(Side::Child, Action::NewKeyring, None);
-        actions.add(Side::Child, Action::DropCapabilities, None);
-        actions.add(Side::Child, Action::NoNewPrivileges, None);
-        actions.add(Side::Child, Action::DieWithParent, None);
+        all.add(NewKeyring, None);
+        all.add(DropCapabilities, None);
+        all.add(NoNewPrivileges, None);
+        all.add(DieWithParent, None);
     }
 
-    fn execute(&self, actions: &mut Actions) {
+    fn execute(&self, all: &mut Gathered) {
         let settings = self.settings;
-        actions.add(Side::Child, Action::Connect(self.request.streams), None);
-        if self.request.command.is_closure() {
-            actions.add(Side::Child, Action::NewSession, None);
-        }
+        let closure = self.request.command.is_closure();
+        all.add(Connect(self.request.streams), None);
+        all.add(NewSession { closure }, None);
         let umask = settings.umask.as_ref();
         let mode = umask.map_or(0o022, |umask| umask.value);
-        let origin = umask.and_then(|umask| umask.origin.clone());
-        actions.add(Side::Child, Action::SetUmask(mode), origin.as_ref());
+        all.add(Umask(mode), umask.and_then(|umask| umask.origin.as_ref()));
         if let Some(path) = &settings.workdir {
-            let action = Action::Enter(path.value.clone());
-            actions.add(Side::Child, action, path.origin.as_ref());
+            all.add(Workdir(path.value.clone()), path.origin.as_ref());
         }
-        if self.request.command.is_closure() {
-            actions.add(Side::Child, Action::Closure, self.request.origin.as_ref());
+        if closure {
+            all.add(Closure, self.request.origin.as_ref());
             return;
         }
-        let side = if settings.namespaces.has(Kind::Pid) && !settings.pid1 {
-            actions.add(Side::Child, Action::StartInit, None);
-            Side::Program
-        } else {
-            Side::Child
-        };
-        actions.add(side, Action::NewSession, None);
+        if settings.namespaces.has(Kind::Pid) && !settings.pid1 {
+            all.add(StartInit, None);
+        }
         let mut environment = settings.environment.clone();
         if self.request.streams == Streams::Terminal {
             environment.extend(terminal_kind(&environment, self.host));
@@ -368,15 +357,26 @@ impl Draft<'_> {
         let path = path.map_or(DEFAULT_PATH, |(_, path)| path.as_str());
         let search = path.split(':').map(str::to_owned).collect();
         let command = self.request.command.clone();
-        let action = Action::Execute { command, search, environment };
-        actions.add(side, action, self.request.origin.as_ref());
+        all.add(Execute { command, search, environment }, self.request.origin.as_ref());
     }
 }
 
-struct Actions(Vec<Planned>);
+/// The operations of a plan, and the lines that asked for them.
+struct Gathered(Vec<(Op, Option<Origin>)>);
 
-impl Actions {
-    fn add(&mut self, side: Side, action: Action, origin: Option<&Origin>) {
-        self.0.push(Planned { action, side, origin: origin.cloned() });
+impl Gathered {
+    fn add(&mut self, op: impl Into<Op>, origin: Option<&Origin>) {
+        self.0.push((op.into(), origin.cloned()));
+    }
+
+    /// All of them in the order in which they are done.
+    fn in_turn(mut self) -> Vec<Planned> {
+        self.0.sort_by_key(|(op, _)| op.facts().turn);
+        let init = self.0.iter().any(|(op, _)| matches!(op, Op::StartInit(_)));
+        let planned = |(action, origin): (Op, Option<Origin>)| {
+            let side = Side::of(action.facts().turn, init);
+            Planned { action, side, origin }
+        };
+        self.0.into_iter().map(planned).collect()
     }
 }

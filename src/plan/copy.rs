@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::assemble::copy_of;
 use super::install::Installer;
-use super::tree::Entry;
 use crate::diag::{Report, bytes, os_error, quoted};
+use crate::ops::Entry;
 
 impl Installer<'_> {
     /// Copies a file, or a directory with what is in it, to another place. A link at the source

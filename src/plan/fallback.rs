@@ -1,7 +1,8 @@
 //! Fallbacks: other plans, for machines that refuse a part of the first.
 
-use super::action::{Action, Lower, Planned, RootKind, Side};
+use super::action::{Planned, Side};
 use super::build::Plan;
+use crate::ops::{Bound, CoverRoot, LowerDir, MakePrivate, Mounted, Op, PivotRoot, RootKind};
 use crate::spec::{BindOptions, Kind};
 
 impl Plan {
@@ -11,10 +12,10 @@ impl Plan {
     pub fn with_copy(&self) -> Option<Self> {
         let mut plan = self.clone();
         let root = plan.actions.iter_mut().find_map(|planned| match &mut planned.action {
-            Action::MakeRoot(kind) => Some(kind),
+            Op::MakeRoot(root) => Some(&mut root.0),
             _ => None,
         })?;
-        let overlay = RootKind::Overlay { lower: Lower::Built, changes: None };
+        let overlay = RootKind::Overlay { lower: LowerDir::Built, changes: None };
         (*root == overlay).then(|| *root = RootKind::Copy)?;
         Some(plan)
     }
@@ -23,11 +24,11 @@ impl Plan {
     /// move; none if that is done already, or the plan has no pivot_root(2).
     #[must_use]
     pub fn with_covered_root(&self) -> Option<Self> {
-        let at = |action| self.actions.iter().position(|planned| planned.action == action);
-        let private = at(Action::MakePrivate)?;
-        at(Action::PivotRoot).filter(|_| at(Action::CoverRoot).is_none())?;
+        let at = |action: Op| self.actions.iter().position(|planned| planned.action == action);
+        let private = at(MakePrivate.into())?;
+        at(PivotRoot.into()).filter(|_| at(CoverRoot.into()).is_none())?;
         let mut plan = self.clone();
-        let cover = Planned { action: Action::CoverRoot, side: Side::Child, origin: None };
+        let cover = Planned { action: CoverRoot.into(), side: Side::Child, origin: None };
         plan.actions.insert(private + 1, cover);
         Some(plan)
     }
@@ -36,12 +37,12 @@ impl Plan {
     /// of the network that it is in.
     #[must_use]
     pub fn sysfs_of_host(&self) -> Option<usize> {
-        let is_root = |planned: &Planned| matches!(planned.action, Action::MakeRoot(_));
+        let is_root = |planned: &Planned| matches!(planned.action, Op::MakeRoot(_));
         if self.actions.iter().any(is_root) {
             return None;
         }
         self.actions.iter().position(
-            |planned| matches!(&planned.action, Action::Mount { kind, .. } if kind == "sysfs"),
+            |planned| matches!(&planned.action, Op::Mounted(mount) if mount.kind == "sysfs"),
         )
     }
 
@@ -56,7 +57,7 @@ impl Plan {
         let mut plan = self.clone();
         let mut bound = Vec::new();
         for planned in &mut plan.actions {
-            if let Action::Mount { kind: own, target, create, instead: Some(source), .. } =
+            if let Op::Mounted(Mounted { kind: own, target, create, instead: Some(source), .. }) =
                 &planned.action
                 && own == kind
             {
@@ -70,7 +71,7 @@ impl Plan {
                     ..BindOptions::default()
                 };
                 bound.push(target.clone());
-                planned.action = Action::Bind {
+                let bind = Bound {
                     source: source.clone(),
                     id: None,
                     directory: true,
@@ -78,11 +79,13 @@ impl Plan {
                     options,
                     create: *create,
                 };
+                planned.action = bind.into();
             }
         }
         // All of it is read-only.
         plan.actions.retain(|planned| match &planned.action {
-            Action::Protect { target: place, .. } => {
+            Op::Protect(protect) => {
+                let place = &protect.target;
                 !bound.iter().any(|it| place != it && place.is_within(it))
             }
             _ => true,

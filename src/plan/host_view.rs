@@ -3,13 +3,12 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::action::Action;
 use super::devices::tmpfs;
 use super::mounts::Inside;
 use super::planner::unseen;
-use super::view::Backing;
 use crate::diag::{Origin, Report};
 use crate::host::Host;
+use crate::ops::{Backing, Mounted, Op};
 use crate::spec::{GuestPath, Kind, ProcOptions, Step, What};
 
 /// Places of the host that hold what is private, or what talks to services of the host.
@@ -18,12 +17,12 @@ const EMPTIED: [&str; 5] = ["/home", "/root", "/run", "/tmp", "/var/tmp"];
 impl Inside<'_> {
     /// A view of the host: processes and devices of the sandbox's own, private places empty.
     pub(super) fn host_view(&mut self, origin: Option<&Origin>) {
-        let implied = |inside: &mut Self, path: &str, action: &dyn Fn(GuestPath) -> Action| {
+        let implied = |inside: &mut Self, path: &str, mount: &dyn Fn(GuestPath) -> Mounted| {
             let Ok(target) = GuestPath::new(path) else { return };
             match is_directory(inside.host, target.as_str().as_ref()) {
                 Ok(true) => {
                     inside.view.cover(&target, Backing::Private, None);
-                    inside.actions.push((action(target), None));
+                    inside.actions.push((mount(target).into(), None));
                 }
                 Ok(false) => {}
                 // It may hold what is private.
@@ -32,7 +31,7 @@ impl Inside<'_> {
         };
         for path in EMPTIED {
             let mode = if path.ends_with("tmp") { 0o1777 } else { 0o755 };
-            implied(self, path, &|target| Action::Mount {
+            implied(self, path, &|target| Mounted {
                 kind: "tmpfs".into(),
                 source: "tmpfs".into(),
                 target,
@@ -55,7 +54,7 @@ impl Inside<'_> {
     /// as it does in most containers.
     pub(super) fn or_bind(&mut self, path: &str) {
         let mount = self.actions.iter_mut().rev().find_map(|(action, _)| match action {
-            Action::Mount { instead, .. } => Some(instead),
+            Op::Mounted(mount) => Some(&mut mount.instead),
             _ => None,
         });
         if let Some(instead) = mount {

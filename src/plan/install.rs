@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::assemble::copy_of;
-use super::below::{Below, Found, MOST_LINKS, Stop, Way, components, follow};
-use super::tree::{Assembled, Entry, Layer, Made, Owner};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::{Host, Tree};
+use crate::ops::{Assembled, Entry, Layer, Made, Owner};
+use crate::ops::{Below, Found, MOST_LINKS, Stop, Way, components, follow};
 
 /// The entries of a layer as they come together.
 pub(super) struct Installer<'h> {

@@ -5,15 +5,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::action::{Action, FileId};
 use super::devices::{devices, devpts, tmpfs};
-use super::identity::Maps;
 use super::place::RootOf;
 use super::planner::{unanswered, unseen};
-use super::tree::Owner;
-use super::view::{Backing, Presence, View};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Host;
+use crate::ops::{
+    Backing, Bound, FileId, MakeDirectory, MakeFile, MakeSymlink, Maps, Mask, Mounted, Op, Owner,
+    Presence, Protect, View,
+};
 use crate::spec::{
     BindOptions, FileOptions, GuestPath, Invalid, Kind, MountOptions, Namespaces, Step, What,
 };
@@ -32,7 +32,7 @@ pub(super) struct Inside<'a> {
     /// The root, before anything is done in it.
     pub root: RootOf<'a>,
     pub view: View,
-    pub actions: Vec<(Action, Option<Origin>)>,
+    pub actions: Vec<(Op, Option<Origin>)>,
     pub reports: Vec<Report>,
 }
 
@@ -55,8 +55,8 @@ impl Inside<'_> {
         }
     }
 
-    fn push(&mut self, action: Action, origin: Option<&Origin>) {
-        self.actions.push((action, origin.cloned()));
+    pub fn push(&mut self, op: impl Into<Op>, origin: Option<&Origin>) {
+        self.actions.push((op.into(), origin.cloned()));
     }
 
     fn step(&mut self, what: &What, origin: Option<&Origin>) -> Result<(), Invalid> {
@@ -100,32 +100,31 @@ impl Inside<'_> {
             }
             What::Directory(path, options) => {
                 self.owner(given(*options), origin);
-                self.push(Action::MakeDirectory(path.clone(), *options), origin);
+                self.push(MakeDirectory { path: path.clone(), options: *options }, origin);
                 self.writable(path, origin);
             }
             What::File(path, content, options) => {
                 self.owner(given(*options), origin);
                 let content: Rc<[u8]> = content.as_slice().into();
-                self.push(Action::MakeFile(path.clone(), content, *options), origin);
+                self.push(MakeFile { path: path.clone(), content, options: *options }, origin);
                 self.writable(path, origin);
             }
             What::Symlink { path, target } => {
-                let (path, target) = (path.clone(), target.clone());
-                self.writable(&path, origin);
-                self.push(Action::MakeSymlink { path, target }, origin);
+                self.writable(path, origin);
+                self.push(MakeSymlink { path: path.clone(), says: target.clone() }, origin);
             }
             What::Mask(path) => {
                 if !self.is_there(path, "mask", origin) {
                     return Ok(());
                 }
-                self.push(Action::Mask(path.clone()), origin);
+                self.push(Mask(path.clone()), origin);
                 self.view.cover(path, Backing::Private, origin.cloned());
             }
             What::ReadOnly(path) => {
                 if !self.is_there(path, "read_only", origin) {
                     return Ok(());
                 }
-                self.push(Action::Protect { target: path.clone(), optional: false }, origin);
+                self.push(Protect { target: path.clone(), optional: false }, origin);
                 self.view.protect(path, origin.cloned());
             }
             _ => {}
@@ -161,7 +160,7 @@ impl Inside<'_> {
         let backing = Backing::Host { path: source.into(), read_only: options.read_only };
         let (source, target) = (source.to_path_buf(), target.clone());
         self.view.cover(&target, backing, origin.cloned());
-        let action = Action::Bind { source, id, directory, target, options, create };
+        let action = Bound { source, id, directory, target, options, create };
         self.push(action, origin);
     }
 
@@ -229,7 +228,7 @@ impl Inside<'_> {
         let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
         self.view.cover(&target, Backing::Private, origin.cloned());
         let instead = None;
-        self.push(Action::Mount { kind, source, target, options, create, instead }, origin);
+        self.push(Mounted { kind, source, target, options, create, instead }, origin);
     }
 
     /// A proc whose dangerous files cannot be written to.
@@ -252,7 +251,7 @@ impl Inside<'_> {
             // The caller's /proc may show fewer of them than the new one does.
             for name in DANGEROUS {
                 let target = target.join(name)?;
-                self.push(Action::Protect { target, optional: true }, origin);
+                self.push(Protect { target, optional: true }, origin);
             }
         }
         Ok(())

@@ -3,11 +3,8 @@
 use std::net::IpAddr;
 
 use crate::host::Host;
+use crate::ops::FORWARDED;
 use crate::spec::JoinedNetwork;
-
-/// Where pasta(1) passes questions for names on, where the host asks a server of its own at a
-/// loopback address: an address that is nobody's, RFC 3927.
-pub const FORWARDED: &str = "169.254.1.1";
 
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 

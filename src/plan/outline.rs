@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::action::{Action, Planned, Side};
+use super::action::{Planned, Side};
 use super::build::Plan;
 use crate::diag::quoted;
+use crate::ops::{Op, Told};
 
 impl Side {
     /// Who that is, in words.
@@ -25,7 +26,8 @@ impl fmt::Display for Plan {
         } else {
             write!(out, "plan for {}", quoted(self.command.shown()))?;
         }
-        let sentences: Vec<_> = self.actions.iter().map(|done| done.action.describe()).collect();
+        let sentences: Vec<_> =
+            self.actions.iter().map(|done| done.action.told().sentence).collect();
         let width = sentences.iter().map(|text| text.chars().count()).max().unwrap_or(0).min(72);
         let mut side = None;
         for (index, (planned, sentence)) in self.actions.iter().zip(&sentences).enumerate() {
@@ -48,7 +50,7 @@ impl fmt::Display for Plan {
 #[must_use]
 pub fn raw_text(actions: &[(Planned, usize)]) -> String {
     let sentence = |(planned, depth): &(Planned, usize)| {
-        format!("{}{}", "│ ".repeat(*depth), planned.action.describe())
+        format!("{}{}", "│ ".repeat(*depth), planned.action.told().sentence)
     };
     let sentences: Vec<_> = actions.iter().map(sentence).collect();
     let width = sentences.iter().map(|text| text.chars().count()).max().unwrap_or(0).min(72);
@@ -69,7 +71,7 @@ pub fn raw_outline(actions: &[(Planned, usize)]) -> serde_json::Value {
     let action = |(index, (planned, depth)): (usize, &(Planned, usize))| {
         let mut value = one(index, planned);
         value["depth"] = (*depth).into();
-        if let Action::Raw(raw) = &planned.action {
+        if let Op::RawAction(raw) = &planned.action {
             value["calls"] = raw.calls().iter().map(ToString::to_string).collect();
         }
         value
@@ -79,7 +81,7 @@ pub fn raw_outline(actions: &[(Planned, usize)]) -> serde_json::Value {
 }
 
 fn one(index: usize, planned: &Planned) -> serde_json::Value {
-    let (source, target) = planned.action.paths();
+    let Told { sentence, source, target, shell } = planned.action.told();
     let place = planned.origin.as_ref().map(|origin| {
         serde_json::json!({
             "file": &*origin.source, "line": origin.line, "column": origin.column,
@@ -92,11 +94,11 @@ fn one(index: usize, planned: &Planned) -> serde_json::Value {
             Side::Child => "child",
             Side::Program => "program",
         },
-        "operation": planned.action.operation(),
-        "sentence": planned.action.describe(),
+        "operation": planned.action.facts().name,
+        "sentence": sentence,
         "source": source,
         "target": target,
-        "shell": planned.action.shell(),
+        "shell": shell,
         "place": place,
     })
 }

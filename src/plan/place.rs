@@ -3,14 +3,12 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::action::Action;
-use super::below::{self, Below};
-use super::lookup::{At, Lookup, at_root_of};
 use super::mounts::Inside;
-use super::tree::{Layer, RootTree};
-use super::view::{Backing, Presence, presence};
 use crate::diag::{Origin, Report, quoted};
 use crate::host::Host;
+use crate::ops::{
+    self, At, Backing, Below, Layer, Leaves, Lookup, Op, Presence, RootTree, at_root_of, presence,
+};
 use crate::spec::{GuestPath, Root};
 
 /// The root of a sandbox, before anything is done in it.
@@ -39,9 +37,9 @@ impl RootOf<'_> {
     fn in_layers(&self, tree: &RootTree, path: &Path) -> At {
         let layers = &tree.layers;
         match (Below { host: self.host, layers }).find(path) {
-            Some((below::Found::Directory { .. }, _)) => At::Directory,
-            Some((below::Found::Symlink(says), _)) => At::Link(says.to_string_lossy().into_owned()),
-            Some((below::Found::Other, _)) => At::File,
+            Some((ops::Found::Directory { .. }, _)) => At::Directory,
+            Some((ops::Found::Symlink(says), _)) => At::Link(says.to_string_lossy().into_owned()),
+            Some((ops::Found::Other, _)) => At::File,
             // A rehearsal has not unpacked an archive.
             None if layers
                 .iter()
@@ -135,13 +133,13 @@ impl Inside<'_> {
     fn elsewhere(&self, target: &GuestPath) -> String {
         let name = target.as_str().rsplit('/').next().unwrap_or_default();
         let in_memory = |path: &GuestPath| {
-            let own = |action: &Action| match action {
-                Action::Mount { kind, target, options, .. } => {
-                    (target == path).then(|| kind == "tmpfs" && !options.read_only)
+            let own = |op: &Op| match op {
+                Op::Mounted(mount) if mount.target == *path => {
+                    Some(mount.kind == "tmpfs" && !mount.options.read_only)
                 }
                 _ => None,
             };
-            let last = self.actions.iter().rev().find_map(|(action, _)| own(action));
+            let last = self.actions.iter().rev().find_map(|(op, _)| own(op));
             // What cannot be mounted itself is no place for anything.
             let is_refused =
                 |report: &Report| report.facts.target.as_deref() == Some(path.as_str());
@@ -149,8 +147,8 @@ impl Inside<'_> {
                 && matches!(self.view.holder(path), Some((_, Backing::Private, _)))
                 && !self.reports.iter().any(is_refused)
         };
-        let tmpfs = self.actions.iter().filter_map(|(action, _)| match action {
-            Action::Mount { target, .. } if in_memory(target) => Some(target),
+        let tmpfs = self.actions.iter().filter_map(|(op, _)| match op.facts().leaves {
+            Leaves::FileSystem { target, .. } if in_memory(target) => Some(target),
             _ => None,
         });
         // A directory for devices is none for anything else.
@@ -238,7 +236,7 @@ impl Inside<'_> {
     /// Asks what is inside, as far as the actions have come.
     fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let root = |path: &GuestPath| self.root.at(path);
-        let actions = self.actions.iter().map(|(action, _)| action).collect();
+        let actions = self.actions.iter().map(|(op, _)| op).collect();
         ask(&Lookup { host: &self.host.tree, actions, root: &root })
     }
 }

@@ -7,11 +7,12 @@ use std::rc::Rc;
 use super::assemble::assemble;
 use super::build::{Draft, Plan, Request};
 use super::check;
-use super::identity::{Maps, maps};
+use super::identity::maps;
 use super::settings::Settings;
-use super::tree::{Kept, Layer, RootTree};
 use crate::diag::{Report, os_error, quoted};
 use crate::host::{Host, Tree, accounts};
+use crate::ops::Maps;
+use crate::ops::{Kept, Layer, RootTree};
 use crate::spec::{Command, Part, Root, Rootfs, Sandbox, Streams};
 
 /// How many layers a root may have: an overlay takes 500, and each is held open by a descriptor.

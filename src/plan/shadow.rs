@@ -1,11 +1,11 @@
 //! Mounts that hide earlier ones.
 
-use super::action::Action;
 use crate::diag::{Origin, Report, quoted};
+use crate::ops::Op;
 use crate::spec::GuestPath;
 
 /// A warning for every mount that was asked for and that a later one hides wholly.
-pub(super) fn shadowed(actions: &[(Action, Option<Origin>)]) -> Vec<Report> {
+pub(super) fn shadowed(actions: &[(Op, Option<Origin>)]) -> Vec<Report> {
     let mut warnings: Vec<Report> = Vec::new();
     let mounts: Vec<_> = actions.iter().filter_map(mounted).collect();
     for (index, (target, later)) in mounts.iter().enumerate() {
@@ -29,12 +29,7 @@ pub(super) fn shadowed(actions: &[(Action, Option<Origin>)]) -> Vec<Report> {
     warnings
 }
 
-fn mounted(planned: &(Action, Option<Origin>)) -> Option<(&GuestPath, &Origin)> {
-    let (action, origin) = planned;
-    match action {
-        Action::Bind { target, .. } | Action::Mount { target, .. } => {
-            Some((target, origin.as_ref()?))
-        }
-        _ => None,
-    }
+fn mounted(planned: &(Op, Option<Origin>)) -> Option<(&GuestPath, &Origin)> {
+    let (op, origin) = planned;
+    Some((op.facts().leaves.mounted_on()?, origin.as_ref()?))
 }

@@ -9,7 +9,8 @@ use super::runner::Runner;
 use super::store::take_away;
 use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
-use crate::plan::{Action, Plan, Planned, RootKind};
+use crate::ops::{MakeRoot, Op, RootKind};
+use crate::plan::{Plan, Planned};
 use crate::sys;
 
 impl Runner {
@@ -37,9 +38,10 @@ impl Runner {
 
     /// A copy of the root of a plan that wants one, and what keeps it.
     pub(super) fn copy_for(&self, plan: &Plan) -> Result<Option<(PathBuf, Rc<()>)>, Report> {
-        let wants = |planned: &&Planned| planned.action == Action::MakeRoot(RootKind::Copy);
+        let wants =
+            |planned: &&Planned| matches!(planned.action, Op::MakeRoot(MakeRoot(RootKind::Copy)));
         let tree = plan.actions.iter().find_map(|planned| match &planned.action {
-            Action::BuildLayer(tree, _) => Some(tree),
+            Op::BuildLayer(building) => Some(&building.tree),
             _ => None,
         });
         let Some(tree) = tree.filter(|_| plan.actions.iter().any(|it| wants(&it))) else {

@@ -6,7 +6,8 @@ use super::guest::Guest;
 use super::runner::Runner;
 use super::{hint, loader};
 use crate::diag::Report;
-use crate::plan::{Action, Called, Plan, RawAction, Side};
+use crate::ops::{Called, Execute, Op, RawAction, Told};
+use crate::plan::{Plan, Side};
 use crate::spec::Kind;
 use crate::sys::{self, Errno, Syscall};
 
@@ -33,14 +34,14 @@ impl Failure<'_> {
         let mut report = Report::error(self.sentence(action));
         report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
         report = report.note(self.place(planned.side));
-        let (source, target) = action.paths();
+        let Told { source, target, .. } = action.told();
         for said in Self::said(action) {
             report = report.note(format!("the kernel says: {said}"));
         }
-        report.facts.operation = Some(action.operation().to_owned());
+        report.facts.operation = Some(action.facts().name.to_owned());
         report.facts.errno = Some(self.errno.code());
         (report.facts.source, report.facts.target) = (source, target);
-        if let Action::Execute { command, search, .. } = action
+        if let Op::Execute(Execute { command, search, .. }) = action
             && (self.syscall == Syscall::Execve || self.errno == Errno::E2BIG)
         {
             let missing = self.errno.name() == "ENOENT";
@@ -52,8 +53,8 @@ impl Failure<'_> {
     }
 
     /// What the file system says of a mount that failed, beyond the number.
-    fn said(action: &Action) -> Vec<String> {
-        let Action::Raw(RawAction::Mount(mount)) = action else { return Vec::new() };
+    fn said(action: &Op) -> Vec<String> {
+        let Op::RawAction(RawAction::Mount(mount)) = action else { return Vec::new() };
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let Some(kind) = mount.new_file_system() else { return Vec::new() };
         let options: Vec<_> = mount.options().collect();
@@ -69,25 +70,26 @@ impl Failure<'_> {
             .collect()
     }
 
-    fn sentence(&self, action: &Action) -> String {
+    fn sentence(&self, action: &Op) -> String {
         if self.errno == Errno::STALE {
-            let sentence = action.describe();
+            let sentence = action.told().sentence;
             return format!("cannot {sentence}: the source is not the file it was a moment ago");
         }
-        format!("cannot {}: {}", action.describe(), self.errno)
+        format!("cannot {}: {}", action.told().sentence, self.errno)
     }
 
     /// The place of the last action that a line asked for: what the recipe was at.
     fn nearest_origin(&self) -> Option<crate::diag::Origin> {
         let last = self.plan.actions.iter().rev().find_map(|done| match done.action {
-            Action::Execute { .. } => done.origin.clone(),
+            Op::Execute(_) => done.origin.clone(),
             _ => None,
         });
         last.or_else(|| self.plan.actions.iter().find_map(|done| done.origin.clone()))
     }
 
     fn place(&self, side: Side) -> String {
-        if let Some(Action::Raw(raw)) = self.plan.actions.get(self.action).map(|done| &done.action)
+        if let Some(Op::RawAction(raw)) =
+            self.plan.actions.get(self.action).map(|done| &done.action)
         {
             let calls = raw.calls();
             let name = self.syscall.name();

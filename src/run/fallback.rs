@@ -9,7 +9,8 @@ use super::lower::Lowered;
 use super::runner::{Problem, Runner};
 use crate::diag::{Origin, Report};
 use crate::host::{Host, mountinfo};
-use crate::plan::{Action, MountCall, Plan, RawAction};
+use crate::ops::{MountCall, Op, RawAction};
+use crate::plan::Plan;
 use crate::spec::MountFlags;
 use crate::sys::{self, Fault, Syscall};
 
@@ -50,8 +51,8 @@ impl Fallback {
         let action = lowered.action_of(fault.call?)?;
         let errno = fault.errno.name();
         let fallback = match (&plan.actions.get(action)?.action, fault.syscall, errno.as_str()) {
-            (Action::PivotRoot, Syscall::PivotRoot, "EINVAL") => Self::CoveredRoot,
-            (Action::Mount { kind, .. }, Syscall::Fsmount, "EPERM") => match kind.as_str() {
+            (Op::PivotRoot(_), Syscall::PivotRoot, "EINVAL") => Self::CoveredRoot,
+            (Op::Mounted(mount), Syscall::Fsmount, "EPERM") => match mount.kind.as_str() {
                 "proc" => Self::Proc,
                 "sysfs" => Self::Sysfs,
                 _ => return None,

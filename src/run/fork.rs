@@ -71,11 +71,8 @@ impl Runner {
         origin: Option<&Origin>,
         body: Body<'_>,
     ) -> Result<Process, Problem> {
-        let planned = Planned {
-            action: crate::plan::Action::Raw(action.clone()),
-            side: Side::Parent,
-            origin: origin.cloned(),
-        };
+        let planned =
+            Planned { action: action.clone().into(), side: Side::Parent, origin: origin.cloned() };
         let plan = Plan { namespaces: action.namespaces(), ..Plan::of_one(planned) };
         let started = Instant::now();
         let moved = action.clone();

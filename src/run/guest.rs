@@ -9,9 +9,8 @@ use super::runner::Runner;
 use super::session::Owned;
 use crate::host::elf::{self, Role};
 use crate::host::{DEFAULT_PATH, Tree};
-use crate::plan::{
-    Action, At, Backing, Holder, Lookup, Lower, Place, Plan, Planned, RootKind, at_host, at_root_of,
-};
+use crate::ops::{At, Backing, Holder, Lookup, LowerDir, Op, Place, RootKind, at_host, at_root_of};
+use crate::plan::{Plan, Planned};
 use crate::spec::GuestPath;
 
 /// The inside of a sandbox, or where nsscript itself is.
@@ -44,7 +43,7 @@ impl<'a> Guest<'a> {
     /// Whether it is no sandbox, but where nsscript itself is.
     pub fn is_here(&self) -> bool {
         // In a sandbox every program loses its capabilities.
-        let is_sandbox = |planned: &Planned| planned.action == Action::DropCapabilities;
+        let is_sandbox = |planned: &Planned| matches!(planned.action, Op::DropCapabilities(_));
         self.plan.is_raw() || !self.plan.actions.iter().any(is_sandbox)
     }
 
@@ -61,7 +60,7 @@ impl<'a> Guest<'a> {
 
     fn root_kind(&self) -> Option<&'a RootKind> {
         self.plan.actions.iter().find_map(|planned| match &planned.action {
-            Action::MakeRoot(kind) => Some(kind),
+            Op::MakeRoot(root) => Some(&root.0),
             _ => None,
         })
     }
@@ -69,7 +68,7 @@ impl<'a> Guest<'a> {
     /// Whether the root was put together.
     pub fn is_built(&self) -> bool {
         use RootKind::{Copy, Overlay};
-        let overlay = |lower: &Lower| matches!(lower, Lower::Built | Lower::Empty);
+        let overlay = |lower: &LowerDir| matches!(lower, LowerDir::Built | LowerDir::Empty);
         match self.root_kind() {
             Some(Overlay { lower, .. }) => overlay(lower),
             Some(Copy | RootKind::Memory) => true,
@@ -87,14 +86,14 @@ impl<'a> Guest<'a> {
             Some(RootKind::Memory) => None,
             Some(RootKind::Copy) => self.root.clone(),
             Some(RootKind::Overlay { lower, changes: None }) => match lower {
-                Lower::Directory(path) => Some(Tree::at(path)),
-                Lower::Built => self.root.clone(),
-                Lower::Empty => None,
+                LowerDir::Directory(path) => Some(Tree::at(path)),
+                LowerDir::Built => self.root.clone(),
+                LowerDir::Empty => None,
             },
             Some(RootKind::Overlay { lower, changes: Some(changes) }) => match lower {
-                Lower::Directory(path) => Some(Tree::layered(vec![kept(changes), path.clone()])),
-                Lower::Built => self.root.clone(),
-                Lower::Empty => Some(Tree::at(kept(changes))),
+                LowerDir::Directory(path) => Some(Tree::layered(vec![kept(changes), path.clone()])),
+                LowerDir::Built => self.root.clone(),
+                LowerDir::Empty => Some(Tree::at(kept(changes))),
             },
         }
     }
@@ -102,7 +101,7 @@ impl<'a> Guest<'a> {
     /// What is at a place in the root itself.
     fn in_root(&self, path: &GuestPath) -> At {
         match (self.root_kind(), self.tree()) {
-            (Some(RootKind::Memory | RootKind::Overlay { lower: Lower::Empty, .. }), None) => {
+            (Some(RootKind::Memory | RootKind::Overlay { lower: LowerDir::Empty, .. }), None) => {
                 At::Nothing
             }
             (Some(RootKind::View { path: root, .. } | RootKind::Plain(root)), _) => {
@@ -150,7 +149,7 @@ impl<'a> Guest<'a> {
     }
 
     /// The action that has made what is at a place.
-    pub fn made_by(&self, place: &GuestPath) -> Option<&'a Action> {
+    pub fn made_by(&self, place: &GuestPath) -> Option<&'a Op> {
         match self.lookup(|lookup| lookup.holder(place)) {
             Holder::Made(index) => self.plan.actions.get(index).map(|planned| &planned.action),
             _ => None,
@@ -176,8 +175,8 @@ impl<'a> Guest<'a> {
 
     /// The interpreter that the script at a place names; none if it is no script.
     pub fn interpreter(&self, place: &GuestPath) -> Option<PathBuf> {
-        if let Some(Action::MakeFile(_, content, _)) = self.made_by(place) {
-            return elf::interpreter(content);
+        if let Some(Op::MakeFile(made)) = self.made_by(place) {
+            return elf::interpreter(&made.content);
         }
         let mut head = Vec::new();
         let file = std::fs::File::open(self.on_host(place)?).ok()?;

@@ -19,7 +19,7 @@ use super::runner::Runner;
 use super::session::Session;
 use crate::diag::{Report, quoted};
 use crate::host::Host;
-use crate::plan::{Action, RawAction};
+use crate::ops::{Op, RawAction};
 use crate::spec::GuestPath;
 use crate::sys::{Errno, Trouble};
 pub(super) use build::{for_build, without_room};
@@ -27,7 +27,7 @@ pub(super) use build::{for_build, without_room};
 /// What failed, on which machine.
 struct Case<'a> {
     failure: &'a Failure<'a>,
-    action: &'a Action,
+    action: &'a Op,
     host: &'a Host,
     session: &'a Session,
     runner: &'a Runner,
@@ -69,16 +69,8 @@ pub(super) fn add(report: Report, failure: &Failure<'_>, runner: &Runner) -> Rep
 }
 
 /// The place inside that an action is about.
-pub(super) fn target(action: &Action) -> Option<&GuestPath> {
-    match action {
-        Action::Bind { target, .. } | Action::Mount { target, .. } => Some(target),
-        Action::MakeDirectory(path, _)
-        | Action::MakeFile(path, ..)
-        | Action::MakeSymlink { path, .. }
-        | Action::Protect { target: path, .. }
-        | Action::Mask(path) => Some(path),
-        _ => None,
-    }
+pub(super) fn target(action: &Op) -> Option<&GuestPath> {
+    action.facts().leaves.place()
 }
 
 /// A path as it is shown.
@@ -90,7 +82,7 @@ impl<'a> Case<'a> {
     /// The action, if it is one of the raw layer.
     fn raw(&self) -> Option<&'a RawAction> {
         match self.action {
-            Action::Raw(raw) => Some(raw),
+            Op::RawAction(raw) => Some(raw),
             _ => None,
         }
     }

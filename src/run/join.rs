@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::failure::Failure;
 use super::launch::connect_streams;
-use super::lower::{Lowered, Prepared, clone_flags, lower_joining};
+use super::lower::{Lowered, Supplies, clone_flags, lower_joining};
 use super::process::Process;
 use super::raw::c;
 use super::runner::{Input, Problem, Runner};
@@ -17,7 +17,8 @@ use super::stream::Given;
 use super::telling::{Telling, watch};
 use crate::diag::{Origin, Report, quoted};
 use crate::host::{Host, cgroups, mountinfo};
-use crate::plan::{Action, Plan, Planned, Request, Scope, Side, terminal_kind};
+use crate::ops::{Closure, Join, NewSession, Op, Scope};
+use crate::plan::{Plan, Planned, Request, Side, terminal_kind};
 use crate::spec::{Kind, Namespaces, Streams};
 use crate::sys::{Call, Child, Enter, Errno, Fault, Program, spawn};
 
@@ -39,15 +40,15 @@ pub(super) struct Station {
 impl Station {
     /// Where the sandbox of a plan is that is started now.
     pub fn of(plan: &Plan, runner: &Runner) -> Self {
-        let does = |wanted: fn(&Action) -> bool| plan.actions.iter().any(|it| wanted(&it.action));
-        let chrooted = does(|action| *action == Action::Chroot);
-        let stays = !chrooted && !does(|it| matches!(it, Action::PivotRoot | Action::Enter(_)));
+        let does = |wanted: fn(&Op) -> bool| plan.actions.iter().any(|it| wanted(&it.action));
+        let chrooted = does(|op| matches!(op, Op::Chroot(_)));
+        let stays = !chrooted && !does(|op| matches!(op, Op::PivotRoot(_) | Op::Workdir(_)));
         Self {
             apart: plan.apart(),
             trail: runner.session().trail(),
             chrooted,
             directory: if stays { std::env::current_dir().ok() } else { None },
-            ids_of_caller: !does(|action| matches!(action, Action::SetIds { .. })),
+            ids_of_caller: !does(|op| matches!(op, Op::SetIds(_))),
         }
     }
 }
@@ -137,16 +138,9 @@ pub(super) fn joining(
     let mut before = Vec::new();
     before.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
     before.extend(station.directory.as_ref().map(|path| Call::Workdir(c(path))));
-    let prepared = Prepared {
-        layers: &[],
-        copy: None,
-        changes: None,
-        streams: *streams,
-        kernel: runner.host().kernel,
-        own: runner.own_ids(),
-        gated,
-    };
-    let Lowered { program, actions } = lower_joining(&plan, prepared, before);
+    let (kernel, own) = (runner.host().kernel, runner.own_ids());
+    let supplies = Supplies { streams: *streams, kernel, own, gated, ..Supplies::default() };
+    let Lowered { program, actions } = lower_joining(&plan, supplies, before);
     let descriptor = process.pidfd().as_fd().try_clone_to_owned();
     let descriptor = descriptor.map_err(|error| {
         let message = format!("cannot enter the sandbox: {}", Errno::from(&error));
@@ -218,32 +212,35 @@ pub(super) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
     let mut joined = plan.clone();
     let terminal = request.streams == Streams::Terminal;
     joined.command = request.command.clone();
-    joined.actions.retain(|planned| planned.action.scope() == Scope::EveryProgram);
+    joined.actions.retain(|planned| planned.action.facts().scope == Scope::EveryProgram);
+    let closure = request.command.is_closure();
     for planned in &mut joined.actions {
         planned.side = Side::Child;
-        if let Action::Connect(streams) = &mut planned.action {
-            *streams = request.streams;
-        }
-        if planned.action.starts() {
-            planned.action = Action::Join(plan.apart());
+        // What joins has streams of its own, another session, and something else to go on with.
+        if let Op::Connect(connect) = &mut planned.action {
+            connect.0 = request.streams;
+        } else if let Op::NewSession(session) = &mut planned.action {
+            session.closure = closure;
+        } else if let Op::Start(_) | Op::Join(_) = &planned.action {
+            planned.action = Join(plan.apart()).into();
             planned.side = Side::Parent;
-        }
-        if let Action::Execute { command, environment, .. } = &mut planned.action {
+        } else if let Op::Execute(execute) = &mut planned.action {
+            let environment = &mut execute.environment;
             environment.extend(terminal.then(|| terminal_kind(environment, host)).flatten());
-            *command = request.command.clone();
+            execute.command = request.command.clone();
             planned.origin.clone_from(&request.origin);
-        }
-        if request.command.is_closure() && matches!(planned.action, Action::Execute { .. }) {
-            planned.action = Action::Closure;
+            if closure {
+                planned.action = Closure.into();
+            }
         }
     }
-    if request.command.is_closure() {
-        let begins = |planned: &Planned| planned.action == Action::NewSession;
-        let own = |action| Planned { action, side: Side::Child, origin: None };
-        if terminal && !joined.actions.iter().any(begins) {
+    if closure && terminal {
+        let begins = |planned: &Planned| matches!(planned.action, Op::NewSession(_));
+        if !joined.actions.iter().any(begins) {
             // A program in a network has the session of nsscript.
+            let action = NewSession { closure }.into();
             let last = joined.actions.len().saturating_sub(1);
-            joined.actions.insert(last, own(Action::NewSession));
+            joined.actions.insert(last, Planned { action, side: Side::Child, origin: None });
         }
     }
     joined

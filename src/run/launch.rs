@@ -1,19 +1,18 @@
 //! Carrying out a plan.
-#![warn(clippy::wildcard_enum_match_arm)]
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::Instant;
 
 use super::failure::Failure;
 use super::idmap::MapError;
-use super::lower::{Lowered, OwnDirectory, Prepared, lower};
+use super::lower::{Lowered, Supplies, lower};
 use super::process::Holds;
 use super::runner::{Input, Problem, Runner};
 use super::stream::{Around, Connected, Ends, Unconnected, connect};
 use super::telling::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::{Report, quoted};
-use crate::plan::{Action, Plan, Planned, Request, RootTree, Side};
+use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
+use crate::plan::{Plan, Planned, Request, Side};
 use crate::spec::JoinedNetwork;
 use crate::sys::{self, Child, Enter, Errno, Fault, Syscall, Trouble, flags, spawn};
 
@@ -25,7 +24,6 @@ pub(super) struct Ready {
 }
 
 /// Does what the parent does, and prepares the calls of the process that does the rest.
-#[expect(clippy::too_many_lines, reason = "one arm for each action")]
 pub(super) fn ready(
     runner: &Runner,
     plan: &Plan,
@@ -40,26 +38,30 @@ pub(super) fn ready(
         if planned.side == Side::Parent {
             runner.before_action(plan, index)?;
         }
-        match &planned.action {
-            Action::BuildLayer(tree, number) => {
-                let layer = build(runner, (tree, *number), plan, planned)?;
+        let Some(own_action) = planned.action.own() else { continue };
+        match own_action {
+            Own::BuildLayer(building) => {
+                let layer = build(runner, building, plan, planned)?;
                 directories.insert(0, own(&layer, planned)?);
                 layers.insert(0, layer);
             }
-            Action::KeepChanges(directory) => {
-                let lock = runner.keep_changes(directory, &plan.maps, &layers);
+            Own::KeepChanges(keep) => {
+                let lock = runner.keep_changes(&keep.0, &plan.maps, &layers);
                 let kept = lock.map_err(|report| report.at(planned.origin.clone()))?;
                 changes = Some(own(&kept.overlay(), planned)?);
                 holds.changes = Some(kept);
             }
-            Action::EnterNetwork(network) => enter.push(enter_network(network, planned)?),
-            Action::ConnectOutside(outbound) => {
-                let outside = runner.connect_outside(outbound, planned.origin.as_ref())?;
+            Own::EnterNetwork(EnterNetwork(network)) => {
+                enter.push(enter_network(network, planned)?);
+            }
+            Own::ConnectOutside(connect) => {
+                let outside = runner.connect_outside(&connect.0, planned.origin.as_ref())?;
                 let joined = outside.network.to_join().map_err(|errno| held(errno, planned))?;
                 enter.push(enter_network(&joined, planned)?);
                 holds.outside = Some(Box::new(outside));
             }
-            Action::PrepareMaps(maps) => {
+            Own::PrepareMaps(prepare) => {
+                let maps = &prepare.0;
                 let known = runner.users.borrow().holds(maps);
                 let started = Instant::now();
                 let made = runner.users.borrow_mut().enter(maps, runner.host(), runner.session());
@@ -74,40 +76,8 @@ pub(super) fn ready(
                     }
                 })?);
             }
-            // The rest is prepared below, or is what starts.
-            Action::Start(_)
-            | Action::Join(_)
-            | Action::MapOwnIds(_)
-            | Action::MakePrivate
-            | Action::CoverRoot
-            | Action::LoopbackUp
-            | Action::MakeRoot(_)
-            | Action::Bind { .. }
-            | Action::Mount { .. }
-            | Action::Protect { .. }
-            | Action::Mask(_)
-            | Action::MakeDirectory(..)
-            | Action::MakeFile(..)
-            | Action::MakeSymlink { .. }
-            | Action::ProtectRoot
-            | Action::PivotRoot
-            | Action::Chroot
-            | Action::SetHostname(_)
-            | Action::SetDomainname(_)
-            | Action::BecomeMapped { .. }
-            | Action::SetIds { .. }
-            | Action::NewKeyring
-            | Action::DropCapabilities
-            | Action::NoNewPrivileges
-            | Action::DieWithParent
-            | Action::StartInit
-            | Action::NewSession
-            | Action::Connect(_)
-            | Action::SetUmask(_)
-            | Action::Enter(_)
-            | Action::Execute { .. }
-            | Action::Closure
-            | Action::Raw(_) => {}
+            // The process itself comes last; a raw call has no launch.
+            Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
         }
     }
     let connected = connect_streams(runner, request, input, plan.has_terminals())?;
@@ -121,7 +91,7 @@ pub(super) fn ready(
     let copy = copy.map_err(|error| {
         Report::error(format!("cannot look at the copy of the root: {}", Errno::from(&error)))
     })?;
-    let prepared = Prepared {
+    let supplies = Supplies {
         layers: &directories,
         copy: copy.as_ref(),
         changes: changes.as_ref(),
@@ -130,8 +100,8 @@ pub(super) fn ready(
         own,
         gated,
     };
-    let mut lowered = lower(plan, prepared);
-    if plan.actions.iter().any(|it| matches!(it.action, Action::PrepareMaps(_))) {
+    let mut lowered = lower(plan, supplies);
+    if plan.actions.iter().any(|it| matches!(it.action, Op::PrepareMaps(_))) {
         // The user namespace is the one that is entered; the others belong to it.
         lowered.program.namespaces &= !flags::USER;
     }
@@ -204,7 +174,7 @@ pub(super) fn launch(
 pub(super) fn is_without_overlay(plan: &Plan, lowered: &Lowered, fault: Fault) -> bool {
     let action = fault.call.and_then(|call| lowered.action_of(call));
     let action = action.and_then(|action| plan.actions.get(action));
-    let makes_root = action.is_some_and(|planned| matches!(planned.action, Action::MakeRoot(_)));
+    let makes_root = action.is_some_and(|planned| matches!(planned.action, Op::MakeRoot(_)));
     let refused = matches!(fault.errno.name().as_str(), "EINVAL" | "ENODEV" | "EPERM");
     let asked = matches!(fault.syscall, Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount);
     makes_root && refused && asked && plan.with_copy().is_some()
@@ -234,10 +204,11 @@ pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, why: Tr
 
 fn build(
     runner: &Runner,
-    (tree, number): (&Rc<RootTree>, usize),
+    building: &BuildLayer,
     plan: &Plan,
     planned: &Planned,
 ) -> Result<PathBuf, Problem> {
+    let (tree, number) = (&building.tree, building.number);
     let known = runner.is_ready(tree, number, &plan.maps);
     let started = Instant::now();
     let built = runner.layer(tree, number, &plan.maps);

@@ -9,7 +9,7 @@ use super::guest::Guest;
 use crate::diag::{Report, count, escape, list, quoted};
 use crate::host::DEFAULT_PATH;
 use crate::host::elf::{self, Role};
-use crate::plan::{Action, At, Place};
+use crate::ops::{At, Op, Place};
 use crate::spec::Command;
 use crate::sys::Errno;
 
@@ -179,8 +179,8 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
     }
     let holder = guest.plan.actions.iter().rev().find_map(|planned| {
         let (target, exec) = match &planned.action {
-            Action::Bind { target, options, .. } => (target, options.exec),
-            Action::Mount { target, options, .. } => (target, options.exec),
+            Op::Bound(bind) => (&bind.target, bind.options.exec),
+            Op::Mounted(mount) => (&mount.target, mount.options.exec),
             _ => return None,
         };
         found.place.is_within(target).then(|| (exec, planned.origin.clone()))
@@ -191,7 +191,7 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
         return report.advise("mounted_without_exec", hint);
     }
     let made = match guest.made_by(&found.place) {
-        Some(Action::MakeFile(_, _, options)) => Some(options.mode.unwrap_or(0o644)),
+        Some(Op::MakeFile(file)) => Some(file.options.mode.unwrap_or(0o644)),
         _ => None,
     };
     if let Some(mode) = made.filter(|mode| mode & 0o111 == 0) {

@@ -8,7 +8,8 @@ use super::root::described;
 use super::runner::{Problem, Runner};
 use super::store::Depth;
 use crate::diag::Report;
-use crate::plan::{Action, Layer, Plan, RootTree};
+use crate::ops::{Layer, Op, RootTree};
+use crate::plan::Plan;
 
 /// What came of a program; or why it has not begun.
 pub(super) type Begun<T> = Result<Result<T, Problem>, Problem>;
@@ -123,7 +124,7 @@ pub(super) fn lost(name: &str, place: &Difference) -> Report {
 
 fn root(plan: &Plan) -> Option<&Rc<RootTree>> {
     plan.actions.iter().find_map(|planned| match &planned.action {
-        Action::BuildLayer(tree, _) => Some(tree),
+        Op::BuildLayer(building) => Some(&building.tree),
         _ => None,
     })
 }

@@ -31,7 +31,6 @@ mod mend;
 mod missed;
 mod namespace;
 mod network;
-mod notation;
 mod owners;
 mod pack;
 mod piped;

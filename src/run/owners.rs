@@ -9,7 +9,8 @@ use super::runner::Runner;
 use super::tree;
 use crate::diag::{Report, count, list, quoted};
 use crate::host::accounts;
-use crate::plan::{Action, Came, Kept, Layer, Maps, Plan};
+use crate::ops::{BuildLayer, Came, Kept, Layer, Maps, Op};
+use crate::plan::Plan;
 use crate::spec::IdMap;
 use crate::sys::Errno;
 
@@ -91,7 +92,7 @@ impl Runner {
     /// Warnings of files whose users or groups are nobody inside, each said until it was once.
     pub(super) fn squashed(&self, plan: &Plan) -> Vec<Report> {
         let kept = plan.actions.iter().filter_map(|planned| match &planned.action {
-            Action::BuildLayer(tree, number) => match &tree.layers[*number] {
+            Op::BuildLayer(BuildLayer { tree, number }) => match &tree.layers[*number] {
                 Layer::Kept(kept) => Some(kept),
                 Layer::Assembled(_) => None,
             },

@@ -16,7 +16,8 @@ use super::lower::clone_flags;
 use super::refuse;
 use super::runner::{Interrupted, Problem, Runner};
 use crate::diag::{Origin, Report};
-use crate::plan::{Action, Plan, Planned, RawAction, Side};
+use crate::ops::RawAction;
+use crate::plan::{Plan, Planned, Side};
 use crate::spec::Command;
 use crate::sys::{self, CStrings, Errno, LoopDevice, LoopSettings, Raw, Syscall, Writing};
 
@@ -104,7 +105,7 @@ fn lower<'a>(action: &RawAction, descriptor: Option<BorrowedFd<'a>>) -> Option<R
 }
 
 fn planned(action: RawAction, origin: Option<&Origin>) -> Planned {
-    Planned { action: Action::Raw(action), side: Side::Parent, origin: origin.cloned() }
+    Planned { action: action.into(), side: Side::Parent, origin: origin.cloned() }
 }
 
 impl LoopSettings {

@@ -17,7 +17,8 @@ use super::store::{Building, Facts, NoStore, Store, Stored, checked_manifest};
 use super::tree::{self, Manner};
 use crate::diag::Report;
 use crate::host::Tree;
-use crate::plan::{Action, Assembled, Entry, Kept, Layer, Maps, Owner, Plan, RootKind, RootTree};
+use crate::ops::{Assembled, Entry, Kept, Layer, MakeRoot, Maps, Op, Owner, RootKind, RootTree};
+use crate::plan::Plan;
 use crate::spec::{Part, Rootfs};
 
 /// What a run knows of the roots that it uses.
@@ -313,11 +314,11 @@ impl Runner {
     /// The root of a plan, as its directories are now.
     pub(super) fn root_of(&self, plan: &Plan) -> Option<Tree> {
         let tree = plan.actions.iter().find_map(|planned| match &planned.action {
-            Action::BuildLayer(tree, _) => Some(tree),
+            Op::BuildLayer(building) => Some(&building.tree),
             _ => None,
         })?;
         let changes = plan.actions.iter().find_map(|planned| match &planned.action {
-            Action::MakeRoot(RootKind::Overlay { changes, .. }) => changes.as_ref(),
+            Op::MakeRoot(MakeRoot(RootKind::Overlay { changes, .. })) => changes.as_ref(),
             _ => None,
         });
         let mut layers = self.layers(tree, &plan.maps).ok()?;

@@ -168,7 +168,7 @@ fn stop(plan: &Plan, index: usize, is_inside: bool) -> Stop {
     let planned = &plan.actions[index];
     Stop {
         number: Some((index + 1, plan.actions.len())),
-        sentence: planned.action.describe(),
+        sentence: planned.action.told().sentence,
         origin: planned.origin.clone(),
         is_inside,
         root: None,

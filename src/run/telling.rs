@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::explain::Explained;
 use super::idmap::MapError;
 use super::lower::clone_flags;
-use super::notation::notation;
 use super::runner::Runner;
 use crate::diag::Report;
-use crate::plan::{
-    Action, Assembled, Called, Entry, Layer, Maps, Plan, Planned, Side, clone3, execve, make_mapped,
+use crate::ops::{
+    Assembled, Called, Entry, Layer, Maps, Op, Told, clone3, make_mapped, prepared as traced,
 };
+use crate::plan::{Plan, Planned, Side};
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{Call, Errno, Fault, Program, Syscall, Times, Trouble, Watch};
 
@@ -50,11 +50,11 @@ impl Telling<'_> {
         let failed = made.err().map(|fault| (self.action_of(fault, &program.calls), fault));
         for (index, planned) in self.plan.actions.iter().enumerate() {
             // These were told as they were done.
-            if matches!(planned.action, Action::BuildLayer(..) | Action::PrepareMaps(_)) {
+            if matches!(planned.action, Op::BuildLayer(_) | Op::PrepareMaps(_)) {
                 continue;
             }
             let explained = match planned.action {
-                Action::Start(_) | Action::Join(_) => {
+                Op::Start(_) | Op::Join(_) => {
                     let pid = match made {
                         Ok(pid) => Some(pid.to_string()),
                         // It was made, and has ended.
@@ -80,12 +80,11 @@ impl Telling<'_> {
         let Some(planned) = self.plan.actions.last() else { return };
         let failed = (why.syscall.name(), why.errno);
         self.runner.explain(|| {
-            let call = match why.syscall {
-                Syscall::Clone => Some(Called::new("clone(CLONE_VFORK|SIGCHLD)")),
-                Syscall::Ioctl => Some(Called::new("ioctl(0, TIOCSCTTY, 0)")),
-                _ => execution(&planned.action),
+            let calls = match why.syscall {
+                Syscall::Clone => vec![Called::new("clone(CLONE_VFORK|SIGCHLD)")],
+                Syscall::Ioctl => vec![Called::new("ioctl(0, TIOCSCTTY, 0)")],
+                _ => planned.action.carried_calls(),
             };
-            let calls = call.into_iter().collect();
             Explained { calls, ..self.explained(planned, process) }.failing(failed, 0)
         });
     }
@@ -96,7 +95,7 @@ impl Telling<'_> {
             None => self.plan.start().unwrap_or(0),
             // The init is what the process becomes.
             Some(call) if matches!(calls.get(call), Some(Call::Execute { as_init: true, .. })) => {
-                let becomes = |planned: &Planned| planned.action == Action::StartInit;
+                let becomes = |planned: &Planned| matches!(planned.action, Op::StartInit(_));
                 self.plan.actions.iter().position(becomes).unwrap_or(0)
             }
             Some(call) => self.actions.get(call).copied().unwrap_or(0),
@@ -137,27 +136,25 @@ impl Telling<'_> {
     fn action(&self, index: usize, program: &Program, times: Option<&Times>) -> Explained {
         let planned = &self.plan.actions[index];
         let last = program.calls.len().saturating_sub(1);
-        let executes = matches!(program.calls.last(), Some(Call::Execute { .. }));
         let with_init = matches!(program.calls.last(), Some(Call::Execute { as_init: true, .. }));
-        let numbers: Vec<usize> = match planned.action {
-            Action::StartInit => vec![last],
-            Action::Execute { .. } if with_init => Vec::new(),
-            _ => (0..=last).filter(|call| self.actions.get(*call) == Some(&index)).collect(),
+        let init = matches!(planned.action, Op::StartInit(_));
+        let numbers: Vec<usize> = if init {
+            vec![last]
+        } else {
+            // The execution of init is no part of what it then executes.
+            let end = last + usize::from(!with_init);
+            (0..end).filter(|call| self.actions.get(*call) == Some(&index)).collect()
         };
-        let mut calls = notation(&program.calls, &numbers);
-        let mut elapsed = None;
-        match &planned.action {
-            Action::Execute { .. } => calls.extend(execution(&planned.action)),
-            // The carried program does this.
-            Action::NewSession if executes => calls.push(Called::new("setsid()")),
-            Action::StartInit => elapsed = times.map(|times| times.rest),
-            _ if !numbers.is_empty() => {
-                elapsed = times.map(|times| {
-                    numbers.iter().filter_map(|call| times.calls.get(*call)).sum::<Duration>()
-                });
+        let mut calls = traced(&program.calls, &numbers);
+        let carried = planned.action.carried_calls();
+        let elapsed = match times {
+            Some(times) if init => Some(times.rest),
+            Some(times) if !numbers.is_empty() && carried.is_empty() => {
+                Some(numbers.iter().filter_map(|call| times.calls.get(*call)).sum::<Duration>())
             }
-            _ => {}
-        }
+            _ => None,
+        };
+        calls.extend(carried);
         let elapsed = elapsed.filter(|_| !calls.is_empty());
         Explained { calls, elapsed, ..self.explained(planned, self.runner.next_process()) }
     }
@@ -219,11 +216,12 @@ pub(super) fn tell_mapped(
 
 /// An action of the parent, before anything is known of it.
 fn prepared(runner: &Runner, planned: &Planned) -> Explained {
+    let Told { sentence, shell, .. } = planned.action.told();
     Explained {
-        sentence: planned.action.describe(),
-        operation: planned.action.operation(),
+        sentence,
+        operation: planned.action.facts().name,
         calls: Vec::new(),
-        shell: planned.action.shell(),
+        shell,
         side: planned.side,
         process: runner.process(),
         starts: None,
@@ -263,12 +261,6 @@ fn plural(noun: &str) -> &str {
         "file" => "files",
         _ => "links",
     }
-}
-
-/// The execution of a program.
-fn execution(action: &Action) -> Option<Called> {
-    let Action::Execute { command, environment, .. } = action else { return None };
-    Some(execve(command, &format!("/* {} */", crate::diag::count(environment.len(), "variable"))))
 }
 
 /// The calls that make the process of a program. Where it enters namespaces first, a process in

@@ -13,7 +13,7 @@ use super::stack::Stack;
 use super::value::ProcessHandle;
 use super::verb::Verb;
 use crate::diag::{Origin, Report, Sources};
-use crate::plan::{Action, Plan, Planned, RawAction, Side};
+use crate::plan::{Op, Plan, Planned, RawAction, Side};
 use crate::run::{self, Errno, Problem, Process, Runner};
 
 /// Whether a recipe is done or only told.
@@ -193,8 +193,8 @@ impl Context {
     }
 
     /// Notes, in a rehearsal, what would be done to nsscript's own process.
-    pub fn rehearse(&self, action: Action, origin: Option<Origin>) {
-        let planned = Planned { action, side: Side::Parent, origin };
+    pub fn rehearse(&self, action: RawAction, origin: Option<Origin>) {
+        let planned = Planned { action: action.into(), side: Side::Parent, origin };
         self.rehearsed.borrow_mut().push(Rehearsed::Raw { planned, depth: self.depth.get() });
     }
 
@@ -206,7 +206,7 @@ impl Context {
             .iter()
             .filter_map(|rehearsed| {
                 let Rehearsed::Raw { planned, .. } = rehearsed else { return None };
-                let Action::Raw(RawAction::Network { network, action }) = &planned.action else {
+                let Op::RawAction(RawAction::Network { network, action }) = &planned.action else {
                     return None;
                 };
                 let NetworkAction::Make(name) = &**action else { return None };
@@ -226,7 +226,8 @@ impl Context {
             return None;
         }
         self.rehearsed.borrow().iter().rev().find_map(|rehearsed| match rehearsed {
-            Rehearsed::Raw { planned: Planned { action: Action::Raw(raw), .. }, .. } => match raw {
+            Rehearsed::Raw { planned: Planned { action: Op::RawAction(raw), .. }, .. } => match raw
+            {
                 RawAction::Mkdir(made, _) => (made == path).then_some(true),
                 RawAction::WriteFile { path: made, .. }
                 | RawAction::Mknod { path: made, .. }

@@ -6,7 +6,7 @@ use super::mount::Mounts;
 use super::raw::is_own;
 use super::{Case, Hint, Row, shown};
 use crate::diag::{list, quoted};
-use crate::plan::{Action, MountCall, RawAction};
+use crate::ops::{MountCall, Mounted, Op, RawAction};
 use crate::run::advice::row;
 use crate::run::{refuse, remedy};
 use crate::spec::{Kind, MountOptions};
@@ -37,10 +37,12 @@ impl<'a> Mounting<'a> {
     /// What the case is about; none if a mount that exists is bound or changed.
     pub fn of(case: &Case<'a>) -> Option<Self> {
         match case.action {
-            Action::Mount { kind, source, options, .. } => {
+            Op::Mounted(Mounted { kind, source, options, .. }) => {
                 Some(Self::Inside { kind, source, options })
             }
-            Action::Raw(RawAction::Mount(call)) => call.new_file_system().map(|_| Self::Raw(call)),
+            Op::RawAction(RawAction::Mount(call)) => {
+                call.new_file_system().map(|_| Self::Raw(call))
+            }
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use super::mount::real;
 use super::raw::missing;
 use super::{Case, Hint, Row, shown};
 use crate::host::mountinfo;
-use crate::plan::{Action, Lower, RootKind};
+use crate::ops::{LowerDir, MakeRoot, Op, RootKind};
 use crate::run::advice::row;
 use crate::run::place::Place;
 use crate::run::remedy;
@@ -38,9 +38,11 @@ pub(super) const ROWS: &[Row] = &[
 const CREATE: &[Syscall] = &[Syscall::Fsopen, Syscall::Fsconfig, Syscall::Fsmount, Syscall::Mount];
 
 /// The overlay that is the root of a sandbox.
-fn root<'a>(case: &Case<'a>) -> Option<(&'a Lower, Option<&'a Path>)> {
+fn root<'a>(case: &Case<'a>) -> Option<(&'a LowerDir, Option<&'a Path>)> {
     match case.action {
-        Action::MakeRoot(RootKind::Overlay { lower, changes }) => Some((lower, changes.as_deref())),
+        Op::MakeRoot(MakeRoot(RootKind::Overlay { lower, changes })) => {
+            Some((lower, changes.as_deref()))
+        }
         _ => None,
     }
 }
@@ -63,7 +65,7 @@ fn mounted_below(case: &Case<'_>, directory: &Path) -> Option<PathBuf> {
 }
 
 fn root_holds_mounts(case: &Case<'_>) -> Option<Hint> {
-    let (Lower::Directory(path), _) = root(case)? else { return None };
+    let (LowerDir::Directory(path), _) = root(case)? else { return None };
     let below = mounted_below(case, path)?;
     Some(
         format!(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Case, Hint, Row, shown, target};
 use crate::diag::{Origin, quoted};
 use crate::host::mountinfo;
-use crate::plan::{Action, At, Backing};
+use crate::ops::{At, Backing, Bound, MakeSymlink, Op, Workdir};
 use crate::run::advice::row;
 use crate::run::guest::Guest;
 use crate::spec::GuestPath;
@@ -43,7 +43,7 @@ const MAKE: &[Syscall] = &[
 
 fn source<'a>(case: &Case<'a>) -> Option<&'a Path> {
     match case.action {
-        Action::Bind { source, .. } => Some(source),
+        Op::Bound(bind) => Some(&bind.source),
         _ => None,
     }
 }
@@ -101,7 +101,7 @@ fn maps_more(case: &Case<'_>, uid: u32, gid: u32) -> Option<String> {
 }
 
 fn source_holds_mounts(case: &Case<'_>) -> Option<Hint> {
-    let Action::Bind { source, options, .. } = case.action else { return None };
+    let Op::Bound(Bound { source, options, .. }) = case.action else { return None };
     if options.recursive {
         return None;
     }
@@ -126,9 +126,9 @@ pub(super) fn read_only_by<'a>(case: &Case<'a>) -> Option<(&'a GuestPath, Option
     let before = case.failure.plan.actions.get(..case.failure.action)?;
     before.iter().rev().find_map(|planned| {
         let by = match &planned.action {
-            Action::Protect { target: by, .. } => by,
-            Action::Bind { target: by, options, .. } if options.read_only => by,
-            Action::Mount { target: by, options, .. } if options.read_only => by,
+            Op::Protect(protect) => &protect.target,
+            Op::Bound(bind) if bind.options.read_only => &bind.target,
+            Op::Mounted(mount) if mount.options.read_only => &mount.target,
             _ => return None,
         };
         place.is_within(by).then_some((by, planned.origin.as_ref()))
@@ -152,7 +152,7 @@ fn place_missing(case: &Case<'_>) -> Option<Hint> {
     let place = target(case.action)?;
     let path = quoted(place.as_str());
     Some(match case.action {
-        Action::Mask(_) | Action::Protect { .. } => {
+        Op::Mask(_) | Op::Protect(_) => {
             format!("nothing is at {path} at this point: a line before this one has to put it there")
         }
         _ => format!(
@@ -177,7 +177,7 @@ fn way_blocked(case: &Case<'_>) -> Option<Hint> {
 fn place_of_another_kind(case: &Case<'_>) -> Option<Hint> {
     let place = target(case.action)?;
     let directory = match case.action {
-        Action::Bind { directory, .. } => *directory,
+        Op::Bound(bind) => bind.directory,
         _ => true,
     };
     let guest = Guest::before(case.failure.plan, case.runner, case.failure.action);
@@ -203,13 +203,13 @@ fn way_in_a_circle(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn place_taken(case: &Case<'_>) -> Option<Hint> {
-    let Action::MakeSymlink { path, target } = case.action else { return None };
+    let Op::MakeSymlink(MakeSymlink { path, says }) = case.action else { return None };
     let shown = quoted(path.as_str());
     Some(
-        if target.starts_with('/') {
+        if says.starts_with('/') {
             format!(
                 "something is at {shown} already; the link is made at the second path: was \
-             `.symlink(\"{path}\", \"{target}\")` meant?"
+             `.symlink(\"{path}\", \"{says}\")` meant?"
             )
         } else {
             format!("something is at {shown} already: choose another path for the link")
@@ -219,8 +219,8 @@ fn place_taken(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn place_is_a_directory(case: &Case<'_>) -> Option<Hint> {
-    let Action::MakeFile(place, ..) = case.action else { return None };
-    let path = quoted(place.as_str());
+    let Op::MakeFile(file) = case.action else { return None };
+    let path = quoted(file.path.as_str());
     Some(format!("{path} is a directory: name the file in it").into())
 }
 
@@ -261,7 +261,7 @@ fn place_of_others(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn working_directory_missing(case: &Case<'_>) -> Option<Hint> {
-    let Action::Enter(path) = case.action else { return None };
+    let Op::Workdir(Workdir(path)) = case.action else { return None };
     let shown = quoted(path.as_str());
     let holder = case.failure.plan.view.holder(path).map(|(_, backing, _)| backing);
     Some(

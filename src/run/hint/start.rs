@@ -2,7 +2,7 @@
 
 use super::raw::{children_are_elsewhere, is_capable};
 use super::{Case, Hint, Row};
-use crate::plan::{Action, Maps, RawAction};
+use crate::ops::{Maps, Op, PrepareMaps, RawAction};
 use crate::run::advice::row;
 use crate::run::remedy;
 use crate::spec::{IdMap, Kind, Namespaces};
@@ -43,17 +43,18 @@ fn starts(case: &Case<'_>) -> bool {
     use RawAction::{Clone, EnterSession, Unshare};
     matches!(
         case.action,
-        Action::Start(_)
-            | Action::PrepareMaps(_)
-            | Action::Raw(Clone(_) | Unshare(_) | EnterSession { .. })
+        Op::Start(_)
+            | Op::PrepareMaps(_)
+            | Op::RawAction(Clone(_) | Unshare(_) | EnterSession { .. })
     )
 }
 
 /// The maps that are written for a process of nsscript's own.
 fn maps<'a>(case: &Case<'a>) -> Option<&'a Maps> {
     match case.action {
-        Action::MapOwnIds(maps) | Action::PrepareMaps(maps) => Some(maps),
-        Action::Raw(RawAction::EnterSession { maps, .. }) => maps.as_ref(),
+        Op::MapOwnIds(map) => Some(&map.0),
+        Op::PrepareMaps(prepare) => Some(&prepare.0),
+        Op::RawAction(RawAction::EnterSession { maps, .. }) => maps.as_ref(),
         _ => None,
     }
 }
@@ -62,7 +63,7 @@ fn no_key_left(case: &Case<'_>) -> Option<Hint> {
     let hint = "each sandbox that runs has a keyring of its own, which counts as a key of the user; root \
                 lets users have more by `sysctl kernel.keys.maxkeys=2000`, and /proc/key-users tells how \
                 many they have";
-    matches!(case.action, Action::NewKeyring).then(|| hint.into())
+    matches!(case.action, Op::NewKeyring(_)).then(|| hint.into())
 }
 
 fn unknown_call(case: &Case<'_>) -> Option<Hint> {
@@ -110,7 +111,7 @@ fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
         return Some(Hint { text, ..hint });
     }
     Some(match (missing, case.action) {
-        (Some(kind), Action::Start(_) | Action::PrepareMaps(_)) => {
+        (Some(kind), Op::Start(_) | Op::PrepareMaps(_)) => {
             let text = format!("{}; share it: `.share({})`", hint.text, kind.constant());
             Hint { text, ..hint }
         }
@@ -120,7 +121,7 @@ fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
 
 /// Whether a sandbox of root starts if its user namespace is the one of nsscript.
 fn sharing_users_helps(case: &Case<'_>, asked: Namespaces) -> bool {
-    let starts = matches!(case.action, Action::Start(_) | Action::PrepareMaps(_));
+    let starts = matches!(case.action, Op::Start(_) | Op::PrepareMaps(_));
     let is_off = case.host.forbids_user_namespaces().is_some();
     starts && asked.has(Kind::User) && case.host.is_root() && is_off && remedy::has_all_rights()
 }
@@ -159,7 +160,7 @@ fn has_all(case: &Case<'_>, file: &str, map: &IdMap) -> bool {
 
 fn ids_not_here(case: &Case<'_>) -> Option<Hint> {
     // Once the session has its own user namespace, its map is not what counts.
-    let Action::PrepareMaps(maps) = case.action else { return None };
+    let Op::PrepareMaps(PrepareMaps(maps)) = case.action else { return None };
     let all = has_all(case, "uid_map", &maps.users) && has_all(case, "gid_map", &maps.groups);
     (!all).then(|| remedy::ids_not_permitted().into())
 }

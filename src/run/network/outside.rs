@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::Network;
 use crate::diag::{Origin, Report, escape, quoted};
 use crate::host::Host;
-use crate::plan::{Action, FORWARDED, NetworkAction, Plan, Planned, RawAction, Request, Side};
+use crate::ops::command as told;
+use crate::plan::{FORWARDED, NetworkAction, Plan, Planned, RawAction, Request, Side};
 use crate::run::launch::connect_streams;
-use crate::run::lower::told;
 use crate::run::piped::MOST_KEPT;
 use crate::run::process::Process;
 use crate::run::raw;
@@ -121,7 +121,7 @@ impl Runner {
             action: Box::new(NetworkAction::Make(None)),
         };
         let planned =
-            Planned { action: Action::Raw(action), side: Side::Parent, origin: origin.cloned() };
+            Planned { action: action.into(), side: Side::Parent, origin: origin.cloned() };
         let plan =
             Plan { namespaces: Namespaces::from(Kind::Pid), command, ..Plan::of_one(planned) };
         let started = Instant::now();

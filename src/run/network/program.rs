@@ -2,13 +2,17 @@
 
 use super::Network;
 use crate::diag::Report;
-use crate::plan::{Action, Plan, Planned, RawAction, Request, Side};
+use crate::ops::{
+    Closure, Connect, DieWithParent, EnterNetwork, Execute, MakePrivate, Mounted, Op, RawAction,
+    Start,
+};
+use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::runner::{Problem, Runner};
 use crate::spec::{GuestPath, JoinedNetwork, Kind, MountOptions, Namespaces};
 
 /// /sys shows the network that it was mounted in.
-fn sysfs() -> Action {
-    Action::Mount {
+fn sysfs() -> Mounted {
+    Mounted {
         kind: "sysfs".into(),
         source: "sysfs".into(),
         target: GuestPath::new("/sys").unwrap_or_else(|_| GuestPath::root()),
@@ -48,23 +52,23 @@ impl Runner {
         let path = path.map_or("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", |(_, path)| path);
         let search = path.split(':').map(str::to_owned).collect();
         let command = request.command.clone();
-        let execute = Action::Execute { command, search, environment: environment.clone() };
-        let of = |action, side| Planned { action, side, origin: request.origin.clone() };
+        let execute = Execute { command, search, environment: environment.clone() };
+        let of = |action: Op, side| Planned { action, side, origin: request.origin.clone() };
         let actions = vec![
-            of(Action::EnterNetwork(network), Side::Parent),
-            of(Action::Start(mount), Side::Parent),
-            of(Action::MakePrivate, Side::Child),
-            of(sysfs(), Side::Child),
-            of(Action::DieWithParent, Side::Child),
-            of(Action::Connect(request.streams), Side::Child),
-            of(execute, Side::Child),
+            of(EnterNetwork(network).into(), Side::Parent),
+            of(Start(mount).into(), Side::Parent),
+            of(MakePrivate.into(), Side::Child),
+            of(sysfs().into(), Side::Child),
+            of(DieWithParent.into(), Side::Child),
+            of(Connect(request.streams).into(), Side::Child),
+            of(execute.into(), Side::Child),
         ];
         let plan = Plan {
             actions,
             namespaces: mount,
             command: request.command.clone(),
             environment,
-            ..Plan::of_one(of(Action::Closure, Side::Child))
+            ..Plan::of_one(of(Closure.into(), Side::Child))
         };
         if self.networks.no_sysfs.get() { self.do_without_sysfs(plan) } else { plan }
     }

@@ -6,7 +6,7 @@ use rhai::{Dynamic, FnPtr};
 
 use super::command::{found_here, request, streams_of_closure};
 use crate::diag::Report;
-use crate::plan::{Action, RawAction};
+use crate::plan::RawAction;
 use crate::run;
 use crate::script::call::Call;
 use crate::script::child::{self, is_rehearsal};
@@ -17,7 +17,7 @@ use crate::spec::{Command, Namespaces, Sandbox};
 
 /// Tells a rehearsal that a closure runs elsewhere, and goes through it.
 fn rehearse(action: RawAction, closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, Failed> {
-    call.context.rehearse(Action::Raw(action), call.origin());
+    call.context.rehearse(action, call.origin());
     child::rehearse(closure, call)
 }
 

@@ -8,7 +8,7 @@ use rhai::Map;
 
 use super::kernel::{act, no_nul};
 use crate::diag::{Report, quoted};
-use crate::plan::{Action, RawAction};
+use crate::plan::RawAction;
 use crate::run::{self, Errno};
 use crate::script::argument::{Bytes, Mode, OwnPath, Returned};
 use crate::script::call::Call;
@@ -181,7 +181,7 @@ verbs! {
         let append = options.append.unwrap_or(false);
         let action = RawAction::WriteFile { path: path.0.clone(), size: content.0.len(), append };
         if is_rehearsal(call) {
-            call.context.rehearse(Action::Raw(action), call.origin());
+            call.context.rehearse(action, call.origin());
             return Ok(());
         }
         let origin = call.origin();
@@ -259,7 +259,7 @@ verbs! {
     fn remove(call, path: OwnPath) -> () {
         let action = RawAction::Remove(path.0.clone());
         if is_rehearsal(call) {
-            call.context.rehearse(Action::Raw(action), call.origin());
+            call.context.rehearse(action, call.origin());
             return Ok(());
         }
         Ok(call.context.runner.remove_file(action, &path.0, call.origin().as_ref())?)

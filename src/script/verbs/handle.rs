@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Map};
 
 use crate::diag::{Report, quoted};
-use crate::plan::{Action, RawAction};
+use crate::plan::RawAction;
 use crate::run::{self, Namespace};
 use crate::script::argument::{OwnPath, a_kind};
 use crate::script::call::Call;
@@ -181,7 +181,7 @@ verbs! {
         let origin = call.origin();
         if is_rehearsal(call) {
             let namespace = namespace.0.to_string();
-            call.context.rehearse(Action::Raw(RawAction::Pin { namespace, path: path.0 }), origin);
+            call.context.rehearse(RawAction::Pin { namespace, path: path.0 }, origin);
             return Ok(());
         }
         Ok(call.context.runner.pin(&namespace.0, &path.0, origin.as_ref())?)

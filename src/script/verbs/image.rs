@@ -1,7 +1,7 @@
 //! Files of the host with a file system in them.
 
 use super::command::found_here;
-use crate::plan::{Action, RawAction};
+use crate::plan::RawAction;
 use crate::run::{ImageType, about_image, check_image_size};
 use crate::script::argument::{HostPath, Size};
 use crate::script::child::is_rehearsal;
@@ -45,7 +45,7 @@ verbs! {
         if is_rehearsal(call) {
             let name = kind.name().to_owned();
             let action = RawAction::DiskImage { path: path.clone(), size, kind: name };
-            call.context.rehearse(Action::Raw(action), call.origin());
+            call.context.rehearse(action, call.origin());
         } else {
             let made =
                 call.context.runner.disk_image(&path, size, &kind, call.origin().as_ref());

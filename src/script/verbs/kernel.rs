@@ -7,7 +7,7 @@ use rhai::{Array, Dynamic, Map};
 use super::handle::pid;
 use super::identity::variables;
 use crate::diag::{Report, quoted};
-use crate::plan::{Action, RawAction};
+use crate::plan::RawAction;
 use crate::run;
 use crate::script::argument::{IdNumber, a_kind, id};
 use crate::script::call::Call;
@@ -44,7 +44,7 @@ options! {
 /// Does something to this process, or tells a rehearsal of it.
 pub(super) fn act(action: RawAction, call: &Call<'_, '_>) -> Result<(), Failed> {
     if is_rehearsal(call) {
-        call.context.rehearse(Action::Raw(action), call.origin());
+        call.context.rehearse(action, call.origin());
         return Ok(());
     }
     Ok(call.context.runner.act(action, call.origin().as_ref())?)
@@ -221,7 +221,7 @@ verbs! {
     fn exec(call, command: Command, options: Exec) -> () {
         let environment = options.env.map(|map| variables(&map, call)).transpose()?;
         if is_rehearsal(call) {
-            call.context.rehearse(Action::Raw(RawAction::Execute(command)), call.origin());
+            call.context.rehearse(RawAction::Execute(command), call.origin());
             return Ok(());
         }
         // A program that cannot write either says so itself.
@@ -263,7 +263,7 @@ verbs! {
                 if let Some(map) = map {
                     let map = map.kernel_text();
                     let action = RawAction::MapIds { pid: number, what, map };
-                    call.context.rehearse(Action::Raw(action), call.origin());
+                    call.context.rehearse(action, call.origin());
                 }
             }
             return Ok(());

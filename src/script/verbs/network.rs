@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rhai::Dynamic;
 
 use crate::diag::Report;
-use crate::plan::{Action, LinkChange, NetworkAction, RawAction};
+use crate::plan::{LinkChange, NetworkAction, RawAction};
 use crate::run::Namespace;
 use crate::script::argument::a_kind;
 use crate::script::call::Call;
@@ -47,7 +47,7 @@ pub(super) fn act_with(
 ) -> Result<Same, Failed> {
     let Some(there) = &network.network else {
         let raw = RawAction::Network { network: network.label.clone(), action: Box::new(action) };
-        call.context.rehearse(Action::Raw(raw), call.origin());
+        call.context.rehearse(raw, call.origin());
         return Ok(network.clone());
     };
     let other = other.and_then(|other| other.network.as_deref());
@@ -143,7 +143,7 @@ verbs! {
             if is_new {
                 let action = Box::new(NetworkAction::Make(name));
                 let raw = RawAction::Network { network: label.clone(), action };
-                call.context.rehearse(Action::Raw(raw), call.origin());
+                call.context.rehearse(raw, call.origin());
             }
             return Ok(SharedNetwork { network: None, label });
         }
@@ -230,7 +230,7 @@ verbs! {
         if let Ok(name) = NetworkName::new(&network.label) {
             let action = Box::new(NetworkAction::Remove(name));
             let raw = RawAction::Network { network: network.label.clone(), action };
-            call.context.rehearse(Action::Raw(raw), origin);
+            call.context.rehearse(raw, origin);
         }
         Ok(())
     }

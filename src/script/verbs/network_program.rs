@@ -8,7 +8,7 @@ use rhai::{Dynamic, FnPtr};
 
 use super::command::{Capture, Run, Start, checked, input, rehearsed, request, streams};
 use crate::diag::Report;
-use crate::plan::{Action, Plan, RawAction, Request};
+use crate::plan::{Plan, RawAction, Request};
 use crate::run::{self, Exit, Input, Listener, MOST_KEPT, Output, Probe};
 use crate::script::addresses::Port;
 use crate::script::argument::{self, Bytes};
@@ -175,7 +175,7 @@ verbs! {
         let net = Namespaces::from(Kind::Net);
         let Some(network) = &network.network else {
             let action = RawAction::Setns { what: network.label.clone(), file: "FILE".into(), namespaces: net };
-            call.context.rehearse(Action::Raw(action), call.origin());
+            call.context.rehearse(action, call.origin());
             return child::rehearse(&closure, call);
         };
         let origin = call.origin();
@@ -243,7 +243,7 @@ verbs! {
     fn listen(call, network: SharedNetwork, port: Port, options: Answering) -> ProcessHandle {
         let datagrams = datagrams(options.protocol, call)?;
         let Some(network) = &network.network else {
-            call.context.rehearse(Action::Raw(RawAction::Clone(Namespaces::NONE)), call.origin());
+            call.context.rehearse(RawAction::Clone(Namespaces::NONE), call.origin());
             return Ok(ProcessHandle { process: None, rehearsed: None, value: Dynamic::UNIT });
         };
         let answer = options.answer.map(|bytes| bytes.0);

@@ -4,7 +4,7 @@ use std::cell::RefMut;
 
 use super::command::{Run, checked, found_here, rehearsed, request, streams};
 use crate::diag::Report;
-use crate::plan::{Action, RawAction, Request};
+use crate::plan::{RawAction, Request};
 use crate::run::{self, Exit, Input, Problem, Process};
 use crate::script::Mode;
 use crate::script::argument::Bytes;
@@ -183,7 +183,7 @@ verbs! {
         if rehearses {
             let signal = run::signal_name(signal.0);
             let action = RawAction::Signal { pid: number, signal };
-            call.context.rehearse(Action::Raw(action), call.origin());
+            call.context.rehearse(action, call.origin());
             return Ok(());
         }
         for process in call.context.running() {

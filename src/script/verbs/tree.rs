@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::diag::{Report, quoted};
-use crate::plan::{Action, RawAction, RootTree};
+use crate::plan::{RawAction, RootTree};
 use crate::run::{Contents, Manifest};
 use crate::script::argument::HostPath;
 use crate::script::call::Call;
@@ -61,7 +61,7 @@ fn build_into(
     let tree = layers(rootfs, call)?;
     let (action, started) = (RawAction::Build(directory.0.clone()), Instant::now());
     if is_rehearsal(call) {
-        call.context.rehearse(Action::Raw(action), call.origin());
+        call.context.rehearse(action, call.origin());
         return Ok(());
     }
     let warnings = runner.build(&tree, &directory.0, setuid).map_err(|it| call.fail(it))?;
@@ -143,7 +143,7 @@ verbs! {
         let tree = layers(&rootfs, call)?;
         let (action, started) = (RawAction::Pack(file.0.clone()), Instant::now());
         if is_rehearsal(call) {
-            call.context.rehearse(Action::Raw(action), call.origin());
+            call.context.rehearse(action, call.origin());
             call.context.note_pack(file.0);
             return Ok(String::new());
         }

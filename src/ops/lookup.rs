@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::action::Action;
+use super::{Leaves, Op};
 use crate::host::Tree;
 use crate::spec::GuestPath;
 
@@ -55,7 +55,7 @@ pub struct Lookup<'a> {
     /// The host, from which files are bound.
     pub host: &'a Tree,
     /// What is done in the root, in order.
-    pub actions: Vec<&'a Action>,
+    pub actions: Vec<&'a Op>,
     /// What is at a place in the root itself.
     pub root: &'a dyn Fn(&GuestPath) -> At,
 }
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Lookup<'_> {
     }
 }
 
-impl Lookup<'_> {
+impl<'a> Lookup<'a> {
     /// Where `path` leads, links followed.
     #[must_use]
     pub fn follow(&self, path: &GuestPath) -> Place {
@@ -105,13 +105,8 @@ impl Lookup<'_> {
     /// The number of the action that hides what was at `path` before it.
     #[must_use]
     pub fn hidden_by(&self, path: &GuestPath) -> Option<usize> {
-        let covers = |action: &Action| {
-            matches!(
-                action,
-                Action::Bind { target, .. } | Action::Mount { target, .. } | Action::Mask(target)
-                    if path.is_within(target)
-            )
-        };
+        let covers =
+            |op: &Op| op.facts().leaves.covers().is_some_and(|target| path.is_within(target));
         (0..self.actions.len()).rev().filter(|index| covers(self.actions[*index])).find(|index| {
             let before = Self { actions: self.actions[..*index].to_vec(), ..self.clone() };
             matches!(before.follow(path).at, At::File | At::Directory)
@@ -121,69 +116,65 @@ impl Lookup<'_> {
     /// What holds what is at a place that no link is on the way to.
     #[must_use]
     pub fn holder(&self, path: &GuestPath) -> Holder {
-        let holds = |(index, action): (usize, &&Action)| match action {
-            Action::Bind { source, target, .. } => {
+        let holds = |(index, op): (usize, &&'a Op)| match op.facts().leaves {
+            Leaves::Bound { source, target, .. } => {
                 let below = path.below(target)?;
                 let is_it = below.as_os_str().is_empty();
-                Some(Holder::Host(if is_it { source.clone() } else { source.join(below) }))
+                Some(Holder::Host(if is_it { source.into() } else { source.join(below) }))
             }
-            Action::Mount { target, .. } | Action::Mask(target) => {
+            Leaves::FileSystem { target, .. } | Leaves::Hidden(target) => {
                 path.is_within(target).then_some(Holder::Own)
             }
-            Action::MakeDirectory(made, _)
-            | Action::MakeFile(made, ..)
-            | Action::MakeSymlink { path: made, .. } => {
+            Leaves::Directory(made) | Leaves::File(made) | Leaves::Symlink { path: made, .. } => {
                 (made == path).then_some(Holder::Made(index))
             }
-            _ => None,
+            Leaves::Nothing | Leaves::ReadOnly(_) => None,
         };
         self.actions.iter().enumerate().rev().find_map(holds).unwrap_or(Holder::Root)
     }
 
     /// What is at a place that no link is on the way to.
     fn at(&self, path: &GuestPath) -> At {
-        for (index, action) in self.actions.iter().enumerate().rev() {
-            let found = match action {
-                Action::Bind { source, directory, target, .. } if path.is_within(target) => {
-                    let below = path.below(target).unwrap_or(Path::new(""));
-                    match (below.as_os_str().is_empty(), directory) {
-                        (true, true) => At::Directory,
-                        (true, false) => At::File,
-                        (false, _) => at_host(self.host, &source.join(below)),
-                    }
-                }
-                Action::Mount { kind, target, .. } if path.is_within(target) => {
-                    match (path == target, kind.as_str()) {
-                        (true, _) => At::Directory,
-                        (false, "tmpfs" | "ramfs") => At::Nothing,
-                        (false, _) => At::Unknown,
-                    }
-                }
-                Action::Mask(target) if path == target => {
-                    let before = Self { actions: self.actions[..index].to_vec(), ..self.clone() };
-                    before.at(path)
-                }
-                Action::Mask(target) if path.is_within(target) => At::Nothing,
-                Action::MakeDirectory(made, _) if path == made => At::Directory,
-                Action::MakeFile(made, ..) if path == made => At::File,
-                Action::MakeSymlink { path: made, target } if path == made => {
-                    At::Link(target.clone())
-                }
-                // What is made below is made with the directories on the way.
-                Action::Bind { target: made, .. }
-                | Action::Mount { target: made, .. }
-                | Action::MakeDirectory(made, _)
-                | Action::MakeFile(made, ..)
-                | Action::MakeSymlink { path: made, .. }
-                    if made.is_within(path) =>
-                {
-                    At::Directory
-                }
-                _ => continue,
-            };
-            return found;
+        for (index, op) in self.actions.iter().enumerate().rev() {
+            if let Some(found) = self.left(index, op.facts().leaves, path) {
+                return found;
+            }
         }
         (self.root)(path)
+    }
+
+    /// What the operation with this number has left at a place; none if it is not about it.
+    fn left(&self, index: usize, leaves: Leaves<'_>, path: &GuestPath) -> Option<At> {
+        // What is made below a place is made with the directories on the way.
+        let on_the_way = |made: &GuestPath| made.is_within(path).then_some(At::Directory);
+        match leaves {
+            Leaves::Nothing | Leaves::ReadOnly(_) => None,
+            Leaves::Bound { source, directory, target } => match path.below(target) {
+                Some(below) if below.as_os_str().is_empty() => {
+                    Some(if directory { At::Directory } else { At::File })
+                }
+                Some(below) => Some(at_host(self.host, &source.join(below))),
+                None => on_the_way(target),
+            },
+            Leaves::FileSystem { kind, target } if path.is_within(target) => {
+                Some(match (path == target, kind) {
+                    (true, _) => At::Directory,
+                    (false, "tmpfs" | "ramfs") => At::Nothing,
+                    (false, _) => At::Unknown,
+                })
+            }
+            Leaves::FileSystem { target, .. } => on_the_way(target),
+            Leaves::Hidden(target) if path == target => {
+                let before = Self { actions: self.actions[..index].to_vec(), ..self.clone() };
+                Some(before.at(path))
+            }
+            Leaves::Hidden(target) => path.is_within(target).then_some(At::Nothing),
+            Leaves::File(made) if path == made => Some(At::File),
+            Leaves::Symlink { path: made, says } if path == made => Some(At::Link(says.to_owned())),
+            Leaves::Directory(made) | Leaves::File(made) | Leaves::Symlink { path: made, .. } => {
+                on_the_way(made)
+            }
+        }
     }
 }
 

@@ -55,7 +55,7 @@ pub enum Stop {
 }
 
 /// path_resolution(7): more links than this and the kernel gives up.
-pub(super) const MOST_LINKS: usize = 40;
+pub const MOST_LINKS: usize = 40;
 
 /// The place that `path` is in a tree: absolute, without links on the way to its last name. `at` tells
 /// what is at such a place. `..` leads no higher than the root.
@@ -95,7 +95,8 @@ pub fn follow(path: &Path, at: &mut dyn FnMut(&Path) -> Way) -> Result<PathBuf, 
 }
 
 /// The names in a path, without the root and `.`.
-pub(super) fn components(path: &Path) -> VecDeque<OsString> {
+#[must_use]
+pub fn components(path: &Path) -> VecDeque<OsString> {
     path.components()
         .filter_map(|component| match component {
             Component::Normal(name) => Some(name.to_owned()),

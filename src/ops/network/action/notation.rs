@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{LinkChange, LinkKind, NetworkAction, Packets};
 use crate::diag::list;
-use crate::plan::notation::Called;
+use crate::ops::strace::Called;
 use crate::spec::{InterfaceName, Prefix, shell_word};
 
 /// As nft(8) writes it.

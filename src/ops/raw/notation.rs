@@ -1,79 +1,14 @@
 //! The actions of the raw layer as others write them: the system call, and a shell's command.
 
-use std::fmt;
 use std::path::Path;
 
-use super::identity::Maps;
-use super::raw::RawAction;
+use super::RawAction;
+use super::mount_call::attribute_words;
 use crate::diag::c_literal;
-use crate::spec::{Command, Kind, MountFlags, Namespaces, shell_word};
-
-fn c(path: &Path) -> String {
-    c_literal(&path.to_string_lossy())
-}
-
-fn sh(path: &Path) -> String {
-    shell_word(&path.to_string_lossy())
-}
-
-/// The options of unshare(1) and nsenter(1) for these kinds.
-pub(super) fn letters(namespaces: Namespaces) -> String {
-    let letter = |kind| match kind {
-        Kind::User => 'U',
-        Kind::Mount => 'm',
-        Kind::Pid => 'p',
-        Kind::Net => 'n',
-        Kind::Uts => 'u',
-        Kind::Ipc => 'i',
-        Kind::Cgroup => 'C',
-        Kind::Time => 'T',
-    };
-    namespaces.kinds().map(letter).collect()
-}
-
-/// A system call, as strace(1) writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Called {
-    /// The call with its arguments. A descriptor has the name of what it is.
-    pub call: String,
-    /// What it gives, where that is not 0.
-    pub gives: Option<String>,
-}
-
-impl fmt::Display for Called {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.call)?;
-        self.gives.as_ref().map_or(Ok(()), |given| write!(out, " = {given}"))
-    }
-}
-
-impl Called {
-    /// A call that gives nothing.
-    #[must_use]
-    pub fn new(call: impl Into<String>) -> Self {
-        Self { call: call.into(), gives: None }
-    }
-
-    /// The call, giving this.
-    #[must_use]
-    pub fn giving(self, what: impl Into<String>) -> Self {
-        Self { gives: Some(what.into()), ..self }
-    }
-}
-
-/// The calls that write a file of /proc: that of this process, or of another one.
-#[must_use]
-pub fn write_proc(path: &str, what: &str) -> Called {
-    let file = format!("/proc/{path}");
-    Called::new(format!("write(fd<{file}>, {}, {})", c_literal(what), what.len()))
-}
-
-/// clone3(2) with these flags.
-#[must_use]
-pub fn clone3(flags: &str) -> Called {
-    let flags = if flags.is_empty() { "0" } else { flags };
-    Called::new(format!("clone3({{flags={flags}, exit_signal=SIGCHLD}}, 64)"))
-}
+use crate::ops::Maps;
+use crate::ops::strace::{Called, clone3, execve, make_mapped, write_proc};
+use crate::ops::words::{c, letters, sh};
+use crate::spec::{Kind, MountFlags, Namespaces, shell_word};
 
 /// A file of the host, opened with these flags.
 fn opened(path: &Path, flags: &str) -> Called {
@@ -204,7 +139,7 @@ impl RawAction {
             },
             Self::Mount(mount) => mount.shell(),
             Self::SetAttributes { target, set, clear, .. } => {
-                let words = super::mount_call::attribute_words(*set, *clear).join(",");
+                let words = attribute_words(*set, *clear).join(",");
                 format!("mount -o remount,bind,{words} {}", sh(target))
             }
             Self::AttachLoop { file, read_only, .. } => {
@@ -314,37 +249,6 @@ fn enter_session(namespaces: Namespaces, maps: Option<&Maps>) -> Vec<Called> {
     }
     calls.push(Called::new("mount(NULL, \"/\", NULL, MS_REC|MS_PRIVATE, NULL)"));
     calls
-}
-
-/// The calls that make a user namespace with these maps: a process holds it open until they are
-/// written, by nsscript or by the helpers that may do it for a user.
-#[must_use]
-pub fn make_mapped(maps: &Maps, directly: bool) -> Vec<Called> {
-    let mut calls = vec![clone3("CLONE_NEWUSER|CLONE_VM|CLONE_VFORK").giving("PID")];
-    for (file, helper, map) in
-        [("uid_map", "newuidmap", &maps.users), ("gid_map", "newgidmap", &maps.groups)]
-    {
-        let text = map.kernel_text();
-        let numbers: Vec<_> = text.split_whitespace().map(c_literal).collect();
-        let numbers = numbers.join(", ");
-        calls.push(if directly {
-            write_proc(&format!("PID/{file}"), &text)
-        } else {
-            let path = c_literal(&format!("…/{helper}"));
-            Called::new(format!("execve({path}, [\"{helper}\", \"PID\", {numbers}], …)"))
-        });
-    }
-    calls.push(Called::new("openat(AT_FDCWD, \"/proc/PID/ns/user\", O_RDONLY)").giving("fd"));
-    calls
-}
-
-/// execve(2), which the kernel wants a path for: one of those along `PATH`.
-#[must_use]
-pub fn execve(command: &Command, environment: &str) -> Called {
-    let program = command.program();
-    let path = if program.contains('/') { program.to_owned() } else { format!("…/{program}") };
-    let words: Vec<_> = command.words().iter().map(|word| c_literal(word)).collect();
-    Called::new(format!("execve({}, [{}], {environment})", c_literal(&path), words.join(", ")))
 }
 
 /// Attributes by the names of mount_setattr(2).

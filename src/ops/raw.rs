@@ -3,14 +3,18 @@
 //! Each prints as a sentence, as the system call, and as the command of a shell that does the
 //! same; they fail and are explained like the actions of a sandbox.
 
+mod mount_call;
+mod notation;
+
 use std::path::{Path, PathBuf};
 
-use super::describe::{names, shown};
-use super::identity::Maps;
-use super::mount_call::{MountCall, attribute_words};
 use super::network::NetworkAction;
+use super::words::{names, shown};
+use super::{Facts, Leaves, Maps, Operation, Scope, Told, Turn};
 use crate::diag::{count, list, quoted};
 use crate::spec::{Command, MountFlags, Namespaces};
+pub use mount_call::MountCall;
+use mount_call::attribute_words;
 
 /// One thing that a recipe does to its own process.
 #[derive(Clone, Debug, PartialEq)]
@@ -369,5 +373,21 @@ impl RawAction {
             Self::Execute(command) => (None, Some(command.program().to_owned())),
             _ => (None, None),
         }
+    }
+}
+
+impl Operation for RawAction {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: self.operation(),
+            turn: Turn::Never,
+            scope: Scope::Sandbox,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        let (source, target) = self.paths();
+        Told { sentence: self.describe(), source, target, shell: self.shell() }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::diag::{c_literal, quoted};
+use crate::ops::words::{c, sh};
 use crate::spec::{MountFlags, shell_word};
 
 /// A call of mount(2).
@@ -22,15 +23,6 @@ pub struct MountCall {
 
 fn path(path: &Path) -> String {
     quoted(path.to_string_lossy())
-}
-
-fn c(path: &Path) -> String {
-    c_literal(&path.to_string_lossy())
-}
-
-/// A path as a shell takes it.
-fn sh(path: &Path) -> String {
-    shell_word(&path.to_string_lossy())
 }
 
 /// The words of mount(8) for attributes that are set and taken away.

@@ -8,8 +8,8 @@ use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use super::{Called, write_proc};
 use crate::diag::c_literal;
-use crate::plan::{Called, write_proc};
 use crate::sys::{self, Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
 
 /// How a path is looked for beneath a descriptor.
@@ -17,8 +17,9 @@ const RESOLVE: &str = "resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT";
 /// The most bytes of a content that are shown: those that strace(1) shows.
 const SHOWN: usize = 32;
 
-/// The calls of `program` with these numbers, as system calls.
-pub(super) fn notation(program: &[Call], numbers: &[usize]) -> Vec<Called> {
+/// The calls of a program with these numbers, as system calls.
+#[must_use]
+pub fn prepared(program: &[Call], numbers: &[usize]) -> Vec<Called> {
     let stacked = program.iter().filter(|call| matches!(call, Call::AttachRoot)).count();
     let one = |number: &usize| {
         // What is made has the name of what it becomes.

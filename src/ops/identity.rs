@@ -1,0 +1,249 @@
+//! Who the processes of a sandbox are: id maps, user and group, keyring, capabilities.
+
+use super::lowering::c;
+use super::{Facts, Leaves, Lower, Lowering, Maps, Operation, Scope, Told, Turn};
+use crate::spec::{IdMap, shell_word};
+use crate::sys::Call;
+
+/// A user namespace with these maps is made ready.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PrepareMaps(pub Maps);
+
+/// The new process maps its own ids.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MapOwnIds(pub Maps);
+
+/// A user that the map knows is taken on, to make files as: the caller may be none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BecomeMapped {
+    /// The user inside.
+    pub uid: u32,
+    /// The group inside.
+    pub gid: u32,
+}
+
+/// User and group are taken on; other groups are left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetIds {
+    /// The user inside.
+    pub uid: u32,
+    /// The group inside.
+    pub gid: u32,
+}
+
+/// The process gets a session keyring of its own: the caller's is not for its programs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewKeyring;
+
+/// Every capability is dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DropCapabilities;
+
+/// Executing programs gives no privileges.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NoNewPrivileges;
+
+fn map(file: &str, map: &IdMap) -> String {
+    let text = map.kernel_text();
+    format!("printf {} > /proc/$pid/{file}", shell_word(&text.trim_end().replace('\n', "\\n")))
+}
+
+fn become_user(uid: u32, gid: u32) -> String {
+    format!("setpriv --reuid {uid} --regid {gid} --clear-groups")
+}
+
+impl Operation for PrepareMaps {
+    fn facts(&self) -> Facts<'_> {
+        Facts { name: "map", turn: Turn::Maps, scope: Scope::Sandbox, leaves: Leaves::Nothing }
+    }
+
+    fn told(&self) -> Told {
+        let maps = &self.0;
+        let (users, groups) = (map("uid_map", &maps.users), map("gid_map", &maps.groups));
+        Told {
+            sentence: format!("make a user namespace that maps {maps}"),
+            source: None,
+            target: None,
+            shell: Some(format!("unshare --user sleep inf & pid=$!; {users}; {groups}")),
+        }
+    }
+}
+
+impl Operation for MapOwnIds {
+    fn facts(&self) -> Facts<'_> {
+        Facts { name: "map", turn: Turn::OwnMaps, scope: Scope::Sandbox, leaves: Leaves::Nothing }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: format!("map {}", self.0),
+            source: None,
+            target: None,
+            shell: Some(map("uid_map", &self.0.users)),
+        }
+    }
+}
+
+impl Lower for MapOwnIds {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        // Without this the kernel lets nobody but the privileged map groups: a group that is
+        // dropped may be one that access is refused to (CVE-2014-8989).
+        let (uid, gid) = to.prepared.own;
+        let own = |map: &IdMap, id| {
+            IdMap::single(map.one().map_or(0, |range| range.inside), id).kernel_text()
+        };
+        let files = [
+            ("setgroups", "deny".to_owned()),
+            ("uid_map", own(&self.0.users, uid)),
+            ("gid_map", own(&self.0.groups, gid)),
+        ];
+        for (name, text) in files {
+            let path = c(format!("/proc/self/{name}"));
+            to.push(Call::WriteProc { path, bytes: text.into_bytes() });
+        }
+    }
+}
+
+impl Operation for BecomeMapped {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "user",
+            turn: Turn::FirstUser,
+            scope: Scope::Sandbox,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        let Self { uid, gid } = *self;
+        Told {
+            sentence: format!("become user {uid} and group {gid}, with every capability"),
+            source: None,
+            target: None,
+            shell: Some(become_user(uid, gid)),
+        }
+    }
+}
+
+impl Lower for BecomeMapped {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        // The store is closed to everybody but the caller, who this is until now.
+        to.keep_directories();
+        to.push(Call::SetGroups(Vec::new()));
+        to.push(Call::SetGroup(self.gid));
+        to.push(Call::SetUser(self.uid));
+    }
+}
+
+impl Operation for SetIds {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "user",
+            turn: Turn::User,
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        let Self { uid, gid } = *self;
+        Told {
+            sentence: format!("become user {uid} and group {gid}"),
+            source: None,
+            target: None,
+            shell: Some(become_user(uid, gid)),
+        }
+    }
+}
+
+impl Lower for SetIds {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        // While there is a capability to do it with.
+        to.push(Call::DropBoundingSet);
+        to.bounded = true;
+        to.push(Call::SetGroups(Vec::new()));
+        to.push(Call::SetGroup(self.gid));
+        to.push(Call::SetUser(self.uid));
+    }
+}
+
+impl Operation for NewKeyring {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "keyring",
+            turn: Turn::Keyring,
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: "get a session keyring of its own".into(),
+            source: None,
+            target: None,
+            shell: Some("keyctl session".into()),
+        }
+    }
+}
+
+impl Lower for NewKeyring {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.push(Call::NewKeyring);
+    }
+}
+
+impl Operation for DropCapabilities {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "capabilities",
+            turn: Turn::Capabilities,
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: "drop every capability".into(),
+            source: None,
+            target: None,
+            shell: Some("setpriv --bounding-set -all --inh-caps -all".into()),
+        }
+    }
+}
+
+impl Lower for DropCapabilities {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        if !to.bounded {
+            to.push(Call::DropBoundingSet);
+        }
+        to.push(Call::DropCapabilities);
+    }
+}
+
+impl Operation for NoNewPrivileges {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "capabilities",
+            turn: Turn::Privileges,
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: "let no program gain privileges".into(),
+            source: None,
+            target: None,
+            shell: Some("setpriv --no-new-privs".into()),
+        }
+    }
+}
+
+impl Lower for NoNewPrivileges {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.push(Call::NoNewPrivileges);
+    }
+}

@@ -1,0 +1,76 @@
+//! New file systems at places inside: tmpfs, proc, sysfs, devpts, and any other by its type.
+
+use std::path::PathBuf;
+
+use super::{options, words};
+use crate::ops::lowering::{c, option};
+use crate::ops::words::{in_root, place};
+use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::spec::{GuestPath, MountOptions, shell_word};
+use crate::sys::{Attributes, Call, Create};
+
+/// A file system is mounted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mounted {
+    /// Its type.
+    pub kind: String,
+    /// What it calls its source.
+    pub source: String,
+    /// The place inside.
+    pub target: GuestPath,
+    /// How it is mounted.
+    pub options: MountOptions,
+    /// Whether the place is made if it is missing.
+    pub create: bool,
+    /// What is bound there, read-only, if the kernel refuses the file system.
+    pub instead: Option<PathBuf>,
+}
+
+impl Operation for Mounted {
+    fn facts(&self) -> Facts<'_> {
+        let Self { kind, target, .. } = self;
+        Facts {
+            name: "mount",
+            turn: Turn::InRoot,
+            scope: Scope::Sandbox,
+            leaves: Leaves::FileSystem { kind, target },
+        }
+    }
+
+    fn told(&self) -> Told {
+        let Self { kind, source, target, options: given, create: _, instead: _ } = self;
+        let MountOptions { data, read_only, devices, exec, suid } = given;
+        let mut all =
+            words([(*read_only, "ro"), (!suid, "nosuid"), (!devices, "nodev"), (!exec, "noexec")]);
+        all.extend(data.iter().map(|(key, value)| match value {
+            Some(value) => format!("{key}={value}"),
+            None => key.clone(),
+        }));
+        let options = options(&all);
+        let read_only = if *read_only { ", read-only" } else { "" };
+        let (type_word, source_word) = (shell_word(kind), shell_word(source));
+        let at = in_root(target);
+        Told {
+            sentence: format!("mount {kind} on {}{read_only}", place(target)),
+            source: Some(source.clone()),
+            target: Some(target.to_string()),
+            shell: Some(format!("mount -t {type_word}{options} {source_word} {at}")),
+        }
+    }
+}
+
+impl Lower for Mounted {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        let Self { kind, source, target, options, create, instead: _ } = self;
+        let mut data = vec![option("source", source)];
+        let given = options.data.iter();
+        data.extend(given.map(|(key, value)| (c(key), value.as_ref().map(c))));
+        let attributes = Attributes::NONE
+            .and(Attributes::READ_ONLY, options.read_only)
+            .and(Attributes::NO_SUID, !options.suid)
+            .and(Attributes::NO_DEVICES, !options.devices)
+            .and(Attributes::NO_EXEC, !options.exec);
+        to.push(Call::NewMount { kind: c(kind), options: data, attributes });
+        to.attach_fresh(target, if *create { Create::Directory } else { Create::Nothing });
+    }
+}

@@ -1,0 +1,51 @@
+//! Places that become read-only.
+
+use crate::ops::words::{in_root, place};
+use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::spec::GuestPath;
+use crate::sys::Call;
+
+/// A place becomes read-only, with everything that is mounted below it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Protect {
+    /// The place inside.
+    pub target: GuestPath,
+    /// Whether it may be missing.
+    pub optional: bool,
+}
+
+impl Operation for Protect {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "protect",
+            turn: Turn::InRoot,
+            scope: Scope::Sandbox,
+            leaves: Leaves::ReadOnly(&self.target),
+        }
+    }
+
+    fn told(&self) -> Told {
+        let Self { target, optional } = self;
+        let at = in_root(target);
+        let (if_there, unless) = if *optional {
+            (", if it is there", format!("[ ! -e {at} ] || "))
+        } else {
+            ("", String::new())
+        };
+        Told {
+            sentence: format!("make {} read-only{if_there}", place(target)),
+            source: None,
+            target: Some(target.to_string()),
+            shell: Some(format!("{unless}mount --rbind -o ro {at} {at}")),
+        }
+    }
+}
+
+impl Lower for Protect {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.begin_root();
+        let (base, path) = to.place(&self.target);
+        to.leave_fresh(base);
+        to.push(Call::Protect { base, path, optional: self.optional });
+    }
+}

@@ -1,0 +1,7 @@
+//! Networks: those that a sandbox has, and what a recipe does in one.
+
+mod action;
+mod sandbox;
+
+pub use action::{LinkChange, LinkKind, NetworkAction, Packets};
+pub use sandbox::{ConnectOutside, EnterNetwork, FORWARDED, LoopbackUp};

@@ -1,0 +1,80 @@
+//! What goes on in the process at last: a program, or a closure of the recipe.
+
+use crate::diag::count;
+use crate::ops::lowering::command;
+use crate::ops::strace::execve;
+use crate::ops::words::shown;
+use crate::ops::{Called, Carried, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::spec::Command;
+use crate::sys::Call;
+
+/// The program is executed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Execute {
+    /// What is executed.
+    pub command: Command,
+    /// Where a program without `/` is looked for.
+    pub search: Vec<String>,
+    /// Its whole environment.
+    pub environment: Vec<(String, String)>,
+}
+
+/// A closure of the recipe goes on in the process.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Closure;
+
+impl Operation for Execute {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "execute",
+            turn: Turn::Program,
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        let command = &self.command;
+        Told {
+            sentence: format!("execute {}", shown(command)),
+            source: None,
+            target: Some(command.program().to_owned()),
+            shell: Some(format!("exec {}", command.shown())),
+        }
+    }
+}
+
+impl Lower for Execute {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        let Self { command: what, search, environment } = self;
+        let waits = (to.prepared.gated, to.prepared.terminal);
+        let told = command(what.words(), search, environment, waits);
+        to.push(Call::Execute { as_init: to.init, told });
+    }
+}
+
+impl Carried for Execute {
+    fn calls(&self) -> Vec<Called> {
+        let variables = count(self.environment.len(), "variable");
+        vec![execve(&self.command, &format!("/* {variables} */"))]
+    }
+}
+
+impl Operation for Closure {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "closure",
+            turn: Turn::Program,
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told { sentence: "run the closure".into(), source: None, target: None, shell: None }
+    }
+}
+
+impl Lower for Closure {
+    fn lower(&self, _: &mut Lowering<'_>) {}
+}

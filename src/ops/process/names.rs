@@ -1,0 +1,66 @@
+//! The names that programs see: of the host, and of its NIS domain.
+
+use crate::diag::quoted;
+use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::spec::shell_word;
+use crate::sys::Call;
+
+/// The host name is set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetHostname(pub String);
+
+/// The NIS domain name is set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetDomainname(pub String);
+
+impl Operation for SetHostname {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "hostname",
+            turn: Turn::Names,
+            scope: Scope::Sandbox,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: format!("set the host name to {}", quoted(&self.0)),
+            source: None,
+            target: None,
+            shell: Some(format!("hostname {}", shell_word(&self.0))),
+        }
+    }
+}
+
+impl Lower for SetHostname {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.push(Call::SetHostname(self.0.as_bytes().to_vec()));
+    }
+}
+
+impl Operation for SetDomainname {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "domainname",
+            turn: Turn::Names,
+            scope: Scope::Sandbox,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: format!("set the domain name to {}", quoted(&self.0)),
+            source: None,
+            target: None,
+            shell: Some(format!("domainname {}", shell_word(&self.0))),
+        }
+    }
+}
+
+impl Lower for SetDomainname {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.push(Call::SetDomainname(self.0.as_bytes().to_vec()));
+    }
+}

@@ -1,0 +1,142 @@
+//! What a program starts with: streams, session, file mode creation mask, working directory.
+
+use crate::ops::lowering::c;
+use crate::ops::words::place;
+use crate::ops::{Called, Carried, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::spec::{GuestPath, Streams, shell_word};
+use crate::sys::Call;
+
+/// The standard streams are connected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connect(pub Streams);
+
+/// The process gets a session of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSession {
+    /// Whether a closure goes on in it: then the new process makes it, not the carried program.
+    pub closure: bool,
+}
+
+/// The file mode creation mask is set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Umask(pub u32);
+
+/// The working directory is entered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workdir(pub GuestPath);
+
+impl Operation for Connect {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "session",
+            turn: Turn::Streams,
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        let sentence = match self.0 {
+            Streams::Inherited => "use the standard streams of nsscript",
+            Streams::Terminal => "use a terminal of its own, passed on to that of nsscript",
+            Streams::Captured => "write output and errors into pipes",
+            Streams::Piped => "read input from a pipe and write output into one",
+        };
+        Told { sentence: sentence.into(), source: None, target: None, shell: None }
+    }
+}
+
+impl Lower for Connect {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.push(to.prepared.streams.clone());
+    }
+}
+
+impl Operation for NewSession {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "session",
+            turn: if self.closure { Turn::ClosureSession } else { Turn::Session },
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: "start a session".into(),
+            source: None,
+            target: None,
+            shell: Some("setsid".into()),
+        }
+    }
+}
+
+impl Lower for NewSession {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        if self.closure {
+            to.push(Call::NewSession);
+            if to.prepared.terminal {
+                to.push(Call::ControlTerminal);
+            }
+        }
+    }
+}
+
+impl Carried for NewSession {
+    fn calls(&self) -> Vec<Called> {
+        if self.closure { Vec::new() } else { vec![Called::new("setsid()")] }
+    }
+}
+
+impl Operation for Umask {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "umask",
+            turn: Turn::Umask,
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: format!("set the umask to {:03o}", self.0),
+            source: None,
+            target: None,
+            shell: Some(format!("umask {:03o}", self.0)),
+        }
+    }
+}
+
+impl Lower for Umask {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.push(Call::Umask(self.0));
+    }
+}
+
+impl Operation for Workdir {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "workdir",
+            turn: Turn::Workdir,
+            scope: Scope::EveryProgram,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: format!("enter the working directory {}", place(&self.0)),
+            source: None,
+            target: Some(self.0.to_string()),
+            shell: Some(format!("cd {}", shell_word(self.0.as_str()))),
+        }
+    }
+}
+
+impl Lower for Workdir {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.push(Call::Workdir(c(self.0.as_str())));
+    }
+}

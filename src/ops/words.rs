@@ -1,0 +1,64 @@
+//! Paths, commands and namespaces as sentences, C literals and shell words.
+
+use std::path::Path;
+
+use crate::diag::{c_literal, list, quoted, shortened};
+use crate::spec::{Command, GuestPath, Kind, Namespaces, shell_word};
+
+/// A place inside, in a sentence.
+pub(super) fn place(path: &GuestPath) -> String {
+    quoted(path.as_str())
+}
+
+/// A path of the host, in a sentence.
+pub(super) fn host(path: &Path) -> String {
+    quoted(path.to_string_lossy())
+}
+
+/// A path as an argument of a system call.
+pub(super) fn c(path: &Path) -> String {
+    c_literal(&path.to_string_lossy())
+}
+
+/// A path as an argument of a shell command.
+pub(super) fn sh(path: &Path) -> String {
+    shell_word(&path.to_string_lossy())
+}
+
+/// A place inside, as an argument of a shell command; `$root` is where the new root is.
+pub(super) fn in_root(path: &GuestPath) -> String {
+    match path.as_str() {
+        "/" => "$root".into(),
+        path => format!("$root{}", shell_word(path)),
+    }
+}
+
+/// The options of unshare(1) and nsenter(1) for these kinds.
+pub(super) fn letters(namespaces: Namespaces) -> String {
+    let letter = |kind| match kind {
+        Kind::User => 'U',
+        Kind::Mount => 'm',
+        Kind::Pid => 'p',
+        Kind::Net => 'n',
+        Kind::Uts => 'u',
+        Kind::Ipc => 'i',
+        Kind::Cgroup => 'C',
+        Kind::Time => 'T',
+    };
+    namespaces.kinds().map(letter).collect()
+}
+
+/// "user, mount and PID namespaces".
+pub(super) fn names(namespaces: Namespaces) -> String {
+    let names: Vec<_> = namespaces.kinds().map(Kind::name).collect();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("{} namespace{plural}", list(&names, "and"))
+}
+
+/// The most letters of a command that a sentence has.
+const LONGEST: usize = 1000;
+
+/// A command, in a sentence.
+pub(super) fn shown(command: &Command) -> String {
+    quoted(shortened(&command.shown(), LONGEST))
+}
