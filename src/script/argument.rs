@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 use super::call::Call;
-use super::verb::{OptionKey, Parameter};
+use super::verb::OptionKey;
 use crate::diag;
 use crate::spec::{Command, GuestPath, Id, Invalid};
 
@@ -53,22 +53,8 @@ pub trait Argument: Sized {
     fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, Wrong>;
 }
 
-/// The parameter `name` of type `T`.
-pub const fn parameter<T: Argument>(name: &'static str) -> Parameter {
-    Parameter {
-        name,
-        kind: T::KIND,
-        receiver: T::RECEIVER,
-        required: T::REQUIRED,
-        options: T::OPTIONS,
-        type_id: T::TYPE_ID,
-        skips_maps: T::SKIPS_MAPS,
-        take: takes::<T>,
-    }
-}
-
 /// What is wrong with a value, if anything is.
-fn takes<T: Argument>(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<(), Wrong> {
+pub(super) fn takes<T: Argument>(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<(), Wrong> {
     T::take(value, call).map(drop)
 }
 
@@ -196,7 +182,9 @@ plain! {
             let path = absolute(host_path(&text, call)?)?;
             Some(HostProgram(path.to_string_lossy().into_owned()))
         }
-        Some(text) if text.is_empty() => return Err(Invalid::new("the name of the program is empty").into()),
+        Some(text) if text.is_empty() => {
+            return Err(Invalid::new("the name of the program is empty").into());
+        }
         other => other.map(HostProgram),
     };
     GuestPath, "a path inside the sandbox", |value, _call| match text(value) {

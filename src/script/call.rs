@@ -18,7 +18,9 @@ pub struct Call<'c, 'e> {
     native: &'c NativeCallContext<'e>,
     verb: &'static Verb,
     arguments: Vec<Dynamic>,
+    /// How many of the arguments, and of the parameters, were taken.
     position: usize,
+    parameter: usize,
 }
 
 impl<'c, 'e> Call<'c, 'e> {
@@ -28,7 +30,7 @@ impl<'c, 'e> Call<'c, 'e> {
         verb: &'static Verb,
         arguments: Vec<Dynamic>,
     ) -> Self {
-        Self { context, native, verb, arguments, position: 0 }
+        Self { context, native, verb, arguments, position: 0, parameter: 0 }
     }
 
     /// Whether the language takes two values as equal; values of different kinds are not.
@@ -64,11 +66,13 @@ impl<'c, 'e> Call<'c, 'e> {
         origin(self.context, self.native, self.verb.name)
     }
 
-    /// The next argument as a `T`.
+    /// The argument for the next parameter, which is a `T`.
     ///
     /// # Errors
     /// It is of another type, or cannot be what it says.
-    pub fn next<T: Argument>(&mut self, name: &'static str) -> Result<T, Failed> {
+    pub fn next<T: Argument>(&mut self) -> Result<T, Failed> {
+        let name = self.verb.parameters.get(self.parameter).map_or("", |parameter| parameter.name);
+        self.parameter += 1;
         let given = self.arguments.get(self.position);
         let skipped = given.is_some_and(|value| value.is_map() && T::SKIPS_MAPS);
         let value = if skipped { None } else { given.cloned() };

@@ -1,10 +1,13 @@
 //! A verb: what it is called, what it takes, what it says about itself, what it does.
 
+pub(super) mod function;
+pub(super) mod source;
+
 use std::any::TypeId;
 
 use rhai::Dynamic;
 
-use super::argument::Wrong;
+use super::argument::{self, Argument, Wrong};
 use super::call::Call;
 use super::error::Failed;
 
@@ -36,6 +39,22 @@ pub struct Parameter {
     pub skips_maps: bool,
     /// Says what is wrong with a value, if anything is.
     pub take: fn(Option<Dynamic>, &Call<'_, '_>) -> Result<(), Wrong>,
+}
+
+impl Parameter {
+    /// One of the type `T`, which has no name yet.
+    const fn of<T: Argument>() -> Self {
+        Self {
+            name: "",
+            kind: T::KIND,
+            receiver: T::RECEIVER,
+            required: T::REQUIRED,
+            options: T::OPTIONS,
+            type_id: T::TYPE_ID,
+            skips_maps: T::SKIPS_MAPS,
+            take: argument::takes::<T>,
+        }
+    }
 }
 
 /// One key of an option map.
@@ -111,44 +130,46 @@ impl Verb {
     }
 }
 
-/// Declares verbs: functions whose doc comments are their manual pages.
+/// The verbs of a file: `verbs!["mount.rs"; fn bind, get name, fn mount = mount_in_sandbox]`.
 ///
-/// `fn name(call, value: Type, …) -> Type { … }` is a function or, with a first parameter of a
-/// type of our own, a verb of that type; `get name(…)` is a property. `Option<T>` and option maps
-/// may be left out.
+/// `fn` is called in a recipe, `get` read as a property. Each is a plain function of the file, of
+/// the same name or the one behind `=`. Its types say what the verb takes and returns; its doc
+/// comment, which is the manual page, and the names of its parameters are read from the file.
 macro_rules! verbs {
+    ($file:literal; $($kind:ident $verb:ident $(= $function:ident)?),* $(,)?) => {
+        &[$(verbs!(@verb $file, $kind, $verb $(, $function)?)),*]
+    };
     (@kind fn) => { $crate::script::verb::Kind::Function };
     (@kind get) => { $crate::script::verb::Kind::Property };
-    ($(
-        $(#[doc = $doc:literal])*
-        $kind:ident $name:ident($call:ident $(, $argument:ident: $type:ty)*) -> $returns:ty $body:block
-    )*) => {
-        /// The verbs of this file.
-        pub(in crate::script::verbs) const VERBS: &[$crate::script::verb::Verb] = &[$(
-            $crate::script::verb::Verb {
-                name: stringify!($name),
-                kind: verbs!(@kind $kind),
-                parameters: &[$(
-                    $crate::script::argument::parameter::<$type>(stringify!($argument)),
-                )*],
-                returns: <$returns as $crate::script::argument::Returned>::KIND,
-                optional: <$returns as $crate::script::argument::Returned>::OPTIONAL,
-                doc: concat!($($doc, "\n"),*),
-                perform: {
-                    fn perform(
-                        $call: &mut $crate::script::call::Call<'_, '_>,
-                    ) -> Result<rhai::Dynamic, $crate::script::error::Failed> {
-                        $(let $argument: $type = $call.next(stringify!($argument))?;)*
-                        $call.finish()?;
-                        let body = || -> Result<$returns, $crate::script::error::Failed> { $body };
-                        let done = body().map_err(|failed| failed.at($call.origin().as_ref()));
-                        done.map($crate::script::argument::Returned::into_dynamic)
-                    }
-                    perform
-                },
-            },
-        )*];
+    (@verb $file:literal, $kind:ident, $verb:ident) => {
+        verbs!(@verb $file, $kind, $verb, $verb)
     };
+    (@verb $file:literal, $kind:ident, $verb:ident, $function:ident) => {{
+        use $crate::script::verb::function::{Function, Signature};
+        use $crate::script::verb::source::{Source, Text};
+        use $crate::script::verb::{Parameter, Verb};
+
+        const SIGNATURE: Signature = Signature::of(&$function);
+        const SOURCE: Source = match Source::find(include_str!($file), stringify!($function)) {
+            Some(source) => source,
+            None => panic!(concat!(
+                $file, " has no function `", stringify!($function), "` with a doc comment above it",
+            )),
+        };
+        // Copies, as long as what is copied: the program does not hold the whole file.
+        const DOC: Text<{ SOURCE.doc::<0>().length() }> = SOURCE.doc();
+        const NAMES: Text<{ SOURCE.names::<0>().length() }> = SOURCE.names();
+        const PARAMETERS: [Parameter; SIGNATURE.parameters.len()] = SIGNATURE.named(NAMES.as_str());
+        Verb {
+            name: stringify!($verb),
+            kind: verbs!(@kind $kind),
+            parameters: &PARAMETERS,
+            returns: SIGNATURE.returns,
+            optional: SIGNATURE.optional,
+            doc: DOC.as_str(),
+            perform: |call| $function.perform(call),
+        }
+    }};
 }
 
 pub(super) use verbs;

@@ -12,8 +12,18 @@ use crate::script::call::Call;
 use crate::script::child::{self, is_rehearsal};
 use crate::script::error::Failed;
 use crate::script::value::{ProcessHandle, SharedNamespace};
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
 use crate::spec::{Command, Namespaces, Sandbox};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["child.rs";
+    fn clone,
+    fn within,
+    fn value,
+    fn within = namespace_within,
+    fn within = process_within,
+    fn within = sandbox_within,
+];
 
 /// Tells a rehearsal that a closure runs elsewhere, and goes through it.
 fn rehearse(action: RawAction, closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, Failed> {
@@ -21,207 +31,181 @@ fn rehearse(action: RawAction, closure: &FnPtr, call: &Call<'_, '_>) -> Result<D
     child::rehearse(closure, call)
 }
 
-verbs! {
-    /// Starts a child process in new namespaces, which goes on with `closure`, and goes on itself.
-    ///
-    /// The child is a copy of nsscript: it sees every variable as it is, and what it changes is
-    /// its own. `wait` waits for its end and `value` gives what the closure gave. `exec` in it
-    /// makes it a program. It ends with nsscript at the latest. A new user namespace maps no ids:
-    /// see `map_ids`.
-    ///
-    /// # Errors
-    /// The namespaces cannot be made. What the closure throws comes from `wait` and `value`.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let child = clone(UTS | PID, || {
-    ///     sethostname("container");
-    ///     print(`${hostname()} is process ${getpid()} here`);
-    /// });
-    /// child.wait();
-    /// ```
-    /// # See
-    /// clone(2), namespaces(7)
-    fn clone(call, namespaces: Namespaces, closure: FnPtr) -> ProcessHandle {
-        if is_rehearsal(call) {
-            let value = rehearse(RawAction::Clone(namespaces), &closure, call)?;
-            return Ok(ProcessHandle { process: None, rehearsed: None, value });
-        }
-        let origin = call.origin();
-        child::start(&closure, call, &|body| {
-            call.context.runner.fork(namespaces, origin.as_ref(), body)
+/// Starts a child process in new namespaces, which goes on with `closure`, and goes on itself.
+///
+/// The child is a copy of nsscript: it sees every variable as it is, and what it changes is
+/// its own. `wait` waits for its end and `value` gives what the closure gave. `exec` in it
+/// makes it a program. It ends with nsscript at the latest. A new user namespace maps no ids:
+/// see `map_ids`.
+///
+/// # Errors
+/// The namespaces cannot be made. What the closure throws comes from `wait` and `value`.
+///
+/// # Example
+/// ```rhai
+/// let child = clone(UTS | PID, || {
+///     sethostname("container");
+///     print(`${hostname()} is process ${getpid()} here`);
+/// });
+/// child.wait();
+/// ```
+/// # See
+/// clone(2), namespaces(7)
+fn clone(
+    call: &Call<'_, '_>,
+    namespaces: Namespaces,
+    closure: FnPtr,
+) -> Result<ProcessHandle, Failed> {
+    if is_rehearsal(call) {
+        let value = rehearse(RawAction::Clone(namespaces), &closure, call)?;
+        return Ok(ProcessHandle { process: None, rehearsed: None, value });
+    }
+    let origin = call.origin();
+    child::start(&closure, call, &|body| {
+        call.context.runner.fork(namespaces, origin.as_ref(), body)
+    })
+}
+
+/// Runs `closure` in a child process in new namespaces, to its end, and gives its value.
+///
+/// Plain values come back: `()`, booleans, numbers, characters, texts, blobs, arrays, maps,
+/// errors, how programs ended. What is thrown in it is thrown here, with its own line.
+///
+/// # Errors
+/// The namespaces cannot be made; what the closure throws; the child ends with another status
+/// than 0.
+///
+/// # Example
+/// ```rhai
+/// let name = within(UTS, || { sethostname("inside"); hostname() });
+/// assert_eq(name, "inside");
+/// ```
+/// # See
+/// clone(2), namespaces(7)
+fn within(call: &Call<'_, '_>, namespaces: Namespaces, closure: FnPtr) -> Result<Dynamic, Failed> {
+    if is_rehearsal(call) {
+        return rehearse(RawAction::Clone(namespaces), &closure, call);
+    }
+    let origin = call.origin();
+    child::run(&closure, call, &|body| call.context.runner.fork(namespaces, origin.as_ref(), body))
+}
+
+/// Waits for the end of a process that `clone` started, and gives what its closure gave.
+///
+/// # Errors
+/// What the closure has thrown; the process ended with another status than 0; it runs a
+/// program, which gives no value.
+///
+/// # Example
+/// ```rhai
+/// let child = clone(PID, || getpid());
+/// assert_eq(child.value(), 1);
+/// ```
+/// # See
+/// wait(2)
+fn value(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Dynamic, Failed> {
+    let Some(started) = &process.process else { return Ok(process.value.clone()) };
+    let mut process = started.borrow_mut();
+    super::process::own(&process, call)?;
+    if !process.is_closure() {
+        let report = Report::error("a program gives no value");
+        return Err(call.fail(report.hint("`wait()` tells how it ended")));
+    }
+    let exit = process.wait()?;
+    child::value(&process, exit, call)
+}
+
+/// Runs `closure` in a child process in this namespace, to its end, and gives its value.
+///
+/// The other namespaces are those of nsscript.
+///
+/// # Errors
+/// The namespace cannot be entered; as for the function `within`.
+///
+/// # Example
+/// ```rhai
+/// let child = clone(UTS, || { sethostname("other"); sleep("5s"); });
+/// sleep("50ms");
+/// let uts = child.namespace(UTS);
+/// print(uts.within(|| hostname()));
+/// ```
+/// # See
+/// setns(2)
+fn namespace_within(
+    call: &Call<'_, '_>,
+    namespace: SharedNamespace,
+    closure: FnPtr,
+) -> Result<Dynamic, Failed> {
+    let action = namespace.0.entering();
+    if is_rehearsal(call) {
+        return rehearse(action, &closure, call);
+    }
+    let origin = call.origin();
+    let kinds = Namespaces::from(namespace.0.kind);
+    child::run(&closure, call, &|body| {
+        let held = run::duplicated(namespace.0.descriptor().as_fd(), origin.as_ref())?;
+        let runner = &call.context.runner;
+        runner.fork_into(action.clone(), held, kinds, origin.as_ref(), body)
+    })
+}
+
+/// Runs `closure` in a child in all namespaces of this process, and gives its value.
+///
+/// In a sandbox it has the ids of its program and no capability.
+///
+/// # Errors
+/// The process has ended; as for the function `within`.
+///
+/// # Example
+/// ```rhai
+/// let sleeper = sandbox("/").read_only_root().hostname("box").start("sleep 60");
+/// assert_eq(sleeper.within(|| hostname()), "box");
+/// ```
+/// # See
+/// setns(2)
+fn process_within(
+    call: &Call<'_, '_>,
+    process: ProcessHandle,
+    closure: FnPtr,
+) -> Result<Dynamic, Failed> {
+    let Some(process) = &process.process else {
+        return child::rehearse(&closure, call);
+    };
+    let request = request(Command::closure(), streams_of_closure(), call);
+    child::run(&closure, call, &|body| {
+        let mut process = process.borrow_mut();
+        call.context.runner.fork_beside(&mut process, &request, body)
+    })
+}
+
+/// Runs `closure` as process 1 of the sandbox, to its end, and gives its value.
+///
+/// It has what a program of the sandbox has: its namespaces, its root, its user, no
+/// capability. What it prints comes out as usual.
+///
+/// # Errors
+/// As for `run`, and for the function `within`.
+///
+/// # Example
+/// ```rhai
+/// let guest = sandbox("/").read_only_root().hostname("box");
+/// assert_eq(guest.within(|| [hostname(), getpid()]), ["box", 1]);
+/// ```
+/// # See
+/// clone(2)
+fn sandbox_within(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    closure: FnPtr,
+) -> Result<Dynamic, Failed> {
+    let request = request(Command::closure(), streams_of_closure(), call);
+    let plan = super::command::planned(&sandbox, &request, call)?;
+    if is_rehearsal(call) {
+        return child::rehearse(&closure, call);
+    }
+    child::run(&closure, call, &|body| call.context.runner.fork_sandbox(&plan, &request, body))
+        .map_err(|failed| match failed {
+            Failed::Reports(reports) => found_here(reports, call),
+            other => other,
         })
-    }
-
-    /// Runs `closure` in a child process in new namespaces, to its end, and gives its value.
-    ///
-    /// Plain values come back: `()`, booleans, numbers, characters, texts, blobs, arrays, maps,
-    /// errors, how programs ended. What is thrown in it is thrown here, with its own line.
-    ///
-    /// # Errors
-    /// The namespaces cannot be made; what the closure throws; the child ends with another status
-    /// than 0.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let name = within(UTS, || { sethostname("inside"); hostname() });
-    /// assert_eq(name, "inside");
-    /// ```
-    /// # See
-    /// clone(2), namespaces(7)
-    fn within(call, namespaces: Namespaces, closure: FnPtr) -> Dynamic {
-        if is_rehearsal(call) {
-            return rehearse(RawAction::Clone(namespaces), &closure, call);
-        }
-        let origin = call.origin();
-        child::run(&closure, call, &|body| {
-            call.context.runner.fork(namespaces, origin.as_ref(), body)
-        })
-    }
-}
-
-/// What a process gives that was started by `clone`.
-pub(super) mod of_clone {
-    use super::{Dynamic, ProcessHandle, Report, child, verbs};
-
-    verbs! {
-        /// Waits for the end of a process that `clone` started, and gives what its closure gave.
-        ///
-        /// # Errors
-        /// What the closure has thrown; the process ended with another status than 0; it runs a
-        /// program, which gives no value.
-        ///
-        /// # Example
-        /// ```rhai
-        /// let child = clone(PID, || getpid());
-        /// assert_eq(child.value(), 1);
-        /// ```
-        /// # See
-        /// wait(2)
-        fn value(call, process: ProcessHandle) -> Dynamic {
-            let Some(started) = &process.process else { return Ok(process.value.clone()) };
-            let mut process = started.borrow_mut();
-            super::super::process::own(&process, call)?;
-            if !process.is_closure() {
-                let report = Report::error("a program gives no value");
-                return Err(call.fail(report.hint("`wait()` tells how it ended")));
-            }
-            let exit = process.wait()?;
-            child::value(&process, exit, call)
-        }
-    }
-}
-
-/// `within` of the types that have it; a verb's name is that of a function, so each has a module.
-pub(super) mod of_namespace {
-    use super::{
-        AsFd, Dynamic, FnPtr, Namespaces, SharedNamespace, child, is_rehearsal, rehearse, run,
-        verbs,
-    };
-
-    verbs! {
-        /// Runs `closure` in a child process in this namespace, to its end, and gives its value.
-        ///
-        /// The other namespaces are those of nsscript.
-        ///
-        /// # Errors
-        /// The namespace cannot be entered; as for the function `within`.
-        ///
-        /// # Example
-        /// ```rhai
-        /// let child = clone(UTS, || { sethostname("other"); sleep("5s"); });
-        /// sleep("50ms");
-        /// let uts = child.namespace(UTS);
-        /// print(uts.within(|| hostname()));
-        /// ```
-        /// # See
-        /// setns(2)
-        fn within(call, namespace: SharedNamespace, closure: FnPtr) -> Dynamic {
-            let action = namespace.0.entering();
-            if is_rehearsal(call) {
-                return rehearse(action, &closure, call);
-            }
-            let origin = call.origin();
-            let kinds = Namespaces::from(namespace.0.kind);
-            child::run(&closure, call, &|body| {
-                let held = run::duplicated(namespace.0.descriptor().as_fd(), origin.as_ref())?;
-                let runner = &call.context.runner;
-                runner.fork_into(action.clone(), held, kinds, origin.as_ref(), body)
-            })
-        }
-    }
-}
-
-/// See [`of_namespace`].
-pub(super) mod of_process {
-    use super::{
-        Command, Dynamic, FnPtr, ProcessHandle, child, request, streams_of_closure, verbs,
-    };
-
-    verbs! {
-        /// Runs `closure` in a child in all namespaces of this process, and gives its value.
-        ///
-        /// In a sandbox it has the ids of its program and no capability.
-        ///
-        /// # Errors
-        /// The process has ended; as for the function `within`.
-        ///
-        /// # Example
-        /// ```rhai
-        /// let sleeper = sandbox("/").read_only_root().hostname("box").start("sleep 60");
-        /// assert_eq(sleeper.within(|| hostname()), "box");
-        /// ```
-        /// # See
-        /// setns(2)
-        fn within(call, process: ProcessHandle, closure: FnPtr) -> Dynamic {
-            let Some(process) = &process.process else {
-                return child::rehearse(&closure, call);
-            };
-            let request = request(Command::closure(), streams_of_closure(), call);
-            child::run(&closure, call, &|body| {
-                let mut process = process.borrow_mut();
-                call.context.runner.fork_beside(&mut process, &request, body)
-            })
-        }
-    }
-}
-
-/// See [`of_namespace`].
-pub(super) mod of_sandbox {
-    use super::{
-        Command, Dynamic, Failed, FnPtr, Sandbox, child, found_here, is_rehearsal, request,
-        streams_of_closure, verbs,
-    };
-
-    verbs! {
-        /// Runs `closure` as process 1 of the sandbox, to its end, and gives its value.
-        ///
-        /// It has what a program of the sandbox has: its namespaces, its root, its user, no
-        /// capability. What it prints comes out as usual.
-        ///
-        /// # Errors
-        /// As for `run`, and for the function `within`.
-        ///
-        /// # Example
-        /// ```rhai
-        /// let guest = sandbox("/").read_only_root().hostname("box");
-        /// assert_eq(guest.within(|| [hostname(), getpid()]), ["box", 1]);
-        /// ```
-        /// # See
-        /// clone(2)
-        fn within(call, sandbox: Sandbox, closure: FnPtr) -> Dynamic {
-            let request = request(Command::closure(), streams_of_closure(), call);
-            let plan = super::super::command::planned(&sandbox, &request, call)?;
-            if is_rehearsal(call) {
-                return child::rehearse(&closure, call);
-            }
-            child::run(&closure, call, &|body| {
-                call.context.runner.fork_sandbox(&plan, &request, body)
-            })
-            .map_err(|failed| match failed {
-                Failed::Reports(reports) => found_here(reports, call),
-                other => other,
-            })
-        }
-    }
 }

@@ -12,8 +12,17 @@ use crate::script::context::Printed;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedOutput, SharedPlan};
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
 use crate::spec::{Command, Sandbox, Streams};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["command.rs";
+    fn run,
+    fn output,
+    fn shell,
+    fn start,
+    fn plan,
+];
 
 options! {
     /// How a program is run to its end.
@@ -22,8 +31,8 @@ options! {
         stdin: Bytes = "",
         /// whether another status than 0 is an error
         check: bool = "true",
-        /// whether it has a terminal of its own, which is passed on to that of nsscript; the default
-        /// is true where nsscript reads from a terminal and writes to one
+        /// whether it has a terminal of its own, which is passed on to that of nsscript; the
+        /// default is true where nsscript reads from a terminal and writes to one
         tty: bool = "",
     }
 
@@ -156,144 +165,159 @@ pub(super) fn input(stdin: Option<Bytes>, otherwise: Input) -> Input {
     stdin.map_or(otherwise, |bytes| Input::Bytes(bytes.0))
 }
 
-verbs! {
-    /// Runs a program to its end, with the terminal and the streams of nsscript.
-    ///
-    /// At a terminal the program has one of its own, and everything goes from one to the other: keys,
-    /// the size of the window, Ctrl-C and Ctrl-Z. So it cannot write into the input of the shell that
-    /// nsscript was started from, and leaves the terminal as it was. `TERM` is then that of nsscript,
-    /// unless the sandbox says another.
-    ///
-    /// Elsewhere, as in a pipeline, it reads what is typed from a pipe, line by line.
-    ///
-    /// A command is a string, split as a shell splits words and nothing expanded, or an array of
-    /// strings. A program without `/` is looked for along `PATH` inside.
-    ///
-    /// # Errors
-    /// Anything that could not be done, with the line that asked for it; another exit status
-    /// than 0, unless `check` is false.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let exit = sandbox("/").read_only_root().run(["sh", "-c", "exit 3"], #{ check: false });
-    /// print(exit.code);
-    /// ```
-    /// # See
-    /// execve(2), pty(7)
-    fn run(call, sandbox: Sandbox, command: Command, options: Run) -> Exit {
-        let request = request(command, streams(&options, call)?, call);
-        let plan = planned(&sandbox, &request, call)?;
-        if call.context.mode() == Mode::Rehearse {
-            return Ok(rehearsed());
-        }
-        let runner = &call.context.runner;
-        let input = input(options.stdin, Input::Inherited);
-        let exit = runner.run(&plan, &request, &input).map_err(|problem| found_here(problem, call))?;
-        let lacks = if exit.code == 127 { runner.lacks(&plan) } else { None };
-        checked(exit, options.check, &request.command, None, lacks, call)
+/// Runs a program to its end, with the terminal and the streams of nsscript.
+///
+/// At a terminal the program has one of its own, and everything goes from one to the other: keys,
+/// the size of the window, Ctrl-C and Ctrl-Z. So it cannot write into the input of the shell that
+/// nsscript was started from, and leaves the terminal as it was. `TERM` is then that of nsscript,
+/// unless the sandbox says another.
+///
+/// Elsewhere, as in a pipeline, it reads what is typed from a pipe, line by line.
+///
+/// A command is a string, split as a shell splits words and nothing expanded, or an array of
+/// strings. A program without `/` is looked for along `PATH` inside.
+///
+/// # Errors
+/// Anything that could not be done, with the line that asked for it; another exit status
+/// than 0, unless `check` is false.
+///
+/// # Example
+/// ```rhai
+/// let exit = sandbox("/").read_only_root().run(["sh", "-c", "exit 3"], #{ check: false });
+/// print(exit.code);
+/// ```
+/// # See
+/// execve(2), pty(7)
+fn run(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    command: Command,
+    options: Run,
+) -> Result<Exit, Failed> {
+    let request = request(command, streams(&options, call)?, call);
+    let plan = planned(&sandbox, &request, call)?;
+    if call.context.mode() == Mode::Rehearse {
+        return Ok(rehearsed());
     }
+    let runner = &call.context.runner;
+    let input = input(options.stdin, Input::Inherited);
+    let exit = runner.run(&plan, &request, &input).map_err(|problem| found_here(problem, call))?;
+    let lacks = if exit.code == 127 { runner.lacks(&plan) } else { None };
+    checked(exit, options.check, &request.command, None, lacks, call)
+}
 
-    /// Runs a program to its end and keeps what it writes.
-    ///
-    /// It has nothing to read unless `stdin` says what.
-    ///
-    /// # Errors
-    /// As for `run`; it writes more than `limit`, and is ended.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let said = sandbox("/").read_only_root().output("cat", #{ stdin: "hello" });
-    /// print(said.stdout);
-    /// ```
-    fn output(call, sandbox: Sandbox, command: Command, options: Capture) -> SharedOutput {
-        let request = request(command, Streams::Captured, call);
-        let plan = planned(&sandbox, &request, call)?;
-        if call.context.mode() == Mode::Rehearse {
-            let (stdout, stderr) = (Vec::new(), Vec::new());
-            return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
-        }
-        let runner = &call.context.runner;
-        let most = options.limit.map_or(MOST_KEPT, |size| size.0);
-        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing), most);
-        let output = output.map_err(|problem| found_here(problem, call))?;
-        let lacks = if output.exit.code == 127 { runner.lacks(&plan) } else { None };
-        let stderr = Some(output.stderr.as_slice());
-        checked(output.exit, options.check, &request.command, stderr, lacks, call)?;
-        Ok(SharedOutput(Rc::new(output)))
+/// Runs a program to its end and keeps what it writes.
+///
+/// It has nothing to read unless `stdin` says what.
+///
+/// # Errors
+/// As for `run`; it writes more than `limit`, and is ended.
+///
+/// # Example
+/// ```rhai
+/// let said = sandbox("/").read_only_root().output("cat", #{ stdin: "hello" });
+/// print(said.stdout);
+/// ```
+fn output(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    command: Command,
+    options: Capture,
+) -> Result<SharedOutput, Failed> {
+    let request = request(command, Streams::Captured, call);
+    let plan = planned(&sandbox, &request, call)?;
+    if call.context.mode() == Mode::Rehearse {
+        let (stdout, stderr) = (Vec::new(), Vec::new());
+        return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
     }
+    let runner = &call.context.runner;
+    let most = options.limit.map_or(MOST_KEPT, |size| size.0);
+    let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing), most);
+    let output = output.map_err(|problem| found_here(problem, call))?;
+    let lacks = if output.exit.code == 127 { runner.lacks(&plan) } else { None };
+    let stderr = Some(output.stderr.as_slice());
+    checked(output.exit, options.check, &request.command, stderr, lacks, call)?;
+    Ok(SharedOutput(Rc::new(output)))
+}
 
-    /// Runs a shell in the sandbox, to its end.
-    ///
-    /// It is the one that `SHELL` inside says, bash, or sh. At a terminal it has one of its own, as for `run`. Its exit status is no error.
-    ///
-    /// # Errors
-    /// No shell is in the root; anything that could not be done, with the line that asked for it.
-    ///
-    /// # Example
-    /// ```rhai
-    /// sandbox("/").read_only_root().dev("/dev").proc("/proc").shell();
-    /// ```
-    /// # See
-    /// pty(7)
-    fn shell(call, sandbox: Sandbox) -> Exit {
-        let runner = &call.context.runner;
-        let streams = streams(&Run::default(), call)?;
-        let command = |shell: &str| Command::new(vec![shell.to_owned()]).map_err(|invalid| call.fail((&invalid).into()));
-        let first = runner.plan(&sandbox, &request(command("sh")?, streams, call));
-        let first = first.map_err(|reports| found_here(reports, call))?;
-        let request = request(command(&runner.shell_of(&first))?, streams, call);
-        let plan = planned(&sandbox, &request, call)?;
-        if call.context.mode() == Mode::Rehearse {
-            return Ok(rehearsed());
-        }
-        let exit = runner.run(&plan, &request, &Input::Inherited);
-        exit.map_err(|problem| found_here(problem, call))
+/// Runs a shell in the sandbox, to its end.
+///
+/// It is the one that `SHELL` inside says, bash, or sh. At a terminal it has one of its own, as for `run`. Its exit status is no error.
+///
+/// # Errors
+/// No shell is in the root; anything that could not be done, with the line that asked for it.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().dev("/dev").proc("/proc").shell();
+/// ```
+/// # See
+/// pty(7)
+fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, Failed> {
+    let runner = &call.context.runner;
+    let streams = streams(&Run::default(), call)?;
+    let command = |shell: &str| {
+        Command::new(vec![shell.to_owned()]).map_err(|invalid| call.fail((&invalid).into()))
+    };
+    let first = runner.plan(&sandbox, &request(command("sh")?, streams, call));
+    let first = first.map_err(|reports| found_here(reports, call))?;
+    let request = request(command(&runner.shell_of(&first))?, streams, call);
+    let plan = planned(&sandbox, &request, call)?;
+    if call.context.mode() == Mode::Rehearse {
+        return Ok(rehearsed());
     }
+    let exit = runner.run(&plan, &request, &Input::Inherited);
+    exit.map_err(|problem| found_here(problem, call))
+}
 
-    /// Starts a program and goes on; it ends with the recipe at the latest.
-    ///
-    /// It has nothing to read. What it writes goes to where nsscript writes; at a terminal that is passed on.
-    ///
-    /// # Errors
-    /// Anything that could not be done, with the line that asked for it.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
-    /// cat.write("hello\n");
-    /// print(cat.read_line());
-    /// cat.kill("TERM");
-    /// ```
-    fn start(call, sandbox: Sandbox, command: Command, options: Start) -> ProcessHandle {
-        let pipes = options.pipes.unwrap_or(false);
-        let streams = if pipes { Streams::Piped } else { Streams::Inherited };
-        let request = request(command, streams, call);
-        let plan = planned(&sandbox, &request, call)?;
-        if call.context.mode() == Mode::Rehearse {
-            let rehearsed = Some(Rc::new(plan));
-            return Ok(ProcessHandle { process: None, rehearsed, value: rhai::Dynamic::UNIT });
-        }
-        let process = call.context.runner.start(&plan, &request, &Input::Nothing);
-        let process = process.map_err(|problem| found_here(problem, call))?;
-        Ok(call.context.started(process))
+/// Starts a program and goes on; it ends with the recipe at the latest.
+///
+/// It has nothing to read. What it writes goes to where nsscript writes; at a terminal that is passed on.
+///
+/// # Errors
+/// Anything that could not be done, with the line that asked for it.
+///
+/// # Example
+/// ```rhai
+/// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
+/// cat.write("hello\n");
+/// print(cat.read_line());
+/// cat.kill("TERM");
+/// ```
+fn start(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    command: Command,
+    options: Start,
+) -> Result<ProcessHandle, Failed> {
+    let pipes = options.pipes.unwrap_or(false);
+    let streams = if pipes { Streams::Piped } else { Streams::Inherited };
+    let request = request(command, streams, call);
+    let plan = planned(&sandbox, &request, call)?;
+    if call.context.mode() == Mode::Rehearse {
+        let rehearsed = Some(Rc::new(plan));
+        return Ok(ProcessHandle { process: None, rehearsed, value: rhai::Dynamic::UNIT });
     }
+    let process = call.context.runner.start(&plan, &request, &Input::Nothing);
+    let process = process.map_err(|problem| found_here(problem, call))?;
+    Ok(call.context.started(process))
+}
 
-    /// Tells what `run` would do, without doing it.
-    ///
-    /// # Errors
-    /// Every contradiction in the sandbox.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(sandbox().hostname("box").plan("/bin/sh"));
-    /// ```
-    fn plan(call, sandbox: Sandbox, command: Command) -> SharedPlan {
-        let request = request(command, streams(&Run::default(), call)?, call);
-        let plan = call.context.runner.plan(&sandbox, &request);
-        let plan = plan.map_err(|reports| found_here(reports, call))?;
-        for warning in &plan.warnings {
-            call.context.warn(warning);
-        }
-        Ok(SharedPlan(Rc::new(plan)))
+/// Tells what `run` would do, without doing it.
+///
+/// # Errors
+/// Every contradiction in the sandbox.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox().hostname("box").plan("/bin/sh"));
+/// ```
+fn plan(call: &Call<'_, '_>, sandbox: Sandbox, command: Command) -> Result<SharedPlan, Failed> {
+    let request = request(command, streams(&Run::default(), call)?, call);
+    let plan = call.context.runner.plan(&sandbox, &request);
+    let plan = plan.map_err(|reports| found_here(reports, call))?;
+    for warning in &plan.warnings {
+        call.context.warn(warning);
     }
+    Ok(SharedPlan(Rc::new(plan)))
 }

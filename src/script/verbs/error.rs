@@ -1,57 +1,60 @@
 //! What a `catch` can ask an error.
 
 use crate::run::Errno;
+use crate::script::call::Call;
 use crate::script::error::ScriptError;
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
 
-verbs! {
-    /// What is wrong, in one sentence.
-    get message(call, error: ScriptError) -> String {
-        let _ = &call;
-        Ok(error.message())
-    }
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["error.rs";
+    get message,
+    get errno,
+    get name,
+    get operation,
+    get source,
+    get target,
+    get hint,
+    get line,
+];
 
-    /// The kernel's error number; nothing where the kernel was not asked.
-    get errno(call, error: ScriptError) -> Option<i64> {
-        let _ = &call;
-        Ok(error.first().and_then(|report| report.facts.errno).map(i64::from))
-    }
+/// What is wrong, in one sentence.
+fn message(_call: &Call<'_, '_>, error: ScriptError) -> String {
+    error.message()
+}
 
-    /// The name of that number: `"EPERM"`; nothing where the kernel was not asked.
-    get name(call, error: ScriptError) -> Option<String> {
-        let _ = &call;
-        let errno = error.first().and_then(|report| report.facts.errno);
-        Ok(errno.map(|errno| Errno::new(errno).name()))
-    }
+/// The kernel's error number; nothing where the kernel was not asked.
+fn errno(_call: &Call<'_, '_>, error: ScriptError) -> Option<i64> {
+    error.first().and_then(|report| report.facts.errno).map(i64::from)
+}
 
-    /// What was attempted, in one word, such as `"bind"` or `"execute"`.
-    get operation(call, error: ScriptError) -> Option<String> {
-        let _ = &call;
-        Ok(error.first().and_then(|report| report.facts.operation.clone()))
-    }
+/// The name of that number: `"EPERM"`; nothing where the kernel was not asked.
+fn name(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
+    let errno = error.first().and_then(|report| report.facts.errno);
+    errno.map(|errno| Errno::new(errno).name())
+}
 
-    /// The path on the host that it is about.
-    get source(call, error: ScriptError) -> Option<String> {
-        let _ = &call;
-        Ok(error.first().and_then(|report| report.facts.source.clone()))
-    }
+/// What was attempted, in one word, such as `"bind"` or `"execute"`.
+fn operation(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
+    error.first().and_then(|report| report.facts.operation.clone())
+}
 
-    /// The path inside that it is about.
-    get target(call, error: ScriptError) -> Option<String> {
-        let _ = &call;
-        Ok(error.first().and_then(|report| report.facts.target.clone()))
-    }
+/// The path on the host that it is about.
+fn source(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
+    error.first().and_then(|report| report.facts.source.clone())
+}
 
-    /// What helps, where that is known.
-    get hint(call, error: ScriptError) -> Option<String> {
-        let _ = &call;
-        Ok(error.first().and_then(|report| report.hints.first().cloned()))
-    }
+/// The path inside that it is about.
+fn target(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
+    error.first().and_then(|report| report.facts.target.clone())
+}
 
-    /// The line that asked for what failed.
-    get line(call, error: ScriptError) -> Option<i64> {
-        let _ = &call;
-        let origin = error.first().and_then(|report| report.origin.clone());
-        Ok(origin.map(|origin| i64::from(origin.line)))
-    }
+/// What helps, where that is known.
+fn hint(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
+    error.first().and_then(|report| report.hints.first().cloned())
+}
+
+/// The line that asked for what failed.
+fn line(_call: &Call<'_, '_>, error: ScriptError) -> Option<i64> {
+    let origin = error.first().and_then(|report| report.origin.clone());
+    origin.map(|origin| i64::from(origin.line))
 }

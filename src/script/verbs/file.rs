@@ -15,7 +15,18 @@ use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::options::options;
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["file.rs";
+    fn mkdir,
+    fn mknod,
+    fn symlink,
+    fn write_file,
+    fn read_file,
+    fn stat,
+    fn remove,
+];
 
 options! {
     /// How a file is written.
@@ -103,165 +114,167 @@ fn facts(file: Option<&Metadata>) -> Map {
     ])
 }
 
-verbs! {
-    /// Makes a directory, with exactly these permission bits (`0o755` unless they are given).
-    ///
-    /// # Errors
-    /// Something is there; the directory above is missing; it is on a file system of the host.
-    ///
-    /// # Example
-    /// ```rhai
-    /// mkdir(`${scratch()}/data`, 0o700);
-    /// ```
-    /// # See
-    /// mkdir(2)
-    fn mkdir(call, path: OwnPath, mode: Option<Mode>) -> () {
-        act(RawAction::Mkdir(path.0, mode.map_or(0o755, |mode| mode.0)), call)
-    }
+/// Makes a directory, with exactly these permission bits (`0o755` unless they are given).
+///
+/// # Errors
+/// Something is there; the directory above is missing; it is on a file system of the host.
+///
+/// # Example
+/// ```rhai
+/// mkdir(`${scratch()}/data`, 0o700);
+/// ```
+/// # See
+/// mkdir(2)
+fn mkdir(call: &Call<'_, '_>, path: OwnPath, mode: Option<Mode>) -> Result<(), Failed> {
+    act(RawAction::Mkdir(path.0, mode.map_or(0o755, |mode| mode.0)), call)
+}
 
-    /// Makes a device, a fifo, a socket or an empty file.
-    ///
-    /// # Errors
-    /// Devices need the capability in the host's own user namespace; as for `mkdir`.
-    ///
-    /// # Example
-    /// ```rhai
-    /// mknod(`${scratch()}/queue`, #{ type: "fifo" });
-    /// ```
-    /// # See
-    /// mknod(2)
-    fn mknod(call, path: OwnPath, options: Node) -> () {
-        let kind = match options.r#type.as_deref().unwrap_or("char") {
-            "char" => 'c',
-            "block" => 'b',
-            "fifo" => 'p',
-            "socket" => 's',
-            "file" => 'f',
-            other => {
-                let message = format!("no type of node {}", quoted(other));
-                let hint = "a type is `\"char\"`, `\"block\"`, `\"fifo\"`, `\"socket\"` or `\"file\"`";
-                return Err(call.fail_at_key("type", Report::error(message).hint(hint)));
-            }
-        };
-        let device =
-            (number(options.major, "major", call)?, number(options.minor, "minor", call)?);
-        let mode = options.mode.map_or(0o644, |mode| mode.0);
-        act(RawAction::Mknod { path: path.0, kind, mode, device }, call)
-    }
-
-    /// Makes a symbolic link at `path` that says `target`: as ln(1) has it.
-    ///
-    /// # Errors
-    /// Something is there; as for `mkdir`.
-    ///
-    /// # Example
-    /// ```rhai
-    /// symlink("busybox", `${scratch()}/sh`);
-    /// ```
-    /// # See
-    /// symlink(2)
-    fn symlink(call, target: String, path: OwnPath) -> () {
-        act(RawAction::Symlink { says: no_nul(target, call)?, path: path.0 }, call)
-    }
-
-    /// Writes a file: a new one, or in place of what is in it.
-    ///
-    /// A file of /proc is written in one write(2), as its maps and settings want it.
-    ///
-    /// # Errors
-    /// It is on a file system of the host; the kernel's answer.
-    ///
-    /// # Example
-    /// ```rhai
-    /// write_file(`${scratch()}/motd`, "welcome\n");
-    /// ```
-    /// # See
-    /// write(2)
-    fn write_file(call, path: OwnPath, content: Bytes, options: Write) -> () {
-        let append = options.append.unwrap_or(false);
-        let action = RawAction::WriteFile { path: path.0.clone(), size: content.0.len(), append };
-        if is_rehearsal(call) {
-            call.context.rehearse(action, call.origin());
-            return Ok(());
+/// Makes a device, a fifo, a socket or an empty file.
+///
+/// # Errors
+/// Devices need the capability in the host's own user namespace; as for `mkdir`.
+///
+/// # Example
+/// ```rhai
+/// mknod(`${scratch()}/queue`, #{ type: "fifo" });
+/// ```
+/// # See
+/// mknod(2)
+fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), Failed> {
+    let kind = match options.r#type.as_deref().unwrap_or("char") {
+        "char" => 'c',
+        "block" => 'b',
+        "fifo" => 'p',
+        "socket" => 's',
+        "file" => 'f',
+        other => {
+            let message = format!("no type of node {}", quoted(other));
+            let hint = "a type is `\"char\"`, `\"block\"`, `\"fifo\"`, `\"socket\"` or `\"file\"`";
+            return Err(call.fail_at_key("type", Report::error(message).hint(hint)));
         }
-        let origin = call.origin();
-        Ok(call.context.runner.write_file(action, &path.0, &content.0, append, origin.as_ref())?)
-    }
+    };
+    let device = (number(options.major, "major", call)?, number(options.minor, "minor", call)?);
+    let mode = options.mode.map_or(0o644, |mode| mode.0);
+    act(RawAction::Mknod { path: path.0, kind, mode, device }, call)
+}
 
-    /// The content of a file, as text; bytes that are no UTF-8 become `\u{fffd}`.
-    ///
-    /// # Errors
-    /// It does not exist, may not be read, or is larger than 64 MiB.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(read_file("/proc/self/uid_map"));
-    /// ```
-    /// # See
-    /// read(2)
-    fn read_file(call, path: OwnPath) -> String {
-        // What is in /proc is about this process, or depends on its namespaces.
-        if path.0.starts_with("/proc") {
-            call.context.begin_session(call.origin().as_ref())?;
-        }
-        // A rehearsal waits for nobody: what is no file has nothing to say in it.
-        let waits = || std::fs::metadata(&path.0).is_ok_and(|found| !found.is_file());
-        if is_rehearsal(call) && waits() {
-            call.context.made_up.set(true);
-            return Ok(String::new());
-        }
-        match run::read_file(&path.0, LARGEST) {
-            Ok(content) => Ok(String::from_utf8_lossy(&content).into_owned()),
-            // What a rehearsal did not make is not there.
-            Err(_) if is_rehearsal(call) => Ok(String::new()),
-            Err(errno) => Err(unanswered("read", &path.0, errno, call)),
-        }
-    }
+/// Makes a symbolic link at `path` that says `target`: as ln(1) has it.
+///
+/// # Errors
+/// Something is there; as for `mkdir`.
+///
+/// # Example
+/// ```rhai
+/// symlink("busybox", `${scratch()}/sh`);
+/// ```
+/// # See
+/// symlink(2)
+fn symlink(call: &Call<'_, '_>, target: String, path: OwnPath) -> Result<(), Failed> {
+    act(RawAction::Symlink { says: no_nul(target, call)?, path: path.0 }, call)
+}
 
-    /// What the kernel knows of a file: a map.
-    ///
-    /// It has `type` (`"file"`, `"directory"`, `"char"`, `"block"`, `"fifo"` or `"socket"`), `mode`
-    /// (the permission bits), `uid` and `gid` (the owner, as this user namespace numbers it: 65534
-    /// where it does not map the owner), `size` and `allocated` (what it takes up) in bytes,
-    /// `inode`, `device` (the number of its file system) and `links`. Symbolic links are followed.
-    ///
-    /// # Errors
-    /// It does not exist, or a directory above may not be searched.
-    ///
-    /// # Example
-    /// ```rhai
-    /// write_file(`${scratch()}/motd`, "welcome\n");
-    /// assert_eq(stat(`${scratch()}/motd`).size, 8);
-    /// ```
-    /// # See
-    /// stat(2), inode(7)
-    fn stat(call, path: OwnPath) -> Map {
+/// Writes a file: a new one, or in place of what is in it.
+///
+/// A file of /proc is written in one write(2), as its maps and settings want it.
+///
+/// # Errors
+/// It is on a file system of the host; the kernel's answer.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/motd`, "welcome\n");
+/// ```
+/// # See
+/// write(2)
+fn write_file(
+    call: &Call<'_, '_>,
+    path: OwnPath,
+    content: Bytes,
+    options: Write,
+) -> Result<(), Failed> {
+    let append = options.append.unwrap_or(false);
+    let action = RawAction::WriteFile { path: path.0.clone(), size: content.0.len(), append };
+    if is_rehearsal(call) {
+        call.context.rehearse(action, call.origin());
+        return Ok(());
+    }
+    let origin = call.origin();
+    Ok(call.context.runner.write_file(action, &path.0, &content.0, append, origin.as_ref())?)
+}
+
+/// The content of a file, as text; bytes that are no UTF-8 become `\u{fffd}`.
+///
+/// # Errors
+/// It does not exist, may not be read, or is larger than 64 MiB.
+///
+/// # Example
+/// ```rhai
+/// print(read_file("/proc/self/uid_map"));
+/// ```
+/// # See
+/// read(2)
+fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, Failed> {
+    // What is in /proc is about this process, or depends on its namespaces.
+    if path.0.starts_with("/proc") {
         call.context.begin_session(call.origin().as_ref())?;
-        match std::fs::metadata(&path.0) {
-            Ok(found) => Ok(facts(Some(&found))),
-            Err(_) if is_rehearsal(call) => Ok(facts(None)),
-            Err(error) => Err(unanswered("look at", &path.0, Errno::from(&error), call)),
-        }
     }
+    // A rehearsal waits for nobody: what is no file has nothing to say in it.
+    let waits = || std::fs::metadata(&path.0).is_ok_and(|found| !found.is_file());
+    if is_rehearsal(call) && waits() {
+        call.context.made_up.set(true);
+        return Ok(String::new());
+    }
+    match run::read_file(&path.0, LARGEST) {
+        Ok(content) => Ok(String::from_utf8_lossy(&content).into_owned()),
+        // What a rehearsal did not make is not there.
+        Err(_) if is_rehearsal(call) => Ok(String::new()),
+        Err(errno) => Err(unanswered("read", &path.0, errno, call)),
+    }
+}
 
-    /// Removes a file, a link, or an empty directory.
-    ///
-    /// # Errors
-    /// It does not exist, is a directory with something in it, or on a file system of the host.
-    ///
-    /// # Example
-    /// ```rhai
-    /// write_file(`${scratch()}/x`, "");
-    /// remove(`${scratch()}/x`);
-    /// ```
-    /// # See
-    /// unlink(2), rmdir(2)
-    fn remove(call, path: OwnPath) -> () {
-        let action = RawAction::Remove(path.0.clone());
-        if is_rehearsal(call) {
-            call.context.rehearse(action, call.origin());
-            return Ok(());
-        }
-        Ok(call.context.runner.remove_file(action, &path.0, call.origin().as_ref())?)
+/// What the kernel knows of a file: a map.
+///
+/// It has `type` (`"file"`, `"directory"`, `"char"`, `"block"`, `"fifo"` or `"socket"`), `mode`
+/// (the permission bits), `uid` and `gid` (the owner, as this user namespace numbers it: 65534
+/// where it does not map the owner), `size` and `allocated` (what it takes up) in bytes,
+/// `inode`, `device` (the number of its file system) and `links`. Symbolic links are followed.
+///
+/// # Errors
+/// It does not exist, or a directory above may not be searched.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/motd`, "welcome\n");
+/// assert_eq(stat(`${scratch()}/motd`).size, 8);
+/// ```
+/// # See
+/// stat(2), inode(7)
+fn stat(call: &Call<'_, '_>, path: OwnPath) -> Result<Map, Failed> {
+    call.context.begin_session(call.origin().as_ref())?;
+    match std::fs::metadata(&path.0) {
+        Ok(found) => Ok(facts(Some(&found))),
+        Err(_) if is_rehearsal(call) => Ok(facts(None)),
+        Err(error) => Err(unanswered("look at", &path.0, Errno::from(&error), call)),
     }
+}
+
+/// Removes a file, a link, or an empty directory.
+///
+/// # Errors
+/// It does not exist, is a directory with something in it, or on a file system of the host.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/x`, "");
+/// remove(`${scratch()}/x`);
+/// ```
+/// # See
+/// unlink(2), rmdir(2)
+fn remove(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
+    let action = RawAction::Remove(path.0.clone());
+    if is_rehearsal(call) {
+        call.context.rehearse(action, call.origin());
+        return Ok(());
+    }
+    Ok(call.context.runner.remove_file(action, &path.0, call.origin().as_ref())?)
 }

@@ -12,8 +12,20 @@ use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::value::{ProcessHandle, SharedNamespace};
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
 use crate::spec::{Kind, Namespaces};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["handle.rs";
+    fn namespaces,
+    fn namespace,
+    get kind,
+    get inode,
+    get owner,
+    get parent,
+    fn pin,
+    fn namespace = process_namespace,
+];
 
 fn failed(what: &str, errno: run::Errno, call: &Call<'_, '_>) -> Failed {
     let mut report = Report::error(format!("cannot {what}: {errno}"));
@@ -64,165 +76,161 @@ fn pair((file, namespace): (&'static str, Namespace)) -> (rhai::Identifier, Dyna
     (file.into(), Dynamic::from(shared(namespace)))
 }
 
-verbs! {
-    /// The namespaces of a process, by the names of their files in /proc/PID/ns.
-    ///
-    /// They are `user mnt pid net uts ipc cgroup time`, and `pid_for_children time_for_children`.
-    /// Without a process: those of nsscript itself, in its session. Equal inodes are the same
-    /// namespace. Each lives at least as long as its value here.
-    ///
-    /// # Errors
-    /// There is no such process, or it may not be looked at.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let before = namespaces().uts.inode;
-    /// unshare(UTS);
-    /// assert(namespaces().uts.inode != before);
-    /// ```
-    /// # See
-    /// namespaces(7), proc_pid_ns(5)
-    fn namespaces(call, process: Option<Dynamic>) -> Map {
-        let pid = process.as_ref().map(|process| pid(process, call)).transpose()?;
-        call.context.begin_session(call.origin().as_ref())?;
-        let found = run::namespaces(pid, call.origin().as_ref())?;
-        Ok(found.into_iter().map(pair).collect())
-    }
+/// The namespaces of a process, by the names of their files in /proc/PID/ns.
+///
+/// They are `user mnt pid net uts ipc cgroup time`, and `pid_for_children time_for_children`.
+/// Without a process: those of nsscript itself, in its session. Equal inodes are the same
+/// namespace. Each lives at least as long as its value here.
+///
+/// # Errors
+/// There is no such process, or it may not be looked at.
+///
+/// # Example
+/// ```rhai
+/// let before = namespaces().uts.inode;
+/// unshare(UTS);
+/// assert(namespaces().uts.inode != before);
+/// ```
+/// # See
+/// namespaces(7), proc_pid_ns(5)
+fn namespaces(call: &Call<'_, '_>, process: Option<Dynamic>) -> Result<Map, Failed> {
+    let pid = process.as_ref().map(|process| pid(process, call)).transpose()?;
+    call.context.begin_session(call.origin().as_ref())?;
+    let found = run::namespaces(pid, call.origin().as_ref())?;
+    Ok(found.into_iter().map(pair).collect())
+}
 
-    /// The namespace whose file is at `path`: one that was pinned, or one of /proc/PID/ns.
-    ///
-    /// # Errors
-    /// Nothing is there, or something that is no namespace.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(namespace("/proc/self/ns/net").inode);
-    /// ```
-    /// # See
-    /// namespaces(7)
-    fn namespace(call, path: OwnPath) -> SharedNamespace {
-        call.context.begin_session(call.origin().as_ref())?;
-        let shown = quoted(path.0.to_string_lossy());
-        let opened = match Namespace::open(&path.0) {
-            // What a rehearsal has not pinned is not there: any other stands for it.
-            Err(_) if is_rehearsal(call) => Namespace::open("/proc/self/ns/net".as_ref()),
-            opened => opened,
-        };
-        match opened {
-            Ok(Some(namespace)) => Ok(shared(namespace)),
-            Ok(None) => Err(call.fail(Report::error(format!("{shown} is no namespace")).hint(
-                "a namespace is a file of `/proc/PID/ns`, or one that `pin` has made; one that is \
-                 pinned in another mount namespace is an empty file here",
-            ))),
-            Err(errno) => {
-                let near = call.context.runner.host().tree.near(&path.0);
-                let cannot = failed(&format!("open the namespace {shown}"), errno, call);
-                Err(match (near, cannot) {
-                    (Some(near), Failed::Reports(reports)) => {
-                        let hint = format!("did you mean {}?", quoted(near));
-                        let with = |report: Report| report.hint(hint.clone());
-                        Failed::Reports(reports.into_iter().map(with).collect())
-                    }
-                    (_, cannot) => cannot,
-                })
-            }
+/// The namespace whose file is at `path`: one that was pinned, or one of /proc/PID/ns.
+///
+/// # Errors
+/// Nothing is there, or something that is no namespace.
+///
+/// # Example
+/// ```rhai
+/// print(namespace("/proc/self/ns/net").inode);
+/// ```
+/// # See
+/// namespaces(7)
+fn namespace(call: &Call<'_, '_>, path: OwnPath) -> Result<SharedNamespace, Failed> {
+    call.context.begin_session(call.origin().as_ref())?;
+    let shown = quoted(path.0.to_string_lossy());
+    let opened = match Namespace::open(&path.0) {
+        // What a rehearsal has not pinned is not there: any other stands for it.
+        Err(_) if is_rehearsal(call) => Namespace::open("/proc/self/ns/net".as_ref()),
+        opened => opened,
+    };
+    match opened {
+        Ok(Some(namespace)) => Ok(shared(namespace)),
+        Ok(None) => Err(call.fail(Report::error(format!("{shown} is no namespace")).hint(
+            "a namespace is a file of `/proc/PID/ns`, or one that `pin` has made; one that is \
+             pinned in another mount namespace is an empty file here",
+        ))),
+        Err(errno) => {
+            let near = call.context.runner.host().tree.near(&path.0);
+            let cannot = failed(&format!("open the namespace {shown}"), errno, call);
+            Err(match (near, cannot) {
+                (Some(near), Failed::Reports(reports)) => {
+                    let hint = format!("did you mean {}?", quoted(near));
+                    let with = |report: Report| report.hint(hint.clone());
+                    Failed::Reports(reports.into_iter().map(with).collect())
+                }
+                (_, cannot) => cannot,
+            })
         }
-    }
-
-    /// Which kind it is, as in /proc/PID/ns: `"net"`, `"mnt"`.
-    get kind(call, namespace: SharedNamespace) -> String {
-        let _ = &call;
-        Ok(namespace.0.kind.file().to_owned())
-    }
-
-    /// Its number: equal numbers are the same namespace.
-    get inode(call, namespace: SharedNamespace) -> i64 {
-        let _ = &call;
-        Ok(i64::try_from(namespace.0.inode).unwrap_or(i64::MAX))
-    }
-
-    /// The user namespace that it belongs to.
-    ///
-    /// Whose capabilities count in it; `()` where that is beyond one's own.
-    get owner(call, namespace: SharedNamespace) -> Option<SharedNamespace> {
-        let owner = namespace.0.owner();
-        let owner = owner.map_err(|errno| failed("ask for the owner", errno, call))?;
-        Ok(owner.map(shared))
-    }
-
-    /// The namespace above, of a user or PID namespace.
-    ///
-    /// `()` for other kinds, and where it is beyond one's own.
-    get parent(call, namespace: SharedNamespace) -> Option<SharedNamespace> {
-        let parent = namespace.0.parent();
-        let parent = parent.map_err(|errno| failed("ask for the parent", errno, call))?;
-        Ok(parent.map(shared))
-    }
-
-    /// Keeps the namespace by a bind mount of its file at `path`, where nothing may be yet.
-    ///
-    /// It lives, without any process, until that is unmounted; `namespace(path)` opens it again.
-    ///
-    /// # Errors
-    /// Something is at the path; it is on a file system of the host; a mount namespace is pinned
-    /// in itself or in one that is younger.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let place = `${scratch()}/net`;
-    /// let child = clone(NET, || sleep("5s"));
-    /// child.namespace(NET).pin(place);
-    /// child.kill("KILL");
-    /// print(namespace(place).within(|| interfaces().len()));
-    /// ```
-    /// # See
-    /// namespaces(7), mount(8)
-    fn pin(call, namespace: SharedNamespace, path: OwnPath) -> () {
-        let origin = call.origin();
-        if is_rehearsal(call) {
-            let namespace = namespace.0.to_string();
-            call.context.rehearse(RawAction::Pin { namespace, path: path.0 }, origin);
-            return Ok(());
-        }
-        Ok(call.context.runner.pin(&namespace.0, &path.0, origin.as_ref())?)
     }
 }
 
-/// The verb of a process that is called as the function for files is.
-pub(super) mod of_process {
-    use super::{
-        Dynamic, Namespace, Namespaces, ProcessHandle, Report, SharedNamespace, failed, one_kind,
-        pid, shared, verbs,
-    };
+/// Which kind it is, as in /proc/PID/ns: `"net"`, `"mnt"`.
+fn kind(_call: &Call<'_, '_>, namespace: SharedNamespace) -> String {
+    namespace.0.kind.file().to_owned()
+}
 
-    verbs! {
-        /// One namespace of this process.
-        ///
-        /// # Errors
-        /// The process has ended.
-        ///
-        /// # Example
-        /// ```rhai
-        /// let sleeper = sandbox("/").read_only_root().start("sleep 60");
-        /// assert(sleeper.namespace(UTS).inode != namespaces().uts.inode);
-        /// ```
-        fn namespace(call, process: ProcessHandle, kind: Namespaces) -> SharedNamespace {
-            let kind = one_kind(kind, call)?;
-            let ended = |process: &ProcessHandle| {
-                process.process.as_ref().is_some_and(|process| !process.borrow_mut().running())
-            };
-            if ended(&process) {
-                let message = "the process has ended, and its namespaces with it";
-                return Err(call.fail(Report::error(message)));
-            }
-            let pid = pid(&Dynamic::from(process.clone()), call)?;
-            let found = Namespace::open(format!("/proc/{pid}/ns/{}", kind.file()).as_ref());
-            let what = format!("open the {} namespace of process {pid}", kind.name());
-            match found.map_err(|errno| failed(&what, errno, call))? {
-                // Its number may have become another process's meanwhile.
-                Some(namespace) if !ended(&process) => Ok(shared(namespace)),
-                _ => Err(call.fail(Report::error(format!("cannot {what}: it has ended")))),
-            }
-        }
+/// Its number: equal numbers are the same namespace.
+fn inode(_call: &Call<'_, '_>, namespace: SharedNamespace) -> i64 {
+    i64::try_from(namespace.0.inode).unwrap_or(i64::MAX)
+}
+
+/// The user namespace that it belongs to.
+///
+/// Whose capabilities count in it; `()` where that is beyond one's own.
+fn owner(
+    call: &Call<'_, '_>,
+    namespace: SharedNamespace,
+) -> Result<Option<SharedNamespace>, Failed> {
+    let owner = namespace.0.owner();
+    let owner = owner.map_err(|errno| failed("ask for the owner", errno, call))?;
+    Ok(owner.map(shared))
+}
+
+/// The namespace above, of a user or PID namespace.
+///
+/// `()` for other kinds, and where it is beyond one's own.
+fn parent(
+    call: &Call<'_, '_>,
+    namespace: SharedNamespace,
+) -> Result<Option<SharedNamespace>, Failed> {
+    let parent = namespace.0.parent();
+    let parent = parent.map_err(|errno| failed("ask for the parent", errno, call))?;
+    Ok(parent.map(shared))
+}
+
+/// Keeps the namespace by a bind mount of its file at `path`, where nothing may be yet.
+///
+/// It lives, without any process, until that is unmounted; `namespace(path)` opens it again.
+///
+/// # Errors
+/// Something is at the path; it is on a file system of the host; a mount namespace is pinned
+/// in itself or in one that is younger.
+///
+/// # Example
+/// ```rhai
+/// let place = `${scratch()}/net`;
+/// let child = clone(NET, || sleep("5s"));
+/// child.namespace(NET).pin(place);
+/// child.kill("KILL");
+/// print(namespace(place).within(|| interfaces().len()));
+/// ```
+/// # See
+/// namespaces(7), mount(8)
+fn pin(call: &Call<'_, '_>, namespace: SharedNamespace, path: OwnPath) -> Result<(), Failed> {
+    let origin = call.origin();
+    if is_rehearsal(call) {
+        let namespace = namespace.0.to_string();
+        call.context.rehearse(RawAction::Pin { namespace, path: path.0 }, origin);
+        return Ok(());
+    }
+    Ok(call.context.runner.pin(&namespace.0, &path.0, origin.as_ref())?)
+}
+
+/// One namespace of this process.
+///
+/// # Errors
+/// The process has ended.
+///
+/// # Example
+/// ```rhai
+/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// assert(sleeper.namespace(UTS).inode != namespaces().uts.inode);
+/// ```
+fn process_namespace(
+    call: &Call<'_, '_>,
+    process: ProcessHandle,
+    kind: Namespaces,
+) -> Result<SharedNamespace, Failed> {
+    let kind = one_kind(kind, call)?;
+    let ended = |process: &ProcessHandle| {
+        process.process.as_ref().is_some_and(|process| !process.borrow_mut().running())
+    };
+    if ended(&process) {
+        let message = "the process has ended, and its namespaces with it";
+        return Err(call.fail(Report::error(message)));
+    }
+    let pid = pid(&Dynamic::from(process.clone()), call)?;
+    let found = Namespace::open(format!("/proc/{pid}/ns/{}", kind.file()).as_ref());
+    let what = format!("open the {} namespace of process {pid}", kind.name());
+    match found.map_err(|errno| failed(&what, errno, call))? {
+        // Its number may have become another process's meanwhile.
+        Some(namespace) if !ended(&process) => Ok(shared(namespace)),
+        _ => Err(call.fail(Report::error(format!("cannot {what}: it has ended")))),
     }
 }

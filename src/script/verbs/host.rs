@@ -15,7 +15,21 @@ use crate::script::child;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::shown;
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["host.rs";
+    fn which,
+    fn exists,
+    fn env,
+    fn cwd,
+    fn trim,
+    fn exit,
+    fn sleep,
+    fn wait_until,
+    fn assert,
+    fn assert_eq,
+];
 
 options! {
     /// How long a condition is waited for.
@@ -70,179 +84,180 @@ fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), Fai
     Err(call.fail(Report::error(format!("the condition does not hold, and {who} {exit}"))))
 }
 
-verbs! {
-    /// The path of a program of the host, looked for along `PATH`; nothing where there is none.
-    ///
-    /// # Errors
-    /// A place on the way cannot be looked at.
-    ///
-    /// # Example
-    /// ```rhai
-    /// if which("busybox") == () { print("no busybox here"); }
-    /// ```
-    fn which(call, program: HostProgram) -> Option<String> {
-        let host = call.context.runner.host();
-        let search = host.environment.get("PATH").map(String::as_str);
-        host.tree.take_unseen();
-        let path = host.tree.which(&program.0, search);
-        if let Some(unseen) = host.tree.take_unseen() {
-            return Err(call.fail(unseen.into()));
-        }
-        Ok(path.map(|path| path.to_string_lossy().into_owned()))
+/// The path of a program of the host, looked for along `PATH`; nothing where there is none.
+///
+/// # Errors
+/// A place on the way cannot be looked at.
+///
+/// # Example
+/// ```rhai
+/// if which("busybox") == () { print("no busybox here"); }
+/// ```
+fn which(call: &Call<'_, '_>, program: HostProgram) -> Result<Option<String>, Failed> {
+    let host = call.context.runner.host();
+    let search = host.environment.get("PATH").map(String::as_str);
+    host.tree.take_unseen();
+    let path = host.tree.which(&program.0, search);
+    if let Some(unseen) = host.tree.take_unseen() {
+        return Err(call.fail(unseen.into()));
     }
+    Ok(path.map(|path| path.to_string_lossy().into_owned()))
+}
 
-    /// Whether something is at a path of the host.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(exists("/etc/passwd"));
-    /// ```
-    fn exists(call, path: OwnPath) -> bool {
-        let _ = &call;
-        Ok(std::fs::metadata(&path.0).is_ok())
+/// Whether something is at a path of the host.
+///
+/// # Example
+/// ```rhai
+/// print(exists("/etc/passwd"));
+/// ```
+fn exists(_call: &Call<'_, '_>, path: OwnPath) -> bool {
+    std::fs::metadata(&path.0).is_ok()
+}
+
+/// A variable of nsscript's own environment; nothing where it is not set.
+///
+/// # Example
+/// ```rhai
+/// print(env("HOME") ?? "no home");
+/// ```
+fn env(call: &Call<'_, '_>, name: String) -> Option<String> {
+    call.context.runner.host().environment.get(&name).cloned()
+}
+
+/// The working directory: the one that nsscript was started in, until `chdir`.
+///
+/// What the kernel says of one that the root does not lead to begins with `(unreachable)`.
+///
+/// # Example
+/// ```rhai
+/// print(cwd());
+/// ```
+/// # See
+/// getcwd(3)
+fn cwd(call: &Call<'_, '_>) -> Result<String, Failed> {
+    let directory = run::working_directory().map_err(|errno| {
+        call.fail(Report::error(format!("the working directory is gone: {errno}")))
+    })?;
+    Ok(directory.to_string_lossy().into_owned())
+}
+
+/// The text without the blanks and line ends at both of its ends; the text itself stays.
+///
+/// # Example
+/// ```rhai
+/// assert_eq("box\n".trim(), "box");
+/// ```
+fn trim(_call: &Call<'_, '_>, text: String) -> String {
+    text.trim().to_owned()
+}
+
+/// Ends the recipe with this exit status; without it, with 0.
+///
+/// # Example
+/// ```rhai
+/// if args.len() > 9 { exit(2); }
+/// ```
+fn exit(call: &Call<'_, '_>, status: Option<i64>) -> Result<(), Failed> {
+    let status = status.unwrap_or(0);
+    let code = i32::try_from(status).ok().filter(|code| (0..=255).contains(code));
+    Err(code.map_or_else(
+        || call.fail(Report::error(format!("{status} is no exit status: they go from 0 to 255"))),
+        Failed::Exit,
+    ))
+}
+
+/// Waits: seconds, or a text like `"250ms"`, `"5s"`, `"2m"`.
+///
+/// # Example
+/// ```rhai
+/// sleep("10ms");
+/// ```
+fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), Failed> {
+    if call.context.mode() == Mode::Rehearse {
+        return call.context.note_sleep().map_err(|report| match call.context.deadline.get() {
+            // A check has nothing to say of what takes it too long.
+            Some(_) => Failed::NotRun("it takes too long".into()),
+            None => call.fail(report),
+        });
     }
+    pause(duration.0)
+}
 
-    /// A variable of nsscript's own environment; nothing where it is not set.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(env("HOME") ?? "no home");
-    /// ```
-    fn env(call, name: String) -> Option<String> {
-        Ok(call.context.runner.host().environment.get(&name).cloned())
+/// Waits until `condition`, a closure, gives `true`: for what another process does.
+///
+/// A rehearsal, in which no other process does anything, passes it over.
+///
+/// # Errors
+/// It still gives `false` when the time is up, or when the processes that the recipe has started have
+/// ended and one of them has failed; what it throws, and what that process has thrown.
+///
+/// # Example
+/// ```rhai
+/// let ready = `${scratch()}/ready`;
+/// let child = clone(UTS, || { sethostname("box"); write_file(ready, ""); sleep("5s"); });
+/// wait_until(|| exists(ready));
+/// assert_eq(child.within(|| hostname()), "box");
+/// ```
+fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Result<(), Failed> {
+    if call.context.mode() == Mode::Rehearse {
+        return Ok(());
     }
-
-    /// The working directory: the one that nsscript was started in, until `chdir`.
-    ///
-    /// What the kernel says of one that the root does not lead to begins with `(unreachable)`.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(cwd());
-    /// ```
-    /// # See
-    /// getcwd(3)
-    fn cwd(call) -> String {
-        let directory = run::working_directory().map_err(|errno| {
-            call.fail(Report::error(format!("the working directory is gone: {errno}")))
-        })?;
-        Ok(directory.to_string_lossy().into_owned())
-    }
-
-    /// The text without the blanks and line ends at both of its ends; the text itself stays.
-    ///
-    /// # Example
-    /// ```rhai
-    /// assert_eq("box\n".trim(), "box");
-    /// ```
-    fn trim(call, text: String) -> String {
-        let _ = &call;
-        Ok(text.trim().to_owned())
-    }
-
-    /// Ends the recipe with this exit status; without it, with 0.
-    ///
-    /// # Example
-    /// ```rhai
-    /// if args.len() > 9 { exit(2); }
-    /// ```
-    fn exit(call, status: Option<i64>) -> () {
-        let status = status.unwrap_or(0);
-        let code = i32::try_from(status).ok().filter(|code| (0..=255).contains(code));
-        Err(code.map_or_else(
-            || call.fail(Report::error(format!("{status} is no exit status: they go from 0 to 255"))),
-            Failed::Exit,
-        ))
-    }
-
-    /// Waits: seconds, or a text like `"250ms"`, `"5s"`, `"2m"`.
-    ///
-    /// # Example
-    /// ```rhai
-    /// sleep("10ms");
-    /// ```
-    fn sleep(call, duration: Duration) -> () {
-        if call.context.mode() == Mode::Rehearse {
-            return call.context.note_sleep().map_err(|report| match call.context.deadline.get() {
-                // A check has nothing to say of what takes it too long.
-                Some(_) => Failed::NotRun("it takes too long".into()),
-                None => call.fail(report),
-            });
-        }
-        pause(duration.0)
-    }
-
-    /// Waits until `condition`, a closure, gives `true`: for what another process does.
-    ///
-    /// A rehearsal, in which no other process does anything, passes it over.
-    ///
-    /// # Errors
-    /// It still gives `false` when the time is up, or when the processes that the recipe has started have
-    /// ended and one of them has failed; what it throws, and what that process has thrown.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let ready = `${scratch()}/ready`;
-    /// let child = clone(UTS, || { sethostname("box"); write_file(ready, ""); sleep("5s"); });
-    /// wait_until(|| exists(ready));
-    /// assert_eq(child.within(|| hostname()), "box");
-    /// ```
-    fn wait_until(call, condition: FnPtr, options: Patience) -> () {
-        if call.context.mode() == Mode::Rehearse {
-            return Ok(());
-        }
-        let patience = options.timeout.map_or(Time::from_secs(10), |timeout| timeout.0);
-        let (start, [mut time, longest]) = (Instant::now(), PAUSES);
-        let mut others = running(call);
-        while !holds(&condition, call)? {
-            if !others.is_empty() && others.iter().all(has_ended) {
-                // What they did last counts.
-                if holds(&condition, call)? {
-                    break;
-                }
-                others.drain(..).try_for_each(|process| not_failed(&process, call))?;
+    let patience = options.timeout.map_or(Time::from_secs(10), |timeout| timeout.0);
+    let (start, [mut time, longest]) = (Instant::now(), PAUSES);
+    let mut others = running(call);
+    while !holds(&condition, call)? {
+        if !others.is_empty() && others.iter().all(has_ended) {
+            // What they did last counts.
+            if holds(&condition, call)? {
+                break;
             }
-            let Some(left) = patience.checked_sub(start.elapsed()) else {
-                let waited = format!("{patience:?}");
-                let report = Report::error(format!("the condition does not hold after {waited}"));
-                return Err(call.fail(report.hint(
-                    "perhaps the process that should bring it about has failed: `wait()` tells",
-                )));
-            };
-            pause(time.min(left))?;
-            time = longest.min(time * 2);
+            others.drain(..).try_for_each(|process| not_failed(&process, call))?;
         }
-        Ok(())
+        let Some(left) = patience.checked_sub(start.elapsed()) else {
+            let waited = format!("{patience:?}");
+            let report = Report::error(format!("the condition does not hold after {waited}"));
+            return Err(call.fail(report.hint(
+                "perhaps the process that should bring it about has failed: `wait()` tells",
+            )));
+        };
+        pause(time.min(left))?;
+        time = longest.min(time * 2);
     }
+    Ok(())
+}
 
-    /// Ends the recipe with an error unless `condition` is true. A rehearsal passes it over.
-    ///
-    /// # Example
-    /// ```rhai
-    /// assert(exists("/"), "there is a root");
-    /// ```
-    fn assert(call, condition: bool, message: Option<String>) -> () {
-        if condition || call.context.mode() == Mode::Rehearse {
-            return Ok(());
-        }
-        let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
-        Err(call.fail(Report::error(format!("the assertion does not hold{message}"))))
+/// Ends the recipe with an error unless `condition` is true. A rehearsal passes it over.
+///
+/// # Example
+/// ```rhai
+/// assert(exists("/"), "there is a root");
+/// ```
+fn assert(call: &Call<'_, '_>, condition: bool, message: Option<String>) -> Result<(), Failed> {
+    if condition || call.context.mode() == Mode::Rehearse {
+        return Ok(());
     }
+    let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
+    Err(call.fail(Report::error(format!("the assertion does not hold{message}"))))
+}
 
-    /// Ends the recipe with an error unless both values are equal. A rehearsal passes it over.
-    ///
-    /// # Example
-    /// ```rhai
-    /// assert_eq(1 + 1, 2);
-    /// ```
-    fn assert_eq(call, left: Dynamic, right: Dynamic, message: Option<String>) -> () {
-        if call.context.mode() == Mode::Rehearse || call.equal(&left, &right) {
-            return Ok(());
-        }
-        let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
-        let report = Report::error(format!("the values are not equal{message}"));
-        let report = report.note(format!("left:  {}", escape(&shown(&left))));
-        let report = report.note(format!("right: {}", escape(&shown(&right))));
-        Err(call.fail(report))
+/// Ends the recipe with an error unless both values are equal. A rehearsal passes it over.
+///
+/// # Example
+/// ```rhai
+/// assert_eq(1 + 1, 2);
+/// ```
+fn assert_eq(
+    call: &Call<'_, '_>,
+    left: Dynamic,
+    right: Dynamic,
+    message: Option<String>,
+) -> Result<(), Failed> {
+    if call.context.mode() == Mode::Rehearse || call.equal(&left, &right) {
+        return Ok(());
     }
+    let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
+    let report = Report::error(format!("the values are not equal{message}"));
+    let report = report.note(format!("left:  {}", escape(&shown(&left))));
+    let report = report.note(format!("right: {}", escape(&shown(&right))));
+    Err(call.fail(report))
 }

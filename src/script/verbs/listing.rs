@@ -12,7 +12,16 @@ use crate::run::{self, Interface};
 use crate::script::argument::Returned;
 use crate::script::call::Call;
 use crate::script::error::Failed;
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["listing.rs";
+    fn mounts,
+    fn processes,
+    fn lsns,
+    fn interfaces,
+    fn routes,
+];
 
 /// The failure of a question that /proc does not answer.
 pub(super) fn unread(problem: &Unread, call: &Call<'_, '_>) -> Failed {
@@ -95,119 +104,117 @@ pub(super) fn route_row(route: Route) -> Map {
     ])
 }
 
-verbs! {
-    /// The mounts that nsscript sees, in the order of the kernel: an array of maps.
-    ///
-    /// Each has `id`, `parent` (the id of the mount below), `target`, `source`, `type`, `root`
-    /// (what of the filesystem is mounted), `options` (of the mount: `"rw,nosuid"`),
-    /// `super_options` (of the filesystem) and `propagation`: `"private"`, `"shared:N"`,
-    /// `"slave:N"`, `"shared:N slave:M"` or `"unbindable"`.
-    ///
-    /// # Errors
-    /// No proc filesystem is mounted on /proc.
-    ///
-    /// # Example
-    /// ```rhai
-    /// for mount in mounts().filter(|mount| mount.type == "tmpfs") { print(mount.target); }
-    /// ```
-    /// # See
-    /// proc_pid_mountinfo(5), mount_namespaces(7)
-    fn mounts(call) -> Vec<Map> {
-        call.context.begin_session(call.origin().as_ref())?;
-        let found = mountinfo::read(&call.context.runner.host().tree);
-        let found = found.map_err(|problem| unread(&problem, call))?;
-        Ok(found.into_iter().map(mount_row).collect())
-    }
+/// The mounts that nsscript sees, in the order of the kernel: an array of maps.
+///
+/// Each has `id`, `parent` (the id of the mount below), `target`, `source`, `type`, `root`
+/// (what of the filesystem is mounted), `options` (of the mount: `"rw,nosuid"`),
+/// `super_options` (of the filesystem) and `propagation`: `"private"`, `"shared:N"`,
+/// `"slave:N"`, `"shared:N slave:M"` or `"unbindable"`.
+///
+/// # Errors
+/// No proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// for mount in mounts().filter(|mount| mount.type == "tmpfs") { print(mount.target); }
+/// ```
+/// # See
+/// proc_pid_mountinfo(5), mount_namespaces(7)
+fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+    call.context.begin_session(call.origin().as_ref())?;
+    let found = mountinfo::read(&call.context.runner.host().tree);
+    let found = found.map_err(|problem| unread(&problem, call))?;
+    Ok(found.into_iter().map(mount_row).collect())
+}
 
-    /// The processes that /proc shows, by their numbers: an array of maps.
-    ///
-    /// Each has `pid`, `ppid`, `uid` (the effective one), `user` (its name, or the number again),
-    /// `state` (`"running"`, `"sleeping"`, `"zombie"`, …), `name` and `command`: its words, or
-    /// its name in brackets where it has none, as threads of the kernel. They are those of the PID
-    /// namespace that /proc was mounted in.
-    ///
-    /// # Errors
-    /// No proc filesystem is mounted on /proc.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let own = processes().filter(|process| process.uid == getuid());
-    /// print(`${own.len()} processes of one's own`);
-    /// ```
-    /// # See
-    /// proc_pid_status(5), ps(1)
-    fn processes(call) -> Vec<Map> {
-        call.context.begin_session(call.origin().as_ref())?;
-        let found = process_table::read(&call.context.runner.host().tree);
-        let found = found.map_err(|problem| unread(&problem, call))?;
-        Ok(found.into_iter().map(process_row).collect())
-    }
+/// The processes that /proc shows, by their numbers: an array of maps.
+///
+/// Each has `pid`, `ppid`, `uid` (the effective one), `user` (its name, or the number again),
+/// `state` (`"running"`, `"sleeping"`, `"zombie"`, …), `name` and `command`: its words, or
+/// its name in brackets where it has none, as threads of the kernel. They are those of the PID
+/// namespace that /proc was mounted in.
+///
+/// # Errors
+/// No proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// let own = processes().filter(|process| process.uid == getuid());
+/// print(`${own.len()} processes of one's own`);
+/// ```
+/// # See
+/// proc_pid_status(5), ps(1)
+fn processes(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+    call.context.begin_session(call.origin().as_ref())?;
+    let found = process_table::read(&call.context.runner.host().tree);
+    let found = found.map_err(|problem| unread(&problem, call))?;
+    Ok(found.into_iter().map(process_row).collect())
+}
 
-    /// The namespaces that there are, by their numbers, as lsns(8) lists them: an array of maps.
-    ///
-    /// Each has `inode` (its number), `kind` (`"mnt"`, `"uts"`, `"ipc"`, `"pid"`, `"net"`,
-    /// `"user"`, `"cgroup"` or `"time"`), `processes` (how many are in it), the `pid` of the lowest
-    /// of them, its `user` and its `command`, and `path`: where it is mounted, if it is. What keeps
-    /// a namespace without processes is its mount; of such a one `pid`, `user` and `command` are
-    /// `()`. Processes of others, whose namespaces cannot be read, are passed over.
-    ///
-    /// # Errors
-    /// No proc filesystem is mounted on /proc.
-    ///
-    /// # Example
-    /// ```rhai
-    /// for found in lsns().filter(|found| found.kind == "net") {
-    ///     print(`${found.inode}: ${found.processes} processes`);
-    /// }
-    /// ```
-    /// # See
-    /// lsns(8), namespaces(7)
-    fn lsns(call) -> Vec<Map> {
-        call.context.begin_session(call.origin().as_ref())?;
-        let found = namespace_table::read(&call.context.runner.host().tree);
-        let found = found.map_err(|problem| unread(&problem, call))?;
-        Ok(found.into_iter().map(namespace_row).collect())
-    }
+/// The namespaces that there are, by their numbers, as lsns(8) lists them: an array of maps.
+///
+/// Each has `inode` (its number), `kind` (`"mnt"`, `"uts"`, `"ipc"`, `"pid"`, `"net"`,
+/// `"user"`, `"cgroup"` or `"time"`), `processes` (how many are in it), the `pid` of the lowest
+/// of them, its `user` and its `command`, and `path`: where it is mounted, if it is. What keeps
+/// a namespace without processes is its mount; of such a one `pid`, `user` and `command` are
+/// `()`. Processes of others, whose namespaces cannot be read, are passed over.
+///
+/// # Errors
+/// No proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// for found in lsns().filter(|found| found.kind == "net") {
+///     print(`${found.inode}: ${found.processes} processes`);
+/// }
+/// ```
+/// # See
+/// lsns(8), namespaces(7)
+fn lsns(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+    call.context.begin_session(call.origin().as_ref())?;
+    let found = namespace_table::read(&call.context.runner.host().tree);
+    let found = found.map_err(|problem| unread(&problem, call))?;
+    Ok(found.into_iter().map(namespace_row).collect())
+}
 
-    /// The interfaces of nsscript's own network namespace, by their numbers: an array of maps.
-    ///
-    /// Each has `name`, `index`, `up` (it was set up), `running` (it also has a carrier),
-    /// `loopback`, `mac`, `mtu` and `addresses`, an array such as `["127.0.0.1/8", "::1/128"]`.
-    ///
-    /// # Example
-    /// ```rhai
-    /// for found in interfaces() { print(`${found.name}: ${found.addresses}`); }
-    /// ```
-    /// # See
-    /// getifaddrs(3), netdevice(7), network_namespaces(7)
-    fn interfaces(call) -> Vec<Map> {
-        let found = run::interfaces().map_err(|errno| {
-            let mut report = Report::error(format!("cannot list the interfaces: {errno}"));
-            report.facts.errno = Some(errno.code());
-            call.fail(report)
-        })?;
-        Ok(found.into_iter().map(interface_row).collect())
-    }
+/// The interfaces of nsscript's own network namespace, by their numbers: an array of maps.
+///
+/// Each has `name`, `index`, `up` (it was set up), `running` (it also has a carrier),
+/// `loopback`, `mac`, `mtu` and `addresses`, an array such as `["127.0.0.1/8", "::1/128"]`.
+///
+/// # Example
+/// ```rhai
+/// for found in interfaces() { print(`${found.name}: ${found.addresses}`); }
+/// ```
+/// # See
+/// getifaddrs(3), netdevice(7), network_namespaces(7)
+fn interfaces(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+    let found = run::interfaces().map_err(|errno| {
+        let mut report = Report::error(format!("cannot list the interfaces: {errno}"));
+        report.facts.errno = Some(errno.code());
+        call.fail(report)
+    })?;
+    Ok(found.into_iter().map(interface_row).collect())
+}
 
-    /// The routes of nsscript's own network namespace, as ip(8) lists them: an array of maps.
-    ///
-    /// Each has `destination` (`"default"` or `"10.0.0.0/24"`), `gateway` (`()` where the network
-    /// is that of the device), `device` (`()` where packets are refused) and `metric`. Those of
-    /// IPv4 come first. Of a route over several gateways the first is told.
-    ///
-    /// # Errors
-    /// No proc filesystem is mounted on /proc.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let ways = routes().filter(|route| route.destination == "default");
-    /// print(if ways.is_empty() { "no way out" } else { ways[0].device });
-    /// ```
-    /// # See
-    /// route(8), network_namespaces(7)
-    fn routes(call) -> Vec<Map> {
-        let found = routes::read(&call.context.runner.host().tree);
-        let found = found.map_err(|problem| unread(&problem, call))?;
-        Ok(found.into_iter().map(route_row).collect())
-    }
+/// The routes of nsscript's own network namespace, as ip(8) lists them: an array of maps.
+///
+/// Each has `destination` (`"default"` or `"10.0.0.0/24"`), `gateway` (`()` where the network
+/// is that of the device), `device` (`()` where packets are refused) and `metric`. Those of
+/// IPv4 come first. Of a route over several gateways the first is told.
+///
+/// # Errors
+/// No proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// let ways = routes().filter(|route| route.destination == "default");
+/// print(if ways.is_empty() { "no way out" } else { ways[0].device });
+/// ```
+/// # See
+/// route(8), network_namespaces(7)
+fn routes(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+    let found = routes::read(&call.context.runner.host().tree);
+    let found = found.map_err(|problem| unread(&problem, call))?;
+    Ok(found.into_iter().map(route_row).collect())
 }

@@ -1,5 +1,7 @@
 //! The verbs, by what they are about. Their doc comments are their manual pages.
 
+#![allow(clippy::needless_pass_by_value, reason = "a verb is given its arguments, to use or not")]
+
 mod child;
 mod command;
 mod error;
@@ -53,12 +55,7 @@ pub(super) const ALL: &[&[Verb]] = &[
     image::VERBS,
     kernel::VERBS,
     child::VERBS,
-    child::of_clone::VERBS,
-    child::of_namespace::VERBS,
-    child::of_process::VERBS,
-    child::of_sandbox::VERBS,
     handle::VERBS,
-    handle::of_process::VERBS,
     mounting::VERBS,
     file::VERBS,
     process::VERBS,

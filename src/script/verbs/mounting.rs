@@ -15,8 +15,18 @@ use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::options::options;
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
 use crate::spec::{MOUNT_WORDS, MountFlags, PROPAGATIONS};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["mounting.rs";
+    fn mount,
+    fn umount,
+    fn pivot_root,
+    fn chroot,
+    fn chdir,
+    fn scratch,
+];
 
 options! {
     /// What is mounted, and how.
@@ -202,153 +212,156 @@ impl Asked {
     }
 }
 
-verbs! {
-    /// Mounts in nsscript's own mount namespace, as mount(8) does.
-    ///
-    /// With one path alone that is the target. `type` mounts a file system: `data` has its options,
-    /// and a regular file as source is attached to a loop device, which goes with the mount. An
-    /// overlay takes `lower` (a path or an array, the topmost first), `upper` and `work` in `data`,
-    /// under any name; in a user namespace it gets `userxattr` unless `data` says otherwise, as
-    /// directories can be neither removed nor replaced there without. `bind` shows a place at
-    /// another one, too. `propagation`, `remount` and `move` change mounts that exist. What is
-    /// read-only by `recursive` is so in all mounts below.
-    ///
-    /// # Errors
-    /// The kernel's answer, with its own words where it has any; an unknown flag; what would
-    /// change the host.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let place = scratch();
-    /// mount("tmpfs", place, #{ type: "tmpfs", flags: "nosuid,nodev", data: #{ size: "1M" } });
-    /// mkdir(`${place}/etc`);
-    /// mount("/etc", `${place}/etc`, #{ bind: true, recursive: true, read_only: true });
-    /// mount("/", #{ propagation: "slave", recursive: true });
-    /// ```
-    /// # See
-    /// mount(2), mount(8), mount_namespaces(7), mount_setattr(2)
-    fn mount(call, source: String, target: Option<String>, options: Mount) -> () {
-        let (source, target) = match target {
-            Some(target) => (Some(no_nul(source, call)?), target),
-            None => (None, source),
-        };
-        let target = call.context.place(no_nul(target, call)?);
-        let mut asked = Asked { source, target, options };
-        if asked.options.bind == Some(true) || asked.options.r#move == Some(true) {
-            // A place, unlike the name of a device that there is none of, may be relative.
-            let path = asked.source.as_ref().map(|source| call.context.place(source));
-            asked.source = path.map(|path| path.to_string_lossy().into_owned());
-        }
-        let image = asked.image(call)?;
-        let Some(file) = image else {
-            return asked.calls(call)?.into_iter().try_for_each(|action| act(action, call));
-        };
-        let (offset, size_limit) = (asked.options.offset, asked.options.size_limit);
-        let read_only = asked.options.read_only == Some(true);
-        let settings = run::LoopSettings {
-            read_only,
-            offset: offset.map_or(0, |size| size.0),
-            size_limit: size_limit.map_or(0, |size| size.0),
-        };
-        if is_rehearsal(call) {
-            act(settings.action(&file), call)?;
-            asked.source = Some("/dev/loopN".into());
-            return asked.calls(call)?.into_iter().try_for_each(|action| act(action, call));
-        }
-        // The device is held until the mount holds it.
-        let device = call.context.runner.attach_loop(&file, settings, call.origin().as_ref())?;
-        asked.source = Some(device.path().to_string_lossy().into_owned());
-        asked.calls(call)?.into_iter().try_for_each(|action| act(action, call))
+/// Mounts in nsscript's own mount namespace, as mount(8) does.
+///
+/// With one path alone that is the target. `type` mounts a file system: `data` has its options,
+/// and a regular file as source is attached to a loop device, which goes with the mount. An
+/// overlay takes `lower` (a path or an array, the topmost first), `upper` and `work` in `data`,
+/// under any name; in a user namespace it gets `userxattr` unless `data` says otherwise, as
+/// directories can be neither removed nor replaced there without. `bind` shows a place at
+/// another one, too. `propagation`, `remount` and `move` change mounts that exist. What is
+/// read-only by `recursive` is so in all mounts below.
+///
+/// # Errors
+/// The kernel's answer, with its own words where it has any; an unknown flag; what would
+/// change the host.
+///
+/// # Example
+/// ```rhai
+/// let place = scratch();
+/// mount("tmpfs", place, #{ type: "tmpfs", flags: "nosuid,nodev", data: #{ size: "1M" } });
+/// mkdir(`${place}/etc`);
+/// mount("/etc", `${place}/etc`, #{ bind: true, recursive: true, read_only: true });
+/// mount("/", #{ propagation: "slave", recursive: true });
+/// ```
+/// # See
+/// mount(2), mount(8), mount_namespaces(7), mount_setattr(2)
+fn mount(
+    call: &Call<'_, '_>,
+    source: String,
+    target: Option<String>,
+    options: Mount,
+) -> Result<(), Failed> {
+    let (source, target) = match target {
+        Some(target) => (Some(no_nul(source, call)?), target),
+        None => (None, source),
+    };
+    let target = call.context.place(no_nul(target, call)?);
+    let mut asked = Asked { source, target, options };
+    if asked.options.bind == Some(true) || asked.options.r#move == Some(true) {
+        // A place, unlike the name of a device that there is none of, may be relative.
+        let path = asked.source.as_ref().map(|source| call.context.place(source));
+        asked.source = path.map(|path| path.to_string_lossy().into_owned());
     }
+    let image = asked.image(call)?;
+    let Some(file) = image else {
+        return asked.calls(call)?.into_iter().try_for_each(|action| act(action, call));
+    };
+    let (offset, size_limit) = (asked.options.offset, asked.options.size_limit);
+    let read_only = asked.options.read_only == Some(true);
+    let settings = run::LoopSettings {
+        read_only,
+        offset: offset.map_or(0, |size| size.0),
+        size_limit: size_limit.map_or(0, |size| size.0),
+    };
+    if is_rehearsal(call) {
+        act(settings.action(&file), call)?;
+        asked.source = Some("/dev/loopN".into());
+        return asked.calls(call)?.into_iter().try_for_each(|action| act(action, call));
+    }
+    // The device is held until the mount holds it.
+    let device = call.context.runner.attach_loop(&file, settings, call.origin().as_ref())?;
+    asked.source = Some(device.path().to_string_lossy().into_owned());
+    asked.calls(call)?.into_iter().try_for_each(|action| act(action, call))
+}
 
-    /// Takes the mount at `target` away.
-    ///
-    /// # Errors
-    /// Nothing is mounted there, or somebody uses it (`lazy` waits for them).
-    ///
-    /// # Example
-    /// ```rhai
-    /// mount("tmpfs", "/mnt", #{ type: "tmpfs" });
-    /// umount("/mnt");
-    /// ```
-    /// # See
-    /// umount(2)
-    fn umount(call, target: OwnPath, options: Umount) -> () {
-        act(RawAction::Umount { target: target.0, lazy: options.lazy.unwrap_or(false) }, call)
-    }
+/// Takes the mount at `target` away.
+///
+/// # Errors
+/// Nothing is mounted there, or somebody uses it (`lazy` waits for them).
+///
+/// # Example
+/// ```rhai
+/// mount("tmpfs", "/mnt", #{ type: "tmpfs" });
+/// umount("/mnt");
+/// ```
+/// # See
+/// umount(2)
+fn umount(call: &Call<'_, '_>, target: OwnPath, options: Umount) -> Result<(), Failed> {
+    act(RawAction::Umount { target: target.0, lazy: options.lazy.unwrap_or(false) }, call)
+}
 
-    /// Makes a mount the root of the mount namespace.
-    ///
-    /// The old root is put at `put_old`, beneath the new one. With both `"."` they are stacked:
-    /// `umount(".", #{ lazy: true })` then takes the old one away.
-    ///
-    /// # Errors
-    /// `EINVAL`: `new_root` is no mount, or propagation is shared; `EBUSY`: it is the root already.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let root = scratch();
-    /// mkdir(`${root}/old`);
-    /// within(MOUNT, || {
-    ///     pivot_root(root, `${root}/old`);
-    ///     chdir("/");
-    ///     umount("/old", #{ lazy: true });
-    /// });
-    /// ```
-    /// # See
-    /// pivot_root(2)
-    fn pivot_root(call, new_root: OwnPath, put_old: OwnPath) -> () {
-        act(RawAction::PivotRoot(new_root.0, put_old.0), call)
-    }
+/// Makes a mount the root of the mount namespace.
+///
+/// The old root is put at `put_old`, beneath the new one. With both `"."` they are stacked:
+/// `umount(".", #{ lazy: true })` then takes the old one away.
+///
+/// # Errors
+/// `EINVAL`: `new_root` is no mount, or propagation is shared; `EBUSY`: it is the root already.
+///
+/// # Example
+/// ```rhai
+/// let root = scratch();
+/// mkdir(`${root}/old`);
+/// within(MOUNT, || {
+///     pivot_root(root, `${root}/old`);
+///     chdir("/");
+///     umount("/old", #{ lazy: true });
+/// });
+/// ```
+/// # See
+/// pivot_root(2)
+fn pivot_root(call: &Call<'_, '_>, new_root: OwnPath, put_old: OwnPath) -> Result<(), Failed> {
+    act(RawAction::PivotRoot(new_root.0, put_old.0), call)
+}
 
-    /// Makes `path` the root directory of this process.
-    ///
-    /// The working directory stays where it is, and what is above can be reached from there.
-    ///
-    /// # Errors
-    /// No such directory, or no capability to do it.
-    ///
-    /// # Example
-    /// ```rhai
-    /// within(MOUNT, || { chroot(scratch()); chdir("/"); });
-    /// ```
-    /// # See
-    /// chroot(2)
-    fn chroot(call, path: OwnPath) -> () {
-        act(RawAction::Chroot(path.0), call)
-    }
+/// Makes `path` the root directory of this process.
+///
+/// The working directory stays where it is, and what is above can be reached from there.
+///
+/// # Errors
+/// No such directory, or no capability to do it.
+///
+/// # Example
+/// ```rhai
+/// within(MOUNT, || { chroot(scratch()); chdir("/"); });
+/// ```
+/// # See
+/// chroot(2)
+fn chroot(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
+    act(RawAction::Chroot(path.0), call)
+}
 
-    /// Goes to a directory: relative paths begin there from now on, and no longer at the recipe.
-    ///
-    /// # Errors
-    /// No such directory, or it may not be entered.
-    ///
-    /// # Example
-    /// ```rhai
-    /// chdir("/");
-    /// assert_eq(cwd(), "/");
-    /// ```
-    /// # See
-    /// chdir(2)
-    fn chdir(call, path: OwnPath) -> () {
-        act(RawAction::Chdir(path.0), call)?;
-        call.context.moved.set(true);
-        Ok(())
-    }
+/// Goes to a directory: relative paths begin there from now on, and no longer at the recipe.
+///
+/// # Errors
+/// No such directory, or it may not be entered.
+///
+/// # Example
+/// ```rhai
+/// chdir("/");
+/// assert_eq(cwd(), "/");
+/// ```
+/// # See
+/// chdir(2)
+fn chdir(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
+    act(RawAction::Chdir(path.0), call)?;
+    call.context.moved.set(true);
+    Ok(())
+}
 
-    /// A directory in memory of the recipe's own: a place to make files and mounts in.
-    ///
-    /// It is the same with every call, and gone when the recipe ends.
-    ///
-    /// # Example
-    /// ```rhai
-    /// write_file(`${scratch()}/note`, "hello");
-    /// ```
-    fn scratch(call) -> String {
-        if is_rehearsal(call) {
-            return Ok("/tmp/nsscript/scratch".into());
-        }
-        let path = call.context.runner.scratch(call.origin().as_ref())?;
-        Ok(path.to_string_lossy().into_owned())
+/// A directory in memory of the recipe's own: a place to make files and mounts in.
+///
+/// It is the same with every call, and gone when the recipe ends.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/note`, "hello");
+/// ```
+fn scratch(call: &Call<'_, '_>) -> Result<String, Failed> {
+    if is_rehearsal(call) {
+        return Ok("/tmp/nsscript/scratch".into());
     }
+    let path = call.context.runner.scratch(call.origin().as_ref())?;
+    Ok(path.to_string_lossy().into_owned())
 }

@@ -8,13 +8,21 @@ use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::SharedNetwork;
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
 use crate::spec::{Forwarded, JoinedNetwork, Namespaces, NetworkChoice, Outbound, Sandbox, What};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["namespace.rs";
+    fn unshare,
+    fn share,
+    fn network,
+];
 
 options! {
     /// Which ports of the host lead into a sandbox.
     struct Ports {
-        /// those of TCP: numbers, or texts such as `"8080:80"` or `"0.0.0.0:8080:80"`, the host's first
+        /// those of TCP: numbers, or texts such as `"8080:80"` or `"0.0.0.0:8080:80"`, the host's
+        /// first
         tcp: Array = "[]",
         /// those of UDP
         udp: Array = "[]",
@@ -61,7 +69,8 @@ fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkC
             Err(call.fail(match closest(other, known) {
                 Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
                 None => report.hint(
-                    "it is `\"none\"`, `\"host\"`, `\"outbound\"` or a Network: `network(netns(name))`",
+                    "it is `\"none\"`, `\"host\"`, `\"outbound\"` or a Network: \
+                     `network(netns(name))`",
                 ),
             }))
         }
@@ -74,75 +83,79 @@ fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<Forwarded, Fa
     port.map_err(|invalid| call.fail_at_key(key, Report::from(&invalid)))
 }
 
-verbs! {
-    /// Makes these namespaces new, after a `share` that left them out.
-    ///
-    /// # Example
-    /// ```rhai
-    /// sandbox("/").read_only_root().share(ALL - USER - MOUNT).unshare(PID | IPC).run("true");
-    /// ```
-    /// # See
-    /// unshare(2), namespaces(7)
-    fn unshare(call, sandbox: Sandbox, namespaces: Namespaces) -> Sandbox {
-        Ok(sandbox.with(What::Unshare(namespaces), call.origin()))
-    }
+/// Makes these namespaces new, after a `share` that left them out.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().share(ALL - USER - MOUNT).unshare(PID | IPC).run("true");
+/// ```
+/// # See
+/// unshare(2), namespaces(7)
+fn unshare(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandbox {
+    sandbox.with(What::Unshare(namespaces), call.origin())
+}
 
-    /// Leaves these namespaces as they are: the sandbox has those of nsscript.
-    ///
-    /// All kinds are new unless they are shared.
-    ///
-    /// # Errors
-    /// What would change the host then, as a host name with UTS shared, is refused before
-    /// anything is done.
-    ///
-    /// # Example
-    /// ```rhai
-    /// sandbox("/").read_only_root().share(NET | UTS).run("uname -n");
-    /// ```
-    /// # See
-    /// namespaces(7)
-    fn share(call, sandbox: Sandbox, namespaces: Namespaces) -> Sandbox {
-        Ok(sandbox.with(What::Share(namespaces), call.origin()))
-    }
+/// Leaves these namespaces as they are: the sandbox has those of nsscript.
+///
+/// All kinds are new unless they are shared.
+///
+/// # Errors
+/// What would change the host then, as a host name with UTS shared, is refused before
+/// anything is done.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().share(NET | UTS).run("uname -n");
+/// ```
+/// # See
+/// namespaces(7)
+fn share(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandbox {
+    sandbox.with(What::Share(namespaces), call.origin())
+}
 
-    /// Says which network the sandbox is in: `"none"`, `"host"`, `"outbound"` or a Network.
-    ///
-    /// `"none"`, as without this verb, is one of its own with nothing but `lo`; `"host"` is that of
-    /// nsscript, as `share(NET)`. A Network is one that `netns` has made: programs in it see its
-    /// interfaces and cannot change them, and can serve at any port. `"outbound"` is a network of its own with an interface
-    /// `eth0`, from which the program pasta(1) makes the connections that the sandbox asks for, as
-    /// ordinary sockets of the host: it needs no rights there. Nothing leads in but the ports of `tcp`
-    /// and `udp`: numbers, or texts such as `"8080:80"`. They are those of 127.0.0.1 alone, unless an
-    /// address of the host is said: `"0.0.0.0:8080:80"`. Files that name servers are made then,
-    /// /etc/resolv.conf and /etc/hosts, unless the recipe has them.
-    ///
-    /// # Errors
-    /// There is no such network. When the sandbox starts: `pasta` is missing, or may not do it.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let left = netns();
-    /// let right = netns();
-    /// veth(left, "eth0", right, "eth0", #{ up: true });
-    /// left.address("eth0", "10.0.0.1/24");
-    /// right.address("eth0", "10.0.0.2/24");
-    /// let guest = sandbox("/").read_only_root().network(left);
-    /// assert_eq(guest.within(|| interfaces().len()), 2);
-    /// print(sandbox("/").read_only_root().network("outbound", #{ tcp: ["8080:80"] }));
-    /// ```
-    /// # See
-    /// network_namespaces(7), pasta(1)
-    fn network(call, sandbox: Sandbox, network: Dynamic, options: Ports) -> Sandbox {
-        let given = options.tcp.is_some() || options.udp.is_some();
-        let choice = choice(&network, options, call)?;
-        if given && !matches!(choice, NetworkChoice::Outbound(_)) {
-            let report = Report::error("ports of the host lead only into a sandbox that is `\"outbound\"`");
-            return Err(call.fail(report));
-        }
-        if matches!(choice, NetworkChoice::Outbound(_)) {
-            // A user may only make such a network in a user namespace of its own.
-            call.context.begin_session(call.origin().as_ref())?;
-        }
-        Ok(sandbox.with(What::Network(choice), call.origin()))
+/// Says which network the sandbox is in: `"none"`, `"host"`, `"outbound"` or a Network.
+///
+/// `"none"`, as without this verb, is one of its own with nothing but `lo`; `"host"` is that of
+/// nsscript, as `share(NET)`. A Network is one that `netns` has made: programs in it see its
+/// interfaces and cannot change them, and can serve at any port. `"outbound"` is a network of its own with an interface
+/// `eth0`, from which the program pasta(1) makes the connections that the sandbox asks for, as
+/// ordinary sockets of the host: it needs no rights there. Nothing leads in but the ports of `tcp`
+/// and `udp`: numbers, or texts such as `"8080:80"`. They are those of 127.0.0.1 alone, unless an
+/// address of the host is said: `"0.0.0.0:8080:80"`. Files that name servers are made then,
+/// /etc/resolv.conf and /etc/hosts, unless the recipe has them.
+///
+/// # Errors
+/// There is no such network. When the sandbox starts: `pasta` is missing, or may not do it.
+///
+/// # Example
+/// ```rhai
+/// let left = netns();
+/// let right = netns();
+/// veth(left, "eth0", right, "eth0", #{ up: true });
+/// left.address("eth0", "10.0.0.1/24");
+/// right.address("eth0", "10.0.0.2/24");
+/// let guest = sandbox("/").read_only_root().network(left);
+/// assert_eq(guest.within(|| interfaces().len()), 2);
+/// print(sandbox("/").read_only_root().network("outbound", #{ tcp: ["8080:80"] }));
+/// ```
+/// # See
+/// network_namespaces(7), pasta(1)
+fn network(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    network: Dynamic,
+    options: Ports,
+) -> Result<Sandbox, Failed> {
+    let given = options.tcp.is_some() || options.udp.is_some();
+    let choice = choice(&network, options, call)?;
+    if given && !matches!(choice, NetworkChoice::Outbound(_)) {
+        let report =
+            Report::error("ports of the host lead only into a sandbox that is `\"outbound\"`");
+        return Err(call.fail(report));
     }
+    if matches!(choice, NetworkChoice::Outbound(_)) {
+        // A user may only make such a network in a user namespace of its own.
+        call.context.begin_session(call.origin().as_ref())?;
+    }
+    Ok(sandbox.with(What::Network(choice), call.origin()))
 }

@@ -11,7 +11,16 @@ use crate::script::call::Call;
 use crate::script::context::Printed;
 use crate::script::error::Failed;
 use crate::script::options::options;
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["narrate.rs";
+    fn section,
+    fn note,
+    fn table,
+    fn breakpoint,
+    fn need,
+];
 
 options! {
     /// How a table is laid out.
@@ -113,102 +122,98 @@ fn unknown(name: &str, heads: &[String]) -> Report {
     report.hint(format!("its columns are {}", list(&shown, "and")))
 }
 
-verbs! {
-    /// Prints a heading, parted from what was printed before by an empty line.
-    ///
-    /// # Example
-    /// ```rhai
-    /// section("Process ids");
-    /// print("The first process of a PID namespace is number 1 in it.");
-    /// ```
-    fn section(call, title: String) -> () {
-        call.tell(&diag::heading(&title), Printed::Heading)
-    }
+/// Prints a heading, parted from what was printed before by an empty line.
+///
+/// # Example
+/// ```rhai
+/// section("Process ids");
+/// print("The first process of a PID namespace is number 1 in it.");
+/// ```
+fn section(call: &Call<'_, '_>, title: String) -> Result<(), Failed> {
+    call.tell(&diag::heading(&title), Printed::Heading)
+}
 
-    /// Prints narration, wrapped to 72 columns, parted from what is shown by empty lines.
-    ///
-    /// The indentation that all lines share is taken away, so a text between backticks can be
-    /// indented as the recipe around it is. Empty lines part paragraphs, a line that begins with
-    /// `- ` begins an item of a list, and lines that are indented deeper stand as they are.
-    ///
-    /// # Example
-    /// ```rhai
-    /// fn explain() {
-    ///     note(`
-    ///         A process in a new UTS namespace has a host name of its own. What it
-    ///         sets is seen
-    ///         - by itself and its children,
-    ///         - and by nobody outside:
-    ///
-    ///             $ hostname
-    ///     `);
-    /// }
-    /// explain();
-    /// ```
-    fn note(call, text: String) -> () {
-        call.tell(&diag::paragraphs(&text), Printed::Note)
-    }
+/// Prints narration, wrapped to 72 columns, parted from what is shown by empty lines.
+///
+/// The indentation that all lines share is taken away, so a text between backticks can be
+/// indented as the recipe around it is. Empty lines part paragraphs, a line that begins with
+/// `- ` begins an item of a list, and lines that are indented deeper stand as they are.
+///
+/// # Example
+/// ```rhai
+/// fn explain() {
+///     note(`
+///         A process in a new UTS namespace has a host name of its own. What it
+///         sets is seen
+///         - by itself and its children,
+///         - and by nobody outside:
+///
+///             $ hostname
+///     `);
+/// }
+/// explain();
+/// ```
+fn note(call: &Call<'_, '_>, text: String) -> Result<(), Failed> {
+    call.tell(&diag::paragraphs(&text), Printed::Note)
+}
 
-    /// Prints rows as a table: maps, or arrays of which the first is the head.
-    ///
-    /// Maps have their keys as columns, in the order of the alphabet unless `columns` says another.
-    /// Columns of numbers end at one place, and `-` stands where nothing is.
-    ///
-    /// # Errors
-    /// Rows that are neither, or of which one is longer than the head; a column that there is not.
-    /// A rehearsal prints nothing and checks only what the rows are.
-    ///
-    /// # Example
-    /// ```rhai
-    /// table([["kind", "inode"], ["uts", 4026531838], ["net", ()]]);
-    ///
-    /// let rows = [#{ name: "lo", mtu: 65536 }, #{ name: "eth0", mtu: 1500, up: true }];
-    /// table(rows, #{ columns: ["name", "up", "mtu"] });
-    /// ```
-    fn table(call, rows: Rows, options: Table) -> () {
-        if call.context.mode() == Mode::Rehearse {
-            return Ok(());
-        }
-        if rows.below.is_empty() {
-            return call.tell("(none)", Printed::Output);
-        }
-        let columns = rows.columns(options.columns.as_deref(), call)?;
-        call.tell(&diag::table(&columns), Printed::Output)
+/// Prints rows as a table: maps, or arrays of which the first is the head.
+///
+/// Maps have their keys as columns, in the order of the alphabet unless `columns` says another.
+/// Columns of numbers end at one place, and `-` stands where nothing is.
+///
+/// # Errors
+/// Rows that are neither, or of which one is longer than the head; a column that there is not.
+/// A rehearsal prints nothing and checks only what the rows are.
+///
+/// # Example
+/// ```rhai
+/// table([["kind", "inode"], ["uts", 4026531838], ["net", ()]]);
+///
+/// let rows = [#{ name: "lo", mtu: 65536 }, #{ name: "eth0", mtu: 1500, up: true }];
+/// table(rows, #{ columns: ["name", "up", "mtu"] });
+/// ```
+fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), Failed> {
+    if call.context.mode() == Mode::Rehearse {
+        return Ok(());
     }
+    if rows.below.is_empty() {
+        return call.tell("(none)", Printed::Output);
+    }
+    let columns = rows.columns(options.columns.as_deref(), call)?;
+    call.tell(&diag::table(&columns), Printed::Output)
+}
 
-    /// Stops the recipe here, with a prompt on its variables.
-    ///
-    /// What is typed there can look at them and give them other values; `:leave` or Ctrl-D has the recipe
-    /// go on, `:quit` ends it. Without a terminal, and in a rehearsal, it is passed over. `--break LINE`
-    /// stops before a line of a recipe that says nothing of it.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let said = sandbox("/").read_only_root().output("echo ready").stdout.trim();
-    /// if said != "ready" {
-    ///     breakpoint();
-    /// }
-    /// ```
-    fn breakpoint(call) -> () {
-        // Where variables can be looked at, syntax of that name stands in its place.
-        let _ = call;
-        Ok(())
-    }
+/// Stops the recipe here, with a prompt on its variables.
+///
+/// What is typed there can look at them and give them other values; `:leave` or Ctrl-D has the recipe
+/// go on, `:quit` ends it. Without a terminal, and in a rehearsal, it is passed over. `--break LINE`
+/// stops before a line of a recipe that says nothing of it.
+///
+/// # Example
+/// ```rhai
+/// let said = sandbox("/").read_only_root().output("echo ready").stdout.trim();
+/// if said != "ready" {
+///     breakpoint();
+/// }
+/// ```
+fn breakpoint(_call: &Call<'_, '_>) {
+    // Where variables can be looked at, syntax of that name stands in its place.
+}
 
-    /// Ends the recipe unless `condition` is true: it needs what is not there.
-    ///
-    /// What it needs is said on standard error, as `not run: …`, and the exit status is 77. No
-    /// recipe catches that, and `nsscript test` does not count it as a failure. A rehearsal passes
-    /// it over.
-    ///
-    /// # Example
-    /// ```rhai
-    /// need(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
-    /// ```
-    fn need(call, condition: bool, reason: String) -> () {
-        if condition || call.context.mode() == Mode::Rehearse {
-            return Ok(());
-        }
-        Err(Failed::NotRun(reason.split_whitespace().collect::<Vec<_>>().join(" ")))
+/// Ends the recipe unless `condition` is true: it needs what is not there.
+///
+/// What it needs is said on standard error, as `not run: …`, and the exit status is 77. No
+/// recipe catches that, and `nsscript test` does not count it as a failure. A rehearsal passes
+/// it over.
+///
+/// # Example
+/// ```rhai
+/// need(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
+/// ```
+fn need(call: &Call<'_, '_>, condition: bool, reason: String) -> Result<(), Failed> {
+    if condition || call.context.mode() == Mode::Rehearse {
+        return Ok(());
     }
+    Err(Failed::NotRun(reason.split_whitespace().collect::<Vec<_>>().join(" ")))
 }

@@ -13,8 +13,16 @@ use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedNamespace, SharedNetwork};
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
 use crate::spec::{InterfaceName, Kind, NetworkName};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["network.rs";
+    fn netns,
+    fn netns_names,
+    fn veth,
+    fn remove,
+];
 
 options! {
     /// How a pair of interfaces is made.
@@ -95,143 +103,148 @@ fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<Option<Namespace>, F
     Ok(None)
 }
 
-verbs! {
-    /// A network: a network namespace with its own interfaces, addresses, routes and rules.
-    ///
-    /// `netns()` makes one, in which `lo` is up and nothing else is, and addresses of IPv6 can be used
-    /// at once: no interface asks first whether somebody has them. It is gone with its last value
-    /// and the last process in it, however nsscript ends; joined with others by `veth`, when the
-    /// recipe ends or it is removed. `netns("blue")` is always the same one in
-    /// a recipe; with `--host` it is that of /run/netns, which `ip netns` lists and enters, and it
-    /// stays until it is removed. `netns(process)` and `netns(namespace)` are those that exist.
-    ///
-    /// # Errors
-    /// No more can be made; the name is none of a file.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let blue = netns("blue").address("lo", "10.0.0.1/32");
-    /// print(blue.interfaces().map(|found| found.name));
-    /// assert(blue.ping("10.0.0.1"));
-    /// ```
-    /// # See
-    /// ip-netns(8), network_namespaces(7)
-    fn netns(call, network: Option<Dynamic>) -> SharedNetwork {
-        let name = match network {
-            None => None,
-            Some(value) if value.is_string() => {
-                let name = NetworkName::new(&value.to_string());
-                Some(name.map_err(|invalid| call.fail(Report::from(&invalid)))?)
-            }
-            Some(value) => {
-                call.context.begin_session(call.origin().as_ref())?;
-                let Some(namespace) = existing(&value, call)? else {
-                    if is_rehearsal(call) {
-                        return Ok(SharedNetwork { network: None, label: "NET".into() });
-                    }
-                    let given = a_kind(&value);
-                    let message = format!("`netns` takes a name, a process or a namespace, not {given}");
-                    return Err(call.fail(Report::error(message)));
-                };
-                let network = call.context.runner.network_of(namespace);
-                let label = network.label.clone();
-                return Ok(SharedNetwork { network: Some(Rc::new(network)), label });
-            }
-        };
-        if is_rehearsal(call) {
-            let (label, is_new) = call.context.network_label(name.as_ref().map(NetworkName::as_str));
-            if is_new {
-                let action = Box::new(NetworkAction::Make(name));
-                let raw = RawAction::Network { network: label.clone(), action };
-                call.context.rehearse(raw, call.origin());
-            }
-            return Ok(SharedNetwork { network: None, label });
+/// A network: a network namespace with its own interfaces, addresses, routes and rules.
+///
+/// `netns()` makes one, in which `lo` is up and nothing else is, and addresses of IPv6 can be used
+/// at once: no interface asks first whether somebody has them. It is gone with its last value
+/// and the last process in it, however nsscript ends; joined with others by `veth`, when the
+/// recipe ends or it is removed. `netns("blue")` is always the same one in
+/// a recipe; with `--host` it is that of /run/netns, which `ip netns` lists and enters, and it
+/// stays until it is removed. `netns(process)` and `netns(namespace)` are those that exist.
+///
+/// # Errors
+/// No more can be made; the name is none of a file.
+///
+/// # Example
+/// ```rhai
+/// let blue = netns("blue").address("lo", "10.0.0.1/32");
+/// print(blue.interfaces().map(|found| found.name));
+/// assert(blue.ping("10.0.0.1"));
+/// ```
+/// # See
+/// ip-netns(8), network_namespaces(7)
+fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork, Failed> {
+    let name = match network {
+        None => None,
+        Some(value) if value.is_string() => {
+            let name = NetworkName::new(&value.to_string());
+            Some(name.map_err(|invalid| call.fail(Report::from(&invalid)))?)
         }
-        let network = call.context.runner.network(name.as_ref(), call.origin().as_ref())?;
-        let label = network.label.clone();
-        Ok(SharedNetwork { network: Some(network), label })
+        Some(value) => {
+            call.context.begin_session(call.origin().as_ref())?;
+            let Some(namespace) = existing(&value, call)? else {
+                if is_rehearsal(call) {
+                    return Ok(SharedNetwork { network: None, label: "NET".into() });
+                }
+                let given = a_kind(&value);
+                let message =
+                    format!("`netns` takes a name, a process or a namespace, not {given}");
+                return Err(call.fail(Report::error(message)));
+            };
+            let network = call.context.runner.network_of(namespace);
+            let label = network.label.clone();
+            return Ok(SharedNetwork { network: Some(Rc::new(network)), label });
+        }
+    };
+    if is_rehearsal(call) {
+        let (label, is_new) = call.context.network_label(name.as_ref().map(NetworkName::as_str));
+        if is_new {
+            let action = Box::new(NetworkAction::Make(name));
+            let raw = RawAction::Network { network: label.clone(), action };
+            call.context.rehearse(raw, call.origin());
+        }
+        return Ok(SharedNetwork { network: None, label });
     }
+    let network = call.context.runner.network(name.as_ref(), call.origin().as_ref())?;
+    let label = network.label.clone();
+    Ok(SharedNetwork { network: Some(network), label })
+}
 
-    /// The names of the networks that there are: of the recipe, with `--host` of /run/netns.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let blue = netns("blue");
-    /// assert_eq(netns_names(), ["blue"]);
-    /// blue.remove();
-    /// ```
-    /// # See
-    /// ip-netns(8)
-    fn netns_names(call) -> Vec<String> {
-        Ok(call.context.runner.network_names()?)
-    }
+/// The names of the networks that there are: of the recipe, with `--host` of /run/netns.
+///
+/// # Example
+/// ```rhai
+/// let blue = netns("blue");
+/// assert_eq(netns_names(), ["blue"]);
+/// blue.remove();
+/// ```
+/// # See
+/// ip-netns(8)
+fn netns_names(call: &Call<'_, '_>) -> Result<Vec<String>, Failed> {
+    Ok(call.context.runner.network_names()?)
+}
 
-    /// Joins two networks by a pair of interfaces: what is sent into one end comes out of the other.
-    ///
-    /// The ends are down and without addresses, as the kernel makes them.
-    ///
-    /// # Errors
-    /// An interface of the name is there already; the name is longer than 15 bytes.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let left = netns();
-    /// let right = netns();
-    /// veth(left, "eth0", right, "eth0", #{ up: true });
-    /// left.address("eth0", "10.0.0.1/24");
-    /// right.address("eth0", "10.0.0.2/24");
-    /// assert(left.ping("10.0.0.2"));
-    /// ```
-    /// # See
-    /// veth(4), ip-link(8)
-    fn veth(call, network: SharedNetwork, name: InterfaceName, other: SharedNetwork,
-            peer: InterfaceName, options: Veth) -> () {
-        let mtu = options.mtu.map(|mtu| self::mtu(mtu, call)).transpose()?;
-        let label = other.label.clone();
-        let action = NetworkAction::Veth { name: name.clone(), network: label, peer: peer.clone() };
-        act_with(&network, action, Some(&other), call)?;
-        if let (Some(one), Some(other)) = (&network.network, &other.network) {
-            one.join(other);
-        }
-        let set = |network: &Same, end: &InterfaceName| {
-            if let Some(mtu) = mtu {
-                change(network, end.clone(), LinkChange::Mtu(mtu), call)?;
-            }
-            if options.up == Some(true) {
-                change(network, end.clone(), LinkChange::Up, call)?;
-            }
-            Ok::<(), Failed>(())
-        };
-        let done = set(&network, &name).and_then(|()| set(&other, &peer));
-        if done.is_err() {
-            // Nothing half is left of it.
-            let _ = act(&network, NetworkAction::Delete(name), call);
-        }
-        done
+/// Joins two networks by a pair of interfaces: what is sent into one end comes out of the other.
+///
+/// The ends are down and without addresses, as the kernel makes them.
+///
+/// # Errors
+/// An interface of the name is there already; the name is longer than 15 bytes.
+///
+/// # Example
+/// ```rhai
+/// let left = netns();
+/// let right = netns();
+/// veth(left, "eth0", right, "eth0", #{ up: true });
+/// left.address("eth0", "10.0.0.1/24");
+/// right.address("eth0", "10.0.0.2/24");
+/// assert(left.ping("10.0.0.2"));
+/// ```
+/// # See
+/// veth(4), ip-link(8)
+fn veth(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    name: InterfaceName,
+    other: SharedNetwork,
+    peer: InterfaceName,
+    options: Veth,
+) -> Result<(), Failed> {
+    let mtu = options.mtu.map(|mtu| self::mtu(mtu, call)).transpose()?;
+    let label = other.label.clone();
+    let action = NetworkAction::Veth { name: name.clone(), network: label, peer: peer.clone() };
+    act_with(&network, action, Some(&other), call)?;
+    if let (Some(one), Some(other)) = (&network.network, &other.network) {
+        one.join(other);
     }
+    let set = |network: &Same, end: &InterfaceName| {
+        if let Some(mtu) = mtu {
+            change(network, end.clone(), LinkChange::Mtu(mtu), call)?;
+        }
+        if options.up == Some(true) {
+            change(network, end.clone(), LinkChange::Up, call)?;
+        }
+        Ok::<(), Failed>(())
+    };
+    let done = set(&network, &name).and_then(|()| set(&other, &peer));
+    if done.is_err() {
+        // Nothing half is left of it.
+        let _ = act(&network, NetworkAction::Delete(name), call);
+    }
+    done
+}
 
-    /// Takes the name of a network away. It is gone with the last process in it.
-    ///
-    /// # Errors
-    /// It was removed already.
-    ///
-    /// # Example
-    /// ```rhai
-    /// netns("blue").remove();
-    /// assert_eq(netns_names(), []);
-    /// ```
-    /// # See
-    /// ip-netns(8)
-    fn remove(call, network: SharedNetwork) -> () {
-        let origin = call.origin();
-        if let Some(there) = &network.network {
-            return Ok(call.context.runner.remove_network(there, origin.as_ref())?);
-        }
-        if let Ok(name) = NetworkName::new(&network.label) {
-            let action = Box::new(NetworkAction::Remove(name));
-            let raw = RawAction::Network { network: network.label.clone(), action };
-            call.context.rehearse(raw, origin);
-        }
-        Ok(())
+/// Takes the name of a network away. It is gone with the last process in it.
+///
+/// # Errors
+/// It was removed already.
+///
+/// # Example
+/// ```rhai
+/// netns("blue").remove();
+/// assert_eq(netns_names(), []);
+/// ```
+/// # See
+/// ip-netns(8)
+fn remove(call: &Call<'_, '_>, network: SharedNetwork) -> Result<(), Failed> {
+    let origin = call.origin();
+    if let Some(there) = &network.network {
+        return Ok(call.context.runner.remove_network(there, origin.as_ref())?);
     }
+    if let Ok(name) = NetworkName::new(&network.label) {
+        let action = Box::new(NetworkAction::Remove(name));
+        let raw = RawAction::Network { network: network.label.clone(), action };
+        call.context.rehearse(raw, origin);
+    }
+    Ok(())
 }

@@ -17,8 +17,20 @@ use crate::script::child;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedNetwork, SharedOutput};
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
 use crate::spec::{Command, IpProtocol, JoinedNetwork, Kind, Namespaces, Streams};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["network_program.rs";
+    fn run,
+    fn output,
+    fn start,
+    fn within,
+    fn ping,
+    fn can_connect,
+    fn listen,
+    fn resolver,
+];
 
 options! {
     /// How long an answer is waited for.
@@ -81,197 +93,231 @@ fn rehearse(label: &str, request: &Request, call: &Call<'_, '_>) -> Rc<Plan> {
     call.context.rehearse_plan(call.context.runner.plan_in(joined, request))
 }
 
-verbs! {
-    /// Runs a program of the host in the network, to its end: as nsscript runs, but there.
-    ///
-    /// It is root in the network, as `ip netns exec` has it, so `ip` and `nft` can change it; its mounts
-    /// are its own, and /sys shows the network. Where a program is to be kept apart, a sandbox is put into the network: `sandbox.network(network)`.
-    ///
-    /// # Errors
-    /// There is no such program; another status than 0, unless `check` is false.
-    ///
-    /// # Example
-    /// ```rhai
-    /// netns().run(["sh", "-c", "cat /proc/net/dev"]);
-    /// ```
-    /// # See
-    /// ip-netns(8)
-    fn run(call, network: SharedNetwork, command: Command, options: Run) -> Exit {
-        let request = request(command, streams(&options, call)?, call);
-        let label = &network.label;
-        let Some(network) = &network.network else {
-            let _ = rehearse(label, &request, call);
-            return Ok(rehearsed());
-        };
-        let runner = &call.context.runner;
-        let plan = runner.plan_in_network(network, &request)?;
-        let exit = runner.run(&plan, &request, &input(options.stdin, Input::Inherited))?;
-        checked(exit, options.check, &request.command, None, None, call)
-    }
+/// Runs a program of the host in the network, to its end: as nsscript runs, but there.
+///
+/// It is root in the network, as `ip netns exec` has it, so `ip` and `nft` can change it; its mounts
+/// are its own, and /sys shows the network. Where a program is to be kept apart, a sandbox is put into the network: `sandbox.network(network)`.
+///
+/// # Errors
+/// There is no such program; another status than 0, unless `check` is false.
+///
+/// # Example
+/// ```rhai
+/// netns().run(["sh", "-c", "cat /proc/net/dev"]);
+/// ```
+/// # See
+/// ip-netns(8)
+fn run(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    command: Command,
+    options: Run,
+) -> Result<Exit, Failed> {
+    let request = request(command, streams(&options, call)?, call);
+    let label = &network.label;
+    let Some(network) = &network.network else {
+        let _ = rehearse(label, &request, call);
+        return Ok(rehearsed());
+    };
+    let runner = &call.context.runner;
+    let plan = runner.plan_in_network(network, &request)?;
+    let exit = runner.run(&plan, &request, &input(options.stdin, Input::Inherited))?;
+    checked(exit, options.check, &request.command, None, None, call)
+}
 
-    /// Runs a program of the host in the network, to its end, and keeps what it writes.
-    ///
-    /// # Errors
-    /// As for `run`.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let said = netns().output("cat /proc/net/dev").stdout;
-    /// assert(said.contains("lo:"));
-    /// ```
-    fn output(call, network: SharedNetwork, command: Command, options: Capture) -> SharedOutput {
-        let request = request(command, Streams::Captured, call);
-        let label = &network.label;
-        let Some(network) = &network.network else {
-            let _ = rehearse(label, &request, call);
-            let (stdout, stderr) = (Vec::new(), Vec::new());
-            return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
-        };
-        let runner = &call.context.runner;
-        let plan = runner.plan_in_network(network, &request)?;
-        let most = options.limit.map_or(MOST_KEPT, |size| size.0);
-        let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing), most)?;
-        let stderr = Some(output.stderr.as_slice());
-        checked(output.exit, options.check, &request.command, stderr, None, call)?;
-        Ok(SharedOutput(Rc::new(output)))
-    }
+/// Runs a program of the host in the network, to its end, and keeps what it writes.
+///
+/// # Errors
+/// As for `run`.
+///
+/// # Example
+/// ```rhai
+/// let said = netns().output("cat /proc/net/dev").stdout;
+/// assert(said.contains("lo:"));
+/// ```
+fn output(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    command: Command,
+    options: Capture,
+) -> Result<SharedOutput, Failed> {
+    let request = request(command, Streams::Captured, call);
+    let label = &network.label;
+    let Some(network) = &network.network else {
+        let _ = rehearse(label, &request, call);
+        let (stdout, stderr) = (Vec::new(), Vec::new());
+        return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
+    };
+    let runner = &call.context.runner;
+    let plan = runner.plan_in_network(network, &request)?;
+    let most = options.limit.map_or(MOST_KEPT, |size| size.0);
+    let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing), most)?;
+    let stderr = Some(output.stderr.as_slice());
+    checked(output.exit, options.check, &request.command, stderr, None, call)?;
+    Ok(SharedOutput(Rc::new(output)))
+}
 
-    /// Starts a program of the host in the network and goes on; it ends with the recipe at the latest.
-    ///
-    /// # Errors
-    /// There is no such program.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let sleeper = netns("blue").start("sleep 60");
-    /// assert_eq(sleeper.namespace(NET), netns("blue").namespace);
-    /// ```
-    fn start(call, network: SharedNetwork, command: Command, options: Start) -> ProcessHandle {
-        let pipes = options.pipes.unwrap_or(false);
-        let streams = if pipes { Streams::Piped } else { Streams::Inherited };
-        let request = request(command, streams, call);
-        let Some(network) = &network.network else {
-            let rehearsed = Some(rehearse(&network.label, &request, call));
-            return Ok(ProcessHandle { process: None, rehearsed, value: Dynamic::UNIT });
-        };
-        let runner = &call.context.runner;
-        let plan = runner.plan_in_network(network, &request)?;
-        let process = runner.start(&plan, &request, &Input::Nothing)?;
-        Ok(call.context.started(process))
-    }
+/// Starts a program of the host in the network and goes on; it ends with the recipe at the latest.
+///
+/// # Errors
+/// There is no such program.
+///
+/// # Example
+/// ```rhai
+/// let sleeper = netns("blue").start("sleep 60");
+/// assert_eq(sleeper.namespace(NET), netns("blue").namespace);
+/// ```
+fn start(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    command: Command,
+    options: Start,
+) -> Result<ProcessHandle, Failed> {
+    let pipes = options.pipes.unwrap_or(false);
+    let streams = if pipes { Streams::Piped } else { Streams::Inherited };
+    let request = request(command, streams, call);
+    let Some(network) = &network.network else {
+        let rehearsed = Some(rehearse(&network.label, &request, call));
+        return Ok(ProcessHandle { process: None, rehearsed, value: Dynamic::UNIT });
+    };
+    let runner = &call.context.runner;
+    let plan = runner.plan_in_network(network, &request)?;
+    let process = runner.start(&plan, &request, &Input::Nothing)?;
+    Ok(call.context.started(process))
+}
 
-    /// Runs `closure` in a child process in the network, to its end, and gives its value.
-    ///
-    /// # Errors
-    /// As for the function `within`.
-    ///
-    /// # Example
-    /// ```rhai
-    /// assert_eq(netns().within(|| interfaces().map(|found| found.name)), ["lo"]);
-    /// ```
-    /// # See
-    /// setns(2)
-    fn within(call, network: SharedNetwork, closure: FnPtr) -> Dynamic {
-        let net = Namespaces::from(Kind::Net);
-        let Some(network) = &network.network else {
-            let action = RawAction::Setns { what: network.label.clone(), file: "FILE".into(), namespaces: net };
-            call.context.rehearse(action, call.origin());
-            return child::rehearse(&closure, call);
-        };
-        let origin = call.origin();
-        let action = network.namespace().entering();
-        child::run(&closure, call, &|body| {
-            let held = run::duplicated(network.namespace().descriptor(), origin.as_ref())?;
-            call.context.runner.fork_into(action.clone(), held, net, origin.as_ref(), body)
-        })
-    }
+/// Runs `closure` in a child process in the network, to its end, and gives its value.
+///
+/// # Errors
+/// As for the function `within`.
+///
+/// # Example
+/// ```rhai
+/// assert_eq(netns().within(|| interfaces().map(|found| found.name)), ["lo"]);
+/// ```
+/// # See
+/// setns(2)
+fn within(call: &Call<'_, '_>, network: SharedNetwork, closure: FnPtr) -> Result<Dynamic, Failed> {
+    let net = Namespaces::from(Kind::Net);
+    let Some(network) = &network.network else {
+        let action =
+            RawAction::Setns { what: network.label.clone(), file: "FILE".into(), namespaces: net };
+        call.context.rehearse(action, call.origin());
+        return child::rehearse(&closure, call);
+    };
+    let origin = call.origin();
+    let action = network.namespace().entering();
+    child::run(&closure, call, &|body| {
+        let held = run::duplicated(network.namespace().descriptor(), origin.as_ref())?;
+        call.context.runner.fork_into(action.clone(), held, net, origin.as_ref(), body)
+    })
+}
 
-    /// Whether a machine answers to an echo request from the network, as ping(8) asks.
-    ///
-    /// The kernel takes up to a second to have a new port of a bridge pass anything on, so what is
-    /// there can be slow to answer at first; where nobody is, `timeout` is waited for.
-    ///
-    /// # Errors
-    /// The address is none.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let net = netns();
-    /// assert(net.ping("127.0.0.1") && net.ping("::1"));
-    /// assert(!net.ping("10.0.0.1", #{ timeout: "50ms" }));
-    /// ```
-    /// # See
-    /// ping(8), icmp(7)
-    fn ping(call, network: SharedNetwork, address: IpAddr, options: Patience) -> bool {
-        probe(&network, Probe::Ping(address), time(options.timeout), call)
-    }
+/// Whether a machine answers to an echo request from the network, as ping(8) asks.
+///
+/// The kernel takes up to a second to have a new port of a bridge pass anything on, so what is
+/// there can be slow to answer at first; where nobody is, `timeout` is waited for.
+///
+/// # Errors
+/// The address is none.
+///
+/// # Example
+/// ```rhai
+/// let net = netns();
+/// assert(net.ping("127.0.0.1") && net.ping("::1"));
+/// assert(!net.ping("10.0.0.1", #{ timeout: "50ms" }));
+/// ```
+/// # See
+/// ping(8), icmp(7)
+fn ping(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    address: IpAddr,
+    options: Patience,
+) -> Result<bool, Failed> {
+    probe(&network, Probe::Ping(address), time(options.timeout), call)
+}
 
-    /// Whether a connection can be made from the network to a port; or a datagram is answered there.
-    ///
-    /// # Errors
-    /// The address is none.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let net = netns();
-    /// let server = net.listen(80);
-    /// assert(net.can_connect("127.0.0.1", 80) && !net.can_connect("127.0.0.1", 81));
-    /// ```
-    /// # See
-    /// tcp(7), udp(7)
-    fn can_connect(call, network: SharedNetwork, address: IpAddr, port: Port, options: Asking) -> bool {
-        let address = SocketAddr::new(address, port.0);
-        let by_datagram = datagrams(options.protocol, call)?;
-        let asks = if by_datagram { Probe::Udp(address) } else { Probe::Tcp(address) };
-        probe(&network, asks, time(options.timeout), call)
-    }
+/// Whether a connection can be made from the network to a port; or a datagram is answered there.
+///
+/// # Errors
+/// The address is none.
+///
+/// # Example
+/// ```rhai
+/// let net = netns();
+/// let server = net.listen(80);
+/// assert(net.can_connect("127.0.0.1", 80) && !net.can_connect("127.0.0.1", 81));
+/// ```
+/// # See
+/// tcp(7), udp(7)
+fn can_connect(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    address: IpAddr,
+    port: Port,
+    options: Asking,
+) -> Result<bool, Failed> {
+    let address = SocketAddr::new(address, port.0);
+    let by_datagram = datagrams(options.protocol, call)?;
+    let asks = if by_datagram { Probe::Udp(address) } else { Probe::Tcp(address) };
+    probe(&network, asks, time(options.timeout), call)
+}
 
-    /// Starts a process that answers at a port of the network: to connections, or to datagrams.
-    ///
-    /// # Errors
-    /// Somebody listens there already; no interface has the address.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let net = netns();
-    /// let echo = net.listen(7, #{ protocol: "udp" });
-    /// assert(net.can_connect("127.0.0.1", 7, #{ protocol: "udp" }));
-    /// let web = net.listen(80, #{ answer: "HTTP/1.0 200 OK\r\n\r\nhello\n" });
-    /// ```
-    /// # See
-    /// tcp(7), udp(7)
-    fn listen(call, network: SharedNetwork, port: Port, options: Answering) -> ProcessHandle {
-        let datagrams = datagrams(options.protocol, call)?;
-        let Some(network) = &network.network else {
-            call.context.rehearse(RawAction::Clone(Namespaces::NONE), call.origin());
-            return Ok(ProcessHandle { process: None, rehearsed: None, value: Dynamic::UNIT });
-        };
-        let answer = options.answer.map(|bytes| bytes.0);
-        let listener = Listener { address: options.address, port: port.0, datagrams, answer };
-        call.context.printed();
-        let process = call.context.runner.listen(network, &listener, call.origin().as_ref())?;
-        Ok(call.context.started(process))
-    }
+/// Starts a process that answers at a port of the network: to connections, or to datagrams.
+///
+/// # Errors
+/// Somebody listens there already; no interface has the address.
+///
+/// # Example
+/// ```rhai
+/// let net = netns();
+/// let echo = net.listen(7, #{ protocol: "udp" });
+/// assert(net.can_connect("127.0.0.1", 7, #{ protocol: "udp" }));
+/// let web = net.listen(80, #{ answer: "HTTP/1.0 200 OK\r\n\r\nhello\n" });
+/// ```
+/// # See
+/// tcp(7), udp(7)
+fn listen(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    port: Port,
+    options: Answering,
+) -> Result<ProcessHandle, Failed> {
+    let datagrams = datagrams(options.protocol, call)?;
+    let Some(network) = &network.network else {
+        call.context.rehearse(RawAction::Clone(Namespaces::NONE), call.origin());
+        return Ok(ProcessHandle { process: None, rehearsed: None, value: Dynamic::UNIT });
+    };
+    let answer = options.answer.map(|bytes| bytes.0);
+    let listener = Listener { address: options.address, port: port.0, datagrams, answer };
+    call.context.printed();
+    let process = call.context.runner.listen(network, &listener, call.origin().as_ref())?;
+    Ok(call.context.started(process))
+}
 
-    /// Says which name servers /etc/resolv.conf has in sandboxes that are put into the network.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let net = netns().resolver(["10.0.0.53"]);
-    /// sandbox(rootfs().binary("cat")).network(net).run("cat /etc/resolv.conf");
-    /// ```
-    /// # See
-    /// resolv.conf(5)
-    fn resolver(call, network: SharedNetwork, servers: Vec<String>) -> SharedNetwork {
-        let mut text = String::new();
-        for server in servers {
-            let server = crate::spec::address(&server);
-            let server = server.map_err(|invalid| call.fail(Report::from(&invalid)))?;
-            text.push_str(&format!("nameserver {server}\n"));
-        }
-        if let Some(network) = &network.network {
-            network.set_resolver(text);
-        }
-        Ok(network)
+/// Says which name servers /etc/resolv.conf has in sandboxes that are put into the network.
+///
+/// # Example
+/// ```rhai
+/// let net = netns().resolver(["10.0.0.53"]);
+/// sandbox(rootfs().binary("cat")).network(net).run("cat /etc/resolv.conf");
+/// ```
+/// # See
+/// resolv.conf(5)
+fn resolver(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    servers: Vec<String>,
+) -> Result<SharedNetwork, Failed> {
+    let mut text = String::new();
+    for server in servers {
+        let server = crate::spec::address(&server);
+        let server = server.map_err(|invalid| call.fail(Report::from(&invalid)))?;
+        text.push_str(&format!("nameserver {server}\n"));
     }
+    if let Some(network) = &network.network {
+        network.set_resolver(text);
+    }
+    Ok(network)
 }

@@ -5,8 +5,19 @@ use rhai::Map;
 use super::listing::{interface_row, route_row, row};
 use crate::run::{Link, Neighbour};
 use crate::script::argument::Returned;
+use crate::script::call::Call;
+use crate::script::error::Failed;
 use crate::script::value::{SharedNamespace, SharedNetwork};
-use crate::script::verb::verbs;
+use crate::script::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(super) const VERBS: &[Verb] = verbs!["network_table.rs";
+    get name,
+    get namespace,
+    fn interfaces,
+    fn routes,
+    fn neighbours,
+];
 
 fn link_row(link: Link) -> Map {
     let mut row = interface_row(link.interface);
@@ -31,77 +42,73 @@ fn neighbour_row(neighbour: Neighbour) -> Map {
     ])
 }
 
-verbs! {
-    /// The name of the network; `()` where it has none.
-    get name(call, network: SharedNetwork) -> Option<String> {
-        let _ = &call;
-        Ok(match &network.network {
-            Some(network) => network.name().map(|name| name.as_str().to_owned()),
-            None => Some(network.label.clone()).filter(|label| !is_anonymous(label)),
-        })
+/// The name of the network; `()` where it has none.
+fn name(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<String> {
+    match &network.network {
+        Some(network) => network.name().map(|name| name.as_str().to_owned()),
+        None => Some(network.label.clone()).filter(|label| !is_anonymous(label)),
     }
+}
 
-    /// The network namespace that it is.
-    get namespace(call, network: SharedNetwork) -> Option<SharedNamespace> {
-        let _ = &call;
-        Ok(network.network.map(|network| SharedNamespace(network.namespace().clone())))
-    }
+/// The network namespace that it is.
+fn namespace(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<SharedNamespace> {
+    network.network.map(|network| SharedNamespace(network.namespace().clone()))
+}
 
-    /// The interfaces of the network, by their numbers: an array of maps.
-    ///
-    /// Each has what a row of the function `interfaces()` has, and `kind` as ip(8) calls it
-    /// (`"veth"`, `"bridge"`; empty for `lo`) and `bridge`: of which one it is a port, or `()`.
-    ///
-    /// # Errors
-    /// This process has no rights over the network.
-    ///
-    /// # Example
-    /// ```rhai
-    /// for found in netns().bridge("br0", []).interfaces() { print(`${found.name}: ${found.kind}`); }
-    /// ```
-    /// # See
-    /// ip-link(8), rtnetlink(7)
-    fn interfaces(call, network: SharedNetwork) -> Vec<Map> {
-        let Some(network) = &network.network else { return Ok(Vec::new()) };
-        let links = call.context.runner.links(network, call.origin().as_ref())?;
-        Ok(links.into_iter().map(link_row).collect())
-    }
+/// The interfaces of the network, by their numbers: an array of maps.
+///
+/// Each has what a row of the function `interfaces()` has, and `kind` as ip(8) calls it
+/// (`"veth"`, `"bridge"`; empty for `lo`) and `bridge`: of which one it is a port, or `()`.
+///
+/// # Errors
+/// This process has no rights over the network.
+///
+/// # Example
+/// ```rhai
+/// for found in netns().bridge("br0", []).interfaces() { print(`${found.name}: ${found.kind}`); }
+/// ```
+/// # See
+/// ip-link(8), rtnetlink(7)
+fn interfaces(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Failed> {
+    let Some(network) = &network.network else { return Ok(Vec::new()) };
+    let links = call.context.runner.links(network, call.origin().as_ref())?;
+    Ok(links.into_iter().map(link_row).collect())
+}
 
-    /// The routes of the network: an array of maps, as of the function `routes()`.
-    ///
-    /// # Errors
-    /// This process has no rights over the network, or no proc filesystem is mounted on /proc.
-    ///
-    /// # Example
-    /// ```rhai
-    /// let net = netns().bridge("br0", []).address("br0", "10.0.0.1/24");
-    /// for found in net.routes() { print(`${found.destination} by ${found.device}`); }
-    /// ```
-    /// # See
-    /// ip-route(8)
-    fn routes(call, network: SharedNetwork) -> Vec<Map> {
-        let Some(network) = &network.network else { return Ok(Vec::new()) };
-        let routes = call.context.runner.routes(network, call.origin().as_ref())?;
-        Ok(routes.into_iter().map(route_row).collect())
-    }
+/// The routes of the network: an array of maps, as of the function `routes()`.
+///
+/// # Errors
+/// This process has no rights over the network, or no proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// let net = netns().bridge("br0", []).address("br0", "10.0.0.1/24");
+/// for found in net.routes() { print(`${found.destination} by ${found.device}`); }
+/// ```
+/// # See
+/// ip-route(8)
+fn routes(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Failed> {
+    let Some(network) = &network.network else { return Ok(Vec::new()) };
+    let routes = call.context.runner.routes(network, call.origin().as_ref())?;
+    Ok(routes.into_iter().map(route_row).collect())
+}
 
-    /// The neighbours that the network knows of: an array of maps.
-    ///
-    /// Each has `address`, `mac` (`()` where it is not known), `device` and `state`: `"reachable"`,
-    /// `"stale"`, `"permanent"`, `"incomplete"`, `"failed"`, …
-    ///
-    /// # Errors
-    /// This process has no rights over the network.
-    ///
-    /// # Example
-    /// ```rhai
-    /// print(netns().neighbours());
-    /// ```
-    /// # See
-    /// ip-neighbour(8)
-    fn neighbours(call, network: SharedNetwork) -> Vec<Map> {
-        let Some(network) = &network.network else { return Ok(Vec::new()) };
-        let found = call.context.runner.neighbours(network, call.origin().as_ref())?;
-        Ok(found.into_iter().map(neighbour_row).collect())
-    }
+/// The neighbours that the network knows of: an array of maps.
+///
+/// Each has `address`, `mac` (`()` where it is not known), `device` and `state`: `"reachable"`,
+/// `"stale"`, `"permanent"`, `"incomplete"`, `"failed"`, …
+///
+/// # Errors
+/// This process has no rights over the network.
+///
+/// # Example
+/// ```rhai
+/// print(netns().neighbours());
+/// ```
+/// # See
+/// ip-neighbour(8)
+fn neighbours(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Failed> {
+    let Some(network) = &network.network else { return Ok(Vec::new()) };
+    let found = call.context.runner.neighbours(network, call.origin().as_ref())?;
+    Ok(found.into_iter().map(neighbour_row).collect())
 }
