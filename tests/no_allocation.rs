@@ -11,11 +11,15 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use nsscript::ops::{
+    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Mask, Mount, Proc, ReadOnly, Sandbox,
+    Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
+};
 use nsscript::plan::Request;
 use nsscript::run::{Input, MOST_KEPT, Problem, Runner};
 use nsscript::spec::{
     Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountOptions,
-    Namespaces, ProcOptions, Root, Rootfs, Sandbox, Streams, What,
+    Namespaces, ProcOptions, Root, Rootfs, Streams,
 };
 
 // What the programs that are started here find.
@@ -120,7 +124,7 @@ fn every_step(runner: &Runner) {
         launch(runner, &sandbox);
         launch(runner, &sandbox.with(What::Pid1, None));
         fail(runner, &sandbox, &["/none/such"], ENOENT);
-        fail(runner, &sandbox.with(What::Workdir(path("/none")), None), &["true"], ENOENT);
+        fail(runner, &sandbox.with(Workdir(path("/none")), None), &["true"], ENOENT);
     }
     if runner.host().is_root() {
         launch(runner, &mapped());
@@ -129,7 +133,7 @@ fn every_step(runner: &Runner) {
         launch(runner, &tree().with(What::Share(shared), None));
     }
     let late = Sandbox::new(Root::Empty, None);
-    let late = late.with(What::Symlink { path: path("/a"), target: "/a".into() }, None);
+    let late = late.with(Symlink { path: path("/a"), says: "/a".into() }, None);
     let late = late.with(tmpfs("/a/b"), None);
     fail(runner, &late, &["true"], ELOOP);
 }
@@ -139,7 +143,7 @@ fn path(text: &str) -> GuestPath {
 }
 
 fn tmpfs(target: &str) -> What {
-    What::Tmpfs { target: path(target), size: Some(1 << 20), mode: 0o755 }
+    Tmpfs { target: path(target), size: Some(1 << 20), mode: 0o755 }.into()
 }
 
 fn with(sandbox: Sandbox, steps: impl IntoIterator<Item = What>) -> Sandbox {
@@ -149,16 +153,16 @@ fn with(sandbox: Sandbox, steps: impl IntoIterator<Item = What>) -> Sandbox {
 /// Steps that any root takes.
 fn common() -> Vec<What> {
     vec![
-        What::Proc { target: path("/proc"), options: ProcOptions::default() },
-        What::Dev(path("/dev")),
-        What::Hostname("box".into()),
-        What::Domainname("lan".into()),
+        Proc { target: path("/proc"), options: ProcOptions::default() }.into(),
+        Dev(path("/dev")).into(),
+        Hostname("box".into()).into(),
+        Domainname("lan".into()).into(),
         What::User(Id::Number(1000)),
         What::Group(Id::Number(100)),
         What::Env(vec![("A".into(), "1".into()), ("PATH".into(), "/bin:/usr/bin".into())]),
         What::KeepEnv(vec!["HOME".into()]),
-        What::Umask(0o027),
-        What::Workdir(path("/")),
+        Umask(0o027).into(),
+        Workdir(path("/")).into(),
     ]
 }
 
@@ -171,23 +175,25 @@ fn contents() -> Vec<What> {
     let target = |text: &str| path(text);
     vec![
         tmpfs("/run"),
-        What::Bind { source: "/etc".into(), target: target("/a/etc"), options: read_only },
-        What::Bind { source: "/etc/passwd".into(), target: target("/b/c"), options: read_only },
-        What::Bind {
+        Bind { source: "/etc".into(), target: target("/a/etc"), options: read_only }.into(),
+        Bind { source: "/etc/passwd".into(), target: target("/b/c"), options: read_only }.into(),
+        Bind {
             source: "/none".into(),
             target: target("/d"),
             options: BindOptions { optional: true, ..read_only },
-        },
-        What::Mount { source: "m".into(), target: target("/m/n"), kind: "tmpfs".into(), options },
-        What::Devpts(target("/pts")),
-        What::Sysfs(target("/sys")),
-        What::Directory(target("/x/y"), look),
-        What::File(target("/x/y/file"), b"content".to_vec(), look),
-        What::Symlink { path: target("/x/link"), target: "/x/deep/er".into() },
-        What::Directory(target("/x/link/z"), FileOptions::default()),
-        What::Mask(target("/a/etc")),
-        What::Mask(target("/b/c")),
-        What::ReadOnly(target("/x")),
+        }
+        .into(),
+        Mount { source: "m".into(), target: target("/m/n"), kind: "tmpfs".into(), options }.into(),
+        Devpts(target("/pts")).into(),
+        Sysfs(target("/sys")).into(),
+        Directory { path: target("/x/y"), options: look }.into(),
+        File { path: target("/x/y/file"), content: (b"content".to_vec()).into(), options: look }
+            .into(),
+        Symlink { path: target("/x/link"), says: "/x/deep/er".into() }.into(),
+        Directory { path: target("/x/link/z"), options: FileOptions::default() }.into(),
+        Mask(target("/a/etc")).into(),
+        Mask(target("/b/c")).into(),
+        ReadOnly(target("/x")).into(),
         What::ReadOnlyRoot,
     ]
 }
@@ -218,10 +224,13 @@ fn host_view() -> Sandbox {
 
 /// An empty root, with the host's programs.
 fn empty() -> Sandbox {
-    let system = ["/usr", "/bin", "/lib", "/lib64"].map(|place| What::Bind {
-        source: place.into(),
-        target: path(place),
-        options: BindOptions { optional: true, ..BindOptions::default() },
+    let system = ["/usr", "/bin", "/lib", "/lib64"].map(|place| {
+        Bind {
+            source: place.into(),
+            target: path(place),
+            options: BindOptions { optional: true, ..BindOptions::default() },
+        }
+        .into()
     });
     let namespaces = Namespaces::from(Kind::Uts);
     let unshared = [What::Share(namespaces), What::Unshare(namespaces)];

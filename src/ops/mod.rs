@@ -4,15 +4,18 @@
 //! calls of it. What only nsscript itself can do is matched by [`Own`]. No answer has a default, so
 //! the compiler demands all of them of a new operation.
 
+mod asked;
 mod identity;
 mod lookup;
 mod lowering;
 mod maps;
 mod mount;
 mod network;
+mod planning;
 mod process;
 mod raw;
 mod root;
+mod sandbox;
 mod strace;
 mod tree;
 mod view;
@@ -24,19 +27,24 @@ use std::path::Path;
 
 use crate::spec::GuestPath;
 
+pub use asked::{AsIs, Ask, Asking, Changes};
 pub use identity::{
     BecomeMapped, DropCapabilities, MapOwnIds, NewKeyring, NoNewPrivileges, PrepareMaps, SetIds,
 };
 pub use lookup::{At, Holder, Lookup, Place, at_host, at_root_of};
 pub use lowering::{Lowering, OwnDirectory, Prepared, command};
 pub use maps::Maps;
-pub use mount::{Bound, FileId, Mask, Mounted, Protect};
+pub use mount::{
+    Bind, Bound, Dev, Devpts, FileId, Mask, Mount, Mounted, Proc, Protect, ReadOnly, Sysfs, Tmpfs,
+    device,
+};
 pub use network::{
     ConnectOutside, EnterNetwork, FORWARDED, LinkChange, LinkKind, LoopbackUp, NetworkAction,
     Packets,
 };
+pub use planning::{Planning, RootOf, file_id, unanswered, unseen};
 pub use process::{
-    Closure, Connect, DieWithParent, Execute, Join, NewSession, SetDomainname, SetHostname, Start,
+    Closure, Connect, DieWithParent, Domainname, Execute, Hostname, Join, NewSession, Start,
     StartInit, Umask, Workdir,
 };
 pub use raw::{MountCall, RawAction};
@@ -45,8 +53,9 @@ pub use root::{
     LowerDir, MOST_LINKS, Made, MakePrivate, MakeRoot, Owner, PivotRoot, ProtectRoot, RootKind,
     RootTree, Stop, Way, components, follow,
 };
+pub use sandbox::{Sandbox, Step, What};
 pub use strace::{Called, clone3, execve, make_mapped, prepared, write_proc};
-pub use tree::{MakeDirectory, MakeFile, MakeSymlink};
+pub use tree::{Directory, File, Symlink};
 pub use view::{Backing, Presence, View, presence};
 
 /// What every operation is asked about; nothing is allocated for it.
@@ -329,7 +338,7 @@ macro_rules! operations {
 operations! {
     lowered {
         MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
-        MakeDirectory MakeFile MakeSymlink ProtectRoot PivotRoot Chroot SetHostname SetDomainname
+        Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask Workdir
         StartInit Closure
     }

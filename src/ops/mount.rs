@@ -1,14 +1,23 @@
 //! Mounts below the root, and what is done to places there.
 
 mod bind;
+mod dev;
 mod file_system;
 mod mask;
+mod proc;
 mod protect;
+mod sysfs;
+mod tmpfs;
 
-pub use bind::{Bound, FileId};
-pub use file_system::Mounted;
+pub use bind::{Bind, Bound, FileId};
+pub use dev::{Dev, Devpts, device};
+pub use file_system::{Mount, Mounted};
 pub use mask::Mask;
-pub use protect::Protect;
+pub use proc::Proc;
+pub use protect::{Protect, ReadOnly};
+pub use sysfs::Sysfs;
+pub use tmpfs::Tmpfs;
+pub(super) use tmpfs::tmpfs;
 
 use crate::spec::shell_word;
 

@@ -6,6 +6,6 @@ mod settings;
 mod start;
 
 pub use execute::{Closure, Execute};
-pub use names::{SetDomainname, SetHostname};
+pub use names::{Domainname, Hostname};
 pub use settings::{Connect, NewSession, Umask, Workdir};
 pub use start::{DieWithParent, Join, Start, StartInit};

@@ -3,15 +3,18 @@
 use std::rc::Rc;
 
 use super::lowering::{c, guest};
+use super::planning::given;
 use super::words::{in_root, place};
-use super::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::diag::{count, quoted};
-use crate::spec::{FileOptions, GuestPath, shell_word};
+use super::{
+    Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
+};
+use crate::diag::{Origin, count, quoted};
+use crate::spec::{FileOptions, GuestPath, Invalid, shell_word};
 use crate::sys::Call;
 
 /// A directory is made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MakeDirectory {
+pub struct Directory {
     /// The place inside.
     pub path: GuestPath,
     /// Its look.
@@ -20,7 +23,7 @@ pub struct MakeDirectory {
 
 /// A file is made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MakeFile {
+pub struct File {
     /// The place inside.
     pub path: GuestPath,
     /// What it holds.
@@ -31,14 +34,14 @@ pub struct MakeFile {
 
 /// A symbolic link is made.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MakeSymlink {
+pub struct Symlink {
     /// Where the link stands.
     pub path: GuestPath,
     /// What the link says.
     pub says: String,
 }
 
-impl Operation for MakeDirectory {
+impl Operation for Directory {
     fn facts(&self) -> Facts<'_> {
         Facts {
             name: "directory",
@@ -62,7 +65,7 @@ impl Operation for MakeDirectory {
     }
 }
 
-impl Lower for MakeDirectory {
+impl Lower for Directory {
     fn lower(&self, to: &mut Lowering<'_>) {
         to.push(Call::MakeDirectory {
             path: guest(&self.path),
@@ -72,7 +75,7 @@ impl Lower for MakeDirectory {
     }
 }
 
-impl Operation for MakeFile {
+impl Operation for File {
     fn facts(&self) -> Facts<'_> {
         Facts {
             name: "file",
@@ -94,7 +97,7 @@ impl Operation for MakeFile {
     }
 }
 
-impl Lower for MakeFile {
+impl Lower for File {
     fn lower(&self, to: &mut Lowering<'_>) {
         to.push(Call::MakeFile {
             path: guest(&self.path),
@@ -105,7 +108,7 @@ impl Lower for MakeFile {
     }
 }
 
-impl Operation for MakeSymlink {
+impl Operation for Symlink {
     fn facts(&self) -> Facts<'_> {
         let Self { path, says } = self;
         Facts {
@@ -127,11 +130,97 @@ impl Operation for MakeSymlink {
     }
 }
 
-impl Lower for MakeSymlink {
+impl Lower for Symlink {
     fn lower(&self, to: &mut Lowering<'_>) {
         let (base, path) = to.place(&self.path);
         to.link(&self.path);
         to.push(Call::MakeSymlink { base, path, target: c(&self.says) });
+    }
+}
+
+impl Asking for Directory {
+    fn name(&self) -> &'static str {
+        "directory"
+    }
+
+    fn say(&self) -> String {
+        format!("directory {}", self.path)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.path)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        to.owner(given(self.options), origin);
+        to.push(self.clone(), origin);
+        to.writable(&self.path, origin);
+        Ok(())
+    }
+}
+
+impl Asking for File {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    fn say(&self) -> String {
+        format!("file {} of {} bytes", self.path, self.content.len())
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.path)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        to.owner(given(self.options), origin);
+        to.push(self.clone(), origin);
+        to.writable(&self.path, origin);
+        Ok(())
+    }
+}
+
+impl Asking for Symlink {
+    fn name(&self) -> &'static str {
+        "symlink"
+    }
+
+    fn say(&self) -> String {
+        format!("symlink {} to {}", self.path, self.says)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.path)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        to.writable(&self.path, origin);
+        to.push(self.clone(), origin);
+        Ok(())
     }
 }
 

@@ -4,9 +4,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::action::{Planned, Side};
-use super::devices::{device, terminal_kind};
-use super::mounts::{Inside, file_id};
-use super::place::RootOf;
 use super::settings::Settings;
 use super::shadow;
 use crate::diag::{Origin, Report};
@@ -15,8 +12,8 @@ use crate::ops::{
     Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside, DieWithParent,
     DropCapabilities, EnterNetwork, Execute, KeepChanges, Layer, Leaves, LoopbackUp, LowerDir,
     MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession, NoNewPrivileges, Op, PivotRoot,
-    PrepareMaps, Presence, ProtectRoot, RootKind, RootTree, SetDomainname, SetHostname, SetIds,
-    Start, StartInit, Umask, View, Workdir, presence,
+    Planning, PrepareMaps, Presence, ProtectRoot, RootKind, RootOf, RootTree, SetIds, Start,
+    StartInit, Umask, View, device, file_id, presence,
 };
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
@@ -122,8 +119,8 @@ impl Draft<'_> {
     /// The plan; what cannot be is added to `reports`.
     pub fn finish(self, reports: &mut Vec<Report>) -> Plan {
         let new = self.settings.namespaces;
-        let inside = self.inside(reports);
-        let (done, view) = (inside.actions, inside.view);
+        let planning = self.planning(reports);
+        let (done, view) = (planning.actions, planning.view);
         let mut warnings = shadow::shadowed(&done);
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
             let message = "`/etc/resolv.conf` stays as it is in the root, which is read-only";
@@ -160,13 +157,13 @@ impl Draft<'_> {
             all.add(MakePrivate, None);
             let viewed = matches!(root, RootKind::View { .. });
             all.add(MakeRoot(root), asked);
-            all.0.extend(done);
             if self.settings.read_only_root.is_some() && !viewed {
                 all.add(ProtectRoot, asked);
             }
         } else if let Root::Directory(path) = &self.settings.root.value {
             all.add(MakeRoot(RootKind::Plain(path.clone())), asked);
         }
+        all.0.extend(done);
         self.enter(&mut all);
         self.execute(&mut all);
         Plan {
@@ -180,8 +177,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Everything that is done in the root.
-    fn inside(&self, reports: &mut Vec<Report>) -> Inside<'_> {
+    /// Everything that becomes operations by itself.
+    fn planning(&self, reports: &mut Vec<Report>) -> Planning<'_> {
         let mut view = View::default();
         let backing = match &self.settings.root.value {
             Root::Directory(path) if self.is_viewed() => {
@@ -192,7 +189,7 @@ impl Draft<'_> {
         };
         view.cover(&GuestPath::root(), backing, self.settings.root.origin.clone());
         let namespaces = self.settings.namespaces;
-        let mut inside = Inside {
+        let mut planning = Planning {
             host: self.host,
             namespaces,
             shared: self.settings.shared.clone(),
@@ -210,28 +207,31 @@ impl Draft<'_> {
             reports: Vec::new(),
         };
         for (owner, origin) in self.tree.iter().flat_map(|tree| tree.owners()) {
-            inside.owner(owner, origin);
+            planning.owner(owner, origin);
         }
         if self.settings.host_view {
-            inside.host_view(self.settings.root.origin.as_ref());
+            planning.host_view(self.settings.root.origin.as_ref());
         }
         for (path, origin) in self.tree.iter().flat_map(|tree| tree.devices()) {
             let place = path.to_str().and_then(|path| GuestPath::new(path).ok());
             match (place, file_id(self.host, path)) {
                 (Some(place), Ok(Some(id))) => {
-                    inside.push(device(path.into(), id, place), origin);
+                    planning.push(device(path.into(), id, place), origin);
                 }
-                (_, Err(report)) => inside.reports.push(report.at(origin.cloned())),
+                (_, Err(report)) => planning.reports.push(report.at(origin.cloned())),
                 _ => {}
             }
         }
         if namespaces.has(Kind::Mount) {
             for step in &self.settings.inside {
-                inside.add(step);
+                planning.add(step);
             }
         }
-        reports.append(&mut inside.reports);
-        inside
+        for step in &self.settings.others {
+            planning.add(step);
+        }
+        reports.append(&mut planning.reports);
+        planning
     }
 
     /// Whether a directory is the root by itself, read-only, and not as the lower of an overlay:
@@ -307,12 +307,6 @@ impl Draft<'_> {
             None if settings.namespaces.has(Kind::Mount) => all.add(PivotRoot, None),
             None => {}
         }
-        if let Some(name) = &settings.hostname {
-            all.add(SetHostname(name.value.clone()), name.origin.as_ref());
-        }
-        if let Some(name) = &settings.domainname {
-            all.add(SetDomainname(name.value.clone()), name.origin.as_ref());
-        }
         let user_is_new = settings.namespaces.has(Kind::User);
         let Maps { uid, gid, own, .. } = self.maps;
         // With a map of one's own id alone one is that user already, and so is root of a namespace
@@ -336,11 +330,8 @@ impl Draft<'_> {
         let closure = self.request.command.is_closure();
         all.add(Connect(self.request.streams), None);
         all.add(NewSession { closure }, None);
-        let umask = settings.umask.as_ref();
-        let mode = umask.map_or(0o022, |umask| umask.value);
-        all.add(Umask(mode), umask.and_then(|umask| umask.origin.as_ref()));
-        if let Some(path) = &settings.workdir {
-            all.add(Workdir(path.value.clone()), path.origin.as_ref());
+        if !all.0.iter().any(|(op, _)| matches!(op, Op::Umask(_))) {
+            all.add(Umask(0o022), None);
         }
         if closure {
             all.add(Closure, self.request.origin.as_ref());
@@ -379,4 +370,14 @@ impl Gathered {
         };
         self.0.into_iter().map(planned).collect()
     }
+}
+
+/// The kind of the terminal that nsscript has, which that of a program is then too: its own kind
+/// would be known to nobody. None where the sandbox says another.
+#[must_use]
+pub fn terminal_kind(environment: &[(String, String)], host: &Host) -> Option<(String, String)> {
+    if environment.iter().any(|(name, _)| name == "TERM") {
+        return None;
+    }
+    Some(("TERM".to_owned(), host.environment.get("TERM")?.clone()))
 }

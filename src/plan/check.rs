@@ -1,8 +1,9 @@
 //! What in a sandbox contradicts itself, said before anything happens.
 
-use super::settings::{Asked, Settings};
+use super::settings::Settings;
 use crate::diag::{Report, os_error, quoted};
 use crate::host::Host;
+use crate::ops::{Changes, What};
 use crate::spec::{Kind, Namespaces, Root};
 
 /// Every contradiction between the namespaces of a sandbox and what else it asks for.
@@ -27,15 +28,16 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
             reports.push(report.advise("chroot_of_users", hint));
         }
     }
-    let mut host_wide = |name: &Option<Asked<String>>, verb: &str| {
-        if let Some(asked) = name.as_ref().filter(|_| !new(Kind::Uts)) {
+    for step in settings.others.iter().filter(|_| !new(Kind::Uts)) {
+        if let What::Ask(ask) = &step.what
+            && ask.changes() == Changes::Uts
+        {
+            let verb = ask.name();
             let message = format!("`{verb}` would change the host's name, as UTS is shared");
-            let report = Report::error(message).at(asked.origin.clone());
+            let report = Report::error(message).at(step.origin.clone());
             reports.push(shared(report).advise("name_of_host", "leave UTS out of `share`"));
         }
-    };
-    host_wide(&settings.hostname, "hostname");
-    host_wide(&settings.domainname, "domainname");
+    }
     if !new(Kind::Mount) {
         mounts_shared(settings, &mut reports);
     }

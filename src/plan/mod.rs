@@ -12,28 +12,25 @@ mod build;
 mod check;
 mod copy;
 mod data;
-mod devices;
 mod fallback;
 mod gather;
-mod host_view;
 mod identity;
 mod install;
-mod mounts;
 mod names;
 mod outline;
-mod place;
 mod planner;
 mod settings;
 mod shadow;
 
 pub use action::{Planned, Side};
 pub use assemble::{assemble, no_program, unreadable};
-pub use build::{Plan, Request};
+pub use build::{Plan, Request, terminal_kind};
 pub use data::{Data, Opened, Piece};
-pub use devices::terminal_kind;
 pub use gather::Gatherer;
 pub use outline::{outline, raw_outline, raw_text};
-pub use planner::{Keeper, Planner, unanswered};
+pub use planner::{Keeper, Planner};
+
+pub use crate::ops::unanswered;
 
 pub use crate::ops::{
     Assembled, At, Backing, Below, Called, Came, Entry, FORWARDED, Found, Holder, Kept, Layer,

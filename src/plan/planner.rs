@@ -1,7 +1,7 @@
 //! Plans for one machine, and the layers of the roots that they are about.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::assemble::assemble;
@@ -9,11 +9,10 @@ use super::build::{Draft, Plan, Request};
 use super::check;
 use super::identity::maps;
 use super::settings::Settings;
-use crate::diag::{Report, os_error, quoted};
+use crate::diag::Report;
 use crate::host::{Host, Tree, accounts};
-use crate::ops::Maps;
-use crate::ops::{Kept, Layer, RootTree};
-use crate::spec::{Command, Part, Root, Rootfs, Sandbox, Streams};
+use crate::ops::{Kept, Layer, Maps, RootTree, Sandbox};
+use crate::spec::{Command, Part, Root, Rootfs, Streams};
 
 /// How many layers a root may have: an overlay takes 500, and each is held open by a descriptor.
 const MOST_LAYERS: usize = 400;
@@ -178,21 +177,4 @@ impl Planner {
         }
         if reports.is_empty() { Ok(plan) } else { Err(reports) }
     }
-}
-
-/// The report of a look-up that has failed since this was asked last: what it was for is not known
-/// to be there or not.
-#[must_use]
-pub fn unanswered(host: &Host) -> Option<Report> {
-    host.tree.take_unseen().map(Report::from)
-}
-
-/// The report of something that cannot be looked at, so that it is not known what it is.
-pub(super) fn unseen(path: &Path, error: &std::io::Error) -> Report {
-    let shown = quoted(path.to_string_lossy());
-    let mut report = Report::error(format!("cannot look at {shown}: {}", os_error(error)));
-    report.facts.operation = Some("plan".into());
-    report.facts.errno = error.raw_os_error();
-    report.facts.source = Some(path.to_string_lossy().into_owned());
-    report
 }

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use super::names;
 use crate::diag::Origin;
 use crate::host::Host;
+use crate::ops::{Changes, File, Sandbox, Step, What};
 use crate::spec::{
     FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, Namespaces, NetworkChoice, Root,
-    Sandbox, Step, What,
 };
 
 /// A value and the place that asked for it.
@@ -34,18 +34,16 @@ pub struct Settings {
     pub chroot: Option<Asked<()>>,
     /// Everything that is done in the root, in order.
     pub inside: Vec<Rc<Step>>,
+    /// Everything else that becomes operations by itself.
+    pub others: Vec<Rc<Step>>,
     pub network: Option<Asked<NetworkChoice>>,
     /// The files that name machines are those of a root that cannot be written to.
     pub names_of_root: Option<Asked<()>>,
-    pub hostname: Option<Asked<String>>,
-    pub domainname: Option<Asked<String>>,
     pub user: Option<Asked<Id>>,
     pub group: Option<Asked<Id>>,
     pub users: Vec<Asked<IdRange>>,
     pub groups: Vec<Asked<IdRange>>,
     pub environment: Vec<(String, String)>,
-    pub workdir: Option<Asked<GuestPath>>,
-    pub umask: Option<Asked<u32>>,
     pub pid1: bool,
 }
 
@@ -61,17 +59,14 @@ impl Settings {
             keep_changes: None,
             chroot: None,
             inside: Vec::new(),
+            others: Vec::new(),
             network: None,
             names_of_root: None,
-            hostname: None,
-            domainname: None,
             user: None,
             group: None,
             users: Vec::new(),
             groups: Vec::new(),
             environment: Vec::new(),
-            workdir: None,
-            umask: None,
             pid1: false,
         };
         for step in sandbox.steps() {
@@ -106,8 +101,6 @@ impl Settings {
             What::KeepChanges(path) => self.keep_changes = Some(asked(path.clone(), origin)),
             What::Chroot => self.chroot = Some(asked((), origin)),
             What::Network(choice) => self.choose_network(choice, origin),
-            What::Hostname(name) => self.hostname = Some(asked(name.clone(), origin)),
-            What::Domainname(name) => self.domainname = Some(asked(name.clone(), origin)),
             What::User(id) => self.user = Some(asked(id.clone(), origin)),
             What::Group(id) => self.group = Some(asked(id.clone(), origin)),
             What::MapUser(range) => self.users.push(asked(*range, origin)),
@@ -124,21 +117,19 @@ impl Settings {
                     }
                 }
             }
-            What::Workdir(path) => self.workdir = Some(asked(path.clone(), origin)),
-            What::Umask(mode) => self.umask = Some(asked(*mode, origin)),
             What::Pid1 => self.pid1 = true,
-            What::Bind { .. }
-            | What::Tmpfs { .. }
-            | What::Proc { .. }
-            | What::Sysfs(_)
-            | What::Dev(_)
-            | What::Devpts(_)
-            | What::Mount { .. }
-            | What::Directory(..)
-            | What::File(..)
-            | What::Symlink { .. }
-            | What::Mask(_)
-            | What::ReadOnly(_) => self.inside.push(step.clone()),
+            What::Ask(ask) => match ask.changes() {
+                Changes::Root => self.inside.push(step.clone()),
+                Changes::Uts | Changes::Program => {
+                    // Of what was said twice the later word holds.
+                    let is_other = |other: &Rc<Step>| match &other.what {
+                        What::Ask(other) => other.key() != ask.key() || ask.key().is_none(),
+                        _ => true,
+                    };
+                    self.others.retain(is_other);
+                    self.others.push(step.clone());
+                }
+            },
         }
     }
 
@@ -168,7 +159,7 @@ impl Settings {
                     self.names_of_root = Some(asked((), origin.as_ref()));
                 }
                 _ => {
-                    let what = What::File(path, bytes, options);
+                    let what = File { path, content: bytes.into(), options }.into();
                     self.inside.push(Rc::new(Step { what, origin: origin.clone() }));
                 }
             }

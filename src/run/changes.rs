@@ -24,8 +24,9 @@ use super::runner::{Problem, Runner};
 use super::store::{Building, Facts};
 use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
+use crate::ops::Sandbox;
 use crate::plan::{Came, Maps};
-use crate::spec::{IdMap, KeptLayer, Root, Sandbox};
+use crate::spec::{IdMap, KeptLayer, Root};
 use crate::sys::{self, Errno, Held, Lock};
 
 /// The directory of an overlay's `upper` and `work`.

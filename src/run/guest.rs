@@ -175,7 +175,7 @@ impl<'a> Guest<'a> {
 
     /// The interpreter that the script at a place names; none if it is no script.
     pub fn interpreter(&self, place: &GuestPath) -> Option<PathBuf> {
-        if let Some(Op::MakeFile(made)) = self.made_by(place) {
+        if let Some(Op::File(made)) = self.made_by(place) {
             return elf::interpreter(&made.content);
         }
         let mut head = Vec::new();

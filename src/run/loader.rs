@@ -191,7 +191,7 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
         return report.advise("mounted_without_exec", hint);
     }
     let made = match guest.made_by(&found.place) {
-        Some(Op::MakeFile(file)) => Some(file.options.mode.unwrap_or(0o644)),
+        Some(Op::File(file)) => Some(file.options.mode.unwrap_or(0o644)),
         _ => None,
     };
     if let Some(mode) = made.filter(|mode| mode & 0o111 == 0) {

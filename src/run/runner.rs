@@ -24,8 +24,8 @@ use super::stream::converse;
 use super::workspace::{Workspace, distrusted, sweep_for_others};
 use crate::diag::{Report, quoted};
 use crate::host::{DESCRIPTORS, Host, Tree};
+use crate::ops::Sandbox;
 use crate::plan::{Plan, Planner, Request};
-use crate::spec::Sandbox;
 use crate::sys::{self, Distrust, WalkError};
 
 /// What a program reads from its standard input.

@@ -12,9 +12,10 @@ use super::error::ScriptError;
 use super::named::Named;
 use crate::host::elf::Needs;
 
+use crate::ops::Sandbox;
 use crate::plan::{Data, Plan};
 use crate::run::{self, Exit, Namespace, Network, Output, Process};
-use crate::spec::{Kind, Namespaces, Rootfs, Sandbox};
+use crate::spec::{Kind, Namespaces, Rootfs};
 
 /// A program that was started: every copy is the same program.
 #[derive(Clone, Debug)]

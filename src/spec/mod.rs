@@ -1,4 +1,4 @@
-//! What a recipe describes: sandboxes and root filesystems as immutable values.
+//! What a recipe describes: values of sandboxes and root filesystems, which never change.
 //!
 //! Nothing here reads or writes the machine; what is wrong with a value by itself is an
 //! [`Invalid`], said when the value is made.
@@ -11,13 +11,12 @@ mod idmap;
 mod invalid;
 mod link;
 mod mount_flags;
+mod mount_options;
 mod namespace;
 mod network;
 mod outbound;
 mod path;
 mod rootfs;
-mod sandbox;
-mod step;
 
 pub use archive::{Archive, Compression};
 pub use capability::Capability;
@@ -27,6 +26,7 @@ pub use idmap::{IdMap, IdRange};
 pub use invalid::Invalid;
 pub use link::{IpProtocol, IpvlanMode, MacvlanMode};
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
+pub use mount_options::{BindOptions, FileOptions, Id, MountOptions, ProcOptions, Root};
 pub use namespace::{Kind, Namespaces};
 pub use network::{
     Destination, InterfaceName, JoinedNetwork, Mac, NetworkChoice, NetworkName, Prefix, address,
@@ -34,5 +34,3 @@ pub use network::{
 pub use outbound::{Forwarded, Outbound};
 pub use path::GuestPath;
 pub use rootfs::{Applets, Ingredient, KeptLayer, Mixed, Part, Rootfs};
-pub use sandbox::Sandbox;
-pub use step::{BindOptions, FileOptions, Id, MountOptions, ProcOptions, Root, Step, What};

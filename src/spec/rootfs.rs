@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::archive::Archive;
 use super::data::DataTable;
+use super::mount_options::FileOptions;
 use super::path::GuestPath;
-use super::step::FileOptions;
 use crate::diag::{Origin, count};
 
 /// One thing that a root filesystem is made of.

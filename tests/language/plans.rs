@@ -9,10 +9,14 @@ use std::rc::Rc;
 
 use nsscript::diag::{Format, Origin, Report, Sources, render};
 use nsscript::host::{Host, Tree};
+use nsscript::ops::{
+    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Mask, Mount, Proc, ReadOnly, Sandbox,
+    Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
+};
 use nsscript::plan::{Kept, Layer, Planner, Request};
 use nsscript::spec::{
     Applets, BindOptions, Command, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind,
-    MountOptions, Namespaces, Part, ProcOptions, Root, Rootfs, Sandbox, Streams, What,
+    MountOptions, Namespaces, Part, ProcOptions, Root, Rootfs, Streams,
 };
 
 use super::elf;
@@ -79,7 +83,7 @@ fn directory(path: &str) -> Root {
 }
 
 fn bind(source: &str, target: &str, options: BindOptions) -> What {
-    What::Bind { source: source.into(), target: path(target), options }
+    Bind { source: source.into(), target: path(target), options }.into()
 }
 
 fn read_only() -> BindOptions {
@@ -87,15 +91,20 @@ fn read_only() -> BindOptions {
 }
 
 fn tmpfs(target: &str) -> What {
-    What::Tmpfs { target: path(target), size: None, mode: 0o755 }
+    Tmpfs { target: path(target), size: None, mode: 0o755 }.into()
 }
 
 fn proc() -> What {
-    What::Proc { target: path("/proc"), options: ProcOptions::default() }
+    Proc { target: path("/proc"), options: ProcOptions::default() }.into()
 }
 
 fn file(target: &str) -> What {
-    What::File(path(target), b"text\n".to_vec(), FileOptions::default())
+    File {
+        path: path(target),
+        content: (b"text\n".to_vec()).into(),
+        options: FileOptions::default(),
+    }
+    .into()
 }
 
 fn range(inside: u32, outside: u32, count: u32) -> IdRange {
@@ -207,31 +216,33 @@ fn everything_in_the_order_of_the_recipe() {
         ..MountOptions::default()
     };
     let steps = vec![
-        What::Hostname("box".into()),
+        Hostname("box".into()).into(),
         bind("/srv/data", "/data", read_only()),
         tmpfs("/tmp"),
         proc(),
-        What::Sysfs(path("/sys")),
-        What::Dev(path("/dev")),
-        What::Devpts(path("/pts")),
-        What::Mount {
+        Sysfs(path("/sys")).into(),
+        Dev(path("/dev")).into(),
+        Devpts(path("/pts")).into(),
+        Mount {
             source: "none".into(),
             target: path("/memory"),
             kind: "tmpfs".into(),
             options: memory,
-        },
-        What::Directory(
-            path("/var/empty"),
-            FileOptions { mode: Some(0o700), ..Default::default() },
-        ),
+        }
+        .into(),
+        Directory {
+            path: path("/var/empty"),
+            options: FileOptions { mode: Some(0o700), ..Default::default() },
+        }
+        .into(),
         file("/etc/motd"),
-        What::Symlink { path: path("/bin"), target: "usr/bin".into() },
+        Symlink { path: path("/bin"), says: "usr/bin".into() }.into(),
         bind("/usr", "/usr", BindOptions::default()),
-        What::Mask(path("/usr/sbin")),
-        What::ReadOnly(path("/memory")),
-        What::Domainname("lan".into()),
-        What::Umask(0o077),
-        What::Workdir(path("/data")),
+        Mask(path("/usr/sbin")).into(),
+        ReadOnly(path("/memory")).into(),
+        Domainname("lan".into()).into(),
+        Umask(0o077).into(),
+        Workdir(path("/data")).into(),
         What::Env(vec![own(("LANG", "C"))]),
         What::KeepEnv(vec!["TERM".into(), "NOT_SET".into()]),
     ];
@@ -316,10 +327,10 @@ fn all_contradictions_at_once() {
     let shared = Namespaces::from(Kind::Net) | Kind::Uts.into() | Kind::Pid.into();
     let steps = vec![
         What::Share(shared),
-        What::Hostname("box".into()),
-        What::Domainname("lan".into()),
+        Hostname("box".into()).into(),
+        Domainname("lan".into()).into(),
         proc(),
-        What::Sysfs(path("/sys")),
+        Sysfs(path("/sys")).into(),
         bind("/srv/dat", "/data", BindOptions::default()),
         bind("/srv/data", "/there", read_only()),
         tmpfs("/there/scratch"),

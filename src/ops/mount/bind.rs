@@ -1,16 +1,83 @@
 //! Binds: a file or directory of the host at a place inside.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::{options, words};
+use crate::diag::Origin;
 use crate::ops::lowering::path;
 use crate::ops::words::{host, in_root, place, sh};
-use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::{BindOptions, GuestPath};
+use crate::ops::{
+    Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Presence, Scope,
+    Told, Turn,
+};
+use crate::spec::{BindOptions, GuestPath, Invalid};
 use crate::sys::{Attributes, Call, Create, Identity, Tree};
 
 /// What identifies a source: device and inode.
 pub type FileId = (u64, u64);
+
+/// A file or directory of the host is asked for at a place inside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bind {
+    /// The place on the host, absolute.
+    pub source: PathBuf,
+    /// The place inside.
+    pub target: GuestPath,
+    /// How it differs from its source.
+    pub options: BindOptions,
+}
+
+impl Asking for Bind {
+    fn name(&self) -> &'static str {
+        "bind"
+    }
+
+    fn say(&self) -> String {
+        let read_only = if self.options.read_only { ", read-only" } else { "" };
+        format!("bind {} on {}{read_only}", self.source.display(), self.target)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.target)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        let Self { source, target, options } = self;
+        let (directory, id) = match (to.host.tree.metadata(source), options.made) {
+            (Ok(found), _) => (found.is_dir(), Some((found.dev(), found.ino()))),
+            (Err(_), Some(directory)) => (directory, None),
+            (Err(error), _)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                if !options.optional {
+                    to.missing_source(source, target, origin);
+                }
+                return Ok(());
+            }
+            (Err(error), _) => {
+                to.closed_source(source, &error, origin);
+                return Ok(());
+            }
+        };
+        let wanted = if directory { Presence::Directory } else { Presence::File };
+        let create = to.place(target, wanted, origin);
+        let backing = Backing::Host { path: source.clone(), read_only: options.read_only };
+        to.view.cover(target, backing, origin.cloned());
+        let (source, target, options) = (source.clone(), target.clone(), *options);
+        to.push(Bound { source, id, directory, target, options, create }, origin);
+        Ok(())
+    }
+}
 
 /// A file or directory of the host appears at a place inside.
 #[derive(Clone, Debug, PartialEq)]

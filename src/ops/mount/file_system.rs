@@ -1,13 +1,60 @@
-//! New file systems at places inside: tmpfs, proc, sysfs, devpts, and any other by its type.
+//! New file systems at places inside, by their type.
 
 use std::path::PathBuf;
 
 use super::{options, words};
+use crate::diag::Origin;
 use crate::ops::lowering::{c, option};
 use crate::ops::words::{in_root, place};
-use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::{GuestPath, MountOptions, shell_word};
+use crate::ops::{
+    Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
+};
+use crate::spec::{GuestPath, Invalid, Kind, MountOptions, shell_word};
 use crate::sys::{Attributes, Call, Create};
+
+/// A file system of any type is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mount {
+    /// What the file system calls its source.
+    pub source: String,
+    /// The place inside.
+    pub target: GuestPath,
+    /// The type, as in /proc/filesystems.
+    pub kind: String,
+    /// How it is mounted.
+    pub options: MountOptions,
+}
+
+impl Asking for Mount {
+    fn name(&self) -> &'static str {
+        "mount"
+    }
+
+    fn say(&self) -> String {
+        format!("{} on {}", self.kind, self.target)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.target)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        let Self { source, target, kind, options } = self;
+        let shown = Kind::shown_by(kind);
+        if shown.is_none_or(|shown| to.needs(shown, kind, origin)) {
+            to.mount(kind, source, target, options.clone(), origin);
+        }
+        Ok(())
+    }
+}
 
 /// A file system is mounted.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,13 @@
 //! Places that are hidden.
 
+use crate::diag::Origin;
 use crate::ops::lowering::guest;
 use crate::ops::words::place;
-use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::GuestPath;
+use crate::ops::{
+    Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told,
+    Turn,
+};
+use crate::spec::{GuestPath, Invalid};
 use crate::sys::Call;
 
 /// A place is hidden: a directory by an empty one, anything else by `/dev/null`.
@@ -33,5 +37,35 @@ impl Operation for Mask {
 impl Lower for Mask {
     fn lower(&self, to: &mut Lowering<'_>) {
         to.push(Call::Mask(guest(&self.0)));
+    }
+}
+
+impl Asking for Mask {
+    fn name(&self) -> &'static str {
+        "mask"
+    }
+
+    fn say(&self) -> String {
+        format!("mask {}", self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.0)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        if to.is_there(&self.0, "mask", origin) {
+            to.push(self.clone(), origin);
+            to.view.cover(&self.0, Backing::Private, origin.cloned());
+        }
+        Ok(())
     }
 }

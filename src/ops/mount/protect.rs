@@ -1,8 +1,11 @@
 //! Places that become read-only.
 
+use crate::diag::Origin;
 use crate::ops::words::{in_root, place};
-use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::GuestPath;
+use crate::ops::{
+    Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
+};
+use crate::spec::{GuestPath, Invalid};
 use crate::sys::Call;
 
 /// A place becomes read-only, with everything that is mounted below it.
@@ -47,5 +50,39 @@ impl Lower for Protect {
         let (base, path) = to.place(&self.target);
         to.leave_fresh(base);
         to.push(Call::Protect { base, path, optional: self.optional });
+    }
+}
+
+/// A place is asked to be read-only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadOnly(pub GuestPath);
+
+impl Asking for ReadOnly {
+    fn name(&self) -> &'static str {
+        "read_only"
+    }
+
+    fn say(&self) -> String {
+        format!("{} cannot be written to", self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.0)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        if to.is_there(&self.0, "read_only", origin) {
+            to.push(Protect { target: self.0.clone(), optional: false }, origin);
+            to.view.protect(&self.0, origin.cloned());
+        }
+        Ok(())
     }
 }

@@ -1,19 +1,19 @@
 //! The names that programs see: of the host, and of its NIS domain.
 
 use crate::diag::quoted;
-use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::ops::{AsIs, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
 use crate::spec::shell_word;
 use crate::sys::Call;
 
 /// The host name is set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SetHostname(pub String);
+pub struct Hostname(pub String);
 
 /// The NIS domain name is set.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SetDomainname(pub String);
+pub struct Domainname(pub String);
 
-impl Operation for SetHostname {
+impl Operation for Hostname {
     fn facts(&self) -> Facts<'_> {
         Facts {
             name: "hostname",
@@ -33,13 +33,13 @@ impl Operation for SetHostname {
     }
 }
 
-impl Lower for SetHostname {
+impl Lower for Hostname {
     fn lower(&self, to: &mut Lowering<'_>) {
         to.push(Call::SetHostname(self.0.as_bytes().to_vec()));
     }
 }
 
-impl Operation for SetDomainname {
+impl Operation for Domainname {
     fn facts(&self) -> Facts<'_> {
         Facts {
             name: "domainname",
@@ -59,8 +59,36 @@ impl Operation for SetDomainname {
     }
 }
 
-impl Lower for SetDomainname {
+impl Lower for Domainname {
     fn lower(&self, to: &mut Lowering<'_>) {
         to.push(Call::SetDomainname(self.0.as_bytes().to_vec()));
+    }
+}
+
+impl AsIs for Hostname {
+    fn say(&self) -> String {
+        format!("hostname {}", self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Uts
+    }
+
+    fn key(&self) -> Option<&str> {
+        Some("hostname")
+    }
+}
+
+impl AsIs for Domainname {
+    fn say(&self) -> String {
+        format!("domainname {}", self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Uts
+    }
+
+    fn key(&self) -> Option<&str> {
+        Some("domainname")
     }
 }

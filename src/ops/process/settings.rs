@@ -2,7 +2,9 @@
 
 use crate::ops::lowering::c;
 use crate::ops::words::place;
-use crate::ops::{Called, Carried, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::ops::{
+    AsIs, Called, Carried, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn,
+};
 use crate::spec::{GuestPath, Streams, shell_word};
 use crate::sys::Call;
 
@@ -138,5 +140,33 @@ impl Operation for Workdir {
 impl Lower for Workdir {
     fn lower(&self, to: &mut Lowering<'_>) {
         to.push(Call::Workdir(c(self.0.as_str())));
+    }
+}
+
+impl AsIs for Umask {
+    fn say(&self) -> String {
+        format!("umask {:03o}", self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Program
+    }
+
+    fn key(&self) -> Option<&str> {
+        Some("umask")
+    }
+}
+
+impl AsIs for Workdir {
+    fn say(&self) -> String {
+        format!("working directory {}", self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Program
+    }
+
+    fn key(&self) -> Option<&str> {
+        Some("workdir")
     }
 }

@@ -5,10 +5,11 @@ use std::time::Instant;
 use super::exam::Exam;
 use super::{Finding, Verdict};
 use crate::diag::{Report, list, quoted};
+use crate::ops::{Dev, Hostname, Proc, Sandbox, Tmpfs, What};
 use crate::plan::Request;
 use crate::run::remedy::{self, Remedy};
 use crate::run::runner::Problem;
-use crate::spec::{Command, GuestPath, Invalid, Kind, ProcOptions, Root, Sandbox, Streams, What};
+use crate::spec::{Command, GuestPath, Invalid, Kind, ProcOptions, Root, Streams};
 use crate::sys::{self, CStrings, Call};
 
 /// Has the init that nsscript carries executed, in a user namespace where there are some.
@@ -57,9 +58,12 @@ pub(super) fn programs(exam: &Exam<'_>) -> Finding {
 }
 
 fn wanted() -> Result<Sandbox, Invalid> {
-    let proc = What::Proc { target: GuestPath::new("/proc")?, options: ProcOptions::default() };
-    let run = What::Tmpfs { target: GuestPath::new("/run")?, size: Some(16 << 20), mode: 0o755 };
-    let steps = [What::Hostname("busybox".into()), proc, What::Dev(GuestPath::new("/dev")?), run];
+    let steps: [What; 4] = [
+        Hostname("busybox".into()).into(),
+        Proc { target: GuestPath::new("/proc")?, options: ProcOptions::default() }.into(),
+        Dev(GuestPath::new("/dev")?).into(),
+        Tmpfs { target: GuestPath::new("/run")?, size: Some(16 << 20), mode: 0o755 }.into(),
+    ];
     let empty = Sandbox::new(Root::Empty, None);
     Ok(steps.into_iter().fold(empty, |sandbox, step| sandbox.with(step, None)))
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Case, Hint, Row, shown, target};
 use crate::diag::{Origin, quoted};
 use crate::host::mountinfo;
-use crate::ops::{At, Backing, Bound, MakeSymlink, Op, Workdir};
+use crate::ops::{At, Backing, Bound, Op, Symlink, Workdir};
 use crate::run::advice::row;
 use crate::run::guest::Guest;
 use crate::spec::GuestPath;
@@ -203,7 +203,7 @@ fn way_in_a_circle(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn place_taken(case: &Case<'_>) -> Option<Hint> {
-    let Op::MakeSymlink(MakeSymlink { path, says }) = case.action else { return None };
+    let Op::Symlink(Symlink { path, says }) = case.action else { return None };
     let shown = quoted(path.as_str());
     Some(
         if says.starts_with('/') {
@@ -219,7 +219,7 @@ fn place_taken(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn place_is_a_directory(case: &Case<'_>) -> Option<Hint> {
-    let Op::MakeFile(file) = case.action else { return None };
+    let Op::File(file) = case.action else { return None };
     let path = quoted(file.path.as_str());
     Some(format!("{path} is a directory: name the file in it").into())
 }

@@ -5,13 +5,14 @@ use rhai::{Dynamic, Map};
 use super::record::Input;
 use super::{Dialog, IT, Outcome};
 use crate::diag::{Report, quoted};
+use crate::ops::Sandbox;
 use crate::plan::Request;
 use crate::run::{Exit, Problem, Process};
 use crate::script::argument::a_kind;
 use crate::script::codec::{self, Answer};
 use crate::script::engine::End;
 use crate::script::value::{ProcessHandle, SharedNetwork};
-use crate::spec::{Command, Sandbox, Streams};
+use crate::spec::{Command, Streams};
 
 /// What has come back from inside.
 #[derive(Clone, Debug, Default)]

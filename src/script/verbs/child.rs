@@ -6,6 +6,7 @@ use rhai::{Dynamic, FnPtr};
 
 use super::command::{found_here, request, streams_of_closure};
 use crate::diag::Report;
+use crate::ops::Sandbox;
 use crate::plan::RawAction;
 use crate::run;
 use crate::script::call::Call;
@@ -13,7 +14,7 @@ use crate::script::child::{self, is_rehearsal};
 use crate::script::error::Failed;
 use crate::script::value::{ProcessHandle, SharedNamespace};
 use crate::script::verb::{Verb, verbs};
-use crate::spec::{Command, Namespaces, Sandbox};
+use crate::spec::{Command, Namespaces};
 
 /// The verbs of this file.
 pub(super) const VERBS: &[Verb] = verbs!["child.rs";

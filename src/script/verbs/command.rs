@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::diag::Report;
+use crate::ops::Sandbox;
 use crate::plan::{Plan, Request};
 use crate::run::{self, Exit, Input, MOST_KEPT, Output, Problem};
 use crate::script::Mode;
@@ -13,7 +14,7 @@ use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedOutput, SharedPlan};
 use crate::script::verb::{Verb, verbs};
-use crate::spec::{Command, Sandbox, Streams};
+use crate::spec::{Command, Streams};
 
 /// The verbs of this file.
 pub(super) const VERBS: &[Verb] = verbs!["command.rs";

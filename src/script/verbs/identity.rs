@@ -4,11 +4,12 @@ use rhai::{Dynamic, Map};
 
 use super::sandbox::invalid;
 use crate::diag::{Report, quoted};
+use crate::ops::{Sandbox, Umask, What, Workdir};
 use crate::script::argument::{Mode, a_kind};
 use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::verb::{Verb, verbs};
-use crate::spec::{GuestPath, Id, IdRange, Sandbox, What};
+use crate::spec::{GuestPath, Id, IdRange};
 
 /// The verbs of this file.
 pub(super) const VERBS: &[Verb] = verbs!["identity.rs";
@@ -218,7 +219,7 @@ fn keep_env(call: &Call<'_, '_>, sandbox: Sandbox, names: Vec<String>) -> Result
 /// # See
 /// chdir(2)
 fn workdir(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath) -> Sandbox {
-    sandbox.with(What::Workdir(path), call.origin())
+    sandbox.with(Workdir(path), call.origin())
 }
 
 /// Sets the permission bits that new files do not get; without it they are `0o022`.
@@ -230,7 +231,7 @@ fn workdir(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath) -> Sandbox {
 /// # See
 /// umask(2)
 fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mode: Mode) -> Sandbox {
-    sandbox.with(What::Umask(mode.0 & 0o777), call.origin())
+    sandbox.with(Umask(mode.0 & 0o777), call.origin())
 }
 
 /// Makes the program process 1 of the sandbox, without the init that reaps orphans.

@@ -4,14 +4,13 @@ use rhai::Map;
 
 use super::sandbox::invalid;
 use crate::diag::{Report, quoted};
+use crate::ops::{self, Dev, Devpts, Directory, File, Mask, ReadOnly, Sandbox, Symlink, Sysfs};
 use crate::script::argument::{Bytes, HostPath, IdNumber, Mode, Size};
 use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::verb::{Verb, verbs};
-use crate::spec::{
-    self, BindOptions, FileOptions, GuestPath, MountOptions, ProcOptions, Sandbox, What,
-};
+use crate::spec::{self, BindOptions, FileOptions, GuestPath, MountOptions, ProcOptions};
 
 /// The verbs of this file.
 pub(super) const VERBS: &[Verb] = verbs!["mount.rs";
@@ -179,7 +178,7 @@ fn bind(
         made: call.context.would_be(&source.0),
     };
     let source = source.0;
-    Ok(sandbox.with(What::Bind { source, target, options }, call.origin()))
+    Ok(sandbox.with(ops::Bind { source, target, options }, call.origin()))
 }
 
 /// Mounts an empty file system in memory.
@@ -205,7 +204,7 @@ fn tmpfs(
     let shared = matches!(target.as_str(), "/tmp" | "/var/tmp" | "/dev/shm");
     let usual = if shared { 0o1777 } else { 0o755 };
     let mode = options.mode.map_or(usual, |mode| mode.0);
-    Ok(sandbox.with(What::Tmpfs { target, size, mode }, call.origin()))
+    Ok(sandbox.with(ops::Tmpfs { target, size, mode }, call.origin()))
 }
 
 /// Mounts proc: the processes of the sandbox.
@@ -233,7 +232,7 @@ fn proc(
     let hidepid = one_of(options.hidepid, "hidepid", &words, call)?;
     let subset = one_of(options.subset, "subset", &["pid"], call)?;
     let options = ProcOptions { hidepid, subset };
-    Ok(sandbox.with(What::Proc { target, options }, call.origin()))
+    Ok(sandbox.with(ops::Proc { target, options }, call.origin()))
 }
 
 /// Mounts sysfs, read-only: the devices of the sandbox's network and the kernel's objects.
@@ -251,7 +250,7 @@ fn proc(
 /// # See
 /// sysfs(5)
 fn sysfs(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(What::Sysfs(target), call.origin())
+    sandbox.with(Sysfs(target), call.origin())
 }
 
 /// Makes a small `/dev`: null, zero, full, random, urandom, tty, terminals, shared memory.
@@ -263,7 +262,7 @@ fn sysfs(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
 /// # See
 /// null(4), random(4), pts(4)
 fn dev(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(What::Dev(target), call.origin())
+    sandbox.with(Dev(target), call.origin())
 }
 
 /// Mounts terminals of the sandbox's own.
@@ -277,7 +276,7 @@ fn dev(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
 /// # See
 /// pts(4)
 fn devpts(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(What::Devpts(target), call.origin())
+    sandbox.with(Devpts(target), call.origin())
 }
 
 /// Mounts a file system of any type.
@@ -312,7 +311,7 @@ fn mount(
         exec: options.exec.unwrap_or(true),
         suid: options.suid.unwrap_or(false),
     };
-    Ok(sandbox.with(What::Mount { source, target, kind, options }, call.origin()))
+    Ok(sandbox.with(ops::Mount { source, target, kind, options }, call.origin()))
 }
 
 /// Makes a directory in the root, and those above it.
@@ -325,7 +324,7 @@ fn mount(
 /// mkdir(2)
 fn directory(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath, options: Look) -> Sandbox {
     let look = look(&options);
-    sandbox.with(What::Directory(path, look), call.origin())
+    sandbox.with(Directory { path: path, options: look }, call.origin())
 }
 
 /// Makes a file of this content in the root, in place of what is there.
@@ -346,7 +345,7 @@ fn file(
     if path.is_root() {
         return Err(call.fail(Report::error("`/` is a directory, not a file")));
     }
-    Ok(sandbox.with(What::File(path, content.0, look), call.origin()))
+    Ok(sandbox.with(File { path: path, content: (content.0).into(), options: look }, call.origin()))
 }
 
 /// Makes a symbolic link in the root: `path` is where it stands, `target` what it says.
@@ -364,7 +363,7 @@ fn symlink(
     path: GuestPath,
 ) -> Result<Sandbox, Failed> {
     link(&target, &path).map_err(|error| invalid(&error, call))?;
-    Ok(sandbox.with(What::Symlink { path, target }, call.origin()))
+    Ok(sandbox.with(Symlink { path, says: target }, call.origin()))
 }
 
 /// Hides a file or directory: nothing can be read there.
@@ -374,7 +373,7 @@ fn symlink(
 /// sandbox("/").read_only_root().mask("/etc").run("ls /etc");
 /// ```
 fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(What::Mask(target), call.origin())
+    sandbox.with(Mask(target), call.origin())
 }
 
 /// Makes a place read-only, with the mounts below it.
@@ -386,7 +385,7 @@ fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
 /// # See
 /// mount_setattr(2)
 fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(What::ReadOnly(target), call.origin())
+    sandbox.with(ReadOnly(target), call.origin())
 }
 
 /// Makes sure that a link can be made.

@@ -3,13 +3,14 @@
 use rhai::{Array, Dynamic};
 
 use crate::diag::{Report, closest, quoted};
+use crate::ops::{Sandbox, What};
 use crate::script::argument::a_kind;
 use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::SharedNetwork;
 use crate::script::verb::{Verb, verbs};
-use crate::spec::{Forwarded, JoinedNetwork, Namespaces, NetworkChoice, Outbound, Sandbox, What};
+use crate::spec::{Forwarded, JoinedNetwork, Namespaces, NetworkChoice, Outbound};
 
 /// The verbs of this file.
 pub(super) const VERBS: &[Verb] = verbs!["namespace.rs";

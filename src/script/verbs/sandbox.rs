@@ -4,13 +4,14 @@ use rhai::{Dynamic, Map};
 
 use super::command::found_here;
 use crate::diag::{Report, quoted};
+use crate::ops::{Domainname, Hostname, Sandbox, What};
 use crate::run::{Changed, Keeping};
 use crate::script::argument::{HostPath, a_kind};
 use crate::script::call::Call;
 use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::verb::{Verb, verbs};
-use crate::spec::{Ingredient, Invalid, Root, Rootfs, Sandbox, What};
+use crate::spec::{Ingredient, Invalid, Root, Rootfs};
 
 /// The verbs of this file.
 pub(super) const VERBS: &[Verb] = verbs!["sandbox.rs";
@@ -250,7 +251,7 @@ fn chroot(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
 /// sethostname(2), uts_namespaces(7)
 fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, Failed> {
     let name = self::name(&name, "host name", call)?;
-    Ok(sandbox.with(What::Hostname(name), call.origin()))
+    Ok(sandbox.with(Hostname(name), call.origin()))
 }
 
 /// Sets the NIS domain name inside.
@@ -264,5 +265,5 @@ fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandb
 /// setdomainname(2)
 fn domainname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, Failed> {
     let name = self::name(&name, "domain name", call)?;
-    Ok(sandbox.with(What::Domainname(name), call.origin()))
+    Ok(sandbox.with(Domainname(name), call.origin()))
 }

@@ -3,20 +3,19 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::devices::tmpfs;
-use super::mounts::Inside;
-use super::planner::unseen;
+use super::{Planning, unseen};
 use crate::diag::{Origin, Report};
 use crate::host::Host;
-use crate::ops::{Backing, Mounted, Op};
-use crate::spec::{GuestPath, Kind, ProcOptions, Step, What};
+use crate::ops::mount::tmpfs;
+use crate::ops::{Backing, Dev, Mounted, Op, Proc};
+use crate::spec::{GuestPath, Kind, ProcOptions};
 
 /// Places of the host that hold what is private, or what talks to services of the host.
 const EMPTIED: [&str; 5] = ["/home", "/root", "/run", "/tmp", "/var/tmp"];
 
-impl Inside<'_> {
+impl Planning<'_> {
     /// A view of the host: processes and devices of the sandbox's own, private places empty.
-    pub(super) fn host_view(&mut self, origin: Option<&Origin>) {
+    pub fn host_view(&mut self, origin: Option<&Origin>) {
         let implied = |inside: &mut Self, path: &str, mount: &dyn Fn(GuestPath) -> Mounted| {
             let Ok(target) = GuestPath::new(path) else { return };
             match is_directory(inside.host, target.as_str().as_ref()) {
@@ -40,19 +39,18 @@ impl Inside<'_> {
                 instead: None,
             });
         }
-        let step = |what| Step { what, origin: origin.cloned() };
         let place = |path: &str| GuestPath::new(path).unwrap_or_else(|_| GuestPath::root());
         if self.namespaces.has(Kind::Pid) {
-            let options = ProcOptions::default();
-            self.add(&step(What::Proc { target: place("/proc"), options }));
+            let (target, options) = (place("/proc"), ProcOptions::default());
+            self.ask(&Proc { target, options }, origin);
             self.or_bind("/proc");
         }
-        self.add(&step(What::Dev(place("/dev"))));
+        self.ask(&Dev(place("/dev")), origin);
     }
 
     /// Lets `path` of the host be the substitute for what was mounted last, if the kernel refuses it,
     /// as it does in most containers.
-    pub(super) fn or_bind(&mut self, path: &str) {
+    pub(in crate::ops) fn or_bind(&mut self, path: &str) {
         let mount = self.actions.iter_mut().rev().find_map(|(action, _)| match action {
             Op::Mounted(mount) => Some(&mut mount.instead),
             _ => None,

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::mounts::Inside;
+use super::Planning;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::Host;
 use crate::ops::{
@@ -12,9 +12,11 @@ use crate::ops::{
 use crate::spec::{GuestPath, Root};
 
 /// The root of a sandbox, before anything is done in it.
-#[derive(Clone, Copy)]
-pub(super) struct RootOf<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct RootOf<'a> {
+    /// The machine.
     pub host: &'a Host,
+    /// What it is.
     pub root: &'a Root,
     /// Its layers, if it is put together.
     pub tree: Option<&'a RootTree>,
@@ -52,9 +54,9 @@ impl RootOf<'_> {
     }
 }
 
-impl Inside<'_> {
+impl Planning<'_> {
     /// Whether the place of a mount is to be made where it is missing. What cannot work is said.
-    pub(super) fn place(
+    pub(in crate::ops) fn place(
         &mut self,
         target: &GuestPath,
         wanted: Presence,
@@ -174,7 +176,7 @@ impl Inside<'_> {
     }
 
     /// Says so if a file cannot be made below a read-only mount.
-    pub(super) fn writable(&mut self, path: &GuestPath, origin: Option<&Origin>) {
+    pub(in crate::ops) fn writable(&mut self, path: &GuestPath, origin: Option<&Origin>) {
         let Some((base, backing, by)) = self.view.holder(path) else { return };
         if !matches!(backing, Backing::Protected | Backing::Host { read_only: true, .. }) {
             return;
@@ -193,7 +195,7 @@ impl Inside<'_> {
 
     /// Says so if nothing is at a place that is to be hidden, or made read-only. Whether it is
     /// there.
-    pub(super) fn is_there(
+    pub(in crate::ops) fn is_there(
         &mut self,
         path: &GuestPath,
         operation: &str,
@@ -208,7 +210,7 @@ impl Inside<'_> {
         let message = format!("{shown} does not exist: nothing is there to {what}");
         let mut report = Report::error(message).at(origin.cloned());
         report.facts.operation = Some(operation.to_owned());
-        report.facts.errno = Some(super::mounts::ENOENT);
+        report.facts.errno = Some(super::ENOENT);
         report.facts.target = Some(path.to_string());
         let on_host: Option<PathBuf> = self.view.on_host(path);
         let near = on_host.as_ref().and_then(|place| self.host.tree.near(place));

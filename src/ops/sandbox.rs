@@ -1,11 +1,73 @@
-//! A sandbox: what a process sees.
+//! A sandbox: what a process sees, as a list of what was asked for.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::network::NetworkChoice;
-use super::step::{Root, Step, What};
+use super::Ask;
 use crate::diag::{Origin, count};
+use crate::spec::{GuestPath, Id, IdRange, Namespaces, NetworkChoice, Root};
+
+/// One thing that a sandbox is described by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// These namespaces are new.
+    Unshare(Namespaces),
+    /// These namespaces are the caller's.
+    Share(Namespaces),
+    /// This is the root.
+    Root(Root),
+    /// The root is the host's, read-only, with the private places emptied.
+    HostView,
+    /// The root cannot be written to.
+    ReadOnlyRoot,
+    /// What changes in the root is kept in this directory of the host.
+    KeepChanges(PathBuf),
+    /// The root is entered by chroot(2), not pivot_root(2).
+    Chroot,
+    /// The network.
+    Network(NetworkChoice),
+    /// The user that the program is.
+    User(Id),
+    /// The group that the program is in.
+    Group(Id),
+    /// More user ids.
+    MapUser(IdRange),
+    /// More group ids.
+    MapGroup(IdRange),
+    /// Environment variables.
+    Env(Vec<(String, String)>),
+    /// Environment variables taken from nsscript's own environment.
+    KeepEnv(Vec<String>),
+    /// The program is process 1, without an init.
+    Pid1,
+    /// What becomes operations by itself.
+    Ask(Ask),
+}
+
+/// A step and the place that asked for it. Two steps are equal if they describe the same, wherever
+/// that was asked for.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What is described.
+    pub what: What,
+    /// Where it was asked for.
+    pub origin: Option<Origin>,
+}
+
+impl PartialEq for Step {
+    fn eq(&self, other: &Self) -> bool {
+        self.what == other.what
+    }
+}
+
+impl What {
+    /// The place inside that the step is about, if it is about one.
+    #[must_use]
+    pub fn target(&self) -> Option<&GuestPath> {
+        if let Self::Ask(ask) = self { ask.target() } else { None }
+    }
+}
 
 /// A sandbox as a list of steps; every addition gives a new value and leaves the old one as it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +84,10 @@ impl Sandbox {
 
     /// This sandbox and one more step.
     #[must_use]
-    pub fn with(&self, what: What, origin: Option<Origin>) -> Self {
+    pub fn with(&self, what: impl Into<What>, origin: Option<Origin>) -> Self {
         let mut steps = Vec::with_capacity(self.steps.len() + 1);
         steps.extend(self.steps.iter().cloned());
-        steps.push(Rc::new(Step { what, origin }));
+        steps.push(Rc::new(Step { what: what.into(), origin }));
         Self { steps }
     }
 
@@ -58,27 +120,10 @@ impl fmt::Display for What {
             Self::ReadOnlyRoot => write!(out, "root cannot be written to"),
             Self::KeepChanges(path) => write!(out, "changes kept in {}", path.display()),
             Self::Chroot => write!(out, "root entered by chroot"),
-            Self::Bind { source, target, options } => {
-                let read_only = if options.read_only { ", read-only" } else { "" };
-                write!(out, "bind {} on {target}{read_only}", source.display())
-            }
-            Self::Tmpfs { target, .. } => write!(out, "tmpfs on {target}"),
-            Self::Proc { target, .. } => write!(out, "proc on {target}"),
-            Self::Sysfs(target) => write!(out, "sysfs on {target}"),
-            Self::Dev(target) => write!(out, "devices on {target}"),
-            Self::Devpts(target) => write!(out, "devpts on {target}"),
-            Self::Mount { kind, target, .. } => write!(out, "{kind} on {target}"),
-            Self::Directory(path, _) => write!(out, "directory {path}"),
-            Self::File(path, content, _) => write!(out, "file {path} of {} bytes", content.len()),
-            Self::Symlink { path, target } => write!(out, "symlink {path} to {target}"),
-            Self::Mask(path) => write!(out, "mask {path}"),
-            Self::ReadOnly(path) => write!(out, "{path} cannot be written to"),
             Self::Network(NetworkChoice::None) => write!(out, "no network"),
             Self::Network(NetworkChoice::Host) => write!(out, "network of the host"),
             Self::Network(NetworkChoice::Joined(joined)) => write!(out, "network {}", joined.label),
             Self::Network(NetworkChoice::Outbound(_)) => write!(out, "network to the outside"),
-            Self::Hostname(name) => write!(out, "hostname {name}"),
-            Self::Domainname(name) => write!(out, "domainname {name}"),
             Self::User(id) => write!(out, "user {id}"),
             Self::Group(id) => write!(out, "group {id}"),
             Self::MapUser(range) => write!(out, "map user {range}"),
@@ -88,30 +133,22 @@ impl fmt::Display for What {
                 write!(out, "environment {}", names.join(" "))
             }
             Self::KeepEnv(names) => write!(out, "environment kept: {}", names.join(" ")),
-            Self::Workdir(path) => write!(out, "working directory {path}"),
-            Self::Umask(mode) => write!(out, "umask {mode:03o}"),
             Self::Pid1 => write!(out, "the program is process 1"),
-        }
-    }
-}
-
-impl fmt::Display for super::step::Id {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => write!(out, "{number}"),
-            Self::Name(name) => write!(out, "{name}"),
+            Self::Ask(ask) => out.write_str(&ask.say()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Root, Sandbox, What};
+    use super::Sandbox;
+    use crate::ops::Hostname;
+    use crate::spec::Root;
 
     #[test]
     fn adding_a_step_leaves_the_old_value_as_it_is() {
         let base = Sandbox::new(Root::Empty, None);
-        let named = base.with(What::Hostname("box".into()), None);
+        let named = base.with(Hostname("box".into()), None);
         assert_eq!((base.steps().len(), named.steps().len()), (1, 2));
         assert_eq!(named.to_string(), "sandbox of 2 steps\n   1  root: empty\n   2  hostname box");
     }

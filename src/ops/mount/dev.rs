@@ -1,0 +1,139 @@
+//! A small `/dev`: devices that are harmless, terminals, shared memory.
+
+use std::path::{Path, PathBuf};
+
+use super::{Bound, Mounted, tmpfs};
+use crate::diag::{Origin, Report};
+use crate::host::Host;
+use crate::ops::planning::file_id;
+use crate::ops::{Asking, Backing, Changes, Directory, Op, Planning, Presence, Symlink};
+use crate::spec::{BindOptions, FileOptions, GuestPath, Invalid, MountOptions};
+
+/// The devices that every program may use.
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// The links that programs expect, and what they say.
+const LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+];
+
+/// A small directory of harmless devices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dev(pub GuestPath);
+
+impl Asking for Dev {
+    fn name(&self) -> &'static str {
+        "dev"
+    }
+
+    fn say(&self) -> String {
+        format!("devices on {}", self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.0)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        let create = to.place(&self.0, Presence::Directory, origin);
+        match devices(&self.0, to.host, create) {
+            Ok(operations) => operations.into_iter().for_each(|one| to.push(one, origin)),
+            Err(report) => to.reports.push(report.at(origin.cloned())),
+        }
+        to.view.cover(&self.0, Backing::Private, origin.cloned());
+        Ok(())
+    }
+}
+
+/// Terminals of the sandbox's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Devpts(pub GuestPath);
+
+impl Asking for Devpts {
+    fn name(&self) -> &'static str {
+        "devpts"
+    }
+
+    fn say(&self) -> String {
+        format!("devpts on {}", self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.0)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        let create = to.place(&self.0, Presence::Directory, origin);
+        to.push(devpts(self.0.clone(), create), origin);
+        to.view.cover(&self.0, Backing::Private, origin.cloned());
+        Ok(())
+    }
+}
+
+/// The operations that make a small `/dev` at `target`.
+fn devices(target: &GuestPath, host: &Host, create: bool) -> Result<Vec<Op>, Report> {
+    let join = |name: &str| target.join(name).map_err(|invalid| Report::from(&invalid));
+    // Mode 0755: in a sticky directory that all may write to, opening `/dev/null` with O_CREAT, as
+    // `>` of a shell does, is refused (fs.protected_regular).
+    let mut actions: Vec<Op> = vec![
+        Mounted {
+            kind: "tmpfs".into(),
+            source: "dev".into(),
+            target: target.clone(),
+            options: tmpfs(Some(1 << 20), 0o755, false),
+            create,
+            instead: None,
+        }
+        .into(),
+    ];
+    for name in DEVICES {
+        let source = Path::new("/dev").join(name);
+        if let Some(id) = file_id(host, &source)? {
+            actions.push(device(source, id, join(name)?).into());
+        }
+    }
+    for (name, says) in LINKS {
+        actions.push(Symlink { path: join(name)?, says: says.into() }.into());
+    }
+    actions.push(devpts(join("pts")?, true).into());
+    let shared = FileOptions { mode: Some(0o1777), ..FileOptions::default() };
+    actions.push(Directory { path: join("shm")?, options: shared }.into());
+    Ok(actions)
+}
+
+/// One device of the host at a place inside.
+pub fn device(source: PathBuf, id: (u64, u64), target: GuestPath) -> Bound {
+    let options = BindOptions { devices: true, exec: false, ..BindOptions::default() };
+    Bound { source, id: Some(id), directory: false, target, options, create: true }
+}
+
+/// Terminals of the sandbox's own. The group of a terminal is not set to `tty`: that needs a
+/// second id in the map.
+fn devpts(target: GuestPath, create: bool) -> Mounted {
+    let option = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
+    let mut data = vec![option("ptmxmode", "0666"), option("mode", "0620")];
+    data.insert(0, ("newinstance".to_owned(), None));
+    let options = MountOptions { data, devices: true, ..MountOptions::default() };
+    let (kind, instead) = ("devpts".to_owned(), None);
+    Mounted { source: kind.clone(), kind, target, options, create, instead }
+}

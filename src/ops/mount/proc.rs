@@ -1,0 +1,64 @@
+//! The processes of a sandbox: proc(5).
+
+use super::Protect;
+use crate::diag::Origin;
+use crate::ops::{Asking, Changes, Planning};
+use crate::spec::{GuestPath, Invalid, Kind, MountOptions, ProcOptions};
+
+/// The processes of the sandbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proc {
+    /// The place inside.
+    pub target: GuestPath,
+    /// What it shows.
+    pub options: ProcOptions,
+}
+
+/// Files of procfs through which user 0 of the machine changes the machine, also without any
+/// capability: they ask for the user id alone.
+const DANGEROUS: [&str; 5] = ["sys", "sysrq-trigger", "irq", "bus", "fs"];
+
+impl Asking for Proc {
+    fn name(&self) -> &'static str {
+        "proc"
+    }
+
+    fn say(&self) -> String {
+        format!("proc on {}", self.target)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.target)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        let Self { target, options: ProcOptions { hidepid, subset } } = self;
+        if to.namespaces.has(Kind::User) && !to.needs(Kind::Pid, "proc", origin) {
+            return Ok(());
+        }
+        let mut data = Vec::new();
+        data.extend(hidepid.clone().map(|value| ("hidepid".into(), Some(value))));
+        data.extend(subset.clone().map(|value| ("subset".into(), Some(value))));
+        let only_processes = subset.is_some();
+        // What is not there cannot be protected, and would be in a proc that a nested user
+        // namespace mounts: the kernel lets that be no more than this one, so it is read-only.
+        let read_only = to.protect_proc && only_processes;
+        let options = MountOptions { data, read_only, ..MountOptions::default() };
+        to.mount("proc", "proc", target, options, origin);
+        if to.protect_proc && !only_processes {
+            // The caller's /proc may show fewer of them than the new one does.
+            for name in DANGEROUS {
+                to.push(Protect { target: target.join(name)?, optional: true }, origin);
+            }
+        }
+        Ok(())
+    }
+}

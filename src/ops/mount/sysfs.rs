@@ -1,0 +1,40 @@
+//! The kernel's objects: sysfs(5).
+
+use crate::diag::Origin;
+use crate::ops::{Asking, Changes, Planning};
+use crate::spec::{GuestPath, Invalid, Kind, MountOptions};
+
+/// The kernel's objects, read-only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sysfs(pub GuestPath);
+
+impl Asking for Sysfs {
+    fn name(&self) -> &'static str {
+        "sysfs"
+    }
+
+    fn say(&self) -> String {
+        format!("sysfs on {}", self.0)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.0)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        let options = MountOptions { read_only: true, ..MountOptions::default() };
+        if to.needs(Kind::Net, "sysfs", origin) {
+            to.mount("sysfs", "sysfs", &self.0, options, origin);
+            to.or_bind("/sys");
+        }
+        Ok(())
+    }
+}

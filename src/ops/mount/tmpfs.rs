@@ -1,0 +1,51 @@
+//! Empty file systems in memory: tmpfs(5).
+
+use crate::diag::Origin;
+use crate::ops::{Asking, Changes, Planning};
+use crate::spec::{GuestPath, Invalid, MountOptions};
+
+/// An empty file system in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tmpfs {
+    /// The place inside.
+    pub target: GuestPath,
+    /// The most it holds, in bytes.
+    pub size: Option<u64>,
+    /// The permission bits of its root.
+    pub mode: u32,
+}
+
+impl Asking for Tmpfs {
+    fn name(&self) -> &'static str {
+        "tmpfs"
+    }
+
+    fn say(&self) -> String {
+        format!("tmpfs on {}", self.target)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Root
+    }
+
+    fn key(&self) -> Option<&str> {
+        None
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        Some(&self.target)
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        let options = tmpfs(self.size, self.mode, true);
+        to.mount("tmpfs", "tmpfs", &self.target, options, origin);
+        Ok(())
+    }
+}
+
+/// The options and attributes of a tmpfs.
+pub(in crate::ops) fn tmpfs(size: Option<u64>, mode: u32, exec: bool) -> MountOptions {
+    let mut data = vec![("mode".to_owned(), Some(format!("{mode:04o}")))];
+    data.extend(size.map(|size| ("size".to_owned(), Some(size.to_string()))));
+    MountOptions { data, exec, ..MountOptions::default() }
+}

@@ -1,0 +1,226 @@
+//! Planning: what was asked for becomes operations, in the order in which it was asked for.
+
+mod host_view;
+mod place;
+
+use std::fmt;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::{Asking, Backing, FileId, Maps, Mounted, Op, Owner, Presence, Step, View, What};
+use crate::diag::{Origin, Report, os_error, quoted};
+use crate::host::Host;
+use crate::spec::{FileOptions, GuestPath, Kind, MountOptions, Namespaces};
+pub use place::RootOf;
+
+/// What operations are worked out with.
+pub struct Planning<'a> {
+    /// The machine.
+    pub host: &'a Host,
+    /// The namespaces that are new.
+    pub namespaces: Namespaces,
+    /// The line that shared a namespace.
+    pub shared: Option<Origin>,
+    /// The line that named the network that the sandbox enters.
+    pub entered: Option<Origin>,
+    /// Whether user 0 of the machine is somebody inside, who then may write to `/proc/sys`.
+    pub protect_proc: bool,
+    /// The ids.
+    pub maps: &'a Maps,
+    /// The root, before anything is done in it.
+    pub root: RootOf<'a>,
+    /// What paths inside are on the host, as far as the operations have come.
+    pub view: View,
+    /// The operations, and the lines that asked for them.
+    pub actions: Vec<(Op, Option<Origin>)>,
+    /// What cannot be.
+    pub reports: Vec<Report>,
+}
+
+/// No such file or directory: errno(3).
+const ENOENT: i32 = 2;
+
+impl fmt::Debug for Planning<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Planning").field("actions", &self.actions).finish_non_exhaustive()
+    }
+}
+
+impl Planning<'_> {
+    /// Adds what `step` asks for.
+    pub fn add(&mut self, step: &Step) {
+        if let What::Ask(ask) = &step.what {
+            self.ask(&**ask, step.origin.as_ref());
+        }
+    }
+
+    fn ask(&mut self, ask: &dyn Asking, origin: Option<&Origin>) {
+        if let Err(error) = ask.plan(self, origin) {
+            self.reports.push(Report::error(error.to_string()).at(origin.cloned()));
+        }
+        if let Some(report) = unanswered(self.host) {
+            self.reports.push(report.at(origin.cloned()));
+        }
+    }
+
+    /// Adds an operation.
+    pub fn push(&mut self, op: impl Into<Op>, origin: Option<&Origin>) {
+        self.actions.push((op.into(), origin.cloned()));
+    }
+
+    /// Says so where a source is there, or may be, and cannot be reached.
+    pub(super) fn closed_source(
+        &mut self,
+        source: &Path,
+        error: &std::io::Error,
+        origin: Option<&Origin>,
+    ) {
+        let shown = quoted(source.to_string_lossy());
+        let mut report =
+            Report::error(format!("cannot reach the source {shown}: {}", os_error(error)));
+        let closed = source.ancestors().skip(1).find_map(|path| {
+            let found = self.host.tree.metadata(path).ok()?;
+            Some((path, found.mode() & 0o7777, found.uid()))
+        });
+        if let Some((path, mode, uid)) = closed {
+            let path = quoted(path.to_string_lossy());
+            let closed = format!(
+                "{path} has mode {mode:04o} and belongs to user {uid}: `chmod` of its owner, or root, \
+                 opens it"
+            );
+            report = report.advise("source_unreachable", closed);
+        }
+        report.facts.operation = Some("bind".into());
+        report.facts.errno = error.raw_os_error();
+        report.facts.source = Some(source.to_string_lossy().into_owned());
+        self.reports.push(report.at(origin.cloned()));
+    }
+
+    pub(super) fn missing_source(
+        &mut self,
+        source: &Path,
+        target: &GuestPath,
+        origin: Option<&Origin>,
+    ) {
+        let shown = quoted(source.to_string_lossy());
+        let mut report = Report::error(format!("the source {shown} does not exist"));
+        let parents = source.ancestors().skip(1);
+        let there = parents.into_iter().find(|parent| self.host.tree.exists(parent));
+        let name = there.and_then(|there| source.strip_prefix(there).ok()?.components().next());
+        if let (Some(there), Some(name)) = (there, name) {
+            let names = self.host.tree.names(there).unwrap_or_default();
+            let names: Vec<_> = names.iter().map(|name| name.to_string_lossy()).collect();
+            let name = name.as_os_str().to_string_lossy();
+            let near = crate::diag::closest(&name, names.iter().map(AsRef::as_ref));
+            report = match near {
+                Some(near) => {
+                    let near = there.join(near);
+                    let near = quoted(near.to_string_lossy());
+                    report.advise("source_near", format!("did you mean {near}?"))
+                }
+                None => report.note(format!("{} exists", quoted(there.to_string_lossy()))),
+            };
+        }
+        let passes = "`optional: true` passes over a source that is missing";
+        report = report.advise("source_optional", passes);
+        report.facts.operation = Some("bind".into());
+        report.facts.errno = Some(ENOENT);
+        report.facts.source = Some(source.to_string_lossy().into_owned());
+        report.facts.target = Some(target.to_string());
+        self.reports.push(report.at(origin.cloned()));
+    }
+
+    pub(super) fn mount(
+        &mut self,
+        kind: &str,
+        source: &str,
+        target: &GuestPath,
+        options: MountOptions,
+        origin: Option<&Origin>,
+    ) {
+        let create = self.place(target, Presence::Directory, origin);
+        let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
+        self.view.cover(&target, Backing::Private, origin.cloned());
+        let instead = None;
+        self.push(Mounted { kind, source, target, options, create, instead }, origin);
+    }
+
+    /// Whether the namespace that a file system shows belongs to the sandbox; else it is refused
+    /// here, where the kernel would only say EPERM.
+    pub(super) fn needs(&mut self, kind: Kind, filesystem: &str, origin: Option<&Origin>) -> bool {
+        if self.namespaces.has(kind) || !self.namespaces.has(Kind::User) {
+            return true;
+        }
+        let entered = self.entered.as_ref().filter(|_| kind == Kind::Net);
+        let report = if entered.is_some() {
+            let message = format!("cannot mount {filesystem} in a network that the sandbox enters");
+            let hint = "the kernel mounts it only for a network of the sandbox's own: leave it out; \
+                        `network.run(command)` has a `/sys` that shows the network";
+            let report = Report::error(message).advise("network_entered", hint);
+            report.related(entered, "entered here")
+        } else {
+            let name = kind.constant();
+            let hint = format!(
+                "a new user namespace may only mount the {filesystem} of a namespace of its own: \
+                 leave {name} out of `share`"
+            );
+            let message = format!("cannot mount {filesystem} if {name} is shared");
+            let report = Report::error(message).advise("namespace_shared", hint);
+            report.related(self.shared.as_ref(), "shared here")
+        };
+        let report = report.at(origin.cloned());
+        self.reports.push(report);
+        false
+    }
+
+    /// Says so where somebody shall own a file whom the map does not know.
+    pub fn owner(&mut self, owner: Owner, origin: Option<&Origin>) {
+        let maps = [("user", owner.uid, &self.maps.users), ("group", owner.gid, &self.maps.groups)];
+        for (noun, id, map) in maps {
+            let unknown = id.filter(|id| !map.ranges.is_empty() && map.outside(*id).is_none());
+            if let Some(id) = unknown {
+                let message = format!("{noun} {id} is not mapped in this sandbox");
+                let hint = format!("the map is {map}; `map_{noun}` maps more");
+                let report = Report::error(message).at(origin.cloned());
+                self.reports.push(report.advise("owner_not_mapped", hint));
+            }
+        }
+    }
+}
+
+/// Whom a file is given to.
+pub(super) fn given(FileOptions { uid, gid, .. }: FileOptions) -> Owner {
+    Owner { uid, gid }
+}
+
+/// Device and inode of a file of the host; none where nothing is there.
+///
+/// # Errors
+/// What is there cannot be seen.
+pub fn file_id(host: &Host, path: &Path) -> Result<Option<FileId>, Report> {
+    match host.tree.metadata(path) {
+        Ok(found) => Ok(Some((found.dev(), found.ino()))),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(unseen(path, &error)),
+    }
+}
+
+/// The report of a look-up that has failed since this was asked last: what it was for is not known
+/// to be there or not.
+#[must_use]
+pub fn unanswered(host: &Host) -> Option<Report> {
+    host.tree.take_unseen().map(Report::from)
+}
+
+/// The report of something that cannot be looked at, so that it is not known what it is.
+pub fn unseen(path: &Path, error: &std::io::Error) -> Report {
+    let shown = quoted(path.to_string_lossy());
+    let mut report = Report::error(format!("cannot look at {shown}: {}", os_error(error)));
+    report.facts.operation = Some("plan".into());
+    report.facts.errno = error.raw_os_error();
+    report.facts.source = Some(path.to_string_lossy().into_owned());
+    report
+}
