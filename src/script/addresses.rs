@@ -36,7 +36,8 @@ written! {
     IpAddr, "an address such as `\"10.0.0.1\"`", address;
     Subnet, "a network such as `\"10.0.0.0/24\"`", Subnet::new;
     IpProtocol, "a protocol: `\"tcp\"`, `\"udp\"`, `\"icmp\"` or `\"icmpv6\"`", IpProtocol::new;
-    MacvlanMode, "a mode: `\"bridge\"`, `\"private\"`, `\"vepa\"` or `\"passthru\"`", MacvlanMode::new;
+    MacvlanMode, "a mode: `\"bridge\"`, `\"private\"`, `\"vepa\"` or `\"passthru\"`",
+        MacvlanMode::new;
     IpvlanMode, "a mode: `\"l2\"`, `\"l3\"` or `\"l3s\"`", IpvlanMode::new;
 }
 

@@ -182,7 +182,9 @@ plain! {
             let path = absolute(host_path(&text, call)?)?;
             Some(HostProgram(path.to_string_lossy().into_owned()))
         }
-        Some(text) if text.is_empty() => return Err(Invalid::new("the name of the program is empty").into()),
+        Some(text) if text.is_empty() => {
+            return Err(Invalid::new("the name of the program is empty").into());
+        }
         other => other.map(HostProgram),
     };
     GuestPath, "a path inside the sandbox", |value, _call| match text(value) {

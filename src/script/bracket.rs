@@ -33,8 +33,8 @@ pub fn end_before(text: &str, line: u32, column: u32) -> Option<(u32, u32)> {
     code(text).into_iter().rfind(before).map(|(line, column, _)| (line, column + 1))
 }
 
-/// The places, by line and column, at which statements outside of all brackets end: each of a `;`, or
-/// of a `}` after which no statement can go on.
+/// The places, by line and column, at which statements outside of all brackets end: each of a `;`,
+/// or of a `}` after which no statement can go on.
 #[must_use]
 pub fn statement_ends(text: &str) -> Vec<(u32, u32)> {
     let code = code(text);

@@ -178,8 +178,8 @@ fn significant(text: &str) -> Vec<Token<'_>> {
     words.filter(|token| !matches!(token.kind, Kind::Space | Kind::Comment)).collect()
 }
 
-/// The byte that the statement begins at whose place the engine says is `at`: of `a * b` that is the
-/// operator.
+/// The byte that the statement begins at whose place the engine says is `at`: of `a * b` that is
+/// the operator.
 fn beginning(words: &[Token<'_>], at: usize) -> Option<usize> {
     let mut index = words.iter().rposition(|word| word.start <= at)?;
     let mut depth = 0;
@@ -211,9 +211,9 @@ fn byte(text: &str, (line, column): (u32, u32)) -> usize {
     rest.map_or(text.len(), |(at, _)| begin + at)
 }
 
-/// The text with a breakpoint before the first statement that begins at each of these lines or after
-/// it. It stands behind what comes before, so that everything keeps its place. `is_fine` says of a text
-/// whether it is still one.
+/// The text with a breakpoint before the first statement that begins at each of these lines or
+/// after it. It stands behind what comes before, so that everything keeps its place. `is_fine` says
+/// of a text whether it is still one.
 ///
 /// # Errors
 /// The line behind which no statement begins.

@@ -275,7 +275,8 @@ mod tests {
         said("let l = []; let i = 0; within(UTS, || { ^l[i].push(i); ^l[i] = i; print(1); });");
         said("let l = []; within(UTS, || { let x = ^l.pop().len(); x });");
         said(
-            "let p = \"\"; within(UTS, || { p.remove(); p.trim(); p.len().push(1); f().push(p); });",
+            "let p = \"\"; \
+             within(UTS, || { p.remove(); p.trim(); p.len().push(1); f().push(p); });",
         );
         said("fn push(x) { x } let l = []; within(UTS, || { l.push(1); 0 });");
     }

@@ -167,8 +167,8 @@ pub fn reference() -> String {
     let mut out = String::from(
         "# Reference\n\n<!-- Written by `cargo run -- reference --write` from the doc comments of \
          the verbs. -->\n\nEvery verb of the recipe language. `[…]` may be left out; `#{ … }` is a \
-         map of options. Relative paths of the host begin at the directory of the recipe, until `chdir` \
-         goes elsewhere.\n",
+         map of options. Relative paths of the host begin at the directory of the recipe, until \
+         `chdir` goes elsewhere.\n",
     );
     for receiver in std::iter::once("").chain(value::TYPES.iter().copied()) {
         let verbs: Vec<_> = all().filter(|verb| verb.receiver() == receiver).collect();
@@ -183,9 +183,9 @@ pub fn reference() -> String {
         }
     }
     out.push_str(
-        "\n## Errors\n\nA `catch` gets an `Error`, with the properties above, from verbs and from the \
-         language itself (a division by zero, an index that is not there); what a recipe throws is \
-         what it has thrown.\n",
+        "\n## Errors\n\nA `catch` gets an `Error`, with the properties above, from verbs and from \
+         the language itself (a division by zero, an index that is not there); what a recipe \
+         throws is what it has thrown.\n",
     );
     out.push_str("\n## Constants\n\n");
     for (name, _, doc) in constants() {

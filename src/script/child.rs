@@ -85,7 +85,8 @@ pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynam
             report.facts.status = Some(exit.code);
             Err(call.fail(match exit.signal {
                 Some(11) => report.hint(
-                    "a program has gone wrong; in the recipe itself a recursion without end looks so",
+                    "a program has gone wrong; in the recipe itself a recursion without end looks \
+                     so",
                 ),
                 _ => report,
             }))

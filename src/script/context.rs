@@ -132,8 +132,9 @@ impl Context {
         }
     }
 
-    /// Notes, in a rehearsal, that a verb has given something to the recipe: what a program did that
-    /// was not run, or what is so only where nothing was done before, a run would say otherwise.
+    /// Notes, in a rehearsal, that a verb has given something to the recipe: what a program did
+    /// that was not run, or what is so only where nothing was done before, a run would say
+    /// otherwise.
     pub fn answered(&self, verb: &Verb) {
         let of_program =
             matches!(verb.receiver(), "Process" | "Exit" | "Output" | "Namespace" | "Network");
@@ -293,8 +294,8 @@ impl Context {
     /// after it. A machine that has none leaves the answer as it is; a raw call then says why.
     ///
     /// # Errors
-    /// The session was entered by half: the process is not what it was before. Or what it depends on
-    /// cannot be read.
+    /// The session was entered by half: the process is not what it was before. Or what it depends
+    /// on cannot be read.
     pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
         if self.mode() != Mode::Run {
             return Ok(());

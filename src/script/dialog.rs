@@ -304,8 +304,8 @@ fn interrupted(signal: i32) -> Outcome {
     if signal == SIGINT { Outcome::Interrupted } else { Outcome::End(End::Signal(signal)) }
 }
 
-/// A text as the engine takes it: what begins with a dot goes on from the value that was shown last,
-/// and a `#!` line is a comment.
+/// A text as the engine takes it: what begins with a dot goes on from the value that was shown
+/// last, and a `#!` line is a comment.
 fn whole(text: &str) -> String {
     let text = text.trim();
     match text.strip_prefix("#!") {

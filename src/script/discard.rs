@@ -8,8 +8,8 @@ use rhai::{AST, ASTNode, Expr, Position, Stmt, StmtBlock};
 use super::catalog;
 use crate::diag::{Origin, Report, quoted};
 
-/// Every statement of `ast` that makes a sandbox or a root and does nothing with it. With `shown`, what
-/// the last statement gives is not thrown away.
+/// Every statement of `ast` that makes a sandbox or a root and does nothing with it. With `shown`,
+/// what the last statement gives is not thrown away.
 pub fn discarded(ast: &AST, source: &str, shown: bool) -> Vec<Report> {
     let mut finder = Finder::new(source);
     finder.own.extend(ast.iter_fn_def().map(|function| function.name.to_string()));

@@ -27,8 +27,8 @@ use crate::run;
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
 const CALL_LEVELS: usize = 256;
 
-/// The most operations, in the longest time, of a rehearsal: it has nothing to wait for, but may have
-/// to unpack an archive.
+/// The most operations, in the longest time, of a rehearsal: it has nothing to wait for, but may
+/// have to unpack an archive.
 const MOST_REHEARSED: u64 = 1_000_000;
 const LONGEST_REHEARSED: Duration = Duration::from_secs(10);
 
@@ -298,8 +298,8 @@ fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
     constants
 }
 
-/// Has every function, closure and module see the constants, where it has no variable of the name, and
-/// errors in the place of the maps that the engine makes of its own.
+/// Has every function, closure and module see the constants, where it has no variable of the name,
+/// and errors in the place of the maps that the engine makes of its own.
 ///
 /// A closure captures what it names from the variables around it, and those of a function do not
 /// include what is only known to the whole engine: so the engine asks for every name.

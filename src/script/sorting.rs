@@ -1,5 +1,5 @@
-//! Sorting, in the place of the language's own: that panics where a closure contradicts itself, goes
-//! on where one throws, and says of values without an order that there is no such function.
+//! Sorting, in the place of the language's own: that panics where a closure contradicts itself,
+//! goes on where one throws, and says of values without an order that there is no such function.
 
 use std::cmp::Ordering;
 

@@ -13,8 +13,8 @@ use crate::script::engine::Script;
 
 impl Script {
     /// The name of the type that the expression `code` gives, as the language has it (`i64`,
-    /// `string`, `Sandbox`), where the text tells that. `variables` are those in reach, with the names
-    /// of their types; a type that is not known is empty.
+    /// `string`, `Sandbox`), where the text tells that. `variables` are those in reach, with the
+    /// names of their types; a type that is not known is empty.
     #[must_use]
     pub fn kind_of(&self, code: &str, variables: &[(&str, &str)]) -> Option<&'static str> {
         let (engine, context, _) = self.parts();

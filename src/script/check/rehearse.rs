@@ -18,8 +18,8 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// ENOENT of errno(3).
 const NOT_FOUND: i32 = 2;
 
-/// What a rehearsal of `recipe` finds, and the signal that has ended it. `is_open` says whether what
-/// it does depends on what it is called with.
+/// What a rehearsal of `recipe` finds, and the signal that has ended it. `is_open` says whether
+/// what it does depends on what it is called with.
 pub fn rehearse(recipe: &Recipe, sources: &Sources, is_open: bool) -> (Vec<Report>, Option<i32>) {
     let warned: Rc<RefCell<Vec<Report>>> = Rc::default();
     let warnings = warned.clone();

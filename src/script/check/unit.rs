@@ -46,12 +46,13 @@ pub struct Unit {
     pub declared: HashSet<String>,
     /// What could be a key of a map: what stands as a key, a property or a text.
     pub keys: HashSet<String>,
-    /// The modules that it imports, by the paths as they are written; none where one cannot be read.
+    /// The modules that it imports, by the paths as they are written; none where one cannot be
+    /// read.
     pub imports: RefCell<HashMap<String, Option<Rc<Unit>>>>,
     /// The variables to which values of different kinds are assigned.
     pub changing: RefCell<HashSet<String>>,
-    /// Names of which this text does not tell whether they are known: of a part of it that cannot be
-    /// read, or those that it asks about by `is_def_fn`.
+    /// Names of which this text does not tell whether they are known: of a part of it that cannot
+    /// be read, or those that it asks about by `is_def_fn`.
     pub unread: HashSet<String>,
     /// Whether it reads what it was called with.
     pub reads_arguments: bool,

@@ -4,8 +4,8 @@ use super::{Dialog, IT};
 use crate::script::token::{Kind, Token};
 
 impl Dialog {
-    /// The name of the type of the value that the chain at the end of these words makes, as the check of
-    /// recipes has it, from the values of the variables in reach.
+    /// The name of the type of the value that the chain at the end of these words makes, as the
+    /// check of recipes has it, from the values of the variables in reach.
     pub(super) fn type_of(&self, value: &[&Token<'_>]) -> Option<String> {
         // A line that begins with a dot goes on from there.
         if value.is_empty() {
@@ -36,7 +36,8 @@ impl Dialog {
     }
 }
 
-/// Where the chain begins that these words end with: `a` in `f(x, a.b[0].c(y))` before the last `)`.
+/// Where the chain begins that these words end with: `a` in `f(x, a.b[0].c(y))` before the last
+/// `)`.
 fn beginning(words: &[&Token<'_>]) -> Option<usize> {
     let mut begin = words.len();
     loop {

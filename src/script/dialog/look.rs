@@ -17,8 +17,8 @@ impl Dialog {
     pub fn sandboxes(&self) -> String {
         let living = self.living();
         if living.is_empty() {
-            return "no sandbox runs; `let it = sandbox(\"/\").read_only_root().start(\"sleep 100\")` starts \
-                    one"
+            return "no sandbox runs; \
+                    `let it = sandbox(\"/\").read_only_root().start(\"sleep 100\")` starts one"
                 .into();
         }
         let (mut names, mut pids, mut commands) = (Vec::new(), Vec::new(), Vec::new());

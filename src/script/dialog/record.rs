@@ -126,8 +126,8 @@ pub(super) fn is_table(rows: &Array) -> bool {
 }
 
 impl Dialog {
-    /// All that was done, as a recipe, and what is wrong with that: not everything that can be said one
-    /// after the other can stand together.
+    /// All that was done, as a recipe, and what is wrong with that: not everything that can be said
+    /// one after the other can stand together.
     #[must_use]
     pub fn recipe(&self) -> (String, Vec<Report>) {
         let (functions, statements) = self.statements_from(0);
@@ -141,7 +141,8 @@ impl Dialog {
         (text, check(&recipe).reports)
     }
 
-    /// What was done from one of them on: functions, which stand at the top of a recipe, and statements.
+    /// What was done from one of them on: functions, which stand at the top of a recipe, and
+    /// statements.
     pub(super) fn statements_from(&self, first: usize) -> (String, String) {
         let state = self.state.borrow();
         let (mut functions, mut statements) = (String::new(), String::new());
@@ -172,8 +173,8 @@ impl Dialog {
         values.filter(|(_, value)| codec::value_to_bytes(value).is_ok()).collect()
     }
 
-    /// Drops the last text that was done, and what it has made. Gives the text; none where nothing is
-    /// left of this place.
+    /// Drops the last text that was done, and what it has made. Gives the text; none where nothing
+    /// is left of this place.
     pub fn undo(&self) -> Option<String> {
         let mut state = self.state.borrow_mut();
         if state.inputs.len() <= state.floor {

@@ -17,8 +17,8 @@ pub fn recipe_page(comment: &str) -> (PageName, String) {
     );
     out.push_str(GUIDE);
     out.push_str(
-        "\nBelow are all verbs. `[…]` may be left out; `#{ … }` is a map of options. Relative paths \
-         of the host begin at the directory of the recipe, until `chdir` goes elsewhere.\n",
+        "\nBelow are all verbs. `[…]` may be left out; `#{ … }` is a map of options. Relative \
+         paths of the host begin at the directory of the recipe, until `chdir` goes elsewhere.\n",
     );
     for receiver in std::iter::once("").chain(TYPES.iter().copied()) {
         let mut verbs: Vec<_> = catalog::all().filter(|verb| verb.receiver() == receiver).collect();
