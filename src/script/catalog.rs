@@ -184,8 +184,8 @@ pub fn reference() -> String {
     }
     out.push_str(
         "\n## Errors\n\nA `catch` gets an `Error`, with the properties above, from verbs and from \
-         the language itself (a division by zero, an index that is not there); what a recipe throws \
-         is what it has thrown.\n",
+         the language itself (a division by zero, an index that is not there); what a recipe \
+         throws is what it has thrown.\n",
     );
     out.push_str("\n## Constants\n\n");
     for (name, _, doc) in constants() {

@@ -33,8 +33,8 @@ mod tree;
 
 use super::verb::Verb;
 
-/// Every verb, by file.
-pub(super) const ALL: &[&[Verb]] = &[
+/// Every verb, by file; a static, so that the program has the texts once.
+pub(super) static ALL: &[&[Verb]] = &[
     host::VERBS,
     question::VERBS,
     listing::VERBS,
