@@ -216,6 +216,7 @@ pub fn unanswered(host: &Host) -> Option<Report> {
 }
 
 /// The report of something that cannot be looked at, so that it is not known what it is.
+#[must_use]
 pub fn unseen(path: &Path, error: &std::io::Error) -> Report {
     let shown = quoted(path.to_string_lossy());
     let mut report = Report::error(format!("cannot look at {shown}: {}", os_error(error)));

@@ -122,6 +122,7 @@ fn devices(target: &GuestPath, host: &Host, create: bool) -> Result<Vec<Op>, Rep
 }
 
 /// One device of the host at a place inside.
+#[must_use]
 pub fn device(source: PathBuf, id: (u64, u64), target: GuestPath) -> Bound {
     let options = BindOptions { devices: true, exec: false, ..BindOptions::default() };
     Bound { source, id: Some(id), directory: false, target, options, create: true }

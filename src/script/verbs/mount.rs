@@ -324,7 +324,7 @@ fn mount(
 /// mkdir(2)
 fn directory(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath, options: Look) -> Sandbox {
     let look = look(&options);
-    sandbox.with(Directory { path: path, options: look }, call.origin())
+    sandbox.with(Directory { path, options: look }, call.origin())
 }
 
 /// Makes a file of this content in the root, in place of what is there.
@@ -345,7 +345,7 @@ fn file(
     if path.is_root() {
         return Err(call.fail(Report::error("`/` is a directory, not a file")));
     }
-    Ok(sandbox.with(File { path: path, content: (content.0).into(), options: look }, call.origin()))
+    Ok(sandbox.with(File { path, content: content.0.into(), options: look }, call.origin()))
 }
 
 /// Makes a symbolic link in the root: `path` is where it stands, `target` what it says.
