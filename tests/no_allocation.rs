@@ -18,8 +18,8 @@ use nsscript::ops::{
 use nsscript::plan::Request;
 use nsscript::run::{Input, MOST_KEPT, Problem, Runner};
 use nsscript::spec::{
-    Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountOptions,
-    Namespaces, ProcOptions, Root, Rootfs, Streams,
+    Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountAttributes,
+    MountOptions, Namespaces, ProcOptions, Root, Rootfs, Streams,
 };
 
 // What the programs that are started here find.
@@ -170,8 +170,9 @@ fn common() -> Vec<What> {
 fn contents() -> Vec<What> {
     let look = FileOptions { mode: Some(0o750), uid: Some(1000), gid: Some(100) };
     let data = vec![("size".into(), Some("1M".into())), ("huge".into(), Some("never".into()))];
-    let options = MountOptions { data, read_only: true, ..MountOptions::default() };
-    let read_only = BindOptions { read_only: true, ..BindOptions::default() };
+    let attributes = MountAttributes { read_only: true, ..MountAttributes::default() };
+    let options = MountOptions { data, attributes };
+    let read_only = BindOptions { attributes, ..BindOptions::default() };
     let target = |text: &str| path(text);
     vec![
         tmpfs("/run"),

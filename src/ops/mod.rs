@@ -25,7 +25,7 @@ use std::fmt::Debug;
 use std::ops::Deref;
 use std::path::Path;
 
-use crate::spec::GuestPath;
+use crate::spec::{GuestPath, MountAttributes};
 
 pub use asked::{AsIs, Ask, Asking, Changes};
 pub use identity::{
@@ -170,6 +170,8 @@ pub enum Leaves<'a> {
         directory: bool,
         /// The place.
         target: &'a GuestPath,
+        /// The attributes of the mount.
+        attributes: MountAttributes,
     },
     /// A file system of the sandbox's own.
     FileSystem {
@@ -177,6 +179,8 @@ pub enum Leaves<'a> {
         kind: &'a str,
         /// The place.
         target: &'a GuestPath,
+        /// The attributes of the mount.
+        attributes: MountAttributes,
     },
     /// Something empty that hides what was there.
     Hidden(&'a GuestPath),
@@ -219,6 +223,22 @@ impl<'a> Leaves<'a> {
                 Some(target)
             }
             Self::Nothing
+            | Self::ReadOnly(_)
+            | Self::Directory(_)
+            | Self::File(_)
+            | Self::Symlink { .. } => None,
+        }
+    }
+
+    /// The attributes of the mount.
+    #[must_use]
+    pub fn attributes(self) -> Option<MountAttributes> {
+        match self {
+            Self::Bound { attributes, .. } | Self::FileSystem { attributes, .. } => {
+                Some(attributes)
+            }
+            Self::Nothing
+            | Self::Hidden(_)
             | Self::ReadOnly(_)
             | Self::Directory(_)
             | Self::File(_)

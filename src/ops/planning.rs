@@ -11,7 +11,7 @@ use std::path::Path;
 use super::{Asking, Backing, FileId, Maps, Mounted, Op, Owner, Presence, Step, View, What};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Host;
-use crate::spec::{FileOptions, GuestPath, Kind, MountOptions, Namespaces};
+use crate::spec::{FileOptions, GuestPath, Kind, MountAttributes, MountOptions, Namespaces};
 pub use place::RootOf;
 
 /// What operations are worked out with.
@@ -136,14 +136,14 @@ impl Planning<'_> {
         kind: &str,
         source: &str,
         target: &GuestPath,
-        options: MountOptions,
+        (options, usual): (MountOptions, MountAttributes),
         origin: Option<&Origin>,
     ) {
         let create = self.place(target, Presence::Directory, origin);
         let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
         self.view.cover(&target, Backing::Private, origin.cloned());
         let instead = None;
-        self.push(Mounted { kind, source, target, options, create, instead }, origin);
+        self.push(Mounted { kind, source, target, options, usual, create, instead }, origin);
     }
 
     /// Whether the namespace that a file system shows belongs to the sandbox; else it is refused

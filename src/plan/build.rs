@@ -74,7 +74,7 @@ impl Plan {
         };
         self.actions.iter().fold(false, |has, planned| {
             let leaves = planned.action.facts().leaves;
-            let makes = matches!(leaves, Leaves::FileSystem { kind: "devpts", target }
+            let makes = matches!(leaves, Leaves::FileSystem { kind: "devpts", target, .. }
                 if target.as_str() == "/dev/pts");
             makes || has && !leaves.covers().is_some_and(covers)
         })
