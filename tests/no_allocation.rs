@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nsscript::ops::{
-    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Mask, Mount, Proc, ReadOnly, Sandbox,
-    Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
+    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount, Proc, ReadOnly,
+    Sandbox, Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::plan::Request;
 use nsscript::run::{Input, MOST_KEPT, Problem, Runner};
 use nsscript::spec::{
     Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountAttributes,
-    MountOptions, Namespaces, ProcOptions, Root, Rootfs, Streams,
+    MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
 };
 
 // What the programs that are started here find.
@@ -162,6 +162,7 @@ fn common() -> Vec<What> {
         What::Env(vec![("A".into(), "1".into()), ("PATH".into(), "/bin:/usr/bin".into())]),
         What::KeepEnv(vec!["HOME".into()]),
         Umask(0o027).into(),
+        Limit { resource: Resource::ALL[9], soft: 64, hard: 128 }.into(),
         Workdir(path("/")).into(),
     ]
 }

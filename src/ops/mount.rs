@@ -9,15 +9,15 @@ mod protect;
 mod sysfs;
 mod tmpfs;
 
-pub use bind::{Bind, Bound, FileId};
-pub use dev::{Dev, Devpts, device};
-pub use file_system::{Mount, Mounted};
-pub use mask::Mask;
-pub use proc::Proc;
-pub use protect::{Protect, ReadOnly};
-pub use sysfs::Sysfs;
-pub use tmpfs::Tmpfs;
+pub use bind::*;
+pub use dev::*;
+pub use file_system::*;
+pub use mask::*;
+pub use proc::*;
+pub use protect::*;
+pub use sysfs::*;
 pub(super) use tmpfs::tmpfs;
+pub use tmpfs::*;
 
 use crate::spec::{MountAttributes, shell_word};
 use crate::sys::Attributes;

@@ -36,6 +36,8 @@ pub struct Planning<'a> {
     pub actions: Vec<(Op, Option<Origin>)>,
     /// What cannot be.
     pub reports: Vec<Report>,
+    /// What is likely not meant.
+    pub warnings: Vec<Report>,
 }
 
 /// No such file or directory: errno(3).
@@ -62,6 +64,16 @@ impl Planning<'_> {
         if let Some(report) = unanswered(self.host) {
             self.reports.push(report.at(origin.cloned()));
         }
+    }
+
+    /// Whether the program is user 0 of the machine.
+    pub(super) fn is_root_outside(&self) -> bool {
+        let outside = if self.namespaces.has(Kind::User) {
+            self.maps.users.outside(self.maps.uid)
+        } else {
+            Some(self.maps.uid)
+        };
+        self.host.is_root() && outside == Some(0)
     }
 
     /// Adds an operation.

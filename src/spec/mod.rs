@@ -17,6 +17,7 @@ mod namespace;
 mod network;
 mod outbound;
 mod path;
+mod resource;
 mod rootfs;
 
 pub use archive::{Archive, Compression};
@@ -35,4 +36,5 @@ pub use network::{
 };
 pub use outbound::{Forwarded, Outbound};
 pub use path::GuestPath;
+pub use resource::{Resource, UNLIMITED, Unit};
 pub use rootfs::{Applets, Ingredient, KeptLayer, Mixed, Part, Root, Rootfs};
