@@ -448,13 +448,14 @@ fn topologies_of_the_library_have_addresses_and_ways() {
                     [[\"10.2.0.2\", \"10.3.0.2\"], [\"eth0\", \"eth1\"]]\n[true, true, true]\n\
                     [\"lo\", \"eth0\", \"eth1\", \"eth2\"]\n[\"10.255.255.44/23\", \"10.0.0.1\"]\n\
                     [\"10.0.0.2/31\", \"10.0.0.3/31\", \"10.0.0.7/32\"]\n\
-                    10.0.0.200/24 is an address in a subnet, and no subnet\n\
-                    10.0.0/24 is no subnet of IPv4\n300.0.0.0/24 is no subnet of IPv4\n\
-                    10.0.0.0/-1 is no subnet of IPv4\nx/24 is no subnet of IPv4\n\
-                    fd00::/64 is no subnet of IPv4\n\
+                    invalid subnet 10.0.0.200/24: it is an address within a subnet\n\
+                    invalid IPv4 subnet 10.0.0/24\ninvalid IPv4 subnet 300.0.0.0/24\n\
+                    invalid IPv4 subnet 10.0.0.0/-1\ninvalid IPv4 subnet x/24\n\
+                    invalid IPv4 subnet fd00::/64\n\
                     10.0.0.0/24 has no address 255\n\
-                    10.0.0.0 is no subnet: it has an address and a prefix\n\
-                    a network cannot be joined with itself\n";
+                    invalid subnet 10.0.0.0: expected an address and a prefix, such as \
+                    10.0.0.0/24\n\
+                    a network cannot be connected to itself\n";
         assert_eq!(printed(bench, recipe), seen);
     });
 }
