@@ -15,7 +15,7 @@ pub fn giving(tree: &Tree, uid: u32) -> String {
     const RANGE: &str = "100000-165535";
     let name = user_name(tree, uid).unwrap_or_else(|| uid.to_string());
     let name = crate::diag::escape(&name);
-    format!("root gives some by `usermod --add-subuids {RANGE} --add-subgids {RANGE} {name}`")
+    format!("root can add some: `usermod --add-subuids {RANGE} --add-subgids {RANGE} {name}`")
 }
 
 /// The number that `name` has in a file of lines `name:…:number:…`: passwd or group.

@@ -13,7 +13,7 @@ use crate::diag::{Report, os_error, quoted};
 const ABSENCE: [i32; 12] = [1, 2, 3, 6, 13, 19, 20, 21, 22, 36, 40, 95];
 
 /// What helps against EMFILE.
-pub const DESCRIPTORS: &str = "`ulimit -n` says how many files a process may have open";
+pub const DESCRIPTORS: &str = "`ulimit -n` shows how many files a process may have open";
 
 /// EMFILE and ENFILE.
 const NO_DESCRIPTOR: [i32; 2] = [24, 23];

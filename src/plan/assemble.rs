@@ -149,8 +149,7 @@ impl Assembler<'_> {
                 others => format!(" and {others} more"),
             };
             let program = quoted(needs.program.to_string_lossy());
-            let message =
-                format!("of the data of {program} {first}{others} cannot be read: left out");
+            let message = format!("cannot read {first}{others}, data of {program}: skipped");
             let report = Report::warning(message).at(self.installer.origin.clone());
             self.installer.warnings.push(report);
         }
@@ -166,7 +165,7 @@ impl Assembler<'_> {
         let shown = quoted(needs.program.to_string_lossy());
         let report = Report::warning(format!("{shown} starts another program, which is not added"));
         let report = report
-            .advise("shim", "give the path of the program itself: `pyenv which NAME` tells it");
+            .advise("shim", "give the path of the program itself; `pyenv which NAME` prints it");
         self.installer.warnings.push(report.at(self.installer.origin.clone()));
     }
 
@@ -179,10 +178,10 @@ impl Assembler<'_> {
             let name = quoted(missing.name.to_string_lossy());
             let by = quoted(missing.by.to_string_lossy());
             let report =
-                Report::error(format!("{name}, which {by} needs, is nowhere on this host"));
+                Report::error(format!("{name}, which {by} needs, was not found on this host"));
             return Err(report.advise(
                 "library_nowhere",
-                "the host itself cannot run it either: install what is missing",
+                "the host cannot run it either: install the missing file",
             ));
         }
         for file in needs.files() {
@@ -231,11 +230,13 @@ impl Assembler<'_> {
             Ok(kind) if kind.is_char_device() || kind.is_block_device() => {
                 self.installer.put(Path::new(path.as_str()), Entry::Device)
             }
-            Ok(_) => Err(Report::error(format!("{} is no device", quoted(path.as_str())))),
+            Ok(_) => Err(Report::error(format!("{} is not a device", quoted(path.as_str())))),
             Err(_) => {
                 let place = Path::new(path.as_str());
-                let report =
-                    Report::error(format!("no device {} on this host", quoted(path.as_str())));
+                let report = Report::error(format!(
+                    "device {} not found on this host",
+                    quoted(path.as_str())
+                ));
                 Err(match self.host.tree.near(place) {
                     Some(near) => {
                         let near = place.with_file_name(near);
@@ -301,7 +302,9 @@ pub fn no_program(program: &str, host: &Host) -> Report {
             let mode = found.mode() & 0o7777;
             Report::error(format!("{shown} is not executable: it has mode {mode:04o}"))
         }
-        _ => absent(program, host, Report::error(format!("no program {shown} on this host"))),
+        _ => {
+            absent(program, host, Report::error(format!("program {shown} not found on this host")))
+        }
     }
 }
 
@@ -313,20 +316,19 @@ fn absent(program: &str, host: &Host, report: Report) -> Report {
         return match host.tree.which(program, None) {
             Some(found) => {
                 let found = quoted(found.to_string_lossy());
-                let hint = format!(
-                    "{found} is there, and `PATH` leaves its directory out: name it by this path"
-                );
+                let hint =
+                    format!("{found} exists, but its directory is not in `PATH`: use this path");
                 report.advise("binary_off_path", hint)
             }
             None => report.advise(
                 "binary_missing",
-                "install it, or give its path; names are looked for along `PATH`",
+                "install it, or give its path; names are looked up in `PATH`",
             ),
         };
     }
     if let Ok(says) = std::fs::read_link(host.tree.real(path)) {
         let says = quoted(says.to_string_lossy());
-        let hint = format!("it is a link to {says}, and nothing is there: give the program itself");
+        let hint = format!("it is a link to {says}, which does not exist: give the program itself");
         return report.advise("binary_link_dangles", hint);
     }
     match host.tree.near(path) {
@@ -334,7 +336,7 @@ fn absent(program: &str, host: &Host, report: Report) -> Report {
             let near = quoted(path.with_file_name(near).to_string_lossy());
             report.advise("binary_near", format!("did you mean {near}?"))
         }
-        None => report.advise("binary_path_missing", "the path is one of the host"),
+        None => report.advise("binary_path_missing", "the path must be a path on the host"),
     }
 }
 

@@ -123,9 +123,9 @@ impl Draft<'_> {
         let (done, view) = (planning.actions, planning.view);
         let mut warnings = shadow::shadowed(&done);
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
-            let message = "`/etc/resolv.conf` stays as it is in the root, which is read-only";
+            let message = "`/etc/resolv.conf` is not replaced, because the root is read-only";
             let report = Report::warning(message).at(asked.origin.clone());
-            let hint = "`.bind(file, \"/etc/resolv.conf\")` gives the sandbox another one";
+            let hint = "`.bind(file, \"/etc/resolv.conf\")` provides another one";
             report.advise("names_stay", hint)
         }));
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings().cloned()));

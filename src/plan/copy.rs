@@ -31,7 +31,8 @@ impl Installer<'_> {
             return self.copy_below(source, target, &mut Room { limit, left: limit, of: source });
         }
         if !metadata.is_file() {
-            let report = Report::error(format!("cannot copy {shown}: it is no file or directory"));
+            let report =
+                Report::error(format!("cannot copy {shown}: it is neither a file nor a directory"));
             return Err(report.advise("copy_of_device", "`device(path)` adds a device"));
         }
         Room { limit, left: limit, of: source }.take(&metadata)?;
@@ -75,7 +76,7 @@ impl Installer<'_> {
             } else {
                 let path = quoted(from.to_string_lossy());
                 let report =
-                    Report::warning(format!("{path} is no file, directory or link: left out"));
+                    Report::warning(format!("{path} is not a file, directory or link: skipped"));
                 self.warnings.push(report.at(self.origin.clone()));
             }
         }
@@ -96,7 +97,7 @@ impl Room<'_> {
         let (shown, most) = (quoted(self.of.to_string_lossy()), bytes(self.limit));
         let left = self.left.checked_sub(file.len()).ok_or_else(|| {
             let report = Report::error(format!("cannot copy {shown}: it holds more than {most}"));
-            report.advise("copy_limit", "`limit` in the options of `copy` says how much it may be")
+            report.advise("copy_limit", "the option `limit` of `copy` sets the maximum")
         })?;
         self.left = left;
         Ok(())

@@ -79,7 +79,7 @@ impl fmt::Display for Data {
                     Opened::Tree { files, size, paths, .. } if paths.len() > 1 => {
                         write!(out, ": {}, {}", count(*files, "file"), bytes(*size))?;
                     }
-                    Opened::File { .. } => write!(out, ", where there is none")?,
+                    Opened::File { .. } => write!(out, ", if there is none")?,
                     _ => {}
                 }
                 if piece.by != *by {

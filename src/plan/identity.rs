@@ -15,7 +15,7 @@ pub fn maps(settings: &Settings, host: &Host, named: Named<'_>, reports: &mut Ve
     let gid = number(settings.group.as_ref(), "group", "/etc/group", named, reports);
     if !settings.namespaces.has(Kind::User) {
         for range in settings.users.iter().chain(&settings.groups) {
-            let report = Report::error("cannot map ids in a user namespace that is shared");
+            let report = Report::error("cannot map ids in a shared user namespace");
             let report = report.at(range.origin.clone());
             reports.push(report.related(settings.shared.as_ref(), "shared here"));
         }
@@ -47,16 +47,16 @@ fn number(
             let (said, shown) = (quoted(name), quoted(file));
             let report = match named(file, name) {
                 Ok(Some(number)) => return number,
-                Ok(None) => Report::error(format!("no {noun} {said} in {shown} of the root"))
+                Ok(None) => Report::error(format!("{noun} {said} is not in {shown} of the root"))
                     .advise(
                         "name_unknown",
-                        "give the number, or add the name with `users([…])` where the root is made",
+                        "use the number, or add the name to the root with `users([…])`",
                     ),
                 Err(error) => {
                     let error = os_error(&error);
-                    let message = format!("cannot look for {noun} {said} in {shown} of the root");
+                    let message = format!("cannot look up {noun} {said} in {shown} of the root");
                     Report::error(format!("{message}: {error}"))
-                        .advise("names_not_read", "give the number")
+                        .advise("names_not_read", "use the number")
                 }
             };
             reports.push(report.at(asked.origin.clone()));
@@ -107,7 +107,7 @@ impl Side {
             let own = map.one().is_some_and(|range| range.outside == self.own);
             if !own && host.tree.which(&format!("new{}map", self.noun_id()), None).is_none() {
                 let helper = quoted(format!("new{}map", self.noun_id()));
-                let message = format!("{helper} is missing, which maps more than one's own id");
+                let message = format!("{helper} is missing, which maps ids other than your own");
                 let report = Report::error(message).at(asked[0].origin.clone());
                 reports.push(report.advise("map_helper_missing", accounts::HELPERS));
             }
@@ -143,14 +143,14 @@ impl Side {
             .iter()
             .map(|(first, count)| format!("{first}–{}", u64::from(*first) + u64::from(*count) - 1))
             .collect();
-        let own = format!("one's own id, {}, is always allowed, by itself", self.own);
+        let own = format!("your own id, {}, is always allowed, by itself", self.own);
         let report = Report::error(message).at(asked.origin.clone()).note(own);
         reports.push(if ranges.is_empty() {
             let giving = accounts::giving(&host.tree, uid);
-            report.advise("no_ids_given", format!("{file} gives user {uid} no ids; {giving}"))
+            report.advise("no_ids_given", format!("{file} assigns no ids to user {uid}; {giving}"))
         } else {
             let ranges = ranges.join(", ");
-            report.advise("other_ids_given", format!("{file} gives user {uid} the ids {ranges}"))
+            report.advise("other_ids_given", format!("{file} assigns user {uid} the ids {ranges}"))
         });
     }
 }

@@ -64,7 +64,7 @@ impl<'h> Installer<'h> {
         }
         let made = Made { owner, ..self.made(entry, true) };
         let is_in_the_way = || {
-            let message = format!("{} is a directory already", quoted(path.to_string_lossy()));
+            let message = format!("{} is already a directory", quoted(path.to_string_lossy()));
             Report::error(message)
         };
         if let Some(before) = self.entries.get(&place) {
@@ -92,7 +92,7 @@ impl<'h> Installer<'h> {
     /// A warning of an entry that takes the place of something that was asked for.
     fn replaced(&self, path: &Path, made: &Made) -> Report {
         let shown = quoted(path.to_string_lossy());
-        let report = Report::warning(format!("{shown} replaces what was put there"));
+        let report = Report::warning(format!("{shown} replaces an earlier entry"));
         let report = report.at(made.origin.clone());
         match &made.entry {
             Entry::Symlink { target } if self.dangles(path, &made.entry) => report.advise(
@@ -118,7 +118,7 @@ impl<'h> Installer<'h> {
         matches!(self.there(&target), There::Nothing)
     }
 
-    /// Notes that a program was asked for by its path, and each link on the way to it.
+    /// Notes that a program was requested by its path, and each link on the way to it.
     pub fn asked_for(&mut self, path: &Path) {
         let mut path = path.to_path_buf();
         for _ in 0..MOST_LINKS {
@@ -212,7 +212,7 @@ impl<'h> Installer<'h> {
             links += 1;
             if links > MOST_LINKS {
                 let path = quoted(path.to_string_lossy());
-                return Err(Report::error(format!("{path} leads through too many links")));
+                return Err(Report::error(format!("{path} leads through too many symbolic links")));
             }
             if target.is_absolute() {
                 place = PathBuf::from("/");

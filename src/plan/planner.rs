@@ -53,8 +53,8 @@ impl Planner {
         let parts = rootfs.parts();
         if parts.len() > MOST_LAYERS {
             let message =
-                format!("the root has {} layers, and {MOST_LAYERS} are the most", parts.len());
-            let hint = "`build` makes one directory of it, `pack` one archive";
+                format!("the root has {} layers; at most {MOST_LAYERS} are possible", parts.len());
+            let hint = "`build` merges them into one directory, `pack` into one archive";
             return Err(vec![Report::error(message).advise("too_many_layers", hint)]);
         }
         let mut layers = self.known_layers(rootfs);

@@ -22,7 +22,7 @@ pub(super) fn shadowed(actions: &[(Op, Option<Origin>)]) -> Vec<Report> {
                 .iter()
                 .any(|other| other.origin == warning.origin && other.related == warning.related);
             if !said {
-                warnings.push(warning.advise("mount_hidden", "mount what lies above first"));
+                warnings.push(warning.advise("mount_hidden", "mount the outer directory first"));
             }
         }
     }

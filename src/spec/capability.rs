@@ -75,7 +75,7 @@ impl Capability {
         let short = upper.strip_prefix("CAP_").unwrap_or(&upper);
         let found = Self::all().find(|one| one.short() == short);
         found.ok_or_else(|| {
-            let invalid = Invalid::new(format!("no capability {}", quoted(name)));
+            let invalid = Invalid::new(format!("unknown capability {}", quoted(name)));
             match closest(short, Self::all().map(Self::short)) {
                 Some(near) => {
                     invalid.hint(format!("did you mean {}?", quoted(format!("CAP_{near}"))))

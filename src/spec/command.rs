@@ -24,7 +24,7 @@ impl Command {
         }
         if let Some(word) = words.iter().find(|word| word.contains('\0')) {
             return Err(Invalid::new(format!(
-                "the word {} of the command holds a NUL byte",
+                "word {} of the command contains a NUL byte",
                 quoted(word)
             )));
         }

@@ -24,16 +24,16 @@ impl IdRange {
         let wrong = |what: String| Err(Invalid::new(what));
         for (name, id) in [("inside", inside), ("outside", outside)] {
             if !(0..i64::from(u32::MAX)).contains(&id) {
-                return wrong(format!("`{name}` is {id}, and ids go from 0 to {}", u32::MAX - 1));
+                return wrong(format!("`{name}` is {id}; ids range from 0 to {}", u32::MAX - 1));
             }
         }
         if count < 1 {
-            return wrong(format!("`count` is {count}, and a map has at least 1 id"));
+            return wrong(format!("`count` is {count}; a map needs at least 1 id"));
         }
         let narrow = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
         if inside.max(outside).saturating_add(count) > i64::from(u32::MAX) {
             return wrong(format!(
-                "{count} ids from {} go past {}",
+                "{count} ids from {} exceed {}",
                 inside.max(outside),
                 u32::MAX - 1
             ));

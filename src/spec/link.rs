@@ -27,12 +27,12 @@ macro_rules! words {
                 let found = Self::WORDS.iter().find(|(_, word)| *word == text);
                 found.map(|(found, _)| *found).ok_or_else(|| {
                     let words = Self::WORDS.iter().map(|(_, word)| *word);
-                    let invalid = Invalid::new(format!("{} is no {}", quoted(text), $what));
+                    let invalid = Invalid::new(format!("invalid {} {}", $what, quoted(text)));
                     match closest(text, words.clone()) {
                         Some(near) => invalid.hint(format!("did you mean {}?", quoted(near))),
                         None => {
                             let known: Vec<String> = words.map(quoted).collect();
-                            invalid.hint(format!("those are {}", list(&known, "and")))
+                            invalid.hint(format!("expected {}", list(&known, "or")))
                         }
                     }
                 })
@@ -55,7 +55,7 @@ macro_rules! words {
 
 words! {
     /// What packets are of: protocols(5).
-    IpProtocol, "known protocol" {
+    IpProtocol, "protocol" {
         /// Connections.
         Tcp = "tcp",
         /// Datagrams.

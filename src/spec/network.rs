@@ -25,16 +25,13 @@ impl InterfaceName {
     /// It is empty or longer than 15 bytes, is `.` or `..`, or has a slash, colon, percent sign or space in it.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
-        let wrong =
-            |why: &str| Err(Invalid::new(format!("{shown} is no name of an interface: {why}")));
+        let wrong = |why: &str| Err(Invalid::new(format!("invalid interface name {shown}: {why}")));
         if text.is_empty() {
             return Err(Invalid::new("the name of the interface is empty"));
         }
         if text.len() > LONGEST_INTERFACE {
             let length = text.len();
-            return wrong(&format!(
-                "it has {length} bytes, and the kernel takes {LONGEST_INTERFACE}"
-            ));
+            return wrong(&format!("it has {length} bytes; the maximum is {LONGEST_INTERFACE}"));
         }
         if matches!(text, "." | "..") {
             return wrong("it would be a directory of sysfs");
@@ -42,7 +39,7 @@ impl InterfaceName {
         let refused =
             |letter: &char| matches!(letter, '/' | ':' | '%' | '\0') || letter.is_whitespace();
         match text.chars().find(refused) {
-            Some(letter) => wrong(&format!("{} cannot be in one", quoted(letter.to_string()))),
+            Some(letter) => wrong(&format!("it contains {}", quoted(letter.to_string()))),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -71,12 +68,11 @@ impl NetworkName {
     /// It is no name of a file, or begins with a dash, which `ip netns` takes for an option.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
-        let wrong =
-            |why: &str| Err(Invalid::new(format!("{shown} is no name of a network: {why}")));
+        let wrong = |why: &str| Err(Invalid::new(format!("invalid network name {shown}: {why}")));
         match text {
             "" => return Err(Invalid::new("the name of the network is empty")),
             "." | ".." => return wrong("it would be a directory"),
-            text if text.contains('/') => return wrong("it is the name of a file, without `/`"),
+            text if text.contains('/') => return wrong("it must be a file name, without `/`"),
             text if text.starts_with('-') => {
                 return wrong("`ip netns` would take it for an option");
             }
@@ -86,7 +82,7 @@ impl NetworkName {
             _ => {}
         }
         match text.chars().find(|letter| letter.is_control()) {
-            Some(_) => wrong("there is a control character in it"),
+            Some(_) => wrong("it contains a control character"),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -118,12 +114,12 @@ fn bits(address: IpAddr) -> u8 {
 /// The text is none.
 pub fn address(text: &str) -> Result<IpAddr, Invalid> {
     text.parse().map_err(|_| {
-        let invalid = Invalid::new(format!("{} is no address", quoted(text)));
+        let invalid = Invalid::new(format!("invalid address {}", quoted(text)));
         match text.split_once('/') {
             Some((address, _)) if address.parse::<IpAddr>().is_ok() => invalid
-                .hint(format!("one address is meant here, without a prefix: {}", quoted(address))),
+                .hint(format!("expected a single address, without a prefix: {}", quoted(address))),
             _ => invalid.hint(
-                "an address is such as `\"10.0.0.1\"` or `\"fd00::1\"`; names are not looked up",
+                "expected an address such as `\"10.0.0.1\"` or `\"fd00::1\"`; names are not resolved",
             ),
         }
     })
@@ -140,7 +136,7 @@ impl Prefix {
             let usual = if address.is_ipv4() { 24 } else { 64 };
             let message = format!("{} has no prefix", quoted(text));
             return Err(Invalid::new(message).hint(format!(
-                "how many of its bits name the network is said behind a slash: {}",
+                "append the prefix length after a slash: {}",
                 quoted(format!("{address}/{usual}"))
             )));
         };
@@ -149,8 +145,8 @@ impl Prefix {
         let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
         match length.parse::<u8>() {
             Ok(length) if is_number && length <= most => Ok(Self { address, length }),
-            _ => Err(Invalid::new(format!("{} is no length of a prefix", quoted(length)))
-                .hint(format!("for {address} it is a number from 0 to {most}"))),
+            _ => Err(Invalid::new(format!("invalid prefix length {}", quoted(length)))
+                .hint(format!("expected a number from 0 to {most} for {address}"))),
         }
     }
 
@@ -198,10 +194,10 @@ impl Destination {
         }
         if !text.contains('/') {
             let address = address(text)
-                .map_err(|_| Invalid::new(format!("{} is no destination", quoted(text))))
+                .map_err(|_| Invalid::new(format!("invalid destination {}", quoted(text))))
                 .map_err(|it| {
                     it.hint(
-                        "it is `\"default\"`, a network such as `\"10.0.0.0/24\"`, or an address",
+                        "expected `\"default\"`, a network such as `\"10.0.0.0/24\"`, or an address",
                     )
                 })?;
             return Ok(Self::Network(Prefix { address, length: bits(address) }));
@@ -211,7 +207,8 @@ impl Destination {
         if network == prefix {
             return Ok(Self::Network(prefix));
         }
-        let message = format!("{} is an address in a network, and no network", quoted(text));
+        let message =
+            format!("invalid network {}: it is an address within a network", quoted(text));
         Err(Invalid::new(message).hint(format!("the network is {}", quoted(network.to_string()))))
     }
 }
@@ -243,12 +240,14 @@ impl Mac {
         let bytes: Option<Vec<u8>> = parts.iter().map(byte).collect();
         let bytes = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
         let Some(bytes) = bytes else {
-            return Err(Invalid::new(format!("{} is no hardware address", quoted(text)))
-                .hint("it is six bytes in hexadecimal, such as `\"02:00:00:00:00:01\"`"));
+            return Err(Invalid::new(format!("invalid hardware address {}", quoted(text)))
+                .hint("expected six bytes in hexadecimal, such as `\"02:00:00:00:00:01\"`"));
         };
         if bytes[0] & 1 == 1 {
-            let message = format!("{} is the address of a group", quoted(text));
-            return Err(Invalid::new(message).hint("the first byte is even for one interface"));
+            let message = format!("{} is a multicast address", quoted(text));
+            return Err(
+                Invalid::new(message).hint("the first byte of an interface's address is even")
+            );
         }
         Ok(Self(bytes))
     }
@@ -331,7 +330,7 @@ mod tests {
         assert_eq!(Destination::new("default"), Ok(Destination::Default));
         assert_eq!(Destination::new("10.0.0.7").unwrap().to_string(), "10.0.0.7/32");
         let said = said(Destination::new("10.0.0.7/24"));
-        assert_eq!(said, "`10.0.0.7/24` is an address in a network, and no network");
+        assert_eq!(said, "invalid network `10.0.0.7/24`: it is an address within a network");
     }
 
     #[test]

@@ -38,9 +38,9 @@ impl Forwarded {
         };
         match (address, number(outside), number(inside)) {
             (Some(address), Some(outside), Some(inside)) => Ok(Self { address, outside, inside }),
-            _ => Err(Invalid::new(format!("{} is no port of the host", quoted(text))).hint(
-                "it is a number, a text such as `\"8080:80\"`, the host's first, or one with the \
-                 address of the host before it: `\"0.0.0.0:8080:80\"`",
+            _ => Err(Invalid::new(format!("invalid host port {}", quoted(text))).hint(
+                "expected a number, a string such as `\"8080:80\"`, with the host's port first, or \
+                 one that begins with an address of the host: `\"0.0.0.0:8080:80\"`",
             )),
         }
     }

@@ -34,12 +34,12 @@ impl GuestPath {
             return Err(error.hint(format!("a path inside begins with `/`: {absolute}")));
         }
         if text.contains('\0') {
-            return Err(Invalid::new(format!("{shown} holds a NUL byte")));
+            return Err(Invalid::new(format!("{shown} contains a NUL byte")));
         }
         let mut out = String::with_capacity(text.len());
         for name in text.split('/').filter(|name| !name.is_empty() && *name != ".") {
             if name == ".." {
-                let error = Invalid::new(format!("{shown} holds `..`"));
+                let error = Invalid::new(format!("{shown} contains `..`"));
                 return Err(error.hint("write the path it leads to"));
             }
             if name.len() > LONGEST_NAME {
@@ -57,9 +57,9 @@ impl GuestPath {
         }
         let path = Self(out.into());
         if path.is_of_a_process() {
-            let error = Invalid::new(format!("{shown} leads through the links of a process"));
+            let error = Invalid::new(format!("{shown} passes through a link of a process"));
             return Err(
-                error.hint("links below `/proc/PID` lead out of the root; name the place itself")
+                error.hint("links below `/proc/PID` lead out of the root; use the real path")
             );
         }
         Ok(path)

@@ -119,12 +119,12 @@ fn what_has_no_end_is_an_error_that_says_why() {
             ("rootfs().copy(\"sparse\", \"/x\").digest()", "it holds more than 8 GiB", copy),
             (
                 "rootfs().copy(\"fifo\", \"/x\").digest()",
-                "it is no file or directory",
+                "it is neither a file nor a directory",
                 "`device(path)`",
             ),
             (
                 "rootfs().copy(\"/dev/zero\", \"/x\").digest()",
-                "it is no file or directory",
+                "it is neither a file nor a directory",
                 "`device(path)`",
             ),
         ] {

@@ -177,7 +177,7 @@ fn a_port_of_a_router_leads_to_a_machine_behind_it() {
         let wrong = said(bench, r#"left.dnat("10.0.0.2:80", #{});"#);
         assert!(wrong.contains("a port is one of `tcp` or of `udp`"), "{wrong}");
         let wrong = said(bench, r#"left.dnat("host:80");"#);
-        assert!(wrong.contains("`host:80` is no address"), "{wrong}");
+        assert!(wrong.contains("invalid address `host:80`"), "{wrong}");
     });
 }
 
@@ -289,7 +289,7 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
                 r#"left.address("eth0", "10.0.0.1/24");"#,
                 &["(EEXIST)", "eth0 has the address 10.0.0.1"],
             ),
-            (r#"left.bridge("sixteen_bytes_so", []);"#, &["has 16 bytes, and the kernel takes 15"]),
+            (r#"left.bridge("sixteen_bytes_so", []);"#, &["has 16 bytes; the maximum is 15"]),
             (r#"left.bridge("eth0", []);"#, &["(EEXIST)", "`eth0` is in the network net1 already"]),
             (
                 r#"veth(left, "x", right, "eth0");"#,
@@ -320,9 +320,9 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
             ),
             (r#"netns("a/b");"#, &["`a/b` is no name of a network"]),
             (r#"netns("..");"#, &["`..` is no name of a network"]),
-            (r#"left.ping("example.org");"#, &["`example.org` is no address"]),
+            (r#"left.ping("example.org");"#, &["invalid address `example.org`"]),
             ("left.block(#{ port: 80 });", &["a port is one of `tcp` or of `udp`"]),
-            (r#"left.mac("eth0", "01:00:00:00:00:01");"#, &["is the address of a group"]),
+            (r#"left.mac("eth0", "01:00:00:00:00:01");"#, &["is a multicast address"]),
             (
                 r#"netns("gone").remove(); let gone = netns("gone"); gone.remove(); veth(left, "x", gone, "y");"#,
                 &["the network gone was removed"],

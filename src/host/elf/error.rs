@@ -65,7 +65,7 @@ impl From<io::Error> for Fault {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
             io::ErrorKind::IsADirectory => Self::Directory,
-            io::ErrorKind::UnexpectedEof => Self::Malformed("the file ends too early"),
+            io::ErrorKind::UnexpectedEof => Self::Malformed("the file is truncated"),
             _ => match error.raw_os_error() {
                 Some(ELOOP) => Self::LinkLoop,
                 number => Self::Unreadable(number.unwrap_or(EIO)),
@@ -92,7 +92,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "no such file",
-            Self::NoSuchLibrary => "no library of that name where the loader searches",
+            Self::NoSuchLibrary => "no library of that name in the loader's search path",
             Self::Unreadable(errno) => {
                 return f.write_str(&os_error(&io::Error::from_raw_os_error(*errno)));
             }
@@ -103,10 +103,10 @@ impl fmt::Display for Fault {
             Self::Malformed(what) => return write!(f, "it is damaged: {what}"),
             Self::InterpreterMissing(interpreter) => {
                 let interpreter = Quoted(interpreter.as_os_str());
-                return write!(f, "its `#!` line asks for {interpreter}, which does not exist");
+                return write!(f, "its `#!` line names {interpreter}, which does not exist");
             }
             Self::InterpreterUnusable(error) => return write!(f, "its `#!` line: {error}"),
-            Self::InterpreterLoop => "its `#!` line leads from script to script without an end",
+            Self::InterpreterLoop => "its `#!` line leads to an endless chain of scripts",
         })
     }
 }
@@ -150,7 +150,7 @@ mod tests {
         );
         assert_eq!(
             says("/x", Fault::InterpreterMissing("/bin/sh\r".into())),
-            "cannot run `/x`: its `#!` line asks for `/bin/sh\\r`, which does not exist"
+            "cannot run `/x`: its `#!` line names `/bin/sh\\r`, which does not exist"
         );
     }
 }

@@ -62,7 +62,7 @@ pub struct Library {
 pub enum Rule {
     /// It is the loader itself, named by the program (`PT_INTERP`).
     Interpreter,
-    /// It was asked for by its path.
+    /// It was requested by its path.
     Path,
     /// In the `DT_RPATH` of this object, which is the one that asked or one that led to it.
     Rpath(PathBuf),
@@ -202,12 +202,12 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Interpreter => "the loader",
-            Self::Path => "asked for by its path",
+            Self::Path => "requested by its path",
             Self::Rpath(owner) => return write!(f, "RPATH of {}", Quoted(owner.as_os_str())),
             Self::Runpath => "RUNPATH",
             Self::Cache => "ld.so.cache",
             Self::DefaultDirectory => "default directory",
-            Self::Configuration => "ld.so.conf, not in effect before ldconfig has run",
+            Self::Configuration => "ld.so.conf, effective after ldconfig has run",
         })
     }
 }
@@ -222,13 +222,13 @@ impl fmt::Display for Missing {
         }
         match (&self.cause, self.role) {
             (Cause::NotFound, Role::Loader) => write!(f, "does not exist"),
-            (Cause::NotFound, Role::Library) => write!(f, "is not where the loader searches"),
-            (Cause::NotFound, Role::Program) => write!(f, "is in no directory of `PATH`"),
+            (Cause::NotFound, Role::Library) => write!(f, "is not in the loader's search path"),
+            (Cause::NotFound, Role::Program) => write!(f, "is not in `PATH`"),
             (Cause::OtherMachine(path), _) => {
                 let path = Quoted(path.as_os_str());
-                write!(f, "is there for another machine only, as {path}")
+                write!(f, "exists only for another architecture, as {path}")
             }
-            (Cause::Unusable(error), _) => write!(f, "is of no use: {error}"),
+            (Cause::Unusable(error), _) => write!(f, "is unusable: {error}"),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Object {
         let Some((identity, _)) = bytes.head().split_at_checked(16) else {
             let is_elf = bytes.head().starts_with(&elf::ELFMAG);
             return Err(if is_elf {
-                Fault::Malformed("the ELF header is cut short")
+                Fault::Malformed("its ELF header is truncated")
             } else {
                 Fault::NotProgram
             });
@@ -62,12 +62,12 @@ impl Object {
         let endian = match elf::DataEncoding(identity[5]) {
             elf::ELFDATA2LSB => Endianness::Little,
             elf::ELFDATA2MSB => Endianness::Big,
-            _ => return Err(Fault::Malformed("its ELF header gives no byte order")),
+            _ => return Err(Fault::Malformed("its ELF header has an invalid byte order")),
         };
         match elf::FileClass(identity[4]) {
             elf::ELFCLASS32 => read::<FileHeader32<Endianness>>(bytes, endian),
             elf::ELFCLASS64 => read::<FileHeader64<Endianness>>(bytes, endian),
-            _ => Err(Fault::Malformed("its ELF header is neither of 32 nor of 64 bits")),
+            _ => Err(Fault::Malformed("its ELF header is neither 32-bit nor 64-bit")),
         }
     }
 }
@@ -77,7 +77,7 @@ fn read<H: FileHeader<Endian = Endianness>>(
     endian: Endianness,
 ) -> Result<Object, Fault> {
     let (header, _) = pod::from_bytes::<H>(bytes.head())
-        .map_err(|()| Fault::Malformed("the ELF header is cut short"))?;
+        .map_err(|()| Fault::Malformed("its ELF header is truncated"))?;
     let file_type = header.e_type(endian);
     if file_type != elf::ET_EXEC && file_type != elf::ET_DYN {
         return Err(Fault::NotProgram);
@@ -102,7 +102,7 @@ fn read<H: FileHeader<Endian = Endianness>>(
     for segment in &table {
         match segment.kind {
             elf::PT_INTERP if object.interpreter.is_none() => {
-                let what = "the path of its loader (PT_INTERP) has no end";
+                let what = "the path of its loader (PT_INTERP) is not terminated";
                 let path = bytes.string(segment.offset, segment.size.min(LONGEST_PATH), what)?;
                 if path.is_empty() {
                     return Err(Fault::Malformed("the path of its loader (PT_INTERP) is empty"));
@@ -111,10 +111,10 @@ fn read<H: FileHeader<Endian = Endianness>>(
             }
             elf::PT_DYNAMIC => {
                 let section =
-                    bytes.at(segment.offset, segment.size, "its dynamic section is cut short")?;
+                    bytes.at(segment.offset, segment.size, "its dynamic section is truncated")?;
                 let count = section.len() / size_of::<H::Dyn>();
                 let entries = pod::slice_from_bytes::<H::Dyn>(&section, count)
-                    .map_err(|()| Fault::Malformed("its dynamic section is cut short"))?
+                    .map_err(|()| Fault::Malformed("its dynamic section is truncated"))?
                     .0;
                 tell_dynamic(&mut object, bytes, &table, entries, endian)?;
             }
@@ -143,9 +143,9 @@ fn segments<H: FileHeader<Endian = Endianness>>(
     let count = u64::from(header.e_phnum(endian));
     let entry_size = size_of::<H::ProgramHeader>();
     if count > 0 && usize::from(header.e_phentsize(endian)) != entry_size {
-        return Err(Fault::Malformed("its program headers are of an unknown size"));
+        return Err(Fault::Malformed("its program headers have an unknown size"));
     }
-    let what = "its program headers are cut short";
+    let what = "its program headers are truncated";
     let read = bytes.at(header.e_phoff(endian).into(), count * entry_size as u64, what)?;
     let (headers, _) =
         pod::slice_from_bytes::<H::ProgramHeader>(&read, usize::from(header.e_phnum(endian)))
@@ -176,9 +176,10 @@ fn tell_dynamic<D: Dyn<Endian = Endianness>>(
     let strings = match value(elf::DT_STRTAB) {
         Some(address) => {
             let size = value(elf::DT_STRSZ).unwrap_or(u64::MAX);
-            place(table, address, size).ok_or(Fault::Malformed("its dynamic strings are nowhere"))
+            place(table, address, size)
+                .ok_or(Fault::Malformed("its dynamic strings are not in the file"))
         }
-        None => Err(Fault::Malformed("its dynamic section has no strings")),
+        None => Err(Fault::Malformed("its dynamic section has no string table")),
     };
     let string = |offset: u64| {
         let (start, size) = strings.clone()?;
