@@ -1,4 +1,4 @@
-//! What one ELF file says of what it needs; see `elf(5)`.
+//! The needs recorded in one ELF file; see `elf(5)`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -15,38 +15,38 @@ use super::error::Fault;
 /// The longest path the kernel takes for an interpreter.
 const LONGEST_PATH: u64 = 4096;
 
-/// A program or library in the ELF format, and what it asks of the loader.
+/// A program or library in the ELF format, and its requests to the loader.
 #[derive(Debug)]
 pub(super) struct Object {
     pub abi: Abi,
     /// `PT_INTERP`: the loader that the kernel starts for it.
     pub interpreter: Option<PathBuf>,
-    /// `DT_SONAME`: the name by which others ask for it.
+    /// `DT_SONAME`: the name by which others request it.
     pub soname: Option<OsString>,
-    /// What it asks for, in the order in which it does.
+    /// The libraries that it requests, in order.
     pub needed: Vec<Needed>,
-    /// `DT_RPATH`, colons and all, when no `DT_RUNPATH` makes it void.
+    /// `DT_RPATH`, unsplit, unless `DT_RUNPATH` overrides it.
     pub rpath: Option<Vec<u8>>,
-    /// `DT_RUNPATH`, colons and all.
+    /// `DT_RUNPATH`, unsplit.
     pub runpath: Option<Vec<u8>>,
-    /// `DF_1_NODEFLIB`: the default directories are not for what it asks for.
+    /// `DF_1_NODEFLIB`: its libraries are not searched in the default directories.
     pub no_default: bool,
     /// Whether it could be loaded by another, rather than stand alone.
     pub is_shared: bool,
 }
 
-/// One library that an object asks for.
+/// One library that an object requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Needed {
     pub name: OsString,
-    /// `DT_AUXILIARY`: it does without, should there be none.
+    /// `DT_AUXILIARY`: optional.
     pub optional: bool,
 }
 
 impl Object {
     /// Reads the headers and the dynamic section of an ELF file.
     ///
-    /// [`Fault::NotProgram`] when this is no ELF file, or one that can be neither run nor loaded.
+    /// [`Fault::NotProgram`] if this is not an ELF file, or one that can be neither run nor loaded.
     pub fn read(bytes: &Bytes) -> Result<Self, Fault> {
         let Some((identity, _)) = bytes.head().split_at_checked(16) else {
             let is_elf = bytes.head().starts_with(&elf::ELFMAG);
@@ -127,7 +127,7 @@ fn read<H: FileHeader<Endian = Endianness>>(
     Ok(object)
 }
 
-/// A stretch of the file, and the address at which it appears in memory.
+/// A segment of the file, and its address in memory.
 struct Segment {
     kind: elf::ProgramType,
     offset: u64,
@@ -159,7 +159,7 @@ fn segments<H: FileHeader<Endian = Endianness>>(
     Ok(headers.iter().map(segment).collect())
 }
 
-/// Fills in what the dynamic section says.
+/// Adds the contents of the dynamic section.
 fn tell_dynamic<D: Dyn<Endian = Endianness>>(
     object: &mut Object,
     bytes: &Bytes,
@@ -209,7 +209,7 @@ fn tell_dynamic<D: Dyn<Endian = Endianness>>(
 /// `DF_1_NODEFLIB`, as a number.
 const NO_DEFAULT: u32 = 0x800;
 
-/// Where in the file lies what appears at `address`, and how much of `size` is there.
+/// The offset in the file of the byte at `address`, and how much of `size` is there.
 fn place(table: &[Segment], address: u64, size: u64) -> Option<(u64, u64)> {
     table.iter().filter(|segment| segment.kind == elf::PT_LOAD).find_map(|segment| {
         let within = address.checked_sub(segment.address)?;
