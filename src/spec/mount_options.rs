@@ -1,11 +1,11 @@
-//! What a sandbox is described with: its root, ids, and options of what is mounted or made.
+//! Parts of a sandbox's description: its root, ids, and the options of mounts and files.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use super::rootfs::Rootfs;
 
-/// What the root of a sandbox is.
+/// The root of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Root {
     /// An empty directory in memory.
@@ -16,7 +16,7 @@ pub enum Root {
     Rootfs(Rootfs),
 }
 
-/// A user or group: by number, or by the name it has in the root's passwd or group file.
+/// A user or group: by number, or by its name in the root's passwd or group file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Id {
     /// By number.
@@ -25,13 +25,13 @@ pub enum Id {
     Name(String),
 }
 
-/// How a bind mount differs from its source.
+/// The options of a bind mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a mount attribute of its own")]
 pub struct BindOptions {
     /// Writing fails with EROFS, in mounts below the source too.
     pub read_only: bool,
-    /// A source that does not exist is passed over.
+    /// A missing source is skipped.
     pub optional: bool,
     /// Mounts below the source are bound with it.
     pub recursive: bool,
@@ -41,7 +41,7 @@ pub struct BindOptions {
     pub exec: bool,
     /// Set-user-ID bits and file capabilities work.
     pub suid: bool,
-    /// In a rehearsal: that the recipe would have made the source, and whether as a directory.
+    /// In a dry run: whether the recipe would have created the source, and as a directory.
     pub made: Option<bool>,
 }
 
@@ -68,7 +68,7 @@ pub struct MountOptions {
     pub suid: bool,
 }
 
-/// What `/proc` shows: proc(5).
+/// The options of `/proc`: proc(5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcOptions {
     /// `hidepid`: whose processes are visible.
@@ -77,14 +77,14 @@ pub struct ProcOptions {
     pub subset: Option<String>,
 }
 
-/// The look of a file or directory that is made in the root.
+/// The attributes of a file or directory created in the root.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileOptions {
-    /// The permission bits; `0o755` for directories and `0o644` for files where none are given.
+    /// The permission bits; the default is `0o755` for directories and `0o644` for files.
     pub mode: Option<u32>,
-    /// The owner inside, where it is not the one who makes it.
+    /// The owner inside, if it is not the creator.
     pub uid: Option<u32>,
-    /// The group inside, where it is not the one of who makes it.
+    /// The group inside, if it is not the creator's.
     pub gid: Option<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! What names networks and what is in them: interfaces, addresses, destinations.
+//! Names and addresses of networks: interfaces, addresses, destinations.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,7 +9,7 @@ use super::Invalid;
 use super::outbound::Outbound;
 use crate::diag::quoted;
 
-/// The longest name of an interface in bytes: `IFNAMSIZ` less the byte that ends it, netdevice(7).
+/// The longest name of an interface in bytes: `IFNAMSIZ` without the final NUL, netdevice(7).
 const LONGEST_INTERFACE: usize = 15;
 /// The longest name of a file: path_resolution(7).
 const LONGEST_FILE: usize = 255;
@@ -22,7 +22,8 @@ impl InterfaceName {
     /// The name `text`.
     ///
     /// # Errors
-    /// It is empty or longer than 15 bytes, is `.` or `..`, or has a slash, colon, percent sign or space in it.
+    /// It is empty, longer than 15 bytes, `.` or `..`, or contains a slash, colon, percent sign or
+    /// space.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
         let wrong = |why: &str| Err(Invalid::new(format!("invalid interface name {shown}: {why}")));
@@ -65,7 +66,7 @@ impl NetworkName {
     /// The name `text`.
     ///
     /// # Errors
-    /// It is no name of a file, or begins with a dash, which `ip netns` takes for an option.
+    /// It is not a file name, or begins with a dash, which `ip netns` takes for an option.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
         let wrong = |why: &str| Err(Invalid::new(format!("invalid network name {shown}: {why}")));
@@ -94,7 +95,7 @@ impl NetworkName {
     }
 }
 
-/// An address and how many of its bits name the network: `10.0.0.1/24`.
+/// An address and the length of its network prefix: `10.0.0.1/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
     /// The address.
@@ -103,7 +104,7 @@ pub struct Prefix {
     pub length: u8,
 }
 
-/// How many bits an address has.
+/// The number of bits in an address.
 fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
@@ -111,16 +112,15 @@ fn bits(address: IpAddr) -> u8 {
 /// An address.
 ///
 /// # Errors
-/// The text is none.
+/// The text is not an address.
 pub fn address(text: &str) -> Result<IpAddr, Invalid> {
     text.parse().map_err(|_| {
         let invalid = Invalid::new(format!("invalid address {}", quoted(text)));
         match text.split_once('/') {
             Some((address, _)) if address.parse::<IpAddr>().is_ok() => invalid
                 .hint(format!("expected a single address, without a prefix: {}", quoted(address))),
-            _ => invalid.hint(
-                "expected an address such as `\"10.0.0.1\"` or `\"fd00::1\"`; names are not resolved",
-            ),
+            _ => invalid
+                .hint("expected an address such as `\"10.0.0.1\"` or `\"fd00::1\"`, not a name"),
         }
     })
 }
@@ -129,7 +129,7 @@ impl Prefix {
     /// The text `10.0.0.1/24`.
     ///
     /// # Errors
-    /// There is no such address, no prefix, or one that is too long.
+    /// The address is invalid, or the prefix is missing or too long.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let Some((before, length)) = text.split_once('/') else {
             let address = address(text)?;
@@ -150,7 +150,7 @@ impl Prefix {
         }
     }
 
-    /// The network that the address is in: the other bits are zero.
+    /// The network of the address: the other bits are zero.
     #[must_use]
     pub fn network(self) -> Self {
         let rest = u32::from(bits(self.address) - self.length);
@@ -174,10 +174,10 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// Where packets go: a network, or everywhere.
+/// The destination of a route: a network, or everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// Everywhere that no other route leads to.
+    /// Every address without another route.
     Default,
     /// A network.
     Network(Prefix),
@@ -197,7 +197,7 @@ impl Destination {
                 .map_err(|_| Invalid::new(format!("invalid destination {}", quoted(text))))
                 .map_err(|it| {
                     it.hint(
-                        "expected `\"default\"`, a network such as `\"10.0.0.0/24\"`, or an address",
+                        "expected `\"default\"`, an address, or a network such as `\"10.0.0.0/24\"`",
                     )
                 })?;
             return Ok(Self::Network(Prefix { address, length: bits(address) }));
@@ -230,7 +230,7 @@ impl Mac {
     /// Six bytes in hexadecimal with colons between them.
     ///
     /// # Errors
-    /// The text is something else, or the address of a group.
+    /// The text is not a hardware address, or it is a multicast address.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let parts: Vec<&str> = text.split(':').collect();
         let byte = |part: &&str| {
@@ -262,26 +262,26 @@ impl fmt::Display for Mac {
 /// The network of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetworkChoice {
-    /// One of its own, in which nothing but `lo` is.
+    /// A new one with only `lo`.
     None,
     /// The caller's.
     Host,
-    /// One that exists.
+    /// An existing one.
     Joined(JoinedNetwork),
-    /// One of its own, from which the host's can be reached.
+    /// A new one that can reach the host's.
     Outbound(Outbound),
 }
 
-/// A network namespace that a sandbox is put into: it is held as long as the value lives.
+/// A network namespace for a sandbox: it is kept as long as the value lives.
 #[derive(Clone, Debug)]
 pub struct JoinedNetwork {
-    /// What it is called.
+    /// Its name.
     pub label: String,
     /// Its number.
     pub inode: u64,
-    /// Its descriptor; none in a rehearsal.
+    /// Its descriptor; `None` in a dry run.
     pub descriptor: Option<Rc<OwnedFd>>,
-    /// What /etc/resolv.conf says there; none where nothing was said.
+    /// The contents of /etc/resolv.conf there; `None` if the recipe does not set it.
     pub resolver: Option<String>,
 }
 
