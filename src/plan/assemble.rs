@@ -1,4 +1,4 @@
-//! A layer of a root, worked out entry by entry before anything is written.
+//! Layers of roots, assembled entry by entry before anything is written.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::host::{Host, elf};
 use crate::ops::{Assembled, Entry, Layer, Owner};
 use crate::spec::{Applets, DataTable, FileOptions, GuestPath, Ingredient, Mixed};
 
-/// Works out the layer that `ingredients` make on top of `below`.
+/// Assembles the layer of `ingredients` on top of `below`.
 ///
 /// # Errors
-/// Everything that cannot be found, each with its line.
+/// All files that cannot be found, each with its line.
 pub fn assemble(
     ingredients: &[Rc<Mixed>],
     host: &Host,
@@ -124,7 +124,7 @@ impl Assembler<'_> {
         Ok(needs)
     }
 
-    /// Installs what a program opens while it runs.
+    /// Installs the files that a program opens at run time.
     fn data(&mut self, table: &Arc<DataTable>, needs: &elf::Needs) -> Result<(), Report> {
         let new = || Gatherer::new(self.host, Arc::clone(table));
         let data = self.gatherer.get_or_insert_with(new).gather(&mut self.loader, needs);
@@ -156,7 +156,7 @@ impl Assembler<'_> {
         Ok(())
     }
 
-    /// Warns of a script that stands for a program: what it starts is chosen by what starts it.
+    /// Warns of a wrapper script in place of a program: it selects the real program when it runs.
     fn warn_of_shim(&mut self, needs: &elf::Needs) {
         let beside = needs.program.parent().and_then(Path::file_name);
         if !matches!(needs.kind, elf::Kind::Script(_)) || beside != Some("shims".as_ref()) {
@@ -169,7 +169,7 @@ impl Assembler<'_> {
         self.installer.warnings.push(report.at(self.installer.origin.clone()));
     }
 
-    /// Installs everything that a program needs beside itself.
+    /// Installs everything that a program needs besides itself.
     fn install_needs(&mut self, needs: &elf::Needs) -> Result<(), Report> {
         if let Some(missing) = needs.all_missing().first() {
             if missing.cause != elf::Cause::NotFound {
@@ -280,13 +280,13 @@ impl Assembler<'_> {
     }
 }
 
-/// The report of a program or library that cannot be read.
+/// Reports a program or library that cannot be read.
 #[must_use]
 pub fn unreadable(error: &elf::ElfError, host: &Host) -> Report {
     host.tree.take_unseen().map_or_else(|| Report::error(error.to_string()), Report::from)
 }
 
-/// The report of a program that the host does not have, or that is none.
+/// Reports a program that is missing on the host, or not a program.
 #[must_use]
 pub fn no_program(program: &str, host: &Host) -> Report {
     // Where it was looked for could not be looked at.
@@ -308,7 +308,7 @@ pub fn no_program(program: &str, host: &Host) -> Report {
     }
 }
 
-/// The report of a program that is not on the host, with what helps.
+/// Reports a program that is missing on the host, with a hint.
 fn absent(program: &str, host: &Host, report: Report) -> Report {
     let path = Path::new(program);
     if !program.contains('/') {
@@ -340,7 +340,7 @@ fn absent(program: &str, host: &Host, report: Report) -> Report {
     }
 }
 
-/// What is kept of a file of the host that is copied.
+/// The entry for a copy of a file of the host.
 pub(super) fn copy_of(source: PathBuf, metadata: &std::fs::Metadata) -> Entry {
     Entry::Copy {
         source,

@@ -1,4 +1,4 @@
-//! What in a sandbox contradicts itself, said before anything happens.
+//! Contradictions in a sandbox, reported before anything happens.
 
 use super::settings::Settings;
 use crate::diag::{Report, os_error, quoted};
@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::ops::{Changes, What};
 use crate::spec::{Kind, Namespaces, Root};
 
-/// Every contradiction between the namespaces of a sandbox and what else it asks for.
+/// Reports every contradiction between the namespaces of a sandbox and its other settings.
 pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
     let mut reports = Vec::new();
     let new = |kind| settings.namespaces.has(kind);
@@ -46,7 +46,7 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
     reports
 }
 
-/// What cannot change is not kept.
+/// Reports changes that can never be kept.
 fn changes(settings: &Settings, reports: &mut Vec<Report>) {
     let Some(keep) = &settings.keep_changes else { return };
     if let Some(read_only) = &settings.read_only_root {

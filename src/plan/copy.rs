@@ -1,4 +1,4 @@
-//! Copies of files of the host at other places of a layer.
+//! Copies of files of the host at other paths in a layer.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,8 +9,9 @@ use crate::diag::{Report, bytes, os_error, quoted};
 use crate::ops::Entry;
 
 impl Installer<'_> {
-    /// Copies a file, or a directory with what is in it, to another place. A link at the source
-    /// itself is followed; links below it are copied as links. Files hold at most `limit` bytes.
+    /// Copies a file, or a directory with its contents, to another path. A link at the source
+    /// itself is followed; links below it are copied as links. The files may hold at most `limit`
+    /// bytes.
     pub fn copy(&mut self, source: &Path, target: &Path, limit: u64) -> Result<(), Report> {
         let shown = quoted(source.to_string_lossy());
         let metadata = self.host.metadata(source).map_err(|error| {
@@ -84,7 +85,7 @@ impl Installer<'_> {
     }
 }
 
-/// How much may still be copied from a place.
+/// The remaining limit of a copy.
 struct Room<'s> {
     limit: u64,
     left: u64,
@@ -92,7 +93,7 @@ struct Room<'s> {
 }
 
 impl Room<'_> {
-    /// Takes what a file holds, or seems to hold: holes count, as its digest is of all of it.
+    /// Subtracts the size of a file. Holes count, because the digest covers them.
     fn take(&mut self, file: &std::fs::Metadata) -> Result<(), Report> {
         let (shown, most) = (quoted(self.of.to_string_lossy()), bytes(self.limit));
         let left = self.left.checked_sub(file.len()).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! Who the program is, and which ids are mapped for it.
+//! User and group of the program, and its id maps.
 
 use super::settings::{Asked, Settings};
 use crate::diag::{Origin, Report, os_error, quoted};
@@ -6,10 +6,10 @@ use crate::host::{Host, accounts};
 use crate::ops::Maps;
 use crate::spec::{Id, IdMap, IdRange, Kind};
 
-/// The number that a name has in a file of the root; none where it has none.
+/// Looks up the number of a name in a file of the root; `None` if it has none.
 pub type Named<'a> = &'a dyn Fn(&str, &str) -> std::io::Result<Option<u32>>;
 
-/// Works out who the program is; what cannot be is added to `reports`.
+/// Determines the ids of the program; adds errors to `reports`.
 pub fn maps(settings: &Settings, host: &Host, named: Named<'_>, reports: &mut Vec<Report>) -> Maps {
     let uid = number(settings.user.as_ref(), "user", "/etc/passwd", named, reports);
     let gid = number(settings.group.as_ref(), "group", "/etc/group", named, reports);
@@ -65,7 +65,7 @@ fn number(
     }
 }
 
-/// One of the two sides, users or groups, and what is different about it.
+/// Users or groups: the differences between them.
 struct Side {
     noun: &'static str,
     file: &'static str,
@@ -120,7 +120,7 @@ impl Side {
         if self.noun == "user" { "uid" } else { "gid" }
     }
 
-    /// Says so where the caller may not map a range.
+    /// Reports a range that the caller may not map.
     fn check(
         &self,
         asked: &Asked<IdRange>,
