@@ -201,6 +201,12 @@ mod tests {
     }
 
     #[test]
+    fn an_emoji_with_a_variation_selector_takes_two_columns() {
+        let hearts = paragraphs(&"\u{2764}\u{fe0f} ".repeat(40));
+        assert_eq!(hearts.lines().next().map(UnicodeWidthStr::width), Some(71));
+    }
+
+    #[test]
     fn what_would_move_the_cursor_is_made_visible() {
         assert_eq!(paragraphs("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(heading("\u{1b}").chars().nth(3), Some('\\'));

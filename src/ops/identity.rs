@@ -37,19 +37,24 @@ pub struct NewKeyring;
 
 /// Every capability is dropped.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DropCapabilities;
+pub struct DropCapabilities {
+    /// Whether the bounding set was emptied before, while there was a right to do it.
+    pub bounded: bool,
+}
 
 /// Executing programs gives no privileges.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoNewPrivileges;
 
+/// The shell command that writes a map of process `$pid`.
 fn map(file: &str, map: &IdMap) -> String {
-    let text = map.kernel_text();
-    format!("printf {} > /proc/$pid/{file}", shell_word(&text.trim_end().replace('\n', "\\n")))
+    let text = shell_word(&map.kernel_text().trim_end().replace('\n', "\\n"));
+    format!("printf {text} > /proc/$pid/{file}")
 }
 
-fn become_user(uid: u32, gid: u32) -> String {
-    format!("setpriv --reuid {uid} --regid {gid} --clear-groups")
+/// The options of setpriv(1) that make a process this user.
+fn options(uid: u32, gid: u32) -> String {
+    format!("--reuid {uid} --regid {gid} --clear-groups")
 }
 
 impl Operation for PrepareMaps {
@@ -59,12 +64,16 @@ impl Operation for PrepareMaps {
 
     fn told(&self) -> Told {
         let maps = &self.0;
-        let (users, groups) = (map("uid_map", &maps.users), map("gid_map", &maps.groups));
+        let users = map("uid_map", &maps.users);
+        let groups = map("gid_map", &maps.groups);
         Told {
             sentence: format!("make a user namespace that maps {maps}"),
             source: None,
             target: None,
-            shell: Some(format!("unshare --user sleep inf & pid=$!; {users}; {groups}")),
+            shell: Some(format!(
+                "unshare --user sleep inf & pid=$!; until [ \"$(readlink /proc/$pid/ns/user)\" != \
+                 \"$(readlink /proc/self/ns/user)\" ]; do sleep 0.1; done; {users}; {groups}"
+            )),
         }
     }
 }
@@ -79,7 +88,8 @@ impl Operation for MapOwnIds {
             sentence: format!("map {}", self.0),
             source: None,
             target: None,
-            shell: Some(map("uid_map", &self.0.users)),
+            // unshare(1) does it before it executes anything.
+            shell: None,
         }
     }
 }
@@ -120,7 +130,7 @@ impl Operation for BecomeMapped {
             sentence: format!("become user {uid} and group {gid}, with every capability"),
             source: None,
             target: None,
-            shell: Some(become_user(uid, gid)),
+            shell: Some(format!("setpriv {}", options(uid, gid))),
         }
     }
 }
@@ -151,7 +161,7 @@ impl Operation for SetIds {
             sentence: format!("become user {uid} and group {gid}"),
             source: None,
             target: None,
-            shell: Some(become_user(uid, gid)),
+            shell: Some(format!("setpriv --bounding-set -all {}", options(uid, gid))),
         }
     }
 }
@@ -160,7 +170,6 @@ impl Lower for SetIds {
     fn lower(&self, to: &mut Lowering<'_>) {
         // While there is a capability to do it with.
         to.push(Call::DropBoundingSet);
-        to.bounded = true;
         to.push(Call::SetGroups(Vec::new()));
         to.push(Call::SetGroup(self.gid));
         to.push(Call::SetUser(self.uid));
@@ -182,7 +191,7 @@ impl Operation for NewKeyring {
             sentence: "get a session keyring of its own".into(),
             source: None,
             target: None,
-            shell: Some("keyctl session".into()),
+            shell: Some("keyctl session -".into()),
         }
     }
 }
@@ -208,14 +217,18 @@ impl Operation for DropCapabilities {
             sentence: "drop every capability".into(),
             source: None,
             target: None,
-            shell: Some("setpriv --bounding-set -all --inh-caps -all".into()),
+            shell: Some(if self.bounded {
+                "setpriv --inh-caps -all".into()
+            } else {
+                "setpriv --bounding-set -all --inh-caps -all".into()
+            }),
         }
     }
 }
 
 impl Lower for DropCapabilities {
     fn lower(&self, to: &mut Lowering<'_>) {
-        if !to.bounded {
+        if !self.bounded {
             to.push(Call::DropBoundingSet);
         }
         to.push(Call::DropCapabilities);

@@ -73,8 +73,6 @@ pub struct Lowering<'a> {
     links: Vec<GuestPath>,
     /// Whether there is a root; if the plan makes none it is that of nsscript.
     rooted: bool,
-    /// Whether the bounding set is empty already.
-    pub(super) bounded: bool,
     /// Whether the new process becomes init, and does not execute the program itself.
     pub(super) init: bool,
     /// The limits that the carried program sets for the program alone.
@@ -92,7 +90,6 @@ impl<'a> Lowering<'a> {
             fresh: None,
             links: Vec::new(),
             rooted: false,
-            bounded: false,
             init: false,
             limits: Vec::new(),
         }

@@ -37,3 +37,29 @@ fn kernel(attributes: MountAttributes) -> Attributes {
         .and(Attributes::NO_DEVICES, !devices)
         .and(Attributes::NO_EXEC, !exec)
 }
+
+/// The shell command that makes a place, if it is to be made.
+fn made(at: &str, directory: bool, create: bool) -> String {
+    match (create, directory) {
+        (false, _) => String::new(),
+        (true, true) => format!("mkdir -p {at} && "),
+        (true, false) => format!("{{ [ -e {at} ] || install -Dm 644 /dev/null {at}; }} && "),
+    }
+}
+
+/// The shell command that binds something with attributes. mount(8) sets attributes of one mount: the
+/// mounts below are gone through.
+fn bound(source: &str, at: &str, attributes: MountAttributes, recursive: bool) -> String {
+    let words = attributes.words().join(",");
+    let r = if recursive { "r" } else { "" };
+    let bind = format!("mount --{r}bind {source} {at}");
+    match (words.is_empty(), recursive) {
+        (true, _) => bind,
+        (false, false) => format!("{bind} && mount -o remount,bind,{words} {at}"),
+        (false, true) => {
+            format!(
+                "{bind} && findmnt -Rrno TARGET {at} | xargs -n 1 mount -o remount,bind,{words}"
+            )
+        }
+    }
+}

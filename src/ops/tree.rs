@@ -92,7 +92,7 @@ impl Operation for File {
             sentence: format!("write {} to {}", count(content.len(), "byte"), place(path)),
             source: None,
             target: Some(path.to_string()),
-            shell: Some(format!("printf … > {}{look}", in_root(path))),
+            shell: printf(content).map(|printed| format!("{printed} > {}{look}", in_root(path))),
         }
     }
 }
@@ -227,6 +227,18 @@ impl Asking for Symlink {
 /// Owner and group; `u32::MAX` leaves one as it is.
 fn owner(options: FileOptions) -> (u32, u32) {
     (options.uid.unwrap_or(u32::MAX), options.gid.unwrap_or(u32::MAX))
+}
+
+/// The most bytes of a content that a shell command prints.
+const LONGEST: usize = 200;
+
+/// The shell command that prints a content; none if that is long, or no text.
+fn printf(content: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(content).ok().filter(|text| text.len() <= LONGEST)?;
+    let is_plain = |letter: char| letter == '\n' || letter == '\t' || !letter.is_control();
+    let text = text.chars().all(is_plain).then_some(text)?;
+    let text = text.replace('\\', "\\\\").replace('%', "%%");
+    Some(format!("printf {}", shell_word(&text.replace('\n', "\\n").replace('\t', "\\t"))))
 }
 
 /// The shell commands that give a file its look.

@@ -13,7 +13,7 @@ use crate::ops::{
     DropCapabilities, EnterNetwork, Execute, KeepChanges, Layer, Leaves, LoopbackUp, LowerDir,
     MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession, NoNewPrivileges, Op, PivotRoot,
     Planning, PrepareMaps, Presence, ProtectRoot, RootKind, RootOf, RootTree, SetIds, Start,
-    StartInit, Umask, View, device, file_id, presence,
+    StartInit, StartMaps, Umask, View, device, file_id, presence,
 };
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
@@ -150,7 +150,12 @@ impl Draft<'_> {
         if new.has(Kind::User) {
             self.map(&mut all);
         }
-        all.add(Start(new), None);
+        let maps = match &self.maps {
+            _ if !new.has(Kind::User) => StartMaps::None,
+            maps if maps.own => StartMaps::Own { uid: maps.uid, gid: maps.gid },
+            _ => StartMaps::Prepared,
+        };
+        all.add(Start { namespaces: new, maps }, None);
         if new.has(Kind::Net) {
             all.add(LoopbackUp, None);
         }
@@ -317,12 +322,13 @@ impl Draft<'_> {
             let same = (uid, gid) == (self.host.uid, self.host.gid);
             self.host.is_root() && !(same && self.host.denies_groups())
         };
-        if (user_is_new && !own) || (!user_is_new && is_root()) {
+        let bounded = (user_is_new && !own) || (!user_is_new && is_root());
+        if bounded {
             let origin = settings.user.as_ref().and_then(|user| user.origin.as_ref());
             all.add(SetIds { uid, gid }, origin);
         }
         all.add(NewKeyring, None);
-        all.add(DropCapabilities, None);
+        all.add(DropCapabilities { bounded }, None);
         all.add(NoNewPrivileges, None);
         all.add(DieWithParent, None);
     }

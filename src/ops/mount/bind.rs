@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::{kernel, options};
+use super::{bound, kernel, made};
 use crate::diag::Origin;
 use crate::ops::lowering::path;
 use crate::ops::words::{host, in_root, place, sh};
@@ -121,15 +121,18 @@ impl Operation for Bound {
     }
 
     fn told(&self) -> Told {
-        let Self { source, target, attributes, usual, recursive, .. } = self;
+        let Self { source, id: _, directory, target, attributes, usual, recursive, create } = self;
         let differing = attributes.differing(*usual);
-        let (alone, r) = if *recursive { ("", "r") } else { (", without submounts", "") };
-        let options = options(&attributes.words());
+        let alone = if *recursive { "" } else { ", without submounts" };
+        let at = in_root(target);
+        let made = made(&at, *directory, *create);
+        // A file has no mounts below it.
+        let bound = bound(&sh(source), &at, *attributes, *recursive && *directory);
         Told {
             sentence: format!("bind {} on {}{differing}{alone}", host(source), place(target)),
             source: Some(source.to_string_lossy().into_owned()),
             target: Some(target.to_string()),
-            shell: Some(format!("mount --{r}bind{options} {} {}", sh(source), in_root(target))),
+            shell: Some(format!("{made}{bound}")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{kernel, options};
+use super::{kernel, made, options};
 use crate::diag::Origin;
 use crate::ops::lowering::{c, option};
 use crate::ops::words::{in_root, place};
@@ -89,9 +89,11 @@ impl Operation for Mounted {
     }
 
     fn told(&self) -> Told {
-        let Self { kind, source, target, options: given, usual, create: _, instead: _ } = self;
+        let Self { kind, source, target, options: given, usual, create, instead: _ } = self;
         let MountOptions { data, attributes } = given;
-        let mut all: Vec<String> = attributes.words().into_iter().map(str::to_owned).collect();
+        // Of mount(8), `ro` would make the file system read-only, and not this mount of it alone.
+        let writable = MountAttributes { read_only: false, ..*attributes };
+        let mut all: Vec<String> = writable.words().into_iter().map(str::to_owned).collect();
         all.extend(data.iter().map(|(key, value)| match value {
             Some(value) => format!("{key}={value}"),
             None => key.clone(),
@@ -99,11 +101,17 @@ impl Operation for Mounted {
         let (options, differing) = (options(&all), attributes.differing(*usual));
         let (type_word, source_word) = (shell_word(kind), shell_word(source));
         let at = in_root(target);
+        let made = made(&at, true, *create);
+        let protect = if attributes.read_only {
+            format!(" && mount -o remount,bind,ro {at}")
+        } else {
+            String::new()
+        };
         Told {
             sentence: format!("mount {kind} on {}{differing}", place(target)),
             source: Some(source.clone()),
             target: Some(target.to_string()),
-            shell: Some(format!("mount -t {type_word}{options} {source_word} {at}")),
+            shell: Some(format!("{made}mount -t {type_word}{options} {source_word} {at}{protect}")),
         }
     }
 }

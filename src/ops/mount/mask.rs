@@ -2,7 +2,7 @@
 
 use crate::diag::Origin;
 use crate::ops::lowering::guest;
-use crate::ops::words::place;
+use crate::ops::words::{in_root, place};
 use crate::ops::{
     Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told,
     Turn,
@@ -25,11 +25,16 @@ impl Operation for Mask {
     }
 
     fn told(&self) -> Told {
+        let at = in_root(&self.0);
         Told {
             sentence: format!("hide {}", place(&self.0)),
             source: None,
             target: Some(self.0.to_string()),
-            shell: None,
+            shell: Some(format!(
+                "if [ -d {at} ]; then mount -t tmpfs -o mode=0555,size=4096 none {at}; else \
+                 mount --bind /dev/null {at}; fi && \
+                 mount -o remount,bind,ro,nosuid,nodev,noexec {at}"
+            )),
         }
     }
 }

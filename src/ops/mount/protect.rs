@@ -39,7 +39,10 @@ impl Operation for Protect {
             sentence: format!("make {} read-only{if_there}", place(target)),
             source: None,
             target: Some(target.to_string()),
-            shell: Some(format!("{unless}mount --rbind -o ro {at} {at}")),
+            shell: Some(format!(
+                "{unless}{{ mount --rbind {at} {at} && \
+                 findmnt -Rrno TARGET {at} | xargs -n 1 mount -o remount,bind,ro; }}"
+            )),
         }
     }
 }

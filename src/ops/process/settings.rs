@@ -69,7 +69,7 @@ impl Operation for NewSession {
             sentence: "start a session".into(),
             source: None,
             target: None,
-            shell: Some("setsid".into()),
+            shell: Some("setsid --wait".into()),
         }
     }
 }

@@ -2,12 +2,33 @@
 
 use crate::ops::words::{letters, names};
 use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::Namespaces;
+use crate::spec::{Kind, Namespaces};
 use crate::sys::Call;
 
 /// A process is started in new namespaces.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Start(pub Namespaces);
+pub struct Start {
+    /// Those that are new.
+    pub namespaces: Namespaces,
+    /// How its user namespace gets its maps.
+    pub maps: StartMaps,
+}
+
+/// How the user namespace of a new process gets its maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartMaps {
+    /// It is that of nsscript.
+    None,
+    /// The new process maps the caller's own ids to these.
+    Own {
+        /// The user inside.
+        uid: u32,
+        /// The group inside.
+        gid: u32,
+    },
+    /// It was made ready before, and is entered.
+    Prepared,
+}
 
 /// A process is started in the namespaces of a sandbox that runs already.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,12 +53,24 @@ impl Operation for Start {
     }
 
     fn told(&self) -> Told {
-        let (sentence, shell) = if self.0.is_empty() {
-            ("start a process".into(), None)
-        } else {
-            let sentence = format!("start a process in new {}", names(self.0));
-            (sentence, Some(format!("unshare --fork -{}", letters(self.0))))
-        };
+        let Self { namespaces, maps } = *self;
+        if namespaces.is_empty() {
+            let sentence = "start a process".into();
+            return Told { sentence, source: None, target: None, shell: None };
+        }
+        let sentence = format!("start a process in new {}", names(namespaces));
+        let unshare = format!("unshare --fork -{}", letters(namespaces));
+        let shell = Some(match maps {
+            StartMaps::None => unshare,
+            // A shell that has no user yet would have lost the right to map its ids.
+            StartMaps::Own { uid, gid } => {
+                format!("{unshare} --map-user={uid} --map-group={gid} --keep-caps")
+            }
+            StartMaps::Prepared => {
+                let others = letters(namespaces - Kind::User.into());
+                format!("nsenter -U -t $pid unshare --fork -{others}")
+            }
+        });
         Told { sentence, source: None, target: None, shell }
     }
 }

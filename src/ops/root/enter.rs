@@ -118,7 +118,7 @@ impl Operation for PivotRoot {
             sentence: "enter the root with pivot_root and detach the host's".into(),
             source: None,
             target: Some("/".into()),
-            shell: Some("cd $root && pivot_root . . && umount -l .".into()),
+            shell: Some("cd $root && pivot_root . . && umount -l . && cd /".into()),
         }
     }
 }

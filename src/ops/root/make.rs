@@ -216,7 +216,9 @@ fn shell(kind: &RootKind) -> Option<String> {
         RootKind::Copy => "mount --bind -o nosuid,nodev copy $root".into(),
         RootKind::Plain(_) => return None,
         RootKind::View { path, .. } => {
-            format!("mount --rbind -o ro,nosuid,nodev {} $root", sh(path))
+            let all =
+                "findmnt -Rrno TARGET $root | xargs -n 1 mount -o remount,bind,ro,nosuid,nodev";
+            format!("mount --rbind {} $root && {all}", sh(path))
         }
     })
 }

@@ -4,7 +4,7 @@ use super::Network;
 use crate::diag::Report;
 use crate::ops::{
     Closure, Connect, DieWithParent, EnterNetwork, Execute, MakePrivate, Mounted, Op, RawAction,
-    Start,
+    Start, StartMaps,
 };
 use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::runner::{Problem, Runner};
@@ -57,7 +57,7 @@ impl Runner {
         let of = |action: Op, side| Planned { action, side, origin: request.origin.clone() };
         let actions = vec![
             of(EnterNetwork(network).into(), Side::Parent),
-            of(Start(mount).into(), Side::Parent),
+            of(Start { namespaces: mount, maps: StartMaps::None }.into(), Side::Parent),
             of(MakePrivate.into(), Side::Child),
             of(sysfs().into(), Side::Child),
             of(DieWithParent.into(), Side::Child),
