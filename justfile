@@ -1,11 +1,11 @@
-# What a developer does here; `just` alone lists it.
+# Developer tasks; `just` without arguments lists them.
 
 # Lists the recipes.
 [private]
 default:
     @just --list --unsorted
 
-# Builds the program that people install.
+# Builds the release binary.
 build:
     cargo build --release --locked
 
@@ -13,26 +13,26 @@ build:
 test *arguments:
     cargo test --locked {{ arguments }}
 
-# Makes every system call of a launch fail once, which takes half an hour; `--only FAULT` one alone.
+# Makes each system call of a launch fail once, which takes half an hour; `--only FAULT` selects one.
 faults *arguments="--all":
     cargo test --locked --test faults -- {{ arguments }}
 
-# Formatting, lints, documentation and the laws of the tree: what needs no privilege.
+# Checks formatting, lints, documentation and the rules of the source tree, without privileges.
 check:
     cargo fmt --check
     cargo clippy --all-targets --locked -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
     cargo test --locked --test tidy
 
-# Boots another kernel and checks nsscript there: tests/vm/README.md.
+# Boots another kernel and checks nsscript in it: tests/vm/README.md.
 vm *arguments: build
     tests/vm/run {{ arguments }}
 
-# Builds the program for aarch64; `.ci/aarch64` alone checks that all of it compiles.
+# Builds the program for aarch64; `.ci/aarch64` without arguments checks that everything compiles.
 aarch64:
     .ci/aarch64 build
 
-# Measures launches, and making roots, beside their peers.
+# Benchmarks launches and the assembly of roots against other tools.
 bench:
     cargo bench --locked
 
@@ -44,6 +44,6 @@ reference:
 deny:
     .ci/deny
 
-# All that a change has to pass: as root, on Debian.
+# Runs everything that a change must pass: as root, on Debian.
 ci:
     .ci/run

@@ -1,10 +1,10 @@
 //! Linux sandboxes as readable recipes: namespaces, mounts and roots in a small language.
 //!
-//! A recipe computes a [`spec::Sandbox`], an immutable value. With facts about the machine
+//! A recipe computes a [`ops::Sandbox`], an immutable value. With facts about the machine
 //! ([`host::Host`]) it becomes a [`plan::Plan`], an ordered list of actions that print as
 //! sentences. [`run::Runner`] lowers a plan to prepared system calls ([`sys::Program`]), which a
-//! cloned process performs. Where one fails, two numbers are enough to say what was attempted, on
-//! which paths, and at which line of the recipe. ARCHITECTURE.md tells the rest.
+//! cloned process performs. If one fails, two numbers are enough to say what was attempted, on
+//! which paths, and at which line of the recipe. See ARCHITECTURE.md for the rest.
 
 pub mod cli;
 pub mod diag;

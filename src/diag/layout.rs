@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::words::escape;
 
-/// How many columns headings and paragraphs take.
+/// The width of headings and paragraphs in columns.
 const WIDTH: usize = 72;
 
 /// A heading: the title in a line across the page.
@@ -16,10 +16,10 @@ pub fn heading(title: &str) -> String {
     format!("{start}{rule}").trim_end().to_owned()
 }
 
-/// Text that may be indented as the code around it is, without that indentation and wrapped.
+/// Removes the indentation of the surrounding code from a text, and wraps it.
 ///
-/// Empty lines part paragraphs. A line that begins with `- ` begins an item of a list. A line that
-/// is indented deeper than the rest stands as it is, unless it goes on with the item above it.
+/// Empty lines separate paragraphs. A line that begins with `- ` begins a list item. A line that is
+/// indented deeper than the rest is kept unchanged, unless it continues the item above it.
 #[must_use]
 pub fn paragraphs(text: &str) -> String {
     let mut out = Vec::new();
@@ -44,10 +44,10 @@ pub fn paragraphs(text: &str) -> String {
     out.join("\n")
 }
 
-/// What stands before the second line of an item, and is as wide as its mark.
+/// The indentation of the second line of an item, as wide as its mark.
 const ITEM: &str = "  ";
 
-/// A paragraph, or an item of a list, as far as it was read.
+/// A paragraph or list item, as far as it has been read.
 #[derive(Default)]
 struct Paragraph {
     words: Vec<String>,
@@ -55,7 +55,7 @@ struct Paragraph {
 }
 
 impl Paragraph {
-    /// Adds its lines, as many words on each as there is room for.
+    /// Adds its lines, each with as many words as fit.
     fn close(&mut self, out: &mut Vec<String>) {
         let mut line = String::new();
         for word in self.words.drain(..) {
@@ -76,9 +76,9 @@ impl Paragraph {
     }
 }
 
-/// The lines of a text without the indentation that all have, and without empty ones at its ends.
+/// The lines of a text without their common indentation, and without empty lines at its ends.
 ///
-/// A first line that is not indented says nothing of the others: it follows the quote.
+/// The indentation of the first line does not count if it is zero: that line follows the quote.
 fn dedented(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| line.trim_end().replace('\t', "    "));
     let lines: Vec<String> = lines.collect();
@@ -94,8 +94,8 @@ fn dedented(text: &str) -> Vec<String> {
     lines.iter().map(|line| line[common.min(indent(line))..].to_owned()).collect()
 }
 
-/// A text in lines of at most `first` columns and then `next`, broken after blanks and, where that
-/// does not help, after the `|` between flags.
+/// Wraps a text into lines of at most `first` columns and then `next`, broken after blanks and, if
+/// that does not help, after the `|` between flags.
 #[must_use]
 pub fn wrapped(text: &str, first: usize, next: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
@@ -122,15 +122,15 @@ pub fn wrapped(text: &str, first: usize, next: usize) -> Vec<String> {
 /// A column of a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Column {
-    /// What stands above it.
+    /// Its heading.
     pub head: String,
-    /// What stands in it, from top to bottom.
+    /// Its cells, from top to bottom.
     pub cells: Vec<String>,
-    /// Whether it ends at one place instead of beginning at one, as numbers do.
+    /// Whether it is aligned to the right, like numbers.
     pub is_right: bool,
 }
 
-/// Columns beside each other, below their heads.
+/// A table: columns beside each other, below their headings.
 #[must_use]
 pub fn table(columns: &[Column]) -> String {
     let shown = |text: &String| escape(&text.split_whitespace().collect::<Vec<_>>().join(" "));

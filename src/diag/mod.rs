@@ -1,4 +1,4 @@
-//! What a person is told: where something was asked for, what is wrong with it, what helps.
+//! Diagnostics: places in recipes, errors and warnings, hints.
 //!
 //! This layer knows text and positions. It does not know what a sandbox is.
 

@@ -1,20 +1,20 @@
-//! The place in a recipe that asked for something.
+//! Origins: places in a recipe.
 
 use std::fmt;
 use std::rc::Rc;
 
 /// A place in a source text: the name of the text, and a line and column counted from 1.
 ///
-/// The column counts characters. `length` is how many characters the excerpt underlines.
+/// The column counts characters. `length` is the number of characters that the excerpt underlines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The name of the text: a path as the user gave it, or `<command line>`.
     pub source: Rc<str>,
-    /// The line, counted from 1; 0 where only the text is known.
+    /// The line, counted from 1; 0 if only the text is known.
     pub line: u32,
-    /// The column in characters, counted from 1; 0 where only the line is known.
+    /// The column in characters, counted from 1; 0 if only the line is known.
     pub column: u32,
-    /// How many characters to underline, at least 1.
+    /// The number of characters to underline, at least 1.
     pub length: u32,
     /// The functions of the recipe this place was reached through, innermost first.
     pub callers: Rc<[Caller]>,

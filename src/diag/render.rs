@@ -1,4 +1,4 @@
-//! Reports as text: for people, in one line, or as JSON.
+//! Rendering of reports: for people, as one line, or as JSON.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -7,7 +7,7 @@ use super::report::{Report, Severity};
 use super::source::Sources;
 use super::words::escape;
 
-/// How reports are written.
+/// The format of reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// With excerpts of the recipe, notes and hints.
@@ -15,7 +15,7 @@ pub enum Format {
     Human,
     /// One line each: place, severity, sentence.
     Short,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -65,7 +65,7 @@ fn json(report: &Report) -> String {
     format!("{value}\n")
 }
 
-/// What a terminal shows a part of a report in; nothing where colour is off.
+/// The terminal style of a part of a report; empty if colour is off.
 struct Paint(bool);
 
 impl Paint {
@@ -110,12 +110,13 @@ fn human(report: &Report, sources: &Sources, colour: bool) -> String {
     out
 }
 
-/// A line as it is shown: tabs as spaces, what would move the cursor or turn the text escaped.
+/// A line for display: tabs become spaces; characters that move the cursor or turn the text are
+/// escaped.
 fn visible(text: &str) -> String {
     escape(&text.replace('\t', "    "))
 }
 
-/// Adds the place, its line of text, and a line that underlines what is meant.
+/// Adds the place, its line of text, and an underline.
 fn excerpt(
     out: &mut String,
     paint: &Paint,

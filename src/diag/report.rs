@@ -1,19 +1,19 @@
-//! One thing to be said to a person, with all that is known of it.
+//! Reports: errors and warnings with their places, notes and hints.
 
 use super::origin::Origin;
 
-/// How grave a [`Report`] is.
+/// The severity of a [`Report`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// The recipe cannot go on.
+    /// The recipe cannot continue.
     Error,
-    /// The recipe goes on; something is likely not meant.
+    /// The recipe continues; something is probably a mistake.
     Warning,
-    /// The recipe does not go on, as something that it needs is not there: no fault of anyone.
+    /// The recipe does not continue, because the machine lacks something that it needs.
     NotRun,
 }
 
-/// What a program or a `catch` wants to know of an error, beside its sentence.
+/// The parts of an error that a program or a `catch` can read, besides its message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// What was attempted, in one word: `bind`, `mount`, `execute`.
@@ -24,43 +24,43 @@ pub struct Facts {
     pub source: Option<String>,
     /// The path that was the target.
     pub target: Option<String>,
-    /// The exit status that the process shall end with, where it is not 125.
+    /// The exit status of the process, if it is not 125.
     pub status: Option<i32>,
-    /// The names of the hints that have one.
+    /// The names of the named hints.
     pub advice: Vec<String>,
 }
 
 impl Facts {
-    /// Those of output that could not be written, by the number of the error.
+    /// Details of output that could not be written, by error number.
     #[must_use]
     pub fn unwritten(errno: i32) -> Self {
         Self { operation: Some("print".into()), errno: Some(errno), ..Self::default() }
     }
 }
 
-/// An error or a warning: a sentence, its place, and what else helps.
+/// An error or a warning: a message, its place, and more that helps.
 ///
-/// The sentence is lower case, present tense, without a full stop.
+/// The message is lower case, present tense, without a full stop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// How grave it is.
+    /// Its severity.
     pub severity: Severity,
-    /// What is wrong, in one sentence.
+    /// The message, one sentence.
     pub message: String,
-    /// Where it was asked for.
+    /// The place in the recipe that it is about.
     pub origin: Option<Origin>,
-    /// Other places that matter, each with what it has to do with this one.
+    /// Related places, each with a label.
     pub related: Vec<(Origin, String)>,
-    /// Circumstances, one line each.
+    /// Notes, one line each.
     pub notes: Vec<String>,
-    /// What helps, one sentence each.
+    /// Hints, one sentence each.
     pub hints: Vec<String>,
     /// The same for programs.
     pub facts: Facts,
 }
 
 impl Report {
-    /// An error that says `message`.
+    /// An error with this message.
     #[must_use]
     pub fn error(message: impl Into<String>) -> Self {
         Self {
@@ -74,48 +74,47 @@ impl Report {
         }
     }
 
-    /// A warning that says `message`.
+    /// A warning with this message.
     #[must_use]
     pub fn warning(message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(message) }
     }
 
-    /// What a recipe needs is not there: `message`.
+    /// A report that the machine lacks something that the recipe needs.
     #[must_use]
     pub fn not_run(message: impl Into<String>) -> Self {
         Self { severity: Severity::NotRun, ..Self::error(message) }
     }
 
-    /// The same, asked for at `origin`.
+    /// Sets the place in the recipe.
     #[must_use]
     pub fn at(mut self, origin: Option<Origin>) -> Self {
         self.origin = origin;
         self
     }
 
-    /// The same with one more circumstance.
+    /// Adds a note.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }
 
-    /// The same with one more thing that helps.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// The same with one more thing that helps, which has a name: it is the one by which tests know
-    /// that following it helps.
+    /// Adds a hint with a name. Tests use the name to check that following the hint helps.
     #[must_use]
     pub fn advise(mut self, name: &str, hint: impl Into<String>) -> Self {
         self.facts.advice.push(name.to_owned());
         self.hint(hint)
     }
 
-    /// The same with one more place that matters.
+    /// Adds a related place.
     #[must_use]
     pub fn related(mut self, origin: Option<&Origin>, what: impl Into<String>) -> Self {
         if let Some(origin) = origin {

@@ -1,4 +1,4 @@
-//! The texts that origins point into.
+//! The source texts that origins point into.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 /// Every text read in this run, by the name that its origins carry.
 ///
-/// Cloning gives another handle on the same table.
+/// Clones share the same table.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     texts: Rc<RefCell<HashMap<Rc<str>, Rc<str>>>>,

@@ -1,13 +1,13 @@
-//! "did you mean".
+//! Suggestions for misspelled names: "did you mean".
 
-/// How many candidates are so many that some word is near to every other one by chance.
+/// The number of candidates above which some word is close to every other one by chance.
 const MANY: usize = 400;
 
-/// The candidate that `word` most likely meant, or none where nothing is near.
+/// The candidate that `word` most likely stands for, or `None` if none is close.
 ///
-/// Near is a Damerau-Levenshtein distance of at most a third of the word's length (at least 1),
-/// or a candidate that begins with the word (of three characters or more). Among very many, as the
-/// programs of a machine, it is a fifth.
+/// Close is a Damerau-Levenshtein distance of at most a third of the word's length (at least 1), or
+/// a candidate that begins with the word (of three characters or more). Among very many, like the
+/// programs of a machine, the limit is a fifth.
 #[must_use]
 pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();

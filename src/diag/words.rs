@@ -1,4 +1,4 @@
-//! Wording that every message shares.
+//! Wording that all messages share.
 
 use std::fmt::Write;
 
@@ -26,7 +26,7 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// The beginning of a text that is longer than `most` characters, and how it ends.
+/// The beginning of a text that is longer than `most` characters, and its end.
 #[must_use]
 pub fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -42,8 +42,8 @@ pub fn c_literal(text: &str) -> String {
     format!("\"{}\"", escape(&plain))
 }
 
-/// The names of the errors that reading and writing files gives: errno(3), the same numbers on
-/// x86-64 and aarch64.
+/// The names of errors from reading and writing files: errno(3), with the same numbers on x86-64
+/// and aarch64.
 const ERRNOS: [(i32, &str); 26] = [
     (1, "EPERM"),
     (2, "ENOENT"),

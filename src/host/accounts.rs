@@ -1,4 +1,4 @@
-//! Users and groups by name, and the ids that are theirs to map: passwd(5), group(5), subuid(5).
+//! Names of users and groups, and their subordinate ids: passwd(5), group(5), subuid(5).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,22 +6,22 @@ use std::path::Path;
 
 use super::tree::Tree;
 
-/// How newuidmap(1) and newgidmap(1) come onto a machine.
+/// The hint for installing newuidmap(1) and newgidmap(1).
 pub const HELPERS: &str = "install the package `uidmap` (Debian, Ubuntu) or `shadow-utils`";
 
-/// How a user is given subordinate ids: usermod(8).
+/// The hint for assigning subordinate ids to a user: usermod(8).
 #[must_use]
 pub fn giving(tree: &Tree, uid: u32) -> String {
     const RANGE: &str = "100000-165535";
     let name = user_name(tree, uid).unwrap_or_else(|| uid.to_string());
     let name = crate::diag::escape(&name);
-    format!("root gives some by `usermod --add-subuids {RANGE} --add-subgids {RANGE} {name}`")
+    format!("root can add some: `usermod --add-subuids {RANGE} --add-subgids {RANGE} {name}`")
 }
 
 /// The number that `name` has in a file of lines `name:…:number:…`: passwd or group.
 ///
 /// # Errors
-/// The file cannot be read. One that is missing gives no number.
+/// The file cannot be read. If it is missing, there is no number.
 pub fn number(tree: &Tree, file: &str, name: &str) -> io::Result<Option<u32>> {
     match tree.read(Path::new(file)) {
         Ok(text) => Ok(number_in(&String::from_utf8_lossy(&text), name)),
@@ -53,7 +53,7 @@ pub fn user_name(tree: &Tree, uid: u32) -> Option<String> {
     text.lines().find_map(line)
 }
 
-/// The names of all users. Of several with the same number the first counts.
+/// The names of all users. If several have the same number, the first one counts.
 #[must_use]
 pub fn user_names(tree: &Tree) -> BTreeMap<u32, String> {
     let text = tree.read(Path::new("/etc/passwd")).unwrap_or_default();
@@ -69,7 +69,7 @@ pub fn user_names(tree: &Tree) -> BTreeMap<u32, String> {
     names
 }
 
-/// The ranges `(first, count)` that `file` (`/etc/subuid` or `/etc/subgid`) gives the user `uid`.
+/// The ranges `(first, count)` that `file` (`/etc/subuid` or `/etc/subgid`) assigns to user `uid`.
 #[must_use]
 pub fn subordinate(tree: &Tree, file: &str, uid: u32) -> Vec<(u32, u32)> {
     let path = Path::new(file);

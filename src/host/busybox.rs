@@ -1,24 +1,24 @@
-//! Which programs a busybox is, read from its bytes.
+//! The applets of a busybox, read from its bytes.
 //!
-//! A busybox keeps the names of its applets as one string constant: the names in order, a NUL
-//! after each, and a last NUL that ends the constant. That row is looked for; nothing is run.
+//! A busybox keeps the names of its applets as one string constant: the names in order, a NUL after
+//! each, and a last NUL that ends the constant. This module searches that list; it runs nothing.
 
 use std::path::Path;
 
 use crate::host::tree::Tree;
 
-/// A busybox is 1 or 2 MB; what is far larger is none.
+/// A busybox is 1 or 2 MB; a far larger file is not one.
 const LARGEST: u64 = 16 << 20;
 
-/// What every busybox prints of itself; the version follows.
+/// The banner of every busybox; the version follows.
 const BANNER: &[u8] = b"BusyBox v";
 
-/// Applets of which a busybox of use has one at least. Other rows of words in order, such as the
+/// Applets of which a useful busybox has at least one. Other sorted lists of words, such as the
 /// operations of `mt` and the facilities of `syslogd`, have none.
 const USUAL: [&[u8]; 8] = [b"ash", b"busybox", b"cat", b"echo", b"hush", b"init", b"ls", b"sh"];
 
-/// The names of the applets in the busybox `program`, in alphabetical order, as
-/// `busybox --list` prints them; `None` when it cannot be read or is no busybox.
+/// The names of the applets in the busybox `program`, in alphabetical order, as `busybox --list`
+/// prints them; `None` if it cannot be read or is not a busybox.
 #[must_use]
 pub fn applets(tree: &Tree, program: &Path) -> Option<Vec<String>> {
     let found = tree.metadata(program).ok()?;
@@ -54,7 +54,7 @@ fn applet_names(bytes: &[u8]) -> Option<Vec<&[u8]>> {
     (!longest.is_empty()).then_some(longest)
 }
 
-/// The first name of all, `[`, when it stands directly behind bytes that are no string.
+/// The first name, `[`, if it directly follows bytes that are not a string.
 fn own_name(string: &[u8]) -> &[u8] {
     match string {
         [.., before, name @ b'['] if *before != b'[' => std::slice::from_ref(name),

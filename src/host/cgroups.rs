@@ -1,4 +1,4 @@
-//! The control groups of a process, and which kinds of them there are: cgroups(7).
+//! The control groups of a process, and their versions: cgroups(7).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ pub fn read(tree: &Tree) -> Result<BTreeMap<String, String>, Unread> {
     Ok(parse(&procfs::text(tree, "/proc/self/cgroup")?))
 }
 
-/// The cgroups in a text of the kernel: that of version 2 as `unified`; of version 1 one for every
-/// controller, also where several share a hierarchy, and for every hierarchy with a name.
+/// Parses a cgroup file: version 2 is `unified`; version 1 has one entry for every controller, even
+/// if several share a hierarchy, and for every named hierarchy.
 #[must_use]
 pub fn parse(text: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
@@ -32,10 +32,11 @@ pub fn parse(text: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The file by which a process enters the cgroup that a line of /proc/PID/cgroup names; none where
-/// no mount shows that cgroup.
+/// The file by which a process enters the cgroup in a line of /proc/PID/cgroup; `None` if no mount
+/// shows that cgroup.
 ///
-/// Of version 1 it is `tasks`, which moves one thread: `cgroup.procs` there waits for a grace period.
+/// In version 1 it is `tasks`, which moves one thread: `cgroup.procs` waits for a grace period
+/// there.
 #[must_use]
 pub fn entrance(mounts: &[Mount], line: &str) -> Option<PathBuf> {
     let mut fields = line.splitn(3, ':').skip(1);
@@ -56,7 +57,7 @@ pub fn entrance(mounts: &[Mount], line: &str) -> Option<PathBuf> {
     places.into_iter().next().filter(|_| !path.split('/').any(|name| name == ".."))
 }
 
-/// Which versions are mounted: `v1`, `v2`, `hybrid` (both), `none`.
+/// The mounted versions: `v1`, `v2`, `hybrid` (both), `none`.
 #[must_use]
 pub fn layout(mounts: &[Mount]) -> &'static str {
     let has = |kind: &str| mounts.iter().any(|mount| mount.kind == kind);

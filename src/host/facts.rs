@@ -1,4 +1,4 @@
-//! What is known of the machine and of who asks.
+//! Facts about the machine and the caller.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,21 +6,21 @@ use std::path::Path;
 use super::mountinfo;
 use super::tree::Tree;
 
-/// How many user namespaces there may be: namespaces(7).
+/// The maximum number of user namespaces: namespaces(7).
 pub const MOST_USER_NAMESPACES: &str = "user/max_user_namespaces";
-/// Debian's setting: 0 keeps user namespaces from users.
+/// Debian's setting: 0 forbids user namespaces for users.
 pub const DEBIAN: &str = "kernel/unprivileged_userns_clone";
-/// Ubuntu's setting: with 1, programs of users without a profile have no rights in theirs.
+/// Ubuntu's setting: with 1, programs of users have no rights in theirs unless they have a profile.
 pub const APPARMOR: &str = "kernel/apparmor_restrict_unprivileged_userns";
 
 /// A setting of the kernel that forbids user namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forbids {
-    /// There may be none: [`MOST_USER_NAMESPACES`].
+    /// The maximum is 0: [`MOST_USER_NAMESPACES`].
     Limit,
-    /// Users may make none: [`DEBIAN`].
+    /// Users may not create any: [`DEBIAN`].
     Users,
-    /// Programs of users without a profile of AppArmor have no rights in theirs: [`APPARMOR`].
+    /// Without an AppArmor profile, programs of users have no rights in theirs: [`APPARMOR`].
     AppArmor,
 }
 
@@ -29,9 +29,9 @@ pub enum Forbids {
 pub struct Host {
     /// The files.
     pub tree: Tree,
-    /// The user who asks.
+    /// The user of the caller.
     pub uid: u32,
-    /// The group who asks.
+    /// The group of the caller.
     pub gid: u32,
     /// The version of Linux: major and minor.
     pub kernel: (u32, u32),
@@ -54,15 +54,15 @@ impl Host {
         Some(String::from_utf8_lossy(&text).trim_end().to_owned())
     }
 
-    /// Whether the one who asks may make user namespaces, as far as the settings of the kernel
-    /// say: there may be some, and they are not off for users.
+    /// Whether the caller may create user namespaces, according to the settings of the kernel: the
+    /// maximum is not 0, and they are not forbidden for users.
     #[must_use]
     pub fn allows_user_namespaces(&self) -> bool {
         // Without the setting they are not built in.
         self.setting(MOST_USER_NAMESPACES).is_some() && self.forbids_user_namespaces().is_none()
     }
 
-    /// The setting that forbids the one who asks user namespaces, where one does.
+    /// The setting that forbids user namespaces for the caller, if there is one.
     #[must_use]
     pub fn forbids_user_namespaces(&self) -> Option<Forbids> {
         let is = |name: &str, value: &str| self.setting(name).as_deref() == Some(value);
@@ -88,21 +88,22 @@ impl Host {
         text.lines().find_map(value)
     }
 
-    /// Whether the user namespace of this process lets nobody change supplementary groups, as one that
-    /// a user has made: user_namespaces(7).
+    /// Whether the user namespace of this process forbids changing supplementary groups, like one
+    /// that a user has created: user_namespaces(7).
     #[must_use]
     pub fn denies_groups(&self) -> bool {
         self.tree.read(Path::new("/proc/self/setgroups")).is_ok_and(|text| text == b"deny\n")
     }
 
-    /// Whether /proc can be read, without which little is known of the kernel.
+    /// Whether /proc can be read. Without it, little is known about the kernel.
     #[must_use]
     pub fn has_proc(&self) -> bool {
         self.tree.exists(Path::new("/proc/self/status"))
     }
 
-    /// How /proc is mounted, where it does not show this process those of others: `hidepid=2`, or
-    /// `invisible`, as later kernels say it. Who may look at process 1 may look at all.
+    /// The mount option that hides other users' processes in /proc from this process: `hidepid=2`,
+    /// or `invisible` in later kernels. A process that may look at process 1 may look at all of
+    /// them.
     #[must_use]
     pub fn hidepid(&self) -> Option<String> {
         if self.tree.read(Path::new("/proc/1/status")).is_ok() {
@@ -115,16 +116,16 @@ impl Host {
         Some(option.to_owned())
     }
 
-    /// Whether the root of this process was changed by chroot(2), as far as its mounts tell:
-    /// nothing is mounted where its root is. Without /proc that is not known.
+    /// Whether the root of this process was changed by chroot(2), judging by its mounts: nothing is
+    /// mounted at its root. Without /proc, this is unknown.
     #[must_use]
     pub fn is_in_chroot(&self) -> Option<bool> {
         let mounts = mountinfo::read(&self.tree).ok()?;
         Some(!mounts.iter().any(|mount| mount.target == "/"))
     }
 
-    /// The profile that AppArmor has for this process: `unconfined` without one; none where there
-    /// is no AppArmor.
+    /// The AppArmor profile of this process: `unconfined` without one; `None` if there is no
+    /// AppArmor.
     #[must_use]
     pub fn apparmor_profile(&self) -> Option<String> {
         let files = ["/proc/self/attr/apparmor/current", "/proc/self/attr/current"];
@@ -132,8 +133,8 @@ impl Host {
         Some(String::from_utf8_lossy(&text).trim_end_matches(['\0', '\n']).to_owned())
     }
 
-    /// Whether AppArmor knows no profile for this process, or has put it into the one for
-    /// programs that have made a user namespace without a profile.
+    /// Whether AppArmor has no profile for this process, or has put it into the one for programs
+    /// that have made a user namespace without a profile.
     fn is_unconfined(&self) -> bool {
         let profile = self.apparmor_profile().unwrap_or_default();
         profile == "unconfined" || profile.starts_with("unprivileged_userns")

@@ -6,37 +6,37 @@ use std::path::{Path, PathBuf};
 
 use super::tree::Tree;
 
-/// A directory with the content a test wants, removed with the value.
+/// A directory with the content of a test, removed when the value is dropped.
 pub struct Fixture {
     root: PathBuf,
 }
 
 impl Fixture {
-    /// An empty tree; `name` keeps it apart from those of other tests.
+    /// An empty tree; `name` distinguishes it from those of other tests.
     pub fn new(name: &str) -> Self {
         let root = std::env::temp_dir().join(format!("host-{}-{name}", std::process::id()));
         fs::create_dir_all(&root).unwrap();
         Self { root }
     }
 
-    /// Where `inside` lies on the machine, its directory made.
+    /// The path of `inside` on the machine; its directory is created.
     pub fn path(&self, inside: &str) -> PathBuf {
         let path = self.root.join(inside);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         path
     }
 
-    /// The tree, looked at as if it were `/`.
+    /// The tree, seen as if it were `/`.
     pub fn tree(&self) -> Tree {
         Tree::at(&self.root)
     }
 
-    /// A file that may not be run.
+    /// A file that is not executable.
     pub fn file(&self, inside: &str, content: &[u8]) {
         fs::write(self.path(inside), content).unwrap();
     }
 
-    /// A file that may be run.
+    /// An executable file.
     pub fn program(&self, inside: &str, content: &[u8]) {
         self.file(inside, content);
         fs::set_permissions(self.path(inside), fs::Permissions::from_mode(0o755)).unwrap();

@@ -10,24 +10,23 @@ pub struct Mount {
     pub id: i64,
     /// The number of the mount that it is on.
     pub parent: i64,
-    /// What of its filesystem is mounted: a path within.
+    /// The mounted part of its file system: a path within.
     pub root: String,
-    /// Where.
+    /// Its mount point.
     pub target: String,
-    /// What was mounted: a device, or what a filesystem without one was called.
+    /// Its source: a device, or a name if its file system has none.
     pub source: String,
-    /// The type of its filesystem.
+    /// The type of its file system.
     pub kind: String,
     /// Its own options.
     pub options: String,
-    /// The options of its filesystem.
+    /// The options of its file system.
     pub super_options: String,
-    /// Whether mounts on it spread: `private`, `shared:N`, `slave:N`, `shared:N slave:M`,
-    /// `unbindable`.
+    /// Its propagation: `private`, `shared:N`, `slave:N`, `shared:N slave:M`, `unbindable`.
     pub propagation: String,
 }
 
-/// The mounts that this process sees, in the order of the kernel.
+/// The mounts that this process sees, in the kernel's order.
 ///
 /// # Errors
 /// /proc is not mounted.
@@ -35,15 +34,15 @@ pub fn read(tree: &Tree) -> Result<Vec<Mount>, Unread> {
     Ok(parse(&procfs::text(tree, "/proc/self/mountinfo")?))
 }
 
-/// Whether the root of this process is the first mount of its namespace, which is mounted on nothing:
-/// then it is its own parent. On most machines that one, rootfs, lies beneath the root.
+/// Whether the root of this process is the first mount of its namespace. That one is mounted on
+/// nothing, so it is its own parent. On most machines it is rootfs, which lies beneath the root.
 #[must_use]
 pub fn root_is_on_nothing(tree: &Tree) -> bool {
     let mounts = read(tree).unwrap_or_default();
     mounts.iter().any(|mount| mount.target == "/" && mount.parent == mount.id)
 }
 
-/// The mounts in a text of the kernel.
+/// Parses a mountinfo file.
 #[must_use]
 pub fn parse(text: &str) -> Vec<Mount> {
     text.lines().filter_map(mount).collect()
@@ -70,7 +69,7 @@ fn mount(line: &str) -> Option<Mount> {
     Some(Mount { id, parent, root, target, source, kind, options, super_options, propagation })
 }
 
-/// A text in which the kernel has written some bytes as `\040`.
+/// Decodes a text in which the kernel has escaped some bytes as `\040`.
 fn unescaped(text: &str) -> String {
     let (mut out, mut rest) = (Vec::new(), text.as_bytes());
     while let Some((first, after)) = rest.split_first() {

@@ -1,6 +1,6 @@
-//! The namespaces that there are, by who is in them and where they are kept: namespaces(7).
+//! The existing namespaces, with their processes and mounts: namespaces(7).
 //!
-//! As lsns(8) tells them. One that only a descriptor keeps is seen nowhere.
+//! Like lsns(8). A namespace that only a descriptor keeps is not visible.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,15 +20,15 @@ pub struct Found {
     pub inode: u64,
     /// Its kind, as the kernel writes it: `mnt`.
     pub kind: &'static str,
-    /// How many processes are in it.
+    /// The number of processes in it.
     pub processes: usize,
-    /// The one with the lowest number.
+    /// The process with the lowest number.
     pub first: Option<Entry>,
-    /// Where it is mounted, which keeps it.
+    /// The mount that keeps it.
     pub path: Option<String>,
 }
 
-/// The namespaces, by their numbers.
+/// The namespaces, sorted by number.
 ///
 /// # Errors
 /// /proc is not mounted.
@@ -43,8 +43,8 @@ pub fn read(tree: &Tree) -> Result<Vec<Found>, Unread> {
     Ok(gather(&process_table::read(tree)?, links, &mountinfo::read(tree)?))
 }
 
-/// The namespaces of `processes`, which are in the order of their numbers, and those that are
-/// mounted. `links` gives what the links of a process to its namespaces say.
+/// The namespaces of `processes`, which are sorted by number, and those that are mounted. `links`
+/// returns the targets of a process's links to its namespaces.
 fn gather(
     processes: &[Entry],
     links: impl Fn(&Entry) -> Vec<String>,

@@ -14,26 +14,26 @@ use super::tree::Tree;
 pub struct Entry {
     /// Its number.
     pub pid: i32,
-    /// The number of its parent; 0 where there is none to be seen.
+    /// The number of its parent; 0 if that is not visible.
     pub ppid: i32,
     /// Its effective user.
     pub uid: u32,
-    /// The name of that; the number again where it has none.
+    /// The name of that user; its number if it has none.
     pub user: String,
-    /// What it does: `running`, `sleeping`, `zombie`.
+    /// Its state: `running`, `sleeping`, `zombie`.
     pub state: String,
     /// Its name, which it can change.
     pub name: String,
-    /// The words that it was started with; its name in brackets where it has none.
+    /// Its command line; its name in brackets if that is empty.
     pub command: String,
 }
 
-/// Where the processes are.
+/// The directory of the processes.
 pub(super) fn directory(tree: &Tree) -> PathBuf {
     tree.real(Path::new("/proc"))
 }
 
-/// The processes, by their numbers. One that ends while it is looked at is left out.
+/// The processes, sorted by number. A process that ends meanwhile is omitted.
 ///
 /// # Errors
 /// /proc is not mounted.
@@ -60,7 +60,7 @@ pub fn read(tree: &Tree) -> Result<Vec<Entry>, Unread> {
     Ok(found)
 }
 
-/// A process; none where it is gone.
+/// A process; `None` if it has ended.
 fn process(proc: &Path, pid: i32, names: &BTreeMap<u32, String>) -> io::Result<Option<Entry>> {
     const ESRCH: i32 = 3;
     let text = |file: &str| match fs::read(proc.join(pid.to_string()).join(file)) {
@@ -77,7 +77,7 @@ fn process(proc: &Path, pid: i32, names: &BTreeMap<u32, String>) -> io::Result<O
     Ok(entry(pid, &status, &comm, &cmdline, names))
 }
 
-/// A process as the texts of its directory tell it.
+/// Parses the files of a process's directory.
 fn entry(
     pid: i32,
     status: &str,

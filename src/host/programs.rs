@@ -1,19 +1,19 @@
-//! Programs, as `PATH` leads to them.
+//! Search for programs along `PATH`.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::tree::Tree;
 
-/// Where programs are looked for where there is no `PATH`, on the host and inside.
+/// The search path if `PATH` is not set, on the host and inside.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 impl Tree {
-    /// The program that `name` means, as `execvp(3)` would find it.
+    /// The program `name`, as `execvp(3)` would find it.
     ///
     /// A name with a `/` is a path, taken from the root of the tree. Another is searched in the
-    /// directories of `path_variable`, or in the usual ones where that is `None`; a directory
-    /// that is not absolute is passed over. What is found is a regular file with an `x` bit.
+    /// directories of `path_variable`, or in the default ones if that is `None`; a directory that
+    /// is not absolute is skipped. The result is a regular file with an `x` bit.
     #[must_use]
     pub fn which(&self, name: &str, path_variable: Option<&str>) -> Option<PathBuf> {
         let runs = |path: &Path| {

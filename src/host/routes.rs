@@ -1,4 +1,4 @@
-//! The routes of a network namespace, as /proc has them: those of the main table.
+//! The routes of a network namespace in /proc: those of the main table.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,13 +7,13 @@ use super::tree::Tree;
 
 /// The route can be used.
 const UP: u32 = 0x1;
-/// Packets are refused.
+/// Packets are rejected.
 const REJECT: u32 = 0x200;
-/// It was learnt for one destination, and is forgotten again.
+/// It was learned for one destination, and expires.
 const CACHE: u32 = 0x0100_0000;
-/// It leads to an address of an interface itself.
+/// It leads to an address of a local interface.
 const LOCAL: u32 = 0x8000_0000;
-/// It leads to an address that several machines have.
+/// It leads to an anycast address.
 const ANYCAST: u32 = 0x0010_0000;
 
 /// A route.
@@ -21,11 +21,11 @@ const ANYCAST: u32 = 0x0010_0000;
 pub struct Route {
     /// The network, and the length of its prefix.
     pub destination: (IpAddr, u32),
-    /// Through whom; none where the network is that of the device.
+    /// The gateway; `None` if the network is directly connected.
     pub gateway: Option<IpAddr>,
-    /// The interface; none where packets are refused.
+    /// The interface; `None` if packets are rejected.
     pub device: Option<String>,
-    /// The lower the better.
+    /// The metric: the lowest one wins.
     pub metric: u32,
 }
 

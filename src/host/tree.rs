@@ -1,10 +1,10 @@
-//! A file tree looked at as if it were `/`.
+//! A file tree, seen as if it were `/`.
 //!
-//! The host and the root of a guest are asked in the same way. Every symbolic link, an absolute
+//! The host and the root of a guest are queried in the same way. Every symbolic link, an absolute
 //! one too, leads to a place beneath the root of the tree, and `..` at the top stays there.
 //!
-//! A `Tree` looks; it does not guard. Whoever changes the tree meanwhile can make an answer
-//! stale, so what is *done* with a path is done by descriptor, beneath the root, elsewhere.
+//! A `Tree` reads; it does not protect. A process that changes the tree meanwhile can make an
+//! answer stale, so every *action* on a path uses a descriptor, beneath the root, elsewhere.
 
 #[cfg(test)]
 mod tests;
@@ -17,43 +17,43 @@ use std::path::{Component, Path, PathBuf};
 
 use super::unseen::{Noted, Unseen};
 
-/// How many symbolic links one path may cross, as in the kernel; see `path_resolution(7)`.
+/// The maximum number of symbolic links in one path, as in the kernel; see `path_resolution(7)`.
 const MOST_LINKS: usize = 40;
 
-/// What the kernel answers when a path crosses too many links. The number is the same on x86-64
-/// and aarch64, and `std` has no stable name for it.
+/// The error if a path crosses too many links. The number is the same on x86-64 and aarch64, and
+/// `std` has no stable name for it.
 pub(super) const ELOOP: i32 = 40;
 
-/// A file tree looked at as if it were `/`: the host, or a directory.
+/// A file tree, seen as if it were `/`: the host, or a directory.
 ///
 /// Paths given to it are paths inside the tree. A relative one begins at its root: a tree has no
 /// working directory.
 ///
-/// Many who ask only want to know whether something is there, and take every error for a no. An
-/// error that says nothing about that (no descriptor is left, the disk is broken) is remembered:
-/// see [`Tree::take_unseen`].
+/// Many callers only ask whether something exists, and treat every error as "no". An error that
+/// does not answer the question (no free descriptor, a broken disk) is recorded: see
+/// [`Tree::take_unseen`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// The directories that lie on each other as its root, the topmost first.
+    /// The stacked directories of its root, the topmost first.
     roots: Vec<PathBuf>,
     noted: Noted,
 }
 
-/// Where a path leads, and by which links.
+/// The place that a path leads to, and the links on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
     /// The place, absolute and without links, as seen inside the tree.
     pub path: PathBuf,
-    /// Every symbolic link crossed, in the order in which it was.
+    /// Every symbolic link crossed, in order.
     pub links: Vec<Link>,
 }
 
-/// A symbolic link crossed on the way to somewhere.
+/// A symbolic link crossed on the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// The place of the link itself, absolute and without links, as seen inside the tree.
     pub path: PathBuf,
-    /// Exactly what `readlink(2)` says it holds.
+    /// Its target, exactly as `readlink(2)` returns it.
     pub target: PathBuf,
 }
 
@@ -69,31 +69,31 @@ impl Tree {
         Self::layered(vec![root.into()])
     }
 
-    /// The tree that directories make which lie on each other, the topmost first, as the layers of
-    /// an overlay do. Directories that hide all below them (`opaque`) are not told apart.
+    /// The tree of stacked directories, the topmost first, like the layers of an overlay.
+    /// Directories that hide everything below them (`opaque`) get no special treatment.
     #[must_use]
     pub fn layered(roots: Vec<PathBuf>) -> Self {
         Self { roots, noted: Noted::default() }
     }
 
-    /// The first look-up that has failed since this was asked last: whatever was found until then is
-    /// only what could be seen.
+    /// Takes the first look-up that has failed since the last call. Results until then cover only
+    /// what could be read.
     pub fn take_unseen(&self) -> Option<Unseen> {
         self.noted.held().take()
     }
 
-    /// The same, and it stays to be asked for.
+    /// The same, without taking it.
     pub(super) fn unseen(&self) -> Option<Unseen> {
         self.noted.held().clone()
     }
 
-    /// Notes that a file that has to be seen may not be.
+    /// Records that a required file may not be accessed.
     pub(super) fn forbidden(&self, path: &Path) {
         const EACCES: i32 = 13;
         self.noted.held().get_or_insert(Unseen { path: path.to_path_buf(), errno: EACCES });
     }
 
-    /// Notes what an error says of the file itself, which was opened in this tree.
+    /// Records an error of the file itself, which was opened in this tree.
     pub(super) fn note(&self, path: &Path, error: io::Error) -> io::Error {
         let noted = self.noted.note(path, Err::<(), _>(error));
         noted.err().unwrap_or_else(|| io::ErrorKind::Other.into())
@@ -105,10 +105,10 @@ impl Tree {
         matches!(self.roots.as_slice(), [root] if root == Path::new("/"))
     }
 
-    /// Where a place of the tree lies on the machine.
+    /// The path on the machine of a place in the tree.
     ///
-    /// Meant for a path that [`Tree::resolve`] gave: links are not followed here. A `..` takes
-    /// away the name before it and never leaves the tree.
+    /// For paths returned by [`Tree::resolve`]: links are not followed here. A `..` removes the
+    /// name before it and never leaves the tree.
     #[must_use]
     pub fn real(&self, inside: &Path) -> PathBuf {
         let mut below = PathBuf::new();
@@ -174,7 +174,7 @@ impl Tree {
         Ok(Resolved { path: place, links })
     }
 
-    /// What `stat(2)` says of `path`.
+    /// The result of `stat(2)` on `path`.
     ///
     /// # Errors
     /// Those of [`Tree::resolve`].
@@ -182,7 +182,7 @@ impl Tree {
         self.noted.note(path, fs::metadata(self.followed(path)?))
     }
 
-    /// What `lstat(2)` says of `path`: of a link itself where it is one.
+    /// The result of `lstat(2)` on `path`: of the link itself, if it is one.
     ///
     /// # Errors
     /// Those of [`Tree::resolve`].
@@ -234,7 +234,7 @@ impl Tree {
         Ok(names)
     }
 
-    /// The name beside a path that was likely meant, where nothing is at the path itself.
+    /// The most likely intended name in the same directory, if nothing is at the path itself.
     #[must_use]
     pub fn near(&self, path: &Path) -> Option<String> {
         let names = self.names(path.parent()?).ok()?;
@@ -242,14 +242,14 @@ impl Tree {
         crate::diag::closest(path.file_name()?.to_str()?, names).map(str::to_owned)
     }
 
-    /// Whether `path` leads to something. What may not be looked at does not exist here; of what could
-    /// not be looked at, see [`Tree::take_unseen`].
+    /// Whether `path` leads to something. A file without permission counts as missing; for failed
+    /// look-ups, see [`Tree::take_unseen`].
     #[must_use]
     pub fn exists(&self, path: &Path) -> bool {
         self.metadata(path).is_ok()
     }
 
-    /// A path of the machine by which the kernel reaches what `path` leads to in the tree.
+    /// A path on the machine by which the kernel reaches the file at `path` in the tree.
     fn followed(&self, path: &Path) -> io::Result<PathBuf> {
         // The host's own tree is what the kernel resolves in anyway.
         if self.is_host() && !path.as_os_str().is_empty() {
@@ -267,7 +267,7 @@ impl Tree {
     }
 }
 
-/// Where a path of layers lies: in the topmost that has it, unless one above hides it.
+/// The layer that holds a path: the topmost one with it, unless one above hides it.
 fn in_layers(roots: &[PathBuf], below: &Path) -> PathBuf {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
     for root in roots {
@@ -289,13 +289,13 @@ fn from_root(path: &Path) -> PathBuf {
     Path::new("/").join(path)
 }
 
-/// Whether `path` is written so that only a directory fits: `a/` or `a/.`.
+/// Whether the form of `path` requires a directory: `a/` or `a/.`.
 fn names_a_directory(path: &Path) -> bool {
     let written = path.as_os_str().as_bytes();
     written.ends_with(b"/") || written.ends_with(b"/.")
 }
 
-/// Puts the names of `path` before those still to be walked; the next one is the last.
+/// Pushes the names of `path` onto the stack of names to walk; the next one is the last.
 fn put_ahead(ahead: &mut Vec<OsString>, path: &Path) {
     ahead.extend(path.components().rev().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_os_string()),

@@ -1,4 +1,4 @@
-//! Look-ups that failed: of what is there nobody knows then, and it does not count as absent.
+//! Failed look-ups: the file may or may not exist, so it does not count as absent.
 
 use std::fmt;
 use std::io;
@@ -7,18 +7,18 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::diag::{Report, os_error, quoted};
 
-/// The answers of the kernel that say that nothing is there, or nothing for the caller, by number:
-/// EPERM, ENOENT, ESRCH, ENXIO, EACCES, ENODEV, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG, ELOOP and
-/// EOPNOTSUPP. The numbers are the same on x86-64 and aarch64.
+/// The error numbers that mean that nothing is there, or nothing for the caller: EPERM, ENOENT,
+/// ESRCH, ENXIO, EACCES, ENODEV, ENOTDIR, EISDIR, EINVAL, ENAMETOOLONG, ELOOP and EOPNOTSUPP. The
+/// numbers are the same on x86-64 and aarch64.
 const ABSENCE: [i32; 12] = [1, 2, 3, 6, 13, 19, 20, 21, 22, 36, 40, 95];
 
-/// What helps against EMFILE.
-pub const DESCRIPTORS: &str = "`ulimit -n` says how many files a process may have open";
+/// The hint for EMFILE.
+pub const DESCRIPTORS: &str = "`ulimit -n` shows how many files a process may have open";
 
 /// EMFILE and ENFILE.
 const NO_DESCRIPTOR: [i32; 2] = [24, 23];
 
-/// Whether this says that nothing is there.
+/// Whether this error means that nothing is there.
 fn is_absence(error: &io::Error) -> bool {
     // What has no number is of std: a path that is none.
     error.raw_os_error().is_none_or(|number| ABSENCE.contains(&number))
@@ -27,9 +27,9 @@ fn is_absence(error: &io::Error) -> bool {
 /// A look-up that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unseen {
-    /// What was looked at.
+    /// The path that was looked at.
     pub path: PathBuf,
-    /// Why that failed, by number.
+    /// The error number.
     pub errno: i32,
 }
 
@@ -52,12 +52,12 @@ impl From<Unseen> for Report {
     }
 }
 
-/// The first look-up that failed, until somebody takes it: as ferror(3) has it.
+/// The first failed look-up, kept until it is taken, like the state of ferror(3).
 #[derive(Debug, Default)]
 pub(super) struct Noted(Mutex<Option<Unseen>>);
 
 impl Noted {
-    /// Notes a look-up that failed, and gives its answer on.
+    /// Records a failed look-up, and returns its result.
     pub fn note<T>(&self, path: &Path, answer: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &answer
             && !is_absence(error)
@@ -81,7 +81,7 @@ impl Clone for Noted {
 }
 
 impl PartialEq for Noted {
-    /// What was looked at makes no other tree.
+    /// Past look-ups make no difference between trees.
     fn eq(&self, _: &Self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! Planned operations: what is done, who does it, and which line asked for it.
+//! Planned operations: each with the process that performs it and its recipe line.
 
 use crate::diag::Origin;
 use crate::ops::{Op, Turn};
@@ -15,8 +15,8 @@ pub enum Side {
 }
 
 impl Side {
-    /// Who performs operations of a turn; with `init` the new process stays as the init of the
-    /// program.
+    /// The performer of the operations of a turn; with `init`, the new process stays as the init of
+    /// the program.
     #[must_use]
     pub fn of(turn: Turn, init: bool) -> Self {
         match turn {
@@ -27,13 +27,13 @@ impl Side {
     }
 }
 
-/// An operation, who performs it, and which line asked for it.
+/// An operation, its performer, and the line that asked for it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// What is done.
+    /// The operation.
     pub action: Op,
-    /// Who does it.
+    /// The performer.
     pub side: Side,
-    /// Which line asked for it; none for what every sandbox does.
+    /// The line that asked for it; `None` for operations of every sandbox.
     pub origin: Option<Origin>,
 }

@@ -1,4 +1,4 @@
-//! A layer of a root, worked out entry by entry before anything is written.
+//! Layers of roots, assembled entry by entry before anything is written.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::host::{Host, elf};
 use crate::ops::{Assembled, Entry, Layer, Owner};
 use crate::spec::{Applets, DataTable, FileOptions, GuestPath, Ingredient, Mixed};
 
-/// Works out the layer that `ingredients` make on top of `below`.
+/// Assembles the layer of `ingredients` on top of `below`.
 ///
 /// # Errors
-/// Everything that cannot be found, each with its line.
+/// All files that cannot be found, each with its line.
 pub fn assemble(
     ingredients: &[Rc<Mixed>],
     host: &Host,
@@ -124,7 +124,7 @@ impl Assembler<'_> {
         Ok(needs)
     }
 
-    /// Installs what a program opens while it runs.
+    /// Installs the files that a program opens at run time.
     fn data(&mut self, table: &Arc<DataTable>, needs: &elf::Needs) -> Result<(), Report> {
         let new = || Gatherer::new(self.host, Arc::clone(table));
         let data = self.gatherer.get_or_insert_with(new).gather(&mut self.loader, needs);
@@ -149,15 +149,14 @@ impl Assembler<'_> {
                 others => format!(" and {others} more"),
             };
             let program = quoted(needs.program.to_string_lossy());
-            let message =
-                format!("of the data of {program} {first}{others} cannot be read: left out");
+            let message = format!("cannot read {first}{others}, data of {program}: skipped");
             let report = Report::warning(message).at(self.installer.origin.clone());
             self.installer.warnings.push(report);
         }
         Ok(())
     }
 
-    /// Warns of a script that stands for a program: what it starts is chosen by what starts it.
+    /// Warns of a wrapper script in place of a program: it selects the real program when it runs.
     fn warn_of_shim(&mut self, needs: &elf::Needs) {
         let beside = needs.program.parent().and_then(Path::file_name);
         if !matches!(needs.kind, elf::Kind::Script(_)) || beside != Some("shims".as_ref()) {
@@ -166,11 +165,11 @@ impl Assembler<'_> {
         let shown = quoted(needs.program.to_string_lossy());
         let report = Report::warning(format!("{shown} starts another program, which is not added"));
         let report = report
-            .advise("shim", "give the path of the program itself: `pyenv which NAME` tells it");
+            .advise("shim", "give the path of the program itself; `pyenv which NAME` prints it");
         self.installer.warnings.push(report.at(self.installer.origin.clone()));
     }
 
-    /// Installs everything that a program needs beside itself.
+    /// Installs everything that a program needs besides itself.
     fn install_needs(&mut self, needs: &elf::Needs) -> Result<(), Report> {
         if let Some(missing) = needs.all_missing().first() {
             if missing.cause != elf::Cause::NotFound {
@@ -179,10 +178,10 @@ impl Assembler<'_> {
             let name = quoted(missing.name.to_string_lossy());
             let by = quoted(missing.by.to_string_lossy());
             let report =
-                Report::error(format!("{name}, which {by} needs, is nowhere on this host"));
+                Report::error(format!("{name}, which {by} needs, was not found on this host"));
             return Err(report.advise(
                 "library_nowhere",
-                "the host itself cannot run it either: install what is missing",
+                "the host cannot run it either: install the missing file",
             ));
         }
         for file in needs.files() {
@@ -231,11 +230,13 @@ impl Assembler<'_> {
             Ok(kind) if kind.is_char_device() || kind.is_block_device() => {
                 self.installer.put(Path::new(path.as_str()), Entry::Device)
             }
-            Ok(_) => Err(Report::error(format!("{} is no device", quoted(path.as_str())))),
+            Ok(_) => Err(Report::error(format!("{} is not a device", quoted(path.as_str())))),
             Err(_) => {
                 let place = Path::new(path.as_str());
-                let report =
-                    Report::error(format!("no device {} on this host", quoted(path.as_str())));
+                let report = Report::error(format!(
+                    "device {} not found on this host",
+                    quoted(path.as_str())
+                ));
                 Err(match self.host.tree.near(place) {
                     Some(near) => {
                         let near = place.with_file_name(near);
@@ -279,13 +280,13 @@ impl Assembler<'_> {
     }
 }
 
-/// The report of a program or library that cannot be read.
+/// Reports a program or library that cannot be read.
 #[must_use]
 pub fn unreadable(error: &elf::ElfError, host: &Host) -> Report {
     host.tree.take_unseen().map_or_else(|| Report::error(error.to_string()), Report::from)
 }
 
-/// The report of a program that the host does not have, or that is none.
+/// Reports a program that is missing on the host, or not a program.
 #[must_use]
 pub fn no_program(program: &str, host: &Host) -> Report {
     // Where it was looked for could not be looked at.
@@ -301,11 +302,13 @@ pub fn no_program(program: &str, host: &Host) -> Report {
             let mode = found.mode() & 0o7777;
             Report::error(format!("{shown} is not executable: it has mode {mode:04o}"))
         }
-        _ => absent(program, host, Report::error(format!("no program {shown} on this host"))),
+        _ => {
+            absent(program, host, Report::error(format!("program {shown} not found on this host")))
+        }
     }
 }
 
-/// The report of a program that is not on the host, with what helps.
+/// Reports a program that is missing on the host, with a hint.
 fn absent(program: &str, host: &Host, report: Report) -> Report {
     let path = Path::new(program);
     if !program.contains('/') {
@@ -313,20 +316,19 @@ fn absent(program: &str, host: &Host, report: Report) -> Report {
         return match host.tree.which(program, None) {
             Some(found) => {
                 let found = quoted(found.to_string_lossy());
-                let hint = format!(
-                    "{found} is there, and `PATH` leaves its directory out: name it by this path"
-                );
+                let hint =
+                    format!("{found} exists, but its directory is not in `PATH`: use this path");
                 report.advise("binary_off_path", hint)
             }
             None => report.advise(
                 "binary_missing",
-                "install it, or give its path; names are looked for along `PATH`",
+                "install it, or give its path; names are looked up in `PATH`",
             ),
         };
     }
     if let Ok(says) = std::fs::read_link(host.tree.real(path)) {
         let says = quoted(says.to_string_lossy());
-        let hint = format!("it is a link to {says}, and nothing is there: give the program itself");
+        let hint = format!("it is a link to {says}, which does not exist: give the program itself");
         return report.advise("binary_link_dangles", hint);
     }
     match host.tree.near(path) {
@@ -334,11 +336,11 @@ fn absent(program: &str, host: &Host, report: Report) -> Report {
             let near = quoted(path.with_file_name(near).to_string_lossy());
             report.advise("binary_near", format!("did you mean {near}?"))
         }
-        None => report.advise("binary_path_missing", "the path is one of the host"),
+        None => report.advise("binary_path_missing", "the path must be a path on the host"),
     }
 }
 
-/// What is kept of a file of the host that is copied.
+/// The entry for a copy of a file of the host.
 pub(super) fn copy_of(source: PathBuf, metadata: &std::fs::Metadata) -> Entry {
     Entry::Copy {
         source,

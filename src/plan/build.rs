@@ -1,4 +1,4 @@
-//! Putting a plan together.
+//! Plans of sandboxes.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -17,39 +17,39 @@ use crate::ops::{
 };
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
-/// What shall be run.
+/// A request to run a program.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The program and its arguments.
     pub command: Command,
-    /// What its standard streams are connected to.
+    /// The connections of its standard streams.
     pub streams: Streams,
-    /// Where this was asked for.
+    /// The place that asked for it.
     pub origin: Option<Origin>,
 }
 
-/// All that will be done to run a program in a sandbox, in order.
+/// All actions that run a program in a sandbox, in order.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The actions.
     pub actions: Vec<Planned>,
-    /// What is likely not meant.
+    /// Warnings about probable mistakes.
     pub warnings: Vec<Report>,
-    /// The namespaces that are new.
+    /// The new namespaces.
     pub namespaces: Namespaces,
     /// The ids.
     pub maps: Maps,
-    /// What paths inside are on the host.
+    /// The paths on the host of paths inside.
     pub view: View,
-    /// What is executed.
+    /// The command.
     pub command: Command,
     /// The environment of the program, or of the closure.
     pub environment: Vec<(String, String)>,
 }
 
 impl Plan {
-    /// The kinds of namespaces in which the sandbox is in another one than nsscript: those that are
-    /// new, and a network that is entered.
+    /// The kinds of namespaces that the sandbox does not share with nsscript: the new ones, and a
+    /// network that is entered.
     #[must_use]
     pub fn apart(&self) -> Namespaces {
         let apart = |planned: &Planned| match &planned.action {
@@ -60,13 +60,13 @@ impl Plan {
         self.actions.iter().map(apart).fold(self.namespaces, |all, kinds| all | kinds)
     }
 
-    /// Whether it is of one action of the raw layer.
+    /// Whether it is a single action of the raw layer.
     #[must_use]
     pub fn is_raw(&self) -> bool {
         matches!(self.actions.as_slice(), [Planned { action: Op::RawAction(_), .. }])
     }
 
-    /// Whether the sandbox has terminals of its own, at the usual place: nothing lies over them.
+    /// Whether the sandbox has terminals of its own, at the usual place and not hidden.
     #[must_use]
     pub fn has_terminals(&self) -> bool {
         let covers = |target: &GuestPath| {
@@ -86,7 +86,7 @@ impl Plan {
         self.actions.iter().position(|planned| matches!(planned.action, Op::Start(_) | Op::Join(_)))
     }
 
-    /// The plan of one action that nsscript does to its own process.
+    /// The plan of one action of nsscript on its own process.
     #[must_use]
     pub fn of_one(planned: Planned) -> Self {
         let maps =
@@ -116,7 +116,7 @@ pub(super) struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    /// The plan; what cannot be is added to `reports`.
+    /// Completes the plan; adds errors to `reports`.
     pub fn finish(self, reports: &mut Vec<Report>) -> Plan {
         let new = self.settings.namespaces;
         let planning = self.planning(reports);
@@ -124,9 +124,9 @@ impl Draft<'_> {
         let mut warnings = shadow::shadowed(&done);
         warnings.extend(planning.warnings);
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
-            let message = "`/etc/resolv.conf` stays as it is in the root, which is read-only";
+            let message = "`/etc/resolv.conf` is not replaced, because the root is read-only";
             let report = Report::warning(message).at(asked.origin.clone());
-            let hint = "`.bind(file, \"/etc/resolv.conf\")` gives the sandbox another one";
+            let hint = "`.bind(file, \"/etc/resolv.conf\")` provides another one";
             report.advise("names_stay", hint)
         }));
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings().cloned()));
@@ -183,7 +183,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Everything that becomes operations by itself.
+    /// The steps that become operations by themselves.
     fn planning(&self, reports: &mut Vec<Report>) -> Planning<'_> {
         let mut view = View::default();
         let backing = match &self.settings.root.value {
@@ -241,8 +241,8 @@ impl Draft<'_> {
         planning
     }
 
-    /// Whether a directory is the root by itself, read-only, and not as the lower of an overlay:
-    /// where every place that something is mounted on is there already.
+    /// Whether a directory is used directly as a read-only root, rather than as the lower layer of
+    /// an overlay: this is possible if every mount point already exists.
     fn is_viewed(&self) -> bool {
         let Root::Directory(path) = &self.settings.root.value else { return false };
         if self.settings.read_only_root.is_none() {
@@ -280,7 +280,7 @@ impl Draft<'_> {
         RootKind::View { path: path.into(), id }
     }
 
-    /// The layers of the root are made ready, the lowest first.
+    /// Prepares the layers of the root, the lowest first.
     fn layers(&self, all: &mut Gathered) {
         let Some(tree) = &self.tree else { return };
         for number in 0..tree.layers.len() {
@@ -306,7 +306,7 @@ impl Draft<'_> {
         all.add(BecomeMapped { uid, gid }, None);
     }
 
-    /// What comes after the root is made.
+    /// The operations after the root is set up.
     fn enter(&self, all: &mut Gathered) {
         let settings = self.settings;
         match &settings.chroot {
@@ -360,7 +360,7 @@ impl Draft<'_> {
     }
 }
 
-/// The operations of a plan, and the lines that asked for them.
+/// The operations of a plan, with the lines that asked for them.
 struct Gathered(Vec<(Op, Option<Origin>)>);
 
 impl Gathered {
@@ -368,7 +368,7 @@ impl Gathered {
         self.0.push((op.into(), origin.cloned()));
     }
 
-    /// All of them in the order in which they are done.
+    /// All of them, in order of execution.
     fn in_turn(mut self) -> Vec<Planned> {
         self.0.sort_by_key(|(op, _)| op.facts().turn);
         let init = self.0.iter().any(|(op, _)| matches!(op, Op::StartInit(_)));
@@ -380,8 +380,8 @@ impl Gathered {
     }
 }
 
-/// The kind of the terminal that nsscript has, which that of a program is then too: its own kind
-/// would be known to nobody. None where the sandbox says another.
+/// The type of nsscript's terminal, which is used for the program's terminal: nothing knows a type
+/// of our own. `None` if the sandbox sets another.
 #[must_use]
 pub fn terminal_kind(environment: &[(String, String)], host: &Host) -> Option<(String, String)> {
     if environment.iter().any(|(name, _)| name == "TERM") {

@@ -1,4 +1,4 @@
-//! What in a sandbox contradicts itself, said before anything happens.
+//! Contradictions in a sandbox, reported before anything happens.
 
 use super::settings::Settings;
 use crate::diag::{Report, os_error, quoted};
@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::ops::{Changes, What};
 use crate::spec::{Kind, Namespaces, Root};
 
-/// Every contradiction between the namespaces of a sandbox and what else it asks for.
+/// Reports every contradiction between the namespaces of a sandbox and its other settings.
 pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
     let mut reports = Vec::new();
     let new = |kind| settings.namespaces.has(kind);
@@ -15,14 +15,14 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
         let others = settings.namespaces;
         if others != Namespaces::NONE {
             let flags = quoted(others.constants());
-            let message = format!("cannot make {flags} new while USER is shared");
-            let hint = "a user who is not root gets other namespaces only together with a new USER; \
+            let message = format!("cannot create new {flags} namespaces while USER is shared");
+            let hint = "only root can create other namespaces without a new USER namespace; \
                         leave USER out of `share`, or run as root";
             let report = Report::error(message).at(settings.shared.clone());
             let report = report.advise("user_shared", hint);
             reports.push(report);
         } else if let Some(chroot) = &settings.chroot {
-            let message = "cannot chroot as a user while USER is shared";
+            let message = "only root can use `chroot` while USER is shared";
             let report = shared(Report::error(message).at(chroot.origin.clone()));
             let hint = "leave USER out of `share`, or run as root";
             reports.push(report.advise("chroot_of_users", hint));
@@ -33,7 +33,7 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
             && ask.changes() == Changes::Uts
         {
             let verb = ask.name();
-            let message = format!("`{verb}` would change the host's name, as UTS is shared");
+            let message = format!("`{verb}` would change the host's name, because UTS is shared");
             let report = Report::error(message).at(step.origin.clone());
             reports.push(shared(report).advise("name_of_host", "leave UTS out of `share`"));
         }
@@ -46,15 +46,15 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
     reports
 }
 
-/// What cannot change is not kept.
+/// Reports changes that can never be kept.
 fn changes(settings: &Settings, reports: &mut Vec<Report>) {
     let Some(keep) = &settings.keep_changes else { return };
     if let Some(read_only) = &settings.read_only_root {
-        let message = "nothing can change in a root that is read-only, and so nothing be kept";
+        let message = "cannot keep changes of a read-only root";
         let report = Report::error(message).at(keep.origin.clone());
         reports.push(report.related(read_only.origin.as_ref(), "read-only since here"));
     } else if !settings.namespaces.has(Kind::Mount) {
-        let message = "changes cannot be kept where MOUNT is shared";
+        let message = "cannot keep changes if MOUNT is shared";
         let report = Report::error(message).at(keep.origin.clone());
         reports.push(report.related(settings.shared.as_ref(), "shared here"));
     }
@@ -63,19 +63,19 @@ fn changes(settings: &Settings, reports: &mut Vec<Report>) {
 fn mounts_shared(settings: &Settings, reports: &mut Vec<Report>) {
     let shared = settings.shared.as_ref();
     for step in &settings.inside {
-        let message = "nothing can be mounted or made in the root where MOUNT is shared";
+        let message = "cannot mount or create anything in the root if MOUNT is shared";
         let report = Report::error(message).at(step.origin.clone());
         reports.push(report.related(shared, "shared here"));
     }
     if let Some(asked) = settings.read_only_root.as_ref().filter(|_| !settings.host_view) {
-        let message = "the root cannot be made read-only where MOUNT is shared";
+        let message = "cannot make the root read-only if MOUNT is shared";
         let report = Report::error(message).at(asked.origin.clone());
         reports.push(report.related(shared, "shared here"));
     }
     let plain = matches!(settings.root.value, Root::Directory(_)) && !settings.host_view;
     if !plain || settings.chroot.is_none() {
         let message = "a sandbox that shares MOUNT can only chroot into a directory";
-        let hint = "with MOUNT shared nothing can be mounted: write `sandbox(\"dir\").chroot()`";
+        let hint = "nothing can be mounted if MOUNT is shared: write `sandbox(\"dir\").chroot()`";
         let origin = settings.shared.clone().or_else(|| settings.root.origin.clone());
         reports.push(Report::error(message).at(origin).advise("mount_shared", hint));
     }
@@ -101,13 +101,13 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
             reports.push(Report::error(message).at(origin));
         }
         Ok(_) if path.parent().is_none() && settings.read_only_root.is_none() => {
-            let message = "the host's `/` can only be a root that is not written to";
+            let message = "`/` must be read-only when it is used as a root";
             let report = Report::error(message).at(origin);
             reports.push(if settings.namespaces.has(Kind::Mount) {
                 report.advise(
                     "root_of_host",
-                    "add `read_only_root()`, or use `host_view()`, which also empties the private \
-                     places",
+                    "add `read_only_root()`, or use `host_view()`, which also hides the private \
+                     directories",
                 )
             } else {
                 report.advise(

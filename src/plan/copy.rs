@@ -1,4 +1,4 @@
-//! Copies of files of the host at other places of a layer.
+//! Copies of files of the host at other paths in a layer.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,8 +9,9 @@ use crate::diag::{Report, bytes, os_error, quoted};
 use crate::ops::Entry;
 
 impl Installer<'_> {
-    /// Copies a file, or a directory with what is in it, to another place. A link at the source
-    /// itself is followed; links below it are copied as links. Files hold at most `limit` bytes.
+    /// Copies a file, or a directory with its contents, to another path. A link at the source
+    /// itself is followed; links below it are copied as links. The files may hold at most `limit`
+    /// bytes.
     pub fn copy(&mut self, source: &Path, target: &Path, limit: u64) -> Result<(), Report> {
         let shown = quoted(source.to_string_lossy());
         let metadata = self.host.metadata(source).map_err(|error| {
@@ -31,7 +32,8 @@ impl Installer<'_> {
             return self.copy_below(source, target, &mut Room { limit, left: limit, of: source });
         }
         if !metadata.is_file() {
-            let report = Report::error(format!("cannot copy {shown}: it is no file or directory"));
+            let report =
+                Report::error(format!("cannot copy {shown}: it is neither a file nor a directory"));
             return Err(report.advise("copy_of_device", "`device(path)` adds a device"));
         }
         Room { limit, left: limit, of: source }.take(&metadata)?;
@@ -75,7 +77,7 @@ impl Installer<'_> {
             } else {
                 let path = quoted(from.to_string_lossy());
                 let report =
-                    Report::warning(format!("{path} is no file, directory or link: left out"));
+                    Report::warning(format!("{path} is not a file, directory or link: skipped"));
                 self.warnings.push(report.at(self.origin.clone()));
             }
         }
@@ -83,7 +85,7 @@ impl Installer<'_> {
     }
 }
 
-/// How much may still be copied from a place.
+/// The remaining limit of a copy.
 struct Room<'s> {
     limit: u64,
     left: u64,
@@ -91,12 +93,12 @@ struct Room<'s> {
 }
 
 impl Room<'_> {
-    /// Takes what a file holds, or seems to hold: holes count, as its digest is of all of it.
+    /// Subtracts the size of a file. Holes count, because the digest covers them.
     fn take(&mut self, file: &std::fs::Metadata) -> Result<(), Report> {
         let (shown, most) = (quoted(self.of.to_string_lossy()), bytes(self.limit));
         let left = self.left.checked_sub(file.len()).ok_or_else(|| {
             let report = Report::error(format!("cannot copy {shown}: it holds more than {most}"));
-            report.advise("copy_limit", "`limit` in the options of `copy` says how much it may be")
+            report.advise("copy_limit", "the option `limit` of `copy` sets the maximum")
         })?;
         self.left = left;
         Ok(())

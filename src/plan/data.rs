@@ -1,52 +1,52 @@
-//! What programs open while they run, and why.
+//! Files that programs open at run time, and the reasons.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::diag::{bytes, count, escape};
 
-/// What programs open while they run.
+/// The files that programs open at run time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Data {
-    /// What there is.
+    /// The files found.
     pub pieces: Vec<Piece>,
-    /// What is on the host and cannot be read.
+    /// Files of the host that cannot be read.
     pub left_out: Vec<PathBuf>,
 }
 
-/// A part of what programs open while they run.
+/// A file, or several, that a program opens at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// What it is for.
+    /// Its purpose.
     pub why: String,
     /// The program or library that opens it.
     pub by: PathBuf,
-    /// What it is.
+    /// The file.
     pub what: Opened,
 }
 
-/// What is opened.
+/// The kind of file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opened {
     /// A file or directory of the host.
     Tree {
         /// Its path.
         path: PathBuf,
-        /// It, and all that is below it.
+        /// Its path, and all paths below it.
         paths: Vec<PathBuf>,
-        /// How many of those are files.
+        /// The number of files among them.
         files: usize,
-        /// The bytes in them.
+        /// Their size in bytes.
         size: u64,
     },
     /// A program or library.
     Object {
         /// Its path.
         path: PathBuf,
-        /// It, and all that it needs to be loaded.
+        /// Its path, and the files that it needs in order to be loaded.
         files: Vec<PathBuf>,
     },
-    /// A file with this content, where there is none.
+    /// A file with this content, if there is none.
     File {
         /// Its path.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum Opened {
 }
 
 impl Piece {
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         match &self.what {
@@ -67,7 +67,7 @@ impl Piece {
     }
 }
 
-/// What is opened, below what it is for.
+/// Lists the files below their purposes.
 impl fmt::Display for Data {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for group in self.pieces.chunk_by(|one, two| one.why == two.why) {
@@ -79,7 +79,7 @@ impl fmt::Display for Data {
                     Opened::Tree { files, size, paths, .. } if paths.len() > 1 => {
                         write!(out, ": {}, {}", count(*files, "file"), bytes(*size))?;
                     }
-                    Opened::File { .. } => write!(out, ", where there is none")?,
+                    Opened::File { .. } => write!(out, ", if there is none")?,
                     _ => {}
                 }
                 if piece.by != *by {

@@ -1,4 +1,4 @@
-//! Fallbacks: other plans, for machines that refuse a part of the first.
+//! Fallbacks: alternative plans for machines that refuse a part of the first.
 
 use super::action::{Planned, Side};
 use super::build::Plan;
@@ -6,8 +6,8 @@ use crate::ops::{Bound, CoverRoot, LowerDir, MakePrivate, Mounted, Op, PivotRoot
 use crate::spec::{Kind, MountAttributes};
 
 impl Plan {
-    /// The same with a copy of the root's layers, where this machine has no overlay for them; none
-    /// where something else than that is asked for.
+    /// The same with a copy of the root's layers, if this machine has no overlay for them; `None`
+    /// if the plan has no such overlay.
     #[must_use]
     pub fn with_copy(&self) -> Option<Self> {
         let mut plan = self.clone();
@@ -20,8 +20,8 @@ impl Plan {
         Some(plan)
     }
 
-    /// The same with the host's root bound on itself first, for hosts whose root pivot_root(2) cannot
-    /// move; none if that is done already, or the plan has no pivot_root(2).
+    /// The same with the host's root bound on itself first, for hosts whose root pivot_root(2)
+    /// cannot move; `None` if that is done already, or the plan has no pivot_root(2).
     #[must_use]
     pub fn with_covered_root(&self) -> Option<Self> {
         let at = |action: Op| self.actions.iter().position(|planned| planned.action == action);
@@ -46,8 +46,8 @@ impl Plan {
         )
     }
 
-    /// The same with the host's own mount, read-only, instead of each new file system of type `kind`
-    /// that has a substitute; none if there is none, or if it would show more than it may.
+    /// The same with the host's own mount, read-only, instead of each new file system of type
+    /// `kind` that has a substitute; `None` if there is none, or if it would show more than it may.
     #[must_use]
     pub fn with_what_is_there(&self, kind: &str) -> Option<Self> {
         // Programs in another user namespace cannot look into the processes that a proc shows.

@@ -1,4 +1,4 @@
-//! Finding what programs open while they run: the rows of the table that count for a program.
+//! Search for files that programs open at run time: the rows of the table that apply to a program.
 
 use std::collections::{HashSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
@@ -11,13 +11,13 @@ use super::data::{Data, Opened, Piece};
 use crate::host::{Host, elf};
 use crate::spec::{DataRow, DataTable};
 
-/// Finds what programs open while they run; each thing once.
+/// Finds the files that programs open at run time, each once.
 pub struct Gatherer<'h> {
     host: &'h Host,
     table: Arc<DataTable>,
-    /// The programs and libraries that were looked at, without links.
+    /// The programs and libraries already examined, without links.
     known: HashSet<PathBuf>,
-    /// What is taken: by its own name, and of files and directories also without links.
+    /// The files already found: by name, and files and directories also without links.
     taken: HashSet<PathBuf>,
 }
 
@@ -25,21 +25,21 @@ pub struct Gatherer<'h> {
 struct Object {
     /// Its path.
     path: PathBuf,
-    /// The names that it is known by.
+    /// Its names.
     names: Vec<String>,
-    /// Where it is: without links first, then as it is called, then the links between.
+    /// Its paths: first without links, then as named, then the links between.
     places: Vec<PathBuf>,
 }
 
 impl<'h> Gatherer<'h> {
-    /// One that has found nothing yet.
+    /// A new gatherer that has found nothing yet.
     #[must_use]
     pub fn new(host: &'h Host, table: Arc<DataTable>) -> Self {
         Self { host, table, known: HashSet::new(), taken: HashSet::new() }
     }
 
-    /// What a program with these needs opens while it runs, and so what it loads or starts then; but
-    /// nothing that was found before.
+    /// The files that a program with these needs opens at run time, including programs that it
+    /// starts and libraries that it loads then, except files found before.
     pub fn gather(&mut self, loader: &mut elf::Loader<'_>, needs: &elf::Needs) -> Data {
         self.taken.extend(needs.files().into_iter().map(Path::to_path_buf));
         let (data, ahead) = (Data::default(), VecDeque::new());
@@ -109,7 +109,7 @@ impl<'h> Gatherer<'h> {
         }
     }
 
-    /// A file or directory of the host, and after it the libraries that files in it need.
+    /// A file or directory of the host, followed by the libraries that its files need.
     fn copy(
         &mut self,
         path: &Path,
@@ -136,8 +136,8 @@ impl<'h> Gatherer<'h> {
         }
     }
 
-    /// What is at `path` and below it; which of that can be programs or libraries; the number of
-    /// files, and the bytes in them.
+    /// The paths at `path` and below it; those that can be programs or libraries; the number of
+    /// files, and their size in bytes.
     fn walk(
         &self,
         path: &Path,
@@ -188,7 +188,7 @@ impl<'h> Gatherer<'h> {
         (paths, objects, sizes)
     }
 
-    /// The libraries that a file among the data needs, where it is a program or library.
+    /// The libraries that a data file needs, if it is a program or library.
     fn libraries_of(
         &mut self,
         file: &Path,
@@ -209,7 +209,7 @@ impl<'h> Gatherer<'h> {
         }
     }
 
-    /// The paths that fit one with `*` in it.
+    /// The paths that match one with `*` in it.
     fn expand(&self, path: &str) -> Vec<PathBuf> {
         let mut found = vec![PathBuf::from("/")];
         for component in Path::new(path).components() {
@@ -234,10 +234,10 @@ impl<'h> Gatherer<'h> {
 /// A search under way.
 struct Search<'s, 't> {
     loader: &'s mut elf::Loader<'t>,
-    /// The program that all is for.
+    /// The program that the search is for.
     program: &'s Path,
     data: Data,
-    /// The programs and libraries that are still to be looked at.
+    /// The programs and libraries still to be examined.
     ahead: VecDeque<Object>,
 }
 
@@ -256,7 +256,7 @@ impl Search<'_, '_> {
 }
 
 impl Object {
-    /// A path of the table, for this object at one of its places.
+    /// A path of the table, for this object at one of its paths.
     fn put_in(&self, path: &str, place: &Path) -> String {
         let directory = place.parent().unwrap_or(Path::new("/"));
         let above = |name: &&Path| {
@@ -273,12 +273,12 @@ impl Object {
     }
 }
 
-/// Whether a name fits a pattern of the table.
+/// Whether a name matches a pattern of the table.
 fn fits(pattern: &str, name: &str) -> bool {
     pattern == name || Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(name))
 }
 
-/// Whether a file can be one that is loaded: a program may be run, a library has a name like one.
+/// Whether a file may be loadable: a program is executable, a library has a name like one.
 fn may_be_loaded(path: &Path, metadata: &std::fs::Metadata) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     metadata.mode() & 0o111 != 0 || name.contains(".so") || name.ends_with(".node")
@@ -295,7 +295,7 @@ mod tests {
         Host { tree: made.tree(), uid: 0, gid: 0, kernel: (6, 1), environment }
     }
 
-    /// A program that needs nothing, as far as its file tells.
+    /// A program without recorded needs.
     fn program(host: &Host, path: &str) -> Needs {
         let (program, resolved) = (path.into(), host.tree.resolve(Path::new(path)).unwrap().path);
         Needs {

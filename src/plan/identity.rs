@@ -1,4 +1,4 @@
-//! Who the program is, and which ids are mapped for it.
+//! User and group of the program, and its id maps.
 
 use super::settings::{Asked, Settings};
 use crate::diag::{Origin, Report, os_error, quoted};
@@ -6,16 +6,16 @@ use crate::host::{Host, accounts};
 use crate::ops::Maps;
 use crate::spec::{Id, IdMap, IdRange, Kind};
 
-/// The number that a name has in a file of the root; none where it has none.
+/// Looks up the number of a name in a file of the root; `None` if it has none.
 pub type Named<'a> = &'a dyn Fn(&str, &str) -> std::io::Result<Option<u32>>;
 
-/// Works out who the program is; what cannot be is added to `reports`.
+/// Determines the ids of the program; adds errors to `reports`.
 pub fn maps(settings: &Settings, host: &Host, named: Named<'_>, reports: &mut Vec<Report>) -> Maps {
     let uid = number(settings.user.as_ref(), "user", "/etc/passwd", named, reports);
     let gid = number(settings.group.as_ref(), "group", "/etc/group", named, reports);
     if !settings.namespaces.has(Kind::User) {
         for range in settings.users.iter().chain(&settings.groups) {
-            let report = Report::error("cannot map ids in a user namespace that is shared");
+            let report = Report::error("cannot map ids in a shared user namespace");
             let report = report.at(range.origin.clone());
             reports.push(report.related(settings.shared.as_ref(), "shared here"));
         }
@@ -47,16 +47,16 @@ fn number(
             let (said, shown) = (quoted(name), quoted(file));
             let report = match named(file, name) {
                 Ok(Some(number)) => return number,
-                Ok(None) => Report::error(format!("no {noun} {said} in {shown} of the root"))
+                Ok(None) => Report::error(format!("{noun} {said} is not in {shown} of the root"))
                     .advise(
                         "name_unknown",
-                        "give the number, or add the name with `users([…])` where the root is made",
+                        "use the number, or add the name to the root with `users([…])`",
                     ),
                 Err(error) => {
                     let error = os_error(&error);
-                    let message = format!("cannot look for {noun} {said} in {shown} of the root");
+                    let message = format!("cannot look up {noun} {said} in {shown} of the root");
                     Report::error(format!("{message}: {error}"))
-                        .advise("names_not_read", "give the number")
+                        .advise("names_not_read", "use the number")
                 }
             };
             reports.push(report.at(asked.origin.clone()));
@@ -65,7 +65,7 @@ fn number(
     }
 }
 
-/// One of the two sides, users or groups, and what is different about it.
+/// Users or groups: the differences between them.
 struct Side {
     noun: &'static str,
     file: &'static str,
@@ -107,7 +107,7 @@ impl Side {
             let own = map.one().is_some_and(|range| range.outside == self.own);
             if !own && host.tree.which(&format!("new{}map", self.noun_id()), None).is_none() {
                 let helper = quoted(format!("new{}map", self.noun_id()));
-                let message = format!("{helper} is missing, which maps more than one's own id");
+                let message = format!("{helper} is missing, which maps ids other than your own");
                 let report = Report::error(message).at(asked[0].origin.clone());
                 reports.push(report.advise("map_helper_missing", accounts::HELPERS));
             }
@@ -120,7 +120,7 @@ impl Side {
         if self.noun == "user" { "uid" } else { "gid" }
     }
 
-    /// Says so where the caller may not map a range.
+    /// Reports a range that the caller may not map.
     fn check(
         &self,
         asked: &Asked<IdRange>,
@@ -143,14 +143,14 @@ impl Side {
             .iter()
             .map(|(first, count)| format!("{first}–{}", u64::from(*first) + u64::from(*count) - 1))
             .collect();
-        let own = format!("one's own id, {}, is always allowed, by itself", self.own);
+        let own = format!("your own id, {}, is always allowed, by itself", self.own);
         let report = Report::error(message).at(asked.origin.clone()).note(own);
         reports.push(if ranges.is_empty() {
             let giving = accounts::giving(&host.tree, uid);
-            report.advise("no_ids_given", format!("{file} gives user {uid} no ids; {giving}"))
+            report.advise("no_ids_given", format!("{file} assigns no ids to user {uid}; {giving}"))
         } else {
             let ranges = ranges.join(", ");
-            report.advise("other_ids_given", format!("{file} gives user {uid} the ids {ranges}"))
+            report.advise("other_ids_given", format!("{file} assigns user {uid} the ids {ranges}"))
         });
     }
 }

@@ -1,4 +1,4 @@
-//! Putting files of the host into a layer at the paths where the host has them, links included.
+//! Installation of files of the host into a layer at their own paths, with the links to them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use crate::host::{Host, Tree};
 use crate::ops::{Assembled, Entry, Layer, Made, Owner};
 use crate::ops::{Below, Found, MOST_LINKS, Stop, Way, components, follow};
 
-/// The entries of a layer as they come together.
+/// The entries of a layer under construction.
 pub(super) struct Installer<'h> {
     pub host: &'h Tree,
-    /// What the layer lies on.
+    /// The layers below.
     below: Below<'h>,
-    /// The line that is being followed.
+    /// The line being processed.
     pub origin: Option<Origin>,
     pub entries: BTreeMap<PathBuf, Made>,
     pub warnings: Vec<Report>,
 }
 
-/// What is at a path, as far as the layer has come.
+/// The state of a path so far.
 enum There {
     /// This layer has it.
     Own(Entry),
@@ -49,8 +49,7 @@ impl<'h> Installer<'h> {
         Made { entry, owner: Owner::default(), origin: self.origin.clone(), explicit }
     }
 
-    /// Puts an entry at a path that was asked for; links that are in the tree are followed on the
-    /// way there.
+    /// Puts an entry at a path of the recipe; links in the tree are followed on the way there.
     pub fn put(&mut self, path: &Path, entry: Entry) -> Result<(), Report> {
         self.put_for(path, entry, Owner::default())
     }
@@ -64,7 +63,7 @@ impl<'h> Installer<'h> {
         }
         let made = Made { owner, ..self.made(entry, true) };
         let is_in_the_way = || {
-            let message = format!("{} is a directory already", quoted(path.to_string_lossy()));
+            let message = format!("{} is already a directory", quoted(path.to_string_lossy()));
             Report::error(message)
         };
         if let Some(before) = self.entries.get(&place) {
@@ -89,10 +88,10 @@ impl<'h> Installer<'h> {
         Ok(())
     }
 
-    /// A warning of an entry that takes the place of something that was asked for.
+    /// A warning about an entry that replaces one of the recipe.
     fn replaced(&self, path: &Path, made: &Made) -> Report {
         let shown = quoted(path.to_string_lossy());
-        let report = Report::warning(format!("{shown} replaces what was put there"));
+        let report = Report::warning(format!("{shown} replaces an earlier entry"));
         let report = report.at(made.origin.clone());
         match &made.entry {
             Entry::Symlink { target } if self.dangles(path, &made.entry) => report.advise(
@@ -118,7 +117,7 @@ impl<'h> Installer<'h> {
         matches!(self.there(&target), There::Nothing)
     }
 
-    /// Notes that a program was asked for by its path, and each link on the way to it.
+    /// Records that a program was requested by its path, and each link on the way to it.
     pub fn asked_for(&mut self, path: &Path) {
         let mut path = path.to_path_buf();
         for _ in 0..MOST_LINKS {
@@ -130,7 +129,7 @@ impl<'h> Installer<'h> {
         }
     }
 
-    /// The text of the file at `path`, where there is one.
+    /// The text of the file at `path`, if there is one.
     pub fn text(&self, path: &Path) -> Option<String> {
         let bytes = match self.entries.get(path).map(|made| &made.entry) {
             Some(Entry::File { content, .. }) => content.to_vec(),
@@ -141,14 +140,14 @@ impl<'h> Installer<'h> {
         String::from_utf8(bytes).ok()
     }
 
-    /// Puts a file in the place of one whose text it holds as well.
+    /// Replaces a file by one that contains its text.
     pub fn rewrite(&mut self, path: &Path, text: String, mode: u32) -> Result<(), Report> {
         let place = self.place(path)?;
         self.entries.remove(&place);
         self.put(&place, Entry::File { content: text.into_bytes().into(), mode })
     }
 
-    /// Where a link at `place` leads, where that is a directory of the tree.
+    /// The target of a link at `place`, if it is a directory of the tree.
     fn leads_to_directory(&mut self, place: &Path) -> Option<PathBuf> {
         let is_link = |there: &There| {
             matches!(there, There::Own(Entry::Symlink { .. }) | There::Below(Found::Symlink(_)))
@@ -161,7 +160,7 @@ impl<'h> Installer<'h> {
         through.ok()?.parent().map(Path::to_path_buf)
     }
 
-    /// Puts an entry that comes along with another one, where nothing is yet.
+    /// Puts an entry that accompanies another one, unless its path is taken.
     pub fn put_along(&mut self, path: &Path, entry: Entry) -> Result<(), Report> {
         let place = self.place(path)?;
         if matches!(self.there(&place), There::Nothing) {
@@ -171,9 +170,9 @@ impl<'h> Installer<'h> {
         Ok(())
     }
 
-    /// Puts a file of the host at the path where the host has it: every link on the way is made
-    /// too, so that both names of it work inside. Directories are those that are there; a file that
-    /// a layer below has gives way.
+    /// Puts a file of the host at its own path: every link on the way is created too, so that both
+    /// of its names work inside. Existing directories are used; a file in a layer below is
+    /// replaced.
     pub fn install(&mut self, path: &Path) -> Result<(), Report> {
         let cannot = |error: &std::io::Error| {
             let path = quoted(path.to_string_lossy());
@@ -212,7 +211,7 @@ impl<'h> Installer<'h> {
             links += 1;
             if links > MOST_LINKS {
                 let path = quoted(path.to_string_lossy());
-                return Err(Report::error(format!("{path} leads through too many links")));
+                return Err(Report::error(format!("{path} leads through too many symbolic links")));
             }
             if target.is_absolute() {
                 place = PathBuf::from("/");
@@ -224,7 +223,7 @@ impl<'h> Installer<'h> {
         Ok(())
     }
 
-    /// The same for what is below a directory that goes in as it is: a link that leads nowhere does so
+    /// The same for files below a directory that is installed unchanged: a dangling link dangles
     /// inside, too.
     pub fn install_as_it_is(&mut self, path: &Path) -> Result<(), Report> {
         if self.host.exists(path) {
@@ -237,7 +236,7 @@ impl<'h> Installer<'h> {
         }
     }
 
-    /// Makes the entry that the host has at `path`, and gives what it says where it is a link.
+    /// Creates the host's entry at `path`, and returns its target if it is a link.
     fn mirror(&mut self, path: &Path) -> std::io::Result<Option<PathBuf>> {
         let metadata = self.host.symlink_metadata(path)?;
         let (entry, link) = if metadata.is_symlink() {
@@ -258,8 +257,8 @@ impl<'h> Installer<'h> {
         after.is_some_and(|(path, _)| path.starts_with(directory))
     }
 
-    /// The place that `path` is in this tree: links of the tree are followed, the last name is
-    /// not, and directories on the way are made.
+    /// The place of `path` in this tree: links of the tree are followed, except for the last name,
+    /// and directories on the way are created.
     fn place(&mut self, path: &Path) -> Result<PathBuf, Report> {
         follow(path, &mut |place| self.way(place, true)).map_err(|stop| {
             let (Stop::Blocked(place) | Stop::Nothing(place)) = stop;
@@ -269,7 +268,7 @@ impl<'h> Installer<'h> {
         })
     }
 
-    /// What is on the way at `place`.
+    /// The state of `place` on the way.
     fn seen(&self, place: &Path) -> Way {
         match self.there(place) {
             There::Own(Entry::Symlink { target }) | There::Below(Found::Symlink(target)) => {
@@ -282,7 +281,7 @@ impl<'h> Installer<'h> {
         }
     }
 
-    /// What is on the way at `place`; with `make` a directory is made where nothing is.
+    /// The state of `place` on the way; with `make`, a missing directory is created.
     fn way(&mut self, place: &Path, make: bool) -> Way {
         let entry = match self.there(place) {
             There::Own(Entry::Symlink { target }) | There::Below(Found::Symlink(target)) => {
@@ -299,7 +298,8 @@ impl<'h> Installer<'h> {
         Way::Directory
     }
 
-    /// The layer; of several copies of one file of the host all but the first are links to it.
+    /// The finished layer; of several copies of one file of the host, all but the first are links
+    /// to it.
     pub fn finish(mut self) -> Assembled {
         let mut first: BTreeMap<(u64, u64), PathBuf> = BTreeMap::new();
         for (path, made) in &mut self.entries {

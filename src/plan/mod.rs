@@ -1,8 +1,7 @@
-//! From what a recipe describes to what will be done: an ordered list of actions that print as
-//! sentences.
+//! Plans: from the description in a recipe to an ordered list of actions, which print as sentences.
 //!
-//! Nothing here changes the machine, and all that is known of it comes from the [`Host`] that a
-//! plan is made for.
+//! Nothing here changes the machine, and all facts about it come from the [`Host`] that a plan is
+//! made for.
 //!
 //! [`Host`]: crate::host::Host
 

@@ -1,4 +1,4 @@
-//! The files by which programs find machines by name: resolv.conf(5), hosts(5).
+//! The files for host name look-ups: resolv.conf(5), hosts(5).
 
 use std::net::IpAddr;
 
@@ -8,13 +8,13 @@ use crate::spec::JoinedNetwork;
 
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
-/// Those of a network that exists: none where nothing was said of it.
+/// The files for an existing network; none if the recipe did not set any.
 pub(super) fn of_network(network: &JoinedNetwork) -> Vec<(&'static str, String)> {
     let resolver = network.resolver.clone().map(|text| ("/etc/resolv.conf", text));
     resolver.into_iter().collect()
 }
 
-/// Those of a network from which that of the host can be reached.
+/// The files for a network that can reach the host's.
 pub(super) fn of_host(host: &Host) -> Vec<(&'static str, String)> {
     let text = host.tree.read("/etc/resolv.conf".as_ref()).unwrap_or_default();
     vec![
@@ -23,7 +23,7 @@ pub(super) fn of_host(host: &Host) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// What the host's resolv.conf is in another network: a server on the host itself is not there.
+/// The host's resolv.conf for another network: without servers on the host itself.
 fn resolver(text: &str) -> String {
     let mut out = String::new();
     let mut servers = Vec::new();

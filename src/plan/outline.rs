@@ -1,4 +1,4 @@
-//! A plan as text, and as data.
+//! Plans as text and as JSON.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::ops::{Op, Told};
 use crate::spec::MountAttributes;
 
 impl Side {
-    /// Who that is, in words.
+    /// The performer in words.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -46,8 +46,8 @@ impl fmt::Display for Plan {
     }
 }
 
-/// What nsscript would do to its own process, one after the other: each action and how many
-/// closures deep it is, which is the number of bars before it.
+/// The actions of nsscript on its own process, in order: each with the number of closures around
+/// it, which is the number of bars before it.
 #[must_use]
 pub fn raw_text(actions: &[(Planned, usize)]) -> String {
     let sentence = |(planned, depth): &(Planned, usize)| {

@@ -1,4 +1,4 @@
-//! Plans for one machine, and the layers of the roots that they are about.
+//! Planners: plans for one machine, and the layers of their roots.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -14,13 +14,13 @@ use crate::host::{Host, Tree, accounts};
 use crate::ops::{Kept, Layer, Maps, RootTree, Sandbox};
 use crate::spec::{Command, Part, Root, Rootfs, Streams};
 
-/// How many layers a root may have: an overlay takes 500, and each is held open by a descriptor.
+/// The maximum number of layers in a root: an overlay takes 500, and each is held by a descriptor.
 const MOST_LAYERS: usize = 400;
 
-/// Gets the layer of a part that is not put together from the host, for a place on top of others.
+/// Gets the layer of a part that is not assembled from the host, on top of others.
 pub type Keeper<'a> = &'a dyn Fn(Part<'_>, &[Layer]) -> Result<Rc<Kept>, Report>;
 
-/// Makes plans for one machine. It remembers the roots that it has worked out.
+/// Creates plans for one machine. It caches the roots that it has assembled.
 #[derive(Debug)]
 pub struct Planner {
     /// The machine.
@@ -38,7 +38,7 @@ impl Planner {
     /// The layers of a root.
     ///
     /// # Errors
-    /// Everything that cannot be found.
+    /// All files that cannot be found.
     pub fn tree(&self, rootfs: &Rootfs, keeper: Keeper<'_>) -> Result<Rc<RootTree>, Vec<Report>> {
         // Nobody has asked for what was not seen before this.
         self.host.tree.take_unseen();
@@ -53,8 +53,8 @@ impl Planner {
         let parts = rootfs.parts();
         if parts.len() > MOST_LAYERS {
             let message =
-                format!("the root has {} layers, and {MOST_LAYERS} are the most", parts.len());
-            let hint = "`build` makes one directory of it, `pack` one archive";
+                format!("the root has {} layers; at most {MOST_LAYERS} are possible", parts.len());
+            let hint = "`build` merges them into one directory, `pack` into one archive";
             return Err(vec![Report::error(message).advise("too_many_layers", hint)]);
         }
         let mut layers = self.known_layers(rootfs);
@@ -81,14 +81,14 @@ impl Planner {
         Ok(tree)
     }
 
-    /// The root that layers are of.
+    /// The root of these layers.
     #[must_use]
     pub fn root_of(&self, tree: &Rc<RootTree>) -> Option<Rootfs> {
         let known = self.roots.borrow();
         known.iter().find(|(_, known)| Rc::ptr_eq(known, tree)).map(|(root, _)| root.clone())
     }
 
-    /// The names of the layers that recipes have kept themselves, of all roots.
+    /// The names of the layers that recipes have kept, in all roots.
     #[must_use]
     pub fn kept_layers(&self) -> Vec<String> {
         let known = self.roots.borrow();
@@ -100,12 +100,12 @@ impl Planner {
         names.collect()
     }
 
-    /// Works out every root anew from here on.
+    /// Clears the cache of roots.
     pub fn forget_roots(&self) {
         self.roots.borrow_mut().clear();
     }
 
-    /// The lowest layers of a root, as far as another one has them too.
+    /// The lowest layers of a root that a cached one shares.
     fn known_layers(&self, rootfs: &Rootfs) -> Vec<Layer> {
         let known = self.roots.borrow();
         let shared =
@@ -114,7 +114,7 @@ impl Planner {
         most.map(|(number, tree)| tree.layers[..number].to_vec()).unwrap_or_default()
     }
 
-    /// The directory that a sandbox keeps its changes in, its root, and its ids; none where it keeps
+    /// The directory for the kept changes of a sandbox, its root, and its ids; `None` if it keeps
     /// none.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Planner {
         Ok(Some((keep.value.clone(), settings.root.value, plan.maps)))
     }
 
-    /// All that will be done to run `request` in `sandbox`.
+    /// The plan of running `request` in `sandbox`.
     ///
     /// # Errors
     /// Every contradiction, each with its line.

@@ -1,4 +1,4 @@
-//! What the steps of a sandbox add up to.
+//! The settings of a sandbox: the sum of its steps.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -14,14 +14,14 @@ use crate::spec::{
 /// A value and the place that asked for it.
 #[derive(Clone, Debug)]
 pub struct Asked<T> {
-    /// What was asked for.
+    /// The value.
     pub value: T,
-    /// Where.
+    /// The place.
     pub origin: Option<Origin>,
 }
 
-/// The steps of a sandbox by subject: where one thing was said twice the later word holds; what is
-/// done in the root keeps its order.
+/// The steps of a sandbox by subject: of repeated settings, the last one counts; operations in the
+/// root keep their order.
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub namespaces: Namespaces,
@@ -32,12 +32,12 @@ pub struct Settings {
     pub read_only_root: Option<Asked<()>>,
     pub keep_changes: Option<Asked<PathBuf>>,
     pub chroot: Option<Asked<()>>,
-    /// Everything that is done in the root, in order.
+    /// The operations in the root, in order.
     pub inside: Vec<Rc<Step>>,
-    /// Everything else that becomes operations by itself.
+    /// The other steps that become operations by themselves.
     pub others: Vec<Rc<Step>>,
     pub network: Option<Asked<NetworkChoice>>,
-    /// The files that name machines are those of a root that cannot be written to.
+    /// The files for host name look-ups stay those of the root, because it is read-only.
     pub names_of_root: Option<Asked<()>>,
     pub user: Option<Asked<Id>>,
     pub group: Option<Asked<Id>>,
@@ -48,7 +48,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What the steps of `sandbox` add up to.
+    /// The sum of the steps of `sandbox`.
     pub fn of(sandbox: &Sandbox, host: &Host) -> Self {
         let mut settings = Self {
             namespaces: Namespaces::ALL,
@@ -133,7 +133,7 @@ impl Settings {
         }
     }
 
-    /// Adds the files by which programs find others by name, where the recipe has none of its own.
+    /// Adds the files for host name look-ups, unless the recipe has its own.
     fn name_servers(&mut self, host: &Host) {
         let Some(network) = &self.network else { return };
         let files = match &network.value {

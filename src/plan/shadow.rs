@@ -4,7 +4,7 @@ use crate::diag::{Origin, Report, quoted};
 use crate::ops::Op;
 use crate::spec::GuestPath;
 
-/// A warning for every mount that was asked for and that a later one hides wholly.
+/// Warns of every mount of the recipe that a later one hides completely.
 pub(super) fn shadowed(actions: &[(Op, Option<Origin>)]) -> Vec<Report> {
     let mut warnings: Vec<Report> = Vec::new();
     let mounts: Vec<_> = actions.iter().filter_map(mounted).collect();
@@ -22,7 +22,7 @@ pub(super) fn shadowed(actions: &[(Op, Option<Origin>)]) -> Vec<Report> {
                 .iter()
                 .any(|other| other.origin == warning.origin && other.related == warning.related);
             if !said {
-                warnings.push(warning.advise("mount_hidden", "mount what lies above first"));
+                warnings.push(warning.advise("mount_hidden", "mount the outer directory first"));
             }
         }
     }

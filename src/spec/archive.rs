@@ -1,28 +1,28 @@
-//! A tar archive that a root is made of, and how archives are compressed.
+//! Tar archives as parts of roots, and their compression.
 
 use std::path::PathBuf;
 
-/// A tar archive of the host, and what is taken from it.
+/// A tar archive on the host, and its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archive {
     /// The file, absolute.
     pub file: PathBuf,
-    /// The sha256 that the file has to have, as hexadecimal digits.
+    /// The required sha256 of the file, as hexadecimal digits.
     pub sha256: Option<String>,
-    /// How many names are taken away at the beginning of every path.
+    /// The number of leading names to strip from every path.
     pub strip: u32,
-    /// How it is compressed, where that is not told by its first bytes.
+    /// Its compression, if that is not determined by its first bytes.
     pub compression: Option<Compression>,
-    /// The most bytes that it may hold.
+    /// The maximum size of its contents in bytes.
     pub limit: u64,
-    /// In a rehearsal: that the recipe would have made it.
+    /// In a dry run: whether the recipe would have created it.
     pub made: bool,
 }
 
-/// How an archive is compressed.
+/// The compression of an archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
     /// gzip(1).
     Gzip,
@@ -33,7 +33,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Every one, in the order of their names.
+    /// All of them, in the order of their names.
     pub const ALL: [Self; 4] = [Self::Gzip, Self::None, Self::Xz, Self::Zstd];
 
     /// Its name in a recipe.
@@ -47,7 +47,7 @@ impl Compression {
         }
     }
 
-    /// What the first bytes of a file say; an archive that is not compressed has none of its own.
+    /// The compression indicated by the first bytes of a file; an uncompressed archive has no mark.
     #[must_use]
     pub fn of_bytes(bytes: &[u8]) -> Self {
         match bytes {
@@ -58,7 +58,7 @@ impl Compression {
         }
     }
 
-    /// What the name of an archive says: `root.tar.zst`, `root.tgz`. None where it is no archive's.
+    /// The compression indicated by a file name: `root.tar.zst`, `root.tgz`. Others: `None`.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         let suffixes = [

@@ -50,7 +50,7 @@ const NAMES: [&str; 41] = [
     "CAP_CHECKPOINT_RESTORE",
 ];
 
-/// A capability: one of the rights that root's are made of.
+/// A capability: one of the rights that make up root's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Capability(u8);
 
@@ -60,7 +60,7 @@ impl Capability {
         (0..).map(Self).take(NAMES.len())
     }
 
-    /// The one with this number; none where it is newer than this program.
+    /// The one with this number; `None` if it is newer than this program.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         (usize::from(number) < NAMES.len()).then_some(Self(number))
@@ -69,13 +69,13 @@ impl Capability {
     /// The one called `name`, with or without `CAP_`, in any case.
     ///
     /// # Errors
-    /// There is none of that name.
+    /// The name is unknown.
     pub fn parse(name: &str) -> Result<Self, Invalid> {
         let upper = name.trim().to_ascii_uppercase();
         let short = upper.strip_prefix("CAP_").unwrap_or(&upper);
         let found = Self::all().find(|one| one.short() == short);
         found.ok_or_else(|| {
-            let invalid = Invalid::new(format!("no capability {}", quoted(name)));
+            let invalid = Invalid::new(format!("unknown capability {}", quoted(name)));
             match closest(short, Self::all().map(Self::short)) {
                 Some(near) => {
                     invalid.hint(format!("did you mean {}?", quoted(format!("CAP_{near}"))))
@@ -101,8 +101,8 @@ impl Capability {
         self.name().trim_start_matches("CAP_")
     }
 
-    /// The names of those in a set of the kernel. One that is newer than this program is told by
-    /// its number.
+    /// The names of the capabilities in a kernel set. One that is newer than this program appears
+    /// as its number.
     #[must_use]
     pub fn names(set: u64) -> Vec<String> {
         let name = |number| match Self::from_number(number) {

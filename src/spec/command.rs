@@ -1,4 +1,4 @@
-//! What is run in a sandbox.
+//! Commands that run in a sandbox.
 
 use super::invalid::Invalid;
 use crate::diag::quoted;
@@ -13,7 +13,7 @@ impl Command {
     /// A command of these words.
     ///
     /// # Errors
-    /// No word at all, an empty program name, or a NUL byte in a word.
+    /// There is no word, the program name is empty, or a word contains a NUL byte.
     pub fn new(words: Vec<String>) -> Result<Self, Invalid> {
         let Some(program) = words.first() else {
             return Err(Invalid::new("the command is empty")
@@ -24,26 +24,26 @@ impl Command {
         }
         if let Some(word) = words.iter().find(|word| word.contains('\0')) {
             return Err(Invalid::new(format!(
-                "the word {} of the command holds a NUL byte",
+                "word {} of the command contains a NUL byte",
                 quoted(word)
             )));
         }
         Ok(Self { words })
     }
 
-    /// What stands in the place of a command where a closure of the recipe goes on.
+    /// A placeholder for a closure of the recipe that runs instead of a program.
     #[must_use]
     pub fn closure() -> Self {
         Self { words: vec![String::new()] }
     }
 
-    /// Whether a closure of the recipe goes on, and no program is executed.
+    /// Whether a closure of the recipe runs instead of a program.
     #[must_use]
     pub fn is_closure(&self) -> bool {
         self.program().is_empty()
     }
 
-    /// The program: a path, or a name that is looked for along `PATH` inside the sandbox.
+    /// The program: a path, or a name that is searched in `PATH` inside the sandbox.
     #[must_use]
     pub fn program(&self) -> &str {
         &self.words[0]
@@ -63,7 +63,7 @@ impl Command {
     }
 }
 
-/// A word as a shell takes it: in quotes where it needs them.
+/// A word as a shell takes it: in quotes if it needs them.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./=:,@%+".contains(&byte);
@@ -73,14 +73,14 @@ pub fn shell_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// What the standard streams of a program are connected to.
+/// The connections of a program's standard streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Streams {
     /// Those of nsscript itself.
     Inherited,
-    /// A terminal of their own, of which everything goes to and comes from that of nsscript.
+    /// A terminal of their own, relayed to that of nsscript.
     Terminal,
-    /// Nothing to read; output and errors kept apart in pipes.
+    /// Empty input; separate pipes for output and errors.
     Captured,
     /// Pipes for input and output; errors go where nsscript's go.
     Piped,

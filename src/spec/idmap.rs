@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::invalid::Invalid;
 
-/// A user or group: by number, or by the name it has in the root's passwd or group file.
+/// A user or group: by number, or by its name in the root's passwd or group file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Id {
     /// By number.
@@ -22,14 +22,14 @@ impl fmt::Display for Id {
     }
 }
 
-/// `count` ids, from `inside` on in the sandbox, that are the ids from `outside` on out of it.
+/// A range of `count` ids that begins at `inside` in the sandbox and at `outside` on the outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IdRange {
     /// The first id as the sandbox sees it.
     pub inside: u32,
     /// The first id as the caller of nsscript sees it.
     pub outside: u32,
-    /// How many ids, at least 1.
+    /// The number of ids, at least 1.
     pub count: u32,
 }
 
@@ -37,21 +37,21 @@ impl IdRange {
     /// A range of ids.
     ///
     /// # Errors
-    /// A count of 0, or a range that goes past 4294967294 (4294967295 means "no id").
+    /// The count is 0, or the range exceeds 4294967294 (4294967295 means "no id").
     pub fn new(inside: i64, outside: i64, count: i64) -> Result<Self, Invalid> {
         let wrong = |what: String| Err(Invalid::new(what));
         for (name, id) in [("inside", inside), ("outside", outside)] {
             if !(0..i64::from(u32::MAX)).contains(&id) {
-                return wrong(format!("`{name}` is {id}, and ids go from 0 to {}", u32::MAX - 1));
+                return wrong(format!("`{name}` is {id}; ids range from 0 to {}", u32::MAX - 1));
             }
         }
         if count < 1 {
-            return wrong(format!("`count` is {count}, and a map has at least 1 id"));
+            return wrong(format!("`count` is {count}; a map needs at least 1 id"));
         }
         let narrow = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
         if inside.max(outside).saturating_add(count) > i64::from(u32::MAX) {
             return wrong(format!(
-                "{count} ids from {} go past {}",
+                "{count} ids from {} exceed {}",
                 inside.max(outside),
                 u32::MAX - 1
             ));
@@ -85,7 +85,7 @@ impl fmt::Display for IdRange {
 /// A whole map: ranges that do not overlap on either side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IdMap {
-    /// The ranges in the order they were asked for.
+    /// The ranges in the order of the recipe.
     pub ranges: Vec<IdRange>,
 }
 
@@ -96,7 +96,7 @@ impl IdMap {
         Self { ranges: vec![IdRange::single(inside, outside)] }
     }
 
-    /// The pair of ranges that overlap, and on which side; none in a sound map.
+    /// A pair of overlapping ranges, and the side; `None` in a valid map.
     #[must_use]
     pub fn overlap(&self) -> Option<(usize, usize, &'static str)> {
         for (index, second) in self.ranges.iter().enumerate() {
@@ -112,7 +112,7 @@ impl IdMap {
         None
     }
 
-    /// The id out of the sandbox that is `inside` in it.
+    /// The id outside for an id inside.
     #[must_use]
     pub fn outside(&self, inside: u32) -> Option<u32> {
         self.ranges.iter().find_map(|range| {
@@ -121,7 +121,7 @@ impl IdMap {
         })
     }
 
-    /// The id in the sandbox that is `outside` out of it.
+    /// The id inside for an id outside.
     #[must_use]
     pub fn inside(&self, outside: u32) -> Option<u32> {
         self.ranges.iter().find_map(|range| {
@@ -131,13 +131,13 @@ impl IdMap {
         })
     }
 
-    /// The single pair, where the map has no more.
+    /// The only range, if it maps one id and the map has no others.
     #[must_use]
     pub fn one(&self) -> Option<IdRange> {
         self.ranges.first().copied().filter(|range| self.ranges.len() == 1 && range.count == 1)
     }
 
-    /// The map as the kernel reads it: a line `inside outside count` a range.
+    /// The map in the kernel's format: a line `inside outside count` per range.
     #[must_use]
     pub fn kernel_text(&self) -> String {
         let line =

@@ -1,10 +1,10 @@
-//! What is wrong with a value, before any machine is asked.
+//! Errors of values, found without looking at the machine.
 
 use std::fmt;
 
 use crate::diag::Report;
 
-/// A value that cannot be: the sentence says what was given and what is valid.
+/// An invalid value: the message says what was given and what is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
     message: String,
@@ -12,20 +12,20 @@ pub struct Invalid {
 }
 
 impl Invalid {
-    /// The sentence `message`, lower case and without a full stop.
+    /// An error with this message, lower case and without a full stop.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None }
     }
 
-    /// The same with what helps.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// What helps, where that is known.
+    /// The hint, if there is one.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         self.hint.as_deref()

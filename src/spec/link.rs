@@ -1,11 +1,11 @@
-//! Words of networks of which one is chosen: protocols, and modes of interfaces.
+//! Enumerations of networks: protocols, and modes of interfaces.
 
 use std::fmt;
 
 use super::Invalid;
 use crate::diag::{closest, list, quoted};
 
-/// Declares words of which one is chosen.
+/// Declares an enumeration with a word for each value.
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident, $what:literal {
         $($(#[$word_doc:meta])* $word:ident = $text:literal,)*
@@ -19,26 +19,26 @@ macro_rules! words {
         impl $name {
             const WORDS: &'static [(Self, &'static str)] = &[$((Self::$word, $text),)*];
 
-            /// The one that is called `text`.
+            /// The value with the name `text`.
             ///
             /// # Errors
-            /// None is.
+            /// There is none.
             pub fn new(text: &str) -> Result<Self, Invalid> {
                 let found = Self::WORDS.iter().find(|(_, word)| *word == text);
                 found.map(|(found, _)| *found).ok_or_else(|| {
                     let words = Self::WORDS.iter().map(|(_, word)| *word);
-                    let invalid = Invalid::new(format!("{} is no {}", quoted(text), $what));
+                    let invalid = Invalid::new(format!("invalid {} {}", $what, quoted(text)));
                     match closest(text, words.clone()) {
                         Some(near) => invalid.hint(format!("did you mean {}?", quoted(near))),
                         None => {
                             let known: Vec<String> = words.map(quoted).collect();
-                            invalid.hint(format!("those are {}", list(&known, "and")))
+                            invalid.hint(format!("expected {}", list(&known, "or")))
                         }
                     }
                 })
             }
 
-            /// What it is called.
+            /// Its name.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$word => $text,)* }
@@ -54,37 +54,37 @@ macro_rules! words {
 }
 
 words! {
-    /// What packets are of: protocols(5).
-    IpProtocol, "known protocol" {
-        /// Connections.
+    /// The protocol of a packet: protocols(5).
+    IpProtocol, "protocol" {
+        /// TCP.
         Tcp = "tcp",
-        /// Datagrams.
+        /// UDP.
         Udp = "udp",
-        /// What machines tell each other of IPv4.
+        /// Control messages of IPv4.
         Icmp = "icmp",
-        /// What machines tell each other of IPv6.
+        /// Control messages of IPv6.
         Icmpv6 = "icmpv6",
     }
 
-    /// How those on one interface that have their own hardware addresses see each other: ip-link(8).
+    /// The mode of macvlan interfaces, which have their own hardware addresses: ip-link(8).
     MacvlanMode, "mode" {
-        /// As ports of a bridge.
+        /// They reach each other, like ports of a bridge.
         Bridge = "bridge",
-        /// Not at all.
+        /// They do not reach each other.
         Private = "private",
-        /// By way of a switch outside that sends packets back.
+        /// They reach each other by a switch outside that sends packets back.
         Vepa = "vepa",
-        /// There is only one.
+        /// There is only one of them.
         Passthru = "passthru",
     }
 
-    /// How those on one interface that share its hardware address see each other: ip-link(8).
+    /// The mode of ipvlan interfaces, which share a hardware address: ip-link(8).
     IpvlanMode, "mode" {
-        /// As on one wire.
+        /// They are on one link (layer 2).
         L2 = "l2",
-        /// By routes of the interface below.
+        /// They use the routes of the interface below (layer 3).
         L3 = "l3",
-        /// By such routes, which rules of nftables see, too.
+        /// The same, and nftables rules see the packets.
         L3s = "l3s",
     }
 }

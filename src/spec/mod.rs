@@ -1,7 +1,7 @@
-//! What a recipe describes: values of sandboxes and root filesystems, which never change.
+//! The values that a recipe describes: immutable sandboxes and root filesystems.
 //!
-//! Nothing here reads or writes the machine; what is wrong with a value by itself is an
-//! [`Invalid`], said when the value is made.
+//! Nothing here reads or writes the machine. An error in a value itself is an [`Invalid`], reported
+//! when the value is created.
 
 mod archive;
 mod capability;

@@ -1,4 +1,4 @@
-//! Mount attributes: what can be done with the files of a mount.
+//! Mount attributes: permitted operations on the files of a mount.
 
 /// The attributes of a mount: mount_setattr(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct MountAttributes {
 }
 
 impl Default for MountAttributes {
-    /// Files can be written and executed; device files and set-user-ID bits mean nothing.
+    /// Files can be written and executed; device files and set-user-ID bits are ignored.
     fn default() -> Self {
         Self { read_only: false, suid: false, devices: false, exec: true }
     }
@@ -33,7 +33,7 @@ impl MountAttributes {
         words.iter().filter(|(has, _)| *has).map(|(_, word)| *word).collect()
     }
 
-    /// What differs from `usual`, as the end of a sentence: ", read-only, with devices".
+    /// The differences from `usual`, as the end of a sentence: ", read-only, with devices".
     #[must_use]
     pub fn differing(self, usual: Self) -> String {
         let Self { read_only, suid, devices, exec } = self;

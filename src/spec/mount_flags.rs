@@ -1,15 +1,15 @@
-//! The flags of mount(2), by the words that mount(8) has for them.
+//! The flags of mount(2), and the words of mount(8) for them.
 
 use std::fmt;
 
-/// A word of mount(8): which flag it sets, or takes away.
+/// A word of mount(8): the flag that it sets or clears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MountWord {
     /// The word: `ro`.
     pub word: &'static str,
     /// The flags.
     pub flags: MountFlags,
-    /// Whether they are set, and not taken away.
+    /// Whether it sets them, rather than clearing them.
     pub set: bool,
 }
 
@@ -36,13 +36,13 @@ impl MountFlags {
     pub const RELATIVE_TIMES: Self = Self(1 << 21);
     /// `MS_STRICTATIME`.
     pub const STRICT_TIMES: Self = Self(1 << 24);
-    /// `MS_REMOUNT`: a mount that exists is changed.
+    /// `MS_REMOUNT`: changes an existing mount.
     pub const REMOUNT: Self = Self(1 << 5);
-    /// `MS_BIND`: a place appears at another one, too.
+    /// `MS_BIND`: a place appears at a second one.
     pub const BIND: Self = Self(1 << 12);
-    /// `MS_MOVE`: a mount goes to another place.
+    /// `MS_MOVE`: moves a mount to another place.
     pub const MOVE: Self = Self(1 << 13);
-    /// `MS_REC`: mounts below take part.
+    /// `MS_REC`: includes the mounts below.
     pub const RECURSIVE: Self = Self(1 << 14);
     /// `MS_UNBINDABLE`.
     pub const UNBINDABLE: Self = Self(1 << 17);
@@ -53,7 +53,7 @@ impl MountFlags {
     /// `MS_SHARED`.
     pub const SHARED: Self = Self(1 << 20);
 
-    /// Those of a mount, and not of a file system: what mount_setattr(2) can change.
+    /// The flags of a mount, not of a file system: those that mount_setattr(2) can change.
     pub const OF_MOUNT: Self = Self(0xf | 1 << 8 | 1 << 10 | 1 << 11 | 1 << 21 | 1 << 24);
 
     /// Whether all of `other` are among these.

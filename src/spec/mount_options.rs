@@ -1,17 +1,17 @@
-//! Options of what is mounted in a sandbox, or made in its root.
+//! Options of mounts in a sandbox, and of files in its root.
 
 use super::MountAttributes;
 
-/// How a bind mount differs from its source.
+/// The options of a bind mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BindOptions {
     /// Its attributes.
     pub attributes: MountAttributes,
-    /// A source that does not exist is passed over.
+    /// A missing source is skipped.
     pub optional: bool,
     /// Mounts below the source are bound with it.
     pub recursive: bool,
-    /// In a dry run: that the recipe would have made the source, and whether as a directory.
+    /// In a dry run: whether the recipe would have created the source, and as a directory.
     pub made: Option<bool>,
 }
 
@@ -31,7 +31,7 @@ pub struct MountOptions {
     pub attributes: MountAttributes,
 }
 
-/// What `/proc` shows: proc(5).
+/// The options of `/proc`: proc(5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcOptions {
     /// `hidepid`: whose processes are visible.
@@ -40,13 +40,13 @@ pub struct ProcOptions {
     pub subset: Option<String>,
 }
 
-/// The look of a file or directory that is made in the root.
+/// The attributes of a file or directory created in the root.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileOptions {
-    /// The permission bits; `0o755` for directories and `0o644` for files where none are given.
+    /// The permission bits; the default is `0o755` for directories and `0o644` for files.
     pub mode: Option<u32>,
-    /// The owner inside, where it is not the one who makes it.
+    /// The owner inside, if it is not the creator.
     pub uid: Option<u32>,
-    /// The group inside, where it is not the one of who makes it.
+    /// The group inside, if it is not the creator's.
     pub gid: Option<u32>,
 }

@@ -1,4 +1,4 @@
-//! What names networks and what is in them: interfaces, addresses, destinations.
+//! Names and addresses of networks: interfaces, addresses, destinations.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,7 +9,7 @@ use super::Invalid;
 use super::outbound::Outbound;
 use crate::diag::quoted;
 
-/// The longest name of an interface in bytes: `IFNAMSIZ` less the byte that ends it, netdevice(7).
+/// The longest name of an interface in bytes: `IFNAMSIZ` without the final NUL, netdevice(7).
 const LONGEST_INTERFACE: usize = 15;
 /// The longest name of a file: path_resolution(7).
 const LONGEST_FILE: usize = 255;
@@ -22,19 +22,17 @@ impl InterfaceName {
     /// The name `text`.
     ///
     /// # Errors
-    /// It is empty or longer than 15 bytes, is `.` or `..`, or has a slash, colon, percent sign or space in it.
+    /// It is empty, longer than 15 bytes, `.` or `..`, or contains a slash, colon, percent sign or
+    /// space.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
-        let wrong =
-            |why: &str| Err(Invalid::new(format!("{shown} is no name of an interface: {why}")));
+        let wrong = |why: &str| Err(Invalid::new(format!("invalid interface name {shown}: {why}")));
         if text.is_empty() {
             return Err(Invalid::new("the name of the interface is empty"));
         }
         if text.len() > LONGEST_INTERFACE {
             let length = text.len();
-            return wrong(&format!(
-                "it has {length} bytes, and the kernel takes {LONGEST_INTERFACE}"
-            ));
+            return wrong(&format!("it has {length} bytes; the maximum is {LONGEST_INTERFACE}"));
         }
         if matches!(text, "." | "..") {
             return wrong("it would be a directory of sysfs");
@@ -42,7 +40,7 @@ impl InterfaceName {
         let refused =
             |letter: &char| matches!(letter, '/' | ':' | '%' | '\0') || letter.is_whitespace();
         match text.chars().find(refused) {
-            Some(letter) => wrong(&format!("{} cannot be in one", quoted(letter.to_string()))),
+            Some(letter) => wrong(&format!("it contains {}", quoted(letter.to_string()))),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -68,15 +66,14 @@ impl NetworkName {
     /// The name `text`.
     ///
     /// # Errors
-    /// It is no name of a file, or begins with a dash, which `ip netns` takes for an option.
+    /// It is not a file name, or begins with a dash, which `ip netns` takes for an option.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
-        let wrong =
-            |why: &str| Err(Invalid::new(format!("{shown} is no name of a network: {why}")));
+        let wrong = |why: &str| Err(Invalid::new(format!("invalid network name {shown}: {why}")));
         match text {
             "" => return Err(Invalid::new("the name of the network is empty")),
             "." | ".." => return wrong("it would be a directory"),
-            text if text.contains('/') => return wrong("it is the name of a file, without `/`"),
+            text if text.contains('/') => return wrong("it must be a file name, without `/`"),
             text if text.starts_with('-') => {
                 return wrong("`ip netns` would take it for an option");
             }
@@ -86,7 +83,7 @@ impl NetworkName {
             _ => {}
         }
         match text.chars().find(|letter| letter.is_control()) {
-            Some(_) => wrong("there is a control character in it"),
+            Some(_) => wrong("it contains a control character"),
             None => Ok(Self(text.to_owned())),
         }
     }
@@ -98,7 +95,7 @@ impl NetworkName {
     }
 }
 
-/// An address and how many of its bits name the network: `10.0.0.1/24`.
+/// An address and the length of its network prefix: `10.0.0.1/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Prefix {
     /// The address.
@@ -107,7 +104,7 @@ pub struct Prefix {
     pub length: u8,
 }
 
-/// How many bits an address has.
+/// The number of bits in an address.
 fn bits(address: IpAddr) -> u8 {
     if address.is_ipv4() { 32 } else { 128 }
 }
@@ -115,16 +112,15 @@ fn bits(address: IpAddr) -> u8 {
 /// An address.
 ///
 /// # Errors
-/// The text is none.
+/// The text is not an address.
 pub fn address(text: &str) -> Result<IpAddr, Invalid> {
     text.parse().map_err(|_| {
-        let invalid = Invalid::new(format!("{} is no address", quoted(text)));
+        let invalid = Invalid::new(format!("invalid address {}", quoted(text)));
         match text.split_once('/') {
             Some((address, _)) if address.parse::<IpAddr>().is_ok() => invalid
-                .hint(format!("one address is meant here, without a prefix: {}", quoted(address))),
-            _ => invalid.hint(
-                "an address is such as `\"10.0.0.1\"` or `\"fd00::1\"`; names are not looked up",
-            ),
+                .hint(format!("expected a single address, without a prefix: {}", quoted(address))),
+            _ => invalid
+                .hint("expected an address such as `\"10.0.0.1\"` or `\"fd00::1\"`, not a name"),
         }
     })
 }
@@ -133,14 +129,14 @@ impl Prefix {
     /// The text `10.0.0.1/24`.
     ///
     /// # Errors
-    /// There is no such address, no prefix, or one that is too long.
+    /// The address is invalid, or the prefix is missing or too long.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let Some((before, length)) = text.split_once('/') else {
             let address = address(text)?;
             let usual = if address.is_ipv4() { 24 } else { 64 };
             let message = format!("{} has no prefix", quoted(text));
             return Err(Invalid::new(message).hint(format!(
-                "how many of its bits name the network is said behind a slash: {}",
+                "append the prefix length after a slash: {}",
                 quoted(format!("{address}/{usual}"))
             )));
         };
@@ -149,12 +145,12 @@ impl Prefix {
         let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
         match length.parse::<u8>() {
             Ok(length) if is_number && length <= most => Ok(Self { address, length }),
-            _ => Err(Invalid::new(format!("{} is no length of a prefix", quoted(length)))
-                .hint(format!("for {address} it is a number from 0 to {most}"))),
+            _ => Err(Invalid::new(format!("invalid prefix length {}", quoted(length)))
+                .hint(format!("expected a number from 0 to {most} for {address}"))),
         }
     }
 
-    /// The network that the address is in: the other bits are zero.
+    /// The network of the address: the other bits are zero.
     #[must_use]
     pub fn network(self) -> Self {
         let rest = u32::from(bits(self.address) - self.length);
@@ -178,10 +174,10 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// Where packets go: a network, or everywhere.
+/// The destination of a route: a network, or everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// Everywhere that no other route leads to.
+    /// Every address without another route.
     Default,
     /// A network.
     Network(Prefix),
@@ -198,10 +194,10 @@ impl Destination {
         }
         if !text.contains('/') {
             let address = address(text)
-                .map_err(|_| Invalid::new(format!("{} is no destination", quoted(text))))
+                .map_err(|_| Invalid::new(format!("invalid destination {}", quoted(text))))
                 .map_err(|it| {
                     it.hint(
-                        "it is `\"default\"`, a network such as `\"10.0.0.0/24\"`, or an address",
+                        "expected `\"default\"`, an address, or a network such as `\"10.0.0.0/24\"`",
                     )
                 })?;
             return Ok(Self::Network(Prefix { address, length: bits(address) }));
@@ -211,7 +207,8 @@ impl Destination {
         if network == prefix {
             return Ok(Self::Network(prefix));
         }
-        let message = format!("{} is an address in a network, and no network", quoted(text));
+        let message =
+            format!("invalid network {}: it is an address within a network", quoted(text));
         Err(Invalid::new(message).hint(format!("the network is {}", quoted(network.to_string()))))
     }
 }
@@ -233,7 +230,7 @@ impl Mac {
     /// Six bytes in hexadecimal with colons between them.
     ///
     /// # Errors
-    /// The text is something else, or the address of a group.
+    /// The text is not a hardware address, or it is a multicast address.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let parts: Vec<&str> = text.split(':').collect();
         let byte = |part: &&str| {
@@ -243,12 +240,14 @@ impl Mac {
         let bytes: Option<Vec<u8>> = parts.iter().map(byte).collect();
         let bytes = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
         let Some(bytes) = bytes else {
-            return Err(Invalid::new(format!("{} is no hardware address", quoted(text)))
-                .hint("it is six bytes in hexadecimal, such as `\"02:00:00:00:00:01\"`"));
+            return Err(Invalid::new(format!("invalid hardware address {}", quoted(text)))
+                .hint("expected six bytes in hexadecimal, such as `\"02:00:00:00:00:01\"`"));
         };
         if bytes[0] & 1 == 1 {
-            let message = format!("{} is the address of a group", quoted(text));
-            return Err(Invalid::new(message).hint("the first byte is even for one interface"));
+            let message = format!("{} is a multicast address", quoted(text));
+            return Err(
+                Invalid::new(message).hint("the first byte of an interface's address is even")
+            );
         }
         Ok(Self(bytes))
     }
@@ -263,26 +262,26 @@ impl fmt::Display for Mac {
 /// The network of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NetworkChoice {
-    /// One of its own, in which nothing but `lo` is.
+    /// A new one with only `lo`.
     None,
     /// The caller's.
     Host,
-    /// One that exists.
+    /// An existing one.
     Joined(JoinedNetwork),
-    /// One of its own, from which the host's can be reached.
+    /// A new one that can reach the host's.
     Outbound(Outbound),
 }
 
-/// A network namespace that a sandbox is put into: it is held as long as the value lives.
+/// A network namespace for a sandbox: it is kept as long as the value lives.
 #[derive(Clone, Debug)]
 pub struct JoinedNetwork {
-    /// What it is called.
+    /// Its name.
     pub label: String,
     /// Its number.
     pub inode: u64,
-    /// Its descriptor; none in a rehearsal.
+    /// Its descriptor; `None` in a dry run.
     pub descriptor: Option<Rc<OwnedFd>>,
-    /// What /etc/resolv.conf says there; none where nothing was said.
+    /// The contents of /etc/resolv.conf there; `None` if the recipe does not set it.
     pub resolver: Option<String>,
 }
 
@@ -331,7 +330,7 @@ mod tests {
         assert_eq!(Destination::new("default"), Ok(Destination::Default));
         assert_eq!(Destination::new("10.0.0.7").unwrap().to_string(), "10.0.0.7/32");
         let said = said(Destination::new("10.0.0.7/24"));
-        assert_eq!(said, "`10.0.0.7/24` is an address in a network, and no network");
+        assert_eq!(said, "invalid network `10.0.0.7/24`: it is an address within a network");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sandboxes that reach the outside, and the ports by which they are reached.
+//! Outbound connections of sandboxes, and ports for inbound ones.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -8,16 +8,16 @@ use crate::diag::quoted;
 /// A port of the host that leads into a sandbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forwarded {
-    /// The address of the host that it is at.
+    /// Its address on the host.
     pub address: IpAddr,
-    /// The port there.
+    /// The port on the host.
     pub outside: u16,
     /// The port in the sandbox.
     pub inside: u16,
 }
 
 impl Forwarded {
-    /// `80`, `8080:80` or `0.0.0.0:8080:80`. Without an address it is the host's own alone.
+    /// `80`, `8080:80` or `0.0.0.0:8080:80`. Without an address, it is on the host's loopback only.
     ///
     /// # Errors
     /// The text is none of these.
@@ -38,9 +38,9 @@ impl Forwarded {
         };
         match (address, number(outside), number(inside)) {
             (Some(address), Some(outside), Some(inside)) => Ok(Self { address, outside, inside }),
-            _ => Err(Invalid::new(format!("{} is no port of the host", quoted(text))).hint(
-                "it is a number, a text such as `\"8080:80\"`, the host's first, or one with the \
-                 address of the host before it: `\"0.0.0.0:8080:80\"`",
+            _ => Err(Invalid::new(format!("invalid host port {}", quoted(text))).hint(
+                "expected a number, a string such as `\"8080:80\"`, with the host's port first, or \
+                 one that begins with an address of the host: `\"0.0.0.0:8080:80\"`",
             )),
         }
     }
@@ -49,15 +49,15 @@ impl Forwarded {
 /// Ports of the host that lead into a sandbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outbound {
-    /// Of TCP.
+    /// TCP ports.
     pub tcp: Vec<Forwarded>,
-    /// Of UDP.
+    /// UDP ports.
     pub udp: Vec<Forwarded>,
 }
 
 impl Outbound {
-    /// The options of pasta(1) for it. What it does by itself is left out: ports of the sandbox would
-    /// be those of the host and the other way round, and the gateway the host itself.
+    /// The options of pasta(1) for it. They disable its defaults, by which the sandbox's ports
+    /// would be those of the host and vice versa, and the gateway would be the host itself.
     #[must_use]
     pub fn options(&self) -> Vec<String> {
         let fixed = [

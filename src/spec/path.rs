@@ -21,8 +21,8 @@ impl GuestPath {
     /// Reads a path; repeated slashes and `.` are dropped.
     ///
     /// # Errors
-    /// A path that is empty, relative, too long, holds `..` or a NUL byte, or leads through the
-    /// links of a process in `/proc` (they lead out of the root).
+    /// The path is empty, relative or too long, contains `..` or a NUL byte, or passes through a
+    /// link of a process in `/proc` (these lead out of the root).
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
         if text.is_empty() {
@@ -34,12 +34,12 @@ impl GuestPath {
             return Err(error.hint(format!("a path inside begins with `/`: {absolute}")));
         }
         if text.contains('\0') {
-            return Err(Invalid::new(format!("{shown} holds a NUL byte")));
+            return Err(Invalid::new(format!("{shown} contains a NUL byte")));
         }
         let mut out = String::with_capacity(text.len());
         for name in text.split('/').filter(|name| !name.is_empty() && *name != ".") {
             if name == ".." {
-                let error = Invalid::new(format!("{shown} holds `..`"));
+                let error = Invalid::new(format!("{shown} contains `..`"));
                 return Err(error.hint("write the path it leads to"));
             }
             if name.len() > LONGEST_NAME {
@@ -57,9 +57,9 @@ impl GuestPath {
         }
         let path = Self(out.into());
         if path.is_of_a_process() {
-            let error = Invalid::new(format!("{shown} leads through the links of a process"));
+            let error = Invalid::new(format!("{shown} passes through a link of a process"));
             return Err(
-                error.hint("links below `/proc/PID` lead out of the root; name the place itself")
+                error.hint("links below `/proc/PID` lead out of the root; use the real path")
             );
         }
         Ok(path)
@@ -105,7 +105,7 @@ impl GuestPath {
         Path::new(self.as_str()).starts_with(other.as_str())
     }
 
-    /// What follows `base` in this path, relative; empty for `base` itself.
+    /// The rest of this path after `base`, relative; empty for `base` itself.
     #[must_use]
     pub fn below(&self, base: &Self) -> Option<&Path> {
         Path::new(self.as_str()).strip_prefix(base.as_str()).ok()
@@ -119,7 +119,7 @@ impl GuestPath {
         Self::new(&format!("{}/{name}", self.0))
     }
 
-    /// The directory that holds this path; none for the root.
+    /// The parent directory; `None` for the root.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let (parent, _) = self.0.rsplit_once('/').filter(|_| !self.is_root())?;

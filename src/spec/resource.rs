@@ -1,19 +1,19 @@
-//! Resources that the kernel bounds for each process: getrlimit(2).
+//! Resource limits of processes: getrlimit(2).
 
 /// A resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource {
-    /// What prlimit(1) and `.limit` call it: `nofile`.
+    /// Its name in prlimit(1) and `.limit`: `nofile`.
     pub name: &'static str,
-    /// What the kernel calls it: `RLIMIT_NOFILE`.
+    /// The kernel's name: `RLIMIT_NOFILE`.
     pub constant: &'static str,
-    /// Its number, which x86-64 and aarch64 have in common: asm-generic/resource.h.
+    /// Its number, the same on x86-64 and aarch64: asm-generic/resource.h.
     pub number: u32,
-    /// What its limit counts.
+    /// The unit of its limit.
     pub unit: Unit,
 }
 
-/// What a limit counts.
+/// The unit of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Bytes.
@@ -22,7 +22,7 @@ pub enum Unit {
     Seconds,
     /// Microseconds.
     Microseconds,
-    /// Things, or steps of a priority.
+    /// A number of things, or a priority.
     Number,
 }
 

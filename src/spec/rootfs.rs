@@ -1,4 +1,4 @@
-//! A root filesystem: what its tree is made of.
+//! Root filesystems and their ingredients.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::mount_options::FileOptions;
 use super::path::GuestPath;
 use crate::diag::{Origin, count};
 
-/// What the root of a sandbox is.
+/// The root of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Root {
     /// An empty directory in memory.
@@ -22,18 +22,18 @@ pub enum Root {
     Rootfs(Rootfs),
 }
 
-/// One thing that a root filesystem is made of.
+/// One ingredient of a root filesystem.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ingredient {
     /// A program with its loader and its libraries.
     Binary {
-        /// A path on the host, or a name that is looked for along the host's `PATH`.
+        /// A path on the host, or a name that is searched in the host's `PATH`.
         program: String,
-        /// The directory to put the program in, where it is not its own.
+        /// The directory for the program, if it is not its own.
         into: Option<GuestPath>,
-        /// Names that the program answers to, each made a link to it.
+        /// Names of the program, each of which becomes a link to it.
         applets: Applets,
-        /// What programs open while they run, where that goes in too.
+        /// The table of files that programs open at run time, if they are added too.
         data: Option<Arc<DataTable>>,
     },
     /// A shared library with the libraries that it needs.
@@ -44,25 +44,25 @@ pub enum Ingredient {
     File(GuestPath, Vec<u8>, FileOptions),
     /// A file or directory of the host.
     Copy {
-        /// The place on the host, absolute.
+        /// The path on the host, absolute.
         source: PathBuf,
-        /// The place inside.
+        /// The path inside.
         target: GuestPath,
-        /// The most that it may hold, in bytes.
+        /// The maximum size in bytes.
         limit: u64,
     },
     /// A symbolic link.
     Symlink {
-        /// What the link says.
+        /// The target of the link.
         target: String,
-        /// Where the link stands.
+        /// The path of the link.
         path: GuestPath,
     },
-    /// A device of the host, at the same place.
+    /// A device of the host, at the same path.
     Device(GuestPath),
-    /// What comes from here on is another layer: it may take the place of what is there.
+    /// The start of another layer, whose entries may replace earlier ones.
     Layer,
-    /// What an archive holds: a layer of its own.
+    /// The contents of an archive: a separate layer.
     Archive(Archive),
     /// A layer that is in the store.
     Kept(KeptLayer),
@@ -70,14 +70,14 @@ pub enum Ingredient {
     Users(Vec<(String, u32, u32)>),
 }
 
-/// Names that one program answers to.
+/// Names of one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applets {
-    /// Only its own.
+    /// Only its own name.
     None,
-    /// Those that a busybox program says it has.
+    /// The applets listed in a busybox program.
     Own,
-    /// These.
+    /// These names.
     Named(Vec<String>),
 }
 
@@ -91,16 +91,16 @@ pub struct KeptLayer {
 /// A part of a root that becomes one layer.
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'a> {
-    /// What is put together from the host.
+    /// Files assembled from the host.
     Assembled(&'a [Rc<Mixed>]),
-    /// An archive, and which line asked for it.
+    /// An archive, and the line that asked for it.
     Archive(&'a Archive, &'a Option<Origin>),
     /// A layer of the store.
     Kept(&'a KeptLayer, &'a Option<Origin>),
 }
 
 impl Part<'_> {
-    /// Whether this is `other` itself, made at the same lines.
+    /// Whether this is `other` itself, created at the same lines.
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Assembled(one), Self::Assembled(two)) => {
@@ -114,10 +114,10 @@ impl Part<'_> {
     }
 }
 
-/// An ingredient and the place that asked for it. Two are equal where they put in the same.
+/// An ingredient and the place that asked for it. Two are equal if they add the same.
 #[derive(Clone, Debug)]
 pub struct Mixed {
-    /// What goes in.
+    /// The ingredient.
     pub ingredient: Ingredient,
     /// Where it was asked for.
     pub origin: Option<Origin>,
@@ -129,7 +129,7 @@ impl PartialEq for Mixed {
     }
 }
 
-/// A root filesystem as a list of ingredients; every addition gives a new value.
+/// A root filesystem as a list of ingredients; every addition returns a new value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rootfs {
     ingredients: Vec<Rc<Mixed>>,
@@ -145,7 +145,7 @@ impl Rootfs {
         Self { ingredients }
     }
 
-    /// This root on top of `base`: what both hold is as it is here.
+    /// This root on top of `base`: its files take precedence.
     #[must_use]
     pub fn on(&self, base: &Self) -> Self {
         let boundary = Rc::new(Mixed { ingredient: Ingredient::Layer, origin: None });
@@ -153,7 +153,7 @@ impl Rootfs {
         Self { ingredients: base.ingredients.iter().chain(above).cloned().collect() }
     }
 
-    /// Whether this is `other` itself, made at the same lines, and not only its equal.
+    /// Whether this is `other` itself, created at the same lines, and not only its equal.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         let mut pairs = self.ingredients.iter().zip(&other.ingredients);
@@ -161,7 +161,7 @@ impl Rootfs {
             && pairs.all(|(one, two)| Rc::ptr_eq(one, two))
     }
 
-    /// The layers that it consists of, the lowest first: one at least.
+    /// Its layers, the lowest first: at least one.
     #[must_use]
     pub fn parts(&self) -> Vec<Part<'_>> {
         let mut parts = Vec::new();
@@ -194,14 +194,14 @@ impl Rootfs {
         parts
     }
 
-    /// How many of its parts, from the lowest up, are those of `other` too.
+    /// The number of its parts, from the lowest up, that are also those of `other`.
     #[must_use]
     pub fn shared_parts(&self, other: &Self) -> usize {
         let pairs = self.parts().into_iter().zip(other.parts());
         pairs.take_while(|(one, two)| one.is(two)).count()
     }
 
-    /// Whether a file is put at this path by itself.
+    /// Whether an ingredient puts a file at exactly this path.
     #[must_use]
     pub fn has_file(&self, path: &GuestPath) -> bool {
         self.ingredients.iter().any(|mixed| match &mixed.ingredient {
@@ -210,7 +210,7 @@ impl Rootfs {
         })
     }
 
-    /// The ingredients, in the order they were asked for.
+    /// The ingredients, in the order of the recipe.
     #[must_use]
     pub fn ingredients(&self) -> &[Rc<Mixed>] {
         &self.ingredients

@@ -450,7 +450,7 @@ fn what_is_put_on_an_archive_goes_where_its_links_lead() {
         assert_eq!(told, expected);
         // Of a directory nobody makes a file, nor of a file a directory.
         let wrong = said(bench, r#"rootfs().tar("base.tar").file("/usr", "").digest();"#);
-        assert!(wrong.contains("`/usr` is a directory already"), "{wrong}");
+        assert!(wrong.contains("`/usr` is already a directory"), "{wrong}");
         let wrong = said(bench, r#"rootfs().tar("base.tar").file("/etc/motd/x", "").digest();"#);
         assert!(wrong.contains("`/etc/motd` is no directory"), "{wrong}");
         // What an archive has itself takes the place of a file below.
@@ -473,7 +473,7 @@ fn users_are_those_of_the_archive() {
         let ended = keeping(bench, &["-e", recipe]).end();
         assert_eq!(ended.stdout, "0\n");
         let said = ended.failed(125);
-        assert!(said.contains("no user `bob` in `/etc/passwd` of the root"), "{said}");
+        assert!(said.contains("user `bob` is not in `/etc/passwd` of the root"), "{said}");
     });
 }
 

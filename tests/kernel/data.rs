@@ -137,7 +137,7 @@ fn it_is_told_what_is_opened_and_why() {
         let why = "names of users, groups, hosts and services";
         assert!(told.contains("\n  libc.so.6 => "), "{told}");
         assert!(told.contains(&format!("\n{why}, for /")), "{told}");
-        assert!(told.contains("\n  /etc/nsswitch.conf, where there is none\n"), "{told}");
+        assert!(told.contains("\n  /etc/nsswitch.conf, if there is none\n"), "{told}");
         assert!(told.lines().last().is_some_and(|last| last.starts_with(why)), "{told}");
         assert!(told.ends_with("/libc.so.6\n"), "{told}");
     });
@@ -157,7 +157,7 @@ fn what_cannot_be_read_is_left_out_and_a_script_that_stands_for_a_program_is_tol
             let program = bench.text("jvm/bin/java");
             let ended = bench.nsscript(&["-e", recipe, &program]).end();
             let wanted = format!(
-                "warning: of the data of `{program}` `{}` cannot be read: left out",
+                "warning: cannot read `{}`, data of `{program}`: skipped",
                 bench.text("jvm/lib/closed")
             );
             assert!(ended.stderr.starts_with(&wanted), "{ended:?}");

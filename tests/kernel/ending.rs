@@ -103,8 +103,7 @@ fn what_has_no_end_is_an_error_that_says_why() {
         nix::unistd::mkfifo(&bench.path("fifo"), nix::sys::stat::Mode::from_bits_truncate(0o644))
             .unwrap();
         fs::File::create(bench.path("sparse")).unwrap().set_len(1 << 43).unwrap();
-        let (text, copy) =
-            ("a recipe reads files up to 64 MiB", "`limit` in the options of `copy`");
+        let (text, copy) = ("a recipe reads files up to 64 MiB", "the option `limit` of `copy`");
         for (code, said, hint) in [
             ("read_file(\"/dev/zero\")", "file too large (EFBIG)", text),
             ("read_file(\"sparse\")", "file too large (EFBIG)", text),
@@ -119,12 +118,12 @@ fn what_has_no_end_is_an_error_that_says_why() {
             ("rootfs().copy(\"sparse\", \"/x\").digest()", "it holds more than 8 GiB", copy),
             (
                 "rootfs().copy(\"fifo\", \"/x\").digest()",
-                "it is no file or directory",
+                "it is neither a file nor a directory",
                 "`device(path)`",
             ),
             (
                 "rootfs().copy(\"/dev/zero\", \"/x\").digest()",
-                "it is no file or directory",
+                "it is neither a file nor a directory",
                 "`device(path)`",
             ),
         ] {

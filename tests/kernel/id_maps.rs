@@ -181,7 +181,7 @@ fn maps_that_cannot_be_are_refused_before_anything_happens() {
             ("map_user(0, 0, 0)".to_owned(), ""),
             ("map_user(-1, 0)".to_owned(), ""),
             ("map_user(0, 4294967295)".to_owned(), ""),
-            ("share(USER).map_user(0, 0)".to_owned(), "user namespace that is shared"),
+            ("share(USER).map_user(0, 0)".to_owned(), "shared user namespace"),
         ] {
             let said = bench.sh(&format!("{HOST}.{verbs}"), "echo it ran").failed(125);
             assert!(said.contains(told), "{verbs}: {said}");

@@ -28,7 +28,7 @@ fn a_user_by_the_name_it_has_in_the_root() {
         assert_eq!(named("alice", "bob").end().succeeded(), "1234\nalice\n1000\nbob\n");
         assert_eq!(named("root", "alice").end().succeeded(), "0\nroot\n567\nalice\n");
         let said = named("carol", "bob").end().failed(125);
-        assert!(said.contains("no user `carol` in `/etc/passwd` of the root"), "{said}");
+        assert!(said.contains("user `carol` is not in `/etc/passwd` of the root"), "{said}");
     });
 }
 

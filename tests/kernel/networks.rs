@@ -177,7 +177,7 @@ fn a_port_of_a_router_leads_to_a_machine_behind_it() {
         let wrong = said(bench, r#"left.dnat("10.0.0.2:80", #{});"#);
         assert!(wrong.contains("a port is one of `tcp` or of `udp`"), "{wrong}");
         let wrong = said(bench, r#"left.dnat("host:80");"#);
-        assert!(wrong.contains("`host:80` is no address"), "{wrong}");
+        assert!(wrong.contains("invalid address `host:80`"), "{wrong}");
     });
 }
 
@@ -289,7 +289,7 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
                 r#"left.address("eth0", "10.0.0.1/24");"#,
                 &["(EEXIST)", "eth0 has the address 10.0.0.1"],
             ),
-            (r#"left.bridge("sixteen_bytes_so", []);"#, &["has 16 bytes, and the kernel takes 15"]),
+            (r#"left.bridge("sixteen_bytes_so", []);"#, &["has 16 bytes; the maximum is 15"]),
             (r#"left.bridge("eth0", []);"#, &["(EEXIST)", "`eth0` is in the network net1 already"]),
             (
                 r#"veth(left, "x", right, "eth0");"#,
@@ -310,7 +310,7 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
             ),
             (
                 r#"left.route("10.0.0.7/24", "10.0.0.2");"#,
-                &["no network", "the network is `10.0.0.0/24`"],
+                &["invalid network", "the network is `10.0.0.0/24`"],
             ),
             (r#"left.route("fd00::/48", "10.0.0.2");"#, &["are of different versions of IP"]),
             (r#"left.remove_route("10.77.0.0/16");"#, &["(ESRCH)", "`routes()` lists"]),
@@ -318,11 +318,11 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
                 r#"left.mtu("eth0", 7000000);"#,
                 &["the kernel says: mtu greater than device maximum"],
             ),
-            (r#"netns("a/b");"#, &["`a/b` is no name of a network"]),
-            (r#"netns("..");"#, &["`..` is no name of a network"]),
-            (r#"left.ping("example.org");"#, &["`example.org` is no address"]),
+            (r#"netns("a/b");"#, &["invalid network name `a/b`"]),
+            (r#"netns("..");"#, &["invalid network name `..`"]),
+            (r#"left.ping("example.org");"#, &["invalid address `example.org`"]),
             ("left.block(#{ port: 80 });", &["a port is one of `tcp` or of `udp`"]),
-            (r#"left.mac("eth0", "01:00:00:00:00:01");"#, &["is the address of a group"]),
+            (r#"left.mac("eth0", "01:00:00:00:00:01");"#, &["is a multicast address"]),
             (
                 r#"netns("gone").remove(); let gone = netns("gone"); gone.remove(); veth(left, "x", gone, "y");"#,
                 &["the network gone was removed"],
@@ -448,13 +448,14 @@ fn topologies_of_the_library_have_addresses_and_ways() {
                     [[\"10.2.0.2\", \"10.3.0.2\"], [\"eth0\", \"eth1\"]]\n[true, true, true]\n\
                     [\"lo\", \"eth0\", \"eth1\", \"eth2\"]\n[\"10.255.255.44/23\", \"10.0.0.1\"]\n\
                     [\"10.0.0.2/31\", \"10.0.0.3/31\", \"10.0.0.7/32\"]\n\
-                    10.0.0.200/24 is an address in a subnet, and no subnet\n\
-                    10.0.0/24 is no subnet of IPv4\n300.0.0.0/24 is no subnet of IPv4\n\
-                    10.0.0.0/-1 is no subnet of IPv4\nx/24 is no subnet of IPv4\n\
-                    fd00::/64 is no subnet of IPv4\n\
+                    invalid subnet 10.0.0.200/24: it is an address within a subnet\n\
+                    invalid IPv4 subnet 10.0.0/24\ninvalid IPv4 subnet 300.0.0.0/24\n\
+                    invalid IPv4 subnet 10.0.0.0/-1\ninvalid IPv4 subnet x/24\n\
+                    invalid IPv4 subnet fd00::/64\n\
                     10.0.0.0/24 has no address 255\n\
-                    10.0.0.0 is no subnet: it has an address and a prefix\n\
-                    a network cannot be joined with itself\n";
+                    invalid subnet 10.0.0.0: expected an address and a prefix, such as \
+                    10.0.0.0/24\n\
+                    a network cannot be connected to itself\n";
         assert_eq!(printed(bench, recipe), seen);
     });
 }

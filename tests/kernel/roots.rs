@@ -91,7 +91,7 @@ fn changes_of_a_directory_vanish_and_the_host_has_none() {
 fn the_root_of_the_host_must_be_read_only() {
     as_each_user(|bench| {
         let said = bench.recipe(r#"sandbox("/").run("true")"#).end().failed(125);
-        assert!(said.contains("can only be a root that is not written to"), "{said}");
+        assert!(said.contains("must be read-only when it is used as a root"), "{said}");
         let work = bench.text("x");
         let said = bench.sh(HOST, &format!("touch {work}")).failed(1);
         assert!(said.contains("Read-only file system"), "{said}");
@@ -176,7 +176,7 @@ fn with_mounts_shared_a_root_is_a_directory_as_it_is() {
         }
         let said =
             bench.sh(r#"sandbox("root").share(MOUNT).chroot().tmpfs("/tmp")"#, "true").failed(125);
-        assert!(said.contains("where MOUNT is shared"), "{said}");
+        assert!(said.contains("if MOUNT is shared"), "{said}");
     });
 }
 

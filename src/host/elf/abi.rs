@@ -2,7 +2,7 @@
 
 use object::elf;
 
-/// What must be the same in a program and its libraries.
+/// The properties that a program and its libraries must share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Abi {
     pub machine: u16,
@@ -11,10 +11,10 @@ pub(super) struct Abi {
     pub convention: Convention,
 }
 
-/// What a machine's libraries differ in beyond machine and class, from `e_flags`.
+/// The variant of a machine's libraries beyond machine and class, from `e_flags`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Convention {
-    /// The only one, or one that says nothing of itself.
+    /// The only one, or unspecified.
     Plain,
     /// Floating point in software.
     SoftFloat,
@@ -22,7 +22,7 @@ pub(super) enum Convention {
     HardFloat,
 }
 
-/// What is known of an ABI by heart. The paths are those that compilers write into programs.
+/// Built-in facts about an ABI. The paths are those that compilers write into programs.
 struct Known {
     /// The flags of its entries in `ld.so.cache`; see `ldconfig(8)`.
     cache: u32,
@@ -30,9 +30,9 @@ struct Known {
     triplet: &'static str,
     /// The loader of the GNU C library.
     glibc: &'static str,
-    /// What musl calls the architecture.
+    /// musl's name of the architecture.
     musl: &'static str,
-    /// What `$PLATFORM` can stand for, from `AT_PLATFORM`.
+    /// The possible values of `$PLATFORM`, from `AT_PLATFORM`.
     platforms: &'static [&'static str],
 }
 
@@ -47,7 +47,7 @@ const fn known(
 }
 
 impl Abi {
-    /// The ABI that a file header tells.
+    /// The ABI in a file header.
     pub fn new(machine: u16, wide: bool, little: bool, flags: u32) -> Self {
         let convention = match elf::Machine(machine) {
             elf::EM_ARM if flags & elf::EF_ARM_ABI_FLOAT_HARD != 0 => Convention::HardFloat,
@@ -76,37 +76,37 @@ impl Abi {
             && agree
     }
 
-    /// The flags by which `ld.so.cache` knows libraries of this ABI.
+    /// The flags of this ABI's libraries in `ld.so.cache`.
     pub fn cache_flags(self) -> u32 {
         self.known().cache
     }
 
-    /// The Debian multiarch name; empty where there is none.
+    /// The Debian multiarch name; empty if there is none.
     pub fn triplet(self) -> &'static str {
         self.known().triplet
     }
 
-    /// The loader that programs of this ABI ask for when they use the GNU C library.
+    /// The loader named by programs of this ABI that use the GNU C library.
     pub fn glibc_loader(self) -> &'static str {
         self.known().glibc
     }
 
-    /// The loader that programs of this ABI ask for when they use musl.
+    /// The loader named by programs of this ABI that use musl.
     pub fn musl_loader(self) -> String {
         format!("/lib/ld-musl-{}.so.1", self.known().musl)
     }
 
-    /// What `$PLATFORM` can stand for, unless the loader has another name for the processor.
+    /// The possible values of `$PLATFORM`, unless the loader has its own name for the processor.
     pub fn platforms(self) -> &'static [&'static str] {
         self.known().platforms
     }
 
-    /// Whether this is for the processors that some loaders have names of their own for.
+    /// Whether this is for processors for which some loaders have their own names.
     pub fn is_x86_64(self) -> bool {
         self.machine == elf::EM_X86_64.0
     }
 
-    /// Whether this is x86-64 proper, whose libraries can come in levels.
+    /// Whether this is x86-64 proper, whose libraries can exist in several levels.
     pub fn has_levels(self) -> bool {
         self.is_x86_64() && self.wide
     }

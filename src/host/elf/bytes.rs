@@ -1,4 +1,4 @@
-//! The bytes of a file, read where they are asked for.
+//! The bytes of a file, read on demand.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -7,18 +7,18 @@ use std::os::unix::fs::FileExt;
 
 use super::error::Fault;
 
-/// How much of the beginning is read at once: headers and interpreter lie there, and often the
-/// dynamic strings of a small library.
+/// The size of the first read: headers and interpreter are there, and often the dynamic strings of
+/// a small library.
 const HEAD: usize = 4096;
 
-/// No table or string that matters here is larger; what claims to be is a lie.
+/// No valid table or string here is larger; a larger size is bogus.
 const LARGEST: u64 = 4 << 20;
 
-/// How much is read at a time in search of the end of a string.
+/// The size of one read in search of the end of a string.
 const STRIDE: u64 = 256;
 
-/// The bytes of a file: its beginning at hand, the rest read at its offset when asked for, so
-/// that a program of 100 MB costs no more than a small one.
+/// The bytes of a file: its beginning in memory, the rest read on demand, so that a program of 100
+/// MB costs no more than a small one.
 pub(super) struct Bytes<'f> {
     file: &'f File,
     length: u64,
@@ -47,7 +47,7 @@ impl<'f> Bytes<'f> {
         &self.head
     }
 
-    /// The `size` bytes at `offset`; `what` names them should they not be there.
+    /// The `size` bytes at `offset`; `what` names them in the error.
     pub fn at(&self, offset: u64, size: u64, what: &'static str) -> Result<Cow<'_, [u8]>, Fault> {
         let end = offset.checked_add(size).filter(|end| *end <= self.length && size <= LARGEST);
         let end = end.ok_or(Fault::Malformed(what))?;

@@ -25,10 +25,10 @@ const LEVELS_SECTION: u32 = 1;
 const HAS_LEVEL: u32 = 1 << 30;
 const INSTRUCTION_SET: u32 = 0x3ff;
 
-/// A library that fits every machine, of which older files made use.
+/// A library that fits every machine, as in older files.
 const ANY_ELF: u32 = 1;
 
-/// The cache: its bytes, and where in them the tables lie. Whatever the bytes, asking it is safe.
+/// The cache: its bytes, and the places of its tables. Reading it is safe, whatever the bytes.
 #[derive(Debug)]
 pub(super) struct Cache {
     /// From the header of the new format on.
@@ -40,7 +40,7 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Takes the content of the file; `None` when it is of no format known here.
+    /// Parses the content of the file; `None` if its format is unknown.
     pub fn parse(mut bytes: Vec<u8>) -> Option<Self> {
         if bytes.starts_with(OLD_MAGIC) {
             bytes.drain(..end_of_old(&bytes)?);
@@ -66,7 +66,8 @@ impl Cache {
 
     /// The file for the library `name` whose entry has `flags`.
     ///
-    /// Where it comes in levels, the best of those that `supported` lists, best first, is taken.
+    /// If it exists in several levels, the best one in `supported`, which lists the best first,
+    /// wins.
     pub fn find<'a>(
         &self,
         name: &[u8],
@@ -93,7 +94,7 @@ impl Cache {
         Some(PathBuf::from(OsString::from_vec(path.to_vec())))
     }
 
-    /// The entries of `name`, found as the loader finds them, by halving.
+    /// The entries of `name`, found by binary search, as in the loader.
     fn entries(&self, name: &[u8]) -> impl Iterator<Item = usize> {
         let compared = |index: usize| {
             let key = self.offset(HEADER + index * ENTRY + 4).and_then(|key| self.string(key));
@@ -112,7 +113,7 @@ impl Cache {
         (low..self.count).take_while(move |index| compared(*index) == Ordering::Equal)
     }
 
-    /// How good an entry is, 0 being best; `None` when this machine cannot use it.
+    /// The rank of an entry, 0 being the best; `None` if this machine cannot use it.
     fn rank<'a>(&self, entry: usize, supported: impl Fn() -> &'a [&'static str]) -> Option<usize> {
         let (lower, upper) = if self.little { (16, 20) } else { (20, 16) };
         let (level, kind) = (self.number(entry + lower)?, self.number(entry + upper)?);
@@ -147,7 +148,7 @@ impl Cache {
         number(&self.bytes, at, self.little)
     }
 
-    /// A number that says where something lies, and lies in the file itself.
+    /// An offset in the file, read from the file.
     fn offset(&self, at: usize) -> Option<usize> {
         usize::try_from(self.number(at)?).ok()
     }
@@ -158,7 +159,7 @@ impl Cache {
     }
 }
 
-/// Where the new format begins in a file that begins with the old one.
+/// The offset of the new format in a file that begins with the old one.
 fn end_of_old(bytes: &[u8]) -> Option<usize> {
     [true, false].into_iter().find_map(|little| {
         let count = usize::try_from(number(bytes, 12, little)?).ok()?;
@@ -195,7 +196,7 @@ fn compare(mut one: &[u8], mut other: &[u8]) -> Ordering {
     }
 }
 
-/// Takes the digits that `text` begins with. Those of a version are few; more wrap around.
+/// Takes the leading digits of `text` as a number. Versions have few digits; more wrap around.
 fn leading_number(text: &mut &[u8]) -> u32 {
     let mut value = 0_u32;
     while let [digit @ b'0'..=b'9', rest @ ..] = *text {

@@ -1,4 +1,4 @@
-//! All that a program needs: breadth first, every object once, as the loader goes about it.
+//! All needs of a program: breadth first, every object once, like the loader.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -18,23 +18,23 @@ use super::tokens;
 #[derive(Debug)]
 pub(super) struct Node {
     pub path: PathBuf,
-    /// What `$ORIGIN` means to it.
+    /// The value of `$ORIGIN` for it.
     pub origin: PathBuf,
     pub object: Rc<Object>,
-    /// The directories of its `RPATH` and `RUNPATH`, tokens put in.
+    /// The directories of its `RPATH` and `RUNPATH`, with tokens expanded.
     pub rpath: Vec<PathBuf>,
     pub runpath: Vec<PathBuf>,
-    /// The object that first asked for it.
+    /// The object that first requested it.
     asker: Option<usize>,
     name: OsString,
     rule: Rule,
-    /// Whether it has its place in the order.
+    /// Whether it has a place in the order.
     listed: bool,
 }
 
-/// A file to begin with.
+/// A file to start from.
 pub(super) struct Start<'p> {
-    /// The path by which it is reported.
+    /// The path used in reports.
     pub path: &'p Path,
     /// The directory it is taken to lie in: for a program, that of its place without links.
     pub origin: PathBuf,
@@ -42,7 +42,7 @@ pub(super) struct Start<'p> {
     pub object: Rc<Object>,
 }
 
-/// What a walk from one object found.
+/// The result of a walk from one object.
 #[derive(Debug, Default)]
 pub(super) struct Closure {
     pub libraries: Vec<Library>,
@@ -55,7 +55,7 @@ struct Walk<'w, 't> {
     search: &'w mut Search<'t>,
     system: &'w System,
     nodes: Vec<Node>,
-    /// The nodes in the order in which they were asked for; the loader is known before that.
+    /// The nodes in the order in which they were requested; the loader is known before that.
     order: Vec<usize>,
     loader: Option<usize>,
     /// The names that each loaded object answers to.
@@ -65,7 +65,7 @@ struct Walk<'w, 't> {
     requests: Vec<Request>,
 }
 
-/// Follows all that `start` asks for.
+/// Follows all requests of `start`.
 pub(super) fn follow(search: &mut Search, system: &System, start: Start) -> Closure {
     let mut walk = Walk {
         search,
@@ -101,7 +101,7 @@ pub(super) fn follow(search: &mut Search, system: &System, start: Start) -> Clos
 }
 
 impl Walk<'_, '_> {
-    /// Makes the loader known, which is in memory before anything asks for it.
+    /// Adds the loader, which is in memory before anything requests it.
     fn add_loader(&mut self) {
         let Some(path) = self.system.interpreter.clone() else {
             return;
@@ -157,7 +157,7 @@ impl Walk<'_, '_> {
         });
     }
 
-    /// What happens when `by` asks for `name`.
+    /// Handles the request of `by` for `name`.
     fn request(&mut self, by: usize, name: &OsStr, optional: bool) {
         let answer = match self.answering(name) {
             Some(node) => Ok(node),
@@ -177,14 +177,14 @@ impl Walk<'_, '_> {
         self.requests.push(Request { by, name: name.to_owned(), gets });
     }
 
-    /// Puts an object at the end of the order, unless it has its place already.
+    /// Appends an object to the order, unless it is already in it.
     fn list(&mut self, node: usize) {
         if !std::mem::replace(&mut self.nodes[node].listed, true) {
             self.order.push(node);
         }
     }
 
-    /// The object already loaded that answers to `name`.
+    /// The loaded object with this name.
     fn answering(&self, name: &OsStr) -> Option<usize> {
         if self.system.flavour == Flavour::Musl && is_part_of_musl(name) && self.loader.is_some() {
             return self.loader;
@@ -211,7 +211,7 @@ impl Walk<'_, '_> {
         Ok(node)
     }
 
-    /// Remembers the names by which an object will be taken for loaded.
+    /// Records the names by which an object counts as loaded.
     fn name(&mut self, node: usize, name: &OsStr, found: &Found) {
         let mut add = |name: &OsStr| {
             if !self.names.contains_key(name) {
@@ -225,7 +225,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The program's own wish for its loader, which comes first and is listed where it is due.
+    /// The program's request for its loader, which comes first and is listed at its place.
     fn request_loader(&mut self, path: PathBuf) {
         let name = path.clone().into_os_string();
         let gets = if let Some(node) = self.loader {
@@ -286,7 +286,7 @@ fn directory_of(path: &Path) -> PathBuf {
     path.parent().unwrap_or(Path::new("/")).to_owned()
 }
 
-/// Whether musl, of which all is one file, takes this name for itself.
+/// Whether this is a name for musl itself, which consists of one file.
 fn is_part_of_musl(name: &OsStr) -> bool {
     let parts = ["c", "pthread", "rt", "m", "dl", "util", "xnet"].map(str::as_bytes);
     let Some(part) = name.as_bytes().strip_prefix(b"lib") else {

@@ -1,4 +1,4 @@
-//! `/etc/ld.so.conf`, from which `ldconfig(8)` makes the cache.
+//! `/etc/ld.so.conf`, from which `ldconfig(8)` creates the cache.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::host::tree::Tree;
 
-/// How deep files may include others; a file that includes itself ends here.
+/// The maximum depth of includes; it stops a file that includes itself.
 const DEEPEST: usize = 8;
 
-/// The directories that `/etc/ld.so.conf` lists, in order; none when it cannot be read.
+/// The directories that `/etc/ld.so.conf` lists, in order; none if it cannot be read.
 pub(super) fn directories(tree: &Tree) -> Vec<PathBuf> {
     let mut listed = Vec::new();
     add(tree, Path::new("/etc/ld.so.conf"), DEEPEST, &mut listed);
@@ -46,17 +46,17 @@ fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
-/// What follows `word` when `line` begins with it.
+/// The rest of `line` after `word`, if it begins with that.
 fn after_word<'l>(line: &'l [u8], word: &[u8]) -> Option<&'l [u8]> {
     line.strip_prefix(word).filter(|rest| rest.first().is_some_and(u8::is_ascii_whitespace))
 }
 
-/// A path taken from the directory of the file that names it.
+/// A path relative to the directory of the file that names it.
 fn beside(file: &Path, pattern: &[u8]) -> PathBuf {
     file.parent().unwrap_or(Path::new("/")).join(OsStr::from_bytes(pattern))
 }
 
-/// The files that `pattern` means, sorted; wildcards may stand in its last name.
+/// The files that match `pattern`, sorted; its last name may contain wildcards.
 fn matching(tree: &Tree, pattern: &Path) -> Vec<PathBuf> {
     let (Some(directory), Some(name)) = (pattern.parent(), pattern.file_name()) else {
         return Vec::new();
@@ -73,7 +73,7 @@ fn matching(tree: &Tree, pattern: &Path) -> Vec<PathBuf> {
     wanted.map(|name| directory.join(OsStr::from_bytes(name))).collect()
 }
 
-/// Whether `name` is one that `pattern`, with `*` and `?`, stands for.
+/// Whether `name` matches `pattern`, with `*` and `?`.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     // Where to take up again, one byte later, when what follows the last `*` does not match.
     let mut resume: Option<(usize, usize)> = None;

@@ -1,5 +1,5 @@
-//! What loaders distinguish x86-64 processors by: the levels that this machine's reaches, see
-//! "glibc-hwcaps" in `ld.so(8)`, and its name, which `$PLATFORM` stands for.
+//! Levels and names of x86-64 processors: the levels that this machine reaches, see "glibc-hwcaps"
+//! in `ld.so(8)`, and its name, the value of `$PLATFORM`.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -12,17 +12,17 @@ const LEVELS: [(&str, &[&str]); 3] = [
     ("x86-64-v2", &["cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"]),
 ];
 
-/// The names that the GNU C library has for Intel's processors, best first, with the flags that each
-/// needs; from its `cpu_features.c`. Others are called what the kernel calls them.
+/// The GNU C library's names for Intel processors, best first, with the flags that each needs; from
+/// its `cpu_features.c`. Other processors have the kernel's names.
 pub(super) const PLATFORMS: [(&str, &[&str]); 2] = [
     ("xeon_phi", &["avx512cd", "avx512er", "avx512pf"]),
     ("haswell", &["avx2", "bmi1", "bmi2", "abm", "movbe", "popcnt", "fma"]),
 ];
 
-/// The processor, asked only when a library comes in levels, or stands in a directory of its name.
+/// The processor, read only if a library exists in levels, or in a directory with its name.
 #[derive(Debug, Default)]
 pub(super) struct Processor {
-    /// What `/proc/cpuinfo` says of it; nothing when the machine does not say.
+    /// Its `/proc/cpuinfo`; `None` if the machine has none.
     told: OnceCell<Told>,
 }
 
@@ -39,7 +39,7 @@ impl Processor {
         Self { told: OnceCell::from(Told { levels, platform: None }) }
     }
 
-    /// The processor that this file tells of.
+    /// The processor described by this file.
     #[cfg(test)]
     pub fn told(cpuinfo: &str) -> Self {
         Self { told: OnceCell::from(read(cpuinfo)) }
@@ -50,7 +50,7 @@ impl Processor {
         &self.asked().levels
     }
 
-    /// What the loader calls it, if it has a name for it.
+    /// The loader's name for it, if there is one.
     pub fn platform(&self) -> Option<&'static str> {
         self.asked().platform
     }

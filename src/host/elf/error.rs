@@ -1,4 +1,4 @@
-//! What can be wrong with a program that one wants to look into.
+//! Errors of reading programs and libraries.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,23 +13,23 @@ const EPERM: i32 = 1;
 const EIO: i32 = 5;
 const EACCES: i32 = 13;
 
-/// Why a file does not say what it needs.
+/// Why the needs of a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElfError {
     /// The file, as seen inside the tree.
     pub path: PathBuf,
-    /// What is the matter with it.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// What is the matter with a file.
+/// A fault of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// It does not exist.
     NotFound,
     /// No directory of the loader's search holds a library of this name for this machine.
     NoSuchLibrary,
-    /// It cannot be read, for the reason of this number.
+    /// It cannot be read; the error number.
     Unreadable(i32),
     /// It is a directory.
     Directory,
@@ -39,7 +39,7 @@ pub enum Fault {
     LinkLoop,
     /// It is neither an ELF program or library nor a script with a `#!` line.
     NotProgram,
-    /// It begins as an ELF file or a script and does not go on as one; what is wrong.
+    /// It begins like an ELF file or a script but is malformed; the reason.
     Malformed(&'static str),
     /// It is a script, and the interpreter that its `#!` line names does not exist.
     InterpreterMissing(PathBuf),
@@ -65,7 +65,7 @@ impl From<io::Error> for Fault {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
             io::ErrorKind::IsADirectory => Self::Directory,
-            io::ErrorKind::UnexpectedEof => Self::Malformed("the file ends too early"),
+            io::ErrorKind::UnexpectedEof => Self::Malformed("the file is truncated"),
             _ => match error.raw_os_error() {
                 Some(ELOOP) => Self::LinkLoop,
                 number => Self::Unreadable(number.unwrap_or(EIO)),
@@ -92,7 +92,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "no such file",
-            Self::NoSuchLibrary => "no library of that name where the loader searches",
+            Self::NoSuchLibrary => "no library of that name in the loader's search path",
             Self::Unreadable(errno) => {
                 return f.write_str(&os_error(&io::Error::from_raw_os_error(*errno)));
             }
@@ -103,15 +103,15 @@ impl fmt::Display for Fault {
             Self::Malformed(what) => return write!(f, "it is damaged: {what}"),
             Self::InterpreterMissing(interpreter) => {
                 let interpreter = Quoted(interpreter.as_os_str());
-                return write!(f, "its `#!` line asks for {interpreter}, which does not exist");
+                return write!(f, "its `#!` line names {interpreter}, which does not exist");
             }
             Self::InterpreterUnusable(error) => return write!(f, "its `#!` line: {error}"),
-            Self::InterpreterLoop => "its `#!` line leads from script to script without an end",
+            Self::InterpreterLoop => "its `#!` line leads to an endless chain of scripts",
         })
     }
 }
 
-/// A name in backticks, in which what a terminal would obey is escaped.
+/// A name in backticks, with terminal control characters escaped.
 pub(super) struct Quoted<'a>(pub &'a OsStr);
 
 impl fmt::Display for Quoted<'_> {
@@ -120,7 +120,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// A name in which what a terminal would obey is escaped.
+/// A name with terminal control characters escaped.
 pub(super) struct Escaped<'a>(pub &'a OsStr);
 
 impl fmt::Display for Escaped<'_> {
@@ -150,7 +150,7 @@ mod tests {
         );
         assert_eq!(
             says("/x", Fault::InterpreterMissing("/bin/sh\r".into())),
-            "cannot run `/x`: its `#!` line asks for `/bin/sh\\r`, which does not exist"
+            "cannot run `/x`: its `#!` line names `/bin/sh\\r`, which does not exist"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The files looked into so far, each read once.
+//! The files read so far, each read once.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,26 +15,26 @@ use crate::host::tree::Tree;
 /// Device and inode: two paths with the same are one file.
 pub(super) type Identity = (u64, u64);
 
-/// What was found in a file.
+/// The contents of a file.
 #[derive(Debug, Clone)]
 pub(super) enum Content {
     Elf(Rc<Object>),
     Script(Rc<Shebang>),
 }
 
-/// A file that was looked into.
+/// A file that was read.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     pub identity: Identity,
     pub content: Content,
 }
 
-/// The files of a tree, remembered with what they hold, or why that is not known.
+/// The files of a tree, cached with their contents, or with the error.
 pub(super) struct Files<'t> {
     pub tree: &'t Tree,
     by_path: HashMap<PathBuf, Result<Known, ElfError>>,
     by_identity: HashMap<Identity, Content>,
-    /// Directories of programs and where they are without links.
+    /// Directories of programs, and their paths without links.
     directories: HashMap<PathBuf, PathBuf>,
 }
 
@@ -48,7 +48,7 @@ impl<'t> Files<'t> {
         }
     }
 
-    /// What the file `path` holds.
+    /// The contents of the file `path`.
     pub fn known(&mut self, path: &Path) -> Result<Known, ElfError> {
         if let Some(known) = self.by_path.get(path) {
             return known.clone();
@@ -63,7 +63,7 @@ impl<'t> Files<'t> {
         known
     }
 
-    /// The place of `path` without links.
+    /// The path of `path` without links.
     pub fn resolve(&mut self, path: &Path) -> Result<PathBuf, ElfError> {
         let failed = |error: io::Error| ElfError::new(path, error.into());
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {

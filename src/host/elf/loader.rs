@@ -1,4 +1,4 @@
-//! Asking what programs need, of one program or of many.
+//! Queries for the needs of one program or of many.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -16,17 +16,17 @@ use super::search::Search;
 use super::system::System;
 use crate::host::tree::Tree;
 
-/// How many scripts may run each other before the kernel refuses; see `execve(2)`.
+/// The number of scripts that may run each other before the kernel refuses; see `execve(2)`.
 const MOST_SCRIPTS: usize = 5;
 
-/// Knows what the loader of a tree would do, without running it.
+/// Predicts what the loader of a tree would do, without running it.
 ///
-/// What is learned from one program is kept for the next: every file is read once. The tree is
-/// taken to stay as it is meanwhile.
+/// Results are kept between programs: every file is read once. The tree is assumed not to change
+/// meanwhile.
 ///
-/// Not honoured are the environment (`LD_LIBRARY_PATH`, `LD_PRELOAD`), `/etc/ld.so.preload`, what
-/// a program loads by `dlopen(3)`, and the legacy hardware directories (`tls`, `haswell`…) that
-/// glibc 2.37 abolished.
+/// Ignored are the environment (`LD_LIBRARY_PATH`, `LD_PRELOAD`), `/etc/ld.so.preload`, libraries
+/// that a program loads by `dlopen(3)`, and the legacy hardware directories (`tls`, `haswell`…)
+/// that glibc 2.37 removed.
 pub struct Loader<'t> {
     tree: &'t Tree,
     search: Search<'t>,
@@ -48,32 +48,33 @@ impl<'t> Loader<'t> {
         self
     }
 
-    /// What the file `program`, a path in the tree, needs in order to be loaded.
+    /// The files that `program`, a path in the tree, needs in order to be loaded.
     ///
-    /// A library or a loader that is not there is no error: it is listed in [`Needs::missing`].
+    /// A missing library or loader is not an error: it is listed in [`Needs::missing`].
     ///
     /// # Errors
-    /// When the program, or the interpreter of a script, cannot be read as such; when something that
-    /// the loader would look at could not be looked at.
+    /// The program, or the interpreter of a script, is not one or cannot be read; or a file that
+    /// the loader would look at could not be accessed.
     pub fn needs(&mut self, program: &Path) -> Result<Needs, ElfError> {
         let needs = self.needs_of(&Path::new("/").join(program), 0);
         self.if_all_was_seen(needs)
     }
 
-    /// An answer, unless something could not be looked at: who looks again may find another.
+    /// Remembers a result, unless a look-up failed: another attempt may succeed.
     fn if_all_was_seen<T>(&mut self, answer: Result<T, ElfError>) -> Result<T, ElfError> {
         let Some(unseen) = self.tree.unseen() else { return answer };
         (self.search, self.systems) = (Search::of(self.tree), HashMap::new());
         Err(ElfError::new(&unseen.path, Fault::Unreadable(unseen.errno)))
     }
 
-    /// Finds the library `name` for programs of the kind of `like`, and tells what it needs
-    /// itself: for what programs load later, by `dlopen(3)`, as `libnss_files.so.2`.
+    /// Finds the library `name` for programs like `like`, and its own needs: for libraries that
+    /// programs load later, by `dlopen(3)`, such as `libnss_files.so.2`.
     ///
-    /// It is searched as for a program without `RPATH`. Its path is the `program` of the result.
+    /// The search is that of a program without `RPATH`. The library's path is `program` in the
+    /// result.
     ///
     /// # Errors
-    /// When `like` cannot be read, or there is no such library.
+    /// `like` cannot be read, or there is no such library.
     pub fn library(&mut self, name: &str, like: &Path) -> Result<Needs, ElfError> {
         let needs = self.needs_of_library(name, like);
         self.if_all_was_seen(needs)
@@ -191,7 +192,7 @@ impl<'t> Loader<'t> {
         }
     }
 
-    /// The program that is run when `program` is, be it a script.
+    /// The program that runs if `program` is started, which may be a script.
     fn object_behind(&mut self, program: &Path) -> Result<Rc<Object>, ElfError> {
         let mut program = program.to_owned();
         for depth in 0.. {
@@ -205,7 +206,7 @@ impl<'t> Loader<'t> {
         Err(ElfError::new(&program, Fault::InterpreterLoop))
     }
 
-    /// Where `program` is without links, and what it holds.
+    /// The path of `program` without links, and its contents.
     fn look(&mut self, program: &Path) -> Result<(PathBuf, Known), ElfError> {
         let resolved = self.search.files.resolve(program)?;
         let known = self.search.files.known(&resolved);

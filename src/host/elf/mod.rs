@@ -1,11 +1,11 @@
-//! What programs need in order to be loaded, read from their files.
+//! The files that programs need in order to be loaded, read from their ELF headers.
 //!
 //! The rules are those of `ld.so(8)` and of musl's loader, and nothing is run: `ldd(1)` starts
 //! the loader that the file names, which an untrusted file must not choose, and for a program
 //! reached by a link it takes `$ORIGIN` for the directory of the link.
 //!
-//! `object` says what one file says, `search` where the loader looks, `closure` follows one to
-//! the other, and [`Needs`] is the answer.
+//! `object` reads one file, `search` knows the loader's search path, `closure` follows one to the
+//! other, and [`Needs`] is the result.
 
 mod abi;
 mod bytes;
@@ -38,7 +38,7 @@ pub use script::Shebang;
 
 use crate::host::tree::Tree;
 
-/// What one program of `tree` needs; [`Loader::needs`] for a single question.
+/// The needs of one program of `tree`: [`Loader::needs`] for a single query.
 ///
 /// # Errors
 /// Those of [`Loader::needs`].
@@ -53,7 +53,7 @@ pub fn interpreter(head: &[u8]) -> Option<std::path::PathBuf> {
 }
 
 /// The library `name` as programs of the kind of `like` would load it; [`Loader::library`] for a
-/// single question.
+/// single query.
 ///
 /// # Errors
 /// Those of [`Loader::library`].

@@ -1,4 +1,4 @@
-//! What a program needs in order to start, and why.
+//! The files that a program needs in order to start, and the reasons.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
@@ -9,32 +9,33 @@ use super::error::{ElfError, Quoted};
 use super::outline::Outline;
 use super::script::Shebang;
 
-/// What a program, library or script needs in order to be loaded.
+/// The needs of a program, library or script in order to be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// The file asked about, as it was named, from the root of the tree.
+    /// The queried file, as it was named, from the root of the tree.
     pub program: PathBuf,
     /// The same without links.
     pub resolved: PathBuf,
-    /// What kind of file it is.
+    /// Its kind.
     pub kind: Kind,
     /// The libraries in the order in which the loader loads them, breadth first; the loader is
-    /// among them, where it is first asked for, or else last. The `vdso` is no file and is not.
+    /// among them, where it is first requested, or else last. The `vdso` is not a file, so it is
+    /// not.
     pub libraries: Vec<Library>,
-    /// What was asked for and is not there.
+    /// Requested files that are missing.
     pub missing: Vec<Missing>,
-    /// For a script: its interpreter and, where that is `env`, the program `env` will run.
+    /// For a script: its interpreter and, if that is `env`, the program that `env` will run.
     pub interpreters: Vec<Needs>,
-    /// Who asked for what, in the order in which it was.
+    /// All requests, in order.
     pub requests: Vec<Request>,
 }
 
-/// What kind of file something is, to those who run it.
+/// The kind of a file, for a process that runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A program that the kernel starts through the loader it names.
     Dynamic,
-    /// A program that needs nothing, position independent or not.
+    /// A static program, position independent or not.
     Static,
     /// A library.
     Library,
@@ -45,15 +46,15 @@ pub enum Kind {
 /// A library that will be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Library {
-    /// The name by which it was first asked for.
+    /// The name by which it was first requested.
     pub name: OsString,
     /// Its path as the loader opens it, its links not followed.
     pub path: PathBuf,
-    /// The name it gives itself (`DT_SONAME`).
+    /// Its own name (`DT_SONAME`).
     pub soname: Option<OsString>,
-    /// The object that first asked for it.
+    /// The object that first requested it.
     pub by: PathBuf,
-    /// By which rule it was found.
+    /// The rule by which it was found.
     pub rule: Rule,
 }
 
@@ -62,35 +63,35 @@ pub struct Library {
 pub enum Rule {
     /// It is the loader itself, named by the program (`PT_INTERP`).
     Interpreter,
-    /// It was asked for by its path.
+    /// It was requested by its path.
     Path,
-    /// In the `DT_RPATH` of this object, which is the one that asked or one that led to it.
+    /// In the `DT_RPATH` of this object, which is the requester or one that led to it.
     Rpath(PathBuf),
-    /// In the `DT_RUNPATH` of the object that asked (with musl, or one that led to it).
+    /// In the `DT_RUNPATH` of the requester (with musl, or one that led to it).
     Runpath,
     /// Listed in `/etc/ld.so.cache`.
     Cache,
     /// In a directory built into the loader.
     DefaultDirectory,
-    /// In a directory that `/etc/ld.so.conf` lists: the tree has no cache, and the loader finds
-    /// it only once `ldconfig` has made one.
+    /// In a directory that `/etc/ld.so.conf` lists: the tree has no cache, and the loader finds it
+    /// only after `ldconfig` has created one.
     Configuration,
 }
 
-/// Something that was asked for and is not there.
+/// A requested file that is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// The name by which it was asked for.
+    /// The name by which it was requested.
     pub name: OsString,
-    /// The object that asked.
+    /// The object that requested it.
     pub by: PathBuf,
-    /// What was asked for.
+    /// Its role.
     pub role: Role,
-    /// Why it is not there.
+    /// The cause.
     pub cause: Cause,
 }
 
-/// As what something is needed.
+/// The role of a needed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// As the loader: without it the kernel says that the program itself does not exist.
@@ -101,27 +102,27 @@ pub enum Role {
     Program,
 }
 
-/// Why something is not there.
+/// The cause why a file is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
-    /// It is nowhere that would be searched.
+    /// It is not in the search path.
     NotFound,
     /// Only this file has the name, and it is for another machine or class.
     OtherMachine(PathBuf),
-    /// It was found, and cannot be loaded.
+    /// It was found, but cannot be loaded.
     Unusable(ElfError),
 }
 
-/// That one object asks for another.
+/// A request of one object for another.
 ///
-/// Objects are counted: 0 is the program, 1 the first of its libraries, and so on.
+/// Objects are numbered: 0 is the program, 1 the first of its libraries, and so on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The object that asks.
+    /// The object that requests.
     pub by: usize,
-    /// The name by which it asks.
+    /// The requested name.
     pub name: OsString,
-    /// The object that it gets; `None` when it is missing.
+    /// The object found; `None` if it is missing.
     pub gets: Option<usize>,
 }
 
@@ -142,7 +143,7 @@ impl Needs {
         self.objects().into_iter().map(|(_, path)| path).collect()
     }
 
-    /// The same files, each with the name by which it is asked for.
+    /// The same files, each with the name by which it is requested.
     #[must_use]
     pub fn objects(&self) -> Vec<(&OsStr, &Path)> {
         let mut seen = HashSet::new();
@@ -156,7 +157,7 @@ impl Needs {
         all.filter(|(_, path)| seen.insert(*path)).collect()
     }
 
-    /// All that is missing, to this and to its interpreters.
+    /// Everything missing, for this and for its interpreters.
     #[must_use]
     pub fn all_missing(&self) -> Vec<&Missing> {
         self.all().into_iter().flat_map(|needs| &needs.missing).collect()
@@ -168,7 +169,7 @@ impl Needs {
         self.all_missing().is_empty()
     }
 
-    /// The library that is loaded from `path`, which tells who asked for it and how it was found.
+    /// The library that is loaded from `path`, with its requester and the rule.
     #[must_use]
     pub fn library_at(&self, path: &Path) -> Option<&Library> {
         self.all()
@@ -177,13 +178,13 @@ impl Needs {
             .find(|library| library.path == path)
     }
 
-    /// The whole as a tree of text, each library explained where it first appears.
+    /// All of it as a tree of text; each library is explained at its first appearance.
     #[must_use]
     pub fn outline(&self) -> Outline<'_> {
         Outline(self)
     }
 
-    /// This and its interpreters and theirs, in the order in which they are started.
+    /// This and its interpreters and theirs, in the order in which they start.
     fn all(&self) -> Vec<&Self> {
         let mut all = vec![self];
         all.extend(self.interpreters.iter().flat_map(Self::all));
@@ -202,12 +203,12 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Interpreter => "the loader",
-            Self::Path => "asked for by its path",
+            Self::Path => "requested by its path",
             Self::Rpath(owner) => return write!(f, "RPATH of {}", Quoted(owner.as_os_str())),
             Self::Runpath => "RUNPATH",
             Self::Cache => "ld.so.cache",
             Self::DefaultDirectory => "default directory",
-            Self::Configuration => "ld.so.conf, not in effect before ldconfig has run",
+            Self::Configuration => "ld.so.conf, effective after ldconfig has run",
         })
     }
 }
@@ -222,13 +223,13 @@ impl fmt::Display for Missing {
         }
         match (&self.cause, self.role) {
             (Cause::NotFound, Role::Loader) => write!(f, "does not exist"),
-            (Cause::NotFound, Role::Library) => write!(f, "is not where the loader searches"),
-            (Cause::NotFound, Role::Program) => write!(f, "is in no directory of `PATH`"),
+            (Cause::NotFound, Role::Library) => write!(f, "is not in the loader's search path"),
+            (Cause::NotFound, Role::Program) => write!(f, "is not in `PATH`"),
             (Cause::OtherMachine(path), _) => {
                 let path = Quoted(path.as_os_str());
-                write!(f, "is there for another machine only, as {path}")
+                write!(f, "exists only for another architecture, as {path}")
             }
-            (Cause::Unusable(error), _) => write!(f, "is of no use: {error}"),
+            (Cause::Unusable(error), _) => write!(f, "is unusable: {error}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What one ELF file says of what it needs; see `elf(5)`.
+//! The needs recorded in one ELF file; see `elf(5)`.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -15,43 +15,43 @@ use super::error::Fault;
 /// The longest path the kernel takes for an interpreter.
 const LONGEST_PATH: u64 = 4096;
 
-/// A program or library in the ELF format, and what it asks of the loader.
+/// A program or library in the ELF format, and its requests to the loader.
 #[derive(Debug)]
 pub(super) struct Object {
     pub abi: Abi,
     /// `PT_INTERP`: the loader that the kernel starts for it.
     pub interpreter: Option<PathBuf>,
-    /// `DT_SONAME`: the name by which others ask for it.
+    /// `DT_SONAME`: the name by which others request it.
     pub soname: Option<OsString>,
-    /// What it asks for, in the order in which it does.
+    /// The libraries that it requests, in order.
     pub needed: Vec<Needed>,
-    /// `DT_RPATH`, colons and all, when no `DT_RUNPATH` makes it void.
+    /// `DT_RPATH`, unsplit, unless `DT_RUNPATH` overrides it.
     pub rpath: Option<Vec<u8>>,
-    /// `DT_RUNPATH`, colons and all.
+    /// `DT_RUNPATH`, unsplit.
     pub runpath: Option<Vec<u8>>,
-    /// `DF_1_NODEFLIB`: the default directories are not for what it asks for.
+    /// `DF_1_NODEFLIB`: its libraries are not searched in the default directories.
     pub no_default: bool,
     /// Whether it could be loaded by another, rather than stand alone.
     pub is_shared: bool,
 }
 
-/// One library that an object asks for.
+/// One library that an object requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Needed {
     pub name: OsString,
-    /// `DT_AUXILIARY`: it does without, should there be none.
+    /// `DT_AUXILIARY`: optional.
     pub optional: bool,
 }
 
 impl Object {
     /// Reads the headers and the dynamic section of an ELF file.
     ///
-    /// [`Fault::NotProgram`] when this is no ELF file, or one that can be neither run nor loaded.
+    /// [`Fault::NotProgram`] if this is not an ELF file, or one that can be neither run nor loaded.
     pub fn read(bytes: &Bytes) -> Result<Self, Fault> {
         let Some((identity, _)) = bytes.head().split_at_checked(16) else {
             let is_elf = bytes.head().starts_with(&elf::ELFMAG);
             return Err(if is_elf {
-                Fault::Malformed("the ELF header is cut short")
+                Fault::Malformed("its ELF header is truncated")
             } else {
                 Fault::NotProgram
             });
@@ -62,12 +62,12 @@ impl Object {
         let endian = match elf::DataEncoding(identity[5]) {
             elf::ELFDATA2LSB => Endianness::Little,
             elf::ELFDATA2MSB => Endianness::Big,
-            _ => return Err(Fault::Malformed("its ELF header gives no byte order")),
+            _ => return Err(Fault::Malformed("its ELF header has an invalid byte order")),
         };
         match elf::FileClass(identity[4]) {
             elf::ELFCLASS32 => read::<FileHeader32<Endianness>>(bytes, endian),
             elf::ELFCLASS64 => read::<FileHeader64<Endianness>>(bytes, endian),
-            _ => Err(Fault::Malformed("its ELF header is neither of 32 nor of 64 bits")),
+            _ => Err(Fault::Malformed("its ELF header is neither 32-bit nor 64-bit")),
         }
     }
 }
@@ -77,7 +77,7 @@ fn read<H: FileHeader<Endian = Endianness>>(
     endian: Endianness,
 ) -> Result<Object, Fault> {
     let (header, _) = pod::from_bytes::<H>(bytes.head())
-        .map_err(|()| Fault::Malformed("the ELF header is cut short"))?;
+        .map_err(|()| Fault::Malformed("its ELF header is truncated"))?;
     let file_type = header.e_type(endian);
     if file_type != elf::ET_EXEC && file_type != elf::ET_DYN {
         return Err(Fault::NotProgram);
@@ -102,7 +102,7 @@ fn read<H: FileHeader<Endian = Endianness>>(
     for segment in &table {
         match segment.kind {
             elf::PT_INTERP if object.interpreter.is_none() => {
-                let what = "the path of its loader (PT_INTERP) has no end";
+                let what = "the path of its loader (PT_INTERP) is not terminated";
                 let path = bytes.string(segment.offset, segment.size.min(LONGEST_PATH), what)?;
                 if path.is_empty() {
                     return Err(Fault::Malformed("the path of its loader (PT_INTERP) is empty"));
@@ -111,10 +111,10 @@ fn read<H: FileHeader<Endian = Endianness>>(
             }
             elf::PT_DYNAMIC => {
                 let section =
-                    bytes.at(segment.offset, segment.size, "its dynamic section is cut short")?;
+                    bytes.at(segment.offset, segment.size, "its dynamic section is truncated")?;
                 let count = section.len() / size_of::<H::Dyn>();
                 let entries = pod::slice_from_bytes::<H::Dyn>(&section, count)
-                    .map_err(|()| Fault::Malformed("its dynamic section is cut short"))?
+                    .map_err(|()| Fault::Malformed("its dynamic section is truncated"))?
                     .0;
                 tell_dynamic(&mut object, bytes, &table, entries, endian)?;
             }
@@ -127,7 +127,7 @@ fn read<H: FileHeader<Endian = Endianness>>(
     Ok(object)
 }
 
-/// A stretch of the file, and the address at which it appears in memory.
+/// A segment of the file, and its address in memory.
 struct Segment {
     kind: elf::ProgramType,
     offset: u64,
@@ -143,9 +143,9 @@ fn segments<H: FileHeader<Endian = Endianness>>(
     let count = u64::from(header.e_phnum(endian));
     let entry_size = size_of::<H::ProgramHeader>();
     if count > 0 && usize::from(header.e_phentsize(endian)) != entry_size {
-        return Err(Fault::Malformed("its program headers are of an unknown size"));
+        return Err(Fault::Malformed("its program headers have an unknown size"));
     }
-    let what = "its program headers are cut short";
+    let what = "its program headers are truncated";
     let read = bytes.at(header.e_phoff(endian).into(), count * entry_size as u64, what)?;
     let (headers, _) =
         pod::slice_from_bytes::<H::ProgramHeader>(&read, usize::from(header.e_phnum(endian)))
@@ -159,7 +159,7 @@ fn segments<H: FileHeader<Endian = Endianness>>(
     Ok(headers.iter().map(segment).collect())
 }
 
-/// Fills in what the dynamic section says.
+/// Adds the contents of the dynamic section.
 fn tell_dynamic<D: Dyn<Endian = Endianness>>(
     object: &mut Object,
     bytes: &Bytes,
@@ -176,9 +176,10 @@ fn tell_dynamic<D: Dyn<Endian = Endianness>>(
     let strings = match value(elf::DT_STRTAB) {
         Some(address) => {
             let size = value(elf::DT_STRSZ).unwrap_or(u64::MAX);
-            place(table, address, size).ok_or(Fault::Malformed("its dynamic strings are nowhere"))
+            place(table, address, size)
+                .ok_or(Fault::Malformed("its dynamic strings are not in the file"))
         }
-        None => Err(Fault::Malformed("its dynamic section has no strings")),
+        None => Err(Fault::Malformed("its dynamic section has no string table")),
     };
     let string = |offset: u64| {
         let (start, size) = strings.clone()?;
@@ -208,7 +209,7 @@ fn tell_dynamic<D: Dyn<Endian = Endianness>>(
 /// `DF_1_NODEFLIB`, as a number.
 const NO_DEFAULT: u32 = 0x800;
 
-/// Where in the file lies what appears at `address`, and how much of `size` is there.
+/// The offset in the file of the byte at `address`, and how much of `size` is there.
 fn place(table: &[Segment], address: u64, size: u64) -> Option<(u64, u64)> {
     table.iter().filter(|segment| segment.kind == elf::PT_LOAD).find_map(|segment| {
         let within = address.checked_sub(segment.address)?;

@@ -1,12 +1,12 @@
-//! What a program needs, as a tree of text.
+//! The needs of a program as a tree of text.
 
 use std::fmt;
 
 use super::error::Escaped;
 use super::needs::{Kind, Needs, Role};
 
-/// Prints [`Needs`] as a tree: every object under the first that asks for it, with its path and
-/// the rule by which it was found; where it is asked for again, only its name.
+/// Prints [`Needs`] as a tree: every object below the first that requests it, with its path and the
+/// rule by which it was found; if it is requested again, only its name.
 #[derive(Debug, Clone, Copy)]
 pub struct Outline<'n>(pub(super) &'n Needs);
 

@@ -1,4 +1,4 @@
-//! Scripts: the `#!` line as the kernel reads it, and what `env` makes of it.
+//! Scripts: the `#!` line as the kernel and `env` read it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,28 +6,28 @@ use std::path::PathBuf;
 
 use super::error::Fault;
 
-/// How much of a script the kernel looks at; see `execve(2)`.
+/// The number of bytes of a script that the kernel reads; see `execve(2)`.
 const LOOKED_AT: usize = 256;
 
-/// What the first line of a script asks for.
+/// The contents of the first line of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shebang {
     /// The program that is to run the script.
     pub interpreter: PathBuf,
-    /// All that follows it on the line, which is handed over as one argument.
+    /// The rest of the line, which is passed as one argument.
     pub argument: Option<OsString>,
 }
 
-/// The program that `env` is told to run.
+/// The program that `env` runs.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wanted {
     pub program: OsString,
-    /// The `PATH` in which it is searched, when the line sets one.
+    /// The `PATH` in which it is searched, if the line sets one.
     pub path_variable: Option<OsString>,
 }
 
 impl Shebang {
-    /// Reads the `#!` line at the head of a file; `None` when there is none.
+    /// Reads the `#!` line at the beginning of a file; `None` if there is none.
     pub(super) fn read(head: &[u8]) -> Result<Option<Self>, Fault> {
         let Some(rest) = head.strip_prefix(b"#!") else {
             return Ok(None);
@@ -55,7 +55,7 @@ impl Shebang {
         }))
     }
 
-    /// What the interpreter, when it is `env`, will search and run.
+    /// The program that the interpreter will search and run, if it is `env`.
     pub(super) fn wanted_of_env(&self) -> Option<Wanted> {
         if self.interpreter.file_name() != Some(OsStr::new("env")) {
             return None;
@@ -77,7 +77,7 @@ impl Shebang {
     }
 }
 
-/// The words of what `env` was given: one, unless `-S` asks to split them.
+/// The words of `env`'s argument: one, unless `-S` splits it.
 fn split(argument: &[u8]) -> Vec<&[u8]> {
     let long = argument.strip_prefix(b"--split-string");
     // Short options can stand before it in the same word: `-iS`, `-vS`.

@@ -1,4 +1,4 @@
-//! Where the loader looks for a library, and in which order; see `ld.so(8)`.
+//! The search for a library, in the loader's order; see `ld.so(8)`.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use super::system::{Flavour, System};
 use super::tokens;
 use crate::host::tree::Tree;
 
-/// A library that a search came upon.
+/// A library found by a search.
 #[derive(Debug)]
 pub(super) struct Found {
     pub path: PathBuf,
@@ -28,7 +28,7 @@ pub(super) struct Found {
     pub rule: Rule,
 }
 
-/// The searches in one tree. What they learn of it is kept for the next.
+/// The searches in one tree, with their cached results.
 pub(super) struct Search<'t> {
     pub files: Files<'t>,
     pub processor: Processor,
@@ -39,11 +39,11 @@ pub(super) struct Search<'t> {
     with_levels: HashMap<(PathBuf, bool), Rc<[PathBuf]>>,
 }
 
-/// One search: for whom, for what, and what was passed over.
+/// One search: its requester, its name, and the files it skipped.
 struct Quest<'q> {
     system: &'q System,
     name: &'q OsStr,
-    /// The first file of the right name for another machine.
+    /// The first file of that name for another machine.
     misfit: Option<PathBuf>,
 }
 
@@ -149,7 +149,7 @@ impl<'t> Search<'t> {
         self.within(quest, system.directories(self.files.tree), || Rule::DefaultDirectory)
     }
 
-    /// The first of `directories`, and of their subdirectories for this processor, that has it.
+    /// The first match in `directories`, and in their subdirectories for this processor.
     fn within(
         &mut self,
         quest: &mut Quest,
@@ -166,7 +166,7 @@ impl<'t> Search<'t> {
         Ok(None)
     }
 
-    /// The library at `path`, unless there is none or it is for another machine.
+    /// The library at `path`; `None` if it is missing or for another machine.
     fn at(
         &mut self,
         quest: &mut Quest,

@@ -1,4 +1,4 @@
-//! The loader that a program asks for, and what is built into it.
+//! The loader that a program names, and its built-in defaults.
 //!
 //! Where it searches, and what `$LIB` means, was decided when it was compiled: Debian, Fedora,
 //! Arch and Nix differ. The loader of the GNU C library holds these directories as a row of
@@ -13,10 +13,10 @@ use super::abi::Abi;
 use super::cpu::{PLATFORMS, Processor};
 use crate::host::tree::Tree;
 
-/// A loader is some 200 KB; what is far larger is none.
+/// A loader is about 200 KB; a far larger file is not one.
 const LARGEST: u64 = 8 << 20;
 
-/// Whose rules a loader follows.
+/// The rules that a loader follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flavour {
     /// Those of the GNU C library; see `ld.so(8)`.
@@ -25,7 +25,7 @@ pub(super) enum Flavour {
     Musl,
 }
 
-/// The loader of a program and what it has by default.
+/// The loader of a program and its defaults.
 #[derive(Debug)]
 pub(super) struct System {
     pub abi: Abi,
@@ -38,9 +38,9 @@ pub(super) struct System {
 #[derive(Debug)]
 struct BuiltIn {
     directories: Vec<PathBuf>,
-    /// What `$LIB` can stand for.
+    /// The possible values of `$LIB`.
     lib: Vec<Vec<u8>>,
-    /// The processors that it has a name of its own for.
+    /// The processors for which it has its own names.
     platforms: Vec<&'static str>,
 }
 
@@ -58,18 +58,18 @@ impl System {
         Self { abi, flavour, interpreter, built_in: OnceCell::new() }
     }
 
-    /// The directories it searches when nothing else told it where.
+    /// The default directories.
     pub fn directories(&self, tree: &Tree) -> &[PathBuf] {
         &self.built_in(tree).directories
     }
 
-    /// What `$LIB` can stand for.
+    /// The possible values of `$LIB`.
     pub fn lib(&self, tree: &Tree) -> &[Vec<u8>] {
         &self.built_in(tree).lib
     }
 
-    /// What `$PLATFORM` can stand for on this processor: what the kernel calls it, `AT_PLATFORM`, unless
-    /// the loader knows it by another name.
+    /// The possible values of `$PLATFORM` on this processor: the kernel's name, `AT_PLATFORM`,
+    /// unless the loader has another one.
     pub fn platforms(&self, tree: &Tree, processor: &Processor) -> Vec<&'static str> {
         let named =
             || processor.platform().filter(|name| self.built_in(tree).platforms.contains(name));
@@ -90,7 +90,7 @@ impl System {
     }
 }
 
-/// What the loader of the GNU C library holds; `None` when it is not recognised.
+/// The defaults in the loader of the GNU C library; `None` if it is not recognised.
 fn glibc(tree: &Tree, interpreter: &Path) -> Option<BuiltIn> {
     let found = tree.metadata(interpreter).ok()?;
     if !found.is_file() || found.len() > LARGEST {
@@ -140,7 +140,7 @@ fn lib_of(directory: &[u8]) -> &[u8] {
     &directory[starts.map_or(0, |slash| slash + 1)..]
 }
 
-/// What distributions build in, for a tree that has no loader which could be asked.
+/// The defaults of distributions, for a tree without a loader to read.
 fn usual(tree: &Tree, abi: Abi) -> BuiltIn {
     let mut lib: Vec<Vec<u8>> = Vec::new();
     if !abi.triplet().is_empty() {
@@ -166,7 +166,7 @@ fn musl_name(interpreter: &Path) -> Option<&OsStr> {
     Some(OsStr::from_bytes(&name[..end]))
 }
 
-/// What musl reads from its own file, or else has built in.
+/// The directories from musl's configuration file, or its built-in ones.
 fn musl(tree: &Tree, interpreter: &Path) -> BuiltIn {
     // The file stands in the `etc` beside the directory of the loader.
     let prefix = interpreter.parent().and_then(Path::parent).unwrap_or(Path::new("/"));

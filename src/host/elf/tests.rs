@@ -114,14 +114,14 @@ fn what_is_missing_is_told_with_who_asked_and_why() {
     assert_eq!(
         missing(&needs),
         [
-            "`libother.so`, needed by `/bin/x`, is there for another machine only, as \
+            "`libother.so`, needed by `/bin/x`, exists only for another architecture, as \
              `/lib64/libother.so`",
-            "`libtext.so`, needed by `/bin/x`, is of no use: cannot read `/lib64/libtext.so`: it \
+            "`libtext.so`, needed by `/bin/x`, is unusable: cannot read `/lib64/libtext.so`: it \
              is neither an ELF program nor a script that begins with `#!`",
-            "`libloop.so`, needed by `/bin/x`, is of no use: cannot read `/lib64/libloop.so`: too \
+            "`libloop.so`, needed by `/bin/x`, is unusable: cannot read `/lib64/libloop.so`: too \
              many symbolic links lead to it (ELOOP)",
-            "`bad\\u{1b}/lib.so`, needed by `/bin/x`, is not where the loader searches",
-            "`libnone.so`, needed by `/lib64/liba.so`, is not where the loader searches",
+            "`bad\\u{1b}/lib.so`, needed by `/bin/x`, is not in the loader's search path",
+            "`libnone.so`, needed by `/lib64/liba.so`, is not in the loader's search path",
             "`/lib64/ld-linux-x86-64.so.2`, the loader of `/bin/x`, does not exist",
         ]
     );
@@ -188,7 +188,7 @@ fn scripts_need_their_interpreter_and_what_env_runs() {
     assert!(paths(&c).contains(&"/lib64/libtool.so"));
     assert_eq!(
         missing(&ask(&made, "/bin/b")),
-        ["`tool`, which `/bin/b` asks `env` for, is in no directory of `PATH`"]
+        ["`tool`, which `/bin/b` asks `env` for, is not in `PATH`"]
     );
 }
 

@@ -1,4 +1,4 @@
-//! `RPATH` and `RUNPATH`: lists of directories, with tokens that the loader puts in.
+//! `RPATH` and `RUNPATH`: lists of directories, with tokens that the loader expands.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,7 +8,7 @@ use super::cpu::Processor;
 use super::system::{Flavour, System};
 use crate::host::tree::Tree;
 
-/// What can stand for a directory's name in a list; see "Dynamic string tokens" in `ld.so(8)`.
+/// A token in a list of directories; see "Dynamic string tokens" in `ld.so(8)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
     /// The directory of the object.
@@ -19,10 +19,10 @@ enum Token {
     Platform,
 }
 
-/// The directories of a list with colons between them, for an object in the directory `origin`.
+/// The directories of a colon-separated list, for an object in the directory `origin`.
 ///
-/// Where a token has several meanings each gives a directory. Directories that are not absolute
-/// are left out: they are meant from the working directory of a process that does not exist yet.
+/// If a token has several values, each results in a directory. Directories that are not absolute
+/// are omitted: they are relative to the working directory of a process that does not exist yet.
 pub(super) fn directories(
     list: &[u8],
     origin: &Path,
@@ -39,7 +39,7 @@ pub(super) fn directories(
         .collect()
 }
 
-/// The meanings of one path with tokens in it.
+/// The expansions of one path with tokens.
 pub(super) fn expand(
     item: &[u8],
     origin: &Path,
@@ -76,7 +76,7 @@ pub(super) fn expand(
     meanings.iter().map(|meaning| PathBuf::from(OsStr::from_bytes(meaning))).collect()
 }
 
-/// The token that `text` begins with, and what follows it.
+/// The token at the beginning of `text`, and the rest.
 fn token(text: &[u8]) -> Option<(Token, &[u8])> {
     let name = text.strip_prefix(b"$")?;
     let known =
@@ -90,7 +90,7 @@ fn token(text: &[u8]) -> Option<(Token, &[u8])> {
     })
 }
 
-/// Whether musl, which knows only `$ORIGIN`, would leave the whole list aside.
+/// Whether musl, which knows only `$ORIGIN`, would ignore the whole list.
 fn has_other_than_origin(list: &[u8]) -> bool {
     (0..list.len())
         .filter(|at| list[*at] == b'$')

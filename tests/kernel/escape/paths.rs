@@ -113,7 +113,7 @@ fn places_below_a_process_are_refused_by_name() {
                 let said = bench
                     .sh(&format!(r#"sandbox("root").proc("/proc"){verb}"#), "true")
                     .failed(125);
-                assert!(said.contains("leads through the links of a process"), "{verb}: {said}");
+                assert!(said.contains("passes through a link of a process"), "{verb}: {said}");
             }
         }
         let said = bench.sh(r#"sandbox("root").tmpfs("/proc/self/root/..")"#, "true").failed(125);
