@@ -204,10 +204,10 @@ impl<'d> Conversation<'d> {
     fn command(&mut self, command: Command<'_>) -> Next {
         match command {
             Command::Help(topic) => show(command::help(topic)),
-            Command::Plan(text) => match self.dialog.rehearse(text) {
-                Ok(rehearsed) if rehearsed.is_empty() => show("nothing would be done"),
-                Ok(rehearsed) => {
-                    let texts: Vec<_> = blocks(rehearsed).iter().map(Block::text).collect();
+            Command::Plan(text) => match self.dialog.dry_run(text) {
+                Ok(effects) if effects.is_empty() => show("nothing would be done"),
+                Ok(effects) => {
+                    let texts: Vec<_> = blocks(effects).iter().map(Block::text).collect();
                     show(texts.join("\n"));
                 }
                 Err(reports) => self.say(&reports),

@@ -1,8 +1,8 @@
-//! What a rehearsal has found, as it is told.
+//! The effects that a dry run has noted, as a plan shows them.
 
 use std::rc::Rc;
 
-use super::context::Rehearsed;
+use super::effects::Effect;
 use crate::plan::{Plan, Planned, outline, raw_outline, raw_text};
 
 /// What is told together.
@@ -13,17 +13,17 @@ pub enum Block {
     Raw(Vec<(Planned, usize)>),
 }
 
-/// What belongs together of what was found.
+/// Groups effects by what belongs together.
 #[must_use]
-pub fn blocks(rehearsed: Vec<Rehearsed>) -> Vec<Block> {
+pub fn blocks(effects: Vec<Effect>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    for one in rehearsed {
-        match (one, blocks.last_mut()) {
-            (Rehearsed::Plan(plan), _) => blocks.push(Block::Plan(plan)),
-            (Rehearsed::Raw { planned, depth }, Some(Block::Raw(actions))) => {
+    for effect in effects {
+        match (effect, blocks.last_mut()) {
+            (Effect::Plan(plan), _) => blocks.push(Block::Plan(plan)),
+            (Effect::Raw { planned, depth }, Some(Block::Raw(actions))) => {
                 actions.push((planned, depth));
             }
-            (Rehearsed::Raw { planned, depth }, _) => {
+            (Effect::Raw { planned, depth }, _) => {
                 blocks.push(Block::Raw(vec![(planned, depth)]));
             }
         }

@@ -12,7 +12,7 @@ use rhai::{
 };
 
 use super::bracket::end_before;
-use super::context::{Context, Mode};
+use super::context::Context;
 use super::dialog::Dialog;
 use super::engine::{End, Script};
 use super::error::Ending;
@@ -101,7 +101,7 @@ fn stop(
     eval: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
     number: usize,
 ) -> Result<(), Box<EvalAltResult>> {
-    if context.mode() == Mode::Rehearse {
+    if !context.effects().has_breakpoints() {
         return Ok(());
     }
     let origin = context.breakpoints.place(number);

@@ -4,12 +4,13 @@ use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 
 use super::argument::{Argument, Wrong, a_kind};
 use super::context::{Context, Printed};
+use super::effects::Effects;
 use super::error::Failed;
 use super::method::no_verb_of;
 use super::options;
 use super::verb::Verb;
 use crate::diag::{Facts, Origin, Report, quoted};
-use crate::run::Errno;
+use crate::run::{Errno, Problem};
 
 /// A call of a verb.
 pub struct Call<'c, 'e> {
@@ -149,6 +150,29 @@ impl<'c, 'e> Call<'c, 'e> {
     pub fn fail(&self, report: Report) -> Failed {
         let origin = report.origin.clone().or_else(|| self.origin());
         Failed::Reports(vec![report.at(origin)])
+    }
+
+    /// The failure of something that a line before this call has asked for: it says which call found
+    /// that out.
+    pub fn found_here(&self, problem: impl Into<Problem>) -> Failed {
+        let mut failed = Failed::from(problem.into());
+        if let (Failed::Reports(reports), Some(here)) = (&mut failed, self.origin()) {
+            for report in reports {
+                match &report.origin {
+                    None => report.origin = Some(here.clone()),
+                    Some(origin) if (&origin.source, origin.line) != (&here.source, here.line) => {
+                        report.notes.push(format!("found by `{}` at {here}", self.name()));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        failed
+    }
+
+    /// What does what this verb asks for: see [`Effects`].
+    pub fn effects(&self) -> &'c dyn Effects {
+        self.context.effects()
     }
 
     /// The name of the verb.

@@ -4,7 +4,6 @@ use rhai::{Dynamic, EvalAltResult, FnPtr};
 
 use super::call::Call;
 use super::codec::{self, Answer};
-use super::context::Mode;
 use super::error::{Ending, Failed};
 use super::reword;
 use super::value::{ProcessHandle, SharedNetwork};
@@ -45,28 +44,6 @@ pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dyna
     let mut process = process.borrow_mut();
     let exit = process.wait()?;
     value(&process, exit, call)
-}
-
-/// In a rehearsal a closure is told and not run elsewhere: its actions are one level deeper.
-///
-/// # Errors
-/// What it throws.
-pub fn rehearse(closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, Failed> {
-    let moved = call.context.moved.get();
-    call.context.deeper(1);
-    let done = call.run(closure);
-    call.context.deeper(-1);
-    call.context.moved.set(moved);
-    match done.map_err(|error| failed(*error, call)) {
-        // The closure ends its own process and not the recipe.
-        Err(Failed::Exit(_)) => Ok(Dynamic::UNIT),
-        done => done,
-    }
-}
-
-/// Whether nothing is done.
-pub fn is_rehearsal(call: &Call<'_, '_>) -> bool {
-    call.context.mode() == Mode::Rehearse
 }
 
 /// The value of a closure whose process has ended.

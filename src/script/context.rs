@@ -4,39 +4,23 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Instant;
 
 use super::breakpoint::Breakpoints;
 use super::caught::Caught;
+use super::effects::{DryRun, Effects, Kernel};
 use super::engine::Recipe;
 use super::stack::Stack;
 use super::value::ProcessHandle;
-use super::verb::Verb;
 use crate::diag::{Origin, Report, Sources};
-use crate::plan::{Op, Plan, Planned, RawAction, Side};
 use crate::run::{self, Errno, Problem, Process, Runner};
 
-/// Whether a recipe is done or only told.
+/// Whether a recipe is run or only planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// What the recipe says is done.
     Run,
-    /// Nothing is done: plans are collected instead, and what a program would give is empty.
-    Rehearse,
-}
-
-/// Something that a rehearsal has found.
-#[derive(Clone, Debug)]
-pub enum Rehearsed {
-    /// A sandbox is made.
-    Plan(Rc<Plan>),
-    /// Something is done to nsscript's own process.
-    Raw {
-        /// What, and which line asks for it.
-        planned: Planned,
-        /// How many closures deep.
-        depth: usize,
-    },
+    /// Nothing is done: effects are noted instead, and what a program would print is empty.
+    DryRun,
 }
 
 /// What was printed last.
@@ -50,9 +34,6 @@ pub enum Printed {
     Output,
 }
 
-/// How often a recipe sleeps at the most in a rehearsal, in which that takes no time.
-const MOST_SLEEPS: u32 = 20_000;
-
 /// Where warnings go.
 pub type Warn = Box<dyn Fn(&Report)>;
 
@@ -62,20 +43,16 @@ pub struct Context {
     pub runner: Runner,
     /// The texts that were read.
     pub sources: Sources,
-    /// Whether anything is done.
+    /// Which effects verbs have: see [`Context::effects`].
     mode: Cell<Mode>,
-    /// What a rehearsal has found that would be done, in order.
-    pub rehearsed: RefCell<Vec<Rehearsed>>,
-    /// The archives that a rehearsal would have packed.
-    packed: RefCell<Vec<PathBuf>>,
+    /// What a dry run has noted.
+    pub dry_run: DryRun,
     /// What was started and is still held.
     started: RefCell<Vec<Weak<RefCell<Process>>>>,
     /// Whether the recipe prints headings, narration or tables at some time.
     pub narrates: bool,
     /// Whether the recipe makes raw calls at some time.
     pub calls_raw: bool,
-    /// How many closures deep a rehearsal is.
-    depth: Cell<usize>,
     /// What was printed last, by this process or a child of it: see [`Printed`]. 0 for nothing.
     printed: OnceCell<&'static AtomicU8>,
     /// Where the recipe stops.
@@ -92,14 +69,6 @@ pub struct Context {
     pub trust: bool,
     warn: Warn,
     warned: RefCell<Vec<Report>>,
-    /// When a rehearsal is given up, if at all.
-    pub deadline: Cell<Option<Instant>>,
-    /// Whether a rehearsal has given the recipe a value that a run would not have given.
-    pub made_up: Cell<bool>,
-    /// What the plans of a rehearsal contradict.
-    pub contradictions: RefCell<Vec<Report>>,
-    /// How often a rehearsal did not sleep.
-    slept: Cell<u32>,
 }
 
 impl Context {
@@ -109,12 +78,10 @@ impl Context {
             runner: Runner::new(),
             sources: Sources::default(),
             mode: Cell::new(mode),
-            rehearsed: RefCell::default(),
-            packed: RefCell::default(),
+            dry_run: DryRun::default(),
             started: RefCell::default(),
             narrates: false,
             calls_raw: false,
-            depth: Cell::new(0),
             printed: OnceCell::new(),
             breakpoints: Breakpoints::default(),
             stack: RefCell::default(),
@@ -125,50 +92,20 @@ impl Context {
             trust: recipe.trust,
             warn,
             warned: RefCell::default(),
-            deadline: Cell::default(),
-            made_up: Cell::default(),
-            contradictions: RefCell::default(),
-            slept: Cell::default(),
         }
     }
 
-    /// Notes, in a rehearsal, that a verb has given something to the recipe: what a program did
-    /// that was not run, or what is so only where nothing was done before, a run would say
-    /// otherwise.
-    pub fn answered(&self, verb: &Verb) {
-        let of_program =
-            matches!(verb.receiver(), "Process" | "Exit" | "Output" | "Namespace" | "Network");
-        let is_plain = verb.returns != "nothing" && !super::value::TYPES.contains(&verb.returns);
-        let is_done = |one: &Rehearsed| matches!(one, Rehearsed::Raw { .. });
-        if is_plain
-            && (of_program || self.depth.get() > 0 || self.rehearsed.borrow().iter().any(is_done))
-        {
-            self.made_up.set(true);
-        }
-    }
-
-    /// Notes, in a rehearsal, that a run would sleep here.
-    ///
-    /// # Errors
-    /// It would do so again and again: it waits for something that no rehearsal does.
-    pub fn note_sleep(&self) -> Result<(), Report> {
-        self.slept.set(self.slept.get() + 1);
-        if self.slept.get() <= MOST_SLEEPS {
-            return Ok(());
-        }
-        let message = "the recipe waits for something that a rehearsal does not do";
-        Err(Report::error(message)
-            .hint("`wait_until(|| …)` waits in a run, and a rehearsal passes it over"))
-    }
-
-    /// Whether anything is done, from here on.
+    /// Whether verbs have effects, from here on.
     pub fn set_mode(&self, mode: Mode) {
         self.mode.set(mode);
     }
 
-    /// Whether anything is done.
-    pub fn mode(&self) -> Mode {
-        self.mode.get()
+    /// What does what the verbs ask for: the one place where a run and a dry run part.
+    pub fn effects(&self) -> &dyn Effects {
+        match self.mode.get() {
+            Mode::Run => &Kernel,
+            Mode::DryRun => &self.dry_run,
+        }
     }
 
     /// The text that is read and run from here on is called `name`.
@@ -193,81 +130,13 @@ impl Context {
         self.started.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Notes, in a rehearsal, what would be done to nsscript's own process.
-    pub fn rehearse(&self, action: RawAction, origin: Option<Origin>) {
-        let planned = Planned { action: action.into(), side: Side::Parent, origin };
-        self.rehearsed.borrow_mut().push(Rehearsed::Raw { planned, depth: self.depth.get() });
-    }
-
-    /// What a rehearsal calls a network, and whether it is a new one.
-    pub fn network_label(&self, name: Option<&str>) -> (String, bool) {
-        use crate::plan::NetworkAction;
-        let rehearsed = self.rehearsed.borrow();
-        let made: Vec<(&str, bool)> = rehearsed
-            .iter()
-            .filter_map(|rehearsed| {
-                let Rehearsed::Raw { planned, .. } = rehearsed else { return None };
-                let Op::RawAction(RawAction::Network { network, action }) = &planned.action else {
-                    return None;
-                };
-                let NetworkAction::Make(name) = &**action else { return None };
-                Some((network.as_str(), name.is_some()))
-            })
-            .collect();
-        if let Some(name) = name {
-            return (name.to_owned(), !made.contains(&(name, true)));
-        }
-        let anonymous = made.iter().filter(|(_, named)| !named).count();
-        (format!("net{}", anonymous + 1), true)
-    }
-
-    /// What is not at `path` as nothing is done in a rehearsal: whether it would be a directory.
-    pub fn would_be(&self, path: &Path) -> Option<bool> {
-        if self.mode() != Mode::Rehearse {
-            return None;
-        }
-        self.rehearsed.borrow().iter().rev().find_map(|rehearsed| match rehearsed {
-            Rehearsed::Raw { planned: Planned { action: Op::RawAction(raw), .. }, .. } => match raw
-            {
-                RawAction::Mkdir(made, _) => (made == path).then_some(true),
-                RawAction::WriteFile { path: made, .. }
-                | RawAction::Mknod { path: made, .. }
-                | RawAction::DiskImage { path: made, .. } => (made == path).then_some(false),
-                _ => None,
-            },
-            _ => None,
-        })
-    }
-
-    /// Notes, in a rehearsal, an archive that would be packed.
-    pub fn note_pack(&self, path: PathBuf) {
-        self.packed.borrow_mut().push(path);
-    }
-
-    /// Whether a rehearsal would have packed this archive.
-    pub fn would_pack(&self, path: &Path) -> bool {
-        self.packed.borrow().iter().any(|packed| packed == path)
-    }
-
-    /// Notes, in a rehearsal, the plan of a sandbox.
-    pub fn rehearse_plan(&self, plan: Plan) -> Rc<Plan> {
-        let plan = Rc::new(plan);
-        self.rehearsed.borrow_mut().push(Rehearsed::Plan(plan.clone()));
-        plan
-    }
-
-    /// Goes into a closure of a rehearsal, or out of it.
-    pub fn deeper(&self, levels: isize) {
-        self.depth.set(self.depth.get().saturating_add_signed(levels));
-    }
-
     /// A process that was started, as a value.
     pub fn started(&self, process: Process) -> ProcessHandle {
         let process = Rc::new(RefCell::new(process));
         let mut started = self.started.borrow_mut();
         started.retain(|known| known.strong_count() > 0);
         started.push(Rc::downgrade(&process));
-        ProcessHandle { process: Some(process), rehearsed: None, value: rhai::Dynamic::UNIT }
+        ProcessHandle { process: Some(process), planned: None, value: rhai::Dynamic::UNIT }
     }
 
     /// Goes on in a copy of the process, to which what was started does not belong.
@@ -298,18 +167,7 @@ impl Context {
     /// The session was entered by half: the process is not what it was before. Or what it depends
     /// on cannot be read.
     pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
-        if self.mode() != Mode::Run {
-            return Ok(());
-        }
-        let begun = self.runner.begin_session(origin);
-        let is_refused = |problem: &Problem| match problem {
-            Problem::Reports(reports) => reports.iter().all(|it| it.facts.operation.is_some()),
-            Problem::Interrupted(_) => false,
-        };
-        match begun {
-            Err(problem) if is_refused(&problem) && !self.runner.has_broken_session() => Ok(()),
-            begun => begun,
-        }
+        self.effects().begin_session(origin, self)
     }
 
     /// The directory of the recipe.
@@ -345,16 +203,12 @@ impl Context {
         }
     }
 
-    /// Prints a text of the recipe. In a rehearsal nothing is printed.
+    /// Prints a text of the recipe.
     ///
     /// # Errors
     /// It cannot be written.
     pub fn tell(&self, text: &str, kind: Printed) -> Result<(), Errno> {
-        if self.mode() == Mode::Rehearse {
-            return Ok(());
-        }
-        self.part(kind)?;
-        write(&format!("{text}\n"))
+        self.effects().print(text, kind, self)
     }
 
     /// An empty line before what is printed next, where it would not be told apart from what was
@@ -363,13 +217,17 @@ impl Context {
     /// # Errors
     /// It cannot be written.
     pub fn part(&self, next: Printed) -> Result<(), Errno> {
+        self.effects().part(next, self)
+    }
+
+    /// Whether that line is needed. From here on `next` is what was printed last.
+    pub fn is_parted(&self, next: Printed) -> bool {
         let last = self.printed().swap(next as u8, Ordering::Relaxed);
-        let is_parted = match next {
+        match next {
             Printed::Heading => last != 0,
             Printed::Note => last > Printed::Heading as u8,
             Printed::Output => last == Printed::Note as u8,
-        };
-        if is_parted && self.mode() == Mode::Run { write("\n") } else { Ok(()) }
+        }
     }
 
     /// What was printed last; child processes that are made later share it.
@@ -377,8 +235,4 @@ impl Context {
         static UNTOLD: AtomicU8 = AtomicU8::new(0);
         self.printed.get_or_init(|| if self.narrates { run::shared_byte() } else { &UNTOLD })
     }
-}
-
-fn write(text: &str) -> Result<(), Errno> {
-    crate::diag::print(text).map_err(|error| Errno::from(&error))
 }

@@ -13,8 +13,9 @@ use std::rc::Rc;
 use rhai::{AST, Array, Dynamic, EvalAltResult, GlobalRuntimeState, Scope};
 
 use super::capture::captured;
-use super::context::{Mode, Rehearsed};
+use super::context::Mode;
 use super::discard::discarded;
+use super::effects::Effect;
 use super::engine::{End, Script};
 use super::error::Ending;
 use super::value::{self, SharedOutput};
@@ -269,17 +270,17 @@ impl Dialog {
         self.script.close();
     }
 
-    /// What a text would do, without doing it: the plans, in order. A sandbox tells what running a
-    /// shell in it would do.
+    /// What a text would do, in order, without doing it. For a sandbox that is what running a shell in
+    /// it would do.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn rehearse(&self, text: &str) -> Result<Vec<Rehearsed>, Vec<Report>> {
+    pub fn dry_run(&self, text: &str) -> Result<Vec<Effect>, Vec<Report>> {
         let (name, ast) = self.compile(&whole(text))?;
         let context = &self.script.context;
         let before = self.state.borrow().marks();
         let values = self.plain_values();
-        context.set_mode(Mode::Rehearse);
+        context.set_mode(Mode::DryRun);
         let mut done = self.perform(&name, &ast);
         if done.as_ref().is_ok_and(Dynamic::is::<Sandbox>) {
             let mut scope = Scope::new();
@@ -291,11 +292,11 @@ impl Dialog {
         state.go_back(before);
         state.put_back(&values);
         drop(state);
-        let rehearsed = context.rehearsed.take();
+        let effects = context.dry_run.take();
         match done.map_err(|error| self.end(*error)) {
             Err(Outcome::Failed(reports)) => Err(reports),
             Err(Outcome::Interrupted) => Err(vec![Report::error("interrupted")]),
-            _ => Ok(rehearsed),
+            _ => Ok(effects),
         }
     }
 }

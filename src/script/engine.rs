@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rhai::{
     AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
@@ -14,8 +14,9 @@ use super::bounded::{self, TooMuch};
 use super::breakpoint::{self, OnBreak};
 use super::call::{Call, is_unread};
 use super::capture::captured;
-use super::context::{Context, Mode, Rehearsed};
+use super::context::{Context, Mode};
 use super::discard::discarded;
+use super::effects::Effect;
 use super::error::{Ending, Failed};
 use super::module::Resolver;
 use super::named::{Named, calls_raw};
@@ -26,15 +27,6 @@ use crate::run;
 
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
 const CALL_LEVELS: usize = 256;
-
-/// The most operations, in the longest time, of a rehearsal: it has nothing to wait for, but may
-/// have to unpack an archive.
-const MOST_REHEARSED: u64 = 1_000_000;
-const LONGEST_REHEARSED: Duration = Duration::from_secs(10);
-
-/// Why a rehearsal does not go on that comes to no end.
-#[derive(Clone, Debug)]
-pub(super) struct TooLong;
 
 /// The signal of a program whose output nobody reads.
 const SIGPIPE: i32 = 13;
@@ -144,10 +136,10 @@ impl Script {
         self.context.sources.clone()
     }
 
-    /// What a rehearsal has found, in order.
+    /// What a run would do, in order, as a dry run has noted it.
     #[must_use]
-    pub fn rehearsed(&self) -> Vec<Rehearsed> {
-        self.context.rehearsed.borrow().clone()
+    pub fn effects(&self) -> Vec<Effect> {
+        self.context.dry_run.effects()
     }
 
     /// Has raw calls made to the host itself.
@@ -345,14 +337,8 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
         if !operations.is_multiple_of(1024) {
             return None;
         }
-        let rehearses = watch.mode() == Mode::Rehearse;
-        if rehearses && operations > MOST_REHEARSED && begun.elapsed() > LONGEST_REHEARSED {
-            return Some(Dynamic::from(TooLong));
-        }
-        if watch.deadline.get().is_some_and(|deadline| Instant::now() > deadline) {
-            return Some(Dynamic::from(Ending::NotRun("it takes too long".into())));
-        }
-        run::interrupted().map(|signal| Dynamic::from(Ending::Signal(signal)))
+        let interrupted = || run::interrupted().map(|it| Dynamic::from(Ending::Signal(it)));
+        watch.effects().gives_up(operations, begun).or_else(interrupted)
     });
 }
 
@@ -376,9 +362,7 @@ fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
             let arguments = arguments.iter().map(|argument| argument.flatten_clone()).collect();
             let mut call = Call::new(&context, &native, verb, arguments);
             let given = (verb.perform)(&mut call);
-            if context.mode() == Mode::Rehearse {
-                context.answered(verb);
-            }
+            context.effects().returned_from(verb);
             given.map_err(Into::into)
         };
         if BEFORE_THE_LANGUAGE.contains(&verb.name) {

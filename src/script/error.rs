@@ -42,6 +42,12 @@ impl From<Problem> for Failed {
     }
 }
 
+impl From<Report> for Failed {
+    fn from(report: Report) -> Self {
+        Self::Reports(vec![report])
+    }
+}
+
 impl From<Vec<Report>> for Failed {
     fn from(reports: Vec<Report>) -> Self {
         Self::Reports(reports)

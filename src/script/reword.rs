@@ -6,7 +6,7 @@ use super::argument::a_type;
 use super::catalog;
 use super::child::IN_CHILD;
 use super::context::Context;
-use super::engine::TooLong;
+use super::effects::TooLong;
 use super::error::{Ending, ScriptError};
 use super::method::{arity, arity_of_language, called_property, no_verb_of};
 use super::syntax;
@@ -194,8 +194,8 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
         E::ErrorStackOverflow(_) => Report::error("functions call each other too deep")
             .hint("a function that calls itself needs an end; 256 calls deep is the most"),
         E::ErrorTerminated(token, _) if token.is::<TooLong>() => {
-            Report::error("the recipe comes to no end in a rehearsal")
-                .hint("perhaps it waits for something that a rehearsal does not do")
+            Report::error("the recipe comes to no end in a dry run")
+                .hint("perhaps it waits for something that a dry run does not do")
         }
         // All else that ends a recipe so was told before: see `ending`.
         E::ErrorTerminated(..) => Report::error(super::bounded::exceeded()),

@@ -20,12 +20,35 @@ use crate::spec::{Kind, Namespaces, Rootfs};
 /// A program that was started: every copy is the same program.
 #[derive(Clone, Debug)]
 pub struct ProcessHandle {
-    /// The program; none in a rehearsal, where nothing was started.
+    /// The program; none in a dry run, which starts nothing.
     pub process: Option<Rc<RefCell<Process>>>,
-    /// The plan of a rehearsal, where nothing was started.
-    pub rehearsed: Option<Rc<Plan>>,
-    /// What the closure of a rehearsal gave; nothing where a process was started.
+    /// The plan of the program that a dry run did not start.
+    pub planned: Option<Rc<Plan>>,
+    /// The value of a closure in a dry run; `()` if a process was started.
     pub value: Dynamic,
+}
+
+impl ProcessHandle {
+    /// The number of the process; none in a dry run.
+    pub fn pid(&self) -> Option<i32> {
+        self.process.as_ref().map(|process| process.borrow().pid())
+    }
+
+    /// Whether it has not ended yet.
+    pub fn running(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.borrow_mut().running())
+    }
+
+    /// Whether it has ended; a process that was not started has not.
+    pub fn has_ended(&self) -> bool {
+        self.process.is_some() && !self.running()
+    }
+
+    /// The plan that it was started by; none for the closure of a dry run.
+    pub fn plan(&self) -> Option<Rc<Plan>> {
+        let own = || Some(Rc::new(self.process.as_ref()?.borrow().plan().clone()));
+        self.planned.clone().or_else(own)
+    }
 }
 
 /// A plan, which is not copied with every assignment.
@@ -64,10 +87,31 @@ impl PartialEq for SharedNamespace {
 /// A network: every copy is the same one.
 #[derive(Clone, Debug)]
 pub struct SharedNetwork {
-    /// It; none in a rehearsal, where nothing was made.
+    /// The network; none in a dry run, which makes none.
     pub network: Option<Rc<Network>>,
     /// What it is called.
     pub label: String,
+}
+
+impl SharedNetwork {
+    /// Its name; none for a network without one.
+    pub fn name(&self) -> Option<String> {
+        match &self.network {
+            Some(network) => network.name().map(|name| name.as_str().to_owned()),
+            None => Some(self.label.clone()).filter(|label| !is_anonymous(label)),
+        }
+    }
+
+    /// Its network namespace; none in a dry run.
+    pub fn namespace(&self) -> Option<SharedNamespace> {
+        self.network.as_ref().map(|network| SharedNamespace(network.namespace().clone()))
+    }
+}
+
+/// Whether a dry run has given this label to a network without a name.
+fn is_anonymous(label: &str) -> bool {
+    let number = label.strip_prefix("net");
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit()))
 }
 
 impl PartialEq for SharedNetwork {
@@ -179,9 +223,9 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
         show::<ScriptError>(engine, ScriptError::message);
     }
     if named.has_any(&["start", "clone"]) {
-        show::<ProcessHandle>(engine, |handle| match &handle.process {
-            Some(process) => format!("process {}", process.borrow().pid()),
-            None => "process that a rehearsal did not start".into(),
+        show::<ProcessHandle>(engine, |handle| match handle.pid() {
+            Some(pid) => format!("process {pid}"),
+            None => "process that a dry run did not start".into(),
         });
     }
     if named.has("host") {

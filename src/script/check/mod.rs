@@ -1,4 +1,4 @@
-//! `nsscript check`: what is wrong with a recipe, found in its text and in a rehearsal.
+//! `nsscript check`: what is wrong with a recipe, found in its text and in a dry run.
 //!
 //! What is said is what a run would say, in the same words, but all at once. What is not sure is
 //! left alone: a value of which the text does not tell the kind could be any.
@@ -6,12 +6,12 @@
 mod arguments;
 mod call;
 mod chain;
+mod dry_run;
 mod expression;
 mod imports;
 mod infer;
 mod kind;
 mod recover;
-mod rehearse;
 mod scope;
 mod standard;
 mod statement;
@@ -46,7 +46,7 @@ pub struct Checked {
 /// Finds what is wrong with `recipe`, without doing anything of it.
 #[must_use]
 pub fn check(recipe: &Recipe) -> Checked {
-    let script = Script::new(recipe.clone(), Mode::Rehearse, Box::new(|_| {}));
+    let script = Script::new(recipe.clone(), Mode::DryRun, Box::new(|_| {}));
     let (engine, context, _) = script.parts();
     let sources = script.sources();
     let read = recover::read(recipe, engine, context);
@@ -65,7 +65,7 @@ pub fn check(recipe: &Recipe) -> Checked {
     if reports.iter().any(is_error) {
         return Checked { reports, sources, signal: None };
     }
-    let (found, signal) = rehearse::rehearse(recipe, &sources, main.reads_arguments);
+    let (found, signal) = dry_run::dry_run(recipe, &sources, main.reads_arguments);
     for report in found {
         if !reports.contains(&report) {
             reports.push(report);

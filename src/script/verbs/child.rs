@@ -1,16 +1,11 @@
 //! Child processes that go on with a closure of the recipe: clone(2), and what is like it.
 
-use std::os::fd::AsFd;
-
 use rhai::{Dynamic, FnPtr};
 
-use super::command::{found_here, request, streams_of_closure};
-use crate::diag::Report;
+use super::command::{planned, request, streams_of_closure};
 use crate::ops::Sandbox;
-use crate::plan::RawAction;
-use crate::run;
 use crate::script::call::Call;
-use crate::script::child::{self, is_rehearsal};
+use crate::script::effects::Place;
 use crate::script::error::Failed;
 use crate::script::value::{ProcessHandle, SharedNamespace};
 use crate::script::verb::{Verb, verbs};
@@ -25,12 +20,6 @@ pub(super) const VERBS: &[Verb] = verbs!["child.rs";
     fn within = process_within,
     fn within = sandbox_within,
 ];
-
-/// Tells a rehearsal that a closure runs elsewhere, and goes through it.
-fn rehearse(action: RawAction, closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, Failed> {
-    call.context.rehearse(action, call.origin());
-    child::rehearse(closure, call)
-}
 
 /// Starts a child process in new namespaces, which goes on with `closure`, and goes on itself.
 ///
@@ -57,14 +46,7 @@ fn clone(
     namespaces: Namespaces,
     closure: FnPtr,
 ) -> Result<ProcessHandle, Failed> {
-    if is_rehearsal(call) {
-        let value = rehearse(RawAction::Clone(namespaces), &closure, call)?;
-        return Ok(ProcessHandle { process: None, rehearsed: None, value });
-    }
-    let origin = call.origin();
-    child::start(&closure, call, &|body| {
-        call.context.runner.fork(namespaces, origin.as_ref(), body)
-    })
+    call.effects().fork(namespaces, &closure, call)
 }
 
 /// Runs `closure` in a child process in new namespaces, to its end, and gives its value.
@@ -84,11 +66,7 @@ fn clone(
 /// # See
 /// clone(2), namespaces(7)
 fn within(call: &Call<'_, '_>, namespaces: Namespaces, closure: FnPtr) -> Result<Dynamic, Failed> {
-    if is_rehearsal(call) {
-        return rehearse(RawAction::Clone(namespaces), &closure, call);
-    }
-    let origin = call.origin();
-    child::run(&closure, call, &|body| call.context.runner.fork(namespaces, origin.as_ref(), body))
+    call.effects().within(Place::New(namespaces), &closure, call)
 }
 
 /// Waits for the end of a process that `clone` started, and gives what its closure gave.
@@ -105,15 +83,7 @@ fn within(call: &Call<'_, '_>, namespaces: Namespaces, closure: FnPtr) -> Result
 /// # See
 /// wait(2)
 fn value(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Dynamic, Failed> {
-    let Some(started) = &process.process else { return Ok(process.value.clone()) };
-    let mut process = started.borrow_mut();
-    super::process::own(&process, call)?;
-    if !process.is_closure() {
-        let report = Report::error("a program gives no value");
-        return Err(call.fail(report.hint("`wait()` tells how it ended")));
-    }
-    let exit = process.wait()?;
-    child::value(&process, exit, call)
+    call.effects().value(&process, call)
 }
 
 /// Runs `closure` in a child process in this namespace, to its end, and gives its value.
@@ -137,17 +107,7 @@ fn namespace_within(
     namespace: SharedNamespace,
     closure: FnPtr,
 ) -> Result<Dynamic, Failed> {
-    let action = namespace.0.entering();
-    if is_rehearsal(call) {
-        return rehearse(action, &closure, call);
-    }
-    let origin = call.origin();
-    let kinds = Namespaces::from(namespace.0.kind);
-    child::run(&closure, call, &|body| {
-        let held = run::duplicated(namespace.0.descriptor().as_fd(), origin.as_ref())?;
-        let runner = &call.context.runner;
-        runner.fork_into(action.clone(), held, kinds, origin.as_ref(), body)
-    })
+    call.effects().within(Place::Namespace(&namespace.0), &closure, call)
 }
 
 /// Runs `closure` in a child in all namespaces of this process, and gives its value.
@@ -169,14 +129,8 @@ fn process_within(
     process: ProcessHandle,
     closure: FnPtr,
 ) -> Result<Dynamic, Failed> {
-    let Some(process) = &process.process else {
-        return child::rehearse(&closure, call);
-    };
     let request = request(Command::closure(), streams_of_closure(), call);
-    child::run(&closure, call, &|body| {
-        let mut process = process.borrow_mut();
-        call.context.runner.fork_beside(&mut process, &request, body)
-    })
+    call.effects().within(Place::Process(&process, request), &closure, call)
 }
 
 /// Runs `closure` as process 1 of the sandbox, to its end, and gives its value.
@@ -200,13 +154,6 @@ fn sandbox_within(
     closure: FnPtr,
 ) -> Result<Dynamic, Failed> {
     let request = request(Command::closure(), streams_of_closure(), call);
-    let plan = super::command::planned(&sandbox, &request, call)?;
-    if is_rehearsal(call) {
-        return child::rehearse(&closure, call);
-    }
-    child::run(&closure, call, &|body| call.context.runner.fork_sandbox(&plan, &request, body))
-        .map_err(|failed| match failed {
-            Failed::Reports(reports) => found_here(reports, call),
-            other => other,
-        })
+    let plan = planned(&sandbox, &request, call)?;
+    call.effects().within(Place::Sandbox(plan, request), &closure, call)
 }

@@ -5,8 +5,7 @@ use std::rc::Rc;
 use crate::diag::Report;
 use crate::ops::Sandbox;
 use crate::plan::{Plan, Request};
-use crate::run::{self, Exit, Input, MOST_KEPT, Output, Problem};
-use crate::script::Mode;
+use crate::run::{self, Exit, Input, MOST_KEPT};
 use crate::script::argument::{Bytes, Size};
 use crate::script::call::Call;
 use crate::script::context::Printed;
@@ -65,56 +64,21 @@ pub(super) fn request(command: Command, streams: Streams, call: &Call<'_, '_>) -
     Request { command, streams, origin: call.origin() }
 }
 
-/// The failure of something that a line before this call has asked for: it says which call found
-/// that out.
-pub(super) fn found_here(problem: impl Into<Problem>, call: &Call<'_, '_>) -> Failed {
-    let mut failed = Failed::from(problem.into());
-    if let (Failed::Reports(reports), Some(here)) = (&mut failed, call.origin()) {
-        for report in reports {
-            match &report.origin {
-                None => report.origin = Some(here.clone()),
-                Some(origin) if (&origin.source, origin.line) != (&here.source, here.line) => {
-                    report.notes.push(format!("found by `{}` at {here}", call.name()));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    failed
-}
-
-/// The plan of a request; its warnings are said. A rehearsal keeps it.
+/// The plan of a request; its warnings are printed.
 pub(super) fn planned(
     sandbox: &Sandbox,
     request: &Request,
     call: &Call<'_, '_>,
 ) -> Result<Plan, Failed> {
-    let plan = call.context.runner.plan(sandbox, request);
-    let plan = plan.map_err(|reports| {
-        if call.context.mode() == Mode::Rehearse {
-            call.context.contradictions.borrow_mut().extend(reports.iter().cloned());
-        }
-        found_here(reports, call)
+    let plan = call.context.runner.plan(sandbox, request).map_err(|reports| {
+        call.effects().contradicted(&reports);
+        call.found_here(reports)
     })?;
     for warning in &plan.warnings {
         call.context.warn(warning);
     }
-    if call.context.mode() == Mode::Rehearse {
-        call.context.rehearse_plan(plan.clone());
-    }
     call.context.before_sandbox(call.origin().as_ref())?;
     Ok(plan)
-}
-
-/// How a program that a rehearsal did not run is taken to have ended.
-pub(super) fn rehearsed() -> Exit {
-    Exit {
-        code: 0,
-        signal: None,
-        cause: crate::run::Cause::Exited,
-        wall: std::time::Duration::ZERO,
-        usage: crate::run::Usage::default(),
-    }
 }
 
 /// What a program that is run to its end has as its standard streams: a terminal, where a person
@@ -197,13 +161,10 @@ fn run(
 ) -> Result<Exit, Failed> {
     let request = request(command, streams(&options, call)?, call);
     let plan = planned(&sandbox, &request, call)?;
-    if call.context.mode() == Mode::Rehearse {
-        return Ok(rehearsed());
-    }
-    let runner = &call.context.runner;
     let input = input(options.stdin, Input::Inherited);
-    let exit = runner.run(&plan, &request, &input).map_err(|problem| found_here(problem, call))?;
-    let lacks = if exit.code == 127 { runner.lacks(&plan) } else { None };
+    let exit = call.effects().run(&plan, &request, &input, call);
+    let exit = exit.map_err(|problem| call.found_here(problem))?;
+    let lacks = if exit.code == 127 { call.context.runner.lacks(&plan) } else { None };
     checked(exit, options.check, &request.command, None, lacks, call)
 }
 
@@ -227,15 +188,11 @@ fn output(
 ) -> Result<SharedOutput, Failed> {
     let request = request(command, Streams::Captured, call);
     let plan = planned(&sandbox, &request, call)?;
-    if call.context.mode() == Mode::Rehearse {
-        let (stdout, stderr) = (Vec::new(), Vec::new());
-        return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
-    }
-    let runner = &call.context.runner;
     let most = options.limit.map_or(MOST_KEPT, |size| size.0);
-    let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing), most);
-    let output = output.map_err(|problem| found_here(problem, call))?;
-    let lacks = if output.exit.code == 127 { runner.lacks(&plan) } else { None };
+    let input = input(options.stdin, Input::Nothing);
+    let output = call.effects().output(&plan, &request, &input, most, call);
+    let output = output.map_err(|problem| call.found_here(problem))?;
+    let lacks = if output.exit.code == 127 { call.context.runner.lacks(&plan) } else { None };
     let stderr = Some(output.stderr.as_slice());
     checked(output.exit, options.check, &request.command, stderr, lacks, call)?;
     Ok(SharedOutput(Rc::new(output)))
@@ -261,14 +218,11 @@ fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, Failed> {
         Command::new(vec![shell.to_owned()]).map_err(|invalid| call.fail((&invalid).into()))
     };
     let first = runner.plan(&sandbox, &request(command("sh")?, streams, call));
-    let first = first.map_err(|reports| found_here(reports, call))?;
+    let first = first.map_err(|reports| call.found_here(reports))?;
     let request = request(command(&runner.shell_of(&first))?, streams, call);
     let plan = planned(&sandbox, &request, call)?;
-    if call.context.mode() == Mode::Rehearse {
-        return Ok(rehearsed());
-    }
-    let exit = runner.run(&plan, &request, &Input::Inherited);
-    exit.map_err(|problem| found_here(problem, call))
+    let exit = call.effects().run(&plan, &request, &Input::Inherited, call);
+    exit.map_err(|problem| call.found_here(problem))
 }
 
 /// Starts a program and goes on; it ends with the recipe at the latest.
@@ -295,13 +249,8 @@ fn start(
     let streams = if pipes { Streams::Piped } else { Streams::Inherited };
     let request = request(command, streams, call);
     let plan = planned(&sandbox, &request, call)?;
-    if call.context.mode() == Mode::Rehearse {
-        let rehearsed = Some(Rc::new(plan));
-        return Ok(ProcessHandle { process: None, rehearsed, value: rhai::Dynamic::UNIT });
-    }
-    let process = call.context.runner.start(&plan, &request, &Input::Nothing);
-    let process = process.map_err(|problem| found_here(problem, call))?;
-    Ok(call.context.started(process))
+    let process = call.effects().start(plan, &request, call);
+    process.map_err(|problem| call.found_here(problem))
 }
 
 /// Tells what `run` would do, without doing it.
@@ -316,7 +265,7 @@ fn start(
 fn plan(call: &Call<'_, '_>, sandbox: Sandbox, command: Command) -> Result<SharedPlan, Failed> {
     let request = request(command, streams(&Run::default(), call)?, call);
     let plan = call.context.runner.plan(&sandbox, &request);
-    let plan = plan.map_err(|reports| found_here(reports, call))?;
+    let plan = plan.map_err(|reports| call.found_here(reports))?;
     for warning in &plan.warnings {
         call.context.warn(warning);
     }

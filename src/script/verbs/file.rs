@@ -9,10 +9,9 @@ use rhai::Map;
 use super::kernel::{act, no_nul};
 use crate::diag::{Report, quoted};
 use crate::plan::RawAction;
-use crate::run::{self, Errno};
+use crate::run::Errno;
 use crate::script::argument::{Bytes, Mode, OwnPath, Returned};
 use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::verb::{Verb, verbs};
@@ -95,7 +94,7 @@ fn kind(file: &Metadata) -> &'static str {
     kinds.iter().find(|(_, is_it)| *is_it).map_or("file", |(word, _)| *word)
 }
 
-/// What is known of a file; of one that is not there, as in a rehearsal, nothing but zeros.
+/// The facts about a file; only zeros for one that a dry run did not make.
 fn facts(file: Option<&Metadata>) -> Map {
     let number = |fact: fn(&Metadata) -> u64| {
         i64::try_from(file.map_or(0, fact)).unwrap_or(i64::MAX).into_dynamic()
@@ -193,13 +192,7 @@ fn write_file(
     options: Write,
 ) -> Result<(), Failed> {
     let append = options.append.unwrap_or(false);
-    let action = RawAction::WriteFile { path: path.0.clone(), size: content.0.len(), append };
-    if is_rehearsal(call) {
-        call.context.rehearse(action, call.origin());
-        return Ok(());
-    }
-    let origin = call.origin();
-    Ok(call.context.runner.write_file(action, &path.0, &content.0, append, origin.as_ref())?)
+    Ok(call.effects().write_file(&path.0, &content.0, append, call)?)
 }
 
 /// The content of a file, as text; bytes that are no UTF-8 become `\u{fffd}`.
@@ -218,18 +211,9 @@ fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, Failed> {
     if path.0.starts_with("/proc") {
         call.context.begin_session(call.origin().as_ref())?;
     }
-    // A rehearsal waits for nobody: what is no file has nothing to say in it.
-    let waits = || std::fs::metadata(&path.0).is_ok_and(|found| !found.is_file());
-    if is_rehearsal(call) && waits() {
-        call.context.made_up.set(true);
-        return Ok(String::new());
-    }
-    match run::read_file(&path.0, LARGEST) {
-        Ok(content) => Ok(String::from_utf8_lossy(&content).into_owned()),
-        // What a rehearsal did not make is not there.
-        Err(_) if is_rehearsal(call) => Ok(String::new()),
-        Err(errno) => Err(unanswered("read", &path.0, errno, call)),
-    }
+    let content = call.effects().read_file(&path.0, LARGEST);
+    let content = content.map_err(|errno| unanswered("read", &path.0, errno, call))?;
+    Ok(String::from_utf8_lossy(&content).into_owned())
 }
 
 /// What the kernel knows of a file: a map.
@@ -251,11 +235,9 @@ fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, Failed> {
 /// stat(2), inode(7)
 fn stat(call: &Call<'_, '_>, path: OwnPath) -> Result<Map, Failed> {
     call.context.begin_session(call.origin().as_ref())?;
-    match std::fs::metadata(&path.0) {
-        Ok(found) => Ok(facts(Some(&found))),
-        Err(_) if is_rehearsal(call) => Ok(facts(None)),
-        Err(error) => Err(unanswered("look at", &path.0, Errno::from(&error), call)),
-    }
+    let found = call.effects().metadata(&path.0);
+    let found = found.map_err(|errno| unanswered("look at", &path.0, errno, call))?;
+    Ok(facts(found.as_ref()))
 }
 
 /// Removes a file, a link, or an empty directory.
@@ -271,10 +253,5 @@ fn stat(call: &Call<'_, '_>, path: OwnPath) -> Result<Map, Failed> {
 /// # See
 /// unlink(2), rmdir(2)
 fn remove(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
-    let action = RawAction::Remove(path.0.clone());
-    if is_rehearsal(call) {
-        call.context.rehearse(action, call.origin());
-        return Ok(());
-    }
-    Ok(call.context.runner.remove_file(action, &path.0, call.origin().as_ref())?)
+    Ok(call.effects().remove_file(&path.0, call)?)
 }

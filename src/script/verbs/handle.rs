@@ -5,11 +5,9 @@ use std::rc::Rc;
 use rhai::{Dynamic, Map};
 
 use crate::diag::{Report, quoted};
-use crate::plan::RawAction;
 use crate::run::{self, Namespace};
 use crate::script::argument::{OwnPath, a_kind};
 use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::value::{ProcessHandle, SharedNamespace};
 use crate::script::verb::{Verb, verbs};
@@ -37,8 +35,7 @@ fn failed(what: &str, errno: run::Errno, call: &Call<'_, '_>) -> Failed {
 /// The number of a process, which its own value stands for as well.
 pub(super) fn pid(value: &Dynamic, call: &Call<'_, '_>) -> Result<i32, Failed> {
     if let Some(handle) = value.read_lock::<ProcessHandle>() {
-        let pid = handle.process.as_ref().map(|process| process.borrow().pid());
-        return Ok(pid.unwrap_or_else(own_pid));
+        return Ok(handle.pid().unwrap_or_else(own_pid));
     }
     let number = value.as_int().map_err(|_| {
         let (name, given) = (quoted(call.name()), a_kind(value));
@@ -114,12 +111,7 @@ fn namespaces(call: &Call<'_, '_>, process: Option<Dynamic>) -> Result<Map, Fail
 fn namespace(call: &Call<'_, '_>, path: OwnPath) -> Result<SharedNamespace, Failed> {
     call.context.begin_session(call.origin().as_ref())?;
     let shown = quoted(path.0.to_string_lossy());
-    let opened = match Namespace::open(&path.0) {
-        // What a rehearsal has not pinned is not there: any other stands for it.
-        Err(_) if is_rehearsal(call) => Namespace::open("/proc/self/ns/net".as_ref()),
-        opened => opened,
-    };
-    match opened {
+    match call.effects().open_namespace(&path.0) {
         Ok(Some(namespace)) => Ok(shared(namespace)),
         Ok(None) => Err(call.fail(Report::error(format!("{shown} is no namespace")).hint(
             "a namespace is a file of `/proc/PID/ns`, or one that `pin` has made; one that is \
@@ -193,13 +185,7 @@ fn parent(
 /// # See
 /// namespaces(7), mount(8)
 fn pin(call: &Call<'_, '_>, namespace: SharedNamespace, path: OwnPath) -> Result<(), Failed> {
-    let origin = call.origin();
-    if is_rehearsal(call) {
-        let namespace = namespace.0.to_string();
-        call.context.rehearse(RawAction::Pin { namespace, path: path.0 }, origin);
-        return Ok(());
-    }
-    Ok(call.context.runner.pin(&namespace.0, &path.0, origin.as_ref())?)
+    Ok(call.effects().pin(&namespace.0, &path.0, call)?)
 }
 
 /// One namespace of this process.
@@ -218,10 +204,7 @@ fn process_namespace(
     kind: Namespaces,
 ) -> Result<SharedNamespace, Failed> {
     let kind = one_kind(kind, call)?;
-    let ended = |process: &ProcessHandle| {
-        process.process.as_ref().is_some_and(|process| !process.borrow_mut().running())
-    };
-    if ended(&process) {
+    if process.has_ended() {
         let message = "the process has ended, and its namespaces with it";
         return Err(call.fail(Report::error(message)));
     }
@@ -230,7 +213,7 @@ fn process_namespace(
     let what = format!("open the {} namespace of process {pid}", kind.name());
     match found.map_err(|errno| failed(&what, errno, call))? {
         // Its number may have become another process's meanwhile.
-        Some(namespace) if !ended(&process) => Ok(shared(namespace)),
+        Some(namespace) if !process.has_ended() => Ok(shared(namespace)),
         _ => Err(call.fail(Report::error(format!("cannot {what}: it has ended")))),
     }
 }

@@ -8,7 +8,6 @@ use rhai::{Dynamic, FnPtr};
 
 use crate::diag::{Report, escape, quoted};
 use crate::run::{self, Process};
-use crate::script::Mode;
 use crate::script::argument::{Duration, HostProgram, OwnPath, a_kind};
 use crate::script::call::Call;
 use crate::script::child;
@@ -41,13 +40,6 @@ options! {
 
 /// How long a condition that does not hold is left alone: first, and at most.
 const PAUSES: [Time; 2] = [Time::from_millis(1), Time::from_millis(20)];
-
-fn pause(time: Time) -> Result<(), Failed> {
-    if run::pause(time) {
-        return Ok(());
-    }
-    Err(Failed::Interrupted(run::interrupted().unwrap_or_default()))
-}
 
 /// Whether the condition of a closure holds.
 fn holds(closure: &FnPtr, call: &Call<'_, '_>) -> Result<bool, Failed> {
@@ -173,19 +165,12 @@ fn exit(call: &Call<'_, '_>, status: Option<i64>) -> Result<(), Failed> {
 /// sleep("10ms");
 /// ```
 fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), Failed> {
-    if call.context.mode() == Mode::Rehearse {
-        return call.context.note_sleep().map_err(|report| match call.context.deadline.get() {
-            // A check has nothing to say of what takes it too long.
-            Some(_) => Failed::NotRun("it takes too long".into()),
-            None => call.fail(report),
-        });
-    }
-    pause(duration.0)
+    call.effects().sleep(duration.0, call)
 }
 
 /// Waits until `condition`, a closure, gives `true`: for what another process does.
 ///
-/// A rehearsal, in which no other process does anything, passes it over.
+/// A dry run, in which no other process does anything, skips it.
 ///
 /// # Errors
 /// It still gives `false` when the time is up, or when the processes that the recipe has started have
@@ -199,16 +184,18 @@ fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), Failed> {
 /// assert_eq(child.within(|| hostname()), "box");
 /// ```
 fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Result<(), Failed> {
-    if call.context.mode() == Mode::Rehearse {
-        return Ok(());
-    }
     let patience = options.timeout.map_or(Time::from_secs(10), |timeout| timeout.0);
+    call.effects().wait_until(&mut || hold(&condition, patience, call))
+}
+
+/// Waits until a condition holds, for so long at the most.
+fn hold(condition: &FnPtr, patience: Time, call: &Call<'_, '_>) -> Result<(), Failed> {
     let (start, [mut time, longest]) = (Instant::now(), PAUSES);
     let mut others = running(call);
-    while !holds(&condition, call)? {
+    while !holds(condition, call)? {
         if !others.is_empty() && others.iter().all(has_ended) {
             // What they did last counts.
-            if holds(&condition, call)? {
+            if holds(condition, call)? {
                 break;
             }
             others.drain(..).try_for_each(|process| not_failed(&process, call))?;
@@ -220,27 +207,27 @@ fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Resul
                 "perhaps the process that should bring it about has failed: `wait()` tells",
             )));
         };
-        pause(time.min(left))?;
+        call.effects().sleep(time.min(left), call)?;
         time = longest.min(time * 2);
     }
     Ok(())
 }
 
-/// Ends the recipe with an error unless `condition` is true. A rehearsal passes it over.
+/// Ends the recipe with an error unless `condition` is true. A dry run skips it.
 ///
 /// # Example
 /// ```rhai
 /// assert(exists("/"), "there is a root");
 /// ```
 fn assert(call: &Call<'_, '_>, condition: bool, message: Option<String>) -> Result<(), Failed> {
-    if condition || call.context.mode() == Mode::Rehearse {
+    if call.effects().holds(condition) {
         return Ok(());
     }
     let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
     Err(call.fail(Report::error(format!("the assertion does not hold{message}"))))
 }
 
-/// Ends the recipe with an error unless both values are equal. A rehearsal passes it over.
+/// Ends the recipe with an error unless both values are equal. A dry run skips it.
 ///
 /// # Example
 /// ```rhai
@@ -252,7 +239,7 @@ fn assert_eq(
     right: Dynamic,
     message: Option<String>,
 ) -> Result<(), Failed> {
-    if call.context.mode() == Mode::Rehearse || call.equal(&left, &right) {
+    if call.effects().holds(call.equal(&left, &right)) {
         return Ok(());
     }
     let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();

@@ -1,11 +1,8 @@
 //! Files of the host with a file system in them.
 
-use super::command::found_here;
-use crate::plan::RawAction;
 use crate::run::{ImageType, about_image, check_image_size};
 use crate::script::argument::{HostPath, Size};
 use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::verb::{Verb, verbs};
@@ -53,13 +50,7 @@ fn disk_image(
     let kind = ImageType::new(options.r#type.as_deref().unwrap_or("ext4"), host)
         .map_err(|report| call.fail_at_key("type", about_image(report, &path)))?;
     check_image_size(size).map_err(|report| call.fail(about_image(report, &path)))?;
-    if is_rehearsal(call) {
-        let name = kind.name().to_owned();
-        let action = RawAction::DiskImage { path: path.clone(), size, kind: name };
-        call.context.rehearse(action, call.origin());
-    } else {
-        let made = call.context.runner.disk_image(&path, size, &kind, call.origin().as_ref());
-        made.map_err(|problem| found_here(problem, call))?;
-    }
+    let made = call.effects().disk_image(&path, size, &kind, call);
+    made.map_err(|problem| call.found_here(problem))?;
     Ok(path.to_string_lossy().into_owned())
 }

@@ -1,18 +1,13 @@
 //! The raw layer: system calls that act at once on nsscript's own process.
 
-use std::os::fd::AsFd;
-
 use rhai::{Array, Dynamic, Map};
 
 use super::handle::pid;
 use super::identity::variables;
 use crate::diag::{Report, quoted};
 use crate::plan::RawAction;
-use crate::run;
 use crate::script::argument::{IdNumber, a_kind, id};
 use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
-use crate::script::context::Printed;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedNamespace};
@@ -55,13 +50,9 @@ options! {
     }
 }
 
-/// Does something to this process, or tells a rehearsal of it.
+/// Does something to this process.
 pub(super) fn act(action: RawAction, call: &Call<'_, '_>) -> Result<(), Failed> {
-    if is_rehearsal(call) {
-        call.context.rehearse(action, call.origin());
-        return Ok(());
-    }
-    Ok(call.context.runner.act(action, call.origin().as_ref())?)
+    Ok(call.effects().act(action, call)?)
 }
 
 /// A text that a system call can take.
@@ -104,42 +95,21 @@ fn some(kinds: Namespaces, verb: &str, call: &Call<'_, '_>) -> Result<Namespaces
 
 /// What `setns` enters: its words, descriptor and kinds.
 fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Result<(), Failed> {
-    let origin = call.origin();
-    let runner = &call.context.runner;
     if let Some(namespace) = what.read_lock::<SharedNamespace>() {
         let mut action = namespace.0.entering();
         // As setns(2) takes it: the kernel refuses a namespace of another kind.
         if let (Some(wanted), RawAction::Setns { namespaces, .. }) = (kinds, &mut action) {
             *namespaces = some(wanted, "setns(namespace, NET)", call)?;
         }
-        if is_rehearsal(call) {
-            return act(action, call);
-        }
-        return Ok(runner.act_with(action, Some(namespace.0.descriptor()), origin.as_ref())?);
+        return Ok(call.effects().enter(&namespace.0, action, call)?);
     }
     if let Some(namespaces) = what.read_lock::<Array>() {
         return namespaces.iter().try_for_each(|one| enter(one, kinds, call));
     }
     let number = pid(what, call)?;
-    if is_rehearsal(call) {
-        return act(run::entering(number, kinds.unwrap_or(Namespaces::ALL)), call);
-    }
-    let wanted = kinds.unwrap_or(Namespaces::ALL);
-    let differing = runner.differing(number, wanted, origin.as_ref())?;
-    if differing.is_empty() {
-        return Ok(());
-    }
-    let action = run::entering(number, differing);
-    if let Some(handle) = what.read_lock::<ProcessHandle>()
-        && let Some(process) = &handle.process
-    {
-        let held = run::duplicated(process.borrow().descriptor(), origin.as_ref())?;
-        return Ok(runner.act_with(action, Some(held.as_fd()), origin.as_ref())?);
-    }
-    let process = run::open_process(number).map_err(|errno| {
-        call.fail(Report::error(format!("cannot open process {number}: {errno}")))
-    })?;
-    Ok(runner.act_with(action, Some(process.as_fd()), origin.as_ref())?)
+    let handle = what.read_lock::<ProcessHandle>();
+    let kinds = kinds.unwrap_or(Namespaces::ALL);
+    call.effects().enter_process(handle.as_deref(), number, kinds, call)
 }
 
 /// Moves nsscript into new namespaces.
@@ -233,13 +203,7 @@ fn setdomainname(call: &Call<'_, '_>, name: String) -> Result<(), Failed> {
 /// execve(2)
 fn exec(call: &Call<'_, '_>, command: Command, options: Exec) -> Result<(), Failed> {
     let environment = options.env.map(|map| variables(&map, call)).transpose()?;
-    if is_rehearsal(call) {
-        call.context.rehearse(RawAction::Execute(command), call.origin());
-        return Ok(());
-    }
-    // A program that cannot write either says so itself.
-    let _ = call.context.part(Printed::Output);
-    Err(call.context.runner.execute(&command, environment, call.origin().as_ref()).into())
+    Ok(call.effects().execute(command, environment, call)?)
 }
 
 /// Maps ids of a process in a new user namespace.
@@ -270,18 +234,7 @@ fn map_ids(call: &Call<'_, '_>, process: Dynamic, options: Maps) -> Result<(), F
         let report = Report::error("no map is given");
         return Err(call.fail(report.hint("`#{ users: [[0, 1000, 1]] }` maps one user")));
     }
-    if is_rehearsal(call) {
-        for (what, map) in [("users", users), ("groups", groups)] {
-            if let Some(map) = map {
-                let map = map.kernel_text();
-                let action = RawAction::MapIds { pid: number, what, map };
-                call.context.rehearse(action, call.origin());
-            }
-        }
-        return Ok(());
-    }
-    let runner = &call.context.runner;
-    Ok(runner.map_ids(number, users.as_ref(), groups.as_ref(), call.origin().as_ref())?)
+    Ok(call.effects().map_ids(number, users.as_ref(), groups.as_ref(), call)?)
 }
 
 /// Becomes the user `uid`, in real, effective and saved id.
@@ -367,10 +320,6 @@ fn set_capabilities(
     let bounding = options.bounding.unwrap_or(true);
     let names = kept.iter().map(|one| one.name().to_owned()).collect();
     let action = RawAction::SetCapabilities { names, bounding };
-    if is_rehearsal(call) {
-        return act(action, call);
-    }
     let kept = kept.iter().fold(0, |set, one| set | 1 << one.number());
-    let runner = &call.context.runner;
-    Ok(runner.set_capabilities(action, kept, bounding, call.origin().as_ref())?)
+    Ok(call.effects().set_capabilities(action, kept, bounding, call)?)
 }

@@ -4,7 +4,6 @@ use super::listing::unread;
 use crate::diag::{Report, closest, quoted};
 use crate::host::{cgroups, mountinfo};
 use crate::run;
-use crate::script::Mode;
 use crate::script::call::Call;
 use crate::script::error::Failed;
 use crate::script::value::HostFacts;
@@ -68,10 +67,7 @@ fn user_namespaces(call: &Call<'_, '_>, _host: HostFacts) -> bool {
 /// # See
 /// `need`
 fn has(call: &Call<'_, '_>, _host: HostFacts, fact: String) -> Result<bool, Failed> {
-    if call.context.mode() == Mode::Rehearse {
-        return Ok(true);
-    }
-    let verdict = call.context.runner.fact(&fact).map_err(|keys| {
+    let verdict = call.effects().fact(&fact, call).map_err(|keys| {
         let message = format!("`nsscript doctor` reports no fact {}", quoted(&fact));
         let report = Report::error(message);
         call.fail(match closest(&fact, keys.iter().copied()) {

@@ -175,7 +175,7 @@ fn bind(
         devices: options.devices.unwrap_or(false),
         exec: options.exec.unwrap_or(true),
         suid: options.suid.unwrap_or(false),
-        made: call.context.would_be(&source.0),
+        made: call.effects().foreseen(&source.0),
     };
     let source = source.0;
     Ok(sandbox.with(ops::Bind { source, target, options }, call.origin()))

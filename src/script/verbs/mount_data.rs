@@ -5,7 +5,6 @@ use rhai::{Dynamic, Map};
 use super::kernel::no_nul;
 use crate::diag::{Report, quoted};
 use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 
 /// A value of an option as it stands in the text of all: separators behind a backslash.
@@ -97,6 +96,5 @@ fn wants_user_attributes<'a>(
     if keys.any(|key| decided.contains(&key.as_str())) {
         return false;
     }
-    let runner = &call.context.runner;
-    if is_rehearsal(call) { !runner.host().is_root() } else { runner.in_user_namespace() }
+    call.effects().in_user_namespace(call)
 }

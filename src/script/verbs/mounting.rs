@@ -12,7 +12,6 @@ use crate::plan::{MountCall, RawAction};
 use crate::run;
 use crate::script::argument::{OwnPath, Size};
 use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::verb::{Verb, verbs};
@@ -193,8 +192,7 @@ impl Asked {
         let source = self.source.as_ref().filter(|_| options.r#type.is_some() && !other);
         let Some(source) = source else { return Ok(None) };
         let source = call.context.place(source);
-        // What a rehearsal has not made is not there.
-        let is_image = call.context.would_be(&source) == Some(false)
+        let is_image = call.effects().foreseen(&source) == Some(false)
             || match std::fs::metadata(&source) {
                 Ok(found) => found.is_file(),
                 Err(error)
@@ -264,14 +262,9 @@ fn mount(
         offset: offset.map_or(0, |size| size.0),
         size_limit: size_limit.map_or(0, |size| size.0),
     };
-    if is_rehearsal(call) {
-        act(settings.action(&file), call)?;
-        asked.source = Some("/dev/loopN".into());
-        return asked.calls(call)?.into_iter().try_for_each(|action| act(action, call));
-    }
     // The device is held until the mount holds it.
-    let device = call.context.runner.attach_loop(&file, settings, call.origin().as_ref())?;
-    asked.source = Some(device.path().to_string_lossy().into_owned());
+    let attached = call.effects().attach_loop(&file, settings, call)?;
+    asked.source = Some(attached.path.clone());
     asked.calls(call)?.into_iter().try_for_each(|action| act(action, call))
 }
 
@@ -359,9 +352,5 @@ fn chdir(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
 /// write_file(`${scratch()}/note`, "hello");
 /// ```
 fn scratch(call: &Call<'_, '_>) -> Result<String, Failed> {
-    if is_rehearsal(call) {
-        return Ok("/tmp/nsscript/scratch".into());
-    }
-    let path = call.context.runner.scratch(call.origin().as_ref())?;
-    Ok(path.to_string_lossy().into_owned())
+    Ok(call.effects().scratch(call)?)
 }

@@ -10,7 +10,7 @@ use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::SharedNetwork;
 use crate::script::verb::{Verb, verbs};
-use crate::spec::{Forwarded, JoinedNetwork, Namespaces, NetworkChoice, Outbound};
+use crate::spec::{Forwarded, Namespaces, NetworkChoice, Outbound};
 
 /// The verbs of this file.
 pub(super) const VERBS: &[Verb] = verbs!["namespace.rs";
@@ -33,20 +33,7 @@ options! {
 /// The network that a value names.
 fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkChoice, Failed> {
     if let Some(network) = value.read_lock::<SharedNetwork>() {
-        let joined = match &network.network {
-            Some(there) => {
-                there.living(call.origin().as_ref()).map_err(|report| call.fail(report))?;
-                there.to_join().map_err(|errno| {
-                    call.fail(Report::error(format!("cannot hold the network: {errno}")))
-                })?
-            }
-            None => JoinedNetwork {
-                label: network.label.clone(),
-                inode: 0,
-                descriptor: None,
-                resolver: None,
-            },
-        };
+        let joined = call.effects().to_join(&network, call)?;
         return Ok(NetworkChoice::Joined(joined));
     }
     let known = ["none", "host", "outbound"];

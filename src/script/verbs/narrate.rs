@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use rhai::{Array, Dynamic, Map};
 
 use crate::diag::{self, Column, Report, closest, count, list, quoted};
-use crate::script::Mode;
 use crate::script::argument::{Argument, Wrong, a_kind};
 use crate::script::call::Call;
 use crate::script::context::Printed;
@@ -164,7 +163,7 @@ fn note(call: &Call<'_, '_>, text: String) -> Result<(), Failed> {
 ///
 /// # Errors
 /// Rows that are neither, or of which one is longer than the head; a column that there is not.
-/// A rehearsal prints nothing and checks only what the rows are.
+/// A dry run prints nothing and checks only what the rows are.
 ///
 /// # Example
 /// ```rhai
@@ -174,20 +173,20 @@ fn note(call: &Call<'_, '_>, text: String) -> Result<(), Failed> {
 /// table(rows, #{ columns: ["name", "up", "mtu"] });
 /// ```
 fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), Failed> {
-    if call.context.mode() == Mode::Rehearse {
-        return Ok(());
-    }
-    if rows.below.is_empty() {
-        return call.tell("(none)", Printed::Output);
-    }
-    let columns = rows.columns(options.columns.as_deref(), call)?;
-    call.tell(&diag::table(&columns), Printed::Output)
+    let text = || {
+        if rows.below.is_empty() {
+            return Ok("(none)".to_owned());
+        }
+        let columns = rows.columns(options.columns.as_deref(), call)?;
+        Ok(diag::table(&columns))
+    };
+    call.effects().show(&text, call)
 }
 
 /// Stops the recipe here, with a prompt on its variables.
 ///
 /// What is typed there can look at them and give them other values; `:leave` or Ctrl-D has the recipe
-/// go on, `:quit` ends it. Without a terminal, and in a rehearsal, it is passed over. `--break LINE`
+/// go on, `:quit` ends it. Without a terminal, and in a dry run, it is skipped. `--break LINE`
 /// stops before a line of a recipe that says nothing of it.
 ///
 /// # Example
@@ -204,15 +203,15 @@ fn breakpoint(_call: &Call<'_, '_>) {
 /// Ends the recipe unless `condition` is true: it needs what is not there.
 ///
 /// What it needs is said on standard error, as `not run: …`, and the exit status is 77. No
-/// recipe catches that, and `nsscript test` does not count it as a failure. A rehearsal passes
-/// it over.
+/// recipe catches that, and `nsscript test` does not count it as a failure. A dry run skips
+/// it.
 ///
 /// # Example
 /// ```rhai
 /// need(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
 /// ```
 fn need(call: &Call<'_, '_>, condition: bool, reason: String) -> Result<(), Failed> {
-    if condition || call.context.mode() == Mode::Rehearse {
+    if call.effects().holds(condition) {
         return Ok(());
     }
     Err(Failed::NotRun(reason.split_whitespace().collect::<Vec<_>>().join(" ")))

@@ -1,15 +1,11 @@
 //! Networks, and the pairs of interfaces that join them.
 
-use std::rc::Rc;
-
 use rhai::Dynamic;
 
 use crate::diag::Report;
-use crate::plan::{LinkChange, NetworkAction, RawAction};
-use crate::run::Namespace;
+use crate::plan::{LinkChange, NetworkAction};
 use crate::script::argument::a_kind;
 use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedNamespace, SharedNetwork};
@@ -53,13 +49,7 @@ pub(super) fn act_with(
     other: Option<&Same>,
     call: &Call<'_, '_>,
 ) -> Result<Same, Failed> {
-    let Some(there) = &network.network else {
-        let raw = RawAction::Network { network: network.label.clone(), action: Box::new(action) };
-        call.context.rehearse(raw, call.origin());
-        return Ok(network.clone());
-    };
-    let other = other.and_then(|other| other.network.as_deref());
-    call.context.runner.in_network(there, &action, other, call.origin().as_ref())?;
+    call.effects().in_network(network, action, other, call)?;
     Ok(network.clone())
 }
 
@@ -79,28 +69,24 @@ pub(super) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, Failed> {
     })
 }
 
-/// The namespace that a value is, or that a process is in.
-fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<Option<Namespace>, Failed> {
-    let open = |path: String| {
-        Namespace::open(path.as_ref()).map_err(|errno| {
-            let shown = crate::diag::quoted(&path);
-            call.fail(Report::error(format!("cannot open the network namespace {shown}: {errno}")))
-        })
-    };
+/// The network that a value has: that of a namespace, or of a process.
+fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, Failed> {
     if let Some(namespace) = value.read_lock::<SharedNamespace>() {
         if namespace.0.kind != Kind::Net {
             let message = format!("{} is no network namespace", namespace.0);
             return Err(call.fail(Report::error(message)));
         }
-        return namespace.0.again().map(Some).map_err(|errno| {
+        let kept = namespace.0.again().map_err(|errno| {
             call.fail(Report::error(format!("cannot keep the network namespace: {errno}")))
-        });
+        })?;
+        return Ok(call.effects().network_of(kept, call));
     }
     if let Some(handle) = value.read_lock::<ProcessHandle>() {
-        let Some(process) = &handle.process else { return Ok(None) };
-        return open(format!("/proc/{}/ns/net", process.borrow().pid()));
+        return call.effects().network_of_process(&handle, call);
     }
-    Ok(None)
+    let given = a_kind(value);
+    let message = format!("`netns` takes a name, a process or a namespace, not {given}");
+    Err(call.fail(Report::error(message)))
 }
 
 /// A network: a network namespace with its own interfaces, addresses, routes and rules.
@@ -132,32 +118,10 @@ fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork,
         }
         Some(value) => {
             call.context.begin_session(call.origin().as_ref())?;
-            let Some(namespace) = existing(&value, call)? else {
-                if is_rehearsal(call) {
-                    return Ok(SharedNetwork { network: None, label: "NET".into() });
-                }
-                let given = a_kind(&value);
-                let message =
-                    format!("`netns` takes a name, a process or a namespace, not {given}");
-                return Err(call.fail(Report::error(message)));
-            };
-            let network = call.context.runner.network_of(namespace);
-            let label = network.label.clone();
-            return Ok(SharedNetwork { network: Some(Rc::new(network)), label });
+            return existing(&value, call);
         }
     };
-    if is_rehearsal(call) {
-        let (label, is_new) = call.context.network_label(name.as_ref().map(NetworkName::as_str));
-        if is_new {
-            let action = Box::new(NetworkAction::Make(name));
-            let raw = RawAction::Network { network: label.clone(), action };
-            call.context.rehearse(raw, call.origin());
-        }
-        return Ok(SharedNetwork { network: None, label });
-    }
-    let network = call.context.runner.network(name.as_ref(), call.origin().as_ref())?;
-    let label = network.label.clone();
-    Ok(SharedNetwork { network: Some(network), label })
+    Ok(call.effects().network(name, call)?)
 }
 
 /// The names of the networks that there are: of the recipe, with `--host` of /run/netns.
@@ -204,9 +168,6 @@ fn veth(
     let label = other.label.clone();
     let action = NetworkAction::Veth { name: name.clone(), network: label, peer: peer.clone() };
     act_with(&network, action, Some(&other), call)?;
-    if let (Some(one), Some(other)) = (&network.network, &other.network) {
-        one.join(other);
-    }
     let set = |network: &Same, end: &InterfaceName| {
         if let Some(mtu) = mtu {
             change(network, end.clone(), LinkChange::Mtu(mtu), call)?;
@@ -237,14 +198,5 @@ fn veth(
 /// # See
 /// ip-netns(8)
 fn remove(call: &Call<'_, '_>, network: SharedNetwork) -> Result<(), Failed> {
-    let origin = call.origin();
-    if let Some(there) = &network.network {
-        return Ok(call.context.runner.remove_network(there, origin.as_ref())?);
-    }
-    if let Ok(name) = NetworkName::new(&network.label) {
-        let action = Box::new(NetworkAction::Remove(name));
-        let raw = RawAction::Network { network: network.label.clone(), action };
-        call.context.rehearse(raw, origin);
-    }
-    Ok(())
+    call.effects().remove_network(&network, call)
 }

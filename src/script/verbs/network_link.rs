@@ -359,11 +359,7 @@ fn move_to(
     other: SharedNetwork,
 ) -> Result<SharedNetwork, Failed> {
     let action = NetworkAction::Change(name, LinkChange::Network(other.label.clone()));
-    let moved = act_with(&network, action, Some(&other), call)?;
-    if let (Some(one), Some(other)) = (&network.network, &other.network) {
-        one.join(other);
-    }
-    Ok(moved)
+    act_with(&network, action, Some(&other), call)
 }
 
 /// Removes an interface; of a `veth`, both ends.

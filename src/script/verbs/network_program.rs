@@ -6,19 +6,18 @@ use std::time::Duration;
 
 use rhai::{Dynamic, FnPtr};
 
-use super::command::{Capture, Run, Start, checked, input, rehearsed, request, streams};
+use super::command::{Capture, Run, Start, checked, input, request, streams};
 use crate::diag::Report;
-use crate::plan::{Plan, RawAction, Request};
-use crate::run::{self, Exit, Input, Listener, MOST_KEPT, Output, Probe};
+use crate::run::{Exit, Input, Listener, MOST_KEPT, Probe};
 use crate::script::addresses::Port;
 use crate::script::argument::{self, Bytes};
 use crate::script::call::Call;
-use crate::script::child;
+use crate::script::effects::Place;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::value::{ProcessHandle, SharedNetwork, SharedOutput};
 use crate::script::verb::{Verb, verbs};
-use crate::spec::{Command, IpProtocol, JoinedNetwork, Kind, Namespaces, Streams};
+use crate::spec::{Command, IpProtocol, Streams};
 
 /// The verbs of this file.
 pub(super) const VERBS: &[Verb] = verbs!["network_program.rs";
@@ -74,25 +73,6 @@ fn datagrams(protocol: Option<IpProtocol>, call: &Call<'_, '_>) -> Result<bool, 
     }
 }
 
-fn probe(
-    network: &SharedNetwork,
-    probe: Probe,
-    time: Duration,
-    call: &Call<'_, '_>,
-) -> Result<bool, Failed> {
-    // What a rehearsal has not made is taken to work.
-    let Some(network) = &network.network else { return Ok(true) };
-    let took = call.context.runner.probe(network, probe, time, call.origin().as_ref())?;
-    Ok(took.is_some())
-}
-
-/// The plan of a program in a network, of which a rehearsal tells.
-fn rehearse(label: &str, request: &Request, call: &Call<'_, '_>) -> Rc<Plan> {
-    let joined =
-        JoinedNetwork { label: label.to_owned(), inode: 0, descriptor: None, resolver: None };
-    call.context.rehearse_plan(call.context.runner.plan_in(joined, request))
-}
-
 /// Runs a program of the host in the network, to its end: as nsscript runs, but there.
 ///
 /// It is root in the network, as `ip netns exec` has it, so `ip` and `nft` can change it; its mounts
@@ -114,14 +94,9 @@ fn run(
     options: Run,
 ) -> Result<Exit, Failed> {
     let request = request(command, streams(&options, call)?, call);
-    let label = &network.label;
-    let Some(network) = &network.network else {
-        let _ = rehearse(label, &request, call);
-        return Ok(rehearsed());
-    };
-    let runner = &call.context.runner;
-    let plan = runner.plan_in_network(network, &request)?;
-    let exit = runner.run(&plan, &request, &input(options.stdin, Input::Inherited))?;
+    let plan = call.effects().plan_in_network(&network, &request, call)?;
+    let input = input(options.stdin, Input::Inherited);
+    let exit = call.effects().run(&plan, &request, &input, call)?;
     checked(exit, options.check, &request.command, None, None, call)
 }
 
@@ -142,16 +117,10 @@ fn output(
     options: Capture,
 ) -> Result<SharedOutput, Failed> {
     let request = request(command, Streams::Captured, call);
-    let label = &network.label;
-    let Some(network) = &network.network else {
-        let _ = rehearse(label, &request, call);
-        let (stdout, stderr) = (Vec::new(), Vec::new());
-        return Ok(SharedOutput(Rc::new(Output { stdout, stderr, exit: rehearsed() })));
-    };
-    let runner = &call.context.runner;
-    let plan = runner.plan_in_network(network, &request)?;
+    let plan = call.effects().plan_in_network(&network, &request, call)?;
     let most = options.limit.map_or(MOST_KEPT, |size| size.0);
-    let output = runner.output(&plan, &request, &input(options.stdin, Input::Nothing), most)?;
+    let input = input(options.stdin, Input::Nothing);
+    let output = call.effects().output(&plan, &request, &input, most, call)?;
     let stderr = Some(output.stderr.as_slice());
     checked(output.exit, options.check, &request.command, stderr, None, call)?;
     Ok(SharedOutput(Rc::new(output)))
@@ -176,14 +145,8 @@ fn start(
     let pipes = options.pipes.unwrap_or(false);
     let streams = if pipes { Streams::Piped } else { Streams::Inherited };
     let request = request(command, streams, call);
-    let Some(network) = &network.network else {
-        let rehearsed = Some(rehearse(&network.label, &request, call));
-        return Ok(ProcessHandle { process: None, rehearsed, value: Dynamic::UNIT });
-    };
-    let runner = &call.context.runner;
-    let plan = runner.plan_in_network(network, &request)?;
-    let process = runner.start(&plan, &request, &Input::Nothing)?;
-    Ok(call.context.started(process))
+    let plan = call.effects().plan_in_network(&network, &request, call)?;
+    Ok(call.effects().start(plan, &request, call)?)
 }
 
 /// Runs `closure` in a child process in the network, to its end, and gives its value.
@@ -198,19 +161,7 @@ fn start(
 /// # See
 /// setns(2)
 fn within(call: &Call<'_, '_>, network: SharedNetwork, closure: FnPtr) -> Result<Dynamic, Failed> {
-    let net = Namespaces::from(Kind::Net);
-    let Some(network) = &network.network else {
-        let action =
-            RawAction::Setns { what: network.label.clone(), file: "FILE".into(), namespaces: net };
-        call.context.rehearse(action, call.origin());
-        return child::rehearse(&closure, call);
-    };
-    let origin = call.origin();
-    let action = network.namespace().entering();
-    child::run(&closure, call, &|body| {
-        let held = run::duplicated(network.namespace().descriptor(), origin.as_ref())?;
-        call.context.runner.fork_into(action.clone(), held, net, origin.as_ref(), body)
-    })
+    call.effects().within(Place::Network(&network), &closure, call)
 }
 
 /// Whether a machine answers to an echo request from the network, as ping(8) asks.
@@ -235,7 +186,7 @@ fn ping(
     address: IpAddr,
     options: Patience,
 ) -> Result<bool, Failed> {
-    probe(&network, Probe::Ping(address), time(options.timeout), call)
+    call.effects().probe(&network, Probe::Ping(address), time(options.timeout), call)
 }
 
 /// Whether a connection can be made from the network to a port; or a datagram is answered there.
@@ -261,7 +212,7 @@ fn can_connect(
     let address = SocketAddr::new(address, port.0);
     let by_datagram = datagrams(options.protocol, call)?;
     let asks = if by_datagram { Probe::Udp(address) } else { Probe::Tcp(address) };
-    probe(&network, asks, time(options.timeout), call)
+    call.effects().probe(&network, asks, time(options.timeout), call)
 }
 
 /// Starts a process that answers at a port of the network: to connections, or to datagrams.
@@ -285,15 +236,9 @@ fn listen(
     options: Answering,
 ) -> Result<ProcessHandle, Failed> {
     let datagrams = datagrams(options.protocol, call)?;
-    let Some(network) = &network.network else {
-        call.context.rehearse(RawAction::Clone(Namespaces::NONE), call.origin());
-        return Ok(ProcessHandle { process: None, rehearsed: None, value: Dynamic::UNIT });
-    };
     let answer = options.answer.map(|bytes| bytes.0);
     let listener = Listener { address: options.address, port: port.0, datagrams, answer };
-    call.context.printed();
-    let process = call.context.runner.listen(network, &listener, call.origin().as_ref())?;
-    Ok(call.context.started(process))
+    call.effects().listen(&network, &listener, call)
 }
 
 /// Says which name servers /etc/resolv.conf has in sandboxes that are put into the network.
@@ -316,8 +261,6 @@ fn resolver(
         let server = server.map_err(|invalid| call.fail(Report::from(&invalid)))?;
         text.push_str(&format!("nameserver {server}\n"));
     }
-    if let Some(network) = &network.network {
-        network.set_resolver(text);
-    }
+    call.effects().set_resolver(&network, text)?;
     Ok(network)
 }

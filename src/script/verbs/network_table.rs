@@ -26,12 +26,6 @@ fn link_row(link: Link) -> Map {
     row
 }
 
-/// Whether a rehearsal has called a network so that has no name.
-fn is_anonymous(label: &str) -> bool {
-    let number = label.strip_prefix("net");
-    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit()))
-}
-
 fn neighbour_row(neighbour: Neighbour) -> Map {
     let mac = neighbour.mac.map(|bytes| bytes.map(|byte| format!("{byte:02x}")).join(":"));
     row([
@@ -44,15 +38,12 @@ fn neighbour_row(neighbour: Neighbour) -> Map {
 
 /// The name of the network; `()` where it has none.
 fn name(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<String> {
-    match &network.network {
-        Some(network) => network.name().map(|name| name.as_str().to_owned()),
-        None => Some(network.label.clone()).filter(|label| !is_anonymous(label)),
-    }
+    network.name()
 }
 
 /// The network namespace that it is.
 fn namespace(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<SharedNamespace> {
-    network.network.map(|network| SharedNamespace(network.namespace().clone()))
+    network.namespace()
 }
 
 /// The interfaces of the network, by their numbers: an array of maps.
@@ -70,8 +61,7 @@ fn namespace(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<SharedNames
 /// # See
 /// ip-link(8), rtnetlink(7)
 fn interfaces(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Failed> {
-    let Some(network) = &network.network else { return Ok(Vec::new()) };
-    let links = call.context.runner.links(network, call.origin().as_ref())?;
+    let links = call.effects().links(&network, call)?;
     Ok(links.into_iter().map(link_row).collect())
 }
 
@@ -88,8 +78,7 @@ fn interfaces(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, F
 /// # See
 /// ip-route(8)
 fn routes(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Failed> {
-    let Some(network) = &network.network else { return Ok(Vec::new()) };
-    let routes = call.context.runner.routes(network, call.origin().as_ref())?;
+    let routes = call.effects().routes(&network, call)?;
     Ok(routes.into_iter().map(route_row).collect())
 }
 
@@ -108,7 +97,6 @@ fn routes(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Faile
 /// # See
 /// ip-neighbour(8)
 fn neighbours(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Failed> {
-    let Some(network) = &network.network else { return Ok(Vec::new()) };
-    let found = call.context.runner.neighbours(network, call.origin().as_ref())?;
+    let found = call.effects().neighbours(&network, call)?;
     Ok(found.into_iter().map(neighbour_row).collect())
 }

@@ -1,4 +1,4 @@
-//! Questions of nsscript's own process to the kernel: they change nothing, and a rehearsal
+//! Questions of nsscript's own process to the kernel: they change nothing, and a dry run
 //! answers them too.
 
 use rhai::Map;

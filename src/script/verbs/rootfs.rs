@@ -105,7 +105,7 @@ fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive,
     });
     let (sha256, compression) = (sha256.transpose()?, compression.transpose()?);
     let limit = options.limit.map_or(LIMIT, |size| size.0);
-    let made = call.context.would_pack(&file.0) && !file.0.exists();
+    let made = call.effects().foresees_archive(&file.0) && !file.0.exists();
     Ok(Archive { file: file.0, sha256, strip, compression, limit, made })
 }
 

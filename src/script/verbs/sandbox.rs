@@ -2,13 +2,11 @@
 
 use rhai::{Dynamic, Map};
 
-use super::command::found_here;
 use crate::diag::{Report, quoted};
 use crate::ops::{Domainname, Hostname, Sandbox, What};
 use crate::run::{Changed, Keeping};
 use crate::script::argument::{HostPath, a_kind};
 use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::verb::{Verb, verbs};
 use crate::spec::{Ingredient, Invalid, Root, Rootfs};
@@ -61,7 +59,7 @@ fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, Failed> {
 /// What a sandbox keeps of its changes.
 fn keeping(sandbox: &Sandbox, call: &Call<'_, '_>) -> Result<Keeping, Failed> {
     let keeping = call.context.runner.keeping(sandbox);
-    keeping.map_err(|reports| found_here(reports, call))?.ok_or_else(|| {
+    keeping.map_err(|reports| call.found_here(reports))?.ok_or_else(|| {
         let report = Report::error("this sandbox keeps no changes");
         call.fail(report.hint("`.keep_changes(directory)` keeps them"))
     })
@@ -181,10 +179,7 @@ fn keep_changes(call: &Call<'_, '_>, sandbox: Sandbox, directory: HostPath) -> S
 /// ```
 fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, Failed> {
     let keeping = keeping(&sandbox, call)?;
-    if is_rehearsal(call) {
-        return Ok(Vec::new());
-    }
-    let changes = call.context.runner.changes(&keeping).map_err(|it| found_here(it, call))?;
+    let changes = call.effects().changes(&keeping, call).map_err(|it| call.found_here(it))?;
     Ok(changes.iter().map(row).collect())
 }
 
@@ -213,10 +208,7 @@ fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, Failed> {
             return Err(call.fail(report.hint("`rootfs().copy(path, \"/\")` makes one of it")));
         }
     };
-    if is_rehearsal(call) {
-        return Ok(base);
-    }
-    let layer = call.context.runner.commit(&keeping).map_err(|it| found_here(it, call))?;
+    let layer = call.effects().commit(&keeping, call).map_err(|it| call.found_here(it))?;
     Ok(match layer {
         Some(layer) => base.with(Ingredient::Kept(layer), call.origin()),
         None => base,

@@ -1,14 +1,12 @@
 //! What a root filesystem comes to: its tree, its digest, the same as a directory or archive.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use crate::diag::{Report, quoted};
-use crate::plan::{RawAction, RootTree};
+use crate::plan::RootTree;
 use crate::run::{Contents, Manifest};
 use crate::script::argument::HostPath;
 use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
 use crate::script::error::Failed;
 use crate::script::options::options;
 use crate::script::verb::{Verb, verbs};
@@ -69,15 +67,9 @@ fn build_into(
     setuid: bool,
     call: &Call<'_, '_>,
 ) -> Result<(), Failed> {
-    let runner = &call.context.runner;
     let tree = layers(rootfs, call)?;
-    let (action, started) = (RawAction::Build(directory.0.clone()), Instant::now());
-    if is_rehearsal(call) {
-        call.context.rehearse(action, call.origin());
-        return Ok(());
-    }
-    let warnings = runner.build(&tree, &directory.0, setuid).map_err(|it| call.fail(it))?;
-    runner.tell_done(&action, started, call.origin().as_ref());
+    let warnings = call.effects().build(&tree, &directory.0, setuid, call);
+    let warnings = warnings.map_err(|report| call.fail(report))?;
     for warning in warnings {
         call.context.warn(&warning.at(call.origin()));
     }
@@ -161,19 +153,10 @@ fn pack(
              compressed",
         )));
     };
-    let runner = &call.context.runner;
     let tree = layers(&rootfs, call)?;
-    let (action, started) = (RawAction::Pack(file.0.clone()), Instant::now());
-    if is_rehearsal(call) {
-        call.context.rehearse(action, call.origin());
-        call.context.note_pack(file.0);
-        return Ok(String::new());
-    }
     let replace = options.replace.unwrap_or(false);
-    let packed = runner.pack(&tree, &file.0, compression, replace);
-    let digest = packed.map_err(|report| call.fail(report))?;
-    runner.tell_done(&action, started, call.origin().as_ref());
-    Ok(digest)
+    let packed = call.effects().pack(&tree, &file.0, compression, replace, call);
+    packed.map_err(|report| call.fail(report))
 }
 
 /// What the tree is known by: `"sha256:…"`, the sha256 of its manifest.
@@ -232,7 +215,7 @@ fn verify(call: &Call<'_, '_>, rootfs: Rootfs, digest: String) -> Result<Rootfs,
     call.context.runner.distrust_store();
     let found = manifest(&rootfs, call)?;
     let digest = format!("sha256:{}", digits.to_lowercase());
-    if found.digest() == digest || is_rehearsal(call) {
+    if call.effects().holds(found.digest() == digest) {
         return Ok(rootfs);
     }
     let mut report = Report::error("the root has another digest");

@@ -1,6 +1,6 @@
-//! The rehearsal of a recipe whose text is without fault: its plans can contradict themselves.
+//! The dry run of a recipe whose text is without fault: its plans can contradict themselves.
 //!
-//! A rehearsal does nothing, so what programs print is empty, and what a recipe asks of the machine
+//! A dry run does nothing, so what programs print is empty, and what a recipe asks of the machine
 //! is as if nothing had been done. Until a recipe gets to see that, a run would do the same, and
 //! fail the same; after that, only what a plan contradicts is said, as a warning.
 
@@ -12,26 +12,26 @@ use crate::diag::{Report, Severity, Sources};
 use crate::script::context::Mode;
 use crate::script::engine::{End, Recipe, Script};
 
-/// How long a rehearsal goes on: one that waits for something would do so for ever.
+/// How long a dry run goes on: one that waits for something would do so for ever.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// ENOENT of errno(3).
 const NOT_FOUND: i32 = 2;
 
-/// What a rehearsal of `recipe` finds, and the signal that has ended it. `is_open` says whether
+/// What a dry run of `recipe` finds, and the signal that has ended it. `is_open` says whether
 /// what it does depends on what it is called with.
-pub fn rehearse(recipe: &Recipe, sources: &Sources, is_open: bool) -> (Vec<Report>, Option<i32>) {
+pub fn dry_run(recipe: &Recipe, sources: &Sources, is_open: bool) -> (Vec<Report>, Option<i32>) {
     let warned: Rc<RefCell<Vec<Report>>> = Rc::default();
     let warnings = warned.clone();
     let warn = move |report: &Report| warnings.borrow_mut().push(report.clone());
-    let script = Script::new(recipe.clone(), Mode::Rehearse, Box::new(warn));
+    let script = Script::new(recipe.clone(), Mode::DryRun, Box::new(warn));
     let (_, context, _) = script.parts();
-    context.made_up.set(is_open);
-    context.deadline.set(Some(Instant::now() + LONGEST));
+    context.dry_run.made_up.set(is_open);
+    context.dry_run.deadline.set(Some(Instant::now() + LONGEST));
     let end = script.run();
-    let made_up = context.made_up.get();
-    let was_done = !script.rehearsed().is_empty();
-    let contradictions = context.contradictions.borrow().clone();
+    let made_up = context.dry_run.made_up.get();
+    let was_done = !script.effects().is_empty();
+    let contradictions = context.dry_run.contradictions.borrow().clone();
     script.close();
     sources.add(&script.sources());
     let mut found = if made_up { Vec::new() } else { warned.borrow().clone() };
@@ -47,8 +47,8 @@ pub fn rehearse(recipe: &Recipe, sources: &Sources, is_open: bool) -> (Vec<Repor
                 }
                 if !is_sure {
                     report.severity = Severity::Warning;
-                    report =
-                        report.note("found in a rehearsal, in which programs do and give nothing");
+                    report = report
+                        .note("found in a dry run, in which programs do nothing and print nothing");
                 }
                 found.push(report);
             }
