@@ -15,7 +15,7 @@ pub struct Archive {
     pub compression: Option<Compression>,
     /// The most bytes that it may hold.
     pub limit: u64,
-    /// In a rehearsal: that the recipe would have made it.
+    /// In a dry run: that the recipe would have made it.
     pub made: bool,
 }
 

@@ -41,7 +41,7 @@ pub struct BindOptions {
     pub exec: bool,
     /// Set-user-ID bits and file capabilities work.
     pub suid: bool,
-    /// In a rehearsal: that the recipe would have made the source, and whether as a directory.
+    /// In a dry run: that the recipe would have made the source, and whether as a directory.
     pub made: Option<bool>,
 }
 

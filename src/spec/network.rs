@@ -280,7 +280,7 @@ pub struct JoinedNetwork {
     pub label: String,
     /// Its number.
     pub inode: u64,
-    /// Its descriptor; none in a rehearsal.
+    /// Its descriptor; none in a dry run.
     pub descriptor: Option<Rc<OwnedFd>>,
     /// What /etc/resolv.conf says there; none where nothing was said.
     pub resolver: Option<String>,

@@ -28,7 +28,7 @@ fn no_recipe_is_done_while_it_is_planned() {
 }
 
 #[test]
-fn a_rehearsal_starts_no_process_and_writes_no_file() {
+fn a_dry_run_starts_no_process_and_writes_no_file() {
     let code = r#"
         let root = rootfs().binary("sh").file("/etc/motd", "hello\n");
         let guest = sandbox(root).hostname("box");
@@ -143,7 +143,7 @@ fn a_plan_of_a_recipe_that_runs_nothing_is_empty() {
 }
 
 #[test]
-fn a_rehearsal_does_not_wait() {
+fn a_dry_run_does_not_wait() {
     let code = r#"
         wait_until(|| exists("/no/such/place"));
         wait_until(|| stat("/no/such/place").size > 0);
@@ -165,7 +165,7 @@ fn a_closure_that_exits_does_not_end_a_plan() {
 }
 
 #[test]
-fn a_rehearsal_goes_on_with_what_a_closure_gives() {
+fn a_dry_run_goes_on_with_what_a_closure_gives() {
     let code = r"
         let values = [within(UTS, || #{ a: 1 }).a, clone(PID, || #{ a: 2 }).value().a];
         mkdir(`/${values}`);
@@ -175,7 +175,7 @@ fn a_rehearsal_goes_on_with_what_a_closure_gives() {
 }
 
 #[test]
-fn a_rehearsal_binds_what_the_recipe_would_have_made() {
+fn a_dry_run_binds_what_the_recipe_would_have_made() {
     let code = r#"
         mkdir(`${scratch()}/volume`);
         write_file(`${scratch()}/hosts`, "");
@@ -219,9 +219,10 @@ fn the_recipes_are_where_the_package_is() {
 }
 
 #[test]
-fn a_rehearsal_comes_to_an_end() {
-    let waits = "error: the recipe waits for something that a rehearsal does not do\n  ──▶ <command line>:1:";
-    let goes_on = "error: the recipe comes to no end in a rehearsal\n  ──▶ <command line>:1:";
+fn a_dry_run_comes_to_an_end() {
+    let waits =
+        "error: the recipe waits for something that a dry run does not do\n  ──▶ <command line>:1:";
+    let goes_on = "error: the recipe comes to no end in a dry run\n  ──▶ <command line>:1:";
     for (code, wanted) in [
         ("while !exists(\"/no/such/place\") { sleep(\"10ms\"); }", waits),
         ("clone(UTS, || { loop { sleep(1); } }).wait();", waits),
@@ -247,7 +248,7 @@ fn a_rehearsal_comes_to_an_end() {
 }
 
 #[test]
-fn a_rehearsal_waits_for_no_writer() {
+fn a_dry_run_waits_for_no_writer() {
     let scratch = Scratch::new();
     let fifo = scratch.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o644)).unwrap();
