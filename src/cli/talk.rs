@@ -5,10 +5,10 @@ use std::rc::Rc;
 use super::args::Explain;
 use super::exit::Ui;
 use super::explain;
-use crate::diag::print;
+use crate::diag::{Origin, print};
 use crate::repl::{Conversation, Voice};
 use crate::run;
-use crate::script::Script;
+use crate::script::{Dialog, Script};
 
 /// What a conversation has of the command line.
 pub(super) fn voice(ui: Ui) -> Voice {
@@ -24,7 +24,7 @@ pub(super) fn at_breaks(script: &Rc<Script>, ui: Ui) {
     if !script.may_stop() || !run::has_terminal() {
         return;
     }
-    script.on_break(Rc::new(move |dialog, origin| {
+    let talk = move |dialog: &Rc<Dialog>, origin: Option<&Origin>| {
         let mut place = "breakpoint".to_owned();
         if let Some(origin) = origin {
             let line = dialog.sources().line(&origin.source, origin.line).unwrap_or_default();
@@ -33,6 +33,7 @@ pub(super) fn at_breaks(script: &Rc<Script>, ui: Ui) {
             let file = origin.source.rsplit('/').next().unwrap_or_default();
             place = format!("{file}:{}", origin.line);
         }
-        Conversation::new(&dialog, &voice(ui)).interlude(&place)
-    }));
+        Conversation::new(dialog, &voice(ui)).interlude(&place)
+    };
+    Dialog::at_breakpoints(script, Box::new(talk));
 }

@@ -1,5 +1,7 @@
 //! One call of a verb: its arguments, its place, what it works with.
 
+use std::rc::Rc;
+
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 
 use super::argument::{Argument, Wrong, a_kind};
@@ -171,7 +173,7 @@ impl<'c, 'e> Call<'c, 'e> {
     }
 
     /// What does what this verb asks for: see [`Effects`].
-    pub fn effects(&self) -> &'c dyn Effects {
+    pub fn effects(&self) -> Rc<dyn Effects> {
         self.context.effects()
     }
 

@@ -3,7 +3,7 @@
 //! The catalog is made by the compiler, as constant data: a verb without a doc comment does not
 //! compile, and nothing of it is touched while a recipe runs.
 
-use super::manual::libraries;
+use super::library::libraries;
 use super::verb::{Kind, OptionKey, Parameter, Verb};
 use super::{value, verbs};
 use crate::diag::closest;

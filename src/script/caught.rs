@@ -3,36 +3,13 @@
 //! The engine makes a map of such an error, in its own words. Whoever names the variable of a
 //! `catch` gets an [`ScriptError`] in the place of that map.
 
-use rhai::{AST, ASTNode, Dynamic, EvalAltResult, Expr, Map, Position, Stmt};
+use rhai::{Dynamic, EvalAltResult, Map, Position};
 
 use super::context::Context;
 use super::error::ScriptError;
 use super::reword;
 use super::value::shown;
 use crate::diag::Report;
-
-/// The names of the variables of all `catch`.
-#[derive(Clone, Debug, Default)]
-pub struct Caught(Vec<String>);
-
-impl Caught {
-    /// Adds those of a text.
-    pub fn add(&mut self, ast: &AST) {
-        ast.walk(&mut |path: &[ASTNode]| {
-            if let Some(ASTNode::Stmt(Stmt::TryCatch(flow, _))) = path.last()
-                && let Expr::Variable(variable, ..) = &flow.expr
-            {
-                self.0.push(variable.1.to_string());
-            }
-            true
-        });
-    }
-
-    /// Whether a variable of this name may be one.
-    pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|known| known == name)
-    }
-}
 
 /// The error that a map stands for which the engine has made; none where it is none.
 pub fn error(value: &Dynamic, context: &Context) -> Option<ScriptError> {

@@ -4,14 +4,11 @@ use rhai::{Dynamic, EvalAltResult, FnPtr};
 
 use super::call::Call;
 use super::codec::{self, Answer};
-use super::error::{Ending, Failed};
+use super::error::{Ending, Failed, IN_CHILD};
 use super::reword;
 use super::value::{ProcessHandle, SharedNetwork};
 use crate::diag::{Caller, Origin, Report, Severity};
 use crate::run::{Exit, Problem, Process};
-
-/// How the note begins that tells of a report that it comes from the process of a closure.
-pub const IN_CHILD: &str = "in the child process of";
 
 /// How the process of a closure is made: given what it does there.
 pub type Start<'a> = &'a dyn Fn(crate::run::Body<'_>) -> Result<Process, Problem>;

@@ -5,23 +5,13 @@ use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use super::breakpoint::Breakpoints;
-use super::caught::Caught;
-use super::effects::{DryRun, Effects, Kernel};
-use super::engine::Recipe;
+use super::catch_names::CatchNames;
+use super::effects::Effects;
+use super::recipe::Recipe;
 use super::stack::Stack;
 use super::value::ProcessHandle;
 use crate::diag::{Origin, Report, Sources};
 use crate::run::{self, Errno, Problem, Process, Runner};
-
-/// Whether a recipe is run or only planned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// What the recipe says is done.
-    Run,
-    /// Nothing is done: effects are noted instead, and what a program would print is empty.
-    DryRun,
-}
 
 /// What was printed last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +33,8 @@ pub struct Context {
     pub runner: Runner,
     /// The texts that were read.
     pub sources: Sources,
-    /// Which effects verbs have: see [`Context::effects`].
-    mode: Cell<Mode>,
-    /// What a dry run has noted.
-    pub dry_run: DryRun,
+    /// What does what the verbs ask for.
+    effects: RefCell<Rc<dyn Effects>>,
     /// What was started and is still held.
     started: RefCell<Vec<Weak<RefCell<Process>>>>,
     /// Whether the recipe prints headings, narration or tables at some time.
@@ -55,12 +43,10 @@ pub struct Context {
     pub calls_raw: bool,
     /// What was printed last, by this process or a child of it: see [`Printed`]. 0 for nothing.
     printed: OnceCell<&'static AtomicU8>,
-    /// Where the recipe stops.
-    pub breakpoints: Breakpoints,
     /// Which functions of the recipe lead where.
     pub stack: RefCell<Stack>,
     /// What the variables of its `catch` are called.
-    pub caught: RefCell<Caught>,
+    pub caught: RefCell<CatchNames>,
     directory: PathBuf,
     /// Whether the recipe has gone to another directory.
     pub moved: Cell<bool>,
@@ -73,17 +59,15 @@ pub struct Context {
 
 impl Context {
     /// A context for a recipe.
-    pub fn new(mode: Mode, recipe: &Recipe, warn: Warn) -> Self {
+    pub fn new(effects: Rc<dyn Effects>, recipe: &Recipe, warn: Warn) -> Self {
         Self {
             runner: Runner::new(),
             sources: Sources::default(),
-            mode: Cell::new(mode),
-            dry_run: DryRun::default(),
+            effects: RefCell::new(effects),
             started: RefCell::default(),
             narrates: false,
             calls_raw: false,
             printed: OnceCell::new(),
-            breakpoints: Breakpoints::default(),
             stack: RefCell::default(),
             caught: RefCell::default(),
             directory: recipe.directory.clone(),
@@ -95,17 +79,14 @@ impl Context {
         }
     }
 
-    /// Whether verbs have effects, from here on.
-    pub fn set_mode(&self, mode: Mode) {
-        self.mode.set(mode);
+    /// Has `effects` do what the verbs ask for from here on, and gives what did it before.
+    pub fn set_effects(&self, effects: Rc<dyn Effects>) -> Rc<dyn Effects> {
+        self.effects.replace(effects)
     }
 
-    /// What does what the verbs ask for: the one place where a run and a dry run part.
-    pub fn effects(&self) -> &dyn Effects {
-        match self.mode.get() {
-            Mode::Run => &Kernel,
-            Mode::DryRun => &self.dry_run,
-        }
+    /// What does what the verbs ask for.
+    pub fn effects(&self) -> Rc<dyn Effects> {
+        self.effects.borrow().clone()
     }
 
     /// The text that is read and run from here on is called `name`.

@@ -13,14 +13,13 @@ use std::rc::Rc;
 use rhai::{AST, Array, Dynamic, EvalAltResult, GlobalRuntimeState, Scope};
 
 use super::capture::captured;
-use super::context::Mode;
 use super::discard::discarded;
 use super::effects::Effect;
 use super::engine::{End, Script};
 use super::error::Ending;
 use super::value::{self, SharedOutput};
 use super::{reword, token};
-use crate::diag::{Report, Sources, escape};
+use crate::diag::{Origin, Report, Sources, escape};
 use crate::ops::Sandbox;
 use crate::run::{self, Exit};
 use crate::spec::Rootfs;
@@ -43,6 +42,9 @@ pub enum Outcome {
     /// The conversation is over.
     End(End),
 }
+
+/// What happens where a recipe stops.
+pub type OnBreakpoint = Box<dyn Fn(&Rc<Dialog>, Option<&Origin>) -> Option<End>>;
 
 /// A conversation.
 pub struct Dialog {
@@ -73,11 +75,7 @@ impl Dialog {
     }
 
     /// A conversation in the middle of a recipe, about its variables.
-    pub(super) fn about(
-        script: Rc<Script>,
-        scope: Scope<'static>,
-        global: GlobalRuntimeState,
-    ) -> Self {
+    fn about(script: Rc<Script>, scope: Scope<'static>, global: GlobalRuntimeState) -> Self {
         let mut scope = scope;
         if !scope.contains(IT) {
             scope.push(IT, Dynamic::UNIT);
@@ -86,9 +84,16 @@ impl Dialog {
         Self { script, state: RefCell::new(state) }
     }
 
-    /// The value of a variable.
-    pub(super) fn variable(&self, name: &str) -> Option<Dynamic> {
-        self.state.borrow().scope.get(name).cloned()
+    /// Has `talk` be what happens where a recipe stops: with a conversation about its variables. It
+    /// gives the end of the recipe unless that continues.
+    pub fn at_breakpoints(script: &Rc<Script>, talk: OnBreakpoint) {
+        script.on_break(Rc::new(move |script, stopped| {
+            let scope = std::mem::take(&mut stopped.scope);
+            let dialog = Rc::new(Self::about(script, scope, stopped.global.clone()));
+            let end = talk(&dialog, stopped.origin.as_ref());
+            stopped.scope = std::mem::take(&mut dialog.state.borrow_mut().scope);
+            end
+        }));
     }
 
     /// The texts that were read, for what is said about them.
@@ -280,19 +285,19 @@ impl Dialog {
         let context = &self.script.context;
         let before = self.state.borrow().marks();
         let values = self.plain_values();
-        context.set_mode(Mode::DryRun);
+        let run = context.set_effects(self.script.dry_run.clone());
         let mut done = self.perform(&name, &ast);
         if done.as_ref().is_ok_and(Dynamic::is::<Sandbox>) {
             let mut scope = Scope::new();
             scope.push("value", done.unwrap_or_default());
             done = self.script.engine.eval_with_scope(&mut scope, "value.shell()");
         }
-        context.set_mode(Mode::Run);
+        context.set_effects(run);
         let mut state = self.state.borrow_mut();
         state.go_back(before);
         state.put_back(&values);
         drop(state);
-        let effects = context.dry_run.take();
+        let effects = self.script.dry_run.take();
         match done.map_err(|error| self.end(*error)) {
             Err(Outcome::Failed(reports)) => Err(reports),
             Err(Outcome::Interrupted) => Err(vec![Report::error("interrupted")]),

@@ -27,7 +27,7 @@ use crate::run::{
     LoopSettings, Namespace, Neighbour, Output, Probe, Problem, Verdict,
 };
 use crate::spec::{Command, Compression, IdMap, JoinedNetwork, KeptLayer, Namespaces, NetworkName};
-pub use dry_run::{DryRun, Effect, TooLong};
+pub use dry_run::{DryRun, Effect};
 pub use kernel::Kernel;
 
 /// Where a closure runs.

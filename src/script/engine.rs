@@ -2,7 +2,6 @@
 
 use std::any::TypeId;
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -11,15 +10,17 @@ use rhai::{
 };
 
 use super::bounded::{self, TooMuch};
-use super::breakpoint::{self, OnBreak};
+use super::breakpoint::{self, Breakpoints, OnBreak};
 use super::call::{Call, is_unread};
 use super::capture::captured;
-use super::context::{Context, Mode};
+use super::context::Context;
 use super::discard::discarded;
-use super::effects::Effect;
+use super::effects::{DryRun, Effect, Effects, Kernel};
 use super::error::{Ending, Failed};
 use super::module::Resolver;
 use super::named::{Named, calls_raw};
+use super::recipe::Recipe;
+use super::statement_starts::{self, NAME};
 use super::verb::{Kind, Verb};
 use super::{catalog, caught, printing, reword, sorting, value};
 use crate::diag::{Origin, Report, Sources};
@@ -35,32 +36,13 @@ const SIGPIPE: i32 = 13;
 /// it; its `trim` changes a text and gives nothing.
 pub(super) const BEFORE_THE_LANGUAGE: [&str; 2] = ["sleep", "trim"];
 
-/// A text to run.
-#[derive(Clone, Debug)]
-pub struct Recipe {
-    /// Its name in messages: its path as the user gave it.
-    pub name: String,
-    /// The text.
-    pub text: String,
-    /// Where its relative paths begin.
-    pub directory: PathBuf,
-    /// What the recipe finds in `args`.
-    pub arguments: Vec<String>,
-    /// Whether modules that others can write to are run as root all the same.
-    pub trust: bool,
-    /// The lines that it stops at.
-    pub breaks: Vec<u32>,
-}
-
-impl Recipe {
-    /// The text as the language reads it, to which the `#!` line is a comment; every column stays
-    /// what it is.
-    pub(super) fn code(&self) -> String {
-        match self.text.strip_prefix("#!") {
-            Some(rest) => format!("//{rest}"),
-            None => self.text.clone(),
-        }
-    }
+/// Whether a recipe is run or only planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// What the recipe says is done.
+    Run,
+    /// Nothing is done: effects are noted instead, and what a program would print is empty.
+    DryRun,
 }
 
 /// How a recipe ended.
@@ -81,6 +63,9 @@ pub struct Script {
     pub(super) engine: Engine,
     pub(super) context: Rc<Context>,
     pub(super) recipe: Recipe,
+    /// What a dry run has noted.
+    pub(super) dry_run: Rc<DryRun>,
+    breakpoints: Rc<Breakpoints>,
 }
 
 impl Script {
@@ -98,8 +83,15 @@ impl Script {
 
     /// With `all` the texts may use everything, whatever that of the recipe does.
     fn with(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>, all: bool) -> Self {
-        let mut context = Context::new(mode, &recipe, warn);
-        let all_of_it = all || !recipe.breaks.is_empty() || recipe.text.contains(breakpoint::NAME);
+        let dry_run: Rc<DryRun> = Rc::default();
+        // The one place where a run and a dry run part.
+        let effects: Rc<dyn Effects> = match mode {
+            Mode::Run => Rc::new(Kernel),
+            Mode::DryRun => dry_run.clone(),
+        };
+        let mut context = Context::new(effects, &recipe, warn);
+        let breakpoints: Rc<Breakpoints> = Rc::default();
+        let all_of_it = all || !recipe.breaks.is_empty() || recipe.text.contains(NAME);
         let named = if all_of_it { Named::All } else { Named::in_text(&recipe.text) };
         context.calls_raw = all || calls_raw(&recipe.text);
         context.narrates = named.has_any(&["section", "note", "table"]);
@@ -123,11 +115,11 @@ impl Script {
         }
         // At a prompt there is one already.
         if all_of_it && !all {
-            breakpoint::register(&mut engine, &context);
+            breakpoint::register(&mut engine, &context, &breakpoints);
         }
         name_constants(&mut engine, &recipe, &context);
-        engine.set_module_resolver(Resolver::new(context.clone()));
-        Self { engine, context, recipe }
+        engine.set_module_resolver(Resolver::new(context.clone(), breakpoints.clone()));
+        Self { engine, context, recipe, dry_run, breakpoints }
     }
 
     /// The texts that were read, for what is said about them.
@@ -139,7 +131,7 @@ impl Script {
     /// What a run would do, in order, as a dry run has noted it.
     #[must_use]
     pub fn effects(&self) -> Vec<Effect> {
-        self.context.dry_run.effects()
+        self.dry_run.effects()
     }
 
     /// Has raw calls made to the host itself.
@@ -236,31 +228,32 @@ impl Script {
     /// The text with the breakpoints that were asked for, whose places are noted.
     fn with_breaks(&self, text: String) -> Result<String, Vec<Report>> {
         let lines = &self.recipe.breaks;
-        if lines.is_empty() && !text.contains(breakpoint::NAME) {
+        if lines.is_empty() && !text.contains(NAME) {
             return Ok(text);
         }
         // What is wrong with it is said where it is read for good.
         let Ok(ast) = self.engine.compile(&text) else { return Ok(text) };
-        let starts = breakpoint::starts(&ast, &text);
+        let starts = statement_starts::starts(&ast, &text);
         let is_fine = |text: &str| self.engine.compile(text).is_ok();
-        let with = breakpoint::with_breaks(&text, &starts, lines, &is_fine).map_err(|line| {
-            let message = format!("no statement begins at line {line} or after it to stop at");
-            vec![Report::error(message)]
-        })?;
-        let stops = breakpoint::stops(&text, &with, &starts);
-        self.context.breakpoints.begin(&self.recipe.name, stops);
+        let with =
+            statement_starts::with_breaks(&text, &starts, lines, &is_fine).map_err(|line| {
+                let message = format!("no statement begins at line {line} or after it to stop at");
+                vec![Report::error(message)]
+            })?;
+        let stops = statement_starts::stops(&text, &with, &starts);
+        self.breakpoints.begin(&self.recipe.name, stops);
         Ok(with)
     }
 
     /// Whether the recipe may stop somewhere.
     #[must_use]
     pub fn may_stop(&self) -> bool {
-        !self.recipe.breaks.is_empty() || self.recipe.text.contains(breakpoint::NAME)
+        !self.recipe.breaks.is_empty() || self.recipe.text.contains(NAME)
     }
 
     /// Has `talk` be what happens where the recipe stops.
     pub fn on_break(self: &Rc<Self>, talk: OnBreak) {
-        self.context.breakpoints.stop_with(talk, self);
+        self.breakpoints.stop_with(talk, self);
     }
 
     fn end(&self, error: EvalAltResult) -> End {

@@ -54,6 +54,13 @@ impl From<Vec<Report>> for Failed {
     }
 }
 
+/// How the note begins that says that a report comes from the process of a closure.
+pub const IN_CHILD: &str = "in the child process of";
+
+/// Why a dry run that does not end by itself is ended.
+#[derive(Clone, Debug)]
+pub struct TooLong;
+
 /// What a `catch` gets.
 #[derive(Clone, Debug)]
 pub struct ScriptError {

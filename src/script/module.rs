@@ -7,23 +7,20 @@ use std::rc::Rc;
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
-use super::breakpoint;
+use super::breakpoint::Breakpoints;
 use super::capture::captured;
 use super::context::Context;
 use super::discard::discarded;
 use super::error::Failed;
+use super::library::STDLIB;
+use super::statement_starts;
 use crate::diag::{Origin, Report, closest, os_error, quoted};
 use crate::run;
-
-/// The modules that nsscript carries: name and text.
-pub const STDLIB: &[(&str, &str)] = &[
-    ("std/net", include_str!("../../stdlib/net.rhai")),
-    ("std/roots", include_str!("../../stdlib/roots.rhai")),
-];
 
 /// Resolves `std/…` from the carried library, everything else as a file beside the importer.
 pub struct Resolver {
     context: Rc<Context>,
+    breakpoints: Rc<Breakpoints>,
     known: RefCell<HashMap<String, Shared<Module>>>,
     /// The modules that are being read, outermost first.
     reading: RefCell<Vec<String>>,
@@ -31,8 +28,8 @@ pub struct Resolver {
 
 impl Resolver {
     /// A resolver for one run.
-    pub fn new(context: Rc<Context>) -> Self {
-        Self { context, known: RefCell::default(), reading: RefCell::default() }
+    pub fn new(context: Rc<Context>, breakpoints: Rc<Breakpoints>) -> Self {
+        Self { context, breakpoints, known: RefCell::default(), reading: RefCell::default() }
     }
 
     /// The text of a module.
@@ -123,8 +120,8 @@ impl ModuleResolver for Resolver {
         let text = self.text(&id, path).map_err(fail)?;
         self.context.sources.insert(&id, &text);
         let inside = |error| Box::new(EvalAltResult::ErrorInModule(id.clone(), error, position));
-        let stops = breakpoint::stops(&text, &text, &[]);
-        self.context.breakpoints.begin(&id, stops);
+        let stops = statement_starts::stops(&text, &text, &[]);
+        self.breakpoints.begin(&id, stops);
         let mut ast = engine.compile(&text).map_err(|error| inside(error.into()))?;
         ast.set_source(id.as_str());
         self.context.add_text(&id, &ast);

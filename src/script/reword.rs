@@ -4,11 +4,10 @@ use rhai::{EvalAltResult, Position};
 
 use super::argument::a_type;
 use super::catalog;
-use super::child::IN_CHILD;
 use super::context::Context;
-use super::effects::TooLong;
-use super::error::{Ending, ScriptError};
+use super::error::{Ending, IN_CHILD, ScriptError, TooLong};
 use super::method::{arity, arity_of_language, called_property, no_verb_of};
+use super::statement_starts::numbers;
 use super::syntax;
 use super::variable::{no_variable, outside};
 use super::verb::{Kind, Verb};
@@ -95,11 +94,6 @@ pub(super) fn word_at(position: Position, source: &str, context: &Context) -> Or
     let origin = Origin::new(source, line, column);
     let length = token_length(context, &origin);
     origin.underlining(length)
-}
-
-pub(super) fn numbers(position: Position) -> (u32, u32) {
-    let number = |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
-    (number(position.line()), number(position.position()))
 }
 
 /// How long the word at a place is.

@@ -5,7 +5,8 @@ use rhai::{EvalAltResult, LexError, ParseErrorType};
 use super::argument::a_type;
 use super::bracket;
 use super::context::Context;
-use super::reword::{lower, numbers};
+use super::reword::lower;
+use super::statement_starts::numbers;
 use crate::diag::{Report, quoted};
 
 /// Where a mistake of syntax was made, where the engine only notices it later.

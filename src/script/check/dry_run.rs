@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::diag::{Report, Severity, Sources};
-use crate::script::context::Mode;
-use crate::script::engine::{End, Recipe, Script};
+use crate::script::engine::{End, Mode, Script};
+use crate::script::recipe::Recipe;
 
 /// How long a dry run goes on: one that waits for something would do so for ever.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -25,13 +25,12 @@ pub fn dry_run(recipe: &Recipe, sources: &Sources, is_open: bool) -> (Vec<Report
     let warnings = warned.clone();
     let warn = move |report: &Report| warnings.borrow_mut().push(report.clone());
     let script = Script::new(recipe.clone(), Mode::DryRun, Box::new(warn));
-    let (_, context, _) = script.parts();
-    context.dry_run.made_up.set(is_open);
-    context.dry_run.deadline.set(Some(Instant::now() + LONGEST));
+    script.dry_run.made_up.set(is_open);
+    script.dry_run.deadline.set(Some(Instant::now() + LONGEST));
     let end = script.run();
-    let made_up = context.dry_run.made_up.get();
+    let made_up = script.dry_run.made_up.get();
     let was_done = !script.effects().is_empty();
-    let contradictions = context.dry_run.contradictions.borrow().clone();
+    let contradictions = script.dry_run.contradictions.borrow().clone();
     script.close();
     sources.add(&script.sources());
     let mut found = if made_up { Vec::new() } else { warned.borrow().clone() };

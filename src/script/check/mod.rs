@@ -28,8 +28,9 @@ use self::kind::Kind;
 use self::scope::Scope;
 use self::standard::Standard;
 use self::unit::Unit;
-use super::context::{Context, Mode};
-use super::engine::{Recipe, Script};
+use super::context::Context;
+use super::engine::{Mode, Script};
+use super::recipe::Recipe;
 use super::reword;
 use crate::diag::{Report, Severity, Sources};
 

@@ -9,7 +9,7 @@ use rhai::{AST, Engine, EvalAltResult};
 use crate::diag::{Origin, Report};
 use crate::script::bracket;
 use crate::script::context::Context;
-use crate::script::engine::Recipe;
+use crate::script::recipe::Recipe;
 use crate::script::reword;
 
 /// A text that was read.

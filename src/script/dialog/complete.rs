@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Dialog;
 use crate::script::catalog;
 use crate::script::language;
-use crate::script::module::STDLIB;
+use crate::script::library::STDLIB;
 use crate::script::token::{KEYWORDS, Kind, Token, tokens};
 use crate::script::verb::{self, Verb};
 use crate::{run, spec};

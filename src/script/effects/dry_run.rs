@@ -21,7 +21,7 @@ use crate::run::{
 use crate::script::call::Call;
 use crate::script::child;
 use crate::script::context::{Context, Printed};
-use crate::script::error::{Ending, Failed};
+use crate::script::error::{Ending, Failed, TooLong};
 use crate::script::value::{self, ProcessHandle, SharedNetwork};
 use crate::script::verb::Verb;
 use crate::spec::{
@@ -35,10 +35,6 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// How often a recipe sleeps at the most in a dry run, in which that takes no time.
 const MOST_SLEEPS: u32 = 20_000;
-
-/// Why a dry run that does not end by itself is ended.
-#[derive(Clone, Debug)]
-pub struct TooLong;
 
 /// Something that a run would do, as a dry run notes it.
 #[derive(Clone, Debug)]

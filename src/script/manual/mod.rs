@@ -4,14 +4,13 @@
 
 mod definitions;
 mod index;
-mod library;
 mod recipe_page;
 mod roff;
 mod topic;
 
+pub use super::library::{Library, libraries};
 pub use definitions::{Definition, definitions};
 pub use index::{index, snippets};
-pub use library::{Library, libraries};
 pub use recipe_page::recipe_page;
 pub use roff::{PageName, roff};
 pub use topic::{Topic, near_topic, topic, topics};

@@ -1,6 +1,10 @@
 //! The modules that nsscript carries, as their doc comments tell of them.
 
-use crate::script::module::STDLIB;
+/// The modules that nsscript carries: name and text.
+pub const STDLIB: &[(&str, &str)] = &[
+    ("std/net", include_str!("../../stdlib/net.rhai")),
+    ("std/roots", include_str!("../../stdlib/roots.rhai")),
+];
 
 /// A module that nsscript carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
