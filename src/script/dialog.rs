@@ -12,16 +12,17 @@ use std::rc::Rc;
 
 use rhai::{AST, Array, Dynamic, EvalAltResult, GlobalRuntimeState, Scope};
 
-use super::capture::captured;
-use super::discard::discarded;
-use super::effects::Effect;
-use super::engine::{End, Script};
-use super::error::Ending;
-use super::value::{self, SharedOutput};
-use super::{reword, token};
 use crate::diag::{Origin, Report, Sources, escape};
 use crate::ops::Sandbox;
 use crate::run::{self, Exit};
+use crate::script::analysis::capture::captured;
+use crate::script::analysis::discard::discarded;
+use crate::script::binding::error::Ending;
+use crate::script::binding::value::{self, SharedOutput};
+use crate::script::effects::dry_run::Effect;
+use crate::script::engine::{End, Script};
+use crate::script::errors::reword;
+use crate::script::language::token;
 use crate::spec::Rootfs;
 pub use complete::{Candidate, Completion};
 pub use enter::Left;

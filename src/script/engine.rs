@@ -1,5 +1,8 @@
 //! The engine: verbs, limits, and running a recipe to its end.
 
+pub mod breakpoint;
+pub mod module;
+
 use std::any::TypeId;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,22 +12,26 @@ use rhai::{
     AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
 };
 
-use super::bounded::{self, TooMuch};
-use super::breakpoint::{self, Breakpoints, OnBreak};
-use super::call::{Call, is_unread};
-use super::capture::captured;
-use super::context::Context;
-use super::discard::discarded;
-use super::effects::{DryRun, Effect, Effects, Kernel};
-use super::error::{Ending, Failed};
-use super::module::Resolver;
-use super::named::{Named, calls_raw};
-use super::recipe::Recipe;
-use super::statement_starts::{self, NAME};
-use super::verb::{Kind, Verb};
-use super::{catalog, caught, printing, reword, sorting, value};
 use crate::diag::{Origin, Report, Sources};
 use crate::run;
+use crate::script::analysis::capture::captured;
+use crate::script::analysis::discard::discarded;
+use crate::script::binding::call::{Call, is_unread};
+use crate::script::binding::context::Context;
+use crate::script::binding::effects::Effects;
+use crate::script::binding::error::{Ending, Failed};
+use crate::script::binding::verb::{Kind, Verb};
+use crate::script::binding::{catalog, value};
+use crate::script::builtins::bounded::{self, TooMuch};
+use crate::script::builtins::{printing, sorting};
+use crate::script::effects::dry_run::{DryRun, Effect};
+use crate::script::effects::kernel::Kernel;
+use crate::script::errors::{caught, reword};
+use crate::script::language::named::{Named, calls_raw};
+use crate::script::language::recipe::Recipe;
+use crate::script::language::statement_starts::{self, NAME};
+use breakpoint::{Breakpoints, OnBreak};
+use module::Resolver;
 
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
 const CALL_LEVELS: usize = 256;
@@ -204,7 +211,7 @@ impl Script {
 
     fn compile(&self) -> Result<AST, Vec<Report>> {
         let text = self.recipe.code();
-        if let Some((line, column)) = super::bracket::open_comment(&text) {
+        if let Some((line, column)) = crate::script::language::bracket::open_comment(&text) {
             let origin = Origin::new(self.recipe.name.as_str(), line, column).underlining(2);
             return Err(vec![Report::error("this `/*` is never closed").at(Some(origin))]);
         }

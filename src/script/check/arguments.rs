@@ -6,13 +6,13 @@ use rhai::{Dynamic, Expr, FnCallExpr, Map, NativeCallContext, Position};
 use super::kind::Kind;
 use super::{Checker, Step};
 use crate::diag::Report;
-use crate::script::argument::{Wrong, a_type};
-use crate::script::call::{Call, options_last};
-use crate::script::catalog;
-use crate::script::method::no_verb_of;
-use crate::script::options::Problem;
-use crate::script::reword;
-use crate::script::verb::{Parameter, Verb};
+use crate::script::binding::argument::{Wrong, a_type};
+use crate::script::binding::call::{Call, options_last};
+use crate::script::binding::catalog;
+use crate::script::binding::method::no_verb_of;
+use crate::script::binding::options::Problem;
+use crate::script::binding::verb::{Parameter, Verb};
+use crate::script::errors::reword;
 
 /// A value as far as it is known.
 enum Value {

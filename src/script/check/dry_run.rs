@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::diag::{Report, Severity, Sources};
 use crate::script::engine::{End, Mode, Script};
-use crate::script::recipe::Recipe;
+use crate::script::language::recipe::Recipe;
 
 /// How long a dry run goes on: one that waits for something would do so for ever.
 const LONGEST: Duration = Duration::from_secs(2);

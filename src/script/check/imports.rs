@@ -7,12 +7,12 @@ use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, Position, Stmt};
 
 use super::unit::Unit;
 use crate::diag::{Origin, Report};
-use crate::script::capture::captured;
-use crate::script::context::Context;
-use crate::script::discard::discarded;
-use crate::script::module::{Resolver, circle};
-use crate::script::reword;
-use crate::script::statement_starts::numbers;
+use crate::script::analysis::capture::captured;
+use crate::script::analysis::discard::discarded;
+use crate::script::binding::context::Context;
+use crate::script::engine::module::{Resolver, circle};
+use crate::script::errors::reword;
+use crate::script::language::statement_starts::numbers;
 
 /// An import, where its path is a text.
 struct Import {

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Dialog;
-use crate::script::catalog;
-use crate::script::language;
-use crate::script::library::STDLIB;
-use crate::script::token::{KEYWORDS, Kind, Token, tokens};
-use crate::script::verb::{self, Verb};
+use crate::script::binding::catalog;
+use crate::script::binding::verb::{self, Verb};
+use crate::script::language::functions;
+use crate::script::language::library::STDLIB;
+use crate::script::language::token::{KEYWORDS, Kind, Token, tokens};
 use crate::{run, spec};
 
 /// Something that could come next.
@@ -114,7 +114,7 @@ impl Dialog {
             None => !verb.receiver().is_empty(),
         };
         let methods = catalog::all().filter(fits).map(called);
-        let of_language = found.as_deref().map(language::methods).unwrap_or_default();
+        let of_language = found.as_deref().map(functions::methods).unwrap_or_default();
         let keys = self.keys_of(value).into_iter().map(|key| named(&key));
         let own = of_language
             .into_iter()

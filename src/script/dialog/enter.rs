@@ -8,10 +8,10 @@ use crate::diag::{Report, quoted};
 use crate::ops::Sandbox;
 use crate::plan::Request;
 use crate::run::{Exit, Problem, Process};
-use crate::script::argument::a_kind;
-use crate::script::codec::{self, Answer};
+use crate::script::binding::argument::a_kind;
+use crate::script::binding::value::{ProcessHandle, SharedNetwork};
+use crate::script::effects::codec::{self, Answer};
 use crate::script::engine::End;
-use crate::script::value::{ProcessHandle, SharedNetwork};
 use crate::spec::{Command, Streams};
 
 /// What has come back from inside.

@@ -1,7 +1,7 @@
 //! What values are that a text speaks of which is being typed. Nothing is evaluated for that.
 
 use super::{Dialog, IT};
-use crate::script::token::{Kind, Token};
+use crate::script::language::token::{Kind, Token};
 
 impl Dialog {
     /// The name of the type of the value that the chain at the end of these words makes, as the

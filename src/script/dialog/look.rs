@@ -5,7 +5,7 @@ use rhai::Dynamic;
 use super::Dialog;
 use crate::diag::{Column, count, table};
 use crate::run::{Process, Whereabouts};
-use crate::script::value::ProcessHandle;
+use crate::script::binding::value::ProcessHandle;
 use crate::spec::Kind;
 
 /// The most mounts that are listed.

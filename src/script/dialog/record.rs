@@ -5,11 +5,12 @@ use rhai::{AST, Array, Dynamic, Stmt};
 use super::{Dialog, IT, Marks};
 use crate::diag::Report;
 use crate::run::Exit;
+use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::script::check::check;
-use crate::script::codec;
-use crate::script::statement_starts::start_of;
-use crate::script::token::{Kind, tokens};
-use crate::script::value::{ProcessHandle, SharedNetwork};
+use crate::script::effects::codec;
+use crate::script::language::recipe::Recipe;
+use crate::script::language::statement_starts::start_of;
+use crate::script::language::token::{Kind, tokens};
 use crate::spec::Rootfs;
 
 /// A text that was done.
@@ -133,11 +134,8 @@ impl Dialog {
         let (functions, statements) = self.statements_from(0);
         let gap = if functions.is_empty() { "" } else { "\n" };
         let text = format!("#!/usr/bin/env nsscript\n\n{functions}{gap}{statements}");
-        let recipe = crate::script::Recipe {
-            name: "recipe".into(),
-            text: text.clone(),
-            ..self.script.recipe.clone()
-        };
+        let recipe =
+            Recipe { name: "recipe".into(), text: text.clone(), ..self.script.recipe.clone() };
         (text, check(&recipe).reports)
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, FnPtr};
 
-use super::{Attached, Effects, Place, addressed, network_of, network_of_pid};
+use super::child;
 use crate::diag::{Origin, Report};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Op, Plan, Planned, RawAction, Request, RootTree, Side};
@@ -18,12 +18,14 @@ use crate::run::{
     self, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, Link, Listener, LoopSettings,
     Namespace, Neighbour, Output, Probe, Problem, Usage, Verdict,
 };
-use crate::script::call::Call;
-use crate::script::child;
-use crate::script::context::{Context, Printed};
-use crate::script::error::{Ending, Failed, TooLong};
-use crate::script::value::{self, ProcessHandle, SharedNetwork};
-use crate::script::verb::Verb;
+use crate::script::binding::call::Call;
+use crate::script::binding::context::{Context, Printed};
+use crate::script::binding::effects::{
+    Attached, Effects, Place, addressed, network_of, network_of_pid,
+};
+use crate::script::binding::error::{Ending, Failed, TooLong};
+use crate::script::binding::value::{self, ProcessHandle, SharedNetwork};
+use crate::script::binding::verb::Verb;
 use crate::spec::{
     Command, Compression, IdMap, JoinedNetwork, KeptLayer, Kind, Namespaces, NetworkName,
 };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, FnPtr};
 
-use super::{Attached, Effects, Place, addressed, network_of, network_of_pid};
+use super::child;
 use crate::diag::{Origin, Report};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Plan, RawAction, Request, RootTree};
@@ -17,12 +17,14 @@ use crate::run::{
     self, Changed, Errno, Exit, ImageType, Input, Keeping, Link, Listener, LoopSettings, Namespace,
     Neighbour, Network, Output, Probe, Problem, Process, Verdict,
 };
-use crate::script::call::Call;
-use crate::script::child;
-use crate::script::context::{Context, Printed};
-use crate::script::error::Failed;
-use crate::script::value::{ProcessHandle, SharedNetwork};
-use crate::script::verb::Verb;
+use crate::script::binding::call::Call;
+use crate::script::binding::context::{Context, Printed};
+use crate::script::binding::effects::{
+    Attached, Effects, Place, addressed, network_of, network_of_pid,
+};
+use crate::script::binding::error::Failed;
+use crate::script::binding::value::{ProcessHandle, SharedNetwork};
+use crate::script::binding::verb::Verb;
 use crate::spec::{Command, Compression, IdMap, JoinedNetwork, KeptLayer, Namespaces, NetworkName};
 
 /// Effects by the kernel.

@@ -1,5 +1,11 @@
 //! Questions to the host, and what a recipe says of itself.
 
+pub mod error;
+pub mod listing;
+pub mod machine;
+pub mod narrate;
+pub mod question;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration as Time, Instant};
@@ -8,16 +14,16 @@ use rhai::{Dynamic, FnPtr};
 
 use crate::diag::{Report, escape, quoted};
 use crate::run::{self, Process};
-use crate::script::argument::{Duration, HostProgram, OwnPath, a_kind};
-use crate::script::call::Call;
-use crate::script::child;
-use crate::script::error::Failed;
-use crate::script::options::options;
-use crate::script::value::shown;
-use crate::script::verb::{Verb, verbs};
+use crate::script::binding::argument::{Duration, HostProgram, OwnPath, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::Failed;
+use crate::script::binding::options::options;
+use crate::script::binding::value::shown;
+use crate::script::binding::verb::{Verb, verbs};
+use crate::script::effects::child;
 
 /// The verbs of this file.
-pub(super) const VERBS: &[Verb] = verbs!["host.rs";
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["host.rs";
     fn which,
     fn exists,
     fn env,

@@ -1,19 +1,24 @@
 //! Networks, and the pairs of interfaces that join them.
 
+pub mod link;
+pub mod program;
+pub mod route;
+pub mod table;
+
 use rhai::Dynamic;
 
 use crate::diag::Report;
 use crate::plan::{LinkChange, NetworkAction};
-use crate::script::argument::a_kind;
-use crate::script::call::Call;
-use crate::script::error::Failed;
-use crate::script::options::options;
-use crate::script::value::{ProcessHandle, SharedNamespace, SharedNetwork};
-use crate::script::verb::{Verb, verbs};
+use crate::script::binding::argument::a_kind;
+use crate::script::binding::call::Call;
+use crate::script::binding::error::Failed;
+use crate::script::binding::options::options;
+use crate::script::binding::value::{ProcessHandle, SharedNamespace, SharedNetwork};
+use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{InterfaceName, Kind, NetworkName};
 
 /// The verbs of this file.
-pub(super) const VERBS: &[Verb] = verbs!["network.rs";
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["network.rs";
     fn netns,
     fn netns_names,
     fn veth,
@@ -31,10 +36,10 @@ options! {
 }
 
 /// The same value, so that verbs can be called one after the other.
-pub(super) type Same = SharedNetwork;
+pub(in crate::script::verbs) type Same = SharedNetwork;
 
 /// Does one thing in a network.
-pub(super) fn act(
+pub(in crate::script::verbs) fn act(
     network: &Same,
     action: NetworkAction,
     call: &Call<'_, '_>,
@@ -43,7 +48,7 @@ pub(super) fn act(
 }
 
 /// The same, where another network has a part in it.
-pub(super) fn act_with(
+pub(in crate::script::verbs) fn act_with(
     network: &Same,
     action: NetworkAction,
     other: Option<&Same>,
@@ -53,7 +58,7 @@ pub(super) fn act_with(
     Ok(network.clone())
 }
 
-pub(super) fn change(
+pub(in crate::script::verbs) fn change(
     network: &Same,
     name: InterfaceName,
     change: LinkChange,
@@ -62,7 +67,7 @@ pub(super) fn change(
     act(network, NetworkAction::Change(name, change), call)
 }
 
-pub(super) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, Failed> {
+pub(in crate::script::verbs) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, Failed> {
     u32::try_from(mtu).ok().filter(|mtu| *mtu > 0).ok_or_else(|| {
         let report = Report::error(format!("{mtu} is no size of a packet"));
         call.fail(report.hint("it is a number of bytes, such as `1500`"))

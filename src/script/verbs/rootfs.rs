@@ -1,20 +1,24 @@
 //! What a root filesystem is made of.
 
+pub mod data;
+pub mod image;
+pub mod needs;
+pub mod tree;
+
 use rhai::Dynamic;
 
-use super::mount::{Look, link, look};
 use super::sandbox::invalid;
+use super::sandbox::mount::{Look, link, look};
 use crate::diag::{Report, closest, list, quoted};
-use crate::script::argument::{Bytes, HostPath, HostProgram, Size, a_kind};
-use crate::script::call::Call;
-use crate::script::data;
-use crate::script::error::Failed;
-use crate::script::options::options;
-use crate::script::verb::{Verb, verbs};
+use crate::script::binding::argument::{Bytes, HostPath, HostProgram, Size, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::Failed;
+use crate::script::binding::options::options;
+use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{Applets, Archive, Compression, GuestPath, Ingredient, Rootfs};
 
 /// The verbs of this file.
-pub(super) const VERBS: &[Verb] = verbs!["rootfs.rs";
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["rootfs.rs";
     fn rootfs,
     fn binary,
     fn binaries,
@@ -115,7 +119,8 @@ fn applets(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Applets, Faile
         return Ok(if own { Applets::Own } else { Applets::None });
     }
     let given = a_kind(&value);
-    let names = <Vec<String> as crate::script::argument::Argument>::take(Some(value), call);
+    let names =
+        <Vec<String> as crate::script::binding::argument::Argument>::take(Some(value), call);
     let names = names.map_err(|_| {
         let message =
             format!("the option `applets` takes a boolean or an array of strings, not {given}");

@@ -1,18 +1,25 @@
 //! What a sandbox is made from, and what it is called.
 
+pub mod command;
+pub mod identity;
+pub mod mount;
+pub mod namespace;
+pub mod outcome;
+pub mod process;
+
 use rhai::{Dynamic, Map};
 
 use crate::diag::{Report, quoted};
 use crate::ops::{Domainname, Hostname, Sandbox, What};
 use crate::run::{Changed, Keeping};
-use crate::script::argument::{HostPath, a_kind};
-use crate::script::call::Call;
-use crate::script::error::Failed;
-use crate::script::verb::{Verb, verbs};
+use crate::script::binding::argument::{HostPath, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::Failed;
+use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{Ingredient, Invalid, Root, Rootfs};
 
 /// The verbs of this file.
-pub(super) const VERBS: &[Verb] = verbs!["sandbox.rs";
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
     fn sandbox,
     fn root,
     fn host_view,
@@ -31,7 +38,8 @@ fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, Failed> {
         return Ok(Root::Rootfs(rootfs));
     }
     if value.is_string() {
-        let path = <HostPath as crate::script::argument::Argument>::take(Some(value), call);
+        let path =
+            <HostPath as crate::script::binding::argument::Argument>::take(Some(value), call);
         return path
             .map(|path| Root::Directory(path.0))
             .map_err(|_| call.fail(Report::error("the directory of the root has no name")));
@@ -73,7 +81,7 @@ fn row(changed: &Changed) -> Map {
 }
 
 /// The failure of a value that cannot be.
-pub(super) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> Failed {
+pub(in crate::script::verbs) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> Failed {
     call.fail(Report::from(error))
 }
 
