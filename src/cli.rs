@@ -18,7 +18,6 @@ mod recipe;
 mod reference;
 mod repl;
 mod store;
-mod talk;
 mod test;
 mod written;
 

@@ -1,4 +1,4 @@
-//! The prompt: a conversation with a person at a terminal.
+//! The prompt at a terminal: reading lines, and the commands that begin with a colon.
 
 mod command;
 mod editor;
@@ -12,7 +12,7 @@ use rustyline::error::ReadlineError;
 
 use crate::diag::{Report, Sources, quoted};
 use crate::run::{self, Tell};
-use crate::script::{Block, Dialog, End, Outcome, blocks};
+use crate::script::{Block, End, Outcome, Prompt, blocks};
 use crate::spec::Streams;
 use command::Command;
 use editor::Editor;
@@ -21,23 +21,23 @@ pub use step::stepper;
 /// Says what is wrong, and where.
 pub type Say = Box<dyn Fn(&Report, &Sources)>;
 
-/// Makes what tells of actions.
+/// Makes what explains actions.
 pub type MakeTell = Box<dyn Fn() -> Tell>;
 
-/// What the conversation has of the command line.
-pub struct Voice {
+/// What the prompt uses of the command line.
+pub struct Reporter {
     /// Says what is wrong.
     pub say: Say,
-    /// Makes what tells of every action as it is done.
+    /// Makes what explains every action as it is done.
     pub teller: MakeTell,
     /// Whether there are colours.
     pub colour: bool,
 }
 
-/// A conversation with a person.
-pub struct Conversation<'d> {
-    dialog: &'d Dialog,
-    voice: &'d Voice,
+/// A prompt at a terminal.
+pub struct Repl<'d> {
+    prompt: &'d Prompt,
+    reporter: &'d Reporter,
     editor: Editor,
     /// Where the history is kept, and the directory that it is in; nowhere inside a sandbox.
     history: Option<(run::Held, PathBuf)>,
@@ -62,21 +62,21 @@ enum Next {
     End(End),
 }
 
-impl<'d> Conversation<'d> {
-    /// A conversation about what `dialog` holds.
+impl<'d> Repl<'d> {
+    /// A prompt at the terminal for what `prompt` holds.
     #[must_use]
-    pub fn new(dialog: &'d Rc<Dialog>, voice: &'d Voice) -> Self {
+    pub fn new(prompt: &'d Rc<Prompt>, reporter: &'d Reporter) -> Self {
         let history = history_file();
-        let mut editor = Editor::new(dialog.clone(), voice.colour);
+        let mut editor = Editor::new(prompt.clone(), reporter.colour);
         if let Some((_, file)) = &history {
             editor.load(file);
         }
         let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let (typed, places) = (Vec::new(), Vec::new());
-        Self { dialog, voice, editor, history, typed, places, directory }
+        Self { prompt, reporter, editor, history, typed, places, directory }
     }
 
-    /// Talks until the person leaves.
+    /// Reads lines until the person leaves.
     pub fn run(&mut self, greeting: bool) -> End {
         if greeting {
             show(concat!(
@@ -85,15 +85,15 @@ impl<'d> Conversation<'d> {
                 ": type an expression, `:help` for help; Tab completes, Ctrl-D leaves"
             ));
         }
-        let end = self.talk().unwrap_or(End::Status(0));
+        let end = self.read_lines().unwrap_or(End::Status(0));
         self.remember();
         end
     }
 
-    /// The same as part of something else, which goes on where the person leaves.
-    pub fn interlude(&mut self, place: &str) -> Option<End> {
+    /// The same at a breakpoint of a recipe, which continues when the person leaves.
+    pub fn at_breakpoint(&mut self, place: &str) -> Option<End> {
         self.places.push(place.to_owned());
-        let end = self.talk();
+        let end = self.read_lines();
         self.remember();
         end
     }
@@ -105,8 +105,8 @@ impl<'d> Conversation<'d> {
         }
     }
 
-    /// Talks until the person leaves where they are; the end, where all is over.
-    fn talk(&mut self) -> Option<End> {
+    /// Reads lines until the person leaves the place they are in; gives the end if everything is over.
+    fn read_lines(&mut self) -> Option<End> {
         loop {
             // Whatever else came asks for the end.
             match run::interrupted() {
@@ -134,7 +134,7 @@ impl<'d> Conversation<'d> {
     fn read(&mut self) -> Result<String, Option<End>> {
         loop {
             run::reading_line(true);
-            let line = self.editor.read(&self.prompt());
+            let line = self.editor.read(&self.prompt_text());
             run::reading_line(false);
             match (line, run::interrupted()) {
                 // Ctrl-C may come when the line has just ended.
@@ -153,10 +153,10 @@ impl<'d> Conversation<'d> {
     }
 
     /// Where one is and as whom: `session root> `.
-    fn prompt(&self) -> String {
+    fn prompt_text(&self) -> String {
         let place = self.places.last().cloned();
-        let place = place.unwrap_or_else(|| self.dialog.script().place().to_owned());
-        format!("{place} {}> ", self.dialog.script().user())
+        let place = place.unwrap_or_else(|| self.prompt.script().place().to_owned());
+        format!("{place} {}> ", self.prompt.script().user())
     }
 
     fn line(&mut self, line: &str) -> Next {
@@ -172,16 +172,16 @@ impl<'d> Conversation<'d> {
 
     fn say(&self, reports: &[Report]) {
         for report in reports {
-            (self.voice.say)(report, &self.dialog.sources());
+            (self.reporter.say)(report, &self.prompt.sources());
         }
     }
 
     fn evaluate(&self, text: &str) -> Next {
-        self.told(self.dialog.evaluate(text))
+        self.show_outcome(self.prompt.evaluate(text))
     }
 
     /// Tells what came of something.
-    fn told(&self, outcome: Outcome) -> Next {
+    fn show_outcome(&self, outcome: Outcome) -> Next {
         match outcome {
             Outcome::Done(shown) => {
                 if let Some(shown) = shown {
@@ -204,7 +204,7 @@ impl<'d> Conversation<'d> {
     fn command(&mut self, command: Command<'_>) -> Next {
         match command {
             Command::Help(topic) => show(command::help(topic)),
-            Command::Plan(text) => match self.dialog.dry_run(text) {
+            Command::Plan(text) => match self.prompt.dry_run(text) {
                 Ok(effects) if effects.is_empty() => show("nothing would be done"),
                 Ok(effects) => {
                     let texts: Vec<_> = blocks(effects).iter().map(Block::text).collect();
@@ -212,17 +212,17 @@ impl<'d> Conversation<'d> {
                 }
                 Err(reports) => self.say(&reports),
             },
-            Command::Explain(true) => self.dialog.script().explain((self.voice.teller)()),
-            Command::Explain(false) => self.dialog.script().explain_nothing(),
-            Command::Where => show(self.dialog.whereabouts()),
-            Command::Sandboxes => show(self.dialog.sandboxes()),
+            Command::Explain(true) => self.prompt.script().explain((self.reporter.teller)()),
+            Command::Explain(false) => self.prompt.script().explain_nothing(),
+            Command::Where => show(self.prompt.whereabouts()),
+            Command::Sandboxes => show(self.prompt.sandboxes()),
             Command::Enter(text) => return self.enter(text),
             Command::Leave if self.places.is_empty() => {
                 let report = Report::error("nothing was entered that could be left");
-                self.say(&[report.hint("`:quit` ends the conversation")]);
+                self.say(&[report.hint("`:quit` leaves nsscript")]);
             }
             Command::Leave => return Next::Leave,
-            Command::Undo => match self.dialog.undo() {
+            Command::Undo => match self.prompt.undo() {
                 Some(text) => show(format!("dropped: {}", text.lines().next().unwrap_or_default())),
                 None => show("nothing is left to drop"),
             },
@@ -241,11 +241,11 @@ impl<'d> Conversation<'d> {
 
     /// Goes on inside: the lines that follow are evaluated there.
     fn enter(&mut self, text: &str) -> Next {
-        let dialog = self.dialog;
+        let prompt = self.prompt;
         let (typed, history) = (std::mem::take(&mut self.typed), self.history.take());
         self.places.push(text.to_owned());
-        let entered = dialog.enter(text, Streams::Terminal, &mut || {
-            let end = self.talk();
+        let entered = prompt.enter(text, Streams::Terminal, &mut || {
+            let end = self.read_lines();
             (std::mem::take(&mut self.typed), end)
         });
         self.places.pop();
@@ -284,7 +284,7 @@ impl<'d> Conversation<'d> {
         let mut options = std::fs::OpenOptions::new();
         // Nothing that is there is overwritten.
         let opened = options.write(true).create_new(true).mode(0o755).open(&file);
-        let (recipe, faults) = self.dialog.recipe();
+        let (recipe, faults) = self.prompt.recipe();
         let bytes = recipe.as_bytes();
         let written = opened.and_then(|mut file| std::io::Write::write_all(&mut file, bytes));
         let shown = quoted(given.to_string_lossy());
@@ -315,8 +315,8 @@ impl<'d> Conversation<'d> {
         });
         match text {
             Ok(text) => {
-                let outcome = self.dialog.load(&file.to_string_lossy(), &text);
-                self.told(outcome)
+                let outcome = self.prompt.load(&file.to_string_lossy(), &text);
+                self.show_outcome(outcome)
             }
             Err(error) => {
                 let shown = quoted(file.to_string_lossy());

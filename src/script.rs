@@ -18,14 +18,14 @@ mod analysis;
 mod engine;
 
 mod check;
-mod dialog;
 pub mod manual;
+mod prompt;
 
 pub use binding::catalog;
 pub use check::{Checked, check};
-pub use dialog::{Candidate, Completion, Dialog, Left, Outcome};
 pub use effects::block::{Block, blocks};
 pub use effects::dry_run::Effect;
 pub use engine::{End, Mode, Script};
 pub use language::recipe::Recipe;
 pub use language::token::{KEYWORDS, Kind, Token, tokens};
+pub use prompt::{Candidate, Completion, Left, Outcome, Prompt};

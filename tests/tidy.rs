@@ -93,7 +93,7 @@ const ROOMS: &[(&str, Rooms)] = &[
             ("engine", &["language", "binding", "builtins", "errors", "effects", "analysis"]),
             ("check", &["language", "binding", "builtins", "errors", "analysis", "engine"]),
             (
-                "dialog",
+                "prompt",
                 &["language", "binding", "errors", "effects", "analysis", "engine", "check"],
             ),
             ("manual", &["language", "binding"]),

@@ -19,10 +19,10 @@ use crate::script::analysis::discard::discarded;
 use crate::script::binding::call::{Call, is_unread};
 use crate::script::binding::context::Context;
 use crate::script::binding::effects::Effects;
-use crate::script::binding::error::{Ending, Failed};
+use crate::script::binding::error::{Termination, VerbError};
 use crate::script::binding::verb::{Kind, Verb};
 use crate::script::binding::{catalog, value};
-use crate::script::builtins::bounded::{self, TooMuch};
+use crate::script::builtins::bounded::{self, MemoryExceeded};
 use crate::script::builtins::{printing, sorting};
 use crate::script::effects::dry_run::{DryRun, Effect};
 use crate::script::effects::kernel::Kernel;
@@ -84,7 +84,7 @@ impl Script {
 
     /// Makes an engine for texts that are not known yet, all of which are called after `recipe`.
     #[must_use]
-    pub fn for_dialog(recipe: Recipe, warn: Box<dyn Fn(&Report)>) -> Self {
+    pub fn for_prompt(recipe: Recipe, warn: Box<dyn Fn(&Report)>) -> Self {
         Self::with(recipe, Mode::Run, warn, true)
     }
 
@@ -258,16 +258,16 @@ impl Script {
         !self.recipe.breaks.is_empty() || self.recipe.text.contains(NAME)
     }
 
-    /// Has `talk` be what happens where the recipe stops.
-    pub fn on_break(self: &Rc<Self>, talk: OnBreak) {
-        self.breakpoints.stop_with(talk, self);
+    /// Has `hook` be what happens where the recipe stops.
+    pub fn on_break(self: &Rc<Self>, hook: OnBreak) {
+        self.breakpoints.stop_with(hook, self);
     }
 
     fn end(&self, error: EvalAltResult) -> End {
         match reword::ending(&error) {
-            Some(Ending::Exit(code)) => End::Status(code),
-            Some(Ending::Signal(signal)) => End::Signal(signal),
-            Some(Ending::NotRun(reason)) => End::NotRun(reason),
+            Some(Termination::Exit(code)) => End::Status(code),
+            Some(Termination::Signal(signal)) => End::Signal(signal),
+            Some(Termination::NotRun(reason)) => End::NotRun(reason),
             // What was given up because of a signal says so, and is no error of its own.
             None if let Some(signal) = run::interrupted() => End::Signal(signal),
             None => {
@@ -330,14 +330,14 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.on_progress(move |_| {
         // Every verb that could block watches for itself; this is for what only computes.
         if bounded::is_exceeded() {
-            return Some(Dynamic::from(TooMuch));
+            return Some(Dynamic::from(MemoryExceeded));
         }
         let operations = count.get() + 1;
         count.set(operations);
         if !operations.is_multiple_of(1024) {
             return None;
         }
-        let interrupted = || run::interrupted().map(|it| Dynamic::from(Ending::Signal(it)));
+        let interrupted = || run::interrupted().map(|it| Dynamic::from(Termination::Signal(it)));
         watch.effects().gives_up(operations, begun).or_else(interrupted)
     });
 }
@@ -357,7 +357,7 @@ fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
         let context = context.clone();
         let perform = move |native: NativeCallContext<'_>, arguments: &mut [&mut Dynamic]| {
             if let Some(signal) = run::interrupted() {
-                return Err(Failed::Interrupted(signal).into());
+                return Err(VerbError::Interrupted(signal).into());
             }
             let arguments = arguments.iter().map(|argument| argument.flatten_clone()).collect();
             let mut call = Call::new(&context, &native, verb, arguments);

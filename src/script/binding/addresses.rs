@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rhai::Dynamic;
 
-use super::argument::{Argument, Wrong, a_kind};
+use super::argument::{Argument, ArgumentError, a_kind};
 use super::call::Call;
 use crate::spec::{
     Destination, InterfaceName, Invalid, IpProtocol, IpvlanMode, Mac, MacvlanMode, Prefix, address,
@@ -16,12 +16,12 @@ macro_rules! written {
         impl Argument for $type {
             const KIND: &'static str = $kind;
 
-            fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, Wrong> {
+            fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
                 let read: fn(&str) -> Result<Self, Invalid> = $read;
                 let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
                 match value.as_ref().map(Dynamic::read_lock::<rhai::ImmutableString>) {
                     Some(Some(text)) => Ok(read(&text)?),
-                    _ => Err(Wrong::Type { wanted: $kind, given }),
+                    _ => Err(ArgumentError::Type { wanted: $kind, given }),
                 }
             }
         }
@@ -62,7 +62,7 @@ pub struct Port(pub u16);
 impl Argument for Port {
     const KIND: &'static str = "a port";
 
-    fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, Wrong> {
+    fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
         let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
         match value.as_ref().map(Dynamic::as_int) {
             Some(Ok(number)) => {
@@ -70,7 +70,7 @@ impl Argument for Port {
                     Invalid::new(format!("{number} is no port: 1 to 65535 are")).into()
                 })
             }
-            _ => Err(Wrong::Type { wanted: Self::KIND, given }),
+            _ => Err(ArgumentError::Type { wanted: Self::KIND, given }),
         }
     }
 }

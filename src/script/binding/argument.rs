@@ -10,8 +10,8 @@ use super::verb::OptionKey;
 use crate::diag;
 use crate::spec::{Command, GuestPath, Id, Invalid};
 
-/// Why a value is not what a parameter takes.
-pub enum Wrong {
+/// The error of one argument of a call.
+pub enum ArgumentError {
     /// It is of another type.
     Type {
         /// What is taken, in words.
@@ -22,10 +22,10 @@ pub enum Wrong {
     /// It is of the type, but cannot be.
     Value(Invalid),
     /// An option map holds something that it cannot.
-    Options(Box<super::options::Problem>),
+    Options(Box<super::options::OptionsError>),
 }
 
-impl From<Invalid> for Wrong {
+impl From<Invalid> for ArgumentError {
     fn from(invalid: Invalid) -> Self {
         Self::Value(invalid)
     }
@@ -50,14 +50,14 @@ pub trait Argument: Sized {
     ///
     /// # Errors
     /// It is not what the parameter takes.
-    fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, Wrong>;
+    fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, ArgumentError>;
 }
 
 /// What is wrong with a value, if anything is.
 pub(in crate::script) fn takes<T: Argument>(
     value: Option<Dynamic>,
     call: &Call<'_, '_>,
-) -> Result<(), Wrong> {
+) -> Result<(), ArgumentError> {
     T::take(value, call).map(drop)
 }
 
@@ -109,9 +109,9 @@ pub fn a_type(name: &str) -> String {
     }
 }
 
-fn wrong<T>(wanted: &'static str, value: Option<&Dynamic>) -> Result<T, Wrong> {
+fn wrong<T>(wanted: &'static str, value: Option<&Dynamic>) -> Result<T, ArgumentError> {
     let given = value.map_or_else(|| "nothing".to_owned(), a_kind);
-    Err(Wrong::Type { wanted, given })
+    Err(ArgumentError::Type { wanted, given })
 }
 
 /// The text of a string or a character.
@@ -124,7 +124,7 @@ macro_rules! plain {
     ($($type:ty, $kind:literal, |$value:ident, $call:ident| $convert:expr;)*) => {$(
         impl Argument for $type {
             const KIND: &'static str = $kind;
-            fn take(given: Option<Dynamic>, $call: &Call<'_, '_>) -> Result<Self, Wrong> {
+            fn take(given: Option<Dynamic>, $call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
                 let Some($value) = given.as_ref() else { return wrong($kind, None) };
                 match $convert {
                     Some(value) => Ok(value),
@@ -258,15 +258,15 @@ fn absolute(path: PathBuf) -> Result<PathBuf, Invalid> {
 }
 
 /// The texts in an array.
-fn texts(array: &Array, wanted: &'static str) -> Result<Vec<String>, Wrong> {
+fn texts(array: &Array, wanted: &'static str) -> Result<Vec<String>, ArgumentError> {
     let text = |(index, value): (usize, &Dynamic)| {
         let given = format!("an array whose element {index} is {}", a_kind(value));
-        text(value).ok_or(Wrong::Type { wanted, given })
+        text(value).ok_or(ArgumentError::Type { wanted, given })
     };
     array.iter().enumerate().map(text).collect()
 }
 
-fn words(value: &Dynamic) -> Result<Option<Vec<String>>, Wrong> {
+fn words(value: &Dynamic) -> Result<Option<Vec<String>>, ArgumentError> {
     if let Some(array) = value.read_lock::<Array>() {
         return texts(&array, "a string or an array of strings").map(Some);
     }
@@ -334,7 +334,7 @@ impl<T: Argument> Argument for Option<T> {
     const REQUIRED: bool = false;
     const SKIPS_MAPS: bool = true;
 
-    fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, Wrong> {
+    fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
         match value {
             None => Ok(None),
             given => T::take(given, call).map(Some),

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 
-use super::argument::{Argument, Wrong, a_kind};
+use super::argument::{Argument, ArgumentError, a_kind};
 use super::context::{Context, Printed};
 use super::effects::Effects;
-use super::error::Failed;
+use super::error::VerbError;
 use super::method::no_verb_of;
 use super::options;
 use super::verb::Verb;
@@ -60,7 +60,7 @@ impl<'c, 'e> Call<'c, 'e> {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn tell(&self, text: &str, kind: Printed) -> Result<(), Failed> {
+    pub fn tell(&self, text: &str, kind: Printed) -> Result<(), VerbError> {
         tell(self.context, self.native, self.verb.name, text, kind)
     }
 
@@ -73,7 +73,7 @@ impl<'c, 'e> Call<'c, 'e> {
     ///
     /// # Errors
     /// It is of another type, or cannot be what it says.
-    pub fn next<T: Argument>(&mut self) -> Result<T, Failed> {
+    pub fn next<T: Argument>(&mut self) -> Result<T, VerbError> {
         let name = self.verb.parameters.get(self.parameter).map_or("", |parameter| parameter.name);
         self.parameter += 1;
         let given = self.arguments.get(self.position);
@@ -89,7 +89,7 @@ impl<'c, 'e> Call<'c, 'e> {
     ///
     /// # Errors
     /// One was not.
-    pub fn finish(&self) -> Result<(), Failed> {
+    pub fn finish(&self) -> Result<(), VerbError> {
         if self.position >= self.arguments.len() {
             return Ok(());
         }
@@ -106,19 +106,19 @@ impl<'c, 'e> Call<'c, 'e> {
         super::value::TYPES.iter().find(|known| **known == name).copied()
     }
 
-    fn wrong(&self, name: &'static str, wrong: Wrong) -> Failed {
-        self.fail(self.fault(name, wrong))
+    fn wrong(&self, name: &'static str, wrong: ArgumentError) -> VerbError {
+        self.fail(self.argument_report(name, wrong))
     }
 
-    /// What is said of an argument that is not what the parameter `name` takes.
-    pub fn fault(&self, name: &'static str, wrong: Wrong) -> Report {
+    /// The report of an argument that the parameter `name` does not take.
+    pub fn argument_report(&self, name: &'static str, wrong: ArgumentError) -> Report {
         let verb = quoted(self.verb.name);
         match wrong {
-            Wrong::Type { .. } if self.receiver().is_some() => {
+            ArgumentError::Type { .. } if self.receiver().is_some() => {
                 let receiver = self.receiver().unwrap_or_default();
                 no_verb_of(receiver, self.verb.name, self.arguments.len() - 1)
             }
-            Wrong::Type { wanted, given } => {
+            ArgumentError::Type { wanted, given } => {
                 let name = quoted(name);
                 let report = Report::error(format!("{verb} takes {wanted} as {name}, not {given}"));
                 match self.constant_in_quotes() {
@@ -129,8 +129,8 @@ impl<'c, 'e> Call<'c, 'e> {
                     _ => report,
                 }
             }
-            Wrong::Value(invalid) => Report::from(&invalid),
-            Wrong::Options(problem) => options::report(&verb, &problem, self),
+            ArgumentError::Value(invalid) => Report::from(&invalid),
+            ArgumentError::Options(problem) => options::report(&verb, &problem, self),
         }
     }
 
@@ -143,22 +143,22 @@ impl<'c, 'e> Call<'c, 'e> {
     }
 
     /// The failure that `report` says of a key of the option map.
-    pub fn fail_at_key(&self, key: &str, report: Report) -> Failed {
+    pub fn fail_at_key(&self, key: &str, report: Report) -> VerbError {
         let place = self.context.place_of_key(self.origin(), key);
         self.fail(report.at(place))
     }
 
     /// The failure that `report` says, at the place of this call.
-    pub fn fail(&self, report: Report) -> Failed {
+    pub fn fail(&self, report: Report) -> VerbError {
         let origin = report.origin.clone().or_else(|| self.origin());
-        Failed::Reports(vec![report.at(origin)])
+        VerbError::Reports(vec![report.at(origin)])
     }
 
     /// The failure of something that a line before this call has asked for: it says which call found
     /// that out.
-    pub fn found_here(&self, problem: impl Into<Problem>) -> Failed {
-        let mut failed = Failed::from(problem.into());
-        if let (Failed::Reports(reports), Some(here)) = (&mut failed, self.origin()) {
+    pub fn found_here(&self, problem: impl Into<Problem>) -> VerbError {
+        let mut failed = VerbError::from(problem.into());
+        if let (VerbError::Reports(reports), Some(here)) = (&mut failed, self.origin()) {
             for report in reports {
                 match &report.origin {
                     None => report.origin = Some(here.clone()),
@@ -213,12 +213,12 @@ pub(in crate::script) fn tell(
     name: &str,
     text: &str,
     kind: Printed,
-) -> Result<(), Failed> {
+) -> Result<(), VerbError> {
     context.tell(text, kind).map_err(|errno| {
         let message = format!("cannot write to the standard output: {errno}");
         let mut report = Report::error(message).at(origin(context, native, name));
         report.facts = Facts::unwritten(errno.code());
-        Failed::Reports(vec![report])
+        VerbError::Reports(vec![report])
     })
 }
 

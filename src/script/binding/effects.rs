@@ -1,8 +1,10 @@
 //! What verbs do beyond computing values: by the kernel, or only noted in a dry run.
 //!
 //! A verb asks `call.effects()` for what it wants done and does not know which of the two does it.
-//! [`Kernel`] does it through the runner. [`DryRun`] notes it and gives a stand-in value, so that the
-//! recipe can continue. Both implement every method, so a new verb cannot forget one of them.
+//! `Kernel` does it through the runner. `DryRun` notes it and gives a stand-in value, so that the
+//! recipe can continue. No method has a default, so a new one cannot be forgotten on either side.
+
+mod network;
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -13,17 +15,18 @@ use rhai::{Dynamic, FnPtr};
 
 use super::call::Call;
 use super::context::{Context, Printed};
-use super::error::Failed;
+use super::error::VerbError;
 use super::value::{ProcessHandle, SharedNetwork};
 use super::verb::Verb;
-use crate::diag::{Origin, Report, quoted};
-use crate::host::routes::Route;
-use crate::plan::{NetworkAction, Plan, RawAction, Request, RootTree};
+use crate::diag::{Origin, Report};
+use crate::plan::{Plan, RawAction, Request, RootTree};
 use crate::run::{
-    self, Changed, Errno, Exit, ImageType, Input, Keeping, Link, Listener, LoopDevice,
-    LoopSettings, Namespace, Neighbour, Output, Probe, Problem, Verdict,
+    self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopDevice, LoopSettings, Namespace,
+    Output, Problem, Verdict,
 };
-use crate::spec::{Command, Compression, IdMap, JoinedNetwork, KeptLayer, Namespaces, NetworkName};
+use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
+pub use network::NetworkEffects;
+pub(in crate::script) use network::{network_of, network_of_pid};
 
 /// Where a closure runs.
 pub enum Place<'a> {
@@ -48,7 +51,7 @@ pub struct Attached {
 }
 
 /// What the verbs do. Errors are those of the runner, unless a method says more.
-pub trait Effects {
+pub trait Effects: NetworkEffects {
     // The run as a whole.
 
     /// Takes note that a verb has returned to the recipe.
@@ -69,9 +72,9 @@ pub trait Effects {
     /// Prints a text that costs something to make, or that can be wrong.
     fn show(
         &self,
-        text: &dyn Fn() -> Result<String, Failed>,
+        text: &dyn Fn() -> Result<String, VerbError>,
         call: &Call<'_, '_>,
-    ) -> Result<(), Failed>;
+    ) -> Result<(), VerbError>;
 
     /// Enters the session before a question whose answer it changes.
     fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), Problem>;
@@ -80,10 +83,10 @@ pub trait Effects {
     fn holds(&self, condition: bool) -> bool;
 
     /// Sleeps.
-    fn sleep(&self, time: Duration, call: &Call<'_, '_>) -> Result<(), Failed>;
+    fn sleep(&self, time: Duration, call: &Call<'_, '_>) -> Result<(), VerbError>;
 
     /// Waits for other processes, by `wait`.
-    fn wait_until(&self, wait: &mut dyn FnMut() -> Result<(), Failed>) -> Result<(), Failed>;
+    fn wait_until(&self, wait: &mut dyn FnMut() -> Result<(), VerbError>) -> Result<(), VerbError>;
 
     // Programs.
 
@@ -124,20 +127,24 @@ pub trait Effects {
         request: &Request,
         input: &Input,
         call: &Call<'_, '_>,
-    ) -> Result<Exit, Failed>;
+    ) -> Result<Exit, VerbError>;
 
     /// Waits for the end of a process. Throws what its closure has thrown.
-    fn wait(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, Failed>;
+    fn wait(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError>;
 
     /// Waits for the end of a process, and gives the value of its closure.
-    fn value(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, Failed>;
+    fn value(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, VerbError>;
 
     /// Sends a signal to a process that was started.
-    fn kill(&self, process: &ProcessHandle, signal: i32, call: &Call<'_, '_>)
-    -> Result<(), Failed>;
+    fn kill(
+        &self,
+        process: &ProcessHandle,
+        signal: i32,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError>;
 
     /// Sends a signal to the process with this number.
-    fn kill_by_pid(&self, pid: i64, signal: i32, call: &Call<'_, '_>) -> Result<(), Failed>;
+    fn kill_by_pid(&self, pid: i64, signal: i32, call: &Call<'_, '_>) -> Result<(), VerbError>;
 
     /// Writes to the input of a program.
     fn write(
@@ -145,14 +152,14 @@ pub trait Effects {
         process: &ProcessHandle,
         bytes: &[u8],
         call: &Call<'_, '_>,
-    ) -> Result<(), Failed>;
+    ) -> Result<(), VerbError>;
 
     /// Reads a line of the output of a program.
     fn read_line(
         &self,
         process: &ProcessHandle,
         call: &Call<'_, '_>,
-    ) -> Result<Option<Vec<u8>>, Failed>;
+    ) -> Result<Option<Vec<u8>>, VerbError>;
 
     // Closures.
 
@@ -162,7 +169,7 @@ pub trait Effects {
         namespaces: Namespaces,
         closure: &FnPtr,
         call: &Call<'_, '_>,
-    ) -> Result<ProcessHandle, Failed>;
+    ) -> Result<ProcessHandle, VerbError>;
 
     /// Runs a closure elsewhere, to its end, and gives its value.
     fn within(
@@ -170,7 +177,7 @@ pub trait Effects {
         place: Place<'_>,
         closure: &FnPtr,
         call: &Call<'_, '_>,
-    ) -> Result<Dynamic, Failed>;
+    ) -> Result<Dynamic, VerbError>;
 
     // Raw calls.
 
@@ -192,7 +199,7 @@ pub trait Effects {
         number: i32,
         kinds: Namespaces,
         call: &Call<'_, '_>,
-    ) -> Result<(), Failed>;
+    ) -> Result<(), VerbError>;
 
     /// Becomes a program.
     fn execute(
@@ -306,91 +313,12 @@ pub trait Effects {
 
     /// Whether raw calls run in a user namespace other than the machine's.
     fn in_user_namespace(&self, call: &Call<'_, '_>) -> bool;
-
-    // Networks.
-
-    /// A network: a new one, or the one of this name.
-    fn network(
-        &self,
-        name: Option<NetworkName>,
-        call: &Call<'_, '_>,
-    ) -> Result<SharedNetwork, Problem>;
-
-    /// The network that a namespace is.
-    fn network_of(&self, namespace: Namespace, call: &Call<'_, '_>) -> SharedNetwork;
-
-    /// The network that a process is in.
-    fn network_of_process(
-        &self,
-        process: &ProcessHandle,
-        call: &Call<'_, '_>,
-    ) -> Result<SharedNetwork, Failed>;
-
-    /// Does one thing in a network; `other` is the other one that it is about.
-    fn in_network(
-        &self,
-        network: &SharedNetwork,
-        action: NetworkAction,
-        other: Option<&SharedNetwork>,
-        call: &Call<'_, '_>,
-    ) -> Result<(), Failed>;
-
-    /// Removes the name of a network.
-    fn remove_network(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<(), Failed>;
-
-    /// Has sandboxes in the network find this /etc/resolv.conf.
-    fn set_resolver(&self, network: &SharedNetwork, text: String) -> Result<(), Report>;
-
-    /// A network as a sandbox joins it.
-    fn to_join(
-        &self,
-        network: &SharedNetwork,
-        call: &Call<'_, '_>,
-    ) -> Result<JoinedNetwork, Failed>;
-
-    /// The plan of a program that runs in a network.
-    fn plan_in_network(
-        &self,
-        network: &SharedNetwork,
-        request: &Request,
-        call: &Call<'_, '_>,
-    ) -> Result<Plan, Failed>;
-
-    /// Whether something answers in time.
-    fn probe(
-        &self,
-        network: &SharedNetwork,
-        probe: Probe,
-        time: Duration,
-        call: &Call<'_, '_>,
-    ) -> Result<bool, Failed>;
-
-    /// Starts a process that answers at a port.
-    fn listen(
-        &self,
-        network: &SharedNetwork,
-        listener: &Listener,
-        call: &Call<'_, '_>,
-    ) -> Result<ProcessHandle, Failed>;
-
-    /// The interfaces of a network.
-    fn links(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<Vec<Link>, Failed>;
-
-    /// The routes of a network.
-    fn routes(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<Vec<Route>, Failed>;
-
-    /// The neighbours of a network.
-    fn neighbours(
-        &self,
-        network: &SharedNetwork,
-        call: &Call<'_, '_>,
-    ) -> Result<Vec<Neighbour>, Failed>;
 }
 
 // What is looked up in the same way by both.
 
 /// The number of a process that a signal may be sent to.
-pub(in crate::script) fn addressed(pid: i64, call: &Call<'_, '_>) -> Result<i32, Failed> {
+pub(in crate::script) fn addressed(pid: i64, call: &Call<'_, '_>) -> Result<i32, VerbError> {
     if pid == i64::from(run::process_id()) {
         let report = Report::error(format!("process {pid} is nsscript itself"));
         return Err(call.fail(report.hint("`exit(status)` ends the recipe")));
@@ -405,23 +333,4 @@ pub(in crate::script) fn addressed(pid: i64, call: &Call<'_, '_>) -> Result<i32,
             _ => report.hint("`processes()` lists those that there are"),
         })
     })
-}
-
-pub(in crate::script) fn network_of(namespace: Namespace, call: &Call<'_, '_>) -> SharedNetwork {
-    let network = call.context.runner.network_of(namespace);
-    let label = network.label.clone();
-    SharedNetwork { network: Some(Rc::new(network)), label }
-}
-
-pub(in crate::script) fn network_of_pid(
-    pid: i32,
-    call: &Call<'_, '_>,
-) -> Result<SharedNetwork, Failed> {
-    let path = format!("/proc/{pid}/ns/net");
-    let opened = Namespace::open(path.as_ref()).map_err(|errno| {
-        let shown = quoted(&path);
-        call.fail(Report::error(format!("cannot open the network namespace {shown}: {errno}")))
-    })?;
-    let missing = || call.fail(Report::error(format!("{} is no namespace", quoted(&path))));
-    Ok(network_of(opened.ok_or_else(missing)?, call))
 }

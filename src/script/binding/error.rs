@@ -1,4 +1,4 @@
-//! Failures of verbs on their way through the engine.
+//! The errors of verbs, and the ends that no recipe catches.
 
 use std::rc::Rc;
 
@@ -7,9 +7,9 @@ use rhai::{Dynamic, EvalAltResult, Position};
 use crate::diag::{Origin, Report};
 use crate::run::Problem;
 
-/// Why a verb did not do what it was asked for.
+/// The error of a verb, on its way through the engine to the recipe.
 #[derive(Clone, Debug)]
-pub enum Failed {
+pub enum VerbError {
     /// These reports say it; a recipe can catch it.
     Reports(Vec<Report>),
     /// A signal asked nsscript to end; no recipe catches that.
@@ -20,7 +20,7 @@ pub enum Failed {
     NotRun(String),
 }
 
-impl Failed {
+impl VerbError {
     /// At this place, what has none.
     #[must_use]
     pub fn at(mut self, origin: Option<&Origin>) -> Self {
@@ -33,7 +33,7 @@ impl Failed {
     }
 }
 
-impl From<Problem> for Failed {
+impl From<Problem> for VerbError {
     fn from(problem: Problem) -> Self {
         match problem {
             Problem::Reports(reports) => Self::Reports(reports),
@@ -42,13 +42,13 @@ impl From<Problem> for Failed {
     }
 }
 
-impl From<Report> for Failed {
+impl From<Report> for VerbError {
     fn from(report: Report) -> Self {
         Self::Reports(vec![report])
     }
 }
 
-impl From<Vec<Report>> for Failed {
+impl From<Vec<Report>> for VerbError {
     fn from(reports: Vec<Report>) -> Self {
         Self::Reports(reports)
     }
@@ -57,11 +57,11 @@ impl From<Vec<Report>> for Failed {
 /// How the note begins that says that a report comes from the process of a closure.
 pub const IN_CHILD: &str = "in the child process of";
 
-/// Why a dry run that does not end by itself is ended.
+/// A dry run is ended because it does not end by itself.
 #[derive(Clone, Debug)]
-pub struct TooLong;
+pub struct DryRunTooLong;
 
-/// What a `catch` gets.
+/// The value that a `catch` gets.
 #[derive(Clone, Debug)]
 pub struct ScriptError {
     /// What is said, at least one.
@@ -80,9 +80,9 @@ impl ScriptError {
     }
 }
 
-/// The end of a run that no recipe catches.
+/// An end of the run that no recipe catches, as the engine carries it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum Termination {
     /// With this status.
     Exit(i32),
     /// By this signal.
@@ -91,19 +91,19 @@ pub enum Ending {
     NotRun(String),
 }
 
-impl From<Failed> for Box<EvalAltResult> {
-    fn from(failed: Failed) -> Self {
-        let end = |ending: Ending| {
+impl From<VerbError> for Box<EvalAltResult> {
+    fn from(failed: VerbError) -> Self {
+        let end = |ending: Termination| {
             Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ending), Position::NONE))
         };
         match failed {
-            Failed::Reports(reports) => {
+            VerbError::Reports(reports) => {
                 let error = Dynamic::from(ScriptError { reports: reports.into() });
                 Box::new(EvalAltResult::ErrorRuntime(error, Position::NONE))
             }
-            Failed::Interrupted(signal) => end(Ending::Signal(signal)),
-            Failed::Exit(code) => end(Ending::Exit(code)),
-            Failed::NotRun(reason) => end(Ending::NotRun(reason)),
+            VerbError::Interrupted(signal) => end(Termination::Signal(signal)),
+            VerbError::Exit(code) => end(Termination::Exit(code)),
+            VerbError::NotRun(reason) => end(Termination::NotRun(reason)),
         }
     }
 }

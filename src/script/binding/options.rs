@@ -2,14 +2,14 @@
 
 use rhai::{Dynamic, Map};
 
-use super::argument::{Argument, Wrong};
+use super::argument::{Argument, ArgumentError};
 use super::call::Call;
 use super::verb::OptionKey;
 use crate::diag::{Report, closest, list, quoted};
 use crate::spec::Invalid;
 
-/// What is wrong with an option map.
-pub enum Problem {
+/// The error of an option map.
+pub enum OptionsError {
     /// A key that there is not.
     Unknown {
         /// The key.
@@ -22,14 +22,14 @@ pub enum Problem {
         /// The key.
         key: &'static str,
         /// What is wrong with the value.
-        wrong: Wrong,
+        wrong: ArgumentError,
     },
 }
 
 /// The report of a problem in the options of `verb`.
-pub(in crate::script) fn report(verb: &str, problem: &Problem, call: &Call<'_, '_>) -> Report {
+pub(in crate::script) fn report(verb: &str, problem: &OptionsError, call: &Call<'_, '_>) -> Report {
     match problem {
-        Problem::Unknown { key, keys } => {
+        OptionsError::Unknown { key, keys } => {
             let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
             let shown: Vec<_> = names.iter().map(quoted).collect();
             let report = Report::error(format!("{verb} has no option {}", quoted(key)));
@@ -39,15 +39,15 @@ pub(in crate::script) fn report(verb: &str, problem: &Problem, call: &Call<'_, '
             };
             report.at(call.context.place_of_key(call.origin(), key))
         }
-        Problem::Value { key, wrong } => {
+        OptionsError::Value { key, wrong } => {
             let origin = call.context.place_of_key(call.origin(), key);
             let shown = quoted(key);
             match wrong {
-                Wrong::Type { wanted, given } => Report::error(format!(
+                ArgumentError::Type { wanted, given } => Report::error(format!(
                     "the option {shown} of {verb} takes {wanted}, not {given}"
                 ))
                 .at(origin),
-                Wrong::Value(invalid) => {
+                ArgumentError::Value(invalid) => {
                     let report = Report::error(format!("the option {shown} of {verb}: {invalid}"));
                     let report = report.at(origin);
                     match invalid.help() {
@@ -55,7 +55,7 @@ pub(in crate::script) fn report(verb: &str, problem: &Problem, call: &Call<'_, '
                         None => report,
                     }
                 }
-                Wrong::Options(inner) => self::report(verb, inner, call),
+                ArgumentError::Options(inner) => self::report(verb, inner, call),
             }
         }
     }
@@ -66,47 +66,50 @@ pub(in crate::script) fn key<T: Argument>(
     map: &mut Map,
     key: &'static str,
     call: &Call<'_, '_>,
-) -> Result<Option<T>, Wrong> {
+) -> Result<Option<T>, ArgumentError> {
     let Some(value) = map.remove(key) else { return Ok(None) };
     if T::KIND.starts_with("a mode") {
         decimal_mode(key, call)?;
     }
     match T::take(Some(value), call) {
         Ok(value) => Ok(Some(value)),
-        Err(wrong) => Err(Wrong::Options(Box::new(Problem::Value { key, wrong }))),
+        Err(wrong) => Err(ArgumentError::Options(Box::new(OptionsError::Value { key, wrong }))),
     }
 }
 
 /// Refuses a mode whose digits are those of an octal number but which is written as a decimal
 /// one: `755` is `0o1363`, which nobody means.
-fn decimal_mode(key: &'static str, call: &Call<'_, '_>) -> Result<(), Wrong> {
+fn decimal_mode(key: &'static str, call: &Call<'_, '_>) -> Result<(), ArgumentError> {
     let Some(text) = call.context.text_after_key(call.origin(), key) else { return Ok(()) };
     let digits: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
     let octal = digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
     if octal && (3..=4).contains(&digits.len()) {
         let wrong = Invalid::new(format!("{} is not written in octal", quoted(&digits)));
         let mode = quoted(format!("0o{}", digits.trim_start_matches('0')));
-        let wrong = Wrong::Value(wrong.hint(format!("did you mean {mode}?")));
-        return Err(Wrong::Options(Box::new(Problem::Value { key, wrong })));
+        let wrong = ArgumentError::Value(wrong.hint(format!("did you mean {mode}?")));
+        return Err(ArgumentError::Options(Box::new(OptionsError::Value { key, wrong })));
     }
     Ok(())
 }
 
 /// The map that was given; an empty one where none was.
-pub(in crate::script) fn map(value: Option<Dynamic>) -> Result<Map, Wrong> {
+pub(in crate::script) fn map(value: Option<Dynamic>) -> Result<Map, ArgumentError> {
     let Some(value) = value else { return Ok(Map::new()) };
     let given = super::argument::a_kind(&value);
     let map = value.try_cast::<Map>();
-    map.ok_or(Wrong::Type { wanted: "a map of options", given })
+    map.ok_or(ArgumentError::Type { wanted: "a map of options", given })
 }
 
 /// Makes sure that nothing is left in a map.
-pub(in crate::script) fn finish(map: &Map, keys: &'static [OptionKey]) -> Result<(), Wrong> {
+pub(in crate::script) fn finish(
+    map: &Map,
+    keys: &'static [OptionKey],
+) -> Result<(), ArgumentError> {
     match map.keys().next() {
         None => Ok(()),
         Some(key) => {
             let key = key.to_string();
-            Err(Wrong::Options(Box::new(Problem::Unknown { key, keys })))
+            Err(ArgumentError::Options(Box::new(OptionsError::Unknown { key, keys })))
         }
     }
 }
@@ -150,7 +153,7 @@ macro_rules! options {
             fn take(
                 value: Option<rhai::Dynamic>,
                 call: &$crate::script::binding::call::Call<'_, '_>,
-            ) -> Result<Self, $crate::script::binding::argument::Wrong> {
+            ) -> Result<Self, $crate::script::binding::argument::ArgumentError> {
                 let mut map = $crate::script::binding::options::map(value)?;
                 let options = Self {$(
                     $key: $crate::script::binding::options::key(

@@ -2,7 +2,7 @@
 
 use rhai::Dynamic;
 
-use super::argument::{Argument, Wrong, a_kind};
+use super::argument::{Argument, ArgumentError, a_kind};
 use super::call::Call;
 use crate::diag::{closest, quoted};
 use crate::run;
@@ -15,14 +15,14 @@ pub struct Signal(pub i32);
 impl Argument for Signal {
     const KIND: &'static str = "a name or a number";
 
-    fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, Wrong> {
+    fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
         let value = value.unwrap_or_default();
         if let Ok(number) = value.as_int() {
             let number = i32::try_from(number).ok().filter(|number| (1..=64).contains(number));
             return Ok(Self(number.ok_or_else(|| Invalid::new("signals go from 1 to 64"))?));
         }
         if !value.is_string() {
-            return Err(Wrong::Type { wanted: Self::KIND, given: a_kind(&value) });
+            return Err(ArgumentError::Type { wanted: Self::KIND, given: a_kind(&value) });
         }
         Ok(Self(by_name(&value.to_string())?))
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map, Variant};
 
-use super::argument::{Argument, Returned, Wrong, a_kind};
+use super::argument::{Argument, ArgumentError, Returned, a_kind};
 use super::call::Call;
 use super::error::ScriptError;
 use crate::host::elf::Needs;
@@ -140,10 +140,10 @@ macro_rules! values {
                 const RECEIVER: &'static str = $name;
                 const TYPE_ID: Option<fn() -> TypeId> = Some(TypeId::of::<$type>);
 
-                fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, Wrong> {
+                fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
                     let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
                     let value = value.and_then(Dynamic::try_cast::<$type>);
-                    value.ok_or(Wrong::Type { wanted: $kind, given })
+                    value.ok_or(ArgumentError::Type { wanted: $kind, given })
                 }
             }
 

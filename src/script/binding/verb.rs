@@ -7,9 +7,9 @@ use std::any::TypeId;
 
 use rhai::Dynamic;
 
-use super::argument::{self, Argument, Wrong};
+use super::argument::{self, Argument, ArgumentError};
 use super::call::Call;
-use super::error::Failed;
+use super::error::VerbError;
 
 /// What kind of name a verb is in a recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Parameter {
     /// Whether a map in its place is meant for the option map that follows.
     pub skips_maps: bool,
     /// Says what is wrong with a value, if anything is.
-    pub take: fn(Option<Dynamic>, &Call<'_, '_>) -> Result<(), Wrong>,
+    pub take: fn(Option<Dynamic>, &Call<'_, '_>) -> Result<(), ArgumentError>,
 }
 
 impl Parameter {
@@ -86,7 +86,7 @@ pub struct Verb {
     /// Its manual page, as in the source.
     pub doc: &'static str,
     /// What it does.
-    pub perform: fn(&mut Call<'_, '_>) -> Result<Dynamic, Failed>,
+    pub perform: fn(&mut Call<'_, '_>) -> Result<Dynamic, VerbError>,
 }
 
 impl Verb {

@@ -25,7 +25,7 @@ type Done<T = ()> = Result<T, Box<EvalAltResult>>;
 
 /// Why a recipe does not go on that has more in memory than it may.
 #[derive(Clone, Debug)]
-pub struct TooMuch;
+pub struct MemoryExceeded;
 
 /// Whether the recipe has more in memory than it may.
 pub fn is_exceeded() -> bool {

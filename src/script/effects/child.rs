@@ -6,7 +6,7 @@ use super::codec::{self, Answer};
 use crate::diag::{Caller, Origin, Report, Severity};
 use crate::run::{Exit, Problem, Process};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::{Ending, Failed, IN_CHILD};
+use crate::script::binding::error::{IN_CHILD, Termination, VerbError};
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::script::errors::reword;
 
@@ -21,7 +21,7 @@ pub fn start(
     closure: &FnPtr,
     call: &Call<'_, '_>,
     start: Start<'_>,
-) -> Result<ProcessHandle, Failed> {
+) -> Result<ProcessHandle, VerbError> {
     // Before there is a child, which shares what was printed last.
     call.context.printed();
     let process = start(&mut || {
@@ -35,7 +35,7 @@ pub fn start(
 ///
 /// # Errors
 /// The process cannot be made; what the closure throws.
-pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dynamic, Failed> {
+pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dynamic, VerbError> {
     let handle = start(closure, call, make)?;
     let Some(process) = handle.process else { return Ok(Dynamic::UNIT) };
     let mut process = process.borrow_mut();
@@ -47,7 +47,7 @@ pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dyna
 ///
 /// # Errors
 /// What it threw, or that it ended without a value.
-pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynamic, Failed> {
+pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
     match codec::from_bytes(process.value()) {
         Some(Answer::Value(value)) => Ok(value),
         Some(Answer::Failed(reports)) => Err(inside(reports, call)),
@@ -72,7 +72,7 @@ pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynam
 ///
 /// # Errors
 /// That.
-pub fn thrown(process: &Process, call: &Call<'_, '_>) -> Result<(), Failed> {
+pub fn thrown(process: &Process, call: &Call<'_, '_>) -> Result<(), VerbError> {
     match codec::from_bytes(process.value()) {
         Some(Answer::Failed(reports)) => Err(inside(reports, call)),
         _ => Ok(()),
@@ -86,9 +86,9 @@ pub fn thrown_bytes(reports: &[Report]) -> (Vec<u8>, i32) {
 }
 
 /// The errors of a closure, with the call that waited for it.
-fn inside(mut reports: Vec<Report>, call: &Call<'_, '_>) -> Failed {
+fn inside(mut reports: Vec<Report>, call: &Call<'_, '_>) -> VerbError {
     if let Some(report) = reports.iter().find(|report| report.severity == Severity::NotRun) {
-        return Failed::NotRun(report.message.clone());
+        return VerbError::NotRun(report.message.clone());
     }
     for report in &mut reports {
         match (&report.origin, call.origin()) {
@@ -99,7 +99,7 @@ fn inside(mut reports: Vec<Report>, call: &Call<'_, '_>) -> Failed {
             _ => {}
         }
     }
-    Failed::Reports(reports)
+    VerbError::Reports(reports)
 }
 
 /// Runs the closure, in its process, and gives what goes back and the status to end with.
@@ -108,11 +108,11 @@ fn perform(closure: &FnPtr, call: &Call<'_, '_>) -> (Vec<u8>, i32) {
         Ok(value) => value,
         Err(error) => {
             return match failed(*error, call) {
-                Failed::Exit(code) => (Vec::new(), code),
-                Failed::Interrupted(signal) => (Vec::new(), 128 + signal),
+                VerbError::Exit(code) => (Vec::new(), code),
+                VerbError::Interrupted(signal) => (Vec::new(), 128 + signal),
                 // What a lesson needs is said by the recipe as a whole.
-                Failed::NotRun(reason) => thrown_bytes(&[Report::not_run(reason)]),
-                Failed::Reports(reports) => thrown_bytes(&reports),
+                VerbError::NotRun(reason) => thrown_bytes(&[Report::not_run(reason)]),
+                VerbError::Reports(reports) => thrown_bytes(&reports),
             };
         }
     };
@@ -131,7 +131,7 @@ fn perform(closure: &FnPtr, call: &Call<'_, '_>) -> (Vec<u8>, i32) {
 }
 
 /// What ended a closure.
-pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> Failed {
+pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> VerbError {
     let mut inner = &error;
     while let EvalAltResult::ErrorInFunctionCall(_, _, next, _)
     | EvalAltResult::ErrorInModule(_, next, _) = inner
@@ -139,12 +139,12 @@ pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> Failed {
         inner = next;
     }
     if let EvalAltResult::ErrorTerminated(token, _) = inner
-        && let Some(ending) = token.clone().try_cast::<Ending>()
+        && let Some(ending) = token.clone().try_cast::<Termination>()
     {
         return match ending {
-            Ending::Exit(code) => Failed::Exit(code),
-            Ending::Signal(signal) => Failed::Interrupted(signal),
-            Ending::NotRun(reason) => Failed::NotRun(reason),
+            Termination::Exit(code) => VerbError::Exit(code),
+            Termination::Signal(signal) => VerbError::Interrupted(signal),
+            Termination::NotRun(reason) => VerbError::NotRun(reason),
         };
     }
     let mut reports = reword::reports(error, call.context);
@@ -157,5 +157,5 @@ pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> Failed {
         };
         origin.callers = origin.callers.iter().filter(is_this).cloned().collect();
     }
-    Failed::Reports(reports)
+    VerbError::Reports(reports)
 }

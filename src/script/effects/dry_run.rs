@@ -2,6 +2,8 @@
 //!
 //! Nothing is done, also not to values that a run has made: at a prompt, a dry run can meet those.
 
+mod network;
+
 use std::cell::{Cell, RefCell};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -12,23 +14,18 @@ use rhai::{Dynamic, FnPtr};
 
 use super::child;
 use crate::diag::{Origin, Report};
-use crate::host::routes::Route;
-use crate::plan::{NetworkAction, Op, Plan, Planned, RawAction, Request, RootTree, Side};
+use crate::plan::{Op, Plan, Planned, RawAction, Request, RootTree, Side};
 use crate::run::{
-    self, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, Link, Listener, LoopSettings,
-    Namespace, Neighbour, Output, Probe, Problem, Usage, Verdict,
+    self, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
+    Problem, Usage, Verdict,
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
-use crate::script::binding::effects::{
-    Attached, Effects, Place, addressed, network_of, network_of_pid,
-};
-use crate::script::binding::error::{Ending, Failed, TooLong};
-use crate::script::binding::value::{self, ProcessHandle, SharedNetwork};
+use crate::script::binding::effects::{Attached, Effects, Place, addressed};
+use crate::script::binding::error::{DryRunTooLong, Termination, VerbError};
+use crate::script::binding::value::{self, ProcessHandle};
 use crate::script::binding::verb::Verb;
-use crate::spec::{
-    Command, Compression, IdMap, JoinedNetwork, KeptLayer, Kind, Namespaces, NetworkName,
-};
+use crate::spec::{Command, Compression, IdMap, KeptLayer, Kind, Namespaces};
 
 /// The most operations, in the longest time, of a dry run: it has nothing to wait for, but may have
 /// to unpack an archive.
@@ -87,11 +84,6 @@ impl DryRun {
         self.effects.borrow_mut().push(Effect::Raw { planned, depth: self.depth.get() });
     }
 
-    fn note_network(&self, label: &str, action: NetworkAction, call: &Call<'_, '_>) {
-        let action = Box::new(action);
-        self.note(RawAction::Network { network: label.to_owned(), action }, call);
-    }
-
     fn note_plan(&self, plan: Plan) -> Rc<Plan> {
         let plan = Rc::new(plan);
         self.effects.borrow_mut().push(Effect::Plan(plan.clone()));
@@ -99,7 +91,7 @@ impl DryRun {
     }
 
     /// Runs a closure here instead of elsewhere: its effects are one level deeper.
-    fn go_through(&self, closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, Failed> {
+    fn go_through(&self, closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
         let (moved, depth) = (call.context.moved.get(), self.depth.get());
         self.depth.set(depth + 1);
         let done = call.run(closure);
@@ -107,22 +99,9 @@ impl DryRun {
         call.context.moved.set(moved);
         match done.map_err(|error| child::failed(*error, call)) {
             // The closure ends its own process and not the recipe.
-            Err(Failed::Exit(_)) => Ok(Dynamic::UNIT),
+            Err(VerbError::Exit(_)) => Ok(Dynamic::UNIT),
             done => done,
         }
-    }
-
-    /// The names of the networks that a run would have made, and whether they are the recipe's.
-    fn networks(&self) -> Vec<(String, bool)> {
-        let made = |effect: &Effect| {
-            let Effect::Raw { planned, .. } = effect else { return None };
-            let Op::RawAction(RawAction::Network { network, action }) = &planned.action else {
-                return None;
-            };
-            let NetworkAction::Make(name) = &**action else { return None };
-            Some((network.clone(), name.is_some()))
-        };
-        self.effects.borrow().iter().filter_map(made).collect()
     }
 }
 
@@ -159,10 +138,10 @@ impl Effects for DryRun {
 
     fn gives_up(&self, operations: u64, begun: Instant) -> Option<Dynamic> {
         if operations > MOST_OPERATIONS && begun.elapsed() > LONGEST {
-            return Some(Dynamic::from(TooLong));
+            return Some(Dynamic::from(DryRunTooLong));
         }
         let is_over = self.deadline.get().is_some_and(|deadline| Instant::now() > deadline);
-        is_over.then(|| Dynamic::from(Ending::NotRun("it takes too long".into())))
+        is_over.then(|| Dynamic::from(Termination::NotRun("it takes too long".into())))
     }
 
     fn has_breakpoints(&self) -> bool {
@@ -177,7 +156,11 @@ impl Effects for DryRun {
         Ok(())
     }
 
-    fn show(&self, _: &dyn Fn() -> Result<String, Failed>, _: &Call<'_, '_>) -> Result<(), Failed> {
+    fn show(
+        &self,
+        _: &dyn Fn() -> Result<String, VerbError>,
+        _: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
         Ok(())
     }
 
@@ -189,21 +172,21 @@ impl Effects for DryRun {
         true
     }
 
-    fn sleep(&self, _: Duration, call: &Call<'_, '_>) -> Result<(), Failed> {
+    fn sleep(&self, _: Duration, call: &Call<'_, '_>) -> Result<(), VerbError> {
         self.slept.set(self.slept.get() + 1);
         if self.slept.get() <= MOST_SLEEPS {
             return Ok(());
         }
         // A check has nothing to say of what takes it too long.
         if self.deadline.get().is_some() {
-            return Err(Failed::NotRun("it takes too long".into()));
+            return Err(VerbError::NotRun("it takes too long".into()));
         }
         let message = "the recipe waits for something that a dry run does not do";
         let hint = "`wait_until(|| …)` waits in a run, and a dry run skips it";
         Err(call.fail(Report::error(message).hint(hint)))
     }
 
-    fn wait_until(&self, _: &mut dyn FnMut() -> Result<(), Failed>) -> Result<(), Failed> {
+    fn wait_until(&self, _: &mut dyn FnMut() -> Result<(), VerbError>) -> Result<(), VerbError> {
         Ok(())
     }
 
@@ -238,29 +221,34 @@ impl Effects for DryRun {
         request: &Request,
         _: &Input,
         call: &Call<'_, '_>,
-    ) -> Result<Exit, Failed> {
+    ) -> Result<Exit, VerbError> {
         if let Some(first) = handle.plan() {
             self.note_plan(call.context.runner.plan_to_join(&first, request));
         }
         Ok(exit())
     }
 
-    fn wait(&self, _: &ProcessHandle, _: &Call<'_, '_>) -> Result<Exit, Failed> {
+    fn wait(&self, _: &ProcessHandle, _: &Call<'_, '_>) -> Result<Exit, VerbError> {
         Ok(exit())
     }
 
-    fn value(&self, handle: &ProcessHandle, _: &Call<'_, '_>) -> Result<Dynamic, Failed> {
+    fn value(&self, handle: &ProcessHandle, _: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
         Ok(handle.value.clone())
     }
 
-    fn kill(&self, handle: &ProcessHandle, signal: i32, call: &Call<'_, '_>) -> Result<(), Failed> {
+    fn kill(
+        &self,
+        handle: &ProcessHandle,
+        signal: i32,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
         if let Some(pid) = handle.pid() {
             self.note(RawAction::Signal { pid, signal: run::signal_name(signal) }, call);
         }
         Ok(())
     }
 
-    fn kill_by_pid(&self, pid: i64, signal: i32, call: &Call<'_, '_>) -> Result<(), Failed> {
+    fn kill_by_pid(&self, pid: i64, signal: i32, call: &Call<'_, '_>) -> Result<(), VerbError> {
         // A process that was not started has the number 0.
         if pid != 0 {
             let pid = addressed(pid, call)?;
@@ -269,11 +257,11 @@ impl Effects for DryRun {
         Ok(())
     }
 
-    fn write(&self, _: &ProcessHandle, _: &[u8], _: &Call<'_, '_>) -> Result<(), Failed> {
+    fn write(&self, _: &ProcessHandle, _: &[u8], _: &Call<'_, '_>) -> Result<(), VerbError> {
         Ok(())
     }
 
-    fn read_line(&self, _: &ProcessHandle, _: &Call<'_, '_>) -> Result<Option<Vec<u8>>, Failed> {
+    fn read_line(&self, _: &ProcessHandle, _: &Call<'_, '_>) -> Result<Option<Vec<u8>>, VerbError> {
         Ok(None)
     }
 
@@ -282,7 +270,7 @@ impl Effects for DryRun {
         namespaces: Namespaces,
         closure: &FnPtr,
         call: &Call<'_, '_>,
-    ) -> Result<ProcessHandle, Failed> {
+    ) -> Result<ProcessHandle, VerbError> {
         self.note(RawAction::Clone(namespaces), call);
         Ok(process(None, self.go_through(closure, call)?))
     }
@@ -292,7 +280,7 @@ impl Effects for DryRun {
         place: Place<'_>,
         closure: &FnPtr,
         call: &Call<'_, '_>,
-    ) -> Result<Dynamic, Failed> {
+    ) -> Result<Dynamic, VerbError> {
         match place {
             Place::New(namespaces) => self.note(RawAction::Clone(namespaces), call),
             Place::Namespace(namespace) => self.note(namespace.entering(), call),
@@ -325,7 +313,7 @@ impl Effects for DryRun {
         number: i32,
         kinds: Namespaces,
         call: &Call<'_, '_>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), VerbError> {
         self.note(run::entering(number, kinds), call);
         Ok(())
     }
@@ -490,111 +478,5 @@ impl Effects for DryRun {
 
     fn in_user_namespace(&self, call: &Call<'_, '_>) -> bool {
         !call.context.runner.host().is_root()
-    }
-
-    fn network(
-        &self,
-        name: Option<NetworkName>,
-        call: &Call<'_, '_>,
-    ) -> Result<SharedNetwork, Problem> {
-        let made = self.networks();
-        let anonymous = made.iter().filter(|(_, is_named)| !is_named).count();
-        let number = || format!("net{}", anonymous + 1);
-        let label = name.as_ref().map_or_else(number, |name| name.as_str().to_owned());
-        if name.is_none() || !made.contains(&(label.clone(), true)) {
-            self.note_network(&label, NetworkAction::Make(name), call);
-        }
-        Ok(SharedNetwork { network: None, label })
-    }
-
-    fn network_of(&self, namespace: Namespace, call: &Call<'_, '_>) -> SharedNetwork {
-        network_of(namespace, call)
-    }
-
-    fn network_of_process(
-        &self,
-        handle: &ProcessHandle,
-        call: &Call<'_, '_>,
-    ) -> Result<SharedNetwork, Failed> {
-        match &handle.process {
-            Some(process) => network_of_pid(process.borrow().pid(), call),
-            None => Ok(SharedNetwork { network: None, label: "NET".into() }),
-        }
-    }
-
-    fn in_network(
-        &self,
-        network: &SharedNetwork,
-        action: NetworkAction,
-        _: Option<&SharedNetwork>,
-        call: &Call<'_, '_>,
-    ) -> Result<(), Failed> {
-        self.note_network(&network.label, action, call);
-        Ok(())
-    }
-
-    fn remove_network(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<(), Failed> {
-        if let Ok(name) = NetworkName::new(&network.label) {
-            self.note_network(&network.label, NetworkAction::Remove(name), call);
-        }
-        Ok(())
-    }
-
-    fn set_resolver(&self, _: &SharedNetwork, _: String) -> Result<(), Report> {
-        Ok(())
-    }
-
-    fn to_join(&self, network: &SharedNetwork, _: &Call<'_, '_>) -> Result<JoinedNetwork, Failed> {
-        let label = network.label.clone();
-        Ok(JoinedNetwork { label, inode: 0, descriptor: None, resolver: None })
-    }
-
-    fn plan_in_network(
-        &self,
-        network: &SharedNetwork,
-        request: &Request,
-        call: &Call<'_, '_>,
-    ) -> Result<Plan, Failed> {
-        Ok(call.context.runner.plan_in(self.to_join(network, call)?, request))
-    }
-
-    /// What was not made is taken to work.
-    fn probe(
-        &self,
-        _: &SharedNetwork,
-        _: Probe,
-        _: Duration,
-        _: &Call<'_, '_>,
-    ) -> Result<bool, Failed> {
-        Ok(true)
-    }
-
-    fn listen(
-        &self,
-        _: &SharedNetwork,
-        _: &Listener,
-        call: &Call<'_, '_>,
-    ) -> Result<ProcessHandle, Failed> {
-        self.note(RawAction::Clone(Namespaces::NONE), call);
-        Ok(process(None, Dynamic::UNIT))
-    }
-
-    fn links(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<Vec<Link>, Failed> {
-        let Some(network) = &network.network else { return Ok(Vec::new()) };
-        Ok(call.context.runner.links(network, call.origin().as_ref())?)
-    }
-
-    fn routes(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<Vec<Route>, Failed> {
-        let Some(network) = &network.network else { return Ok(Vec::new()) };
-        Ok(call.context.runner.routes(network, call.origin().as_ref())?)
-    }
-
-    fn neighbours(
-        &self,
-        network: &SharedNetwork,
-        call: &Call<'_, '_>,
-    ) -> Result<Vec<Neighbour>, Failed> {
-        let Some(network) = &network.network else { return Ok(Vec::new()) };
-        Ok(call.context.runner.neighbours(network, call.origin().as_ref())?)
     }
 }

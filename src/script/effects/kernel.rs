@@ -1,5 +1,7 @@
 //! Effects by the kernel: the runner does what verbs ask for.
 
+mod network;
+
 use std::cell::RefMut;
 use std::fs::Metadata;
 use std::os::fd::AsFd;
@@ -9,23 +11,21 @@ use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, FnPtr};
 
+use self::network::there;
 use super::child;
 use crate::diag::{Origin, Report};
-use crate::host::routes::Route;
-use crate::plan::{NetworkAction, Plan, RawAction, Request, RootTree};
+use crate::plan::{Plan, RawAction, Request, RootTree};
 use crate::run::{
-    self, Changed, Errno, Exit, ImageType, Input, Keeping, Link, Listener, LoopSettings, Namespace,
-    Neighbour, Network, Output, Probe, Problem, Process, Verdict,
+    self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
+    Problem, Process, Verdict,
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
-use crate::script::binding::effects::{
-    Attached, Effects, Place, addressed, network_of, network_of_pid,
-};
-use crate::script::binding::error::Failed;
-use crate::script::binding::value::{ProcessHandle, SharedNetwork};
+use crate::script::binding::effects::{Attached, Effects, Place, addressed};
+use crate::script::binding::error::VerbError;
+use crate::script::binding::value::ProcessHandle;
 use crate::script::binding::verb::Verb;
-use crate::spec::{Command, Compression, IdMap, JoinedNetwork, KeptLayer, Namespaces, NetworkName};
+use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
 
 /// Effects by the kernel.
 pub struct Kernel;
@@ -36,14 +36,8 @@ fn process(handle: &ProcessHandle) -> Result<RefMut<'_, Process>, Report> {
     process.ok_or_else(|| Report::error("a dry run did not start this process"))
 }
 
-/// The network of a value, in the same way.
-fn there(network: &SharedNetwork) -> Result<&Rc<Network>, Report> {
-    let missing = || Report::error("a dry run did not make this network");
-    network.network.as_ref().ok_or_else(missing)
-}
-
 /// A process can be waited for by the one that has started it.
-fn own(process: &Process, call: &Call<'_, '_>) -> Result<(), Failed> {
+fn own(process: &Process, call: &Call<'_, '_>) -> Result<(), VerbError> {
     if process.is_own() {
         return Ok(());
     }
@@ -51,7 +45,7 @@ fn own(process: &Process, call: &Call<'_, '_>) -> Result<(), Failed> {
     Err(call.fail(report.hint("a closure can ask `running`, and wait for what it starts itself")))
 }
 
-fn no_pipes(call: &Call<'_, '_>) -> Failed {
+fn no_pipes(call: &Call<'_, '_>) -> VerbError {
     if run::is_copy() {
         let message = format!("`{}` cannot be used in a child process", call.name());
         let hint = "the pipes of a program belong to the process that has started it";
@@ -68,7 +62,7 @@ fn beside(
     request: &Request,
     input: &Input,
     call: &Call<'_, '_>,
-) -> Result<Exit, Failed> {
+) -> Result<Exit, VerbError> {
     if matches!(input, Input::Bytes(_)) {
         let report = Report::error("`stdin` is for programs of a sandbox");
         return Err(call.fail_at_key("stdin", report));
@@ -93,7 +87,7 @@ fn within_namespace(
     namespace: &Namespace,
     closure: &FnPtr,
     call: &Call<'_, '_>,
-) -> Result<Dynamic, Failed> {
+) -> Result<Dynamic, VerbError> {
     let (action, kinds) = (namespace.entering(), Namespaces::from(namespace.kind));
     let origin = call.origin();
     child::run(closure, call, &|body| {
@@ -124,9 +118,9 @@ impl Effects for Kernel {
 
     fn show(
         &self,
-        text: &dyn Fn() -> Result<String, Failed>,
+        text: &dyn Fn() -> Result<String, VerbError>,
         call: &Call<'_, '_>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), VerbError> {
         call.tell(&text()?, Printed::Output)
     }
 
@@ -146,14 +140,14 @@ impl Effects for Kernel {
         condition
     }
 
-    fn sleep(&self, time: Duration, _: &Call<'_, '_>) -> Result<(), Failed> {
+    fn sleep(&self, time: Duration, _: &Call<'_, '_>) -> Result<(), VerbError> {
         if run::pause(time) {
             return Ok(());
         }
-        Err(Failed::Interrupted(run::interrupted().unwrap_or_default()))
+        Err(VerbError::Interrupted(run::interrupted().unwrap_or_default()))
     }
 
-    fn wait_until(&self, wait: &mut dyn FnMut() -> Result<(), Failed>) -> Result<(), Failed> {
+    fn wait_until(&self, wait: &mut dyn FnMut() -> Result<(), VerbError>) -> Result<(), VerbError> {
         wait()
     }
 
@@ -196,7 +190,7 @@ impl Effects for Kernel {
         request: &Request,
         input: &Input,
         call: &Call<'_, '_>,
-    ) -> Result<Exit, Failed> {
+    ) -> Result<Exit, VerbError> {
         let mut process = process(handle)?;
         if process.is_closure() {
             return beside(&mut process, request, input, call);
@@ -204,7 +198,7 @@ impl Effects for Kernel {
         Ok(call.context.runner.join(&mut process, request, input)?)
     }
 
-    fn wait(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, Failed> {
+    fn wait(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError> {
         let mut process = process(handle)?;
         own(&process, call)?;
         let exit = process.wait().map_err(|problem| call.found_here(problem))?;
@@ -213,7 +207,7 @@ impl Effects for Kernel {
         Ok(exit)
     }
 
-    fn value(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, Failed> {
+    fn value(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
         let mut process = process(handle)?;
         own(&process, call)?;
         if !process.is_closure() {
@@ -224,12 +218,17 @@ impl Effects for Kernel {
         child::value(&process, exit, call)
     }
 
-    fn kill(&self, handle: &ProcessHandle, signal: i32, call: &Call<'_, '_>) -> Result<(), Failed> {
+    fn kill(
+        &self,
+        handle: &ProcessHandle,
+        signal: i32,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
         let killed = process(handle)?.kill(signal);
         killed.map_err(|errno| call.fail(Report::error(format!("cannot send the signal: {errno}"))))
     }
 
-    fn kill_by_pid(&self, pid: i64, signal: i32, call: &Call<'_, '_>) -> Result<(), Failed> {
+    fn kill_by_pid(&self, pid: i64, signal: i32, call: &Call<'_, '_>) -> Result<(), VerbError> {
         let number = addressed(pid, call)?;
         for process in call.context.running() {
             if let Ok(mut process) = process.try_borrow_mut()
@@ -246,7 +245,7 @@ impl Effects for Kernel {
         handle: &ProcessHandle,
         bytes: &[u8],
         call: &Call<'_, '_>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), VerbError> {
         match process(handle)?.write(bytes) {
             Some(written) => written.map_err(|problem| call.found_here(problem)),
             None => Err(no_pipes(call)),
@@ -257,7 +256,7 @@ impl Effects for Kernel {
         &self,
         handle: &ProcessHandle,
         call: &Call<'_, '_>,
-    ) -> Result<Option<Vec<u8>>, Failed> {
+    ) -> Result<Option<Vec<u8>>, VerbError> {
         match process(handle)?.read_line() {
             Some(line) => line.map_err(|problem| call.found_here(problem)),
             None => Err(no_pipes(call)),
@@ -269,7 +268,7 @@ impl Effects for Kernel {
         namespaces: Namespaces,
         closure: &FnPtr,
         call: &Call<'_, '_>,
-    ) -> Result<ProcessHandle, Failed> {
+    ) -> Result<ProcessHandle, VerbError> {
         let origin = call.origin();
         child::start(closure, call, &|body| {
             call.context.runner.fork(namespaces, origin.as_ref(), body)
@@ -281,7 +280,7 @@ impl Effects for Kernel {
         place: Place<'_>,
         closure: &FnPtr,
         call: &Call<'_, '_>,
-    ) -> Result<Dynamic, Failed> {
+    ) -> Result<Dynamic, VerbError> {
         let runner = &call.context.runner;
         match place {
             Place::New(namespaces) => {
@@ -297,7 +296,7 @@ impl Effects for Kernel {
                 let done =
                     child::run(closure, call, &|body| runner.fork_sandbox(&plan, &request, body));
                 done.map_err(|failed| match failed {
-                    Failed::Reports(reports) => call.found_here(reports),
+                    VerbError::Reports(reports) => call.found_here(reports),
                     other => other,
                 })
             }
@@ -324,7 +323,7 @@ impl Effects for Kernel {
         number: i32,
         kinds: Namespaces,
         call: &Call<'_, '_>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), VerbError> {
         let (runner, origin) = (&call.context.runner, call.origin());
         let differing = runner.differing(number, kinds, origin.as_ref())?;
         if differing.is_empty() {
@@ -481,117 +480,6 @@ impl Effects for Kernel {
 
     fn in_user_namespace(&self, call: &Call<'_, '_>) -> bool {
         call.context.runner.in_user_namespace()
-    }
-
-    fn network(
-        &self,
-        name: Option<NetworkName>,
-        call: &Call<'_, '_>,
-    ) -> Result<SharedNetwork, Problem> {
-        let network = call.context.runner.network(name.as_ref(), call.origin().as_ref())?;
-        let label = network.label.clone();
-        Ok(SharedNetwork { network: Some(network), label })
-    }
-
-    fn network_of(&self, namespace: Namespace, call: &Call<'_, '_>) -> SharedNetwork {
-        network_of(namespace, call)
-    }
-
-    fn network_of_process(
-        &self,
-        handle: &ProcessHandle,
-        call: &Call<'_, '_>,
-    ) -> Result<SharedNetwork, Failed> {
-        let pid = process(handle)?.pid();
-        network_of_pid(pid, call)
-    }
-
-    fn in_network(
-        &self,
-        network: &SharedNetwork,
-        action: NetworkAction,
-        other: Option<&SharedNetwork>,
-        call: &Call<'_, '_>,
-    ) -> Result<(), Failed> {
-        let network = there(network)?;
-        let other = other.map(|other| there(other)).transpose()?;
-        let with = other.map(|other| &**other);
-        call.context.runner.in_network(network, &action, with, call.origin().as_ref())?;
-        if let Some(other) = other {
-            network.join(other);
-        }
-        Ok(())
-    }
-
-    fn remove_network(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<(), Failed> {
-        let network = there(network)?;
-        Ok(call.context.runner.remove_network(network, call.origin().as_ref())?)
-    }
-
-    fn set_resolver(&self, network: &SharedNetwork, text: String) -> Result<(), Report> {
-        there(network)?.set_resolver(text);
-        Ok(())
-    }
-
-    fn to_join(
-        &self,
-        network: &SharedNetwork,
-        call: &Call<'_, '_>,
-    ) -> Result<JoinedNetwork, Failed> {
-        let network = there(network)?;
-        network.living(call.origin().as_ref()).map_err(|report| call.fail(report))?;
-        network
-            .to_join()
-            .map_err(|errno| call.fail(Report::error(format!("cannot hold the network: {errno}"))))
-    }
-
-    fn plan_in_network(
-        &self,
-        network: &SharedNetwork,
-        request: &Request,
-        call: &Call<'_, '_>,
-    ) -> Result<Plan, Failed> {
-        Ok(call.context.runner.plan_in_network(there(network)?, request)?)
-    }
-
-    fn probe(
-        &self,
-        network: &SharedNetwork,
-        probe: Probe,
-        time: Duration,
-        call: &Call<'_, '_>,
-    ) -> Result<bool, Failed> {
-        let network = there(network)?;
-        let took = call.context.runner.probe(network, probe, time, call.origin().as_ref())?;
-        Ok(took.is_some())
-    }
-
-    fn listen(
-        &self,
-        network: &SharedNetwork,
-        listener: &Listener,
-        call: &Call<'_, '_>,
-    ) -> Result<ProcessHandle, Failed> {
-        let network = there(network)?;
-        call.context.printed();
-        let process = call.context.runner.listen(network, listener, call.origin().as_ref())?;
-        Ok(call.context.started(process))
-    }
-
-    fn links(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<Vec<Link>, Failed> {
-        Ok(call.context.runner.links(there(network)?, call.origin().as_ref())?)
-    }
-
-    fn routes(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<Vec<Route>, Failed> {
-        Ok(call.context.runner.routes(there(network)?, call.origin().as_ref())?)
-    }
-
-    fn neighbours(
-        &self,
-        network: &SharedNetwork,
-        call: &Call<'_, '_>,
-    ) -> Result<Vec<Neighbour>, Failed> {
-        Ok(call.context.runner.neighbours(there(network)?, call.origin().as_ref())?)
     }
 }
 

@@ -15,7 +15,7 @@ use rhai::{
 use super::{End, Script};
 use crate::diag::{Origin, Report};
 use crate::script::binding::context::Context;
-use crate::script::binding::error::Ending;
+use crate::script::binding::error::Termination;
 use crate::script::language::statement_starts::{NAME, Places};
 
 /// A recipe at a breakpoint.
@@ -50,14 +50,14 @@ impl Breakpoints {
         self.places.borrow_mut().insert(name.into(), places);
     }
 
-    /// Has `talk` be what happens at each.
-    pub fn stop_with(&self, talk: OnBreak, script: &Rc<Script>) {
-        let _ = self.hook.set((talk, Rc::downgrade(script)));
+    /// Has `hook` be called at each.
+    pub fn stop_with(&self, hook: OnBreak, script: &Rc<Script>) {
+        let _ = self.hook.set((hook, Rc::downgrade(script)));
     }
 
     fn hook(&self) -> Option<(OnBreak, Rc<Script>)> {
-        let (talk, script) = self.hook.get()?;
-        Some((talk.clone(), script.upgrade()?))
+        let (hook, script) = self.hook.get()?;
+        Some((hook.clone(), script.upgrade()?))
     }
 
     /// One more: its number.
@@ -108,7 +108,7 @@ fn stop(
         return Ok(());
     }
     let origin = breakpoints.place(number);
-    let Some((talk, script)) = breakpoints.hook() else {
+    let Some((hook, script)) = breakpoints.hook() else {
         let report = Report::warning("a breakpoint was passed over: there is no terminal");
         context.warn(&report.at(origin));
         return Ok(());
@@ -126,14 +126,14 @@ fn stop(
     let global = eval.global_runtime_state_mut().clone();
     let mut stopped = Stopped { scope, global, origin };
     let name = context.source_name(None);
-    let end = talk(script, &mut stopped);
+    let end = hook(script, &mut stopped);
     context.rename(&name);
     give_back(&names, &stopped.scope, eval.scope_mut());
     let ending = match end {
         None => return Ok(()),
-        Some(End::Signal(signal)) => Ending::Signal(signal),
-        Some(End::Status(code)) => Ending::Exit(code),
-        Some(_) => Ending::Exit(1),
+        Some(End::Signal(signal)) => Termination::Signal(signal),
+        Some(End::Status(code)) => Termination::Exit(code),
+        Some(_) => Termination::Exit(1),
     };
     Err(Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ending), Position::NONE)))
 }

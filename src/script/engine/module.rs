@@ -13,7 +13,7 @@ use crate::run;
 use crate::script::analysis::capture::captured;
 use crate::script::analysis::discard::discarded;
 use crate::script::binding::context::Context;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::language::library::STDLIB;
 use crate::script::language::statement_starts;
 
@@ -112,7 +112,7 @@ impl ModuleResolver for Resolver {
         )
         .underlining(path.chars().count() + 2);
         let fail = |report: Report| -> Box<EvalAltResult> {
-            Failed::Reports(vec![report.at(Some(origin.clone()))]).into()
+            VerbError::Reports(vec![report.at(Some(origin.clone()))]).into()
         };
         if self.reading.borrow().contains(&id) {
             return Err(fail(circle(&self.reading.borrow(), &id)));
@@ -127,7 +127,7 @@ impl ModuleResolver for Resolver {
         self.context.add_text(&id, &ast);
         let reports = discarded(&ast, &id, false);
         if !reports.is_empty() {
-            return Err(Failed::Reports(reports).into());
+            return Err(VerbError::Reports(reports).into());
         }
         for warning in captured(&ast, &id) {
             self.context.warn(&warning);

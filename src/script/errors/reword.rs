@@ -8,20 +8,20 @@ use crate::diag::{Caller, Origin, Report, count, list, quoted};
 use crate::script::binding::argument::a_type;
 use crate::script::binding::catalog;
 use crate::script::binding::context::Context;
-use crate::script::binding::error::{Ending, IN_CHILD, ScriptError, TooLong};
+use crate::script::binding::error::{DryRunTooLong, IN_CHILD, ScriptError, Termination};
 use crate::script::binding::method::{arity, arity_of_language, called_property, no_verb_of};
 use crate::script::binding::verb::{Kind, Verb};
 use crate::script::language::statement_starts::numbers;
 
 /// The end that `error` stands for, where it is none of the recipe's mistakes.
-pub fn ending(error: &EvalAltResult) -> Option<Ending> {
+pub fn ending(error: &EvalAltResult) -> Option<Termination> {
     match error {
-        EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<Ending>(),
+        EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<Termination>(),
         EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
         | EvalAltResult::ErrorInModule(_, inner, _) => ending(inner),
         EvalAltResult::Exit(value, _) => {
             let code = value.as_int().ok().and_then(|code| i32::try_from(code).ok());
-            Some(Ending::Exit(code.unwrap_or(0)))
+            Some(Termination::Exit(code.unwrap_or(0)))
         }
         _ => None,
     }
@@ -187,7 +187,7 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
         E::ErrorTooManyModules(_) => Report::error("the recipe imports too many modules"),
         E::ErrorStackOverflow(_) => Report::error("functions call each other too deep")
             .hint("a function that calls itself needs an end; 256 calls deep is the most"),
-        E::ErrorTerminated(token, _) if token.is::<TooLong>() => {
+        E::ErrorTerminated(token, _) if token.is::<DryRunTooLong>() => {
             Report::error("the recipe comes to no end in a dry run")
                 .hint("perhaps it waits for something that a dry run does not do")
         }

@@ -16,7 +16,7 @@ use crate::diag::{Report, escape, quoted};
 use crate::run::{self, Process};
 use crate::script::binding::argument::{Duration, HostProgram, OwnPath, a_kind};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::shown;
 use crate::script::binding::verb::{Verb, verbs};
@@ -48,7 +48,7 @@ options! {
 const PAUSES: [Time; 2] = [Time::from_millis(1), Time::from_millis(20)];
 
 /// Whether the condition of a closure holds.
-fn holds(closure: &FnPtr, call: &Call<'_, '_>) -> Result<bool, Failed> {
+fn holds(closure: &FnPtr, call: &Call<'_, '_>) -> Result<bool, VerbError> {
     let given = call.run(closure).map_err(|error| child::failed(*error, call))?;
     given.as_bool().map_err(|_| {
         let (name, given) = (call.name(), a_kind(&given));
@@ -70,7 +70,7 @@ fn has_ended(process: &Rc<RefCell<Process>>) -> bool {
 }
 
 /// Throws what a process that has ended has thrown, or that it has failed.
-fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), Failed> {
+fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), VerbError> {
     let Ok(mut process) = process.try_borrow_mut() else { return Ok(()) };
     let failed = process.failed();
     child::thrown(&process, call)?;
@@ -91,7 +91,7 @@ fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), Fai
 /// ```rhai
 /// if which("busybox") == () { print("no busybox here"); }
 /// ```
-fn which(call: &Call<'_, '_>, program: HostProgram) -> Result<Option<String>, Failed> {
+fn which(call: &Call<'_, '_>, program: HostProgram) -> Result<Option<String>, VerbError> {
     let host = call.context.runner.host();
     let search = host.environment.get("PATH").map(String::as_str);
     host.tree.take_unseen();
@@ -132,7 +132,7 @@ fn env(call: &Call<'_, '_>, name: String) -> Option<String> {
 /// ```
 /// # See
 /// getcwd(3)
-fn cwd(call: &Call<'_, '_>) -> Result<String, Failed> {
+fn cwd(call: &Call<'_, '_>) -> Result<String, VerbError> {
     let directory = run::working_directory().map_err(|errno| {
         call.fail(Report::error(format!("the working directory is gone: {errno}")))
     })?;
@@ -155,12 +155,12 @@ fn trim(_call: &Call<'_, '_>, text: String) -> String {
 /// ```rhai
 /// if args.len() > 9 { exit(2); }
 /// ```
-fn exit(call: &Call<'_, '_>, status: Option<i64>) -> Result<(), Failed> {
+fn exit(call: &Call<'_, '_>, status: Option<i64>) -> Result<(), VerbError> {
     let status = status.unwrap_or(0);
     let code = i32::try_from(status).ok().filter(|code| (0..=255).contains(code));
     Err(code.map_or_else(
         || call.fail(Report::error(format!("{status} is no exit status: they go from 0 to 255"))),
-        Failed::Exit,
+        VerbError::Exit,
     ))
 }
 
@@ -170,7 +170,7 @@ fn exit(call: &Call<'_, '_>, status: Option<i64>) -> Result<(), Failed> {
 /// ```rhai
 /// sleep("10ms");
 /// ```
-fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), Failed> {
+fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), VerbError> {
     call.effects().sleep(duration.0, call)
 }
 
@@ -189,13 +189,13 @@ fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), Failed> {
 /// wait_until(|| exists(ready));
 /// assert_eq(child.within(|| hostname()), "box");
 /// ```
-fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Result<(), Failed> {
+fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Result<(), VerbError> {
     let patience = options.timeout.map_or(Time::from_secs(10), |timeout| timeout.0);
     call.effects().wait_until(&mut || hold(&condition, patience, call))
 }
 
 /// Waits until a condition holds, for so long at the most.
-fn hold(condition: &FnPtr, patience: Time, call: &Call<'_, '_>) -> Result<(), Failed> {
+fn hold(condition: &FnPtr, patience: Time, call: &Call<'_, '_>) -> Result<(), VerbError> {
     let (start, [mut time, longest]) = (Instant::now(), PAUSES);
     let mut others = running(call);
     while !holds(condition, call)? {
@@ -225,7 +225,7 @@ fn hold(condition: &FnPtr, patience: Time, call: &Call<'_, '_>) -> Result<(), Fa
 /// ```rhai
 /// assert(exists("/"), "there is a root");
 /// ```
-fn assert(call: &Call<'_, '_>, condition: bool, message: Option<String>) -> Result<(), Failed> {
+fn assert(call: &Call<'_, '_>, condition: bool, message: Option<String>) -> Result<(), VerbError> {
     if call.effects().holds(condition) {
         return Ok(());
     }
@@ -244,7 +244,7 @@ fn assert_eq(
     left: Dynamic,
     right: Dynamic,
     message: Option<String>,
-) -> Result<(), Failed> {
+) -> Result<(), VerbError> {
     if call.effects().holds(call.equal(&left, &right)) {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use crate::diag::Report;
 use crate::plan::{LinkChange, NetworkAction};
 use crate::script::binding::argument::a_kind;
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedNamespace, SharedNetwork};
 use crate::script::binding::verb::{Verb, verbs};
@@ -43,7 +43,7 @@ pub(in crate::script::verbs) fn act(
     network: &Same,
     action: NetworkAction,
     call: &Call<'_, '_>,
-) -> Result<Same, Failed> {
+) -> Result<Same, VerbError> {
     act_with(network, action, None, call)
 }
 
@@ -53,7 +53,7 @@ pub(in crate::script::verbs) fn act_with(
     action: NetworkAction,
     other: Option<&Same>,
     call: &Call<'_, '_>,
-) -> Result<Same, Failed> {
+) -> Result<Same, VerbError> {
     call.effects().in_network(network, action, other, call)?;
     Ok(network.clone())
 }
@@ -63,11 +63,11 @@ pub(in crate::script::verbs) fn change(
     name: InterfaceName,
     change: LinkChange,
     call: &Call<'_, '_>,
-) -> Result<Same, Failed> {
+) -> Result<Same, VerbError> {
     act(network, NetworkAction::Change(name, change), call)
 }
 
-pub(in crate::script::verbs) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, Failed> {
+pub(in crate::script::verbs) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, VerbError> {
     u32::try_from(mtu).ok().filter(|mtu| *mtu > 0).ok_or_else(|| {
         let report = Report::error(format!("{mtu} is no size of a packet"));
         call.fail(report.hint("it is a number of bytes, such as `1500`"))
@@ -75,7 +75,7 @@ pub(in crate::script::verbs) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32
 }
 
 /// The network that a value has: that of a namespace, or of a process.
-fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, Failed> {
+fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, VerbError> {
     if let Some(namespace) = value.read_lock::<SharedNamespace>() {
         if namespace.0.kind != Kind::Net {
             let message = format!("{} is no network namespace", namespace.0);
@@ -114,7 +114,7 @@ fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, Faile
 /// ```
 /// # See
 /// ip-netns(8), network_namespaces(7)
-fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork, Failed> {
+fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork, VerbError> {
     let name = match network {
         None => None,
         Some(value) if value.is_string() => {
@@ -139,7 +139,7 @@ fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork,
 /// ```
 /// # See
 /// ip-netns(8)
-fn netns_names(call: &Call<'_, '_>) -> Result<Vec<String>, Failed> {
+fn netns_names(call: &Call<'_, '_>) -> Result<Vec<String>, VerbError> {
     Ok(call.context.runner.network_names()?)
 }
 
@@ -168,7 +168,7 @@ fn veth(
     other: SharedNetwork,
     peer: InterfaceName,
     options: Veth,
-) -> Result<(), Failed> {
+) -> Result<(), VerbError> {
     let mtu = options.mtu.map(|mtu| self::mtu(mtu, call)).transpose()?;
     let label = other.label.clone();
     let action = NetworkAction::Veth { name: name.clone(), network: label, peer: peer.clone() };
@@ -180,7 +180,7 @@ fn veth(
         if options.up == Some(true) {
             change(network, end.clone(), LinkChange::Up, call)?;
         }
-        Ok::<(), Failed>(())
+        Ok::<(), VerbError>(())
     };
     let done = set(&network, &name).and_then(|()| set(&other, &peer));
     if done.is_err() {
@@ -202,6 +202,6 @@ fn veth(
 /// ```
 /// # See
 /// ip-netns(8)
-fn remove(call: &Call<'_, '_>, network: SharedNetwork) -> Result<(), Failed> {
+fn remove(call: &Call<'_, '_>, network: SharedNetwork) -> Result<(), VerbError> {
     call.effects().remove_network(&network, call)
 }

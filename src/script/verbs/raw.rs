@@ -14,7 +14,7 @@ use crate::diag::{Report, quoted};
 use crate::plan::RawAction;
 use crate::script::binding::argument::{IdNumber, a_kind, id};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedNamespace};
 use crate::script::binding::verb::{Verb, verbs};
@@ -57,7 +57,10 @@ options! {
 }
 
 /// Does something to this process.
-pub(in crate::script::verbs) fn act(action: RawAction, call: &Call<'_, '_>) -> Result<(), Failed> {
+pub(in crate::script::verbs) fn act(
+    action: RawAction,
+    call: &Call<'_, '_>,
+) -> Result<(), VerbError> {
     Ok(call.effects().act(action, call)?)
 }
 
@@ -65,7 +68,7 @@ pub(in crate::script::verbs) fn act(action: RawAction, call: &Call<'_, '_>) -> R
 pub(in crate::script::verbs) fn no_nul(
     text: String,
     call: &Call<'_, '_>,
-) -> Result<String, Failed> {
+) -> Result<String, VerbError> {
     if text.contains('\0') {
         return Err(call.fail(Report::error(format!("{} holds a NUL byte", quoted(&text)))));
     }
@@ -73,7 +76,7 @@ pub(in crate::script::verbs) fn no_nul(
 }
 
 /// The ranges of a map of ids.
-fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, Failed> {
+fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, VerbError> {
     let wrong = || {
         let message = format!("`{key}` takes ranges `[inside, outside, count]`");
         let report = Report::error(message);
@@ -94,7 +97,7 @@ fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, Failed
 }
 
 /// Kinds of namespaces, at least one.
-fn some(kinds: Namespaces, verb: &str, call: &Call<'_, '_>) -> Result<Namespaces, Failed> {
+fn some(kinds: Namespaces, verb: &str, call: &Call<'_, '_>) -> Result<Namespaces, VerbError> {
     if kinds.is_empty() {
         let report = Report::error("no kind of namespace is given");
         return Err(call.fail(report.advise("kind_missing", format!("such as `{verb}`"))));
@@ -103,7 +106,7 @@ fn some(kinds: Namespaces, verb: &str, call: &Call<'_, '_>) -> Result<Namespaces
 }
 
 /// What `setns` enters: its words, descriptor and kinds.
-fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Result<(), Failed> {
+fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Result<(), VerbError> {
     if let Some(namespace) = what.read_lock::<SharedNamespace>() {
         let mut action = namespace.0.entering();
         // As setns(2) takes it: the kernel refuses a namespace of another kind.
@@ -137,7 +140,7 @@ fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Resu
 /// ```
 /// # See
 /// unshare(2), namespaces(7)
-fn unshare(call: &Call<'_, '_>, namespaces: Namespaces) -> Result<(), Failed> {
+fn unshare(call: &Call<'_, '_>, namespaces: Namespaces) -> Result<(), VerbError> {
     let namespaces = some(namespaces, "unshare(UTS | NET)", call)?;
     act(RawAction::Unshare(namespaces), call)
 }
@@ -160,7 +163,7 @@ fn unshare(call: &Call<'_, '_>, namespaces: Namespaces) -> Result<(), Failed> {
 /// ```
 /// # See
 /// setns(2), nsenter(1)
-fn setns(call: &Call<'_, '_>, target: Dynamic, kinds: Option<Namespaces>) -> Result<(), Failed> {
+fn setns(call: &Call<'_, '_>, target: Dynamic, kinds: Option<Namespaces>) -> Result<(), VerbError> {
     enter(&target, kinds, call)
 }
 
@@ -175,7 +178,7 @@ fn setns(call: &Call<'_, '_>, target: Dynamic, kinds: Option<Namespaces>) -> Res
 /// ```
 /// # See
 /// sethostname(2), uts_namespaces(7)
-fn sethostname(call: &Call<'_, '_>, name: String) -> Result<(), Failed> {
+fn sethostname(call: &Call<'_, '_>, name: String) -> Result<(), VerbError> {
     act(RawAction::SetHostname(no_nul(name, call)?), call)
 }
 
@@ -190,7 +193,7 @@ fn sethostname(call: &Call<'_, '_>, name: String) -> Result<(), Failed> {
 /// ```
 /// # See
 /// setdomainname(2)
-fn setdomainname(call: &Call<'_, '_>, name: String) -> Result<(), Failed> {
+fn setdomainname(call: &Call<'_, '_>, name: String) -> Result<(), VerbError> {
     act(RawAction::SetDomainname(no_nul(name, call)?), call)
 }
 
@@ -210,7 +213,7 @@ fn setdomainname(call: &Call<'_, '_>, name: String) -> Result<(), Failed> {
 /// ```
 /// # See
 /// execve(2)
-fn exec(call: &Call<'_, '_>, command: Command, options: Exec) -> Result<(), Failed> {
+fn exec(call: &Call<'_, '_>, command: Command, options: Exec) -> Result<(), VerbError> {
     let environment = options.env.map(|map| variables(&map, call)).transpose()?;
     Ok(call.effects().execute(command, environment, call)?)
 }
@@ -235,7 +238,7 @@ fn exec(call: &Call<'_, '_>, command: Command, options: Exec) -> Result<(), Fail
 /// ```
 /// # See
 /// user_namespaces(7)
-fn map_ids(call: &Call<'_, '_>, process: Dynamic, options: Maps) -> Result<(), Failed> {
+fn map_ids(call: &Call<'_, '_>, process: Dynamic, options: Maps) -> Result<(), VerbError> {
     let number = pid(&process, call)?;
     let users = options.users.as_ref().map(|array| ranges(array, "users", call)).transpose()?;
     let groups = options.groups.as_ref().map(|array| ranges(array, "groups", call)).transpose()?;
@@ -259,7 +262,7 @@ fn map_ids(call: &Call<'_, '_>, process: Dynamic, options: Maps) -> Result<(), F
 /// ```
 /// # See
 /// setresuid(2)
-fn setuid(call: &Call<'_, '_>, uid: IdNumber) -> Result<(), Failed> {
+fn setuid(call: &Call<'_, '_>, uid: IdNumber) -> Result<(), VerbError> {
     act(RawAction::SetUser(uid.0), call)
 }
 
@@ -274,7 +277,7 @@ fn setuid(call: &Call<'_, '_>, uid: IdNumber) -> Result<(), Failed> {
 /// ```
 /// # See
 /// setresgid(2)
-fn setgid(call: &Call<'_, '_>, gid: IdNumber) -> Result<(), Failed> {
+fn setgid(call: &Call<'_, '_>, gid: IdNumber) -> Result<(), VerbError> {
     act(RawAction::SetGroup(gid.0), call)
 }
 
@@ -290,7 +293,7 @@ fn setgid(call: &Call<'_, '_>, gid: IdNumber) -> Result<(), Failed> {
 /// ```
 /// # See
 /// setgroups(2), user_namespaces(7)
-fn setgroups(call: &Call<'_, '_>, groups: Array) -> Result<(), Failed> {
+fn setgroups(call: &Call<'_, '_>, groups: Array) -> Result<(), VerbError> {
     let group = |value: &Dynamic| {
         let number = value.as_int().map_err(|_| {
             let given = a_kind(value);
@@ -320,7 +323,7 @@ fn set_capabilities(
     call: &Call<'_, '_>,
     names: Vec<String>,
     options: Capabilities,
-) -> Result<(), Failed> {
+) -> Result<(), VerbError> {
     let mut kept = Vec::new();
     for name in &names {
         let parsed = Capability::parse(name);

@@ -14,7 +14,7 @@ use crate::ops::{Domainname, Hostname, Sandbox, What};
 use crate::run::{Changed, Keeping};
 use crate::script::binding::argument::{HostPath, a_kind};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{Ingredient, Invalid, Root, Rootfs};
 
@@ -33,7 +33,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
 ];
 
 /// The root that a recipe names: a tree, or a directory of the host.
-fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, Failed> {
+fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, VerbError> {
     if let Some(rootfs) = value.clone().try_cast::<Rootfs>() {
         return Ok(Root::Rootfs(rootfs));
     }
@@ -52,7 +52,7 @@ fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, Failed> {
 }
 
 /// A host name as the kernel takes it: sethostname(2).
-fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, Failed> {
+fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, VerbError> {
     let wrong = |why: &str| Err(call.fail(Report::error(format!("the {what} {why}"))));
     match text {
         "" => wrong("is empty"),
@@ -65,7 +65,7 @@ fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, Failed> {
 }
 
 /// What a sandbox keeps of its changes.
-fn keeping(sandbox: &Sandbox, call: &Call<'_, '_>) -> Result<Keeping, Failed> {
+fn keeping(sandbox: &Sandbox, call: &Call<'_, '_>) -> Result<Keeping, VerbError> {
     let keeping = call.context.runner.keeping(sandbox);
     keeping.map_err(|reports| call.found_here(reports))?.ok_or_else(|| {
         let report = Report::error("this sandbox keeps no changes");
@@ -81,7 +81,7 @@ fn row(changed: &Changed) -> Map {
 }
 
 /// The failure of a value that cannot be.
-pub(in crate::script::verbs) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> Failed {
+pub(in crate::script::verbs) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> VerbError {
     call.fail(Report::from(error))
 }
 
@@ -99,7 +99,7 @@ pub(in crate::script::verbs) fn invalid(error: &Invalid, call: &Call<'_, '_>) ->
 /// ```
 /// # See
 /// namespaces(7), clone3(2)
-fn sandbox(call: &Call<'_, '_>, root: Option<Dynamic>) -> Result<Sandbox, Failed> {
+fn sandbox(call: &Call<'_, '_>, root: Option<Dynamic>) -> Result<Sandbox, VerbError> {
     let root = match root {
         None => Root::Empty,
         Some(value) => root_of(value, call)?,
@@ -114,7 +114,7 @@ fn sandbox(call: &Call<'_, '_>, root: Option<Dynamic>) -> Result<Sandbox, Failed
 /// let base = sandbox().hostname("box");
 /// base.root("/").read_only_root().run("true");
 /// ```
-fn root(call: &Call<'_, '_>, sandbox: Sandbox, root: Dynamic) -> Result<Sandbox, Failed> {
+fn root(call: &Call<'_, '_>, sandbox: Sandbox, root: Dynamic) -> Result<Sandbox, VerbError> {
     let root = root_of(root, call)?;
     Ok(sandbox.with(What::Root(root), call.origin()))
 }
@@ -185,7 +185,7 @@ fn keep_changes(call: &Call<'_, '_>, sandbox: Sandbox, directory: HostPath) -> S
 /// guest.run("sh -c 'echo hello > /note'");
 /// table(guest.changes());
 /// ```
-fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, Failed> {
+fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, VerbError> {
     let keeping = keeping(&sandbox, call)?;
     let changes = call.effects().changes(&keeping, call).map_err(|it| call.found_here(it))?;
     Ok(changes.iter().map(row).collect())
@@ -205,7 +205,7 @@ fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, Failed> {
 /// guest.run("sh -c 'echo hello > /note'");
 /// assert_eq(sandbox(guest.commit()).output("cat /note").stdout, "hello\n");
 /// ```
-fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, Failed> {
+fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, VerbError> {
     let keeping = keeping(&sandbox, call)?;
     let base = match &keeping.root {
         Root::Rootfs(rootfs) => rootfs.clone(),
@@ -249,7 +249,7 @@ fn chroot(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
 /// ```
 /// # See
 /// sethostname(2), uts_namespaces(7)
-fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, Failed> {
+fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
     let name = self::name(&name, "host name", call)?;
     Ok(sandbox.with(Hostname(name), call.origin()))
 }
@@ -263,7 +263,7 @@ fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandb
 /// ```
 /// # See
 /// setdomainname(2)
-fn domainname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, Failed> {
+fn domainname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
     let name = self::name(&name, "domain name", call)?;
     Ok(sandbox.with(Domainname(name), call.origin()))
 }

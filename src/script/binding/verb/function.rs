@@ -5,12 +5,12 @@ use rhai::Dynamic;
 use super::{Parameter, source};
 use crate::script::binding::argument::{Argument, Returned};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 
 /// A function that performs a verb: of the call, and of arguments that are converted for it.
 #[diagnostic::on_unimplemented(
     message = "this function cannot be a verb",
-    note = "a verb is a `fn(&Call<'_, '_>, …) -> T`, or `-> Result<T, Failed>`",
+    note = "a verb is a `fn(&Call<'_, '_>, …) -> T`, or `-> Result<T, VerbError>`",
     note = "the types of its other parameters are `Argument`, and `T` is `Returned`"
 )]
 pub trait Function<Arguments> {
@@ -21,7 +21,7 @@ pub trait Function<Arguments> {
     ///
     /// # Errors
     /// An argument that it does not take, and what the function says.
-    fn perform(&self, call: &mut Call<'_, '_>) -> Result<Dynamic, Failed>;
+    fn perform(&self, call: &mut Call<'_, '_>) -> Result<Dynamic, VerbError>;
 }
 
 /// What the types of a function say of its verb.
@@ -65,18 +65,18 @@ pub trait Outcome {
     ///
     /// # Errors
     /// The function has failed.
-    fn into_result(self) -> Result<Self::Value, Failed>;
+    fn into_result(self) -> Result<Self::Value, VerbError>;
 }
 
 impl<T: Returned> Outcome for T {
     type Value = T;
 
-    fn into_result(self) -> Result<T, Failed> {
+    fn into_result(self) -> Result<T, VerbError> {
         Ok(self)
     }
 }
 
-impl<T: Returned> Outcome for Result<T, Failed> {
+impl<T: Returned> Outcome for Result<T, VerbError> {
     type Value = T;
 
     fn into_result(self) -> Self {
@@ -99,7 +99,7 @@ macro_rules! functions {
                 optional: O::Value::OPTIONAL,
             };
 
-            fn perform(&self, call: &mut Call<'_, '_>) -> Result<Dynamic, Failed> {
+            fn perform(&self, call: &mut Call<'_, '_>) -> Result<Dynamic, VerbError> {
                 $(let $value = call.next::<$argument>()?;)*
                 call.finish()?;
                 let result = self(call $(, $value)*).into_result();

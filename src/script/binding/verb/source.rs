@@ -188,7 +188,7 @@ fn bind(
     call: &Call<'_, '_>,
     sandbox: spec::Sandbox,
     target: Option<GuestPath>,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let other: u8 = 0;
 }
 

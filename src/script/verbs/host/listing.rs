@@ -11,7 +11,7 @@ use crate::host::routes::{self, Route};
 use crate::run::{self, Interface};
 use crate::script::binding::argument::Returned;
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
 
 /// The verbs of this file.
@@ -24,7 +24,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["listing.rs";
 ];
 
 /// The failure of a question that /proc does not answer.
-pub(in crate::script::verbs) fn unread(problem: &Unread, call: &Call<'_, '_>) -> Failed {
+pub(in crate::script::verbs) fn unread(problem: &Unread, call: &Call<'_, '_>) -> VerbError {
     let path = problem.path.to_string_lossy().into_owned();
     let why = os_error(&problem.error);
     let mut report = Report::error(format!("cannot read {}: {why}", quoted(&path)));
@@ -120,7 +120,7 @@ pub(in crate::script::verbs) fn route_row(route: Route) -> Map {
 /// ```
 /// # See
 /// proc_pid_mountinfo(5), mount_namespaces(7)
-fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let found = mountinfo::read(&call.context.runner.host().tree);
     let found = found.map_err(|problem| unread(&problem, call))?;
@@ -144,7 +144,7 @@ fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
 /// ```
 /// # See
 /// proc_pid_status(5), ps(1)
-fn processes(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+fn processes(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let found = process_table::read(&call.context.runner.host().tree);
     let found = found.map_err(|problem| unread(&problem, call))?;
@@ -170,7 +170,7 @@ fn processes(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
 /// ```
 /// # See
 /// lsns(8), namespaces(7)
-fn lsns(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+fn lsns(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let found = namespace_table::read(&call.context.runner.host().tree);
     let found = found.map_err(|problem| unread(&problem, call))?;
@@ -188,7 +188,7 @@ fn lsns(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
 /// ```
 /// # See
 /// getifaddrs(3), netdevice(7), network_namespaces(7)
-fn interfaces(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+fn interfaces(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     let found = run::interfaces().map_err(|errno| {
         let mut report = Report::error(format!("cannot list the interfaces: {errno}"));
         report.facts.errno = Some(errno.code());
@@ -213,7 +213,7 @@ fn interfaces(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
 /// ```
 /// # See
 /// route(8), network_namespaces(7)
-fn routes(call: &Call<'_, '_>) -> Result<Vec<Map>, Failed> {
+fn routes(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     let found = routes::read(&call.context.runner.host().tree);
     let found = found.map_err(|problem| unread(&problem, call))?;
     Ok(found.into_iter().map(route_row).collect())

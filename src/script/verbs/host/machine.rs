@@ -5,7 +5,7 @@ use crate::diag::{Report, closest, quoted};
 use crate::host::{cgroups, mountinfo};
 use crate::run;
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::value::HostFacts;
 use crate::script::binding::verb::{Verb, verbs};
 
@@ -66,7 +66,7 @@ fn user_namespaces(call: &Call<'_, '_>, _host: HostFacts) -> bool {
 /// ```
 /// # See
 /// `need`
-fn has(call: &Call<'_, '_>, _host: HostFacts, fact: String) -> Result<bool, Failed> {
+fn has(call: &Call<'_, '_>, _host: HostFacts, fact: String) -> Result<bool, VerbError> {
     let verdict = call.effects().fact(&fact, call).map_err(|keys| {
         let message = format!("`nsscript doctor` reports no fact {}", quoted(&fact));
         let report = Report::error(message);
@@ -79,7 +79,7 @@ fn has(call: &Call<'_, '_>, _host: HostFacts, fact: String) -> Result<bool, Fail
 }
 
 /// Which versions of cgroups are mounted: `"v1"`, `"v2"`, `"hybrid"` (both) or `"none"`.
-fn cgroup(call: &Call<'_, '_>, _host: HostFacts) -> Result<String, Failed> {
+fn cgroup(call: &Call<'_, '_>, _host: HostFacts) -> Result<String, VerbError> {
     let mounts = mountinfo::read(&call.context.runner.host().tree);
     let mounts = mounts.map_err(|problem| unread(&problem, call))?;
     Ok(cgroups::layout(&mounts).to_owned())

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use rhai::{Array, Dynamic, Map};
 
 use crate::diag::{self, Column, Report, closest, count, list, quoted};
-use crate::script::binding::argument::{Argument, Wrong, a_kind};
+use crate::script::binding::argument::{Argument, ArgumentError, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::context::Printed;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
 
@@ -41,10 +41,10 @@ const ROWS: &str = "an array of maps or of arrays";
 impl Argument for Rows {
     const KIND: &'static str = ROWS;
 
-    fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, Wrong> {
+    fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
         let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
         let rows = value.and_then(Dynamic::try_cast::<Array>);
-        let rows = rows.ok_or(Wrong::Type { wanted: ROWS, given })?;
+        let rows = rows.ok_or(ArgumentError::Type { wanted: ROWS, given })?;
         let rows: Array = rows.iter().map(Dynamic::flatten_clone).collect();
         let is_fine = |row: &&Dynamic| {
             let is_first_map = rows[0].is_map();
@@ -52,7 +52,7 @@ impl Argument for Rows {
         };
         if let Some(index) = rows.iter().position(|row| !is_fine(&row)) {
             let given = format!("an array whose element {index} is {}", a_kind(&rows[index]));
-            return Err(Wrong::Type { wanted: ROWS, given });
+            return Err(ArgumentError::Type { wanted: ROWS, given });
         }
         let maps = rows.iter().filter_map(Dynamic::read_lock::<Map>);
         let maps: Vec<Map> = maps.map(|map| map.clone()).collect();
@@ -76,7 +76,7 @@ impl Rows {
         &self,
         wanted: Option<&[String]>,
         call: &Call<'_, '_>,
-    ) -> Result<Vec<Column>, Failed> {
+    ) -> Result<Vec<Column>, VerbError> {
         let most = self.heads.len();
         if let Some(index) = self.below.iter().position(|row| row.len() > most) {
             let (row, cells) = (index + 1, count(self.below[index].len(), "column"));
@@ -128,7 +128,7 @@ fn unknown(name: &str, heads: &[String]) -> Report {
 /// section("Process ids");
 /// print("The first process of a PID namespace is number 1 in it.");
 /// ```
-fn section(call: &Call<'_, '_>, title: String) -> Result<(), Failed> {
+fn section(call: &Call<'_, '_>, title: String) -> Result<(), VerbError> {
     call.tell(&diag::heading(&title), Printed::Heading)
 }
 
@@ -152,7 +152,7 @@ fn section(call: &Call<'_, '_>, title: String) -> Result<(), Failed> {
 /// }
 /// explain();
 /// ```
-fn note(call: &Call<'_, '_>, text: String) -> Result<(), Failed> {
+fn note(call: &Call<'_, '_>, text: String) -> Result<(), VerbError> {
     call.tell(&diag::paragraphs(&text), Printed::Note)
 }
 
@@ -172,7 +172,7 @@ fn note(call: &Call<'_, '_>, text: String) -> Result<(), Failed> {
 /// let rows = [#{ name: "lo", mtu: 65536 }, #{ name: "eth0", mtu: 1500, up: true }];
 /// table(rows, #{ columns: ["name", "up", "mtu"] });
 /// ```
-fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), Failed> {
+fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), VerbError> {
     let text = || {
         if rows.below.is_empty() {
             return Ok("(none)".to_owned());
@@ -210,9 +210,9 @@ fn breakpoint(_call: &Call<'_, '_>) {
 /// ```rhai
 /// need(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
 /// ```
-fn need(call: &Call<'_, '_>, condition: bool, reason: String) -> Result<(), Failed> {
+fn need(call: &Call<'_, '_>, condition: bool, reason: String) -> Result<(), VerbError> {
     if call.effects().holds(condition) {
         return Ok(());
     }
-    Err(Failed::NotRun(reason.split_whitespace().collect::<Vec<_>>().join(" ")))
+    Err(VerbError::NotRun(reason.split_whitespace().collect::<Vec<_>>().join(" ")))
 }

@@ -9,7 +9,7 @@ use crate::host::cgroups;
 use crate::run::{self, Clock, Errno};
 use crate::script::binding::argument::Returned;
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::Capability;
 
@@ -33,14 +33,14 @@ const CLOCKS: [(&str, Clock); 3] =
     [("realtime", Clock::Realtime), ("monotonic", Clock::Monotonic), ("boottime", Clock::Boottime)];
 
 /// A question that the kernel does not answer.
-fn unanswered(errno: Errno, call: &Call<'_, '_>) -> Failed {
+fn unanswered(errno: Errno, call: &Call<'_, '_>) -> VerbError {
     let verb = quoted(call.name());
     let mut report = Report::error(format!("the kernel does not answer {verb}: {errno}"));
     report.facts.errno = Some(errno.code());
     call.fail(report)
 }
 
-fn no_clock(name: &str, call: &Call<'_, '_>) -> Failed {
+fn no_clock(name: &str, call: &Call<'_, '_>) -> VerbError {
     let names = CLOCKS.map(|(known, _)| known);
     let hint = match closest(name, names) {
         Some(near) => format!("did you mean {}?", quoted(near)),
@@ -117,7 +117,7 @@ fn gettid(_call: &Call<'_, '_>) -> i64 {
 /// ```
 /// # See
 /// geteuid(2), user_namespaces(7)
-fn getuid(call: &Call<'_, '_>) -> Result<i64, Failed> {
+fn getuid(call: &Call<'_, '_>) -> Result<i64, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     Ok(run::ids().uid.into())
 }
@@ -130,7 +130,7 @@ fn getuid(call: &Call<'_, '_>) -> Result<i64, Failed> {
 /// ```
 /// # See
 /// getegid(2), user_namespaces(7)
-fn getgid(call: &Call<'_, '_>) -> Result<i64, Failed> {
+fn getgid(call: &Call<'_, '_>) -> Result<i64, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     Ok(run::ids().gid.into())
 }
@@ -143,7 +143,7 @@ fn getgid(call: &Call<'_, '_>) -> Result<i64, Failed> {
 /// ```
 /// # See
 /// getgroups(2)
-fn getgroups(call: &Call<'_, '_>) -> Result<Vec<i64>, Failed> {
+fn getgroups(call: &Call<'_, '_>) -> Result<Vec<i64>, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let groups = run::groups().map_err(|errno| unanswered(errno, call))?;
     Ok(groups.into_iter().map(i64::from).collect())
@@ -160,7 +160,7 @@ fn getgroups(call: &Call<'_, '_>) -> Result<Vec<i64>, Failed> {
 /// ```
 /// # See
 /// capabilities(7), capget(2)
-fn capabilities(call: &Call<'_, '_>) -> Result<Map, Failed> {
+fn capabilities(call: &Call<'_, '_>) -> Result<Map, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let sets = run::capabilities().map_err(|errno| unanswered(errno, call))?;
     let sets = [
@@ -189,7 +189,7 @@ fn capabilities(call: &Call<'_, '_>) -> Result<Map, Failed> {
 /// ```
 /// # See
 /// cgroups(7), cgroup_namespaces(7)
-fn cgroup(call: &Call<'_, '_>) -> Result<Map, Failed> {
+fn cgroup(call: &Call<'_, '_>) -> Result<Map, VerbError> {
     let found = cgroups::read(&call.context.runner.host().tree);
     let found = found.map_err(|problem| unread(&problem, call))?;
     Ok(found.into_iter().map(|(name, path)| (name.into(), path.into())).collect())
@@ -211,7 +211,7 @@ fn cgroup(call: &Call<'_, '_>) -> Result<Map, Failed> {
 /// ```
 /// # See
 /// clock_gettime(2), time_namespaces(7)
-fn clock(call: &Call<'_, '_>, name: String) -> Result<f64, Failed> {
+fn clock(call: &Call<'_, '_>, name: String) -> Result<f64, VerbError> {
     let known = CLOCKS.iter().find(|(known, _)| *known == name);
     let (_, clock) = known.ok_or_else(|| no_clock(&name, call))?;
     let time = run::clock(*clock).map_err(|errno| unanswered(errno, call))?;

@@ -4,7 +4,7 @@ use super::{act, act_with, change};
 use crate::diag::Report;
 use crate::plan::{LinkChange, LinkKind, NetworkAction};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::SharedNetwork;
 use crate::script::binding::verb::{Verb, verbs};
@@ -54,7 +54,7 @@ options! {
 }
 
 /// What is needed of an option map.
-fn needed<T>(value: Option<T>, key: &str, call: &Call<'_, '_>) -> Result<T, Failed> {
+fn needed<T>(value: Option<T>, key: &str, call: &Call<'_, '_>) -> Result<T, VerbError> {
     value.ok_or_else(|| {
         let message = format!("`{}` needs the option `{key}`", call.name());
         let mut report = Report::error(message);
@@ -84,7 +84,7 @@ fn bridge(
     network: SharedNetwork,
     name: InterfaceName,
     ports: Vec<String>,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let ports: Result<Vec<_>, _> = ports.iter().map(|port| InterfaceName::new(port)).collect();
     let ports = ports.map_err(|invalid| call.fail(Report::from(&invalid)))?;
     act(&network, NetworkAction::Link(name.clone(), LinkKind::Bridge), call)?;
@@ -118,7 +118,7 @@ fn port(
     network: SharedNetwork,
     name: InterfaceName,
     bridge: Option<InterfaceName>,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     change(&network, name, LinkChange::Bridge(bridge), call)
 }
 
@@ -141,7 +141,7 @@ fn dummy(
     call: &Call<'_, '_>,
     network: SharedNetwork,
     name: InterfaceName,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     act(&network, NetworkAction::Link(name, LinkKind::Dummy), call)
 }
 
@@ -170,7 +170,7 @@ fn vlan(
     network: SharedNetwork,
     name: InterfaceName,
     options: Vlan,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let (link, id) = (needed(options.link, "link", call)?, needed(options.id, "id", call)?);
     let id = u16::try_from(id).ok().filter(|id| (1..=4094).contains(id)).ok_or_else(|| {
         let report = Report::error(format!("{id} is no number of a VLAN: 1 to 4094 are"));
@@ -200,7 +200,7 @@ fn macvlan(
     network: SharedNetwork,
     name: InterfaceName,
     options: Macvlan,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let link = needed(options.link, "link", call)?;
     let mode = options.mode.unwrap_or(MacvlanMode::Bridge);
     act(&network, NetworkAction::Link(name, LinkKind::Macvlan(link, mode)), call)
@@ -227,7 +227,7 @@ fn ipvlan(
     network: SharedNetwork,
     name: InterfaceName,
     options: Ipvlan,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let link = needed(options.link, "link", call)?;
     let mode = options.mode.unwrap_or(IpvlanMode::L2);
     act(&network, NetworkAction::Link(name, LinkKind::Ipvlan(link, mode)), call)
@@ -248,7 +248,7 @@ fn up(
     call: &Call<'_, '_>,
     network: SharedNetwork,
     name: InterfaceName,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     change(&network, name, LinkChange::Up, call)
 }
 
@@ -268,7 +268,7 @@ fn down(
     call: &Call<'_, '_>,
     network: SharedNetwork,
     name: InterfaceName,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     change(&network, name, LinkChange::Down, call)
 }
 
@@ -289,7 +289,7 @@ fn mtu(
     network: SharedNetwork,
     name: InterfaceName,
     mtu: i64,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let mtu = super::mtu(mtu, call)?;
     change(&network, name, LinkChange::Mtu(mtu), call)
 }
@@ -311,7 +311,7 @@ fn mac(
     network: SharedNetwork,
     name: InterfaceName,
     mac: Mac,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     change(&network, name, LinkChange::Mac(mac), call)
 }
 
@@ -331,7 +331,7 @@ fn rename(
     network: SharedNetwork,
     name: InterfaceName,
     new: InterfaceName,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     change(&network, name, LinkChange::Name(new), call)
 }
 
@@ -357,7 +357,7 @@ fn move_to(
     network: SharedNetwork,
     name: InterfaceName,
     other: SharedNetwork,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let action = NetworkAction::Change(name, LinkChange::Network(other.label.clone()));
     act_with(&network, action, Some(&other), call)
 }
@@ -378,6 +378,6 @@ fn delete(
     call: &Call<'_, '_>,
     network: SharedNetwork,
     name: InterfaceName,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     act(&network, NetworkAction::Delete(name), call)
 }

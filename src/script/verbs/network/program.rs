@@ -12,7 +12,7 @@ use crate::script::binding::addresses::Port;
 use crate::script::binding::argument::{self, Bytes};
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::Place;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork, SharedOutput};
 use crate::script::binding::verb::{Verb, verbs};
@@ -64,7 +64,7 @@ fn time(given: Option<argument::Duration>) -> Duration {
 }
 
 /// Whether datagrams are meant.
-fn datagrams(protocol: Option<IpProtocol>, call: &Call<'_, '_>) -> Result<bool, Failed> {
+fn datagrams(protocol: Option<IpProtocol>, call: &Call<'_, '_>) -> Result<bool, VerbError> {
     match protocol {
         None | Some(IpProtocol::Tcp) => Ok(false),
         Some(IpProtocol::Udp) => Ok(true),
@@ -94,7 +94,7 @@ fn run(
     network: SharedNetwork,
     command: Command,
     options: Run,
-) -> Result<Exit, Failed> {
+) -> Result<Exit, VerbError> {
     let request = request(command, streams(&options, call)?, call);
     let plan = call.effects().plan_in_network(&network, &request, call)?;
     let input = input(options.stdin, Input::Inherited);
@@ -117,7 +117,7 @@ fn output(
     network: SharedNetwork,
     command: Command,
     options: Capture,
-) -> Result<SharedOutput, Failed> {
+) -> Result<SharedOutput, VerbError> {
     let request = request(command, Streams::Captured, call);
     let plan = call.effects().plan_in_network(&network, &request, call)?;
     let most = options.limit.map_or(MOST_KEPT, |size| size.0);
@@ -143,7 +143,7 @@ fn start(
     network: SharedNetwork,
     command: Command,
     options: Start,
-) -> Result<ProcessHandle, Failed> {
+) -> Result<ProcessHandle, VerbError> {
     let pipes = options.pipes.unwrap_or(false);
     let streams = if pipes { Streams::Piped } else { Streams::Inherited };
     let request = request(command, streams, call);
@@ -162,7 +162,11 @@ fn start(
 /// ```
 /// # See
 /// setns(2)
-fn within(call: &Call<'_, '_>, network: SharedNetwork, closure: FnPtr) -> Result<Dynamic, Failed> {
+fn within(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    closure: FnPtr,
+) -> Result<Dynamic, VerbError> {
     call.effects().within(Place::Network(&network), &closure, call)
 }
 
@@ -187,7 +191,7 @@ fn ping(
     network: SharedNetwork,
     address: IpAddr,
     options: Patience,
-) -> Result<bool, Failed> {
+) -> Result<bool, VerbError> {
     call.effects().probe(&network, Probe::Ping(address), time(options.timeout), call)
 }
 
@@ -210,7 +214,7 @@ fn can_connect(
     address: IpAddr,
     port: Port,
     options: Asking,
-) -> Result<bool, Failed> {
+) -> Result<bool, VerbError> {
     let address = SocketAddr::new(address, port.0);
     let by_datagram = datagrams(options.protocol, call)?;
     let asks = if by_datagram { Probe::Udp(address) } else { Probe::Tcp(address) };
@@ -236,7 +240,7 @@ fn listen(
     network: SharedNetwork,
     port: Port,
     options: Answering,
-) -> Result<ProcessHandle, Failed> {
+) -> Result<ProcessHandle, VerbError> {
     let datagrams = datagrams(options.protocol, call)?;
     let answer = options.answer.map(|bytes| bytes.0);
     let listener = Listener { address: options.address, port: port.0, datagrams, answer };
@@ -256,7 +260,7 @@ fn resolver(
     call: &Call<'_, '_>,
     network: SharedNetwork,
     servers: Vec<String>,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let mut text = String::new();
     for server in servers {
         let server = crate::spec::address(&server);

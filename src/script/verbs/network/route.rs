@@ -7,7 +7,7 @@ use crate::diag::Report;
 use crate::plan::{NetworkAction, Packets};
 use crate::script::binding::addresses::{Port, Subnet};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::SharedNetwork;
 use crate::script::binding::verb::{Verb, verbs};
@@ -54,7 +54,7 @@ options! {
     }
 }
 
-fn metric(options: &Route, call: &Call<'_, '_>) -> Result<Option<u32>, Failed> {
+fn metric(options: &Route, call: &Call<'_, '_>) -> Result<Option<u32>, VerbError> {
     let number = |metric: i64| {
         u32::try_from(metric).map_err(|_| {
             call.fail_at_key("metric", Report::error(format!("{metric} is no metric")))
@@ -75,7 +75,7 @@ fn target(text: &str) -> Result<(IpAddr, Option<u16>), Report> {
     })
 }
 
-fn packets(which: Which, call: &Call<'_, '_>) -> Result<Packets, Failed> {
+fn packets(which: Which, call: &Call<'_, '_>) -> Result<Packets, VerbError> {
     let Which { input, output, source, destination, protocol, port } = which;
     if port.is_some() && !protocol.is_some_and(IpProtocol::has_ports) {
         let report = Report::error("a port is one of `tcp` or of `udp`");
@@ -103,7 +103,7 @@ fn address(
     network: SharedNetwork,
     name: InterfaceName,
     address: Prefix,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     act(&network, NetworkAction::Address { name, address, away: false }, call)
 }
 
@@ -124,7 +124,7 @@ fn remove_address(
     network: SharedNetwork,
     name: InterfaceName,
     address: Prefix,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     act(&network, NetworkAction::Address { name, address, away: true }, call)
 }
 
@@ -149,7 +149,7 @@ fn route(
     destination: Destination,
     gateway: Option<IpAddr>,
     options: Route,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let metric = metric(&options, call)?;
     if let (Some(gateway), Destination::Network(prefix)) = (gateway, destination)
         && gateway.is_ipv4() != prefix.address.is_ipv4()
@@ -179,7 +179,7 @@ fn remove_route(
     destination: Destination,
     gateway: Option<IpAddr>,
     options: Route,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let metric = metric(&options, call)?;
     let name = options.interface;
     act(&network, NetworkAction::Route { destination, gateway, name, metric, away: true }, call)
@@ -204,7 +204,7 @@ fn neighbour(
     name: InterfaceName,
     address: IpAddr,
     mac: Mac,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     act(&network, NetworkAction::Neighbour(name, address, mac), call)
 }
 
@@ -220,7 +220,7 @@ fn neighbour(
 /// ```
 /// # See
 /// ip(7)
-fn forward(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, Failed> {
+fn forward(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
     act(&network, NetworkAction::Forward, call)
 }
 
@@ -241,7 +241,7 @@ fn masquerade(
     call: &Call<'_, '_>,
     network: SharedNetwork,
     options: Which,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let packets = packets(options, call)?;
     act(&network, NetworkAction::Masquerade(packets), call)
 }
@@ -267,7 +267,7 @@ fn dnat(
     network: SharedNetwork,
     to: String,
     options: Which,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let packets = packets(options, call)?;
     let (address, port) = target(&to).map_err(|report| call.fail(report))?;
     if port.is_some() && !packets.protocol.is_some_and(IpProtocol::has_ports) {
@@ -288,7 +288,7 @@ fn dnat(
 /// ```
 /// # See
 /// nft(8)
-fn untranslate(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, Failed> {
+fn untranslate(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
     act(&network, NetworkAction::Untranslate, call)
 }
 
@@ -312,7 +312,7 @@ fn block(
     call: &Call<'_, '_>,
     network: SharedNetwork,
     options: Which,
-) -> Result<SharedNetwork, Failed> {
+) -> Result<SharedNetwork, VerbError> {
     let packets = packets(options, call)?;
     act(&network, NetworkAction::Block(packets), call)
 }
@@ -328,6 +328,6 @@ fn block(
 /// ```
 /// # See
 /// nft(8)
-fn unblock(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, Failed> {
+fn unblock(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
     act(&network, NetworkAction::Unblock, call)
 }

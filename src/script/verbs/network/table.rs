@@ -5,7 +5,7 @@ use rhai::Map;
 use crate::run::{Link, Neighbour};
 use crate::script::binding::argument::Returned;
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{SharedNamespace, SharedNetwork};
 use crate::script::binding::verb::{Verb, verbs};
 use crate::script::verbs::host::listing::{interface_row, route_row, row};
@@ -60,7 +60,7 @@ fn namespace(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<SharedNames
 /// ```
 /// # See
 /// ip-link(8), rtnetlink(7)
-fn interfaces(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Failed> {
+fn interfaces(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbError> {
     let links = call.effects().links(&network, call)?;
     Ok(links.into_iter().map(link_row).collect())
 }
@@ -77,7 +77,7 @@ fn interfaces(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, F
 /// ```
 /// # See
 /// ip-route(8)
-fn routes(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Failed> {
+fn routes(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbError> {
     let routes = call.effects().routes(&network, call)?;
     Ok(routes.into_iter().map(route_row).collect())
 }
@@ -96,7 +96,7 @@ fn routes(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Faile
 /// ```
 /// # See
 /// ip-neighbour(8)
-fn neighbours(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, Failed> {
+fn neighbours(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbError> {
     let found = call.effects().neighbours(&network, call)?;
     Ok(found.into_iter().map(neighbour_row).collect())
 }

@@ -5,7 +5,7 @@ use rhai::{Dynamic, FnPtr};
 use crate::ops::Sandbox;
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::Place;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNamespace};
 use crate::script::binding::verb::{Verb, verbs};
 use crate::script::verbs::sandbox::command::{planned, request, streams_of_closure};
@@ -45,7 +45,7 @@ fn clone(
     call: &Call<'_, '_>,
     namespaces: Namespaces,
     closure: FnPtr,
-) -> Result<ProcessHandle, Failed> {
+) -> Result<ProcessHandle, VerbError> {
     call.effects().fork(namespaces, &closure, call)
 }
 
@@ -65,7 +65,11 @@ fn clone(
 /// ```
 /// # See
 /// clone(2), namespaces(7)
-fn within(call: &Call<'_, '_>, namespaces: Namespaces, closure: FnPtr) -> Result<Dynamic, Failed> {
+fn within(
+    call: &Call<'_, '_>,
+    namespaces: Namespaces,
+    closure: FnPtr,
+) -> Result<Dynamic, VerbError> {
     call.effects().within(Place::New(namespaces), &closure, call)
 }
 
@@ -82,7 +86,7 @@ fn within(call: &Call<'_, '_>, namespaces: Namespaces, closure: FnPtr) -> Result
 /// ```
 /// # See
 /// wait(2)
-fn value(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Dynamic, Failed> {
+fn value(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Dynamic, VerbError> {
     call.effects().value(&process, call)
 }
 
@@ -106,7 +110,7 @@ fn namespace_within(
     call: &Call<'_, '_>,
     namespace: SharedNamespace,
     closure: FnPtr,
-) -> Result<Dynamic, Failed> {
+) -> Result<Dynamic, VerbError> {
     call.effects().within(Place::Namespace(&namespace.0), &closure, call)
 }
 
@@ -128,7 +132,7 @@ fn process_within(
     call: &Call<'_, '_>,
     process: ProcessHandle,
     closure: FnPtr,
-) -> Result<Dynamic, Failed> {
+) -> Result<Dynamic, VerbError> {
     let request = request(Command::closure(), streams_of_closure(), call);
     call.effects().within(Place::Process(&process, request), &closure, call)
 }
@@ -152,7 +156,7 @@ fn sandbox_within(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
     closure: FnPtr,
-) -> Result<Dynamic, Failed> {
+) -> Result<Dynamic, VerbError> {
     let request = request(Command::closure(), streams_of_closure(), call);
     let plan = planned(&sandbox, &request, call)?;
     call.effects().within(Place::Sandbox(plan, request), &closure, call)

@@ -12,7 +12,7 @@ use crate::plan::RawAction;
 use crate::run::Errno;
 use crate::script::binding::argument::{Bytes, Mode, OwnPath, Returned};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
 
@@ -50,7 +50,7 @@ options! {
 /// What can be read of a file into a recipe.
 const LARGEST: u64 = 64 << 20;
 
-fn number(value: Option<i64>, key: &str, call: &Call<'_, '_>) -> Result<u32, Failed> {
+fn number(value: Option<i64>, key: &str, call: &Call<'_, '_>) -> Result<u32, VerbError> {
     let value = value.unwrap_or(0);
     u32::try_from(value).map_err(|_| {
         let report = Report::error(format!("{value} is no number of a device"));
@@ -59,7 +59,7 @@ fn number(value: Option<i64>, key: &str, call: &Call<'_, '_>) -> Result<u32, Fai
 }
 
 /// A question about a file that the kernel does not answer.
-fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> Failed {
+fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> VerbError {
     let shown = quoted(path.to_string_lossy());
     let mut report = Report::error(format!("cannot {what} {shown}: {errno}"));
     report.facts.errno = Some(errno.code());
@@ -124,7 +124,7 @@ fn facts(file: Option<&Metadata>) -> Map {
 /// ```
 /// # See
 /// mkdir(2)
-fn mkdir(call: &Call<'_, '_>, path: OwnPath, mode: Option<Mode>) -> Result<(), Failed> {
+fn mkdir(call: &Call<'_, '_>, path: OwnPath, mode: Option<Mode>) -> Result<(), VerbError> {
     act(RawAction::Mkdir(path.0, mode.map_or(0o755, |mode| mode.0)), call)
 }
 
@@ -139,7 +139,7 @@ fn mkdir(call: &Call<'_, '_>, path: OwnPath, mode: Option<Mode>) -> Result<(), F
 /// ```
 /// # See
 /// mknod(2)
-fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), Failed> {
+fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), VerbError> {
     let kind = match options.r#type.as_deref().unwrap_or("char") {
         "char" => 'c',
         "block" => 'b',
@@ -168,7 +168,7 @@ fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), Failed
 /// ```
 /// # See
 /// symlink(2)
-fn symlink(call: &Call<'_, '_>, target: String, path: OwnPath) -> Result<(), Failed> {
+fn symlink(call: &Call<'_, '_>, target: String, path: OwnPath) -> Result<(), VerbError> {
     act(RawAction::Symlink { says: no_nul(target, call)?, path: path.0 }, call)
 }
 
@@ -190,7 +190,7 @@ fn write_file(
     path: OwnPath,
     content: Bytes,
     options: Write,
-) -> Result<(), Failed> {
+) -> Result<(), VerbError> {
     let append = options.append.unwrap_or(false);
     Ok(call.effects().write_file(&path.0, &content.0, append, call)?)
 }
@@ -206,7 +206,7 @@ fn write_file(
 /// ```
 /// # See
 /// read(2)
-fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, Failed> {
+fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, VerbError> {
     // What is in /proc is about this process, or depends on its namespaces.
     if path.0.starts_with("/proc") {
         call.context.begin_session(call.origin().as_ref())?;
@@ -233,7 +233,7 @@ fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, Failed> {
 /// ```
 /// # See
 /// stat(2), inode(7)
-fn stat(call: &Call<'_, '_>, path: OwnPath) -> Result<Map, Failed> {
+fn stat(call: &Call<'_, '_>, path: OwnPath) -> Result<Map, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let found = call.effects().metadata(&path.0);
     let found = found.map_err(|errno| unanswered("look at", &path.0, errno, call))?;
@@ -252,6 +252,6 @@ fn stat(call: &Call<'_, '_>, path: OwnPath) -> Result<Map, Failed> {
 /// ```
 /// # See
 /// unlink(2), rmdir(2)
-fn remove(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
+fn remove(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
     Ok(call.effects().remove_file(&path.0, call)?)
 }

@@ -8,7 +8,7 @@ use crate::diag::{Report, quoted};
 use crate::run::{self, Namespace};
 use crate::script::binding::argument::{OwnPath, a_kind};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNamespace};
 use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{Kind, Namespaces};
@@ -25,7 +25,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["handle.rs";
     fn namespace = process_namespace,
 ];
 
-fn failed(what: &str, errno: run::Errno, call: &Call<'_, '_>) -> Failed {
+fn failed(what: &str, errno: run::Errno, call: &Call<'_, '_>) -> VerbError {
     let mut report = Report::error(format!("cannot {what}: {errno}"));
     report.facts.errno = Some(errno.code());
     report.facts.operation = Some(call.name().into());
@@ -33,7 +33,10 @@ fn failed(what: &str, errno: run::Errno, call: &Call<'_, '_>) -> Failed {
 }
 
 /// The number of a process, which its own value stands for as well.
-pub(in crate::script::verbs) fn pid(value: &Dynamic, call: &Call<'_, '_>) -> Result<i32, Failed> {
+pub(in crate::script::verbs) fn pid(
+    value: &Dynamic,
+    call: &Call<'_, '_>,
+) -> Result<i32, VerbError> {
     if let Some(handle) = value.read_lock::<ProcessHandle>() {
         return Ok(handle.pid().unwrap_or_else(own_pid));
     }
@@ -56,7 +59,7 @@ fn own_pid() -> i32 {
 }
 
 /// The one kind that a set has.
-fn one_kind(namespaces: Namespaces, call: &Call<'_, '_>) -> Result<Kind, Failed> {
+fn one_kind(namespaces: Namespaces, call: &Call<'_, '_>) -> Result<Kind, VerbError> {
     let mut kinds = namespaces.kinds();
     if let (Some(kind), None) = (kinds.next(), kinds.next()) {
         return Ok(kind);
@@ -90,7 +93,7 @@ fn pair((file, namespace): (&'static str, Namespace)) -> (rhai::Identifier, Dyna
 /// ```
 /// # See
 /// namespaces(7), proc_pid_ns(5)
-fn namespaces(call: &Call<'_, '_>, process: Option<Dynamic>) -> Result<Map, Failed> {
+fn namespaces(call: &Call<'_, '_>, process: Option<Dynamic>) -> Result<Map, VerbError> {
     let pid = process.as_ref().map(|process| pid(process, call)).transpose()?;
     call.context.begin_session(call.origin().as_ref())?;
     let found = run::namespaces(pid, call.origin().as_ref())?;
@@ -108,7 +111,7 @@ fn namespaces(call: &Call<'_, '_>, process: Option<Dynamic>) -> Result<Map, Fail
 /// ```
 /// # See
 /// namespaces(7)
-fn namespace(call: &Call<'_, '_>, path: OwnPath) -> Result<SharedNamespace, Failed> {
+fn namespace(call: &Call<'_, '_>, path: OwnPath) -> Result<SharedNamespace, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let shown = quoted(path.0.to_string_lossy());
     match call.effects().open_namespace(&path.0) {
@@ -121,10 +124,10 @@ fn namespace(call: &Call<'_, '_>, path: OwnPath) -> Result<SharedNamespace, Fail
             let near = call.context.runner.host().tree.near(&path.0);
             let cannot = failed(&format!("open the namespace {shown}"), errno, call);
             Err(match (near, cannot) {
-                (Some(near), Failed::Reports(reports)) => {
+                (Some(near), VerbError::Reports(reports)) => {
                     let hint = format!("did you mean {}?", quoted(near));
                     let with = |report: Report| report.hint(hint.clone());
-                    Failed::Reports(reports.into_iter().map(with).collect())
+                    VerbError::Reports(reports.into_iter().map(with).collect())
                 }
                 (_, cannot) => cannot,
             })
@@ -148,7 +151,7 @@ fn inode(_call: &Call<'_, '_>, namespace: SharedNamespace) -> i64 {
 fn owner(
     call: &Call<'_, '_>,
     namespace: SharedNamespace,
-) -> Result<Option<SharedNamespace>, Failed> {
+) -> Result<Option<SharedNamespace>, VerbError> {
     let owner = namespace.0.owner();
     let owner = owner.map_err(|errno| failed("ask for the owner", errno, call))?;
     Ok(owner.map(shared))
@@ -160,7 +163,7 @@ fn owner(
 fn parent(
     call: &Call<'_, '_>,
     namespace: SharedNamespace,
-) -> Result<Option<SharedNamespace>, Failed> {
+) -> Result<Option<SharedNamespace>, VerbError> {
     let parent = namespace.0.parent();
     let parent = parent.map_err(|errno| failed("ask for the parent", errno, call))?;
     Ok(parent.map(shared))
@@ -184,7 +187,7 @@ fn parent(
 /// ```
 /// # See
 /// namespaces(7), mount(8)
-fn pin(call: &Call<'_, '_>, namespace: SharedNamespace, path: OwnPath) -> Result<(), Failed> {
+fn pin(call: &Call<'_, '_>, namespace: SharedNamespace, path: OwnPath) -> Result<(), VerbError> {
     Ok(call.effects().pin(&namespace.0, &path.0, call)?)
 }
 
@@ -202,7 +205,7 @@ fn process_namespace(
     call: &Call<'_, '_>,
     process: ProcessHandle,
     kind: Namespaces,
-) -> Result<SharedNamespace, Failed> {
+) -> Result<SharedNamespace, VerbError> {
     let kind = one_kind(kind, call)?;
     if process.has_ended() {
         let message = "the process has ended, and its namespaces with it";

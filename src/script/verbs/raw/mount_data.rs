@@ -5,7 +5,7 @@ use rhai::{Dynamic, Map};
 use super::no_nul;
 use crate::diag::{Report, quoted};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 
 /// A value of an option as it stands in the text of all: separators behind a backslash.
 fn escaped(key: &str, value: &str) -> String {
@@ -19,7 +19,7 @@ pub(in crate::script::verbs) fn data(
     given: Option<&Dynamic>,
     kind: &str,
     call: &Call<'_, '_>,
-) -> Result<Option<String>, Failed> {
+) -> Result<Option<String>, VerbError> {
     let Some(given) = given else { return Ok(None) };
     if given.is_string() {
         return no_nul(given.to_string(), call).map(Some);

@@ -12,7 +12,7 @@ use crate::plan::{MountCall, RawAction};
 use crate::run;
 use crate::script::binding::argument::{OwnPath, Size};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{MOUNT_WORDS, MountFlags, PROPAGATIONS};
@@ -62,7 +62,10 @@ options! {
 }
 
 /// The flags that words set and take away.
-fn flags(given: Option<&Dynamic>, call: &Call<'_, '_>) -> Result<(MountFlags, MountFlags), Failed> {
+fn flags(
+    given: Option<&Dynamic>,
+    call: &Call<'_, '_>,
+) -> Result<(MountFlags, MountFlags), VerbError> {
     let (mut set, mut clear) = (MountFlags::default(), MountFlags::default());
     let Some(given) = given else { return Ok((set, clear)) };
     let words: Vec<String> = match given.read_lock::<rhai::Array>() {
@@ -99,7 +102,7 @@ fn flags(given: Option<&Dynamic>, call: &Call<'_, '_>) -> Result<(MountFlags, Mo
     Ok((set, clear))
 }
 
-fn propagation(word: &str, call: &Call<'_, '_>) -> Result<MountFlags, Failed> {
+fn propagation(word: &str, call: &Call<'_, '_>) -> Result<MountFlags, VerbError> {
     let known = PROPAGATIONS.iter().find(|(known, _)| *known == word);
     known.map(|(_, flag)| *flag).ok_or_else(|| {
         let words: Vec<_> = PROPAGATIONS.iter().map(|(word, _)| quoted(word)).collect();
@@ -131,7 +134,7 @@ impl Asked {
     }
 
     /// The calls that do it, in order.
-    fn calls(&self, call: &Call<'_, '_>) -> Result<Vec<RawAction>, Failed> {
+    fn calls(&self, call: &Call<'_, '_>) -> Result<Vec<RawAction>, VerbError> {
         let options = &self.options;
         let (mut set, clear) = flags(options.flags.as_ref(), call)?;
         if Self::has(options.read_only) {
@@ -185,7 +188,7 @@ impl Asked {
 
     /// The image that has to become a loop device first: a file, where a file system wants a
     /// device.
-    fn image(&self, call: &Call<'_, '_>) -> Result<Option<PathBuf>, Failed> {
+    fn image(&self, call: &Call<'_, '_>) -> Result<Option<PathBuf>, VerbError> {
         let options = &self.options;
         let other =
             Self::has(options.bind) || Self::has(options.remount) || Self::has(options.r#move);
@@ -239,7 +242,7 @@ fn mount(
     source: String,
     target: Option<String>,
     options: Mount,
-) -> Result<(), Failed> {
+) -> Result<(), VerbError> {
     let (source, target) = match target {
         Some(target) => (Some(no_nul(source, call)?), target),
         None => (None, source),
@@ -280,7 +283,7 @@ fn mount(
 /// ```
 /// # See
 /// umount(2)
-fn umount(call: &Call<'_, '_>, target: OwnPath, options: Umount) -> Result<(), Failed> {
+fn umount(call: &Call<'_, '_>, target: OwnPath, options: Umount) -> Result<(), VerbError> {
     act(RawAction::Umount { target: target.0, lazy: options.lazy.unwrap_or(false) }, call)
 }
 
@@ -304,7 +307,7 @@ fn umount(call: &Call<'_, '_>, target: OwnPath, options: Umount) -> Result<(), F
 /// ```
 /// # See
 /// pivot_root(2)
-fn pivot_root(call: &Call<'_, '_>, new_root: OwnPath, put_old: OwnPath) -> Result<(), Failed> {
+fn pivot_root(call: &Call<'_, '_>, new_root: OwnPath, put_old: OwnPath) -> Result<(), VerbError> {
     act(RawAction::PivotRoot(new_root.0, put_old.0), call)
 }
 
@@ -321,7 +324,7 @@ fn pivot_root(call: &Call<'_, '_>, new_root: OwnPath, put_old: OwnPath) -> Resul
 /// ```
 /// # See
 /// chroot(2)
-fn chroot(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
+fn chroot(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
     act(RawAction::Chroot(path.0), call)
 }
 
@@ -337,7 +340,7 @@ fn chroot(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
 /// ```
 /// # See
 /// chdir(2)
-fn chdir(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
+fn chdir(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
     act(RawAction::Chdir(path.0), call)?;
     call.context.moved.set(true);
     Ok(())
@@ -351,6 +354,6 @@ fn chdir(call: &Call<'_, '_>, path: OwnPath) -> Result<(), Failed> {
 /// ```rhai
 /// write_file(`${scratch()}/note`, "hello");
 /// ```
-fn scratch(call: &Call<'_, '_>) -> Result<String, Failed> {
+fn scratch(call: &Call<'_, '_>) -> Result<String, VerbError> {
     Ok(call.effects().scratch(call)?)
 }

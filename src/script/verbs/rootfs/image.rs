@@ -3,7 +3,7 @@
 use crate::run::{ImageType, about_image, check_image_size};
 use crate::script::binding::argument::{HostPath, Size};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
 
@@ -44,7 +44,7 @@ fn disk_image(
     path: HostPath,
     size: Size,
     options: Image,
-) -> Result<String, Failed> {
+) -> Result<String, VerbError> {
     let (HostPath(path), Size(size)) = (path, size);
     let host = call.context.runner.host();
     let kind = ImageType::new(options.r#type.as_deref().unwrap_or("ext4"), host)

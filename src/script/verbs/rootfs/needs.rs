@@ -10,7 +10,7 @@ use crate::host::elf;
 use crate::plan::{Gatherer, Piece};
 use crate::script::binding::argument::HostProgram;
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::SharedNeeds;
 use crate::script::binding::verb::{Verb, verbs};
@@ -50,7 +50,7 @@ fn needs(
     call: &Call<'_, '_>,
     program: HostProgram,
     options: Needed,
-) -> Result<SharedNeeds, Failed> {
+) -> Result<SharedNeeds, VerbError> {
     let host = call.context.runner.host();
     host.tree.take_unseen();
     let search = host.environment.get("PATH").map(String::as_str);

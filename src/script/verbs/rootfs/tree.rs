@@ -7,7 +7,7 @@ use crate::plan::RootTree;
 use crate::run::{Contents, Manifest};
 use crate::script::binding::argument::HostPath;
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{Compression, Rootfs};
@@ -28,19 +28,19 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["tree.rs";
 const DIFFERENCES: usize = 10;
 
 /// The layers of a root; its warnings are said.
-fn layers(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Rc<RootTree>, Failed> {
+fn layers(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Rc<RootTree>, VerbError> {
     let tree = call.context.runner.tree(rootfs)?;
     tree.warnings().for_each(|warning| call.context.warn(warning));
     Ok(tree)
 }
 
-fn contents(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Contents, Failed> {
+fn contents(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Contents, VerbError> {
     let runner = &call.context.runner;
     let tree = layers(rootfs, call)?;
     runner.contents(&tree).map_err(|report| call.fail(report))
 }
 
-fn manifest(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Manifest, Failed> {
+fn manifest(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Manifest, VerbError> {
     let runner = &call.context.runner;
     let tree = layers(rootfs, call)?;
     runner.manifest(&tree).map_err(|report| call.fail(report))
@@ -66,7 +66,7 @@ fn build_into(
     directory: &HostPath,
     setuid: bool,
     call: &Call<'_, '_>,
-) -> Result<(), Failed> {
+) -> Result<(), VerbError> {
     let tree = layers(rootfs, call)?;
     let warnings = call.effects().build(&tree, &directory.0, setuid, call);
     let warnings = warnings.map_err(|report| call.fail(report))?;
@@ -85,7 +85,7 @@ fn build_into(
 /// ```rhai
 /// print(rootfs().binary("sh").tree());
 /// ```
-fn tree(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, Failed> {
+fn tree(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, VerbError> {
     Ok(contents(&rootfs, call)?.drawing())
 }
 
@@ -95,7 +95,7 @@ fn tree(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, Failed> {
 /// ```rhai
 /// print(rootfs().binary("sh").size());
 /// ```
-fn size(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<i64, Failed> {
+fn size(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<i64, VerbError> {
     Ok(i64::try_from(contents(&rootfs, call)?.size().1).unwrap_or(i64::MAX))
 }
 
@@ -117,7 +117,7 @@ fn build(
     rootfs: Rootfs,
     directory: HostPath,
     options: Build,
-) -> Result<String, Failed> {
+) -> Result<String, VerbError> {
     build_into(&rootfs, &directory, options.setuid.unwrap_or(false), call)?;
     Ok(directory.0.to_string_lossy().into_owned())
 }
@@ -143,7 +143,7 @@ fn pack(
     rootfs: Rootfs,
     file: HostPath,
     options: Pack,
-) -> Result<String, Failed> {
+) -> Result<String, VerbError> {
     let name = file.0.file_name().unwrap_or_default().to_string_lossy();
     let Some(compression) = Compression::of_name(&name) else {
         let name = quoted(file.0.to_string_lossy());
@@ -172,7 +172,7 @@ fn pack(
 /// let root = rootfs().file("/etc/motd", "hello\n");
 /// assert_eq(root.digest(), rootfs().file("/etc/motd", "hello\n").digest());
 /// ```
-fn digest(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, Failed> {
+fn digest(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, VerbError> {
     Ok(manifest(&rootfs, call)?.digest())
 }
 
@@ -188,7 +188,7 @@ fn digest(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, Failed> {
 /// ```rhai
 /// print(rootfs().file("/etc/motd", "hello\n").manifest());
 /// ```
-fn manifest_text(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, Failed> {
+fn manifest_text(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, VerbError> {
     Ok(manifest(&rootfs, call)?.text().to_owned())
 }
 
@@ -206,7 +206,7 @@ fn manifest_text(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, Failed> 
 /// let root = rootfs().file("/etc/motd", "hello\n");
 /// print(root.verify(root.digest()).tree());
 /// ```
-fn verify(call: &Call<'_, '_>, rootfs: Rootfs, digest: String) -> Result<Rootfs, Failed> {
+fn verify(call: &Call<'_, '_>, rootfs: Rootfs, digest: String) -> Result<Rootfs, VerbError> {
     let digits = digest.strip_prefix("sha256:").unwrap_or(&digest);
     if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let report = Report::error(format!("{} is no digest", quoted(&digest)));
@@ -248,6 +248,6 @@ fn verify(call: &Call<'_, '_>, rootfs: Rootfs, digest: String) -> Result<Rootfs,
 /// let base = rootfs().file("/etc/motd", "hello\n");
 /// for line in base.diff(base.file("/etc/hostname", "box\n")) { print(line); }
 /// ```
-fn diff(call: &Call<'_, '_>, rootfs: Rootfs, other: Rootfs) -> Result<Vec<String>, Failed> {
+fn diff(call: &Call<'_, '_>, rootfs: Rootfs, other: Rootfs) -> Result<Vec<String>, VerbError> {
     Ok(manifest(&rootfs, call)?.difference(&manifest(&other, call)?))
 }

@@ -9,7 +9,7 @@ use crate::run::{self, Exit, Input, MOST_KEPT};
 use crate::script::binding::argument::{Bytes, Size};
 use crate::script::binding::call::Call;
 use crate::script::binding::context::Printed;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedOutput, SharedPlan};
 use crate::script::binding::verb::{Verb, verbs};
@@ -73,7 +73,7 @@ pub(in crate::script::verbs) fn planned(
     sandbox: &Sandbox,
     request: &Request,
     call: &Call<'_, '_>,
-) -> Result<Plan, Failed> {
+) -> Result<Plan, VerbError> {
     let plan = call.context.runner.plan(sandbox, request).map_err(|reports| {
         call.effects().contradicted(&reports);
         call.found_here(reports)
@@ -90,7 +90,7 @@ pub(in crate::script::verbs) fn planned(
 pub(in crate::script::verbs) fn streams(
     options: &Run,
     call: &Call<'_, '_>,
-) -> Result<Streams, Failed> {
+) -> Result<Streams, VerbError> {
     let tty = options.tty.unwrap_or_else(|| options.stdin.is_none() && run::has_terminal());
     if tty && options.stdin.is_some() {
         let report = Report::error("`stdin` cannot be given to a program that has a terminal");
@@ -112,7 +112,7 @@ pub(in crate::script::verbs) fn checked(
     stderr: Option<&[u8]>,
     lacks: Option<String>,
     call: &Call<'_, '_>,
-) -> Result<Exit, Failed> {
+) -> Result<Exit, VerbError> {
     if exit.code == 0 || check == Some(false) {
         return Ok(exit);
     }
@@ -165,7 +165,7 @@ fn run(
     sandbox: Sandbox,
     command: Command,
     options: Run,
-) -> Result<Exit, Failed> {
+) -> Result<Exit, VerbError> {
     let request = request(command, streams(&options, call)?, call);
     let plan = planned(&sandbox, &request, call)?;
     let input = input(options.stdin, Input::Inherited);
@@ -192,7 +192,7 @@ fn output(
     sandbox: Sandbox,
     command: Command,
     options: Capture,
-) -> Result<SharedOutput, Failed> {
+) -> Result<SharedOutput, VerbError> {
     let request = request(command, Streams::Captured, call);
     let plan = planned(&sandbox, &request, call)?;
     let most = options.limit.map_or(MOST_KEPT, |size| size.0);
@@ -218,7 +218,7 @@ fn output(
 /// ```
 /// # See
 /// pty(7)
-fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, Failed> {
+fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, VerbError> {
     let runner = &call.context.runner;
     let streams = streams(&Run::default(), call)?;
     let command = |shell: &str| {
@@ -251,7 +251,7 @@ fn start(
     sandbox: Sandbox,
     command: Command,
     options: Start,
-) -> Result<ProcessHandle, Failed> {
+) -> Result<ProcessHandle, VerbError> {
     let pipes = options.pipes.unwrap_or(false);
     let streams = if pipes { Streams::Piped } else { Streams::Inherited };
     let request = request(command, streams, call);
@@ -269,7 +269,7 @@ fn start(
 /// ```rhai
 /// print(sandbox().hostname("box").plan("/bin/sh"));
 /// ```
-fn plan(call: &Call<'_, '_>, sandbox: Sandbox, command: Command) -> Result<SharedPlan, Failed> {
+fn plan(call: &Call<'_, '_>, sandbox: Sandbox, command: Command) -> Result<SharedPlan, VerbError> {
     let request = request(command, streams(&Run::default(), call)?, call);
     let plan = call.context.runner.plan(&sandbox, &request);
     let plan = plan.map_err(|reports| call.found_here(reports))?;

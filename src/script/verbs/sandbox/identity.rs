@@ -7,7 +7,7 @@ use crate::diag::{Report, quoted};
 use crate::ops::{Sandbox, Umask, What, Workdir};
 use crate::script::binding::argument::{Mode, a_kind};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{GuestPath, Id, IdRange};
 
@@ -25,7 +25,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
 ];
 
 /// A name and value as environ(7) can hold them.
-fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), Failed> {
+fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), VerbError> {
     if name.is_empty() {
         return Err(call.fail(Report::error("the name of a variable is empty")));
     }
@@ -41,7 +41,7 @@ fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, Str
 }
 
 /// A variable that is kept by its name.
-fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), Failed> {
+fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), VerbError> {
     if let Some((variable, value)) = name.split_once('=') {
         let message = format!("`keep_env` takes names, and {} has a value", quoted(name));
         let pair = format!("{variable:?}, {value:?}");
@@ -66,12 +66,12 @@ fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), Failed> {
 pub(in crate::script::verbs) fn variables(
     map: &Map,
     call: &Call<'_, '_>,
-) -> Result<Vec<(String, String)>, Failed> {
+) -> Result<Vec<(String, String)>, VerbError> {
     map.iter().map(|(name, value)| variable(name, &held(name, value, call)?, call)).collect()
 }
 
 /// What a variable holds.
-fn held(name: &str, value: &Dynamic, call: &Call<'_, '_>) -> Result<String, Failed> {
+fn held(name: &str, value: &Dynamic, call: &Call<'_, '_>) -> Result<String, VerbError> {
     match value.type_name() {
         "string" | "char" | "i64" | "f64" | "bool" => Ok(value.to_string()),
         _ => {
@@ -88,7 +88,7 @@ fn range(
     outside: i64,
     count: Option<i64>,
     call: &Call<'_, '_>,
-) -> Result<IdRange, Failed> {
+) -> Result<IdRange, VerbError> {
     IdRange::new(inside, outside, count.unwrap_or(1)).map_err(|error| invalid(&error, call))
 }
 
@@ -138,7 +138,7 @@ fn map_user(
     inside: i64,
     outside: i64,
     count: Option<i64>,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let range = range(inside, outside, count, call)?;
     Ok(sandbox.with(What::MapUser(range), call.origin()))
 }
@@ -158,7 +158,7 @@ fn map_group(
     inside: i64,
     outside: i64,
     count: Option<i64>,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let range = range(inside, outside, count, call)?;
     Ok(sandbox.with(What::MapGroup(range), call.origin()))
 }
@@ -179,7 +179,7 @@ fn env(
     sandbox: Sandbox,
     name: Dynamic,
     value: Option<Dynamic>,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let name = if name.is_char() { name.to_string().into() } else { name };
     let pairs = if name.is_map() && value.is_none() {
         variables(&name.cast(), call)?
@@ -208,7 +208,11 @@ fn env(
 /// ```rhai
 /// sandbox("/").read_only_root().keep_env(["TERM", "LANG"]).run("env");
 /// ```
-fn keep_env(call: &Call<'_, '_>, sandbox: Sandbox, names: Vec<String>) -> Result<Sandbox, Failed> {
+fn keep_env(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    names: Vec<String>,
+) -> Result<Sandbox, VerbError> {
     names.iter().try_for_each(|name| kept(name, call))?;
     Ok(sandbox.with(What::KeepEnv(names), call.origin()))
 }

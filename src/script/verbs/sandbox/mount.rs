@@ -7,7 +7,7 @@ use crate::diag::{Report, quoted};
 use crate::ops::{self, Dev, Devpts, Directory, File, Mask, ReadOnly, Sandbox, Symlink, Sysfs};
 use crate::script::binding::argument::{Bytes, HostPath, IdNumber, Mode, Size};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{self, BindOptions, FileOptions, GuestPath, MountOptions, ProcOptions};
@@ -96,7 +96,7 @@ pub(in crate::script::verbs) fn look(options: &Look) -> FileOptions {
 }
 
 /// The options of a file system, as `mount -o` would take them one by one.
-fn data(map: Option<Map>, call: &Call<'_, '_>) -> Result<Vec<(String, Option<String>)>, Failed> {
+fn data(map: Option<Map>, call: &Call<'_, '_>) -> Result<Vec<(String, Option<String>)>, VerbError> {
     let mut data = Vec::new();
     for (key, value) in map.unwrap_or_default() {
         let value = match (value.as_bool(), value.type_name()) {
@@ -127,7 +127,7 @@ fn one_of(
     key: &str,
     words: &[&str],
     call: &Call<'_, '_>,
-) -> Result<Option<String>, Failed> {
+) -> Result<Option<String>, VerbError> {
     match given {
         Some(word) if !words.contains(&word.as_str()) => {
             let all: Vec<_> = words.iter().map(quoted).collect();
@@ -161,7 +161,7 @@ fn bind(
     source: HostPath,
     target: Option<GuestPath>,
     options: Bind,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let target = match target {
         Some(target) => target,
         None => {
@@ -194,7 +194,7 @@ fn tmpfs(
     sandbox: Sandbox,
     target: GuestPath,
     options: Tmpfs,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let size = options.size.map(|size| size.0);
     // `size=0` means no bound to the kernel: the opposite of what it says.
     if size == Some(0) {
@@ -227,7 +227,7 @@ fn proc(
     sandbox: Sandbox,
     target: GuestPath,
     options: Proc,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let words = ["off", "noaccess", "invisible", "ptraceable"];
     let hidepid = one_of(options.hidepid, "hidepid", &words, call)?;
     let subset = one_of(options.subset, "subset", &["pid"], call)?;
@@ -296,7 +296,7 @@ fn mount(
     source: String,
     target: GuestPath,
     options: Mount,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let Some(kind) = options.r#type else {
         let report = Report::error("`mount` needs the option `type`");
         return Err(call.fail(report.hint("the type of the file system: `#{ type: \"tmpfs\" }`")));
@@ -340,7 +340,7 @@ fn file(
     path: GuestPath,
     content: Bytes,
     options: Look,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let look = look(&options);
     if path.is_root() {
         return Err(call.fail(Report::error("`/` is a directory, not a file")));
@@ -361,7 +361,7 @@ fn symlink(
     sandbox: Sandbox,
     target: String,
     path: GuestPath,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     link(&target, &path).map_err(|error| invalid(&error, call))?;
     Ok(sandbox.with(Symlink { path, says: target }, call.origin()))
 }

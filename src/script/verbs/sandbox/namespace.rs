@@ -6,7 +6,7 @@ use crate::diag::{Report, closest, quoted};
 use crate::ops::{Sandbox, What};
 use crate::script::binding::argument::a_kind;
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::SharedNetwork;
 use crate::script::binding::verb::{Verb, verbs};
@@ -31,7 +31,7 @@ options! {
 }
 
 /// The network that a value names.
-fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkChoice, Failed> {
+fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkChoice, VerbError> {
     if let Some(network) = value.read_lock::<SharedNetwork>() {
         let joined = call.effects().to_join(&network, call)?;
         return Ok(NetworkChoice::Joined(joined));
@@ -66,7 +66,7 @@ fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkC
 }
 
 /// A port of the host: `80`, `"8080:80"`, `"0.0.0.0:8080:80"`.
-fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<Forwarded, Failed> {
+fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<Forwarded, VerbError> {
     let port = Forwarded::new(&value.to_string());
     port.map_err(|invalid| call.fail_at_key(key, Report::from(&invalid)))
 }
@@ -133,7 +133,7 @@ fn network(
     sandbox: Sandbox,
     network: Dynamic,
     options: Ports,
-) -> Result<Sandbox, Failed> {
+) -> Result<Sandbox, VerbError> {
     let given = options.tcp.is_some() || options.udp.is_some();
     let choice = choice(&network, options, call)?;
     if given && !matches!(choice, NetworkChoice::Outbound(_)) {

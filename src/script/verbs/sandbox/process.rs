@@ -4,7 +4,7 @@ use super::command::{Run, checked, input, request, streams};
 use crate::run::{Exit, Input};
 use crate::script::binding::argument::Bytes;
 use crate::script::binding::call::Call;
-use crate::script::binding::error::Failed;
+use crate::script::binding::error::VerbError;
 use crate::script::binding::signal::Signal;
 use crate::script::binding::value::ProcessHandle;
 use crate::script::binding::verb::{Verb, verbs};
@@ -29,7 +29,7 @@ fn run_beside(
     command: Command,
     options: &Run,
     call: &Call<'_, '_>,
-) -> Result<Exit, Failed> {
+) -> Result<Exit, VerbError> {
     let request = request(command, streams(options, call)?, call);
     let input = input(options.stdin.clone(), Input::Inherited);
     let exit = call.effects().join(handle, &request, &input, call)?;
@@ -59,7 +59,7 @@ fn running(_call: &Call<'_, '_>, process: ProcessHandle) -> bool {
 /// let sleeper = sandbox("/").read_only_root().start("sleep 0.1");
 /// print(sleeper.wait().code);
 /// ```
-fn wait(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Exit, Failed> {
+fn wait(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Exit, VerbError> {
     call.effects().wait(&process, call)
 }
 
@@ -73,7 +73,7 @@ fn wait(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Exit, Failed> {
 /// ```
 /// # See
 /// signal(7)
-fn kill(call: &Call<'_, '_>, process: ProcessHandle, signal: Signal) -> Result<(), Failed> {
+fn kill(call: &Call<'_, '_>, process: ProcessHandle, signal: Signal) -> Result<(), VerbError> {
     call.effects().kill(&process, signal.0, call)
 }
 
@@ -92,7 +92,7 @@ fn kill(call: &Call<'_, '_>, process: ProcessHandle, signal: Signal) -> Result<(
 /// ```
 /// # See
 /// kill(2), signal(7)
-fn kill_by_pid(call: &Call<'_, '_>, pid: i64, signal: Signal) -> Result<(), Failed> {
+fn kill_by_pid(call: &Call<'_, '_>, pid: i64, signal: Signal) -> Result<(), VerbError> {
     call.effects().kill_by_pid(pid, signal.0, call)
 }
 
@@ -106,7 +106,7 @@ fn kill_by_pid(call: &Call<'_, '_>, pid: i64, signal: Signal) -> Result<(), Fail
 /// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
 /// cat.write("hello\n");
 /// ```
-fn write(call: &Call<'_, '_>, process: ProcessHandle, text: Bytes) -> Result<(), Failed> {
+fn write(call: &Call<'_, '_>, process: ProcessHandle, text: Bytes) -> Result<(), VerbError> {
     call.effects().write(&process, &text.0, call)
 }
 
@@ -120,7 +120,7 @@ fn write(call: &Call<'_, '_>, process: ProcessHandle, text: Bytes) -> Result<(),
 /// let clock = sandbox("/").read_only_root().start("date", #{ pipes: true });
 /// print(clock.read_line());
 /// ```
-fn read_line(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Option<String>, Failed> {
+fn read_line(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Option<String>, VerbError> {
     let line = call.effects().read_line(&process, call)?;
     Ok(line.map(|line| String::from_utf8_lossy(&line).into_owned()))
 }
@@ -144,7 +144,7 @@ fn run(
     process: ProcessHandle,
     command: Command,
     options: Run,
-) -> Result<Exit, Failed> {
+) -> Result<Exit, VerbError> {
     run_beside(&process, command, &options, call)
 }
 
@@ -162,7 +162,7 @@ fn run(
 /// ```
 /// # See
 /// setns(2), pty(7)
-fn shell(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Exit, Failed> {
+fn shell(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Exit, VerbError> {
     let options = Run { check: Some(false), ..Run::default() };
     let shell = process.plan().map(|plan| call.context.runner.shell_of(&plan));
     let command = Command::new(vec![shell.unwrap_or_else(|| "sh".into())]);

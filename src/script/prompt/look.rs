@@ -1,8 +1,8 @@
-//! What lives in a conversation, and where it is.
+//! The processes of a prompt, and where each is.
 
 use rhai::Dynamic;
 
-use super::Dialog;
+use super::Prompt;
 use crate::diag::{Column, count, table};
 use crate::run::{Process, Whereabouts};
 use crate::script::binding::value::ProcessHandle;
@@ -11,7 +11,7 @@ use crate::spec::Kind;
 /// The most mounts that are listed.
 const MOUNTS: usize = 12;
 
-impl Dialog {
+impl Prompt {
     /// The sandboxes and closures that run, as a table.
     #[must_use]
     pub fn sandboxes(&self) -> String {
@@ -73,7 +73,7 @@ impl Dialog {
         out
     }
 
-    /// The processes that variables hold, and those that nothing but the conversation does.
+    /// The processes that variables hold, and those that only the record of the prompt holds.
     fn living(&self) -> Vec<(String, ProcessHandle)> {
         let state = self.state.borrow();
         let mut living: Vec<(String, ProcessHandle)> = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Dialog;
+use super::Prompt;
 use crate::script::binding::catalog;
 use crate::script::binding::verb::{self, Verb};
 use crate::script::language::functions;
@@ -41,7 +41,7 @@ struct Open<'t> {
     in_map: bool,
 }
 
-impl Dialog {
+impl Prompt {
     /// What could come next where `text` ends.
     #[must_use]
     pub fn complete(&self, text: &str) -> Completion {

@@ -1,9 +1,9 @@
 //! What values are that a text speaks of which is being typed. Nothing is evaluated for that.
 
-use super::{Dialog, IT};
+use super::{IT, Prompt};
 use crate::script::language::token::{Kind, Token};
 
-impl Dialog {
+impl Prompt {
     /// The name of the type of the value that the chain at the end of these words makes, as the
     /// check of recipes has it, from the values of the variables in reach.
     pub(super) fn type_of(&self, value: &[&Token<'_>]) -> Option<String> {

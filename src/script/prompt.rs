@@ -1,5 +1,4 @@
-//! A conversation: texts that are evaluated one after the other, each with everything that those
-//! before it have made.
+//! A prompt: texts that are evaluated one after the other, each with what those before it have made.
 
 mod complete;
 mod enter;
@@ -17,7 +16,7 @@ use crate::ops::Sandbox;
 use crate::run::{self, Exit};
 use crate::script::analysis::capture::captured;
 use crate::script::analysis::discard::discarded;
-use crate::script::binding::error::Ending;
+use crate::script::binding::error::Termination;
 use crate::script::binding::value::{self, SharedOutput};
 use crate::script::effects::dry_run::Effect;
 use crate::script::engine::{End, Script};
@@ -40,15 +39,15 @@ pub enum Outcome {
     Failed(Vec<Report>),
     /// Ctrl-C ended it.
     Interrupted,
-    /// The conversation is over.
+    /// The prompt is over.
     End(End),
 }
 
 /// What happens where a recipe stops.
-pub type OnBreakpoint = Box<dyn Fn(&Rc<Dialog>, Option<&Origin>) -> Option<End>>;
+pub type OnBreakpoint = Box<dyn Fn(&Rc<Prompt>, Option<&Origin>) -> Option<End>>;
 
-/// A conversation.
-pub struct Dialog {
+/// A prompt, without the terminal.
+pub struct Prompt {
     script: Rc<Script>,
     state: RefCell<State>,
 }
@@ -64,8 +63,8 @@ struct State {
     floor: usize,
 }
 
-impl Dialog {
-    /// A conversation with the verbs of `script`, which was made for all of them.
+impl Prompt {
+    /// A prompt with the verbs of `script`, which was made for all of them.
     #[must_use]
     pub fn new(script: Rc<Script>) -> Self {
         let mut scope = Scope::new();
@@ -75,7 +74,7 @@ impl Dialog {
         Self { script, state: RefCell::new(state) }
     }
 
-    /// A conversation in the middle of a recipe, about its variables.
+    /// A prompt in the middle of a recipe, with its variables.
     fn about(script: Rc<Script>, scope: Scope<'static>, global: GlobalRuntimeState) -> Self {
         let mut scope = scope;
         if !scope.contains(IT) {
@@ -85,14 +84,14 @@ impl Dialog {
         Self { script, state: RefCell::new(state) }
     }
 
-    /// Has `talk` be what happens where a recipe stops: with a conversation about its variables. It
-    /// gives the end of the recipe unless that continues.
-    pub fn at_breakpoints(script: &Rc<Script>, talk: OnBreakpoint) {
+    /// Has `on_stop` be called where a recipe stops, with a prompt on its variables. It gives the end
+    /// of the recipe unless that continues.
+    pub fn at_breakpoints(script: &Rc<Script>, on_stop: OnBreakpoint) {
         script.on_break(Rc::new(move |script, stopped| {
             let scope = std::mem::take(&mut stopped.scope);
-            let dialog = Rc::new(Self::about(script, scope, stopped.global.clone()));
-            let end = talk(&dialog, stopped.origin.as_ref());
-            stopped.scope = std::mem::take(&mut dialog.state.borrow_mut().scope);
+            let prompt = Rc::new(Self::about(script, scope, stopped.global.clone()));
+            let end = on_stop(&prompt, stopped.origin.as_ref());
+            stopped.scope = std::mem::take(&mut prompt.state.borrow_mut().scope);
             end
         }));
     }
@@ -103,7 +102,7 @@ impl Dialog {
         self.script.sources()
     }
 
-    /// What the engine and the runner of the conversation are those of.
+    /// The script whose engine and runner this uses.
     #[must_use]
     pub fn script(&self) -> &Script {
         &self.script
@@ -139,7 +138,7 @@ impl Dialog {
             Err(reports) => Outcome::Failed(reports),
         };
         match done {
-            // It is the recipe that ends, and not the conversation.
+            // The recipe ends, and the prompt does not.
             Outcome::End(End::Status(code)) => {
                 Outcome::Done(Some(format!("it ended with status {code}")))
             }
@@ -226,9 +225,9 @@ impl Dialog {
 
     fn end(&self, error: EvalAltResult) -> Outcome {
         match reword::ending(&error) {
-            Some(Ending::Exit(code)) => Outcome::End(End::Status(code)),
-            Some(Ending::Signal(signal)) => interrupted(signal),
-            Some(Ending::NotRun(reason)) => Outcome::Failed(vec![Report::not_run(reason)]),
+            Some(Termination::Exit(code)) => Outcome::End(End::Status(code)),
+            Some(Termination::Signal(signal)) => interrupted(signal),
+            Some(Termination::NotRun(reason)) => Outcome::Failed(vec![Report::not_run(reason)]),
             None if let Some(signal) = run::interrupted() => interrupted(signal),
             None => Outcome::Failed(reword::reports(error, &self.script.context)),
         }

@@ -3,7 +3,7 @@
 use rhai::{Dynamic, Map};
 
 use super::record::Input;
-use super::{Dialog, IT, Outcome};
+use super::{IT, Outcome, Prompt};
 use crate::diag::{Report, quoted};
 use crate::ops::Sandbox;
 use crate::plan::Request;
@@ -21,7 +21,7 @@ pub struct Left {
     pub lines: Vec<String>,
     /// The variables that could not come along.
     pub lost: Vec<String>,
-    /// How the conversation ends, where it is over.
+    /// How the prompt ends, if it is over.
     pub end: Option<End>,
     /// How the place has ended, where nobody has left it: the process became a program, or is gone.
     pub ended: Option<Exit>,
@@ -30,7 +30,7 @@ pub struct Left {
 /// What goes on inside: it gives what was typed, and how it ends where all is over.
 pub type Inside<'a> = &'a mut dyn FnMut() -> (Vec<String>, Option<End>);
 
-impl Dialog {
+impl Prompt {
     /// Goes on with `inside` in the sandbox, or beside the process, that a text gives.
     ///
     /// It is done by a copy of this process. What is made there comes back as far as it can.
@@ -91,7 +91,7 @@ impl Dialog {
         Ok(Left { ended, ..self.unpacked(text, before, process.value()) })
     }
 
-    /// The value of a text, which is not one of the conversation's own.
+    /// The value of a text, which is not recorded.
     fn value_of(&self, text: &str) -> Result<Dynamic, Vec<Report>> {
         let (name, ast) = self.compile(&super::whole(text))?;
         self.perform(&name, &ast).map_err(|error| match self.end(*error) {

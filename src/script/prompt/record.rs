@@ -1,8 +1,8 @@
-//! What was done in a conversation, and it as a recipe.
+//! What was done at a prompt, and the recipe of it.
 
 use rhai::{AST, Array, Dynamic, Stmt};
 
-use super::{Dialog, IT, Marks};
+use super::{IT, Marks, Prompt};
 use crate::diag::Report;
 use crate::run::Exit;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
@@ -126,7 +126,7 @@ pub(super) fn is_table(rows: &Array) -> bool {
     !rows.is_empty() && rows.iter().all(Dynamic::is_map)
 }
 
-impl Dialog {
+impl Prompt {
     /// All that was done, as a recipe, and what is wrong with that: not everything that can be said
     /// one after the other can stand together.
     #[must_use]
