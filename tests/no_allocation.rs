@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nsscript::ops::{
-    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Mask, Mount, Proc, ReadOnly, Sandbox,
-    Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
+    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount, Proc, ReadOnly,
+    Sandbox, Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::plan::Request;
 use nsscript::run::{Input, MOST_KEPT, Problem, Runner};
 use nsscript::spec::{
-    Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountOptions,
-    Namespaces, ProcOptions, Root, Rootfs, Streams,
+    Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountAttributes,
+    MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
 };
 
 // What the programs that are started here find.
@@ -162,6 +162,7 @@ fn common() -> Vec<What> {
         What::Env(vec![("A".into(), "1".into()), ("PATH".into(), "/bin:/usr/bin".into())]),
         What::KeepEnv(vec!["HOME".into()]),
         Umask(0o027).into(),
+        Limit { resource: Resource::ALL[9], soft: 64, hard: 128 }.into(),
         Workdir(path("/")).into(),
     ]
 }
@@ -170,8 +171,9 @@ fn common() -> Vec<What> {
 fn contents() -> Vec<What> {
     let look = FileOptions { mode: Some(0o750), uid: Some(1000), gid: Some(100) };
     let data = vec![("size".into(), Some("1M".into())), ("huge".into(), Some("never".into()))];
-    let options = MountOptions { data, read_only: true, ..MountOptions::default() };
-    let read_only = BindOptions { read_only: true, ..BindOptions::default() };
+    let attributes = MountAttributes { read_only: true, ..MountAttributes::default() };
+    let options = MountOptions { data, attributes };
+    let read_only = BindOptions { attributes, ..BindOptions::default() };
     let target = |text: &str| path(text);
     vec![
         tmpfs("/run"),

@@ -1,12 +1,7 @@
 //! What a recipe asks of a sandbox, where that becomes operations by itself.
 
 use std::fmt::Debug;
-use std::ops::Deref;
 
-use super::mount::{Bind, Dev, Devpts, Mask, Mount, Proc, ReadOnly, Sysfs, Tmpfs};
-use super::process::{Domainname, Hostname, Umask, Workdir};
-use super::sandbox::What;
-use super::tree::{Directory, File, Symlink};
 use super::{Op, Operation, Planning};
 use crate::diag::Origin;
 use crate::spec::{GuestPath, Invalid};
@@ -98,7 +93,7 @@ macro_rules! asked {
             fn from(one: $ask) -> Self { Self::Ask(Ask::$ask(one)) }
         })*
 
-        impl Deref for Ask {
+        impl std::ops::Deref for Ask {
             type Target = dyn Asking;
 
             fn deref(&self) -> &Self::Target {
@@ -108,9 +103,4 @@ macro_rules! asked {
             }
         }
     };
-}
-
-asked! {
-    Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
-    Hostname Domainname Workdir Umask
 }

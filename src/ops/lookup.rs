@@ -149,14 +149,16 @@ impl<'a> Lookup<'a> {
         let on_the_way = |made: &GuestPath| made.is_within(path).then_some(At::Directory);
         match leaves {
             Leaves::Nothing | Leaves::ReadOnly(_) => None,
-            Leaves::Bound { source, directory, target } => match path.below(target) {
-                Some(below) if below.as_os_str().is_empty() => {
-                    Some(if directory { At::Directory } else { At::File })
+            Leaves::Bound { source, directory, target, attributes: _ } => {
+                match path.below(target) {
+                    Some(below) if below.as_os_str().is_empty() => {
+                        Some(if directory { At::Directory } else { At::File })
+                    }
+                    Some(below) => Some(at_host(self.host, &source.join(below))),
+                    None => on_the_way(target),
                 }
-                Some(below) => Some(at_host(self.host, &source.join(below))),
-                None => on_the_way(target),
-            },
-            Leaves::FileSystem { kind, target } if path.is_within(target) => {
+            }
+            Leaves::FileSystem { kind, target, attributes: _ } if path.is_within(target) => {
                 Some(match (path == target, kind) {
                     (true, _) => At::Directory,
                     (false, "tmpfs" | "ramfs") => At::Nothing,

@@ -36,6 +36,7 @@ impl OwnDirectory {
 
 /// What is only known when a plan is carried out.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Prepared<'a> {
     /// Where the layers of the root are, the topmost first.
     pub layers: &'a [OwnDirectory],
@@ -53,6 +54,8 @@ pub struct Prepared<'a> {
     pub new_user: bool,
     /// Whether the program has a terminal of its own.
     pub terminal: bool,
+    /// Whether a closure goes on in the process, and no program.
+    pub closure: bool,
 }
 
 /// The calls of a new process in the making.
@@ -74,6 +77,8 @@ pub struct Lowering<'a> {
     pub(super) bounded: bool,
     /// Whether the new process becomes init, and does not execute the program itself.
     pub(super) init: bool,
+    /// The limits that the carried program sets for the program alone.
+    pub(super) limits: Vec<String>,
 }
 
 impl<'a> Lowering<'a> {
@@ -89,6 +94,7 @@ impl<'a> Lowering<'a> {
             rooted: false,
             bounded: false,
             init: false,
+            limits: Vec::new(),
         }
     }
 
@@ -139,6 +145,16 @@ impl<'a> Lowering<'a> {
     pub(super) fn leave_fresh(&mut self, base: Base) {
         if base == Base::Root {
             self.fresh = None;
+        }
+    }
+
+    /// Has a limit set for what is executed; for a closure, for the process that it goes on in.
+    pub(super) fn limit(&mut self, call: Call) {
+        match call {
+            Call::Limit { resource, soft, hard } if !self.prepared.closure => {
+                self.limits.push(format!("l{resource} {soft} {hard}"));
+            }
+            call => self.push(call),
         }
     }
 
@@ -197,11 +213,13 @@ pub fn command(
     search: &[String],
     environment: &[(String, String)],
     (gated, terminal): (bool, bool),
+    limits: &[String],
 ) -> CStrings {
     let candidates = candidates(words, search);
     let numbers = [candidates.len(), words.len()].map(|number| number.to_string().into_bytes());
     let mut told = vec![Vec::new(); usize::from(gated)];
     told.extend(terminal.then(|| b"t".to_vec()));
+    told.extend(limits.iter().map(|limit| limit.clone().into_bytes()));
     told.extend(numbers);
     told.extend(candidates.into_iter().map(CString::into_bytes));
     told.extend(words.iter().map(|word| word.clone().into_bytes()));

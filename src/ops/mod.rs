@@ -4,6 +4,7 @@
 //! calls of it. What only nsscript itself can do is matched by [`Own`]. No answer has a default, so
 //! the compiler demands all of them of a new operation.
 
+#[macro_use]
 mod asked;
 mod identity;
 mod lookup;
@@ -25,38 +26,23 @@ use std::fmt::Debug;
 use std::ops::Deref;
 use std::path::Path;
 
-use crate::spec::GuestPath;
+use crate::spec::{GuestPath, MountAttributes};
 
-pub use asked::{AsIs, Ask, Asking, Changes};
-pub use identity::{
-    BecomeMapped, DropCapabilities, MapOwnIds, NewKeyring, NoNewPrivileges, PrepareMaps, SetIds,
-};
-pub use lookup::{At, Holder, Lookup, Place, at_host, at_root_of};
-pub use lowering::{Lowering, OwnDirectory, Prepared, command};
-pub use maps::Maps;
-pub use mount::{
-    Bind, Bound, Dev, Devpts, FileId, Mask, Mount, Mounted, Proc, Protect, ReadOnly, Sysfs, Tmpfs,
-    device,
-};
-pub use network::{
-    ConnectOutside, EnterNetwork, FORWARDED, LinkChange, LinkKind, LoopbackUp, NetworkAction,
-    Packets,
-};
-pub use planning::{Planning, RootOf, file_id, unanswered, unseen};
-pub use process::{
-    Closure, Connect, DieWithParent, Domainname, Execute, Hostname, Join, NewSession, Start,
-    StartInit, Umask, Workdir,
-};
-pub use raw::{MountCall, RawAction};
-pub use root::{
-    Assembled, Below, BuildLayer, Came, Chroot, CoverRoot, Entry, Found, KeepChanges, Kept, Layer,
-    LowerDir, MOST_LINKS, Made, MakePrivate, MakeRoot, Owner, PivotRoot, ProtectRoot, RootKind,
-    RootTree, Stop, Way, components, follow,
-};
-pub use sandbox::{Sandbox, Step, What};
-pub use strace::{Called, clone3, execve, make_mapped, prepared, write_proc};
-pub use tree::{Directory, File, Symlink};
-pub use view::{Backing, Presence, View, presence};
+pub use asked::*;
+pub use identity::*;
+pub use lookup::*;
+pub use lowering::*;
+pub use maps::*;
+pub use mount::*;
+pub use network::*;
+pub use planning::*;
+pub use process::*;
+pub use raw::*;
+pub use root::*;
+pub use sandbox::*;
+pub use strace::*;
+pub use tree::*;
+pub use view::*;
 
 /// What every operation is asked about; nothing is allocated for it.
 #[derive(Clone, Copy, Debug)]
@@ -137,11 +123,13 @@ pub enum Turn {
     Umask,
     /// The working directory.
     Workdir,
-    /// What is for every program, and not for the init that stays.
+    /// The init that stays.
     Init,
     /// The session of a program. This turn and those that follow are done by the process that
     /// becomes the program.
     Session,
+    /// Resource limits, which bind the program alone and not the init.
+    Limits,
     /// The program, or the closure.
     Program,
     /// It is no part of a launch.
@@ -170,6 +158,8 @@ pub enum Leaves<'a> {
         directory: bool,
         /// The place.
         target: &'a GuestPath,
+        /// The attributes of the mount.
+        attributes: MountAttributes,
     },
     /// A file system of the sandbox's own.
     FileSystem {
@@ -177,6 +167,8 @@ pub enum Leaves<'a> {
         kind: &'a str,
         /// The place.
         target: &'a GuestPath,
+        /// The attributes of the mount.
+        attributes: MountAttributes,
     },
     /// Something empty that hides what was there.
     Hidden(&'a GuestPath),
@@ -219,6 +211,22 @@ impl<'a> Leaves<'a> {
                 Some(target)
             }
             Self::Nothing
+            | Self::ReadOnly(_)
+            | Self::Directory(_)
+            | Self::File(_)
+            | Self::Symlink { .. } => None,
+        }
+    }
+
+    /// The attributes of the mount.
+    #[must_use]
+    pub fn attributes(self) -> Option<MountAttributes> {
+        match self {
+            Self::Bound { attributes, .. } | Self::FileSystem { attributes, .. } => {
+                Some(attributes)
+            }
+            Self::Nothing
+            | Self::Hidden(_)
             | Self::ReadOnly(_)
             | Self::Directory(_)
             | Self::File(_)
@@ -335,6 +343,11 @@ macro_rules! operations {
     };
 }
 
+asked! {
+    Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
+    Hostname Domainname Workdir Umask Limit
+}
+
 operations! {
     lowered {
         MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
@@ -342,7 +355,7 @@ operations! {
         SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask Workdir
         StartInit Closure
     }
-    carried { NewSession Execute }
+    carried { NewSession Limit Execute }
     own {
         BuildLayer KeepChanges EnterNetwork ConnectOutside PrepareMaps Start Join RawAction
     }

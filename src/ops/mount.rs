@@ -9,25 +9,31 @@ mod protect;
 mod sysfs;
 mod tmpfs;
 
-pub use bind::{Bind, Bound, FileId};
-pub use dev::{Dev, Devpts, device};
-pub use file_system::{Mount, Mounted};
-pub use mask::Mask;
-pub use proc::Proc;
-pub use protect::{Protect, ReadOnly};
-pub use sysfs::Sysfs;
-pub use tmpfs::Tmpfs;
+pub use bind::*;
+pub use dev::*;
+pub use file_system::*;
+pub use mask::*;
+pub use proc::*;
+pub use protect::*;
+pub use sysfs::*;
 pub(super) use tmpfs::tmpfs;
+pub use tmpfs::*;
 
-use crate::spec::shell_word;
+use crate::spec::{MountAttributes, shell_word};
+use crate::sys::Attributes;
 
 /// The `-o` of mount(8) with these words, if there are any.
-fn options(words: &[String]) -> String {
+fn options(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     if words.is_empty() { String::new() } else { format!(" -o {}", shell_word(&words.join(","))) }
 }
 
-/// The words of mount(8) that are wanted.
-fn words(wanted: [(bool, &str); 4]) -> Vec<String> {
-    let wanted = wanted.iter().filter(|(wanted, _)| *wanted);
-    wanted.map(|(_, word)| (*word).to_owned()).collect()
+/// The attributes as the kernel has them.
+fn kernel(attributes: MountAttributes) -> Attributes {
+    let MountAttributes { read_only, suid, devices, exec } = attributes;
+    Attributes::NONE
+        .and(Attributes::READ_ONLY, read_only)
+        .and(Attributes::NO_SUID, !suid)
+        .and(Attributes::NO_DEVICES, !devices)
+        .and(Attributes::NO_EXEC, !exec)
 }

@@ -3,5 +3,5 @@
 mod action;
 mod sandbox;
 
-pub use action::{LinkChange, LinkKind, NetworkAction, Packets};
-pub use sandbox::{ConnectOutside, EnterNetwork, FORWARDED, LoopbackUp};
+pub use action::*;
+pub use sandbox::*;

@@ -11,7 +11,7 @@ use std::path::Path;
 use super::{Asking, Backing, FileId, Maps, Mounted, Op, Owner, Presence, Step, View, What};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Host;
-use crate::spec::{FileOptions, GuestPath, Kind, MountOptions, Namespaces};
+use crate::spec::{FileOptions, GuestPath, Kind, MountAttributes, MountOptions, Namespaces};
 pub use place::RootOf;
 
 /// What operations are worked out with.
@@ -36,6 +36,8 @@ pub struct Planning<'a> {
     pub actions: Vec<(Op, Option<Origin>)>,
     /// What cannot be.
     pub reports: Vec<Report>,
+    /// What is likely not meant.
+    pub warnings: Vec<Report>,
 }
 
 /// No such file or directory: errno(3).
@@ -62,6 +64,16 @@ impl Planning<'_> {
         if let Some(report) = unanswered(self.host) {
             self.reports.push(report.at(origin.cloned()));
         }
+    }
+
+    /// Whether the program is user 0 of the machine.
+    pub(super) fn is_root_outside(&self) -> bool {
+        let outside = if self.namespaces.has(Kind::User) {
+            self.maps.users.outside(self.maps.uid)
+        } else {
+            Some(self.maps.uid)
+        };
+        self.host.is_root() && outside == Some(0)
     }
 
     /// Adds an operation.
@@ -136,14 +148,14 @@ impl Planning<'_> {
         kind: &str,
         source: &str,
         target: &GuestPath,
-        options: MountOptions,
+        (options, usual): (MountOptions, MountAttributes),
         origin: Option<&Origin>,
     ) {
         let create = self.place(target, Presence::Directory, origin);
         let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
         self.view.cover(&target, Backing::Private, origin.cloned());
         let instead = None;
-        self.push(Mounted { kind, source, target, options, create, instead }, origin);
+        self.push(Mounted { kind, source, target, options, usual, create, instead }, origin);
     }
 
     /// Whether the namespace that a file system shows belongs to the sandbox; else it is refused

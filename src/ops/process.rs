@@ -1,11 +1,13 @@
 //! The processes of a sandbox: how they start, and what they start with.
 
 mod execute;
+mod limit;
 mod names;
 mod settings;
 mod start;
 
-pub use execute::{Closure, Execute};
-pub use names::{Domainname, Hostname};
-pub use settings::{Connect, NewSession, Umask, Workdir};
-pub use start::{DieWithParent, Join, Start, StartInit};
+pub use execute::*;
+pub use limit::*;
+pub use names::*;
+pub use settings::*;
+pub use start::*;

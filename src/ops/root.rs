@@ -6,8 +6,8 @@ mod layers;
 mod make;
 mod tree;
 
-pub use below::{Below, Found, MOST_LINKS, Stop, Way, components, follow};
-pub use enter::{Chroot, CoverRoot, MakePrivate, PivotRoot, ProtectRoot};
-pub use layers::{BuildLayer, KeepChanges};
-pub use make::{LowerDir, MakeRoot, RootKind};
-pub use tree::{Assembled, Came, Entry, Kept, Layer, Made, Owner, RootTree};
+pub use below::*;
+pub use enter::*;
+pub use layers::*;
+pub use make::*;
+pub use tree::*;

@@ -20,7 +20,7 @@ impl Side {
     #[must_use]
     pub fn of(turn: Turn, init: bool) -> Self {
         match turn {
-            Turn::Session | Turn::Program if init => Self::Program,
+            Turn::Session | Turn::Limits | Turn::Program if init => Self::Program,
             _ if turn <= Turn::Start => Self::Parent,
             _ => Self::Child,
         }

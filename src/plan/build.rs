@@ -74,7 +74,7 @@ impl Plan {
         };
         self.actions.iter().fold(false, |has, planned| {
             let leaves = planned.action.facts().leaves;
-            let makes = matches!(leaves, Leaves::FileSystem { kind: "devpts", target }
+            let makes = matches!(leaves, Leaves::FileSystem { kind: "devpts", target, .. }
                 if target.as_str() == "/dev/pts");
             makes || has && !leaves.covers().is_some_and(covers)
         })
@@ -122,6 +122,7 @@ impl Draft<'_> {
         let planning = self.planning(reports);
         let (done, view) = (planning.actions, planning.view);
         let mut warnings = shadow::shadowed(&done);
+        warnings.extend(planning.warnings);
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
             let message = "`/etc/resolv.conf` stays as it is in the root, which is read-only";
             let report = Report::warning(message).at(asked.origin.clone());
@@ -205,6 +206,7 @@ impl Draft<'_> {
             view,
             actions: Vec::new(),
             reports: Vec::new(),
+            warnings: Vec::new(),
         };
         for (owner, origin) in self.tree.iter().flat_map(|tree| tree.owners()) {
             planning.owner(owner, origin);

@@ -3,7 +3,7 @@
 use super::action::{Planned, Side};
 use super::build::Plan;
 use crate::ops::{Bound, CoverRoot, LowerDir, MakePrivate, Mounted, Op, PivotRoot, RootKind};
-use crate::spec::{BindOptions, Kind};
+use crate::spec::{Kind, MountAttributes};
 
 impl Plan {
     /// The same with a copy of the root's layers, where this machine has no overlay for them; none
@@ -61,22 +61,16 @@ impl Plan {
                 &planned.action
                 && own == kind
             {
-                let (devices, exec, suid) = (false, false, false);
-                let options = BindOptions {
-                    read_only: true,
-                    recursive: true,
-                    devices,
-                    exec,
-                    suid,
-                    ..BindOptions::default()
-                };
+                let attributes = MountAttributes { read_only: true, ..MountAttributes::DATA };
                 bound.push(target.clone());
                 let bind = Bound {
                     source: source.clone(),
                     id: None,
                     directory: true,
                     target: target.clone(),
-                    options,
+                    attributes,
+                    usual: MountAttributes::DATA,
+                    recursive: true,
                     create: *create,
                 };
                 planned.action = bind.into();

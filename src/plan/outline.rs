@@ -6,6 +6,7 @@ use super::action::{Planned, Side};
 use super::build::Plan;
 use crate::diag::quoted;
 use crate::ops::{Op, Told};
+use crate::spec::MountAttributes;
 
 impl Side {
     /// Who that is, in words.
@@ -98,6 +99,7 @@ fn one(index: usize, planned: &Planned) -> serde_json::Value {
         "sentence": sentence,
         "source": source,
         "target": target,
+        "attributes": planned.action.facts().leaves.attributes().map(MountAttributes::words),
         "shell": shell,
         "place": place,
     })

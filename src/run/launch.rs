@@ -197,9 +197,18 @@ pub(super) fn failure(runner: &Runner, plan: &Plan, lowered: &Lowered, fault: Fa
 /// The report of a program that init could not execute, in process number `process`.
 pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, why: Trouble) -> Report {
     Telling { runner, plan, actions: &[] }.tell_not_executed(process, why);
-    let last = plan.actions.len().saturating_sub(1);
     let Trouble { syscall, errno } = why;
-    Failure { plan, action: last, syscall, errno }.report(runner)
+    // Only a limit above what nsscript itself may have is refused.
+    let refused = |planned: &Planned| match &planned.action {
+        Op::Limit(limit) => {
+            syscall == Syscall::Prlimit
+                && sys::hard_limit(limit.resource.number).is_some_and(|most| limit.hard > most)
+        }
+        _ => false,
+    };
+    let last = plan.actions.len().saturating_sub(1);
+    let action = plan.actions.iter().position(refused).unwrap_or(last);
+    Failure { plan, action, syscall, errno }.report(runner)
 }
 
 fn build(

@@ -179,8 +179,8 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
     }
     let holder = guest.plan.actions.iter().rev().find_map(|planned| {
         let (target, exec) = match &planned.action {
-            Op::Bound(bind) => (&bind.target, bind.options.exec),
-            Op::Mounted(mount) => (&mount.target, mount.options.exec),
+            Op::Bound(bind) => (&bind.target, bind.attributes.exec),
+            Op::Mounted(mount) => (&mount.target, mount.options.attributes.exec),
             _ => return None,
         };
         found.place.is_within(target).then(|| (exec, planned.origin.clone()))

@@ -83,6 +83,7 @@ pub(super) fn lower_joining(plan: &Plan, supplies: Supplies<'_>, before: Vec<Cal
         gated,
         new_user: plan.namespaces.has(Kind::User),
         terminal: plan.actions.iter().any(connects),
+        closure: plan.command.is_closure(),
     };
     let mut actions = vec![plan.start().unwrap_or(0); before.len()];
     let mut lowering = Lowering::new(prepared, before);

@@ -77,7 +77,10 @@ impl Telling<'_> {
 
     /// Tells that the program could not be executed in process number `process`.
     pub fn tell_not_executed(&self, process: usize, why: Trouble) {
-        let Some(planned) = self.plan.actions.last() else { return };
+        let limit = |planned: &&Planned| matches!(planned.action, Op::Limit(_));
+        let limit = self.plan.actions.iter().rfind(limit);
+        let refused = limit.filter(|_| why.syscall == Syscall::Prlimit);
+        let Some(planned) = refused.or(self.plan.actions.last()) else { return };
         let failed = (why.syscall.name(), why.errno);
         self.runner.explain(|| {
             let calls = match why.syscall {
@@ -146,7 +149,9 @@ impl Telling<'_> {
             (0..end).filter(|call| self.actions.get(*call) == Some(&index)).collect()
         };
         let mut calls = traced(&program.calls, &numbers);
-        let carried = planned.action.carried_calls();
+        // In the process of a closure nothing is executed that could carry on.
+        let closure = self.plan.command.is_closure();
+        let carried = if closure { Vec::new() } else { planned.action.carried_calls() };
         let elapsed = match times {
             Some(times) if init => Some(times.rest),
             Some(times) if !numbers.is_empty() && carried.is_empty() => {

@@ -4,6 +4,24 @@ use std::fmt;
 
 use super::invalid::Invalid;
 
+/// A user or group: by number, or by the name it has in the root's passwd or group file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// By number.
+    Number(u32),
+    /// By name.
+    Name(String),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(out, "{number}"),
+            Self::Name(name) => write!(out, "{name}"),
+        }
+    }
+}
+
 /// `count` ids, from `inside` on in the sandbox, that are the ids from `outside` on out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct IdRange {

@@ -10,27 +10,31 @@ mod data;
 mod idmap;
 mod invalid;
 mod link;
+mod mount_attributes;
 mod mount_flags;
 mod mount_options;
 mod namespace;
 mod network;
 mod outbound;
 mod path;
+mod resource;
 mod rootfs;
 
 pub use archive::{Archive, Compression};
 pub use capability::Capability;
 pub use command::{Command, Streams, shell_word};
 pub use data::{DataRow, DataTable};
-pub use idmap::{IdMap, IdRange};
+pub use idmap::{Id, IdMap, IdRange};
 pub use invalid::Invalid;
 pub use link::{IpProtocol, IpvlanMode, MacvlanMode};
+pub use mount_attributes::MountAttributes;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
-pub use mount_options::{BindOptions, FileOptions, Id, MountOptions, ProcOptions, Root};
+pub use mount_options::{BindOptions, FileOptions, MountOptions, ProcOptions};
 pub use namespace::{Kind, Namespaces};
 pub use network::{
     Destination, InterfaceName, JoinedNetwork, Mac, NetworkChoice, NetworkName, Prefix, address,
 };
 pub use outbound::{Forwarded, Outbound};
 pub use path::GuestPath;
-pub use rootfs::{Applets, Ingredient, KeptLayer, Mixed, Part, Rootfs};
+pub use resource::{Resource, UNLIMITED, Unit};
+pub use rootfs::{Applets, Ingredient, KeptLayer, Mixed, Part, Root, Rootfs};

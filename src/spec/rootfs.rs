@@ -11,6 +11,17 @@ use super::mount_options::FileOptions;
 use super::path::GuestPath;
 use crate::diag::{Origin, count};
 
+/// What the root of a sandbox is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Root {
+    /// An empty directory in memory.
+    Empty,
+    /// A directory of the host, by its absolute path.
+    Directory(PathBuf),
+    /// A tree that is assembled.
+    Rootfs(Rootfs),
+}
+
 /// One thing that a root filesystem is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ingredient {

@@ -224,6 +224,15 @@ pub enum Call {
     DropCapabilities,
     /// Programs executed from here on gain nothing.
     NoNewPrivileges,
+    /// Sets a resource limit of the process, and of what it executes.
+    Limit {
+        /// The number of the resource.
+        resource: u32,
+        /// The limit.
+        soft: u64,
+        /// How far it may be raised.
+        hard: u64,
+    },
     /// Sets the file mode creation mask.
     Umask(u32),
     /// Connects the standard streams to these descriptors.

@@ -136,10 +136,11 @@ impl Told {
     pub(super) fn not_executed(self) -> Option<Trouble> {
         let errno = Errno::new(i32::try_from(self.0 >> 40 & 0xfff).unwrap_or_default());
         let has = |bit: u32| self.0 >> bit & 1 == 1;
-        let syscall = match (has(61), has(60)) {
-            (true, _) => Syscall::Clone,
-            (_, true) => Syscall::Ioctl,
-            _ => Syscall::Execve,
+        let syscall = match () {
+            () if has(61) => Syscall::Clone,
+            () if has(60) => Syscall::Ioctl,
+            () if has(59) => Syscall::Prlimit,
+            () => Syscall::Execve,
         };
         has(62).then_some(Trouble { syscall, errno })
     }

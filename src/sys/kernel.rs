@@ -257,10 +257,15 @@ pub(super) fn is_ignored(signal: c_int) -> bool {
     asked.is_ok() && action[0] == libc::SIG_IGN as u64
 }
 
+/// Sets a limit of this process.
+pub(super) fn limit(resource: u32, soft: u64, hard: u64) -> Answer<()> {
+    let (limit, none) = ([soft, hard], std::ptr::null::<u64>());
+    call!(Prlimit, SYS_prlimit64, 0, resource, limit.as_ptr(), none).map(drop)
+}
+
 /// Sets the limits of the stack.
 pub(super) fn limit_stack(soft: u64, hard: u64) -> Answer<()> {
-    let (limit, none) = ([soft, hard], std::ptr::null::<u64>());
-    call!(Prlimit, SYS_prlimit64, 0, libc::RLIMIT_STACK, limit.as_ptr(), none).map(drop)
+    limit(libc::RLIMIT_STACK, soft, hard)
 }
 
 /// Whether `descriptor` is readable now; for a pidfd: whether the process has ended.

@@ -87,7 +87,7 @@ pub use signal::{
     is_asked_to_end, kill, pause, reading_line, signal_name, signal_names, signal_number,
     watch_interruptions,
 };
-pub use stack::raise_stack_limit;
+pub use stack::{hard_limit, raise_stack_limit};
 pub use stdio::{
     is_abandoned, read_input, shell, standard_input, standard_output, standard_stream, unread,
     write_output, write_stream,

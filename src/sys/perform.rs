@@ -219,6 +219,7 @@ impl Process<'_> {
             Call::DropBoundingSet => drop_bounding_set(),
             Call::DropCapabilities => kernel::drop_capabilities(),
             Call::NoNewPrivileges => kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
+            Call::Limit { resource, soft, hard } => kernel::limit(*resource, *soft, *hard),
             Call::Umask(mode) => {
                 kernel::umask(*mode);
                 Ok(())

@@ -28,6 +28,14 @@ pub fn raise_stack_limit() {
     }
 }
 
+/// How far a program may raise a limit of this process: none if the resource is unknown.
+#[must_use]
+pub fn hard_limit(resource: u32) -> Option<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: getrlimit fills the structure that it is given.
+    (unsafe { libc::getrlimit(resource, &raw mut limit) } == 0).then_some(limit.rlim_max)
+}
+
 /// The limit that programs are given, where that of this process is another one.
 pub(super) fn of_programs() -> Option<(u64, u64)> {
     STARTED_WITH.get().copied()

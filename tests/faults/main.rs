@@ -191,7 +191,7 @@ impl Asked {
         })?;
         drop(crew);
         let report = Report::new(&facts);
-        println!("{}\n{}", report.table(), report.list());
+        println!("{}\n{}\n{}", report.table(), report.exceptions(), report.list());
         let calls: u64 = surveys.iter().map(|survey| survey.calls).sum();
         println!("everything that was seen is in {}", path.display());
         let stale = if self.recipes.is_empty() { report.stale() } else { Vec::new() };
@@ -217,7 +217,7 @@ fn judge_again(file: &Path) -> Result<bool, String> {
     });
     let facts: Vec<_> = facts.collect::<Result<_, _>>()?;
     let report = Report::new(&facts);
-    println!("{}\n{}", report.table(), report.list());
+    println!("{}\n{}\n{}", report.table(), report.exceptions(), report.list());
     for reason in report.stale() {
         println!("an exception that nothing needs: {reason}");
     }

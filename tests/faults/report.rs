@@ -53,6 +53,20 @@ impl<'a> Report<'a> {
         self.findings() == 0 && missed * 50 <= self.judged.len()
     }
 
+    /// How many faults each exception excuses, by what they came to, with its reason.
+    pub fn exceptions(&self) -> String {
+        let mut counts: BTreeMap<(usize, Class), usize> = BTreeMap::new();
+        for judged in &self.judged {
+            if let Some(index) = judged.excused {
+                *counts.entry((index, judged.class)).or_default() += 1;
+            }
+        }
+        let line = |((index, class), count): (&(usize, Class), &usize)| {
+            format!("excused: {count:>4} × {:<9} {}\n", class.name(), EXCUSED[*index].reason)
+        };
+        counts.iter().map(line).collect()
+    }
+
     /// The reasons of exceptions that nothing needs.
     pub fn stale(&self) -> Vec<&'static str> {
         let used: BTreeSet<_> = self.judged.iter().filter_map(|judged| judged.excused).collect();

@@ -17,6 +17,7 @@ mod hints;
 mod id_maps;
 mod identity;
 mod joining;
+mod limits;
 mod loop_devices;
 mod namespaces;
 mod networks;

@@ -16,7 +16,7 @@ use nsscript::ops::{
 use nsscript::plan::{Kept, Layer, Planner, Request};
 use nsscript::spec::{
     Applets, BindOptions, Command, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind,
-    MountOptions, Namespaces, Part, ProcOptions, Root, Rootfs, Streams,
+    MountAttributes, MountOptions, Namespaces, Part, ProcOptions, Root, Rootfs, Streams,
 };
 
 use super::elf;
@@ -87,7 +87,8 @@ fn bind(source: &str, target: &str, options: BindOptions) -> What {
 }
 
 fn read_only() -> BindOptions {
-    BindOptions { read_only: true, ..BindOptions::default() }
+    let attributes = MountAttributes { read_only: true, ..MountAttributes::default() };
+    BindOptions { attributes, ..BindOptions::default() }
 }
 
 fn tmpfs(target: &str) -> What {
@@ -151,6 +152,23 @@ fn golden(name: &str, sandbox: &Sandbox) {
 #[test]
 fn an_empty_root() {
     golden("empty_root", &sandbox(Root::Empty, vec![]));
+}
+
+#[test]
+fn every_attribute_that_differs() {
+    let all = MountAttributes { read_only: true, suid: true, devices: true, exec: false };
+    let options = BindOptions { attributes: all, recursive: false, ..BindOptions::default() };
+    let memory = MountOptions { data: Vec::new(), attributes: all };
+    let (source, target, kind) = ("memory".into(), path("/memory"), "tmpfs".into());
+    let sandbox = sandbox(
+        Root::Empty,
+        vec![bind("/usr", "/usr", options), Mount { source, target, kind, options: memory }.into()],
+    );
+    golden("attributes", &sandbox);
+    let printed = sandbox.to_string();
+    let said = ", read-only, with suid, with devices, without exec";
+    assert!(printed.contains(&format!("/usr{said}, without submounts")), "{printed}");
+    assert!(printed.contains(&format!("tmpfs on /memory{said}")), "{printed}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::{options, words};
+use super::{kernel, options};
 use crate::diag::Origin;
 use crate::ops::lowering::path;
 use crate::ops::words::{host, in_root, place, sh};
@@ -12,8 +12,8 @@ use crate::ops::{
     Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Presence, Scope,
     Told, Turn,
 };
-use crate::spec::{BindOptions, GuestPath, Invalid};
-use crate::sys::{Attributes, Call, Create, Identity, Tree};
+use crate::spec::{BindOptions, GuestPath, Invalid, MountAttributes};
+use crate::sys::{Call, Create, Identity, Tree};
 
 /// What identifies a source: device and inode.
 pub type FileId = (u64, u64);
@@ -35,8 +35,12 @@ impl Asking for Bind {
     }
 
     fn say(&self) -> String {
-        let read_only = if self.options.read_only { ", read-only" } else { "" };
-        format!("bind {} on {}{read_only}", self.source.display(), self.target)
+        let Self { source, target, options } = self;
+        let BindOptions { attributes, recursive, optional, made: _ } = *options;
+        let differing = attributes.differing(MountAttributes::default());
+        let alone = if recursive { "" } else { ", without submounts" };
+        let optional = if optional { ", if it is there" } else { "" };
+        format!("bind {} on {target}{differing}{alone}{optional}", source.display())
     }
 
     fn changes(&self) -> Changes {
@@ -71,10 +75,14 @@ impl Asking for Bind {
         };
         let wanted = if directory { Presence::Directory } else { Presence::File };
         let create = to.place(target, wanted, origin);
-        let backing = Backing::Host { path: source.clone(), read_only: options.read_only };
+        let backing =
+            Backing::Host { path: source.clone(), read_only: options.attributes.read_only };
         to.view.cover(target, backing, origin.cloned());
-        let (source, target, options) = (source.clone(), target.clone(), *options);
-        to.push(Bound { source, id, directory, target, options, create }, origin);
+        let BindOptions { attributes, recursive, .. } = *options;
+        let usual = MountAttributes::default();
+        let (source, target) = (source.clone(), target.clone());
+        let bound = Bound { source, id, directory, target, attributes, usual, recursive, create };
+        to.push(bound, origin);
         Ok(())
     }
 }
@@ -90,37 +98,35 @@ pub struct Bound {
     pub directory: bool,
     /// The place inside.
     pub target: GuestPath,
-    /// How it differs from its source.
-    pub options: BindOptions,
+    /// Its attributes.
+    pub attributes: MountAttributes,
+    /// What the verb that asked for it has by itself: what differs is said.
+    pub usual: MountAttributes,
+    /// Whether the mounts below the source are bound with it.
+    pub recursive: bool,
     /// Whether the place is made if it is missing.
     pub create: bool,
 }
 
 impl Operation for Bound {
     fn facts(&self) -> Facts<'_> {
-        let Self { source, directory, target, .. } = self;
+        let Self { source, directory, target, attributes, .. } = self;
+        let (directory, attributes) = (*directory, *attributes);
         Facts {
             name: "bind",
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
-            leaves: Leaves::Bound { source, directory: *directory, target },
+            leaves: Leaves::Bound { source, directory, target, attributes },
         }
     }
 
     fn told(&self) -> Told {
-        let Self { source, id: _, directory: _, target, options: given, create: _ } = self;
-        let BindOptions { read_only, recursive, devices, exec, suid, optional: _, made: _ } =
-            *given;
-        let read_only_too = if read_only { ", read-only" } else { "" };
-        let r = if recursive { "r" } else { "" };
-        let options = options(&words([
-            (read_only, "ro"),
-            (!suid, "nosuid"),
-            (!devices, "nodev"),
-            (!exec, "noexec"),
-        ]));
+        let Self { source, target, attributes, usual, recursive, .. } = self;
+        let differing = attributes.differing(*usual);
+        let (alone, r) = if *recursive { ("", "r") } else { (", without submounts", "") };
+        let options = options(&attributes.words());
         Told {
-            sentence: format!("bind {} on {}{read_only_too}", host(source), place(target)),
+            sentence: format!("bind {} on {}{differing}{alone}", host(source), place(target)),
             source: Some(source.to_string_lossy().into_owned()),
             target: Some(target.to_string()),
             shell: Some(format!("mount --{r}bind{options} {} {}", sh(source), in_root(target))),
@@ -130,22 +136,14 @@ impl Operation for Bound {
 
 impl Lower for Bound {
     fn lower(&self, to: &mut Lowering<'_>) {
-        let Self { source, id, directory, target, options, create } = self;
+        let Self { source, id, directory, target, attributes, recursive, create, usual: _ } = self;
         let id = id.map(|(device, inode)| Identity { device, inode });
         to.push(Call::OpenTree {
             tree: Tree::Host(path(source), id),
-            recursive: options.recursive,
-            set: attributes(*options),
+            recursive: *recursive,
+            set: kernel(*attributes),
         });
         let made = if *directory { Create::Directory } else { Create::File };
         to.attach(target, if *create { made } else { Create::Nothing });
     }
-}
-
-fn attributes(options: BindOptions) -> Attributes {
-    Attributes::NONE
-        .and(Attributes::READ_ONLY, options.read_only)
-        .and(Attributes::NO_SUID, !options.suid)
-        .and(Attributes::NO_DEVICES, !options.devices)
-        .and(Attributes::NO_EXEC, !options.exec)
 }

@@ -7,7 +7,10 @@ use crate::diag::{Origin, Report};
 use crate::host::Host;
 use crate::ops::planning::file_id;
 use crate::ops::{Asking, Backing, Changes, Directory, Op, Planning, Presence, Symlink};
-use crate::spec::{BindOptions, FileOptions, GuestPath, Invalid, MountOptions};
+use crate::spec::{FileOptions, GuestPath, Invalid, MountAttributes, MountOptions};
+
+/// The attributes of a mount that is there for its devices.
+const DEVICES_WORK: MountAttributes = MountAttributes { devices: true, ..MountAttributes::DATA };
 
 /// The devices that every program may use.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -100,7 +103,8 @@ fn devices(target: &GuestPath, host: &Host, create: bool) -> Result<Vec<Op>, Rep
             kind: "tmpfs".into(),
             source: "dev".into(),
             target: target.clone(),
-            options: tmpfs(Some(1 << 20), 0o755, false),
+            options: tmpfs(Some(1 << 20), 0o755, MountAttributes::DATA),
+            usual: MountAttributes::DATA,
             create,
             instead: None,
         }
@@ -124,8 +128,16 @@ fn devices(target: &GuestPath, host: &Host, create: bool) -> Result<Vec<Op>, Rep
 /// One device of the host at a place inside.
 #[must_use]
 pub fn device(source: PathBuf, id: (u64, u64), target: GuestPath) -> Bound {
-    let options = BindOptions { devices: true, exec: false, ..BindOptions::default() };
-    Bound { source, id: Some(id), directory: false, target, options, create: true }
+    Bound {
+        source,
+        id: Some(id),
+        directory: false,
+        target,
+        attributes: DEVICES_WORK,
+        usual: DEVICES_WORK,
+        recursive: true,
+        create: true,
+    }
 }
 
 /// Terminals of the sandbox's own. The group of a terminal is not set to `tty`: that needs a
@@ -134,7 +146,7 @@ fn devpts(target: GuestPath, create: bool) -> Mounted {
     let option = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));
     let mut data = vec![option("ptmxmode", "0666"), option("mode", "0620")];
     data.insert(0, ("newinstance".to_owned(), None));
-    let options = MountOptions { data, devices: true, ..MountOptions::default() };
+    let options = MountOptions { data, attributes: DEVICES_WORK };
     let (kind, instead) = ("devpts".to_owned(), None);
-    Mounted { source: kind.clone(), kind, target, options, create, instead }
+    Mounted { source: kind.clone(), kind, target, options, usual: DEVICES_WORK, create, instead }
 }

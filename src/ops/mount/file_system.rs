@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::{options, words};
+use super::{kernel, options};
 use crate::diag::Origin;
 use crate::ops::lowering::{c, option};
 use crate::ops::words::{in_root, place};
 use crate::ops::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
-use crate::spec::{GuestPath, Invalid, Kind, MountOptions, shell_word};
-use crate::sys::{Attributes, Call, Create};
+use crate::spec::{GuestPath, Invalid, Kind, MountAttributes, MountOptions, shell_word};
+use crate::sys::{Call, Create};
 
 /// A file system of any type is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +31,8 @@ impl Asking for Mount {
     }
 
     fn say(&self) -> String {
-        format!("{} on {}", self.kind, self.target)
+        let differing = self.options.attributes.differing(MountAttributes::default());
+        format!("{} on {}{differing}", self.kind, self.target)
     }
 
     fn changes(&self) -> Changes {
@@ -50,7 +51,8 @@ impl Asking for Mount {
         let Self { source, target, kind, options } = self;
         let shown = Kind::shown_by(kind);
         if shown.is_none_or(|shown| to.needs(shown, kind, origin)) {
-            to.mount(kind, source, target, options.clone(), origin);
+            let usual = MountAttributes::default();
+            to.mount(kind, source, target, (options.clone(), usual), origin);
         }
         Ok(())
     }
@@ -67,6 +69,8 @@ pub struct Mounted {
     pub target: GuestPath,
     /// How it is mounted.
     pub options: MountOptions,
+    /// What the verb that asked for it has by itself: what differs is said.
+    pub usual: MountAttributes,
     /// Whether the place is made if it is missing.
     pub create: bool,
     /// What is bound there, read-only, if the kernel refuses the file system.
@@ -75,30 +79,28 @@ pub struct Mounted {
 
 impl Operation for Mounted {
     fn facts(&self) -> Facts<'_> {
-        let Self { kind, target, .. } = self;
+        let Self { kind, target, options, .. } = self;
         Facts {
             name: "mount",
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
-            leaves: Leaves::FileSystem { kind, target },
+            leaves: Leaves::FileSystem { kind, target, attributes: options.attributes },
         }
     }
 
     fn told(&self) -> Told {
-        let Self { kind, source, target, options: given, create: _, instead: _ } = self;
-        let MountOptions { data, read_only, devices, exec, suid } = given;
-        let mut all =
-            words([(*read_only, "ro"), (!suid, "nosuid"), (!devices, "nodev"), (!exec, "noexec")]);
+        let Self { kind, source, target, options: given, usual, create: _, instead: _ } = self;
+        let MountOptions { data, attributes } = given;
+        let mut all: Vec<String> = attributes.words().into_iter().map(str::to_owned).collect();
         all.extend(data.iter().map(|(key, value)| match value {
             Some(value) => format!("{key}={value}"),
             None => key.clone(),
         }));
-        let options = options(&all);
-        let read_only = if *read_only { ", read-only" } else { "" };
+        let (options, differing) = (options(&all), attributes.differing(*usual));
         let (type_word, source_word) = (shell_word(kind), shell_word(source));
         let at = in_root(target);
         Told {
-            sentence: format!("mount {kind} on {}{read_only}", place(target)),
+            sentence: format!("mount {kind} on {}{differing}", place(target)),
             source: Some(source.clone()),
             target: Some(target.to_string()),
             shell: Some(format!("mount -t {type_word}{options} {source_word} {at}")),
@@ -108,15 +110,11 @@ impl Operation for Mounted {
 
 impl Lower for Mounted {
     fn lower(&self, to: &mut Lowering<'_>) {
-        let Self { kind, source, target, options, create, instead: _ } = self;
+        let Self { kind, source, target, options, create, usual: _, instead: _ } = self;
         let mut data = vec![option("source", source)];
         let given = options.data.iter();
         data.extend(given.map(|(key, value)| (c(key), value.as_ref().map(c))));
-        let attributes = Attributes::NONE
-            .and(Attributes::READ_ONLY, options.read_only)
-            .and(Attributes::NO_SUID, !options.suid)
-            .and(Attributes::NO_DEVICES, !options.devices)
-            .and(Attributes::NO_EXEC, !options.exec);
+        let attributes = kernel(options.attributes);
         to.push(Call::NewMount { kind: c(kind), options: data, attributes });
         to.attach_fresh(target, if *create { Create::Directory } else { Create::Nothing });
     }

@@ -3,7 +3,7 @@
 use super::Protect;
 use crate::diag::Origin;
 use crate::ops::{Asking, Changes, Planning};
-use crate::spec::{GuestPath, Invalid, Kind, MountOptions, ProcOptions};
+use crate::spec::{GuestPath, Invalid, Kind, MountAttributes, MountOptions, ProcOptions};
 
 /// The processes of the sandbox.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,8 +51,9 @@ impl Asking for Proc {
         // What is not there cannot be protected, and would be in a proc that a nested user
         // namespace mounts: the kernel lets that be no more than this one, so it is read-only.
         let read_only = to.protect_proc && only_processes;
-        let options = MountOptions { data, read_only, ..MountOptions::default() };
-        to.mount("proc", "proc", target, options, origin);
+        let usual = MountAttributes::DATA;
+        let options = MountOptions { data, attributes: MountAttributes { read_only, ..usual } };
+        to.mount("proc", "proc", target, (options, usual), origin);
         if to.protect_proc && !only_processes {
             // The caller's /proc may show fewer of them than the new one does.
             for name in DANGEROUS {

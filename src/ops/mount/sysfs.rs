@@ -2,7 +2,7 @@
 
 use crate::diag::Origin;
 use crate::ops::{Asking, Changes, Planning};
-use crate::spec::{GuestPath, Invalid, Kind, MountOptions};
+use crate::spec::{GuestPath, Invalid, Kind, MountAttributes, MountOptions};
 
 /// The kernel's objects, read-only.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,9 +30,11 @@ impl Asking for Sysfs {
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
-        let options = MountOptions { read_only: true, ..MountOptions::default() };
+        let usual = MountAttributes::DATA;
+        let attributes = MountAttributes { read_only: true, ..usual };
+        let options = MountOptions { data: Vec::new(), attributes };
         if to.needs(Kind::Net, "sysfs", origin) {
-            to.mount("sysfs", "sysfs", &self.0, options, origin);
+            to.mount("sysfs", "sysfs", &self.0, (options, usual), origin);
             to.or_bind("/sys");
         }
         Ok(())

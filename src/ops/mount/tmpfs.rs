@@ -2,7 +2,7 @@
 
 use crate::diag::Origin;
 use crate::ops::{Asking, Changes, Planning};
-use crate::spec::{GuestPath, Invalid, MountOptions};
+use crate::spec::{GuestPath, Invalid, MountAttributes, MountOptions};
 
 /// An empty file system in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,15 +37,20 @@ impl Asking for Tmpfs {
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
-        let options = tmpfs(self.size, self.mode, true);
-        to.mount("tmpfs", "tmpfs", &self.target, options, origin);
+        let options = tmpfs(self.size, self.mode, MountAttributes::default());
+        let usual = options.attributes;
+        to.mount("tmpfs", "tmpfs", &self.target, (options, usual), origin);
         Ok(())
     }
 }
 
 /// The options and attributes of a tmpfs.
-pub(in crate::ops) fn tmpfs(size: Option<u64>, mode: u32, exec: bool) -> MountOptions {
+pub(in crate::ops) fn tmpfs(
+    size: Option<u64>,
+    mode: u32,
+    attributes: MountAttributes,
+) -> MountOptions {
     let mut data = vec![("mode".to_owned(), Some(format!("{mode:04o}")))];
     data.extend(size.map(|size| ("size".to_owned(), Some(size.to_string()))));
-    MountOptions { data, exec, ..MountOptions::default() }
+    MountOptions { data, attributes }
 }

@@ -8,7 +8,7 @@ use crate::diag::{Origin, Report};
 use crate::host::Host;
 use crate::ops::mount::tmpfs;
 use crate::ops::{Backing, Dev, Mounted, Op, Proc};
-use crate::spec::{GuestPath, Kind, ProcOptions};
+use crate::spec::{GuestPath, Kind, MountAttributes, ProcOptions};
 
 /// Places of the host that hold what is private, or what talks to services of the host.
 const EMPTIED: [&str; 5] = ["/home", "/root", "/run", "/tmp", "/var/tmp"];
@@ -34,7 +34,8 @@ impl Planning<'_> {
                 kind: "tmpfs".into(),
                 source: "tmpfs".into(),
                 target,
-                options: tmpfs(None, mode, true),
+                options: tmpfs(None, mode, MountAttributes::default()),
+                usual: MountAttributes::default(),
                 create: false,
                 instead: None,
             });

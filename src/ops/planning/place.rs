@@ -137,7 +137,7 @@ impl Planning<'_> {
         let in_memory = |path: &GuestPath| {
             let own = |op: &Op| match op {
                 Op::Mounted(mount) if mount.target == *path => {
-                    Some(mount.kind == "tmpfs" && !mount.options.read_only)
+                    Some(mount.kind == "tmpfs" && !mount.options.attributes.read_only)
                 }
                 _ => None,
             };

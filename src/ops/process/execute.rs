@@ -48,7 +48,7 @@ impl Lower for Execute {
     fn lower(&self, to: &mut Lowering<'_>) {
         let Self { command: what, search, environment } = self;
         let waits = (to.prepared.gated, to.prepared.terminal);
-        let told = command(what.words(), search, environment, waits);
+        let told = command(what.words(), search, environment, waits, &to.limits);
         to.push(Call::Execute { as_init: to.init, told });
     }
 }

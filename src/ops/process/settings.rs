@@ -87,7 +87,7 @@ impl Lower for NewSession {
 
 impl Carried for NewSession {
     fn calls(&self) -> Vec<Called> {
-        if self.closure { Vec::new() } else { vec![Called::new("setsid()")] }
+        vec![Called::new("setsid()")]
     }
 }
 

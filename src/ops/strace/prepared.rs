@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::{Called, write_proc};
 use crate::diag::c_literal;
+use crate::ops::process::limit;
 use crate::sys::{self, Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
 
 /// How a path is looked for beneath a descriptor.
@@ -225,6 +226,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
         }
         Call::NewKeyring => vec![call("keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)")],
         Call::NoNewPrivileges => vec![call("prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)")],
+        Call::Limit { resource, soft, hard } => vec![limit(*resource, *soft, *hard)],
         Call::Umask(mode) => vec![call(format!("umask(0{mode:02o})"))],
         Call::Streams(descriptors) => {
             let names = ["input", "output", "errors"];

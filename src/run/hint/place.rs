@@ -101,8 +101,8 @@ fn maps_more(case: &Case<'_>, uid: u32, gid: u32) -> Option<String> {
 }
 
 fn source_holds_mounts(case: &Case<'_>) -> Option<Hint> {
-    let Op::Bound(Bound { source, options, .. }) = case.action else { return None };
-    if options.recursive {
+    let Op::Bound(Bound { source, recursive, .. }) = case.action else { return None };
+    if *recursive {
         return None;
     }
     let real = case.host.tree.resolve(source).map_or_else(|_| source.clone(), |it| it.path);
@@ -127,8 +127,8 @@ pub(super) fn read_only_by<'a>(case: &Case<'a>) -> Option<(&'a GuestPath, Option
     before.iter().rev().find_map(|planned| {
         let by = match &planned.action {
             Op::Protect(protect) => &protect.target,
-            Op::Bound(bind) if bind.options.read_only => &bind.target,
-            Op::Mounted(mount) if mount.options.read_only => &mount.target,
+            Op::Bound(bind) if bind.attributes.read_only => &bind.target,
+            Op::Mounted(mount) if mount.options.attributes.read_only => &mount.target,
             _ => return None,
         };
         place.is_within(by).then_some((by, planned.origin.as_ref()))

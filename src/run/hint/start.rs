@@ -6,7 +6,7 @@ use crate::ops::{Maps, Op, PrepareMaps, RawAction};
 use crate::run::advice::row;
 use crate::run::remedy;
 use crate::spec::{IdMap, Kind, Namespaces};
-use crate::sys::Syscall;
+use crate::sys::{self, Syscall};
 
 /// The rows about namespaces and maps.
 pub(super) const ROWS: &[Row] = &[
@@ -24,6 +24,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(closure_guarded, [Openat], [EACCES]),
     row!(user_namespaces_forbidden, [Clone3, Unshare], [EPERM, EACCES]),
     row!(no_key_left, [Keyctl], [EDQUOT]),
+    row!(limit_above_hard, [Prlimit], [EPERM]),
 ];
 
 /// The first calls of a new process that ask for a capability: one of them is refused if its user
@@ -198,4 +199,18 @@ fn closure_guarded(case: &Case<'_>) -> Option<Hint> {
 fn no_proc_for_maps(case: &Case<'_>) -> Option<Hint> {
     let is_missing = maps(case).is_some() && !case.host.has_proc();
     is_missing.then(|| remedy::no_proc().into())
+}
+
+fn limit_above_hard(case: &Case<'_>) -> Option<Hint> {
+    let Op::Limit(limit) = case.action else { return None };
+    let resource = limit.resource;
+    let most = sys::hard_limit(resource.number)?;
+    let (name, shown) = (resource.name, resource.shown(most));
+    Some(
+        format!(
+            "nsscript itself may not have more than {shown}, its hard limit of `{name}`: choose at most \
+             that, or raise it with `prlimit` or in limits.conf(5) before nsscript starts"
+        )
+        .into(),
+    )
 }

@@ -109,7 +109,7 @@ impl Runner {
             origin: origin.cloned(),
         };
         let connected = connect_streams(self, &request, &Input::Nothing, false)?;
-        let told = told(command.words(), &[], &[], (false, false));
+        let told = told(command.words(), &[], &[], (false, false), &[]);
         let calls = vec![
             Call::DieWithParent,
             connected.given.call(),

@@ -8,7 +8,7 @@ use crate::ops::{
 };
 use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::runner::{Problem, Runner};
-use crate::spec::{GuestPath, JoinedNetwork, Kind, MountOptions, Namespaces};
+use crate::spec::{GuestPath, JoinedNetwork, Kind, MountAttributes, MountOptions, Namespaces};
 
 /// /sys shows the network that it was mounted in.
 fn sysfs() -> Mounted {
@@ -16,7 +16,8 @@ fn sysfs() -> Mounted {
         kind: "sysfs".into(),
         source: "sysfs".into(),
         target: GuestPath::new("/sys").unwrap_or_else(|_| GuestPath::root()),
-        options: MountOptions::default(),
+        options: MountOptions { data: Vec::new(), attributes: MountAttributes::DATA },
+        usual: MountAttributes::DATA,
         create: false,
         instead: None,
     }

@@ -21,7 +21,8 @@
 //!
 //! Where the environment begins with an empty string, descriptor 5 is a pipe, and nothing is started
 //! before that is closed at its other end. Where a `t` comes next, the standard input is a terminal,
-//! which becomes that of the program's session.
+//! which becomes that of the program's session. Strings that begin with an `l` are limits that the
+//! program gets, and this one does not: the number of the resource, the soft and the hard limit.
 
 #![no_std]
 #![no_main]
@@ -45,6 +46,7 @@ mod number {
     pub const RT_SIGTIMEDWAIT: usize = 128;
     pub const PRCTL: usize = 157;
     pub const EXIT_GROUP: usize = 231;
+    pub const PRLIMIT64: usize = 302;
     pub const CLOSE_RANGE: usize = 436;
 }
 
@@ -64,6 +66,7 @@ mod number {
     pub const CLONE: usize = 220;
     pub const EXECVE: usize = 221;
     pub const WAIT4: usize = 260;
+    pub const PRLIMIT64: usize = 261;
     pub const CLOSE_RANGE: usize = 436;
 }
 
@@ -117,6 +120,7 @@ const STARTED: u64 = 1 << 34;
 const FAILED: u64 = 1 << 62;
 const NO_PROCESS: u64 = 1 << 61;
 const NO_TERMINAL: u64 = 1 << 60;
+const NO_LIMIT: u64 = 1 << 59;
 const ERRNO_SHIFT: u32 = 40;
 
 const ENOENT: isize = -2;
@@ -140,6 +144,10 @@ type Text = *const u8;
 struct Told {
     /// Whether the standard input is the terminal of its session.
     terminal: bool,
+    /// The limits that it gets.
+    limits: *const Text,
+    /// How many those are.
+    limit_count: usize,
     /// The paths to try.
     paths: *const Text,
     /// How many those are.
@@ -221,14 +229,20 @@ unsafe fn read(environment: *mut Text) -> Told {
     // SAFETY: the numbers say how many strings follow, and a null pointer ends them.
     unsafe {
         let terminal = **environment == b't';
-        let environment = environment.add(usize::from(terminal));
+        let limits = environment.add(usize::from(terminal));
+        let mut limit_count = 0;
+        while **limits.add(limit_count) == b'l' {
+            limit_count += 1;
+        }
+        let environment = limits.add(limit_count);
+        let limits = limits.cast_const();
         let (candidates, arguments) = (decimal(*environment), decimal(*environment.add(1)));
         let paths = environment.add(2);
         let argv = paths.add(candidates);
         // The empty string between them becomes the end of the arguments.
         *argv.add(arguments) = null();
         let (argv, envp) = (argv.cast_const(), argv.add(arguments + 1).cast_const());
-        Told { terminal, paths, count: candidates, argv, envp }
+        Told { terminal, limits, limit_count, paths, count: candidates, argv, envp }
     }
 }
 
@@ -254,17 +268,43 @@ unsafe fn start(environment: *mut Text) -> isize {
     }
 }
 
+/// Sets the limit that a text tells of.
+///
+/// # Safety
+/// `text` is an `l` and three numbers, and ends with a NUL.
+unsafe fn limit(text: Text) -> isize {
+    // SAFETY: what the caller promises; `limits` is a local of the two numbers that the call reads.
+    unsafe {
+        let mut rest = text.add(1);
+        let resource = number(&mut rest);
+        let limits = [number(&mut rest) as u64, number(&mut rest) as u64];
+        call(number::PRLIMIT64, 0, resource, limits.as_ptr() as usize, 0)
+    }
+}
+
 /// The number that a text of digits is.
 ///
 /// # Safety
 /// `text` ends with a NUL.
 unsafe fn decimal(mut text: Text) -> usize {
-    let mut number = 0;
+    // SAFETY: what the caller promises.
+    unsafe { number(&mut text) }
+}
+
+/// The number that a text begins with; the text goes on behind it and the blank that follows.
+///
+/// # Safety
+/// `text` ends with a NUL.
+unsafe fn number(text: &mut Text) -> usize {
+    let mut number: usize = 0;
     // SAFETY: the loop ends at the NUL.
     unsafe {
-        while *text != 0 {
-            number = number * 10 + (*text - b'0') as usize;
-            text = text.add(1);
+        while (**text).is_ascii_digit() {
+            number = number.wrapping_mul(10).wrapping_add((**text - b'0') as usize);
+            *text = text.add(1);
+        }
+        if **text == b' ' {
+            *text = text.add(1);
         }
     }
     number
@@ -275,7 +315,7 @@ unsafe fn decimal(mut text: Text) -> usize {
 /// # Safety
 /// `told` is what [`read`] has given.
 unsafe fn execute(told: &Told) -> ! {
-    let Told { terminal, paths, count, argv, envp } = *told;
+    let Told { terminal, limits, limit_count, paths, count, argv, envp } = *told;
     // SAFETY: what the caller promises; the mask is a local.
     unsafe {
         let none = 0_u64;
@@ -286,6 +326,15 @@ unsafe fn execute(told: &Told) -> ! {
                 tell(FAILED | NO_TERMINAL | (-answer as u64) << ERRNO_SHIFT);
                 exit(127);
             }
+        }
+        let mut index = 0;
+        while index < limit_count {
+            let answer = limit(*limits.add(index));
+            if answer < 0 {
+                tell(FAILED | NO_LIMIT | (-answer as u64) << ERRNO_SHIFT);
+                exit(127);
+            }
+            index += 1;
         }
         call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
         call(number::RT_SIGPROCMASK, SIG_SETMASK, &raw const none as usize, 0, 8);

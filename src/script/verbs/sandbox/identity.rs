@@ -3,13 +3,13 @@
 use rhai::{Dynamic, Map};
 
 use super::invalid;
-use crate::diag::{Report, quoted};
-use crate::ops::{Sandbox, Umask, What, Workdir};
-use crate::script::binding::argument::{Mode, a_kind};
+use crate::diag::{Report, closest, quoted};
+use crate::ops::{Limit, Sandbox, Umask, What, Workdir};
+use crate::script::binding::argument::{Argument, ArgumentError, Mode, Size, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{GuestPath, Id, IdRange};
+use crate::spec::{GuestPath, Id, IdRange, Resource, UNLIMITED, Unit};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
@@ -21,6 +21,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn keep_env,
     fn workdir,
     fn umask,
+    fn limit,
     fn pid1,
 ];
 
@@ -61,6 +62,31 @@ fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), VerbError> {
         return Err(call.fail(Report::error(message).advise("kept_by_pattern", hint)));
     }
     variable(name, "", call).map(drop)
+}
+
+/// The limit that a value says.
+fn bound(resource: Resource, value: &Dynamic, call: &Call<'_, '_>) -> Result<u64, VerbError> {
+    if value.is_string() && value.to_string() == "unlimited" {
+        return Ok(UNLIMITED);
+    }
+    if let Ok(number) = value.as_int() {
+        return u64::try_from(number).map_err(|_| {
+            let message = format!("invalid limit {number}: expected a number from 0 up");
+            call.fail(Report::error(message).hint("`\"unlimited\"` is no limit"))
+        });
+    }
+    if resource.unit == Unit::Bytes && value.is_string() {
+        return match <Size as Argument>::take(Some(value.clone()), call) {
+            Ok(size) => Ok(size.0),
+            Err(ArgumentError::Value(error)) => Err(invalid(&error, call)),
+            Err(ArgumentError::Type { .. } | ArgumentError::Options(_)) => {
+                Err(call.fail(Report::error("a size is a string or a number")))
+            }
+        };
+    }
+    let (name, given) = (resource.name, a_kind(value));
+    let message = format!("the limit of `{name}` is a number or `\"unlimited\"`, not {given}");
+    Err(call.fail(Report::error(message)))
 }
 
 pub(in crate::script::verbs) fn variables(
@@ -239,6 +265,61 @@ fn workdir(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath) -> Sandbox {
 /// umask(2)
 fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mode: Mode) -> Sandbox {
     sandbox.with(Umask(mode.0 & 0o777), call.origin())
+}
+
+/// Limits a resource of each process in the sandbox.
+///
+/// `name` is what prlimit(1) calls it: `"nofile"` (open files), `"nproc"` (processes of the user),
+/// `"cpu"` (seconds), `"fsize"` (the largest file), `"as"` (address space), `"stack"`, `"core"`, and the
+/// others of getrlimit(2). `value` is a number, a size such as `"64M"`, or `"unlimited"`; it is the
+/// soft and the hard limit. `#{ soft: 64, hard: 128 }` lets programs raise the limit themselves.
+///
+/// Programs that join the sandbox have the limit too. The init of the sandbox has not.
+///
+/// # Errors
+/// A limit above the hard limit of nsscript itself. A limit of `"nproc"` for a program that is root
+/// outside is a warning: the kernel exempts root.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().limit("nofile", 64).run("sh -c 'ulimit -n'");
+/// ```
+/// # See
+/// getrlimit(2), prlimit(1)
+fn limit(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    name: String,
+    value: Dynamic,
+) -> Result<Sandbox, VerbError> {
+    let Some(resource) = Resource::named(&name) else {
+        let names = Resource::ALL.map(|resource| resource.name);
+        let report = Report::error(format!("unknown resource {}", quoted(&name)));
+        return Err(call.fail(match closest(&name, names) {
+            Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+            None => report.hint(format!("the resources are {}", names.join(", "))),
+        }));
+    };
+    let (soft, hard) = if let Some(map) = value.read_lock::<Map>() {
+        if let Some(key) = map.keys().find(|key| !matches!(key.as_str(), "soft" | "hard")) {
+            let report = Report::error(format!("`limit` has no option {}", quoted(key)));
+            return Err(call.fail(report.hint("the options are `soft` and `hard`")));
+        }
+        let given = |key: &str| map.get(key).map(|value| bound(resource, value, call)).transpose();
+        let hard = given("hard")?;
+        let Some(soft) = given("soft")?.or(hard) else {
+            return Err(call.fail(Report::error("`limit` needs `soft`, `hard`, or both")));
+        };
+        (soft, hard.unwrap_or(soft))
+    } else {
+        let bound = bound(resource, &value, call)?;
+        (bound, bound)
+    };
+    if soft > hard {
+        let message = format!("the soft limit of `{name}` is above its hard limit");
+        return Err(call.fail(Report::error(message)));
+    }
+    Ok(sandbox.with(Limit { resource, soft, hard }, call.origin()))
 }
 
 /// Makes the program process 1 of the sandbox, without the init that reaps orphans.

@@ -10,7 +10,9 @@ use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{self, BindOptions, FileOptions, GuestPath, MountOptions, ProcOptions};
+use crate::spec::{
+    self, BindOptions, FileOptions, GuestPath, MountAttributes, MountOptions, ProcOptions,
+};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mount.rs";
@@ -169,12 +171,14 @@ fn bind(
         }
     };
     let options = BindOptions {
-        read_only: options.read_only.unwrap_or(false),
+        attributes: MountAttributes {
+            read_only: options.read_only.unwrap_or(false),
+            suid: options.suid.unwrap_or(false),
+            devices: options.devices.unwrap_or(false),
+            exec: options.exec.unwrap_or(true),
+        },
         optional: options.optional.unwrap_or(false),
         recursive: options.recursive.unwrap_or(true),
-        devices: options.devices.unwrap_or(false),
-        exec: options.exec.unwrap_or(true),
-        suid: options.suid.unwrap_or(false),
         made: call.effects().foreseen(&source.0),
     };
     let source = source.0;
@@ -306,10 +310,12 @@ fn mount(
     }
     let options = MountOptions {
         data: data(options.data, call)?,
-        read_only: options.read_only.unwrap_or(false),
-        devices: options.devices.unwrap_or(false),
-        exec: options.exec.unwrap_or(true),
-        suid: options.suid.unwrap_or(false),
+        attributes: MountAttributes {
+            read_only: options.read_only.unwrap_or(false),
+            suid: options.suid.unwrap_or(false),
+            devices: options.devices.unwrap_or(false),
+            exec: options.exec.unwrap_or(true),
+        },
     };
     Ok(sandbox.with(ops::Mount { source, target, kind, options }, call.origin()))
 }
