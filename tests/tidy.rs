@@ -118,6 +118,23 @@ const UPWARD: &[(&str, &str, &str)] = &[(
     "the list of all verbs is constant data, which whatever looks up a verb by its name needs",
 )];
 
+/// The methods of the runner that verbs call themselves: they change nothing, or only the store.
+/// Everything else goes through `call.effects()`, so that a dry run only notes it.
+const QUESTIONS: &[&str] = &[
+    "contents",
+    "distrust_store",
+    "hides_process",
+    "host",
+    "keeping",
+    "lacks",
+    "manifest",
+    "network_names",
+    "plan",
+    "shell_of",
+    "stored_manifest",
+    "tree",
+];
+
 /// What a file is called when nobody knew what it holds.
 const EMPTY_NAMES: &[&str] = &["utils", "helpers", "common", "misc", "types", "manager"];
 
@@ -281,6 +298,20 @@ fn room_findings(house: &str, rooms: Rooms, path: &str, source: &str) -> Vec<(St
     findings
 }
 
+/// The methods of the runner that a verb calls and may not.
+fn effect_findings(path: &str, source: &str) -> Vec<String> {
+    let tokens = rust::tokens(source);
+    let called = tokens.windows(3).filter(|three| three[0].is("runner") && three[1].is("."));
+    let wrong = called.map(|three| three[2]).filter(|method| !QUESTIONS.contains(&method.text));
+    let finding = |Token { text, line, .. }: Token<'_>| {
+        format!(
+            "{path}:{line}: `runner.{text}`: ask `call.effects()` for what has an effect, or give \
+             QUESTIONS a row for what has none"
+        )
+    };
+    wrong.map(finding).collect()
+}
+
 fn is_upward(path: &str, target: &str) -> bool {
     UPWARD.iter().any(|(file, room, _)| (*file, *room) == (path, target))
 }
@@ -411,6 +442,16 @@ fn arrows_between_rooms_point_down() {
         });
         verdict("a room names one that it may not:", &findings);
     }
+}
+
+#[test]
+fn verbs_have_effects_only_through_the_seam() {
+    let is_verb = |file: &File| file.path.starts_with("src/script/verbs");
+    let findings = judge(is_verb, |file| effect_findings(&file.path, &file.text));
+    verdict("a verb does something that a dry run would do:", &findings);
+    let count = |source| effect_findings("src/script/verbs/a.rs", source).len();
+    assert_eq!(count("fn f() { call.context.runner.act(a); let b = runner\n    .run(c); }"), 2);
+    assert_eq!(count("fn f() { let runner = &call.context.runner; runner.host() }"), 0);
 }
 
 #[test]
