@@ -70,6 +70,68 @@ const VOCABULARY: &[(&str, &[&str])] = &[
     ("unicode_width", &["src/diag"]),
 ];
 
+/// The rooms of a large folder from the lowest to the highest, and what each may name of the others.
+/// A room names only rooms above it in the table.
+type Rooms = &'static [(&'static str, &'static [&'static str])];
+
+/// The folders that have rooms. What stands at the top of such a folder is its face: it may name
+/// every room, and no room names it.
+const ROOMS: &[(&str, Rooms)] = &[
+    (
+        "src/script",
+        &[
+            ("language", &[]),
+            ("binding", &["language"]),
+            ("builtins", &["language", "binding"]),
+            ("errors", &["language", "binding", "builtins"]),
+            ("effects", &["binding", "errors"]),
+            ("verbs", &["binding", "effects"]),
+            ("analysis", &["binding"]),
+            ("engine", &["language", "binding", "builtins", "errors", "effects", "analysis"]),
+            ("check", &["language", "binding", "builtins", "errors", "analysis", "engine"]),
+            (
+                "prompt",
+                &["language", "binding", "errors", "effects", "analysis", "engine", "check"],
+            ),
+            ("manual", &["language", "binding"]),
+        ],
+    ),
+    (
+        "src/script/verbs",
+        &[
+            ("host", &[]),
+            ("sandbox", &[]),
+            ("rootfs", &["sandbox"]),
+            ("network", &["host", "sandbox"]),
+            ("raw", &["sandbox"]),
+        ],
+    ),
+];
+
+/// Rooms that name one that they may not: the file, the room, and why it has to be.
+const UPWARD: &[(&str, &str, &str)] = &[(
+    "src/script/binding/catalog.rs",
+    "verbs",
+    "the list of all verbs is constant data, which whatever looks up a verb by its name needs",
+)];
+
+/// The methods of the runner that verbs call themselves: they change nothing, or only the store.
+/// Everything else goes through `call.effects()`, so that a dry run only notes it.
+const QUESTIONS: &[&str] = &[
+    "contents",
+    "distrust_store",
+    "hides_process",
+    "host",
+    "keeping",
+    "lacks",
+    "manifest",
+    "network_names",
+    "plan",
+    "shell_of",
+    "stored_manifest",
+    "tree",
+];
+
 /// What a file is called when nobody knew what it holds.
 const EMPTY_NAMES: &[&str] = &["utils", "helpers", "common", "misc", "types", "manager"];
 
@@ -206,6 +268,51 @@ fn layer_findings(path: &str, source: &str) -> Vec<String> {
     findings
 }
 
+/// The rooms of `house` that a file of one of them names and may not, each with what is wrong.
+fn room_findings(house: &str, rooms: Rooms, path: &str, source: &str) -> Vec<(String, String)> {
+    let (house, module) = (rust::module_of(house), rust::module_of(path));
+    let Some(room) = module.strip_prefix(house.as_slice()).and_then(<[String]>::first) else {
+        return Vec::new();
+    };
+    let Some((_, below)) = rooms.iter().find(|(name, _)| name == room) else {
+        let finding = format!("{path}:1: `{room}` is no room: give ROOMS a row for it");
+        return vec![(room.clone(), finding)];
+    };
+    let mut findings = Vec::new();
+    for named in rust::named_paths(&rust::tokens(source)) {
+        let Some(place) = rust::resolve(&module, &named) else { continue };
+        let inside = place.strip_prefix(house.as_slice());
+        let Some(target) = inside.and_then(<[String]>::first) else { continue };
+        if target != room && !below.contains(&target.as_str()) {
+            let (words, line) = (named.words.join("::"), named.line);
+            let finding = format!(
+                "{path}:{line}: `{words}`: the room `{room}` may not name `{target}`: move what is \
+                 shared down, or hand it in from above"
+            );
+            findings.push((target.clone(), finding));
+        }
+    }
+    findings
+}
+
+/// The methods of the runner that a verb calls and may not.
+fn effect_findings(path: &str, source: &str) -> Vec<String> {
+    let tokens = rust::tokens(source);
+    let called = tokens.windows(3).filter(|three| three[0].is("runner") && three[1].is("."));
+    let wrong = called.map(|three| three[2]).filter(|method| !QUESTIONS.contains(&method.text));
+    let finding = |Token { text, line, .. }: Token<'_>| {
+        format!(
+            "{path}:{line}: `runner.{text}`: ask `call.effects()` for what has an effect, or give \
+             QUESTIONS a row for what has none"
+        )
+    };
+    wrong.map(finding).collect()
+}
+
+fn is_upward(path: &str, target: &str) -> bool {
+    UPWARD.iter().any(|(file, room, _)| (*file, *room) == (path, target))
+}
+
 /// The crates that a file names outside their places.
 fn vocabulary_findings(path: &str, source: &str) -> Vec<String> {
     let below = |place: &&str| {
@@ -316,6 +423,46 @@ fn note_findings(path: &str, text: &str) -> Vec<String> {
 fn arrows_point_down() {
     let findings = judge(File::is_source, |file| layer_findings(&file.path, &file.text));
     verdict("a layer names one that it may not:", &findings);
+}
+
+#[test]
+fn arrows_between_rooms_point_down() {
+    for (house, rooms) in ROOMS {
+        for (index, (room, below)) in rooms.iter().enumerate() {
+            let is_above = |name: &&str| rooms[..index].iter().any(|(known, _)| known == name);
+            assert!(below.iter().all(is_above), "{house}: the row of `{room}`");
+        }
+        let findings = judge(File::is_source, |file| {
+            let found = room_findings(house, rooms, &file.path, &file.text).into_iter();
+            let found = found.filter(|(target, _)| !is_upward(&file.path, target));
+            found.map(|(_, finding)| finding).collect()
+        });
+        verdict("a room names one that it may not:", &findings);
+    }
+}
+
+#[test]
+fn verbs_have_effects_only_through_the_seam() {
+    let is_verb = |file: &File| file.path.starts_with("src/script/verbs");
+    let findings = judge(is_verb, |file| effect_findings(&file.path, &file.text));
+    verdict("a verb does something that a dry run would do:", &findings);
+    let count = |source| effect_findings("src/script/verbs/a.rs", source).len();
+    assert_eq!(count("fn f() { call.context.runner.act(a); let b = runner\n    .run(c); }"), 2);
+    assert_eq!(count("fn f() { let runner = &call.context.runner; runner.host() }"), 0);
+}
+
+#[test]
+fn every_arrow_that_points_up_is_there_and_has_its_reason() {
+    let mut findings = Vec::new();
+    for (path, room, reason) in UPWARD {
+        let text = read(path);
+        let mut found =
+            ROOMS.iter().flat_map(|(house, rooms)| room_findings(house, rooms, path, &text));
+        if reason.is_empty() || !found.any(|(target, _)| target == *room) {
+            findings.push(format!("{path}:1: `{room}` is not named any more: take the row away"));
+        }
+    }
+    verdict("a row of UPWARD that is not needed:", &findings);
 }
 
 #[test]
@@ -446,6 +593,20 @@ fn what_is_allowed_or_no_code_is_not_found() {
     for (path, source) in fine {
         assert_eq!(layer_findings(path, source), Vec::<String>::new(), "{path}: {source}");
     }
+}
+
+#[test]
+fn a_room_is_found_behind_every_disguise() {
+    let rooms: Rooms = &[("low", &[]), ("high", &["low"])];
+    let count = |path, source| room_findings("src/run", rooms, path, source).len();
+    assert_eq!(count("src/run/low/a.rs", "use super::super::high::B;"), 1);
+    assert_eq!(count("src/run/low.rs", "fn f() { crate::run::high::f() }"), 1);
+    assert_eq!(count("src/run/low/a.rs", "use crate::run::Face;"), 1);
+    assert_eq!(count("src/run/attic/a.rs", ""), 1);
+    assert_eq!(count("src/run/high/a.rs", "use crate::run::{high::b, low::{a, c}};"), 0);
+    assert_eq!(count("src/run/low/a.rs", "pub(in crate::run) fn f() { super::b::f() }"), 0);
+    assert_eq!(count("src/run.rs", "pub use high::B; use crate::run::high::C;"), 0);
+    assert_eq!(count("src/plan/low.rs", "use crate::run::high::C;"), 0);
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub(super) enum Store {
 pub(super) enum Action {
     /// Running a recipe.
     Run(Source),
-    /// A conversation, about what a recipe has made where one is given.
+    /// A prompt, after running a recipe if one is given.
     Repl(Option<Source>),
     /// Telling what a recipe would do.
     Plan {
@@ -243,8 +243,7 @@ fn mistaken(error: &clap::Error, words: &[OsString]) -> ExitCode {
     print(&text, Ui::new(Format::Human))
 }
 
-/// What nsscript alone asks for: a conversation where a person sits at a terminal; else what comes
-/// through the pipe is a recipe.
+/// What nsscript does without arguments: at a terminal, a prompt; otherwise standard input is a recipe.
 fn alone() -> Action {
     use std::io::{IsTerminal, stdin};
     if stdin().is_terminal() {

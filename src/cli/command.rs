@@ -86,7 +86,7 @@ pub(super) fn command() -> Command {
         )
         .subcommand(
             external(Command::new("repl"))
-                .about("Talk at a prompt, about a recipe where one is given")
+                .about("Start an interactive prompt, after running RECIPE if one is given")
                 .arg(host()),
         )
         .subcommand(recipe().about("Tell what a recipe would do, without doing it").arg(json()))

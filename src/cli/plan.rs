@@ -9,12 +9,12 @@ use crate::script::{Block, End, Mode, blocks};
 
 /// Prints the plan of every program that a recipe would run.
 pub(super) fn plan(source: &Source, json: bool, ui: Ui) -> ExitCode {
-    let script = match script(source, Mode::Rehearse, ui) {
+    let script = match script(source, Mode::DryRun, ui) {
         Ok(script) => script,
         Err(code) => return code,
     };
     let end = script.run();
-    let blocks = blocks(script.rehearsed());
+    let blocks = blocks(script.effects());
     let text = if json {
         let blocks: Vec<_> = blocks.iter().map(Block::outline).collect();
         format!("{:#}\n", serde_json::Value::Array(blocks))

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::args::{Source, Text};
 use super::command::SUBCOMMANDS;
 use super::exit::Ui;
-use super::{explain, progress, talk};
+use super::{explain, progress, repl};
 use crate::diag::{closest, os_error, quoted};
 use crate::host::Tree;
 use crate::run;
@@ -23,7 +23,7 @@ pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
             if let Some(explain) = source.explain {
                 script.explain(explain::teller(explain));
             }
-            talk::at_breaks(&script, ui);
+            repl::at_breakpoints(&script, ui);
             if source.step {
                 match crate::repl::stepper() {
                     Ok(ask) => script.step(ask),

@@ -1,20 +1,21 @@
-//! Talking at a prompt.
+//! The prompt, and recipes that stop for one.
 
 use std::cell::OnceCell;
 use std::io::{IsTerminal, stdin};
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use super::args::Explain;
 use super::args::{Source, Text};
 use super::exit::Ui;
 use super::recipe::{absolute, read};
-use super::{progress, talk};
-use crate::diag::{Report, Sources};
-use crate::repl::Conversation;
+use super::{explain, progress};
+use crate::diag::{Origin, Report, Sources, print};
+use crate::repl::{Repl, Reporter};
 use crate::run;
-use crate::script::{Dialog, Outcome, Recipe, Script};
+use crate::script::{Outcome, Prompt, Recipe, Script};
 
-/// Talks until the person leaves. Without a terminal what comes through the pipe is a recipe.
+/// Runs a prompt until the person leaves. Without a terminal, standard input is a recipe.
 pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
     if source.is_none() && !stdin().is_terminal() {
         let (text, arguments) = (Text::Stdin, Vec::new());
@@ -39,7 +40,7 @@ pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
     }
     let directory = recipe.as_ref().map(|recipe| recipe.directory.clone());
     let arguments = recipe.as_ref().map(|recipe| recipe.arguments.clone());
-    let prompt = Recipe {
+    let unnamed = Recipe {
         name: "repl".into(),
         text: String::new(),
         directory: directory.unwrap_or_else(|| absolute(".".as_ref())),
@@ -52,7 +53,7 @@ pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
     let warn = Box::new(move |report: &Report| {
         ui.say(report, &known.get().cloned().unwrap_or_default());
     });
-    let script = Rc::new(Script::for_dialog(prompt, warn));
+    let script = Rc::new(Script::for_prompt(unnamed, warn));
     let _ = sources.set(script.sources());
     if let Some(watcher) = progress::watcher(ui) {
         script.watch(watcher);
@@ -60,18 +61,46 @@ pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
     if source.is_some_and(|source| source.host) {
         script.work_on_host();
     }
-    let dialog = Rc::new(Dialog::new(script));
-    let voice = talk::voice(ui);
+    let prompt = Rc::new(Prompt::new(script));
+    let reporter = reporter(ui);
     if let Some(recipe) = recipe {
-        match dialog.load(&recipe.name, &recipe.text) {
-            Outcome::Failed(reports) => reports.iter().for_each(|it| ui.say(it, &dialog.sources())),
-            Outcome::End(end) => return ui.end(&end, &dialog.sources()),
+        match prompt.load(&recipe.name, &recipe.text) {
+            Outcome::Failed(reports) => reports.iter().for_each(|it| ui.say(it, &prompt.sources())),
+            Outcome::End(end) => return ui.end(&end, &prompt.sources()),
             Outcome::Done(_) | Outcome::Interrupted => {}
         }
     }
-    let end = Conversation::new(&dialog, &voice).run(source.is_none());
-    let code = ui.end(&end, &dialog.sources());
-    dialog.close();
-    std::mem::forget(dialog);
+    let end = Repl::new(&prompt, &reporter).run(source.is_none());
+    let code = ui.end(&end, &prompt.sources());
+    prompt.close();
+    std::mem::forget(prompt);
     code
+}
+
+/// What a prompt uses of the command line.
+fn reporter(ui: Ui) -> Reporter {
+    Reporter {
+        say: Box::new(move |report, sources| ui.say(report, sources)),
+        teller: Box::new(|| explain::teller(Explain::Human)),
+        colour: ui.has_colour(),
+    }
+}
+
+/// Has a recipe stop with a prompt at its breakpoints. Without a terminal it does not stop.
+pub(super) fn at_breakpoints(script: &Rc<Script>, ui: Ui) {
+    if !script.may_stop() || !run::has_terminal() {
+        return;
+    }
+    let on_stop = move |prompt: &Rc<Prompt>, origin: Option<&Origin>| {
+        let mut place = "breakpoint".to_owned();
+        if let Some(origin) = origin {
+            let line = prompt.sources().line(&origin.source, origin.line).unwrap_or_default();
+            // Whoever does not see it says nothing either, and the recipe goes on.
+            let _ = print(&format!("stopped at {origin}\n{:>4} │ {line}\n", origin.line));
+            let file = origin.source.rsplit('/').next().unwrap_or_default();
+            place = format!("{file}:{}", origin.line);
+        }
+        Repl::new(prompt, &reporter(ui)).at_breakpoint(&place)
+    };
+    Prompt::at_breakpoints(script, Box::new(on_stop));
 }

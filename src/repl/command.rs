@@ -35,7 +35,7 @@ const ENTRIES: [Entry; 12] = [
     Entry("save", "FILE", "writes what was done as a recipe"),
     Entry("load", "FILE", "does what a recipe says"),
     Entry("time", "EXPRESSION", "tells how long it takes"),
-    Entry("quit", "", "ends the conversation, and all that it has started"),
+    Entry("quit", "", "leaves nsscript and ends everything it has started"),
 ];
 
 /// What is shown to who asks for help with nothing in particular.

@@ -13,7 +13,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{CompletionType, Config, Context, Helper};
 
 use super::command;
-use crate::script::{Dialog, KEYWORDS, Kind, catalog, manual, tokens};
+use crate::script::{KEYWORDS, Kind, Prompt, catalog, manual, tokens};
 
 /// The most lines that are remembered.
 const HISTORY: usize = 2000;
@@ -24,7 +24,7 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    pub fn new(dialog: Rc<Dialog>, colour: bool) -> Self {
+    pub fn new(prompt: Rc<Prompt>, colour: bool) -> Self {
         let bounded = Config::builder().max_history_size(HISTORY);
         let bounded = bounded.and_then(|config| config.history_ignore_dups(true));
         let config = bounded
@@ -35,7 +35,7 @@ impl Editor {
         let history = FileHistory::with_config(&config);
         let mut lines = rustyline::Editor::with_history(config, history)
             .unwrap_or_else(|error| panic!("a line editor without any files: {error}"));
-        lines.set_helper(Some(Words { dialog, colour }));
+        lines.set_helper(Some(Words { prompt, colour }));
         Self { lines }
     }
 
@@ -68,7 +68,7 @@ impl Editor {
 
 /// What is known of the words of a line.
 struct Words {
-    dialog: Rc<Dialog>,
+    prompt: Rc<Prompt>,
     colour: bool,
 }
 
@@ -103,12 +103,12 @@ impl Completer for Words {
             Some((":save" | ":load", file)) => {
                 let start = text.len() - file.len();
                 let quoted = format!("\"{file}");
-                let found = self.dialog.complete(&quoted).candidates;
+                let found = self.prompt.complete(&quoted).candidates;
                 return Ok((start, found.into_iter().map(pair).collect()));
             }
             Some((_, code)) => (text.len() - code.len(), code),
         };
-        let found = self.dialog.complete(code);
+        let found = self.prompt.complete(code);
         Ok((offset + found.start, found.candidates.into_iter().map(pair).collect()))
     }
 }
@@ -132,14 +132,14 @@ impl Hinter for Words {
         if position < line.len() {
             return None;
         }
-        self.dialog.hint(line)
+        self.prompt.hint(line)
     }
 }
 
 impl Validator for Words {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let text = context.input();
-        let finished = text.starts_with(':') || self.dialog.is_finished(text);
+        let finished = text.starts_with(':') || self.prompt.is_finished(text);
         Ok(if finished { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }
 }

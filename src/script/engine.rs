@@ -1,40 +1,40 @@
 //! The engine: verbs, limits, and running a recipe to its end.
 
+pub mod breakpoint;
+pub mod module;
+
 use std::any::TypeId;
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rhai::{
     AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
 };
 
-use super::bounded::{self, TooMuch};
-use super::breakpoint::{self, OnBreak};
-use super::call::{Call, is_unread};
-use super::capture::captured;
-use super::context::{Context, Mode, Rehearsed};
-use super::discard::discarded;
-use super::error::{Ending, Failed};
-use super::module::Resolver;
-use super::named::{Named, calls_raw};
-use super::verb::{Kind, Verb};
-use super::{catalog, caught, printing, reword, sorting, value};
 use crate::diag::{Origin, Report, Sources};
 use crate::run;
+use crate::script::analysis::capture::captured;
+use crate::script::analysis::discard::discarded;
+use crate::script::binding::call::{Call, is_unread};
+use crate::script::binding::context::Context;
+use crate::script::binding::effects::Effects;
+use crate::script::binding::error::{Termination, VerbError};
+use crate::script::binding::verb::{Kind, Verb};
+use crate::script::binding::{catalog, value};
+use crate::script::builtins::bounded::{self, MemoryExceeded};
+use crate::script::builtins::{printing, sorting};
+use crate::script::effects::dry_run::{DryRun, Effect};
+use crate::script::effects::kernel::Kernel;
+use crate::script::errors::{caught, reword};
+use crate::script::language::named::{Named, calls_raw};
+use crate::script::language::recipe::Recipe;
+use crate::script::language::statement_starts::{self, NAME};
+use breakpoint::{Breakpoints, OnBreak};
+use module::Resolver;
 
 /// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
 const CALL_LEVELS: usize = 256;
-
-/// The most operations, in the longest time, of a rehearsal: it has nothing to wait for, but may
-/// have to unpack an archive.
-const MOST_REHEARSED: u64 = 1_000_000;
-const LONGEST_REHEARSED: Duration = Duration::from_secs(10);
-
-/// Why a rehearsal does not go on that comes to no end.
-#[derive(Clone, Debug)]
-pub(super) struct TooLong;
 
 /// The signal of a program whose output nobody reads.
 const SIGPIPE: i32 = 13;
@@ -43,32 +43,13 @@ const SIGPIPE: i32 = 13;
 /// it; its `trim` changes a text and gives nothing.
 pub(super) const BEFORE_THE_LANGUAGE: [&str; 2] = ["sleep", "trim"];
 
-/// A text to run.
-#[derive(Clone, Debug)]
-pub struct Recipe {
-    /// Its name in messages: its path as the user gave it.
-    pub name: String,
-    /// The text.
-    pub text: String,
-    /// Where its relative paths begin.
-    pub directory: PathBuf,
-    /// What the recipe finds in `args`.
-    pub arguments: Vec<String>,
-    /// Whether modules that others can write to are run as root all the same.
-    pub trust: bool,
-    /// The lines that it stops at.
-    pub breaks: Vec<u32>,
-}
-
-impl Recipe {
-    /// The text as the language reads it, to which the `#!` line is a comment; every column stays
-    /// what it is.
-    pub(super) fn code(&self) -> String {
-        match self.text.strip_prefix("#!") {
-            Some(rest) => format!("//{rest}"),
-            None => self.text.clone(),
-        }
-    }
+/// Whether a recipe is run or only planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// What the recipe says is done.
+    Run,
+    /// Nothing is done: effects are noted instead, and what a program would print is empty.
+    DryRun,
 }
 
 /// How a recipe ended.
@@ -89,6 +70,9 @@ pub struct Script {
     pub(super) engine: Engine,
     pub(super) context: Rc<Context>,
     pub(super) recipe: Recipe,
+    /// What a dry run has noted.
+    pub(super) dry_run: Rc<DryRun>,
+    breakpoints: Rc<Breakpoints>,
 }
 
 impl Script {
@@ -100,14 +84,21 @@ impl Script {
 
     /// Makes an engine for texts that are not known yet, all of which are called after `recipe`.
     #[must_use]
-    pub fn for_dialog(recipe: Recipe, warn: Box<dyn Fn(&Report)>) -> Self {
+    pub fn for_prompt(recipe: Recipe, warn: Box<dyn Fn(&Report)>) -> Self {
         Self::with(recipe, Mode::Run, warn, true)
     }
 
     /// With `all` the texts may use everything, whatever that of the recipe does.
     fn with(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>, all: bool) -> Self {
-        let mut context = Context::new(mode, &recipe, warn);
-        let all_of_it = all || !recipe.breaks.is_empty() || recipe.text.contains(breakpoint::NAME);
+        let dry_run: Rc<DryRun> = Rc::default();
+        // The one place where a run and a dry run part.
+        let effects: Rc<dyn Effects> = match mode {
+            Mode::Run => Rc::new(Kernel),
+            Mode::DryRun => dry_run.clone(),
+        };
+        let mut context = Context::new(effects, &recipe, warn);
+        let breakpoints: Rc<Breakpoints> = Rc::default();
+        let all_of_it = all || !recipe.breaks.is_empty() || recipe.text.contains(NAME);
         let named = if all_of_it { Named::All } else { Named::in_text(&recipe.text) };
         context.calls_raw = all || calls_raw(&recipe.text);
         context.narrates = named.has_any(&["section", "note", "table"]);
@@ -131,11 +122,11 @@ impl Script {
         }
         // At a prompt there is one already.
         if all_of_it && !all {
-            breakpoint::register(&mut engine, &context);
+            breakpoint::register(&mut engine, &context, &breakpoints);
         }
         name_constants(&mut engine, &recipe, &context);
-        engine.set_module_resolver(Resolver::new(context.clone()));
-        Self { engine, context, recipe }
+        engine.set_module_resolver(Resolver::new(context.clone(), breakpoints.clone()));
+        Self { engine, context, recipe, dry_run, breakpoints }
     }
 
     /// The texts that were read, for what is said about them.
@@ -144,10 +135,10 @@ impl Script {
         self.context.sources.clone()
     }
 
-    /// What a rehearsal has found, in order.
+    /// What a run would do, in order, as a dry run has noted it.
     #[must_use]
-    pub fn rehearsed(&self) -> Vec<Rehearsed> {
-        self.context.rehearsed.borrow().clone()
+    pub fn effects(&self) -> Vec<Effect> {
+        self.dry_run.effects()
     }
 
     /// Has raw calls made to the host itself.
@@ -220,7 +211,7 @@ impl Script {
 
     fn compile(&self) -> Result<AST, Vec<Report>> {
         let text = self.recipe.code();
-        if let Some((line, column)) = super::bracket::open_comment(&text) {
+        if let Some((line, column)) = crate::script::language::bracket::open_comment(&text) {
             let origin = Origin::new(self.recipe.name.as_str(), line, column).underlining(2);
             return Err(vec![Report::error("this `/*` is never closed").at(Some(origin))]);
         }
@@ -244,38 +235,39 @@ impl Script {
     /// The text with the breakpoints that were asked for, whose places are noted.
     fn with_breaks(&self, text: String) -> Result<String, Vec<Report>> {
         let lines = &self.recipe.breaks;
-        if lines.is_empty() && !text.contains(breakpoint::NAME) {
+        if lines.is_empty() && !text.contains(NAME) {
             return Ok(text);
         }
         // What is wrong with it is said where it is read for good.
         let Ok(ast) = self.engine.compile(&text) else { return Ok(text) };
-        let starts = breakpoint::starts(&ast, &text);
+        let starts = statement_starts::starts(&ast, &text);
         let is_fine = |text: &str| self.engine.compile(text).is_ok();
-        let with = breakpoint::with_breaks(&text, &starts, lines, &is_fine).map_err(|line| {
-            let message = format!("no statement begins at line {line} or after it to stop at");
-            vec![Report::error(message)]
-        })?;
-        let stops = breakpoint::stops(&text, &with, &starts);
-        self.context.breakpoints.begin(&self.recipe.name, stops);
+        let with =
+            statement_starts::with_breaks(&text, &starts, lines, &is_fine).map_err(|line| {
+                let message = format!("no statement begins at line {line} or after it to stop at");
+                vec![Report::error(message)]
+            })?;
+        let stops = statement_starts::stops(&text, &with, &starts);
+        self.breakpoints.begin(&self.recipe.name, stops);
         Ok(with)
     }
 
     /// Whether the recipe may stop somewhere.
     #[must_use]
     pub fn may_stop(&self) -> bool {
-        !self.recipe.breaks.is_empty() || self.recipe.text.contains(breakpoint::NAME)
+        !self.recipe.breaks.is_empty() || self.recipe.text.contains(NAME)
     }
 
-    /// Has `talk` be what happens where the recipe stops.
-    pub fn on_break(self: &Rc<Self>, talk: OnBreak) {
-        self.context.breakpoints.stop_with(talk, self);
+    /// Has `hook` be what happens where the recipe stops.
+    pub fn on_break(self: &Rc<Self>, hook: OnBreak) {
+        self.breakpoints.stop_with(hook, self);
     }
 
     fn end(&self, error: EvalAltResult) -> End {
         match reword::ending(&error) {
-            Some(Ending::Exit(code)) => End::Status(code),
-            Some(Ending::Signal(signal)) => End::Signal(signal),
-            Some(Ending::NotRun(reason)) => End::NotRun(reason),
+            Some(Termination::Exit(code)) => End::Status(code),
+            Some(Termination::Signal(signal)) => End::Signal(signal),
+            Some(Termination::NotRun(reason)) => End::NotRun(reason),
             // What was given up because of a signal says so, and is no error of its own.
             None if let Some(signal) = run::interrupted() => End::Signal(signal),
             None => {
@@ -338,21 +330,15 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.on_progress(move |_| {
         // Every verb that could block watches for itself; this is for what only computes.
         if bounded::is_exceeded() {
-            return Some(Dynamic::from(TooMuch));
+            return Some(Dynamic::from(MemoryExceeded));
         }
         let operations = count.get() + 1;
         count.set(operations);
         if !operations.is_multiple_of(1024) {
             return None;
         }
-        let rehearses = watch.mode() == Mode::Rehearse;
-        if rehearses && operations > MOST_REHEARSED && begun.elapsed() > LONGEST_REHEARSED {
-            return Some(Dynamic::from(TooLong));
-        }
-        if watch.deadline.get().is_some_and(|deadline| Instant::now() > deadline) {
-            return Some(Dynamic::from(Ending::NotRun("it takes too long".into())));
-        }
-        run::interrupted().map(|signal| Dynamic::from(Ending::Signal(signal)))
+        let interrupted = || run::interrupted().map(|it| Dynamic::from(Termination::Signal(it)));
+        watch.effects().gives_up(operations, begun).or_else(interrupted)
     });
 }
 
@@ -371,14 +357,12 @@ fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
         let context = context.clone();
         let perform = move |native: NativeCallContext<'_>, arguments: &mut [&mut Dynamic]| {
             if let Some(signal) = run::interrupted() {
-                return Err(Failed::Interrupted(signal).into());
+                return Err(VerbError::Interrupted(signal).into());
             }
             let arguments = arguments.iter().map(|argument| argument.flatten_clone()).collect();
             let mut call = Call::new(&context, &native, verb, arguments);
             let given = (verb.perform)(&mut call);
-            if context.mode() == Mode::Rehearse {
-                context.answered(verb);
-            }
+            context.effects().returned_from(verb);
             given.map_err(Into::into)
         };
         if BEFORE_THE_LANGUAGE.contains(&verb.name) {

@@ -102,7 +102,7 @@ fn nothing_is_left_of_an_image_that_is_too_large() {
 }
 
 #[test]
-fn a_rehearsal_makes_no_image() {
+fn a_dry_run_makes_no_image() {
     as_each_user(|bench| {
         let recipe = r#"print(disk_image("none/disk.img", "16M").len());"#;
         let planned = bench.nsscript(&["plan", "-e", recipe]).end().succeeded();

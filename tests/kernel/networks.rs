@@ -705,7 +705,7 @@ fn nothing_is_left_of_networks_whose_recipe_is_killed() {
 }
 
 #[test]
-fn a_rehearsal_tells_of_networks_and_makes_none() {
+fn a_dry_run_tells_of_networks_and_makes_none() {
     as_each_user(|bench| {
         let recipe = format!(
             "{PAIR} left.route(\"default\", \"10.0.0.2\"); netns(\"blue\"); print(left.ping(\"10.0.0.2\"));"

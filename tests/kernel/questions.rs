@@ -435,7 +435,7 @@ fn a_signal_for_many_or_for_oneself_is_refused() {
 }
 
 #[test]
-fn a_rehearsal_answers_and_sends_no_signal() {
+fn a_dry_run_answers_and_sends_no_signal() {
     as_each_user(|bench| {
         let recipe = r#"
             kill(getppid(), "KILL");

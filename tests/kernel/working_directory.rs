@@ -23,7 +23,7 @@ fn relative_paths_begin_at_the_recipe_until_it_goes_elsewhere() {
             mount("in", "made", #{ bind: true });
             assert_eq(read_file(`${there}/made/note`), "there");
             assert_eq(cwd(), there);
-            // A rehearsal has made no directory.
+            // A dry run has made no directory.
             let guest = sandbox("/").read_only_root().tmpfs("/mnt");
             let guest = guest.bind("in", "/mnt/in", #{ optional: true });
             assert_eq(guest.output("cat /mnt/in/note").stdout, "there");

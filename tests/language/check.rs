@@ -230,7 +230,7 @@ fn kind_of(code: &str) -> Option<&'static str> {
         trust: false,
         breaks: Vec::new(),
     };
-    let script = Script::new(recipe, Mode::Rehearse, Box::new(|_| {}));
+    let script = Script::new(recipe, Mode::DryRun, Box::new(|_| {}));
     script.kind_of(code, &[("guest", "Sandbox"), ("any", "")])
 }
 

@@ -110,8 +110,8 @@ fn every_verb_has_a_page() {
     }
 }
 
-/// What is wrong with `code` in a rehearsal.
-fn rehearsed(code: &str) -> Result<(), String> {
+/// What is wrong with `code` in a dry run.
+fn dry_run(code: &str) -> Result<(), String> {
     let (name, text) = ("example".to_owned(), code.to_owned());
     let recipe = Recipe {
         name,
@@ -121,16 +121,16 @@ fn rehearsed(code: &str) -> Result<(), String> {
         trust: false,
         breaks: Vec::new(),
     };
-    match Script::new(recipe, Mode::Rehearse, Box::new(|_| {})).run() {
+    match Script::new(recipe, Mode::DryRun, Box::new(|_| {})).run() {
         End::Status(0) => Ok(()),
         other => Err(format!("{other:?}")),
     }
 }
 
 #[test]
-fn every_example_passes_a_rehearsal() {
+fn every_example_passes_a_dry_run() {
     let wrong = |(name, code): (String, String)| {
-        let problem = rehearsed(&code).err()?;
+        let problem = dry_run(&code).err()?;
         Some(format!("the example of {name}:\n{code}\n{problem}\n"))
     };
     none(&examples().into_iter().filter_map(wrong).collect::<Vec<_>>());

@@ -174,7 +174,7 @@ fn what_was_started_is_ended_where_something_is_missing() {
 }
 
 #[test]
-fn a_rehearsal_tells_nothing_and_needs_nothing() {
+fn a_dry_run_tells_nothing_and_needs_nothing() {
     let code = r#"
         section("a");
         note("b");

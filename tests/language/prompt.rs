@@ -517,6 +517,38 @@ fn a_session_of_any_shape_is_saved_as_what_it_showed() {
 }
 
 #[test]
+fn a_plan_does_nothing_to_what_is_there() {
+    as_each_user(|bench| {
+        let mut screen = prompt(bench);
+        let mut is = |line: &str, expected: &str| {
+            assert_eq!(shown(&mut screen, line), expected, "{line}");
+        };
+        is("let blue = netns(\"blue\")", "");
+        is("let sleeper = blue.start(\"sleep 100\", #{ pipes: true })", "");
+        let mut has = |line: &str, expected: &str| {
+            let text = shown(&mut screen, &format!(":plan {line}"));
+            assert!(text.contains(expected), "{line}: {expected}\n{text}");
+        };
+        has("blue.bridge(\"br0\", [])", "make the bridge br0 in the network blue");
+        has("blue.run(\"false\")", "plan for `false`");
+        has("blue.listen(80)", "start a child process");
+        has("blue.within(|| sethostname(\"box\"))", "│ set the host name to `box`");
+        has("sleeper.kill(\"KILL\")", "send SIGKILL (9) to process");
+        has("sleeper.wait()", "nothing would be done");
+        has("sleeper.read_line()", "nothing would be done");
+        has("blue.remove()", "remove the network `blue`");
+        let mut is = |line: &str, expected: &str| {
+            assert_eq!(shown(&mut screen, line), expected, "{line}");
+        };
+        is("blue.interfaces().map(|found| found.name)", "[\"lo\"]\n");
+        is("sleeper.running", "true\n");
+        is("blue.can_connect(\"127.0.0.1\", 80)", "false\n");
+        is("netns_names()", "[\"blue\"]\n");
+        leave(screen);
+    });
+}
+
+#[test]
 fn what_is_dropped_or_has_failed_is_as_it_was() {
     as_each_user(|bench| {
         let mut screen = prompt(bench);

@@ -42,7 +42,7 @@ impl RootOf<'_> {
             Some((ops::Found::Directory { .. }, _)) => At::Directory,
             Some((ops::Found::Symlink(says), _)) => At::Link(says.to_string_lossy().into_owned()),
             Some((ops::Found::Other, _)) => At::File,
-            // A rehearsal has not unpacked an archive.
+            // A dry run has not unpacked an archive.
             None if layers
                 .iter()
                 .any(|layer| matches!(layer, Layer::Kept(it) if it.is_unknown())) =>

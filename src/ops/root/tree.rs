@@ -159,7 +159,7 @@ impl PartialEq for Kept {
 }
 
 impl Kept {
-    /// A layer of which nothing is known, as a rehearsal has not made it.
+    /// A layer of which nothing is known, as a dry run has not made it.
     #[must_use]
     pub fn unknown(came: Came, origin: Option<Origin>) -> Self {
         Self {

@@ -6,13 +6,13 @@ use rhai::{Dynamic, Expr, FnCallExpr, Map, NativeCallContext, Position};
 use super::kind::Kind;
 use super::{Checker, Step};
 use crate::diag::Report;
-use crate::script::argument::{Wrong, a_type};
-use crate::script::call::{Call, options_last};
-use crate::script::catalog;
-use crate::script::method::no_verb_of;
-use crate::script::options::Problem;
-use crate::script::reword;
-use crate::script::verb::{Parameter, Verb};
+use crate::script::binding::argument::{ArgumentError, a_type};
+use crate::script::binding::call::{Call, options_last};
+use crate::script::binding::catalog;
+use crate::script::binding::method::no_verb_of;
+use crate::script::binding::options::OptionsError;
+use crate::script::binding::verb::{Parameter, Verb};
+use crate::script::errors::reword;
 
 /// A value as far as it is known.
 enum Value {
@@ -128,9 +128,10 @@ impl Checker<'_> {
                     if option.kind == "a value" || option.kind == words(own) {
                         continue;
                     }
-                    let wrong = Wrong::Type { wanted: option.kind, given: a_type(own) };
-                    let problem = Problem::Value { key: option.name, wrong };
-                    let fault = asked.fault(parameter.name, Wrong::Options(Box::new(problem)));
+                    let wrong = ArgumentError::Type { wanted: option.kind, given: a_type(own) };
+                    let problem = OptionsError::Value { key: option.name, wrong };
+                    let fault = asked
+                        .argument_report(parameter.name, ArgumentError::Options(Box::new(problem)));
                     self.say_key(fault, key, *at);
                     continue;
                 }
@@ -140,7 +141,7 @@ impl Checker<'_> {
             let map = Map::from_iter([((*key).into(), value)]);
             let Err(found) = (parameter.take)(Some(map.into()), asked) else { continue };
             if is_known || is_of_type(&found) {
-                self.say_key(asked.fault(parameter.name, found), key, *at);
+                self.say_key(asked.argument_report(parameter.name, found), key, *at);
             }
         }
     }
@@ -157,24 +158,24 @@ fn wrong(parameter: &Parameter, value: Value, asked: &Call<'_, '_>) -> Option<Re
         Value::Unknown => return None,
         Value::Own(own) => {
             let fits = parameter.kind == "a value" || parameter.kind == words(own);
-            let wrong = Wrong::Type { wanted: parameter.kind, given: a_type(own) };
-            return (!fits).then(|| asked.fault(parameter.name, wrong));
+            let wrong = ArgumentError::Type { wanted: parameter.kind, given: a_type(own) };
+            return (!fits).then(|| asked.argument_report(parameter.name, wrong));
         }
         Value::Sample(value) => (value, false),
         Value::Known(value) => (value, true),
     };
     let found = (parameter.take)(Some(value), asked).err()?;
-    (is_known || is_of_type(&found)).then(|| asked.fault(parameter.name, found))
+    (is_known || is_of_type(&found)).then(|| asked.argument_report(parameter.name, found))
 }
 
 /// Whether it is the type of a value that is wrong, whatever the value.
-fn is_of_type(wrong: &Wrong) -> bool {
+fn is_of_type(wrong: &ArgumentError) -> bool {
     match wrong {
-        Wrong::Type { .. } => true,
-        Wrong::Value(_) => false,
-        Wrong::Options(problem) => match &**problem {
-            Problem::Unknown { .. } => true,
-            Problem::Value { wrong, .. } => is_of_type(wrong),
+        ArgumentError::Type { .. } => true,
+        ArgumentError::Value(_) => false,
+        ArgumentError::Options(problem) => match &**problem {
+            OptionsError::Unknown { .. } => true,
+            OptionsError::Value { wrong, .. } => is_of_type(wrong),
         },
     }
 }

@@ -5,9 +5,9 @@ use rhai::{EvalAltResult, FnCallExpr, Position};
 use super::Checker;
 use super::kind::Kind;
 use super::unit::Function;
-use crate::script::catalog;
+use crate::script::binding::catalog;
+use crate::script::binding::verb::{self, Verb};
 use crate::script::engine::BEFORE_THE_LANGUAGE;
-use crate::script::verb::{self, Verb};
 
 /// What the engine itself knows as functions, with what they give. They are words of the language,
 /// and no functions that it would list.

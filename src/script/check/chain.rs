@@ -5,9 +5,9 @@ use rhai::{ASTFlags, EvalAltResult, Expr, FnCallExpr, Position, Stmt};
 use super::Checker;
 use super::kind::Kind;
 use super::standard::Outcome;
-use crate::script::catalog;
-use crate::script::closure::{changes, closure};
-use crate::script::verb;
+use crate::script::analysis::closure::{changes, closure};
+use crate::script::binding::catalog;
+use crate::script::binding::verb;
 
 /// What a chain goes on from.
 #[derive(Clone, Copy)]

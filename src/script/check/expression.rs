@@ -8,8 +8,8 @@ use super::scope::Scope;
 use super::standard::Outcome;
 use super::statement::is_constant_of_the_language;
 use crate::diag::{Report, quoted};
-use crate::script::closure::{Closure, closure, variable};
-use crate::script::variable::{no_variable, outside};
+use crate::script::analysis::closure::{Closure, closure, variable};
+use crate::script::errors::variable::{no_variable, outside};
 
 impl Checker<'_> {
     /// Goes through an expression, and gives the kind of its value.

@@ -7,11 +7,12 @@ use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, Position, Stmt};
 
 use super::unit::Unit;
 use crate::diag::{Origin, Report};
-use crate::script::capture::captured;
-use crate::script::context::Context;
-use crate::script::discard::discarded;
-use crate::script::module::{Resolver, circle};
-use crate::script::reword;
+use crate::script::analysis::capture::captured;
+use crate::script::analysis::discard::discarded;
+use crate::script::binding::context::Context;
+use crate::script::engine::module::{Resolver, circle};
+use crate::script::errors::reword;
+use crate::script::language::statement_starts::numbers;
 
 /// An import, where its path is a text.
 struct Import {
@@ -42,7 +43,7 @@ impl<'c> Reader<'c> {
         Self {
             engine,
             context,
-            resolver: Resolver::new(context.clone()),
+            resolver: Resolver::new(context.clone(), Rc::default()),
             known: HashMap::new(),
             reading: Vec::new(),
             units: Vec::new(),
@@ -111,7 +112,7 @@ impl<'c> Reader<'c> {
         if import.is_tried {
             return;
         }
-        let (line, column) = reword::numbers(import.at);
+        let (line, column) = numbers(import.at);
         let origin = Origin::new(source, line, column);
         let origin = origin.underlining(import.path.chars().count() + 2);
         self.reports.push(report.at(Some(origin)));

@@ -5,8 +5,8 @@ use std::ops::{Range, RangeInclusive};
 
 use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
-use crate::script::catalog;
-use crate::script::value::TYPES;
+use crate::script::binding::catalog;
+use crate::script::binding::value::TYPES;
 
 /// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,10 +7,10 @@ use std::rc::Rc;
 use rhai::{AST, Engine, EvalAltResult};
 
 use crate::diag::{Origin, Report};
-use crate::script::bracket;
-use crate::script::context::Context;
-use crate::script::engine::Recipe;
-use crate::script::reword;
+use crate::script::binding::context::Context;
+use crate::script::errors::reword;
+use crate::script::language::bracket;
+use crate::script::language::recipe::Recipe;
 
 /// A text that was read.
 pub struct Read {

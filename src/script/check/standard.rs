@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use rhai::{Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
 
 use super::kind::Kind;
-use crate::script::named::Named;
-use crate::script::{bounded, sorting, value};
+use crate::script::binding::value;
+use crate::script::builtins::{bounded, sorting};
+use crate::script::language::named::Named;
 
 /// What comes of an operation on values of certain kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use super::kind::Kind;
 use super::scope::Variable;
 use super::standard::Outcome;
 use super::{Checker, Step};
-use crate::script::catalog;
-use crate::script::closure::{beginning, closure, variable};
+use crate::script::analysis::closure::{beginning, closure, variable};
+use crate::script::binding::catalog;
 
 impl Checker<'_> {
     /// Statements that see what those before them declare; the kind of the last one's value.

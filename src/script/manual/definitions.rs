@@ -4,8 +4,8 @@
 //! known of it, which takes as long as a launch. The catalog knows the same without an engine.
 
 use super::libraries;
-use crate::script::catalog::{self, VALUES, constants, page};
-use crate::script::verb::{Kind, Parameter, Verb};
+use crate::script::binding::catalog::{self, VALUES, constants, page};
+use crate::script::binding::verb::{Kind, Parameter, Verb};
 
 /// A definition file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::definitions::{type_of, type_taken};
 use super::libraries;
-use crate::script::catalog::{self, VALUES, constants, examples, page, summary};
-use crate::script::verb::{Kind, Parameter, Verb};
+use crate::script::binding::catalog::{self, VALUES, constants, examples, page, summary};
+use crate::script::binding::verb::{Kind, Parameter, Verb};
 
 /// Everything that a recipe can use. `about` says who has written it, and stands first: keys are
 /// sorted.

@@ -1,9 +1,9 @@
 //! nsscript-recipe(5): the language and every verb, for man(1).
 
 use super::{GUIDE, PageName, libraries, roff};
-use crate::script::catalog::{self, VALUES, constants, page};
-use crate::script::value::TYPES;
-use crate::script::verb::Kind;
+use crate::script::binding::catalog::{self, VALUES, constants, page};
+use crate::script::binding::value::TYPES;
+use crate::script::binding::verb::Kind;
 
 const PAGE: PageName =
     PageName { name: "nsscript-recipe", section: "5", title: "File Formats Manual" };

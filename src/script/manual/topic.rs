@@ -2,9 +2,9 @@
 
 use super::{GUIDE, Library, libraries};
 use crate::diag::closest;
-use crate::script::catalog::{self, VALUES, constants, page, summary};
-use crate::script::value::TYPES;
-use crate::script::verb::Verb;
+use crate::script::binding::catalog::{self, VALUES, constants, page, summary};
+use crate::script::binding::value::TYPES;
+use crate::script::binding::verb::Verb;
 
 /// A word that there is something to say of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,5 +1,11 @@
 //! Questions to the host, and what a recipe says of itself.
 
+pub mod error;
+pub mod listing;
+pub mod machine;
+pub mod narrate;
+pub mod question;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration as Time, Instant};
@@ -8,17 +14,16 @@ use rhai::{Dynamic, FnPtr};
 
 use crate::diag::{Report, escape, quoted};
 use crate::run::{self, Process};
-use crate::script::Mode;
-use crate::script::argument::{Duration, HostProgram, OwnPath, a_kind};
-use crate::script::call::Call;
-use crate::script::child;
-use crate::script::error::Failed;
-use crate::script::options::options;
-use crate::script::value::shown;
-use crate::script::verb::{Verb, verbs};
+use crate::script::binding::argument::{Duration, HostProgram, OwnPath, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::value::shown;
+use crate::script::binding::verb::{Verb, verbs};
+use crate::script::effects::child;
 
 /// The verbs of this file.
-pub(super) const VERBS: &[Verb] = verbs!["host.rs";
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["host.rs";
     fn which,
     fn exists,
     fn env,
@@ -42,15 +47,8 @@ options! {
 /// How long a condition that does not hold is left alone: first, and at most.
 const PAUSES: [Time; 2] = [Time::from_millis(1), Time::from_millis(20)];
 
-fn pause(time: Time) -> Result<(), Failed> {
-    if run::pause(time) {
-        return Ok(());
-    }
-    Err(Failed::Interrupted(run::interrupted().unwrap_or_default()))
-}
-
 /// Whether the condition of a closure holds.
-fn holds(closure: &FnPtr, call: &Call<'_, '_>) -> Result<bool, Failed> {
+fn holds(closure: &FnPtr, call: &Call<'_, '_>) -> Result<bool, VerbError> {
     let given = call.run(closure).map_err(|error| child::failed(*error, call))?;
     given.as_bool().map_err(|_| {
         let (name, given) = (call.name(), a_kind(&given));
@@ -72,7 +70,7 @@ fn has_ended(process: &Rc<RefCell<Process>>) -> bool {
 }
 
 /// Throws what a process that has ended has thrown, or that it has failed.
-fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), Failed> {
+fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), VerbError> {
     let Ok(mut process) = process.try_borrow_mut() else { return Ok(()) };
     let failed = process.failed();
     child::thrown(&process, call)?;
@@ -93,7 +91,7 @@ fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), Fai
 /// ```rhai
 /// if which("busybox") == () { print("no busybox here"); }
 /// ```
-fn which(call: &Call<'_, '_>, program: HostProgram) -> Result<Option<String>, Failed> {
+fn which(call: &Call<'_, '_>, program: HostProgram) -> Result<Option<String>, VerbError> {
     let host = call.context.runner.host();
     let search = host.environment.get("PATH").map(String::as_str);
     host.tree.take_unseen();
@@ -134,7 +132,7 @@ fn env(call: &Call<'_, '_>, name: String) -> Option<String> {
 /// ```
 /// # See
 /// getcwd(3)
-fn cwd(call: &Call<'_, '_>) -> Result<String, Failed> {
+fn cwd(call: &Call<'_, '_>) -> Result<String, VerbError> {
     let directory = run::working_directory().map_err(|errno| {
         call.fail(Report::error(format!("the working directory is gone: {errno}")))
     })?;
@@ -157,12 +155,12 @@ fn trim(_call: &Call<'_, '_>, text: String) -> String {
 /// ```rhai
 /// if args.len() > 9 { exit(2); }
 /// ```
-fn exit(call: &Call<'_, '_>, status: Option<i64>) -> Result<(), Failed> {
+fn exit(call: &Call<'_, '_>, status: Option<i64>) -> Result<(), VerbError> {
     let status = status.unwrap_or(0);
     let code = i32::try_from(status).ok().filter(|code| (0..=255).contains(code));
     Err(code.map_or_else(
         || call.fail(Report::error(format!("{status} is no exit status: they go from 0 to 255"))),
-        Failed::Exit,
+        VerbError::Exit,
     ))
 }
 
@@ -172,20 +170,13 @@ fn exit(call: &Call<'_, '_>, status: Option<i64>) -> Result<(), Failed> {
 /// ```rhai
 /// sleep("10ms");
 /// ```
-fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), Failed> {
-    if call.context.mode() == Mode::Rehearse {
-        return call.context.note_sleep().map_err(|report| match call.context.deadline.get() {
-            // A check has nothing to say of what takes it too long.
-            Some(_) => Failed::NotRun("it takes too long".into()),
-            None => call.fail(report),
-        });
-    }
-    pause(duration.0)
+fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), VerbError> {
+    call.effects().sleep(duration.0, call)
 }
 
 /// Waits until `condition`, a closure, gives `true`: for what another process does.
 ///
-/// A rehearsal, in which no other process does anything, passes it over.
+/// A dry run, in which no other process does anything, skips it.
 ///
 /// # Errors
 /// It still gives `false` when the time is up, or when the processes that the recipe has started have
@@ -198,17 +189,19 @@ fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), Failed> {
 /// wait_until(|| exists(ready));
 /// assert_eq(child.within(|| hostname()), "box");
 /// ```
-fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Result<(), Failed> {
-    if call.context.mode() == Mode::Rehearse {
-        return Ok(());
-    }
+fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Result<(), VerbError> {
     let patience = options.timeout.map_or(Time::from_secs(10), |timeout| timeout.0);
+    call.effects().wait_until(&mut || hold(&condition, patience, call))
+}
+
+/// Waits until a condition holds, for so long at the most.
+fn hold(condition: &FnPtr, patience: Time, call: &Call<'_, '_>) -> Result<(), VerbError> {
     let (start, [mut time, longest]) = (Instant::now(), PAUSES);
     let mut others = running(call);
-    while !holds(&condition, call)? {
+    while !holds(condition, call)? {
         if !others.is_empty() && others.iter().all(has_ended) {
             // What they did last counts.
-            if holds(&condition, call)? {
+            if holds(condition, call)? {
                 break;
             }
             others.drain(..).try_for_each(|process| not_failed(&process, call))?;
@@ -220,27 +213,27 @@ fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Resul
                 "perhaps the process that should bring it about has failed: `wait()` tells",
             )));
         };
-        pause(time.min(left))?;
+        call.effects().sleep(time.min(left), call)?;
         time = longest.min(time * 2);
     }
     Ok(())
 }
 
-/// Ends the recipe with an error unless `condition` is true. A rehearsal passes it over.
+/// Ends the recipe with an error unless `condition` is true. A dry run skips it.
 ///
 /// # Example
 /// ```rhai
 /// assert(exists("/"), "there is a root");
 /// ```
-fn assert(call: &Call<'_, '_>, condition: bool, message: Option<String>) -> Result<(), Failed> {
-    if condition || call.context.mode() == Mode::Rehearse {
+fn assert(call: &Call<'_, '_>, condition: bool, message: Option<String>) -> Result<(), VerbError> {
+    if call.effects().holds(condition) {
         return Ok(());
     }
     let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
     Err(call.fail(Report::error(format!("the assertion does not hold{message}"))))
 }
 
-/// Ends the recipe with an error unless both values are equal. A rehearsal passes it over.
+/// Ends the recipe with an error unless both values are equal. A dry run skips it.
 ///
 /// # Example
 /// ```rhai
@@ -251,8 +244,8 @@ fn assert_eq(
     left: Dynamic,
     right: Dynamic,
     message: Option<String>,
-) -> Result<(), Failed> {
-    if call.context.mode() == Mode::Rehearse || call.equal(&left, &right) {
+) -> Result<(), VerbError> {
+    if call.effects().holds(call.equal(&left, &right)) {
         return Ok(());
     }
     let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();

@@ -1,23 +1,24 @@
 //! Networks, and the pairs of interfaces that join them.
 
-use std::rc::Rc;
+pub mod link;
+pub mod program;
+pub mod route;
+pub mod table;
 
 use rhai::Dynamic;
 
 use crate::diag::Report;
-use crate::plan::{LinkChange, NetworkAction, RawAction};
-use crate::run::Namespace;
-use crate::script::argument::a_kind;
-use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
-use crate::script::error::Failed;
-use crate::script::options::options;
-use crate::script::value::{ProcessHandle, SharedNamespace, SharedNetwork};
-use crate::script::verb::{Verb, verbs};
+use crate::plan::{LinkChange, NetworkAction};
+use crate::script::binding::argument::a_kind;
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::value::{ProcessHandle, SharedNamespace, SharedNetwork};
+use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{InterfaceName, Kind, NetworkName};
 
 /// The verbs of this file.
-pub(super) const VERBS: &[Verb] = verbs!["network.rs";
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["network.rs";
     fn netns,
     fn netns_names,
     fn veth,
@@ -35,72 +36,62 @@ options! {
 }
 
 /// The same value, so that verbs can be called one after the other.
-pub(super) type Same = SharedNetwork;
+pub(in crate::script::verbs) type Same = SharedNetwork;
 
 /// Does one thing in a network.
-pub(super) fn act(
+pub(in crate::script::verbs) fn act(
     network: &Same,
     action: NetworkAction,
     call: &Call<'_, '_>,
-) -> Result<Same, Failed> {
+) -> Result<Same, VerbError> {
     act_with(network, action, None, call)
 }
 
 /// The same, where another network has a part in it.
-pub(super) fn act_with(
+pub(in crate::script::verbs) fn act_with(
     network: &Same,
     action: NetworkAction,
     other: Option<&Same>,
     call: &Call<'_, '_>,
-) -> Result<Same, Failed> {
-    let Some(there) = &network.network else {
-        let raw = RawAction::Network { network: network.label.clone(), action: Box::new(action) };
-        call.context.rehearse(raw, call.origin());
-        return Ok(network.clone());
-    };
-    let other = other.and_then(|other| other.network.as_deref());
-    call.context.runner.in_network(there, &action, other, call.origin().as_ref())?;
+) -> Result<Same, VerbError> {
+    call.effects().in_network(network, action, other, call)?;
     Ok(network.clone())
 }
 
-pub(super) fn change(
+pub(in crate::script::verbs) fn change(
     network: &Same,
     name: InterfaceName,
     change: LinkChange,
     call: &Call<'_, '_>,
-) -> Result<Same, Failed> {
+) -> Result<Same, VerbError> {
     act(network, NetworkAction::Change(name, change), call)
 }
 
-pub(super) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, Failed> {
+pub(in crate::script::verbs) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, VerbError> {
     u32::try_from(mtu).ok().filter(|mtu| *mtu > 0).ok_or_else(|| {
         let report = Report::error(format!("{mtu} is no size of a packet"));
         call.fail(report.hint("it is a number of bytes, such as `1500`"))
     })
 }
 
-/// The namespace that a value is, or that a process is in.
-fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<Option<Namespace>, Failed> {
-    let open = |path: String| {
-        Namespace::open(path.as_ref()).map_err(|errno| {
-            let shown = crate::diag::quoted(&path);
-            call.fail(Report::error(format!("cannot open the network namespace {shown}: {errno}")))
-        })
-    };
+/// The network that a value has: that of a namespace, or of a process.
+fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, VerbError> {
     if let Some(namespace) = value.read_lock::<SharedNamespace>() {
         if namespace.0.kind != Kind::Net {
             let message = format!("{} is no network namespace", namespace.0);
             return Err(call.fail(Report::error(message)));
         }
-        return namespace.0.again().map(Some).map_err(|errno| {
+        let kept = namespace.0.again().map_err(|errno| {
             call.fail(Report::error(format!("cannot keep the network namespace: {errno}")))
-        });
+        })?;
+        return Ok(call.effects().network_of(kept, call));
     }
     if let Some(handle) = value.read_lock::<ProcessHandle>() {
-        let Some(process) = &handle.process else { return Ok(None) };
-        return open(format!("/proc/{}/ns/net", process.borrow().pid()));
+        return call.effects().network_of_process(&handle, call);
     }
-    Ok(None)
+    let given = a_kind(value);
+    let message = format!("`netns` takes a name, a process or a namespace, not {given}");
+    Err(call.fail(Report::error(message)))
 }
 
 /// A network: a network namespace with its own interfaces, addresses, routes and rules.
@@ -123,7 +114,7 @@ fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<Option<Namespace>, F
 /// ```
 /// # See
 /// ip-netns(8), network_namespaces(7)
-fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork, Failed> {
+fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork, VerbError> {
     let name = match network {
         None => None,
         Some(value) if value.is_string() => {
@@ -132,32 +123,10 @@ fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork,
         }
         Some(value) => {
             call.context.begin_session(call.origin().as_ref())?;
-            let Some(namespace) = existing(&value, call)? else {
-                if is_rehearsal(call) {
-                    return Ok(SharedNetwork { network: None, label: "NET".into() });
-                }
-                let given = a_kind(&value);
-                let message =
-                    format!("`netns` takes a name, a process or a namespace, not {given}");
-                return Err(call.fail(Report::error(message)));
-            };
-            let network = call.context.runner.network_of(namespace);
-            let label = network.label.clone();
-            return Ok(SharedNetwork { network: Some(Rc::new(network)), label });
+            return existing(&value, call);
         }
     };
-    if is_rehearsal(call) {
-        let (label, is_new) = call.context.network_label(name.as_ref().map(NetworkName::as_str));
-        if is_new {
-            let action = Box::new(NetworkAction::Make(name));
-            let raw = RawAction::Network { network: label.clone(), action };
-            call.context.rehearse(raw, call.origin());
-        }
-        return Ok(SharedNetwork { network: None, label });
-    }
-    let network = call.context.runner.network(name.as_ref(), call.origin().as_ref())?;
-    let label = network.label.clone();
-    Ok(SharedNetwork { network: Some(network), label })
+    Ok(call.effects().network(name, call)?)
 }
 
 /// The names of the networks that there are: of the recipe, with `--host` of /run/netns.
@@ -170,7 +139,7 @@ fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork,
 /// ```
 /// # See
 /// ip-netns(8)
-fn netns_names(call: &Call<'_, '_>) -> Result<Vec<String>, Failed> {
+fn netns_names(call: &Call<'_, '_>) -> Result<Vec<String>, VerbError> {
     Ok(call.context.runner.network_names()?)
 }
 
@@ -199,14 +168,11 @@ fn veth(
     other: SharedNetwork,
     peer: InterfaceName,
     options: Veth,
-) -> Result<(), Failed> {
+) -> Result<(), VerbError> {
     let mtu = options.mtu.map(|mtu| self::mtu(mtu, call)).transpose()?;
     let label = other.label.clone();
     let action = NetworkAction::Veth { name: name.clone(), network: label, peer: peer.clone() };
     act_with(&network, action, Some(&other), call)?;
-    if let (Some(one), Some(other)) = (&network.network, &other.network) {
-        one.join(other);
-    }
     let set = |network: &Same, end: &InterfaceName| {
         if let Some(mtu) = mtu {
             change(network, end.clone(), LinkChange::Mtu(mtu), call)?;
@@ -214,7 +180,7 @@ fn veth(
         if options.up == Some(true) {
             change(network, end.clone(), LinkChange::Up, call)?;
         }
-        Ok::<(), Failed>(())
+        Ok::<(), VerbError>(())
     };
     let done = set(&network, &name).and_then(|()| set(&other, &peer));
     if done.is_err() {
@@ -236,15 +202,6 @@ fn veth(
 /// ```
 /// # See
 /// ip-netns(8)
-fn remove(call: &Call<'_, '_>, network: SharedNetwork) -> Result<(), Failed> {
-    let origin = call.origin();
-    if let Some(there) = &network.network {
-        return Ok(call.context.runner.remove_network(there, origin.as_ref())?);
-    }
-    if let Ok(name) = NetworkName::new(&network.label) {
-        let action = Box::new(NetworkAction::Remove(name));
-        let raw = RawAction::Network { network: network.label.clone(), action };
-        call.context.rehearse(raw, origin);
-    }
-    Ok(())
+fn remove(call: &Call<'_, '_>, network: SharedNetwork) -> Result<(), VerbError> {
+    call.effects().remove_network(&network, call)
 }

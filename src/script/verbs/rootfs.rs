@@ -1,20 +1,24 @@
 //! What a root filesystem is made of.
 
+pub mod data;
+pub mod image;
+pub mod needs;
+pub mod tree;
+
 use rhai::Dynamic;
 
-use super::mount::{Look, link, look};
 use super::sandbox::invalid;
+use super::sandbox::mount::{Look, link, look};
 use crate::diag::{Report, closest, list, quoted};
-use crate::script::argument::{Bytes, HostPath, HostProgram, Size, a_kind};
-use crate::script::call::Call;
-use crate::script::data;
-use crate::script::error::Failed;
-use crate::script::options::options;
-use crate::script::verb::{Verb, verbs};
+use crate::script::binding::argument::{Bytes, HostPath, HostProgram, Size, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{Applets, Archive, Compression, GuestPath, Ingredient, Rootfs};
 
 /// The verbs of this file.
-pub(super) const VERBS: &[Verb] = verbs!["rootfs.rs";
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["rootfs.rs";
     fn rootfs,
     fn binary,
     fn binaries,
@@ -71,7 +75,7 @@ options! {
 const LIMIT: u64 = 8 << 30;
 
 /// The archive that a recipe names.
-fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive, Failed> {
+fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive, VerbError> {
     let wrong = |message: String, hint: &str| call.fail(Report::error(message).hint(hint));
     let sha256 = options.sha256.map(|digits| {
         let plain = digits.strip_prefix("sha256:").unwrap_or(&digits).to_lowercase();
@@ -105,17 +109,18 @@ fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive,
     });
     let (sha256, compression) = (sha256.transpose()?, compression.transpose()?);
     let limit = options.limit.map_or(LIMIT, |size| size.0);
-    let made = call.context.would_pack(&file.0) && !file.0.exists();
+    let made = call.effects().foresees_archive(&file.0) && !file.0.exists();
     Ok(Archive { file: file.0, sha256, strip, compression, limit, made })
 }
 
-fn applets(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Applets, Failed> {
+fn applets(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Applets, VerbError> {
     let Some(value) = value else { return Ok(Applets::None) };
     if let Ok(own) = value.as_bool() {
         return Ok(if own { Applets::Own } else { Applets::None });
     }
     let given = a_kind(&value);
-    let names = <Vec<String> as crate::script::argument::Argument>::take(Some(value), call);
+    let names =
+        <Vec<String> as crate::script::binding::argument::Argument>::take(Some(value), call);
     let names = names.map_err(|_| {
         let message =
             format!("the option `applets` takes a boolean or an array of strings, not {given}");
@@ -135,7 +140,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// `"alice:1000"`, `"alice:1000:100"`, or a name alone: root is 0, others count from 1000.
-fn user(text: &str, next: &mut u32, call: &Call<'_, '_>) -> Result<(String, u32, u32), Failed> {
+fn user(text: &str, next: &mut u32, call: &Call<'_, '_>) -> Result<(String, u32, u32), VerbError> {
     let mut fields = text.split(':');
     let name = fields.next().unwrap_or_default();
     let sound = !name.is_empty()
@@ -202,7 +207,7 @@ fn binary(
     rootfs: Rootfs,
     program: HostProgram,
     options: Binary,
-) -> Result<Rootfs, Failed> {
+) -> Result<Rootfs, VerbError> {
     let applets = applets(options.applets, call)?;
     let (program, into, data) = (program.0, options.into, data::table(options.data));
     let ingredient = Ingredient::Binary { program, into, applets, data };
@@ -270,7 +275,7 @@ fn file(
     path: GuestPath,
     content: Bytes,
     options: Look,
-) -> Result<Rootfs, Failed> {
+) -> Result<Rootfs, VerbError> {
     let look = look(&options);
     if path.is_root() {
         return Err(call.fail(Report::error("`/` is a directory, not a file")));
@@ -314,7 +319,7 @@ fn symlink(
     rootfs: Rootfs,
     target: String,
     path: GuestPath,
-) -> Result<Rootfs, Failed> {
+) -> Result<Rootfs, VerbError> {
     link(&target, &path).map_err(|error| invalid(&error, call))?;
     Ok(rootfs.with(Ingredient::Symlink { target, path }, call.origin()))
 }
@@ -349,7 +354,7 @@ fn tar(
     rootfs: Rootfs,
     file: HostPath,
     options: Tar,
-) -> Result<Rootfs, Failed> {
+) -> Result<Rootfs, VerbError> {
     let archive = archive(file, options, call)?;
     Ok(rootfs.with(Ingredient::Archive(archive), call.origin()))
 }
@@ -395,7 +400,7 @@ fn overlay_on(_call: &Call<'_, '_>, rootfs: Rootfs, base: Rootfs) -> Rootfs {
 /// ```
 /// # See
 /// passwd(5), group(5), nsswitch.conf(5)
-fn users(call: &Call<'_, '_>, rootfs: Rootfs, users: Vec<String>) -> Result<Rootfs, Failed> {
+fn users(call: &Call<'_, '_>, rootfs: Rootfs, users: Vec<String>) -> Result<Rootfs, VerbError> {
     let mut next = 1000;
     let users: Vec<_> =
         users.iter().map(|text| user(text, &mut next, call)).collect::<Result<_, _>>()?;

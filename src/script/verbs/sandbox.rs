@@ -1,20 +1,25 @@
 //! What a sandbox is made from, and what it is called.
 
+pub mod command;
+pub mod identity;
+pub mod mount;
+pub mod namespace;
+pub mod outcome;
+pub mod process;
+
 use rhai::{Dynamic, Map};
 
-use super::command::found_here;
 use crate::diag::{Report, quoted};
 use crate::ops::{Domainname, Hostname, Sandbox, What};
 use crate::run::{Changed, Keeping};
-use crate::script::argument::{HostPath, a_kind};
-use crate::script::call::Call;
-use crate::script::child::is_rehearsal;
-use crate::script::error::Failed;
-use crate::script::verb::{Verb, verbs};
+use crate::script::binding::argument::{HostPath, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{Ingredient, Invalid, Root, Rootfs};
 
 /// The verbs of this file.
-pub(super) const VERBS: &[Verb] = verbs!["sandbox.rs";
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
     fn sandbox,
     fn root,
     fn host_view,
@@ -28,12 +33,13 @@ pub(super) const VERBS: &[Verb] = verbs!["sandbox.rs";
 ];
 
 /// The root that a recipe names: a tree, or a directory of the host.
-fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, Failed> {
+fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, VerbError> {
     if let Some(rootfs) = value.clone().try_cast::<Rootfs>() {
         return Ok(Root::Rootfs(rootfs));
     }
     if value.is_string() {
-        let path = <HostPath as crate::script::argument::Argument>::take(Some(value), call);
+        let path =
+            <HostPath as crate::script::binding::argument::Argument>::take(Some(value), call);
         return path
             .map(|path| Root::Directory(path.0))
             .map_err(|_| call.fail(Report::error("the directory of the root has no name")));
@@ -46,7 +52,7 @@ fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, Failed> {
 }
 
 /// A host name as the kernel takes it: sethostname(2).
-fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, Failed> {
+fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, VerbError> {
     let wrong = |why: &str| Err(call.fail(Report::error(format!("the {what} {why}"))));
     match text {
         "" => wrong("is empty"),
@@ -59,9 +65,9 @@ fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, Failed> {
 }
 
 /// What a sandbox keeps of its changes.
-fn keeping(sandbox: &Sandbox, call: &Call<'_, '_>) -> Result<Keeping, Failed> {
+fn keeping(sandbox: &Sandbox, call: &Call<'_, '_>) -> Result<Keeping, VerbError> {
     let keeping = call.context.runner.keeping(sandbox);
-    keeping.map_err(|reports| found_here(reports, call))?.ok_or_else(|| {
+    keeping.map_err(|reports| call.found_here(reports))?.ok_or_else(|| {
         let report = Report::error("this sandbox keeps no changes");
         call.fail(report.hint("`.keep_changes(directory)` keeps them"))
     })
@@ -75,7 +81,7 @@ fn row(changed: &Changed) -> Map {
 }
 
 /// The failure of a value that cannot be.
-pub(super) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> Failed {
+pub(in crate::script::verbs) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> VerbError {
     call.fail(Report::from(error))
 }
 
@@ -93,7 +99,7 @@ pub(super) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> Failed {
 /// ```
 /// # See
 /// namespaces(7), clone3(2)
-fn sandbox(call: &Call<'_, '_>, root: Option<Dynamic>) -> Result<Sandbox, Failed> {
+fn sandbox(call: &Call<'_, '_>, root: Option<Dynamic>) -> Result<Sandbox, VerbError> {
     let root = match root {
         None => Root::Empty,
         Some(value) => root_of(value, call)?,
@@ -108,7 +114,7 @@ fn sandbox(call: &Call<'_, '_>, root: Option<Dynamic>) -> Result<Sandbox, Failed
 /// let base = sandbox().hostname("box");
 /// base.root("/").read_only_root().run("true");
 /// ```
-fn root(call: &Call<'_, '_>, sandbox: Sandbox, root: Dynamic) -> Result<Sandbox, Failed> {
+fn root(call: &Call<'_, '_>, sandbox: Sandbox, root: Dynamic) -> Result<Sandbox, VerbError> {
     let root = root_of(root, call)?;
     Ok(sandbox.with(What::Root(root), call.origin()))
 }
@@ -179,12 +185,9 @@ fn keep_changes(call: &Call<'_, '_>, sandbox: Sandbox, directory: HostPath) -> S
 /// guest.run("sh -c 'echo hello > /note'");
 /// table(guest.changes());
 /// ```
-fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, Failed> {
+fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, VerbError> {
     let keeping = keeping(&sandbox, call)?;
-    if is_rehearsal(call) {
-        return Ok(Vec::new());
-    }
-    let changes = call.context.runner.changes(&keeping).map_err(|it| found_here(it, call))?;
+    let changes = call.effects().changes(&keeping, call).map_err(|it| call.found_here(it))?;
     Ok(changes.iter().map(row).collect())
 }
 
@@ -202,7 +205,7 @@ fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, Failed> {
 /// guest.run("sh -c 'echo hello > /note'");
 /// assert_eq(sandbox(guest.commit()).output("cat /note").stdout, "hello\n");
 /// ```
-fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, Failed> {
+fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, VerbError> {
     let keeping = keeping(&sandbox, call)?;
     let base = match &keeping.root {
         Root::Rootfs(rootfs) => rootfs.clone(),
@@ -213,10 +216,7 @@ fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, Failed> {
             return Err(call.fail(report.hint("`rootfs().copy(path, \"/\")` makes one of it")));
         }
     };
-    if is_rehearsal(call) {
-        return Ok(base);
-    }
-    let layer = call.context.runner.commit(&keeping).map_err(|it| found_here(it, call))?;
+    let layer = call.effects().commit(&keeping, call).map_err(|it| call.found_here(it))?;
     Ok(match layer {
         Some(layer) => base.with(Ingredient::Kept(layer), call.origin()),
         None => base,
@@ -249,7 +249,7 @@ fn chroot(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
 /// ```
 /// # See
 /// sethostname(2), uts_namespaces(7)
-fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, Failed> {
+fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
     let name = self::name(&name, "host name", call)?;
     Ok(sandbox.with(Hostname(name), call.origin()))
 }
@@ -263,7 +263,7 @@ fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandb
 /// ```
 /// # See
 /// setdomainname(2)
-fn domainname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, Failed> {
+fn domainname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
     let name = self::name(&name, "domain name", call)?;
     Ok(sandbox.with(Domainname(name), call.origin()))
 }

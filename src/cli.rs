@@ -1,0 +1,58 @@
+//! The command line: what was asked for, and how the process ends.
+
+mod args;
+mod check;
+mod command;
+mod complete;
+mod completions;
+mod definitions;
+mod doctor;
+mod exit;
+mod explain;
+mod help;
+mod man;
+mod new;
+mod plan;
+mod progress;
+mod recipe;
+mod reference;
+mod repl;
+mod store;
+mod test;
+mod written;
+
+use std::process::ExitCode;
+
+use args::Action;
+
+/// What the program allocates with.
+pub use crate::run::Heap;
+
+/// Does what the command line says.
+#[must_use]
+pub fn main() -> ExitCode {
+    crate::run::fail_at_file_limits();
+    let (action, ui) = match args::parse(std::env::args_os()) {
+        Ok(parsed) => parsed,
+        Err(code) => return code,
+    };
+    if crate::run::is_secure_execution() {
+        return ui.fail("nsscript must not be installed set-user-ID or with capabilities");
+    }
+    match action {
+        Action::Run(source) => recipe::run(&source, ui),
+        Action::Plan { source, json } => plan::plan(&source, json, ui),
+        Action::Check(sources) => check::check(&sources, ui),
+        Action::Test(tests) => test::test(&tests, ui),
+        Action::Doctor { json } => doctor::doctor(json, ui),
+        Action::Store(what) => store::store(&what, ui),
+        Action::Repl(source) => repl::repl(source.as_ref(), ui),
+        Action::New(name) => new::new(&name, ui),
+        Action::Help(words) => help::help(&words, ui),
+        Action::Man { into, recipe } => man::man(into.as_deref(), recipe, ui),
+        Action::Completions(shell) => completions::completions(&shell, ui),
+        Action::Complete(words) => complete::complete(&words, ui),
+        Action::Definitions(directory) => definitions::definitions(&directory, ui),
+        Action::Reference { write } => reference::reference(write, ui),
+    }
+}

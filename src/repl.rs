@@ -1,0 +1,347 @@
+//! The prompt at a terminal: reading lines, and the commands that begin with a colon.
+
+mod command;
+mod editor;
+mod step;
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Instant;
+
+use rustyline::error::ReadlineError;
+
+use crate::diag::{Report, Sources, quoted};
+use crate::run::{self, Tell};
+use crate::script::{Block, End, Outcome, Prompt, blocks};
+use crate::spec::Streams;
+use command::Command;
+use editor::Editor;
+pub use step::stepper;
+
+/// Says what is wrong, and where.
+pub type Say = Box<dyn Fn(&Report, &Sources)>;
+
+/// Makes what explains actions.
+pub type MakeTell = Box<dyn Fn() -> Tell>;
+
+/// What the prompt uses of the command line.
+pub struct Reporter {
+    /// Says what is wrong.
+    pub say: Say,
+    /// Makes what explains every action as it is done.
+    pub teller: MakeTell,
+    /// Whether there are colours.
+    pub colour: bool,
+}
+
+/// A prompt at a terminal.
+pub struct Repl<'d> {
+    prompt: &'d Prompt,
+    reporter: &'d Reporter,
+    editor: Editor,
+    /// Where the history is kept, and the directory that it is in; nowhere inside a sandbox.
+    history: Option<(run::Held, PathBuf)>,
+    /// What was typed since the place was entered.
+    typed: Vec<String>,
+    /// The names of the places that were entered, outermost first.
+    places: Vec<String>,
+    /// Where relative paths begin.
+    directory: PathBuf,
+}
+
+/// The signal of Ctrl-C.
+const SIGINT: i32 = 2;
+
+/// How one line ends.
+enum Next {
+    /// With the next one.
+    Line,
+    /// With the place.
+    Leave,
+    /// With everything.
+    End(End),
+}
+
+impl<'d> Repl<'d> {
+    /// A prompt at the terminal for what `prompt` holds.
+    #[must_use]
+    pub fn new(prompt: &'d Rc<Prompt>, reporter: &'d Reporter) -> Self {
+        let history = history_file();
+        let mut editor = Editor::new(prompt.clone(), reporter.colour);
+        if let Some((_, file)) = &history {
+            editor.load(file);
+        }
+        let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let (typed, places) = (Vec::new(), Vec::new());
+        Self { prompt, reporter, editor, history, typed, places, directory }
+    }
+
+    /// Reads lines until the person leaves.
+    pub fn run(&mut self, greeting: bool) -> End {
+        if greeting {
+            show(concat!(
+                "nsscript ",
+                env!("CARGO_PKG_VERSION"),
+                ": type an expression, `:help` for help; Tab completes, Ctrl-D leaves"
+            ));
+        }
+        let end = self.read_lines().unwrap_or(End::Status(0));
+        self.remember();
+        end
+    }
+
+    /// The same at a breakpoint of a recipe, which continues when the person leaves.
+    pub fn at_breakpoint(&mut self, place: &str) -> Option<End> {
+        self.places.push(place.to_owned());
+        let end = self.read_lines();
+        self.remember();
+        end
+    }
+
+    /// Keeps what was typed for another time.
+    fn remember(&mut self) {
+        if let Some((_, file)) = &self.history {
+            self.editor.save(file);
+        }
+    }
+
+    /// Reads lines until the person leaves the place they are in; gives the end if everything is over.
+    fn read_lines(&mut self) -> Option<End> {
+        loop {
+            // Whatever else came asks for the end.
+            match run::interrupted() {
+                Some(signal) if signal != SIGINT => return Some(End::Signal(signal)),
+                _ => run::forget_interruptions(),
+            }
+            let line = match self.read() {
+                Ok(line) => line,
+                Err(end) => return end,
+            };
+            if line.trim().is_empty() {
+                continue;
+            }
+            self.editor.remember(line.trim());
+            self.typed.push(line.trim().to_owned());
+            match self.line(line.trim()) {
+                Next::Line => {}
+                Next::Leave => return None,
+                Next::End(end) => return Some(end),
+            }
+        }
+    }
+
+    /// The next line; else the end, where all is over.
+    fn read(&mut self) -> Result<String, Option<End>> {
+        loop {
+            run::reading_line(true);
+            let line = self.editor.read(&self.prompt_text());
+            run::reading_line(false);
+            match (line, run::interrupted()) {
+                // Ctrl-C may come when the line has just ended.
+                (_, Some(SIGINT)) => {
+                    show("interrupted");
+                    run::forget_interruptions();
+                }
+                (_, Some(signal)) => return Err(Some(End::Signal(signal))),
+                (Ok(line), None) => return Ok(line),
+                // Ctrl-C drops the line.
+                (Err(ReadlineError::Interrupted | ReadlineError::Signal(_)), None) => {}
+                // Ctrl-D on an empty line, or nobody is there any more.
+                (Err(_), None) => return Err(None),
+            }
+        }
+    }
+
+    /// Where one is and as whom: `session root> `.
+    fn prompt_text(&self) -> String {
+        let place = self.places.last().cloned();
+        let place = place.unwrap_or_else(|| self.prompt.script().place().to_owned());
+        format!("{place} {}> ", self.prompt.script().user())
+    }
+
+    fn line(&mut self, line: &str) -> Next {
+        match Command::parse(line) {
+            None => self.evaluate(line),
+            Some(Ok(command)) => self.command(command),
+            Some(Err(report)) => {
+                self.say(&[report]);
+                Next::Line
+            }
+        }
+    }
+
+    fn say(&self, reports: &[Report]) {
+        for report in reports {
+            (self.reporter.say)(report, &self.prompt.sources());
+        }
+    }
+
+    fn evaluate(&self, text: &str) -> Next {
+        self.show_outcome(self.prompt.evaluate(text))
+    }
+
+    /// Tells what came of something.
+    fn show_outcome(&self, outcome: Outcome) -> Next {
+        match outcome {
+            Outcome::Done(shown) => {
+                if let Some(shown) = shown {
+                    show(shown);
+                }
+                Next::Line
+            }
+            Outcome::Failed(reports) => {
+                self.say(&reports);
+                Next::Line
+            }
+            Outcome::Interrupted => {
+                show("interrupted");
+                Next::Line
+            }
+            Outcome::End(end) => Next::End(end),
+        }
+    }
+
+    fn command(&mut self, command: Command<'_>) -> Next {
+        match command {
+            Command::Help(topic) => show(command::help(topic)),
+            Command::Plan(text) => match self.prompt.dry_run(text) {
+                Ok(effects) if effects.is_empty() => show("nothing would be done"),
+                Ok(effects) => {
+                    let texts: Vec<_> = blocks(effects).iter().map(Block::text).collect();
+                    show(texts.join("\n"));
+                }
+                Err(reports) => self.say(&reports),
+            },
+            Command::Explain(true) => self.prompt.script().explain((self.reporter.teller)()),
+            Command::Explain(false) => self.prompt.script().explain_nothing(),
+            Command::Where => show(self.prompt.whereabouts()),
+            Command::Sandboxes => show(self.prompt.sandboxes()),
+            Command::Enter(text) => return self.enter(text),
+            Command::Leave if self.places.is_empty() => {
+                let report = Report::error("nothing was entered that could be left");
+                self.say(&[report.hint("`:quit` leaves nsscript")]);
+            }
+            Command::Leave => return Next::Leave,
+            Command::Undo => match self.prompt.undo() {
+                Some(text) => show(format!("dropped: {}", text.lines().next().unwrap_or_default())),
+                None => show("nothing is left to drop"),
+            },
+            Command::Save(file) => self.save(Path::new(file)),
+            Command::Load(file) => return self.load(Path::new(file)),
+            Command::Time(text) => {
+                let begun = Instant::now();
+                let next = self.evaluate(text);
+                show(format!("{:.1} ms", begun.elapsed().as_secs_f64() * 1e3));
+                return next;
+            }
+            Command::Quit => return Next::End(End::Status(0)),
+        }
+        Next::Line
+    }
+
+    /// Goes on inside: the lines that follow are evaluated there.
+    fn enter(&mut self, text: &str) -> Next {
+        let prompt = self.prompt;
+        let (typed, history) = (std::mem::take(&mut self.typed), self.history.take());
+        self.places.push(text.to_owned());
+        let entered = prompt.enter(text, Streams::Terminal, &mut || {
+            let end = self.read_lines();
+            (std::mem::take(&mut self.typed), end)
+        });
+        self.places.pop();
+        (self.typed, self.history) = (typed, history);
+        match entered {
+            Ok(left) => {
+                left.lines.iter().for_each(|line| self.editor.remember(line));
+                self.typed.extend(left.lines);
+                if !left.lost.is_empty() {
+                    let names: Vec<_> = left.lost.iter().map(quoted).collect();
+                    show(format!("left behind: {}", names.join(", ")));
+                }
+                if let Some(exit) = left.ended {
+                    show(format!("the process {exit}"));
+                }
+                match run::interrupted() {
+                    Some(signal) if signal != SIGINT => Next::End(End::Signal(signal)),
+                    _ => left.end.map_or(Next::Line, Next::End),
+                }
+            }
+            Err(reports) => {
+                self.say(&reports);
+                Next::Line
+            }
+        }
+    }
+
+    fn save(&self, file: &Path) {
+        use std::os::unix::fs::OpenOptionsExt;
+        if !self.places.is_empty() {
+            let report = Report::error("nothing can be saved from here");
+            return self.say(&[report.hint("`:leave` first: then all is saved together")]);
+        }
+        // Wherever the session has gone since it began.
+        let (given, file) = (file, self.directory.join(file));
+        let mut options = std::fs::OpenOptions::new();
+        // Nothing that is there is overwritten.
+        let opened = options.write(true).create_new(true).mode(0o755).open(&file);
+        let (recipe, faults) = self.prompt.recipe();
+        let bytes = recipe.as_bytes();
+        let written = opened.and_then(|mut file| std::io::Write::write_all(&mut file, bytes));
+        let shown = quoted(given.to_string_lossy());
+        if let Err(error) = written {
+            let why = crate::diag::os_error(&error);
+            return self
+                .say(&[Report::error(format!("cannot save the session as {shown}: {why}"))]);
+        }
+        let place = if given.is_absolute() {
+            String::new()
+        } else {
+            format!(" in {}", quoted(self.directory.to_string_lossy()))
+        };
+        show(format!("saved as {shown}{place}"));
+        for fault in faults {
+            let line = fault.origin.as_ref().map_or(0, |origin| origin.line);
+            let message = format!("line {line} of it is wrong: {}", fault.message);
+            self.say(&[Report::warning(message)]);
+        }
+    }
+
+    /// Evaluates a recipe as if it were typed.
+    fn load(&mut self, file: &Path) -> Next {
+        let text = run::open_to_read(file).map_err(Into::into).and_then(|opened| {
+            run::refuse_writable(&opened.metadata()?).map_err(std::io::Error::other)?;
+            let bytes = run::read_all(opened, run::LONGEST_TEXT)?;
+            String::from_utf8(bytes).map_err(std::io::Error::other)
+        });
+        match text {
+            Ok(text) => {
+                let outcome = self.prompt.load(&file.to_string_lossy(), &text);
+                self.show_outcome(outcome)
+            }
+            Err(error) => {
+                let shown = quoted(file.to_string_lossy());
+                let why = crate::diag::os_error(&error);
+                self.say(&[Report::error(format!("cannot read the recipe {shown}: {why}"))]);
+                Next::Line
+            }
+        }
+    }
+}
+
+/// Shows a line to the person. Whoever has gone away types nothing more either.
+fn show(line: impl std::fmt::Display) {
+    let _ = crate::diag::print(&format!("{line}\n"));
+}
+
+/// Where the history is kept: in the state directory of the XDG Base Directory Specification. None
+/// where others could put another file in its place, as in the home of another user.
+fn history_file() -> Option<(run::Held, PathBuf)> {
+    let absolute =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());
+    let state = absolute("XDG_STATE_HOME").map(|state| (state, PathBuf::from("/")));
+    let (state, existing) =
+        state.or_else(|| absolute("HOME").map(|home| (home.join(".local/state"), home)))?;
+    let directory = run::own_directory(&state.join("nsscript"), &existing)?;
+    let file = directory.join("history");
+    Some((directory, file))
+}

@@ -1,0 +1,198 @@
+//! Closures and chains as the engine keeps them, and what they give and change.
+//!
+//! Of a closure the engine makes a function `anon$…` whose first parameters are what it captures;
+//! in its place stands an expression that gives it those. A chain hangs to the right:
+//! `a.(b.(c()))`.
+
+use std::collections::HashMap;
+
+use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Position, Stmt};
+
+use crate::script::binding::catalog;
+
+/// The methods of the language that change what they are called on, with the least and the most
+/// arguments that they take.
+const CHANGING: [(&str, usize, usize); 24] = [
+    ("append", 1, 1),
+    ("chop", 1, 1),
+    ("clear", 0, 0),
+    ("crop", 1, 2),
+    ("dedup", 0, 1),
+    ("drain", 1, 2),
+    ("fill_with", 1, 1),
+    ("insert", 2, 2),
+    ("make_lower", 0, 0),
+    ("make_upper", 0, 0),
+    ("mixin", 1, 1),
+    ("pad", 2, 2),
+    ("pop", 0, 1),
+    ("push", 1, 1),
+    ("remove", 1, 1),
+    ("replace", 2, 2),
+    ("retain", 1, 2),
+    ("reverse", 0, 0),
+    ("set", 2, 2),
+    ("shift", 0, 0),
+    ("sort", 0, 1),
+    ("sort_by", 1, 1),
+    ("splice", 2, 3),
+    ("truncate", 1, 1),
+];
+
+/// A closure that captures something.
+pub struct Closure {
+    /// The name of its function.
+    pub name: String,
+    /// What it captures, in the order of its parameters.
+    pub captures: Vec<String>,
+}
+
+/// The statements of closures, by the names of their functions.
+pub type Bodies = HashMap<String, Vec<Stmt>>;
+
+/// The closure that an expression makes, where that captures something.
+pub fn closure(expression: &Expr) -> Option<Closure> {
+    let Expr::Stmt(block) = expression else { return None };
+    let [Stmt::Share(_), Stmt::Expr(made)] = block.statements() else { return None };
+    let Expr::FnCall(curry, _) = &**made else { return None };
+    let (Expr::DynamicConstant(function, _), captures) = curry.args.split_first()? else {
+        return None;
+    };
+    let name = function.read_lock::<FnPtr>()?.fn_name().to_owned();
+    let variable = |expression: &Expr| Some(variable(expression)?.0.to_owned());
+    Some(Closure { name, captures: captures.iter().filter_map(variable).collect() })
+}
+
+/// The bodies of all closures. The engine shows them only in a walk, where they are told by their
+/// places: the function that begins last holds a statement.
+pub fn bodies(ast: &AST) -> Bodies {
+    let functions: Vec<_> = ast
+        .iter_fn_def()
+        .map(|it| (it.name.as_str(), it.body.start_position(), it.body.end_position()))
+        .collect();
+    let mut bodies = Bodies::new();
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        if let [ASTNode::Stmt(statement)] = path {
+            let at = statement.position();
+            // A closure without braces has one statement, and no end.
+            let holds = |(_, start, end): &&(&str, Position, Position)| {
+                if end.is_none() { *start == at } else { *start <= at && at <= *end }
+            };
+            let holder = functions.iter().filter(holds).max_by_key(|(_, start, _)| *start);
+            if let Some((name, ..)) = holder.filter(|(name, ..)| name.starts_with("anon$")) {
+                bodies.entry((*name).to_owned()).or_default().push((*statement).clone());
+            }
+        }
+        true
+    });
+    bodies
+}
+
+/// A variable of no module, by its name and place.
+pub fn variable(expression: &Expr) -> Option<(&str, Position)> {
+    match expression {
+        Expr::Variable(parts, _, at) if parts.2.is_empty() => Some((parts.1.as_str(), *at)),
+        _ => None,
+    }
+}
+
+/// What a chain hangs on: `list` in `list[0].names.push(name)`.
+pub fn beginning(chain: &Expr) -> &Expr {
+    match chain {
+        Expr::Dot(sides, ..) | Expr::Index(sides, ..) => &sides.lhs,
+        other => other,
+    }
+}
+
+/// What comes after that, in order: properties, calls of methods, and indices.
+pub fn links(chain: &Expr) -> Vec<&Expr> {
+    let mut links = Vec::new();
+    let mut rest = chain;
+    loop {
+        let next = match rest {
+            Expr::Index(sides, flags, _) if flags.contains(ASTFlags::BREAK) => {
+                links.push(&sides.rhs);
+                return links;
+            }
+            Expr::Dot(sides, ..) | Expr::Index(sides, ..) => &sides.rhs,
+            _ => return links,
+        };
+        links.push(beginning(next));
+        rest = next;
+    }
+}
+
+/// The first method that a chain calls: `push` in `list[0].names.push(name).len()`.
+pub fn first_method(chain: &Expr) -> Option<&FnCallExpr> {
+    links(chain).into_iter().find_map(|link| match link {
+        Expr::MethodCall(call, _) => Some(&**call),
+        _ => None,
+    })
+}
+
+/// Whether a method changes what it is called on.
+pub fn changes(call: &FnCallExpr) -> bool {
+    let takes = |(name, least, most): &(&str, usize, usize)| {
+        *name == call.name && (*least..=*most).contains(&call.args.len())
+    };
+    // A verb of that name is called on a value of ours, and changes none.
+    let is_verb = || catalog::named(&call.name).iter().any(|verb| !verb.receiver().is_empty());
+    CHANGING.iter().any(takes) && !is_verb()
+}
+
+/// The variables that the value of a closure is made from.
+pub fn given(closure: &str, bodies: &Bodies) -> Vec<String> {
+    let mut names = Vec::new();
+    let Some(body) = bodies.get(closure) else { return names };
+    last(body, &mut names);
+    for statement in body {
+        statement.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| {
+            if let Some(ASTNode::Stmt(Stmt::Return(Some(value), ..))) = path.last() {
+                mentioned(value, &mut names);
+            }
+            true
+        });
+    }
+    names
+}
+
+/// The variables that the value of the last statement is made from.
+fn last(statements: &[Stmt], names: &mut Vec<String>) {
+    match statements.last() {
+        Some(Stmt::Expr(value)) => mentioned(value, names),
+        Some(Stmt::FnCall(call, _)) if !gives_nothing(call) => {
+            call.args.iter().for_each(|argument| mentioned(argument, names));
+        }
+        Some(Stmt::If(flow, _)) => {
+            last(flow.body.statements(), names);
+            last(flow.branch.statements(), names);
+        }
+        Some(Stmt::Block(block)) => last(block.statements(), names),
+        Some(Stmt::Switch(parts, _)) => {
+            parts.1.expressions.iter().for_each(|arm| mentioned(&arm.rhs, names));
+        }
+        _ => {}
+    }
+}
+
+/// Whether a function gives nothing, whatever it takes.
+fn gives_nothing(call: &FnCallExpr) -> bool {
+    let verbs = catalog::named(&call.name);
+    let verbs = !verbs.is_empty() && verbs.iter().all(|verb| verb.returns == "nothing");
+    verbs || matches!(call.name.as_str(), "print" | "debug")
+}
+
+fn mentioned(value: &Expr, names: &mut Vec<String>) {
+    match value {
+        Expr::Stmt(block) => return last(block.statements(), names),
+        Expr::FnCall(call, _) if gives_nothing(call) => return,
+        chain if first_method(chain).is_some_and(changes) => return,
+        _ => {}
+    }
+    value.walk(&mut Vec::new(), &mut |path: &[ASTNode<'_>]| {
+        if let Some(ASTNode::Expr(expression)) = path.last() {
+            names.extend(variable(expression).map(|(name, _)| name.to_owned()));
+        }
+        true
+    });
+}

@@ -1,0 +1,15 @@
+//! How Rust functions become verbs: their arguments, options, values, calls, and the catalog.
+
+pub mod addresses;
+pub mod argument;
+pub mod call;
+pub mod catalog;
+pub mod context;
+pub mod effects;
+pub mod error;
+pub mod key;
+pub mod method;
+pub mod options;
+pub mod signal;
+pub mod value;
+pub mod verb;

@@ -1,0 +1,76 @@
+//! Names and addresses of networks as values of Rust.
+
+use std::net::IpAddr;
+
+use rhai::Dynamic;
+
+use super::argument::{Argument, ArgumentError, a_kind};
+use super::call::Call;
+use crate::spec::{
+    Destination, InterfaceName, Invalid, IpProtocol, IpvlanMode, Mac, MacvlanMode, Prefix, address,
+};
+
+/// Declares what is written as a text, and how that is read.
+macro_rules! written {
+    ($($type:ty, $kind:literal, $read:expr;)*) => {$(
+        impl Argument for $type {
+            const KIND: &'static str = $kind;
+
+            fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+                let read: fn(&str) -> Result<Self, Invalid> = $read;
+                let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+                match value.as_ref().map(Dynamic::read_lock::<rhai::ImmutableString>) {
+                    Some(Some(text)) => Ok(read(&text)?),
+                    _ => Err(ArgumentError::Type { wanted: $kind, given }),
+                }
+            }
+        }
+    )*};
+}
+
+written! {
+    InterfaceName, "the name of an interface", InterfaceName::new;
+    Prefix, "an address with a prefix such as `\"10.0.0.1/24\"`", Prefix::new;
+    Destination, "a destination such as `\"default\"` or `\"10.0.0.0/24\"`", Destination::new;
+    Mac, "a hardware address such as `\"02:00:00:00:00:01\"`", Mac::new;
+    IpAddr, "an address such as `\"10.0.0.1\"`", address;
+    Subnet, "a network such as `\"10.0.0.0/24\"`", Subnet::new;
+    IpProtocol, "a protocol: `\"tcp\"`, `\"udp\"`, `\"icmp\"` or `\"icmpv6\"`", IpProtocol::new;
+    MacvlanMode, "a mode: `\"bridge\"`, `\"private\"`, `\"vepa\"` or `\"passthru\"`",
+        MacvlanMode::new;
+    IpvlanMode, "a mode: `\"l2\"`, `\"l3\"` or `\"l3s\"`", IpvlanMode::new;
+}
+
+/// A network, or one address, which is a network of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subnet(pub Prefix);
+
+impl Subnet {
+    fn new(text: &str) -> Result<Self, Invalid> {
+        match Destination::new(text)? {
+            Destination::Network(prefix) => Ok(Self(prefix)),
+            Destination::Default => Err(Invalid::new("`default` is no network here")
+                .hint("without it packets of all networks are meant")),
+        }
+    }
+}
+
+/// A port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port(pub u16);
+
+impl Argument for Port {
+    const KIND: &'static str = "a port";
+
+    fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+        let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+        match value.as_ref().map(Dynamic::as_int) {
+            Some(Ok(number)) => {
+                u16::try_from(number).ok().filter(|port| *port > 0).map(Self).ok_or_else(|| {
+                    Invalid::new(format!("{number} is no port: 1 to 65535 are")).into()
+                })
+            }
+            _ => Err(ArgumentError::Type { wanted: Self::KIND, given }),
+        }
+    }
+}

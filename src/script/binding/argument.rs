@@ -1,0 +1,384 @@
+//! Values of the language as values of Rust, and back.
+
+use std::any::TypeId;
+use std::path::PathBuf;
+
+use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
+
+use super::call::Call;
+use super::verb::OptionKey;
+use crate::diag;
+use crate::spec::{Command, GuestPath, Id, Invalid};
+
+/// The error of one argument of a call.
+pub enum ArgumentError {
+    /// It is of another type.
+    Type {
+        /// What is taken, in words.
+        wanted: &'static str,
+        /// What was given, in words.
+        given: String,
+    },
+    /// It is of the type, but cannot be.
+    Value(Invalid),
+    /// An option map holds something that it cannot.
+    Options(Box<super::options::OptionsError>),
+}
+
+impl From<Invalid> for ArgumentError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Value(invalid)
+    }
+}
+
+/// What a parameter of a verb can be.
+pub trait Argument: Sized {
+    /// What it takes, in words.
+    const KIND: &'static str;
+    /// Whether it must be given.
+    const REQUIRED: bool = true;
+    /// Whether a map in its place is meant for the option map that follows.
+    const SKIPS_MAPS: bool = false;
+    /// Its keys, where it is an option map.
+    const OPTIONS: &'static [OptionKey] = &[];
+    /// The name of its type, where that is one of our own.
+    const RECEIVER: &'static str = "";
+    /// Its type, where that is one of our own.
+    const TYPE_ID: Option<fn() -> TypeId> = None;
+
+    /// The value that was given, as this.
+    ///
+    /// # Errors
+    /// It is not what the parameter takes.
+    fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, ArgumentError>;
+}
+
+/// What is wrong with a value, if anything is.
+pub(in crate::script) fn takes<T: Argument>(
+    value: Option<Dynamic>,
+    call: &Call<'_, '_>,
+) -> Result<(), ArgumentError> {
+    T::take(value, call).map(drop)
+}
+
+/// What a verb can give.
+pub trait Returned {
+    /// What that is, in words or as the name of a type.
+    const KIND: &'static str;
+    /// Whether it may be nothing instead.
+    const OPTIONAL: bool = false;
+
+    /// It as a value of the language.
+    fn into_dynamic(self) -> Dynamic;
+}
+
+/// What a value is, in words: `an integer`.
+#[must_use]
+pub fn a_kind(value: &Dynamic) -> String {
+    a_type(value.type_name())
+}
+
+/// A type of the language in words.
+#[must_use]
+pub fn a_type(name: &str) -> String {
+    match name.rsplit("::").next().unwrap_or(name) {
+        "()" => "nothing `()`".into(),
+        "i64" => "an integer".into(),
+        "f64" => "a float".into(),
+        "bool" => "a boolean".into(),
+        "char" => "a character".into(),
+        "string" | "ImmutableString" | "&str" | "String" => "a string".into(),
+        "array" => "an array".into(),
+        "blob" => "a blob".into(),
+        "map" => "a map".into(),
+        "Fn" | "FnPtr" => "a function".into(),
+        "range" | "range=" => "a range".into(),
+        "ProcessHandle" => "a Process".into(),
+        "HostFacts" | "Host" => "the Host".into(),
+        "Output" | "SharedOutput" => "an Output".into(),
+        "SharedPlan" => "a Plan".into(),
+        "SharedNeeds" => "a Needs".into(),
+        "Exit" => "an Exit".into(),
+        "ScriptError" | "Error" => "an Error".into(),
+        "Namespaces" => "namespaces".into(),
+        "SharedNamespace" => "a Namespace".into(),
+        "SharedNetwork" => "a Network".into(),
+        // The language puts articles before some of its own words.
+        other if other.starts_with("a ") || other.starts_with("an ") => other.into(),
+        other => format!("a {other}"),
+    }
+}
+
+fn wrong<T>(wanted: &'static str, value: Option<&Dynamic>) -> Result<T, ArgumentError> {
+    let given = value.map_or_else(|| "nothing".to_owned(), a_kind);
+    Err(ArgumentError::Type { wanted, given })
+}
+
+/// The text of a string or a character.
+fn text(value: &Dynamic) -> Option<String> {
+    let string = value.read_lock::<ImmutableString>().map(|string| string.to_string());
+    string.or_else(|| value.as_char().ok().map(String::from))
+}
+
+macro_rules! plain {
+    ($($type:ty, $kind:literal, |$value:ident, $call:ident| $convert:expr;)*) => {$(
+        impl Argument for $type {
+            const KIND: &'static str = $kind;
+            fn take(given: Option<Dynamic>, $call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+                let Some($value) = given.as_ref() else { return wrong($kind, None) };
+                match $convert {
+                    Some(value) => Ok(value),
+                    None => wrong($kind, given.as_ref()),
+                }
+            }
+        }
+    )*};
+}
+
+/// A path on the host, absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPath(pub PathBuf);
+
+/// A path as a system call of this process takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPath(pub PathBuf);
+
+/// A program of the host: a name that is looked for, or a path, absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostProgram(pub String);
+
+/// An id by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdNumber(pub u32);
+
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+/// Permission bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+/// A time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duration(pub std::time::Duration);
+
+/// Bytes: of a string or a blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+plain! {
+    String, "a string", |value, _call| text(value);
+    i64, "an integer", |value, _call| value.as_int().ok();
+    bool, "a boolean", |value, _call| value.as_bool().ok();
+    Dynamic, "a value", |value, _call| Some(value.clone());
+    HostPath, "a path on the host", |value, call| match text(value) {
+        Some(text) => Some(HostPath(absolute(host_path(&text, call)?)?)),
+        None => None,
+    };
+    OwnPath, "a path on the host", |value, call| match text(value) {
+        Some(text) => Some(OwnPath(host_path(&text, call)?)),
+        None => None,
+    };
+    HostProgram, "a string", |value, call| match text(value) {
+        Some(text) if text.contains('/') => {
+            let path = absolute(host_path(&text, call)?)?;
+            Some(HostProgram(path.to_string_lossy().into_owned()))
+        }
+        Some(text) if text.is_empty() => {
+            return Err(Invalid::new("the name of the program is empty").into());
+        }
+        other => other.map(HostProgram),
+    };
+    GuestPath, "a path inside the sandbox", |value, _call| match text(value) {
+        Some(text) => Some(GuestPath::new(&text)?),
+        None => None,
+    };
+    Array, "an array", |value, _call| value.read_lock::<Array>().map(|array| array.clone());
+    FnPtr, "a closure", |value, _call| value.read_lock::<FnPtr>().map(|closure| closure.clone());
+    Map, "a map", |value, _call| value.read_lock::<Map>().map(|map| map.clone());
+    Bytes, "a string or a blob", |value, _call| {
+        let blob = value.read_lock::<Blob>().map(|blob| blob.clone());
+        blob.or_else(|| text(value).map(String::into_bytes)).map(Bytes)
+    };
+    Vec<String>, "an array of strings", |value, _call| match value.read_lock::<Array>() {
+        Some(array) => Some(texts(&array, "an array of strings")?),
+        None => None,
+    };
+    Command, "a string or an array of strings", |value, _call| match words(value)? {
+        Some(words) => Some(Command::new(words)?),
+        None => None,
+    };
+    Id, "an id or a name", |value, _call| match value.as_int() {
+        Ok(number) => Some(Id::Number(id(number)?)),
+        Err(_) => text(value).map(Id::Name),
+    };
+    IdNumber, "an id", |value, _call| match value.as_int() {
+        Ok(number) => Some(IdNumber(id(number)?)),
+        Err(_) => None,
+    };
+    Size, "a size such as `\"64M\"`", |value, _call| match value.as_int() {
+        Ok(number) => Some(Size(u64::try_from(number).map_err(|_| no_size(&number.to_string()))?)),
+        Err(_) => match text(value) {
+            Some(text) => Some(Size(diag::size(&text).ok_or_else(|| no_size(&text))?)),
+            None => None,
+        },
+    };
+    Mode, "a mode such as `0o755`", |value, _call| match value.as_int() {
+        Ok(number @ 0..=0o7777) => u32::try_from(number).ok().map(Mode),
+        Ok(number) => return Err(no_mode(number).into()),
+        Err(_) => None,
+    };
+    Duration, "a duration such as `\"5s\"`", |value, _call| match (value.as_int(), text(value)) {
+        (Ok(seconds), _) => Some(Duration(seconds_of(seconds)?)),
+        (_, Some(text)) => Some(Duration(duration(&text)?)),
+        _ => match value.as_float() {
+            Ok(seconds) => Some(Duration(fraction(seconds)?)),
+            Err(_) => None,
+        },
+    };
+}
+
+fn host_path(text: &str, call: &Call<'_, '_>) -> Result<PathBuf, Invalid> {
+    if text.is_empty() {
+        return Err(Invalid::new("the path is empty"));
+    }
+    if text.contains('\0') {
+        return Err(Invalid::new("the path on the host holds a NUL byte"));
+    }
+    let path = call.context.place(text);
+    // `.` and doubled slashes are dropped; `..` stays, as it is the kernel that knows what it is.
+    Ok(path.components().collect())
+}
+
+/// The path for later, when the working directory may be another one.
+fn absolute(path: PathBuf) -> Result<PathBuf, Invalid> {
+    let absolute = if path.is_relative() { std::path::absolute(&path) } else { Ok(path) };
+    absolute.map_err(|_| Invalid::new("the working directory cannot be reached from the root"))
+}
+
+/// The texts in an array.
+fn texts(array: &Array, wanted: &'static str) -> Result<Vec<String>, ArgumentError> {
+    let text = |(index, value): (usize, &Dynamic)| {
+        let given = format!("an array whose element {index} is {}", a_kind(value));
+        text(value).ok_or(ArgumentError::Type { wanted, given })
+    };
+    array.iter().enumerate().map(text).collect()
+}
+
+fn words(value: &Dynamic) -> Result<Option<Vec<String>>, ArgumentError> {
+    if let Some(array) = value.read_lock::<Array>() {
+        return texts(&array, "a string or an array of strings").map(Some);
+    }
+    let Some(text) = text(value) else { return Ok(None) };
+    let words = shell_words::split(&text).map_err(|_| {
+        Invalid::new(format!("a quote in {} is not closed", diag::quoted(&text)))
+            .hint("a quote that is meant itself is quoted too; an array of words needs no quotes")
+    });
+    Ok(Some(words?))
+}
+
+/// The user or group of this number.
+///
+/// # Errors
+/// There is none.
+pub fn id(number: i64) -> Result<u32, Invalid> {
+    let id = u32::try_from(number).ok().filter(|id| *id != u32::MAX);
+    id.ok_or_else(|| Invalid::new(format!("{number} is no id: ids go from 0 to {}", u32::MAX - 1)))
+}
+
+fn no_size(text: &str) -> Invalid {
+    let text = diag::quoted(text);
+    Invalid::new(format!("{text} is no size"))
+        .hint("a size is a number of bytes, or a text like `\"64M\"` with K, M, G or T")
+}
+
+fn no_mode(number: i64) -> Invalid {
+    let shown = if number < 0 { number.to_string() } else { format!("{number:#o}") };
+    Invalid::new(format!("`{shown}` is no mode")).hint(HOW_MODE)
+}
+
+/// How a mode is written.
+const HOW_MODE: &str = "a mode is written in octal, from `0` to `0o7777`: `0o755`";
+
+fn no_duration(text: &str) -> Invalid {
+    Invalid::new(format!("{} is no duration", diag::quoted(text)))
+        .hint("a duration is a number of seconds, or a text like `\"250ms\"`, `\"5s\"`, `\"2m\"`")
+}
+
+fn seconds_of(seconds: i64) -> Result<std::time::Duration, Invalid> {
+    let seconds = u64::try_from(seconds).map_err(|_| no_duration(&seconds.to_string()))?;
+    Ok(std::time::Duration::from_secs(seconds))
+}
+
+fn fraction(seconds: f64) -> Result<std::time::Duration, Invalid> {
+    std::time::Duration::try_from_secs_f64(seconds).map_err(|_| no_duration(&seconds.to_string()))
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, Invalid> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: f64 = digits.trim().parse().map_err(|_| no_duration(text))?;
+    let seconds = match &text[digits.len()..] {
+        "ms" => number / 1000.0,
+        "s" | "" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        "d" => number * 86400.0,
+        _ => return Err(no_duration(text)),
+    };
+    fraction(seconds).map_err(|_| no_duration(text))
+}
+
+impl<T: Argument> Argument for Option<T> {
+    const KIND: &'static str = T::KIND;
+    const REQUIRED: bool = false;
+    const SKIPS_MAPS: bool = true;
+
+    fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+        match value {
+            None => Ok(None),
+            given => T::take(given, call).map(Some),
+        }
+    }
+}
+
+macro_rules! returned {
+    ($($type:ty, $kind:literal, |$value:ident| $convert:expr;)*) => {$(
+        impl Returned for $type {
+            const KIND: &'static str = $kind;
+            fn into_dynamic(self) -> Dynamic {
+                let $value = self;
+                $convert
+            }
+        }
+    )*};
+}
+
+returned! {
+    (), "nothing", |_value| Dynamic::UNIT;
+    bool, "a boolean", |value| value.into();
+    i64, "an integer", |value| value.into();
+    f64, "a float", |value| value.into();
+    String, "a string", |value| value.into();
+    Vec<String>, "an array of strings", |value| {
+        value.into_iter().map(Dynamic::from).collect::<Array>().into()
+    };
+    Array, "an array", |value| value.into();
+    Vec<i64>, "an array of integers", |value| {
+        value.into_iter().map(Dynamic::from).collect::<Array>().into()
+    };
+    Map, "a map", |value| value.into();
+    Vec<Map>, "an array of maps", |value| {
+        value.into_iter().map(Dynamic::from).collect::<Array>().into()
+    };
+    Dynamic, "a value", |value| value;
+}
+
+impl<T: Returned> Returned for Option<T> {
+    const KIND: &'static str = T::KIND;
+    const OPTIONAL: bool = true;
+
+    fn into_dynamic(self) -> Dynamic {
+        self.map_or(Dynamic::UNIT, T::into_dynamic)
+    }
+}

@@ -1,0 +1,206 @@
+//! All verbs and what they say of themselves: the one source of every kind of documentation.
+//!
+//! The catalog is made by the compiler, as constant data: a verb without a doc comment does not
+//! compile, and nothing of it is touched while a recipe runs.
+
+use super::value;
+use super::verb::{Kind, OptionKey, Parameter, Verb};
+use crate::diag::closest;
+use crate::script::language::library::libraries;
+use crate::script::verbs;
+use crate::spec;
+
+/// The headings that a manual page has, in their order.
+pub const HEADINGS: [&str; 6] = ["Arguments", "Errors", "Example", "Plan", "See", "Since"];
+
+/// Every verb.
+pub fn all() -> impl Iterator<Item = &'static Verb> {
+    verbs::ALL.iter().copied().flatten()
+}
+
+/// The verbs called `name`, on any type.
+#[must_use]
+pub fn named(name: &str) -> Vec<&'static Verb> {
+    all().filter(|verb| verb.name == name).collect()
+}
+
+/// The name nearest to `name` among the verbs that `accept` takes and `others`.
+pub fn near<'a>(
+    name: &str,
+    accept: impl Fn(&Verb) -> bool,
+    others: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let names = all().filter(|verb| accept(verb)).map(|verb| verb.name);
+    closest(name, names.chain(others))
+}
+
+/// Whether `name` is a verb that only describes: one that gives a new sandbox or root.
+#[must_use]
+pub fn describes(name: &str) -> bool {
+    let mut found =
+        all().filter(|verb| verb.name == name && !verb.receiver().is_empty()).peekable();
+    // Whether a digest is the wanted one is worth knowing by itself.
+    name != "verify"
+        && found.peek().is_some()
+        && found.all(|verb| matches!(verb.returns, "Sandbox" | "Rootfs"))
+}
+
+/// Whether `name` is a function that makes a sandbox or a root.
+#[must_use]
+pub fn makes(name: &str) -> bool {
+    all().any(|verb| {
+        verb.name == name
+            && verb.receiver().is_empty()
+            && matches!(verb.returns, "Sandbox" | "Rootfs")
+    })
+}
+
+/// Whether `name` starts a process that lives as long as the value that it gives.
+#[must_use]
+pub fn starts(name: &str) -> bool {
+    matches!(name, "clone" | "start" | "listen") && !named(name).is_empty()
+}
+
+/// The constants of the language: name, value, meaning.
+#[must_use]
+pub fn constants() -> Vec<(&'static str, spec::Namespaces, String)> {
+    let mut constants: Vec<_> = spec::Kind::ALL
+        .into_iter()
+        .map(|kind| (kind.constant(), kind.into(), format!("the namespace of {}", kind.flag())))
+        .collect();
+    constants.push(("ALL", spec::Namespaces::ALL, "every kind of namespace".into()));
+    constants
+}
+
+/// The other constants of the language: name and meaning.
+pub const VALUES: [(&str, &str); 2] = [
+    ("args", "what follows the recipe on the command line, an array of strings"),
+    ("host", "the machine, a Host"),
+];
+
+/// A part of a manual page: its heading (empty for what comes first) and its text.
+#[must_use]
+pub fn sections(doc: &str) -> Vec<(&str, String)> {
+    let mut sections = vec![("", String::new())];
+    for line in doc.lines() {
+        let line = line.strip_prefix(' ').unwrap_or(line);
+        match line.strip_prefix("# ") {
+            Some(heading) => sections.push((heading.trim(), String::new())),
+            None => {
+                if let Some((_, text)) = sections.last_mut() {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            }
+        }
+    }
+    for (_, text) in &mut sections {
+        *text = text.trim_matches('\n').to_owned();
+    }
+    sections
+}
+
+/// The first line of a manual page.
+#[must_use]
+pub fn summary(verb: &Verb) -> &'static str {
+    verb.doc.lines().next().unwrap_or_default().trim()
+}
+
+/// The examples of a manual page.
+#[must_use]
+pub fn examples(verb: &Verb) -> Vec<String> {
+    let mut examples = Vec::new();
+    for (heading, text) in sections(verb.doc) {
+        if heading == "Example" {
+            let code = text.lines().filter(|line| !line.starts_with("```"));
+            examples.push(code.collect::<Vec<_>>().join("\n"));
+        }
+    }
+    examples
+}
+
+/// The manual page of a verb in Markdown.
+#[must_use]
+pub fn page(verb: &Verb) -> String {
+    let mut out = format!("`{}`", verb.signature());
+    if verb.returns != "nothing" {
+        out.push_str(&format!(" → {}", verb.returns));
+    }
+    out.push('\n');
+    for (heading, text) in sections(verb.doc) {
+        if heading == "Errors" {
+            out.push_str(&options(verb));
+        }
+        let title = if heading.is_empty() { String::new() } else { format!("**{heading}.**") };
+        let gap = match (title.is_empty(), text.starts_with("```")) {
+            (true, _) => "",
+            (false, true) => "\n\n",
+            (false, false) => " ",
+        };
+        out.push_str(&format!("\n{title}{gap}{text}\n"));
+    }
+    if !verb.doc.contains("# Errors") {
+        out.push_str(&options(verb));
+    }
+    out
+}
+
+fn options(verb: &Verb) -> String {
+    let keys: Vec<&OptionKey> =
+        verb.parameters.iter().flat_map(|parameter: &Parameter| parameter.options).collect();
+    if keys.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("\n**Options.**\n\n");
+    for key in keys {
+        let default = match key.default {
+            "" => String::new(),
+            default => format!(", default `{default}`"),
+        };
+        out.push_str(&format!("- `{}` ({}{default}):{}\n", key.name, key.kind, key.doc));
+    }
+    out
+}
+
+/// All manual pages as one Markdown text: REFERENCE.md.
+#[must_use]
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# Reference\n\n<!-- Written by `cargo run -- reference --write` from the doc comments of \
+         the verbs. -->\n\nEvery verb of the recipe language. `[…]` may be left out; `#{ … }` is a \
+         map of options. Relative paths of the host begin at the directory of the recipe, until \
+         `chdir` goes elsewhere.\n",
+    );
+    for receiver in std::iter::once("").chain(value::TYPES.iter().copied()) {
+        let verbs: Vec<_> = all().filter(|verb| verb.receiver() == receiver).collect();
+        if verbs.is_empty() {
+            continue;
+        }
+        let title = if receiver.is_empty() { "Functions" } else { receiver };
+        out.push_str(&format!("\n## {title}\n"));
+        for verb in verbs {
+            let what = if verb.kind == Kind::Property { " (property)" } else { "" };
+            out.push_str(&format!("\n### {}{what}\n\n{}", verb.name, page(verb)));
+        }
+    }
+    out.push_str(
+        "\n## Errors\n\nA `catch` gets an `Error`, with the properties above, from verbs and from \
+         the language itself (a division by zero, an index that is not there); what a recipe \
+         throws is what it has thrown.\n",
+    );
+    out.push_str("\n## Constants\n\n");
+    for (name, _, doc) in constants() {
+        out.push_str(&format!("- `{name}`: {doc}\n"));
+    }
+    for (name, doc) in VALUES {
+        out.push_str(&format!("- `{name}`: {doc}\n"));
+    }
+    out.push_str("\n## Modules\n");
+    for library in libraries() {
+        out.push_str(&format!("\n### `import \"{}\"`\n\n{}\n", library.name, library.about));
+        for function in &library.functions {
+            out.push_str(&format!("\n- `{}`: {}\n", function.signature(), function.doc));
+        }
+    }
+    out
+}

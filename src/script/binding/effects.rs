@@ -1,0 +1,336 @@
+//! What verbs do beyond computing values: by the kernel, or only noted in a dry run.
+//!
+//! A verb asks `call.effects()` for what it wants done and does not know which of the two does it.
+//! `Kernel` does it through the runner. `DryRun` notes it and gives a stand-in value, so that the
+//! recipe can continue. No method has a default, so a new one cannot be forgotten on either side.
+
+mod network;
+
+use std::fs::Metadata;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rhai::{Dynamic, FnPtr};
+
+use super::call::Call;
+use super::context::{Context, Printed};
+use super::error::VerbError;
+use super::value::{ProcessHandle, SharedNetwork};
+use super::verb::Verb;
+use crate::diag::{Origin, Report};
+use crate::plan::{Plan, RawAction, Request, RootTree};
+use crate::run::{
+    self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopDevice, LoopSettings, Namespace,
+    Output, Problem, Verdict,
+};
+use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
+pub use network::NetworkEffects;
+pub(in crate::script) use network::{network_of, network_of_pid};
+
+/// Where a closure runs.
+pub enum Place<'a> {
+    /// In new namespaces.
+    New(Namespaces),
+    /// In a namespace that exists.
+    Namespace(&'a Namespace),
+    /// In a network.
+    Network(&'a SharedNetwork),
+    /// Beside a process that was started.
+    Process(&'a ProcessHandle, Request),
+    /// In a new sandbox.
+    Sandbox(Plan, Request),
+}
+
+/// A file that is attached to a loop device.
+pub struct Attached {
+    /// The path of the device.
+    pub path: String,
+    /// Keeps the device until a mount holds it; a dry run attaches none.
+    pub device: Option<LoopDevice>,
+}
+
+/// What the verbs do. Errors are those of the runner, unless a method says more.
+pub trait Effects: NetworkEffects {
+    // The run as a whole.
+
+    /// Takes note that a verb has returned to the recipe.
+    fn returned_from(&self, verb: &Verb);
+
+    /// Why a recipe that has computed for so many operations is ended, if it is.
+    fn gives_up(&self, operations: u64, begun: Instant) -> Option<Dynamic>;
+
+    /// Whether breakpoints stop the recipe.
+    fn has_breakpoints(&self) -> bool;
+
+    /// Prints a text of the recipe.
+    fn print(&self, text: &str, kind: Printed, context: &Context) -> Result<(), Errno>;
+
+    /// Prints an empty line if what is printed next needs one before it.
+    fn part(&self, next: Printed, context: &Context) -> Result<(), Errno>;
+
+    /// Prints a text that costs something to make, or that can be wrong.
+    fn show(
+        &self,
+        text: &dyn Fn() -> Result<String, VerbError>,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError>;
+
+    /// Enters the session before a question whose answer it changes.
+    fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), Problem>;
+
+    /// Whether the recipe may rely on a condition that it states.
+    fn holds(&self, condition: bool) -> bool;
+
+    /// Sleeps.
+    fn sleep(&self, time: Duration, call: &Call<'_, '_>) -> Result<(), VerbError>;
+
+    /// Waits for other processes, by `wait`.
+    fn wait_until(&self, wait: &mut dyn FnMut() -> Result<(), VerbError>) -> Result<(), VerbError>;
+
+    // Programs.
+
+    /// Takes note of a plan that contradicts itself.
+    fn contradicted(&self, reports: &[Report]);
+
+    /// Runs a program to its end.
+    fn run(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+        call: &Call<'_, '_>,
+    ) -> Result<Exit, Problem>;
+
+    /// Runs a program to its end and keeps what it writes, at most `most` bytes.
+    fn output(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+        most: u64,
+        call: &Call<'_, '_>,
+    ) -> Result<Output, Problem>;
+
+    /// Starts a program.
+    fn start(
+        &self,
+        plan: Plan,
+        request: &Request,
+        call: &Call<'_, '_>,
+    ) -> Result<ProcessHandle, Problem>;
+
+    /// Runs another program beside a process.
+    fn join(
+        &self,
+        process: &ProcessHandle,
+        request: &Request,
+        input: &Input,
+        call: &Call<'_, '_>,
+    ) -> Result<Exit, VerbError>;
+
+    /// Waits for the end of a process. Throws what its closure has thrown.
+    fn wait(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError>;
+
+    /// Waits for the end of a process, and gives the value of its closure.
+    fn value(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, VerbError>;
+
+    /// Sends a signal to a process that was started.
+    fn kill(
+        &self,
+        process: &ProcessHandle,
+        signal: i32,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError>;
+
+    /// Sends a signal to the process with this number.
+    fn kill_by_pid(&self, pid: i64, signal: i32, call: &Call<'_, '_>) -> Result<(), VerbError>;
+
+    /// Writes to the input of a program.
+    fn write(
+        &self,
+        process: &ProcessHandle,
+        bytes: &[u8],
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError>;
+
+    /// Reads a line of the output of a program.
+    fn read_line(
+        &self,
+        process: &ProcessHandle,
+        call: &Call<'_, '_>,
+    ) -> Result<Option<Vec<u8>>, VerbError>;
+
+    // Closures.
+
+    /// Starts a child process that runs a closure.
+    fn fork(
+        &self,
+        namespaces: Namespaces,
+        closure: &FnPtr,
+        call: &Call<'_, '_>,
+    ) -> Result<ProcessHandle, VerbError>;
+
+    /// Runs a closure elsewhere, to its end, and gives its value.
+    fn within(
+        &self,
+        place: Place<'_>,
+        closure: &FnPtr,
+        call: &Call<'_, '_>,
+    ) -> Result<Dynamic, VerbError>;
+
+    // Raw calls.
+
+    /// Makes a raw call.
+    fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), Problem>;
+
+    /// Enters a namespace, as `action` says.
+    fn enter(
+        &self,
+        namespace: &Namespace,
+        action: RawAction,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem>;
+
+    /// Enters the namespaces of a process, given as a handle or by its number alone.
+    fn enter_process(
+        &self,
+        process: Option<&ProcessHandle>,
+        number: i32,
+        kinds: Namespaces,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError>;
+
+    /// Becomes a program.
+    fn execute(
+        &self,
+        command: Command,
+        environment: Option<Vec<(String, String)>>,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem>;
+
+    /// Maps users and groups of a user namespace.
+    fn map_ids(
+        &self,
+        pid: i32,
+        users: Option<&IdMap>,
+        groups: Option<&IdMap>,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem>;
+
+    /// Drops all capabilities but the set `kept`.
+    fn set_capabilities(
+        &self,
+        action: RawAction,
+        kept: u64,
+        bounding: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem>;
+
+    /// Attaches a file to a loop device.
+    fn attach_loop(
+        &self,
+        file: &Path,
+        settings: LoopSettings,
+        call: &Call<'_, '_>,
+    ) -> Result<Attached, Problem>;
+
+    /// Bind mounts a namespace at a path.
+    fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem>;
+
+    // Files.
+
+    /// Writes a file.
+    fn write_file(
+        &self,
+        path: &Path,
+        content: &[u8],
+        append: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem>;
+
+    /// Removes a file or an empty directory.
+    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem>;
+
+    /// Reads a file of at most `largest` bytes.
+    fn read_file(&self, path: &Path, largest: u64) -> Result<Vec<u8>, Errno>;
+
+    /// The facts about a file; none if only a run would have made it.
+    fn metadata(&self, path: &Path) -> Result<Option<Metadata>, Errno>;
+
+    /// Whether an earlier line would have made something at a path, and whether as a directory.
+    fn foreseen(&self, path: &Path) -> Option<bool>;
+
+    /// Whether an earlier line would have packed this archive.
+    fn foresees_archive(&self, path: &Path) -> bool;
+
+    /// Opens a namespace by its file; none if the file is no namespace.
+    fn open_namespace(&self, path: &Path) -> Result<Option<Namespace>, Errno>;
+
+    /// The directory of the recipe's own.
+    fn scratch(&self, call: &Call<'_, '_>) -> Result<String, Problem>;
+
+    // Trees of the host.
+
+    /// Makes a file with an empty file system in it.
+    fn disk_image(
+        &self,
+        path: &Path,
+        size: u64,
+        kind: &ImageType,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem>;
+
+    /// Builds a tree into a directory, and gives the warnings.
+    fn build(
+        &self,
+        tree: &Rc<RootTree>,
+        directory: &Path,
+        setuid: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<Vec<Report>, Report>;
+
+    /// Packs a tree into an archive, and gives its digest.
+    fn pack(
+        &self,
+        tree: &Rc<RootTree>,
+        file: &Path,
+        compression: Compression,
+        replace: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<String, Report>;
+
+    /// What sandboxes have changed in a root.
+    fn changes(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Vec<Changed>, Problem>;
+
+    /// Makes a layer of what sandboxes have changed; none if there is nothing to add.
+    fn commit(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Option<KeptLayer>, Problem>;
+
+    // The machine.
+
+    /// The verdict on a fact; an error has the keys that there are.
+    fn fact(&self, key: &str, call: &Call<'_, '_>) -> Result<Verdict, Vec<&'static str>>;
+
+    /// Whether raw calls run in a user namespace other than the machine's.
+    fn in_user_namespace(&self, call: &Call<'_, '_>) -> bool;
+}
+
+// What is looked up in the same way by both.
+
+/// The number of a process that a signal may be sent to.
+pub(in crate::script) fn addressed(pid: i64, call: &Call<'_, '_>) -> Result<i32, VerbError> {
+    if pid == i64::from(run::process_id()) {
+        let report = Report::error(format!("process {pid} is nsscript itself"));
+        return Err(call.fail(report.hint("`exit(status)` ends the recipe")));
+    }
+    i32::try_from(pid).ok().filter(|number| *number > 0).ok_or_else(|| {
+        let report = Report::error(format!("{pid} is no number of a process"));
+        call.fail(match pid {
+            ..=0 => report.hint(
+                "kill(2) would send the signal to a group of processes, or to all; here each is \
+                 named by its own number",
+            ),
+            _ => report.hint("`processes()` lists those that there are"),
+        })
+    })
+}

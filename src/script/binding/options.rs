@@ -1,0 +1,172 @@
+//! Option maps: named settings after the arguments, every key known and checked.
+
+use rhai::{Dynamic, Map};
+
+use super::argument::{Argument, ArgumentError};
+use super::call::Call;
+use super::verb::OptionKey;
+use crate::diag::{Report, closest, list, quoted};
+use crate::spec::Invalid;
+
+/// The error of an option map.
+pub enum OptionsError {
+    /// A key that there is not.
+    Unknown {
+        /// The key.
+        key: String,
+        /// Those that there are.
+        keys: &'static [OptionKey],
+    },
+    /// A value that the key does not take.
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with the value.
+        wrong: ArgumentError,
+    },
+}
+
+/// The report of a problem in the options of `verb`.
+pub(in crate::script) fn report(verb: &str, problem: &OptionsError, call: &Call<'_, '_>) -> Report {
+    match problem {
+        OptionsError::Unknown { key, keys } => {
+            let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+            let shown: Vec<_> = names.iter().map(quoted).collect();
+            let report = Report::error(format!("{verb} has no option {}", quoted(key)));
+            let report = match closest(key, names) {
+                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+                None => report.hint(format!("its options are {}", list(&shown, "and"))),
+            };
+            report.at(call.context.place_of_key(call.origin(), key))
+        }
+        OptionsError::Value { key, wrong } => {
+            let origin = call.context.place_of_key(call.origin(), key);
+            let shown = quoted(key);
+            match wrong {
+                ArgumentError::Type { wanted, given } => Report::error(format!(
+                    "the option {shown} of {verb} takes {wanted}, not {given}"
+                ))
+                .at(origin),
+                ArgumentError::Value(invalid) => {
+                    let report = Report::error(format!("the option {shown} of {verb}: {invalid}"));
+                    let report = report.at(origin);
+                    match invalid.help() {
+                        Some(help) => report.hint(help),
+                        None => report,
+                    }
+                }
+                ArgumentError::Options(inner) => self::report(verb, inner, call),
+            }
+        }
+    }
+}
+
+/// Takes the value of a key out of a map.
+pub(in crate::script) fn key<T: Argument>(
+    map: &mut Map,
+    key: &'static str,
+    call: &Call<'_, '_>,
+) -> Result<Option<T>, ArgumentError> {
+    let Some(value) = map.remove(key) else { return Ok(None) };
+    if T::KIND.starts_with("a mode") {
+        decimal_mode(key, call)?;
+    }
+    match T::take(Some(value), call) {
+        Ok(value) => Ok(Some(value)),
+        Err(wrong) => Err(ArgumentError::Options(Box::new(OptionsError::Value { key, wrong }))),
+    }
+}
+
+/// Refuses a mode whose digits are those of an octal number but which is written as a decimal
+/// one: `755` is `0o1363`, which nobody means.
+fn decimal_mode(key: &'static str, call: &Call<'_, '_>) -> Result<(), ArgumentError> {
+    let Some(text) = call.context.text_after_key(call.origin(), key) else { return Ok(()) };
+    let digits: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
+    let octal = digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+    if octal && (3..=4).contains(&digits.len()) {
+        let wrong = Invalid::new(format!("{} is not written in octal", quoted(&digits)));
+        let mode = quoted(format!("0o{}", digits.trim_start_matches('0')));
+        let wrong = ArgumentError::Value(wrong.hint(format!("did you mean {mode}?")));
+        return Err(ArgumentError::Options(Box::new(OptionsError::Value { key, wrong })));
+    }
+    Ok(())
+}
+
+/// The map that was given; an empty one where none was.
+pub(in crate::script) fn map(value: Option<Dynamic>) -> Result<Map, ArgumentError> {
+    let Some(value) = value else { return Ok(Map::new()) };
+    let given = super::argument::a_kind(&value);
+    let map = value.try_cast::<Map>();
+    map.ok_or(ArgumentError::Type { wanted: "a map of options", given })
+}
+
+/// Makes sure that nothing is left in a map.
+pub(in crate::script) fn finish(
+    map: &Map,
+    keys: &'static [OptionKey],
+) -> Result<(), ArgumentError> {
+    match map.keys().next() {
+        None => Ok(()),
+        Some(key) => {
+            let key = key.to_string();
+            Err(ArgumentError::Options(Box::new(OptionsError::Unknown { key, keys })))
+        }
+    }
+}
+
+/// A key without the mark of a raw identifier: `r#type` is the key `type`.
+pub(in crate::script) const fn plain(key: &'static str) -> &'static str {
+    match key.as_bytes() {
+        [b'r', b'#', ..] => key.split_at(2).1,
+        _ => key,
+    }
+}
+
+/// Declares an option map: a struct of keys, each with its type, its default and its meaning.
+macro_rules! options {
+    ($(
+        $(#[doc = $about:literal])*
+        struct $name:ident {$(
+            $(#[doc = $doc:literal])*
+            $key:ident: $type:ty = $default:literal,
+        )*}
+    )*) => {$(
+        $(#[doc = $about])*
+        #[derive(Clone, Debug, Default)]
+        pub(in crate::script) struct $name {$(
+            $(#[doc = $doc])*
+            pub $key: Option<$type>,
+        )*}
+
+        impl $crate::script::binding::argument::Argument for $name {
+            const KIND: &'static str = "a map of options";
+            const REQUIRED: bool = false;
+            const OPTIONS: &'static [$crate::script::binding::verb::OptionKey] = &[$(
+                $crate::script::binding::verb::OptionKey {
+                    name: $crate::script::binding::options::plain(stringify!($key)),
+                    kind: <$type as $crate::script::binding::argument::Argument>::KIND,
+                    default: $default,
+                    doc: concat!($($doc),*),
+                },
+            )*];
+
+            fn take(
+                value: Option<rhai::Dynamic>,
+                call: &$crate::script::binding::call::Call<'_, '_>,
+            ) -> Result<Self, $crate::script::binding::argument::ArgumentError> {
+                let mut map = $crate::script::binding::options::map(value)?;
+                let options = Self {$(
+                    $key: $crate::script::binding::options::key(
+                        &mut map,
+                        $crate::script::binding::options::plain(stringify!($key)),
+                        call,
+                    )?,
+                )*};
+                $crate::script::binding::options::finish(&map, Self::OPTIONS)?;
+                Ok(options)
+            }
+        }
+    )*};
+}
+
+pub(in crate::script) use options;

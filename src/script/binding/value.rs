@@ -1,0 +1,299 @@
+//! The types of the language that are our own.
+
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map, Variant};
+
+use super::argument::{Argument, ArgumentError, Returned, a_kind};
+use super::call::Call;
+use super::error::ScriptError;
+use crate::host::elf::Needs;
+use crate::script::language::named::Named;
+
+use crate::ops::Sandbox;
+use crate::plan::{Data, Plan};
+use crate::run::{self, Exit, Namespace, Network, Output, Process};
+use crate::spec::{Kind, Namespaces, Rootfs};
+
+/// A program that was started: every copy is the same program.
+#[derive(Clone, Debug)]
+pub struct ProcessHandle {
+    /// The program; none in a dry run, which starts nothing.
+    pub process: Option<Rc<RefCell<Process>>>,
+    /// The plan of the program that a dry run did not start.
+    pub planned: Option<Rc<Plan>>,
+    /// The value of a closure in a dry run; `()` if a process was started.
+    pub value: Dynamic,
+}
+
+impl ProcessHandle {
+    /// The number of the process; none in a dry run.
+    pub fn pid(&self) -> Option<i32> {
+        self.process.as_ref().map(|process| process.borrow().pid())
+    }
+
+    /// Whether it has not ended yet.
+    pub fn running(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.borrow_mut().running())
+    }
+
+    /// Whether it has ended; a process that was not started has not.
+    pub fn has_ended(&self) -> bool {
+        self.process.is_some() && !self.running()
+    }
+
+    /// The plan that it was started by; none for the closure of a dry run.
+    pub fn plan(&self) -> Option<Rc<Plan>> {
+        let own = || Some(Rc::new(self.process.as_ref()?.borrow().plan().clone()));
+        self.planned.clone().or_else(own)
+    }
+}
+
+/// A plan, which is not copied with every assignment.
+#[derive(Clone, Debug)]
+pub struct SharedPlan(pub Rc<Plan>);
+
+/// What a program needs.
+#[derive(Clone, Debug)]
+pub struct SharedNeeds {
+    /// What it needs to be loaded.
+    pub needs: Rc<Needs>,
+    /// What it opens while it runs, where that was asked for.
+    pub data: Option<Rc<Data>>,
+}
+
+impl SharedNeeds {
+    fn text(&self) -> String {
+        let mut text = self.needs.outline().to_string();
+        if let Some(data) = &self.data {
+            text.push_str(&data.to_string());
+        }
+        text.trim_end().to_owned()
+    }
+}
+
+/// A namespace that is held open: every copy is the same one.
+#[derive(Clone, Debug)]
+pub struct SharedNamespace(pub Rc<Namespace>);
+
+impl PartialEq for SharedNamespace {
+    fn eq(&self, other: &Self) -> bool {
+        (self.0.kind, self.0.inode) == (other.0.kind, other.0.inode)
+    }
+}
+
+/// A network: every copy is the same one.
+#[derive(Clone, Debug)]
+pub struct SharedNetwork {
+    /// The network; none in a dry run, which makes none.
+    pub network: Option<Rc<Network>>,
+    /// What it is called.
+    pub label: String,
+}
+
+impl SharedNetwork {
+    /// Its name; none for a network without one.
+    pub fn name(&self) -> Option<String> {
+        match &self.network {
+            Some(network) => network.name().map(|name| name.as_str().to_owned()),
+            None => Some(self.label.clone()).filter(|label| !is_anonymous(label)),
+        }
+    }
+
+    /// Its network namespace; none in a dry run.
+    pub fn namespace(&self) -> Option<SharedNamespace> {
+        self.network.as_ref().map(|network| SharedNamespace(network.namespace().clone()))
+    }
+}
+
+/// Whether a dry run has given this label to a network without a name.
+fn is_anonymous(label: &str) -> bool {
+    let number = label.strip_prefix("net");
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit()))
+}
+
+impl PartialEq for SharedNetwork {
+    fn eq(&self, other: &Self) -> bool {
+        let inode = |it: &Self| it.network.as_ref().map(|network| network.namespace().inode);
+        match (inode(self), inode(other)) {
+            (None, None) => self.label == other.label,
+            (one, other) => one == other,
+        }
+    }
+}
+
+/// What a program wrote.
+#[derive(Clone, Debug)]
+pub struct SharedOutput(pub Rc<Output>);
+
+/// The machine, which is asked when a recipe asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostFacts;
+
+macro_rules! values {
+    ($($type:ty, $name:literal, $kind:literal;)*) => {
+        $(
+            impl Argument for $type {
+                const KIND: &'static str = $kind;
+                const RECEIVER: &'static str = $name;
+                const TYPE_ID: Option<fn() -> TypeId> = Some(TypeId::of::<$type>);
+
+                fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+                    let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+                    let value = value.and_then(Dynamic::try_cast::<$type>);
+                    value.ok_or(ArgumentError::Type { wanted: $kind, given })
+                }
+            }
+
+            impl Returned for $type {
+                const KIND: &'static str = $name;
+
+                fn into_dynamic(self) -> Dynamic {
+                    Dynamic::from(self)
+                }
+            }
+        )*
+
+        /// The names of the types of our own.
+        pub const TYPES: &[&str] = &[$($name),*];
+
+        /// Tells the engine the names of the types.
+        pub fn name_types(engine: &mut Engine) {
+            $(engine.register_type_with_name::<$type>($name);)*
+        }
+    };
+}
+
+values! {
+    Sandbox, "Sandbox", "a Sandbox";
+    Rootfs, "Rootfs", "a Rootfs";
+    ProcessHandle, "Process", "a Process";
+    Exit, "Exit", "an Exit";
+    SharedOutput, "Output", "an Output";
+    SharedPlan, "Plan", "a Plan";
+    SharedNeeds, "Needs", "a Needs";
+    Namespaces, "Namespaces", "namespaces such as `PID | NET`";
+    SharedNamespace, "Namespace", "a Namespace";
+    SharedNetwork, "Network", "a Network";
+    ScriptError, "Error", "an Error";
+    HostFacts, "Host", "the Host";
+}
+
+/// How values are printed and compared: those of the types that a recipe can come by.
+pub fn printing(engine: &mut Engine, named: &Named<'_>) {
+    fn show<T: Variant + Clone>(engine: &mut Engine, text: fn(&T) -> String) {
+        engine.register_fn("to_string", move |value: &mut T| text(value));
+        engine.register_fn("to_debug", move |value: &mut T| text(value));
+        engine.register_fn("debug", move |value: &mut T| text(value));
+    }
+    if named.has("sandbox") {
+        show::<Sandbox>(engine, ToString::to_string);
+        equality::<Sandbox>(engine);
+    }
+    if named.has("rootfs") {
+        show::<Rootfs>(engine, ToString::to_string);
+        equality::<Rootfs>(engine);
+    }
+    if named.has_any(&["run", "wait", "output", "shell"]) {
+        show::<Exit>(engine, ToString::to_string);
+        equality::<Exit>(engine);
+    }
+    if named.has_any(&["namespace", "namespaces"]) {
+        show::<SharedNamespace>(engine, |namespace| namespace.0.to_string());
+        equality::<SharedNamespace>(engine);
+    }
+    if named.has("netns") {
+        show::<SharedNetwork>(engine, |network| format!("network {}", network.label));
+        equality::<SharedNetwork>(engine);
+    }
+    if named.has("plan") {
+        show::<SharedPlan>(engine, |plan| plan.0.to_string());
+    }
+    if named.has("needs") {
+        show::<SharedNeeds>(engine, SharedNeeds::text);
+    }
+    if named.has("output") {
+        show::<SharedOutput>(engine, |output| {
+            String::from_utf8_lossy(&output.0.stdout).trim_end().to_owned()
+        });
+    }
+    if named.has("catch") {
+        show::<ScriptError>(engine, ScriptError::message);
+    }
+    if named.has_any(&["start", "clone"]) {
+        show::<ProcessHandle>(engine, |handle| match handle.pid() {
+            Some(pid) => format!("process {pid}"),
+            None => "process that a dry run did not start".into(),
+        });
+    }
+    if named.has("host") {
+        show::<HostFacts>(engine, |_| {
+            let uname = run::uname();
+            format!("Linux {} on {}", uname.release, uname.machine)
+        });
+        equality::<HostFacts>(engine);
+    }
+    if Kind::ALL.iter().any(|kind| named.has(kind.constant())) || named.has("ALL") {
+        show::<Namespaces>(engine, ToString::to_string);
+        equality::<Namespaces>(engine);
+        engine.register_fn("|", |one: Namespaces, other: Namespaces| one | other);
+        engine.register_fn("-", |one: Namespaces, other: Namespaces| one - other);
+    }
+}
+
+fn equality<T: Variant + Clone + PartialEq>(engine: &mut Engine) {
+    engine.register_fn("==", |one: T, other: T| one == other);
+    engine.register_fn("!=", |one: T, other: T| one != other);
+}
+
+/// A value over as many lines as it takes to be read.
+pub fn laid_out(value: &Dynamic) -> String {
+    const WIDTH: usize = 80;
+    let short = shown(value);
+    if short.chars().count() <= WIDTH {
+        return short;
+    }
+    let inner = |value: &Dynamic| laid_out(value).replace('\n', "\n  ");
+    if let Some(array) = value.read_lock::<Array>() {
+        let lines: Vec<_> = array.iter().map(|it| format!("  {}", inner(it))).collect();
+        return format!("[\n{},\n]", lines.join(",\n"));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let line = |(key, value)| format!("  {key}: {}", inner(value));
+        let lines: Vec<_> = map.iter().map(line).collect();
+        return format!("#{{\n{},\n}}", lines.join(",\n"));
+    }
+    short
+}
+
+/// A value as a message shows it: texts in quotes, our own types as they print.
+pub fn shown(value: &Dynamic) -> String {
+    if let Some(text) = value.read_lock::<ImmutableString>() {
+        return format!("{:?}", text.as_str());
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        let elements: Vec<_> = array.iter().map(shown).collect();
+        return format!("[{}]", elements.join(", "));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let pairs: Vec<_> =
+            map.iter().map(|(key, value)| format!("{key}: {}", shown(value))).collect();
+        return format!("#{{{}}}", pairs.join(", "));
+    }
+    let ours = value
+        .read_lock::<Sandbox>()
+        .map(|value| value.to_string())
+        .or_else(|| value.read_lock::<Rootfs>().map(|value| value.to_string()))
+        .or_else(|| value.read_lock::<Exit>().map(|value| value.to_string()))
+        .or_else(|| value.read_lock::<Namespaces>().map(|value| value.to_string()))
+        .or_else(|| value.read_lock::<SharedNamespace>().map(|value| value.0.to_string()));
+    ours.unwrap_or_else(|| match value.type_name() {
+        "()" => "()".into(),
+        name if TYPES.contains(&name) || name.starts_with("nsscript::") => {
+            super::argument::a_type(name)
+        }
+        _ => value.to_string(),
+    })
+}

@@ -1,0 +1,239 @@
+//! Functions of the language in the place of its own, which go on without end for some arguments,
+//! or take any amount of memory at once.
+
+use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, INT, ImmutableString, Map, Position};
+
+use serde_json::Value;
+
+use crate::diag::bytes;
+use crate::run;
+use crate::script::language::named::Named;
+
+/// The most that a recipe may have in memory, in bytes.
+///
+/// The engine could bound arrays, maps and strings itself, but it counts all that a value holds
+/// after every operation on it: a loop that fills an array takes a time that grows with the square
+/// of its length. What the process has in use is known without counting.
+const MEMORY: usize = 1 << 30;
+
+/// What an element of an array takes.
+const ELEMENT: usize = size_of::<Dynamic>();
+/// What a short text takes as an element: it lies in a block of its own, with a count.
+const TEXT: usize = ELEMENT + 48;
+
+type Done<T = ()> = Result<T, Box<EvalAltResult>>;
+
+/// Why a recipe does not go on that has more in memory than it may.
+#[derive(Clone, Debug)]
+pub struct MemoryExceeded;
+
+/// Whether the recipe has more in memory than it may.
+pub fn is_exceeded() -> bool {
+    run::memory_in_use() > MEMORY
+}
+
+/// What is said then.
+pub fn exceeded() -> String {
+    format!("the recipe needs more than {} of memory", bytes(MEMORY as u64))
+}
+
+/// Registers those of the functions that a recipe can use.
+pub fn register(engine: &mut Engine, named: &Named<'_>) {
+    if named.has("pad") {
+        engine.register_fn("pad", |text: &mut ImmutableString, length: INT, by: char| {
+            pad(text, length, by.encode_utf8(&mut [0; 4]))
+        });
+        engine.register_fn("pad", pad);
+        engine.register_fn("pad", pad_array);
+        engine.register_fn("pad", pad_blob);
+    }
+    if named.has("blob") {
+        engine.register_fn("blob", |length: INT| blob(length, 0));
+        engine.register_fn("blob", blob);
+    }
+    if named.has("to_array") {
+        engine.register_fn("to_array", |blob: Blob| {
+            let elements = || blob.iter().map(|byte| INT::from(*byte).into()).collect();
+            room(blob.len().saturating_mul(ELEMENT)).map(|()| -> Array { elements() })
+        });
+    }
+    if named.has("to_chars") {
+        engine.register_fn("to_chars", |text: &str| {
+            let elements = || text.chars().map(Dynamic::from).collect();
+            room(text.len().saturating_mul(ELEMENT)).map(|()| -> Array { elements() })
+        });
+    }
+    if named.has("parse_json") {
+        engine.register_fn("parse_json", parse_json);
+    }
+    if named.has("replace") {
+        engine.register_fn("replace", replace);
+        engine.register_fn("replace", |text: &mut ImmutableString, find: char, by: &str| {
+            replace(text, find.encode_utf8(&mut [0; 4]), by)
+        });
+        engine.register_fn("replace", |text: &mut ImmutableString, find: &str, by: char| {
+            replace(text, find, by.encode_utf8(&mut [0; 4]))
+        });
+        engine.register_fn("replace", |text: &mut ImmutableString, find: char, by: char| {
+            replace(text, find.encode_utf8(&mut [0; 4]), by.encode_utf8(&mut [0; 4]))
+        });
+    }
+    if named.has("split") {
+        engine.register_fn("split", |text: &str| parts(text, text.split_whitespace()));
+        for_separators(engine, "split", |text, at, most| match most {
+            None => parts(text, text.split(at)),
+            Some(most) => parts(text, text.splitn(most, at)),
+        });
+    }
+    if named.has("split_rev") {
+        for_separators(engine, "split_rev", |text, at, most| match most {
+            None => parts(text, text.rsplit(at)),
+            Some(most) => parts(text, text.rsplitn(most, at)),
+        });
+    }
+}
+
+/// Registers a function that takes a text apart at a text or character, into all parts or into as
+/// many as asked for: one at least.
+fn for_separators(
+    engine: &mut Engine,
+    name: &str,
+    split: fn(&str, &str, Option<usize>) -> Done<Array>,
+) {
+    let most = |most: INT| Some(usize::try_from(most).unwrap_or(0).max(1));
+    engine.register_fn(name, move |text: &str, at: &str| split(text, at, None));
+    engine.register_fn(name, move |text: &str, at: &str, parts: INT| split(text, at, most(parts)));
+    engine.register_fn(name, move |text: &str, at: char| {
+        split(text, at.encode_utf8(&mut [0; 4]), None)
+    });
+    engine.register_fn(name, move |text: &str, at: char, parts: INT| {
+        split(text, at.encode_utf8(&mut [0; 4]), most(parts))
+    });
+}
+
+/// Whether there is room for so many bytes more.
+fn room(bytes: usize) -> Done {
+    if run::memory_in_use().saturating_add(bytes) <= MEMORY {
+        return Ok(());
+    }
+    Err(failed(exceeded()).into())
+}
+
+/// A failure that says why, at the place of the call; a recipe can catch it.
+pub(in crate::script) fn failed(why: impl Into<String>) -> EvalAltResult {
+    EvalAltResult::ErrorArithmetic(why.into(), Position::NONE)
+}
+
+fn parts<'t>(text: &str, parts: impl Iterator<Item = &'t str> + Clone) -> Done<Array> {
+    // The parts of most texts need not be counted: there is room for one a byte.
+    let most = text.len().saturating_add(2);
+    if room(most.saturating_mul(TEXT)).is_err() {
+        let count = parts.clone().count();
+        room(count.saturating_mul(TEXT).saturating_add(text.len()))?;
+    }
+    Ok(parts.map(|part| ImmutableString::from(part).into()).collect())
+}
+
+/// Lengthens `text` to `length` characters by what comes round in `by`.
+fn pad(text: &mut ImmutableString, length: INT, by: &str) -> Done {
+    let missing = usize::try_from(length).unwrap_or(0).saturating_sub(text.chars().count());
+    if missing == 0 {
+        return Ok(());
+    }
+    if by.is_empty() {
+        return Err(failed("the string to pad with is empty").into());
+    }
+    let letters = by.chars().count();
+    let bytes = (missing / letters + 1).saturating_mul(by.len());
+    // The text grows by a copy.
+    room(bytes.saturating_mul(2).saturating_add(text.len()))?;
+    let mut added = by.repeat(missing / letters);
+    added.extend(by.chars().take(missing % letters));
+    text.make_mut().push_str(&added);
+    Ok(())
+}
+
+fn pad_array(array: &mut Array, length: INT, item: Dynamic) -> Done {
+    let length = usize::try_from(length).unwrap_or(0);
+    let missing = length.saturating_sub(array.len());
+    if missing == 0 {
+        return Ok(());
+    }
+    room(missing.saturating_mul(taken_by(&item)))?;
+    array.resize(length, item);
+    Ok(())
+}
+
+fn pad_blob(blob: &mut Blob, length: INT, byte: INT) -> Done {
+    let length = usize::try_from(length).unwrap_or(0);
+    room(length.saturating_sub(blob.len()))?;
+    if length > blob.len() {
+        blob.resize(length, low_byte(byte));
+    }
+    Ok(())
+}
+
+fn blob(length: INT, byte: INT) -> Done<Blob> {
+    let length = usize::try_from(length).unwrap_or(0);
+    room(length)?;
+    Ok(vec![low_byte(byte); length])
+}
+
+fn low_byte(byte: INT) -> u8 {
+    byte.to_le_bytes()[0]
+}
+
+fn replace(text: &mut ImmutableString, find: &str, by: &str) -> Done {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let added = by.len().saturating_sub(find.len());
+    if added > 0 && room(added.saturating_mul(text.len() + 1)).is_err() {
+        room(text.matches(find).count().saturating_mul(added).saturating_add(text.len()))?;
+    }
+    *text = text.replace(find, by).into();
+    Ok(())
+}
+
+/// The engine's own compiles the text as a recipe: what is wrong with it cannot be caught, and is
+/// said of the recipe.
+fn parse_json(text: &str) -> Done<Dynamic> {
+    room(text.len().saturating_mul(size_of::<Value>() + ELEMENT) / 2)?;
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        failed(if error.is_eof() {
+            "the JSON ends too early".into()
+        } else {
+            format!("no JSON at line {}, column {}", error.line(), error.column())
+        })
+    })?;
+    Ok(of_json(value))
+}
+
+fn of_json(value: Value) -> Dynamic {
+    match value {
+        Value::Null => Dynamic::UNIT,
+        Value::Bool(truth) => truth.into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => whole.into(),
+            None => number.as_f64().unwrap_or(f64::NAN).into(),
+        },
+        Value::String(text) => text.into(),
+        Value::Array(elements) => elements.into_iter().map(of_json).collect::<Array>().into(),
+        Value::Object(pairs) => {
+            let pairs = pairs.into_iter().map(|(key, value)| (key.into(), of_json(value)));
+            Dynamic::from_map(pairs.collect())
+        }
+    }
+}
+
+/// What a copy of a value takes. Texts and values of our own are shared.
+fn taken_by(value: &Dynamic) -> usize {
+    let inside = if let Some(array) = value.read_lock::<Array>() {
+        array.iter().map(taken_by).sum()
+    } else if let Some(map) = value.read_lock::<Map>() {
+        map.values().map(|value| taken_by(value) + TEXT).sum()
+    } else {
+        value.read_lock::<Blob>().map_or(0, |blob| blob.len())
+    };
+    ELEMENT.saturating_add(inside)
+}

@@ -1,0 +1,44 @@
+//! `print` and `debug`, in the place of the language's own, which cannot fail.
+
+use std::any::TypeId;
+use std::rc::Rc;
+
+use rhai::{Array, Blob, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
+
+use crate::diag;
+use crate::script::binding::call::{printed, tell};
+use crate::script::binding::context::{Context, Printed};
+use crate::script::language::named::Named;
+
+/// Has a recipe print by `context`.
+pub fn register(engine: &mut Engine, context: &Rc<Context>, named: &Named<'_>) {
+    // What functions of that name give is printed already.
+    engine.on_print(|_| {});
+    engine.on_debug(|text, _, _| diag::say(&format!("{text}\n")));
+    if !named.has("print") {
+        return;
+    }
+    let own = context.clone();
+    let print = move |native: NativeCallContext<'_>, values: &mut [&mut Dynamic]| {
+        let text = values.first().map(|value| printed(&native, value)).unwrap_or_default();
+        tell(&own, &native, "print", &text, Printed::Output)?;
+        Ok(ImmutableString::new())
+    };
+    // The language has functions of its own for these, which come before one that takes any value.
+    let types = [
+        TypeId::of::<Dynamic>(),
+        TypeId::of::<()>(),
+        TypeId::of::<bool>(),
+        TypeId::of::<char>(),
+        TypeId::of::<f32>(),
+        TypeId::of::<f64>(),
+        TypeId::of::<ImmutableString>(),
+        TypeId::of::<Array>(),
+        TypeId::of::<Blob>(),
+        TypeId::of::<Map>(),
+    ];
+    for one in types {
+        engine.register_raw_fn("print", [one], print.clone());
+    }
+    engine.register_raw_fn("print", [], print);
+}

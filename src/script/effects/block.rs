@@ -1,0 +1,52 @@
+//! The effects that a dry run has noted, as a plan shows them.
+
+use std::rc::Rc;
+
+use super::dry_run::Effect;
+use crate::plan::{Plan, Planned, outline, raw_outline, raw_text};
+
+/// What is told together.
+pub enum Block {
+    /// A sandbox.
+    Plan(Rc<Plan>),
+    /// Raw calls that follow each other.
+    Raw(Vec<(Planned, usize)>),
+}
+
+/// Groups effects by what belongs together.
+#[must_use]
+pub fn blocks(effects: Vec<Effect>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    for effect in effects {
+        match (effect, blocks.last_mut()) {
+            (Effect::Plan(plan), _) => blocks.push(Block::Plan(plan)),
+            (Effect::Raw { planned, depth }, Some(Block::Raw(actions))) => {
+                actions.push((planned, depth));
+            }
+            (Effect::Raw { planned, depth }, _) => {
+                blocks.push(Block::Raw(vec![(planned, depth)]));
+            }
+        }
+    }
+    blocks
+}
+
+impl Block {
+    /// For a person.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Plan(plan) => plan.to_string(),
+            Self::Raw(actions) => raw_text(actions),
+        }
+    }
+
+    /// As JSON.
+    #[must_use]
+    pub fn outline(&self) -> serde_json::Value {
+        match self {
+            Self::Plan(plan) => outline(plan),
+            Self::Raw(actions) => raw_outline(actions),
+        }
+    }
+}

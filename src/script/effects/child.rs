@@ -1,0 +1,161 @@
+//! Child processes that go on with a closure of the recipe, and what comes back.
+
+use rhai::{Dynamic, EvalAltResult, FnPtr};
+
+use super::codec::{self, Answer};
+use crate::diag::{Caller, Origin, Report, Severity};
+use crate::run::{Exit, Problem, Process};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::{IN_CHILD, Termination, VerbError};
+use crate::script::binding::value::{ProcessHandle, SharedNetwork};
+use crate::script::errors::reword;
+
+/// How the process of a closure is made: given what it does there.
+pub type Start<'a> = &'a dyn Fn(crate::run::Body<'_>) -> Result<Process, Problem>;
+
+/// Starts `closure` in a process that `start` makes.
+///
+/// # Errors
+/// The process cannot be made.
+pub fn start(
+    closure: &FnPtr,
+    call: &Call<'_, '_>,
+    start: Start<'_>,
+) -> Result<ProcessHandle, VerbError> {
+    // Before there is a child, which shares what was printed last.
+    call.context.printed();
+    let process = start(&mut || {
+        call.context.enter_copy();
+        perform(closure, call)
+    })?;
+    Ok(call.context.started(process))
+}
+
+/// Runs `closure` in a process that `start` makes, to its end, and gives its value.
+///
+/// # Errors
+/// The process cannot be made; what the closure throws.
+pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dynamic, VerbError> {
+    let handle = start(closure, call, make)?;
+    let Some(process) = handle.process else { return Ok(Dynamic::UNIT) };
+    let mut process = process.borrow_mut();
+    let exit = process.wait()?;
+    value(&process, exit, call)
+}
+
+/// The value of a closure whose process has ended.
+///
+/// # Errors
+/// What it threw, or that it ended without a value.
+pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
+    match codec::from_bytes(process.value()) {
+        Some(Answer::Value(value)) => Ok(value),
+        Some(Answer::Failed(reports)) => Err(inside(reports, call)),
+        // It has become a program, or ended by `exit`.
+        None if exit.code == 0 => Ok(Dynamic::UNIT),
+        None => {
+            let mut report = Report::error(format!("the child process {exit}"));
+            report.facts.operation = Some(call.name().into());
+            report.facts.status = Some(exit.code);
+            Err(call.fail(match exit.signal {
+                Some(11) => report.hint(
+                    "a program has gone wrong; in the recipe itself a recursion without end looks \
+                     so",
+                ),
+                _ => report,
+            }))
+        }
+    }
+}
+
+/// Throws what a closure has thrown whose process has ended.
+///
+/// # Errors
+/// That.
+pub fn thrown(process: &Process, call: &Call<'_, '_>) -> Result<(), VerbError> {
+    match codec::from_bytes(process.value()) {
+        Some(Answer::Failed(reports)) => Err(inside(reports, call)),
+        _ => Ok(()),
+    }
+}
+
+/// What goes back where these reports are thrown, and the status to end with.
+pub fn thrown_bytes(reports: &[Report]) -> (Vec<u8>, i32) {
+    let status = reports.iter().find_map(|report| report.facts.status);
+    (codec::reports_to_bytes(reports), status.unwrap_or(1))
+}
+
+/// The errors of a closure, with the call that waited for it.
+fn inside(mut reports: Vec<Report>, call: &Call<'_, '_>) -> VerbError {
+    if let Some(report) = reports.iter().find(|report| report.severity == Severity::NotRun) {
+        return VerbError::NotRun(report.message.clone());
+    }
+    for report in &mut reports {
+        match (&report.origin, call.origin()) {
+            (None, here) => report.origin = here,
+            (Some(_), Some(here)) => {
+                report.notes.push(format!("{IN_CHILD} `{}` at {here}", call.name()));
+            }
+            _ => {}
+        }
+    }
+    VerbError::Reports(reports)
+}
+
+/// Runs the closure, in its process, and gives what goes back and the status to end with.
+fn perform(closure: &FnPtr, call: &Call<'_, '_>) -> (Vec<u8>, i32) {
+    let value = match call.run(closure) {
+        Ok(value) => value,
+        Err(error) => {
+            return match failed(*error, call) {
+                VerbError::Exit(code) => (Vec::new(), code),
+                VerbError::Interrupted(signal) => (Vec::new(), 128 + signal),
+                // What a lesson needs is said by the recipe as a whole.
+                VerbError::NotRun(reason) => thrown_bytes(&[Report::not_run(reason)]),
+                VerbError::Reports(reports) => thrown_bytes(&reports),
+            };
+        }
+    };
+    // A verb of a network gives that back, which the closure is not asked for.
+    let value = if value.is::<SharedNetwork>() { Dynamic::UNIT } else { value };
+    match codec::value_to_bytes(&value) {
+        Ok(bytes) => (bytes, 0),
+        Err(why) => {
+            let message = format!("what the closure gives cannot leave its process: {why}");
+            let report = Report::error(message).at(call.origin()).hint(
+                "plain values come back: booleans, numbers, texts, blobs, arrays, maps, errors",
+            );
+            (codec::reports_to_bytes(&[report]), 1)
+        }
+    }
+}
+
+/// What ended a closure.
+pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> VerbError {
+    let mut inner = &error;
+    while let EvalAltResult::ErrorInFunctionCall(_, _, next, _)
+    | EvalAltResult::ErrorInModule(_, next, _) = inner
+    {
+        inner = next;
+    }
+    if let EvalAltResult::ErrorTerminated(token, _) = inner
+        && let Some(ending) = token.clone().try_cast::<Termination>()
+    {
+        return match ending {
+            Termination::Exit(code) => VerbError::Exit(code),
+            Termination::Signal(signal) => VerbError::Interrupted(signal),
+            Termination::NotRun(reason) => VerbError::NotRun(reason),
+        };
+    }
+    let mut reports = reword::reports(error, call.context);
+    // That a closure of this call leads there is said by the call itself.
+    let here = call.origin();
+    for origin in reports.iter_mut().filter_map(|report| report.origin.as_mut()) {
+        let is_this = |caller: &&Caller| {
+            let same = |here: &Origin| (here.line, here.column) == (caller.line, caller.column);
+            !(caller.function.is_empty() && here.as_ref().is_some_and(same))
+        };
+        origin.callers = origin.callers.iter().filter(is_this).cloned().collect();
+    }
+    VerbError::Reports(reports)
+}

@@ -1,0 +1,482 @@
+//! The effects of a dry run: they are noted, and a stand-in value lets the recipe continue.
+//!
+//! Nothing is done, also not to values that a run has made: at a prompt, a dry run can meet those.
+
+mod network;
+
+use std::cell::{Cell, RefCell};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rhai::{Dynamic, FnPtr};
+
+use super::child;
+use crate::diag::{Origin, Report};
+use crate::plan::{Op, Plan, Planned, RawAction, Request, RootTree, Side};
+use crate::run::{
+    self, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
+    Problem, Usage, Verdict,
+};
+use crate::script::binding::call::Call;
+use crate::script::binding::context::{Context, Printed};
+use crate::script::binding::effects::{Attached, Effects, Place, addressed};
+use crate::script::binding::error::{DryRunTooLong, Termination, VerbError};
+use crate::script::binding::value::{self, ProcessHandle};
+use crate::script::binding::verb::Verb;
+use crate::spec::{Command, Compression, IdMap, KeptLayer, Kind, Namespaces};
+
+/// The most operations, in the longest time, of a dry run: it has nothing to wait for, but may have
+/// to unpack an archive.
+const MOST_OPERATIONS: u64 = 1_000_000;
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// How often a recipe sleeps at the most in a dry run, in which that takes no time.
+const MOST_SLEEPS: u32 = 20_000;
+
+/// Something that a run would do, as a dry run notes it.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// A sandbox is made.
+    Plan(Rc<Plan>),
+    /// Something is done to nsscript's own process.
+    Raw {
+        /// What, and which line asks for it.
+        planned: Planned,
+        /// How many closures deep.
+        depth: usize,
+    },
+}
+
+/// What a dry run has noted so far.
+#[derive(Debug, Default)]
+pub struct DryRun {
+    /// What a run would do, in order.
+    effects: RefCell<Vec<Effect>>,
+    /// The archives that it would pack.
+    packed: RefCell<Vec<PathBuf>>,
+    /// How many closures deep the recipe is.
+    depth: Cell<usize>,
+    /// How often the recipe has asked to sleep.
+    slept: Cell<u32>,
+    /// Whether the recipe was given a value that a run might not give.
+    pub made_up: Cell<bool>,
+    /// The contradictions in plans.
+    pub contradictions: RefCell<Vec<Report>>,
+    /// When it is given up, if at all.
+    pub deadline: Cell<Option<Instant>>,
+}
+
+impl DryRun {
+    /// What a run would do, in order.
+    pub fn effects(&self) -> Vec<Effect> {
+        self.effects.borrow().clone()
+    }
+
+    /// The same, and begins anew.
+    pub fn take(&self) -> Vec<Effect> {
+        self.effects.take()
+    }
+
+    fn note(&self, action: RawAction, call: &Call<'_, '_>) {
+        let planned = Planned { action: action.into(), side: Side::Parent, origin: call.origin() };
+        self.effects.borrow_mut().push(Effect::Raw { planned, depth: self.depth.get() });
+    }
+
+    fn note_plan(&self, plan: Plan) -> Rc<Plan> {
+        let plan = Rc::new(plan);
+        self.effects.borrow_mut().push(Effect::Plan(plan.clone()));
+        plan
+    }
+
+    /// Runs a closure here instead of elsewhere: its effects are one level deeper.
+    fn go_through(&self, closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
+        let (moved, depth) = (call.context.moved.get(), self.depth.get());
+        self.depth.set(depth + 1);
+        let done = call.run(closure);
+        self.depth.set(depth);
+        call.context.moved.set(moved);
+        match done.map_err(|error| child::failed(*error, call)) {
+            // The closure ends its own process and not the recipe.
+            Err(VerbError::Exit(_)) => Ok(Dynamic::UNIT),
+            done => done,
+        }
+    }
+}
+
+/// How a program that was not run has ended.
+fn exit() -> Exit {
+    Exit {
+        code: 0,
+        signal: None,
+        cause: Cause::Exited,
+        wall: Duration::ZERO,
+        usage: Usage::default(),
+    }
+}
+
+/// A process that was not started.
+fn process(planned: Option<Rc<Plan>>, value: Dynamic) -> ProcessHandle {
+    ProcessHandle { process: None, planned, value }
+}
+
+impl Effects for DryRun {
+    /// What a program printed that was not run, and what is so only because nothing was done before,
+    /// would be different in a run.
+    fn returned_from(&self, verb: &Verb) {
+        let of_program =
+            matches!(verb.receiver(), "Process" | "Exit" | "Output" | "Namespace" | "Network");
+        let is_plain = verb.returns != "nothing" && !value::TYPES.contains(&verb.returns);
+        let is_raw = |effect: &Effect| matches!(effect, Effect::Raw { .. });
+        if is_plain
+            && (of_program || self.depth.get() > 0 || self.effects.borrow().iter().any(is_raw))
+        {
+            self.made_up.set(true);
+        }
+    }
+
+    fn gives_up(&self, operations: u64, begun: Instant) -> Option<Dynamic> {
+        if operations > MOST_OPERATIONS && begun.elapsed() > LONGEST {
+            return Some(Dynamic::from(DryRunTooLong));
+        }
+        let is_over = self.deadline.get().is_some_and(|deadline| Instant::now() > deadline);
+        is_over.then(|| Dynamic::from(Termination::NotRun("it takes too long".into())))
+    }
+
+    fn has_breakpoints(&self) -> bool {
+        false
+    }
+
+    fn print(&self, _: &str, _: Printed, _: &Context) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn part(&self, _: Printed, _: &Context) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn show(
+        &self,
+        _: &dyn Fn() -> Result<String, VerbError>,
+        _: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
+        Ok(())
+    }
+
+    fn begin_session(&self, _: Option<&Origin>, _: &Context) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    fn holds(&self, _: bool) -> bool {
+        true
+    }
+
+    fn sleep(&self, _: Duration, call: &Call<'_, '_>) -> Result<(), VerbError> {
+        self.slept.set(self.slept.get() + 1);
+        if self.slept.get() <= MOST_SLEEPS {
+            return Ok(());
+        }
+        // A check has nothing to say of what takes it too long.
+        if self.deadline.get().is_some() {
+            return Err(VerbError::NotRun("it takes too long".into()));
+        }
+        let message = "the recipe waits for something that a dry run does not do";
+        let hint = "`wait_until(|| …)` waits in a run, and a dry run skips it";
+        Err(call.fail(Report::error(message).hint(hint)))
+    }
+
+    fn wait_until(&self, _: &mut dyn FnMut() -> Result<(), VerbError>) -> Result<(), VerbError> {
+        Ok(())
+    }
+
+    fn contradicted(&self, reports: &[Report]) {
+        self.contradictions.borrow_mut().extend(reports.iter().cloned());
+    }
+
+    fn run(&self, plan: &Plan, _: &Request, _: &Input, _: &Call<'_, '_>) -> Result<Exit, Problem> {
+        self.note_plan(plan.clone());
+        Ok(exit())
+    }
+
+    fn output(
+        &self,
+        plan: &Plan,
+        _: &Request,
+        _: &Input,
+        _: u64,
+        _: &Call<'_, '_>,
+    ) -> Result<Output, Problem> {
+        self.note_plan(plan.clone());
+        Ok(Output { stdout: Vec::new(), stderr: Vec::new(), exit: exit() })
+    }
+
+    fn start(&self, plan: Plan, _: &Request, _: &Call<'_, '_>) -> Result<ProcessHandle, Problem> {
+        Ok(process(Some(self.note_plan(plan)), Dynamic::UNIT))
+    }
+
+    fn join(
+        &self,
+        handle: &ProcessHandle,
+        request: &Request,
+        _: &Input,
+        call: &Call<'_, '_>,
+    ) -> Result<Exit, VerbError> {
+        if let Some(first) = handle.plan() {
+            self.note_plan(call.context.runner.plan_to_join(&first, request));
+        }
+        Ok(exit())
+    }
+
+    fn wait(&self, _: &ProcessHandle, _: &Call<'_, '_>) -> Result<Exit, VerbError> {
+        Ok(exit())
+    }
+
+    fn value(&self, handle: &ProcessHandle, _: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
+        Ok(handle.value.clone())
+    }
+
+    fn kill(
+        &self,
+        handle: &ProcessHandle,
+        signal: i32,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
+        if let Some(pid) = handle.pid() {
+            self.note(RawAction::Signal { pid, signal: run::signal_name(signal) }, call);
+        }
+        Ok(())
+    }
+
+    fn kill_by_pid(&self, pid: i64, signal: i32, call: &Call<'_, '_>) -> Result<(), VerbError> {
+        // A process that was not started has the number 0.
+        if pid != 0 {
+            let pid = addressed(pid, call)?;
+            self.note(RawAction::Signal { pid, signal: run::signal_name(signal) }, call);
+        }
+        Ok(())
+    }
+
+    fn write(&self, _: &ProcessHandle, _: &[u8], _: &Call<'_, '_>) -> Result<(), VerbError> {
+        Ok(())
+    }
+
+    fn read_line(&self, _: &ProcessHandle, _: &Call<'_, '_>) -> Result<Option<Vec<u8>>, VerbError> {
+        Ok(None)
+    }
+
+    fn fork(
+        &self,
+        namespaces: Namespaces,
+        closure: &FnPtr,
+        call: &Call<'_, '_>,
+    ) -> Result<ProcessHandle, VerbError> {
+        self.note(RawAction::Clone(namespaces), call);
+        Ok(process(None, self.go_through(closure, call)?))
+    }
+
+    fn within(
+        &self,
+        place: Place<'_>,
+        closure: &FnPtr,
+        call: &Call<'_, '_>,
+    ) -> Result<Dynamic, VerbError> {
+        match place {
+            Place::New(namespaces) => self.note(RawAction::Clone(namespaces), call),
+            Place::Namespace(namespace) => self.note(namespace.entering(), call),
+            Place::Network(network) => {
+                let (what, file) = (network.label.clone(), "FILE".into());
+                let namespaces = Namespaces::from(Kind::Net);
+                self.note(RawAction::Setns { what, file, namespaces }, call);
+            }
+            Place::Process(..) => {}
+            Place::Sandbox(plan, _) => {
+                self.note_plan(plan);
+            }
+        }
+        self.go_through(closure, call)
+    }
+
+    fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), Problem> {
+        self.note(action, call);
+        Ok(())
+    }
+
+    fn enter(&self, _: &Namespace, action: RawAction, call: &Call<'_, '_>) -> Result<(), Problem> {
+        self.note(action, call);
+        Ok(())
+    }
+
+    fn enter_process(
+        &self,
+        _: Option<&ProcessHandle>,
+        number: i32,
+        kinds: Namespaces,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
+        self.note(run::entering(number, kinds), call);
+        Ok(())
+    }
+
+    fn execute(
+        &self,
+        command: Command,
+        _: Option<Vec<(String, String)>>,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        self.note(RawAction::Execute(command), call);
+        Ok(())
+    }
+
+    fn map_ids(
+        &self,
+        pid: i32,
+        users: Option<&IdMap>,
+        groups: Option<&IdMap>,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        for (what, map) in [("users", users), ("groups", groups)] {
+            if let Some(map) = map {
+                self.note(RawAction::MapIds { pid, what, map: map.kernel_text() }, call);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_capabilities(
+        &self,
+        action: RawAction,
+        _: u64,
+        _: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        self.note(action, call);
+        Ok(())
+    }
+
+    fn attach_loop(
+        &self,
+        file: &Path,
+        settings: LoopSettings,
+        call: &Call<'_, '_>,
+    ) -> Result<Attached, Problem> {
+        self.note(settings.action(file), call);
+        Ok(Attached { path: "/dev/loopN".into(), device: None })
+    }
+
+    fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem> {
+        let namespace = namespace.to_string();
+        self.note(RawAction::Pin { namespace, path: path.to_path_buf() }, call);
+        Ok(())
+    }
+
+    fn write_file(
+        &self,
+        path: &Path,
+        content: &[u8],
+        append: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        let (path, size) = (path.to_path_buf(), content.len());
+        self.note(RawAction::WriteFile { path, size, append }, call);
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem> {
+        self.note(RawAction::Remove(path.to_path_buf()), call);
+        Ok(())
+    }
+
+    /// Waits for nobody: what is no file has nothing to say here. A file that is not there may be one
+    /// that a run would have made.
+    fn read_file(&self, path: &Path, largest: u64) -> Result<Vec<u8>, Errno> {
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            self.made_up.set(true);
+            return Ok(Vec::new());
+        }
+        Ok(run::read_file(path, largest).unwrap_or_default())
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Option<Metadata>, Errno> {
+        Ok(std::fs::metadata(path).ok())
+    }
+
+    fn foreseen(&self, path: &Path) -> Option<bool> {
+        self.effects.borrow().iter().rev().find_map(|effect| {
+            let Effect::Raw { planned, .. } = effect else { return None };
+            let Op::RawAction(action) = &planned.action else { return None };
+            match action {
+                RawAction::Mkdir(made, _) => (made == path).then_some(true),
+                RawAction::WriteFile { path: made, .. }
+                | RawAction::Mknod { path: made, .. }
+                | RawAction::DiskImage { path: made, .. } => (made == path).then_some(false),
+                _ => None,
+            }
+        })
+    }
+
+    fn foresees_archive(&self, path: &Path) -> bool {
+        self.packed.borrow().iter().any(|packed| packed == path)
+    }
+
+    /// What was not pinned is not there: any other namespace stands for it.
+    fn open_namespace(&self, path: &Path) -> Result<Option<Namespace>, Errno> {
+        Namespace::open(path).or_else(|_| Namespace::open("/proc/self/ns/net".as_ref()))
+    }
+
+    fn scratch(&self, _: &Call<'_, '_>) -> Result<String, Problem> {
+        Ok("/tmp/nsscript/scratch".into())
+    }
+
+    fn disk_image(
+        &self,
+        path: &Path,
+        size: u64,
+        kind: &ImageType,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        let (path, kind) = (path.to_path_buf(), kind.name().to_owned());
+        self.note(RawAction::DiskImage { path, size, kind }, call);
+        Ok(())
+    }
+
+    fn build(
+        &self,
+        _: &Rc<RootTree>,
+        directory: &Path,
+        _: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<Vec<Report>, Report> {
+        self.note(RawAction::Build(directory.to_path_buf()), call);
+        Ok(Vec::new())
+    }
+
+    fn pack(
+        &self,
+        _: &Rc<RootTree>,
+        file: &Path,
+        _: Compression,
+        _: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<String, Report> {
+        self.note(RawAction::Pack(file.to_path_buf()), call);
+        self.packed.borrow_mut().push(file.to_path_buf());
+        Ok(String::new())
+    }
+
+    fn changes(&self, _: &Keeping, _: &Call<'_, '_>) -> Result<Vec<Changed>, Problem> {
+        Ok(Vec::new())
+    }
+
+    fn commit(&self, _: &Keeping, _: &Call<'_, '_>) -> Result<Option<KeptLayer>, Problem> {
+        Ok(None)
+    }
+
+    fn fact(&self, _: &str, _: &Call<'_, '_>) -> Result<Verdict, Vec<&'static str>> {
+        Ok(Verdict::Ok)
+    }
+
+    fn in_user_namespace(&self, call: &Call<'_, '_>) -> bool {
+        !call.context.runner.host().is_root()
+    }
+}

@@ -1,0 +1,488 @@
+//! Effects by the kernel: the runner does what verbs ask for.
+
+mod network;
+
+use std::cell::RefMut;
+use std::fs::Metadata;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rhai::{Dynamic, FnPtr};
+
+use self::network::there;
+use super::child;
+use crate::diag::{Origin, Report};
+use crate::plan::{Plan, RawAction, Request, RootTree};
+use crate::run::{
+    self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
+    Problem, Process, Verdict,
+};
+use crate::script::binding::call::Call;
+use crate::script::binding::context::{Context, Printed};
+use crate::script::binding::effects::{Attached, Effects, Place, addressed};
+use crate::script::binding::error::VerbError;
+use crate::script::binding::value::ProcessHandle;
+use crate::script::binding::verb::Verb;
+use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
+
+/// Effects by the kernel.
+pub struct Kernel;
+
+/// The process of a handle. A value of a dry run, which a prompt could have kept, has none.
+fn process(handle: &ProcessHandle) -> Result<RefMut<'_, Process>, Report> {
+    let process = handle.process.as_ref().map(|process| process.borrow_mut());
+    process.ok_or_else(|| Report::error("a dry run did not start this process"))
+}
+
+/// A process can be waited for by the one that has started it.
+fn own(process: &Process, call: &Call<'_, '_>) -> Result<(), VerbError> {
+    if process.is_own() {
+        return Ok(());
+    }
+    let report = Report::error("another process has started it, and only that one is told its end");
+    Err(call.fail(report.hint("a closure can ask `running`, and wait for what it starts itself")))
+}
+
+fn no_pipes(call: &Call<'_, '_>) -> VerbError {
+    if run::is_copy() {
+        let message = format!("`{}` cannot be used in a child process", call.name());
+        let hint = "the pipes of a program belong to the process that has started it";
+        return call.fail(Report::error(message).hint(hint));
+    }
+    let report =
+        Report::error(format!("`{}` needs a program that was started with pipes", call.name()));
+    call.fail(report.hint("`start(command, #{ pipes: true })` connects its input and output"))
+}
+
+/// Runs a program in the namespaces of a process that goes on with a closure.
+fn beside(
+    process: &mut Process,
+    request: &Request,
+    input: &Input,
+    call: &Call<'_, '_>,
+) -> Result<Exit, VerbError> {
+    if matches!(input, Input::Bytes(_)) {
+        let report = Report::error("`stdin` is for programs of a sandbox");
+        return Err(call.fail_at_key("stdin", report));
+    }
+    let runner = &call.context.runner;
+    let closure = Request { command: Command::closure(), ..request.clone() };
+    let mut program = runner.fork_beside(process, &closure, &mut || match runner.execute(
+        &request.command,
+        None,
+        request.origin.as_ref(),
+    ) {
+        Problem::Reports(reports) => child::thrown_bytes(&reports),
+        Problem::Interrupted(interrupted) => (Vec::new(), 128 + interrupted.signal),
+    })?;
+    let exit = program.wait()?;
+    child::thrown(&program, call)?;
+    Ok(exit)
+}
+
+/// Runs a closure in one namespace.
+fn within_namespace(
+    namespace: &Namespace,
+    closure: &FnPtr,
+    call: &Call<'_, '_>,
+) -> Result<Dynamic, VerbError> {
+    let (action, kinds) = (namespace.entering(), Namespaces::from(namespace.kind));
+    let origin = call.origin();
+    child::run(closure, call, &|body| {
+        let held = run::duplicated(namespace.descriptor().as_fd(), origin.as_ref())?;
+        call.context.runner.fork_into(action.clone(), held, kinds, origin.as_ref(), body)
+    })
+}
+
+impl Effects for Kernel {
+    fn returned_from(&self, _: &Verb) {}
+
+    fn gives_up(&self, _: u64, _: Instant) -> Option<Dynamic> {
+        None
+    }
+
+    fn has_breakpoints(&self) -> bool {
+        true
+    }
+
+    fn print(&self, text: &str, kind: Printed, context: &Context) -> Result<(), Errno> {
+        self.part(kind, context)?;
+        write(&format!("{text}\n"))
+    }
+
+    fn part(&self, next: Printed, context: &Context) -> Result<(), Errno> {
+        if context.is_parted(next) { write("\n") } else { Ok(()) }
+    }
+
+    fn show(
+        &self,
+        text: &dyn Fn() -> Result<String, VerbError>,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
+        call.tell(&text()?, Printed::Output)
+    }
+
+    fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), Problem> {
+        let begun = context.runner.begin_session(origin);
+        let is_refused = |problem: &Problem| match problem {
+            Problem::Reports(reports) => reports.iter().all(|it| it.facts.operation.is_some()),
+            Problem::Interrupted(_) => false,
+        };
+        match begun {
+            Err(problem) if is_refused(&problem) && !context.runner.has_broken_session() => Ok(()),
+            begun => begun,
+        }
+    }
+
+    fn holds(&self, condition: bool) -> bool {
+        condition
+    }
+
+    fn sleep(&self, time: Duration, _: &Call<'_, '_>) -> Result<(), VerbError> {
+        if run::pause(time) {
+            return Ok(());
+        }
+        Err(VerbError::Interrupted(run::interrupted().unwrap_or_default()))
+    }
+
+    fn wait_until(&self, wait: &mut dyn FnMut() -> Result<(), VerbError>) -> Result<(), VerbError> {
+        wait()
+    }
+
+    fn contradicted(&self, _: &[Report]) {}
+
+    fn run(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+        call: &Call<'_, '_>,
+    ) -> Result<Exit, Problem> {
+        call.context.runner.run(plan, request, input)
+    }
+
+    fn output(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+        most: u64,
+        call: &Call<'_, '_>,
+    ) -> Result<Output, Problem> {
+        call.context.runner.output(plan, request, input, most)
+    }
+
+    fn start(
+        &self,
+        plan: Plan,
+        request: &Request,
+        call: &Call<'_, '_>,
+    ) -> Result<ProcessHandle, Problem> {
+        let process = call.context.runner.start(&plan, request, &Input::Nothing)?;
+        Ok(call.context.started(process))
+    }
+
+    fn join(
+        &self,
+        handle: &ProcessHandle,
+        request: &Request,
+        input: &Input,
+        call: &Call<'_, '_>,
+    ) -> Result<Exit, VerbError> {
+        let mut process = process(handle)?;
+        if process.is_closure() {
+            return beside(&mut process, request, input, call);
+        }
+        Ok(call.context.runner.join(&mut process, request, input)?)
+    }
+
+    fn wait(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError> {
+        let mut process = process(handle)?;
+        own(&process, call)?;
+        let exit = process.wait().map_err(|problem| call.found_here(problem))?;
+        // What a closure has thrown is not lost; how its process ended otherwise is no error.
+        child::thrown(&process, call)?;
+        Ok(exit)
+    }
+
+    fn value(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
+        let mut process = process(handle)?;
+        own(&process, call)?;
+        if !process.is_closure() {
+            let report = Report::error("a program gives no value");
+            return Err(call.fail(report.hint("`wait()` tells how it ended")));
+        }
+        let exit = process.wait()?;
+        child::value(&process, exit, call)
+    }
+
+    fn kill(
+        &self,
+        handle: &ProcessHandle,
+        signal: i32,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
+        let killed = process(handle)?.kill(signal);
+        killed.map_err(|errno| call.fail(Report::error(format!("cannot send the signal: {errno}"))))
+    }
+
+    fn kill_by_pid(&self, pid: i64, signal: i32, call: &Call<'_, '_>) -> Result<(), VerbError> {
+        let number = addressed(pid, call)?;
+        for process in call.context.running() {
+            if let Ok(mut process) = process.try_borrow_mut()
+                && process.pid() == number
+            {
+                process.note_signal();
+            }
+        }
+        Ok(call.context.runner.kill(number, signal, call.origin().as_ref())?)
+    }
+
+    fn write(
+        &self,
+        handle: &ProcessHandle,
+        bytes: &[u8],
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
+        match process(handle)?.write(bytes) {
+            Some(written) => written.map_err(|problem| call.found_here(problem)),
+            None => Err(no_pipes(call)),
+        }
+    }
+
+    fn read_line(
+        &self,
+        handle: &ProcessHandle,
+        call: &Call<'_, '_>,
+    ) -> Result<Option<Vec<u8>>, VerbError> {
+        match process(handle)?.read_line() {
+            Some(line) => line.map_err(|problem| call.found_here(problem)),
+            None => Err(no_pipes(call)),
+        }
+    }
+
+    fn fork(
+        &self,
+        namespaces: Namespaces,
+        closure: &FnPtr,
+        call: &Call<'_, '_>,
+    ) -> Result<ProcessHandle, VerbError> {
+        let origin = call.origin();
+        child::start(closure, call, &|body| {
+            call.context.runner.fork(namespaces, origin.as_ref(), body)
+        })
+    }
+
+    fn within(
+        &self,
+        place: Place<'_>,
+        closure: &FnPtr,
+        call: &Call<'_, '_>,
+    ) -> Result<Dynamic, VerbError> {
+        let runner = &call.context.runner;
+        match place {
+            Place::New(namespaces) => {
+                let origin = call.origin();
+                child::run(closure, call, &|body| runner.fork(namespaces, origin.as_ref(), body))
+            }
+            Place::Namespace(namespace) => within_namespace(namespace, closure, call),
+            Place::Network(network) => within_namespace(there(network)?.namespace(), closure, call),
+            Place::Process(handle, request) => child::run(closure, call, &|body| {
+                runner.fork_beside(&mut *process(handle)?, &request, body)
+            }),
+            Place::Sandbox(plan, request) => {
+                let done =
+                    child::run(closure, call, &|body| runner.fork_sandbox(&plan, &request, body));
+                done.map_err(|failed| match failed {
+                    VerbError::Reports(reports) => call.found_here(reports),
+                    other => other,
+                })
+            }
+        }
+    }
+
+    fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), Problem> {
+        call.context.runner.act(action, call.origin().as_ref())
+    }
+
+    fn enter(
+        &self,
+        namespace: &Namespace,
+        action: RawAction,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        let descriptor = Some(namespace.descriptor());
+        call.context.runner.act_with(action, descriptor, call.origin().as_ref())
+    }
+
+    fn enter_process(
+        &self,
+        process: Option<&ProcessHandle>,
+        number: i32,
+        kinds: Namespaces,
+        call: &Call<'_, '_>,
+    ) -> Result<(), VerbError> {
+        let (runner, origin) = (&call.context.runner, call.origin());
+        let differing = runner.differing(number, kinds, origin.as_ref())?;
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let action = run::entering(number, differing);
+        let held = match process.and_then(|handle| handle.process.as_ref()) {
+            Some(process) => run::duplicated(process.borrow().descriptor(), origin.as_ref())?,
+            None => run::open_process(number).map_err(|errno| {
+                call.fail(Report::error(format!("cannot open process {number}: {errno}")))
+            })?,
+        };
+        Ok(runner.act_with(action, Some(held.as_fd()), origin.as_ref())?)
+    }
+
+    fn execute(
+        &self,
+        command: Command,
+        environment: Option<Vec<(String, String)>>,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        // A program that cannot write either says so itself.
+        let _ = call.context.part(Printed::Output);
+        Err(call.context.runner.execute(&command, environment, call.origin().as_ref()))
+    }
+
+    fn map_ids(
+        &self,
+        pid: i32,
+        users: Option<&IdMap>,
+        groups: Option<&IdMap>,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        call.context.runner.map_ids(pid, users, groups, call.origin().as_ref())
+    }
+
+    fn set_capabilities(
+        &self,
+        action: RawAction,
+        kept: u64,
+        bounding: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        call.context.runner.set_capabilities(action, kept, bounding, call.origin().as_ref())
+    }
+
+    fn attach_loop(
+        &self,
+        file: &Path,
+        settings: LoopSettings,
+        call: &Call<'_, '_>,
+    ) -> Result<Attached, Problem> {
+        let device = call.context.runner.attach_loop(file, settings, call.origin().as_ref())?;
+        let path = device.path().to_string_lossy().into_owned();
+        Ok(Attached { path, device: Some(device) })
+    }
+
+    fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem> {
+        call.context.runner.pin(namespace, path, call.origin().as_ref())
+    }
+
+    fn write_file(
+        &self,
+        path: &Path,
+        content: &[u8],
+        append: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        let action = RawAction::WriteFile { path: path.to_path_buf(), size: content.len(), append };
+        let origin = call.origin();
+        call.context.runner.write_file(action, path, content, append, origin.as_ref())
+    }
+
+    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem> {
+        let action = RawAction::Remove(path.to_path_buf());
+        call.context.runner.remove_file(action, path, call.origin().as_ref())
+    }
+
+    fn read_file(&self, path: &Path, largest: u64) -> Result<Vec<u8>, Errno> {
+        run::read_file(path, largest)
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Option<Metadata>, Errno> {
+        std::fs::metadata(path).map(Some).map_err(|error| Errno::from(&error))
+    }
+
+    fn foreseen(&self, _: &Path) -> Option<bool> {
+        None
+    }
+
+    fn foresees_archive(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn open_namespace(&self, path: &Path) -> Result<Option<Namespace>, Errno> {
+        Namespace::open(path)
+    }
+
+    fn scratch(&self, call: &Call<'_, '_>) -> Result<String, Problem> {
+        let path = call.context.runner.scratch(call.origin().as_ref())?;
+        Ok(path.to_string_lossy().into_owned())
+    }
+
+    fn disk_image(
+        &self,
+        path: &Path,
+        size: u64,
+        kind: &ImageType,
+        call: &Call<'_, '_>,
+    ) -> Result<(), Problem> {
+        call.context.runner.disk_image(path, size, kind, call.origin().as_ref())
+    }
+
+    fn build(
+        &self,
+        tree: &Rc<RootTree>,
+        directory: &Path,
+        setuid: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<Vec<Report>, Report> {
+        let started = Instant::now();
+        let warnings = call.context.runner.build(tree, directory, setuid)?;
+        let action = RawAction::Build(directory.to_path_buf());
+        call.context.runner.tell_done(&action, started, call.origin().as_ref());
+        Ok(warnings)
+    }
+
+    fn pack(
+        &self,
+        tree: &Rc<RootTree>,
+        file: &Path,
+        compression: Compression,
+        replace: bool,
+        call: &Call<'_, '_>,
+    ) -> Result<String, Report> {
+        let started = Instant::now();
+        let digest = call.context.runner.pack(tree, file, compression, replace)?;
+        let action = RawAction::Pack(file.to_path_buf());
+        call.context.runner.tell_done(&action, started, call.origin().as_ref());
+        Ok(digest)
+    }
+
+    fn changes(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Vec<Changed>, Problem> {
+        call.context.runner.changes(keeping)
+    }
+
+    fn commit(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Option<KeptLayer>, Problem> {
+        call.context.runner.commit(keeping)
+    }
+
+    fn fact(&self, key: &str, call: &Call<'_, '_>) -> Result<Verdict, Vec<&'static str>> {
+        call.context.runner.fact(key)
+    }
+
+    fn in_user_namespace(&self, call: &Call<'_, '_>) -> bool {
+        call.context.runner.in_user_namespace()
+    }
+}
+
+fn write(text: &str) -> Result<(), Errno> {
+    crate::diag::print(text).map_err(|error| Errno::from(&error))
+}

@@ -1,0 +1,152 @@
+//! Stopping in the middle of a recipe, with its variables at hand.
+//!
+//! A function sees its arguments and nothing else; what stands in its place is syntax of our own,
+//! which sees the variables.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use rhai::{
+    Dynamic, Engine, EvalAltResult, EvalContext, GlobalRuntimeState, ImmutableString, Position,
+    Scope,
+};
+
+use super::{End, Script};
+use crate::diag::{Origin, Report};
+use crate::script::binding::context::Context;
+use crate::script::binding::error::Termination;
+use crate::script::language::statement_starts::{NAME, Places};
+
+/// A recipe at a breakpoint.
+pub struct Stopped {
+    /// Its variables, which can be given other values.
+    pub scope: Scope<'static>,
+    /// Its functions and modules.
+    pub global: GlobalRuntimeState,
+    /// Where it is.
+    pub origin: Option<Origin>,
+}
+
+/// What happens where a recipe stops; it gives the end of the recipe unless that continues.
+pub type OnBreak = Rc<dyn Fn(Rc<Script>, &mut Stopped) -> Option<End>>;
+
+/// The breakpoints of a run.
+#[derive(Default)]
+pub struct Breakpoints {
+    /// The text that is being read, and how many were met in it.
+    reading: RefCell<(Rc<str>, usize)>,
+    /// The text of each, and which one of it that is.
+    met: RefCell<Vec<(Rc<str>, usize)>>,
+    /// Where those of each text are.
+    places: RefCell<HashMap<Rc<str>, Places>>,
+    hook: OnceCell<(OnBreak, Weak<Script>)>,
+}
+
+impl Breakpoints {
+    /// Those that are met from here on are of the text `name`, at these places.
+    pub fn begin(&self, name: &str, places: Vec<(u32, u32)>) {
+        *self.reading.borrow_mut() = (name.into(), 0);
+        self.places.borrow_mut().insert(name.into(), places);
+    }
+
+    /// Has `hook` be called at each.
+    pub fn stop_with(&self, hook: OnBreak, script: &Rc<Script>) {
+        let _ = self.hook.set((hook, Rc::downgrade(script)));
+    }
+
+    fn hook(&self) -> Option<(OnBreak, Rc<Script>)> {
+        let (hook, script) = self.hook.get()?;
+        Some((hook.clone(), script.upgrade()?))
+    }
+
+    /// One more: its number.
+    fn met(&self) -> i64 {
+        let mut reading = self.reading.borrow_mut();
+        let mut met = self.met.borrow_mut();
+        met.push((reading.0.clone(), reading.1));
+        reading.1 += 1;
+        i64::try_from(met.len() - 1).unwrap_or(i64::MAX)
+    }
+
+    /// The place of the one with this number.
+    fn place(&self, number: usize) -> Option<Origin> {
+        let met = self.met.borrow();
+        let (source, index) = met.get(number)?;
+        let places = self.places.borrow();
+        let (line, column) = places.get(source)?.get(*index)?;
+        Some(Origin::new(source.clone(), *line, *column))
+    }
+}
+
+/// Has `breakpoint()` stop the texts of this engine.
+pub fn register(engine: &mut Engine, context: &Rc<Context>, breakpoints: &Rc<Breakpoints>) {
+    let known = breakpoints.clone();
+    let parse = move |symbols: &[ImmutableString], _: &str, state: &mut Dynamic| {
+        // To the engine the brackets are one word.
+        if symbols.len() == 1 {
+            return Ok(Some("()".into()));
+        }
+        *state = Dynamic::from(known.met());
+        Ok(None)
+    };
+    let (context, breakpoints) = (context.clone(), breakpoints.clone());
+    engine.register_custom_syntax_with_state_raw(NAME, parse, false, move |eval, _, state| {
+        let number = state.as_int().ok().and_then(|it| usize::try_from(it).ok()).unwrap_or(0);
+        stop(&context, &breakpoints, eval, number)?;
+        Ok(Dynamic::UNIT)
+    });
+}
+
+fn stop(
+    context: &Rc<Context>,
+    breakpoints: &Breakpoints,
+    eval: &mut EvalContext<'_, '_, '_, '_, '_, '_>,
+    number: usize,
+) -> Result<(), Box<EvalAltResult>> {
+    if !context.effects().has_breakpoints() {
+        return Ok(());
+    }
+    let origin = breakpoints.place(number);
+    let Some((hook, script)) = breakpoints.hook() else {
+        let report = Report::warning("a breakpoint was passed over: there is no terminal");
+        context.warn(&report.at(origin));
+        return Ok(());
+    };
+    let mut variables: Vec<_> = eval.scope().iter_raw().collect();
+    // The newest comes first.
+    variables.reverse();
+    let mut scope = Scope::new();
+    let mut names = Vec::new();
+    for (name, is_constant, value) in variables {
+        let add = if is_constant { Scope::push_constant_dynamic } else { Scope::push_dynamic };
+        add(&mut scope, name.to_owned(), value.clone());
+        names.extend((!is_constant).then(|| name.to_owned()));
+    }
+    let global = eval.global_runtime_state_mut().clone();
+    let mut stopped = Stopped { scope, global, origin };
+    let name = context.source_name(None);
+    let end = hook(script, &mut stopped);
+    context.rename(&name);
+    give_back(&names, &stopped.scope, eval.scope_mut());
+    let ending = match end {
+        None => return Ok(()),
+        Some(End::Signal(signal)) => Termination::Signal(signal),
+        Some(End::Status(code)) => Termination::Exit(code),
+        Some(_) => Termination::Exit(1),
+    };
+    Err(Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ending), Position::NONE)))
+}
+
+/// Gives the variables the values that they were given at the prompt.
+fn give_back(names: &[String], given: &Scope<'_>, scope: &mut Scope<'_>) {
+    for name in names {
+        let (Some(value), Some(variable)) = (given.get(name).cloned(), scope.get_mut(name)) else {
+            continue;
+        };
+        // What is shared with a closure has been changed where it is.
+        if !variable.is_shared() {
+            *variable = value;
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The engine's errors in the words of nsscript: none of its own messages reaches the user.
+
+use rhai::{EvalAltResult, Position};
+
+use super::syntax;
+use super::variable::{no_variable, outside};
+use crate::diag::{Caller, Origin, Report, count, list, quoted};
+use crate::script::binding::argument::a_type;
+use crate::script::binding::catalog;
+use crate::script::binding::context::Context;
+use crate::script::binding::error::{DryRunTooLong, IN_CHILD, ScriptError, Termination};
+use crate::script::binding::method::{arity, arity_of_language, called_property, no_verb_of};
+use crate::script::binding::verb::{Kind, Verb};
+use crate::script::language::statement_starts::numbers;
+
+/// The end that `error` stands for, where it is none of the recipe's mistakes.
+pub fn ending(error: &EvalAltResult) -> Option<Termination> {
+    match error {
+        EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<Termination>(),
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
+        | EvalAltResult::ErrorInModule(_, inner, _) => ending(inner),
+        EvalAltResult::Exit(value, _) => {
+            let code = value.as_int().ok().and_then(|code| i32::try_from(code).ok());
+            Some(Termination::Exit(code.unwrap_or(0)))
+        }
+        _ => None,
+    }
+}
+
+/// What is said of `error`: each report with its place and the functions that led there.
+pub fn reports(error: EvalAltResult, context: &Context) -> Vec<Report> {
+    reports_in(error, None, context)
+}
+
+/// The same of an error in the text `source`; without a name, in that of the recipe.
+pub fn reports_in(error: EvalAltResult, source: Option<&str>, context: &Context) -> Vec<Report> {
+    let mut callers = Vec::new();
+    let mut source = context.source_name(source);
+    let mut error = error;
+    loop {
+        match error {
+            EvalAltResult::ErrorInFunctionCall(name, in_source, inner, position) => {
+                let (line, column) = numbers(position);
+                let function = if name.starts_with("anon$") { "" } else { name.as_str() };
+                let function = function.into();
+                callers.insert(0, Caller { function, source: source.clone(), line, column });
+                if !in_source.is_empty() {
+                    source = in_source.into();
+                }
+                error = *inner;
+            }
+            EvalAltResult::ErrorInModule(id, inner, _) => {
+                if !id.is_empty() {
+                    source = id.into();
+                }
+                error = *inner;
+            }
+            other => {
+                error = other;
+                break;
+            }
+        }
+    }
+    if let EvalAltResult::ErrorRuntime(value, _) = &error
+        && let Some(thrown) = value.clone().try_cast::<ScriptError>()
+    {
+        let placed = |mut report: Report| {
+            let is_of_child = report.notes.iter().any(|note| note.starts_with(IN_CHILD));
+            if let Some(origin) = &mut report.origin {
+                // What the engine saw beats what the text lets one guess; what led there in a
+                // child process was seen by the engine there.
+                if is_of_child {
+                    let all = origin.callers.iter().chain(&callers);
+                    origin.callers = all.cloned().collect();
+                } else if !callers.is_empty() {
+                    origin.callers = callers.clone().into();
+                }
+            }
+            report
+        };
+        return thrown.reports.iter().cloned().map(placed).collect();
+    }
+    let (line, column) = syntax::better_place(&error, context).unwrap_or(numbers(error.position()));
+    let mut origin = Origin::new(source, line, column);
+    origin.callers = callers.into();
+    let length = token_length(context, &origin);
+    let report = reworded(&error, &origin.source, context);
+    vec![report.at(Some(origin.underlining(length)))]
+}
+
+/// The place of a word of the text `source`.
+pub(in crate::script) fn word_at(position: Position, source: &str, context: &Context) -> Origin {
+    let (line, column) = numbers(position);
+    let origin = Origin::new(source, line, column);
+    let length = token_length(context, &origin);
+    origin.underlining(length)
+}
+
+/// How long the word at a place is.
+fn token_length(context: &Context, origin: &Origin) -> usize {
+    let Some(line) = context.sources.line(&origin.source, origin.line) else { return 1 };
+    let start = (origin.column as usize).saturating_sub(1);
+    let word = |letter: &char| letter.is_alphanumeric() || *letter == '_';
+    line.chars().skip(start).take_while(word).count().max(1)
+}
+
+fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
+    use EvalAltResult as E;
+    match error {
+        E::ErrorParsing(kind, _) => match syntax::unclosed(kind, context) {
+            Some(bracket) => Report::error(format!("this `{bracket}` is never closed")),
+            None => syntax::hinted(syntax::parsing(kind), error, context),
+        },
+        E::ErrorFunctionNotFound(signature, position) => {
+            let (line, column) = numbers(*position);
+            let line = context.sources.line(source, line).unwrap_or_default();
+            let before = (column as usize).checked_sub(2).and_then(|at| line.chars().nth(at));
+            function_not_found(signature, before == Some('.'), context)
+        }
+        E::ErrorVariableNotFound(name, _) => {
+            let stack = context.stack.borrow();
+            let report = no_variable(name, stack.variables());
+            if stack.variables().any(|known| known == name) { outside(name) } else { report }
+        }
+        E::ErrorPropertyNotFound(name, _) => {
+            Report::error(format!("the map has no key {}", quoted(name)))
+        }
+        E::ErrorDotExpr(message, _) => property(message),
+        E::ErrorIndexNotFound(index, _) => Report::error(format!("nothing is at index `{index}`")),
+        E::ErrorModuleNotFound(name, _) => Report::error(format!("no module {}", quoted(name)))
+            .hint("a module is brought in by `import \"path\" as name;`"),
+        E::ErrorUnboundThis(_) => {
+            Report::error("`this` is only known in a function called on a value")
+        }
+        E::ErrorMismatchDataType(wanted, given, _)
+        | E::ErrorMismatchOutputType(wanted, given, _) => {
+            Report::error(format!("{} is needed here, not {}", a_type(wanted), a_type(given)))
+        }
+        E::ErrorIndexingType(name, _) => {
+            let name = name.split('[').next().unwrap_or(name).trim();
+            Report::error(format!("{} cannot be indexed", a_type(name)))
+        }
+        E::ErrorArrayBounds(length, index, _) => {
+            let elements = count(*length, "element");
+            Report::error(format!("no element {index} in an array of {elements}"))
+        }
+        E::ErrorStringBounds(length, index, _) => {
+            let letters = count(*length, "character");
+            Report::error(format!("no character {index} in a string of {letters}"))
+        }
+        E::ErrorBitFieldBounds(length, index, _) => {
+            Report::error(format!("no bit {index} in a number of {}", count(*length, "bit")))
+        }
+        E::ErrorFor(_) => Report::error("`for` goes through an array, a range or a string")
+            .hint("`for key in map.keys()` goes through the keys of a map"),
+        E::ErrorDataRace(name, _) if name.contains("of function '") => {
+            let verb = name.split('\'').nth(1).unwrap_or_default();
+            Report::error(format!("a closure uses the value that {} is called on", quoted(verb)))
+                .hint("give the closure another name of it: `let same = value;` before the call")
+        }
+        E::ErrorDataRace(name, _) => {
+            Report::error(format!("{name} is used in a closure that is called on it"))
+                .hint("take the value as a parameter of the closure instead of capturing it")
+        }
+        E::ErrorNonPureMethodCallOnConstant(name, _) => {
+            Report::error(format!("{} would change a constant", quoted(name)))
+        }
+        E::ErrorAssignmentToConstant(name, _) => {
+            Report::error(format!("{} is a constant", quoted(name)))
+        }
+        E::ErrorVariableExists(name, _) => {
+            Report::error(format!("a variable {} exists already", quoted(name)))
+        }
+        E::ErrorForbiddenVariable(name, _) => {
+            Report::error(format!("{} cannot be the name of a variable", quoted(name)))
+        }
+        E::ErrorArithmetic(message, _) if message.starts_with("Error parsing ") => {
+            let what = if message.contains("integer") { "integer" } else { "number" };
+            let text = message.split('\'').nth(1).unwrap_or_default();
+            Report::error(format!("{} is no {what}", quoted(text)))
+        }
+        E::ErrorArithmetic(message, _) | E::ErrorCustomSyntax(message, ..) => {
+            Report::error(lower(message))
+        }
+        E::ErrorTooManyOperations(_) => Report::error("the recipe takes too many steps"),
+        E::ErrorTooManyVariables(_) => Report::error("the recipe has too many variables"),
+        E::ErrorTooManyModules(_) => Report::error("the recipe imports too many modules"),
+        E::ErrorStackOverflow(_) => Report::error("functions call each other too deep")
+            .hint("a function that calls itself needs an end; 256 calls deep is the most"),
+        E::ErrorTerminated(token, _) if token.is::<DryRunTooLong>() => {
+            Report::error("the recipe comes to no end in a dry run")
+                .hint("perhaps it waits for something that a dry run does not do")
+        }
+        // All else that ends a recipe so was told before: see `ending`.
+        E::ErrorTerminated(..) => Report::error(crate::script::builtins::bounded::exceeded()),
+        E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
+        E::ErrorRuntime(value, _) => super::caught::thrown(value),
+        E::ErrorSystem(message, inner) => {
+            let message = if message.is_empty() { inner.to_string() } else { message.clone() };
+            Report::error(lower(&message))
+        }
+        _ => Report::error("the recipe ended in an unknown way"),
+    }
+}
+
+pub(in crate::script) fn lower(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_lowercase).collect();
+    first + letters.as_str().trim_end_matches('.')
+}
+
+/// `"Unknown property 'x' - a getter is not registered for type 'Sandbox'"`.
+fn property(message: &str) -> Report {
+    let mut parts = message.split('\'');
+    let (name, owner) = (parts.nth(1), parts.nth(1));
+    let (Some(name), Some(owner)) = (name, owner) else { return Report::error(lower(message)) };
+    let owner = short(owner);
+    let of_owner = |verb: &Verb| verb.receiver() == owner;
+    let known = catalog::named(name).into_iter().find(|verb| of_owner(verb));
+    // To read it would have been no error.
+    if known.is_some_and(|verb| verb.kind == Kind::Property) {
+        return Report::error(format!("{} of {} can only be read", quoted(name), a_type(owner)));
+    }
+    let report = Report::error(format!("{} has no property {}", a_type(owner), quoted(name)));
+    if known.is_some() {
+        return report.hint(format!("it is a verb: `.{name}(…)`"));
+    }
+    match catalog::near(name, of_owner, []) {
+        Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+        None => report,
+    }
+}
+
+/// The name of a type without its path.
+fn short(name: &str) -> &str {
+    name.rsplit("::").next().unwrap_or(name).trim()
+}
+
+/// `"bind (Sandbox, i64)"`: the name and the types of what was given.
+fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Report {
+    let (name, types) = signature.split_once('(').unwrap_or((signature, ")"));
+    let name = name.trim().rsplit("::").next().unwrap_or(name).trim();
+    // Only the last one is of the signature: `()` is a type.
+    let types = types.strip_suffix(')').unwrap_or(types);
+    let types: Vec<&str> = if types.is_empty() { Vec::new() } else { types.split(',').collect() };
+    let types: Vec<&str> =
+        types.iter().map(|one| short(one.split('|').next_back().unwrap_or(one))).collect();
+    if let Some(operator) = operator(name, &types) {
+        return operator;
+    }
+    if let Some(property_name) = name.strip_prefix("get$").or_else(|| name.strip_prefix("set$")) {
+        let owner = types.first().copied().unwrap_or_default();
+        return property(&format!("'{property_name}''{owner}'"));
+    }
+    if name.starts_with("anon$") {
+        return Report::error("the closure takes another number of arguments")
+            .hint("its parameters stand between bars: `|one, other| …`");
+    }
+    let own = context.stack.borrow().signature(name);
+    // What a function is called on is `this`, and none of its parameters.
+    let given = types.len().saturating_sub(usize::from(is_method));
+    if let Some((signature, takes)) = own.filter(|(_, takes)| *takes != given) {
+        let takes = if takes == 0 { "no arguments".into() } else { count(takes, "argument") };
+        let report = Report::error(format!("{} takes {takes}, not {given}", quoted(name)));
+        return report.hint(format!("it is called as {}", quoted(signature)));
+    }
+    if context.stack.borrow().signature(name).is_some() {
+        let hint = format!("it is in a module: `import \"…\" as lib;` and then `lib::{name}(…)`");
+        return Report::error(format!("no function {}", quoted(name))).hint(hint);
+    }
+    let counts = crate::script::language::functions::counts(name);
+    let is_of_language = LANGUAGE.contains(&name) || catalog::named(name).is_empty();
+    if is_of_language && !counts.is_empty() && !counts.contains(&types.len()) {
+        return arity_of_language(name, &counts, types.len(), is_method);
+    }
+    if is_of_language && !counts.is_empty() {
+        let given: Vec<_> = types.iter().map(|one| a_type(one)).collect();
+        let report = Report::error(format!("{} cannot take {}", quoted(name), list(&given, "and")));
+        return report.note("that is what it was called with, the value before the dot first");
+    }
+    let receiver = types.first().copied().unwrap_or_default();
+    let is_ours = is_method && crate::script::binding::value::TYPES.contains(&receiver);
+    let verbs = catalog::named(name);
+    let mine = verbs.iter().find(|verb| verb.receiver() == receiver);
+    let methods: Vec<_> = verbs.iter().filter(|verb| !verb.receiver().is_empty()).collect();
+    let plain = verbs.iter().find(|verb| verb.receiver().is_empty());
+    // What stands behind a dot is meant for the value before it.
+    if is_ours && mine.is_none() && plain.is_some() && methods.is_empty() {
+        return no_verb_of(receiver, name, types.len() - 1);
+    }
+    let read = mine.filter(|_| is_method).or(verbs.first().filter(|_| receiver == "value"));
+    if let Some(verb) = read.filter(|verb| verb.kind == Kind::Property) {
+        return called_property(verb);
+    }
+    if let Some(verb) = mine.or(plain.filter(|_| !is_method || methods.is_empty())) {
+        return arity(verb, types.len());
+    }
+    if let (Some(verb), false) = (methods.first(), types.is_empty()) {
+        let (name, owner) = (quoted(name), verb.receiver());
+        let owners: Vec<_> = methods.iter().map(|verb| a_type(verb.receiver())).collect();
+        let report = Report::error(format!(
+            "{name} is a verb of {}, and this is {}",
+            list(&owners, "and"),
+            a_type(receiver)
+        ));
+        let kinds = methods.iter().any(|verb| verb.receiver() == "Namespaces");
+        if kinds && !is_method {
+            return report.hint(
+                "kinds of namespaces are constants, written without quotes: `UTS`, `PID | MOUNT`",
+            );
+        }
+        return report.hint(format!(
+            "`nsscript help {}` shows what it takes; it is called on {}",
+            verb.name,
+            a_type(owner)
+        ));
+    }
+    let what =
+        if is_ours { format!("{} has no verb", a_type(receiver)) } else { "no function".into() };
+    let report = Report::error(format!("{what} {}", quoted(name)));
+    let stack = context.stack.borrow();
+    let others: Vec<&str> = stack.functions().collect();
+    let accept = |verb: &Verb| {
+        verb.kind == Kind::Function
+            && (if is_ours { verb.receiver() == receiver } else { verb.receiver().is_empty() })
+    };
+    let near = catalog::near(name, accept, others.iter().copied().chain(LANGUAGE));
+    if stack.variables().any(|known| known == name) {
+        let hint = format!("{} is a variable; `{name}.call(…)` calls a closure", quoted(name));
+        return report.hint(hint);
+    }
+    match near.or_else(|| catalog::near(name, |_| true, [])) {
+        Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+        None if others.contains(&name) => {
+            report.hint(format!("the recipe's {} takes another number of arguments", quoted(name)))
+        }
+        None => report.hint("`nsscript help` lists the verbs"),
+    }
+}
+
+/// Functions of the language itself that are most often meant.
+const LANGUAGE: [&str; 24] = [
+    "print",
+    "debug",
+    "len",
+    "push",
+    "pop",
+    "trim",
+    "split",
+    "contains",
+    "replace",
+    "sub_string",
+    "to_upper",
+    "to_lower",
+    "starts_with",
+    "ends_with",
+    "parse_int",
+    "to_string",
+    "keys",
+    "values",
+    "map",
+    "filter",
+    "reduce",
+    "sort",
+    "reverse",
+    "type_of",
+];
+
+fn operator(name: &str, types: &[&str]) -> Option<Report> {
+    let symbolic = name.chars().all(|letter| !letter.is_alphanumeric() && letter != '_');
+    let report = match types {
+        _ if !symbolic => return None,
+        [one] => Report::error(format!("{} cannot be applied to {}", quoted(name), a_type(one))),
+        [left, right] => {
+            let (name, left, right) = (quoted(name), a_type(left), a_type(right));
+            Report::error(format!("{name} cannot join {left} and {right}"))
+        }
+        _ => return None,
+    };
+    if types.contains(&"Namespaces") {
+        return Some(report.hint("namespaces are joined by `|` and taken away by `-`"));
+    }
+    Some(report)
+}

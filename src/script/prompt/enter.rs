@@ -1,0 +1,186 @@
+//! Going on inside: in a sandbox, or beside a process.
+
+use rhai::{Dynamic, Map};
+
+use super::record::Input;
+use super::{IT, Outcome, Prompt};
+use crate::diag::{Report, quoted};
+use crate::ops::Sandbox;
+use crate::plan::Request;
+use crate::run::{Exit, Problem, Process};
+use crate::script::binding::argument::a_kind;
+use crate::script::binding::value::{ProcessHandle, SharedNetwork};
+use crate::script::effects::codec::{self, Answer};
+use crate::script::engine::End;
+use crate::spec::{Command, Streams};
+
+/// What has come back from inside.
+#[derive(Clone, Debug, Default)]
+pub struct Left {
+    /// What was typed there.
+    pub lines: Vec<String>,
+    /// The variables that could not come along.
+    pub lost: Vec<String>,
+    /// How the prompt ends, if it is over.
+    pub end: Option<End>,
+    /// How the place has ended, where nobody has left it: the process became a program, or is gone.
+    pub ended: Option<Exit>,
+}
+
+/// What goes on inside: it gives what was typed, and how it ends where all is over.
+pub type Inside<'a> = &'a mut dyn FnMut() -> (Vec<String>, Option<End>);
+
+impl Prompt {
+    /// Goes on with `inside` in the sandbox, or beside the process, that a text gives.
+    ///
+    /// It is done by a copy of this process. What is made there comes back as far as it can.
+    ///
+    /// # Errors
+    /// The text gives something else; what could not be done.
+    pub fn enter(
+        &self,
+        text: &str,
+        streams: Streams,
+        inside: Inside<'_>,
+    ) -> Result<Left, Vec<Report>> {
+        let before = self.state.borrow().marks();
+        let value = self.value_of(text)?;
+        let context = &self.script.context;
+        let request = Request { command: Command::closure(), streams, origin: None };
+        let body = &mut || {
+            context.enter_copy();
+            let (first, variables, modules) = {
+                let mut state = self.state.borrow_mut();
+                state.floor = state.inputs.len();
+                (state.floor, state.scope.len(), state.global.num_imports())
+            };
+            let (lines, end) = inside();
+            let bytes = self.packed((first, variables, modules), lines, end.as_ref());
+            (bytes, 0)
+        };
+        let runner = &context.runner;
+        let made: Result<Process, Problem> = if let Some(handle) =
+            value.clone().try_cast::<ProcessHandle>()
+        {
+            let Some(process) = handle.process else { return Ok(Left::default()) };
+            runner.fork_beside(&mut process.borrow_mut(), &request, body)
+        } else if let Some(sandbox) = value.clone().try_cast::<Sandbox>() {
+            let plan = runner.plan(&sandbox, &request)?;
+            plan.warnings.iter().for_each(|warning| context.warn(warning));
+            context.before_sandbox(None).and_then(|()| runner.fork_sandbox(&plan, &request, body))
+        } else {
+            let message = format!(
+                "a sandbox or a process can be entered, and {} is {}",
+                quoted(text),
+                a_kind(&value)
+            );
+            let report = Report::error(message);
+            let hint =
+                format!("a program that runs there can be: `:enter {text}.start(\"sleep 1000\")`");
+            let is_network = value.is::<SharedNetwork>();
+            return Err(vec![if is_network { report.hint(hint) } else { report }]);
+        };
+        let mut process = match made {
+            Ok(process) => process,
+            Err(Problem::Reports(reports)) => return Err(reports),
+            Err(Problem::Interrupted(it)) => {
+                return Err(vec![Report::error(format!("signal {} came", it.signal))]);
+            }
+        };
+        let ended = process.wait().ok().filter(|_| process.value().is_empty());
+        Ok(Left { ended, ..self.unpacked(text, before, process.value()) })
+    }
+
+    /// The value of a text, which is not recorded.
+    fn value_of(&self, text: &str) -> Result<Dynamic, Vec<Report>> {
+        let (name, ast) = self.compile(&super::whole(text))?;
+        self.perform(&name, &ast).map_err(|error| match self.end(*error) {
+            Outcome::Failed(reports) => reports,
+            _ => vec![Report::error(format!("{} was interrupted", quoted(text)))],
+        })
+    }
+
+    /// What goes back: what was done, and the variables that were made.
+    fn packed(
+        &self,
+        (first, variables, modules): (usize, usize, usize),
+        lines: Vec<String>,
+        end: Option<&End>,
+    ) -> Vec<u8> {
+        let mut values = Map::new();
+        let mut lost = Vec::new();
+        let state = self.state.borrow();
+        // The newest comes first.
+        let made = state.scope.iter_raw().take(state.scope.len().saturating_sub(variables));
+        for (name, _, value) in made {
+            let value = value.flatten_clone();
+            if name == IT {
+                continue;
+            }
+            if codec::value_to_bytes(&value).is_ok() {
+                values.insert(name.into(), value);
+            } else {
+                lost.push(Dynamic::from(name.to_owned()));
+            }
+        }
+        let imported = state.global.num_imports() - modules;
+        let imports = state.global.iter_imports().take(imported);
+        lost.extend(imports.map(|(name, _)| Dynamic::from(name.to_owned())));
+        drop(state);
+        let (functions, done) = self.statements_from(first);
+        let mut all = Map::new();
+        all.insert("functions".into(), functions.into());
+        all.insert("done".into(), done.into());
+        let lines: Vec<Dynamic> = lines.into_iter().map(Dynamic::from).collect();
+        all.insert("lines".into(), lines.into());
+        all.insert("lost".into(), lost.into());
+        all.insert("values".into(), values.into());
+        let code = match end {
+            Some(End::Status(code)) => Dynamic::from(i64::from(*code)),
+            Some(End::Signal(signal)) => Dynamic::from(128 + i64::from(*signal)),
+            Some(_) => Dynamic::from(0_i64),
+            None => Dynamic::UNIT,
+        };
+        all.insert("end".into(), code);
+        codec::value_to_bytes(&all.into()).unwrap_or_default()
+    }
+
+    fn unpacked(&self, text: &str, before: super::Marks, bytes: &[u8]) -> Left {
+        let Some(Answer::Value(all)) = codec::from_bytes(bytes) else { return Left::default() };
+        let Some(mut all) = all.try_cast::<Map>() else { return Left::default() };
+        let mut take = |key: &str| all.remove(key).unwrap_or_default();
+        let texts = |value: Dynamic| -> Vec<String> {
+            let array = value.try_cast::<rhai::Array>().unwrap_or_default();
+            array.into_iter().map(|it| it.to_string()).collect()
+        };
+        let (functions, done) = (take("functions").to_string(), take("done").to_string());
+        let values = take("values").try_cast::<Map>().unwrap_or_default();
+        let names: Vec<String> = values.keys().map(ToString::to_string).collect();
+        let mut state = self.state.borrow_mut();
+        for (name, value) in values {
+            state.scope.push(name.as_str(), value);
+        }
+        if !done.is_empty() {
+            let place = text.trim();
+            let text = format!("{functions}{}", inside(place, &done, &names));
+            state.inputs.push(Input::elsewhere(text, before));
+        }
+        let code = take("end").as_int().ok();
+        let end = code.map(|code| End::Status(i32::try_from(code).unwrap_or(125)));
+        Left { lines: texts(take("lines")), lost: texts(take("lost")), end, ended: None }
+    }
+}
+
+/// Statements that were done in a place, whose variables come back, as a recipe has them.
+fn inside(place: &str, done: &str, names: &[String]) -> String {
+    let lines: Vec<_> = done.lines().map(|line| format!("    {line}")).collect();
+    let lines = lines.join("\n");
+    if names.is_empty() {
+        return format!("({place}).within(|| {{\n{lines}\n}});");
+    }
+    let pairs: Vec<_> = names.iter().map(|name| format!("{name}: {name}")).collect();
+    let all = pairs.join(", ");
+    let back: Vec<_> = names.iter().map(|name| format!("let {name} = back.{name};")).collect();
+    let back = back.join("\n");
+    format!("let back = ({place}).within(|| {{\n{lines}\n    #{{ {all} }}\n}});\n{back}")
+}

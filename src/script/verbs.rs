@@ -1,0 +1,42 @@
+//! The verbs, by what they are about. Their doc comments are their manual pages.
+
+#![allow(clippy::needless_pass_by_value, reason = "a verb is given its arguments, to use or not")]
+
+mod host;
+mod network;
+mod raw;
+mod rootfs;
+mod sandbox;
+
+use super::binding::verb::Verb;
+
+/// Every verb, by file; a static, so that the program has the texts once.
+pub(super) static ALL: &[&[Verb]] = &[
+    host::VERBS,
+    host::question::VERBS,
+    host::listing::VERBS,
+    host::narrate::VERBS,
+    sandbox::VERBS,
+    sandbox::namespace::VERBS,
+    sandbox::mount::VERBS,
+    sandbox::identity::VERBS,
+    sandbox::command::VERBS,
+    network::VERBS,
+    network::link::VERBS,
+    network::route::VERBS,
+    network::table::VERBS,
+    network::program::VERBS,
+    rootfs::VERBS,
+    rootfs::needs::VERBS,
+    rootfs::tree::VERBS,
+    rootfs::image::VERBS,
+    raw::VERBS,
+    raw::child::VERBS,
+    raw::handle::VERBS,
+    raw::mounting::VERBS,
+    raw::file::VERBS,
+    sandbox::process::VERBS,
+    sandbox::outcome::VERBS,
+    host::error::VERBS,
+    host::machine::VERBS,
+];

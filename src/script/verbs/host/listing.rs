@@ -1,0 +1,220 @@
+//! Questions whose answer is a table: an array of maps, one a row, all with the same keys.
+
+use rhai::{Dynamic, Map};
+
+use crate::diag::{Report, os_error, quoted};
+use crate::host::mountinfo::{self, Mount};
+use crate::host::namespace_table::{self, Found};
+use crate::host::process_table::{self, Entry};
+use crate::host::procfs::Unread;
+use crate::host::routes::{self, Route};
+use crate::run::{self, Interface};
+use crate::script::binding::argument::Returned;
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["listing.rs";
+    fn mounts,
+    fn processes,
+    fn lsns,
+    fn interfaces,
+    fn routes,
+];
+
+/// The failure of a question that /proc does not answer.
+pub(in crate::script::verbs) fn unread(problem: &Unread, call: &Call<'_, '_>) -> VerbError {
+    let path = problem.path.to_string_lossy().into_owned();
+    let why = os_error(&problem.error);
+    let mut report = Report::error(format!("cannot read {}: {why}", quoted(&path)));
+    report.facts.operation = Some("read".into());
+    report.facts.errno = problem.error.raw_os_error();
+    report.facts.source = Some(path);
+    call.fail(report.hint("a proc filesystem has to be mounted on `/proc`"))
+}
+
+/// A row of a table.
+pub(in crate::script::verbs) fn row<const N: usize>(cells: [(&str, Dynamic); N]) -> Map {
+    cells.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+fn mount_row(mount: Mount) -> Map {
+    row([
+        ("id", mount.id.into()),
+        ("parent", mount.parent.into()),
+        ("target", mount.target.into()),
+        ("source", mount.source.into()),
+        ("type", mount.kind.into()),
+        ("root", mount.root.into()),
+        ("options", mount.options.into()),
+        ("super_options", mount.super_options.into()),
+        ("propagation", mount.propagation.into()),
+    ])
+}
+
+fn process_row(entry: Entry) -> Map {
+    row([
+        ("pid", i64::from(entry.pid).into()),
+        ("ppid", i64::from(entry.ppid).into()),
+        ("uid", i64::from(entry.uid).into()),
+        ("user", entry.user.into()),
+        ("state", entry.state.into()),
+        ("name", entry.name.into()),
+        ("command", entry.command.into()),
+    ])
+}
+
+fn namespace_row(found: Found) -> Map {
+    let first = found.first;
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    row([
+        ("inode", number(found.inode).into()),
+        ("kind", found.kind.into()),
+        ("processes", number(found.processes as u64).into()),
+        ("pid", first.as_ref().map(|entry| i64::from(entry.pid)).into_dynamic()),
+        ("user", first.as_ref().map(|entry| entry.user.clone()).into_dynamic()),
+        ("command", first.map(|entry| entry.command).into_dynamic()),
+        ("path", found.path.into_dynamic()),
+    ])
+}
+
+pub(in crate::script::verbs) fn interface_row(interface: Interface) -> Map {
+    let mac = interface.mac.map(|bytes| bytes.map(|byte| format!("{byte:02x}")).join(":"));
+    let addresses = interface.addresses.iter();
+    let addresses = addresses.map(|(address, prefix)| format!("{address}/{prefix}"));
+    row([
+        ("name", interface.name.into()),
+        ("index", i64::from(interface.index).into()),
+        ("up", interface.up.into()),
+        ("running", interface.running.into()),
+        ("loopback", interface.loopback.into()),
+        ("mac", mac.into_dynamic()),
+        ("mtu", interface.mtu.map(i64::from).into_dynamic()),
+        ("addresses", addresses.collect::<Vec<_>>().into_dynamic()),
+    ])
+}
+
+pub(in crate::script::verbs) fn route_row(route: Route) -> Map {
+    row([
+        ("destination", route.network().into()),
+        ("gateway", route.gateway.map(|gateway| gateway.to_string()).into_dynamic()),
+        ("device", route.device.into_dynamic()),
+        ("metric", i64::from(route.metric).into()),
+    ])
+}
+
+/// The mounts that nsscript sees, in the order of the kernel: an array of maps.
+///
+/// Each has `id`, `parent` (the id of the mount below), `target`, `source`, `type`, `root`
+/// (what of the filesystem is mounted), `options` (of the mount: `"rw,nosuid"`),
+/// `super_options` (of the filesystem) and `propagation`: `"private"`, `"shared:N"`,
+/// `"slave:N"`, `"shared:N slave:M"` or `"unbindable"`.
+///
+/// # Errors
+/// No proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// for mount in mounts().filter(|mount| mount.type == "tmpfs") { print(mount.target); }
+/// ```
+/// # See
+/// proc_pid_mountinfo(5), mount_namespaces(7)
+fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
+    call.context.begin_session(call.origin().as_ref())?;
+    let found = mountinfo::read(&call.context.runner.host().tree);
+    let found = found.map_err(|problem| unread(&problem, call))?;
+    Ok(found.into_iter().map(mount_row).collect())
+}
+
+/// The processes that /proc shows, by their numbers: an array of maps.
+///
+/// Each has `pid`, `ppid`, `uid` (the effective one), `user` (its name, or the number again),
+/// `state` (`"running"`, `"sleeping"`, `"zombie"`, …), `name` and `command`: its words, or
+/// its name in brackets where it has none, as threads of the kernel. They are those of the PID
+/// namespace that /proc was mounted in.
+///
+/// # Errors
+/// No proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// let own = processes().filter(|process| process.uid == getuid());
+/// print(`${own.len()} processes of one's own`);
+/// ```
+/// # See
+/// proc_pid_status(5), ps(1)
+fn processes(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
+    call.context.begin_session(call.origin().as_ref())?;
+    let found = process_table::read(&call.context.runner.host().tree);
+    let found = found.map_err(|problem| unread(&problem, call))?;
+    Ok(found.into_iter().map(process_row).collect())
+}
+
+/// The namespaces that there are, by their numbers, as lsns(8) lists them: an array of maps.
+///
+/// Each has `inode` (its number), `kind` (`"mnt"`, `"uts"`, `"ipc"`, `"pid"`, `"net"`,
+/// `"user"`, `"cgroup"` or `"time"`), `processes` (how many are in it), the `pid` of the lowest
+/// of them, its `user` and its `command`, and `path`: where it is mounted, if it is. What keeps
+/// a namespace without processes is its mount; of such a one `pid`, `user` and `command` are
+/// `()`. Processes of others, whose namespaces cannot be read, are passed over.
+///
+/// # Errors
+/// No proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// for found in lsns().filter(|found| found.kind == "net") {
+///     print(`${found.inode}: ${found.processes} processes`);
+/// }
+/// ```
+/// # See
+/// lsns(8), namespaces(7)
+fn lsns(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
+    call.context.begin_session(call.origin().as_ref())?;
+    let found = namespace_table::read(&call.context.runner.host().tree);
+    let found = found.map_err(|problem| unread(&problem, call))?;
+    Ok(found.into_iter().map(namespace_row).collect())
+}
+
+/// The interfaces of nsscript's own network namespace, by their numbers: an array of maps.
+///
+/// Each has `name`, `index`, `up` (it was set up), `running` (it also has a carrier),
+/// `loopback`, `mac`, `mtu` and `addresses`, an array such as `["127.0.0.1/8", "::1/128"]`.
+///
+/// # Example
+/// ```rhai
+/// for found in interfaces() { print(`${found.name}: ${found.addresses}`); }
+/// ```
+/// # See
+/// getifaddrs(3), netdevice(7), network_namespaces(7)
+fn interfaces(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
+    let found = run::interfaces().map_err(|errno| {
+        let mut report = Report::error(format!("cannot list the interfaces: {errno}"));
+        report.facts.errno = Some(errno.code());
+        call.fail(report)
+    })?;
+    Ok(found.into_iter().map(interface_row).collect())
+}
+
+/// The routes of nsscript's own network namespace, as ip(8) lists them: an array of maps.
+///
+/// Each has `destination` (`"default"` or `"10.0.0.0/24"`), `gateway` (`()` where the network
+/// is that of the device), `device` (`()` where packets are refused) and `metric`. Those of
+/// IPv4 come first. Of a route over several gateways the first is told.
+///
+/// # Errors
+/// No proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// let ways = routes().filter(|route| route.destination == "default");
+/// print(if ways.is_empty() { "no way out" } else { ways[0].device });
+/// ```
+/// # See
+/// route(8), network_namespaces(7)
+fn routes(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
+    let found = routes::read(&call.context.runner.host().tree);
+    let found = found.map_err(|problem| unread(&problem, call))?;
+    Ok(found.into_iter().map(route_row).collect())
+}

@@ -1,0 +1,86 @@
+//! What `host` tells of the machine. Nothing of it is asked for before a recipe does.
+
+use super::listing::unread;
+use crate::diag::{Report, closest, quoted};
+use crate::host::{cgroups, mountinfo};
+use crate::run;
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::value::HostFacts;
+use crate::script::binding::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["machine.rs";
+    get kernel,
+    get machine,
+    get uid,
+    get gid,
+    get is_root,
+    get user_namespaces,
+    fn has,
+    get cgroup,
+];
+
+/// The version of Linux, as `uname -r` prints it: `"6.12.9-amd64"`.
+fn kernel(_call: &Call<'_, '_>, _host: HostFacts) -> String {
+    run::uname().release
+}
+
+/// The kind of processor: `"x86_64"` or `"aarch64"`.
+fn machine(_call: &Call<'_, '_>, _host: HostFacts) -> String {
+    run::uname().machine
+}
+
+/// The user who has started nsscript; `getuid()` is who it is by now.
+fn uid(call: &Call<'_, '_>, _host: HostFacts) -> i64 {
+    call.context.runner.host().uid.into()
+}
+
+/// The group that has started nsscript.
+fn gid(call: &Call<'_, '_>, _host: HostFacts) -> i64 {
+    call.context.runner.host().gid.into()
+}
+
+/// Whether root has started nsscript.
+fn is_root(call: &Call<'_, '_>, _host: HostFacts) -> bool {
+    call.context.runner.host().is_root()
+}
+
+/// Whether the settings of the kernel let whoever has started nsscript make user namespaces.
+fn user_namespaces(call: &Call<'_, '_>, _host: HostFacts) -> bool {
+    call.context.runner.host().allows_user_namespaces()
+}
+
+/// Whether a fact that `nsscript doctor` reports holds on this machine.
+///
+/// `fact` is its key in `nsscript doctor --json`: `"proc"`, `"sysfs"`, `"overlay"`, `"veth"`,
+/// `"bridge"`, `"nftables"`, `"net_settings"`, `"tun"`, and others.
+///
+/// The fact is tried in new namespaces, which leave nothing behind. A fact that cannot be tried
+/// counts as holding, because the recipe then fails with the actual cause. In a dry run every fact
+/// holds.
+///
+/// # Example
+/// ```rhai
+/// need(host.has("veth"), "cables between networks");
+/// ```
+/// # See
+/// `need`
+fn has(call: &Call<'_, '_>, _host: HostFacts, fact: String) -> Result<bool, VerbError> {
+    let verdict = call.effects().fact(&fact, call).map_err(|keys| {
+        let message = format!("`nsscript doctor` reports no fact {}", quoted(&fact));
+        let report = Report::error(message);
+        call.fail(match closest(&fact, keys.iter().copied()) {
+            Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+            None => report.hint("`nsscript doctor --json` lists all facts"),
+        })
+    })?;
+    Ok(matches!(verdict, run::Verdict::Ok | run::Verdict::Unknown))
+}
+
+/// Which versions of cgroups are mounted: `"v1"`, `"v2"`, `"hybrid"` (both) or `"none"`.
+fn cgroup(call: &Call<'_, '_>, _host: HostFacts) -> Result<String, VerbError> {
+    let mounts = mountinfo::read(&call.context.runner.host().tree);
+    let mounts = mounts.map_err(|problem| unread(&problem, call))?;
+    Ok(cgroups::layout(&mounts).to_owned())
+}

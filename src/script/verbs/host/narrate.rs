@@ -1,0 +1,218 @@
+//! Telling a person what a recipe is about, and what it needs to be run at all.
+
+use std::collections::BTreeSet;
+
+use rhai::{Array, Dynamic, Map};
+
+use crate::diag::{self, Column, Report, closest, count, list, quoted};
+use crate::script::binding::argument::{Argument, ArgumentError, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::context::Printed;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["narrate.rs";
+    fn section,
+    fn note,
+    fn table,
+    fn breakpoint,
+    fn need,
+];
+
+options! {
+    /// How a table is laid out.
+    struct Table {
+        /// the columns that are printed, in this order
+        columns: Vec<String> = "",
+    }
+}
+
+/// The rows of a table: a row of heads and those below it, all of the same length.
+struct Rows {
+    heads: Vec<Dynamic>,
+    below: Vec<Array>,
+}
+
+/// What `table` takes.
+const ROWS: &str = "an array of maps or of arrays";
+
+impl Argument for Rows {
+    const KIND: &'static str = ROWS;
+
+    fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+        let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+        let rows = value.and_then(Dynamic::try_cast::<Array>);
+        let rows = rows.ok_or(ArgumentError::Type { wanted: ROWS, given })?;
+        let rows: Array = rows.iter().map(Dynamic::flatten_clone).collect();
+        let is_fine = |row: &&Dynamic| {
+            let is_first_map = rows[0].is_map();
+            if is_first_map { row.is_map() } else { row.is_array() }
+        };
+        if let Some(index) = rows.iter().position(|row| !is_fine(&row)) {
+            let given = format!("an array whose element {index} is {}", a_kind(&rows[index]));
+            return Err(ArgumentError::Type { wanted: ROWS, given });
+        }
+        let maps = rows.iter().filter_map(Dynamic::read_lock::<Map>);
+        let maps: Vec<Map> = maps.map(|map| map.clone()).collect();
+        let mut arrays = rows.into_iter().filter_map(Dynamic::try_cast::<Array>);
+        if let Some(heads) = arrays.next() {
+            return Ok(Self { heads, below: arrays.collect() });
+        }
+        let keys: BTreeSet<_> = maps.iter().flat_map(Map::keys).cloned().collect();
+        let cells = |map: Map| {
+            let cell = |key| map.get(key).map_or(Dynamic::UNIT, Dynamic::flatten_clone);
+            keys.iter().map(cell).collect()
+        };
+        let below = maps.into_iter().map(cells).collect();
+        Ok(Self { heads: keys.iter().map(|key| key.to_string().into()).collect(), below })
+    }
+}
+
+impl Rows {
+    /// The columns that are asked for: all where nothing is.
+    fn columns(
+        &self,
+        wanted: Option<&[String]>,
+        call: &Call<'_, '_>,
+    ) -> Result<Vec<Column>, VerbError> {
+        let most = self.heads.len();
+        if let Some(index) = self.below.iter().position(|row| row.len() > most) {
+            let (row, cells) = (index + 1, count(self.below[index].len(), "column"));
+            let report =
+                Report::error(format!("row {row} of the table has {cells}, and its head {most}"));
+            return Err(call.fail(report.hint("the first row is the head: it names every column")));
+        }
+        let heads: Vec<String> = self.heads.iter().map(|head| call.printed(head)).collect();
+        let Some(wanted) = wanted else {
+            return Ok((0..most).map(|index| self.column(index, &heads[index], call)).collect());
+        };
+        if wanted.is_empty() {
+            let report = Report::error("the option `columns` of `table` names no column");
+            return Err(call.fail_at_key("columns", report));
+        }
+        let mut columns = Vec::new();
+        for name in wanted {
+            let Some(index) = heads.iter().position(|head| head == name) else {
+                return Err(call.fail_at_key("columns", unknown(name, &heads)));
+            };
+            columns.push(self.column(index, name, call));
+        }
+        Ok(columns)
+    }
+
+    fn column(&self, index: usize, head: &str, call: &Call<'_, '_>) -> Column {
+        let cells = self.below.iter().map(|row| row.get(index).unwrap_or(&Dynamic::UNIT));
+        let is_number = |cell: &Dynamic| cell.is_int() || cell.is_float();
+        let mut filled = cells.clone().filter(|cell| !cell.is_unit()).peekable();
+        let is_right = filled.peek().is_some() && filled.all(is_number);
+        let shown = |cell: &Dynamic| if cell.is_unit() { "-".into() } else { call.printed(cell) };
+        Column { head: head.to_owned(), cells: cells.map(shown).collect(), is_right }
+    }
+}
+
+fn unknown(name: &str, heads: &[String]) -> Report {
+    let report = Report::error(format!("the table has no column {}", quoted(name)));
+    if let Some(near) = closest(name, heads.iter().map(String::as_str)) {
+        return report.hint(format!("did you mean {}?", quoted(near)));
+    }
+    let shown: Vec<_> = heads.iter().map(quoted).collect();
+    report.hint(format!("its columns are {}", list(&shown, "and")))
+}
+
+/// Prints a heading, parted from what was printed before by an empty line.
+///
+/// # Example
+/// ```rhai
+/// section("Process ids");
+/// print("The first process of a PID namespace is number 1 in it.");
+/// ```
+fn section(call: &Call<'_, '_>, title: String) -> Result<(), VerbError> {
+    call.tell(&diag::heading(&title), Printed::Heading)
+}
+
+/// Prints narration, wrapped to 72 columns, parted from what is shown by empty lines.
+///
+/// The indentation that all lines share is taken away, so a text between backticks can be
+/// indented as the recipe around it is. Empty lines part paragraphs, a line that begins with
+/// `- ` begins an item of a list, and lines that are indented deeper stand as they are.
+///
+/// # Example
+/// ```rhai
+/// fn explain() {
+///     note(`
+///         A process in a new UTS namespace has a host name of its own. What it
+///         sets is seen
+///         - by itself and its children,
+///         - and by nobody outside:
+///
+///             $ hostname
+///     `);
+/// }
+/// explain();
+/// ```
+fn note(call: &Call<'_, '_>, text: String) -> Result<(), VerbError> {
+    call.tell(&diag::paragraphs(&text), Printed::Note)
+}
+
+/// Prints rows as a table: maps, or arrays of which the first is the head.
+///
+/// Maps have their keys as columns, in the order of the alphabet unless `columns` says another.
+/// Columns of numbers end at one place, and `-` stands where nothing is.
+///
+/// # Errors
+/// Rows that are neither, or of which one is longer than the head; a column that there is not.
+/// A dry run prints nothing and checks only what the rows are.
+///
+/// # Example
+/// ```rhai
+/// table([["kind", "inode"], ["uts", 4026531838], ["net", ()]]);
+///
+/// let rows = [#{ name: "lo", mtu: 65536 }, #{ name: "eth0", mtu: 1500, up: true }];
+/// table(rows, #{ columns: ["name", "up", "mtu"] });
+/// ```
+fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), VerbError> {
+    let text = || {
+        if rows.below.is_empty() {
+            return Ok("(none)".to_owned());
+        }
+        let columns = rows.columns(options.columns.as_deref(), call)?;
+        Ok(diag::table(&columns))
+    };
+    call.effects().show(&text, call)
+}
+
+/// Stops the recipe here, with a prompt on its variables.
+///
+/// What is typed there can look at them and give them other values; `:leave` or Ctrl-D has the recipe
+/// go on, `:quit` ends it. Without a terminal, and in a dry run, it is skipped. `--break LINE`
+/// stops before a line of a recipe that says nothing of it.
+///
+/// # Example
+/// ```rhai
+/// let said = sandbox("/").read_only_root().output("echo ready").stdout.trim();
+/// if said != "ready" {
+///     breakpoint();
+/// }
+/// ```
+fn breakpoint(_call: &Call<'_, '_>) {
+    // Where variables can be looked at, syntax of that name stands in its place.
+}
+
+/// Ends the recipe unless `condition` is true: it needs what is not there.
+///
+/// What it needs is said on standard error, as `not run: …`, and the exit status is 77. No
+/// recipe catches that, and `nsscript test` does not count it as a failure. A dry run skips
+/// it.
+///
+/// # Example
+/// ```rhai
+/// need(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
+/// ```
+fn need(call: &Call<'_, '_>, condition: bool, reason: String) -> Result<(), VerbError> {
+    if call.effects().holds(condition) {
+        return Ok(());
+    }
+    Err(VerbError::NotRun(reason.split_whitespace().collect::<Vec<_>>().join(" ")))
+}

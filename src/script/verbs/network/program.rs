@@ -1,0 +1,272 @@
+//! What runs in a network, and whether it answers.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rhai::{Dynamic, FnPtr};
+
+use crate::diag::Report;
+use crate::run::{Exit, Input, Listener, MOST_KEPT, Probe};
+use crate::script::binding::addresses::Port;
+use crate::script::binding::argument::{self, Bytes};
+use crate::script::binding::call::Call;
+use crate::script::binding::effects::Place;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::value::{ProcessHandle, SharedNetwork, SharedOutput};
+use crate::script::binding::verb::{Verb, verbs};
+use crate::script::verbs::sandbox::command::{
+    Capture, Run, Start, checked, input, request, streams,
+};
+use crate::spec::{Command, IpProtocol, Streams};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["program.rs";
+    fn run,
+    fn output,
+    fn start,
+    fn within,
+    fn ping,
+    fn can_connect,
+    fn listen,
+    fn resolver,
+];
+
+options! {
+    /// How long an answer is waited for.
+    struct Patience {
+        /// how long
+        timeout: argument::Duration = "\"3s\"",
+    }
+
+    /// What is asked.
+    struct Asking {
+        /// `"tcp"`, or `"udp"`: then it is a datagram that has to be answered
+        protocol: IpProtocol = "\"tcp\"",
+        /// how long an answer is waited for
+        timeout: argument::Duration = "\"3s\"",
+    }
+
+    /// What answers.
+    struct Answering {
+        /// `"tcp"` or `"udp"`
+        protocol: IpProtocol = "\"tcp\"",
+        /// at which address of the network only
+        address: IpAddr = "",
+        /// what is answered; without it a connection is closed, and a datagram sent back
+        answer: Bytes = "",
+    }
+}
+
+fn time(given: Option<argument::Duration>) -> Duration {
+    given.map_or(Duration::from_secs(3), |time| time.0)
+}
+
+/// Whether datagrams are meant.
+fn datagrams(protocol: Option<IpProtocol>, call: &Call<'_, '_>) -> Result<bool, VerbError> {
+    match protocol {
+        None | Some(IpProtocol::Tcp) => Ok(false),
+        Some(IpProtocol::Udp) => Ok(true),
+        Some(_) => {
+            let report = Report::error("ports are those of `tcp` and of `udp`");
+            Err(call.fail_at_key("protocol", report.hint("`ping(address)` asks by ICMP")))
+        }
+    }
+}
+
+/// Runs a program of the host in the network, to its end: as nsscript runs, but there.
+///
+/// It is root in the network, as `ip netns exec` has it, so `ip` and `nft` can change it; its mounts
+/// are its own, and /sys shows the network. Where a program is to be kept apart, a sandbox is put into the network: `sandbox.network(network)`.
+///
+/// # Errors
+/// There is no such program; another status than 0, unless `check` is false.
+///
+/// # Example
+/// ```rhai
+/// netns().run(["sh", "-c", "cat /proc/net/dev"]);
+/// ```
+/// # See
+/// ip-netns(8)
+fn run(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    command: Command,
+    options: Run,
+) -> Result<Exit, VerbError> {
+    let request = request(command, streams(&options, call)?, call);
+    let plan = call.effects().plan_in_network(&network, &request, call)?;
+    let input = input(options.stdin, Input::Inherited);
+    let exit = call.effects().run(&plan, &request, &input, call)?;
+    checked(exit, options.check, &request.command, None, None, call)
+}
+
+/// Runs a program of the host in the network, to its end, and keeps what it writes.
+///
+/// # Errors
+/// As for `run`.
+///
+/// # Example
+/// ```rhai
+/// let said = netns().output("cat /proc/net/dev").stdout;
+/// assert(said.contains("lo:"));
+/// ```
+fn output(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    command: Command,
+    options: Capture,
+) -> Result<SharedOutput, VerbError> {
+    let request = request(command, Streams::Captured, call);
+    let plan = call.effects().plan_in_network(&network, &request, call)?;
+    let most = options.limit.map_or(MOST_KEPT, |size| size.0);
+    let input = input(options.stdin, Input::Nothing);
+    let output = call.effects().output(&plan, &request, &input, most, call)?;
+    let stderr = Some(output.stderr.as_slice());
+    checked(output.exit, options.check, &request.command, stderr, None, call)?;
+    Ok(SharedOutput(Rc::new(output)))
+}
+
+/// Starts a program of the host in the network and goes on; it ends with the recipe at the latest.
+///
+/// # Errors
+/// There is no such program.
+///
+/// # Example
+/// ```rhai
+/// let sleeper = netns("blue").start("sleep 60");
+/// assert_eq(sleeper.namespace(NET), netns("blue").namespace);
+/// ```
+fn start(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    command: Command,
+    options: Start,
+) -> Result<ProcessHandle, VerbError> {
+    let pipes = options.pipes.unwrap_or(false);
+    let streams = if pipes { Streams::Piped } else { Streams::Inherited };
+    let request = request(command, streams, call);
+    let plan = call.effects().plan_in_network(&network, &request, call)?;
+    Ok(call.effects().start(plan, &request, call)?)
+}
+
+/// Runs `closure` in a child process in the network, to its end, and gives its value.
+///
+/// # Errors
+/// As for the function `within`.
+///
+/// # Example
+/// ```rhai
+/// assert_eq(netns().within(|| interfaces().map(|found| found.name)), ["lo"]);
+/// ```
+/// # See
+/// setns(2)
+fn within(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    closure: FnPtr,
+) -> Result<Dynamic, VerbError> {
+    call.effects().within(Place::Network(&network), &closure, call)
+}
+
+/// Whether a machine answers to an echo request from the network, as ping(8) asks.
+///
+/// The kernel takes up to a second to have a new port of a bridge pass anything on, so what is
+/// there can be slow to answer at first; where nobody is, `timeout` is waited for.
+///
+/// # Errors
+/// The address is none.
+///
+/// # Example
+/// ```rhai
+/// let net = netns();
+/// assert(net.ping("127.0.0.1") && net.ping("::1"));
+/// assert(!net.ping("10.0.0.1", #{ timeout: "50ms" }));
+/// ```
+/// # See
+/// ping(8), icmp(7)
+fn ping(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    address: IpAddr,
+    options: Patience,
+) -> Result<bool, VerbError> {
+    call.effects().probe(&network, Probe::Ping(address), time(options.timeout), call)
+}
+
+/// Whether a connection can be made from the network to a port; or a datagram is answered there.
+///
+/// # Errors
+/// The address is none.
+///
+/// # Example
+/// ```rhai
+/// let net = netns();
+/// let server = net.listen(80);
+/// assert(net.can_connect("127.0.0.1", 80) && !net.can_connect("127.0.0.1", 81));
+/// ```
+/// # See
+/// tcp(7), udp(7)
+fn can_connect(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    address: IpAddr,
+    port: Port,
+    options: Asking,
+) -> Result<bool, VerbError> {
+    let address = SocketAddr::new(address, port.0);
+    let by_datagram = datagrams(options.protocol, call)?;
+    let asks = if by_datagram { Probe::Udp(address) } else { Probe::Tcp(address) };
+    call.effects().probe(&network, asks, time(options.timeout), call)
+}
+
+/// Starts a process that answers at a port of the network: to connections, or to datagrams.
+///
+/// # Errors
+/// Somebody listens there already; no interface has the address.
+///
+/// # Example
+/// ```rhai
+/// let net = netns();
+/// let echo = net.listen(7, #{ protocol: "udp" });
+/// assert(net.can_connect("127.0.0.1", 7, #{ protocol: "udp" }));
+/// let web = net.listen(80, #{ answer: "HTTP/1.0 200 OK\r\n\r\nhello\n" });
+/// ```
+/// # See
+/// tcp(7), udp(7)
+fn listen(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    port: Port,
+    options: Answering,
+) -> Result<ProcessHandle, VerbError> {
+    let datagrams = datagrams(options.protocol, call)?;
+    let answer = options.answer.map(|bytes| bytes.0);
+    let listener = Listener { address: options.address, port: port.0, datagrams, answer };
+    call.effects().listen(&network, &listener, call)
+}
+
+/// Says which name servers /etc/resolv.conf has in sandboxes that are put into the network.
+///
+/// # Example
+/// ```rhai
+/// let net = netns().resolver(["10.0.0.53"]);
+/// sandbox(rootfs().binary("cat")).network(net).run("cat /etc/resolv.conf");
+/// ```
+/// # See
+/// resolv.conf(5)
+fn resolver(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    servers: Vec<String>,
+) -> Result<SharedNetwork, VerbError> {
+    let mut text = String::new();
+    for server in servers {
+        let server = crate::spec::address(&server);
+        let server = server.map_err(|invalid| call.fail(Report::from(&invalid)))?;
+        text.push_str(&format!("nameserver {server}\n"));
+    }
+    call.effects().set_resolver(&network, text)?;
+    Ok(network)
+}

@@ -1,0 +1,102 @@
+//! What there is in a network.
+
+use rhai::Map;
+
+use crate::run::{Link, Neighbour};
+use crate::script::binding::argument::Returned;
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::value::{SharedNamespace, SharedNetwork};
+use crate::script::binding::verb::{Verb, verbs};
+use crate::script::verbs::host::listing::{interface_row, route_row, row};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["table.rs";
+    get name,
+    get namespace,
+    fn interfaces,
+    fn routes,
+    fn neighbours,
+];
+
+fn link_row(link: Link) -> Map {
+    let mut row = interface_row(link.interface);
+    row.insert("kind".into(), link.kind.into());
+    row.insert("bridge".into(), link.bridge.into_dynamic());
+    row
+}
+
+fn neighbour_row(neighbour: Neighbour) -> Map {
+    let mac = neighbour.mac.map(|bytes| bytes.map(|byte| format!("{byte:02x}")).join(":"));
+    row([
+        ("address", neighbour.address.to_string().into()),
+        ("mac", mac.into_dynamic()),
+        ("device", neighbour.device.into()),
+        ("state", neighbour.state.into()),
+    ])
+}
+
+/// The name of the network; `()` where it has none.
+fn name(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<String> {
+    network.name()
+}
+
+/// The network namespace that it is.
+fn namespace(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<SharedNamespace> {
+    network.namespace()
+}
+
+/// The interfaces of the network, by their numbers: an array of maps.
+///
+/// Each has what a row of the function `interfaces()` has, and `kind` as ip(8) calls it
+/// (`"veth"`, `"bridge"`; empty for `lo`) and `bridge`: of which one it is a port, or `()`.
+///
+/// # Errors
+/// This process has no rights over the network.
+///
+/// # Example
+/// ```rhai
+/// for found in netns().bridge("br0", []).interfaces() { print(`${found.name}: ${found.kind}`); }
+/// ```
+/// # See
+/// ip-link(8), rtnetlink(7)
+fn interfaces(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbError> {
+    let links = call.effects().links(&network, call)?;
+    Ok(links.into_iter().map(link_row).collect())
+}
+
+/// The routes of the network: an array of maps, as of the function `routes()`.
+///
+/// # Errors
+/// This process has no rights over the network, or no proc filesystem is mounted on /proc.
+///
+/// # Example
+/// ```rhai
+/// let net = netns().bridge("br0", []).address("br0", "10.0.0.1/24");
+/// for found in net.routes() { print(`${found.destination} by ${found.device}`); }
+/// ```
+/// # See
+/// ip-route(8)
+fn routes(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbError> {
+    let routes = call.effects().routes(&network, call)?;
+    Ok(routes.into_iter().map(route_row).collect())
+}
+
+/// The neighbours that the network knows of: an array of maps.
+///
+/// Each has `address`, `mac` (`()` where it is not known), `device` and `state`: `"reachable"`,
+/// `"stale"`, `"permanent"`, `"incomplete"`, `"failed"`, …
+///
+/// # Errors
+/// This process has no rights over the network.
+///
+/// # Example
+/// ```rhai
+/// print(netns().neighbours());
+/// ```
+/// # See
+/// ip-neighbour(8)
+fn neighbours(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbError> {
+    let found = call.effects().neighbours(&network, call)?;
+    Ok(found.into_iter().map(neighbour_row).collect())
+}

@@ -1,0 +1,257 @@
+//! Files and directories, made and read at once.
+
+use std::fs::Metadata;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use rhai::Map;
+
+use super::{act, no_nul};
+use crate::diag::{Report, quoted};
+use crate::plan::RawAction;
+use crate::run::Errno;
+use crate::script::binding::argument::{Bytes, Mode, OwnPath, Returned};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["file.rs";
+    fn mkdir,
+    fn mknod,
+    fn symlink,
+    fn write_file,
+    fn read_file,
+    fn stat,
+    fn remove,
+];
+
+options! {
+    /// How a file is written.
+    struct Write {
+        /// after what is there
+        append: bool = "false",
+    }
+
+    /// What a node is.
+    struct Node {
+        /// `"char"`, `"block"`, `"fifo"`, `"socket"` or `"file"`
+        r#type: String = "\"char\"",
+        /// the major number of a device
+        major: i64 = "0",
+        /// the minor number of a device
+        minor: i64 = "0",
+        /// the permission bits
+        mode: Mode = "0o644",
+    }
+}
+
+/// What can be read of a file into a recipe.
+const LARGEST: u64 = 64 << 20;
+
+fn number(value: Option<i64>, key: &str, call: &Call<'_, '_>) -> Result<u32, VerbError> {
+    let value = value.unwrap_or(0);
+    u32::try_from(value).map_err(|_| {
+        let report = Report::error(format!("{value} is no number of a device"));
+        call.fail_at_key(key, report)
+    })
+}
+
+/// A question about a file that the kernel does not answer.
+fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> VerbError {
+    let shown = quoted(path.to_string_lossy());
+    let mut report = Report::error(format!("cannot {what} {shown}: {errno}"));
+    report.facts.errno = Some(errno.code());
+    report.facts.operation = Some(call.name().into());
+    report.facts.target = Some(path.to_string_lossy().into_owned());
+    let report = match errno.name().as_str() {
+        "EFBIG" => report.hint("a recipe reads files up to 64 MiB"),
+        "ENOENT" | "EPERM" | "EACCES"
+            if let Some(hint) = call.context.runner.hides_process(path) =>
+        {
+            report.hint(hint)
+        }
+        "ENOENT" => match call.context.runner.host().tree.near(path) {
+            Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+            None => report,
+        },
+        _ => report,
+    };
+    call.fail(report)
+}
+
+/// What kind of file it is, by the words of `mknod`.
+fn kind(file: &Metadata) -> &'static str {
+    let kind = file.file_type();
+    let kinds = [
+        ("directory", kind.is_dir()),
+        ("char", kind.is_char_device()),
+        ("block", kind.is_block_device()),
+        ("fifo", kind.is_fifo()),
+        ("socket", kind.is_socket()),
+    ];
+    kinds.iter().find(|(_, is_it)| *is_it).map_or("file", |(word, _)| *word)
+}
+
+/// The facts about a file; only zeros for one that a dry run did not make.
+fn facts(file: Option<&Metadata>) -> Map {
+    let number = |fact: fn(&Metadata) -> u64| {
+        i64::try_from(file.map_or(0, fact)).unwrap_or(i64::MAX).into_dynamic()
+    };
+    let kind = file.map_or("file", kind).to_owned();
+    Map::from([
+        ("type".into(), kind.into_dynamic()),
+        ("mode".into(), number(|file| u64::from(file.mode() & 0o7777))),
+        ("uid".into(), number(|file| file.uid().into())),
+        ("gid".into(), number(|file| file.gid().into())),
+        ("size".into(), number(MetadataExt::size)),
+        ("allocated".into(), number(|file| file.blocks().saturating_mul(512))),
+        ("inode".into(), number(MetadataExt::ino)),
+        ("device".into(), number(MetadataExt::dev)),
+        ("links".into(), number(MetadataExt::nlink)),
+    ])
+}
+
+/// Makes a directory, with exactly these permission bits (`0o755` unless they are given).
+///
+/// # Errors
+/// Something is there; the directory above is missing; it is on a file system of the host.
+///
+/// # Example
+/// ```rhai
+/// mkdir(`${scratch()}/data`, 0o700);
+/// ```
+/// # See
+/// mkdir(2)
+fn mkdir(call: &Call<'_, '_>, path: OwnPath, mode: Option<Mode>) -> Result<(), VerbError> {
+    act(RawAction::Mkdir(path.0, mode.map_or(0o755, |mode| mode.0)), call)
+}
+
+/// Makes a device, a fifo, a socket or an empty file.
+///
+/// # Errors
+/// Devices need the capability in the host's own user namespace; as for `mkdir`.
+///
+/// # Example
+/// ```rhai
+/// mknod(`${scratch()}/queue`, #{ type: "fifo" });
+/// ```
+/// # See
+/// mknod(2)
+fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), VerbError> {
+    let kind = match options.r#type.as_deref().unwrap_or("char") {
+        "char" => 'c',
+        "block" => 'b',
+        "fifo" => 'p',
+        "socket" => 's',
+        "file" => 'f',
+        other => {
+            let message = format!("no type of node {}", quoted(other));
+            let hint = "a type is `\"char\"`, `\"block\"`, `\"fifo\"`, `\"socket\"` or `\"file\"`";
+            return Err(call.fail_at_key("type", Report::error(message).hint(hint)));
+        }
+    };
+    let device = (number(options.major, "major", call)?, number(options.minor, "minor", call)?);
+    let mode = options.mode.map_or(0o644, |mode| mode.0);
+    act(RawAction::Mknod { path: path.0, kind, mode, device }, call)
+}
+
+/// Makes a symbolic link at `path` that says `target`: as ln(1) has it.
+///
+/// # Errors
+/// Something is there; as for `mkdir`.
+///
+/// # Example
+/// ```rhai
+/// symlink("busybox", `${scratch()}/sh`);
+/// ```
+/// # See
+/// symlink(2)
+fn symlink(call: &Call<'_, '_>, target: String, path: OwnPath) -> Result<(), VerbError> {
+    act(RawAction::Symlink { says: no_nul(target, call)?, path: path.0 }, call)
+}
+
+/// Writes a file: a new one, or in place of what is in it.
+///
+/// A file of /proc is written in one write(2), as its maps and settings want it.
+///
+/// # Errors
+/// It is on a file system of the host; the kernel's answer.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/motd`, "welcome\n");
+/// ```
+/// # See
+/// write(2)
+fn write_file(
+    call: &Call<'_, '_>,
+    path: OwnPath,
+    content: Bytes,
+    options: Write,
+) -> Result<(), VerbError> {
+    let append = options.append.unwrap_or(false);
+    Ok(call.effects().write_file(&path.0, &content.0, append, call)?)
+}
+
+/// The content of a file, as text; bytes that are no UTF-8 become `\u{fffd}`.
+///
+/// # Errors
+/// It does not exist, may not be read, or is larger than 64 MiB.
+///
+/// # Example
+/// ```rhai
+/// print(read_file("/proc/self/uid_map"));
+/// ```
+/// # See
+/// read(2)
+fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, VerbError> {
+    // What is in /proc is about this process, or depends on its namespaces.
+    if path.0.starts_with("/proc") {
+        call.context.begin_session(call.origin().as_ref())?;
+    }
+    let content = call.effects().read_file(&path.0, LARGEST);
+    let content = content.map_err(|errno| unanswered("read", &path.0, errno, call))?;
+    Ok(String::from_utf8_lossy(&content).into_owned())
+}
+
+/// What the kernel knows of a file: a map.
+///
+/// It has `type` (`"file"`, `"directory"`, `"char"`, `"block"`, `"fifo"` or `"socket"`), `mode`
+/// (the permission bits), `uid` and `gid` (the owner, as this user namespace numbers it: 65534
+/// where it does not map the owner), `size` and `allocated` (what it takes up) in bytes,
+/// `inode`, `device` (the number of its file system) and `links`. Symbolic links are followed.
+///
+/// # Errors
+/// It does not exist, or a directory above may not be searched.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/motd`, "welcome\n");
+/// assert_eq(stat(`${scratch()}/motd`).size, 8);
+/// ```
+/// # See
+/// stat(2), inode(7)
+fn stat(call: &Call<'_, '_>, path: OwnPath) -> Result<Map, VerbError> {
+    call.context.begin_session(call.origin().as_ref())?;
+    let found = call.effects().metadata(&path.0);
+    let found = found.map_err(|errno| unanswered("look at", &path.0, errno, call))?;
+    Ok(facts(found.as_ref()))
+}
+
+/// Removes a file, a link, or an empty directory.
+///
+/// # Errors
+/// It does not exist, is a directory with something in it, or on a file system of the host.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/x`, "");
+/// remove(`${scratch()}/x`);
+/// ```
+/// # See
+/// unlink(2), rmdir(2)
+fn remove(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
+    Ok(call.effects().remove_file(&path.0, call)?)
+}

@@ -1,0 +1,222 @@
+//! Namespaces that exist: looking at them, keeping them, entering them.
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Map};
+
+use crate::diag::{Report, quoted};
+use crate::run::{self, Namespace};
+use crate::script::binding::argument::{OwnPath, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::value::{ProcessHandle, SharedNamespace};
+use crate::script::binding::verb::{Verb, verbs};
+use crate::spec::{Kind, Namespaces};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["handle.rs";
+    fn namespaces,
+    fn namespace,
+    get kind,
+    get inode,
+    get owner,
+    get parent,
+    fn pin,
+    fn namespace = process_namespace,
+];
+
+fn failed(what: &str, errno: run::Errno, call: &Call<'_, '_>) -> VerbError {
+    let mut report = Report::error(format!("cannot {what}: {errno}"));
+    report.facts.errno = Some(errno.code());
+    report.facts.operation = Some(call.name().into());
+    call.fail(report)
+}
+
+/// The number of a process, which its own value stands for as well.
+pub(in crate::script::verbs) fn pid(
+    value: &Dynamic,
+    call: &Call<'_, '_>,
+) -> Result<i32, VerbError> {
+    if let Some(handle) = value.read_lock::<ProcessHandle>() {
+        return Ok(handle.pid().unwrap_or_else(own_pid));
+    }
+    let number = value.as_int().map_err(|_| {
+        let (name, given) = (quoted(call.name()), a_kind(value));
+        if call.name() == "setns" {
+            let message = format!("{name} takes a namespace, a process or its number, not {given}");
+            let hint =
+                "`namespace(path)` opens one by its file; `setns(process, NET)` enters one kind";
+            return call.fail(Report::error(message).hint(hint));
+        }
+        call.fail(Report::error(format!("{name} takes a process or its number, not {given}")))
+    })?;
+    let pid = i32::try_from(number).ok().filter(|pid| *pid > 0);
+    pid.ok_or_else(|| call.fail(Report::error(format!("{number} is no number of a process"))))
+}
+
+fn own_pid() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or_default()
+}
+
+/// The one kind that a set has.
+fn one_kind(namespaces: Namespaces, call: &Call<'_, '_>) -> Result<Kind, VerbError> {
+    let mut kinds = namespaces.kinds();
+    if let (Some(kind), None) = (kinds.next(), kinds.next()) {
+        return Ok(kind);
+    }
+    let report = Report::error("one kind of namespace is needed here");
+    Err(call.fail(report.hint("such as `NET`; `namespaces(process)` gives all of them")))
+}
+
+fn shared(namespace: Namespace) -> SharedNamespace {
+    SharedNamespace(Rc::new(namespace))
+}
+
+fn pair((file, namespace): (&'static str, Namespace)) -> (rhai::Identifier, Dynamic) {
+    (file.into(), Dynamic::from(shared(namespace)))
+}
+
+/// The namespaces of a process, by the names of their files in /proc/PID/ns.
+///
+/// They are `user mnt pid net uts ipc cgroup time`, and `pid_for_children time_for_children`.
+/// Without a process: those of nsscript itself, in its session. Equal inodes are the same
+/// namespace. Each lives at least as long as its value here.
+///
+/// # Errors
+/// There is no such process, or it may not be looked at.
+///
+/// # Example
+/// ```rhai
+/// let before = namespaces().uts.inode;
+/// unshare(UTS);
+/// assert(namespaces().uts.inode != before);
+/// ```
+/// # See
+/// namespaces(7), proc_pid_ns(5)
+fn namespaces(call: &Call<'_, '_>, process: Option<Dynamic>) -> Result<Map, VerbError> {
+    let pid = process.as_ref().map(|process| pid(process, call)).transpose()?;
+    call.context.begin_session(call.origin().as_ref())?;
+    let found = run::namespaces(pid, call.origin().as_ref())?;
+    Ok(found.into_iter().map(pair).collect())
+}
+
+/// The namespace whose file is at `path`: one that was pinned, or one of /proc/PID/ns.
+///
+/// # Errors
+/// Nothing is there, or something that is no namespace.
+///
+/// # Example
+/// ```rhai
+/// print(namespace("/proc/self/ns/net").inode);
+/// ```
+/// # See
+/// namespaces(7)
+fn namespace(call: &Call<'_, '_>, path: OwnPath) -> Result<SharedNamespace, VerbError> {
+    call.context.begin_session(call.origin().as_ref())?;
+    let shown = quoted(path.0.to_string_lossy());
+    match call.effects().open_namespace(&path.0) {
+        Ok(Some(namespace)) => Ok(shared(namespace)),
+        Ok(None) => Err(call.fail(Report::error(format!("{shown} is no namespace")).hint(
+            "a namespace is a file of `/proc/PID/ns`, or one that `pin` has made; one that is \
+             pinned in another mount namespace is an empty file here",
+        ))),
+        Err(errno) => {
+            let near = call.context.runner.host().tree.near(&path.0);
+            let cannot = failed(&format!("open the namespace {shown}"), errno, call);
+            Err(match (near, cannot) {
+                (Some(near), VerbError::Reports(reports)) => {
+                    let hint = format!("did you mean {}?", quoted(near));
+                    let with = |report: Report| report.hint(hint.clone());
+                    VerbError::Reports(reports.into_iter().map(with).collect())
+                }
+                (_, cannot) => cannot,
+            })
+        }
+    }
+}
+
+/// Which kind it is, as in /proc/PID/ns: `"net"`, `"mnt"`.
+fn kind(_call: &Call<'_, '_>, namespace: SharedNamespace) -> String {
+    namespace.0.kind.file().to_owned()
+}
+
+/// Its number: equal numbers are the same namespace.
+fn inode(_call: &Call<'_, '_>, namespace: SharedNamespace) -> i64 {
+    i64::try_from(namespace.0.inode).unwrap_or(i64::MAX)
+}
+
+/// The user namespace that it belongs to.
+///
+/// Whose capabilities count in it; `()` where that is beyond one's own.
+fn owner(
+    call: &Call<'_, '_>,
+    namespace: SharedNamespace,
+) -> Result<Option<SharedNamespace>, VerbError> {
+    let owner = namespace.0.owner();
+    let owner = owner.map_err(|errno| failed("ask for the owner", errno, call))?;
+    Ok(owner.map(shared))
+}
+
+/// The namespace above, of a user or PID namespace.
+///
+/// `()` for other kinds, and where it is beyond one's own.
+fn parent(
+    call: &Call<'_, '_>,
+    namespace: SharedNamespace,
+) -> Result<Option<SharedNamespace>, VerbError> {
+    let parent = namespace.0.parent();
+    let parent = parent.map_err(|errno| failed("ask for the parent", errno, call))?;
+    Ok(parent.map(shared))
+}
+
+/// Keeps the namespace by a bind mount of its file at `path`, where nothing may be yet.
+///
+/// It lives, without any process, until that is unmounted; `namespace(path)` opens it again.
+///
+/// # Errors
+/// Something is at the path; it is on a file system of the host; a mount namespace is pinned
+/// in itself or in one that is younger.
+///
+/// # Example
+/// ```rhai
+/// let place = `${scratch()}/net`;
+/// let child = clone(NET, || sleep("5s"));
+/// child.namespace(NET).pin(place);
+/// child.kill("KILL");
+/// print(namespace(place).within(|| interfaces().len()));
+/// ```
+/// # See
+/// namespaces(7), mount(8)
+fn pin(call: &Call<'_, '_>, namespace: SharedNamespace, path: OwnPath) -> Result<(), VerbError> {
+    Ok(call.effects().pin(&namespace.0, &path.0, call)?)
+}
+
+/// One namespace of this process.
+///
+/// # Errors
+/// The process has ended.
+///
+/// # Example
+/// ```rhai
+/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// assert(sleeper.namespace(UTS).inode != namespaces().uts.inode);
+/// ```
+fn process_namespace(
+    call: &Call<'_, '_>,
+    process: ProcessHandle,
+    kind: Namespaces,
+) -> Result<SharedNamespace, VerbError> {
+    let kind = one_kind(kind, call)?;
+    if process.has_ended() {
+        let message = "the process has ended, and its namespaces with it";
+        return Err(call.fail(Report::error(message)));
+    }
+    let pid = pid(&Dynamic::from(process.clone()), call)?;
+    let found = Namespace::open(format!("/proc/{pid}/ns/{}", kind.file()).as_ref());
+    let what = format!("open the {} namespace of process {pid}", kind.name());
+    match found.map_err(|errno| failed(&what, errno, call))? {
+        // Its number may have become another process's meanwhile.
+        Some(namespace) if !process.has_ended() => Ok(shared(namespace)),
+        _ => Err(call.fail(Report::error(format!("cannot {what}: it has ended")))),
+    }
+}

@@ -1,0 +1,359 @@
+//! Mounts and roots of nsscript's own process: mount(2) in full.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use rhai::Dynamic;
+
+use super::mount_data::data;
+use super::{act, no_nul};
+use crate::diag::{Report, closest, list, os_error, quoted};
+use crate::plan::{MountCall, RawAction};
+use crate::run;
+use crate::script::binding::argument::{OwnPath, Size};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::verb::{Verb, verbs};
+use crate::spec::{MOUNT_WORDS, MountFlags, PROPAGATIONS};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mounting.rs";
+    fn mount,
+    fn umount,
+    fn pivot_root,
+    fn chroot,
+    fn chdir,
+    fn scratch,
+];
+
+options! {
+    /// What is mounted, and how.
+    struct Mount {
+        /// the type of the file system, as in /proc/filesystems
+        r#type: String = "",
+        /// flags by the words of mount(8), an array or `"ro,nosuid"`
+        flags: Dynamic = "",
+        /// the options of the file system: a map, `true` for one without a value, or a text
+        data: Dynamic = "",
+        /// a file or directory appears at the target, too
+        bind: bool = "false",
+        /// mounts below take part: in a bind, a propagation, attributes
+        recursive: bool = "false",
+        /// writing fails
+        read_only: bool = "false",
+        /// a mount that exists is changed; with `bind` this mount of its file system alone
+        remount: bool = "false",
+        /// the mount at the source goes to the target
+        r#move: bool = "false",
+        /// `"private"`, `"shared"`, `"slave"` or `"unbindable"`
+        propagation: String = "",
+        /// where in an image the file system begins
+        offset: Size = "0",
+        /// how much of an image it is
+        size_limit: Size = "",
+    }
+
+    /// How a mount is taken away.
+    struct Umount {
+        /// at once from the tree, from the kernel when nobody uses it any more
+        lazy: bool = "false",
+    }
+}
+
+/// The flags that words set and take away.
+fn flags(
+    given: Option<&Dynamic>,
+    call: &Call<'_, '_>,
+) -> Result<(MountFlags, MountFlags), VerbError> {
+    let (mut set, mut clear) = (MountFlags::default(), MountFlags::default());
+    let Some(given) = given else { return Ok((set, clear)) };
+    let words: Vec<String> = match given.read_lock::<rhai::Array>() {
+        Some(array) => array.iter().map(ToString::to_string).collect(),
+        None => given.to_string().split(',').map(str::to_owned).collect(),
+    };
+    for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
+        let Some(known) = MOUNT_WORDS.iter().find(|known| known.word == word) else {
+            let report = Report::error(format!("mount knows no flag {}", quoted(word)));
+            let hint = match word.split('=').next().unwrap_or(word) {
+                "bind" | "rbind" => "`bind: true` and `recursive: true` are options of their own",
+                "loop" => "a file with a `type` is attached to a loop device by itself",
+                "remount" | "move" | "offset" => "that is an option of its own",
+                "private" | "shared" | "slave" | "unbindable" | "rprivate" | "rshared"
+                | "rslave" | "runbindable" => "that is `propagation`, with `recursive: true`",
+                _ => "",
+            };
+            let near = closest(word, MOUNT_WORDS.iter().map(|known| known.word));
+            let report = match (hint, near) {
+                ("", Some(near)) => report.hint(format!("did you mean {}?", quoted(near))),
+                ("", None) => report.hint("an option of the file system itself goes into `data`"),
+                (hint, _) => report.hint(hint),
+            };
+            return Err(call.fail_at_key("flags", report));
+        };
+        if known.set {
+            set = set.and(known.flags);
+            clear = clear.without(known.flags);
+        } else {
+            clear = clear.and(known.flags);
+            set = set.without(known.flags);
+        }
+    }
+    Ok((set, clear))
+}
+
+fn propagation(word: &str, call: &Call<'_, '_>) -> Result<MountFlags, VerbError> {
+    let known = PROPAGATIONS.iter().find(|(known, _)| *known == word);
+    known.map(|(_, flag)| *flag).ok_or_else(|| {
+        let words: Vec<_> = PROPAGATIONS.iter().map(|(word, _)| quoted(word)).collect();
+        let message = format!("a propagation is {}, not {}", list(&words, "or"), quoted(word));
+        let report = Report::error(message);
+        let plain = word.strip_prefix('r').filter(|plain| words.contains(&quoted(plain)));
+        call.fail_at_key(
+            "propagation",
+            match plain {
+                Some(plain) => report.hint(format!(
+                    "`propagation: \"{plain}\", recursive: true` is what that means"
+                )),
+                None => report,
+            },
+        )
+    })
+}
+
+/// A mount as it was asked for.
+struct Asked {
+    source: Option<String>,
+    target: PathBuf,
+    options: Mount,
+}
+
+impl Asked {
+    fn has(value: Option<bool>) -> bool {
+        value.unwrap_or(false)
+    }
+
+    /// The calls that do it, in order.
+    fn calls(&self, call: &Call<'_, '_>) -> Result<Vec<RawAction>, VerbError> {
+        let options = &self.options;
+        let (mut set, clear) = flags(options.flags.as_ref(), call)?;
+        if Self::has(options.read_only) {
+            set = set.and(MountFlags::READ_ONLY);
+        }
+        let recursive = Self::has(options.recursive);
+        let (bind, remount) = (Self::has(options.bind), Self::has(options.remount));
+        let kind = options.r#type.clone();
+        let data = data(options.data.as_ref(), kind.as_deref().unwrap_or(""), call)?;
+        let rec = if recursive { MountFlags::RECURSIVE } else { MountFlags::default() };
+        let one = |source: Option<String>, kind, flags, data| {
+            let target = self.target.clone();
+            RawAction::Mount(MountCall { source, target, kind, flags, data })
+        };
+        let attributes = |set: MountFlags, clear: MountFlags| RawAction::SetAttributes {
+            target: self.target.clone(),
+            recursive,
+            set,
+            clear,
+        };
+        let mut calls = Vec::new();
+        if Self::has(options.r#move) {
+            calls.push(one(self.source.clone(), None, MountFlags::MOVE, None));
+        } else if remount && bind {
+            calls.push(attributes(set, clear));
+        } else if remount {
+            let flags = MountFlags::REMOUNT.and(set);
+            calls.push(one(self.source.clone(), None, flags, data));
+        } else if bind {
+            let source = self.source.clone();
+            calls.push(one(source, None, MountFlags::BIND.and(rec), None));
+            if set != MountFlags::default() || clear != MountFlags::default() {
+                calls.push(attributes(set, clear));
+            }
+        } else if let Some(kind) = kind {
+            let source = self.source.clone().unwrap_or_else(|| kind.clone());
+            calls.push(one(Some(source), Some(kind), set, data));
+        }
+        if let Some(word) = &options.propagation {
+            calls.push(one(None, None, propagation(word, call)?.and(rec), None));
+        }
+        if calls.is_empty() {
+            let report = Report::error("nothing says what is to be mounted");
+            return Err(call.fail(report.hint(
+                "`type` mounts a file system, `bind: true` a place, `propagation`, `remount` and \
+                 `move` change a mount",
+            )));
+        }
+        Ok(calls)
+    }
+
+    /// The image that has to become a loop device first: a file, where a file system wants a
+    /// device.
+    fn image(&self, call: &Call<'_, '_>) -> Result<Option<PathBuf>, VerbError> {
+        let options = &self.options;
+        let other =
+            Self::has(options.bind) || Self::has(options.remount) || Self::has(options.r#move);
+        let source = self.source.as_ref().filter(|_| options.r#type.is_some() && !other);
+        let Some(source) = source else { return Ok(None) };
+        let source = call.context.place(source);
+        let is_image = call.effects().foreseen(&source) == Some(false)
+            || match std::fs::metadata(&source) {
+                Ok(found) => found.is_file(),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+                {
+                    false
+                }
+                Err(error) => {
+                    let shown = quoted(source.to_string_lossy());
+                    let why = os_error(&error);
+                    return Err(call.fail(Report::error(format!("cannot look at {shown}: {why}"))));
+                }
+            };
+        Ok(is_image.then_some(source))
+    }
+}
+
+/// Mounts in nsscript's own mount namespace, as mount(8) does.
+///
+/// With one path alone that is the target. `type` mounts a file system: `data` has its options,
+/// and a regular file as source is attached to a loop device, which goes with the mount. An
+/// overlay takes `lower` (a path or an array, the topmost first), `upper` and `work` in `data`,
+/// under any name; in a user namespace it gets `userxattr` unless `data` says otherwise, as
+/// directories can be neither removed nor replaced there without. `bind` shows a place at
+/// another one, too. `propagation`, `remount` and `move` change mounts that exist. What is
+/// read-only by `recursive` is so in all mounts below.
+///
+/// # Errors
+/// The kernel's answer, with its own words where it has any; an unknown flag; what would
+/// change the host.
+///
+/// # Example
+/// ```rhai
+/// let place = scratch();
+/// mount("tmpfs", place, #{ type: "tmpfs", flags: "nosuid,nodev", data: #{ size: "1M" } });
+/// mkdir(`${place}/etc`);
+/// mount("/etc", `${place}/etc`, #{ bind: true, recursive: true, read_only: true });
+/// mount("/", #{ propagation: "slave", recursive: true });
+/// ```
+/// # See
+/// mount(2), mount(8), mount_namespaces(7), mount_setattr(2)
+fn mount(
+    call: &Call<'_, '_>,
+    source: String,
+    target: Option<String>,
+    options: Mount,
+) -> Result<(), VerbError> {
+    let (source, target) = match target {
+        Some(target) => (Some(no_nul(source, call)?), target),
+        None => (None, source),
+    };
+    let target = call.context.place(no_nul(target, call)?);
+    let mut asked = Asked { source, target, options };
+    if asked.options.bind == Some(true) || asked.options.r#move == Some(true) {
+        // A place, unlike the name of a device that there is none of, may be relative.
+        let path = asked.source.as_ref().map(|source| call.context.place(source));
+        asked.source = path.map(|path| path.to_string_lossy().into_owned());
+    }
+    let image = asked.image(call)?;
+    let Some(file) = image else {
+        return asked.calls(call)?.into_iter().try_for_each(|action| act(action, call));
+    };
+    let (offset, size_limit) = (asked.options.offset, asked.options.size_limit);
+    let read_only = asked.options.read_only == Some(true);
+    let settings = run::LoopSettings {
+        read_only,
+        offset: offset.map_or(0, |size| size.0),
+        size_limit: size_limit.map_or(0, |size| size.0),
+    };
+    // The device is held until the mount holds it.
+    let attached = call.effects().attach_loop(&file, settings, call)?;
+    asked.source = Some(attached.path.clone());
+    asked.calls(call)?.into_iter().try_for_each(|action| act(action, call))
+}
+
+/// Takes the mount at `target` away.
+///
+/// # Errors
+/// Nothing is mounted there, or somebody uses it (`lazy` waits for them).
+///
+/// # Example
+/// ```rhai
+/// mount("tmpfs", "/mnt", #{ type: "tmpfs" });
+/// umount("/mnt");
+/// ```
+/// # See
+/// umount(2)
+fn umount(call: &Call<'_, '_>, target: OwnPath, options: Umount) -> Result<(), VerbError> {
+    act(RawAction::Umount { target: target.0, lazy: options.lazy.unwrap_or(false) }, call)
+}
+
+/// Makes a mount the root of the mount namespace.
+///
+/// The old root is put at `put_old`, beneath the new one. With both `"."` they are stacked:
+/// `umount(".", #{ lazy: true })` then takes the old one away.
+///
+/// # Errors
+/// `EINVAL`: `new_root` is no mount, or propagation is shared; `EBUSY`: it is the root already.
+///
+/// # Example
+/// ```rhai
+/// let root = scratch();
+/// mkdir(`${root}/old`);
+/// within(MOUNT, || {
+///     pivot_root(root, `${root}/old`);
+///     chdir("/");
+///     umount("/old", #{ lazy: true });
+/// });
+/// ```
+/// # See
+/// pivot_root(2)
+fn pivot_root(call: &Call<'_, '_>, new_root: OwnPath, put_old: OwnPath) -> Result<(), VerbError> {
+    act(RawAction::PivotRoot(new_root.0, put_old.0), call)
+}
+
+/// Makes `path` the root directory of this process.
+///
+/// The working directory stays where it is, and what is above can be reached from there.
+///
+/// # Errors
+/// No such directory, or no capability to do it.
+///
+/// # Example
+/// ```rhai
+/// within(MOUNT, || { chroot(scratch()); chdir("/"); });
+/// ```
+/// # See
+/// chroot(2)
+fn chroot(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
+    act(RawAction::Chroot(path.0), call)
+}
+
+/// Goes to a directory: relative paths begin there from now on, and no longer at the recipe.
+///
+/// # Errors
+/// No such directory, or it may not be entered.
+///
+/// # Example
+/// ```rhai
+/// chdir("/");
+/// assert_eq(cwd(), "/");
+/// ```
+/// # See
+/// chdir(2)
+fn chdir(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
+    act(RawAction::Chdir(path.0), call)?;
+    call.context.moved.set(true);
+    Ok(())
+}
+
+/// A directory in memory of the recipe's own: a place to make files and mounts in.
+///
+/// It is the same with every call, and gone when the recipe ends.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/note`, "hello");
+/// ```
+fn scratch(call: &Call<'_, '_>) -> Result<String, VerbError> {
+    Ok(call.effects().scratch(call)?)
+}

@@ -1,0 +1,103 @@
+//! What programs need, and why.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use rhai::{Dynamic, Map};
+
+use super::data;
+use crate::host::elf;
+use crate::plan::{Gatherer, Piece};
+use crate::script::binding::argument::HostProgram;
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::value::SharedNeeds;
+use crate::script::binding::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["needs.rs";
+    fn needs,
+    fn libraries,
+    fn data,
+];
+
+options! {
+    /// What is told of a program.
+    struct Needed {
+        /// what well-known programs open while they run is told, too
+        data: bool = "false",
+    }
+}
+
+/// What a program needs to be loaded, and why: its loader and its libraries.
+///
+/// Printed, it is a tree; `.libraries()` are the paths. The program is never executed. With
+/// `data` it is also what the program opens while it runs: see `binary`.
+///
+/// # Errors
+/// No such program, or none that the kernel could load.
+///
+/// # Example
+/// ```rhai
+/// print(needs("sh"));
+/// print(needs("sh").libraries());
+/// print(needs("sh", #{ data: true }));
+/// ```
+/// # See
+/// ld.so(8), elf(5)
+fn needs(
+    call: &Call<'_, '_>,
+    program: HostProgram,
+    options: Needed,
+) -> Result<SharedNeeds, VerbError> {
+    let host = call.context.runner.host();
+    host.tree.take_unseen();
+    let search = host.environment.get("PATH").map(String::as_str);
+    let Some(path) = host.tree.which(&program.0, search) else {
+        let report = crate::plan::no_program(&program.0, host);
+        return Err(call.fail(report));
+    };
+    let mut loader = elf::Loader::new(&host.tree);
+    let needs = loader.needs(&path);
+    let needs = needs.map_err(|error| call.fail(crate::plan::unreadable(&error, host)))?;
+    let gather = |table| Rc::new(Gatherer::new(host, table).gather(&mut loader, &needs));
+    let data = data::table(options.data).map(gather);
+    if let Some(unseen) = host.tree.take_unseen() {
+        return Err(call.fail(unseen.into()));
+    }
+    Ok(SharedNeeds { needs: Rc::new(needs), data })
+}
+
+/// The paths of the libraries that a program needs, the loader among them, as it loads them.
+///
+/// # Example
+/// ```rhai
+/// for path in needs("sh").libraries() { print(path); }
+/// ```
+fn libraries(_call: &Call<'_, '_>, needs: SharedNeeds) -> Vec<String> {
+    let paths = needs.needs.library_paths();
+    paths.into_iter().map(|path| path.to_string_lossy().into_owned()).collect()
+}
+
+/// What a program opens while it runs, each thing with its `path`, and `why`.
+///
+/// `by` is the program or library that opens it. It is empty unless `needs` was asked for `data`.
+///
+/// # Example
+/// ```rhai
+/// table(needs("sh", #{ data: true }).data());
+/// ```
+fn data(_call: &Call<'_, '_>, needs: SharedNeeds) -> Vec<Map> {
+    let pieces = needs.data.iter().flat_map(|data| &data.pieces);
+    let row = |piece: &Piece| {
+        let text = |path: &Path| Dynamic::from(path.to_string_lossy().into_owned());
+        let (path, by) = (text(piece.path()), text(&piece.by));
+        Map::from([
+            ("path".into(), path),
+            ("why".into(), piece.why.clone().into()),
+            ("by".into(), by),
+        ])
+    };
+    pieces.map(row).collect()
+}

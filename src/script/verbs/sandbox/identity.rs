@@ -1,0 +1,337 @@
+//! Who the program is, and what it starts with.
+
+use rhai::{Dynamic, Map};
+
+use super::invalid;
+use crate::diag::{Report, closest, quoted};
+use crate::ops::{Limit, Sandbox, Umask, What, Workdir};
+use crate::script::binding::argument::{Argument, ArgumentError, Mode, Size, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::verb::{Verb, verbs};
+use crate::spec::{GuestPath, Id, IdRange, Resource, UNLIMITED, Unit};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
+    fn user,
+    fn group,
+    fn map_user,
+    fn map_group,
+    fn env,
+    fn keep_env,
+    fn workdir,
+    fn umask,
+    fn limit,
+    fn pid1,
+];
+
+/// A name and value as environ(7) can hold them.
+fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), VerbError> {
+    if name.is_empty() {
+        return Err(call.fail(Report::error("the name of a variable is empty")));
+    }
+    if name.contains(['=', '\0']) {
+        let message = format!("{} cannot be the name of a variable", quoted(name));
+        return Err(call.fail(Report::error(message).hint("a name has no `=` and no NUL byte")));
+    }
+    if value.contains('\0') {
+        let message = format!("the value of {} holds a NUL byte", quoted(name));
+        return Err(call.fail(Report::error(message)));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A variable that is kept by its name.
+fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), VerbError> {
+    if let Some((variable, value)) = name.split_once('=') {
+        let message = format!("`keep_env` takes names, and {} has a value", quoted(name));
+        let pair = format!("{variable:?}, {value:?}");
+        let hint = format!("`.env({pair})` gives a variable another value");
+        return Err(call.fail(Report::error(message).advise("kept_with_value", hint)));
+    }
+    if name.contains(['*', '?', '[']) {
+        let message = format!("`keep_env` takes names, and {} is a pattern", quoted(name));
+        let own = &call.context.runner.host().environment;
+        let start = name.split(['*', '?', '[']).next().unwrap_or_default();
+        let fitting: Vec<_> = own.keys().filter(|key| key.starts_with(start)).take(3).collect();
+        let example = match fitting[..] {
+            [] => "[\"TERM\", \"LANG\"]".to_owned(),
+            _ => format!("{fitting:?}"),
+        };
+        let hint = format!("each variable is named: `keep_env({example})`");
+        return Err(call.fail(Report::error(message).advise("kept_by_pattern", hint)));
+    }
+    variable(name, "", call).map(drop)
+}
+
+/// The limit that a value says.
+fn bound(resource: Resource, value: &Dynamic, call: &Call<'_, '_>) -> Result<u64, VerbError> {
+    if value.is_string() && value.to_string() == "unlimited" {
+        return Ok(UNLIMITED);
+    }
+    if let Ok(number) = value.as_int() {
+        return u64::try_from(number).map_err(|_| {
+            let message = format!("invalid limit {number}: expected a number from 0 up");
+            call.fail(Report::error(message).hint("`\"unlimited\"` is no limit"))
+        });
+    }
+    if resource.unit == Unit::Bytes && value.is_string() {
+        return match <Size as Argument>::take(Some(value.clone()), call) {
+            Ok(size) => Ok(size.0),
+            Err(ArgumentError::Value(error)) => Err(invalid(&error, call)),
+            Err(ArgumentError::Type { .. } | ArgumentError::Options(_)) => {
+                Err(call.fail(Report::error("a size is a string or a number")))
+            }
+        };
+    }
+    let (name, given) = (resource.name, a_kind(value));
+    let message = format!("the limit of `{name}` is a number or `\"unlimited\"`, not {given}");
+    Err(call.fail(Report::error(message)))
+}
+
+pub(in crate::script::verbs) fn variables(
+    map: &Map,
+    call: &Call<'_, '_>,
+) -> Result<Vec<(String, String)>, VerbError> {
+    map.iter().map(|(name, value)| variable(name, &held(name, value, call)?, call)).collect()
+}
+
+/// What a variable holds.
+fn held(name: &str, value: &Dynamic, call: &Call<'_, '_>) -> Result<String, VerbError> {
+    match value.type_name() {
+        "string" | "char" | "i64" | "f64" | "bool" => Ok(value.to_string()),
+        _ => {
+            let (name, given) = (quoted(name), a_kind(value));
+            let message = format!("the value of {name} is {given}");
+            let report = Report::error(message);
+            Err(call.fail(report.hint("a variable holds a string, a number or a boolean")))
+        }
+    }
+}
+
+fn range(
+    inside: i64,
+    outside: i64,
+    count: Option<i64>,
+    call: &Call<'_, '_>,
+) -> Result<IdRange, VerbError> {
+    IdRange::new(inside, outside, count.unwrap_or(1)).map_err(|error| invalid(&error, call))
+}
+
+/// Sets the user that the program is inside: a number, or a name in `/etc/passwd` of the root.
+///
+/// Without it the program is user 0 inside, who is the caller outside: root of what the
+/// sandbox owns, and of nothing else.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().user(1000).run("id -u");
+/// ```
+/// # See
+/// user_namespaces(7)
+fn user(call: &Call<'_, '_>, sandbox: Sandbox, user: Id) -> Sandbox {
+    sandbox.with(What::User(user), call.origin())
+}
+
+/// Sets the group that the program is in: a number, or a name in `/etc/group` of the root.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().group(1000).run("id -g");
+/// ```
+fn group(call: &Call<'_, '_>, sandbox: Sandbox, group: Id) -> Sandbox {
+    sandbox.with(What::Group(group), call.origin())
+}
+
+/// Maps `count` user ids: those from `inside` on in the sandbox are those from `outside` on.
+///
+/// With it, the map is only what such verbs say. A user may map the own id, and what
+/// `/etc/subuid` gives; newuidmap(1) does that.
+///
+/// # Errors
+/// Ranges that overlap, ids that one may not map, a user of the program that is not mapped.
+///
+/// # Example
+/// ```rhai
+/// let mapped = sandbox("/").read_only_root().map_user(0, 100000, 65536);
+/// print(mapped);
+/// ```
+/// # See
+/// user_namespaces(7), subuid(5), newuidmap(1)
+fn map_user(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    inside: i64,
+    outside: i64,
+    count: Option<i64>,
+) -> Result<Sandbox, VerbError> {
+    let range = range(inside, outside, count, call)?;
+    Ok(sandbox.with(What::MapUser(range), call.origin()))
+}
+
+/// Maps `count` group ids, as `map_user` maps user ids.
+///
+/// # Example
+/// ```rhai
+/// let mapped = sandbox("/").read_only_root().map_group(0, 100000, 65536);
+/// print(mapped);
+/// ```
+/// # See
+/// user_namespaces(7), subgid(5), newgidmap(1)
+fn map_group(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    inside: i64,
+    outside: i64,
+    count: Option<i64>,
+) -> Result<Sandbox, VerbError> {
+    let range = range(inside, outside, count, call)?;
+    Ok(sandbox.with(What::MapGroup(range), call.origin()))
+}
+
+/// Gives the program an environment variable: `env(name, value)`; or several: `env(#{ … })`.
+///
+/// The environment is empty but for what is given: without a `PATH`, too. Shells have one of their
+/// own; a program such as dpkg wants to be given it.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().env("LANG", "C").env(#{ TERM: "dumb", COLUMNS: 80 }).run("env");
+/// ```
+/// # See
+/// environ(7)
+fn env(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    name: Dynamic,
+    value: Option<Dynamic>,
+) -> Result<Sandbox, VerbError> {
+    let name = if name.is_char() { name.to_string().into() } else { name };
+    let pairs = if name.is_map() && value.is_none() {
+        variables(&name.cast(), call)?
+    } else if let (true, Some(value)) = (name.is_string(), &value) {
+        let name = name.to_string();
+        vec![variable(&name, &held(&name, value, call)?, call)?]
+    } else if name.is_string() {
+        let report = Report::error("`env` takes a name and a value, or a map of both");
+        return Err(call.fail(report.hint("`keep_env([name])` keeps one of nsscript's own")));
+    } else {
+        let given = a_kind(&name);
+        let message = format!("`env` takes a string or a map as `name`, not {given}");
+        return Err(call.fail(Report::error(message)));
+    };
+    Ok(sandbox.with(What::Env(pairs), call.origin()))
+}
+
+/// Keeps variables of nsscript's own environment, if they are set.
+///
+/// Each is named: a pattern such as `"LC_*"` is an error.
+///
+/// # Errors
+/// A name that no variable can have, or a pattern.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().keep_env(["TERM", "LANG"]).run("env");
+/// ```
+fn keep_env(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    names: Vec<String>,
+) -> Result<Sandbox, VerbError> {
+    names.iter().try_for_each(|name| kept(name, call))?;
+    Ok(sandbox.with(What::KeepEnv(names), call.origin()))
+}
+
+/// Sets the directory that the program starts in; without it that is `/`.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().workdir("/usr").run("pwd");
+/// ```
+/// # See
+/// chdir(2)
+fn workdir(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath) -> Sandbox {
+    sandbox.with(Workdir(path), call.origin())
+}
+
+/// Sets the permission bits that new files do not get; without it they are `0o022`.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().umask(0o077).run("sh -c umask");
+/// ```
+/// # See
+/// umask(2)
+fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mode: Mode) -> Sandbox {
+    sandbox.with(Umask(mode.0 & 0o777), call.origin())
+}
+
+/// Limits a resource of each process in the sandbox.
+///
+/// `name` is what prlimit(1) calls it: `"nofile"` (open files), `"nproc"` (processes of the user),
+/// `"cpu"` (seconds), `"fsize"` (the largest file), `"as"` (address space), `"stack"`, `"core"`, and the
+/// others of getrlimit(2). `value` is a number, a size such as `"64M"`, or `"unlimited"`; it is the
+/// soft and the hard limit. `#{ soft: 64, hard: 128 }` lets programs raise the limit themselves.
+///
+/// Programs that join the sandbox have the limit too. The init of the sandbox has not.
+///
+/// # Errors
+/// A limit above the hard limit of nsscript itself. A limit of `"nproc"` for a program that is root
+/// outside is a warning: the kernel exempts root.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().limit("nofile", 64).run("sh -c 'ulimit -n'");
+/// ```
+/// # See
+/// getrlimit(2), prlimit(1)
+fn limit(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    name: String,
+    value: Dynamic,
+) -> Result<Sandbox, VerbError> {
+    let Some(resource) = Resource::named(&name) else {
+        let names = Resource::ALL.map(|resource| resource.name);
+        let report = Report::error(format!("unknown resource {}", quoted(&name)));
+        return Err(call.fail(match closest(&name, names) {
+            Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+            None => report.hint(format!("the resources are {}", names.join(", "))),
+        }));
+    };
+    let (soft, hard) = if let Some(map) = value.read_lock::<Map>() {
+        if let Some(key) = map.keys().find(|key| !matches!(key.as_str(), "soft" | "hard")) {
+            let report = Report::error(format!("`limit` has no option {}", quoted(key)));
+            return Err(call.fail(report.hint("the options are `soft` and `hard`")));
+        }
+        let given = |key: &str| map.get(key).map(|value| bound(resource, value, call)).transpose();
+        let hard = given("hard")?;
+        let Some(soft) = given("soft")?.or(hard) else {
+            return Err(call.fail(Report::error("`limit` needs `soft`, `hard`, or both")));
+        };
+        (soft, hard.unwrap_or(soft))
+    } else {
+        let bound = bound(resource, &value, call)?;
+        (bound, bound)
+    };
+    if soft > hard {
+        let message = format!("the soft limit of `{name}` is above its hard limit");
+        return Err(call.fail(Report::error(message)));
+    }
+    Ok(sandbox.with(Limit { resource, soft, hard }, call.origin()))
+}
+
+/// Makes the program process 1 of the sandbox, without the init that reaps orphans.
+///
+/// Process 1 gets no signal that it has no handler for, and the sandbox ends with it.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().proc("/proc").pid1().run("cat /proc/1/comm");
+/// ```
+/// # See
+/// pid_namespaces(7)
+fn pid1(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
+    sandbox.with(What::Pid1, call.origin())
+}

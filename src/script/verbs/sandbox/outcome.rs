@@ -1,0 +1,77 @@
+//! How programs ended, and what they wrote.
+
+use rhai::Map;
+
+use crate::run::Exit;
+use crate::script::binding::call::Call;
+use crate::script::binding::value::SharedOutput;
+use crate::script::binding::verb::{Verb, verbs};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["outcome.rs";
+    get code,
+    get signal,
+    get success,
+    get cause,
+    get usage,
+    get stdout,
+    get stderr,
+    get code = output_code,
+    get exit,
+];
+
+/// Bytes as text; what is no UTF-8 is replaced.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The exit status; 128 and the signal where one ended the program.
+fn code(_call: &Call<'_, '_>, exit: Exit) -> i64 {
+    i64::from(exit.code)
+}
+
+/// The number of the signal that ended the program; nothing where none did.
+fn signal(_call: &Call<'_, '_>, exit: Exit) -> Option<i64> {
+    exit.signal.map(i64::from)
+}
+
+/// Whether the exit status is 0.
+fn success(_call: &Call<'_, '_>, exit: Exit) -> bool {
+    exit.code == 0
+}
+
+/// Why the program ended: `"exited"` or `"signal"`.
+fn cause(_call: &Call<'_, '_>, exit: Exit) -> String {
+    exit.cause.to_string()
+}
+
+/// What the program used: `wall`, `user` and `system` in seconds, `memory` (its peak) in bytes.
+fn usage(_call: &Call<'_, '_>, exit: Exit) -> Map {
+    let mut usage = Map::new();
+    usage.insert("wall".into(), exit.wall.as_secs_f64().into());
+    usage.insert("user".into(), exit.usage.user.as_secs_f64().into());
+    usage.insert("system".into(), exit.usage.system.as_secs_f64().into());
+    let memory = i64::try_from(exit.usage.peak_memory).unwrap_or(i64::MAX);
+    usage.insert("memory".into(), memory.into());
+    usage
+}
+
+/// What the program wrote to its standard output.
+fn stdout(_call: &Call<'_, '_>, output: SharedOutput) -> String {
+    text(&output.0.stdout)
+}
+
+/// What the program wrote to its standard error.
+fn stderr(_call: &Call<'_, '_>, output: SharedOutput) -> String {
+    text(&output.0.stderr)
+}
+
+/// The exit status of the program.
+fn output_code(_call: &Call<'_, '_>, output: SharedOutput) -> i64 {
+    i64::from(output.0.exit.code)
+}
+
+/// How the program ended.
+fn exit(_call: &Call<'_, '_>, output: SharedOutput) -> Exit {
+    output.0.exit
+}
