@@ -51,10 +51,10 @@ const ABOVE_SYS: &[&str] = &[
 /// one touches one folder.
 const VOCABULARY: &[(&str, &[&str])] = &[
     ("clap", &["src/cli"]),
-    ("flate2", &["src/run/archive"]),
+    ("flate2", &["src/run/layers/archive"]),
     ("glob", &["src/plan"]),
     ("indicatif", &["src/cli"]),
-    ("liblzma", &["src/run/archive"]),
+    ("liblzma", &["src/run/layers/archive"]),
     ("libc", &["src/sys"]),
     ("netlink_packet_core", &["src/run/network"]),
     ("netlink_packet_route", &["src/run/network"]),
@@ -65,11 +65,11 @@ const VOCABULARY: &[(&str, &[&str])] = &[
     ("roff", &["src/script/manual"]),
     ("rustyline", &["src/repl"]),
     ("serde_json", ABOVE_SYS),
-    ("sha2", &["src/run"]),
+    ("sha2", &["src/run/layers"]),
     ("shell_words", &["src/script"]),
     ("strsim", &["src/diag"]),
-    ("tar", &["src/run"]),
-    ("zstd", &["src/run/archive"]),
+    ("tar", &["src/run/layers"]),
+    ("zstd", &["src/run/layers/archive"]),
     ("unicode_width", &["src/diag"]),
 ];
 

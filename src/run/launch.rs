@@ -1,15 +1,26 @@
 //! Carrying out a plan.
 
+pub(super) mod copier;
+pub(super) mod exit;
+pub(super) mod fallback;
+pub(super) mod fork;
+pub(super) mod join;
+pub(super) mod lower;
+pub(super) mod piped;
+pub(super) mod process;
+pub(super) mod stream;
+pub(super) mod terminal;
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::failure::Failure;
-use super::idmap::MapError;
-use super::lower::{Lowered, Supplies, lower};
-use super::process::Holds;
+use self::lower::{Lowered, Supplies, lower};
+use self::process::Holds;
+use self::stream::{Around, Connected, Ends, Unconnected, connect};
+use super::advice::failure::Failure;
 use super::runner::{Input, Problem, Runner};
-use super::stream::{Around, Connected, Ends, Unconnected, connect};
-use super::telling::{Telling, tell_built, tell_mapped, watch};
+use super::session::idmap::MapError;
+use super::trace::launched::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::{Report, quoted};
 use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
 use crate::plan::{Plan, Planned, Request, Side};

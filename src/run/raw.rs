@@ -2,6 +2,10 @@
 //! explained, and told of where it fails.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub(super) mod image;
+pub(super) mod loop_device;
+pub(super) mod privilege;
+
 use std::ffi::CString;
 use std::io::Write;
 use std::os::fd::BorrowedFd;
@@ -9,12 +13,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Instant;
 
-use super::explain::Explained;
-use super::failure::Failure;
-use super::loop_device::attach_loop;
-use super::lower::clone_flags;
-use super::refuse;
+use self::loop_device::attach_loop;
+use super::advice::failure::Failure;
+use super::launch::lower::clone_flags;
 use super::runner::{Interrupted, Problem, Runner};
+use super::session::refuse;
+use super::trace::explain::Explained;
 use crate::diag::{Origin, Report};
 use crate::ops::RawAction;
 use crate::plan::{Plan, Planned, Side};
@@ -302,8 +306,8 @@ impl Runner {
         report.facts.status = Some(if missing { 127 } else { 126 });
         let search: Vec<String> = path.split(':').map(str::to_owned).collect();
         let plan = Plan::of_one(planned(action, origin));
-        let guest = super::guest::Guest::new(&plan, self);
-        super::loader::explain(report, &guest, command, &search, trouble.errno).into()
+        let guest = super::advice::guest::Guest::new(&plan, self);
+        super::advice::loader::explain(report, &guest, command, &search, trouble.errno).into()
     }
 
     /// The environment of programs that are executed.

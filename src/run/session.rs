@@ -5,14 +5,19 @@
 //! process, however that ends. `--host` goes without.
 
 mod enter;
+pub(super) mod id_helper;
+pub(super) mod idmap;
+pub(super) mod namespace;
+pub(super) mod place;
+pub(super) mod refuse;
 mod trail;
 
 use std::cell::{Cell, RefCell};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::namespace::Namespace;
-use super::place::{self, Place, Seen};
+use self::namespace::Namespace;
+use self::place::{Place, Seen};
 use crate::diag::Report;
 use crate::plan::{Maps, MountCall, RawAction};
 use crate::spec::{IdMap, IdRange, Kind, Namespaces};

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ffi::CString;
 
 use crate::host::Host;
-use crate::run::lower::clone_flags;
+use crate::run::launch::lower::clone_flags;
 use crate::run::network::{self, Part};
 use crate::run::runner::Runner;
 use crate::spec::{Kind, Namespaces};

@@ -5,9 +5,9 @@ use super::{Finding, Verdict};
 use crate::diag::list;
 use crate::host::accounts;
 use crate::plan::Maps;
-use crate::run::idmap::{self, MapError, all_ids};
 use crate::run::remedy;
 use crate::run::session::Session;
+use crate::run::session::idmap::{self, MapError, all_ids};
 use crate::spec::{IdMap, IdRange, Kind};
 use crate::sys::{Syscall, Trouble};
 

@@ -10,12 +10,12 @@ use crate::host::Host;
 use crate::ops::command as told;
 use crate::plan::{FORWARDED, NetworkAction, Plan, Planned, RawAction, Request, Side};
 use crate::run::launch::connect_streams;
-use crate::run::piped::MOST_KEPT;
-use crate::run::process::Process;
+use crate::run::launch::piped::MOST_KEPT;
+use crate::run::launch::process::Process;
+use crate::run::launch::stream::converse;
 use crate::run::raw;
 use crate::run::remedy;
 use crate::run::runner::{Input, Interrupted, Problem, Runner};
-use crate::run::stream::converse;
 use crate::spec::{Command, Kind, MountFlags, Namespaces, Outbound, Streams};
 use crate::sys::{self, Call, Program, Raw, flags};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Network;
 use crate::diag::{Origin, Report, quoted};
-use crate::run::process::Process;
+use crate::run::launch::process::Process;
 use crate::run::runner::{Interrupted, Problem, Runner};
 use crate::spec::Namespaces;
 use crate::sys::{self, Errno, Trouble, sockets};

@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 
 use super::Begun;
+use super::idmap::{MapError, all_ids};
 use crate::diag::{Origin, Report};
 use crate::plan::{Maps, MountCall, RawAction, unanswered};
-use crate::run::idmap::{MapError, all_ids};
 use crate::run::raw::{self, Trouble};
 use crate::run::runner::{Interrupted, Problem, Runner};
 use crate::spec::{IdMap, Kind, MountFlags, Namespaces};

@@ -1,0 +1,203 @@
+//! The private directory of one run: made when it is first needed, gone with the process, and
+//! swept by a later run where a SIGKILL has left it.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::store::Store;
+use crate::diag::quoted;
+use crate::run::runner::Runner;
+use crate::sys::{
+    Distrust, Errno, Held, Lock, WalkError, ids, lock_directory, make_private_directory, shown,
+};
+
+/// A directory that only this user can enter, locked as long as this process lives.
+#[derive(Debug)]
+pub(in crate::run) struct Workspace {
+    path: PathBuf,
+    /// The directory that it is in, which the process may have lost sight of when it ends.
+    parent: Held,
+    /// What is mounted in it.
+    mounted: Option<(Held, PathBuf)>,
+    /// Whether it was removed, as far as it could be.
+    removed: bool,
+    _lock: Lock,
+}
+
+/// What stands before the random part of its name, and the user's number.
+const PREFIX: &str = "nsscript-";
+
+impl Workspace {
+    /// Makes a workspace for the user who has started nsscript, and removes those that other runs
+    /// have left, by `remove`, which is given the directory that they are in and their path.
+    ///
+    /// # Errors
+    /// Others can change the way to the directory for temporary files, or it cannot be written to.
+    pub fn make(uid: u32, remove: &dyn Fn(&Path)) -> Result<Self, WalkError> {
+        let parent = Self::parent();
+        let fails = |errno| WalkError::Call(parent.clone(), errno);
+        let held = Held::walk(&parent, &parent).map_err(|error| match error {
+            WalkError::Call(_, errno) => fails(errno),
+            distrust @ WalkError::Distrust(_) => distrust,
+        })?;
+        let prefix = format!("{PREFIX}{uid}-");
+        sweep(&held, &prefix, remove, usize::MAX);
+        loop {
+            let path = make_private_directory(held.path(), &prefix).map_err(fails)?;
+            // Between the two calls another run may take it for one that was left.
+            let lock = lock_directory(&path).and_then(|lock| match path.symlink_metadata() {
+                Ok(_) => Ok(lock),
+                Err(error) => Err(Errno::from(&error)),
+            });
+            match lock {
+                Ok(Some(lock)) => {
+                    let path = shown(&path);
+                    let (mounted, removed) = (None, false);
+                    return Ok(Self { path, parent: held, mounted, removed, _lock: lock });
+                }
+                Ok(None) => {}
+                Err(errno) if errno == Errno::MISSING => {}
+                Err(errno) => {
+                    // It is empty yet.
+                    let _ = std::fs::remove_dir(&path);
+                    return Err(fails(errno));
+                }
+            }
+        }
+    }
+
+    /// The directory that workspaces are made in. A variable without a value is none, as for
+    /// mktemp(1).
+    pub fn parent() -> PathBuf {
+        let parent = std::env::temp_dir();
+        if parent.as_os_str().is_empty() {
+            return PathBuf::from("/tmp");
+        }
+        std::path::absolute(&parent).unwrap_or(parent)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Remembers what was mounted in it.
+    ///
+    /// # Errors
+    /// open(2).
+    pub fn mounted(&mut self, path: &Path) -> Result<(), Errno> {
+        self.mounted = Some((Held::open(path)?, path.to_path_buf()));
+        Ok(())
+    }
+}
+
+impl Workspace {
+    /// Removes it.
+    ///
+    /// # Errors
+    /// Something of it is left; the next run removes that.
+    pub fn remove(&mut self) -> Result<(), Errno> {
+        if std::mem::replace(&mut self.removed, true) {
+            return Ok(());
+        }
+        if let Some((mounted, path)) = self.mounted.take() {
+            mounted.detach(&path);
+        }
+        self.path.file_name().map_or(Ok(()), |name| self.parent.remove(name))
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        let _ = self.remove();
+    }
+}
+
+impl Runner {
+    /// Notes who else can change the ways to directories of our own, before nobody can tell.
+    pub(in crate::run) fn look_at_ways(&self) {
+        let store = Store::place(self.host()).and_then(|it| Some(it.path.parent()?.to_path_buf()));
+        for path in std::iter::once(Workspace::parent()).chain(store) {
+            let distrust = match Held::walk(&path, &path) {
+                Err(WalkError::Distrust(distrust)) => distrust,
+                // What is not there is made by the caller.
+                Err(WalkError::Call(_, errno)) if errno == Errno::MISSING => continue,
+                Err(WalkError::Call(at, errno)) => Distrust::Unseen(at, errno),
+                Ok(_) => continue,
+            };
+            self.distrusted.borrow_mut().push((path, distrust));
+        }
+    }
+
+    /// What was noted of the way to a directory.
+    pub(in crate::run) fn distrusts(&self, path: &Path) -> Option<Distrust> {
+        let noted = self.distrusted.borrow();
+        noted.iter().find(|(known, _)| known == path).map(|(_, distrust)| distrust.clone())
+    }
+}
+
+/// Why others can change the way to a directory, as a sentence.
+pub(in crate::run) fn distrusted(distrust: &Distrust) -> String {
+    match distrust {
+        Distrust::Owner(path, uid) => {
+            format!("{} belongs to user {uid}", quoted(path.to_string_lossy()))
+        }
+        Distrust::Writable(path) => {
+            format!("others can write to {}", quoted(path.to_string_lossy()))
+        }
+        Distrust::Unseen(path, errno) => {
+            format!("the way to {} cannot be looked at: {errno}", quoted(path.to_string_lossy()))
+        }
+    }
+}
+
+/// A directory of the caller's own for what is kept from one run to the next, which is made where
+/// it is missing below `existing`; none where others could put another one in its place.
+#[must_use]
+pub fn own_directory(path: &Path, existing: &Path) -> Option<Held> {
+    let held = Held::walk(path.parent()?, existing).ok()?;
+    let held = held.make(path.file_name()?.to_str()?, 0o700).ok()?;
+    let (uid, mode) = held.look().ok()?;
+    (uid == ids().uid && mode & 0o022 == 0).then_some(held)
+}
+
+/// Refuses, where root runs nsscript, a text that every user can write to: what it says would be
+/// done as root.
+///
+/// # Errors
+/// Why it is refused.
+pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
+    if ids().uid == 0 && found.mode() & 0o002 != 0 {
+        return Err("can be written to by every user, and would run as root");
+    }
+    Ok(())
+}
+
+/// How many entries of the directory for temporary files are looked at by a run that makes nothing in
+/// it: what the kernel tells in a few microseconds.
+const LOOKED_AT: usize = 1000;
+
+/// Removes what other runs have left, in a run that makes no workspace of its own.
+pub(in crate::run) fn sweep_for_others(uid: u32, remove: &dyn Fn(&Path)) {
+    let parent = Workspace::parent();
+    if let Ok(held) = Held::walk(&parent, &parent) {
+        sweep(&held, &format!("{PREFIX}{uid}-"), remove, LOOKED_AT);
+    }
+}
+
+/// Removes the directories of this user that nobody holds a lock on, among the first entries.
+fn sweep(parent: &Held, prefix: &str, remove: &dyn Fn(&Path), most: usize) {
+    let Ok(entries) = std::fs::read_dir(parent.path()) else { return };
+    for entry in entries.flatten().take(most) {
+        if !entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix)) {
+            continue;
+        }
+        let Ok(metadata) = std::fs::symlink_metadata(entry.path()) else { continue };
+        if !metadata.is_dir() || metadata.uid() != ids().uid {
+            continue;
+        }
+        if let Ok(Some(_lock)) = lock_directory(&entry.path()) {
+            remove(&entry.path());
+        }
+    }
+}
