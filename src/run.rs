@@ -3,6 +3,7 @@
 //! This layer knows neither the language nor the terminal.
 
 mod advice;
+mod base;
 mod doctor;
 mod launch;
 mod layers;
@@ -14,11 +15,13 @@ mod session;
 mod trace;
 
 pub use advice::failure::Failure;
+pub use base::problem::{Interrupted, Problem, Warn};
 pub use doctor::{Examination, Fact, Verdict};
 pub use launch::exit::{Cause, Exit, Output};
 pub use launch::fork::{Body, duplicated, entering, open_process};
 pub use launch::piped::MOST_KEPT;
 pub use launch::process::Process;
+pub use launch::stream::Input;
 pub use layers::changes::{Change, Changed, Keeping};
 pub use layers::contents::Contents;
 pub use layers::manifest::Manifest;
@@ -29,7 +32,7 @@ pub use network::{Link, Listener, Neighbour, Network, Probe};
 pub use raw::image::{ImageType, about_image, check_image_size};
 pub use raw::loop_device::attach_loop;
 pub use raw::read_file;
-pub use runner::{Input, Interrupted, Problem, Runner, Warn};
+pub use runner::Runner;
 pub use session::namespace::{Namespace, namespaces};
 pub use trace::explain::{Explained, Tell};
 pub use trace::stepping::{Answer, Ask, Stop};

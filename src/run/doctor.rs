@@ -18,7 +18,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::remedy::Remedy;
-use super::runner::Runner;
+use crate::run::runner::Runner;
 use exam::Exam;
 use table::{GROUPS, Row};
 

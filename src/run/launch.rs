@@ -18,12 +18,14 @@ use self::lower::{Lowered, Supplies, lower};
 use self::process::Holds;
 use self::stream::{Around, Connected, Ends, Unconnected, connect};
 use super::advice::failure::Failure;
-use super::runner::{Input, Problem, Runner};
 use super::session::idmap::MapError;
 use super::trace::launched::{Telling, tell_built, tell_mapped, watch};
 use crate::diag::{Report, quoted};
 use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
 use crate::plan::{Plan, Planned, Request, Side};
+use crate::run::base::problem::Problem;
+use crate::run::launch::stream::Input;
+use crate::run::runner::Runner;
 use crate::spec::JoinedNetwork;
 use crate::sys::{self, Child, Enter, Errno, Fault, Syscall, Trouble, flags, spawn};
 

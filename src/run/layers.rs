@@ -16,4 +16,5 @@ pub(super) mod root;
 pub(super) mod store;
 pub(super) mod tree;
 pub(super) mod unpack;
+pub(super) mod unwritable;
 pub(super) mod workspace;

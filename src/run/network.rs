@@ -21,16 +21,17 @@ use std::rc::Rc;
 
 pub use self::handle::Network;
 pub(super) use self::outside::{Outside, pasta};
-pub(super) use self::part::{Part, try_part};
+pub(super) use self::part::try_part;
 pub use self::probe::{Listener, Probe};
 pub use self::table::{Link, Neighbour};
 use self::wire::{Refused, Wire};
-use super::runner::{Problem, Runner};
 use super::session::namespace::Namespace;
 use super::session::place;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, RawAction};
+use crate::run::base::problem::Problem;
+use crate::run::runner::Runner;
 use crate::spec::{Kind, NetworkName};
 use crate::sys::{Errno, Netlink, Syscall, Trouble};
 

@@ -15,13 +15,14 @@ use std::time::Instant;
 
 use self::loop_device::attach_loop;
 use super::advice::failure::Failure;
-use super::launch::lower::clone_flags;
-use super::runner::{Interrupted, Problem, Runner};
+use super::base::flags::clone_flags;
 use super::session::refuse;
 use super::trace::explain::Explained;
 use crate::diag::{Origin, Report};
 use crate::ops::RawAction;
 use crate::plan::{Plan, Planned, Side};
+use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::runner::Runner;
 use crate::spec::Command;
 use crate::sys::{self, CStrings, Errno, LoopDevice, LoopSettings, Raw, Syscall, Writing};
 

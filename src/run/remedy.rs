@@ -8,8 +8,8 @@ mod mounts;
 mod namespaces;
 
 pub(super) use devices::{
-    binfmt_empty, binfmt_missing, binfmt_off, loop_refused, no_loop_devices, no_part_of_networks,
-    no_pasta, no_tun, port_taken,
+    NetworkPart, binfmt_empty, binfmt_missing, binfmt_off, loop_refused, no_loop_devices,
+    no_part_of_networks, no_pasta, no_tun, port_taken,
 };
 pub(super) use ids::{
     few_ids, helper_fails, helper_missing, ids_not_permitted, no_setfcap, no_subordinate_ids,

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use super::advice::guest::Guest;
 use super::advice::loader;
+use super::base::problem::{Interrupted, Problem, Warn};
 use super::launch::exit::{Exit, Output};
 use super::launch::fallback::Fallbacks;
 use super::launch::join::{self, Station};
 use super::launch::piped::MOST_KEPT;
 use super::launch::process::Process;
-use super::launch::stream::converse;
+use super::launch::stream::{Input, converse};
 use super::launch::{self, Launched};
 use super::layers::mend::Begun;
 use super::layers::root::Roots;
@@ -27,51 +28,6 @@ use crate::host::{DESCRIPTORS, Host, Tree};
 use crate::ops::Sandbox;
 use crate::plan::{Plan, Planner, Request};
 use crate::sys::{self, Distrust, WalkError};
-
-/// What a program reads from its standard input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// What nsscript itself would read.
-    Inherited,
-    /// Nothing.
-    Nothing,
-    /// These bytes.
-    Bytes(Vec<u8>),
-}
-
-/// A signal asked nsscript to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interrupted {
-    /// The signal.
-    pub signal: i32,
-}
-
-/// Why something could not be done.
-#[derive(Clone, Debug)]
-pub enum Problem {
-    /// These reports say it.
-    Reports(Vec<Report>),
-    /// A signal asked nsscript to end.
-    Interrupted(Interrupted),
-}
-
-impl From<Vec<Report>> for Problem {
-    fn from(reports: Vec<Report>) -> Self {
-        Self::Reports(reports)
-    }
-}
-
-impl From<Report> for Problem {
-    fn from(report: Report) -> Self {
-        Self::Reports(vec![report])
-    }
-}
-
-impl From<Interrupted> for Problem {
-    fn from(interrupted: Interrupted) -> Self {
-        Self::Interrupted(interrupted)
-    }
-}
 
 /// Does what plans say. Everything it makes for that is gone when it is dropped.
 pub struct Runner {
@@ -94,9 +50,6 @@ pub struct Runner {
     /// Who is told what is odd, and only found when it is done.
     warn: RefCell<Option<Warn>>,
 }
-
-/// Who is told what is odd.
-pub type Warn = Box<dyn Fn(&Report)>;
 
 impl std::fmt::Debug for Runner {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

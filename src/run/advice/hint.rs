@@ -2,7 +2,6 @@
 //! advice. Consulted only when something has failed; a row is added whenever a failure puzzled
 //! somebody.
 
-mod build;
 mod file_system;
 mod identity;
 mod mount;
@@ -22,7 +21,6 @@ use crate::run::runner::Runner;
 use crate::run::session::Session;
 use crate::spec::GuestPath;
 use crate::sys::{Errno, Trouble};
-pub(in crate::run) use build::{for_build, without_room};
 
 /// What failed, on which machine.
 struct Case<'a> {

@@ -6,8 +6,9 @@ use std::path::Path;
 use super::exam::Exam;
 use super::{Finding, Verdict};
 use crate::diag::{count, escape, quoted};
-use crate::run::network::{self, Part};
+use crate::run::network;
 use crate::run::remedy;
+use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
 use crate::sys::{self, Errno, Syscall, Trial};
 
@@ -31,7 +32,7 @@ pub(super) fn tun(exam: &Exam<'_>) -> Finding {
 }
 
 /// What of networks may be a module that is missing.
-pub(super) fn part(exam: &Exam<'_>, part: Part, works: &'static str) -> Finding {
+pub(super) fn part(exam: &Exam<'_>, part: NetworkPart, works: &'static str) -> Finding {
     let tried = exam.has(Kind::Net).then(|| exam.network(part)).flatten();
     let Some(tried) = tried else {
         let found = "cannot be tried: there are no network namespaces";

@@ -4,8 +4,9 @@ use std::cell::OnceCell;
 use std::ffi::CString;
 
 use crate::host::Host;
-use crate::run::launch::lower::clone_flags;
-use crate::run::network::{self, Part};
+use crate::run::base::flags::clone_flags;
+use crate::run::network;
+use crate::run::remedy::NetworkPart;
 use crate::run::runner::Runner;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Call, Fault, Program, Trial, Trouble, flags};
@@ -80,9 +81,9 @@ impl<'a> Exam<'a> {
     }
 
     /// What came of something in a network; none where there are no networks.
-    pub fn network(&self, what: Part) -> Option<Result<(), Trouble>> {
+    pub fn network(&self, what: NetworkPart) -> Option<Result<(), Trouble>> {
         let answers = self.networks.get_or_init(|| {
-            let trials = Part::ALL.map(network::try_part);
+            let trials = NetworkPart::ALL.map(network::try_part);
             let trials: Vec<_> = trials.iter().map(|trial| Trial::Of(trial)).collect();
             sys::attempt(&self.with_rights(), &trials)
         });

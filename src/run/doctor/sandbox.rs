@@ -7,8 +7,8 @@ use super::{Finding, Verdict};
 use crate::diag::{Report, list, quoted};
 use crate::ops::{Dev, Hostname, Proc, Sandbox, Tmpfs, What};
 use crate::plan::Request;
+use crate::run::base::problem::Problem;
 use crate::run::remedy::{self, Remedy};
-use crate::run::runner::Problem;
 use crate::spec::{Command, GuestPath, Invalid, Kind, ProcOptions, Root, Streams};
 use crate::sys::{self, CStrings, Call};
 

@@ -3,7 +3,7 @@
 use super::exam::Exam;
 use super::namespaces::kind;
 use super::{Finding, cgroups, devices, ids, kernel, mounts, namespaces, sandbox};
-use crate::run::network::Part;
+use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
 
 /// How a fact is found.
@@ -165,16 +165,16 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
         "network",
         &[
             other("veth", "veth", "`veth`, `import \"std/net\"`", |exam| {
-                devices::part(exam, Part::Veth, "a cable can be made")
+                devices::part(exam, NetworkPart::Veth, "a cable can be made")
             }),
             other("bridge", "bridge", "`.bridge()`, `net::hub`", |exam| {
-                devices::part(exam, Part::Bridge, "a bridge can be made")
+                devices::part(exam, NetworkPart::Bridge, "a bridge can be made")
             }),
             other("nftables", "nftables", "`.masquerade()`, `.dnat()`, `.block()`", |exam| {
-                devices::part(exam, Part::Rules, "rules of every kind can be made")
+                devices::part(exam, NetworkPart::Rules, "rules of every kind can be made")
             }),
             other("net_settings", "settings", "`.forward()`", |exam| {
-                devices::part(exam, Part::Settings, "those of a new network can be changed")
+                devices::part(exam, NetworkPart::Settings, "those of a new network can be changed")
             }),
             other("tun", "tun", "`.network(\"outbound\")`", devices::tun),
             other("pasta", "pasta", "`.network(\"outbound\")`", devices::pasta),

@@ -10,7 +10,8 @@ use crate::diag::{Origin, Report};
 use crate::host::{Host, mountinfo};
 use crate::ops::{MountCall, Op, RawAction};
 use crate::plan::Plan;
-use crate::run::runner::{Problem, Runner};
+use crate::run::base::problem::Problem;
+use crate::run::runner::Runner;
 use crate::spec::MountFlags;
 use crate::sys::{self, Fault, Syscall};
 

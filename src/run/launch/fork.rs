@@ -5,14 +5,16 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Instant;
 
 use super::join::{self, Station};
-use super::lower::clone_flags;
 use super::process::Process;
 use crate::diag::{Origin, Report};
 use crate::plan::{Plan, Planned, RawAction, Request, Side};
 use crate::run::advice::failure::Failure;
+use crate::run::base::flags::clone_flags;
+use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::launch;
+use crate::run::launch::stream::Input;
 use crate::run::layers::mend::Begun;
-use crate::run::runner::{Input, Interrupted, Problem, Runner};
+use crate::run::runner::Runner;
 use crate::run::trace::explain::Explained;
 use crate::run::trace::launched::{Telling, entered, watch};
 use crate::spec::Namespaces;

@@ -3,8 +3,9 @@
 use super::stream::Given;
 use crate::ops::{Lowering, Op, OwnDirectory, Prepared};
 use crate::plan::{Plan, Planned, Side};
-use crate::spec::{Kind, Namespaces, Streams};
-use crate::sys::{Call, Program, flags};
+use crate::run::base::flags::clone_flags;
+use crate::spec::{Kind, Streams};
+use crate::sys::{Call, Program};
 
 /// A program, and which action each of its calls belongs to.
 #[derive(Debug)]
@@ -37,21 +38,6 @@ pub(in crate::run) struct Supplies<'a> {
     pub own: (u32, u32),
     /// Whether the program waits at a gate before it is executed.
     pub gated: bool,
-}
-
-/// The clone flags of a set of namespaces.
-pub(in crate::run) fn clone_flags(namespaces: Namespaces) -> u64 {
-    let flag = |kind| match kind {
-        Kind::User => flags::USER,
-        Kind::Mount => flags::MOUNT,
-        Kind::Pid => flags::PID,
-        Kind::Net => flags::NET,
-        Kind::Uts => flags::UTS,
-        Kind::Ipc => flags::IPC,
-        Kind::Cgroup => flags::CGROUP,
-        Kind::Time => flags::TIME,
-    };
-    namespaces.kinds().map(flag).fold(0, |all, flag| all | flag)
 }
 
 /// The program that carries out what `plan` has the new process do.

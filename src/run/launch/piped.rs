@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::process::Process;
 use crate::diag::{Report, bytes};
-use crate::run::runner::Problem;
+use crate::run::base::problem::Problem;
 use crate::sys::{self, Errno, PATIENCE, ready};
 
 /// The most that is kept of what a program has written, unless something else is asked for.

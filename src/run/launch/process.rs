@@ -12,9 +12,9 @@ use super::stream::Ends;
 use super::terminal::Relay;
 use crate::diag::Report;
 use crate::plan::Plan;
+use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::layers::changes::Kept;
 use crate::run::network::Outside;
-use crate::run::runner::{Interrupted, Problem};
 use crate::spec::Kind;
 use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Trouble, ready};
 

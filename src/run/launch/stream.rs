@@ -9,9 +9,20 @@ use super::piped::drain;
 use super::process::Process;
 use crate::diag::Report;
 use crate::plan::Plan;
-use crate::run::runner::{Input, Problem};
+use crate::run::base::problem::Problem;
 use crate::spec::Streams;
 use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
+
+/// What a program reads from its standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// What nsscript itself would read.
+    Inherited,
+    /// Nothing.
+    Nothing,
+    /// These bytes.
+    Bytes(Vec<u8>),
+}
 
 /// What a program gets as its standard streams.
 #[derive(Clone, Copy, Debug)]

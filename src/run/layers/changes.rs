@@ -25,7 +25,8 @@ use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
 use crate::ops::Sandbox;
 use crate::plan::{Came, Maps};
-use crate::run::runner::{Problem, Runner};
+use crate::run::base::problem::Problem;
+use crate::run::runner::Runner;
 use crate::spec::{IdMap, KeptLayer, Root};
 use crate::sys::{self, Errno, Held, Lock};
 

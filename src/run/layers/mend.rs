@@ -9,7 +9,8 @@ use super::store::Depth;
 use crate::diag::Report;
 use crate::ops::{Layer, Op, RootTree};
 use crate::plan::Plan;
-use crate::run::runner::{Problem, Runner};
+use crate::run::base::problem::Problem;
+use crate::run::runner::Runner;
 
 /// What came of a program; or why it has not begun.
 pub(in crate::run) type Begun<T> = Result<Result<T, Problem>, Problem>;

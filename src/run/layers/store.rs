@@ -22,7 +22,7 @@ use std::rc::Rc;
 use super::manifest::{Difference, Manifest, Reads};
 use super::mend;
 use crate::diag::{Report, quoted};
-use crate::run::advice::hint;
+use crate::run::layers::unwritable;
 use crate::run::runner::Runner;
 use crate::sys::{self, Errno, Held, Lock};
 
@@ -125,7 +125,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Report {
     report.facts.errno = Some(errno.code());
     report.facts.target = Some(path.to_string_lossy().into_owned());
     match errno.name().as_str() {
-        "ENOSPC" | "EDQUOT" => hint::without_room(report, &path, true),
+        "ENOSPC" | "EDQUOT" => unwritable::without_room(report, &path, true),
         "EFBIG" => report.hint(TOO_LARGE),
         _ => report,
     }

@@ -10,7 +10,7 @@ use super::hash::{in_parallel, read_hashed, sha256};
 use super::missed::Missed;
 use super::progress::Task;
 use crate::diag::{Origin, Report, quoted};
-use crate::run::advice::hint;
+use crate::run::layers::unwritable;
 use crate::sys::{self, Beneath, Errno, FileAttributes, Node};
 
 /// What of a tree is written to the disk.
@@ -83,7 +83,7 @@ fn cannot(path: &Path, origin: Option<Origin>, errno: Errno, directory: &Path) -
     report.facts.operation = Some("build".into());
     report.facts.errno = Some(errno.code());
     report.facts.target = Some(path.to_string_lossy().into_owned());
-    hint::for_build(report, errno, &directory)
+    unwritable::for_build(report, errno, &directory)
 }
 
 fn below(path: &Path) -> &Path {

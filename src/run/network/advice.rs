@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::{Network, Part, Refused};
+use super::{Network, Refused};
 use crate::diag::{Report, closest, list, quoted};
 use crate::host::Host;
 use crate::plan::{LinkChange, LinkKind, NetworkAction};
 use crate::run::advice::{self, Advice, Hint, row};
+use crate::run::base::problem::Problem;
 use crate::run::remedy;
-use crate::run::runner::Problem;
+use crate::run::remedy::NetworkPart;
 use crate::spec::{InterfaceName, Kind, NetworkName, Prefix};
 use crate::sys::{self, Syscall, Trouble};
 
@@ -274,9 +275,9 @@ fn network_of_others(case: &Case<'_>) -> Option<Hint> {
 fn part_missing(case: &Case<'_>) -> Option<Hint> {
     use NetworkAction::{Block, Dnat, Link, Masquerade, Unblock, Untranslate, Veth};
     let part = match case.action {
-        Veth { .. } => Part::Veth,
-        Link(_, kind) if kind.name() == LinkKind::Bridge.name() => Part::Bridge,
-        Masquerade(_) | Dnat(..) | Block(_) | Untranslate | Unblock => Part::Rules,
+        Veth { .. } => NetworkPart::Veth,
+        Link(_, kind) if kind.name() == LinkKind::Bridge.name() => NetworkPart::Bridge,
+        Masquerade(_) | Dnat(..) | Block(_) | Untranslate | Unblock => NetworkPart::Rules,
         _ => return None,
     };
     Some(remedy::no_part_of_networks(part, case.refused.trouble.errno)?.into())
@@ -284,5 +285,5 @@ fn part_missing(case: &Case<'_>) -> Option<Hint> {
 
 fn setting_refused(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Forward = case.action else { return None };
-    Some(remedy::no_part_of_networks(Part::Settings, case.refused.trouble.errno)?.into())
+    Some(remedy::no_part_of_networks(NetworkPart::Settings, case.refused.trouble.errno)?.into())
 }

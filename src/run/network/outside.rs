@@ -9,13 +9,15 @@ use crate::diag::{Origin, Report, escape, quoted};
 use crate::host::Host;
 use crate::ops::command as told;
 use crate::plan::{FORWARDED, NetworkAction, Plan, Planned, RawAction, Request, Side};
+use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::launch::connect_streams;
 use crate::run::launch::piped::MOST_KEPT;
 use crate::run::launch::process::Process;
+use crate::run::launch::stream::Input;
 use crate::run::launch::stream::converse;
 use crate::run::raw;
 use crate::run::remedy;
-use crate::run::runner::{Input, Interrupted, Problem, Runner};
+use crate::run::runner::Runner;
 use crate::spec::{Command, Kind, MountFlags, Namespaces, Outbound, Streams};
 use crate::sys::{self, Call, Program, Raw, flags};
 

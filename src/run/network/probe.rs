@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::Network;
 use crate::diag::{Origin, Report, quoted};
+use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::launch::process::Process;
-use crate::run::runner::{Interrupted, Problem, Runner};
+use crate::run::runner::Runner;
 use crate::spec::Namespaces;
 use crate::sys::{self, Errno, Trouble, sockets};
 

@@ -7,7 +7,8 @@ use crate::ops::{
     Start,
 };
 use crate::plan::{Plan, Planned, Request, Side};
-use crate::run::runner::{Problem, Runner};
+use crate::run::base::problem::Problem;
+use crate::run::runner::Runner;
 use crate::spec::{GuestPath, JoinedNetwork, Kind, MountAttributes, MountOptions, Namespaces};
 
 /// /sys shows the network that it was mounted in.

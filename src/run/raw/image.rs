@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::diag::{Origin, Report, bytes, closest, escape, list, quoted};
 use crate::host::Host;
 use crate::plan::RawAction;
-use crate::run::runner::{Interrupted, Problem, Runner};
+use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::runner::Runner;
 use crate::sys::{self, Errno, Held, Syscall, Trouble};
 
 /// Where a `mkfs` is looked for before `PATH`: ordinary users often have no `sbin` in theirs.

@@ -2,8 +2,9 @@
 
 use crate::diag::Origin;
 use crate::plan::RawAction;
+use crate::run::base::problem::Problem;
 use crate::run::raw::{self, Trouble};
-use crate::run::runner::{Problem, Runner};
+use crate::run::runner::Runner;
 use crate::spec::IdMap;
 use crate::sys::{self, Raw, Syscall};
 

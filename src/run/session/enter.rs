@@ -7,8 +7,9 @@ use super::Begun;
 use super::idmap::{MapError, all_ids};
 use crate::diag::{Origin, Report};
 use crate::plan::{Maps, MountCall, RawAction, unanswered};
+use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::raw::{self, Trouble};
-use crate::run::runner::{Interrupted, Problem, Runner};
+use crate::run::runner::Runner;
 use crate::spec::{IdMap, Kind, MountFlags, Namespaces};
 use crate::sys::{self, Errno, Raw, SharedNumbers, Syscall, flags};
 

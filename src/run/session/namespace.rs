@@ -5,8 +5,10 @@ use std::path::Path;
 
 use crate::diag::{Origin, Report, quoted};
 use crate::plan::RawAction;
+use crate::run::base::flags::clone_flags;
+use crate::run::base::problem::Problem;
 use crate::run::raw::{self, Trouble};
-use crate::run::runner::{Problem, Runner};
+use crate::run::runner::Runner;
 use crate::spec::{Kind, MountFlags, Namespaces};
 use crate::sys::{self, Errno, Raw, Syscall};
 
@@ -53,7 +55,7 @@ impl Namespace {
     pub fn open(path: &Path) -> Result<Option<Self>, Errno> {
         let opened = sys::open_namespace(path).map_err(|trouble| trouble.errno)?;
         let Some((descriptor, flag)) = opened else { return Ok(None) };
-        let flag_of = |kind: &Kind| crate::run::launch::lower::clone_flags((*kind).into()) == flag;
+        let flag_of = |kind: &Kind| clone_flags((*kind).into()) == flag;
         let Some(kind) = Kind::ALL.into_iter().find(flag_of) else { return Ok(None) };
         Self::of(kind, descriptor).map(Some)
     }

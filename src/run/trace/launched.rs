@@ -10,7 +10,7 @@ use crate::ops::{
     Assembled, Called, Entry, Layer, Maps, Op, Told, clone3, make_mapped, prepared as traced,
 };
 use crate::plan::{Plan, Planned, Side};
-use crate::run::launch::lower::clone_flags;
+use crate::run::base::flags::clone_flags;
 use crate::run::runner::Runner;
 use crate::run::session::idmap::MapError;
 use crate::spec::{Kind, Namespaces};

@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::whereabouts::Whereabouts;
 use crate::diag::Origin;
 use crate::plan::{Plan, RawAction, Side};
-use crate::run::runner::{Interrupted, Problem, Runner};
+use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::runner::Runner;
 use crate::sys::{self, Step};
 
 /// What is about to be done.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::{Facts, MADE, Store, Stored, boot, cannot, error_of, read_manifest};
 use crate::diag::Report;
-use crate::run::advice::hint;
 use crate::run::layers::manifest::Manifest;
+use crate::run::layers::unwritable;
 use crate::run::runner::Runner;
 use crate::sys::{self, Errno, Held, Lock};
 
@@ -69,7 +69,7 @@ impl Store {
             let errno = report.facts.errno.map(Errno::new);
             if errno == Some(Errno::ENOSPC) && report.facts.advice.is_empty() {
                 report.hints.clear();
-                report = hint::without_room(report, &sys::shown(self.held.path()), true);
+                report = unwritable::without_room(report, &sys::shown(self.held.path()), true);
             }
             report
         })?;

@@ -1,10 +1,9 @@
-//! What helps if a layer of a root cannot be written.
+//! Hints for layers that cannot be written.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::shown;
-use crate::diag::Report;
+use crate::diag::{Report, quoted};
 use crate::sys::Errno;
 
 /// The report of an entry that could not be written below `directory`, with what helps. Many calls
@@ -42,7 +41,10 @@ pub(in crate::run) fn without_room(report: Report, directory: &Path, in_store: b
     } else {
         "choose a directory with more room"
     };
-    report.advise("disk_full", format!("no room is left at {}: {cure}", shown(directory)))
+    report.advise(
+        "disk_full",
+        format!("no room is left at {}: {cure}", quoted(directory.to_string_lossy())),
+    )
 }
 
 /// Whether it lies in `scratch()`, where that is a tmpfs.
