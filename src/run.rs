@@ -19,6 +19,7 @@ pub use base::problem::{Interrupted, Problem, Warn};
 pub use doctor::{Examination, Fact, Verdict};
 pub use launch::exit::{Cause, Exit, Output};
 pub use launch::fork::{Body, duplicated, entering, open_process};
+pub use launch::listener::Listener;
 pub use launch::piped::MOST_KEPT;
 pub use launch::process::Process;
 pub use launch::stream::Input;
@@ -28,7 +29,7 @@ pub use layers::manifest::Manifest;
 pub use layers::progress::{Progress, Watcher};
 pub use layers::store::{Depth, Listed, NoStore, Store, Stored};
 pub use layers::workspace::{own_directory, refuse_writable};
-pub use network::{Link, Listener, Neighbour, Network, Probe};
+pub use network::{Link, Neighbour, Network, Probe};
 pub use raw::image::{ImageType, about_image, check_image_size};
 pub use raw::loop_device::attach_loop;
 pub use raw::read_file;
@@ -37,6 +38,15 @@ pub use session::namespace::{Namespace, namespaces};
 pub use trace::explain::{Explained, Tell};
 pub use trace::stepping::{Answer, Ask, Stop};
 pub use trace::whereabouts::Whereabouts;
+
+// The rooms that `Runner` holds: it has the methods of all of them.
+pub use base::Base;
+pub use launch::launcher::Launcher;
+pub use layers::Layers;
+pub use network::Networks;
+pub use raw::RawCalls;
+pub use session::Caller;
+pub use trace::Trace;
 
 pub use crate::sys::{
     CapabilitySets, Clock, Errno, Heap, Held, Interface, LONGEST_TEXT, LoopDevice, LoopSettings,

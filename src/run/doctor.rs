@@ -18,7 +18,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::remedy::Remedy;
-use crate::run::runner::Runner;
+use crate::run::launch::launcher::Launcher;
 use exam::Exam;
 use table::{GROUPS, Row};
 
@@ -131,7 +131,7 @@ impl Finding {
     }
 }
 
-impl Runner {
+impl Launcher {
     /// How it stands with the fact that programs know by `key`.
     ///
     /// # Errors

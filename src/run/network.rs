@@ -9,35 +9,34 @@ mod filter;
 mod handle;
 mod message;
 mod named;
-mod outside;
 mod part;
-mod probe;
+pub(super) mod probe;
 mod program;
 mod table;
 mod wire;
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 
 pub use self::handle::Network;
-pub(super) use self::outside::{Outside, pasta};
 pub(super) use self::part::try_part;
-pub use self::probe::{Listener, Probe};
+pub use self::probe::Probe;
 pub use self::table::{Link, Neighbour};
 use self::wire::{Refused, Wire};
+use super::raw::RawCalls;
 use super::session::namespace::Namespace;
 use super::session::place;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, RawAction};
 use crate::run::base::problem::Problem;
-use crate::run::runner::Runner;
 use crate::spec::{Kind, NetworkName};
 use crate::sys::{Errno, Netlink, Syscall, Trouble};
 
-/// The networks of a run.
-#[derive(Debug, Default)]
-pub(super) struct Networks {
+/// The networks of this run.
+pub struct Networks {
+    raw: RawCalls,
     /// Those that have names.
     named: RefCell<Vec<Rc<Network>>>,
     /// How many have none.
@@ -46,7 +45,20 @@ pub(super) struct Networks {
     no_sysfs: Cell<bool>,
 }
 
-impl Runner {
+impl Deref for Networks {
+    type Target = RawCalls;
+
+    fn deref(&self) -> &RawCalls {
+        &self.raw
+    }
+}
+
+impl Networks {
+    pub(super) fn new(raw: RawCalls) -> Self {
+        let (named, anonymous, no_sysfs) = <(_, _, _)>::default();
+        Self { raw, named, anonymous, no_sysfs }
+    }
+
     /// A network: a new one, or the one of this name.
     ///
     /// Without `--host` a name is one of this run; with it, one of /run/netns.
@@ -60,11 +72,11 @@ impl Runner {
     ) -> Result<Rc<Network>, Problem> {
         self.begin_session(origin)?;
         let Some(name) = name else {
-            let number = self.networks.anonymous.get() + 1;
-            self.networks.anonymous.set(number);
+            let number = self.anonymous.get() + 1;
+            self.anonymous.set(number);
             return self.make_network(format!("net{number}"), None, origin).map(Rc::new);
         };
-        let named = &self.networks.named;
+        let named = &self.named;
         let known = named.borrow().iter().find(|known| known.name.as_ref() == Some(name)).cloned();
         if let Some(known) = known {
             let is_there = || {
@@ -96,11 +108,6 @@ impl Runner {
         let network = Rc::new(network);
         named.borrow_mut().push(network.clone());
         Ok(network)
-    }
-
-    /// Whether what is made is made on the host itself.
-    pub(super) fn on_host(&self) -> bool {
-        self.session().on_host.get()
     }
 
     fn make_network(
@@ -210,7 +217,7 @@ impl Runner {
                 let action = RawAction::Network { network: network.label.clone(), action };
                 self.act_by(action, origin, || named::remove(&name))?;
             }
-            self.networks.named.borrow_mut().retain(|known| known.name.as_ref() != Some(&name));
+            self.named.borrow_mut().retain(|known| known.name.as_ref() != Some(&name));
         } else if !network.own {
             let message = "a network that others have made is not removed by a recipe";
             return Err(Report::error(message).at(origin.cloned()).into());
@@ -234,7 +241,7 @@ impl Runner {
             };
             return named::list().map_err(cannot);
         }
-        let known = self.networks.named.borrow();
+        let known = self.named.borrow();
         let mut names: Vec<String> = known.iter().map(|network| network.label.clone()).collect();
         names.sort_unstable();
         Ok(names)
@@ -253,7 +260,7 @@ impl Runner {
     /// The routes of a network.
     ///
     /// # Errors
-    /// As for [`Runner::links`].
+    /// As for [`Networks::links`].
     pub fn routes(
         &self,
         network: &Network,
@@ -267,7 +274,7 @@ impl Runner {
     /// The neighbours in a network.
     ///
     /// # Errors
-    /// As for [`Runner::links`].
+    /// As for [`Networks::links`].
     pub fn neighbours(
         &self,
         network: &Network,

@@ -2,27 +2,31 @@
 //! explained, and told of where it fails.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod enter;
 pub(super) mod image;
 pub(super) mod loop_device;
-pub(super) mod privilege;
+mod pin;
+mod privilege;
 
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::io::Write;
+use std::ops::Deref;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use self::loop_device::attach_loop;
 use super::advice::failure::Failure;
 use super::base::flags::clone_flags;
+use super::layers::Layers;
 use super::session::refuse;
 use super::trace::explain::Explained;
 use crate::diag::{Origin, Report};
 use crate::ops::RawAction;
 use crate::plan::{Plan, Planned, Side};
 use crate::run::base::problem::{Interrupted, Problem};
-use crate::run::runner::Runner;
 use crate::spec::Command;
 use crate::sys::{self, CStrings, Errno, LoopDevice, LoopSettings, Raw, Syscall, Writing};
 
@@ -122,7 +126,26 @@ impl LoopSettings {
     }
 }
 
-impl Runner {
+/// The raw layer of this run.
+pub struct RawCalls {
+    layers: Layers,
+    /// The private directory in memory.
+    scratch: RefCell<Option<PathBuf>>,
+}
+
+impl Deref for RawCalls {
+    type Target = Layers;
+
+    fn deref(&self) -> &Layers {
+        &self.layers
+    }
+}
+
+impl RawCalls {
+    pub(super) fn new(layers: Layers) -> Self {
+        Self { layers, scratch: RefCell::default() }
+    }
+
     /// Attaches a file to a loop device, which goes when nobody holds or mounts it.
     ///
     /// # Errors
@@ -153,7 +176,7 @@ impl Runner {
     /// Writes a file.
     ///
     /// # Errors
-    /// As for [`Runner::act`].
+    /// As for [`RawCalls::act`].
     pub fn write_file(
         &self,
         action: RawAction,
@@ -168,7 +191,7 @@ impl Runner {
     /// Removes a file or an empty directory.
     ///
     /// # Errors
-    /// As for [`Runner::act`].
+    /// As for [`RawCalls::act`].
     pub fn remove_file(
         &self,
         action: RawAction,
@@ -198,7 +221,7 @@ impl Runner {
     /// The same, with the descriptor that it is about.
     ///
     /// # Errors
-    /// As for [`Runner::act`].
+    /// As for [`RawCalls::act`].
     pub fn act_with(
         &self,
         action: RawAction,
@@ -215,7 +238,7 @@ impl Runner {
     /// The same, where more than one call does it: `perform` does.
     ///
     /// # Errors
-    /// As for [`Runner::act`].
+    /// As for [`RawCalls::act`].
     pub fn act_by<T>(
         &self,
         action: RawAction,

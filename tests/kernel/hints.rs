@@ -127,7 +127,7 @@ const NAMED: [&str; 10] = [
     "/src/run/raw/loop_device.rs",
     "/src/run/remedy/",
     "/src/run/network/advice.rs",
-    "/src/run/network/outside.rs",
+    "/src/run/launch/outside.rs",
 ];
 
 #[test]

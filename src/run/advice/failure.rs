@@ -7,7 +7,7 @@ use super::{hint, loader};
 use crate::diag::Report;
 use crate::ops::{Called, Execute, Op, RawAction, Told};
 use crate::plan::{Plan, Side};
-use crate::run::runner::Runner;
+use crate::run::layers::Layers;
 use crate::spec::Kind;
 use crate::sys::{self, Errno, Syscall};
 
@@ -26,7 +26,7 @@ pub struct Failure<'a> {
 
 impl Failure<'_> {
     /// What a person is told.
-    pub(in crate::run) fn report(&self, runner: &Runner) -> Report {
+    pub(in crate::run) fn report(&self, layers: &Layers) -> Report {
         let Some(planned) = self.plan.actions.get(self.action) else {
             return Report::error(format!("cannot start a process: {}", self.errno));
         };
@@ -46,10 +46,10 @@ impl Failure<'_> {
         {
             let missing = self.errno.name() == "ENOENT";
             report.facts.status = Some(if missing { 127 } else { 126 });
-            let guest = Guest::new(self.plan, runner);
+            let guest = Guest::new(self.plan, layers);
             return loader::explain(report, &guest, command, search, self.errno);
         }
-        hint::add(report, self, runner)
+        hint::add(report, self, layers)
     }
 
     /// What the file system says of a mount that failed, beyond the number.

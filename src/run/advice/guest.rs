@@ -7,8 +7,8 @@ use crate::host::elf::{self, Role};
 use crate::host::{DEFAULT_PATH, Tree};
 use crate::ops::{At, Backing, Holder, Lookup, LowerDir, Op, Place, RootKind, at_host, at_root_of};
 use crate::plan::{Plan, Planned};
+use crate::run::layers::Layers;
 use crate::run::layers::changes::OVERLAY;
-use crate::run::runner::Runner;
 use crate::run::session::Owned;
 use crate::run::session::place;
 use crate::spec::GuestPath;
@@ -16,7 +16,7 @@ use crate::spec::GuestPath;
 /// The inside of a sandbox, or where nsscript itself is.
 pub(in crate::run) struct Guest<'a> {
     pub plan: &'a Plan,
-    pub runner: &'a Runner,
+    pub layers: &'a Layers,
     /// The root, if it was put together.
     root: Option<Tree>,
     /// How many actions are done.
@@ -27,17 +27,17 @@ pub(in crate::run) struct Guest<'a> {
 const HEAD: u64 = 256;
 
 impl<'a> Guest<'a> {
-    pub fn new(plan: &'a Plan, runner: &'a Runner) -> Self {
-        Self::before(plan, runner, plan.actions.len())
+    pub fn new(plan: &'a Plan, layers: &'a Layers) -> Self {
+        Self::before(plan, layers, plan.actions.len())
     }
 
     /// What is inside before the action with this number is done.
-    pub fn before(plan: &'a Plan, runner: &'a Runner, action: usize) -> Self {
-        Self { plan, runner, root: runner.root_of(plan), done: action }
+    pub fn before(plan: &'a Plan, layers: &'a Layers, action: usize) -> Self {
+        Self { plan, layers, root: layers.root_of(plan), done: action }
     }
 
     fn host(&self) -> &'a Tree {
-        &self.runner.host().tree
+        &self.layers.host().tree
     }
 
     /// Whether it is no sandbox, but where nsscript itself is.
@@ -50,7 +50,7 @@ impl<'a> Guest<'a> {
     /// Whether nsscript itself sees a file system of the host as its root.
     pub fn is_of_host(&self) -> bool {
         let place = place::Place::of(Path::new("/"));
-        place.is_ok_and(|place| !matches!(self.runner.session().owns(&place), Owned::Own))
+        place.is_ok_and(|place| !matches!(self.layers.session().owns(&place), Owned::Own))
     }
 
     /// The words for where that is.

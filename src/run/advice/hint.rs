@@ -17,7 +17,7 @@ use crate::diag::{Report, quoted};
 use crate::host::Host;
 use crate::ops::{Op, RawAction};
 use crate::run::advice::{self, Hint};
-use crate::run::runner::Runner;
+use crate::run::layers::Layers;
 use crate::run::session::Session;
 use crate::spec::GuestPath;
 use crate::sys::{Errno, Trouble};
@@ -28,7 +28,7 @@ struct Case<'a> {
     action: &'a Op,
     host: &'a Host,
     session: &'a Session,
-    runner: &'a Runner,
+    layers: &'a Layers,
 }
 
 /// A row of the table.
@@ -47,10 +47,10 @@ const TABLE: [&[Row]; 7] = [
 ];
 
 /// The report with what helps.
-pub(in crate::run) fn add(report: Report, failure: &Failure<'_>, runner: &Runner) -> Report {
+pub(in crate::run) fn add(report: Report, failure: &Failure<'_>, layers: &Layers) -> Report {
     let Some(planned) = failure.plan.actions.get(failure.action) else { return report };
-    let (host, session) = (runner.host(), runner.session());
-    let case = Case { failure, action: &planned.action, host, session, runner };
+    let (host, session) = (layers.host(), layers.session());
+    let case = Case { failure, action: &planned.action, host, session, layers };
     let failed = Trouble { syscall: failure.syscall, errno: failure.errno };
     let rows = TABLE.into_iter().flatten();
     let advice = advice::first(rows, failed, |tell| tell(&case));

@@ -109,7 +109,7 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
         let number = count(others.len(), "more file");
         report = report.note(format!("and {number}: {}", list(&others, "and")));
     }
-    let host = &guest.runner.host().tree;
+    let host = &guest.layers.host().tree;
     if !host.exists(name) {
         return report.advise(
             "loader_nowhere",
@@ -143,9 +143,9 @@ fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str)
         let hint = format!("the lines of {shown} end in CR LF: `sed -i 's/\\r$//'` on it helps");
         return report.advise("lines_of_dos", hint);
     }
-    let host = &guest.runner.host().tree;
+    let host = &guest.layers.host().tree;
     let (_, base) = name.rsplit_once('/').unwrap_or(("", name));
-    let search = guest.runner.host().environment.get("PATH").map(String::as_str);
+    let search = guest.layers.host().environment.get("PATH").map(String::as_str);
     let own = host.which(base, search);
     match (host.which(name, None), own) {
         (Some(_), _) if guest.is_built() => report.advise(
@@ -202,7 +202,7 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
         return report.advise("made_without_exec", hint);
     }
     let place = guest.on_host(&found.place);
-    let file = place.and_then(|place| guest.runner.host().tree.metadata(&place).ok());
+    let file = place.and_then(|place| guest.layers.host().tree.metadata(&place).ok());
     let Some(bits) = file.map(|file| file.mode() & 0o7777).filter(|bits| bits & 0o111 == 0) else {
         return report;
     };

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::exam::Exam;
 use super::{Finding, Verdict};
 use crate::diag::{count, escape, quoted};
-use crate::run::network;
+use crate::run::launch::outside;
 use crate::run::remedy;
 use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
@@ -44,7 +44,7 @@ pub(super) fn part(exam: &Exam<'_>, part: NetworkPart, works: &'static str) -> F
 }
 
 pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
-    let Some(path) = network::pasta(exam.host) else {
+    let Some(path) = outside::pasta(exam.host) else {
         let remedy = remedy::no_pasta();
         return Finding::new(Verdict::No, remedy.cause.clone()).remedy(remedy);
     };

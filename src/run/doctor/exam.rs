@@ -5,15 +5,15 @@ use std::ffi::CString;
 
 use crate::host::Host;
 use crate::run::base::flags::clone_flags;
+use crate::run::launch::launcher::Launcher;
 use crate::run::network;
 use crate::run::remedy::NetworkPart;
-use crate::run::runner::Runner;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Call, Fault, Program, Trial, Trouble, flags};
 
 /// What was tried, on which machine. Each is tried when it is first asked for.
 pub(super) struct Exam<'a> {
-    pub runner: &'a Runner,
+    pub launcher: &'a Launcher,
     pub host: &'a Host,
     /// Each kind of namespace, in the order of [`Kind::ALL`].
     kinds: [OnceCell<Tried>; Kind::ALL.len()],
@@ -42,10 +42,10 @@ pub(super) enum Inside {
 }
 
 impl<'a> Exam<'a> {
-    pub fn new(runner: &'a Runner) -> Self {
+    pub fn new(launcher: &'a Launcher) -> Self {
         Self {
-            runner,
-            host: runner.host(),
+            launcher,
+            host: launcher.host(),
             kinds: [const { OnceCell::new() }; Kind::ALL.len()],
             inside: OnceCell::new(),
             networks: OnceCell::new(),
@@ -93,7 +93,7 @@ impl<'a> Exam<'a> {
     /// A process in new namespaces, with its own ids in a new user namespace.
     fn program(&self, namespaces: Namespaces) -> Program {
         let of_user = namespaces.has(Kind::User);
-        let mut calls = if of_user { own_maps(self.runner.own_ids()) } else { Vec::new() };
+        let mut calls = if of_user { own_maps(self.launcher.own_ids()) } else { Vec::new() };
         calls.push(Call::DieWithParent);
         Program { namespaces: clone_flags(namespaces), calls, ..Program::default() }
     }

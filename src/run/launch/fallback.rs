@@ -5,15 +5,14 @@ use std::cell::Cell;
 use std::path::Path;
 
 use super::failure;
+use super::launcher::Launcher;
 use super::lower::Lowered;
-use crate::diag::{Origin, Report};
-use crate::host::{Host, mountinfo};
-use crate::ops::{MountCall, Op, RawAction};
+use crate::diag::Report;
+use crate::host::Host;
+use crate::ops::Op;
 use crate::plan::Plan;
 use crate::run::base::problem::Problem;
-use crate::run::runner::Runner;
-use crate::spec::MountFlags;
-use crate::sys::{self, Fault, Syscall};
+use crate::sys::{Fault, Syscall};
 
 /// Another way to do a part of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +96,13 @@ impl Fallback {
     }
 }
 
-impl Runner {
+impl Launcher {
+    /// The plan as it is possible here: with a copy of the root's layers, where there is no overlay
+    /// for them, and around what was refused before.
+    pub(in crate::run) fn possible(&self, plan: &Plan) -> Plan {
+        self.around(self.with_copy(plan).unwrap_or_else(|| plan.clone()))
+    }
+
     /// A plan with the fallbacks that are known to be needed.
     pub(in crate::run) fn around(&self, plan: Plan) -> Plan {
         let known = Fallback::ALL.into_iter().filter(|it| self.fallbacks.cell(*it).get());
@@ -122,30 +127,6 @@ impl Runner {
         if let Some(warning) = fallback.warning() {
             let warning = Report::warning(warning).at(refusal.origin.clone());
             self.warn(&warning.note(refusal.message));
-        }
-        Ok(())
-    }
-    /// Binds the session's root on itself if it is mounted on nothing, so that pivot_root(2) works in
-    /// raw calls.
-    ///
-    /// # Errors
-    /// The kernel's answer.
-    pub(in crate::run) fn cover_root(&self, origin: Option<&Origin>) -> Result<(), Problem> {
-        let root = Path::new("/");
-        if !sys::is_in_memory(root) || !mountinfo::root_is_on_nothing(&self.host().tree) {
-            return Ok(());
-        }
-        let here = sys::working_directory();
-        let flags = MountFlags::BIND.and(MountFlags::RECURSIVE);
-        let (source, target) = (Some("/".into()), root.to_path_buf());
-        self.act(
-            RawAction::Mount(MountCall { source, target, kind: None, flags, data: None }),
-            origin,
-        )?;
-        // `..` of the root leads onto what is mounted on it.
-        self.act(RawAction::Chroot("/..".into()), origin)?;
-        if let Ok(here) = here {
-            let _ = std::env::set_current_dir(here);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Instant;
 
 use super::join::{self, Station};
+use super::launcher::Launcher;
 use super::process::Process;
 use crate::diag::{Origin, Report};
 use crate::plan::{Plan, Planned, RawAction, Request, Side};
@@ -14,7 +15,6 @@ use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::launch;
 use crate::run::launch::stream::Input;
 use crate::run::layers::mend::Begun;
-use crate::run::runner::Runner;
 use crate::run::trace::explain::Explained;
 use crate::run::trace::launched::{Telling, entered, watch};
 use crate::spec::Namespaces;
@@ -27,7 +27,7 @@ pub type Body<'a> = &'a mut dyn FnMut() -> (Vec<u8>, i32);
 /// The status of a copy whose closure has panicked, or whose value does not reach who waits for it.
 const NO_VALUE: i32 = 125;
 
-impl Runner {
+impl Launcher {
     /// Starts a closure in a copy of this process, in new namespaces.
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl Runner {
             self.session().in_sandbox(environment.clone());
             body()
         };
-        let telling = Telling { runner: self, plan, actions: &lowered.actions };
+        let telling = Telling { trace: self, plan, actions: &lowered.actions };
         let tell = |made: Result<i32, &Fault>| telling.tell(&lowered.program, made);
         match self.copy(&lowered.program, true, plan.clone(), &mut *body, &tell)? {
             Ok(mut process) => {

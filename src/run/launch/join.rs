@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::connect_streams;
+use super::launcher::Launcher;
 use super::lower::{Lowered, Supplies, lower_joining};
 use super::process::Process;
 use super::stream::Given;
@@ -19,7 +20,6 @@ use crate::run::base::flags::clone_flags;
 use crate::run::base::problem::Problem;
 use crate::run::launch::stream::Input;
 use crate::run::raw::c;
-use crate::run::runner::Runner;
 use crate::run::session::Trail;
 use crate::run::trace::launched::{Telling, watch};
 use crate::spec::{Kind, Namespaces, Streams};
@@ -42,13 +42,13 @@ pub(in crate::run) struct Station {
 
 impl Station {
     /// Where the sandbox of a plan is that is started now.
-    pub fn of(plan: &Plan, runner: &Runner) -> Self {
+    pub fn of(plan: &Plan, launcher: &Launcher) -> Self {
         let does = |wanted: fn(&Op) -> bool| plan.actions.iter().any(|it| wanted(&it.action));
         let chrooted = does(|op| matches!(op, Op::Chroot(_)));
         let stays = !chrooted && !does(|op| matches!(op, Op::PivotRoot(_) | Op::Workdir(_)));
         Self {
             apart: plan.apart(),
-            trail: runner.session().trail(),
+            trail: launcher.session().trail(),
             chrooted,
             directory: if stays { std::env::current_dir().ok() } else { None },
             ids_of_caller: !does(|op| matches!(op, Op::SetIds(_))),
@@ -68,15 +68,15 @@ pub(in crate::run) struct Joining {
 
 impl Joining {
     /// What tells of it.
-    pub fn telling<'a>(&'a self, runner: &'a Runner) -> Telling<'a> {
-        Telling { runner, plan: &self.plan, actions: &self.actions }
+    pub fn telling<'a>(&'a self, launcher: &'a Launcher) -> Telling<'a> {
+        Telling { trace: launcher, plan: &self.plan, actions: &self.actions }
     }
 }
 
 /// Starts another program in the sandbox of `process`: in all its namespaces, with its ids, its
 /// environment and its working directory.
 pub(in crate::run) fn join(
-    runner: &Runner,
+    launcher: &Launcher,
     process: &mut Process,
     request: &Request,
     input: &Input,
@@ -85,17 +85,17 @@ pub(in crate::run) fn join(
         let message = "the sandbox has ended: no other program can run in it";
         return Err(Report::error(message).at(request.origin.clone()).into());
     }
-    let connected = connect_streams(runner, request, input, process.plan.has_terminals())?;
-    let mut joining = joining(runner, process, request, &connected.given, runner.is_heard())?;
-    let gate = watch(runner, &mut joining.program);
+    let connected = connect_streams(launcher, request, input, process.plan.has_terminals())?;
+    let mut joining = joining(launcher, process, request, &connected.given, launcher.is_heard())?;
+    let gate = watch(launcher, &mut joining.program);
     let started = Instant::now();
     let spawned = spawn(&joining.program);
-    joining.telling(runner).tell(&joining.program, spawned.as_ref().map(Child::pid));
-    runner.count_process();
+    joining.telling(launcher).tell(&joining.program, spawned.as_ref().map(Child::pid));
+    launcher.count_process();
     drop(gate);
     match spawned {
         Ok(child) => {
-            let (number, plan) = (runner.started(), joining.plan);
+            let (number, plan) = (launcher.started(), joining.plan);
             let ends = connected.into_ends(&plan)?;
             let mut joined = Process::new(child, ends, plan, (started, number));
             joined.station = process.station.clone();
@@ -104,7 +104,7 @@ pub(in crate::run) fn join(
         Err(Fault { call, syscall, errno }) => {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
             let failure = Failure { plan: &joining.plan, action, syscall, errno };
-            Err(failure.report(runner).into())
+            Err(failure.report(launcher).into())
         }
     }
 }
@@ -112,16 +112,16 @@ pub(in crate::run) fn join(
 /// What enters the sandbox of `process` to execute a program, or to go on with a closure, whose
 /// streams these are.
 pub(in crate::run) fn joining(
-    runner: &Runner,
+    launcher: &Launcher,
     process: &Process,
     request: &Request,
     streams: &Given,
     gated: bool,
 ) -> Result<Joining, Problem> {
-    let plan = joined(&process.plan, request, runner.host());
+    let plan = joined(&process.plan, request, launcher.host());
     let origin = request.origin.as_ref();
     let station = &process.station;
-    let trail = runner.session().trail();
+    let trail = launcher.session().trail();
     if station.ids_of_caller && station.trail.ids != trail.ids {
         let message = "the ids of nsscript have changed since it started the sandbox, which has \
                        those from before";
@@ -136,12 +136,12 @@ pub(in crate::run) fn joining(
                     `within(PID, || …)`";
         return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
     }
-    let groups = groups_to_enter(runner.host(), process, origin)?;
+    let groups = groups_to_enter(launcher.host(), process, origin)?;
     let root = if station.chrooted { Some(open_root(process, origin)?) } else { None };
     let mut before = Vec::new();
     before.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
     before.extend(station.directory.as_ref().map(|path| Call::Workdir(c(path))));
-    let (kernel, own) = (runner.host().kernel, runner.own_ids());
+    let (kernel, own) = (launcher.host().kernel, launcher.own_ids());
     let supplies = Supplies { streams: *streams, kernel, own, gated, ..Supplies::default() };
     let Lowered { program, actions } = lower_joining(&plan, supplies, before);
     let descriptor = process.pidfd().as_fd().try_clone_to_owned();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::exit::{self, Cause, Exit};
 use super::join::Station;
+use super::outside::Outside;
 use super::piped::Written;
 use super::stream::Ends;
 use super::terminal::Relay;
@@ -14,7 +15,7 @@ use crate::diag::Report;
 use crate::plan::Plan;
 use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::layers::changes::Kept;
-use crate::run::network::Outside;
+use crate::run::trace::whereabouts::{self, Whereabouts};
 use crate::spec::Kind;
 use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Trouble, ready};
 
@@ -71,6 +72,19 @@ impl Drop for Holds {
 const GRACE: Duration = Duration::from_secs(2);
 
 impl Process {
+    /// Where it is. Of a program that an init has started it is that program, as an init lets nobody look
+    /// at it.
+    #[must_use]
+    pub fn whereabouts(&self) -> Whereabouts {
+        let pid = self.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let program = children.ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
+        Whereabouts {
+            pid,
+            ..whereabouts::of(program.filter(|_| !self.is_closure()).unwrap_or(pid))
+        }
+    }
+
     pub(in crate::run) fn new(
         child: Child,
         mut ends: Ends,

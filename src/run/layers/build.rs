@@ -7,10 +7,10 @@ use super::store::take_away;
 use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
 use crate::plan::RootTree;
-use crate::run::runner::Runner;
+use crate::run::layers::Layers;
 use crate::sys::{Errno, Held};
 
-impl Runner {
+impl Layers {
     /// Writes a whole root into a directory, which is made or empty; gives warnings of what could not
     /// be made. Where `setuid`, also what gives rights to who executes a file.
     ///

@@ -26,7 +26,7 @@ use crate::diag::{Report, quoted};
 use crate::ops::Sandbox;
 use crate::plan::{Came, Maps};
 use crate::run::base::problem::Problem;
-use crate::run::runner::Runner;
+use crate::run::layers::Layers;
 use crate::spec::{IdMap, KeptLayer, Root};
 use crate::sys::{self, Errno, Held, Lock};
 
@@ -121,7 +121,7 @@ fn closed(held: &Held) -> Result<(), Report> {
     Ok(())
 }
 
-impl Runner {
+impl Layers {
     /// Makes a directory ready for the changes of a sandbox with these ids, which has it for itself as
     /// long as the lock is held.
     ///
@@ -178,7 +178,7 @@ impl Runner {
     }
 
     /// Whose a file is in a sandbox with these maps, by the user and group that
-    /// [`Runner::with_ids_of`] sees. What nobody inside is belongs to user or group 0.
+    /// [`Layers::with_ids_of`] sees. What nobody inside is belongs to user or group 0.
     fn inside<'a>(
         &'a self,
         maps: &'a Maps,
@@ -245,7 +245,7 @@ impl Runner {
     /// The changes of a sandbox as a layer in the store; none where there are none.
     ///
     /// # Errors
-    /// As for [`Runner::changes`]; or the store cannot be written to.
+    /// As for [`Layers::changes`]; or the store cannot be written to.
     pub fn commit(&self, keeping: &Keeping) -> Result<Option<KeptLayer>, Problem> {
         let Keeping { directory, maps, root } = keeping;
         let held = hold(directory)?;

@@ -10,15 +10,13 @@ use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
 use crate::ops::{MakeRoot, Op, RootKind};
 use crate::plan::{Plan, Planned};
-use crate::run::runner::Runner;
+use crate::run::layers::Layers;
 use crate::sys;
 
-impl Runner {
-    /// The plan as it is possible here: with a copy of the root's layers, where there is no overlay
-    /// for them, and around what was refused before.
-    pub(in crate::run) fn possible(&self, plan: &Plan) -> Plan {
-        let copied = self.roots.no_overlay.get().then(|| plan.with_copy()).flatten();
-        self.around(copied.unwrap_or_else(|| plan.clone()))
+impl Layers {
+    /// The plan with a copy of the root's layers, if there is no overlay for them.
+    pub(in crate::run) fn with_copy(&self, plan: &Plan) -> Option<Plan> {
+        self.roots.no_overlay.get().then(|| plan.with_copy()).flatten()
     }
 
     /// Notes that there is no overlay here, as `refusal` says.

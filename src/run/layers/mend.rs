@@ -10,12 +10,12 @@ use crate::diag::Report;
 use crate::ops::{Layer, Op, RootTree};
 use crate::plan::Plan;
 use crate::run::base::problem::Problem;
-use crate::run::runner::Runner;
+use crate::run::layers::Layers;
 
 /// What came of a program; or why it has not begun.
 pub(in crate::run) type Begun<T> = Result<Result<T, Problem>, Problem>;
 
-impl Runner {
+impl Layers {
     /// From here on, every layer that is found in the store is read to its end once.
     pub fn distrust_store(&self) {
         if !self.roots.verifies.replace(true)

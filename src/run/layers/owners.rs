@@ -10,7 +10,7 @@ use crate::diag::{Report, count, list, quoted};
 use crate::host::accounts;
 use crate::ops::{BuildLayer, Came, Kept, Layer, Maps, Op};
 use crate::plan::Plan;
-use crate::run::runner::Runner;
+use crate::run::layers::Layers;
 use crate::spec::IdMap;
 use crate::sys::Errno;
 
@@ -23,7 +23,7 @@ pub(in crate::run) struct Variant {
     owners: BTreeMap<(u32, u32), (u32, u32)>,
 }
 
-impl Runner {
+impl Layers {
     /// How files that belong inside to `owners` belong on the host; none where all are the caller's.
     /// What nobody inside is belongs to user or group 0.
     pub(in crate::run) fn variant(

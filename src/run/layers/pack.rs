@@ -19,7 +19,7 @@ use super::progress::Task;
 use super::store::TOO_LARGE;
 use crate::diag::{Report, quoted};
 use crate::plan::RootTree;
-use crate::run::runner::Runner;
+use crate::run::layers::Layers;
 use crate::spec::Compression;
 use crate::sys::{self, Errno, FileAttributes, Held, Node};
 
@@ -54,7 +54,7 @@ impl Write for Hashed {
     }
 }
 
-impl Runner {
+impl Layers {
     /// Packs a root into a new file at `path`, and gives the sha256 of that file as hexadecimal
     /// digits.
     ///

@@ -16,9 +16,11 @@ use super::store::{Building, Facts, NoStore, Store, Stored, checked_manifest};
 use super::tree::{self, Manner};
 use crate::diag::Report;
 use crate::host::Tree;
-use crate::ops::{Assembled, Entry, Kept, Layer, MakeRoot, Maps, Op, Owner, RootKind, RootTree};
-use crate::plan::Plan;
-use crate::run::runner::Runner;
+use crate::ops::{
+    Assembled, Entry, Kept, Layer, MakeRoot, Maps, Op, Owner, RootKind, RootTree, Sandbox,
+};
+use crate::plan::{Plan, Request};
+use crate::run::layers::Layers;
 use crate::spec::{Part, Rootfs};
 
 /// What a run knows of the roots that it uses.
@@ -62,7 +64,21 @@ struct Ready {
     _stored: Option<Stored>,
 }
 
-impl Runner {
+impl Layers {
+    /// What would be done.
+    ///
+    /// # Errors
+    /// Every contradiction, each with its line.
+    pub fn plan(&self, sandbox: &Sandbox, request: &Request) -> Result<Plan, Vec<Report>> {
+        let make = || self.planner.plan(sandbox, request, &|part, below| self.keep(part, below));
+        let mut plan = make().or_else(|reports| match self.mend(None) {
+            Ok(true) => make(),
+            Ok(false) | Err(_) => Err(reports),
+        })?;
+        plan.warnings.extend(self.squashed(&plan));
+        Ok(plan)
+    }
+
     /// Lets go of all roots. What no other run uses is removed.
     pub(in crate::run) fn clear_roots(&self) {
         self.roots.let_go();

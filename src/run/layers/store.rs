@@ -22,8 +22,8 @@ use std::rc::Rc;
 use super::manifest::{Difference, Manifest, Reads};
 use super::mend;
 use crate::diag::{Report, quoted};
+use crate::run::layers::Layers;
 use crate::run::layers::unwritable;
-use crate::run::runner::Runner;
 use crate::sys::{self, Errno, Held, Lock};
 
 pub(in crate::run) use building::{Building, Make, take_away};
@@ -142,10 +142,10 @@ impl Store {
     }
 
     /// Removes all that is in it, where it is gone with this run.
-    pub(in crate::run) fn end(&self, runner: &Runner) {
+    pub(in crate::run) fn end(&self, layers: &Layers) {
         if self.of_this_run {
             for name in ["layers", "index", "building", "roots"] {
-                let _ = take_away(runner, &self.held.join(name));
+                let _ = take_away(layers, &self.held.join(name));
             }
         }
     }
@@ -157,16 +157,16 @@ impl Store {
     /// It cannot be made, or the store cannot be written to.
     pub(in crate::run) fn layer(
         &self,
-        runner: &Runner,
+        layers: &Layers,
         key: &str,
         variant: Option<&str>,
         make: Make<'_>,
     ) -> Result<Stored, Report> {
-        if let Some(stored) = self.find(runner, key)? {
+        if let Some(stored) = self.find(layers, key)? {
             return Ok(stored);
         }
         let wait = self.held.join("building").join(format!("{key}.lock"));
-        let task = runner.task("wait for another nsscript that makes the same".into(), 0);
+        let task = layers.task("wait for another nsscript that makes the same".into(), 0);
         let lock = sys::wait_for_lock(|| {
             task.add(0);
             sys::lock_file(&wait)
@@ -174,10 +174,10 @@ impl Store {
         drop(task);
         let lock = lock.map_err(|errno| cannot("lock", &wait, &error_of(errno)))?;
         // Somebody else may have made it meanwhile.
-        let stored = match self.find(runner, key) {
+        let stored = match self.find(layers, key) {
             Ok(Some(stored)) => Ok(stored),
             Err(report) => Err(report),
-            Ok(None) => self.make(runner, variant, make).and_then(|stored| {
+            Ok(None) => self.make(layers, variant, make).and_then(|stored| {
                 self.lead(key, &stored.name)?;
                 Ok(stored)
             }),
@@ -193,7 +193,7 @@ impl Store {
     /// It cannot be read.
     pub(in crate::run) fn find(
         &self,
-        runner: &Runner,
+        layers: &Layers,
         key: &str,
     ) -> Result<Option<Stored>, Report> {
         let path = self.held.join("index").join(key);
@@ -202,7 +202,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(cannot("read", &path, &error)),
         };
-        let stored = self.hold(runner, &name)?;
+        let stored = self.hold(layers, &name)?;
         if let Some(stored) = &stored {
             let _ = sys::touch(&stored.directory);
         }
@@ -215,17 +215,17 @@ impl Store {
     /// It cannot be read.
     pub(in crate::run) fn hold(
         &self,
-        runner: &Runner,
+        layers: &Layers,
         name: &str,
     ) -> Result<Option<Stored>, Report> {
-        match self.hold_whole(runner, name) {
+        match self.hold_whole(layers, name) {
             Ok(stored) => Ok(stored),
             Err(place) if place.is_unseen() => Err(Report::error(mend::told(name, &place))),
             Err(place) => {
                 let told = mend::told(name, &place);
-                runner.warn(&Report::warning(format!("{told}: it is made again")));
+                layers.warn(&Report::warning(format!("{told}: it is made again")));
                 // Without it there is none, and with it this one is not used.
-                let _ = self.remove(runner, &self.held.join("layers").join(name));
+                let _ = self.remove(layers, &self.held.join("layers").join(name));
                 Ok(None)
             }
         }
@@ -237,7 +237,7 @@ impl Store {
     /// The first path at which it was changed.
     pub(in crate::run) fn hold_whole(
         &self,
-        runner: &Runner,
+        layers: &Layers,
         name: &str,
     ) -> Result<Option<Stored>, Difference> {
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -260,8 +260,8 @@ impl Store {
         let is_new = !self.used.borrow().contains(name);
         // Nothing is waited for to reach the disk, so what an earlier life of the machine has left
         // is looked at once; and so is everything where a root is to be verified.
-        let looks = !is_of_now || runner.roots.verifies.get() && is_new;
-        if let Some(place) = looks.then(|| self.changed(runner, name, Depth::All)).flatten() {
+        let looks = !is_of_now || layers.roots.verifies.get() && is_new;
+        if let Some(place) = looks.then(|| self.changed(layers, name, Depth::All)).flatten() {
             return Err(place);
         }
         if !is_of_now && fs::write(&mark, boot).is_err() {
@@ -274,8 +274,8 @@ impl Store {
 
     /// Reads all of the layer called `name`: gives the first path at which it was changed.
     #[must_use]
-    pub fn verify(&self, runner: &Runner, name: &str) -> Option<Difference> {
-        self.changed(runner, name, Depth::All)
+    pub fn verify(&self, layers: &Layers, name: &str) -> Option<Difference> {
+        self.changed(layers, name, Depth::All)
     }
 
     /// The layers that this run has used.
@@ -291,7 +291,7 @@ impl Store {
     /// The first path at which the layer called `name` is not what it was any more.
     pub(in crate::run) fn changed(
         &self,
-        runner: &Runner,
+        layers: &Layers,
         name: &str,
         depth: Depth,
     ) -> Option<Difference> {
@@ -320,7 +320,7 @@ impl Store {
             return look();
         }
         // Some of its files only their owners can read.
-        let looked = runner.with_all_ids(&mut || {
+        let looked = layers.with_all_ids(&mut || {
             Ok(look().map_or_else(Vec::new, |difference| difference.to_bytes()))
         });
         match looked {
@@ -336,9 +336,9 @@ impl Store {
     }
 
     /// Removes the layer called `name`, unless a run uses it.
-    pub(in crate::run) fn remove_layer(&self, runner: &Runner, name: &str) -> Result<bool, Report> {
+    pub(in crate::run) fn remove_layer(&self, layers: &Layers, name: &str) -> Result<bool, Report> {
         self.used.borrow_mut().remove(name);
-        self.remove(runner, &self.held.join("layers").join(name))
+        self.remove(layers, &self.held.join("layers").join(name))
     }
 
     /// Has `key` lead to the layer called `name`.

@@ -27,7 +27,7 @@ use super::root::described;
 use super::store::{Building, Facts};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::plan::{Below, Came, Kept, Layer};
-use crate::run::runner::Runner;
+use crate::run::layers::Layers;
 use crate::spec::Archive;
 use crate::sys::{self, Beneath, Errno};
 
@@ -36,7 +36,7 @@ const PIECES: usize = 16;
 /// The most members of an archive: each takes some memory.
 const MOST_MEMBERS: usize = 4_000_000;
 
-impl Runner {
+impl Layers {
     /// The layer that an archive holds, on top of others; it is unpacked at most once.
     pub(in crate::run) fn unpacked(
         &self,

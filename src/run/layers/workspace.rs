@@ -4,11 +4,13 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::store::Store;
-use crate::diag::quoted;
-use crate::run::runner::Runner;
+use super::store::{Store, take_away};
+use crate::diag::{Report, quoted};
+use crate::host::DESCRIPTORS;
+use crate::run::layers::Layers;
 use crate::sys::{
-    Distrust, Errno, Held, Lock, WalkError, ids, lock_directory, make_private_directory, shown,
+    Distrust, Errno, Held, Lock, WalkError, ids, is_copy, lock_directory, make_private_directory,
+    shown,
 };
 
 /// A directory that only this user can enter, locked as long as this process lives.
@@ -113,7 +115,75 @@ impl Drop for Workspace {
     }
 }
 
-impl Runner {
+impl Layers {
+    pub(in crate::run) fn workspace(&self) -> Result<PathBuf, Report> {
+        if let Some(workspace) = &*self.workspace.borrow() {
+            return Ok(workspace.path().to_path_buf());
+        }
+        let sweep = |path: &Path| {
+            let _ = take_away(self, path);
+        };
+        self.swept.set(true);
+        let made = match self.distrusts(&Workspace::parent()) {
+            Some(Distrust::Unseen(_, errno)) => Err(WalkError::Call(Workspace::parent(), errno)),
+            Some(distrust) => Err(WalkError::Distrust(distrust)),
+            None => Workspace::make(self.host().uid, &sweep),
+        };
+        let workspace = made.map_err(|error| match error {
+            WalkError::Call(path, errno) => {
+                let path = quoted(path.to_string_lossy());
+                let message = format!("cannot make a private directory in {path}: {errno}");
+                let report = Report::error(message);
+                match errno.name().as_str() {
+                    "EMFILE" | "ENFILE" => report.advise("no_descriptor_left", DESCRIPTORS),
+                    "ENOMEM" | "EIO" => report,
+                    _ => report.advise(
+                        "tmpdir_refused",
+                        "set `TMPDIR` to a directory that you can write to",
+                    ),
+                }
+            }
+            WalkError::Distrust(distrust) => {
+                let message = "cannot make a private directory where `TMPDIR` says: others could \
+                               put another one in its place";
+                let report = Report::error(message).note(distrusted(&distrust));
+                report.advise(
+                    "tmpdir_of_others",
+                    "set `TMPDIR` to a directory of your own, or to /tmp",
+                )
+            }
+        })?;
+        let path = workspace.path().to_path_buf();
+        *self.workspace.borrow_mut() = Some(workspace);
+        Ok(path)
+    }
+
+    /// Removes what killed runs have left, once a run: while a program runs, where one does, as that
+    /// takes no time then. A recipe that has left the host's root does not see what it was.
+    pub(in crate::run) fn sweep(&self) {
+        if self.swept.replace(true) || is_copy() || self.session().has_begun() {
+            return;
+        }
+        sweep_for_others(self.host().uid, &|path| {
+            let _ = take_away(self, path);
+        });
+    }
+
+    /// Leaves the private directory to the process that made it.
+    pub(in crate::run) fn forget_workspace(&self) {
+        std::mem::forget(self.workspace.take());
+    }
+
+    /// Removes the private directory of this run.
+    pub(in crate::run) fn remove_workspace(&self) {
+        let Some(mut workspace) = self.workspace.borrow_mut().take() else { return };
+        if let Err(errno) = workspace.remove() {
+            let path = quoted(workspace.path().to_string_lossy());
+            let warning = Report::warning(format!("cannot remove {path}: {errno}"));
+            self.warn(&warning.note("the next run that makes such a directory removes it"));
+        }
+    }
+
     /// Notes who else can change the ways to directories of our own, before nobody can tell.
     pub(in crate::run) fn look_at_ways(&self) {
         let store = Store::place(self.host()).and_then(|it| Some(it.path.parent()?.to_path_buf()));
@@ -127,6 +197,11 @@ impl Runner {
             };
             self.distrusted.borrow_mut().push((path, distrust));
         }
+    }
+
+    /// Has the private directory hold what is mounted at `path` in it.
+    pub(in crate::run) fn note_mounted(&self, path: &Path) -> Result<(), Errno> {
+        self.workspace.borrow_mut().as_mut().map_or(Ok(()), |workspace| workspace.mounted(path))
     }
 
     /// What was noted of the way to a directory.

@@ -1,6 +1,6 @@
 //! Programs of the host in a network.
 
-use super::Network;
+use super::{Network, Networks};
 use crate::diag::Report;
 use crate::ops::{
     Closure, Connect, DieWithParent, EnterNetwork, Execute, MakePrivate, Mounted, Op, RawAction,
@@ -8,7 +8,6 @@ use crate::ops::{
 };
 use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::base::problem::Problem;
-use crate::run::runner::Runner;
 use crate::spec::{GuestPath, JoinedNetwork, Kind, MountAttributes, MountOptions, Namespaces};
 
 /// /sys shows the network that it was mounted in.
@@ -24,7 +23,7 @@ fn sysfs() -> Mounted {
     }
 }
 
-impl Runner {
+impl Networks {
     /// What is done to run a program of the host in a network: only that is another one.
     ///
     /// # Errors
@@ -72,12 +71,12 @@ impl Runner {
             environment,
             ..Plan::of_one(of(Closure.into(), Side::Child))
         };
-        if self.networks.no_sysfs.get() { self.do_without_sysfs(plan) } else { plan }
+        if self.no_sysfs.get() { self.do_without_sysfs(plan) } else { plan }
     }
 
     /// The same plan without a sysfs, and those that are made from here on.
     pub(in crate::run) fn do_without_sysfs(&self, mut plan: Plan) -> Plan {
-        self.networks.no_sysfs.set(true);
+        self.no_sysfs.set(true);
         if let Some(index) = plan.sysfs_of_host() {
             plan.actions.remove(index);
         }

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::RawCalls;
 use crate::diag::{Origin, Report, bytes, closest, escape, list, quoted};
 use crate::host::Host;
 use crate::plan::RawAction;
 use crate::run::base::problem::{Interrupted, Problem};
-use crate::run::runner::Runner;
 use crate::sys::{self, Errno, Held, Syscall, Trouble};
 
 /// Where a `mkfs` is looked for before `PATH`: ordinary users often have no `sbin` in theirs.
@@ -176,7 +176,7 @@ pub fn about_image(mut report: Report, path: &Path) -> Report {
     report
 }
 
-impl Runner {
+impl RawCalls {
     /// Makes an image, as `make_image` does, and remembers that it is the recipe's own.
     ///
     /// # Errors
@@ -325,7 +325,6 @@ fn not_made(host: &Host, path: &Path, errno: Errno) -> Report {
 mod tests {
     use super::*;
     use crate::host::Tree;
-    use crate::run::Runner;
 
     /// A machine without any file, whose `PATH` is this.
     fn host(path: &str) -> Host {
@@ -350,7 +349,7 @@ mod tests {
     #[test]
     fn a_type_is_a_name_and_not_a_path() {
         for name in ["", "../../bin/sh", "a/b", "ext4 ", "ünix"] {
-            assert!(ImageType::new(name, &Runner::new().planner.host).is_err(), "{name}");
+            assert!(ImageType::new(name, &crate::run::base::this_host()).is_err(), "{name}");
         }
     }
 

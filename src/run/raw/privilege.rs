@@ -1,14 +1,14 @@
 //! Ids and capabilities of processes, and signals to them, by the raw layer.
 
+use super::RawCalls;
 use crate::diag::Origin;
 use crate::plan::RawAction;
 use crate::run::base::problem::Problem;
 use crate::run::raw::{self, Trouble};
-use crate::run::runner::Runner;
 use crate::spec::IdMap;
 use crate::sys::{self, Raw, Syscall};
 
-impl Runner {
+impl RawCalls {
     /// Writes the maps of the user namespace of process `pid`. Where the kernel wants that before
     /// it takes the map of groups, setgroups(2) is denied in it.
     ///

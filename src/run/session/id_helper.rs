@@ -3,17 +3,17 @@
 
 use std::io::{Read, Write};
 
+use super::Caller;
 use super::idmap::{MapError, all_ids};
 use crate::diag::Report;
 use crate::run::remedy;
-use crate::run::runner::Runner;
 use crate::sys::{self, Call, Program};
 
 /// Something that is done with all ids. What it gives comes back.
 pub(in crate::run) type Work<'a> = &'a mut dyn FnMut() -> Result<Vec<u8>, Report>;
 
-impl Runner {
-    /// The number by which [`Runner::with_all_ids`] calls a user (or group) of the host; none where
+impl Caller {
+    /// The number by which [`Caller::with_all_ids`] calls a user (or group) of the host; none where
     /// that is none of the caller's.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl Runner {
         Ok(if users { maps.users.inside(outside) } else { maps.groups.inside(outside) })
     }
 
-    /// The user (or group) of the host that [`Runner::with_all_ids`] calls by a number.
+    /// The user (or group) of the host that [`Caller::with_all_ids`] calls by a number.
     ///
     /// # Errors
     /// Which ids are the caller's cannot be read.

@@ -7,10 +7,8 @@ use crate::diag::{Origin, Report, quoted};
 use crate::plan::RawAction;
 use crate::run::base::flags::clone_flags;
 use crate::run::base::problem::Problem;
-use crate::run::raw::{self, Trouble};
-use crate::run::runner::Runner;
-use crate::spec::{Kind, MountFlags, Namespaces};
-use crate::sys::{self, Errno, Raw, Syscall};
+use crate::spec::{Kind, Namespaces};
+use crate::sys::{self, Errno};
 
 /// A namespace, held open.
 #[derive(Debug)]
@@ -104,40 +102,6 @@ impl Namespace {
     pub fn entering(&self) -> RawAction {
         let what = self.to_string();
         RawAction::Setns { what, file: "FILE".into(), namespaces: Namespaces::from(self.kind) }
-    }
-}
-
-impl Runner {
-    /// Keeps a namespace by a bind mount of its file at `path`, where nothing is yet.
-    ///
-    /// # Errors
-    /// Something is at the path, or the mount is refused.
-    pub fn pin(
-        &self,
-        namespace: &Namespace,
-        path: &Path,
-        origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
-        use std::os::fd::AsRawFd;
-        let action = RawAction::Pin { namespace: namespace.to_string(), path: path.to_path_buf() };
-        let source = format!("/proc/self/fd/{}", namespace.descriptor().as_raw_fd());
-        self.act_by(action, origin, || {
-            std::fs::File::create_new(path).map_err(|error| Trouble {
-                syscall: Syscall::Openat,
-                errno: Errno::from(&error),
-            })?;
-            let mounted = raw::done(&Raw::Mount {
-                source: raw::text(source.as_bytes()).into(),
-                target: raw::c(path),
-                kind: None,
-                flags: MountFlags::BIND.0,
-                data: None,
-            });
-            if mounted.is_err() {
-                let _ = std::fs::remove_file(path);
-            }
-            mounted
-        })
     }
 }
 

@@ -1,11 +1,10 @@
 //! Telling, action by action, what is being done.
 
-use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
+use super::Trace;
 use crate::diag::Origin;
 use crate::plan::{Called, RawAction, Side};
-use crate::run::runner::Runner;
 use crate::sys::Errno;
 
 /// One action that was done, or tried.
@@ -56,41 +55,25 @@ impl Explained {
 /// Who is told.
 pub type Tell = Box<dyn Fn(&Explained)>;
 
-/// Who is told, and what of.
-#[derive(Default)]
-pub(in crate::run) struct Listener {
-    tell: RefCell<Option<Tell>>,
-    /// The process that this is: see [`Explained::process`].
-    process: RefCell<Vec<usize>>,
-    /// How many processes this one has started.
-    started: Cell<usize>,
-}
-
-impl Runner {
+impl Trace {
     /// Tells `tell` of every action from here on.
     pub fn tell(&self, tell: Tell) {
-        *self.listener.tell.borrow_mut() = Some(tell);
-    }
-
-    /// Whether raw calls are made in a session that has begun.
-    #[must_use]
-    pub fn is_in_session(&self) -> bool {
-        !self.session().on_host.get() && self.session().has_begun()
+        *self.tell.borrow_mut() = Some(tell);
     }
 
     /// Tells nobody any more.
     pub fn tell_nobody(&self) {
-        *self.listener.tell.borrow_mut() = None;
+        *self.tell.borrow_mut() = None;
     }
 
     /// Whether somebody listens.
     pub(in crate::run) fn is_heard(&self) -> bool {
-        self.listener.tell.borrow().is_some()
+        self.tell.borrow().is_some()
     }
 
     /// Tells of an action, where somebody listens.
     pub(in crate::run) fn explain(&self, explained: impl FnOnce() -> Explained) {
-        if let Some(tell) = &*self.listener.tell.borrow() {
+        if let Some(tell) = &*self.tell.borrow() {
             tell(&explained());
         }
     }
@@ -123,28 +106,28 @@ impl Runner {
 
     /// The process that this is.
     pub(in crate::run) fn process(&self) -> Vec<usize> {
-        self.listener.process.borrow().clone()
+        self.process.borrow().clone()
     }
 
     /// The number of the process that is started next.
     pub(in crate::run) fn next_process(&self) -> usize {
-        self.listener.started.get() + 1
+        self.started.get() + 1
     }
 
     /// That one is started.
     pub(in crate::run) fn count_process(&self) {
-        self.listener.started.set(self.next_process());
+        self.started.set(self.next_process());
     }
 
     /// The number of the process that was started last.
     pub(in crate::run) fn started(&self) -> usize {
-        self.listener.started.get()
+        self.started.get()
     }
 
     /// This is that one.
     pub(in crate::run) fn become_next_process(&self) {
         let number = self.next_process();
-        self.listener.process.borrow_mut().push(number);
-        self.listener.started.set(0);
+        self.process.borrow_mut().push(number);
+        self.started.set(0);
     }
 }

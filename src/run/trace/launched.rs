@@ -4,6 +4,7 @@ use std::io::PipeWriter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Trace;
 use super::explain::Explained;
 use crate::diag::Report;
 use crate::ops::{
@@ -11,14 +12,13 @@ use crate::ops::{
 };
 use crate::plan::{Plan, Planned, Side};
 use crate::run::base::flags::clone_flags;
-use crate::run::runner::Runner;
 use crate::run::session::idmap::MapError;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{Call, Errno, Fault, Program, Syscall, Times, Trouble, Watch};
 
 /// A launch that is told of.
 pub(in crate::run) struct Telling<'a> {
-    pub runner: &'a Runner,
+    pub trace: &'a Trace,
     pub plan: &'a Plan,
     /// Which action of the plan each call belongs to.
     pub actions: &'a [usize],
@@ -26,8 +26,8 @@ pub(in crate::run) struct Telling<'a> {
 
 /// Has the new process of `program` look at the clock after each call, where somebody listens; and
 /// the program that it executes wait until what is given is dropped.
-pub(in crate::run) fn watch(runner: &Runner, program: &mut Program) -> Option<PipeWriter> {
-    if !runner.is_heard() {
+pub(in crate::run) fn watch(trace: &Trace, program: &mut Program) -> Option<PipeWriter> {
+    if !trace.is_heard() {
         return None;
     }
     // Without room for a watch everything is told but the times.
@@ -43,7 +43,7 @@ pub(in crate::run) fn watch(runner: &Runner, program: &mut Program) -> Option<Pi
 impl Telling<'_> {
     /// Tells what the new process has done: `made` is its number, or what failed.
     pub fn tell(&self, program: &Program, made: Result<i32, &Fault>) {
-        if !self.runner.is_heard() {
+        if !self.trace.is_heard() {
             return;
         }
         let times = program.watch.as_ref().map(Watch::times);
@@ -68,9 +68,9 @@ impl Telling<'_> {
                 Some((action, fault)) if action == index => {
                     let parts = times.as_ref().map_or(0, |times| times.parts);
                     let failed = (fault.syscall.name(), fault.errno);
-                    return self.runner.explain(|| explained.failing(failed, parts));
+                    return self.trace.explain(|| explained.failing(failed, parts));
                 }
-                _ => self.runner.explain(|| explained),
+                _ => self.trace.explain(|| explained),
             }
         }
     }
@@ -82,7 +82,7 @@ impl Telling<'_> {
         let refused = limit.filter(|_| why.syscall == Syscall::Prlimit);
         let Some(planned) = refused.or(self.plan.actions.last()) else { return };
         let failed = (why.syscall.name(), why.errno);
-        self.runner.explain(|| {
+        self.trace.explain(|| {
             let calls = match why.syscall {
                 Syscall::Clone => vec![Called::new("clone(CLONE_VFORK|SIGCHLD)")],
                 Syscall::Ioctl => vec![Called::new("ioctl(0, TIOCSCTTY, 0)")],
@@ -106,7 +106,7 @@ impl Telling<'_> {
     }
 
     fn explained(&self, planned: &Planned, process: usize) -> Explained {
-        let mut explained = prepared(self.runner, planned);
+        let mut explained = prepared(self.trace, planned);
         match planned.side {
             Side::Parent => {}
             Side::Child => explained.process.push(process),
@@ -125,7 +125,7 @@ impl Telling<'_> {
         times: Option<&Times>,
     ) -> Explained {
         let planned = Planned { side: Side::Parent, ..self.plan.actions[index].clone() };
-        let number = self.runner.next_process();
+        let number = self.trace.next_process();
         let mut calls = entered(program);
         let starts = pid.is_some().then_some(number);
         if let Some(last) = calls.last_mut() {
@@ -161,13 +161,13 @@ impl Telling<'_> {
         };
         calls.extend(carried);
         let elapsed = elapsed.filter(|_| !calls.is_empty());
-        Explained { calls, elapsed, ..self.explained(planned, self.runner.next_process()) }
+        Explained { calls, elapsed, ..self.explained(planned, self.trace.next_process()) }
     }
 }
 
 /// Tells that a layer of a root was made ready.
 pub(in crate::run) fn tell_built(
-    runner: &Runner,
+    trace: &Trace,
     planned: &Planned,
     layer: &Layer,
     (built, elapsed): (Result<&PathBuf, &Report>, Duration),
@@ -178,8 +178,8 @@ pub(in crate::run) fn tell_built(
         Layer::Assembled(_) => Duration::ZERO,
     };
     let elapsed = Some(elapsed + unpacked);
-    let telling = |calls| Explained { calls, elapsed, ..prepared(runner, planned) };
-    runner.explain(|| match built {
+    let telling = |calls| Explained { calls, elapsed, ..prepared(trace, planned) };
+    trace.explain(|| match built {
         Ok(directory) => telling(match layer {
             Layer::Assembled(assembled) => building(assembled, directory),
             Layer::Kept(_) => Vec::new(),
@@ -193,21 +193,21 @@ pub(in crate::run) fn tell_built(
 
 /// Tells that a user namespace was made ready.
 pub(in crate::run) fn tell_mapped(
-    runner: &Runner,
+    trace: &Trace,
     planned: &Planned,
     maps: &Maps,
     (failed, elapsed): (Option<&MapError>, Duration),
 ) {
-    runner.explain(|| {
-        let session = runner.session();
-        let calls = if runner.host().is_root() || session.has_user_namespace() {
+    trace.explain(|| {
+        let session = trace.session();
+        let calls = if trace.host().is_root() || session.has_user_namespace() {
             let users = session.translate(&maps.users, true);
             let groups = session.translate(&maps.groups, false);
             make_mapped(&Maps { users, groups, ..maps.clone() }, true)
         } else {
             make_mapped(maps, false)
         };
-        let told = Explained { elapsed: Some(elapsed), calls, ..prepared(runner, planned) };
+        let told = Explained { elapsed: Some(elapsed), calls, ..prepared(trace, planned) };
         match failed {
             None => told,
             Some(MapError::Call(trouble)) => {
@@ -220,7 +220,7 @@ pub(in crate::run) fn tell_mapped(
 }
 
 /// An action of the parent, before anything is known of it.
-fn prepared(runner: &Runner, planned: &Planned) -> Explained {
+fn prepared(trace: &Trace, planned: &Planned) -> Explained {
     let Told { sentence, shell, .. } = planned.action.told();
     Explained {
         sentence,
@@ -228,7 +228,7 @@ fn prepared(runner: &Runner, planned: &Planned) -> Explained {
         calls: Vec::new(),
         shell,
         side: planned.side,
-        process: runner.process(),
+        process: trace.process(),
         starts: None,
         origin: planned.origin.clone(),
         failed: None,

@@ -8,11 +8,11 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use super::Trace;
 use super::whereabouts::Whereabouts;
 use crate::diag::Origin;
 use crate::plan::{Plan, RawAction, Side};
 use crate::run::base::problem::{Interrupted, Problem};
-use crate::run::runner::Runner;
 use crate::sys::{self, Step};
 
 /// What is about to be done.
@@ -105,7 +105,7 @@ impl Stepping {
     }
 }
 
-impl Runner {
+impl Trace {
     /// Asks before every action from here on.
     pub fn step(&self, ask: Ask) {
         *self.stepping.ask.borrow_mut() = Some(ask);

@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use super::Trace;
 use crate::host::mountinfo::{self, Mount};
-use crate::run::launch::process::Process;
-use crate::run::runner::Runner;
 use crate::spec::Kind;
 use crate::sys;
 
@@ -26,23 +25,11 @@ pub struct Whereabouts {
     pub mounts: Vec<Mount>,
 }
 
-impl Runner {
+impl Trace {
     /// Where this process is.
     #[must_use]
     pub fn whereabouts(&self) -> Whereabouts {
         of(sys::process_id())
-    }
-}
-
-impl Process {
-    /// Where it is. Of a program that an init has started it is that program, as an init lets nobody look
-    /// at it.
-    #[must_use]
-    pub fn whereabouts(&self) -> Whereabouts {
-        let pid = self.pid();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-        let program = children.ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
-        Whereabouts { pid, ..of(program.filter(|_| !self.is_closure()).unwrap_or(pid)) }
     }
 }
 
@@ -54,7 +41,8 @@ impl Whereabouts {
     }
 }
 
-fn of(pid: i32) -> Whereabouts {
+/// Where process `pid` is.
+pub(in crate::run) fn of(pid: i32) -> Whereabouts {
     Whereabouts { pid, ..read(&pid.to_string()) }
 }
 

@@ -180,7 +180,7 @@ fn place_of_another_kind(case: &Case<'_>) -> Option<Hint> {
         Op::Bound(bind) => bind.directory,
         _ => true,
     };
-    let guest = Guest::before(case.failure.plan, case.runner, case.failure.action);
+    let guest = Guest::before(case.failure.plan, case.layers, case.failure.action);
     let there = guest.find(place.as_str())?.at;
     let (what, there) = match (directory, there) {
         (false, At::Directory) => ("the source is a file", "a directory"),

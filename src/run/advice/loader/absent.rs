@@ -157,7 +157,7 @@ impl Wanted<'_> {
         if let Some(near) = closest(program, names.iter().map(String::as_str)) {
             return report.advise("program_like", format!("did you mean {}?", quoted(near)));
         }
-        let on_host = self.guest.runner.host().tree.which(program, None);
+        let on_host = self.guest.layers.host().tree.which(program, None);
         let shown = quoted(program);
         let binary = format!("rootfs().binary(\"{}\")", escape(program));
         match (on_host, self.guest.is_here(), self.guest.is_built()) {
@@ -186,7 +186,7 @@ impl Wanted<'_> {
 
     /// The program that the host has at a path.
     fn on_host(&self, path: &str) -> Option<PathBuf> {
-        self.guest.runner.host().tree.which(path, None)
+        self.guest.layers.host().tree.which(path, None)
     }
 }
 

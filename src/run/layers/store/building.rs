@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use super::{Facts, MADE, Store, Stored, boot, cannot, error_of, read_manifest};
 use crate::diag::Report;
+use crate::run::layers::Layers;
 use crate::run::layers::manifest::Manifest;
 use crate::run::layers::unwritable;
-use crate::run::runner::Runner;
 use crate::sys::{self, Errno, Held, Lock};
 
 /// How long a layer that is being removed is waited for: a rename(2).
@@ -54,13 +54,13 @@ impl Store {
     /// Makes a layer.
     pub(in crate::run) fn make(
         &self,
-        runner: &Runner,
+        layers: &Layers,
         variant: Option<&str>,
         make: Make<'_>,
     ) -> Result<Stored, Report> {
-        self.sweep(runner);
+        self.sweep(layers);
         let (place, lock) = self.new_place()?;
-        let half = Half { runner, place: &place };
+        let half = Half { layers, place: &place };
         let tree = place.join("tree");
         let ready = fs::create_dir(&tree)
             .and_then(|()| fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)));
@@ -86,7 +86,7 @@ impl Store {
         let mut rounds = 0;
         while let Err(error) = fs::rename(&place, &target) {
             // The same layer, of another description: this one goes.
-            if let Some(stored) = self.hold(runner, &name)? {
+            if let Some(stored) = self.hold(layers, &name)? {
                 return Ok(stored);
             }
             // Or it is being removed.
@@ -130,18 +130,18 @@ impl Store {
     }
 
     /// Removes a layer that no run uses.
-    pub(super) fn remove(&self, runner: &Runner, directory: &Path) -> Result<bool, Report> {
+    pub(super) fn remove(&self, layers: &Layers, directory: &Path) -> Result<bool, Report> {
         // A run that uses it holds a lock, which this one waits for no moment.
         let Ok(Some(_lock)) = sys::lock_directory(directory) else { return Ok(false) };
         let (gone, _locked) = self.new_place()?;
         // Out of its place at once, so that nobody finds half of it.
         let removed = fs::rename(directory, gone.join("layer"));
-        let removed = removed.and_then(|()| take_away(runner, &gone));
+        let removed = removed.and_then(|()| take_away(layers, &gone));
         removed.map(|()| true).map_err(|error| cannot("remove", directory, &error))
     }
 
     /// Removes what runs that were killed have left.
-    pub(super) fn sweep(&self, runner: &Runner) {
+    pub(super) fn sweep(&self, layers: &Layers) {
         let building = self.held.join("building");
         // While somebody makes what is not locked yet, the next may do it.
         let Ok(Some(alone)) = sys::lock_directory(&building) else { return };
@@ -157,7 +157,7 @@ impl Store {
         }
         drop(alone);
         for (path, _lock) in left {
-            let _ = take_away(runner, &path);
+            let _ = take_away(layers, &path);
         }
     }
 }
@@ -169,7 +169,7 @@ fn new_file(path: &Path, text: &str) -> io::Result<()> {
 
 /// Removes a directory of the store, and nothing that is mounted in it. What belongs to other ids
 /// of the caller is removed with their rights.
-pub(in crate::run) fn take_away(runner: &Runner, path: &Path) -> io::Result<()> {
+pub(in crate::run) fn take_away(layers: &Layers, path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let parent = Held::open(parent).map_err(error_of)?;
     let remove = || parent.remove(name);
@@ -177,7 +177,7 @@ pub(in crate::run) fn take_away(runner: &Runner, path: &Path) -> io::Result<()> 
     if !matches!(errno.name().as_str(), "EACCES" | "EPERM") {
         return Err(error_of(errno));
     }
-    let removed = runner.with_all_ids(&mut || {
+    let removed = layers.with_all_ids(&mut || {
         remove().map(|()| Vec::new()).map_err(|errno| {
             let mut report = Report::error(errno.to_string());
             report.facts.errno = Some(errno.code());
@@ -192,12 +192,12 @@ pub(in crate::run) fn take_away(runner: &Runner, path: &Path) -> io::Result<()> 
 
 /// A layer that is being made: gone, where it does not get ready.
 struct Half<'a> {
-    runner: &'a Runner,
+    layers: &'a Layers,
     place: &'a Path,
 }
 
 impl Drop for Half<'_> {
     fn drop(&mut self) {
-        let _ = take_away(self.runner, self.place);
+        let _ = take_away(self.layers, self.place);
     }
 }

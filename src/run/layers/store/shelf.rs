@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use super::{Facts, Store, cannot, checked_manifest, error_of};
 use crate::diag::{Report, quoted};
 use crate::plan::Came;
+use crate::run::layers::Layers;
 use crate::run::layers::manifest::Manifest;
-use crate::run::runner::Runner;
 use crate::sys;
 
 /// A layer as `nsscript store` shows it.
@@ -111,15 +111,15 @@ impl Store {
     /// The store cannot be read or written to.
     pub fn collect(
         &self,
-        runner: &Runner,
+        layers: &Layers,
         since: Option<SystemTime>,
     ) -> Result<(usize, u64), Report> {
-        self.sweep(runner);
+        self.sweep(layers);
         let (mut number, mut bytes) = (0, 0);
-        let layers = self.held.join("layers");
+        let directory = self.held.join("layers");
         let old = |used: SystemTime| since.is_none_or(|since| used < since);
         for listed in self.list()? {
-            if old(listed.used) && self.remove(runner, &layers.join(&listed.name))? {
+            if old(listed.used) && self.remove(layers, &directory.join(&listed.name))? {
                 number += 1;
                 bytes += listed.size;
             }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::Network;
+use super::launcher::Launcher;
 use crate::diag::{Origin, Report, escape, quoted};
 use crate::host::Host;
 use crate::ops::command as told;
@@ -15,9 +15,9 @@ use crate::run::launch::piped::MOST_KEPT;
 use crate::run::launch::process::Process;
 use crate::run::launch::stream::Input;
 use crate::run::launch::stream::converse;
+use crate::run::network::{Link, Network};
 use crate::run::raw;
 use crate::run::remedy;
-use crate::run::runner::Runner;
 use crate::spec::{Command, Kind, MountFlags, Namespaces, Outbound, Streams};
 use crate::sys::{self, Call, Program, Raw, flags};
 
@@ -36,7 +36,7 @@ pub(in crate::run) fn pasta(host: &Host) -> Option<PathBuf> {
 /// How long pasta has to be ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Runner {
+impl Launcher {
     /// Makes a network that is connected to the outside.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ impl Runner {
             Report::error(format!("cannot make {shown}: {errno}")).at(origin.cloned())
         };
         std::fs::File::create_new(&place).map_err(|error| fails((&error).into()))?;
-        let source = format!("/proc/self/fd/{}", network.namespace.descriptor().as_raw_fd());
+        let source = format!("/proc/self/fd/{}", network.namespace().descriptor().as_raw_fd());
         let mounted = raw::done(&Raw::Mount {
             source: Some(raw::text(source.as_bytes())),
             target: raw::c(&place),
@@ -155,7 +155,7 @@ impl Runner {
             let links = self.links(network, origin)?;
             let routes = self.routes(network, origin)?;
             let has_way = routes.iter().any(|route| route.network() == "default");
-            let is_ready = |link: &super::Link| link.interface.name == "eth0" && link.interface.up;
+            let is_ready = |link: &Link| link.interface.name == "eth0" && link.interface.up;
             if has_way && links.iter().any(is_ready) {
                 return Ok(process);
             }

@@ -1,74 +1,78 @@
-//! Entering the session, and what belongs to a run in one.
+//! Entry into the session, and the private directory of a run in one.
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::Begun;
-use super::idmap::{MapError, all_ids};
 use crate::diag::{Origin, Report};
+use crate::host::mountinfo;
 use crate::plan::{Maps, MountCall, RawAction, unanswered};
 use crate::run::base::problem::{Interrupted, Problem};
-use crate::run::raw::{self, Trouble};
-use crate::run::runner::Runner;
+use crate::run::raw::{self, RawCalls, Trouble};
+use crate::run::session::Begun;
+use crate::run::session::idmap::{MapError, all_ids};
 use crate::spec::{IdMap, Kind, MountFlags, Namespaces};
 use crate::sys::{self, Errno, Raw, SharedNumbers, Syscall, flags};
 
-impl Runner {
-    /// Makes raw calls to the host itself from here on.
-    pub fn work_on_host(&self) {
-        self.session.on_host.set(true);
-    }
-
-    /// The user and the group that this process is where it is.
-    pub(in crate::run) fn own_ids(&self) -> (u32, u32) {
-        if self.session.begun.borrow().is_none() {
-            return (self.host().uid, self.host().gid);
-        }
-        let ids = sys::ids();
-        (ids.uid, ids.gid)
-    }
-
+impl RawCalls {
     /// Begins the session, where it has not begun.
     ///
     /// # Errors
     /// The machine has no user namespaces for users, or no room for more.
     pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
-        if self.session.has_begun() {
+        if self.session().has_begun() {
             return Ok(());
         }
-        if let Some(report) = &*self.session.broken.borrow() {
+        if let Some(report) = &*self.session().broken.borrow() {
             return Err(report.clone().into());
         }
         let mut begun = Begun::found();
-        if !self.session.on_host.get() {
+        if !self.session().on_host.get() {
             if !self.host().is_root() {
                 // In a user namespace other users cannot be told from root.
                 self.look_at_ways();
             }
             begun.maps = self.enter_session(origin)?;
             if begun.maps.is_none() {
-                self.session.made.set(SharedNumbers::new());
+                self.session().made.set(SharedNumbers::new());
             }
             // Children that lose their parent are this process's to end.
             sys::adopt_orphans();
         }
-        *self.session.begun.borrow_mut() = Some(begun);
-        if self.session.on_host.get() {
+        *self.session().begun.borrow_mut() = Some(begun);
+        if self.session().on_host.get() {
             return Ok(());
         }
         self.cover_root(origin).inspect_err(|problem| {
             if let Problem::Reports(reports) = problem {
-                *self.session.broken.borrow_mut() = reports.first().cloned();
+                *self.session().broken.borrow_mut() = reports.first().cloned();
             }
         })
     }
 
-    /// Whether the session was entered by half, so that nothing is as it was before.
-    #[must_use]
-    pub fn has_broken_session(&self) -> bool {
-        self.session.broken.borrow().is_some()
+    /// Binds the session's root on itself if it is mounted on nothing, so that pivot_root(2) works in
+    /// raw calls.
+    ///
+    /// # Errors
+    /// The kernel's answer.
+    fn cover_root(&self, origin: Option<&Origin>) -> Result<(), Problem> {
+        let root = Path::new("/");
+        if !sys::is_in_memory(root) || !mountinfo::root_is_on_nothing(&self.host().tree) {
+            return Ok(());
+        }
+        let here = sys::working_directory();
+        let flags = MountFlags::BIND.and(MountFlags::RECURSIVE);
+        let (source, target) = (Some("/".into()), root.to_path_buf());
+        self.act(
+            RawAction::Mount(MountCall { source, target, kind: None, flags, data: None }),
+            origin,
+        )?;
+        // `..` of the root leads onto what is mounted on it.
+        self.act(RawAction::Chroot("/..".into()), origin)?;
+        if let Ok(here) = here {
+            let _ = std::env::set_current_dir(here);
+        }
+        Ok(())
     }
-
     fn enter_session(&self, origin: Option<&Origin>) -> Result<Option<Maps>, Problem> {
         let mount = Namespaces::from(Kind::Mount);
         let user = mount | Kind::User.into();
@@ -140,29 +144,11 @@ impl Runner {
         match entered {
             Err(trouble) if is_elsewhere.get() => {
                 let report = self.raw_failure(action.clone(), origin, trouble);
-                *self.session.broken.borrow_mut() = Some(report.clone());
+                *self.session().broken.borrow_mut() = Some(report.clone());
                 Err(report.into())
             }
             entered => Ok(entered),
         }
-    }
-
-    /// Whether this process is in another user namespace than the machine's first one, as its map
-    /// tells.
-    #[must_use]
-    pub fn in_user_namespace(&self) -> bool {
-        let map = self.host().tree.read("/proc/self/uid_map".as_ref()).unwrap_or_default();
-        let map = String::from_utf8_lossy(&map).into_owned();
-        self.session.has_user_namespace() || !map.split_whitespace().eq(["0", "0", "4294967295"])
-    }
-
-    /// Ends what was started by raw calls and not waited for, where this process has started it.
-    pub(in crate::run) fn close_session(&self) {
-        let begun = self.session.begun.borrow().is_some();
-        if !begun || sys::is_copy() || self.session.on_host.get() {
-            return;
-        }
-        sys::end_children();
     }
 
     fn has_helpers(&self) -> bool {
@@ -189,7 +175,7 @@ impl Runner {
     /// The session cannot be entered, or nothing be mounted.
     pub fn scratch(&self, origin: Option<&Origin>) -> Result<PathBuf, Problem> {
         self.begin_session(origin)?;
-        if let Some(path) = &*self.session.scratch.borrow() {
+        if let Some(path) = &*self.scratch.borrow() {
             return Ok(path.clone());
         }
         let above = self.workspace()?;
@@ -202,7 +188,7 @@ impl Runner {
             let message = format!("cannot make {path}: {}", sys::Errno::from(&error));
             Report::error(message).at(origin.cloned())
         })?;
-        if !self.session.on_host.get() {
+        if !self.session().on_host.get() {
             let mount = MountCall {
                 source: Some("scratch".into()),
                 target: path.clone(),
@@ -211,15 +197,13 @@ impl Runner {
                 data: Some("mode=0755".into()),
             };
             self.act(RawAction::Mount(mount), origin)?;
-            if let Some(workspace) = &mut *self.workspace.borrow_mut() {
-                workspace.mounted(&path).map_err(|errno| {
-                    let _ = raw::done(&Raw::Umount(raw::c(&path), true));
-                    let shown = crate::diag::quoted(path.to_string_lossy());
-                    Report::error(format!("cannot hold {shown}: {errno}")).at(origin.cloned())
-                })?;
-            }
+            self.note_mounted(&path).map_err(|errno| {
+                let _ = raw::done(&Raw::Umount(raw::c(&path), true));
+                let shown = crate::diag::quoted(path.to_string_lossy());
+                Report::error(format!("cannot hold {shown}: {errno}")).at(origin.cloned())
+            })?;
         }
-        *self.session.scratch.borrow_mut() = Some(path.clone());
+        *self.scratch.borrow_mut() = Some(path.clone());
         Ok(path)
     }
 }
