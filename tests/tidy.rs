@@ -1,5 +1,5 @@
-//! The laws of the source tree: which layer may name which, which crate belongs to which folder,
-//! where `unsafe` may stand, what a file may look like, what the program may depend on.
+//! The laws of the source tree: which layer or room may name which, which crate belongs to which
+//! folder, where `unsafe` may stand, what a file may look like, what the program may depend on.
 //!
 //! The laws are the tables below. The readers beside this file know just enough of Rust and of TOML
 //! to hold the tree to them: what a comment or a string says is never taken for code, and a
@@ -34,6 +34,28 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("repl", &["diag", "spec", "host", "ops", "plan", "run", "script"]),
     ("cli", &["diag", "spec", "host", "ops", "plan", "run", "script", "repl"]),
 ];
+
+/// The rooms of a layer: the layer, and its rooms with what each may name of the others.
+type Rooms = (&'static str, &'static [(&'static str, &'static [&'static str])]);
+
+/// The rooms of large layers, the lowest first. A room names no room above it: what it needs from
+/// there is moved down, or handed in.
+const ROOMS: &[Rooms] = &[(
+    "run",
+    &[
+        ("base", &[]),
+        ("remedy", &["base"]),
+        ("session", &["base", "remedy"]),
+        ("trace", &["base", "session"]),
+        ("layers", &["base", "remedy", "trace"]),
+        ("advice", &["remedy", "session", "layers"]),
+        ("raw", &["base", "remedy", "session", "trace", "layers", "advice"]),
+        ("network", &["base", "remedy", "session", "advice", "raw"]),
+        ("launch", &["base", "remedy", "session", "trace", "layers", "advice", "raw", "network"]),
+        ("doctor", &["base", "remedy", "session", "network", "launch"]),
+        ("runner", &["base", "session", "trace", "layers", "raw", "network", "launch"]),
+    ],
+)];
 
 const ABOVE_SYS: &[&str] = &[
     "src/diag",
@@ -209,6 +231,48 @@ fn layer_findings(path: &str, source: &str) -> Vec<String> {
     findings
 }
 
+/// Each other room of its layer that a file names: the room, the path as it stands there, its line.
+fn rooms_named(path: &str, source: &str) -> Vec<(String, String, usize)> {
+    let module = rust::module_of(path);
+    let named = rust::named_paths(&rust::without_visibility(rust::tokens(source)));
+    let elsewhere = named.iter().filter_map(|named| {
+        let place = rust::resolve(&module, named)?;
+        let is_here = place.first() != module.first() || place.get(1) == module.get(1);
+        let room = place.get(1).cloned().unwrap_or_default();
+        (!is_here).then(|| (room, named.words.join("::"), named.line))
+    });
+    elsewhere.collect()
+}
+
+/// What a file names that its room may not.
+fn room_findings(path: &str, source: &str) -> Vec<String> {
+    let module = rust::module_of(path);
+    // The layer itself is the face of its rooms.
+    let [layer, room, ..] = &module[..] else { return Vec::new() };
+    let Some((_, rooms)) = ROOMS.iter().find(|(name, _)| name == layer) else {
+        return Vec::new();
+    };
+    let Some((_, below)) = rooms.iter().find(|(name, _)| name == room) else {
+        return vec![format!(
+            "{path}:1: `{room}` is no room of `{layer}`: move the file into one, or give ROOMS a row"
+        )];
+    };
+    let forbidden = rooms_named(path, source);
+    let forbidden = forbidden.into_iter().filter(|(room, ..)| !below.contains(&room.as_str()));
+    let finding = |(target, words, line): (String, String, usize)| {
+        if rooms.iter().any(|(name, _)| *name == target) {
+            let may = if below.is_empty() { "none".to_owned() } else { below.join(", ") };
+            format!(
+                "{path}:{line}: `{words}`: `{layer}/{room}` may not name `{layer}/{target}` (it may \
+                 name: {may}): move what is shared down, or hand it in from above"
+            )
+        } else {
+            format!("{path}:{line}: `{words}` is no room: name the room or layer that holds it")
+        }
+    };
+    forbidden.map(finding).collect()
+}
+
 /// The crates that a file names outside their places.
 fn vocabulary_findings(path: &str, source: &str) -> Vec<String> {
     let below = |place: &&str| {
@@ -319,6 +383,42 @@ fn note_findings(path: &str, text: &str) -> Vec<String> {
 fn arrows_point_down() {
     let findings = judge(File::is_source, |file| layer_findings(&file.path, &file.text));
     verdict("a layer names one that it may not:", &findings);
+}
+
+#[test]
+fn arrows_point_down_between_rooms() {
+    let findings = judge(File::is_source, |file| room_findings(&file.path, &file.text));
+    verdict("a room names one that it may not:", &findings);
+}
+
+#[test]
+fn the_table_of_rooms_says_what_is() {
+    let sources: Vec<File> = tree().into_iter().filter(File::is_source).collect();
+    let mut findings = Vec::new();
+    for (layer, rooms) in ROOMS {
+        for (index, (room, below)) in rooms.iter().enumerate() {
+            let place = format!("src/{layer}/{room}");
+            let files = sources.iter().filter(|file| {
+                let rest = file.path.strip_prefix(&place);
+                rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+            });
+            let named: Vec<String> = files
+                .flat_map(|file| rooms_named(&file.path, &file.text))
+                .map(|(room, ..)| room)
+                .collect();
+            for target in *below {
+                if !rooms[..index].iter().any(|(name, _)| name == target) {
+                    findings
+                        .push(format!("{layer}/{room} may name `{target}`, which is not below"));
+                }
+                if !named.iter().any(|name| name == target) {
+                    findings
+                        .push(format!("{layer}/{room} does not name `{target}`: strike it out"));
+                }
+            }
+        }
+    }
+    verdict("ROOMS of tests/tidy.rs says what is not so:", &findings);
 }
 
 #[test]
@@ -506,6 +606,32 @@ fn what_is_allowed_or_no_code_is_not_found() {
     ];
     for (path, source) in fine {
         assert_eq!(layer_findings(path, source), Vec::<String>::new(), "{path}: {source}");
+    }
+}
+
+#[test]
+fn a_room_above_is_found_behind_every_disguise() {
+    let caught = [
+        ("src/run/layers/store.rs", "use crate::run::launch::process::Process;"),
+        ("src/run/layers/store.rs", "use super::super::launch;"),
+        ("src/run/layers.rs", "use super::{base::Base, raw::RawCalls};"),
+        ("src/run/layers/store/place.rs", "fn f() { super::super::super::advice::add() }"),
+        ("src/run/base.rs", "use super::Runner;"),
+        ("src/run/base.rs", "use crate::run;"),
+        ("src/run/stray.rs", ""),
+    ];
+    for (path, source) in caught {
+        assert_eq!(room_findings(path, source).len(), 1, "{path}: {source}");
+    }
+    let fine = [
+        ("src/run.rs", "pub use launch::process::Process; pub use self::runner::Runner;"),
+        ("src/run/layers/store.rs", "use super::Layers; use crate::run::trace::Trace;"),
+        ("src/run/layers/store.rs", "use crate::plan::launch; // crate::run::launch"),
+        ("src/run/layers/store.rs", "pub(in crate::run) fn f(a: u8) {}"),
+        ("src/plan/launch.rs", "use super::build;"),
+    ];
+    for (path, source) in fine {
+        assert_eq!(room_findings(path, source), Vec::<String>::new(), "{path}: {source}");
     }
 }
 

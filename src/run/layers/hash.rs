@@ -39,7 +39,7 @@ pub(in crate::run) fn read_hashed(
     let mut buffer = vec![0; PIECE];
     let mut size = 0;
     loop {
-        if crate::run::interrupted().is_some() {
+        if crate::sys::interrupted().is_some() {
             return Err(Errno::INTERRUPTED.into());
         }
         let length = match source.read(&mut buffer) {

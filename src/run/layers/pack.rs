@@ -40,7 +40,7 @@ struct Hashed {
 
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if crate::run::interrupted().is_some() {
+        if crate::sys::interrupted().is_some() {
             // Of the kind that says so, the caller would try again.
             return Err(io::Error::other("a signal came"));
         }
@@ -100,7 +100,7 @@ impl Layers {
         let packed = Encoder::new(hashed, compression).map_err(|error| cannot(&error));
         let packed = packed.and_then(|mut encoder| {
             let written = entries(&contents, time, &mut encoder, &task);
-            if written.is_err() && crate::run::interrupted().is_some() {
+            if written.is_err() && crate::sys::interrupted().is_some() {
                 // Dropped, it would compress what it has to its end.
                 std::mem::forget(encoder);
                 return Err(written.err().unwrap_or_else(|| cannot(&Errno::INTERRUPTED.into())));
@@ -142,7 +142,7 @@ fn entries(
     task: &Task,
 ) -> Result<(), Report> {
     for (path, item) in &contents.items {
-        let done = if crate::run::interrupted().is_some() {
+        let done = if crate::sys::interrupted().is_some() {
             Err(io::Error::from_raw_os_error(Errno::INTERRUPTED.code()))
         } else {
             entry(path, item, time, archive, task)

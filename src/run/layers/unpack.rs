@@ -194,7 +194,7 @@ fn members(
         if number.max(unpacker.number()) > MOST_MEMBERS {
             return Err(ArchiveError::of_archive(Fault::TooMany(MOST_MEMBERS)));
         }
-        if crate::run::interrupted().is_some() {
+        if crate::sys::interrupted().is_some() {
             return Err(ArchiveError::of_archive(Fault::Write(Errno::INTERRUPTED)));
         }
         let done = match member.kind {

@@ -316,7 +316,7 @@ impl<R: Read> Reader<R> {
                 let block = self.block()?.ok_or(Fault::Truncated)?;
                 more.as_mut_bytes().copy_from_slice(&block);
                 add(&mut pieces, more.sparse())?;
-                if pieces.len() > sparse::MOST_PIECES || crate::run::interrupted().is_some() {
+                if pieces.len() > sparse::MOST_PIECES || crate::sys::interrupted().is_some() {
                     return Err(Fault::Sparse);
                 }
                 goes_on = more.is_extended();

@@ -34,7 +34,7 @@ pub(super) fn write(
         target.seek(SeekFrom::Start(*offset)).map_err(|error| written(&error))?;
         let mut left = *length;
         while left > 0 {
-            if crate::run::interrupted().is_some() {
+            if crate::sys::interrupted().is_some() {
                 return Err(disk(Errno::INTERRUPTED));
             }
             let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
@@ -54,7 +54,7 @@ pub(super) fn write(
 fn zeros(digest: &mut Sha256, mut number: u64) -> Result<(), Fault> {
     let zeros = [0; 16 << 10];
     while number > 0 {
-        if crate::run::interrupted().is_some() {
+        if crate::sys::interrupted().is_some() {
             return Err(disk(Errno::INTERRUPTED));
         }
         let most = usize::try_from(number).unwrap_or(usize::MAX).min(zeros.len());
