@@ -17,8 +17,8 @@ mod trace;
 pub use advice::failure::Failure;
 pub use base::problem::{Interrupted, Problem, Warn};
 pub use doctor::{Examination, Fact, Verdict};
+pub use launch::closure::{Body, duplicated, entering, open_process};
 pub use launch::exit::{Cause, Exit, Output};
-pub use launch::fork::{Body, duplicated, entering, open_process};
 pub use launch::listener::Listener;
 pub use launch::piped::MOST_KEPT;
 pub use launch::process::Process;
@@ -30,8 +30,8 @@ pub use layers::progress::{Progress, Watcher};
 pub use layers::store::{Depth, Listed, NoStore, Store, Stored};
 pub use layers::workspace::{own_directory, refuse_writable};
 pub use network::{Link, Neighbour, Network, Probe};
+pub use raw::attach_loop::attach_loop;
 pub use raw::image::{ImageType, about_image, check_image_size};
-pub use raw::loop_device::attach_loop;
 pub use raw::read_file;
 pub use runner::Runner;
 pub use session::namespace::{Namespace, namespaces};
@@ -40,7 +40,7 @@ pub use trace::stepping::{Answer, Ask, Stop};
 pub use trace::whereabouts::Whereabouts;
 
 // The rooms that `Runner` holds: it has the methods of all of them.
-pub use base::Base;
+pub use base::Machine;
 pub use launch::launcher::Launcher;
 pub use layers::Layers;
 pub use network::Networks;

@@ -12,13 +12,13 @@ use crate::plan::Planner;
 use crate::sys;
 
 /// The machine, and who is warned.
-pub struct Base {
+pub struct Machine {
     /// Makes the plans.
     pub planner: Planner,
     warn: RefCell<Option<Warn>>,
 }
 
-impl Base {
+impl Machine {
     pub(super) fn new(host: Host) -> Self {
         Self { planner: Planner::new(host), warn: RefCell::default() }
     }

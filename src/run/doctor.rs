@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::remedy::Remedy;
 use crate::run::launch::launcher::Launcher;
 use exam::Exam;
-use table::{GROUPS, Row};
+use table::{FactRow, GROUPS};
 
 /// How it stands with a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,8 +157,8 @@ impl Launcher {
     #[must_use]
     pub fn examine(&self) -> Examination {
         let exam = Exam::new(self);
-        let fact = |(group, row): (&'static str, &Row)| {
-            let Row { key, name, enables, needed, find } = *row;
+        let fact = |(group, row): (&'static str, &FactRow)| {
+            let FactRow { key, name, enables, needed, find } = *row;
             let Finding { verdict, mut found, value, remedy } = find(&exam);
             let remedy = remedy.filter(|_| verdict != Verdict::Ok);
             if let Some(remedy) = &remedy

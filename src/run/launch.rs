@@ -1,9 +1,9 @@
 //! Carrying out a plan.
 
+pub(super) mod closure;
 pub(super) mod copier;
 pub(super) mod exit;
 pub(super) mod fallback;
-pub(super) mod fork;
 pub(super) mod join;
 pub(super) mod launcher;
 pub(super) mod listener;
@@ -11,8 +11,8 @@ pub(super) mod lower;
 pub(super) mod outside;
 pub(super) mod piped;
 pub(super) mod process;
+pub(super) mod relay;
 pub(super) mod stream;
-pub(super) mod terminal;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,7 +23,7 @@ use self::process::Holds;
 use self::stream::{Around, Connected, Ends, Unconnected, connect};
 use super::advice::failure::Failure;
 use super::session::idmap::MapError;
-use super::trace::launched::{Telling, tell_built, tell_mapped, watch};
+use super::trace::launch_trace::{LaunchTrace, tell_built, tell_mapped, watch};
 use crate::diag::{Report, quoted};
 use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
 use crate::plan::{Plan, Planned, Request, Side};
@@ -171,8 +171,8 @@ pub(super) fn launch(
     let Ready { mut lowered, holds, connected } = ready(launcher, plan, request, input)?;
     let gate = watch(launcher, &mut lowered.program);
     let spawned = spawn(&lowered.program);
-    let telling = Telling { trace: launcher, plan, actions: &lowered.actions };
-    telling.tell(&lowered.program, spawned.as_ref().map(Child::pid));
+    let trace = LaunchTrace { trace: launcher, plan, actions: &lowered.actions };
+    trace.tell(&lowered.program, spawned.as_ref().map(Child::pid));
     launcher.count_process();
     drop(gate);
     launcher.goes_on()?;
@@ -218,7 +218,7 @@ pub(super) fn not_executed(
     process: usize,
     why: Trouble,
 ) -> Report {
-    Telling { trace: launcher, plan, actions: &[] }.tell_not_executed(process, why);
+    LaunchTrace { trace: launcher, plan, actions: &[] }.tell_not_executed(process, why);
     let Trouble { syscall, errno } = why;
     // Only a limit above what nsscript itself may have is refused.
     let refused = |planned: &Planned| match &planned.action {

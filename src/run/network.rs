@@ -4,15 +4,15 @@
 //! itself stays where it is. With the last descriptor the kernel takes all of it away, however
 //! nsscript ends; names of the host, which only `--host` makes, are all that stays.
 
-mod advice;
 mod filter;
 mod handle;
+mod hints;
+mod host_program;
+mod listing;
 mod message;
 mod named;
 mod part;
 pub(super) mod probe;
-mod program;
-mod table;
 mod wire;
 
 use std::cell::{Cell, RefCell};
@@ -20,9 +20,9 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 pub use self::handle::Network;
+pub use self::listing::{Link, Neighbour};
 pub(super) use self::part::try_part;
 pub use self::probe::Probe;
-pub use self::table::{Link, Neighbour};
 use self::wire::{Refused, Wire};
 use super::raw::RawCalls;
 use super::session::namespace::Namespace;
@@ -133,7 +133,7 @@ impl Networks {
         let mut failed: Option<Trouble> = None;
         let made = self.act_by(action, origin, || steps().inspect_err(|why| failed = Some(*why)));
         let (namespace, wire) = made.map_err(|problem| match failed {
-            Some(failed) => advice::on_making(problem, failed, kept, self.host()),
+            Some(failed) => hints::on_making(problem, failed, kept, self.host()),
             None => problem,
         })?;
         let network = Network::new(label, namespace, true);
@@ -172,7 +172,7 @@ impl Networks {
             })
         });
         done.map_err(|problem| match refused {
-            Some(refused) => advice::on_refusal(problem, &refused, action, (network, other)),
+            Some(refused) => hints::on_refusal(problem, &refused, action, (network, other)),
             None => problem,
         })
     }
@@ -253,7 +253,7 @@ impl Networks {
     /// This process has no right to look.
     pub fn links(&self, network: &Network, origin: Option<&Origin>) -> Result<Vec<Link>, Problem> {
         network.living(origin)?;
-        let found = network.wire().map_err(Refused::from).and_then(|wire| table::links(&wire));
+        let found = network.wire().map_err(Refused::from).and_then(|wire| listing::links(&wire));
         found.map_err(|refused| unread(network, "interfaces", refused.trouble, origin))
     }
 
@@ -267,7 +267,7 @@ impl Networks {
         origin: Option<&Origin>,
     ) -> Result<Vec<Route>, Problem> {
         network.living(origin)?;
-        let found = table::routes(network.namespace.descriptor());
+        let found = listing::routes(network.namespace.descriptor());
         found.map_err(|trouble| unread(network, "routes", trouble, origin))
     }
 
@@ -281,7 +281,8 @@ impl Networks {
         origin: Option<&Origin>,
     ) -> Result<Vec<Neighbour>, Problem> {
         network.living(origin)?;
-        let found = network.wire().map_err(Refused::from).and_then(|wire| table::neighbours(&wire));
+        let found =
+            network.wire().map_err(Refused::from).and_then(|wire| listing::neighbours(&wire));
         found.map_err(|refused| unread(network, "neighbours", refused.trouble, origin))
     }
 }

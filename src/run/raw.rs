@@ -2,9 +2,9 @@
 //! explained, and told of where it fails.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub(super) mod attach_loop;
 mod enter;
 pub(super) mod image;
-pub(super) mod loop_device;
 mod pin;
 mod privilege;
 
@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use self::loop_device::attach_loop;
+use self::attach_loop::attach_loop;
 use super::advice::failure::Failure;
 use super::base::flags::clone_flags;
 use super::layers::Layers;

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::base::{Base, this_host};
+use super::base::{Machine, this_host};
 use super::launch::launcher::Launcher;
 use super::layers::Layers;
 use super::network::Networks;
@@ -49,7 +49,7 @@ impl Runner {
     /// A runner on this machine, of which these facts are known.
     #[must_use]
     pub fn on(host: Host) -> Self {
-        let layers = Layers::new(Trace::new(Caller::new(Base::new(host))));
+        let layers = Layers::new(Trace::new(Caller::new(Machine::new(host))));
         Self { launcher: Launcher::new(Networks::new(RawCalls::new(layers))) }
     }
 }

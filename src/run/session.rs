@@ -19,7 +19,7 @@ use std::path::Path;
 use self::idmap::UserNamespaces;
 use self::namespace::Namespace;
 use self::place::{Place, Seen};
-use super::base::Base;
+use super::base::Machine;
 use crate::diag::Report;
 use crate::plan::{Maps, MountCall, RawAction};
 use crate::spec::{IdMap, IdRange, Kind, Namespaces};
@@ -87,22 +87,22 @@ pub(super) enum Owned {
 
 /// The process of nsscript itself: its session, and the user namespaces that it has made.
 pub struct Caller {
-    base: Base,
+    machine: Machine,
     session: Session,
     pub(super) users: RefCell<UserNamespaces>,
 }
 
 impl Deref for Caller {
-    type Target = Base;
+    type Target = Machine;
 
-    fn deref(&self) -> &Base {
-        &self.base
+    fn deref(&self) -> &Machine {
+        &self.machine
     }
 }
 
 impl Caller {
-    pub(super) fn new(base: Base) -> Self {
-        Self { base, session: Session::default(), users: RefCell::default() }
+    pub(super) fn new(machine: Machine) -> Self {
+        Self { machine, session: Session::default(), users: RefCell::default() }
     }
 
     /// What keeps raw calls from changing the host.

@@ -119,14 +119,14 @@ fn every_piece_of_advice_has_a_case() {
 /// Where hints are about what a plan, a launch or a raw call cannot do.
 const NAMED: [&str; 10] = [
     "/src/plan/",
-    "/src/run/launch/fork.rs",
+    "/src/run/launch/closure.rs",
     "/src/run/advice/hint.rs",
     "/src/run/advice/hint/",
     "/src/run/advice/loader",
     "/src/run/layers/unwritable.rs",
-    "/src/run/raw/loop_device.rs",
+    "/src/run/raw/attach_loop.rs",
     "/src/run/remedy/",
-    "/src/run/network/advice.rs",
+    "/src/run/network/hints.rs",
     "/src/run/launch/outside.rs",
 ];
 

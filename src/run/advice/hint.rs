@@ -4,10 +4,10 @@
 
 mod file_system;
 mod identity;
+mod in_sandbox;
 mod mount;
 mod overlay;
-mod place;
-mod raw;
+mod raw_call;
 mod start;
 
 use std::path::Path;
@@ -38,8 +38,8 @@ type Row = advice::Row<fn(&Case<'_>) -> Option<Hint>>;
 /// followed.
 const TABLE: [&[Row]; 7] = [
     start::ROWS,
-    place::ROWS,
-    raw::ROWS,
+    in_sandbox::ROWS,
+    raw_call::ROWS,
     identity::ROWS,
     overlay::ROWS,
     file_system::ROWS,
@@ -58,7 +58,7 @@ pub(in crate::run) fn add(report: Report, failure: &Failure<'_>, layers: &Layers
         Some(advice) => advice.add(report),
         None => report,
     };
-    match place::read_only_by(&case) {
+    match in_sandbox::read_only_by(&case) {
         Some((_, by)) if failure.errno == Errno::EROFS => {
             report.related(by, "read-only since here")
         }

@@ -10,7 +10,7 @@ use crate::run::launch::outside;
 use crate::run::remedy;
 use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
-use crate::sys::{self, Errno, Syscall, Trial};
+use crate::sys::{self, Errno, KernelProbe, Syscall};
 
 /// Makes an interface in a network namespace that goes with it.
 pub(super) fn tun(exam: &Exam<'_>) -> Finding {
@@ -18,7 +18,7 @@ pub(super) fn tun(exam: &Exam<'_>) -> Finding {
         let found = "cannot be tried: there are no network namespaces";
         return Finding::new(Verdict::Unknown, found);
     }
-    let tried = sys::attempt(&exam.with_rights(), &[Trial::Tun]);
+    let tried = sys::probe_kernel(&exam.with_rights(), &[KernelProbe::Tun]);
     let (syscall, errno) = match tried.as_deref() {
         Ok([Err(trouble)]) => (trouble.syscall, trouble.errno),
         Err(fault) => (fault.syscall, fault.errno),

@@ -10,7 +10,7 @@ use crate::spec::Kind;
 type Find = fn(&Exam<'_>) -> Finding;
 
 /// A row of the table.
-pub(super) struct Row {
+pub(super) struct FactRow {
     /// What programs know the fact by.
     pub key: &'static str,
     /// What it is called.
@@ -23,17 +23,27 @@ pub(super) struct Row {
 }
 
 /// A fact without which `recipes/busybox.rhai` cannot work.
-const fn needed(key: &'static str, name: &'static str, enables: &'static str, find: Find) -> Row {
-    Row { key, name, enables, needed: true, find }
+const fn needed(
+    key: &'static str,
+    name: &'static str,
+    enables: &'static str,
+    find: Find,
+) -> FactRow {
+    FactRow { key, name, enables, needed: true, find }
 }
 
 /// Any other fact.
-const fn other(key: &'static str, name: &'static str, enables: &'static str, find: Find) -> Row {
-    Row { key, name, enables, needed: false, find }
+const fn other(
+    key: &'static str,
+    name: &'static str,
+    enables: &'static str,
+    find: Find,
+) -> FactRow {
+    FactRow { key, name, enables, needed: false, find }
 }
 
 /// The facts, and what they are told together with.
-pub(super) const GROUPS: &[(&str, &[Row])] = &[
+pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
     (
         "machine",
         &[

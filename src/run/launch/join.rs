@@ -21,7 +21,7 @@ use crate::run::base::problem::Problem;
 use crate::run::launch::stream::Input;
 use crate::run::raw::c;
 use crate::run::session::Trail;
-use crate::run::trace::launched::{Telling, watch};
+use crate::run::trace::launch_trace::{LaunchTrace, watch};
 use crate::spec::{Kind, Namespaces, Streams};
 use crate::sys::{Call, Child, Enter, Errno, Fault, Program, spawn};
 
@@ -68,8 +68,8 @@ pub(in crate::run) struct Joining {
 
 impl Joining {
     /// What tells of it.
-    pub fn telling<'a>(&'a self, launcher: &'a Launcher) -> Telling<'a> {
-        Telling { trace: launcher, plan: &self.plan, actions: &self.actions }
+    pub fn trace<'a>(&'a self, launcher: &'a Launcher) -> LaunchTrace<'a> {
+        LaunchTrace { trace: launcher, plan: &self.plan, actions: &self.actions }
     }
 }
 
@@ -90,7 +90,7 @@ pub(in crate::run) fn join(
     let gate = watch(launcher, &mut joining.program);
     let started = Instant::now();
     let spawned = spawn(&joining.program);
-    joining.telling(launcher).tell(&joining.program, spawned.as_ref().map(Child::pid));
+    joining.trace(launcher).tell(&joining.program, spawned.as_ref().map(Child::pid));
     launcher.count_process();
     drop(gate);
     match spawned {

@@ -15,7 +15,7 @@ use crate::plan::{Plan, Request};
 use crate::run::advice::guest::Guest;
 use crate::run::advice::loader;
 use crate::run::base::problem::{Interrupted, Problem};
-use crate::run::layers::mend::Begun;
+use crate::run::layers::mend::Attempt;
 use crate::run::network::Networks;
 use crate::sys;
 
@@ -126,7 +126,7 @@ impl Launcher {
     }
 
     /// How a program has ended, which may be that it was never executed.
-    fn ended(&self, plan: &Plan, process: &mut Process) -> Begun<Exit> {
+    fn ended(&self, plan: &Plan, process: &mut Process) -> Attempt<Exit> {
         let ended = process.wait();
         match process.not_executed() {
             Some(why) => Err(not_executed(self, plan, process.number, why).into()),

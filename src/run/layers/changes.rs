@@ -5,17 +5,17 @@
 //! `work` of an overlay. In `upper` a device of the numbers 0:0 takes
 //! away what is below, and an attribute tells of a directory that nothing below is seen of.
 
+mod changed;
 mod conditions;
-mod difference;
 mod upper;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+pub use self::changed::{Change, Changed};
+use self::changed::{compared, is_like};
 use self::conditions::Conditions;
-pub use self::difference::{Change, Changed};
-use self::difference::{compared, is_like};
 use self::upper::{below, beneath, scan};
 use super::contents::{Contents, Item};
 use super::manifest::Manifest;

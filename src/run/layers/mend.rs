@@ -13,7 +13,7 @@ use crate::run::base::problem::Problem;
 use crate::run::layers::Layers;
 
 /// What came of a program; or why it has not begun.
-pub(in crate::run) type Begun<T> = Result<Result<T, Problem>, Problem>;
+pub(in crate::run) type Attempt<T> = Result<Result<T, Problem>, Problem>;
 
 impl Layers {
     /// From here on, every layer that is found in the store is read to its end once.
@@ -34,7 +34,7 @@ impl Layers {
     pub(in crate::run) fn mending<T>(
         &self,
         plan: &Plan,
-        attempt: &mut dyn FnMut() -> Begun<T>,
+        attempt: &mut dyn FnMut() -> Attempt<T>,
     ) -> Result<T, Problem> {
         let tree = root(plan);
         let mut left = tree.map_or(0, |tree| tree.layers.len());

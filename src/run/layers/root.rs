@@ -29,7 +29,7 @@ pub(in crate::run) struct Roots {
     store: OnceCell<Store>,
     /// Why that is one of this run alone, if a place was said for it.
     pub no_store: RefCell<Option<Report>>,
-    ready: RefCell<Vec<Ready>>,
+    ready: RefCell<Vec<ReadyLayer>>,
     /// What else is kept from being removed.
     held: RefCell<Vec<Stored>>,
     /// Whether every layer that is found is read to its end.
@@ -56,7 +56,7 @@ impl Roots {
 }
 
 /// A layer that is ready for sandboxes of some owners.
-struct Ready {
+struct ReadyLayer {
     tree: Rc<RootTree>,
     number: usize,
     variant: Option<String>,
@@ -216,7 +216,7 @@ impl Layers {
             }
         };
         let (tree, path) = (tree.clone(), directory.clone());
-        let ready = Ready { tree, number, variant: name, directory: path, _stored: stored };
+        let ready = ReadyLayer { tree, number, variant: name, directory: path, _stored: stored };
         self.roots.ready.borrow_mut().push(ready);
         Ok(directory)
     }
@@ -228,7 +228,7 @@ impl Layers {
     }
 
     fn ready(&self, tree: &Rc<RootTree>, number: usize, variant: Option<&str>) -> Option<PathBuf> {
-        let is_it = |ready: &&Ready| {
+        let is_it = |ready: &&ReadyLayer| {
             Rc::ptr_eq(&ready.tree, tree)
                 && ready.number == number
                 && ready.variant.as_deref() == variant

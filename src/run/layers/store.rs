@@ -8,7 +8,7 @@
 
 mod building;
 mod facts;
-mod place;
+mod location;
 mod shelf;
 
 use std::cell::RefCell;
@@ -29,7 +29,7 @@ use crate::sys::{self, Errno, Held, Lock};
 pub(in crate::run) use building::{Building, Make, take_away};
 pub use facts::Facts;
 pub(in crate::run) use facts::unreadable;
-pub use place::NoStore;
+pub use location::NoStore;
 pub use shelf::Listed;
 
 /// The directory of layers, and what leads to them. It is held from the moment it was found to be

@@ -163,7 +163,7 @@ fn exhausted(asked: Namespaces) -> Remedy {
             calls: vec![Call::DieWithParent],
             ..Program::default()
         };
-        let tried = sys::attempt(&program, &[]);
+        let tried = sys::probe_kernel(&program, &[]);
         tried.is_err_and(|fault| matches!(fault.errno.name().as_str(), "ENOSPC" | "EUSERS"))
     };
     // A user namespace that is refused has each kind refused that is tried with it.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::mount::Mounts;
-use super::raw::is_own;
+use super::raw_call::is_own;
 use super::{Case, Hint, Row, shown};
 use crate::diag::{list, quoted};
 use crate::ops::{MountCall, Mounted, Op, RawAction};

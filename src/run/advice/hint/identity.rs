@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::raw::is_capable;
+use super::raw_call::is_capable;
 use super::{Case, Hint, Row};
 use crate::diag::quoted;
 use crate::plan::RawAction;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::raw::{made_first, missing};
+use super::raw_call::{made_first, missing};
 use super::{Case, Hint, Row, shown};
 use crate::diag::{escape, quoted};
 use crate::host::mountinfo::{self, Mount};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::file_system::Mounting;
 use super::mount::real;
-use super::raw::missing;
+use super::raw_call::missing;
 use super::{Case, Hint, Row, shown};
 use crate::host::mountinfo;
 use crate::ops::{LowerDir, MakeRoot, Op, RootKind};

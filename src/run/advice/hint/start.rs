@@ -1,6 +1,6 @@
 //! What helps if a process cannot be started in new namespaces, or ids not be mapped for it.
 
-use super::raw::{children_are_elsewhere, is_capable};
+use super::raw_call::{children_are_elsewhere, is_capable};
 use super::{Case, Hint, Row};
 use crate::ops::{Maps, Op, PrepareMaps, RawAction};
 use crate::run::advice::row;

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::below;
 use super::content::{disk, write};
-use super::writers::{Small, Writers, Written};
+use super::writers::{Small, Writers, WrittenFile};
 use crate::plan::{Below, Found, Stop, Way, follow};
 use crate::run::layers::archive::{ArchiveError, Fault, Member, MemberKind};
 use crate::run::layers::contents::{Contents, Item, Kind, Source};
@@ -97,7 +97,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// Notes what a file was written with.
-    fn note(&mut self, (path, hash): Written) -> Result<(), Fault> {
+    fn note(&mut self, (path, hash): WrittenFile) -> Result<(), Fault> {
         let found = hash.map_err(|errno| Fault::Of(path.clone(), Box::new(disk(errno))))?;
         if let Some(item) = self.items.get_mut(&Path::new("/").join(path))
             && let Kind::File { hash, .. } = &mut item.kind

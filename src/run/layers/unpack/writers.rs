@@ -23,16 +23,16 @@ pub(super) struct Small {
 }
 
 /// Where a file was written, and the sha256 of its content.
-pub(super) type Written = (PathBuf, Result<String, Errno>);
+pub(super) type WrittenFile = (PathBuf, Result<String, Errno>);
 
 /// The threads, which end with this value.
 pub(super) struct Writers<'r> {
     root: &'r Beneath,
     /// Where no thread could be started, nobody takes jobs.
     jobs: Option<SyncSender<Small>>,
-    done: Receiver<Written>,
+    done: Receiver<WrittenFile>,
     /// What was written here then.
-    own: Vec<Written>,
+    own: Vec<WrittenFile>,
     /// How many files were given that nothing was heard of yet.
     open: usize,
 }
@@ -73,7 +73,7 @@ impl<'r> Writers<'r> {
     }
 
     /// A file that was written meanwhile.
-    pub fn heard(&mut self) -> Option<Written> {
+    pub fn heard(&mut self) -> Option<WrittenFile> {
         if let Some(written) = self.own.pop() {
             return Some(written);
         }
@@ -83,7 +83,7 @@ impl<'r> Writers<'r> {
     }
 
     /// Waits for a file to be written; none where all are.
-    pub fn wait(&mut self) -> Option<Written> {
+    pub fn wait(&mut self) -> Option<WrittenFile> {
         if self.open == 0 {
             return self.own.pop();
         }
@@ -92,7 +92,7 @@ impl<'r> Writers<'r> {
     }
 }
 
-fn work(root: &Beneath, waiting: &Mutex<Receiver<Small>>, sender: &Sender<Written>) {
+fn work(root: &Beneath, waiting: &Mutex<Receiver<Small>>, sender: &Sender<WrittenFile>) {
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(small) = next else { return };

@@ -135,7 +135,7 @@ fn networks_of_root(case: &Making<'_>) -> Option<Hint> {
 }
 
 fn names(network: &Network) -> Vec<String> {
-    let links = network.wire().ok().and_then(|wire| super::table::links(&wire).ok());
+    let links = network.wire().ok().and_then(|wire| super::listing::links(&wire).ok());
     links.unwrap_or_default().into_iter().map(|link| link.interface.name).collect()
 }
 
@@ -204,7 +204,7 @@ fn gateway_unreachable(case: &Case<'_>) -> Option<Hint> {
         let of = |address| Prefix { address, length }.network();
         address.is_ipv4() == gateway.is_ipv4() && of(*address) == of(*gateway)
     };
-    let links = case.network.wire().ok().and_then(|wire| super::table::links(&wire).ok());
+    let links = case.network.wire().ok().and_then(|wire| super::listing::links(&wire).ok());
     let links = links.unwrap_or_default();
     Some(match links.iter().find(|link| link.interface.addresses.iter().any(beside)) {
         Some(link) if !link.interface.up => {
@@ -254,7 +254,7 @@ fn no_bridge(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Change(_, LinkChange::Bridge(Some(bridge))) = case.action else {
         return None;
     };
-    let links = case.network.wire().ok().and_then(|wire| super::table::links(&wire).ok())?;
+    let links = case.network.wire().ok().and_then(|wire| super::listing::links(&wire).ok())?;
     let kind = links.into_iter().find(|link| link.interface.name == bridge.as_str())?.kind;
     (kind != LinkKind::Bridge.name())
         .then(|| format!("{bridge} is no bridge: `.bridge(name, ports)` makes one").into())

@@ -14,9 +14,9 @@ use crate::run::base::flags::clone_flags;
 use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::launch;
 use crate::run::launch::stream::Input;
-use crate::run::layers::mend::Begun;
+use crate::run::layers::mend::Attempt;
 use crate::run::trace::explain::Explained;
-use crate::run::trace::launched::{Telling, entered, watch};
+use crate::run::trace::launch_trace::{LaunchTrace, entered, watch};
 use crate::spec::Namespaces;
 use crate::sys::{self, Call, Child, Enter, Errno, Fault, Program};
 
@@ -126,7 +126,12 @@ impl Launcher {
         self.mending(plan, &mut || self.fork_sandbox_once(plan, request, &mut *body))
     }
 
-    fn fork_sandbox_once(&self, plan: &Plan, request: &Request, body: Body<'_>) -> Begun<Process> {
+    fn fork_sandbox_once(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        body: Body<'_>,
+    ) -> Attempt<Process> {
         let plan = &self.possible(plan);
         let ready = launch::ready(self, plan, request, &Input::Inherited)?;
         let launch::Ready { mut lowered, holds, connected } = ready;
@@ -136,8 +141,8 @@ impl Launcher {
             self.session().in_sandbox(environment.clone());
             body()
         };
-        let telling = Telling { trace: self, plan, actions: &lowered.actions };
-        let tell = |made: Result<i32, &Fault>| telling.tell(&lowered.program, made);
+        let trace = LaunchTrace { trace: self, plan, actions: &lowered.actions };
+        let tell = |made: Result<i32, &Fault>| trace.tell(&lowered.program, made);
         match self.copy(&lowered.program, true, plan.clone(), &mut *body, &tell)? {
             Ok(mut process) => {
                 process.holds = holds;
@@ -192,7 +197,7 @@ impl Launcher {
             self.session().in_sandbox(environment.clone());
             body()
         };
-        let tell = |made: Result<i32, &Fault>| joining.telling(self).tell(&joining.program, made);
+        let tell = |made: Result<i32, &Fault>| joining.trace(self).tell(&joining.program, made);
         let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
         let station = process.station.clone();
         if let Ok(mut process) = made {

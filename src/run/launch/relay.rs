@@ -16,7 +16,7 @@ const INSISTS: (u8, Duration) = (3, Duration::from_secs(2));
 
 /// Where what is typed comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+enum RelayInput {
     /// A terminal, which can be changed, and is read where nsscript may do that.
     Terminal,
     /// Something else.
@@ -36,7 +36,7 @@ pub(in crate::run) struct Relay {
     /// What the terminal of nsscript was like.
     before: TerminalState,
     /// Where what is typed comes from.
-    source: Source,
+    source: RelayInput,
     /// Whether the terminal of nsscript passes every byte on.
     attached: bool,
     events: Option<TerminalEvents>,
@@ -62,7 +62,7 @@ impl Relay {
         let mut relay = Self {
             main: Some(main.into()),
             before: TerminalState::own(),
-            source: if is_terminal { Source::Terminal } else { Source::Other },
+            source: if is_terminal { RelayInput::Terminal } else { RelayInput::Other },
             attached: false,
             // Without it the program is only not told of another size.
             events: TerminalEvents::watch().ok(),
@@ -81,7 +81,7 @@ impl Relay {
     /// background of a shell.
     fn attach(&mut self) {
         let input = sys::standard_input();
-        if self.source != Source::Terminal || self.attached || !sys::is_foreground(input) {
+        if self.source != RelayInput::Terminal || self.attached || !sys::is_foreground(input) {
             return;
         }
         // A shell sets it as its programs want it before it has one come to the foreground.
@@ -125,9 +125,9 @@ impl Relay {
     /// Whether something is read: only what the program will take.
     fn reads(&self) -> bool {
         let is_there = match self.source {
-            Source::Terminal => self.attached,
-            Source::Other => true,
-            Source::Nothing => false,
+            RelayInput::Terminal => self.attached,
+            RelayInput::Other => true,
+            RelayInput::Nothing => false,
         };
         is_there && self.typed.is_empty() && self.main.is_some()
     }
@@ -246,7 +246,7 @@ impl Relay {
         let end = self.before.end_of_input();
         let times = if self.last == b'\n' { 1 } else { 2 };
         self.typed.extend(std::iter::repeat_n(end, times));
-        self.source = Source::Nothing;
+        self.source = RelayInput::Nothing;
     }
 
     /// Gives the program as much as it takes.

@@ -1,4 +1,4 @@
-//! Work in another network namespace, by a process that is gone when it is done.
+//! Jobs in another network namespace, each in a short-lived process.
 
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -9,7 +9,7 @@ use super::errno::Errno;
 use super::kernel::{self, Answer, Syscall, Trouble};
 
 /// Something short that a process in another network namespace does.
-struct Errand<'a> {
+struct Job<'a> {
     /// The namespace; negative for a new one.
     namespace: c_int,
     work: &'a dyn Fn() -> Answer<c_int>,
@@ -23,31 +23,31 @@ pub(super) fn in_network(
     work: &dyn Fn() -> Answer<c_int>,
 ) -> Answer<OwnedFd> {
     let unknown = Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) };
-    let errand = Errand {
+    let job = Job {
         namespace: namespace.map_or(-1, |namespace| namespace.as_raw_fd()),
         work,
         done: Cell::new(Err(unknown)),
     };
     let args = CloneArgs::beside();
     let quiet = Quiet::begin();
-    // SAFETY: as in `spawn`; `run_errand` does not return and is given an `Errand`.
-    let pid = unsafe { clone3(&args, run_errand, (&raw const errand).cast()) }?;
+    // SAFETY: as in `spawn`; `run_job` does not return and is given a `Job`.
+    let pid = unsafe { clone3(&args, run_job, (&raw const job).cast()) }?;
     drop(quiet);
     wait_for(pid);
     // SAFETY: the descriptor was made in the table that both share; nobody owns it.
-    errand.done.get().map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) })
+    job.done.get().map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 /// # Safety
-/// `argument` points to an [`Errand`].
-unsafe extern "C" fn run_errand(argument: *const c_void) -> ! {
+/// `argument` points to a [`Job`].
+unsafe extern "C" fn run_job(argument: *const c_void) -> ! {
     // SAFETY: what the caller promises.
-    let errand = unsafe { &*argument.cast::<Errand<'_>>() };
+    let job = unsafe { &*argument.cast::<Job<'_>>() };
     let net = libc::CLONE_NEWNET as u64;
-    let moved = match errand.namespace {
+    let moved = match job.namespace {
         namespace @ 0.. => kernel::setns(namespace, net),
         _ => kernel::call!(Unshare, SYS_unshare, net).map(drop),
     };
-    errand.done.set(moved.and_then(|()| (errand.work)()));
+    job.done.set(moved.and_then(|()| (job.work)()));
     kernel::exit(0)
 }

@@ -17,7 +17,7 @@ use crate::spec::{Kind, Namespaces};
 use crate::sys::{Call, Errno, Fault, Program, Syscall, Times, Trouble, Watch};
 
 /// A launch that is told of.
-pub(in crate::run) struct Telling<'a> {
+pub(in crate::run) struct LaunchTrace<'a> {
     pub trace: &'a Trace,
     pub plan: &'a Plan,
     /// Which action of the plan each call belongs to.
@@ -40,7 +40,7 @@ pub(in crate::run) fn watch(trace: &Trace, program: &mut Program) -> Option<Pipe
     Some(writer)
 }
 
-impl Telling<'_> {
+impl LaunchTrace<'_> {
     /// Tells what the new process has done: `made` is its number, or what failed.
     pub fn tell(&self, program: &Program, made: Result<i32, &Fault>) {
         if !self.trace.is_heard() {

@@ -9,7 +9,7 @@ use super::kernel::{Syscall, Trouble};
 /// A page that stays shared also where the child has a copy of the parent's memory.
 #[repr(C)]
 #[derive(Debug)]
-pub(super) struct Cell {
+pub(super) struct FaultSlot {
     /// 0, or the call (1 + its index, 0xffff for none) << 48 | system call << 32 | errno.
     fault: AtomicU64,
     /// The process that a process in between has made, as that one sees it.
@@ -23,13 +23,13 @@ pub(super) struct Cell {
 /// The call number of a failure before the first call.
 const NO_CALL: u64 = 0xffff;
 
-/// Where the cell of this process is; 0 before it is made.
-static CELL: AtomicUsize = AtomicUsize::new(0);
+/// Where the slot of this process is; 0 before it is made.
+static SLOT: AtomicUsize = AtomicUsize::new(0);
 
-impl Cell {
-    /// The cell of this process, made once.
+impl FaultSlot {
+    /// The slot of this process, made once.
     pub(super) fn of_this_process() -> Result<&'static Self, Trouble> {
-        let known = CELL.load(Ordering::Relaxed);
+        let known = SLOT.load(Ordering::Relaxed);
         if known != 0 {
             // SAFETY: the address is that of the mapping below, which is never unmapped.
             return Ok(unsafe { &*(known as *const Self) });
@@ -42,14 +42,14 @@ impl Cell {
         if page == libc::MAP_FAILED {
             return Err(Trouble { syscall: Syscall::Mmap, errno: Errno::last() });
         }
-        CELL.store(page as usize, Ordering::Relaxed);
-        // SAFETY: the mapping is a page of zeroes, aligned, valid for `Cell`, and never unmapped.
+        SLOT.store(page as usize, Ordering::Relaxed);
+        // SAFETY: the mapping is a page of zeroes, aligned, valid for `FaultSlot`, and never unmapped.
         Ok(unsafe { &*(page as *const Self) })
     }
 
-    /// Has the next use make a new cell: this process is a copy, and the page its parent's.
+    /// Has the next use make a new slot: this process is a copy, and the page its parent's.
     pub(super) fn forget() {
-        CELL.store(0, Ordering::Relaxed);
+        SLOT.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn reset(&self) {

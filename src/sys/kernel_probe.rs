@@ -10,23 +10,23 @@ use super::errno::Errno;
 use super::fork::{fork, pipe};
 use super::kernel::{self, Answer, NULL, Syscall, Trouble, call};
 use super::mount::{self, MountAttr};
+use super::mount_tree::{MOVE_FROM_EMPTY, OPEN_TREE_CLONE};
 use super::program::{Fault, Program};
-use super::tree::{MOVE_FROM_EMPTY, OPEN_TREE_CLONE};
 
 /// Something that is tried.
 #[derive(Clone, Copy)]
-pub enum Trial<'a> {
+pub enum KernelProbe<'a> {
     /// Mounting by descriptors, in a mount namespace that is made for it: fsopen(2), fsmount(2),
     /// mount_setattr(2), move_mount(2), open_tree(2).
     MountApi,
-    /// An overlay in what [`Trial::MountApi`], which comes before, has mounted.
+    /// An overlay in what [`KernelProbe::MountApi`], which comes before, has mounted.
     Overlay {
         /// With `userxattr`, as a user needs it.
         of_user: bool,
     },
     /// A file system of this type that is mounted nowhere.
     FileSystem(&'static CStr),
-    /// Entering what [`Trial::MountApi`] has mounted with pivot_root(2). It comes last.
+    /// Entering what [`KernelProbe::MountApi`] has mounted with pivot_root(2). It comes last.
     PivotRoot,
     /// An interface by `/dev/net/tun`, in a network namespace that is made for it.
     Tun,
@@ -35,19 +35,22 @@ pub enum Trial<'a> {
 }
 
 /// Has a new process perform `program`, whose calls execute nothing, and try everything in
-/// `trials`, one after the other. What it answers is in their order.
+/// `probes`, one after the other. What it answers is in their order.
 ///
 /// # Errors
 /// The call of the program that failed; nothing is tried then.
-pub fn attempt(program: &Program, trials: &[Trial<'_>]) -> Result<Vec<Result<(), Trouble>>, Fault> {
+pub fn probe_kernel(
+    program: &Program,
+    probes: &[KernelProbe<'_>],
+) -> Result<Vec<Result<(), Trouble>>, Fault> {
     let (answers, tells) =
         pipe().map_err(|Trouble { syscall, errno }| Fault { call: None, syscall, errno })?;
     let (mut answers, mut tells) = (File::from(answers), Some(File::from(tells)));
     let mut child = fork(program, true, &mut || {
         let Some(mut tells) = tells.take() else { return 1 };
         let mut mounted = -1;
-        for trial in trials {
-            let answer = encoded(attempt_one(*trial, &mut mounted));
+        for probe in probes {
+            let answer = encoded(probe_one(*probe, &mut mounted));
             if tells.write_all(&answer.to_ne_bytes()).is_err() {
                 return 1;
             }
@@ -60,7 +63,7 @@ pub fn attempt(program: &Program, trials: &[Trial<'_>]) -> Result<Vec<Result<(),
     child.wait();
     let numbers = told.chunks_exact(8).map(|it| it.try_into().map_or(0, u64::from_ne_bytes));
     let ended = std::iter::repeat(Err(Trouble::unknown()));
-    Ok(numbers.map(decoded).chain(ended).take(trials.len()).collect())
+    Ok(numbers.map(decoded).chain(ended).take(probes.len()).collect())
 }
 
 /// 0, or 1 + the system call << 32 | errno.
@@ -80,17 +83,17 @@ fn decoded(number: u64) -> Answer<()> {
     Err(Trouble { syscall, errno })
 }
 
-fn attempt_one(trial: Trial<'_>, mounted: &mut c_int) -> Answer<()> {
-    match trial {
-        Trial::MountApi => mount_api().map(|mount| *mounted = mount),
-        Trial::Overlay { of_user } => overlay(*mounted, of_user),
-        Trial::FileSystem(kind) => detached(kind, &[]).map(drop),
-        Trial::PivotRoot => {
+fn probe_one(probe: KernelProbe<'_>, mounted: &mut c_int) -> Answer<()> {
+    match probe {
+        KernelProbe::MountApi => mount_api().map(|mount| *mounted = mount),
+        KernelProbe::Overlay { of_user } => overlay(*mounted, of_user),
+        KernelProbe::FileSystem(kind) => detached(kind, &[]).map(drop),
+        KernelProbe::PivotRoot => {
             kernel::fchdir(*mounted)?;
             mount::pivot_root(c".", c".")
         }
-        Trial::Tun => tun(),
-        Trial::Of(perform) => perform(),
+        KernelProbe::Tun => tun(),
+        KernelProbe::Of(perform) => perform(),
     }
 }
 

@@ -4,12 +4,12 @@ use std::ffi::CStr;
 use std::os::raw::c_int;
 
 use super::kernel::{self, Answer};
-use super::{mount, tree};
+use super::{mount, mount_tree};
 
 /// Binds the root on itself: pivot_root(2) cannot move a root that is mounted on nothing (rootfs).
 pub(super) fn cover() -> Answer<()> {
-    let root = tree::copy_of_host(c"/", true, 0, None)?;
-    mount::move_mount(root, libc::AT_FDCWD, c"/", tree::MOVE_FROM_EMPTY)?;
+    let root = mount_tree::copy_of_host(c"/", true, 0, None)?;
+    mount::move_mount(root, libc::AT_FDCWD, c"/", mount_tree::MOVE_FROM_EMPTY)?;
     kernel::fchdir(root)?;
     kernel::close(root);
     kernel::chroot(c".")
