@@ -1,4 +1,4 @@
-//! What the machine lets nsscript do, found out by trying: `nsscript doctor`.
+//! The doctor: probes of what the machine lets nsscript do, for `nsscript doctor`.
 //!
 //! Everything is tried by processes in namespaces of their own and goes with them: nothing is
 //! changed on the host. What stands in the way, and what helps, [`super::remedy`] says.

@@ -1,4 +1,4 @@
-//! Carrying out a plan.
+//! The launch of a plan: parent-side work, then the process that performs the rest.
 
 pub(super) mod closure;
 pub(super) mod copier;

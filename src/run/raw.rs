@@ -1,5 +1,5 @@
-//! Doing what the raw layer says, at once: lowered, refused where it would change the host,
-//! explained, and told of where it fails.
+//! Raw calls, performed at once: refused if they would change the host, lowered, reported, and
+//! explained if they fail.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 pub(super) mod attach_loop;

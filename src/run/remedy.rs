@@ -1,5 +1,5 @@
-//! What of a machine stands in the way, and what takes it away. The one place of that knowledge:
-//! hints of failures and `nsscript doctor` say the same.
+//! Remedies: causes that a machine has for a refusal, and their cures. Hints and `nsscript doctor`
+//! both read them here, so they say the same.
 
 mod devices;
 mod ids;

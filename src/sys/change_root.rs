@@ -1,4 +1,4 @@
-//! Changing the root, and the working directory in it, in a new process: no allocation, no lock, no panic.
+//! Changes of the root and working directory in a new process: no allocation, lock or panic.
 
 use std::ffi::CStr;
 use std::os::raw::c_int;

@@ -1,4 +1,4 @@
-//! Who this process is.
+//! The ids of this process, and the version of its kernel.
 
 /// The ids of this process: credentials(7).
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Eight bytes that parent and child share: which call failed, and why.
+//! The fault slot: eight bytes, shared by parent and child, for the call that failed and its error.
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};

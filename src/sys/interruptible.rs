@@ -1,5 +1,5 @@
-//! Opening and reading what one may have to wait for: a FIFO, a device, a terminal. A signal that asks
-//! nsscript to end ends that.
+//! Opening, reading and writing that signals interrupt: FIFOs, devices and terminals can wait for
+//! ever.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};

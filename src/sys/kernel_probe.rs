@@ -1,5 +1,4 @@
-//! Trying what the kernel lets one do: by a process in namespaces of its own, with which all goes
-//! that was made for it.
+//! Probes of what the kernel permits, by a short-lived process in namespaces of its own.
 
 use std::ffi::CStr;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Which mount a path leads to.
+//! The number of the mount that a path leads to.
 
 use std::ffi::CString;
 use std::mem::MaybeUninit;

@@ -1,4 +1,4 @@
-//! What a process can ask the kernel about itself.
+//! Information that a process asks of the kernel about itself.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;

@@ -1,4 +1,4 @@
-//! Why a program could not be executed: the kernel's few error numbers, told apart by looking.
+//! Causes of a failed execve(2): its few error numbers, told apart by looking at the files.
 
 mod absent;
 

@@ -1,4 +1,4 @@
-//! What is tried once, and is asked for by several facts.
+//! Probes that several facts share: each runs once, when it is first asked for.
 
 use std::cell::OnceCell;
 use std::ffi::CString;

@@ -1,4 +1,4 @@
-//! Which ids can be mapped in user namespaces.
+//! Facts about the ids that user namespaces can map.
 
 use super::exam::Exam;
 use super::{Finding, Verdict};

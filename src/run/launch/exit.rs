@@ -1,4 +1,4 @@
-//! How programs end, and what they wrote until then.
+//! The ends of programs, and their output until then.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Fallbacks: other plans for launches that a machine refuses. The launch that fails is repeated, and
-//! later launches use the fallback from the start, so ordinary machines pay nothing.
+//! Fallbacks: other plans for launches that a machine refuses. The launch that fails is repeated,
+//! and later launches use the fallback from the start, so ordinary machines pay nothing.
 
 use std::cell::Cell;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Joining a sandbox that runs: another program is where the first one is, as what the first one is.
+//! Programs that join a running sandbox: in its namespaces, with its ids and limits.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::fs::File;

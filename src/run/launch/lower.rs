@@ -1,4 +1,4 @@
-//! From the actions of a plan to the program of a new process.
+//! Lowering: the actions of a plan as the program of a new process.
 
 use super::stream::Given;
 use crate::ops::{Lowering, Op, OwnDirectory, Prepared};

@@ -1,4 +1,4 @@
-//! Talking with a program through pipes: what it is given to read, and the lines that it writes.
+//! Conversations with a program through pipes: its input, and the lines that it writes.
 //!
 //! Whatever is waited for, what the program writes meanwhile is read and kept: a pipe has room for 64
 //! KiB, and a program that has to wait for more room would wait for ever.

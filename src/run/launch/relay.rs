@@ -1,4 +1,4 @@
-//! Passing on what goes between the terminal of a program and that of nsscript.
+//! The relay between the terminal of a program and that of nsscript.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,5 +1,4 @@
-//! What sandboxes change in their roots, where it is kept: the directory for it, what is in it, and the
-//! same as a layer.
+//! Kept changes of sandboxes: their directory, its contents, and the same as a layer.
 //!
 //! The directory, which is closed to others, has one in it that belongs to user 0 inside, with `upper` and
 //! `work` of an overlay. In `upper` a device of the numbers 0:0 takes

@@ -1,4 +1,4 @@
-//! What a layer or a root holds, path by path, wherever the contents of its files are.
+//! The contents of a layer or root, path by path, wherever the bytes of its files are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

@@ -1,4 +1,4 @@
-//! Hashing, and doing many independent things at once.
+//! Digests, and work that is done in parallel.
 
 use std::fmt::Write as _;
 use std::fs::File;

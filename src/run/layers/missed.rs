@@ -1,4 +1,4 @@
-//! What a tree on the disk is not that it was to be.
+//! The error for a tree on disk that differs from what was to be written.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Whom the files of a root belong to on the host, so that they belong inside to whom they shall.
+//! Host owners that give files the intended owner inside.
 
 use std::collections::BTreeMap;
 use std::path::Path;

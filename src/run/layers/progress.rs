@@ -1,4 +1,4 @@
-//! How far work has come that takes a while.
+//! Progress of work that takes a while.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

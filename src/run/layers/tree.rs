@@ -1,4 +1,4 @@
-//! Writing what a layer or root holds into a directory.
+//! Trees on disk, written from the contents of a layer or root.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! Unpacking an archive into a layer.
+//! Archives, unpacked into a layer.
 //!
 //! Every path is resolved in what was unpacked so far, in memory, and what comes out has no link in it;
 //! then it is made by descriptor beneath the tree. Links are made when everything else is there. So

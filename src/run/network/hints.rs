@@ -1,4 +1,4 @@
-//! What the kernel says of what it does not do in a network, and what helps.
+//! Hints for requests that the kernel refuses in a network.
 
 use std::net::IpAddr;
 

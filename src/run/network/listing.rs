@@ -1,4 +1,4 @@
-//! What there is in a network, as tables.
+//! Interfaces, routes and neighbours of a network.
 
 use std::collections::HashMap;
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! What of networks a machine has: each is tried in a network that goes with the process.
+//! Probes for the parts of networks that a kernel has, each in a short-lived network.
 
 use std::os::fd::AsFd;
 

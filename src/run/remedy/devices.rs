@@ -1,4 +1,4 @@
-//! Why devices and the programs that use them cannot be used, and what helps.
+//! Causes and cures for devices, and the programs that use them.
 
 use super::Remedy;
 use crate::sys::Errno;

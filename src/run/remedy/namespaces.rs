@@ -1,4 +1,4 @@
-//! Why the kernel refuses namespaces, and what helps: namespaces(7), user_namespaces(7).
+//! Causes and cures for refused namespaces: namespaces(7), user_namespaces(7).
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What needs more ids than the caller's own: done by root itself, and for a user by a process in
-//! a user namespace that maps all ids the user may have.
+//! Work that needs other ids: root does it directly, a user through a helper process in a fully
+//! mapped user namespace.
 
 use std::io::{Read, Write};
 

@@ -1,5 +1,5 @@
-//! Where a path leads, as far as it matters whose that is: the file system, and who shares a
-//! namespace.
+//! The owner of a path or namespace, as far as it matters: the file system that holds it, and who
+//! else is in the namespace.
 
 use std::fs;
 use std::io;

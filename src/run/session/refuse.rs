@@ -1,4 +1,4 @@
-//! What the raw layer does not do to the host by accident.
+//! Raw calls that are refused because they would change the host.
 //!
 //! In a session, what would be seen outside of it is refused with the sentence that says how it is
 //! done right. Where the kernel itself protects the host, as it does from a user, it is left to

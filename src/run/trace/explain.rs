@@ -1,4 +1,4 @@
-//! Telling, action by action, what is being done.
+//! Reports of actions, one by one, to whoever listens.
 
 use std::time::{Duration, Instant};
 

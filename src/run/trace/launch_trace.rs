@@ -1,4 +1,4 @@
-//! Telling what a new process has done, and keeping its program from starting before that is told.
+//! The trace of a launch, and the gate that holds its program until the trace is reported.
 
 use std::io::PipeWriter;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Going through a plan action by action, with a person who says when.
+//! Stepping through a plan, action by action.
 
 use std::cell::{OnceCell, RefCell};
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Where a process is: its namespaces, its ids, its root, what is mounted there.
+//! The whereabouts of a process: its namespaces, ids, root and mounts.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What helps if a file system cannot be mounted, in a sandbox or by the raw layer.
+//! Hints for file systems that cannot be mounted, in a sandbox or by the raw layer.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What helps if ids of the raw layer cannot be changed: maps, users, groups, signals.
+//! Hints for ids that the raw layer cannot change: maps, users, groups, signals.
 
 use std::fs;
 

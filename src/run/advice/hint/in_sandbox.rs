@@ -1,4 +1,4 @@
-//! What helps if something cannot be put at its place in a sandbox.
+//! Hints for entries that cannot be made at their place in a sandbox.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What helps if mounts cannot be changed by the raw layer.
+//! Hints for mounts that the raw layer cannot change.
 
 use std::fs;
 use std::path::{Path, PathBuf};

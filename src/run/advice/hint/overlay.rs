@@ -1,4 +1,4 @@
-//! What helps if an overlay cannot be mounted: the kernel says one number for everything.
+//! Hints for overlays that cannot be mounted: the kernel gives one error for all causes.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! What helps if a call of the raw layer fails: namespaces, capabilities and files.
+//! Hints for other calls of the raw layer: namespaces, capabilities and files.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What helps if a process cannot be started in new namespaces, or ids not be mapped for it.
+//! Hints for processes that cannot be started in new namespaces, or whose ids cannot be mapped.
 
 use super::raw_call::{children_are_elsewhere, is_capable};
 use super::{Case, Hint, Row};

@@ -1,4 +1,4 @@
-//! What compresses archives: gzip, xz and zstd, told apart by the first bytes.
+//! Compression of archives: gzip, xz and zstd, told apart by their first bytes.
 
 use std::fmt;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What a header says of its member.
+//! Headers of archive members.
 
 use std::io;
 use std::path::PathBuf;

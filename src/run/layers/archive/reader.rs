@@ -1,4 +1,4 @@
-//! Reading an archive, member by member.
+//! A reader of archives, member by member.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

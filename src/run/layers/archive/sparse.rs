@@ -1,4 +1,4 @@
-//! Where the pieces of a sparse file lie: the forms that GNU tar writes.
+//! The pieces of sparse files, in the forms that GNU tar writes.
 
 use std::io::Read;
 

@@ -1,4 +1,4 @@
-//! What is otherwise above than below.
+//! The differences between an upper tree and the trees below it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! What kept changes belong to: the ids of a sandbox, and the root that they lie on.
+//! The conditions of kept changes: the ids of the sandbox, and the root below.
 
 use std::path::{Path, PathBuf};
 

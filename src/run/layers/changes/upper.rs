@@ -1,4 +1,4 @@
-//! What is in the upper directory of an overlay, and what is below it at the same places.
+//! The upper directory of an overlay, and the entries below it at the same paths.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

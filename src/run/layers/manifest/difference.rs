@@ -1,4 +1,4 @@
-//! Comparing a tree on the disk with its manifest.
+//! The comparison of a tree on disk with its manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CString, OsStr, OsString};

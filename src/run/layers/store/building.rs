@@ -1,4 +1,4 @@
-//! Making layers and removing them, in good order with other runs that do.
+//! Layers being made and removed, beside other runs that do the same.
 //!
 //! What is being made lies in `building` under a lock of its own. Between the making and the locking
 //! it is covered by a shared lock of `building` itself, without which nothing is swept there.

@@ -1,4 +1,4 @@
-//! What is asked for often of a layer in the store: its `layer.json`.
+//! Facts about a layer that launches need often: its `layer.json`.
 
 use std::collections::BTreeSet;
 use std::fs;

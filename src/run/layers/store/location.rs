@@ -1,4 +1,4 @@
-//! Where a store is, and holding it.
+//! The location of the store, and its descriptor.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! What is in the store: listing it, looking at it, sweeping it.
+//! The layers in a store: listing, verifying and collecting them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

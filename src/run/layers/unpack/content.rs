@@ -1,4 +1,4 @@
-//! Writing the content of a member that is not small, or has holes.
+//! Contents of members that are large or have holes.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -1,4 +1,4 @@
-//! Where the members of an archive go.
+//! Paths of archive members, resolved in memory.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
