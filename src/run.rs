@@ -13,6 +13,7 @@ mod remedy;
 mod runner;
 mod session;
 mod trace;
+mod workspace;
 
 pub use advice::failure::Failure;
 pub use base::problem::{Interrupted, Problem, Warn};
@@ -28,7 +29,6 @@ pub use layers::contents::Contents;
 pub use layers::manifest::Manifest;
 pub use layers::progress::{Progress, Watcher};
 pub use layers::store::{Depth, Listed, NoStore, Store, Stored};
-pub use layers::workspace::{own_directory, refuse_writable};
 pub use network::{Link, Neighbour, Network, Probe};
 pub use raw::attach_loop::attach_loop;
 pub use raw::image::{ImageType, about_image, check_image_size};
@@ -47,6 +47,7 @@ pub use network::Networks;
 pub use raw::RawCalls;
 pub use session::Caller;
 pub use trace::Trace;
+pub use workspace::{Directories, own_directory, refuse_writable};
 
 pub use crate::sys::{
     CapabilitySets, Clock, Errno, Heap, Held, Interface, LONGEST_TEXT, LoopDevice, LoopSettings,

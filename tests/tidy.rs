@@ -47,13 +47,17 @@ const ROOMS: &[Rooms] = &[(
         ("remedy", &["base"]),
         ("session", &["base", "remedy"]),
         ("trace", &["base", "session"]),
-        ("layers", &["base", "remedy", "trace"]),
+        ("workspace", &["session", "trace"]),
+        ("layers", &["base", "remedy", "workspace"]),
         ("advice", &["remedy", "session", "layers"]),
         ("raw", &["base", "remedy", "session", "trace", "layers", "advice"]),
         ("network", &["base", "remedy", "session", "advice", "raw"]),
         ("launch", &["base", "remedy", "session", "trace", "layers", "advice", "raw", "network"]),
         ("doctor", &["base", "remedy", "session", "network", "launch"]),
-        ("runner", &["base", "session", "trace", "layers", "raw", "network", "launch"]),
+        (
+            "runner",
+            &["base", "session", "trace", "workspace", "layers", "raw", "network", "launch"],
+        ),
     ],
 )];
 
@@ -625,7 +629,7 @@ fn a_room_above_is_found_behind_every_disguise() {
     }
     let fine = [
         ("src/run.rs", "pub use launch::process::Process; pub use self::runner::Runner;"),
-        ("src/run/layers/store.rs", "use super::Layers; use crate::run::trace::Trace;"),
+        ("src/run/layers/store.rs", "use super::Layers; use crate::run::base::Machine;"),
         ("src/run/layers/store.rs", "use crate::plan::launch; // crate::run::launch"),
         ("src/run/layers/store.rs", "pub(in crate::run) fn f(a: u8) {}"),
         ("src/plan/launch.rs", "use super::build;"),

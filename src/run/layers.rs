@@ -17,33 +17,23 @@ pub(super) mod store;
 pub(super) mod tree;
 pub(super) mod unpack;
 pub(super) mod unwritable;
-pub(super) mod workspace;
 
-use std::cell::{Cell, RefCell};
 use std::ops::Deref;
-use std::path::PathBuf;
 
 use self::root::Roots;
-use self::workspace::Workspace;
-use super::trace::Trace;
-use crate::sys::Distrust;
+use super::workspace::Directories;
 
-/// The roots of this run and the directories in which it keeps them.
+/// The roots of this run.
 pub struct Layers {
-    trace: Trace,
-    workspace: RefCell<Option<Workspace>>,
-    /// Whether what killed runs have left was removed.
-    swept: Cell<bool>,
+    directories: Directories,
     roots: Roots,
-    /// Ways to directories of our own that others can change, as was noted before a session.
-    distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
 }
 
 impl Deref for Layers {
-    type Target = Trace;
+    type Target = Directories;
 
-    fn deref(&self) -> &Trace {
-        &self.trace
+    fn deref(&self) -> &Directories {
+        &self.directories
     }
 }
 
@@ -55,13 +45,7 @@ impl Drop for Layers {
 }
 
 impl Layers {
-    pub(super) fn new(trace: Trace) -> Self {
-        Self {
-            trace,
-            workspace: RefCell::default(),
-            swept: Cell::default(),
-            roots: Roots::default(),
-            distrusted: RefCell::default(),
-        }
+    pub(super) fn new(directories: Directories) -> Self {
+        Self { directories, roots: Roots::default() }
     }
 }

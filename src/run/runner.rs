@@ -9,6 +9,7 @@ use super::network::Networks;
 use super::raw::RawCalls;
 use super::session::Caller;
 use super::trace::Trace;
+use super::workspace::Directories;
 use crate::host::Host;
 
 /// Does what plans say. Everything it makes for that is gone when it is dropped.
@@ -49,7 +50,7 @@ impl Runner {
     /// A runner on this machine, of which these facts are known.
     #[must_use]
     pub fn on(host: Host) -> Self {
-        let layers = Layers::new(Trace::new(Caller::new(Machine::new(host))));
+        let layers = Layers::new(Directories::new(Trace::new(Caller::new(Machine::new(host)))));
         Self { launcher: Launcher::new(Networks::new(RawCalls::new(layers))) }
     }
 }

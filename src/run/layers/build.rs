@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::store::take_away;
 use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
 use crate::plan::RootTree;
 use crate::run::layers::Layers;
+use crate::run::workspace::take_away;
 use crate::sys::{Errno, Held};
 
 impl Layers {

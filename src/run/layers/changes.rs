@@ -26,6 +26,7 @@ use crate::ops::Sandbox;
 use crate::plan::{Came, Maps};
 use crate::run::base::problem::Problem;
 use crate::run::layers::Layers;
+use crate::run::workspace::take_away;
 use crate::spec::{IdMap, KeptLayer, Root};
 use crate::sys::{self, Errno, Held, Lock};
 
@@ -149,7 +150,7 @@ impl Layers {
         }
         // Made beside, so that what was left half is made again.
         let overlay = held.held.join(HALF);
-        super::store::take_away(self, &overlay)
+        take_away(self, &overlay)
             .map_err(|error| cannot("remove", &overlay, Errno::from(&error)))?;
         conditions.note(directory)?;
         make(&overlay, 0o755)?;

@@ -5,12 +5,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 
-use super::store::take_away;
 use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
 use crate::ops::{MakeRoot, Op, RootKind};
 use crate::plan::{Plan, Planned};
 use crate::run::layers::Layers;
+use crate::run::workspace::take_away;
 use crate::sys;
 
 impl Layers {
@@ -71,11 +71,7 @@ impl Layers {
     /// Removes copies of roots that are not needed any more.
     pub(in crate::run) fn remove_copies(&self, is_gone: &dyn Fn(&Weak<()>) -> bool) {
         // Those of a process that this is a copy of are not in this one's directory.
-        let workspace = self.workspace.borrow();
-        let Some(own) = workspace.as_ref().map(|workspace| workspace.path().to_path_buf()) else {
-            return;
-        };
-        drop(workspace);
+        let Some(own) = self.existing_workspace() else { return };
         self.roots.copies.borrow_mut().retain(|(directory, token)| {
             let gone = directory.starts_with(&own) && is_gone(token);
             if gone {

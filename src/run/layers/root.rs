@@ -85,7 +85,8 @@ impl Layers {
         // That of the process that this is a copy of is not in this one's directory.
         self.remove_copies(&|_| true);
         // Nor is its store.
-        if let Some(store) = self.roots.store.get().filter(|_| self.workspace.borrow().is_some()) {
+        if let Some(store) = self.roots.store.get().filter(|_| self.existing_workspace().is_some())
+        {
             store.end(self);
         }
     }

@@ -24,9 +24,10 @@ use super::mend;
 use crate::diag::{Report, quoted};
 use crate::run::layers::Layers;
 use crate::run::layers::unwritable;
+use crate::run::workspace::take_away;
 use crate::sys::{self, Errno, Held, Lock};
 
-pub(in crate::run) use building::{Building, Make, take_away};
+pub(in crate::run) use building::{Building, Make};
 pub use facts::Facts;
 pub(in crate::run) use facts::unreadable;
 pub use location::NoStore;

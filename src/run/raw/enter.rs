@@ -7,6 +7,7 @@ use crate::diag::{Origin, Report};
 use crate::host::mountinfo;
 use crate::plan::{Maps, MountCall, RawAction, unanswered};
 use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::layers::store::Store;
 use crate::run::raw::{self, RawCalls, Trouble};
 use crate::run::session::Begun;
 use crate::run::session::idmap::{MapError, all_ids};
@@ -29,7 +30,8 @@ impl RawCalls {
         if !self.session().on_host.get() {
             if !self.host().is_root() {
                 // In a user namespace other users cannot be told from root.
-                self.look_at_ways();
+                let store = Store::place(self.host());
+                self.look_at_ways(store.and_then(|it| Some(it.path.parent()?.to_path_buf())));
             }
             begun.maps = self.enter_session(origin)?;
             if begun.maps.is_none() {

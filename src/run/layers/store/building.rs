@@ -14,7 +14,8 @@ use crate::diag::Report;
 use crate::run::layers::Layers;
 use crate::run::layers::manifest::Manifest;
 use crate::run::layers::unwritable;
-use crate::sys::{self, Errno, Held, Lock};
+use crate::run::workspace::take_away;
+use crate::sys::{self, Errno, Lock};
 
 /// How long a layer that is being removed is waited for: a rename(2).
 const MOMENT: Duration = Duration::from_millis(10);
@@ -165,29 +166,6 @@ impl Store {
 /// Makes a file where nothing is.
 fn new_file(path: &Path, text: &str) -> io::Result<()> {
     fs::File::create_new(path)?.write_all(text.as_bytes())
-}
-
-/// Removes a directory of the store, and nothing that is mounted in it. What belongs to other ids
-/// of the caller is removed with their rights.
-pub(in crate::run) fn take_away(layers: &Layers, path: &Path) -> io::Result<()> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
-    let parent = Held::open(parent).map_err(error_of)?;
-    let remove = || parent.remove(name);
-    let Err(errno) = remove() else { return Ok(()) };
-    if !matches!(errno.name().as_str(), "EACCES" | "EPERM") {
-        return Err(error_of(errno));
-    }
-    let removed = layers.with_all_ids(&mut || {
-        remove().map(|()| Vec::new()).map_err(|errno| {
-            let mut report = Report::error(errno.to_string());
-            report.facts.errno = Some(errno.code());
-            report
-        })
-    });
-    removed.map(drop).map_err(|report| {
-        let errno = report.facts.errno.unwrap_or(errno.code());
-        io::Error::from_raw_os_error(errno)
-    })
 }
 
 /// A layer that is being made: gone, where it does not get ready.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{Store, cannot, error_of};
 use crate::diag::{Report, quoted};
 use crate::host::Host;
-use crate::run::layers::workspace::distrusted;
+use crate::run::workspace::distrusted;
 use crate::sys::{self, Distrust, Held, WalkError};
 
 /// Why there is no store at a place.

@@ -1,13 +1,16 @@
 //! The private directory of one run: made when it is first needed, gone with the process, and
 //! swept by a later run where a SIGKILL has left it.
 
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::store::{Store, take_away};
+use super::session::Caller;
+use super::trace::Trace;
 use crate::diag::{Report, quoted};
 use crate::host::DESCRIPTORS;
-use crate::run::layers::Layers;
 use crate::sys::{
     Distrust, Errno, Held, Lock, WalkError, ids, is_copy, lock_directory, make_private_directory,
     shown,
@@ -15,7 +18,7 @@ use crate::sys::{
 
 /// A directory that only this user can enter, locked as long as this process lives.
 #[derive(Debug)]
-pub(in crate::run) struct Workspace {
+pub(super) struct Workspace {
     path: PathBuf,
     /// The directory that it is in, which the process may have lost sight of when it ends.
     parent: Held,
@@ -115,10 +118,38 @@ impl Drop for Workspace {
     }
 }
 
-impl Layers {
-    pub(in crate::run) fn workspace(&self) -> Result<PathBuf, Report> {
-        if let Some(workspace) = &*self.workspace.borrow() {
-            return Ok(workspace.path().to_path_buf());
+/// The directories of our own, but for the store.
+pub struct Directories {
+    trace: Trace,
+    workspace: RefCell<Option<Workspace>>,
+    /// Whether what killed runs have left was removed.
+    swept: Cell<bool>,
+    /// Ways to directories of our own that others can change, as was noted before a session.
+    distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
+}
+
+impl Deref for Directories {
+    type Target = Trace;
+
+    fn deref(&self) -> &Trace {
+        &self.trace
+    }
+}
+
+impl Directories {
+    pub(super) fn new(trace: Trace) -> Self {
+        let (workspace, swept, distrusted) = <(_, _, _)>::default();
+        Self { trace, workspace, swept, distrusted }
+    }
+
+    /// The private directory, where there is one.
+    pub(super) fn existing_workspace(&self) -> Option<PathBuf> {
+        self.workspace.borrow().as_ref().map(|workspace| workspace.path().to_path_buf())
+    }
+
+    pub(super) fn workspace(&self) -> Result<PathBuf, Report> {
+        if let Some(path) = self.existing_workspace() {
+            return Ok(path);
         }
         let sweep = |path: &Path| {
             let _ = take_away(self, path);
@@ -160,7 +191,7 @@ impl Layers {
 
     /// Removes what killed runs have left, once a run: while a program runs, where one does, as that
     /// takes no time then. A recipe that has left the host's root does not see what it was.
-    pub(in crate::run) fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         if self.swept.replace(true) || is_copy() || self.session().has_begun() {
             return;
         }
@@ -170,12 +201,12 @@ impl Layers {
     }
 
     /// Leaves the private directory to the process that made it.
-    pub(in crate::run) fn forget_workspace(&self) {
+    pub(super) fn forget_workspace(&self) {
         std::mem::forget(self.workspace.take());
     }
 
     /// Removes the private directory of this run.
-    pub(in crate::run) fn remove_workspace(&self) {
+    pub(super) fn remove_workspace(&self) {
         let Some(mut workspace) = self.workspace.borrow_mut().take() else { return };
         if let Err(errno) = workspace.remove() {
             let path = quoted(workspace.path().to_string_lossy());
@@ -185,8 +216,8 @@ impl Layers {
     }
 
     /// Notes who else can change the ways to directories of our own, before nobody can tell.
-    pub(in crate::run) fn look_at_ways(&self) {
-        let store = Store::place(self.host()).and_then(|it| Some(it.path.parent()?.to_path_buf()));
+    /// `store` is the directory that the store is in.
+    pub(super) fn look_at_ways(&self, store: Option<PathBuf>) {
         for path in std::iter::once(Workspace::parent()).chain(store) {
             let distrust = match Held::walk(&path, &path) {
                 Err(WalkError::Distrust(distrust)) => distrust,
@@ -200,19 +231,46 @@ impl Layers {
     }
 
     /// Has the private directory hold what is mounted at `path` in it.
-    pub(in crate::run) fn note_mounted(&self, path: &Path) -> Result<(), Errno> {
+    pub(super) fn note_mounted(&self, path: &Path) -> Result<(), Errno> {
         self.workspace.borrow_mut().as_mut().map_or(Ok(()), |workspace| workspace.mounted(path))
     }
 
     /// What was noted of the way to a directory.
-    pub(in crate::run) fn distrusts(&self, path: &Path) -> Option<Distrust> {
+    pub(super) fn distrusts(&self, path: &Path) -> Option<Distrust> {
         let noted = self.distrusted.borrow();
         noted.iter().find(|(known, _)| known == path).map(|(_, distrust)| distrust.clone())
     }
 }
 
+/// Removes a directory of our own, and nothing that is mounted in it. What belongs to other ids
+/// of the caller is removed with their rights.
+pub(super) fn take_away(caller: &Caller, path: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let parent = Held::open(parent).map_err(io_error)?;
+    let remove = || parent.remove(name);
+    let Err(errno) = remove() else { return Ok(()) };
+    if !matches!(errno.name().as_str(), "EACCES" | "EPERM") {
+        return Err(io_error(errno));
+    }
+    let removed = caller.with_all_ids(&mut || {
+        remove().map(|()| Vec::new()).map_err(|errno| {
+            let mut report = Report::error(errno.to_string());
+            report.facts.errno = Some(errno.code());
+            report
+        })
+    });
+    removed.map(drop).map_err(|report| {
+        let errno = report.facts.errno.unwrap_or(errno.code());
+        io::Error::from_raw_os_error(errno)
+    })
+}
+
+fn io_error(errno: Errno) -> io::Error {
+    io::Error::from_raw_os_error(errno.code())
+}
+
 /// Why others can change the way to a directory, as a sentence.
-pub(in crate::run) fn distrusted(distrust: &Distrust) -> String {
+pub(super) fn distrusted(distrust: &Distrust) -> String {
     match distrust {
         Distrust::Owner(path, uid) => {
             format!("{} belongs to user {uid}", quoted(path.to_string_lossy()))
@@ -253,7 +311,7 @@ pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
 const LOOKED_AT: usize = 1000;
 
 /// Removes what other runs have left, in a run that makes no workspace of its own.
-pub(in crate::run) fn sweep_for_others(uid: u32, remove: &dyn Fn(&Path)) {
+pub(super) fn sweep_for_others(uid: u32, remove: &dyn Fn(&Path)) {
     let parent = Workspace::parent();
     if let Ok(held) = Held::walk(&parent, &parent) {
         sweep(&held, &format!("{PREFIX}{uid}-"), remove, LOOKED_AT);
