@@ -101,10 +101,10 @@ fn no_step_allocates_in_the_memory_of_the_parent() {
 
 #[test]
 fn no_step_allocates_in_a_copy_of_it() {
-    let mut runner = Runner::new();
+    let mut host = Runner::new().host().clone();
     // There a new time namespace is entered only by a process with memory of its own.
-    runner.planner.host.kernel = (6, 5);
-    every_step(&runner);
+    host.kernel = (6, 5);
+    every_step(&Runner::on(host));
 }
 
 #[test]

@@ -48,10 +48,10 @@ const ABOVE_SYS: &[&str] = &[
 /// one touches one folder.
 const VOCABULARY: &[(&str, &[&str])] = &[
     ("clap", &["src/cli"]),
-    ("flate2", &["src/run/archive"]),
+    ("flate2", &["src/run/layers/archive"]),
     ("glob", &["src/plan"]),
     ("indicatif", &["src/cli"]),
-    ("liblzma", &["src/run/archive"]),
+    ("liblzma", &["src/run/layers/archive"]),
     ("libc", &["src/sys"]),
     ("netlink_packet_core", &["src/run/network"]),
     ("netlink_packet_route", &["src/run/network"]),
@@ -62,11 +62,11 @@ const VOCABULARY: &[(&str, &[&str])] = &[
     ("roff", &["src/script/manual"]),
     ("rustyline", &["src/repl"]),
     ("serde_json", ABOVE_SYS),
-    ("sha2", &["src/run"]),
+    ("sha2", &["src/run/layers"]),
     ("shell_words", &["src/script"]),
     ("strsim", &["src/diag"]),
-    ("tar", &["src/run"]),
-    ("zstd", &["src/run/archive"]),
+    ("tar", &["src/run/layers"]),
+    ("zstd", &["src/run/layers/archive"]),
     ("unicode_width", &["src/diag"]),
 ];
 
@@ -77,6 +77,29 @@ type Rooms = &'static [(&'static str, &'static [&'static str])];
 /// The folders that have rooms. What stands at the top of such a folder is its face: it may name
 /// every room, and no room names it.
 const ROOMS: &[(&str, Rooms)] = &[
+    (
+        "src/run",
+        &[
+            ("base", &[]),
+            ("remedy", &["base"]),
+            ("session", &["base", "remedy"]),
+            ("trace", &["base", "session"]),
+            ("workspace", &["session", "trace"]),
+            ("layers", &["base", "remedy", "workspace"]),
+            ("advice", &["remedy", "session", "layers"]),
+            ("raw", &["base", "remedy", "session", "trace", "layers", "advice"]),
+            ("network", &["base", "remedy", "session", "advice", "raw"]),
+            (
+                "launch",
+                &["base", "remedy", "session", "trace", "layers", "advice", "raw", "network"],
+            ),
+            ("doctor", &["base", "remedy", "session", "network", "launch"]),
+            (
+                "runner",
+                &["base", "session", "trace", "workspace", "layers", "raw", "network", "launch"],
+            ),
+        ],
+    ),
     (
         "src/script",
         &[
@@ -279,7 +302,7 @@ fn room_findings(house: &str, rooms: Rooms, path: &str, source: &str) -> Vec<(St
         return vec![(room.clone(), finding)];
     };
     let mut findings = Vec::new();
-    for named in rust::named_paths(&rust::tokens(source)) {
+    for named in rust::named_paths(&rust::without_visibility(rust::tokens(source))) {
         let Some(place) = rust::resolve(&module, &named) else { continue };
         let inside = place.strip_prefix(house.as_slice());
         let Some(target) = inside.and_then(<[String]>::first) else { continue };

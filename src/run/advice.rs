@@ -4,6 +4,11 @@
 //! map of ids has nothing to do with EPERM of `fsconfig`. So a row names the calls that it is about,
 //! and is never asked about another one.
 
+pub(super) mod failure;
+pub(super) mod guest;
+pub(super) mod hint;
+pub(super) mod loader;
+
 use super::remedy::Remedy;
 use crate::diag::Report;
 use crate::sys::{Errno, Syscall, Trouble};

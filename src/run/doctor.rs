@@ -1,4 +1,4 @@
-//! What the machine lets nsscript do, found out by trying: `nsscript doctor`.
+//! The doctor: probes of what the machine lets nsscript do, for `nsscript doctor`.
 //!
 //! Everything is tried by processes in namespaces of their own and goes with them: nothing is
 //! changed on the host. What stands in the way, and what helps, [`super::remedy`] says.
@@ -18,9 +18,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::remedy::Remedy;
-use super::runner::Runner;
+use crate::run::launch::launcher::Launcher;
 use exam::Exam;
-use table::{GROUPS, Row};
+use table::{FactRow, GROUPS};
 
 /// How it stands with a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Finding {
     }
 }
 
-impl Runner {
+impl Launcher {
     /// How it stands with the fact that programs know by `key`.
     ///
     /// # Errors
@@ -157,8 +157,8 @@ impl Runner {
     #[must_use]
     pub fn examine(&self) -> Examination {
         let exam = Exam::new(self);
-        let fact = |(group, row): (&'static str, &Row)| {
-            let Row { key, name, enables, needed, find } = *row;
+        let fact = |(group, row): (&'static str, &FactRow)| {
+            let FactRow { key, name, enables, needed, find } = *row;
             let Finding { verdict, mut found, value, remedy } = find(&exam);
             let remedy = remedy.filter(|_| verdict != Verdict::Ok);
             if let Some(remedy) = &remedy

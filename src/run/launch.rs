@@ -1,18 +1,34 @@
-//! Carrying out a plan.
+//! The launch of a plan: parent-side work, then the process that performs the rest.
+
+pub(super) mod closure;
+pub(super) mod copier;
+pub(super) mod exit;
+pub(super) mod fallback;
+pub(super) mod join;
+pub(super) mod launcher;
+pub(super) mod listener;
+pub(super) mod lower;
+pub(super) mod outside;
+pub(super) mod piped;
+pub(super) mod process;
+pub(super) mod relay;
+pub(super) mod stream;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::failure::Failure;
-use super::idmap::MapError;
-use super::lower::{Lowered, Supplies, lower};
-use super::process::Holds;
-use super::runner::{Input, Problem, Runner};
-use super::stream::{Around, Connected, Ends, Unconnected, connect};
-use super::telling::{Telling, tell_built, tell_mapped, watch};
+use self::launcher::Launcher;
+use self::lower::{Lowered, Supplies, lower};
+use self::process::Holds;
+use self::stream::{Around, Connected, Ends, Unconnected, connect};
+use super::advice::failure::Failure;
+use super::session::idmap::MapError;
+use super::trace::launch_trace::{LaunchTrace, tell_built, tell_mapped, watch};
 use crate::diag::{Report, quoted};
 use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
 use crate::plan::{Plan, Planned, Request, Side};
+use crate::run::base::problem::Problem;
+use crate::run::launch::stream::Input;
 use crate::spec::JoinedNetwork;
 use crate::sys::{self, Child, Enter, Errno, Fault, Syscall, Trouble, flags, spawn};
 
@@ -25,7 +41,7 @@ pub(super) struct Ready {
 
 /// Does what the parent does, and prepares the calls of the process that does the rest.
 pub(super) fn ready(
-    runner: &Runner,
+    launcher: &Launcher,
     plan: &Plan,
     request: &Request,
     input: &Input,
@@ -36,17 +52,17 @@ pub(super) fn ready(
     let mut enter = Vec::new();
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side == Side::Parent {
-            runner.before_action(plan, index)?;
+            launcher.before_action(plan, index)?;
         }
         let Some(own_action) = planned.action.own() else { continue };
         match own_action {
             Own::BuildLayer(building) => {
-                let layer = build(runner, building, plan, planned)?;
+                let layer = build(launcher, building, plan, planned)?;
                 directories.insert(0, own(&layer, planned)?);
                 layers.insert(0, layer);
             }
             Own::KeepChanges(keep) => {
-                let lock = runner.keep_changes(&keep.0, &plan.maps, &layers);
+                let lock = launcher.keep_changes(&keep.0, &plan.maps, &layers);
                 let kept = lock.map_err(|report| report.at(planned.origin.clone()))?;
                 changes = Some(own(&kept.overlay(), planned)?);
                 holds.changes = Some(kept);
@@ -55,24 +71,25 @@ pub(super) fn ready(
                 enter.push(enter_network(network, planned)?);
             }
             Own::ConnectOutside(connect) => {
-                let outside = runner.connect_outside(&connect.0, planned.origin.as_ref())?;
+                let outside = launcher.connect_outside(&connect.0, planned.origin.as_ref())?;
                 let joined = outside.network.to_join().map_err(|errno| held(errno, planned))?;
                 enter.push(enter_network(&joined, planned)?);
                 holds.outside = Some(Box::new(outside));
             }
             Own::PrepareMaps(prepare) => {
                 let maps = &prepare.0;
-                let known = runner.users.borrow().holds(maps);
+                let known = launcher.users.borrow().holds(maps);
                 let started = Instant::now();
-                let made = runner.users.borrow_mut().enter(maps, runner.host(), runner.session());
+                let made =
+                    launcher.users.borrow_mut().enter(maps, launcher.host(), launcher.session());
                 if !known {
-                    tell_mapped(runner, planned, maps, (made.as_ref().err(), started.elapsed()));
+                    tell_mapped(launcher, planned, maps, (made.as_ref().err(), started.elapsed()));
                 }
                 enter.push(made.map_err(|error| match error {
                     MapError::Helper(report) => report.at(planned.origin.clone()),
                     MapError::Call(trouble) => {
                         let (syscall, errno) = (trouble.syscall, trouble.errno);
-                        Failure { plan, action: index, syscall, errno }.report(runner)
+                        Failure { plan, action: index, syscall, errno }.report(launcher)
                     }
                 })?);
             }
@@ -80,11 +97,11 @@ pub(super) fn ready(
             Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
         }
     }
-    let connected = connect_streams(runner, request, input, plan.has_terminals())?;
+    let connected = connect_streams(launcher, request, input, plan.has_terminals())?;
     let streams = connected.given;
-    let (kernel, gated) = (runner.host().kernel, runner.is_heard());
-    let own = runner.own_ids();
-    let copy = runner.copy_for(plan)?;
+    let (kernel, gated) = (launcher.host().kernel, launcher.is_heard());
+    let own = launcher.own_ids();
+    let copy = launcher.copy_for(plan)?;
     let (directory, token) = copy.unzip();
     holds.copy = token;
     let copy = directory.map(|directory| OwnDirectory::find(&directory)).transpose();
@@ -106,7 +123,7 @@ pub(super) fn ready(
         lowered.program.namespaces &= !flags::USER;
     }
     lowered.program.enter = enter;
-    lowered.program.step = runner.steps(plan, &lowered.actions);
+    lowered.program.step = launcher.steps(plan, &lowered.actions);
     Ok(Ready { lowered, holds, connected })
 }
 
@@ -146,26 +163,26 @@ pub(super) enum Launched {
 
 /// Starts the process that carries out the plan.
 pub(super) fn launch(
-    runner: &Runner,
+    launcher: &Launcher,
     plan: &Plan,
     request: &Request,
     input: &Input,
 ) -> Result<Launched, Problem> {
-    let Ready { mut lowered, holds, connected } = ready(runner, plan, request, input)?;
-    let gate = watch(runner, &mut lowered.program);
+    let Ready { mut lowered, holds, connected } = ready(launcher, plan, request, input)?;
+    let gate = watch(launcher, &mut lowered.program);
     let spawned = spawn(&lowered.program);
-    let telling = Telling { runner, plan, actions: &lowered.actions };
-    telling.tell(&lowered.program, spawned.as_ref().map(Child::pid));
-    runner.count_process();
+    let trace = LaunchTrace { trace: launcher, plan, actions: &lowered.actions };
+    trace.tell(&lowered.program, spawned.as_ref().map(Child::pid));
+    launcher.count_process();
     drop(gate);
-    runner.goes_on()?;
+    launcher.goes_on()?;
     match spawned {
         Ok(child) => Ok(Launched::Process(child, connected.into_ends(plan)?, holds)),
         Err(fault) if is_without_overlay(plan, &lowered, fault) => {
-            Ok(Launched::NoOverlay(failure(runner, plan, &lowered, fault)))
+            Ok(Launched::NoOverlay(failure(launcher, plan, &lowered, fault)))
         }
         Err(fault) if is_without_sysfs(plan, &lowered, fault) => Ok(Launched::NoSysfs),
-        Err(fault) => runner.go_around(plan, &lowered, fault).map(|()| Launched::Again),
+        Err(fault) => launcher.go_around(plan, &lowered, fault).map(|()| Launched::Again),
     }
 }
 
@@ -188,15 +205,20 @@ fn is_without_sysfs(plan: &Plan, lowered: &Lowered, fault: Fault) -> bool {
 }
 
 /// What a person is told where a call failed.
-pub(super) fn failure(runner: &Runner, plan: &Plan, lowered: &Lowered, fault: Fault) -> Report {
+pub(super) fn failure(launcher: &Launcher, plan: &Plan, lowered: &Lowered, fault: Fault) -> Report {
     let Fault { call, syscall, errno } = fault;
     let action = call.and_then(|call| lowered.action_of(call)).or(plan.start()).unwrap_or(0);
-    Failure { plan, action, syscall, errno }.report(runner)
+    Failure { plan, action, syscall, errno }.report(launcher)
 }
 
 /// The report of a program that init could not execute, in process number `process`.
-pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, why: Trouble) -> Report {
-    Telling { runner, plan, actions: &[] }.tell_not_executed(process, why);
+pub(super) fn not_executed(
+    launcher: &Launcher,
+    plan: &Plan,
+    process: usize,
+    why: Trouble,
+) -> Report {
+    LaunchTrace { trace: launcher, plan, actions: &[] }.tell_not_executed(process, why);
     let Trouble { syscall, errno } = why;
     // Only a limit above what nsscript itself may have is refused.
     let refused = |planned: &Planned| match &planned.action {
@@ -208,22 +230,22 @@ pub(super) fn not_executed(runner: &Runner, plan: &Plan, process: usize, why: Tr
     };
     let last = plan.actions.len().saturating_sub(1);
     let action = plan.actions.iter().position(refused).unwrap_or(last);
-    Failure { plan, action, syscall, errno }.report(runner)
+    Failure { plan, action, syscall, errno }.report(launcher)
 }
 
 fn build(
-    runner: &Runner,
+    launcher: &Launcher,
     building: &BuildLayer,
     plan: &Plan,
     planned: &Planned,
 ) -> Result<PathBuf, Problem> {
     let (tree, number) = (&building.tree, building.number);
-    let known = runner.is_ready(tree, number, &plan.maps);
+    let known = launcher.is_ready(tree, number, &plan.maps);
     let started = Instant::now();
-    let built = runner.layer(tree, number, &plan.maps);
+    let built = launcher.layer(tree, number, &plan.maps);
     if !known {
         let layer = &tree.layers[number];
-        tell_built(runner, planned, layer, (built.as_ref(), started.elapsed()));
+        tell_built(launcher, planned, layer, (built.as_ref(), started.elapsed()));
     }
     built.map_err(|report| {
         let origin = report.origin.clone().or_else(|| planned.origin.clone());
@@ -233,12 +255,12 @@ fn build(
 
 /// Makes what the standard streams of a program are; with `inside` its sandbox has terminals.
 pub(super) fn connect_streams(
-    runner: &Runner,
+    launcher: &Launcher,
     request: &Request,
     input: &Input,
     inside: bool,
 ) -> Result<Connected, Report> {
-    let session = runner.session();
+    let session = launcher.session();
     let around = Around {
         inside,
         of_caller: !session.is_in_sandbox(),

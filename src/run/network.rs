@@ -4,39 +4,39 @@
 //! itself stays where it is. With the last descriptor the kernel takes all of it away, however
 //! nsscript ends; names of the host, which only `--host` makes, are all that stays.
 
-mod advice;
 mod filter;
 mod handle;
+mod hints;
+mod host_program;
+mod listing;
 mod message;
 mod named;
-mod outside;
 mod part;
-mod probe;
-mod program;
-mod table;
+pub(super) mod probe;
 mod wire;
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 
 pub use self::handle::Network;
-pub(super) use self::outside::{Outside, pasta};
-pub(super) use self::part::{Part, try_part};
-pub use self::probe::{Listener, Probe};
-pub use self::table::{Link, Neighbour};
+pub use self::listing::{Link, Neighbour};
+pub(super) use self::part::try_part;
+pub use self::probe::Probe;
 use self::wire::{Refused, Wire};
-use super::namespace::Namespace;
-use super::place;
-use super::runner::{Problem, Runner};
+use super::raw::RawCalls;
+use super::session::namespace::Namespace;
+use super::session::place;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, RawAction};
+use crate::run::base::problem::Problem;
 use crate::spec::{Kind, NetworkName};
 use crate::sys::{Errno, Netlink, Syscall, Trouble};
 
-/// The networks of a run.
-#[derive(Debug, Default)]
-pub(super) struct Networks {
+/// The networks of this run.
+pub struct Networks {
+    raw: RawCalls,
     /// Those that have names.
     named: RefCell<Vec<Rc<Network>>>,
     /// How many have none.
@@ -45,7 +45,20 @@ pub(super) struct Networks {
     no_sysfs: Cell<bool>,
 }
 
-impl Runner {
+impl Deref for Networks {
+    type Target = RawCalls;
+
+    fn deref(&self) -> &RawCalls {
+        &self.raw
+    }
+}
+
+impl Networks {
+    pub(super) fn new(raw: RawCalls) -> Self {
+        let (named, anonymous, no_sysfs) = <(_, _, _)>::default();
+        Self { raw, named, anonymous, no_sysfs }
+    }
+
     /// A network: a new one, or the one of this name.
     ///
     /// Without `--host` a name is one of this run; with it, one of /run/netns.
@@ -59,11 +72,11 @@ impl Runner {
     ) -> Result<Rc<Network>, Problem> {
         self.begin_session(origin)?;
         let Some(name) = name else {
-            let number = self.networks.anonymous.get() + 1;
-            self.networks.anonymous.set(number);
+            let number = self.anonymous.get() + 1;
+            self.anonymous.set(number);
             return self.make_network(format!("net{number}"), None, origin).map(Rc::new);
         };
-        let named = &self.networks.named;
+        let named = &self.named;
         let known = named.borrow().iter().find(|known| known.name.as_ref() == Some(name)).cloned();
         if let Some(known) = known {
             let is_there = || {
@@ -97,11 +110,6 @@ impl Runner {
         Ok(network)
     }
 
-    /// Whether what is made is made on the host itself.
-    pub(super) fn on_host(&self) -> bool {
-        self.session().on_host.get()
-    }
-
     fn make_network(
         &self,
         label: String,
@@ -125,7 +133,7 @@ impl Runner {
         let mut failed: Option<Trouble> = None;
         let made = self.act_by(action, origin, || steps().inspect_err(|why| failed = Some(*why)));
         let (namespace, wire) = made.map_err(|problem| match failed {
-            Some(failed) => advice::on_making(problem, failed, kept, self.host()),
+            Some(failed) => hints::on_making(problem, failed, kept, self.host()),
             None => problem,
         })?;
         let network = Network::new(label, namespace, true);
@@ -164,7 +172,7 @@ impl Runner {
             })
         });
         done.map_err(|problem| match refused {
-            Some(refused) => advice::on_refusal(problem, &refused, action, (network, other)),
+            Some(refused) => hints::on_refusal(problem, &refused, action, (network, other)),
             None => problem,
         })
     }
@@ -209,7 +217,7 @@ impl Runner {
                 let action = RawAction::Network { network: network.label.clone(), action };
                 self.act_by(action, origin, || named::remove(&name))?;
             }
-            self.networks.named.borrow_mut().retain(|known| known.name.as_ref() != Some(&name));
+            self.named.borrow_mut().retain(|known| known.name.as_ref() != Some(&name));
         } else if !network.own {
             let message = "a network that others have made is not removed by a recipe";
             return Err(Report::error(message).at(origin.cloned()).into());
@@ -233,7 +241,7 @@ impl Runner {
             };
             return named::list().map_err(cannot);
         }
-        let known = self.networks.named.borrow();
+        let known = self.named.borrow();
         let mut names: Vec<String> = known.iter().map(|network| network.label.clone()).collect();
         names.sort_unstable();
         Ok(names)
@@ -245,35 +253,36 @@ impl Runner {
     /// This process has no right to look.
     pub fn links(&self, network: &Network, origin: Option<&Origin>) -> Result<Vec<Link>, Problem> {
         network.living(origin)?;
-        let found = network.wire().map_err(Refused::from).and_then(|wire| table::links(&wire));
+        let found = network.wire().map_err(Refused::from).and_then(|wire| listing::links(&wire));
         found.map_err(|refused| unread(network, "interfaces", refused.trouble, origin))
     }
 
     /// The routes of a network.
     ///
     /// # Errors
-    /// As for [`Runner::links`].
+    /// As for [`Networks::links`].
     pub fn routes(
         &self,
         network: &Network,
         origin: Option<&Origin>,
     ) -> Result<Vec<Route>, Problem> {
         network.living(origin)?;
-        let found = table::routes(network.namespace.descriptor());
+        let found = listing::routes(network.namespace.descriptor());
         found.map_err(|trouble| unread(network, "routes", trouble, origin))
     }
 
     /// The neighbours in a network.
     ///
     /// # Errors
-    /// As for [`Runner::links`].
+    /// As for [`Networks::links`].
     pub fn neighbours(
         &self,
         network: &Network,
         origin: Option<&Origin>,
     ) -> Result<Vec<Neighbour>, Problem> {
         network.living(origin)?;
-        let found = network.wire().map_err(Refused::from).and_then(|wire| table::neighbours(&wire));
+        let found =
+            network.wire().map_err(Refused::from).and_then(|wire| listing::neighbours(&wire));
         found.map_err(|refused| unread(network, "neighbours", refused.trouble, origin))
     }
 }

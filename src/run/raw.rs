@@ -1,23 +1,32 @@
-//! Doing what the raw layer says, at once: lowered, refused where it would change the host,
-//! explained, and told of where it fails.
+//! Raw calls, performed at once: refused if they would change the host, lowered, reported, and
+//! explained if they fail.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub(super) mod attach_loop;
+mod enter;
+pub(super) mod image;
+mod pin;
+mod privilege;
+
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::io::Write;
+use std::ops::Deref;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::explain::Explained;
-use super::failure::Failure;
-use super::loop_device::attach_loop;
-use super::lower::clone_flags;
-use super::refuse;
-use super::runner::{Interrupted, Problem, Runner};
+use self::attach_loop::attach_loop;
+use super::advice::failure::Failure;
+use super::base::flags::clone_flags;
+use super::layers::Layers;
+use super::session::refuse;
+use super::trace::explain::Explained;
 use crate::diag::{Origin, Report};
 use crate::ops::RawAction;
 use crate::plan::{Plan, Planned, Side};
+use crate::run::base::problem::{Interrupted, Problem};
 use crate::spec::Command;
 use crate::sys::{self, CStrings, Errno, LoopDevice, LoopSettings, Raw, Syscall, Writing};
 
@@ -117,7 +126,26 @@ impl LoopSettings {
     }
 }
 
-impl Runner {
+/// The raw layer of this run.
+pub struct RawCalls {
+    layers: Layers,
+    /// The private directory in memory.
+    scratch: RefCell<Option<PathBuf>>,
+}
+
+impl Deref for RawCalls {
+    type Target = Layers;
+
+    fn deref(&self) -> &Layers {
+        &self.layers
+    }
+}
+
+impl RawCalls {
+    pub(super) fn new(layers: Layers) -> Self {
+        Self { layers, scratch: RefCell::default() }
+    }
+
     /// Attaches a file to a loop device, which goes when nobody holds or mounts it.
     ///
     /// # Errors
@@ -148,7 +176,7 @@ impl Runner {
     /// Writes a file.
     ///
     /// # Errors
-    /// As for [`Runner::act`].
+    /// As for [`RawCalls::act`].
     pub fn write_file(
         &self,
         action: RawAction,
@@ -163,7 +191,7 @@ impl Runner {
     /// Removes a file or an empty directory.
     ///
     /// # Errors
-    /// As for [`Runner::act`].
+    /// As for [`RawCalls::act`].
     pub fn remove_file(
         &self,
         action: RawAction,
@@ -193,7 +221,7 @@ impl Runner {
     /// The same, with the descriptor that it is about.
     ///
     /// # Errors
-    /// As for [`Runner::act`].
+    /// As for [`RawCalls::act`].
     pub fn act_with(
         &self,
         action: RawAction,
@@ -210,7 +238,7 @@ impl Runner {
     /// The same, where more than one call does it: `perform` does.
     ///
     /// # Errors
-    /// As for [`Runner::act`].
+    /// As for [`RawCalls::act`].
     pub fn act_by<T>(
         &self,
         action: RawAction,
@@ -302,8 +330,8 @@ impl Runner {
         report.facts.status = Some(if missing { 127 } else { 126 });
         let search: Vec<String> = path.split(':').map(str::to_owned).collect();
         let plan = Plan::of_one(planned(action, origin));
-        let guest = super::guest::Guest::new(&plan, self);
-        super::loader::explain(report, &guest, command, &search, trouble.errno).into()
+        let guest = super::advice::guest::Guest::new(&plan, self);
+        super::advice::loader::explain(report, &guest, command, &search, trouble.errno).into()
     }
 
     /// The environment of programs that are executed.

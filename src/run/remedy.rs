@@ -1,5 +1,5 @@
-//! What of a machine stands in the way, and what takes it away. The one place of that knowledge:
-//! hints of failures and `nsscript doctor` say the same.
+//! Remedies: causes that a machine has for a refusal, and their cures. Hints and `nsscript doctor`
+//! both read them here, so they say the same.
 
 mod devices;
 mod ids;
@@ -8,8 +8,8 @@ mod mounts;
 mod namespaces;
 
 pub(super) use devices::{
-    binfmt_empty, binfmt_missing, binfmt_off, loop_refused, no_loop_devices, no_part_of_networks,
-    no_pasta, no_tun, port_taken,
+    NetworkPart, binfmt_empty, binfmt_missing, binfmt_off, loop_refused, no_loop_devices,
+    no_part_of_networks, no_pasta, no_tun, port_taken,
 };
 pub(super) use ids::{
     few_ids, helper_fails, helper_missing, ids_not_permitted, no_setfcap, no_subordinate_ids,

@@ -4,15 +4,22 @@
 //! propagates to the host; for a user, in a user namespace of its own. All of it ends with the
 //! process, however that ends. `--host` goes without.
 
-mod enter;
+pub(super) mod id_helper;
+pub(super) mod idmap;
+pub(super) mod namespace;
+pub(super) mod place;
+pub(super) mod refuse;
 mod trail;
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::namespace::Namespace;
-use super::place::{self, Place, Seen};
+use self::idmap::UserNamespaces;
+use self::namespace::Namespace;
+use self::place::{Place, Seen};
+use super::base::Machine;
 use crate::diag::Report;
 use crate::plan::{Maps, MountCall, RawAction};
 use crate::spec::{IdMap, IdRange, Kind, Namespaces};
@@ -26,26 +33,24 @@ pub(super) struct Session {
     /// Whether raw calls are made to the host itself: `--host`.
     pub on_host: Cell<bool>,
     /// What is known since it began; none before.
-    begun: RefCell<Option<Begun>>,
+    pub begun: RefCell<Option<Begun>>,
     /// Where this process has gone since.
     trail: Cell<Trail>,
     /// The namespaces that this recipe has made, in any of its processes: see [`numbered`].
-    made: Cell<Option<SharedNumbers>>,
+    pub made: Cell<Option<SharedNumbers>>,
     /// The devices of the file systems in memory that this recipe has mounted.
     mounted: RefCell<Vec<u64>>,
     /// Why a session was entered by half: nothing can be done in it, nor without it.
-    broken: RefCell<Option<Report>>,
+    pub broken: RefCell<Option<Report>>,
     /// The images that this recipe has made, by device and inode.
     pub images: RefCell<Vec<(u64, u64)>>,
-    /// The private directory in memory.
-    pub scratch: RefCell<Option<PathBuf>>,
     /// The environment of programs that are executed, where it is not nsscript's own.
     pub environment: RefCell<Option<Vec<(String, String)>>>,
 }
 
 /// What was found when the session began.
 #[derive(Debug)]
-struct Begun {
+pub(super) struct Begun {
     /// The namespaces that nsscript was started in. They are held: the number of one that has
     /// ended, as nobody else was in it, may be that of a new one.
     initial: Vec<Namespace>,
@@ -56,7 +61,7 @@ struct Begun {
     /// The process that nsscript was started as.
     leader: u32,
     /// What the user namespace of the session maps, where it has one.
-    maps: Option<Maps>,
+    pub maps: Option<Maps>,
 }
 
 /// Which file systems are the host's, by their devices.
@@ -78,6 +83,81 @@ pub(super) enum Owned {
     Host,
     /// Nothing tells, and why.
     Unknown(String),
+}
+
+/// The process of nsscript itself: its session, and the user namespaces that it has made.
+pub struct Caller {
+    machine: Machine,
+    session: Session,
+    pub(super) users: RefCell<UserNamespaces>,
+}
+
+impl Deref for Caller {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        &self.machine
+    }
+}
+
+impl Caller {
+    pub(super) fn new(machine: Machine) -> Self {
+        Self { machine, session: Session::default(), users: RefCell::default() }
+    }
+
+    /// What keeps raw calls from changing the host.
+    pub(in crate::run) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Makes raw calls to the host itself from here on.
+    pub fn work_on_host(&self) {
+        self.session.on_host.set(true);
+    }
+
+    /// The user and the group that this process is where it is.
+    pub(in crate::run) fn own_ids(&self) -> (u32, u32) {
+        if self.session.begun.borrow().is_none() {
+            return (self.host().uid, self.host().gid);
+        }
+        let ids = sys::ids();
+        (ids.uid, ids.gid)
+    }
+
+    /// Whether the session was entered by half, so that nothing is as it was before.
+    #[must_use]
+    pub fn has_broken_session(&self) -> bool {
+        self.session.broken.borrow().is_some()
+    }
+
+    /// Whether this process is in another user namespace than the machine's first one, as its map
+    /// tells.
+    #[must_use]
+    pub fn in_user_namespace(&self) -> bool {
+        let map = self.host().tree.read("/proc/self/uid_map".as_ref()).unwrap_or_default();
+        let map = String::from_utf8_lossy(&map).into_owned();
+        self.session.has_user_namespace() || !map.split_whitespace().eq(["0", "0", "4294967295"])
+    }
+
+    /// Ends what was started by raw calls and not waited for, where this process has started it.
+    pub(in crate::run) fn close_session(&self) {
+        let begun = self.session.begun.borrow().is_some();
+        if !begun || sys::is_copy() || self.session.on_host.get() {
+            return;
+        }
+        sys::end_children();
+    }
+
+    /// Whether raw calls are made in a session that has begun.
+    #[must_use]
+    pub fn is_in_session(&self) -> bool {
+        !self.session().on_host.get() && self.session().has_begun()
+    }
+
+    /// Whether what is made is made on the host itself.
+    pub(in crate::run) fn on_host(&self) -> bool {
+        self.session().on_host.get()
+    }
 }
 
 impl Session {
@@ -253,7 +333,7 @@ impl Session {
 
 impl Begun {
     /// What can be found now.
-    fn found() -> Self {
+    pub fn found() -> Self {
         let (mut initial, mut unknown) = (Vec::new(), Namespaces::NONE);
         let has_proc = Path::new("/proc/self/ns").is_dir();
         for kind in Kind::ALL {

@@ -1,14 +1,19 @@
 //! The private directory of one run: made when it is first needed, gone with the process, and
 //! swept by a later run where a SIGKILL has left it.
 
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::ops::Deref;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::runner::Runner;
-use super::store::Store;
-use crate::diag::quoted;
+use super::session::Caller;
+use super::trace::Trace;
+use crate::diag::{Report, quoted};
+use crate::host::DESCRIPTORS;
 use crate::sys::{
-    Distrust, Errno, Held, Lock, WalkError, ids, lock_directory, make_private_directory, shown,
+    Distrust, Errno, Held, Lock, WalkError, ids, is_copy, lock_directory, make_private_directory,
+    shown,
 };
 
 /// A directory that only this user can enter, locked as long as this process lives.
@@ -113,10 +118,106 @@ impl Drop for Workspace {
     }
 }
 
-impl Runner {
+/// The directories of our own, but for the store.
+pub struct Directories {
+    trace: Trace,
+    workspace: RefCell<Option<Workspace>>,
+    /// Whether what killed runs have left was removed.
+    swept: Cell<bool>,
+    /// Ways to directories of our own that others can change, as was noted before a session.
+    distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
+}
+
+impl Deref for Directories {
+    type Target = Trace;
+
+    fn deref(&self) -> &Trace {
+        &self.trace
+    }
+}
+
+impl Directories {
+    pub(super) fn new(trace: Trace) -> Self {
+        let (workspace, swept, distrusted) = <(_, _, _)>::default();
+        Self { trace, workspace, swept, distrusted }
+    }
+
+    /// The private directory, where there is one.
+    pub(super) fn existing_workspace(&self) -> Option<PathBuf> {
+        self.workspace.borrow().as_ref().map(|workspace| workspace.path().to_path_buf())
+    }
+
+    pub(super) fn workspace(&self) -> Result<PathBuf, Report> {
+        if let Some(path) = self.existing_workspace() {
+            return Ok(path);
+        }
+        let sweep = |path: &Path| {
+            let _ = take_away(self, path);
+        };
+        self.swept.set(true);
+        let made = match self.distrusts(&Workspace::parent()) {
+            Some(Distrust::Unseen(_, errno)) => Err(WalkError::Call(Workspace::parent(), errno)),
+            Some(distrust) => Err(WalkError::Distrust(distrust)),
+            None => Workspace::make(self.host().uid, &sweep),
+        };
+        let workspace = made.map_err(|error| match error {
+            WalkError::Call(path, errno) => {
+                let path = quoted(path.to_string_lossy());
+                let message = format!("cannot make a private directory in {path}: {errno}");
+                let report = Report::error(message);
+                match errno.name().as_str() {
+                    "EMFILE" | "ENFILE" => report.advise("no_descriptor_left", DESCRIPTORS),
+                    "ENOMEM" | "EIO" => report,
+                    _ => report.advise(
+                        "tmpdir_refused",
+                        "set `TMPDIR` to a directory that you can write to",
+                    ),
+                }
+            }
+            WalkError::Distrust(distrust) => {
+                let message = "cannot make a private directory where `TMPDIR` says: others could \
+                               put another one in its place";
+                let report = Report::error(message).note(distrusted(&distrust));
+                report.advise(
+                    "tmpdir_of_others",
+                    "set `TMPDIR` to a directory of your own, or to /tmp",
+                )
+            }
+        })?;
+        let path = workspace.path().to_path_buf();
+        *self.workspace.borrow_mut() = Some(workspace);
+        Ok(path)
+    }
+
+    /// Removes what killed runs have left, once a run: while a program runs, where one does, as that
+    /// takes no time then. A recipe that has left the host's root does not see what it was.
+    pub(super) fn sweep(&self) {
+        if self.swept.replace(true) || is_copy() || self.session().has_begun() {
+            return;
+        }
+        sweep_for_others(self.host().uid, &|path| {
+            let _ = take_away(self, path);
+        });
+    }
+
+    /// Leaves the private directory to the process that made it.
+    pub(super) fn forget_workspace(&self) {
+        std::mem::forget(self.workspace.take());
+    }
+
+    /// Removes the private directory of this run.
+    pub(super) fn remove_workspace(&self) {
+        let Some(mut workspace) = self.workspace.borrow_mut().take() else { return };
+        if let Err(errno) = workspace.remove() {
+            let path = quoted(workspace.path().to_string_lossy());
+            let warning = Report::warning(format!("cannot remove {path}: {errno}"));
+            self.warn(&warning.note("the next run that makes such a directory removes it"));
+        }
+    }
+
     /// Notes who else can change the ways to directories of our own, before nobody can tell.
-    pub(super) fn look_at_ways(&self) {
-        let store = Store::place(self.host()).and_then(|it| Some(it.path.parent()?.to_path_buf()));
+    /// `store` is the directory that the store is in.
+    pub(super) fn look_at_ways(&self, store: Option<PathBuf>) {
         for path in std::iter::once(Workspace::parent()).chain(store) {
             let distrust = match Held::walk(&path, &path) {
                 Err(WalkError::Distrust(distrust)) => distrust,
@@ -129,11 +230,43 @@ impl Runner {
         }
     }
 
+    /// Has the private directory hold what is mounted at `path` in it.
+    pub(super) fn note_mounted(&self, path: &Path) -> Result<(), Errno> {
+        self.workspace.borrow_mut().as_mut().map_or(Ok(()), |workspace| workspace.mounted(path))
+    }
+
     /// What was noted of the way to a directory.
     pub(super) fn distrusts(&self, path: &Path) -> Option<Distrust> {
         let noted = self.distrusted.borrow();
         noted.iter().find(|(known, _)| known == path).map(|(_, distrust)| distrust.clone())
     }
+}
+
+/// Removes a directory of our own, and nothing that is mounted in it. What belongs to other ids
+/// of the caller is removed with their rights.
+pub(super) fn take_away(caller: &Caller, path: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let parent = Held::open(parent).map_err(io_error)?;
+    let remove = || parent.remove(name);
+    let Err(errno) = remove() else { return Ok(()) };
+    if !matches!(errno.name().as_str(), "EACCES" | "EPERM") {
+        return Err(io_error(errno));
+    }
+    let removed = caller.with_all_ids(&mut || {
+        remove().map(|()| Vec::new()).map_err(|errno| {
+            let mut report = Report::error(errno.to_string());
+            report.facts.errno = Some(errno.code());
+            report
+        })
+    });
+    removed.map(drop).map_err(|report| {
+        let errno = report.facts.errno.unwrap_or(errno.code());
+        io::Error::from_raw_os_error(errno)
+    })
+}
+
+fn io_error(errno: Errno) -> io::Error {
+    io::Error::from_raw_os_error(errno.code())
 }
 
 /// Why others can change the way to a directory, as a sentence.

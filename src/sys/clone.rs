@@ -5,8 +5,8 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::raw::{c_int, c_void};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::cell::Cell;
 use super::errno::Errno;
+use super::fault_slot::FaultSlot;
 use super::fork::{Copy, allow_tracing};
 use super::kernel::{self, Answer, Syscall, Trouble};
 use super::perform::{self, Work};
@@ -175,7 +175,7 @@ pub(super) fn spawn_within(
     namespaces: u64,
     style: Style,
     work: &Work<'_>,
-    cell: &Cell,
+    slot: &FaultSlot,
 ) -> Answer<(c_int, OwnedFd)> {
     let between = Between { namespaces, style, work };
     let args = CloneArgs {
@@ -187,7 +187,7 @@ pub(super) fn spawn_within(
     // SAFETY: as in `spawn`; `enter_and_clone` does not return and is given a `Between`.
     let pid = unsafe { clone3(&args, enter_and_clone, (&raw const between).cast()) }?;
     drop(quiet);
-    made_between(pid, cell)
+    made_between(pid, slot)
 }
 
 /// Waits until a process has ended that has no work but that of its entry.
@@ -199,18 +199,18 @@ pub(super) fn wait_for(pid: c_int) {
 }
 
 /// The process that the one in between, `pid`, has made before it ended.
-fn made_between(pid: c_int, cell: &Cell) -> Answer<(c_int, OwnedFd)> {
+fn made_between(pid: c_int, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
     wait_for(pid);
-    let pidfd = cell.pidfd.load(Ordering::SeqCst);
+    let pidfd = slot.pidfd.load(Ordering::SeqCst);
     if pidfd < 0 {
         return Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) });
     }
     // SAFETY: CLONE_PIDFD made the descriptor in the table that the process in between shared
     // with this one; nobody owns it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    let made = cell.pid.load(Ordering::SeqCst);
+    let made = slot.pid.load(Ordering::SeqCst);
     // Where children come into another PID namespace, the one in between numbers otherwise.
-    let elsewhere = cell.between.load(Ordering::SeqCst) != pid;
+    let elsewhere = slot.between.load(Ordering::SeqCst) != pid;
     let made = if elsewhere { number(&pidfd).ok().flatten().unwrap_or(made) } else { made };
     Ok((made, pidfd))
 }
@@ -232,7 +232,7 @@ pub(super) fn number(pidfd: &OwnedFd) -> std::io::Result<Option<c_int>> {
 fn enter(work: &Work<'_>) -> Answer<()> {
     // SAFETY: getpid takes nothing.
     let own = unsafe { libc::syscall(libc::SYS_getpid) };
-    work.cell.between.store(c_int::try_from(own).unwrap_or_default(), Ordering::SeqCst);
+    work.slot.between.store(c_int::try_from(own).unwrap_or_default(), Ordering::SeqCst);
     if work.meets_others() {
         kernel::prctl(libc::PR_SET_DUMPABLE, 0)?;
     }
@@ -261,22 +261,22 @@ unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
     let made = enter(work).and_then(|()| {
         let args = CloneArgs {
             flags: namespaces | style.flags() | BESIDE,
-            pidfd: work.cell.pidfd.as_ptr() as u64,
-            parent_tid: work.cell.pid.as_ptr() as u64,
+            pidfd: work.slot.pidfd.as_ptr() as u64,
+            parent_tid: work.slot.pid.as_ptr() as u64,
             ..CloneArgs::default()
         };
         // SAFETY: as in `spawn`.
         unsafe { clone3(&args, perform::entry, std::ptr::from_ref(*work).cast()) }
     });
     if let Err(trouble) = made {
-        work.cell.report(None, trouble);
+        work.slot.report(None, trouble);
     }
     kernel::exit(0)
 }
 
 /// Makes a process in new `namespaces` that is a copy of this one: see [`super::fork`]. Where
 /// namespaces are entered first, a process in between does that, as in [`spawn_within`].
-pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, cell: &Cell) -> Answer<(c_int, OwnedFd)> {
+pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
     let mut pidfd: RawFd = -1;
     let entering = copy.work.enters();
     let quiet = Quiet::begin();
@@ -300,7 +300,7 @@ pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, cell: &Cell) -> Answer<(c_i
         // SAFETY: clone3 succeeded with CLONE_PIDFD: a new descriptor that nobody owns.
         return Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }));
     }
-    made_between(pid, cell)
+    made_between(pid, slot)
 }
 
 /// What a copy, or the process in between, works with.
@@ -328,15 +328,15 @@ unsafe extern "C" fn enter_and_copy(argument: *const c_void) -> ! {
     let made = enter(&copy.work).and_then(|()| {
         let args = CloneArgs {
             flags: namespaces | BESIDE,
-            pidfd: copy.work.cell.pidfd.as_ptr() as u64,
-            parent_tid: copy.work.cell.pid.as_ptr() as u64,
+            pidfd: copy.work.slot.pidfd.as_ptr() as u64,
+            parent_tid: copy.work.slot.pid.as_ptr() as u64,
             ..CloneArgs::default()
         };
         // SAFETY: as in `copy`.
         unsafe { clone3(&args, go_on, argument) }
     });
     if let Err(trouble) = made {
-        copy.work.cell.report(None, trouble);
+        copy.work.slot.report(None, trouble);
     }
     kernel::exit(0)
 }

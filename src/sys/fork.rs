@@ -8,9 +8,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::raw::c_int;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::cell::Cell;
 use super::clone;
 use super::errno::Errno;
+use super::fault_slot::FaultSlot;
 use super::kernel::{self, Answer, Syscall, Trouble};
 use super::perform;
 use super::process::Child;
@@ -53,11 +53,11 @@ pub(super) struct Copy<'a> {
 pub fn fork(program: &Program, guard: bool, body: &mut dyn FnMut() -> i32) -> Result<Child, Fault> {
     let launch =
         |trouble: Trouble| Fault { call: None, syscall: trouble.syscall, errno: trouble.errno };
-    let cell = Cell::of_this_process().map_err(launch)?;
+    let slot = FaultSlot::of_this_process().map_err(launch)?;
     let init = init::prepare().map_err(launch)?;
     let parent = clone::own_pidfd().map_err(launch)?;
     let (performed, ready) = pipe().map_err(launch)?;
-    cell.reset();
+    slot.reset();
     let mut mask = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
     // SAFETY: pthread_sigmask changes nothing without a new mask, and fills the old one.
     let mask = unsafe {
@@ -65,27 +65,27 @@ pub fn fork(program: &Program, guard: bool, body: &mut dyn FnMut() -> i32) -> Re
         mask.assume_init()
     };
     let copy = Copy {
-        work: perform::Work::new(program, cell, &init, parent),
+        work: perform::Work::new(program, slot, &init, parent),
         ready: ready.as_raw_fd(),
         guarded: (program.meets_others(), guard),
         mask,
         body: std::cell::RefCell::new(body),
     };
-    let made = clone::copy(program.namespaces, &copy, cell);
+    let made = clone::copy(program.namespaces, &copy, slot);
     drop(ready);
-    let made = made.map_err(|trouble| failed(cell, trouble));
+    let made = made.map_err(|trouble| failed(slot, trouble));
     let (pid, pidfd) = made?;
     let mut child = Child::new(pid, pidfd, init.answers, false);
     wait_for_end(performed);
-    if let Some((call, trouble)) = cell.fault() {
+    if let Some((call, trouble)) = slot.fault() {
         child.kill_and_reap();
         return Err(Fault { call, syscall: trouble.syscall, errno: trouble.errno });
     }
     Ok(child)
 }
 
-fn failed(cell: &Cell, trouble: Trouble) -> Fault {
-    let (index, trouble) = cell.fault().unwrap_or((None, trouble));
+fn failed(slot: &FaultSlot, trouble: Trouble) -> Fault {
+    let (index, trouble) = slot.fault().unwrap_or((None, trouble));
     Fault { call: index, syscall: trouble.syscall, errno: trouble.errno }
 }
 
@@ -115,8 +115,8 @@ impl Copy<'_> {
         GUARDED.fetch_or(self.guarded.1, Ordering::Relaxed);
         allow_tracing();
         kernel::close(self.ready);
-        // Cell, pidfd and eventfd are those of the process that this is a copy of.
-        Cell::forget();
+        // Slot, pidfd and eventfd are those of the process that this is a copy of.
+        FaultSlot::forget();
         super::wait::forget();
         clone::forget_own_pidfd();
         signal::renew();

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::raw::{c_int, c_ulong};
 
-use super::errand::in_network;
 use super::errno::Errno;
 use super::fork::generation;
 use super::kernel::{self, Answer, Syscall, Trouble, call};
+use super::netns_job::in_network;
 
 /// Which part of the kernel a netlink socket speaks with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,17 +9,17 @@ use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
 use super::call::{Attributes, Base, Call, MOST_KEPT, SLOTS, Slot, Target};
-use super::cell::Cell;
+use super::fault_slot::FaultSlot;
 use super::init::Init;
 use super::kernel::{self, Answer, Trouble};
 use super::mount::{self, MountAttr};
 use super::program::Program;
-use super::{keyring, pty, root, stack, target, tree};
+use super::{change_root, keyring, mount_tree, pty, stack, target};
 
 /// What a new process works with.
 pub(super) struct Work<'a> {
     program: &'a Program,
-    pub cell: &'a Cell,
+    pub slot: &'a FaultSlot,
     init: &'a Init,
     parent: c_int,
     /// The limit of the stack that programs are given.
@@ -27,8 +27,13 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(program: &'a Program, cell: &'a Cell, init: &'a Init, parent: c_int) -> Self {
-        Self { program, cell, init, parent, stack: stack::of_programs() }
+    pub(super) fn new(
+        program: &'a Program,
+        slot: &'a FaultSlot,
+        init: &'a Init,
+        parent: c_int,
+    ) -> Self {
+        Self { program, slot, init, parent, stack: stack::of_programs() }
     }
 
     /// Enters the control groups and the namespaces that the program starts from.
@@ -67,7 +72,7 @@ impl<'a> Work<'a> {
                 watch.tried(index);
             }
             if let Err(trouble) = done {
-                self.cell.report(Some(index), trouble);
+                self.slot.report(Some(index), trouble);
                 return false;
             }
         }
@@ -76,7 +81,7 @@ impl<'a> Work<'a> {
 }
 
 /// The status of a process that could not perform its program: it is never seen, as the failure
-/// itself is in the cell.
+/// itself is in the slot.
 const FAILED: c_int = 127;
 
 /// The start of the new process.
@@ -94,7 +99,7 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
     let limited = work.stack.map_or(Ok(()), |(soft, hard)| kernel::limit_stack(soft, hard));
     match limited {
         Ok(()) => _ = work.calls(),
-        Err(trouble) => work.cell.report(None, trouble),
+        Err(trouble) => work.slot.report(None, trouble),
     }
     kernel::exit(FAILED)
 }
@@ -135,11 +140,11 @@ impl Process<'_> {
                 let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
                 mount::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
             }
-            Call::CoverRoot => root::cover(),
+            Call::CoverRoot => change_root::cover(),
             Call::LoopbackUp => kernel::loopback_up(),
             Call::OpenTree { tree: what, recursive, set } => {
                 let bases = (root, self.slot(Slot::Fresh));
-                let mount = tree::open_tree(bases, what, *recursive, set.bits())?;
+                let mount = mount_tree::open_tree(bases, what, *recursive, set.bits())?;
                 self.put(Slot::Mount, mount);
                 Ok(())
             }
@@ -156,7 +161,7 @@ impl Process<'_> {
             }
             Call::AttachRoot => {
                 let mount = self.slot(Slot::Mount);
-                mount::move_mount(mount, libc::AT_FDCWD, c"/", tree::MOVE_FROM_EMPTY)?;
+                mount::move_mount(mount, libc::AT_FDCWD, c"/", mount_tree::MOVE_FROM_EMPTY)?;
                 self.put(Slot::Root, mount);
                 self.stacked += 1;
                 Ok(())
@@ -174,7 +179,7 @@ impl Process<'_> {
             }
             Call::AttachKept(name) => {
                 let mount = self.next_kept();
-                mount::move_mount(mount, libc::AT_FDCWD, name, tree::MOVE_FROM_EMPTY)?;
+                mount::move_mount(mount, libc::AT_FDCWD, name, mount_tree::MOVE_FROM_EMPTY)?;
                 kernel::close(mount);
                 Ok(())
             }
@@ -194,10 +199,10 @@ impl Process<'_> {
             },
             Call::Mask(path) => self.mask(path),
             Call::MakeDirectory { path, mode, owner } => {
-                tree::make_directory(root, path, *mode, *owner)
+                mount_tree::make_directory(root, path, *mode, *owner)
             }
             Call::MakeFile { path, content, mode, owner } => {
-                tree::make_file(root, path, content, *mode, *owner)
+                mount_tree::make_file(root, path, content, *mode, *owner)
             }
             Call::MakeSymlink { base: Base::Fresh, path, target } => {
                 kernel::symlinkat(target, self.slot(Slot::Fresh), path)
@@ -207,9 +212,9 @@ impl Process<'_> {
                     kernel::symlinkat(target, parent, name)
                 })
             }
-            Call::PivotRoot => root::pivot(root, self.stacked),
-            Call::Chroot => root::change(root),
-            Call::ChrootInto(descriptor) => root::change(*descriptor),
+            Call::PivotRoot => change_root::pivot(root, self.stacked),
+            Call::Chroot => change_root::change(root),
+            Call::ChrootInto(descriptor) => change_root::change(*descriptor),
             Call::SetHostname(name) => kernel::sethostname(name),
             Call::SetDomainname(name) => kernel::setdomainname(name),
             Call::SetGroups(groups) => kernel::setgroups(groups),
@@ -232,7 +237,7 @@ impl Process<'_> {
                 let _ = kernel::setsid();
                 Ok(())
             }
-            Call::Workdir(path) => root::go_to(path),
+            Call::Workdir(path) => change_root::go_to(path),
             Call::DieWithParent => self.die_with_parent(),
             Call::Execute { as_init, told } => {
                 let gate = self.work.program.gate.as_ref().map(AsRawFd::as_raw_fd);
@@ -269,13 +274,13 @@ impl Process<'_> {
     fn attach(&mut self, target: &Target) -> Answer<()> {
         let (mount, fresh) = (self.slot(Slot::Mount), self.slot(Slot::Fresh));
         if target.base == Base::Fresh {
-            tree::make_in_fresh(fresh, target)?;
-            mount::move_mount(mount, fresh, &target.path, tree::MOVE_FROM_EMPTY)?;
+            mount_tree::make_in_fresh(fresh, target)?;
+            mount::move_mount(mount, fresh, &target.path, mount_tree::MOVE_FROM_EMPTY)?;
             kernel::close(mount);
             return Ok(());
         }
         let place = target::open(self.slot(Slot::Root), target)?;
-        let flags = tree::MOVE_FROM_EMPTY | tree::MOVE_TO_EMPTY;
+        let flags = mount_tree::MOVE_FROM_EMPTY | mount_tree::MOVE_TO_EMPTY;
         mount::move_mount(mount, place, c"", flags)?;
         kernel::close(place);
         kernel::close(fresh);
@@ -287,14 +292,19 @@ impl Process<'_> {
         let read_only = Attributes::READ_ONLY.bits();
         let fresh = self.slot(Slot::Fresh);
         if base == Base::Fresh {
-            let mount = tree::copy(fresh, path, true, read_only)?;
-            mount::move_mount(mount, fresh, path, tree::MOVE_FROM_EMPTY)?;
+            let mount = mount_tree::copy(fresh, path, true, read_only)?;
+            mount::move_mount(mount, fresh, path, mount_tree::MOVE_FROM_EMPTY)?;
             kernel::close(mount);
             return Ok(());
         }
         let place = kernel::open_beneath(self.slot(Slot::Root), path, libc::O_PATH, 0)?;
-        let mount = tree::copy(place, c"", true, read_only)?;
-        mount::move_mount(mount, place, c"", tree::MOVE_FROM_EMPTY | tree::MOVE_TO_EMPTY)?;
+        let mount = mount_tree::copy(place, c"", true, read_only)?;
+        mount::move_mount(
+            mount,
+            place,
+            c"",
+            mount_tree::MOVE_FROM_EMPTY | mount_tree::MOVE_TO_EMPTY,
+        )?;
         kernel::close(place);
         // What is attached elsewhere takes the place of the last one.
         kernel::close(fresh);
@@ -311,13 +321,18 @@ impl Process<'_> {
             mount::fsconfig_set(context, c"mode", Some(c"0555"))?;
             mount::fsconfig_set(context, c"size", Some(c"4096"))?;
             mount::fsconfig_create(context)?;
-            let mount = mount::fsmount(context, tree::MASK_ATTRIBUTES)?;
+            let mount = mount::fsmount(context, mount_tree::MASK_ATTRIBUTES)?;
             kernel::close(context);
             mount
         } else {
-            tree::copy_of_host(c"/dev/null", false, tree::MASK_ATTRIBUTES, None)?
+            mount_tree::copy_of_host(c"/dev/null", false, mount_tree::MASK_ATTRIBUTES, None)?
         };
-        mount::move_mount(mount, place, c"", tree::MOVE_FROM_EMPTY | tree::MOVE_TO_EMPTY)?;
+        mount::move_mount(
+            mount,
+            place,
+            c"",
+            mount_tree::MOVE_FROM_EMPTY | mount_tree::MOVE_TO_EMPTY,
+        )?;
         kernel::close(place);
         kernel::close(mount);
         Ok(())

@@ -6,9 +6,9 @@ use std::os::raw::c_char;
 use std::sync::{Mutex, PoisonError};
 
 use super::call::Call;
-use super::cell::Cell;
 use super::clone::{self, Style};
 use super::errno::Errno;
+use super::fault_slot::FaultSlot;
 use super::kernel::{Syscall, Trouble};
 use super::process::Child;
 use super::watch::Watch;
@@ -161,22 +161,22 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// # Errors
 /// The call that failed. Nothing is left of the process then.
 pub fn spawn(program: &Program) -> Result<Spawned, Fault> {
-    // The cell is one for all threads, and a launch stops only the thread that makes it.
+    // The slot is one for all threads, and a launch stops only the thread that makes it.
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let launch = |trouble: Trouble| fault(None, trouble);
-    let cell = Cell::of_this_process().map_err(launch)?;
+    let slot = FaultSlot::of_this_process().map_err(launch)?;
     let init = init::prepare().map_err(launch)?;
     let parent = clone::own_pidfd().map_err(launch)?;
-    cell.reset();
-    let work = perform::Work::new(program, cell, &init, parent);
+    slot.reset();
+    let work = perform::Work::new(program, slot, &init, parent);
     let shares = program.share_memory && program.step.is_none();
     let style = if shares { Style::Shared } else { Style::Copied };
     let cloned = if program.enter.is_empty() {
         clone::spawn(program.namespaces, style, &work)
     } else {
-        clone::spawn_within(program.namespaces, style, &work, cell)
+        clone::spawn_within(program.namespaces, style, &work, slot)
     };
-    let failure = cell.fault();
+    let failure = slot.fault();
     let (pid, pidfd) = match cloned {
         Ok(made) => made,
         Err(trouble) => return Err(failure.map_or_else(|| launch(trouble), from_cell)),

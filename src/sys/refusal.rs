@@ -1,4 +1,4 @@
-//! What a file system itself says of why it cannot be mounted: the messages of fsconfig(2).
+//! The file system's own reason for a refused mount: the messages of fsconfig(2).
 
 use std::ffi::{CStr, CString};
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Removing trees without leaving the mount that they are on: what is mounted in them is not theirs.
+//! Removal of trees, which leaves alone what is mounted in them.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};

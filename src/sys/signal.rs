@@ -1,4 +1,4 @@
-//! Being interrupted: Ctrl-C and its like end a recipe in good order.
+//! Interruptions: Ctrl-C and similar signals end a recipe in good order.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, RawFd};

@@ -1,4 +1,4 @@
-//! Waiting for children: waitid(2), where a child can only end once another one was waited for.
+//! Waits for children: waitid(2), where a child can only end once another one was waited for.
 //!
 //! Process 1 of a PID namespace ends last: the kernel keeps it until every process of the
 //! namespace was waited for. Some of those can be children of this process too, which `unshare`

@@ -117,16 +117,17 @@ fn every_piece_of_advice_has_a_case() {
 }
 
 /// Where hints are about what a plan, a launch or a raw call cannot do.
-const NAMED: [&str; 9] = [
+const NAMED: [&str; 10] = [
     "/src/plan/",
-    "/src/run/fork.rs",
-    "/src/run/hint.rs",
-    "/src/run/hint/",
-    "/src/run/loader",
-    "/src/run/loop_device.rs",
+    "/src/run/launch/closure.rs",
+    "/src/run/advice/hint.rs",
+    "/src/run/advice/hint/",
+    "/src/run/advice/loader",
+    "/src/run/layers/unwritable.rs",
+    "/src/run/raw/attach_loop.rs",
     "/src/run/remedy/",
-    "/src/run/network/advice.rs",
-    "/src/run/network/outside.rs",
+    "/src/run/network/hints.rs",
+    "/src/run/launch/outside.rs",
 ];
 
 #[test]

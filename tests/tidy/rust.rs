@@ -124,6 +124,22 @@ fn quoted_length(body: &str, quote: char) -> usize {
     body.len()
 }
 
+/// The tokens without the paths of `pub(in …)`, which say who may name something and name nothing.
+pub fn without_visibility(tokens: Vec<Token<'_>>) -> Vec<Token<'_>> {
+    let mut kept: Vec<Token<'_>> = Vec::new();
+    let mut is_within = false;
+    for token in tokens {
+        is_within = is_within && !token.is(")");
+        if !is_within {
+            let before = kept.len().checked_sub(2).map(|at| (kept[at], kept[at + 1]));
+            let opens = before.is_some_and(|(word, sign)| word.is("pub") && sign.is("("));
+            is_within = opens && token.is("in");
+            kept.push(token);
+        }
+    }
+    kept
+}
+
 /// A path that the code names.
 #[derive(Debug)]
 pub struct Named {

@@ -1,4 +1,4 @@
-//! Which cgroups there are, and whether the caller may make some: cgroups(7).
+//! Facts about cgroups: which exist, and whether the caller may create some: cgroups(7).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

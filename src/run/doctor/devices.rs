@@ -6,10 +6,11 @@ use std::path::Path;
 use super::exam::Exam;
 use super::{Finding, Verdict};
 use crate::diag::{count, escape, quoted};
-use crate::run::network::{self, Part};
+use crate::run::launch::outside;
 use crate::run::remedy;
+use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
-use crate::sys::{self, Errno, Syscall, Trial};
+use crate::sys::{self, Errno, KernelProbe, Syscall};
 
 /// Makes an interface in a network namespace that goes with it.
 pub(super) fn tun(exam: &Exam<'_>) -> Finding {
@@ -17,7 +18,7 @@ pub(super) fn tun(exam: &Exam<'_>) -> Finding {
         let found = "cannot be tried: there are no network namespaces";
         return Finding::new(Verdict::Unknown, found);
     }
-    let tried = sys::attempt(&exam.with_rights(), &[Trial::Tun]);
+    let tried = sys::probe_kernel(&exam.with_rights(), &[KernelProbe::Tun]);
     let (syscall, errno) = match tried.as_deref() {
         Ok([Err(trouble)]) => (trouble.syscall, trouble.errno),
         Err(fault) => (fault.syscall, fault.errno),
@@ -31,7 +32,7 @@ pub(super) fn tun(exam: &Exam<'_>) -> Finding {
 }
 
 /// What of networks may be a module that is missing.
-pub(super) fn part(exam: &Exam<'_>, part: Part, works: &'static str) -> Finding {
+pub(super) fn part(exam: &Exam<'_>, part: NetworkPart, works: &'static str) -> Finding {
     let tried = exam.has(Kind::Net).then(|| exam.network(part)).flatten();
     let Some(tried) = tried else {
         let found = "cannot be tried: there are no network namespaces";
@@ -43,7 +44,7 @@ pub(super) fn part(exam: &Exam<'_>, part: Part, works: &'static str) -> Finding 
 }
 
 pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
-    let Some(path) = network::pasta(exam.host) else {
+    let Some(path) = outside::pasta(exam.host) else {
         let remedy = remedy::no_pasta();
         return Finding::new(Verdict::No, remedy.cause.clone()).remedy(remedy);
     };

@@ -1,18 +1,19 @@
-//! What is tried once, and is asked for by several facts.
+//! Probes that several facts share: each runs once, when it is first asked for.
 
 use std::cell::OnceCell;
 use std::ffi::CString;
 
 use crate::host::Host;
-use crate::run::lower::clone_flags;
-use crate::run::network::{self, Part};
-use crate::run::runner::Runner;
+use crate::run::base::flags::clone_flags;
+use crate::run::launch::launcher::Launcher;
+use crate::run::network;
+use crate::run::remedy::NetworkPart;
 use crate::spec::{Kind, Namespaces};
-use crate::sys::{self, Call, Fault, Program, Trial, Trouble, flags};
+use crate::sys::{self, Call, Fault, KernelProbe, Program, Trouble, flags};
 
 /// What was tried, on which machine. Each is tried when it is first asked for.
 pub(super) struct Exam<'a> {
-    pub runner: &'a Runner,
+    pub launcher: &'a Launcher,
     pub host: &'a Host,
     /// Each kind of namespace, in the order of [`Kind::ALL`].
     kinds: [OnceCell<Tried>; Kind::ALL.len()],
@@ -20,7 +21,7 @@ pub(super) struct Exam<'a> {
     networks: OnceCell<Answers>,
 }
 
-/// What came of several trials in one process; the call of it that failed, where none was reached.
+/// What came of several probes in one process; the call of it that failed, where none was reached.
 type Answers = Result<Vec<Result<(), Trouble>>, Fault>;
 
 /// A kind of namespace that was tried.
@@ -41,10 +42,10 @@ pub(super) enum Inside {
 }
 
 impl<'a> Exam<'a> {
-    pub fn new(runner: &'a Runner) -> Self {
+    pub fn new(launcher: &'a Launcher) -> Self {
         Self {
-            runner,
-            host: runner.host(),
+            launcher,
+            host: launcher.host(),
             kinds: [const { OnceCell::new() }; Kind::ALL.len()],
             inside: OnceCell::new(),
             networks: OnceCell::new(),
@@ -60,17 +61,17 @@ impl<'a> Exam<'a> {
     pub fn all_inside(&self) -> &Answers {
         self.inside.get_or_init(|| {
             let of_user = self.has(Kind::User);
-            let trials = [
-                Trial::MountApi,
-                Trial::Overlay { of_user },
-                Trial::FileSystem(c"proc"),
-                Trial::FileSystem(c"sysfs"),
-                Trial::PivotRoot,
+            let probes = [
+                KernelProbe::MountApi,
+                KernelProbe::Overlay { of_user },
+                KernelProbe::FileSystem(c"proc"),
+                KernelProbe::FileSystem(c"sysfs"),
+                KernelProbe::PivotRoot,
             ];
             // What mounts makes itself a mount namespace; a proc and a sysfs are of these others.
             let made = [Kind::User, Kind::Pid, Kind::Net].into_iter().filter(|it| self.has(*it));
             let namespaces = made.fold(Namespaces::NONE, |all, kind| all | kind.into());
-            sys::attempt(&self.program(namespaces), &trials)
+            sys::probe_kernel(&self.program(namespaces), &probes)
         })
     }
 
@@ -80,11 +81,11 @@ impl<'a> Exam<'a> {
     }
 
     /// What came of something in a network; none where there are no networks.
-    pub fn network(&self, what: Part) -> Option<Result<(), Trouble>> {
+    pub fn network(&self, what: NetworkPart) -> Option<Result<(), Trouble>> {
         let answers = self.networks.get_or_init(|| {
-            let trials = Part::ALL.map(network::try_part);
-            let trials: Vec<_> = trials.iter().map(|trial| Trial::Of(trial)).collect();
-            sys::attempt(&self.with_rights(), &trials)
+            let probes = NetworkPart::ALL.map(network::try_part);
+            let probes: Vec<_> = probes.iter().map(|probe| KernelProbe::Of(probe)).collect();
+            sys::probe_kernel(&self.with_rights(), &probes)
         });
         answers.as_ref().ok()?.get(what as usize).copied()
     }
@@ -92,7 +93,7 @@ impl<'a> Exam<'a> {
     /// A process in new namespaces, with its own ids in a new user namespace.
     fn program(&self, namespaces: Namespaces) -> Program {
         let of_user = namespaces.has(Kind::User);
-        let mut calls = if of_user { own_maps(self.runner.own_ids()) } else { Vec::new() };
+        let mut calls = if of_user { own_maps(self.launcher.own_ids()) } else { Vec::new() };
         calls.push(Call::DieWithParent);
         Program { namespaces: clone_flags(namespaces), calls, ..Program::default() }
     }
@@ -123,7 +124,7 @@ impl Tried {
         let attempt = |namespaces: u64| {
             let calls = vec![Call::DieWithParent];
             let program = Program { namespaces, calls, ..Program::default() };
-            sys::attempt(&program, &[]).map(drop)
+            sys::probe_kernel(&program, &[]).map(drop)
         };
         let own = clone_flags(kind.into());
         if host.is_root() || kind == Kind::User {

@@ -1,13 +1,13 @@
-//! Which ids can be mapped in user namespaces.
+//! Facts about the ids that user namespaces can map.
 
 use super::exam::Exam;
 use super::{Finding, Verdict};
 use crate::diag::list;
 use crate::host::accounts;
 use crate::plan::Maps;
-use crate::run::idmap::{self, MapError, all_ids};
 use crate::run::remedy;
 use crate::run::session::Session;
+use crate::run::session::idmap::{self, MapError, all_ids};
 use crate::spec::{IdMap, IdRange, Kind};
 use crate::sys::{Syscall, Trouble};
 

@@ -21,7 +21,7 @@ pub(super) fn caller(exam: &Exam<'_>) -> Finding {
     let who = if host.is_root() { "root".to_owned() } else { format!("user {uid}") };
     let rights =
         if remedy::has_all_rights() { "with CAP_SYS_ADMIN" } else { "without CAP_SYS_ADMIN" };
-    let place = match (host.has_proc(), exam.runner.in_user_namespace()) {
+    let place = match (host.has_proc(), exam.launcher.in_user_namespace()) {
         (true, true) => ", in a user namespace",
         _ => "",
     };

@@ -1,4 +1,4 @@
-//! What can be mounted in the namespaces of a sandbox.
+//! Facts about the file systems that can be mounted in the namespaces of a sandbox.
 
 use super::exam::{Exam, Inside};
 use super::{Finding, Verdict};

@@ -7,8 +7,8 @@ use super::{Finding, Verdict};
 use crate::diag::{Report, list, quoted};
 use crate::ops::{Dev, Hostname, Proc, Sandbox, Tmpfs, What};
 use crate::plan::Request;
+use crate::run::base::problem::Problem;
 use crate::run::remedy::{self, Remedy};
-use crate::run::runner::Problem;
 use crate::spec::{Command, GuestPath, Invalid, Kind, ProcOptions, Root, Streams};
 use crate::sys::{self, CStrings, Call};
 
@@ -29,7 +29,7 @@ pub(super) fn init(exam: &Exam<'_>) -> Finding {
 }
 
 pub(super) fn temporary(exam: &Exam<'_>) -> Finding {
-    match exam.runner.workspace() {
+    match exam.launcher.workspace() {
         Ok(path) => {
             let above = path.parent().unwrap_or(&path).to_string_lossy().into_owned();
             let found = format!("{} takes a directory of nsscript's own", quoted(&above));
@@ -89,8 +89,8 @@ fn launched(exam: &Exam<'_>) -> Result<(), Problem> {
     let sandbox = wanted().map_err(|invalid| Report::from(&invalid))?;
     let (command, streams) = (Command::closure(), Streams::Inherited);
     let request = Request { command, streams, origin: None };
-    let plan = exam.runner.plan(&sandbox, &request)?;
-    let mut process = exam.runner.fork_sandbox(&plan, &request, &mut || (Vec::new(), 0))?;
+    let plan = exam.launcher.plan(&sandbox, &request)?;
+    let mut process = exam.launcher.fork_sandbox(&plan, &request, &mut || (Vec::new(), 0))?;
     let exit = process.wait()?;
     if exit.code != 0 {
         return Err(Report::error(format!("the process in it {exit}")).into());

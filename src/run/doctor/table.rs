@@ -3,14 +3,14 @@
 use super::exam::Exam;
 use super::namespaces::kind;
 use super::{Finding, cgroups, devices, ids, kernel, mounts, namespaces, sandbox};
-use crate::run::network::Part;
+use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
 
 /// How a fact is found.
 type Find = fn(&Exam<'_>) -> Finding;
 
 /// A row of the table.
-pub(super) struct Row {
+pub(super) struct FactRow {
     /// What programs know the fact by.
     pub key: &'static str,
     /// What it is called.
@@ -23,17 +23,27 @@ pub(super) struct Row {
 }
 
 /// A fact without which `recipes/busybox.rhai` cannot work.
-const fn needed(key: &'static str, name: &'static str, enables: &'static str, find: Find) -> Row {
-    Row { key, name, enables, needed: true, find }
+const fn needed(
+    key: &'static str,
+    name: &'static str,
+    enables: &'static str,
+    find: Find,
+) -> FactRow {
+    FactRow { key, name, enables, needed: true, find }
 }
 
 /// Any other fact.
-const fn other(key: &'static str, name: &'static str, enables: &'static str, find: Find) -> Row {
-    Row { key, name, enables, needed: false, find }
+const fn other(
+    key: &'static str,
+    name: &'static str,
+    enables: &'static str,
+    find: Find,
+) -> FactRow {
+    FactRow { key, name, enables, needed: false, find }
 }
 
 /// The facts, and what they are told together with.
-pub(super) const GROUPS: &[(&str, &[Row])] = &[
+pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
     (
         "machine",
         &[
@@ -165,16 +175,16 @@ pub(super) const GROUPS: &[(&str, &[Row])] = &[
         "network",
         &[
             other("veth", "veth", "`veth`, `import \"std/net\"`", |exam| {
-                devices::part(exam, Part::Veth, "a cable can be made")
+                devices::part(exam, NetworkPart::Veth, "a cable can be made")
             }),
             other("bridge", "bridge", "`.bridge()`, `net::hub`", |exam| {
-                devices::part(exam, Part::Bridge, "a bridge can be made")
+                devices::part(exam, NetworkPart::Bridge, "a bridge can be made")
             }),
             other("nftables", "nftables", "`.masquerade()`, `.dnat()`, `.block()`", |exam| {
-                devices::part(exam, Part::Rules, "rules of every kind can be made")
+                devices::part(exam, NetworkPart::Rules, "rules of every kind can be made")
             }),
             other("net_settings", "settings", "`.forward()`", |exam| {
-                devices::part(exam, Part::Settings, "those of a new network can be changed")
+                devices::part(exam, NetworkPart::Settings, "those of a new network can be changed")
             }),
             other("tun", "tun", "`.network(\"outbound\")`", devices::tun),
             other("pasta", "pasta", "`.network(\"outbound\")`", devices::pasta),

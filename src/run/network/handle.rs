@@ -9,7 +9,7 @@ use super::wire::{Refused, Wire};
 use super::{filter, message};
 use crate::diag::{Origin, Report};
 use crate::plan::NetworkAction;
-use crate::run::namespace::Namespace;
+use crate::run::session::namespace::Namespace;
 use crate::spec::{JoinedNetwork, NetworkName};
 use crate::sys::{self, Errno, Netlink, Protocol, Syscall, Trouble};
 

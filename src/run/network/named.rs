@@ -7,8 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::run::namespace::Namespace;
 use crate::run::raw::{self, Trouble};
+use crate::run::session::namespace::Namespace;
 use crate::spec::{Kind, MountFlags, NetworkName};
 use crate::sys::{self, Errno, Raw, Syscall};
 

@@ -1,16 +1,13 @@
-//! Whether something answers in a network, and something that does: without any program.
+//! Probes: whether something answers in a network, without any program.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::Network;
-use crate::diag::{Origin, Report, quoted};
-use crate::run::process::Process;
-use crate::run::runner::{Interrupted, Problem, Runner};
-use crate::spec::Namespaces;
+use super::{Network, Networks};
+use crate::diag::{Origin, Report};
+use crate::run::base::problem::{Interrupted, Problem};
 use crate::sys::{self, Errno, Trouble, sockets};
 
 /// What is asked for an answer.
@@ -32,19 +29,6 @@ impl Probe {
             Self::Tcp(address) | Self::Udp(address) => address.ip(),
         }
     }
-}
-
-/// What answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// At which address; all, where none is said.
-    pub address: Option<IpAddr>,
-    /// At which port.
-    pub port: u16,
-    /// Whether it takes datagrams, not connections.
-    pub datagrams: bool,
-    /// What it answers; to a datagram without it that one.
-    pub answer: Option<Vec<u8>>,
 }
 
 /// How long one request is waited for before the next is sent.
@@ -170,7 +154,7 @@ fn wait(socket: &UdpSocket, writes: bool, end: Instant) -> io::Result<bool> {
 }
 
 /// Whether an error says that nobody answers there, rather than that nobody could be asked.
-fn is_silence(errno: Errno) -> bool {
+pub(in crate::run) fn is_silence(errno: Errno) -> bool {
     let silent = [
         "ECONNREFUSED",
         "EHOSTUNREACH",
@@ -187,7 +171,7 @@ fn is_silence(errno: Errno) -> bool {
     silent.contains(&errno.name().as_str())
 }
 
-impl Runner {
+impl Networks {
     /// Asks for an answer in a network: gives how long it took, or none where there was none in
     /// `time`.
     ///
@@ -230,117 +214,6 @@ impl Runner {
             }
         }
     }
-
-    /// Starts a process that answers at a port in a network.
-    ///
-    /// # Errors
-    /// Somebody has the port already, or no interface has the address.
-    pub fn listen(
-        &self,
-        network: &Network,
-        listener: &Listener,
-        origin: Option<&Origin>,
-    ) -> Result<Process, Problem> {
-        self.begin_session(origin)?;
-        network.living(origin)?;
-        let kind = if listener.datagrams { sockets::DATAGRAM } else { sockets::STREAM };
-        let address = listener.address.unwrap_or(Ipv6Addr::UNSPECIFIED.into());
-        let listen = |address: IpAddr| {
-            let address = SocketAddr::new(address, listener.port);
-            sys::listen_in(network.namespace.descriptor(), address, kind)
-        };
-        let bound = match listen(address) {
-            // A kernel without IPv6.
-            Err(trouble)
-                if trouble.errno.name() == "EAFNOSUPPORT" && listener.address.is_none() =>
-            {
-                listen(IpAddr::from([0, 0, 0, 0]))
-            }
-            bound => bound,
-        };
-        let bound = bound.map_err(|trouble| {
-            let (port, label) = (listener.port, &network.label);
-            let message =
-                format!("cannot listen at port {port} in the network {label}: {}", trouble.errno);
-            let report = Report::error(message).at(origin.cloned());
-            match trouble.errno.name().as_str() {
-                "EADDRINUSE" => report.hint("somebody listens there already"),
-                "EADDRNOTAVAIL" => {
-                    let shown = quoted(address.to_string());
-                    report.hint(format!("no interface of the network has the address {shown}"))
-                }
-                _ => report,
-            }
-        })?;
-        let mut bound = Some(bound);
-        let answer = listener.answer.clone();
-        let datagrams = listener.datagrams;
-        self.fork(Namespaces::NONE, origin, &mut || {
-            if let Some(bound) = bound.take() {
-                if datagrams {
-                    echo(bound.as_fd(), answer.as_deref());
-                } else {
-                    serve(bound, answer.as_deref().unwrap_or_default());
-                }
-            }
-            (Vec::new(), 0)
-        })
-    }
-}
-
-/// Answers to datagrams until a signal comes.
-fn echo(socket: BorrowedFd<'_>, answer: Option<&[u8]>) {
-    let mut buffer = vec![0; 1 << 16];
-    while sys::interrupted().is_none() {
-        match sys::answer_datagram(socket, &mut buffer, answer) {
-            // What comes back of an answer that nobody wanted, or that has no way, is nothing to end for.
-            Ok(()) | Err(Errno::INTERRUPTED) => {}
-            Err(errno) if is_silence(errno) => {}
-            Err(_) => return,
-        }
-    }
-}
-
-/// How long a client has to say something, and to read its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Answers to connections until a signal comes, each by a thread of its own: this process does nothing
-/// else.
-fn serve(socket: OwnedFd, answer: &[u8]) {
-    let listener = TcpListener::from(socket);
-    let answer: Arc<[u8]> = answer.into();
-    while sys::interrupted().is_none() {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    ErrorKind::Interrupted | ErrorKind::ConnectionAborted
-                ) =>
-            {
-                continue;
-            }
-            Err(_) => return,
-        };
-        if answer.is_empty() {
-            continue;
-        }
-        let answer = answer.clone();
-        let spoken = std::thread::Builder::new().spawn(move || speak(stream, &answer));
-        // Without a thread for it the connection is closed.
-        drop(spoken);
-    }
-}
-
-/// Listens for a moment to what a client says first, and answers.
-fn speak(mut stream: TcpStream, answer: &[u8]) {
-    let _ = stream.set_read_timeout(Some(PATIENCE / 10));
-    let _ = stream.set_write_timeout(Some(PATIENCE));
-    let _ = stream.read(&mut [0; 4096]);
-    let _ = stream.write_all(answer).and_then(|()| stream.shutdown(Shutdown::Write));
-    // Closed with something unread, the connection would be reset, and the answer lost.
-    let end = Instant::now() + PATIENCE;
-    while stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) && Instant::now() < end {}
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Asking the kernel by netlink(7), and what it answers.
+//! Requests to the kernel by netlink(7), and their answers.
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;

@@ -1,35 +1,52 @@
-//! Why devices and the programs that use them cannot be used, and what helps.
+//! Causes and cures for devices, and the programs that use them.
 
 use super::Remedy;
-use crate::run::network::Part;
 use crate::sys::Errno;
 
+/// A part of the kernel that may be missing, as a module that is not there or may not be loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::run) enum NetworkPart {
+    /// Cables.
+    Veth,
+    /// Switches.
+    Bridge,
+    /// Rules of nftables, of every kind that recipes make.
+    Rules,
+    /// Settings that can be written to.
+    Settings,
+}
+
+impl NetworkPart {
+    /// All of them, each at its own place.
+    pub const ALL: [Self; 4] = [Self::Veth, Self::Bridge, Self::Rules, Self::Settings];
+}
+
 /// The kernel has not a part of networks, or does not let it be used.
-pub(in crate::run) fn no_part_of_networks(part: Part, errno: Errno) -> Option<Remedy> {
+pub(in crate::run) fn no_part_of_networks(part: NetworkPart, errno: Errno) -> Option<Remedy> {
     let unknown =
         ["EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT", "ENOENT"].contains(&&*errno.name());
     let read_only = ["EROFS", "EACCES"].contains(&&*errno.name());
     match part {
-        Part::Veth if unknown => Some(Remedy::new(
+        NetworkPart::Veth if unknown => Some(Remedy::new(
             "no_veth",
             "this kernel has no interfaces of the kind veth",
             "if it is a module, root loads it by `modprobe veth`",
             "CONFIG_VETH",
         )),
-        Part::Bridge if unknown => Some(Remedy::new(
+        NetworkPart::Bridge if unknown => Some(Remedy::new(
             "no_bridges",
             "this kernel has no interfaces of the kind bridge",
             "if it is a module, root loads it by `modprobe bridge`",
             "CONFIG_BRIDGE",
         )),
-        Part::Rules if unknown => Some(Remedy::new(
+        NetworkPart::Rules if unknown => Some(Remedy::new(
             "no_nftables",
             "this kernel has no nftables, or not all of it",
             "if they are modules, root loads them by \
              `modprobe -a nf_tables nft_chain_nat nft_masq nft_nat`",
             "CONFIG_NF_TABLES_INET",
         )),
-        Part::Settings if read_only => Some(Remedy::new(
+        NetworkPart::Settings if read_only => Some(Remedy::new(
             "settings_read_only",
             "`/proc/sys` is read-only here, as in most containers",
             "start that container with a /proc/sys that can be written to: `docker run \
@@ -127,18 +144,18 @@ pub(in crate::run) fn binfmt_off() -> Remedy {
 
 #[cfg(test)]
 mod tests {
-    use super::{Errno, Part, Remedy, no_part_of_networks};
+    use super::{Errno, NetworkPart, Remedy, no_part_of_networks};
 
     #[test]
     fn a_part_that_is_missing_is_named_with_its_modules() {
         let said = |part, errno| no_part_of_networks(part, Errno::new(errno)).map(Remedy::hint);
         let has = |part, errno, words: &str| said(part, errno).is_some_and(|it| it.contains(words));
         let (not_supported, read_only, not_permitted) = (95, 30, 1);
-        assert!(has(Part::Veth, not_supported, "`modprobe veth`"));
-        assert!(has(Part::Bridge, not_supported, "`modprobe bridge`"));
-        assert!(has(Part::Rules, not_supported, "nft_masq"));
-        assert!(has(Part::Settings, read_only, "`/proc/sys` is read-only"));
-        for part in Part::ALL {
+        assert!(has(NetworkPart::Veth, not_supported, "`modprobe veth`"));
+        assert!(has(NetworkPart::Bridge, not_supported, "`modprobe bridge`"));
+        assert!(has(NetworkPart::Rules, not_supported, "nft_masq"));
+        assert!(has(NetworkPart::Settings, read_only, "`/proc/sys` is read-only"));
+        for part in NetworkPart::ALL {
             assert_eq!(said(part, not_permitted), None);
         }
     }

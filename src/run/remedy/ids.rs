@@ -1,4 +1,4 @@
-//! Why ids cannot be mapped, and what helps: user_namespaces(7), subuid(5).
+//! Causes and cures for ids that cannot be mapped: user_namespaces(7), subuid(5).
 
 use super::Remedy;
 use crate::host::{Host, accounts};

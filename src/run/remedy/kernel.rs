@@ -1,4 +1,4 @@
-//! What a kernel lacks, or was told to leave out, and what helps.
+//! Causes and cures for features that a kernel lacks or has disabled.
 
 use super::Remedy;
 use crate::host::Host;

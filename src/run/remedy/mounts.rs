@@ -1,4 +1,4 @@
-//! Why file systems cannot be mounted, and what helps: mount_namespaces(7).
+//! Causes and cures for file systems that cannot be mounted: mount_namespaces(7).
 
 use std::path::Path;
 

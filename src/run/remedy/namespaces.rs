@@ -1,10 +1,10 @@
-//! Why the kernel refuses namespaces, and what helps: namespaces(7), user_namespaces(7).
+//! Causes and cures for refused namespaces: namespaces(7), user_namespaces(7).
 
 use std::path::Path;
 
 use super::Remedy;
 use crate::host::{Forbids, Host};
-use crate::run::lower::clone_flags;
+use crate::run::base::flags::clone_flags;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Call, Program};
 
@@ -163,7 +163,7 @@ fn exhausted(asked: Namespaces) -> Remedy {
             calls: vec![Call::DieWithParent],
             ..Program::default()
         };
-        let tried = sys::attempt(&program, &[]);
+        let tried = sys::probe_kernel(&program, &[]);
         tried.is_err_and(|fault| matches!(fault.errno.name().as_str(), "ENOSPC" | "EUSERS"))
     };
     // A user namespace that is refused has each kind refused that is tried with it.

@@ -1,4 +1,4 @@
-//! Where this process has gone: the namespaces that it has left, as far as that is known without
+//! The trail of this process: the namespaces that it has left, as far as that is known without
 //! looking.
 
 use crate::plan::RawAction;

@@ -1,4 +1,4 @@
-//! That ways to directories are trusted only if nobody else can change them.
+//! Tests: ways to directories are trusted only if nobody else can change them.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -1,0 +1,110 @@
+//! A failed action as a report.
+
+use std::ffi::CString;
+
+use super::guest::Guest;
+use super::{hint, loader};
+use crate::diag::Report;
+use crate::ops::{Called, Execute, Op, RawAction, Told};
+use crate::plan::{Plan, Side};
+use crate::run::layers::Layers;
+use crate::spec::Kind;
+use crate::sys::{self, Errno, Syscall};
+
+/// An action of a plan that failed.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The index of the action.
+    pub action: usize,
+    /// The system call that failed.
+    pub syscall: Syscall,
+    /// The kernel's answer.
+    pub errno: Errno,
+}
+
+impl Failure<'_> {
+    /// What a person is told.
+    pub(in crate::run) fn report(&self, layers: &Layers) -> Report {
+        let Some(planned) = self.plan.actions.get(self.action) else {
+            return Report::error(format!("cannot start a process: {}", self.errno));
+        };
+        let action = &planned.action;
+        let mut report = Report::error(self.sentence(action));
+        report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
+        report = report.note(self.place(planned.side));
+        let Told { source, target, .. } = action.told();
+        for said in Self::said(action) {
+            report = report.note(format!("the kernel says: {said}"));
+        }
+        report.facts.operation = Some(action.facts().name.to_owned());
+        report.facts.errno = Some(self.errno.code());
+        (report.facts.source, report.facts.target) = (source, target);
+        if let Op::Execute(Execute { command, search, .. }) = action
+            && (self.syscall == Syscall::Execve || self.errno == Errno::E2BIG)
+        {
+            let missing = self.errno.name() == "ENOENT";
+            report.facts.status = Some(if missing { 127 } else { 126 });
+            let guest = Guest::new(self.plan, layers);
+            return loader::explain(report, &guest, command, search, self.errno);
+        }
+        hint::add(report, self, layers)
+    }
+
+    /// What the file system says of a mount that failed, beyond the number.
+    fn said(action: &Op) -> Vec<String> {
+        let Op::RawAction(RawAction::Mount(mount)) = action else { return Vec::new() };
+        let text = |text: &str| CString::new(text).unwrap_or_default();
+        let Some(kind) = mount.new_file_system() else { return Vec::new() };
+        let options: Vec<_> = mount.options().collect();
+        let options = options.iter().map(|option| match option.split_once('=') {
+            Some((key, value)) => (text(key), Some(text(value))),
+            None => (text(option), None),
+        });
+        let options: Vec<_> = options.collect();
+        let source = mount.source.as_deref().map(text);
+        sys::refusal(&text(kind), source.as_deref(), &options)
+            .into_iter()
+            .map(|said| crate::diag::escape(&said))
+            .collect()
+    }
+
+    fn sentence(&self, action: &Op) -> String {
+        if self.errno == Errno::STALE {
+            let sentence = action.told().sentence;
+            return format!("cannot {sentence}: the source is not the file it was a moment ago");
+        }
+        format!("cannot {}: {}", action.told().sentence, self.errno)
+    }
+
+    /// The place of the last action that a line asked for: what the recipe was at.
+    fn nearest_origin(&self) -> Option<crate::diag::Origin> {
+        let last = self.plan.actions.iter().rev().find_map(|done| match done.action {
+            Op::Execute(_) => done.origin.clone(),
+            _ => None,
+        });
+        last.or_else(|| self.plan.actions.iter().find_map(|done| done.origin.clone()))
+    }
+
+    fn place(&self, side: Side) -> String {
+        if let Some(Op::RawAction(raw)) =
+            self.plan.actions.get(self.action).map(|done| &done.action)
+        {
+            let calls = raw.calls();
+            let name = self.syscall.name();
+            let is_it = |call: &&Called| call.call.starts_with(&format!("{name}("));
+            let call = calls.iter().find(is_it);
+            let shown = call.map_or_else(|| format!("{name}(2)"), |called| called.call.clone());
+            return format!("the call was {shown}");
+        }
+        let (number, total) = (self.action + 1, self.plan.actions.len());
+        let inside = self.plan.namespaces.has(Kind::User);
+        let place = match side {
+            Side::Parent => "in nsscript itself, before the new process exists".to_owned(),
+            _ if inside => format!("in {}, inside the user namespace", side.name()),
+            _ => format!("in {}", side.name()),
+        };
+        format!("step {number} of {total}, {place}; the call was {}(2)", self.syscall.name())
+    }
+}

@@ -1,0 +1,185 @@
+//! Hints for ids that the raw layer cannot change: maps, users, groups, signals.
+
+use std::fs;
+
+use super::raw_call::is_capable;
+use super::{Case, Hint, Row};
+use crate::diag::quoted;
+use crate::plan::RawAction;
+use crate::run::advice::row;
+use crate::run::remedy;
+
+/// The rows about ids.
+pub(super) const ROWS: &[Row] = &[
+    row!(map_written_before, [Write], [EPERM]),
+    row!(no_right_to_map, [Write], [EPERM]),
+    row!(setgroups_allowed, [Write], [EPERM]),
+    row!(user_zero_maps_itself, [Write], [EPERM]),
+    row!(map_of_others, [Write], [EPERM]),
+    row!(map_malformed, [Write], [EINVAL]),
+    row!(process_not_there, [Openat], [ENOENT, ESRCH]),
+    row!(no_right_over_ids, [Setresuid, Setresgid, Setgroups], [EPERM]),
+    row!(id_not_mapped, [Setresuid, Setresgid, Setgroups], [EINVAL]),
+    row!(groups_denied, [Setgroups], [EPERM]),
+    row!(groups_not_mapped, [Setgroups], [EPERM]),
+    row!(no_process_to_signal, [Kill, PidfdSendSignal], [ESRCH]),
+    row!(process_of_others, [Kill, PidfdSendSignal], [EPERM]),
+];
+
+/// The process whose map is written, what the map is of, and the map.
+fn map<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
+    match case.raw()? {
+        RawAction::MapIds { pid, what, .. } => Some((pid.to_string(), what)),
+        RawAction::WriteFile { path, .. } => {
+            let what = match path.file_name()?.to_str()? {
+                "uid_map" => "users",
+                "gid_map" => "groups",
+                _ => return None,
+            };
+            let pid = path.parent()?.file_name()?.to_str()?;
+            path.starts_with("/proc").then(|| (pid.to_owned(), what))
+        }
+        _ => None,
+    }
+}
+
+fn is_own(pid: &str) -> bool {
+    pid == "self" || pid == std::process::id().to_string()
+}
+
+fn map_written_before(case: &Case<'_>) -> Option<Hint> {
+    let (pid, what) = map(case)?;
+    let name = if what == "users" { "uid_map" } else { "gid_map" };
+    let text = fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    (!written.is_empty()).then(|| {
+        let written = quoted(written);
+        format!("the {what} of a user namespace are mapped once, and they are {written}: leave it")
+            .into()
+    })
+}
+
+fn no_right_to_map(case: &Case<'_>) -> Option<Hint> {
+    let (pid, _) = map(case)?;
+    let lacks = "this process lacks CAP_SYS_ADMIN in its user namespace: map ids before capabilities \
+                 are dropped, or have the process above do it";
+    (is_own(&pid) && !is_capable("SYS_ADMIN")).then(|| lacks.into())
+}
+
+fn setgroups_allowed(case: &Case<'_>) -> Option<Hint> {
+    let (pid, _) = map(case).filter(|(_, what)| *what == "groups")?;
+    let setgroups = fs::read_to_string(format!("/proc/{pid}/setgroups")).unwrap_or_default();
+    (setgroups.trim() == "allow" && !is_capable_above(&pid, "SETGID")).then(|| {
+        format!(
+            "a user's own group is mapped only once setgroups(2) is denied: \
+             `write_file(\"/proc/{pid}/setgroups\", \"deny\")` first, as `map_ids` does by itself"
+        )
+        .into()
+    })
+}
+
+/// Whether this process has a capability in the user namespace above that of process `pid`; never
+/// in that above its own.
+fn is_capable_above(pid: &str, name: &str) -> bool {
+    !is_own(pid) && is_capable(name)
+}
+
+fn user_zero_maps_itself(case: &Case<'_>) -> Option<Hint> {
+    let RawAction::MapIds { pid, what: "users", map } = case.raw()? else { return None };
+    let words: Vec<_> = map.split_whitespace().collect();
+    // More than that is refused to everybody without capabilities.
+    let is_own = matches!(words[..], [_, "0", "1"]);
+    (is_own && !is_capable_above(&pid.to_string(), "SETFCAP")).then(|| remedy::no_setfcap().into())
+}
+
+fn map_of_others(case: &Case<'_>) -> Option<Hint> {
+    let (_, what) = map(case)?;
+    let call = if what == "users" { "getuid" } else { "getgid" };
+    Some(
+        format!(
+            "without capabilities over other {what} a process maps one line of one id, its own: \
+             `[[0, {call}(), 1]]`, with the number that it has outside of the new user namespace"
+        )
+        .into(),
+    )
+}
+
+fn map_malformed(case: &Case<'_>) -> Option<Hint> {
+    let (_, what) = map(case)?;
+    let file = if what == "users" { "uid_map" } else { "gid_map" };
+    Some(
+        format!(
+            "a map is lines `inside outside count` in one write, in which no id stands twice; \
+             `read_file(\"/proc/self/{file}\")` shows one"
+        )
+        .into(),
+    )
+}
+
+fn process_not_there(case: &Case<'_>) -> Option<Hint> {
+    map(case)?;
+    Some(
+        "there is no such process here, or no /proc: `processes()` lists those that there are"
+            .into(),
+    )
+}
+
+fn no_right_over_ids(case: &Case<'_>) -> Option<Hint> {
+    let name = match case.raw()? {
+        RawAction::SetUser(_) => "SETUID",
+        RawAction::SetGroup(_) | RawAction::SetGroups(_) => "SETGID",
+        _ => return None,
+    };
+    let lacks =
+        format!("this process lacks CAP_{name}: change ids before capabilities are dropped");
+    (!is_capable(name)).then(|| lacks.into())
+}
+
+fn id_not_mapped(case: &Case<'_>) -> Option<Hint> {
+    let (id, name) = match case.raw()? {
+        RawAction::SetUser(uid) => (uid, "uid_map"),
+        RawAction::SetGroup(gid) => (gid, "gid_map"),
+        RawAction::SetGroups(groups) => (groups.first()?, "gid_map"),
+        _ => return None,
+    };
+    Some(
+        format!(
+            "{id} is not mapped in this user namespace: choose one of those that \
+             `read_file(\"/proc/self/{name}\")` shows"
+        )
+        .into(),
+    )
+}
+
+fn setgroups() -> String {
+    fs::read_to_string("/proc/self/setgroups").unwrap_or_default().trim().to_owned()
+}
+
+fn groups_denied(case: &Case<'_>) -> Option<Hint> {
+    let RawAction::SetGroups(_) = case.raw()? else { return None };
+    (setgroups() == "deny").then(|| {
+        "setgroups(2) is denied in this user namespace, as a user has mapped its groups: leave the \
+         groups as they are, since one of them may be what takes rights away"
+            .into()
+    })
+}
+
+fn groups_not_mapped(case: &Case<'_>) -> Option<Hint> {
+    let RawAction::SetGroups(_) = case.raw()? else { return None };
+    Some(
+        "setgroups(2) works in a user namespace only once its groups are mapped: `map_ids` with \
+         `groups` first"
+            .into(),
+    )
+}
+
+fn no_process_to_signal(case: &Case<'_>) -> Option<Hint> {
+    let RawAction::Signal { .. } = case.raw()? else { return None };
+    Some("`processes()` lists those that there are".into())
+}
+
+fn process_of_others(case: &Case<'_>) -> Option<Hint> {
+    let RawAction::Signal { .. } = case.raw()? else { return None };
+    Some("it belongs to another user, whom this process has no right over: `processes()` tells whose \
+          a process is".into())
+}

@@ -1,0 +1,328 @@
+//! Hints for mounts that the raw layer cannot change.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::raw_call::{made_first, missing};
+use super::{Case, Hint, Row, shown};
+use crate::diag::{escape, quoted};
+use crate::host::mountinfo::{self, Mount};
+use crate::plan::{MountCall, RawAction};
+use crate::run::advice::row;
+use crate::spec::MountFlags;
+use crate::sys;
+
+/// The rows about mounts.
+pub(super) const ROWS: &[Row] = &[
+    row!(unmounted_alone, [Umount2], [EINVAL]),
+    row!(nothing_mounted, [Umount2], [EINVAL]),
+    row!(mount_holds_mounts, [Umount2], [EBUSY]),
+    row!(mount_in_use, [Umount2], [EBUSY]),
+    row!(pivot_on_rootfs, [PivotRoot], [EINVAL]),
+    row!(pivot_root_already, [PivotRoot], [EBUSY, EINVAL]),
+    row!(pivot_within_mount, [PivotRoot], [EBUSY]),
+    row!(pivot_old_elsewhere, [PivotRoot], [EBUSY, EINVAL]),
+    row!(pivot_file, [PivotRoot], [ENOTDIR]),
+    row!(pivot_no_mount, [PivotRoot], [EINVAL]),
+    row!(pivot_shared, [PivotRoot], [EINVAL]),
+    row!(pivot_locked, [PivotRoot], [EINVAL]),
+    row!(mount_target_missing, [Mount], [ENOENT]),
+    row!(mount_source_missing, [Mount], [ENOENT]),
+    row!(mount_kinds_differ, [Mount], [ENOTDIR]),
+    row!(moved_from_shared, [Mount], [EINVAL]),
+    row!(no_mount_to_change, [Mount, MountSetattr], [EINVAL]),
+    row!(flag_locked, [Mount, MountSetattr], [EPERM]),
+    row!(children_locked, [Mount], [EINVAL]),
+];
+
+/// A path without links, if it leads somewhere.
+pub(super) fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// The mounts that the process sees.
+pub(super) struct Mounts(Vec<Mount>);
+
+impl Mounts {
+    pub fn read(case: &Case<'_>) -> Self {
+        Self(mountinfo::read(&case.host.tree).unwrap_or_default())
+    }
+
+    /// The mount that a path is in.
+    fn holds(&self, path: &Path) -> Option<&Mount> {
+        let id = i64::try_from(sys::mount_id(path)?).ok()?;
+        self.0.iter().find(|mount| mount.id == id)
+    }
+
+    /// Whether something is mounted at a path.
+    pub fn has(&self, path: &Path) -> bool {
+        let path = real(path);
+        self.0.iter().any(|mount| Path::new(&mount.target) == path)
+    }
+
+    /// The mount that the mount at a path is on.
+    fn above(&self, path: &Path) -> Option<&Mount> {
+        let own = self.holds(path)?;
+        self.0.iter().find(|mount| mount.id == own.parent)
+    }
+}
+
+fn call<'a>(case: &Case<'a>) -> Option<&'a MountCall> {
+    match case.raw()? {
+        RawAction::Mount(mount) => Some(mount),
+        _ => None,
+    }
+}
+
+fn unmounted<'a>(case: &Case<'a>) -> Option<&'a Path> {
+    match case.raw()? {
+        RawAction::Umount { target, .. } => Some(target),
+        _ => None,
+    }
+}
+
+fn unmounted_alone(case: &Case<'_>) -> Option<Hint> {
+    let target = unmounted(case)?;
+    Mounts::read(case).has(target).then(|| {
+        "it came into this mount namespace from one with more rights, together with others, and the \
+         kernel takes it away only with all of them, as something could lie beneath: unmount the \
+         place above them, or leave it"
+            .into()
+    })
+}
+
+fn nothing_mounted(case: &Case<'_>) -> Option<Hint> {
+    let target = unmounted(case)?;
+    let mounts = Mounts::read(case);
+    let shown = shown(target);
+    Some(
+        match mounts.holds(&real(target)) {
+            Some(mount) => {
+                format!(
+                    "nothing is mounted at {shown}: it is in the mount {}",
+                    quoted(&mount.target)
+                )
+            }
+            None => format!("nothing is mounted at {shown}; `mounts()` lists what is"),
+        }
+        .into(),
+    )
+}
+
+fn mount_holds_mounts(case: &Case<'_>) -> Option<Hint> {
+    let target = unmounted(case)?;
+    let mounts = Mounts::read(case);
+    let own = mounts.holds(target)?;
+    let below = mounts.0.iter().find(|mount| mount.parent == own.id)?;
+    let (place, path) = (quoted(&below.target), escape(&below.target));
+    Some(format!("{place} is mounted below it: `umount(\"{path}\")` first").into())
+}
+
+fn mount_in_use(case: &Case<'_>) -> Option<Hint> {
+    let target = unmounted(case)?;
+    let mounts = Mounts::read(case);
+    let id = u64::try_from(mounts.holds(target)?.id).ok()?;
+    let why = user_of(id).unwrap_or_else(|| "something uses it".to_owned());
+    Some(format!("{why}; `lazy: true` takes it away once nobody does").into())
+}
+
+/// A process that has a mount in use, and how.
+fn user_of(mount: u64) -> Option<String> {
+    let is_in = |path: &Path| sys::mount_id(path) == Some(mount);
+    let uses = |process: &Path| {
+        if is_in(&process.join("cwd")) {
+            return Some("its working directory");
+        }
+        if is_in(&process.join("root")) {
+            return Some("its root");
+        }
+        let files = fs::read_dir(process.join("fd")).ok()?;
+        files.flatten().any(|file| is_in(&file.path())).then_some("a file open")
+    };
+    let own = std::process::id().to_string();
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let names = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    let numbers = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+    for pid in numbers {
+        let process = Path::new("/proc").join(&pid);
+        let Some(what) = uses(&process) else { continue };
+        let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
+        return Some(if pid == own && what.starts_with("its") {
+            format!("nsscript itself has {what} there, which `chdir` or `chroot` changes")
+        } else if pid == own {
+            "nsscript itself has a file open there, as it has for a handle on what is pinned".into()
+        } else {
+            format!("process {pid} ({}) has {what} there", quoted(name.trim_end()))
+        });
+    }
+    None
+}
+
+fn pivot_on_rootfs(case: &Case<'_>) -> Option<Hint> {
+    let (new, old) = roots(case)?;
+    let is_sound = Mounts::read(case).has(new) && real(old).starts_with(real(new));
+    (is_sound && mountinfo::root_is_on_nothing(&case.host.tree)).then(|| {
+        "the root of this process is rootfs, which pivot_root(2) cannot move because it is mounted \
+         on nothing: `mount(\"/\", \"/\", #{ bind: true, recursive: true })` and `chroot(\"/..\")` first"
+            .into()
+    })
+}
+
+/// The new root and the place for the old one.
+fn roots<'a>(case: &Case<'a>) -> Option<(&'a Path, &'a Path)> {
+    match case.raw()? {
+        RawAction::PivotRoot(new, old) => Some((new, old)),
+        _ => None,
+    }
+}
+
+/// The call that makes a directory a mount.
+fn bound_on_itself(path: &Path) -> String {
+    let path = escape(&path.to_string_lossy());
+    format!("`mount(\"{path}\", \"{path}\", #{{ bind: true, recursive: true }})` makes it one")
+}
+
+fn pivot_within_mount(case: &Case<'_>) -> Option<Hint> {
+    let (new, _) = roots(case)?;
+    (sys::mount_id(new) == sys::mount_id(Path::new("/"))).then(|| {
+        let (path, cure) = (shown(new), bound_on_itself(new));
+        format!("{path} is in the mount that is the root already, and no mount itself: {cure}")
+            .into()
+    })
+}
+
+fn pivot_old_elsewhere(case: &Case<'_>) -> Option<Hint> {
+    let (new, old) = roots(case)?;
+    let outside = !real(old).starts_with(real(new)) && Mounts::read(case).has(new);
+    // EBUSY: the place is on the root that there is.
+    (outside && real(new) != Path::new("/")).then(|| {
+        format!("the place for the old root has to lie in the new one: below {}", shown(new)).into()
+    })
+}
+
+fn pivot_root_already(case: &Case<'_>) -> Option<Hint> {
+    let (new, _) = roots(case)?;
+    (real(new) == Path::new("/")).then(|| "`/` is the root already: leave this call out".into())
+}
+
+fn pivot_file(case: &Case<'_>) -> Option<Hint> {
+    let (new, old) = roots(case)?;
+    let file = [new, old].into_iter().find(|path| path.exists() && !path.is_dir())?;
+    Some(format!("{} is a file: both have to be directories", shown(file)).into())
+}
+
+fn pivot_no_mount(case: &Case<'_>) -> Option<Hint> {
+    let (new, _) = roots(case)?;
+    (!Mounts::read(case).has(new)).then(|| {
+        format!("{} is a directory and no mount: {}", shown(new), bound_on_itself(new)).into()
+    })
+}
+
+fn pivot_shared(case: &Case<'_>) -> Option<Hint> {
+    let (new, old) = roots(case)?;
+    let mounts = Mounts::read(case);
+    let candidates = [mounts.holds(old), mounts.above(&real(new)), mounts.holds(Path::new("/"))];
+    let is_shared = |mount: &&Mount| mount.propagation.contains("shared");
+    let shared = candidates.into_iter().flatten().find(is_shared)?;
+    Some(
+        format!(
+            "the mount {} is shared, and the change would propagate: \
+             `mount(\"/\", #{{ propagation: \"private\", recursive: true }})` first",
+            quoted(&shared.target)
+        )
+        .into(),
+    )
+}
+
+fn pivot_locked(case: &Case<'_>) -> Option<Hint> {
+    let (new, _) = roots(case)?;
+    Some(
+        format!(
+            "the root of the process has to be a mount (it is none after `chroot`), and {} one that \
+             did not come from a namespace with more rights: {}",
+            shown(new),
+            bound_on_itself(new)
+        )
+        .into(),
+    )
+}
+
+fn mount_target_missing(case: &Case<'_>) -> Option<Hint> {
+    let mount = call(case).filter(|mount| !mount.target.exists())?;
+    let source = mount.source.as_deref().map(Path::new);
+    let binds_file = mount.flags.has(MountFlags::BIND) && source.is_some_and(Path::is_file);
+    let what = if binds_file { "a file" } else { "a directory" };
+    let made = made_first(case, &mount.target, !binds_file);
+    Some(format!("a mount covers {what} that is there: {made}").into())
+}
+
+fn mount_source_missing(case: &Case<'_>) -> Option<Hint> {
+    let source = call(case)?.source.as_deref().map(Path::new).filter(|it| !it.exists())?;
+    Some(missing(case, source).into())
+}
+
+fn mount_kinds_differ(case: &Case<'_>) -> Option<Hint> {
+    let mount = call(case).filter(|mount| mount.kind.is_none())?;
+    let source = mount.source.as_deref().map(Path::new)?;
+    let word = |path: &Path| if path.is_dir() { "a directory" } else { "a file" };
+    let (from, to) = (word(source), word(&mount.target));
+    let (source, target) = (shown(source), shown(&mount.target));
+    (from != to).then(|| {
+        format!("{source} is {from}, and {target} {to}: bind a directory on a directory, a file on a file")
+            .into()
+    })
+}
+
+fn moved_from_shared(case: &Case<'_>) -> Option<Hint> {
+    let mount = call(case).filter(|mount| mount.flags.has(MountFlags::MOVE))?;
+    let source = Path::new(mount.source.as_deref()?);
+    let mounts = Mounts::read(case);
+    let above = mounts.above(&real(source)).filter(|_| mounts.has(source))?;
+    above.propagation.contains("shared").then(|| {
+        let (place, path) = (quoted(&above.target), escape(&above.target));
+        format!(
+            "a mount is not moved out of one that is shared, and {place} is: \
+             `mount(\"{path}\", #{{ propagation: \"private\" }})` first"
+        )
+        .into()
+    })
+}
+
+fn no_mount_to_change(case: &Case<'_>) -> Option<Hint> {
+    let place = match case.raw()? {
+        RawAction::SetAttributes { target, .. } => target.as_path(),
+        RawAction::Mount(mount) if mount.flags.has(MountFlags::MOVE) => {
+            Path::new(mount.source.as_deref()?)
+        }
+        RawAction::Mount(mount) if mount.kind.is_none() && !mount.flags.has(MountFlags::BIND) => {
+            mount.target.as_path()
+        }
+        _ => return None,
+    };
+    (!Mounts::read(case).has(place))
+        .then(|| format!("{} is no mount: {}", shown(place), bound_on_itself(place)).into())
+}
+
+fn flag_locked(case: &Case<'_>) -> Option<Hint> {
+    let changes = match case.raw()? {
+        RawAction::SetAttributes { .. } => true,
+        RawAction::Mount(mount) => mount.flags.has(MountFlags::REMOUNT),
+        _ => false,
+    };
+    changes.then(|| {
+        "the mount came from a namespace with more rights: flags that it has are not taken away here, \
+         and its file system is not changed; `bind: true` with `remount: true` adds flags to this \
+         mount alone"
+            .into()
+    })
+}
+
+fn children_locked(case: &Case<'_>) -> Option<Hint> {
+    let mount = call(case)?;
+    let alone = mount.flags.has(MountFlags::BIND) && !mount.flags.has(MountFlags::RECURSIVE);
+    alone.then(|| {
+        "something is mounted below, and what it hides is not shown here: bind it with \
+         `recursive: true`"
+            .into()
+    })
+}

@@ -1,0 +1,233 @@
+//! Causes of a failed execve(2): its few error numbers, told apart by looking at the files.
+
+mod absent;
+
+use std::os::unix::fs::MetadataExt;
+
+use self::absent::{Wanted, installed_at};
+use super::guest::Guest;
+use crate::diag::{Report, count, escape, list, quoted};
+use crate::host::DEFAULT_PATH;
+use crate::host::elf::{self, Role};
+use crate::ops::{At, Op, Place};
+use crate::spec::Command;
+use crate::sys::Errno;
+
+/// The report with what is known of why `command` could not be executed.
+pub(in crate::run) fn explain(
+    report: Report,
+    guest: &Guest<'_>,
+    command: &Command,
+    search: &[String],
+    errno: Errno,
+) -> Report {
+    let program = command.program();
+    let candidates: Vec<String> = if program.contains('/') {
+        vec![program.to_owned()]
+    } else {
+        search.iter().map(|directory| format!("{directory}/{program}")).collect()
+    };
+    let wanted = Wanted { guest, program, search, candidates };
+    let there = wanted.candidates.iter().find_map(|path| {
+        let found = guest.find(path)?;
+        (found.at != At::Nothing).then_some((path, found))
+    });
+    match (errno.name().as_str(), there) {
+        ("ENOENT", Some((path, found))) => because_of_loader(report, guest, path, &found),
+        ("ENOENT", None) if program.contains('/') && guest.find(program).is_none() => report.advise(
+            "nothing_known",
+            "it is not there, or what loads it is not: that cannot be told from outside",
+        ),
+        ("ENOENT", None) => wanted.not_found(report),
+        ("EACCES", Some((path, found))) => forbidden(report, guest, path, &found),
+        ("EACCES", None) if guest.is_here() && !program.contains('/') => {
+            let mut report = report.note("some of the directories you may not search");
+            report.facts.status = Some(127);
+            wanted.not_found(report)
+        }
+        ("ENOEXEC", _) => report.advise(
+            "no_format",
+            "it is no program for this machine: neither an ELF file of its kind nor a script, whose \
+             first line is `#!/bin/sh` or names another interpreter",
+        ),
+        ("EPERM", _) => report.advise(
+            "capabilities_of_file",
+            "the file has capabilities or a set-user-ID bit that this sandbox cannot give: mount it \
+             without `suid`",
+        ),
+        ("E2BIG", _) => report.advise(
+            "arguments_too_long",
+            "the arguments and the environment are too long together: pass less, or by `stdin`",
+        ),
+        _ => report,
+    }
+}
+
+/// The program is there, and the kernel says that it is not: that is about its loader.
+fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Report {
+    let shown = quoted(path);
+    // An interpreter may be a script, too.
+    let mut place = found.place.clone();
+    for _ in 0..4 {
+        let Some(interpreter) = guest.interpreter(&place) else { break };
+        let name = interpreter.to_string_lossy().into_owned();
+        match guest.find(&name) {
+            Some(found) if found.at != At::Nothing => place = found.place,
+            Some(_) => return no_interpreter(report, guest, path, &name),
+            None => break,
+        }
+    }
+    let needs = match guest.needs(&place) {
+        Some(Ok(needs)) => needs,
+        Some(Err(elf::ElfError { fault: elf::Fault::InterpreterMissing(name), .. })) => {
+            return no_interpreter(report, guest, path, &name.to_string_lossy());
+        }
+        Some(Err(elf::ElfError { fault: elf::Fault::Unreadable(_), .. })) => {
+            let hint = format!(
+                "{shown} is there, and what loads it is not; which that is cannot be read: `chmod +r` it"
+            );
+            return report.advise("loader_unreadable", hint);
+        }
+        _ => return report,
+    };
+    let missing = guest.missing(&needs);
+    // The kernel itself looks only for the loader or interpreter; libraries come later.
+    let first = missing.iter().position(|(_, _, role)| *role != Role::Library).unwrap_or(0);
+    let Some((name, _, role)) = missing.get(first) else { return report };
+    let what = match (role, &needs.kind) {
+        (Role::Loader, _) => "its loader",
+        (_, elf::Kind::Script(_)) => "its interpreter",
+        _ => "what it needs",
+    };
+    let mut report = report;
+    let shown_name = quoted(name.to_string_lossy());
+    report.message =
+        format!("cannot execute {shown}: {what} {shown_name} is not {}", guest.words());
+    let others = missing.iter().enumerate().filter(|(index, _)| *index != first);
+    let others: Vec<_> = others.map(|(_, (path, ..))| quoted(path.to_string_lossy())).collect();
+    if !others.is_empty() {
+        let number = count(others.len(), "more file");
+        report = report.note(format!("and {number}: {}", list(&others, "and")));
+    }
+    let host = &guest.layers.host().tree;
+    if !host.exists(name) {
+        return report.advise(
+            "loader_nowhere",
+            format!(
+                "the host has no {shown_name} either: install what brings it, or a program for \
+                     this machine"
+            ),
+        );
+    }
+    let hint = if guest.is_in_built_root(&place) {
+        "`.binary(program)` takes along what a program needs, which `.copy` does not; `needs(program)` \
+         lists it"
+            .to_owned()
+    } else {
+        let program = guest.on_host(&place).unwrap_or_else(|| path.into());
+        let program = escape(&program.to_string_lossy());
+        format!(
+            "`rootfs().binary(\"{program}\")` takes along what a program needs; \
+             `needs(\"{program}\")` lists it"
+        )
+    };
+    report.advise("loader_not_inside", hint)
+}
+
+/// The interpreter that a script names is not inside.
+fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str) -> Report {
+    let (shown, interpreter) = (quoted(path), quoted(name));
+    report.message =
+        format!("cannot execute {shown}: its interpreter {interpreter} is not {}", guest.words());
+    if name.ends_with('\r') {
+        let hint = format!("the lines of {shown} end in CR LF: `sed -i 's/\\r$//'` on it helps");
+        return report.advise("lines_of_dos", hint);
+    }
+    let host = &guest.layers.host().tree;
+    let (_, base) = name.rsplit_once('/').unwrap_or(("", name));
+    let search = guest.layers.host().environment.get("PATH").map(String::as_str);
+    let own = host.which(base, search);
+    match (host.which(name, None), own) {
+        (Some(_), _) if guest.is_built() => report.advise(
+            "interpreter_not_inside",
+            format!("`rootfs().binary(\"{}\")` puts it into a root", escape(name)),
+        ),
+        (Some(_), _) => report.advise(
+            "interpreter_of_host",
+            format!("the host has it: `.bind(\"{}\")` shows it inside", escape(installed_at(name))),
+        ),
+        (None, Some(other)) => report.advise(
+            "interpreter_elsewhere",
+            format!("the first line of {shown} has to name {}", quoted(other.to_string_lossy())),
+        ),
+        (None, None) => report.advise(
+            "interpreter_nowhere",
+            format!(
+                "the host has no {interpreter} either: install it, or name another interpreter in \
+                     the first line of {shown}"
+            ),
+        ),
+    }
+}
+
+/// The program is there, and may not be executed.
+fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Report {
+    let shown = quoted(path);
+    if found.at == At::Directory {
+        let hint = format!("{shown} is a directory: name a program in it");
+        return report.advise("program_is_a_directory", hint);
+    }
+    let holder = guest.plan.actions.iter().rev().find_map(|planned| {
+        let (target, exec) = match &planned.action {
+            Op::Bound(bind) => (&bind.target, bind.attributes.exec),
+            Op::Mounted(mount) => (&mount.target, mount.options.attributes.exec),
+            _ => return None,
+        };
+        found.place.is_within(target).then(|| (exec, planned.origin.clone()))
+    });
+    if let Some((false, origin)) = holder {
+        let report = report.related(origin.as_ref(), "mounted without `exec` here");
+        let hint = "`exec: true` in the options of the mount allows programs in it";
+        return report.advise("mounted_without_exec", hint);
+    }
+    let made = match guest.made_by(&found.place) {
+        Some(Op::File(file)) => Some(file.options.mode.unwrap_or(0o644)),
+        _ => None,
+    };
+    if let Some(mode) = made.filter(|mode| mode & 0o111 == 0) {
+        let hint = format!(
+            "{shown} has mode {mode:04o}, by which nobody may execute it: `mode: 0o755` in the options \
+             of `file`"
+        );
+        return report.advise("made_without_exec", hint);
+    }
+    let place = guest.on_host(&found.place);
+    let file = place.and_then(|place| guest.layers.host().tree.metadata(&place).ok());
+    let Some(bits) = file.map(|file| file.mode() & 0o7777).filter(|bits| bits & 0o111 == 0) else {
+        return report;
+    };
+    let cannot = format!("{shown} has mode {bits:04o}, by which nobody may execute it");
+    if guest.is_in_built_root(&found.place) {
+        let hint =
+            format!("{cannot}: `mode: 0o755` in the options of `file`, where the root is made");
+        return report.advise("root_without_exec", hint);
+    }
+    report.advise("file_without_exec", format!("{cannot}: `chmod +x` it on the host"))
+}
+
+/// What a program lacks that could not be loaded: the loader itself says it and exits with 127.
+pub(in crate::run) fn lacks(guest: &Guest<'_>, command: &Command) -> Option<String> {
+    let program = command.program();
+    let candidates: Vec<String> = if program.contains('/') {
+        vec![program.to_owned()]
+    } else {
+        DEFAULT_PATH.split(':').map(|directory| format!("{directory}/{program}")).collect()
+    };
+    let mut found = candidates.iter().filter_map(|path| guest.find(path));
+    let found = found.find(|found| found.at == At::File)?;
+    let needs = guest.needs(&found.place)?.ok()?;
+    let missing = guest.missing(&needs);
+    let (name, by, _) = missing.iter().find(|(_, _, role)| *role == Role::Library)?;
+    let (name, by) = (quoted(name.to_string_lossy()), quoted(by.to_string_lossy()));
+    Some(format!("the library {name}, which {by} needs, is not in the sandbox"))
+}

@@ -1,0 +1,200 @@
+//! Programs that are nowhere: hidden, behind a link that dangles, beside `PATH`, or not there.
+
+use std::path::PathBuf;
+
+use crate::diag::{Report, closest, escape, quoted};
+use crate::host::DEFAULT_PATH;
+use crate::plan::{At, Planned};
+use crate::run::advice::guest::Guest;
+use crate::run::advice::hint;
+use crate::spec::GuestPath;
+
+/// A program that could not be executed.
+pub(super) struct Wanted<'a> {
+    pub guest: &'a Guest<'a>,
+    pub program: &'a str,
+    /// Where it was looked for, if it has no `/`.
+    pub search: &'a [String],
+    /// The paths that were tried.
+    pub candidates: Vec<String>,
+}
+
+impl Wanted<'_> {
+    /// The report of a program that is at none of the places where it was looked for.
+    pub fn not_found(&self, mut report: Report) -> Report {
+        let shown = quoted(self.program);
+        report.message = format!("no program {shown} {}", self.guest.words());
+        if !self.program.contains('/') {
+            let path = quoted(self.search.join(":"));
+            report = report.note(format!("looked for along {path}"));
+        }
+        for path in &self.candidates {
+            if let Some(by) = self.guest.hidden_by(path) {
+                return self.hidden(report, path, by);
+            }
+            if let Some(link) = self.dangles(path) {
+                return self.dangling(report, path, &link);
+            }
+        }
+        if self.program.contains('/') { self.no_path(report) } else { self.no_name(report) }
+    }
+
+    /// The link on the way to a path that leads to nothing.
+    fn dangles(&self, path: &str) -> Option<(GuestPath, String)> {
+        let link = self.guest.find(path)?.link?;
+        let leads = self.guest.find(link.0.as_str())?;
+        (leads.at == At::Nothing).then_some(link)
+    }
+
+    /// A mount hides it that comes later.
+    fn hidden(&self, mut report: Report, path: &str, by: &Planned) -> Report {
+        let place = hint::target(&by.action).map_or("/", GuestPath::as_str);
+        let (path_shown, shown) = (quoted(path), quoted(place));
+        report.message = format!("{}: {shown} hides {path_shown}", report.message);
+        let is_made = GuestPath::new(path).is_ok_and(|path| {
+            let makes =
+                |planned: &Planned| hint::target(&planned.action).is_some_and(|made| *made == path);
+            self.guest.plan.actions.iter().any(makes)
+        });
+        let (_, name) = path.rsplit_once('/').unwrap_or_default();
+        let hint = if is_made {
+            format!("move the line that mounts on {shown} before the one that makes {path_shown}")
+        } else if self.guest.is_built() {
+            format!("put the program elsewhere, such as at `/usr/bin/{name}`, or mount elsewhere")
+        } else {
+            format!("`.bind(\"{}\")` after it shows the program inside", escape(path))
+        };
+        report.related(by.origin.as_ref(), "hidden by this").advise("program_hidden", hint)
+    }
+
+    /// It is a link to something that is not there.
+    fn dangling(&self, mut report: Report, path: &str, link: &(GuestPath, String)) -> Report {
+        let (place, says) = link;
+        let target = if says.starts_with('/') {
+            GuestPath::new(says).ok()
+        } else {
+            place.parent().and_then(|above| above.join(says).ok())
+        };
+        let (shown, link) = (quoted(path), quoted(place.as_str()));
+        report.message = format!(
+            "cannot execute {shown}: the link {link} leads to {}, and nothing is there",
+            quoted(says)
+        );
+        let Some(target) = target else { return report };
+        if self.guest.is_here() || self.on_host(target.as_str()).is_none() {
+            let hint = "make the link again, to something that is there";
+            return report.advise("link_dangles", hint);
+        }
+        let hint = match (self.guest.is_built(), self.guest.find(path).is_some()) {
+            (true, _) if target.as_str().starts_with("/usr/") => {
+                format!("`rootfs().binary(\"{target}\")` puts what it leads to into the root")
+            }
+            _ => {
+                let tree = escape(installed_at(target.as_str()));
+                format!(
+                    "what it leads to is on the host: `.bind(\"{tree}\", #{{ read_only: true }})` \
+                     shows it inside"
+                )
+            }
+        };
+        report.advise("link_leads_outside", hint)
+    }
+
+    /// A path at which nothing is.
+    fn no_path(&self, report: Report) -> Report {
+        let (above, name) = self.program.rsplit_once('/').unwrap_or_default();
+        let names = self.guest.names(if above.is_empty() { "/" } else { above });
+        if let Some(near) = closest(name, names.iter().map(String::as_str)) {
+            let near = quoted(format!("{above}/{near}"));
+            return report.advise("program_near", format!("did you mean {near}?"));
+        }
+        if self.guest.is_here() {
+            return report;
+        }
+        let path = escape(self.program);
+        match self.on_host(self.program) {
+            Some(_) if self.guest.is_built() => report.advise(
+                "program_of_host",
+                format!(
+                    "the path is one inside the sandbox, and the host has a program there: \
+                     `.binary(\"{path}\")` puts it into a root"
+                ),
+            ),
+            Some(_) => report.advise(
+                "program_of_host_only",
+                format!(
+                    "the path is one inside the sandbox, and the host has a program there: \
+                     `.bind(\"{path}\")` shows it"
+                ),
+            ),
+            None => report.advise(
+                "path_inside",
+                "the path is one inside the sandbox, and neither that nor the host has anything \
+                 there: name a program that is there",
+            ),
+        }
+    }
+
+    /// A name that no directory has.
+    fn no_name(&self, report: Report) -> Report {
+        let program = self.program;
+        let others = DEFAULT_PATH.split(':').filter(|other| {
+            !self.search.iter().any(|directory| directory.trim_end_matches('/') == *other)
+        });
+        let is_program =
+            |path: &String| self.guest.find(path).is_some_and(|found| found.at == At::File);
+        if let Some(path) = others.map(|it| format!("{it}/{program}")).find(is_program) {
+            let path = quoted(path);
+            return report.advise(
+                "program_off_path",
+                format!(
+                    "{path} is there, and `PATH` leaves its directory out: name it by this path"
+                ),
+            );
+        }
+        let names = self.search.iter().flat_map(|directory| self.guest.names(directory));
+        let names: Vec<String> = names.collect();
+        if let Some(near) = closest(program, names.iter().map(String::as_str)) {
+            return report.advise("program_like", format!("did you mean {}?", quoted(near)));
+        }
+        let on_host = self.guest.layers.host().tree.which(program, None);
+        let shown = quoted(program);
+        let binary = format!("rootfs().binary(\"{}\")", escape(program));
+        match (on_host, self.guest.is_here(), self.guest.is_built()) {
+            (_, true, _) if self.guest.is_of_host() => report.advise(
+                "program_not_here",
+                format!("install {shown}, or give the path of a program"),
+            ),
+            (_, true, _) => report.advise(
+                "program_not_in_own_root",
+                format!("a root of one's own has what was put into it: `{binary}`"),
+            ),
+            (Some(_), _, true) => {
+                report.advise("program_not_in_root", format!("`{binary}` puts it into a root"))
+            }
+            (None, _, true) => report.advise(
+                "program_nowhere",
+                format!("the host has no {shown} either: install it, then `{binary}` puts it into a root"),
+            ),
+            (_, _, false) => report.advise(
+                "program_not_in_directory",
+                format!("the root is a directory of the host: install {shown} there, or name a program \
+                         that it has"),
+            ),
+        }
+    }
+
+    /// The program that the host has at a path.
+    fn on_host(&self, path: &str) -> Option<PathBuf> {
+        self.guest.layers.host().tree.which(path, None)
+    }
+}
+
+/// The directory in which a program is installed with what belongs to it: that above `bin`.
+pub(super) fn installed_at(path: &str) -> &str {
+    let (directory, _) = path.rsplit_once('/').unwrap_or_default();
+    match directory.rsplit_once('/') {
+        Some((above, "bin" | "sbin")) if above.len() > 1 => above,
+        _ => path,
+    }
+}

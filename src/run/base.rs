@@ -1,0 +1,57 @@
+//! The types and functions that every room of `run` uses.
+
+pub(super) mod flags;
+pub(super) mod problem;
+
+use std::cell::RefCell;
+
+use self::problem::Warn;
+use crate::diag::Report;
+use crate::host::{Host, Tree};
+use crate::plan::Planner;
+use crate::sys;
+
+/// The machine, and who is warned.
+pub struct Machine {
+    /// Makes the plans.
+    pub planner: Planner,
+    warn: RefCell<Option<Warn>>,
+}
+
+impl Machine {
+    pub(super) fn new(host: Host) -> Self {
+        Self { planner: Planner::new(host), warn: RefCell::default() }
+    }
+
+    /// Tells `warn` what is odd, and only found when it is done.
+    pub fn on_warning(&self, warn: Warn) {
+        *self.warn.borrow_mut() = Some(warn);
+    }
+
+    pub(super) fn warn(&self, warning: &Report) {
+        if let Some(warn) = &*self.warn.borrow() {
+            warn(warning);
+        }
+    }
+
+    /// The machine.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.planner.host
+    }
+}
+
+/// This machine, for the user who asks.
+pub(super) fn this_host() -> Host {
+    let ids = sys::ids();
+    let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Host {
+        tree: Tree::host(),
+        uid: ids.uid,
+        gid: ids.gid,
+        kernel: sys::kernel_version(),
+        environment: std::env::vars_os().filter_map(variable).collect(),
+    }
+}

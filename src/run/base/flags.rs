@@ -1,0 +1,19 @@
+//! Clone flags of namespaces.
+
+use crate::spec::{Kind, Namespaces};
+use crate::sys::flags;
+
+/// The clone flags of a set of namespaces.
+pub(in crate::run) fn clone_flags(namespaces: Namespaces) -> u64 {
+    let flag = |kind| match kind {
+        Kind::User => flags::USER,
+        Kind::Mount => flags::MOUNT,
+        Kind::Pid => flags::PID,
+        Kind::Net => flags::NET,
+        Kind::Uts => flags::UTS,
+        Kind::Ipc => flags::IPC,
+        Kind::Cgroup => flags::CGROUP,
+        Kind::Time => flags::TIME,
+    };
+    namespaces.kinds().map(flag).fold(0, |all, flag| all | flag)
+}

@@ -1,0 +1,341 @@
+//! Closures in processes of their own: copies of nsscript, whose value comes back through a pipe.
+
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Instant;
+
+use super::join::{self, Station};
+use super::launcher::Launcher;
+use super::process::Process;
+use crate::diag::{Origin, Report};
+use crate::plan::{Plan, Planned, RawAction, Request, Side};
+use crate::run::advice::failure::Failure;
+use crate::run::base::flags::clone_flags;
+use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::launch;
+use crate::run::launch::stream::Input;
+use crate::run::layers::mend::Attempt;
+use crate::run::trace::explain::Explained;
+use crate::run::trace::launch_trace::{LaunchTrace, entered, watch};
+use crate::spec::Namespaces;
+use crate::sys::{self, Call, Child, Enter, Errno, Fault, Program};
+
+/// What a closure does in its process: it gives what goes through the pipe, and the status that
+/// the process ends with.
+pub type Body<'a> = &'a mut dyn FnMut() -> (Vec<u8>, i32);
+
+/// The status of a copy whose closure has panicked, or whose value does not reach who waits for it.
+const NO_VALUE: i32 = 125;
+
+impl Launcher {
+    /// Starts a closure in a copy of this process, in new namespaces.
+    ///
+    /// # Errors
+    /// The namespaces cannot be made.
+    pub fn fork(
+        &self,
+        namespaces: Namespaces,
+        origin: Option<&Origin>,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        self.begin_session(origin)?;
+        let program = Program {
+            namespaces: clone_flags(namespaces),
+            calls: vec![Call::DieWithParent],
+            ..Program::default()
+        };
+        self.fork_raw(RawAction::Clone(namespaces), &program, origin, body)
+    }
+
+    /// Starts a closure in a copy of this process, in a namespace that exists.
+    ///
+    /// # Errors
+    /// The namespace cannot be entered.
+    pub fn fork_into(
+        &self,
+        action: RawAction,
+        descriptor: OwnedFd,
+        namespaces: Namespaces,
+        origin: Option<&Origin>,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        self.begin_session(origin)?;
+        let enter = Enter { descriptor, namespaces: clone_flags(namespaces) };
+        let calls = vec![Call::DieWithParent];
+        let program = Program { enter: vec![enter], calls, ..Program::default() };
+        self.fork_raw(action, &program, origin, body)
+    }
+
+    fn fork_raw(
+        &self,
+        action: RawAction,
+        program: &Program,
+        origin: Option<&Origin>,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        let planned =
+            Planned { action: action.clone().into(), side: Side::Parent, origin: origin.cloned() };
+        let plan = Plan { namespaces: action.namespaces(), ..Plan::of_one(planned) };
+        let started = Instant::now();
+        let moved = action.clone();
+        let body = &mut || {
+            self.session().begin_copy(&moved);
+            body()
+        };
+        let tell = |made: Result<i32, &Fault>| {
+            self.explain(|| {
+                let mut calls = entered(program);
+                if let (Some(last), Ok(pid)) = (calls.last_mut(), made) {
+                    last.gives = Some(pid.to_string());
+                }
+                let told = Explained {
+                    calls,
+                    starts: made.ok().map(|_| self.next_process()),
+                    elapsed: Some(started.elapsed()),
+                    ..self.raw_explained(&action, origin)
+                };
+                match made {
+                    Ok(_) => told,
+                    Err(fault) => told.failing((fault.syscall.name(), fault.errno), 0),
+                }
+            });
+        };
+        self.before_call(&action, origin)?;
+        // What the closure executes has the terminal of nsscript itself.
+        let terminal = sys::KeptTerminal::own();
+        let made = self.copy(program, false, plan, body, &tell)?;
+        let made = made.map(|mut process| {
+            process.holds.terminal = terminal;
+            process
+        });
+        made.map_err(|Fault { syscall, errno, .. }| {
+            self.raw_failure(action, origin, sys::Trouble { syscall, errno }).into()
+        })
+    }
+
+    /// Starts a closure in a sandbox of its own.
+    ///
+    /// # Errors
+    /// What could not be done, with its line.
+    pub fn fork_sandbox(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        self.mending(plan, &mut || self.fork_sandbox_once(plan, request, &mut *body))
+    }
+
+    fn fork_sandbox_once(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        body: Body<'_>,
+    ) -> Attempt<Process> {
+        let plan = &self.possible(plan);
+        let ready = launch::ready(self, plan, request, &Input::Inherited)?;
+        let launch::Ready { mut lowered, holds, connected } = ready;
+        watch(self, &mut lowered.program);
+        let environment = plan.environment.clone();
+        let body = &mut || {
+            self.session().in_sandbox(environment.clone());
+            body()
+        };
+        let trace = LaunchTrace { trace: self, plan, actions: &lowered.actions };
+        let tell = |made: Result<i32, &Fault>| trace.tell(&lowered.program, made);
+        match self.copy(&lowered.program, true, plan.clone(), &mut *body, &tell)? {
+            Ok(mut process) => {
+                process.holds = holds;
+                process.station = Station::of(plan, self);
+                // The closure has begun.
+                Ok(connected.into_ends(plan).map_err(Problem::from).map(|ends| {
+                    process.connect(ends);
+                    process
+                }))
+            }
+            Err(fault) if launch::is_without_overlay(plan, &lowered, fault) => {
+                self.do_without_overlay(&launch::failure(self, plan, &lowered, fault))?;
+                self.fork_sandbox_once(plan, request, body)
+            }
+            Err(fault) => {
+                self.go_around(plan, &lowered, fault)?;
+                self.fork_sandbox_once(plan, request, body)
+            }
+        }
+    }
+
+    /// Starts a closure in the namespaces of a process: in a sandbox, with its ids and without
+    /// capabilities; of a closure, with all of them.
+    ///
+    /// # Errors
+    /// The process has ended, or may not be entered.
+    pub fn fork_beside(
+        &self,
+        process: &mut Process,
+        request: &Request,
+        body: Body<'_>,
+    ) -> Result<Process, Problem> {
+        if !process.running() {
+            let message = "the process has ended: nothing can enter its namespaces";
+            let report = Report::error(message).at(request.origin.clone());
+            let hint = "enter them while it runs, before `wait()`";
+            return Err(report.advise("process_ended_before", hint).into());
+        }
+        if process.plan.is_raw() {
+            let pid = process.pid();
+            let kinds = self.differing(pid, Namespaces::ALL, request.origin.as_ref())?;
+            let action = entering(pid, kinds);
+            let descriptor = duplicated(process.pidfd(), request.origin.as_ref())?;
+            return self.fork_into(action, descriptor, kinds, request.origin.as_ref(), body);
+        }
+        let inside = process.plan.has_terminals();
+        let connected = launch::connect_streams(self, request, &Input::Inherited, inside)?;
+        let mut joining = join::joining(self, process, request, &connected.given, false)?;
+        watch(self, &mut joining.program);
+        let environment = process.plan.environment.clone();
+        let body = &mut || {
+            self.session().in_sandbox(environment.clone());
+            body()
+        };
+        let tell = |made: Result<i32, &Fault>| joining.trace(self).tell(&joining.program, made);
+        let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
+        let station = process.station.clone();
+        if let Ok(mut process) = made {
+            process.connect(connected.into_ends(&joining.plan)?);
+            process.station = station;
+            return Ok(process);
+        }
+        made.map_err(|Fault { call, syscall, errno }| {
+            let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
+            Failure { plan: &joining.plan, action, syscall, errno }.report(self).into()
+        })
+    }
+
+    /// The kinds among `wanted` in which process `pid` is in another namespace than this one.
+    ///
+    /// # Errors
+    /// It has ended, or may not be looked at.
+    pub fn differing(
+        &self,
+        pid: i32,
+        wanted: Namespaces,
+        origin: Option<&Origin>,
+    ) -> Result<Namespaces, Problem> {
+        self.begin_session(origin)?;
+        let mut differing = Namespaces::NONE;
+        for kind in wanted.kinds() {
+            let differs = sys::differing(pid, &[(kind.file(), 1)]).map_err(|errno| {
+                let message = format!("cannot look at the namespaces of process {pid}: {errno}");
+                let report = Report::error(message).at(origin.cloned());
+                match errno.name().as_str() {
+                    "ENOENT" | "ESRCH" => report.advise(
+                        "process_has_ended",
+                        "`processes()` lists those that there are; a value such as \
+                         `let net = process.namespace(NET)` keeps a namespace when its process ends",
+                    ),
+                    "EACCES" | "EPERM" => report.advise(
+                        "process_with_more_rights",
+                        "it has more rights than this process: `processes()` tells whose it is, and that \
+                         user may run the recipe",
+                    ),
+                    _ => report,
+                }
+            })?;
+            if differs != 0 {
+                differing = differing | kind.into();
+            }
+        }
+        Ok(differing)
+    }
+
+    /// Makes the copy, and what its value comes back through. Where somebody listens, the copy goes
+    /// on when `tell` has told of it.
+    fn copy(
+        &self,
+        program: &Program,
+        guard: bool,
+        plan: Plan,
+        body: Body<'_>,
+        tell: &dyn Fn(Result<i32, &Fault>),
+    ) -> Result<Result<Process, Fault>, Problem> {
+        if let Some(signal) = sys::interrupted() {
+            return Err(Interrupted { signal }.into());
+        }
+        let (reader, writer) = pipe()?;
+        let mut gate = if self.is_heard() { Some(pipe()?) } else { None };
+        let started = Instant::now();
+        let write_end = writer.as_raw_fd();
+        let mut writer = Some(writer);
+        let child = sys::fork(program, guard, &mut || {
+            let Some(mut writer) = writer.take() else { return NO_VALUE };
+            self.become_copy(write_end);
+            if let Some((mut waits, opens)) = gate.take() {
+                drop(opens);
+                let _ = waits.read(&mut [0]);
+            }
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut *body));
+            let (bytes, code) = done.unwrap_or((Vec::new(), NO_VALUE));
+            let code = match writer.write_all(&bytes) {
+                Ok(()) => code,
+                Err(error) => self.unheard(Errno::from(&error)),
+            };
+            self.close();
+            code
+        });
+        drop(writer);
+        tell(child.as_ref().map(Child::pid));
+        self.count_process();
+        drop(gate);
+        self.goes_on()?;
+        Ok(child.map(|child| Process::copy(child, reader, plan, (started, self.started()))))
+    }
+
+    /// Tells that what a closure gives does not reach who waits for it; gives the status to end with.
+    fn unheard(&self, errno: Errno) -> i32 {
+        self.warn(&Report::error(format!("cannot pass on what the closure gives: {errno}")));
+        NO_VALUE
+    }
+
+    /// Forgets what belongs to the process that this one is a copy of.
+    fn become_copy(&self, answer: i32) {
+        self.forget_workspace();
+        self.become_next_process();
+        // The pipe of the closure that this one was started from is not for this process.
+        if let Some(outer) = self.answer.replace(Some(answer)) {
+            sys::close(outer);
+        }
+    }
+}
+
+fn pipe() -> Result<(PipeReader, PipeWriter), Report> {
+    std::io::pipe()
+        .map_err(|error| Report::error(format!("cannot make a pipe: {}", Errno::from(&error))))
+}
+
+/// The action of entering the namespaces of a process.
+#[must_use]
+pub fn entering(pid: i32, namespaces: Namespaces) -> RawAction {
+    let what = format!("process {pid}");
+    RawAction::Setns { what, file: format!("pid {pid}"), namespaces }
+}
+
+/// Another descriptor of a process.
+///
+/// # Errors
+/// No descriptor is left.
+pub fn duplicated(
+    descriptor: std::os::fd::BorrowedFd<'_>,
+    origin: Option<&Origin>,
+) -> Result<OwnedFd, Problem> {
+    sys::duplicate(descriptor.as_fd()).map_err(|errno| {
+        Report::error(format!("cannot keep the process: {errno}")).at(origin.cloned()).into()
+    })
+}
+
+/// A descriptor of process `pid`.
+///
+/// # Errors
+/// There is no such process.
+pub fn open_process(pid: i32) -> Result<OwnedFd, Errno> {
+    sys::pidfd_open(pid).map_err(|trouble| trouble.errno)
+}

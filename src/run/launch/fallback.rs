@@ -1,0 +1,133 @@
+//! Fallbacks: other plans for launches that a machine refuses. The launch that fails is repeated,
+//! and later launches use the fallback from the start, so ordinary machines pay nothing.
+
+use std::cell::Cell;
+use std::path::Path;
+
+use super::failure;
+use super::launcher::Launcher;
+use super::lower::Lowered;
+use crate::diag::Report;
+use crate::host::Host;
+use crate::ops::Op;
+use crate::plan::Plan;
+use crate::run::base::problem::Problem;
+use crate::sys::{Fault, Syscall};
+
+/// Another way to do a part of a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::run) enum Fallback {
+    /// Binds the host's root on itself before leaving it.
+    CoveredRoot,
+    /// Binds the host's proc instead of mounting a new one.
+    Proc,
+    /// Binds the host's sysfs instead of mounting a new one.
+    Sysfs,
+}
+
+/// The fallbacks that this run has found to be needed.
+#[derive(Debug, Default)]
+pub(in crate::run) struct Fallbacks {
+    covered_root: Cell<bool>,
+    proc: Cell<bool>,
+    sysfs: Cell<bool>,
+}
+
+impl Fallbacks {
+    fn cell(&self, fallback: Fallback) -> &Cell<bool> {
+        match fallback {
+            Fallback::CoveredRoot => &self.covered_root,
+            Fallback::Proc => &self.proc,
+            Fallback::Sysfs => &self.sysfs,
+        }
+    }
+}
+
+impl Fallback {
+    const ALL: [Self; 3] = [Self::CoveredRoot, Self::Proc, Self::Sysfs];
+
+    /// The fallback for `fault`, if there is one.
+    fn around(plan: &Plan, lowered: &Lowered, fault: Fault) -> Option<Self> {
+        let action = lowered.action_of(fault.call?)?;
+        let errno = fault.errno.name();
+        let fallback = match (&plan.actions.get(action)?.action, fault.syscall, errno.as_str()) {
+            (Op::PivotRoot(_), Syscall::PivotRoot, "EINVAL") => Self::CoveredRoot,
+            (Op::Mounted(mount), Syscall::Fsmount, "EPERM") => match mount.kind.as_str() {
+                "proc" => Self::Proc,
+                "sysfs" => Self::Sysfs,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        fallback.of(plan).map(|_| fallback)
+    }
+
+    /// The plan with this fallback, if that differs.
+    fn of(self, plan: &Plan) -> Option<Plan> {
+        match self {
+            Self::CoveredRoot => plan.with_covered_root(),
+            Self::Proc => plan.with_what_is_there("proc"),
+            Self::Sysfs => plan.with_what_is_there("sysfs"),
+        }
+    }
+
+    /// Whether the host has what the fallback shows.
+    fn is_possible(self, host: &Host) -> bool {
+        match self {
+            Self::CoveredRoot => true,
+            Self::Proc => host.has_proc(),
+            Self::Sysfs => host.tree.exists(Path::new("/sys/class")),
+        }
+    }
+
+    /// What the sandbox sees that it would not see on another machine.
+    fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::CoveredRoot => None,
+            Self::Proc => Some(
+                "the sandbox sees the processes outside: parts of /proc are masked here, so the \
+                 kernel refuses a new proc, and the existing one is shown read-only",
+            ),
+            Self::Sysfs => Some(
+                "the sandbox sees the network devices outside: parts of /sys are masked here, so \
+                 the kernel refuses a new sysfs, and the existing one is shown read-only",
+            ),
+        }
+    }
+}
+
+impl Launcher {
+    /// The plan as it is possible here: with a copy of the root's layers, where there is no overlay
+    /// for them, and around what was refused before.
+    pub(in crate::run) fn possible(&self, plan: &Plan) -> Plan {
+        self.around(self.with_copy(plan).unwrap_or_else(|| plan.clone()))
+    }
+
+    /// A plan with the fallbacks that are known to be needed.
+    pub(in crate::run) fn around(&self, plan: Plan) -> Plan {
+        let known = Fallback::ALL.into_iter().filter(|it| self.fallbacks.cell(*it).get());
+        known.fold(plan, |plan, fallback| fallback.of(&plan).unwrap_or(plan))
+    }
+
+    /// Notes the fallback for a launch that failed, which is then to be repeated.
+    ///
+    /// # Errors
+    /// There is no fallback, or the launch used it already.
+    pub(in crate::run) fn go_around(
+        &self,
+        plan: &Plan,
+        lowered: &Lowered,
+        fault: Fault,
+    ) -> Result<(), Problem> {
+        let refusal = failure(self, plan, lowered, fault);
+        let fallback = Fallback::around(plan, lowered, fault);
+        let possible = fallback.filter(|fallback| fallback.is_possible(self.host()));
+        let untried = possible.filter(|fallback| !self.fallbacks.cell(*fallback).replace(true));
+        let Some(fallback) = untried else { return Err(refusal.into()) };
+        if let Some(warning) = fallback.warning() {
+            let warning = Report::warning(warning).at(refusal.origin.clone());
+            self.warn(&warning.note(refusal.message));
+        }
+        Ok(())
+    }
+}

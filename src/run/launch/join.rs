@@ -1,0 +1,250 @@
+//! Programs that join a running sandbox: in its namespaces, with its ids and limits.
+#![warn(clippy::wildcard_enum_match_arm)]
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::connect_streams;
+use super::launcher::Launcher;
+use super::lower::{Lowered, Supplies, lower_joining};
+use super::process::Process;
+use super::stream::Given;
+use crate::diag::{Origin, Report, quoted};
+use crate::host::{Host, cgroups, mountinfo};
+use crate::ops::{Closure, Join, NewSession, Op, Scope};
+use crate::plan::{Plan, Planned, Request, Side, terminal_kind};
+use crate::run::advice::failure::Failure;
+use crate::run::base::flags::clone_flags;
+use crate::run::base::problem::Problem;
+use crate::run::launch::stream::Input;
+use crate::run::raw::c;
+use crate::run::session::Trail;
+use crate::run::trace::launch_trace::{LaunchTrace, watch};
+use crate::spec::{Kind, Namespaces, Streams};
+use crate::sys::{Call, Child, Enter, Errno, Fault, Program, spawn};
+
+/// Where a sandbox is, as far as its plan and the kernel's answers for its process do not tell.
+#[derive(Clone, Debug, Default)]
+pub(in crate::run) struct Station {
+    /// The kinds of namespaces in which it was another one than nsscript when it started.
+    apart: Namespaces,
+    /// What nsscript had done to itself by then.
+    trail: Trail,
+    /// Whether its root was changed by chroot(2) alone.
+    chrooted: bool,
+    /// The directory that its first program started in, if that was nsscript's own.
+    directory: Option<PathBuf>,
+    /// Whether its ids are those that nsscript had when it started it.
+    ids_of_caller: bool,
+}
+
+impl Station {
+    /// Where the sandbox of a plan is that is started now.
+    pub fn of(plan: &Plan, launcher: &Launcher) -> Self {
+        let does = |wanted: fn(&Op) -> bool| plan.actions.iter().any(|it| wanted(&it.action));
+        let chrooted = does(|op| matches!(op, Op::Chroot(_)));
+        let stays = !chrooted && !does(|op| matches!(op, Op::PivotRoot(_) | Op::Workdir(_)));
+        Self {
+            apart: plan.apart(),
+            trail: launcher.session().trail(),
+            chrooted,
+            directory: if stays { std::env::current_dir().ok() } else { None },
+            ids_of_caller: !does(|op| matches!(op, Op::SetIds(_))),
+        }
+    }
+}
+
+/// What enters a sandbox: who it is there, and what it does first.
+pub(in crate::run) struct Joining {
+    pub program: Program,
+    pub plan: Plan,
+    /// Which action of the plan each call belongs to.
+    pub actions: Vec<usize>,
+    /// The root that is entered, held open until it is.
+    _root: Option<File>,
+}
+
+impl Joining {
+    /// What tells of it.
+    pub fn trace<'a>(&'a self, launcher: &'a Launcher) -> LaunchTrace<'a> {
+        LaunchTrace { trace: launcher, plan: &self.plan, actions: &self.actions }
+    }
+}
+
+/// Starts another program in the sandbox of `process`: in all its namespaces, with its ids, its
+/// environment and its working directory.
+pub(in crate::run) fn join(
+    launcher: &Launcher,
+    process: &mut Process,
+    request: &Request,
+    input: &Input,
+) -> Result<Process, Problem> {
+    if !process.running() {
+        let message = "the sandbox has ended: no other program can run in it";
+        return Err(Report::error(message).at(request.origin.clone()).into());
+    }
+    let connected = connect_streams(launcher, request, input, process.plan.has_terminals())?;
+    let mut joining = joining(launcher, process, request, &connected.given, launcher.is_heard())?;
+    let gate = watch(launcher, &mut joining.program);
+    let started = Instant::now();
+    let spawned = spawn(&joining.program);
+    joining.trace(launcher).tell(&joining.program, spawned.as_ref().map(Child::pid));
+    launcher.count_process();
+    drop(gate);
+    match spawned {
+        Ok(child) => {
+            let (number, plan) = (launcher.started(), joining.plan);
+            let ends = connected.into_ends(&plan)?;
+            let mut joined = Process::new(child, ends, plan, (started, number));
+            joined.station = process.station.clone();
+            Ok(joined)
+        }
+        Err(Fault { call, syscall, errno }) => {
+            let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
+            let failure = Failure { plan: &joining.plan, action, syscall, errno };
+            Err(failure.report(launcher).into())
+        }
+    }
+}
+
+/// What enters the sandbox of `process` to execute a program, or to go on with a closure, whose
+/// streams these are.
+pub(in crate::run) fn joining(
+    launcher: &Launcher,
+    process: &Process,
+    request: &Request,
+    streams: &Given,
+    gated: bool,
+) -> Result<Joining, Problem> {
+    let plan = joined(&process.plan, request, launcher.host());
+    let origin = request.origin.as_ref();
+    let station = &process.station;
+    let trail = launcher.session().trail();
+    if station.ids_of_caller && station.trail.ids != trail.ids {
+        let message = "the ids of nsscript have changed since it started the sandbox, which has \
+                       those from before";
+        let hint = "change ids in a closure: `clone(UTS, || setgid(1))`, or start another sandbox";
+        return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
+    }
+    let moved = trail.kinds_since(&station.trail);
+    if moved.has(Kind::Pid) {
+        let message = "nsscript has gone to another PID namespace since it started the sandbox: \
+                       what it starts now cannot be in that of the sandbox";
+        let hint = "join the sandbox before that, or make the PID namespace for a closure alone: \
+                    `within(PID, || …)`";
+        return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
+    }
+    let groups = groups_to_enter(launcher.host(), process, origin)?;
+    let root = if station.chrooted { Some(open_root(process, origin)?) } else { None };
+    let mut before = Vec::new();
+    before.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
+    before.extend(station.directory.as_ref().map(|path| Call::Workdir(c(path))));
+    let (kernel, own) = (launcher.host().kernel, launcher.own_ids());
+    let supplies = Supplies { streams: *streams, kernel, own, gated, ..Supplies::default() };
+    let Lowered { program, actions } = lower_joining(&plan, supplies, before);
+    let descriptor = process.pidfd().as_fd().try_clone_to_owned();
+    let descriptor = descriptor.map_err(|error| {
+        let message = format!("cannot enter the sandbox: {}", Errno::from(&error));
+        Report::error(message).at(origin.cloned())
+    })?;
+    // Where nsscript has gone elsewhere since, the sandbox is still where nsscript was.
+    let namespaces = station.apart | moved;
+    let enter = Enter { descriptor, namespaces: clone_flags(namespaces) };
+    // Never in shared memory: programs that run in the sandbox could look at it.
+    let program =
+        Program { groups, enter: vec![enter], calls: program.calls, ..Program::default() };
+    Ok(Joining { program, plan, actions, _root: root })
+}
+/// The root directory of a sandbox that has only changed it by chroot(2): entering its mount
+/// namespace leads to the namespace's own root.
+fn open_root(process: &Process, origin: Option<&Origin>) -> Result<File, Report> {
+    let pid = process.number_in_proc().map_err(|report| report.at(origin.cloned()))?;
+    File::open(format!("/proc/{pid}/root")).map_err(|error| {
+        let message = format!("cannot enter the root of the sandbox: {}", Errno::from(&error));
+        Report::error(message).at(origin.cloned())
+    })
+}
+
+/// The control groups of a process in which nsscript is not, opened for processes to enter.
+fn groups_to_enter(
+    host: &Host,
+    process: &Process,
+    origin: Option<&Origin>,
+) -> Result<Vec<OwnedFd>, Report> {
+    let fails = |what: &str, error: &std::io::Error| {
+        let errno = Errno::from(error);
+        let message = format!("cannot enter the control group of the sandbox: {what}: {errno}");
+        Report::error(message).at(origin.cloned())
+    };
+    let of = |who: &str| {
+        let path = format!("/proc/{who}/cgroup");
+        host.tree.read(path.as_ref()).map_err(|error| (fails(&quoted(path), &error), error))
+    };
+    let own = match of("self") {
+        Ok(own) => own,
+        // The kernel has no control groups, or no /proc shows any.
+        Err((_, error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err((report, _)) => return Err(report),
+    };
+    let pid = process.number_in_proc().map_err(|report| report.at(origin.cloned()))?;
+    let other = of(&pid.to_string()).map_err(|(report, _)| report)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (own, other) = (text(&own), text(&other));
+    if own == other {
+        return Ok(Vec::new());
+    }
+    let mounts = mountinfo::read(&host.tree);
+    let mounts = mounts.map_err(|unread| fails("/proc/self/mountinfo", &unread.error))?;
+    let differing = other.lines().filter(|line| !own.lines().any(|it| it == *line));
+    let open = |line: &str| {
+        let path = cgroups::entrance(&mounts, line).ok_or_else(|| {
+            let message = format!("cannot enter the control group {} of the sandbox", quoted(line));
+            let report = Report::error(message).at(origin.cloned());
+            report.note("no cgroup file system that is mounted here shows it")
+        })?;
+        let file = File::options().write(true).open(&path);
+        file.map(OwnedFd::from).map_err(|error| fails(&quoted(path.to_string_lossy()), &error))
+    };
+    differing.map(open).collect()
+}
+
+/// What is left of a plan for a program that joins: who it is and what it starts with.
+pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
+    let mut joined = plan.clone();
+    let terminal = request.streams == Streams::Terminal;
+    joined.command = request.command.clone();
+    joined.actions.retain(|planned| planned.action.facts().scope == Scope::EveryProgram);
+    let closure = request.command.is_closure();
+    for planned in &mut joined.actions {
+        planned.side = Side::Child;
+        // What joins has streams of its own, another session, and something else to go on with.
+        if let Op::Connect(connect) = &mut planned.action {
+            connect.0 = request.streams;
+        } else if let Op::NewSession(session) = &mut planned.action {
+            session.closure = closure;
+        } else if let Op::Start(_) | Op::Join(_) = &planned.action {
+            planned.action = Join(plan.apart()).into();
+            planned.side = Side::Parent;
+        } else if let Op::Execute(execute) = &mut planned.action {
+            let environment = &mut execute.environment;
+            environment.extend(terminal.then(|| terminal_kind(environment, host)).flatten());
+            execute.command = request.command.clone();
+            planned.origin.clone_from(&request.origin);
+            if closure {
+                planned.action = Closure.into();
+            }
+        }
+    }
+    if closure && terminal {
+        let begins = |planned: &Planned| matches!(planned.action, Op::NewSession(_));
+        if !joined.actions.iter().any(begins) {
+            // A program in a network has the session of nsscript.
+            let action = NewSession { closure }.into();
+            let last = joined.actions.len().saturating_sub(1);
+            joined.actions.insert(last, Planned { action, side: Side::Child, origin: None });
+        }
+    }
+    joined
+}

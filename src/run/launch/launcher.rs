@@ -1,0 +1,176 @@
+//! Programs started, run to their end, or run in a sandbox that is there.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::time::Instant;
+
+use super::exit::{Exit, Output};
+use super::fallback::Fallbacks;
+use super::join::{self, Station};
+use super::piped::MOST_KEPT;
+use super::process::Process;
+use super::stream::{Input, converse};
+use super::{Launched, launch, not_executed};
+use crate::plan::{Plan, Request};
+use crate::run::advice::guest::Guest;
+use crate::run::advice::loader;
+use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::layers::mend::Attempt;
+use crate::run::network::Networks;
+use crate::sys;
+
+/// Starts the processes of this run.
+pub struct Launcher {
+    networks: Networks,
+    pub(super) fallbacks: Fallbacks,
+    /// The pipe that the value of a closure goes through, where this process is a copy.
+    pub(super) answer: RefCell<Option<i32>>,
+}
+
+impl Deref for Launcher {
+    type Target = Networks;
+
+    fn deref(&self) -> &Networks {
+        &self.networks
+    }
+}
+
+impl Launcher {
+    pub(in crate::run) fn new(networks: Networks) -> Self {
+        Self { networks, fallbacks: Fallbacks::default(), answer: RefCell::default() }
+    }
+
+    /// Removes what was made for the plans that were carried out.
+    pub fn close(&self) {
+        self.sweep();
+        self.close_session();
+        self.clear_roots();
+        self.remove_workspace();
+    }
+
+    /// Starts a program, and waits until it is executed.
+    ///
+    /// # Errors
+    /// What could not be done, with its line.
+    pub fn start(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
+        self.mending(plan, &mut || {
+            let mut process = self.launch(plan, request, input)?;
+            let confirmed = process.confirm();
+            confirmed.map_err(|why| not_executed(self, plan, process.number, why))?;
+            Ok(Ok(process))
+        })
+    }
+
+    /// Starts a process that executes a program. Whether it could is known when it has ended.
+    fn launch(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
+        if let Some(signal) = sys::interrupted() {
+            return Err(Interrupted { signal }.into());
+        }
+        let started = Instant::now();
+        let plan = self.possible(plan);
+        match launch(self, &plan, request, input)? {
+            Launched::Process(child, ends, holds) => {
+                let mut process = Process::new(child, ends, plan, (started, self.started()));
+                process.holds = holds;
+                process.station = Station::of(&process.plan, self);
+                self.sweep();
+                Ok(process)
+            }
+            // The plan that is possible now has a copy.
+            Launched::NoOverlay(report) => {
+                self.do_without_overlay(&report)?;
+                self.launch(&plan, request, input)
+            }
+            Launched::Again => self.launch(&plan, request, input),
+            Launched::NoSysfs => self.launch(&self.do_without_sysfs(plan), request, input),
+        }
+    }
+
+    /// Runs a program to its end.
+    ///
+    /// # Errors
+    /// What could not be done, with its line. How the program ended is no error here.
+    pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
+        self.mending(plan, &mut || {
+            let mut process = self.launch(plan, request, input)?;
+            if let Input::Bytes(bytes) = input
+                && let Err(problem) = converse(&mut process, bytes, MOST_KEPT)
+            {
+                return Ok(Err(problem));
+            }
+            self.ended(plan, &mut process)
+        })
+    }
+
+    /// Runs a program to its end and keeps what it writes: at most `most` bytes.
+    ///
+    /// # Errors
+    /// As for [`Launcher::run`]; it has written more, and was ended.
+    pub fn output(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+        most: u64,
+    ) -> Result<Output, Problem> {
+        self.mending(plan, &mut || {
+            let mut process = self.launch(plan, request, input)?;
+            let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
+            let (stdout, stderr) = match converse(&mut process, bytes, most) {
+                Ok(written) => written,
+                Err(problem) => return Ok(Err(problem)),
+            };
+            let ended = self.ended(plan, &mut process)?;
+            Ok(ended.map(|exit| Output { stdout, stderr, exit }))
+        })
+    }
+
+    /// How a program has ended, which may be that it was never executed.
+    fn ended(&self, plan: &Plan, process: &mut Process) -> Attempt<Exit> {
+        let ended = process.wait();
+        match process.not_executed() {
+            Some(why) => Err(not_executed(self, plan, process.number, why).into()),
+            None => Ok(ended),
+        }
+    }
+
+    /// The library that the program of a plan lacks inside: what it is about where a program ends
+    /// with status 127 as soon as it starts.
+    #[must_use]
+    pub fn lacks(&self, plan: &Plan) -> Option<String> {
+        if self.mend(None).is_ok_and(|any| any) {
+            return Some("a layer of the root was changed in the store: run it again".into());
+        }
+        loader::lacks(&Guest::new(plan, self), &plan.command)
+    }
+
+    /// The shell of a sandbox: the one that `SHELL` inside says; else bash, where it has that.
+    #[must_use]
+    pub fn shell_of(&self, plan: &Plan) -> String {
+        Guest::new(plan, self).shell()
+    }
+
+    /// What would be done to run another program in the sandbox that `first` is the plan of.
+    #[must_use]
+    pub fn plan_to_join(&self, first: &Plan, request: &Request) -> Plan {
+        join::joined(first, request, self.host())
+    }
+
+    /// Runs another program in the sandbox of `process`, to its end.
+    ///
+    /// # Errors
+    /// The sandbox has ended, or what could not be done.
+    pub fn join(
+        &self,
+        process: &mut Process,
+        request: &Request,
+        input: &Input,
+    ) -> Result<Exit, Problem> {
+        let mut joined = join::join(self, process, request, input)?;
+        if let Input::Bytes(bytes) = input {
+            converse(&mut joined, bytes, MOST_KEPT)?;
+        }
+        let plan = joined.plan.clone();
+        self.ended(&plan, &mut joined)?
+    }
+}

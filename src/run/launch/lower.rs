@@ -1,0 +1,92 @@
+//! Lowering: the actions of a plan as the program of a new process.
+
+use super::stream::Given;
+use crate::ops::{Lowering, Op, OwnDirectory, Prepared};
+use crate::plan::{Plan, Planned, Side};
+use crate::run::base::flags::clone_flags;
+use crate::spec::{Kind, Streams};
+use crate::sys::{Call, Program};
+
+/// A program, and which action each of its calls belongs to.
+#[derive(Debug)]
+pub(in crate::run) struct Lowered {
+    pub program: Program,
+    pub actions: Vec<usize>,
+}
+
+impl Lowered {
+    /// The index of the action that call number `call` belongs to.
+    pub fn action_of(&self, call: usize) -> Option<usize> {
+        self.actions.get(call).copied()
+    }
+}
+
+/// What was made ready for a launch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::run) struct Supplies<'a> {
+    /// Where the layers of the root are, the topmost first.
+    pub layers: &'a [OwnDirectory],
+    /// Where a copy of them is, if there is no overlay for them.
+    pub copy: Option<&'a OwnDirectory>,
+    /// Where the directory is that changes are kept in.
+    pub changes: Option<&'a OwnDirectory>,
+    /// The standard streams.
+    pub streams: Given,
+    /// The version of Linux.
+    pub kernel: (u32, u32),
+    /// The caller's own ids, which are others if the session has a user namespace.
+    pub own: (u32, u32),
+    /// Whether the program waits at a gate before it is executed.
+    pub gated: bool,
+}
+
+/// The program that carries out what `plan` has the new process do.
+pub(in crate::run) fn lower(plan: &Plan, supplies: Supplies<'_>) -> Lowered {
+    // Modes are those that the plan says, whatever the umask of who started nsscript.
+    let is_umask = |planned: &Planned| matches!(planned.action, Op::Umask(_));
+    let before = if plan.actions.iter().any(is_umask) { vec![Call::Umask(0)] } else { Vec::new() };
+    let Lowered { mut program, actions } = lower_joining(plan, supplies, before);
+    // A process that shares its parent's memory enters a new time namespace only when it executes
+    // a program, and not at all on kernels like 6.1; one with a copy is in it from the start.
+    program.share_memory = !plan.namespaces.has(Kind::Time) || supplies.kernel >= (6, 6);
+    program.namespaces = clone_flags(plan.namespaces);
+    Lowered { program, actions }
+}
+
+/// The program of a process that enters namespaces which are there, and performs `before` first.
+pub(in crate::run) fn lower_joining(
+    plan: &Plan,
+    supplies: Supplies<'_>,
+    before: Vec<Call>,
+) -> Lowered {
+    let Supplies { layers, copy, changes, streams, own, gated, kernel: _ } = supplies;
+    let connects = |planned: &Planned| match &planned.action {
+        Op::Connect(connect) => connect.0 == Streams::Terminal,
+        _ => false,
+    };
+    let prepared = Prepared {
+        layers,
+        copy,
+        changes,
+        streams: streams.call(),
+        own,
+        gated,
+        new_user: plan.namespaces.has(Kind::User),
+        terminal: plan.actions.iter().any(connects),
+        closure: plan.command.is_closure(),
+    };
+    let mut actions = vec![plan.start().unwrap_or(0); before.len()];
+    let mut lowering = Lowering::new(prepared, before);
+    let directories = plan.actions.iter().find_map(|planned| match &planned.action {
+        Op::MakeRoot(root) => Some(root.directories(&lowering.prepared)),
+        _ => None,
+    });
+    lowering.directories = directories.unwrap_or_default();
+    for (index, planned) in plan.actions.iter().enumerate() {
+        if planned.side != Side::Parent {
+            planned.action.lower(&mut lowering);
+            actions.resize(lowering.calls.len(), index);
+        }
+    }
+    Lowered { program: Program { calls: lowering.calls, ..Program::default() }, actions }
+}

@@ -1,0 +1,313 @@
+//! The standard streams of a program: what they are connected to, and moving what goes through.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, PipeReader, PipeWriter, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use super::copier::{Copied, Copier, Screen};
+use super::piped::drain;
+use super::process::Process;
+use crate::diag::Report;
+use crate::plan::Plan;
+use crate::run::base::problem::Problem;
+use crate::spec::Streams;
+use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
+
+/// What a program reads from its standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// What nsscript itself would read.
+    Inherited,
+    /// Nothing.
+    Nothing,
+    /// These bytes.
+    Bytes(Vec<u8>),
+}
+
+/// What a program gets as its standard streams.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::run) struct Given {
+    /// Their descriptors.
+    pub numbers: [i32; 3],
+    /// The terminal that they are instead, made inside.
+    pub terminal: Option<OwnTerminal>,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Self { numbers: [0, 1, 2], terminal: None }
+    }
+}
+
+impl Given {
+    /// What the new process does to connect them.
+    pub fn call(self) -> Call {
+        match self.terminal {
+            Some(terminal) => Call::Terminal(terminal),
+            None => Call::Streams(self.numbers),
+        }
+    }
+}
+
+/// The ends that a program gets, and those that stay here.
+#[derive(Debug, Default)]
+pub(in crate::run) struct Connected {
+    /// What the program gets; kept open until it runs.
+    held: Vec<OwnedFd>,
+    pub given: Given,
+    ends: Ends,
+    /// Where the terminal of a program comes from that is made inside.
+    coming: Option<OwnedFd>,
+}
+
+/// The ends that stay here.
+#[derive(Debug, Default)]
+pub(in crate::run) struct Ends {
+    pub input: Option<PipeWriter>,
+    pub output: Option<PipeReader>,
+    pub errors: Option<PipeReader>,
+    /// What is passed on to the terminal of nsscript, and from it.
+    pub terminal: Option<OwnedFd>,
+    /// What copies to the terminal of nsscript, and from it, for a program that has none.
+    pub copier: Option<Copier>,
+}
+
+/// What could not be made of the streams of a program.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::run) enum Unconnected {
+    /// A terminal of its own.
+    Terminal(Errno),
+    /// `/dev/null`.
+    Nothing(Errno),
+    /// A pipe.
+    Pipe(Errno),
+    /// The process that copies from and to the terminal of nsscript.
+    Copier(Errno),
+    /// That process would be in another PID namespace, and its process 1.
+    Elsewhere,
+}
+
+/// Where the streams of a program come from.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::run) struct Around {
+    /// Whether its sandbox has terminals.
+    pub inside: bool,
+    /// Whether the streams of nsscript are those of its caller.
+    pub of_caller: bool,
+    /// Whether what nsscript starts is in another PID namespace.
+    pub elsewhere: bool,
+}
+
+/// Makes the pipes that `streams` and `input` ask for, or the terminal. What is left is inherited,
+/// but for the terminal of the caller: no program gets that.
+///
+/// # Errors
+/// What could not be made.
+pub(in crate::run) fn connect(
+    streams: Streams,
+    input: &Input,
+    around: Around,
+) -> Result<Connected, Unconnected> {
+    let mut connected = Connected::default();
+    if streams == Streams::Terminal {
+        connected.terminal(around.inside).map_err(Unconnected::Terminal)?;
+        return Ok(connected);
+    }
+    let nothing =
+        || File::open("/dev/null").map_err(|error| Unconnected::Nothing(Errno::from(&error)));
+    let pipes_input = streams == Streams::Piped || matches!(input, Input::Bytes(_));
+    if pipes_input {
+        let (reader, writer) = pipe()?;
+        connected.give(0, reader.into());
+        connected.ends.input = Some(writer);
+    } else if streams == Streams::Captured || matches!(input, Input::Nothing) {
+        connected.give(0, nothing()?.into());
+    }
+    if streams != Streams::Inherited {
+        let (reader, writer) = pipe()?;
+        connected.give(1, writer.into());
+        connected.ends.output = Some(reader);
+    }
+    if streams == Streams::Captured {
+        let (reader, writer) = pipe()?;
+        connected.give(2, writer.into());
+        connected.ends.errors = Some(reader);
+    }
+    if around.of_caller {
+        connected.shield(around.elsewhere)?;
+    }
+    Ok(connected)
+}
+
+/// What is copied to one of the standard streams, and what a program writes it to: a terminal, if
+/// one can be made, so that a program is not less talkative than at the other.
+fn screen(number: i32) -> Result<(Screen, OwnedFd), Unconnected> {
+    let state = TerminalState::of(sys::standard_stream(number)).writing_as_it_is();
+    let (from, program) = match sys::open_terminal(&state) {
+        Ok(both) => both,
+        Err(_) => pipe().map(|(reader, writer)| (reader.into(), writer.into()))?,
+    };
+    Ok((Screen::new(from, number), program))
+}
+
+fn pipe() -> Result<(PipeReader, PipeWriter), Unconnected> {
+    io::pipe().map_err(|error| Unconnected::Pipe(Errno::from(&error)))
+}
+
+impl Connected {
+    /// Has what would be a terminal of the caller copied instead.
+    fn shield(&mut self, elsewhere: bool) -> Result<(), Unconnected> {
+        let mut copied = Copied::default();
+        let mut shown: Option<(u64, i32)> = None;
+        for (number, stream) in (0..).zip(0..3) {
+            let is_inherited = self.given.numbers[number] == stream;
+            let terminal = sys::terminal_device(stream).filter(|_| is_inherited);
+            let Some(terminal) = terminal else { continue };
+            if stream == 0 {
+                let (reader, writer) = pipe()?;
+                self.give(0, reader.into());
+                copied.keyboard = Some(writer);
+            } else if let Some((_, given)) = shown.filter(|(same, _)| *same == terminal) {
+                // Through one, so that all comes in the order in which it was written.
+                self.given.numbers[number] = given;
+            } else {
+                let (screen, program) = screen(stream)?;
+                shown = Some((terminal, program.as_raw_fd()));
+                self.give(number, program);
+                copied.screens.push(screen);
+            }
+        }
+        if copied.is_nothing() {
+            return Ok(());
+        }
+        if elsewhere {
+            return Err(Unconnected::Elsewhere);
+        }
+        self.ends.copier = Some(Copier::start(copied).map_err(Unconnected::Copier)?);
+        Ok(())
+    }
+
+    fn give(&mut self, number: usize, descriptor: OwnedFd) {
+        self.given.numbers[number] = descriptor.as_raw_fd();
+        self.held.push(descriptor);
+    }
+
+    /// A terminal as the one that nsscript has. Errors that go elsewhere still do.
+    fn terminal(&mut self, inside: bool) -> Result<(), Errno> {
+        let state = TerminalState::own();
+        let errors = sys::is_terminal(sys::standard_stream(2));
+        if inside {
+            let (coming, socket) = sys::terminal_sockets()?;
+            let terminal = OwnTerminal { socket: socket.as_raw_fd(), errors, state };
+            self.given.terminal = Some(terminal);
+            self.held.push(socket);
+            self.coming = Some(coming);
+            return Ok(());
+        }
+        let (main, program) = sys::open_terminal(&state)?;
+        let number = program.as_raw_fd();
+        self.given.numbers = [number, number, if errors { number } else { 2 }];
+        self.held.push(program);
+        self.ends.terminal = Some(main);
+        Ok(())
+    }
+
+    /// The ends that stay here, of a program that runs; its own are closed.
+    ///
+    /// # Errors
+    /// The terminal that it has made does not come through.
+    pub fn into_ends(mut self, plan: &Plan) -> Result<Ends, Report> {
+        if let Some(coming) = self.coming.take() {
+            self.ends.terminal = sys::receive(coming.as_fd()).map_err(|errno| {
+                let message = format!("cannot take the terminal of the program: {errno}");
+                let last = plan.actions.last();
+                Report::error(message).at(last.and_then(|last| last.origin.clone()))
+            })?;
+        }
+        Ok(self.ends)
+    }
+}
+
+/// Moves data until the program has ended: `input` into it, what it writes into two buffers, which
+/// together hold at most `most` bytes.
+///
+/// # Errors
+/// A signal asked nsscript to end, or the program has written more: it is ended.
+pub(in crate::run) fn converse(
+    process: &mut Process,
+    mut input: &[u8],
+    most: u64,
+) -> Result<(Vec<u8>, Vec<u8>), Problem> {
+    let ends = process.ends();
+    let (mut writer, mut reader) = (ends.input.take(), ends.output.take());
+    let mut second = ends.errors.take();
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let ends = [
+        writer.as_ref().map(AsFd::as_fd),
+        reader.as_ref().map(AsFd::as_fd),
+        second.as_ref().map(AsFd::as_fd),
+    ];
+    for end in ends.into_iter().flatten() {
+        // A pipe that was just made is a descriptor for which this cannot fail.
+        let _ = sys::set_nonblocking(end);
+    }
+    loop {
+        if input.is_empty() {
+            writer = None;
+        }
+        let none = process.pidfd();
+        let (wake_count, wake) = sys::interruption();
+        let watched: [(Option<BorrowedFd<'_>>, bool); 5] = [
+            (Some(none), false),
+            (wake, false),
+            (writer.as_ref().map(AsFd::as_fd), true),
+            (reader.as_ref().map(AsFd::as_fd), false),
+            (second.as_ref().map(AsFd::as_fd), false),
+        ];
+        let entries: Vec<_> =
+            watched.iter().filter_map(|(end, write)| Some(((*end)?, *write))).collect();
+        let answers = ready(&entries, None).unwrap_or_default();
+        let mut answers = answers.into_iter();
+        let is_ready = watched.map(|(end, _)| end.is_some() && answers.next().unwrap_or(false));
+        if is_ready[2] {
+            input = feed(&mut writer, input);
+        }
+        let ended = is_ready[0];
+        // Once it has ended nobody writes any more: what is in the pipes is all.
+        let mut is_full = false;
+        if is_ready[3] || ended {
+            is_full |= drain(&mut reader, &mut output, most - errors.len() as u64).is_err();
+        }
+        if !is_full && (is_ready[4] || ended) {
+            is_full |= drain(&mut second, &mut errors, most - output.len() as u64).is_err();
+        }
+        if is_full {
+            let report = process.too_much(most);
+            return Err(report
+                .advise("output_limit", "the option `limit` of `output` says how much it may be")
+                .into());
+        }
+        if ended {
+            return Ok((output, errors));
+        }
+        if wake_count > 0 {
+            return Err(process.interrupt(None).into());
+        }
+    }
+}
+
+/// Writes as much as the pipe takes; gives what is left. A reader that is gone takes nothing more.
+fn feed<'a>(writer: &mut Option<PipeWriter>, input: &'a [u8]) -> &'a [u8] {
+    match writer.as_mut().map(|writer| writer.write(input)) {
+        Some(Ok(written)) => &input[written..],
+        Some(Err(error))
+            if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+        {
+            input
+        }
+        _ => {
+            *writer = None;
+            &[]
+        }
+    }
+}

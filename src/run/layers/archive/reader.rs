@@ -1,0 +1,395 @@
+//! A reader of archives, member by member.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use tar::{EntryType, GnuExtSparseHeader, Header};
+
+use super::fault::{ArchiveError, Fault};
+use super::header::{BLOCK, DUMPED, MemberKind, kind, sums};
+use super::pax::{self, Records};
+use super::sparse::{self, Piece};
+use crate::sys::FileAttributes;
+
+/// What stands before a member takes no more than this.
+const LONGEST_HEADER: u64 = 1 << 20;
+/// The longest name and the largest value of an extended attribute: xattr(7).
+const LONGEST_NAME: usize = 255;
+const LARGEST_ATTRIBUTE: usize = 64 << 10;
+/// How many bytes of extended attributes all members may have: they are kept in memory.
+const MOST_ATTRIBUTES: usize = 64 << 20;
+
+/// A member of an archive, without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::run) struct Member {
+    /// Its path, as the archive has it.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: MemberKind,
+    /// Its permission bits.
+    pub mode: u32,
+    /// The user and group that it belongs to.
+    pub owner: (u32, u32),
+    /// When it was changed last, in seconds since 1970.
+    pub modified: i64,
+    /// The size of the file, with its holes.
+    pub size: u64,
+    /// Where the pieces lie that are stored, of a file with holes.
+    pub pieces: Option<Vec<Piece>>,
+    /// Its extended attributes.
+    pub attributes: FileAttributes,
+}
+
+/// An archive that is read.
+#[derive(Debug)]
+pub(in crate::run) struct Reader<R> {
+    inner: R,
+    /// The bytes of the last member's content that were not read yet.
+    left: u64,
+    /// The bytes after it, up to the next block.
+    padding: u64,
+    /// What holds for all members that follow.
+    global: Records,
+    /// The path of the last member.
+    last: Option<PathBuf>,
+    /// How many bytes were read.
+    read: u64,
+    limit: u64,
+    /// How many bytes of extended attributes there were.
+    attributes: usize,
+}
+
+/// What stood in headers before that of the member itself.
+#[derive(Default)]
+struct Before {
+    records: Records,
+    path: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+}
+
+impl<R: Read> Reader<R> {
+    /// The archive that `inner` gives, of no more bytes than `limit`.
+    pub fn new(inner: R, limit: u64) -> Self {
+        let (left, padding, read, attributes) = (0, 0, 0, 0);
+        let (global, last) = (Records::default(), None);
+        Self { inner, left, padding, global, last, read, limit, attributes }
+    }
+
+    /// Reads what follows the end mark: blocks that fill a record, and what the compressed bytes end
+    /// with.
+    ///
+    /// # Errors
+    /// They are not sound, or more than the archive may hold.
+    pub fn rest(&mut self) -> Result<(), ArchiveError> {
+        let left = self.limit.saturating_sub(self.read);
+        let mut rest = (&mut self.inner).take(left.saturating_add(1));
+        match io::copy(&mut rest, &mut io::sink()) {
+            Ok(length) if length > left => {
+                Err(ArchiveError::of_archive(Fault::TooLarge(self.limit)))
+            }
+            done => done.map(drop).map_err(ArchiveError::of_archive),
+        }
+    }
+
+    /// The next member; none at the end of the archive. What was not read of the last one is
+    /// passed over.
+    pub fn next(&mut self) -> Result<Option<Member>, ArchiveError> {
+        self.pass().map_err(|fault| self.after_last(fault))?;
+        let mut before = Before::default();
+        let mut begun = false;
+        loop {
+            let Some(header) = self.header(begun).map_err(|fault| self.after_last(fault))? else {
+                return Ok(None);
+            };
+            let kind = header.entry_type();
+            // A label of GNU tar is no member: what stands before it belongs to it, and it has no
+            // content, of which some say no size.
+            if kind.as_byte() == b'V' {
+                let size = header.entry_size().unwrap_or(0);
+                (self.left, self.padding) = (size, padding(size));
+                self.pass().map_err(|fault| self.after_last(fault))?;
+                (before, begun) = (Before::default(), false);
+                continue;
+            }
+            begun = true;
+            let size = header.entry_size().map_err(|_| Fault::Number("size"));
+            let size = size.map_err(|fault| self.after_last(fault))?;
+            let is_extension = kind.is_pax_local_extensions()
+                || kind.is_pax_global_extensions()
+                || kind.is_gnu_longname()
+                || kind.is_gnu_longlink()
+                || kind.as_byte() == b'X';
+            if !is_extension {
+                return self.member(&header, before).map(Some);
+            }
+            let text = self.extension(size).map_err(|fault| self.after_last(fault))?;
+            if kind.is_gnu_longname() {
+                before.path = Some(until_nul(text));
+            } else if kind.is_gnu_longlink() {
+                before.link = Some(until_nul(text));
+            } else {
+                let records = Records::read(&text).map_err(|fault| self.after_last(fault))?;
+                if kind.is_pax_global_extensions() {
+                    self.global = records.over(&self.global).of_use();
+                    if self.global.size() as u64 > LONGEST_HEADER {
+                        return Err(self.after_last(Fault::HeaderTooLong));
+                    }
+                } else {
+                    before.records = records;
+                }
+            }
+        }
+    }
+
+    fn after_last(&self, fault: Fault) -> ArchiveError {
+        ArchiveError { member: self.last.clone(), fault }
+    }
+
+    /// Passes over the rest of a member.
+    fn pass(&mut self) -> Result<(), Fault> {
+        let rest = self.left.saturating_add(self.padding);
+        (self.left, self.padding) = (0, 0);
+        self.count(rest)?;
+        let passed = io::copy(&mut (&mut self.inner).take(rest), &mut io::sink())?;
+        if passed == rest { Ok(()) } else { Err(Fault::Truncated) }
+    }
+
+    /// Counts bytes that are about to be read.
+    fn count(&mut self, bytes: u64) -> Result<(), Fault> {
+        self.read = self.read.saturating_add(bytes);
+        if self.read > self.limit { Err(Fault::TooLarge(self.limit)) } else { Ok(()) }
+    }
+
+    fn block(&mut self) -> Result<Option<[u8; BLOCK]>, Fault> {
+        self.count(BLOCK as u64)?;
+        let mut block = [0; BLOCK];
+        let mut filled = 0;
+        while filled < BLOCK {
+            match self.inner.read(&mut block[filled..]) {
+                Ok(0) if filled == 0 => return Ok(None),
+                Ok(0) => return Err(Fault::Truncated),
+                Ok(length) => filled += length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Some(block))
+    }
+
+    /// The next header; none at the end mark. `begun` is whether one was read that belongs to it.
+    fn header(&mut self, begun: bool) -> Result<Option<Header>, Fault> {
+        let is_first = self.last.is_none() && !begun && self.read == 0;
+        let block = match self.block() {
+            Ok(Some(block)) => block,
+            Ok(None) | Err(Fault::Truncated) if is_first => return Err(Fault::NotAnArchive),
+            Ok(None) | Err(Fault::Truncated) => return Err(Fault::NoEnd),
+            Err(fault) => return Err(fault),
+        };
+        if block.iter().all(|byte| *byte == 0) {
+            return if begun { Err(Fault::NoEnd) } else { Ok(None) };
+        }
+        let mut header = Header::new_old();
+        header.as_mut_bytes().copy_from_slice(&block);
+        if header.cksum().is_ok_and(|sum| sums(&block).contains(&i64::from(sum))) {
+            return Ok(Some(header));
+        }
+        Err(if is_first { Fault::NotAnArchive } else { Fault::Checksum })
+    }
+
+    /// The content of a header that stands before another.
+    fn extension(&mut self, size: u64) -> Result<Vec<u8>, Fault> {
+        if size > LONGEST_HEADER {
+            return Err(Fault::HeaderTooLong);
+        }
+        let mut text = Vec::new();
+        (self.left, self.padding) = (size, padding(size));
+        self.content().read_to_end(&mut text)?;
+        if text.len() as u64 != size {
+            return Err(Fault::Truncated);
+        }
+        self.pass()?;
+        Ok(text)
+    }
+
+    fn member(&mut self, header: &Header, before: Before) -> Result<Member, ArchiveError> {
+        let records = before.records.over(&self.global);
+        let path = records.get("GNU.sparse.name").or(records.get("path")).map(<[u8]>::to_vec);
+        let path = path.or(before.path).unwrap_or_else(|| header.path_bytes().into_owned());
+        let named_directory = path.ends_with(b"/");
+        let path = PathBuf::from(OsString::from_vec(path));
+        self.last = Some(path.clone());
+        let link = records.get("linkpath").map(<[u8]>::to_vec).or(before.link);
+        let link = link.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
+        let link = PathBuf::from(OsString::from_vec(link.unwrap_or_default()));
+        let fails = |fault: Fault| ArchiveError::of(&path, fault);
+        self.attend(header, &records, link, named_directory, &path).map_err(fails)
+    }
+
+    fn attend(
+        &mut self,
+        header: &Header,
+        records: &Records,
+        link: PathBuf,
+        named_directory: bool,
+        path: &Path,
+    ) -> Result<Member, Fault> {
+        let number = |key: &'static str, field: io::Result<u64>| match records.number(key)? {
+            Some(number) => Ok(number),
+            None => field.map_err(|_| Fault::Number(key)),
+        };
+        let id = |key, field| {
+            number(key, field).and_then(|id| {
+                u32::try_from(id).ok().filter(|id| *id != u32::MAX).ok_or(Fault::Number(key))
+            })
+        };
+        let kind = kind(header, link, named_directory)?;
+        let stored = number("size", header.entry_size())?;
+        // What has none says a size now and then, and stores nothing.
+        let has_content = kind == MemberKind::File || header.entry_type().as_byte() == DUMPED;
+        let stored = if has_content { stored } else { 0 };
+        if stored > self.limit {
+            return Err(Fault::TooLarge(self.limit));
+        }
+        (self.left, self.padding) = (stored, padding(stored));
+        let (mut size, mut pieces) = (stored, None);
+        if kind == MemberKind::File {
+            (size, pieces) = self.holes(header, records, stored)?;
+        }
+        let attributes = self.attributes(records)?;
+        let modified = number("mtime", header.mtime()).unwrap_or(0);
+        Ok(Member {
+            path: path.to_path_buf(),
+            kind,
+            mode: header.mode().map_err(|_| Fault::Number("mode"))? & 0o7777,
+            owner: (id("uid", header.uid())?, id("gid", header.gid())?),
+            modified: i64::try_from(modified).unwrap_or(0),
+            size,
+            pieces,
+            attributes,
+        })
+    }
+
+    /// The extended attributes of a member: the last value of each.
+    fn attributes(&mut self, records: &Records) -> Result<FileAttributes, Fault> {
+        let mut attributes = BTreeMap::new();
+        for (key, value) in records.iter() {
+            let Some(name) = key.strip_prefix(b"SCHILY.xattr.") else { continue };
+            let name = pax::attribute_name(name);
+            let is_one = !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(&0);
+            if !is_one || value.len() > LARGEST_ATTRIBUTE {
+                return Err(Fault::Attribute(name));
+            }
+            attributes.insert(name, value.to_vec());
+        }
+        let sizes = attributes.iter().map(|(name, value)| name.len() + value.len());
+        self.attributes = self.attributes.saturating_add(sizes.sum());
+        if self.attributes > MOST_ATTRIBUTES {
+            return Err(Fault::TooManyAttributes);
+        }
+        Ok(attributes.into_iter().collect())
+    }
+
+    /// The size of a file with its holes, and where its pieces lie.
+    fn holes(
+        &mut self,
+        header: &Header,
+        records: &Records,
+        stored: u64,
+    ) -> Result<(u64, Option<Vec<Piece>>), Fault> {
+        if header.entry_type() == EntryType::GNUSparse {
+            let gnu = header.as_gnu().ok_or(Fault::Sparse)?;
+            let mut pieces = Vec::new();
+            let add = |pieces: &mut Vec<Piece>, headers: &[tar::GnuSparseHeader]| {
+                for header in headers.iter().filter(|header| !header.is_empty()) {
+                    let number = |field: io::Result<u64>| field.map_err(|_| Fault::Sparse);
+                    pieces.push((number(header.offset())?, number(header.length())?));
+                }
+                Ok::<_, Fault>(())
+            };
+            add(&mut pieces, &gnu.sparse)?;
+            let mut goes_on = gnu.is_extended();
+            while goes_on {
+                let mut more = GnuExtSparseHeader::new();
+                let block = self.block()?.ok_or(Fault::Truncated)?;
+                more.as_mut_bytes().copy_from_slice(&block);
+                add(&mut pieces, more.sparse())?;
+                if pieces.len() > sparse::MOST_PIECES || crate::sys::interrupted().is_some() {
+                    return Err(Fault::Sparse);
+                }
+                goes_on = more.is_extended();
+            }
+            let size = gnu.real_size().map_err(|_| Fault::Number("size"))?;
+            sparse::check(&pieces, size, stored)?;
+            return Ok((size, Some(pieces)));
+        }
+        let real = records.number("GNU.sparse.realsize")?.or(records.number("GNU.sparse.size")?);
+        let Some(size) = real else { return Ok((stored, None)) };
+        let (pieces, taken) = match records.number("GNU.sparse.major")? {
+            Some(1) => {
+                let limit = self.limit.saturating_sub(self.read);
+                let mut content = (&mut self.inner).take(stored.min(limit));
+                let (pieces, taken) = sparse::before_content(&mut content)?;
+                self.count(taken)?;
+                self.left -= taken;
+                (pieces, taken)
+            }
+            _ => (sparse::in_records(records)?.unwrap_or_default(), 0),
+        };
+        sparse::check(&pieces, size, stored - taken)?;
+        Ok((size, Some(pieces)))
+    }
+
+    /// The content of the last member, as it is stored.
+    pub fn content(&mut self) -> Content<'_, R> {
+        Content { reader: self }
+    }
+}
+
+/// The content of a member.
+pub(in crate::run) struct Content<'a, R> {
+    reader: &'a mut Reader<R>,
+}
+
+impl<R: Read> Read for Content<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.reader.left).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let length = self.reader.inner.read(&mut buffer[..most])?;
+        if length == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.reader.left -= length as u64;
+        match self.reader.count(length as u64) {
+            Ok(()) => Ok(length),
+            Err(_) => Err(io::Error::other(TooLarge(self.reader.limit))),
+        }
+    }
+}
+
+/// That an archive holds more than it may, as an error of reading.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::run) struct TooLarge(pub u64);
+
+impl std::fmt::Display for TooLarge {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("it holds more than it may")
+    }
+}
+
+impl std::error::Error for TooLarge {}
+
+/// The bytes up to the next block.
+fn padding(size: u64) -> u64 {
+    size.next_multiple_of(BLOCK as u64) - size
+}
+
+fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    bytes.truncate(end);
+    bytes
+}

@@ -1,0 +1,73 @@
+//! The conditions of kept changes: the ids of the sandbox, and the root below.
+
+use std::path::{Path, PathBuf};
+
+use super::{HALF, cannot};
+use crate::diag::{Report, quoted};
+use crate::plan::Maps;
+use crate::sys::{Errno, shown};
+
+/// The file that says it.
+const FILE: &str = "sandbox";
+
+/// Whose changes are kept, and on what.
+pub(super) struct Conditions {
+    maps: String,
+    /// The layers of the root by their digests; empty where it has none.
+    root: String,
+}
+
+impl Conditions {
+    pub fn of(maps: &Maps, layers: &[PathBuf]) -> Self {
+        // A layer is stored under its digest, and what tells copies for other ids apart.
+        let digest = |path: &PathBuf| {
+            let name = path.parent().and_then(Path::file_name).unwrap_or_default();
+            let name = name.to_string_lossy();
+            name.split('-').next().unwrap_or_default().to_owned()
+        };
+        let layers: Vec<String> = layers.iter().map(digest).collect();
+        Self { maps: maps.to_string(), root: layers.join(" ") }
+    }
+
+    fn text(&self) -> String {
+        format!("{}\n{}\n", self.maps, self.root)
+    }
+
+    /// Notes it in a directory that nothing else is in.
+    pub fn note(&self, directory: &Path) -> Result<(), Report> {
+        let failed = |what, path: &Path, error| cannot(what, path, Errno::from(&error));
+        let entries = std::fs::read_dir(directory).map_err(|it| failed("read", directory, it))?;
+        let is_other = |name: &std::ffi::OsString| name != FILE && name != HALF;
+        let mut names = entries.flatten().map(|entry| entry.file_name());
+        if let Some(name) = names.find(is_other) {
+            let shown = quoted(shown(directory).to_string_lossy());
+            let name = quoted(name.to_string_lossy());
+            let message = format!("{shown} is no directory of changes: {name} is in it");
+            return Err(Report::error(message).hint("changes are kept in a new or empty directory"));
+        }
+        let file = directory.join(FILE);
+        std::fs::write(&file, self.text()).map_err(|error| failed("write", &file, error))
+    }
+
+    /// Compares it with what was noted: gives a warning where the root was another one.
+    pub fn compare(&self, directory: &Path) -> Result<Option<Report>, Report> {
+        let noted = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
+        let mut lines = noted.lines();
+        let (Some(maps), Some(root)) = (lines.next(), lines.next()) else { return Ok(None) };
+        let shown = quoted(shown(directory).to_string_lossy());
+        if maps != self.maps {
+            let message = format!("the changes in {shown} are those of a sandbox with other ids");
+            let report = Report::error(message).note(format!("they are kept for {maps}"));
+            let report = report.note(format!("this sandbox has {}", self.maps));
+            return Err(report.hint("each way of mapping ids needs a directory of its own"));
+        }
+        if root == self.root {
+            return Ok(None);
+        }
+        let message = format!("the changes in {shown} were made to another root");
+        let report = Report::warning(message);
+        Ok(Some(
+            report.hint("what they hide of this one stays hidden; a new directory begins anew"),
+        ))
+    }
+}

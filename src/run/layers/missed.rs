@@ -1,0 +1,35 @@
+//! The error for a tree on disk that differs from what was to be written.
+
+use std::path::PathBuf;
+
+use crate::diag::{Report, quoted};
+
+/// What could not be done as it was asked for.
+#[derive(Debug, Default)]
+pub struct Missed {
+    /// The devices that only root can make.
+    pub devices: Vec<PathBuf>,
+    /// The devices that were made for sandboxes, in which they cannot be opened.
+    pub closed: Vec<PathBuf>,
+}
+
+impl Missed {
+    /// A warning of what was left out.
+    #[must_use]
+    pub fn report(&self) -> Option<Report> {
+        let (devices, what) = match &self.devices[..] {
+            [] => (&self.closed, "closed in sandboxes: what an archive brings gives no rights"),
+            _ => (&self.devices, "left out, as only root can make devices"),
+        };
+        let (first, more) = devices.split_first()?;
+        let shown = quoted(first.to_string_lossy());
+        let which = match more.len() {
+            0 => format!("the device {shown} is"),
+            _ => format!("{} devices, {shown} the first, are", more.len() + 1),
+        };
+        let report = Report::warning(format!("{which} {what}"));
+        Some(report.hint(
+            "`.dev(\"/dev\")` gives a sandbox the usual ones, `.device(path)` a root one of the host",
+        ))
+    }
+}

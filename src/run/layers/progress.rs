@@ -1,0 +1,59 @@
+//! Progress of work that takes a while.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How far a piece of work has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// What is done: "unpack `root.tar`".
+    pub what: &'a str,
+    /// The bytes that are done.
+    pub done: u64,
+    /// All bytes.
+    pub total: u64,
+    /// Whether it has ended, well or not.
+    pub ended: bool,
+}
+
+/// Who is told how far work has come; by any thread.
+pub type Watcher = Arc<dyn Fn(Progress<'_>) + Send + Sync>;
+
+/// A piece of work that somebody may watch.
+pub(in crate::run) struct Task {
+    watcher: Option<Watcher>,
+    what: String,
+    total: u64,
+    done: AtomicU64,
+}
+
+impl Task {
+    /// Work on `total` bytes begins.
+    pub fn begin(watcher: Option<Watcher>, what: String, total: u64) -> Self {
+        Self { watcher, what, total, done: AtomicU64::new(0) }
+    }
+
+    /// Some more bytes are done.
+    pub fn add(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.tell(done, false);
+    }
+
+    fn tell(&self, done: u64, ended: bool) {
+        if let Some(watcher) = &self.watcher {
+            watcher(Progress { what: &self.what, done, total: self.total, ended });
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.tell(self.done.load(Ordering::Relaxed), true);
+    }
+}
+
+impl std::fmt::Debug for Task {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Task").field("what", &self.what).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! The location of the store, and its descriptor.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::{Store, cannot, error_of};
+use crate::diag::{Report, quoted};
+use crate::host::Host;
+use crate::run::workspace::distrusted;
+use crate::sys::{self, Distrust, Held, WalkError};
+
+/// Why there is no store at a place.
+#[derive(Debug)]
+pub enum NoStore {
+    /// What is there is for the caller to mend.
+    Refused(Report),
+    /// Nothing can be kept there; one of this run alone does.
+    Nowhere(Report),
+}
+
+impl NoStore {
+    /// What is said of it.
+    #[must_use]
+    pub fn into_report(self) -> Report {
+        match self {
+            Self::Refused(report) | Self::Nowhere(report) => report,
+        }
+    }
+}
+
+/// The name of the directory of a store.
+const NAME: &str = "nsscript";
+
+/// Where a store may be, and what of its path has to be there: the rest is made.
+#[derive(Clone, Debug)]
+pub struct StorePlace {
+    /// The directory.
+    pub path: PathBuf,
+    existing: PathBuf,
+}
+
+impl Store {
+    /// Where the store of the caller is: `$XDG_CACHE_HOME/nsscript`, or `~/.cache/nsscript`. None
+    /// where neither is said. A home that is missing is not made.
+    #[must_use]
+    pub fn place(host: &Host) -> Option<StorePlace> {
+        let absolute = |name: &str| {
+            let path = PathBuf::from(host.environment.get(name)?);
+            path.is_absolute().then_some(path)
+        };
+        if let Some(cache) = absolute("XDG_CACHE_HOME") {
+            return Some(StorePlace { path: cache.join(NAME), existing: "/".into() });
+        }
+        let home = absolute("HOME")?;
+        Some(StorePlace { path: home.join(".cache").join(NAME), existing: home })
+    }
+
+    /// Opens the store at a place, which is made where it is missing.
+    ///
+    /// # Errors
+    /// It cannot be made; it belongs to others, or others can change what is in it, or what its path
+    /// leads to.
+    pub fn open(place: &StorePlace) -> Result<Self, NoStore> {
+        let parent = place.path.parent().unwrap_or(Path::new("/"));
+        let parent = Held::walk(parent, &place.existing).map_err(|error| match error {
+            WalkError::Call(path, errno) => {
+                NoStore::Nowhere(cannot("make", &path, &error_of(errno)))
+            }
+            WalkError::Distrust(distrust) => Self::distrust(place, &distrust),
+        })?;
+        let held = parent.make(NAME, 0o700).map_err(|errno| match errno.name().as_str() {
+            "ENOTDIR" | "ELOOP" => {
+                let shown = quoted(place.path.to_string_lossy());
+                let report = Report::error(format!("the store {shown} is no directory itself"));
+                NoStore::Refused(report.hint("set `XDG_CACHE_HOME` to where the store shall be"))
+            }
+            _ => NoStore::Nowhere(cannot("make", &place.path, &error_of(errno))),
+        })?;
+        Self::hold_store(held, &place.path, false)
+    }
+
+    /// That others can change the way to a place.
+    pub(in crate::run) fn distrust(place: &StorePlace, distrust: &Distrust) -> NoStore {
+        let shown = quoted(place.path.to_string_lossy());
+        let message = format!("no store is kept at {shown}: others could exchange it");
+        let report = Report::error(message).note(distrusted(distrust));
+        let hint = "set `XDG_CACHE_HOME` to a directory of your own, or `HOME` to your home";
+        NoStore::Nowhere(report.hint(hint))
+    }
+
+    /// A store for one run alone, in its private directory.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(in crate::run) fn of_run(workspace: &Path) -> Result<Self, Report> {
+        let path = workspace.join("store");
+        let held = Held::open_itself(workspace).and_then(|held| held.make("store", 0o700));
+        let held = held.map_err(|errno| cannot("make", &path, &error_of(errno)))?;
+        Self::hold_store(held, &path, true).map_err(NoStore::into_report)
+    }
+
+    fn hold_store(held: Held, path: &Path, of_this_run: bool) -> Result<Self, NoStore> {
+        let (uid, mode) = held
+            .look()
+            .map_err(|errno| NoStore::Nowhere(cannot("look at", path, &error_of(errno))))?;
+        let shown = quoted(path.to_string_lossy());
+        if uid != sys::ids().uid {
+            let message = format!("the store {shown} belongs to somebody else");
+            let hint = "set `XDG_CACHE_HOME` to a directory of your own";
+            return Err(NoStore::Refused(Report::error(message).hint(hint)));
+        }
+        if mode & 0o022 != 0 {
+            let message = format!("the store {shown} can be written to by others");
+            let hint = format!("`chmod 0700 {}` ends that", path.display());
+            return Err(NoStore::Refused(Report::error(message).hint(hint)));
+        }
+        for name in ["layers", "index", "building"] {
+            held.make(name, 0o700).map_err(|errno| {
+                NoStore::Nowhere(cannot("make", &path.join(name), &error_of(errno)))
+            })?;
+        }
+        Ok(Self { held: Rc::new(held), of_this_run, used: Rc::default() })
+    }
+}

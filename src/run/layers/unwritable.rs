@@ -1,0 +1,55 @@
+//! Hints for layers that cannot be written.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::diag::{Report, quoted};
+use crate::sys::Errno;
+
+/// The report of an entry that could not be written below `directory`, with what helps. Many calls
+/// write one, and all of them are about its source or this directory.
+pub(in crate::run) fn for_build(report: Report, errno: Errno, directory: &Path) -> Report {
+    match errno.name().as_str() {
+        "ENOSPC" | "EDQUOT" => {
+            let store = directory.ancestors().find(|it| it.ends_with("building"));
+            match store.and_then(Path::parent) {
+                Some(store) => without_room(report, store, true),
+                None => without_room(report, directory, false),
+            }
+        }
+        "EACCES" => report.advise(
+            "build_source_closed",
+            "the file of the host is one that you may not read: `chmod` of its owner, or root, helps",
+        ),
+        "ESTALE" => report.advise(
+            "build_source_replaced",
+            "the file was replaced while the root was being built: run the recipe again",
+        ),
+        _ => report,
+    }
+}
+
+/// The report of what finds no room below `directory`, with what helps.
+pub(in crate::run) fn without_room(report: Report, directory: &Path, in_store: bool) -> Report {
+    let cure = if is_in_memory(directory) {
+        "`scratch()` lies in memory: choose a directory on a disk"
+    } else if directory.starts_with(std::env::temp_dir()) {
+        "set `TMPDIR` to a directory with more room"
+    } else if in_store {
+        "`nsscript store gc` removes what was not used lately, or set `XDG_CACHE_HOME` to a \
+         directory with more room"
+    } else {
+        "choose a directory with more room"
+    };
+    report.advise(
+        "disk_full",
+        format!("no room is left at {}: {cure}", quoted(directory.to_string_lossy())),
+    )
+}
+
+/// Whether it lies in `scratch()`, where that is a tmpfs.
+fn is_in_memory(directory: &Path) -> bool {
+    let device = |path: &Path| path.metadata().map(|found| found.dev()).ok();
+    let is_mount = |path: &Path| device(path) != path.parent().and_then(device);
+    directory.ancestors().any(|path| path.ends_with("scratch") && is_mount(path))
+}

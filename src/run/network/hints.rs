@@ -1,0 +1,289 @@
+//! Hints for requests that the kernel refuses in a network.
+
+use std::net::IpAddr;
+
+use super::{Network, Refused};
+use crate::diag::{Report, closest, list, quoted};
+use crate::host::Host;
+use crate::plan::{LinkChange, LinkKind, NetworkAction};
+use crate::run::advice::{self, Advice, Hint, row};
+use crate::run::base::problem::Problem;
+use crate::run::remedy;
+use crate::run::remedy::NetworkPart;
+use crate::spec::{InterfaceName, Kind, NetworkName, Prefix};
+use crate::sys::{self, Syscall, Trouble};
+
+/// A network that could not be made.
+struct Making<'a> {
+    failed: Trouble,
+    /// The name that it was to have in /run/netns.
+    kept: Option<&'a NetworkName>,
+    host: &'a Host,
+}
+
+/// What was refused in a network.
+struct Case<'a> {
+    refused: &'a Refused,
+    action: &'a NetworkAction,
+    network: &'a Network,
+    /// The other network that it is about.
+    other: Option<&'a Network>,
+}
+
+type MakingRow = advice::Row<fn(&Making<'_>) -> Option<Hint>>;
+type Row = advice::Row<fn(&Case<'_>) -> Option<Hint>>;
+
+/// The table for networks that could not be made.
+const MAKING: &[MakingRow] = &[
+    row!(too_many_networks, [Unshare], [ENOSPC, EUSERS]),
+    row!(names_of_root, [Mkdirat, Openat, Mount], [EACCES, EPERM, EROFS]),
+    row!(too_few_descriptors, [Socket, Ioctl, Openat, Clone3], [EMFILE]),
+    row!(networks_of_root, [Unshare], [EPERM]),
+];
+
+/// The table for what is refused in a network.
+const ROWS: &[Row] = &[
+    row!(interface_missing, [Sendto], [ENODEV]),
+    row!(interface_exists, [Sendto], [EEXIST]),
+    row!(address_exists, [Sendto], [EEXIST]),
+    row!(route_exists, [Sendto], [EEXIST]),
+    row!(route_missing, [Sendto], [ESRCH]),
+    row!(address_missing, [Sendto], [EADDRNOTAVAIL]),
+    row!(gateway_unreachable, [Sendto], [ENETUNREACH, EINVAL, EHOSTUNREACH]),
+    row!(interface_down, [Sendto], [ENETDOWN]),
+    row!(route_without_way, [Sendto], [EINVAL, ENODEV]),
+    row!(part_missing, RULES, [EPROTONOSUPPORT, EAFNOSUPPORT, ENOENT, EOPNOTSUPP]),
+    row!(interfaces_of_module, [Sendto], [EOPNOTSUPP]),
+    row!(interface_up, [Sendto], [EBUSY]),
+    row!(no_bridge, [Sendto], [EINVAL, EOPNOTSUPP]),
+    row!(network_of_others, [Sendto, Setns], [EPERM]),
+    row!(setting_refused, [Openat, Write], [EROFS, EACCES]),
+];
+
+/// The calls by which rules are written.
+const RULES: &[Syscall] = &[Syscall::Socket, Syscall::Sendto];
+
+/// Adds to the report of a network that could not be made.
+pub(super) fn on_making(
+    problem: Problem,
+    failed: Trouble,
+    kept: Option<&NetworkName>,
+    host: &Host,
+) -> Problem {
+    let case = Making { failed, kept, host };
+    let advice = advice::first(MAKING, failed, |tell| tell(&case));
+    with(problem, advice, |report| report)
+}
+
+/// Adds what the kernel says, and what helps, to the report of what it refused.
+pub(super) fn on_refusal(
+    problem: Problem,
+    refused: &Refused,
+    action: &NetworkAction,
+    (network, other): (&Network, Option<&Network>),
+) -> Problem {
+    let case = Case { refused, action, network, other };
+    let advice = advice::first(ROWS, refused.trouble, |tell| tell(&case));
+    with(problem, advice, |report| match (&refused.missing, &refused.words) {
+        (Some(missing), _) => {
+            let (name, label) = (quoted(missing.as_str()), &network.label);
+            report.note(format!("there is no interface {name} in the network {label}"))
+        }
+        (None, Some(words)) => report.note(format!("the kernel says: {words}")),
+        (None, None) => report,
+    })
+}
+
+/// A problem with what helps, and with what `add` has to say of it.
+fn with(problem: Problem, advice: Option<Advice>, add: impl Fn(Report) -> Report) -> Problem {
+    match problem {
+        Problem::Reports(mut reports) => {
+            if let Some(report) = reports.pop() {
+                let report = add(report);
+                reports.push(match advice {
+                    Some(advice) => advice.add(report),
+                    None => report,
+                });
+            }
+            Problem::Reports(reports)
+        }
+        other @ Problem::Interrupted(_) => other,
+    }
+}
+
+fn too_many_networks(case: &Making<'_>) -> Option<Hint> {
+    Some(remedy::refused(case.host, Kind::Net.into(), &case.failed.errno.name())?.into())
+}
+
+fn names_of_root(case: &Making<'_>) -> Option<Hint> {
+    case.kept?;
+    Some("root makes names in `/run/netns`; without `--host` a name is the recipe's own".into())
+}
+
+fn too_few_descriptors(_: &Making<'_>) -> Option<Hint> {
+    let most = Some(sys::most_descriptors()).filter(|most| *most < u64::MAX)?;
+    let hint = format!(
+        "each network takes two descriptors, and {most} are the most: `ulimit -n` of the shell \
+         sets how many there may be"
+    );
+    Some(hint.into())
+}
+
+fn networks_of_root(case: &Making<'_>) -> Option<Hint> {
+    let cure = "a user makes networks in a session of its own: leave out `--host`, or be root";
+    (!case.host.is_root()).then(|| cure.into())
+}
+
+fn names(network: &Network) -> Vec<String> {
+    let links = network.wire().ok().and_then(|wire| super::listing::links(&wire).ok());
+    links.unwrap_or_default().into_iter().map(|link| link.interface.name).collect()
+}
+
+fn interface_missing(case: &Case<'_>) -> Option<Hint> {
+    let missing = case.refused.missing.as_ref()?;
+    let names = names(case.network);
+    if let Some(near) = closest(missing.as_str(), names.iter().map(String::as_str)) {
+        return Some(format!("did you mean {}?", quoted(near)).into());
+    }
+    let names: Vec<String> = names.iter().map(quoted).collect();
+    Some(format!("it has {}", list(&names, "and")).into())
+}
+
+fn interface_exists(case: &Case<'_>) -> Option<Hint> {
+    let taken = |network: &Network, name: &InterfaceName| {
+        let is_there = names(network).iter().any(|known| known == name.as_str());
+        let (name, label) = (quoted(name.as_str()), &network.label);
+        is_there.then(|| {
+            format!("an interface {name} is in the network {label} already: choose another name")
+        })
+    };
+    let taken = match case.action {
+        NetworkAction::Link(name, _) | NetworkAction::Change(_, LinkChange::Name(name)) => {
+            taken(case.network, name)
+        }
+        NetworkAction::Veth { name, peer, .. } => {
+            taken(case.network, name).or_else(|| taken(case.other?, peer))
+        }
+        NetworkAction::Change(name, LinkChange::Network(_)) => taken(case.other?, name),
+        _ => None,
+    };
+    Some(taken?.into())
+}
+
+fn address_exists(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Address { name, address, .. } = case.action else { return None };
+    let address = address.address;
+    Some(format!("{name} has the address {address} already: leave this call out").into())
+}
+
+fn route_exists(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Route { destination, .. } = case.action else { return None };
+    Some(
+        format!(
+            "there is a route to {destination} already; with another `metric` both can be there"
+        )
+        .into(),
+    )
+}
+
+fn route_missing(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Route { away: true, .. } = case.action else { return None };
+    Some("`routes()` lists those that there are".into())
+}
+
+fn address_missing(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Address { away: true, .. } = case.action else { return None };
+    Some("`interfaces()` lists the addresses that there are".into())
+}
+
+/// Why a router cannot be reached.
+fn gateway_unreachable(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Route { gateway: Some(gateway), .. } = case.action else { return None };
+    let beside = |(address, length): &(IpAddr, u32)| {
+        let length = u8::try_from(*length).unwrap_or(0);
+        let of = |address| Prefix { address, length }.network();
+        address.is_ipv4() == gateway.is_ipv4() && of(*address) == of(*gateway)
+    };
+    let links = case.network.wire().ok().and_then(|wire| super::listing::links(&wire).ok());
+    let links = links.unwrap_or_default();
+    Some(match links.iter().find(|link| link.interface.addresses.iter().any(beside)) {
+        Some(link) if !link.interface.up => {
+            let name = &link.interface.name;
+            format!("{name}, on which {gateway} would be, has to be up first: `.up(\"{name}\")`")
+        }
+        _ => format!(
+            "no interface is in a network with {gateway}: an address beside it makes that, such as \
+             `.address(\"eth0\", …)`"
+        ),
+    }
+    .into())
+}
+
+fn interface_down(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Route { name, .. } = case.action else { return None };
+    let name = name.as_ref().map_or_else(|| "name".to_owned(), |name| format!("\"{name}\""));
+    Some(format!("the interface has to be up first: `.up({name})`").into())
+}
+
+fn route_without_way(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Route { gateway: None, name: None, .. } = case.action else { return None };
+    let ways = "a route leads by a gateway, or by an interface: `#{ interface: \"eth0\" }`";
+    Some(ways.into())
+}
+
+fn interfaces_of_module(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Link(_, kind) = case.action else { return None };
+    let kind = kind.name();
+    Some(
+        format!(
+            "this kernel has no interfaces of the kind {kind}; if it is a module, root loads it by \
+             `modprobe {kind}`"
+        )
+        .into(),
+    )
+}
+
+fn interface_up(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Change(name, LinkChange::Name(_) | LinkChange::Mac(_)) = case.action else {
+        return None;
+    };
+    Some(format!("it has to be down for that: `.down(\"{name}\")`").into())
+}
+
+fn no_bridge(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Change(_, LinkChange::Bridge(Some(bridge))) = case.action else {
+        return None;
+    };
+    let links = case.network.wire().ok().and_then(|wire| super::listing::links(&wire).ok())?;
+    let kind = links.into_iter().find(|link| link.interface.name == bridge.as_str())?.kind;
+    (kind != LinkKind::Bridge.name())
+        .then(|| format!("{bridge} is no bridge: `.bridge(name, ports)` makes one").into())
+}
+
+fn network_of_others(case: &Case<'_>) -> Option<Hint> {
+    let is_made = matches!(case.action, NetworkAction::Make(_) | NetworkAction::Remove(_));
+    (!is_made).then(|| {
+        format!(
+            "the network {} belongs to a user namespace in which this process has no capabilities: \
+             change it where it was made",
+            case.network.label
+        )
+        .into()
+    })
+}
+
+fn part_missing(case: &Case<'_>) -> Option<Hint> {
+    use NetworkAction::{Block, Dnat, Link, Masquerade, Unblock, Untranslate, Veth};
+    let part = match case.action {
+        Veth { .. } => NetworkPart::Veth,
+        Link(_, kind) if kind.name() == LinkKind::Bridge.name() => NetworkPart::Bridge,
+        Masquerade(_) | Dnat(..) | Block(_) | Untranslate | Unblock => NetworkPart::Rules,
+        _ => return None,
+    };
+    Some(remedy::no_part_of_networks(part, case.refused.trouble.errno)?.into())
+}
+
+fn setting_refused(case: &Case<'_>) -> Option<Hint> {
+    let NetworkAction::Forward = case.action else { return None };
+    Some(remedy::no_part_of_networks(NetworkPart::Settings, case.refused.trouble.errno)?.into())
+}

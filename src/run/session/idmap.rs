@@ -1,0 +1,123 @@
+//! User namespaces with maps of more than one's own id: made once, entered by every launch.
+
+use std::path::PathBuf;
+
+use super::Session;
+use crate::diag::{Report, quoted};
+use crate::host::{Host, accounts};
+use crate::plan::{Maps, unanswered};
+use crate::run::remedy;
+use crate::spec::{IdMap, IdRange};
+use crate::sys::{self, Enter, Trouble, UserNamespace, flags};
+
+/// User namespaces that were made, by their maps.
+#[derive(Debug, Default)]
+pub(in crate::run) struct UserNamespaces {
+    made: Vec<((IdMap, IdMap), UserNamespace)>,
+}
+
+/// Why a namespace could not be made ready.
+#[derive(Debug)]
+pub(in crate::run) enum MapError {
+    /// A system call failed.
+    Call(Trouble),
+    /// A helper failed, and said this.
+    Helper(Box<Report>),
+}
+
+impl UserNamespaces {
+    /// Whether there is one of these maps.
+    pub fn holds(&self, maps: &Maps) -> bool {
+        let is_it =
+            |(users, groups): &(IdMap, IdMap)| (users, groups) == (&maps.users, &maps.groups);
+        self.made.iter().any(|(known, _)| is_it(known))
+    }
+
+    /// The namespace of these maps, as something a new process enters.
+    pub fn enter(
+        &mut self,
+        maps: &Maps,
+        host: &Host,
+        session: &Session,
+    ) -> Result<Enter, MapError> {
+        let key = (maps.users.clone(), maps.groups.clone());
+        if !self.made.iter().any(|(known, _)| *known == key) {
+            let namespace = make(maps, host, session)?;
+            self.made.push((key.clone(), namespace));
+        }
+        let found = self.made.iter().find(|(known, _)| *known == key);
+        let (_, namespace) = found.ok_or_else(|| MapError::Call(Trouble::unknown()))?;
+        let descriptor = namespace.descriptor().map_err(MapError::Call)?;
+        Ok(Enter { descriptor, namespaces: flags::USER })
+    }
+}
+
+/// All ids that a user may have: 0 is the own one, and the subordinate ids follow.
+///
+/// # Errors
+/// The files that give them cannot be read.
+pub(in crate::run) fn all_ids(host: &Host) -> Result<Maps, Report> {
+    host.tree.take_unseen();
+    let map = |file: &str, own: u32| {
+        let mut map = IdMap::single(0, own);
+        let mut inside = 1;
+        for (outside, count) in accounts::subordinate(&host.tree, file, host.uid) {
+            map.ranges.push(IdRange { inside, outside, count });
+            // The file may give the same ids twice.
+            if map.overlap().is_some() {
+                map.ranges.pop();
+            } else {
+                inside = inside.saturating_add(count);
+            }
+        }
+        map
+    };
+    let users = map("/etc/subuid", host.uid);
+    let groups = map("/etc/subgid", host.gid);
+    let own = users.one().is_some() && groups.one().is_some();
+    match unanswered(host) {
+        Some(report) => Err(report),
+        None => Ok(Maps { users, groups, uid: 0, gid: 0, own }),
+    }
+}
+
+/// Makes the namespace.
+pub(in crate::run) fn make(
+    maps: &Maps,
+    host: &Host,
+    session: &Session,
+) -> Result<UserNamespace, MapError> {
+    let holder = sys::hold_user_namespace().map_err(MapError::Call)?;
+    // In the session's own user namespace a user may map as root does.
+    if host.is_root() || session.has_user_namespace() {
+        let users = session.translate(&maps.users, true);
+        let groups = session.translate(&maps.groups, false);
+        let texts = (users.kernel_text(), groups.kernel_text());
+        holder.write_maps(&texts.0, &texts.1).map_err(MapError::Call)?;
+    } else {
+        for (helper, map) in [("newuidmap", &maps.users), ("newgidmap", &maps.groups)] {
+            let done = run(helper, map, holder.pid(), host);
+            done.map_err(|report| MapError::Helper(Box::new(report)))?;
+        }
+    }
+    holder.into_namespace().map_err(MapError::Call)
+}
+
+/// Has newuidmap(1) or newgidmap(1) write the map of process `pid`.
+fn run(helper: &str, map: &IdMap, pid: i32, host: &Host) -> Result<(), Report> {
+    let cannot =
+        |why: &str| Report::error(format!("cannot map ids with {}: {why}", quoted(helper)));
+    let path: Option<PathBuf> = host.tree.which(helper, None);
+    let Some(path) = path else {
+        return Err(remedy::helper_missing(helper).advise_cure(cannot("it is not installed")));
+    };
+    let mut arguments = vec![pid.to_string()];
+    for range in &map.ranges {
+        arguments.extend([range.inside, range.outside, range.count].map(|id| id.to_string()));
+    }
+    match sys::run_helper(&path, &arguments) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(said)) => Err(cannot(&crate::diag::escape(&said))),
+        Err(error) => Err(cannot(&sys::Errno::from(&error).to_string())),
+    }
+}

@@ -1,0 +1,145 @@
+//! Handles on namespaces that exist: each holds a descriptor, so its namespace lives as long.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use crate::diag::{Origin, Report, quoted};
+use crate::plan::RawAction;
+use crate::run::base::flags::clone_flags;
+use crate::run::base::problem::Problem;
+use crate::spec::{Kind, Namespaces};
+use crate::sys::{self, Errno};
+
+/// A namespace, held open.
+#[derive(Debug)]
+pub struct Namespace {
+    /// Which kind.
+    pub kind: Kind,
+    /// Its number: equal numbers are the same namespace.
+    pub inode: u64,
+    descriptor: OwnedFd,
+}
+
+impl std::fmt::Display for Namespace {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}:[{}]", self.kind.file(), self.inode)
+    }
+}
+
+/// The files of /proc/PID/ns, and which kind each is.
+pub const FILES: [(&str, Kind); 10] = [
+    ("user", Kind::User),
+    ("mnt", Kind::Mount),
+    ("pid", Kind::Pid),
+    ("pid_for_children", Kind::Pid),
+    ("net", Kind::Net),
+    ("uts", Kind::Uts),
+    ("ipc", Kind::Ipc),
+    ("cgroup", Kind::Cgroup),
+    ("time", Kind::Time),
+    ("time_for_children", Kind::Time),
+];
+
+impl Namespace {
+    pub(in crate::run) fn of(kind: Kind, descriptor: OwnedFd) -> Result<Self, Errno> {
+        let inode = sys::inode(descriptor.as_fd())?;
+        Ok(Self { kind, inode, descriptor })
+    }
+
+    /// The namespace whose file is at `path`; none where that is another file.
+    ///
+    /// # Errors
+    /// It does not exist, or may not be opened.
+    pub fn open(path: &Path) -> Result<Option<Self>, Errno> {
+        let opened = sys::open_namespace(path).map_err(|trouble| trouble.errno)?;
+        let Some((descriptor, flag)) = opened else { return Ok(None) };
+        let flag_of = |kind: &Kind| clone_flags((*kind).into()) == flag;
+        let Some(kind) = Kind::ALL.into_iter().find(flag_of) else { return Ok(None) };
+        Self::of(kind, descriptor).map(Some)
+    }
+
+    /// The same, by a descriptor of its own.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn again(&self) -> Result<Self, Errno> {
+        Self::of(self.kind, sys::duplicate(self.descriptor())?)
+    }
+
+    /// What it is entered by.
+    #[must_use]
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+
+    /// The user namespace that it belongs to; none where that is beyond one's own.
+    ///
+    /// # Errors
+    /// The kernel knows no such question.
+    pub fn owner(&self) -> Result<Option<Self>, Errno> {
+        Self::related(sys::owner_of(self.descriptor()), Kind::User)
+    }
+
+    /// The namespace above, of a user or PID namespace; none for others, and where it is beyond
+    /// one's own.
+    ///
+    /// # Errors
+    /// The kernel knows no such question.
+    pub fn parent(&self) -> Result<Option<Self>, Errno> {
+        Self::related(sys::parent_of(self.descriptor()), self.kind)
+    }
+
+    fn related(found: Result<OwnedFd, Errno>, kind: Kind) -> Result<Option<Self>, Errno> {
+        match found {
+            Ok(descriptor) => Self::of(kind, descriptor).map(Some),
+            Err(errno) if matches!(errno.name().as_str(), "EPERM" | "EINVAL") => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// The action of entering it.
+    #[must_use]
+    pub fn entering(&self) -> RawAction {
+        let what = self.to_string();
+        RawAction::Setns { what, file: "FILE".into(), namespaces: Namespaces::from(self.kind) }
+    }
+}
+
+/// The namespaces of a process, by the names of their files; without a number those of this
+/// process.
+///
+/// # Errors
+/// There is no such process, or it may not be looked at.
+pub fn namespaces(
+    pid: Option<i32>,
+    origin: Option<&Origin>,
+) -> Result<Vec<(&'static str, Namespace)>, Problem> {
+    let who = pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+    let mut found = Vec::new();
+    for (file, _) in FILES {
+        let path = format!("/proc/{who}/ns/{file}");
+        match Namespace::open(path.as_ref()) {
+            Ok(Some(namespace)) => found.push((file, namespace)),
+            // A kind that this kernel does not have, or one for children of which none exist.
+            Ok(None) => {}
+            Err(errno) if errno.name() == "ENOENT" && Path::new("/proc").join(&who).exists() => {}
+            Err(errno) => {
+                let path = quoted(path);
+                let message = format!("cannot open the namespace {path}: {errno}");
+                let mut report = Report::error(message).at(origin.cloned());
+                report.facts.errno = Some(errno.code());
+                report.facts.operation = Some("namespaces".into());
+                return Err(match errno.name().as_str() {
+                    "ENOENT" => report.hint(format!("there is no process {who} here")),
+                    "EACCES" | "EPERM" => report.hint(format!(
+                        "process {who} belongs to somebody else; `lsns()` lists what may be \
+                             looked at"
+                    )),
+                    _ => report,
+                }
+                .into());
+            }
+        }
+    }
+    Ok(found)
+}

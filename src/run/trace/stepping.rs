@@ -1,0 +1,177 @@
+//! Stepping through a plan, action by action.
+
+use std::cell::{OnceCell, RefCell};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, RawFd};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use super::Trace;
+use super::whereabouts::Whereabouts;
+use crate::diag::Origin;
+use crate::plan::{Plan, RawAction, Side};
+use crate::run::base::problem::{Interrupted, Problem};
+use crate::sys::{self, Step};
+
+/// What is about to be done.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    /// Which action of how many it is; none for a raw call.
+    pub number: Option<(usize, usize)>,
+    /// It, as a sentence.
+    pub sentence: String,
+    /// The line that asked for it.
+    pub origin: Option<Origin>,
+    /// Whether the new process does it.
+    pub is_inside: bool,
+    /// The root that is being built, where there is one.
+    root: Option<RawFd>,
+}
+
+impl Stop {
+    /// Where the process is that does it.
+    #[must_use]
+    pub fn whereabouts(&self) -> Whereabouts {
+        Whereabouts::of_this_process()
+    }
+
+    /// Runs a shell where that process is, in the root that is being built.
+    ///
+    /// # Errors
+    /// No shell is there.
+    pub fn shell(&self, input: &File, output: &File) -> std::io::Result<()> {
+        sys::shell(self.root, input.as_fd(), output.as_fd())
+    }
+
+    /// A line that the person types; none where nothing more comes, or a signal asks to end.
+    #[must_use]
+    pub fn line(&self, mut input: &File) -> Option<String> {
+        let mut line = Vec::new();
+        loop {
+            if sys::is_asked_to_end() {
+                return None;
+            }
+            let waits = Some(Duration::from_millis(100));
+            if !sys::ready(&[(input.as_fd(), false)], waits).is_ok_and(|it| it == [true]) {
+                continue;
+            }
+            let mut byte = [0];
+            // Byte by byte: what follows the line is for the program.
+            match input.read(&mut byte) {
+                Ok(1) if byte == *b"\n" => return String::from_utf8(line).ok(),
+                Ok(1) => line.extend(byte),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => return None,
+            }
+        }
+    }
+}
+
+/// What the person says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done, and the next one asked about.
+    Next,
+    /// All is done.
+    Continue,
+    /// Nothing more is done.
+    Quit,
+}
+
+/// Asks the person.
+pub type Ask = Rc<dyn Fn(&Stop) -> Answer>;
+
+/// Whether a person is asked.
+#[derive(Default)]
+pub(in crate::run) struct Stepping {
+    ask: RefCell<Option<Ask>>,
+    /// What was said last, which new processes share: see [`Answer`].
+    said: OnceCell<&'static AtomicU8>,
+}
+
+impl Stepping {
+    fn said(&self) -> &'static AtomicU8 {
+        self.said.get_or_init(sys::shared_byte)
+    }
+
+    fn is_over(&self) -> bool {
+        self.said().load(Ordering::Relaxed) != Answer::Next as u8
+    }
+
+    fn has_quit(&self) -> bool {
+        self.said().load(Ordering::Relaxed) == Answer::Quit as u8
+    }
+}
+
+impl Trace {
+    /// Asks before every action from here on.
+    pub fn step(&self, ask: Ask) {
+        *self.stepping.ask.borrow_mut() = Some(ask);
+        self.stepping.said();
+    }
+
+    fn asks(&self) -> Option<Ask> {
+        let ask = self.stepping.ask.borrow().clone()?;
+        (!self.stepping.is_over()).then_some(ask)
+    }
+
+    /// Asks before this process does action `index` of a plan.
+    pub(in crate::run) fn before_action(&self, plan: &Plan, index: usize) -> Result<(), Problem> {
+        let Some(ask) = self.asks() else { return Ok(()) };
+        self.answered(ask(&stop(plan, index, false)))
+    }
+
+    /// The same of a raw call.
+    pub(in crate::run) fn before_call(
+        &self,
+        action: &RawAction,
+        at: Option<&Origin>,
+    ) -> Result<(), Problem> {
+        let Some(ask) = self.asks() else { return Ok(()) };
+        let sentence = action.describe();
+        let origin = at.cloned();
+        let is_inside = sys::is_copy();
+        self.answered(ask(&Stop { number: None, sentence, origin, is_inside, root: None }))
+    }
+
+    fn answered(&self, answer: Answer) -> Result<(), Problem> {
+        self.stepping.said().store(answer as u8, Ordering::Relaxed);
+        self.goes_on()
+    }
+
+    /// Whether the person has not said that nothing more is done.
+    pub(in crate::run) fn goes_on(&self) -> Result<(), Problem> {
+        const SIGINT: i32 = 2;
+        let quit = self.stepping.ask.borrow().is_some() && self.stepping.has_quit();
+        if quit { Err(Interrupted { signal: SIGINT }.into()) } else { Ok(()) }
+    }
+
+    /// What the new process asks before its calls, which belong to these actions of a plan.
+    pub(in crate::run) fn steps(&self, plan: &Plan, actions: &[usize]) -> Option<Step> {
+        let ask = self.asks()?;
+        let (plan, actions, said) = (plan.clone(), actions.to_vec(), self.stepping.said());
+        Some(Step::new(move |call, root| {
+            let action = actions.get(call).copied().unwrap_or(0);
+            let is_first = call == 0 || actions.get(call - 1) != Some(&action);
+            let is_asked = is_first && plan.actions[action].side != Side::Parent;
+            if said.load(Ordering::Relaxed) == Answer::Next as u8 && is_asked {
+                let stop = Stop { root: (root >= 0).then_some(root), ..stop(&plan, action, true) };
+                said.store(ask(&stop) as u8, Ordering::Relaxed);
+            }
+            said.load(Ordering::Relaxed) != Answer::Quit as u8
+        }))
+    }
+}
+
+fn stop(plan: &Plan, index: usize, is_inside: bool) -> Stop {
+    let planned = &plan.actions[index];
+    Stop {
+        number: Some((index + 1, plan.actions.len())),
+        sentence: planned.action.told().sentence,
+        origin: planned.origin.clone(),
+        is_inside,
+        root: None,
+    }
+}

@@ -1,0 +1,82 @@
+//! The fault slot: eight bytes, shared by parent and child, for the call that failed and its error.
+
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+
+use super::errno::Errno;
+use super::kernel::{Syscall, Trouble};
+
+/// A page that stays shared also where the child has a copy of the parent's memory.
+#[repr(C)]
+#[derive(Debug)]
+pub(super) struct FaultSlot {
+    /// 0, or the call (1 + its index, 0xffff for none) << 48 | system call << 32 | errno.
+    fault: AtomicU64,
+    /// The process that a process in between has made, as that one sees it.
+    pub pid: AtomicI32,
+    /// A descriptor of it; negative before there is one.
+    pub pidfd: AtomicI32,
+    /// The process in between, as it sees itself.
+    pub between: AtomicI32,
+}
+
+/// The call number of a failure before the first call.
+const NO_CALL: u64 = 0xffff;
+
+/// Where the slot of this process is; 0 before it is made.
+static SLOT: AtomicUsize = AtomicUsize::new(0);
+
+impl FaultSlot {
+    /// The slot of this process, made once.
+    pub(super) fn of_this_process() -> Result<&'static Self, Trouble> {
+        let known = SLOT.load(Ordering::Relaxed);
+        if known != 0 {
+            // SAFETY: the address is that of the mapping below, which is never unmapped.
+            return Ok(unsafe { &*(known as *const Self) });
+        }
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags: c_int = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice touches no memory
+        // that exists.
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), 4096, protection, flags, -1, 0) };
+        if page == libc::MAP_FAILED {
+            return Err(Trouble { syscall: Syscall::Mmap, errno: Errno::last() });
+        }
+        SLOT.store(page as usize, Ordering::Relaxed);
+        // SAFETY: the mapping is a page of zeroes, aligned, valid for `FaultSlot`, and never unmapped.
+        Ok(unsafe { &*(page as *const Self) })
+    }
+
+    /// Has the next use make a new slot: this process is a copy, and the page its parent's.
+    pub(super) fn forget() {
+        SLOT.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn reset(&self) {
+        self.fault.store(0, Ordering::Relaxed);
+        self.pid.store(0, Ordering::Relaxed);
+        self.pidfd.store(-1, Ordering::Relaxed);
+        self.between.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that `call` failed.
+    pub(super) fn report(&self, call: Option<usize>, trouble: Trouble) {
+        let call = call.map_or(NO_CALL, |index| index as u64 + 1);
+        let errno = u64::from(trouble.errno.code().cast_unsigned());
+        let number = u64::from(trouble.syscall as u16);
+        self.fault.store(call << 48 | number << 32 | errno, Ordering::SeqCst);
+    }
+
+    /// What failed, if anything did.
+    pub(super) fn fault(&self) -> Option<(Option<usize>, Trouble)> {
+        let bits = self.fault.load(Ordering::SeqCst);
+        if bits == 0 {
+            return None;
+        }
+        let call = usize::try_from(bits >> 48).ok().filter(|call| *call as u64 != NO_CALL);
+        let number = u16::try_from(bits >> 32 & 0xffff).unwrap_or_default();
+        let errno = Errno::new(i32::try_from(bits & 0xffff_ffff).unwrap_or_default());
+        let syscall = Syscall::from_number(number);
+        Some((call.and_then(|call| call.checked_sub(1)), Trouble { syscall, errno }))
+    }
+}
