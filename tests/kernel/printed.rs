@@ -51,7 +51,8 @@ fn visible(seen: &str) -> String {
         line.contains(" - ") && later.into_iter().any(|later| place(later) == place(line))
     };
     let shown = lines.iter().enumerate().filter(|line| !is_hidden(line));
-    shown.map(|(_, line)| format!("{line}\n")).collect()
+    let shown: Vec<&str> = shown.map(|(_, line)| *line).collect();
+    shown.join("\n")
 }
 
 /// Runs what is printed for `guest`, and compares what a program sees with what it sees in `guest`.
