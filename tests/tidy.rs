@@ -292,7 +292,12 @@ fn layer_findings(path: &str, source: &str) -> Vec<String> {
 }
 
 /// The rooms of `house` that a file of one of them names and may not, each with what is wrong.
-fn room_findings(house: &str, rooms: Rooms, path: &str, source: &str) -> Vec<(String, String)> {
+fn room_findings(
+    house: &str,
+    rooms: &[(&str, &[&str])],
+    path: &str,
+    source: &str,
+) -> Vec<(String, String)> {
     let (house, module) = (rust::module_of(house), rust::module_of(path));
     let Some(room) = module.strip_prefix(house.as_slice()).and_then(<[String]>::first) else {
         return Vec::new();
@@ -462,6 +467,30 @@ fn arrows_between_rooms_point_down() {
         });
         verdict("a room names one that it may not:", &findings);
     }
+}
+
+#[test]
+fn the_rows_of_rooms_allow_no_more_than_there_is() {
+    let mut findings = Vec::new();
+    for (house, rooms) in ROOMS {
+        let none: Vec<(&str, &[&str])> = rooms.iter().map(|(room, _)| (*room, &[][..])).collect();
+        for (room, below) in *rooms {
+            let place = format!("{house}/{room}");
+            let is_in = |file: &File| {
+                let rest = file.path.strip_prefix(&place);
+                rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+            };
+            let named: Vec<String> = tree()
+                .iter()
+                .filter(|file| file.is_source() && is_in(file))
+                .flat_map(|file| room_findings(house, &none, &file.path, &file.text))
+                .map(|(target, _)| target)
+                .collect();
+            let unused = below.iter().filter(|target| !named.iter().any(|name| name == **target));
+            findings.extend(unused.map(|target| format!("{place}: `{target}`")));
+        }
+    }
+    verdict("a row of ROOMS allows what no file names: strike it out:", &findings);
 }
 
 #[test]
