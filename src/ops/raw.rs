@@ -371,7 +371,19 @@ impl RawAction {
             | Self::Remove(path) => (None, own(path)),
             Self::Network { action, .. } => (None, action.target()),
             Self::Execute(command) => (None, Some(command.program().to_owned())),
-            _ => (None, None),
+            Self::EnterSession { .. }
+            | Self::Unshare(_)
+            | Self::Setns { .. }
+            | Self::Clone(_)
+            | Self::SetHostname(_)
+            | Self::SetDomainname(_)
+            | Self::MapIds { .. }
+            | Self::AllowSetgroups(..)
+            | Self::SetUser(_)
+            | Self::SetGroup(_)
+            | Self::SetGroups(_)
+            | Self::SetCapabilities { .. }
+            | Self::Signal { .. } => (None, None),
         }
     }
 }
