@@ -524,6 +524,9 @@ fn a_plan_does_nothing_to_what_is_there() {
             assert_eq!(shown(&mut screen, line), expected, "{line}");
         };
         is("let blue = netns(\"blue\")", "");
+        is("let green = netns().resolver([\"10.0.0.53\"])", "");
+        is("let gone = netns()", "");
+        is("gone.remove()", "");
         is("let sleeper = blue.start(\"sleep 100\", #{ pipes: true })", "");
         let mut has = |line: &str, expected: &str| {
             let text = shown(&mut screen, &format!(":plan {line}"));
@@ -537,6 +540,8 @@ fn a_plan_does_nothing_to_what_is_there() {
         has("sleeper.wait()", "nothing would be done");
         has("sleeper.read_line()", "nothing would be done");
         has("blue.remove()", "remove the network `blue`");
+        has("sandbox().network(green).run(\"x\")", "to `/etc/resolv.conf`");
+        has("sandbox().network(gone).run(\"x\")", "removed");
         let mut is = |line: &str, expected: &str| {
             assert_eq!(shown(&mut screen, line), expected, "{line}");
         };

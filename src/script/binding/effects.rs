@@ -26,7 +26,7 @@ use crate::run::{
 };
 use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
 pub use network::NetworkEffects;
-pub(in crate::script) use network::{network_of, network_of_pid};
+pub(in crate::script) use network::{joined, network_of, network_of_pid};
 
 /// Where a closure runs.
 pub enum Place<'a> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::diag::{Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Plan, Request};
-use crate::run::{Link, Listener, Namespace, Neighbour, Probe, Problem};
+use crate::run::{Link, Listener, Namespace, Neighbour, Network, Probe, Problem};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
@@ -98,6 +98,17 @@ pub(in crate::script) fn network_of(namespace: Namespace, call: &Call<'_, '_>) -
     let network = call.context.runner.network_of(namespace);
     let label = network.label.clone();
     SharedNetwork { network: Some(Rc::new(network)), label }
+}
+
+/// A network that exists, for a sandbox that enters it. Holding it has no effect.
+pub(in crate::script) fn joined(
+    network: &Network,
+    call: &Call<'_, '_>,
+) -> Result<JoinedNetwork, VerbError> {
+    network.living(call.origin().as_ref()).map_err(|report| call.fail(report))?;
+    network
+        .to_join()
+        .map_err(|errno| call.fail(Report::error(format!("cannot hold the network: {errno}"))))
 }
 
 pub(in crate::script) fn network_of_pid(

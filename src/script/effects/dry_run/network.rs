@@ -10,7 +10,7 @@ use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Op, Plan, RawAction, Request};
 use crate::run::{Link, Listener, Namespace, Neighbour, Probe, Problem};
 use crate::script::binding::call::Call;
-use crate::script::binding::effects::{NetworkEffects, network_of, network_of_pid};
+use crate::script::binding::effects::{NetworkEffects, joined, network_of, network_of_pid};
 use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::spec::{JoinedNetwork, Namespaces, NetworkName};
@@ -95,8 +95,12 @@ impl NetworkEffects for DryRun {
     fn to_join(
         &self,
         network: &SharedNetwork,
-        _: &Call<'_, '_>,
+        call: &Call<'_, '_>,
     ) -> Result<JoinedNetwork, VerbError> {
+        // At a prompt it can be one that is there.
+        if let Some(network) = &network.network {
+            return joined(network, call);
+        }
         let label = network.label.clone();
         Ok(JoinedNetwork { label, inode: 0, descriptor: None, resolver: None })
     }

@@ -9,7 +9,7 @@ use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Plan, Request};
 use crate::run::{Link, Listener, Namespace, Neighbour, Network, Probe, Problem};
 use crate::script::binding::call::Call;
-use crate::script::binding::effects::{NetworkEffects, network_of, network_of_pid};
+use crate::script::binding::effects::{NetworkEffects, joined, network_of, network_of_pid};
 use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::spec::{JoinedNetwork, NetworkName};
@@ -80,11 +80,7 @@ impl NetworkEffects for Kernel {
         network: &SharedNetwork,
         call: &Call<'_, '_>,
     ) -> Result<JoinedNetwork, VerbError> {
-        let network = there(network)?;
-        network.living(call.origin().as_ref()).map_err(|report| call.fail(report))?;
-        network
-            .to_join()
-            .map_err(|errno| call.fail(Report::error(format!("cannot hold the network: {errno}"))))
+        joined(there(network)?, call)
     }
 
     fn plan_in_network(
