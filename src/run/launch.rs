@@ -211,6 +211,20 @@ pub(super) fn failure(launcher: &Launcher, plan: &Plan, lowered: &Lowered, fault
     Failure { plan, action, syscall, errno }.report(launcher)
 }
 
+/// The action that the carried program could not perform: the program is the last; of limits only one
+/// above the hard limit of nsscript itself is refused.
+fn refused(plan: &Plan, why: Trouble) -> usize {
+    let is_limit = |planned: &Planned| matches!(planned.action, Op::Limit(_));
+    let is_above = |planned: &Planned| {
+        let Op::Limit(limit) = &planned.action else { return false };
+        sys::hard_limit(limit.resource.number).is_some_and(|most| limit.hard > most)
+    };
+    let find = |wanted: &dyn Fn(&Planned) -> bool| plan.actions.iter().position(wanted);
+    let limit = || find(&is_above).or_else(|| find(&is_limit));
+    let limit = if why.syscall == Syscall::Prlimit { limit() } else { None };
+    limit.unwrap_or(plan.actions.len().saturating_sub(1))
+}
+
 /// The report of a program that init could not execute, in process number `process`.
 pub(super) fn not_executed(
     launcher: &Launcher,
@@ -218,18 +232,10 @@ pub(super) fn not_executed(
     process: usize,
     why: Trouble,
 ) -> Report {
-    LaunchTrace { trace: launcher, plan, actions: &[] }.tell_not_executed(process, why);
+    let action = refused(plan, why);
+    let trace = LaunchTrace { trace: launcher, plan, actions: &[] };
+    trace.tell_not_executed(process, action, why);
     let Trouble { syscall, errno } = why;
-    // Only a limit above what nsscript itself may have is refused.
-    let refused = |planned: &Planned| match &planned.action {
-        Op::Limit(limit) => {
-            syscall == Syscall::Prlimit
-                && sys::hard_limit(limit.resource.number).is_some_and(|most| limit.hard > most)
-        }
-        _ => false,
-    };
-    let last = plan.actions.len().saturating_sub(1);
-    let action = plan.actions.iter().position(refused).unwrap_or(last);
     Failure { plan, action, syscall, errno }.report(launcher)
 }
 

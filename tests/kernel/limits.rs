@@ -64,6 +64,21 @@ fn a_limit_above_that_of_nsscript_is_told_with_its_line() {
 }
 
 #[test]
+fn the_limit_that_is_refused_is_the_one_that_is_named() {
+    as_each_user(|bench| {
+        let code = r#"sandbox().host_view()
+            .limit("nofile", 5000000000)
+            .limit("core", 0).run("true");"#;
+        let said = bench.nsscript(&["--explain", "-e", code]).end().failed(125);
+        let refused = said.split("✗ ").nth(1).unwrap_or_default();
+        assert!(refused.starts_with("limit `nofile` to 5000000000"), "{said}");
+        assert!(refused.contains("= -1 EPERM") && !refused.contains("RLIMIT_CORE"), "{said}");
+        assert!(said.contains("error: cannot limit `nofile`"), "{said}");
+        assert!(said.contains("<command line>:2:"), "{said}");
+    });
+}
+
+#[test]
 fn a_limit_that_cannot_be_is_an_error() {
     as_each_user(|bench| {
         let said =

@@ -75,12 +75,9 @@ impl LaunchTrace<'_> {
         }
     }
 
-    /// Tells that the program could not be executed in process number `process`.
-    pub fn tell_not_executed(&self, process: usize, why: Trouble) {
-        let limit = |planned: &&Planned| matches!(planned.action, Op::Limit(_));
-        let limit = self.plan.actions.iter().rfind(limit);
-        let refused = limit.filter(|_| why.syscall == Syscall::Prlimit);
-        let Some(planned) = refused.or(self.plan.actions.last()) else { return };
+    /// Tells that `action` failed in the carried program, in process number `process`.
+    pub fn tell_not_executed(&self, process: usize, action: usize, why: Trouble) {
+        let Some(planned) = self.plan.actions.get(action) else { return };
         let failed = (why.syscall.name(), why.errno);
         self.trace.explain(|| {
             let calls = match why.syscall {

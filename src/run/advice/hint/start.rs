@@ -204,7 +204,7 @@ fn no_proc_for_maps(case: &Case<'_>) -> Option<Hint> {
 fn limit_above_hard(case: &Case<'_>) -> Option<Hint> {
     let Op::Limit(limit) = case.action else { return None };
     let resource = limit.resource;
-    let most = sys::hard_limit(resource.number)?;
+    let most = sys::hard_limit(resource.number).filter(|most| limit.hard > *most)?;
     let (name, shown) = (resource.name, resource.shown(most));
     Some(
         format!(
