@@ -2,7 +2,7 @@
 
 use super::lowering::c;
 use super::{Facts, Leaves, Lower, Lowering, Maps, Operation, Scope, Told, Turn};
-use crate::spec::{IdMap, shell_word};
+use crate::spec::{IdMap, Namespaces, shell_word};
 use crate::sys::Call;
 
 /// A user namespace with these maps is made ready.
@@ -59,7 +59,13 @@ fn options(uid: u32, gid: u32) -> String {
 
 impl Operation for PrepareMaps {
     fn facts(&self) -> Facts<'_> {
-        Facts { name: "map", turn: Turn::Maps, scope: Scope::Sandbox, leaves: Leaves::Nothing }
+        Facts {
+            name: "map",
+            turn: Turn::Maps,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
     }
 
     fn told(&self) -> Told {
@@ -80,7 +86,13 @@ impl Operation for PrepareMaps {
 
 impl Operation for MapOwnIds {
     fn facts(&self) -> Facts<'_> {
-        Facts { name: "map", turn: Turn::OwnMaps, scope: Scope::Sandbox, leaves: Leaves::Nothing }
+        Facts {
+            name: "map",
+            turn: Turn::OwnMaps,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
     }
 
     fn told(&self) -> Told {
@@ -120,6 +132,7 @@ impl Operation for BecomeMapped {
             name: "user",
             turn: Turn::FirstUser,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -151,6 +164,7 @@ impl Operation for SetIds {
             name: "user",
             turn: Turn::User,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -182,6 +196,7 @@ impl Operation for NewKeyring {
             name: "keyring",
             turn: Turn::Keyring,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -208,6 +223,7 @@ impl Operation for DropCapabilities {
             name: "capabilities",
             turn: Turn::Capabilities,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -241,6 +257,7 @@ impl Operation for NoNewPrivileges {
             name: "capabilities",
             turn: Turn::Privileges,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }

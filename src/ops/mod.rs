@@ -26,7 +26,7 @@ use std::fmt::Debug;
 use std::ops::Deref;
 use std::path::Path;
 
-use crate::spec::{GuestPath, MountAttributes};
+use crate::spec::{GuestPath, MountAttributes, Namespaces};
 
 pub use asked::*;
 pub use identity::*;
@@ -53,6 +53,8 @@ pub struct Facts<'a> {
     pub turn: Turn,
     /// Which processes it is about.
     pub scope: Scope,
+    /// The kinds of namespaces in which it puts the sandbox apart from nsscript.
+    pub apart: Namespaces,
     /// What it leaves at a place inside.
     pub leaves: Leaves<'a>,
 }

@@ -19,6 +19,7 @@ pub use sysfs::*;
 pub(super) use tmpfs::tmpfs;
 pub use tmpfs::*;
 
+use crate::ops::words::remount_all;
 use crate::spec::{MountAttributes, shell_word};
 use crate::sys::Attributes;
 
@@ -47,8 +48,7 @@ fn made(at: &str, directory: bool, create: bool) -> String {
     }
 }
 
-/// The shell command that binds something with attributes. mount(8) sets attributes of one mount: the
-/// mounts below are gone through.
+/// The shell command that binds something with attributes.
 fn bound(source: &str, at: &str, attributes: MountAttributes, recursive: bool) -> String {
     let words = attributes.words().join(",");
     let r = if recursive { "r" } else { "" };
@@ -57,9 +57,7 @@ fn bound(source: &str, at: &str, attributes: MountAttributes, recursive: bool) -
         (true, _) => bind,
         (false, false) => format!("{bind} && mount -o remount,bind,{words} {at}"),
         (false, true) => {
-            format!(
-                "{bind} && findmnt -Rrno TARGET {at} | xargs -n 1 mount -o remount,bind,{words}"
-            )
+            format!("{bind} && {}", remount_all(at, &words))
         }
     }
 }

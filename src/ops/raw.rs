@@ -394,6 +394,7 @@ impl Operation for RawAction {
             name: self.operation(),
             turn: Turn::Never,
             scope: Scope::Sandbox,
+            apart: self.namespaces(),
             leaves: Leaves::Nothing,
         }
     }

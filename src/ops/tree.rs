@@ -9,7 +9,7 @@ use super::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
 use crate::diag::{Origin, count, quoted};
-use crate::spec::{FileOptions, GuestPath, Invalid, shell_word};
+use crate::spec::{FileOptions, GuestPath, Invalid, Namespaces, shell_word};
 use crate::sys::Call;
 
 /// A directory is made.
@@ -47,6 +47,7 @@ impl Operation for Directory {
             name: "directory",
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Directory(&self.path),
         }
     }
@@ -55,12 +56,12 @@ impl Operation for Directory {
         let Self { path, options } = self;
         let with = options.mode.map_or(String::new(), |mode| format!(" with mode {mode:04o}"));
         let mode = options.mode.unwrap_or(0o755);
-        let look = look(path, *options, None);
+        let look = look(path, *options, mode);
         Told {
             sentence: format!("make the directory {}{with}", place(path)),
             source: None,
             target: Some(path.to_string()),
-            shell: Some(format!("mkdir -p -m {mode:o} {}{look}", in_root(path))),
+            shell: Some(format!("mkdir -p {}{look}", in_root(path))),
         }
     }
 }
@@ -81,18 +82,20 @@ impl Operation for File {
             name: "file",
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::File(&self.path),
         }
     }
 
     fn told(&self) -> Told {
         let Self { path, content, options } = self;
-        let look = look(path, *options, options.mode);
+        let look = look(path, *options, options.mode.unwrap_or(0o644));
         Told {
             sentence: format!("write {} to {}", count(content.len(), "byte"), place(path)),
             source: None,
             target: Some(path.to_string()),
-            shell: printf(content).map(|printed| format!("{printed} > {}{look}", in_root(path))),
+            shell: printf(content)
+                .map(|printed| format!("{}{printed} > {}{look}", parents(path), in_root(path))),
         }
     }
 }
@@ -115,6 +118,7 @@ impl Operation for Symlink {
             name: "symlink",
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Symlink { path, says },
         }
     }
@@ -125,7 +129,12 @@ impl Operation for Symlink {
             sentence: format!("make the link {} to {}", place(path), quoted(says)),
             source: None,
             target: Some(path.to_string()),
-            shell: Some(format!("ln -s {} {}", shell_word(says), in_root(path))),
+            shell: Some(format!(
+                "{}ln -sT -- {} {}",
+                parents(path),
+                shell_word(says),
+                in_root(path)
+            )),
         }
     }
 }
@@ -238,20 +247,23 @@ fn printf(content: &[u8]) -> Option<String> {
     let is_plain = |letter: char| letter == '\n' || letter == '\t' || !letter.is_control();
     let text = text.chars().all(is_plain).then_some(text)?;
     let text = text.replace('\\', "\\\\").replace('%', "%%");
-    Some(format!("printf {}", shell_word(&text.replace('\n', "\\n").replace('\t', "\\t"))))
+    Some(format!("printf -- {}", shell_word(&text.replace('\n', "\\n").replace('\t', "\\t"))))
 }
 
-/// The shell commands that give a file its look.
-fn look(path: &GuestPath, options: FileOptions, mode: Option<u32>) -> String {
+/// The shell command that makes the directories above a place.
+fn parents(path: &GuestPath) -> String {
+    let above = path.parent().filter(|above| !above.is_root());
+    above.map_or_else(String::new, |above| format!("mkdir -p {} && ", in_root(&above)))
+}
+
+/// The shell commands that give a file its look. chown(1) takes set-user-ID bits away, so it is first.
+fn look(path: &GuestPath, options: FileOptions, mode: u32) -> String {
     let at = in_root(path);
-    let mut out = mode.map_or(String::new(), |mode| format!(" && chmod {mode:o} {at}"));
     let id = |id: Option<u32>| id.map(|id| id.to_string()).unwrap_or_default();
     let owner = match options.gid {
         None => id(options.uid),
         gid => format!("{}:{}", id(options.uid), id(gid)),
     };
-    if !owner.is_empty() {
-        out.push_str(&format!(" && chown {owner} {at}"));
-    }
-    out
+    let chown = if owner.is_empty() { String::new() } else { format!(" && chown {owner} {at}") };
+    format!("{chown} && chmod {mode:o} {at}")
 }

@@ -33,6 +33,12 @@ pub(super) fn in_root(path: &GuestPath) -> String {
     }
 }
 
+/// The shell command that gives a mount, and all mounts below it, these words of mount(8), which sets
+/// those of one mount alone.
+pub(super) fn remount_all(at: &str, words: &str) -> String {
+    format!("findmnt -Rlno TARGET {at} | xargs -d '\\n' -n 1 mount -o remount,bind,{words}")
+}
+
 /// The options of unshare(1) and nsenter(1) for these kinds.
 pub(super) fn letters(namespaces: Namespaces) -> String {
     let letter = |kind| match kind {

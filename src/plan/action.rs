@@ -19,10 +19,12 @@ impl Side {
     /// the program.
     #[must_use]
     pub fn of(turn: Turn, init: bool) -> Self {
-        match turn {
-            Turn::Session | Turn::Limits | Turn::Program if init => Self::Program,
-            _ if turn <= Turn::Start => Self::Parent,
-            _ => Self::Child,
+        if turn >= Turn::Session && init {
+            Self::Program
+        } else if turn <= Turn::Start {
+            Self::Parent
+        } else {
+            Self::Child
         }
     }
 }

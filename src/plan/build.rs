@@ -52,12 +52,8 @@ impl Plan {
     /// network that is entered.
     #[must_use]
     pub fn apart(&self) -> Namespaces {
-        let apart = |planned: &Planned| match &planned.action {
-            Op::EnterNetwork(_) | Op::ConnectOutside(_) => Kind::Net.into(),
-            Op::Join(join) => join.0,
-            _ => Namespaces::NONE,
-        };
-        self.actions.iter().map(apart).fold(self.namespaces, |all, kinds| all | kinds)
+        let apart = |planned: &Planned| planned.action.facts().apart;
+        self.actions.iter().map(apart).fold(Namespaces::NONE, |all, kinds| all | kinds)
     }
 
     /// Whether it is a single action of the raw layer.
@@ -153,7 +149,7 @@ impl Draft<'_> {
         let maps = match &self.maps {
             _ if !new.has(Kind::User) => StartMaps::None,
             maps if maps.own => StartMaps::Own { uid: maps.uid, gid: maps.gid },
-            _ => StartMaps::Prepared,
+            maps => StartMaps::Prepared { root: maps.users.outside(0).is_some() },
         };
         all.add(Start { namespaces: new, maps }, None);
         if new.has(Kind::Net) {

@@ -14,9 +14,9 @@ const PROBE: &str = "
     hostname; domainname; pwd
     tail -n +3 /proc/net/dev | cut -d: -f1
     cut -d' ' -f1 /proc/net/if_inet6 2>/dev/null
-    cd /; stat -c '%A %u:%g %t:%T %n' bin srv srv/* dev/* tmp etc etc/passwd 2>/dev/null || true
-    ls -l dev/fd srv/link 2>/dev/null | sed 's/.*-> //'
-    cat srv/file 2>/dev/null || true
+    cd /; stat -c '%A %u:%g %t:%T %n' bin srv srv/* alone alone/in/* dev/* tmp etc etc/passwd 2>/dev/null || true
+    ls -l dev/fd srv/link alone/link 2>/dev/null | sed 's/.*-> //'
+    cat srv/file alone/in/here 2>/dev/null || true
     ls usr/share usr/games 2>/dev/null | head -3
 ";
 
@@ -100,16 +100,17 @@ const PROGRAMS: &str = r#".bind("/usr").bind("/bin").bind("/lib").bind("/lib64",
 #[test]
 fn what_is_printed_makes_what_nsscript_makes() {
     as_each_user(|bench| {
-        let data = bench.directory("data");
-        bench.file("data/file", "text\n");
+        let data = bench.directory("the 'data'");
+        bench.file("the 'data'/file", "text\n");
         let data = data.display();
         let everything = format!(
             r#"sandbox(){PROGRAMS}.proc("/proc").sysfs("/sys").dev("/dev").tmpfs("/tmp", #{{ size: "1M" }})
-            .bind("/etc/passwd", #{{ read_only: true }}).bind("{data}", "/srv/data", #{{ read_only: true }})
+            .bind("/etc/passwd", #{{ read_only: true }}).bind("{data}", "/srv/its data", #{{ read_only: true }})
             .bind("{data}/file", "/srv/own", #{{ suid: true, devices: true, exec: false }})
             .mount("memory", "/srv/memory", #{{ type: "tmpfs", data: #{{ size: "64K" }}, exec: false }})
             .directory("/srv/closed", #{{ mode: 0o700 }}).file("/srv/file", "it's 100%\n", #{{ mode: 0o640 }})
-            .symlink("file", "/srv/link").mask("/usr/share").mask("/etc/passwd").read_only("/srv")
+            .symlink("file", "/srv/link").file("/alone/in/here", "-x\n").symlink("-f", "/alone/link")
+            .directory("/srv/closed", #{{ mode: 0o711 }}).mask("/usr/share").mask("/etc/passwd").read_only("/srv")
             .hostname("box").domainname("lan").umask(0o027).workdir("/srv")
             .limit("nofile", #{{ soft: 60, hard: 70 }})"#
         );

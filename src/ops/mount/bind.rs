@@ -12,7 +12,7 @@ use crate::ops::{
     Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Presence, Scope,
     Told, Turn,
 };
-use crate::spec::{BindOptions, GuestPath, Invalid, MountAttributes};
+use crate::spec::{BindOptions, GuestPath, Invalid, MountAttributes, Namespaces};
 use crate::sys::{Call, Create, Identity, Tree};
 
 /// What identifies a source: device and inode.
@@ -116,6 +116,7 @@ impl Operation for Bound {
             name: "bind",
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Bound { source, directory, target, attributes },
         }
     }

@@ -9,7 +9,9 @@ use crate::ops::words::{in_root, place};
 use crate::ops::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
-use crate::spec::{GuestPath, Invalid, Kind, MountAttributes, MountOptions, shell_word};
+use crate::spec::{
+    GuestPath, Invalid, Kind, MountAttributes, MountOptions, Namespaces, shell_word,
+};
 use crate::sys::{Call, Create};
 
 /// A file system of any type is asked for.
@@ -84,6 +86,7 @@ impl Operation for Mounted {
             name: "mount",
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::FileSystem { kind, target, attributes: options.attributes },
         }
     }

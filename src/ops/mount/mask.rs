@@ -7,7 +7,7 @@ use crate::ops::{
     Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told,
     Turn,
 };
-use crate::spec::{GuestPath, Invalid};
+use crate::spec::{GuestPath, Invalid, Namespaces};
 use crate::sys::Call;
 
 /// A place is hidden: a directory by an empty one, anything else by `/dev/null`.
@@ -20,6 +20,7 @@ impl Operation for Mask {
             name: "mask",
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Hidden(&self.0),
         }
     }

@@ -1,11 +1,11 @@
 //! Places that become read-only.
 
 use crate::diag::Origin;
-use crate::ops::words::{in_root, place};
+use crate::ops::words::{in_root, place, remount_all};
 use crate::ops::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
-use crate::spec::{GuestPath, Invalid};
+use crate::spec::{GuestPath, Invalid, Namespaces};
 use crate::sys::Call;
 
 /// A place becomes read-only, with everything that is mounted below it.
@@ -23,6 +23,7 @@ impl Operation for Protect {
             name: "protect",
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::ReadOnly(&self.target),
         }
     }
@@ -40,8 +41,8 @@ impl Operation for Protect {
             source: None,
             target: Some(target.to_string()),
             shell: Some(format!(
-                "{unless}{{ mount --rbind {at} {at} && \
-                 findmnt -Rrno TARGET {at} | xargs -n 1 mount -o remount,bind,ro; }}"
+                "{unless}{{ mount --rbind {at} {at} && {}; }}",
+                remount_all(&at, "ro")
             )),
         }
     }

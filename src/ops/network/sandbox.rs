@@ -1,7 +1,7 @@
 //! The network of a sandbox: its loopback device, one that exists, one that leads outside.
 
 use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::{JoinedNetwork, Outbound, shell_word};
+use crate::spec::{JoinedNetwork, Kind, Namespaces, Outbound, shell_word};
 use crate::sys::Call;
 
 /// Where pasta(1) passes questions for names on, where the host asks a server of its own at a
@@ -26,6 +26,7 @@ impl Operation for EnterNetwork {
             name: "network",
             turn: Turn::Network,
             scope: Scope::Sandbox,
+            apart: Kind::Net.into(),
             leaves: Leaves::Nothing,
         }
     }
@@ -47,6 +48,7 @@ impl Operation for ConnectOutside {
             name: "network",
             turn: Turn::Network,
             scope: Scope::Sandbox,
+            apart: Kind::Net.into(),
             leaves: Leaves::Nothing,
         }
     }
@@ -68,6 +70,7 @@ impl Operation for LoopbackUp {
             name: "loopback",
             turn: Turn::Loopback,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }

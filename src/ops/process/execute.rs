@@ -5,7 +5,7 @@ use crate::ops::lowering::command;
 use crate::ops::strace::execve;
 use crate::ops::words::shown;
 use crate::ops::{Called, Carried, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::Command;
+use crate::spec::{Command, Namespaces};
 use crate::sys::Call;
 
 /// The program is executed.
@@ -29,6 +29,7 @@ impl Operation for Execute {
             name: "execute",
             turn: Turn::Program,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -66,6 +67,7 @@ impl Operation for Closure {
             name: "closure",
             turn: Turn::Program,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }

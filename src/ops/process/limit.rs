@@ -5,7 +5,7 @@ use crate::ops::{
     Asking, Called, Carried, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope,
     Told, Turn,
 };
-use crate::spec::{GuestPath, Invalid, Resource, UNLIMITED};
+use crate::spec::{GuestPath, Invalid, Namespaces, Resource, UNLIMITED};
 use crate::sys::Call;
 
 /// A resource of each process of the program is limited.
@@ -25,6 +25,7 @@ impl Operation for Limit {
             name: "limit",
             turn: Turn::Limits,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::diag::quoted;
 use crate::ops::{AsIs, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::shell_word;
+use crate::spec::{Namespaces, shell_word};
 use crate::sys::Call;
 
 /// The host name is set.
@@ -19,6 +19,7 @@ impl Operation for Hostname {
             name: "hostname",
             turn: Turn::Names,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -45,6 +46,7 @@ impl Operation for Domainname {
             name: "domainname",
             turn: Turn::Names,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }

@@ -5,7 +5,7 @@ use crate::ops::words::place;
 use crate::ops::{
     AsIs, Called, Carried, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn,
 };
-use crate::spec::{GuestPath, Streams, shell_word};
+use crate::spec::{GuestPath, Namespaces, Streams, shell_word};
 use crate::sys::Call;
 
 /// The standard streams are connected.
@@ -33,6 +33,7 @@ impl Operation for Connect {
             name: "session",
             turn: Turn::Streams,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -60,6 +61,7 @@ impl Operation for NewSession {
             name: "session",
             turn: if self.closure { Turn::ClosureSession } else { Turn::Session },
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -97,6 +99,7 @@ impl Operation for Umask {
             name: "umask",
             turn: Turn::Umask,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -123,6 +126,7 @@ impl Operation for Workdir {
             name: "workdir",
             turn: Turn::Workdir,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }

@@ -27,7 +27,10 @@ pub enum StartMaps {
         gid: u32,
     },
     /// It was made ready before, and is entered.
-    Prepared,
+    Prepared {
+        /// Whether user 0 is mapped, as whom nsenter(1) goes on.
+        root: bool,
+    },
 }
 
 /// A process is started in the namespaces of a sandbox that runs already.
@@ -48,6 +51,7 @@ impl Operation for Start {
             name: "clone",
             turn: Turn::Start,
             scope: Scope::EveryProgram,
+            apart: self.namespaces,
             leaves: Leaves::Nothing,
         }
     }
@@ -60,17 +64,22 @@ impl Operation for Start {
         }
         let sentence = format!("start a process in new {}", names(namespaces));
         let unshare = format!("unshare --fork -{}", letters(namespaces));
-        let shell = Some(match maps {
-            StartMaps::None => unshare,
+        let shell = match maps {
+            StartMaps::None => Some(unshare),
             // A shell that has no user yet would have lost the right to map its ids.
             StartMaps::Own { uid, gid } => {
-                format!("{unshare} --map-user={uid} --map-group={gid} --keep-caps")
+                Some(format!("{unshare} --map-user={uid} --map-group={gid} --keep-caps"))
             }
-            StartMaps::Prepared => {
-                let others = letters(namespaces - Kind::User.into());
-                format!("nsenter -U -t $pid unshare --fork -{others}")
+            StartMaps::Prepared { root: false } => None,
+            StartMaps::Prepared { root: true } => {
+                let others = namespaces - Kind::User.into();
+                Some(if others.is_empty() {
+                    "nsenter -U -t $pid".into()
+                } else {
+                    format!("nsenter -U -t $pid unshare --fork -{}", letters(others))
+                })
             }
-        });
+        };
         Told { sentence, source: None, target: None, shell }
     }
 }
@@ -81,23 +90,31 @@ impl Operation for Join {
             name: "setns",
             turn: Turn::Start,
             scope: Scope::EveryProgram,
+            apart: self.0,
             leaves: Leaves::Nothing,
         }
     }
 
     fn told(&self) -> Told {
-        Told {
-            sentence: format!("start a process in the {} of the sandbox", names(self.0)),
-            source: None,
-            target: None,
-            shell: Some(format!("nsenter -t $pid -{}", letters(self.0))),
-        }
+        let (sentence, shell) = if self.0.is_empty() {
+            ("start a process beside the sandbox".into(), None)
+        } else {
+            let sentence = format!("start a process in the {} of the sandbox", names(self.0));
+            (sentence, Some(format!("nsenter -t $pid -{}", letters(self.0))))
+        };
+        Told { sentence, source: None, target: None, shell }
     }
 }
 
 impl Operation for StartInit {
     fn facts(&self) -> Facts<'_> {
-        Facts { name: "clone", turn: Turn::Init, scope: Scope::Sandbox, leaves: Leaves::Nothing }
+        Facts {
+            name: "clone",
+            turn: Turn::Init,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
     }
 
     fn told(&self) -> Told {
@@ -122,6 +139,7 @@ impl Operation for DieWithParent {
             name: "session",
             turn: Turn::Parent,
             scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }

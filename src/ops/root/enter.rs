@@ -1,6 +1,7 @@
 //! The way into a root: what the kernel wants first, pivot_root(2) or chroot(2).
 
 use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
+use crate::spec::Namespaces;
 use crate::sys::{Attributes, Call};
 
 /// Mounts stop to propagate.
@@ -30,6 +31,7 @@ impl Operation for MakePrivate {
             name: "mount",
             turn: Turn::Propagation,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -56,6 +58,7 @@ impl Operation for CoverRoot {
             name: "mount",
             turn: Turn::CoverRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -83,6 +86,7 @@ impl Operation for ProtectRoot {
             name: "protect",
             turn: Turn::ProtectRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -109,6 +113,7 @@ impl Operation for PivotRoot {
             name: "pivot_root",
             turn: Turn::EnterRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }
@@ -135,6 +140,7 @@ impl Operation for Chroot {
             name: "chroot",
             turn: Turn::EnterRoot,
             scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
             leaves: Leaves::Nothing,
         }
     }

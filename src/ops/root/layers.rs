@@ -7,6 +7,7 @@ use super::{Came, Layer, RootTree};
 use crate::diag::bytes;
 use crate::ops::words::{host, sh};
 use crate::ops::{Facts, Leaves, Operation, Scope, Told, Turn};
+use crate::spec::Namespaces;
 
 /// A layer of the root is found in the store, or made.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +24,13 @@ pub struct KeepChanges(pub PathBuf);
 
 impl Operation for BuildLayer {
     fn facts(&self) -> Facts<'_> {
-        Facts { name: "build", turn: Turn::Layer, scope: Scope::Sandbox, leaves: Leaves::Nothing }
+        Facts {
+            name: "build",
+            turn: Turn::Layer,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
     }
 
     fn told(&self) -> Told {
@@ -38,7 +45,13 @@ impl Operation for BuildLayer {
 
 impl Operation for KeepChanges {
     fn facts(&self) -> Facts<'_> {
-        Facts { name: "keep", turn: Turn::Changes, scope: Scope::Sandbox, leaves: Leaves::Nothing }
+        Facts {
+            name: "keep",
+            turn: Turn::Changes,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
     }
 
     fn told(&self) -> Told {

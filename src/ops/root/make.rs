@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use crate::ops::lowering::{c, option, path};
 use crate::ops::mount::FileId;
-use crate::ops::words::{host, sh};
+use crate::ops::words::{host, remount_all, sh};
 use crate::ops::{
     Facts, Leaves, Lower, Lowering, Operation, OwnDirectory, Prepared, Scope, Told, Turn,
 };
+use crate::spec::Namespaces;
 use crate::sys::{Attributes, Call, Identity, Tree};
 
 /// Where a root that changes vanish from has its files from.
@@ -77,7 +78,13 @@ impl MakeRoot {
 
 impl Operation for MakeRoot {
     fn facts(&self) -> Facts<'_> {
-        Facts { name: "mount", turn: Turn::Root, scope: Scope::Sandbox, leaves: Leaves::Nothing }
+        Facts {
+            name: "mount",
+            turn: Turn::Root,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
     }
 
     fn told(&self) -> Told {
@@ -216,8 +223,7 @@ fn shell(kind: &RootKind) -> Option<String> {
         RootKind::Copy => "mount --bind -o nosuid,nodev copy $root".into(),
         RootKind::Plain(_) => return None,
         RootKind::View { path, .. } => {
-            let all =
-                "findmnt -Rrno TARGET $root | xargs -n 1 mount -o remount,bind,ro,nosuid,nodev";
+            let all = remount_all("$root", "ro,nosuid,nodev");
             format!("mount --rbind {} $root && {all}", sh(path))
         }
     })
