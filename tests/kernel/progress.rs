@@ -59,9 +59,10 @@ fn a_bar_on_a_terminal_goes_when_the_work_is_done() {
         let ended = progress(bench, &["-e", &recipe], "", ON_A_TERMINAL).end();
         let shown = &ended.stdout;
         assert_eq!(ended.status.code(), Some(0), "{shown}");
-        let bar = shown.lines().next().unwrap_or_default();
-        assert!(bar.starts_with('█') && bar.contains("B of 100"), "{shown:?}");
-        assert!(bar.contains("  unpack `/"), "{shown:?}");
+        // A machine with much to do may show the first frame before any cell is filled.
+        let frame = shown.split('\r').find(|frame| frame.contains("B of 100"));
+        assert!(frame.is_some_and(|frame| frame.contains("  unpack `/")), "{shown:?}");
+        assert!(shown.contains('█'), "{shown:?}");
         assert!(shown.ends_with("\r\u{1b}[2K"), "{shown:?}");
     });
 }
