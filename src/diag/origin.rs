@@ -1,7 +1,7 @@
 //! Origins: places in a recipe.
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A place in a source text: the name of the text, and a line and column counted from 1.
 ///
@@ -9,7 +9,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The name of the text: a path as the user gave it, or `<command line>`.
-    pub source: Rc<str>,
+    pub source: Arc<str>,
     /// The line, counted from 1; 0 if only the text is known.
     pub line: u32,
     /// The column in characters, counted from 1; 0 if only the line is known.
@@ -17,16 +17,16 @@ pub struct Origin {
     /// The number of characters to underline, at least 1.
     pub length: u32,
     /// The functions of the recipe this place was reached through, innermost first.
-    pub callers: Rc<[Caller]>,
+    pub callers: Arc<[Caller]>,
 }
 
 /// One call on the way to an [`Origin`]: which function, and where it was called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The name of the function that was called; empty for a closure.
-    pub function: Rc<str>,
+    pub function: Arc<str>,
     /// The name of the text that holds the call.
-    pub source: Rc<str>,
+    pub source: Arc<str>,
     /// The line of the call, counted from 1.
     pub line: u32,
     /// The column of the call, counted from 1.
@@ -36,8 +36,8 @@ pub struct Caller {
 impl Origin {
     /// A place that underlines one character.
     #[must_use]
-    pub fn new(source: impl Into<Rc<str>>, line: u32, column: u32) -> Self {
-        let callers = Rc::from([]);
+    pub fn new(source: impl Into<Arc<str>>, line: u32, column: u32) -> Self {
+        let callers = Arc::from([]);
         Self { source: source.into(), line, column, length: 1, callers }
     }
 

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Every text read in this run, by the name that its origins carry.
 ///
 /// Clones share the same table.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    texts: Rc<RefCell<HashMap<Rc<str>, Rc<str>>>>,
+    texts: Rc<RefCell<HashMap<Arc<str>, Arc<str>>>>,
 }
 
 impl Sources {
@@ -27,7 +28,7 @@ impl Sources {
 
     /// The whole text kept under `name`.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<Rc<str>> {
+    pub fn text(&self, name: &str) -> Option<Arc<str>> {
         self.texts.borrow().get(name).cloned()
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Ask;
 use crate::diag::{Origin, count};
@@ -72,7 +72,7 @@ impl What {
 /// A sandbox as a list of steps; every addition gives a new value and leaves the old one as it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sandbox {
-    steps: Vec<Rc<Step>>,
+    steps: Vec<Arc<Step>>,
 }
 
 impl Sandbox {
@@ -87,13 +87,13 @@ impl Sandbox {
     pub fn with(&self, what: impl Into<What>, origin: Option<Origin>) -> Self {
         let mut steps = Vec::with_capacity(self.steps.len() + 1);
         steps.extend(self.steps.iter().cloned());
-        steps.push(Rc::new(Step { what: what.into(), origin }));
+        steps.push(Arc::new(Step { what: what.into(), origin }));
         Self { steps }
     }
 
     /// The steps, in the order they were asked for.
     #[must_use]
-    pub fn steps(&self) -> &[Rc<Step>] {
+    pub fn steps(&self) -> &[Arc<Step>] {
         &self.steps
     }
 }

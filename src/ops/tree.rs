@@ -1,6 +1,6 @@
 //! Directories, files and links that are made in the root.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::lowering::{c, guest};
 use super::planning::given;
@@ -27,7 +27,7 @@ pub struct File {
     /// The place inside.
     pub path: GuestPath,
     /// What it holds.
-    pub content: Rc<[u8]>,
+    pub content: Arc<[u8]>,
     /// Its look.
     pub options: FileOptions,
 }

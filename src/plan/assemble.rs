@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::data::Opened;
@@ -18,7 +17,7 @@ use crate::spec::{Applets, DataTable, FileOptions, GuestPath, Ingredient, Mixed}
 /// # Errors
 /// All files that cannot be found, each with its line.
 pub fn assemble(
-    ingredients: &[Rc<Mixed>],
+    ingredients: &[Arc<Mixed>],
     host: &Host,
     below: &[Layer],
 ) -> Result<Assembled, Vec<Report>> {

@@ -1,7 +1,7 @@
 //! The settings of a sandbox: the sum of its steps.
 
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::names;
 use crate::diag::Origin;
@@ -33,9 +33,9 @@ pub struct Settings {
     pub keep_changes: Option<Asked<PathBuf>>,
     pub chroot: Option<Asked<()>>,
     /// The operations in the root, in order.
-    pub inside: Vec<Rc<Step>>,
+    pub inside: Vec<Arc<Step>>,
     /// The other steps that become operations by themselves.
-    pub others: Vec<Rc<Step>>,
+    pub others: Vec<Arc<Step>>,
     pub network: Option<Asked<NetworkChoice>>,
     /// The files for host name look-ups stay those of the root, because it is read-only.
     pub names_of_root: Option<Asked<()>>,
@@ -76,7 +76,7 @@ impl Settings {
         settings
     }
 
-    fn add(&mut self, step: &Rc<Step>, host: &Host) {
+    fn add(&mut self, step: &Arc<Step>, host: &Host) {
         let origin = step.origin.as_ref();
         match &step.what {
             What::Unshare(namespaces) => {
@@ -122,7 +122,7 @@ impl Settings {
                 Changes::Root => self.inside.push(step.clone()),
                 Changes::Uts | Changes::Program => {
                     // Of what was said twice the later word holds.
-                    let is_other = |other: &Rc<Step>| match &other.what {
+                    let is_other = |other: &Arc<Step>| match &other.what {
                         What::Ask(other) => other.key() != ask.key() || ask.key().is_none(),
                         _ => true,
                     };
@@ -160,7 +160,7 @@ impl Settings {
                 }
                 _ => {
                     let what = File { path, content: bytes.into(), options }.into();
-                    self.inside.push(Rc::new(Step { what, origin: origin.clone() }));
+                    self.inside.push(Arc::new(Step { what, origin: origin.clone() }));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Invalid;
 use super::outbound::Outbound;
@@ -280,7 +280,7 @@ pub struct JoinedNetwork {
     /// Its number.
     pub inode: u64,
     /// Its descriptor; `None` in a dry run.
-    pub descriptor: Option<Rc<OwnedFd>>,
+    pub descriptor: Option<Arc<OwnedFd>>,
     /// The contents of /etc/resolv.conf there; `None` if the recipe does not set it.
     pub resolver: Option<String>,
 }

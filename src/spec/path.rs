@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::invalid::Invalid;
 use crate::diag::quoted;
@@ -15,7 +15,7 @@ const LONGEST_NAME: usize = 255;
 /// An absolute path as a program inside the sandbox writes it: `/`, or `/` and names that are
 /// neither empty nor `.` nor `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct GuestPath(Rc<str>);
+pub struct GuestPath(Arc<str>);
 
 impl GuestPath {
     /// Reads a path; repeated slashes and `.` are dropped.

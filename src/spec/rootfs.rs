@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::archive::Archive;
@@ -92,7 +91,7 @@ pub struct KeptLayer {
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'a> {
     /// Files assembled from the host.
-    Assembled(&'a [Rc<Mixed>]),
+    Assembled(&'a [Arc<Mixed>]),
     /// An archive, and the line that asked for it.
     Archive(&'a Archive, &'a Option<Origin>),
     /// A layer of the store.
@@ -105,7 +104,7 @@ impl Part<'_> {
         match (self, other) {
             (Self::Assembled(one), Self::Assembled(two)) => {
                 one.len() == two.len()
-                    && one.iter().zip(*two).all(|(one, two)| Rc::ptr_eq(one, two))
+                    && one.iter().zip(*two).all(|(one, two)| Arc::ptr_eq(one, two))
             }
             (Self::Archive(one, _), Self::Archive(two, _)) => std::ptr::eq(*one, *two),
             (Self::Kept(one, _), Self::Kept(two, _)) => std::ptr::eq(*one, *two),
@@ -132,7 +131,7 @@ impl PartialEq for Mixed {
 /// A root filesystem as a list of ingredients; every addition returns a new value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rootfs {
-    ingredients: Vec<Rc<Mixed>>,
+    ingredients: Vec<Arc<Mixed>>,
 }
 
 impl Rootfs {
@@ -141,14 +140,14 @@ impl Rootfs {
     pub fn with(&self, ingredient: Ingredient, origin: Option<Origin>) -> Self {
         let mut ingredients = Vec::with_capacity(self.ingredients.len() + 1);
         ingredients.extend(self.ingredients.iter().cloned());
-        ingredients.push(Rc::new(Mixed { ingredient, origin }));
+        ingredients.push(Arc::new(Mixed { ingredient, origin }));
         Self { ingredients }
     }
 
     /// This root on top of `base`: its files take precedence.
     #[must_use]
     pub fn on(&self, base: &Self) -> Self {
-        let boundary = Rc::new(Mixed { ingredient: Ingredient::Layer, origin: None });
+        let boundary = Arc::new(Mixed { ingredient: Ingredient::Layer, origin: None });
         let above = std::iter::once(&boundary).chain(&self.ingredients);
         Self { ingredients: base.ingredients.iter().chain(above).cloned().collect() }
     }
@@ -158,7 +157,7 @@ impl Rootfs {
     pub fn is(&self, other: &Self) -> bool {
         let mut pairs = self.ingredients.iter().zip(&other.ingredients);
         self.ingredients.len() == other.ingredients.len()
-            && pairs.all(|(one, two)| Rc::ptr_eq(one, two))
+            && pairs.all(|(one, two)| Arc::ptr_eq(one, two))
     }
 
     /// Its layers, the lowest first: at least one.
@@ -178,7 +177,7 @@ impl Rootfs {
                     rest = &rest[1..];
                 }
                 _ => {
-                    let ends = |mixed: &Rc<Mixed>| {
+                    let ends = |mixed: &Arc<Mixed>| {
                         use Ingredient::{Archive, Kept, Layer};
                         matches!(mixed.ingredient, Layer | Archive(_) | Kept(_))
                     };
@@ -212,7 +211,7 @@ impl Rootfs {
 
     /// The ingredients, in the order of the recipe.
     #[must_use]
-    pub fn ingredients(&self) -> &[Rc<Mixed>] {
+    pub fn ingredients(&self) -> &[Arc<Mixed>] {
         &self.ingredients
     }
 }

@@ -109,7 +109,7 @@ impl Network {
         Ok(JoinedNetwork {
             label: self.label.clone(),
             inode: self.namespace.inode,
-            descriptor: Some(Rc::new(sys::duplicate(self.namespace.descriptor())?)),
+            descriptor: Some(std::sync::Arc::new(sys::duplicate(self.namespace.descriptor())?)),
             resolver: self.resolver.borrow().clone(),
         })
     }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::effects::Effects;
@@ -50,7 +51,7 @@ pub struct Context {
     directory: PathBuf,
     /// Whether the recipe has gone to another directory.
     pub moved: Cell<bool>,
-    name: RefCell<Rc<str>>,
+    name: RefCell<Arc<str>>,
     /// Whether modules that others can write to are run as root all the same.
     pub trust: bool,
     warn: Warn,
@@ -165,7 +166,7 @@ impl Context {
     }
 
     /// The name of a text as the engine says it; the engine has none for the recipe itself.
-    pub fn source_name(&self, source: Option<&str>) -> Rc<str> {
+    pub fn source_name(&self, source: Option<&str>) -> Arc<str> {
         let own = || self.name.borrow().clone();
         source.filter(|name| !name.is_empty()).map_or_else(own, Into::into)
     }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnAccess, Stmt};
 
@@ -33,7 +34,7 @@ impl Function {
 #[derive(Debug)]
 pub struct Unit {
     /// Its name in messages.
-    pub source: Rc<str>,
+    pub source: Arc<str>,
     /// The statements outside of functions.
     pub statements: Vec<Stmt>,
     /// The functions and closures.

@@ -3,7 +3,7 @@
 //! Everything comes back as exactly what it was, or is refused by name. Errors keep their place
 //! and all that is known of them.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
@@ -167,7 +167,7 @@ fn origin(origin: &Origin) -> Value {
     json!([&*origin.source, origin.line, origin.column, origin.length, callers])
 }
 
-fn text(value: &Value) -> Rc<str> {
+fn text(value: &Value) -> Arc<str> {
     value.as_str().unwrap_or_default().into()
 }
 

@@ -6,6 +6,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use rhai::{
     Dynamic, Engine, EvalAltResult, EvalContext, GlobalRuntimeState, ImmutableString, Position,
@@ -35,11 +36,11 @@ pub type OnBreak = Rc<dyn Fn(Rc<Script>, &mut Stopped) -> Option<End>>;
 #[derive(Default)]
 pub struct Breakpoints {
     /// The text that is being read, and how many were met in it.
-    reading: RefCell<(Rc<str>, usize)>,
+    reading: RefCell<(Arc<str>, usize)>,
     /// The text of each, and which one of it that is.
-    met: RefCell<Vec<(Rc<str>, usize)>>,
+    met: RefCell<Vec<(Arc<str>, usize)>>,
     /// Where those of each text are.
-    places: RefCell<HashMap<Rc<str>, Places>>,
+    places: RefCell<HashMap<Arc<str>, Places>>,
     hook: OnceCell<(OnBreak, Weak<Script>)>,
 }
 

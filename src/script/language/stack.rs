@@ -3,7 +3,7 @@
 //! The engine keeps no stack that a verb could ask. What a place is called by is read from the
 //! text instead: only where a function is called at exactly one place is that said.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
@@ -12,8 +12,8 @@ use crate::diag::{Caller, Origin};
 /// A function of a recipe: where its body is.
 #[derive(Clone, Debug)]
 struct Function {
-    source: Rc<str>,
-    name: Rc<str>,
+    source: Arc<str>,
+    name: Arc<str>,
     parameters: Vec<String>,
     first: u32,
     last: u32,
@@ -22,8 +22,8 @@ struct Function {
 /// A call of a function by its name.
 #[derive(Clone, Debug)]
 struct Site {
-    source: Rc<str>,
-    name: Rc<str>,
+    source: Arc<str>,
+    name: Arc<str>,
     line: u32,
     column: u32,
 }
@@ -42,12 +42,12 @@ const MOST: usize = 8;
 impl Stack {
     /// Adds the functions and calls of a text.
     pub fn add(&mut self, source: &str, ast: &AST) {
-        let source: Rc<str> = source.into();
+        let source: Arc<str> = source.into();
         self.variables.extend(variables(ast));
         for function in ast.iter_fn_def() {
             let (first, last) = (function.body.start_position(), function.body.end_position());
             let (Some(first), Some(last)) = (line(first), line(last)) else { continue };
-            let name = Rc::from(function.name.as_str());
+            let name = Arc::from(function.name.as_str());
             let parameters = function.params.iter().map(ToString::to_string).collect();
             self.functions.push(Function { source: source.clone(), name, parameters, first, last });
         }
@@ -62,7 +62,7 @@ impl Stack {
             if let Some((call, position)) = call
                 && let (Some(line), Some(column)) = (line(position), position.position())
             {
-                let name = Rc::from(call.name.as_str());
+                let name = Arc::from(call.name.as_str());
                 let column = u32::try_from(column).unwrap_or(0);
                 self.sites.push(Site { source: source.clone(), name, line, column });
             }
