@@ -9,7 +9,7 @@ use super::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
 use crate::diag::{Origin, count, quoted};
-use crate::spec::{FileOptions, GuestPath, Invalid, Namespaces, shell_word};
+use crate::spec::{self, FileOptions, GuestPath, Invalid, Namespaces, shell_word};
 use crate::sys::Call;
 
 /// A directory is made.
@@ -39,6 +39,28 @@ pub struct Symlink {
     pub path: GuestPath,
     /// What the link says.
     pub says: String,
+}
+
+impl File {
+    /// A file with this content.
+    ///
+    /// # Errors
+    /// The path is the root.
+    pub fn new(path: GuestPath, content: &[u8], options: FileOptions) -> Result<Self, Invalid> {
+        spec::check_file(&path)?;
+        Ok(Self { path, content: content.into(), options })
+    }
+}
+
+impl Symlink {
+    /// A link at `path` to `target`.
+    ///
+    /// # Errors
+    /// The target is empty or contains a NUL byte, or the path is the root.
+    pub fn new(target: String, path: GuestPath) -> Result<Self, Invalid> {
+        spec::check_link(&target, &path)?;
+        Ok(Self { path, says: target })
+    }
 }
 
 impl Operation for Directory {

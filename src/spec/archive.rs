@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::invalid::Invalid;
+use crate::diag::quoted;
+
 /// A tar archive on the host, and its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archive {
@@ -17,6 +20,24 @@ pub struct Archive {
     pub limit: u64,
     /// In a dry run: whether the recipe would have created it.
     pub made: bool,
+}
+
+impl Archive {
+    /// The usual maximum size of the contents of an archive, or of what is copied: 8 GiB.
+    pub const LIMIT: u64 = 8 << 30;
+
+    /// A sha256 as 64 hexadecimal digits, with or without `sha256:` in front.
+    ///
+    /// # Errors
+    /// The text is something else.
+    pub fn digest(text: &str) -> Result<String, Invalid> {
+        let plain = text.strip_prefix("sha256:").unwrap_or(text).to_lowercase();
+        if plain.len() == 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(plain);
+        }
+        let error = Invalid::new(format!("{} is no sha256", quoted(text)));
+        Err(error.hint("a sha256 is 64 hexadecimal digits"))
+    }
 }
 
 /// The compression of an archive.

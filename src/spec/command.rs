@@ -63,6 +63,24 @@ impl Command {
     }
 }
 
+/// An environment variable: environ(7).
+///
+/// # Errors
+/// The name is empty, or contains `=` or a NUL byte; the value contains a NUL byte.
+pub fn variable(name: &str, value: &str) -> Result<(String, String), Invalid> {
+    if name.is_empty() {
+        return Err(Invalid::new("the name of a variable is empty"));
+    }
+    if name.contains(['=', '\0']) {
+        let error = Invalid::new(format!("{} cannot be the name of a variable", quoted(name)));
+        return Err(error.hint("a name has no `=` and no NUL byte"));
+    }
+    if value.contains('\0') {
+        return Err(Invalid::new(format!("the value of {} holds a NUL byte", quoted(name))));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
 /// A word as a shell takes it: in quotes if it needs them.
 #[must_use]
 pub fn shell_word(word: &str) -> String {

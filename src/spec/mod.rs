@@ -22,7 +22,7 @@ mod rootfs;
 
 pub use archive::{Archive, Compression};
 pub use capability::Capability;
-pub use command::{Command, Streams, shell_word};
+pub use command::{Command, Streams, shell_word, variable};
 pub use data::{DataRow, DataTable};
 pub use idmap::{Id, IdMap, IdRange};
 pub use invalid::Invalid;
@@ -37,4 +37,6 @@ pub use network::{
 pub use outbound::{Forwarded, Outbound};
 pub use path::GuestPath;
 pub use resource::{Resource, UNLIMITED, Unit};
-pub use rootfs::{Applets, Ingredient, KeptLayer, Mixed, Part, Root, Rootfs};
+pub use rootfs::{
+    Applets, Ingredient, KeptLayer, Mixed, Part, Root, Rootfs, check_file, check_link, users,
+};

@@ -1,5 +1,8 @@
 //! Resource limits of processes: getrlimit(2).
 
+use super::invalid::Invalid;
+use crate::diag::{closest, quoted};
+
 /// A resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resource {
@@ -58,6 +61,21 @@ impl Resource {
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|resource| resource.name == name)
+    }
+
+    /// The resource of this name.
+    ///
+    /// # Errors
+    /// There is none; the hint is the nearest name, or all names.
+    pub fn find(name: &str) -> Result<Self, Invalid> {
+        Self::named(name).ok_or_else(|| {
+            let names = Self::ALL.map(|resource| resource.name);
+            let error = Invalid::new(format!("unknown resource {}", quoted(name)));
+            match closest(name, names) {
+                Some(near) => error.hint(format!("did you mean {}?", quoted(near))),
+                None => error.hint(format!("the resources are {}", names.join(", "))),
+            }
+        })
     }
 
     /// A limit as a person reads it: `64`, `16 MiB`, `10 s`, `unlimited`.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::archive::Archive;
 use super::data::DataTable;
+use super::invalid::Invalid;
 use super::mount_options::FileOptions;
 use super::path::GuestPath;
-use crate::diag::{Origin, count};
+use crate::diag::{Origin, count, quoted};
 
 /// The root of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
@@ -214,6 +215,85 @@ impl Rootfs {
     pub fn ingredients(&self) -> &[Arc<Mixed>] {
         &self.ingredients
     }
+}
+
+impl Applets {
+    /// These names.
+    ///
+    /// # Errors
+    /// One of them cannot be the name of a file.
+    pub fn named(names: Vec<String>) -> Result<Self, Invalid> {
+        let is_name = |name: &str| {
+            !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']) && name.len() <= 255
+        };
+        match names.iter().find(|name| !is_name(name)) {
+            Some(name) => Err(Invalid::new(format!("{} is no name of a file", quoted(name)))),
+            None => Ok(Self::Named(names)),
+        }
+    }
+}
+
+/// The users `"name"`, `"name:uid"` or `"name:uid:gid"`, as `(name, uid, gid)`. Names without a number
+/// get the next one from 1000 up, and `root` gets 0.
+///
+/// # Errors
+/// A text is none of these.
+pub fn users<'a>(
+    texts: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<(String, u32, u32)>, Invalid> {
+    let mut next = 1000;
+    texts.into_iter().map(|text| user(text, &mut next)).collect()
+}
+
+fn user(text: &str, next: &mut u32) -> Result<(String, u32, u32), Invalid> {
+    let mut fields = text.split(':');
+    let name = fields.next().unwrap_or_default();
+    let sound = !name.is_empty()
+        && name.len() <= 32
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte))
+        && !name.starts_with('-');
+    let number = |field: &str| field.parse::<u32>().ok().filter(|id| *id != u32::MAX);
+    let ids: Option<Vec<u32>> = fields.map(number).collect();
+    let wrong = || {
+        let error = Invalid::new(format!("{} is no user", quoted(text)));
+        Err(error.hint("a user is `\"name\"`, `\"name:uid\"` or `\"name:uid:gid\"`"))
+    };
+    let (true, Some(ids)) = (sound, ids) else { return wrong() };
+    match ids.as_slice() {
+        [] if name == "root" => Ok((name.to_owned(), 0, 0)),
+        [] => {
+            *next += 1;
+            Ok((name.to_owned(), *next - 1, *next - 1))
+        }
+        [uid] => Ok((name.to_owned(), *uid, *uid)),
+        [uid, gid] => Ok((name.to_owned(), *uid, *gid)),
+        _ => wrong(),
+    }
+}
+
+/// Checks that a file can be at `path`.
+///
+/// # Errors
+/// The path is the root.
+pub fn check_file(path: &GuestPath) -> Result<(), Invalid> {
+    if path.is_root() {
+        return Err(Invalid::new("`/` is a directory, not a file"));
+    }
+    Ok(())
+}
+
+/// Checks that a symbolic link to `target` can be at `path`.
+///
+/// # Errors
+/// The target is empty or contains a NUL byte, or the path is the root.
+pub fn check_link(target: &str, path: &GuestPath) -> Result<(), Invalid> {
+    if target.is_empty() || target.contains('\0') {
+        return Err(Invalid::new("the target of the link is empty or holds a NUL byte"));
+    }
+    if path.is_root() {
+        return Err(Invalid::new("`/` is a directory, not a link"));
+    }
+    Ok(())
 }
 
 impl fmt::Display for Rootfs {

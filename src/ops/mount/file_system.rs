@@ -27,6 +27,30 @@ pub struct Mount {
     pub options: MountOptions,
 }
 
+impl Mount {
+    /// A file system of type `kind`.
+    ///
+    /// # Errors
+    /// The source, the type or an option contains a NUL byte.
+    pub fn new(
+        source: String,
+        target: GuestPath,
+        kind: String,
+        options: MountOptions,
+    ) -> Result<Self, Invalid> {
+        if kind.contains('\0') || source.contains('\0') {
+            return Err(Invalid::new("the source or type of a mount holds a NUL byte"));
+        }
+        let has_nul = |(key, value): &(String, Option<String>)| {
+            key.contains('\0') || value.as_ref().is_some_and(|value| value.contains('\0'))
+        };
+        if options.data.iter().any(has_nul) {
+            return Err(Invalid::new("an option of the file system holds a NUL byte"));
+        }
+        Ok(Self { source, target, kind, options })
+    }
+}
+
 impl Asking for Mount {
     fn name(&self) -> &'static str {
         "mount"

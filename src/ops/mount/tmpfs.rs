@@ -15,6 +15,23 @@ pub struct Tmpfs {
     pub mode: u32,
 }
 
+impl Tmpfs {
+    /// An empty file system in memory. Without a mode it is 0o1777 for `/tmp`, `/var/tmp` and
+    /// `/dev/shm`, and 0o755 elsewhere.
+    ///
+    /// # Errors
+    /// The size is 0.
+    pub fn new(target: GuestPath, size: Option<u64>, mode: Option<u32>) -> Result<Self, Invalid> {
+        // `size=0` means no bound to the kernel: the opposite of what it says.
+        if size == Some(0) {
+            return Err(Invalid::new("a tmpfs of size 0 would have no bound"));
+        }
+        let shared = matches!(target.as_str(), "/tmp" | "/var/tmp" | "/dev/shm");
+        let mode = mode.unwrap_or(if shared { 0o1777 } else { 0o755 });
+        Ok(Self { target, size, mode })
+    }
+}
+
 impl Asking for Tmpfs {
     fn name(&self) -> &'static str {
         "tmpfs"

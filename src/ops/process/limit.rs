@@ -19,6 +19,20 @@ pub struct Limit {
     pub hard: u64,
 }
 
+impl Limit {
+    /// A limit that programs may raise to `hard`.
+    ///
+    /// # Errors
+    /// The soft limit is above the hard limit.
+    pub fn new(resource: Resource, soft: u64, hard: u64) -> Result<Self, Invalid> {
+        if soft > hard {
+            let message = format!("the soft limit of `{}` is above its hard limit", resource.name);
+            return Err(Invalid::new(message));
+        }
+        Ok(Self { resource, soft, hard })
+    }
+}
+
 impl Operation for Limit {
     fn facts(&self) -> Facts<'_> {
         Facts {

@@ -2,7 +2,7 @@
 
 use crate::diag::quoted;
 use crate::ops::{AsIs, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::{Namespaces, shell_word};
+use crate::spec::{Invalid, Namespaces, shell_word};
 use crate::sys::Call;
 
 /// The host name is set.
@@ -12,6 +12,40 @@ pub struct Hostname(pub String);
 /// The NIS domain name is set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Domainname(pub String);
+
+impl Hostname {
+    /// A host name.
+    ///
+    /// # Errors
+    /// The name is empty, longer than 64 bytes, or contains a control character.
+    pub fn new(name: &str) -> Result<Self, Invalid> {
+        usable(name, "host name").map(Self)
+    }
+}
+
+impl Domainname {
+    /// A NIS domain name.
+    ///
+    /// # Errors
+    /// As for [`Hostname::new`].
+    pub fn new(name: &str) -> Result<Self, Invalid> {
+        usable(name, "domain name").map(Self)
+    }
+}
+
+/// A name that uts_namespaces(7) can hold.
+fn usable(name: &str, what: &str) -> Result<String, Invalid> {
+    let wrong = |why: &str| Err(Invalid::new(format!("the {what} {why}")));
+    match name {
+        "" => wrong("is empty"),
+        long if long.len() > 64 => wrong("is longer than 64 bytes"),
+        // The kernel would take it, and print it to every terminal that asks for the name.
+        text if text.contains(|letter: char| letter.is_control()) => {
+            wrong("holds a control character")
+        }
+        text => Ok(text.to_owned()),
+    }
+}
 
 impl Operation for Hostname {
     fn facts(&self) -> Facts<'_> {

@@ -8,14 +8,14 @@ pub mod tree;
 use rhai::Dynamic;
 
 use super::sandbox::invalid;
-use super::sandbox::mount::{Look, link, look};
+use super::sandbox::mount::{Look, look};
 use crate::diag::{Report, closest, list, quoted};
 use crate::script::binding::argument::{Bytes, HostPath, HostProgram, Size, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{Applets, Archive, Compression, GuestPath, Ingredient, Rootfs};
+use crate::spec::{self, Applets, Archive, Compression, GuestPath, Ingredient, Rootfs};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["rootfs.rs";
@@ -71,19 +71,10 @@ options! {
     }
 }
 
-/// What an archive of a recipe, or a place that it copies, may hold where nothing else is said.
-const LIMIT: u64 = 8 << 30;
-
 /// The archive that a recipe names.
 fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive, VerbError> {
-    let wrong = |message: String, hint: &str| call.fail(Report::error(message).hint(hint));
-    let sha256 = options.sha256.map(|digits| {
-        let plain = digits.strip_prefix("sha256:").unwrap_or(&digits).to_lowercase();
-        let sound = plain.len() == 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit());
-        sound.then_some(plain).ok_or_else(|| {
-            wrong(format!("{} is no sha256", quoted(&digits)), "a sha256 is 64 hexadecimal digits")
-        })
-    });
+    let sha256 = options.sha256.map(|digits| Archive::digest(&digits)).transpose();
+    let sha256 = sha256.map_err(|error| invalid(&error, call))?;
     let strip = options.strip.unwrap_or(0);
     let strip = u32::try_from(strip).map_err(|_| {
         let message = format!("the option `strip` takes a number of names, not {strip}");
@@ -107,8 +98,8 @@ fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive,
             })
         })
     });
-    let (sha256, compression) = (sha256.transpose()?, compression.transpose()?);
-    let limit = options.limit.map_or(LIMIT, |size| size.0);
+    let compression = compression.transpose()?;
+    let limit = options.limit.map_or(Archive::LIMIT, |size| size.0);
     let made = call.effects().foresees_archive(&file.0) && !file.0.exists();
     Ok(Archive { file: file.0, sha256, strip, compression, limit, made })
 }
@@ -126,44 +117,7 @@ fn applets(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Applets, VerbE
             format!("the option `applets` takes a boolean or an array of strings, not {given}");
         call.fail(Report::error(message))
     })?;
-    match names.iter().find(|name| !is_name(name)) {
-        Some(name) => {
-            Err(call.fail(Report::error(format!("{} is no name of a file", quoted(name)))))
-        }
-        None => Ok(Applets::Named(names)),
-    }
-}
-
-/// Whether `name` can be the name of a directory entry.
-fn is_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']) && name.len() <= 255
-}
-
-/// `"alice:1000"`, `"alice:1000:100"`, or a name alone: root is 0, others count from 1000.
-fn user(text: &str, next: &mut u32, call: &Call<'_, '_>) -> Result<(String, u32, u32), VerbError> {
-    let mut fields = text.split(':');
-    let name = fields.next().unwrap_or_default();
-    let sound = !name.is_empty()
-        && name.len() <= 32
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte))
-        && !name.starts_with('-');
-    let number = |field: &str| field.parse::<u32>().ok().filter(|id| *id != u32::MAX);
-    let ids: Option<Vec<u32>> = fields.map(number).collect();
-    let wrong = || {
-        let report = Report::error(format!("{} is no user", quoted(text)));
-        call.fail(report.hint("a user is `\"name\"`, `\"name:uid\"` or `\"name:uid:gid\"`"))
-    };
-    let (true, Some(ids)) = (sound, ids) else { return Err(wrong()) };
-    match ids.as_slice() {
-        [] if name == "root" => Ok((name.to_owned(), 0, 0)),
-        [] => {
-            *next += 1;
-            Ok((name.to_owned(), *next - 1, *next - 1))
-        }
-        [uid] => Ok((name.to_owned(), *uid, *uid)),
-        [uid, gid] => Ok((name.to_owned(), *uid, *gid)),
-        _ => Err(wrong()),
-    }
+    Applets::named(names).map_err(|error| invalid(&error, call))
 }
 
 /// An empty root filesystem, to be filled.
@@ -277,9 +231,7 @@ fn file(
     options: Look,
 ) -> Result<Rootfs, VerbError> {
     let look = look(&options);
-    if path.is_root() {
-        return Err(call.fail(Report::error("`/` is a directory, not a file")));
-    }
+    spec::check_file(&path).map_err(|error| invalid(&error, call))?;
     Ok(rootfs.with(Ingredient::File(path, content.0, look), call.origin()))
 }
 
@@ -303,7 +255,7 @@ fn copy(
     target: GuestPath,
     options: Copied,
 ) -> Rootfs {
-    let limit = options.limit.map_or(LIMIT, |size| size.0);
+    let limit = options.limit.map_or(Archive::LIMIT, |size| size.0);
     let ingredient = Ingredient::Copy { source: source.0, target, limit };
     rootfs.with(ingredient, call.origin())
 }
@@ -320,7 +272,7 @@ fn symlink(
     target: String,
     path: GuestPath,
 ) -> Result<Rootfs, VerbError> {
-    link(&target, &path).map_err(|error| invalid(&error, call))?;
+    spec::check_link(&target, &path).map_err(|error| invalid(&error, call))?;
     Ok(rootfs.with(Ingredient::Symlink { target, path }, call.origin()))
 }
 
@@ -401,8 +353,7 @@ fn overlay_on(_call: &Call<'_, '_>, rootfs: Rootfs, base: Rootfs) -> Rootfs {
 /// # See
 /// passwd(5), group(5), nsswitch.conf(5)
 fn users(call: &Call<'_, '_>, rootfs: Rootfs, users: Vec<String>) -> Result<Rootfs, VerbError> {
-    let mut next = 1000;
-    let users: Vec<_> =
-        users.iter().map(|text| user(text, &mut next, call)).collect::<Result<_, _>>()?;
+    let users = spec::users(users.iter().map(String::as_str));
+    let users = users.map_err(|error| invalid(&error, call))?;
     Ok(rootfs.with(Ingredient::Users(users), call.origin()))
 }

@@ -51,19 +51,6 @@ fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, VerbError> {
     ))))
 }
 
-/// A host name as the kernel takes it: sethostname(2).
-fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, VerbError> {
-    let wrong = |why: &str| Err(call.fail(Report::error(format!("the {what} {why}"))));
-    match text {
-        "" => wrong("is empty"),
-        long if long.len() > 64 => wrong("is longer than 64 bytes"),
-        text if text.contains(|letter: char| letter.is_control()) => {
-            wrong("holds a control character")
-        }
-        text => Ok(text.to_owned()),
-    }
-}
-
 /// What a sandbox keeps of its changes.
 fn keeping(sandbox: &Sandbox, call: &Call<'_, '_>) -> Result<Keeping, VerbError> {
     let keeping = call.context.runner.keeping(sandbox);
@@ -250,8 +237,8 @@ fn chroot(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
 /// # See
 /// sethostname(2), uts_namespaces(7)
 fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
-    let name = self::name(&name, "host name", call)?;
-    Ok(sandbox.with(Hostname(name), call.origin()))
+    let name = Hostname::new(&name).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(name, call.origin()))
 }
 
 /// Sets the NIS domain name inside.
@@ -264,6 +251,6 @@ fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandb
 /// # See
 /// setdomainname(2)
 fn domainname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
-    let name = self::name(&name, "domain name", call)?;
-    Ok(sandbox.with(Domainname(name), call.origin()))
+    let name = Domainname::new(&name).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(name, call.origin()))
 }

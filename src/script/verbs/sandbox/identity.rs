@@ -3,13 +3,13 @@
 use rhai::{Dynamic, Map};
 
 use super::invalid;
-use crate::diag::{Report, closest, quoted};
+use crate::diag::{Report, quoted};
 use crate::ops::{Limit, Sandbox, Umask, What, Workdir};
 use crate::script::binding::argument::{Argument, ArgumentError, Mode, Size, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{GuestPath, Id, IdRange, Resource, UNLIMITED, Unit};
+use crate::spec::{self, GuestPath, Id, IdRange, Resource, UNLIMITED, Unit};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
@@ -25,20 +25,9 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn pid1,
 ];
 
-/// A name and value as environ(7) can hold them.
+/// A variable.
 fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), VerbError> {
-    if name.is_empty() {
-        return Err(call.fail(Report::error("the name of a variable is empty")));
-    }
-    if name.contains(['=', '\0']) {
-        let message = format!("{} cannot be the name of a variable", quoted(name));
-        return Err(call.fail(Report::error(message).hint("a name has no `=` and no NUL byte")));
-    }
-    if value.contains('\0') {
-        let message = format!("the value of {} holds a NUL byte", quoted(name));
-        return Err(call.fail(Report::error(message)));
-    }
-    Ok((name.to_owned(), value.to_owned()))
+    spec::variable(name, value).map_err(|error| invalid(&error, call))
 }
 
 /// A variable that is kept by its name.
@@ -292,14 +281,7 @@ fn limit(
     name: String,
     value: Dynamic,
 ) -> Result<Sandbox, VerbError> {
-    let Some(resource) = Resource::named(&name) else {
-        let names = Resource::ALL.map(|resource| resource.name);
-        let report = Report::error(format!("unknown resource {}", quoted(&name)));
-        return Err(call.fail(match closest(&name, names) {
-            Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-            None => report.hint(format!("the resources are {}", names.join(", "))),
-        }));
-    };
+    let resource = Resource::find(&name).map_err(|error| invalid(&error, call))?;
     let (soft, hard) = if let Some(map) = value.read_lock::<Map>() {
         if let Some(key) = map.keys().find(|key| !matches!(key.as_str(), "soft" | "hard")) {
             let report = Report::error(format!("`limit` has no option {}", quoted(key)));
@@ -315,11 +297,8 @@ fn limit(
         let bound = bound(resource, &value, call)?;
         (bound, bound)
     };
-    if soft > hard {
-        let message = format!("the soft limit of `{name}` is above its hard limit");
-        return Err(call.fail(Report::error(message)));
-    }
-    Ok(sandbox.with(Limit { resource, soft, hard }, call.origin()))
+    let limit = Limit::new(resource, soft, hard).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(limit, call.origin()))
 }
 
 /// Makes the program process 1 of the sandbox, without the init that reaps orphans.

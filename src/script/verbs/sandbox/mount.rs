@@ -11,7 +11,7 @@ use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
 use crate::spec::{
-    self, BindOptions, FileOptions, GuestPath, MountAttributes, MountOptions, ProcOptions,
+    BindOptions, FileOptions, GuestPath, MountAttributes, MountOptions, ProcOptions,
 };
 
 /// The verbs of this file.
@@ -115,9 +115,6 @@ fn data(map: Option<Map>, call: &Call<'_, '_>) -> Result<Vec<(String, Option<Str
                 return Err(call.fail(Report::error(message)));
             }
         };
-        if key.contains('\0') || value.as_ref().is_some_and(|value| value.contains('\0')) {
-            return Err(call.fail(Report::error("an option of the file system holds a NUL byte")));
-        }
         data.push((key.to_string(), value));
     }
     Ok(data)
@@ -200,15 +197,9 @@ fn tmpfs(
     options: Tmpfs,
 ) -> Result<Sandbox, VerbError> {
     let size = options.size.map(|size| size.0);
-    // `size=0` means no bound to the kernel: the opposite of what it says.
-    if size == Some(0) {
-        let report = Report::error("a tmpfs of size 0 would have no bound");
-        return Err(call.fail_at_key("size", report));
-    }
-    let shared = matches!(target.as_str(), "/tmp" | "/var/tmp" | "/dev/shm");
-    let usual = if shared { 0o1777 } else { 0o755 };
-    let mode = options.mode.map_or(usual, |mode| mode.0);
-    Ok(sandbox.with(ops::Tmpfs { target, size, mode }, call.origin()))
+    let tmpfs = ops::Tmpfs::new(target, size, options.mode.map(|mode| mode.0));
+    let tmpfs = tmpfs.map_err(|error| call.fail_at_key("size", Report::from(&error)))?;
+    Ok(sandbox.with(tmpfs, call.origin()))
 }
 
 /// Mounts proc: the processes of the sandbox.
@@ -305,9 +296,6 @@ fn mount(
         let report = Report::error("`mount` needs the option `type`");
         return Err(call.fail(report.hint("the type of the file system: `#{ type: \"tmpfs\" }`")));
     };
-    if kind.contains('\0') || source.contains('\0') {
-        return Err(call.fail(Report::error("the source or type of a mount holds a NUL byte")));
-    }
     let options = MountOptions {
         data: data(options.data, call)?,
         attributes: MountAttributes {
@@ -317,7 +305,8 @@ fn mount(
             exec: options.exec.unwrap_or(true),
         },
     };
-    Ok(sandbox.with(ops::Mount { source, target, kind, options }, call.origin()))
+    let mount = ops::Mount::new(source, target, kind, options);
+    Ok(sandbox.with(mount.map_err(|error| invalid(&error, call))?, call.origin()))
 }
 
 /// Makes a directory in the root, and those above it.
@@ -348,10 +337,8 @@ fn file(
     options: Look,
 ) -> Result<Sandbox, VerbError> {
     let look = look(&options);
-    if path.is_root() {
-        return Err(call.fail(Report::error("`/` is a directory, not a file")));
-    }
-    Ok(sandbox.with(File { path, content: content.0.into(), options: look }, call.origin()))
+    let file = File::new(path, &content.0, look).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(file, call.origin()))
 }
 
 /// Makes a symbolic link in the root: `path` is where it stands, `target` what it says.
@@ -368,8 +355,8 @@ fn symlink(
     target: String,
     path: GuestPath,
 ) -> Result<Sandbox, VerbError> {
-    link(&target, &path).map_err(|error| invalid(&error, call))?;
-    Ok(sandbox.with(Symlink { path, says: target }, call.origin()))
+    let link = Symlink::new(target, path).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(link, call.origin()))
 }
 
 /// Hides a file or directory: nothing can be read there.
@@ -392,15 +379,4 @@ fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
 /// mount_setattr(2)
 fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(ReadOnly(target), call.origin())
-}
-
-/// Makes sure that a link can be made.
-pub(in crate::script::verbs) fn link(target: &str, path: &GuestPath) -> Result<(), spec::Invalid> {
-    if target.is_empty() || target.contains('\0') {
-        return Err(spec::Invalid::new("the target of the link is empty or holds a NUL byte"));
-    }
-    if path.is_root() {
-        return Err(spec::Invalid::new("`/` is a directory, not a link"));
-    }
-    Ok(())
 }
