@@ -48,9 +48,10 @@ mod wait;
 mod watch;
 mod xattr;
 
-pub use call::{Attributes, Base, Call, Create, Group, Identity, MOST_KEPT, Slot, Target, Tree};
+pub use call::{Attributes, Base, Call, Create, Identity, Target, Tree};
+pub use clone::has_threads;
 pub use clone::pidfd_open;
-pub use credentials::{Ids, ids, is_secure_execution, kernel_version};
+pub use credentials::{ids, is_secure_execution, kernel_version};
 pub use errno::Errno;
 pub use file::{
     Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,
@@ -66,7 +67,7 @@ pub use interruptible::{
 pub use kernel_probe::{
     KernelProbe, cgroup_version, landlock_version, probe_kernel, seccomp_actions,
 };
-pub use loop_device::{Attached, LoopDevice, LoopSettings, LoopTrouble, attach_loop, attached};
+pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop, attached};
 pub use memory::{Heap, memory_in_use};
 pub use mount_id::mount_id;
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
@@ -76,7 +77,7 @@ pub use process_info::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id,
     terminal_width, thread_id, uname, working_directory,
 };
-pub use program::{CStrings, Enter, Fault, Program, Spawned, Step, flags, spawn};
+pub use program::{CStrings, Enter, Fault, Program, Step, flags, spawn};
 pub use pty::{OwnTerminal, has_terminal, open_terminal, receive, terminal_sockets};
 pub use raw::{
     Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_in_memory,
@@ -99,7 +100,7 @@ pub use terminal::{
     KeptTerminal, TerminalEvent, TerminalEvents, TerminalState, interrupt, is_foreground,
     is_terminal, stop, terminal_device,
 };
-pub use user_namespace::{Holder, UserNamespace, hold_user_namespace};
+pub use user_namespace::{UserNamespace, hold_user_namespace};
 pub use wait::note_ended_children;
 pub use watch::{Times, Watch};
 pub use xattr::{

@@ -281,6 +281,9 @@ pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, slot: &FaultSlot) -> Answer
     let entering = copy.work.enters();
     let quiet = Quiet::begin();
     let argument = Copying { namespaces, copy };
+    if has_threads() {
+        return copy_of_threads(&argument, slot);
+    }
     let args = CloneArgs {
         flags: if entering {
             libc::CLONE_VFORK as u64 | libc::CLONE_FILES as u64
@@ -301,6 +304,54 @@ pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, slot: &FaultSlot) -> Answer
         return Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }));
     }
     made_between(pid, slot)
+}
+
+/// Whether this process has more than one thread.
+#[must_use]
+pub fn has_threads() -> bool {
+    // unshare(2): nothing happens if there is one thread, and EINVAL says that there are more.
+    // SAFETY: unshare takes a number.
+    let done = unsafe { libc::unshare(libc::CLONE_THREAD) };
+    done != 0 && Errno::last().code() == libc::EINVAL
+}
+
+/// The same in a program with threads. The C library's fork(2) makes the process in between: it takes
+/// the locks of the allocator first, which another thread may hold, so a copy of that process can
+/// allocate.
+fn copy_of_threads(copying: &Copying<'_, '_>, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
+    // SAFETY: fork takes nothing; the child ends in `between`, and never comes back here.
+    let between = unsafe { libc::fork() };
+    if between < 0 {
+        return Err(Trouble { syscall: Syscall::Clone3, errno: Errno::last() });
+    }
+    if between == 0 {
+        copy_and_end(copying);
+    }
+    wait_for(between);
+    match slot.pid.load(Ordering::SeqCst) {
+        pid @ 1.. => Ok((pid, pidfd_open(pid)?)),
+        _ => Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) }),
+    }
+}
+
+/// Enters the namespaces of a copy, makes it as a child of the parent of this process, and ends.
+fn copy_and_end(copying: &Copying<'_, '_>) -> ! {
+    let Copying { namespaces, copy } = copying;
+    let entered = if copy.work.enters() { enter(&copy.work) } else { Ok(()) };
+    let made = entered.and_then(|()| {
+        let beside = libc::CLONE_PARENT as u64 | libc::CLONE_PARENT_SETTID as u64;
+        let args = CloneArgs {
+            flags: namespaces | beside,
+            parent_tid: copy.work.slot.pid.as_ptr() as u64,
+            ..CloneArgs::default()
+        };
+        // SAFETY: no stack and no CLONE_VM, and `go_on` does not return and is given a `Copying`.
+        unsafe { clone3(&args, go_on, std::ptr::from_ref(copying).cast()) }
+    });
+    if let Err(trouble) = made {
+        copy.work.slot.report(None, trouble);
+    }
+    kernel::exit(0)
 }
 
 /// What a copy, or the process in between, works with.

@@ -9,7 +9,7 @@ pub struct Errno(i32);
 /// Errors by the names of errno(3), for tables that are keyed by them.
 macro_rules! named {
     ($($name:ident)*) => {
-        #[expect(missing_docs, reason = "each is the error of that name in errno(3)")]
+        #[allow(missing_docs, reason = "each is the error of that name in errno(3)")]
         impl Errno {
             $(pub const $name: Self = Self(libc::$name);)*
         }

@@ -1,11 +1,13 @@
 //! fork(2) for closures: a process that is a copy of this one, in namespaces of its own.
 //!
-//! nsscript has one thread, so the copy can go on with everything that it finds in its memory;
-//! what belongs to one process alone is made anew in it.
+//! The copy has the thread that made it and no other. It can use everything that it finds in its memory,
+//! also in a program with threads (see [`super::clone`]), except locks that other threads held. What
+//! belongs to one process alone is made anew in it.
 
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::raw::c_int;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::clone;
@@ -14,7 +16,7 @@ use super::fault_slot::FaultSlot;
 use super::kernel::{self, Answer, Syscall, Trouble};
 use super::perform;
 use super::process::Child;
-use super::program::{Fault, Program};
+use super::program::{Fault, Program, one_at_a_time};
 use super::{init, signal};
 
 /// Whether this process has entered namespaces in which others may run, which must not trace it.
@@ -41,6 +43,8 @@ pub(super) struct Copy<'a> {
     /// Whether nobody may trace the copy: before its calls, and after.
     pub guarded: (bool, bool),
     pub mask: libc::sigset_t,
+    /// The lock of this launch, which the copy holds as well.
+    pub one: std::cell::Cell<Option<MutexGuard<'static, ()>>>,
     pub body: std::cell::RefCell<&'a mut dyn FnMut() -> i32>,
 }
 
@@ -53,6 +57,7 @@ pub(super) struct Copy<'a> {
 pub fn fork(program: &Program, guard: bool, body: &mut dyn FnMut() -> i32) -> Result<Child, Fault> {
     let launch =
         |trouble: Trouble| Fault { call: None, syscall: trouble.syscall, errno: trouble.errno };
+    let one = one_at_a_time();
     let slot = FaultSlot::of_this_process().map_err(launch)?;
     let init = init::prepare().map_err(launch)?;
     let parent = clone::own_pidfd().map_err(launch)?;
@@ -69,6 +74,7 @@ pub fn fork(program: &Program, guard: bool, body: &mut dyn FnMut() -> i32) -> Re
         ready: ready.as_raw_fd(),
         guarded: (program.meets_others(), guard),
         mask,
+        one: std::cell::Cell::new(Some(one)),
         body: std::cell::RefCell::new(body),
     };
     let made = clone::copy(program.namespaces, &copy, slot);
@@ -107,6 +113,7 @@ impl Copy<'_> {
     /// What the copy does. Its memory is its own: it may allocate.
     pub(super) fn run(&self) -> ! {
         GENERATION.fetch_add(1, Ordering::Relaxed);
+        drop(self.one.take());
         GUARDED.fetch_or(self.guarded.0, Ordering::Relaxed);
         allow_tracing();
         if !self.work.calls() {

@@ -72,6 +72,7 @@ impl Child {
     /// `answers` is where the carried program leaves what became of the program.
     pub(super) fn new(pid: i32, pidfd: OwnedFd, answers: OwnedFd, has_init: bool) -> Self {
         let parent = generation();
+        wait::started(pid);
         Self { pid, pidfd, parent, answers, has_init, told: 0, silent: false, ended: None }
     }
 

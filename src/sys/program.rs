@@ -3,7 +3,7 @@
 use std::ffi::{CString, NulError};
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::raw::c_char;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::call::Call;
 use super::clone::{self, Style};
@@ -149,20 +149,22 @@ pub struct Fault {
     pub errno: Errno,
 }
 
-/// A process that performed its program.
-pub type Spawned = Child;
-
-/// Held while a process is made.
+/// Held while a process is made: the fault slot is one for all threads, and a launch stops only the
+/// thread that makes it.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Waits until no other thread makes a process.
+pub(super) fn one_at_a_time() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Starts a process that performs `program`, and waits until it has executed a program: the last
 /// one, or the init that then executes that ([`Child::confirm`] waits for it).
 ///
 /// # Errors
 /// The call that failed. Nothing is left of the process then.
-pub fn spawn(program: &Program) -> Result<Spawned, Fault> {
-    // The slot is one for all threads, and a launch stops only the thread that makes it.
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+pub fn spawn(program: &Program) -> Result<Child, Fault> {
+    let _one = one_at_a_time();
     let launch = |trouble: Trouble| fault(None, trouble);
     let slot = FaultSlot::of_this_process().map_err(launch)?;
     let init = init::prepare().map_err(launch)?;

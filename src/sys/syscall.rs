@@ -23,7 +23,6 @@ macro_rules! syscalls {
     ($($variant:ident $name:literal $since:literal,)*) => {
         /// A system call by name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each is the call of that name in section 2 of the manual")]
         #[repr(u16)]
         pub enum Syscall { $($variant,)* }
 

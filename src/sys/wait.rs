@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::errno::Errno;
 
@@ -23,7 +24,12 @@ pub(super) struct Ended {
 thread_local! {
     /// Children that were waited for on behalf of others.
     static NOTED: RefCell<Vec<Ended>> = const { RefCell::new(Vec::new()) };
+    /// Children that were started here and not waited for yet.
+    static STARTED: RefCell<Vec<i32>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Whether all children of this process are those of `nsscript`, with orphans that it has adopted.
+static ADOPTS: AtomicBool = AtomicBool::new(false);
 
 fn waitid(which: libc::idtype_t, id: i32, options: i32) -> Result<Option<Ended>, Errno> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
@@ -50,6 +56,9 @@ fn waitid(which: libc::idtype_t, id: i32, options: i32) -> Result<Option<Ended>,
 /// `ECHILD`: nobody knows.
 pub(super) fn child(pid: i32, pidfd: BorrowedFd<'_>, options: i32) -> Result<Option<Ended>, Errno> {
     let answer = waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options);
+    if !matches!(answer, Ok(None)) {
+        STARTED.with_borrow_mut(|started| started.retain(|other| *other != pid));
+    }
     if matches!(answer, Err(errno) if errno.code() == libc::ECHILD) {
         let noted = NOTED.with_borrow_mut(|noted| {
             let at = noted.iter().position(|ended| ended.pid == pid)?;
@@ -60,14 +69,41 @@ pub(super) fn child(pid: i32, pidfd: BorrowedFd<'_>, options: i32) -> Result<Opt
     answer
 }
 
-/// Waits for all children that have ended, and takes note of how.
+/// Waits for all children of `nsscript` that have ended, and takes note of how. The other children of a
+/// program that uses the library are for that program to wait for.
 pub fn note_ended_children() {
-    while let Ok(Some(ended)) = waitid(libc::P_ALL, 0, libc::WNOHANG) {
-        NOTED.with_borrow_mut(|noted| noted.push(ended));
+    if ADOPTS.load(Ordering::Relaxed) {
+        while let Ok(Some(ended)) = waitid(libc::P_ALL, 0, libc::WNOHANG) {
+            NOTED.with_borrow_mut(|noted| noted.push(ended));
+        }
+        return;
     }
+    STARTED.with_borrow_mut(|started| {
+        started.retain(|pid| match waitid(libc::P_PID, *pid, libc::WNOHANG) {
+            Ok(None) => true,
+            Ok(Some(ended)) => {
+                NOTED.with_borrow_mut(|noted| noted.push(ended));
+                false
+            }
+            Err(_) => false,
+        });
+    });
 }
 
-/// Has nothing noted: this process is a copy, and the children are its parent's.
+/// Takes note of a new child.
+pub(super) fn started(pid: i32) {
+    STARTED.with_borrow_mut(|started| started.push(pid));
+}
+
+/// Takes note that processes that lose their parents become children of this process.
+pub(super) fn adopts() {
+    ADOPTS.store(true, Ordering::Relaxed);
+}
+
+/// Forgets all children: this process is a copy, and they are its parent's. Its own will be those of
+/// `nsscript` alone, and orphans if it is process 1 of a PID namespace.
 pub(super) fn forget() {
     NOTED.with_borrow_mut(Vec::clear);
+    STARTED.with_borrow_mut(Vec::clear);
+    ADOPTS.store(true, Ordering::Relaxed);
 }

@@ -20,6 +20,12 @@ impl RawCalls {
     /// # Errors
     /// The machine has no user namespaces for users, or no room for more.
     pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
+        if sys::has_threads() {
+            // unshare(2) and setns(2) refuse it, or move one of the threads alone.
+            let message = "cannot make raw calls in a process that has several threads";
+            let hint = "make them before other threads start, or in a process of their own";
+            return Err(Report::error(message).hint(hint).at(origin.cloned()).into());
+        }
         if self.session().has_begun() {
             return Ok(());
         }
