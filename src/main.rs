@@ -1,4 +1,4 @@
-//! The program `nsscript`: see [`nsscript::cli`].
+//! The program `nsscript`: see `nsscript::cli`.
 
 use std::process::ExitCode;
 

@@ -17,15 +17,28 @@ mod verbs;
 mod analysis;
 mod engine;
 
+#[cfg(feature = "cli")]
 mod check;
+#[cfg(feature = "cli")]
 pub mod manual;
+#[cfg(feature = "cli")]
 mod prompt;
 
+mod package;
+
 pub use binding::catalog;
+#[cfg(feature = "cli")]
 pub use check::{Checked, check};
 pub use effects::block::{Block, blocks};
 pub use effects::dry_run::Effect;
 pub use engine::{End, Mode, Script};
 pub use language::recipe::Recipe;
 pub use language::token::{KEYWORDS, Kind, Token, tokens};
+pub use package::Package;
+#[cfg(feature = "cli")]
 pub use prompt::{Candidate, Completion, Left, Outcome, Prompt};
+
+/// The table of what programs open while they run, if it is wanted.
+pub(crate) fn program_data(wanted: bool) -> Option<std::sync::Arc<crate::spec::DataTable>> {
+    verbs::rootfs::data::table(Some(wanted))
+}

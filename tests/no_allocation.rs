@@ -11,13 +11,13 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use nsscript::ops::{
+use nsscript::internal::ops::{
     Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount, Proc, ReadOnly,
     Sandbox, Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
 };
-use nsscript::plan::Request;
-use nsscript::run::{Input, MOST_KEPT, Problem, Runner};
-use nsscript::spec::{
+use nsscript::internal::plan::Request;
+use nsscript::internal::run::{Input, MOST_KEPT, Problem, Runner};
+use nsscript::internal::spec::{
     Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountAttributes,
     MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
 };
@@ -251,7 +251,7 @@ fn mapped() -> Sandbox {
 
 fn request(words: &[&str], streams: Streams) -> Request {
     let words = words.iter().map(|&word| word.to_owned()).collect();
-    let command = nsscript::spec::Command::new(words).expect("a command");
+    let command = nsscript::internal::spec::Command::new(words).expect("a command");
     Request { command, streams, origin: None }
 }
 

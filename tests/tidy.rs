@@ -18,7 +18,7 @@ use dependencies::Dependency;
 use rust::{Kind, Named, Token};
 
 /// The layers, and what each may name of the others. `cli` starts the conversation, so it may name
-/// `repl`; nobody else names either.
+/// `repl`; nobody else names either. `library` is the other face of the crate.
 const LAYERS: &[(&str, &[&str])] = &[
     ("diag", &[]),
     ("sys", &[]),
@@ -28,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", &["diag", "spec", "host", "ops"]),
     ("run", &["diag", "spec", "host", "ops", "plan", "sys"]),
     ("script", &["diag", "spec", "host", "ops", "plan", "run"]),
+    ("library", &["diag", "spec", "ops", "plan", "run", "script"]),
     ("repl", &["diag", "spec", "host", "ops", "plan", "run", "script"]),
     ("cli", &["diag", "spec", "host", "ops", "plan", "run", "script", "repl"]),
 ];
@@ -40,6 +41,7 @@ const ABOVE_SYS: &[&str] = &[
     "src/plan",
     "src/run",
     "src/script",
+    "src/library",
     "src/repl",
     "src/cli",
 ];
@@ -58,7 +60,7 @@ const VOCABULARY: &[(&str, &[&str])] = &[
     ("nix", &["src/sys"]),
     ("object", &["src/host/elf"]),
     ("pulldown_cmark", &["src/script/manual"]),
-    ("rhai", &["src/script", "src/repl"]),
+    ("rhai", &["src/script", "src/library", "src/repl"]),
     ("roff", &["src/script/manual"]),
     ("rustyline", &["src/repl"]),
     ("serde_json", ABOVE_SYS),
@@ -117,6 +119,7 @@ const ROOMS: &[(&str, Rooms)] = &[
                 &["language", "binding", "errors", "effects", "analysis", "engine", "check"],
             ),
             ("manual", &["language", "binding"]),
+            ("package", &["language", "binding", "errors", "effects", "engine"]),
         ],
     ),
     (

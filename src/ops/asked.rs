@@ -84,7 +84,7 @@ macro_rules! asked {
     ($($ask:ident)*) => {
         /// Everything that becomes operations by itself.
         #[derive(Clone, Debug, PartialEq)]
-        #[expect(missing_docs, reason = "each is the type of that name")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum Ask {
             $($ask($ask),)*
         }

@@ -276,7 +276,7 @@ macro_rules! operations {
     (lowered { $($lowered:ident)* } carried { $($carried:ident)* } own { $($own:ident)* }) => {
         /// Everything that is done.
         #[derive(Clone, Debug, PartialEq)]
-        #[expect(missing_docs, reason = "each is the type of that name")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum Op {
             $($lowered($lowered),)*
             $($carried($carried),)*
@@ -285,7 +285,7 @@ macro_rules! operations {
 
         /// What nsscript itself does: `run` has an arm for each.
         #[derive(Clone, Copy, Debug)]
-        #[expect(missing_docs, reason = "each is the type of that name")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum Own<'a> {
             $($own(&'a $own),)*
         }

@@ -343,7 +343,7 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
 }
 
 /// Registers a verb at every number of arguments that it takes.
-fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
+pub(in crate::script) fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
     // The engine chooses by the receiver; of the others the verb itself says what it takes.
     let mut types = vec![TypeId::of::<Dynamic>(); verb.parameters.len()];
     if let (Some(first), Some(parameter)) = (types.first_mut(), verb.parameters.first()) {

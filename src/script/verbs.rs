@@ -5,7 +5,7 @@
 mod host;
 mod network;
 mod raw;
-mod rootfs;
+pub(in crate::script) mod rootfs;
 mod sandbox;
 
 use super::binding::verb::Verb;

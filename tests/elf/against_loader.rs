@@ -7,8 +7,8 @@ use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
-use nsscript::host::elf::{ElfError, Kind, Loader, Needs, Rule};
-use nsscript::host::tree::Tree;
+use nsscript::internal::host::elf::{ElfError, Kind, Loader, Needs, Rule};
+use nsscript::internal::host::tree::Tree;
 
 /// What the loader would load for the program, in its order, and what it would not find.
 #[derive(Debug, PartialEq, Eq)]

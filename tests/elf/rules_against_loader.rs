@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nsscript::host::elf::{Loader, Needs};
-use nsscript::host::tree::Tree;
+use nsscript::internal::host::elf::{Loader, Needs};
+use nsscript::internal::host::tree::Tree;
 
 /// A directory in which programs are built, removed with the value.
 struct Workshop {

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nsscript::run::{LoopDevice, LoopSettings, attach_loop};
+use nsscript::internal::run::{LoopDevice, LoopSettings, attach_loop};
 
 use crate::support::{Bench, User, missing};
 

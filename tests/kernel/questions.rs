@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use nsscript::spec::Capability;
+use nsscript::internal::spec::Capability;
 
 use crate::support::{Bench, Launch, as_each_user, field, fields, have, mounts};
 

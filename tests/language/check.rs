@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nsscript::script::{Mode, Recipe, Script, catalog, check};
+use nsscript::internal::script::{Mode, Recipe, Script, catalog, check};
 
 use super::diagnostics::split;
 use super::nsscript::{PACKAGE, Ran, Scratch, nsscript, updates};

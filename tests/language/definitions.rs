@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use nsscript::script::catalog;
+use nsscript::internal::script::catalog;
 use serde_json::Value;
 
 use super::nsscript::{Ran, Scratch, nsscript};

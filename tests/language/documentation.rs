@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use nsscript::script::{End, Mode, Recipe, Script, catalog};
+use nsscript::internal::script::{End, Mode, Recipe, Script, catalog};
 
 use super::nsscript::{PACKAGE, Ran, Scratch, missing, nsscript};
 

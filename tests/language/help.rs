@@ -1,6 +1,6 @@
 //! `nsscript help`, by the words that people look up.
 
-use nsscript::script::{catalog, manual};
+use nsscript::internal::script::{catalog, manual};
 
 use super::nsscript::{Ran, nsscript};
 

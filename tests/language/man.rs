@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use nsscript::script::catalog;
+use nsscript::internal::script::catalog;
 
 use super::nsscript::{PACKAGE, Ran, Scratch, nsscript};
 use crate::support::have;

@@ -7,14 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use nsscript::diag::{Format, Origin, Report, Sources, render};
-use nsscript::host::{Host, Tree};
-use nsscript::ops::{
+use nsscript::internal::diag::{Format, Origin, Report, Sources, render};
+use nsscript::internal::host::{Host, Tree};
+use nsscript::internal::ops::{
     Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Mask, Mount, Proc, ReadOnly, Sandbox,
     Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
 };
-use nsscript::plan::{Kept, Layer, Planner, Request};
-use nsscript::spec::{
+use nsscript::internal::plan::{Kept, Layer, Planner, Request};
+use nsscript::internal::spec::{
     Applets, BindOptions, Command, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind,
     MountAttributes, MountOptions, Namespaces, Part, ProcOptions, Root, Rootfs, Streams,
 };

@@ -1,0 +1,147 @@
+//! Programs of sandboxes, before they run.
+
+use super::child::Child;
+use super::error::{Error, here, invalid};
+use super::plan::Plan;
+use super::sandbox::Sandbox;
+use super::values::{ExitStatus, Output};
+use crate::diag::Origin;
+use crate::plan::{self, Request};
+use crate::run::{Input, MOST_KEPT, Runner};
+use crate::spec::{self, Streams};
+
+/// A program in a sandbox, in the manner of [`std::process::Command`].
+///
+/// ```
+/// use nsscript::Sandbox;
+///
+/// let mut command = Sandbox::host_view().command("tr");
+/// let output = command.args(["a-z", "A-Z"]).stdin("hello").output()?;
+/// assert_eq!(output.stdout, b"HELLO");
+/// # Ok::<(), nsscript::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Command {
+    sandbox: Sandbox,
+    words: Vec<String>,
+    stdin: Option<Vec<u8>>,
+    tty: bool,
+    limit: u64,
+    origin: Option<Origin>,
+}
+
+impl Command {
+    pub(super) fn new(sandbox: Sandbox, program: String, origin: Option<Origin>) -> Self {
+        let words = vec![program];
+        Self { sandbox, words, stdin: None, tty: false, limit: MOST_KEPT, origin }
+    }
+
+    /// Adds an argument.
+    pub fn arg(&mut self, argument: impl Into<String>) -> &mut Self {
+        self.words.push(argument.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(&mut self, arguments: impl IntoIterator<Item = impl Into<String>>) -> &mut Self {
+        self.words.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// The bytes that the program reads from its standard input. Default: the caller's standard input for
+    /// [`Command::status`], and nothing otherwise.
+    pub fn stdin(&mut self, bytes: impl Into<Vec<u8>>) -> &mut Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Whether [`Command::status`] gives the program a terminal of its own, which `nsscript` relays to the
+    /// caller's. Default: no. No program gets the caller's terminal itself.
+    pub fn tty(&mut self, tty: bool) -> &mut Self {
+        self.tty = tty;
+        self
+    }
+
+    /// The most that [`Command::output`] keeps, in bytes. Default: 64 MiB. A program that writes more is
+    /// ended, which is an error.
+    pub fn output_limit(&mut self, bytes: u64) -> &mut Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// What would be done to run it, without doing it.
+    ///
+    /// # Errors
+    /// Everything that contradicts itself, is missing or is invalid, each with its line.
+    pub fn plan(&self) -> Result<Plan, Error> {
+        let (_, plan, _) = self.planned(self.inherited())?;
+        Ok(Plan(plan))
+    }
+
+    /// Runs the program to its end, with the caller's standard streams.
+    ///
+    /// # Errors
+    /// As for [`Command::plan`]; a system call failed, or the program cannot be executed. How it ends is
+    /// no error.
+    #[track_caller]
+    pub fn status(&self) -> Result<ExitStatus, Error> {
+        let (runner, plan, request) = self.planned(self.inherited())?;
+        let input = self.stdin.clone().map_or(Input::Inherited, Input::Bytes);
+        Ok(ExitStatus(runner.run(&plan, &request, &input)?))
+    }
+
+    /// Runs the program to its end, and keeps what it writes.
+    ///
+    /// # Errors
+    /// As for [`Command::status`]; it has written too much.
+    #[track_caller]
+    pub fn output(&self) -> Result<Output, Error> {
+        let (runner, plan, request) = self.planned(Streams::Captured)?;
+        let input = self.stdin.clone().map_or(Input::Nothing, Input::Bytes);
+        Ok(runner.output(&plan, &request, &input, self.limit)?.into())
+    }
+
+    /// Starts the program, with the caller's standard output and error and no input.
+    ///
+    /// # Errors
+    /// As for [`Command::status`].
+    #[track_caller]
+    pub fn spawn(&self) -> Result<Child, Error> {
+        self.spawn_with(Streams::Inherited)
+    }
+
+    /// Starts the program with pipes, for [`Child::write`] and [`Child::read_line`].
+    ///
+    /// # Errors
+    /// As for [`Command::status`].
+    #[track_caller]
+    pub fn spawn_piped(&self) -> Result<Child, Error> {
+        self.spawn_with(Streams::Piped)
+    }
+
+    #[track_caller]
+    fn spawn_with(&self, streams: Streams) -> Result<Child, Error> {
+        if self.stdin.is_some() {
+            let error = spec::Invalid::new("a program that is spawned has no `stdin` of its own")
+                .hint("`spawn_piped` gives it a pipe for `write`");
+            return Err(invalid(&error, here()).into());
+        }
+        let (runner, plan, request) = self.planned(streams)?;
+        let process = runner.start(&plan, &request, &Input::Nothing)?;
+        Ok(Child::new(process, runner))
+    }
+
+    fn inherited(&self) -> Streams {
+        if self.tty && self.stdin.is_none() { Streams::Terminal } else { Streams::Inherited }
+    }
+
+    fn planned(&self, streams: Streams) -> Result<(Runner, plan::Plan, Request), Error> {
+        let origin = self.origin.clone();
+        let command = spec::Command::new(self.words.clone());
+        let command = command.map_err(|error| invalid(&error, origin.clone()))?;
+        let sandbox = self.sandbox.checked()?;
+        let (runner, request) = (Runner::new(), Request { command, streams, origin });
+        let plan = runner.plan(sandbox, &request)?;
+        Ok((runner, plan, request))
+    }
+}

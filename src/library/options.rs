@@ -1,0 +1,298 @@
+//! Options of the verbs that have some, in the manner of [`std::fs::OpenOptions`].
+
+use std::path::Path;
+
+use super::error::invalid;
+use crate::diag::{Origin, Report};
+use crate::spec::{self, Applets, Archive, Compression, GuestPath, Invalid};
+
+/// Setters of the attributes that all mounts have.
+macro_rules! attributes {
+    () => {
+        /// Whether writing fails with `EROFS`, below as well. Default: no.
+        #[must_use]
+        pub fn read_only(mut self, read_only: bool) -> Self {
+            self.0.attributes.read_only = read_only;
+            self
+        }
+
+        /// Whether set-user-ID bits and file capabilities work. Default: no.
+        #[must_use]
+        pub fn suid(mut self, suid: bool) -> Self {
+            self.0.attributes.suid = suid;
+            self
+        }
+
+        /// Whether device files work. Default: no.
+        #[must_use]
+        pub fn devices(mut self, devices: bool) -> Self {
+            self.0.attributes.devices = devices;
+            self
+        }
+
+        /// Whether programs can be executed. Default: yes.
+        #[must_use]
+        pub fn exec(mut self, exec: bool) -> Self {
+            self.0.attributes.exec = exec;
+            self
+        }
+    };
+}
+
+/// Options of [`Sandbox::bind_with`](super::Sandbox::bind_with).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BindOptions(pub(super) spec::BindOptions);
+
+impl BindOptions {
+    /// A recursive, writable bind without devices and set-user-ID programs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    attributes!();
+
+    /// Whether a missing source is skipped instead of being an error. Default: no.
+    #[must_use]
+    pub fn optional(mut self, optional: bool) -> Self {
+        self.0.optional = optional;
+        self
+    }
+
+    /// Whether mounts below the source are bound with it. Default: yes.
+    #[must_use]
+    pub fn recursive(mut self, recursive: bool) -> Self {
+        self.0.recursive = recursive;
+        self
+    }
+}
+
+/// Options of [`Sandbox::mount_with`](super::Sandbox::mount_with).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MountOptions(pub(super) spec::MountOptions);
+
+impl MountOptions {
+    /// A writable mount without devices and set-user-ID programs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    attributes!();
+
+    /// Adds an option of the file system: `data("size", "1M")`. An empty value is an option without one.
+    #[must_use]
+    pub fn data(mut self, name: &str, value: &str) -> Self {
+        let value = (!value.is_empty()).then(|| value.to_owned());
+        self.0.data.push((name.to_owned(), value));
+        self
+    }
+}
+
+/// Options of [`Sandbox::tmpfs_with`](super::Sandbox::tmpfs_with).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TmpfsOptions {
+    pub(super) size: Option<u64>,
+    pub(super) mode: Option<u32>,
+}
+
+impl TmpfsOptions {
+    /// The kernel's default size, which is half of the memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The most that it holds, in bytes; not 0.
+    #[must_use]
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = Some(bytes);
+        self
+    }
+
+    /// Permission bits. Default: 0o1777 for `/tmp`, `/var/tmp` and `/dev/shm`, else 0o755.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+}
+
+/// Options of [`Sandbox::proc_with`](super::Sandbox::proc_with): proc(5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcOptions(pub(super) spec::ProcOptions);
+
+impl ProcOptions {
+    /// All processes of the sandbox, and everything else of `/proc`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Hides the processes of other users: `hidepid=invisible`, Linux 5.8.
+    #[must_use]
+    pub fn hide_other_users(mut self) -> Self {
+        self.0.hidepid = Some("invisible".into());
+        self
+    }
+
+    /// Leaves only the processes: `subset=pid`, Linux 5.8.
+    #[must_use]
+    pub fn only_processes(mut self) -> Self {
+        self.0.subset = Some("pid".into());
+        self
+    }
+}
+
+/// Mode and owner of a file or directory, for `file_with` and `directory_with`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileOptions(pub(super) spec::FileOptions);
+
+impl FileOptions {
+    /// Mode 0o644 for files and 0o755 for directories, of the user who starts the sandbox.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Permission bits.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.0.mode = Some(mode);
+        self
+    }
+
+    /// The owner inside.
+    #[must_use]
+    pub fn uid(mut self, uid: u32) -> Self {
+        self.0.uid = Some(uid);
+        self
+    }
+
+    /// The group inside.
+    #[must_use]
+    pub fn gid(mut self, gid: u32) -> Self {
+        self.0.gid = Some(gid);
+        self
+    }
+}
+
+/// Options of [`Rootfs::binary_with`](super::Rootfs::binary_with).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BinaryOptions {
+    into: Option<String>,
+    applets: AppletNames,
+    data: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum AppletNames {
+    #[default]
+    None,
+    Own,
+    Named(Vec<String>),
+}
+
+impl BinaryOptions {
+    /// The program at its own path, without other names.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The directory for the program, if it is not its own: `/bin`.
+    #[must_use]
+    pub fn into(mut self, directory: &str) -> Self {
+        self.into = Some(directory.to_owned());
+        self
+    }
+
+    /// Adds a link for each applet that busybox lists.
+    #[must_use]
+    pub fn own_applets(mut self) -> Self {
+        self.applets = AppletNames::Own;
+        self
+    }
+
+    /// Adds a link to the program for each of these names.
+    #[must_use]
+    pub fn applets<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.applets = AppletNames::Named(names.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// Whether the files that known programs open while they run are added: modules of Python, time
+    /// zones, certificates. Default: no.
+    #[cfg(feature = "script")]
+    #[must_use]
+    pub fn data(mut self, data: bool) -> Self {
+        self.data = data;
+        self
+    }
+
+    pub(super) fn ingredient(self, program: String) -> Result<spec::Ingredient, Invalid> {
+        let Self { into, applets, data } = self;
+        let into = into.map(|into| GuestPath::new(&into)).transpose()?;
+        let applets = match applets {
+            AppletNames::None => Applets::None,
+            AppletNames::Own => Applets::Own,
+            AppletNames::Named(names) => Applets::named(names)?,
+        };
+        #[cfg(feature = "script")]
+        let data = crate::script::program_data(data);
+        #[cfg(not(feature = "script"))]
+        let data = None.filter(|_| data);
+        Ok(spec::Ingredient::Binary { program, into, applets, data })
+    }
+}
+
+/// Options of [`Rootfs::tar_with`](super::Rootfs::tar_with).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TarOptions {
+    sha256: Option<String>,
+    strip: u32,
+    limit: Option<u64>,
+}
+
+impl TarOptions {
+    /// Any digest, no names stripped, at most 8 GiB unpacked.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The sha256 that the file must have, as 64 hexadecimal digits.
+    #[must_use]
+    pub fn sha256(mut self, digest: &str) -> Self {
+        self.sha256 = Some(digest.to_owned());
+        self
+    }
+
+    /// The number of leading names to strip from each path.
+    #[must_use]
+    pub fn strip(mut self, names: u32) -> Self {
+        self.strip = names;
+        self
+    }
+
+    /// The most that it may hold when it is unpacked, in bytes.
+    #[must_use]
+    pub fn limit(mut self, bytes: u64) -> Self {
+        self.limit = Some(bytes);
+        self
+    }
+
+    pub(super) fn archive(self, file: &Path, origin: Option<Origin>) -> Result<Archive, Report> {
+        let Self { sha256, strip, limit } = self;
+        let sha256 = sha256.map(|digits| Archive::digest(&digits)).transpose();
+        Ok(Archive {
+            file: file.to_path_buf(),
+            sha256: sha256.map_err(|error| invalid(&error, origin))?,
+            strip,
+            // By its first bytes.
+            compression: None::<Compression>,
+            limit: limit.unwrap_or(Archive::LIMIT),
+            made: false,
+        })
+    }
+}

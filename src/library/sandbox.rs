@@ -1,0 +1,409 @@
+//! The builder of sandboxes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::command::Command;
+use super::error::{Error, here, invalid};
+use super::options::{BindOptions, FileOptions, MountOptions, ProcOptions, TmpfsOptions};
+use super::rootfs::Rootfs;
+use super::values::{Id, Limit, Namespace};
+use crate::diag::Report;
+use crate::ops::{self, What};
+use crate::spec::{
+    self, GuestPath, IdRange, Invalid, Namespaces, NetworkChoice, Outbound, Resource, Root,
+};
+
+/// What a program will see: namespaces, a root, mounts, ids, limits. It is a value: nothing happens before
+/// a [`Command`] of it is started.
+///
+/// Each method takes the sandbox and returns it with one more step; [`Clone`] keeps a base for several.
+/// Methods do not fail. A value that is invalid is reported with its line when the sandbox is planned or
+/// started, together with everything else that is wrong.
+///
+/// A new sandbox has all eight namespaces of its own, an empty root, no capabilities, no network but `lo`,
+/// an empty environment and only the descriptors 0 to 2. Its programs end with it, and it ends with the
+/// thread that started it.
+///
+/// ```
+/// use nsscript::Sandbox;
+///
+/// let output = Sandbox::host_view()
+///     .hostname("box")
+///     .proc("/proc")
+///     .tmpfs("/tmp")
+///     .command("hostname")
+///     .output()?;
+/// assert_eq!(output.stdout, b"box\n");
+/// # Ok::<(), nsscript::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "a sandbox does nothing until a command of it is started"]
+pub struct Sandbox {
+    inner: ops::Sandbox,
+    invalid: Vec<Report>,
+}
+
+impl Default for Sandbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Sandbox {
+    /// A sandbox with an empty root in memory.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self { inner: ops::Sandbox::new(Root::Empty, here()), invalid: Vec::new() }
+    }
+
+    /// A sandbox with the host's tree as its root, read-only, with new and empty private places: `/tmp`,
+    /// `/run`, home directories and others.
+    #[track_caller]
+    pub fn host_view() -> Self {
+        Self::new().with(What::HostView)
+    }
+
+    /// A sandbox with a directory of the host as its root. What it changes there is discarded.
+    #[track_caller]
+    pub fn directory_root(directory: impl AsRef<Path>) -> Self {
+        Self::new().try_with(|| Ok(What::Root(Root::Directory(host_path(directory.as_ref())?))))
+    }
+
+    /// A sandbox with this root. What it changes there is discarded.
+    #[track_caller]
+    pub fn rootfs(rootfs: Rootfs) -> Self {
+        let sandbox = Self::new();
+        match rootfs.into_inner() {
+            Ok(rootfs) => sandbox.with(What::Root(Root::Rootfs(rootfs))),
+            Err(reports) => Self { invalid: reports, ..sandbox },
+        }
+    }
+
+    #[track_caller]
+    fn with(self, what: impl Into<What>) -> Self {
+        Self { inner: self.inner.with(what, here()), invalid: self.invalid }
+    }
+
+    #[track_caller]
+    fn try_with<W: Into<What>>(self, what: impl FnOnce() -> Result<W, Invalid>) -> Self {
+        match what() {
+            Ok(what) => self.with(what),
+            Err(error) => {
+                let Self { inner, mut invalid } = self;
+                invalid.push(self::invalid(&error, here()));
+                Self { inner, invalid }
+            }
+        }
+    }
+
+    pub(super) fn checked(&self) -> Result<&ops::Sandbox, Error> {
+        if self.invalid.is_empty() {
+            Ok(&self.inner)
+        } else {
+            Err(Error::new(self.invalid.clone()))
+        }
+    }
+
+    // The root.
+
+    /// Makes the root read-only; mounts in it keep what they are.
+    #[track_caller]
+    pub fn read_only_root(self) -> Self {
+        self.with(What::ReadOnlyRoot)
+    }
+
+    /// Keeps what changes in the root in this directory of the host, for the next sandbox with the same.
+    #[track_caller]
+    pub fn keep_changes(self, directory: impl AsRef<Path>) -> Self {
+        self.try_with(|| Ok(What::KeepChanges(host_path(directory.as_ref())?)))
+    }
+
+    /// Enters the root by chroot(2) instead of pivot_root(2).
+    #[track_caller]
+    pub fn chroot(self) -> Self {
+        self.with(What::Chroot)
+    }
+
+    // Mounts and files.
+
+    /// Shows a directory or file of the host at `target`, writable, with the mounts below it.
+    #[track_caller]
+    pub fn bind(self, source: impl AsRef<Path>, target: impl AsRef<Path>) -> Self {
+        self.bind_with(source, target, BindOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn bind_with(
+        self,
+        source: impl AsRef<Path>,
+        target: impl AsRef<Path>,
+        options: BindOptions,
+    ) -> Self {
+        self.try_with(|| {
+            let (source, target) = (host_path(source.as_ref())?, guest(target.as_ref())?);
+            Ok(ops::Bind { source, target, options: options.0 })
+        })
+    }
+
+    /// Mounts an empty file system in memory: tmpfs(5).
+    #[track_caller]
+    pub fn tmpfs(self, target: impl AsRef<Path>) -> Self {
+        self.tmpfs_with(target, TmpfsOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn tmpfs_with(self, target: impl AsRef<Path>, options: TmpfsOptions) -> Self {
+        self.try_with(|| ops::Tmpfs::new(guest(target.as_ref())?, options.size, options.mode))
+    }
+
+    /// Mounts the processes of the sandbox: proc(5). What could change the kernel there is read-only.
+    #[track_caller]
+    pub fn proc(self, target: impl AsRef<Path>) -> Self {
+        self.proc_with(target, ProcOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn proc_with(self, target: impl AsRef<Path>, options: ProcOptions) -> Self {
+        self.try_with(|| Ok(ops::Proc { target: guest(target.as_ref())?, options: options.0 }))
+    }
+
+    /// Mounts sysfs(5), read-only.
+    #[track_caller]
+    pub fn sysfs(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(ops::Sysfs))
+    }
+
+    /// Makes the usual devices, such as `null` and `tty`, and terminals: null(4), pty(7).
+    #[track_caller]
+    pub fn dev(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(ops::Dev))
+    }
+
+    /// Mounts terminals of the sandbox's own: pts(4).
+    #[track_caller]
+    pub fn devpts(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(ops::Devpts))
+    }
+
+    /// Mounts a file system of type `kind`, one of `/proc/filesystems`: mount(2).
+    #[track_caller]
+    pub fn mount(self, source: &str, target: impl AsRef<Path>, kind: &str) -> Self {
+        self.mount_with(source, target, kind, MountOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn mount_with(
+        self,
+        source: &str,
+        target: impl AsRef<Path>,
+        kind: &str,
+        options: MountOptions,
+    ) -> Self {
+        self.try_with(|| {
+            let target = guest(target.as_ref())?;
+            ops::Mount::new(source.to_owned(), target, kind.to_owned(), options.0)
+        })
+    }
+
+    /// Creates a directory, with its parents.
+    #[track_caller]
+    pub fn directory(self, path: impl AsRef<Path>) -> Self {
+        self.directory_with(path, FileOptions::new())
+    }
+
+    /// The same with mode and owner.
+    #[track_caller]
+    pub fn directory_with(self, path: impl AsRef<Path>, options: FileOptions) -> Self {
+        self.try_with(|| Ok(ops::Directory { path: guest(path.as_ref())?, options: options.0 }))
+    }
+
+    /// Creates a file with this content.
+    #[track_caller]
+    pub fn file(self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> Self {
+        self.file_with(path, content, FileOptions::new())
+    }
+
+    /// The same with mode and owner.
+    #[track_caller]
+    pub fn file_with(
+        self,
+        path: impl AsRef<Path>,
+        content: impl AsRef<[u8]>,
+        options: FileOptions,
+    ) -> Self {
+        self.try_with(|| ops::File::new(guest(path.as_ref())?, content.as_ref(), options.0))
+    }
+
+    /// Creates a symbolic link at `path` to `target`, in the order of `ln -s`.
+    #[track_caller]
+    pub fn symlink(self, target: &str, path: impl AsRef<Path>) -> Self {
+        self.try_with(|| ops::Symlink::new(target.to_owned(), guest(path.as_ref())?))
+    }
+
+    /// Hides a file or directory: nothing can be read there.
+    #[track_caller]
+    pub fn mask(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(ops::Mask))
+    }
+
+    /// Makes what is at a path read-only, with the mounts below it.
+    #[track_caller]
+    pub fn read_only(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(ops::ReadOnly))
+    }
+
+    // Names, namespaces and the network.
+
+    /// Sets the host name, of at most 64 bytes: sethostname(2).
+    #[track_caller]
+    pub fn hostname(self, name: &str) -> Self {
+        self.try_with(|| ops::Hostname::new(name))
+    }
+
+    /// Sets the NIS domain name, of at most 64 bytes: setdomainname(2).
+    #[track_caller]
+    pub fn domainname(self, name: &str) -> Self {
+        self.try_with(|| ops::Domainname::new(name))
+    }
+
+    /// Has the sandbox share these namespaces with the caller.
+    #[track_caller]
+    pub fn share(self, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
+        self.with(What::Share(set(namespaces)))
+    }
+
+    /// Takes back that these are shared.
+    #[track_caller]
+    pub fn unshare(self, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
+        self.with(What::Unshare(set(namespaces)))
+    }
+
+    /// Leaves the sandbox in the network of the host.
+    #[track_caller]
+    pub fn network_host(self) -> Self {
+        self.with(What::Network(NetworkChoice::Host))
+    }
+
+    /// Lets programs connect to the outside, through pasta(1), which must be installed. The host's own
+    /// addresses cannot be reached. It needs a session: the process moves into a mount namespace and, if
+    /// it is not root's, a user namespace of its own, so it may have only one thread then.
+    #[track_caller]
+    pub fn network_outbound(self) -> Self {
+        self.with(What::Network(NetworkChoice::Outbound(Outbound::default())))
+    }
+
+    // The program's process.
+
+    /// The user that programs run as. Default: 0.
+    #[track_caller]
+    pub fn user(self, user: impl Into<Id>) -> Self {
+        self.with(What::User(user.into().0))
+    }
+
+    /// The group that programs run as. Default: 0.
+    #[track_caller]
+    pub fn group(self, group: impl Into<Id>) -> Self {
+        self.with(What::Group(group.into().0))
+    }
+
+    /// Maps `count` users from `inside` up to those from `outside` up: user_namespaces(7).
+    #[track_caller]
+    pub fn map_user(self, inside: u32, outside: u32, count: u32) -> Self {
+        self.try_with(|| range(inside, outside, count).map(What::MapUser))
+    }
+
+    /// The same for groups.
+    #[track_caller]
+    pub fn map_group(self, inside: u32, outside: u32, count: u32) -> Self {
+        self.try_with(|| range(inside, outside, count).map(What::MapGroup))
+    }
+
+    /// Sets an environment variable.
+    #[track_caller]
+    pub fn env(self, name: &str, value: &str) -> Self {
+        self.try_with(|| Ok(What::Env(vec![spec::variable(name, value)?])))
+    }
+
+    /// Keeps variables of the caller's environment, if they are set there.
+    #[track_caller]
+    pub fn keep_env<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.try_with(|| {
+            let name = |name: &str| spec::variable(name, "").map(|(name, _)| name);
+            Ok(What::KeepEnv(names.into_iter().map(name).collect::<Result<_, _>>()?))
+        })
+    }
+
+    /// The working directory. Default: `/`.
+    #[track_caller]
+    pub fn workdir(self, path: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(path.as_ref()).map(ops::Workdir))
+    }
+
+    /// The file mode creation mask, umask(2). Default: 0o022.
+    #[track_caller]
+    pub fn umask(self, mask: u32) -> Self {
+        self.with(ops::Umask(mask & 0o777))
+    }
+
+    /// Limits a resource of each program by its name in prlimit(1): `nofile`, `nproc`, `as`.
+    ///
+    /// ```
+    /// use nsscript::Sandbox;
+    ///
+    /// let sandbox = Sandbox::host_view().limit("nofile", 64).limit("core", (0, nsscript::UNLIMITED));
+    /// let output = sandbox.command("sh").args(["-c", "ulimit -n"]).output()?;
+    /// assert_eq!(output.stdout, b"64\n");
+    /// # Ok::<(), nsscript::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn limit(self, resource: &str, limit: impl Into<Limit>) -> Self {
+        let Limit { soft, hard } = limit.into();
+        self.try_with(|| ops::Limit::new(Resource::find(resource)?, soft, hard))
+    }
+
+    /// Makes the program itself process 1, without an init that reaps orphans.
+    #[track_caller]
+    pub fn pid1(self) -> Self {
+        self.with(What::Pid1)
+    }
+
+    /// A program of the sandbox: a path inside, or a name that is searched in `PATH` inside.
+    #[track_caller]
+    pub fn command(&self, program: impl Into<String>) -> Command {
+        Command::new(self.clone(), program.into(), here())
+    }
+}
+
+impl fmt::Display for Sandbox {
+    /// The steps, one a line.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(out)
+    }
+}
+
+/// A path of the host; a relative one begins at the working directory.
+pub(super) fn host_path(path: &Path) -> Result<PathBuf, Invalid> {
+    std::path::absolute(path).map_err(|_| Invalid::new("the path is empty"))
+}
+
+/// A path inside.
+pub(super) fn guest(path: &Path) -> Result<GuestPath, Invalid> {
+    let text = path.to_str().ok_or_else(|| {
+        Invalid::new(format!("{} is not UTF-8", crate::diag::quoted(path.to_string_lossy())))
+    })?;
+    GuestPath::new(text)
+}
+
+fn set(namespaces: impl IntoIterator<Item = Namespace>) -> Namespaces {
+    let kinds = namespaces.into_iter().map(|namespace| Namespaces::from(namespace.kind()));
+    kinds.fold(Namespaces::NONE, |all, one| all | one)
+}
+
+fn range(inside: u32, outside: u32, count: u32) -> Result<IdRange, Invalid> {
+    IdRange::new(inside.into(), outside.into(), count.into())
+}

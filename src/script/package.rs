@@ -1,0 +1,64 @@
+//! The verbs for an engine that another program has made.
+
+use std::rc::Rc;
+
+use rhai::{Engine, EvalAltResult, Module};
+
+use super::binding::context::{Context, Warn};
+use super::binding::{catalog, value};
+use super::effects::kernel::Kernel;
+use super::engine::register;
+use super::errors::reword;
+use super::language::named::Named;
+use super::language::recipe::Recipe;
+use crate::diag::Report;
+
+/// All verbs, with what they work with.
+#[derive(Clone)]
+pub struct Package {
+    context: Rc<Context>,
+}
+
+impl Package {
+    /// The verbs. Each warning is given to `warn`, once.
+    #[must_use]
+    pub fn new(warn: Warn) -> Self {
+        let recipe = Recipe {
+            name: "script".into(),
+            text: String::new(),
+            directory: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+            arguments: Vec::new(),
+            trust: false,
+            breaks: Vec::new(),
+        };
+        let context = Rc::new(Context::new(Rc::new(Kernel), &recipe, warn));
+        let weak = Rc::downgrade(&context);
+        context.runner.on_warning(Box::new(move |warning| {
+            if let Some(context) = weak.upgrade() {
+                context.warn(warning);
+            }
+        }));
+        Self { context }
+    }
+
+    /// Registers the verbs, their types, and the constants.
+    pub fn register_into_engine(&self, engine: &mut Engine) {
+        value::name_types(engine);
+        value::printing(engine, &Named::All);
+        for verb in catalog::all() {
+            register(engine, &self.context, verb);
+        }
+        let mut constants = Module::new();
+        for (name, value, _) in catalog::constants() {
+            constants.set_var(name, value);
+        }
+        constants.set_var("host", value::HostFacts);
+        engine.register_global_module(constants.into());
+    }
+
+    /// The reports of an error of the engine.
+    #[must_use]
+    pub fn reports(&self, error: EvalAltResult) -> Vec<Report> {
+        reword::reports(error, &self.context)
+    }
+}
