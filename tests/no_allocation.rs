@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nsscript::internal::ops::{
     Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount, Proc, ReadOnly,
-    Sandbox, Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
+    Sandbox, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
 use nsscript::internal::run::{Input, MOST_KEPT, Problem, Runner};
@@ -163,6 +163,7 @@ fn common() -> Vec<What> {
         What::KeepEnv(vec!["HOME".into()]),
         Umask(0o027).into(),
         Limit { resource: Resource::ALL[9], soft: 64, hard: 128 }.into(),
+        Sysctl::new("net.ipv4.ip_forward", "1").unwrap().into(),
         Workdir(path("/")).into(),
     ]
 }

@@ -366,6 +366,13 @@ impl Sandbox {
         self.try_with(|| ops::Limit::new(Resource::find(resource)?, soft, hard))
     }
 
+    /// Sets a kernel setting of the sandbox's own namespaces, by its name in sysctl(8):
+    /// `net.ipv4.ip_forward`.
+    #[track_caller]
+    pub fn sysctl(self, name: &str, value: &str) -> Self {
+        self.try_with(|| ops::Sysctl::new(name, value))
+    }
+
     /// Makes the program itself process 1, without an init that reaps orphans.
     #[track_caller]
     pub fn pid1(self) -> Self {

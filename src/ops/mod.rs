@@ -93,6 +93,8 @@ pub enum Turn {
     FirstUser,
     /// The loopback device is set up.
     Loopback,
+    /// Settings of the new namespaces are written.
+    Sysctls,
     /// Mounts stop to propagate.
     Propagation,
     /// The host's root is made a mount.
@@ -347,7 +349,7 @@ macro_rules! operations {
 
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
-    Hostname Domainname Workdir Umask Limit
+    Hostname Domainname Workdir Umask Limit Sysctl
 }
 
 operations! {
@@ -355,7 +357,7 @@ operations! {
         MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
         Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask Workdir
-        StartInit Closure
+        Sysctl StartInit Closure
     }
     carried { NewSession Limit Execute }
     own {

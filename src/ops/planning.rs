@@ -158,6 +158,11 @@ impl Planning<'_> {
         self.push(Mounted { kind, source, target, options, usual, create, instead }, origin);
     }
 
+    /// Whether the sandbox has a namespace of this kind that nobody else is in when it starts.
+    pub(super) fn owns(&self, kind: Kind) -> bool {
+        self.namespaces.has(kind)
+    }
+
     /// Whether the namespace that a file system shows belongs to the sandbox; else it is refused
     /// here, where the kernel would only say EPERM.
     pub(super) fn needs(&mut self, kind: Kind, filesystem: &str, origin: Option<&Origin>) -> bool {

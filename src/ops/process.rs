@@ -5,9 +5,11 @@ mod limit;
 mod names;
 mod settings;
 mod start;
+mod sysctl;
 
 pub use execute::*;
 pub use limit::*;
 pub use names::*;
 pub use settings::*;
 pub use start::*;
+pub use sysctl::*;

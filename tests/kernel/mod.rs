@@ -32,6 +32,7 @@ mod roots;
 mod start;
 mod store;
 mod streams;
+mod sysctls;
 mod terminals;
 mod working_directory;
 

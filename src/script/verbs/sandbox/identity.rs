@@ -4,7 +4,7 @@ use rhai::{Dynamic, Map};
 
 use super::invalid;
 use crate::diag::{Report, quoted};
-use crate::ops::{Limit, Sandbox, Umask, What, Workdir};
+use crate::ops::{Limit, Sandbox, Sysctl, Umask, What, Workdir};
 use crate::script::binding::argument::{Argument, ArgumentError, Mode, Size, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -22,6 +22,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn workdir,
     fn umask,
     fn limit,
+    fn sysctl,
     fn pid1,
 ];
 
@@ -299,6 +300,39 @@ fn limit(
     };
     let limit = Limit::new(resource, soft, hard).map_err(|error| invalid(&error, call))?;
     Ok(sandbox.with(limit, call.origin()))
+}
+
+/// Sets a kernel setting of the sandbox's own namespaces, by its name in sysctl(8).
+///
+/// Settings below `net` belong to the network namespace. Those below `fs.mqueue`, and of `kernel` those of
+/// System V IPC (`msgmax`, `sem`, `shmmax` and so on), belong to the IPC namespace. Other settings are those
+/// of the whole machine, and no sandbox can change them.
+///
+/// `value` is a string or an integer. The namespace must be the sandbox's own: neither shared nor a network
+/// that is entered.
+///
+/// # Errors
+/// The setting is unknown, is that of the whole machine, or is that of a namespace of others.
+/// # Example
+/// ```rhai
+/// let router = sandbox("/").read_only_root().sysctl("net.ipv4.ip_forward", 1);
+/// router.run("cat /proc/sys/net/ipv4/ip_forward");
+/// ```
+/// # See
+/// sysctl(8), namespaces(7)
+fn sysctl(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    name: String,
+    value: Dynamic,
+) -> Result<Sandbox, VerbError> {
+    if !(value.is_int() || value.is_string()) {
+        let given = a_kind(&value);
+        let message = format!("`sysctl` takes a string or an integer as `value`, not {given}");
+        return Err(call.fail(Report::error(message)));
+    }
+    let sysctl = Sysctl::new(&name, &value.to_string()).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(sysctl, call.origin()))
 }
 
 /// Makes the program process 1 of the sandbox, without the init that reaps orphans.

@@ -1,0 +1,131 @@
+//! Settings of the kernel that each namespace has for itself: sysctl(8).
+
+use crate::diag::{Origin, Report, quoted};
+use crate::ops::lowering::c;
+use crate::ops::{
+    Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
+};
+use crate::spec::{GuestPath, Invalid, Kind, Namespaces, shell_word};
+use crate::sys::Call;
+
+/// A setting of the namespaces of the sandbox is written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sysctl {
+    key: String,
+    value: String,
+    kind: Kind,
+}
+
+/// The settings that namespaces have, by how their names begin. All of `net` that a network namespace
+/// shows is its own; the others are those of ipc_namespaces(7).
+const OF_NAMESPACES: [(&str, Kind); 9] = [
+    ("net/", Kind::Net),
+    ("fs/mqueue/", Kind::Ipc),
+    ("kernel/msgmax", Kind::Ipc),
+    ("kernel/msgmnb", Kind::Ipc),
+    ("kernel/msgmni", Kind::Ipc),
+    ("kernel/sem", Kind::Ipc),
+    ("kernel/shmall", Kind::Ipc),
+    ("kernel/shmm", Kind::Ipc),
+    ("kernel/shm_rmid_forced", Kind::Ipc),
+];
+
+impl Sysctl {
+    /// A setting by its name below `/proc/sys`, with `.` or `/` between the parts:
+    /// `net.ipv4.ip_forward`, `net/ipv4/conf/eth0.1/forwarding`.
+    ///
+    /// # Errors
+    /// The name is no path below `/proc/sys`, the setting is that of the whole machine, or the value is
+    /// empty or contains a control character other than a tab.
+    pub fn new(key: &str, value: &str) -> Result<Self, Invalid> {
+        // As sysctl(8): with a slash, dots are parts of names.
+        let path = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
+        let is_name = |name: &str| !matches!(name, "" | "." | "..") && !name.contains('\0');
+        if !path.split('/').all(is_name) {
+            let error = Invalid::new(format!("invalid setting {}", quoted(key)));
+            return Err(error.hint("a setting is named as in sysctl(8): `net.ipv4.ip_forward`"));
+        }
+        let found = OF_NAMESPACES.iter().find(|(start, _)| path.starts_with(start));
+        let Some((_, kind)) = found else {
+            let message = format!("the setting {} is that of the whole machine", quoted(key));
+            let hint = "namespaces have those below `net` and `fs.mqueue`, and of `kernel` those of \
+                        System V IPC";
+            return Err(Invalid::new(message).hint(hint));
+        };
+        if value.is_empty() || value.contains(|one: char| one.is_control() && one != '\t') {
+            let message = format!("invalid value {} for {}", quoted(value), quoted(key));
+            return Err(Invalid::new(message).hint("a value is a number or a word, in one line"));
+        }
+        Ok(Self { key: path, value: value.to_owned(), kind: *kind })
+    }
+}
+
+impl Operation for Sysctl {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "sysctl",
+            turn: Turn::Sysctls,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        let Self { key, value, kind: _ } = self;
+        let file = format!("/proc/sys/{key}");
+        Told {
+            sentence: format!("set {} to {}", quoted(key), quoted(value)),
+            source: None,
+            shell: Some(format!("echo {} > {}", shell_word(value), shell_word(&file))),
+            target: Some(file),
+        }
+    }
+}
+
+impl Lower for Sysctl {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        let Self { key, value, kind: _ } = self;
+        // The process still sees the caller's /proc, whose files are those of its own namespaces.
+        let path = c(format!("/proc/sys/{key}"));
+        to.push(Call::WriteProc { path, bytes: value.clone().into_bytes() });
+    }
+}
+
+impl Asking for Sysctl {
+    fn name(&self) -> &'static str {
+        "sysctl"
+    }
+
+    fn say(&self) -> String {
+        format!("sysctl {} {}", self.key, self.value)
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Program
+    }
+
+    fn key(&self) -> Option<&str> {
+        Some(&self.key)
+    }
+
+    fn target(&self) -> Option<&GuestPath> {
+        None
+    }
+
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+        if to.owns(self.kind) {
+            to.push(self.clone(), origin);
+            return Ok(());
+        }
+        let name = self.kind.constant();
+        let message = format!("cannot set {} in a namespace of others", quoted(&self.key));
+        let hint = format!(
+            "leave {name} out of `share`, and enter no network: the setting would be that of \
+             everybody who is there"
+        );
+        let report = Report::error(message).at(origin.cloned());
+        to.reports.push(report.advise("sysctl_of_others", hint));
+        Ok(())
+    }
+}
