@@ -9,6 +9,7 @@
 pub mod cli;
 pub mod diag;
 pub mod host;
+pub mod json;
 pub mod ops;
 pub mod plan;
 pub mod repl;

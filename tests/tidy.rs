@@ -20,28 +20,17 @@ use rust::{Kind, Named, Token};
 /// The layers, and what each may name of the others. `cli` starts the conversation, so it may name
 /// `repl`; nobody else names either.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("diag", &[]),
+    ("json", &[]),
+    ("diag", &["json"]),
     ("sys", &[]),
     ("spec", &["diag"]),
     ("host", &["diag"]),
     ("ops", &["diag", "spec", "host", "sys"]),
-    ("plan", &["diag", "spec", "host", "ops"]),
-    ("run", &["diag", "spec", "host", "ops", "plan", "sys"]),
-    ("script", &["diag", "spec", "host", "ops", "plan", "run"]),
+    ("plan", &["json", "diag", "spec", "host", "ops"]),
+    ("run", &["json", "diag", "spec", "host", "ops", "plan", "sys"]),
+    ("script", &["json", "diag", "spec", "host", "ops", "plan", "run"]),
     ("repl", &["diag", "spec", "host", "ops", "plan", "run", "script"]),
-    ("cli", &["diag", "spec", "host", "ops", "plan", "run", "script", "repl"]),
-];
-
-const ABOVE_SYS: &[&str] = &[
-    "src/diag",
-    "src/spec",
-    "src/host",
-    "src/ops",
-    "src/plan",
-    "src/run",
-    "src/script",
-    "src/repl",
-    "src/cli",
+    ("cli", &["json", "diag", "spec", "host", "ops", "plan", "run", "script", "repl"]),
 ];
 
 /// The crates that the program is made with, and the only places that may name each: to replace
@@ -61,7 +50,9 @@ const VOCABULARY: &[(&str, &[&str])] = &[
     ("rhai", &["src/script", "src/repl"]),
     ("roff", &["src/script/manual"]),
     ("rustyline", &["src/repl"]),
-    ("serde_json", ABOVE_SYS),
+    ("schemars", &["src/json"]),
+    ("serde", &["src/json"]),
+    ("serde_json", &["src/json", "src/run", "src/script"]),
     ("sha2", &["src/run/layers"]),
     ("shell_words", &["src/script"]),
     ("strsim", &["src/diag"]),

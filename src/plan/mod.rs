@@ -26,7 +26,7 @@ pub use assemble::{assemble, no_program, unreadable};
 pub use build::{Plan, Request, terminal_kind};
 pub use data::{Data, Opened, Piece};
 pub use gather::Gatherer;
-pub use outline::{outline, raw_outline, raw_text};
+pub use outline::{document, raw_document, raw_text};
 pub use planner::{Keeper, Planner};
 
 pub use crate::ops::unanswered;

@@ -64,7 +64,7 @@ pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
             Finding::new(Verdict::No, found).remedy(remedy::no_pasta())
         }
     };
-    finding.value(path.to_string_lossy())
+    finding.value(path.to_string_lossy().into_owned())
 }
 
 /// Asks for no device: where none is free, the kernel would make one.
@@ -87,7 +87,7 @@ pub(super) fn loops(_: &Exam<'_>) -> Finding {
             Finding::new(Verdict::No, found).remedy(remedy)
         }
     }
-    .value(devices)
+    .value(u64::try_from(devices).unwrap_or(u64::MAX))
 }
 
 /// What the kernel has programs executed by: the entries of binfmt_misc.

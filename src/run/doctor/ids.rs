@@ -4,6 +4,7 @@ use super::exam::Exam;
 use super::{Finding, Verdict};
 use crate::diag::list;
 use crate::host::accounts;
+use crate::json;
 use crate::plan::Maps;
 use crate::run::remedy;
 use crate::run::session::Session;
@@ -49,7 +50,7 @@ pub(super) fn subordinate(exam: &Exam<'_>) -> Finding {
     }
     let of = |file: &str| accounts::subordinate(&host.tree, file, host.uid);
     let (users, groups) = (of("/etc/subuid"), of("/etc/subgid"));
-    let value = serde_json::json!({ "users": users, "groups": groups });
+    let value = json::Finding::Ids { users: users.clone(), groups: groups.clone() };
     let missing = [(&users, "/etc/subuid"), (&groups, "/etc/subgid")];
     if let Some((_, file)) = missing.into_iter().find(|(ranges, _)| ranges.is_empty()) {
         let remedy = remedy::no_subordinate_ids(host, file);

@@ -107,7 +107,7 @@ pub(super) fn apparmor(exam: &Exam<'_>) -> Finding {
 pub(super) fn filter(exam: &Exam<'_>) -> Finding {
     match exam.host.status("Seccomp").as_deref() {
         None => Finding::unread(),
-        Some("0") => Finding::ok("no filter of system calls on nsscript").value(0),
+        Some("0") => Finding::ok("no filter of system calls on nsscript").value(0_u64),
         Some(mode) => {
             let filters = exam.host.status("Seccomp_filters").and_then(|it| it.parse::<u64>().ok());
             let value = filters.or_else(|| mode.parse().ok());

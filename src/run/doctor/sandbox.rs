@@ -44,14 +44,14 @@ pub(super) fn programs(exam: &Exam<'_>) -> Finding {
     let search = exam.host.environment.get("PATH").map(String::as_str);
     let find = |name: &str| exam.host.tree.which(name, search);
     if let Some(path) = find("busybox") {
-        let path = path.to_string_lossy();
+        let path = path.to_string_lossy().into_owned();
         return Finding::ok(quoted(&path)).value(path);
     }
     let own = ["sh", "cat", "id", "ls", "uname"];
     let missing: Vec<_> = own.into_iter().filter(|name| find(name).is_none()).collect();
     if missing.is_empty() {
         let found = format!("no `busybox`; {} are the host's own", list(&own, "and"));
-        return Finding::ok(found).value(&own[..]);
+        return Finding::ok(found).value(own.map(str::to_owned).to_vec());
     }
     let found = format!("neither `busybox` nor {}", list(&missing, "and"));
     Finding::new(Verdict::No, found).remedy(remedy::no_programs())
