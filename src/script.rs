@@ -22,10 +22,11 @@ pub mod manual;
 mod prompt;
 
 pub use binding::catalog;
+pub use binding::error::End;
 pub use check::{Checked, check};
 pub use effects::block::{Block, blocks};
 pub use effects::dry_run::Effect;
-pub use engine::{End, Mode, Script};
+pub use engine::{Mode, Script};
 pub use language::recipe::Recipe;
 pub use language::token::{KEYWORDS, Kind, Token, tokens};
 pub use prompt::{Candidate, Completion, Left, Outcome, Prompt};

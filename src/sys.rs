@@ -66,7 +66,7 @@ pub use interruptible::{
 pub use kernel_probe::{
     KernelProbe, cgroup_version, landlock_version, probe_kernel, seccomp_actions,
 };
-pub use loop_device::{Attached, LoopDevice, LoopSettings, LoopTrouble, attach_loop, attached};
+pub use loop_device::{Attached, LoopDevice, LoopError, LoopSettings, attach_loop, attached};
 pub use memory::{Heap, memory_in_use};
 pub use mount_id::mount_id;
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
@@ -76,7 +76,7 @@ pub use process_info::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id,
     terminal_width, thread_id, uname, working_directory,
 };
-pub use program::{CStrings, Enter, Fault, Program, Spawned, Step, flags, spawn};
+pub use program::{CStrings, Enter, LaunchError, Program, Spawned, Step, flags, spawn};
 pub use pty::{OwnTerminal, has_terminal, open_terminal, receive, terminal_sockets};
 pub use raw::{
     Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_in_memory,
@@ -94,7 +94,7 @@ pub use stdio::{
     is_abandoned, read_input, shell, standard_input, standard_output, standard_stream, unread,
     write_output, write_stream,
 };
-pub use syscall::{Syscall, Trouble};
+pub use syscall::{CallError, Syscall};
 pub use terminal::{
     KeptTerminal, TerminalEvent, TerminalEvents, TerminalState, interrupt, is_foreground,
     is_terminal, stop, terminal_device,

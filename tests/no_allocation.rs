@@ -16,7 +16,7 @@ use nsscript::ops::{
     Sandbox, Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::plan::Request;
-use nsscript::run::{Input, MOST_KEPT, Problem, Runner};
+use nsscript::run::{Input, MOST_KEPT, RunError, Runner};
 use nsscript::spec::{
     Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountAttributes,
     MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
@@ -279,7 +279,7 @@ fn fail(runner: &Runner, sandbox: &Sandbox, words: &[&str], errno: i32) {
     let request = request(words, Streams::Captured);
     let plan = runner.plan(sandbox, &request).expect("no contradictions");
     match runner.output(&plan, &request, &Input::Nothing, MOST_KEPT) {
-        Err(Problem::Reports(reports)) => assert_eq!(reports[0].facts.errno, Some(errno)),
+        Err(RunError::Reports(reports)) => assert_eq!(reports[0].facts.errno, Some(errno)),
         other => panic!("{other:?} of {plan}"),
     }
 }

@@ -8,7 +8,7 @@ use super::exit::{FAILED, Ui, print};
 use crate::diag::{Report, Sources, bytes, count, escape};
 use crate::json;
 use crate::plan::Came;
-use crate::run::{Listed, NoStore, Runner, Store};
+use crate::run::{Listed, Runner, Store, StoreError};
 
 /// Does what the words after `nsscript store` say.
 pub(super) fn store(what: &What, ui: Ui) -> ExitCode {
@@ -36,7 +36,7 @@ fn text(what: &What) -> Result<(String, bool), Report> {
     if *what == What::Path {
         return Ok((format!("{}\n", place.path.display()), true));
     }
-    let store = Store::open(&place).map_err(NoStore::into_report)?;
+    let store = Store::open(&place).map_err(StoreError::into_report)?;
     if *what == What::Verify {
         return verified(&store, &runner);
     }

@@ -9,7 +9,7 @@ use super::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
 use crate::diag::{Origin, count, quoted};
-use crate::spec::{FileOptions, GuestPath, Invalid, Namespaces, shell_word};
+use crate::spec::{FileOptions, GuestPath, Namespaces, ValueError, shell_word};
 use crate::sys::Call;
 
 /// A directory is made.
@@ -168,7 +168,7 @@ impl Asking for Directory {
         Some(&self.path)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         to.owner(given(self.options), origin);
         to.push(self.clone(), origin);
         to.writable(&self.path, origin);
@@ -197,7 +197,7 @@ impl Asking for File {
         Some(&self.path)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         to.owner(given(self.options), origin);
         to.push(self.clone(), origin);
         to.writable(&self.path, origin);
@@ -226,7 +226,7 @@ impl Asking for Symlink {
         Some(&self.path)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         to.writable(&self.path, origin);
         to.push(self.clone(), origin);
         Ok(())

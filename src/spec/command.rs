@@ -1,6 +1,6 @@
 //! Commands that run in a sandbox.
 
-use super::invalid::Invalid;
+use super::value_error::ValueError;
 use crate::diag::quoted;
 
 /// A program and its arguments, at least one word: argv of execve(2).
@@ -14,16 +14,16 @@ impl Command {
     ///
     /// # Errors
     /// There is no word, the program name is empty, or a word contains a NUL byte.
-    pub fn new(words: Vec<String>) -> Result<Self, Invalid> {
+    pub fn new(words: Vec<String>) -> Result<Self, ValueError> {
         let Some(program) = words.first() else {
-            return Err(Invalid::new("the command is empty")
+            return Err(ValueError::new("the command is empty")
                 .hint("a command is `\"ls -l\"` or `[\"ls\", \"-l\"]`"));
         };
         if program.is_empty() {
-            return Err(Invalid::new("the command has an empty program name"));
+            return Err(ValueError::new("the command has an empty program name"));
         }
         if let Some(word) = words.iter().find(|word| word.contains('\0')) {
-            return Err(Invalid::new(format!(
+            return Err(ValueError::new(format!(
                 "word {} of the command contains a NUL byte",
                 quoted(word)
             )));

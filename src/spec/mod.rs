@@ -1,6 +1,6 @@
 //! The values that a recipe describes: immutable sandboxes and root filesystems.
 //!
-//! Nothing here reads or writes the machine. An error in a value itself is an [`Invalid`], reported
+//! Nothing here reads or writes the machine. An error in a value itself is a [`ValueError`], reported
 //! when the value is created.
 
 mod archive;
@@ -8,7 +8,6 @@ mod capability;
 mod command;
 mod data;
 mod idmap;
-mod invalid;
 mod link;
 mod mount_attributes;
 mod mount_flags;
@@ -19,13 +18,13 @@ mod outbound;
 mod path;
 mod resource;
 mod rootfs;
+mod value_error;
 
 pub use archive::{Archive, Compression};
 pub use capability::Capability;
 pub use command::{Command, Streams, shell_word};
 pub use data::{DataRow, DataTable};
 pub use idmap::{Id, IdMap, IdRange};
-pub use invalid::Invalid;
 pub use link::{IpProtocol, IpvlanMode, MacvlanMode};
 pub use mount_attributes::MountAttributes;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
@@ -38,3 +37,4 @@ pub use outbound::{Forwarded, Outbound};
 pub use path::GuestPath;
 pub use resource::{Resource, UNLIMITED, Unit};
 pub use rootfs::{Applets, Ingredient, KeptLayer, Mixed, Part, Root, Rootfs};
+pub use value_error::ValueError;

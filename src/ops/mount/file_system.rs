@@ -10,7 +10,7 @@ use crate::ops::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
 use crate::spec::{
-    GuestPath, Invalid, Kind, MountAttributes, MountOptions, Namespaces, shell_word,
+    GuestPath, Kind, MountAttributes, MountOptions, Namespaces, ValueError, shell_word,
 };
 use crate::sys::{Call, Create};
 
@@ -49,7 +49,7 @@ impl Asking for Mount {
         Some(&self.target)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let Self { source, target, kind, options } = self;
         let shown = Kind::shown_by(kind);
         if shown.is_none_or(|shown| to.needs(shown, kind, origin)) {

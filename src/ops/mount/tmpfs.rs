@@ -2,7 +2,7 @@
 
 use crate::diag::Origin;
 use crate::ops::{Asking, Changes, Planning};
-use crate::spec::{GuestPath, Invalid, MountAttributes, MountOptions};
+use crate::spec::{GuestPath, MountAttributes, MountOptions, ValueError};
 
 /// An empty file system in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ impl Asking for Tmpfs {
         Some(&self.target)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let options = tmpfs(self.size, self.mode, MountAttributes::default());
         let usual = options.attributes;
         to.mount("tmpfs", "tmpfs", &self.target, (options, usual), origin);

@@ -5,7 +5,7 @@ use crate::ops::{
     Asking, Called, Carried, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope,
     Told, Turn,
 };
-use crate::spec::{GuestPath, Invalid, Namespaces, Resource, UNLIMITED};
+use crate::spec::{GuestPath, Namespaces, Resource, UNLIMITED, ValueError};
 use crate::sys::Call;
 
 /// A resource of each process of the program is limited.
@@ -104,7 +104,7 @@ impl Asking for Limit {
         None
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         if self.resource.name == "nproc" && self.soft != UNLIMITED && to.is_root_outside() {
             let message = "`nproc` does not bind this program: the kernel exempts root";
             let hint = "`.map_user(0, 100000)` and `.map_group(0, 100000)` make the program another \

@@ -3,12 +3,14 @@
 //! Whatever is waited for, what the program writes meanwhile is read and kept: a pipe has room for 64
 //! KiB, and a program that has to wait for more room would wait for ever.
 
+use std::error::Error;
+use std::fmt;
 use std::io::{ErrorKind, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::process::Process;
 use crate::diag::{Report, bytes};
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::sys::{self, Errno, PATIENCE, ready};
 
 /// The most that is kept of what a program has written, unless something else is asked for.
@@ -19,7 +21,15 @@ const AT_ONCE: u64 = 1 << 20;
 
 /// A program has written more than is kept of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::run) struct Full;
+pub(in crate::run) struct OutputError;
+
+impl fmt::Display for OutputError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the program has written more than is kept")
+    }
+}
+
+impl Error for OutputError {}
 
 /// Reads what is there into `kept`, as long as that has no more than `most` bytes; forgets the pipe at
 /// its end.
@@ -27,7 +37,7 @@ pub(in crate::run) fn drain(
     pipe: &mut Option<PipeReader>,
     kept: &mut Vec<u8>,
     most: u64,
-) -> Result<(), Full> {
+) -> Result<(), OutputError> {
     let Some(reader) = pipe.as_mut() else { return Ok(()) };
     let room = most.saturating_sub(kept.len() as u64).min(AT_ONCE) + 1;
     let ended = match reader.take(room).read_to_end(kept) {
@@ -38,7 +48,7 @@ pub(in crate::run) fn drain(
     if ended {
         *pipe = None;
     }
-    if kept.len() as u64 > most { Err(Full) } else { Ok(()) }
+    if kept.len() as u64 > most { Err(OutputError) } else { Ok(()) }
 }
 
 /// What a program writes that is talked to, as far as nobody has taken it.
@@ -64,7 +74,7 @@ impl Written {
     }
 
     /// Reads what is there.
-    pub fn read(&mut self) -> Result<(), Full> {
+    pub fn read(&mut self) -> Result<(), OutputError> {
         if self.taken > 0 {
             self.kept.drain(..self.taken);
             (self.taken, self.searched) = (0, self.searched - self.taken);
@@ -100,9 +110,9 @@ impl Process {
     }
 
     /// Reads what a program has written that is talked to, if it is there.
-    pub(in crate::run) fn keep_written(&mut self) -> Result<(), Problem> {
+    pub(in crate::run) fn keep_written(&mut self) -> Result<(), RunError> {
         let Some(written) = &mut self.written else { return Ok(()) };
-        written.read().map_err(|Full| {
+        written.read().map_err(|OutputError| {
             let report = self.too_much(MOST_KEPT);
             report.note("so much is kept of it until `read_line` takes it").into()
         })
@@ -113,8 +123,8 @@ impl Process {
     /// # Errors
     /// None where its input is no pipe; else it has ended or closed its input, or a signal asked
     /// nsscript to end.
-    pub fn write(&mut self, mut bytes: &[u8]) -> Option<Result<(), Problem>> {
-        let cannot = |errno: Errno| -> Problem {
+    pub fn write(&mut self, mut bytes: &[u8]) -> Option<Result<(), RunError>> {
+        let cannot = |errno: Errno| -> RunError {
             let report = Report::error(format!("cannot write to the program: {errno}"));
             report.hint("it has ended, or closed its input").into()
         };
@@ -126,8 +136,8 @@ impl Process {
                 Ok(length) => bytes = &bytes[length..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if let Err(problem) = self.wait_for_room() {
-                        return Some(Err(problem));
+                    if let Err(error) = self.wait_for_room() {
+                        return Some(Err(error));
                     }
                 }
                 Err(error) => return Some(Err(cannot(Errno::from(&error)))),
@@ -137,7 +147,7 @@ impl Process {
     }
 
     /// Waits until its input takes something, or something else has happened.
-    fn wait_for_room(&mut self) -> Result<(), Problem> {
+    fn wait_for_room(&mut self) -> Result<(), RunError> {
         let (count, wake) = sys::interruption();
         if count > 0 {
             return Err(self.interrupt(None).into());
@@ -156,7 +166,7 @@ impl Process {
     /// # Errors
     /// A signal asked nsscript to end, or the line is longer than what is kept. The outer none: its
     /// output is no pipe.
-    pub fn read_line(&mut self) -> Option<Result<Option<Vec<u8>>, Problem>> {
+    pub fn read_line(&mut self) -> Option<Result<Option<Vec<u8>>, RunError>> {
         loop {
             let written = self.written.as_mut()?;
             let line = written.line();
@@ -170,9 +180,9 @@ impl Process {
             let watched = [written.pipe(), wake];
             let watched: Vec<_> = watched.into_iter().flatten().map(|end| (end, false)).collect();
             if ready(&watched, None).is_ok_and(|ready| ready[0])
-                && let Err(problem) = self.keep_written()
+                && let Err(error) = self.keep_written()
             {
-                return Some(Err(problem));
+                return Some(Err(error));
             }
         }
     }

@@ -395,12 +395,15 @@ fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbo
 }
 
 /// Makes sure that a link can be made.
-pub(in crate::script::verbs) fn link(target: &str, path: &GuestPath) -> Result<(), spec::Invalid> {
+pub(in crate::script::verbs) fn link(
+    target: &str,
+    path: &GuestPath,
+) -> Result<(), spec::ValueError> {
     if target.is_empty() || target.contains('\0') {
-        return Err(spec::Invalid::new("the target of the link is empty or holds a NUL byte"));
+        return Err(spec::ValueError::new("the target of the link is empty or holds a NUL byte"));
     }
     if path.is_root() {
-        return Err(spec::Invalid::new("`/` is a directory, not a link"));
+        return Err(spec::ValueError::new("`/` is a directory, not a link"));
     }
     Ok(())
 }
