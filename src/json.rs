@@ -1,7 +1,7 @@
 //! Documents for programs: the types of everything that nsscript prints as JSON.
 //!
 //! Two rules hold for all of them. Every field is always present, and is `null` if it has no value.
-//! `version` rises if a field is removed or changes its meaning; new fields may appear without that.
+//! `version` rises if a field is removed or changes its meaning; new fields do not change it.
 
 mod doctor;
 mod index;
@@ -114,8 +114,13 @@ mod tests {
 
     #[test]
     fn a_line_has_every_field_and_no_line_break() {
-        let wanted = r#"{"version":1,"severity":"not run","message":"a \"b\"\n","place":{"file":"a.rhai","line":2,"column":4,"length":1},"related":[],"notes":[],"hints":[],"operation":null,"errno":2,"source":null,"target":null,"advice":["x"]}"#;
-        assert_eq!(line(&report()), format!("{wanted}\n"));
+        let wanted = [
+            r#"{"version":1,"severity":"not run","message":"a \"b\"\n","#,
+            r#""place":{"file":"a.rhai","line":2,"column":4,"length":1},"#,
+            r#""related":[],"notes":[],"hints":[],"operation":null,"errno":2,"#,
+            r#""source":null,"target":null,"advice":["x"]}"#,
+        ];
+        assert_eq!(line(&report()), wanted.concat() + "\n");
     }
 
     #[test]

@@ -73,8 +73,8 @@ pub struct Action {
     pub source: Option<String>,
     /// The path that is the target.
     pub target: Option<String>,
-    /// The attributes of a mount in the words of mount(8): `ro`, `nosuid`, `nodev`, `noexec`; `null`
-    /// if it mounts nothing.
+    /// The attributes of a mount in the words of mount(8): `ro`, `nosuid`, `nodev`, `noexec`;
+    /// `null` if it mounts nothing.
     pub attributes: Option<Vec<String>>,
     /// The system calls of the raw layer in the notation of strace(1); `null` in a launch, whose
     /// calls `--explain` shows.

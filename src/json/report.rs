@@ -73,7 +73,7 @@ pub struct Report {
     pub advice: Vec<String>,
 }
 
-/// The fields of a printed [`Report`] by which nsscript finds it in the output of a copy of its own.
+/// The fields of a printed [`Report`] by which nsscript finds it in the output of its own copy.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ReportHead {
     /// How severe it is, in the word of [`Severity`].

@@ -26,8 +26,8 @@ pub struct Layer {
     pub entries: usize,
     /// The size of its files in bytes.
     pub size: u64,
-    /// The path of the archive that it was unpacked from, or `changes` for the changes of a sandbox;
-    /// `null` if it was assembled.
+    /// The path of the archive that it was unpacked from, or `changes` for the changes of a
+    /// sandbox; `null` if it was assembled.
     pub from: Option<String>,
     /// Whether it is a variant whose files belong to mapped ids.
     pub mapped: bool,

@@ -28,8 +28,8 @@ pub struct TracedAction {
     pub operation: String,
     /// Who performed it.
     pub by: Performer,
-    /// The process that performed it, by the way to it from the one that runs the recipe: `[2, 1]` is
-    /// the first process that was started by the second one that the recipe started.
+    /// The process that performed it, as the way to it from the one that runs the recipe: `[2, 1]`
+    /// is the first process that was started by the second one that the recipe started.
     pub process: Vec<usize>,
     /// The number of the process that it started.
     pub starts: Option<usize>,

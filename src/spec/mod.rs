@@ -1,7 +1,7 @@
 //! The values that a recipe describes: immutable sandboxes and root filesystems.
 //!
-//! Nothing here reads or writes the machine. An error in a value itself is a [`ValueError`], reported
-//! when the value is created.
+//! Nothing here reads or writes the machine. An error in a value itself is a [`ValueError`],
+//! reported when the value is created.
 
 mod archive;
 mod capability;

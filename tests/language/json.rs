@@ -63,7 +63,8 @@ fn traced_actions_of_every_kind_fit() {
 #[test]
 fn plans_of_every_kind_fit() {
     let code = "
-        sandbox().hostname(\"box\").tmpfs(\"/a\").bind(\"/usr\", #{ suid: true }).run([\"x\", \"a b\"]);
+        let guest = sandbox().hostname(\"box\").tmpfs(\"/a\").bind(\"/usr\", #{ suid: true });
+        guest.run([\"x\", \"a b\"]);
         sandbox(\"/\").read_only_root().within(|| sethostname(\"inner\"));
         chdir(\"/\");
     ";
@@ -116,7 +117,9 @@ fn the_machine_and_the_store_fit() {
     let out = out.to_str().unwrap();
     in_store(&["-e", &format!("rootfs().file(\"/etc/motd\", \"packed\").pack({out:?});")]);
     in_store(&["-e", &format!("rootfs().tar({out:?}).digest();")]);
-    let digest = in_store(&["-e", "print(rootfs().file(\"/etc/motd\", \"assembled\").digest());"]);
+    let code =
+        "let root = rootfs().binary(\"true\"); sandbox(root).run(\"true\"); print(root.digest());";
+    let digest = in_store(&["-e", code]);
     let store = fitting("store-list", &in_store(&["store", "list", "--json"]));
     let layers = store["layers"].as_array().unwrap();
     let of = |from: Value| layers.iter().find(|layer| layer["from"] == from);

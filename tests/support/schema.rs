@@ -1,7 +1,7 @@
 //! Whether JSON fits a schema of `docs/schema`.
 //!
-//! It knows the keywords that those schemas have, and no others: an unknown one fails. It is stricter
-//! than the schemas in one point: an object has no field that its schema does not name.
+//! It knows the keywords that those schemas have, and no others: an unknown one fails. It is
+//! stricter than the schemas in one point: an object has no field that its schema does not name.
 
 use std::fs;
 use std::path::Path;
@@ -140,7 +140,10 @@ fn what_does_not_fit_is_found() {
             "place": { "anyOf": [{ "$ref": "#/$defs/Place" }, { "type": "null" }] },
             "ids": { "type": "array", "items": {
                 "type": "array", "minItems": 2, "maxItems": 2,
-                "prefixItems": [{ "type": "integer", "minimum": 0 }, { "type": ["integer", "null"] }],
+                "prefixItems": [
+                    { "type": "integer", "minimum": 0 },
+                    { "type": ["integer", "null"] },
+                ],
             } },
             "by_name": { "type": "object", "additionalProperties": { "type": "boolean" } },
         },

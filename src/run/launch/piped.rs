@@ -3,8 +3,6 @@
 //! Whatever is waited for, what the program writes meanwhile is read and kept: a pipe has room for 64
 //! KiB, and a program that has to wait for more room would wait for ever.
 
-use std::error::Error;
-use std::fmt;
 use std::io::{ErrorKind, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -19,26 +17,11 @@ pub const MOST_KEPT: u64 = 64 << 20;
 /// The most that is read before somebody looks at signals again.
 const AT_ONCE: u64 = 1 << 20;
 
-/// A program has written more than is kept of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::run) struct OutputError;
-
-impl fmt::Display for OutputError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("the program has written more than is kept")
-    }
-}
-
-impl Error for OutputError {}
-
-/// Reads what is there into `kept`, as long as that has no more than `most` bytes; forgets the pipe at
-/// its end.
-pub(in crate::run) fn drain(
-    pipe: &mut Option<PipeReader>,
-    kept: &mut Vec<u8>,
-    most: u64,
-) -> Result<(), OutputError> {
-    let Some(reader) = pipe.as_mut() else { return Ok(()) };
+/// Reads what is there into `kept`, as long as that has no more than `most` bytes; forgets the pipe
+/// at its end. Whether the program has written more than that.
+#[must_use]
+pub(in crate::run) fn drain(pipe: &mut Option<PipeReader>, kept: &mut Vec<u8>, most: u64) -> bool {
+    let Some(reader) = pipe.as_mut() else { return false };
     let room = most.saturating_sub(kept.len() as u64).min(AT_ONCE) + 1;
     let ended = match reader.take(room).read_to_end(kept) {
         // Less than there was room for is all there is, or will be.
@@ -48,7 +31,7 @@ pub(in crate::run) fn drain(
     if ended {
         *pipe = None;
     }
-    if kept.len() as u64 > most { Err(OutputError) } else { Ok(()) }
+    kept.len() as u64 > most
 }
 
 /// What a program writes that is talked to, as far as nobody has taken it.
@@ -73,8 +56,9 @@ impl Written {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 
-    /// Reads what is there.
-    pub fn read(&mut self) -> Result<(), OutputError> {
+    /// Reads what is there. Whether it is more than is kept.
+    #[must_use]
+    pub fn read(&mut self) -> bool {
         if self.taken > 0 {
             self.kept.drain(..self.taken);
             (self.taken, self.searched) = (0, self.searched - self.taken);
@@ -112,10 +96,11 @@ impl Process {
     /// Reads what a program has written that is talked to, if it is there.
     pub(in crate::run) fn keep_written(&mut self) -> Result<(), RunError> {
         let Some(written) = &mut self.written else { return Ok(()) };
-        written.read().map_err(|OutputError| {
-            let report = self.too_much(MOST_KEPT);
-            report.note("so much is kept of it until `read_line` takes it").into()
-        })
+        if !written.read() {
+            return Ok(());
+        }
+        let report = self.too_much(MOST_KEPT);
+        Err(report.note("so much is kept of it until `read_line` takes it").into())
     }
 
     /// Writes to its input. What it writes meanwhile is kept.

@@ -331,10 +331,10 @@ pub(in crate::run) fn converse(
         // Once it has ended nobody writes any more: what is in the pipes is all.
         let mut is_full = false;
         if is_ready[3] || ended {
-            is_full |= drain(&mut reader, &mut output, most - errors.len() as u64).is_err();
+            is_full |= drain(&mut reader, &mut output, most - errors.len() as u64);
         }
         if !is_full && (is_ready[4] || ended) {
-            is_full |= drain(&mut second, &mut errors, most - output.len() as u64).is_err();
+            is_full |= drain(&mut second, &mut errors, most - output.len() as u64);
         }
         if is_full {
             let report = process.too_much(most);
