@@ -38,6 +38,7 @@
 
 mod diag;
 mod host;
+mod json;
 mod library;
 mod ops;
 mod plan;

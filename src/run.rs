@@ -15,8 +15,8 @@ mod session;
 mod trace;
 mod workspace;
 
-pub use advice::failure::Failure;
-pub use base::problem::{Interrupted, Problem, Warn};
+pub use advice::action_error::ActionError;
+pub use base::error::{Interrupted, RunError, Warn};
 pub use doctor::{Examination, Fact, Verdict};
 pub use launch::closure::{Body, duplicated, entering, open_process};
 pub use launch::exit::{Cause, Exit, Output};
@@ -28,7 +28,7 @@ pub use layers::changes::{Change, Changed, Keeping};
 pub use layers::contents::Contents;
 pub use layers::manifest::Manifest;
 pub use layers::progress::{Progress, Watcher};
-pub use layers::store::{Depth, Listed, NoStore, Store, Stored};
+pub use layers::store::{Depth, Listed, Store, StoreError, Stored};
 pub use network::{Link, Neighbour, Network, Probe};
 pub use raw::attach_loop::attach_loop;
 pub use raw::image::{ImageType, about_image, check_image_size};
@@ -36,7 +36,7 @@ pub use raw::read_file;
 pub use runner::Runner;
 pub use session::namespace::{Namespace, namespaces};
 pub use trace::explain::{Explained, Tell};
-pub use trace::stepping::{Answer, Ask, Stop};
+pub use trace::stepping::{Answer, Ask, Pause};
 pub use trace::whereabouts::Whereabouts;
 
 // The rooms that `Runner` holds: it has the methods of all of them.

@@ -27,11 +27,12 @@ mod prompt;
 mod package;
 
 pub use binding::catalog;
+pub use binding::error::End;
 #[cfg(feature = "cli")]
 pub use check::{Checked, check};
 pub use effects::block::{Block, blocks};
 pub use effects::dry_run::Effect;
-pub use engine::{End, Mode, Script};
+pub use engine::{Mode, Script};
 pub use language::recipe::Recipe;
 pub use language::token::{KEYWORDS, Kind, Token, tokens};
 pub use package::Package;

@@ -67,7 +67,7 @@ pub use interruptible::{
 pub use kernel_probe::{
     KernelProbe, cgroup_version, landlock_version, probe_kernel, seccomp_actions,
 };
-pub use loop_device::{LoopDevice, LoopSettings, LoopTrouble, attach_loop, attached};
+pub use loop_device::{LoopDevice, LoopError, LoopSettings, attach_loop, attached};
 pub use memory::{Heap, memory_in_use};
 pub use mount_id::mount_id;
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
@@ -77,7 +77,7 @@ pub use process_info::{
     CapabilitySets, Clock, Uname, capabilities, clock, groups, parent_id, process_id,
     terminal_width, thread_id, uname, working_directory,
 };
-pub use program::{CStrings, Enter, Fault, Program, Step, flags, spawn};
+pub use program::{CStrings, Enter, LaunchError, Program, Step, flags, spawn};
 pub use pty::{OwnTerminal, has_terminal, open_terminal, receive, terminal_sockets};
 pub use raw::{
     Raw, act, adopt_orphans, device, device_numbers, end_children, execute, is_in_memory,
@@ -95,7 +95,7 @@ pub use stdio::{
     is_abandoned, read_input, shell, standard_input, standard_output, standard_stream, unread,
     write_output, write_stream,
 };
-pub use syscall::{Syscall, Trouble};
+pub use syscall::{CallError, Syscall};
 pub use terminal::{
     KeptTerminal, TerminalEvent, TerminalEvents, TerminalState, interrupt, is_foreground,
     is_terminal, stop, terminal_device,

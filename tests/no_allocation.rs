@@ -16,7 +16,7 @@ use nsscript::internal::ops::{
     Sandbox, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
-use nsscript::internal::run::{Input, MOST_KEPT, Problem, Runner};
+use nsscript::internal::run::{Input, MOST_KEPT, RunError, Runner};
 use nsscript::internal::spec::{
     Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountAttributes,
     MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
@@ -280,7 +280,7 @@ fn fail(runner: &Runner, sandbox: &Sandbox, words: &[&str], errno: i32) {
     let request = request(words, Streams::Captured);
     let plan = runner.plan(sandbox, &request).expect("no contradictions");
     match runner.output(&plan, &request, &Input::Nothing, MOST_KEPT) {
-        Err(Problem::Reports(reports)) => assert_eq!(reports[0].facts.errno, Some(errno)),
+        Err(RunError::Reports(reports)) => assert_eq!(reports[0].facts.errno, Some(errno)),
         other => panic!("{other:?} of {plan}"),
     }
 }

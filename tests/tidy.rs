@@ -20,30 +20,18 @@ use rust::{Kind, Named, Token};
 /// The layers, and what each may name of the others. `cli` starts the conversation, so it may name
 /// `repl`; nobody else names either. `library` is the other face of the crate.
 const LAYERS: &[(&str, &[&str])] = &[
-    ("diag", &[]),
+    ("json", &[]),
+    ("diag", &["json"]),
     ("sys", &[]),
     ("spec", &["diag"]),
     ("host", &["diag"]),
     ("ops", &["diag", "spec", "host", "sys"]),
-    ("plan", &["diag", "spec", "host", "ops"]),
-    ("run", &["diag", "spec", "host", "ops", "plan", "sys"]),
-    ("script", &["diag", "spec", "host", "ops", "plan", "run"]),
-    ("library", &["diag", "spec", "ops", "plan", "run", "script"]),
+    ("plan", &["json", "diag", "spec", "host", "ops"]),
+    ("run", &["json", "diag", "spec", "host", "ops", "plan", "sys"]),
+    ("script", &["json", "diag", "spec", "host", "ops", "plan", "run"]),
+    ("library", &["json", "diag", "spec", "ops", "plan", "run", "script"]),
     ("repl", &["diag", "spec", "host", "ops", "plan", "run", "script"]),
-    ("cli", &["diag", "spec", "host", "ops", "plan", "run", "script", "repl"]),
-];
-
-const ABOVE_SYS: &[&str] = &[
-    "src/diag",
-    "src/spec",
-    "src/host",
-    "src/ops",
-    "src/plan",
-    "src/run",
-    "src/script",
-    "src/library",
-    "src/repl",
-    "src/cli",
+    ("cli", &["json", "diag", "spec", "host", "ops", "plan", "run", "script", "repl"]),
 ];
 
 /// The crates that the program is made with, and the only places that may name each: to replace
@@ -63,7 +51,9 @@ const VOCABULARY: &[(&str, &[&str])] = &[
     ("rhai", &["src/script", "src/library", "src/repl"]),
     ("roff", &["src/script/manual"]),
     ("rustyline", &["src/repl"]),
-    ("serde_json", ABOVE_SYS),
+    ("schemars", &["src/json"]),
+    ("serde", &["src/json"]),
+    ("serde_json", &["src/json", "src/run", "src/script"]),
     ("sha2", &["src/run/layers"]),
     ("shell_words", &["src/script"]),
     ("strsim", &["src/diag"]),
@@ -160,6 +150,10 @@ const QUESTIONS: &[&str] = &[
 
 /// What a file is called when nobody knew what it holds.
 const EMPTY_NAMES: &[&str] = &["utils", "helpers", "common", "misc", "types", "manager"];
+
+/// Names of errors that do not tell which error it is.
+const VAGUE_ERRORS: &[&str] =
+    &["Fault", "Failure", "Invalid", "Missed", "Problem", "Refused", "Stop", "Trouble", "Wrong"];
 
 /// Notes to oneself, spelled so that this file does not hold them.
 const NOTES: &[&str] =
@@ -437,6 +431,24 @@ fn shape_findings(path: &str, source: &str) -> Vec<String> {
     findings
 }
 
+/// The types that a file declares, each with its line.
+fn declared_types(source: &str) -> Vec<(String, usize)> {
+    let code: Vec<_> =
+        rust::tokens(source).into_iter().filter(|token| token.kind != Kind::Comment).collect();
+    let is_head = |token: &Token<'_>| token.is("struct") || token.is("enum");
+    let pairs = code.windows(2).filter(|pair| is_head(&pair[0]) && pair[1].kind == Kind::Word);
+    pairs.map(|pair| (pair[1].text.to_owned(), pair[1].line)).collect()
+}
+
+/// Whether a file implements `std::error::Error` for a type.
+fn implements_error(source: &str, name: &str) -> bool {
+    let code: Vec<_> =
+        rust::tokens(source).into_iter().filter(|token| token.kind != Kind::Comment).collect();
+    let is =
+        |window: &[Token<'_>]| window[0].is("Error") && window[1].is("for") && window[2].is(name);
+    code.windows(3).any(is)
+}
+
 /// The notes to oneself in a text, as whole words.
 fn note_findings(path: &str, text: &str) -> Vec<String> {
     let mut findings = Vec::new();
@@ -539,6 +551,28 @@ fn unsafe_stays_in_sys_and_gives_its_reason() {
 fn files_are_small_and_say_what_they_hold() {
     let findings = judge(File::is_source, |file| shape_findings(&file.path, &file.text));
     verdict("a file is not in shape:", &findings);
+}
+
+#[test]
+fn errors_say_which_they_are_and_are_errors() {
+    let sources: Vec<File> = tree().into_iter().filter(File::is_source).collect();
+    let mut findings = Vec::new();
+    for file in &sources {
+        for (name, line) in declared_types(&file.text) {
+            let place = format!("{}:{line}: `{name}`", file.path);
+            if VAGUE_ERRORS.contains(&name.as_str()) {
+                findings.push(format!("{place}: name its rank and end it with `Error`"));
+            }
+            let is_error = name.ends_with("Error") || name.ends_with("ErrorKind");
+            if is_error && !sources.iter().any(|file| implements_error(&file.text, &name)) {
+                findings.push(format!("{place}: implement `std::error::Error` for it"));
+            }
+        }
+    }
+    verdict("an error that does not say which it is, or is none:", &findings);
+    assert_eq!(declared_types("// struct A;\nenum B {}\nlet c = \"struct C\";"), [("B".into(), 2)]);
+    assert!(implements_error("impl std::error::Error for A {}", "A"));
+    assert!(!implements_error("impl Display for A {} // impl Error for A {}", "A"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::exit::{Ui, print};
 use super::written::{MARK, listed, write};
+use crate::json;
 use crate::script::manual;
 
 /// Writes definition files of Rhai, the index of the verbs, and snippets of VS Code.
@@ -14,8 +15,8 @@ pub(super) fn definitions(directory: &Path, ui: Ui) -> ExitCode {
         .into_iter()
         .map(|file| (file.path, format!("// {mark}\n{}", file.text)))
         .collect();
-    files.push(("nsscript.json".into(), format!("{:#}\n", manual::index(&mark))));
-    let snippets = format!("// {mark}\n{:#}\n", manual::snippets());
+    files.push(("nsscript.json".into(), json::text(&manual::index(&mark))));
+    let snippets = format!("// {mark}\n{}", json::snippets(&manual::snippets()));
     files.push(("nsscript.code-snippets".into(), snippets));
     match write(directory, &files) {
         Ok(paths) => print(&listed(&paths), ui),

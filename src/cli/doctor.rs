@@ -2,21 +2,20 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Map, Value, json};
-
 use super::exit::{Ui, print};
 use crate::diag::{list, quoted, wrapped};
+use crate::json;
 use crate::run::{Examination, Fact, Runner, terminal_width};
 
 /// The recipe that the verdict is about.
 const RECIPE: &str = "recipes/busybox.rhai";
 
 /// Tells all facts of the machine. Ends with 1 where the recipe could not work.
-pub(super) fn doctor(json: bool, ui: Ui) -> ExitCode {
+pub(super) fn doctor(as_json: bool, ui: Ui) -> ExitCode {
     let runner = Runner::new();
     let examination = runner.examine();
     runner.close();
-    let text = if json { format!("{:#}\n", outline(&examination)) } else { table(&examination) };
+    let text = if as_json { json::text(&document(&examination)) } else { table(&examination) };
     let printed = print(&text, ui);
     if printed == ExitCode::SUCCESS && !examination.works() { ExitCode::from(1) } else { printed }
 }
@@ -58,25 +57,26 @@ fn verdict(examination: &Examination) -> String {
     }
 }
 
-/// One object: the keys of the facts stay the same.
-fn outline(examination: &Examination) -> Value {
-    let facts = examination.facts.iter().map(|fact| {
-        let told = json!({
-            "group": fact.group,
-            "verdict": fact.verdict.word(),
-            "found": fact.found,
-            "value": fact.value,
-            "enables": fact.enables,
-            "cure": fact.cure,
-            "advice": fact.advice,
-            "needed": fact.needed,
-        });
-        (fact.key.to_owned(), told)
-    });
-    json!({
-        "recipe": RECIPE,
-        "works": examination.works(),
-        "obstacles": examination.obstacles().map(|fact| fact.key).collect::<Vec<_>>(),
-        "facts": facts.collect::<Map<_, _>>(),
-    })
+/// The facts as a program reads them.
+fn document(examination: &Examination) -> json::Examination {
+    let fact = |fact: &Fact| {
+        let document = json::Fact {
+            group: fact.group.to_owned(),
+            verdict: fact.verdict.into(),
+            found: fact.found.clone(),
+            value: fact.value.clone(),
+            enables: fact.enables.to_owned(),
+            cure: fact.cure.clone(),
+            advice: fact.advice.map(str::to_owned),
+            needed: fact.needed,
+        };
+        (fact.key.to_owned(), document)
+    };
+    json::Examination {
+        version: json::Version,
+        recipe: RECIPE.to_owned(),
+        works: examination.works(),
+        obstacles: examination.obstacles().map(|fact| fact.key.to_owned()).collect(),
+        facts: examination.facts.iter().map(fact).collect(),
+    }
 }

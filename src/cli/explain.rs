@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::args::Explain;
 use crate::diag::{escape, say, wrapped};
-use crate::plan::{Called, Side};
-use crate::run::{Explained, Tell, terminal_width};
+use crate::json;
+use crate::plan::Called;
+use crate::run::{Errno, Explained, Tell, terminal_width};
 
 /// How wide the text is where no terminal says, and at the most and the least where one does.
 const WIDTH: usize = 100;
@@ -28,7 +29,7 @@ pub(super) fn teller(explain: Explain) -> Tell {
     Box::new(move |explained| {
         write(&match explain {
             Explain::Human => page.human(explained),
-            Explain::Json => format!("{}\n", json(explained)),
+            Explain::Json => json::line(&document(explained)),
         });
     })
 }
@@ -209,31 +210,25 @@ fn shown(time: Duration) -> String {
     }
 }
 
-fn json(explained: &Explained) -> serde_json::Value {
-    let place = explained.origin.as_ref().map(|origin| {
-        serde_json::json!({
-            "file": &*origin.source, "line": origin.line, "column": origin.column,
-        })
-    });
-    let failed = explained.failed.as_ref().map(|(call, errno)| {
-        serde_json::json!({ "call": call, "errno": errno.code(), "name": errno.name() })
-    });
-    let calls: Vec<_> = explained.calls.iter().map(ToString::to_string).collect();
-    let elapsed = explained.elapsed.map(|time| time.as_micros());
-    serde_json::json!({
-        "sentence": explained.sentence,
-        "operation": explained.operation,
-        "by": match explained.side {
-            Side::Parent => "parent",
-            Side::Child => "child",
-            Side::Program => "program",
-        },
-        "process": explained.process,
-        "starts": explained.starts,
-        "calls": calls,
-        "shell": explained.shell,
-        "place": place,
-        "failed": failed,
-        "microseconds": elapsed.map(|time| u64::try_from(time).unwrap_or(u64::MAX)),
-    })
+/// The action as a program reads it.
+fn document(explained: &Explained) -> json::TracedAction {
+    let failed = |(call, errno): &(&'static str, Errno)| json::FailedCall {
+        call: (*call).to_owned(),
+        errno: errno.code(),
+        name: errno.name(),
+    };
+    let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    json::TracedAction {
+        version: json::Version,
+        sentence: explained.sentence.clone(),
+        operation: explained.operation.to_owned(),
+        by: explained.side.into(),
+        process: explained.process.clone(),
+        starts: explained.starts,
+        calls: explained.calls.iter().map(ToString::to_string).collect(),
+        shell: explained.shell.clone(),
+        place: explained.origin.as_ref().map(Into::into),
+        failed: explained.failed.as_ref().map(failed),
+        microseconds: explained.elapsed.map(microseconds),
+    }
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use super::args::Store as What;
 use super::exit::{FAILED, Ui, print};
 use crate::diag::{Report, Sources, bytes, count, escape};
+use crate::json;
 use crate::plan::Came;
-use crate::run::{Listed, NoStore, Runner, Store};
+use crate::run::{Listed, Runner, Store, StoreError};
 
 /// Does what the words after `nsscript store` say.
 pub(super) fn store(what: &What, ui: Ui) -> ExitCode {
@@ -35,15 +36,15 @@ fn text(what: &What) -> Result<(String, bool), Report> {
     if *what == What::Path {
         return Ok((format!("{}\n", place.path.display()), true));
     }
-    let store = Store::open(&place).map_err(NoStore::into_report)?;
+    let store = Store::open(&place).map_err(StoreError::into_report)?;
     if *what == What::Verify {
         return verified(&store, &runner);
     }
     let text = match what {
         What::List { json: false } => table(&store.list()?),
         What::List { json: true } => {
-            let layers: Vec<_> = store.list()?.iter().map(outline).collect();
-            format!("{:#}\n", serde_json::Value::Array(layers))
+            let layers = store.list()?.iter().map(document).collect();
+            json::text(&json::Layers { version: json::Version, layers })
         }
         What::Show(digest) => store.show(digest)?.text().to_owned(),
         What::Collect(days) => {
@@ -110,19 +111,18 @@ fn used(layer: &Listed) -> String {
     }
 }
 
-fn outline(layer: &Listed) -> serde_json::Value {
-    let used = layer.used.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    serde_json::json!({
-        "digest": layer.digest,
-        "tree": layer.tree.to_string_lossy(),
-        "entries": layer.entries,
-        "size": layer.size,
-        "from": match &layer.came {
-            None => serde_json::Value::Null,
-            Some(Came::Archive(file)) => file.to_string_lossy().into(),
-            Some(Came::Changes) => "changes".into(),
-        },
-        "mapped": layer.of_others,
-        "used": used,
-    })
+/// The layer as a program reads it.
+fn document(layer: &Listed) -> json::Layer {
+    json::Layer {
+        digest: layer.digest.clone(),
+        tree: layer.tree.to_string_lossy().into_owned(),
+        entries: layer.entries,
+        size: layer.size,
+        from: layer.came.as_ref().map(|came| match came {
+            Came::Archive(file) => file.to_string_lossy().into_owned(),
+            Came::Changes => "changes".into(),
+        }),
+        mapped: layer.of_others,
+        used: layer.used.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs(),
+    }
 }

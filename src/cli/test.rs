@@ -14,6 +14,7 @@ use super::exit::{NOT_RUN, Ui, print};
 use super::recipe::absolute;
 use crate::diag::{Format, count, escape, os_error, quoted};
 use crate::host::Tree;
+use crate::json::{self, Outcome, ReportHead, TestResult};
 use crate::run;
 
 /// Where recipes are looked for if nothing says where.
@@ -287,9 +288,8 @@ fn said(stderr: &str, severity: &str, format: Format) -> Option<String> {
             is_head.then(|| line[place + head.len()..].to_owned())
         }
         Format::Json => {
-            let report: serde_json::Value = serde_json::from_str(line).ok()?;
-            let is_meant = report["severity"] == severity;
-            is_meant.then(|| report["message"].as_str().map(str::to_owned)).flatten()
+            let report = ReportHead::read(line)?;
+            (report.severity == severity).then_some(report.message)
         }
     })
 }
@@ -320,21 +320,24 @@ impl Ran {
     }
 
     fn json(&self, recipe: &Path) -> String {
-        let (word, reason) = match &self.result {
-            Verdict::Passed => ("ok", None),
-            Verdict::Failed => ("failed", Some(self.said.clone().unwrap_or_else(|| self.ended()))),
-            Verdict::NotRun(missing) => ("not run", Some(missing.clone())),
+        let (result, reason) = match &self.result {
+            Verdict::Passed => (Outcome::Passed, None),
+            Verdict::Failed => {
+                (Outcome::Failed, Some(self.said.clone().unwrap_or_else(|| self.ended())))
+            }
+            Verdict::NotRun(missing) => (Outcome::NotRun, Some(missing.clone())),
         };
-        let mut value = serde_json::json!({
-            "path": recipe.to_string_lossy(), "result": word, "status": self.status.code(),
-            "milliseconds": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
-            "reason": reason,
-        });
-        if matches!(self.result, Verdict::Failed) {
-            value["stderr"] = self.stderr.as_str().into();
-            value["stdout"] = self.last_lines().join("\n").into();
-        }
-        format!("{value}\n")
+        let has_failed = result == Outcome::Failed;
+        json::line(&TestResult {
+            version: json::Version,
+            path: recipe.to_string_lossy().into_owned(),
+            result,
+            status: self.status.code(),
+            milliseconds: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            reason,
+            stderr: has_failed.then(|| self.stderr.clone()),
+            stdout: has_failed.then(|| self.last_lines().join("\n")),
+        })
     }
 
     fn ended(&self) -> String {

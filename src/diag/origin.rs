@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::json::Place;
+
 /// A place in a source text: the name of the text, and a line and column counted from 1.
 ///
 /// The column counts characters. `length` is the number of characters that the excerpt underlines.
@@ -46,6 +48,13 @@ impl Origin {
     pub fn underlining(mut self, length: usize) -> Self {
         self.length = u32::try_from(length).unwrap_or(u32::MAX).max(1);
         self
+    }
+}
+
+impl From<&Origin> for Place {
+    fn from(origin: &Origin) -> Self {
+        let Origin { source, line, column, length, callers: _ } = origin;
+        Self { file: source.to_string(), line: *line, column: *column, length: *length }
     }
 }
 

@@ -1,5 +1,8 @@
 //! Reports: errors and warnings with their places, notes and hints.
 
+use std::error::Error;
+use std::fmt;
+
 use super::origin::Origin;
 
 /// The severity of a [`Report`].
@@ -122,4 +125,19 @@ impl Report {
         }
         self
     }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+impl Error for Report {}
+
+/// The messages of reports, as one line.
+#[must_use]
+pub fn messages(reports: &[Report]) -> String {
+    let messages: Vec<_> = reports.iter().map(|report| report.message.as_str()).collect();
+    messages.join("; ")
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::mountinfo::Mount;
-use super::procfs::{self, Unread};
+use super::procfs::{self, ProcError};
 use super::tree::Tree;
 
 /// The cgroup of this process in every hierarchy: see [`parse`].
 ///
 /// # Errors
 /// /proc is not mounted.
-pub fn read(tree: &Tree) -> Result<BTreeMap<String, String>, Unread> {
+pub fn read(tree: &Tree) -> Result<BTreeMap<String, String>, ProcError> {
     Ok(parse(&procfs::text(tree, "/proc/self/cgroup")?))
 }
 

@@ -1,6 +1,6 @@
 //! The mounts that a process sees: proc_pid_mountinfo(5).
 
-use super::procfs::{self, Unread};
+use super::procfs::{self, ProcError};
 use super::tree::Tree;
 
 /// A mount.
@@ -30,7 +30,7 @@ pub struct Mount {
 ///
 /// # Errors
 /// /proc is not mounted.
-pub fn read(tree: &Tree) -> Result<Vec<Mount>, Unread> {
+pub fn read(tree: &Tree) -> Result<Vec<Mount>, ProcError> {
     Ok(parse(&procfs::text(tree, "/proc/self/mountinfo")?))
 }
 

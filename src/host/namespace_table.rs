@@ -7,7 +7,7 @@ use std::fs;
 
 use super::mountinfo::{self, Mount};
 use super::process_table::{self, Entry};
-use super::procfs::Unread;
+use super::procfs::ProcError;
 use super::tree::Tree;
 
 /// The kinds, by the names of their files.
@@ -32,7 +32,7 @@ pub struct Found {
 ///
 /// # Errors
 /// /proc is not mounted.
-pub fn read(tree: &Tree) -> Result<Vec<Found>, Unread> {
+pub fn read(tree: &Tree) -> Result<Vec<Found>, ProcError> {
     let proc = process_table::directory(tree);
     // Of processes of others nothing can be read: they are passed over.
     let links = |entry: &Entry| -> Vec<String> {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::accounts;
-use super::procfs::Unread;
+use super::procfs::ProcError;
 use super::tree::Tree;
 
 /// A process.
@@ -37,8 +37,8 @@ pub(super) fn directory(tree: &Tree) -> PathBuf {
 ///
 /// # Errors
 /// /proc is not mounted.
-pub fn read(tree: &Tree) -> Result<Vec<Entry>, Unread> {
-    let unread = |error| Unread { path: "/proc".into(), error };
+pub fn read(tree: &Tree) -> Result<Vec<Entry>, ProcError> {
+    let unread = |error| ProcError { path: "/proc".into(), error };
     let proc = directory(tree);
     let names = accounts::user_names(tree);
     let (mut found, mut hidden) = (Vec::new(), None);

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::procfs::{self, Unread};
+use super::procfs::{self, ProcError};
 use super::tree::Tree;
 
 /// The route can be used.
@@ -44,7 +44,7 @@ impl Route {
 ///
 /// # Errors
 /// /proc is not mounted.
-pub fn read(tree: &Tree) -> Result<Vec<Route>, Unread> {
+pub fn read(tree: &Tree) -> Result<Vec<Route>, ProcError> {
     let mut routes = version_4(&procfs::text(tree, "/proc/thread-self/net/route")?);
     // A kernel without IPv6 has no such file.
     let text = procfs::text(tree, "/proc/thread-self/net/ipv6_route").unwrap_or_default();

@@ -122,8 +122,9 @@ impl Command {
     #[track_caller]
     fn spawn_with(&self, streams: Streams) -> Result<Child, Error> {
         if self.stdin.is_some() {
-            let error = spec::Invalid::new("a program that is spawned has no `stdin` of its own")
-                .hint("`spawn_piped` gives it a pipe for `write`");
+            let error =
+                spec::ValueError::new("a program that is spawned has no `stdin` of its own")
+                    .hint("`spawn_piped` gives it a pipe for `write`");
             return Err(invalid(&error, here()).into());
         }
         let (runner, plan, request) = self.planned(streams)?;

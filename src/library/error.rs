@@ -4,8 +4,8 @@ use std::fmt;
 use std::panic::Location;
 
 use crate::diag::{Format, Origin, Report, Sources, render};
-use crate::run::{self, Interrupted, Problem};
-use crate::spec::Invalid;
+use crate::run::{self, Interrupted, RunError};
+use crate::spec::ValueError;
 
 /// Why a sandbox could not be planned or its program not be run: what was attempted, the kernel's answer,
 /// the line of the program that asked for it, and what helps.
@@ -76,11 +76,11 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-impl From<Problem> for Error {
-    fn from(problem: Problem) -> Self {
+impl From<RunError> for Error {
+    fn from(problem: RunError) -> Self {
         match problem {
-            Problem::Reports(reports) => Self { reports },
-            Problem::Interrupted(Interrupted { signal }) => {
+            RunError::Reports(reports) => Self { reports },
+            RunError::Interrupted(Interrupted { signal }) => {
                 Report::error(format!("interrupted by {}", run::signal_name(signal))).into()
             }
         }
@@ -100,7 +100,7 @@ impl From<Vec<Report>> for Error {
 }
 
 /// The report of an invalid value that was given at `origin`.
-pub(super) fn invalid(error: &Invalid, origin: Option<Origin>) -> Report {
+pub(super) fn invalid(error: &ValueError, origin: Option<Origin>) -> Report {
     Report::from(error).at(origin)
 }
 

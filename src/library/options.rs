@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::invalid;
 use crate::diag::{Origin, Report};
-use crate::spec::{self, Applets, Archive, Compression, GuestPath, Invalid};
+use crate::spec::{self, Applets, Archive, Compression, GuestPath, ValueError};
 
 /// Setters of the attributes that all mounts have.
 macro_rules! attributes {
@@ -230,7 +230,7 @@ impl BinaryOptions {
         self
     }
 
-    pub(super) fn ingredient(self, program: String) -> Result<spec::Ingredient, Invalid> {
+    pub(super) fn ingredient(self, program: String) -> Result<spec::Ingredient, ValueError> {
         let Self { into, applets, data } = self;
         let into = into.map(|into| GuestPath::new(&into)).transpose()?;
         let applets = match applets {

@@ -8,7 +8,7 @@ use super::options::{BinaryOptions, FileOptions, TarOptions};
 use super::sandbox::{guest, host_path};
 use crate::diag::{Report, quoted};
 use crate::run::Runner;
-use crate::spec::{self, Archive, Compression, Ingredient, Invalid};
+use crate::spec::{self, Archive, Compression, Ingredient, ValueError};
 
 /// The root of a sandbox, assembled from programs of the host with the libraries that they need, files and
 /// archives. It is a value: nothing is read before it is used.
@@ -42,7 +42,7 @@ impl Rootfs {
     }
 
     #[track_caller]
-    fn try_with(self, ingredient: impl FnOnce() -> Result<Ingredient, Invalid>) -> Self {
+    fn try_with(self, ingredient: impl FnOnce() -> Result<Ingredient, ValueError>) -> Self {
         match ingredient() {
             Ok(ingredient) => self.with(ingredient),
             Err(error) => self.refused(invalid(&error, here())),
@@ -70,7 +70,7 @@ impl Rootfs {
     pub fn binary_with(self, program: &str, options: BinaryOptions) -> Self {
         self.try_with(|| {
             if program.is_empty() {
-                return Err(Invalid::new("the name of the program is empty"));
+                return Err(ValueError::new("the name of the program is empty"));
             }
             let program = if program.contains('/') {
                 host_path(Path::new(program))?.to_string_lossy().into_owned()

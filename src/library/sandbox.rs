@@ -11,7 +11,7 @@ use super::values::{Id, Limit, Namespace};
 use crate::diag::Report;
 use crate::ops::{self, What};
 use crate::spec::{
-    self, GuestPath, IdRange, Invalid, Namespaces, NetworkChoice, Outbound, Resource, Root,
+    self, GuestPath, IdRange, Namespaces, NetworkChoice, Outbound, Resource, Root, ValueError,
 };
 
 /// What a program will see: namespaces, a root, mounts, ids, limits. It is a value: nothing happens before
@@ -86,7 +86,7 @@ impl Sandbox {
     }
 
     #[track_caller]
-    fn try_with<W: Into<What>>(self, what: impl FnOnce() -> Result<W, Invalid>) -> Self {
+    fn try_with<W: Into<What>>(self, what: impl FnOnce() -> Result<W, ValueError>) -> Self {
         match what() {
             Ok(what) => self.with(what),
             Err(error) => {
@@ -394,14 +394,14 @@ impl fmt::Display for Sandbox {
 }
 
 /// A path of the host; a relative one begins at the working directory.
-pub(super) fn host_path(path: &Path) -> Result<PathBuf, Invalid> {
-    std::path::absolute(path).map_err(|_| Invalid::new("the path is empty"))
+pub(super) fn host_path(path: &Path) -> Result<PathBuf, ValueError> {
+    std::path::absolute(path).map_err(|_| ValueError::new("the path is empty"))
 }
 
 /// A path inside.
-pub(super) fn guest(path: &Path) -> Result<GuestPath, Invalid> {
+pub(super) fn guest(path: &Path) -> Result<GuestPath, ValueError> {
     let text = path.to_str().ok_or_else(|| {
-        Invalid::new(format!("{} is not UTF-8", crate::diag::quoted(path.to_string_lossy())))
+        ValueError::new(format!("{} is not UTF-8", crate::diag::quoted(path.to_string_lossy())))
     })?;
     GuestPath::new(text)
 }
@@ -411,6 +411,6 @@ fn set(namespaces: impl IntoIterator<Item = Namespace>) -> Namespaces {
     kinds.fold(Namespaces::NONE, |all, one| all | one)
 }
 
-fn range(inside: u32, outside: u32, count: u32) -> Result<IdRange, Invalid> {
+fn range(inside: u32, outside: u32, count: u32) -> Result<IdRange, ValueError> {
     IdRange::new(inside.into(), outside.into(), count.into())
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use super::{Op, Operation, Planning};
 use crate::diag::Origin;
-use crate::spec::{GuestPath, Invalid};
+use crate::spec::{GuestPath, ValueError};
 
 /// What is changed by something that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub trait Asking: Debug {
     ///
     /// # Errors
     /// A place inside that cannot be; other contradictions are noted in the planning.
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid>;
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError>;
 }
 
 /// An operation that is asked for as it is done.
@@ -74,7 +74,7 @@ impl<T: AsIs> Asking for T {
         self.facts().leaves.place()
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         to.push(self.clone(), origin);
         Ok(())
     }

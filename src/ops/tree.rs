@@ -9,7 +9,7 @@ use super::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
 use crate::diag::{Origin, count, quoted};
-use crate::spec::{self, FileOptions, GuestPath, Invalid, Namespaces, shell_word};
+use crate::spec::{self, FileOptions, GuestPath, Namespaces, ValueError, shell_word};
 use crate::sys::Call;
 
 /// A directory is made.
@@ -46,7 +46,7 @@ impl File {
     ///
     /// # Errors
     /// The path is the root.
-    pub fn new(path: GuestPath, content: &[u8], options: FileOptions) -> Result<Self, Invalid> {
+    pub fn new(path: GuestPath, content: &[u8], options: FileOptions) -> Result<Self, ValueError> {
         spec::check_file(&path)?;
         Ok(Self { path, content: content.into(), options })
     }
@@ -57,7 +57,7 @@ impl Symlink {
     ///
     /// # Errors
     /// The target is empty or contains a NUL byte, or the path is the root.
-    pub fn new(target: String, path: GuestPath) -> Result<Self, Invalid> {
+    pub fn new(target: String, path: GuestPath) -> Result<Self, ValueError> {
         spec::check_link(&target, &path)?;
         Ok(Self { path, says: target })
     }
@@ -190,7 +190,7 @@ impl Asking for Directory {
         Some(&self.path)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         to.owner(given(self.options), origin);
         to.push(self.clone(), origin);
         to.writable(&self.path, origin);
@@ -219,7 +219,7 @@ impl Asking for File {
         Some(&self.path)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         to.owner(given(self.options), origin);
         to.push(self.clone(), origin);
         to.writable(&self.path, origin);
@@ -248,7 +248,7 @@ impl Asking for Symlink {
         Some(&self.path)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         to.writable(&self.path, origin);
         to.push(self.clone(), origin);
         Ok(())

@@ -171,7 +171,7 @@ impl Assembler<'_> {
     /// Installs everything that a program needs besides itself.
     fn install_needs(&mut self, needs: &elf::Needs) -> Result<(), Report> {
         if let Some(missing) = needs.all_missing().first() {
-            if missing.cause != elf::Cause::NotFound {
+            if missing.cause != elf::LoadError::NotFound {
                 return Err(Report::error(missing.to_string()));
             }
             let name = quoted(missing.name.to_string_lossy());

@@ -7,7 +7,7 @@ use super::assemble::copy_of;
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::{Host, Tree};
 use crate::ops::{Assembled, Entry, Layer, Made, Owner};
-use crate::ops::{Below, Found, MOST_LINKS, Stop, Way, components, follow};
+use crate::ops::{Below, Found, MOST_LINKS, Way, components, follow};
 
 /// The entries of a layer under construction.
 pub(super) struct Installer<'h> {
@@ -260,11 +260,9 @@ impl<'h> Installer<'h> {
     /// The place of `path` in this tree: links of the tree are followed, except for the last name,
     /// and directories on the way are created.
     fn place(&mut self, path: &Path) -> Result<PathBuf, Report> {
-        follow(path, &mut |place| self.way(place, true)).map_err(|stop| {
-            let (Stop::Blocked(place) | Stop::Nothing(place)) = stop;
-            let message = format!("{} is no directory", quoted(place.to_string_lossy()));
-            let before = self.entries.get(&place).and_then(|made| made.origin.as_ref());
-            Report::error(message).related(before, "made here")
+        follow(path, &mut |place| self.way(place, true)).map_err(|error| {
+            let before = self.entries.get(&error.place).and_then(|made| made.origin.as_ref());
+            Report::error(error.to_string()).related(before, "made here")
         })
     }
 

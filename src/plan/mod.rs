@@ -26,7 +26,7 @@ pub use assemble::{assemble, no_program, unreadable};
 pub use build::{Plan, Request, terminal_kind};
 pub use data::{Data, Opened, Piece};
 pub use gather::Gatherer;
-pub use outline::{outline, raw_outline, raw_text};
+pub use outline::{document, raw_document, raw_text};
 pub use planner::{Keeper, Planner};
 
 pub use crate::ops::unanswered;
@@ -34,6 +34,6 @@ pub use crate::ops::unanswered;
 pub use crate::ops::{
     Assembled, At, Backing, Below, Called, Came, Entry, FORWARDED, Found, Holder, Kept, Layer,
     LinkChange, LinkKind, Lookup, LowerDir, Made, Maps, MountCall, NetworkAction, Op, Own, Owner,
-    Packets, Place, Presence, RawAction, RootKind, RootTree, Scope, Stop, View, Way, at_host,
-    at_root_of, clone3, execve, follow, make_mapped, write_proc,
+    Packets, Place, Presence, RawAction, RootKind, RootTree, Scope, View, Way, at_host, at_root_of,
+    clone3, execve, follow, make_mapped, write_proc,
 };

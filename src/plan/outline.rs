@@ -1,10 +1,11 @@
-//! Plans as text and as JSON.
+//! Plans as text, and as documents for programs.
 
 use std::fmt;
 
 use super::action::{Planned, Side};
 use super::build::Plan;
 use crate::diag::quoted;
+use crate::json;
 use crate::ops::{Op, Told};
 use crate::spec::MountAttributes;
 
@@ -66,55 +67,70 @@ pub fn raw_text(actions: &[(Planned, usize)]) -> String {
     out
 }
 
-/// The same as data.
-#[must_use]
-pub fn raw_outline(actions: &[(Planned, usize)]) -> serde_json::Value {
-    let action = |(index, (planned, depth)): (usize, &(Planned, usize))| {
-        let mut value = one(index, planned);
-        value["depth"] = (*depth).into();
-        if let Op::RawAction(raw) = &planned.action {
-            value["calls"] = raw.calls().iter().map(ToString::to_string).collect();
+impl From<Side> for json::Performer {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Parent => Self::Parent,
+            Side::Child => Self::Child,
+            Side::Program => Self::Program,
         }
-        value
-    };
-    let actions: Vec<_> = actions.iter().enumerate().map(action).collect();
-    serde_json::json!({ "command": null, "actions": actions, "warnings": [] })
+    }
 }
 
-fn one(index: usize, planned: &Planned) -> serde_json::Value {
-    let Told { sentence, source, target, shell } = planned.action.told();
-    let place = planned.origin.as_ref().map(|origin| {
-        serde_json::json!({
-            "file": &*origin.source, "line": origin.line, "column": origin.column,
-        })
-    });
-    serde_json::json!({
-        "number": index + 1,
-        "by": match planned.side {
-            Side::Parent => "parent",
-            Side::Child => "child",
-            Side::Program => "program",
-        },
-        "operation": planned.action.facts().name,
-        "sentence": sentence,
-        "source": source,
-        "target": target,
-        "attributes": planned.action.facts().leaves.attributes().map(MountAttributes::words),
-        "shell": shell,
-        "place": place,
-    })
-}
-
-/// The plan as data: what `plan --json` prints.
+/// The actions of nsscript on its own process, as a program reads them.
 #[must_use]
-pub fn outline(plan: &Plan) -> serde_json::Value {
-    let actions: Vec<_> =
-        plan.actions.iter().enumerate().map(|(index, planned)| one(index, planned)).collect();
-    let warnings: Vec<_> = plan.warnings.iter().map(|warning| &warning.message).collect();
-    serde_json::json!({
-        "command": if plan.command.is_closure() { &[] } else { plan.command.words() },
-        "namespaces": plan.namespaces.to_string(),
-        "actions": actions,
-        "warnings": warnings,
-    })
+pub fn raw_document(actions: &[(Planned, usize)]) -> json::Plan {
+    let action = |(index, (planned, depth)): (usize, &(Planned, usize))| {
+        let mut action = action(index, planned);
+        action.depth = Some(*depth);
+        if let Op::RawAction(raw) = &planned.action {
+            action.calls = Some(raw.calls().iter().map(ToString::to_string).collect());
+        }
+        action
+    };
+    json::Plan {
+        kind: json::Kind::Raw,
+        command: None,
+        namespaces: None,
+        actions: actions.iter().enumerate().map(action).collect(),
+        warnings: Vec::new(),
+    }
+}
+
+fn action(index: usize, planned: &Planned) -> json::Action {
+    let Told { sentence, source, target, shell } = planned.action.told();
+    let facts = planned.action.facts();
+    let words = |attributes: MountAttributes| {
+        attributes.words().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    json::Action {
+        number: index + 1,
+        by: planned.side.into(),
+        operation: facts.name.to_owned(),
+        sentence,
+        source,
+        target,
+        attributes: facts.leaves.attributes().map(words),
+        calls: None,
+        shell,
+        depth: None,
+        place: planned.origin.as_ref().map(Into::into),
+    }
+}
+
+/// The plan as a program reads it.
+#[must_use]
+pub fn document(plan: &Plan) -> json::Plan {
+    let (kind, command) = if plan.command.is_closure() {
+        (json::Kind::Closure, None)
+    } else {
+        (json::Kind::Program, Some(plan.command.words().to_vec()))
+    };
+    json::Plan {
+        kind,
+        command,
+        namespaces: Some(plan.namespaces.to_string()),
+        actions: plan.actions.iter().enumerate().map(|(at, planned)| action(at, planned)).collect(),
+        warnings: plan.warnings.iter().map(|warning| warning.message.clone()).collect(),
+    }
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 
 use crate::diag::escape;
-use crate::run::{Answer, Ask, Stop};
+use crate::run::{Answer, Ask, Pause};
 
 /// What can be said.
 const HELP: &str = "next (or Enter)  does it, and stops before the next one\n\
@@ -25,27 +25,27 @@ const MOUNTS: usize = 8;
 pub fn stepper() -> std::io::Result<Ask> {
     let input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let output = File::from(std::io::stderr().as_fd().try_clone_to_owned()?);
-    Ok(Rc::new(move |stop| ask(stop, &input, &output)))
+    Ok(Rc::new(move |pause| ask(pause, &input, &output)))
 }
 
-fn ask(stop: &Stop, input: &File, mut output: &File) -> Answer {
-    let number = stop.number.map(|(number, of)| format!("{number} of {of}: ")).unwrap_or_default();
-    let place = stop.origin.as_ref().map(|origin| format!("  ({origin})")).unwrap_or_default();
-    let side = if stop.is_inside { "inside" } else { "here" };
+fn ask(pause: &Pause, input: &File, mut output: &File) -> Answer {
+    let number = pause.number.map(|(number, of)| format!("{number} of {of}: ")).unwrap_or_default();
+    let place = pause.origin.as_ref().map(|origin| format!("  ({origin})")).unwrap_or_default();
+    let side = if pause.is_inside { "inside" } else { "here" };
     // Whoever does not see it says nothing either, and then nothing more is done.
-    let _ = writeln!(output, "▸ {number}{side}, {}{place}", escape(&stop.sentence));
+    let _ = writeln!(output, "▸ {number}{side}, {}{place}", escape(&pause.sentence));
     loop {
         let _ = write!(output, "step> ").and_then(|()| output.flush());
-        let Some(line) = stop.line(input) else { return Answer::Quit };
+        let Some(line) = pause.line(input) else { return Answer::Quit };
         match line.trim() {
             "" | "n" | "next" => return Answer::Next,
             "c" | "continue" => return Answer::Continue,
             "q" | "quit" => return Answer::Quit,
             "l" | "look" => {
-                let _ = writeln!(output, "{}", look(stop));
+                let _ = writeln!(output, "{}", look(pause));
             }
             "s" | "shell" => {
-                if let Err(error) = stop.shell(input, output) {
+                if let Err(error) = pause.shell(input, output) {
                     let why = crate::diag::os_error(&error);
                     let _ = writeln!(output, "no shell can be run here: {why}");
                 }
@@ -58,8 +58,8 @@ fn ask(stop: &Stop, input: &File, mut output: &File) -> Answer {
 }
 
 /// Where the process is that goes on.
-fn look(stop: &Stop) -> String {
-    let place = stop.whereabouts();
+fn look(pause: &Pause) -> String {
+    let place = pause.whereabouts();
     let namespaces: Vec<_> =
         place.namespaces.iter().map(|(kind, inode)| format!("{}:{inode}", kind.file())).collect();
     let mut out = format!("process {}\n  {}", place.pid, namespaces.join(" "));

@@ -4,14 +4,14 @@
 //! map of ids has nothing to do with EPERM of `fsconfig`. So a row names the calls that it is about,
 //! and is never asked about another one.
 
-pub(super) mod failure;
+pub(super) mod action_error;
 pub(super) mod guest;
 pub(super) mod hint;
 pub(super) mod loader;
 
 use super::remedy::Remedy;
 use crate::diag::Report;
-use crate::sys::{Errno, Syscall, Trouble};
+use crate::sys::{CallError, Errno, Syscall};
 
 /// A row of a table. Made by [`row`], which leaves nothing out.
 pub(super) struct Row<F: 'static> {
@@ -35,7 +35,7 @@ pub(super) struct Advice {
 /// it is asked.
 pub(super) fn first<'t, F: Copy + 'static>(
     rows: impl IntoIterator<Item = &'t Row<F>>,
-    failed: Trouble,
+    failed: CallError,
     ask: impl Fn(F) -> Option<Hint>,
 ) -> Option<Advice> {
     rows.into_iter()

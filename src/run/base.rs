@@ -1,11 +1,11 @@
 //! The types and functions that every room of `run` uses.
 
+pub(super) mod error;
 pub(super) mod flags;
-pub(super) mod problem;
 
 use std::cell::RefCell;
 
-use self::problem::Warn;
+use self::error::Warn;
 use crate::diag::Report;
 use crate::host::{Host, Tree};
 use crate::plan::Planner;

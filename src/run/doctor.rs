@@ -15,9 +15,8 @@ mod table;
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::remedy::Remedy;
+use crate::json;
 use crate::run::launch::launcher::Launcher;
 use exam::Exam;
 use table::{FactRow, GROUPS};
@@ -48,6 +47,17 @@ impl Verdict {
     }
 }
 
+impl From<Verdict> for json::Verdict {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Ok => Self::Ok,
+            Verdict::Part => Self::Part,
+            Verdict::No => Self::No,
+            Verdict::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// A fact of the machine.
 #[derive(Clone, Debug)]
 pub struct Fact {
@@ -62,7 +72,7 @@ pub struct Fact {
     /// What was found.
     pub found: String,
     /// The number, or the names, of what was found.
-    pub value: Value,
+    pub value: json::Finding,
     /// What of nsscript needs it.
     pub enables: &'static str,
     /// What helps, where it is not all there; nothing where nothing does.
@@ -97,13 +107,13 @@ impl Examination {
 struct Finding {
     verdict: Verdict,
     found: String,
-    value: Value,
+    value: json::Finding,
     remedy: Option<Remedy>,
 }
 
 impl Finding {
     fn new(verdict: Verdict, found: impl Into<String>) -> Self {
-        Self { verdict, found: found.into(), value: Value::Null, remedy: None }
+        Self { verdict, found: found.into(), value: json::Finding::Nothing, remedy: None }
     }
 
     fn ok(found: impl Into<String>) -> Self {
@@ -119,7 +129,7 @@ impl Finding {
         }
     }
 
-    fn value(mut self, value: impl Into<Value>) -> Self {
+    fn value(mut self, value: impl Into<json::Finding>) -> Self {
         self.value = value.into();
         self
     }

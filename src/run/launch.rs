@@ -20,17 +20,17 @@ use std::time::Instant;
 use self::launcher::Launcher;
 use self::lower::{Lowered, Supplies, lower};
 use self::process::Holds;
-use self::stream::{Around, Connected, Ends, Unconnected, connect};
-use super::advice::failure::Failure;
+use self::stream::{Around, Connected, Ends, connect};
+use super::advice::action_error::ActionError;
 use super::session::idmap::MapError;
 use super::trace::launch_trace::{LaunchTrace, tell_built, tell_mapped, watch};
 use crate::diag::{Report, quoted};
 use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
 use crate::plan::{Plan, Planned, Request, Side};
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::run::launch::stream::Input;
 use crate::spec::JoinedNetwork;
-use crate::sys::{self, Child, Enter, Errno, Fault, Syscall, Trouble, flags, spawn};
+use crate::sys::{self, CallError, Child, Enter, Errno, LaunchError, Syscall, flags, spawn};
 
 /// All that is made ready for a new process before it exists.
 pub(super) struct Ready {
@@ -45,7 +45,7 @@ pub(super) fn ready(
     plan: &Plan,
     request: &Request,
     input: &Input,
-) -> Result<Ready, Problem> {
+) -> Result<Ready, RunError> {
     let (mut layers, mut directories) = (Vec::new(), Vec::new());
     let mut changes = None;
     let mut holds = Holds::default();
@@ -87,9 +87,8 @@ pub(super) fn ready(
                 }
                 enter.push(made.map_err(|error| match error {
                     MapError::Helper(report) => report.at(planned.origin.clone()),
-                    MapError::Call(trouble) => {
-                        let (syscall, errno) = (trouble.syscall, trouble.errno);
-                        Failure { plan, action: index, syscall, errno }.report(launcher)
+                    MapError::Call(error) => {
+                        ActionError { plan, action: index, error }.report(launcher)
                     }
                 })?);
             }
@@ -167,7 +166,7 @@ pub(super) fn launch(
     plan: &Plan,
     request: &Request,
     input: &Input,
-) -> Result<Launched, Problem> {
+) -> Result<Launched, RunError> {
     let Ready { mut lowered, holds, connected } = ready(launcher, plan, request, input)?;
     let gate = watch(launcher, &mut lowered.program);
     let spawned = spawn(&lowered.program);
@@ -178,42 +177,48 @@ pub(super) fn launch(
     launcher.goes_on()?;
     match spawned {
         Ok(child) => Ok(Launched::Process(child, connected.into_ends(plan)?, holds)),
-        Err(fault) if is_without_overlay(plan, &lowered, fault) => {
-            Ok(Launched::NoOverlay(failure(launcher, plan, &lowered, fault)))
+        Err(failed) if is_without_overlay(plan, &lowered, failed) => {
+            Ok(Launched::NoOverlay(failure(launcher, plan, &lowered, failed)))
         }
-        Err(fault) if is_without_sysfs(plan, &lowered, fault) => Ok(Launched::NoSysfs),
-        Err(fault) => launcher.go_around(plan, &lowered, fault).map(|()| Launched::Again),
+        Err(failed) if is_without_sysfs(plan, &lowered, failed) => Ok(Launched::NoSysfs),
+        Err(failed) => launcher.go_around(plan, &lowered, failed).map(|()| Launched::Again),
     }
 }
 
 /// Whether a root could not be made as this machine has no overlay for its layers: the kernel has
 /// none, or none for users, or the layers lie on too many overlays already.
-pub(super) fn is_without_overlay(plan: &Plan, lowered: &Lowered, fault: Fault) -> bool {
-    let action = fault.call.and_then(|call| lowered.action_of(call));
+pub(super) fn is_without_overlay(plan: &Plan, lowered: &Lowered, failed: LaunchError) -> bool {
+    let action = failed.call.and_then(|call| lowered.action_of(call));
     let action = action.and_then(|action| plan.actions.get(action));
     let makes_root = action.is_some_and(|planned| matches!(planned.action, Op::MakeRoot(_)));
-    let refused = matches!(fault.errno.name().as_str(), "EINVAL" | "ENODEV" | "EPERM");
-    let asked = matches!(fault.syscall, Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount);
+    let refused = matches!(failed.error.errno.name().as_str(), "EINVAL" | "ENODEV" | "EPERM");
+    let asked =
+        matches!(failed.error.syscall, Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount);
     makes_root && refused && asked && plan.with_copy().is_some()
 }
 
 /// Whether a program of the host itself could not be shown the sysfs of its network. It can do
 /// without.
-fn is_without_sysfs(plan: &Plan, lowered: &Lowered, fault: Fault) -> bool {
-    let action = fault.call.and_then(|call| lowered.action_of(call));
+fn is_without_sysfs(plan: &Plan, lowered: &Lowered, failed: LaunchError) -> bool {
+    let action = failed.call.and_then(|call| lowered.action_of(call));
     action.is_some_and(|action| plan.sysfs_of_host() == Some(action))
 }
 
 /// What a person is told where a call failed.
-pub(super) fn failure(launcher: &Launcher, plan: &Plan, lowered: &Lowered, fault: Fault) -> Report {
-    let Fault { call, syscall, errno } = fault;
+pub(super) fn failure(
+    launcher: &Launcher,
+    plan: &Plan,
+    lowered: &Lowered,
+    failed: LaunchError,
+) -> Report {
+    let LaunchError { call, error } = failed;
     let action = call.and_then(|call| lowered.action_of(call)).or(plan.start()).unwrap_or(0);
-    Failure { plan, action, syscall, errno }.report(launcher)
+    ActionError { plan, action, error }.report(launcher)
 }
 
 /// The action that the carried program could not perform: the program is the last; of limits only one
 /// above the hard limit of nsscript itself is refused.
-fn refused(plan: &Plan, why: Trouble) -> usize {
+fn refused(plan: &Plan, why: CallError) -> usize {
     let is_limit = |planned: &Planned| matches!(planned.action, Op::Limit(_));
     let is_above = |planned: &Planned| {
         let Op::Limit(limit) = &planned.action else { return false };
@@ -230,13 +235,12 @@ pub(super) fn not_executed(
     launcher: &Launcher,
     plan: &Plan,
     process: usize,
-    why: Trouble,
+    why: CallError,
 ) -> Report {
     let action = refused(plan, why);
     let trace = LaunchTrace { trace: launcher, plan, actions: &[] };
     trace.tell_not_executed(process, action, why);
-    let Trouble { syscall, errno } = why;
-    Failure { plan, action, syscall, errno }.report(launcher)
+    ActionError { plan, action, error: why }.report(launcher)
 }
 
 fn build(
@@ -244,7 +248,7 @@ fn build(
     building: &BuildLayer,
     plan: &Plan,
     planned: &Planned,
-) -> Result<PathBuf, Problem> {
+) -> Result<PathBuf, RunError> {
     let (tree, number) = (&building.tree, building.number);
     let known = launcher.is_ready(tree, number, &plan.maps);
     let started = Instant::now();
@@ -272,28 +276,10 @@ pub(super) fn connect_streams(
         of_caller: !session.is_in_sandbox(),
         elsewhere: session.trail().children_are_elsewhere(),
     };
-    connect(request.streams, input, around).map_err(|unconnected| {
-        let (what, errno, hint) = match unconnected {
-            Unconnected::Terminal(errno) => {
-                ("make a terminal", Some(errno), Some("`tty: false` does without one"))
-            }
-            // Inside of a sandbox, that may have no devices.
-            Unconnected::Nothing(errno) => {
-                let hint = "in a sandbox `.dev(\"/dev\")` makes the usual devices";
-                ("open `/dev/null`", Some(errno), Some(hint))
-            }
-            Unconnected::Pipe(errno) => ("make a pipe", Some(errno), None),
-            Unconnected::Copier(errno) => ("copy from and to the terminal", Some(errno), None),
-            Unconnected::Elsewhere => {
-                let hint = "`run` gives it a terminal of its own, `#{ pipes: true }` none, \
-                            and `within(PID, || …)` makes the PID namespace for a closure alone";
-                ("copy to the terminal from another PID namespace", None, Some(hint))
-            }
-        };
-        let why = errno.map_or_else(String::new, |errno| format!(": {errno}"));
-        let mut report = Report::error(format!("cannot {what} for the program{why}"));
-        report.facts.errno = errno.map(Errno::code);
-        report.hints.extend(hint.map(Into::into));
+    connect(request.streams, input, around).map_err(|error| {
+        let mut report = Report::error(error.to_string());
+        report.facts.errno = error.errno().map(Errno::code);
+        report.hints.extend(error.hint().map(Into::into));
         report.at(request.origin.clone())
     })
 }

@@ -4,6 +4,7 @@
 //! itself stays where it is. With the last descriptor the kernel takes all of it away, however
 //! nsscript ends; names of the host, which only `--host` makes, are all that stays.
 
+mod error;
 mod filter;
 mod handle;
 mod hints;
@@ -23,16 +24,16 @@ pub use self::handle::Network;
 pub use self::listing::{Link, Neighbour};
 pub(super) use self::part::try_part;
 pub use self::probe::Probe;
-use self::wire::{Refused, Wire};
+use self::wire::{NetlinkError, Wire};
 use super::raw::RawCalls;
 use super::session::namespace::Namespace;
 use super::session::place;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, RawAction};
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::spec::{Kind, NetworkName};
-use crate::sys::{Errno, Netlink, Syscall, Trouble};
+use crate::sys::{CallError, Errno, Netlink, Syscall};
 
 /// The networks of this run.
 pub struct Networks {
@@ -69,7 +70,7 @@ impl Networks {
         &self,
         name: Option<&NetworkName>,
         origin: Option<&Origin>,
-    ) -> Result<Rc<Network>, Problem> {
+    ) -> Result<Rc<Network>, RunError> {
         self.begin_session(origin)?;
         let Some(name) = name else {
             let number = self.anonymous.get() + 1;
@@ -115,7 +116,7 @@ impl Networks {
         label: String,
         name: Option<&NetworkName>,
         origin: Option<&Origin>,
-    ) -> Result<Network, Problem> {
+    ) -> Result<Network, RunError> {
         let action = Box::new(NetworkAction::Make(name.cloned()));
         let action = RawAction::Network { network: label.clone(), action };
         let kept = name.filter(|_| self.on_host());
@@ -124,13 +125,13 @@ impl Networks {
             let wire = Wire::new(netlink);
             message::set_up(&wire, "lo").map_err(|refused| refused.trouble)?;
             let namespace = Namespace::of(Kind::Net, namespace)
-                .map_err(|errno| Trouble { syscall: Syscall::Fstat, errno })?;
+                .map_err(|errno| CallError { syscall: Syscall::Fstat, errno })?;
             if let Some(name) = kept {
                 named::keep(name, namespace.descriptor())?;
             }
             Ok((namespace, wire))
         };
-        let mut failed: Option<Trouble> = None;
+        let mut failed: Option<CallError> = None;
         let made = self.act_by(action, origin, || steps().inspect_err(|why| failed = Some(*why)));
         let (namespace, wire) = made.map_err(|problem| match failed {
             Some(failed) => hints::on_making(problem, failed, kept, self.host()),
@@ -157,7 +158,7 @@ impl Networks {
         action: &NetworkAction,
         other: Option<&Network>,
         origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         let label = network.label.clone();
         let raw = RawAction::Network { network: label, action: Box::new(action.clone()) };
         for network in [Some(network), other].into_iter().flatten() {
@@ -209,7 +210,7 @@ impl Networks {
         &self,
         network: &Network,
         origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         network.living(origin)?;
         if let Some(name) = network.name.clone() {
             if self.on_host() {
@@ -231,7 +232,7 @@ impl Networks {
     ///
     /// # Errors
     /// `/run/netns` cannot be read.
-    pub fn network_names(&self) -> Result<Vec<String>, Problem> {
+    pub fn network_names(&self) -> Result<Vec<String>, RunError> {
         if self.on_host() {
             let cannot = |errno: Errno| {
                 let place = quoted(named::PLACE);
@@ -251,9 +252,10 @@ impl Networks {
     ///
     /// # Errors
     /// This process has no right to look.
-    pub fn links(&self, network: &Network, origin: Option<&Origin>) -> Result<Vec<Link>, Problem> {
+    pub fn links(&self, network: &Network, origin: Option<&Origin>) -> Result<Vec<Link>, RunError> {
         network.living(origin)?;
-        let found = network.wire().map_err(Refused::from).and_then(|wire| listing::links(&wire));
+        let found =
+            network.wire().map_err(NetlinkError::from).and_then(|wire| listing::links(&wire));
         found.map_err(|refused| unread(network, "interfaces", refused.trouble, origin))
     }
 
@@ -265,7 +267,7 @@ impl Networks {
         &self,
         network: &Network,
         origin: Option<&Origin>,
-    ) -> Result<Vec<Route>, Problem> {
+    ) -> Result<Vec<Route>, RunError> {
         network.living(origin)?;
         let found = listing::routes(network.namespace.descriptor());
         found.map_err(|trouble| unread(network, "routes", trouble, origin))
@@ -279,15 +281,15 @@ impl Networks {
         &self,
         network: &Network,
         origin: Option<&Origin>,
-    ) -> Result<Vec<Neighbour>, Problem> {
+    ) -> Result<Vec<Neighbour>, RunError> {
         network.living(origin)?;
         let found =
-            network.wire().map_err(Refused::from).and_then(|wire| listing::neighbours(&wire));
+            network.wire().map_err(NetlinkError::from).and_then(|wire| listing::neighbours(&wire));
         found.map_err(|refused| unread(network, "neighbours", refused.trouble, origin))
     }
 }
 
-fn unread(network: &Network, what: &str, trouble: Trouble, origin: Option<&Origin>) -> Problem {
+fn unread(network: &Network, what: &str, trouble: CallError, origin: Option<&Origin>) -> RunError {
     let label = &network.label;
     let message = format!("cannot list the {what} of the network {label}: {}", trouble.errno);
     let mut report = Report::error(message).at(origin.cloned());

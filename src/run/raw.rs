@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use self::attach_loop::attach_loop;
-use super::advice::failure::Failure;
+use super::advice::action_error::ActionError;
 use super::base::flags::clone_flags;
 use super::layers::Layers;
 use super::session::refuse;
@@ -26,20 +26,20 @@ use super::trace::explain::Explained;
 use crate::diag::{Origin, Report};
 use crate::ops::RawAction;
 use crate::plan::{Plan, Planned, Side};
-use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::base::error::{Interrupted, RunError};
 use crate::spec::Command;
 use crate::sys::{self, CStrings, Errno, LoopDevice, LoopSettings, Raw, Syscall, Writing};
 
-pub(super) use crate::sys::Trouble;
+pub(super) use crate::sys::CallError;
 
 /// One call.
-pub(super) fn done(raw: &Raw<'_>) -> Result<(), Trouble> {
+pub(super) fn done(raw: &Raw<'_>) -> Result<(), CallError> {
     sys::act(raw)
 }
 
 /// Writes a file of /proc in one write(2), or any file.
-pub(super) fn write(path: &Path, bytes: &[u8], append: bool) -> Result<(), Trouble> {
-    let because = |syscall| move |errno| Trouble { syscall, errno };
+pub(super) fn write(path: &Path, bytes: &[u8], append: bool) -> Result<(), CallError> {
+    let because = |syscall| move |errno| CallError { syscall, errno };
     let is_proc = sys::is_procfs(path).is_ok_and(|is_procfs| is_procfs);
     let writing = match (append, is_proc) {
         (_, true) => Writing::Over,
@@ -155,7 +155,7 @@ impl RawCalls {
         file: &Path,
         settings: LoopSettings,
         origin: Option<&Origin>,
-    ) -> Result<LoopDevice, Problem> {
+    ) -> Result<LoopDevice, RunError> {
         self.begin_session(origin)?;
         let action = settings.action(file);
         refuse::refuse(&action, self.session()).map_err(|report| report.at(origin.cloned()))?;
@@ -164,7 +164,7 @@ impl RawCalls {
             attach_loop(file, &settings).map_err(|report| {
                 let errno = Errno::new(report.facts.errno.unwrap_or_default());
                 told = Some(report);
-                Trouble { syscall: Syscall::Ioctl, errno }
+                CallError { syscall: Syscall::Ioctl, errno }
             })
         });
         attached.map_err(|trouble| match told {
@@ -184,7 +184,7 @@ impl RawCalls {
         bytes: &[u8],
         append: bool,
         origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         self.act_by(action, origin, || write(path, bytes, append))
     }
 
@@ -197,7 +197,7 @@ impl RawCalls {
         action: RawAction,
         path: &Path,
         origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         self.act_by(action, origin, || {
             let found = std::fs::symlink_metadata(path);
             let is_directory = found.is_ok_and(|found| found.is_dir());
@@ -206,7 +206,7 @@ impl RawCalls {
             } else {
                 (Syscall::Unlink, std::fs::remove_file(path))
             };
-            removed.map_err(|error| Trouble { syscall: call, errno: Errno::from(&error) })
+            removed.map_err(|error| CallError { syscall: call, errno: Errno::from(&error) })
         })
     }
 
@@ -214,7 +214,7 @@ impl RawCalls {
     ///
     /// # Errors
     /// It is refused as it would change the host, or the kernel's answer.
-    pub fn act(&self, action: RawAction, origin: Option<&Origin>) -> Result<(), Problem> {
+    pub fn act(&self, action: RawAction, origin: Option<&Origin>) -> Result<(), RunError> {
         self.act_with(action, None, origin)
     }
 
@@ -227,7 +227,7 @@ impl RawCalls {
         action: RawAction,
         descriptor: Option<BorrowedFd<'_>>,
         origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         let Some(call) = lower(&action, descriptor) else {
             let message = format!("cannot {}: it is no single call", action.describe());
             return Err(Report::error(message).at(origin.cloned()).into());
@@ -243,8 +243,8 @@ impl RawCalls {
         &self,
         action: RawAction,
         origin: Option<&Origin>,
-        perform: impl FnOnce() -> Result<T, Trouble>,
-    ) -> Result<T, Problem> {
+        perform: impl FnOnce() -> Result<T, CallError>,
+    ) -> Result<T, RunError> {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
         }
@@ -260,8 +260,8 @@ impl RawCalls {
         &self,
         action: &RawAction,
         origin: Option<&Origin>,
-        perform: impl FnOnce() -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
+        perform: impl FnOnce() -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
         let started = Instant::now();
         let done = perform();
         if done.is_ok() {
@@ -283,12 +283,11 @@ impl RawCalls {
         &self,
         action: RawAction,
         origin: Option<&Origin>,
-        trouble: Trouble,
+        trouble: CallError,
     ) -> Report {
         let namespaces = action.namespaces();
         let plan = Plan { namespaces, ..Plan::of_one(planned(action, origin)) };
-        let (syscall, errno) = (trouble.syscall, trouble.errno);
-        Failure { plan: &plan, action: 0, syscall, errno }.report(self)
+        ActionError { plan: &plan, action: 0, error: trouble }.report(self)
     }
 
     /// Becomes a program. What was started ends with that one, as the kernel sees to it; a private
@@ -301,7 +300,7 @@ impl RawCalls {
         command: &Command,
         environment: Option<Vec<(String, String)>>,
         origin: Option<&Origin>,
-    ) -> Problem {
+    ) -> RunError {
         let action = RawAction::Execute(command.clone());
         if let Err(problem) = self.begin_session(origin) {
             return problem;

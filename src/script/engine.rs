@@ -19,7 +19,7 @@ use crate::script::analysis::discard::discarded;
 use crate::script::binding::call::{Call, is_unread};
 use crate::script::binding::context::Context;
 use crate::script::binding::effects::Effects;
-use crate::script::binding::error::{Termination, VerbError};
+use crate::script::binding::error::{End, VerbError};
 use crate::script::binding::verb::{Kind, Verb};
 use crate::script::binding::{catalog, value};
 use crate::script::builtins::bounded::{self, MemoryExceeded};
@@ -50,19 +50,6 @@ pub enum Mode {
     Run,
     /// Nothing is done: effects are noted instead, and what a program would print is empty.
     DryRun,
-}
-
-/// How a recipe ended.
-#[derive(Clone, Debug)]
-pub enum End {
-    /// By itself, with this status.
-    Status(i32),
-    /// With errors.
-    Failed(Vec<Report>),
-    /// By a signal.
-    Signal(i32),
-    /// As something that it needs is not there, which this names.
-    NotRun(String),
 }
 
 /// A recipe, read and ready to run.
@@ -265,9 +252,7 @@ impl Script {
 
     fn end(&self, error: EvalAltResult) -> End {
         match reword::ending(&error) {
-            Some(Termination::Exit(code)) => End::Status(code),
-            Some(Termination::Signal(signal)) => End::Signal(signal),
-            Some(Termination::NotRun(reason)) => End::NotRun(reason),
+            Some(end) => end,
             // What was given up because of a signal says so, and is no error of its own.
             None if let Some(signal) = run::interrupted() => End::Signal(signal),
             None => {
@@ -337,7 +322,7 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
         if !operations.is_multiple_of(1024) {
             return None;
         }
-        let interrupted = || run::interrupted().map(|it| Dynamic::from(Termination::Signal(it)));
+        let interrupted = || run::interrupted().map(|it| Dynamic::from(End::Signal(it)));
         watch.effects().gives_up(operations, begun).or_else(interrupted)
     });
 }

@@ -16,10 +16,10 @@ use crate::ops::Sandbox;
 use crate::run::{self, Exit};
 use crate::script::analysis::capture::captured;
 use crate::script::analysis::discard::discarded;
-use crate::script::binding::error::Termination;
+use crate::script::binding::error::End;
 use crate::script::binding::value::{self, SharedOutput};
 use crate::script::effects::dry_run::Effect;
-use crate::script::engine::{End, Script};
+use crate::script::engine::Script;
 use crate::script::errors::reword;
 use crate::script::language::token;
 use crate::spec::Rootfs;
@@ -225,9 +225,10 @@ impl Prompt {
 
     fn end(&self, error: EvalAltResult) -> Outcome {
         match reword::ending(&error) {
-            Some(Termination::Exit(code)) => Outcome::End(End::Status(code)),
-            Some(Termination::Signal(signal)) => interrupted(signal),
-            Some(Termination::NotRun(reason)) => Outcome::Failed(vec![Report::not_run(reason)]),
+            Some(End::Status(code)) => Outcome::End(End::Status(code)),
+            Some(End::Signal(signal)) => interrupted(signal),
+            Some(End::NotRun(reason)) => Outcome::Failed(vec![Report::not_run(reason)]),
+            Some(End::Failed(reports)) => Outcome::Failed(reports),
             None if let Some(signal) = run::interrupted() => interrupted(signal),
             None => Outcome::Failed(reword::reports(error, &self.script.context)),
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::invalid::Invalid;
+use super::value_error::ValueError;
 use crate::diag::quoted;
 
 /// A tar archive on the host, and its options.
@@ -30,12 +30,12 @@ impl Archive {
     ///
     /// # Errors
     /// The text is something else.
-    pub fn digest(text: &str) -> Result<String, Invalid> {
+    pub fn digest(text: &str) -> Result<String, ValueError> {
         let plain = text.strip_prefix("sha256:").unwrap_or(text).to_lowercase();
         if plain.len() == 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(plain);
         }
-        let error = Invalid::new(format!("{} is no sha256", quoted(text)));
+        let error = ValueError::new(format!("{} is no sha256", quoted(text)));
         Err(error.hint("a sha256 is 64 hexadecimal digits"))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::invalid::Invalid;
+use super::value_error::ValueError;
 use crate::diag::{closest, quoted};
 
 /// Their names, each at its number.
@@ -70,12 +70,12 @@ impl Capability {
     ///
     /// # Errors
     /// The name is unknown.
-    pub fn parse(name: &str) -> Result<Self, Invalid> {
+    pub fn parse(name: &str) -> Result<Self, ValueError> {
         let upper = name.trim().to_ascii_uppercase();
         let short = upper.strip_prefix("CAP_").unwrap_or(&upper);
         let found = Self::all().find(|one| one.short() == short);
         found.ok_or_else(|| {
-            let invalid = Invalid::new(format!("unknown capability {}", quoted(name)));
+            let invalid = ValueError::new(format!("unknown capability {}", quoted(name)));
             match closest(short, Self::all().map(Self::short)) {
                 Some(near) => {
                     invalid.hint(format!("did you mean {}?", quoted(format!("CAP_{near}"))))

@@ -1,6 +1,6 @@
 //! Commands that run in a sandbox.
 
-use super::invalid::Invalid;
+use super::value_error::ValueError;
 use crate::diag::quoted;
 
 /// A program and its arguments, at least one word: argv of execve(2).
@@ -14,16 +14,16 @@ impl Command {
     ///
     /// # Errors
     /// There is no word, the program name is empty, or a word contains a NUL byte.
-    pub fn new(words: Vec<String>) -> Result<Self, Invalid> {
+    pub fn new(words: Vec<String>) -> Result<Self, ValueError> {
         let Some(program) = words.first() else {
-            return Err(Invalid::new("the command is empty")
+            return Err(ValueError::new("the command is empty")
                 .hint("a command is `\"ls -l\"` or `[\"ls\", \"-l\"]`"));
         };
         if program.is_empty() {
-            return Err(Invalid::new("the command has an empty program name"));
+            return Err(ValueError::new("the command has an empty program name"));
         }
         if let Some(word) = words.iter().find(|word| word.contains('\0')) {
-            return Err(Invalid::new(format!(
+            return Err(ValueError::new(format!(
                 "word {} of the command contains a NUL byte",
                 quoted(word)
             )));
@@ -67,16 +67,16 @@ impl Command {
 ///
 /// # Errors
 /// The name is empty, or contains `=` or a NUL byte; the value contains a NUL byte.
-pub fn variable(name: &str, value: &str) -> Result<(String, String), Invalid> {
+pub fn variable(name: &str, value: &str) -> Result<(String, String), ValueError> {
     if name.is_empty() {
-        return Err(Invalid::new("the name of a variable is empty"));
+        return Err(ValueError::new("the name of a variable is empty"));
     }
     if name.contains(['=', '\0']) {
-        let error = Invalid::new(format!("{} cannot be the name of a variable", quoted(name)));
+        let error = ValueError::new(format!("{} cannot be the name of a variable", quoted(name)));
         return Err(error.hint("a name has no `=` and no NUL byte"));
     }
     if value.contains('\0') {
-        return Err(Invalid::new(format!("the value of {} holds a NUL byte", quoted(name))));
+        return Err(ValueError::new(format!("the value of {} holds a NUL byte", quoted(name))));
     }
     Ok((name.to_owned(), value.to_owned()))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::invalid::Invalid;
+use super::value_error::ValueError;
 
 /// A user or group: by number, or by its name in the root's passwd or group file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,8 @@ impl IdRange {
     ///
     /// # Errors
     /// The count is 0, or the range exceeds 4294967294 (4294967295 means "no id").
-    pub fn new(inside: i64, outside: i64, count: i64) -> Result<Self, Invalid> {
-        let wrong = |what: String| Err(Invalid::new(what));
+    pub fn new(inside: i64, outside: i64, count: i64) -> Result<Self, ValueError> {
+        let wrong = |what: String| Err(ValueError::new(what));
         for (name, id) in [("inside", inside), ("outside", outside)] {
             if !(0..i64::from(u32::MAX)).contains(&id) {
                 return wrong(format!("`{name}` is {id}; ids range from 0 to {}", u32::MAX - 1));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Invalid;
+use super::ValueError;
 use crate::diag::{closest, list, quoted};
 
 /// Declares an enumeration with a word for each value.
@@ -23,11 +23,11 @@ macro_rules! words {
             ///
             /// # Errors
             /// There is none.
-            pub fn new(text: &str) -> Result<Self, Invalid> {
+            pub fn new(text: &str) -> Result<Self, ValueError> {
                 let found = Self::WORDS.iter().find(|(_, word)| *word == text);
                 found.map(|(found, _)| *found).ok_or_else(|| {
                     let words = Self::WORDS.iter().map(|(_, word)| *word);
-                    let invalid = Invalid::new(format!("invalid {} {}", $what, quoted(text)));
+                    let invalid = ValueError::new(format!("invalid {} {}", $what, quoted(text)));
                     match closest(text, words.clone()) {
                         Some(near) => invalid.hint(format!("did you mean {}?", quoted(near))),
                         None => {

@@ -1,14 +1,13 @@
 //! The values that a recipe describes: immutable sandboxes and root filesystems.
 //!
-//! Nothing here reads or writes the machine. An error in a value itself is an [`Invalid`], reported
-//! when the value is created.
+//! Nothing here reads or writes the machine. An error in a value itself is a [`ValueError`],
+//! reported when the value is created.
 
 mod archive;
 mod capability;
 mod command;
 mod data;
 mod idmap;
-mod invalid;
 mod link;
 mod mount_attributes;
 mod mount_flags;
@@ -19,13 +18,13 @@ mod outbound;
 mod path;
 mod resource;
 mod rootfs;
+mod value_error;
 
 pub use archive::{Archive, Compression};
 pub use capability::Capability;
 pub use command::{Command, Streams, shell_word, variable};
 pub use data::{DataRow, DataTable};
 pub use idmap::{Id, IdMap, IdRange};
-pub use invalid::Invalid;
 pub use link::{IpProtocol, IpvlanMode, MacvlanMode};
 pub use mount_attributes::MountAttributes;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
@@ -40,3 +39,4 @@ pub use resource::{Resource, UNLIMITED, Unit};
 pub use rootfs::{
     Applets, Ingredient, KeptLayer, Mixed, Part, Root, Rootfs, check_file, check_link, users,
 };
+pub use value_error::ValueError;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::Invalid;
+use super::ValueError;
 use super::outbound::Outbound;
 use crate::diag::quoted;
 
@@ -24,11 +24,12 @@ impl InterfaceName {
     /// # Errors
     /// It is empty, longer than 15 bytes, `.` or `..`, or contains a slash, colon, percent sign or
     /// space.
-    pub fn new(text: &str) -> Result<Self, Invalid> {
+    pub fn new(text: &str) -> Result<Self, ValueError> {
         let shown = quoted(text);
-        let wrong = |why: &str| Err(Invalid::new(format!("invalid interface name {shown}: {why}")));
+        let wrong =
+            |why: &str| Err(ValueError::new(format!("invalid interface name {shown}: {why}")));
         if text.is_empty() {
-            return Err(Invalid::new("the name of the interface is empty"));
+            return Err(ValueError::new("the name of the interface is empty"));
         }
         if text.len() > LONGEST_INTERFACE {
             let length = text.len();
@@ -67,11 +68,12 @@ impl NetworkName {
     ///
     /// # Errors
     /// It is not a file name, or begins with a dash, which `ip netns` takes for an option.
-    pub fn new(text: &str) -> Result<Self, Invalid> {
+    pub fn new(text: &str) -> Result<Self, ValueError> {
         let shown = quoted(text);
-        let wrong = |why: &str| Err(Invalid::new(format!("invalid network name {shown}: {why}")));
+        let wrong =
+            |why: &str| Err(ValueError::new(format!("invalid network name {shown}: {why}")));
         match text {
-            "" => return Err(Invalid::new("the name of the network is empty")),
+            "" => return Err(ValueError::new("the name of the network is empty")),
             "." | ".." => return wrong("it would be a directory"),
             text if text.contains('/') => return wrong("it must be a file name, without `/`"),
             text if text.starts_with('-') => {
@@ -113,9 +115,9 @@ fn bits(address: IpAddr) -> u8 {
 ///
 /// # Errors
 /// The text is not an address.
-pub fn address(text: &str) -> Result<IpAddr, Invalid> {
+pub fn address(text: &str) -> Result<IpAddr, ValueError> {
     text.parse().map_err(|_| {
-        let invalid = Invalid::new(format!("invalid address {}", quoted(text)));
+        let invalid = ValueError::new(format!("invalid address {}", quoted(text)));
         match text.split_once('/') {
             Some((address, _)) if address.parse::<IpAddr>().is_ok() => invalid
                 .hint(format!("expected a single address, without a prefix: {}", quoted(address))),
@@ -130,12 +132,12 @@ impl Prefix {
     ///
     /// # Errors
     /// The address is invalid, or the prefix is missing or too long.
-    pub fn new(text: &str) -> Result<Self, Invalid> {
+    pub fn new(text: &str) -> Result<Self, ValueError> {
         let Some((before, length)) = text.split_once('/') else {
             let address = address(text)?;
             let usual = if address.is_ipv4() { 24 } else { 64 };
             let message = format!("{} has no prefix", quoted(text));
-            return Err(Invalid::new(message).hint(format!(
+            return Err(ValueError::new(message).hint(format!(
                 "append the prefix length after a slash: {}",
                 quoted(format!("{address}/{usual}"))
             )));
@@ -145,7 +147,7 @@ impl Prefix {
         let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
         match length.parse::<u8>() {
             Ok(length) if is_number && length <= most => Ok(Self { address, length }),
-            _ => Err(Invalid::new(format!("invalid prefix length {}", quoted(length)))
+            _ => Err(ValueError::new(format!("invalid prefix length {}", quoted(length)))
                 .hint(format!("expected a number from 0 to {most} for {address}"))),
         }
     }
@@ -188,13 +190,13 @@ impl Destination {
     ///
     /// # Errors
     /// The text is none of these, or has bits behind the prefix.
-    pub fn new(text: &str) -> Result<Self, Invalid> {
+    pub fn new(text: &str) -> Result<Self, ValueError> {
         if text == "default" {
             return Ok(Self::Default);
         }
         if !text.contains('/') {
             let address = address(text)
-                .map_err(|_| Invalid::new(format!("invalid destination {}", quoted(text))))
+                .map_err(|_| ValueError::new(format!("invalid destination {}", quoted(text))))
                 .map_err(|it| {
                     it.hint(
                         "expected `\"default\"`, an address, or a network such as `\"10.0.0.0/24\"`",
@@ -209,7 +211,8 @@ impl Destination {
         }
         let message =
             format!("invalid network {}: it is an address within a network", quoted(text));
-        Err(Invalid::new(message).hint(format!("the network is {}", quoted(network.to_string()))))
+        Err(ValueError::new(message)
+            .hint(format!("the network is {}", quoted(network.to_string()))))
     }
 }
 
@@ -231,7 +234,7 @@ impl Mac {
     ///
     /// # Errors
     /// The text is not a hardware address, or it is a multicast address.
-    pub fn new(text: &str) -> Result<Self, Invalid> {
+    pub fn new(text: &str) -> Result<Self, ValueError> {
         let parts: Vec<&str> = text.split(':').collect();
         let byte = |part: &&str| {
             let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -240,13 +243,13 @@ impl Mac {
         let bytes: Option<Vec<u8>> = parts.iter().map(byte).collect();
         let bytes = bytes.and_then(|bytes| <[u8; 6]>::try_from(bytes).ok());
         let Some(bytes) = bytes else {
-            return Err(Invalid::new(format!("invalid hardware address {}", quoted(text)))
+            return Err(ValueError::new(format!("invalid hardware address {}", quoted(text)))
                 .hint("expected six bytes in hexadecimal, such as `\"02:00:00:00:00:01\"`"));
         };
         if bytes[0] & 1 == 1 {
             let message = format!("{} is a multicast address", quoted(text));
             return Err(
-                Invalid::new(message).hint("the first byte of an interface's address is even")
+                ValueError::new(message).hint("the first byte of an interface's address is even")
             );
         }
         Ok(Self(bytes))
@@ -295,7 +298,7 @@ impl PartialEq for JoinedNetwork {
 mod tests {
     use super::{Destination, InterfaceName, Mac, NetworkName, Prefix};
 
-    fn said<T: std::fmt::Debug>(made: Result<T, super::Invalid>) -> String {
+    fn said<T: std::fmt::Debug>(made: Result<T, super::ValueError>) -> String {
         made.map_or_else(|invalid| invalid.to_string(), |made| format!("{made:?}"))
     }
 

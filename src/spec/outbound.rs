@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Invalid;
+use super::ValueError;
 use crate::diag::quoted;
 
 /// A port of the host that leads into a sandbox.
@@ -21,7 +21,7 @@ impl Forwarded {
     ///
     /// # Errors
     /// The text is none of these.
-    pub fn new(text: &str) -> Result<Self, Invalid> {
+    pub fn new(text: &str) -> Result<Self, ValueError> {
         let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
         let (rest, inside) = match text.rsplit_once(':') {
             Some((rest, inside)) => (Some(rest), inside),
@@ -38,7 +38,7 @@ impl Forwarded {
         };
         match (address, number(outside), number(inside)) {
             (Some(address), Some(outside), Some(inside)) => Ok(Self { address, outside, inside }),
-            _ => Err(Invalid::new(format!("invalid host port {}", quoted(text))).hint(
+            _ => Err(ValueError::new(format!("invalid host port {}", quoted(text))).hint(
                 "expected a number, a string such as `\"8080:80\"`, with the host's port first, or \
                  one that begins with an address of the host: `\"0.0.0.0:8080:80\"`",
             )),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::invalid::Invalid;
+use super::value_error::ValueError;
 use crate::diag::quoted;
 
 /// The longest path the kernel takes, with its final NUL: `PATH_MAX` of limits.h.
@@ -23,41 +23,41 @@ impl GuestPath {
     /// # Errors
     /// The path is empty, relative or too long, contains `..` or a NUL byte, or passes through a
     /// link of a process in `/proc` (these lead out of the root).
-    pub fn new(text: &str) -> Result<Self, Invalid> {
+    pub fn new(text: &str) -> Result<Self, ValueError> {
         let shown = quoted(text);
         if text.is_empty() {
-            return Err(Invalid::new("the path is empty").hint("a path inside begins with `/`"));
+            return Err(ValueError::new("the path is empty").hint("a path inside begins with `/`"));
         }
         if !text.starts_with('/') {
-            let error = Invalid::new(format!("{shown} is not an absolute path"));
+            let error = ValueError::new(format!("{shown} is not an absolute path"));
             let absolute = quoted(format!("/{text}"));
             return Err(error.hint(format!("a path inside begins with `/`: {absolute}")));
         }
         if text.contains('\0') {
-            return Err(Invalid::new(format!("{shown} contains a NUL byte")));
+            return Err(ValueError::new(format!("{shown} contains a NUL byte")));
         }
         let mut out = String::with_capacity(text.len());
         for name in text.split('/').filter(|name| !name.is_empty() && *name != ".") {
             if name == ".." {
-                let error = Invalid::new(format!("{shown} contains `..`"));
+                let error = ValueError::new(format!("{shown} contains `..`"));
                 return Err(error.hint("write the path it leads to"));
             }
             if name.len() > LONGEST_NAME {
                 let error = format!("a name in {shown} is longer than {LONGEST_NAME} bytes");
-                return Err(Invalid::new(error));
+                return Err(ValueError::new(error));
             }
             out.push('/');
             out.push_str(name);
         }
         if out.len() >= LONGEST {
-            return Err(Invalid::new(format!("the path is longer than {} bytes", LONGEST - 1)));
+            return Err(ValueError::new(format!("the path is longer than {} bytes", LONGEST - 1)));
         }
         if out.is_empty() {
             out.push('/');
         }
         let path = Self(out.into());
         if path.is_of_a_process() {
-            let error = Invalid::new(format!("{shown} passes through a link of a process"));
+            let error = ValueError::new(format!("{shown} passes through a link of a process"));
             return Err(
                 error.hint("links below `/proc/PID` lead out of the root; use the real path")
             );
@@ -115,7 +115,7 @@ impl GuestPath {
     ///
     /// # Errors
     /// As for [`GuestPath::new`].
-    pub fn join(&self, name: &str) -> Result<Self, Invalid> {
+    pub fn join(&self, name: &str) -> Result<Self, ValueError> {
         Self::new(&format!("{}/{name}", self.0))
     }
 

@@ -1,6 +1,6 @@
 //! Resource limits of processes: getrlimit(2).
 
-use super::invalid::Invalid;
+use super::value_error::ValueError;
 use crate::diag::{closest, quoted};
 
 /// A resource.
@@ -67,10 +67,10 @@ impl Resource {
     ///
     /// # Errors
     /// There is none; the hint is the nearest name, or all names.
-    pub fn find(name: &str) -> Result<Self, Invalid> {
+    pub fn find(name: &str) -> Result<Self, ValueError> {
         Self::named(name).ok_or_else(|| {
             let names = Self::ALL.map(|resource| resource.name);
-            let error = Invalid::new(format!("unknown resource {}", quoted(name)));
+            let error = ValueError::new(format!("unknown resource {}", quoted(name)));
             match closest(name, names) {
                 Some(near) => error.hint(format!("did you mean {}?", quoted(near))),
                 None => error.hint(format!("the resources are {}", names.join(", "))),

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::archive::Archive;
 use super::data::DataTable;
-use super::invalid::Invalid;
 use super::mount_options::FileOptions;
 use super::path::GuestPath;
+use super::value_error::ValueError;
 use crate::diag::{Origin, count, quoted};
 
 /// The root of a sandbox.
@@ -222,12 +222,12 @@ impl Applets {
     ///
     /// # Errors
     /// One of them cannot be the name of a file.
-    pub fn named(names: Vec<String>) -> Result<Self, Invalid> {
+    pub fn named(names: Vec<String>) -> Result<Self, ValueError> {
         let is_name = |name: &str| {
             !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']) && name.len() <= 255
         };
         match names.iter().find(|name| !is_name(name)) {
-            Some(name) => Err(Invalid::new(format!("{} is no name of a file", quoted(name)))),
+            Some(name) => Err(ValueError::new(format!("{} is no name of a file", quoted(name)))),
             None => Ok(Self::Named(names)),
         }
     }
@@ -240,12 +240,12 @@ impl Applets {
 /// A text is none of these.
 pub fn users<'a>(
     texts: impl IntoIterator<Item = &'a str>,
-) -> Result<Vec<(String, u32, u32)>, Invalid> {
+) -> Result<Vec<(String, u32, u32)>, ValueError> {
     let mut next = 1000;
     texts.into_iter().map(|text| user(text, &mut next)).collect()
 }
 
-fn user(text: &str, next: &mut u32) -> Result<(String, u32, u32), Invalid> {
+fn user(text: &str, next: &mut u32) -> Result<(String, u32, u32), ValueError> {
     let mut fields = text.split(':');
     let name = fields.next().unwrap_or_default();
     let sound = !name.is_empty()
@@ -255,7 +255,7 @@ fn user(text: &str, next: &mut u32) -> Result<(String, u32, u32), Invalid> {
     let number = |field: &str| field.parse::<u32>().ok().filter(|id| *id != u32::MAX);
     let ids: Option<Vec<u32>> = fields.map(number).collect();
     let wrong = || {
-        let error = Invalid::new(format!("{} is no user", quoted(text)));
+        let error = ValueError::new(format!("{} is no user", quoted(text)));
         Err(error.hint("a user is `\"name\"`, `\"name:uid\"` or `\"name:uid:gid\"`"))
     };
     let (true, Some(ids)) = (sound, ids) else { return wrong() };
@@ -275,9 +275,9 @@ fn user(text: &str, next: &mut u32) -> Result<(String, u32, u32), Invalid> {
 ///
 /// # Errors
 /// The path is the root.
-pub fn check_file(path: &GuestPath) -> Result<(), Invalid> {
+pub fn check_file(path: &GuestPath) -> Result<(), ValueError> {
     if path.is_root() {
-        return Err(Invalid::new("`/` is a directory, not a file"));
+        return Err(ValueError::new("`/` is a directory, not a file"));
     }
     Ok(())
 }
@@ -286,12 +286,12 @@ pub fn check_file(path: &GuestPath) -> Result<(), Invalid> {
 ///
 /// # Errors
 /// The target is empty or contains a NUL byte, or the path is the root.
-pub fn check_link(target: &str, path: &GuestPath) -> Result<(), Invalid> {
+pub fn check_link(target: &str, path: &GuestPath) -> Result<(), ValueError> {
     if target.is_empty() || target.contains('\0') {
-        return Err(Invalid::new("the target of the link is empty or holds a NUL byte"));
+        return Err(ValueError::new("the target of the link is empty or holds a NUL byte"));
     }
     if path.is_root() {
-        return Err(Invalid::new("`/` is a directory, not a link"));
+        return Err(ValueError::new("`/` is a directory, not a link"));
     }
     Ok(())
 }

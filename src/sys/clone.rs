@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use super::errno::Errno;
 use super::fault_slot::FaultSlot;
 use super::fork::{Copy, allow_tracing};
-use super::kernel::{self, Answer, Syscall, Trouble};
+use super::kernel::{self, Answer, CallError, Syscall};
 use super::perform::{self, Work};
 
 /// Whose memory the new process runs in until it executes a program.
@@ -112,8 +112,8 @@ pub(super) unsafe fn clone3(
     }
     match c_int::try_from(returned) {
         Ok(pid @ 0..) => Ok(pid),
-        Ok(negative) => Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(-negative) }),
-        Err(_) => Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::EIO) }),
+        Ok(negative) => Err(CallError { syscall: Syscall::Clone3, errno: Errno::new(-negative) }),
+        Err(_) => Err(CallError { syscall: Syscall::Clone3, errno: Errno::new(libc::EIO) }),
     }
 }
 
@@ -203,7 +203,7 @@ fn made_between(pid: c_int, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
     wait_for(pid);
     let pidfd = slot.pidfd.load(Ordering::SeqCst);
     if pidfd < 0 {
-        return Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) });
+        return Err(CallError { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) });
     }
     // SAFETY: CLONE_PIDFD made the descriptor in the table that the process in between shared
     // with this one; nobody owns it.
@@ -268,8 +268,8 @@ unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
         // SAFETY: as in `spawn`.
         unsafe { clone3(&args, perform::entry, std::ptr::from_ref(*work).cast()) }
     });
-    if let Err(trouble) = made {
-        work.slot.report(None, trouble);
+    if let Err(error) = made {
+        work.slot.report(None, error);
     }
     kernel::exit(0)
 }
@@ -322,7 +322,7 @@ fn copy_of_threads(copying: &Copying<'_, '_>, slot: &FaultSlot) -> Answer<(c_int
     // SAFETY: fork takes nothing; the child ends in `between`, and never comes back here.
     let between = unsafe { libc::fork() };
     if between < 0 {
-        return Err(Trouble { syscall: Syscall::Clone3, errno: Errno::last() });
+        return Err(CallError { syscall: Syscall::Clone3, errno: Errno::last() });
     }
     if between == 0 {
         copy_and_end(copying);
@@ -330,7 +330,7 @@ fn copy_of_threads(copying: &Copying<'_, '_>, slot: &FaultSlot) -> Answer<(c_int
     wait_for(between);
     match slot.pid.load(Ordering::SeqCst) {
         pid @ 1.. => Ok((pid, pidfd_open(pid)?)),
-        _ => Err(Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) }),
+        _ => Err(CallError { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) }),
     }
 }
 
@@ -386,8 +386,8 @@ unsafe extern "C" fn enter_and_copy(argument: *const c_void) -> ! {
         // SAFETY: as in `copy`.
         unsafe { clone3(&args, go_on, argument) }
     });
-    if let Err(trouble) = made {
-        copy.work.slot.report(None, trouble);
+    if let Err(error) = made {
+        copy.work.slot.report(None, error);
     }
     kernel::exit(0)
 }
@@ -396,13 +396,13 @@ unsafe extern "C" fn enter_and_copy(argument: *const c_void) -> ! {
 ///
 /// # Errors
 /// There is no such process.
-pub fn pidfd_open(pid: c_int) -> Result<OwnedFd, Trouble> {
+pub fn pidfd_open(pid: c_int) -> Result<OwnedFd, CallError> {
     // SAFETY: pidfd_open takes two numbers.
     let returned = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     match c_int::try_from(returned) {
         // SAFETY: the call gave a new descriptor that nobody owns.
         Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),
-        _ => Err(Trouble { syscall: Syscall::PidfdOpen, errno: Errno::last() }),
+        _ => Err(CallError { syscall: Syscall::PidfdOpen, errno: Errno::last() }),
     }
 }
 

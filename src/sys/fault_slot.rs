@@ -4,7 +4,8 @@ use std::ffi::c_int;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use super::errno::Errno;
-use super::kernel::{Syscall, Trouble};
+use super::kernel::{CallError, Syscall};
+use super::program::LaunchError;
 
 /// A page that stays shared also where the child has a copy of the parent's memory.
 #[repr(C)]
@@ -28,7 +29,7 @@ static SLOT: AtomicUsize = AtomicUsize::new(0);
 
 impl FaultSlot {
     /// The slot of this process, made once.
-    pub(super) fn of_this_process() -> Result<&'static Self, Trouble> {
+    pub(super) fn of_this_process() -> Result<&'static Self, CallError> {
         let known = SLOT.load(Ordering::Relaxed);
         if known != 0 {
             // SAFETY: the address is that of the mapping below, which is never unmapped.
@@ -40,7 +41,7 @@ impl FaultSlot {
         // that exists.
         let page = unsafe { libc::mmap(std::ptr::null_mut(), 4096, protection, flags, -1, 0) };
         if page == libc::MAP_FAILED {
-            return Err(Trouble { syscall: Syscall::Mmap, errno: Errno::last() });
+            return Err(CallError { syscall: Syscall::Mmap, errno: Errno::last() });
         }
         SLOT.store(page as usize, Ordering::Relaxed);
         // SAFETY: the mapping is a page of zeroes, aligned, valid for `FaultSlot`, and never unmapped.
@@ -60,15 +61,15 @@ impl FaultSlot {
     }
 
     /// Notes that `call` failed.
-    pub(super) fn report(&self, call: Option<usize>, trouble: Trouble) {
+    pub(super) fn report(&self, call: Option<usize>, error: CallError) {
         let call = call.map_or(NO_CALL, |index| index as u64 + 1);
-        let errno = u64::from(trouble.errno.code().cast_unsigned());
-        let number = u64::from(trouble.syscall as u16);
+        let errno = u64::from(error.errno.code().cast_unsigned());
+        let number = u64::from(error.syscall as u16);
         self.fault.store(call << 48 | number << 32 | errno, Ordering::SeqCst);
     }
 
     /// What failed, if anything did.
-    pub(super) fn fault(&self) -> Option<(Option<usize>, Trouble)> {
+    pub(super) fn fault(&self) -> Option<LaunchError> {
         let bits = self.fault.load(Ordering::SeqCst);
         if bits == 0 {
             return None;
@@ -77,6 +78,7 @@ impl FaultSlot {
         let number = u16::try_from(bits >> 32 & 0xffff).unwrap_or_default();
         let errno = Errno::new(i32::try_from(bits & 0xffff_ffff).unwrap_or_default());
         let syscall = Syscall::from_number(number);
-        Some((call.and_then(|call| call.checked_sub(1)), Trouble { syscall, errno }))
+        let call = call.and_then(|call| call.checked_sub(1));
+        Some(LaunchError { call, error: CallError { syscall, errno } })
     }
 }

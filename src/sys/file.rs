@@ -13,7 +13,7 @@ use nix::sys::time::TimeSpec;
 
 use super::errno::Errno;
 use super::fork::generation;
-use super::kernel::{self, Syscall, Trouble, call};
+use super::kernel::{self, CallError, Syscall, call};
 
 /// A directory, and everything that is made beneath it.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ fn os(error: nix::Error) -> Errno {
     error.into()
 }
 
-fn because(trouble: Trouble) -> Errno {
-    trouble.errno
+fn because(error: CallError) -> Errno {
+    error.errno
 }
 
 fn c_string(path: &Path) -> Result<CString, Errno> {

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::clone;
 use super::errno::Errno;
 use super::fault_slot::FaultSlot;
-use super::kernel::{self, Answer, Syscall, Trouble};
+use super::kernel::{self, Answer, CallError, Syscall};
 use super::perform;
 use super::process::Child;
-use super::program::{Fault, Program, one_at_a_time};
+use super::program::{LaunchError, Program, one_at_a_time};
 use super::{init, signal};
 
 /// Whether this process has entered namespaces in which others may run, which must not trace it.
@@ -54,9 +54,12 @@ pub(super) struct Copy<'a> {
 ///
 /// # Errors
 /// The call that failed. Nothing is left of the process then.
-pub fn fork(program: &Program, guard: bool, body: &mut dyn FnMut() -> i32) -> Result<Child, Fault> {
-    let launch =
-        |trouble: Trouble| Fault { call: None, syscall: trouble.syscall, errno: trouble.errno };
+pub fn fork(
+    program: &Program,
+    guard: bool,
+    body: &mut dyn FnMut() -> i32,
+) -> Result<Child, LaunchError> {
+    let launch = |error: CallError| LaunchError { call: None, error };
     let one = one_at_a_time();
     let slot = FaultSlot::of_this_process().map_err(launch)?;
     let init = init::prepare().map_err(launch)?;
@@ -79,25 +82,19 @@ pub fn fork(program: &Program, guard: bool, body: &mut dyn FnMut() -> i32) -> Re
     };
     let made = clone::copy(program.namespaces, &copy, slot);
     drop(ready);
-    let made = made.map_err(|trouble| failed(slot, trouble));
-    let (pid, pidfd) = made?;
+    let (pid, pidfd) = made.map_err(|error| slot.fault().unwrap_or(launch(error)))?;
     let mut child = Child::new(pid, pidfd, init.answers, false);
     wait_for_end(performed);
-    if let Some((call, trouble)) = slot.fault() {
+    if let Some(error) = slot.fault() {
         child.kill_and_reap();
-        return Err(Fault { call, syscall: trouble.syscall, errno: trouble.errno });
+        return Err(error);
     }
     Ok(child)
 }
 
-fn failed(slot: &FaultSlot, trouble: Trouble) -> Fault {
-    let (index, trouble) = slot.fault().unwrap_or((None, trouble));
-    Fault { call: index, syscall: trouble.syscall, errno: trouble.errno }
-}
-
 pub(super) fn pipe() -> Answer<(OwnedFd, OwnedFd)> {
     let made = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC);
-    made.map_err(|errno| Trouble { syscall: Syscall::Pipe2, errno: errno.into() })
+    made.map_err(|errno| CallError { syscall: Syscall::Pipe2, errno: errno.into() })
 }
 
 /// Reads until nobody holds the other end: the calls are performed, or the process has ended.

@@ -4,7 +4,9 @@
 #[cfg(test)]
 mod tests;
 
+use std::error::Error;
 use std::ffi::{CString, OsStr, OsString};
+use std::fmt;
 use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -44,6 +46,31 @@ pub enum WalkError {
     Distrust(Distrust),
     /// The kernel's answer, and for what.
     Call(PathBuf, Errno),
+}
+
+impl fmt::Display for WalkError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Distrust(Distrust::Owner(path, uid)) => {
+                write!(out, "{} belongs to user {uid}", path.display())
+            }
+            Self::Distrust(Distrust::Writable(path)) => {
+                write!(out, "others can write to {}", path.display())
+            }
+            Self::Distrust(Distrust::Unseen(path, errno)) | Self::Call(path, errno) => {
+                write!(out, "{}: {errno}", path.display())
+            }
+        }
+    }
+}
+
+impl Error for WalkError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Distrust(Distrust::Unseen(_, errno)) | Self::Call(_, errno) => Some(errno),
+            Self::Distrust(Distrust::Owner(..) | Distrust::Writable(_)) => None,
+        }
+    }
 }
 
 /// The links that one path may cross, as in the kernel: path_resolution(7).

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use nix::fcntl::OFlag;
 
 use super::errno::Errno;
-use super::kernel::{self, Answer, Syscall, Trouble};
+use super::kernel::{self, Answer, CallError, Syscall};
 use super::program::CStrings;
 
 /// The program of `init/pid1.rs`, as the build script has built it.
@@ -26,12 +26,12 @@ pub(super) fn prepare() -> Answer<Init> {
     let program = program()?;
     let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
     let pipe = nix::unistd::pipe2(flags);
-    let (answers, tell) = pipe.map_err(|_| trouble(Syscall::Pipe2))?;
+    let (answers, tell) = pipe.map_err(|_| call_error(Syscall::Pipe2))?;
     Ok(Init { program, tell, answers })
 }
 
-fn trouble(syscall: Syscall) -> Trouble {
-    Trouble { syscall, errno: Errno::last() }
+fn call_error(syscall: Syscall) -> CallError {
+    CallError { syscall, errno: Errno::last() }
 }
 
 /// A sealed file in memory that holds init, made once: nobody who finds it can change it.
@@ -51,7 +51,7 @@ fn program() -> Answer<RawFd> {
         file => file,
     };
     if file < 0 {
-        return Err(trouble(Syscall::MemfdCreate));
+        return Err(call_error(Syscall::MemfdCreate));
     }
     // SAFETY: memfd_create gave a new descriptor that nobody owns.
     let file = unsafe { OwnedFd::from_raw_fd(file) };
@@ -59,7 +59,7 @@ fn program() -> Answer<RawFd> {
     let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
     // SAFETY: a descriptor that is open, and numbers.
     if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } != 0 {
-        return Err(trouble(Syscall::Fcntl));
+        return Err(call_error(Syscall::Fcntl));
     }
     Ok(FILE.get_or_init(|| file).as_raw_fd())
 }
@@ -74,7 +74,7 @@ impl Init {
     /// process; returns only if that fails.
     ///
     /// With a gate, that program waits until nobody holds its other end.
-    pub(super) fn execute(&self, as_init: bool, told: &CStrings, gate: Option<c_int>) -> Trouble {
+    pub(super) fn execute(&self, as_init: bool, told: &CStrings, gate: Option<c_int>) -> CallError {
         let name = if as_init { c"init" } else { c"exec" };
         let arguments = [name.as_ptr(), std::ptr::null()];
         let arranged = match gate {
@@ -84,7 +84,7 @@ impl Init {
         match arranged {
             // SAFETY: both arrays end with a null pointer.
             Ok(file) => unsafe { kernel::execute(file, arguments.as_ptr(), told.as_ptr()) },
-            Err(trouble) => trouble,
+            Err(error) => error,
         }
     }
 
@@ -133,7 +133,7 @@ impl Told {
     }
 
     /// Why the program could not be executed, or not even a process be made for it.
-    pub(super) fn not_executed(self) -> Option<Trouble> {
+    pub(super) fn not_executed(self) -> Option<CallError> {
         let errno = Errno::new(i32::try_from(self.0 >> 40 & 0xfff).unwrap_or_default());
         let has = |bit: u32| self.0 >> bit & 1 == 1;
         let syscall = match () {
@@ -142,7 +142,7 @@ impl Told {
             () if has(59) => Syscall::Prlimit,
             () => Syscall::Execve,
         };
-        has(62).then_some(Trouble { syscall, errno })
+        has(62).then_some(CallError { syscall, errno })
     }
 
     /// The wait status of the program: wait(2).

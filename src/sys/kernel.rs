@@ -8,14 +8,14 @@ use std::ffi::CStr;
 use std::os::raw::{c_char, c_int, c_long, c_void};
 
 use super::errno::Errno;
-pub(super) use super::syscall::{Syscall, Trouble};
+pub(super) use super::syscall::{CallError, Syscall};
 
 /// The answer of one call.
-pub(super) type Answer<T> = Result<T, Trouble>;
+pub(super) type Answer<T> = Result<T, CallError>;
 
 /// The answer that `returned` of syscall(2) stands for.
 pub(super) fn answer(syscall: Syscall, returned: c_long) -> Answer<c_long> {
-    if returned == -1 { Err(Trouble { syscall, errno: Errno::last() }) } else { Ok(returned) }
+    if returned == -1 { Err(CallError { syscall, errno: Errno::last() }) } else { Ok(returned) }
 }
 
 /// One system call; `$name` is its [`Syscall`], the number follows.
@@ -70,11 +70,11 @@ pub(super) fn open_beneath(at: c_int, path: &CStr, flags: c_int, mode: u32) -> A
     // sure that `..` has stayed beneath the root.
     for _ in 0..MOST_RACES {
         match call!(Openat2, SYS_openat2, at, path.as_ptr(), how.as_ptr(), size) {
-            Err(trouble) if trouble.errno.code() == libc::EAGAIN => {}
+            Err(error) if error.errno.code() == libc::EAGAIN => {}
             answer => return answer.map(descriptor),
         }
     }
-    Err(Trouble { syscall: Syscall::Openat2, errno: Errno::new(libc::EAGAIN) })
+    Err(CallError { syscall: Syscall::Openat2, errno: Errno::new(libc::EAGAIN) })
 }
 
 pub(super) fn mkdirat(at: c_int, path: &CStr, mode: u32) -> Answer<()> {
@@ -131,7 +131,7 @@ pub(super) fn require_file_system(descriptor: c_int, magic: libc::__fsword_t) ->
     // SAFETY: the call succeeded, so the kernel has filled `stat`; zeroes are valid before that.
     let stat = unsafe { stat.assume_init() };
     if stat.f_type != magic {
-        return Err(Trouble { syscall: Syscall::Fstatfs, errno: Errno::new(libc::EXDEV) });
+        return Err(CallError { syscall: Syscall::Fstatfs, errno: Errno::new(libc::EXDEV) });
     }
     Ok(())
 }
@@ -306,11 +306,11 @@ pub(super) unsafe fn execute(
     descriptor: c_int,
     argv: *const *const c_char,
     envp: *const *const c_char,
-) -> Trouble {
+) -> CallError {
     let flags = libc::AT_EMPTY_PATH;
     match call!(Execveat, SYS_execveat, descriptor, c"".as_ptr(), argv, envp, flags) {
-        Err(trouble) => trouble,
-        Ok(_) => Trouble { syscall: Syscall::Execveat, errno: Errno::new(0) },
+        Err(error) => error,
+        Ok(_) => CallError { syscall: Syscall::Execveat, errno: Errno::new(0) },
     }
 }
 

@@ -7,10 +7,10 @@ use std::os::raw::c_int;
 
 use super::errno::Errno;
 use super::fork::{fork, pipe};
-use super::kernel::{self, Answer, NULL, Syscall, Trouble, call};
+use super::kernel::{self, Answer, CallError, NULL, Syscall, call};
 use super::mount::{self, MountAttr};
 use super::mount_tree::{MOVE_FROM_EMPTY, OPEN_TREE_CLONE};
-use super::program::{Fault, Program};
+use super::program::{LaunchError, Program};
 
 /// Something that is tried.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ pub enum KernelProbe<'a> {
     /// An interface by `/dev/net/tun`, in a network namespace that is made for it.
     Tun,
     /// What this does.
-    Of(&'a dyn Fn() -> Result<(), Trouble>),
+    Of(&'a dyn Fn() -> Result<(), CallError>),
 }
 
 /// Has a new process perform `program`, whose calls execute nothing, and try everything in
@@ -41,9 +41,8 @@ pub enum KernelProbe<'a> {
 pub fn probe_kernel(
     program: &Program,
     probes: &[KernelProbe<'_>],
-) -> Result<Vec<Result<(), Trouble>>, Fault> {
-    let (answers, tells) =
-        pipe().map_err(|Trouble { syscall, errno }| Fault { call: None, syscall, errno })?;
+) -> Result<Vec<Result<(), CallError>>, LaunchError> {
+    let (answers, tells) = pipe().map_err(|error| LaunchError { call: None, error })?;
     let (mut answers, mut tells) = (File::from(answers), Some(File::from(tells)));
     let mut child = fork(program, true, &mut || {
         let Some(mut tells) = tells.take() else { return 1 };
@@ -61,16 +60,14 @@ pub fn probe_kernel(
     let _ = answers.read_to_end(&mut told);
     child.wait();
     let numbers = told.chunks_exact(8).map(|it| it.try_into().map_or(0, u64::from_ne_bytes));
-    let ended = std::iter::repeat(Err(Trouble::unknown()));
+    let ended = std::iter::repeat(Err(CallError::unknown()));
     Ok(numbers.map(decoded).chain(ended).take(probes.len()).collect())
 }
 
 /// 0, or 1 + the system call << 32 | errno.
 fn encoded(answer: Answer<()>) -> u64 {
     answer.map_or_else(
-        |trouble| {
-            (trouble.syscall as u64 + 1) << 32 | u64::from(trouble.errno.code().cast_unsigned())
-        },
+        |error| (error.syscall as u64 + 1) << 32 | u64::from(error.errno.code().cast_unsigned()),
         |()| 0,
     )
 }
@@ -79,7 +76,7 @@ fn decoded(number: u64) -> Answer<()> {
     let Some(syscall) = (number >> 32).checked_sub(1) else { return Ok(()) };
     let syscall = Syscall::from_number(u16::try_from(syscall).unwrap_or(u16::MAX));
     let errno = Errno::new(i32::try_from(number & 0xffff_ffff).unwrap_or_default());
-    Err(Trouble { syscall, errno })
+    Err(CallError { syscall, errno })
 }
 
 fn probe_one(probe: KernelProbe<'_>, mounted: &mut c_int) -> Answer<()> {
@@ -205,12 +202,12 @@ pub fn cgroup_version(path: &std::path::Path) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Errno, Syscall, Trouble, decoded, encoded};
+    use super::{Answer, CallError, Errno, Syscall, decoded, encoded};
 
     #[test]
     fn answers_go_through_a_pipe() {
-        let trouble = Trouble { syscall: Syscall::Bind, errno: Errno::new(28) };
-        for answer in [Ok(()), Err(trouble)] as [Answer<()>; 2] {
+        let error = CallError { syscall: Syscall::Bind, errno: Errno::new(28) };
+        for answer in [Ok(()), Err(error)] as [Answer<()>; 2] {
             assert_eq!(decoded(encoded(answer)), answer);
         }
     }

@@ -10,7 +10,7 @@ const SPEC_SESSION_KEYRING: i64 = -3;
 /// Gives this process a session keyring of its own, which holds nothing.
 pub(super) fn new_session_keyring() -> Answer<()> {
     match call!(Keyctl, SYS_keyctl, JOIN_SESSION_KEYRING, NULL) {
-        Err(trouble) if !is_out_of_reach(trouble.errno) => Err(trouble),
+        Err(error) if !is_out_of_reach(error.errno) => Err(error),
         _ => Ok(()),
     }
 }
@@ -24,5 +24,5 @@ fn is_out_of_reach(refused: Errno) -> bool {
         call!(AddKey, SYS_add_key, NULL, NULL, NULL, 0, 0),
         call!(RequestKey, SYS_request_key, NULL, NULL, NULL, 0),
     ];
-    answers.into_iter().all(|answer| answer.is_err_and(|trouble| trouble.errno == refused))
+    answers.into_iter().all(|answer| answer.is_err_and(|error| error.errno == refused))
 }

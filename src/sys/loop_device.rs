@@ -3,12 +3,14 @@
 //! A device is always attached so that it detaches itself when nobody has it open or mounted any
 //! more: none is left behind, however nsscript ends.
 
+use std::error::Error;
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use super::errno::Errno;
-use super::kernel::{Answer, Syscall, Trouble, call};
+use super::kernel::{Answer, CallError, Syscall, call};
 
 /// What is attached to a loop device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub struct Attached {
 ///
 /// # Errors
 /// It is no loop device, nothing is attached to it, or it may not be opened.
-pub fn attached(path: &Path) -> Result<Attached, Trouble> {
+pub fn attached(path: &Path) -> Result<Attached, CallError> {
     const LOOP_GET_STATUS64: u32 = 0x4C05;
     let device = open(path, false)?;
     let mut info = Info::default();
@@ -53,25 +55,37 @@ pub struct LoopSettings {
 
 /// Why no device could be attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoopTrouble {
+pub struct LoopError {
     /// The device that was asked: `/dev/loop-control`, or the free device. Where that does not
     /// exist (`ENOENT`), the kernel has it all the same: `/dev` is no devtmpfs then.
     pub device: PathBuf,
     /// The call that failed.
-    pub trouble: Trouble,
+    pub error: CallError,
 }
 
-impl LoopTrouble {
+impl LoopError {
     /// Whether the kernel gave a device whose node is missing in `/dev`.
     #[must_use]
     pub fn is_missing_node(&self) -> bool {
-        self.device != Path::new(CONTROL) && self.trouble.errno.code() == libc::ENOENT
+        self.device != Path::new(CONTROL) && self.error.errno.code() == libc::ENOENT
     }
 }
 
-impl From<LoopTrouble> for Trouble {
-    fn from(failed: LoopTrouble) -> Self {
-        failed.trouble
+impl fmt::Display for LoopError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.device.display(), self.error)
+    }
+}
+
+impl Error for LoopError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl From<LoopError> for CallError {
+    fn from(failed: LoopError) -> Self {
+        failed.error
     }
 }
 
@@ -101,13 +115,10 @@ impl AsFd for LoopDevice {
 ///
 /// # Errors
 /// The caller may not use loop devices, the kernel has none, or the file cannot be attached.
-pub fn attach_loop(
-    file: BorrowedFd<'_>,
-    settings: &LoopSettings,
-) -> Result<LoopDevice, LoopTrouble> {
+pub fn attach_loop(file: BorrowedFd<'_>, settings: &LoopSettings) -> Result<LoopDevice, LoopError> {
     let fails = |device: &Path| {
         let device = device.to_path_buf();
-        move |trouble| LoopTrouble { device, trouble }
+        move |error| LoopError { device, error }
     };
     let control = open(Path::new(CONTROL), true).map_err(fails(Path::new(CONTROL)))?;
     let mut races = 0;
@@ -119,20 +130,20 @@ pub fn attach_loop(
         match attached {
             Ok(device) => return Ok(LoopDevice { path, device }),
             // Another process has attached something to it meanwhile, or removed it.
-            Err(trouble)
-                if matches!(trouble.errno.code(), libc::EBUSY | libc::ENXIO)
+            Err(error)
+                if matches!(error.errno.code(), libc::EBUSY | libc::ENXIO)
                     && races < MOST_RACES =>
             {
                 races += 1;
             }
-            Err(trouble) => return Err(fails(&path)(trouble)),
+            Err(error) => return Err(fails(&path)(error)),
         }
     }
 }
 
 fn open(path: &Path, write: bool) -> Answer<File> {
     let opened = OpenOptions::new().read(true).write(write).open(path);
-    opened.map_err(|error| Trouble { syscall: Syscall::Openat, errno: Errno::from(&error) })
+    opened.map_err(|error| CallError { syscall: Syscall::Openat, errno: Errno::from(&error) })
 }
 
 /// The number of a device that was free a moment ago; it is made where there is none.

@@ -5,7 +5,7 @@ use std::os::raw::c_int;
 
 use super::call::{Base, Create, Identity, Target, Tree};
 use super::errno::Errno;
-use super::kernel::{self, Answer, Syscall, Trouble};
+use super::kernel::{self, Answer, CallError, Syscall};
 use super::mount::{self, MountAttr};
 use super::target;
 
@@ -24,7 +24,7 @@ pub(super) fn make_in_fresh(fresh: c_int, target: &Target) -> Answer<()> {
         Create::File => kernel::mknodat(fresh, &target.path, libc::S_IFREG | 0o644),
     };
     match made {
-        Err(trouble) if trouble.errno.code() != libc::EEXIST => Err(trouble),
+        Err(error) if error.errno.code() != libc::EEXIST => Err(error),
         _ => Ok(()),
     }
 }
@@ -61,7 +61,7 @@ pub(super) fn copy_of_host(
         let (device, inode, _) = kernel::identify(mount, c"")?;
         if (device, inode) != (was.device, was.inode) {
             let errno = Errno::new(libc::ESTALE);
-            return Err(Trouble { syscall: Syscall::OpenTree, errno });
+            return Err(CallError { syscall: Syscall::OpenTree, errno });
         }
     }
     Ok(mount)

@@ -7,7 +7,7 @@ use std::os::raw::{c_int, c_ulong};
 
 use super::errno::Errno;
 use super::fork::generation;
-use super::kernel::{self, Answer, Syscall, Trouble, call};
+use super::kernel::{self, Answer, CallError, Syscall, call};
 use super::netns_job::in_network;
 
 /// Which part of the kernel a netlink socket speaks with.
@@ -52,7 +52,7 @@ impl Netlink {
     /// # Errors
     /// setns(2): this process has no rights over the namespace. socket(2): the kernel has no such
     /// part.
-    pub fn open(namespace: BorrowedFd<'_>, protocol: Protocol) -> Result<Self, Trouble> {
+    pub fn open(namespace: BorrowedFd<'_>, protocol: Protocol) -> Result<Self, CallError> {
         let kind = libc::SOCK_RAW;
         let make = || socket(libc::AF_NETLINK, kind, protocol.number());
         Self::of(in_network(Some(namespace), &make)?)
@@ -62,7 +62,7 @@ impl Netlink {
     ///
     /// # Errors
     /// unshare(2): this process may not, or there are as many as there may be.
-    pub fn in_new_network() -> Result<(OwnedFd, Self), Trouble> {
+    pub fn in_new_network() -> Result<(OwnedFd, Self), CallError> {
         let make = || {
             leave_out_dad();
             socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
@@ -73,7 +73,7 @@ impl Netlink {
         Ok((unsafe { OwnedFd::from_raw_fd(kernel::descriptor(namespace)) }, netlink))
     }
 
-    fn of(socket: OwnedFd) -> Result<Self, Trouble> {
+    fn of(socket: OwnedFd) -> Result<Self, CallError> {
         let netlink = Self { socket, generation: generation() };
         // The kernel says in words what is wrong, and does not repeat what it was asked.
         netlink.set(libc::NETLINK_EXT_ACK)?;
@@ -98,7 +98,7 @@ impl Netlink {
     ///
     /// # Errors
     /// sendto(2): no memory, or the request is larger than the kernel takes.
-    pub fn send(&self, request: &[u8]) -> Result<(), Trouble> {
+    pub fn send(&self, request: &[u8]) -> Result<(), CallError> {
         let (start, length, none) = (request.as_ptr(), request.len(), kernel::NULL);
         let socket = self.socket.as_raw_fd();
         call!(Sendto, SYS_sendto, socket, start, length, 0, none, 0).map(drop)
@@ -108,7 +108,7 @@ impl Netlink {
     ///
     /// # Errors
     /// recvfrom(2): more was said than was listened to.
-    pub fn receive(&self) -> Result<Vec<u8>, Trouble> {
+    pub fn receive(&self) -> Result<Vec<u8>, CallError> {
         let mut buffer = vec![0_u8; ROOM];
         let (start, length, none) = (buffer.as_mut_ptr(), buffer.len(), kernel::NULL);
         let socket = self.socket.as_raw_fd();
@@ -118,8 +118,8 @@ impl Netlink {
                     buffer.truncate(usize::try_from(received).unwrap_or_default());
                     return Ok(buffer);
                 }
-                Err(trouble) if trouble.errno == Errno::INTERRUPTED => {}
-                Err(trouble) => return Err(trouble),
+                Err(error) if error.errno == Errno::INTERRUPTED => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -149,7 +149,7 @@ pub fn socket_in(
     family: c_int,
     kind: c_int,
     protocol: c_int,
-) -> Result<OwnedFd, Trouble> {
+) -> Result<OwnedFd, CallError> {
     in_network(Some(namespace), &|| socket(family, kind, protocol))
 }
 
@@ -158,7 +158,7 @@ pub fn socket_in(
 ///
 /// # Errors
 /// setns(2); openat(2): there is no such file, or /proc cannot be written to.
-pub fn open_in(namespace: BorrowedFd<'_>, path: &CStr, write: bool) -> Result<File, Trouble> {
+pub fn open_in(namespace: BorrowedFd<'_>, path: &CStr, write: bool) -> Result<File, CallError> {
     let flags = if write { libc::O_WRONLY } else { libc::O_RDONLY } | libc::O_CLOEXEC;
     let open = || kernel::openat(libc::AT_FDCWD, path, flags, 0);
     in_network(Some(namespace), &open).map(File::from)
@@ -172,9 +172,9 @@ pub fn listen_in(
     namespace: BorrowedFd<'_>,
     address: std::net::SocketAddr,
     kind: c_int,
-) -> Result<OwnedFd, Trouble> {
+) -> Result<OwnedFd, CallError> {
     use nix::sys::socket::{Backlog, SockaddrStorage, bind, listen, setsockopt, sockopt};
-    let because = |syscall| move |errno: nix::Error| Trouble { syscall, errno: errno.into() };
+    let because = |syscall| move |errno: nix::Error| CallError { syscall, errno: errno.into() };
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     let socket = socket_in(namespace, family, kind, 0)?;
     let _ = setsockopt(&socket, sockopt::ReuseAddr, &true);

@@ -6,7 +6,7 @@ use std::os::raw::{c_int, c_void};
 
 use super::clone::{CloneArgs, Quiet, clone3, wait_for};
 use super::errno::Errno;
-use super::kernel::{self, Answer, Syscall, Trouble};
+use super::kernel::{self, Answer, CallError, Syscall};
 
 /// Something short that a process in another network namespace does.
 struct Job<'a> {
@@ -22,7 +22,7 @@ pub(super) fn in_network(
     namespace: Option<BorrowedFd<'_>>,
     work: &dyn Fn() -> Answer<c_int>,
 ) -> Answer<OwnedFd> {
-    let unknown = Trouble { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) };
+    let unknown = CallError { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) };
     let job = Job {
         namespace: namespace.map_or(-1, |namespace| namespace.as_raw_fd()),
         work,

@@ -5,7 +5,7 @@ use std::os::raw::c_ulong;
 use std::path::Path;
 
 use super::errno::Errno;
-use super::kernel::{Syscall, Trouble, call, descriptor};
+use super::kernel::{CallError, Syscall, call, descriptor};
 
 /// The user namespace that owns a namespace, Linux 4.9.
 const NS_GET_USERNS: c_ulong = 0xb701;
@@ -19,9 +19,9 @@ const NS_GET_NSTYPE: c_ulong = 0xb703;
 ///
 /// # Errors
 /// open(2): it does not exist, or may not be opened. `ENOTTY`: Linux before 4.11.
-pub fn open_namespace(path: &Path) -> Result<Option<(OwnedFd, u64)>, Trouble> {
+pub fn open_namespace(path: &Path) -> Result<Option<(OwnedFd, u64)>, CallError> {
     use nix::fcntl::OFlag;
-    let because = |errno: nix::Error| Trouble { syscall: Syscall::Openat, errno: errno.into() };
+    let because = |errno: nix::Error| CallError { syscall: Syscall::Openat, errno: errno.into() };
     // Opened as a place first: what is no namespace may be a device or a fifo.
     let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
     let place = nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty()).map_err(because)?;
@@ -37,7 +37,7 @@ pub fn open_namespace(path: &Path) -> Result<Option<(OwnedFd, u64)>, Trouble> {
 
 fn related(file: BorrowedFd<'_>, request: c_ulong) -> Result<OwnedFd, Errno> {
     let found = call!(Ioctl, SYS_ioctl, file.as_raw_fd(), request);
-    let found = found.map_err(|trouble| trouble.errno)?;
+    let found = found.map_err(|error| error.errno)?;
     // SAFETY: the request succeeded and gave a new descriptor that nobody owns.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor(found)) })
 }

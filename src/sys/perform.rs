@@ -11,7 +11,7 @@ use std::os::raw::{c_int, c_long, c_void};
 use super::call::{Attributes, Base, Call, MOST_KEPT, SLOTS, Slot, Target};
 use super::fault_slot::FaultSlot;
 use super::init::Init;
-use super::kernel::{self, Answer, Trouble};
+use super::kernel::{self, Answer, CallError};
 use super::mount::{self, MountAttr};
 use super::program::Program;
 use super::{change_root, keyring, mount_tree, pty, stack, target};
@@ -71,8 +71,8 @@ impl<'a> Work<'a> {
             if let Some(watch) = watch {
                 watch.tried(index);
             }
-            if let Err(trouble) = done {
-                self.slot.report(Some(index), trouble);
+            if let Err(error) = done {
+                self.slot.report(Some(index), error);
                 return false;
             }
         }
@@ -99,7 +99,7 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
     let limited = work.stack.map_or(Ok(()), |(soft, hard)| kernel::limit_stack(soft, hard));
     match limited {
         Ok(()) => _ = work.calls(),
-        Err(trouble) => work.slot.report(None, trouble),
+        Err(error) => work.slot.report(None, error),
     }
     kernel::exit(FAILED)
 }
@@ -172,7 +172,7 @@ impl Process<'_> {
             }
             Call::Keep => {
                 let mount = self.slot(Slot::Mount);
-                let place = self.kept.get_mut(self.number).ok_or(Trouble::unknown())?;
+                let place = self.kept.get_mut(self.number).ok_or(CallError::unknown())?;
                 *place = mount;
                 self.number += 1;
                 Ok(())
@@ -194,7 +194,7 @@ impl Process<'_> {
                 mount::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)
             }
             Call::Protect { base, path, optional } => match self.protect(*base, path) {
-                Err(trouble) if *optional && trouble.errno.code() == libc::ENOENT => Ok(()),
+                Err(error) if *optional && error.errno.code() == libc::ENOENT => Ok(()),
                 done => done,
             },
             Call::Mask(path) => self.mask(path),
@@ -369,8 +369,8 @@ fn drop_bounding_set() -> Answer<()> {
         match kernel::prctl(libc::PR_CAPBSET_DROP, capability) {
             Ok(()) => {}
             // The kernel knows no more capabilities.
-            Err(trouble) if trouble.errno.code() == libc::EINVAL => break,
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.errno.code() == libc::EINVAL => break,
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use super::clone::pidfd_open;
 use super::errno::Errno;
 use super::fork::generation;
 use super::init::Told;
-use super::kernel::Trouble;
+use super::kernel::CallError;
 use super::wait::{self, note_ended_children};
 
 /// What a process used, with the processes that it has waited for: getrusage(2).
@@ -33,7 +33,7 @@ pub struct Status {
     /// Its exit status; 128 and the signal where one ended it.
     pub code: i32,
     /// Why the program was never executed, where that is so.
-    pub not_executed: Option<Trouble>,
+    pub not_executed: Option<CallError>,
     /// Why nobody can tell how it ended, if so: the other fields mean nothing then.
     pub lost: Option<Errno>,
     /// What it used.
@@ -157,7 +157,7 @@ impl Child {
     ///
     /// # Errors
     /// It could not be executed. Nothing is left of the process then.
-    pub fn confirm(&mut self) -> Result<(), Trouble> {
+    pub fn confirm(&mut self) -> Result<(), CallError> {
         while self.told == 0 && !self.silent && self.ended.is_none() {
             let watched = [(self.answers.as_fd(), false), (self.pidfd.as_fd(), false)];
             match ready(&watched, None).as_deref() {
@@ -172,9 +172,9 @@ impl Child {
             }
         }
         match Told::new(self.told).not_executed() {
-            Some(trouble) => {
+            Some(error) => {
                 self.wait();
-                Err(trouble)
+                Err(error)
             }
             None => Ok(()),
         }

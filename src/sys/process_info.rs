@@ -43,7 +43,7 @@ pub fn working_directory() -> Result<PathBuf, Errno> {
     // Longer ones the kernel does not tell either.
     let mut buffer = vec![0_u8; 4096];
     let length = call!(Getcwd, SYS_getcwd, buffer.as_mut_ptr(), buffer.len());
-    let length = length.map_err(|trouble| trouble.errno)?;
+    let length = length.map_err(|error| error.errno)?;
     buffer.truncate(usize::try_from(length).unwrap_or(1).saturating_sub(1));
     Ok(OsString::from_vec(buffer).into())
 }

@@ -1,15 +1,16 @@
 //! A program of prepared calls, and the launch that performs it.
 
+use std::error::Error;
 use std::ffi::{CString, NulError};
+use std::fmt;
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::raw::c_char;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::call::Call;
 use super::clone::{self, Style};
-use super::errno::Errno;
 use super::fault_slot::FaultSlot;
-use super::kernel::{Syscall, Trouble};
+use super::kernel::CallError;
 use super::process::Child;
 use super::watch::Watch;
 use super::{init, perform};
@@ -140,13 +141,23 @@ impl Program {
 
 /// A call of a program that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct LaunchError {
     /// Which call of the program; none where no process could be made to perform it.
     pub call: Option<usize>,
     /// The system call that failed.
-    pub syscall: Syscall,
-    /// The kernel's answer.
-    pub errno: Errno,
+    pub error: CallError,
+}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(out)
+    }
+}
+
+impl Error for LaunchError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
 }
 
 /// Held while a process is made: the fault slot is one for all threads, and a launch stops only the
@@ -163,9 +174,9 @@ pub(super) fn one_at_a_time() -> MutexGuard<'static, ()> {
 ///
 /// # Errors
 /// The call that failed. Nothing is left of the process then.
-pub fn spawn(program: &Program) -> Result<Child, Fault> {
+pub fn spawn(program: &Program) -> Result<Child, LaunchError> {
     let _one = one_at_a_time();
-    let launch = |trouble: Trouble| fault(None, trouble);
+    let launch = |error: CallError| LaunchError { call: None, error };
     let slot = FaultSlot::of_this_process().map_err(launch)?;
     let init = init::prepare().map_err(launch)?;
     let parent = clone::own_pidfd().map_err(launch)?;
@@ -181,12 +192,12 @@ pub fn spawn(program: &Program) -> Result<Child, Fault> {
     let failure = slot.fault();
     let (pid, pidfd) = match cloned {
         Ok(made) => made,
-        Err(trouble) => return Err(failure.map_or_else(|| launch(trouble), from_cell)),
+        Err(error) => return Err(failure.unwrap_or(launch(error))),
     };
     let mut child = Child::new(pid, pidfd, init.answers, has_init(program));
     if let Some(failure) = failure {
         child.kill_and_reap();
-        return Err(from_cell(failure));
+        return Err(failure);
     }
     Ok(child)
 }
@@ -194,12 +205,4 @@ pub fn spawn(program: &Program) -> Result<Child, Fault> {
 /// Whether the new process stays as the init of the program.
 fn has_init(program: &Program) -> bool {
     matches!(program.calls.last(), Some(Call::Execute { as_init: true, .. }))
-}
-
-fn fault(call: Option<usize>, trouble: Trouble) -> Fault {
-    Fault { call, syscall: trouble.syscall, errno: trouble.errno }
-}
-
-fn from_cell((call, trouble): (Option<usize>, Trouble)) -> Fault {
-    fault(call, trouble)
 }

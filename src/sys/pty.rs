@@ -5,7 +5,7 @@ use std::os::raw::c_int;
 use std::sync::OnceLock;
 
 use super::errno::Errno;
-use super::kernel::{self, Answer, Trouble, call};
+use super::kernel::{self, Answer, CallError, call};
 use super::stdio::{standard_input, standard_output};
 use super::syscall::Syscall;
 use super::terminal::{TerminalState, is_terminal};
@@ -105,7 +105,7 @@ pub fn open_terminal(state: &TerminalState) -> Result<(OwnedFd, OwnedFd), Errno>
         state.apply(program.as_raw_fd())?;
         Ok((main, program))
     };
-    open().map_err(|trouble: Trouble| trouble.errno)
+    open().map_err(|error: CallError| error.errno)
 }
 
 /// Two ends of a socket, through which a terminal is sent.

@@ -6,7 +6,7 @@ use std::os::raw::{c_char, c_int};
 use std::path::Path;
 
 use super::fork::allow_tracing;
-use super::kernel::{self, Answer, Syscall, Trouble, call};
+use super::kernel::{self, Answer, CallError, Syscall, call};
 use super::mount::MountAttr;
 use super::program::CStrings;
 use super::{mount, signal, stack};
@@ -76,7 +76,7 @@ pub enum Raw<'a> {
 ///
 /// # Errors
 /// The kernel's answer.
-pub fn act(raw: &Raw<'_>) -> Result<(), Trouble> {
+pub fn act(raw: &Raw<'_>) -> Result<(), CallError> {
     let done = perform(raw);
     if matches!(
         raw,
@@ -262,8 +262,8 @@ fn bound(kept: u64) -> Answer<()> {
         match kernel::prctl(libc::PR_CAPBSET_DROP, capability) {
             Ok(()) => {}
             // The kernel knows no more capabilities.
-            Err(trouble) if trouble.errno.code() == libc::EINVAL => break,
-            Err(trouble) => return Err(trouble),
+            Err(error) if error.errno.code() == libc::EINVAL => break,
+            Err(error) => return Err(error),
         }
     }
     Ok(())
@@ -276,8 +276,8 @@ const CLOSE_RANGE_CLOEXEC: u32 = 4;
 /// Returns only if that fails; nothing has changed then. A program that is `alone` has the
 /// descriptors 0 to 2, and none that nsscript was started with.
 #[must_use]
-pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings, alone: bool) -> Trouble {
-    let mut trouble = Trouble { syscall: Syscall::Execve, errno: super::Errno::new(libc::ENOENT) };
+pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings, alone: bool) -> CallError {
+    let mut error = CallError { syscall: Syscall::Execve, errno: super::Errno::new(libc::ENOENT) };
     if alone && kernel::close_range(3, u32::MAX, CLOSE_RANGE_CLOEXEC).is_err() {
         // Before Linux 5.11 they go at once: an error can then only be told by the status.
         let _ = kernel::close_range(3, u32::MAX, 0);
@@ -294,7 +294,7 @@ pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings, alone: 
         // A directory that may not be searched, or a file that may not be run, is remembered; what
         // is not there is not.
         if !matches!(code, libc::ENOENT | libc::ENOTDIR) || candidates.len() == 1 {
-            trouble = refused;
+            error = refused;
         }
         if !matches!(code, libc::ENOENT | libc::ENOTDIR | libc::EACCES) {
             break;
@@ -304,7 +304,7 @@ pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings, alone: 
     if limit.is_some() {
         stack::raise_stack_limit();
     }
-    trouble
+    error
 }
 
 /// The inode number of a namespace of this process, by its file in /proc: as long as both live,

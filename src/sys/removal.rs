@@ -113,7 +113,7 @@ fn open(parent: BorrowedFd<'_>, name: &CStr, flags: OFlag) -> Result<OwnedFd, Er
     let how = [u64::from(flags.bits().cast_unsigned()), 0, resolve];
     let (at, size) = (parent.as_raw_fd(), size_of_val(&how));
     let opened = call!(Openat2, SYS_openat2, at, name.as_ptr(), how.as_ptr(), size);
-    let descriptor = kernel::descriptor(opened.map_err(|trouble| trouble.errno)?);
+    let descriptor = kernel::descriptor(opened.map_err(|error| error.errno)?);
     // SAFETY: openat2 gave a new descriptor that nobody owns.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }

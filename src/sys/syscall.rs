@@ -1,21 +1,36 @@
 //! System calls by name, and that one failed.
 
+use std::error::Error;
+use std::fmt;
+
 use super::errno::Errno;
 
 /// A system call that failed, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct CallError {
     /// The call.
     pub syscall: Syscall,
     /// The kernel's answer.
     pub errno: Errno,
 }
 
-impl Trouble {
+impl CallError {
     /// Something that cannot happen did.
     #[must_use]
     pub fn unknown() -> Self {
         Self { syscall: Syscall::Clone3, errno: Errno::new(libc::EIO) }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}(2): {}", self.syscall.name(), self.errno)
+    }
+}
+
+impl Error for CallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.errno)
     }
 }
 
@@ -116,7 +131,7 @@ syscalls! {
 }
 
 impl Syscall {
-    /// The call with this number, as a [`super::Fault`] carries it.
+    /// The call with this number, as a [`super::LaunchError`] carries it.
     pub(super) fn from_number(number: u16) -> Self {
         Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Execve)
     }

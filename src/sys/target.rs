@@ -7,7 +7,7 @@ use std::os::raw::c_int;
 
 use super::call::{Create, Target};
 use super::errno::Errno;
-use super::kernel::{self, Answer, Syscall, Trouble};
+use super::kernel::{self, Answer, CallError, Syscall};
 
 /// `PATH_MAX` of limits.h.
 const LONGEST: usize = 4096;
@@ -29,7 +29,7 @@ impl Buffer {
         let end = self.length + bytes.len();
         match self.bytes.get_mut(self.length..end) {
             Some(place) if end < LONGEST => place.copy_from_slice(bytes),
-            _ => return Err(trouble(libc::ENAMETOOLONG)),
+            _ => return Err(call_error(libc::ENAMETOOLONG)),
         }
         self.length = end;
         Ok(())
@@ -40,12 +40,12 @@ impl Buffer {
     }
 }
 
-fn trouble(errno: c_int) -> Trouble {
-    Trouble { syscall: Syscall::Openat2, errno: Errno::new(errno) }
+fn call_error(errno: c_int) -> CallError {
+    CallError { syscall: Syscall::Openat2, errno: Errno::new(errno) }
 }
 
 fn is(answer: Answer<c_int>, errno: c_int) -> bool {
-    matches!(answer, Err(trouble) if trouble.errno.code() == errno)
+    matches!(answer, Err(error) if error.errno.code() == errno)
 }
 
 /// Opens a target beneath `root` as a place (`O_PATH`), making it where that is asked for.
@@ -119,11 +119,11 @@ fn make_directories(root: c_int, path: &[u8], links: u8) -> Answer<c_int> {
         if is(next, libc::ENOENT) {
             next = with_name(name, |name| match kernel::mkdirat(current, name, 0o755) {
                 Ok(()) => kernel::open_beneath(current, name, flags | libc::O_NOFOLLOW, 0),
-                Err(trouble) if trouble.errno.code() == libc::EEXIST && links > 0 => {
+                Err(error) if error.errno.code() == libc::EEXIST && links > 0 => {
                     let parent = done.bytes.get(..before).unwrap_or_default();
                     follow(root, parent, current, name, links - 1)
                 }
-                Err(trouble) => Err(trouble),
+                Err(error) => Err(error),
             });
         }
         kernel::close(current);
@@ -139,7 +139,7 @@ fn follow(root: c_int, parent: &[u8], directory: c_int, name: &CStr, links: u8) 
     let length = kernel::readlinkat(directory, name, &mut link)?;
     let link = link.get(..length).unwrap_or_default();
     if link.split(|byte| *byte == b'/').any(|name| name == b"..") {
-        return Err(trouble(libc::ENOENT));
+        return Err(call_error(libc::ENOENT));
     }
     let mut whole = Buffer::new();
     if link.first() != Some(&b'/') {

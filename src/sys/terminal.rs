@@ -185,7 +185,7 @@ pub fn is_terminal(descriptor: BorrowedFd<'_>) -> bool {
         call!(Ioctl, SYS_ioctl, descriptor.as_raw_fd(), libc::TCGETS2, settings.as_mut_ptr());
     match asked {
         Ok(_) => true,
-        Err(trouble) if NO_TERMINAL.contains(&trouble.errno.code()) => false,
+        Err(error) if NO_TERMINAL.contains(&error.errno.code()) => false,
         // Terminals are character devices.
         Err(_) => nix::sys::stat::fstat(descriptor)
             .is_ok_and(|found| found.st_mode & libc::S_IFMT == libc::S_IFCHR),

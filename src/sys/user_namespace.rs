@@ -6,9 +6,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::call::Call;
 use super::errno::Errno;
-use super::kernel::{Syscall, Trouble};
+use super::kernel::{CallError, Syscall};
 use super::process::Child;
-use super::program::{CStrings, Fault, Program, flags, spawn};
+use super::program::{CStrings, LaunchError, Program, flags, spawn};
 
 /// A process that does nothing but hold a user namespace whose maps are not written yet.
 #[derive(Debug)]
@@ -22,22 +22,22 @@ pub struct UserNamespace {
     namespace: OwnedFd,
 }
 
-fn because(syscall: Syscall, error: &std::io::Error) -> Trouble {
-    Trouble { syscall, errno: Errno::from(error) }
+fn because(syscall: Syscall, error: &std::io::Error) -> CallError {
+    CallError { syscall, errno: Errno::from(error) }
 }
 
 /// Makes a user namespace.
 ///
 /// # Errors
 /// clone3(2): user namespaces are disabled, or there are too many.
-pub fn hold_user_namespace() -> Result<Holder, Trouble> {
+pub fn hold_user_namespace() -> Result<Holder, CallError> {
     let calls =
         vec![Call::DieWithParent, Call::Execute { as_init: true, told: CStrings::default() }];
     let program =
         Program { namespaces: flags::USER, share_memory: true, calls, ..Program::default() };
     match spawn(&program) {
         Ok(child) => Ok(Holder { child }),
-        Err(Fault { syscall, errno, .. }) => Err(Trouble { syscall, errno }),
+        Err(LaunchError { error, .. }) => Err(error),
     }
 }
 
@@ -52,7 +52,7 @@ impl Holder {
     ///
     /// # Errors
     /// The kernel refuses a map: user_namespaces(7).
-    pub fn write_maps(&self, users: &str, groups: &str) -> Result<(), Trouble> {
+    pub fn write_maps(&self, users: &str, groups: &str) -> Result<(), CallError> {
         for (name, text) in [("uid_map", users), ("gid_map", groups)] {
             let path = format!("/proc/{}/{name}", self.pid());
             let mut file = File::options().write(true).open(path);
@@ -67,7 +67,7 @@ impl Holder {
     ///
     /// # Errors
     /// /proc is not mounted.
-    pub fn into_namespace(self) -> Result<UserNamespace, Trouble> {
+    pub fn into_namespace(self) -> Result<UserNamespace, CallError> {
         let path = format!("/proc/{}/ns/user", self.pid());
         let namespace = File::open(path).map_err(|error| because(Syscall::Openat, &error))?;
         Ok(UserNamespace { namespace: namespace.into() })
@@ -79,7 +79,7 @@ impl UserNamespace {
     ///
     /// # Errors
     /// No descriptor is left.
-    pub fn descriptor(&self) -> Result<OwnedFd, Trouble> {
+    pub fn descriptor(&self) -> Result<OwnedFd, CallError> {
         let copy = self.namespace.as_fd().try_clone_to_owned();
         copy.map_err(|error| because(Syscall::Fcntl, &error))
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::errno::Errno;
-use super::kernel::{Syscall, Trouble, call};
+use super::kernel::{CallError, Syscall, call};
 
 /// Notes that parent and child share, also where the child has a copy of the parent's memory.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Watch {
     ///
     /// # Errors
     /// No memory is left.
-    pub fn new(calls: usize) -> Result<Self, Trouble> {
+    pub fn new(calls: usize) -> Result<Self, CallError> {
         let length = HEAD + calls;
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags: c_int = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
@@ -52,7 +52,7 @@ impl Watch {
         // that exists.
         let place = unsafe { libc::mmap(none, bytes, protection, flags, -1, 0) };
         if place == libc::MAP_FAILED {
-            return Err(Trouble { syscall: Syscall::Mmap, errno: Errno::last() });
+            return Err(CallError { syscall: Syscall::Mmap, errno: Errno::last() });
         }
         let watch = Self { notes: place.cast(), length };
         watch.note(MADE, now());

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::schema::fitting;
 use crate::support::{Bench, Ended, Launch, User, as_each_user, have, may_mount, missing, which};
 
 const JSON: [&str; 2] = ["doctor", "--json"];
@@ -34,10 +35,8 @@ impl Told {
     #[track_caller]
     fn of(launch: Launch<'_>) -> Self {
         let Ended { status, stdout, stderr } = launch.end();
-        let told = serde_json::from_str(&stdout);
-        let told = told.unwrap_or_else(|error| panic!("{error}\n{stdout}\n{stderr}"));
         assert_eq!(stderr, "");
-        Self { told, code: status.code() }
+        Self { told: fitting("doctor", &stdout), code: status.code() }
     }
 
     fn fact(&self, key: &str) -> &Value {

@@ -1,7 +1,6 @@
 //! The shell commands that `plan --json` prints: run one after the other, they make what nsscript makes.
 
-use serde_json::Value;
-
+use crate::support::schema::fitting;
 use crate::support::{Bench, HOST, as_each_user};
 
 /// What a program sees of the namespaces, the root and the process that it is in.
@@ -65,8 +64,8 @@ fn compare(bench: &Bench, guest: &str) -> usize {
     );
     let seen = bench.recipe(&recipe).end().succeeded();
     let plans = bench.nsscript(&["plan", "--json", "-e", &recipe]).end().succeeded();
-    let plans: Value = serde_json::from_str(&plans).unwrap();
-    let actions = plans[0]["actions"].as_array().unwrap();
+    let plans = fitting("plan", &plans);
+    let actions = plans["plans"][0]["actions"].as_array().unwrap();
     let commands: Vec<String> = actions
         .iter()
         .filter(|action| action["operation"] != "execute")

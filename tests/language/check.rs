@@ -14,6 +14,7 @@ use super::diagnostics::split;
 use super::nsscript::{PACKAGE, Ran, Scratch, nsscript, updates};
 use super::recipes::{recipes, recipes_in};
 use crate::support::missing;
+use crate::support::schema::fitting;
 
 const DIRECTORY: &str = "tests/check";
 const REWRITE: &str = "NSSCRIPT_UPDATE=1 cargo test --test suite check";
@@ -158,7 +159,7 @@ fn a_check_says_what_a_run_says() {
             told.lines().filter_map(|line| line.strip_prefix("// error: ")).collect();
         let ran = Ran::of(&mut nsscript(&["check", "--error-format", "json", &path]));
         for line in ran.stderr.lines() {
-            let report: serde_json::Value = serde_json::from_str(line).unwrap();
+            let report = fitting("report", line);
             let message = report["message"].as_str().unwrap().replace(PACKAGE, "$ROOT");
             if report["severity"] == "error" && told.contains(&message.as_str()) {
                 both += 1;
@@ -195,8 +196,7 @@ fn many_recipes_are_checked_at_once() {
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(1), wanted.as_str()));
 
     let ran = Ran::of(&mut nsscript(&["check", "--error-format", "json", wrong, fine]));
-    let lines: Vec<serde_json::Value> =
-        ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<_> = ran.stderr.lines().map(|line| fitting("report", line)).collect();
     assert_eq!(ran.status, Some(1));
     assert_eq!(lines.len(), 2, "{}", ran.stderr);
     assert_eq!(lines[1]["place"]["line"], 2);

@@ -7,6 +7,7 @@ use nsscript::internal::script::catalog;
 use serde_json::Value;
 
 use super::nsscript::{Ran, Scratch, nsscript};
+use crate::support::schema::fitting;
 
 const FILES: [&str; 5] = [
     "nsscript.code-snippets",
@@ -115,8 +116,8 @@ fn definition_files_have_every_verb_for_each_number_of_arguments() {
 #[test]
 fn the_index_has_all_that_the_catalog_knows() {
     let scratch = written();
-    let index: Value = serde_json::from_str(&text(&scratch, "nsscript.json")).unwrap();
-    assert_eq!(index["version"], env!("CARGO_PKG_VERSION"));
+    let index = fitting("definitions", &text(&scratch, "nsscript.json"));
+    assert_eq!(index["nsscript"], env!("CARGO_PKG_VERSION"));
     let verbs = index["verbs"].as_array().unwrap();
     assert_eq!(verbs.len(), catalog::all().count());
     for (found, verb) in verbs.iter().zip(catalog::all()) {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::nsscript::{PACKAGE, Ran, Scratch, nsscript, nsscript_as_user};
 use super::recipes::recipes;
+use crate::support::schema::fitting;
 
 /// nsscript as a user who may not start any process, with an empty directory for temporary files.
 fn without_processes(scratch: &Scratch) -> Command {
@@ -73,8 +74,9 @@ fn a_plan_as_json_says_the_same_as_the_text() {
     let code = "sandbox().hostname(\"box\").tmpfs(\"/a\").tmpfs(\"/a\").run([\"x\", \"a b\"]);";
     let text = Ran::of(&mut nsscript(&["plan", "-e", code])).stdout;
     let json = Ran::of(&mut nsscript(&["plan", "--json", "-e", code])).stdout;
-    let plans: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let plan = &plans[0];
+    let plans = fitting("plan", &json);
+    let plan = &plans["plans"][0];
+    assert_eq!(plan["kind"], "program");
     assert_eq!(plan["command"], serde_json::json!(["x", "a b"]));
     assert!(plan["warnings"][0].as_str().unwrap().contains("is hidden by"), "{plan}");
     let actions = plan["actions"].as_array().unwrap();
@@ -87,7 +89,7 @@ fn a_plan_as_json_says_the_same_as_the_text() {
     assert_eq!(hostname["by"], "child");
     assert_eq!(
         hostname["place"],
-        serde_json::json!({ "file": "<command line>", "line": 1, "column": 11 })
+        serde_json::json!({ "file": "<command line>", "line": 1, "column": 11, "length": 8 })
     );
 }
 
@@ -116,9 +118,11 @@ fn the_plan_of_raw_calls_shows_by_bars_in_which_process_they_are() {
 #[test]
 fn the_plan_of_raw_calls_as_json_has_them_as_others_write_them() {
     let json = Ran::of(&mut nsscript(&["plan", "--json", "-e", RAW])).printed();
-    let plans: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert!(plans[0]["command"].is_null() && plans[1].is_null(), "{plans}");
-    let actions = plans[0]["actions"].as_array().unwrap();
+    let plans = fitting("plan", &json);
+    let plans = plans["plans"].as_array().unwrap();
+    let [raw] = plans.as_slice() else { panic!("{plans:?}") };
+    assert_eq!((&raw["kind"], &raw["command"]), (&"raw".into(), &serde_json::Value::Null));
+    let actions = raw["actions"].as_array().unwrap();
     let depths: Vec<_> = actions.iter().map(|action| action["depth"].as_u64().unwrap()).collect();
     assert_eq!(depths, [0, 0, 1, 1, 2, 0]);
     let mount = &actions[4];
@@ -136,10 +140,16 @@ fn raw_calls_and_sandboxes_stand_in_the_order_of_the_recipe() {
     assert!(plan.contains("\n    1  │ go to `/tmp`"), "{plan}");
 }
 
+const EMPTY: &str = "{
+  \"version\": 1,
+  \"plans\": []
+}
+";
+
 #[test]
 fn a_plan_of_a_recipe_that_runs_nothing_is_empty() {
     assert_eq!(Ran::of(&mut nsscript(&["plan", "-e", "print(1);"])).printed(), "");
-    assert_eq!(Ran::of(&mut nsscript(&["plan", "--json", "-e", ""])).printed(), "[]\n");
+    assert_eq!(Ran::of(&mut nsscript(&["plan", "--json", "-e", ""])).printed(), EMPTY);
 }
 
 #[test]

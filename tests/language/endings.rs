@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use super::nsscript::{PACKAGE, Ran, Scratch, nsscript, run};
+use crate::support::schema::fitting;
 
 fn status(code: &str) -> Option<i32> {
     run(code).status
@@ -89,8 +90,7 @@ fn the_json_form_is_an_object_on_a_line_for_each_message() {
     let code =
         "let guest = sandbox().tmpfs(\"/a/b\").tmpfs(\"/a\");\nguest.workdir(\"/x\").run(\"x\");";
     let said = Ran::of(&mut nsscript(&["--error-format=json", "-e", code])).said(125);
-    let objects: Vec<serde_json::Value> =
-        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let objects: Vec<_> = said.lines().map(|line| fitting("report", line)).collect();
     let [warning, error] = objects.as_slice() else { panic!("{said}") };
     assert_eq!(warning["severity"], "warning");
     assert_eq!(warning["related"][0]["what"], "hidden");
@@ -117,7 +117,7 @@ fn the_human_form_is_the_default() {
 #[test]
 fn failures_without_a_recipe_have_the_form_that_was_asked_for() {
     let said = Ran::of(&mut nsscript(&["--error-format", "json", "no-such-recipe"])).said(125);
-    let error: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let error = fitting("report", &said);
     assert_eq!(error["severity"], "error");
     assert!(error["message"].as_str().unwrap().contains("no-such-recipe"), "{error}");
 }

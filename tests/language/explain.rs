@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::nsscript::{PROGRAM, Ran, Scratch, missing, nsscript, nsscript_as_user, run};
+use crate::support::schema::fitting;
 
 const GUEST: &str = r#"let guest = sandbox("/").read_only_root().hostname("box").tmpfs("/tmp");"#;
 
@@ -20,8 +21,8 @@ fn events(code: &str) -> Vec<Value> {
 }
 
 fn parsed(told: &str) -> Vec<Value> {
-    let json = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
-    told.lines().filter(|line| line.starts_with('{')).map(json).collect()
+    let events = told.lines().filter(|line| line.starts_with('{'));
+    events.map(|line| fitting("explain", line)).collect()
 }
 
 fn sentences(events: &[Value]) -> Vec<&str> {
@@ -56,7 +57,8 @@ fn an_action_as_json_says_the_same_to_a_program() {
     assert_eq!(calls(event), ["sethostname(\"box\", 3)"]);
     assert_eq!(event["shell"], "hostname box");
     assert_eq!((&event["by"], &event["process"]), (&"parent".into(), &serde_json::json!([])));
-    let place = serde_json::json!({ "file": "<command line>", "line": 1, "column": 15 });
+    let place =
+        serde_json::json!({ "file": "<command line>", "line": 1, "column": 15, "length": 11 });
     assert_eq!(event["place"], place);
     assert!(event["failed"].is_null() && event["starts"].is_null());
     assert!(event["microseconds"].as_u64().unwrap() < 1_000_000);
@@ -73,9 +75,9 @@ fn every_action_of_a_plan_is_told_in_its_order() {
         guest.run("true");
     "#;
     let plan = Ran::of(&mut nsscript(&["plan", "--json", "-e", code])).printed();
-    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let plan = fitting("plan", &plan);
     let events = events(code);
-    assert_eq!(sentences(&events), sentences(plan[0]["actions"].as_array().unwrap()));
+    assert_eq!(sentences(&events), sentences(plan["plans"][0]["actions"].as_array().unwrap()));
     let start = events.iter().find(|event| event["operation"] == "clone").unwrap();
     assert_eq!(start["starts"], 1);
     for event in &events {

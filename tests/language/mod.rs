@@ -17,6 +17,7 @@ mod faults;
 mod functions;
 mod help;
 mod index;
+mod json;
 mod man;
 mod modules;
 mod narration;

@@ -1,6 +1,7 @@
 //! What a recipe tells a person: headings, narration, tables, and what it needs to be run.
 
 use super::nsscript::{Ran, nsscript, prints, run};
+use crate::support::schema::fitting;
 
 fn planned(code: &str) -> Ran {
     Ran::of(&mut nsscript(&["plan", "-e", code]))
@@ -159,7 +160,7 @@ fn what_is_missing_has_the_form_that_was_asked_for() {
         Ran::of(&mut nsscript(&["--error-format", format, "-e", code])).said(77)
     };
     assert_eq!(said("short"), "not run: loop devices\n");
-    let report: serde_json::Value = serde_json::from_str(&said("json")).unwrap();
+    let report = fitting("report", &said("json"));
     assert_eq!(report["severity"], "not run");
     assert_eq!(report["message"], "loop devices");
 }

@@ -1,4 +1,4 @@
-//! README.md: every block of code in it is run.
+//! README.md: every block of code in it is run, and so are the commands of docs/json.md.
 //!
 //! A `rhai` block is a recipe. In a `console` block a line after `$` is a command for a shell, and
 //! the lines that follow are what it writes; a line `…` stands for any number of lines. A `sh`
@@ -12,8 +12,13 @@ use super::nsscript::{PACKAGE, PROGRAM, Ran, Scratch, in_own_places, missing, ns
 
 /// The blocks of README.md in this language, each with the line it begins in.
 pub fn blocks(language: &str) -> Vec<(usize, String)> {
-    let Ok(text) = fs::read_to_string(Path::new(PACKAGE).join("README.md")) else {
-        missing("README.md");
+    blocks_of("README.md", language)
+}
+
+/// The same of another page.
+fn blocks_of(page: &str, language: &str) -> Vec<(usize, String)> {
+    let Ok(text) = fs::read_to_string(Path::new(PACKAGE).join(page)) else {
+        missing(page);
         return Vec::new();
     };
     let mut blocks = Vec::new();
@@ -29,7 +34,7 @@ pub fn blocks(language: &str) -> Vec<(usize, String)> {
             (None, None) => {}
         }
     }
-    assert!(open.is_none(), "a block of README.md is not closed");
+    assert!(open.is_none(), "a block of {page} is not closed");
     blocks
 }
 
@@ -69,22 +74,24 @@ fn every_recipe_passes_plan() {
 
 #[test]
 fn every_command_writes_what_stands_below_it() {
-    for (line, block) in blocks("console") {
+    let pages = ["README.md", "docs/json.md"];
+    let blocks = |page| blocks_of(page, "console").into_iter().map(move |block| (page, block));
+    for (page, (line, block)) in pages.into_iter().flat_map(blocks) {
         let mut commands: Vec<(&str, String)> = Vec::new();
         for shown in block.lines() {
             match (shown.strip_prefix("$ "), commands.last_mut()) {
                 (Some(command), _) => commands.push((command, String::new())),
                 (None, Some((_, output))) => output.push_str(&format!("{shown}\n")),
-                (None, None) => panic!("README.md:{line}: output without a command"),
+                (None, None) => panic!("{page}:{line}: output without a command"),
             }
         }
         for (command, output) in commands.into_iter().filter(|(command, _)| !is_of_cargo(command)) {
             let ran = shell(&format!("{{ {command}\n}} 2>&1"));
             if output.is_empty() {
-                assert_eq!(ran.status, Some(0), "README.md:{line}: {command}: {ran:?}");
+                assert_eq!(ran.status, Some(0), "{page}:{line}: {command}: {ran:?}");
             } else {
                 let given = &ran.stdout;
-                assert!(fits(&output, given), "README.md:{line}: {command} writes\n{given}");
+                assert!(fits(&output, given), "{page}:{line}: {command} writes\n{given}");
             }
         }
     }

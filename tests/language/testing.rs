@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::nsscript::{PROGRAM, Ran, Scratch, missing, nsscript};
+use crate::support::schema::fitting;
 
 /// `nsscript test`, about to be run where the recipes of this test are.
 fn test(scratch: &Scratch, arguments: &[&str]) -> Command {
@@ -83,8 +84,7 @@ fn the_json_form_is_an_object_on_a_line_for_each_recipe() {
     let scratch = recipes();
     let ran = ran(&scratch, &["--json"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(1), ""), "{ran:?}");
-    let objects: Vec<serde_json::Value> =
-        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let objects: Vec<_> = ran.stdout.lines().map(|line| fitting("test", line)).collect();
     let [failed, passed, not_run] = objects.as_slice() else { panic!("{ran:?}") };
     assert_eq!(failed["path"], "recipes/a/long.rhai");
     assert_eq!((&failed["result"], &failed["status"]), (&"failed".into(), &125.into()));

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::nsscript::{PACKAGE, Ran, Scratch, missing, nsscript, updates};
 use super::recipes::recipes_in;
+use crate::support::schema::fitting;
 
 const DIRECTORY: &str = "tests/explain";
 const REWRITE: &str = "NSSCRIPT_UPDATE=1 cargo test --test suite transcripts";
@@ -179,8 +180,8 @@ fn transcript(recipe: &Path) -> Option<Result<String, String>> {
     let events: Vec<Value> = ran
         .stderr
         .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|event: &Value| event["sentence"].is_string())
+        .filter(|line| line.starts_with(r#"{"version":1,"sentence":"#))
+        .map(|line| fitting("explain", line))
         .collect();
     let mut ordered = Vec::new();
     in_order(&events, &Value::from(Vec::<Value>::new()), &mut ordered);

@@ -144,7 +144,7 @@ fn no_verb_panics_or_hangs_whatever_it_is_planned_with() {
     let scratch = Scratch::new();
     let fifo = scratch.path().join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o644)).unwrap();
-    let index = nsscript::internal::script::manual::index("");
+    let index = serde_json::to_value(nsscript::internal::script::manual::index("")).unwrap();
     let verbs = index["verbs"].as_array().unwrap();
     let mut failed = Vec::new();
     let mut called = 0;

@@ -14,6 +14,7 @@ pub mod host;
 mod launch;
 mod need;
 mod running;
+pub mod schema;
 mod screen;
 mod start;
 mod user;

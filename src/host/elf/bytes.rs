@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::error::Fault;
+use super::error::ElfErrorKind;
 
 /// The size of the first read: headers and interpreter are there, and often the dynamic strings of
 /// a small library.
@@ -27,7 +27,7 @@ pub(super) struct Bytes<'f> {
 
 impl<'f> Bytes<'f> {
     /// Reads the beginning of `file`, which is `length` bytes long.
-    pub fn of(file: &'f File, length: u64) -> Result<Self, Fault> {
+    pub fn of(file: &'f File, length: u64) -> Result<Self, ElfErrorKind> {
         let mut head = vec![0; usize::try_from(length).map_or(HEAD, |length| length.min(HEAD))];
         let mut filled = 0;
         while filled < head.len() {
@@ -48,9 +48,14 @@ impl<'f> Bytes<'f> {
     }
 
     /// The `size` bytes at `offset`; `what` names them in the error.
-    pub fn at(&self, offset: u64, size: u64, what: &'static str) -> Result<Cow<'_, [u8]>, Fault> {
+    pub fn at(
+        &self,
+        offset: u64,
+        size: u64,
+        what: &'static str,
+    ) -> Result<Cow<'_, [u8]>, ElfErrorKind> {
         let end = offset.checked_add(size).filter(|end| *end <= self.length && size <= LARGEST);
-        let end = end.ok_or(Fault::Malformed(what))?;
+        let end = end.ok_or(ElfErrorKind::Malformed(what))?;
         let within = |place: u64| usize::try_from(place).unwrap_or(usize::MAX);
         if let Some(held) = self.head.get(within(offset)..within(end)) {
             return Ok(Cow::Borrowed(held));
@@ -61,7 +66,12 @@ impl<'f> Bytes<'f> {
     }
 
     /// The string that begins at `offset` and ends, with a NUL, before `offset + most`.
-    pub fn string(&self, offset: u64, most: u64, what: &'static str) -> Result<Vec<u8>, Fault> {
+    pub fn string(
+        &self,
+        offset: u64,
+        most: u64,
+        what: &'static str,
+    ) -> Result<Vec<u8>, ElfErrorKind> {
         let most = most.min(self.length.saturating_sub(offset)).min(LARGEST);
         let mut string = Vec::new();
         let mut read = 0;
@@ -75,7 +85,7 @@ impl<'f> Bytes<'f> {
             string.extend_from_slice(&piece);
             read += size;
         }
-        Err(Fault::Malformed(what))
+        Err(ElfErrorKind::Malformed(what))
     }
 }
 
@@ -95,12 +105,12 @@ mod tests {
         assert_eq!(bytes.head().len(), HEAD);
         assert_eq!(bytes.at(4090, 10, "x").unwrap().len(), 10);
         assert_eq!(bytes.string(10, u64::MAX, "x").unwrap().len(), 4989);
-        assert_eq!(bytes.string(10, 4989, "x"), Err(Fault::Malformed("x")));
+        assert_eq!(bytes.string(10, 4989, "x"), Err(ElfErrorKind::Malformed("x")));
         for (offset, size) in [(4999, 2), (u64::MAX, 1), (1, u64::MAX), (5001, 0)] {
-            assert_eq!(bytes.at(offset, size, "x"), Err(Fault::Malformed("x")));
+            assert_eq!(bytes.at(offset, size, "x"), Err(ElfErrorKind::Malformed("x")));
         }
-        assert_eq!(bytes.string(u64::MAX, 9, "x"), Err(Fault::Malformed("x")));
+        assert_eq!(bytes.string(u64::MAX, 9, "x"), Err(ElfErrorKind::Malformed("x")));
         let wrong_length = Bytes::of(&file, 9000).unwrap();
-        assert!(matches!(wrong_length.at(8000, 10, "x"), Err(Fault::Malformed(_))));
+        assert!(matches!(wrong_length.at(8000, 10, "x"), Err(ElfErrorKind::Malformed(_))));
     }
 }

@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::error::{ElfError, Fault};
+use super::error::{ElfError, ElfErrorKind};
 use super::files::{Content, Identity};
-use super::needs::{Cause, Library, Missing, Request, Role, Rule};
+use super::needs::{Library, LoadError, Missing, Request, Role, Rule};
 use super::object::Object;
 use super::search::{Found, Search};
 use super::system::{Flavour, System};
@@ -192,7 +192,7 @@ impl Walk<'_, '_> {
         self.names.get(name).copied()
     }
 
-    fn search_for(&mut self, by: usize, name: &OsStr) -> Result<usize, Cause> {
+    fn search_for(&mut self, by: usize, name: &OsStr) -> Result<usize, LoadError> {
         let mut chain = Vec::new();
         let mut asker = Some(by);
         while let Some(node) = asker.map(|index| &self.nodes[index]) {
@@ -239,18 +239,20 @@ impl Walk<'_, '_> {
         self.requests.push(Request { by: 0, name, gets });
     }
 
-    fn why_no_loader(&mut self, path: PathBuf) -> Cause {
+    fn why_no_loader(&mut self, path: PathBuf) -> LoadError {
         match self.search.files.known(&path) {
             Ok(known) => match known.content {
-                Content::Elf(_) => Cause::OtherMachine(path),
-                Content::Script(_) => Cause::Unusable(ElfError::new(&path, Fault::NotProgram)),
+                Content::Elf(_) => LoadError::OtherMachine(path),
+                Content::Script(_) => {
+                    LoadError::Unusable(ElfError::new(&path, ElfErrorKind::NotProgram))
+                }
             },
-            Err(error) if error.fault == Fault::NotFound => Cause::NotFound,
-            Err(error) => Cause::Unusable(error),
+            Err(error) if error.kind == ElfErrorKind::NotFound => LoadError::NotFound,
+            Err(error) => LoadError::Unusable(error),
         }
     }
 
-    fn miss(&mut self, name: &OsStr, by: usize, role: Role, cause: Cause) {
+    fn miss(&mut self, name: &OsStr, by: usize, role: Role, cause: LoadError) {
         let by = self.nodes[by].path.clone();
         self.missing.push(Missing { name: name.to_owned(), by, role, cause });
     }

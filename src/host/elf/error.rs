@@ -1,5 +1,6 @@
 //! Errors of reading programs and libraries.
 
+use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
@@ -18,13 +19,13 @@ const EACCES: i32 = 13;
 pub struct ElfError {
     /// The file, as seen inside the tree.
     pub path: PathBuf,
-    /// The fault.
-    pub fault: Fault,
+    /// What is wrong with it.
+    pub kind: ElfErrorKind,
 }
 
-/// A fault of a file.
+/// What is wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum ElfErrorKind {
     /// It does not exist.
     NotFound,
     /// No directory of the loader's search holds a library of this name for this machine.
@@ -50,17 +51,17 @@ pub enum Fault {
 }
 
 impl ElfError {
-    pub(super) fn new(path: &Path, fault: Fault) -> Self {
-        Self { path: path.to_owned(), fault }
+    pub(super) fn new(path: &Path, kind: ElfErrorKind) -> Self {
+        Self { path: path.to_owned(), kind }
     }
 
     /// Whether a search that meets this goes on: the file is absent, or hidden from us.
     pub(super) fn is_absence(&self) -> bool {
-        matches!(self.fault, Fault::NotFound | Fault::Unreadable(EACCES | EPERM))
+        matches!(self.kind, ElfErrorKind::NotFound | ElfErrorKind::Unreadable(EACCES | EPERM))
     }
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for ElfErrorKind {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
@@ -76,19 +77,32 @@ impl From<io::Error> for Fault {
 
 impl fmt::Display for ElfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match self.fault {
-            Fault::InterpreterMissing(_)
-            | Fault::InterpreterUnusable(_)
-            | Fault::InterpreterLoop => "run",
+        let verb = match self.kind {
+            ElfErrorKind::InterpreterMissing(_)
+            | ElfErrorKind::InterpreterUnusable(_)
+            | ElfErrorKind::InterpreterLoop => "run",
             _ => "read",
         };
-        write!(f, "cannot {verb} {}: {}", Quoted(self.path.as_os_str()), self.fault)
+        write!(f, "cannot {verb} {}: {}", Quoted(self.path.as_os_str()), self.kind)
     }
 }
 
-impl std::error::Error for ElfError {}
+impl Error for ElfError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
+    }
+}
 
-impl fmt::Display for Fault {
+impl Error for ElfErrorKind {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::InterpreterUnusable(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ElfErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "no such file",
@@ -142,14 +156,14 @@ mod tests {
 
     #[test]
     fn messages_name_the_path_and_the_cause() {
-        let says = |path: &str, fault| ElfError::new(Path::new(path), fault).to_string();
-        assert_eq!(says("/x", Fault::NotFound), "cannot read `/x`: no such file");
+        let says = |path: &str, kind| ElfError::new(Path::new(path), kind).to_string();
+        assert_eq!(says("/x", ElfErrorKind::NotFound), "cannot read `/x`: no such file");
         assert_eq!(
-            says("/x\u{1b}[2J", Fault::Unreadable(EACCES)),
+            says("/x\u{1b}[2J", ElfErrorKind::Unreadable(EACCES)),
             "cannot read `/x\\u{1b}[2J`: permission denied (EACCES)"
         );
         assert_eq!(
-            says("/x", Fault::InterpreterMissing("/bin/sh\r".into())),
+            says("/x", ElfErrorKind::InterpreterMissing("/bin/sh\r".into())),
             "cannot run `/x`: its `#!` line names `/bin/sh\\r`, which does not exist"
         );
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::bytes::Bytes;
-use super::error::{ElfError, Fault};
+use super::error::{ElfError, ElfErrorKind};
 use super::object::Object;
 use super::script::Shebang;
 use crate::host::tree::Tree;
@@ -54,7 +54,7 @@ impl<'t> Files<'t> {
             return known.clone();
         }
         let known = self.look(path).map_err(|fault| {
-            if let Fault::Unreadable(errno) = fault {
+            if let ElfErrorKind::Unreadable(errno) = fault {
                 self.tree.note(path, io::Error::from_raw_os_error(errno));
             }
             ElfError::new(path, fault)
@@ -80,14 +80,14 @@ impl<'t> Files<'t> {
         Ok(self.tree.walk(directory, Path::new(name)).map_err(failed)?.path)
     }
 
-    fn look(&mut self, path: &Path) -> Result<Known, Fault> {
+    fn look(&mut self, path: &Path) -> Result<Known, ElfErrorKind> {
         let found = self.tree.metadata(path)?;
         if found.is_dir() {
-            return Err(Fault::Directory);
+            return Err(ElfErrorKind::Directory);
         }
         // Opening a pipe would wait for whoever writes to it.
         if !found.is_file() {
-            return Err(Fault::Special);
+            return Err(ElfErrorKind::Special);
         }
         let identity = (found.dev(), found.ino());
         if let Some(content) = self.by_identity.get(&identity) {

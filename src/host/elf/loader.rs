@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use super::abi::Abi;
 use super::closure::{self, Closure, Start};
-use super::error::{ElfError, Fault};
+use super::error::{ElfError, ElfErrorKind};
 use super::files::{Content, Known};
-use super::needs::{Cause, Kind, Missing, Needs, Role};
+use super::needs::{Kind, LoadError, Missing, Needs, Role};
 use super::object::Object;
 use super::script::Shebang;
 use super::search::Search;
@@ -64,7 +64,7 @@ impl<'t> Loader<'t> {
     fn if_all_was_seen<T>(&mut self, answer: Result<T, ElfError>) -> Result<T, ElfError> {
         let Some(unseen) = self.tree.unseen() else { return answer };
         (self.search, self.systems) = (Search::of(self.tree), HashMap::new());
-        Err(ElfError::new(&unseen.path, Fault::Unreadable(unseen.errno)))
+        Err(ElfError::new(&unseen.path, ElfErrorKind::Unreadable(unseen.errno)))
     }
 
     /// Finds the library `name` for programs like `like`, and its own needs: for libraries that
@@ -86,8 +86,8 @@ impl<'t> Loader<'t> {
         let system = self.system(&object);
         let found = self.search.find(&system, &[], OsStr::new(name));
         let found = found.map_err(|cause| match cause {
-            Cause::Unusable(error) => error,
-            _ => ElfError::new(Path::new(name), Fault::NoSuchLibrary),
+            LoadError::Unusable(error) => error,
+            _ => ElfError::new(Path::new(name), ElfErrorKind::NoSuchLibrary),
         })?;
         let resolved = self.search.files.resolve(&found.path)?;
         let start = Start {
@@ -138,11 +138,11 @@ impl<'t> Loader<'t> {
         let kind = Kind::Script(shebang.clone());
         let mut needs = assemble(program.to_owned(), resolved, kind, Closure::default());
         let started = self.needs_of(&interpreter, depth + 1).map_err(|error| {
-            let fault = match error.fault {
-                Fault::InterpreterLoop => Fault::InterpreterLoop,
-                _ => Fault::InterpreterUnusable(Box::new(error)),
+            let kind = match error.kind {
+                ElfErrorKind::InterpreterLoop => ElfErrorKind::InterpreterLoop,
+                _ => ElfErrorKind::InterpreterUnusable(Box::new(error)),
             };
-            ElfError::new(program, fault)
+            ElfError::new(program, kind)
         })?;
         needs.interpreters.push(started);
         let Some(wanted) = shebang.wanted_of_env() else {
@@ -156,7 +156,7 @@ impl<'t> Loader<'t> {
         let needed = match found {
             // Scripts are counted on, though `env` starts anew: one could name itself.
             Some(path) => self.needs_of(&Path::new("/").join(path), depth + 1),
-            None => Err(ElfError::new(Path::new(&wanted.program), Fault::NotFound)),
+            None => Err(ElfError::new(Path::new(&wanted.program), ElfErrorKind::NotFound)),
         };
         match needed {
             Ok(needed) => needs.interpreters.push(needed),
@@ -164,9 +164,9 @@ impl<'t> Loader<'t> {
                 name: wanted.program,
                 by: program.to_owned(),
                 role: Role::Program,
-                cause: match error.fault {
-                    Fault::NotFound => Cause::NotFound,
-                    _ => Cause::Unusable(error),
+                cause: match error.kind {
+                    ElfErrorKind::NotFound => LoadError::NotFound,
+                    _ => LoadError::Unusable(error),
                 },
             }),
         }
@@ -181,13 +181,14 @@ impl<'t> Loader<'t> {
         depth: usize,
     ) -> Result<PathBuf, ElfError> {
         if depth == MOST_SCRIPTS {
-            return Err(ElfError::new(script, Fault::InterpreterLoop));
+            return Err(ElfError::new(script, ElfErrorKind::InterpreterLoop));
         }
         let interpreter = Path::new("/").join(&shebang.interpreter);
         match self.look(&interpreter) {
-            Err(ElfError { fault: Fault::NotFound, .. }) => {
-                Err(ElfError::new(script, Fault::InterpreterMissing(shebang.interpreter.clone())))
-            }
+            Err(ElfError { kind: ElfErrorKind::NotFound, .. }) => Err(ElfError::new(
+                script,
+                ElfErrorKind::InterpreterMissing(shebang.interpreter.clone()),
+            )),
             _ => Ok(interpreter),
         }
     }
@@ -203,14 +204,14 @@ impl<'t> Loader<'t> {
                 }
             }
         }
-        Err(ElfError::new(&program, Fault::InterpreterLoop))
+        Err(ElfError::new(&program, ElfErrorKind::InterpreterLoop))
     }
 
     /// The path of `program` without links, and its contents.
     fn look(&mut self, program: &Path) -> Result<(PathBuf, Known), ElfError> {
         let resolved = self.search.files.resolve(program)?;
         let known = self.search.files.known(&resolved);
-        let known = known.map_err(|error| ElfError::new(program, error.fault))?;
+        let known = known.map_err(|error| ElfError::new(program, error.kind))?;
         Ok((resolved, known))
     }
 

@@ -30,9 +30,9 @@ mod tokens;
 
 use std::path::Path;
 
-pub use error::{ElfError, Fault};
+pub use error::{ElfError, ElfErrorKind};
 pub use loader::Loader;
-pub use needs::{Cause, Kind, Library, Missing, Needs, Request, Role, Rule};
+pub use needs::{Kind, Library, LoadError, Missing, Needs, Request, Role, Rule};
 pub use outline::Outline;
 pub use script::Shebang;
 

@@ -1,6 +1,7 @@
 //! The files that a program needs in order to start, and the reasons.
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -88,7 +89,7 @@ pub struct Missing {
     /// Its role.
     pub role: Role,
     /// The cause.
-    pub cause: Cause,
+    pub cause: LoadError,
 }
 
 /// The role of a needed file.
@@ -104,13 +105,35 @@ pub enum Role {
 
 /// The cause why a file is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
+pub enum LoadError {
     /// It is not in the search path.
     NotFound,
     /// Only this file has the name, and it is for another machine or class.
     OtherMachine(PathBuf),
     /// It was found, but cannot be loaded.
     Unusable(ElfError),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => write!(f, "is not in the search path"),
+            Self::OtherMachine(path) => {
+                let path = Quoted(path.as_os_str());
+                write!(f, "exists only for another architecture, as {path}")
+            }
+            Self::Unusable(error) => write!(f, "is unusable: {error}"),
+        }
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NotFound | Self::OtherMachine(_) => None,
+            Self::Unusable(error) => Some(error),
+        }
+    }
 }
 
 /// A request of one object for another.
@@ -222,14 +245,10 @@ impl fmt::Display for Missing {
             Role::Program => write!(f, "{name}, which {by} asks `env` for, ")?,
         }
         match (&self.cause, self.role) {
-            (Cause::NotFound, Role::Loader) => write!(f, "does not exist"),
-            (Cause::NotFound, Role::Library) => write!(f, "is not in the loader's search path"),
-            (Cause::NotFound, Role::Program) => write!(f, "is not in `PATH`"),
-            (Cause::OtherMachine(path), _) => {
-                let path = Quoted(path.as_os_str());
-                write!(f, "exists only for another architecture, as {path}")
-            }
-            (Cause::Unusable(error), _) => write!(f, "is unusable: {error}"),
+            (LoadError::NotFound, Role::Loader) => write!(f, "does not exist"),
+            (LoadError::NotFound, Role::Library) => write!(f, "is not in the loader's search path"),
+            (LoadError::NotFound, Role::Program) => write!(f, "is not in `PATH`"),
+            (cause @ (LoadError::OtherMachine(_) | LoadError::Unusable(_)), _) => cause.fmt(f),
         }
     }
 }

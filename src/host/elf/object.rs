@@ -10,7 +10,7 @@ use object::{Endianness, pod};
 
 use super::abi::Abi;
 use super::bytes::Bytes;
-use super::error::Fault;
+use super::error::ElfErrorKind;
 
 /// The longest path the kernel takes for an interpreter.
 const LONGEST_PATH: u64 = 4096;
@@ -46,28 +46,28 @@ pub(super) struct Needed {
 impl Object {
     /// Reads the headers and the dynamic section of an ELF file.
     ///
-    /// [`Fault::NotProgram`] if this is not an ELF file, or one that can be neither run nor loaded.
-    pub fn read(bytes: &Bytes) -> Result<Self, Fault> {
+    /// [`ElfErrorKind::NotProgram`] if this is not an ELF file, or one that can be neither run nor loaded.
+    pub fn read(bytes: &Bytes) -> Result<Self, ElfErrorKind> {
         let Some((identity, _)) = bytes.head().split_at_checked(16) else {
             let is_elf = bytes.head().starts_with(&elf::ELFMAG);
             return Err(if is_elf {
-                Fault::Malformed("its ELF header is truncated")
+                ElfErrorKind::Malformed("its ELF header is truncated")
             } else {
-                Fault::NotProgram
+                ElfErrorKind::NotProgram
             });
         };
         if !identity.starts_with(&elf::ELFMAG) {
-            return Err(Fault::NotProgram);
+            return Err(ElfErrorKind::NotProgram);
         }
         let endian = match elf::DataEncoding(identity[5]) {
             elf::ELFDATA2LSB => Endianness::Little,
             elf::ELFDATA2MSB => Endianness::Big,
-            _ => return Err(Fault::Malformed("its ELF header has an invalid byte order")),
+            _ => return Err(ElfErrorKind::Malformed("its ELF header has an invalid byte order")),
         };
         match elf::FileClass(identity[4]) {
             elf::ELFCLASS32 => read::<FileHeader32<Endianness>>(bytes, endian),
             elf::ELFCLASS64 => read::<FileHeader64<Endianness>>(bytes, endian),
-            _ => Err(Fault::Malformed("its ELF header is neither 32-bit nor 64-bit")),
+            _ => Err(ElfErrorKind::Malformed("its ELF header is neither 32-bit nor 64-bit")),
         }
     }
 }
@@ -75,12 +75,12 @@ impl Object {
 fn read<H: FileHeader<Endian = Endianness>>(
     bytes: &Bytes,
     endian: Endianness,
-) -> Result<Object, Fault> {
+) -> Result<Object, ElfErrorKind> {
     let (header, _) = pod::from_bytes::<H>(bytes.head())
-        .map_err(|()| Fault::Malformed("its ELF header is truncated"))?;
+        .map_err(|()| ElfErrorKind::Malformed("its ELF header is truncated"))?;
     let file_type = header.e_type(endian);
     if file_type != elf::ET_EXEC && file_type != elf::ET_DYN {
-        return Err(Fault::NotProgram);
+        return Err(ElfErrorKind::NotProgram);
     }
     let abi = Abi::new(
         header.e_machine(endian).0,
@@ -105,7 +105,9 @@ fn read<H: FileHeader<Endian = Endianness>>(
                 let what = "the path of its loader (PT_INTERP) is not terminated";
                 let path = bytes.string(segment.offset, segment.size.min(LONGEST_PATH), what)?;
                 if path.is_empty() {
-                    return Err(Fault::Malformed("the path of its loader (PT_INTERP) is empty"));
+                    return Err(ElfErrorKind::Malformed(
+                        "the path of its loader (PT_INTERP) is empty",
+                    ));
                 }
                 object.interpreter = Some(PathBuf::from(OsString::from_vec(path)));
             }
@@ -114,7 +116,7 @@ fn read<H: FileHeader<Endian = Endianness>>(
                     bytes.at(segment.offset, segment.size, "its dynamic section is truncated")?;
                 let count = section.len() / size_of::<H::Dyn>();
                 let entries = pod::slice_from_bytes::<H::Dyn>(&section, count)
-                    .map_err(|()| Fault::Malformed("its dynamic section is truncated"))?
+                    .map_err(|()| ElfErrorKind::Malformed("its dynamic section is truncated"))?
                     .0;
                 tell_dynamic(&mut object, bytes, &table, entries, endian)?;
             }
@@ -139,17 +141,17 @@ fn segments<H: FileHeader<Endian = Endianness>>(
     bytes: &Bytes,
     header: &H,
     endian: Endianness,
-) -> Result<Vec<Segment>, Fault> {
+) -> Result<Vec<Segment>, ElfErrorKind> {
     let count = u64::from(header.e_phnum(endian));
     let entry_size = size_of::<H::ProgramHeader>();
     if count > 0 && usize::from(header.e_phentsize(endian)) != entry_size {
-        return Err(Fault::Malformed("its program headers have an unknown size"));
+        return Err(ElfErrorKind::Malformed("its program headers have an unknown size"));
     }
     let what = "its program headers are truncated";
     let read = bytes.at(header.e_phoff(endian).into(), count * entry_size as u64, what)?;
     let (headers, _) =
         pod::slice_from_bytes::<H::ProgramHeader>(&read, usize::from(header.e_phnum(endian)))
-            .map_err(|()| Fault::Malformed(what))?;
+            .map_err(|()| ElfErrorKind::Malformed(what))?;
     let segment = |header: &H::ProgramHeader| Segment {
         kind: header.p_type(endian),
         offset: header.p_offset(endian).into(),
@@ -166,7 +168,7 @@ fn tell_dynamic<D: Dyn<Endian = Endianness>>(
     table: &[Segment],
     entries: &[D],
     endian: Endianness,
-) -> Result<(), Fault> {
+) -> Result<(), ElfErrorKind> {
     let entries: Vec<(elf::DynamicTag, u64)> = entries
         .iter()
         .map(|entry| (entry.d_tag(endian), entry.d_val(endian).into()))
@@ -177,14 +179,14 @@ fn tell_dynamic<D: Dyn<Endian = Endianness>>(
         Some(address) => {
             let size = value(elf::DT_STRSZ).unwrap_or(u64::MAX);
             place(table, address, size)
-                .ok_or(Fault::Malformed("its dynamic strings are not in the file"))
+                .ok_or(ElfErrorKind::Malformed("its dynamic strings are not in the file"))
         }
-        None => Err(Fault::Malformed("its dynamic section has no string table")),
+        None => Err(ElfErrorKind::Malformed("its dynamic section has no string table")),
     };
     let string = |offset: u64| {
         let (start, size) = strings.clone()?;
         let what = "a name in its dynamic section is not in the file";
-        let left = size.checked_sub(offset).ok_or(Fault::Malformed(what))?;
+        let left = size.checked_sub(offset).ok_or(ElfErrorKind::Malformed(what))?;
         bytes.string(start + offset, left, what)
     };
     for (tag, value) in &entries {
@@ -229,7 +231,7 @@ mod tests {
     use crate::host::elf::sample::Sample;
     use crate::host::fixture::Fixture;
 
-    fn read_bytes(made: &Fixture, content: &[u8]) -> Result<Object, Fault> {
+    fn read_bytes(made: &Fixture, content: &[u8]) -> Result<Object, ElfErrorKind> {
         made.file("object", content);
         let file = File::open(made.path("object")).unwrap();
         Object::read(&Bytes::of(&file, content.len() as u64).unwrap())
@@ -299,8 +301,11 @@ mod tests {
                 damaged[at] = whole[at];
             }
         }
-        assert_eq!(read_bytes(&made, b"").unwrap_err(), Fault::NotProgram);
-        assert!(matches!(read_bytes(&made, b"\x7fELF").unwrap_err(), Fault::Malformed(_)));
-        assert!(matches!(read_bytes(&made, &sample[..60]).unwrap_err(), Fault::Malformed(_)));
+        assert_eq!(read_bytes(&made, b"").unwrap_err(), ElfErrorKind::NotProgram);
+        assert!(matches!(read_bytes(&made, b"\x7fELF").unwrap_err(), ElfErrorKind::Malformed(_)));
+        assert!(matches!(
+            read_bytes(&made, &sample[..60]).unwrap_err(),
+            ElfErrorKind::Malformed(_)
+        ));
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-use super::error::Fault;
+use super::error::ElfErrorKind;
 
 /// The number of bytes of a script that the kernel reads; see `execve(2)`.
 const LOOKED_AT: usize = 256;
@@ -28,7 +28,7 @@ pub(super) struct Wanted {
 
 impl Shebang {
     /// Reads the `#!` line at the beginning of a file; `None` if there is none.
-    pub(super) fn read(head: &[u8]) -> Result<Option<Self>, Fault> {
+    pub(super) fn read(head: &[u8]) -> Result<Option<Self>, ElfErrorKind> {
         let Some(rest) = head.strip_prefix(b"#!") else {
             return Ok(None);
         };
@@ -42,11 +42,11 @@ impl Shebang {
         let name_end = line.iter().position(blank).unwrap_or(line.len());
         let (name, argument) = line.split_at(name_end);
         if name.is_empty() {
-            return Err(Fault::Malformed("its `#!` line names no interpreter"));
+            return Err(ElfErrorKind::Malformed("its `#!` line names no interpreter"));
         }
         // The kernel runs no interpreter of whose name it cannot see the end.
         if cut && argument.is_empty() && !seen.last().is_some_and(blank) {
-            return Err(Fault::Malformed("its `#!` line is longer than 255 bytes"));
+            return Err(ElfErrorKind::Malformed("its `#!` line is longer than 255 bytes"));
         }
         let argument = trim(argument);
         Ok(Some(Self {
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(shebang(b"#!/bin/sh\r\n"), ("/bin/sh\r".into(), None));
         assert_eq!(Shebang::read(b"echo"), Ok(None));
         for empty in [&b"#!"[..], b"#!\n/bin/sh", b"#!  \t \n"] {
-            assert!(matches!(Shebang::read(empty), Err(Fault::Malformed(_))));
+            assert!(matches!(Shebang::read(empty), Err(ElfErrorKind::Malformed(_))));
         }
         let long = |length: usize| [b"#!/".to_vec(), vec![b'x'; length], b"\n".to_vec()].concat();
         assert!(Shebang::read(&long(252)).is_ok());

@@ -11,9 +11,9 @@ use super::cache::Cache;
 use super::closure::Node;
 use super::conf;
 use super::cpu::Processor;
-use super::error::{ElfError, Fault};
+use super::error::{ElfError, ElfErrorKind};
 use super::files::{Content, Files, Identity};
-use super::needs::{Cause, Rule};
+use super::needs::{LoadError, Rule};
 use super::object::Object;
 use super::system::{Flavour, System};
 use super::tokens;
@@ -60,7 +60,12 @@ impl<'t> Search<'t> {
 
     /// Finds the library `name` for the first object of `chain`, behind which stand those that
     /// led to it, nearest first. The chain is empty for a library looked up for itself.
-    pub fn find(&mut self, system: &System, chain: &[&Node], name: &OsStr) -> Result<Found, Cause> {
+    pub fn find(
+        &mut self,
+        system: &System,
+        chain: &[&Node],
+        name: &OsStr,
+    ) -> Result<Found, LoadError> {
         let mut quest = Quest { system, name, misfit: None };
         let found = if name.as_bytes().contains(&b'/') {
             self.by_path(&mut quest, chain)?
@@ -70,11 +75,11 @@ impl<'t> Search<'t> {
                 Flavour::Musl => self.as_musl(&mut quest, chain)?,
             }
         };
-        found.ok_or_else(|| quest.misfit.map_or(Cause::NotFound, Cause::OtherMachine))
+        found.ok_or_else(|| quest.misfit.map_or(LoadError::NotFound, LoadError::OtherMachine))
     }
 
     /// A name with a `/` is a path, and can have tokens in it.
-    fn by_path(&mut self, quest: &mut Quest, chain: &[&Node]) -> Result<Option<Found>, Cause> {
+    fn by_path(&mut self, quest: &mut Quest, chain: &[&Node]) -> Result<Option<Found>, LoadError> {
         let origin = chain.first().map_or(Path::new("/"), |asker| &asker.origin);
         let meant = match quest.system.flavour {
             Flavour::Glibc => tokens::expand(
@@ -94,7 +99,7 @@ impl<'t> Search<'t> {
         Ok(None)
     }
 
-    fn as_glibc(&mut self, quest: &mut Quest, chain: &[&Node]) -> Result<Option<Found>, Cause> {
+    fn as_glibc(&mut self, quest: &mut Quest, chain: &[&Node]) -> Result<Option<Found>, LoadError> {
         let asker = chain.first();
         if asker.is_none_or(|asker| asker.object.runpath.is_none()) {
             for ancestor in chain {
@@ -132,7 +137,7 @@ impl<'t> Search<'t> {
         self.within(quest, &listed, || Rule::Configuration)
     }
 
-    fn as_musl(&mut self, quest: &mut Quest, chain: &[&Node]) -> Result<Option<Found>, Cause> {
+    fn as_musl(&mut self, quest: &mut Quest, chain: &[&Node]) -> Result<Option<Found>, LoadError> {
         for ancestor in chain {
             // Unlike the GNU C library, musl lets both kinds be inherited, and prefers RUNPATH.
             let rule = || match ancestor.object.runpath {
@@ -155,7 +160,7 @@ impl<'t> Search<'t> {
         quest: &mut Quest,
         directories: &[PathBuf],
         rule: impl Fn() -> Rule,
-    ) -> Result<Option<Found>, Cause> {
+    ) -> Result<Option<Found>, LoadError> {
         for directory in directories {
             for place in &*self.with_levels(quest.system, directory) {
                 if let Some(found) = self.at(quest, place.join(quest.name), &rule())? {
@@ -172,13 +177,15 @@ impl<'t> Search<'t> {
         quest: &mut Quest,
         path: PathBuf,
         rule: &Rule,
-    ) -> Result<Option<Found>, Cause> {
+    ) -> Result<Option<Found>, LoadError> {
         match self.files.known(&path) {
             Err(error) if error.is_absence() => Ok(None),
             // The loader gives up on a damaged file, it does not look further.
-            Err(error) => Err(Cause::Unusable(error)),
+            Err(error) => Err(LoadError::Unusable(error)),
             Ok(known) => match known.content {
-                Content::Script(_) => Err(Cause::Unusable(ElfError::new(&path, Fault::NotProgram))),
+                Content::Script(_) => {
+                    Err(LoadError::Unusable(ElfError::new(&path, ElfErrorKind::NotProgram)))
+                }
                 Content::Elf(object) if !quest.system.abi.loads(object.abi) => {
                     quest.misfit.get_or_insert(path);
                     Ok(None)

@@ -5,7 +5,7 @@ use std::path::Path;
 use object::elf;
 
 use super::sample::Sample;
-use super::{ElfError, Fault, Kind, Loader, Needs, library, needs};
+use super::{ElfError, ElfErrorKind, Kind, Loader, Needs, library, needs};
 use crate::host::fixture::Fixture;
 
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
@@ -26,8 +26,8 @@ fn ask(made: &Fixture, program: &str) -> Needs {
     needs(&made.tree(), Path::new(program)).unwrap()
 }
 
-fn fault(made: &Fixture, program: &str) -> Fault {
-    needs(&made.tree(), Path::new(program)).unwrap_err().fault
+fn kind(made: &Fixture, program: &str) -> ElfErrorKind {
+    needs(&made.tree(), Path::new(program)).unwrap_err().kind
 }
 
 fn paths(needs: &Needs) -> Vec<&str> {
@@ -165,7 +165,7 @@ fn libraries_are_found_by_name_for_programs_of_a_kind() {
     assert_eq!(found.program, Path::new("/usr/lib64/libnss_x.so.2"));
     assert_eq!(paths(&found), ["/lib64/libc.so.6", LOADER]);
     let error = library(&tree, "libnss_y.so.2", Path::new("/bin/x")).unwrap_err();
-    assert_eq!(error, ElfError { path: "libnss_y.so.2".into(), fault: Fault::NoSuchLibrary });
+    assert_eq!(error, ElfError { path: "libnss_y.so.2".into(), kind: ElfErrorKind::NoSuchLibrary });
 }
 
 #[test]
@@ -200,16 +200,16 @@ fn files_that_cannot_be_run_are_refused_with_the_cause() {
     made.program("bin/odd", b"#!/bin env tool\n");
     made.program("bin/self", b"#!/bin/self\n");
     made.program("bin/cut", &Sample::program(LOADER, &["libc.so.6"]).bytes()[..100]);
-    assert_eq!(fault(&made, "/bin/none"), Fault::NotFound);
-    assert_eq!(fault(&made, "/bin"), Fault::Directory);
-    assert_eq!(fault(&made, "/bin/text"), Fault::NotProgram);
-    assert_eq!(fault(&made, "/bin/lost"), Fault::InterpreterMissing("/bin/none".into()));
+    assert_eq!(kind(&made, "/bin/none"), ElfErrorKind::NotFound);
+    assert_eq!(kind(&made, "/bin"), ElfErrorKind::Directory);
+    assert_eq!(kind(&made, "/bin/text"), ElfErrorKind::NotProgram);
+    assert_eq!(kind(&made, "/bin/lost"), ElfErrorKind::InterpreterMissing("/bin/none".into()));
     assert_eq!(
         needs(&made.tree(), Path::new("bin/odd")).unwrap_err().to_string(),
         "cannot run `/bin/odd`: its `#!` line: cannot read `/bin`: it is a directory"
     );
-    assert_eq!(fault(&made, "/bin/self"), Fault::InterpreterLoop);
-    assert!(matches!(fault(&made, "/bin/cut"), Fault::Malformed(_)));
+    assert_eq!(kind(&made, "/bin/self"), ElfErrorKind::InterpreterLoop);
+    assert!(matches!(kind(&made, "/bin/cut"), ElfErrorKind::Malformed(_)));
     made.link("/bin/again", "bin/again");
-    assert_eq!(fault(&made, "/bin/again"), Fault::LinkLoop);
+    assert_eq!(kind(&made, "/bin/again"), ElfErrorKind::LinkLoop);
 }

@@ -12,7 +12,7 @@ use crate::ops::{
     Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Presence, Scope,
     Told, Turn,
 };
-use crate::spec::{BindOptions, GuestPath, Invalid, MountAttributes, Namespaces};
+use crate::spec::{BindOptions, GuestPath, MountAttributes, Namespaces, ValueError};
 use crate::sys::{Call, Create, Identity, Tree};
 
 /// What identifies a source: device and inode.
@@ -55,7 +55,7 @@ impl Asking for Bind {
         Some(&self.target)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let Self { source, target, options } = self;
         let (directory, id) = match (to.host.tree.metadata(source), options.made) {
             (Ok(found), _) => (found.is_dir(), Some((found.dev(), found.ino()))),

@@ -7,7 +7,7 @@ use crate::diag::{Origin, Report};
 use crate::host::Host;
 use crate::ops::planning::file_id;
 use crate::ops::{Asking, Backing, Changes, Directory, Op, Planning, Presence, Symlink};
-use crate::spec::{FileOptions, GuestPath, Invalid, MountAttributes, MountOptions};
+use crate::spec::{FileOptions, GuestPath, MountAttributes, MountOptions, ValueError};
 
 /// The attributes of a mount that is there for its devices.
 const DEVICES_WORK: MountAttributes = MountAttributes { devices: true, ..MountAttributes::DATA };
@@ -49,7 +49,7 @@ impl Asking for Dev {
         Some(&self.0)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let create = to.place(&self.0, Presence::Directory, origin);
         match devices(&self.0, to.host, create) {
             Ok(operations) => operations.into_iter().for_each(|one| to.push(one, origin)),
@@ -85,7 +85,7 @@ impl Asking for Devpts {
         Some(&self.0)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let create = to.place(&self.0, Presence::Directory, origin);
         to.push(devpts(self.0.clone(), create), origin);
         to.view.cover(&self.0, Backing::Private, origin.cloned());

@@ -10,7 +10,7 @@ use crate::ops::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
 use crate::spec::{
-    GuestPath, Invalid, Kind, MountAttributes, MountOptions, Namespaces, shell_word,
+    GuestPath, Kind, MountAttributes, MountOptions, Namespaces, ValueError, shell_word,
 };
 use crate::sys::{Call, Create};
 
@@ -37,15 +37,15 @@ impl Mount {
         target: GuestPath,
         kind: String,
         options: MountOptions,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<Self, ValueError> {
         if kind.contains('\0') || source.contains('\0') {
-            return Err(Invalid::new("the source or type of a mount holds a NUL byte"));
+            return Err(ValueError::new("the source or type of a mount holds a NUL byte"));
         }
         let has_nul = |(key, value): &(String, Option<String>)| {
             key.contains('\0') || value.as_ref().is_some_and(|value| value.contains('\0'))
         };
         if options.data.iter().any(has_nul) {
-            return Err(Invalid::new("an option of the file system holds a NUL byte"));
+            return Err(ValueError::new("an option of the file system holds a NUL byte"));
         }
         Ok(Self { source, target, kind, options })
     }
@@ -73,7 +73,7 @@ impl Asking for Mount {
         Some(&self.target)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let Self { source, target, kind, options } = self;
         let shown = Kind::shown_by(kind);
         if shown.is_none_or(|shown| to.needs(shown, kind, origin)) {

@@ -7,7 +7,7 @@ use crate::ops::{
     Asking, Backing, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told,
     Turn,
 };
-use crate::spec::{GuestPath, Invalid, Namespaces};
+use crate::spec::{GuestPath, Namespaces, ValueError};
 use crate::sys::Call;
 
 /// A place is hidden: a directory by an empty one, anything else by `/dev/null`.
@@ -67,7 +67,7 @@ impl Asking for Mask {
         Some(&self.0)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         if to.is_there(&self.0, "mask", origin) {
             to.push(self.clone(), origin);
             to.view.cover(&self.0, Backing::Private, origin.cloned());

@@ -3,7 +3,7 @@
 use super::Protect;
 use crate::diag::Origin;
 use crate::ops::{Asking, Changes, Planning};
-use crate::spec::{GuestPath, Invalid, Kind, MountAttributes, MountOptions, ProcOptions};
+use crate::spec::{GuestPath, Kind, MountAttributes, MountOptions, ProcOptions, ValueError};
 
 /// The processes of the sandbox.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ impl Asking for Proc {
         Some(&self.target)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let Self { target, options: ProcOptions { hidepid, subset } } = self;
         if to.namespaces.has(Kind::User) && !to.needs(Kind::Pid, "proc", origin) {
             return Ok(());

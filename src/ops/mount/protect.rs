@@ -5,7 +5,7 @@ use crate::ops::words::{in_root, place, remount_all};
 use crate::ops::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
-use crate::spec::{GuestPath, Invalid, Namespaces};
+use crate::spec::{GuestPath, Namespaces, ValueError};
 use crate::sys::Call;
 
 /// A place becomes read-only, with everything that is mounted below it.
@@ -82,7 +82,7 @@ impl Asking for ReadOnly {
         Some(&self.0)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         if to.is_there(&self.0, "read_only", origin) {
             to.push(Protect { target: self.0.clone(), optional: false }, origin);
             to.view.protect(&self.0, origin.cloned());

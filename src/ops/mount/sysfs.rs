@@ -2,7 +2,7 @@
 
 use crate::diag::Origin;
 use crate::ops::{Asking, Changes, Planning};
-use crate::spec::{GuestPath, Invalid, Kind, MountAttributes, MountOptions};
+use crate::spec::{GuestPath, Kind, MountAttributes, MountOptions, ValueError};
 
 /// The kernel's objects, read-only.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +29,7 @@ impl Asking for Sysfs {
         Some(&self.0)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let usual = MountAttributes::DATA;
         let attributes = MountAttributes { read_only: true, ..usual };
         let options = MountOptions { data: Vec::new(), attributes };

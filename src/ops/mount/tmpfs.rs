@@ -2,7 +2,7 @@
 
 use crate::diag::Origin;
 use crate::ops::{Asking, Changes, Planning};
-use crate::spec::{GuestPath, Invalid, MountAttributes, MountOptions};
+use crate::spec::{GuestPath, MountAttributes, MountOptions, ValueError};
 
 /// An empty file system in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,10 +21,14 @@ impl Tmpfs {
     ///
     /// # Errors
     /// The size is 0.
-    pub fn new(target: GuestPath, size: Option<u64>, mode: Option<u32>) -> Result<Self, Invalid> {
+    pub fn new(
+        target: GuestPath,
+        size: Option<u64>,
+        mode: Option<u32>,
+    ) -> Result<Self, ValueError> {
         // `size=0` means no bound to the kernel: the opposite of what it says.
         if size == Some(0) {
-            return Err(Invalid::new("a tmpfs of size 0 would have no bound"));
+            return Err(ValueError::new("a tmpfs of size 0 would have no bound"));
         }
         let shared = matches!(target.as_str(), "/tmp" | "/var/tmp" | "/dev/shm");
         let mode = mode.unwrap_or(if shared { 0o1777 } else { 0o755 });
@@ -53,7 +57,7 @@ impl Asking for Tmpfs {
         Some(&self.target)
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let options = tmpfs(self.size, self.mode, MountAttributes::default());
         let usual = options.attributes;
         to.mount("tmpfs", "tmpfs", &self.target, (options, usual), origin);

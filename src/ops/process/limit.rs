@@ -5,7 +5,7 @@ use crate::ops::{
     Asking, Called, Carried, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope,
     Told, Turn,
 };
-use crate::spec::{GuestPath, Invalid, Namespaces, Resource, UNLIMITED};
+use crate::spec::{GuestPath, Namespaces, Resource, UNLIMITED, ValueError};
 use crate::sys::Call;
 
 /// A resource of each process of the program is limited.
@@ -24,10 +24,10 @@ impl Limit {
     ///
     /// # Errors
     /// The soft limit is above the hard limit.
-    pub fn new(resource: Resource, soft: u64, hard: u64) -> Result<Self, Invalid> {
+    pub fn new(resource: Resource, soft: u64, hard: u64) -> Result<Self, ValueError> {
         if soft > hard {
             let message = format!("the soft limit of `{}` is above its hard limit", resource.name);
-            return Err(Invalid::new(message));
+            return Err(ValueError::new(message));
         }
         Ok(Self { resource, soft, hard })
     }
@@ -118,7 +118,7 @@ impl Asking for Limit {
         None
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         if self.resource.name == "nproc" && self.soft != UNLIMITED && to.is_root_outside() {
             let message = "`nproc` does not bind this program: the kernel exempts root";
             let hint = "`.map_user(0, 100000)` and `.map_group(0, 100000)` make the program another \

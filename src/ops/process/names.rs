@@ -2,7 +2,7 @@
 
 use crate::diag::quoted;
 use crate::ops::{AsIs, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
-use crate::spec::{Invalid, Namespaces, shell_word};
+use crate::spec::{Namespaces, ValueError, shell_word};
 use crate::sys::Call;
 
 /// The host name is set.
@@ -18,7 +18,7 @@ impl Hostname {
     ///
     /// # Errors
     /// The name is empty, longer than 64 bytes, or contains a control character.
-    pub fn new(name: &str) -> Result<Self, Invalid> {
+    pub fn new(name: &str) -> Result<Self, ValueError> {
         usable(name, "host name").map(Self)
     }
 }
@@ -28,14 +28,14 @@ impl Domainname {
     ///
     /// # Errors
     /// As for [`Hostname::new`].
-    pub fn new(name: &str) -> Result<Self, Invalid> {
+    pub fn new(name: &str) -> Result<Self, ValueError> {
         usable(name, "domain name").map(Self)
     }
 }
 
 /// A name that uts_namespaces(7) can hold.
-fn usable(name: &str, what: &str) -> Result<String, Invalid> {
-    let wrong = |why: &str| Err(Invalid::new(format!("the {what} {why}")));
+fn usable(name: &str, what: &str) -> Result<String, ValueError> {
+    let wrong = |why: &str| Err(ValueError::new(format!("the {what} {why}")));
     match name {
         "" => wrong("is empty"),
         long if long.len() > 64 => wrong("is longer than 64 bytes"),

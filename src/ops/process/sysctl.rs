@@ -5,7 +5,7 @@ use crate::ops::lowering::c;
 use crate::ops::{
     Asking, Changes, Facts, Leaves, Lower, Lowering, Operation, Planning, Scope, Told, Turn,
 };
-use crate::spec::{GuestPath, Invalid, Kind, Namespaces, shell_word};
+use crate::spec::{GuestPath, Kind, Namespaces, ValueError, shell_word};
 use crate::sys::Call;
 
 /// A setting of the namespaces of the sandbox is written.
@@ -37,12 +37,12 @@ impl Sysctl {
     /// # Errors
     /// The name is no path below `/proc/sys`, the setting is that of the whole machine, or the value is
     /// empty or contains a control character other than a tab.
-    pub fn new(key: &str, value: &str) -> Result<Self, Invalid> {
+    pub fn new(key: &str, value: &str) -> Result<Self, ValueError> {
         // As sysctl(8): with a slash, dots are parts of names.
         let path = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
         let is_name = |name: &str| !matches!(name, "" | "." | "..") && !name.contains('\0');
         if !path.split('/').all(is_name) {
-            let error = Invalid::new(format!("invalid setting {}", quoted(key)));
+            let error = ValueError::new(format!("invalid setting {}", quoted(key)));
             return Err(error.hint("a setting is named as in sysctl(8): `net.ipv4.ip_forward`"));
         }
         let found = OF_NAMESPACES.iter().find(|(start, _)| path.starts_with(start));
@@ -50,11 +50,11 @@ impl Sysctl {
             let message = format!("the setting {} is that of the whole machine", quoted(key));
             let hint = "namespaces have those below `net` and `fs.mqueue`, and of `kernel` those of \
                         System V IPC";
-            return Err(Invalid::new(message).hint(hint));
+            return Err(ValueError::new(message).hint(hint));
         };
         if value.is_empty() || value.contains(|one: char| one.is_control() && one != '\t') {
             let message = format!("invalid value {} for {}", quoted(value), quoted(key));
-            return Err(Invalid::new(message).hint("a value is a number or a word, in one line"));
+            return Err(ValueError::new(message).hint("a value is a number or a word, in one line"));
         }
         Ok(Self { key: path, value: value.to_owned(), kind: *kind })
     }
@@ -113,7 +113,7 @@ impl Asking for Sysctl {
         None
     }
 
-    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), Invalid> {
+    fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         if to.owns(self.kind) {
             to.push(self.clone(), origin);
             return Ok(());

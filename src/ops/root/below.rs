@@ -1,12 +1,15 @@
 //! What a path leads to in the layers that lie on each other.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use super::tree::{Assembled, Entry, Kept, Layer};
+use crate::diag::quoted;
 use crate::host::Host;
 
 /// The layers of a root, or of what is below a further one; the lowest first.
@@ -45,14 +48,20 @@ pub enum Way {
     Blocked,
 }
 
-/// Where a way ends that does not lead to its place.
+/// A path that leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// Nothing is here.
-    Nothing(PathBuf),
-    /// This is no directory, or there are too many links.
-    Blocked(PathBuf),
+pub struct ResolveError {
+    /// Where it ends: nothing is here, this is no directory, or too many links led here.
+    pub place: PathBuf,
 }
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} is no directory", quoted(self.place.to_string_lossy()))
+    }
+}
+
+impl Error for ResolveError {}
 
 /// path_resolution(7): more links than this and the kernel gives up.
 pub const MOST_LINKS: usize = 40;
@@ -62,7 +71,7 @@ pub const MOST_LINKS: usize = 40;
 ///
 /// # Errors
 /// A directory on the way is none, or is not there.
-pub fn follow(path: &Path, at: &mut dyn FnMut(&Path) -> Way) -> Result<PathBuf, Stop> {
+pub fn follow(path: &Path, at: &mut dyn FnMut(&Path) -> Way) -> Result<PathBuf, ResolveError> {
     let mut rest = components(path);
     let mut place = PathBuf::from("/");
     let mut links = 0;
@@ -87,8 +96,7 @@ pub fn follow(path: &Path, at: &mut dyn FnMut(&Path) -> Way) -> Result<PathBuf, 
                 through.append(&mut rest);
                 rest = through;
             }
-            Way::Nothing => return Err(Stop::Nothing(place)),
-            Way::Link(_) | Way::Blocked => return Err(Stop::Blocked(place)),
+            Way::Nothing | Way::Link(_) | Way::Blocked => return Err(ResolveError { place }),
         }
     }
     Ok(place)

@@ -12,7 +12,7 @@ mod start;
 
 use std::path::Path;
 
-use super::failure::Failure;
+use super::action_error::ActionError;
 use crate::diag::{Report, quoted};
 use crate::host::Host;
 use crate::ops::{Op, RawAction};
@@ -20,11 +20,11 @@ use crate::run::advice::{self, Hint};
 use crate::run::layers::Layers;
 use crate::run::session::Session;
 use crate::spec::GuestPath;
-use crate::sys::{Errno, Trouble};
+use crate::sys::Errno;
 
 /// What failed, on which machine.
 struct Case<'a> {
-    failure: &'a Failure<'a>,
+    failed: &'a ActionError<'a>,
     action: &'a Op,
     host: &'a Host,
     session: &'a Session,
@@ -47,19 +47,18 @@ const TABLE: [&[Row]; 7] = [
 ];
 
 /// The report with what helps.
-pub(in crate::run) fn add(report: Report, failure: &Failure<'_>, layers: &Layers) -> Report {
-    let Some(planned) = failure.plan.actions.get(failure.action) else { return report };
+pub(in crate::run) fn add(report: Report, failed: &ActionError<'_>, layers: &Layers) -> Report {
+    let Some(planned) = failed.plan.actions.get(failed.action) else { return report };
     let (host, session) = (layers.host(), layers.session());
-    let case = Case { failure, action: &planned.action, host, session, layers };
-    let failed = Trouble { syscall: failure.syscall, errno: failure.errno };
+    let case = Case { failed, action: &planned.action, host, session, layers };
     let rows = TABLE.into_iter().flatten();
-    let advice = advice::first(rows, failed, |tell| tell(&case));
+    let advice = advice::first(rows, failed.error, |tell| tell(&case));
     let report = match advice {
         Some(advice) => advice.add(report),
         None => report,
     };
     match in_sandbox::read_only_by(&case) {
-        Some((_, by)) if failure.errno == Errno::EROFS => {
+        Some((_, by)) if failed.error.errno == Errno::EROFS => {
             report.related(by, "read-only since here")
         }
         _ => report,
@@ -87,6 +86,6 @@ impl<'a> Case<'a> {
 
     /// The kernel's answer.
     fn errno(&self) -> Errno {
-        self.failure.errno
+        self.failed.error.errno
     }
 }

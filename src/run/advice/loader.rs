@@ -79,10 +79,10 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
     }
     let needs = match guest.needs(&place) {
         Some(Ok(needs)) => needs,
-        Some(Err(elf::ElfError { fault: elf::Fault::InterpreterMissing(name), .. })) => {
+        Some(Err(elf::ElfError { kind: elf::ElfErrorKind::InterpreterMissing(name), .. })) => {
             return no_interpreter(report, guest, path, &name.to_string_lossy());
         }
-        Some(Err(elf::ElfError { fault: elf::Fault::Unreadable(_), .. })) => {
+        Some(Err(elf::ElfError { kind: elf::ElfErrorKind::Unreadable(_), .. })) => {
             let hint = format!(
                 "{shown} is there, and what loads it is not; which that is cannot be read: `chmod +r` it"
             );

@@ -20,8 +20,8 @@ pub(super) fn tun(exam: &Exam<'_>) -> Finding {
     }
     let tried = sys::probe_kernel(&exam.with_rights(), &[KernelProbe::Tun]);
     let (syscall, errno) = match tried.as_deref() {
-        Ok([Err(trouble)]) => (trouble.syscall, trouble.errno),
-        Err(fault) => (fault.syscall, fault.errno),
+        Ok([Err(error)]) => (error.syscall, error.errno),
+        Err(failed) => (failed.error.syscall, failed.error.errno),
         Ok(_) => return Finding::ok("`/dev/net/tun` makes an interface in a new network"),
     };
     let remedy = remedy::no_tun(errno);
@@ -38,9 +38,9 @@ pub(super) fn part(exam: &Exam<'_>, part: NetworkPart, works: &'static str) -> F
         let found = "cannot be tried: there are no network namespaces";
         return Finding::new(Verdict::Unknown, found);
     };
-    let Err(trouble) = tried else { return Finding::ok(works) };
-    let found = format!("refused: {}", trouble.errno);
-    Finding::new(Verdict::No, found).remedy(remedy::no_part_of_networks(part, trouble.errno))
+    let Err(error) = tried else { return Finding::ok(works) };
+    let found = format!("refused: {}", error.errno);
+    Finding::new(Verdict::No, found).remedy(remedy::no_part_of_networks(part, error.errno))
 }
 
 pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
@@ -64,7 +64,7 @@ pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
             Finding::new(Verdict::No, found).remedy(remedy::no_pasta())
         }
     };
-    finding.value(path.to_string_lossy())
+    finding.value(path.to_string_lossy().into_owned())
 }
 
 /// Asks for no device: where none is free, the kernel would make one.
@@ -87,7 +87,7 @@ pub(super) fn loops(_: &Exam<'_>) -> Finding {
             Finding::new(Verdict::No, found).remedy(remedy)
         }
     }
-    .value(devices)
+    .value(u64::try_from(devices).unwrap_or(u64::MAX))
 }
 
 /// What the kernel has programs executed by: the entries of binfmt_misc.

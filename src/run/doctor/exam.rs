@@ -9,7 +9,7 @@ use crate::run::launch::launcher::Launcher;
 use crate::run::network;
 use crate::run::remedy::NetworkPart;
 use crate::spec::{Kind, Namespaces};
-use crate::sys::{self, Call, Fault, KernelProbe, Program, Trouble, flags};
+use crate::sys::{self, Call, CallError, KernelProbe, LaunchError, Program, flags};
 
 /// What was tried, on which machine. Each is tried when it is first asked for.
 pub(super) struct Exam<'a> {
@@ -22,13 +22,13 @@ pub(super) struct Exam<'a> {
 }
 
 /// What came of several probes in one process; the call of it that failed, where none was reached.
-type Answers = Result<Vec<Result<(), Trouble>>, Fault>;
+type Answers = Result<Vec<Result<(), CallError>>, LaunchError>;
 
 /// A kind of namespace that was tried.
 pub(super) struct Tried {
     /// Whether it was made together with a user namespace, which gives the right to make it.
     pub with_user: bool,
-    pub answer: Result<(), Fault>,
+    pub answer: Result<(), LaunchError>,
 }
 
 /// What is tried in one process, in this order.
@@ -76,12 +76,12 @@ impl<'a> Exam<'a> {
     }
 
     /// What came of something inside; none where nothing could be tried there.
-    pub fn inside(&self, what: Inside) -> Option<Result<(), Trouble>> {
+    pub fn inside(&self, what: Inside) -> Option<Result<(), CallError>> {
         self.all_inside().as_ref().ok()?.get(what as usize).copied()
     }
 
     /// What came of something in a network; none where there are no networks.
-    pub fn network(&self, what: NetworkPart) -> Option<Result<(), Trouble>> {
+    pub fn network(&self, what: NetworkPart) -> Option<Result<(), CallError>> {
         let answers = self.networks.get_or_init(|| {
             let probes = NetworkPart::ALL.map(network::try_part);
             let probes: Vec<_> = probes.iter().map(|probe| KernelProbe::Of(probe)).collect();
@@ -129,7 +129,7 @@ impl Tried {
         let own = clone_flags(kind.into());
         if host.is_root() || kind == Kind::User {
             let answer = attempt(own);
-            let is_denied = answer.is_err_and(|fault| fault.errno.name() == "EPERM");
+            let is_denied = answer.is_err_and(|failed| failed.error.errno.name() == "EPERM");
             if !is_denied || kind == Kind::User {
                 return Self { with_user: false, answer };
             }

@@ -4,24 +4,25 @@ use super::exam::Exam;
 use super::{Finding, Verdict};
 use crate::diag::list;
 use crate::host::accounts;
+use crate::json;
 use crate::plan::Maps;
 use crate::run::remedy;
 use crate::run::session::Session;
 use crate::run::session::idmap::{self, MapError, all_ids};
 use crate::spec::{IdMap, IdRange, Kind};
-use crate::sys::{Syscall, Trouble};
+use crate::sys::{CallError, Syscall};
 
 pub(super) fn own(exam: &Exam<'_>) -> Finding {
     let (uid, gid) = (exam.host.uid, exam.host.gid);
     if !exam.has(Kind::User) {
         return Finding::new(Verdict::Unknown, "cannot be tried: there are no user namespaces");
     }
-    let Err(fault) = *exam.all_inside() else {
+    let Err(failed) = *exam.all_inside() else {
         let found = format!("user {uid} and group {gid} are mapped, as 0 inside");
         return Finding::ok(found).value(uid);
     };
-    let refused = format!("{}(2): {}", fault.syscall.name(), fault.errno);
-    let errno = fault.errno.name();
+    let refused = format!("{}(2): {}", failed.error.syscall.name(), failed.error.errno);
+    let errno = failed.error.errno.name();
     let remedy = match errno.as_str() {
         "ENOENT" | "EXDEV" if !exam.host.has_proc() => Some(remedy::no_proc()),
         "EPERM" | "EACCES" => {
@@ -49,7 +50,7 @@ pub(super) fn subordinate(exam: &Exam<'_>) -> Finding {
     }
     let of = |file: &str| accounts::subordinate(&host.tree, file, host.uid);
     let (users, groups) = (of("/etc/subuid"), of("/etc/subgid"));
-    let value = serde_json::json!({ "users": users, "groups": groups });
+    let value = json::Finding::Ids { users: users.clone(), groups: groups.clone() };
     let missing = [(&users, "/etc/subuid"), (&groups, "/etc/subgid")];
     if let Some((_, file)) = missing.into_iter().find(|(ranges, _)| ranges.is_empty()) {
         let remedy = remedy::no_subordinate_ids(host, file);
@@ -132,14 +133,14 @@ fn by_helpers(exam: &Exam<'_>, paths: &[String]) -> Finding {
         Err(MapError::Helper(report)) => {
             Finding::new(Verdict::No, report.message).remedy(remedy::helper_fails())
         }
-        Err(MapError::Call(trouble)) => refused(exam, trouble, Verdict::No),
+        Err(MapError::Call(error)) => refused(exam, error, Verdict::No),
     }
 }
 
 /// What was found where ids could not be mapped.
-fn refused(exam: &Exam<'_>, trouble: Trouble, verdict: Verdict) -> Finding {
-    let found = format!("refused: {}(2): {}", trouble.syscall.name(), trouble.errno);
-    let remedy = match (trouble.syscall, trouble.errno.name().as_str()) {
+fn refused(exam: &Exam<'_>, error: CallError, verdict: Verdict) -> Finding {
+    let found = format!("refused: {}(2): {}", error.syscall.name(), error.errno);
+    let remedy = match (error.syscall, error.errno.name().as_str()) {
         (Syscall::Execveat | Syscall::MemfdCreate, _) => remedy::file_in_memory(exam.host),
         (_, "ENOENT") if !exam.host.has_proc() => Some(remedy::no_proc()),
         (_, "EPERM") => Some(remedy::only_own_id()),
@@ -158,6 +159,6 @@ fn own_range(exam: &Exam<'_>) -> Finding {
     match idmap::make(&maps, exam.host, &Session::default()) {
         Ok(_) => Finding::ok(format!("not asked for: root has mapped {number} itself")),
         Err(MapError::Helper(report)) => Finding::new(Verdict::Part, report.message),
-        Err(MapError::Call(trouble)) => refused(exam, trouble, Verdict::Part),
+        Err(MapError::Call(error)) => refused(exam, error, Verdict::Part),
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn seccomp(exam: &Exam<'_>) -> Finding {
     match sys::seccomp_actions() {
         Ok(actions) => {
             let found = format!("filters with the actions {}", list(&actions, "and"));
+            let actions: Vec<_> = actions.into_iter().map(str::to_owned).collect();
             Finding::ok(found).value(actions)
         }
         Err(errno) => {

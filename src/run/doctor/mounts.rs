@@ -4,10 +4,10 @@ use super::exam::{Exam, Inside};
 use super::{Finding, Verdict};
 use crate::run::remedy::{self, Remedy};
 use crate::spec::Kind;
-use crate::sys::Trouble;
+use crate::sys::CallError;
 
-fn shown(trouble: Trouble) -> String {
-    format!("{}(2): {}", trouble.syscall.name(), trouble.errno)
+fn shown(error: CallError) -> String {
+    format!("{}(2): {}", error.syscall.name(), error.errno)
 }
 
 /// What is said of something that cannot be tried.
@@ -22,19 +22,19 @@ fn finding(
     (works, fails): (&str, Verdict),
     remedy: impl Fn(&str) -> Option<Remedy>,
 ) -> Finding {
-    let trouble = match exam.inside(what) {
+    let error = match exam.inside(what) {
         None => return untried("there are no namespaces to mount in"),
         Some(Ok(())) => return Finding::ok(works),
-        Some(Err(trouble)) => trouble,
+        Some(Err(error)) => error,
     };
-    let errno = trouble.errno.name();
+    let errno = error.errno.name();
     let known = match errno.as_str() {
-        "ENOSYS" => remedy::unknown_call(exam.host, trouble.syscall),
+        "ENOSYS" => remedy::unknown_call(exam.host, error.syscall),
         "EPERM" | "EACCES" => remedy::restricted_by_apparmor(exam.host),
         _ => None,
     };
     let remedy = known.or_else(|| remedy(&errno));
-    Finding::new(fails, format!("refused: {}", shown(trouble))).remedy(remedy)
+    Finding::new(fails, format!("refused: {}", shown(error))).remedy(remedy)
 }
 
 /// Whether anything can be mounted, or it is not known.

@@ -18,7 +18,7 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
     let limit = exam.host.setting(&setting);
     let name = dotted(&setting);
     let number = limit.as_ref().and_then(|text| text.parse::<u64>().ok());
-    let fault = match tried.answer {
+    let failed = match tried.answer {
         Ok(()) => {
             let how = if tried.with_user { "made, with a user namespace" } else { "made" };
             let bound = match (&limit, kind) {
@@ -30,7 +30,7 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
             };
             return Finding::ok(format!("{how}; {bound}")).value(number);
         }
-        Err(fault) => fault,
+        Err(failed) => failed,
     };
     let asked = Namespaces::from(kind);
     let asked = if tried.with_user { asked | Kind::User.into() } else { asked };
@@ -39,10 +39,10 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
         let found = "cannot be tried: it is made with a user namespace, and there are none";
         return Finding::new(Verdict::Unknown, found).value(number);
     }
-    let errno = fault.errno.name();
-    let found = format!("refused: {}", fault.errno);
+    let errno = failed.error.errno.name();
+    let found = format!("refused: {}", failed.error.errno);
     let remedy = match errno.as_str() {
-        "ENOSYS" => remedy::unknown_call(exam.host, fault.syscall),
+        "ENOSYS" => remedy::unknown_call(exam.host, failed.error.syscall),
         _ => remedy::refused(exam.host, asked, &errno),
     };
     let denied = matches!(errno.as_str(), "EPERM" | "EACCES");
@@ -107,13 +107,13 @@ pub(super) fn apparmor(exam: &Exam<'_>) -> Finding {
 pub(super) fn filter(exam: &Exam<'_>) -> Finding {
     match exam.host.status("Seccomp").as_deref() {
         None => Finding::unread(),
-        Some("0") => Finding::ok("no filter of system calls on nsscript").value(0),
+        Some("0") => Finding::ok("no filter of system calls on nsscript").value(0_u64),
         Some(mode) => {
             let filters = exam.host.status("Seccomp_filters").and_then(|it| it.parse::<u64>().ok());
             let value = filters.or_else(|| mode.parse().ok());
             let user = exam.kind(Kind::User).answer;
-            let refused = user.is_err_and(|fault| {
-                matches!(fault.errno.name().as_str(), "EPERM" | "EACCES" | "ENOSYS")
+            let refused = user.is_err_and(|failed| {
+                matches!(failed.error.errno.name().as_str(), "EPERM" | "EACCES" | "ENOSYS")
             });
             match remedy::filtered(exam.host).filter(|_| refused) {
                 Some(remedy) => Finding::new(Verdict::Part, remedy.cause.clone()).remedy(remedy),

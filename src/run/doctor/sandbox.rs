@@ -7,9 +7,9 @@ use super::{Finding, Verdict};
 use crate::diag::{Report, list, quoted};
 use crate::ops::{Dev, Hostname, Proc, Sandbox, Tmpfs, What};
 use crate::plan::Request;
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::run::remedy::{self, Remedy};
-use crate::spec::{Command, GuestPath, Invalid, Kind, ProcOptions, Root, Streams};
+use crate::spec::{Command, GuestPath, Kind, ProcOptions, Root, Streams, ValueError};
 use crate::sys::{self, CStrings, Call};
 
 /// Has the init that nsscript carries executed, in a user namespace where there are some.
@@ -20,8 +20,8 @@ pub(super) fn init(exam: &Exam<'_>) -> Finding {
     match sys::spawn(&program) {
         // Dropped, it is killed.
         Ok(_) => Finding::ok("executed, from a file in memory"),
-        Err(fault) => {
-            let refused = format!("{}(2): {}", fault.syscall.name(), fault.errno);
+        Err(failed) => {
+            let refused = format!("{}(2): {}", failed.error.syscall.name(), failed.error.errno);
             let remedy = remedy::file_in_memory(exam.host);
             Finding::new(Verdict::No, format!("cannot be executed: {refused}")).remedy(remedy)
         }
@@ -44,20 +44,20 @@ pub(super) fn programs(exam: &Exam<'_>) -> Finding {
     let search = exam.host.environment.get("PATH").map(String::as_str);
     let find = |name: &str| exam.host.tree.which(name, search);
     if let Some(path) = find("busybox") {
-        let path = path.to_string_lossy();
+        let path = path.to_string_lossy().into_owned();
         return Finding::ok(quoted(&path)).value(path);
     }
     let own = ["sh", "cat", "id", "ls", "uname"];
     let missing: Vec<_> = own.into_iter().filter(|name| find(name).is_none()).collect();
     if missing.is_empty() {
         let found = format!("no `busybox`; {} are the host's own", list(&own, "and"));
-        return Finding::ok(found).value(&own[..]);
+        return Finding::ok(found).value(own.map(str::to_owned).to_vec());
     }
     let found = format!("neither `busybox` nor {}", list(&missing, "and"));
     Finding::new(Verdict::No, found).remedy(remedy::no_programs())
 }
 
-fn wanted() -> Result<Sandbox, Invalid> {
+fn wanted() -> Result<Sandbox, ValueError> {
     let steps: [What; 4] = [
         Hostname("busybox".into()).into(),
         Proc { target: GuestPath::new("/proc")?, options: ProcOptions::default() }.into(),
@@ -77,15 +77,15 @@ pub(super) fn launch(exam: &Exam<'_>) -> Finding {
             let found = format!("all of it, in {} new namespaces, in {time} ms", Kind::ALL.len());
             Finding::ok(found)
         }
-        Err(Problem::Reports(reports)) => match reports.first() {
+        Err(RunError::Reports(reports)) => match reports.first() {
             Some(report) => failed(report),
             None => Finding::new(Verdict::No, "refused"),
         },
-        Err(Problem::Interrupted(_)) => Finding::new(Verdict::Unknown, "a signal came"),
+        Err(RunError::Interrupted(_)) => Finding::new(Verdict::Unknown, "a signal came"),
     }
 }
 
-fn launched(exam: &Exam<'_>) -> Result<(), Problem> {
+fn launched(exam: &Exam<'_>) -> Result<(), RunError> {
     let sandbox = wanted().map_err(|invalid| Report::from(&invalid))?;
     let (command, streams) = (Command::closure(), Streams::Inherited);
     let request = Request { command, streams, origin: None };

@@ -9,16 +9,16 @@ use super::launcher::Launcher;
 use super::process::Process;
 use crate::diag::{Origin, Report};
 use crate::plan::{Plan, Planned, RawAction, Request, Side};
-use crate::run::advice::failure::Failure;
+use crate::run::advice::action_error::ActionError;
+use crate::run::base::error::{Interrupted, RunError};
 use crate::run::base::flags::clone_flags;
-use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::launch;
 use crate::run::launch::stream::Input;
 use crate::run::layers::mend::Attempt;
 use crate::run::trace::explain::Explained;
 use crate::run::trace::launch_trace::{LaunchTrace, entered, watch};
 use crate::spec::Namespaces;
-use crate::sys::{self, Call, Child, Enter, Errno, Fault, Program};
+use crate::sys::{self, Call, Child, Enter, Errno, LaunchError, Program};
 
 /// What a closure does in its process: it gives what goes through the pipe, and the status that
 /// the process ends with.
@@ -37,7 +37,7 @@ impl Launcher {
         namespaces: Namespaces,
         origin: Option<&Origin>,
         body: Body<'_>,
-    ) -> Result<Process, Problem> {
+    ) -> Result<Process, RunError> {
         self.begin_session(origin)?;
         let program = Program {
             namespaces: clone_flags(namespaces),
@@ -58,7 +58,7 @@ impl Launcher {
         namespaces: Namespaces,
         origin: Option<&Origin>,
         body: Body<'_>,
-    ) -> Result<Process, Problem> {
+    ) -> Result<Process, RunError> {
         self.begin_session(origin)?;
         let enter = Enter { descriptor, namespaces: clone_flags(namespaces) };
         let calls = vec![Call::DieWithParent];
@@ -72,7 +72,7 @@ impl Launcher {
         program: &Program,
         origin: Option<&Origin>,
         body: Body<'_>,
-    ) -> Result<Process, Problem> {
+    ) -> Result<Process, RunError> {
         let planned =
             Planned { action: action.clone().into(), side: Side::Parent, origin: origin.cloned() };
         let plan = Plan { namespaces: action.namespaces(), ..Plan::of_one(planned) };
@@ -82,7 +82,7 @@ impl Launcher {
             self.session().begin_copy(&moved);
             body()
         };
-        let tell = |made: Result<i32, &Fault>| {
+        let tell = |made: Result<i32, &LaunchError>| {
             self.explain(|| {
                 let mut calls = entered(program);
                 if let (Some(last), Ok(pid)) = (calls.last_mut(), made) {
@@ -96,7 +96,9 @@ impl Launcher {
                 };
                 match made {
                     Ok(_) => told,
-                    Err(fault) => told.failing((fault.syscall.name(), fault.errno), 0),
+                    Err(failed) => {
+                        told.failing((failed.error.syscall.name(), failed.error.errno), 0)
+                    }
                 }
             });
         };
@@ -108,9 +110,7 @@ impl Launcher {
             process.holds.terminal = terminal;
             process
         });
-        made.map_err(|Fault { syscall, errno, .. }| {
-            self.raw_failure(action, origin, sys::Trouble { syscall, errno }).into()
-        })
+        made.map_err(|LaunchError { error, .. }| self.raw_failure(action, origin, error).into())
     }
 
     /// Starts a closure in a sandbox of its own.
@@ -122,7 +122,7 @@ impl Launcher {
         plan: &Plan,
         request: &Request,
         body: Body<'_>,
-    ) -> Result<Process, Problem> {
+    ) -> Result<Process, RunError> {
         self.mending(plan, &mut || self.fork_sandbox_once(plan, request, &mut *body))
     }
 
@@ -142,23 +142,23 @@ impl Launcher {
             body()
         };
         let trace = LaunchTrace { trace: self, plan, actions: &lowered.actions };
-        let tell = |made: Result<i32, &Fault>| trace.tell(&lowered.program, made);
+        let tell = |made: Result<i32, &LaunchError>| trace.tell(&lowered.program, made);
         match self.copy(&lowered.program, true, plan.clone(), &mut *body, &tell)? {
             Ok(mut process) => {
                 process.holds = holds;
                 process.station = Station::of(plan, self);
                 // The closure has begun.
-                Ok(connected.into_ends(plan).map_err(Problem::from).map(|ends| {
+                Ok(connected.into_ends(plan).map_err(RunError::from).map(|ends| {
                     process.connect(ends);
                     process
                 }))
             }
-            Err(fault) if launch::is_without_overlay(plan, &lowered, fault) => {
-                self.do_without_overlay(&launch::failure(self, plan, &lowered, fault))?;
+            Err(failed) if launch::is_without_overlay(plan, &lowered, failed) => {
+                self.do_without_overlay(&launch::failure(self, plan, &lowered, failed))?;
                 self.fork_sandbox_once(plan, request, body)
             }
-            Err(fault) => {
-                self.go_around(plan, &lowered, fault)?;
+            Err(failed) => {
+                self.go_around(plan, &lowered, failed)?;
                 self.fork_sandbox_once(plan, request, body)
             }
         }
@@ -174,7 +174,7 @@ impl Launcher {
         process: &mut Process,
         request: &Request,
         body: Body<'_>,
-    ) -> Result<Process, Problem> {
+    ) -> Result<Process, RunError> {
         if !process.running() {
             let message = "the process has ended: nothing can enter its namespaces";
             let report = Report::error(message).at(request.origin.clone());
@@ -197,7 +197,8 @@ impl Launcher {
             self.session().in_sandbox(environment.clone());
             body()
         };
-        let tell = |made: Result<i32, &Fault>| joining.trace(self).tell(&joining.program, made);
+        let tell =
+            |made: Result<i32, &LaunchError>| joining.trace(self).tell(&joining.program, made);
         let made = self.copy(&joining.program, true, joining.plan.clone(), body, &tell)?;
         let station = process.station.clone();
         if let Ok(mut process) = made {
@@ -205,9 +206,9 @@ impl Launcher {
             process.station = station;
             return Ok(process);
         }
-        made.map_err(|Fault { call, syscall, errno }| {
+        made.map_err(|LaunchError { call, error }| {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
-            Failure { plan: &joining.plan, action, syscall, errno }.report(self).into()
+            ActionError { plan: &joining.plan, action, error }.report(self).into()
         })
     }
 
@@ -220,7 +221,7 @@ impl Launcher {
         pid: i32,
         wanted: Namespaces,
         origin: Option<&Origin>,
-    ) -> Result<Namespaces, Problem> {
+    ) -> Result<Namespaces, RunError> {
         self.begin_session(origin)?;
         let mut differing = Namespaces::NONE;
         for kind in wanted.kinds() {
@@ -256,8 +257,8 @@ impl Launcher {
         guard: bool,
         plan: Plan,
         body: Body<'_>,
-        tell: &dyn Fn(Result<i32, &Fault>),
-    ) -> Result<Result<Process, Fault>, Problem> {
+        tell: &dyn Fn(Result<i32, &LaunchError>),
+    ) -> Result<Result<Process, LaunchError>, RunError> {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
         }
@@ -326,7 +327,7 @@ pub fn entering(pid: i32, namespaces: Namespaces) -> RawAction {
 pub fn duplicated(
     descriptor: std::os::fd::BorrowedFd<'_>,
     origin: Option<&Origin>,
-) -> Result<OwnedFd, Problem> {
+) -> Result<OwnedFd, RunError> {
     sys::duplicate(descriptor.as_fd()).map_err(|errno| {
         Report::error(format!("cannot keep the process: {errno}")).at(origin.cloned()).into()
     })
@@ -337,5 +338,5 @@ pub fn duplicated(
 /// # Errors
 /// There is no such process.
 pub fn open_process(pid: i32) -> Result<OwnedFd, Errno> {
-    sys::pidfd_open(pid).map_err(|trouble| trouble.errno)
+    sys::pidfd_open(pid).map_err(|error| error.errno)
 }

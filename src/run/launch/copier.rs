@@ -61,7 +61,7 @@ impl Copier {
             }
             0
         });
-        let child = child.map_err(|fault| fault.errno)?;
+        let child = child.map_err(|failed| failed.error.errno)?;
         Ok(Self { child, end })
     }
 

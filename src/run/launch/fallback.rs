@@ -11,8 +11,8 @@ use crate::diag::Report;
 use crate::host::Host;
 use crate::ops::Op;
 use crate::plan::Plan;
-use crate::run::base::problem::Problem;
-use crate::sys::{Fault, Syscall};
+use crate::run::base::error::RunError;
+use crate::sys::{LaunchError, Syscall};
 
 /// Another way to do a part of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,19 +46,20 @@ impl Fallbacks {
 impl Fallback {
     const ALL: [Self; 3] = [Self::CoveredRoot, Self::Proc, Self::Sysfs];
 
-    /// The fallback for `fault`, if there is one.
-    fn around(plan: &Plan, lowered: &Lowered, fault: Fault) -> Option<Self> {
-        let action = lowered.action_of(fault.call?)?;
-        let errno = fault.errno.name();
-        let fallback = match (&plan.actions.get(action)?.action, fault.syscall, errno.as_str()) {
-            (Op::PivotRoot(_), Syscall::PivotRoot, "EINVAL") => Self::CoveredRoot,
-            (Op::Mounted(mount), Syscall::Fsmount, "EPERM") => match mount.kind.as_str() {
-                "proc" => Self::Proc,
-                "sysfs" => Self::Sysfs,
+    /// The fallback for `failed`, if there is one.
+    fn around(plan: &Plan, lowered: &Lowered, failed: LaunchError) -> Option<Self> {
+        let action = lowered.action_of(failed.call?)?;
+        let errno = failed.error.errno.name();
+        let fallback =
+            match (&plan.actions.get(action)?.action, failed.error.syscall, errno.as_str()) {
+                (Op::PivotRoot(_), Syscall::PivotRoot, "EINVAL") => Self::CoveredRoot,
+                (Op::Mounted(mount), Syscall::Fsmount, "EPERM") => match mount.kind.as_str() {
+                    "proc" => Self::Proc,
+                    "sysfs" => Self::Sysfs,
+                    _ => return None,
+                },
                 _ => return None,
-            },
-            _ => return None,
-        };
+            };
         fallback.of(plan).map(|_| fallback)
     }
 
@@ -117,10 +118,10 @@ impl Launcher {
         &self,
         plan: &Plan,
         lowered: &Lowered,
-        fault: Fault,
-    ) -> Result<(), Problem> {
-        let refusal = failure(self, plan, lowered, fault);
-        let fallback = Fallback::around(plan, lowered, fault);
+        failed: LaunchError,
+    ) -> Result<(), RunError> {
+        let refusal = failure(self, plan, lowered, failed);
+        let fallback = Fallback::around(plan, lowered, failed);
         let possible = fallback.filter(|fallback| fallback.is_possible(self.host()));
         let untried = possible.filter(|fallback| !self.fallbacks.cell(*fallback).replace(true));
         let Some(fallback) = untried else { return Err(refusal.into()) };

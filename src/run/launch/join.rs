@@ -15,15 +15,15 @@ use crate::diag::{Origin, Report, quoted};
 use crate::host::{Host, cgroups, mountinfo};
 use crate::ops::{Closure, Join, NewSession, Op, Scope};
 use crate::plan::{Plan, Planned, Request, Side, terminal_kind};
-use crate::run::advice::failure::Failure;
+use crate::run::advice::action_error::ActionError;
+use crate::run::base::error::RunError;
 use crate::run::base::flags::clone_flags;
-use crate::run::base::problem::Problem;
 use crate::run::launch::stream::Input;
 use crate::run::raw::c;
 use crate::run::session::Trail;
 use crate::run::trace::launch_trace::{LaunchTrace, watch};
 use crate::spec::{Kind, Namespaces, Streams};
-use crate::sys::{Call, Child, Enter, Errno, Fault, Program, spawn};
+use crate::sys::{Call, Child, Enter, Errno, LaunchError, Program, spawn};
 
 /// Where a sandbox is, as far as its plan and the kernel's answers for its process do not tell.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,7 @@ pub(in crate::run) fn join(
     process: &mut Process,
     request: &Request,
     input: &Input,
-) -> Result<Process, Problem> {
+) -> Result<Process, RunError> {
     if !process.running() {
         let message = "the sandbox has ended: no other program can run in it";
         return Err(Report::error(message).at(request.origin.clone()).into());
@@ -101,10 +101,10 @@ pub(in crate::run) fn join(
             joined.station = process.station.clone();
             Ok(joined)
         }
-        Err(Fault { call, syscall, errno }) => {
+        Err(LaunchError { call, error }) => {
             let action = call.and_then(|call| joining.actions.get(call).copied()).unwrap_or(0);
-            let failure = Failure { plan: &joining.plan, action, syscall, errno };
-            Err(failure.report(launcher).into())
+            let failed = ActionError { plan: &joining.plan, action, error };
+            Err(failed.report(launcher).into())
         }
     }
 }
@@ -117,7 +117,7 @@ pub(in crate::run) fn joining(
     request: &Request,
     streams: &Given,
     gated: bool,
-) -> Result<Joining, Problem> {
+) -> Result<Joining, RunError> {
     let plan = joined(&process.plan, request, launcher.host());
     let origin = request.origin.as_ref();
     let station = &process.station;

@@ -14,7 +14,7 @@ use super::{Launched, launch, not_executed};
 use crate::plan::{Plan, Request};
 use crate::run::advice::guest::Guest;
 use crate::run::advice::loader;
-use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::mend::Attempt;
 use crate::run::network::Networks;
 use crate::sys;
@@ -52,7 +52,12 @@ impl Launcher {
     ///
     /// # Errors
     /// What could not be done, with its line.
-    pub fn start(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
+    pub fn start(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+    ) -> Result<Process, RunError> {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             let confirmed = process.confirm();
@@ -62,7 +67,7 @@ impl Launcher {
     }
 
     /// Starts a process that executes a program. Whether it could is known when it has ended.
-    fn launch(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, Problem> {
+    fn launch(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, RunError> {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
         }
@@ -90,13 +95,13 @@ impl Launcher {
     ///
     /// # Errors
     /// What could not be done, with its line. How the program ended is no error here.
-    pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, Problem> {
+    pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, RunError> {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             if let Input::Bytes(bytes) = input
-                && let Err(problem) = converse(&mut process, bytes, MOST_KEPT)
+                && let Err(error) = converse(&mut process, bytes, MOST_KEPT)
             {
-                return Ok(Err(problem));
+                return Ok(Err(error));
             }
             self.ended(plan, &mut process)
         })
@@ -112,13 +117,13 @@ impl Launcher {
         request: &Request,
         input: &Input,
         most: u64,
-    ) -> Result<Output, Problem> {
+    ) -> Result<Output, RunError> {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
             let (stdout, stderr) = match converse(&mut process, bytes, most) {
                 Ok(written) => written,
-                Err(problem) => return Ok(Err(problem)),
+                Err(error) => return Ok(Err(error)),
             };
             let ended = self.ended(plan, &mut process)?;
             Ok(ended.map(|exit| Output { stdout, stderr, exit }))
@@ -165,7 +170,7 @@ impl Launcher {
         process: &mut Process,
         request: &Request,
         input: &Input,
-    ) -> Result<Exit, Problem> {
+    ) -> Result<Exit, RunError> {
         let mut joined = join::join(self, process, request, input)?;
         if let Input::Bytes(bytes) = input {
             converse(&mut joined, bytes, MOST_KEPT)?;

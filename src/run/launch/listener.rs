@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::launcher::Launcher;
 use super::process::Process;
 use crate::diag::{Origin, Report, quoted};
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::run::network::Network;
 use crate::run::network::probe::is_silence;
 use crate::spec::Namespaces;
@@ -38,7 +38,7 @@ impl Launcher {
         network: &Network,
         listener: &Listener,
         origin: Option<&Origin>,
-    ) -> Result<Process, Problem> {
+    ) -> Result<Process, RunError> {
         self.begin_session(origin)?;
         network.living(origin)?;
         let kind = if listener.datagrams { sockets::DATAGRAM } else { sockets::STREAM };
@@ -49,19 +49,17 @@ impl Launcher {
         };
         let bound = match listen(address) {
             // A kernel without IPv6.
-            Err(trouble)
-                if trouble.errno.name() == "EAFNOSUPPORT" && listener.address.is_none() =>
-            {
+            Err(error) if error.errno.name() == "EAFNOSUPPORT" && listener.address.is_none() => {
                 listen(IpAddr::from([0, 0, 0, 0]))
             }
             bound => bound,
         };
-        let bound = bound.map_err(|trouble| {
+        let bound = bound.map_err(|error| {
             let (port, label) = (listener.port, &network.label);
             let message =
-                format!("cannot listen at port {port} in the network {label}: {}", trouble.errno);
+                format!("cannot listen at port {port} in the network {label}: {}", error.errno);
             let report = Report::error(message).at(origin.cloned());
-            match trouble.errno.name().as_str() {
+            match error.errno.name().as_str() {
                 "EADDRINUSE" => report.hint("somebody listens there already"),
                 "EADDRNOTAVAIL" => {
                     let shown = quoted(address.to_string());

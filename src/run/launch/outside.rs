@@ -9,7 +9,7 @@ use crate::diag::{Origin, Report, escape, quoted};
 use crate::host::Host;
 use crate::ops::command as told;
 use crate::plan::{FORWARDED, NetworkAction, Plan, Planned, RawAction, Request, Side};
-use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::base::error::{Interrupted, RunError};
 use crate::run::launch::connect_streams;
 use crate::run::launch::piped::MOST_KEPT;
 use crate::run::launch::process::Process;
@@ -45,7 +45,7 @@ impl Launcher {
         &self,
         outbound: &Outbound,
         origin: Option<&Origin>,
-    ) -> Result<Outside, Problem> {
+    ) -> Result<Outside, RunError> {
         let Some(pasta) = pasta(self.host()) else {
             let report =
                 Report::error("no program `pasta` on this host connects a sandbox to the outside");
@@ -58,16 +58,16 @@ impl Launcher {
         let removed = raw::done(&Raw::Umount(raw::c(&place), true));
         let _ = std::fs::remove_file(&place);
         let outside = Outside { network, _process: ready? };
-        removed.map_err(|trouble| {
+        removed.map_err(|error| {
             let shown = quoted(place.to_string_lossy());
-            let message = format!("cannot take {shown} away: {}", trouble.errno);
+            let message = format!("cannot take {shown} away: {}", error.errno);
             Report::error(message).at(origin.cloned())
         })?;
         Ok(outside)
     }
 
     /// A file that is the network: one in /proc would be opened only by who may trace this process.
-    fn pinned(&self, network: &Network, origin: Option<&Origin>) -> Result<PathBuf, Problem> {
+    fn pinned(&self, network: &Network, origin: Option<&Origin>) -> Result<PathBuf, RunError> {
         use std::os::fd::AsRawFd;
         let place = self.scratch(origin)?.join(format!(".{}", network.label));
         let fails = |errno: sys::Errno| {
@@ -83,7 +83,7 @@ impl Launcher {
             flags: MountFlags::BIND.0,
             data: None,
         });
-        mounted.map_err(|trouble| fails(trouble.errno))?;
+        mounted.map_err(|error| fails(error.errno))?;
         Ok(place)
     }
 
@@ -94,7 +94,7 @@ impl Launcher {
         outbound: &Outbound,
         network: &Path,
         origin: Option<&Origin>,
-    ) -> Result<Process, Problem> {
+    ) -> Result<Process, RunError> {
         let mut words = vec![pasta.to_string_lossy().into_owned()];
         words.extend(outbound.options());
         words.extend(["--dns-forward".to_owned(), FORWARDED.to_owned()]);
@@ -127,9 +127,9 @@ impl Launcher {
         let plan =
             Plan { namespaces: Namespaces::from(Kind::Pid), command, ..Plan::of_one(planned) };
         let started = Instant::now();
-        let child = sys::spawn(&program).map_err(|fault| {
+        let child = sys::spawn(&program).map_err(|failed| {
             let message =
-                format!("cannot start {}: {}", quoted(pasta.to_string_lossy()), fault.errno);
+                format!("cannot start {}: {}", quoted(pasta.to_string_lossy()), failed.error.errno);
             Report::error(message).at(origin.cloned())
         })?;
         self.count_process();
@@ -149,7 +149,7 @@ impl Launcher {
         mut process: Process,
         network: &Network,
         origin: Option<&Origin>,
-    ) -> Result<Process, Problem> {
+    ) -> Result<Process, RunError> {
         let (end, mut is_late) = (Instant::now() + PATIENCE, false);
         while process.running() {
             let links = self.links(network, origin)?;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::process::Process;
 use crate::diag::{Report, bytes};
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::sys::{self, Errno, PATIENCE, ready};
 
 /// The most that is kept of what a program has written, unless something else is asked for.
@@ -17,18 +17,11 @@ pub const MOST_KEPT: u64 = 64 << 20;
 /// The most that is read before somebody looks at signals again.
 const AT_ONCE: u64 = 1 << 20;
 
-/// A program has written more than is kept of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::run) struct Full;
-
-/// Reads what is there into `kept`, as long as that has no more than `most` bytes; forgets the pipe at
-/// its end.
-pub(in crate::run) fn drain(
-    pipe: &mut Option<PipeReader>,
-    kept: &mut Vec<u8>,
-    most: u64,
-) -> Result<(), Full> {
-    let Some(reader) = pipe.as_mut() else { return Ok(()) };
+/// Reads what is there into `kept`, as long as that has no more than `most` bytes; forgets the pipe
+/// at its end. Whether the program has written more than that.
+#[must_use]
+pub(in crate::run) fn drain(pipe: &mut Option<PipeReader>, kept: &mut Vec<u8>, most: u64) -> bool {
+    let Some(reader) = pipe.as_mut() else { return false };
     let room = most.saturating_sub(kept.len() as u64).min(AT_ONCE) + 1;
     let ended = match reader.take(room).read_to_end(kept) {
         // Less than there was room for is all there is, or will be.
@@ -38,7 +31,7 @@ pub(in crate::run) fn drain(
     if ended {
         *pipe = None;
     }
-    if kept.len() as u64 > most { Err(Full) } else { Ok(()) }
+    kept.len() as u64 > most
 }
 
 /// What a program writes that is talked to, as far as nobody has taken it.
@@ -63,8 +56,9 @@ impl Written {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 
-    /// Reads what is there.
-    pub fn read(&mut self) -> Result<(), Full> {
+    /// Reads what is there. Whether it is more than is kept.
+    #[must_use]
+    pub fn read(&mut self) -> bool {
         if self.taken > 0 {
             self.kept.drain(..self.taken);
             (self.taken, self.searched) = (0, self.searched - self.taken);
@@ -100,12 +94,13 @@ impl Process {
     }
 
     /// Reads what a program has written that is talked to, if it is there.
-    pub(in crate::run) fn keep_written(&mut self) -> Result<(), Problem> {
+    pub(in crate::run) fn keep_written(&mut self) -> Result<(), RunError> {
         let Some(written) = &mut self.written else { return Ok(()) };
-        written.read().map_err(|Full| {
-            let report = self.too_much(MOST_KEPT);
-            report.note("so much is kept of it until `read_line` takes it").into()
-        })
+        if !written.read() {
+            return Ok(());
+        }
+        let report = self.too_much(MOST_KEPT);
+        Err(report.note("so much is kept of it until `read_line` takes it").into())
     }
 
     /// Writes to its input. What it writes meanwhile is kept.
@@ -113,8 +108,8 @@ impl Process {
     /// # Errors
     /// None where its input is no pipe; else it has ended or closed its input, or a signal asked
     /// nsscript to end.
-    pub fn write(&mut self, mut bytes: &[u8]) -> Option<Result<(), Problem>> {
-        let cannot = |errno: Errno| -> Problem {
+    pub fn write(&mut self, mut bytes: &[u8]) -> Option<Result<(), RunError>> {
+        let cannot = |errno: Errno| -> RunError {
             let report = Report::error(format!("cannot write to the program: {errno}"));
             report.hint("it has ended, or closed its input").into()
         };
@@ -126,8 +121,8 @@ impl Process {
                 Ok(length) => bytes = &bytes[length..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if let Err(problem) = self.wait_for_room() {
-                        return Some(Err(problem));
+                    if let Err(error) = self.wait_for_room() {
+                        return Some(Err(error));
                     }
                 }
                 Err(error) => return Some(Err(cannot(Errno::from(&error)))),
@@ -137,7 +132,7 @@ impl Process {
     }
 
     /// Waits until its input takes something, or something else has happened.
-    fn wait_for_room(&mut self) -> Result<(), Problem> {
+    fn wait_for_room(&mut self) -> Result<(), RunError> {
         let (count, wake) = sys::interruption();
         if count > 0 {
             return Err(self.interrupt(None).into());
@@ -156,7 +151,7 @@ impl Process {
     /// # Errors
     /// A signal asked nsscript to end, or the line is longer than what is kept. The outer none: its
     /// output is no pipe.
-    pub fn read_line(&mut self) -> Option<Result<Option<Vec<u8>>, Problem>> {
+    pub fn read_line(&mut self) -> Option<Result<Option<Vec<u8>>, RunError>> {
         loop {
             let written = self.written.as_mut()?;
             let line = written.line();
@@ -170,9 +165,9 @@ impl Process {
             let watched = [written.pipe(), wake];
             let watched: Vec<_> = watched.into_iter().flatten().map(|end| (end, false)).collect();
             if ready(&watched, None).is_ok_and(|ready| ready[0])
-                && let Err(problem) = self.keep_written()
+                && let Err(error) = self.keep_written()
             {
-                return Some(Err(problem));
+                return Some(Err(error));
             }
         }
     }

@@ -13,11 +13,11 @@ use super::relay::Relay;
 use super::stream::Ends;
 use crate::diag::Report;
 use crate::plan::Plan;
-use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::changes::Kept;
 use crate::run::trace::whereabouts::{self, Whereabouts};
 use crate::spec::Kind;
-use crate::sys::{self, Child, Errno, KeptTerminal, PATIENCE, Status, Trouble, ready};
+use crate::sys::{self, CallError, Child, Errno, KeptTerminal, PATIENCE, Status, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Process {
     /// Whether the recipe has sent it a signal.
     signalled: bool,
     /// Why the program was never executed, known once the process has ended.
-    not_executed: Option<Trouble>,
+    not_executed: Option<CallError>,
     /// Why nobody can tell how it ended, if so.
     lost: Option<Errno>,
     /// Where the value of a closure comes from, until all of it has come.
@@ -185,7 +185,7 @@ impl Process {
     }
 
     /// Why the program was never executed, once the process has ended.
-    pub(in crate::run) fn not_executed(&self) -> Option<Trouble> {
+    pub(in crate::run) fn not_executed(&self) -> Option<CallError> {
         self.not_executed
     }
 
@@ -193,7 +193,7 @@ impl Process {
     ///
     /// # Errors
     /// It cannot be.
-    pub(in crate::run) fn confirm(&mut self) -> Result<(), Trouble> {
+    pub(in crate::run) fn confirm(&mut self) -> Result<(), CallError> {
         self.child.confirm()
     }
 
@@ -273,7 +273,7 @@ impl Process {
     /// # Errors
     /// A signal asked nsscript to end, or it has written more than is kept: the program is ended too.
     /// Nobody can tell how it ended.
-    pub fn wait(&mut self) -> Result<Exit, Problem> {
+    pub fn wait(&mut self) -> Result<Exit, RunError> {
         self.ends.input = None;
         // As long as this lives, the terminal of nsscript is that of the program.
         let mut relay = self.ends.terminal.take().map(Relay::begin);

@@ -1,5 +1,7 @@
 //! The standard streams of a program: what they are connected to, and moving what goes through.
 
+use std::error::Error;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -9,7 +11,7 @@ use super::piped::drain;
 use super::process::Process;
 use crate::diag::Report;
 use crate::plan::Plan;
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::spec::Streams;
 use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
 
@@ -74,7 +76,7 @@ pub(in crate::run) struct Ends {
 
 /// What could not be made of the streams of a program.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::run) enum Unconnected {
+pub(in crate::run) enum StreamError {
     /// A terminal of its own.
     Terminal(Errno),
     /// `/dev/null`.
@@ -85,6 +87,59 @@ pub(in crate::run) enum Unconnected {
     Copier(Errno),
     /// That process would be in another PID namespace, and its process 1.
     Elsewhere,
+}
+
+impl StreamError {
+    /// The kernel's answer.
+    pub fn errno(self) -> Option<Errno> {
+        match self {
+            Self::Terminal(errno)
+            | Self::Nothing(errno)
+            | Self::Pipe(errno)
+            | Self::Copier(errno) => Some(errno),
+            Self::Elsewhere => None,
+        }
+    }
+
+    /// What helps.
+    pub fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Terminal(_) => Some("`tty: false` does without one"),
+            // Inside of a sandbox, that may have no devices.
+            Self::Nothing(_) => Some("in a sandbox `.dev(\"/dev\")` makes the usual devices"),
+            Self::Pipe(_) | Self::Copier(_) => None,
+            Self::Elsewhere => Some(
+                "`run` gives it a terminal of its own, `#{ pipes: true }` none, \
+                 and `within(PID, || …)` makes the PID namespace for a closure alone",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self {
+            Self::Terminal(_) => "make a terminal",
+            Self::Nothing(_) => "open `/dev/null`",
+            Self::Pipe(_) => "make a pipe",
+            Self::Copier(_) => "copy from and to the terminal",
+            Self::Elsewhere => "copy to the terminal from another PID namespace",
+        };
+        write!(out, "cannot {what} for the program")?;
+        self.errno().map_or(Ok(()), |errno| write!(out, ": {errno}"))
+    }
+}
+
+impl Error for StreamError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Terminal(errno)
+            | Self::Nothing(errno)
+            | Self::Pipe(errno)
+            | Self::Copier(errno) => Some(errno),
+            Self::Elsewhere => None,
+        }
+    }
 }
 
 /// Where the streams of a program come from.
@@ -107,14 +162,14 @@ pub(in crate::run) fn connect(
     streams: Streams,
     input: &Input,
     around: Around,
-) -> Result<Connected, Unconnected> {
+) -> Result<Connected, StreamError> {
     let mut connected = Connected::default();
     if streams == Streams::Terminal {
-        connected.terminal(around.inside).map_err(Unconnected::Terminal)?;
+        connected.terminal(around.inside).map_err(StreamError::Terminal)?;
         return Ok(connected);
     }
     let nothing =
-        || File::open("/dev/null").map_err(|error| Unconnected::Nothing(Errno::from(&error)));
+        || File::open("/dev/null").map_err(|error| StreamError::Nothing(Errno::from(&error)));
     let pipes_input = streams == Streams::Piped || matches!(input, Input::Bytes(_));
     if pipes_input {
         let (reader, writer) = pipe()?;
@@ -141,7 +196,7 @@ pub(in crate::run) fn connect(
 
 /// What is copied to one of the standard streams, and what a program writes it to: a terminal, if
 /// one can be made, so that a program is not less talkative than at the other.
-fn screen(number: i32) -> Result<(Screen, OwnedFd), Unconnected> {
+fn screen(number: i32) -> Result<(Screen, OwnedFd), StreamError> {
     let state = TerminalState::of(sys::standard_stream(number)).writing_as_it_is();
     let (from, program) = match sys::open_terminal(&state) {
         Ok(both) => both,
@@ -150,13 +205,13 @@ fn screen(number: i32) -> Result<(Screen, OwnedFd), Unconnected> {
     Ok((Screen::new(from, number), program))
 }
 
-fn pipe() -> Result<(PipeReader, PipeWriter), Unconnected> {
-    io::pipe().map_err(|error| Unconnected::Pipe(Errno::from(&error)))
+fn pipe() -> Result<(PipeReader, PipeWriter), StreamError> {
+    io::pipe().map_err(|error| StreamError::Pipe(Errno::from(&error)))
 }
 
 impl Connected {
     /// Has what would be a terminal of the caller copied instead.
-    fn shield(&mut self, elsewhere: bool) -> Result<(), Unconnected> {
+    fn shield(&mut self, elsewhere: bool) -> Result<(), StreamError> {
         let mut copied = Copied::default();
         let mut shown: Option<(u64, i32)> = None;
         for (number, stream) in (0..).zip(0..3) {
@@ -181,9 +236,9 @@ impl Connected {
             return Ok(());
         }
         if elsewhere {
-            return Err(Unconnected::Elsewhere);
+            return Err(StreamError::Elsewhere);
         }
-        self.ends.copier = Some(Copier::start(copied).map_err(Unconnected::Copier)?);
+        self.ends.copier = Some(Copier::start(copied).map_err(StreamError::Copier)?);
         Ok(())
     }
 
@@ -237,7 +292,7 @@ pub(in crate::run) fn converse(
     process: &mut Process,
     mut input: &[u8],
     most: u64,
-) -> Result<(Vec<u8>, Vec<u8>), Problem> {
+) -> Result<(Vec<u8>, Vec<u8>), RunError> {
     let ends = process.ends();
     let (mut writer, mut reader) = (ends.input.take(), ends.output.take());
     let mut second = ends.errors.take();
@@ -276,10 +331,10 @@ pub(in crate::run) fn converse(
         // Once it has ended nobody writes any more: what is in the pipes is all.
         let mut is_full = false;
         if is_ready[3] || ended {
-            is_full |= drain(&mut reader, &mut output, most - errors.len() as u64).is_err();
+            is_full |= drain(&mut reader, &mut output, most - errors.len() as u64);
         }
         if !is_full && (is_ready[4] || ended) {
-            is_full |= drain(&mut second, &mut errors, most - output.len() as u64).is_err();
+            is_full |= drain(&mut second, &mut errors, most - output.len() as u64);
         }
         if is_full {
             let report = process.too_much(most);

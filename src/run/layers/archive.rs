@@ -6,14 +6,14 @@
 //! much memory is used.
 
 mod compression;
-mod fault;
+mod error;
 mod header;
 pub(in crate::run) mod pax;
 mod reader;
 mod sparse;
 
 pub(in crate::run) use compression::{CUT_OFF, Decoded, Encoder, decode};
-pub(in crate::run) use fault::{ArchiveError, Fault};
+pub(in crate::run) use error::{ArchiveError, ArchiveErrorKind};
 pub(in crate::run) use header::MemberKind;
 pub(in crate::run) use pax::Records;
 pub(in crate::run) use reader::{Member, Reader};

@@ -45,12 +45,12 @@ impl Layers {
         let task = self.task(format!("build {shown}"), contents.size().1);
         let manner = Manner::Whole { setuid, owners: self.host().is_root() };
         let written = tree::write(&mut contents, &held.join("."), manner, &task);
-        let missed = written.inspect_err(|_| {
+        let left_out = written.inspect_err(|_| {
             // It was empty before.
             for entry in entries().into_iter().flatten().flatten() {
                 let _ = take_away(self, &entry.path());
             }
         })?;
-        Ok(missed.report().into_iter().collect())
+        Ok(left_out.report().into_iter().collect())
     }
 }

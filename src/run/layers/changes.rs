@@ -24,7 +24,7 @@ use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
 use crate::ops::Sandbox;
 use crate::plan::{Came, Maps};
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::run::layers::Layers;
 use crate::run::workspace::take_away;
 use crate::spec::{IdMap, KeptLayer, Root};
@@ -214,7 +214,7 @@ impl Layers {
     ///
     /// # Errors
     /// It has kept nothing yet, or a sandbox is still at it.
-    pub fn changes(&self, keeping: &Keeping) -> Result<Vec<Changed>, Problem> {
+    pub fn changes(&self, keeping: &Keeping) -> Result<Vec<Changed>, RunError> {
         let Keeping { directory, maps, root } = keeping;
         let held = hold(directory)?;
         let _lock = lock(&held)?;
@@ -235,7 +235,7 @@ impl Layers {
     }
 
     /// What a root holds that is made of layers.
-    fn base(&self, root: &Root) -> Result<Contents, Problem> {
+    fn base(&self, root: &Root) -> Result<Contents, RunError> {
         match root {
             Root::Rootfs(rootfs) => Ok(self.contents(&*self.tree(rootfs)?)?),
             Root::Directory(_) | Root::Empty => Ok(Contents::default()),
@@ -246,7 +246,7 @@ impl Layers {
     ///
     /// # Errors
     /// As for [`Layers::changes`]; or the store cannot be written to.
-    pub fn commit(&self, keeping: &Keeping) -> Result<Option<KeptLayer>, Problem> {
+    pub fn commit(&self, keeping: &Keeping) -> Result<Option<KeptLayer>, RunError> {
         let Keeping { directory, maps, root } = keeping;
         let held = hold(directory)?;
         let _lock = lock(&held)?;

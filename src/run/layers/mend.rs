@@ -9,11 +9,11 @@ use super::store::Depth;
 use crate::diag::Report;
 use crate::ops::{Layer, Op, RootTree};
 use crate::plan::Plan;
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::run::layers::Layers;
 
 /// What came of a program; or why it has not begun.
-pub(in crate::run) type Attempt<T> = Result<Result<T, Problem>, Problem>;
+pub(in crate::run) type Attempt<T> = Result<Result<T, RunError>, RunError>;
 
 impl Layers {
     /// From here on, every layer that is found in the store is read to its end once.
@@ -35,21 +35,21 @@ impl Layers {
         &self,
         plan: &Plan,
         attempt: &mut dyn FnMut() -> Attempt<T>,
-    ) -> Result<T, Problem> {
+    ) -> Result<T, RunError> {
         let tree = root(plan);
         let mut left = tree.map_or(0, |tree| tree.layers.len());
         loop {
-            let problem = match attempt() {
+            let error = match attempt() {
                 Ok(done) => return done,
-                Err(problem) => problem,
+                Err(error) => error,
             };
-            let (Problem::Reports(reports), Some(tree), 1..) = (&problem, tree, left) else {
-                return Err(problem);
+            let (RunError::Reports(reports), Some(tree), 1..) = (&error, tree, left) else {
+                return Err(error);
             };
             left -= 1;
             match self.mend(Some(tree)) {
                 Ok(true) => {}
-                Ok(false) => return Err(problem),
+                Ok(false) => return Err(error),
                 Err(report) => {
                     let origin = report.origin.clone().or_else(|| reports.first()?.origin.clone());
                     return Err(report.at(origin).into());

@@ -12,7 +12,7 @@ use super::manifest::Manifest;
 use super::mend;
 use super::owners::Variant;
 use super::progress::{Task, Watcher};
-use super::store::{Building, Facts, NoStore, Store, Stored, checked_manifest};
+use super::store::{Building, Facts, Store, StoreError, Stored, checked_manifest};
 use super::tree::{self, Manner};
 use crate::diag::Report;
 use crate::host::Tree;
@@ -132,10 +132,10 @@ impl Layers {
         });
         let store = match opened {
             Some(Ok(store)) => store,
-            Some(Err(NoStore::Refused(report))) => return Err(report),
+            Some(Err(StoreError::Refused(report))) => return Err(report),
             // A home that cannot be written to, as that of a system's own user, or that of
             // another user: nothing is kept.
-            Some(Err(NoStore::Nowhere(report))) => {
+            Some(Err(StoreError::Nowhere(report))) => {
                 *self.roots.no_store.borrow_mut() = Some(report);
                 Store::of_run(&self.workspace()?)?
             }

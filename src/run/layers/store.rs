@@ -30,7 +30,7 @@ use crate::sys::{self, Errno, Held, Lock};
 pub(in crate::run) use building::{Building, Make};
 pub use facts::Facts;
 pub(in crate::run) use facts::unreadable;
-pub use location::NoStore;
+pub use location::StoreError;
 pub use shelf::Listed;
 
 /// The directory of layers, and what leads to them. It is held from the moment it was found to be

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::contents::{Contents, Item, Kind, Source};
 use super::hash::{in_parallel, read_hashed, sha256};
-use super::missed::Missed;
+use super::left_out::LeftOut;
 use super::progress::Task;
 use crate::diag::{Origin, Report, quoted};
 use crate::run::layers::unwritable;
@@ -100,7 +100,7 @@ pub(in crate::run) fn write(
     directory: &Path,
     manner: Manner,
     task: &Task,
-) -> Result<Missed, Report> {
+) -> Result<LeftOut, Report> {
     let root = Beneath::open(directory).map_err(|it| cannot(directory, None, it, directory))?;
     let fails = |path: &Path, item: &Item| {
         let (path, origin) = (path.to_path_buf(), item.origin.clone());
@@ -115,15 +115,15 @@ pub(in crate::run) fn write(
         let origin = contents.items.get(&path).and_then(|item| item.origin.clone());
         cannot(&path, origin, errno, directory)
     })?;
-    let mut missed = Missed::default();
+    let mut left_out = LeftOut::default();
     for (path, item) in &contents.items {
-        special(&root, path, item, manner, &mut missed).map_err(fails(path, item))?;
+        special(&root, path, item, manner, &mut left_out).map_err(fails(path, item))?;
     }
     // A directory without write permission would keep what comes after it out: modes last.
     for (path, item) in contents.items.iter().rev().filter(|(_, item)| item.is_directory()) {
         self::directory(&root, below(path), item, manner).map_err(fails(path, item))?;
     }
-    Ok(missed)
+    Ok(left_out)
 }
 
 /// Reads those files of the host whose hashes are not known, on all processors.
@@ -332,7 +332,7 @@ fn special(
     path: &Path,
     item: &Item,
     manner: Manner,
-    missed: &mut Missed,
+    left_out: &mut LeftOut,
 ) -> Result<(), Errno> {
     let give = || match manner.owner(item) {
         Some((uid, gid)) => root.give(below(path), uid, gid),
@@ -346,7 +346,7 @@ fn special(
         Kind::Node(_) if is_place(item, manner) => Ok(()),
         Kind::Node(node) => match root.node(below(path), *node, manner.mode(item)) {
             Err(errno) if *node != Node::Fifo && errno == Errno::PERMISSION => {
-                missed.devices.push(path.to_path_buf());
+                left_out.devices.push(path.to_path_buf());
                 Ok(())
             }
             made => made.and_then(|()| give()),

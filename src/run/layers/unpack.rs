@@ -18,7 +18,9 @@ use std::time::Instant;
 
 use self::members::Unpacker;
 use self::writers::Writers;
-use super::archive::{ArchiveError, CUT_OFF, Decoded, Fault, MemberKind, Reader, decode};
+use super::archive::{
+    ArchiveError, ArchiveErrorKind, CUT_OFF, Decoded, MemberKind, Reader, decode,
+};
 use super::contents::Contents;
 use super::hash::sha256;
 use super::manifest::Manifest;
@@ -139,7 +141,9 @@ impl Layers {
         let unpacked = std::thread::scope(|scope| {
             let decoder = std::thread::Builder::new()
                 .spawn_scoped(scope, move || decode(file, compression, hashes, task, &sender))
-                .map_err(|error| ArchiveError::of_archive(Fault::Thread((&error).into())))?;
+                .map_err(|error| {
+                    ArchiveError::of_archive(ArchiveErrorKind::Thread((&error).into()))
+                })?;
             let writers = Writers::start(scope, &root);
             let mut reader = Reader::new(Decoded::new(receiver), archive.limit);
             let mut unpacker = Unpacker::new(archive, below, &mut look, writers);
@@ -152,19 +156,19 @@ impl Layers {
                 && found.as_ref() != Some(wanted)
             {
                 let (wanted, found) = (wanted.clone(), found.unwrap_or_default());
-                return Err(ArchiveError::of_archive(Fault::Digest { wanted, found }));
+                return Err(ArchiveError::of_archive(ArchiveErrorKind::Digest { wanted, found }));
             }
             unpacker.finish(&root)
         });
-        let (contents, missed) = unpacked.map_err(|error| unsound(archive, &error))?;
+        let (contents, left_out) = unpacked.map_err(|error| unsound(archive, &error))?;
         if let (1, Some(strip @ 1..)) = (contents.items.len(), Some(archive.strip)) {
             let names = crate::diag::count(strip as usize, "name");
-            let error = ArchiveError::of_archive(Fault::Stripped(names));
+            let error = ArchiveError::of_archive(ArchiveErrorKind::Stripped(names));
             return Err(unsound(archive, &error));
         }
         let came = Some(Came::Archive(archive.file.clone()));
         building.note(&Manifest::of(&contents), &Facts::of(&contents, came))?;
-        Ok(missed.report().into_iter().chain(image(archive, &contents)).collect())
+        Ok(left_out.report().into_iter().chain(image(archive, &contents)).collect())
     }
 
     fn contents_of(&self, layers: &[Layer]) -> Result<Contents, Report> {
@@ -192,10 +196,10 @@ fn members(
     while let Some(member) = reader.next()? {
         number += 1;
         if number.max(unpacker.number()) > MOST_MEMBERS {
-            return Err(ArchiveError::of_archive(Fault::TooMany(MOST_MEMBERS)));
+            return Err(ArchiveError::of_archive(ArchiveErrorKind::TooMany(MOST_MEMBERS)));
         }
         if crate::sys::interrupted().is_some() {
-            return Err(ArchiveError::of_archive(Fault::Write(Errno::INTERRUPTED)));
+            return Err(ArchiveError::of_archive(ArchiveErrorKind::Write(Errno::INTERRUPTED)));
         }
         let done = match member.kind {
             MemberKind::File => unpacker.file(&member, &mut reader.content()),
@@ -242,41 +246,43 @@ fn unsound(archive: &Archive, error: &ArchiveError) -> Report {
     report.facts.operation = Some("unpack".into());
     report.facts.source = Some(archive.file.to_string_lossy().into_owned());
     report.facts.target = error.member.as_ref().map(|it| it.to_string_lossy().into_owned());
-    match &error.fault {
-        Fault::Io(error) => {
+    match &error.kind {
+        ArchiveErrorKind::Io(error) => {
             report.facts.errno = error.raw_os_error();
             report
         }
-        Fault::Write(errno) => {
+        ArchiveErrorKind::Write(errno) => {
             report.facts.errno = Some(errno.code());
             if errno.name() == "EFBIG" { report.hint(super::store::TOO_LARGE) } else { report }
         }
-        Fault::Thread(errno) => {
+        ArchiveErrorKind::Thread(errno) => {
             report.facts.errno = Some(errno.code());
             report.hint("perhaps there are as many processes as `ulimit -u` allows")
         }
-        Fault::Digest { wanted, .. } => report
+        ArchiveErrorKind::Digest { wanted, .. } => report
             .note(format!("wanted: {wanted}"))
             .hint("it is another file than the recipe means"),
-        Fault::Compression(_, why) if why != CUT_OFF => report,
-        Fault::Compression(..) | Fault::Truncated | Fault::NoEnd => {
+        ArchiveErrorKind::Compression(_, why) if why != CUT_OFF => report,
+        ArchiveErrorKind::Compression(..)
+        | ArchiveErrorKind::Truncated
+        | ArchiveErrorKind::NoEnd => {
             report.hint("it was cut off, as by a copy that was not finished")
         }
-        Fault::NotAnArchive => match other_format(&archive.file) {
+        ArchiveErrorKind::NotAnArchive => match other_format(&archive.file) {
             Some(name) => report.hint(format!(
                 "it is {name}; tar archives are read plain, or compressed by gzip, xz or zstd"
             )),
             None => report,
         },
-        Fault::TooLarge(limit) => {
+        ArchiveErrorKind::TooLarge(limit) => {
             let more = size(limit.saturating_mul(2));
             report
                 .hint(format!("`limit: {more}` in the options takes more, if it is to be trusted"))
         }
-        Fault::Absolute | Fault::Upward => {
+        ArchiveErrorKind::Absolute | ArchiveErrorKind::Upward => {
             report.hint("every member has to lie in the root; pack it again with relative paths")
         }
-        Fault::LinkToNothing(_) => {
+        ArchiveErrorKind::LinkToNothing(_) => {
             report.hint("a link can only be to a member that comes before it")
         }
         _ => report,

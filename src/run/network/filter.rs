@@ -8,7 +8,7 @@ use netlink_packet_core::{
     DefaultNla, Emitable, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST,
 };
 
-use super::wire::{Refused, Wire};
+use super::wire::{NetlinkError, Wire};
 use crate::plan::{NetworkAction, Packets};
 use crate::spec::{InterfaceName, IpProtocol, Prefix};
 
@@ -260,14 +260,14 @@ impl<'w> Batch<'w> {
     }
 
     /// Has all of it done, or nothing.
-    fn end(mut self) -> Result<(), Refused> {
+    fn end(mut self) -> Result<(), NetlinkError> {
         self.push(END, 0, (0, NFTABLES), &[]);
         self.wire.batch(&self.bytes, self.first..=self.last)
     }
 }
 
 /// Has one thing done that is a rule.
-pub(super) fn perform(wire: &Wire, action: &NetworkAction) -> Result<(), Refused> {
+pub(super) fn perform(wire: &Wire, action: &NetworkAction) -> Result<(), NetlinkError> {
     let mut batch = Batch::begin(wire);
     match action {
         NetworkAction::Masquerade(packets) => {

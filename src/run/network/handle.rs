@@ -5,13 +5,13 @@ use std::ffi::CStr;
 use std::io::Write;
 use std::rc::Rc;
 
-use super::wire::{Refused, Wire};
+use super::wire::{NetlinkError, Wire};
 use super::{filter, message};
 use crate::diag::{Origin, Report};
 use crate::plan::NetworkAction;
 use crate::run::session::namespace::Namespace;
 use crate::spec::{JoinedNetwork, NetworkName};
-use crate::sys::{self, Errno, Netlink, Protocol, Syscall, Trouble};
+use crate::sys::{self, CallError, Errno, Netlink, Protocol, Syscall};
 
 /// A network namespace, and what speaks with it.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl Network {
     }
 
     /// What this process speaks with it by.
-    pub(super) fn wire(&self) -> Result<Rc<Wire>, Trouble> {
+    pub(super) fn wire(&self) -> Result<Rc<Wire>, CallError> {
         if let Some(wire) = self.wire.borrow().as_ref().filter(|wire| wire.netlink.is_own()) {
             return Ok(wire.clone());
         }
@@ -141,7 +141,7 @@ impl Network {
         &self,
         action: &NetworkAction,
         other: Option<&Self>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NetlinkError> {
         match action {
             NetworkAction::Forward => Ok(self.forward()?),
             NetworkAction::Masquerade(_)
@@ -159,13 +159,13 @@ impl Network {
         }
     }
 
-    fn set(&self, path: &CStr, value: &[u8]) -> Result<(), Trouble> {
+    fn set(&self, path: &CStr, value: &[u8]) -> Result<(), CallError> {
         let mut file = sys::open_in(self.namespace.descriptor(), path, true)?;
         let written = file.write_all(value);
-        written.map_err(|error| Trouble { syscall: Syscall::Write, errno: (&error).into() })
+        written.map_err(|error| CallError { syscall: Syscall::Write, errno: (&error).into() })
     }
 
-    fn forward(&self) -> Result<(), Trouble> {
+    fn forward(&self) -> Result<(), CallError> {
         self.set(c"/proc/sys/net/ipv4/ip_forward", b"1")?;
         // A kernel without IPv6 has no such file.
         match self.set(c"/proc/sys/net/ipv6/conf/all/forwarding", b"1") {

@@ -2,20 +2,20 @@
 
 use std::net::IpAddr;
 
-use super::{Network, Refused};
+use super::{NetlinkError, Network};
 use crate::diag::{Report, closest, list, quoted};
 use crate::host::Host;
 use crate::plan::{LinkChange, LinkKind, NetworkAction};
 use crate::run::advice::{self, Advice, Hint, row};
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::run::remedy;
 use crate::run::remedy::NetworkPart;
 use crate::spec::{InterfaceName, Kind, NetworkName, Prefix};
-use crate::sys::{self, Syscall, Trouble};
+use crate::sys::{self, CallError, Syscall};
 
 /// A network that could not be made.
 struct Making<'a> {
-    failed: Trouble,
+    failed: CallError,
     /// The name that it was to have in /run/netns.
     kept: Option<&'a NetworkName>,
     host: &'a Host,
@@ -23,7 +23,7 @@ struct Making<'a> {
 
 /// What was refused in a network.
 struct Case<'a> {
-    refused: &'a Refused,
+    refused: &'a NetlinkError,
     action: &'a NetworkAction,
     network: &'a Network,
     /// The other network that it is about.
@@ -65,11 +65,11 @@ const RULES: &[Syscall] = &[Syscall::Socket, Syscall::Sendto];
 
 /// Adds to the report of a network that could not be made.
 pub(super) fn on_making(
-    problem: Problem,
-    failed: Trouble,
+    problem: RunError,
+    failed: CallError,
     kept: Option<&NetworkName>,
     host: &Host,
-) -> Problem {
+) -> RunError {
     let case = Making { failed, kept, host };
     let advice = advice::first(MAKING, failed, |tell| tell(&case));
     with(problem, advice, |report| report)
@@ -77,11 +77,11 @@ pub(super) fn on_making(
 
 /// Adds what the kernel says, and what helps, to the report of what it refused.
 pub(super) fn on_refusal(
-    problem: Problem,
-    refused: &Refused,
+    problem: RunError,
+    refused: &NetlinkError,
     action: &NetworkAction,
     (network, other): (&Network, Option<&Network>),
-) -> Problem {
+) -> RunError {
     let case = Case { refused, action, network, other };
     let advice = advice::first(ROWS, refused.trouble, |tell| tell(&case));
     with(problem, advice, |report| match (&refused.missing, &refused.words) {
@@ -95,9 +95,9 @@ pub(super) fn on_refusal(
 }
 
 /// A problem with what helps, and with what `add` has to say of it.
-fn with(problem: Problem, advice: Option<Advice>, add: impl Fn(Report) -> Report) -> Problem {
+fn with(problem: RunError, advice: Option<Advice>, add: impl Fn(Report) -> Report) -> RunError {
     match problem {
-        Problem::Reports(mut reports) => {
+        RunError::Reports(mut reports) => {
             if let Some(report) = reports.pop() {
                 let report = add(report);
                 reports.push(match advice {
@@ -105,9 +105,9 @@ fn with(problem: Problem, advice: Option<Advice>, add: impl Fn(Report) -> Report
                     None => report,
                 });
             }
-            Problem::Reports(reports)
+            RunError::Reports(reports)
         }
-        other @ Problem::Interrupted(_) => other,
+        other @ RunError::Interrupted(_) => other,
     }
 }
 

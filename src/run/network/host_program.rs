@@ -7,7 +7,7 @@ use crate::ops::{
     Start, StartMaps,
 };
 use crate::plan::{Plan, Planned, Request, Side};
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::spec::{GuestPath, JoinedNetwork, Kind, MountAttributes, MountOptions, Namespaces};
 
 /// /sys shows the network that it was mounted in.
@@ -28,7 +28,7 @@ impl Networks {
     ///
     /// # Errors
     /// The network is one that others on the host are in, or was removed.
-    pub fn plan_in_network(&self, network: &Network, request: &Request) -> Result<Plan, Problem> {
+    pub fn plan_in_network(&self, network: &Network, request: &Request) -> Result<Plan, RunError> {
         let origin = request.origin.as_ref();
         self.begin_session(origin)?;
         let entered = RawAction::Setns {

@@ -14,9 +14,9 @@ use netlink_packet_route::neighbour::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::wire::{Refused, Wire};
+use super::wire::{NetlinkError, Wire};
 use crate::host::routes::{self, Route};
-use crate::sys::{self, Interface, Trouble};
+use crate::sys::{self, CallError, Interface};
 
 /// An interface of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +72,7 @@ fn link(message: &LinkMessage) -> (Link, Option<u32>) {
 }
 
 /// The interfaces, by their numbers.
-pub(super) fn links(wire: &Wire) -> Result<Vec<Link>, Refused> {
+pub(super) fn links(wire: &Wire) -> Result<Vec<Link>, NetlinkError> {
     let all = wire.list(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
     let mut found: Vec<(Link, Option<u32>)> = all
         .iter()
@@ -127,7 +127,7 @@ fn state(state: NeighbourState) -> &'static str {
 }
 
 /// The neighbours, without those that nobody has to be asked for.
-pub(super) fn neighbours(wire: &Wire) -> Result<Vec<Neighbour>, Refused> {
+pub(super) fn neighbours(wire: &Wire) -> Result<Vec<Neighbour>, NetlinkError> {
     let links = links(wire)?;
     let name = |index: u32| {
         let link = links.iter().find(|link| link.interface.index == index);
@@ -161,12 +161,12 @@ pub(super) fn neighbours(wire: &Wire) -> Result<Vec<Neighbour>, Refused> {
 }
 
 /// The routes: those of IPv4, then those of IPv6.
-pub(super) fn routes(namespace: BorrowedFd<'_>) -> Result<Vec<Route>, Trouble> {
-    let text = |path| -> Result<String, Trouble> {
+pub(super) fn routes(namespace: BorrowedFd<'_>) -> Result<Vec<Route>, CallError> {
+    let text = |path| -> Result<String, CallError> {
         let mut text = String::new();
         let read = sys::open_in(namespace, path, false)?.read_to_string(&mut text);
         let trouble =
-            |error| Trouble { syscall: sys::Syscall::Openat, errno: sys::Errno::from(&error) };
+            |error| CallError { syscall: sys::Syscall::Openat, errno: sys::Errno::from(&error) };
         read.map(|_| text).map_err(trouble)
     };
     let mut found = routes::version_4(&text(c"/proc/thread-self/net/route")?);

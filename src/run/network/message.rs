@@ -17,7 +17,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::wire::{Refused, Wire};
+use super::wire::{NetlinkError, Wire};
 use crate::plan::{LinkChange, LinkKind, NetworkAction};
 use crate::spec::{Destination, InterfaceName, IpvlanMode, MacvlanMode, Prefix};
 use crate::sys::Errno;
@@ -41,17 +41,17 @@ fn numbered(index: u32) -> LinkMessage {
 }
 
 /// The number of an interface.
-pub(super) fn index(wire: &Wire, name: &InterfaceName) -> Result<u32, Refused> {
+pub(super) fn index(wire: &Wire, name: &InterfaceName) -> Result<u32, NetlinkError> {
     let found = wire.ask(RouteNetlinkMessage::GetLink(named(name)));
     let found = found.map_err(|refused| {
         let missing = (refused.trouble.errno == Errno::NO_DEVICE).then(|| name.clone());
-        Refused { missing, ..refused }
+        NetlinkError { missing, ..refused }
     })?;
     let index = found.into_iter().find_map(|message| match message {
         RouteNetlinkMessage::NewLink(link) => Some(link.header.index),
         _ => None,
     });
-    index.ok_or_else(|| Refused::new(Errno::NO_DEVICE.code()))
+    index.ok_or_else(|| NetlinkError::new(Errno::NO_DEVICE.code()))
 }
 
 fn made(name: &InterfaceName, info: Vec<LinkInfo>) -> LinkMessage {
@@ -77,7 +77,7 @@ fn ipvlan_mode(mode: IpvlanMode) -> IpVlanMode {
     }
 }
 
-fn link(wire: &Wire, name: &InterfaceName, kind: &LinkKind) -> Result<LinkMessage, Refused> {
+fn link(wire: &Wire, name: &InterfaceName, kind: &LinkKind) -> Result<LinkMessage, NetlinkError> {
     let info = match kind {
         LinkKind::Bridge => vec![LinkInfo::Kind(InfoKind::Bridge)],
         LinkKind::Dummy => vec![LinkInfo::Kind(InfoKind::Dummy)],
@@ -114,7 +114,7 @@ fn change(
     index: u32,
     change: &LinkChange,
     other: Option<BorrowedFd<'_>>,
-) -> Result<LinkMessage, Refused> {
+) -> Result<LinkMessage, NetlinkError> {
     let mut message = numbered(index);
     let attribute = match change {
         LinkChange::Up | LinkChange::Down => {
@@ -157,7 +157,7 @@ fn route(
     name: Option<&InterfaceName>,
     metric: Option<u32>,
     otherwise: AddressFamily,
-) -> Result<RouteMessage, Refused> {
+) -> Result<RouteMessage, NetlinkError> {
     let mut message = RouteMessage::default();
     let scope = if gateway.is_some() { RouteScope::Universe } else { RouteScope::Link };
     let prefix = match destination {
@@ -191,14 +191,14 @@ pub(super) fn perform(
     wire: &Wire,
     action: &NetworkAction,
     other: Option<BorrowedFd<'_>>,
-) -> Result<(), Refused> {
+) -> Result<(), NetlinkError> {
     let new = NLM_F_CREATE | NLM_F_EXCL;
     let (message, flags) = match action {
         NetworkAction::Link(name, kind) => {
             (RouteNetlinkMessage::NewLink(link(wire, name, kind)?), new)
         }
         NetworkAction::Veth { name, peer, .. } => {
-            let other = other.ok_or_else(|| Refused::new(Errno::INVALID.code()))?;
+            let other = other.ok_or_else(|| NetlinkError::new(Errno::INVALID.code()))?;
             (RouteNetlinkMessage::NewLink(veth(name, peer, other)), new)
         }
         NetworkAction::Change(name, how) => {
@@ -267,7 +267,7 @@ fn without(mut message: RouteMessage) -> RouteNetlinkMessage {
 }
 
 /// Sets an interface up.
-pub(super) fn set_up(wire: &Wire, name: &str) -> Result<(), Refused> {
+pub(super) fn set_up(wire: &Wire, name: &str) -> Result<(), NetlinkError> {
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::IfName(name.to_owned()));
     message.header.flags = LinkFlags::Up;

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::run::raw::{self, Trouble};
+use crate::run::raw::{self, CallError};
 use crate::run::session::namespace::Namespace;
 use crate::spec::{Kind, MountFlags, NetworkName};
 use crate::sys::{self, Errno, Raw, Syscall};
@@ -23,13 +23,13 @@ pub(super) fn path(name: &NetworkName) -> PathBuf {
     Path::new(PLACE).join(name.as_str())
 }
 
-fn mount(source: Option<&Path>, target: &Path, flags: MountFlags) -> Result<(), Trouble> {
+fn mount(source: Option<&Path>, target: &Path, flags: MountFlags) -> Result<(), CallError> {
     let (source, target) = (source.map(raw::c), raw::c(target));
     raw::done(&Raw::Mount { source, target, kind: None, flags: flags.0, data: None })
 }
 
-fn because(syscall: Syscall) -> impl Fn(io::Error) -> Trouble {
-    move |error| Trouble { syscall, errno: Errno::from(&error) }
+fn because(syscall: Syscall) -> impl Fn(io::Error) -> CallError {
+    move |error| CallError { syscall, errno: Errno::from(&error) }
 }
 
 /// The network of this name, where there is one; what is left of one that was made half is removed.
@@ -63,7 +63,7 @@ pub(super) fn open(name: &NetworkName) -> Result<Option<Namespace>, Errno> {
 
 /// Makes the directory a mount that tells its copies in other mount namespaces of what is mounted
 /// there, as `ip netns add` does: so names can be removed everywhere.
-fn prepare(place: &Path) -> Result<(), Trouble> {
+fn prepare(place: &Path) -> Result<(), CallError> {
     match raw::done(&Raw::Mkdir(raw::c(place), 0o755)) {
         Err(trouble) if trouble.errno != Errno::EEXIST => return Err(trouble),
         _ => {}
@@ -79,7 +79,7 @@ fn prepare(place: &Path) -> Result<(), Trouble> {
 }
 
 /// Gives a network a name.
-pub(super) fn keep(name: &NetworkName, namespace: BorrowedFd<'_>) -> Result<(), Trouble> {
+pub(super) fn keep(name: &NetworkName, namespace: BorrowedFd<'_>) -> Result<(), CallError> {
     prepare(Path::new(PLACE))?;
     let path = path(name);
     let file = fs::File::options().read(true).write(true).create_new(true).mode(0o444).open(&path);
@@ -93,7 +93,7 @@ pub(super) fn keep(name: &NetworkName, namespace: BorrowedFd<'_>) -> Result<(), 
 }
 
 /// Takes a name away.
-pub(super) fn remove(name: &NetworkName) -> Result<(), Trouble> {
+pub(super) fn remove(name: &NetworkName) -> Result<(), CallError> {
     let path = path(name);
     match raw::done(&Raw::Umount(raw::c(&path), true)) {
         // It was made half.

@@ -4,21 +4,22 @@ use std::os::fd::AsFd;
 
 use super::filter;
 use super::message;
-use super::wire::{Refused, Wire};
+use super::wire::{NetlinkError, Wire};
 use crate::plan::{LinkKind, NetworkAction, Packets};
 use crate::run::remedy::NetworkPart;
 use crate::spec::InterfaceName;
-use crate::sys::{self, Netlink, Protocol, Trouble};
+use crate::sys::{self, CallError, Netlink, Protocol};
 
 /// What tries a part, in a process that may make networks.
-pub(in crate::run) fn try_part(part: NetworkPart) -> impl Fn() -> Result<(), Trouble> {
+pub(in crate::run) fn try_part(part: NetworkPart) -> impl Fn() -> Result<(), CallError> {
     move || tried(part).map_err(|refused| refused.trouble)
 }
 
-fn tried(part: NetworkPart) -> Result<(), Refused> {
+fn tried(part: NetworkPart) -> Result<(), NetlinkError> {
     let (namespace, netlink) = Netlink::in_new_network()?;
     let wire = Wire::new(netlink);
-    let name = |text: &str| InterfaceName::new(text).map_err(|_| Refused::from(Trouble::unknown()));
+    let name =
+        |text: &str| InterfaceName::new(text).map_err(|_| NetlinkError::from(CallError::unknown()));
     match part {
         NetworkPart::Veth => {
             let (name, peer) = (name("try0")?, name("try1")?);

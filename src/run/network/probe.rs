@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::{Network, Networks};
 use crate::diag::{Origin, Report};
-use crate::run::base::problem::{Interrupted, Problem};
-use crate::sys::{self, Errno, Trouble, sockets};
+use crate::run::base::error::{Interrupted, RunError};
+use crate::sys::{self, CallError, Errno, sockets};
 
 /// What is asked for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Probe {
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// The socket of a probe. The functions of `UdpSocket` are system calls that every socket takes.
-fn socket(namespace: BorrowedFd<'_>, probe: Probe) -> Result<UdpSocket, Trouble> {
+fn socket(namespace: BorrowedFd<'_>, probe: Probe) -> Result<UdpSocket, CallError> {
     let (address, kind) = match probe {
         Probe::Ping(address) => (address, sockets::RAW),
         Probe::Tcp(address) => (address.ip(), sockets::STREAM),
@@ -183,7 +183,7 @@ impl Networks {
         probe: Probe,
         time: Duration,
         origin: Option<&Origin>,
-    ) -> Result<Option<Duration>, Problem> {
+    ) -> Result<Option<Duration>, RunError> {
         network.living(origin)?;
         let socket = socket(network.namespace.descriptor().as_fd(), probe).map_err(|trouble| {
             let message = format!("cannot ask in the network {}: {}", network.label, trouble.errno);

@@ -10,27 +10,27 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 
 use crate::spec::InterfaceName;
-use crate::sys::{Errno, Netlink, Syscall, Trouble};
+use crate::sys::{CallError, Errno, Netlink, Syscall};
 
 /// What the kernel did not do.
 #[derive(Clone, Debug)]
-pub(super) struct Refused {
-    pub trouble: Trouble,
+pub(super) struct NetlinkError {
+    pub trouble: CallError,
     /// Why, in its own words, where it has any.
     pub words: Option<String>,
     /// The interface that there is none of.
     pub missing: Option<InterfaceName>,
 }
 
-impl From<Trouble> for Refused {
-    fn from(trouble: Trouble) -> Self {
+impl From<CallError> for NetlinkError {
+    fn from(trouble: CallError) -> Self {
         Self { trouble, words: None, missing: None }
     }
 }
 
-impl Refused {
+impl NetlinkError {
     pub fn new(errno: i32) -> Self {
-        Trouble { syscall: Syscall::Sendto, errno: Errno::new(errno) }.into()
+        CallError { syscall: Syscall::Sendto, errno: Errno::new(errno) }.into()
     }
 }
 
@@ -58,21 +58,27 @@ impl Wire {
     }
 
     /// Has something done, and waits until it is.
-    pub fn request(&self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Refused> {
+    pub fn request(&self, message: RouteNetlinkMessage, flags: u16) -> Result<(), NetlinkError> {
         let sequence = self.next();
         self.netlink.send(&serialized(message, flags | NLM_F_ACK, sequence))?;
         self.answers(sequence).map(drop)
     }
 
     /// Asks for one thing.
-    pub fn ask(&self, message: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Refused> {
+    pub fn ask(
+        &self,
+        message: RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
         let sequence = self.next();
         self.netlink.send(&serialized(message, NLM_F_ACK, sequence))?;
         self.answers(sequence)
     }
 
     /// Asks for all that there are.
-    pub fn list(&self, message: RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Refused> {
+    pub fn list(
+        &self,
+        message: RouteNetlinkMessage,
+    ) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
         let sequence = self.next();
         self.netlink.send(&serialized(message, NLM_F_DUMP, sequence))?;
         self.answers(sequence)
@@ -80,7 +86,7 @@ impl Wire {
 
     /// Sends several messages as one, and waits until what those with these numbers ask for is
     /// done.
-    pub fn batch(&self, messages: &[u8], numbers: RangeInclusive<u32>) -> Result<(), Refused> {
+    pub fn batch(&self, messages: &[u8], numbers: RangeInclusive<u32>) -> Result<(), NetlinkError> {
         self.netlink.send(messages)?;
         self.each(|answer| match answer.kind {
             ERROR if numbers.contains(&answer.sequence) => {
@@ -91,7 +97,7 @@ impl Wire {
     }
 
     /// Everything that is answered to request `sequence`, to the end.
-    fn answers(&self, sequence: u32) -> Result<Vec<RouteNetlinkMessage>, Refused> {
+    fn answers(&self, sequence: u32) -> Result<Vec<RouteNetlinkMessage>, NetlinkError> {
         let mut found = Vec::new();
         self.each(|answer| {
             match answer.kind {
@@ -116,8 +122,8 @@ impl Wire {
     /// Gives one message after the other to `take`, until that has enough.
     fn each(
         &self,
-        mut take: impl FnMut(&Said<'_>) -> Result<bool, Refused>,
-    ) -> Result<(), Refused> {
+        mut take: impl FnMut(&Said<'_>) -> Result<bool, NetlinkError>,
+    ) -> Result<(), NetlinkError> {
         loop {
             let bytes = self.netlink.receive()?;
             let mut rest = &bytes[..];
@@ -155,7 +161,7 @@ impl<'a> Said<'a> {
     }
 
     /// What the kernel says behind the header of what it refuses; nothing where it has done it.
-    fn error(&self) -> Result<(), Refused> {
+    fn error(&self) -> Result<(), NetlinkError> {
         let code = self.bytes.get(HEADER..HEADER + 4).and_then(|four| four.try_into().ok());
         let code = i32::from_ne_bytes(code.unwrap_or_default());
         if code == 0 {
@@ -169,7 +175,11 @@ impl<'a> Said<'a> {
             crate::diag::escape(text.trim_end_matches(['\0', '.', ' ']))
         });
         let errno = Errno::new(code.wrapping_neg());
-        Err(Refused { trouble: Trouble { syscall: Syscall::Sendto, errno }, words, missing: None })
+        Err(NetlinkError {
+            trouble: CallError { syscall: Syscall::Sendto, errno },
+            words,
+            missing: None,
+        })
     }
 }
 

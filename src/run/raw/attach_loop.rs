@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::diag::{Report, quoted};
 use crate::run::remedy;
-use crate::sys::{self, Errno, LoopDevice, LoopSettings, LoopTrouble};
+use crate::sys::{self, Errno, LoopDevice, LoopError, LoopSettings};
 
 /// Attaches the file at `path` to a free loop device, which is detached when the value is dropped
 /// and nothing of it is mounted any more.
@@ -29,11 +29,11 @@ fn report(path: &Path, errno: Errno) -> Report {
     report
 }
 
-fn explain(path: &Path, failed: &LoopTrouble) -> Report {
-    let (device, errno) = (failed.device.to_string_lossy(), failed.trouble.errno);
+fn explain(path: &Path, failed: &LoopError) -> Report {
+    let (device, errno) = (failed.device.to_string_lossy(), failed.error.errno);
     let shown = quoted(&device);
     let report = report(path, errno)
-        .note(format!("the call was {}(2) on {shown}", failed.trouble.syscall.name()));
+        .note(format!("the call was {}(2) on {shown}", failed.error.syscall.name()));
     let name = errno.name();
     if failed.is_missing_node() {
         let number = device.trim_start_matches("/dev/loop");
@@ -53,11 +53,11 @@ fn explain(path: &Path, failed: &LoopTrouble) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{Syscall, Trouble};
+    use crate::sys::{CallError, Syscall};
 
     fn hint(device: &str, errno: i32) -> String {
-        let trouble = Trouble { syscall: Syscall::Openat, errno: Errno::new(errno) };
-        let failed = LoopTrouble { device: device.into(), trouble };
+        let trouble = CallError { syscall: Syscall::Openat, errno: Errno::new(errno) };
+        let failed = LoopError { device: device.into(), error: trouble };
         explain(Path::new("/disk.img"), &failed).hints.join("\n")
     }
 

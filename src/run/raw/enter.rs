@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::diag::{Origin, Report};
 use crate::host::mountinfo;
 use crate::plan::{Maps, MountCall, RawAction, unanswered};
-use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::store::Store;
-use crate::run::raw::{self, RawCalls, Trouble};
+use crate::run::raw::{self, CallError, RawCalls};
 use crate::run::session::Begun;
 use crate::run::session::idmap::{MapError, all_ids};
 use crate::spec::{IdMap, Kind, MountFlags, Namespaces};
@@ -19,7 +19,7 @@ impl RawCalls {
     ///
     /// # Errors
     /// The machine has no user namespaces for users, or no room for more.
-    pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
+    pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), RunError> {
         if sys::has_threads() {
             // unshare(2) and setns(2) refuse it, or move one of the threads alone.
             let message = "cannot make raw calls in a process that has several threads";
@@ -51,7 +51,7 @@ impl RawCalls {
             return Ok(());
         }
         self.cover_root(origin).inspect_err(|problem| {
-            if let Problem::Reports(reports) = problem {
+            if let RunError::Reports(reports) = problem {
                 *self.session().broken.borrow_mut() = reports.first().cloned();
             }
         })
@@ -62,7 +62,7 @@ impl RawCalls {
     ///
     /// # Errors
     /// The kernel's answer.
-    fn cover_root(&self, origin: Option<&Origin>) -> Result<(), Problem> {
+    fn cover_root(&self, origin: Option<&Origin>) -> Result<(), RunError> {
         let root = Path::new("/");
         if !sys::is_in_memory(root) || !mountinfo::root_is_on_nothing(&self.host().tree) {
             return Ok(());
@@ -81,7 +81,7 @@ impl RawCalls {
         }
         Ok(())
     }
-    fn enter_session(&self, origin: Option<&Origin>) -> Result<Option<Maps>, Problem> {
+    fn enter_session(&self, origin: Option<&Origin>) -> Result<Option<Maps>, RunError> {
         let mount = Namespaces::from(Kind::Mount);
         let user = mount | Kind::User.into();
         if self.host().is_root() {
@@ -140,9 +140,9 @@ impl RawCalls {
         &self,
         action: &RawAction,
         origin: Option<&Origin>,
-        first: impl FnOnce() -> Result<(), Trouble>,
-        rest: impl FnOnce() -> Result<(), Trouble>,
-    ) -> Result<Result<(), Trouble>, Problem> {
+        first: impl FnOnce() -> Result<(), CallError>,
+        rest: impl FnOnce() -> Result<(), CallError>,
+    ) -> Result<Result<(), CallError>, RunError> {
         let is_elsewhere = Cell::new(false);
         let entered = self.attempt(action, origin, || {
             first()?;
@@ -164,14 +164,14 @@ impl RawCalls {
         helpers.iter().all(|helper| self.host().tree.which(helper, None).is_some())
     }
 
-    fn enter_mapped(&self, maps: &Maps, why: &RefCell<Option<String>>) -> Result<(), Trouble> {
+    fn enter_mapped(&self, maps: &Maps, why: &RefCell<Option<String>>) -> Result<(), CallError> {
         use std::os::fd::AsFd;
         let entered = self.users.borrow_mut().enter(maps, self.host(), self.session());
         let enter = entered.map_err(|error| match error {
             MapError::Call(trouble) => trouble,
             MapError::Helper(report) => {
                 *why.borrow_mut() = Some(report.message);
-                Trouble { syscall: Syscall::Execve, errno: Errno::PERMISSION }
+                CallError { syscall: Syscall::Execve, errno: Errno::PERMISSION }
             }
         })?;
         raw::done(&Raw::Setns(enter.descriptor.as_fd(), flags::USER))
@@ -181,7 +181,7 @@ impl RawCalls {
     ///
     /// # Errors
     /// The session cannot be entered, or nothing be mounted.
-    pub fn scratch(&self, origin: Option<&Origin>) -> Result<PathBuf, Problem> {
+    pub fn scratch(&self, origin: Option<&Origin>) -> Result<PathBuf, RunError> {
         self.begin_session(origin)?;
         if let Some(path) = &*self.scratch.borrow() {
             return Ok(path.clone());
@@ -220,7 +220,7 @@ fn session_action(namespaces: Namespaces, maps: &Maps) -> RawAction {
     RawAction::EnterSession { namespaces, maps: Some(maps.clone()) }
 }
 
-fn make_private() -> Result<(), Trouble> {
+fn make_private() -> Result<(), CallError> {
     let flags = MountFlags::PRIVATE.and(MountFlags::RECURSIVE).0;
     let target = c"/".to_owned();
     raw::done(&Raw::Mount { source: None, target, kind: None, flags, data: None })

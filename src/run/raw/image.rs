@@ -9,8 +9,8 @@ use super::RawCalls;
 use crate::diag::{Origin, Report, bytes, closest, escape, list, quoted};
 use crate::host::Host;
 use crate::plan::RawAction;
-use crate::run::base::problem::{Interrupted, Problem};
-use crate::sys::{self, Errno, Held, Syscall, Trouble};
+use crate::run::base::error::{Interrupted, RunError};
+use crate::sys::{self, CallError, Errno, Held, Syscall};
 
 /// Where a `mkfs` is looked for before `PATH`: ordinary users often have no `sbin` in theirs.
 const SYSTEM: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
@@ -187,7 +187,7 @@ impl RawCalls {
         size: u64,
         kind: &ImageType,
         origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         use std::os::unix::fs::MetadataExt;
         let name = kind.name().to_owned();
         let action = RawAction::DiskImage { path: path.to_path_buf(), size, kind: name };
@@ -195,12 +195,12 @@ impl RawCalls {
         let made = self.attempt(&action, origin, || {
             make_image(self.host(), path, size, kind).map_err(|why| {
                 let errno = match &why {
-                    Problem::Reports(reports) => reports.first().and_then(|it| it.facts.errno),
-                    Problem::Interrupted(_) => None,
+                    RunError::Reports(reports) => reports.first().and_then(|it| it.facts.errno),
+                    RunError::Interrupted(_) => None,
                 };
                 problem = Some(why);
                 // A mkfs that refuses has no number to say.
-                Trouble {
+                CallError {
                     syscall: Syscall::Openat,
                     errno: errno.map_or(Errno::INVALID, Errno::new),
                 }
@@ -224,8 +224,8 @@ impl RawCalls {
 ///
 /// # Errors
 /// The file cannot be made, or not formatted. Nothing is left of it then.
-fn make_image(host: &Host, path: &Path, size: u64, kind: &ImageType) -> Result<(), Problem> {
-    let about = |report: Report| Problem::from(about_image(report, path));
+fn make_image(host: &Host, path: &Path, size: u64, kind: &ImageType) -> Result<(), RunError> {
+    let about = |report: Report| RunError::from(about_image(report, path));
     check_image_size(size).map_err(about)?;
     if size > sys::largest_file() {
         return Err(about(not_made(host, path, Errno::TOO_BIG)));

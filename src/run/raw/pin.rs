@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::{RawCalls, Trouble};
+use super::{CallError, RawCalls};
 use crate::diag::Origin;
 use crate::ops::RawAction;
-use crate::run::base::problem::Problem;
+use crate::run::base::error::RunError;
 use crate::run::raw;
 use crate::run::session::namespace::Namespace;
 use crate::spec::MountFlags;
@@ -21,12 +21,12 @@ impl RawCalls {
         namespace: &Namespace,
         path: &Path,
         origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         use std::os::fd::AsRawFd;
         let action = RawAction::Pin { namespace: namespace.to_string(), path: path.to_path_buf() };
         let source = format!("/proc/self/fd/{}", namespace.descriptor().as_raw_fd());
         self.act_by(action, origin, || {
-            std::fs::File::create_new(path).map_err(|error| Trouble {
+            std::fs::File::create_new(path).map_err(|error| CallError {
                 syscall: Syscall::Openat,
                 errno: Errno::from(&error),
             })?;

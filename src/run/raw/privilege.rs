@@ -3,8 +3,8 @@
 use super::RawCalls;
 use crate::diag::Origin;
 use crate::plan::RawAction;
-use crate::run::base::problem::Problem;
-use crate::run::raw::{self, Trouble};
+use crate::run::base::error::RunError;
+use crate::run::raw::{self, CallError};
 use crate::spec::IdMap;
 use crate::sys::{self, Raw, Syscall};
 
@@ -20,7 +20,7 @@ impl RawCalls {
         users: Option<&IdMap>,
         groups: Option<&IdMap>,
         origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         if let Some(users) = users {
             self.write_map(pid, "users", users, origin, &|_| false)?;
         }
@@ -43,8 +43,8 @@ impl RawCalls {
         what: &'static str,
         map: &IdMap,
         origin: Option<&Origin>,
-        again: &dyn Fn(&Trouble) -> bool,
-    ) -> Result<bool, Problem> {
+        again: &dyn Fn(&CallError) -> bool,
+    ) -> Result<bool, RunError> {
         let text = map.kernel_text();
         let name = if what == "users" { "uid_map" } else { "gid_map" };
         let file = format!("/proc/{pid}/{name}");
@@ -61,10 +61,10 @@ impl RawCalls {
     ///
     /// # Errors
     /// It is a process of the host, or the kernel's answer.
-    pub fn kill(&self, pid: i32, signal: i32, origin: Option<&Origin>) -> Result<(), Problem> {
+    pub fn kill(&self, pid: i32, signal: i32, origin: Option<&Origin>) -> Result<(), RunError> {
         let action = RawAction::Signal { pid, signal: sys::signal_name(signal) };
         self.act_by(action, origin, || {
-            sys::kill(pid, signal).map_err(|errno| Trouble { syscall: Syscall::Kill, errno })
+            sys::kill(pid, signal).map_err(|errno| CallError { syscall: Syscall::Kill, errno })
         })
     }
 
@@ -78,7 +78,7 @@ impl RawCalls {
         kept: u64,
         bounding: bool,
         origin: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         self.act_by(action, origin, || {
             if bounding {
                 raw::done(&Raw::Bound(kept))?;

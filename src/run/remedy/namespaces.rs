@@ -164,7 +164,7 @@ fn exhausted(asked: Namespaces) -> Remedy {
             ..Program::default()
         };
         let tried = sys::probe_kernel(&program, &[]);
-        tried.is_err_and(|fault| matches!(fault.errno.name().as_str(), "ENOSPC" | "EUSERS"))
+        tried.is_err_and(|failed| matches!(failed.error.errno.name().as_str(), "ENOSPC" | "EUSERS"))
     };
     // A user namespace that is refused has each kind refused that is tried with it.
     match asked.kinds().find(is_refused) {

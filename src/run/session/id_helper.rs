@@ -68,8 +68,8 @@ impl Caller {
         let entered = self.users.borrow_mut().enter(&maps, self.host(), self.session());
         let enter = entered.map_err(|error| match error {
             MapError::Helper(report) => *report,
-            MapError::Call(trouble) => {
-                let errno = trouble.errno;
+            MapError::Call(error) => {
+                let errno = error.errno;
                 Report::error(format!("cannot make a user namespace of all ids: {errno}"))
             }
         })?;
@@ -121,7 +121,8 @@ fn in_copy(program: &Program, work: Work<'_>) -> Result<Vec<u8>, Report> {
         i32::from(writer.write_all(&[first]).and_then(|()| writer.write_all(&said)).is_err())
     });
     drop(writer);
-    let mut child = child.map_err(|fault| cannot("enter the user namespace", fault.errno))?;
+    let mut child =
+        child.map_err(|failed| cannot("enter the user namespace", failed.error.errno))?;
     let mut said = Vec::new();
     let read = reader.read_to_end(&mut said);
     let ended = child.wait();

@@ -1,5 +1,7 @@
 //! User namespaces with maps of more than one's own id: made once, entered by every launch.
 
+use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
 
 use super::Session;
@@ -8,7 +10,7 @@ use crate::host::{Host, accounts};
 use crate::plan::{Maps, unanswered};
 use crate::run::remedy;
 use crate::spec::{IdMap, IdRange};
-use crate::sys::{self, Enter, Trouble, UserNamespace, flags};
+use crate::sys::{self, CallError, Enter, UserNamespace, flags};
 
 /// User namespaces that were made, by their maps.
 #[derive(Debug, Default)]
@@ -20,9 +22,27 @@ pub(in crate::run) struct UserNamespaces {
 #[derive(Debug)]
 pub(in crate::run) enum MapError {
     /// A system call failed.
-    Call(Trouble),
+    Call(CallError),
     /// A helper failed, and said this.
     Helper(Box<Report>),
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(error) => error.fmt(out),
+            Self::Helper(report) => report.fmt(out),
+        }
+    }
+}
+
+impl Error for MapError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Call(error) => Some(error),
+            Self::Helper(report) => Some(report),
+        }
+    }
 }
 
 impl UserNamespaces {
@@ -46,7 +66,7 @@ impl UserNamespaces {
             self.made.push((key.clone(), namespace));
         }
         let found = self.made.iter().find(|(known, _)| *known == key);
-        let (_, namespace) = found.ok_or_else(|| MapError::Call(Trouble::unknown()))?;
+        let (_, namespace) = found.ok_or_else(|| MapError::Call(CallError::unknown()))?;
         let descriptor = namespace.descriptor().map_err(MapError::Call)?;
         Ok(Enter { descriptor, namespaces: flags::USER })
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::diag::{Origin, Report, quoted};
 use crate::plan::RawAction;
+use crate::run::base::error::RunError;
 use crate::run::base::flags::clone_flags;
-use crate::run::base::problem::Problem;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Errno};
 
@@ -51,7 +51,7 @@ impl Namespace {
     /// # Errors
     /// It does not exist, or may not be opened.
     pub fn open(path: &Path) -> Result<Option<Self>, Errno> {
-        let opened = sys::open_namespace(path).map_err(|trouble| trouble.errno)?;
+        let opened = sys::open_namespace(path).map_err(|error| error.errno)?;
         let Some((descriptor, flag)) = opened else { return Ok(None) };
         let flag_of = |kind: &Kind| clone_flags((*kind).into()) == flag;
         let Some(kind) = Kind::ALL.into_iter().find(flag_of) else { return Ok(None) };
@@ -113,7 +113,7 @@ impl Namespace {
 pub fn namespaces(
     pid: Option<i32>,
     origin: Option<&Origin>,
-) -> Result<Vec<(&'static str, Namespace)>, Problem> {
+) -> Result<Vec<(&'static str, Namespace)>, RunError> {
     let who = pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
     let mut found = Vec::new();
     for (file, _) in FILES {

@@ -14,7 +14,7 @@ use crate::plan::{Plan, Planned, Side};
 use crate::run::base::flags::clone_flags;
 use crate::run::session::idmap::MapError;
 use crate::spec::{Kind, Namespaces};
-use crate::sys::{Call, Errno, Fault, Program, Syscall, Times, Trouble, Watch};
+use crate::sys::{Call, CallError, Errno, LaunchError, Program, Syscall, Times, Watch};
 
 /// A launch that is told of.
 pub(in crate::run) struct LaunchTrace<'a> {
@@ -42,12 +42,12 @@ pub(in crate::run) fn watch(trace: &Trace, program: &mut Program) -> Option<Pipe
 
 impl LaunchTrace<'_> {
     /// Tells what the new process has done: `made` is its number, or what failed.
-    pub fn tell(&self, program: &Program, made: Result<i32, &Fault>) {
+    pub fn tell(&self, program: &Program, made: Result<i32, &LaunchError>) {
         if !self.trace.is_heard() {
             return;
         }
         let times = program.watch.as_ref().map(Watch::times);
-        let failed = made.err().map(|fault| (self.action_of(fault, &program.calls), fault));
+        let failed = made.err().map(|failed| (self.action_of(failed, &program.calls), failed));
         for (index, planned) in self.plan.actions.iter().enumerate() {
             // These were told as they were done.
             if matches!(planned.action, Op::BuildLayer(_) | Op::PrepareMaps(_)) {
@@ -58,16 +58,16 @@ impl LaunchTrace<'_> {
                     let pid = match made {
                         Ok(pid) => Some(pid.to_string()),
                         // It was made, and has ended.
-                        Err(fault) => fault.call.map(|_| "PID".to_owned()),
+                        Err(failed) => failed.call.map(|_| "PID".to_owned()),
                     };
                     self.start(index, program, pid, times.as_ref())
                 }
                 _ => self.action(index, program, times.as_ref()),
             };
             match failed {
-                Some((action, fault)) if action == index => {
+                Some((action, failed)) if action == index => {
                     let parts = times.as_ref().map_or(0, |times| times.parts);
-                    let failed = (fault.syscall.name(), fault.errno);
+                    let failed = (failed.error.syscall.name(), failed.error.errno);
                     return self.trace.explain(|| explained.failing(failed, parts));
                 }
                 _ => self.trace.explain(|| explained),
@@ -76,7 +76,7 @@ impl LaunchTrace<'_> {
     }
 
     /// Tells that `action` failed in the carried program, in process number `process`.
-    pub fn tell_not_executed(&self, process: usize, action: usize, why: Trouble) {
+    pub fn tell_not_executed(&self, process: usize, action: usize, why: CallError) {
         let Some(planned) = self.plan.actions.get(action) else { return };
         let failed = (why.syscall.name(), why.errno);
         self.trace.explain(|| {
@@ -90,8 +90,8 @@ impl LaunchTrace<'_> {
     }
 
     /// The action that failed.
-    fn action_of(&self, fault: &Fault, calls: &[Call]) -> usize {
-        match fault.call {
+    fn action_of(&self, failed: &LaunchError, calls: &[Call]) -> usize {
+        match failed.call {
             None => self.plan.start().unwrap_or(0),
             // The init is what the process becomes.
             Some(call) if matches!(calls.get(call), Some(Call::Execute { as_init: true, .. })) => {
@@ -207,9 +207,7 @@ pub(in crate::run) fn tell_mapped(
         let told = Explained { elapsed: Some(elapsed), calls, ..prepared(trace, planned) };
         match failed {
             None => told,
-            Some(MapError::Call(trouble)) => {
-                told.failing((trouble.syscall.name(), trouble.errno), 0)
-            }
+            Some(MapError::Call(error)) => told.failing((error.syscall.name(), error.errno), 0),
             // What a helper met it has said in its own words.
             Some(MapError::Helper(_)) => told.failing(("execve", Errno::PERMISSION), 0),
         }

@@ -12,12 +12,12 @@ use super::Trace;
 use super::whereabouts::Whereabouts;
 use crate::diag::Origin;
 use crate::plan::{Plan, RawAction, Side};
-use crate::run::base::problem::{Interrupted, Problem};
+use crate::run::base::error::{Interrupted, RunError};
 use crate::sys::{self, Step};
 
 /// What is about to be done.
 #[derive(Clone, Debug)]
-pub struct Stop {
+pub struct Pause {
     /// Which action of how many it is; none for a raw call.
     pub number: Option<(usize, usize)>,
     /// It, as a sentence.
@@ -30,7 +30,7 @@ pub struct Stop {
     root: Option<RawFd>,
 }
 
-impl Stop {
+impl Pause {
     /// Where the process is that does it.
     #[must_use]
     pub fn whereabouts(&self) -> Whereabouts {
@@ -81,7 +81,7 @@ pub enum Answer {
 }
 
 /// Asks the person.
-pub type Ask = Rc<dyn Fn(&Stop) -> Answer>;
+pub type Ask = Rc<dyn Fn(&Pause) -> Answer>;
 
 /// Whether a person is asked.
 #[derive(Default)]
@@ -118,9 +118,9 @@ impl Trace {
     }
 
     /// Asks before this process does action `index` of a plan.
-    pub(in crate::run) fn before_action(&self, plan: &Plan, index: usize) -> Result<(), Problem> {
+    pub(in crate::run) fn before_action(&self, plan: &Plan, index: usize) -> Result<(), RunError> {
         let Some(ask) = self.asks() else { return Ok(()) };
-        self.answered(ask(&stop(plan, index, false)))
+        self.answered(ask(&pause(plan, index, false)))
     }
 
     /// The same of a raw call.
@@ -128,21 +128,21 @@ impl Trace {
         &self,
         action: &RawAction,
         at: Option<&Origin>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         let Some(ask) = self.asks() else { return Ok(()) };
         let sentence = action.describe();
         let origin = at.cloned();
         let is_inside = sys::is_copy();
-        self.answered(ask(&Stop { number: None, sentence, origin, is_inside, root: None }))
+        self.answered(ask(&Pause { number: None, sentence, origin, is_inside, root: None }))
     }
 
-    fn answered(&self, answer: Answer) -> Result<(), Problem> {
+    fn answered(&self, answer: Answer) -> Result<(), RunError> {
         self.stepping.said().store(answer as u8, Ordering::Relaxed);
         self.goes_on()
     }
 
     /// Whether the person has not said that nothing more is done.
-    pub(in crate::run) fn goes_on(&self) -> Result<(), Problem> {
+    pub(in crate::run) fn goes_on(&self) -> Result<(), RunError> {
         const SIGINT: i32 = 2;
         let quit = self.stepping.ask.borrow().is_some() && self.stepping.has_quit();
         if quit { Err(Interrupted { signal: SIGINT }.into()) } else { Ok(()) }
@@ -157,17 +157,18 @@ impl Trace {
             let is_first = call == 0 || actions.get(call - 1) != Some(&action);
             let is_asked = is_first && plan.actions[action].side != Side::Parent;
             if said.load(Ordering::Relaxed) == Answer::Next as u8 && is_asked {
-                let stop = Stop { root: (root >= 0).then_some(root), ..stop(&plan, action, true) };
-                said.store(ask(&stop) as u8, Ordering::Relaxed);
+                let pause =
+                    Pause { root: (root >= 0).then_some(root), ..pause(&plan, action, true) };
+                said.store(ask(&pause) as u8, Ordering::Relaxed);
             }
             said.load(Ordering::Relaxed) != Answer::Quit as u8
         }))
     }
 }
 
-fn stop(plan: &Plan, index: usize, is_inside: bool) -> Stop {
+fn pause(plan: &Plan, index: usize, is_inside: bool) -> Pause {
     let planned = &plan.actions[index];
-    Stop {
+    Pause {
         number: Some((index + 1, plan.actions.len())),
         sentence: planned.action.told().sentence,
         origin: planned.origin.clone(),

@@ -7,7 +7,8 @@ use rhai::Dynamic;
 use super::argument::{Argument, ArgumentError, a_kind};
 use super::call::Call;
 use crate::spec::{
-    Destination, InterfaceName, Invalid, IpProtocol, IpvlanMode, Mac, MacvlanMode, Prefix, address,
+    Destination, InterfaceName, IpProtocol, IpvlanMode, Mac, MacvlanMode, Prefix, ValueError,
+    address,
 };
 
 /// Declares what is written as a text, and how that is read.
@@ -17,7 +18,7 @@ macro_rules! written {
             const KIND: &'static str = $kind;
 
             fn take(value: Option<Dynamic>, _: &Call<'_, '_>) -> Result<Self, ArgumentError> {
-                let read: fn(&str) -> Result<Self, Invalid> = $read;
+                let read: fn(&str) -> Result<Self, ValueError> = $read;
                 let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
                 match value.as_ref().map(Dynamic::read_lock::<rhai::ImmutableString>) {
                     Some(Some(text)) => Ok(read(&text)?),
@@ -46,10 +47,10 @@ written! {
 pub struct Subnet(pub Prefix);
 
 impl Subnet {
-    fn new(text: &str) -> Result<Self, Invalid> {
+    fn new(text: &str) -> Result<Self, ValueError> {
         match Destination::new(text)? {
             Destination::Network(prefix) => Ok(Self(prefix)),
-            Destination::Default => Err(Invalid::new("`default` is no network here")
+            Destination::Default => Err(ValueError::new("`default` is no network here")
                 .hint("without it packets of all networks are meant")),
         }
     }
@@ -67,7 +68,7 @@ impl Argument for Port {
         match value.as_ref().map(Dynamic::as_int) {
             Some(Ok(number)) => {
                 u16::try_from(number).ok().filter(|port| *port > 0).map(Self).ok_or_else(|| {
-                    Invalid::new(format!("{number} is no port: 1 to 65535 are")).into()
+                    ValueError::new(format!("{number} is no port: 1 to 65535 are")).into()
                 })
             }
             _ => Err(ArgumentError::Type { wanted: Self::KIND, given }),

@@ -1,6 +1,8 @@
 //! Values of the language as values of Rust, and back.
 
 use std::any::TypeId;
+use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
 
 use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
@@ -8,9 +10,10 @@ use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 use super::call::Call;
 use super::verb::OptionKey;
 use crate::diag;
-use crate::spec::{Command, GuestPath, Id, Invalid};
+use crate::spec::{Command, GuestPath, Id, ValueError};
 
 /// The error of one argument of a call.
+#[derive(Clone, Debug)]
 pub enum ArgumentError {
     /// It is of another type.
     Type {
@@ -20,13 +23,53 @@ pub enum ArgumentError {
         given: String,
     },
     /// It is of the type, but cannot be.
-    Value(Invalid),
-    /// An option map holds something that it cannot.
-    Options(Box<super::options::OptionsError>),
+    Value(ValueError),
+    /// An option map has a key that there is not.
+    UnknownOption {
+        /// The key.
+        key: String,
+        /// Those that there are.
+        keys: &'static [OptionKey],
+    },
+    /// An option map has a value that its key does not take.
+    Option {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with the value.
+        error: Box<ArgumentError>,
+    },
 }
 
-impl From<Invalid> for ArgumentError {
-    fn from(invalid: Invalid) -> Self {
+impl ArgumentError {
+    /// An error in the value of an option.
+    pub fn of_option(key: &'static str, error: Self) -> Self {
+        Self::Option { key, error: Box::new(error) }
+    }
+}
+
+impl fmt::Display for ArgumentError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Type { wanted, given } => write!(out, "it takes {wanted}, not {given}"),
+            Self::Value(error) => error.fmt(out),
+            Self::UnknownOption { key, .. } => write!(out, "no option {}", diag::quoted(key)),
+            Self::Option { key, error } => write!(out, "the option {}: {error}", diag::quoted(key)),
+        }
+    }
+}
+
+impl Error for ArgumentError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Type { .. } | Self::UnknownOption { .. } => None,
+            Self::Value(error) => Some(error),
+            Self::Option { error, .. } => Some(error),
+        }
+    }
+}
+
+impl From<ValueError> for ArgumentError {
+    fn from(invalid: ValueError) -> Self {
         Self::Value(invalid)
     }
 }
@@ -186,7 +229,7 @@ plain! {
             Some(HostProgram(path.to_string_lossy().into_owned()))
         }
         Some(text) if text.is_empty() => {
-            return Err(Invalid::new("the name of the program is empty").into());
+            return Err(ValueError::new("the name of the program is empty").into());
         }
         other => other.map(HostProgram),
     };
@@ -239,12 +282,12 @@ plain! {
     };
 }
 
-fn host_path(text: &str, call: &Call<'_, '_>) -> Result<PathBuf, Invalid> {
+fn host_path(text: &str, call: &Call<'_, '_>) -> Result<PathBuf, ValueError> {
     if text.is_empty() {
-        return Err(Invalid::new("the path is empty"));
+        return Err(ValueError::new("the path is empty"));
     }
     if text.contains('\0') {
-        return Err(Invalid::new("the path on the host holds a NUL byte"));
+        return Err(ValueError::new("the path on the host holds a NUL byte"));
     }
     let path = call.context.place(text);
     // `.` and doubled slashes are dropped; `..` stays, as it is the kernel that knows what it is.
@@ -252,9 +295,9 @@ fn host_path(text: &str, call: &Call<'_, '_>) -> Result<PathBuf, Invalid> {
 }
 
 /// The path for later, when the working directory may be another one.
-fn absolute(path: PathBuf) -> Result<PathBuf, Invalid> {
+fn absolute(path: PathBuf) -> Result<PathBuf, ValueError> {
     let absolute = if path.is_relative() { std::path::absolute(&path) } else { Ok(path) };
-    absolute.map_err(|_| Invalid::new("the working directory cannot be reached from the root"))
+    absolute.map_err(|_| ValueError::new("the working directory cannot be reached from the root"))
 }
 
 /// The texts in an array.
@@ -272,7 +315,7 @@ fn words(value: &Dynamic) -> Result<Option<Vec<String>>, ArgumentError> {
     }
     let Some(text) = text(value) else { return Ok(None) };
     let words = shell_words::split(&text).map_err(|_| {
-        Invalid::new(format!("a quote in {} is not closed", diag::quoted(&text)))
+        ValueError::new(format!("a quote in {} is not closed", diag::quoted(&text)))
             .hint("a quote that is meant itself is quoted too; an array of words needs no quotes")
     });
     Ok(Some(words?))
@@ -282,40 +325,42 @@ fn words(value: &Dynamic) -> Result<Option<Vec<String>>, ArgumentError> {
 ///
 /// # Errors
 /// There is none.
-pub fn id(number: i64) -> Result<u32, Invalid> {
+pub fn id(number: i64) -> Result<u32, ValueError> {
     let id = u32::try_from(number).ok().filter(|id| *id != u32::MAX);
-    id.ok_or_else(|| Invalid::new(format!("{number} is no id: ids go from 0 to {}", u32::MAX - 1)))
+    id.ok_or_else(|| {
+        ValueError::new(format!("{number} is no id: ids go from 0 to {}", u32::MAX - 1))
+    })
 }
 
-fn no_size(text: &str) -> Invalid {
+fn no_size(text: &str) -> ValueError {
     let text = diag::quoted(text);
-    Invalid::new(format!("{text} is no size"))
+    ValueError::new(format!("{text} is no size"))
         .hint("a size is a number of bytes, or a text like `\"64M\"` with K, M, G or T")
 }
 
-fn no_mode(number: i64) -> Invalid {
+fn no_mode(number: i64) -> ValueError {
     let shown = if number < 0 { number.to_string() } else { format!("{number:#o}") };
-    Invalid::new(format!("`{shown}` is no mode")).hint(HOW_MODE)
+    ValueError::new(format!("`{shown}` is no mode")).hint(HOW_MODE)
 }
 
 /// How a mode is written.
 const HOW_MODE: &str = "a mode is written in octal, from `0` to `0o7777`: `0o755`";
 
-fn no_duration(text: &str) -> Invalid {
-    Invalid::new(format!("{} is no duration", diag::quoted(text)))
+fn no_duration(text: &str) -> ValueError {
+    ValueError::new(format!("{} is no duration", diag::quoted(text)))
         .hint("a duration is a number of seconds, or a text like `\"250ms\"`, `\"5s\"`, `\"2m\"`")
 }
 
-fn seconds_of(seconds: i64) -> Result<std::time::Duration, Invalid> {
+fn seconds_of(seconds: i64) -> Result<std::time::Duration, ValueError> {
     let seconds = u64::try_from(seconds).map_err(|_| no_duration(&seconds.to_string()))?;
     Ok(std::time::Duration::from_secs(seconds))
 }
 
-fn fraction(seconds: f64) -> Result<std::time::Duration, Invalid> {
+fn fraction(seconds: f64) -> Result<std::time::Duration, ValueError> {
     std::time::Duration::try_from_secs_f64(seconds).map_err(|_| no_duration(&seconds.to_string()))
 }
 
-fn duration(text: &str) -> Result<std::time::Duration, Invalid> {
+fn duration(text: &str) -> Result<std::time::Duration, ValueError> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let number: f64 = digits.trim().parse().map_err(|_| no_duration(text))?;
     let seconds = match &text[digits.len()..] {

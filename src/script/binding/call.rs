@@ -12,7 +12,7 @@ use super::method::no_verb_of;
 use super::options;
 use super::verb::Verb;
 use crate::diag::{Facts, Origin, Report, quoted};
-use crate::run::{Errno, Problem};
+use crate::run::{Errno, RunError};
 
 /// A call of a verb.
 pub struct Call<'c, 'e> {
@@ -130,7 +130,8 @@ impl<'c, 'e> Call<'c, 'e> {
                 }
             }
             ArgumentError::Value(invalid) => Report::from(&invalid),
-            ArgumentError::Options(problem) => options::report(&verb, &problem, self),
+            ArgumentError::UnknownOption { key, keys } => options::unknown(&verb, &key, keys, self),
+            ArgumentError::Option { key, error } => options::wrong(&verb, key, &error, self),
         }
     }
 
@@ -156,8 +157,8 @@ impl<'c, 'e> Call<'c, 'e> {
 
     /// The failure of something that a line before this call has asked for: it says which call found
     /// that out.
-    pub fn found_here(&self, problem: impl Into<Problem>) -> VerbError {
-        let mut failed = VerbError::from(problem.into());
+    pub fn found_here(&self, error: impl Into<RunError>) -> VerbError {
+        let mut failed = VerbError::from(error.into());
         if let (VerbError::Reports(reports), Some(here)) = (&mut failed, self.origin()) {
             for report in reports {
                 match &report.origin {

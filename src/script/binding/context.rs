@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use super::effects::Effects;
 use super::value::ProcessHandle;
 use crate::diag::{Origin, Report, Sources};
-use crate::run::{self, Errno, Problem, Process, Runner};
+use crate::run::{self, Errno, Process, RunError, Runner};
 use crate::script::language::catch_names::CatchNames;
 use crate::script::language::recipe::Recipe;
 use crate::script::language::stack::Stack;
@@ -135,7 +135,7 @@ impl Context {
     ///
     /// # Errors
     /// As for [`Context::begin_session`].
-    pub fn before_sandbox(&self, origin: Option<&Origin>) -> Result<(), Problem> {
+    pub fn before_sandbox(&self, origin: Option<&Origin>) -> Result<(), RunError> {
         if self.calls_raw && !self.runner.host().is_root() {
             self.begin_session(origin)?;
         }
@@ -148,7 +148,7 @@ impl Context {
     /// # Errors
     /// The session was entered by half: the process is not what it was before. Or what it depends
     /// on cannot be read.
-    pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), Problem> {
+    pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), RunError> {
         self.effects().begin_session(origin, self)
     }
 

@@ -22,7 +22,7 @@ use crate::diag::{Origin, Report};
 use crate::plan::{Plan, RawAction, Request, RootTree};
 use crate::run::{
     self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopDevice, LoopSettings, Namespace,
-    Output, Problem, Verdict,
+    Output, RunError, Verdict,
 };
 use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
 pub use network::NetworkEffects;
@@ -77,7 +77,7 @@ pub trait Effects: NetworkEffects {
     ) -> Result<(), VerbError>;
 
     /// Enters the session before a question whose answer it changes.
-    fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), Problem>;
+    fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), RunError>;
 
     /// Whether the recipe may rely on a condition that it states.
     fn holds(&self, condition: bool) -> bool;
@@ -100,7 +100,7 @@ pub trait Effects: NetworkEffects {
         request: &Request,
         input: &Input,
         call: &Call<'_, '_>,
-    ) -> Result<Exit, Problem>;
+    ) -> Result<Exit, RunError>;
 
     /// Runs a program to its end and keeps what it writes, at most `most` bytes.
     fn output(
@@ -110,7 +110,7 @@ pub trait Effects: NetworkEffects {
         input: &Input,
         most: u64,
         call: &Call<'_, '_>,
-    ) -> Result<Output, Problem>;
+    ) -> Result<Output, RunError>;
 
     /// Starts a program.
     fn start(
@@ -118,7 +118,7 @@ pub trait Effects: NetworkEffects {
         plan: Plan,
         request: &Request,
         call: &Call<'_, '_>,
-    ) -> Result<ProcessHandle, Problem>;
+    ) -> Result<ProcessHandle, RunError>;
 
     /// Runs another program beside a process.
     fn join(
@@ -182,7 +182,7 @@ pub trait Effects: NetworkEffects {
     // Raw calls.
 
     /// Makes a raw call.
-    fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), Problem>;
+    fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError>;
 
     /// Enters a namespace, as `action` says.
     fn enter(
@@ -190,7 +190,7 @@ pub trait Effects: NetworkEffects {
         namespace: &Namespace,
         action: RawAction,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), RunError>;
 
     /// Enters the namespaces of a process, given as a handle or by its number alone.
     fn enter_process(
@@ -207,7 +207,7 @@ pub trait Effects: NetworkEffects {
         command: Command,
         environment: Option<Vec<(String, String)>>,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), RunError>;
 
     /// Maps users and groups of a user namespace.
     fn map_ids(
@@ -216,7 +216,7 @@ pub trait Effects: NetworkEffects {
         users: Option<&IdMap>,
         groups: Option<&IdMap>,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), RunError>;
 
     /// Drops all capabilities but the set `kept`.
     fn set_capabilities(
@@ -225,7 +225,7 @@ pub trait Effects: NetworkEffects {
         kept: u64,
         bounding: bool,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), RunError>;
 
     /// Attaches a file to a loop device.
     fn attach_loop(
@@ -233,10 +233,10 @@ pub trait Effects: NetworkEffects {
         file: &Path,
         settings: LoopSettings,
         call: &Call<'_, '_>,
-    ) -> Result<Attached, Problem>;
+    ) -> Result<Attached, RunError>;
 
     /// Bind mounts a namespace at a path.
-    fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem>;
+    fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError>;
 
     // Files.
 
@@ -247,10 +247,10 @@ pub trait Effects: NetworkEffects {
         content: &[u8],
         append: bool,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), RunError>;
 
     /// Removes a file or an empty directory.
-    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem>;
+    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError>;
 
     /// Reads a file of at most `largest` bytes.
     fn read_file(&self, path: &Path, largest: u64) -> Result<Vec<u8>, Errno>;
@@ -268,7 +268,7 @@ pub trait Effects: NetworkEffects {
     fn open_namespace(&self, path: &Path) -> Result<Option<Namespace>, Errno>;
 
     /// The directory of the recipe's own.
-    fn scratch(&self, call: &Call<'_, '_>) -> Result<String, Problem>;
+    fn scratch(&self, call: &Call<'_, '_>) -> Result<String, RunError>;
 
     // Trees of the host.
 
@@ -279,7 +279,7 @@ pub trait Effects: NetworkEffects {
         size: u64,
         kind: &ImageType,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem>;
+    ) -> Result<(), RunError>;
 
     /// Builds a tree into a directory, and gives the warnings.
     fn build(
@@ -301,10 +301,11 @@ pub trait Effects: NetworkEffects {
     ) -> Result<String, Report>;
 
     /// What sandboxes have changed in a root.
-    fn changes(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Vec<Changed>, Problem>;
+    fn changes(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Vec<Changed>, RunError>;
 
     /// Makes a layer of what sandboxes have changed; none if there is nothing to add.
-    fn commit(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Option<KeptLayer>, Problem>;
+    fn commit(&self, keeping: &Keeping, call: &Call<'_, '_>)
+    -> Result<Option<KeptLayer>, RunError>;
 
     // The machine.
 

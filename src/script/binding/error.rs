@@ -1,11 +1,13 @@
 //! The errors of verbs, and the ends that no recipe catches.
 
+use std::error::Error;
+use std::fmt;
 use std::rc::Rc;
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
-use crate::diag::{Origin, Report};
-use crate::run::Problem;
+use crate::diag::{Origin, Report, messages};
+use crate::run::{RunError, signal_name};
 
 /// The error of a verb, on its way through the engine to the recipe.
 #[derive(Clone, Debug)]
@@ -33,11 +35,31 @@ impl VerbError {
     }
 }
 
-impl From<Problem> for VerbError {
-    fn from(problem: Problem) -> Self {
-        match problem {
-            Problem::Reports(reports) => Self::Reports(reports),
-            Problem::Interrupted(interrupted) => Self::Interrupted(interrupted.signal),
+impl fmt::Display for VerbError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reports(reports) => out.write_str(&messages(reports)),
+            Self::Interrupted(signal) => write!(out, "interrupted by {}", signal_name(*signal)),
+            Self::Exit(code) => write!(out, "the recipe exits with {code}"),
+            Self::NotRun(reason) => write!(out, "not run: {reason}"),
+        }
+    }
+}
+
+impl Error for VerbError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Reports(reports) => reports.first().map(|report| report as _),
+            Self::Interrupted(_) | Self::Exit(_) | Self::NotRun(_) => None,
+        }
+    }
+}
+
+impl From<RunError> for VerbError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Reports(reports) => Self::Reports(reports),
+            RunError::Interrupted(interrupted) => Self::Interrupted(interrupted.signal),
         }
     }
 }
@@ -68,6 +90,18 @@ pub struct ScriptError {
     pub reports: Rc<[Report]>,
 }
 
+impl fmt::Display for ScriptError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message())
+    }
+}
+
+impl Error for ScriptError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.first().map(|report| report as _)
+    }
+}
+
 impl ScriptError {
     /// The first report, which the properties of the error are about.
     pub fn first(&self) -> Option<&Report> {
@@ -80,30 +114,46 @@ impl ScriptError {
     }
 }
 
-/// An end of the run that no recipe catches, as the engine carries it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Termination {
-    /// With this status.
-    Exit(i32),
-    /// By this signal.
+/// How a recipe ended. The engine carries an end that no recipe catches as its own error.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// By itself, with this status.
+    Status(i32),
+    /// With errors.
+    Failed(Vec<Report>),
+    /// By a signal.
     Signal(i32),
-    /// As something that it needs is not there.
+    /// As something that it needs is not there, which this names.
     NotRun(String),
+}
+
+impl From<End> for Box<EvalAltResult> {
+    fn from(end: End) -> Self {
+        Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(end), Position::NONE))
+    }
+}
+
+impl From<End> for VerbError {
+    fn from(end: End) -> Self {
+        match end {
+            End::Status(code) => Self::Exit(code),
+            End::Failed(reports) => Self::Reports(reports),
+            End::Signal(signal) => Self::Interrupted(signal),
+            End::NotRun(reason) => Self::NotRun(reason),
+        }
+    }
 }
 
 impl From<VerbError> for Box<EvalAltResult> {
     fn from(failed: VerbError) -> Self {
-        let end = |ending: Termination| {
-            Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ending), Position::NONE))
-        };
         match failed {
             VerbError::Reports(reports) => {
                 let error = Dynamic::from(ScriptError { reports: reports.into() });
                 Box::new(EvalAltResult::ErrorRuntime(error, Position::NONE))
             }
-            VerbError::Interrupted(signal) => end(Termination::Signal(signal)),
-            VerbError::Exit(code) => end(Termination::Exit(code)),
-            VerbError::NotRun(reason) => end(Termination::NotRun(reason)),
+            VerbError::Interrupted(signal) => End::Signal(signal).into(),
+            VerbError::Exit(code) => End::Status(code).into(),
+            VerbError::NotRun(reason) => End::NotRun(reason).into(),
         }
     }
 }

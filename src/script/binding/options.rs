@@ -6,58 +6,49 @@ use super::argument::{Argument, ArgumentError};
 use super::call::Call;
 use super::verb::OptionKey;
 use crate::diag::{Report, closest, list, quoted};
-use crate::spec::Invalid;
+use crate::spec::ValueError;
 
-/// The error of an option map.
-pub enum OptionsError {
-    /// A key that there is not.
-    Unknown {
-        /// The key.
-        key: String,
-        /// Those that there are.
-        keys: &'static [OptionKey],
-    },
-    /// A value that the key does not take.
-    Value {
-        /// The key.
-        key: &'static str,
-        /// What is wrong with the value.
-        wrong: ArgumentError,
-    },
+/// The report of an option of `verb` that there is not.
+pub(in crate::script) fn unknown(
+    verb: &str,
+    key: &str,
+    keys: &[OptionKey],
+    call: &Call<'_, '_>,
+) -> Report {
+    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+    let shown: Vec<_> = names.iter().map(quoted).collect();
+    let report = Report::error(format!("{verb} has no option {}", quoted(key)));
+    let report = match closest(key, names) {
+        Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
+        None => report.hint(format!("its options are {}", list(&shown, "and"))),
+    };
+    report.at(call.context.place_of_key(call.origin(), key))
 }
 
-/// The report of a problem in the options of `verb`.
-pub(in crate::script) fn report(verb: &str, problem: &OptionsError, call: &Call<'_, '_>) -> Report {
-    match problem {
-        OptionsError::Unknown { key, keys } => {
-            let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
-            let shown: Vec<_> = names.iter().map(quoted).collect();
-            let report = Report::error(format!("{verb} has no option {}", quoted(key)));
-            let report = match closest(key, names) {
-                Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-                None => report.hint(format!("its options are {}", list(&shown, "and"))),
-            };
-            report.at(call.context.place_of_key(call.origin(), key))
+/// The report of a value that an option of `verb` does not take.
+pub(in crate::script) fn wrong(
+    verb: &str,
+    key: &str,
+    error: &ArgumentError,
+    call: &Call<'_, '_>,
+) -> Report {
+    let origin = call.context.place_of_key(call.origin(), key);
+    let shown = quoted(key);
+    match error {
+        ArgumentError::Type { wanted, given } => {
+            Report::error(format!("the option {shown} of {verb} takes {wanted}, not {given}"))
+                .at(origin)
         }
-        OptionsError::Value { key, wrong } => {
-            let origin = call.context.place_of_key(call.origin(), key);
-            let shown = quoted(key);
-            match wrong {
-                ArgumentError::Type { wanted, given } => Report::error(format!(
-                    "the option {shown} of {verb} takes {wanted}, not {given}"
-                ))
-                .at(origin),
-                ArgumentError::Value(invalid) => {
-                    let report = Report::error(format!("the option {shown} of {verb}: {invalid}"));
-                    let report = report.at(origin);
-                    match invalid.help() {
-                        Some(help) => report.hint(help),
-                        None => report,
-                    }
-                }
-                ArgumentError::Options(inner) => self::report(verb, inner, call),
+        ArgumentError::Value(error) => {
+            let report = Report::error(format!("the option {shown} of {verb}: {error}"));
+            let report = report.at(origin);
+            match error.help() {
+                Some(help) => report.hint(help),
+                None => report,
             }
         }
+        ArgumentError::UnknownOption { key, keys } => unknown(verb, key, keys, call),
+        ArgumentError::Option { key, error } => wrong(verb, key, error, call),
     }
 }
 
@@ -71,10 +62,8 @@ pub(in crate::script) fn key<T: Argument>(
     if T::KIND.starts_with("a mode") {
         decimal_mode(key, call)?;
     }
-    match T::take(Some(value), call) {
-        Ok(value) => Ok(Some(value)),
-        Err(wrong) => Err(ArgumentError::Options(Box::new(OptionsError::Value { key, wrong }))),
-    }
+    let taken = T::take(Some(value), call);
+    taken.map(Some).map_err(|error| ArgumentError::of_option(key, error))
 }
 
 /// Refuses a mode whose digits are those of an octal number but which is written as a decimal
@@ -84,10 +73,10 @@ fn decimal_mode(key: &'static str, call: &Call<'_, '_>) -> Result<(), ArgumentEr
     let digits: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
     let octal = digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
     if octal && (3..=4).contains(&digits.len()) {
-        let wrong = Invalid::new(format!("{} is not written in octal", quoted(&digits)));
+        let wrong = ValueError::new(format!("{} is not written in octal", quoted(&digits)));
         let mode = quoted(format!("0o{}", digits.trim_start_matches('0')));
         let wrong = ArgumentError::Value(wrong.hint(format!("did you mean {mode}?")));
-        return Err(ArgumentError::Options(Box::new(OptionsError::Value { key, wrong })));
+        return Err(ArgumentError::of_option(key, wrong));
     }
     Ok(())
 }
@@ -107,10 +96,7 @@ pub(in crate::script) fn finish(
 ) -> Result<(), ArgumentError> {
     match map.keys().next() {
         None => Ok(()),
-        Some(key) => {
-            let key = key.to_string();
-            Err(ArgumentError::Options(Box::new(OptionsError::Unknown { key, keys })))
-        }
+        Some(key) => Err(ArgumentError::UnknownOption { key: key.to_string(), keys }),
     }
 }
 

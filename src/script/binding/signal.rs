@@ -6,7 +6,7 @@ use super::argument::{Argument, ArgumentError, a_kind};
 use super::call::Call;
 use crate::diag::{closest, quoted};
 use crate::run;
-use crate::spec::Invalid;
+use crate::spec::ValueError;
 
 /// A signal by its name, with or without `SIG`, or its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl Argument for Signal {
         let value = value.unwrap_or_default();
         if let Ok(number) = value.as_int() {
             let number = i32::try_from(number).ok().filter(|number| (1..=64).contains(number));
-            return Ok(Self(number.ok_or_else(|| Invalid::new("signals go from 1 to 64"))?));
+            return Ok(Self(number.ok_or_else(|| ValueError::new("signals go from 1 to 64"))?));
         }
         if !value.is_string() {
             return Err(ArgumentError::Type { wanted: Self::KIND, given: a_kind(&value) });
@@ -28,9 +28,9 @@ impl Argument for Signal {
     }
 }
 
-fn by_name(name: &str) -> Result<i32, Invalid> {
+fn by_name(name: &str) -> Result<i32, ValueError> {
     run::signal_number(name).ok_or_else(|| {
-        let invalid = Invalid::new(format!("no signal {}", quoted(name)));
+        let invalid = ValueError::new(format!("no signal {}", quoted(name)));
         let short = name.to_uppercase();
         match closest(short.trim_start_matches("SIG"), run::signal_names()) {
             Some(near) => invalid.hint(format!("did you mean {}?", quoted(near))),

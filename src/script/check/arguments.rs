@@ -10,7 +10,6 @@ use crate::script::binding::argument::{ArgumentError, a_type};
 use crate::script::binding::call::{Call, options_last};
 use crate::script::binding::catalog;
 use crate::script::binding::method::no_verb_of;
-use crate::script::binding::options::OptionsError;
 use crate::script::binding::verb::{Parameter, Verb};
 use crate::script::errors::reword;
 
@@ -129,10 +128,8 @@ impl Checker<'_> {
                         continue;
                     }
                     let wrong = ArgumentError::Type { wanted: option.kind, given: a_type(own) };
-                    let problem = OptionsError::Value { key: option.name, wrong };
-                    let fault = asked
-                        .argument_report(parameter.name, ArgumentError::Options(Box::new(problem)));
-                    self.say_key(fault, key, *at);
+                    let wrong = ArgumentError::of_option(option.name, wrong);
+                    self.say_key(asked.argument_report(parameter.name, wrong), key, *at);
                     continue;
                 }
                 (Value::Sample(value), _) => (value, false),
@@ -171,12 +168,9 @@ fn wrong(parameter: &Parameter, value: Value, asked: &Call<'_, '_>) -> Option<Re
 /// Whether it is the type of a value that is wrong, whatever the value.
 fn is_of_type(wrong: &ArgumentError) -> bool {
     match wrong {
-        ArgumentError::Type { .. } => true,
+        ArgumentError::Type { .. } | ArgumentError::UnknownOption { .. } => true,
         ArgumentError::Value(_) => false,
-        ArgumentError::Options(problem) => match &**problem {
-            OptionsError::Unknown { .. } => true,
-            OptionsError::Value { wrong, .. } => is_of_type(wrong),
-        },
+        ArgumentError::Option { error, .. } => is_of_type(error),
     }
 }
 

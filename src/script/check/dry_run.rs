@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::diag::{Report, Severity, Sources};
-use crate::script::engine::{End, Mode, Script};
+use crate::script::binding::error::End;
+use crate::script::engine::{Mode, Script};
 use crate::script::language::recipe::Recipe;
 
 /// How long a dry run goes on: one that waits for something would do so for ever.

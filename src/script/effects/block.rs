@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use super::dry_run::Effect;
-use crate::plan::{Plan, Planned, outline, raw_outline, raw_text};
+use crate::json;
+use crate::plan::{Plan, Planned, document, raw_document, raw_text};
 
 /// What is told together.
 pub enum Block {
@@ -41,12 +42,12 @@ impl Block {
         }
     }
 
-    /// As JSON.
+    /// For a program.
     #[must_use]
-    pub fn outline(&self) -> serde_json::Value {
+    pub fn document(&self) -> json::Plan {
         match self {
-            Self::Plan(plan) => outline(plan),
-            Self::Raw(actions) => raw_outline(actions),
+            Self::Plan(plan) => document(plan),
+            Self::Raw(actions) => raw_document(actions),
         }
     }
 }

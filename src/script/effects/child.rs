@@ -4,14 +4,14 @@ use rhai::{Dynamic, EvalAltResult, FnPtr};
 
 use super::codec::{self, Answer};
 use crate::diag::{Caller, Origin, Report, Severity};
-use crate::run::{Exit, Problem, Process};
+use crate::run::{Exit, Process, RunError};
 use crate::script::binding::call::Call;
-use crate::script::binding::error::{IN_CHILD, Termination, VerbError};
+use crate::script::binding::error::{End, IN_CHILD, VerbError};
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::script::errors::reword;
 
 /// How the process of a closure is made: given what it does there.
-pub type Start<'a> = &'a dyn Fn(crate::run::Body<'_>) -> Result<Process, Problem>;
+pub type Start<'a> = &'a dyn Fn(crate::run::Body<'_>) -> Result<Process, RunError>;
 
 /// Starts `closure` in a process that `start` makes.
 ///
@@ -139,13 +139,9 @@ pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> VerbError {
         inner = next;
     }
     if let EvalAltResult::ErrorTerminated(token, _) = inner
-        && let Some(ending) = token.clone().try_cast::<Termination>()
+        && let Some(end) = token.clone().try_cast::<End>()
     {
-        return match ending {
-            Termination::Exit(code) => VerbError::Exit(code),
-            Termination::Signal(signal) => VerbError::Interrupted(signal),
-            Termination::NotRun(reason) => VerbError::NotRun(reason),
-        };
+        return end.into();
     }
     let mut reports = reword::reports(error, call.context);
     // That a closure of this call leads there is said by the call itself.

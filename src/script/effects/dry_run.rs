@@ -17,12 +17,12 @@ use crate::diag::{Origin, Report};
 use crate::plan::{Op, Plan, Planned, RawAction, Request, RootTree, Side};
 use crate::run::{
     self, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
-    Problem, Usage, Verdict,
+    RunError, Usage, Verdict,
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
 use crate::script::binding::effects::{Attached, Effects, Place, addressed};
-use crate::script::binding::error::{DryRunTooLong, Termination, VerbError};
+use crate::script::binding::error::{DryRunTooLong, End, VerbError};
 use crate::script::binding::value::{self, ProcessHandle};
 use crate::script::binding::verb::Verb;
 use crate::spec::{Command, Compression, IdMap, KeptLayer, Kind, Namespaces};
@@ -141,7 +141,7 @@ impl Effects for DryRun {
             return Some(Dynamic::from(DryRunTooLong));
         }
         let is_over = self.deadline.get().is_some_and(|deadline| Instant::now() > deadline);
-        is_over.then(|| Dynamic::from(Termination::NotRun("it takes too long".into())))
+        is_over.then(|| Dynamic::from(End::NotRun("it takes too long".into())))
     }
 
     fn has_breakpoints(&self) -> bool {
@@ -164,7 +164,7 @@ impl Effects for DryRun {
         Ok(())
     }
 
-    fn begin_session(&self, _: Option<&Origin>, _: &Context) -> Result<(), Problem> {
+    fn begin_session(&self, _: Option<&Origin>, _: &Context) -> Result<(), RunError> {
         Ok(())
     }
 
@@ -194,7 +194,7 @@ impl Effects for DryRun {
         self.contradictions.borrow_mut().extend(reports.iter().cloned());
     }
 
-    fn run(&self, plan: &Plan, _: &Request, _: &Input, _: &Call<'_, '_>) -> Result<Exit, Problem> {
+    fn run(&self, plan: &Plan, _: &Request, _: &Input, _: &Call<'_, '_>) -> Result<Exit, RunError> {
         self.note_plan(plan.clone());
         Ok(exit())
     }
@@ -206,12 +206,12 @@ impl Effects for DryRun {
         _: &Input,
         _: u64,
         _: &Call<'_, '_>,
-    ) -> Result<Output, Problem> {
+    ) -> Result<Output, RunError> {
         self.note_plan(plan.clone());
         Ok(Output { stdout: Vec::new(), stderr: Vec::new(), exit: exit() })
     }
 
-    fn start(&self, plan: Plan, _: &Request, _: &Call<'_, '_>) -> Result<ProcessHandle, Problem> {
+    fn start(&self, plan: Plan, _: &Request, _: &Call<'_, '_>) -> Result<ProcessHandle, RunError> {
         Ok(process(Some(self.note_plan(plan)), Dynamic::UNIT))
     }
 
@@ -297,12 +297,12 @@ impl Effects for DryRun {
         self.go_through(closure, call)
     }
 
-    fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), Problem> {
+    fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError> {
         self.note(action, call);
         Ok(())
     }
 
-    fn enter(&self, _: &Namespace, action: RawAction, call: &Call<'_, '_>) -> Result<(), Problem> {
+    fn enter(&self, _: &Namespace, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError> {
         self.note(action, call);
         Ok(())
     }
@@ -323,7 +323,7 @@ impl Effects for DryRun {
         command: Command,
         _: Option<Vec<(String, String)>>,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         self.note(RawAction::Execute(command), call);
         Ok(())
     }
@@ -334,7 +334,7 @@ impl Effects for DryRun {
         users: Option<&IdMap>,
         groups: Option<&IdMap>,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         for (what, map) in [("users", users), ("groups", groups)] {
             if let Some(map) = map {
                 self.note(RawAction::MapIds { pid, what, map: map.kernel_text() }, call);
@@ -349,7 +349,7 @@ impl Effects for DryRun {
         _: u64,
         _: bool,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         self.note(action, call);
         Ok(())
     }
@@ -359,12 +359,12 @@ impl Effects for DryRun {
         file: &Path,
         settings: LoopSettings,
         call: &Call<'_, '_>,
-    ) -> Result<Attached, Problem> {
+    ) -> Result<Attached, RunError> {
         self.note(settings.action(file), call);
         Ok(Attached { path: "/dev/loopN".into(), device: None })
     }
 
-    fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem> {
+    fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError> {
         let namespace = namespace.to_string();
         self.note(RawAction::Pin { namespace, path: path.to_path_buf() }, call);
         Ok(())
@@ -376,13 +376,13 @@ impl Effects for DryRun {
         content: &[u8],
         append: bool,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         let (path, size) = (path.to_path_buf(), content.len());
         self.note(RawAction::WriteFile { path, size, append }, call);
         Ok(())
     }
 
-    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem> {
+    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError> {
         self.note(RawAction::Remove(path.to_path_buf()), call);
         Ok(())
     }
@@ -424,7 +424,7 @@ impl Effects for DryRun {
         Namespace::open(path).or_else(|_| Namespace::open("/proc/self/ns/net".as_ref()))
     }
 
-    fn scratch(&self, _: &Call<'_, '_>) -> Result<String, Problem> {
+    fn scratch(&self, _: &Call<'_, '_>) -> Result<String, RunError> {
         Ok("/tmp/nsscript/scratch".into())
     }
 
@@ -434,7 +434,7 @@ impl Effects for DryRun {
         size: u64,
         kind: &ImageType,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         let (path, kind) = (path.to_path_buf(), kind.name().to_owned());
         self.note(RawAction::DiskImage { path, size, kind }, call);
         Ok(())
@@ -464,11 +464,11 @@ impl Effects for DryRun {
         Ok(String::new())
     }
 
-    fn changes(&self, _: &Keeping, _: &Call<'_, '_>) -> Result<Vec<Changed>, Problem> {
+    fn changes(&self, _: &Keeping, _: &Call<'_, '_>) -> Result<Vec<Changed>, RunError> {
         Ok(Vec::new())
     }
 
-    fn commit(&self, _: &Keeping, _: &Call<'_, '_>) -> Result<Option<KeptLayer>, Problem> {
+    fn commit(&self, _: &Keeping, _: &Call<'_, '_>) -> Result<Option<KeptLayer>, RunError> {
         Ok(None)
     }
 

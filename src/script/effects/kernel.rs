@@ -17,7 +17,7 @@ use crate::diag::{Origin, Report};
 use crate::plan::{Plan, RawAction, Request, RootTree};
 use crate::run::{
     self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
-    Problem, Process, Verdict,
+    Process, RunError, Verdict,
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
@@ -74,8 +74,8 @@ fn beside(
         None,
         request.origin.as_ref(),
     ) {
-        Problem::Reports(reports) => child::thrown_bytes(&reports),
-        Problem::Interrupted(interrupted) => (Vec::new(), 128 + interrupted.signal),
+        RunError::Reports(reports) => child::thrown_bytes(&reports),
+        RunError::Interrupted(interrupted) => (Vec::new(), 128 + interrupted.signal),
     })?;
     let exit = program.wait()?;
     child::thrown(&program, call)?;
@@ -124,14 +124,14 @@ impl Effects for Kernel {
         call.tell(&text()?, Printed::Output)
     }
 
-    fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), Problem> {
+    fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), RunError> {
         let begun = context.runner.begin_session(origin);
-        let is_refused = |problem: &Problem| match problem {
-            Problem::Reports(reports) => reports.iter().all(|it| it.facts.operation.is_some()),
-            Problem::Interrupted(_) => false,
+        let is_refused = |error: &RunError| match error {
+            RunError::Reports(reports) => reports.iter().all(|it| it.facts.operation.is_some()),
+            RunError::Interrupted(_) => false,
         };
         match begun {
-            Err(problem) if is_refused(&problem) && !context.runner.has_broken_session() => Ok(()),
+            Err(error) if is_refused(&error) && !context.runner.has_broken_session() => Ok(()),
             begun => begun,
         }
     }
@@ -159,7 +159,7 @@ impl Effects for Kernel {
         request: &Request,
         input: &Input,
         call: &Call<'_, '_>,
-    ) -> Result<Exit, Problem> {
+    ) -> Result<Exit, RunError> {
         call.context.runner.run(plan, request, input)
     }
 
@@ -170,7 +170,7 @@ impl Effects for Kernel {
         input: &Input,
         most: u64,
         call: &Call<'_, '_>,
-    ) -> Result<Output, Problem> {
+    ) -> Result<Output, RunError> {
         call.context.runner.output(plan, request, input, most)
     }
 
@@ -179,7 +179,7 @@ impl Effects for Kernel {
         plan: Plan,
         request: &Request,
         call: &Call<'_, '_>,
-    ) -> Result<ProcessHandle, Problem> {
+    ) -> Result<ProcessHandle, RunError> {
         let process = call.context.runner.start(&plan, request, &Input::Nothing)?;
         Ok(call.context.started(process))
     }
@@ -201,7 +201,7 @@ impl Effects for Kernel {
     fn wait(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError> {
         let mut process = process(handle)?;
         own(&process, call)?;
-        let exit = process.wait().map_err(|problem| call.found_here(problem))?;
+        let exit = process.wait().map_err(|error| call.found_here(error))?;
         // What a closure has thrown is not lost; how its process ended otherwise is no error.
         child::thrown(&process, call)?;
         Ok(exit)
@@ -247,7 +247,7 @@ impl Effects for Kernel {
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
         match process(handle)?.write(bytes) {
-            Some(written) => written.map_err(|problem| call.found_here(problem)),
+            Some(written) => written.map_err(|error| call.found_here(error)),
             None => Err(no_pipes(call)),
         }
     }
@@ -258,7 +258,7 @@ impl Effects for Kernel {
         call: &Call<'_, '_>,
     ) -> Result<Option<Vec<u8>>, VerbError> {
         match process(handle)?.read_line() {
-            Some(line) => line.map_err(|problem| call.found_here(problem)),
+            Some(line) => line.map_err(|error| call.found_here(error)),
             None => Err(no_pipes(call)),
         }
     }
@@ -303,7 +303,7 @@ impl Effects for Kernel {
         }
     }
 
-    fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), Problem> {
+    fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError> {
         call.context.runner.act(action, call.origin().as_ref())
     }
 
@@ -312,7 +312,7 @@ impl Effects for Kernel {
         namespace: &Namespace,
         action: RawAction,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         let descriptor = Some(namespace.descriptor());
         call.context.runner.act_with(action, descriptor, call.origin().as_ref())
     }
@@ -344,7 +344,7 @@ impl Effects for Kernel {
         command: Command,
         environment: Option<Vec<(String, String)>>,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         // A program that cannot write either says so itself.
         let _ = call.context.part(Printed::Output);
         Err(call.context.runner.execute(&command, environment, call.origin().as_ref()))
@@ -356,7 +356,7 @@ impl Effects for Kernel {
         users: Option<&IdMap>,
         groups: Option<&IdMap>,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         call.context.runner.map_ids(pid, users, groups, call.origin().as_ref())
     }
 
@@ -366,7 +366,7 @@ impl Effects for Kernel {
         kept: u64,
         bounding: bool,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         call.context.runner.set_capabilities(action, kept, bounding, call.origin().as_ref())
     }
 
@@ -375,13 +375,13 @@ impl Effects for Kernel {
         file: &Path,
         settings: LoopSettings,
         call: &Call<'_, '_>,
-    ) -> Result<Attached, Problem> {
+    ) -> Result<Attached, RunError> {
         let device = call.context.runner.attach_loop(file, settings, call.origin().as_ref())?;
         let path = device.path().to_string_lossy().into_owned();
         Ok(Attached { path, device: Some(device) })
     }
 
-    fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem> {
+    fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError> {
         call.context.runner.pin(namespace, path, call.origin().as_ref())
     }
 
@@ -391,13 +391,13 @@ impl Effects for Kernel {
         content: &[u8],
         append: bool,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         let action = RawAction::WriteFile { path: path.to_path_buf(), size: content.len(), append };
         let origin = call.origin();
         call.context.runner.write_file(action, path, content, append, origin.as_ref())
     }
 
-    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), Problem> {
+    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError> {
         let action = RawAction::Remove(path.to_path_buf());
         call.context.runner.remove_file(action, path, call.origin().as_ref())
     }
@@ -422,7 +422,7 @@ impl Effects for Kernel {
         Namespace::open(path)
     }
 
-    fn scratch(&self, call: &Call<'_, '_>) -> Result<String, Problem> {
+    fn scratch(&self, call: &Call<'_, '_>) -> Result<String, RunError> {
         let path = call.context.runner.scratch(call.origin().as_ref())?;
         Ok(path.to_string_lossy().into_owned())
     }
@@ -433,7 +433,7 @@ impl Effects for Kernel {
         size: u64,
         kind: &ImageType,
         call: &Call<'_, '_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), RunError> {
         call.context.runner.disk_image(path, size, kind, call.origin().as_ref())
     }
 
@@ -466,11 +466,15 @@ impl Effects for Kernel {
         Ok(digest)
     }
 
-    fn changes(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Vec<Changed>, Problem> {
+    fn changes(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Vec<Changed>, RunError> {
         call.context.runner.changes(keeping)
     }
 
-    fn commit(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Option<KeptLayer>, Problem> {
+    fn commit(
+        &self,
+        keeping: &Keeping,
+        call: &Call<'_, '_>,
+    ) -> Result<Option<KeptLayer>, RunError> {
         call.context.runner.commit(keeping)
     }
 

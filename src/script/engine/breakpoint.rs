@@ -9,14 +9,12 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use rhai::{
-    Dynamic, Engine, EvalAltResult, EvalContext, GlobalRuntimeState, ImmutableString, Position,
-    Scope,
+    Dynamic, Engine, EvalAltResult, EvalContext, GlobalRuntimeState, ImmutableString, Scope,
 };
 
 use super::{End, Script};
 use crate::diag::{Origin, Report};
 use crate::script::binding::context::Context;
-use crate::script::binding::error::Termination;
 use crate::script::language::statement_starts::{NAME, Places};
 
 /// A recipe at a breakpoint.
@@ -130,13 +128,11 @@ fn stop(
     let end = hook(script, &mut stopped);
     context.rename(&name);
     give_back(&names, &stopped.scope, eval.scope_mut());
-    let ending = match end {
-        None => return Ok(()),
-        Some(End::Signal(signal)) => Termination::Signal(signal),
-        Some(End::Status(code)) => Termination::Exit(code),
-        Some(_) => Termination::Exit(1),
-    };
-    Err(Box::new(EvalAltResult::ErrorTerminated(Dynamic::from(ending), Position::NONE)))
+    match end {
+        None => Ok(()),
+        Some(end @ (End::Signal(_) | End::Status(_))) => Err(end.into()),
+        Some(End::Failed(_) | End::NotRun(_)) => Err(End::Status(1).into()),
+    }
 }
 
 /// Gives the variables the values that they were given at the prompt.

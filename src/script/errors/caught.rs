@@ -118,8 +118,8 @@ fn inner(text: &str, position: Position) -> EvalAltResult {
     match text {
         "'this' not bound" => E::ErrorUnboundThis(position),
         "For loop expects iterable type" => E::ErrorFor(position),
-        _ if text.starts_with("Invalid index: ") => {
-            let index = Dynamic::from(text["Invalid index: ".len()..].to_owned());
+        _ if text.starts_with("ValueError index: ") => {
+            let index = Dynamic::from(text["ValueError index: ".len()..].to_owned());
             E::ErrorIndexNotFound(index, position)
         }
         // `Non-pure method 'push' cannot be called on constant`, and what else says so.

@@ -8,20 +8,20 @@ use crate::diag::{Caller, Origin, Report, count, list, quoted};
 use crate::script::binding::argument::a_type;
 use crate::script::binding::catalog;
 use crate::script::binding::context::Context;
-use crate::script::binding::error::{DryRunTooLong, IN_CHILD, ScriptError, Termination};
+use crate::script::binding::error::{DryRunTooLong, End, IN_CHILD, ScriptError};
 use crate::script::binding::method::{arity, arity_of_language, called_property, no_verb_of};
 use crate::script::binding::verb::{Kind, Verb};
 use crate::script::language::statement_starts::numbers;
 
 /// The end that `error` stands for, where it is none of the recipe's mistakes.
-pub fn ending(error: &EvalAltResult) -> Option<Termination> {
+pub fn ending(error: &EvalAltResult) -> Option<End> {
     match error {
-        EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<Termination>(),
+        EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<End>(),
         EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
         | EvalAltResult::ErrorInModule(_, inner, _) => ending(inner),
         EvalAltResult::Exit(value, _) => {
             let code = value.as_int().ok().and_then(|code| i32::try_from(code).ok());
-            Some(Termination::Exit(code.unwrap_or(0)))
+            Some(End::Status(code.unwrap_or(0)))
         }
         _ => None,
     }

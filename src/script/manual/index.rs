@@ -1,88 +1,91 @@
-//! The catalog for other programs: as JSON, and as snippets of VS Code.
+//! The catalog for other programs: a document, and snippets of VS Code.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 use super::definitions::{type_of, type_taken};
 use super::libraries;
+use crate::json;
 use crate::script::binding::catalog::{self, VALUES, constants, examples, page, summary};
-use crate::script::binding::verb::{Kind, Parameter, Verb};
+use crate::script::binding::verb::{Kind, OptionKey, Parameter, Verb};
 
-/// Everything that a recipe can use. `about` says who has written it, and stands first: keys are
-/// sorted.
+/// Everything that a recipe can use. `about` says who has written it.
 #[must_use]
-pub fn index(about: &str) -> Value {
-    let constants = constants().into_iter().map(|(name, _, doc)| (name, "Namespaces", doc));
-    let values = VALUES.map(|(name, doc)| {
-        let type_name = if name == "args" { "Array" } else { "Host" };
-        (name, type_name, doc.to_owned())
+pub fn index(about: &str) -> json::Index {
+    let constant = |name: &str, type_name: &str, doc: &str| json::Constant {
+        name: name.to_owned(),
+        type_name: type_name.to_owned(),
+        doc: doc.to_owned(),
+    };
+    let namespaces = constants();
+    let namespaces = namespaces.iter().map(|(name, _, doc)| constant(name, "Namespaces", doc));
+    let values = VALUES.iter().map(|(name, doc)| {
+        let type_name = if *name == "args" { "Array" } else { "Host" };
+        constant(name, type_name, doc)
     });
-    let constants = constants.chain(values);
-    let constants = constants
-        .map(|(name, type_name, doc)| json!({ "name": name, "type": type_name, "doc": doc }));
-    let modules = libraries().into_iter().map(|library| {
-        let functions = library.functions.iter().map(|function| {
-            json!({
-                "name": function.name,
-                "signature": function.signature(),
-                "parameters": function.parameters,
-                "doc": function.doc,
+    let modules = libraries().into_iter().map(|library| json::Module {
+        name: library.name.to_owned(),
+        alias: library.alias().to_owned(),
+        doc: library.about.clone(),
+        functions: library
+            .functions
+            .iter()
+            .map(|function| json::Function {
+                name: function.name.to_owned(),
+                signature: function.signature(),
+                parameters: function.parameters.iter().map(ToString::to_string).collect(),
+                doc: function.doc.clone(),
             })
-        });
-        json!({
-            "name": library.name,
-            "alias": library.alias(),
-            "doc": library.about,
-            "functions": functions.collect::<Vec<_>>(),
-        })
+            .collect(),
     });
-    json!({
-        "about": about,
-        "version": env!("CARGO_PKG_VERSION"),
-        "verbs": catalog::all().map(verb).collect::<Vec<_>>(),
-        "constants": constants.collect::<Vec<_>>(),
-        "modules": modules.collect::<Vec<_>>(),
-    })
+    json::Index {
+        version: json::Version,
+        about: about.to_owned(),
+        nsscript: env!("CARGO_PKG_VERSION").to_owned(),
+        verbs: catalog::all().map(verb).collect(),
+        constants: namespaces.chain(values).collect(),
+        modules: modules.collect(),
+    }
 }
 
-fn verb(verb: &Verb) -> Value {
-    let receiver = Some(verb.receiver()).filter(|name| !name.is_empty());
+fn verb(verb: &Verb) -> json::Verb {
     let options = verb.given().iter().flat_map(|parameter| parameter.options);
-    let options = options.map(|option| {
-        json!({
-            "name": option.name,
-            "takes": option.kind,
-            "type": type_of(option.kind),
-            "default": Some(option.default).filter(|text| !text.is_empty()),
-            "doc": option.doc.trim(),
-        })
-    });
-    json!({
-        "name": verb.name,
-        "receiver": receiver,
-        "property": verb.kind == Kind::Property,
-        "signature": verb.signature(),
-        "summary": summary(verb),
-        "returns": verb.returns,
-        "parameters": verb.given().iter().map(parameter).collect::<Vec<_>>(),
-        "options": options.collect::<Vec<_>>(),
-        "doc": page(verb),
-        "examples": examples(verb),
-    })
+    json::Verb {
+        name: verb.name.to_owned(),
+        receiver: Some(verb.receiver()).filter(|name| !name.is_empty()).map(str::to_owned),
+        property: verb.kind == Kind::Property,
+        signature: verb.signature(),
+        summary: summary(verb).to_owned(),
+        returns: verb.returns.to_owned(),
+        parameters: verb.given().iter().map(parameter).collect(),
+        options: options.map(option).collect(),
+        doc: page(verb),
+        examples: examples(verb),
+    }
 }
 
-fn parameter(parameter: &Parameter) -> Value {
-    json!({
-        "name": parameter.name,
-        "takes": parameter.kind,
-        "type": type_taken(parameter),
-        "required": parameter.required,
-    })
+fn parameter(parameter: &Parameter) -> json::Parameter {
+    json::Parameter {
+        name: parameter.name.to_owned(),
+        takes: parameter.kind.to_owned(),
+        type_name: type_taken(parameter),
+        required: parameter.required,
+    }
+}
+
+fn option(option: &OptionKey) -> json::OptionKey {
+    json::OptionKey {
+        name: option.name.to_owned(),
+        takes: option.kind.to_owned(),
+        type_name: type_of(option.kind),
+        default: Some(option.default).filter(|text| !text.is_empty()).map(str::to_owned),
+        doc: option.doc.trim().to_owned(),
+    }
 }
 
 /// Snippets of VS Code: the name of a verb becomes its call, with places for what must be given.
 #[must_use]
-pub fn snippets() -> Value {
-    let mut snippets = Map::new();
+pub fn snippets() -> BTreeMap<String, json::Snippet> {
+    let mut snippets = BTreeMap::new();
     for verb in catalog::all() {
         if verb.kind == Kind::Property {
             continue;
@@ -90,16 +93,15 @@ pub fn snippets() -> Value {
         let required = verb.given().iter().filter(|parameter| parameter.required);
         let places: Vec<_> =
             (1..).zip(required).map(|(at, parameter)| place(at, parameter)).collect();
-        let body = format!("{}({})$0", verb.name, places.join(", "));
-        let snippet = json!({
-            "scope": "rhai",
-            "prefix": verb.name,
-            "body": body,
-            "description": format!("{}: {}", verb.signature(), summary(verb)),
-        });
+        let snippet = json::Snippet {
+            scope: "rhai".to_owned(),
+            prefix: verb.name.to_owned(),
+            body: format!("{}({})$0", verb.name, places.join(", ")),
+            description: format!("{}: {}", verb.signature(), summary(verb)),
+        };
         snippets.insert(verb.signature(), snippet);
     }
-    Value::Object(snippets)
+    snippets
 }
 
 /// A place to fill in: `"${1:path}"`.

@@ -7,11 +7,11 @@ use super::{IT, Outcome, Prompt};
 use crate::diag::{Report, quoted};
 use crate::ops::Sandbox;
 use crate::plan::Request;
-use crate::run::{Exit, Problem, Process};
+use crate::run::{Exit, Process, RunError};
 use crate::script::binding::argument::a_kind;
+use crate::script::binding::error::End;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::script::effects::codec::{self, Answer};
-use crate::script::engine::End;
 use crate::spec::{Command, Streams};
 
 /// What has come back from inside.
@@ -59,7 +59,7 @@ impl Prompt {
             (bytes, 0)
         };
         let runner = &context.runner;
-        let made: Result<Process, Problem> = if let Some(handle) =
+        let made: Result<Process, RunError> = if let Some(handle) =
             value.clone().try_cast::<ProcessHandle>()
         {
             let Some(process) = handle.process else { return Ok(Left::default()) };
@@ -82,8 +82,8 @@ impl Prompt {
         };
         let mut process = match made {
             Ok(process) => process,
-            Err(Problem::Reports(reports)) => return Err(reports),
-            Err(Problem::Interrupted(it)) => {
+            Err(RunError::Reports(reports)) => return Err(reports),
+            Err(RunError::Interrupted(it)) => {
                 return Err(vec![Report::error(format!("signal {} came", it.signal))]);
             }
         };

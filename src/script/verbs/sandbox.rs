@@ -16,7 +16,7 @@ use crate::script::binding::argument::{HostPath, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{Ingredient, Invalid, Root, Rootfs};
+use crate::spec::{Ingredient, Root, Rootfs, ValueError};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
@@ -68,7 +68,7 @@ fn row(changed: &Changed) -> Map {
 }
 
 /// The failure of a value that cannot be.
-pub(in crate::script::verbs) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> VerbError {
+pub(in crate::script::verbs) fn invalid(error: &ValueError, call: &Call<'_, '_>) -> VerbError {
     call.fail(Report::from(error))
 }
 

@@ -82,7 +82,7 @@ fn source_closed(case: &Case<'_>) -> Option<Hint> {
 /// The verbs that map an owner beside those who are mapped; none if both are, or the sandbox has no
 /// map.
 fn maps_more(case: &Case<'_>, uid: u32, gid: u32) -> Option<String> {
-    let maps = &case.failure.plan.maps;
+    let maps = &case.failed.plan.maps;
     let mut verbs = String::new();
     for (noun, map, id) in [("user", &maps.users, uid), ("group", &maps.groups, gid)] {
         if map.ranges.is_empty() {
@@ -123,7 +123,7 @@ fn source_holds_mounts(case: &Case<'_>) -> Option<Hint> {
 /// The mount that is read-only of those that a place lies below, and the line that made it so.
 pub(super) fn read_only_by<'a>(case: &Case<'a>) -> Option<(&'a GuestPath, Option<&'a Origin>)> {
     let place = target(case.action)?;
-    let before = case.failure.plan.actions.get(..case.failure.action)?;
+    let before = case.failed.plan.actions.get(..case.failed.action)?;
     before.iter().rev().find_map(|planned| {
         let by = match &planned.action {
             Op::Protect(protect) => &protect.target,
@@ -180,7 +180,7 @@ fn place_of_another_kind(case: &Case<'_>) -> Option<Hint> {
         Op::Bound(bind) => bind.directory,
         _ => true,
     };
-    let guest = Guest::before(case.failure.plan, case.layers, case.failure.action);
+    let guest = Guest::before(case.failed.plan, case.layers, case.failed.action);
     let there = guest.find(place.as_str())?.at;
     let (what, there) = match (directory, there) {
         (false, At::Directory) => ("the source is a file", "a directory"),
@@ -227,9 +227,9 @@ fn place_is_a_directory(case: &Case<'_>) -> Option<Hint> {
 /// The directory of the host above a place whose owner is not mapped in the sandbox.
 fn of_others(case: &Case<'_>) -> Option<(PathBuf, u32, u32)> {
     let place = target(case.action)?;
-    let (base, ..) = case.failure.plan.view.holder(place)?;
-    let top = case.failure.plan.view.on_host(base)?;
-    let path = case.failure.plan.view.on_host(place)?;
+    let (base, ..) = case.failed.plan.view.holder(place)?;
+    let top = case.failed.plan.view.on_host(base)?;
+    let path = case.failed.plan.view.on_host(place)?;
     let there = path.ancestors().find_map(|path| Some((path, case.host.tree.metadata(path).ok()?)));
     let (path, found) = there.filter(|(path, _)| path.starts_with(&top))?;
     Some((path.to_owned(), found.uid(), found.gid()))
@@ -263,7 +263,7 @@ fn place_of_others(case: &Case<'_>) -> Option<Hint> {
 fn working_directory_missing(case: &Case<'_>) -> Option<Hint> {
     let Op::Workdir(Workdir(path)) = case.action else { return None };
     let shown = quoted(path.as_str());
-    let holder = case.failure.plan.view.holder(path).map(|(_, backing, _)| backing);
+    let holder = case.failed.plan.view.holder(path).map(|(_, backing, _)| backing);
     Some(
         match holder {
             Some(Backing::Host { read_only: true, .. } | Backing::Protected) => {

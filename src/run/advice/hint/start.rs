@@ -68,7 +68,7 @@ fn no_key_left(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn unknown_call(case: &Case<'_>) -> Option<Hint> {
-    Some(remedy::unknown_call(case.host, case.failure.syscall)?.into())
+    Some(remedy::unknown_call(case.host, case.failed.error.syscall)?.into())
 }
 
 fn init_refused(case: &Case<'_>) -> Option<Hint> {
@@ -90,7 +90,7 @@ fn pid_namespace_has_ended(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn pid_namespace_is_elsewhere(case: &Case<'_>) -> Option<Hint> {
-    let asked = starts(case) && case.failure.plan.namespaces.has(Kind::Pid);
+    let asked = starts(case) && case.failed.plan.namespaces.has(Kind::Pid);
     (asked && children_are_elsewhere("pid")).then(|| {
         "children of this process start in another PID namespace, since `unshare(PID)` or `setns`, \
          and the kernel lets only them make a further one; `within(PID, || …)` in place of that \
@@ -100,7 +100,7 @@ fn pid_namespace_is_elsewhere(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
-    let asked = starts(case).then_some(case.failure.plan.namespaces)?;
+    let asked = starts(case).then_some(case.failed.plan.namespaces)?;
     let errno = case.errno().name();
     let hint = Hint::from(remedy::refused(case.host, asked, &errno)?);
     // A sandbox can do without some.
@@ -129,7 +129,7 @@ fn sharing_users_helps(case: &Case<'_>, asked: Namespaces) -> bool {
 
 /// What is said of a user namespace that is refused for a reason that nothing shows.
 fn user_namespaces_forbidden(case: &Case<'_>) -> Option<Hint> {
-    let asked = starts(case) && case.failure.plan.namespaces.has(Kind::User);
+    let asked = starts(case) && case.failed.plan.namespaces.has(Kind::User);
     // A raw call has the rights of its process, which later rows look at.
     let raw = matches!(case.raw(), Some(RawAction::Clone(_) | RawAction::Unshare(_)));
     (asked && !raw).then(|| remedy::around().into())

@@ -1,6 +1,5 @@
 //! Compression of archives: gzip, xz and zstd, told apart by their first bytes.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -12,6 +11,7 @@ use liblzma::stream::{Check, MtStreamBuilder};
 use liblzma::write::XzEncoder;
 use sha2::{Digest, Sha256};
 
+use super::error::ArchiveErrorKind;
 use crate::run::layers::hash::hexadecimal;
 use crate::run::layers::progress::Task;
 use crate::spec::Compression;
@@ -28,23 +28,6 @@ const XZ_BLOCK: u64 = 16 << 20;
 
 /// What is wrong with compressed bytes that end too early.
 pub(in crate::run) const CUT_OFF: &str = "it ends in the middle";
-
-/// What is wrong with compressed bytes, as an error of reading them.
-#[derive(Debug)]
-pub(in crate::run) struct Unsound {
-    /// How they are compressed.
-    pub name: &'static str,
-    /// What is wrong.
-    pub why: String,
-}
-
-impl fmt::Display for Unsound {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "no sound {}: {}", self.name, self.why)
-    }
-}
-
-impl std::error::Error for Unsound {}
 
 /// A file that is read once: its bytes are counted, and hashed where that is asked for.
 struct Counted<'a> {
@@ -231,8 +214,7 @@ fn unsound(compression: Compression, error: io::Error) -> io::Error {
     if is_cut_off || error.kind() == io::ErrorKind::UnexpectedEof {
         CUT_OFF.clone_into(&mut why);
     }
-    let unsound = Unsound { name: compression.name(), why };
-    io::Error::new(io::ErrorKind::InvalidData, unsound)
+    ArchiveErrorKind::Compression(compression.name(), why).into()
 }
 
 /// Compresses what is written to it.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tar::{EntryType, Header};
 
-use super::fault::Fault;
+use super::error::ArchiveErrorKind;
 use crate::sys::Node;
 
 /// The size of a block.
@@ -46,11 +46,11 @@ pub(super) fn kind(
     header: &Header,
     link: PathBuf,
     named_directory: bool,
-) -> Result<MemberKind, Fault> {
+) -> Result<MemberKind, ArchiveErrorKind> {
     let numbers = || {
         let number = |field: io::Result<Option<u32>>| field.ok().flatten();
         let (major, minor) = (number(header.device_major()), number(header.device_minor()));
-        major.zip(minor).ok_or(Fault::Number("device"))
+        major.zip(minor).ok_or(ArchiveErrorKind::Number("device"))
     };
     Ok(match header.entry_type() {
         EntryType::Directory => MemberKind::Directory,
@@ -69,6 +69,6 @@ pub(super) fn kind(
         }
         EntryType::Fifo => MemberKind::Node(Node::Fifo),
         other if other.as_byte() == DUMPED => MemberKind::Directory,
-        other => return Err(Fault::Type(other.as_byte())),
+        other => return Err(ArchiveErrorKind::Type(other.as_byte())),
     })
 }

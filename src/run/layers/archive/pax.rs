@@ -1,6 +1,6 @@
 //! Records of pax headers: `LENGTH KEY=VALUE\n`, where the value may hold anything.
 
-use super::fault::Fault;
+use super::error::ArchiveErrorKind;
 
 /// The records of a pax header, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,16 +13,19 @@ impl Records {
     ///
     /// # Errors
     /// Something is no record.
-    pub fn read(mut text: &[u8]) -> Result<Self, Fault> {
+    pub fn read(mut text: &[u8]) -> Result<Self, ArchiveErrorKind> {
         let mut records = Vec::new();
         // Some writers fill the last block with NULs and count them.
         while let Some(first) = text.first().filter(|first| **first != 0) {
-            let space = text.iter().position(|byte| *byte == b' ').ok_or(Fault::Record)?;
+            let space =
+                text.iter().position(|byte| *byte == b' ').ok_or(ArchiveErrorKind::Record)?;
             let length = std::str::from_utf8(&text[..space]).ok().and_then(|it| it.parse().ok());
-            let length: usize = length.filter(|_| first.is_ascii_digit()).ok_or(Fault::Record)?;
+            let length: usize =
+                length.filter(|_| first.is_ascii_digit()).ok_or(ArchiveErrorKind::Record)?;
             let record = text.get(space + 1..length).and_then(|it| it.strip_suffix(b"\n"));
-            let record = record.ok_or(Fault::Record)?;
-            let equals = record.iter().position(|byte| *byte == b'=').ok_or(Fault::Record)?;
+            let record = record.ok_or(ArchiveErrorKind::Record)?;
+            let equals =
+                record.iter().position(|byte| *byte == b'=').ok_or(ArchiveErrorKind::Record)?;
             records.push((record[..equals].to_vec(), record[equals + 1..].to_vec()));
             text = &text[length..];
         }
@@ -49,12 +52,12 @@ impl Records {
     ///
     /// # Errors
     /// It is none.
-    pub fn number(&self, key: &'static str) -> Result<Option<u64>, Fault> {
+    pub fn number(&self, key: &'static str) -> Result<Option<u64>, ArchiveErrorKind> {
         let Some(value) = self.get(key) else { return Ok(None) };
         // Times have a fraction.
         let whole = value.split(|byte| *byte == b'.').next().unwrap_or_default();
         let number = std::str::from_utf8(whole).ok().and_then(|text| text.parse().ok());
-        number.map(Some).ok_or(Fault::Number(key))
+        number.map(Some).ok_or(ArchiveErrorKind::Number(key))
     }
 
     /// All records, in their order.
@@ -164,7 +167,7 @@ mod tests {
         assert_eq!(records.number("size").unwrap(), Some(7));
         assert_eq!(records.number("mtime").unwrap(), Some(12));
         assert_eq!(read("8 path=\n").over(&records).get("path"), None);
-        assert!(matches!(read("9 size=x\n").number("size"), Err(Fault::Number("size"))));
+        assert!(matches!(read("9 size=x\n").number("size"), Err(ArchiveErrorKind::Number("size"))));
     }
 
     #[test]
@@ -189,7 +192,7 @@ mod tests {
     fn what_is_no_record_is_an_error() {
         for text in ["7 a=b\n", "x a=b\n", "6 ab\n", "5 a=b", "99 a=b\n", " a=b\n", "0 a=b\n"] {
             let read = Records::read(text.as_bytes());
-            assert!(matches!(read, Err(Fault::Record)), "{text:?}: {read:?}");
+            assert!(matches!(read, Err(ArchiveErrorKind::Record)), "{text:?}: {read:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tar::{EntryType, GnuExtSparseHeader, Header};
 
-use super::fault::{ArchiveError, Fault};
+use super::error::{ArchiveError, ArchiveErrorKind};
 use super::header::{BLOCK, DUMPED, MemberKind, kind, sums};
 use super::pax::{self, Records};
 use super::sparse::{self, Piece};
@@ -88,7 +88,7 @@ impl<R: Read> Reader<R> {
         let mut rest = (&mut self.inner).take(left.saturating_add(1));
         match io::copy(&mut rest, &mut io::sink()) {
             Ok(length) if length > left => {
-                Err(ArchiveError::of_archive(Fault::TooLarge(self.limit)))
+                Err(ArchiveError::of_archive(ArchiveErrorKind::TooLarge(self.limit)))
             }
             done => done.map(drop).map_err(ArchiveError::of_archive),
         }
@@ -97,11 +97,11 @@ impl<R: Read> Reader<R> {
     /// The next member; none at the end of the archive. What was not read of the last one is
     /// passed over.
     pub fn next(&mut self) -> Result<Option<Member>, ArchiveError> {
-        self.pass().map_err(|fault| self.after_last(fault))?;
+        self.pass().map_err(|kind| self.after_last(kind))?;
         let mut before = Before::default();
         let mut begun = false;
         loop {
-            let Some(header) = self.header(begun).map_err(|fault| self.after_last(fault))? else {
+            let Some(header) = self.header(begun).map_err(|kind| self.after_last(kind))? else {
                 return Ok(None);
             };
             let kind = header.entry_type();
@@ -110,13 +110,13 @@ impl<R: Read> Reader<R> {
             if kind.as_byte() == b'V' {
                 let size = header.entry_size().unwrap_or(0);
                 (self.left, self.padding) = (size, padding(size));
-                self.pass().map_err(|fault| self.after_last(fault))?;
+                self.pass().map_err(|kind| self.after_last(kind))?;
                 (before, begun) = (Before::default(), false);
                 continue;
             }
             begun = true;
-            let size = header.entry_size().map_err(|_| Fault::Number("size"));
-            let size = size.map_err(|fault| self.after_last(fault))?;
+            let size = header.entry_size().map_err(|_| ArchiveErrorKind::Number("size"));
+            let size = size.map_err(|kind| self.after_last(kind))?;
             let is_extension = kind.is_pax_local_extensions()
                 || kind.is_pax_global_extensions()
                 || kind.is_gnu_longname()
@@ -125,17 +125,17 @@ impl<R: Read> Reader<R> {
             if !is_extension {
                 return self.member(&header, before).map(Some);
             }
-            let text = self.extension(size).map_err(|fault| self.after_last(fault))?;
+            let text = self.extension(size).map_err(|kind| self.after_last(kind))?;
             if kind.is_gnu_longname() {
                 before.path = Some(until_nul(text));
             } else if kind.is_gnu_longlink() {
                 before.link = Some(until_nul(text));
             } else {
-                let records = Records::read(&text).map_err(|fault| self.after_last(fault))?;
+                let records = Records::read(&text).map_err(|kind| self.after_last(kind))?;
                 if kind.is_pax_global_extensions() {
                     self.global = records.over(&self.global).of_use();
                     if self.global.size() as u64 > LONGEST_HEADER {
-                        return Err(self.after_last(Fault::HeaderTooLong));
+                        return Err(self.after_last(ArchiveErrorKind::HeaderTooLong));
                     }
                 } else {
                     before.records = records;
@@ -144,33 +144,33 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    fn after_last(&self, fault: Fault) -> ArchiveError {
-        ArchiveError { member: self.last.clone(), fault }
+    fn after_last(&self, kind: ArchiveErrorKind) -> ArchiveError {
+        ArchiveError { member: self.last.clone(), kind }
     }
 
     /// Passes over the rest of a member.
-    fn pass(&mut self) -> Result<(), Fault> {
+    fn pass(&mut self) -> Result<(), ArchiveErrorKind> {
         let rest = self.left.saturating_add(self.padding);
         (self.left, self.padding) = (0, 0);
         self.count(rest)?;
         let passed = io::copy(&mut (&mut self.inner).take(rest), &mut io::sink())?;
-        if passed == rest { Ok(()) } else { Err(Fault::Truncated) }
+        if passed == rest { Ok(()) } else { Err(ArchiveErrorKind::Truncated) }
     }
 
     /// Counts bytes that are about to be read.
-    fn count(&mut self, bytes: u64) -> Result<(), Fault> {
+    fn count(&mut self, bytes: u64) -> Result<(), ArchiveErrorKind> {
         self.read = self.read.saturating_add(bytes);
-        if self.read > self.limit { Err(Fault::TooLarge(self.limit)) } else { Ok(()) }
+        if self.read > self.limit { Err(ArchiveErrorKind::TooLarge(self.limit)) } else { Ok(()) }
     }
 
-    fn block(&mut self) -> Result<Option<[u8; BLOCK]>, Fault> {
+    fn block(&mut self) -> Result<Option<[u8; BLOCK]>, ArchiveErrorKind> {
         self.count(BLOCK as u64)?;
         let mut block = [0; BLOCK];
         let mut filled = 0;
         while filled < BLOCK {
             match self.inner.read(&mut block[filled..]) {
                 Ok(0) if filled == 0 => return Ok(None),
-                Ok(0) => return Err(Fault::Truncated),
+                Ok(0) => return Err(ArchiveErrorKind::Truncated),
                 Ok(length) => filled += length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
@@ -180,35 +180,37 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next header; none at the end mark. `begun` is whether one was read that belongs to it.
-    fn header(&mut self, begun: bool) -> Result<Option<Header>, Fault> {
+    fn header(&mut self, begun: bool) -> Result<Option<Header>, ArchiveErrorKind> {
         let is_first = self.last.is_none() && !begun && self.read == 0;
         let block = match self.block() {
             Ok(Some(block)) => block,
-            Ok(None) | Err(Fault::Truncated) if is_first => return Err(Fault::NotAnArchive),
-            Ok(None) | Err(Fault::Truncated) => return Err(Fault::NoEnd),
-            Err(fault) => return Err(fault),
+            Ok(None) | Err(ArchiveErrorKind::Truncated) if is_first => {
+                return Err(ArchiveErrorKind::NotAnArchive);
+            }
+            Ok(None) | Err(ArchiveErrorKind::Truncated) => return Err(ArchiveErrorKind::NoEnd),
+            Err(kind) => return Err(kind),
         };
         if block.iter().all(|byte| *byte == 0) {
-            return if begun { Err(Fault::NoEnd) } else { Ok(None) };
+            return if begun { Err(ArchiveErrorKind::NoEnd) } else { Ok(None) };
         }
         let mut header = Header::new_old();
         header.as_mut_bytes().copy_from_slice(&block);
         if header.cksum().is_ok_and(|sum| sums(&block).contains(&i64::from(sum))) {
             return Ok(Some(header));
         }
-        Err(if is_first { Fault::NotAnArchive } else { Fault::Checksum })
+        Err(if is_first { ArchiveErrorKind::NotAnArchive } else { ArchiveErrorKind::Checksum })
     }
 
     /// The content of a header that stands before another.
-    fn extension(&mut self, size: u64) -> Result<Vec<u8>, Fault> {
+    fn extension(&mut self, size: u64) -> Result<Vec<u8>, ArchiveErrorKind> {
         if size > LONGEST_HEADER {
-            return Err(Fault::HeaderTooLong);
+            return Err(ArchiveErrorKind::HeaderTooLong);
         }
         let mut text = Vec::new();
         (self.left, self.padding) = (size, padding(size));
         self.content().read_to_end(&mut text)?;
         if text.len() as u64 != size {
-            return Err(Fault::Truncated);
+            return Err(ArchiveErrorKind::Truncated);
         }
         self.pass()?;
         Ok(text)
@@ -224,7 +226,7 @@ impl<R: Read> Reader<R> {
         let link = records.get("linkpath").map(<[u8]>::to_vec).or(before.link);
         let link = link.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
         let link = PathBuf::from(OsString::from_vec(link.unwrap_or_default()));
-        let fails = |fault: Fault| ArchiveError::of(&path, fault);
+        let fails = |kind: ArchiveErrorKind| ArchiveError::of(&path, kind);
         self.attend(header, &records, link, named_directory, &path).map_err(fails)
     }
 
@@ -235,14 +237,17 @@ impl<R: Read> Reader<R> {
         link: PathBuf,
         named_directory: bool,
         path: &Path,
-    ) -> Result<Member, Fault> {
+    ) -> Result<Member, ArchiveErrorKind> {
         let number = |key: &'static str, field: io::Result<u64>| match records.number(key)? {
             Some(number) => Ok(number),
-            None => field.map_err(|_| Fault::Number(key)),
+            None => field.map_err(|_| ArchiveErrorKind::Number(key)),
         };
         let id = |key, field| {
             number(key, field).and_then(|id| {
-                u32::try_from(id).ok().filter(|id| *id != u32::MAX).ok_or(Fault::Number(key))
+                u32::try_from(id)
+                    .ok()
+                    .filter(|id| *id != u32::MAX)
+                    .ok_or(ArchiveErrorKind::Number(key))
             })
         };
         let kind = kind(header, link, named_directory)?;
@@ -251,7 +256,7 @@ impl<R: Read> Reader<R> {
         let has_content = kind == MemberKind::File || header.entry_type().as_byte() == DUMPED;
         let stored = if has_content { stored } else { 0 };
         if stored > self.limit {
-            return Err(Fault::TooLarge(self.limit));
+            return Err(ArchiveErrorKind::TooLarge(self.limit));
         }
         (self.left, self.padding) = (stored, padding(stored));
         let (mut size, mut pieces) = (stored, None);
@@ -263,7 +268,7 @@ impl<R: Read> Reader<R> {
         Ok(Member {
             path: path.to_path_buf(),
             kind,
-            mode: header.mode().map_err(|_| Fault::Number("mode"))? & 0o7777,
+            mode: header.mode().map_err(|_| ArchiveErrorKind::Number("mode"))? & 0o7777,
             owner: (id("uid", header.uid())?, id("gid", header.gid())?),
             modified: i64::try_from(modified).unwrap_or(0),
             size,
@@ -273,21 +278,21 @@ impl<R: Read> Reader<R> {
     }
 
     /// The extended attributes of a member: the last value of each.
-    fn attributes(&mut self, records: &Records) -> Result<FileAttributes, Fault> {
+    fn attributes(&mut self, records: &Records) -> Result<FileAttributes, ArchiveErrorKind> {
         let mut attributes = BTreeMap::new();
         for (key, value) in records.iter() {
             let Some(name) = key.strip_prefix(b"SCHILY.xattr.") else { continue };
             let name = pax::attribute_name(name);
             let is_one = !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(&0);
             if !is_one || value.len() > LARGEST_ATTRIBUTE {
-                return Err(Fault::Attribute(name));
+                return Err(ArchiveErrorKind::Attribute(name));
             }
             attributes.insert(name, value.to_vec());
         }
         let sizes = attributes.iter().map(|(name, value)| name.len() + value.len());
         self.attributes = self.attributes.saturating_add(sizes.sum());
         if self.attributes > MOST_ATTRIBUTES {
-            return Err(Fault::TooManyAttributes);
+            return Err(ArchiveErrorKind::TooManyAttributes);
         }
         Ok(attributes.into_iter().collect())
     }
@@ -298,30 +303,31 @@ impl<R: Read> Reader<R> {
         header: &Header,
         records: &Records,
         stored: u64,
-    ) -> Result<(u64, Option<Vec<Piece>>), Fault> {
+    ) -> Result<(u64, Option<Vec<Piece>>), ArchiveErrorKind> {
         if header.entry_type() == EntryType::GNUSparse {
-            let gnu = header.as_gnu().ok_or(Fault::Sparse)?;
+            let gnu = header.as_gnu().ok_or(ArchiveErrorKind::Sparse)?;
             let mut pieces = Vec::new();
             let add = |pieces: &mut Vec<Piece>, headers: &[tar::GnuSparseHeader]| {
                 for header in headers.iter().filter(|header| !header.is_empty()) {
-                    let number = |field: io::Result<u64>| field.map_err(|_| Fault::Sparse);
+                    let number =
+                        |field: io::Result<u64>| field.map_err(|_| ArchiveErrorKind::Sparse);
                     pieces.push((number(header.offset())?, number(header.length())?));
                 }
-                Ok::<_, Fault>(())
+                Ok::<_, ArchiveErrorKind>(())
             };
             add(&mut pieces, &gnu.sparse)?;
             let mut goes_on = gnu.is_extended();
             while goes_on {
                 let mut more = GnuExtSparseHeader::new();
-                let block = self.block()?.ok_or(Fault::Truncated)?;
+                let block = self.block()?.ok_or(ArchiveErrorKind::Truncated)?;
                 more.as_mut_bytes().copy_from_slice(&block);
                 add(&mut pieces, more.sparse())?;
                 if pieces.len() > sparse::MOST_PIECES || crate::sys::interrupted().is_some() {
-                    return Err(Fault::Sparse);
+                    return Err(ArchiveErrorKind::Sparse);
                 }
                 goes_on = more.is_extended();
             }
-            let size = gnu.real_size().map_err(|_| Fault::Number("size"))?;
+            let size = gnu.real_size().map_err(|_| ArchiveErrorKind::Number("size"))?;
             sparse::check(&pieces, size, stored)?;
             return Ok((size, Some(pieces)));
         }
@@ -366,22 +372,10 @@ impl<R: Read> Read for Content<'_, R> {
         self.reader.left -= length as u64;
         match self.reader.count(length as u64) {
             Ok(()) => Ok(length),
-            Err(_) => Err(io::Error::other(TooLarge(self.reader.limit))),
+            Err(kind) => Err(kind.into()),
         }
     }
 }
-
-/// That an archive holds more than it may, as an error of reading.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::run) struct TooLarge(pub u64);
-
-impl std::fmt::Display for TooLarge {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("it holds more than it may")
-    }
-}
-
-impl std::error::Error for TooLarge {}
 
 /// The bytes up to the next block.
 fn padding(size: u64) -> u64 {

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::fault::Fault;
+use super::error::ArchiveErrorKind;
 use super::pax::Records;
 
 /// A piece of a file: where it begins, and how long it is.
@@ -16,23 +16,23 @@ pub(super) const MOST_PIECES: usize = 1 << 20;
 ///
 /// # Errors
 /// They do not.
-pub(super) fn check(pieces: &[Piece], size: u64, stored: u64) -> Result<(), Fault> {
+pub(super) fn check(pieces: &[Piece], size: u64, stored: u64) -> Result<(), ArchiveErrorKind> {
     let (mut end, mut sum) = (0_u64, 0_u64);
     for (offset, length) in pieces {
         if *offset < end {
-            return Err(Fault::Sparse);
+            return Err(ArchiveErrorKind::Sparse);
         }
-        end = offset.checked_add(*length).ok_or(Fault::Sparse)?;
-        sum = sum.checked_add(*length).ok_or(Fault::Sparse)?;
+        end = offset.checked_add(*length).ok_or(ArchiveErrorKind::Sparse)?;
+        sum = sum.checked_add(*length).ok_or(ArchiveErrorKind::Sparse)?;
     }
-    if end <= size && sum == stored { Ok(()) } else { Err(Fault::Sparse) }
+    if end <= size && sum == stored { Ok(()) } else { Err(ArchiveErrorKind::Sparse) }
 }
 
 /// The pieces that stand in pax records, of the formats 0.0 and 0.1.
 ///
 /// # Errors
 /// They are no numbers.
-pub(super) fn in_records(records: &Records) -> Result<Option<Vec<Piece>>, Fault> {
+pub(super) fn in_records(records: &Records) -> Result<Option<Vec<Piece>>, ArchiveErrorKind> {
     if let Some(map) = records.get("GNU.sparse.map") {
         let numbers = map.split(|byte| *byte == b',').map(number).collect::<Result<Vec<_>, _>>()?;
         return pairs(&numbers).map(Some);
@@ -57,7 +57,9 @@ pub(super) fn in_records(records: &Records) -> Result<Option<Vec<Piece>>, Fault>
 ///
 /// # Errors
 /// They are no numbers, or the archive ends.
-pub(super) fn before_content(content: &mut dyn Read) -> Result<(Vec<Piece>, u64), Fault> {
+pub(super) fn before_content(
+    content: &mut dyn Read,
+) -> Result<(Vec<Piece>, u64), ArchiveErrorKind> {
     let mut taken = 0;
     let (mut numbers, mut digits) = (Vec::new(), Vec::new());
     let mut wanted = None;
@@ -73,7 +75,7 @@ pub(super) fn before_content(content: &mut dyn Read) -> Result<(Vec<Piece>, u64)
             if byte != b'\n' {
                 digits.push(byte);
                 if digits.len() > 20 {
-                    return Err(Fault::Sparse);
+                    return Err(ArchiveErrorKind::Sparse);
                 }
                 continue;
             }
@@ -83,7 +85,7 @@ pub(super) fn before_content(content: &mut dyn Read) -> Result<(Vec<Piece>, u64)
                 None => {
                     let pieces = usize::try_from(number).unwrap_or(usize::MAX);
                     if pieces > MOST_PIECES {
-                        return Err(Fault::Sparse);
+                        return Err(ArchiveErrorKind::Sparse);
                     }
                     wanted = Some(pieces * 2);
                 }
@@ -96,14 +98,14 @@ pub(super) fn before_content(content: &mut dyn Read) -> Result<(Vec<Piece>, u64)
     }
 }
 
-fn number(digits: &[u8]) -> Result<u64, Fault> {
+fn number(digits: &[u8]) -> Result<u64, ArchiveErrorKind> {
     let text = std::str::from_utf8(digits).ok();
-    text.and_then(|text| text.parse().ok()).ok_or(Fault::Sparse)
+    text.and_then(|text| text.parse().ok()).ok_or(ArchiveErrorKind::Sparse)
 }
 
-fn pairs(numbers: &[u64]) -> Result<Vec<Piece>, Fault> {
+fn pairs(numbers: &[u64]) -> Result<Vec<Piece>, ArchiveErrorKind> {
     if !numbers.len().is_multiple_of(2) || numbers.len() > 2 * MOST_PIECES {
-        return Err(Fault::Sparse);
+        return Err(ArchiveErrorKind::Sparse);
     }
     Ok(numbers.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
 }

@@ -1,5 +1,7 @@
 //! The location of the store, and its descriptor.
 
+use std::error::Error;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -11,19 +13,35 @@ use crate::sys::{self, Distrust, Held, WalkError};
 
 /// Why there is no store at a place.
 #[derive(Debug)]
-pub enum NoStore {
+pub enum StoreError {
     /// What is there is for the caller to mend.
     Refused(Report),
     /// Nothing can be kept there; one of this run alone does.
     Nowhere(Report),
 }
 
-impl NoStore {
+impl StoreError {
     /// What is said of it.
     #[must_use]
     pub fn into_report(self) -> Report {
         match self {
             Self::Refused(report) | Self::Nowhere(report) => report,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(report) | Self::Nowhere(report) => report.fmt(out),
+        }
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused(report) | Self::Nowhere(report) => Some(report),
         }
     }
 }
@@ -60,11 +78,11 @@ impl Store {
     /// # Errors
     /// It cannot be made; it belongs to others, or others can change what is in it, or what its path
     /// leads to.
-    pub fn open(place: &StorePlace) -> Result<Self, NoStore> {
+    pub fn open(place: &StorePlace) -> Result<Self, StoreError> {
         let parent = place.path.parent().unwrap_or(Path::new("/"));
         let parent = Held::walk(parent, &place.existing).map_err(|error| match error {
             WalkError::Call(path, errno) => {
-                NoStore::Nowhere(cannot("make", &path, &error_of(errno)))
+                StoreError::Nowhere(cannot("make", &path, &error_of(errno)))
             }
             WalkError::Distrust(distrust) => Self::distrust(place, &distrust),
         })?;
@@ -72,20 +90,20 @@ impl Store {
             "ENOTDIR" | "ELOOP" => {
                 let shown = quoted(place.path.to_string_lossy());
                 let report = Report::error(format!("the store {shown} is no directory itself"));
-                NoStore::Refused(report.hint("set `XDG_CACHE_HOME` to where the store shall be"))
+                StoreError::Refused(report.hint("set `XDG_CACHE_HOME` to where the store shall be"))
             }
-            _ => NoStore::Nowhere(cannot("make", &place.path, &error_of(errno))),
+            _ => StoreError::Nowhere(cannot("make", &place.path, &error_of(errno))),
         })?;
         Self::hold_store(held, &place.path, false)
     }
 
     /// That others can change the way to a place.
-    pub(in crate::run) fn distrust(place: &StorePlace, distrust: &Distrust) -> NoStore {
+    pub(in crate::run) fn distrust(place: &StorePlace, distrust: &Distrust) -> StoreError {
         let shown = quoted(place.path.to_string_lossy());
         let message = format!("no store is kept at {shown}: others could exchange it");
         let report = Report::error(message).note(distrusted(distrust));
         let hint = "set `XDG_CACHE_HOME` to a directory of your own, or `HOME` to your home";
-        NoStore::Nowhere(report.hint(hint))
+        StoreError::Nowhere(report.hint(hint))
     }
 
     /// A store for one run alone, in its private directory.
@@ -96,27 +114,27 @@ impl Store {
         let path = workspace.join("store");
         let held = Held::open_itself(workspace).and_then(|held| held.make("store", 0o700));
         let held = held.map_err(|errno| cannot("make", &path, &error_of(errno)))?;
-        Self::hold_store(held, &path, true).map_err(NoStore::into_report)
+        Self::hold_store(held, &path, true).map_err(StoreError::into_report)
     }
 
-    fn hold_store(held: Held, path: &Path, of_this_run: bool) -> Result<Self, NoStore> {
+    fn hold_store(held: Held, path: &Path, of_this_run: bool) -> Result<Self, StoreError> {
         let (uid, mode) = held
             .look()
-            .map_err(|errno| NoStore::Nowhere(cannot("look at", path, &error_of(errno))))?;
+            .map_err(|errno| StoreError::Nowhere(cannot("look at", path, &error_of(errno))))?;
         let shown = quoted(path.to_string_lossy());
         if uid != sys::ids().uid {
             let message = format!("the store {shown} belongs to somebody else");
             let hint = "set `XDG_CACHE_HOME` to a directory of your own";
-            return Err(NoStore::Refused(Report::error(message).hint(hint)));
+            return Err(StoreError::Refused(Report::error(message).hint(hint)));
         }
         if mode & 0o022 != 0 {
             let message = format!("the store {shown} can be written to by others");
             let hint = format!("`chmod 0700 {}` ends that", path.display());
-            return Err(NoStore::Refused(Report::error(message).hint(hint)));
+            return Err(StoreError::Refused(Report::error(message).hint(hint)));
         }
         for name in ["layers", "index", "building"] {
             held.make(name, 0o700).map_err(|errno| {
-                NoStore::Nowhere(cannot("make", &path.join(name), &error_of(errno)))
+                StoreError::Nowhere(cannot("make", &path.join(name), &error_of(errno)))
             })?;
         }
         Ok(Self { held: Rc::new(held), of_this_run, used: Rc::default() })

@@ -5,17 +5,17 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::run::layers::archive::{Fault, Member};
+use crate::run::layers::archive::{ArchiveErrorKind, Member};
 use crate::run::layers::hash::hexadecimal;
 use crate::sys::Errno;
 
 /// A failure of the disk that is written to.
-pub(super) fn disk(errno: impl Into<Errno>) -> Fault {
-    Fault::Write(errno.into())
+pub(super) fn disk(errno: impl Into<Errno>) -> ArchiveErrorKind {
+    ArchiveErrorKind::Write(errno.into())
 }
 
-fn written(error: &io::Error) -> Fault {
-    Fault::Write(Errno::from(error))
+fn written(error: &io::Error) -> ArchiveErrorKind {
+    ArchiveErrorKind::Write(Errno::from(error))
 }
 
 /// Writes it; gives the sha256.
@@ -23,7 +23,7 @@ pub(super) fn write(
     mut target: &File,
     member: &Member,
     content: &mut dyn Read,
-) -> Result<String, Fault> {
+) -> Result<String, ArchiveErrorKind> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 256 << 10];
     let whole = [(0, member.size)];
@@ -51,7 +51,7 @@ pub(super) fn write(
 }
 
 /// A hole counts as zeros.
-fn zeros(digest: &mut Sha256, mut number: u64) -> Result<(), Fault> {
+fn zeros(digest: &mut Sha256, mut number: u64) -> Result<(), ArchiveErrorKind> {
     let zeros = [0; 16 << 10];
     while number > 0 {
         if crate::sys::interrupted().is_some() {

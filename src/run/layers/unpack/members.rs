@@ -10,10 +10,10 @@ use std::path::{Component, Path, PathBuf};
 use super::below;
 use super::content::{disk, write};
 use super::writers::{Small, Writers, WrittenFile};
-use crate::plan::{Below, Found, Stop, Way, follow};
-use crate::run::layers::archive::{ArchiveError, Fault, Member, MemberKind};
+use crate::plan::{Below, Found, Way, follow};
+use crate::run::layers::archive::{ArchiveError, ArchiveErrorKind, Member, MemberKind};
 use crate::run::layers::contents::{Contents, Item, Kind, Source};
-use crate::run::layers::missed::Missed;
+use crate::run::layers::left_out::LeftOut;
 use crate::run::layers::tree::set_attributes;
 use crate::spec::Archive;
 use crate::sys::{self, Beneath, Errno, Node};
@@ -65,10 +65,14 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// Unpacks a file.
-    pub fn file(&mut self, member: &Member, content: &mut dyn Read) -> Result<(), Fault> {
+    pub fn file(
+        &mut self,
+        member: &Member,
+        content: &mut dyn Read,
+    ) -> Result<(), ArchiveErrorKind> {
         self.total = self.total.saturating_add(member.size);
         if self.total > self.archive.limit {
-            return Err(Fault::TooLarge(self.archive.limit));
+            return Err(ArchiveErrorKind::TooLarge(self.archive.limit));
         }
         let Some(place) = self.place(member, false)? else { return Ok(()) };
         self.clear(&place, false)?;
@@ -97,8 +101,9 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// Notes what a file was written with.
-    fn note(&mut self, (path, hash): WrittenFile) -> Result<(), Fault> {
-        let found = hash.map_err(|errno| Fault::Of(path.clone(), Box::new(disk(errno))))?;
+    fn note(&mut self, (path, hash): WrittenFile) -> Result<(), ArchiveErrorKind> {
+        let found =
+            hash.map_err(|errno| ArchiveErrorKind::Of(path.clone(), Box::new(disk(errno))))?;
         if let Some(item) = self.items.get_mut(&Path::new("/").join(path))
             && let Kind::File { hash, .. } = &mut item.kind
         {
@@ -108,7 +113,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// Waits until every file is written.
-    fn settle(&mut self) -> Result<(), Fault> {
+    fn settle(&mut self) -> Result<(), ArchiveErrorKind> {
         while let Some(written) = self.writers.wait() {
             self.note(written)?;
         }
@@ -116,7 +121,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// Unpacks a member that is no file.
-    pub fn other(&mut self, member: &Member) -> Result<(), Fault> {
+    pub fn other(&mut self, member: &Member) -> Result<(), ArchiveErrorKind> {
         let is_directory = member.kind == MemberKind::Directory;
         let Some(place) = self.place(member, is_directory)? else { return Ok(()) };
         let item = match &member.kind {
@@ -133,10 +138,12 @@ impl<'a, 'l> Unpacker<'a, 'l> {
                 Some((_, linked)) => linked,
                 None => return Ok(()),
             },
-            MemberKind::Symlink(says) if says.as_os_str().is_empty() => return Err(Fault::Name),
+            MemberKind::Symlink(says) if says.as_os_str().is_empty() => {
+                return Err(ArchiveErrorKind::Name);
+            }
             MemberKind::Symlink(says) => item(member, Kind::Symlink(says.clone())),
             // What takes away what is below is no device.
-            MemberKind::Node(Node::Character(0, 0)) => return Err(Fault::Whiteout),
+            MemberKind::Node(Node::Character(0, 0)) => return Err(ArchiveErrorKind::Whiteout),
             MemberKind::Node(node) => item(member, Kind::Node(*node)),
             MemberKind::File => return Ok(()),
         };
@@ -148,7 +155,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Ok(())
     }
 
-    fn directory(&mut self, member: &Member, place: PathBuf) -> Result<(), Fault> {
+    fn directory(&mut self, member: &Member, place: PathBuf) -> Result<(), ArchiveErrorKind> {
         let there = self.items.get(&place).is_some_and(Item::is_directory);
         if !there {
             self.clear(&place, true)?;
@@ -160,9 +167,9 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// The file that a member is another name of, and what that is then.
-    fn linked(&mut self, target: &Path) -> Result<Option<(PathBuf, Item)>, Fault> {
+    fn linked(&mut self, target: &Path) -> Result<Option<(PathBuf, Item)>, ArchiveErrorKind> {
         let Some(path) = self.stripped(target)? else { return Ok(None) };
-        let nothing = || Fault::LinkToNothing(target.to_path_buf());
+        let nothing = || ArchiveErrorKind::LinkToNothing(target.to_path_buf());
         let place = follow(&path, &mut |place| self.way(place, None)).map_err(|_| nothing())?;
         let found = self.items.get(&place).ok_or_else(nothing)?;
         let mut item = found.clone();
@@ -175,22 +182,24 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// A path of the archive without the names that are taken away; none where nothing is left.
-    fn stripped(&self, path: &Path) -> Result<Option<PathBuf>, Fault> {
+    fn stripped(&self, path: &Path) -> Result<Option<PathBuf>, ArchiveErrorKind> {
         let bytes = path.as_os_str().as_bytes();
         if bytes.is_empty() || bytes.contains(&0) {
-            return Err(Fault::Name);
+            return Err(ArchiveErrorKind::Name);
         }
         if bytes.len() >= LONGEST_PATH || path.components().count() > MOST_NAMES {
-            return Err(Fault::Deep);
+            return Err(ArchiveErrorKind::Deep);
         }
         let mut names = Vec::new();
         for component in path.components() {
             match component {
                 Component::Normal(name) if name.len() <= LONGEST_NAME => names.push(name),
-                Component::Normal(_) => return Err(Fault::Name),
+                Component::Normal(_) => return Err(ArchiveErrorKind::Name),
                 Component::CurDir => {}
-                Component::ParentDir => return Err(Fault::Upward),
-                Component::RootDir | Component::Prefix(_) => return Err(Fault::Absolute),
+                Component::ParentDir => return Err(ArchiveErrorKind::Upward),
+                Component::RootDir | Component::Prefix(_) => {
+                    return Err(ArchiveErrorKind::Absolute);
+                }
             }
         }
         let strip = usize::try_from(self.archive.strip).unwrap_or(usize::MAX);
@@ -203,10 +212,14 @@ impl<'a, 'l> Unpacker<'a, 'l> {
 
     /// Where a member goes, through links that are in the tree; directories on the way are made.
     /// None for one that is left out.
-    fn place(&mut self, member: &Member, is_directory: bool) -> Result<Option<PathBuf>, Fault> {
+    fn place(
+        &mut self,
+        member: &Member,
+        is_directory: bool,
+    ) -> Result<Option<PathBuf>, ArchiveErrorKind> {
         let Some(path) = self.stripped(&member.path)? else { return Ok(None) };
         if path.parent().is_none() {
-            return if is_directory { Ok(Some(path)) } else { Err(Fault::Root) };
+            return if is_directory { Ok(Some(path)) } else { Err(ArchiveErrorKind::Root) };
         }
         let place = self.make_way(&path)?;
         // A directory where a link to one is stays that link, as with `tar --keep-directory-symlink`.
@@ -220,15 +233,13 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// The place that a path is; directories on the way are made.
-    fn make_way(&mut self, path: &Path) -> Result<PathBuf, Fault> {
+    fn make_way(&mut self, path: &Path) -> Result<PathBuf, ArchiveErrorKind> {
         let mut failed = None;
         let place = follow(path, &mut |place| self.way(place, Some(&mut failed)));
         match (place, failed) {
             (_, Some(errno)) => Err(disk(errno)),
             (Ok(place), None) => Ok(place),
-            (Err(Stop::Blocked(place) | Stop::Nothing(place)), None) => {
-                Err(Fault::NotADirectory(place))
-            }
+            (Err(error), None) => Err(ArchiveErrorKind::NotADirectory(error.place)),
         }
     }
 
@@ -261,12 +272,12 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// Makes room for something at `place`, which takes the place of what is there.
-    fn clear(&mut self, place: &Path, is_directory: bool) -> Result<(), Fault> {
+    fn clear(&mut self, place: &Path, is_directory: bool) -> Result<(), ArchiveErrorKind> {
         if !is_directory
             && matches!(self.below.find(place), Some((Found::Directory { .. }, _)))
             && !self.below.is_empty(place)
         {
-            return Err(Fault::Directory);
+            return Err(ArchiveErrorKind::Directory);
         }
         let Some(there) = self.items.get(place) else { return Ok(()) };
         let on_disk = matches!(there.kind, Kind::Directory { .. } | Kind::File { .. });
@@ -274,7 +285,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
             let after = (Bound::Excluded(place.to_path_buf()), Bound::Unbounded);
             let next = self.items.range(after).next();
             if next.is_some_and(|(path, _)| path.starts_with(place)) {
-                return Err(Fault::Directory);
+                return Err(ArchiveErrorKind::Directory);
             }
         }
         self.keep_names(place)?;
@@ -287,7 +298,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// Has the next name of the file at `place` be the file, on the disk too, before it is replaced.
-    fn keep_names(&mut self, place: &Path) -> Result<(), Fault> {
+    fn keep_names(&mut self, place: &Path) -> Result<(), ArchiveErrorKind> {
         let Some(mut names) = self.names.remove(place) else { return Ok(()) };
         let kind = Kind::HardLink(place.to_path_buf());
         names.retain(|name| self.items.get(name).is_some_and(|item| item.kind == kind));
@@ -307,9 +318,9 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 
     /// Makes what waited for everything else, and gives what the layer holds.
-    pub fn finish(mut self, root: &Beneath) -> Result<(Contents, Missed), ArchiveError> {
+    pub fn finish(mut self, root: &Beneath) -> Result<(Contents, LeftOut), ArchiveError> {
         self.settle().map_err(ArchiveError::of_archive)?;
-        let mut missed = Missed::default();
+        let mut left_out = LeftOut::default();
         let fails = |path: &Path, errno: Errno| ArchiveError::of(&below(path), disk(errno));
         for (path, item) in &self.items {
             let place = below(path);
@@ -318,11 +329,11 @@ impl<'a, 'l> Unpacker<'a, 'l> {
                 Kind::HardLink(first) => root.hard_link(&below(first), &place),
                 Kind::Node(node) => match root.node(&place, *node, item.mode_on_disk()) {
                     Err(Errno::PERMISSION) if *node != Node::Fifo => {
-                        missed.devices.push(path.clone());
+                        left_out.devices.push(path.clone());
                         Ok(())
                     }
                     Ok(()) if *node != Node::Fifo => {
-                        missed.closed.push(path.clone());
+                        left_out.closed.push(path.clone());
                         Ok(())
                     }
                     made => made,
@@ -342,7 +353,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         }
         let mut contents = Contents { items: self.items };
         contents.name_files_by_first();
-        Ok((contents, missed))
+        Ok((contents, left_out))
     }
 }
 

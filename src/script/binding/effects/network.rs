@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::diag::{Report, quoted};
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Plan, Request};
-use crate::run::{Link, Listener, Namespace, Neighbour, Network, Probe, Problem};
+use crate::run::{Link, Listener, Namespace, Neighbour, Network, Probe, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
@@ -19,7 +19,7 @@ pub trait NetworkEffects {
         &self,
         name: Option<NetworkName>,
         call: &Call<'_, '_>,
-    ) -> Result<SharedNetwork, Problem>;
+    ) -> Result<SharedNetwork, RunError>;
 
     /// The network that a namespace is.
     fn network_of(&self, namespace: Namespace, call: &Call<'_, '_>) -> SharedNetwork;

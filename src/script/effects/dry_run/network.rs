@@ -8,7 +8,7 @@ use super::{DryRun, Effect, process};
 use crate::diag::Report;
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Op, Plan, RawAction, Request};
-use crate::run::{Link, Listener, Namespace, Neighbour, Probe, Problem};
+use crate::run::{Link, Listener, Namespace, Neighbour, Probe, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::{NetworkEffects, joined, network_of, network_of_pid};
 use crate::script::binding::error::VerbError;
@@ -40,7 +40,7 @@ impl NetworkEffects for DryRun {
         &self,
         name: Option<NetworkName>,
         call: &Call<'_, '_>,
-    ) -> Result<SharedNetwork, Problem> {
+    ) -> Result<SharedNetwork, RunError> {
         let made = self.networks();
         let anonymous = made.iter().filter(|(_, is_named)| !is_named).count();
         let number = || format!("net{}", anonymous + 1);

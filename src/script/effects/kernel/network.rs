@@ -7,7 +7,7 @@ use super::{Kernel, process};
 use crate::diag::Report;
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Plan, Request};
-use crate::run::{Link, Listener, Namespace, Neighbour, Network, Probe, Problem};
+use crate::run::{Link, Listener, Namespace, Neighbour, Network, Probe, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::{NetworkEffects, joined, network_of, network_of_pid};
 use crate::script::binding::error::VerbError;
@@ -25,7 +25,7 @@ impl NetworkEffects for Kernel {
         &self,
         name: Option<NetworkName>,
         call: &Call<'_, '_>,
-    ) -> Result<SharedNetwork, Problem> {
+    ) -> Result<SharedNetwork, RunError> {
         let network = call.context.runner.network(name.as_ref(), call.origin().as_ref())?;
         let label = network.label.clone();
         Ok(SharedNetwork { network: Some(network), label })

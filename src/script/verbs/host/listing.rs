@@ -2,11 +2,11 @@
 
 use rhai::{Dynamic, Map};
 
-use crate::diag::{Report, os_error, quoted};
+use crate::diag::Report;
 use crate::host::mountinfo::{self, Mount};
 use crate::host::namespace_table::{self, Found};
 use crate::host::process_table::{self, Entry};
-use crate::host::procfs::Unread;
+use crate::host::procfs::ProcError;
 use crate::host::routes::{self, Route};
 use crate::run::{self, Interface};
 use crate::script::binding::argument::Returned;
@@ -24,13 +24,11 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["listing.rs";
 ];
 
 /// The failure of a question that /proc does not answer.
-pub(in crate::script::verbs) fn unread(problem: &Unread, call: &Call<'_, '_>) -> VerbError {
-    let path = problem.path.to_string_lossy().into_owned();
-    let why = os_error(&problem.error);
-    let mut report = Report::error(format!("cannot read {}: {why}", quoted(&path)));
+pub(in crate::script::verbs) fn unread(failed: &ProcError, call: &Call<'_, '_>) -> VerbError {
+    let mut report = Report::error(failed.to_string());
     report.facts.operation = Some("read".into());
-    report.facts.errno = problem.error.raw_os_error();
-    report.facts.source = Some(path);
+    report.facts.errno = failed.error.raw_os_error();
+    report.facts.source = Some(failed.path.to_string_lossy().into_owned());
     call.fail(report.hint("a proc filesystem has to be mounted on `/proc`"))
 }
 
@@ -123,7 +121,7 @@ pub(in crate::script::verbs) fn route_row(route: Route) -> Map {
 fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let found = mountinfo::read(&call.context.runner.host().tree);
-    let found = found.map_err(|problem| unread(&problem, call))?;
+    let found = found.map_err(|error| unread(&error, call))?;
     Ok(found.into_iter().map(mount_row).collect())
 }
 
@@ -147,7 +145,7 @@ fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
 fn processes(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let found = process_table::read(&call.context.runner.host().tree);
-    let found = found.map_err(|problem| unread(&problem, call))?;
+    let found = found.map_err(|error| unread(&error, call))?;
     Ok(found.into_iter().map(process_row).collect())
 }
 
@@ -173,7 +171,7 @@ fn processes(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
 fn lsns(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let found = namespace_table::read(&call.context.runner.host().tree);
-    let found = found.map_err(|problem| unread(&problem, call))?;
+    let found = found.map_err(|error| unread(&error, call))?;
     Ok(found.into_iter().map(namespace_row).collect())
 }
 
@@ -215,6 +213,6 @@ fn interfaces(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
 /// route(8), network_namespaces(7)
 fn routes(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     let found = routes::read(&call.context.runner.host().tree);
-    let found = found.map_err(|problem| unread(&problem, call))?;
+    let found = found.map_err(|error| unread(&error, call))?;
     Ok(found.into_iter().map(route_row).collect())
 }

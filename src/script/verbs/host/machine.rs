@@ -81,6 +81,6 @@ fn has(call: &Call<'_, '_>, _host: HostFacts, fact: String) -> Result<bool, Verb
 /// Which versions of cgroups are mounted: `"v1"`, `"v2"`, `"hybrid"` (both) or `"none"`.
 fn cgroup(call: &Call<'_, '_>, _host: HostFacts) -> Result<String, VerbError> {
     let mounts = mountinfo::read(&call.context.runner.host().tree);
-    let mounts = mounts.map_err(|problem| unread(&problem, call))?;
+    let mounts = mounts.map_err(|error| unread(&error, call))?;
     Ok(cgroups::layout(&mounts).to_owned())
 }

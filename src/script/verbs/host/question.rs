@@ -191,7 +191,7 @@ fn capabilities(call: &Call<'_, '_>) -> Result<Map, VerbError> {
 /// cgroups(7), cgroup_namespaces(7)
 fn cgroup(call: &Call<'_, '_>) -> Result<Map, VerbError> {
     let found = cgroups::read(&call.context.runner.host().tree);
-    let found = found.map_err(|problem| unread(&problem, call))?;
+    let found = found.map_err(|error| unread(&error, call))?;
     Ok(found.into_iter().map(|(name, path)| (name.into(), path.into())).collect())
 }
 

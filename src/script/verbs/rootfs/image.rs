@@ -51,6 +51,6 @@ fn disk_image(
         .map_err(|report| call.fail_at_key("type", about_image(report, &path)))?;
     check_image_size(size).map_err(|report| call.fail(about_image(report, &path)))?;
     let made = call.effects().disk_image(&path, size, &kind, call);
-    made.map_err(|problem| call.found_here(problem))?;
+    made.map_err(|error| call.found_here(error))?;
     Ok(path.to_string_lossy().into_owned())
 }

@@ -170,7 +170,7 @@ fn run(
     let plan = planned(&sandbox, &request, call)?;
     let input = input(options.stdin, Input::Inherited);
     let exit = call.effects().run(&plan, &request, &input, call);
-    let exit = exit.map_err(|problem| call.found_here(problem))?;
+    let exit = exit.map_err(|error| call.found_here(error))?;
     let lacks = if exit.code == 127 { call.context.runner.lacks(&plan) } else { None };
     checked(exit, options.check, &request.command, None, lacks, call)
 }
@@ -198,7 +198,7 @@ fn output(
     let most = options.limit.map_or(MOST_KEPT, |size| size.0);
     let input = input(options.stdin, Input::Nothing);
     let output = call.effects().output(&plan, &request, &input, most, call);
-    let output = output.map_err(|problem| call.found_here(problem))?;
+    let output = output.map_err(|error| call.found_here(error))?;
     let lacks = if output.exit.code == 127 { call.context.runner.lacks(&plan) } else { None };
     let stderr = Some(output.stderr.as_slice());
     checked(output.exit, options.check, &request.command, stderr, lacks, call)?;
@@ -229,7 +229,7 @@ fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, VerbError> {
     let request = request(command(&runner.shell_of(&first))?, streams, call);
     let plan = planned(&sandbox, &request, call)?;
     let exit = call.effects().run(&plan, &request, &Input::Inherited, call);
-    exit.map_err(|problem| call.found_here(problem))
+    exit.map_err(|error| call.found_here(error))
 }
 
 /// Starts a program and goes on; it ends with the recipe at the latest.
@@ -257,7 +257,7 @@ fn start(
     let request = request(command, streams, call);
     let plan = planned(&sandbox, &request, call)?;
     let process = call.effects().start(plan, &request, call);
-    process.map_err(|problem| call.found_here(problem))
+    process.map_err(|error| call.found_here(error))
 }
 
 /// Tells what `run` would do, without doing it.

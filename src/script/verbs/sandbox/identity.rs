@@ -69,9 +69,11 @@ fn bound(resource: Resource, value: &Dynamic, call: &Call<'_, '_>) -> Result<u64
         return match <Size as Argument>::take(Some(value.clone()), call) {
             Ok(size) => Ok(size.0),
             Err(ArgumentError::Value(error)) => Err(invalid(&error, call)),
-            Err(ArgumentError::Type { .. } | ArgumentError::Options(_)) => {
-                Err(call.fail(Report::error("a size is a string or a number")))
-            }
+            Err(
+                ArgumentError::Type { .. }
+                | ArgumentError::UnknownOption { .. }
+                | ArgumentError::Option { .. },
+            ) => Err(call.fail(Report::error("a size is a string or a number"))),
         };
     }
     let (name, given) = (resource.name, a_kind(value));

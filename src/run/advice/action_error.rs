@@ -1,6 +1,8 @@
 //! A failed action as a report.
 
+use std::error::Error;
 use std::ffi::CString;
+use std::fmt;
 
 use super::guest::Guest;
 use super::{hint, loader};
@@ -9,29 +11,42 @@ use crate::ops::{Called, Execute, Op, RawAction, Told};
 use crate::plan::{Plan, Side};
 use crate::run::layers::Layers;
 use crate::spec::Kind;
-use crate::sys::{self, Errno, Syscall};
+use crate::sys::{self, CallError, Errno, Syscall};
 
 /// An action of a plan that failed.
 #[derive(Clone, Copy, Debug)]
-pub struct Failure<'a> {
+pub struct ActionError<'a> {
     /// The plan.
     pub plan: &'a Plan,
     /// The index of the action.
     pub action: usize,
     /// The system call that failed.
-    pub syscall: Syscall,
-    /// The kernel's answer.
-    pub errno: Errno,
+    pub error: CallError,
 }
 
-impl Failure<'_> {
+impl fmt::Display for ActionError<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.plan.actions.get(self.action) {
+            Some(planned) => out.write_str(&self.sentence(&planned.action)),
+            None => write!(out, "cannot start a process: {}", self.error.errno),
+        }
+    }
+}
+
+impl Error for ActionError<'_> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+impl ActionError<'_> {
     /// What a person is told.
     pub(in crate::run) fn report(&self, layers: &Layers) -> Report {
         let Some(planned) = self.plan.actions.get(self.action) else {
-            return Report::error(format!("cannot start a process: {}", self.errno));
+            return Report::error(self.to_string());
         };
         let action = &planned.action;
-        let mut report = Report::error(self.sentence(action));
+        let mut report = Report::error(self.to_string());
         report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
         report = report.note(self.place(planned.side));
         let Told { source, target, .. } = action.told();
@@ -39,15 +54,15 @@ impl Failure<'_> {
             report = report.note(format!("the kernel says: {said}"));
         }
         report.facts.operation = Some(action.facts().name.to_owned());
-        report.facts.errno = Some(self.errno.code());
+        report.facts.errno = Some(self.error.errno.code());
         (report.facts.source, report.facts.target) = (source, target);
         if let Op::Execute(Execute { command, search, .. }) = action
-            && (self.syscall == Syscall::Execve || self.errno == Errno::E2BIG)
+            && (self.error.syscall == Syscall::Execve || self.error.errno == Errno::E2BIG)
         {
-            let missing = self.errno.name() == "ENOENT";
+            let missing = self.error.errno.name() == "ENOENT";
             report.facts.status = Some(if missing { 127 } else { 126 });
             let guest = Guest::new(self.plan, layers);
-            return loader::explain(report, &guest, command, search, self.errno);
+            return loader::explain(report, &guest, command, search, self.error.errno);
         }
         hint::add(report, self, layers)
     }
@@ -71,11 +86,11 @@ impl Failure<'_> {
     }
 
     fn sentence(&self, action: &Op) -> String {
-        if self.errno == Errno::STALE {
+        if self.error.errno == Errno::STALE {
             let sentence = action.told().sentence;
             return format!("cannot {sentence}: the source is not the file it was a moment ago");
         }
-        format!("cannot {}: {}", action.told().sentence, self.errno)
+        format!("cannot {}: {}", action.told().sentence, self.error.errno)
     }
 
     /// The place of the last action that a line asked for: what the recipe was at.
@@ -92,7 +107,7 @@ impl Failure<'_> {
             self.plan.actions.get(self.action).map(|done| &done.action)
         {
             let calls = raw.calls();
-            let name = self.syscall.name();
+            let name = self.error.syscall.name();
             let is_it = |call: &&Called| call.call.starts_with(&format!("{name}("));
             let call = calls.iter().find(is_it);
             let shown = call.map_or_else(|| format!("{name}(2)"), |called| called.call.clone());
@@ -105,6 +120,6 @@ impl Failure<'_> {
             _ if inside => format!("in {}, inside the user namespace", side.name()),
             _ => format!("in {}", side.name()),
         };
-        format!("step {number} of {total}, {place}; the call was {}(2)", self.syscall.name())
+        format!("step {number} of {total}, {place}; the call was {}(2)", self.error.syscall.name())
     }
 }

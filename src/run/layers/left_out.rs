@@ -1,19 +1,19 @@
-//! The error for a tree on disk that differs from what was to be written.
+//! Devices that a tree on disk was to have and has not.
 
 use std::path::PathBuf;
 
 use crate::diag::{Report, quoted};
 
-/// What could not be done as it was asked for.
+/// Devices that were not made as they were asked for.
 #[derive(Debug, Default)]
-pub struct Missed {
+pub struct LeftOut {
     /// The devices that only root can make.
     pub devices: Vec<PathBuf>,
     /// The devices that were made for sandboxes, in which they cannot be opened.
     pub closed: Vec<PathBuf>,
 }
 
-impl Missed {
+impl LeftOut {
     /// A warning of what was left out.
     #[must_use]
     pub fn report(&self) -> Option<Report> {

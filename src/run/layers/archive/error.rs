@@ -1,23 +1,22 @@
 //! Errors of archives.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::compression::Unsound;
-use super::reader::TooLarge;
 use crate::diag::{bytes, quoted};
 use crate::sys::Errno;
 
 /// What is wrong.
 #[derive(Debug)]
-pub enum Fault {
+pub enum ArchiveErrorKind {
     /// Reading failed.
     Io(io::Error),
     /// Writing what is in it failed.
     Write(Errno),
     /// This is wrong with another member than the one at hand.
-    Of(PathBuf, Box<Fault>),
+    Of(PathBuf, Box<ArchiveErrorKind>),
     /// The compressed bytes are not what they should be.
     Compression(&'static str, String),
     /// It ends in the middle of something.
@@ -77,19 +76,20 @@ pub enum Fault {
     },
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for ArchiveErrorKind {
+    /// Readers of an archive pass on what is wrong with it as the inner error.
     fn from(error: io::Error) -> Self {
-        let inner = error.get_ref();
-        if let Some(unsound) = inner.and_then(|inner| inner.downcast_ref::<Unsound>()) {
-            return Self::Compression(unsound.name, unsound.why.clone());
+        match error.downcast::<Self>() {
+            Ok(kind) => kind,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Truncated,
+            Err(error) => Self::Io(error),
         }
-        if let Some(TooLarge(limit)) = inner.and_then(|inner| inner.downcast_ref()) {
-            return Self::TooLarge(*limit);
-        }
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Truncated,
-            _ => Self::Io(error),
-        }
+    }
+}
+
+impl From<ArchiveErrorKind> for io::Error {
+    fn from(kind: ArchiveErrorKind) -> Self {
+        Self::new(io::ErrorKind::InvalidData, kind)
     }
 }
 
@@ -99,23 +99,23 @@ pub struct ArchiveError {
     /// The path of the member, as the archive has it.
     pub member: Option<PathBuf>,
     /// What is wrong.
-    pub fault: Fault,
+    pub kind: ArchiveErrorKind,
 }
 
 impl ArchiveError {
-    /// A fault of the archive itself.
-    pub fn of_archive(fault: impl Into<Fault>) -> Self {
-        match fault.into() {
-            Fault::Of(member, fault) => Self { member: Some(member), fault: *fault },
-            fault => Self { member: None, fault },
+    /// A kind of the archive itself.
+    pub fn of_archive(kind: impl Into<ArchiveErrorKind>) -> Self {
+        match kind.into() {
+            ArchiveErrorKind::Of(member, kind) => Self { member: Some(member), kind: *kind },
+            kind => Self { member: None, kind },
         }
     }
 
-    /// A fault of a member.
-    pub fn of(member: &Path, fault: impl Into<Fault>) -> Self {
-        match fault.into() {
-            Fault::Of(member, fault) => Self { member: Some(member), fault: *fault },
-            fault => Self { member: Some(member.to_path_buf()), fault },
+    /// A kind of a member.
+    pub fn of(member: &Path, kind: impl Into<ArchiveErrorKind>) -> Self {
+        match kind.into() {
+            ArchiveErrorKind::Of(member, kind) => Self { member: Some(member), kind: *kind },
+            kind => Self { member: Some(member.to_path_buf()), kind },
         }
     }
 }
@@ -131,68 +131,99 @@ fn short(path: &str) -> String {
 
 impl fmt::Display for ArchiveError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.write(self.member.as_deref(), out)
+    }
+}
+
+impl Error for ArchiveError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
+    }
+}
+
+impl fmt::Display for ArchiveErrorKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(None, out)
+    }
+}
+
+impl Error for ArchiveErrorKind {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Write(errno) | Self::Thread(errno) => Some(errno),
+            _ => None,
+        }
+    }
+}
+
+impl ArchiveErrorKind {
+    /// Writes what is wrong with an archive, or with a member of it.
+    fn write(&self, member: Option<&Path>, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |path: &Path| quoted(short(&path.to_string_lossy()));
-        let member = self.member.as_deref().map(shown);
+        let member = member.map(shown);
         let it = |what: &str| match &member {
             Some(member) => format!("its member {member} {what}"),
             None => format!("it {what}"),
         };
-        let text = match &self.fault {
-            Fault::Io(error) => it(&format!("cannot be read: {}", Errno::from(error))),
-            Fault::Write(errno) => it(&format!("cannot be written: {errno}")),
-            Fault::Of(member, fault) => {
+        let text = match self {
+            Self::Io(error) => it(&format!("cannot be read: {}", Errno::from(error))),
+            Self::Write(errno) => it(&format!("cannot be written: {errno}")),
+            Self::Of(member, kind) => {
                 let name = shown(member);
-                format!("its member {name} is not sound: {fault:?}")
+                format!("its member {name} is not sound: {kind:?}")
             }
-            Fault::Compression(name, why) => match &member {
+            Self::Compression(name, why) => match &member {
                 Some(member) => format!("it is no sound {name}: {why}, at its member {member}"),
                 None => format!("it is no sound {name}: {why}"),
             },
-            Fault::Truncated => match &member {
+            Self::Truncated => match &member {
                 Some(member) => format!("it ends in the middle of its member {member}"),
                 None => "it ends in the middle".into(),
             },
-            Fault::NoEnd => match &member {
+            Self::NoEnd => match &member {
                 Some(member) => format!("it ends after its member {member}, without an end mark"),
                 None => "it ends without an end mark".into(),
             },
-            Fault::NotAnArchive => it("is no tar archive"),
-            Fault::Checksum => match &member {
+            Self::NotAnArchive => it("is no tar archive"),
+            Self::Checksum => match &member {
                 Some(member) => format!("the header after its member {member} is damaged"),
                 None => it("has a damaged header"),
             },
-            Fault::Number(field) => it(&format!("has no number as its {field}")),
-            Fault::Record => it("has a pax header that is damaged"),
-            Fault::HeaderTooLong => it("has a header of more than 1 MiB"),
-            Fault::Type(letter) => {
+            Self::Number(field) => it(&format!("has no number as its {field}")),
+            Self::Record => it("has a pax header that is damaged"),
+            Self::HeaderTooLong => it("has a header of more than 1 MiB"),
+            Self::Type(letter) => {
                 let letter = crate::diag::escape(&char::from(*letter).to_string());
                 it(&format!("is of the type {}, which tar does not know", quoted(letter)))
             }
-            Fault::Whiteout => it("is a device of the numbers 0:0, which is none"),
-            Fault::Sparse => it("has holes that do not lie in it"),
-            Fault::Absolute => it("has an absolute path"),
-            Fault::Upward => it("leads upward by `..`"),
-            Fault::Attribute(name) => {
+            Self::Whiteout => it("is a device of the numbers 0:0, which is none"),
+            Self::Sparse => it("has holes that do not lie in it"),
+            Self::Absolute => it("has an absolute path"),
+            Self::Upward => it("leads upward by `..`"),
+            Self::Attribute(name) => {
                 let name =
                     quoted(String::from_utf8_lossy(name).chars().take(64).collect::<String>());
                 it(&format!("has the extended attribute {name}, which no file can have"))
             }
-            Fault::TooManyAttributes => it("has more than 64 MiB of extended attributes"),
-            Fault::Deep => it("has a path that is too long: 4095 bytes and 256 names are the most"),
-            Fault::Name => it("has no name that a file can have"),
-            Fault::Root => it("is the root of the tree, and no directory"),
-            Fault::NotADirectory(place) => {
+            Self::TooManyAttributes => it("has more than 64 MiB of extended attributes"),
+            Self::Deep => it("has a path that is too long: 4095 bytes and 256 names are the most"),
+            Self::Name => it("has no name that a file can have"),
+            Self::Root => it("is the root of the tree, and no directory"),
+            Self::NotADirectory(place) => {
                 it(&format!("lies below {}, which is no directory", shown(place)))
             }
-            Fault::Directory => it("takes the place of a directory that holds something"),
-            Fault::LinkToNothing(place) => {
+            Self::Directory => it("takes the place of a directory that holds something"),
+            Self::LinkToNothing(place) => {
                 it(&format!("is another name of {}, which is no file of the archive", shown(place)))
             }
-            Fault::TooLarge(limit) => it(&format!("holds more than {}", bytes(*limit))),
-            Fault::TooMany(most) => it(&format!("has more than {most} members")),
-            Fault::Stripped(names) => format!("none of its members has more than {names}"),
-            Fault::Thread(errno) => format!("no thread can be started for it: {errno}"),
-            Fault::Digest { found, .. } => format!("its sha256 is {found}"),
+            Self::TooLarge(limit) => it(&format!("holds more than {}", bytes(*limit))),
+            Self::TooMany(most) => it(&format!("has more than {most} members")),
+            Self::Stripped(names) => {
+                format!("none of its members has more than {names}")
+            }
+            Self::Thread(errno) => format!("no thread can be started for it: {errno}"),
+            Self::Digest { found, .. } => format!("its sha256 is {found}"),
         };
         out.write_str(&text)
     }

@@ -6,12 +6,12 @@ use crate::diag::Report;
 
 /// An invalid value: the message says what was given and what is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
+pub struct ValueError {
     message: String,
     hint: Option<String>,
 }
 
-impl Invalid {
+impl ValueError {
     /// An error with this message, lower case and without a full stop.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
@@ -32,16 +32,16 @@ impl Invalid {
     }
 }
 
-impl fmt::Display for Invalid {
+impl fmt::Display for ValueError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Invalid {}
+impl std::error::Error for ValueError {}
 
-impl From<&Invalid> for Report {
-    fn from(invalid: &Invalid) -> Self {
+impl From<&ValueError> for Report {
+    fn from(invalid: &ValueError) -> Self {
         let report = Self::error(invalid.message.as_str());
         match &invalid.hint {
             Some(hint) => report.hint(hint.as_str()),
