@@ -81,7 +81,7 @@ const ROOMS: &[(&str, Rooms)] = &[
         "src/run",
         &[
             ("base", &[]),
-            ("remedy", &["base"]),
+            ("remedy", &[]),
             ("session", &["base", "remedy"]),
             ("trace", &["base", "session"]),
             ("workspace", &["session", "trace"]),

@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod asked;
+mod flags;
 mod identity;
 mod lookup;
 mod lowering;
@@ -14,7 +15,7 @@ mod mount;
 mod network;
 mod planning;
 mod process;
-mod raw;
+pub mod raw;
 mod root;
 mod sandbox;
 mod strace;
@@ -29,6 +30,7 @@ use std::path::Path;
 use crate::spec::{GuestPath, MountAttributes, Namespaces};
 
 pub use asked::*;
+pub use flags::*;
 pub use identity::*;
 pub use lookup::*;
 pub use lowering::*;
@@ -37,7 +39,7 @@ pub use mount::*;
 pub use network::*;
 pub use planning::*;
 pub use process::*;
-pub use raw::*;
+pub use raw::{Becomes, Effect, Performed, Performer, RawAction};
 pub use root::*;
 pub use sandbox::*;
 pub use strace::*;

@@ -1,6 +1,5 @@
 //! The types and functions that every room of `run` uses.
 
-pub(super) mod flags;
 pub(super) mod problem;
 
 use std::cell::RefCell;

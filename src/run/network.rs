@@ -29,6 +29,7 @@ use super::session::namespace::Namespace;
 use super::session::place;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
+use crate::ops::raw::InNetwork;
 use crate::plan::{NetworkAction, RawAction};
 use crate::run::base::problem::Problem;
 use crate::spec::{Kind, NetworkName};
@@ -117,7 +118,7 @@ impl Networks {
         origin: Option<&Origin>,
     ) -> Result<Network, Problem> {
         let action = Box::new(NetworkAction::Make(name.cloned()));
-        let action = RawAction::Network { network: label.clone(), action };
+        let action = InNetwork { network: label.clone(), action }.into();
         let kept = name.filter(|_| self.on_host());
         let steps = || {
             let (namespace, netlink) = Netlink::in_new_network()?;
@@ -159,7 +160,8 @@ impl Networks {
         origin: Option<&Origin>,
     ) -> Result<(), Problem> {
         let label = network.label.clone();
-        let raw = RawAction::Network { network: label, action: Box::new(action.clone()) };
+        let asked = Box::new(action.clone());
+        let raw = RawAction::from(InNetwork { network: label, action: asked });
         for network in [Some(network), other].into_iter().flatten() {
             self.own_network(network, &raw, origin)?;
         }
@@ -195,7 +197,7 @@ impl Networks {
         if is_of_recipe {
             return Ok(());
         }
-        let sentence = action.describe();
+        let sentence = action.told().sentence;
         let message = format!("refused to {sentence}: that network is none of the recipe's");
         let report = Report::error(message).at(origin.cloned());
         Err(report.hint("`--host` changes networks of the host; `netns()` makes one"))
@@ -214,7 +216,7 @@ impl Networks {
         if let Some(name) = network.name.clone() {
             if self.on_host() {
                 let action = Box::new(NetworkAction::Remove(name.clone()));
-                let action = RawAction::Network { network: network.label.clone(), action };
+                let action = InNetwork { network: network.label.clone(), action }.into();
                 self.act_by(action, origin, || named::remove(&name))?;
             }
             self.named.borrow_mut().retain(|known| known.name.as_ref() != Some(&name));

@@ -8,6 +8,7 @@ use super::launcher::Launcher;
 use crate::diag::{Origin, Report, escape, quoted};
 use crate::host::Host;
 use crate::ops::command as told;
+use crate::ops::raw::InNetwork;
 use crate::plan::{FORWARDED, NetworkAction, Plan, Planned, RawAction, Request, Side};
 use crate::run::base::problem::{Interrupted, Problem};
 use crate::run::launch::connect_streams;
@@ -118,10 +119,9 @@ impl Launcher {
             Call::Execute { as_init: true, told },
         ];
         let program = Program { namespaces: flags::PID, calls, ..Program::default() };
-        let action = RawAction::Network {
-            network: "outside".into(),
-            action: Box::new(NetworkAction::Make(None)),
-        };
+        let made = Box::new(NetworkAction::Make(None));
+        let action = InNetwork { network: "outside".into(), action: made };
+        let action = RawAction::from(action);
         let planned =
             Planned { action: action.into(), side: Side::Parent, origin: origin.cloned() };
         let plan =

@@ -7,6 +7,7 @@ use rhai::Dynamic;
 use super::{DryRun, Effect, process};
 use crate::diag::Report;
 use crate::host::routes::Route;
+use crate::ops::raw::{Clone3, InNetwork};
 use crate::plan::{NetworkAction, Op, Plan, RawAction, Request};
 use crate::run::{Link, Listener, Namespace, Neighbour, Probe, Problem};
 use crate::script::binding::call::Call;
@@ -18,14 +19,16 @@ use crate::spec::{JoinedNetwork, Namespaces, NetworkName};
 impl DryRun {
     fn note_network(&self, label: &str, action: NetworkAction, call: &Call<'_, '_>) {
         let action = Box::new(action);
-        self.note(RawAction::Network { network: label.to_owned(), action }, call);
+        self.note(InNetwork { network: label.to_owned(), action }, call);
     }
 
     /// The names of the networks that a run would have made, and whether they are the recipe's.
     fn networks(&self) -> Vec<(String, bool)> {
         let made = |effect: &Effect| {
             let Effect::Raw { planned, .. } = effect else { return None };
-            let Op::RawAction(RawAction::Network { network, action }) = &planned.action else {
+            let Op::RawAction(RawAction::InNetwork(InNetwork { network, action })) =
+                &planned.action
+            else {
                 return None;
             };
             let NetworkAction::Make(name) = &**action else { return None };
@@ -131,7 +134,7 @@ impl NetworkEffects for DryRun {
         _: &Listener,
         call: &Call<'_, '_>,
     ) -> Result<ProcessHandle, VerbError> {
-        self.note(RawAction::Clone(Namespaces::NONE), call);
+        self.note(Clone3(Namespaces::NONE), call);
         Ok(process(None, Dynamic::UNIT))
     }
 
