@@ -12,7 +12,7 @@ mod lookup;
 mod lowering;
 mod maps;
 mod mount;
-mod network;
+pub mod network;
 mod planning;
 mod process;
 pub mod raw;
@@ -36,7 +36,9 @@ pub use lookup::*;
 pub use lowering::*;
 pub use maps::*;
 pub use mount::*;
-pub use network::*;
+pub use network::{
+    ConnectOutside, EnterNetwork, FORWARDED, LoopbackUp, NetworkAction, NetworkWay, Packets,
+};
 pub use planning::*;
 pub use process::*;
 pub use raw::{Becomes, Effect, Performed, Performer, RawAction};

@@ -29,6 +29,7 @@ use super::session::namespace::Namespace;
 use super::session::place;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
+use crate::ops::network::{MakeNetwork, RemoveName};
 use crate::ops::raw::InNetwork;
 use crate::plan::{NetworkAction, RawAction};
 use crate::run::base::problem::Problem;
@@ -117,7 +118,7 @@ impl Networks {
         name: Option<&NetworkName>,
         origin: Option<&Origin>,
     ) -> Result<Network, Problem> {
-        let action = Box::new(NetworkAction::Make(name.cloned()));
+        let action = Box::new(MakeNetwork(name.cloned()).into());
         let action = InNetwork { network: label.clone(), action }.into();
         let kept = name.filter(|_| self.on_host());
         let steps = || {
@@ -215,7 +216,7 @@ impl Networks {
         network.living(origin)?;
         if let Some(name) = network.name.clone() {
             if self.on_host() {
-                let action = Box::new(NetworkAction::Remove(name.clone()));
+                let action = Box::new(RemoveName(name.clone()).into());
                 let action = InNetwork { network: network.label.clone(), action }.into();
                 self.act_by(action, origin, || named::remove(&name))?;
             }

@@ -15,17 +15,12 @@ pub struct InNetwork {
 
 impl RawOperation for InNetwork {
     fn facts(&self) -> RawFacts<'_> {
-        RawFacts { name: self.action.operation(), effect: Effect::Network }
+        RawFacts { name: self.action.name(), effect: Effect::Network }
     }
 
     fn told(&self) -> Told {
         let Self { network, action } = self;
-        Told {
-            sentence: action.describe(network),
-            source: None,
-            target: action.target(),
-            shell: Some(action.shell(network)),
-        }
+        action.told(network)
     }
 
     fn calls(&self) -> Vec<Called> {

@@ -7,6 +7,7 @@ use rhai::Dynamic;
 use super::{DryRun, Effect, process};
 use crate::diag::Report;
 use crate::host::routes::Route;
+use crate::ops::network::{MakeNetwork, RemoveName};
 use crate::ops::raw::{Clone3, InNetwork};
 use crate::plan::{NetworkAction, Op, Plan, RawAction, Request};
 use crate::run::{Link, Listener, Namespace, Neighbour, Probe, Problem};
@@ -17,8 +18,8 @@ use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::spec::{JoinedNetwork, Namespaces, NetworkName};
 
 impl DryRun {
-    fn note_network(&self, label: &str, action: NetworkAction, call: &Call<'_, '_>) {
-        let action = Box::new(action);
+    fn note_network(&self, label: &str, action: impl Into<NetworkAction>, call: &Call<'_, '_>) {
+        let action = Box::new(action.into());
         self.note(InNetwork { network: label.to_owned(), action }, call);
     }
 
@@ -31,7 +32,7 @@ impl DryRun {
             else {
                 return None;
             };
-            let NetworkAction::Make(name) = &**action else { return None };
+            let NetworkAction::MakeNetwork(MakeNetwork(name)) = &**action else { return None };
             Some((network.clone(), name.is_some()))
         };
         self.effects.borrow().iter().filter_map(made).collect()
@@ -49,7 +50,7 @@ impl NetworkEffects for DryRun {
         let number = || format!("net{}", anonymous + 1);
         let label = name.as_ref().map_or_else(number, |name| name.as_str().to_owned());
         if name.is_none() || !made.contains(&(label.clone(), true)) {
-            self.note_network(&label, NetworkAction::Make(name), call);
+            self.note_network(&label, MakeNetwork(name), call);
         }
         Ok(SharedNetwork { network: None, label })
     }
@@ -86,7 +87,7 @@ impl NetworkEffects for DryRun {
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
         if let Ok(name) = NetworkName::new(&network.label) {
-            self.note_network(&network.label, NetworkAction::Remove(name), call);
+            self.note_network(&network.label, RemoveName(name), call);
         }
         Ok(())
     }

@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::act;
 use crate::diag::Report;
-use crate::plan::{NetworkAction, Packets};
+use crate::ops::network::{
+    self, Address, Block, Dnat, FixNeighbour, Forward, Masquerade, Packets, Unblock, Untranslate,
+};
 use crate::script::binding::addresses::{Port, Subnet};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -104,7 +106,7 @@ fn address(
     name: InterfaceName,
     address: Prefix,
 ) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Address { name, address, away: false }, call)
+    act(&network, Address { name, address, away: false }, call)
 }
 
 /// Takes an address from an interface.
@@ -125,7 +127,7 @@ fn remove_address(
     name: InterfaceName,
     address: Prefix,
 ) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Address { name, address, away: true }, call)
+    act(&network, Address { name, address, away: true }, call)
 }
 
 /// Adds a route: by a gateway, by an interface, or both.
@@ -158,7 +160,7 @@ fn route(
         return Err(call.fail(Report::error(message)));
     }
     let name = options.interface;
-    act(&network, NetworkAction::Route { destination, gateway, name, metric, away: false }, call)
+    act(&network, network::Route { destination, gateway, name, metric, away: false }, call)
 }
 
 /// Removes the route to a destination; of several, the one by this gateway or interface.
@@ -182,7 +184,7 @@ fn remove_route(
 ) -> Result<SharedNetwork, VerbError> {
     let metric = metric(&options, call)?;
     let name = options.interface;
-    act(&network, NetworkAction::Route { destination, gateway, name, metric, away: true }, call)
+    act(&network, network::Route { destination, gateway, name, metric, away: true }, call)
 }
 
 /// Says at which hardware address a neighbour is, so that nobody has to be asked for it.
@@ -205,7 +207,7 @@ fn neighbour(
     address: IpAddr,
     mac: Mac,
 ) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Neighbour(name, address, mac), call)
+    act(&network, FixNeighbour { name, address, mac }, call)
 }
 
 /// Has the network pass on packets for others: it is a router then.
@@ -221,7 +223,7 @@ fn neighbour(
 /// # See
 /// ip(7)
 fn forward(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Forward, call)
+    act(&network, Forward, call)
 }
 
 /// Has packets leave under the address of the interface that they leave by: source NAT.
@@ -243,7 +245,7 @@ fn masquerade(
     options: Which,
 ) -> Result<SharedNetwork, VerbError> {
     let packets = packets(options, call)?;
-    act(&network, NetworkAction::Masquerade(packets), call)
+    act(&network, Masquerade(packets), call)
 }
 
 /// Sends packets that come in on to another address: a port of a router leads to a machine behind it.
@@ -274,7 +276,7 @@ fn dnat(
         let report = Report::error("a port is one of `tcp` or of `udp`");
         return Err(call.fail(report.hint("`protocol: \"tcp\"` in the options says which")));
     }
-    act(&network, NetworkAction::Dnat(packets, address, port), call)
+    act(&network, Dnat { packets, address, port }, call)
 }
 
 /// Takes back all that `masquerade` and `dnat` have said.
@@ -289,7 +291,7 @@ fn dnat(
 /// # See
 /// nft(8)
 fn untranslate(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Untranslate, call)
+    act(&network, Untranslate, call)
 }
 
 /// Drops packets, on the way in, through and out: those that fit all that is said.
@@ -314,7 +316,7 @@ fn block(
     options: Which,
 ) -> Result<SharedNetwork, VerbError> {
     let packets = packets(options, call)?;
-    act(&network, NetworkAction::Block(packets), call)
+    act(&network, Block(packets), call)
 }
 
 /// Takes back all that was blocked.
@@ -329,5 +331,5 @@ fn block(
 /// # See
 /// nft(8)
 fn unblock(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Unblock, call)
+    act(&network, Unblock, call)
 }
