@@ -16,6 +16,7 @@ mod mknod;
 mod mount;
 mod names;
 mod network;
+mod no_new_privs;
 mod pin;
 mod remove;
 mod results;
@@ -49,6 +50,7 @@ pub use mknod::*;
 pub use mount::*;
 pub use names::*;
 pub use network::*;
+pub use no_new_privs::*;
 pub use pin::*;
 pub use remove::*;
 pub use results::*;
@@ -220,7 +222,7 @@ macro_rules! raw_operations {
 raw_operations! {
     prepared {
         Unshare Mount SetAttributes Umount PivotRoot Chroot Chdir SetHostname SetDomainname
-        Mkdir Mknod Symlink SetUser SetGroup SetGroups
+        Mkdir Mknod Symlink SetUser SetGroup SetGroups NoNewPrivs
     }
     performed {
         Remove MapIds AllowSetgroups SetCapabilities Signal

@@ -13,7 +13,7 @@ use super::sandbox::identity::variables;
 use crate::diag::{Report, quoted};
 use crate::ops::RawAction;
 use crate::ops::raw::{
-    SetCapabilities, SetDomainname, SetGroup, SetGroups, SetHostname, SetUser, Unshare,
+    NoNewPrivs, SetCapabilities, SetDomainname, SetGroup, SetGroups, SetHostname, SetUser, Unshare,
 };
 use crate::script::binding::argument::{IdNumber, a_kind, id};
 use crate::script::binding::call::Call;
@@ -35,6 +35,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["raw.rs";
     fn setgid,
     fn setgroups,
     fn set_capabilities,
+    fn no_new_privs,
 ];
 
 options! {
@@ -334,4 +335,23 @@ fn set_capabilities(
     }
     let bounding = options.bounding.unwrap_or(true);
     act(SetCapabilities { kept, bounding }, call)
+}
+
+/// Has no program gain rights when it is executed.
+///
+/// Neither setuid nor capabilities of a file give any. This holds for this process and for all that
+/// it starts, and cannot be taken back. Capabilities that the process has stay until
+/// `set_capabilities` or `setuid` drops them.
+///
+/// # Example
+/// ```rhai
+/// within(UTS, || {
+///     no_new_privs();
+///     assert(read_file("/proc/self/status").contains("NoNewPrivs:\t1"));
+/// });
+/// ```
+/// # See
+/// PR_SET_NO_NEW_PRIVS(2const), execve(2)
+fn no_new_privs(call: &Call<'_, '_>) -> Result<(), VerbError> {
+    act(NoNewPrivs, call)
 }
