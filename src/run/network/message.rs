@@ -18,7 +18,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::wire::{Refused, Wire};
-use crate::ops::network::{self, ChangeLink, LinkChange, LinkKind, MakeLink, Message};
+use crate::ops::network::{self, ChangeLink, LinkChange, LinkKind, MakeLink, Message, Refusal};
 use crate::spec::{Destination, InterfaceName, IpvlanMode, MacvlanMode, Prefix};
 use crate::sys::Errno;
 
@@ -155,9 +155,11 @@ fn route(
     asked: &network::Route,
     otherwise: AddressFamily,
 ) -> Result<RouteMessage, Refused> {
-    let network::Route { destination, gateway, name, metric, away: _ } = asked;
+    let network::Route { destination, gateway, name, metric, refusal, away: _ } = asked;
     let mut message = RouteMessage::default();
-    let scope = if gateway.is_some() { RouteScope::Universe } else { RouteScope::Link };
+    // A route that refuses has no neighbours beside it: the kernel wants the widest scope.
+    let is_wide = gateway.is_some() || refusal.is_some();
+    let scope = if is_wide { RouteScope::Universe } else { RouteScope::Link };
     let prefix = match destination {
         Destination::Default => None,
         Destination::Network(prefix) => Some(*prefix),
@@ -169,7 +171,12 @@ fn route(
         table: RouteHeader::RT_TABLE_MAIN,
         protocol: RouteProtocol::Static,
         scope: if family == AddressFamily::Inet { scope } else { RouteScope::Universe },
-        kind: RouteType::Unicast,
+        kind: match refusal {
+            None => RouteType::Unicast,
+            Some(Refusal::Blackhole) => RouteType::BlackHole,
+            Some(Refusal::Unreachable) => RouteType::Unreachable,
+            Some(Refusal::Prohibit) => RouteType::Prohibit,
+        },
         address_family: family,
         ..RouteHeader::default()
     };
@@ -247,11 +254,14 @@ pub(super) fn perform(
     wire.request(message, flags)
 }
 
-/// The message that removes a route, whatever it is besides.
+/// The message that removes a route, whatever it is besides; one that refuses packets only if it does
+/// so in this way.
 fn without(mut message: RouteMessage) -> RouteNetlinkMessage {
     message.header.scope = RouteScope::NoWhere;
     message.header.protocol = RouteProtocol::Unspec;
-    message.header.kind = RouteType::Unspec;
+    if message.header.kind == RouteType::Unicast {
+        message.header.kind = RouteType::Unspec;
+    }
     RouteNetlinkMessage::DelRoute(message)
 }
 

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::act;
-use crate::diag::Report;
+use crate::diag::{Report, closest, quoted};
 use crate::ops::network::{
-    self, Address, Block, Dnat, FixNeighbour, Forward, Masquerade, Packets, Unblock, Untranslate,
+    self, Address, Block, Dnat, FixNeighbour, Forward, Masquerade, Packets, Refusal, Unblock,
+    Untranslate,
 };
 use crate::script::binding::addresses::{Port, Subnet};
 use crate::script::binding::call::Call;
@@ -37,6 +38,8 @@ options! {
         interface: InterfaceName = "",
         /// of several routes to one place the lowest is taken; of IPv6 it is 1024 by itself
         metric: i64 = "0",
+        /// how packets are refused: `"blackhole"`, `"unreachable"` or `"prohibit"`
+        r#type: String = "",
     }
 
     /// Which packets.
@@ -63,6 +66,32 @@ fn metric(options: &Route, call: &Call<'_, '_>) -> Result<Option<u32>, VerbError
         })
     };
     options.metric.map(number).transpose()
+}
+
+/// How a route refuses packets, if it does: then it leads nowhere.
+fn refusal(
+    options: &Route,
+    gateway: Option<IpAddr>,
+    call: &Call<'_, '_>,
+) -> Result<Option<Refusal>, VerbError> {
+    let Some(word) = options.r#type.as_deref() else { return Ok(None) };
+    let Some(refusal) = Refusal::ALL.into_iter().find(|refusal| refusal.name() == word) else {
+        let report = Report::error(format!("no type of route {}", quoted(word)));
+        let known = Refusal::ALL.map(Refusal::name);
+        let hint = match closest(word, known) {
+            Some(near) => format!("did you mean `\"{near}\"`?"),
+            None => "a type is `\"blackhole\"`, `\"unreachable\"` or `\"prohibit\"`; without \
+                     one, packets are passed on"
+                .into(),
+        };
+        return Err(call.fail_at_key("type", report.hint(hint)));
+    };
+    if gateway.is_some() || options.interface.is_some() {
+        let message = format!("a route of the type `{word}` leads by no gateway or interface");
+        let report = Report::error(message).hint("leave out the one or the other");
+        return Err(call.fail_at_key("type", report));
+    }
+    Ok(Some(refusal))
 }
 
 /// An address, and a port where one stands behind it.
@@ -132,7 +161,9 @@ fn remove_address(
 
 /// Adds a route: by a gateway, by an interface, or both.
 ///
-/// The destination is `"default"`, a network or an address.
+/// The destination is `"default"`, a network or an address. A route with a `type` leads nowhere:
+/// packets for the destination are dropped (`"blackhole"`), or their sender is told that there is no
+/// way (`"unreachable"`) or that it is forbidden (`"prohibit"`).
 ///
 /// # Errors
 /// The gateway cannot be reached; there is a route to the destination already.
@@ -141,6 +172,7 @@ fn remove_address(
 /// ```rhai
 /// let net = netns().bridge("br0", []).address("br0", "10.0.0.1/24");
 /// net.route("default", "10.0.0.254").route("10.8.0.0/16", #{ interface: "br0" });
+/// net.route("10.9.0.0/16", #{ type: "unreachable" });
 /// print(net.routes());
 /// ```
 /// # See
@@ -159,11 +191,14 @@ fn route(
         let message = format!("{destination} and {gateway} are of different versions of IP");
         return Err(call.fail(Report::error(message)));
     }
-    let name = options.interface;
-    act(&network, network::Route { destination, gateway, name, metric, away: false }, call)
+    let (refusal, name) = (refusal(&options, gateway, call)?, options.interface);
+    let away = false;
+    act(&network, network::Route { destination, gateway, name, metric, refusal, away }, call)
 }
 
 /// Removes the route to a destination; of several, the one by this gateway or interface.
+///
+/// With a `type` it is a route that refuses packets in this way.
 ///
 /// # Errors
 /// There is none.
@@ -183,8 +218,9 @@ fn remove_route(
     options: Route,
 ) -> Result<SharedNetwork, VerbError> {
     let metric = metric(&options, call)?;
-    let name = options.interface;
-    act(&network, network::Route { destination, gateway, name, metric, away: true }, call)
+    let (refusal, name) = (refusal(&options, gateway, call)?, options.interface);
+    let away = true;
+    act(&network, network::Route { destination, gateway, name, metric, refusal, away }, call)
 }
 
 /// Says at which hardware address a neighbour is, so that nobody has to be asked for it.
