@@ -119,7 +119,8 @@ impl NetworkOperation for ChangeLink {
     }
 
     fn calls(&self, network: &str) -> Vec<Called> {
+        let Self { name, change: _ } = self;
         let attribute = self.words(network).attribute;
-        vec![sent(network, "RTM_SETLINK", &format!("{}, {attribute}", of("ifi", &self.name)))]
+        vec![sent(network, "RTM_SETLINK", &format!("{}, {attribute}", of("ifi", name)))]
     }
 }

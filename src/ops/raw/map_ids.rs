@@ -53,7 +53,8 @@ impl RawOperation for MapIds {
     }
 
     fn calls(&self) -> Vec<Called> {
-        vec![write_proc(&self.file(), &self.map)]
+        let Self { pid: _, what: _, map } = self;
+        vec![write_proc(&self.file(), map)]
     }
 }
 
@@ -88,6 +89,7 @@ impl RawOperation for AllowSetgroups {
     }
 
     fn calls(&self) -> Vec<Called> {
+        let Self { pid: _, allow: _ } = self;
         vec![write_proc(&self.file(), self.word())]
     }
 }

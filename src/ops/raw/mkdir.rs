@@ -42,6 +42,7 @@ impl RawOperation for Mkdir {
 
 impl Prepare for Mkdir {
     fn prepare(&self) -> Raw<'static> {
-        Raw::Mkdir(path(&self.path), self.mode)
+        let Self { path: made, mode } = self;
+        Raw::Mkdir(path(made), *mode)
     }
 }

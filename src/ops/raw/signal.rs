@@ -38,6 +38,7 @@ impl RawOperation for Signal {
     }
 
     fn calls(&self) -> Vec<Called> {
-        vec![Called::new(format!("kill({}, {})", self.pid, self.name()))]
+        let Self { pid, number: _, signal: _ } = self;
+        vec![Called::new(format!("kill({pid}, {})", self.name()))]
     }
 }
