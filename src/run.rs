@@ -32,6 +32,7 @@ pub use layers::store::{Depth, Listed, Store, StoreError, Stored};
 pub use network::{Link, Neighbour, Network, Probe};
 pub use raw::attach_loop::attach_loop;
 pub use raw::image::{ImageType, about_image, check_image_size};
+pub use raw::privilege::signal;
 pub use raw::read_file;
 pub use runner::Runner;
 pub use session::namespace::{Namespace, namespaces};

@@ -73,7 +73,7 @@ const ROOMS: &[(&str, Rooms)] = &[
         "src/run",
         &[
             ("base", &[]),
-            ("remedy", &["base"]),
+            ("remedy", &[]),
             ("session", &["base", "remedy"]),
             ("trace", &["base", "session"]),
             ("workspace", &["session", "trace"]),
@@ -152,8 +152,17 @@ const QUESTIONS: &[&str] = &[
 const EMPTY_NAMES: &[&str] = &["utils", "helpers", "common", "misc", "types", "manager"];
 
 /// Names of errors that do not tell which error it is.
-const VAGUE_ERRORS: &[&str] =
-    &["Fault", "Failure", "Invalid", "Missed", "Problem", "Refused", "Stop", "Trouble", "Wrong"];
+const VAGUE_ERRORS: &[&str] = &[
+    "Fault",
+    "Failure",
+    "ValueError",
+    "Missed",
+    "RunError",
+    "NetlinkError",
+    "Stop",
+    "CallError",
+    "Wrong",
+];
 
 /// Notes to oneself, spelled so that this file does not hold them.
 const NOTES: &[&str] =

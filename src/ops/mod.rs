@@ -6,15 +6,16 @@
 
 #[macro_use]
 mod asked;
+mod flags;
 mod identity;
 mod lookup;
 mod lowering;
 mod maps;
 mod mount;
-mod network;
+pub mod network;
 mod planning;
 mod process;
-mod raw;
+pub mod raw;
 mod root;
 mod sandbox;
 mod strace;
@@ -29,15 +30,18 @@ use std::path::Path;
 use crate::spec::{GuestPath, MountAttributes, Namespaces};
 
 pub use asked::*;
+pub use flags::*;
 pub use identity::*;
 pub use lookup::*;
 pub use lowering::*;
 pub use maps::*;
 pub use mount::*;
-pub use network::*;
+pub use network::{
+    ConnectOutside, EnterNetwork, FORWARDED, LoopbackUp, NetworkAction, NetworkWay, Packets,
+};
 pub use planning::*;
 pub use process::*;
-pub use raw::*;
+pub use raw::{Becomes, Effect, Performed, Performer, RawAction};
 pub use root::*;
 pub use sandbox::*;
 pub use strace::*;

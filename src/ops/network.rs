@@ -1,7 +1,209 @@
 //! Networks: those that a sandbox has, and what a recipe does in one.
+//!
+//! [`NetworkOperation`] is to changes of a network what `RawOperation` is to raw calls. The label of
+//! the network is no part of them: who performs a change holds the network itself.
 
-mod action;
+mod address;
+mod block;
+mod change;
+mod link;
+mod namespace;
+mod neighbour;
+mod packets;
+mod route;
 mod sandbox;
+mod translate;
 
-pub use action::*;
+use std::fmt::Debug;
+
+use super::Told;
+use super::strace::Called;
+use crate::spec::{InterfaceName, shell_word};
+
+pub use address::*;
+pub use block::*;
+pub use change::*;
+pub use link::*;
+pub use namespace::*;
+pub use neighbour::*;
+pub use packets::*;
+pub use route::*;
 pub use sandbox::*;
+pub use translate::*;
+
+/// One thing that is done in a network.
+pub trait NetworkOperation: Debug {
+    /// What it is called by a `catch`, in JSON, and by `--explain`.
+    fn name(&self) -> &'static str;
+
+    /// How it reads, in the network that is called so.
+    fn told(&self, network: &str) -> Told;
+
+    /// The system calls, as strace(1) writes them.
+    fn calls(&self, network: &str) -> Vec<Called>;
+}
+
+macro_rules! network_operations {
+    (messages { $($message:ident)* } rules { $($rule:ident)* } own { $($own:ident)* }) => {
+        /// Everything that is done in a network.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "each is the type of that name")]
+        pub enum NetworkAction {
+            $($message($message),)*
+            $($rule($rule),)*
+            $($own($own),)*
+        }
+
+        /// What rtnetlink(7) does: `run/network/message` has an arm for each.
+        #[derive(Clone, Copy, Debug)]
+        #[expect(missing_docs, reason = "each is the type of that name")]
+        pub enum Message<'a> {
+            $($message(&'a $message),)*
+        }
+
+        /// What nftables does: `run/network/filter` has an arm for each.
+        #[derive(Clone, Copy, Debug)]
+        #[expect(missing_docs, reason = "each is the type of that name")]
+        pub enum Rule<'a> {
+            $($rule(&'a $rule),)*
+        }
+
+        /// What takes more than a message: `run/network/handle` has an arm for each.
+        #[derive(Clone, Copy, Debug)]
+        #[expect(missing_docs, reason = "each is the type of that name")]
+        pub enum OwnChange<'a> {
+            $($own(&'a $own),)*
+        }
+
+        $(impl From<$message> for NetworkAction {
+            fn from(one: $message) -> Self { Self::$message(one) }
+        })*
+        $(impl From<$rule> for NetworkAction {
+            fn from(one: $rule) -> Self { Self::$rule(one) }
+        })*
+        $(impl From<$own> for NetworkAction {
+            fn from(one: $own) -> Self { Self::$own(one) }
+        })*
+
+        impl NetworkAction {
+            fn operation(&self) -> &dyn NetworkOperation {
+                match self {
+                    $(Self::$message(one) => one,)*
+                    $(Self::$rule(one) => one,)*
+                    $(Self::$own(one) => one,)*
+                }
+            }
+
+            /// Who performs it.
+            #[must_use]
+            pub fn way(&self) -> NetworkWay<'_> {
+                match self {
+                    $(Self::$message(one) => NetworkWay::Message(Message::$message(one)),)*
+                    $(Self::$rule(one) => NetworkWay::Rule(Rule::$rule(one)),)*
+                    $(Self::$own(one) => NetworkWay::Own(OwnChange::$own(one)),)*
+                }
+            }
+        }
+    };
+}
+
+network_operations! {
+    messages { MakeLink Veth ChangeLink DeleteLink Address Route FixNeighbour }
+    rules { Masquerade Dnat Untranslate Block Unblock }
+    own { MakeNetwork RemoveName Forward }
+}
+
+/// Who performs an operation.
+#[derive(Clone, Copy, Debug)]
+pub enum NetworkWay<'a> {
+    /// rtnetlink(7).
+    Message(Message<'a>),
+    /// nftables.
+    Rule(Rule<'a>),
+    /// nsscript.
+    Own(OwnChange<'a>),
+}
+
+impl NetworkAction {
+    /// What it is called by a `catch`, in JSON, and by `--explain`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.operation().name()
+    }
+
+    /// How it reads, in the network that is called so.
+    #[must_use]
+    pub fn told(&self, network: &str) -> Told {
+        self.operation().told(network)
+    }
+
+    /// The system calls, as strace(1) writes them.
+    #[must_use]
+    pub fn calls(&self, network: &str) -> Vec<Called> {
+        self.operation().calls(network)
+    }
+}
+
+/// The network, at the end of a sentence.
+fn at(network: &str) -> String {
+    format!("in the network {network}")
+}
+
+/// ip(8) in a network.
+fn ip(network: &str) -> String {
+    format!("ip -n {}", shell_word(network))
+}
+
+/// The name of an interface, for a shell.
+fn word(name: &InterfaceName) -> String {
+    shell_word(name.as_str())
+}
+
+/// The verb of ip(8).
+fn verb(away: bool) -> &'static str {
+    if away { "del" } else { "add" }
+}
+
+/// The command that adds a rule to chains of nftables, which it makes if they are missing.
+fn nft(network: &str, chains: &[&str], kind: &str, rule: &str) -> String {
+    let mut text = "add table inet nsscript".to_owned();
+    for chain in chains {
+        let priority = match *chain {
+            "prerouting" => -100,
+            "postrouting" => 100,
+            _ => 0,
+        };
+        let hook = format!("type {kind} hook {chain} priority {priority}");
+        text.push_str(&format!("; add chain inet nsscript {chain} {{ {hook}; }}"));
+        text.push_str(&format!("; add rule inet nsscript {chain} {rule}"));
+    }
+    format!("ip netns exec {} nft {}", shell_word(network), shell_word(&text))
+}
+
+/// The command that empties chains of nftables.
+fn flush(network: &str, chains: &[&str]) -> String {
+    let flush: Vec<_> =
+        chains.iter().map(|chain| format!("flush chain inet nsscript {chain}")).collect();
+    format!("ip netns exec {} nft {}", shell_word(network), shell_word(&flush.join("; ")))
+}
+
+/// A message of netlink(7).
+fn sent(network: &str, kind: &str, what: &str) -> Called {
+    let fd = format!("fd<netlink in {network}>");
+    Called::new(format!("sendto({fd}, [{{nlmsg_type={kind}}}, {{{what}}}], …)"))
+}
+
+/// The name of an interface, in a message.
+fn link(name: &InterfaceName) -> String {
+    format!("IFLA_IFNAME={:?}", name.as_str())
+}
+
+/// The number of an interface, in a message of this family.
+fn of(family: &str, name: &InterfaceName) -> String {
+    format!("{family}_index=if_nametoindex({:?})", name.as_str())
+}
+
+/// A setting that is written.
+fn written(path: &str, value: u8) -> Called {
+    Called::new(format!("write(fd<{path}>, \"{value}\", 1)")).giving("1")
+}

@@ -1,397 +1,284 @@
-//! The actions of the raw layer: what a recipe does to its own process, at once.
+//! Operations of the raw layer: what a recipe does to its own process, at once.
 //!
-//! Each prints as a sentence, as the system call, and as the command of a shell that does the
-//! same; they fail and are explained like the actions of a sandbox.
+//! [`RawOperation`] is to them what [`Operation`] is to those of a sandbox, and has their path of
+//! errors. What differs is asked for: a raw call has no turn in a launch, and it can change the
+//! host. [`Effect`] says what it changes, and the session refuses by that alone.
 
-mod mount_call;
-mod notation;
+mod attach_loop;
+mod attributes;
+mod capabilities;
+mod clone;
+mod execute;
+mod ids;
+mod map_ids;
+mod mkdir;
+mod mknod;
+mod mount;
+mod names;
+mod network;
+mod no_new_privs;
+mod pin;
+mod remove;
+mod results;
+mod root;
+mod session;
+mod setns;
+mod signal;
+mod symlink;
+mod umount;
+mod unshare;
+mod write_file;
 
-use std::path::{Path, PathBuf};
+use std::fmt::Debug;
+use std::path::Path;
 
-use super::network::NetworkAction;
-use super::words::{names, shown};
-use super::{Facts, Leaves, Maps, Operation, Scope, Told, Turn};
-use crate::diag::{count, list, quoted};
-use crate::spec::{Command, MountFlags, Namespaces};
-pub use mount_call::MountCall;
-use mount_call::attribute_words;
+use super::strace::Called;
+use super::words::c;
+use super::{Facts, Leaves, Operation, Scope, Told, Turn};
+use crate::spec::{Kind, Namespaces};
+use crate::sys::Raw;
 
-/// One thing that a recipe does to its own process.
-#[derive(Clone, Debug, PartialEq)]
-pub enum RawAction {
-    /// The session: a private mount namespace, for a user in a user namespace.
-    EnterSession {
-        /// The namespaces that are new.
-        namespaces: Namespaces,
-        /// The maps of its user namespace, where it has one.
-        maps: Option<Maps>,
-    },
-    /// New namespaces.
-    Unshare(Namespaces),
-    /// Namespaces that exist are entered.
-    Setns {
-        /// Whose or which, in words.
-        what: String,
-        /// The descriptor's file, for a shell.
-        file: String,
-        /// Which kinds.
-        namespaces: Namespaces,
-    },
-    /// A copy of this process is started, in new namespaces.
-    Clone(Namespaces),
-    /// Something is mounted, moved or changed.
-    Mount(MountCall),
-    /// The attributes of a mount are changed.
-    SetAttributes {
-        /// The mount.
-        target: PathBuf,
-        /// Mounts below it too.
-        recursive: bool,
-        /// The flags that are set.
-        set: MountFlags,
-        /// The flags that are taken away.
-        clear: MountFlags,
-    },
-    /// A file becomes a loop device.
-    AttachLoop {
-        /// The file.
-        file: PathBuf,
-        /// Nothing can be written.
-        read_only: bool,
-        /// Where in the file it begins.
-        offset: u64,
-        /// How much of the file it is; 0 for all.
-        size_limit: u64,
-    },
-    /// A mount is taken away.
-    Umount {
-        /// The place.
-        target: PathBuf,
-        /// At once from the tree, from the kernel when nobody uses it.
-        lazy: bool,
-    },
-    /// The root of the mount namespace is changed.
-    PivotRoot(PathBuf, PathBuf),
-    /// The root directory is changed.
-    Chroot(PathBuf),
-    /// The working directory is changed.
-    Chdir(PathBuf),
-    /// The host name is set.
-    SetHostname(String),
-    /// The NIS domain name is set.
-    SetDomainname(String),
-    /// A directory is made.
-    Mkdir(PathBuf, u32),
-    /// A device, fifo, socket or file is made.
-    Mknod {
-        /// Where.
-        path: PathBuf,
-        /// What: `c`, `b`, `p`, `s` or `f`.
-        kind: char,
-        /// Permission bits.
-        mode: u32,
-        /// Major and minor number.
-        device: (u32, u32),
-    },
-    /// A symbolic link is made.
-    Symlink {
-        /// What it says.
-        says: String,
-        /// Where it stands.
-        path: PathBuf,
-    },
-    /// A file is written.
-    WriteFile {
-        /// Which.
-        path: PathBuf,
-        /// How much, in bytes.
-        size: usize,
-        /// After what is there.
-        append: bool,
-    },
-    /// A file or an empty directory is removed.
-    Remove(PathBuf),
-    /// The ids of a process in a new user namespace are mapped.
-    MapIds {
-        /// The process.
-        pid: i32,
-        /// `users` or `groups`.
-        what: &'static str,
-        /// The map as the kernel takes it.
-        map: String,
-    },
-    /// Whether setgroups(2) may be used in the user namespace of a process.
-    AllowSetgroups(i32, bool),
-    /// The user is changed.
-    SetUser(u32),
-    /// The group is changed.
-    SetGroup(u32),
-    /// The other groups are changed.
-    SetGroups(Vec<u32>),
-    /// The capabilities are changed.
-    SetCapabilities {
-        /// The names of those in the effective and permitted sets.
-        names: Vec<String>,
-        /// Others leave the bounding set, too.
-        bounding: bool,
-    },
-    /// A namespace is kept by a bind mount of its file.
-    Pin {
-        /// The namespace: `net:[4026532240]`.
-        namespace: String,
-        /// Where.
-        path: PathBuf,
-    },
-    /// A file is made that holds an empty file system.
-    DiskImage {
-        /// The file.
-        path: PathBuf,
-        /// How large, in bytes.
-        size: u64,
-        /// The type of the file system.
-        kind: String,
-    },
-    /// A root is packed into an archive.
-    Pack(PathBuf),
-    /// A root is built into a directory.
-    Build(PathBuf),
-    /// A signal is sent to a process.
-    Signal {
-        /// The process.
-        pid: i32,
-        /// The signal, by its name and number: `SIGTERM (15)`.
-        signal: String,
-    },
-    /// Something is done in a network namespace.
-    Network {
-        /// What that is called.
-        network: String,
-        /// What is done.
-        action: Box<NetworkAction>,
-    },
-    /// This process becomes a program.
-    Execute(Command),
+pub use attach_loop::*;
+pub use attributes::*;
+pub use capabilities::*;
+pub use clone::*;
+pub use execute::*;
+pub use ids::*;
+pub use map_ids::*;
+pub use mkdir::*;
+pub use mknod::*;
+pub use mount::*;
+pub use names::*;
+pub use network::*;
+pub use no_new_privs::*;
+pub use pin::*;
+pub use remove::*;
+pub use results::*;
+pub use root::*;
+pub use session::*;
+pub use setns::*;
+pub use signal::*;
+pub use symlink::*;
+pub use umount::*;
+pub use unshare::*;
+pub use write_file::*;
+
+/// What an operation of the raw layer is asked about; nothing is allocated for it.
+#[derive(Clone, Copy, Debug)]
+pub struct RawFacts<'a> {
+    /// What it is called by a `catch`, in JSON, and by `--explain`.
+    pub name: &'static str,
+    /// What it changes.
+    pub effect: Effect<'a>,
 }
 
-fn path(path: &Path) -> String {
-    quoted(path.to_string_lossy())
+/// What an operation changes: what the session may have to refuse, and what it has to remember.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Effect<'a> {
+    /// This process and those that come from it, and nothing else.
+    Own,
+    /// The session begins, in new namespaces of these kinds.
+    Session(Namespaces),
+    /// This process is in new namespaces, or those that it starts are.
+    Unshare(Namespaces),
+    /// This process is in namespaces that existed.
+    Enter(Namespaces),
+    /// A new process is in new namespaces.
+    Child(Namespaces),
+    /// The ids of this process.
+    Ids,
+    /// The ids in the user namespace of a process, which the kernel lets be set once.
+    Maps(i32),
+    /// What everybody sees who is in the same namespace of this kind.
+    Held(Kind),
+    /// The mounts of the mount namespace, and possibly settings of a file system.
+    Mount(&'a Mount),
+    /// A mount on a file that is made for it.
+    Pin(&'a Path),
+    /// A name in a directory: what is there afterwards.
+    Name(&'a Path, Becomes),
+    /// The content of a file, which is made if it is missing.
+    Content(&'a Path),
+    /// The content of an image, as long as its device is there.
+    Image(&'a Path),
+    /// Another process.
+    Process(i32),
+    /// A network, which is looked at with its handle.
+    Network,
+    /// A file or directory for results, which is the caller's to make: what is there afterwards.
+    Result(&'a Path, Becomes),
+}
+
+/// What is at a name after an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Becomes {
+    /// Nothing.
+    Nothing,
+    /// A directory.
+    Directory,
+    /// A file, or what can stand for one.
+    File,
+    /// A symbolic link.
+    Link,
+}
+
+impl Effect<'_> {
+    /// The namespaces that a process is in afterwards, and was not before.
+    #[must_use]
+    pub fn namespaces(self) -> Namespaces {
+        match self {
+            Self::Session(namespaces)
+            | Self::Unshare(namespaces)
+            | Self::Enter(namespaces)
+            | Self::Child(namespaces) => namespaces,
+            Self::Own
+            | Self::Ids
+            | Self::Maps(_)
+            | Self::Held(_)
+            | Self::Mount(_)
+            | Self::Pin(_)
+            | Self::Name(..)
+            | Self::Content(_)
+            | Self::Image(_)
+            | Self::Process(_)
+            | Self::Network
+            | Self::Result(..) => Namespaces::NONE,
+        }
+    }
+}
+
+/// One operation of the raw layer.
+pub trait RawOperation: Debug {
+    /// What it is.
+    fn facts(&self) -> RawFacts<'_>;
+
+    /// How it reads.
+    fn told(&self) -> Told;
+
+    /// The system calls, as strace(1) writes them.
+    fn calls(&self) -> Vec<Called>;
+}
+
+/// An operation that is one prepared call.
+pub trait Prepare: RawOperation {
+    /// The call.
+    fn prepare(&self) -> Raw<'static>;
+}
+
+macro_rules! raw_operations {
+    (
+        prepared { $($prepared:ident)* }
+        performed { $($performed:ident)* }
+        held { $($held:ident)* }
+    ) => {
+        /// One thing that a recipe does to its own process.
+        #[derive(Clone, Debug, PartialEq)]
+        #[expect(missing_docs, reason = "each is the type of that name")]
+        pub enum RawAction {
+            $($prepared($prepared),)*
+            $($performed($performed),)*
+            $($held($held),)*
+        }
+
+        /// What is more than one call, or answers something: `run/raw` has an arm for each.
+        #[derive(Clone, Copy, Debug)]
+        #[expect(missing_docs, reason = "each is the type of that name")]
+        pub enum Performed<'a> {
+            $($performed(&'a $performed),)*
+        }
+
+        $(impl From<$prepared> for RawAction {
+            fn from(one: $prepared) -> Self { Self::$prepared(one) }
+        })*
+        $(impl From<$performed> for RawAction {
+            fn from(one: $performed) -> Self { Self::$performed(one) }
+        })*
+        $(impl From<$held> for RawAction {
+            fn from(one: $held) -> Self { Self::$held(one) }
+        })*
+
+        impl RawAction {
+            fn operation(&self) -> &dyn RawOperation {
+                match self {
+                    $(Self::$prepared(one) => one,)*
+                    $(Self::$performed(one) => one,)*
+                    $(Self::$held(one) => one,)*
+                }
+            }
+
+            /// Who performs it.
+            #[must_use]
+            pub fn performer(&self) -> Performer<'_> {
+                match self {
+                    $(Self::$prepared(one) => Performer::Call(Prepare::prepare(one)),)*
+                    $(Self::$performed(one) => Performer::Own(Performed::$performed(one)),)*
+                    $(Self::$held(_) => Performer::Holder,)*
+                }
+            }
+        }
+    };
+}
+
+raw_operations! {
+    prepared {
+        Unshare Mount SetAttributes Umount PivotRoot Chroot Chdir SetHostname SetDomainname
+        Mkdir Mknod Symlink SetUser SetGroup SetGroups NoNewPrivs
+    }
+    performed {
+        Remove MapIds AllowSetgroups SetCapabilities Signal
+    }
+    held {
+        EnterSession Setns Clone3 AttachLoop WriteFile Pin DiskImage Pack Build InNetwork Execute
+    }
+}
+
+/// Who performs an operation.
+#[derive(Debug)]
+pub enum Performer<'a> {
+    /// The kernel, by one prepared call.
+    Call(Raw<'static>),
+    /// nsscript, from the operation alone.
+    Own(Performed<'a>),
+    /// The function that holds what it is about and it does not: a descriptor, a content, a root.
+    Holder,
 }
 
 impl RawAction {
-    /// What is done, as a sentence without a subject; after "cannot" that of an error.
+    /// What it is called by a `catch`, in JSON, and by `--explain`.
     #[must_use]
-    pub fn describe(&self) -> String {
-        match self {
-            Self::EnterSession { maps: None, .. } => "work in a private mount namespace".into(),
-            Self::EnterSession { maps: Some(maps), .. } => {
-                format!("work in a private user and mount namespace that maps {maps}")
-            }
-            Self::Unshare(namespaces) => format!("make new {}", names(*namespaces)),
-            Self::Setns { what, namespaces, .. } if what.starts_with("process") => {
-                format!("enter the {} of {what}", names(*namespaces))
-            }
-            Self::Setns { what, .. } => format!("enter the namespace {what}"),
-            Self::Clone(namespaces) if namespaces.is_empty() => "start a child process".into(),
-            Self::Clone(namespaces) => {
-                format!("start a child process in new {}", names(*namespaces))
-            }
-            Self::Mount(mount) => mount.describe(),
-            Self::SetAttributes { target, recursive, set, clear } => {
-                let all = if *recursive { " and everything below it" } else { "" };
-                let words = attribute_words(*set, *clear);
-                format!("make {}{all} {}", path(target), list(&words, "and"))
-            }
-            Self::AttachLoop { file, read_only, .. } => {
-                let read_only = if *read_only { ", read-only" } else { "" };
-                format!("attach {} to a loop device{read_only}", path(file))
-            }
-            Self::Umount { target, lazy: false } => format!("unmount {}", path(target)),
-            Self::Umount { target, lazy: true } => {
-                format!("detach {}, which ends when nobody uses it", path(target))
-            }
-            Self::PivotRoot(new, old) => {
-                format!("make {} the root, and put the old one at {}", path(new), path(old))
-            }
-            Self::Chroot(root) => format!("make {} the root directory", path(root)),
-            Self::Chdir(directory) => format!("go to {}", path(directory)),
-            Self::SetHostname(name) => format!("set the host name to {}", quoted(name)),
-            Self::SetDomainname(name) => format!("set the domain name to {}", quoted(name)),
-            Self::Mkdir(directory, mode) => {
-                format!("make the directory {} with mode {mode:04o}", path(directory))
-            }
-            Self::Mknod { path: place, kind, device: (major, minor), .. } => match kind {
-                'p' => format!("make the fifo {}", path(place)),
-                's' => format!("make the socket {}", path(place)),
-                'f' => format!("make the empty file {}", path(place)),
-                _ => format!("make the device {} ({kind} {major}:{minor})", path(place)),
-            },
-            Self::Symlink { says, path: place } => {
-                format!("make the link {} to {}", path(place), quoted(says))
-            }
-            Self::WriteFile { path: place, size, append } => {
-                let verb = if *append { "append" } else { "write" };
-                format!("{verb} {} to {}", count(*size, "byte"), path(place))
-            }
-            Self::Remove(place) => format!("remove {}", path(place)),
-            Self::MapIds { pid, what, map } => {
-                let map = map.trim_end().replace('\n', ", ");
-                format!("map the {what} of process {pid}: {}", quoted(map))
-            }
-            Self::AllowSetgroups(pid, allow) => {
-                let word = if *allow { "allow" } else { "deny" };
-                format!("{word} setgroups(2) in the user namespace of process {pid}")
-            }
-            Self::SetUser(uid) => format!("become user {uid}"),
-            Self::SetGroup(gid) => format!("become group {gid}"),
-            Self::SetGroups(groups) if groups.is_empty() => "leave all other groups".into(),
-            Self::SetGroups(groups) => {
-                let groups: Vec<_> = groups.iter().map(ToString::to_string).collect();
-                format!("take part in the groups {}", list(&groups, "and"))
-            }
-            Self::SetCapabilities { names, .. } if names.is_empty() => {
-                "drop every capability".into()
-            }
-            Self::SetCapabilities { names, .. } => {
-                format!("drop every capability but {}", list(names, "and"))
-            }
-            Self::Pin { namespace, path: place } => {
-                format!("pin {namespace} at {}", path(place))
-            }
-            Self::DiskImage { path: place, size, kind } => {
-                format!(
-                    "make {} an image of {} with {kind}",
-                    path(place),
-                    crate::diag::bytes(*size)
-                )
-            }
-            Self::Pack(archive) => format!("pack the root into {}", path(archive)),
-            Self::Build(directory) => format!("build the root into {}", path(directory)),
-            Self::Signal { pid, signal } => format!("send {signal} to process {pid}"),
-            Self::Network { network, action } => action.describe(network),
-            Self::Execute(command) => {
-                format!("execute {}", shown(command))
-            }
-        }
+    pub fn name(&self) -> &'static str {
+        self.operation().facts().name
     }
 
-    /// What is done, in one word.
+    /// What it changes.
     #[must_use]
-    pub fn operation(&self) -> &'static str {
-        match self {
-            Self::EnterSession { .. } => "session",
-            Self::Unshare(_) => "unshare",
-            Self::Setns { .. } => "setns",
-            Self::Clone(_) => "clone",
-            Self::Mount(_) | Self::SetAttributes { .. } => "mount",
-            Self::AttachLoop { .. } => "loop",
-            Self::Umount { .. } => "umount",
-            Self::PivotRoot(..) => "pivot_root",
-            Self::Chroot(_) => "chroot",
-            Self::Chdir(_) => "chdir",
-            Self::SetHostname(_) => "sethostname",
-            Self::SetDomainname(_) => "setdomainname",
-            Self::Mkdir(..) => "mkdir",
-            Self::Mknod { .. } => "mknod",
-            Self::Symlink { .. } => "symlink",
-            Self::WriteFile { .. } => "write_file",
-            Self::Remove(_) => "remove",
-            Self::MapIds { .. } | Self::AllowSetgroups(..) => "map_ids",
-            Self::SetUser(_) => "setuid",
-            Self::SetGroup(_) => "setgid",
-            Self::SetGroups(_) => "setgroups",
-            Self::SetCapabilities { .. } => "set_capabilities",
-            Self::Pin { .. } => "pin",
-            Self::DiskImage { .. } => "disk_image",
-            Self::Pack(_) => "pack",
-            Self::Build(_) => "build",
-            Self::Signal { .. } => "kill",
-            Self::Network { action, .. } => action.operation(),
-            Self::Execute(_) => "execute",
-        }
+    pub fn effect(&self) -> Effect<'_> {
+        self.operation().facts().effect
     }
 
-    /// The namespaces that a new process is in.
+    /// The namespaces that a process is in afterwards.
     #[must_use]
     pub fn namespaces(&self) -> Namespaces {
-        match self {
-            Self::Clone(namespaces)
-            | Self::Unshare(namespaces)
-            | Self::EnterSession { namespaces, .. }
-            | Self::Setns { namespaces, .. } => *namespaces,
-            Self::Mount(_)
-            | Self::SetAttributes { .. }
-            | Self::AttachLoop { .. }
-            | Self::Umount { .. }
-            | Self::PivotRoot(..)
-            | Self::Chroot(_)
-            | Self::Chdir(_)
-            | Self::SetHostname(_)
-            | Self::SetDomainname(_)
-            | Self::Mkdir(..)
-            | Self::Mknod { .. }
-            | Self::Symlink { .. }
-            | Self::WriteFile { .. }
-            | Self::Remove(_)
-            | Self::MapIds { .. }
-            | Self::AllowSetgroups(..)
-            | Self::SetUser(_)
-            | Self::SetGroup(_)
-            | Self::SetGroups(_)
-            | Self::SetCapabilities { .. }
-            | Self::Pin { .. }
-            | Self::DiskImage { .. }
-            | Self::Pack(_)
-            | Self::Build(_)
-            | Self::Signal { .. }
-            | Self::Network { .. }
-            | Self::Execute(_) => Namespaces::NONE,
-        }
+        self.effect().namespaces()
     }
 
-    /// The source and the target.
+    /// How it reads.
     #[must_use]
-    pub fn paths(&self) -> (Option<String>, Option<String>) {
-        let own = |path: &Path| Some(path.to_string_lossy().into_owned());
-        match self {
-            Self::Mount(mount) => (mount.source.clone(), own(&mount.target)),
-            Self::AttachLoop { file, .. } => (own(file), None),
-            Self::PivotRoot(new, old) => (own(old), own(new)),
-            Self::Pin { namespace, path } => (Some(namespace.clone()), own(path)),
-            Self::SetAttributes { target: path, .. }
-            | Self::Umount { target: path, .. }
-            | Self::Chroot(path)
-            | Self::Chdir(path)
-            | Self::Mkdir(path, _)
-            | Self::Mknod { path, .. }
-            | Self::Symlink { path, .. }
-            | Self::WriteFile { path, .. }
-            | Self::DiskImage { path, .. }
-            | Self::Pack(path)
-            | Self::Build(path)
-            | Self::Remove(path) => (None, own(path)),
-            Self::Network { action, .. } => (None, action.target()),
-            Self::Execute(command) => (None, Some(command.program().to_owned())),
-            Self::EnterSession { .. }
-            | Self::Unshare(_)
-            | Self::Setns { .. }
-            | Self::Clone(_)
-            | Self::SetHostname(_)
-            | Self::SetDomainname(_)
-            | Self::MapIds { .. }
-            | Self::AllowSetgroups(..)
-            | Self::SetUser(_)
-            | Self::SetGroup(_)
-            | Self::SetGroups(_)
-            | Self::SetCapabilities { .. }
-            | Self::Signal { .. } => (None, None),
-        }
+    pub fn told(&self) -> Told {
+        self.operation().told()
+    }
+
+    /// The system calls, as strace(1) writes them.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Called> {
+        self.operation().calls()
     }
 }
 
 impl Operation for RawAction {
     fn facts(&self) -> Facts<'_> {
         Facts {
-            name: self.operation(),
+            name: self.name(),
             turn: Turn::Never,
             scope: Scope::Sandbox,
             apart: self.namespaces(),
@@ -400,7 +287,16 @@ impl Operation for RawAction {
     }
 
     fn told(&self) -> Told {
-        let (source, target) = self.paths();
-        Told { sentence: self.describe(), source, target, shell: self.shell() }
+        self.operation().told()
     }
+}
+
+/// A path of this process, as a source or target.
+fn own(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// chmod(2), as the umask takes bits away that were asked for.
+fn exactly(path: &Path, mode: u32) -> Called {
+    Called::new(format!("fchmodat(AT_FDCWD, {}, 0{mode:03o})", c(path)))
 }

@@ -29,11 +29,11 @@ pub use gather::Gatherer;
 pub use outline::{document, raw_document, raw_text};
 pub use planner::{Keeper, Planner};
 
-pub use crate::ops::unanswered;
+pub use crate::ops::{raw, unanswered};
 
 pub use crate::ops::{
     Assembled, At, Backing, Below, Called, Came, Entry, FORWARDED, Found, Holder, Kept, Layer,
-    LinkChange, LinkKind, Lookup, LowerDir, Made, Maps, MountCall, NetworkAction, Op, Own, Owner,
-    Packets, Place, Presence, RawAction, RootKind, RootTree, Scope, View, Way, at_host, at_root_of,
-    clone3, execve, follow, make_mapped, write_proc,
+    Lookup, LowerDir, Made, Maps, NetworkAction, Op, Own, Owner, Packets, Place, Presence,
+    RawAction, RootKind, RootTree, Scope, View, Way, at_host, at_root_of, clone3, execve, follow,
+    make_mapped, write_proc,
 };

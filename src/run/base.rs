@@ -1,7 +1,6 @@
 //! The types and functions that every room of `run` uses.
 
 pub(super) mod error;
-pub(super) mod flags;
 
 use std::cell::RefCell;
 

@@ -30,6 +30,8 @@ use super::session::namespace::Namespace;
 use super::session::place;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
+use crate::ops::network::{MakeNetwork, RemoveName};
+use crate::ops::raw::InNetwork;
 use crate::plan::{NetworkAction, RawAction};
 use crate::run::base::error::RunError;
 use crate::spec::{Kind, NetworkName};
@@ -117,8 +119,8 @@ impl Networks {
         name: Option<&NetworkName>,
         origin: Option<&Origin>,
     ) -> Result<Network, RunError> {
-        let action = Box::new(NetworkAction::Make(name.cloned()));
-        let action = RawAction::Network { network: label.clone(), action };
+        let action = Box::new(MakeNetwork(name.cloned()).into());
+        let action = InNetwork { network: label.clone(), action }.into();
         let kept = name.filter(|_| self.on_host());
         let steps = || {
             let (namespace, netlink) = Netlink::in_new_network()?;
@@ -160,7 +162,8 @@ impl Networks {
         origin: Option<&Origin>,
     ) -> Result<(), RunError> {
         let label = network.label.clone();
-        let raw = RawAction::Network { network: label, action: Box::new(action.clone()) };
+        let asked = Box::new(action.clone());
+        let raw = RawAction::from(InNetwork { network: label, action: asked });
         for network in [Some(network), other].into_iter().flatten() {
             self.own_network(network, &raw, origin)?;
         }
@@ -196,7 +199,7 @@ impl Networks {
         if is_of_recipe {
             return Ok(());
         }
-        let sentence = action.describe();
+        let sentence = action.told().sentence;
         let message = format!("refused to {sentence}: that network is none of the recipe's");
         let report = Report::error(message).at(origin.cloned());
         Err(report.hint("`--host` changes networks of the host; `netns()` makes one"))
@@ -214,8 +217,8 @@ impl Networks {
         network.living(origin)?;
         if let Some(name) = network.name.clone() {
             if self.on_host() {
-                let action = Box::new(NetworkAction::Remove(name.clone()));
-                let action = RawAction::Network { network: network.label.clone(), action };
+                let action = Box::new(RemoveName(name.clone()).into());
+                let action = InNetwork { network: network.label.clone(), action }.into();
                 self.act_by(action, origin, || named::remove(&name))?;
             }
             self.named.borrow_mut().retain(|known| known.name.as_ref() != Some(&name));

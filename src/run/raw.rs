@@ -6,7 +6,7 @@ pub(super) mod attach_loop;
 mod enter;
 pub(super) mod image;
 mod pin;
-mod privilege;
+pub(super) mod privilege;
 
 use std::cell::RefCell;
 use std::ffi::CString;
@@ -19,12 +19,12 @@ use std::time::Instant;
 
 use self::attach_loop::attach_loop;
 use super::advice::action_error::ActionError;
-use super::base::flags::clone_flags;
 use super::layers::Layers;
 use super::session::refuse;
 use super::trace::explain::Explained;
 use crate::diag::{Origin, Report};
-use crate::ops::RawAction;
+use crate::ops::raw::{AttachLoop, Execute, Setns, WriteFile};
+use crate::ops::{Performed, Performer, RawAction, clone_flags};
 use crate::plan::{Plan, Planned, Side};
 use crate::run::base::error::{Interrupted, RunError};
 use crate::spec::Command;
@@ -64,53 +64,42 @@ pub(super) fn text(bytes: &[u8]) -> CString {
     CString::new(bytes).unwrap_or_default()
 }
 
-/// The call that an action is; none for one that is more than one call.
-fn lower<'a>(action: &RawAction, descriptor: Option<BorrowedFd<'a>>) -> Option<Raw<'a>> {
-    Some(match action {
-        RawAction::Unshare(namespaces) => Raw::Unshare(clone_flags(*namespaces)),
-        RawAction::Setns { namespaces, .. } => Raw::Setns(descriptor?, clone_flags(*namespaces)),
-        RawAction::Mount(mount) => Raw::Mount {
-            source: mount.source.as_ref().map(|source| text(source.as_bytes())),
-            target: c(&mount.target),
-            kind: mount.kind.as_ref().map(|kind| text(kind.as_bytes())),
-            flags: mount.flags.0,
-            data: mount.data.as_ref().map(|data| text(data.as_bytes())),
-        },
-        RawAction::SetAttributes { target, recursive, set, clear } => Raw::SetAttributes {
-            target: c(target),
-            recursive: *recursive,
-            set: set.0,
-            clear: clear.0,
-        },
-        RawAction::Umount { target, lazy } => Raw::Umount(c(target), *lazy),
-        RawAction::PivotRoot(new, old) => Raw::PivotRoot(c(new), c(old)),
-        RawAction::Chroot(path) => Raw::Chroot(c(path)),
-        RawAction::Chdir(path) => Raw::Chdir(c(path)),
-        RawAction::SetHostname(name) => Raw::Sethostname(name.clone().into_bytes()),
-        RawAction::SetDomainname(name) => Raw::Setdomainname(name.clone().into_bytes()),
-        RawAction::Mkdir(path, mode) => Raw::Mkdir(c(path), *mode),
-        RawAction::Mknod { path, kind, mode, device } => Raw::Mknod(c(path), *kind, *mode, *device),
-        RawAction::Symlink { says, path } => Raw::Symlink(text(says.as_bytes()), c(path)),
-        RawAction::SetUser(uid) => Raw::Setuid(*uid),
-        RawAction::SetGroup(gid) => Raw::Setgid(*gid),
-        RawAction::SetGroups(groups) => Raw::Setgroups(groups.clone()),
-        // More than one call, or one that also answers something.
-        RawAction::EnterSession { .. }
-        | RawAction::Clone(_)
-        | RawAction::AttachLoop { .. }
-        | RawAction::WriteFile { .. }
-        | RawAction::Remove(_)
-        | RawAction::MapIds { .. }
-        | RawAction::AllowSetgroups(..)
-        | RawAction::SetCapabilities { .. }
-        | RawAction::Pin { .. }
-        | RawAction::DiskImage { .. }
-        | RawAction::Pack(_)
-        | RawAction::Build(_)
-        | RawAction::Signal { .. }
-        | RawAction::Network { .. }
-        | RawAction::Execute(_) => return None,
-    })
+/// Performs what needs nothing but the operation.
+fn perform(action: &RawAction) -> Result<(), CallError> {
+    let own = match action.performer() {
+        Performer::Call(call) => return done(&call),
+        Performer::Own(own) => own,
+        // Nothing is done, which is an error and no success.
+        Performer::Holder => return Err(CallError::unknown()),
+    };
+    let proc = |file: String| Path::new("/proc").join(file);
+    match own {
+        Performed::Remove(removed) => remove(&removed.0),
+        Performed::MapIds(ids) => write(&proc(ids.file()), ids.map.as_bytes(), false),
+        Performed::AllowSetgroups(allow) => {
+            write(&proc(allow.file()), allow.word().as_bytes(), false)
+        }
+        Performed::SetCapabilities(capabilities) => {
+            let kept = capabilities.set();
+            if capabilities.bounding {
+                done(&Raw::Bound(kept))?;
+            }
+            done(&Raw::Capset([kept, kept, 0]))
+        }
+        Performed::Signal(signal) => sys::kill(signal.pid, signal.number)
+            .map_err(|errno| CallError { syscall: Syscall::Kill, errno }),
+    }
+}
+
+/// Removes a file, a link or an empty directory.
+fn remove(path: &Path) -> Result<(), CallError> {
+    let found = std::fs::symlink_metadata(path);
+    let (syscall, removed) = if found.is_ok_and(|found| found.is_dir()) {
+        (Syscall::Rmdir, std::fs::remove_dir(path))
+    } else {
+        (Syscall::Unlink, std::fs::remove_file(path))
+    };
+    removed.map_err(|error| CallError { syscall, errno: Errno::from(&error) })
 }
 
 fn planned(action: RawAction, origin: Option<&Origin>) -> Planned {
@@ -122,7 +111,7 @@ impl LoopSettings {
     #[must_use]
     pub fn action(&self, file: &Path) -> RawAction {
         let Self { read_only, offset, size_limit } = *self;
-        RawAction::AttachLoop { file: file.to_path_buf(), read_only, offset, size_limit }
+        AttachLoop { file: file.to_path_buf(), read_only, offset, size_limit }.into()
     }
 }
 
@@ -179,35 +168,12 @@ impl RawCalls {
     /// As for [`RawCalls::act`].
     pub fn write_file(
         &self,
-        action: RawAction,
-        path: &Path,
+        action: WriteFile,
         bytes: &[u8],
-        append: bool,
         origin: Option<&Origin>,
     ) -> Result<(), RunError> {
-        self.act_by(action, origin, || write(path, bytes, append))
-    }
-
-    /// Removes a file or an empty directory.
-    ///
-    /// # Errors
-    /// As for [`RawCalls::act`].
-    pub fn remove_file(
-        &self,
-        action: RawAction,
-        path: &Path,
-        origin: Option<&Origin>,
-    ) -> Result<(), RunError> {
-        self.act_by(action, origin, || {
-            let found = std::fs::symlink_metadata(path);
-            let is_directory = found.is_ok_and(|found| found.is_dir());
-            let (call, removed) = if is_directory {
-                (Syscall::Rmdir, std::fs::remove_dir(path))
-            } else {
-                (Syscall::Unlink, std::fs::remove_file(path))
-            };
-            removed.map_err(|error| CallError { syscall: call, errno: Errno::from(&error) })
-        })
+        let (path, append) = (action.path.clone(), action.append);
+        self.act_by(action.into(), origin, || write(&path, bytes, append))
     }
 
     /// Does one thing of the raw layer.
@@ -215,24 +181,22 @@ impl RawCalls {
     /// # Errors
     /// It is refused as it would change the host, or the kernel's answer.
     pub fn act(&self, action: RawAction, origin: Option<&Origin>) -> Result<(), RunError> {
-        self.act_with(action, None, origin)
+        let performed = action.clone();
+        self.act_by(action, origin, || perform(&performed))
     }
 
-    /// The same, with the descriptor that it is about.
+    /// Enters namespaces by this descriptor.
     ///
     /// # Errors
     /// As for [`RawCalls::act`].
-    pub fn act_with(
+    pub fn enter(
         &self,
-        action: RawAction,
-        descriptor: Option<BorrowedFd<'_>>,
+        action: Setns,
+        descriptor: BorrowedFd<'_>,
         origin: Option<&Origin>,
     ) -> Result<(), RunError> {
-        let Some(call) = lower(&action, descriptor) else {
-            let message = format!("cannot {}: it is no single call", action.describe());
-            return Err(Report::error(message).at(origin.cloned()).into());
-        };
-        self.act_by(action, origin, || done(&call))
+        let call = Raw::Setns(descriptor, clone_flags(action.namespaces));
+        self.act_by(action.into(), origin, || done(&call))
     }
 
     /// The same, where more than one call does it: `perform` does.
@@ -301,7 +265,7 @@ impl RawCalls {
         environment: Option<Vec<(String, String)>>,
         origin: Option<&Origin>,
     ) -> RunError {
-        let action = RawAction::Execute(command.clone());
+        let action = RawAction::from(Execute(command.clone()));
         if let Err(problem) = self.begin_session(origin) {
             return problem;
         }

@@ -21,7 +21,9 @@ use self::namespace::Namespace;
 use self::place::{Place, Seen};
 use super::base::Machine;
 use crate::diag::Report;
-use crate::plan::{Maps, MountCall, RawAction};
+use crate::ops::raw::Mount;
+use crate::ops::{Effect, RawAction};
+use crate::plan::Maps;
 use crate::spec::{IdMap, IdRange, Kind, Namespaces};
 use crate::sys::{self, SharedNumbers};
 
@@ -225,21 +227,34 @@ impl Session {
 
     /// Notes what this process has done to itself.
     pub fn moved(&self, action: &RawAction) {
-        self.change_trail(|trail| trail.act(action));
-        match action {
-            RawAction::EnterSession { namespaces, .. } | RawAction::Unshare(namespaces) => {
-                self.note_made(*namespaces);
-            }
-            RawAction::Mount(mount) => self.note_mounted(mount),
-            _ => {}
+        let effect = action.effect();
+        self.change_trail(|trail| trail.act(effect));
+        match effect {
+            Effect::Session(namespaces) | Effect::Unshare(namespaces) => self.note_made(namespaces),
+            Effect::Mount(mount) => self.note_mounted(mount),
+            // A copy notes its namespaces itself, and images are noted by who makes them.
+            Effect::Own
+            | Effect::Enter(_)
+            | Effect::Child(_)
+            | Effect::Ids
+            | Effect::Maps(_)
+            | Effect::Held(_)
+            | Effect::Pin(_)
+            | Effect::Name(..)
+            | Effect::Content(_)
+            | Effect::Image(_)
+            | Effect::Process(_)
+            | Effect::Network
+            | Effect::Result(..) => {}
         }
     }
 
     /// Notes that this process is a copy, which was made by `action`.
     pub fn begin_copy(&self, action: &RawAction) {
-        self.change_trail(|trail| trail.begin_copy(action));
-        if let RawAction::Clone(namespaces) = action {
-            self.note_made(*namespaces);
+        let effect = action.effect();
+        self.change_trail(|trail| trail.begin_copy(effect));
+        if let Effect::Child(namespaces) = effect {
+            self.note_made(namespaces);
         }
     }
 
@@ -265,7 +280,7 @@ impl Session {
     }
 
     /// Remembers a file system that only this recipe has: a new one in memory.
-    fn note_mounted(&self, mount: &MountCall) {
+    fn note_mounted(&self, mount: &Mount) {
         let is_new = matches!(mount.new_file_system(), Some("tmpfs" | "ramfs" | "overlay"));
         let device = std::fs::metadata(&mount.target).map(|found| found.dev());
         self.mounted.borrow_mut().extend(device.ok().filter(|_| is_new));

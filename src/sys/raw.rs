@@ -70,6 +70,8 @@ pub enum Raw<'a> {
     Capset([u64; 3]),
     /// Leaves the capabilities of this set in the bounding set, and no other.
     Bound(u64),
+    /// PR_SET_NO_NEW_PRIVS(2const): no program that is executed gains rights.
+    NoNewPrivs,
 }
 
 /// Does it.
@@ -138,6 +140,7 @@ fn perform(raw: &Raw<'_>) -> Answer<()> {
         Raw::Setgroups(groups) => kernel::setgroups(groups),
         Raw::Capset(sets) => kernel::capset(*sets),
         Raw::Bound(kept) => bound(*kept),
+        Raw::NoNewPrivs => kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
     }
 }
 

@@ -113,6 +113,52 @@ fn ports_of_a_bridge_reach_each_other() {
     });
 }
 
+#[test]
+fn a_route_refuses_packets_in_the_way_that_it_says() {
+    as_each_user(|bench| {
+        let recipe = format!(
+            r#"{PAIR}
+            fn why(net, address) {{ net.output(["ip", "route", "get", address], #{{ check: false }}) }}
+            left.route("default", "10.0.0.2");
+            left.route("10.7.1.0/24", #{{ type: "unreachable" }});
+            left.route("10.7.2.0/24", #{{ type: "prohibit" }});
+            left.route("10.7.3.0/24", #{{ type: "blackhole", metric: 7 }});
+            left.route("fd07::/64", #{{ type: "unreachable" }});
+            for route in left.routes().filter(|it| it.device == ()) {{
+                print(`${{route.destination}} ${{route.metric}}`);
+            }}
+            let soon = #{{ timeout: "100ms" }};
+            print([left.ping("10.7.1.1", soon), left.ping("10.7.2.1", soon), left.ping("fd07::1", soon)]);
+            for address in ["10.7.1.1", "10.7.2.1", "10.7.3.1"] {{ print(why(left, address).stderr); }}
+            print(left.output("ip route show").stdout);
+            left.remove_route("10.7.1.0/24").remove_route("10.7.2.0/24", #{{ type: "prohibit" }});
+            left.remove_route("fd07::/64", #{{ type: "unreachable" }});
+            try {{ left.remove_route("10.7.3.0/24", #{{ type: "prohibit" }}); }} catch (e) {{ print(e.errno); }}
+            print(left.routes().filter(|it| it.device == ()).map(|it| it.destination));"#
+        );
+        if !have(&["ip"]) {
+            return;
+        }
+        let seen = printed(bench, &recipe);
+        for line in [
+            "10.7.1.0/24 0\n",
+            "10.7.2.0/24 0\n",
+            "10.7.3.0/24 7\n",
+            "fd07::/64 1024\n",
+            "[false, false, false]\n",
+            "No route to host",
+            "Permission denied",
+            "ValueError argument",
+            "unreachable 10.7.1.0/24 proto static",
+            "prohibit 10.7.2.0/24 proto static",
+            "blackhole 10.7.3.0/24 proto static metric 7",
+        ] {
+            assert!(seen.contains(line), "{line}: {seen}");
+        }
+        assert!(seen.ends_with("\n3\n[\"10.7.3.0/24\"]\n"), "{seen}");
+    });
+}
+
 /// A client, a router, and a server that knows nothing of the client's network.
 const ROUTED: &str = r#"
     let client = netns();
@@ -313,6 +359,14 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
                 &["invalid network", "the network is `10.0.0.0/24`"],
             ),
             (r#"left.route("fd00::/48", "10.0.0.2");"#, &["are of different versions of IP"]),
+            (
+                r#"left.route("10.7.0.0/16", #{ type: "blackhol" });"#,
+                &["no type of route `blackhol`", "did you mean `\"blackhole\"`?"],
+            ),
+            (
+                r#"left.route("10.7.0.0/16", "10.0.0.2", #{ type: "prohibit" });"#,
+                &["a route of the type `prohibit` leads by no gateway"],
+            ),
             (r#"left.remove_route("10.77.0.0/16");"#, &["(ESRCH)", "`routes()` lists"]),
             (
                 r#"left.mtu("eth0", 7000000);"#,

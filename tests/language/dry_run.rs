@@ -189,11 +189,16 @@ fn a_dry_run_binds_what_the_recipe_would_have_made() {
     let code = r#"
         mkdir(`${scratch()}/volume`);
         write_file(`${scratch()}/hosts`, "");
-        let guest = sandbox().bind(`${scratch()}/volume`, "/data");
-        guest.bind(`${scratch()}/hosts`, "/etc/hosts").run("x");
+        let root = rootfs().file("/a", "b");
+        root.build(`${scratch()}/built`);
+        root.pack(`${scratch()}/a.tar`);
+        let guest = sandbox().bind(`${scratch()}/volume`, "/data").bind(`${scratch()}/built`, "/root");
+        guest.bind(`${scratch()}/a.tar`, "/a.tar").bind(`${scratch()}/hosts`, "/etc/hosts").run("x");
     "#;
     let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
-    for bound in ["/volume` on `/data`", "/hosts` on `/etc/hosts`"] {
+    for bound in
+        ["/volume` on `/data`", "/hosts` on `/etc/hosts`", "/built` on `/root`", "/a.tar` on"]
+    {
         assert!(plan.contains(bound), "{plan}");
     }
     let code = "sandbox().bind(`${scratch()}/volume`, \"/data\").run(\"x\");";

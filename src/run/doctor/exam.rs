@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ffi::CString;
 
 use crate::host::Host;
-use crate::run::base::flags::clone_flags;
+use crate::ops::clone_flags;
 use crate::run::launch::launcher::Launcher;
 use crate::run::network;
 use crate::run::remedy::NetworkPart;

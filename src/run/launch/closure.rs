@@ -8,10 +8,11 @@ use super::join::{self, Station};
 use super::launcher::Launcher;
 use super::process::Process;
 use crate::diag::{Origin, Report};
-use crate::plan::{Plan, Planned, RawAction, Request, Side};
+use crate::ops::raw::{Clone3, Setns};
+use crate::ops::{RawAction, clone_flags};
+use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::advice::action_error::ActionError;
 use crate::run::base::error::{Interrupted, RunError};
-use crate::run::base::flags::clone_flags;
 use crate::run::launch;
 use crate::run::launch::stream::Input;
 use crate::run::layers::mend::Attempt;
@@ -44,7 +45,7 @@ impl Launcher {
             calls: vec![Call::DieWithParent],
             ..Program::default()
         };
-        self.fork_raw(RawAction::Clone(namespaces), &program, origin, body)
+        self.fork_raw(Clone3(namespaces).into(), &program, origin, body)
     }
 
     /// Starts a closure in a copy of this process, in a namespace that exists.
@@ -186,7 +187,7 @@ impl Launcher {
             let kinds = self.differing(pid, Namespaces::ALL, request.origin.as_ref())?;
             let action = entering(pid, kinds);
             let descriptor = duplicated(process.pidfd(), request.origin.as_ref())?;
-            return self.fork_into(action, descriptor, kinds, request.origin.as_ref(), body);
+            return self.fork_into(action.into(), descriptor, kinds, request.origin.as_ref(), body);
         }
         let inside = process.plan.has_terminals();
         let connected = launch::connect_streams(self, request, &Input::Inherited, inside)?;
@@ -315,9 +316,9 @@ fn pipe() -> Result<(PipeReader, PipeWriter), Report> {
 
 /// The action of entering the namespaces of a process.
 #[must_use]
-pub fn entering(pid: i32, namespaces: Namespaces) -> RawAction {
+pub fn entering(pid: i32, namespaces: Namespaces) -> Setns {
     let what = format!("process {pid}");
-    RawAction::Setns { what, file: format!("pid {pid}"), namespaces }
+    Setns { what, file: format!("pid {pid}"), namespaces }
 }
 
 /// Another descriptor of a process.

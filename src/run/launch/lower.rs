@@ -1,9 +1,9 @@
 //! Lowering: the actions of a plan as the program of a new process.
 
 use super::stream::Given;
+use crate::ops::clone_flags;
 use crate::ops::{Lowering, Op, OwnDirectory, Prepared};
 use crate::plan::{Plan, Planned, Side};
-use crate::run::base::flags::clone_flags;
 use crate::spec::{Kind, Streams};
 use crate::sys::{Call, Program};
 

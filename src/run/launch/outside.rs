@@ -8,7 +8,9 @@ use super::launcher::Launcher;
 use crate::diag::{Origin, Report, escape, quoted};
 use crate::host::Host;
 use crate::ops::command as told;
-use crate::plan::{FORWARDED, NetworkAction, Plan, Planned, RawAction, Request, Side};
+use crate::ops::network::MakeNetwork;
+use crate::ops::raw::InNetwork;
+use crate::plan::{FORWARDED, Plan, Planned, RawAction, Request, Side};
 use crate::run::base::error::{Interrupted, RunError};
 use crate::run::launch::connect_streams;
 use crate::run::launch::piped::MOST_KEPT;
@@ -118,10 +120,9 @@ impl Launcher {
             Call::Execute { as_init: true, told },
         ];
         let program = Program { namespaces: flags::PID, calls, ..Program::default() };
-        let action = RawAction::Network {
-            network: "outside".into(),
-            action: Box::new(NetworkAction::Make(None)),
-        };
+        let made = Box::new(MakeNetwork(None).into());
+        let action = InNetwork { network: "outside".into(), action: made };
+        let action = RawAction::from(action);
         let planned =
             Planned { action: action.into(), side: Side::Parent, origin: origin.cloned() };
         let plan =

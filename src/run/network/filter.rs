@@ -9,7 +9,7 @@ use netlink_packet_core::{
 };
 
 use super::wire::{NetlinkError, Wire};
-use crate::plan::{NetworkAction, Packets};
+use crate::ops::network::{Dnat, Packets, Rule};
 use crate::spec::{InterfaceName, IpProtocol, Prefix};
 
 const TABLE: &str = "nsscript";
@@ -267,24 +267,25 @@ impl<'w> Batch<'w> {
 }
 
 /// Has one thing done that is a rule.
-pub(super) fn perform(wire: &Wire, action: &NetworkAction) -> Result<(), NetlinkError> {
+pub(super) fn perform(wire: &Wire, rule: Rule<'_>) -> Result<(), NetlinkError> {
     let mut batch = Batch::begin(wire);
-    match action {
-        NetworkAction::Masquerade(packets) => {
-            let mut parts = fitting(packets);
+    match rule {
+        Rule::Masquerade(masquerade) => {
+            let mut parts = fitting(&masquerade.0);
             parts.push(expression("masq", &[]));
             batch.rule(&POSTROUTING, &parts);
         }
-        NetworkAction::Dnat(packets, address, port) => {
+        Rule::Dnat(Dnat { packets, address, port }) => {
             let mut parts = fitting(packets);
             parts.extend(destination(*address, *port));
             batch.rule(&PREROUTING, &parts);
         }
-        NetworkAction::Untranslate => {
+        Rule::Untranslate(_) => {
             batch.flush(&PREROUTING);
             batch.flush(&POSTROUTING);
         }
-        NetworkAction::Block(packets) => {
+        Rule::Block(block) => {
+            let packets = &block.0;
             let mut parts = fitting(packets);
             parts.push(drop_packets());
             let chains = packets.chains();
@@ -292,8 +293,7 @@ pub(super) fn perform(wire: &Wire, action: &NetworkAction) -> Result<(), Netlink
                 batch.rule(chain, &parts);
             }
         }
-        NetworkAction::Unblock => FILTERS.iter().for_each(|chain| batch.flush(chain)),
-        _ => {}
+        Rule::Unblock(_) => FILTERS.iter().for_each(|chain| batch.flush(chain)),
     }
     batch.end()
 }

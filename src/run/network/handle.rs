@@ -8,7 +8,8 @@ use std::rc::Rc;
 use super::wire::{NetlinkError, Wire};
 use super::{filter, message};
 use crate::diag::{Origin, Report};
-use crate::plan::NetworkAction;
+use crate::ops::network::OwnChange;
+use crate::ops::{NetworkAction, NetworkWay};
 use crate::run::session::namespace::Namespace;
 use crate::spec::{JoinedNetwork, NetworkName};
 use crate::sys::{self, CallError, Errno, Netlink, Protocol, Syscall};
@@ -142,20 +143,22 @@ impl Network {
         action: &NetworkAction,
         other: Option<&Self>,
     ) -> Result<(), NetlinkError> {
-        match action {
-            NetworkAction::Forward => Ok(self.forward()?),
-            NetworkAction::Masquerade(_)
-            | NetworkAction::Dnat(..)
-            | NetworkAction::Untranslate
-            | NetworkAction::Block(_)
-            | NetworkAction::Unblock => {
+        match action.way() {
+            NetworkWay::Rule(rule) => {
                 let netlink = Netlink::open(self.namespace.descriptor(), Protocol::Netfilter)?;
-                filter::perform(&Wire::new(netlink), action)
+                filter::perform(&Wire::new(netlink), rule)
             }
-            _ => {
+            NetworkWay::Message(message) => {
                 let other = other.map(|other| other.namespace.descriptor());
-                message::perform(&*self.wire()?, action, other)
+                message::perform(&*self.wire()?, message, other)
             }
+            NetworkWay::Own(own) => match own {
+                OwnChange::Forward(_) => Ok(self.forward()?),
+                // A network cannot make itself, and its name is kept by who knows all names.
+                OwnChange::MakeNetwork(_) | OwnChange::RemoveName(_) => {
+                    Err(NetlinkError::from(CallError::unknown()))
+                }
+            },
         }
     }
 

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::{NetlinkError, Network};
 use crate::diag::{Report, closest, list, quoted};
 use crate::host::Host;
-use crate::plan::{LinkChange, LinkKind, NetworkAction};
+use crate::ops::network::{Address, ChangeLink, LinkChange, LinkKind, MakeLink, Route, Veth};
+use crate::ops::{NetworkAction, NetworkWay};
 use crate::run::advice::{self, Advice, Hint, row};
 use crate::run::base::error::RunError;
 use crate::run::remedy;
@@ -158,26 +159,29 @@ fn interface_exists(case: &Case<'_>) -> Option<Hint> {
         })
     };
     let taken = match case.action {
-        NetworkAction::Link(name, _) | NetworkAction::Change(_, LinkChange::Name(name)) => {
+        NetworkAction::MakeLink(MakeLink { name, .. })
+        | NetworkAction::ChangeLink(ChangeLink { change: LinkChange::Name(name), .. }) => {
             taken(case.network, name)
         }
-        NetworkAction::Veth { name, peer, .. } => {
+        NetworkAction::Veth(Veth { name, peer, .. }) => {
             taken(case.network, name).or_else(|| taken(case.other?, peer))
         }
-        NetworkAction::Change(name, LinkChange::Network(_)) => taken(case.other?, name),
+        NetworkAction::ChangeLink(ChangeLink { name, change: LinkChange::Network(_) }) => {
+            taken(case.other?, name)
+        }
         _ => None,
     };
     Some(taken?.into())
 }
 
 fn address_exists(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Address { name, address, .. } = case.action else { return None };
+    let NetworkAction::Address(Address { name, address, .. }) = case.action else { return None };
     let address = address.address;
     Some(format!("{name} has the address {address} already: leave this call out").into())
 }
 
 fn route_exists(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Route { destination, .. } = case.action else { return None };
+    let NetworkAction::Route(Route { destination, .. }) = case.action else { return None };
     Some(
         format!(
             "there is a route to {destination} already; with another `metric` both can be there"
@@ -187,18 +191,20 @@ fn route_exists(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn route_missing(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Route { away: true, .. } = case.action else { return None };
+    let NetworkAction::Route(Route { away: true, .. }) = case.action else { return None };
     Some("`routes()` lists those that there are".into())
 }
 
 fn address_missing(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Address { away: true, .. } = case.action else { return None };
+    let NetworkAction::Address(Address { away: true, .. }) = case.action else { return None };
     Some("`interfaces()` lists the addresses that there are".into())
 }
 
 /// Why a router cannot be reached.
 fn gateway_unreachable(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Route { gateway: Some(gateway), .. } = case.action else { return None };
+    let NetworkAction::Route(Route { gateway: Some(gateway), .. }) = case.action else {
+        return None;
+    };
     let beside = |(address, length): &(IpAddr, u32)| {
         let length = u8::try_from(*length).unwrap_or(0);
         let of = |address| Prefix { address, length }.network();
@@ -220,19 +226,21 @@ fn gateway_unreachable(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn interface_down(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Route { name, .. } = case.action else { return None };
+    let NetworkAction::Route(Route { name, .. }) = case.action else { return None };
     let name = name.as_ref().map_or_else(|| "name".to_owned(), |name| format!("\"{name}\""));
     Some(format!("the interface has to be up first: `.up({name})`").into())
 }
 
 fn route_without_way(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Route { gateway: None, name: None, .. } = case.action else { return None };
+    let NetworkAction::Route(Route { gateway: None, name: None, .. }) = case.action else {
+        return None;
+    };
     let ways = "a route leads by a gateway, or by an interface: `#{ interface: \"eth0\" }`";
     Some(ways.into())
 }
 
 fn interfaces_of_module(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Link(_, kind) = case.action else { return None };
+    let NetworkAction::MakeLink(MakeLink { kind, .. }) = case.action else { return None };
     let kind = kind.name();
     Some(
         format!(
@@ -244,16 +252,16 @@ fn interfaces_of_module(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn interface_up(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Change(name, LinkChange::Name(_) | LinkChange::Mac(_)) = case.action else {
+    let NetworkAction::ChangeLink(ChangeLink { name, change }) = case.action else { return None };
+    if !matches!(change, LinkChange::Name(_) | LinkChange::Mac(_)) {
         return None;
-    };
+    }
     Some(format!("it has to be down for that: `.down(\"{name}\")`").into())
 }
 
 fn no_bridge(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Change(_, LinkChange::Bridge(Some(bridge))) = case.action else {
-        return None;
-    };
+    let NetworkAction::ChangeLink(ChangeLink { change, .. }) = case.action else { return None };
+    let LinkChange::Bridge(Some(bridge)) = change else { return None };
     let links = case.network.wire().ok().and_then(|wire| super::listing::links(&wire).ok())?;
     let kind = links.into_iter().find(|link| link.interface.name == bridge.as_str())?.kind;
     (kind != LinkKind::Bridge.name())
@@ -261,7 +269,8 @@ fn no_bridge(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn network_of_others(case: &Case<'_>) -> Option<Hint> {
-    let is_made = matches!(case.action, NetworkAction::Make(_) | NetworkAction::Remove(_));
+    let is_made =
+        matches!(case.action, NetworkAction::MakeNetwork(_) | NetworkAction::RemoveName(_));
     (!is_made).then(|| {
         format!(
             "the network {} belongs to a user namespace in which this process has no capabilities: \
@@ -273,17 +282,18 @@ fn network_of_others(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn part_missing(case: &Case<'_>) -> Option<Hint> {
-    use NetworkAction::{Block, Dnat, Link, Masquerade, Unblock, Untranslate, Veth};
-    let part = match case.action {
-        Veth { .. } => NetworkPart::Veth,
-        Link(_, kind) if kind.name() == LinkKind::Bridge.name() => NetworkPart::Bridge,
-        Masquerade(_) | Dnat(..) | Block(_) | Untranslate | Unblock => NetworkPart::Rules,
-        _ => return None,
+    let part = match (case.action, case.action.way()) {
+        (NetworkAction::Veth(_), _) => NetworkPart::Veth,
+        (NetworkAction::MakeLink(MakeLink { kind: LinkKind::Bridge, .. }), _) => {
+            NetworkPart::Bridge
+        }
+        (_, NetworkWay::Rule(_)) => NetworkPart::Rules,
+        (_, NetworkWay::Message(_) | NetworkWay::Own(_)) => return None,
     };
     Some(remedy::no_part_of_networks(part, case.refused.trouble.errno)?.into())
 }
 
 fn setting_refused(case: &Case<'_>) -> Option<Hint> {
-    let NetworkAction::Forward = case.action else { return None };
+    let NetworkAction::Forward(_) = case.action else { return None };
     Some(remedy::no_part_of_networks(NetworkPart::Settings, case.refused.trouble.errno)?.into())
 }

@@ -2,6 +2,7 @@
 
 use super::{Network, Networks};
 use crate::diag::Report;
+use crate::ops::raw::Setns;
 use crate::ops::{
     Closure, Connect, DieWithParent, EnterNetwork, Execute, MakePrivate, Mounted, Op, RawAction,
     Start, StartMaps,
@@ -31,11 +32,11 @@ impl Networks {
     pub fn plan_in_network(&self, network: &Network, request: &Request) -> Result<Plan, RunError> {
         let origin = request.origin.as_ref();
         self.begin_session(origin)?;
-        let entered = RawAction::Setns {
+        let entered = RawAction::from(Setns {
             what: format!("network {}", network.label),
             file: "FILE".into(),
             namespaces: Kind::Net.into(),
-        };
+        });
         self.own_network(network, &entered, origin)?;
         let held = network.held().map_err(|errno| {
             let message = format!("cannot enter the network {}: {errno}", network.label);

@@ -18,7 +18,7 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::wire::{NetlinkError, Wire};
-use crate::plan::{LinkChange, LinkKind, NetworkAction};
+use crate::ops::network::{self, ChangeLink, LinkChange, LinkKind, MakeLink, Message, Refusal};
 use crate::spec::{Destination, InterfaceName, IpvlanMode, MacvlanMode, Prefix};
 use crate::sys::Errno;
 
@@ -152,26 +152,31 @@ fn address(index: u32, prefix: &Prefix) -> AddressMessage {
 
 fn route(
     wire: &Wire,
-    destination: Destination,
-    gateway: Option<IpAddr>,
-    name: Option<&InterfaceName>,
-    metric: Option<u32>,
+    asked: &network::Route,
     otherwise: AddressFamily,
 ) -> Result<RouteMessage, NetlinkError> {
+    let network::Route { destination, gateway, name, metric, refusal, away: _ } = asked;
     let mut message = RouteMessage::default();
-    let scope = if gateway.is_some() { RouteScope::Universe } else { RouteScope::Link };
+    // A route that refuses has no neighbours beside it: the kernel wants the widest scope.
+    let is_wide = gateway.is_some() || refusal.is_some();
+    let scope = if is_wide { RouteScope::Universe } else { RouteScope::Link };
     let prefix = match destination {
         Destination::Default => None,
-        Destination::Network(prefix) => Some(prefix),
+        Destination::Network(prefix) => Some(*prefix),
     };
-    let known = prefix.map(|prefix| prefix.address).or(gateway);
+    let known = prefix.map(|prefix| prefix.address).or(*gateway);
     let family = known.map_or(otherwise, family);
     message.header = RouteHeader {
         destination_prefix_length: prefix.map_or(0, |prefix| prefix.length),
         table: RouteHeader::RT_TABLE_MAIN,
         protocol: RouteProtocol::Static,
         scope: if family == AddressFamily::Inet { scope } else { RouteScope::Universe },
-        kind: RouteType::Unicast,
+        kind: match refusal {
+            None => RouteType::Unicast,
+            Some(Refusal::Blackhole) => RouteType::BlackHole,
+            Some(Refusal::Unreachable) => RouteType::Unreachable,
+            Some(Refusal::Prohibit) => RouteType::Prohibit,
+        },
         address_family: family,
         ..RouteHeader::default()
     };
@@ -189,26 +194,26 @@ fn route(
 /// Has one thing done that rtnetlink does. `other` is the other network that it is about.
 pub(super) fn perform(
     wire: &Wire,
-    action: &NetworkAction,
+    message: Message<'_>,
     other: Option<BorrowedFd<'_>>,
 ) -> Result<(), NetlinkError> {
     let new = NLM_F_CREATE | NLM_F_EXCL;
-    let (message, flags) = match action {
-        NetworkAction::Link(name, kind) => {
+    let (message, flags) = match message {
+        Message::MakeLink(MakeLink { name, kind }) => {
             (RouteNetlinkMessage::NewLink(link(wire, name, kind)?), new)
         }
-        NetworkAction::Veth { name, peer, .. } => {
+        Message::Veth(network::Veth { name, network: _, peer }) => {
             let other = other.ok_or_else(|| NetlinkError::new(Errno::INVALID.code()))?;
             (RouteNetlinkMessage::NewLink(veth(name, peer, other)), new)
         }
-        NetworkAction::Change(name, how) => {
+        Message::ChangeLink(ChangeLink { name, change: how }) => {
             let index = index(wire, name)?;
             (RouteNetlinkMessage::SetLink(change(wire, index, how, other)?), 0)
         }
-        NetworkAction::Delete(name) => {
-            (RouteNetlinkMessage::DelLink(numbered(index(wire, name)?)), 0)
+        Message::DeleteLink(deleted) => {
+            (RouteNetlinkMessage::DelLink(numbered(index(wire, &deleted.0)?)), 0)
         }
-        NetworkAction::Address { name, address: prefix, away } => {
+        Message::Address(network::Address { name, address: prefix, away }) => {
             let message = address(index(wire, name)?, prefix);
             if *away {
                 (RouteNetlinkMessage::DelAddress(message), 0)
@@ -216,11 +221,11 @@ pub(super) fn perform(
                 (RouteNetlinkMessage::NewAddress(message), new)
             }
         }
-        NetworkAction::Route { destination, gateway, name, metric, away } => {
-            let of = |family| route(wire, *destination, *gateway, name.as_ref(), *metric, family);
-            if *away {
+        Message::Route(asked) => {
+            let of = |family| route(wire, asked, family);
+            if asked.away {
                 let done = wire.request(without(of(AddressFamily::Inet)?), 0);
-                let is_any = *destination == Destination::Default && gateway.is_none();
+                let is_any = asked.destination == Destination::Default && asked.gateway.is_none();
                 return match done {
                     // It may be the one of IPv6.
                     Err(refused) if is_any && refused.trouble.errno.name() == "ESRCH" => {
@@ -231,7 +236,7 @@ pub(super) fn perform(
             }
             (RouteNetlinkMessage::NewRoute(of(AddressFamily::Inet)?), new)
         }
-        NetworkAction::Neighbour(name, address, mac) => {
+        Message::FixNeighbour(network::FixNeighbour { name, address, mac }) => {
             let mut message = NeighbourMessage::default();
             message.header.family = family(*address);
             message.header.ifindex = index(wire, name)?;
@@ -245,24 +250,18 @@ pub(super) fn perform(
             message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
             (RouteNetlinkMessage::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
         }
-        // These are no messages of rtnetlink.
-        NetworkAction::Make(_)
-        | NetworkAction::Remove(_)
-        | NetworkAction::Forward
-        | NetworkAction::Masquerade(_)
-        | NetworkAction::Dnat(..)
-        | NetworkAction::Untranslate
-        | NetworkAction::Block(_)
-        | NetworkAction::Unblock => return Ok(()),
     };
     wire.request(message, flags)
 }
 
-/// The message that removes a route, whatever it is besides.
+/// The message that removes a route, whatever it is besides; one that refuses packets only if it does
+/// so in this way.
 fn without(mut message: RouteMessage) -> RouteNetlinkMessage {
     message.header.scope = RouteScope::NoWhere;
     message.header.protocol = RouteProtocol::Unspec;
-    message.header.kind = RouteType::Unspec;
+    if message.header.kind == RouteType::Unicast {
+        message.header.kind = RouteType::Unspec;
+    }
     RouteNetlinkMessage::DelRoute(message)
 }
 

@@ -5,7 +5,9 @@ use std::os::fd::AsFd;
 use super::filter;
 use super::message;
 use super::wire::{NetlinkError, Wire};
-use crate::plan::{LinkKind, NetworkAction, Packets};
+use crate::ops::network::{
+    Block, Dnat, LinkKind, MakeLink, Masquerade, Message, Packets, Rule, Veth,
+};
 use crate::run::remedy::NetworkPart;
 use crate::spec::InterfaceName;
 use crate::sys::{self, CallError, Netlink, Protocol};
@@ -23,23 +25,21 @@ fn tried(part: NetworkPart) -> Result<(), NetlinkError> {
     match part {
         NetworkPart::Veth => {
             let (name, peer) = (name("try0")?, name("try1")?);
-            let action = NetworkAction::Veth { name, network: String::new(), peer };
-            message::perform(&wire, &action, Some(namespace.as_fd()))
+            let veth = Veth { name, network: String::new(), peer };
+            message::perform(&wire, Message::Veth(&veth), Some(namespace.as_fd()))
         }
         NetworkPart::Bridge => {
-            let action = NetworkAction::Link(name("try0")?, LinkKind::Bridge);
-            message::perform(&wire, &action, None)
+            let bridge = MakeLink { name: name("try0")?, kind: LinkKind::Bridge };
+            message::perform(&wire, Message::MakeLink(&bridge), None)
         }
         NetworkPart::Rules => {
             let rules = Wire::new(Netlink::open(namespace.as_fd(), Protocol::Netfilter)?);
             let all = Packets::default;
             let address = std::net::Ipv4Addr::LOCALHOST.into();
-            let actions = [
-                NetworkAction::Masquerade(all()),
-                NetworkAction::Dnat(all(), address, None),
-                NetworkAction::Block(all()),
-            ];
-            actions.iter().try_for_each(|action| filter::perform(&rules, action))
+            filter::perform(&rules, Rule::Masquerade(&Masquerade(all())))?;
+            let dnat = Dnat { packets: all(), address, port: None };
+            filter::perform(&rules, Rule::Dnat(&dnat))?;
+            filter::perform(&rules, Rule::Block(&Block(all())))
         }
         NetworkPart::Settings => {
             let path = c"/proc/sys/net/ipv4/ip_forward";

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::{Origin, Report};
 use crate::host::mountinfo;
-use crate::plan::{Maps, MountCall, RawAction, unanswered};
+use crate::ops::RawAction;
+use crate::ops::raw::{Chroot, EnterSession, Mount};
+use crate::plan::{Maps, unanswered};
 use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::store::Store;
 use crate::run::raw::{self, CallError, RawCalls};
@@ -70,12 +72,9 @@ impl RawCalls {
         let here = sys::working_directory();
         let flags = MountFlags::BIND.and(MountFlags::RECURSIVE);
         let (source, target) = (Some("/".into()), root.to_path_buf());
-        self.act(
-            RawAction::Mount(MountCall { source, target, kind: None, flags, data: None }),
-            origin,
-        )?;
+        self.act(Mount { source, target, kind: None, flags, data: None }.into(), origin)?;
         // `..` of the root leads onto what is mounted on it.
-        self.act(RawAction::Chroot("/..".into()), origin)?;
+        self.act(Chroot("/..".into()).into(), origin)?;
         if let Ok(here) = here {
             let _ = std::env::set_current_dir(here);
         }
@@ -85,7 +84,7 @@ impl RawCalls {
         let mount = Namespaces::from(Kind::Mount);
         let user = mount | Kind::User.into();
         if self.host().is_root() {
-            let action = RawAction::EnterSession { namespaces: mount, maps: None };
+            let action = RawAction::from(EnterSession { namespaces: mount, maps: None });
             let unshare = || raw::done(&Raw::Unshare(flags::MOUNT));
             match self.enter_by(&action, origin, unshare, make_private)? {
                 // Root of a container may lack the capability; it has user namespaces like a user.
@@ -197,14 +196,14 @@ impl RawCalls {
             Report::error(message).at(origin.cloned())
         })?;
         if !self.session().on_host.get() {
-            let mount = MountCall {
+            let mount = Mount {
                 source: Some("scratch".into()),
                 target: path.clone(),
                 kind: Some("tmpfs".into()),
                 flags: MountFlags::default(),
                 data: Some("mode=0755".into()),
             };
-            self.act(RawAction::Mount(mount), origin)?;
+            self.act(mount.into(), origin)?;
             self.note_mounted(&path).map_err(|errno| {
                 let _ = raw::done(&Raw::Umount(raw::c(&path), true));
                 let shown = crate::diag::quoted(path.to_string_lossy());
@@ -217,7 +216,7 @@ impl RawCalls {
 }
 
 fn session_action(namespaces: Namespaces, maps: &Maps) -> RawAction {
-    RawAction::EnterSession { namespaces, maps: Some(maps.clone()) }
+    EnterSession { namespaces, maps: Some(maps.clone()) }.into()
 }
 
 fn make_private() -> Result<(), CallError> {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::RawCalls;
 use crate::diag::{Origin, Report, bytes, closest, escape, list, quoted};
 use crate::host::Host;
-use crate::plan::RawAction;
+use crate::ops::RawAction;
+use crate::ops::raw::DiskImage;
 use crate::run::base::error::{Interrupted, RunError};
 use crate::sys::{self, CallError, Errno, Held, Syscall};
 
@@ -190,7 +191,7 @@ impl RawCalls {
     ) -> Result<(), RunError> {
         use std::os::unix::fs::MetadataExt;
         let name = kind.name().to_owned();
-        let action = RawAction::DiskImage { path: path.to_path_buf(), size, kind: name };
+        let action = RawAction::from(DiskImage { path: path.to_path_buf(), size, kind: name });
         let mut problem = None;
         let made = self.attempt(&action, origin, || {
             make_image(self.host(), path, size, kind).map_err(|why| {

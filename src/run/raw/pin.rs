@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{CallError, RawCalls};
 use crate::diag::Origin;
-use crate::ops::RawAction;
+use crate::ops::raw::Pin;
 use crate::run::base::error::RunError;
 use crate::run::raw;
 use crate::run::session::namespace::Namespace;
@@ -23,9 +23,9 @@ impl RawCalls {
         origin: Option<&Origin>,
     ) -> Result<(), RunError> {
         use std::os::fd::AsRawFd;
-        let action = RawAction::Pin { namespace: namespace.to_string(), path: path.to_path_buf() };
+        let action = Pin { namespace: namespace.to_string(), path: path.to_path_buf() };
         let source = format!("/proc/self/fd/{}", namespace.descriptor().as_raw_fd());
-        self.act_by(action, origin, || {
+        self.act_by(action.into(), origin, || {
             std::fs::File::create_new(path).map_err(|error| CallError {
                 syscall: Syscall::Openat,
                 errno: Errno::from(&error),

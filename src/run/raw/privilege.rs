@@ -1,12 +1,12 @@
-//! Ids and capabilities of processes, and signals to them, by the raw layer.
+//! Ids of processes, and signals to them, by the raw layer.
 
-use super::RawCalls;
+use super::{CallError, RawCalls, perform};
 use crate::diag::Origin;
-use crate::plan::RawAction;
+use crate::ops::RawAction;
+use crate::ops::raw::{AllowSetgroups, MapIds, Signal};
 use crate::run::base::error::RunError;
-use crate::run::raw::{self, CallError};
 use crate::spec::IdMap;
-use crate::sys::{self, Raw, Syscall};
+use crate::sys;
 
 impl RawCalls {
     /// Writes the maps of the user namespace of process `pid`. Where the kernel wants that before
@@ -30,9 +30,7 @@ impl RawCalls {
         {
             return Ok(());
         }
-        let deny = RawAction::AllowSetgroups(pid, false);
-        let file = format!("/proc/{pid}/setgroups");
-        self.act_by(deny, origin, || raw::write(file.as_ref(), b"deny", false))?;
+        self.act(AllowSetgroups { pid, allow: false }.into(), origin)?;
         self.write_map(pid, "groups", groups, origin, &|_| false).map(drop)
     }
 
@@ -45,12 +43,9 @@ impl RawCalls {
         origin: Option<&Origin>,
         again: &dyn Fn(&CallError) -> bool,
     ) -> Result<bool, RunError> {
-        let text = map.kernel_text();
-        let name = if what == "users" { "uid_map" } else { "gid_map" };
-        let file = format!("/proc/{pid}/{name}");
-        let action = RawAction::MapIds { pid, what, map: text.clone() };
+        let action = RawAction::from(MapIds { pid, what, map: map.kernel_text() });
         self.begin_session(origin)?;
-        match self.attempt(&action, origin, || raw::write(file.as_ref(), text.as_bytes(), false)) {
+        match self.attempt(&action, origin, || perform(&action)) {
             Ok(()) => Ok(true),
             Err(trouble) if again(&trouble) => Ok(false),
             Err(trouble) => Err(self.raw_failure(action, origin, trouble).into()),
@@ -61,29 +56,13 @@ impl RawCalls {
     ///
     /// # Errors
     /// It is a process of the host, or the kernel's answer.
-    pub fn kill(&self, pid: i32, signal: i32, origin: Option<&Origin>) -> Result<(), RunError> {
-        let action = RawAction::Signal { pid, signal: sys::signal_name(signal) };
-        self.act_by(action, origin, || {
-            sys::kill(pid, signal).map_err(|errno| CallError { syscall: Syscall::Kill, errno })
-        })
+    pub fn kill(&self, pid: i32, number: i32, origin: Option<&Origin>) -> Result<(), RunError> {
+        self.act(signal(pid, number).into(), origin)
     }
+}
 
-    /// Leaves the capabilities of the set `kept`, one bit each.
-    ///
-    /// # Errors
-    /// The process has one of them not.
-    pub fn set_capabilities(
-        &self,
-        action: RawAction,
-        kept: u64,
-        bounding: bool,
-        origin: Option<&Origin>,
-    ) -> Result<(), RunError> {
-        self.act_by(action, origin, || {
-            if bounding {
-                raw::done(&Raw::Bound(kept))?;
-            }
-            raw::done(&Raw::Capset([kept, kept, 0]))
-        })
-    }
+/// The operation of sending a signal.
+#[must_use]
+pub fn signal(pid: i32, number: i32) -> Signal {
+    Signal { pid, number, signal: sys::signal_name(number) }
 }

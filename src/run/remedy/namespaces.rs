@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Remedy;
 use crate::host::{Forbids, Host};
-use crate::run::base::flags::clone_flags;
+use crate::ops::clone_flags;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Call, Program};
 

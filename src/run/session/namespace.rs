@@ -4,9 +4,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use crate::diag::{Origin, Report, quoted};
-use crate::plan::RawAction;
+use crate::ops::clone_flags;
+use crate::ops::raw::Setns;
 use crate::run::base::error::RunError;
-use crate::run::base::flags::clone_flags;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Errno};
 
@@ -99,9 +99,9 @@ impl Namespace {
 
     /// The action of entering it.
     #[must_use]
-    pub fn entering(&self) -> RawAction {
+    pub fn entering(&self) -> Setns {
         let what = self.to_string();
-        RawAction::Setns { what, file: "FILE".into(), namespaces: Namespaces::from(self.kind) }
+        Setns { what, file: "FILE".into(), namespaces: Namespaces::from(self.kind) }
     }
 }
 

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use super::place::{self, Place, Seen, descends};
 use super::{Owned, Session};
 use crate::diag::{Report, os_error, quoted};
-use crate::plan::{MountCall, RawAction};
+use crate::ops::raw::Mount;
+use crate::ops::{Effect, RawAction, Told};
 use crate::spec::{Kind, MountFlags};
 use crate::sys;
 
@@ -21,48 +22,31 @@ pub(in crate::run) fn refuse(action: &RawAction, session: &Session) -> Result<()
     if session.on_host.get() {
         return Ok(());
     }
-    match action {
-        RawAction::SetHostname(_) | RawAction::SetDomainname(_) => {
-            new_namespace(action, Kind::Uts, session)
-        }
-        RawAction::Mount(mount) => {
+    match action.effect() {
+        Effect::Held(kind) => new_namespace(action, kind, session),
+        Effect::Mount(mount) => {
             new_namespace(action, Kind::Mount, session)?;
             super_block(action, mount, session)
         }
-        RawAction::SetAttributes { .. } | RawAction::Umount { .. } | RawAction::PivotRoot(..) => {
-            new_namespace(action, Kind::Mount, session)
-        }
-        RawAction::Pin { path, .. } => {
+        Effect::Pin(path) => {
             new_namespace(action, Kind::Mount, session)?;
             own_place(action, path, session)
         }
-        RawAction::AttachLoop { file, read_only: false, .. } => own_image(action, file, session),
-        RawAction::Mkdir(path, _)
-        | RawAction::Mknod { path, .. }
-        | RawAction::Symlink { path, .. }
-        | RawAction::Remove(path) => own_place(action, path, session),
-        RawAction::Signal { pid, .. } => own_process(action, *pid, session),
-        RawAction::WriteFile { path, .. } => own_file(action, path, session),
-        // What is made, or done to this process alone; networks are looked at with their handle,
-        // and files for results are the caller's to make.
-        RawAction::EnterSession { .. }
-        | RawAction::Unshare(_)
-        | RawAction::Setns { .. }
-        | RawAction::Clone(_)
-        | RawAction::AttachLoop { read_only: true, .. }
-        | RawAction::Chroot(_)
-        | RawAction::Chdir(_)
-        | RawAction::MapIds { .. }
-        | RawAction::AllowSetgroups(..)
-        | RawAction::SetUser(_)
-        | RawAction::SetGroup(_)
-        | RawAction::SetGroups(_)
-        | RawAction::SetCapabilities { .. }
-        | RawAction::DiskImage { .. }
-        | RawAction::Pack(_)
-        | RawAction::Build(_)
-        | RawAction::Network { .. }
-        | RawAction::Execute(_) => Ok(()),
+        Effect::Image(file) => own_image(action, file, session),
+        Effect::Name(path, _) => own_place(action, path, session),
+        Effect::Process(pid) => own_process(action, pid, session),
+        Effect::Content(path) => own_file(action, path, session),
+        // What is made, or done to this process alone; the kernel itself asks who sets maps, networks
+        // are looked at with their handle, and files for results are the caller's to make.
+        Effect::Own
+        | Effect::Session(_)
+        | Effect::Unshare(_)
+        | Effect::Enter(_)
+        | Effect::Child(_)
+        | Effect::Ids
+        | Effect::Maps(_)
+        | Effect::Network
+        | Effect::Result(..) => Ok(()),
     }
 }
 
@@ -84,9 +68,9 @@ fn seen<T>(action: &RawAction, path: &Path, found: io::Result<T>) -> Result<Opti
 }
 
 fn refused(action: &RawAction, why: &str) -> Report {
-    let mut report = Report::error(format!("refused to {}: {why}", action.describe()));
-    report.facts.operation = Some(action.operation().into());
-    let (source, target) = action.paths();
+    let Told { sentence, source, target, shell: _ } = action.told();
+    let mut report = Report::error(format!("refused to {sentence}: {why}"));
+    report.facts.operation = Some(action.name().into());
     (report.facts.source, report.facts.target) = (source, target);
     report
 }
@@ -113,7 +97,7 @@ fn new_namespace(action: &RawAction, kind: Kind, session: &Session) -> Result<()
 
 /// Settings of a file system that the host uses too are not changed, and no disk of the host is
 /// mounted.
-fn super_block(action: &RawAction, mount: &MountCall, session: &Session) -> Result<(), Report> {
+fn super_block(action: &RawAction, mount: &Mount, session: &Session) -> Result<(), Report> {
     if let Some(upper) = mount.upper() {
         own_place(action, &upper.join("x"), session)?;
     }

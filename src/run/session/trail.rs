@@ -1,7 +1,7 @@
 //! The trail of this process: the namespaces that it has left, as far as that is known without
 //! looking.
 
-use crate::plan::RawAction;
+use crate::ops::Effect;
 use crate::spec::{Kind, Namespaces};
 
 /// What a process has done to itself.
@@ -49,39 +49,64 @@ impl Trail {
     }
 
     /// Notes what the process has done.
-    pub fn act(&mut self, action: &RawAction) {
-        self.count(action.namespaces());
-        match action {
-            RawAction::EnterSession { namespaces, .. } => self.leave(*namespaces),
-            RawAction::Unshare(namespaces) => {
+    pub fn act(&mut self, effect: Effect<'_>) {
+        self.count(effect.namespaces());
+        match effect {
+            Effect::Session(namespaces) => self.leave(namespaces),
+            Effect::Unshare(namespaces) => {
                 // unshare(2): the process itself stays in its PID and time namespaces.
                 let of_children = Namespaces::from(Kind::Pid) | Kind::Time.into();
-                self.leave(*namespaces - of_children);
-                self.next_leave(*namespaces & of_children);
+                self.leave(namespaces - of_children);
+                self.next_leave(namespaces & of_children);
             }
-            RawAction::Setns { namespaces, .. } => {
+            Effect::Enter(namespaces) => {
                 // setns(2): the process itself stays in its PID namespace.
-                self.enter(*namespaces - Kind::Pid.into());
-                let pid = *namespaces & Kind::Pid.into();
+                self.enter(namespaces - Kind::Pid.into());
+                let pid = namespaces & Kind::Pid.into();
                 self.next.left = self.next.left - pid;
                 self.next.entered = self.next.entered | pid;
             }
-            RawAction::SetUser(_) | RawAction::SetGroup(_) | RawAction::SetGroups(_) => {
-                self.ids += 1;
-            }
-            _ => {}
+            Effect::Ids => self.ids += 1,
+            // What is done to others, or moves this process nowhere.
+            Effect::Own
+            | Effect::Child(_)
+            | Effect::Maps(_)
+            | Effect::Held(_)
+            | Effect::Mount(_)
+            | Effect::Pin(_)
+            | Effect::Name(..)
+            | Effect::Content(_)
+            | Effect::Image(_)
+            | Effect::Process(_)
+            | Effect::Network
+            | Effect::Result(..) => {}
         }
     }
 
     /// Notes that it is of a copy of the process, which was made like this.
-    pub fn begin_copy(&mut self, action: &RawAction) {
+    pub fn begin_copy(&mut self, effect: Effect<'_>) {
         let Next { left, entered } = std::mem::take(&mut self.next);
         self.leave(left);
         self.enter(entered);
-        self.count(action.namespaces());
-        match action {
-            RawAction::Setns { namespaces, .. } => self.enter(*namespaces),
-            action => self.leave(action.namespaces()),
+        self.count(effect.namespaces());
+        match effect {
+            Effect::Enter(namespaces) => self.enter(namespaces),
+            Effect::Session(namespaces)
+            | Effect::Unshare(namespaces)
+            | Effect::Child(namespaces) => self.leave(namespaces),
+            // Nothing else makes a copy.
+            Effect::Own
+            | Effect::Ids
+            | Effect::Maps(_)
+            | Effect::Held(_)
+            | Effect::Mount(_)
+            | Effect::Pin(_)
+            | Effect::Name(..)
+            | Effect::Content(_)
+            | Effect::Image(_)
+            | Effect::Process(_)
+            | Effect::Network
+            | Effect::Result(..) => {}
         }
     }
 
@@ -115,26 +140,26 @@ impl Trail {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Namespaces, RawAction, Trail};
+    use super::{Effect, Kind, Namespaces, Trail};
 
-    fn setns(kind: Kind) -> RawAction {
-        RawAction::Setns { what: String::new(), file: String::new(), namespaces: kind.into() }
+    fn setns(kind: Kind) -> Effect<'static> {
+        Effect::Enter(kind.into())
     }
 
     #[test]
     fn a_new_pid_namespace_is_that_of_the_children() {
         let mut trail = Trail::default();
-        trail.act(&RawAction::Unshare(Namespaces::from(Kind::Pid) | Kind::Uts.into()));
+        trail.act(Effect::Unshare(Namespaces::from(Kind::Pid) | Kind::Uts.into()));
         assert!(trail.has_left(Kind::Uts) && !trail.has_left(Kind::Pid));
         let mut child = trail;
-        child.begin_copy(&RawAction::Clone(Namespaces::NONE));
+        child.begin_copy(Effect::Child(Namespaces::NONE));
         assert!(child.has_left(Kind::Pid) && child.has_left(Kind::Uts));
-        trail.act(&setns(Kind::Pid));
+        trail.act(setns(Kind::Pid));
         assert!(!trail.has_entered(Kind::Pid));
         let mut child = trail;
-        child.begin_copy(&RawAction::Clone(Namespaces::NONE));
+        child.begin_copy(Effect::Child(Namespaces::NONE));
         assert!(child.has_entered(Kind::Pid) && !child.has_left(Kind::Pid));
-        trail.begin_copy(&RawAction::Clone(Kind::Pid.into()));
+        trail.begin_copy(Effect::Child(Kind::Pid.into()));
         assert!(trail.has_left(Kind::Pid));
     }
 
@@ -142,10 +167,10 @@ mod tests {
     fn the_last_step_counts() {
         let mut trail = Trail::default();
         let before = trail;
-        trail.act(&RawAction::Unshare(Kind::Net.into()));
-        trail.act(&setns(Kind::Net));
+        trail.act(Effect::Unshare(Kind::Net.into()));
+        trail.act(setns(Kind::Net));
         assert!(trail.has_entered(Kind::Net) && !trail.has_left(Kind::Net));
-        trail.act(&RawAction::Unshare(Kind::Net.into()));
+        trail.act(Effect::Unshare(Kind::Net.into()));
         assert!(trail.has_left(Kind::Net));
         assert_eq!(trail.kinds_since(&before), Kind::Net.into());
         assert_eq!(trail.kinds_since(&trail), Namespaces::NONE);
@@ -154,7 +179,7 @@ mod tests {
     #[test]
     fn a_copy_that_enters_a_namespace_is_in_it() {
         let mut trail = Trail::default();
-        trail.begin_copy(&setns(Kind::Pid));
+        trail.begin_copy(setns(Kind::Pid));
         assert!(trail.has_entered(Kind::Pid));
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Trace;
 use crate::diag::Origin;
+use crate::ops::Told;
 use crate::plan::{Called, RawAction, Side};
 use crate::sys::Errno;
 
@@ -84,11 +85,12 @@ impl Trace {
         action: &RawAction,
         origin: Option<&Origin>,
     ) -> Explained {
+        let Told { sentence, shell, .. } = action.told();
         Explained {
-            sentence: action.describe(),
-            operation: action.operation(),
+            sentence,
+            operation: action.name(),
             calls: action.calls(),
-            shell: action.shell(),
+            shell,
             side: Side::Parent,
             process: self.process(),
             starts: None,

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::Trace;
 use super::explain::Explained;
 use crate::diag::Report;
+use crate::ops::clone_flags;
 use crate::ops::{
     Assembled, Called, Entry, Layer, Maps, Op, Told, clone3, make_mapped, prepared as traced,
 };
 use crate::plan::{Plan, Planned, Side};
-use crate::run::base::flags::clone_flags;
 use crate::run::session::idmap::MapError;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{Call, CallError, Errno, LaunchError, Program, Syscall, Times, Watch};

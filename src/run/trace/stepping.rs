@@ -130,7 +130,7 @@ impl Trace {
         at: Option<&Origin>,
     ) -> Result<(), RunError> {
         let Some(ask) = self.asks() else { return Ok(()) };
-        let sentence = action.describe();
+        let sentence = action.told().sentence;
         let origin = at.cloned();
         let is_inside = sys::is_copy();
         self.answered(ask(&Pause { number: None, sentence, origin, is_inside, root: None }))

@@ -19,7 +19,9 @@ use super::error::VerbError;
 use super::value::{ProcessHandle, SharedNetwork};
 use super::verb::Verb;
 use crate::diag::{Origin, Report};
-use crate::plan::{Plan, RawAction, Request, RootTree};
+use crate::ops::RawAction;
+use crate::ops::raw::Setns;
+use crate::plan::{Plan, Request, RootTree};
 use crate::run::{
     self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopDevice, LoopSettings, Namespace,
     Output, RunError, Verdict,
@@ -188,7 +190,7 @@ pub trait Effects: NetworkEffects {
     fn enter(
         &self,
         namespace: &Namespace,
-        action: RawAction,
+        action: Setns,
         call: &Call<'_, '_>,
     ) -> Result<(), RunError>;
 
@@ -218,15 +220,6 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<(), RunError>;
 
-    /// Drops all capabilities but the set `kept`.
-    fn set_capabilities(
-        &self,
-        action: RawAction,
-        kept: u64,
-        bounding: bool,
-        call: &Call<'_, '_>,
-    ) -> Result<(), RunError>;
-
     /// Attaches a file to a loop device.
     fn attach_loop(
         &self,
@@ -248,9 +241,6 @@ pub trait Effects: NetworkEffects {
         append: bool,
         call: &Call<'_, '_>,
     ) -> Result<(), RunError>;
-
-    /// Removes a file or an empty directory.
-    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError>;
 
     /// Reads a file of at most `largest` bytes.
     fn read_file(&self, path: &Path, largest: u64) -> Result<Vec<u8>, Errno>;

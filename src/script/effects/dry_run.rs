@@ -14,6 +14,8 @@ use rhai::{Dynamic, FnPtr};
 
 use super::child;
 use crate::diag::{Origin, Report};
+use crate::ops::raw::{Build, Clone3, DiskImage, Execute, MapIds, Pack, Pin, Setns, WriteFile};
+use crate::ops::{self, Becomes};
 use crate::plan::{Op, Plan, Planned, RawAction, Request, RootTree, Side};
 use crate::run::{
     self, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
@@ -79,8 +81,9 @@ impl DryRun {
         self.effects.take()
     }
 
-    fn note(&self, action: RawAction, call: &Call<'_, '_>) {
-        let planned = Planned { action: action.into(), side: Side::Parent, origin: call.origin() };
+    fn note(&self, action: impl Into<RawAction>, call: &Call<'_, '_>) {
+        let action = action.into().into();
+        let planned = Planned { action, side: Side::Parent, origin: call.origin() };
         self.effects.borrow_mut().push(Effect::Raw { planned, depth: self.depth.get() });
     }
 
@@ -243,7 +246,7 @@ impl Effects for DryRun {
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
         if let Some(pid) = handle.pid() {
-            self.note(RawAction::Signal { pid, signal: run::signal_name(signal) }, call);
+            self.note(run::signal(pid, signal), call);
         }
         Ok(())
     }
@@ -252,7 +255,7 @@ impl Effects for DryRun {
         // A process that was not started has the number 0.
         if pid != 0 {
             let pid = addressed(pid, call)?;
-            self.note(RawAction::Signal { pid, signal: run::signal_name(signal) }, call);
+            self.note(run::signal(pid, signal), call);
         }
         Ok(())
     }
@@ -271,7 +274,7 @@ impl Effects for DryRun {
         closure: &FnPtr,
         call: &Call<'_, '_>,
     ) -> Result<ProcessHandle, VerbError> {
-        self.note(RawAction::Clone(namespaces), call);
+        self.note(Clone3(namespaces), call);
         Ok(process(None, self.go_through(closure, call)?))
     }
 
@@ -282,12 +285,12 @@ impl Effects for DryRun {
         call: &Call<'_, '_>,
     ) -> Result<Dynamic, VerbError> {
         match place {
-            Place::New(namespaces) => self.note(RawAction::Clone(namespaces), call),
+            Place::New(namespaces) => self.note(Clone3(namespaces), call),
             Place::Namespace(namespace) => self.note(namespace.entering(), call),
             Place::Network(network) => {
                 let (what, file) = (network.label.clone(), "FILE".into());
                 let namespaces = Namespaces::from(Kind::Net);
-                self.note(RawAction::Setns { what, file, namespaces }, call);
+                self.note(Setns { what, file, namespaces }, call);
             }
             Place::Process(..) => {}
             Place::Sandbox(plan, _) => {
@@ -302,7 +305,7 @@ impl Effects for DryRun {
         Ok(())
     }
 
-    fn enter(&self, _: &Namespace, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError> {
+    fn enter(&self, _: &Namespace, action: Setns, call: &Call<'_, '_>) -> Result<(), RunError> {
         self.note(action, call);
         Ok(())
     }
@@ -324,7 +327,7 @@ impl Effects for DryRun {
         _: Option<Vec<(String, String)>>,
         call: &Call<'_, '_>,
     ) -> Result<(), RunError> {
-        self.note(RawAction::Execute(command), call);
+        self.note(Execute(command), call);
         Ok(())
     }
 
@@ -337,20 +340,9 @@ impl Effects for DryRun {
     ) -> Result<(), RunError> {
         for (what, map) in [("users", users), ("groups", groups)] {
             if let Some(map) = map {
-                self.note(RawAction::MapIds { pid, what, map: map.kernel_text() }, call);
+                self.note(MapIds { pid, what, map: map.kernel_text() }, call);
             }
         }
-        Ok(())
-    }
-
-    fn set_capabilities(
-        &self,
-        action: RawAction,
-        _: u64,
-        _: bool,
-        call: &Call<'_, '_>,
-    ) -> Result<(), RunError> {
-        self.note(action, call);
         Ok(())
     }
 
@@ -366,7 +358,7 @@ impl Effects for DryRun {
 
     fn pin(&self, namespace: &Namespace, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError> {
         let namespace = namespace.to_string();
-        self.note(RawAction::Pin { namespace, path: path.to_path_buf() }, call);
+        self.note(Pin { namespace, path: path.to_path_buf() }, call);
         Ok(())
     }
 
@@ -378,12 +370,7 @@ impl Effects for DryRun {
         call: &Call<'_, '_>,
     ) -> Result<(), RunError> {
         let (path, size) = (path.to_path_buf(), content.len());
-        self.note(RawAction::WriteFile { path, size, append }, call);
-        Ok(())
-    }
-
-    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError> {
-        self.note(RawAction::Remove(path.to_path_buf()), call);
+        self.note(WriteFile { path, size, append }, call);
         Ok(())
     }
 
@@ -405,11 +392,17 @@ impl Effects for DryRun {
         self.effects.borrow().iter().rev().find_map(|effect| {
             let Effect::Raw { planned, .. } = effect else { return None };
             let Op::RawAction(action) = &planned.action else { return None };
-            match action {
-                RawAction::Mkdir(made, _) => (made == path).then_some(true),
-                RawAction::WriteFile { path: made, .. }
-                | RawAction::Mknod { path: made, .. }
-                | RawAction::DiskImage { path: made, .. } => (made == path).then_some(false),
+            match action.effect() {
+                ops::Effect::Name(made, entry) | ops::Effect::Result(made, entry)
+                    if made == path =>
+                {
+                    match entry {
+                        Becomes::Directory => Some(true),
+                        Becomes::File => Some(false),
+                        Becomes::Nothing | Becomes::Link => None,
+                    }
+                }
+                ops::Effect::Content(made) if made == path => Some(false),
                 _ => None,
             }
         })
@@ -436,7 +429,7 @@ impl Effects for DryRun {
         call: &Call<'_, '_>,
     ) -> Result<(), RunError> {
         let (path, kind) = (path.to_path_buf(), kind.name().to_owned());
-        self.note(RawAction::DiskImage { path, size, kind }, call);
+        self.note(DiskImage { path, size, kind }, call);
         Ok(())
     }
 
@@ -447,7 +440,7 @@ impl Effects for DryRun {
         _: bool,
         call: &Call<'_, '_>,
     ) -> Result<Vec<Report>, Report> {
-        self.note(RawAction::Build(directory.to_path_buf()), call);
+        self.note(Build(directory.to_path_buf()), call);
         Ok(Vec::new())
     }
 
@@ -459,7 +452,7 @@ impl Effects for DryRun {
         _: bool,
         call: &Call<'_, '_>,
     ) -> Result<String, Report> {
-        self.note(RawAction::Pack(file.to_path_buf()), call);
+        self.note(Pack(file.to_path_buf()), call);
         self.packed.borrow_mut().push(file.to_path_buf());
         Ok(String::new())
     }

@@ -14,7 +14,9 @@ use rhai::{Dynamic, FnPtr};
 use self::network::there;
 use super::child;
 use crate::diag::{Origin, Report};
-use crate::plan::{Plan, RawAction, Request, RootTree};
+use crate::ops::RawAction;
+use crate::ops::raw::{Build, Pack, Setns, WriteFile};
+use crate::plan::{Plan, Request, RootTree};
 use crate::run::{
     self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
     Process, RunError, Verdict,
@@ -92,7 +94,7 @@ fn within_namespace(
     let origin = call.origin();
     child::run(closure, call, &|body| {
         let held = run::duplicated(namespace.descriptor().as_fd(), origin.as_ref())?;
-        call.context.runner.fork_into(action.clone(), held, kinds, origin.as_ref(), body)
+        call.context.runner.fork_into(action.clone().into(), held, kinds, origin.as_ref(), body)
     })
 }
 
@@ -310,11 +312,10 @@ impl Effects for Kernel {
     fn enter(
         &self,
         namespace: &Namespace,
-        action: RawAction,
+        action: Setns,
         call: &Call<'_, '_>,
     ) -> Result<(), RunError> {
-        let descriptor = Some(namespace.descriptor());
-        call.context.runner.act_with(action, descriptor, call.origin().as_ref())
+        call.context.runner.enter(action, namespace.descriptor(), call.origin().as_ref())
     }
 
     fn enter_process(
@@ -336,7 +337,7 @@ impl Effects for Kernel {
                 call.fail(Report::error(format!("cannot open process {number}: {errno}")))
             })?,
         };
-        Ok(runner.act_with(action, Some(held.as_fd()), origin.as_ref())?)
+        Ok(runner.enter(action, held.as_fd(), origin.as_ref())?)
     }
 
     fn execute(
@@ -358,16 +359,6 @@ impl Effects for Kernel {
         call: &Call<'_, '_>,
     ) -> Result<(), RunError> {
         call.context.runner.map_ids(pid, users, groups, call.origin().as_ref())
-    }
-
-    fn set_capabilities(
-        &self,
-        action: RawAction,
-        kept: u64,
-        bounding: bool,
-        call: &Call<'_, '_>,
-    ) -> Result<(), RunError> {
-        call.context.runner.set_capabilities(action, kept, bounding, call.origin().as_ref())
     }
 
     fn attach_loop(
@@ -392,14 +383,8 @@ impl Effects for Kernel {
         append: bool,
         call: &Call<'_, '_>,
     ) -> Result<(), RunError> {
-        let action = RawAction::WriteFile { path: path.to_path_buf(), size: content.len(), append };
-        let origin = call.origin();
-        call.context.runner.write_file(action, path, content, append, origin.as_ref())
-    }
-
-    fn remove_file(&self, path: &Path, call: &Call<'_, '_>) -> Result<(), RunError> {
-        let action = RawAction::Remove(path.to_path_buf());
-        call.context.runner.remove_file(action, path, call.origin().as_ref())
+        let action = WriteFile { path: path.to_path_buf(), size: content.len(), append };
+        call.context.runner.write_file(action, content, call.origin().as_ref())
     }
 
     fn read_file(&self, path: &Path, largest: u64) -> Result<Vec<u8>, Errno> {
@@ -446,7 +431,7 @@ impl Effects for Kernel {
     ) -> Result<Vec<Report>, Report> {
         let started = Instant::now();
         let warnings = call.context.runner.build(tree, directory, setuid)?;
-        let action = RawAction::Build(directory.to_path_buf());
+        let action = RawAction::from(Build(directory.to_path_buf()));
         call.context.runner.tell_done(&action, started, call.origin().as_ref());
         Ok(warnings)
     }
@@ -461,7 +446,7 @@ impl Effects for Kernel {
     ) -> Result<String, Report> {
         let started = Instant::now();
         let digest = call.context.runner.pack(tree, file, compression, replace)?;
-        let action = RawAction::Pack(file.to_path_buf());
+        let action = RawAction::from(Pack(file.to_path_buf()));
         call.context.runner.tell_done(&action, started, call.origin().as_ref());
         Ok(digest)
     }

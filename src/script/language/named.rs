@@ -38,7 +38,7 @@ impl<'t> Named<'t> {
 }
 
 /// The functions that begin a session.
-const RAW: [&str; 35] = [
+const RAW: [&str; 36] = [
     "capabilities",
     "chdir",
     "chroot",
@@ -56,6 +56,7 @@ const RAW: [&str; 35] = [
     "namespace",
     "namespaces",
     "netns",
+    "no_new_privs",
     "pivot_root",
     "processes",
     "read_file",

@@ -8,7 +8,8 @@ pub mod table;
 use rhai::Dynamic;
 
 use crate::diag::Report;
-use crate::plan::{LinkChange, NetworkAction};
+use crate::ops::NetworkAction;
+use crate::ops::network::{self, ChangeLink, DeleteLink, LinkChange};
 use crate::script::binding::argument::a_kind;
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -41,7 +42,7 @@ pub(in crate::script::verbs) type Same = SharedNetwork;
 /// Does one thing in a network.
 pub(in crate::script::verbs) fn act(
     network: &Same,
-    action: NetworkAction,
+    action: impl Into<NetworkAction>,
     call: &Call<'_, '_>,
 ) -> Result<Same, VerbError> {
     act_with(network, action, None, call)
@@ -50,11 +51,11 @@ pub(in crate::script::verbs) fn act(
 /// The same, where another network has a part in it.
 pub(in crate::script::verbs) fn act_with(
     network: &Same,
-    action: NetworkAction,
+    action: impl Into<NetworkAction>,
     other: Option<&Same>,
     call: &Call<'_, '_>,
 ) -> Result<Same, VerbError> {
-    call.effects().in_network(network, action, other, call)?;
+    call.effects().in_network(network, action.into(), other, call)?;
     Ok(network.clone())
 }
 
@@ -64,7 +65,7 @@ pub(in crate::script::verbs) fn change(
     change: LinkChange,
     call: &Call<'_, '_>,
 ) -> Result<Same, VerbError> {
-    act(network, NetworkAction::Change(name, change), call)
+    act(network, ChangeLink { name, change }, call)
 }
 
 pub(in crate::script::verbs) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, VerbError> {
@@ -171,7 +172,7 @@ fn veth(
 ) -> Result<(), VerbError> {
     let mtu = options.mtu.map(|mtu| self::mtu(mtu, call)).transpose()?;
     let label = other.label.clone();
-    let action = NetworkAction::Veth { name: name.clone(), network: label, peer: peer.clone() };
+    let action = network::Veth { name: name.clone(), network: label, peer: peer.clone() };
     act_with(&network, action, Some(&other), call)?;
     let set = |network: &Same, end: &InterfaceName| {
         if let Some(mtu) = mtu {
@@ -185,7 +186,7 @@ fn veth(
     let done = set(&network, &name).and_then(|()| set(&other, &peer));
     if done.is_err() {
         // Nothing half is left of it.
-        let _ = act(&network, NetworkAction::Delete(name), call);
+        let _ = act(&network, DeleteLink(name), call);
     }
     done
 }

@@ -11,7 +11,10 @@ use rhai::{Array, Dynamic, Map};
 use super::raw::handle::pid;
 use super::sandbox::identity::variables;
 use crate::diag::{Report, quoted};
-use crate::plan::RawAction;
+use crate::ops::RawAction;
+use crate::ops::raw::{
+    NoNewPrivs, SetCapabilities, SetDomainname, SetGroup, SetGroups, SetHostname, SetUser, Unshare,
+};
 use crate::script::binding::argument::{IdNumber, a_kind, id};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -32,6 +35,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["raw.rs";
     fn setgid,
     fn setgroups,
     fn set_capabilities,
+    fn no_new_privs,
 ];
 
 options! {
@@ -58,10 +62,10 @@ options! {
 
 /// Does something to this process.
 pub(in crate::script::verbs) fn act(
-    action: RawAction,
+    action: impl Into<RawAction>,
     call: &Call<'_, '_>,
 ) -> Result<(), VerbError> {
-    Ok(call.effects().act(action, call)?)
+    Ok(call.effects().act(action.into(), call)?)
 }
 
 /// A text that a system call can take.
@@ -110,8 +114,8 @@ fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Resu
     if let Some(namespace) = what.read_lock::<SharedNamespace>() {
         let mut action = namespace.0.entering();
         // As setns(2) takes it: the kernel refuses a namespace of another kind.
-        if let (Some(wanted), RawAction::Setns { namespaces, .. }) = (kinds, &mut action) {
-            *namespaces = some(wanted, "setns(namespace, NET)", call)?;
+        if let Some(wanted) = kinds {
+            action.namespaces = some(wanted, "setns(namespace, NET)", call)?;
         }
         return Ok(call.effects().enter(&namespace.0, action, call)?);
     }
@@ -142,7 +146,7 @@ fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Resu
 /// unshare(2), namespaces(7)
 fn unshare(call: &Call<'_, '_>, namespaces: Namespaces) -> Result<(), VerbError> {
     let namespaces = some(namespaces, "unshare(UTS | NET)", call)?;
-    act(RawAction::Unshare(namespaces), call)
+    act(Unshare(namespaces), call)
 }
 
 /// Moves nsscript into namespaces that exist.
@@ -179,7 +183,7 @@ fn setns(call: &Call<'_, '_>, target: Dynamic, kinds: Option<Namespaces>) -> Res
 /// # See
 /// sethostname(2), uts_namespaces(7)
 fn sethostname(call: &Call<'_, '_>, name: String) -> Result<(), VerbError> {
-    act(RawAction::SetHostname(no_nul(name, call)?), call)
+    act(SetHostname(no_nul(name, call)?), call)
 }
 
 /// Sets the NIS domain name of the own UTS namespace, which must be a new one.
@@ -194,7 +198,7 @@ fn sethostname(call: &Call<'_, '_>, name: String) -> Result<(), VerbError> {
 /// # See
 /// setdomainname(2)
 fn setdomainname(call: &Call<'_, '_>, name: String) -> Result<(), VerbError> {
-    act(RawAction::SetDomainname(no_nul(name, call)?), call)
+    act(SetDomainname(no_nul(name, call)?), call)
 }
 
 /// Makes this process a program: nothing of the recipe comes after.
@@ -263,7 +267,7 @@ fn map_ids(call: &Call<'_, '_>, process: Dynamic, options: Maps) -> Result<(), V
 /// # See
 /// setresuid(2)
 fn setuid(call: &Call<'_, '_>, uid: IdNumber) -> Result<(), VerbError> {
-    act(RawAction::SetUser(uid.0), call)
+    act(SetUser(uid.0), call)
 }
 
 /// Becomes the group `gid`, in real, effective and saved id.
@@ -278,7 +282,7 @@ fn setuid(call: &Call<'_, '_>, uid: IdNumber) -> Result<(), VerbError> {
 /// # See
 /// setresgid(2)
 fn setgid(call: &Call<'_, '_>, gid: IdNumber) -> Result<(), VerbError> {
-    act(RawAction::SetGroup(gid.0), call)
+    act(SetGroup(gid.0), call)
 }
 
 /// Sets the other groups of this process.
@@ -302,7 +306,7 @@ fn setgroups(call: &Call<'_, '_>, groups: Array) -> Result<(), VerbError> {
         id(number).map_err(|invalid| call.fail(Report::from(&invalid)))
     };
     let groups = groups.iter().map(group).collect::<Result<_, _>>()?;
-    act(RawAction::SetGroups(groups), call)
+    act(SetGroups(groups), call)
 }
 
 /// Drops every capability but these.
@@ -330,8 +334,24 @@ fn set_capabilities(
         kept.push(parsed.map_err(|invalid| call.fail(Report::from(&invalid)))?);
     }
     let bounding = options.bounding.unwrap_or(true);
-    let names = kept.iter().map(|one| one.name().to_owned()).collect();
-    let action = RawAction::SetCapabilities { names, bounding };
-    let kept = kept.iter().fold(0, |set, one| set | 1 << one.number());
-    Ok(call.effects().set_capabilities(action, kept, bounding, call)?)
+    act(SetCapabilities { kept, bounding }, call)
+}
+
+/// Has no program gain rights when it is executed.
+///
+/// Neither setuid nor capabilities of a file give any. This holds for this process and for all that
+/// it starts, and cannot be taken back. Capabilities that the process has stay until
+/// `set_capabilities` or `setuid` drops them.
+///
+/// # Example
+/// ```rhai
+/// within(UTS, || {
+///     no_new_privs();
+///     assert(read_file("/proc/self/status").contains("NoNewPrivs:\t1"));
+/// });
+/// ```
+/// # See
+/// PR_SET_NO_NEW_PRIVS(2const), execve(2)
+fn no_new_privs(call: &Call<'_, '_>) -> Result<(), VerbError> {
+    act(NoNewPrivs, call)
 }

@@ -1,7 +1,7 @@
 //! Maps, users, groups and capabilities of the raw layer.
 
 use super::{printed, tries};
-use crate::support::{Bench, as_each_user, field};
+use crate::support::{Bench, User, as_each_user, field};
 
 /// Whether setgroups(2) is allowed in the session: where a user's own id alone is mapped, it is not.
 fn setgroups(bench: &Bench) -> &'static str {
@@ -135,4 +135,48 @@ fn leaving_user_0_empties_the_capabilities() {
             }
         }
     });
+}
+
+#[test]
+fn no_program_gains_rights_after_no_new_privs() {
+    as_each_user(|bench| {
+        let recipe = r#"within(UTS, || { no_new_privs(); exec("cat /proc/self/status") });"#;
+        assert_eq!(field(&printed(bench, recipe), "NoNewPrivs"), "1");
+        let told = tries(
+            bench,
+            r#"t("inherited", || within(UTS, || { no_new_privs();
+                within(USER, || read_file("/proc/self/status").contains("NoNewPrivs:\t1")) }));
+            t("twice", || within(UTS, || { no_new_privs(); no_new_privs(); }));
+            t("kept", || within(UTS, || { let had = capabilities().effective.len();
+                no_new_privs(); capabilities().effective.len() == had }));
+            t("its own", || { let before = read_file("/proc/self/status").contains("NoNewPrivs:\t1");
+                within(UTS, || no_new_privs());
+                read_file("/proc/self/status").contains("NoNewPrivs:\t1") == before });"#,
+        );
+        assert_eq!(told, "inherited: true\ntwice: \nkept: true\nits own: true\n");
+    });
+}
+
+#[test]
+fn a_setuid_program_gives_rights_unless_they_were_refused() {
+    if !User::this().is_root() {
+        return;
+    }
+    let bench = &Bench::new(User::this());
+    let id = bench.path("id");
+    std::fs::copy("/usr/bin/id", &id).unwrap();
+    bench.mode("id", 0o4755);
+    let recipe = format!(
+        r#"for refused in [false, true] {{
+            let child = clone(UTS, || {{
+                setgid(65534);
+                setuid(65534);
+                if refused {{ no_new_privs(); }}
+                exec(["{}", "-u"])
+            }});
+            child.wait();
+        }}"#,
+        id.display()
+    );
+    assert_eq!(printed(bench, &recipe), "0\n65534\n");
 }

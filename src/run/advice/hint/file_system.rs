@@ -6,7 +6,8 @@ use super::mount::Mounts;
 use super::raw_call::is_own;
 use super::{Case, Hint, Row, shown};
 use crate::diag::{list, quoted};
-use crate::ops::{MountCall, Mounted, Op, RawAction};
+use crate::ops::raw::Mount;
+use crate::ops::{Mounted, Op, RawAction};
 use crate::run::advice::row;
 use crate::run::remedy;
 use crate::run::session::refuse;
@@ -31,7 +32,7 @@ pub(super) enum Mounting<'a> {
     /// In a sandbox.
     Inside { kind: &'a str, source: &'a str, options: &'a MountOptions },
     /// By mount(2).
-    Raw(&'a MountCall),
+    Raw(&'a Mount),
 }
 
 impl<'a> Mounting<'a> {

@@ -5,7 +5,8 @@ use std::fs;
 use super::raw_call::is_capable;
 use super::{Case, Hint, Row};
 use crate::diag::quoted;
-use crate::plan::RawAction;
+use crate::ops::RawAction;
+use crate::ops::raw::MapIds;
 use crate::run::advice::row;
 use crate::run::remedy;
 
@@ -29,8 +30,9 @@ pub(super) const ROWS: &[Row] = &[
 /// The process whose map is written, what the map is of, and the map.
 fn map<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
     match case.raw()? {
-        RawAction::MapIds { pid, what, .. } => Some((pid.to_string(), what)),
-        RawAction::WriteFile { path, .. } => {
+        RawAction::MapIds(ids) => Some((ids.pid.to_string(), ids.what)),
+        RawAction::WriteFile(written) => {
+            let path = &written.path;
             let what = match path.file_name()?.to_str()? {
                 "uid_map" => "users",
                 "gid_map" => "groups",
@@ -85,7 +87,7 @@ fn is_capable_above(pid: &str, name: &str) -> bool {
 }
 
 fn user_zero_maps_itself(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::MapIds { pid, what: "users", map } = case.raw()? else { return None };
+    let RawAction::MapIds(MapIds { pid, what: "users", map }) = case.raw()? else { return None };
     let words: Vec<_> = map.split_whitespace().collect();
     // More than that is refused to everybody without capabilities.
     let is_own = matches!(words[..], [_, "0", "1"]);
@@ -137,9 +139,9 @@ fn no_right_over_ids(case: &Case<'_>) -> Option<Hint> {
 
 fn id_not_mapped(case: &Case<'_>) -> Option<Hint> {
     let (id, name) = match case.raw()? {
-        RawAction::SetUser(uid) => (uid, "uid_map"),
-        RawAction::SetGroup(gid) => (gid, "gid_map"),
-        RawAction::SetGroups(groups) => (groups.first()?, "gid_map"),
+        RawAction::SetUser(user) => (&user.0, "uid_map"),
+        RawAction::SetGroup(group) => (&group.0, "gid_map"),
+        RawAction::SetGroups(groups) => (groups.0.first()?, "gid_map"),
         _ => return None,
     };
     Some(
@@ -174,12 +176,12 @@ fn groups_not_mapped(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn no_process_to_signal(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Signal { .. } = case.raw()? else { return None };
+    let RawAction::Signal(_) = case.raw()? else { return None };
     Some("`processes()` lists those that there are".into())
 }
 
 fn process_of_others(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Signal { .. } = case.raw()? else { return None };
+    let RawAction::Signal(_) = case.raw()? else { return None };
     Some("it belongs to another user, whom this process has no right over: `processes()` tells whose \
           a process is".into())
 }

@@ -7,7 +7,8 @@ use super::raw_call::{made_first, missing};
 use super::{Case, Hint, Row, shown};
 use crate::diag::{escape, quoted};
 use crate::host::mountinfo::{self, Mount};
-use crate::plan::{MountCall, RawAction};
+use crate::ops::RawAction;
+use crate::ops::raw;
 use crate::run::advice::row;
 use crate::spec::MountFlags;
 use crate::sys;
@@ -67,7 +68,7 @@ impl Mounts {
     }
 }
 
-fn call<'a>(case: &Case<'a>) -> Option<&'a MountCall> {
+fn call<'a>(case: &Case<'a>) -> Option<&'a raw::Mount> {
     match case.raw()? {
         RawAction::Mount(mount) => Some(mount),
         _ => None,
@@ -76,7 +77,7 @@ fn call<'a>(case: &Case<'a>) -> Option<&'a MountCall> {
 
 fn unmounted<'a>(case: &Case<'a>) -> Option<&'a Path> {
     match case.raw()? {
-        RawAction::Umount { target, .. } => Some(target),
+        RawAction::Umount(mount) => Some(&mount.target),
         _ => None,
     }
 }
@@ -171,7 +172,7 @@ fn pivot_on_rootfs(case: &Case<'_>) -> Option<Hint> {
 /// The new root and the place for the old one.
 fn roots<'a>(case: &Case<'a>) -> Option<(&'a Path, &'a Path)> {
     match case.raw()? {
-        RawAction::PivotRoot(new, old) => Some((new, old)),
+        RawAction::PivotRoot(roots) => Some((&roots.new, &roots.old)),
         _ => None,
     }
 }
@@ -290,7 +291,7 @@ fn moved_from_shared(case: &Case<'_>) -> Option<Hint> {
 
 fn no_mount_to_change(case: &Case<'_>) -> Option<Hint> {
     let place = match case.raw()? {
-        RawAction::SetAttributes { target, .. } => target.as_path(),
+        RawAction::SetAttributes(mount) => mount.target.as_path(),
         RawAction::Mount(mount) if mount.flags.has(MountFlags::MOVE) => {
             Path::new(mount.source.as_deref()?)
         }
@@ -305,7 +306,7 @@ fn no_mount_to_change(case: &Case<'_>) -> Option<Hint> {
 
 fn flag_locked(case: &Case<'_>) -> Option<Hint> {
     let changes = match case.raw()? {
-        RawAction::SetAttributes { .. } => true,
+        RawAction::SetAttributes(_) => true,
         RawAction::Mount(mount) => mount.flags.has(MountFlags::REMOUNT),
         _ => false,
     };

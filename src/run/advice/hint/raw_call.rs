@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::{Case, Hint, Row, shown};
 use crate::diag::{escape, list};
-use crate::plan::RawAction;
+use crate::ops::raw::{Mkdir, Mknod, Setns};
+use crate::ops::{Becomes, Effect, RawAction};
 use crate::run::advice::row;
 use crate::run::remedy;
 use crate::run::session::namespace::Namespace;
@@ -97,7 +98,7 @@ pub(super) fn children_are_elsewhere(kind: &str) -> bool {
 
 /// Whether a call makes namespaces, and which kind of call.
 fn makes<'a>(case: &Case<'a>) -> Option<&'a RawAction> {
-    case.raw().filter(|raw| matches!(raw, RawAction::Clone(_) | RawAction::Unshare(_)))
+    case.raw().filter(|raw| matches!(raw.effect(), Effect::Child(_) | Effect::Unshare(_)))
 }
 
 fn user_namespace_refused(case: &Case<'_>) -> Option<Hint> {
@@ -116,15 +117,23 @@ fn no_right_to_make(case: &Case<'_>) -> Option<Hint> {
 
 /// The kind of namespace that a call changes.
 fn changed(raw: &RawAction) -> Option<Kind> {
-    Some(match raw {
-        RawAction::SetHostname(_) | RawAction::SetDomainname(_) => Kind::Uts,
-        RawAction::Mount(_)
-        | RawAction::SetAttributes { .. }
-        | RawAction::Umount { .. }
-        | RawAction::PivotRoot(..)
-        | RawAction::Pin { .. } => Kind::Mount,
-        _ => return None,
-    })
+    match raw.effect() {
+        Effect::Held(kind) => Some(kind),
+        Effect::Mount(_) | Effect::Pin(_) => Some(Kind::Mount),
+        Effect::Own
+        | Effect::Session(_)
+        | Effect::Unshare(_)
+        | Effect::Enter(_)
+        | Effect::Child(_)
+        | Effect::Ids
+        | Effect::Maps(_)
+        | Effect::Name(..)
+        | Effect::Content(_)
+        | Effect::Image(_)
+        | Effect::Process(_)
+        | Effect::Network
+        | Effect::Result(..) => None,
+    }
 }
 
 fn no_right_to_change(case: &Case<'_>) -> Option<Hint> {
@@ -156,8 +165,8 @@ fn namespace_of_others(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn capability_gone(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::SetCapabilities { names, .. } = case.raw()? else { return None };
-    let gone = names.iter().find(|name| !is_permitted(name))?;
+    let RawAction::SetCapabilities(asked) = case.raw()? else { return None };
+    let gone = asked.names().find(|name| !is_permitted(name))?;
     Some(
         format!(
             "`{gone}` was dropped before, and no capability comes back: leave it out; \
@@ -168,14 +177,14 @@ fn capability_gone(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn bounding_set_refused(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::SetCapabilities { .. } = case.raw()? else { return None };
+    let RawAction::SetCapabilities(_) = case.raw()? else { return None };
     let lacks =
         "this process lacks CAP_SETPCAP; `bounding: false` leaves the bounding set as it is";
     (!is_capable("SETPCAP")).then(|| lacks.into())
 }
 
 fn namespace_of_another_kind(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Setns { what, namespaces, .. } = case.raw()? else { return None };
+    let RawAction::Setns(Setns { what, namespaces, .. }) = case.raw()? else { return None };
     // A process has all kinds; a namespace is written as its kind and number.
     let (file, _) = what.split_once(":[")?;
     let kind = Kind::ALL.into_iter().find(|kind| kind.file() == file)?;
@@ -186,7 +195,7 @@ fn namespace_of_another_kind(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn own_user_namespace(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Setns { namespaces, .. } = case.raw()? else { return None };
+    let RawAction::Setns(Setns { namespaces, .. }) = case.raw()? else { return None };
     namespaces.has(Kind::User).then(|| {
         "a process cannot enter the user namespace that it is in, which would give it its \
          capabilities back: leave this call out"
@@ -195,7 +204,7 @@ fn own_user_namespace(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn pid_namespace_above(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Setns { namespaces, .. } = case.raw()? else { return None };
+    let RawAction::Setns(Setns { namespaces, .. }) = case.raw()? else { return None };
     namespaces.has(Kind::Pid).then(|| {
         "children can be put into a PID namespace below one's own, and into none above or beside \
          it: enter it from the process that has made it"
@@ -204,7 +213,7 @@ fn pid_namespace_above(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn no_right_to_chroot(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Setns { namespaces, .. } = case.raw()? else { return None };
+    let RawAction::Setns(Setns { namespaces, .. }) = case.raw()? else { return None };
     (namespaces.has(Kind::Mount) && !is_capable("SYS_CHROOT")).then(|| {
         "this process lacks CAP_SYS_CHROOT, which entering a mount namespace takes besides \
          CAP_SYS_ADMIN: enter it before capabilities are dropped"
@@ -213,7 +222,7 @@ fn no_right_to_chroot(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn no_right_to_enter(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Setns { .. } = case.raw()? else { return None };
+    let RawAction::Setns(_) = case.raw()? else { return None };
     Some(if is_capable("SYS_ADMIN") {
         "it belongs to another user namespace, in which this process has no CAP_SYS_ADMIN: enter \
          that one together with it, as `setns(process)` does; `namespace.owner` tells which it is"
@@ -225,8 +234,8 @@ fn no_right_to_enter(case: &Case<'_>) -> Option<Hint> {
 
 /// Whether the offsets of a time namespace are written.
 fn writes_offsets(case: &Case<'_>) -> Option<()> {
-    let RawAction::WriteFile { path, .. } = case.raw()? else { return None };
-    path.ends_with("timens_offsets").then_some(())
+    let RawAction::WriteFile(written) = case.raw()? else { return None };
+    written.path.ends_with("timens_offsets").then_some(())
 }
 
 fn clock_below_zero(case: &Case<'_>) -> Option<Hint> {
@@ -249,7 +258,7 @@ fn offsets_too_late(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn device_refused(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Mknod { kind: 'c' | 'b', .. } = case.raw()? else { return None };
+    let RawAction::Mknod(Mknod { kind: 'c' | 'b', .. }) = case.raw()? else { return None };
     Some(
         "only root of the host makes devices, as no user namespace gives that right; bind one that \
          is there on an empty file: `mount(\"/dev/null\", path, #{ bind: true })`"
@@ -258,15 +267,17 @@ fn device_refused(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn host_name_too_long(case: &Case<'_>) -> Option<Hint> {
-    let (RawAction::SetHostname(name) | RawAction::SetDomainname(name)) = case.raw()? else {
-        return None;
+    let name = match case.raw()? {
+        RawAction::SetHostname(asked) => &asked.0,
+        RawAction::SetDomainname(asked) => &asked.0,
+        _ => return None,
     };
     Some(format!("a name has at most 64 bytes, and this one has {}", name.len()).into())
 }
 
 fn namespace_pinned_in_itself(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Pin { namespace, .. } = case.raw()? else { return None };
-    namespace.starts_with("mnt:").then(|| {
+    let RawAction::Pin(pin) = case.raw()? else { return None };
+    pin.namespace.starts_with("mnt:").then(|| {
         "a mount namespace that is pinned in itself, or in a younger one, would keep itself alive: \
          pin it from the one that was there before"
             .into()
@@ -274,33 +285,37 @@ fn namespace_pinned_in_itself(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn pin_exists(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Pin { .. } = case.raw()? else { return None };
+    let RawAction::Pin(_) = case.raw()? else { return None };
     Some("`pin` makes a new file: `remove` what is there first, or choose another path".into())
 }
 
 fn file_exists(case: &Case<'_>) -> Option<Hint> {
     use RawAction::{Mkdir, Mknod, Symlink};
-    let is_file = matches!(case.raw()?, Mkdir(..) | Mknod { .. } | Symlink { .. });
+    let is_file = matches!(case.raw()?, Mkdir(_) | Mknod(_) | Symlink(_));
     let exists = "something is there already: `exists(path)` asks, `remove(path)` removes it";
     is_file.then(|| exists.into())
 }
 
 fn path_missing(case: &Case<'_>) -> Option<Hint> {
-    let path = match case.raw()? {
-        RawAction::Mkdir(path, _)
-        | RawAction::Mknod { path, .. }
-        | RawAction::Symlink { path, .. }
-        | RawAction::WriteFile { path, .. }
-        | RawAction::Pin { path, .. } => {
-            let above = path.parent()?;
-            return Some(near(case, above).unwrap_or_else(|| made_first(case, above, true)).into());
+    let raw = case.raw()?;
+    let made = match raw.effect() {
+        Effect::Name(_, Becomes::Nothing) => None,
+        Effect::Name(path, _) | Effect::Content(path) | Effect::Pin(path) => Some(path),
+        _ => None,
+    };
+    if let Some(above) = made.map(Path::parent) {
+        let above = above?;
+        return Some(near(case, above).unwrap_or_else(|| made_first(case, above, true)).into());
+    }
+    let path = match raw {
+        RawAction::Remove(removed) => &removed.0,
+        RawAction::Chdir(entered) => &entered.0,
+        RawAction::Chroot(root) => &root.0,
+        RawAction::Umount(mount) => &mount.target,
+        RawAction::SetAttributes(mount) => &mount.target,
+        RawAction::PivotRoot(roots) => {
+            [&roots.new, &roots.old].into_iter().find(|path| !path.exists())?
         }
-        RawAction::Remove(path)
-        | RawAction::Chdir(path)
-        | RawAction::Chroot(path)
-        | RawAction::Umount { target: path, .. }
-        | RawAction::SetAttributes { target: path, .. } => path,
-        RawAction::PivotRoot(new, old) => [new, old].into_iter().find(|path| !path.exists())?,
         _ => return None,
     };
     Some(missing(case, path).into())
@@ -336,7 +351,8 @@ pub(super) fn made_first(case: &Case<'_>, path: &Path, directory: bool) -> Strin
         }
     };
     let first = absent.last().copied().unwrap_or(path);
-    if refuse(&RawAction::Mkdir(first.to_path_buf(), 0o755), case.session).is_err() {
+    let made = Mkdir { path: first.to_path_buf(), mode: 0o755 };
+    if refuse(&made.into(), case.session).is_err() {
         let above = first.parent().map_or_else(String::new, shown);
         return format!(
             "{} is not there, and nothing is made in {above}, which is the host's: choose a place in \
@@ -349,8 +365,8 @@ pub(super) fn made_first(case: &Case<'_>, path: &Path, directory: bool) -> Strin
 }
 
 fn still_mounted(case: &Case<'_>) -> Option<Hint> {
-    let RawAction::Remove(path) = case.raw()? else { return None };
-    let path = escape(&path.to_string_lossy());
+    let RawAction::Remove(removed) = case.raw()? else { return None };
+    let path = escape(&removed.0.to_string_lossy());
     Some(format!("something is mounted there: `umount(\"{path}\")` first").into())
 }
 

@@ -2,6 +2,7 @@
 
 use super::raw_call::{children_are_elsewhere, is_capable};
 use super::{Case, Hint, Row};
+use crate::ops::raw::Setns;
 use crate::ops::{Maps, Op, PrepareMaps, RawAction};
 use crate::run::advice::row;
 use crate::run::remedy;
@@ -41,12 +42,10 @@ const ASK_FOR_RIGHTS: &[Syscall] = &[
 
 /// Whether new namespaces are what was asked for.
 fn starts(case: &Case<'_>) -> bool {
-    use RawAction::{Clone, EnterSession, Unshare};
+    use RawAction::{Clone3, EnterSession, Unshare};
     matches!(
         case.action,
-        Op::Start(_)
-            | Op::PrepareMaps(_)
-            | Op::RawAction(Clone(_) | Unshare(_) | EnterSession { .. })
+        Op::Start(_) | Op::PrepareMaps(_) | Op::RawAction(Clone3(_) | Unshare(_) | EnterSession(_))
     )
 }
 
@@ -55,7 +54,7 @@ fn maps<'a>(case: &Case<'a>) -> Option<&'a Maps> {
     match case.action {
         Op::MapOwnIds(map) => Some(&map.0),
         Op::PrepareMaps(prepare) => Some(&prepare.0),
-        Op::RawAction(RawAction::EnterSession { maps, .. }) => maps.as_ref(),
+        Op::RawAction(RawAction::EnterSession(session)) => session.maps.as_ref(),
         _ => None,
     }
 }
@@ -76,7 +75,7 @@ fn init_refused(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn pid_namespace_has_ended(case: &Case<'_>) -> Option<Hint> {
-    if let Some(RawAction::Setns { namespaces, .. }) = case.raw() {
+    if let Some(RawAction::Setns(Setns { namespaces, .. })) = case.raw() {
         let ended = "process 1 of that PID namespace has ended, and the kernel starts no other \
                      process in it: enter it while process 1 runs";
         return namespaces.has(Kind::Pid).then(|| ended.into());
@@ -131,7 +130,7 @@ fn sharing_users_helps(case: &Case<'_>, asked: Namespaces) -> bool {
 fn user_namespaces_forbidden(case: &Case<'_>) -> Option<Hint> {
     let asked = starts(case) && case.failed.plan.namespaces.has(Kind::User);
     // A raw call has the rights of its process, which later rows look at.
-    let raw = matches!(case.raw(), Some(RawAction::Clone(_) | RawAction::Unshare(_)));
+    let raw = matches!(case.raw(), Some(RawAction::Clone3(_) | RawAction::Unshare(_)));
     (asked && !raw).then(|| remedy::around().into())
 }
 
@@ -169,7 +168,7 @@ fn ids_not_here(case: &Case<'_>) -> Option<Hint> {
 fn user_zero_without_setfcap(case: &Case<'_>) -> Option<Hint> {
     let maps = maps(case).filter(|maps| maps.users.inside(0).is_some())?;
     // What has entered the session has every capability, in its new user namespace.
-    let entered = matches!(case.raw(), Some(RawAction::EnterSession { .. }));
+    let entered = matches!(case.raw(), Some(RawAction::EnterSession(_)));
     (maps.own && (entered || !is_capable("SETFCAP"))).then(|| remedy::no_setfcap().into())
 }
 
@@ -187,7 +186,7 @@ fn proc_read_only_for_maps(case: &Case<'_>) -> Option<Hint> {
 }
 
 fn closure_guarded(case: &Case<'_>) -> Option<Hint> {
-    let writes = maps(case).is_some() || matches!(case.raw(), Some(RawAction::MapIds { .. }));
+    let writes = maps(case).is_some() || matches!(case.raw(), Some(RawAction::MapIds(_)));
     // Files of /proc of a process that may not be traced belong to root of the host.
     (writes && case.session.is_in_sandbox()).then(|| {
         "nothing in a sandbox may look into a closure that goes on there, so it cannot map ids; as a \

@@ -7,6 +7,8 @@ use rhai::Dynamic;
 use super::{DryRun, Effect, process};
 use crate::diag::Report;
 use crate::host::routes::Route;
+use crate::ops::network::{MakeNetwork, RemoveName};
+use crate::ops::raw::{Clone3, InNetwork};
 use crate::plan::{NetworkAction, Op, Plan, RawAction, Request};
 use crate::run::{Link, Listener, Namespace, Neighbour, Probe, RunError};
 use crate::script::binding::call::Call;
@@ -16,19 +18,21 @@ use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::spec::{JoinedNetwork, Namespaces, NetworkName};
 
 impl DryRun {
-    fn note_network(&self, label: &str, action: NetworkAction, call: &Call<'_, '_>) {
-        let action = Box::new(action);
-        self.note(RawAction::Network { network: label.to_owned(), action }, call);
+    fn note_network(&self, label: &str, action: impl Into<NetworkAction>, call: &Call<'_, '_>) {
+        let action = Box::new(action.into());
+        self.note(InNetwork { network: label.to_owned(), action }, call);
     }
 
     /// The names of the networks that a run would have made, and whether they are the recipe's.
     fn networks(&self) -> Vec<(String, bool)> {
         let made = |effect: &Effect| {
             let Effect::Raw { planned, .. } = effect else { return None };
-            let Op::RawAction(RawAction::Network { network, action }) = &planned.action else {
+            let Op::RawAction(RawAction::InNetwork(InNetwork { network, action })) =
+                &planned.action
+            else {
                 return None;
             };
-            let NetworkAction::Make(name) = &**action else { return None };
+            let NetworkAction::MakeNetwork(MakeNetwork(name)) = &**action else { return None };
             Some((network.clone(), name.is_some()))
         };
         self.effects.borrow().iter().filter_map(made).collect()
@@ -46,7 +50,7 @@ impl NetworkEffects for DryRun {
         let number = || format!("net{}", anonymous + 1);
         let label = name.as_ref().map_or_else(number, |name| name.as_str().to_owned());
         if name.is_none() || !made.contains(&(label.clone(), true)) {
-            self.note_network(&label, NetworkAction::Make(name), call);
+            self.note_network(&label, MakeNetwork(name), call);
         }
         Ok(SharedNetwork { network: None, label })
     }
@@ -83,7 +87,7 @@ impl NetworkEffects for DryRun {
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
         if let Ok(name) = NetworkName::new(&network.label) {
-            self.note_network(&network.label, NetworkAction::Remove(name), call);
+            self.note_network(&network.label, RemoveName(name), call);
         }
         Ok(())
     }
@@ -131,7 +135,7 @@ impl NetworkEffects for DryRun {
         _: &Listener,
         call: &Call<'_, '_>,
     ) -> Result<ProcessHandle, VerbError> {
-        self.note(RawAction::Clone(Namespaces::NONE), call);
+        self.note(Clone3(Namespaces::NONE), call);
         Ok(process(None, Dynamic::UNIT))
     }
 

@@ -2,7 +2,7 @@
 
 use super::{act, act_with, change};
 use crate::diag::Report;
-use crate::plan::{LinkChange, LinkKind, NetworkAction};
+use crate::ops::network::{ChangeLink, DeleteLink, LinkChange, LinkKind, MakeLink};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
@@ -87,13 +87,13 @@ fn bridge(
 ) -> Result<SharedNetwork, VerbError> {
     let ports: Result<Vec<_>, _> = ports.iter().map(|port| InterfaceName::new(port)).collect();
     let ports = ports.map_err(|invalid| call.fail(Report::from(&invalid)))?;
-    act(&network, NetworkAction::Link(name.clone(), LinkKind::Bridge), call)?;
+    act(&network, MakeLink { name: name.clone(), kind: LinkKind::Bridge }, call)?;
     for port in ports {
         let bridge = LinkChange::Bridge(Some(name.clone()));
         let plugged = change(&network, port.clone(), bridge, call);
         if let Err(failed) = plugged.and_then(|_| change(&network, port, LinkChange::Up, call)) {
             // Nothing half is left of it.
-            let _ = act(&network, NetworkAction::Delete(name), call);
+            let _ = act(&network, DeleteLink(name), call);
             return Err(failed);
         }
     }
@@ -142,7 +142,7 @@ fn dummy(
     network: SharedNetwork,
     name: InterfaceName,
 ) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Link(name, LinkKind::Dummy), call)
+    act(&network, MakeLink { name, kind: LinkKind::Dummy }, call)
 }
 
 /// Makes an interface for the packets of another one that have the number of a VLAN.
@@ -176,7 +176,7 @@ fn vlan(
         let report = Report::error(format!("{id} is no number of a VLAN: 1 to 4094 are"));
         call.fail_at_key("id", report)
     })?;
-    act(&network, NetworkAction::Link(name, LinkKind::Vlan(link, id)), call)
+    act(&network, MakeLink { name, kind: LinkKind::Vlan(link, id) }, call)
 }
 
 /// Makes an interface with a hardware address of its own on another one.
@@ -203,7 +203,7 @@ fn macvlan(
 ) -> Result<SharedNetwork, VerbError> {
     let link = needed(options.link, "link", call)?;
     let mode = options.mode.unwrap_or(MacvlanMode::Bridge);
-    act(&network, NetworkAction::Link(name, LinkKind::Macvlan(link, mode)), call)
+    act(&network, MakeLink { name, kind: LinkKind::Macvlan(link, mode) }, call)
 }
 
 /// Makes an interface with other addresses, and the hardware address of the one it lies on.
@@ -230,7 +230,7 @@ fn ipvlan(
 ) -> Result<SharedNetwork, VerbError> {
     let link = needed(options.link, "link", call)?;
     let mode = options.mode.unwrap_or(IpvlanMode::L2);
-    act(&network, NetworkAction::Link(name, LinkKind::Ipvlan(link, mode)), call)
+    act(&network, MakeLink { name, kind: LinkKind::Ipvlan(link, mode) }, call)
 }
 
 /// Sets an interface up.
@@ -358,7 +358,7 @@ fn move_to(
     name: InterfaceName,
     other: SharedNetwork,
 ) -> Result<SharedNetwork, VerbError> {
-    let action = NetworkAction::Change(name, LinkChange::Network(other.label.clone()));
+    let action = ChangeLink { name, change: LinkChange::Network(other.label.clone()) };
     act_with(&network, action, Some(&other), call)
 }
 
@@ -379,5 +379,5 @@ fn delete(
     network: SharedNetwork,
     name: InterfaceName,
 ) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Delete(name), call)
+    act(&network, DeleteLink(name), call)
 }

@@ -3,8 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::act;
-use crate::diag::Report;
-use crate::plan::{NetworkAction, Packets};
+use crate::diag::{Report, closest, quoted};
+use crate::ops::network::{
+    self, Address, Block, Dnat, FixNeighbour, Forward, Masquerade, Packets, Refusal, Unblock,
+    Untranslate,
+};
 use crate::script::binding::addresses::{Port, Subnet};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -35,6 +38,8 @@ options! {
         interface: InterfaceName = "",
         /// of several routes to one place the lowest is taken; of IPv6 it is 1024 by itself
         metric: i64 = "0",
+        /// how packets are refused: `"blackhole"`, `"unreachable"` or `"prohibit"`
+        r#type: String = "",
     }
 
     /// Which packets.
@@ -61,6 +66,32 @@ fn metric(options: &Route, call: &Call<'_, '_>) -> Result<Option<u32>, VerbError
         })
     };
     options.metric.map(number).transpose()
+}
+
+/// How a route refuses packets, if it does: then it leads nowhere.
+fn refusal(
+    options: &Route,
+    gateway: Option<IpAddr>,
+    call: &Call<'_, '_>,
+) -> Result<Option<Refusal>, VerbError> {
+    let Some(word) = options.r#type.as_deref() else { return Ok(None) };
+    let Some(refusal) = Refusal::ALL.into_iter().find(|refusal| refusal.name() == word) else {
+        let report = Report::error(format!("no type of route {}", quoted(word)));
+        let known = Refusal::ALL.map(Refusal::name);
+        let hint = match closest(word, known) {
+            Some(near) => format!("did you mean `\"{near}\"`?"),
+            None => "a type is `\"blackhole\"`, `\"unreachable\"` or `\"prohibit\"`; without \
+                     one, packets are passed on"
+                .into(),
+        };
+        return Err(call.fail_at_key("type", report.hint(hint)));
+    };
+    if gateway.is_some() || options.interface.is_some() {
+        let message = format!("a route of the type `{word}` leads by no gateway or interface");
+        let report = Report::error(message).hint("leave out the one or the other");
+        return Err(call.fail_at_key("type", report));
+    }
+    Ok(Some(refusal))
 }
 
 /// An address, and a port where one stands behind it.
@@ -104,7 +135,7 @@ fn address(
     name: InterfaceName,
     address: Prefix,
 ) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Address { name, address, away: false }, call)
+    act(&network, Address { name, address, away: false }, call)
 }
 
 /// Takes an address from an interface.
@@ -125,12 +156,14 @@ fn remove_address(
     name: InterfaceName,
     address: Prefix,
 ) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Address { name, address, away: true }, call)
+    act(&network, Address { name, address, away: true }, call)
 }
 
 /// Adds a route: by a gateway, by an interface, or both.
 ///
-/// The destination is `"default"`, a network or an address.
+/// The destination is `"default"`, a network or an address. A route with a `type` leads nowhere:
+/// packets for the destination are dropped (`"blackhole"`), or their sender is told that there is no
+/// way (`"unreachable"`) or that it is forbidden (`"prohibit"`).
 ///
 /// # Errors
 /// The gateway cannot be reached; there is a route to the destination already.
@@ -139,6 +172,7 @@ fn remove_address(
 /// ```rhai
 /// let net = netns().bridge("br0", []).address("br0", "10.0.0.1/24");
 /// net.route("default", "10.0.0.254").route("10.8.0.0/16", #{ interface: "br0" });
+/// net.route("10.9.0.0/16", #{ type: "unreachable" });
 /// print(net.routes());
 /// ```
 /// # See
@@ -157,11 +191,14 @@ fn route(
         let message = format!("{destination} and {gateway} are of different versions of IP");
         return Err(call.fail(Report::error(message)));
     }
-    let name = options.interface;
-    act(&network, NetworkAction::Route { destination, gateway, name, metric, away: false }, call)
+    let (refusal, name) = (refusal(&options, gateway, call)?, options.interface);
+    let away = false;
+    act(&network, network::Route { destination, gateway, name, metric, refusal, away }, call)
 }
 
 /// Removes the route to a destination; of several, the one by this gateway or interface.
+///
+/// With a `type` it is a route that refuses packets in this way.
 ///
 /// # Errors
 /// There is none.
@@ -181,8 +218,9 @@ fn remove_route(
     options: Route,
 ) -> Result<SharedNetwork, VerbError> {
     let metric = metric(&options, call)?;
-    let name = options.interface;
-    act(&network, NetworkAction::Route { destination, gateway, name, metric, away: true }, call)
+    let (refusal, name) = (refusal(&options, gateway, call)?, options.interface);
+    let away = true;
+    act(&network, network::Route { destination, gateway, name, metric, refusal, away }, call)
 }
 
 /// Says at which hardware address a neighbour is, so that nobody has to be asked for it.
@@ -205,7 +243,7 @@ fn neighbour(
     address: IpAddr,
     mac: Mac,
 ) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Neighbour(name, address, mac), call)
+    act(&network, FixNeighbour { name, address, mac }, call)
 }
 
 /// Has the network pass on packets for others: it is a router then.
@@ -221,7 +259,7 @@ fn neighbour(
 /// # See
 /// ip(7)
 fn forward(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Forward, call)
+    act(&network, Forward, call)
 }
 
 /// Has packets leave under the address of the interface that they leave by: source NAT.
@@ -243,7 +281,7 @@ fn masquerade(
     options: Which,
 ) -> Result<SharedNetwork, VerbError> {
     let packets = packets(options, call)?;
-    act(&network, NetworkAction::Masquerade(packets), call)
+    act(&network, Masquerade(packets), call)
 }
 
 /// Sends packets that come in on to another address: a port of a router leads to a machine behind it.
@@ -274,7 +312,7 @@ fn dnat(
         let report = Report::error("a port is one of `tcp` or of `udp`");
         return Err(call.fail(report.hint("`protocol: \"tcp\"` in the options says which")));
     }
-    act(&network, NetworkAction::Dnat(packets, address, port), call)
+    act(&network, Dnat { packets, address, port }, call)
 }
 
 /// Takes back all that `masquerade` and `dnat` have said.
@@ -289,7 +327,7 @@ fn dnat(
 /// # See
 /// nft(8)
 fn untranslate(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Untranslate, call)
+    act(&network, Untranslate, call)
 }
 
 /// Drops packets, on the way in, through and out: those that fit all that is said.
@@ -314,7 +352,7 @@ fn block(
     options: Which,
 ) -> Result<SharedNetwork, VerbError> {
     let packets = packets(options, call)?;
-    act(&network, NetworkAction::Block(packets), call)
+    act(&network, Block(packets), call)
 }
 
 /// Takes back all that was blocked.
@@ -329,5 +367,5 @@ fn block(
 /// # See
 /// nft(8)
 fn unblock(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork, VerbError> {
-    act(&network, NetworkAction::Unblock, call)
+    act(&network, Unblock, call)
 }

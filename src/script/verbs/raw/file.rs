@@ -8,7 +8,7 @@ use rhai::Map;
 
 use super::{act, no_nul};
 use crate::diag::{Report, quoted};
-use crate::plan::RawAction;
+use crate::ops::raw::{Mkdir, Mknod, Remove, Symlink};
 use crate::run::Errno;
 use crate::script::binding::argument::{Bytes, Mode, OwnPath, Returned};
 use crate::script::binding::call::Call;
@@ -125,7 +125,7 @@ fn facts(file: Option<&Metadata>) -> Map {
 /// # See
 /// mkdir(2)
 fn mkdir(call: &Call<'_, '_>, path: OwnPath, mode: Option<Mode>) -> Result<(), VerbError> {
-    act(RawAction::Mkdir(path.0, mode.map_or(0o755, |mode| mode.0)), call)
+    act(Mkdir { path: path.0, mode: mode.map_or(0o755, |mode| mode.0) }, call)
 }
 
 /// Makes a device, a fifo, a socket or an empty file.
@@ -154,7 +154,7 @@ fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), VerbEr
     };
     let device = (number(options.major, "major", call)?, number(options.minor, "minor", call)?);
     let mode = options.mode.map_or(0o644, |mode| mode.0);
-    act(RawAction::Mknod { path: path.0, kind, mode, device }, call)
+    act(Mknod { path: path.0, kind, mode, device }, call)
 }
 
 /// Makes a symbolic link at `path` that says `target`: as ln(1) has it.
@@ -169,7 +169,7 @@ fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), VerbEr
 /// # See
 /// symlink(2)
 fn symlink(call: &Call<'_, '_>, target: String, path: OwnPath) -> Result<(), VerbError> {
-    act(RawAction::Symlink { says: no_nul(target, call)?, path: path.0 }, call)
+    act(Symlink { says: no_nul(target, call)?, path: path.0 }, call)
 }
 
 /// Writes a file: a new one, or in place of what is in it.
@@ -253,5 +253,5 @@ fn stat(call: &Call<'_, '_>, path: OwnPath) -> Result<Map, VerbError> {
 /// # See
 /// unlink(2), rmdir(2)
 fn remove(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
-    Ok(call.effects().remove_file(&path.0, call)?)
+    act(Remove(path.0), call)
 }

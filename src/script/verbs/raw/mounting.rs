@@ -8,7 +8,8 @@ use rhai::Dynamic;
 use super::mount_data::data;
 use super::{act, no_nul};
 use crate::diag::{Report, closest, list, os_error, quoted};
-use crate::plan::{MountCall, RawAction};
+use crate::ops::RawAction;
+use crate::ops::raw::{self, Chdir, Chroot, PivotRoot, SetAttributes};
 use crate::run;
 use crate::script::binding::argument::{OwnPath, Size};
 use crate::script::binding::call::Call;
@@ -147,13 +148,11 @@ impl Asked {
         let rec = if recursive { MountFlags::RECURSIVE } else { MountFlags::default() };
         let one = |source: Option<String>, kind, flags, data| {
             let target = self.target.clone();
-            RawAction::Mount(MountCall { source, target, kind, flags, data })
+            RawAction::from(raw::Mount { source, target, kind, flags, data })
         };
-        let attributes = |set: MountFlags, clear: MountFlags| RawAction::SetAttributes {
-            target: self.target.clone(),
-            recursive,
-            set,
-            clear,
+        let attributes = |set: MountFlags, clear: MountFlags| {
+            let target = self.target.clone();
+            RawAction::from(SetAttributes { target, recursive, set, clear })
         };
         let mut calls = Vec::new();
         if Self::has(options.r#move) {
@@ -284,7 +283,7 @@ fn mount(
 /// # See
 /// umount(2)
 fn umount(call: &Call<'_, '_>, target: OwnPath, options: Umount) -> Result<(), VerbError> {
-    act(RawAction::Umount { target: target.0, lazy: options.lazy.unwrap_or(false) }, call)
+    act(raw::Umount { target: target.0, lazy: options.lazy.unwrap_or(false) }, call)
 }
 
 /// Makes a mount the root of the mount namespace.
@@ -308,7 +307,7 @@ fn umount(call: &Call<'_, '_>, target: OwnPath, options: Umount) -> Result<(), V
 /// # See
 /// pivot_root(2)
 fn pivot_root(call: &Call<'_, '_>, new_root: OwnPath, put_old: OwnPath) -> Result<(), VerbError> {
-    act(RawAction::PivotRoot(new_root.0, put_old.0), call)
+    act(PivotRoot { new: new_root.0, old: put_old.0 }, call)
 }
 
 /// Makes `path` the root directory of this process.
@@ -325,7 +324,7 @@ fn pivot_root(call: &Call<'_, '_>, new_root: OwnPath, put_old: OwnPath) -> Resul
 /// # See
 /// chroot(2)
 fn chroot(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
-    act(RawAction::Chroot(path.0), call)
+    act(Chroot(path.0), call)
 }
 
 /// Goes to a directory: relative paths begin there from now on, and no longer at the recipe.
@@ -341,7 +340,7 @@ fn chroot(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
 /// # See
 /// chdir(2)
 fn chdir(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
-    act(RawAction::Chdir(path.0), call)?;
+    act(Chdir(path.0), call)?;
     call.context.moved.set(true);
     Ok(())
 }

@@ -1,14 +1,19 @@
-//! A call of mount(2): as a sentence, as the system call, and as mount(8).
+//! Something that is mounted, bound, moved or changed: mount(2).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::diag::{c_literal, quoted};
-use crate::ops::words::{c, sh};
+use crate::ops::Told;
+use crate::ops::lowering::{c as literal, path};
+use crate::ops::raw::{Effect, Prepare, RawFacts, RawOperation, own};
+use crate::ops::strace::Called;
+use crate::ops::words::{c, host, sh};
 use crate::spec::{MountFlags, shell_word};
+use crate::sys::Raw;
 
 /// A call of mount(2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MountCall {
+pub struct Mount {
     /// What is mounted; none where the call takes none.
     pub source: Option<String>,
     /// Where.
@@ -21,10 +26,6 @@ pub struct MountCall {
     pub data: Option<String>,
 }
 
-fn path(path: &Path) -> String {
-    quoted(path.to_string_lossy())
-}
-
 /// The words of mount(8) for attributes that are set and taken away.
 pub(super) fn attribute_words(set: MountFlags, clear: MountFlags) -> Vec<String> {
     let words = crate::spec::MOUNT_WORDS.iter().filter(|word| word.flags.0 != 0);
@@ -32,9 +33,9 @@ pub(super) fn attribute_words(set: MountFlags, clear: MountFlags) -> Vec<String>
     words.map(|word| word.word.to_owned()).collect()
 }
 
-impl MountCall {
-    pub(super) fn describe(&self) -> String {
-        let target = path(&self.target);
+impl Mount {
+    fn sentence(&self) -> String {
+        let target = host(&self.target);
         let source = quoted(self.source.as_deref().unwrap_or("none"));
         let read_only = if self.flags.has(MountFlags::READ_ONLY) { ", read-only" } else { "" };
         let all =
@@ -97,20 +98,7 @@ impl MountCall {
         Some(PathBuf::from(path))
     }
 
-    pub(super) fn call(&self) -> String {
-        let or_null =
-            |value: &Option<String>| value.as_ref().map_or("NULL".into(), |it| c_literal(it));
-        format!(
-            "mount({}, {}, {}, {}, {})",
-            or_null(&self.source),
-            c(&self.target),
-            or_null(&self.kind),
-            self.flags,
-            or_null(&self.data)
-        )
-    }
-
-    pub(super) fn shell(&self) -> String {
+    fn shell(&self) -> String {
         let target = sh(&self.target);
         let source = shell_word(self.source.as_deref().unwrap_or("none"));
         let recursive = self.flags.has(MountFlags::RECURSIVE);
@@ -138,6 +126,49 @@ impl MountCall {
         match &self.kind {
             Some(kind) => format!("mount -t {}{options} {source} {target}", shell_word(kind)),
             None => format!("mount{options} {target}"),
+        }
+    }
+}
+
+impl RawOperation for Mount {
+    fn facts(&self) -> RawFacts<'_> {
+        RawFacts { name: "mount", effect: Effect::Mount(self) }
+    }
+
+    fn told(&self) -> Told {
+        let Self { source, target, kind: _, flags: _, data: _ } = self;
+        Told {
+            sentence: self.sentence(),
+            source: source.clone(),
+            target: Some(own(target)),
+            shell: Some(self.shell()),
+        }
+    }
+
+    fn calls(&self) -> Vec<Called> {
+        let Self { source, target, kind, flags, data } = self;
+        let or_null =
+            |value: &Option<String>| value.as_ref().map_or("NULL".into(), |it| c_literal(it));
+        vec![Called::new(format!(
+            "mount({}, {}, {}, {flags}, {})",
+            or_null(source),
+            c(target),
+            or_null(kind),
+            or_null(data)
+        ))]
+    }
+}
+
+impl Prepare for Mount {
+    fn prepare(&self) -> Raw<'static> {
+        let Self { source, target, kind, flags, data } = self;
+        let text = |text: &Option<String>| text.as_ref().map(literal);
+        Raw::Mount {
+            source: text(source),
+            target: path(target),
+            kind: text(kind),
+            flags: flags.0,
+            data: text(data),
         }
     }
 }

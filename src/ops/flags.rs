@@ -4,7 +4,8 @@ use crate::spec::{Kind, Namespaces};
 use crate::sys::flags;
 
 /// The clone flags of a set of namespaces.
-pub(in crate::run) fn clone_flags(namespaces: Namespaces) -> u64 {
+#[must_use]
+pub fn clone_flags(namespaces: Namespaces) -> u64 {
     let flag = |kind| match kind {
         Kind::User => flags::USER,
         Kind::Mount => flags::MOUNT,

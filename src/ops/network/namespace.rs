@@ -1,0 +1,103 @@
+//! Network namespaces themselves, and their names in /run/netns.
+
+use super::{NetworkOperation, at, ip, sent, written};
+use crate::diag::quoted;
+use crate::ops::Told;
+use crate::ops::strace::Called;
+use crate::spec::{NetworkName, shell_word};
+
+/// The network itself is made; with a name in /run/netns, if it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MakeNetwork(pub Option<NetworkName>);
+
+/// The name is taken away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoveName(pub NetworkName);
+
+/// Packets for others are passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward;
+
+impl NetworkOperation for MakeNetwork {
+    fn name(&self) -> &'static str {
+        "netns"
+    }
+
+    fn told(&self, network: &str) -> Told {
+        let Self(name) = self;
+        let name = name.as_ref().map(|name| name.as_str().to_owned());
+        let shown = name.as_ref().map_or_else(|| network.to_owned(), quoted);
+        let (word, ip) = (shell_word(network), ip(network));
+        let shell = format!(
+            "ip netns add {word}; ip netns exec {word} sysctl -w \
+             net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; \
+             {ip} link set lo up"
+        );
+        Told {
+            sentence: format!("make the network {shown}"),
+            source: None,
+            target: name,
+            shell: Some(shell),
+        }
+    }
+
+    fn calls(&self, network: &str) -> Vec<Called> {
+        vec![
+            Called::new("unshare(CLONE_NEWNET)"),
+            written("/proc/sys/net/ipv6/conf/all/accept_dad", 0),
+            written("/proc/sys/net/ipv6/conf/default/accept_dad", 0),
+            sent(network, "RTM_NEWLINK", "IFLA_IFNAME=\"lo\", ifi_flags=IFF_UP"),
+        ]
+    }
+}
+
+impl NetworkOperation for RemoveName {
+    fn name(&self) -> &'static str {
+        "delete"
+    }
+
+    fn told(&self, network: &str) -> Told {
+        let Self(name) = self;
+        Told {
+            sentence: format!("remove the network {}", quoted(name.as_str())),
+            source: None,
+            target: Some(name.as_str().to_owned()),
+            shell: Some(format!("ip netns delete {}", shell_word(network))),
+        }
+    }
+
+    fn calls(&self, _: &str) -> Vec<Called> {
+        let Self(name) = self;
+        let path = format!("{:?}", format!("/run/netns/{}", name.as_str()));
+        vec![
+            Called::new(format!("umount2({path}, MNT_DETACH)")),
+            Called::new(format!("unlink({path})")),
+        ]
+    }
+}
+
+impl NetworkOperation for Forward {
+    fn name(&self) -> &'static str {
+        "forward"
+    }
+
+    fn told(&self, network: &str) -> Told {
+        let shell = format!(
+            "ip netns exec {} sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1",
+            shell_word(network)
+        );
+        Told {
+            sentence: format!("pass on packets for others {}", at(network)),
+            source: None,
+            target: None,
+            shell: Some(shell),
+        }
+    }
+
+    fn calls(&self, _: &str) -> Vec<Called> {
+        vec![
+            written("/proc/sys/net/ipv4/ip_forward", 1),
+            written("/proc/sys/net/ipv6/conf/all/forwarding", 1),
+        ]
+    }
+}

@@ -1,0 +1,107 @@
+//! Rules that give packets other addresses.
+
+use std::net::IpAddr;
+
+use super::{NetworkOperation, Packets, at, flush, nft, sent};
+use crate::ops::Told;
+use crate::ops::strace::Called;
+
+/// Packets that leave get the address of the interface that they leave by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Masquerade(pub Packets);
+
+/// Packets that come in go to this address, and port if one is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dnat {
+    /// Which packets.
+    pub packets: Packets,
+    /// The address that they go to.
+    pub address: IpAddr,
+    /// The port.
+    pub port: Option<u16>,
+}
+
+/// What leaves and comes in keeps its addresses again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untranslate;
+
+impl NetworkOperation for Masquerade {
+    fn name(&self) -> &'static str {
+        "masquerade"
+    }
+
+    fn told(&self, network: &str) -> Told {
+        let Self(packets) = self;
+        let rule = format!("{}masquerade", packets.expression());
+        Told {
+            sentence: format!("send {} under the own address {}", packets.describe(), at(network)),
+            source: None,
+            target: None,
+            shell: Some(nft(network, &["postrouting"], "nat", &rule)),
+        }
+    }
+
+    fn calls(&self, network: &str) -> Vec<Called> {
+        let rule = format!("{}masquerade", self.0.expression());
+        vec![sent(network, "NFT_MSG_NEWRULE", &rule)]
+    }
+}
+
+impl Dnat {
+    /// As nft(8) writes it.
+    fn rule(&self) -> String {
+        let Self { packets, address, port } = self;
+        format!("{}{}", packets.expression(), dnat(*address, *port))
+    }
+}
+
+/// As nft(8) writes it.
+fn dnat(address: IpAddr, port: Option<u16>) -> String {
+    match (address, port) {
+        (IpAddr::V4(four), Some(port)) => format!("dnat ip to {four}:{port}"),
+        (IpAddr::V4(four), None) => format!("dnat ip to {four}"),
+        (IpAddr::V6(six), Some(port)) => format!("dnat ip6 to [{six}]:{port}"),
+        (IpAddr::V6(six), None) => format!("dnat ip6 to {six}"),
+    }
+}
+
+impl NetworkOperation for Dnat {
+    fn name(&self) -> &'static str {
+        "dnat"
+    }
+
+    fn told(&self, network: &str) -> Told {
+        let Self { packets, address, port } = self;
+        let (packets, at) = (packets.describe(), at(network));
+        let port = port.map_or(String::new(), |port| format!(", port {port}"));
+        Told {
+            sentence: format!("send {packets} on to {address}{port} {at}"),
+            source: None,
+            target: None,
+            shell: Some(nft(network, &["prerouting"], "nat", &self.rule())),
+        }
+    }
+
+    fn calls(&self, network: &str) -> Vec<Called> {
+        vec![sent(network, "NFT_MSG_NEWRULE", &self.rule())]
+    }
+}
+
+impl NetworkOperation for Untranslate {
+    fn name(&self) -> &'static str {
+        "dnat"
+    }
+
+    fn told(&self, network: &str) -> Told {
+        Told {
+            sentence: format!("translate no address any more {}", at(network)),
+            source: None,
+            target: None,
+            shell: Some(flush(network, &["prerouting", "postrouting"])),
+        }
+    }
+
+    fn calls(&self, network: &str) -> Vec<Called> {
+        vec![sent(network, "NFT_MSG_DELRULE", "chains prerouting and postrouting")]
+    }
+}
