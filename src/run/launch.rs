@@ -72,7 +72,9 @@ pub(super) fn ready(
             }
             Own::ConnectOutside(connect) => {
                 let outside = launcher.connect_outside(&connect.0, planned.origin.as_ref())?;
-                let joined = outside.network.to_join().map_err(|errno| held(errno, planned))?;
+                let joined = outside.network.to_join();
+                let label = &outside.network.label;
+                let joined = joined.map_err(|errno| not_duplicated(label, errno, planned))?;
                 enter.push(enter_network(&joined, planned)?);
                 holds.outside = Some(Box::new(outside));
             }
@@ -104,10 +106,8 @@ pub(super) fn ready(
     let copy = launcher.copy_for(plan)?;
     let (directory, token) = copy.unzip();
     holds.copy = token;
-    let copy = directory.map(|directory| OwnDirectory::find(&directory)).transpose();
-    let copy = copy.map_err(|error| {
-        Report::error(format!("cannot look at the copy of the root: {}", Errno::from(&error)))
-    })?;
+    let copy = directory.map(|directory| own_directory(&directory)).transpose();
+    let copy = copy.map_err(|report| report.at(request.origin.clone()))?;
     let supplies = Supplies {
         layers: &directories,
         copy: copy.as_ref(),
@@ -127,25 +127,36 @@ pub(super) fn ready(
     Ok(Ready { lowered, holds, connected })
 }
 
-/// A directory of our own, as it is now.
+/// A directory of nsscript's own that an action uses, as it is now.
 fn own(path: &Path, planned: &Planned) -> Result<OwnDirectory, Report> {
+    own_directory(path).map_err(|report| report.at(planned.origin.clone()))
+}
+
+/// A directory of nsscript's own, as it is now.
+fn own_directory(path: &Path) -> Result<OwnDirectory, Report> {
     OwnDirectory::find(path).map_err(|error| {
-        let shown = quoted(sys::shown(path).to_string_lossy());
-        let errno = Errno::from(&error);
-        let mut report = Report::error(format!("cannot look at {shown}: {errno}"));
+        let (shown, errno) = (sys::shown(path), Errno::from(&error));
+        let name = quoted(shown.to_string_lossy());
+        let mut report = Report::error(format!("cannot access {name}: {errno}"));
         report.facts.errno = Some(errno.code());
-        report.at(planned.origin.clone())
+        report.facts.target = Some(shown.to_string_lossy().into_owned());
+        report
     })
 }
 
-fn held(errno: Errno, planned: &Planned) -> Report {
-    Report::error(format!("cannot hold the network: {errno}")).at(planned.origin.clone())
+/// The report of a network that cannot be entered, because its descriptor cannot be duplicated.
+fn not_duplicated(network: &str, errno: Errno, planned: &Planned) -> Report {
+    let message = format!("cannot duplicate the descriptor of the network {network}: {errno}");
+    let mut report = Report::error(message).at(planned.origin.clone());
+    report.facts.errno = Some(errno.code());
+    report
 }
 
 /// A network as something that a new process enters.
 fn enter_network(network: &JoinedNetwork, planned: &Planned) -> Result<Enter, Report> {
-    let Some(descriptor) = &network.descriptor else { return Err(held(Errno::MISSING, planned)) };
-    let descriptor = descriptor.try_clone().map_err(|error| held((&error).into(), planned))?;
+    let fails = |errno| not_duplicated(&network.label, errno, planned);
+    let Some(descriptor) = &network.descriptor else { return Err(fails(Errno::MISSING)) };
+    let descriptor = descriptor.try_clone().map_err(|error| fails((&error).into()))?;
     Ok(Enter { descriptor, namespaces: flags::NET })
 }
 
@@ -274,19 +285,25 @@ pub(super) fn connect_streams(
     };
     connect(request.streams, input, around).map_err(|unconnected| {
         let (what, errno, hint) = match unconnected {
-            Unconnected::Terminal(errno) => {
-                ("make a terminal", Some(errno), Some("`tty: false` does without one"))
-            }
+            Unconnected::Terminal(errno) => (
+                "make a terminal",
+                Some(errno),
+                Some(
+                    "start the program without a terminal: \
+                                                       `tty: false`",
+                ),
+            ),
             // Inside of a sandbox, that may have no devices.
             Unconnected::Nothing(errno) => {
-                let hint = "in a sandbox `.dev(\"/dev\")` makes the usual devices";
+                let hint = "add `.dev(\"/dev\")` to a sandbox that lacks the usual devices";
                 ("open `/dev/null`", Some(errno), Some(hint))
             }
             Unconnected::Pipe(errno) => ("make a pipe", Some(errno), None),
             Unconnected::Copier(errno) => ("copy from and to the terminal", Some(errno), None),
             Unconnected::Elsewhere => {
-                let hint = "`run` gives it a terminal of its own, `#{ pipes: true }` none, \
-                            and `within(PID, || …)` makes the PID namespace for a closure alone";
+                let hint = "use `run`, which gives the program its own terminal, or `#{ pipes: \
+                            true }`; or create the PID namespace for a closure alone with \
+                            `within(PID, || …)`";
                 ("copy to the terminal from another PID namespace", None, Some(hint))
             }
         };

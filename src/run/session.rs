@@ -282,7 +282,7 @@ impl Session {
             _ if is_mounted => Owned::Own,
             // Its files may have other devices than its mount.
             (Devices::Mounted(_), Seen::Elsewhere) => {
-                Owned::Unknown("it is mounted nowhere in this root".to_owned())
+                Owned::Unknown("it is not mounted in this root".to_owned())
             }
             (Devices::Mounted(_), Seen::Unknown(why)) | (Devices::Unknown(why), _) => {
                 Owned::Unknown(why.clone())

@@ -163,7 +163,7 @@ impl Directories {
         let workspace = made.map_err(|error| match error {
             WalkError::Call(path, errno) => {
                 let path = quoted(path.to_string_lossy());
-                let message = format!("cannot make a private directory in {path}: {errno}");
+                let message = format!("cannot create a private directory in {path}: {errno}");
                 let report = Report::error(message);
                 match errno.name().as_str() {
                     "EMFILE" | "ENFILE" => report.advise("no_descriptor_left", DESCRIPTORS),
@@ -175,8 +175,8 @@ impl Directories {
                 }
             }
             WalkError::Distrust(distrust) => {
-                let message = "cannot make a private directory where `TMPDIR` says: others could \
-                               put another one in its place";
+                let message = "cannot create a private directory in `TMPDIR`: other users could \
+                               replace it";
                 let report = Report::error(message).note(distrusted(&distrust));
                 report.advise(
                     "tmpdir_of_others",
@@ -211,7 +211,7 @@ impl Directories {
         if let Err(errno) = workspace.remove() {
             let path = quoted(workspace.path().to_string_lossy());
             let warning = Report::warning(format!("cannot remove {path}: {errno}"));
-            self.warn(&warning.note("the next run that makes such a directory removes it"));
+            self.warn(&warning.note("a later run removes it"));
         }
     }
 
@@ -276,10 +276,10 @@ pub(super) fn distrusted(distrust: &Distrust) -> String {
             format!("{} belongs to user {uid}", quoted(path.to_string_lossy()))
         }
         Distrust::Writable(path) => {
-            format!("others can write to {}", quoted(path.to_string_lossy()))
+            format!("other users can write to {}", quoted(path.to_string_lossy()))
         }
         Distrust::Unseen(path, errno) => {
-            format!("the way to {} cannot be looked at: {errno}", quoted(path.to_string_lossy()))
+            format!("cannot check the path {}: {errno}", quoted(path.to_string_lossy()))
         }
     }
 }
@@ -301,7 +301,7 @@ pub fn own_directory(path: &Path, existing: &Path) -> Option<Held> {
 /// Why it is refused.
 pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
     if ids().uid == 0 && found.mode() & 0o002 != 0 {
-        return Err("can be written to by every user, and would run as root");
+        return Err("is writable by every user, and would run as root");
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ fn an_empty_root_holds_what_is_mounted_in_it_and_can_be_written_to() {
         let said = bench.sh(&format!("sandbox(){SYSTEM}.read_only_root()"), "> /x").failed(2);
         assert!(said.contains("Read-only file system"), "{said}");
         let said = bench.recipe(r#"sandbox().run("true")"#).end().failed(127);
-        assert!(said.contains("no program `true` in the sandbox"), "{said}");
+        assert!(said.contains("program `true` not found in the sandbox"), "{said}");
     });
 }
 

@@ -73,7 +73,7 @@ impl Failure<'_> {
     fn sentence(&self, action: &Op) -> String {
         if self.errno == Errno::STALE {
             let sentence = action.told().sentence;
-            return format!("cannot {sentence}: the source is not the file it was a moment ago");
+            return format!("cannot {sentence}: the source was replaced by another file meanwhile");
         }
         format!("cannot {}: {}", action.told().sentence, self.errno)
     }

@@ -90,19 +90,21 @@ pub(super) fn delegation(exam: &Exam<'_>) -> Finding {
         return Finding::unread();
     }
     let Some(directory) = own(exam) else {
-        let found = "nsscript is in no cgroup of version 2 that is mounted here";
+        let found = "no cgroup file system of version 2 that is mounted here shows the cgroup of \
+                     nsscript";
         return Finding::new(Verdict::No, found).remedy(remedy::no_cgroups());
     };
     let shown = quoted(directory.to_string_lossy());
     let owner = fs::metadata(&directory).map(|found| found.uid());
     if owner.ok() != Some(exam.host.uid) {
-        let found = format!("the own cgroup, {shown}, belongs to somebody else");
+        let found = format!("the cgroup of nsscript, {shown}, belongs to another user");
         return Finding::new(Verdict::No, found).remedy(remedy::not_delegated());
     }
     let child = directory.join(format!("nsscript-doctor-{}", std::process::id()));
     let made = fs::create_dir(&child).and_then(|()| fs::remove_dir(&child));
     if let Err(error) = made {
-        let found = format!("the own cgroup, {shown}, takes no other: {}", Errno::from(&error));
+        let found =
+            format!("cannot create a cgroup in that of nsscript, {shown}: {}", Errno::from(&error));
         return Finding::new(Verdict::No, found).remedy(remedy::not_delegated());
     }
     let controllers = controllers(&directory);

@@ -15,14 +15,14 @@ use crate::sys::{self, Errno, KernelProbe, Syscall};
 /// Makes an interface in a network namespace that goes with it.
 pub(super) fn tun(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Net) {
-        let found = "cannot be tried: there are no network namespaces";
+        let found = "not tested: network namespaces do not work";
         return Finding::new(Verdict::Unknown, found);
     }
     let tried = sys::probe_kernel(&exam.with_rights(), &[KernelProbe::Tun]);
     let (syscall, errno) = match tried.as_deref() {
         Ok([Err(trouble)]) => (trouble.syscall, trouble.errno),
         Err(fault) => (fault.syscall, fault.errno),
-        Ok(_) => return Finding::ok("`/dev/net/tun` makes an interface in a new network"),
+        Ok(_) => return Finding::ok("`/dev/net/tun` can create an interface in a new network"),
     };
     let remedy = remedy::no_tun(errno);
     match syscall {
@@ -35,7 +35,7 @@ pub(super) fn tun(exam: &Exam<'_>) -> Finding {
 pub(super) fn part(exam: &Exam<'_>, part: NetworkPart, works: &'static str) -> Finding {
     let tried = exam.has(Kind::Net).then(|| exam.network(part)).flatten();
     let Some(tried) = tried else {
-        let found = "cannot be tried: there are no network namespaces";
+        let found = "not tested: network namespaces do not work";
         return Finding::new(Verdict::Unknown, found);
     };
     let Err(trouble) = tried else { return Finding::ok(works) };
@@ -56,7 +56,7 @@ pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
         }
         Ok(_) => {
             let remedy = if exam.host.has_proc() { remedy::no_pasta() } else { remedy::no_proc() };
-            let found = format!("{shown} does not tell its version");
+            let found = format!("{shown} does not print its version");
             Finding::new(Verdict::No, found).remedy(remedy)
         }
         Err(error) => {
@@ -114,11 +114,11 @@ pub(super) fn binfmt(exam: &Exam<'_>) -> Finding {
     names.sort();
     let finding = match (status.trim(), names.as_slice()) {
         ("disabled", _) => {
-            let found = "switched off, all of it";
+            let found = "disabled";
             Finding::new(Verdict::No, found).remedy(remedy::binfmt_off())
         }
         (_, []) => {
-            let found = "mounted, without an entry";
+            let found = "mounted, with no entries";
             Finding::new(Verdict::Part, found).remedy(remedy::binfmt_empty())
         }
         (_, names) => Finding::ok(names.join(" ")),

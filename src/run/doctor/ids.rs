@@ -14,7 +14,7 @@ use crate::sys::{Syscall, Trouble};
 pub(super) fn own(exam: &Exam<'_>) -> Finding {
     let (uid, gid) = (exam.host.uid, exam.host.gid);
     if !exam.has(Kind::User) {
-        return Finding::new(Verdict::Unknown, "cannot be tried: there are no user namespaces");
+        return Finding::new(Verdict::Unknown, "not tested: user namespaces do not work");
     }
     let Err(fault) = *exam.all_inside() else {
         let found = format!("user {uid} and group {gid} are mapped, as 0 inside");
@@ -68,7 +68,7 @@ fn of_root(exam: &Exam<'_>) -> Finding {
             let found = format!("root of a user namespace of {}", count_ids(number));
             Finding::new(Verdict::Part, found).remedy(remedy::few_ids())
         }
-        _ => Finding::ok(format!("not asked for: root maps any of {}", count_ids(number))),
+        _ => Finding::ok(format!("not needed: root can map any of {}", count_ids(number))),
     }
     .value(number)
 }
@@ -105,7 +105,7 @@ pub(super) fn helpers(exam: &Exam<'_>) -> Finding {
     let paths = found.iter().filter_map(|(_, path)| Some(path.as_ref()?.to_string_lossy()));
     let value = paths.map(Into::into).collect::<Vec<String>>();
     let finding = if !exam.has(Kind::User) {
-        Finding::new(Verdict::Unknown, "cannot be tried: there are no user namespaces")
+        Finding::new(Verdict::Unknown, "not tested: user namespaces do not work")
     } else if host.is_root() {
         own_range(exam)
     } else if let Some((helper, _)) = found.iter().find(|(_, path)| path.is_none()) {
@@ -124,11 +124,11 @@ fn by_helpers(exam: &Exam<'_>, paths: &[String]) -> Finding {
     };
     let found = list(paths, "and");
     if maps.own {
-        let found = format!("{found} are there, and cannot be tried: there are no ids to map");
+        let found = format!("{found} exist, but were not tested: there are no ids to map");
         return Finding::new(Verdict::Unknown, found);
     }
     match idmap::make(&maps, exam.host, &Session::default()) {
-        Ok(_) => Finding::ok(format!("{found} have mapped them")),
+        Ok(_) => Finding::ok(format!("{found} mapped them")),
         Err(MapError::Helper(report)) => {
             Finding::new(Verdict::No, report.message).remedy(remedy::helper_fails())
         }
@@ -156,7 +156,7 @@ fn own_range(exam: &Exam<'_>) -> Finding {
     let number = count_ids(total(&users));
     let maps = Maps { users, groups, uid: 0, gid: 0, own: false };
     match idmap::make(&maps, exam.host, &Session::default()) {
-        Ok(_) => Finding::ok(format!("not asked for: root has mapped {number} itself")),
+        Ok(_) => Finding::ok(format!("not needed: root mapped {number} itself")),
         Err(MapError::Helper(report)) => Finding::new(Verdict::Part, report.message),
         Err(MapError::Call(trouble)) => refused(exam, trouble, Verdict::Part),
     }

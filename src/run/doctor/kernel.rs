@@ -39,7 +39,7 @@ pub(super) fn processes(exam: &Exam<'_>) -> Finding {
             let option = exam.host.hidepid();
             Finding::new(Verdict::Part, remedy.cause.clone()).value(option).remedy(remedy)
         }
-        None => Finding::ok("`/proc` shows those of others"),
+        None => Finding::ok("`/proc` shows the processes of other users"),
     }
 }
 

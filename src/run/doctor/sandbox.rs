@@ -19,7 +19,7 @@ pub(super) fn init(exam: &Exam<'_>) -> Finding {
     program.calls = vec![Call::DieWithParent, execute];
     match sys::spawn(&program) {
         // Dropped, it is killed.
-        Ok(_) => Finding::ok("executed, from a file in memory"),
+        Ok(_) => Finding::ok("executed from a memory file"),
         Err(fault) => {
             let refused = format!("{}(2): {}", fault.syscall.name(), fault.errno);
             let remedy = remedy::file_in_memory(exam.host);
@@ -32,7 +32,7 @@ pub(super) fn temporary(exam: &Exam<'_>) -> Finding {
     match exam.launcher.workspace() {
         Ok(path) => {
             let above = path.parent().unwrap_or(&path).to_string_lossy().into_owned();
-            let found = format!("{} takes a directory of nsscript's own", quoted(&above));
+            let found = format!("a private directory can be created in {}", quoted(&above));
             Finding::ok(found).value(above)
         }
         Err(report) => failed(&report),
@@ -50,7 +50,7 @@ pub(super) fn programs(exam: &Exam<'_>) -> Finding {
     let own = ["sh", "cat", "id", "ls", "uname"];
     let missing: Vec<_> = own.into_iter().filter(|name| find(name).is_none()).collect();
     if missing.is_empty() {
-        let found = format!("no `busybox`; {} are the host's own", list(&own, "and"));
+        let found = format!("no `busybox`; the host has its own {}", list(&own, "and"));
         return Finding::ok(found).value(&own[..]);
     }
     let found = format!("neither `busybox` nor {}", list(&missing, "and"));
@@ -74,14 +74,14 @@ pub(super) fn launch(exam: &Exam<'_>) -> Finding {
     match launched(exam) {
         Ok(()) => {
             let time = started.elapsed().as_millis();
-            let found = format!("all of it, in {} new namespaces, in {time} ms", Kind::ALL.len());
+            let found = format!("succeeded, in {} new namespaces, in {time} ms", Kind::ALL.len());
             Finding::ok(found)
         }
         Err(Problem::Reports(reports)) => match reports.first() {
             Some(report) => failed(report),
             None => Finding::new(Verdict::No, "refused"),
         },
-        Err(Problem::Interrupted(_)) => Finding::new(Verdict::Unknown, "a signal came"),
+        Err(Problem::Interrupted(_)) => Finding::new(Verdict::Unknown, "interrupted by a signal"),
     }
 }
 
@@ -93,7 +93,7 @@ fn launched(exam: &Exam<'_>) -> Result<(), Problem> {
     let mut process = exam.launcher.fork_sandbox(&plan, &request, &mut || (Vec::new(), 0))?;
     let exit = process.wait()?;
     if exit.code != 0 {
-        return Err(Report::error(format!("the process in it {exit}")).into());
+        return Err(Report::error(format!("the process inside {exit}")).into());
     }
     Ok(())
 }

@@ -176,7 +176,7 @@ impl Launcher {
         body: Body<'_>,
     ) -> Result<Process, Problem> {
         if !process.running() {
-            let message = "the process has ended: nothing can enter its namespaces";
+            let message = "the process has exited, so its namespaces cannot be entered";
             let report = Report::error(message).at(request.origin.clone());
             let hint = "enter them while it runs, before `wait()`";
             return Err(report.advise("process_ended_before", hint).into());
@@ -225,18 +225,18 @@ impl Launcher {
         let mut differing = Namespaces::NONE;
         for kind in wanted.kinds() {
             let differs = sys::differing(pid, &[(kind.file(), 1)]).map_err(|errno| {
-                let message = format!("cannot look at the namespaces of process {pid}: {errno}");
+                let message = format!("cannot read the namespaces of process {pid}: {errno}");
                 let report = Report::error(message).at(origin.cloned());
                 match errno.name().as_str() {
                     "ENOENT" | "ESRCH" => report.advise(
                         "process_has_ended",
-                        "`processes()` lists those that there are; a value such as \
-                         `let net = process.namespace(NET)` keeps a namespace when its process ends",
+                        "choose a process that `processes()` lists; to keep a namespace after its \
+                         process exits, hold a value such as `let net = process.namespace(NET)`",
                     ),
                     "EACCES" | "EPERM" => report.advise(
                         "process_with_more_rights",
-                        "it has more rights than this process: `processes()` tells whose it is, and that \
-                         user may run the recipe",
+                        "the process has more rights than this one: run the recipe as the user of \
+                         that process, which `processes()` shows",
                     ),
                     _ => report,
                 }
@@ -292,7 +292,7 @@ impl Launcher {
 
     /// Tells that what a closure gives does not reach who waits for it; gives the status to end with.
     fn unheard(&self, errno: Errno) -> i32 {
-        self.warn(&Report::error(format!("cannot pass on what the closure gives: {errno}")));
+        self.warn(&Report::error(format!("cannot pass on the value of the closure: {errno}")));
         NO_VALUE
     }
 
@@ -328,7 +328,9 @@ pub fn duplicated(
     origin: Option<&Origin>,
 ) -> Result<OwnedFd, Problem> {
     sys::duplicate(descriptor.as_fd()).map_err(|errno| {
-        Report::error(format!("cannot keep the process: {errno}")).at(origin.cloned()).into()
+        Report::error(format!("cannot duplicate the descriptor of the process: {errno}"))
+            .at(origin.cloned())
+            .into()
     })
 }
 

@@ -73,7 +73,7 @@ pub(in crate::run) fn unseen(plan: &Plan, errno: Errno) -> Report {
 pub(in crate::run) fn lost(plan: &Plan, errno: Errno) -> Report {
     let what =
         if plan.command.is_closure() { "the closure".into() } else { quoted(plan.command.shown()) };
-    let message = format!("nobody can tell how {what} ended: {errno}");
+    let message = format!("cannot determine how {what} ended: {errno}");
     let mut report = Report::error(message);
     report.facts.operation = Some("wait".into());
     report.facts.errno = Some(errno.code());

@@ -82,7 +82,7 @@ pub(in crate::run) fn join(
     input: &Input,
 ) -> Result<Process, Problem> {
     if !process.running() {
-        let message = "the sandbox has ended: no other program can run in it";
+        let message = "the sandbox has ended, so no other program can run in it";
         return Err(Report::error(message).at(request.origin.clone()).into());
     }
     let connected = connect_streams(launcher, request, input, process.plan.has_terminals())?;
@@ -123,17 +123,17 @@ pub(in crate::run) fn joining(
     let station = &process.station;
     let trail = launcher.session().trail();
     if station.ids_of_caller && station.trail.ids != trail.ids {
-        let message = "the ids of nsscript have changed since it started the sandbox, which has \
-                       those from before";
+        let message = "nsscript changed its ids after it started the sandbox, which still has the \
+                       old ones";
         let hint = "change ids in a closure: `clone(UTS, || setgid(1))`, or start another sandbox";
         return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
     }
     let moved = trail.kinds_since(&station.trail);
     if moved.has(Kind::Pid) {
-        let message = "nsscript has gone to another PID namespace since it started the sandbox: \
-                       what it starts now cannot be in that of the sandbox";
-        let hint = "join the sandbox before that, or make the PID namespace for a closure alone: \
-                    `within(PID, || …)`";
+        let message = "nsscript entered another PID namespace after it started the sandbox, so \
+                       new processes cannot be in the sandbox's";
+        let hint = "join the sandbox before that, or create the PID namespace for a closure \
+                    alone: `within(PID, || …)`";
         return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
     }
     let groups = groups_to_enter(launcher.host(), process, origin)?;

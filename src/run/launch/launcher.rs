@@ -139,7 +139,7 @@ impl Launcher {
     #[must_use]
     pub fn lacks(&self, plan: &Plan) -> Option<String> {
         if self.mend(None).is_ok_and(|any| any) {
-            return Some("a layer of the root was changed in the store: run it again".into());
+            return Some("a layer of the root was changed in the store: rerun the recipe".into());
         }
         loader::lacks(&Guest::new(plan, self), &plan.command)
     }

@@ -59,13 +59,19 @@ impl Launcher {
         let bound = bound.map_err(|trouble| {
             let (port, label) = (listener.port, &network.label);
             let message =
-                format!("cannot listen at port {port} in the network {label}: {}", trouble.errno);
+                format!("cannot listen on port {port} in the network {label}: {}", trouble.errno);
             let report = Report::error(message).at(origin.cloned());
             match trouble.errno.name().as_str() {
-                "EADDRINUSE" => report.hint("somebody listens there already"),
+                "EADDRINUSE" => report.hint(
+                    "another program already listens there: choose \
+                                             another port",
+                ),
                 "EADDRNOTAVAIL" => {
                     let shown = quoted(address.to_string());
-                    report.hint(format!("no interface of the network has the address {shown}"))
+                    report.hint(format!(
+                        "no interface of the network has the address {shown}: add \
+                                         it with `.address(…)`"
+                    ))
                 }
                 _ => report,
             }

@@ -47,8 +47,10 @@ impl Launcher {
         origin: Option<&Origin>,
     ) -> Result<Outside, Problem> {
         let Some(pasta) = pasta(self.host()) else {
-            let report =
-                Report::error("no program `pasta` on this host connects a sandbox to the outside");
+            let report = Report::error(
+                "cannot connect the sandbox to the outside: no working `pasta` \
+                               found on this host",
+            );
             return Err(remedy::no_pasta().advise_cure(report.at(origin.cloned())).into());
         };
         let network = self.network(None, origin)?;
@@ -60,7 +62,7 @@ impl Launcher {
         let outside = Outside { network, _process: ready? };
         removed.map_err(|trouble| {
             let shown = quoted(place.to_string_lossy());
-            let message = format!("cannot take {shown} away: {}", trouble.errno);
+            let message = format!("cannot remove {shown}: {}", trouble.errno);
             Report::error(message).at(origin.cloned())
         })?;
         Ok(outside)
@@ -168,22 +170,24 @@ impl Launcher {
             return Err(Interrupted { signal }.into());
         }
         let (_, said) = converse(&mut process, &[], MOST_KEPT)?;
-        let why = if is_late { "was not ready in time" } else { "has ended" };
-        let message = format!("the sandbox cannot be connected to the outside: `pasta` {why}");
+        let why = if is_late { "was not ready in time" } else { "exited" };
+        let message = format!("cannot connect the sandbox to the outside: `pasta` {why}");
         let mut report = Report::error(message).at(origin.cloned());
         let said = String::from_utf8_lossy(&said).into_owned();
         let lines = said.lines().filter(|line| !line.is_empty() && !line.contains("syslog"));
         let lines: Vec<&str> = lines.collect();
         for line in &lines[lines.len().saturating_sub(5)..] {
-            report = report.note(format!("it wrote: {}", escape(line)));
+            report = report.note(format!("`pasta` wrote: {}", escape(line)));
         }
         let has_tun = std::fs::File::options().read(true).write(true).open("/dev/net/tun");
         Err(match has_tun {
             Err(error) => remedy::no_tun(sys::Errno::from(&error)).advise(report),
             Ok(_) if said.contains("bind") => remedy::port_taken().advise(report),
-            Ok(_) if said.contains("not usable") => {
-                report.advise("no_way_out", "the host itself has no route to the outside")
-            }
+            Ok(_) if said.contains("not usable") => report.advise(
+                "no_way_out",
+                "the host itself has no route to the outside: connect \
+                                             it first",
+            ),
             Ok(_) => report,
         }
         .into())

@@ -96,7 +96,7 @@ impl Process {
     /// Ends a program that has written more than is kept.
     pub(in crate::run) fn too_much(&mut self, most: u64) -> Report {
         self.end_at_once();
-        Report::error(format!("the program has written more than {}, and was ended", bytes(most)))
+        Report::error(format!("the program wrote more than {} and was killed", bytes(most)))
     }
 
     /// Reads what a program has written that is talked to, if it is there.
@@ -104,7 +104,7 @@ impl Process {
         let Some(written) = &mut self.written else { return Ok(()) };
         written.read().map_err(|Full| {
             let report = self.too_much(MOST_KEPT);
-            report.note("so much is kept of it until `read_line` takes it").into()
+            report.note("nsscript keeps at most that until `read_line` reads it").into()
         })
     }
 
@@ -116,7 +116,7 @@ impl Process {
     pub fn write(&mut self, mut bytes: &[u8]) -> Option<Result<(), Problem>> {
         let cannot = |errno: Errno| -> Problem {
             let report = Report::error(format!("cannot write to the program: {errno}"));
-            report.hint("it has ended, or closed its input").into()
+            report.hint("the program has exited or closed its input").into()
         };
         if self.has_ended() && self.was_piped() {
             return Some(Err(cannot(Errno::PIPE)));

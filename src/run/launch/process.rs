@@ -202,12 +202,11 @@ impl Process {
     /// # Errors
     /// It is not to be seen there: /proc is of another PID namespace, or the process has ended.
     pub(in crate::run) fn number_in_proc(&self) -> Result<i32, Report> {
-        let number = self
-            .child
-            .number_in_proc()
-            .map_err(|errno| Report::error(format!("cannot find the sandbox in /proc: {errno}")))?;
+        let number = self.child.number_in_proc().map_err(|errno| {
+            Report::error(format!("cannot find the sandbox in `/proc`: {errno}"))
+        })?;
         number.ok_or_else(|| {
-            let message = "cannot find the sandbox in /proc: that is of another PID namespace";
+            let message = "cannot find the sandbox in `/proc`, which shows another PID namespace";
             Report::error(message).note("or the sandbox has just ended")
         })
     }

@@ -219,7 +219,7 @@ impl Connected {
     pub fn into_ends(mut self, plan: &Plan) -> Result<Ends, Report> {
         if let Some(coming) = self.coming.take() {
             self.ends.terminal = sys::receive(coming.as_fd()).map_err(|errno| {
-                let message = format!("cannot take the terminal of the program: {errno}");
+                let message = format!("cannot receive the terminal of the program: {errno}");
                 let last = plan.actions.last();
                 Report::error(message).at(last.and_then(|last| last.origin.clone()))
             })?;
@@ -284,7 +284,7 @@ pub(in crate::run) fn converse(
         if is_full {
             let report = process.too_much(most);
             return Err(report
-                .advise("output_limit", "the option `limit` of `output` says how much it may be")
+                .advise("output_limit", "raise the option `limit` of `output`")
                 .into());
         }
         if ended {

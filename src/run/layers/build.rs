@@ -39,7 +39,7 @@ impl Layers {
         let entries = || std::fs::read_dir(held.path()).map_err(|error| cannot((&error).into()));
         if entries()?.next().is_some() {
             let report = Report::error(format!("{shown} is not empty"));
-            return Err(report.hint("a tree is built into a new or an empty directory"));
+            return Err(report.hint("choose a new or an empty directory"));
         }
         let mut contents = self.contents(tree)?;
         let task = self.task(format!("build {shown}"), contents.size().1);

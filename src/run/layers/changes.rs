@@ -84,7 +84,10 @@ fn hold(directory: &Path) -> Result<Held, Report> {
     Held::open_itself(directory).map_err(|errno| {
         let report = cannot("open", directory, errno);
         match errno.name().as_str() {
-            "ENOENT" => report.hint("no sandbox has kept changes there yet"),
+            "ENOENT" => report.hint(
+                "no sandbox has kept changes there: run one with \
+                                     `.keep_changes(…)` first",
+            ),
             _ => report,
         }
     })
@@ -99,7 +102,10 @@ fn lock(held: &Held) -> Result<Lock, Report> {
     locked?.ok_or_else(|| {
         let shown = quoted(directory.to_string_lossy());
         let report = Report::error(format!("the changes in {shown} are in use by a sandbox"));
-        report.hint("one sandbox at a time keeps its changes in a directory")
+        report.hint(
+            "wait until it ends, or use another directory: only one sandbox at a time can \
+                     keep changes in a directory",
+        )
     })
 }
 
@@ -107,15 +113,21 @@ fn lock(held: &Held) -> Result<Lock, Report> {
 /// file that executes as another user.
 fn closed(held: &Held) -> Result<(), Report> {
     let directory = &sys::shown(held.path());
-    let (uid, mode) = held.look().map_err(|errno| cannot("look at", directory, errno))?;
+    let (uid, mode) = held.look().map_err(|errno| cannot("read", directory, errno))?;
     let shown = quoted(directory.to_string_lossy());
     if uid != sys::ids().uid {
-        let message = format!("{shown} belongs to somebody else, who could use what is kept there");
-        return Err(Report::error(message).hint("changes are kept in a directory of one's own"));
+        let message = format!(
+            "{shown} belongs to another user, who could use the files that are \
+                               kept there"
+        );
+        return Err(Report::error(message).hint("choose a directory of your own"));
     }
     if mode & 0o077 != 0 {
-        let message = format!("{shown} is open to others, who could use what is kept there");
-        let hint = format!("`chmod 0700 {}` closes it", directory.display());
+        let message = format!(
+            "{shown} is open to other users, who could use the files that are \
+                               kept there"
+        );
+        let hint = format!("close it with `chmod 0700 {}`", directory.display());
         return Err(Report::error(message).hint(hint));
     }
     Ok(())

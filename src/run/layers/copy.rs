@@ -27,8 +27,8 @@ impl Layers {
         if self.roots.no_overlay.replace(true) {
             return Err(refusal.clone());
         }
-        let message = "this machine has no overlay for the layers of the root: they are copied at \
-                       every launch, which takes longer";
+        let message = "this machine cannot stack the layers of the root in an overlay: nsscript \
+                       copies them at every launch, which takes longer";
         let report = Report::warning(message).at(refusal.origin.clone());
         self.warn(&report.note(refusal.message.clone()));
         Ok(())

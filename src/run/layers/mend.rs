@@ -99,13 +99,13 @@ impl Layers {
                 first.unwrap_or_else(|| Report::error(told(name, place)))
             })?;
             if again.layers.iter().zip(&tree.layers).any(|(one, other)| !is_same(one, other)) {
-                let message = "a layer of the root was changed in the store, and what it was made \
-                               of is another one now";
-                return Err(Report::error(message).hint("run the recipe again"));
+                let message = "a layer of the root was changed in the store, and its sources have \
+                               changed, too";
+                return Err(Report::error(message).hint("rerun the recipe"));
             }
         }
         for (name, place) in &changed {
-            self.warn(&Report::warning(format!("{}: it is made again", told(name, place))));
+            self.warn(&Report::warning(format!("{}: nsscript makes it again", told(name, place))));
         }
         Ok(true)
     }
@@ -119,8 +119,8 @@ pub(in crate::run) fn told(name: &str, difference: &Difference) -> String {
 
 /// The report of a layer that was changed, and that only the run that kept it could make.
 pub(in crate::run) fn lost(name: &str, place: &Difference) -> Report {
-    let report = Report::error(format!("{}, and was kept by `commit`", told(name, place)));
-    report.hint("`commit` keeps the changes once more, where they are still there")
+    let report = Report::error(format!("{}, and only `commit` could make it", told(name, place)));
+    report.hint("call `commit` again, if the changes still exist")
 }
 
 fn root(plan: &Plan) -> Option<&Rc<RootTree>> {

@@ -61,7 +61,10 @@ impl Layers {
         let number = |id: u32, users: bool| {
             self.number_with_all_ids(id, users)?.ok_or_else(|| {
                 let noun = if users { "user" } else { "group" };
-                Report::error(format!("{noun} {id} of the host is not yours to give files to"))
+                Report::error(format!(
+                    "cannot give files to {noun} {id} of the host: the id is \
+                                       not one of yours"
+                ))
             })
         };
         let mut wanted = Vec::new();
@@ -72,7 +75,8 @@ impl Layers {
             }
         }
         let cannot = |path: &Path, errno: Errno| {
-            let message = format!("cannot give {} away: {errno}", quoted(path.to_string_lossy()));
+            let message =
+                format!("cannot change the owner of {}: {errno}", quoted(path.to_string_lossy()));
             let mut report = Report::error(message);
             report.facts.operation = Some("build".into());
             report.facts.errno = Some(errno.code());
@@ -124,15 +128,15 @@ impl Layers {
         }
         let Came::Archive(file) = &kept.came else { return None };
         let text = format!(
-            "files in {} that are of {} are those of user and group 0 in this sandbox, which does \
-             not map them",
+            "files in {} that belong to {} belong to user and group 0 in this sandbox, which does \
+             not map these ids",
             quoted(file.to_string_lossy()),
             list(&named, "and")
         );
         let report = Report::warning(text).at(kept.origin.clone());
         let highest = users.iter().chain(&groups).max().copied().unwrap_or_default();
         Some(match self.range(highest) {
-            Some(range) => report.hint(format!("{range} maps them")),
+            Some(range) => report.hint(format!("map them with {range}")),
             None => report,
         })
     }

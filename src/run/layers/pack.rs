@@ -42,7 +42,7 @@ impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if crate::sys::interrupted().is_some() {
             // Of the kind that says so, the caller would try again.
-            return Err(io::Error::other("a signal came"));
+            return Err(io::Error::other("interrupted by a signal"));
         }
         let written = self.file.write(bytes)?;
         self.digest.update(&bytes[..written]);
@@ -82,8 +82,8 @@ impl Layers {
             report.facts.target = Some(path.to_string_lossy().into_owned());
             match errno.name().as_str() {
                 "EFBIG" => report.hint(TOO_LARGE),
-                "EEXIST" => report.hint("`#{ replace: true }` replaces an archive"),
-                "ENOENT" => report.hint("the directory that it goes into has to be there"),
+                "EEXIST" => report.hint("pass `#{ replace: true }` to replace an existing archive"),
+                "ENOENT" => report.hint("create the directory for the archive first"),
                 _ => report,
             }
         };
@@ -124,8 +124,8 @@ impl Layers {
     fn time_of_entries(&self) -> Result<u64, Report> {
         let Some(text) = self.host().environment.get("SOURCE_DATE_EPOCH") else { return Ok(0) };
         text.parse().map_err(|_| {
-            let message = format!("`SOURCE_DATE_EPOCH` is {}, which is no time", quoted(text));
-            Report::error(message).hint("it is a number of seconds since 1970")
+            let message = format!("invalid `SOURCE_DATE_EPOCH` {}", quoted(text));
+            Report::error(message).hint("set it to a number of seconds since 1970")
         })
     }
 }
@@ -154,7 +154,10 @@ fn entries(
             match errno.name().as_str() {
                 "EFBIG" => report = report.hint(TOO_LARGE),
                 "ENOSPC" | "EDQUOT" => {
-                    report = report.hint("no room is left where the archive is written");
+                    report = report.hint(
+                        "free space on the disk of the archive, or choose \
+                                          another directory",
+                    );
                 }
                 _ => {}
             }

@@ -98,8 +98,8 @@ fn read_manifest(directory: &Path) -> Result<Manifest, Report> {
     let text = fs::read(&path).map_err(|error| cannot("read", &path, &error))?;
     Manifest::read(String::from_utf8(text).unwrap_or_default()).ok_or_else(|| {
         let shown = sys::shown(&path);
-        let message = format!("{} is no manifest of a root", quoted(shown.to_string_lossy()));
-        Report::error(message).hint("`nsscript store gc --all` empties the store")
+        let message = format!("{} is not a manifest of a root", quoted(shown.to_string_lossy()));
+        Report::error(message).hint("empty the store with `nsscript store gc --all`")
     })
 }
 
@@ -110,13 +110,16 @@ pub(in crate::run) fn checked_manifest(directory: &Path, name: &str) -> Result<M
         return Ok(manifest);
     }
     let path = quoted(sys::shown(&directory.join("manifest")).to_string_lossy());
-    let report = Report::error(format!("{path} was changed: its digest is another one"));
-    Err(report.hint("`nsscript store verify` looks at all; `nsscript store gc --all` empties it"))
+    let report = Report::error(format!("{path} was changed: its digest does not match"));
+    Err(report.hint(
+        "check the store with `nsscript store verify`, or empty it with `nsscript \
+                     store gc --all`",
+    ))
 }
 
 /// What helps where a file is larger than it may be.
 pub(in crate::run) const TOO_LARGE: &str =
-    "no file may be as large: `ulimit -f` of the shell says how large";
+    "the file would be larger than allowed: raise the limit with `ulimit -f` in the shell";
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Report {
     let (errno, path) = (Errno::from(error), sys::shown(path));
@@ -224,7 +227,7 @@ impl Store {
             Err(place) if place.is_unseen() => Err(Report::error(mend::told(name, &place))),
             Err(place) => {
                 let told = mend::told(name, &place);
-                layers.warn(&Report::warning(format!("{told}: it is made again")));
+                layers.warn(&Report::warning(format!("{told}: nsscript makes it again")));
                 // Without it there is none, and with it this one is not used.
                 let _ = self.remove(layers, &self.held.join("layers").join(name));
                 Ok(None)

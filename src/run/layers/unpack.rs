@@ -53,8 +53,8 @@ impl Layers {
         let found = file.metadata().map_err(|error| cannot(&error))?;
         if !found.is_file() {
             let shown = quoted(archive.file.to_string_lossy());
-            let report = Report::error(format!("cannot unpack {shown}: it is no file"));
-            let directory = "a directory of the host is put into a root by `copy`";
+            let report = Report::error(format!("cannot unpack {shown}: it is not a file"));
+            let directory = "add a directory of the host to a root with `copy`";
             return Err(if found.is_dir() { report.hint(directory) } else { report });
         }
         let key = key(archive, &found, below);
@@ -85,7 +85,7 @@ impl Layers {
         }
         let shown = quoted(archive.file.to_string_lossy());
         let message =
-            format!("{shown} is unpacked for this run alone: there is no place for a store");
+            format!("{shown} is unpacked for this run only, because no store can be created");
         let mut report = Report::warning(message);
         if let Some(why) = &*self.roots.no_store.borrow() {
             report = report.note(why.message.clone());
@@ -106,11 +106,12 @@ impl Layers {
                 report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
             }
             None if file.to_string_lossy().contains(":/") => {
-                report.hint("nothing is fetched: an archive is a file of the host")
+                report.hint("download the archive first: nsscript reads only files of the host")
             }
-            None if file.components().any(|it| it.as_os_str() == "~") => {
-                report.hint("`~` is a name like any other here: `env(\"HOME\")` is the home")
-            }
+            None if file.components().any(|it| it.as_os_str() == "~") => report.hint(
+                "write `env(\"HOME\")` for the home directory: `~` is an ordinary \
+                             name here",
+            ),
             None => report,
         }
     }
@@ -179,8 +180,11 @@ fn image(archive: &Archive, contents: &Contents) -> Option<Report> {
         return None;
     }
     let shown = quoted(archive.file.to_string_lossy());
-    let report = Report::warning(format!("{shown} is an image: its layers are archives in it"));
-    Some(report.hint("`docker export` gives an archive of the files of a container"))
+    let report = Report::warning(format!(
+        "{shown} is an image, which contains its layers as \
+                                          archives"
+    ));
+    Some(report.hint("create an archive of a container's files with `docker export`"))
 }
 
 /// Unpacks every member.
@@ -253,31 +257,34 @@ fn unsound(archive: &Archive, error: &ArchiveError) -> Report {
         }
         Fault::Thread(errno) => {
             report.facts.errno = Some(errno.code());
-            report.hint("perhaps there are as many processes as `ulimit -u` allows")
+            report.hint("check the number of processes, which `ulimit -u` limits")
         }
         Fault::Digest { wanted, .. } => report
-            .note(format!("wanted: {wanted}"))
-            .hint("it is another file than the recipe means"),
+            .note(format!("expected: {wanted}"))
+            .hint("use the file that the recipe was written for, or correct its `sha256`"),
         Fault::Compression(_, why) if why != CUT_OFF => report,
         Fault::Compression(..) | Fault::Truncated | Fault::NoEnd => {
-            report.hint("it was cut off, as by a copy that was not finished")
+            report.hint("copy or download the archive again: it is truncated")
         }
         Fault::NotAnArchive => match other_format(&archive.file) {
             Some(name) => report.hint(format!(
-                "it is {name}; tar archives are read plain, or compressed by gzip, xz or zstd"
+                "the file is {name}: use a tar archive, plain or compressed by gzip, xz or zstd"
             )),
             None => report,
         },
         Fault::TooLarge(limit) => {
             let more = size(limit.saturating_mul(2));
-            report
-                .hint(format!("`limit: {more}` in the options takes more, if it is to be trusted"))
+            report.hint(format!(
+                "if you trust the archive, raise the limit with `limit: {more}` in \
+                               the options"
+            ))
         }
-        Fault::Absolute | Fault::Upward => {
-            report.hint("every member has to lie in the root; pack it again with relative paths")
-        }
+        Fault::Absolute | Fault::Upward => report.hint(
+            "pack the archive again with relative paths: every member must be in the \
+                         root",
+        ),
         Fault::LinkToNothing(_) => {
-            report.hint("a link can only be to a member that comes before it")
+            report.hint("pack the archive again with each hard link after its target")
         }
         _ => report,
     }
@@ -304,7 +311,7 @@ fn other_format(path: &Path) -> Option<&'static str> {
         (&[0x5d, 0, 0], "compressed by lzma"),
         (b"PK\x03\x04", "a zip archive"),
         (b"7z\xbc\xaf", "a 7z archive"),
-        (b"!<arch>", "an ar archive, as Debian packages are"),
+        (b"!<arch>", "an ar archive, such as a Debian package"),
         (&[0xed, 0xab, 0xee, 0xdb], "an RPM package"),
         (b"hsqs", "a squashfs image"),
     ];

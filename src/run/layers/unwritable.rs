@@ -19,11 +19,12 @@ pub(in crate::run) fn for_build(report: Report, errno: Errno, directory: &Path) 
         }
         "EACCES" => report.advise(
             "build_source_closed",
-            "the file of the host is one that you may not read: `chmod` of its owner, or root, helps",
+            "you may not read the file of the host: make it readable with `chmod`, as its owner \
+             or root",
         ),
         "ESTALE" => report.advise(
             "build_source_replaced",
-            "the file was replaced while the root was being built: run the recipe again",
+            "the file was replaced while the root was being built: rerun the recipe",
         ),
         _ => report,
     }
@@ -32,18 +33,18 @@ pub(in crate::run) fn for_build(report: Report, errno: Errno, directory: &Path) 
 /// The report of what finds no room below `directory`, with what helps.
 pub(in crate::run) fn without_room(report: Report, directory: &Path, in_store: bool) -> Report {
     let cure = if is_in_memory(directory) {
-        "`scratch()` lies in memory: choose a directory on a disk"
+        "`scratch()` is in memory: choose a directory on a disk"
     } else if directory.starts_with(std::env::temp_dir()) {
-        "set `TMPDIR` to a directory with more room"
+        "set `TMPDIR` to a directory with more space"
     } else if in_store {
-        "`nsscript store gc` removes what was not used lately, or set `XDG_CACHE_HOME` to a \
-         directory with more room"
+        "remove unused layers with `nsscript store gc`, or set `XDG_CACHE_HOME` to a directory \
+         with more space"
     } else {
-        "choose a directory with more room"
+        "choose a directory with more space"
     };
     report.advise(
         "disk_full",
-        format!("no room is left at {}: {cure}", quoted(directory.to_string_lossy())),
+        format!("no space is left at {}: {cure}", quoted(directory.to_string_lossy())),
     )
 }
 

@@ -70,8 +70,8 @@ pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
         let name = dotted(crate::host::APPARMOR);
         Remedy::new(
             "restricted_by_apparmor",
-            "AppArmor lets programs without a profile have no user namespace of use on this \
-             machine",
+            "AppArmor on this machine allows no capabilities in user namespaces of programs \
+             without a profile",
             format!(
                 "`sysctl {name}=0` allows them, or a profile with `userns,` for nsscript in \
                  /etc/apparmor.d"
@@ -102,7 +102,7 @@ pub(in crate::run) fn filtered(host: &Host) -> Option<Remedy> {
     (host.status("Seccomp").as_deref() == Some("2")).then(|| {
         Remedy::new(
             "filtered",
-            "a seccomp filter around nsscript, as containers have one, refuses user namespaces",
+            "a seccomp filter around nsscript, such as a container's, refuses user namespaces",
             super::kernel::WITHOUT_FILTER,
             "seccomp(2)",
         )
@@ -118,8 +118,8 @@ pub(in crate::run) fn unmapped(host: &Host) -> Option<Remedy> {
     let unmapped = [("uid_map", "users"), ("gid_map", "groups")];
     let (_, what) = unmapped.iter().find(|(name, _)| is_empty(name))?;
     let cause = format!(
-        "the user namespace of this process maps no {what}, and the kernel makes no other one for \
-         a process without a user and a group: `map_ids` first"
+        "the user namespace of this process maps no {what}, and the kernel creates no other one \
+         for a process without a mapped user and group: call `map_ids` first"
     );
     Some(Remedy::none("unmapped", cause, "user_namespaces(7)"))
 }
@@ -128,7 +128,7 @@ pub(in crate::run) fn unmapped(host: &Host) -> Option<Remedy> {
 pub(in crate::run) fn chrooted() -> Remedy {
     Remedy::new(
         "chrooted",
-        "the kernel makes no user namespace for a process whose root was changed by `chroot`",
+        "the kernel creates no user namespace for a process whose root was changed by `chroot`",
         "`pivot_root` changes the root of the mount namespace instead",
         "user_namespaces(7)",
     )
@@ -149,7 +149,7 @@ pub(in crate::run) fn no_capability() -> Remedy {
     Remedy::new(
         "no_capability",
         "this process lacks CAP_SYS_ADMIN",
-        "with `USER` among the new namespaces it is not needed",
+        "it is not needed if `USER` is among the new namespaces",
         "capabilities(7)",
     )
 }
@@ -171,8 +171,8 @@ fn exhausted(asked: Namespaces) -> Remedy {
         Some(kind) if !matches!(kind, Kind::User | Kind::Pid) => {
             let (name, constant) = (dotted(&limit(kind)), kind.constant());
             let cause = format!(
-                "there are as many `{constant}` namespaces as `{name}` allows, here or in a user \
-                 namespace above"
+                "`{name}` allows no more `{constant}` namespaces, here or in a user namespace \
+                 above"
             );
             Remedy::new(
                 "exhausted",
@@ -184,7 +184,7 @@ fn exhausted(asked: Namespaces) -> Remedy {
         _ => Remedy::new(
             "nested_too_deep",
             "there are too many namespaces, or they are nested more than 32 deep",
-            "the limits are `sysctl user | grep namespaces`",
+            "`sysctl user | grep namespaces` shows the limits",
             "namespaces(7)",
         ),
     }
@@ -210,7 +210,7 @@ pub(in crate::run) fn not_built_in(host: &Host, kind: Kind) -> Option<Remedy> {
     Some(Remedy::new(
         "not_built_in",
         cause,
-        format!("one that is built with `{see}` has them"),
+        format!("use a kernel that is built with `{see}`"),
         see,
     ))
 }

@@ -60,7 +60,7 @@ impl Caller {
         }
         let maps = all_ids(self.host())?;
         if maps.own {
-            let message = "this user has no other ids to give files to, or to take them from";
+            let message = "cannot work with files of other ids: this user has none";
             let file = if maps.users.one().is_some() { "/etc/subuid" } else { "/etc/subgid" };
             let remedy = remedy::no_subordinate_ids(self.host(), file);
             return Err(Report::error(message).hint(remedy.hint()));
@@ -70,7 +70,7 @@ impl Caller {
             MapError::Helper(report) => *report,
             MapError::Call(trouble) => {
                 let errno = trouble.errno;
-                Report::error(format!("cannot make a user namespace of all ids: {errno}"))
+                Report::error(format!("cannot create a user namespace with all ids: {errno}"))
             }
         })?;
         let program =
@@ -151,7 +151,7 @@ fn read_back(said: &[u8]) -> Report {
     let value: serde_json::Value = serde_json::from_slice(said).unwrap_or_default();
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let Some(message) = text(&value["message"]) else {
-        return Report::error("a process that works with other ids has ended early");
+        return Report::error("the helper process for other ids exited early");
     };
     let mut report = Report::error(message);
     report.hints = value["hints"].as_array().into_iter().flatten().filter_map(text).collect();

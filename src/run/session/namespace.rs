@@ -130,10 +130,10 @@ pub fn namespaces(
                 report.facts.errno = Some(errno.code());
                 report.facts.operation = Some("namespaces".into());
                 return Err(match errno.name().as_str() {
-                    "ENOENT" => report.hint(format!("there is no process {who} here")),
+                    "ENOENT" => report.hint(format!("choose a process that `processes()` lists")),
                     "EACCES" | "EPERM" => report.hint(format!(
-                        "process {who} belongs to somebody else; `lsns()` lists what may be \
-                             looked at"
+                        "process {who} belongs to another user: choose a namespace that `lsns()` \
+                         lists"
                     )),
                     _ => report,
                 }

@@ -39,7 +39,7 @@ impl Place {
             Err(why) => return Ok(Self { device, seen: Seen::Unknown(why) }),
         };
         let Some(id) = sys::mount_id(path) else {
-            let why = "the kernel does not tell which mount it is in".to_owned();
+            let why = "the kernel does not report which mount it is in".to_owned();
             return Ok(Self { device, seen: Seen::Unknown(why) });
         };
         Ok(match mount(&mounts, id) {

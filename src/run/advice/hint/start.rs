@@ -61,9 +61,9 @@ fn maps<'a>(case: &Case<'a>) -> Option<&'a Maps> {
 }
 
 fn no_key_left(case: &Case<'_>) -> Option<Hint> {
-    let hint = "each sandbox that runs has a keyring of its own, which counts as a key of the user; root \
-                lets users have more by `sysctl kernel.keys.maxkeys=2000`, and /proc/key-users tells how \
-                many they have";
+    let hint = "each running sandbox has its own keyring, which counts as one of the user's keys: \
+                raise the limit as root with `sysctl kernel.keys.maxkeys=2000`; /proc/key-users \
+                shows how many keys each user has";
     matches!(case.action, Op::NewKeyring(_)).then(|| hint.into())
 }
 
@@ -77,14 +77,14 @@ fn init_refused(case: &Case<'_>) -> Option<Hint> {
 
 fn pid_namespace_has_ended(case: &Case<'_>) -> Option<Hint> {
     if let Some(RawAction::Setns { namespaces, .. }) = case.raw() {
-        let ended = "process 1 of that PID namespace has ended, and the kernel starts no other \
-                     process in it: enter it while process 1 runs";
+        let ended = "process 1 of that PID namespace has exited, and the kernel starts no more \
+                     processes in it: enter it while process 1 runs";
         return namespaces.has(Kind::Pid).then(|| ended.into());
     }
     (starts(case) && children_are_elsewhere("pid")).then(|| {
-        "the first child after `unshare(PID)` is process 1 of the new PID namespace, and no process \
-         starts there once it has ended; `within(PID, || …)` in place of `unshare(PID)` leaves the \
-         children of this process where they are"
+        "the first child after `unshare(PID)` is process 1 of the new PID namespace, and no \
+         process can start there after it exits: use `within(PID, || …)` instead of \
+         `unshare(PID)`"
             .into()
     })
 }
@@ -92,9 +92,8 @@ fn pid_namespace_has_ended(case: &Case<'_>) -> Option<Hint> {
 fn pid_namespace_is_elsewhere(case: &Case<'_>) -> Option<Hint> {
     let asked = starts(case) && case.failure.plan.namespaces.has(Kind::Pid);
     (asked && children_are_elsewhere("pid")).then(|| {
-        "children of this process start in another PID namespace, since `unshare(PID)` or `setns`, \
-         and the kernel lets only them make a further one; `within(PID, || …)` in place of that \
-         leaves this process as it is"
+        "after `unshare(PID)` or `setns`, children of this process start in another PID \
+         namespace, and only they can create a further one: use `within(PID, || …)` instead"
             .into()
     })
 }
@@ -108,7 +107,7 @@ fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
         .kinds()
         .find(|kind| errno == "EINVAL" && remedy::not_built_in(case.host, *kind).is_some());
     if sharing_users_helps(case, asked) {
-        let text = format!("{}; root does without one: `.share(USER)`", hint.text);
+        let text = format!("{}; root can run without a new one: `.share(USER)`", hint.text);
         return Some(Hint { text, ..hint });
     }
     Some(match (missing, case.action) {
@@ -180,8 +179,8 @@ fn map_refused(case: &Case<'_>) -> Option<Hint> {
 fn proc_read_only_for_maps(case: &Case<'_>) -> Option<Hint> {
     maps(case)?;
     Some(
-        "ids are mapped through `/proc`, which is read-only here: a sandbox around this one needs a \
-         proc of its own, and another user than 0, `.proc(\"/proc\").user(1000)`"
+        "ids are mapped through `/proc`, which is read-only here: give the outer sandbox its own \
+         proc and a user other than 0, `.proc(\"/proc\").user(1000)`"
             .into(),
     )
 }
@@ -190,8 +189,8 @@ fn closure_guarded(case: &Case<'_>) -> Option<Hint> {
     let writes = maps(case).is_some() || matches!(case.raw(), Some(RawAction::MapIds { .. }));
     // Files of /proc of a process that may not be traced belong to root of the host.
     (writes && case.session.is_in_sandbox()).then(|| {
-        "nothing in a sandbox may look into a closure that goes on there, so it cannot map ids; as a \
-         program of a sandbox nsscript can: `.proc(\"/proc\").user(1000).run([\"nsscript\", …])`"
+        "a closure in a sandbox is hidden from all programs there, so it cannot map ids: run \
+         nsscript as a program instead, `.proc(\"/proc\").user(1000).run([\"nsscript\", …])`"
             .into()
     })
 }
@@ -208,8 +207,8 @@ fn limit_above_hard(case: &Case<'_>) -> Option<Hint> {
     let (name, shown) = (resource.name, resource.shown(most));
     Some(
         format!(
-            "nsscript itself may not have more than {shown}, its hard limit of `{name}`: choose at most \
-             that, or raise it with `prlimit` or in limits.conf(5) before nsscript starts"
+            "the hard limit `{name}` of nsscript itself is {shown}: choose at most that, or raise \
+             it with `prlimit` or in limits.conf(5) before nsscript starts"
         )
         .into(),
     )

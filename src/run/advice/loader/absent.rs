@@ -23,10 +23,10 @@ impl Wanted<'_> {
     /// The report of a program that is at none of the places where it was looked for.
     pub fn not_found(&self, mut report: Report) -> Report {
         let shown = quoted(self.program);
-        report.message = format!("no program {shown} {}", self.guest.words());
+        report.message = format!("program {shown} not found {}", self.guest.words());
         if !self.program.contains('/') {
             let path = quoted(self.search.join(":"));
-            report = report.note(format!("looked for along {path}"));
+            report = report.note(format!("searched {path}"));
         }
         for path in &self.candidates {
             if let Some(by) = self.guest.hidden_by(path) {
@@ -60,9 +60,12 @@ impl Wanted<'_> {
         let hint = if is_made {
             format!("move the line that mounts on {shown} before the one that makes {path_shown}")
         } else if self.guest.is_built() {
-            format!("put the program elsewhere, such as at `/usr/bin/{name}`, or mount elsewhere")
+            format!(
+                "put the program at another path, such as `/usr/bin/{name}`, or mount \
+                     elsewhere"
+            )
         } else {
-            format!("`.bind(\"{}\")` after it shows the program inside", escape(path))
+            format!("add `.bind(\"{}\")` after the mount", escape(path))
         };
         report.related(by.origin.as_ref(), "hidden by this").advise("program_hidden", hint)
     }
@@ -77,23 +80,26 @@ impl Wanted<'_> {
         };
         let (shown, link) = (quoted(path), quoted(place.as_str()));
         report.message = format!(
-            "cannot execute {shown}: the link {link} leads to {}, and nothing is there",
+            "cannot execute {shown}: the link {link} leads to {}, which does not exist",
             quoted(says)
         );
         let Some(target) = target else { return report };
         if self.guest.is_here() || self.on_host(target.as_str()).is_none() {
-            let hint = "make the link again, to something that is there";
+            let hint = "replace the link with one to a file that exists";
             return report.advise("link_dangles", hint);
         }
         let hint = match (self.guest.is_built(), self.guest.find(path).is_some()) {
             (true, _) if target.as_str().starts_with("/usr/") => {
-                format!("`rootfs().binary(\"{target}\")` puts what it leads to into the root")
+                format!(
+                    "add the target of the link to the root with \
+                         `rootfs().binary(\"{target}\")`"
+                )
             }
             _ => {
                 let tree = escape(installed_at(target.as_str()));
                 format!(
-                    "what it leads to is on the host: `.bind(\"{tree}\", #{{ read_only: true }})` \
-                     shows it inside"
+                    "the target of the link exists on the host: add `.bind(\"{tree}\", #{{ \
+                     read_only: true }})`"
                 )
             }
         };
@@ -116,21 +122,21 @@ impl Wanted<'_> {
             Some(_) if self.guest.is_built() => report.advise(
                 "program_of_host",
                 format!(
-                    "the path is one inside the sandbox, and the host has a program there: \
-                     `.binary(\"{path}\")` puts it into a root"
+                    "the path is looked up inside the sandbox, and the host has a program there: \
+                     add it to the root with `.binary(\"{path}\")`"
                 ),
             ),
             Some(_) => report.advise(
                 "program_of_host_only",
                 format!(
-                    "the path is one inside the sandbox, and the host has a program there: \
-                     `.bind(\"{path}\")` shows it"
+                    "the path is looked up inside the sandbox, and the host has a program there: \
+                     add `.bind(\"{path}\")`"
                 ),
             ),
             None => report.advise(
                 "path_inside",
-                "the path is one inside the sandbox, and neither that nor the host has anything \
-                 there: name a program that is there",
+                "the path is looked up inside the sandbox, and neither the sandbox nor the host \
+                 has a program there: give another path",
             ),
         }
     }
@@ -147,9 +153,7 @@ impl Wanted<'_> {
             let path = quoted(path);
             return report.advise(
                 "program_off_path",
-                format!(
-                    "{path} is there, and `PATH` leaves its directory out: name it by this path"
-                ),
+                format!("{path} exists, but its directory is not in `PATH`: use this path"),
             );
         }
         let names = self.search.iter().flat_map(|directory| self.guest.names(directory));
@@ -167,19 +171,27 @@ impl Wanted<'_> {
             ),
             (_, true, _) => report.advise(
                 "program_not_in_own_root",
-                format!("a root of one's own has what was put into it: `{binary}`"),
+                format!(
+                    "this root contains only what the recipe added: add the program with \
+                         `{binary}`"
+                ),
             ),
             (Some(_), _, true) => {
-                report.advise("program_not_in_root", format!("`{binary}` puts it into a root"))
+                report.advise("program_not_in_root", format!("add it to the root with `{binary}`"))
             }
             (None, _, true) => report.advise(
                 "program_nowhere",
-                format!("the host has no {shown} either: install it, then `{binary}` puts it into a root"),
+                format!(
+                    "the host has no {shown} either: install it, and add it to the root with \
+                         `{binary}`"
+                ),
             ),
             (_, _, false) => report.advise(
                 "program_not_in_directory",
-                format!("the root is a directory of the host: install {shown} there, or name a program \
-                         that it has"),
+                format!(
+                    "the root is a directory of the host: install {shown} there, or choose a \
+                         program that it contains"
+                ),
             ),
         }
     }

@@ -27,7 +27,7 @@ const ZSTD_WINDOW: u32 = 27;
 const XZ_BLOCK: u64 = 16 << 20;
 
 /// What is wrong with compressed bytes that end too early.
-pub(in crate::run) const CUT_OFF: &str = "it ends in the middle";
+pub(in crate::run) const CUT_OFF: &str = "it is truncated";
 
 /// What is wrong with compressed bytes, as an error of reading them.
 #[derive(Debug)]

@@ -42,8 +42,8 @@ impl Conditions {
         if let Some(name) = names.find(is_other) {
             let shown = quoted(shown(directory).to_string_lossy());
             let name = quoted(name.to_string_lossy());
-            let message = format!("{shown} is no directory of changes: {name} is in it");
-            return Err(Report::error(message).hint("changes are kept in a new or empty directory"));
+            let message = format!("{shown} is not a directory of changes: it contains {name}");
+            return Err(Report::error(message).hint("choose a new or an empty directory"));
         }
         let file = directory.join(FILE);
         std::fs::write(&file, self.text()).map_err(|error| failed("write", &file, error))
@@ -56,18 +56,19 @@ impl Conditions {
         let (Some(maps), Some(root)) = (lines.next(), lines.next()) else { return Ok(None) };
         let shown = quoted(shown(directory).to_string_lossy());
         if maps != self.maps {
-            let message = format!("the changes in {shown} are those of a sandbox with other ids");
-            let report = Report::error(message).note(format!("they are kept for {maps}"));
+            let message = format!("the changes in {shown} belong to a sandbox with other ids");
+            let report = Report::error(message).note(format!("they were made with {maps}"));
             let report = report.note(format!("this sandbox has {}", self.maps));
-            return Err(report.hint("each way of mapping ids needs a directory of its own"));
+            return Err(report.hint("use a separate directory for each id map"));
         }
         if root == self.root {
             return Ok(None);
         }
-        let message = format!("the changes in {shown} were made to another root");
+        let message = format!("the changes in {shown} were made on top of another root");
         let report = Report::warning(message);
-        Ok(Some(
-            report.hint("what they hide of this one stays hidden; a new directory begins anew"),
-        ))
+        Ok(Some(report.hint(
+            "files of this root that they hide stay hidden: use a new directory to \
+                         start afresh",
+        )))
     }
 }

@@ -22,7 +22,10 @@ pub(super) fn scan(upper: &Path, who: Who<'_>) -> Result<Contents, Report> {
     let top = fs::symlink_metadata(upper).map_err(|error| {
         let report = fails(upper, &error);
         match error.kind() {
-            io::ErrorKind::NotFound => report.hint("no sandbox has kept changes there yet"),
+            io::ErrorKind::NotFound => report.hint(
+                "no sandbox has kept changes there: run one \
+                                                    with `.keep_changes(…)` first",
+            ),
             _ => report,
         }
     })?;

@@ -135,7 +135,7 @@ impl Facts {
 pub(in crate::run) fn unreadable(name: &str, why: &io::Error) -> Report {
     let (name, why) = (crate::diag::quoted(name), crate::diag::os_error(why));
     Report::error(format!("the layer {name} in the store cannot be read: {why}"))
-        .hint("`nsscript store gc --all` empties the store")
+        .hint("empty the store with `nsscript store gc --all`")
 }
 
 #[cfg(test)]

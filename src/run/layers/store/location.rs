@@ -71,8 +71,8 @@ impl Store {
         let held = parent.make(NAME, 0o700).map_err(|errno| match errno.name().as_str() {
             "ENOTDIR" | "ELOOP" => {
                 let shown = quoted(place.path.to_string_lossy());
-                let report = Report::error(format!("the store {shown} is no directory itself"));
-                NoStore::Refused(report.hint("set `XDG_CACHE_HOME` to where the store shall be"))
+                let report = Report::error(format!("the store {shown} is not a directory"));
+                NoStore::Refused(report.hint("set `XDG_CACHE_HOME` to another directory"))
             }
             _ => NoStore::Nowhere(cannot("make", &place.path, &error_of(errno))),
         })?;
@@ -82,7 +82,7 @@ impl Store {
     /// That others can change the way to a place.
     pub(in crate::run) fn distrust(place: &StorePlace, distrust: &Distrust) -> NoStore {
         let shown = quoted(place.path.to_string_lossy());
-        let message = format!("no store is kept at {shown}: others could exchange it");
+        let message = format!("cannot keep a store at {shown}: other users could replace it");
         let report = Report::error(message).note(distrusted(distrust));
         let hint = "set `XDG_CACHE_HOME` to a directory of your own, or `HOME` to your home";
         NoStore::Nowhere(report.hint(hint))
@@ -102,16 +102,16 @@ impl Store {
     fn hold_store(held: Held, path: &Path, of_this_run: bool) -> Result<Self, NoStore> {
         let (uid, mode) = held
             .look()
-            .map_err(|errno| NoStore::Nowhere(cannot("look at", path, &error_of(errno))))?;
+            .map_err(|errno| NoStore::Nowhere(cannot("read", path, &error_of(errno))))?;
         let shown = quoted(path.to_string_lossy());
         if uid != sys::ids().uid {
-            let message = format!("the store {shown} belongs to somebody else");
+            let message = format!("the store {shown} belongs to another user");
             let hint = "set `XDG_CACHE_HOME` to a directory of your own";
             return Err(NoStore::Refused(Report::error(message).hint(hint)));
         }
         if mode & 0o022 != 0 {
-            let message = format!("the store {shown} can be written to by others");
-            let hint = format!("`chmod 0700 {}` ends that", path.display());
+            let message = format!("other users can write to the store {shown}");
+            let hint = format!("close it with `chmod 0700 {}`", path.display());
             return Err(NoStore::Refused(Report::error(message).hint(hint)));
         }
         for name in ["layers", "index", "building"] {

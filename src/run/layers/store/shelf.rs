@@ -87,9 +87,9 @@ impl Store {
         match &found[..] {
             [(name, place)] if place.is_dir() => checked_manifest(place, name),
             [(_, file)] => read_root(file),
-            [] => Err(Report::error(format!("nothing in the store is {}", quoted(digest)))
+            [] => Err(Report::error(format!("the store has no layer {}", quoted(digest)))
                 .hint("`nsscript store list` lists the layers")),
-            _ => Err(Report::error(format!("more than one digest begins with {}", quoted(digest)))),
+            _ => Err(Report::error(format!("more than one digest starts with {}", quoted(digest)))),
         }
     }
 
@@ -149,6 +149,7 @@ impl Store {
 
 fn read_root(file: &Path) -> Result<Manifest, Report> {
     let text = fs::read_to_string(file).map_err(|error| cannot("read", file, &error))?;
-    Manifest::read(text)
-        .ok_or_else(|| Report::error(format!("{} is no manifest", quoted(file.to_string_lossy()))))
+    Manifest::read(text).ok_or_else(|| {
+        Report::error(format!("{} is not a manifest", quoted(file.to_string_lossy())))
+    })
 }
