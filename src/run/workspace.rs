@@ -41,10 +41,7 @@ impl Workspace {
     pub fn make(uid: u32, remove: &dyn Fn(&Path)) -> Result<Self, WalkError> {
         let parent = Self::parent();
         let fails = |errno| WalkError::Call(parent.clone(), errno);
-        let held = Held::walk(&parent, &parent).map_err(|error| match error {
-            WalkError::Call(_, errno) => fails(errno),
-            distrust @ WalkError::Distrust(_) => distrust,
-        })?;
+        let held = Held::walk(&parent, &parent)?;
         let prefix = format!("{PREFIX}{uid}-");
         sweep(&held, &prefix, remove, usize::MAX);
         loop {
@@ -156,15 +153,23 @@ impl Directories {
         };
         self.swept.set(true);
         let made = match self.distrusts(&Workspace::parent()) {
-            Some(Distrust::Unseen(_, errno)) => Err(WalkError::Call(Workspace::parent(), errno)),
+            Some(Distrust::Unseen(path, errno)) => Err(WalkError::Call(path, errno)),
             Some(distrust) => Err(WalkError::Distrust(distrust)),
             None => Workspace::make(self.host().uid, &sweep),
         };
         let workspace = made.map_err(|error| match error {
             WalkError::Call(path, errno) => {
-                let path = quoted(path.to_string_lossy());
-                let message = format!("cannot create a private directory in {path}: {errno}");
-                let report = Report::error(message);
+                let parent = Workspace::parent();
+                let shown = quoted(parent.to_string_lossy());
+                let at = if path == parent {
+                    String::new()
+                } else {
+                    format!("cannot access {}: ", quoted(path.to_string_lossy()))
+                };
+                let message = format!("cannot create a private directory in {shown}: {at}{errno}");
+                let mut report = Report::error(message);
+                report.facts.errno = Some(errno.code());
+                report.facts.target = Some(path.to_string_lossy().into_owned());
                 match errno.name().as_str() {
                     "EMFILE" | "ENFILE" => report.advise("no_descriptor_left", DESCRIPTORS),
                     "ENOMEM" | "EIO" => report,

@@ -269,6 +269,23 @@ fn an_empty_tmpdir_is_none() {
 }
 
 #[test]
+fn the_part_of_tmpdir_that_refuses_is_named() {
+    as_each_user(|bench| {
+        let file = bench.file("file", "");
+        let below = file.join("a/b");
+        let ended = bench.recipe("print(scratch());").env("TMPDIR", &below).end();
+        let said = ended.failed(125);
+        let message = format!(
+            "error: cannot create a private directory in `{}`: cannot access `{}`: not a directory \
+             (ENOTDIR)",
+            below.display(),
+            file.display()
+        );
+        assert!(said.contains(&message), "{said}");
+    });
+}
+
+#[test]
 fn a_sandbox_dies_with_a_killed_nsscript_and_the_next_run_sweeps_what_it_left() {
     as_each_user(|bench| {
         for guest in
