@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::action::{Planned, Side};
 use super::settings::Settings;
 use super::shadow;
-use crate::diag::{Origin, Report};
+use crate::diag::{Origin, Report, quoted};
 use crate::host::{DEFAULT_PATH, Host};
 use crate::ops::{
     Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside, DieWithParent,
@@ -222,7 +222,12 @@ impl Draft<'_> {
                     planning.push(device(path.into(), id, place), origin);
                 }
                 (_, Err(report)) => planning.reports.push(report.at(origin.cloned())),
-                _ => {}
+                // It existed when the tree was assembled, which a later launch uses again.
+                (_, Ok(None)) | (None, Ok(Some(_))) => {
+                    let message =
+                        format!("device {} not found on this host", quoted(path.to_string_lossy()));
+                    planning.reports.push(Report::error(message).at(origin.cloned()));
+                }
             }
         }
         if namespaces.has(Kind::Mount) {

@@ -189,3 +189,21 @@ fn with_mounts_shared_nothing_is_called_read_only_that_is_not() {
         assert!(!bench.path("root/new").exists(), "the read-only root was written to");
     });
 }
+
+#[test]
+fn a_device_that_vanishes_between_two_launches_is_an_error() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            let place = `${scratch()}/null`;
+            write_file(place, "");
+            mount("/dev/null", place, #{ bind: true });
+            let guest = sandbox(rootfs().binaries(["sh", "ls"]).device(place));
+            guest.run(["sh", "-c", "test -c " + place]);
+            umount(place);
+            remove(place);
+            guest.run(["sh", "-c", "ls -l " + place]);"#;
+        let said = bench.recipe(recipe).end().failed(125);
+        assert!(said.contains("error: device `") && said.contains("null` not found"), "{said}");
+        assert!(said.contains("<command line>:5:"), "{said}");
+    });
+}
