@@ -24,6 +24,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(closure_guarded, [Openat], [EACCES]),
     row!(user_namespaces_forbidden, [Clone3, Unshare], [EPERM, EACCES]),
     row!(no_key_left, [Keyctl], [EDQUOT]),
+    row!(limit_above_maximum, [Prlimit], [EPERM]),
     row!(limit_above_hard, [Prlimit], [EPERM]),
 ];
 
@@ -198,6 +199,24 @@ fn closure_guarded(case: &Case<'_>) -> Option<Hint> {
 fn no_proc_for_maps(case: &Case<'_>) -> Option<Hint> {
     let is_missing = maps(case).is_some() && !case.host.has_proc();
     is_missing.then(|| remedy::no_proc().into())
+}
+
+fn limit_above_maximum(case: &Case<'_>) -> Option<Hint> {
+    let Op::Limit(limit) = case.action else { return None };
+    let resource = limit.resource;
+    let maximum = || case.host.setting("fs/nr_open")?.parse().ok();
+    let maximum: u64 = (resource.name == "nofile").then(maximum)??;
+    if limit.hard <= maximum {
+        return None;
+    }
+    let hard = sys::hard_limit(resource.number).unwrap_or(maximum);
+    let (maximum, most) = (resource.shown(maximum), resource.shown(hard.min(maximum)));
+    Some(
+        format!(
+            "`fs.nr_open` allows a process at most {maximum} open files: choose at most {most}"
+        )
+        .into(),
+    )
 }
 
 fn limit_above_hard(case: &Case<'_>) -> Option<Hint> {
