@@ -32,14 +32,14 @@ use crate::run::launch::stream::Input;
 use crate::spec::JoinedNetwork;
 use crate::sys::{self, Child, Enter, Errno, Fault, Syscall, Trouble, flags, spawn};
 
-/// All that is made ready for a new process before it exists.
+/// The prepared data of a new process.
 pub(super) struct Ready {
     pub lowered: Lowered,
     pub holds: Holds,
     pub connected: Connected,
 }
 
-/// Does what the parent does, and prepares the calls of the process that does the rest.
+/// Performs the parent's actions, and prepares the calls of the process that performs the rest.
 pub(super) fn ready(
     launcher: &Launcher,
     plan: &Plan,
@@ -95,7 +95,7 @@ pub(super) fn ready(
                     }
                 })?);
             }
-            // The process itself comes last; a raw call has no launch.
+            // The process itself starts last; raw calls have no launch.
             Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
         }
     }
@@ -119,7 +119,7 @@ pub(super) fn ready(
     };
     let mut lowered = lower(plan, supplies);
     if plan.actions.iter().any(|it| matches!(it.action, Op::PrepareMaps(_))) {
-        // The user namespace is the one that is entered; the others belong to it.
+        // The prepared user namespace is entered, and owns the new namespaces.
         lowered.program.namespaces &= !flags::USER;
     }
     lowered.program.enter = enter;
@@ -127,12 +127,12 @@ pub(super) fn ready(
     Ok(Ready { lowered, holds, connected })
 }
 
-/// A directory of nsscript's own that an action uses, as it is now.
+/// Examines a directory of nsscript's own that an action uses.
 fn own(path: &Path, planned: &Planned) -> Result<OwnDirectory, Report> {
     own_directory(path).map_err(|report| report.at(planned.origin.clone()))
 }
 
-/// A directory of nsscript's own, as it is now.
+/// Examines a directory of nsscript's own.
 fn own_directory(path: &Path) -> Result<OwnDirectory, Report> {
     OwnDirectory::find(path).map_err(|error| {
         let (shown, errno) = (sys::shown(path), Errno::from(&error));
@@ -152,7 +152,7 @@ fn not_duplicated(network: &str, errno: Errno, planned: &Planned) -> Report {
     report
 }
 
-/// A network as something that a new process enters.
+/// A network for a new process to enter.
 fn enter_network(network: &JoinedNetwork, planned: &Planned) -> Result<Enter, Report> {
     let fails = |errno| not_duplicated(&network.label, errno, planned);
     let Some(descriptor) = &network.descriptor else { return Err(fails(Errno::MISSING)) };
@@ -160,19 +160,19 @@ fn enter_network(network: &JoinedNetwork, planned: &Planned) -> Result<Enter, Re
     Ok(Enter { descriptor, namespaces: flags::NET })
 }
 
-/// What came of a launch.
+/// The result of a launch.
 pub(super) enum Launched {
     /// A process.
     Process(Child, Ends, Holds),
     /// This machine has no overlay for the layers of the root.
     NoOverlay(Report),
-    /// No other sysfs may be mounted, as where /sys is partly hidden: in most containers.
+    /// A new sysfs cannot be mounted, because parts of /sys are masked, as in most containers.
     NoSysfs,
-    /// It is to be tried once more, in a way that this machine does not refuse.
+    /// The launch must be repeated with a fallback.
     Again,
 }
 
-/// Starts the process that carries out the plan.
+/// Starts the process that performs the plan.
 pub(super) fn launch(
     launcher: &Launcher,
     plan: &Plan,
@@ -197,8 +197,8 @@ pub(super) fn launch(
     }
 }
 
-/// Whether a root could not be made as this machine has no overlay for its layers: the kernel has
-/// none, or none for users, or the layers lie on too many overlays already.
+/// Whether a root failed because this machine has no overlay for its layers: the kernel has no
+/// overlays, or none for users, or the layers are on too many overlays already.
 pub(super) fn is_without_overlay(plan: &Plan, lowered: &Lowered, fault: Fault) -> bool {
     let action = fault.call.and_then(|call| lowered.action_of(call));
     let action = action.and_then(|action| plan.actions.get(action));
@@ -208,22 +208,22 @@ pub(super) fn is_without_overlay(plan: &Plan, lowered: &Lowered, fault: Fault) -
     makes_root && refused && asked && plan.with_copy().is_some()
 }
 
-/// Whether a program of the host itself could not be shown the sysfs of its network. It can do
-/// without.
+/// Whether the sysfs of a network could not be mounted for a program of the host, which can run
+/// without it.
 fn is_without_sysfs(plan: &Plan, lowered: &Lowered, fault: Fault) -> bool {
     let action = fault.call.and_then(|call| lowered.action_of(call));
     action.is_some_and(|action| plan.sysfs_of_host() == Some(action))
 }
 
-/// What a person is told where a call failed.
+/// The report of a failed call.
 pub(super) fn failure(launcher: &Launcher, plan: &Plan, lowered: &Lowered, fault: Fault) -> Report {
     let Fault { call, syscall, errno } = fault;
     let action = call.and_then(|call| lowered.action_of(call)).or(plan.start()).unwrap_or(0);
     Failure { plan, action, syscall, errno }.report(launcher)
 }
 
-/// The action that the carried program could not perform: the program is the last; of limits only one
-/// above the hard limit of nsscript itself is refused.
+/// The action that the carried program could not perform. Executing the program is the last one. Of
+/// the limits, only those above nsscript's own hard limit are refused.
 fn refused(plan: &Plan, why: Trouble) -> usize {
     let is_limit = |planned: &Planned| matches!(planned.action, Op::Limit(_));
     let is_above = |planned: &Planned| {
@@ -270,7 +270,7 @@ fn build(
     })
 }
 
-/// Makes what the standard streams of a program are; with `inside` its sandbox has terminals.
+/// Creates the standard streams of a program; `inside` is whether its sandbox has terminals.
 pub(super) fn connect_streams(
     launcher: &Launcher,
     request: &Request,
@@ -293,7 +293,7 @@ pub(super) fn connect_streams(
                                                        `tty: false`",
                 ),
             ),
-            // Inside of a sandbox, that may have no devices.
+            // A closure in a sandbox may have no devices.
             Unconnected::Nothing(errno) => {
                 let hint = "add `.dev(\"/dev\")` to a sandbox that lacks the usual devices";
                 ("open `/dev/null`", Some(errno), Some(hint))

@@ -1,4 +1,4 @@
-//! A failed action as a report.
+//! Reports of failed actions.
 
 use std::ffi::CString;
 
@@ -25,7 +25,7 @@ pub struct Failure<'a> {
 }
 
 impl Failure<'_> {
-    /// What a person is told.
+    /// The report of the failure.
     pub(in crate::run) fn report(&self, layers: &Layers) -> Report {
         let Some(planned) = self.plan.actions.get(self.action) else {
             return Report::error(format!("cannot start a process: {}", self.errno));
@@ -52,7 +52,7 @@ impl Failure<'_> {
         hint::add(report, self, layers)
     }
 
-    /// What the file system says of a mount that failed, beyond the number.
+    /// The file system's own messages about a failed mount.
     fn said(action: &Op) -> Vec<String> {
         let Op::RawAction(RawAction::Mount(mount)) = action else { return Vec::new() };
         let text = |text: &str| CString::new(text).unwrap_or_default();
@@ -78,7 +78,7 @@ impl Failure<'_> {
         format!("cannot {}: {}", action.told().sentence, self.errno)
     }
 
-    /// The place of the last action that a line asked for: what the recipe was at.
+    /// The place of the last action with a line: the place that the recipe had reached.
     fn nearest_origin(&self) -> Option<crate::diag::Origin> {
         let last = self.plan.actions.iter().rev().find_map(|done| match done.action {
             Op::Execute(_) => done.origin.clone(),

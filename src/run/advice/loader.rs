@@ -1,4 +1,4 @@
-//! Causes of a failed execve(2): its few error numbers, told apart by looking at the files.
+//! Causes of a failed execve(2), determined from the files, because the call has few errors.
 
 mod absent;
 
@@ -13,7 +13,7 @@ use crate::ops::{At, Op, Place};
 use crate::spec::Command;
 use crate::sys::Errno;
 
-/// The report with what is known of why `command` could not be executed.
+/// Adds the known causes of the failure to execute `command` to a report.
 pub(in crate::run) fn explain(
     report: Report,
     guest: &Guest<'_>,
@@ -65,10 +65,10 @@ pub(in crate::run) fn explain(
     }
 }
 
-/// The program is there, and the kernel says that it is not: that is about its loader.
+/// Explains ENOENT for an existing program: the loader is missing.
 fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Report {
     let shown = quoted(path);
-    // An interpreter may be a script, too.
+    // An interpreter may itself be a script.
     let mut place = found.place.clone();
     for _ in 0..4 {
         let Some(interpreter) = guest.interpreter(&place) else { break };
@@ -94,7 +94,7 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
         _ => return report,
     };
     let missing = guest.missing(&needs);
-    // The kernel itself looks only for the loader or interpreter; libraries come later.
+    // The kernel itself looks up only the loader or interpreter; libraries are loaded later.
     let first = missing.iter().position(|(_, _, role)| *role != Role::Library).unwrap_or(0);
     let Some((name, _, role)) = missing.get(first) else { return report };
     let what = match (role, &needs.kind) {
@@ -137,7 +137,7 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
     report.advise("loader_not_inside", hint)
 }
 
-/// The interpreter that a script names is not inside.
+/// Reports a script whose interpreter does not exist inside.
 fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str) -> Report {
     let (shown, interpreter) = (quoted(path), quoted(name));
     report.message =
@@ -176,7 +176,7 @@ fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str)
     }
 }
 
-/// The program is there, and may not be executed.
+/// Reports a program that exists but may not be executed.
 fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Report {
     let shown = quoted(path);
     if found.at == At::Directory {
@@ -226,7 +226,7 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
     )
 }
 
-/// What a program lacks that could not be loaded: the loader itself says it and exits with 127.
+/// The library that a program lacks inside. The loader itself then reports it and exits with 127.
 pub(in crate::run) fn lacks(guest: &Guest<'_>, command: &Command) -> Option<String> {
     let program = command.program();
     let candidates: Vec<String> = if program.contains('/') {

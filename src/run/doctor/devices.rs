@@ -1,4 +1,4 @@
-//! Devices, and the programs that they are for.
+//! Facts about devices, and about programs that use them.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
 use crate::sys::{self, Errno, KernelProbe, Syscall};
 
-/// Makes an interface in a network namespace that goes with it.
+/// Creates an interface in a temporary network namespace.
 pub(super) fn tun(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Net) {
         let found = "not tested: network namespaces do not work";
@@ -31,7 +31,7 @@ pub(super) fn tun(exam: &Exam<'_>) -> Finding {
     }
 }
 
-/// What of networks may be a module that is missing.
+/// Probes a part of networks that may be a missing module.
 pub(super) fn part(exam: &Exam<'_>, part: NetworkPart, works: &'static str) -> Finding {
     let tried = exam.has(Kind::Net).then(|| exam.network(part)).flatten();
     let Some(tried) = tried else {
@@ -50,7 +50,7 @@ pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
     };
     let shown = quoted(path.to_string_lossy());
     let finding = match sys::version_of(&path) {
-        // A shell executes what the kernel does not.
+        // A shell would execute files that the kernel refuses.
         Ok(Some(version)) if version.starts_with("pasta ") => {
             Finding::ok(format!("{shown}: {}", escape(&version)))
         }
@@ -67,7 +67,7 @@ pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
     finding.value(path.to_string_lossy())
 }
 
-/// Asks for no device: where none is free, the kernel would make one.
+/// Requests no device, because the kernel would create one if none is free.
 pub(super) fn loops(_: &Exam<'_>) -> Finding {
     let opened = File::options().read(true).write(true).open("/dev/loop-control");
     let names = fs::read_dir("/dev").into_iter().flatten().flatten();
@@ -90,7 +90,7 @@ pub(super) fn loops(_: &Exam<'_>) -> Finding {
     .value(devices)
 }
 
-/// What the kernel has programs executed by: the entries of binfmt_misc.
+/// Lists the entries of binfmt_misc, by which the kernel executes other programs.
 pub(super) fn binfmt(exam: &Exam<'_>) -> Finding {
     if !exam.host.has_proc() {
         return Finding::unread();

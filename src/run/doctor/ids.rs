@@ -33,7 +33,7 @@ pub(super) fn own(exam: &Exam<'_>) -> Finding {
     Finding::new(Verdict::No, format!("cannot be mapped: {refused}")).value(uid).remedy(remedy)
 }
 
-/// `100000–165535`.
+/// Ranges in words, such as `100000–165535`.
 fn shown(ranges: &[(u32, u32)]) -> String {
     let range = |(first, count): &(u32, u32)| {
         format!("{first}–{}", u64::from(*first) + u64::from(*count).saturating_sub(1))
@@ -59,7 +59,7 @@ pub(super) fn subordinate(exam: &Exam<'_>) -> Finding {
     Finding::ok(found).value(value)
 }
 
-/// Root maps all ids of the user namespace that it is in.
+/// The finding for root, who can map all ids of its user namespace.
 fn of_root(exam: &Exam<'_>) -> Finding {
     let Some(map) = own_map(exam, "uid_map") else { return Finding::unread() };
     let number = total(&map);
@@ -73,7 +73,7 @@ fn of_root(exam: &Exam<'_>) -> Finding {
     .value(number)
 }
 
-/// How many ids a system of its own has: subuid(5).
+/// The number of ids of a complete system: subuid(5).
 const ENOUGH: u64 = 65_536;
 
 fn total(map: &IdMap) -> u64 {
@@ -84,7 +84,7 @@ fn count_ids(number: u64) -> String {
     if number == 1 { "1 id".into() } else { format!("{number} ids") }
 }
 
-/// The ids of the user namespace that this process is in, each mapped to itself.
+/// The ids of this process's user namespace, each mapped to itself.
 fn own_map(exam: &Exam<'_>, name: &str) -> Option<IdMap> {
     let text = exam.host.tree.read(format!("/proc/self/{name}").as_ref()).ok()?;
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -97,7 +97,7 @@ fn own_map(exam: &Exam<'_>, name: &str) -> Option<IdMap> {
     Some(IdMap { ranges: text.lines().filter_map(range).collect() })
 }
 
-/// Maps all ids that the caller may have: a user by newuidmap(1) and newgidmap(1).
+/// Maps all ids of the caller; for a user, with newuidmap(1) and newgidmap(1).
 pub(super) fn helpers(exam: &Exam<'_>) -> Finding {
     let host = exam.host;
     let helpers = ["newuidmap", "newgidmap"];
@@ -136,7 +136,7 @@ fn by_helpers(exam: &Exam<'_>, paths: &[String]) -> Finding {
     }
 }
 
-/// What was found where ids could not be mapped.
+/// The finding if ids could not be mapped.
 fn refused(exam: &Exam<'_>, trouble: Trouble, verdict: Verdict) -> Finding {
     let found = format!("refused: {}(2): {}", trouble.syscall.name(), trouble.errno);
     let remedy = match (trouble.syscall, trouble.errno.name().as_str()) {
@@ -148,7 +148,7 @@ fn refused(exam: &Exam<'_>, trouble: Trouble, verdict: Verdict) -> Finding {
     Finding::new(verdict, found).remedy(remedy)
 }
 
-/// Maps, as root, all ids of the user namespace that this process is in.
+/// Maps, as root, all ids of this process's user namespace.
 fn own_range(exam: &Exam<'_>) -> Finding {
     let (Some(users), Some(groups)) = (own_map(exam, "uid_map"), own_map(exam, "gid_map")) else {
         return Finding::unread();

@@ -10,12 +10,12 @@ fn shown(trouble: Trouble) -> String {
     format!("{}(2): {}", trouble.syscall.name(), trouble.errno)
 }
 
-/// What is said of something that cannot be tried.
+/// The finding on something that could not be tested.
 fn untried(why: &str) -> Finding {
     Finding::new(Verdict::Unknown, format!("not tested: {why}"))
 }
 
-/// What was found of something that was tried inside; `remedy` knows why it was refused.
+/// The finding of a probe inside; `remedy` returns the remedy for an error.
 fn finding(
     exam: &Exam<'_>,
     what: Inside,
@@ -37,7 +37,7 @@ fn finding(
     Finding::new(fails, format!("refused: {}", shown(trouble))).remedy(remedy)
 }
 
-/// Whether anything can be mounted, or it is not known.
+/// Whether mounting works, or is unknown.
 fn mounts(exam: &Exam<'_>) -> bool {
     exam.inside(Inside::MountApi).is_none_or(|answer| answer.is_ok())
 }
@@ -61,7 +61,7 @@ pub(super) fn overlay(exam: &Exam<'_>) -> Finding {
         let of_users = remedy::no_overlay_for_users(exam.host);
         of_users.or_else(|| (errno == "ENODEV").then(remedy::no_overlay))
     });
-    // A root whose layers cannot lie on each other is copied.
+    // Layers of a root that cannot be stacked are copied.
     match found.verdict {
         Verdict::Part => {
             Finding { found: format!("{}; roots are copied instead", found.found), ..found }

@@ -1,4 +1,4 @@
-//! Each kind of namespace, and what a machine may have against those of users.
+//! Facts about each kind of namespace, and about restrictions for users.
 
 use super::exam::Exam;
 use super::{Finding, Verdict};
@@ -7,7 +7,7 @@ use crate::host::{APPARMOR, DEBIAN, MOST_USER_NAMESPACES};
 use crate::run::remedy;
 use crate::spec::{Kind, Namespaces};
 
-/// A file of /proc/sys as sysctl(8) calls it.
+/// The name in sysctl(8) of a file of /proc/sys.
 fn dotted(setting: &str) -> String {
     setting.replace('/', ".")
 }
@@ -34,7 +34,7 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
     };
     let asked = Namespaces::from(kind);
     let asked = if tried.with_user { asked | Kind::User.into() } else { asked };
-    // What keeps the user namespace away keeps all away that are made with it.
+    // Without a user namespace, no other one can be created with it.
     if tried.with_user && !exam.has(Kind::User) {
         let found = "not tested: it needs a user namespace, and those do not work";
         return Finding::new(Verdict::Unknown, found).value(number);
@@ -50,8 +50,8 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
     Finding::new(Verdict::No, found).value(number).remedy(remedy)
 }
 
-/// Whether the user namespaces of users are of use here, by what was tried: one can be made, and
-/// gives the right to mount.
+/// Whether user namespaces are useful for users here, according to the probes: one can be created,
+/// and grants the right to mount.
 fn are_of_use(exam: &Exam<'_>) -> bool {
     exam.has(Kind::User) && exam.all_inside().is_ok()
 }

@@ -1,4 +1,4 @@
-//! A sandbox as `recipes/busybox.rhai` makes it, tried as a whole.
+//! A complete sandbox, as in `recipes/busybox.rhai`.
 
 use std::time::Instant;
 
@@ -12,13 +12,13 @@ use crate::run::remedy::{self, Remedy};
 use crate::spec::{Command, GuestPath, Invalid, Kind, ProcOptions, Root, Streams};
 use crate::sys::{self, CStrings, Call};
 
-/// Has the init that nsscript carries executed, in a user namespace where there are some.
+/// Executes the init that nsscript carries, in a user namespace if possible.
 pub(super) fn init(exam: &Exam<'_>) -> Finding {
     let execute = Call::Execute { as_init: true, told: CStrings::default() };
     let mut program = exam.with_rights();
     program.calls = vec![Call::DieWithParent, execute];
     match sys::spawn(&program) {
-        // Dropped, it is killed.
+        // Dropping it kills it.
         Ok(_) => Finding::ok("executed from a memory file"),
         Err(fault) => {
             let refused = format!("{}(2): {}", fault.syscall.name(), fault.errno);
@@ -39,7 +39,7 @@ pub(super) fn temporary(exam: &Exam<'_>) -> Finding {
     }
 }
 
-/// What the recipe's programs are: busybox, or the host's own.
+/// The programs of the recipe: busybox, or the host's own.
 pub(super) fn programs(exam: &Exam<'_>) -> Finding {
     let search = exam.host.environment.get("PATH").map(String::as_str);
     let find = |name: &str| exam.host.tree.which(name, search);
@@ -68,7 +68,7 @@ fn wanted() -> Result<Sandbox, Invalid> {
     Ok(steps.into_iter().fold(empty, |sandbox, step| sandbox.with(step, None)))
 }
 
-/// Starts a process in the sandbox: it does all that a launch does, and executes nothing.
+/// Starts a process in the sandbox that performs a complete launch, but executes nothing.
 pub(super) fn launch(exam: &Exam<'_>) -> Finding {
     let started = Instant::now();
     match launched(exam) {
@@ -98,7 +98,7 @@ fn launched(exam: &Exam<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What a report says, with its hints.
+/// The finding of a report, with its hints.
 fn failed(report: &Report) -> Finding {
     let remedy = (!report.hints.is_empty()).then(|| Remedy::of_report(report));
     Finding::new(Verdict::No, report.message.clone()).remedy(remedy)

@@ -1,4 +1,4 @@
-//! The table of facts: what each is called, what of nsscript needs it, and how it is found.
+//! The table of facts: names, dependent features, and probes.
 
 use super::exam::Exam;
 use super::namespaces::kind;
@@ -6,18 +6,18 @@ use super::{Finding, cgroups, devices, ids, kernel, mounts, namespaces, sandbox}
 use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
 
-/// How a fact is found.
+/// The probe of a fact.
 type Find = fn(&Exam<'_>) -> Finding;
 
 /// A row of the table.
 pub(super) struct FactRow {
-    /// What programs know the fact by.
+    /// The stable key of the fact, for programs.
     pub key: &'static str,
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What of nsscript needs it.
+    /// The features of nsscript that need it.
     pub enables: &'static str,
-    /// Whether `recipes/busybox.rhai` does.
+    /// Whether `recipes/busybox.rhai` needs it.
     pub needed: bool,
     pub find: Find,
 }
@@ -42,7 +42,7 @@ const fn other(
     FactRow { key, name, enables, needed: false, find }
 }
 
-/// The facts, and what they are told together with.
+/// The facts by group.
 pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
     (
         "machine",

@@ -1,4 +1,4 @@
-//! Closures in processes of their own: copies of nsscript, whose value comes back through a pipe.
+//! Closures in separate processes: copies of nsscript that return a value through a pipe.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -20,18 +20,17 @@ use crate::run::trace::launch_trace::{LaunchTrace, entered, watch};
 use crate::spec::Namespaces;
 use crate::sys::{self, Call, Child, Enter, Errno, Fault, Program};
 
-/// What a closure does in its process: it gives what goes through the pipe, and the status that
-/// the process ends with.
+/// The work of a closure in its process: it returns the bytes for the pipe, and the exit status.
 pub type Body<'a> = &'a mut dyn FnMut() -> (Vec<u8>, i32);
 
-/// The status of a copy whose closure has panicked, or whose value does not reach who waits for it.
+/// The exit status of a copy whose closure panicked, or whose value could not be passed on.
 const NO_VALUE: i32 = 125;
 
 impl Launcher {
     /// Starts a closure in a copy of this process, in new namespaces.
     ///
     /// # Errors
-    /// The namespaces cannot be made.
+    /// The namespaces cannot be created.
     pub fn fork(
         &self,
         namespaces: Namespaces,
@@ -47,7 +46,7 @@ impl Launcher {
         self.fork_raw(RawAction::Clone(namespaces), &program, origin, body)
     }
 
-    /// Starts a closure in a copy of this process, in a namespace that exists.
+    /// Starts a closure in a copy of this process, in an existing namespace.
     ///
     /// # Errors
     /// The namespace cannot be entered.
@@ -101,7 +100,7 @@ impl Launcher {
             });
         };
         self.before_call(&action, origin)?;
-        // What the closure executes has the terminal of nsscript itself.
+        // Programs of the closure use the terminal of nsscript itself.
         let terminal = sys::KeptTerminal::own();
         let made = self.copy(program, false, plan, body, &tell)?;
         let made = made.map(|mut process| {
@@ -113,10 +112,10 @@ impl Launcher {
         })
     }
 
-    /// Starts a closure in a sandbox of its own.
+    /// Starts a closure in a new sandbox.
     ///
     /// # Errors
-    /// What could not be done, with its line.
+    /// The action that failed, with its line.
     pub fn fork_sandbox(
         &self,
         plan: &Plan,
@@ -164,8 +163,8 @@ impl Launcher {
         }
     }
 
-    /// Starts a closure in the namespaces of a process: in a sandbox, with its ids and without
-    /// capabilities; of a closure, with all of them.
+    /// Starts a closure in the namespaces of a process: with the ids of a sandbox and without
+    /// capabilities, or, for the process of a closure, with all of them.
     ///
     /// # Errors
     /// The process has ended, or may not be entered.
@@ -211,10 +210,10 @@ impl Launcher {
         })
     }
 
-    /// The kinds among `wanted` in which process `pid` is in another namespace than this one.
+    /// The kinds among `wanted` in which process `pid` differs from this one.
     ///
     /// # Errors
-    /// It has ended, or may not be looked at.
+    /// It has ended, or its namespaces may not be read.
     pub fn differing(
         &self,
         pid: i32,
@@ -248,8 +247,8 @@ impl Launcher {
         Ok(differing)
     }
 
-    /// Makes the copy, and what its value comes back through. Where somebody listens, the copy goes
-    /// on when `tell` has told of it.
+    /// Creates the copy and the pipe for its value. If the trace is on, the copy continues after
+    /// `tell` has reported it.
     fn copy(
         &self,
         program: &Program,
@@ -290,17 +289,17 @@ impl Launcher {
         Ok(child.map(|child| Process::copy(child, reader, plan, (started, self.started()))))
     }
 
-    /// Tells that what a closure gives does not reach who waits for it; gives the status to end with.
+    /// Warns that the value of a closure could not be passed on, and returns the exit status.
     fn unheard(&self, errno: Errno) -> i32 {
         self.warn(&Report::error(format!("cannot pass on the value of the closure: {errno}")));
         NO_VALUE
     }
 
-    /// Forgets what belongs to the process that this one is a copy of.
+    /// Forgets what belongs to the process that was copied.
     fn become_copy(&self, answer: i32) {
         self.forget_workspace();
         self.become_next_process();
-        // The pipe of the closure that this one was started from is not for this process.
+        // The pipe of the outer closure is not for this process.
         if let Some(outer) = self.answer.replace(Some(answer)) {
             sys::close(outer);
         }
@@ -319,7 +318,7 @@ pub fn entering(pid: i32, namespaces: Namespaces) -> RawAction {
     RawAction::Setns { what, file: format!("pid {pid}"), namespaces }
 }
 
-/// Another descriptor of a process.
+/// Duplicates the descriptor of a process.
 ///
 /// # Errors
 /// No descriptor is left.
@@ -334,10 +333,10 @@ pub fn duplicated(
     })
 }
 
-/// A descriptor of process `pid`.
+/// Opens a descriptor of process `pid`.
 ///
 /// # Errors
-/// There is no such process.
+/// The process does not exist.
 pub fn open_process(pid: i32) -> Result<OwnedFd, Errno> {
     sys::pidfd_open(pid).map_err(|trouble| trouble.errno)
 }

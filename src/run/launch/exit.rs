@@ -1,4 +1,4 @@
-//! The ends of programs, and their output until then.
+//! Exit statuses and output of programs.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use crate::diag::{Facts, Report, quoted};
 use crate::plan::Plan;
 use crate::sys::{self, Errno, Usage};
 
-/// Why a program ended.
+/// The cause of a program's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It ended by itself.
+    /// It exited.
     Exited,
-    /// A signal ended it.
+    /// A signal killed it.
     Signal,
 }
 
@@ -28,15 +28,15 @@ impl fmt::Display for Cause {
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// Its exit status; 128 and the signal where one ended it.
+    /// Its exit status, or 128 plus the signal that killed it.
     pub code: i32,
-    /// The signal that ended it.
+    /// The signal that killed it.
     pub signal: Option<i32>,
-    /// Why it ended.
+    /// The cause.
     pub cause: Cause,
-    /// How long it ran.
+    /// The time that it ran.
     pub wall: Duration,
-    /// What it used.
+    /// Its resource usage.
     pub usage: Usage,
 }
 
@@ -49,18 +49,18 @@ impl fmt::Display for Exit {
     }
 }
 
-/// What a program wrote, and how it ended.
+/// The output of a program, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// What it wrote to its standard output.
+    /// Its standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to its standard error.
+    /// Its standard error.
     pub stderr: Vec<u8>,
     /// How it ended.
     pub exit: Exit,
 }
 
-/// That what a program has written to its terminal was not seen to the end.
+/// The report of terminal output that could not be shown.
 pub(in crate::run) fn unseen(plan: &Plan, errno: Errno) -> Report {
     let last = plan.actions.last();
     let message = format!("cannot write to the standard output: {errno}");
@@ -69,7 +69,7 @@ pub(in crate::run) fn unseen(plan: &Plan, errno: Errno) -> Report {
     report
 }
 
-/// That the exit status of a program is lost: which is no success.
+/// The report of an unknown exit status, which is not a success.
 pub(in crate::run) fn lost(plan: &Plan, errno: Errno) -> Report {
     let what =
         if plan.command.is_closure() { "the closure".into() } else { quoted(plan.command.shown()) };

@@ -1,4 +1,4 @@
-//! A network that reaches the outside through the host's sockets, without rights there: pasta(1).
+//! Networks that reach the outside through the host's sockets, without privileges: pasta(1).
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,26 +21,26 @@ use crate::run::remedy;
 use crate::spec::{Command, Kind, MountFlags, Namespaces, Outbound, Streams};
 use crate::sys::{self, Call, Program, Raw, flags};
 
-/// A network, and the process that connects it to the outside as long as this lives.
+/// A network, and the process that connects it to the outside while this lives.
 #[derive(Debug)]
 pub(in crate::run) struct Outside {
     pub network: Rc<Network>,
     _process: Process,
 }
 
-/// Where pasta(1) is.
+/// The path of pasta(1).
 pub(in crate::run) fn pasta(host: &Host) -> Option<PathBuf> {
     host.tree.which("pasta", None)
 }
 
-/// How long pasta has to be ready.
+/// The time limit for pasta to be ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Launcher {
-    /// Makes a network that is connected to the outside.
+    /// Creates a network that is connected to the outside.
     ///
     /// # Errors
-    /// There is no pasta, or it cannot do it.
+    /// pasta is missing or fails.
     pub(in crate::run) fn connect_outside(
         &self,
         outbound: &Outbound,
@@ -68,7 +68,8 @@ impl Launcher {
         Ok(outside)
     }
 
-    /// A file that is the network: one in /proc would be opened only by who may trace this process.
+    /// Pins the network to a file: one in /proc could be opened only by processes that may trace
+    /// this one.
     fn pinned(&self, network: &Network, origin: Option<&Origin>) -> Result<PathBuf, Problem> {
         use std::os::fd::AsRawFd;
         let place = self.scratch(origin)?.join(format!(".{}", network.label));
@@ -89,7 +90,7 @@ impl Launcher {
         Ok(place)
     }
 
-    /// Starts pasta in a PID namespace of its own: it ends with nsscript, however that ends.
+    /// Starts pasta in its own PID namespace, so that it ends with nsscript, however that ends.
     fn start_pasta(
         &self,
         pasta: &Path,
@@ -100,7 +101,7 @@ impl Launcher {
         let mut words = vec![pasta.to_string_lossy().into_owned()];
         words.extend(outbound.options());
         words.extend(["--dns-forward".to_owned(), FORWARDED.to_owned()]);
-        // It would become another user, who may not enter the network.
+        // pasta would become another user, who may not enter the network.
         if self.host().is_root() {
             words.extend(["--runas", "0:0"].map(str::to_owned));
         }
@@ -145,7 +146,7 @@ impl Launcher {
         Ok(process)
     }
 
-    /// Waits until pasta has given the network its interface.
+    /// Waits until pasta has created the interface of the network.
     fn wait_for_pasta(
         &self,
         mut process: Process,

@@ -1,4 +1,4 @@
-//! A root as a directory of the host.
+//! Building a root as a directory of the host.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -11,12 +11,12 @@ use crate::run::workspace::take_away;
 use crate::sys::{Errno, Held};
 
 impl Layers {
-    /// Writes a whole root into a directory, which is made or empty; gives warnings of what could not
-    /// be made. Where `setuid`, also what gives rights to who executes a file.
+    /// Writes a whole root to a new or empty directory, and returns warnings about missing entries.
+    /// With `setuid`, also writes bits and attributes that give rights to users who execute a file.
     ///
     /// # Errors
-    /// The directory cannot be made, or is not empty; the first entry that cannot be made, with the
-    /// line that asked for it.
+    /// The directory cannot be created or is not empty, or an entry cannot be written: the first
+    /// one, with its line.
     pub fn build(
         &self,
         tree: &Rc<RootTree>,
@@ -34,7 +34,7 @@ impl Layers {
         };
         let made = std::fs::create_dir_all(directory);
         made.map_err(|error| cannot((&error).into()))?;
-        // From here on another directory in its place changes nothing.
+        // From here on, replacing the directory has no effect.
         let held = Held::open_itself(directory).map_err(cannot)?;
         let entries = || std::fs::read_dir(held.path()).map_err(|error| cannot((&error).into()));
         if entries()?.next().is_some() {

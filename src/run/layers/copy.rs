@@ -1,4 +1,4 @@
-//! A copy of a root, for machines that have no overlay for its layers.
+//! Copies of roots, for machines without an overlay for layers.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -19,10 +19,10 @@ impl Layers {
         self.roots.no_overlay.get().then(|| plan.with_copy()).flatten()
     }
 
-    /// Notes that there is no overlay here, as `refusal` says.
+    /// Notes that this machine has no overlay, according to `refusal`.
     ///
     /// # Errors
-    /// That was known: it is something else.
+    /// That was known already, so the cause is another one.
     pub(in crate::run) fn do_without_overlay(&self, refusal: &Report) -> Result<(), Report> {
         if self.roots.no_overlay.replace(true) {
             return Err(refusal.clone());
@@ -34,7 +34,7 @@ impl Layers {
         Ok(())
     }
 
-    /// A copy of the root of a plan that wants one, and what keeps it.
+    /// The copy of a root, if the plan needs one, and a token that keeps it.
     pub(in crate::run) fn copy_for(
         &self,
         plan: &Plan,
@@ -68,9 +68,9 @@ impl Layers {
         Ok(Some((directory, token)))
     }
 
-    /// Removes copies of roots that are not needed any more.
+    /// Removes copies of roots that are no longer needed.
     pub(in crate::run) fn remove_copies(&self, is_gone: &dyn Fn(&Weak<()>) -> bool) {
-        // Those of a process that this is a copy of are not in this one's directory.
+        // The copies of the process that was copied are not in this one's directory.
         let Some(own) = self.existing_workspace() else { return };
         self.roots.copies.borrow_mut().retain(|(directory, token)| {
             let gone = directory.starts_with(&own) && is_gone(token);

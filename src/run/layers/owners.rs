@@ -14,18 +14,18 @@ use crate::run::layers::Layers;
 use crate::spec::IdMap;
 use crate::sys::Errno;
 
-/// A layer whose files do not all belong to the caller.
+/// A variant of a layer, whose files do not all belong to the caller.
 #[derive(Clone, Debug)]
 pub(in crate::run) struct Variant {
-    /// What tells it from others.
+    /// Its name.
     pub name: String,
-    /// User and group on the host, by those inside.
+    /// Owners on the host by owners inside.
     owners: BTreeMap<(u32, u32), (u32, u32)>,
 }
 
 impl Layers {
-    /// How files that belong inside to `owners` belong on the host; none where all are the caller's.
-    /// What nobody inside is belongs to user or group 0.
+    /// The variant for the owners `owners` inside; `None` if all are the caller. Unmapped ids
+    /// become 0.
     pub(in crate::run) fn variant(
         &self,
         owners: impl IntoIterator<Item = (u32, u32)>,
@@ -33,7 +33,7 @@ impl Layers {
     ) -> Option<Variant> {
         let host = self.host();
         let outside = |map: &IdMap, id: u32, own: u32| {
-            // Where the user namespace is shared every id is itself, which only root can use.
+            // In a shared user namespace, ids are unchanged, which only root can use.
             if map.ranges.is_empty() {
                 return if host.is_root() { id } else { own };
             }
@@ -50,7 +50,7 @@ impl Layers {
         Some(Variant { name, owners })
     }
 
-    /// Gives the entries of a tree to whom they shall belong.
+    /// Sets the owners of the entries of a tree.
     pub(in crate::run) fn give(
         &self,
         directory: &Path,
@@ -93,7 +93,7 @@ impl Layers {
         Ok(())
     }
 
-    /// Warnings of files whose users or groups are nobody inside, each said until it was once.
+    /// Warnings about files whose owners are not mapped, each shown once.
     pub(in crate::run) fn squashed(&self, plan: &Plan) -> Vec<Report> {
         let kept = plan.actions.iter().filter_map(|planned| match &planned.action {
             Op::BuildLayer(BuildLayer { tree, number }) => match &tree.layers[*number] {
@@ -106,7 +106,7 @@ impl Layers {
         unsaid.filter_map(|kept| self.squashed_layer(kept, &plan.maps)).collect()
     }
 
-    /// Notes that this was said of a layer.
+    /// Notes that the warning about a layer was shown.
     pub(in crate::run) fn note_squashed(kept: &Kept, maps: &Maps) {
         let _ = std::fs::write(kept.directory.join(said(maps)), "");
     }
@@ -141,7 +141,7 @@ impl Layers {
         })
     }
 
-    /// What a recipe says to map a range of ids, where `highest` is in it.
+    /// The verbs that map a range of ids, if `highest` is in it.
     fn range(&self, highest: u32) -> Option<String> {
         let host = self.host();
         let first = |file: &str| {
@@ -158,7 +158,7 @@ impl Layers {
     }
 }
 
-/// `user 42`, `groups 8, 42 and 50`, the first few by number.
+/// Ids in words, such as `user 42` or `groups 8, 42 and 50`; many ids as a number.
 fn named(noun: &str, ids: &[u32]) -> Option<String> {
     const SHOWN: usize = 5;
     let shown: Vec<String> = ids.iter().take(SHOWN).map(ToString::to_string).collect();
@@ -170,7 +170,7 @@ fn named(noun: &str, ids: &[u32]) -> Option<String> {
     }
 }
 
-/// The mark of a layer of which it was said whose files are of nobody with these maps.
+/// The name of the file that marks a shown warning for these maps.
 fn said(maps: &Maps) -> String {
     format!("said-{}", &sha256(maps.to_string())[..16])
 }

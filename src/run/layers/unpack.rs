@@ -1,8 +1,8 @@
-//! Archives, unpacked into a layer.
+//! Unpacking of archives to layers.
 //!
-//! Every path is resolved in what was unpacked so far, in memory, and what comes out has no link in it;
-//! then it is made by descriptor beneath the tree. Links are made when everything else is there. So
-//! nothing that an archive says leads out of the tree, or through a link on the disk.
+//! Every path is resolved in memory, against the members so far, to a path without links, and is
+//! then created by descriptor beneath the tree. Links are created last. So no path of an archive
+//! leads out of the tree, or through a link on the disk.
 
 mod content;
 mod members;
@@ -31,13 +31,13 @@ use crate::run::layers::Layers;
 use crate::spec::Archive;
 use crate::sys::{self, Beneath, Errno};
 
-/// How many pieces of decompressed bytes wait to be unpacked.
+/// The maximum number of decompressed pieces in the queue.
 const PIECES: usize = 16;
-/// The most members of an archive: each takes some memory.
+/// The maximum number of members, each of which needs memory.
 const MOST_MEMBERS: usize = 4_000_000;
 
 impl Layers {
-    /// The layer that an archive holds, on top of others; it is unpacked at most once.
+    /// The layer of an archive on top of others; unpacked at most once.
     pub(in crate::run) fn unpacked(
         &self,
         archive: &Archive,
@@ -78,7 +78,7 @@ impl Layers {
         Ok(Rc::new(Kept { origin: origin.cloned(), elapsed, warnings, ..kept }))
     }
 
-    /// A warning where an archive is unpacked for this run alone.
+    /// The warning that an archive is unpacked for this run only.
     fn unkept(&self, archive: &Archive) -> Option<Report> {
         if self.has_lasting_store() {
             return None;
@@ -116,7 +116,7 @@ impl Layers {
         }
     }
 
-    /// Unpacks an archive into the place of a layer that is being made; gives what is odd about it.
+    /// Unpacks an archive to a layer under construction, and returns warnings.
     fn unpack(
         &self,
         archive: &Archive,
@@ -127,7 +127,7 @@ impl Layers {
     ) -> Result<Vec<Report>, Report> {
         let tree = building.tree();
         let root = Beneath::open(&tree).map_err(|errno| written(&tree, errno))?;
-        // What directories below look like is only read where one is needed.
+        // Directories of the layers below are read only if needed.
         let looks = std::cell::OnceCell::new();
         let mut look = |path: &Path| {
             let merged = looks.get_or_init(|| self.contents_of(below).unwrap_or_default());
@@ -145,7 +145,7 @@ impl Layers {
             let mut reader = Reader::new(Decoded::new(receiver), archive.limit);
             let mut unpacker = Unpacker::new(archive, below, &mut look, writers);
             let read = members(&mut reader, &mut unpacker).and_then(|()| reader.rest());
-            // Without anybody who reads, the decoder ends.
+            // Without a receiver, the decoder ends.
             drop(reader);
             let found = decoder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             read?;
@@ -173,7 +173,7 @@ impl Layers {
     }
 }
 
-/// A warning where what was unpacked is an image, whose layers are archives again.
+/// The warning that the archive is an image, whose layers are archives.
 fn image(archive: &Archive, contents: &Contents) -> Option<Report> {
     let has = |path: &str| contents.items.contains_key(Path::new(path));
     if !(has("/oci-layout") || has("/manifest.json") && (has("/blobs") || has("/repositories"))) {
@@ -210,12 +210,12 @@ fn members(
     Ok(())
 }
 
-/// What tells an archive as it is now, and where it is unpacked, from others.
+/// The key of an archive in its current state, with the layers below it.
 fn key(archive: &Archive, found: &std::fs::Metadata, below: &[Layer]) -> String {
     let file = (found.dev(), found.ino(), found.len(), found.mtime(), found.mtime_nsec());
     let changed = (found.ctime(), found.ctime_nsec());
     let Archive { sha256: wanted, strip, compression, limit, .. } = archive;
-    // The number changes with what becomes of an archive, so that nobody finds what became of it before.
+    // The number changes if unpacking changes, so that old results are not found.
     let mut text = format!("archive 2 {:?}", (file, changed, wanted, strip, compression, limit));
     for layer in below {
         match layer {
@@ -290,7 +290,7 @@ fn unsound(archive: &Archive, error: &ArchiveError) -> Report {
     }
 }
 
-/// A size as a recipe has it, rounded up.
+/// A size in the notation of recipes, rounded up.
 fn size(bytes: u64) -> String {
     let units = [(1_u64 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
     match units.iter().find(|(unit, _)| bytes >= *unit) {
@@ -299,7 +299,7 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// What a file is that begins like no archive.
+/// The format of a file that is not a tar archive.
 fn other_format(path: &Path) -> Option<&'static str> {
     let mut first = [0; 262];
     let length = sys::open_at_once(path).ok()?.read(&mut first).ok()?;
@@ -320,7 +320,7 @@ fn other_format(path: &Path) -> Option<&'static str> {
     found.or_else(|| first.is_empty().then_some("empty"))
 }
 
-/// Where something lies in a tree.
+/// A path relative to a tree.
 pub(in crate::run) fn below(path: &Path) -> PathBuf {
     path.strip_prefix("/").unwrap_or(path).to_path_buf()
 }

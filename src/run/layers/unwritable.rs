@@ -1,4 +1,4 @@
-//! Hints for layers that cannot be written.
+//! Hints about layers that cannot be written.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::diag::{Report, quoted};
 use crate::sys::Errno;
 
-/// The report of an entry that could not be written below `directory`, with what helps. Many calls
-/// write one, and all of them are about its source or this directory.
+/// Adds a hint to the report of an entry that could not be written below `directory`. Whichever
+/// call failed, the cause is its source or this directory.
 pub(in crate::run) fn for_build(report: Report, errno: Errno, directory: &Path) -> Report {
     match errno.name().as_str() {
         "ENOSPC" | "EDQUOT" => {
@@ -30,7 +30,7 @@ pub(in crate::run) fn for_build(report: Report, errno: Errno, directory: &Path) 
     }
 }
 
-/// The report of what finds no room below `directory`, with what helps.
+/// Adds a hint about missing space below `directory` to a report.
 pub(in crate::run) fn without_room(report: Report, directory: &Path, in_store: bool) -> Report {
     let cure = if is_in_memory(directory) {
         "`scratch()` is in memory: choose a directory on a disk"
@@ -48,7 +48,7 @@ pub(in crate::run) fn without_room(report: Report, directory: &Path, in_store: b
     )
 }
 
-/// Whether it lies in `scratch()`, where that is a tmpfs.
+/// Whether it is in `scratch()`, and that is a tmpfs.
 fn is_in_memory(directory: &Path) -> bool {
     let device = |path: &Path| path.metadata().map(|found| found.dev()).ok();
     let is_mount = |path: &Path| device(path) != path.parent().and_then(device);

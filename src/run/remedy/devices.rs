@@ -1,27 +1,28 @@
-//! Causes and cures for devices, and the programs that use them.
+//! Causes and cures for devices, and for programs that use them.
 
 use super::Remedy;
 use crate::sys::Errno;
 
-/// A part of the kernel that may be missing, as a module that is not there or may not be loaded.
+/// A part of the kernel that may be missing, such as a module that does not exist or may not be
+/// loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::run) enum NetworkPart {
-    /// Cables.
+    /// Pairs of interfaces.
     Veth,
-    /// Switches.
+    /// Bridges.
     Bridge,
-    /// Rules of nftables, of every kind that recipes make.
+    /// Rules of nftables, of every kind that recipes use.
     Rules,
-    /// Settings that can be written to.
+    /// Writable settings.
     Settings,
 }
 
 impl NetworkPart {
-    /// All of them, each at its own place.
+    /// All parts, each at the index of its number.
     pub const ALL: [Self; 4] = [Self::Veth, Self::Bridge, Self::Rules, Self::Settings];
 }
 
-/// The kernel has not a part of networks, or does not let it be used.
+/// The kernel lacks a part of networks, or refuses its use.
 pub(in crate::run) fn no_part_of_networks(part: NetworkPart, errno: Errno) -> Option<Remedy> {
     let unknown =
         ["EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT", "ENOENT"].contains(&&*errno.name());
@@ -57,7 +58,7 @@ pub(in crate::run) fn no_part_of_networks(part: NetworkPart, errno: Errno) -> Op
     }
 }
 
-/// There is no pasta.
+/// pasta is missing.
 pub(in crate::run) fn no_pasta() -> Remedy {
     Remedy::new(
         "no_pasta",
@@ -114,7 +115,7 @@ pub(in crate::run) fn no_loop_devices() -> Remedy {
     )
 }
 
-/// Programs of other kinds are not executed.
+/// binfmt_misc is not mounted.
 pub(in crate::run) fn binfmt_missing() -> Remedy {
     Remedy::new(
         "binfmt_missing",
@@ -125,7 +126,7 @@ pub(in crate::run) fn binfmt_missing() -> Remedy {
     )
 }
 
-/// No program of another kind is entered.
+/// binfmt_misc has no entries.
 pub(in crate::run) fn binfmt_empty() -> Remedy {
     Remedy::new(
         "binfmt_empty",
@@ -135,7 +136,7 @@ pub(in crate::run) fn binfmt_empty() -> Remedy {
     )
 }
 
-/// All of it is switched off.
+/// binfmt_misc is disabled.
 pub(in crate::run) fn binfmt_off() -> Remedy {
     let cause = "binfmt_misc is disabled";
     let cure = "as root, enable it with `echo 1 > /proc/sys/fs/binfmt_misc/status`";

@@ -3,7 +3,7 @@
 use super::Remedy;
 use crate::host::{Host, accounts};
 
-/// The kernel refuses the map of one's own id.
+/// The kernel refuses the map of the caller's own id.
 pub(in crate::run) fn only_own_id() -> Remedy {
     Remedy::none(
         "only_own_id",
@@ -13,9 +13,9 @@ pub(in crate::run) fn only_own_id() -> Remedy {
     )
 }
 
-/// User 0 without CAP_SETFCAP maps itself, as in a sandbox.
+/// User 0 lacks CAP_SETFCAP, as in a sandbox, and maps itself.
 pub(in crate::run) fn no_setfcap() -> Remedy {
-    // A file capability that is given in the new namespace would hold in this one, too.
+    // A file capability that is set in the new namespace would be valid in this one, too.
     Remedy::new(
         "no_setfcap",
         "user 0 lacks CAP_SETFCAP here, as in every sandbox, and since Linux 5.12 the kernel then \
@@ -25,7 +25,7 @@ pub(in crate::run) fn no_setfcap() -> Remedy {
     )
 }
 
-/// The map names ids that are none here.
+/// The map names ids that do not exist here.
 pub(in crate::run) fn ids_not_permitted() -> Remedy {
     Remedy::new(
         "ids_not_permitted",
@@ -35,7 +35,7 @@ pub(in crate::run) fn ids_not_permitted() -> Remedy {
     )
 }
 
-/// newuidmap(1) or newgidmap(1) is not there.
+/// newuidmap(1) or newgidmap(1) is missing.
 pub(in crate::run) fn helper_missing(helper: &str) -> Remedy {
     Remedy::new(
         "helper_missing",
@@ -45,7 +45,7 @@ pub(in crate::run) fn helper_missing(helper: &str) -> Remedy {
     )
 }
 
-/// The caller has no subordinate ids, of users or of groups.
+/// The caller has no subordinate user or group ids.
 pub(in crate::run) fn no_subordinate_ids(host: &Host, file: &str) -> Remedy {
     Remedy::new(
         "no_subordinate_ids",
@@ -65,7 +65,7 @@ pub(in crate::run) fn few_ids() -> Remedy {
     )
 }
 
-/// newuidmap(1) or newgidmap(1) has failed.
+/// newuidmap(1) or newgidmap(1) failed.
 pub(in crate::run) fn helper_fails() -> Remedy {
     Remedy::new(
         "helper_fails",

@@ -7,11 +7,11 @@ use crate::sys::{Errno, Syscall};
 /// The oldest Linux that nsscript runs on: it has mount_setattr(2).
 pub(in crate::run) const OLDEST: (u32, u32) = (5, 12);
 
-/// How containers are started that refuse no system call.
+/// The command that starts a container without a seccomp filter.
 pub(super) const WITHOUT_FILTER: &str =
     "start the container without it: `docker run --security-opt seccomp=unconfined`";
 
-/// A system call that the kernel does not know.
+/// The kernel does not know a system call.
 pub(in crate::run) fn unknown_call(host: &Host, syscall: Syscall) -> Option<Remedy> {
     let (name, since) = (syscall.name(), syscall.since());
     let (major, minor) = host.kernel;
@@ -26,7 +26,7 @@ pub(in crate::run) fn unknown_call(host: &Host, syscall: Syscall) -> Option<Reme
     })
 }
 
-/// The kernel is older than nsscript can do with.
+/// The kernel is too old for nsscript.
 pub(in crate::run) fn old_kernel(host: &Host) -> Remedy {
     let (major, minor) = host.kernel;
     let cause = format!("Linux {major}.{minor} lacks mount_setattr(2)");
@@ -39,7 +39,7 @@ pub(in crate::run) fn no_proc() -> Remedy {
     Remedy::new("no_proc", cause, "as root, mount it with `mount -t proc proc /proc`", "proc(5)")
 }
 
-/// The processes of others are hidden.
+/// The processes of other users are hidden.
 pub(in crate::run) fn processes_hidden(host: &Host) -> Option<Remedy> {
     let option = host.hidepid()?;
     Some(Remedy::new(
@@ -50,7 +50,7 @@ pub(in crate::run) fn processes_hidden(host: &Host) -> Option<Remedy> {
     ))
 }
 
-/// What nsscript carries cannot be executed, as it is a file in memory.
+/// The init that nsscript carries cannot be executed, because it is a memory file.
 pub(in crate::run) fn file_in_memory(host: &Host) -> Option<Remedy> {
     (host.setting("vm/memfd_noexec").as_deref() == Some("2")).then(|| {
         let cause = "memory files cannot be executed: `vm.memfd_noexec` is 2";
@@ -63,13 +63,13 @@ pub(in crate::run) fn file_in_memory(host: &Host) -> Option<Remedy> {
     })
 }
 
-/// Neither busybox nor what stands for it is there.
+/// Neither busybox nor its substitutes are installed.
 pub(in crate::run) fn no_programs() -> Remedy {
     let cause = "the programs of the recipe are not installed";
     Remedy::new("no_programs", cause, "install the package `busybox`, or `coreutils`", "busybox(1)")
 }
 
-/// Filters of system calls are missing.
+/// Seccomp filters are missing.
 pub(in crate::run) fn no_seccomp(host: &Host) -> Remedy {
     let (major, minor) = host.kernel;
     let cause = format!(
@@ -84,7 +84,7 @@ pub(in crate::run) fn no_seccomp(host: &Host) -> Remedy {
     )
 }
 
-/// Landlock is missing, or off.
+/// Landlock is missing or disabled.
 pub(in crate::run) fn no_landlock(errno: Errno) -> Remedy {
     match errno.name().as_str() {
         "EOPNOTSUPP" => Remedy::new(
@@ -102,7 +102,7 @@ pub(in crate::run) fn no_landlock(errno: Errno) -> Remedy {
     }
 }
 
-/// Controllers of cgroups belong to hierarchies of version 1, where users cannot be given any.
+/// Cgroup controllers belong to hierarchies of version 1, which cannot be delegated to users.
 pub(in crate::run) fn old_cgroups() -> Remedy {
     Remedy::new(
         "old_cgroups",
@@ -113,7 +113,7 @@ pub(in crate::run) fn old_cgroups() -> Remedy {
     )
 }
 
-/// No cgroups of version 2 are mounted.
+/// No cgroup file system of version 2 is mounted.
 pub(in crate::run) fn no_cgroups() -> Remedy {
     let cause = "no cgroup file system of version 2 is mounted";
     Remedy::new(
@@ -124,7 +124,7 @@ pub(in crate::run) fn no_cgroups() -> Remedy {
     )
 }
 
-/// The own cgroup is somebody else's.
+/// The cgroup of nsscript belongs to another user.
 pub(in crate::run) fn not_delegated() -> Remedy {
     Remedy::new(
         "not_delegated",
@@ -134,7 +134,7 @@ pub(in crate::run) fn not_delegated() -> Remedy {
     )
 }
 
-/// The own cgroup has no controllers.
+/// The cgroup of nsscript has no controllers.
 pub(in crate::run) fn no_controllers() -> Remedy {
     Remedy::new(
         "no_controllers",

@@ -6,7 +6,7 @@ use super::Remedy;
 use crate::diag::quoted;
 use crate::host::Host;
 
-/// The kernel refuses a new procfs, as the one that is seen is partly hidden.
+/// The kernel refuses a new procfs, because parts of the visible one are masked.
 pub(in crate::run) fn proc_is_covered() -> Remedy {
     Remedy::new(
         "proc_is_covered",
@@ -17,7 +17,7 @@ pub(in crate::run) fn proc_is_covered() -> Remedy {
     )
 }
 
-/// The same of sysfs.
+/// The kernel refuses a new sysfs, because parts of the visible one are masked.
 pub(in crate::run) fn sysfs_is_covered() -> Remedy {
     Remedy::new(
         "sysfs_is_covered",
@@ -27,7 +27,7 @@ pub(in crate::run) fn sysfs_is_covered() -> Remedy {
     )
 }
 
-/// No sysfs is mounted: another one is refused, and nothing can stand for it.
+/// No sysfs is mounted, so the kernel refuses a new one, and no substitute exists.
 pub(in crate::run) fn no_sysfs() -> Remedy {
     Remedy::new(
         "no_sysfs",
@@ -37,7 +37,7 @@ pub(in crate::run) fn no_sysfs() -> Remedy {
     )
 }
 
-/// Nothing is mounted at the root of the process.
+/// The root of the process is not a mount point.
 pub(in crate::run) fn root_is_no_mount() -> Remedy {
     Remedy::new(
         "root_is_no_mount",
@@ -78,7 +78,7 @@ pub(in crate::run) fn no_overlay() -> Remedy {
     )
 }
 
-/// A type of file system that the kernel does not know.
+/// The kernel does not know a type of file system.
 pub(in crate::run) fn unknown_file_system(kind: &str, host: &Host) -> Remedy {
     let text = host.tree.read(Path::new("/proc/filesystems")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();

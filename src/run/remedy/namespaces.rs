@@ -8,10 +8,10 @@ use crate::run::base::flags::clone_flags;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Call, Program};
 
-/// How many namespaces of a kind a limit is set to that allows some.
+/// The suggested limit of namespaces of a kind.
 const SOME: u32 = 10_000;
 
-/// Why new namespaces of the kinds `asked`, all of them together, were refused with `errno`.
+/// The reason why new namespaces of all kinds in `asked` were refused with `errno`.
 pub(in crate::run) fn refused(host: &Host, asked: Namespaces, errno: &str) -> Option<Remedy> {
     match errno {
         "EPERM" | "EACCES" | "ENOSPC" | "EUSERS" => {
@@ -31,12 +31,12 @@ pub(in crate::run) fn refused(host: &Host, asked: Namespaces, errno: &str) -> Op
     }
 }
 
-/// The sysctl that bounds how many namespaces of a kind a user may have, as a file of /proc/sys.
+/// The sysctl that limits the number of a user's namespaces of a kind, as a file of /proc/sys.
 pub(in crate::run) fn limit(kind: Kind) -> String {
     format!("user/max_{}_namespaces", kind.file())
 }
 
-/// A file of /proc/sys as sysctl(8) calls it.
+/// The name in sysctl(8) of a file of /proc/sys.
 fn dotted(setting: &str) -> String {
     setting.replace('/', ".")
 }
@@ -64,7 +64,7 @@ pub(in crate::run) fn switched_off(host: &Host, asked: Namespaces) -> Option<Rem
     ))
 }
 
-/// AppArmor leaves programs of users no rights in their user namespaces.
+/// AppArmor grants users no capabilities in their user namespaces.
 pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
     (host.forbids_user_namespaces() == Some(Forbids::AppArmor)).then(|| {
         let name = dotted(crate::host::APPARMOR);
@@ -81,7 +81,7 @@ pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
     })
 }
 
-/// Whether this process may make namespaces of every kind without a user namespace.
+/// Whether this process may create namespaces of every kind without a user namespace.
 pub(in crate::run) fn has_all_rights() -> bool {
     /// The number of `CAP_SYS_ADMIN`: capabilities(7).
     const ADMIN: u32 = 21;
@@ -96,7 +96,7 @@ fn forbidden(host: &Host, asked: Namespaces) -> Option<Remedy> {
     unmapped(host).or_else(chroot).or_else(|| filtered(host))
 }
 
-/// A filter of system calls is around nsscript.
+/// A seccomp filter surrounds nsscript.
 pub(in crate::run) fn filtered(host: &Host) -> Option<Remedy> {
     // SECCOMP_MODE_FILTER
     (host.status("Seccomp").as_deref() == Some("2")).then(|| {
@@ -109,7 +109,7 @@ pub(in crate::run) fn filtered(host: &Host) -> Option<Remedy> {
     })
 }
 
-/// The process has no user or group in its user namespace.
+/// The user namespace of the process has no map.
 pub(in crate::run) fn unmapped(host: &Host) -> Option<Remedy> {
     let is_empty = |name: &str| {
         let text = host.tree.read(&Path::new("/proc/self").join(name));
@@ -134,7 +134,7 @@ pub(in crate::run) fn chrooted() -> Remedy {
     )
 }
 
-/// Something forbids user namespaces that does not say what it is.
+/// An unknown restriction forbids user namespaces.
 pub(in crate::run) fn around() -> Remedy {
     Remedy::none(
         "around",
@@ -144,7 +144,7 @@ pub(in crate::run) fn around() -> Remedy {
     )
 }
 
-/// The process lacks the capability to make namespaces.
+/// The process lacks the capability to create namespaces.
 pub(in crate::run) fn no_capability() -> Remedy {
     Remedy::new(
         "no_capability",
@@ -154,7 +154,7 @@ pub(in crate::run) fn no_capability() -> Remedy {
     )
 }
 
-/// There are too many namespaces, of a kind that trying them one by one tells.
+/// A limit of namespaces is reached, for a kind that single probes determine.
 fn exhausted(asked: Namespaces) -> Remedy {
     let with = if asked.has(Kind::User) { sys::flags::USER } else { 0 };
     let is_refused = |kind: &Kind| {
@@ -166,7 +166,7 @@ fn exhausted(asked: Namespaces) -> Remedy {
         let tried = sys::probe_kernel(&program, &[]);
         tried.is_err_and(|fault| matches!(fault.errno.name().as_str(), "ENOSPC" | "EUSERS"))
     };
-    // A user namespace that is refused has each kind refused that is tried with it.
+    // If a user namespace is refused, every kind that is probed with it is refused.
     match asked.kinds().find(is_refused) {
         Some(kind) if !matches!(kind, Kind::User | Kind::Pid) => {
             let (name, constant) = (dotted(&limit(kind)), kind.constant());
@@ -215,7 +215,7 @@ pub(in crate::run) fn not_built_in(host: &Host, kind: Kind) -> Option<Remedy> {
     ))
 }
 
-/// No more processes may be made.
+/// The limit of processes is reached.
 fn too_many_processes() -> Remedy {
     Remedy::none(
         "too_many_processes",
@@ -232,7 +232,7 @@ mod tests {
     use crate::host::fixture::Fixture;
     use crate::spec::Kind;
 
-    /// What is said to user `uid` of a user namespace that was refused, where /proc has these files.
+    /// The hint to user `uid` about a refused user namespace, with these files in /proc.
     fn said(name: &str, uid: u32, files: &[(&str, &str)]) -> String {
         let fixture = Fixture::new(&format!("remedy-{name}"));
         let plain = [

@@ -1,4 +1,4 @@
-//! Hints for file systems that cannot be mounted, in a sandbox or by the raw layer.
+//! Hints about file systems that cannot be mounted, in a sandbox or by the raw layer.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(mounted_already, [Mount], [EBUSY]),
 ];
 
-/// A file system that was to be mounted.
+/// The mount that failed.
 pub(super) enum Mounting<'a> {
     /// In a sandbox.
     Inside { kind: &'a str, source: &'a str, options: &'a MountOptions },
@@ -35,7 +35,7 @@ pub(super) enum Mounting<'a> {
 }
 
 impl<'a> Mounting<'a> {
-    /// What the case is about; none if a mount that exists is bound or changed.
+    /// The mount of a case; `None` if an existing mount is bound or changed.
     pub fn of(case: &Case<'a>) -> Option<Self> {
         match case.action {
             Op::Mounted(Mounted { kind, source, options, .. }) => {
@@ -66,7 +66,7 @@ impl<'a> Mounting<'a> {
         matches!(self, Self::Raw(_))
     }
 
-    /// The value of an option, the last of several; separators in it stand behind a backslash.
+    /// The last value of an option; separators in it are escaped by a backslash.
     pub fn option(&self, name: &str) -> Option<&'a str> {
         match self {
             Self::Inside { options, .. } => {
@@ -100,7 +100,7 @@ fn covered(case: &Case<'_>) -> Option<Hint> {
     let remedy = match mounting.kind() {
         "proc" => remedy::proc_is_covered(),
         "sysfs" if mounting.is_raw() => remedy::sysfs_is_covered(),
-        // That of the host would have been shown instead.
+        // Otherwise, the host's sysfs is the fallback.
         "sysfs" => remedy::no_sysfs(),
         _ => return None,
     };

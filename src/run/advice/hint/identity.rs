@@ -1,4 +1,4 @@
-//! Hints for ids that the raw layer cannot change: maps, users, groups, signals.
+//! Hints about ids that the raw layer cannot change: maps, users, groups, signals.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(process_of_others, [Kill, PidfdSendSignal], [EPERM]),
 ];
 
-/// The process whose map is written, what the map is of, and the map.
+/// The process whose map is written, and the kind of ids.
 fn map<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
     match case.raw()? {
         RawAction::MapIds { pid, what, .. } => Some((pid.to_string(), what)),
@@ -82,8 +82,8 @@ fn setgroups_allowed(case: &Case<'_>) -> Option<Hint> {
     })
 }
 
-/// Whether this process has a capability in the user namespace above that of process `pid`; never
-/// in that above its own.
+/// Whether this process has a capability in the parent of the user namespace of process `pid`. It
+/// never has one in the parent of its own.
 fn is_capable_above(pid: &str, name: &str) -> bool {
     !is_own(pid) && is_capable(name)
 }
@@ -91,7 +91,7 @@ fn is_capable_above(pid: &str, name: &str) -> bool {
 fn user_zero_maps_itself(case: &Case<'_>) -> Option<Hint> {
     let RawAction::MapIds { pid, what: "users", map } = case.raw()? else { return None };
     let words: Vec<_> = map.split_whitespace().collect();
-    // More than that is refused to everybody without capabilities.
+    // Other maps are refused to everybody without capabilities.
     let is_own = matches!(words[..], [_, "0", "1"]);
     (is_own && !is_capable_above(&pid.to_string(), "SETFCAP")).then(|| remedy::no_setfcap().into())
 }

@@ -1,4 +1,4 @@
-//! Hints for entries that cannot be made at their place in a sandbox.
+//! Hints about entries that cannot be created at their place in a sandbox.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(working_directory_missing, [Openat2], [ENOENT, ENOTDIR]),
 ];
 
-/// The calls that find a place beneath the root, or make it.
+/// The calls that find or create a place beneath the root.
 const MAKE: &[Syscall] = &[
     Syscall::Openat,
     Syscall::Openat2,
@@ -79,8 +79,8 @@ fn source_closed(case: &Case<'_>) -> Option<Hint> {
     )
 }
 
-/// The verbs that map an owner beside those who are mapped; none if both are, or the sandbox has no
-/// map.
+/// The verbs that add an owner to the map; `None` if user and group are mapped, or the sandbox has
+/// no map.
 fn maps_more(case: &Case<'_>, uid: u32, gid: u32) -> Option<String> {
     let maps = &case.failure.plan.maps;
     let mut verbs = String::new();
@@ -91,7 +91,7 @@ fn maps_more(case: &Case<'_>, uid: u32, gid: u32) -> Option<String> {
         if map.inside(id).is_some() {
             continue;
         }
-        // With the first of these verbs the map is only what they say.
+        // The first of these verbs replaces the default map.
         if let Some(own) = map.one() {
             verbs += &format!(".map_{noun}({}, {})", own.inside, own.outside);
         }
@@ -120,7 +120,7 @@ fn source_holds_mounts(case: &Case<'_>) -> Option<Hint> {
     )
 }
 
-/// The mount that is read-only of those that a place lies below, and the line that made it so.
+/// The read-only mount above a place, and the line that made it read-only.
 pub(super) fn read_only_by<'a>(case: &Case<'a>) -> Option<(&'a GuestPath, Option<&'a Origin>)> {
     let place = target(case.action)?;
     let before = case.failure.plan.actions.get(..case.failure.action)?;
@@ -243,7 +243,7 @@ fn place_of_others(case: &Case<'_>) -> Option<Hint> {
         return Some(format!("{why}: {cure}").into());
     };
     let path = shown(&path);
-    // Root maps every id, and a user those that /etc/subuid gives.
+    // Root may map every id, but a user only those in /etc/subuid.
     let maps = maps_more(case, uid, gid).filter(|_| case.host.is_root());
     Some(
         match maps {

@@ -1,4 +1,4 @@
-//! Hints for mounts that the raw layer cannot change.
+//! Hints about mounts that the raw layer cannot change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,12 +35,12 @@ pub(super) const ROWS: &[Row] = &[
     row!(children_locked, [Mount], [EINVAL]),
 ];
 
-/// A path without links, if it leads somewhere.
+/// A path with links resolved, if it exists.
 pub(super) fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// The mounts that the process sees.
+/// The mounts that this process sees.
 pub(super) struct Mounts(Vec<Mount>);
 
 impl Mounts {
@@ -48,19 +48,19 @@ impl Mounts {
         Self(mountinfo::read(&case.host.tree).unwrap_or_default())
     }
 
-    /// The mount that a path is in.
+    /// The mount that contains a path.
     fn holds(&self, path: &Path) -> Option<&Mount> {
         let id = i64::try_from(sys::mount_id(path)?).ok()?;
         self.0.iter().find(|mount| mount.id == id)
     }
 
-    /// Whether something is mounted at a path.
+    /// Whether a path is a mount point.
     pub fn has(&self, path: &Path) -> bool {
         let path = real(path);
         self.0.iter().any(|mount| Path::new(&mount.target) == path)
     }
 
-    /// The mount that the mount at a path is on.
+    /// The parent of the mount at a path.
     fn above(&self, path: &Path) -> Option<&Mount> {
         let own = self.holds(path)?;
         self.0.iter().find(|mount| mount.id == own.parent)
@@ -126,7 +126,7 @@ fn mount_in_use(case: &Case<'_>) -> Option<Hint> {
     Some(format!("{why}: pass `lazy: true` to unmount it as soon as it is unused").into())
 }
 
-/// A process that has a mount in use, and how.
+/// A process that uses a mount, and its kind of use.
 fn user_of(mount: u64) -> Option<String> {
     let is_in = |path: &Path| sys::mount_id(path) == Some(mount);
     let uses = |process: &Path| {
@@ -168,7 +168,7 @@ fn pivot_on_rootfs(case: &Case<'_>) -> Option<Hint> {
     })
 }
 
-/// The new root and the place for the old one.
+/// The new root, and the directory for the old one.
 fn roots<'a>(case: &Case<'a>) -> Option<(&'a Path, &'a Path)> {
     match case.raw()? {
         RawAction::PivotRoot(new, old) => Some((new, old)),
@@ -176,7 +176,7 @@ fn roots<'a>(case: &Case<'a>) -> Option<(&'a Path, &'a Path)> {
     }
 }
 
-/// The call that makes a directory a mount.
+/// The call that makes a directory a mount point.
 fn bound_on_itself(path: &Path) -> String {
     let path = escape(&path.to_string_lossy());
     format!("`mount(\"{path}\", \"{path}\", #{{ bind: true, recursive: true }})` makes it one")
@@ -193,7 +193,7 @@ fn pivot_within_mount(case: &Case<'_>) -> Option<Hint> {
 fn pivot_old_elsewhere(case: &Case<'_>) -> Option<Hint> {
     let (new, old) = roots(case)?;
     let outside = !real(old).starts_with(real(new)) && Mounts::read(case).has(new);
-    // EBUSY: the place is on the root that there is.
+    // EBUSY: the directory is in the current root.
     (outside && real(new) != Path::new("/")).then(|| {
         format!(
             "the directory for the old root must be in the new root: choose one below {}",

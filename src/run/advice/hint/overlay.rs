@@ -1,4 +1,4 @@
-//! Hints for overlays that cannot be mounted: the kernel gives one error for all causes.
+//! Hints about overlays that cannot be mounted: the kernel returns the same error for all causes.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(overlay_of_another, CREATE, [ESTALE]),
 ];
 
-/// The calls that make a file system, and mount it.
+/// The calls that create and mount a file system.
 const CREATE: &[Syscall] = &[Syscall::Fsopen, Syscall::Fsconfig, Syscall::Fsmount, Syscall::Mount];
 
 /// The overlay that is the root of a sandbox.
@@ -95,7 +95,7 @@ fn changes_of_another_root(case: &Case<'_>) -> Option<Hint> {
     Some("the changes were made on top of another root: keep changes in a new directory".into())
 }
 
-/// The directories of an overlay, by the option that names them.
+/// The directories of an overlay, by option.
 struct Overlay {
     lower: Vec<PathBuf>,
     upper: Option<PathBuf>,
@@ -115,7 +115,7 @@ impl Overlay {
     }
 }
 
-/// Names with colons between them; a backslash stands before what belongs to a name.
+/// Splits names at colons; a backslash escapes a character of a name.
 fn directories(text: &str) -> Vec<PathBuf> {
     let mut names = vec![String::new()];
     let mut letters = text.chars();
@@ -172,7 +172,7 @@ fn overlay_without_work(case: &Case<'_>) -> Option<Hint> {
     })
 }
 
-/// The directory for changes and the one beside it.
+/// The directories for changes and for work.
 fn pair(case: &Case<'_>) -> Option<(PathBuf, PathBuf)> {
     let overlay = Overlay::of(case)?;
     overlay.upper.zip(overlay.work)
@@ -192,7 +192,7 @@ fn overlay_work_in_upper(case: &Case<'_>) -> Option<Hint> {
     })
 }
 
-/// File systems that lack what the changes of an overlay are written down by.
+/// File systems that cannot store the changes of an overlay.
 const CANNOT_HOLD: [&str; 10] =
     ["9p", "cifs", "exfat", "fuseblk", "nfs", "nfs4", "overlay", "smb3", "vfat", "virtiofs"];
 

@@ -1,4 +1,4 @@
-//! Hints for processes that cannot be started in new namespaces, or whose ids cannot be mapped.
+//! Hints about processes that cannot start in new namespaces, or whose ids cannot be mapped.
 
 use super::raw_call::{children_are_elsewhere, is_capable};
 use super::{Case, Hint, Row};
@@ -28,8 +28,8 @@ pub(super) const ROWS: &[Row] = &[
     row!(limit_above_hard, [Prlimit], [EPERM]),
 ];
 
-/// The first calls of a new process that ask for a capability: one of them is refused if its user
-/// namespace gives it none.
+/// The first calls of a new process that need a capability: one of them fails if its user namespace
+/// grants none.
 const ASK_FOR_RIGHTS: &[Syscall] = &[
     Syscall::Clone3,
     Syscall::Unshare,
@@ -40,7 +40,7 @@ const ASK_FOR_RIGHTS: &[Syscall] = &[
     Syscall::Fsopen,
 ];
 
-/// Whether new namespaces are what was asked for.
+/// Whether the action creates namespaces.
 fn starts(case: &Case<'_>) -> bool {
     use RawAction::{Clone, EnterSession, Unshare};
     matches!(
@@ -51,7 +51,7 @@ fn starts(case: &Case<'_>) -> bool {
     )
 }
 
-/// The maps that are written for a process of nsscript's own.
+/// The maps that are written for one of nsscript's own processes.
 fn maps<'a>(case: &Case<'a>) -> Option<&'a Maps> {
     match case.action {
         Op::MapOwnIds(map) => Some(&map.0),
@@ -103,7 +103,7 @@ fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
     let asked = starts(case).then_some(case.failure.plan.namespaces)?;
     let errno = case.errno().name();
     let hint = Hint::from(remedy::refused(case.host, asked, &errno)?);
-    // A sandbox can do without some.
+    // A sandbox can share some namespaces.
     let missing = asked
         .kinds()
         .find(|kind| errno == "EINVAL" && remedy::not_built_in(case.host, *kind).is_some());
@@ -120,17 +120,17 @@ fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
     })
 }
 
-/// Whether a sandbox of root starts if its user namespace is the one of nsscript.
+/// Whether root's sandbox could start if it shared the user namespace.
 fn sharing_users_helps(case: &Case<'_>, asked: Namespaces) -> bool {
     let starts = matches!(case.action, Op::Start(_) | Op::PrepareMaps(_));
     let is_off = case.host.forbids_user_namespaces().is_some();
     starts && asked.has(Kind::User) && case.host.is_root() && is_off && remedy::has_all_rights()
 }
 
-/// What is said of a user namespace that is refused for a reason that nothing shows.
+/// The hint about a user namespace that is refused for an unknown reason.
 fn user_namespaces_forbidden(case: &Case<'_>) -> Option<Hint> {
     let asked = starts(case) && case.failure.plan.namespaces.has(Kind::User);
-    // A raw call has the rights of its process, which later rows look at.
+    // A raw call has the rights of its process, which later rows check.
     let raw = matches!(case.raw(), Some(RawAction::Clone(_) | RawAction::Unshare(_)));
     (asked && !raw).then(|| remedy::around().into())
 }
@@ -140,7 +140,7 @@ fn rights_refused(case: &Case<'_>) -> Option<Hint> {
     Some(is_user.then(|| remedy::restricted_by_apparmor(case.host))??.into())
 }
 
-/// Whether the map of this process, a file of /proc/self, knows all ids that `map` maps to.
+/// Whether the map of this process, a file of /proc/self, contains all ids that `map` maps to.
 fn has_all(case: &Case<'_>, file: &str, map: &IdMap) -> bool {
     let text = case.host.tree.read(&std::path::Path::new("/proc/self").join(file));
     let Ok(text) = text.map(|text| String::from_utf8_lossy(&text).into_owned()) else {
@@ -160,7 +160,7 @@ fn has_all(case: &Case<'_>, file: &str, map: &IdMap) -> bool {
 }
 
 fn ids_not_here(case: &Case<'_>) -> Option<Hint> {
-    // Once the session has its own user namespace, its map is not what counts.
+    // If the session has its own user namespace, its map does not matter.
     let Op::PrepareMaps(PrepareMaps(maps)) = case.action else { return None };
     let all = has_all(case, "uid_map", &maps.users) && has_all(case, "gid_map", &maps.groups);
     (!all).then(|| remedy::ids_not_permitted().into())
@@ -168,7 +168,7 @@ fn ids_not_here(case: &Case<'_>) -> Option<Hint> {
 
 fn user_zero_without_setfcap(case: &Case<'_>) -> Option<Hint> {
     let maps = maps(case).filter(|maps| maps.users.inside(0).is_some())?;
-    // What has entered the session has every capability, in its new user namespace.
+    // A process that has entered the session has every capability in its new user namespace.
     let entered = matches!(case.raw(), Some(RawAction::EnterSession { .. }));
     (maps.own && (entered || !is_capable("SETFCAP"))).then(|| remedy::no_setfcap().into())
 }
@@ -188,7 +188,7 @@ fn proc_read_only_for_maps(case: &Case<'_>) -> Option<Hint> {
 
 fn closure_guarded(case: &Case<'_>) -> Option<Hint> {
     let writes = maps(case).is_some() || matches!(case.raw(), Some(RawAction::MapIds { .. }));
-    // Files of /proc of a process that may not be traced belong to root of the host.
+    // The /proc files of a process that may not be traced belong to root of the host.
     (writes && case.session.is_in_sandbox()).then(|| {
         "a closure in a sandbox is hidden from all programs there, so it cannot map ids: run \
          nsscript as a program instead, `.proc(\"/proc\").user(1000).run([\"nsscript\", …])`"

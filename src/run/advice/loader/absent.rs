@@ -1,4 +1,4 @@
-//! Programs that are nowhere: hidden, behind a link that dangles, beside `PATH`, or not there.
+//! Programs that are not found: hidden, behind a dangling link, outside `PATH`, or missing.
 
 use std::path::PathBuf;
 
@@ -13,14 +13,14 @@ use crate::spec::GuestPath;
 pub(super) struct Wanted<'a> {
     pub guest: &'a Guest<'a>,
     pub program: &'a str,
-    /// Where it was looked for, if it has no `/`.
+    /// The directories that were searched, if it has no `/`.
     pub search: &'a [String],
     /// The paths that were tried.
     pub candidates: Vec<String>,
 }
 
 impl Wanted<'_> {
-    /// The report of a program that is at none of the places where it was looked for.
+    /// Reports a program that was not found at any candidate path.
     pub fn not_found(&self, mut report: Report) -> Report {
         let shown = quoted(self.program);
         report.message = format!("program {shown} not found {}", self.guest.words());
@@ -39,14 +39,14 @@ impl Wanted<'_> {
         if self.program.contains('/') { self.no_path(report) } else { self.no_name(report) }
     }
 
-    /// The link on the way to a path that leads to nothing.
+    /// The dangling link in a path.
     fn dangles(&self, path: &str) -> Option<(GuestPath, String)> {
         let link = self.guest.find(path)?.link?;
         let leads = self.guest.find(link.0.as_str())?;
         (leads.at == At::Nothing).then_some(link)
     }
 
-    /// A mount hides it that comes later.
+    /// Reports a program that a later mount hides.
     fn hidden(&self, mut report: Report, path: &str, by: &Planned) -> Report {
         let place = hint::target(&by.action).map_or("/", GuestPath::as_str);
         let (path_shown, shown) = (quoted(path), quoted(place));
@@ -70,7 +70,7 @@ impl Wanted<'_> {
         report.related(by.origin.as_ref(), "hidden by this").advise("program_hidden", hint)
     }
 
-    /// It is a link to something that is not there.
+    /// Reports a dangling link.
     fn dangling(&self, mut report: Report, path: &str, link: &(GuestPath, String)) -> Report {
         let (place, says) = link;
         let target = if says.starts_with('/') {
@@ -106,7 +106,7 @@ impl Wanted<'_> {
         report.advise("link_leads_outside", hint)
     }
 
-    /// A path at which nothing is.
+    /// Reports a path that does not exist.
     fn no_path(&self, report: Report) -> Report {
         let (above, name) = self.program.rsplit_once('/').unwrap_or_default();
         let names = self.guest.names(if above.is_empty() { "/" } else { above });
@@ -141,7 +141,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// A name that no directory has.
+    /// Reports a name that no directory contains.
     fn no_name(&self, report: Report) -> Report {
         let program = self.program;
         let others = DEFAULT_PATH.split(':').filter(|other| {
@@ -196,13 +196,13 @@ impl Wanted<'_> {
         }
     }
 
-    /// The program that the host has at a path.
+    /// The program at a path of the host.
     fn on_host(&self, path: &str) -> Option<PathBuf> {
         self.guest.layers.host().tree.which(path, None)
     }
 }
 
-/// The directory in which a program is installed with what belongs to it: that above `bin`.
+/// The directory in which a program is installed with its files: the one above `bin`.
 pub(super) fn installed_at(path: &str) -> &str {
     let (directory, _) = path.rsplit_once('/').unwrap_or_default();
     match directory.rsplit_once('/') {

@@ -7,19 +7,19 @@ use crate::diag::{Report, quoted};
 use crate::plan::Maps;
 use crate::sys::{Errno, shown};
 
-/// The file that says it.
+/// The file with the conditions.
 const FILE: &str = "sandbox";
 
-/// Whose changes are kept, and on what.
+/// The ids and the root of kept changes.
 pub(super) struct Conditions {
     maps: String,
-    /// The layers of the root by their digests; empty where it has none.
+    /// The digests of the root's layers; empty if it has none.
     root: String,
 }
 
 impl Conditions {
     pub fn of(maps: &Maps, layers: &[PathBuf]) -> Self {
-        // A layer is stored under its digest, and what tells copies for other ids apart.
+        // A layer is stored under its digest, with a suffix for other owners.
         let digest = |path: &PathBuf| {
             let name = path.parent().and_then(Path::file_name).unwrap_or_default();
             let name = name.to_string_lossy();
@@ -33,7 +33,7 @@ impl Conditions {
         format!("{}\n{}\n", self.maps, self.root)
     }
 
-    /// Notes it in a directory that nothing else is in.
+    /// Writes the conditions to an empty directory.
     pub fn note(&self, directory: &Path) -> Result<(), Report> {
         let failed = |what, path: &Path, error| cannot(what, path, Errno::from(&error));
         let entries = std::fs::read_dir(directory).map_err(|it| failed("read", directory, it))?;
@@ -49,7 +49,7 @@ impl Conditions {
         std::fs::write(&file, self.text()).map_err(|error| failed("write", &file, error))
     }
 
-    /// Compares it with what was noted: gives a warning where the root was another one.
+    /// Compares the conditions with the recorded ones; returns a warning if the root differs.
     pub fn compare(&self, directory: &Path) -> Result<Option<Report>, Report> {
         let noted = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
         let mut lines = noted.lines();

@@ -9,17 +9,17 @@ use crate::host::Host;
 use crate::run::workspace::distrusted;
 use crate::sys::{self, Distrust, Held, WalkError};
 
-/// Why there is no store at a place.
+/// The reason why no store can be opened at a place.
 #[derive(Debug)]
 pub enum NoStore {
-    /// What is there is for the caller to mend.
+    /// An existing store is unusable, and the caller must mend it.
     Refused(Report),
-    /// Nothing can be kept there; one of this run alone does.
+    /// Nothing can be kept there; a store for this run replaces it.
     Nowhere(Report),
 }
 
 impl NoStore {
-    /// What is said of it.
+    /// The report.
     #[must_use]
     pub fn into_report(self) -> Report {
         match self {
@@ -31,7 +31,7 @@ impl NoStore {
 /// The name of the directory of a store.
 const NAME: &str = "nsscript";
 
-/// Where a store may be, and what of its path has to be there: the rest is made.
+/// The place of a store, and the part of its path that must exist; the rest is created.
 #[derive(Clone, Debug)]
 pub struct StorePlace {
     /// The directory.
@@ -40,8 +40,8 @@ pub struct StorePlace {
 }
 
 impl Store {
-    /// Where the store of the caller is: `$XDG_CACHE_HOME/nsscript`, or `~/.cache/nsscript`. None
-    /// where neither is said. A home that is missing is not made.
+    /// The place of the caller's store: `$XDG_CACHE_HOME/nsscript`, or `~/.cache/nsscript`; `None`
+    /// if neither is set. A missing home is not created.
     #[must_use]
     pub fn place(host: &Host) -> Option<StorePlace> {
         let absolute = |name: &str| {
@@ -55,11 +55,11 @@ impl Store {
         Some(StorePlace { path: home.join(".cache").join(NAME), existing: home })
     }
 
-    /// Opens the store at a place, which is made where it is missing.
+    /// Opens the store at a place, and creates it if it is missing.
     ///
     /// # Errors
-    /// It cannot be made; it belongs to others, or others can change what is in it, or what its path
-    /// leads to.
+    /// It cannot be created, it belongs to another user, or others can change its contents or its
+    /// path.
     pub fn open(place: &StorePlace) -> Result<Self, NoStore> {
         let parent = place.path.parent().unwrap_or(Path::new("/"));
         let parent = Held::walk(parent, &place.existing).map_err(|error| match error {
@@ -79,7 +79,7 @@ impl Store {
         Self::hold_store(held, &place.path, false)
     }
 
-    /// That others can change the way to a place.
+    /// The report that others can change the path to a place.
     pub(in crate::run) fn distrust(place: &StorePlace, distrust: &Distrust) -> NoStore {
         let shown = quoted(place.path.to_string_lossy());
         let message = format!("cannot keep a store at {shown}: other users could replace it");
@@ -88,10 +88,10 @@ impl Store {
         NoStore::Nowhere(report.hint(hint))
     }
 
-    /// A store for one run alone, in its private directory.
+    /// Creates a store for this run only, in its private directory.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// It cannot be created.
     pub(in crate::run) fn of_run(workspace: &Path) -> Result<Self, Report> {
         let path = workspace.join("store");
         let held = Held::open_itself(workspace).and_then(|held| held.make("store", 0o700));
