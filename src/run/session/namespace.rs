@@ -129,7 +129,7 @@ pub fn namespaces(
                 report.facts.errno = Some(errno.code());
                 report.facts.operation = Some("namespaces".into());
                 return Err(match errno.name().as_str() {
-                    "ENOENT" => report.hint(format!("choose a process that `processes()` lists")),
+                    "ENOENT" => report.hint("choose a process that `processes()` lists"),
                     "EACCES" | "EPERM" => report.hint(format!(
                         "process {who} belongs to another user: choose a namespace that `lsns()` \
                          lists"
