@@ -23,7 +23,7 @@ use self::process::Holds;
 use self::stream::{Around, Connected, Ends, Unconnected, connect};
 use super::advice::failure::Failure;
 use super::session::idmap::MapError;
-use super::trace::launch_trace::{LaunchTrace, tell_built, tell_mapped, watch};
+use super::trace::launch_trace::{LaunchTrace, report_layer, report_maps, watch};
 use crate::diag::{Report, quoted};
 use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
 use crate::plan::{Plan, Planned, Request, Side};
@@ -85,7 +85,7 @@ pub(super) fn ready(
                 let made =
                     launcher.users.borrow_mut().enter(maps, launcher.host(), launcher.session());
                 if !known {
-                    tell_mapped(launcher, planned, maps, (made.as_ref().err(), started.elapsed()));
+                    report_maps(launcher, planned, maps, (made.as_ref().err(), started.elapsed()));
                 }
                 enter.push(made.map_err(|error| match error {
                     MapError::Helper(report) => report.at(planned.origin.clone()),
@@ -101,7 +101,7 @@ pub(super) fn ready(
     }
     let connected = connect_streams(launcher, request, input, plan.has_terminals())?;
     let streams = connected.given;
-    let (kernel, gated) = (launcher.host().kernel, launcher.is_heard());
+    let (kernel, gated) = (launcher.host().kernel, launcher.is_traced());
     let own = launcher.own_ids();
     let copy = launcher.copy_for(plan)?;
     let (directory, token) = copy.unzip();
@@ -186,7 +186,7 @@ pub(super) fn launch(
     trace.tell(&lowered.program, spawned.as_ref().map(Child::pid));
     launcher.count_process();
     drop(gate);
-    launcher.goes_on()?;
+    launcher.check_stepping()?;
     match spawned {
         Ok(child) => Ok(Launched::Process(child, connected.into_ends(plan)?, holds)),
         Err(fault) if is_without_overlay(plan, &lowered, fault) => {
@@ -245,7 +245,7 @@ pub(super) fn not_executed(
 ) -> Report {
     let action = refused(plan, why);
     let trace = LaunchTrace { trace: launcher, plan, actions: &[] };
-    trace.tell_not_executed(process, action, why);
+    trace.report_not_executed(process, action, why);
     let Trouble { syscall, errno } = why;
     Failure { plan, action, syscall, errno }.report(launcher)
 }
@@ -262,7 +262,7 @@ fn build(
     let built = launcher.layer(tree, number, &plan.maps);
     if !known {
         let layer = &tree.layers[number];
-        tell_built(launcher, planned, layer, (built.as_ref(), started.elapsed()));
+        report_layer(launcher, planned, layer, (built.as_ref(), started.elapsed()));
     }
     built.map_err(|report| {
         let origin = report.origin.clone().or_else(|| planned.origin.clone());

@@ -148,7 +148,7 @@ impl Directories {
             return Ok(path);
         }
         let sweep = |path: &Path| {
-            let _ = take_away(self, path);
+            let _ = remove_own_directory(self, path);
         };
         self.swept.set(true);
         let made = match self.distrusts(&Workspace::parent()) {
@@ -181,7 +181,7 @@ impl Directories {
             WalkError::Distrust(distrust) => {
                 let message = "cannot create a private directory in `TMPDIR`: other users could \
                                replace it";
-                let report = Report::error(message).note(distrusted(&distrust));
+                let report = Report::error(message).note(distrust_reason(&distrust));
                 report.advise(
                     "tmpdir_of_others",
                     "set `TMPDIR` to a directory of your own, or to /tmp",
@@ -200,7 +200,7 @@ impl Directories {
             return;
         }
         sweep_for_others(self.host().uid, &|path| {
-            let _ = take_away(self, path);
+            let _ = remove_own_directory(self, path);
         });
     }
 
@@ -248,7 +248,7 @@ impl Directories {
 
 /// Removes a directory of our own, except mounts in it. Files of the caller's other ids are removed
 /// with their rights.
-pub(super) fn take_away(caller: &Caller, path: &Path) -> io::Result<()> {
+pub(super) fn remove_own_directory(caller: &Caller, path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let parent = Held::open(parent).map_err(io_error)?;
     let remove = || parent.remove(name);
@@ -274,7 +274,7 @@ fn io_error(errno: Errno) -> io::Error {
 }
 
 /// The reason why others can change the path to a directory, as a sentence.
-pub(super) fn distrusted(distrust: &Distrust) -> String {
+pub(super) fn distrust_reason(distrust: &Distrust) -> String {
     match distrust {
         Distrust::Owner(path, uid) => {
             format!("{} belongs to user {uid}", quoted(path.to_string_lossy()))

@@ -178,7 +178,7 @@ pub(super) fn spawn_within(
     work: &Work<'_>,
     slot: &FaultSlot,
 ) -> Answer<(c_int, OwnedFd)> {
-    let between = Between { namespaces, style, work };
+    let between = Intermediate { namespaces, style, work };
     let args = CloneArgs {
         flags: style.flags() | libc::CLONE_FILES as u64 | CLONE_CLEAR_SIGHAND,
         exit_signal: libc::SIGCHLD as u64,
@@ -188,7 +188,7 @@ pub(super) fn spawn_within(
     // SAFETY: as in `spawn`; `enter_and_clone` does not return and is given a `Between`.
     let pid = unsafe { clone3(&args, enter_and_clone, (&raw const between).cast()) }?;
     drop(quiet);
-    made_between(pid, slot)
+    intermediate_result(pid, slot)
 }
 
 /// Waits until an intermediate process has ended.
@@ -200,7 +200,7 @@ pub(super) fn wait_for(pid: c_int) {
 }
 
 /// The process that the intermediate process `pid` created before it ended.
-fn made_between(pid: c_int, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
+fn intermediate_result(pid: c_int, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
     wait_for(pid);
     let pidfd = slot.pidfd.load(Ordering::SeqCst);
     if pidfd < 0 {
@@ -211,7 +211,7 @@ fn made_between(pid: c_int, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let made = slot.pid.load(Ordering::SeqCst);
     // If children start in another PID namespace, the intermediate process sees another number.
-    let elsewhere = slot.between.load(Ordering::SeqCst) != pid;
+    let elsewhere = slot.intermediate.load(Ordering::SeqCst) != pid;
     let made = if elsewhere { number(&pidfd).ok().flatten().unwrap_or(made) } else { made };
     Ok((made, pidfd))
 }
@@ -233,7 +233,7 @@ pub(super) fn number(pidfd: &OwnedFd) -> std::io::Result<Option<c_int>> {
 fn enter(work: &Work<'_>) -> Answer<()> {
     // SAFETY: getpid takes nothing.
     let own = unsafe { libc::syscall(libc::SYS_getpid) };
-    work.slot.between.store(c_int::try_from(own).unwrap_or_default(), Ordering::SeqCst);
+    work.slot.intermediate.store(c_int::try_from(own).unwrap_or_default(), Ordering::SeqCst);
     if work.meets_others() {
         kernel::prctl(libc::PR_SET_DUMPABLE, 0)?;
     }
@@ -245,7 +245,7 @@ const BESIDE: u64 =
     libc::CLONE_PARENT as u64 | libc::CLONE_PARENT_SETTID as u64 | libc::CLONE_PIDFD as u64;
 
 /// The data of the intermediate process.
-struct Between<'a> {
+struct Intermediate<'a> {
     namespaces: u64,
     style: Style,
     work: &'a Work<'a>,
@@ -257,8 +257,8 @@ struct Between<'a> {
 /// `argument` points to a [`Between`].
 unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
     // SAFETY: what the caller promises.
-    let between = unsafe { &*argument.cast::<Between<'_>>() };
-    let Between { namespaces, style, work } = between;
+    let between = unsafe { &*argument.cast::<Intermediate<'_>>() };
+    let Intermediate { namespaces, style, work } = between;
     let made = enter(work).and_then(|()| {
         let args = CloneArgs {
             flags: namespaces | style.flags() | BESIDE,
@@ -301,7 +301,7 @@ pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, slot: &FaultSlot) -> Answer
         // SAFETY: clone3 succeeded with CLONE_PIDFD: a new descriptor that nobody owns.
         return Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }));
     }
-    made_between(pid, slot)
+    intermediate_result(pid, slot)
 }
 
 /// The data of a copy, or of the intermediate process.

@@ -18,7 +18,7 @@ pub(super) struct FaultSlot {
     /// Its pidfd; negative until it exists.
     pub pidfd: AtomicI32,
     /// The number of the intermediate process, as it sees itself.
-    pub between: AtomicI32,
+    pub intermediate: AtomicI32,
 }
 
 /// The call number of a failure before the first call.
@@ -58,7 +58,7 @@ impl FaultSlot {
         self.fault.store(0, Ordering::Relaxed);
         self.pid.store(0, Ordering::Relaxed);
         self.pidfd.store(-1, Ordering::Relaxed);
-        self.between.store(0, Ordering::Relaxed);
+        self.intermediate.store(0, Ordering::Relaxed);
     }
 
     /// Notes that `call` failed.

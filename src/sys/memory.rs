@@ -81,7 +81,7 @@ fn given(memory: *mut u8) -> *mut u8 {
 /// continue without it.
 #[cold]
 fn end(why: &[u8]) -> ! {
-    super::terminal::put_back();
+    super::terminal::restore_input();
     let _ = kernel::write_all(2, why);
     kernel::exit(FAILED)
 }

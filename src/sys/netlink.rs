@@ -64,7 +64,7 @@ impl Netlink {
     /// unshare(2) if this process may not create one, or the limit is reached.
     pub fn in_new_network() -> Result<(OwnedFd, Self), Trouble> {
         let make = || {
-            leave_out_dad();
+            disable_dad();
             socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
         };
         let netlink = Self::of(in_network(None, &make)?)?;
@@ -127,7 +127,7 @@ impl Netlink {
 
 /// Disables duplicate address detection of IPv6: it takes a second or two, in which a router
 /// forwards nothing. If /proc/sys is read-only, as in containers, it stays enabled.
-fn leave_out_dad() {
+fn disable_dad() {
     for path in
         [c"/proc/sys/net/ipv6/conf/all/accept_dad", c"/proc/sys/net/ipv6/conf/default/accept_dad"]
     {

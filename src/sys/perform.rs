@@ -33,7 +33,7 @@ impl<'a> Work<'a> {
         init: &'a Init,
         parent: c_int,
     ) -> Self {
-        Self { program, slot, init, parent, stack: stack::of_programs() }
+        Self { program, slot, init, parent, stack: stack::program_limit() }
     }
 
     /// Enters the control groups and namespaces in which the program starts.

@@ -137,7 +137,7 @@ extern "C" fn alarm(_: i32) {
     }
     // Somebody insisted, and this process has not exited in time. It dies as by SIGKILL: its
     // children die with it, and the next run removes its directory in TMPDIR.
-    super::terminal::put_back();
+    super::terminal::restore_input();
     let signal = LAST.load(Ordering::Relaxed);
     // SAFETY: the set is valid once it is emptied, and the default action of a signal that is not
     // blocked ends this process; all of it is async-signal-safe.
@@ -198,11 +198,11 @@ fn handle(signal: i32, handler: extern "C" fn(i32)) {
 
 /// Signal actions for a program that is executed, restored on drop: SIGPIPE, which the Rust runtime
 /// ignores, and SIGXFSZ have their defaults. execve(2) resets handlers.
-pub(super) struct AsProgramsWant(Vec<i32>);
+pub(super) struct ProgramSignals(Vec<i32>);
 
 /// Sets signal actions for a program. With `alone`, no signal is ignored, even if one was when
 /// nsscript started.
-pub(super) fn as_programs_want(alone: bool) -> AsProgramsWant {
+pub(super) fn program_signals(alone: bool) -> ProgramSignals {
     let mut ignored = Vec::new();
     for signal in 1..=kernel::LAST_SIGNAL {
         let is_wanted = alone || matches!(signal, libc::SIGPIPE | libc::SIGXFSZ);
@@ -210,10 +210,10 @@ pub(super) fn as_programs_want(alone: bool) -> AsProgramsWant {
             ignored.push(signal);
         }
     }
-    AsProgramsWant(ignored)
+    ProgramSignals(ignored)
 }
 
-impl Drop for AsProgramsWant {
+impl Drop for ProgramSignals {
     fn drop(&mut self) {
         for signal in &self.0 {
             let _ = kernel::ignore(*signal);

@@ -37,6 +37,6 @@ pub fn hard_limit(resource: u32) -> Option<u64> {
 }
 
 /// The stack limit of programs, if it differs from that of this process.
-pub(super) fn of_programs() -> Option<(u64, u64)> {
+pub(super) fn program_limit() -> Option<(u64, u64)> {
     STARTED_WITH.get().copied()
 }

@@ -91,25 +91,25 @@ impl TerminalState {
 
     /// Switches the standard input, which is in this state, to raw mode. It is restored even if a
     /// signal ends this process.
-    pub fn pass_all(&self) {
+    pub fn enter_raw_mode(&self) {
         if let Some(settings) = &self.settings {
-            PASSES_ALL.store(false, Ordering::Release);
+            RAW_MODE.store(false, Ordering::Release);
             // SAFETY: while the flag is false nobody reads it, and only this thread writes.
             unsafe { (*BEFORE.0.get()).write(*settings) };
-            PASSES_ALL.store(true, Ordering::Release);
+            RAW_MODE.store(true, Ordering::Release);
         }
         self.raw().restore(standard_input());
     }
 
     /// Restores the standard input to this state.
-    pub fn pass_no_more(&self) {
+    pub fn leave_raw_mode(&self) {
         self.restore(standard_input());
-        PASSES_ALL.store(false, Ordering::Release);
+        RAW_MODE.store(false, Ordering::Release);
     }
 
     /// Forgets the raw mode of the standard input, because another program has changed it by now.
     pub fn leave() {
-        PASSES_ALL.store(false, Ordering::Release);
+        RAW_MODE.store(false, Ordering::Release);
     }
 
     /// The raw mode of this state, as of cfmakeraw(3).
@@ -195,17 +195,17 @@ pub fn is_terminal(descriptor: BorrowedFd<'_>) -> bool {
 /// The state of the standard input before raw mode.
 struct Before(UnsafeCell<MaybeUninit<libc::termios2>>);
 
-// SAFETY: it is written only while `PASSES_ALL` is false, and read only while that is true.
+// SAFETY: it is written only while `RAW_MODE` is false, and read only while that is true.
 unsafe impl Sync for Before {}
 
 static BEFORE: Before = Before(UnsafeCell::new(MaybeUninit::zeroed()));
 /// Whether the standard input is in raw mode.
-static PASSES_ALL: AtomicBool = AtomicBool::new(false);
+static RAW_MODE: AtomicBool = AtomicBool::new(false);
 
 /// Restores the standard input from raw mode, unless another program uses it by now. Signal
 /// handlers may call this.
-pub(super) fn put_back() {
-    if !PASSES_ALL.load(Ordering::Acquire) {
+pub(super) fn restore_input() {
+    if !RAW_MODE.load(Ordering::Acquire) {
         return;
     }
     let mut group: libc::pid_t = 0;

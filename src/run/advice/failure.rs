@@ -35,7 +35,7 @@ impl Failure<'_> {
         report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
         report = report.note(self.place(planned.side));
         let Told { source, target, .. } = action.told();
-        for said in Self::said(action) {
+        for said in Self::kernel_messages(action) {
             report = report.note(format!("the kernel says: {said}"));
         }
         report.facts.operation = Some(action.facts().name.to_owned());
@@ -53,7 +53,7 @@ impl Failure<'_> {
     }
 
     /// The file system's own messages about a failed mount.
-    fn said(action: &Op) -> Vec<String> {
+    fn kernel_messages(action: &Op) -> Vec<String> {
         let Op::RawAction(RawAction::Mount(mount)) = action else { return Vec::new() };
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let Some(kind) = mount.new_file_system() else { return Vec::new() };

@@ -11,7 +11,7 @@ fn shown(trouble: Trouble) -> String {
 }
 
 /// The finding on something that could not be tested.
-fn untried(why: &str) -> Finding {
+fn untested(why: &str) -> Finding {
     Finding::new(Verdict::Unknown, format!("not tested: {why}"))
 }
 
@@ -23,7 +23,7 @@ fn finding(
     remedy: impl Fn(&str) -> Option<Remedy>,
 ) -> Finding {
     let trouble = match exam.inside(what) {
-        None => return untried("mount namespaces do not work"),
+        None => return untested("mount namespaces do not work"),
         Some(Ok(())) => return Finding::ok(works),
         Some(Err(trouble)) => trouble,
     };
@@ -44,7 +44,7 @@ fn mounts(exam: &Exam<'_>) -> bool {
 
 pub(super) fn api(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Mount) {
-        return untried("mount namespaces do not work");
+        return untested("mount namespaces do not work");
     }
     let works = "fsopen(2), fsmount(2), move_mount(2), open_tree(2) and mount_setattr(2) work";
     finding(exam, Inside::MountApi, (works, Verdict::No), |errno| {
@@ -55,7 +55,7 @@ pub(super) fn api(exam: &Exam<'_>) -> Finding {
 pub(super) fn overlay(exam: &Exam<'_>) -> Finding {
     let works = "mounted, with changes in a tmpfs";
     if !mounts(exam) {
-        return untried("mounting does not work");
+        return untested("mounting does not work");
     }
     let found = finding(exam, Inside::Overlay, (works, Verdict::Part), |errno| {
         let of_users = remedy::no_overlay_for_users(exam.host);
@@ -72,7 +72,7 @@ pub(super) fn overlay(exam: &Exam<'_>) -> Finding {
 
 pub(super) fn root(exam: &Exam<'_>) -> Finding {
     if !mounts(exam) {
-        return untried("mounting does not work");
+        return untested("mounting does not work");
     }
     let works = ("pivot_root(2) can replace it", Verdict::Part);
     let found = finding(exam, Inside::PivotRoot, works, |errno| {
@@ -88,7 +88,7 @@ pub(super) fn root(exam: &Exam<'_>) -> Finding {
 
 pub(super) fn proc(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Pid) {
-        return untried("PID namespaces do not work");
+        return untested("PID namespaces do not work");
     }
     finding(exam, Inside::Proc, ("a new one can be mounted", Verdict::No), |errno| {
         (errno == "EPERM").then(remedy::proc_is_covered)
@@ -97,7 +97,7 @@ pub(super) fn proc(exam: &Exam<'_>) -> Finding {
 
 pub(super) fn sysfs(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Net) {
-        return untried("network namespaces do not work");
+        return untested("network namespaces do not work");
     }
     finding(exam, Inside::Sysfs, ("a new one can be mounted", Verdict::Part), |errno| {
         (errno == "EPERM").then(remedy::sysfs_is_covered)

@@ -261,7 +261,7 @@ impl Launcher {
             return Err(Interrupted { signal }.into());
         }
         let (reader, writer) = pipe()?;
-        let mut gate = if self.is_heard() { Some(pipe()?) } else { None };
+        let mut gate = if self.is_traced() { Some(pipe()?) } else { None };
         let started = Instant::now();
         let write_end = writer.as_raw_fd();
         let mut writer = Some(writer);
@@ -276,7 +276,7 @@ impl Launcher {
             let (bytes, code) = done.unwrap_or((Vec::new(), NO_VALUE));
             let code = match writer.write_all(&bytes) {
                 Ok(()) => code,
-                Err(error) => self.unheard(Errno::from(&error)),
+                Err(error) => self.lose_value(Errno::from(&error)),
             };
             self.close();
             code
@@ -285,12 +285,12 @@ impl Launcher {
         tell(child.as_ref().map(Child::pid));
         self.count_process();
         drop(gate);
-        self.goes_on()?;
+        self.check_stepping()?;
         Ok(child.map(|child| Process::copy(child, reader, plan, (started, self.started()))))
     }
 
     /// Warns that the value of a closure could not be passed on, and returns the exit status.
-    fn unheard(&self, errno: Errno) -> i32 {
+    fn lose_value(&self, errno: Errno) -> i32 {
         self.warn(&Report::error(format!("cannot pass on the value of the closure: {errno}")));
         NO_VALUE
     }

@@ -61,7 +61,7 @@ pub struct Output {
 }
 
 /// The report of terminal output that could not be shown.
-pub(in crate::run) fn unseen(plan: &Plan, errno: Errno) -> Report {
+pub(in crate::run) fn output_lost(plan: &Plan, errno: Errno) -> Report {
     let last = plan.actions.last();
     let message = format!("cannot write to the standard output: {errno}");
     let mut report = Report::error(message).at(last.and_then(|last| last.origin.clone()));
@@ -70,7 +70,7 @@ pub(in crate::run) fn unseen(plan: &Plan, errno: Errno) -> Report {
 }
 
 /// The report of an unknown exit status, which is not a success.
-pub(in crate::run) fn lost(plan: &Plan, errno: Errno) -> Report {
+pub(in crate::run) fn status_lost(plan: &Plan, errno: Errno) -> Report {
     let what =
         if plan.command.is_closure() { "the closure".into() } else { quoted(plan.command.shown()) };
     let message = format!("cannot determine how {what} ended: {errno}");

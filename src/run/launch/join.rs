@@ -86,7 +86,7 @@ pub(in crate::run) fn join(
         return Err(Report::error(message).at(request.origin.clone()).into());
     }
     let connected = connect_streams(launcher, request, input, process.plan.has_terminals())?;
-    let mut joining = joining(launcher, process, request, &connected.given, launcher.is_heard())?;
+    let mut joining = joining(launcher, process, request, &connected.given, launcher.is_traced())?;
     let gate = watch(launcher, &mut joining.program);
     let started = Instant::now();
     let spawned = spawn(&joining.program);

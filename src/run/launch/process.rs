@@ -285,11 +285,11 @@ impl Process {
                 self.keep_written()?;
                 let exit = self.ended(status);
                 if let Some(errno) = relay.and_then(|relay| relay.unseen) {
-                    return Err(exit::unseen(&self.plan, errno).into());
+                    return Err(exit::output_lost(&self.plan, errno).into());
                 }
                 return self
                     .lost
-                    .map_or(Ok(exit), |errno| Err(exit::lost(&self.plan, errno).into()));
+                    .map_or(Ok(exit), |errno| Err(exit::status_lost(&self.plan, errno).into()));
             }
             let (count, wake) = sys::interruption();
             if count > 0 {

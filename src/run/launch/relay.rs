@@ -93,7 +93,7 @@ impl Relay {
             }
             now.resize(main.as_fd());
         }
-        now.pass_all();
+        now.enter_raw_mode();
         (self.before, self.attached) = (now, true);
     }
 
@@ -101,7 +101,7 @@ impl Relay {
         let input = sys::standard_input();
         if self.attached {
             if sys::is_foreground(input) {
-                self.before.pass_no_more();
+                self.before.leave_raw_mode();
             } else {
                 TerminalState::leave();
             }

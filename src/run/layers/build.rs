@@ -7,7 +7,7 @@ use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
 use crate::plan::RootTree;
 use crate::run::layers::Layers;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::sys::{Errno, Held};
 
 impl Layers {
@@ -48,7 +48,7 @@ impl Layers {
         let missed = written.inspect_err(|_| {
             // It was empty before.
             for entry in entries().into_iter().flatten().flatten() {
-                let _ = take_away(self, &entry.path());
+                let _ = remove_own_directory(self, &entry.path());
             }
         })?;
         Ok(missed.report().into_iter().collect())

@@ -26,7 +26,7 @@ use crate::ops::Sandbox;
 use crate::plan::{Came, Maps};
 use crate::run::base::problem::Problem;
 use crate::run::layers::Layers;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::spec::{IdMap, KeptLayer, Root};
 use crate::sys::{self, Errno, Held, Lock};
 
@@ -162,7 +162,7 @@ impl Layers {
         }
         // Created under another name first, so that an incomplete one is created again.
         let overlay = held.held.join(HALF);
-        take_away(self, &overlay)
+        remove_own_directory(self, &overlay)
             .map_err(|error| cannot("remove", &overlay, Errno::from(&error)))?;
         conditions.note(directory)?;
         make(&overlay, 0o755)?;

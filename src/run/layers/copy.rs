@@ -10,7 +10,7 @@ use crate::diag::{Report, quoted};
 use crate::ops::{MakeRoot, Op, RootKind};
 use crate::plan::{Plan, Planned};
 use crate::run::layers::Layers;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::sys;
 
 impl Layers {
@@ -75,7 +75,7 @@ impl Layers {
         self.roots.copies.borrow_mut().retain(|(directory, token)| {
             let gone = directory.starts_with(&own) && is_gone(token);
             if gone {
-                let _ = take_away(self, directory);
+                let _ = remove_own_directory(self, directory);
             }
             !gone
         });

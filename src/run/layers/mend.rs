@@ -88,7 +88,8 @@ impl Layers {
         self.planner.forget_roots();
         for (name, place) in &changed {
             if !store.remove_layer(self, name)? {
-                let message = format!("{}, and is in use by another run", told(name, place));
+                let message =
+                    format!("{}, and is in use by another run", changed_message(name, place));
                 return Err(Report::error(message));
             }
         }
@@ -96,7 +97,7 @@ impl Layers {
             let again = self.tree(&root).map_err(|reports| {
                 let (name, place) = &changed[0];
                 let first = reports.into_iter().next();
-                first.unwrap_or_else(|| Report::error(told(name, place)))
+                first.unwrap_or_else(|| Report::error(changed_message(name, place)))
             })?;
             if again.layers.iter().zip(&tree.layers).any(|(one, other)| !is_same(one, other)) {
                 let message = "a layer of the root was changed in the store, and its sources have \
@@ -105,21 +106,25 @@ impl Layers {
             }
         }
         for (name, place) in &changed {
-            self.warn(&Report::warning(format!("{}: nsscript makes it again", told(name, place))));
+            self.warn(&Report::warning(format!(
+                "{}: nsscript makes it again",
+                changed_message(name, place)
+            )));
         }
         Ok(true)
     }
 }
 
 /// The message that a layer was changed, with the path.
-pub(in crate::run) fn told(name: &str, difference: &Difference) -> String {
+pub(in crate::run) fn changed_message(name: &str, difference: &Difference) -> String {
     let digits = name.split('-').next().unwrap_or(name);
     format!("the layer sha256:{digits} in the store {difference}")
 }
 
 /// The report of a changed layer that only `commit` could make.
 pub(in crate::run) fn lost(name: &str, place: &Difference) -> Report {
-    let report = Report::error(format!("{}, and only `commit` could make it", told(name, place)));
+    let report =
+        Report::error(format!("{}, and only `commit` could make it", changed_message(name, place)));
     report.hint("call `commit` again, if the changes still exist")
 }
 

@@ -94,7 +94,7 @@ impl Layers {
     }
 
     /// Warnings about files whose owners are not mapped, each shown once.
-    pub(in crate::run) fn squashed(&self, plan: &Plan) -> Vec<Report> {
+    pub(in crate::run) fn unmapped_owners(&self, plan: &Plan) -> Vec<Report> {
         let kept = plan.actions.iter().filter_map(|planned| match &planned.action {
             Op::BuildLayer(BuildLayer { tree, number }) => match &tree.layers[*number] {
                 Layer::Kept(kept) => Some(kept),
@@ -102,16 +102,16 @@ impl Layers {
             },
             _ => None,
         });
-        let unsaid = kept.filter(|kept| !kept.directory.join(said(&plan.maps)).exists());
-        unsaid.filter_map(|kept| self.squashed_layer(kept, &plan.maps)).collect()
+        let unwarned = kept.filter(|kept| !kept.directory.join(mark_name(&plan.maps)).exists());
+        unwarned.filter_map(|kept| self.unmapped_owners_of(kept, &plan.maps)).collect()
     }
 
     /// Notes that the warning about a layer was shown.
-    pub(in crate::run) fn note_squashed(kept: &Kept, maps: &Maps) {
-        let _ = std::fs::write(kept.directory.join(said(maps)), "");
+    pub(in crate::run) fn note_unmapped_owners(kept: &Kept, maps: &Maps) {
+        let _ = std::fs::write(kept.directory.join(mark_name(maps)), "");
     }
 
-    fn squashed_layer(&self, kept: &Kept, maps: &Maps) -> Option<Report> {
+    fn unmapped_owners_of(&self, kept: &Kept, maps: &Maps) -> Option<Report> {
         let unknown = |map: &IdMap, ids: Vec<u32>| {
             let known = |id: u32| id == 0 || map.ranges.is_empty() || map.outside(id).is_some();
             let mut ids: Vec<u32> = ids.into_iter().filter(|id| !known(*id)).collect();
@@ -171,6 +171,6 @@ fn named(noun: &str, ids: &[u32]) -> Option<String> {
 }
 
 /// The name of the file that marks a shown warning for these maps.
-fn said(maps: &Maps) -> String {
+fn mark_name(maps: &Maps) -> String {
     format!("said-{}", &sha256(maps.to_string())[..16])
 }

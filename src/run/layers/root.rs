@@ -75,7 +75,7 @@ impl Layers {
             Ok(true) => make(),
             Ok(false) | Err(_) => Err(reports),
         })?;
-        plan.warnings.extend(self.squashed(&plan));
+        plan.warnings.extend(self.unmapped_owners(&plan));
         Ok(plan)
     }
 
@@ -195,7 +195,7 @@ impl Layers {
         }
         let (directory, stored) = match (&tree.layers[number], &variant) {
             (Layer::Kept(kept), None) => {
-                Self::note_squashed(kept, maps);
+                Self::note_unmapped_owners(kept, maps);
                 (kept.tree(), None)
             }
             (Layer::Kept(kept), Some(variant)) => {

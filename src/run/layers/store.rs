@@ -24,7 +24,7 @@ use super::mend;
 use crate::diag::{Report, quoted};
 use crate::run::layers::Layers;
 use crate::run::layers::unwritable;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::sys::{self, Errno, Held, Lock};
 
 pub(in crate::run) use building::{Building, Make};
@@ -150,7 +150,7 @@ impl Store {
     pub(in crate::run) fn end(&self, layers: &Layers) {
         if self.of_this_run {
             for name in ["layers", "index", "building", "roots"] {
-                let _ = take_away(layers, &self.held.join(name));
+                let _ = remove_own_directory(layers, &self.held.join(name));
             }
         }
     }
@@ -225,9 +225,11 @@ impl Store {
     ) -> Result<Option<Stored>, Report> {
         match self.hold_whole(layers, name) {
             Ok(stored) => Ok(stored),
-            Err(place) if place.is_unseen() => Err(Report::error(mend::told(name, &place))),
+            Err(place) if place.is_unseen() => {
+                Err(Report::error(mend::changed_message(name, &place)))
+            }
             Err(place) => {
-                let told = mend::told(name, &place);
+                let told = mend::changed_message(name, &place);
                 layers.warn(&Report::warning(format!("{told}: nsscript makes it again")));
                 // Either way, this layer is not used.
                 let _ = self.remove(layers, &self.held.join("layers").join(name));

@@ -67,7 +67,7 @@ impl Trace {
     }
 
     /// Whether a receiver is set.
-    pub(in crate::run) fn is_heard(&self) -> bool {
+    pub(in crate::run) fn is_traced(&self) -> bool {
         self.tell.borrow().is_some()
     }
 

@@ -27,7 +27,7 @@ pub(in crate::run) struct LaunchTrace<'a> {
 /// If a receiver is set, makes the new process time its calls, and the executed program wait until
 /// the returned gate is dropped.
 pub(in crate::run) fn watch(trace: &Trace, program: &mut Program) -> Option<PipeWriter> {
-    if !trace.is_heard() {
+    if !trace.is_traced() {
         return None;
     }
     // Without memory for a watch, only the times are missing.
@@ -43,7 +43,7 @@ pub(in crate::run) fn watch(trace: &Trace, program: &mut Program) -> Option<Pipe
 impl LaunchTrace<'_> {
     /// Reports the actions of the new process; `made` is its number, or the failure.
     pub fn tell(&self, program: &Program, made: Result<i32, &Fault>) {
-        if !self.trace.is_heard() {
+        if !self.trace.is_traced() {
             return;
         }
         let times = program.watch.as_ref().map(Watch::times);
@@ -76,7 +76,7 @@ impl LaunchTrace<'_> {
     }
 
     /// Reports that `action` failed in the carried program of process number `process`.
-    pub fn tell_not_executed(&self, process: usize, action: usize, why: Trouble) {
+    pub fn report_not_executed(&self, process: usize, action: usize, why: Trouble) {
         let Some(planned) = self.plan.actions.get(action) else { return };
         let failed = (why.syscall.name(), why.errno);
         self.trace.explain(|| {
@@ -163,7 +163,7 @@ impl LaunchTrace<'_> {
 }
 
 /// Reports the preparation of a layer.
-pub(in crate::run) fn tell_built(
+pub(in crate::run) fn report_layer(
     trace: &Trace,
     planned: &Planned,
     layer: &Layer,
@@ -189,7 +189,7 @@ pub(in crate::run) fn tell_built(
 }
 
 /// Reports the preparation of a user namespace.
-pub(in crate::run) fn tell_mapped(
+pub(in crate::run) fn report_maps(
     trace: &Trace,
     planned: &Planned,
     maps: &Maps,

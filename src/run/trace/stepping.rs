@@ -139,11 +139,11 @@ impl Trace {
 
     fn answered(&self, answer: Answer) -> Result<(), Problem> {
         self.stepping.said().store(answer as u8, Ordering::Relaxed);
-        self.goes_on()
+        self.check_stepping()
     }
 
     /// Returns an error if the person has ended the stepping.
-    pub(in crate::run) fn goes_on(&self) -> Result<(), Problem> {
+    pub(in crate::run) fn check_stepping(&self) -> Result<(), Problem> {
         const SIGINT: i32 = 2;
         let quit = self.stepping.ask.borrow().is_some() && self.stepping.has_quit();
         if quit { Err(Interrupted { signal: SIGINT }.into()) } else { Ok(()) }

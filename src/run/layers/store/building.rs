@@ -14,7 +14,7 @@ use crate::diag::Report;
 use crate::run::layers::Layers;
 use crate::run::layers::manifest::Manifest;
 use crate::run::layers::unwritable;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::sys::{self, Errno, Lock};
 
 /// The time between attempts to find a layer that is being removed.
@@ -137,7 +137,7 @@ impl Store {
         let (gone, _locked) = self.new_place()?;
         // It is renamed first, so that nobody finds a part of it.
         let removed = fs::rename(directory, gone.join("layer"));
-        let removed = removed.and_then(|()| take_away(layers, &gone));
+        let removed = removed.and_then(|()| remove_own_directory(layers, &gone));
         removed.map(|()| true).map_err(|error| cannot("remove", directory, &error))
     }
 
@@ -158,7 +158,7 @@ impl Store {
         }
         drop(alone);
         for (path, _lock) in left {
-            let _ = take_away(layers, &path);
+            let _ = remove_own_directory(layers, &path);
         }
     }
 }
@@ -176,6 +176,6 @@ struct Half<'a> {
 
 impl Drop for Half<'_> {
     fn drop(&mut self) {
-        let _ = take_away(self.layers, self.place);
+        let _ = remove_own_directory(self.layers, self.place);
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::{Store, cannot, error_of};
 use crate::diag::{Report, quoted};
 use crate::host::Host;
-use crate::run::workspace::distrusted;
+use crate::run::workspace::distrust_reason;
 use crate::sys::{self, Distrust, Held, WalkError};
 
 /// The reason why no store can be opened at a place.
@@ -83,7 +83,7 @@ impl Store {
     pub(in crate::run) fn distrust(place: &StorePlace, distrust: &Distrust) -> NoStore {
         let shown = quoted(place.path.to_string_lossy());
         let message = format!("cannot keep a store at {shown}: other users could replace it");
-        let report = Report::error(message).note(distrusted(distrust));
+        let report = Report::error(message).note(distrust_reason(distrust));
         let hint = "set `XDG_CACHE_HOME` to a directory of your own, or `HOME` to your home";
         NoStore::Nowhere(report.hint(hint))
     }
