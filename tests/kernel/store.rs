@@ -308,7 +308,7 @@ fn without_a_place_for_a_store_nothing_is_kept() {
         bench.recipe(&recipe).end().succeeded();
         bench.recipe(&recipe).env("HOME", "/proc/none").end().succeeded();
         let said = bench.nsscript(&["store", "list"]).end().failed(125);
-        assert!(said.contains("no store can be created"), "{said}");
+        assert!(said.contains("there is no place for a store"), "{said}");
     });
 }
 
