@@ -286,7 +286,7 @@ pub(super) fn connect_streams(
     connect(request.streams, input, around).map_err(|unconnected| {
         let (what, errno, hint) = match unconnected {
             Unconnected::Terminal(errno) => (
-                "make a terminal",
+                "create a terminal",
                 Some(errno),
                 Some(
                     "start the program without a terminal: \
@@ -298,7 +298,7 @@ pub(super) fn connect_streams(
                 let hint = "add `.dev(\"/dev\")` to a sandbox that lacks the usual devices";
                 ("open `/dev/null`", Some(errno), Some(hint))
             }
-            Unconnected::Pipe(errno) => ("make a pipe", Some(errno), None),
+            Unconnected::Pipe(errno) => ("create a pipe", Some(errno), None),
             Unconnected::Copier(errno) => ("copy from and to the terminal", Some(errno), None),
             Unconnected::Elsewhere => {
                 let hint = "use `run`, which gives the program its own terminal, or `#{ pipes: \

@@ -308,7 +308,7 @@ impl Launcher {
 
 fn pipe() -> Result<(PipeReader, PipeWriter), Report> {
     std::io::pipe()
-        .map_err(|error| Report::error(format!("cannot make a pipe: {}", Errno::from(&error))))
+        .map_err(|error| Report::error(format!("cannot create a pipe: {}", Errno::from(&error))))
 }
 
 /// The action of entering the namespaces of a process.

@@ -75,7 +75,7 @@ impl Launcher {
         let place = self.scratch(origin)?.join(format!(".{}", network.label));
         let fails = |errno: sys::Errno| {
             let shown = quoted(place.to_string_lossy());
-            Report::error(format!("cannot make {shown}: {errno}")).at(origin.cloned())
+            Report::error(format!("cannot create {shown}: {errno}")).at(origin.cloned())
         };
         std::fs::File::create_new(&place).map_err(|error| fails((&error).into()))?;
         let source = format!("/proc/self/fd/{}", network.namespace().descriptor().as_raw_fd());

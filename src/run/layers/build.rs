@@ -26,7 +26,7 @@ impl Layers {
         self.mend(Some(tree))?;
         let shown = quoted(directory.to_string_lossy());
         let cannot = |errno: Errno| {
-            let mut report = Report::error(format!("cannot make {shown}: {errno}"));
+            let mut report = Report::error(format!("cannot create {shown}: {errno}"));
             report.facts.operation = Some("build".into());
             report.facts.errno = Some(errno.code());
             report.facts.target = Some(directory.to_string_lossy().into_owned());

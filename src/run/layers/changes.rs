@@ -147,7 +147,7 @@ impl Layers {
     ) -> Result<Kept, Report> {
         let make = |path: &Path, mode: u32| {
             let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-            made.map_err(|error| cannot("make", path, Errno::from(&error)))
+            made.map_err(|error| cannot("create", path, Errno::from(&error)))
         };
         make(directory, 0o700)?;
         let held = hold(directory)?;
@@ -176,7 +176,7 @@ impl Layers {
             self.give(&overlay, &contents, &variant)?;
         }
         let ready = std::fs::rename(&overlay, &kept);
-        ready.map_err(|error| cannot("make", &kept, Errno::from(&error)))?;
+        ready.map_err(|error| cannot("create", &kept, Errno::from(&error)))?;
         Ok(held)
     }
 

@@ -55,7 +55,7 @@ impl Layers {
         closed.recursive(true).mode(0o700);
         closed.create(&above).and_then(|()| std::fs::create_dir(&directory)).map_err(|error| {
             let shown = quoted(directory.to_string_lossy());
-            Report::error(format!("cannot make {shown}: {}", sys::Errno::from(&error)))
+            Report::error(format!("cannot create {shown}: {}", sys::Errno::from(&error)))
         })?;
         let token = Rc::new(());
         self.roots.copies.borrow_mut().push((directory.clone(), Rc::downgrade(&token)));

@@ -108,7 +108,7 @@ impl Caller {
 fn in_copy(program: &Program, work: Work<'_>) -> Result<Vec<u8>, Report> {
     let cannot = |what: &str, errno: sys::Errno| Report::error(format!("cannot {what}: {errno}"));
     let (mut reader, writer) =
-        std::io::pipe().map_err(|error| cannot("make a pipe", sys::Errno::from(&error)))?;
+        std::io::pipe().map_err(|error| cannot("create a pipe", sys::Errno::from(&error)))?;
     let mut writer = Some(writer);
     let child = sys::fork(program, true, &mut || {
         let Some(mut writer) = writer.take() else { return 1 };

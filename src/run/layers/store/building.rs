@@ -65,7 +65,7 @@ impl Store {
         let tree = place.join("tree");
         let ready = fs::create_dir(&tree)
             .and_then(|()| fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)));
-        ready.map_err(|error| cannot("make", &tree, &error))?;
+        ready.map_err(|error| cannot("create", &tree, &error))?;
         make(&Building { place: &place }).map_err(|mut report| {
             let errno = report.facts.errno.map(Errno::new);
             if errno == Some(Errno::ENOSPC) && report.facts.advice.is_empty() {
@@ -93,7 +93,7 @@ impl Store {
             // Or it is just being removed.
             rounds += 1;
             if rounds > ROUNDS || !sys::pause(MOMENT) {
-                return Err(cannot("make", &target, &error));
+                return Err(cannot("create", &target, &error));
             }
         }
         drop(stay);

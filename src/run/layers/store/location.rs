@@ -64,7 +64,7 @@ impl Store {
         let parent = place.path.parent().unwrap_or(Path::new("/"));
         let parent = Held::walk(parent, &place.existing).map_err(|error| match error {
             WalkError::Call(path, errno) => {
-                NoStore::Nowhere(cannot("make", &path, &error_of(errno)))
+                NoStore::Nowhere(cannot("create", &path, &error_of(errno)))
             }
             WalkError::Distrust(distrust) => Self::distrust(place, &distrust),
         })?;
@@ -74,7 +74,7 @@ impl Store {
                 let report = Report::error(format!("the store {shown} is not a directory"));
                 NoStore::Refused(report.hint("set `XDG_CACHE_HOME` to another directory"))
             }
-            _ => NoStore::Nowhere(cannot("make", &place.path, &error_of(errno))),
+            _ => NoStore::Nowhere(cannot("create", &place.path, &error_of(errno))),
         })?;
         Self::hold_store(held, &place.path, false)
     }
@@ -95,7 +95,7 @@ impl Store {
     pub(in crate::run) fn of_run(workspace: &Path) -> Result<Self, Report> {
         let path = workspace.join("store");
         let held = Held::open_itself(workspace).and_then(|held| held.make("store", 0o700));
-        let held = held.map_err(|errno| cannot("make", &path, &error_of(errno)))?;
+        let held = held.map_err(|errno| cannot("create", &path, &error_of(errno)))?;
         Self::hold_store(held, &path, true).map_err(NoStore::into_report)
     }
 
@@ -116,7 +116,7 @@ impl Store {
         }
         for name in ["layers", "index", "building"] {
             held.make(name, 0o700).map_err(|errno| {
-                NoStore::Nowhere(cannot("make", &path.join(name), &error_of(errno)))
+                NoStore::Nowhere(cannot("create", &path.join(name), &error_of(errno)))
             })?;
         }
         Ok(Self { held: Rc::new(held), of_this_run, used: Rc::default() })

@@ -99,7 +99,7 @@ impl Store {
     /// The store is not writable.
     pub fn remember(&self, manifest: &Manifest) -> Result<(), Report> {
         let roots = self.held.join("roots");
-        self.held.make("roots", 0o700).map_err(|it| cannot("make", &roots, &error_of(it)))?;
+        self.held.make("roots", 0o700).map_err(|it| cannot("create", &roots, &error_of(it)))?;
         let file = roots.join(manifest.digest().replace("sha256:", ""));
         if file.exists() { Ok(()) } else { self.replace(&file, manifest.text()) }
     }
