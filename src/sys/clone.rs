@@ -254,7 +254,7 @@ struct Intermediate<'a> {
 /// Enters namespaces, creates the process that performs the work, and exits.
 ///
 /// # Safety
-/// `argument` points to a [`Between`].
+/// `argument` points to an [`Intermediate`].
 unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
     // SAFETY: what the caller promises.
     let between = unsafe { &*argument.cast::<Intermediate<'_>>() };
@@ -275,7 +275,7 @@ unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
     kernel::exit(0)
 }
 
-/// Creates a copy of this process in new `namespaces`: see [`super::fork`]. If namespaces are
+/// Creates a copy of this process in new `namespaces`: see [`mod@super::fork`]. If namespaces are
 /// entered first, an intermediate process does that, as in [`spawn_within`].
 pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
     let mut pidfd: RawFd = -1;
