@@ -1,6 +1,6 @@
-//! Builds the init that nsscript carries (`src/sys/init/pid1.rs`): a freestanding program of its
-//! own, with the compiler that builds the crate.
-#![allow(clippy::print_stdout, reason = "this is how cargo is told")]
+//! Builds the init that nsscript carries (`src/sys/init/pid1.rs`) as a freestanding program, with
+//! the compiler that builds the crate.
+#![allow(clippy::print_stdout, reason = "cargo reads stdout")]
 
 use std::env;
 use std::path::Path;

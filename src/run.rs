@@ -1,4 +1,4 @@
-//! Doing what a plan says: building roots, launching, waiting, and telling what failed.
+//! Execution of plans: building roots, launching, waiting, and reporting failures.
 //!
 //! This layer knows neither the language nor the terminal.
 
@@ -40,7 +40,7 @@ pub use trace::explain::{Explained, Tell};
 pub use trace::stepping::{Answer, Ask, Pause};
 pub use trace::whereabouts::Whereabouts;
 
-// The rooms that `Runner` holds: it has the methods of all of them.
+// `Runner` holds these rooms and has the methods of all of them.
 pub use base::Machine;
 pub use launch::launcher::Launcher;
 pub use layers::Layers;

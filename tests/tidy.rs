@@ -424,6 +424,10 @@ fn shape_findings(path: &str, source: &str) -> Vec<String> {
         findings
             .push(format!("{path}:1: begin with a `//!` comment that says what the file holds"));
     }
+    if path.ends_with("/mod.rs") {
+        let file = path.replace("/mod.rs", ".rs");
+        findings.push(format!("{path}:1: name the file after its module: {file}"));
+    }
     for word in path.trim_start_matches("src/").trim_end_matches(".rs").split('/') {
         if EMPTY_NAMES.contains(&word) {
             findings.push(format!("{path}:1: `{word}` is no name: say what the file holds"));
@@ -742,4 +746,12 @@ fn an_unsafe_without_its_reason_is_found() {
     assert_eq!(count(REGISTERS, "// SAFETY: yes.\nunsafe { f() }"), 0);
     assert_eq!(count("tests/faults/tracer.rs", "// SAFETY: yes.\nunsafe { f() }"), 1);
     assert_eq!(count("src/sys/call.rs", "type F = unsafe extern \"C\" fn(u8); // unsafe { }"), 0);
+}
+
+#[test]
+fn a_module_in_the_old_style_is_found() {
+    let count = |path| shape_findings(path, "//! Plans.\n").len();
+    assert_eq!(count("src/plan/mod.rs"), 1);
+    assert_eq!(count("src/plan.rs"), 0);
+    assert_eq!(count("src/plan/build.rs"), 0);
 }

@@ -1,4 +1,4 @@
-//! What a recipe asks of a sandbox, where that becomes operations by itself.
+//! Steps of a recipe that become operations by themselves.
 
 use std::fmt::Debug;
 
@@ -6,42 +6,42 @@ use super::{Op, Operation, Planning};
 use crate::diag::Origin;
 use crate::spec::{GuestPath, ValueError};
 
-/// What is changed by something that was asked for.
+/// The subject that a step changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changes {
-    /// The root, which needs a mount namespace of the sandbox's own.
+    /// The root, which needs a separate mount namespace.
     Root,
-    /// The names of the UTS namespace, which has to be the sandbox's own.
+    /// The names of the UTS namespace, which must be a separate one.
     Uts,
-    /// Programs alone.
+    /// Only programs.
     Program,
 }
 
-/// One thing that is asked for.
+/// A step of a recipe.
 pub trait Asking: Debug {
-    /// The verb that asks for it.
+    /// The verb of the step.
     fn name(&self) -> &'static str;
 
-    /// How a sandbox is printed that has it.
+    /// The line for the step in a printed sandbox.
     fn say(&self) -> String;
 
-    /// What it changes.
+    /// The subject that it changes.
     fn changes(&self) -> Changes;
 
-    /// What it replaces: an earlier one with the same key. None if both hold.
+    /// The key of the step: it replaces an earlier one with the same key. `None` if both apply.
     fn key(&self) -> Option<&str>;
 
-    /// The place inside that it is about.
+    /// The place inside, if it has one.
     fn target(&self) -> Option<&GuestPath>;
 
-    /// Adds the operations that do it.
+    /// Adds its operations.
     ///
     /// # Errors
-    /// A place inside that cannot be; other contradictions are noted in the planning.
+    /// An impossible place inside; other contradictions are noted in the planning.
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError>;
 }
 
-/// An operation that is asked for as it is done.
+/// A step that is its own operation.
 pub trait AsIs: Operation + Clone + Into<Op> {
     /// As for [`Asking::say`].
     fn say(&self) -> String;
@@ -82,7 +82,7 @@ impl<T: AsIs> Asking for T {
 
 macro_rules! asked {
     ($($ask:ident)*) => {
-        /// Everything that becomes operations by itself.
+        /// All steps that become operations by themselves.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum Ask {

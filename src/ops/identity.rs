@@ -1,19 +1,19 @@
-//! Who the processes of a sandbox are: id maps, user and group, keyring, capabilities.
+//! The identity of a sandbox's processes: id maps, user and group, keyring, capabilities.
 
 use super::lowering::c;
 use super::{Facts, Leaves, Lower, Lowering, Maps, Operation, Scope, Told, Turn};
 use crate::spec::{IdMap, Namespaces, shell_word};
 use crate::sys::Call;
 
-/// A user namespace with these maps is made ready.
+/// Prepares a user namespace with these maps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrepareMaps(pub Maps);
 
-/// The new process maps its own ids.
+/// Maps ids in the new process itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MapOwnIds(pub Maps);
 
-/// A user that the map knows is taken on, to make files as: the caller may be none.
+/// Becomes a mapped user, who can create files; the caller may be unmapped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BecomeMapped {
     /// The user inside.
@@ -22,7 +22,7 @@ pub struct BecomeMapped {
     pub gid: u32,
 }
 
-/// User and group are taken on; other groups are left.
+/// Sets user and group, and drops other groups.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetIds {
     /// The user inside.
@@ -31,18 +31,18 @@ pub struct SetIds {
     pub gid: u32,
 }
 
-/// The process gets a session keyring of its own: the caller's is not for its programs.
+/// Joins a new session keyring, because programs must not use the caller's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewKeyring;
 
-/// Every capability is dropped.
+/// Drops every capability.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DropCapabilities {
-    /// Whether the bounding set was emptied before, while there was a right to do it.
+    /// Whether the bounding set was emptied before, while a capability allowed it.
     pub bounded: bool,
 }
 
-/// Executing programs gives no privileges.
+/// Prevents programs from gaining privileges.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoNewPrivileges;
 
@@ -52,7 +52,7 @@ fn map(file: &str, map: &IdMap) -> String {
     format!("printf {text} > /proc/$pid/{file}")
 }
 
-/// The options of setpriv(1) that make a process this user.
+/// The options of setpriv(1) that set this user.
 fn options(uid: u32, gid: u32) -> String {
     format!("--reuid {uid} --regid {gid} --clear-groups")
 }
@@ -100,7 +100,7 @@ impl Operation for MapOwnIds {
             sentence: format!("map {}", self.0),
             source: None,
             target: None,
-            // unshare(1) does it before it executes anything.
+            // unshare(1) does this before it executes anything.
             shell: None,
         }
     }
@@ -108,8 +108,8 @@ impl Operation for MapOwnIds {
 
 impl Lower for MapOwnIds {
     fn lower(&self, to: &mut Lowering<'_>) {
-        // Without this the kernel lets nobody but the privileged map groups: a group that is
-        // dropped may be one that access is refused to (CVE-2014-8989).
+        // Otherwise the kernel lets only the privileged map groups: dropping a group could give
+        // access to files that refuse it (CVE-2014-8989).
         let (uid, gid) = to.prepared.own;
         let own = |map: &IdMap, id| {
             IdMap::single(map.one().map_or(0, |range| range.inside), id).kernel_text()
@@ -150,7 +150,7 @@ impl Operation for BecomeMapped {
 
 impl Lower for BecomeMapped {
     fn lower(&self, to: &mut Lowering<'_>) {
-        // The store is closed to everybody but the caller, who this is until now.
+        // Only the caller can open the store, and the process still has the caller's ids.
         to.keep_directories();
         to.push(Call::SetGroups(Vec::new()));
         to.push(Call::SetGroup(self.gid));
@@ -182,7 +182,7 @@ impl Operation for SetIds {
 
 impl Lower for SetIds {
     fn lower(&self, to: &mut Lowering<'_>) {
-        // While there is a capability to do it with.
+        // This needs a capability.
         to.push(Call::DropBoundingSet);
         to.push(Call::SetGroups(Vec::new()));
         to.push(Call::SetGroup(self.gid));
@@ -203,7 +203,7 @@ impl Operation for NewKeyring {
 
     fn told(&self) -> Told {
         Told {
-            sentence: "get a session keyring of its own".into(),
+            sentence: "join a new session keyring".into(),
             source: None,
             target: None,
             shell: Some("keyctl session -".into()),
@@ -264,7 +264,7 @@ impl Operation for NoNewPrivileges {
 
     fn told(&self) -> Told {
         Told {
-            sentence: "let no program gain privileges".into(),
+            sentence: "prevent programs from gaining privileges".into(),
             source: None,
             target: None,
             shell: Some("setpriv --no-new-privs".into()),

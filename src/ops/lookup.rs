@@ -1,4 +1,4 @@
-//! What is at a path inside a sandbox, by what a plan does there: mounts and what is made in them.
+//! Look-up of paths inside a sandbox, according to the mounts and files of its plan.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -7,56 +7,56 @@ use super::{Leaves, Op};
 use crate::host::Tree;
 use crate::spec::GuestPath;
 
-/// What is at a path.
+/// The kind of file at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum At {
     /// A directory.
     Directory,
     /// A file of another kind.
     File,
-    /// A symbolic link, and what it says.
+    /// A symbolic link, with its target.
     Link(String),
     /// Nothing.
     Nothing,
-    /// It cannot be told without being there.
+    /// Unknown: it cannot be determined from outside.
     Unknown,
 }
 
-/// Where a path leads.
+/// The result of following a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The place, without links on the way to it.
+    /// The place, without links in its path.
     pub place: GuestPath,
-    /// What is there.
+    /// The kind of file there.
     pub at: At,
-    /// The last link on the way, and what it says.
+    /// The last link that was followed, with its target.
     pub link: Option<(GuestPath, String)>,
 }
 
-/// What holds the file at a place.
+/// The holder of the file at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// This file of the host.
     Host(PathBuf),
-    /// The action with this number has made it.
+    /// The action with this number, which created it.
     Made(usize),
     /// The root.
     Root,
-    /// A file system of the sandbox's own.
+    /// A private file system of the sandbox.
     Own,
 }
 
-/// path_resolution(7): more links than this and the kernel gives up.
+/// The maximum number of links, as in the kernel: path_resolution(7).
 const MOST_LINKS: usize = 40;
 
 /// The inside of a sandbox after some actions.
 #[derive(Clone)]
 pub struct Lookup<'a> {
-    /// The host, from which files are bound.
+    /// The tree of the host, from which files are bound.
     pub host: &'a Tree,
-    /// What is done in the root, in order.
+    /// The operations in the root, in order.
     pub actions: Vec<&'a Op>,
-    /// What is at a place in the root itself.
+    /// The kind of file at a place in the root itself.
     pub root: &'a dyn Fn(&GuestPath) -> At,
 }
 
@@ -67,7 +67,7 @@ impl std::fmt::Debug for Lookup<'_> {
 }
 
 impl<'a> Lookup<'a> {
-    /// Where `path` leads, links followed.
+    /// Follows `path`, including links.
     #[must_use]
     pub fn follow(&self, path: &GuestPath) -> Place {
         let mut ahead: Vec<String> = names(path.as_str());
@@ -77,7 +77,7 @@ impl<'a> Lookup<'a> {
                 place = place.parent().unwrap_or_else(GuestPath::root);
                 continue;
             }
-            // Of a path that the kernel would not take either, nothing is known.
+            // The kernel would not accept such a path either.
             let Ok(next) = place.join(&name) else {
                 return Place { place, at: At::Unknown, link };
             };
@@ -102,7 +102,7 @@ impl<'a> Lookup<'a> {
         Place { place, at: At::Directory, link }
     }
 
-    /// The number of the action that hides what was at `path` before it.
+    /// The number of the action that hides an earlier file at `path`.
     #[must_use]
     pub fn hidden_by(&self, path: &GuestPath) -> Option<usize> {
         let covers =
@@ -113,7 +113,7 @@ impl<'a> Lookup<'a> {
         })
     }
 
-    /// What holds what is at a place that no link is on the way to.
+    /// The holder of the file at a place whose path has no links.
     #[must_use]
     pub fn holder(&self, path: &GuestPath) -> Holder {
         let holds = |(index, op): (usize, &&'a Op)| match op.facts().leaves {
@@ -133,7 +133,7 @@ impl<'a> Lookup<'a> {
         self.actions.iter().enumerate().rev().find_map(holds).unwrap_or(Holder::Root)
     }
 
-    /// What is at a place that no link is on the way to.
+    /// The kind of file at a place whose path has no links.
     fn at(&self, path: &GuestPath) -> At {
         for (index, op) in self.actions.iter().enumerate().rev() {
             if let Some(found) = self.left(index, op.facts().leaves, path) {
@@ -143,9 +143,10 @@ impl<'a> Lookup<'a> {
         (self.root)(path)
     }
 
-    /// What the operation with this number has left at a place; none if it is not about it.
+    /// The kind of file that the operation with this number leaves at a place; `None` if it does
+    /// not concern the place.
     fn left(&self, index: usize, leaves: Leaves<'_>, path: &GuestPath) -> Option<At> {
-        // What is made below a place is made with the directories on the way.
+        // Creating a file also creates its parent directories.
         let on_the_way = |made: &GuestPath| made.is_within(path).then_some(At::Directory);
         match leaves {
             Leaves::Nothing | Leaves::ReadOnly(_) => None,
@@ -180,7 +181,7 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// What the host has at `path`.
+/// The kind of file at `path` of the host.
 #[must_use]
 pub fn at_host(host: &Tree, path: &Path) -> At {
     match host.symlink_metadata(path) {
@@ -197,13 +198,13 @@ pub fn at_host(host: &Tree, path: &Path) -> At {
     }
 }
 
-/// The names in a path, the last one first.
+/// The names in a path, in reverse order.
 fn names(path: &str) -> Vec<String> {
     let names = path.split('/').filter(|name| !matches!(*name, "" | "."));
     names.rev().map(str::to_owned).collect()
 }
 
-/// What is at `path` in a directory of the host that is shown as the root.
+/// The kind of file at `path` in a directory of the host that is the root.
 #[must_use]
 pub fn at_root_of(host: &Tree, root: &Path, path: &GuestPath) -> At {
     let below: PathBuf = path.relative().into();

@@ -1,4 +1,4 @@
-//! Prepared calls in the making: the place that they are made for, and what is only known at a launch.
+//! Lowering of operations to prepared calls, with the facts that are only known at a launch.
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use crate::spec::GuestPath;
 use crate::sys::{self, Attributes, Base, CStrings, Call, Create, Identity, Target, Tree};
 
-/// A directory of our own that a root is made of. A new process cannot use the descriptor that it
-/// is held by, as that is of another mount namespace: it looks for the path, and takes no other
-/// directory that lies there by then.
+/// A directory of nsscript's own from which a root is made. A new process cannot use its
+/// descriptor, which belongs to another mount namespace. It looks the path up instead, and refuses
+/// another directory there.
 #[derive(Clone, Debug)]
 pub struct OwnDirectory {
     path: PathBuf,
@@ -17,7 +17,7 @@ pub struct OwnDirectory {
 }
 
 impl OwnDirectory {
-    /// The directory that `path`, which can be by descriptor, leads to.
+    /// Examines the directory `path`, which may be a path by descriptor.
     ///
     /// # Errors
     /// stat(2).
@@ -28,59 +28,59 @@ impl OwnDirectory {
         Ok(Self { path: sys::shown(path), id })
     }
 
-    /// What a new process copies.
+    /// The tree that a new process copies.
     pub(super) fn tree(&self) -> Tree {
         Tree::Host(path(&self.path), Some(self.id))
     }
 }
 
-/// What is only known when a plan is carried out.
+/// The facts that are only known at a launch.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Prepared<'a> {
-    /// Where the layers of the root are, the topmost first.
+    /// The layers of the root, the topmost first.
     pub layers: &'a [OwnDirectory],
-    /// Where a copy of them is, if there is no overlay for them.
+    /// The copy of the layers, if this machine has no overlay for them.
     pub copy: Option<&'a OwnDirectory>,
-    /// Where the directory is that changes are kept in: an overlay's `upper` and `work`.
+    /// The directory for kept changes, with the `upper` and `work` of an overlay.
     pub changes: Option<&'a OwnDirectory>,
     /// The call that connects the standard streams.
     pub streams: Call,
-    /// The caller's own ids, which are others if the session has a user namespace.
+    /// The caller's ids, which differ if the session has a user namespace.
     pub own: (u32, u32),
     /// Whether the program waits at a gate before it is executed.
     pub gated: bool,
     /// Whether the user namespace is new.
     pub new_user: bool,
-    /// Whether the program has a terminal of its own.
+    /// Whether the program has its own terminal.
     pub terminal: bool,
-    /// Whether a closure goes on in the process, and no program.
+    /// Whether the process runs a closure instead of a program.
     pub closure: bool,
 }
 
-/// The calls of a new process in the making.
+/// The calls of a new process under construction.
 #[derive(Debug)]
 pub struct Lowering<'a> {
     /// The calls so far.
     pub calls: Vec<Call>,
-    /// What is only known at a launch.
+    /// The facts that are only known at a launch.
     pub prepared: Prepared<'a>,
-    /// The directories that the root is made of, the topmost first, until they are opened.
+    /// The directories of the root that are not opened yet, the topmost first.
     pub directories: Vec<Tree>,
-    /// Where the file system was attached that [`Base::Fresh`] is.
+    /// The place of the file system that [`Base::Fresh`] refers to.
     fresh: Option<GuestPath>,
-    /// The links that were made: what is mounted on one goes where it leads.
+    /// The links created so far: a mount on a link goes to its target.
     links: Vec<GuestPath>,
-    /// Whether there is a root; if the plan makes none it is that of nsscript.
+    /// Whether a root exists; if the plan makes none, it is that of nsscript.
     rooted: bool,
-    /// Whether the new process becomes init, and does not execute the program itself.
+    /// Whether the new process becomes init instead of executing the program itself.
     pub(super) init: bool,
-    /// The limits that the carried program sets for the program alone.
+    /// The limits that the carried program sets only for the program.
     pub(super) limits: Vec<String>,
 }
 
 impl<'a> Lowering<'a> {
-    /// Calls that follow those of `before`.
+    /// Starts lowering after the calls in `before`.
     #[must_use]
     pub fn new(prepared: Prepared<'a>, before: Vec<Call>) -> Self {
         Self {
@@ -99,12 +99,12 @@ impl<'a> Lowering<'a> {
         self.calls.push(call);
     }
 
-    /// Notes that the root is there.
+    /// Notes that the root exists.
     pub(super) fn has_root(&mut self) {
         self.rooted = true;
     }
 
-    /// Has a root to look for places in: if the plan makes none, that of nsscript.
+    /// Opens nsscript's root for place look-ups, if the plan makes none.
     pub(super) fn begin_root(&mut self) {
         if !self.rooted {
             self.push(Call::OpenRoot(c("/")));
@@ -112,7 +112,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Opens the directories that the root is made of, while the caller's rights lead to them.
+    /// Opens the directories of the root while the process has the caller's rights.
     pub(super) fn keep_directories(&mut self) {
         for tree in std::mem::take(&mut self.directories) {
             let set = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
@@ -121,7 +121,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Attaches the mount that was made last.
+    /// Attaches the latest mount.
     pub(super) fn attach(&mut self, target: &GuestPath, create: Create) {
         let (base, path) = self.place(target);
         self.begin_root();
@@ -129,7 +129,7 @@ impl<'a> Lowering<'a> {
         self.push(Call::Attach(Target { base, path, create }));
     }
 
-    /// The same for a file system that nobody else has put anything into.
+    /// Does the same for a file system that nobody else has put anything into.
     pub(super) fn attach_fresh(&mut self, target: &GuestPath, create: Create) {
         let (base, _) = self.place(target);
         self.attach(target, create);
@@ -138,14 +138,14 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// What is attached beneath the root takes the place of the file system made last.
+    /// Forgets the latest file system if the next mount replaces it in its slot.
     pub(super) fn leave_fresh(&mut self, base: Base) {
         if base == Base::Root {
             self.fresh = None;
         }
     }
 
-    /// Has a limit set for what is executed; for a closure, for the process that it goes on in.
+    /// Adds a limit for the program, or for the process of a closure.
     pub(super) fn limit(&mut self, call: Call) {
         match call {
             Call::Limit { resource, soft, hard } if !self.prepared.closure => {
@@ -160,8 +160,8 @@ impl<'a> Lowering<'a> {
         self.links.push(path.clone());
     }
 
-    /// A place as the new process looks for it: by one name, directly in the file system that was
-    /// made last, or beneath the root.
+    /// The base and path of a place: one name directly in the latest file system, or a path beneath
+    /// the root.
     pub(super) fn place(&self, path: &GuestPath) -> (Base, CString) {
         let name = self.fresh.as_ref().and_then(|fresh| path.below(fresh)?.to_str());
         match name.filter(|name| !name.is_empty() && !name.contains('/')) {
@@ -172,7 +172,7 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// A C string; the layers above let no NUL through.
+/// Converts to a C string; the layers above refuse NUL bytes.
 pub(super) fn c(bytes: impl AsRef<[u8]>) -> CString {
     let bytes = bytes.as_ref();
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
@@ -202,8 +202,8 @@ fn candidates(words: &[String], search: &[String]) -> Vec<CString> {
     search.iter().map(|directory| c(format!("{directory}/{program}"))).collect()
 }
 
-/// A command in the form that the carried program reads, which may have to wait at a gate first and
-/// have a terminal for the command: see `sys/init/pid1.rs`.
+/// A command in the form that the carried program reads, with a gate and a terminal if requested:
+/// see `sys/init/pid1.rs`.
 #[must_use]
 pub fn command(
     words: &[String],
@@ -222,6 +222,6 @@ pub fn command(
     told.extend(words.iter().map(|word| word.clone().into_bytes()));
     told.push(Vec::new());
     told.extend(environment.iter().map(|(name, value)| format!("{name}={value}").into_bytes()));
-    // `Command` and the verbs of the environment refuse words with a NUL.
+    // `Command` and the verbs of the environment refuse NUL bytes.
     CStrings::new(told).unwrap_or_default()
 }

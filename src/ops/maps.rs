@@ -1,26 +1,26 @@
-//! The ids of a sandbox: who the program is, and whom its users are on the host.
+//! The ids of a sandbox: the ids of the program, and the maps to ids of the host.
 
 use std::fmt;
 
 use crate::spec::IdMap;
 
-/// The ids of a sandbox: both maps, and who the program is inside.
+/// Both maps of a sandbox, and the ids of the program inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maps {
-    /// The users; empty where the user namespace is not new.
+    /// The user map; empty if the user namespace is not new.
     pub users: IdMap,
-    /// The groups; empty where the user namespace is not new.
+    /// The group map; empty if the user namespace is not new.
     pub groups: IdMap,
     /// The user inside.
     pub uid: u32,
     /// The group inside.
     pub gid: u32,
-    /// Whether both maps are of the caller's own id alone: then the new process writes them.
+    /// Whether both maps contain only the caller's own id; then the new process writes them.
     pub own: bool,
 }
 
 impl Maps {
-    /// Whether user 0 of the machine is somebody inside.
+    /// Whether user 0 of the machine is mapped.
     #[must_use]
     pub fn maps_root(&self) -> bool {
         self.users.inside(0).is_some()

@@ -1,4 +1,4 @@
-//! Mounts below the root, and what is done to places there.
+//! Mounts below the root, and changes of places there.
 
 mod bind;
 mod dev;
@@ -23,13 +23,13 @@ use crate::ops::words::remount_all;
 use crate::spec::{MountAttributes, shell_word};
 use crate::sys::Attributes;
 
-/// The `-o` of mount(8) with these words, if there are any.
+/// The option `-o` of mount(8) with these words; empty without words.
 fn options(words: &[impl AsRef<str>]) -> String {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
     if words.is_empty() { String::new() } else { format!(" -o {}", shell_word(&words.join(","))) }
 }
 
-/// The attributes as the kernel has them.
+/// Converts the attributes for the kernel.
 fn kernel(attributes: MountAttributes) -> Attributes {
     let MountAttributes { read_only, suid, devices, exec } = attributes;
     Attributes::NONE
@@ -39,7 +39,7 @@ fn kernel(attributes: MountAttributes) -> Attributes {
         .and(Attributes::NO_EXEC, !exec)
 }
 
-/// The shell command that makes a place, if it is to be made.
+/// The shell command that creates a place, if requested.
 fn made(at: &str, directory: bool, create: bool) -> String {
     match (create, directory) {
         (false, _) => String::new(),

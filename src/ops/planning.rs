@@ -1,4 +1,4 @@
-//! Planning: what was asked for becomes operations, in the order in which it was asked for.
+//! Planning: the conversion of steps to operations, in the order of the recipe.
 
 mod host_view;
 mod place;
@@ -14,29 +14,29 @@ use crate::host::Host;
 use crate::spec::{FileOptions, GuestPath, Kind, MountAttributes, MountOptions, Namespaces};
 pub use place::RootOf;
 
-/// What operations are worked out with.
+/// The state of planning.
 pub struct Planning<'a> {
     /// The machine.
     pub host: &'a Host,
-    /// The namespaces that are new.
+    /// The new namespaces.
     pub namespaces: Namespaces,
     /// The line that shared a namespace.
     pub shared: Option<Origin>,
     /// The line that named the network that the sandbox enters.
     pub entered: Option<Origin>,
-    /// Whether user 0 of the machine is somebody inside, who then may write to `/proc/sys`.
+    /// Whether user 0 of the machine is mapped, who may then write to `/proc/sys`.
     pub protect_proc: bool,
     /// The ids.
     pub maps: &'a Maps,
-    /// The root, before anything is done in it.
+    /// The initial root.
     pub root: RootOf<'a>,
-    /// What paths inside are on the host, as far as the operations have come.
+    /// The paths on the host of paths inside, after the operations so far.
     pub view: View,
-    /// The operations, and the lines that asked for them.
+    /// The operations, with the lines that asked for them.
     pub actions: Vec<(Op, Option<Origin>)>,
-    /// What cannot be.
+    /// The errors.
     pub reports: Vec<Report>,
-    /// What is likely not meant.
+    /// The warnings about probable mistakes.
     pub warnings: Vec<Report>,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Debug for Planning<'_> {
 }
 
 impl Planning<'_> {
-    /// Adds what `step` asks for.
+    /// Adds the operations of `step`.
     pub fn add(&mut self, step: &Step) {
         if let What::Ask(ask) = &step.what {
             self.ask(&**ask, step.origin.as_ref());
@@ -81,7 +81,7 @@ impl Planning<'_> {
         self.actions.push((op.into(), origin.cloned()));
     }
 
-    /// Says so where a source is there, or may be, and cannot be reached.
+    /// Reports a source that exists, or may exist, but cannot be reached.
     pub(super) fn closed_source(
         &mut self,
         source: &Path,
@@ -98,8 +98,8 @@ impl Planning<'_> {
         if let Some((path, mode, uid)) = closed {
             let path = quoted(path.to_string_lossy());
             let closed = format!(
-                "{path} has mode {mode:04o} and belongs to user {uid}: `chmod` of its owner, or root, \
-                 opens it"
+                "{path} has mode {mode:04o} and belongs to user {uid}: open it with `chmod`, as \
+                 its owner or root"
             );
             report = report.advise("source_unreachable", closed);
         }
@@ -134,7 +134,7 @@ impl Planning<'_> {
                 None => report.note(format!("{} exists", quoted(there.to_string_lossy()))),
             };
         }
-        let passes = "`optional: true` passes over a source that is missing";
+        let passes = "skip a missing source with `optional: true`";
         report = report.advise("source_optional", passes);
         report.facts.operation = Some("bind".into());
         report.facts.errno = Some(ENOENT);
@@ -163,8 +163,8 @@ impl Planning<'_> {
         self.namespaces.has(kind)
     }
 
-    /// Whether the namespace that a file system shows belongs to the sandbox; else it is refused
-    /// here, where the kernel would only say EPERM.
+    /// Whether the namespace that a file system shows belongs to the sandbox. If not, it is
+    /// reported here, because the kernel would only return EPERM.
     pub(super) fn needs(&mut self, kind: Kind, filesystem: &str, origin: Option<&Origin>) -> bool {
         if self.namespaces.has(kind) || !self.namespaces.has(Kind::User) {
             return true;
@@ -172,15 +172,15 @@ impl Planning<'_> {
         let entered = self.entered.as_ref().filter(|_| kind == Kind::Net);
         let report = if entered.is_some() {
             let message = format!("cannot mount {filesystem} in a network that the sandbox enters");
-            let hint = "the kernel mounts it only for a network of the sandbox's own: leave it out; \
-                        `network.run(command)` has a `/sys` that shows the network";
+            let hint = "leave it out, because the kernel mounts it only for the sandbox's own \
+                        network; `network.run(command)` provides a `/sys` that shows the network";
             let report = Report::error(message).advise("network_entered", hint);
             report.related(entered, "entered here")
         } else {
             let name = kind.constant();
             let hint = format!(
-                "a new user namespace may only mount the {filesystem} of a namespace of its own: \
-                 leave {name} out of `share`"
+                "leave {name} out of `share`: a new user namespace can mount {filesystem} only \
+                 for its own namespaces"
             );
             let message = format!("cannot mount {filesystem} if {name} is shared");
             let report = Report::error(message).advise("namespace_shared", hint);
@@ -191,14 +191,14 @@ impl Planning<'_> {
         false
     }
 
-    /// Says so where somebody shall own a file whom the map does not know.
+    /// Reports an owner of a file who is not mapped.
     pub fn owner(&mut self, owner: Owner, origin: Option<&Origin>) {
         let maps = [("user", owner.uid, &self.maps.users), ("group", owner.gid, &self.maps.groups)];
         for (noun, id, map) in maps {
             let unknown = id.filter(|id| !map.ranges.is_empty() && map.outside(*id).is_none());
             if let Some(id) = unknown {
                 let message = format!("{noun} {id} is not mapped in this sandbox");
-                let hint = format!("the map is {map}; `map_{noun}` maps more");
+                let hint = format!("the map is {map}; map more with `map_{noun}`");
                 let report = Report::error(message).at(origin.cloned());
                 self.reports.push(report.advise("owner_not_mapped", hint));
             }
@@ -206,15 +206,15 @@ impl Planning<'_> {
     }
 }
 
-/// Whom a file is given to.
+/// The owner that file options set.
 pub(super) fn given(FileOptions { uid, gid, .. }: FileOptions) -> Owner {
     Owner { uid, gid }
 }
 
-/// Device and inode of a file of the host; none where nothing is there.
+/// Device and inode of a file of the host; `None` if it does not exist.
 ///
 /// # Errors
-/// What is there cannot be seen.
+/// The file cannot be accessed.
 pub fn file_id(host: &Host, path: &Path) -> Result<Option<FileId>, Report> {
     match host.tree.metadata(path) {
         Ok(found) => Ok(Some((found.dev(), found.ino()))),
@@ -225,18 +225,18 @@ pub fn file_id(host: &Host, path: &Path) -> Result<Option<FileId>, Report> {
     }
 }
 
-/// The report of a look-up that has failed since this was asked last: what it was for is not known
-/// to be there or not.
+/// The report of a look-up that failed since the last call, so that it is unknown whether the file
+/// exists.
 #[must_use]
 pub fn unanswered(host: &Host) -> Option<Report> {
     host.tree.take_unseen().map(Report::from)
 }
 
-/// The report of something that cannot be looked at, so that it is not known what it is.
+/// The report of a file that cannot be accessed, so that its kind is unknown.
 #[must_use]
 pub fn unseen(path: &Path, error: &std::io::Error) -> Report {
     let shown = quoted(path.to_string_lossy());
-    let mut report = Report::error(format!("cannot look at {shown}: {}", os_error(error)));
+    let mut report = Report::error(format!("cannot access {shown}: {}", os_error(error)));
     report.facts.operation = Some("plan".into());
     report.facts.errno = error.raw_os_error();
     report.facts.source = Some(path.to_string_lossy().into_owned());

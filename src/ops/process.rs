@@ -1,4 +1,4 @@
-//! The processes of a sandbox: how they start, and what they start with.
+//! The processes of a sandbox: their start and their settings.
 
 mod execute;
 mod limit;

@@ -1,4 +1,4 @@
-//! The root of a sandbox: its layers, how it is made, and how it is entered.
+//! The root of a sandbox: its layers, its creation and its entry.
 
 mod below;
 mod enter;

@@ -1,4 +1,4 @@
-//! A sandbox: what a process sees, as a list of what was asked for.
+//! Sandboxes: the view of a process, as a list of steps.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,32 +8,32 @@ use super::Ask;
 use crate::diag::{Origin, count};
 use crate::spec::{GuestPath, Id, IdRange, Namespaces, NetworkChoice, Root};
 
-/// One thing that a sandbox is described by.
+/// A step in the description of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
     /// These namespaces are new.
     Unshare(Namespaces),
     /// These namespaces are the caller's.
     Share(Namespaces),
-    /// This is the root.
+    /// The root.
     Root(Root),
-    /// The root is the host's, read-only, with the private places emptied.
+    /// The root is a read-only view of the host with empty private places.
     HostView,
-    /// The root cannot be written to.
+    /// The root is read-only.
     ReadOnlyRoot,
-    /// What changes in the root is kept in this directory of the host.
+    /// Changes in the root are kept in this directory of the host.
     KeepChanges(PathBuf),
-    /// The root is entered by chroot(2), not pivot_root(2).
+    /// The root is entered with chroot(2) instead of pivot_root(2).
     Chroot,
     /// The network.
     Network(NetworkChoice),
-    /// The user that the program is.
+    /// The user of the program.
     User(Id),
-    /// The group that the program is in.
+    /// The group of the program.
     Group(Id),
-    /// More user ids.
+    /// A further range of user ids.
     MapUser(IdRange),
-    /// More group ids.
+    /// A further range of group ids.
     MapGroup(IdRange),
     /// Environment variables.
     Env(Vec<(String, String)>),
@@ -41,17 +41,17 @@ pub enum What {
     KeepEnv(Vec<String>),
     /// The program is process 1, without an init.
     Pid1,
-    /// What becomes operations by itself.
+    /// A step that becomes operations by itself.
     Ask(Ask),
 }
 
-/// A step and the place that asked for it. Two steps are equal if they describe the same, wherever
-/// that was asked for.
+/// A step and its place in the recipe. Steps are equal if they describe the same, regardless of
+/// their places.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// What is described.
+    /// The step.
     pub what: What,
-    /// Where it was asked for.
+    /// The place that asked for it.
     pub origin: Option<Origin>,
 }
 
@@ -62,14 +62,15 @@ impl PartialEq for Step {
 }
 
 impl What {
-    /// The place inside that the step is about, if it is about one.
+    /// The place inside that the step concerns, if any.
     #[must_use]
     pub fn target(&self) -> Option<&GuestPath> {
         if let Self::Ask(ask) = self { ask.target() } else { None }
     }
 }
 
-/// A sandbox as a list of steps; every addition gives a new value and leaves the old one as it is.
+/// A sandbox as a list of steps. Adding a step returns a new value and leaves the old one
+/// unchanged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sandbox {
     steps: Vec<Arc<Step>>,
@@ -82,7 +83,7 @@ impl Sandbox {
         Self { steps: Vec::new() }.with(What::Root(root), origin)
     }
 
-    /// This sandbox and one more step.
+    /// Returns this sandbox with one more step.
     #[must_use]
     pub fn with(&self, what: impl Into<What>, origin: Option<Origin>) -> Self {
         let mut steps = Vec::with_capacity(self.steps.len() + 1);
@@ -91,7 +92,7 @@ impl Sandbox {
         Self { steps }
     }
 
-    /// The steps, in the order they were asked for.
+    /// The steps, in the order of the recipe.
     #[must_use]
     pub fn steps(&self) -> &[Arc<Step>] {
         &self.steps
@@ -117,7 +118,7 @@ impl fmt::Display for What {
             Self::Root(Root::Directory(path)) => write!(out, "root: {}", path.display()),
             Self::Root(Root::Rootfs(root)) => write!(out, "root: {root}"),
             Self::HostView => write!(out, "root: a read-only view of the host"),
-            Self::ReadOnlyRoot => write!(out, "root cannot be written to"),
+            Self::ReadOnlyRoot => write!(out, "read-only root"),
             Self::KeepChanges(path) => write!(out, "changes kept in {}", path.display()),
             Self::Chroot => write!(out, "root entered by chroot"),
             Self::Network(NetworkChoice::None) => write!(out, "no network"),

@@ -1,4 +1,4 @@
-//! System calls as strace(1) writes them.
+//! System calls in the notation of strace(1).
 
 mod prepared;
 
@@ -9,12 +9,12 @@ use crate::diag::c_literal;
 use crate::spec::Command;
 pub use prepared::prepared;
 
-/// A system call, as strace(1) writes it.
+/// A system call in the notation of strace(1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Called {
-    /// The call with its arguments. A descriptor has the name of what it is.
+    /// The call with its arguments; descriptors are shown by name.
     pub call: String,
-    /// What it gives, where that is not 0.
+    /// Its result, if it is not 0.
     pub gives: Option<String>,
 }
 
@@ -26,20 +26,20 @@ impl fmt::Display for Called {
 }
 
 impl Called {
-    /// A call that gives nothing.
+    /// A call without a result.
     #[must_use]
     pub fn new(call: impl Into<String>) -> Self {
         Self { call: call.into(), gives: None }
     }
 
-    /// The call, giving this.
+    /// The call with this result.
     #[must_use]
     pub fn giving(self, what: impl Into<String>) -> Self {
         Self { gives: Some(what.into()), ..self }
     }
 }
 
-/// The calls that write a file of /proc: that of this process, or of another one.
+/// The calls that write a file of /proc, of this process or another one.
 #[must_use]
 pub fn write_proc(path: &str, what: &str) -> Called {
     let file = format!("/proc/{path}");
@@ -53,8 +53,8 @@ pub fn clone3(flags: &str) -> Called {
     Called::new(format!("clone3({{flags={flags}, exit_signal=SIGCHLD}}, 64)"))
 }
 
-/// The calls that make a user namespace with these maps: a process holds it open until they are
-/// written, by nsscript or by the helpers that may do it for a user.
+/// The calls that create a user namespace with these maps. A process holds it open until nsscript,
+/// or the helpers for users, have written the maps.
 #[must_use]
 pub fn make_mapped(maps: &Maps, directly: bool) -> Vec<Called> {
     let mut calls = vec![clone3("CLONE_NEWUSER|CLONE_VM|CLONE_VFORK").giving("PID")];
@@ -75,7 +75,7 @@ pub fn make_mapped(maps: &Maps, directly: bool) -> Vec<Called> {
     calls
 }
 
-/// execve(2), which the kernel wants a path for: one of those along `PATH`.
+/// execve(2), with one of the paths in `PATH`.
 #[must_use]
 pub fn execve(command: &Command, environment: &str) -> Called {
     let program = command.program();

@@ -1,4 +1,4 @@
-//! Directories, files and links that are made in the root.
+//! Directories, files and links in the root.
 
 use std::sync::Arc;
 
@@ -12,32 +12,32 @@ use crate::diag::{Origin, count, quoted};
 use crate::spec::{self, FileOptions, GuestPath, Namespaces, ValueError, shell_word};
 use crate::sys::Call;
 
-/// A directory is made.
+/// Creates a directory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Directory {
     /// The place inside.
     pub path: GuestPath,
-    /// Its look.
+    /// Its mode and owner.
     pub options: FileOptions,
 }
 
-/// A file is made.
+/// Writes a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct File {
     /// The place inside.
     pub path: GuestPath,
-    /// What it holds.
+    /// Its content.
     pub content: Arc<[u8]>,
     /// Its look.
     pub options: FileOptions,
 }
 
-/// A symbolic link is made.
+/// Creates a symbolic link.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Symlink {
-    /// Where the link stands.
+    /// The path of the link.
     pub path: GuestPath,
-    /// What the link says.
+    /// The target of the link.
     pub says: String,
 }
 
@@ -255,15 +255,15 @@ impl Asking for Symlink {
     }
 }
 
-/// Owner and group; `u32::MAX` leaves one as it is.
+/// Owner and group; `u32::MAX` leaves one unchanged.
 fn owner(options: FileOptions) -> (u32, u32) {
     (options.uid.unwrap_or(u32::MAX), options.gid.unwrap_or(u32::MAX))
 }
 
-/// The most bytes of a content that a shell command prints.
+/// The maximum content of a shell command, in bytes.
 const LONGEST: usize = 200;
 
-/// The shell command that prints a content; none if that is long, or no text.
+/// The shell command that prints a content; `None` if it is long or not text.
 fn printf(content: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(content).ok().filter(|text| text.len() <= LONGEST)?;
     let is_plain = |letter: char| letter == '\n' || letter == '\t' || !letter.is_control();
@@ -272,13 +272,14 @@ fn printf(content: &[u8]) -> Option<String> {
     Some(format!("printf -- {}", shell_word(&text.replace('\n', "\\n").replace('\t', "\\t"))))
 }
 
-/// The shell command that makes the directories above a place.
+/// The shell command that creates the parent directories of a place.
 fn parents(path: &GuestPath) -> String {
     let above = path.parent().filter(|above| !above.is_root());
     above.map_or_else(String::new, |above| format!("mkdir -p {} && ", in_root(&above)))
 }
 
-/// The shell commands that give a file its look. chown(1) takes set-user-ID bits away, so it is first.
+/// The shell commands that set owner and mode of a file. chown(1) clears set-user-ID bits, so it
+/// comes first.
 fn look(path: &GuestPath, options: FileOptions, mode: u32) -> String {
     let at = in_root(path);
     let id = |id: Option<u32>| id.map(|id| id.to_string()).unwrap_or_default();

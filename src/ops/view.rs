@@ -1,4 +1,4 @@
-//! What a path inside a sandbox is, on the host: the mounts of a plan, looked at from outside.
+//! The paths on the host of paths inside a sandbox, according to the mounts of its plan.
 
 use std::path::{Path, PathBuf};
 
@@ -6,20 +6,20 @@ use crate::diag::Origin;
 use crate::host::Tree;
 use crate::spec::GuestPath;
 
-/// What holds the files below a place inside.
+/// The storage of the files below a place inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Backing {
-    /// A file system of the sandbox's own.
+    /// A private file system of the sandbox.
     Private,
-    /// A tree of the host that is only read, with a place for changes over it.
+    /// A read-only tree of the host, with a place for changes on top.
     Layered(PathBuf),
-    /// A place of the sandbox's own that cannot be written to any more.
+    /// A private place of the sandbox that was made read-only.
     Protected,
     /// A file or directory of the host.
     Host {
         /// The place on the host.
         path: PathBuf,
-        /// Whether nothing can be written there.
+        /// Whether it is read-only.
         read_only: bool,
     },
 }
@@ -31,7 +31,7 @@ struct Covered {
     origin: Option<Origin>,
 }
 
-/// What is at a path on the host, as far as that can be told without following links.
+/// The kind of file at a path of the host, without following links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// A directory.
@@ -40,23 +40,23 @@ pub enum Presence {
     File,
     /// Nothing.
     Nothing,
-    /// A link is on the way: where it leads depends on the sandbox.
+    /// Unknown, because the path leads through a link, whose target depends on the sandbox.
     Unknown,
 }
 
-/// The mounts of a plan, the later on top.
+/// The mounts of a plan, later ones on top.
 #[derive(Clone, Debug, Default)]
 pub struct View {
     covered: Vec<Covered>,
 }
 
 impl View {
-    /// Puts a mount on top.
+    /// Adds a mount on top.
     pub fn cover(&mut self, target: &GuestPath, backing: Backing, origin: Option<Origin>) {
         self.covered.push(Covered { target: target.clone(), backing, origin });
     }
 
-    /// Makes what is at `target` read-only.
+    /// Makes `target` read-only.
     pub fn protect(&mut self, target: &GuestPath, origin: Option<Origin>) {
         let found = self.on_host(target);
         let backing = match found {
@@ -66,21 +66,21 @@ impl View {
         self.cover(target, backing, origin);
     }
 
-    /// What holds `path`, and the line that put it there.
+    /// The storage of `path`, and the line that mounted it.
     #[must_use]
     pub fn holder(&self, path: &GuestPath) -> Option<(&GuestPath, &Backing, Option<&Origin>)> {
         let covered = self.covered.iter().rev().find(|covered| path.is_within(&covered.target))?;
         Some((&covered.target, &covered.backing, covered.origin.as_ref()))
     }
 
-    /// What was put at `target` first.
+    /// The first mount at `target`.
     #[must_use]
     pub fn first(&self, target: &GuestPath) -> Option<&Backing> {
         let first = self.covered.iter().find(|covered| covered.target == *target);
         first.map(|covered| &covered.backing)
     }
 
-    /// The place on the host that `path` shows, where it shows one.
+    /// The path on the host that `path` shows, if any.
     #[must_use]
     pub fn on_host(&self, path: &GuestPath) -> Option<PathBuf> {
         let (target, backing, _) = self.holder(path)?;
@@ -94,7 +94,7 @@ impl View {
     }
 }
 
-/// What is at `path` of the host, below `base`; links below `base` are not followed.
+/// The kind of file at `path` below `base` on the host, without following links below `base`.
 #[must_use]
 pub fn presence(host: &Tree, base: &Path, below: &Path) -> Presence {
     let mut place = base.to_path_buf();
@@ -110,7 +110,7 @@ pub fn presence(host: &Tree, base: &Path, below: &Path) -> Presence {
             Err(_) => return Presence::Nothing,
         }
     }
-    // The base itself is followed: the kernel follows it too when it is bound.
+    // Links in the base itself are followed, as the kernel does when it is bound.
     match found.or_else(|| host.metadata(base).ok()) {
         Some(found) if found.is_dir() => Presence::Directory,
         Some(_) => Presence::File,

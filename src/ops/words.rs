@@ -25,7 +25,7 @@ pub(super) fn sh(path: &Path) -> String {
     shell_word(&path.to_string_lossy())
 }
 
-/// A place inside, as an argument of a shell command; `$root` is where the new root is.
+/// A place inside, as an argument of a shell command; `$root` is the new root.
 pub(super) fn in_root(path: &GuestPath) -> String {
     match path.as_str() {
         "/" => "$root".into(),
@@ -33,8 +33,8 @@ pub(super) fn in_root(path: &GuestPath) -> String {
     }
 }
 
-/// The shell command that gives a mount, and all mounts below it, these words of mount(8), which sets
-/// those of one mount alone.
+/// The shell command that sets these options of a mount and of all mounts below it, because
+/// mount(8) changes only one mount.
 pub(super) fn remount_all(at: &str, words: &str) -> String {
     format!("findmnt -Rlno TARGET {at} | xargs -d '\\n' -n 1 mount -o remount,bind,{words}")
 }
@@ -61,7 +61,7 @@ pub(super) fn names(namespaces: Namespaces) -> String {
     format!("{} namespace{plural}", list(&names, "and"))
 }
 
-/// The most letters of a command that a sentence has.
+/// The maximum length of a command in a sentence, in letters.
 const LONGEST: usize = 1000;
 
 /// A command, in a sentence.

@@ -79,7 +79,7 @@ impl Assembler<'_> {
             }
             Ingredient::Device(path) => self.device(path),
             Ingredient::Users(users) => self.users(users),
-            // These are layers of their own, or where one begins.
+            // These are separate layers, or start one.
             Ingredient::Layer | Ingredient::Archive(_) | Ingredient::Kept(_) => Ok(()),
         }
     }
@@ -199,7 +199,7 @@ impl Assembler<'_> {
                 let own = crate::host::busybox::applets(&self.host.tree, program);
                 own.ok_or_else(|| {
                     let program = quoted(program.to_string_lossy());
-                    let report = Report::error(format!("{program} has no table of applets"));
+                    let report = Report::error(format!("{program} does not list its applets"));
                     report.advise("applets_unnamed", "name them: `applets: [\"sh\", \"ls\"]`")
                 })?
             }
@@ -288,7 +288,7 @@ pub fn unreadable(error: &elf::ElfError, host: &Host) -> Report {
 /// Reports a program that is missing on the host, or not a program.
 #[must_use]
 pub fn no_program(program: &str, host: &Host) -> Report {
-    // Where it was looked for could not be looked at.
+    // A directory of the search could not be accessed.
     if let Some(unseen) = host.tree.take_unseen() {
         return unseen.into();
     }
@@ -321,13 +321,16 @@ fn absent(program: &str, host: &Host, report: Report) -> Report {
             }
             None => report.advise(
                 "binary_missing",
-                "install it, or give its path; names are looked up in `PATH`",
+                "install it, or give its path: names are looked up in `PATH`",
             ),
         };
     }
     if let Ok(says) = std::fs::read_link(host.tree.real(path)) {
         let says = quoted(says.to_string_lossy());
-        let hint = format!("it is a link to {says}, which does not exist: give the program itself");
+        let hint = format!(
+            "it is a link to {says}, which does not exist: give the path of the \
+                            program itself"
+        );
         return report.advise("binary_link_dangles", hint);
     }
     match host.tree.near(path) {
@@ -335,7 +338,7 @@ fn absent(program: &str, host: &Host, report: Report) -> Report {
             let near = quoted(path.with_file_name(near).to_string_lossy());
             report.advise("binary_near", format!("did you mean {near}?"))
         }
-        None => report.advise("binary_path_missing", "the path must be a path on the host"),
+        None => report.advise("binary_path_missing", "give a path on the host"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::action::{Planned, Side};
 use super::settings::Settings;
 use super::shadow;
-use crate::diag::{Origin, Report};
+use crate::diag::{Origin, Report, quoted};
 use crate::host::{DEFAULT_PATH, Host};
 use crate::ops::{
     Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside, DieWithParent,
@@ -122,7 +122,7 @@ impl Draft<'_> {
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
             let message = "`/etc/resolv.conf` is not replaced, because the root is read-only";
             let report = Report::warning(message).at(asked.origin.clone());
-            let hint = "`.bind(file, \"/etc/resolv.conf\")` provides another one";
+            let hint = "replace it with `.bind(file, \"/etc/resolv.conf\")`";
             report.advise("names_stay", hint)
         }));
         warnings.extend(self.tree.iter().flat_map(|tree| tree.warnings().cloned()));
@@ -222,7 +222,12 @@ impl Draft<'_> {
                     planning.push(device(path.into(), id, place), origin);
                 }
                 (_, Err(report)) => planning.reports.push(report.at(origin.cloned())),
-                _ => {}
+                // It existed when the tree was assembled, which a later launch uses again.
+                (_, Ok(None)) | (None, Ok(Some(_))) => {
+                    let message =
+                        format!("device {} not found on this host", quoted(path.to_string_lossy()));
+                    planning.reports.push(Report::error(message).at(origin.cloned()));
+                }
             }
         }
         if namespaces.has(Kind::Mount) {
@@ -312,8 +317,8 @@ impl Draft<'_> {
         }
         let user_is_new = settings.namespaces.has(Kind::User);
         let Maps { uid, gid, own, .. } = self.maps;
-        // With a map of one's own id alone one is that user already, and so is root of a namespace
-        // that a user has made; neither may leave groups.
+        // With a map of only the own id, the process is that user already, like root of a namespace
+        // that a user created; neither may drop groups.
         let is_root = || {
             let same = (uid, gid) == (self.host.uid, self.host.gid);
             self.host.is_root() && !(same && self.host.denies_groups())
@@ -376,8 +381,8 @@ impl Gathered {
     }
 }
 
-/// The type of nsscript's terminal, which is used for the program's terminal: nothing knows a type
-/// of our own. `None` if the sandbox sets another.
+/// The type of nsscript's terminal, which is used for the program's terminal: programs do not know
+/// other types. `None` if the sandbox sets another.
 #[must_use]
 pub fn terminal_kind(environment: &[(String, String)], host: &Host) -> Option<(String, String)> {
     if environment.iter().any(|(name, _)| name == "TERM") {

@@ -16,8 +16,8 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
         if others != Namespaces::NONE {
             let flags = quoted(others.constants());
             let message = format!("cannot create new {flags} namespaces while USER is shared");
-            let hint = "only root can create other namespaces without a new USER namespace; \
-                        leave USER out of `share`, or run as root";
+            let hint = "leave USER out of `share`, or run as root: only root can create other \
+                        namespaces without a new USER namespace";
             let report = Report::error(message).at(settings.shared.clone());
             let report = report.advise("user_shared", hint);
             reports.push(report);
@@ -75,7 +75,7 @@ fn mounts_shared(settings: &Settings, reports: &mut Vec<Report>) {
     let plain = matches!(settings.root.value, Root::Directory(_)) && !settings.host_view;
     if !plain || settings.chroot.is_none() {
         let message = "a sandbox that shares MOUNT can only chroot into a directory";
-        let hint = "nothing can be mounted if MOUNT is shared: write `sandbox(\"dir\").chroot()`";
+        let hint = "write `sandbox(\"dir\").chroot()`: nothing can be mounted if MOUNT is shared";
         let origin = settings.shared.clone().or_else(|| settings.root.origin.clone());
         reports.push(Report::error(message).at(origin).advise("mount_shared", hint));
     }

@@ -22,7 +22,11 @@ impl Installer<'_> {
                     let near = quoted(near.to_string_lossy());
                     report.advise("copy_near", format!("did you mean {near}?"))
                 }
-                None => report.advise("copy_of_host", "the source of `copy` is a path on the host"),
+                None => report.advise(
+                    "copy_of_host",
+                    "give a path on the host as the source of \
+                                                       `copy`",
+                ),
             }
         })?;
         if metadata.is_dir() {
@@ -34,14 +38,20 @@ impl Installer<'_> {
         if !metadata.is_file() {
             let report =
                 Report::error(format!("cannot copy {shown}: it is neither a file nor a directory"));
-            return Err(report.advise("copy_of_device", "`device(path)` adds a device"));
+            return Err(report.advise("copy_of_device", "add a device with `device(path)`"));
         }
         Room { limit, left: limit, of: source }.take(&metadata)?;
         let source = self.host.resolve(source).map_or_else(|_| source.into(), |found| found.path);
         let into = target.join(source.file_name().unwrap_or_default());
         self.put(target, copy_of(self.host.real(&source), &metadata)).map_err(|report| {
             let into = quoted(into.to_string_lossy());
-            report.advise("copy_into", format!("the target is the name of the file inside: {into}"))
+            report.advise(
+                "copy_into",
+                format!(
+                    "give the path of the file inside as the target: \
+                                                {into}"
+                ),
+            )
         })
     }
 
@@ -97,8 +107,9 @@ impl Room<'_> {
     fn take(&mut self, file: &std::fs::Metadata) -> Result<(), Report> {
         let (shown, most) = (quoted(self.of.to_string_lossy()), bytes(self.limit));
         let left = self.left.checked_sub(file.len()).ok_or_else(|| {
-            let report = Report::error(format!("cannot copy {shown}: it holds more than {most}"));
-            report.advise("copy_limit", "the option `limit` of `copy` sets the maximum")
+            let report =
+                Report::error(format!("cannot copy {shown}: it contains more than {most}"));
+            report.advise("copy_limit", "raise the option `limit` of `copy`")
         })?;
         self.left = left;
         Ok(())

@@ -50,7 +50,7 @@ impl Plan {
     /// `kind` that has a substitute; `None` if there is none, or if it would show more than it may.
     #[must_use]
     pub fn with_what_is_there(&self, kind: &str) -> Option<Self> {
-        // Programs in another user namespace cannot look into the processes that a proc shows.
+        // Programs in another user namespace have no access to the processes that a proc shows.
         if kind == "proc" && !self.namespaces.has(Kind::User) {
             return None;
         }

@@ -123,7 +123,7 @@ impl<'h> Gatherer<'h> {
             return;
         }
         if found.path != path && !self.taken.insert(found.path) {
-            // A link to what is taken already.
+            // A link to a file that is included already.
             let paths = vec![path.clone()];
             search.data.pieces.push(piece(Opened::Tree { path, paths, files: 0, size: 0 }));
             return;
@@ -146,7 +146,7 @@ impl<'h> Gatherer<'h> {
     ) -> (Vec<PathBuf>, Vec<PathBuf>, [u64; 2]) {
         let (mut paths, mut objects, mut sizes) = (Vec::new(), Vec::new(), [0, 0]);
         let tree = &self.host.tree;
-        // A link that was asked for leads to what is meant; one below it is only a link.
+        // A requested link is followed; a link below it stays a link.
         let mut ahead = vec![(path.to_path_buf(), tree.metadata(path))];
         while let Some((path, metadata)) = ahead.pop() {
             let mut file = None;
@@ -171,7 +171,7 @@ impl<'h> Gatherer<'h> {
                     everybody_reads || tree.open(&path).is_ok()
                 }
                 Ok(found) if found.is_symlink() => {
-                    // What a link to a file leads to goes in with it.
+                    // The target of a link to a file is included, too.
                     let target = tree.metadata(&path).ok().filter(std::fs::Metadata::is_file);
                     file = target.map(|target| target.len());
                     true

@@ -107,7 +107,10 @@ impl Side {
             let own = map.one().is_some_and(|range| range.outside == self.own);
             if !own && host.tree.which(&format!("new{}map", self.noun_id()), None).is_none() {
                 let helper = quoted(format!("new{}map", self.noun_id()));
-                let message = format!("{helper} is missing, which maps ids other than your own");
+                let message = format!(
+                    "{helper} is missing, which is needed to map ids other than \
+                                       your own"
+                );
                 let report = Report::error(message).at(asked[0].origin.clone());
                 reports.push(report.advise("map_helper_missing", accounts::HELPERS));
             }

@@ -97,8 +97,8 @@ impl<'h> Installer<'h> {
             Entry::Symlink { target } if self.dangles(path, &made.entry) => report.advise(
                 "symlink_swapped",
                 format!(
-                    "the link is made at the second path, and leads to nothing: was \
-                     `.symlink(\"{}\", \"{}\")` meant?",
+                    "the link is created at the second path, and its target does not exist: did \
+                     you mean `.symlink(\"{}\", \"{}\")`?",
                     path.display(),
                     target.display()
                 ),
@@ -155,7 +155,7 @@ impl<'h> Installer<'h> {
         if !is_link(&self.there(place)) {
             return None;
         }
-        // A name behind it makes it one on the way; nothing of that way has to be made.
+        // A further name puts it in the middle of a path, of which nothing must be created.
         let through = follow(&place.join("x"), &mut |place| self.way(place, false));
         through.ok()?.parent().map(Path::to_path_buf)
     }
@@ -303,7 +303,7 @@ impl<'h> Installer<'h> {
         for (path, made) in &mut self.entries {
             let Entry::Copy { id, names: 2.., .. } = made.entry else { continue };
             match first.get(&id) {
-                // One that belongs to somebody else is a file of its own.
+                // A file with another owner stays separate.
                 Some(first) if made.owner == Owner::default() => {
                     made.entry = Entry::HardLink { first: first.clone() };
                 }
@@ -343,12 +343,12 @@ mod tests {
         let paths: Vec<_> = installer.entries.keys().map(|path| path.to_str().unwrap()).collect();
         assert_eq!(paths, ["/bin", "/usr", "/usr/bin", "/usr/bin/tool", "/usr/bin/tool-1"]);
         assert!(matches!(installer.entries[Path::new("/bin")].entry, Entry::Symlink { .. }));
-        // Where the recipe has made a directory of its own, the link gives way to it.
+        // A directory that the recipe created replaces the link.
         let mut installer = Installer::new(&host, &[]);
         installer.put(Path::new("/bin"), Entry::Directory { mode: 0o755 }).unwrap();
         installer.install(Path::new("/bin/tool")).unwrap();
         assert!(installer.entries.contains_key(Path::new("/bin/tool")));
-        // Through a link that is in the tree, a path leads where the link says.
+        // A link in the tree is followed.
         installer.put(Path::new("/b/x"), Entry::Device).unwrap();
         installer.put(Path::new("/c"), Entry::Symlink { target: "b".into() }).unwrap();
         installer.put(Path::new("/c/y"), Entry::Device).unwrap();

@@ -8,7 +8,7 @@ use crate::spec::JoinedNetwork;
 
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
-/// The files for an existing network; none if the recipe did not set any.
+/// The files for an existing network; empty if the recipe did not set any.
 pub(super) fn of_network(network: &JoinedNetwork) -> Vec<(&'static str, String)> {
     let resolver = network.resolver.clone().map(|text| ("/etc/resolv.conf", text));
     resolver.into_iter().collect()

@@ -40,7 +40,7 @@ impl Planner {
     /// # Errors
     /// All files that cannot be found.
     pub fn tree(&self, rootfs: &Rootfs, keeper: Keeper<'_>) -> Result<Rc<RootTree>, Vec<Report>> {
-        // Nobody has asked for what was not seen before this.
+        // Earlier failed look-ups do not concern this tree.
         self.host.tree.take_unseen();
         self.layers(rootfs, keeper)
     }
@@ -54,7 +54,8 @@ impl Planner {
         if parts.len() > MOST_LAYERS {
             let message =
                 format!("the root has {} layers; at most {MOST_LAYERS} are possible", parts.len());
-            let hint = "`build` merges them into one directory, `pack` into one archive";
+            let hint = "merge them into one directory with `build`, or into one archive with \
+                        `pack`";
             return Err(vec![Report::error(message).advise("too_many_layers", hint)]);
         }
         let mut layers = self.known_layers(rootfs);
@@ -169,7 +170,7 @@ impl Planner {
         let maps = maps(&settings, &self.host, &named, &mut reports);
         let draft = Draft { settings: &settings, host: &self.host, tree, maps, request };
         let plan = draft.finish(&mut reports);
-        // A plan of what could be seen would be another one than of what is there.
+        // A plan based on failed look-ups could differ from the correct one.
         if let Some(unseen) = self.host.tree.take_unseen()
             && !reports.iter().any(|report| report.facts.errno == Some(unseen.errno))
         {

@@ -121,7 +121,7 @@ impl Settings {
             What::Ask(ask) => match ask.changes() {
                 Changes::Root => self.inside.push(step.clone()),
                 Changes::Uts | Changes::Program => {
-                    // Of what was said twice the later word holds.
+                    // The later of repeated settings counts.
                     let is_other = |other: &Arc<Step>| match &other.what {
                         What::Ask(other) => other.key() != ask.key() || ask.key().is_none(),
                         _ => true,
@@ -149,7 +149,7 @@ impl Settings {
             }
             let (bytes, options) = (text.into_bytes(), FileOptions::default());
             match &self.root.value {
-                // In the root itself it takes the place of a link, which may lead nowhere.
+                // In the root itself, it replaces a link, which may dangle.
                 Root::Rootfs(rootfs) if rootfs.has_file(&path) => {}
                 Root::Rootfs(rootfs) => {
                     let file = Ingredient::File(path, bytes, options);

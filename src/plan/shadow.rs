@@ -10,7 +10,7 @@ pub(super) fn shadowed(actions: &[(Op, Option<Origin>)]) -> Vec<Report> {
     let mounts: Vec<_> = actions.iter().filter_map(mounted).collect();
     for (index, (target, later)) in mounts.iter().enumerate() {
         for (hidden, earlier) in &mounts[..index] {
-            // What one line mounts below itself (`/dev/pts` of `dev`) is one thing.
+            // Mounts of the same line (`/dev/pts` of `dev`) belong together.
             if later == earlier || !hidden.is_within(target) {
                 continue;
             }

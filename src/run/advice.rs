@@ -1,8 +1,7 @@
-//! Tables of advice, keyed by the system call that failed and the kernel's answer.
+//! Tables of advice, keyed by the failed system call and its error.
 //!
-//! One errno has many causes, and which of them it can be depends on the call: EPERM of `write` on a
-//! map of ids has nothing to do with EPERM of `fsconfig`. So a row names the calls that it is about,
-//! and is never asked about another one.
+//! An errno has many causes, which depend on the call: EPERM from `write` to an id map has nothing
+//! to do with EPERM from `fsconfig`. So a row names its calls, and is never consulted for others.
 
 pub(super) mod action_error;
 pub(super) mod guest;
@@ -13,26 +12,25 @@ use super::remedy::Remedy;
 use crate::diag::Report;
 use crate::sys::{CallError, Errno, Syscall};
 
-/// A row of a table. Made by [`row`], which leaves nothing out.
+/// A row of a table, created by [`row`].
 pub(super) struct Row<F: 'static> {
     /// The name of the advice: see [`crate::diag::Report::advise`].
     pub name: &'static str,
-    /// The calls that it is about.
+    /// The calls that it concerns.
     pub calls: &'static [Syscall],
-    /// Their answers that it is about.
+    /// The errors that it concerns.
     pub errnos: &'static [Errno],
-    /// What helps; none if the operation or the machine shows that it is something else.
+    /// Returns the hint; `None` if the operation or the machine shows another cause.
     pub tell: F,
 }
 
-/// What helps, and the name that it is known by: that of its row, and of the remedy if it is one.
+/// A hint with its name: that of its row, followed by that of the remedy, if any.
 pub(super) struct Advice {
     name: String,
     text: String,
 }
 
-/// The advice of the first row that is about a call that failed so, and that has something to say if
-/// it is asked.
+/// The advice of the first row that matches the failed call and returns a hint.
 pub(super) fn first<'t, F: Copy + 'static>(
     rows: impl IntoIterator<Item = &'t Row<F>>,
     failed: CallError,
@@ -51,14 +49,14 @@ pub(super) fn first<'t, F: Copy + 'static>(
 }
 
 impl Advice {
-    /// The report with this as a hint.
+    /// Adds this to a report as a hint.
     pub fn add(self, report: Report) -> Report {
         report.advise(&self.name, self.text)
     }
 }
 
-/// A row whose advice is that of the function `tell`, by whose name it is known: the calls, by their
-/// names in [`Syscall`] or as a slice of them, and their errors.
+/// Creates a row that calls the function `tell` and has its name, from the calls, as names in
+/// [`Syscall`] or as a slice, and their errors.
 macro_rules! row {
     ($tell:ident, [$($call:ident),+], [$($errno:ident),+]) => {
         $crate::run::advice::row!($tell, &[$($crate::sys::Syscall::$call),+], [$($errno),+])
@@ -75,7 +73,7 @@ macro_rules! row {
 
 pub(super) use row;
 
-/// What a row says, and the name of the remedy if it is one.
+/// The hint of a row, with the name of the remedy, if any.
 pub(super) struct Hint {
     pub remedy: Option<&'static str>,
     pub text: String,

@@ -10,9 +10,9 @@ use crate::host::{Host, Tree};
 use crate::plan::Planner;
 use crate::sys;
 
-/// The machine, and who is warned.
+/// The machine, and the receiver of warnings.
 pub struct Machine {
-    /// Makes the plans.
+    /// The planner.
     pub planner: Planner,
     warn: RefCell<Option<Warn>>,
 }
@@ -22,7 +22,7 @@ impl Machine {
         Self { planner: Planner::new(host), warn: RefCell::default() }
     }
 
-    /// Tells `warn` what is odd, and only found when it is done.
+    /// Sets the receiver of warnings that arise during execution.
     pub fn on_warning(&self, warn: Warn) {
         *self.warn.borrow_mut() = Some(warn);
     }
@@ -40,7 +40,7 @@ impl Machine {
     }
 }
 
-/// This machine, for the user who asks.
+/// The facts of this machine, for the current user.
 pub(super) fn this_host() -> Host {
     let ids = sys::ids();
     let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {

@@ -1,7 +1,7 @@
-//! The doctor: probes of what the machine lets nsscript do, for `nsscript doctor`.
+//! Probes of the machine's features for `nsscript doctor`.
 //!
-//! Everything is tried by processes in namespaces of their own and goes with them: nothing is
-//! changed on the host. What stands in the way, and what helps, [`super::remedy`] says.
+//! Processes in new namespaces probe everything and take all traces with them: nothing changes on
+//! the host. Causes and cures come from [`super::remedy`].
 
 mod cgroups;
 mod devices;
@@ -21,16 +21,16 @@ use crate::run::launch::launcher::Launcher;
 use exam::Exam;
 use table::{FactRow, GROUPS};
 
-/// How it stands with a fact.
+/// The verdict on a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All of it is there.
+    /// It works.
     Ok,
-    /// Some of it is there.
+    /// It works in part.
     Part,
-    /// It is not there.
+    /// It does not work.
     No,
-    /// It cannot be found out.
+    /// It could not be tested.
     Unknown,
 }
 
@@ -61,21 +61,21 @@ impl From<Verdict> for json::Verdict {
 /// A fact of the machine.
 #[derive(Clone, Debug)]
 pub struct Fact {
-    /// What programs know it by. It stays the same.
+    /// Its stable key, for programs.
     pub key: &'static str,
-    /// What it is told together with.
+    /// The group in which it is shown.
     pub group: &'static str,
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// How it stands with it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What was found.
+    /// The finding, as a sentence.
     pub found: String,
-    /// The number, or the names, of what was found.
+    /// The finding as a value: a number, or names.
     pub value: json::Finding,
-    /// What of nsscript needs it.
+    /// The features of nsscript that need it.
     pub enables: &'static str,
-    /// What helps, where it is not all there; nothing where nothing does.
+    /// The cure, if it does not work in full and can be mended.
     pub cure: Option<String>,
     /// The name of that advice: see [`crate::diag::Report::advise`].
     pub advice: Option<&'static str>,
@@ -86,7 +86,7 @@ pub struct Fact {
 /// All facts of the machine.
 #[derive(Clone, Debug)]
 pub struct Examination {
-    /// The facts, in the order in which they are told.
+    /// The facts, in the order of the output.
     pub facts: Vec<Fact>,
 }
 
@@ -97,13 +97,13 @@ impl Examination {
         self.obstacles().next().is_none()
     }
 
-    /// The facts that keep `recipes/busybox.rhai` from working.
+    /// The facts that prevent `recipes/busybox.rhai` from working.
     pub fn obstacles(&self) -> impl Iterator<Item = &Fact> {
         self.facts.iter().filter(|fact| fact.needed && fact.verdict == Verdict::No)
     }
 }
 
-/// What was found of a fact.
+/// The finding on a fact.
 struct Finding {
     verdict: Verdict,
     found: String,
@@ -120,7 +120,7 @@ impl Finding {
         Self::new(Verdict::Ok, found)
     }
 
-    /// It cannot be known without /proc.
+    /// The finding without /proc.
     fn unread() -> Self {
         let remedy = super::remedy::no_proc();
         Self {
@@ -134,7 +134,7 @@ impl Finding {
         self
     }
 
-    /// What was found together with its cause, where that is known.
+    /// Adds the remedy, if one is known.
     fn remedy(mut self, remedy: impl Into<Option<Remedy>>) -> Self {
         self.remedy = remedy.into();
         self
@@ -142,10 +142,10 @@ impl Finding {
 }
 
 impl Launcher {
-    /// How it stands with the fact that programs know by `key`.
+    /// The verdict on the fact `key`.
     ///
     /// # Errors
-    /// There is no such fact: all keys.
+    /// The key is unknown: returns all keys.
     pub fn fact(&self, key: &str) -> Result<Verdict, Vec<&'static str>> {
         let rows = GROUPS.iter().flat_map(|(_, rows)| rows.iter());
         let row = rows.clone().find(|row| row.key == key);
@@ -153,7 +153,7 @@ impl Launcher {
         Ok((row.find)(&Exam::new(self)).verdict)
     }
 
-    /// What keeps a file of /proc/PID from being read, where the process may be there: hidepid.
+    /// The option hidepid, if it may hide the files of an existing process in /proc.
     #[must_use]
     pub fn hides_process(&self, path: &Path) -> Option<String> {
         let below = path.strip_prefix("/proc").ok()?;
@@ -163,7 +163,7 @@ impl Launcher {
         Some(super::remedy::processes_hidden(self.host()).filter(|_| is_hidden)?.hint())
     }
 
-    /// Finds out what the machine lets nsscript do. It takes less than a second.
+    /// Probes the machine. It takes less than a second.
     #[must_use]
     pub fn examine(&self) -> Examination {
         let exam = Exam::new(self);

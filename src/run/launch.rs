@@ -23,7 +23,7 @@ use self::process::Holds;
 use self::stream::{Around, Connected, Ends, connect};
 use super::advice::action_error::ActionError;
 use super::session::idmap::MapError;
-use super::trace::launch_trace::{LaunchTrace, tell_built, tell_mapped, watch};
+use super::trace::launch_trace::{LaunchTrace, report_layer, report_maps, watch};
 use crate::diag::{Report, quoted};
 use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
 use crate::plan::{Plan, Planned, Request, Side};
@@ -32,14 +32,14 @@ use crate::run::launch::stream::Input;
 use crate::spec::JoinedNetwork;
 use crate::sys::{self, CallError, Child, Enter, Errno, LaunchError, Syscall, flags, spawn};
 
-/// All that is made ready for a new process before it exists.
+/// The prepared data of a new process.
 pub(super) struct Ready {
     pub lowered: Lowered,
     pub holds: Holds,
     pub connected: Connected,
 }
 
-/// Does what the parent does, and prepares the calls of the process that does the rest.
+/// Performs the parent's actions, and prepares the calls of the process that performs the rest.
 pub(super) fn ready(
     launcher: &Launcher,
     plan: &Plan,
@@ -72,7 +72,9 @@ pub(super) fn ready(
             }
             Own::ConnectOutside(connect) => {
                 let outside = launcher.connect_outside(&connect.0, planned.origin.as_ref())?;
-                let joined = outside.network.to_join().map_err(|errno| held(errno, planned))?;
+                let joined = outside.network.to_join();
+                let label = &outside.network.label;
+                let joined = joined.map_err(|errno| not_duplicated(label, errno, planned))?;
                 enter.push(enter_network(&joined, planned)?);
                 holds.outside = Some(Box::new(outside));
             }
@@ -83,7 +85,7 @@ pub(super) fn ready(
                 let made =
                     launcher.users.borrow_mut().enter(maps, launcher.host(), launcher.session());
                 if !known {
-                    tell_mapped(launcher, planned, maps, (made.as_ref().err(), started.elapsed()));
+                    report_maps(launcher, planned, maps, (made.as_ref().err(), started.elapsed()));
                 }
                 enter.push(made.map_err(|error| match error {
                     MapError::Helper(report) => report.at(planned.origin.clone()),
@@ -92,21 +94,19 @@ pub(super) fn ready(
                     }
                 })?);
             }
-            // The process itself comes last; a raw call has no launch.
+            // The process itself starts last; raw calls have no launch.
             Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
         }
     }
     let connected = connect_streams(launcher, request, input, plan.has_terminals())?;
     let streams = connected.given;
-    let (kernel, gated) = (launcher.host().kernel, launcher.is_heard());
+    let (kernel, gated) = (launcher.host().kernel, launcher.is_traced());
     let own = launcher.own_ids();
     let copy = launcher.copy_for(plan)?;
     let (directory, token) = copy.unzip();
     holds.copy = token;
-    let copy = directory.map(|directory| OwnDirectory::find(&directory)).transpose();
-    let copy = copy.map_err(|error| {
-        Report::error(format!("cannot look at the copy of the root: {}", Errno::from(&error)))
-    })?;
+    let copy = directory.map(|directory| own_directory(&directory)).transpose();
+    let copy = copy.map_err(|report| report.at(request.origin.clone()))?;
     let supplies = Supplies {
         layers: &directories,
         copy: copy.as_ref(),
@@ -118,7 +118,7 @@ pub(super) fn ready(
     };
     let mut lowered = lower(plan, supplies);
     if plan.actions.iter().any(|it| matches!(it.action, Op::PrepareMaps(_))) {
-        // The user namespace is the one that is entered; the others belong to it.
+        // The prepared user namespace is entered, and owns the new namespaces.
         lowered.program.namespaces &= !flags::USER;
     }
     lowered.program.enter = enter;
@@ -126,41 +126,52 @@ pub(super) fn ready(
     Ok(Ready { lowered, holds, connected })
 }
 
-/// A directory of our own, as it is now.
+/// Examines a directory of nsscript's own that an action uses.
 fn own(path: &Path, planned: &Planned) -> Result<OwnDirectory, Report> {
+    own_directory(path).map_err(|report| report.at(planned.origin.clone()))
+}
+
+/// Examines a directory of nsscript's own.
+fn own_directory(path: &Path) -> Result<OwnDirectory, Report> {
     OwnDirectory::find(path).map_err(|error| {
-        let shown = quoted(sys::shown(path).to_string_lossy());
-        let errno = Errno::from(&error);
-        let mut report = Report::error(format!("cannot look at {shown}: {errno}"));
+        let (shown, errno) = (sys::shown(path), Errno::from(&error));
+        let name = quoted(shown.to_string_lossy());
+        let mut report = Report::error(format!("cannot access {name}: {errno}"));
         report.facts.errno = Some(errno.code());
-        report.at(planned.origin.clone())
+        report.facts.target = Some(shown.to_string_lossy().into_owned());
+        report
     })
 }
 
-fn held(errno: Errno, planned: &Planned) -> Report {
-    Report::error(format!("cannot hold the network: {errno}")).at(planned.origin.clone())
+/// The report of a network that cannot be entered, because its descriptor cannot be duplicated.
+fn not_duplicated(network: &str, errno: Errno, planned: &Planned) -> Report {
+    let message = format!("cannot duplicate the descriptor of the network {network}: {errno}");
+    let mut report = Report::error(message).at(planned.origin.clone());
+    report.facts.errno = Some(errno.code());
+    report
 }
 
-/// A network as something that a new process enters.
+/// A network for a new process to enter.
 fn enter_network(network: &JoinedNetwork, planned: &Planned) -> Result<Enter, Report> {
-    let Some(descriptor) = &network.descriptor else { return Err(held(Errno::MISSING, planned)) };
-    let descriptor = descriptor.try_clone().map_err(|error| held((&error).into(), planned))?;
+    let fails = |errno| not_duplicated(&network.label, errno, planned);
+    let Some(descriptor) = &network.descriptor else { return Err(fails(Errno::MISSING)) };
+    let descriptor = descriptor.try_clone().map_err(|error| fails((&error).into()))?;
     Ok(Enter { descriptor, namespaces: flags::NET })
 }
 
-/// What came of a launch.
+/// The result of a launch.
 pub(super) enum Launched {
     /// A process.
     Process(Child, Ends, Holds),
     /// This machine has no overlay for the layers of the root.
     NoOverlay(Report),
-    /// No other sysfs may be mounted, as where /sys is partly hidden: in most containers.
+    /// A new sysfs cannot be mounted, because parts of /sys are masked, as in most containers.
     NoSysfs,
-    /// It is to be tried once more, in a way that this machine does not refuse.
+    /// The launch must be repeated with a fallback.
     Again,
 }
 
-/// Starts the process that carries out the plan.
+/// Starts the process that performs the plan.
 pub(super) fn launch(
     launcher: &Launcher,
     plan: &Plan,
@@ -174,7 +185,7 @@ pub(super) fn launch(
     trace.tell(&lowered.program, spawned.as_ref().map(Child::pid));
     launcher.count_process();
     drop(gate);
-    launcher.goes_on()?;
+    launcher.check_stepping()?;
     match spawned {
         Ok(child) => Ok(Launched::Process(child, connected.into_ends(plan)?, holds)),
         Err(failed) if is_without_overlay(plan, &lowered, failed) => {
@@ -185,8 +196,8 @@ pub(super) fn launch(
     }
 }
 
-/// Whether a root could not be made as this machine has no overlay for its layers: the kernel has
-/// none, or none for users, or the layers lie on too many overlays already.
+/// Whether a root failed because this machine has no overlay for its layers: the kernel has no
+/// overlays, or none for users, or the layers are on too many overlays already.
 pub(super) fn is_without_overlay(plan: &Plan, lowered: &Lowered, failed: LaunchError) -> bool {
     let action = failed.call.and_then(|call| lowered.action_of(call));
     let action = action.and_then(|action| plan.actions.get(action));
@@ -197,14 +208,14 @@ pub(super) fn is_without_overlay(plan: &Plan, lowered: &Lowered, failed: LaunchE
     makes_root && refused && asked && plan.with_copy().is_some()
 }
 
-/// Whether a program of the host itself could not be shown the sysfs of its network. It can do
-/// without.
+/// Whether the sysfs of a network could not be mounted for a program of the host, which can run
+/// without it.
 fn is_without_sysfs(plan: &Plan, lowered: &Lowered, failed: LaunchError) -> bool {
     let action = failed.call.and_then(|call| lowered.action_of(call));
     action.is_some_and(|action| plan.sysfs_of_host() == Some(action))
 }
 
-/// What a person is told where a call failed.
+/// The report of a failed call.
 pub(super) fn failure(
     launcher: &Launcher,
     plan: &Plan,
@@ -216,8 +227,8 @@ pub(super) fn failure(
     ActionError { plan, action, error }.report(launcher)
 }
 
-/// The action that the carried program could not perform: the program is the last; of limits only one
-/// above the hard limit of nsscript itself is refused.
+/// The action that the carried program could not perform. Executing the program is the last one. Of
+/// the limits, only those above nsscript's own hard limit are refused.
 fn refused(plan: &Plan, why: CallError) -> usize {
     let is_limit = |planned: &Planned| matches!(planned.action, Op::Limit(_));
     let is_above = |planned: &Planned| {
@@ -239,7 +250,7 @@ pub(super) fn not_executed(
 ) -> Report {
     let action = refused(plan, why);
     let trace = LaunchTrace { trace: launcher, plan, actions: &[] };
-    trace.tell_not_executed(process, action, why);
+    trace.report_not_executed(process, action, why);
     ActionError { plan, action, error: why }.report(launcher)
 }
 
@@ -255,7 +266,7 @@ fn build(
     let built = launcher.layer(tree, number, &plan.maps);
     if !known {
         let layer = &tree.layers[number];
-        tell_built(launcher, planned, layer, (built.as_ref(), started.elapsed()));
+        report_layer(launcher, planned, layer, (built.as_ref(), started.elapsed()));
     }
     built.map_err(|report| {
         let origin = report.origin.clone().or_else(|| planned.origin.clone());
@@ -263,7 +274,7 @@ fn build(
     })
 }
 
-/// Makes what the standard streams of a program are; with `inside` its sandbox has terminals.
+/// Creates the standard streams of a program; `inside` is whether its sandbox has terminals.
 pub(super) fn connect_streams(
     launcher: &Launcher,
     request: &Request,

@@ -39,7 +39,7 @@ impl Deref for Layers {
 
 impl Drop for Layers {
     fn drop(&mut self) {
-        // The private directory goes after this, without the rights over other ids.
+        // The private directory is removed later, without rights over other ids.
         self.clear_roots();
     }
 }

@@ -1,5 +1,5 @@
-//! Remedies: causes that a machine has for a refusal, and their cures. Hints and `nsscript doctor`
-//! both read them here, so they say the same.
+//! Remedies: causes of a refusal in the machine, and their cures. Hints and `nsscript doctor` share
+//! them, so they agree.
 
 mod devices;
 mod ids;
@@ -30,16 +30,16 @@ pub(super) use namespaces::{
 
 use crate::diag::Report;
 
-/// Something that stands in the way, and what helps.
+/// A cause with its cure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Remedy {
-    /// The name that hints of it have: see [`Report::advise`].
+    /// Its name in hints: see [`Report::advise`].
     pub name: &'static str,
-    /// What stands in the way.
+    /// The cause.
     pub cause: String,
-    /// What takes it away; nothing where nothing does.
+    /// The cure, if any.
     pub cure: Option<String>,
-    /// Where more of it is told: a manual page, or an option of the kernel; empty for nowhere.
+    /// A manual page or an option of the kernel with details; empty for none.
     pub see: &'static str,
 }
 
@@ -53,19 +53,19 @@ impl Remedy {
         Self { name, cause: cause.into(), cure: Some(cure.into()), see }
     }
 
-    /// One that nothing helps.
+    /// Creates a remedy without a cure.
     fn none(name: &'static str, cause: impl Into<String>, see: &'static str) -> Self {
         Self { name, cause: cause.into(), cure: None, see }
     }
 
-    /// What the hints of a report say.
+    /// Creates a remedy from a report and its hints.
     pub fn of_report(report: &Report) -> Self {
         let cure = (!report.hints.is_empty()).then(|| report.hints.join("; "));
         let name = "";
         Self { name, cause: report.message.clone(), cure, see: "" }
     }
 
-    /// As a hint.
+    /// Cause and cure as a hint.
     pub fn hint(self) -> String {
         match self.cure {
             Some(cure) => format!("{}; {cure}", self.cause),
@@ -73,12 +73,12 @@ impl Remedy {
         }
     }
 
-    /// The report with cause and cure.
+    /// Adds cause and cure to a report.
     pub fn advise(self, report: Report) -> Report {
         report.advise(self.name, self.hint())
     }
 
-    /// The report with the cure alone, where the cause is said already.
+    /// Adds only the cure to a report that states the cause.
     pub fn advise_cure(self, report: Report) -> Report {
         report.advise(self.name, self.cure.unwrap_or(self.cause))
     }

@@ -12,10 +12,10 @@ use super::trace::Trace;
 use super::workspace::Directories;
 use crate::host::Host;
 
-/// Does what plans say. Everything it makes for that is gone when it is dropped.
+/// Executes plans. Dropping it removes everything that it created.
 ///
-/// It only holds the rooms. Each of them derefs to the one below, so it has the methods of all rooms
-/// below it, and the compiler refuses a call of a room above.
+/// It only holds the rooms. Each of them derefs to the one below, so it has the methods of all
+/// rooms below it, and the compiler refuses a call of a room above.
 pub struct Runner {
     launcher: Launcher,
 }
@@ -41,13 +41,13 @@ impl Default for Runner {
 }
 
 impl Runner {
-    /// A runner on this machine, for the user who asks.
+    /// Creates a runner on this machine, for the current user.
     #[must_use]
     pub fn new() -> Self {
         Self::on(this_host())
     }
 
-    /// A runner on this machine, of which these facts are known.
+    /// Creates a runner on a machine with these facts.
     #[must_use]
     pub fn on(host: Host) -> Self {
         let layers = Layers::new(Directories::new(Trace::new(Caller::new(Machine::new(host)))));

@@ -1,8 +1,8 @@
-//! The session: what keeps the raw layer from changing the host.
+//! The session, which prevents the raw layer from changing the host.
 //!
-//! Before the first raw call the process takes a mount namespace of its own, in which nothing
-//! propagates to the host; for a user, in a user namespace of its own. All of it ends with the
-//! process, however that ends. `--host` goes without.
+//! Before the first raw call, the process enters a new mount namespace, from which nothing
+//! propagates to the host; for a user, in a new user namespace. Both end with the process, however
+//! that ends. `--host` works without a session.
 
 pub(super) mod id_helper;
 pub(super) mod idmap;
@@ -29,65 +29,66 @@ use crate::sys::{self, SharedNumbers};
 
 pub(super) use self::trail::Trail;
 
-/// What a run knows of its session.
+/// The state of a run's session.
 #[derive(Debug, Default)]
 pub(super) struct Session {
-    /// Whether raw calls are made to the host itself: `--host`.
+    /// Whether raw calls act on the host itself: `--host`.
     pub on_host: Cell<bool>,
-    /// What is known since it began; none before.
+    /// The facts from its start; `None` before.
     pub begun: RefCell<Option<Begun>>,
-    /// Where this process has gone since.
+    /// The trail of this process since then.
     trail: Cell<Trail>,
-    /// The namespaces that this recipe has made, in any of its processes: see [`numbered`].
+    /// The namespaces that this recipe created, in any of its processes: see [`numbered`].
     pub made: Cell<Option<SharedNumbers>>,
-    /// The devices of the file systems in memory that this recipe has mounted.
+    /// The devices of the memory file systems that this recipe mounted.
     mounted: RefCell<Vec<u64>>,
-    /// Why a session was entered by half: nothing can be done in it, nor without it.
+    /// The reason why the session was entered only in part, so that nothing can run.
     pub broken: RefCell<Option<Report>>,
-    /// The images that this recipe has made, by device and inode.
+    /// The images that this recipe created, by device and inode.
     pub images: RefCell<Vec<(u64, u64)>>,
-    /// The environment of programs that are executed, where it is not nsscript's own.
+    /// The environment of executed programs, if it is not that of nsscript.
     pub environment: RefCell<Option<Vec<(String, String)>>>,
 }
 
-/// What was found when the session began.
+/// The facts from the start of the session.
 #[derive(Debug)]
 pub(super) struct Begun {
-    /// The namespaces that nsscript was started in. They are held: the number of one that has
-    /// ended, as nobody else was in it, may be that of a new one.
+    /// The namespaces in which nsscript was started. They are held open, because a new namespace
+    /// may get the number of one that has ended.
     initial: Vec<Namespace>,
-    /// The kinds of which that one could not be held: any may be it.
+    /// The kinds whose initial namespace could not be held: any namespace may be the initial one.
     unknown: Namespaces,
     /// The file systems of the host.
     devices: Devices,
-    /// The process that nsscript was started as.
+    /// The first process of nsscript.
     leader: u32,
-    /// What the user namespace of the session maps, where it has one.
+    /// The maps of the session's user namespace, if it has one.
     pub maps: Option<Maps>,
 }
 
-/// Which file systems are the host's, by their devices.
+/// The devices of the host's file systems.
 #[derive(Debug)]
 enum Devices {
-    /// Those that were mounted when the session began, and all that the recipe cannot have made.
+    /// The devices that were mounted at the start of the session, and all that the recipe cannot
+    /// have created.
     Mounted(Vec<u64>),
-    /// Nothing tells which those are, and why.
+    /// They are unknown, for this reason.
     Unknown(String),
-    /// None: the process is in a sandbox.
+    /// None, because the process is in a sandbox.
     Nothing,
 }
 
 /// Whether a file system is the recipe's own.
 pub(super) enum Owned {
-    /// It is.
+    /// It is the recipe's own.
     Own,
-    /// It is the host's.
+    /// It belongs to the host.
     Host,
-    /// Nothing tells, and why.
+    /// It is unknown, for this reason.
     Unknown(String),
 }
 
-/// The process of nsscript itself: its session, and the user namespaces that it has made.
+/// The process of nsscript itself: its session, and the user namespaces that it created.
 pub struct Caller {
     machine: Machine,
     session: Session,
@@ -107,17 +108,17 @@ impl Caller {
         Self { machine, session: Session::default(), users: RefCell::default() }
     }
 
-    /// What keeps raw calls from changing the host.
+    /// The session.
     pub(in crate::run) fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Makes raw calls to the host itself from here on.
+    /// Makes raw calls act on the host itself.
     pub fn work_on_host(&self) {
         self.session.on_host.set(true);
     }
 
-    /// The user and the group that this process is where it is.
+    /// The user and group of this process in its user namespace.
     pub(in crate::run) fn own_ids(&self) -> (u32, u32) {
         if self.session.begun.borrow().is_none() {
             return (self.host().uid, self.host().gid);
@@ -126,14 +127,14 @@ impl Caller {
         (ids.uid, ids.gid)
     }
 
-    /// Whether the session was entered by half, so that nothing is as it was before.
+    /// Whether the session was entered only in part.
     #[must_use]
     pub fn has_broken_session(&self) -> bool {
         self.session.broken.borrow().is_some()
     }
 
-    /// Whether this process is in another user namespace than the machine's first one, as its map
-    /// tells.
+    /// Whether this process is in a user namespace other than the machine's first, according to its
+    /// map.
     #[must_use]
     pub fn in_user_namespace(&self) -> bool {
         let map = self.host().tree.read("/proc/self/uid_map".as_ref()).unwrap_or_default();
@@ -141,7 +142,7 @@ impl Caller {
         self.session.has_user_namespace() || !map.split_whitespace().eq(["0", "0", "4294967295"])
     }
 
-    /// Ends what was started by raw calls and not waited for, where this process has started it.
+    /// Kills processes that this one started by raw calls and did not wait for.
     pub(in crate::run) fn close_session(&self) {
         let begun = self.session.begun.borrow().is_some();
         if !begun || sys::is_copy() || self.session.on_host.get() {
@@ -150,13 +151,13 @@ impl Caller {
         sys::end_children();
     }
 
-    /// Whether raw calls are made in a session that has begun.
+    /// Whether raw calls run in a session that has begun.
     #[must_use]
     pub fn is_in_session(&self) -> bool {
         !self.session().on_host.get() && self.session().has_begun()
     }
 
-    /// Whether what is made is made on the host itself.
+    /// Whether new objects are created on the host itself.
     pub(in crate::run) fn on_host(&self) -> bool {
         self.session().on_host.get()
     }
@@ -168,7 +169,7 @@ impl Session {
         self.begun.borrow().is_some()
     }
 
-    /// Whether a namespace may be the one of its kind that nsscript was started in.
+    /// Whether a namespace may be the initial one of its kind.
     pub fn was_initial(&self, kind: Kind, inode: u64) -> bool {
         let begun = self.begun.borrow();
         let Some(begun) = &*begun else { return true };
@@ -176,18 +177,18 @@ impl Session {
         begun.unknown.has(kind) || begun.initial.iter().any(is)
     }
 
-    /// The process that nsscript was started as.
+    /// The first process of nsscript.
     pub fn leader(&self) -> u32 {
         self.begun.borrow().as_ref().map_or(0, |begun| begun.leader)
     }
 
-    /// Whether the process is in the namespace of this kind that it was started in, or in another
-    /// one of the host, or nothing tells.
+    /// Whether the process is, or may be, in its initial namespace of this kind, or in another one
+    /// of the host.
     pub fn is_initial(&self, kind: Kind) -> bool {
         let begun = self.begun.borrow();
         let Some(begun) = &*begun else { return true };
         let trail = self.trail.get();
-        // What the recipe has done itself counts, as long as it has entered none.
+        // The recipe's own actions count, unless it has entered an existing namespace.
         if !trail.has_entered(kind) {
             return !trail.has_left(kind);
         }
@@ -195,19 +196,19 @@ impl Session {
         if begun.initial.iter().any(|first| first.kind == kind && first.inode == now) {
             return true;
         }
-        // It was entered: one of the recipe's own, or one that others on the host are in.
+        // The namespace was entered: it is the recipe's own, or one of other processes on the host.
         begun.maps.is_none() && self.may_be_shared(kind, now)
     }
 
-    /// Whether others on the host are in a namespace, or may be: it is then known for the recipe's
-    /// own if one of its processes has made it.
+    /// Whether other processes on the host are, or may be, in a namespace. It is known to be the
+    /// recipe's own only if one of its processes created it.
     pub fn may_be_shared(&self, kind: Kind, inode: u64) -> bool {
         let is_made = || self.made.get().is_some_and(|made| made.contains(numbered(kind, inode)));
         place::is_shared(kind.file(), inode, self.leader()).unwrap_or_else(|| !is_made())
     }
 
-    /// Notes that this process is in a sandbox: nothing there is the host's by accident, and the
-    /// process has no right to a session of its own.
+    /// Notes that this process is in a sandbox, where it cannot change the host by accident, and
+    /// may not begin a session.
     pub fn in_sandbox(&self, environment: Vec<(String, String)>) {
         *self.begun.borrow_mut() = Some(Begun {
             initial: Vec::new(),
@@ -220,12 +221,12 @@ impl Session {
         *self.environment.borrow_mut() = Some(environment);
     }
 
-    /// Whether this process is in a sandbox: it goes on with a closure there.
+    /// Whether this process runs a closure in a sandbox.
     pub fn is_in_sandbox(&self) -> bool {
         self.environment.borrow().is_some()
     }
 
-    /// Notes what this process has done to itself.
+    /// Notes an action of this process on itself.
     pub fn moved(&self, action: &RawAction) {
         let effect = action.effect();
         self.change_trail(|trail| trail.act(effect));
@@ -249,7 +250,7 @@ impl Session {
         }
     }
 
-    /// Notes that this process is a copy, which was made by `action`.
+    /// Notes that this process is a copy, created by `action`.
     pub fn begin_copy(&self, action: &RawAction) {
         let effect = action.effect();
         self.change_trail(|trail| trail.begin_copy(effect));
@@ -258,7 +259,7 @@ impl Session {
         }
     }
 
-    /// Where this process has gone by now.
+    /// The trail of this process.
     pub fn trail(&self) -> Trail {
         self.trail.get()
     }
@@ -269,7 +270,7 @@ impl Session {
         self.trail.set(trail);
     }
 
-    /// Remembers the namespaces that this process is in as its own, where /proc tells them.
+    /// Records the namespaces of this process as the recipe's own, if /proc shows them.
     fn note_made(&self, namespaces: Namespaces) {
         let Some(made) = self.made.get() else { return };
         for kind in namespaces.kinds().filter(|kind| self.trail.get().has_left(*kind)) {
@@ -279,14 +280,14 @@ impl Session {
         }
     }
 
-    /// Remembers a file system that only this recipe has: a new one in memory.
+    /// Records a new memory file system, which only this recipe has.
     fn note_mounted(&self, mount: &Mount) {
         let is_new = matches!(mount.new_file_system(), Some("tmpfs" | "ramfs" | "overlay"));
         let device = std::fs::metadata(&mount.target).map(|found| found.dev());
         self.mounted.borrow_mut().extend(device.ok().filter(|_| is_new));
     }
 
-    /// Whether a place is in a file system of the recipe's own.
+    /// Whether a place is in one of the recipe's own file systems.
     pub fn owns(&self, place: &Place) -> Owned {
         let begun = self.begun.borrow();
         let Some(begun) = &*begun else { return Owned::Host };
@@ -295,9 +296,9 @@ impl Session {
             (Devices::Mounted(devices), _) if devices.contains(&place.device) => Owned::Host,
             (Devices::Nothing, _) | (Devices::Mounted(_), Seen::Here(_)) => Owned::Own,
             _ if is_mounted => Owned::Own,
-            // Its files may have other devices than its mount.
+            // Files may have a device other than that of their mount.
             (Devices::Mounted(_), Seen::Elsewhere) => {
-                Owned::Unknown("it is mounted nowhere in this root".to_owned())
+                Owned::Unknown("it is not mounted in this root".to_owned())
             }
             (Devices::Mounted(_), Seen::Unknown(why)) | (Devices::Unknown(why), _) => {
                 Owned::Unknown(why.clone())
@@ -305,12 +306,12 @@ impl Session {
         }
     }
 
-    /// Whether the session has a user namespace: then the kernel itself protects the host.
+    /// Whether the session has a user namespace; then the kernel itself protects the host.
     pub fn has_user_namespace(&self) -> bool {
         self.begun.borrow().as_ref().is_some_and(|begun| begun.maps.is_some())
     }
 
-    /// What this process calls the id `outside` of the host; none where the session's user namespace
+    /// Converts an id of the host to one of this process; `None` if the session's user namespace
     /// does not map it.
     pub fn inside(&self, outside: u32, users: bool) -> Option<u32> {
         let begun = self.begun.borrow();
@@ -321,7 +322,7 @@ impl Session {
         }
     }
 
-    /// The id of the host that this process calls `inside`.
+    /// Converts an id of this process to one of the host.
     pub fn outside(&self, inside: u32, users: bool) -> Option<u32> {
         let begun = self.begun.borrow();
         match begun.as_ref().and_then(|begun| begun.maps.as_ref()) {
@@ -331,7 +332,7 @@ impl Session {
         }
     }
 
-    /// The id that this process calls `outside`, which is one of the host.
+    /// Converts the outside ids of a map to ids of this process.
     pub fn translate(&self, map: &IdMap, users: bool) -> IdMap {
         let begun = self.begun.borrow();
         let Some(maps) = begun.as_ref().and_then(|begun| begun.maps.as_ref()) else {
@@ -347,14 +348,14 @@ impl Session {
 }
 
 impl Begun {
-    /// What can be found now.
+    /// Collects the facts.
     pub fn found() -> Self {
         let (mut initial, mut unknown) = (Vec::new(), Namespaces::NONE);
         let has_proc = Path::new("/proc/self/ns").is_dir();
         for kind in Kind::ALL {
             match Namespace::open(&Path::new("/proc/self/ns").join(kind.file())) {
                 Ok(Some(namespace)) => initial.push(namespace),
-                // The kernel was built without this kind.
+                // The kernel does not support this kind.
                 Err(errno) if has_proc && errno.name() == "ENOENT" => {}
                 Ok(None) | Err(_) => unknown = unknown | kind.into(),
             }

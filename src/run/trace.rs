@@ -1,4 +1,4 @@
-//! The trace of a run: what is reported, action by action, and where a person stops it.
+//! The trace of a run: reports of actions, and stepping through them.
 
 pub(super) mod explain;
 pub(super) mod launch_trace;
@@ -12,13 +12,13 @@ use self::explain::Tell;
 use self::stepping::Stepping;
 use super::session::Caller;
 
-/// The trace of this run: who listens, and the numbers of processes.
+/// The trace of this run: its receiver, and the numbers of processes.
 pub struct Trace {
     caller: Caller,
     tell: RefCell<Option<Tell>>,
-    /// The process that this is: see [`explain::Explained::process`].
+    /// The number of this process: see [`explain::Explained::process`].
     process: RefCell<Vec<usize>>,
-    /// How many processes this one has started.
+    /// The number of processes that this one has started.
     started: Cell<usize>,
     stepping: Stepping,
 }

@@ -1,5 +1,5 @@
-//! The private directory of one run: made when it is first needed, gone with the process, and
-//! swept by a later run where a SIGKILL has left it.
+//! The private directory of a run: created when first needed, removed with the process, and swept
+//! by a later run after a SIGKILL.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -16,40 +16,37 @@ use crate::sys::{
     shown,
 };
 
-/// A directory that only this user can enter, locked as long as this process lives.
+/// A directory that only this user can enter, locked while this process lives.
 #[derive(Debug)]
 pub(super) struct Workspace {
     path: PathBuf,
-    /// The directory that it is in, which the process may have lost sight of when it ends.
+    /// Its parent directory, which may be out of reach when the process ends.
     parent: Held,
-    /// What is mounted in it.
+    /// The mount in it.
     mounted: Option<(Held, PathBuf)>,
-    /// Whether it was removed, as far as it could be.
+    /// Whether it was removed, as far as possible.
     removed: bool,
     _lock: Lock,
 }
 
-/// What stands before the random part of its name, and the user's number.
+/// The start of its name, before the user's number and a random part.
 const PREFIX: &str = "nsscript-";
 
 impl Workspace {
-    /// Makes a workspace for the user who has started nsscript, and removes those that other runs
-    /// have left, by `remove`, which is given the directory that they are in and their path.
+    /// Creates a workspace for the user who started nsscript, and calls `remove` with the paths of
+    /// those that other runs have left.
     ///
     /// # Errors
-    /// Others can change the way to the directory for temporary files, or it cannot be written to.
+    /// Others can change the path to the directory for temporary files, or it is not writable.
     pub fn make(uid: u32, remove: &dyn Fn(&Path)) -> Result<Self, WalkError> {
         let parent = Self::parent();
         let fails = |errno| WalkError::Call(parent.clone(), errno);
-        let held = Held::walk(&parent, &parent).map_err(|error| match error {
-            WalkError::Call(_, errno) => fails(errno),
-            distrust @ WalkError::Distrust(_) => distrust,
-        })?;
+        let held = Held::walk(&parent, &parent)?;
         let prefix = format!("{PREFIX}{uid}-");
         sweep(&held, &prefix, remove, usize::MAX);
         loop {
             let path = make_private_directory(held.path(), &prefix).map_err(fails)?;
-            // Between the two calls another run may take it for one that was left.
+            // Between the two calls, another run may mistake it for one that was left.
             let lock = lock_directory(&path).and_then(|lock| match path.symlink_metadata() {
                 Ok(_) => Ok(lock),
                 Err(error) => Err(Errno::from(&error)),
@@ -63,7 +60,7 @@ impl Workspace {
                 Ok(None) => {}
                 Err(errno) if errno == Errno::MISSING => {}
                 Err(errno) => {
-                    // It is empty yet.
+                    // It is still empty.
                     let _ = std::fs::remove_dir(&path);
                     return Err(fails(errno));
                 }
@@ -71,8 +68,7 @@ impl Workspace {
         }
     }
 
-    /// The directory that workspaces are made in. A variable without a value is none, as for
-    /// mktemp(1).
+    /// The parent directory of workspaces. An empty variable counts as unset, as for mktemp(1).
     pub fn parent() -> PathBuf {
         let parent = std::env::temp_dir();
         if parent.as_os_str().is_empty() {
@@ -81,12 +77,12 @@ impl Workspace {
         std::path::absolute(&parent).unwrap_or(parent)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Remembers what was mounted in it.
+    /// Records a mount in it.
     ///
     /// # Errors
     /// open(2).
@@ -100,7 +96,7 @@ impl Workspace {
     /// Removes it.
     ///
     /// # Errors
-    /// Something of it is left; the next run removes that.
+    /// A part of it is left; the next run removes that.
     pub fn remove(&mut self) -> Result<(), Errno> {
         if std::mem::replace(&mut self.removed, true) {
             return Ok(());
@@ -118,13 +114,13 @@ impl Drop for Workspace {
     }
 }
 
-/// The directories of our own, but for the store.
+/// The directories of nsscript's own, except the store.
 pub struct Directories {
     trace: Trace,
     workspace: RefCell<Option<Workspace>>,
-    /// Whether what killed runs have left was removed.
+    /// Whether the remains of killed runs were removed.
     swept: Cell<bool>,
-    /// Ways to directories of our own that others can change, as was noted before a session.
+    /// The paths to directories of our own that others can change, noted before a session.
     distrusted: RefCell<Vec<(PathBuf, Distrust)>>,
 }
 
@@ -142,7 +138,7 @@ impl Directories {
         Self { trace, workspace, swept, distrusted }
     }
 
-    /// The private directory, where there is one.
+    /// The private directory, if it exists.
     pub(super) fn existing_workspace(&self) -> Option<PathBuf> {
         self.workspace.borrow().as_ref().map(|workspace| workspace.path().to_path_buf())
     }
@@ -152,19 +148,27 @@ impl Directories {
             return Ok(path);
         }
         let sweep = |path: &Path| {
-            let _ = take_away(self, path);
+            let _ = remove_own_directory(self, path);
         };
         self.swept.set(true);
         let made = match self.distrusts(&Workspace::parent()) {
-            Some(Distrust::Unseen(_, errno)) => Err(WalkError::Call(Workspace::parent(), errno)),
+            Some(Distrust::Unseen(path, errno)) => Err(WalkError::Call(path, errno)),
             Some(distrust) => Err(WalkError::Distrust(distrust)),
             None => Workspace::make(self.host().uid, &sweep),
         };
         let workspace = made.map_err(|error| match error {
             WalkError::Call(path, errno) => {
-                let path = quoted(path.to_string_lossy());
-                let message = format!("cannot make a private directory in {path}: {errno}");
-                let report = Report::error(message);
+                let parent = Workspace::parent();
+                let shown = quoted(parent.to_string_lossy());
+                let at = if path == parent {
+                    String::new()
+                } else {
+                    format!("cannot access {}: ", quoted(path.to_string_lossy()))
+                };
+                let message = format!("cannot create a private directory in {shown}: {at}{errno}");
+                let mut report = Report::error(message);
+                report.facts.errno = Some(errno.code());
+                report.facts.target = Some(path.to_string_lossy().into_owned());
                 match errno.name().as_str() {
                     "EMFILE" | "ENFILE" => report.advise("no_descriptor_left", DESCRIPTORS),
                     "ENOMEM" | "EIO" => report,
@@ -175,9 +179,9 @@ impl Directories {
                 }
             }
             WalkError::Distrust(distrust) => {
-                let message = "cannot make a private directory where `TMPDIR` says: others could \
-                               put another one in its place";
-                let report = Report::error(message).note(distrusted(&distrust));
+                let message = "cannot create a private directory in `TMPDIR`: other users could \
+                               replace it";
+                let report = Report::error(message).note(distrust_reason(&distrust));
                 report.advise(
                     "tmpdir_of_others",
                     "set `TMPDIR` to a directory of your own, or to /tmp",
@@ -189,18 +193,18 @@ impl Directories {
         Ok(path)
     }
 
-    /// Removes what killed runs have left, once a run: while a program runs, where one does, as that
-    /// takes no time then. A recipe that has left the host's root does not see what it was.
+    /// Removes the remains of killed runs, once per run; preferably while a program runs, when it
+    /// costs no time. A recipe that has left the host's root cannot see them.
     pub(super) fn sweep(&self) {
         if self.swept.replace(true) || is_copy() || self.session().has_begun() {
             return;
         }
         sweep_for_others(self.host().uid, &|path| {
-            let _ = take_away(self, path);
+            let _ = remove_own_directory(self, path);
         });
     }
 
-    /// Leaves the private directory to the process that made it.
+    /// Leaves the private directory to the process that created it.
     pub(super) fn forget_workspace(&self) {
         std::mem::forget(self.workspace.take());
     }
@@ -211,17 +215,17 @@ impl Directories {
         if let Err(errno) = workspace.remove() {
             let path = quoted(workspace.path().to_string_lossy());
             let warning = Report::warning(format!("cannot remove {path}: {errno}"));
-            self.warn(&warning.note("the next run that makes such a directory removes it"));
+            self.warn(&warning.note("a later run removes it"));
         }
     }
 
-    /// Notes who else can change the ways to directories of our own, before nobody can tell.
-    /// `store` is the directory that the store is in.
+    /// Notes which paths to directories of our own others can change, while that can be determined.
+    /// `store` is the parent of the store.
     pub(super) fn look_at_ways(&self, store: Option<PathBuf>) {
         for path in std::iter::once(Workspace::parent()).chain(store) {
             let distrust = match Held::walk(&path, &path) {
                 Err(WalkError::Distrust(distrust)) => distrust,
-                // What is not there is made by the caller.
+                // A missing directory is created by the caller.
                 Err(WalkError::Call(_, errno)) if errno == Errno::MISSING => continue,
                 Err(WalkError::Call(at, errno)) => Distrust::Unseen(at, errno),
                 Ok(_) => continue,
@@ -230,21 +234,21 @@ impl Directories {
         }
     }
 
-    /// Has the private directory hold what is mounted at `path` in it.
+    /// Holds the mount at `path` in the private directory.
     pub(super) fn note_mounted(&self, path: &Path) -> Result<(), Errno> {
         self.workspace.borrow_mut().as_mut().map_or(Ok(()), |workspace| workspace.mounted(path))
     }
 
-    /// What was noted of the way to a directory.
+    /// The note about the path to a directory.
     pub(super) fn distrusts(&self, path: &Path) -> Option<Distrust> {
         let noted = self.distrusted.borrow();
         noted.iter().find(|(known, _)| known == path).map(|(_, distrust)| distrust.clone())
     }
 }
 
-/// Removes a directory of our own, and nothing that is mounted in it. What belongs to other ids
-/// of the caller is removed with their rights.
-pub(super) fn take_away(caller: &Caller, path: &Path) -> io::Result<()> {
+/// Removes a directory of our own, except mounts in it. Files of the caller's other ids are removed
+/// with their rights.
+pub(super) fn remove_own_directory(caller: &Caller, path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let parent = Held::open(parent).map_err(io_error)?;
     let remove = || parent.remove(name);
@@ -269,23 +273,23 @@ fn io_error(errno: Errno) -> io::Error {
     io::Error::from_raw_os_error(errno.code())
 }
 
-/// Why others can change the way to a directory, as a sentence.
-pub(super) fn distrusted(distrust: &Distrust) -> String {
+/// The reason why others can change the path to a directory, as a sentence.
+pub(super) fn distrust_reason(distrust: &Distrust) -> String {
     match distrust {
         Distrust::Owner(path, uid) => {
             format!("{} belongs to user {uid}", quoted(path.to_string_lossy()))
         }
         Distrust::Writable(path) => {
-            format!("others can write to {}", quoted(path.to_string_lossy()))
+            format!("other users can write to {}", quoted(path.to_string_lossy()))
         }
         Distrust::Unseen(path, errno) => {
-            format!("the way to {} cannot be looked at: {errno}", quoted(path.to_string_lossy()))
+            format!("cannot check the path {}: {errno}", quoted(path.to_string_lossy()))
         }
     }
 }
 
-/// A directory of the caller's own for what is kept from one run to the next, which is made where
-/// it is missing below `existing`; none where others could put another one in its place.
+/// Opens a directory of the caller's own for data between runs, and creates it if it is missing
+/// below `existing`; `None` if others could replace it.
 #[must_use]
 pub fn own_directory(path: &Path, existing: &Path) -> Option<Held> {
     let held = Held::walk(path.parent()?, existing).ok()?;
@@ -294,23 +298,23 @@ pub fn own_directory(path: &Path, existing: &Path) -> Option<Held> {
     (uid == ids().uid && mode & 0o022 == 0).then_some(held)
 }
 
-/// Refuses, where root runs nsscript, a text that every user can write to: what it says would be
-/// done as root.
+/// Refuses a recipe or module that every user can write, if root runs nsscript: it would run as
+/// root.
 ///
 /// # Errors
-/// Why it is refused.
+/// The reason.
 pub fn refuse_writable(found: &std::fs::Metadata) -> Result<(), &'static str> {
     if ids().uid == 0 && found.mode() & 0o002 != 0 {
-        return Err("can be written to by every user, and would run as root");
+        return Err("is writable by every user, and would run as root");
     }
     Ok(())
 }
 
-/// How many entries of the directory for temporary files are looked at by a run that makes nothing in
-/// it: what the kernel tells in a few microseconds.
+/// The number of entries of the directory for temporary files that a run examines if it creates
+/// nothing there: as many as the kernel lists in a few microseconds.
 const LOOKED_AT: usize = 1000;
 
-/// Removes what other runs have left, in a run that makes no workspace of its own.
+/// Removes the remains of other runs, in a run without a workspace.
 pub(super) fn sweep_for_others(uid: u32, remove: &dyn Fn(&Path)) {
     let parent = Workspace::parent();
     if let Ok(held) = Held::walk(&parent, &parent) {
@@ -318,7 +322,7 @@ pub(super) fn sweep_for_others(uid: u32, remove: &dyn Fn(&Path)) {
     }
 }
 
-/// Removes the directories of this user that nobody holds a lock on, among the first entries.
+/// Removes the unlocked directories of this user, among the first entries.
 fn sweep(parent: &Held, prefix: &str, remove: &dyn Fn(&Path), most: usize) {
     let Ok(entries) = std::fs::read_dir(parent.path()) else { return };
     for entry in entries.flatten().take(most) {

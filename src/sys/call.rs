@@ -1,29 +1,29 @@
-//! Prepared system calls: what a new process does, with nothing left to decide or to allocate.
+//! Prepared system calls of a new process, with nothing left to decide or to allocate.
 
 use std::ffi::CString;
 
 use super::program::CStrings;
 use super::pty::OwnTerminal;
 
-/// A place of the new process for a descriptor that a later call uses.
+/// A slot of the new process that keeps a descriptor for a later call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
-    /// The root of the tree that is being built.
+    /// The root under construction.
     Root = 0,
     /// A mount that is not attached yet.
     Mount = 1,
-    /// The file system that was made and attached last: nobody but this process has put anything
-    /// into it, so names in it need no care.
+    /// The file system that was created and attached last. Only this process has put anything into
+    /// it, so names in it are safe.
     Fresh = 2,
 }
 
-/// How many slots there are.
+/// The number of slots.
 pub(super) const SLOTS: usize = 3;
 
-/// How many mounts can be kept for a root.
+/// The maximum number of mounts that can be kept for a root.
 pub const MOST_KEPT: usize = 128;
 
-/// A file that was looked at before, so that another one in its place is noticed.
+/// The identity of a file that was examined before, to detect a replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The device that holds it.
@@ -32,34 +32,34 @@ pub struct Identity {
     pub inode: u64,
 }
 
-/// What is made at a target that does not exist.
+/// The kind of entry to create at a target that does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Create {
     /// Nothing: it must exist.
     Nothing,
-    /// A directory, and those above it.
+    /// A directory and its parents.
     Directory,
-    /// An empty file, and the directories above it.
+    /// An empty file and its parent directories.
     File,
 }
 
-/// What a place is looked for beneath.
+/// The directory beneath which a place is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
-    /// The root that is being built.
+    /// The root under construction.
     Root,
-    /// [`Slot::Fresh`], in which the place is one name.
+    /// [`Slot::Fresh`]; the place is then a single name.
     Fresh,
 }
 
-/// A place beneath the root that is being built.
+/// A place beneath the root under construction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// What the path is relative to.
+    /// The base of the path.
     pub base: Base,
     /// The path, relative to the base; `.` is the base.
     pub path: CString,
-    /// What is made where nothing is.
+    /// The kind of entry to create if the path does not exist.
     pub create: Create,
 }
 
@@ -74,20 +74,20 @@ impl Attributes {
     pub const NONE: Self = Self { bits: 0 };
     /// Nothing can be written.
     pub const READ_ONLY: Self = Self { bits: 1 };
-    /// Set-user-ID bits and file capabilities mean nothing.
+    /// Set-user-ID bits and file capabilities have no effect.
     pub const NO_SUID: Self = Self { bits: 2 };
     /// Device files cannot be opened.
     pub const NO_DEVICES: Self = Self { bits: 4 };
     /// Nothing can be executed.
     pub const NO_EXEC: Self = Self { bits: 8 };
 
-    /// These attributes and `other`, where `wanted`.
+    /// Returns these attributes, with those of `other` if `wanted`.
     #[must_use]
     pub const fn and(self, other: Self, wanted: bool) -> Self {
         Self { bits: if wanted { self.bits | other.bits } else { self.bits } }
     }
 
-    /// Whether it has all of `other`.
+    /// Whether all attributes of `other` are set.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {
         self.bits & other.bits == other.bits
@@ -98,44 +98,44 @@ impl Attributes {
     }
 }
 
-/// Where a tree that is to be mounted comes from.
+/// The source of a tree to mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tree {
-    /// A path of the host, and the file that was found there before.
+    /// A path of the host, and the identity of the file that was found there before.
     Host(CString, Option<Identity>),
-    /// A place beneath the root that is being built.
+    /// A place beneath the root under construction.
     Beneath(Base, CString),
 }
 
 /// Supplementary groups.
 pub type Group = u32;
 
-/// One prepared step of a new process: one system call, or a few that belong together.
+/// A prepared step of a new process: one system call, or a few that belong together.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// Writes to an existing file of procfs: id maps.
+    /// Writes an existing file of procfs, such as an id map.
     WriteProc {
         /// The path below `/proc/self`.
         path: CString,
-        /// What is written, in one write(2).
+        /// The bytes to write, in one write(2).
         bytes: Vec<u8>,
     },
-    /// Ends the propagation of mounts, all over the namespace.
+    /// Ends mount propagation in the whole namespace.
     MakePrivate,
-    /// Binds the root, with all mounts below it, on itself and enters that with chroot(2).
+    /// Binds the root on itself with all mounts below it, and enters the bind with chroot(2).
     CoverRoot,
     /// Sets the loopback device up.
     LoopbackUp,
     /// Copies a tree of mounts into [`Slot::Mount`].
     OpenTree {
-        /// What is copied.
+        /// The tree to copy.
         tree: Tree,
-        /// With the mounts below it.
+        /// Whether mounts below it are included.
         recursive: bool,
-        /// Attributes that every copied mount gets.
+        /// The attributes of every copied mount.
         set: Attributes,
     },
-    /// Makes a file system of the type `kind` into [`Slot::Mount`].
+    /// Creates a file system of the type `kind` in [`Slot::Mount`].
     NewMount {
         /// The type.
         kind: CString,
@@ -144,43 +144,43 @@ pub enum Call {
         /// The attributes of the mount.
         attributes: Attributes,
     },
-    /// Makes a directory of the host [`Slot::Root`], where nothing is mounted.
+    /// Opens a directory of the host as [`Slot::Root`], without mounting anything.
     OpenRoot(CString),
     /// Attaches [`Slot::Mount`] on top of everything at `/` and makes it [`Slot::Root`].
     AttachRoot,
-    /// Enters [`Slot::Root`] and makes these directories in it.
+    /// Enters [`Slot::Root`] and creates these directories in it.
     Stage(Vec<CString>),
-    /// Keeps [`Slot::Mount`] for the root that is made later: [`MOST_KEPT`] at the most.
+    /// Keeps [`Slot::Mount`] for a root that is made later; at most [`MOST_KEPT`] mounts.
     Keep,
-    /// Attaches the next of those that were kept at a name of the current directory.
+    /// Attaches the next kept mount at a name in the current directory.
     AttachKept(CString),
-    /// Takes the next of those that were kept as [`Slot::Mount`].
+    /// Moves the next kept mount to [`Slot::Mount`].
     UseKept,
     /// Attaches [`Slot::Mount`] at a place beneath the root.
     Attach(Target),
     /// Sets attributes of the mount that holds the root.
     SetRootAttributes(Attributes),
-    /// Makes a place read-only, with everything that is mounted below it.
+    /// Makes a place and all mounts below it read-only.
     Protect {
-        /// What the path is relative to.
+        /// The base of the path.
         base: Base,
         /// The place.
         path: CString,
         /// Whether it may be missing.
         optional: bool,
     },
-    /// Hides what is at a place: a directory by an empty one, anything else by `/dev/null`.
+    /// Hides a place: a directory by an empty one, anything else by `/dev/null`.
     Mask(CString),
-    /// Makes a directory beneath the root, or sets the look of the one that is there.
+    /// Creates a directory beneath the root, or sets mode and owner of an existing one.
     MakeDirectory {
         /// The place.
         path: CString,
         /// Permission bits.
         mode: u32,
-        /// Owner and group inside; `u32::MAX` for the one who makes it.
+        /// Owner and group inside; `u32::MAX` for those of the process itself.
         owner: (u32, u32),
     },
-    /// Makes a file beneath the root, in place of what is there.
+    /// Writes a file beneath the root, and replaces an existing one.
     MakeFile {
         /// The place.
         path: CString,
@@ -188,23 +188,23 @@ pub enum Call {
         content: Vec<u8>,
         /// Permission bits.
         mode: u32,
-        /// Owner and group inside; `u32::MAX` for the one who makes it.
+        /// Owner and group inside; `u32::MAX` for those of the process itself.
         owner: (u32, u32),
     },
-    /// Makes a symbolic link beneath the root.
+    /// Creates a symbolic link beneath the root.
     MakeSymlink {
-        /// What the path is relative to.
+        /// The base of the path.
         base: Base,
-        /// Where the link stands.
+        /// The path of the link.
         path: CString,
-        /// What the link says.
+        /// The target of the link.
         target: CString,
     },
     /// Enters the root with pivot_root(2) and detaches the old one.
     PivotRoot,
     /// Enters the root with chroot(2).
     Chroot,
-    /// Enters the root that a descriptor refers to with chroot(2).
+    /// Enters the root of a descriptor with chroot(2).
     ChrootInto(i32),
     /// Sets the host name.
     SetHostname(Vec<u8>),
@@ -216,44 +216,44 @@ pub enum Call {
     SetGroup(u32),
     /// Sets real, effective and saved user.
     SetUser(u32),
-    /// Gets a session keyring of its own, which holds nothing.
+    /// Joins a new, empty session keyring.
     NewKeyring,
-    /// Empties the bounding set, which needs a capability that the other sets still have.
+    /// Empties the bounding set, while the other sets still have the capability that this needs.
     DropBoundingSet,
     /// Empties every other set of capabilities.
     DropCapabilities,
-    /// Programs executed from here on gain nothing.
+    /// Prevents programs that are executed later from gaining privileges.
     NoNewPrivileges,
-    /// Sets a resource limit of the process, and of what it executes.
+    /// Sets a resource limit of the process and of the programs that it executes.
     Limit {
         /// The number of the resource.
         resource: u32,
-        /// The limit.
+        /// The soft limit.
         soft: u64,
-        /// How far it may be raised.
+        /// The hard limit.
         hard: u64,
     },
     /// Sets the file mode creation mask.
     Umask(u32),
     /// Connects the standard streams to these descriptors.
     Streams([i32; 3]),
-    /// Connects them to a terminal that is made in the devpts inside.
+    /// Connects the standard streams to a terminal that is created in the devpts inside.
     Terminal(OwnTerminal),
     /// Starts a session: setsid(2).
     NewSession,
-    /// Makes the terminal that is the standard input the one of the session: TIOCSCTTY.
+    /// Makes the terminal on standard input the controlling terminal of the session: TIOCSCTTY.
     ControlTerminal,
-    /// Goes to a directory inside, and checks that it lies beneath the root.
+    /// Changes to a directory inside, and checks that it is beneath the root.
     Workdir(CString),
-    /// Is killed when the parent ends.
+    /// Asks the kernel to kill the process when its parent ends.
     DieWithParent,
-    /// Executes the program that nsscript carries (`init/pid1.rs`), which starts a session and the
-    /// program that this tells of.
+    /// Executes the program that nsscript carries (`init/pid1.rs`), which starts a session and then
+    /// the described program.
     Execute {
-        /// Whether it stays, as the init of that program; else it becomes it.
+        /// Whether the carried program stays as the init of that program, or else becomes it.
         as_init: bool,
-        /// What is executed, in the form that it reads. Where it is empty, it only holds its
-        /// namespaces open until it is killed.
+        /// The description of the program, in the form that the carried program reads. If it is
+        /// empty, the carried program only holds its namespaces open until it is killed.
         told: CStrings,
     },
 }

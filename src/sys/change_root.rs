@@ -15,20 +15,21 @@ pub(super) fn cover() -> Answer<()> {
     kernel::chroot(c".")
 }
 
-/// Makes `root` the root, and takes the old one away.
+/// Makes `root` the root and detaches the old one.
 pub(super) fn pivot(root: c_int, stacked: u8) -> Answer<()> {
     kernel::fchdir(root)?;
     // With both names `.`, the old root is stacked on the new one: no directory is needed for it.
     mount::pivot_root(c".", c".")?;
-    // What was stacked on the old root beneath the new one is still on it, and comes off first.
+    // Mounts that were stacked on the old root are still there and are detached first.
     for _ in 0..stacked {
         mount::umount2(c".", libc::MNT_DETACH)?;
     }
     kernel::chdir(c"/")
 }
 
-/// Goes to a directory of the root that this process has entered. Links of a process are not
-/// followed: `/proc/self/fd/N` would lead to what the launcher has open (CVE-2024-21626).
+/// Changes to a directory of the root that this process has entered. Links of a process are not
+/// followed, because `/proc/self/fd/N` would lead to files that the launcher has open
+/// (CVE-2024-21626).
 pub(super) fn go_to(path: &CStr) -> Answer<()> {
     let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
     let root = kernel::openat(libc::AT_FDCWD, c"/", flags, 0)?;
@@ -39,7 +40,7 @@ pub(super) fn go_to(path: &CStr) -> Answer<()> {
     done
 }
 
-/// chroot(2) to a directory that is held.
+/// Enters an open directory with chroot(2).
 pub(super) fn change(root: c_int) -> Answer<()> {
     kernel::fchdir(root)?;
     kernel::chroot(c".")?;

@@ -1,4 +1,4 @@
-//! clone3(2): making the process that performs a program.
+//! Process creation with clone3(2).
 
 use std::arch::asm;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -11,12 +11,12 @@ use super::fork::{Copy, allow_tracing};
 use super::kernel::{self, Answer, CallError, Syscall};
 use super::perform::{self, Work};
 
-/// Whose memory the new process runs in until it executes a program.
+/// The memory in which the new process runs until it executes a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// That of its parent, which stands still meanwhile: nothing is copied.
+    /// The memory of its parent, which is suspended meanwhile: nothing is copied.
     Shared,
-    /// A copy of its parent's, which stands still all the same.
+    /// A copy of its parent's memory; the parent is suspended as well.
     Copied,
 }
 
@@ -45,7 +45,8 @@ pub(super) struct CloneArgs {
 }
 
 impl CloneArgs {
-    /// A process that uses memory and descriptors of this one, which stands still meanwhile.
+    /// Arguments for a process that shares memory and descriptors with this one, which is suspended
+    /// meanwhile.
     pub fn beside() -> Self {
         Self {
             flags: Style::Shared.flags() | libc::CLONE_FILES as u64 | CLONE_CLEAR_SIGHAND,
@@ -55,7 +56,7 @@ impl CloneArgs {
     }
 }
 
-/// Calls clone3; the child calls `entry(argument)` and never comes back here.
+/// Calls clone3; the child calls `entry(argument)` and never returns.
 ///
 /// # Safety
 /// `args` are valid for clone3 with no stack given, and `CLONE_VM` only together with
@@ -67,10 +68,10 @@ pub(super) unsafe fn clone3(
 ) -> Answer<c_int> {
     let returned: i64;
     // SAFETY: with a null stack the child goes on with this stack pointer. Under CLONE_VFORK this
-    // thread stands still until the child has left the memory, and the child only writes below
-    // the stack pointer, where the block (not `nostack`) leaves no red zone; so every frame above
-    // is as it was when this thread goes on. Registers are the child's own. The stack is aligned
-    // for a call at the start of the block.
+    // thread is suspended until the child has left the memory, and the child only writes below the
+    // stack pointer, where the block (not `nostack`) leaves no red zone; so every frame above is as
+    // it was when this thread goes on. Registers are the child's own. The stack is aligned for a
+    // call at the start of the block.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         asm!(
@@ -117,8 +118,8 @@ pub(super) unsafe fn clone3(
     }
 }
 
-/// Blocks every signal while a clone is under way, and then puts things back: the mask, and the
-/// permission to be traced, which a child that changes its ids takes from the shared memory.
+/// Blocks all signals during a clone. Afterwards it restores the mask, and the permission to be
+/// traced, which a child that changes its ids removes from the shared memory.
 pub(super) struct Quiet {
     mask: libc::sigset_t,
 }
@@ -147,10 +148,10 @@ impl Drop for Quiet {
     }
 }
 
-/// What [`kernel`] and libc have no 64-bit constant for: signal handlers of the child are reset.
+/// Resets the signal handlers of the child; libc has no 64-bit constant for it.
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 
-/// Makes a process in new `namespaces` that performs `work`, and waits until it has executed a
+/// Creates a process in new `namespaces` that performs `work`, and waits until it has executed a
 /// program or ended.
 pub(super) fn spawn(namespaces: u64, style: Style, work: &Work<'_>) -> Answer<(c_int, OwnedFd)> {
     let mut pidfd: RawFd = -1;
@@ -169,15 +170,15 @@ pub(super) fn spawn(namespaces: u64, style: Style, work: &Work<'_>) -> Answer<(c
     Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }
 
-/// The same, from a process in between that first enters the namespaces of `work`: the new
-/// process is a child of this one all the same (`CLONE_PARENT`).
+/// Does the same from an intermediate process, which first enters the namespaces of `work`. The new
+/// process is still a child of this one (`CLONE_PARENT`).
 pub(super) fn spawn_within(
     namespaces: u64,
     style: Style,
     work: &Work<'_>,
     slot: &FaultSlot,
 ) -> Answer<(c_int, OwnedFd)> {
-    let between = Between { namespaces, style, work };
+    let between = Intermediate { namespaces, style, work };
     let args = CloneArgs {
         flags: style.flags() | libc::CLONE_FILES as u64 | CLONE_CLEAR_SIGHAND,
         exit_signal: libc::SIGCHLD as u64,
@@ -187,10 +188,10 @@ pub(super) fn spawn_within(
     // SAFETY: as in `spawn`; `enter_and_clone` does not return and is given a `Between`.
     let pid = unsafe { clone3(&args, enter_and_clone, (&raw const between).cast()) }?;
     drop(quiet);
-    made_between(pid, slot)
+    intermediate_result(pid, slot)
 }
 
-/// Waits until a process has ended that has no work but that of its entry.
+/// Waits until an intermediate process has ended.
 pub(super) fn wait_for(pid: c_int) {
     // SAFETY: waiting for our own child, by its number, without asking for its status.
     while unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) } == -1
@@ -198,28 +199,28 @@ pub(super) fn wait_for(pid: c_int) {
     {}
 }
 
-/// The process that the one in between, `pid`, has made before it ended.
-fn made_between(pid: c_int, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
+/// The process that the intermediate process `pid` created before it ended.
+fn intermediate_result(pid: c_int, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
     wait_for(pid);
     let pidfd = slot.pidfd.load(Ordering::SeqCst);
     if pidfd < 0 {
         return Err(CallError { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) });
     }
-    // SAFETY: CLONE_PIDFD made the descriptor in the table that the process in between shared
+    // SAFETY: CLONE_PIDFD created the descriptor in the table that the intermediate process shared
     // with this one; nobody owns it.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
     let made = slot.pid.load(Ordering::SeqCst);
-    // Where children come into another PID namespace, the one in between numbers otherwise.
-    let elsewhere = slot.between.load(Ordering::SeqCst) != pid;
+    // If children start in another PID namespace, the intermediate process sees another number.
+    let elsewhere = slot.intermediate.load(Ordering::SeqCst) != pid;
     let made = if elsewhere { number(&pidfd).ok().flatten().unwrap_or(made) } else { made };
     Ok((made, pidfd))
 }
 
-/// The number of a process as /proc shows it; none if that shows another PID namespace, or the process
+/// The number of a process in /proc; `None` if /proc shows another PID namespace, or the process
 /// has ended.
 ///
 /// # Errors
-/// There is no /proc, or it cannot be read.
+/// /proc is not mounted or cannot be read.
 pub(super) fn number(pidfd: &OwnedFd) -> std::io::Result<Option<c_int>> {
     use std::os::fd::AsRawFd;
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
@@ -227,37 +228,37 @@ pub(super) fn number(pidfd: &OwnedFd) -> std::io::Result<Option<c_int>> {
     Ok(pid.and_then(|pid| pid.trim().parse().ok()).filter(|pid| *pid > 0))
 }
 
-/// Notes the number of the process in between, and enters the namespaces of `work`. Nobody there
-/// may trace this process (CVE-2016-9962).
+/// Notes the number of the intermediate process, and enters the namespaces of `work`. Processes
+/// there must not trace this one (CVE-2016-9962).
 fn enter(work: &Work<'_>) -> Answer<()> {
     // SAFETY: getpid takes nothing.
     let own = unsafe { libc::syscall(libc::SYS_getpid) };
-    work.slot.between.store(c_int::try_from(own).unwrap_or_default(), Ordering::SeqCst);
+    work.slot.intermediate.store(c_int::try_from(own).unwrap_or_default(), Ordering::SeqCst);
     if work.meets_others() {
         kernel::prctl(libc::PR_SET_DUMPABLE, 0)?;
     }
     work.enter()
 }
 
-/// The flags of a process that is a child of the parent of the one that makes it.
+/// Clone flags that make the new process a sibling of its creator.
 const BESIDE: u64 =
     libc::CLONE_PARENT as u64 | libc::CLONE_PARENT_SETTID as u64 | libc::CLONE_PIDFD as u64;
 
-/// What the process in between works with.
-struct Between<'a> {
+/// The data of the intermediate process.
+struct Intermediate<'a> {
     namespaces: u64,
     style: Style,
     work: &'a Work<'a>,
 }
 
-/// Enters namespaces, makes the process that performs the work, and ends.
+/// Enters namespaces, creates the process that performs the work, and exits.
 ///
 /// # Safety
-/// `argument` points to a [`Between`].
+/// `argument` points to an [`Intermediate`].
 unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
     // SAFETY: what the caller promises.
-    let between = unsafe { &*argument.cast::<Between<'_>>() };
-    let Between { namespaces, style, work } = between;
+    let between = unsafe { &*argument.cast::<Intermediate<'_>>() };
+    let Intermediate { namespaces, style, work } = between;
     let made = enter(work).and_then(|()| {
         let args = CloneArgs {
             flags: namespaces | style.flags() | BESIDE,
@@ -274,8 +275,8 @@ unsafe extern "C" fn enter_and_clone(argument: *const c_void) -> ! {
     kernel::exit(0)
 }
 
-/// Makes a process in new `namespaces` that is a copy of this one: see [`super::fork`]. Where
-/// namespaces are entered first, a process in between does that, as in [`spawn_within`].
+/// Creates a copy of this process in new `namespaces`: see [`mod@super::fork`]. If namespaces are
+/// entered first, an intermediate process does that, as in [`spawn_within`].
 pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
     let mut pidfd: RawFd = -1;
     let entering = copy.work.enters();
@@ -303,7 +304,7 @@ pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, slot: &FaultSlot) -> Answer
         // SAFETY: clone3 succeeded with CLONE_PIDFD: a new descriptor that nobody owns.
         return Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }));
     }
-    made_between(pid, slot)
+    intermediate_result(pid, slot)
 }
 
 /// Whether this process has more than one thread.
@@ -354,7 +355,7 @@ fn copy_and_end(copying: &Copying<'_, '_>) -> ! {
     kernel::exit(0)
 }
 
-/// What a copy, or the process in between, works with.
+/// The data of a copy, or of the intermediate process.
 struct Copying<'a, 'b> {
     namespaces: u64,
     copy: &'a Copy<'b>,
@@ -368,7 +369,7 @@ unsafe extern "C" fn go_on(argument: *const c_void) -> ! {
     copying.copy.run()
 }
 
-/// Enters namespaces, makes the copy, and ends.
+/// Enters namespaces, creates the copy, and exits.
 ///
 /// # Safety
 /// `argument` points to a [`Copying`].
@@ -392,10 +393,10 @@ unsafe extern "C" fn enter_and_copy(argument: *const c_void) -> ! {
     kernel::exit(0)
 }
 
-/// A descriptor of the process `pid`: pidfd_open(2), Linux 5.3.
+/// Opens a descriptor of the process `pid`: pidfd_open(2), Linux 5.3.
 ///
 /// # Errors
-/// There is no such process.
+/// No such process exists.
 pub fn pidfd_open(pid: c_int) -> Result<OwnedFd, CallError> {
     // SAFETY: pidfd_open takes two numbers.
     let returned = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
@@ -406,10 +407,10 @@ pub fn pidfd_open(pid: c_int) -> Result<OwnedFd, CallError> {
     }
 }
 
-/// The descriptor of this process; negative before it is opened.
+/// The pidfd of this process; negative until it is opened.
 static OWN: AtomicI32 = AtomicI32::new(-1);
 
-/// A descriptor of this process, by which a child sees that its parent has ended.
+/// The pidfd of this process, with which a child detects that its parent has ended.
 pub(super) fn own_pidfd() -> Answer<RawFd> {
     use std::os::fd::IntoRawFd;
     let known = OWN.load(Ordering::Relaxed);
@@ -422,7 +423,7 @@ pub(super) fn own_pidfd() -> Answer<RawFd> {
     Ok(own)
 }
 
-/// Has the next use open a new one: this process is a copy.
+/// Forgets the pidfd, because this process is a copy: the next use opens a new one.
 pub(super) fn forget_own_pidfd() {
     OWN.store(-1, Ordering::Relaxed);
 }

@@ -15,17 +15,17 @@ pub fn ids() -> Ids {
     Ids { uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() }
 }
 
-/// Whether this program was started set-user-ID, set-group-ID or with file capabilities: then its
-/// caller must not be served, as everything the caller says would be done with more rights than
-/// the caller has (`AT_SECURE` of getauxval(3)).
+/// Whether this program was started set-user-ID, set-group-ID or with file capabilities. It must
+/// then refuse to work, because it would do what its caller says with more rights than the caller
+/// has (`AT_SECURE` of getauxval(3)).
 #[must_use]
 pub fn is_secure_execution() -> bool {
     // SAFETY: getauxval takes a number.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// The version of Linux, major and minor: uname(2). `(0, 0)` where it does not begin with two
-/// numbers.
+/// The version of Linux, major and minor, from uname(2); `(0, 0)` if the release does not start
+/// with two numbers.
 #[must_use]
 pub fn kernel_version() -> (u32, u32) {
     let name = nix::sys::utsname::uname();

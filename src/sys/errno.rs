@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(i32);
 
-/// Errors by the names of errno(3), for tables that are keyed by them.
+/// Errors by name, for tables with errors as keys.
 macro_rules! named {
     ($($name:ident)*) => {
         #[allow(missing_docs, reason = "each is the error of that name in errno(3)")]
@@ -24,34 +24,34 @@ named! {
 }
 
 impl Errno {
-    /// Another file than the one that was looked at: `ESTALE`.
+    /// The file was replaced: `ESTALE`.
     pub const STALE: Self = Self(libc::ESTALE);
 
-    /// What cannot be: `EINVAL`.
+    /// Invalid argument: `EINVAL`.
     pub const INVALID: Self = Self(libc::EINVAL);
 
-    /// Something is there already: `EEXIST`.
+    /// The file exists already: `EEXIST`.
     pub const EXISTS: Self = Self(libc::EEXIST);
 
-    /// Nothing is there: `ENOENT`.
+    /// No such file: `ENOENT`.
     pub const MISSING: Self = Self(libc::ENOENT);
 
-    /// There is no such device: `ENODEV`.
+    /// No such device: `ENODEV`.
     pub const NO_DEVICE: Self = Self(libc::ENODEV);
 
-    /// Nobody reads what is written: `EPIPE`.
+    /// The reader of the pipe is gone: `EPIPE`.
     pub const PIPE: Self = Self(libc::EPIPE);
 
     /// Not permitted: `EPERM`.
     pub const PERMISSION: Self = Self(libc::EPERM);
 
-    /// A signal came.
+    /// Interrupted by a signal: `EINTR`.
     pub const INTERRUPTED: Self = Self(libc::EINTR);
 
-    /// No file may be so large: `EFBIG`.
+    /// The file is too large: `EFBIG`.
     pub const TOO_BIG: Self = Self(libc::EFBIG);
 
-    /// There is no memory: `ENOMEM`.
+    /// Out of memory: `ENOMEM`.
     pub const NO_MEMORY: Self = Self(libc::ENOMEM);
 
     /// The disk is full: `ENOSPC`.
@@ -75,13 +75,13 @@ impl Errno {
         Self(nix::errno::Errno::last_raw())
     }
 
-    /// The name: `EACCES`.
+    /// The name, such as `EACCES`.
     #[must_use]
     pub fn name(self) -> String {
         format!("{:?}", nix::errno::Errno::from_raw(self.0))
     }
 
-    /// What the name stands for, lower case: `permission denied`.
+    /// The description in lower case, such as `permission denied`.
     #[must_use]
     pub fn text(self) -> String {
         let text = nix::errno::Errno::from_raw(self.0).desc();

@@ -1,4 +1,5 @@
-//! The fault slot: eight bytes, shared by parent and child, for the call that failed and its error.
+//! The fault slot: eight bytes, shared by parent and child, that name the failed call and its
+//! error.
 
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
@@ -7,28 +8,28 @@ use super::errno::Errno;
 use super::kernel::{CallError, Syscall};
 use super::program::LaunchError;
 
-/// A page that stays shared also where the child has a copy of the parent's memory.
+/// A page that stays shared even if the child has a copy of the parent's memory.
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct FaultSlot {
     /// 0, or the call (1 + its index, 0xffff for none) << 48 | system call << 32 | errno.
     fault: AtomicU64,
-    /// The process that a process in between has made, as that one sees it.
+    /// The number of the process that an intermediate process created, as the latter sees it.
     pub pid: AtomicI32,
-    /// A descriptor of it; negative before there is one.
+    /// Its pidfd; negative until it exists.
     pub pidfd: AtomicI32,
-    /// The process in between, as it sees itself.
-    pub between: AtomicI32,
+    /// The number of the intermediate process, as it sees itself.
+    pub intermediate: AtomicI32,
 }
 
 /// The call number of a failure before the first call.
 const NO_CALL: u64 = 0xffff;
 
-/// Where the slot of this process is; 0 before it is made.
+/// The address of this process's slot; 0 until it is mapped.
 static SLOT: AtomicUsize = AtomicUsize::new(0);
 
 impl FaultSlot {
-    /// The slot of this process, made once.
+    /// The slot of this process, mapped on first use.
     pub(super) fn of_this_process() -> Result<&'static Self, CallError> {
         let known = SLOT.load(Ordering::Relaxed);
         if known != 0 {
@@ -48,7 +49,8 @@ impl FaultSlot {
         Ok(unsafe { &*(page as *const Self) })
     }
 
-    /// Has the next use make a new slot: this process is a copy, and the page its parent's.
+    /// Forgets the slot, because this process is a copy and the page belongs to its parent: the
+    /// next use maps a new one.
     pub(super) fn forget() {
         SLOT.store(0, Ordering::Relaxed);
     }
@@ -57,7 +59,7 @@ impl FaultSlot {
         self.fault.store(0, Ordering::Relaxed);
         self.pid.store(0, Ordering::Relaxed);
         self.pidfd.store(-1, Ordering::Relaxed);
-        self.between.store(0, Ordering::Relaxed);
+        self.intermediate.store(0, Ordering::Relaxed);
     }
 
     /// Notes that `call` failed.
@@ -68,7 +70,7 @@ impl FaultSlot {
         self.fault.store(call << 48 | number << 32 | errno, Ordering::SeqCst);
     }
 
-    /// What failed, if anything did.
+    /// The failure, if any.
     pub(super) fn fault(&self) -> Option<LaunchError> {
         let bits = self.fault.load(Ordering::SeqCst);
         if bits == 0 {

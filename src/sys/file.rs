@@ -1,4 +1,4 @@
-//! Trees of files, made by descriptor: no path is followed out of them.
+//! File trees that are created by descriptor, so that no path leads out of them.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -15,7 +15,7 @@ use super::errno::Errno;
 use super::fork::generation;
 use super::kernel::{self, CallError, Syscall, call};
 
-/// A directory, and everything that is made beneath it.
+/// A directory beneath which entries are created.
 #[derive(Debug)]
 pub struct Beneath {
     root: OwnedFd,
@@ -34,16 +34,16 @@ fn c_string(path: &Path) -> Result<CString, Errno> {
 }
 
 impl Beneath {
-    /// The directory at `path`, which must be one.
+    /// Opens the directory `path`.
     ///
     /// # Errors
-    /// open(2): it does not exist, is not a directory, may not be read.
+    /// open(2): it does not exist, is not a directory, or may not be read.
     pub fn open(path: &Path) -> Result<Self, Errno> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_RDONLY;
         nix::fcntl::open(path, flags, Mode::empty()).map(|root| Self { root }).map_err(os)
     }
 
-    /// Opens what is at `path` relative to the root: no link is followed, and no mount is crossed.
+    /// Opens `path` relative to the root, without following links or crossing mounts.
     fn at(&self, path: &Path, flags: libc::c_int, mode: u64) -> Result<OwnedFd, Errno> {
         let path = if path.as_os_str().is_empty() { c".".to_owned() } else { c_string(path)? };
         let resolve = libc::RESOLVE_BENEATH | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_NO_XDEV;
@@ -55,7 +55,7 @@ impl Beneath {
         Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
     }
 
-    /// The directory that holds `path`, and the last name of `path`.
+    /// Opens the parent directory of `path`, and returns it with the last name of `path`.
     fn parent(&self, path: &Path) -> Result<(OwnedFd, CString), Errno> {
         let name = path.file_name().ok_or(Errno::new(libc::EISDIR))?;
         let parent = path.parent().unwrap_or(Path::new(""));
@@ -63,11 +63,11 @@ impl Beneath {
         Ok((parent, c_string(Path::new(name))?))
     }
 
-    /// Makes a directory that only its owner can enter, in one that is there; one that is there
-    /// itself stays.
+    /// Creates a directory that only its owner can enter, in an existing one; an existing directory
+    /// stays.
     ///
     /// # Errors
-    /// Something that is not a directory is in the way, or the disk is full.
+    /// Another kind of file exists there, or the disk is full.
     pub fn directory(&self, path: &Path) -> Result<(), Errno> {
         let (parent, name) = self.parent(path)?;
         match nix::sys::stat::mkdirat(&parent, name.as_c_str(), Mode::S_IRWXU) {
@@ -76,10 +76,10 @@ impl Beneath {
         }
     }
 
-    /// Makes a new file, open for writing, in a directory that is there.
+    /// Creates a new file in an existing directory, and opens it for writing.
     ///
     /// # Errors
-    /// Something is there, a link is on the way, or the disk is full.
+    /// The path exists, it leads through a link, or the disk is full.
     pub fn create(&self, path: &Path) -> Result<File, Errno> {
         self.at(path, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o600).map(File::from)
     }
@@ -92,19 +92,19 @@ impl Beneath {
         self.at(path, libc::O_RDONLY | libc::O_DIRECTORY, 0).map(File::from)
     }
 
-    /// Makes a symbolic link where nothing is.
+    /// Creates a symbolic link at a path that does not exist.
     ///
     /// # Errors
-    /// Something is there, or the disk is full.
+    /// The path exists, or the disk is full.
     pub fn symlink(&self, path: &Path, says: &Path) -> Result<(), Errno> {
         let (parent, name) = self.parent(path)?;
         nix::unistd::symlinkat(says, &parent, name.as_c_str()).map_err(os)
     }
 
-    /// Gives the file at `first`, which is no link, another name.
+    /// Creates a hard link to the file `first`, which is not a symbolic link.
     ///
     /// # Errors
-    /// Something is there, or the file has too many names already (`EMLINK`).
+    /// The path exists, or the file has too many links (`EMLINK`).
     pub fn hard_link(&self, first: &Path, path: &Path) -> Result<(), Errno> {
         let (from, old) = self.parent(first)?;
         let (to, new) = self.parent(path)?;
@@ -112,10 +112,10 @@ impl Beneath {
         nix::unistd::linkat(&from, old.as_c_str(), &to, new.as_c_str(), flags).map_err(os)
     }
 
-    /// Makes a FIFO, or a device: mknod(2).
+    /// Creates a FIFO or a device: mknod(2).
     ///
     /// # Errors
-    /// Something is there, or only root may make a device.
+    /// The path exists, or only root may create a device.
     pub fn node(&self, path: &Path, node: Node, mode: u32) -> Result<(), Errno> {
         let (parent, name) = self.parent(path)?;
         let (kind, device) = match node {
@@ -125,15 +125,15 @@ impl Beneath {
         };
         let mode = Mode::from_bits_truncate(mode);
         nix::sys::stat::mknodat(&parent, name.as_c_str(), kind, mode, device).map_err(os)?;
-        // What mknod(2) makes lacks the bits of the umask.
+        // mknod(2) applies the umask.
         let follow = nix::sys::stat::FchmodatFlags::FollowSymlink;
         nix::sys::stat::fchmodat(&parent, name.as_c_str(), mode, follow).map_err(os)
     }
 
-    /// Gives what is at `path`, a link itself too, to this user and group.
+    /// Sets owner and group of `path`, or of a link itself.
     ///
     /// # Errors
-    /// Nothing is there, or these are not for this process to give to.
+    /// The path does not exist, or this process may not set these ids.
     pub fn give(&self, path: &Path, uid: u32, gid: u32) -> Result<(), Errno> {
         let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
         let (uid, gid) = (nix::unistd::Uid::from_raw(uid), nix::unistd::Gid::from_raw(gid));
@@ -144,7 +144,7 @@ impl Beneath {
         nix::unistd::fchownat(&parent, name.as_c_str(), Some(uid), Some(gid), flags).map_err(os)
     }
 
-    /// Removes what is at `path`, unless it is a directory that is not empty.
+    /// Removes a file or an empty directory.
     ///
     /// # Errors
     /// unlinkat(2).
@@ -160,7 +160,7 @@ impl Beneath {
     }
 }
 
-/// A file that holds nothing: mknod(2).
+/// A special file of mknod(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Node {
     /// A named pipe.
@@ -171,7 +171,7 @@ pub enum Node {
     Block(u32, u32),
 }
 
-/// Sets permission bits and the time of the last change, in seconds and nanoseconds since 1970.
+/// Sets permission bits and modification time, in seconds and nanoseconds since 1970.
 ///
 /// # Errors
 /// fchmod(2), futimens(3).
@@ -182,7 +182,7 @@ pub fn finish(file: &File, mode: u32, modified: Option<(i64, i64)>) -> Result<()
     nix::sys::stat::futimens(file, &time, &time).map_err(os)
 }
 
-/// Gives an open file to this user and group.
+/// Sets owner and group of an open file.
 ///
 /// # Errors
 /// fchown(2).
@@ -191,11 +191,12 @@ pub fn own(file: &File, uid: u32, gid: u32) -> Result<(), Errno> {
     nix::unistd::fchown(file, Some(uid), Some(gid)).map_err(os)
 }
 
-/// Has `target` share the blocks of `source`, where the file system can: ioctl_ficlone(2).
+/// Makes `target` share the blocks of `source`, if the file system supports it: ioctl_ficlone(2).
+/// Returns whether it does.
 #[must_use]
 pub fn share_blocks(source: &File, target: &File) -> bool {
     let (from, to) = (source.as_raw_fd(), target.as_raw_fd());
-    // SAFETY: two descriptors that are open.
+    // SAFETY: both descriptors are open.
     unsafe { libc::ioctl(to, FICLONE, from) == 0 }
 }
 
@@ -209,18 +210,19 @@ fn remove(parent: &OwnedFd, name: &CString) -> Result<(), Errno> {
 /// FICLONE of ioctl_ficlone(2).
 const FICLONE: libc::c_ulong = 0x4004_9409;
 
-/// A directory or file that is held; it is free again when this is dropped or the process ends.
+/// The lock of a directory or file, released when this is dropped or the process ends.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
-    /// The process that holds it: a copy of that has it, too, and must not let go of it.
+    /// The process that locked it. A copy of that process has the lock, too, and must not release
+    /// it.
     generation: u32,
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A copy of this process that lives on has the file open, too, and would keep the lock; it has
-        // itself only to close the file. A file system that has no way to unlock leaves it at that.
+        // A surviving copy of this process has the file open, too, and would keep the lock. A copy
+        // only closes the file. Some file systems cannot unlock.
         if self.is_own() {
             let _ = flock(&self.file, libc::LOCK_UN);
         }
@@ -228,13 +230,13 @@ impl Drop for Lock {
 }
 
 impl Lock {
-    /// Whether this process holds it, and not one that it is a copy of.
+    /// Whether this process took the lock, rather than one that it is a copy of.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.generation == generation()
     }
 
-    /// From here on others may hold it, too, together with this process.
+    /// Turns the lock into a shared one.
     ///
     /// # Errors
     /// flock(2): no memory.
@@ -243,40 +245,40 @@ impl Lock {
     }
 }
 
-/// Locks a directory for this process: none where another holds it.
+/// Locks a directory exclusively; `None` if another process holds a lock.
 ///
 /// # Errors
-/// It cannot be opened as a directory (a link is none).
+/// The path cannot be opened as a directory, or is a link.
 pub fn lock_directory(path: &Path) -> Result<Option<Lock>, Errno> {
     lock(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY, libc::LOCK_EX)
 }
 
-/// Locks a directory together with others that do so: none where another holds it for itself.
+/// Takes a shared lock of a directory; `None` if another process holds it exclusively.
 ///
 /// # Errors
-/// It cannot be opened as a directory.
+/// The path cannot be opened as a directory.
 pub fn share_directory(path: &Path) -> Result<Option<Lock>, Errno> {
     lock(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY, libc::LOCK_SH)
 }
 
-/// Locks the file at `path`, which is made where it is missing: none where another holds it.
+/// Locks the file `path`, creating it if it is missing; `None` if another process holds a lock.
 ///
 /// # Errors
-/// It cannot be made.
+/// The file cannot be created.
 pub fn lock_file(path: &Path) -> Result<Option<Lock>, Errno> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT;
     let Some(lock) = lock(path, flags, libc::LOCK_EX)? else { return Ok(None) };
-    // Who held it before may have removed it: then others lock another file.
+    // A previous holder may have removed the file; others then lock a new one.
     let found = nix::sys::stat::lstat(path);
     let held = nix::sys::stat::fstat(&lock.file).map_err(os)?;
     Ok(found.is_ok_and(|found| found.st_ino == held.st_ino).then_some(lock))
 }
 
-/// Tries `lock` until it is given. Flock(2) could wait by itself, but a signal that comes just before
-/// would not end that.
+/// Calls `lock` until it returns a lock. flock(2) could wait by itself, but would miss a signal
+/// that arrives just before.
 ///
 /// # Errors
-/// What `lock` meets; EINTR where a signal asks to end.
+/// The error of `lock`, or EINTR if a signal asks nsscript to end.
 pub fn wait_for_lock(mut lock: impl FnMut() -> Result<Option<Lock>, Errno>) -> Result<Lock, Errno> {
     loop {
         if let Some(lock) = lock()? {
@@ -308,18 +310,18 @@ fn lock(path: &Path, flags: OFlag, how: libc::c_int) -> Result<Option<Lock>, Err
     }
 }
 
-/// Sets the times of a file to now.
+/// Sets access and modification time of a file to now.
 ///
 /// # Errors
-/// It does not exist, or belongs to somebody else.
+/// The file does not exist, or belongs to another user.
 pub fn touch(path: &Path) -> Result<(), Errno> {
     let now = TimeSpec::new(0, libc::UTIME_NOW);
     let follow = nix::sys::stat::UtimensatFlags::NoFollowSymlink;
     nix::sys::stat::utimensat(nix::fcntl::AT_FDCWD, path, &now, &now, follow).map_err(os)
 }
 
-/// Makes a new directory in `parent` that only this user can enter, with a name that begins with
-/// `prefix` and that nobody can foretell.
+/// Creates a directory in `parent` that only this user can enter, with an unpredictable name that
+/// starts with `prefix`.
 ///
 /// # Errors
 /// `parent` cannot be written to.
@@ -340,20 +342,20 @@ pub fn make_private_directory(parent: &Path, prefix: &str) -> Result<PathBuf, Er
     }
 }
 
-/// The largest file that this process may make: `RLIMIT_FSIZE`. A signal ends it where it tries to
-/// make a larger one.
+/// The size limit of files that this process writes, in bytes: `RLIMIT_FSIZE`. Exceeding it raises
+/// a signal.
 #[must_use]
 pub fn largest_file() -> u64 {
     limit(libc::RLIMIT_FSIZE)
 }
 
-/// How many descriptors this process may have open: `RLIMIT_NOFILE`.
+/// The maximum number of open descriptors of this process: `RLIMIT_NOFILE`.
 #[must_use]
 pub fn most_descriptors() -> u64 {
     limit(libc::RLIMIT_NOFILE)
 }
 
-/// A limit that is in force: getrlimit(2).
+/// A soft limit of this process: getrlimit(2).
 fn limit(of: libc::__rlimit_resource_t) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: getrlimit(2) fills the structure that it is given.

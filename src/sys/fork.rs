@@ -1,8 +1,7 @@
-//! fork(2) for closures: a process that is a copy of this one, in namespaces of its own.
+//! Copies of this process, in new namespaces, that run closures.
 //!
-//! The copy has the thread that made it and no other. It can use everything that it finds in its memory,
-//! also in a program with threads (see [`super::clone`]), except locks that other threads held. What
-//! belongs to one process alone is made anew in it.
+//! nsscript has one thread, so the copy can use everything in its memory. It renews what belongs to
+//! a single process.
 
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -19,28 +18,28 @@ use super::process::Child;
 use super::program::{LaunchError, Program, one_at_a_time};
 use super::{init, signal};
 
-/// Whether this process has entered namespaces in which others may run, which must not trace it.
+/// Whether this process has entered namespaces of other processes, which must not trace it.
 static GUARDED: AtomicBool = AtomicBool::new(false);
-/// How many copies of copies this process is; 0 for the one that was started.
+/// The number of copies between the first process of nsscript and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// Whether this process is one that [`fork`] has made.
+/// Whether [`fork`] created this process.
 #[must_use]
 pub fn is_copy() -> bool {
     generation() > 0
 }
 
-/// What tells this process from the one that it is a copy of.
+/// The generation of this process, which differs from that of the process it was copied from.
 pub(super) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// What a copy does after its calls.
+/// The work of a copy.
 pub(super) struct Copy<'a> {
     pub work: perform::Work<'a>,
-    /// Closed once the calls are performed.
+    /// The descriptor that is closed after the calls.
     pub ready: c_int,
-    /// Whether nobody may trace the copy: before its calls, and after.
+    /// Whether tracing the copy is forbidden: before its calls, and after them.
     pub guarded: (bool, bool),
     pub mask: libc::sigset_t,
     /// The lock of this launch, which the copy holds as well.
@@ -48,12 +47,12 @@ pub(super) struct Copy<'a> {
     pub body: std::cell::RefCell<&'a mut dyn FnMut() -> i32>,
 }
 
-/// Makes a copy of this process that performs `program`, whose calls execute nothing, and then
-/// `body`; it ends with the status that this gives. Waits until the calls are performed. With
-/// `guard`, no process that it meets where it is then may trace it.
+/// Creates a copy of this process that performs `program`, whose calls execute nothing, and then
+/// runs `body`. The copy exits with the status that `body` returns. Waits until the calls are
+/// performed. With `guard`, no process in the namespaces of the copy may trace it.
 ///
 /// # Errors
-/// The call that failed. Nothing is left of the process then.
+/// The call that failed. The process has then ended.
 pub fn fork(
     program: &Program,
     guard: bool,
@@ -97,7 +96,7 @@ pub(super) fn pipe() -> Answer<(OwnedFd, OwnedFd)> {
     made.map_err(|errno| CallError { syscall: Syscall::Pipe2, errno: errno.into() })
 }
 
-/// Reads until nobody holds the other end: the calls are performed, or the process has ended.
+/// Reads until the other end is closed: the calls are performed, or the process has ended.
 fn wait_for_end(pipe: OwnedFd) {
     let mut pipe = std::fs::File::from(pipe);
     let mut byte = [0];
@@ -107,7 +106,7 @@ fn wait_for_end(pipe: OwnedFd) {
 }
 
 impl Copy<'_> {
-    /// What the copy does. Its memory is its own: it may allocate.
+    /// Runs the copy. Its memory is its own, so it may allocate.
     pub(super) fn run(&self) -> ! {
         GENERATION.fetch_add(1, Ordering::Relaxed);
         drop(self.one.take());
@@ -119,7 +118,7 @@ impl Copy<'_> {
         GUARDED.fetch_or(self.guarded.1, Ordering::Relaxed);
         allow_tracing();
         kernel::close(self.ready);
-        // Slot, pidfd and eventfd are those of the process that this is a copy of.
+        // Slot, pidfd and eventfd belong to the process that was copied.
         FaultSlot::forget();
         super::wait::forget();
         clone::forget_own_pidfd();
@@ -133,8 +132,8 @@ impl Copy<'_> {
     }
 }
 
-/// Gives back what a change of credentials takes: files of this process in /proc belong to it,
-/// and, in a copy, it dies with its parent.
+/// Restores what a change of credentials resets: files of this process in /proc belong to it, and a
+/// copy dies with its parent.
 pub(super) fn allow_tracing() {
     let guarded = GUARDED.load(Ordering::Relaxed);
     let _ = kernel::prctl(libc::PR_SET_DUMPABLE, i64::from(!guarded));
@@ -143,11 +142,11 @@ pub(super) fn allow_tracing() {
     }
 }
 
-/// The kinds of namespaces, as clone flags, in which process `pid` is in another one than this
-/// process, by the files of /proc.
+/// The kinds of namespaces, as clone flags, in which process `pid` differs from this one, according
+/// to /proc.
 ///
 /// # Errors
-/// The process has ended, or may not be looked at.
+/// The process has ended, or this process may not see its namespaces.
 pub fn differing(pid: i32, kinds: &[(&str, u64)]) -> Result<u64, Errno> {
     let mut flags = 0;
     for (file, flag) in kinds {
@@ -161,7 +160,7 @@ pub fn differing(pid: i32, kinds: &[(&str, u64)]) -> Result<u64, Errno> {
     Ok(flags)
 }
 
-/// Another descriptor of a process, to enter its namespaces by.
+/// Duplicates a descriptor, such as that of a process.
 ///
 /// # Errors
 /// No descriptor is left.
@@ -169,22 +168,22 @@ pub fn duplicate(descriptor: std::os::fd::BorrowedFd<'_>) -> Result<OwnedFd, Err
     descriptor.as_fd().try_clone_to_owned().map_err(|error| Errno::from(&error))
 }
 
-/// Closes all descriptors but these and the standard streams: in a copy, which has those of its
-/// parent, and goes on with these alone.
+/// Closes all descriptors except these and the standard streams, in a copy that has those of its
+/// parent.
 pub fn keep_only(kept: impl Iterator<Item = i32>) {
     let mut kept: Vec<u32> = kept.filter_map(|number| number.try_into().ok()).collect();
     kept.sort_unstable();
     let mut first = 3;
     for number in kept.into_iter().chain([u32::MAX]) {
         if first < number {
-            // Numbers of descriptors: this cannot fail.
+            // Closing numbers cannot fail.
             let _ = kernel::close_range(first, number - 1, 0);
         }
         first = first.max(number.saturating_add(1));
     }
 }
 
-/// Closes a descriptor by its number: one that this process has as a copy of another.
+/// Closes a descriptor by its number, which this process inherited as a copy.
 pub fn close(descriptor: i32) {
     kernel::close(descriptor);
 }

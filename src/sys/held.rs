@@ -1,5 +1,5 @@
-//! Directories that are held by a descriptor from the moment they were looked at: whoever exchanges
-//! what a path leads to meanwhile changes nothing for who holds it.
+//! Directories that are held by descriptor from the moment they are checked, so that replacing one
+//! on the path has no effect.
 
 #[cfg(test)]
 mod tests;
@@ -21,30 +21,30 @@ use super::errno::Errno;
 use super::raw::is_procfs;
 use super::xattr;
 
-/// A directory, held.
+/// A directory, held by descriptor.
 #[derive(Debug)]
 pub struct Held {
     descriptor: OwnedFd,
     inside: PathBuf,
 }
 
-/// Why the way to a directory may be changed by others.
+/// The reason why other users may be able to change the path to a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Distrust {
-    /// This directory, or link, on the way belongs to that user.
+    /// This directory or link on the path belongs to that user.
     Owner(PathBuf, u32),
-    /// Others can write to this directory on the way.
+    /// Other users can write to this directory on the path.
     Writable(PathBuf),
-    /// Whose the way to this directory is cannot be told.
+    /// The path to this directory could not be checked.
     Unseen(PathBuf, Errno),
 }
 
-/// Why a directory was not reached.
+/// The reason why a directory cannot be opened safely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WalkError {
-    /// Others can change the way.
+    /// Other users can change the path.
     Distrust(Distrust),
-    /// The kernel's answer, and for what.
+    /// The path that the kernel refused, and its error.
     Call(PathBuf, Errno),
 }
 
@@ -73,14 +73,13 @@ impl Error for WalkError {
     }
 }
 
-/// The links that one path may cross, as in the kernel: path_resolution(7).
+/// The maximum number of links on a path, as in the kernel: path_resolution(7).
 const MOST_LINKS: usize = 40;
 
-/// Paths by descriptor of directories that are held, and what they are called.
+/// Paths by descriptor of held directories, with the names to show.
 static SHOWN: Mutex<Vec<(PathBuf, PathBuf)>> = Mutex::new(Vec::new());
 
-/// A path as a person knows it: one that leads through a directory that is held leads through
-/// the name of that.
+/// Translates a path through a held directory to the path that people know.
 #[must_use]
 pub fn shown(path: &Path) -> PathBuf {
     let known = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,7 +91,7 @@ pub fn shown(path: &Path) -> PathBuf {
 }
 
 impl Held {
-    /// The directory that `path` leads to.
+    /// Opens the directory `path`, following links.
     ///
     /// # Errors
     /// open(2).
@@ -101,7 +100,7 @@ impl Held {
         Ok(Self::of(nix::fcntl::open(path, flags, Mode::empty())?, path)?)
     }
 
-    /// The directory at `path`, which is no link itself.
+    /// Opens the directory `path`, which must not be a link.
     ///
     /// # Errors
     /// open(2).
@@ -110,12 +109,12 @@ impl Held {
         Ok(Self::of(nix::fcntl::open(path, flags, Mode::empty())?, path)?)
     }
 
-    /// The directory at the absolute `path`, if only root and the caller can change the way to it:
-    /// every directory on the way belongs to one of them, and nobody else can write to it, or take
-    /// an entry from it. Directories below `existing` that are missing are made, closed to others.
+    /// Opens the directory at the absolute `path`, if only root and the caller can change the path:
+    /// every directory on it belongs to one of them, and nobody else can write to it or remove an
+    /// entry. Missing directories below `existing` are created, closed to others.
     ///
     /// # Errors
-    /// Others can change the way; or the kernel's answer.
+    /// Other users can change the path, or the kernel refuses a part of it.
     pub fn walk(path: &Path, existing: &Path) -> Result<Self, WalkError> {
         let root = nix::fcntl::open("/", PLACE | OFlag::O_DIRECTORY, Mode::empty());
         let called = |errno: nix::Error| WalkError::Call(path.to_path_buf(), errno.into());
@@ -126,7 +125,7 @@ impl Held {
         while let Some(name) = ahead.pop() {
             let left = ahead.len();
             walk.step(&name, left < made, &mut ahead)?;
-            // What a link says is not made.
+            // The target of a link is not created.
             if ahead.len() > left {
                 made = made.min(left);
             }
@@ -148,13 +147,13 @@ impl Held {
         Ok(Self { descriptor, inside })
     }
 
-    /// A path that leads here by the descriptor, as long as this lives.
+    /// A path through the descriptor, valid while this value lives.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.inside
     }
 
-    /// A path by the descriptor of what has this name here.
+    /// The path of the entry `name`, through the descriptor.
     #[must_use]
     pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
         self.inside.join(name)
@@ -169,10 +168,10 @@ impl Held {
         Ok((found.st_uid, found.st_mode))
     }
 
-    /// Makes the directory `name` in it, unless it is there, and holds that.
+    /// Opens the directory `name` in it, creating it if it is missing.
     ///
     /// # Errors
-    /// mkdirat(2); what is there is no directory.
+    /// mkdirat(2), or the entry is not a directory.
     pub fn make(&self, name: &str, bits: u32) -> Result<Self, Errno> {
         match mkdirat(&self.descriptor, name, Mode::from_bits_truncate(bits)) {
             Ok(()) | Err(nix::Error::EEXIST) => {}
@@ -199,8 +198,8 @@ impl Drop for Held {
     }
 }
 
-/// Whether a path of /proc leads to what this descriptor is of; not without /proc, or where that is
-/// closed to this process.
+/// Whether a path in /proc leads to the file of this descriptor; false without /proc, or if /proc
+/// is closed to this process.
 fn leads_to(inside: &Path, descriptor: &OwnedFd) -> nix::Result<bool> {
     let own = fstat(descriptor)?;
     let look = || -> std::io::Result<bool> {
@@ -221,9 +220,9 @@ fn leads_to(inside: &Path, descriptor: &OwnedFd) -> nix::Result<bool> {
     }
 }
 
-/// A path by which a program that this process starts finds a file that is open here, whatever its
-/// own path leads to by then. It holds the file, and does not have it open. Whatever is started as long
-/// as this lives has the descriptor.
+/// A path through which a program that this process starts finds an open file, even if the file was
+/// renamed. It holds the file by an `O_PATH` descriptor, which every program inherits that starts
+/// while this lives.
 #[derive(Debug)]
 pub struct FileName {
     _place: Option<OwnedFd>,
@@ -231,7 +230,7 @@ pub struct FileName {
 }
 
 impl FileName {
-    /// That of an open file, which has been opened by `path`: without a /proc there is only that.
+    /// The path of an open file; without /proc it is `path`, by which the file was opened.
     ///
     /// # Errors
     /// No descriptor is left.
@@ -239,7 +238,7 @@ impl FileName {
         let own = format!("/proc/self/fd/{}", file.as_raw_fd());
         match nix::fcntl::open(own.as_str(), OFlag::O_PATH, Mode::empty()) {
             Ok(place) => {
-                // The program's own number in /proc may be another one, and so may who sees its files.
+                // The program's number in /proc may differ, and it may not see its own files there.
                 let path = format!("/proc/self/fd/{}", place.as_raw_fd()).into();
                 Ok(Self { _place: Some(place), path })
             }
@@ -255,10 +254,10 @@ impl FileName {
     }
 }
 
-/// A place, and not what is in it.
+/// Flags that open a path without following a link at its end.
 const PLACE: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
-/// The names of a path, the first one last.
+/// The components of a path in reverse order.
 fn names(path: &Path) -> Vec<OsString> {
     let names = path.components().rev().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
@@ -268,7 +267,7 @@ fn names(path: &Path) -> Vec<OsString> {
     names.collect()
 }
 
-/// The way to a directory, as far as it was gone.
+/// The part of a path that was followed so far.
 struct Walk {
     here: OwnedFd,
     place: PathBuf,
@@ -302,7 +301,7 @@ impl Walk {
             if self.links > MOST_LINKS {
                 return Err(fails(nix::Error::ELOOP));
             }
-            // In a directory like /tmp a link is its owner's to change.
+            // In a directory such as /tmp, the owner of a link can change it.
             Self::owner(&place, &found)?;
             let says = PathBuf::from(readlinkat(&opened, "").map_err(fails)?);
             ahead.extend(names(&says));
@@ -319,16 +318,17 @@ impl Walk {
         self.trust()
     }
 
-    /// Makes sure that nobody but root and the caller can change what is here.
+    /// Checks that only root and the caller can change entries of this directory.
     fn trust(&self) -> Result<(), WalkError> {
         let found = fstat(&self.here);
         let found = found.map_err(|errno| WalkError::Call(self.place.clone(), errno.into()))?;
         Self::owner(&self.place, &found)?;
         let all = found.st_mode & libc::S_IWOTH != 0;
-        // With an access control list these bits are its mask, which says nothing of the group: acl(5).
+        // With an access control list these bits are its mask, and not the rights of the group:
+        // acl(5).
         let group = found.st_mode & libc::S_IWGRP != 0
             && (!is_own_group(found.st_gid) || xattr::has_acl(self.here.as_fd()));
-        // Where the sticky bit is set, nobody takes away what belongs to others.
+        // With the sticky bit set, nobody can remove files of others.
         if (all || group) && found.st_mode & libc::S_ISVTX == 0 {
             return Err(WalkError::Distrust(Distrust::Writable(self.place.clone())));
         }
@@ -346,26 +346,26 @@ impl Walk {
     }
 }
 
-/// Whether a group has no other member than the caller, as far as its number tells: that of root,
-/// and that of a user's own, which has the number of the user.
+/// Whether the caller is presumably the only member of a group: root's group, or a user's private
+/// group with the number of the user.
 fn is_own_group(gid: u32) -> bool {
     let (uid, own) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
     gid == 0 || gid == own && own == uid
 }
 
-/// Whether an owner is one whom the user namespace does not map, and the machine's root is one of
-/// those: as for who is root of a namespace without it.
+/// Whether an owner is an unmapped id, and the machine's root is unmapped as well.
 fn is_nobody(uid: u32) -> std::io::Result<bool> {
     let file = Path::new("/proc/sys/kernel/overflowuid");
     let number = match std::fs::read_to_string(file) {
         Ok(number) => number,
-        // Without /proc nobody can tell.
+        // Without /proc it cannot be determined.
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
     if number.trim().parse() != Ok(uid) || !is_procfs(file)? {
         return Ok(false);
     }
-    // It belongs to the machine's root, whatever the namespace calls that: proc_sys(5).
+    // The file belongs to the machine's root, under whatever id the namespace shows it:
+    // proc_sys(5).
     Ok(std::fs::metadata(file)?.uid() == uid)
 }

@@ -1,4 +1,4 @@
-//! Helper programs of the system: what only they can do, such as `newuidmap` and `mkfs.ext4`.
+//! Helper programs of the system, such as `newuidmap` and `mkfs.ext4`.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -10,12 +10,11 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use super::process::ready;
 use super::signal::interruption;
 
-/// Runs a helper program of the system to its end, without input and environment, and gives what
-/// it wrote to its standard error where it fails. It is killed where a signal asks nsscript to
-/// end, and where nsscript itself is.
+/// Runs a helper program without input and environment, and returns its standard error if it fails.
+/// It is killed if a signal asks nsscript to end, or if nsscript is killed.
 ///
 /// # Errors
-/// It cannot be started.
+/// The program cannot be started.
 pub fn run_helper(
     program: &Path,
     arguments: &[impl AsRef<OsStr>],
@@ -34,10 +33,10 @@ pub fn run_helper(
     Ok(if status.success() { Ok(()) } else { Err(said) })
 }
 
-/// What a program of the system answers to `--version`, where that is text and it succeeds.
+/// The output of a program with `--version`, if it succeeds and prints text.
 ///
 /// # Errors
-/// It cannot be started.
+/// The program cannot be started.
 pub fn version_of(program: &Path) -> io::Result<Option<String>> {
     let mut command = Command::new(program);
     command.arg("--version").env_clear().current_dir("/");
@@ -48,10 +47,10 @@ pub fn version_of(program: &Path) -> io::Result<Option<String>> {
     Ok(text.and_then(|text| text.lines().next().map(str::to_owned)))
 }
 
-/// Has what a command starts be killed when this process ends.
+/// Makes the kernel kill the program of a command when this process ends.
 pub fn die_with_us(command: &mut Command) {
-    // SAFETY: prctl(2) with numbers allocates nothing and takes no lock, which is what may be done
-    // between fork and execve.
+    // SAFETY: prctl(2) with numbers allocates nothing and takes no lock, as required between fork
+    // and execve.
     unsafe { command.pre_exec(die_with_parent) };
 }
 
@@ -63,7 +62,7 @@ fn die_with_parent() -> io::Result<()> {
     }
 }
 
-/// What `child` writes until it closes its standard error, or until a signal has it killed.
+/// Reads the standard error of `child` to its end, or until a signal kills the child.
 fn listen(mut stderr: ChildStderr, child: &mut Child) -> Vec<u8> {
     let mut said = Vec::new();
     let mut chunk = [0; 4096];

@@ -1,4 +1,4 @@
-//! The init that nsscript carries: made into a file in memory once, executed in every sandbox.
+//! The init that nsscript carries: written to a memory file once, and executed in every sandbox.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::raw::c_int;
@@ -13,15 +13,16 @@ use super::program::CStrings;
 /// The program of `init/pid1.rs`, as the build script has built it.
 static PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pid1"));
 
-/// What a process needs to execute the carried program, and what its parent keeps.
+/// The descriptors that a process needs to execute the carried program, and the one that its parent
+/// keeps.
 pub(super) struct Init {
     program: RawFd,
     tell: OwnedFd,
-    /// Where the parent reads what the carried program tells.
+    /// The pipe from which the parent reads messages of the carried program.
     pub answers: OwnedFd,
 }
 
-/// Makes the descriptors.
+/// Creates the descriptors.
 pub(super) fn prepare() -> Answer<Init> {
     let program = program()?;
     let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
@@ -34,7 +35,7 @@ fn call_error(syscall: Syscall) -> CallError {
     CallError { syscall, errno: Errno::last() }
 }
 
-/// A sealed file in memory that holds init, made once: nobody who finds it can change it.
+/// A sealed memory file with init, created once, which nobody can change.
 fn program() -> Answer<RawFd> {
     static FILE: OnceLock<OwnedFd> = OnceLock::new();
     if let Some(file) = FILE.get() {
@@ -45,7 +46,7 @@ fn program() -> Answer<RawFd> {
         unsafe { libc::memfd_create(c"init".as_ptr(), flags) }
     };
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    // Linux before 6.3 does not know MFD_EXEC; later ones may be set up to want it.
+    // Linux before 6.3 does not know MFD_EXEC; later kernels may be configured to require it.
     let file = match create(flags | libc::MFD_EXEC) {
         -1 if Errno::last().code() == libc::EINVAL => create(flags),
         file => file,
@@ -64,16 +65,16 @@ fn program() -> Answer<RawFd> {
     Ok(FILE.get_or_init(|| file).as_raw_fd())
 }
 
-/// The numbers of the descriptors that the carried program finds.
+/// The descriptor numbers that the carried program expects.
 const STATUS: c_int = 3;
 const FILE: c_int = 4;
 const GATE: c_int = 5;
 
 impl Init {
-    /// Executes the carried program, which does what `told` says: see `pid1.rs`. Runs in the new
-    /// process; returns only if that fails.
+    /// Executes the carried program with the description `told`: see `pid1.rs`. Runs in the new
+    /// process, and returns only on failure.
     ///
-    /// With a gate, that program waits until nobody holds its other end.
+    /// With a gate, the carried program waits until the gate's other end is closed.
     pub(super) fn execute(&self, as_init: bool, told: &CStrings, gate: Option<c_int>) -> CallError {
         let name = if as_init { c"init" } else { c"exec" };
         let arguments = [name.as_ptr(), std::ptr::null()];
@@ -88,8 +89,8 @@ impl Init {
         }
     }
 
-    /// Puts the pipe at its number, and closes everything but it, the standard streams, and the
-    /// file that is executed.
+    /// Moves the pipe to its number, and closes everything except it, the standard streams and the
+    /// executed file.
     fn arrange(&self) -> Answer<c_int> {
         let mut program = self.program;
         if program == STATUS {
@@ -108,7 +109,7 @@ impl Init {
         Ok(FILE)
     }
 
-    /// The same, and puts the gate at its number.
+    /// Does the same, and moves the gate to its number.
     fn arrange_with(&self, gate: c_int) -> Answer<c_int> {
         // All three may have each other's numbers.
         let above = |descriptor| kernel::duplicate(descriptor, GATE + 1);
@@ -122,17 +123,17 @@ impl Init {
     }
 }
 
-/// What the carried program has told: the numbers of `pid1.rs`, added up.
+/// The sum of the messages of the carried program: see `pid1.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Told(u64);
 
 impl Told {
-    /// What is told by the sum of the numbers.
+    /// Decodes the sum.
     pub(super) fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// Why the program could not be executed, or not even a process be made for it.
+    /// The reason why the program was not executed, or its process not created.
     pub(super) fn not_executed(self) -> Option<CallError> {
         let errno = Errno::new(i32::try_from(self.0 >> 40 & 0xfff).unwrap_or_default());
         let has = |bit: u32| self.0 >> bit & 1 == 1;

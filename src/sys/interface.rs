@@ -1,4 +1,4 @@
-//! The interfaces of the network namespace that this process is in: netdevice(7).
+//! Network interfaces of this process's network namespace: netdevice(7).
 
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
@@ -17,19 +17,19 @@ pub struct Interface {
     pub index: u32,
     /// Whether it was set up.
     pub up: bool,
-    /// Whether it can pass packets on: it is up and has a carrier.
+    /// Whether it can carry packets: it is up and has a carrier.
     pub running: bool,
     /// Whether it is a loopback device.
     pub loopback: bool,
-    /// Its hardware address, where it has one of six bytes.
+    /// Its hardware address, if it has six bytes.
     pub mac: Option<[u8; 6]>,
-    /// The largest packet that it takes, in bytes.
+    /// The maximum packet size, in bytes.
     pub mtu: Option<u32>,
-    /// Its addresses, each with the length of its prefix.
+    /// Its addresses with prefix lengths.
     pub addresses: Vec<(IpAddr, u32)>,
 }
 
-/// The list that getifaddrs(3) makes, freed with the value.
+/// The list of getifaddrs(3), freed on drop.
 struct List(*mut libc::ifaddrs);
 
 impl Drop for List {
@@ -39,10 +39,10 @@ impl Drop for List {
     }
 }
 
-/// The interfaces, by their numbers.
+/// Returns the interfaces, sorted by number.
 ///
 /// # Errors
-/// The kernel has no networks, or no descriptor is left.
+/// The kernel has no network support, or no descriptor is left.
 pub fn interfaces() -> Result<Vec<Interface>, Errno> {
     let mut first = std::ptr::null_mut();
     // SAFETY: a place that lives through the call.
@@ -50,7 +50,7 @@ pub fn interfaces() -> Result<Vec<Interface>, Errno> {
         return Err(Errno::last());
     }
     let list = List(first);
-    // Any kind of socket tells of interfaces.
+    // Any kind of socket can query interfaces.
     let socket = UnixDatagram::unbound().map_err(|error| Errno::from(&error))?;
     let mut found: Vec<Interface> = Vec::new();
     let mut next = list.0;
@@ -59,7 +59,7 @@ pub fn interfaces() -> Result<Vec<Interface>, Errno> {
         next = entry.ifa_next;
         // SAFETY: getifaddrs gives every element a name, with a NUL at its end.
         let name = unsafe { CStr::from_ptr(entry.ifa_name) }.to_string_lossy();
-        // An address can have a label, which is the name with something behind a colon.
+        // The label of an address is the name, followed by a colon and a suffix.
         let name = name.split(':').next().unwrap_or_default();
         let place = found.iter().position(|known| known.name == name);
         let place = place.unwrap_or_else(|| {
@@ -73,7 +73,7 @@ pub fn interfaces() -> Result<Vec<Interface>, Errno> {
     Ok(found)
 }
 
-/// Adds to an interface what one element of the list says of it.
+/// Adds the data of one list element to an interface.
 fn add(interface: &mut Interface, entry: &libc::ifaddrs) {
     let has = |flag: libc::c_int| entry.ifa_flags & flag.cast_unsigned() != 0;
     interface.up = has(libc::IFF_UP);
@@ -92,14 +92,14 @@ fn add(interface: &mut Interface, entry: &libc::ifaddrs) {
     }
 }
 
-/// The family of an address of the list; none for no address.
+/// The family of an address in the list; `None` if there is no address.
 fn family(address: *const libc::sockaddr) -> Option<libc::c_int> {
     // SAFETY: an address of the list is null or begins as every socket address does.
     let address = unsafe { address.as_ref() }?;
     Some(i32::from(address.sa_family))
 }
 
-/// The address, where it is one of IP.
+/// The address, if it is an IP address.
 fn address(address: *const libc::sockaddr) -> Option<IpAddr> {
     match family(address)? {
         libc::AF_INET => {
@@ -116,21 +116,21 @@ fn address(address: *const libc::sockaddr) -> Option<IpAddr> {
     }
 }
 
-/// The address, where it is that of the hardware.
+/// The address, if it is a hardware address.
 fn link(address: *const libc::sockaddr) -> Option<libc::sockaddr_ll> {
     let is_link = family(address)? == libc::AF_PACKET;
     // SAFETY: the family says that it is this structure.
     is_link.then(|| unsafe { address.cast::<libc::sockaddr_ll>().read_unaligned() })
 }
 
-/// The largest packet of the interface `name`.
+/// The maximum packet size of the interface `name`, in bytes.
 fn mtu(socket: &UnixDatagram, name: &str) -> Option<u32> {
     // SAFETY: all zero is a valid ifreq.
     let mut request = unsafe { MaybeUninit::<libc::ifreq>::zeroed().assume_init() };
     // The last byte stays zero.
     let (places, bytes) = (request.ifr_name.iter_mut(), name.bytes().take(libc::IFNAMSIZ - 1));
     for (place, byte) in places.zip(bytes) {
-        // Signed or not, as the architecture has it.
+        // The sign depends on the architecture.
         *place = libc::c_char::from_ne_bytes([byte]);
     }
     // SAFETY: a descriptor that `socket` owns, and a request that lives through the call.

@@ -1,5 +1,4 @@
-//! Opening, reading and writing that signals interrupt: FIFOs, devices and terminals can wait for
-//! ever.
+//! Opening, reading and writing files that may block forever, interruptible by signals.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -11,10 +10,10 @@ use nix::sys::stat::Mode;
 use super::errno::Errno;
 use super::signal::interrupted;
 
-/// The most that is read at once.
+/// The maximum number of bytes per read.
 const PIECE: u64 = 1 << 20;
 
-/// Opens a file as open(2) does, and waits where that does: for the other end of a FIFO.
+/// Opens a file, and blocks as open(2) does: for the other end of a FIFO.
 fn open(path: &Path, flags: OFlag) -> Result<File, Errno> {
     if interrupted().is_some() {
         return Err(Errno::INTERRUPTED);
@@ -22,9 +21,9 @@ fn open(path: &Path, flags: OFlag) -> Result<File, Errno> {
     open_whatever_comes(path, flags)
 }
 
-/// The same, of what is not waited for: a signal that came before does not matter.
+/// Opens a file that does not block, even if a signal arrived before.
 fn open_whatever_comes(path: &Path, flags: OFlag) -> Result<File, Errno> {
-    // What is opened becomes nobody's terminal.
+    // A terminal must not become a controlling terminal by being opened.
     let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
     loop {
         match nix::fcntl::open(path, flags, Mode::from_bits_truncate(0o666)) {
@@ -38,12 +37,12 @@ fn open_whatever_comes(path: &Path, flags: OFlag) -> Result<File, Errno> {
 /// Opens a file for reading.
 ///
 /// # Errors
-/// open(2); `EINTR` where a signal asks nsscript to end.
+/// open(2); `EINTR` if a signal asks nsscript to end.
 pub fn open_to_read(path: &Path) -> Result<File, Errno> {
     open(path, OFlag::O_RDONLY)
 }
 
-/// Opens a file for reading, and does not wait for a writer of a FIFO: from that nothing is read then.
+/// Opens a file for reading, without waiting for the writer of a FIFO, which is then empty.
 ///
 /// # Errors
 /// open(2).
@@ -52,24 +51,24 @@ pub fn open_at_once(path: &Path) -> std::io::Result<File> {
     opened.map_err(Into::into)
 }
 
-/// The longest text of a recipe or module.
+/// The maximum size of a recipe or module, in bytes.
 pub const LONGEST_TEXT: u64 = 16 << 20;
 
-/// How a file is written to.
+/// The mode of writing a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writing {
-    /// What is in it goes first; it is made where it is not there.
+    /// Truncates or creates the file.
     Anew,
-    /// What is in it stays, and this comes after it; it is made where it is not there.
+    /// Appends to the file, or creates it.
     After,
-    /// As it is: a file of the kernel.
+    /// Writes to an existing file of the kernel.
     Over,
 }
 
 /// Opens a file for writing.
 ///
 /// # Errors
-/// open(2); `EINTR` where a signal asks nsscript to end, unless it is a file of the kernel.
+/// open(2); `EINTR` if a signal asks nsscript to end, unless it is a file of the kernel.
 pub fn open_to_write(path: &Path, writing: Writing) -> Result<File, Errno> {
     let flags = OFlag::O_WRONLY;
     match writing {
@@ -82,7 +81,7 @@ pub fn open_to_write(path: &Path, writing: Writing) -> Result<File, Errno> {
 /// Writes all of `bytes`.
 ///
 /// # Errors
-/// write(2); `EINTR` where a signal asks nsscript to end.
+/// write(2); `EINTR` if a signal asks nsscript to end.
 pub fn write_all(mut file: impl Write, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         if interrupted().is_some() {
@@ -97,10 +96,10 @@ pub fn write_all(mut file: impl Write, mut bytes: &[u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// All that can be read, which is at most `most` bytes.
+/// Reads to the end, at most `most` bytes.
 ///
 /// # Errors
-/// read(2); `EFBIG` where there is more, `EINTR` where a signal asks nsscript to end.
+/// read(2); `EFBIG` if there is more, `EINTR` if a signal asks nsscript to end.
 pub fn read_all(mut file: impl Read, most: u64) -> Result<Vec<u8>, Errno> {
     let mut bytes = Vec::new();
     while bytes.len() as u64 <= most {

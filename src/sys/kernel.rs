@@ -1,8 +1,8 @@
-//! System calls that glibc has no function for, or whose glibc function does too much.
+//! System calls without a suitable function in glibc.
 //!
-//! Every function is one system call, made with syscall(2): no allocation, no lock, no buffer of
-//! the C library. So they may be used between clone and execve, also in memory that is shared
-//! with a stopped parent.
+//! Every function makes one system call with syscall(2), without allocation, lock or buffer of the
+//! C library. So they may be used between clone and execve, even in memory that is shared with a
+//! suspended parent.
 
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int, c_long, c_void};
@@ -10,10 +10,10 @@ use std::os::raw::{c_char, c_int, c_long, c_void};
 use super::errno::Errno;
 pub(super) use super::syscall::{CallError, Syscall};
 
-/// The answer of one call.
+/// The result of a call.
 pub(super) type Answer<T> = Result<T, CallError>;
 
-/// The answer that `returned` of syscall(2) stands for.
+/// Converts the return value of syscall(2).
 pub(super) fn answer(syscall: Syscall, returned: c_long) -> Answer<c_long> {
     if returned == -1 { Err(CallError { syscall, errno: Errno::last() }) } else { Ok(returned) }
 }
@@ -29,7 +29,7 @@ macro_rules! call {
 
 pub(super) use call;
 
-/// A descriptor out of a call's return value.
+/// The descriptor in a return value.
 #[expect(clippy::cast_possible_truncation, reason = "descriptors are ints")]
 pub(super) fn descriptor(returned: c_long) -> c_int {
     returned as c_int
@@ -54,20 +54,20 @@ pub(super) fn openat(at: c_int, path: &CStr, flags: c_int, mode: u32) -> Answer<
     call!(Openat, SYS_openat, at, path.as_ptr(), flags, mode).map(descriptor)
 }
 
-/// How often a path is looked up again that others keep disturbing.
+/// The maximum number of repeated look-ups if other processes keep renaming or mounting.
 const MOST_RACES: usize = 128;
 
-/// openat2(2) with `at` as the root of every path, and links out of a process refused.
+/// Calls openat2(2) with `at` as the root of every path, and refuses links of a process.
 pub(super) fn open_beneath(at: c_int, path: &CStr, flags: c_int, mode: u32) -> Answer<c_int> {
-    // The kernel refuses flags that mean nothing together; O_PATH drops most of them.
+    // The kernel refuses flags that have no effect with O_PATH.
     let how = [
         u64::from(flags.cast_unsigned() | libc::O_CLOEXEC.cast_unsigned()),
         u64::from(mode),
         libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS,
     ];
     let size = size_of_val(&how);
-    // EAGAIN: something on the machine was renamed or mounted meanwhile, and the kernel cannot be
-    // sure that `..` has stayed beneath the root.
+    // EAGAIN: something on the machine was renamed or mounted meanwhile, so the kernel cannot
+    // guarantee that `..` stayed beneath the root.
     for _ in 0..MOST_RACES {
         match call!(Openat2, SYS_openat2, at, path.as_ptr(), how.as_ptr(), size) {
             Err(error) if error.errno.code() == libc::EAGAIN => {}
@@ -81,7 +81,7 @@ pub(super) fn mkdirat(at: c_int, path: &CStr, mode: u32) -> Answer<()> {
     call!(Mkdirat, SYS_mkdirat, at, path.as_ptr(), mode).map(drop)
 }
 
-/// Makes an empty file, where nothing is.
+/// Creates an empty file at a path that does not exist.
 pub(super) fn mknodat(at: c_int, path: &CStr, mode: u32) -> Answer<()> {
     call!(Mknodat, SYS_mknodat, at, path.as_ptr(), mode, 0).map(drop)
 }
@@ -90,7 +90,7 @@ pub(super) fn symlinkat(target: &CStr, at: c_int, path: &CStr) -> Answer<()> {
     call!(Symlinkat, SYS_symlinkat, target.as_ptr(), at, path.as_ptr()).map(drop)
 }
 
-/// Reads a link into `buffer`; the answer is its length.
+/// Reads a link into `buffer` and returns its length.
 pub(super) fn readlinkat(at: c_int, path: &CStr, buffer: &mut [u8]) -> Answer<usize> {
     let (place, size) = (buffer.as_mut_ptr(), buffer.len());
     let length = call!(Readlinkat, SYS_readlinkat, at, path.as_ptr(), place, size)?;
@@ -101,13 +101,13 @@ pub(super) fn fchmod(descriptor: c_int, mode: u32) -> Answer<()> {
     call!(Fchmod, SYS_fchmod, descriptor, mode).map(drop)
 }
 
-/// Changes the owner of what `descriptor` refers to; `u32::MAX` leaves a side as it is.
+/// Changes the owner and group of the file of `descriptor`; `u32::MAX` leaves one unchanged.
 pub(super) fn fchownat(descriptor: c_int, uid: u32, gid: u32) -> Answer<()> {
     let flags = libc::AT_EMPTY_PATH;
     call!(Fchownat, SYS_fchownat, descriptor, c"".as_ptr(), uid, gid, flags).map(drop)
 }
 
-/// Device, inode and mode of what `path` below `at` is, or of `at` itself where it is empty.
+/// Returns device, inode and mode of `path` below `at`, or of `at` itself if `path` is empty.
 pub(super) fn identify(at: c_int, path: &CStr) -> Answer<(u64, u64, u32)> {
     let flags = libc::AT_EMPTY_PATH | libc::AT_SYMLINK_NOFOLLOW | libc::AT_NO_AUTOMOUNT;
     let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
@@ -118,12 +118,12 @@ pub(super) fn identify(at: c_int, path: &CStr) -> Answer<(u64, u64, u32)> {
     Ok((stat.st_dev, stat.st_ino, stat.st_mode))
 }
 
-/// Makes sure that `descriptor` is a file of procfs.
+/// Checks that `descriptor` is a file of procfs.
 pub(super) fn require_procfs(descriptor: c_int) -> Answer<()> {
     require_file_system(descriptor, libc::PROC_SUPER_MAGIC)
 }
 
-/// Makes sure that `descriptor` is a file of the file systems with this magic number.
+/// Checks that `descriptor` is a file of a file system with this magic number.
 pub(super) fn require_file_system(descriptor: c_int, magic: libc::__fsword_t) -> Answer<()> {
     let mut stat = std::mem::MaybeUninit::<libc::statfs>::zeroed();
     let place = stat.as_mut_ptr();
@@ -145,7 +145,7 @@ pub(super) fn write_all(descriptor: c_int, mut bytes: &[u8]) -> Answer<()> {
     Ok(())
 }
 
-/// Closes a descriptor; a negative number is none.
+/// Closes a descriptor; a negative number is ignored.
 pub(super) fn close(descriptor: c_int) {
     if descriptor < 0 {
         return;
@@ -162,13 +162,13 @@ pub(super) fn dup3(from: c_int, to: c_int, flags: c_int) -> Answer<()> {
     call!(Dup3, SYS_dup3, from, to, flags).map(drop)
 }
 
-/// Another descriptor of the same file, closed by execve, with a number of at least `least`.
+/// Duplicates a descriptor to a number of at least `least`, close-on-exec.
 pub(super) fn duplicate(descriptor: c_int, least: c_int) -> Answer<c_int> {
     let command = libc::F_DUPFD_CLOEXEC;
     call!(Dup3, SYS_fcntl, descriptor, command, least).map(self::descriptor)
 }
 
-/// Leaves a descriptor open when a program is executed.
+/// Clears the close-on-exec flag of a descriptor.
 pub(super) fn keep_over_execve(descriptor: c_int) -> Answer<()> {
     call!(Dup3, SYS_fcntl, descriptor, libc::F_SETFD, 0).map(drop)
 }
@@ -194,17 +194,18 @@ pub(super) fn umask(mode: u32) {
     unsafe { libc::syscall(libc::SYS_umask, mode) };
 }
 
-/// The raw call: glibc's function would make every thread of the shared memory take part.
+/// Sets the user ids of this thread by the raw call: the function of glibc would involve every
+/// thread of the shared memory.
 pub(super) fn setresuid(uid: u32) -> Answer<()> {
     call!(Setresuid, SYS_setresuid, uid, uid, uid).map(drop)
 }
 
-/// The raw call, for the reason given at [`setresuid`].
+/// Sets the ids of this thread by the raw call: see [`setresuid`].
 pub(super) fn setresgid(gid: u32) -> Answer<()> {
     call!(Setresgid, SYS_setresgid, gid, gid, gid).map(drop)
 }
 
-/// The raw call, for the reason given at [`setresuid`].
+/// Sets the ids of this thread by the raw call: see [`setresuid`].
 pub(super) fn setgroups(groups: &[u32]) -> Answer<()> {
     call!(Setgroups, SYS_setgroups, groups.len(), groups.as_ptr()).map(drop)
 }
@@ -232,12 +233,12 @@ pub(super) fn capset(sets: [u64; 3]) -> Answer<()> {
 /// The last signal: signal(7).
 pub(super) const LAST_SIGNAL: c_int = 64;
 
-/// Sets a signal's action back to its default.
+/// Resets the action of a signal to its default.
 pub(super) fn default_action(signal: c_int) -> Answer<()> {
     set_action(signal, 0)
 }
 
-/// Has a signal be ignored.
+/// Ignores a signal.
 pub(super) fn ignore(signal: c_int) -> Answer<()> {
     set_action(signal, libc::SIG_IGN as u64)
 }
@@ -276,7 +277,7 @@ pub(super) fn is_readable(descriptor: c_int) -> Answer<bool> {
     Ok(call!(Ppoll, SYS_ppoll, entry, 1, time, NULL, 8_usize)? > 0)
 }
 
-/// Sets the loopback device up, in the network namespace of this process: netdevice(7).
+/// Sets the loopback device of this process's network namespace up: netdevice(7).
 pub(super) fn loopback_up() -> Answer<()> {
     const NAME: [u8; 16] = *b"lo\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
     /// struct ifreq with the flags of its union.
@@ -297,8 +298,7 @@ pub(super) fn loopback_up() -> Answer<()> {
     done
 }
 
-/// Replaces the program of this process by the file that `descriptor` refers to. Returns only if
-/// that fails.
+/// Executes the file of `descriptor`. Returns only on failure.
 ///
 /// # Safety
 /// `argv` and `envp` are arrays of C strings that end with a null pointer.
@@ -314,7 +314,7 @@ pub(super) unsafe fn execute(
     }
 }
 
-/// Ends this process at once, without running anything of the C library.
+/// Exits at once, without running code of the C library.
 pub(super) fn exit(code: c_int) -> ! {
     loop {
         // SAFETY: exit_group(2) takes a number and does not return.

@@ -12,32 +12,32 @@ use super::mount::{self, MountAttr};
 use super::mount_tree::{MOVE_FROM_EMPTY, OPEN_TREE_CLONE};
 use super::program::{LaunchError, Program};
 
-/// Something that is tried.
+/// A feature to probe.
 #[derive(Clone, Copy)]
 pub enum KernelProbe<'a> {
-    /// Mounting by descriptors, in a mount namespace that is made for it: fsopen(2), fsmount(2),
-    /// mount_setattr(2), move_mount(2), open_tree(2).
+    /// Mounting by descriptor in a new mount namespace: fsopen(2), fsmount(2), mount_setattr(2),
+    /// move_mount(2), open_tree(2).
     MountApi,
-    /// An overlay in what [`KernelProbe::MountApi`], which comes before, has mounted.
+    /// An overlay in the mount of [`KernelProbe::MountApi`], which must come first.
     Overlay {
-        /// With `userxattr`, as a user needs it.
+        /// Whether `userxattr` is set, as a user needs it.
         of_user: bool,
     },
-    /// A file system of this type that is mounted nowhere.
+    /// A file system of this type, without attaching it.
     FileSystem(&'static CStr),
-    /// Entering what [`KernelProbe::MountApi`] has mounted with pivot_root(2). It comes last.
+    /// Entering the mount of [`KernelProbe::MountApi`] with pivot_root(2). It must come last.
     PivotRoot,
-    /// An interface by `/dev/net/tun`, in a network namespace that is made for it.
+    /// An interface from `/dev/net/tun`, in a new network namespace.
     Tun,
-    /// What this does.
+    /// The result of this function.
     Of(&'a dyn Fn() -> Result<(), CallError>),
 }
 
-/// Has a new process perform `program`, whose calls execute nothing, and try everything in
-/// `probes`, one after the other. What it answers is in their order.
+/// Starts a process that performs `program`, whose calls execute nothing, and then the probes one
+/// after the other. Returns their results in order.
 ///
 /// # Errors
-/// The call of the program that failed; nothing is tried then.
+/// The call of the program that failed; nothing is probed then.
 pub fn probe_kernel(
     program: &Program,
     probes: &[KernelProbe<'_>],
@@ -93,7 +93,7 @@ fn probe_one(probe: KernelProbe<'_>, mounted: &mut c_int) -> Answer<()> {
     }
 }
 
-/// A tmpfs mounted as a launch mounts its root: nothing is looked up by a path.
+/// Mounts a tmpfs as a launch mounts its root, without path look-ups.
 fn mount_api() -> Answer<c_int> {
     call!(Unshare, SYS_unshare, libc::CLONE_NEWNS)?;
     let private = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
@@ -131,7 +131,7 @@ fn detached(kind: &CStr, options: &[(&CStr, Option<&CStr>)]) -> Answer<c_int> {
     mount
 }
 
-/// Makes an interface as pasta(1) does. It goes with the network namespace.
+/// Creates an interface as pasta(1) does. It disappears with the network namespace.
 fn tun() -> Answer<()> {
     const TUNSETIFF: u32 = 0x4004_54ca;
     /// struct ifreq with the flags of its union.
@@ -149,22 +149,22 @@ fn tun() -> Answer<()> {
     call!(Ioctl, SYS_ioctl, file, TUNSETIFF, std::ptr::from_ref(&request)).map(drop)
 }
 
-/// The version of Landlock that the kernel has: landlock_create_ruleset(2), Linux 5.13.
+/// Returns the Landlock ABI version of the kernel: landlock_create_ruleset(2), Linux 5.13.
 ///
 /// # Errors
-/// `ENOSYS`: it is not built in, or a filter refuses it. `EOPNOTSUPP`: it was not switched on when
-/// the machine started.
+/// `ENOSYS` if Landlock is not built in or a filter refuses it; `EOPNOTSUPP` if it was not enabled
+/// at boot.
 pub fn landlock_version() -> Result<u32, Errno> {
     const VERSION: u32 = 1;
-    // SAFETY: with this flag the call takes a null pointer and no size, and makes nothing.
+    // SAFETY: with this flag the call takes a null pointer and no size, and creates nothing.
     let told = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, NULL, 0_usize, VERSION) };
     u32::try_from(told).map_err(|_| Errno::last())
 }
 
-/// What a filter of system calls may have the kernel do, by name: seccomp(2).
+/// Returns the names of the actions that seccomp filters can use: seccomp(2).
 ///
 /// # Errors
-/// The kernel has no such filters, or does not tell: before Linux 4.14.
+/// The kernel has no filters, or is older than Linux 4.14.
 pub fn seccomp_actions() -> Result<Vec<&'static str>, Errno> {
     const ACTIONS: [(&str, u32); 8] = [
         ("kill_process", libc::SECCOMP_RET_KILL_PROCESS),
@@ -189,7 +189,7 @@ pub fn seccomp_actions() -> Result<Vec<&'static str>, Errno> {
     Ok(known)
 }
 
-/// The version of cgroups whose hierarchy is mounted at `path`, 1 or 2; none where it is none.
+/// The version, 1 or 2, of the cgroup file system at `path`; `None` if it is another file system.
 #[must_use]
 pub fn cgroup_version(path: &std::path::Path) -> Option<u8> {
     use nix::sys::statfs::{CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, statfs};

@@ -7,7 +7,7 @@ const GET_KEYRING_ID: i64 = 0;
 const JOIN_SESSION_KEYRING: i64 = 1;
 const SPEC_SESSION_KEYRING: i64 = -3;
 
-/// Gives this process a session keyring of its own, which holds nothing.
+/// Joins a new, empty session keyring.
 pub(super) fn new_session_keyring() -> Answer<()> {
     match call!(Keyctl, SYS_keyctl, JOIN_SESSION_KEYRING, NULL) {
         Err(error) if !is_out_of_reach(error.errno) => Err(error),
@@ -15,10 +15,10 @@ pub(super) fn new_session_keyring() -> Answer<()> {
     }
 }
 
-/// Whether every call about keys is answered by `refused`: the kernel has no keys, or a filter of
-/// system calls, which programs inherit, keeps them out of reach.
+/// Whether every keyctl(2) call fails with `refused`: the kernel has no keys, or a seccomp filter,
+/// which programs inherit, refuses the call.
 fn is_out_of_reach(refused: Errno) -> bool {
-    // The kernel itself answers these with success, ENOKEY or EFAULT.
+    // The kernel itself returns success, ENOKEY or EFAULT for these.
     let answers = [
         call!(Keyctl, SYS_keyctl, GET_KEYRING_ID, SPEC_SESSION_KEYRING, 0),
         call!(AddKey, SYS_add_key, NULL, NULL, NULL, 0, 0),

@@ -1,7 +1,7 @@
-//! Loop devices: a file as a block device, loop(4).
+//! Loop devices, which present a file as a block device: loop(4).
 //!
-//! A device is always attached so that it detaches itself when nobody has it open or mounted any
-//! more: none is left behind, however nsscript ends.
+//! Devices detach themselves as soon as nobody has them open or mounted, so that none is left
+//! behind, however nsscript ends.
 
 use std::error::Error;
 use std::fmt;
@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use super::errno::Errno;
 use super::kernel::{Answer, CallError, Syscall, call};
 
-/// What is attached to a loop device.
+/// The file that is attached to a loop device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attached {
-    /// The device of the file system that holds the file.
+    /// The device of the file's file system.
     pub device: u64,
     /// The inode of the file.
     pub inode: u64,
@@ -23,10 +23,10 @@ pub struct Attached {
     pub read_only: bool,
 }
 
-/// What is attached to the loop device at `path`: loop(4), `LOOP_GET_STATUS64`.
+/// Returns the file that is attached to the loop device `path`: loop(4), `LOOP_GET_STATUS64`.
 ///
 /// # Errors
-/// It is no loop device, nothing is attached to it, or it may not be opened.
+/// The path is not a loop device, nothing is attached to it, or it may not be opened.
 pub fn attached(path: &Path) -> Result<Attached, CallError> {
     const LOOP_GET_STATUS64: u32 = 0x4C05;
     let device = open(path, false)?;
@@ -37,34 +37,34 @@ pub fn attached(path: &Path) -> Result<Attached, CallError> {
     Ok(Attached { device: info.device, inode: info.inode, read_only })
 }
 
-/// Where free devices are asked for.
+/// The device that finds free loop devices.
 const CONTROL: &str = "/dev/loop-control";
-/// How often another device is asked for, where others take the free one first.
+/// The maximum number of attempts if other processes take the free device first.
 const MOST_RACES: u32 = 64;
 
-/// What of a file is attached, and how.
+/// The attached part of a file, and its options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoopSettings {
-    /// Whether the device refuses writes. It does so too where the file is open for reading only.
+    /// Whether the device refuses writes. It also does if the file is open for reading only.
     pub read_only: bool,
-    /// Where in the file the device begins, in bytes.
+    /// The start of the device in the file, in bytes.
     pub offset: u64,
-    /// How many bytes the device has; 0 for all that come after `offset`.
+    /// The size of the device in bytes; 0 for everything after `offset`.
     pub size_limit: u64,
 }
 
-/// Why no device could be attached.
+/// The error for a file that could not be attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoopError {
-    /// The device that was asked: `/dev/loop-control`, or the free device. Where that does not
-    /// exist (`ENOENT`), the kernel has it all the same: `/dev` is no devtmpfs then.
+    /// The device that refused: `/dev/loop-control`, or the free device. If the latter does not
+    /// exist (`ENOENT`), the kernel has it nevertheless, and `/dev` is not a devtmpfs.
     pub device: PathBuf,
     /// The call that failed.
     pub error: CallError,
 }
 
 impl LoopError {
-    /// Whether the kernel gave a device whose node is missing in `/dev`.
+    /// Whether the kernel returned a device whose node is missing in `/dev`.
     #[must_use]
     pub fn is_missing_node(&self) -> bool {
         self.device != Path::new(CONTROL) && self.error.errno.code() == libc::ENOENT
@@ -89,8 +89,8 @@ impl From<LoopError> for CallError {
     }
 }
 
-/// A loop device with a file attached. Dropped, it is detached, unless it is mounted: then by the
-/// unmount.
+/// A loop device with a file attached. Dropping this detaches it, or, if it is mounted, the unmount
+/// does.
 #[derive(Debug)]
 pub struct LoopDevice {
     path: PathBuf,
@@ -98,7 +98,7 @@ pub struct LoopDevice {
 }
 
 impl LoopDevice {
-    /// Its path: `/dev/loop3`.
+    /// Its path, such as `/dev/loop3`.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -114,7 +114,7 @@ impl AsFd for LoopDevice {
 /// Attaches `file`, a regular file or a block device, to a free loop device.
 ///
 /// # Errors
-/// The caller may not use loop devices, the kernel has none, or the file cannot be attached.
+/// The caller may not use loop devices, the kernel has none, or it refuses the file.
 pub fn attach_loop(file: BorrowedFd<'_>, settings: &LoopSettings) -> Result<LoopDevice, LoopError> {
     let fails = |device: &Path| {
         let device = device.to_path_buf();
@@ -146,7 +146,7 @@ fn open(path: &Path, write: bool) -> Answer<File> {
     opened.map_err(|error| CallError { syscall: Syscall::Openat, errno: Errno::from(&error) })
 }
 
-/// The number of a device that was free a moment ago; it is made where there is none.
+/// The number of a free device, created if necessary.
 fn free_device(control: &File) -> Answer<i64> {
     const LOOP_CTL_GET_FREE: u32 = 0x4C82;
     call!(Ioctl, SYS_ioctl, control.as_raw_fd(), LOOP_CTL_GET_FREE, 0)
@@ -165,7 +165,7 @@ struct Info {
     encrypt_type: u32,
     encrypt_key_size: u32,
     flags: u32,
-    /// Two names of 64 bytes, and a key of 32: what they mean is obsolete, or only shown.
+    /// Two names of 64 bytes and a key of 32, which are obsolete or only shown.
     names_and_key: [[u8; 32]; 5],
     init: [u64; 2],
 }

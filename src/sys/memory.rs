@@ -1,27 +1,27 @@
-//! The heap of this process: how much of it is in use, and the end of a process that takes too much.
+//! The heap of this process: its size, and the exit of a process that uses too much.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::kernel;
 
-/// The most that a process may have in use. What one function of a recipe takes at once is not
-/// seen before it has it, so this is several times what a recipe may use as a whole.
+/// The maximum heap of a process, in bytes. It is several times the limit of a recipe, because a
+/// single function can allocate much before that limit is checked.
 const MOST: usize = 4 << 30;
 
 /// The exit status of nsscript's own failures.
 const FAILED: i32 = 125;
 
-/// Bytes of the heap that are in use. Zero where the program has another allocator.
+/// The bytes of the heap that are in use; 0 if the program has another allocator.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
-/// The system's allocator, which counts. A program that takes more than 4 GiB, or that the
-/// kernel gives no more, ends with a sentence and a status, and not with SIGABRT.
+/// The system's allocator, with a count. A program that exceeds 4 GiB or runs out of memory exits
+/// with a message and a status instead of SIGABRT.
 #[derive(Debug)]
 pub struct Heap;
 
-// SAFETY: every call is passed on to the system's allocator as it came; in between are additions,
-// and where there is no memory the process ends.
+// SAFETY: every call is passed on to the system's allocator unchanged, around additions; without
+// memory, the process exits.
 unsafe impl GlobalAlloc for Heap {
     /// # Safety
     /// What the trait asks of the caller.
@@ -57,14 +57,14 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// How much of the heap is in use, in bytes: what was asked for, without the allocator's own needs.
+/// The bytes of the heap that are in use, without the allocator's overhead.
 #[must_use]
 pub fn memory_in_use() -> usize {
     IN_USE.load(Ordering::Relaxed)
 }
 
 fn count(size: usize) {
-    // No layout is larger than half of the numbers there are, so the sum is one.
+    // No layout is larger than half of the range, so the sum cannot overflow.
     if IN_USE.fetch_add(size, Ordering::Relaxed).wrapping_add(size) > MOST {
         end(b"error: more than 4 GiB of memory would be in use\n");
     }
@@ -77,11 +77,11 @@ fn given(memory: *mut u8) -> *mut u8 {
     memory
 }
 
-/// Ends this process and what it has started, which dies with it. Nothing else can be done: who has
-/// asked for memory cannot go on without it.
+/// Exits; the programs that this process started die with it. The code that asked for memory cannot
+/// continue without it.
 #[cold]
 fn end(why: &[u8]) -> ! {
-    super::terminal::put_back();
+    super::terminal::restore_input();
     let _ = kernel::write_all(2, why);
     kernel::exit(FAILED)
 }

@@ -1,4 +1,4 @@
-//! System calls about mounts, as in [`super::kernel`]: the mount API of Linux 5.2 and later.
+//! Mount system calls of Linux 5.2 and later, as in [`super::kernel`].
 
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int};
@@ -19,7 +19,7 @@ pub(super) fn fsopen(kind: &CStr) -> Answer<c_int> {
     call!(Fsopen, SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC).map(descriptor)
 }
 
-/// Sets `key` of a file system that is being configured: to `value`, or as a flag.
+/// Sets the option `key` of a new file system to `value`, or as a flag.
 pub(super) fn fsconfig_set(context: c_int, key: &CStr, value: Option<&CStr>) -> Answer<()> {
     const FSCONFIG_SET_FLAG: u32 = 0;
     const FSCONFIG_SET_STRING: u32 = 1;

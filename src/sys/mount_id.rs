@@ -1,12 +1,12 @@
-//! The number of the mount that a path leads to.
+//! Mount numbers of paths.
 
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The number of the mount that a path leads to, links followed, as /proc/self/mountinfo has it;
-/// none where nothing is there, and before Linux 5.8.
+/// The number of the mount that contains a path, with links followed, as in /proc/self/mountinfo;
+/// `None` if the path does not exist, or before Linux 5.8.
 #[must_use]
 pub fn mount_id(path: &Path) -> Option<u64> {
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;

@@ -1,4 +1,4 @@
-//! Copies of mounts, and files made beneath the root: the longer steps of [`super::perform`].
+//! Copies of mounts, and files beneath the root: the longer steps of [`super::perform`].
 
 use std::ffi::CStr;
 use std::os::raw::c_int;
@@ -16,7 +16,7 @@ pub(super) const MOVE_TO_EMPTY: u32 = 0x40;
 /// Read-only, without devices, programs and set-user-ID bits.
 pub(super) const MASK_ATTRIBUTES: u64 = 1 | 2 | 4 | 8;
 
-/// Makes the file or directory that something is mounted on, in a file system of our own.
+/// Creates a mount point in a file system of our own.
 pub(super) fn make_in_fresh(fresh: c_int, target: &Target) -> Answer<()> {
     let made = match target.create {
         Create::Nothing => return Ok(()),
@@ -67,8 +67,8 @@ pub(super) fn copy_of_host(
     Ok(mount)
 }
 
-/// A copy of the mounts at `path` that is attached nowhere; attributes are set before anybody can
-/// see it, on all of it at once.
+/// Copies the mounts at `path` without attaching them. Attributes are set on all of them at once,
+/// before anybody can see them.
 pub(super) fn copy(at: c_int, path: &CStr, recursive: bool, set: u64) -> Answer<c_int> {
     let recursion = if recursive { libc::AT_RECURSIVE } else { 0 };
     let flags = recursion | libc::AT_EMPTY_PATH | libc::O_CLOEXEC;
@@ -104,7 +104,7 @@ pub(super) fn make_file(
     mode: u32,
     owner: (u32, u32),
 ) -> Answer<()> {
-    // O_NONBLOCK: a FIFO that stands in the way is an error, not a wait without end.
+    // O_NONBLOCK: an existing FIFO is an error instead of an endless wait.
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC | libc::O_NONBLOCK;
     target::in_parent(root, path, |_, _| Ok(()))?;
     let file = kernel::open_beneath(root, path, flags, 0o600)?;

@@ -1,4 +1,4 @@
-//! Sockets in network namespaces: netlink(7), and those that packets are sent from.
+//! Sockets in network namespaces: netlink(7), and sockets that send packets.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -10,7 +10,7 @@ use super::fork::generation;
 use super::kernel::{self, Answer, CallError, Syscall, call};
 use super::netns_job::in_network;
 
-/// Which part of the kernel a netlink socket speaks with.
+/// The part of the kernel that a netlink socket talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// Interfaces, addresses, routes, neighbours: rtnetlink(7).
@@ -31,14 +31,14 @@ impl Protocol {
 /// The network namespace of a socket, Linux 4.10: ioctl(2).
 const SIOCGSKNS: c_ulong = 0x894c;
 
-/// A netlink socket. It stays in the network namespace that it was made in.
+/// A netlink socket. It stays in the network namespace in which it was created.
 #[derive(Debug)]
 pub struct Netlink {
     socket: OwnedFd,
     generation: u32,
 }
 
-/// How much the kernel says at once: it fills no more where a buffer has this much room.
+/// The buffer size, in bytes, beyond which the kernel sends no larger messages.
 const ROOM: usize = 32 << 10;
 
 fn socket(family: c_int, kind: c_int, protocol: c_int) -> Answer<c_int> {
@@ -47,24 +47,24 @@ fn socket(family: c_int, kind: c_int, protocol: c_int) -> Answer<c_int> {
 }
 
 impl Netlink {
-    /// A socket in a network namespace.
+    /// Opens a socket in a network namespace.
     ///
     /// # Errors
-    /// setns(2): this process has no rights over the namespace. socket(2): the kernel has no such
-    /// part.
+    /// setns(2) if this process has no rights over the namespace; socket(2) if the kernel lacks the
+    /// protocol.
     pub fn open(namespace: BorrowedFd<'_>, protocol: Protocol) -> Result<Self, CallError> {
         let kind = libc::SOCK_RAW;
         let make = || socket(libc::AF_NETLINK, kind, protocol.number());
         Self::of(in_network(Some(namespace), &make)?)
     }
 
-    /// A new network namespace, and a socket in it that speaks of its interfaces.
+    /// Creates a network namespace, and a socket in it for its interfaces.
     ///
     /// # Errors
-    /// unshare(2): this process may not, or there are as many as there may be.
+    /// unshare(2) if this process may not create one, or the limit is reached.
     pub fn in_new_network() -> Result<(OwnedFd, Self), CallError> {
         let make = || {
-            leave_out_dad();
+            disable_dad();
             socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
         };
         let netlink = Self::of(in_network(None, &make)?)?;
@@ -75,7 +75,7 @@ impl Netlink {
 
     fn of(socket: OwnedFd) -> Result<Self, CallError> {
         let netlink = Self { socket, generation: generation() };
-        // The kernel says in words what is wrong, and does not repeat what it was asked.
+        // The kernel then explains errors in words, and does not repeat the request.
         netlink.set(libc::NETLINK_EXT_ACK)?;
         netlink.set(libc::NETLINK_CAP_ACK)?;
         Ok(netlink)
@@ -87,8 +87,8 @@ impl Netlink {
         call!(Setsockopt, SYS_setsockopt, socket, level, option, &raw const on, size).map(drop)
     }
 
-    /// Whether this process has opened it, and not one that it is a copy of: two that read from one
-    /// socket would take each other's answers.
+    /// Whether this process opened the socket, rather than one that it is a copy of: two readers
+    /// would take each other's answers.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.generation == generation()
@@ -97,17 +97,17 @@ impl Netlink {
     /// Sends a request.
     ///
     /// # Errors
-    /// sendto(2): no memory, or the request is larger than the kernel takes.
+    /// sendto(2) if memory runs out, or the request is too large.
     pub fn send(&self, request: &[u8]) -> Result<(), CallError> {
         let (start, length, none) = (request.as_ptr(), request.len(), kernel::NULL);
         let socket = self.socket.as_raw_fd();
         call!(Sendto, SYS_sendto, socket, start, length, 0, none, 0).map(drop)
     }
 
-    /// The next answer, or a part of it.
+    /// Receives the next answer, or a part of it.
     ///
     /// # Errors
-    /// recvfrom(2): more was said than was listened to.
+    /// recvfrom(2) if the receive buffer overflowed.
     pub fn receive(&self) -> Result<Vec<u8>, CallError> {
         let mut buffer = vec![0_u8; ROOM];
         let (start, length, none) = (buffer.as_mut_ptr(), buffer.len(), kernel::NULL);
@@ -125,10 +125,9 @@ impl Netlink {
     }
 }
 
-/// Has interfaces take their addresses of IPv6 without asking whether somebody has them already, which
-/// nobody has: until that is done, a second or two, a router passes nothing on. Where /proc/sys cannot
-/// be written to, as in containers, it stays so.
-fn leave_out_dad() {
+/// Disables duplicate address detection of IPv6: it takes a second or two, in which a router
+/// forwards nothing. If /proc/sys is read-only, as in containers, it stays enabled.
+fn disable_dad() {
     for path in
         [c"/proc/sys/net/ipv6/conf/all/accept_dad", c"/proc/sys/net/ipv6/conf/default/accept_dad"]
     {
@@ -140,7 +139,7 @@ fn leave_out_dad() {
     }
 }
 
-/// A socket in a network namespace: socket(2).
+/// Creates a socket in a network namespace: socket(2).
 ///
 /// # Errors
 /// setns(2), socket(2).
@@ -153,21 +152,21 @@ pub fn socket_in(
     in_network(Some(namespace), &|| socket(family, kind, protocol))
 }
 
-/// Opens a file of /proc as a network namespace has it: of /proc/thread-self/net to be read, of
-/// /proc/sys/net to be written.
+/// Opens a file of /proc as a network namespace shows it: /proc/thread-self/net for reading,
+/// /proc/sys/net for writing.
 ///
 /// # Errors
-/// setns(2); openat(2): there is no such file, or /proc cannot be written to.
+/// setns(2); openat(2) if the file does not exist, or /proc is read-only.
 pub fn open_in(namespace: BorrowedFd<'_>, path: &CStr, write: bool) -> Result<File, CallError> {
     let flags = if write { libc::O_WRONLY } else { libc::O_RDONLY } | libc::O_CLOEXEC;
     let open = || kernel::openat(libc::AT_FDCWD, path, flags, 0);
     in_network(Some(namespace), &open).map(File::from)
 }
 
-/// A socket in a network namespace that takes what comes to an address and port.
+/// Creates a socket in a network namespace that listens at an address and port.
 ///
 /// # Errors
-/// bind(2): somebody has it already, or no interface has the address.
+/// bind(2) if the port is in use, or no interface has the address.
 pub fn listen_in(
     namespace: BorrowedFd<'_>,
     address: std::net::SocketAddr,
@@ -189,8 +188,8 @@ pub fn listen_in(
     Ok(socket)
 }
 
-/// Waits for a datagram and answers it, from the address that it was sent to: with `answer`, or with
-/// the same. For a socket of IPv6 that was told to say where datagrams were sent to.
+/// Waits for a datagram and replies from the address to which it was sent, with `answer` or the
+/// same data. The socket is an IPv6 socket that reports destination addresses.
 ///
 /// # Errors
 /// recvmsg(2), sendmsg(2).
@@ -216,7 +215,7 @@ pub fn answer_datagram(
         (received.bytes, received.address, asked)
     };
     if let Some(info) = &mut asked {
-        // Whatever way leads back.
+        // Any route may lead back.
         info.ipi6_ifindex = 0;
     }
     let parts = [IoSlice::new(answer.unwrap_or(&buffer[..length]))];
@@ -225,7 +224,7 @@ pub fn answer_datagram(
     Ok(())
 }
 
-/// What kinds of sockets a probe needs: socket(2).
+/// The kinds of sockets that a probe needs: socket(2).
 pub mod sockets {
     /// `SOCK_STREAM`.
     pub const STREAM: i32 = libc::SOCK_STREAM;

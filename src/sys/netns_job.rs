@@ -8,16 +8,17 @@ use super::clone::{CloneArgs, Quiet, clone3, wait_for};
 use super::errno::Errno;
 use super::kernel::{self, Answer, CallError, Syscall};
 
-/// Something short that a process in another network namespace does.
+/// A short job of a process in another network namespace.
 struct Job<'a> {
-    /// The namespace; negative for a new one.
+    /// The descriptor of the namespace; negative for a new one.
     namespace: c_int,
     work: &'a dyn Fn() -> Answer<c_int>,
     done: Cell<Answer<c_int>>,
 }
 
-/// Has `work`, a few system calls, done in a network namespace, or in a new one: by a process that
-/// shares memory and descriptors with this one, which stands still meanwhile and stays where it is.
+/// Runs `work`, a few system calls, in an existing or a new network namespace. A process that
+/// shares memory and descriptors with this one runs it, while this one is suspended and stays in
+/// its namespace.
 pub(super) fn in_network(
     namespace: Option<BorrowedFd<'_>>,
     work: &dyn Fn() -> Answer<c_int>,
@@ -34,7 +35,7 @@ pub(super) fn in_network(
     let pid = unsafe { clone3(&args, run_job, (&raw const job).cast()) }?;
     drop(quiet);
     wait_for(pid);
-    // SAFETY: the descriptor was made in the table that both share; nobody owns it.
+    // SAFETY: the descriptor was created in the table that both share; nobody owns it.
     job.done.get().map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 

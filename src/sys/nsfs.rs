@@ -1,4 +1,4 @@
-//! Files of namespaces: ioctl_nsfs(2).
+//! Namespace files: ioctl_nsfs(2).
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::raw::c_ulong;
@@ -14,15 +14,15 @@ const NS_GET_PARENT: c_ulong = 0xb702;
 /// The kind, as a clone flag, Linux 4.11.
 const NS_GET_NSTYPE: c_ulong = 0xb703;
 
-/// Opens the file of a namespace: one of `/proc/PID/ns`, or one that is pinned. None where the
-/// file is another kind of file.
+/// Opens a namespace file, in `/proc/PID/ns` or pinned elsewhere, and returns its kind as a clone
+/// flag; `None` if it is another kind of file.
 ///
 /// # Errors
-/// open(2): it does not exist, or may not be opened. `ENOTTY`: Linux before 4.11.
+/// open(2) if it does not exist or may not be opened; `ENOTTY` before Linux 4.11.
 pub fn open_namespace(path: &Path) -> Result<Option<(OwnedFd, u64)>, CallError> {
     use nix::fcntl::OFlag;
     let because = |errno: nix::Error| CallError { syscall: Syscall::Openat, errno: errno.into() };
-    // Opened as a place first: what is no namespace may be a device or a fifo.
+    // It is opened with O_PATH first, because it could be a device or a FIFO.
     let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
     let place = nix::fcntl::open(path, flags, nix::sys::stat::Mode::empty()).map_err(because)?;
     let found = nix::sys::statfs::fstatfs(&place).map_err(because)?;
@@ -42,23 +42,23 @@ fn related(file: BorrowedFd<'_>, request: c_ulong) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor(found)) })
 }
 
-/// The user namespace that owns the one of `file`.
+/// Opens the user namespace that owns the namespace of `file`.
 ///
 /// # Errors
-/// `EPERM`: it is beyond the user namespace of this process.
+/// `EPERM` if it is outside the user namespace of this process.
 pub fn owner_of(file: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     related(file, NS_GET_USERNS)
 }
 
-/// The namespace above that of `file`.
+/// Opens the parent of the namespace of `file`.
 ///
 /// # Errors
-/// `EPERM`: it is beyond the namespace of this process; `EINVAL`: the kind has none above.
+/// `EPERM` if it is outside the namespace of this process; `EINVAL` if the kind has no parents.
 pub fn parent_of(file: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     related(file, NS_GET_PARENT)
 }
 
-/// The inode number of an open file: for a namespace, what tells it from others.
+/// The inode number of an open file, which identifies a namespace.
 ///
 /// # Errors
 /// fstat(2).

@@ -1,7 +1,7 @@
-//! The new process: performs the calls of a program, one after the other.
+//! The new process, which performs the calls of a program one after the other.
 //!
-//! Everything here runs between clone and execve, perhaps in the memory of a parent that stands
-//! still: no allocation, no lock, no panic, nothing of the C library but syscall(2).
+//! Everything here runs between clone and execve, possibly in the memory of a suspended parent: no
+//! allocation, no lock, no panic, and of the C library only syscall(2).
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::ffi::{CStr, CString};
@@ -16,13 +16,13 @@ use super::mount::{self, MountAttr};
 use super::program::Program;
 use super::{change_root, keyring, mount_tree, pty, stack, target};
 
-/// What a new process works with.
+/// The data of a new process.
 pub(super) struct Work<'a> {
     program: &'a Program,
     pub slot: &'a FaultSlot,
     init: &'a Init,
     parent: c_int,
-    /// The limit of the stack that programs are given.
+    /// The stack limit of programs.
     stack: Option<(u64, u64)>,
 }
 
@@ -33,10 +33,10 @@ impl<'a> Work<'a> {
         init: &'a Init,
         parent: c_int,
     ) -> Self {
-        Self { program, slot, init, parent, stack: stack::of_programs() }
+        Self { program, slot, init, parent, stack: stack::program_limit() }
     }
 
-    /// Enters the control groups and the namespaces that the program starts from.
+    /// Enters the control groups and namespaces in which the program starts.
     pub(super) fn enter(&self) -> Answer<()> {
         let mut groups = self.program.groups.iter();
         groups.try_for_each(|group| kernel::write_all(group.as_raw_fd(), b"0"))?;
@@ -44,17 +44,17 @@ impl<'a> Work<'a> {
         entered.try_for_each(|it| kernel::setns(it.descriptor.as_raw_fd(), it.namespaces))
     }
 
-    /// Whether processes are where it goes that could trace it.
+    /// Whether it enters namespaces with processes that could trace it.
     pub(super) fn meets_others(&self) -> bool {
         self.program.meets_others()
     }
 
-    /// Whether namespaces are entered.
+    /// Whether it enters namespaces.
     pub(super) fn enters(&self) -> bool {
         !self.program.enter.is_empty()
     }
 
-    /// Performs the calls, and tells whether all of them could be.
+    /// Performs the calls, and returns whether all succeeded.
     pub(super) fn calls(&self) -> bool {
         let (slots, kept) = ([-1; SLOTS], [-1; MOST_KEPT]);
         let mut process = Process { work: self, slots, kept, number: 0, used: 0, stacked: 0 };
@@ -80,19 +80,19 @@ impl<'a> Work<'a> {
     }
 }
 
-/// The status of a process that could not perform its program: it is never seen, as the failure
-/// itself is in the slot.
+/// The exit status of a process that failed. Nobody reads it, because the slot contains the
+/// failure.
 const FAILED: c_int = 127;
 
-/// The start of the new process.
+/// The entry point of the new process.
 ///
 /// # Safety
 /// `argument` points to a [`Work`] that outlives this process's use of the memory.
 pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
     // SAFETY: what the caller promises.
     let work = unsafe { &*argument.cast::<Work<'_>>() };
-    // Handlers are gone already, but who started nsscript may have had signals ignored, and the
-    // Rust runtime ignores SIGPIPE. SIGKILL and SIGSTOP answer EINVAL.
+    // Handlers are reset already, but signals may be ignored by the program that started nsscript,
+    // and the Rust runtime ignores SIGPIPE. SIGKILL and SIGSTOP return EINVAL.
     for signal in 1..=kernel::LAST_SIGNAL {
         let _ = kernel::default_action(signal);
     }
@@ -107,11 +107,11 @@ pub(super) unsafe extern "C" fn entry(argument: *const c_void) -> ! {
 struct Process<'a> {
     work: &'a Work<'a>,
     slots: [c_int; SLOTS],
-    /// What was kept for the root, how many those are, and how many of them are used.
+    /// The mounts that were kept for the root, their number, and how many of them are used.
     kept: [c_int; MOST_KEPT],
     number: usize,
     used: usize,
-    /// How many mounts were stacked on the old root.
+    /// The number of mounts that were stacked on the old root.
     stacked: u8,
 }
 
@@ -124,7 +124,7 @@ impl Process<'_> {
         self.slots[slot as usize] = descriptor;
     }
 
-    /// The next of those that were kept.
+    /// The next kept mount.
     fn next_kept(&mut self) -> c_int {
         let mount = self.kept.get(self.used).copied().unwrap_or(-1);
         self.used += 1;
@@ -233,7 +233,7 @@ impl Process<'_> {
             Call::Terminal(terminal) => terminal.connect(),
             Call::ControlTerminal => pty::take_control(),
             Call::NewSession => {
-                // A process that leads a group already, as process 1 can, has its session.
+                // A process that already leads a group, as process 1 can, has its own session.
                 let _ = kernel::setsid();
                 Ok(())
             }
@@ -246,7 +246,7 @@ impl Process<'_> {
         }
     }
 
-    /// Notes how many options are set: which of them the kernel refuses it does not say.
+    /// Notes how many options were set, because the kernel does not say which one it refused.
     fn done(&self, parts: usize) {
         if let Some(watch) = &self.work.program.watch {
             watch.parts(parts);
@@ -306,7 +306,7 @@ impl Process<'_> {
             mount_tree::MOVE_FROM_EMPTY | mount_tree::MOVE_TO_EMPTY,
         )?;
         kernel::close(place);
-        // What is attached elsewhere takes the place of the last one.
+        // A mount that is attached elsewhere replaces the previous one.
         kernel::close(fresh);
         self.put(Slot::Fresh, mount);
         Ok(())
@@ -340,7 +340,7 @@ impl Process<'_> {
 
     fn die_with_parent(&self) -> Answer<()> {
         kernel::prctl(libc::PR_SET_PDEATHSIG, c_long::from(libc::SIGKILL))?;
-        // The signal is not sent for a parent that ended before it was asked for.
+        // No signal is sent if the parent ended before the request.
         if kernel::is_readable(self.work.parent)? {
             kernel::exit(FAILED);
         }
@@ -348,7 +348,7 @@ impl Process<'_> {
     }
 }
 
-/// Writes a file below `/proc/self`, and makes sure that it is one of procfs (CVE-2025-52881).
+/// Writes a file below `/proc/self`, after checking that it is in procfs (CVE-2025-52881).
 fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
     let file = kernel::openat(libc::AT_FDCWD, path, libc::O_WRONLY | libc::O_CLOEXEC, 0)?;
     let done = kernel::require_procfs(file).and_then(|()| kernel::write_all(file, bytes));
@@ -368,7 +368,7 @@ fn drop_bounding_set() -> Answer<()> {
     for capability in 0..64 {
         match kernel::prctl(libc::PR_CAPBSET_DROP, capability) {
             Ok(()) => {}
-            // The kernel knows no more capabilities.
+            // The kernel does not know further capabilities.
             Err(error) if error.errno.code() == libc::EINVAL => break,
             Err(error) => return Err(error),
         }

@@ -1,4 +1,4 @@
-//! Processes that were started: waiting for them, killing them, what they used.
+//! Child processes: waiting, signals, and resource usage.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -14,62 +14,63 @@ use super::init::Told;
 use super::kernel::CallError;
 use super::wait::{self, note_ended_children};
 
-/// What a process used, with the processes that it has waited for: getrusage(2).
+/// The resource usage of a process and of the children that it has waited for: getrusage(2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Time in user mode.
     pub user: Duration,
     /// Time in the kernel.
     pub system: Duration,
-    /// The most memory that one of them had at a time, in bytes.
+    /// The peak memory of the largest of them, in bytes.
     pub peak_memory: u64,
 }
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The signal that ended it; none where it ended by itself.
+    /// The signal that killed it; `None` if it exited.
     pub signal: Option<i32>,
-    /// Its exit status; 128 and the signal where one ended it.
+    /// Its exit status, or 128 plus the signal that killed it.
     pub code: i32,
-    /// Why the program was never executed, where that is so.
+    /// The reason why the program was not executed, if so.
     pub not_executed: Option<CallError>,
-    /// Why nobody can tell how it ended, if so: the other fields mean nothing then.
+    /// The reason why its status is unknown, if so; the other fields are then meaningless.
     pub lost: Option<Errno>,
-    /// What it used.
+    /// Its resource usage.
     pub usage: Usage,
 }
 
 impl Status {
-    /// Whether it is known to have ended with status 0.
+    /// Whether it is known to have exited with status 0.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.code == 0 && self.lost.is_none()
     }
 }
 
-/// How long a child is waited for before those are looked at that it may wait for itself.
+/// The time to wait for a child before checking for processes that it may be waiting for.
 pub const PATIENCE: Duration = Duration::from_millis(100);
 
-/// A process that was started, not yet waited for. It is killed when this value is dropped.
+/// A child process. It is killed when this value is dropped, unless it was waited for.
 #[derive(Debug)]
 pub struct Child {
     pid: i32,
     pidfd: OwnedFd,
-    /// The generation that started it: a copy of that process neither waits for it nor ends it.
+    /// The generation of the process that started it: a copy of that process neither waits for it
+    /// nor kills it.
     parent: u32,
-    /// What the carried program leaves: see `init/pid1.rs`.
+    /// The messages of the carried program: see `init/pid1.rs`.
     answers: OwnedFd,
-    /// Whether that stays as an init, and passes signals on.
+    /// Whether the carried program stays as an init and forwards signals.
     has_init: bool,
     told: u64,
-    /// Whether nothing more is told: the program runs, or has ended.
+    /// Whether no more messages will come: the program runs, or has ended.
     silent: bool,
     ended: Option<Status>,
 }
 
 impl Child {
-    /// `answers` is where the carried program leaves what became of the program.
+    /// Wraps a process; `answers` is the pipe for messages of the carried program.
     pub(super) fn new(pid: i32, pidfd: OwnedFd, answers: OwnedFd, has_init: bool) -> Self {
         let parent = generation();
         wait::started(pid);
@@ -88,21 +89,21 @@ impl Child {
         self.pidfd.as_fd()
     }
 
-    /// Whether it has an init, which takes signals for the program and passes them on.
+    /// Whether it has an init, which forwards signals to the program.
     #[must_use]
     pub fn has_init(&self) -> bool {
         self.has_init
     }
 
-    /// Sends a signal: pidfd_send_signal(2). A process that has ended already is no error.
+    /// Sends a signal: pidfd_send_signal(2). If the process has already ended, nothing happens.
     ///
     /// # Errors
-    /// No such signal, or not permitted.
+    /// The signal does not exist, or is not permitted.
     pub fn signal(&self, signal: i32) -> Result<(), Errno> {
         if self.ended.is_some() {
             return Ok(());
         }
-        // No process can take SIGSTOP and pass it on: it goes to the program itself.
+        // No process can forward SIGSTOP, so it goes to the program itself.
         let program = (signal == libc::SIGSTOP).then(|| self.program()).flatten();
         let pidfd = program.as_ref().unwrap_or(&self.pidfd).as_raw_fd();
         let none = std::ptr::null::<libc::siginfo_t>();
@@ -115,8 +116,8 @@ impl Child {
         }
     }
 
-    /// Its number as /proc shows it, which may be of another PID namespace than this process; none if
-    /// it is not to be seen there.
+    /// Its number in /proc, which may show another PID namespace; `None` if it is not visible
+    /// there.
     ///
     /// # Errors
     /// There is no /proc, or it cannot be read.
@@ -124,9 +125,9 @@ impl Child {
         clone::number(&self.pidfd).map_err(|error| Errno::from(&error))
     }
 
-    /// The program that init has started: its first child.
+    /// The program that init started: its first child.
     fn program(&self) -> Option<OwnedFd> {
-        // The number of a child is read from /proc, and opened here.
+        // The child's number is read from /proc and opened here.
         if !self.has_init || self.number_in_proc() != Ok(Some(self.pid)) {
             return None;
         }
@@ -136,12 +137,12 @@ impl Child {
         pidfd_open(first).ok()
     }
 
-    /// How it ended, if it has; does not wait.
+    /// Returns its status if it has ended, without waiting.
     pub fn poll(&mut self) -> Option<Status> {
         self.reap(libc::WNOHANG)
     }
 
-    /// Waits until it has ended. Signals do not end the wait.
+    /// Waits until it has ended, and ignores signals meanwhile.
     pub fn wait(&mut self) -> Status {
         loop {
             if let Some(status) = self.reap(libc::WNOHANG) {
@@ -156,7 +157,7 @@ impl Child {
     /// Waits until the program is executed.
     ///
     /// # Errors
-    /// It could not be executed. Nothing is left of the process then.
+    /// The program could not be executed. The process has then ended.
     pub fn confirm(&mut self) -> Result<(), CallError> {
         while self.told == 0 && !self.silent && self.ended.is_none() {
             let watched = [(self.answers.as_fd(), false), (self.pidfd.as_fd(), false)];
@@ -164,7 +165,7 @@ impl Child {
                 Ok([false, true]) => _ = self.wait(),
                 Ok([false, ..]) => {}
                 Ok(_) => self.listen(),
-                // There is no memory for poll(2) now.
+                // poll(2) ran out of memory.
                 Err(_) => {
                     std::thread::sleep(Duration::from_millis(1));
                     self.listen();
@@ -180,7 +181,7 @@ impl Child {
         }
     }
 
-    /// Adds up what the carried program has told so far.
+    /// Reads the messages of the carried program so far.
     fn listen(&mut self) {
         let mut bytes = [0; 64];
         match nix::unistd::read(&self.answers, &mut bytes) {
@@ -203,7 +204,7 @@ impl Child {
         }
     }
 
-    /// Whether this process is the one that started it, and can wait for it.
+    /// Whether this process started it and can wait for it.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.parent == generation()
@@ -214,7 +215,7 @@ impl Child {
             return self.ended;
         }
         if !self.is_own() {
-            // Nobody but its parent is told how it ended.
+            // Only its parent can learn how it ended.
             let time = (options & libc::WNOHANG != 0).then_some(Duration::ZERO);
             let ended = ready(&[(self.pidfd.as_fd(), false)], time);
             let lost = || lost(Errno::new(libc::ECHILD));
@@ -224,7 +225,7 @@ impl Child {
         let ended = match wait::child(self.pid, self.pidfd.as_fd(), options) {
             Ok(ended) => ended?,
             Err(errno) => {
-                // Somebody else has waited for it, or the kernel, as where SIGCHLD is ignored.
+                // Somebody else waited for it, or SIGCHLD is ignored.
                 let gone = errno.code() == libc::ECHILD;
                 self.ended = gone.then(|| lost(errno));
                 return self.ended;
@@ -232,7 +233,7 @@ impl Child {
         };
         let wait::Ended { status, by_signal, usage, .. } = ended;
         let mut ended = if by_signal { by(status) } else { exited(status) };
-        // Init cannot die of the signal that the program died of, so it tells it.
+        // Init cannot die of the program's signal, so it reports it.
         if status >= 126 {
             self.listen();
             let told = Told::new(self.told);
@@ -264,7 +265,7 @@ fn by(signal: i32) -> Status {
     Status { signal: Some(signal), ..exited(128 + signal) }
 }
 
-/// The status of a process that has ended, and `errno` is all that the kernel says.
+/// The status of a process that has ended in an unknown way, with the kernel's error.
 fn lost(errno: Errno) -> Status {
     Status { lost: Some(errno), ..exited(-1) }
 }
@@ -279,10 +280,10 @@ fn used_by(usage: &libc::rusage) -> Usage {
 }
 
 /// Waits until one of these descriptors can be read (`false`) or written (`true`) or has hung up,
-/// and tells which; all are false when `timeout` ran out or a signal came.
+/// and returns which. All are false if `timeout` expired or a signal arrived.
 ///
 /// # Errors
-/// poll(2) fails: no memory.
+/// poll(2) if memory runs out.
 pub fn ready(
     descriptors: &[(BorrowedFd<'_>, bool)],
     timeout: Option<Duration>,
@@ -304,10 +305,10 @@ pub fn ready(
     }
 }
 
-/// Makes reads from or writes to this descriptor give up where they would wait.
+/// Makes a descriptor non-blocking.
 ///
 /// # Errors
-/// fcntl(2): not an open descriptor.
+/// fcntl(2) if the descriptor is not open.
 pub fn set_nonblocking(descriptor: BorrowedFd<'_>) -> Result<(), Errno> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     let flags = OFlag::from_bits_retain(fcntl(descriptor, FcntlArg::F_GETFL)?);

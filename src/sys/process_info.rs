@@ -1,4 +1,4 @@
-//! Information that a process asks of the kernel about itself.
+//! Information about this process from the kernel.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::errno::Errno;
 use super::kernel::{Syscall, call};
 
-/// What uname(2) tells: the names of the UTS namespace, and what cannot change.
+/// The data of uname(2): the names of the UTS namespace, kernel and processor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Uname {
     /// The host name.
@@ -21,7 +21,7 @@ pub struct Uname {
     pub machine: String,
 }
 
-/// Asks uname(2).
+/// Calls uname(2).
 #[must_use]
 pub fn uname() -> Uname {
     let text = |name: &OsStr| name.to_string_lossy().into_owned();
@@ -34,13 +34,13 @@ pub fn uname() -> Uname {
     }
 }
 
-/// The working directory, as the kernel itself calls it: glibc's getcwd(3) hides one that the root
-/// does not lead to.
+/// The working directory as the kernel names it: getcwd(3) of glibc hides one that is not reachable
+/// from the root.
 ///
 /// # Errors
-/// getcwd(2): it was removed.
+/// getcwd(2) if it was removed.
 pub fn working_directory() -> Result<PathBuf, Errno> {
-    // Longer ones the kernel does not tell either.
+    // The kernel does not return longer paths.
     let mut buffer = vec![0_u8; 4096];
     let length = call!(Getcwd, SYS_getcwd, buffer.as_mut_ptr(), buffer.len());
     let length = length.map_err(|error| error.errno)?;
@@ -54,7 +54,7 @@ pub fn process_id() -> i32 {
     nix::unistd::getpid().as_raw()
 }
 
-/// The number of the parent; 0 where that is outside of the PID namespace.
+/// The number of the parent; 0 if it is outside the PID namespace.
 #[must_use]
 pub fn parent_id() -> i32 {
     nix::unistd::getppid().as_raw()
@@ -69,30 +69,30 @@ pub fn thread_id() -> i32 {
 /// The supplementary groups of this process.
 ///
 /// # Errors
-/// getgroups(2) does not fail but for what is wrong in how it is called.
+/// getgroups(2) fails only if it is called incorrectly.
 pub fn groups() -> Result<Vec<u32>, Errno> {
     Ok(nix::unistd::getgroups()?.into_iter().map(nix::unistd::Gid::as_raw).collect())
 }
 
-/// The capability sets of this thread, one bit a capability: capabilities(7).
+/// The capability sets of a thread, one bit per capability: capabilities(7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CapabilitySets {
-    /// What it may do now.
+    /// The capabilities in effect.
     pub effective: u64,
-    /// What it may take into its effective set.
+    /// The capabilities that it may add to its effective set.
     pub permitted: u64,
-    /// What it may keep through execve(2) of a file that allows that.
+    /// The capabilities that it keeps through execve(2) of a file that allows it.
     pub inheritable: u64,
-    /// What execve(2) can give at the most.
+    /// The limit of capabilities that execve(2) can grant.
     pub bounding: u64,
-    /// What it keeps through execve(2).
+    /// The capabilities that it keeps through execve(2).
     pub ambient: u64,
 }
 
-/// Asks capget(2) and prctl(2).
+/// Calls capget(2) and prctl(2).
 ///
 /// # Errors
-/// capget(2) does not fail but for what is wrong in how it is called.
+/// capget(2) fails only if it is called incorrectly.
 pub fn capabilities() -> Result<CapabilitySets, Errno> {
     const VERSION_3: u32 = 0x2008_0522;
     let mut header = [VERSION_3, 0];
@@ -117,23 +117,23 @@ pub fn capabilities() -> Result<CapabilitySets, Errno> {
     })
 }
 
-/// What is asked of the ambient set.
+/// The prctl(2) operation that queries the ambient set.
 const AMBIENT_IS_SET: libc::c_ulong = 1;
 
-/// Whether prctl(2) answers yes. It takes long numbers, those that it does not use too.
+/// Whether prctl(2) returns 1. All of its arguments are long, even unused ones.
 fn is_set(operation: libc::c_int, one: libc::c_ulong, two: libc::c_ulong) -> bool {
     let none: libc::c_ulong = 0;
     // SAFETY: prctl with the operations that ask for capabilities takes numbers.
     unsafe { libc::prctl(operation, one, two, none, none) == 1 }
 }
 
-/// How many columns the terminal has that standard error is; none where it is no terminal.
+/// The columns of the terminal on standard error; `None` if it is not a terminal.
 #[must_use]
 pub fn terminal_width() -> Option<usize> {
     let mut size = std::mem::MaybeUninit::<libc::winsize>::zeroed();
     // SAFETY: TIOCGWINSZ fills a `winsize`, which lives through the call.
     let done = unsafe { libc::ioctl(libc::STDERR_FILENO, libc::TIOCGWINSZ, size.as_mut_ptr()) };
-    // SAFETY: zeroes are a `winsize`, and the kernel has written one where it answers.
+    // SAFETY: zeroes are a valid `winsize`, and the kernel fills it on success.
     let size = unsafe { size.assume_init() };
     (done == 0 && size.ws_col > 0).then_some(size.ws_col.into())
 }
@@ -143,16 +143,16 @@ pub fn terminal_width() -> Option<usize> {
 pub enum Clock {
     /// The time of day, since 1970.
     Realtime,
-    /// Time since some start that is never set, without that of a suspended machine.
+    /// Time since an arbitrary start, without suspended time.
     Monotonic,
-    /// The same with the time in which the machine was suspended.
+    /// Time since an arbitrary start, with suspended time.
     Boottime,
 }
 
-/// What a clock shows in the time namespace of this process.
+/// Returns the time of a clock in the time namespace of this process.
 ///
 /// # Errors
-/// The kernel does not know the clock.
+/// The kernel does not support the clock.
 pub fn clock(clock: Clock) -> Result<Duration, Errno> {
     let id = match clock {
         Clock::Realtime => libc::CLOCK_REALTIME,

@@ -1,4 +1,4 @@
-//! A program of prepared calls, and the launch that performs it.
+//! Programs of prepared calls, and their launch.
 
 use std::error::Error;
 use std::ffi::{CString, NulError};
@@ -35,7 +35,7 @@ pub mod flags {
     pub const TIME: u64 = 0x80;
 }
 
-/// An array of C strings as execve(2) takes it: it ends with a null pointer.
+/// A null-terminated array of C strings for execve(2).
 #[derive(Debug)]
 pub struct CStrings {
     strings: Vec<CString>,
@@ -43,10 +43,10 @@ pub struct CStrings {
 }
 
 impl CStrings {
-    /// The array of these strings.
+    /// Creates the array of these strings.
     ///
     /// # Errors
-    /// A NUL byte in one of them.
+    /// One of them contains a NUL byte.
     pub fn new<T: Into<Vec<u8>>>(strings: impl IntoIterator<Item = T>) -> Result<Self, NulError> {
         let strings: Vec<CString> =
             strings.into_iter().map(CString::new).collect::<Result<_, _>>()?;
@@ -76,7 +76,7 @@ impl Clone for CStrings {
     }
 }
 
-/// Namespaces that are entered before the new ones are made.
+/// Namespaces that a new process enters before new ones are created.
 #[derive(Debug)]
 pub struct Enter {
     /// A pidfd, or a descriptor of one namespace.
@@ -85,12 +85,12 @@ pub struct Enter {
     pub namespaces: u64,
 }
 
-/// What a new process asks before each of its calls: it is given the number of the call, and the
-/// descriptor of the root that is being built, or -1. Where it says no, the process ends.
+/// A function that a new process calls before each of its calls, with the number of the call and
+/// the descriptor of the root under construction, or -1. If it returns false, the process exits.
 pub struct Step(Box<dyn Fn(usize, RawFd) -> bool>);
 
 impl Step {
-    /// It asks this.
+    /// Wraps the function.
     #[must_use]
     pub fn new(ask: impl Fn(usize, RawFd) -> bool + 'static) -> Self {
         Self(Box::new(ask))
@@ -107,33 +107,33 @@ impl std::fmt::Debug for Step {
     }
 }
 
-/// What a new process does.
+/// The work of a new process.
 #[derive(Debug, Default)]
 pub struct Program {
-    /// The namespaces it starts in, as clone flags.
+    /// The new namespaces, as clone flags.
     pub namespaces: u64,
-    /// Namespaces entered before those are made, in this order.
+    /// The namespaces to enter before those are created, in this order.
     pub enter: Vec<Enter>,
-    /// Control groups entered before that: files that move who writes `0` to them.
+    /// The control groups to enter first: files that move the process that writes `0` to them.
     pub groups: Vec<OwnedFd>,
     /// Whether the new process may use the memory of this one until it executes a program.
     ///
-    /// Not where it enters namespaces in which others already run: they could trace it.
+    /// This is unsafe if it enters namespaces of other processes, which could trace it.
     pub share_memory: bool,
     /// The calls, in order. The last one executes a program.
     pub calls: Vec<Call>,
-    /// Where the new process notes how long its calls take; none where nobody wants to know.
+    /// The notes of the new process on the duration of its calls, if somebody wants them.
     pub watch: Option<Watch>,
-    /// What the new process asks before each call. It has a copy of the memory then.
+    /// The function that the new process calls before each call. It then has a copy of the memory.
     pub step: Option<Step>,
-    /// What the carried program reads to its end before it executes anything: the last call was
-    /// told so.
+    /// The pipe that the carried program reads to its end before it executes anything; the last
+    /// call must request it.
     pub gate: Option<OwnedFd>,
 }
 
 impl Program {
-    /// Whether it enters namespaces by which processes that are there could trace the new one: not
-    /// those of networks.
+    /// Whether it enters namespaces whose processes could trace the new one: all kinds except
+    /// network namespaces.
     pub(super) fn meets_others(&self) -> bool {
         self.enter.iter().any(|enter| enter.namespaces & !flags::NET != 0)
     }
@@ -142,7 +142,7 @@ impl Program {
 /// A call of a program that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaunchError {
-    /// Which call of the program; none where no process could be made to perform it.
+    /// The index of the call in the program; `None` if no process could be created.
     pub call: Option<usize>,
     /// The system call that failed.
     pub error: CallError,
@@ -160,20 +160,20 @@ impl Error for LaunchError {
     }
 }
 
-/// Held while a process is made: the fault slot is one for all threads, and a launch stops only the
-/// thread that makes it.
+/// Locked while a process is created: all threads share one fault slot, and a launch suspends only
+/// its own thread.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Waits until no other thread makes a process.
+/// Waits until no other thread creates a process.
 pub(super) fn one_at_a_time() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts a process that performs `program`, and waits until it has executed a program: the last
-/// one, or the init that then executes that ([`Child::confirm`] waits for it).
+/// Starts a process that performs `program`, and waits until it has executed the program of the
+/// last call, or an init that then executes it ([`Child::confirm`] waits for that).
 ///
 /// # Errors
-/// The call that failed. Nothing is left of the process then.
+/// The call that failed. The process has then ended.
 pub fn spawn(program: &Program) -> Result<Child, LaunchError> {
     let _one = one_at_a_time();
     let launch = |error: CallError| LaunchError { call: None, error };

@@ -1,4 +1,4 @@
-//! Pseudo-terminals: those that programs get, pty(7).
+//! Pseudo-terminals for programs: pty(7).
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::raw::c_int;
@@ -13,22 +13,22 @@ use super::terminal::{TerminalState, is_terminal};
 /// The magic number of devpts: statfs(2).
 const DEVPTS: libc::__fsword_t = 0x1cd1;
 
-/// A terminal that the new process makes in its own devpts, and sends through a socket.
+/// A terminal that the new process creates in its own devpts and sends through a socket.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnTerminal {
     /// The socket.
     pub socket: RawFd,
-    /// Whether errors are written to the terminal, too.
+    /// Whether standard error is the terminal, too.
     pub errors: bool,
-    /// What it is like.
+    /// Its settings and size.
     pub state: TerminalState,
 }
 
 impl OwnTerminal {
-    /// Makes it, and connects the standard streams. Runs between clone and execve.
+    /// Creates it and connects the standard streams. Runs between clone and execve.
     pub(super) fn connect(&self) -> Answer<()> {
-        // In a sandbox that is joined others may have put something else there: a link of a process
-        // would lead to what nsscript has open.
+        // Other programs in a joined sandbox may have replaced the file: a link of a process would
+        // lead to files that nsscript has open.
         let top = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
         let root = kernel::openat(libc::AT_FDCWD, c"/", top, 0)?;
         let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_NOFOLLOW;
@@ -48,8 +48,8 @@ impl OwnTerminal {
     }
 }
 
-/// The end of a pseudo-terminal that a program gets: pty(7). It is opened by the other end and not
-/// by a name, which leads elsewhere in another mount namespace (Linux 4.13).
+/// Opens the program's end of a pseudo-terminal: pty(7). It is opened through the other end,
+/// because a name leads elsewhere in another mount namespace (Linux 4.13).
 fn unlocked(main: c_int) -> Answer<c_int> {
     let no = 0;
     call!(Ioctl, SYS_ioctl, main, libc::TIOCSPTLCK, &raw const no)?;
@@ -57,12 +57,12 @@ fn unlocked(main: c_int) -> Answer<c_int> {
     call!(Ioctl, SYS_ioctl, main, libc::TIOCGPTPEER, flags).map(kernel::descriptor)
 }
 
-/// Makes the terminal that standard input is the one that controls this session.
+/// Makes the terminal on standard input the controlling terminal of this session.
 pub(super) fn take_control() -> Answer<()> {
     call!(Ioctl, SYS_ioctl, 0, libc::TIOCSCTTY, 0).map(drop)
 }
 
-/// A message of one descriptor: cmsg(3).
+/// A message with one descriptor: cmsg(3).
 #[repr(C)]
 struct Control {
     header: libc::cmsghdr,
@@ -88,11 +88,11 @@ fn send(socket: c_int, descriptor: c_int) -> Answer<()> {
     call!(Sendmsg, SYS_sendmsg, socket, &raw const message, 0).map(drop)
 }
 
-/// A new pseudo-terminal of the host in this state: the end that stays here, and the one that a
-/// program gets.
+/// Opens a pseudo-terminal of the host in this state, and returns nsscript's end and the program's
+/// end.
 ///
 /// # Errors
-/// There is no /dev/ptmx, or no terminal is left: kernel.pty.max.
+/// /dev/ptmx does not exist, or the limit `kernel.pty.max` is reached.
 pub fn open_terminal(state: &TerminalState) -> Result<(OwnedFd, OwnedFd), Errno> {
     let open = || {
         let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
@@ -108,7 +108,7 @@ pub fn open_terminal(state: &TerminalState) -> Result<(OwnedFd, OwnedFd), Errno>
     open().map_err(|error: CallError| error.errno)
 }
 
-/// Two ends of a socket, through which a terminal is sent.
+/// Creates a socket pair that sends a terminal.
 ///
 /// # Errors
 /// No descriptor is left.
@@ -118,10 +118,10 @@ pub fn terminal_sockets() -> Result<(OwnedFd, OwnedFd), Errno> {
     Ok(socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?)
 }
 
-/// The descriptor that was sent through a socket; none if nothing was.
+/// Receives a descriptor from a socket; `None` if none was sent.
 ///
 /// # Errors
-/// recvmsg(2): no descriptor, or no memory, is left.
+/// recvmsg(2) if no descriptor or no memory is left.
 pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Errno> {
     use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
     let mut byte = [0];
@@ -135,7 +135,7 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Errno> {
             got => break got?,
         }
     };
-    // The kernel has no descriptor left for what was sent: MSG_CTRUNC.
+    // The process had no descriptor left: MSG_CTRUNC.
     let mut messages = got.cmsgs().map_err(|_| Errno::new(libc::EMFILE))?;
     let first = messages.find_map(|message| match message {
         ControlMessageOwned::ScmRights(all) => all.first().copied(),
@@ -145,16 +145,15 @@ pub fn receive(socket: BorrowedFd<'_>) -> Result<Option<OwnedFd>, Errno> {
     Ok(first.map(|first| unsafe { OwnedFd::from_raw_fd(first) }))
 }
 
-/// Whether a person sits at a terminal that this process reads from and writes to, and others can be
-/// made.
+/// Whether this process reads from and writes to a terminal, and new ones can be created.
 #[must_use]
 pub fn has_terminal() -> bool {
-    // Who starts with none gets none.
+    // A process that started without one gets none.
     static SITS: OnceLock<bool> = OnceLock::new();
     let sits =
         *SITS.get_or_init(|| is_terminal(standard_input()) && is_terminal(standard_output()));
-    // Where there are no others: chroot(2) to a tree without devices, and pty(7) on the limit. What
-    // fails otherwise is an error once a terminal is made for a program.
+    // These mean that no terminal can be created: after chroot(2) to a tree without devices, or at
+    // the limit of pty(7). Other failures are reported when a program gets its terminal.
     let lacks = |errno: Errno| {
         matches!(
             errno.code(),

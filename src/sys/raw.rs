@@ -285,8 +285,8 @@ pub fn execute(candidates: &[CString], argv: &CStrings, envp: &CStrings, alone: 
         // Before Linux 5.11 they go at once: an error can then only be told by the status.
         let _ = kernel::close_range(3, u32::MAX, 0);
     }
-    let restored = signal::as_programs_want(alone);
-    let limit = stack::of_programs().map(|(soft, hard)| kernel::limit_stack(soft, hard));
+    let restored = signal::program_signals(alone);
+    let limit = stack::program_limit().map(|(soft, hard)| kernel::limit_stack(soft, hard));
     if let Some(Err(refused)) = limit {
         return refused;
     }

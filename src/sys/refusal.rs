@@ -7,11 +7,11 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use super::mount;
 
-/// The longest message of the kernel.
+/// The maximum length of a kernel message, in bytes.
 const LONGEST: usize = 1024;
 
-/// Configures a file system of type `kind` as it was asked for, mounts it nowhere, and gives what
-/// it says of that. Nothing where it does not say more than an error number.
+/// Configures a file system of type `kind` without attaching it, and returns its messages. The
+/// result is empty if it only reports an error number.
 #[must_use]
 pub fn refusal(
     kind: &CStr,
@@ -33,11 +33,11 @@ pub fn refusal(
     }
     let mut said = Vec::new();
     let mut bytes = [0; LONGEST];
-    // One message with every read(2), and an error where there is no more.
+    // Every read(2) returns one message, and an error after the last.
     while let Ok(length @ 1..) = context.read(&mut bytes) {
         let text = String::from_utf8_lossy(&bytes[..length]);
         let text = text.trim_end();
-        // A letter before it tells errors from warnings.
+        // A leading letter distinguishes errors from warnings.
         said.push(text.split_once(' ').map_or(text, |(_, text)| text).to_owned());
     }
     said

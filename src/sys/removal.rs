@@ -1,4 +1,4 @@
-//! Removal of trees, which leaves alone what is mounted in them.
+//! Removal of trees, which spares mounts in them.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -15,17 +15,17 @@ use super::held::Held;
 use super::kernel::{self, Syscall, call};
 
 impl Held {
-    /// Removes what has this name in it, a tree too. What is mounted in the tree stays, and so
-    /// does the way to it.
+    /// Removes the entry or tree `name`. Mounts in the tree stay, and so do the directories that
+    /// lead to them.
     ///
     /// # Errors
-    /// The first thing that could not be removed; everything else is.
+    /// The first entry that could not be removed; all others are removed.
     pub fn remove(&self, name: &OsStr) -> Result<(), Errno> {
         let name = CString::new(name.as_bytes()).map_err(|_| Errno::new(libc::EINVAL))?;
         remove(self.as_fd(), &name)
     }
 
-    /// Removes all that is in it, as [`Held::remove`] does.
+    /// Removes all entries, as [`Held::remove`] does.
     ///
     /// # Errors
     /// As for [`Held::remove`].
@@ -33,11 +33,10 @@ impl Held {
         empty(self.as_fd(), c".")
     }
 
-    /// Takes away what is mounted here and below, where this is the root of a mount: from the
-    /// tree at once, from the kernel when nobody uses it any more.
+    /// Lazily unmounts this directory and the mounts below it, if it is the root of a mount.
     ///
-    /// A process that has made a new mount namespace since it holds this has a copy of the mount
-    /// there: at `path`, unless that has come to be another place.
+    /// If the process has entered a new mount namespace meanwhile, that has a copy of the mount at
+    /// `path`, which is unmounted as well if it is still the same place.
     pub fn detach(&self, path: &Path) {
         let Ok(here) = Self::open(Path::new(".")) else { return };
         if !self.unmount()
@@ -49,12 +48,12 @@ impl Held {
         let _ = kernel::fchdir(here.as_fd().as_raw_fd());
     }
 
-    /// Whether anything was taken away.
+    /// Unmounts; returns whether anything was mounted.
     fn unmount(&self) -> bool {
         if kernel::fchdir(self.as_fd().as_raw_fd()).is_err() {
             return false;
         }
-        // "." is the topmost of what is stacked here; the last one leaves no mount.
+        // "." is the topmost of the stacked mounts.
         let one = || call!(Umount2, SYS_umount2, c".".as_ptr(), libc::MNT_DETACH).is_ok();
         let any = one();
         while any && one() {}
@@ -82,7 +81,7 @@ fn remove(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
 fn empty(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     let directory = match open(parent, name, OFlag::O_RDONLY) {
         Err(errno) if errno.code() == libc::EACCES => {
-            // Its owner may not read it: by /proc its mode can be changed all the same.
+            // If its owner may not read it, its mode can be changed through /proc.
             let place = open(parent, name, OFlag::O_PATH)?;
             let path = format!("/proc/self/fd/{}", place.as_raw_fd());
             let follow = FchmodatFlags::FollowSymlink;
@@ -91,7 +90,7 @@ fn empty(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
         }
         opened => opened?,
     };
-    // Nothing is removed from a directory that its owner may not write to.
+    // Entries cannot be removed from a directory that its owner may not write to.
     if fstat(&directory)?.st_mode & 0o700 != 0o700 {
         fchmod(&directory, Mode::S_IRWXU)?;
     }
@@ -106,7 +105,7 @@ fn empty(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
     done
 }
 
-/// Opens a directory by its name, unless something is mounted there: `EXDEV`.
+/// Opens a directory by name; fails with `EXDEV` if it is a mount point.
 fn open(parent: BorrowedFd<'_>, name: &CStr, flags: OFlag) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let resolve = libc::RESOLVE_NO_XDEV | libc::RESOLVE_NO_SYMLINKS | libc::RESOLVE_BENEATH;

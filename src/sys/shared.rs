@@ -1,9 +1,8 @@
-//! Memory that this process shares with the copies of it that it makes later.
+//! Memory that this process shares with its later copies.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// A new page of zeroes that stays shared where the rest of the memory is copied; none where there
-/// is no page left.
+/// Maps a page of zeroes that copies share; `None` if there is no memory.
 fn page() -> Option<*const libc::c_void> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
@@ -13,10 +12,11 @@ fn page() -> Option<*const libc::c_void> {
     (page != libc::MAP_FAILED).then_some(page.cast_const())
 }
 
-/// The size of the smallest page that there is.
+/// The smallest page size, in bytes.
 const PAGE: usize = 4096;
 
-/// A new shared byte, 0. Where there is no page left, it is one of this process alone.
+/// Creates a shared byte with the value 0. Without memory for a page, it is private to this
+/// process.
 #[must_use]
 pub fn shared_byte() -> &'static AtomicU8 {
     match page() {
@@ -26,10 +26,10 @@ pub fn shared_byte() -> &'static AtomicU8 {
     }
 }
 
-/// How many numbers a page has room for, after how many were ever added.
+/// The capacity of a page in numbers, behind the count.
 const MOST: usize = PAGE / size_of::<u64>() - 1;
 
-/// Shared numbers other than 0: those that were added last.
+/// Shared non-zero numbers, of which the most recent are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedNumbers {
     added: &'static AtomicU64,
@@ -37,7 +37,7 @@ pub struct SharedNumbers {
 }
 
 impl SharedNumbers {
-    /// No numbers yet; none where there is no page left.
+    /// Creates an empty list; `None` if there is no memory.
     #[must_use]
     pub fn new() -> Option<Self> {
         let first = page()?.cast::<AtomicU64>();
@@ -45,14 +45,14 @@ impl SharedNumbers {
         Some(unsafe { Self { added: &*first, numbers: &*first.add(1).cast() } })
     }
 
-    /// Adds a number, in place of the oldest where there is no more room.
+    /// Adds a number, which replaces the oldest if the page is full.
     pub fn add(&self, number: u64) {
         let at = self.added.fetch_add(1, Ordering::Relaxed);
         let at = usize::try_from(at).unwrap_or_default() % MOST;
         self.numbers[at].store(number, Ordering::Release);
     }
 
-    /// Whether a number is among them.
+    /// Whether a number is in the list.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
         number != 0 && self.numbers.iter().any(|one| one.load(Ordering::Acquire) == number)

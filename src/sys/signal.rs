@@ -1,4 +1,4 @@
-//! Interruptions: Ctrl-C and similar signals end a recipe in good order.
+//! Signals that ask nsscript to end, such as Ctrl-C, and an orderly exit.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, RawFd};
@@ -13,7 +13,7 @@ use super::process::ready;
 /// The signals that ask nsscript to end.
 const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
-/// A signal by its name and number: `SIGTERM (15)`. A real-time signal has only its number.
+/// The name and number of a signal, such as `SIGTERM (15)`; a real-time signal has only a number.
 #[must_use]
 pub fn signal_name(number: i32) -> String {
     match nix::sys::signal::Signal::try_from(number) {
@@ -22,7 +22,7 @@ pub fn signal_name(number: i32) -> String {
     }
 }
 
-/// The number of the signal called `name`, with or without `SIG`, in any case.
+/// The number of the signal `name`, with or without `SIG`, in upper or lower case.
 #[must_use]
 pub fn signal_number(name: &str) -> Option<i32> {
     let upper = name.to_uppercase();
@@ -40,8 +40,8 @@ pub fn signal_names() -> Vec<&'static str> {
 /// Sends a signal to the process with this number: kill(2).
 ///
 /// # Errors
-/// There is no such process, it is not permitted, or there is no such signal. No process has a
-/// number below 1: kill(2) would send to many then, and so nothing is sent.
+/// The process or the signal does not exist, or it is not permitted. Numbers below 1 are refused,
+/// because kill(2) would signal many processes.
 pub fn kill(pid: i32, signal: i32) -> Result<(), Errno> {
     if pid < 1 {
         return Err(Errno::new(libc::ESRCH));
@@ -50,31 +50,32 @@ pub fn kill(pid: i32, signal: i32) -> Result<(), Errno> {
     if unsafe { libc::kill(pid, signal) } == 0 { Ok(()) } else { Err(Errno::last()) }
 }
 
-/// The last of them that came.
+/// The last signal that arrived.
 static LAST: AtomicI32 = AtomicI32::new(0);
-/// How many came.
+/// The number of signals that arrived.
 static COUNT: AtomicU32 = AtomicU32::new(0);
-/// An eventfd that is readable once one came.
+/// An eventfd that is readable after the first signal.
 static WAKE: AtomicI32 = AtomicI32::new(-1);
 
-/// When the last of them came, in milliseconds of CLOCK_MONOTONIC.
+/// The time of the last signal, in milliseconds of CLOCK_MONOTONIC.
 static WHEN: AtomicI64 = AtomicI64::new(0);
 
-/// Whether this process ends at the next SIGALRM.
+/// Whether this process exits at the next SIGALRM.
 static INSISTED: AtomicBool = AtomicBool::new(false);
 
 /// Whether a line is being read, which only Ctrl-C ends.
 static READING: AtomicBool = AtomicBool::new(false);
 
-/// Signals that come so soon after each other are one: `timeout` sends one to its program and then to
-/// its group, the kernel and a shell both tell of a terminal that is gone. In milliseconds.
+/// The interval, in milliseconds, in which signals count as one: `timeout` signals its program and
+/// then its group, and both the kernel and a shell report a lost terminal.
 const ONE: i64 = 20;
-/// A second one so soon after the first, in milliseconds, is of somebody who will not wait.
+/// The interval, in milliseconds, in which a second signal means that somebody does not want to
+/// wait.
 const SOON: i64 = 1000;
-/// The time that is left then for an end in good order, in microseconds.
+/// The time that is then left for an orderly exit, in microseconds.
 const LEFT: libc::suseconds_t = 250_000;
 
-/// Ends the reading of a line: by SIGINT, again and again, as the line editor may be about to begin.
+/// Interrupts the line editor by SIGINT, repeatedly, because it may just be starting.
 fn wake_reader() {
     if READING.load(Ordering::Relaxed) {
         // SAFETY: kill(2) of this process and alarm(2), which take numbers; both are
@@ -89,7 +90,7 @@ fn wake_reader() {
 extern "C" fn note(signal: i32) {
     let mut now = MaybeUninit::<libc::timespec>::zeroed();
     // SAFETY: clock_gettime(2) fills the local, which all zero is valid for, and is
-    // async-signal-safe. What interrupted code is told in errno stays what it was.
+    // async-signal-safe. The errno of the interrupted code is restored.
     let (errno, now) = unsafe {
         let errno = *libc::__errno_location();
         libc::clock_gettime(libc::CLOCK_MONOTONIC, now.as_mut_ptr());
@@ -121,7 +122,7 @@ extern "C" fn note(signal: i32) {
     }
 }
 
-/// Has SIGALRM come in so many microseconds, or not at all.
+/// Sets a timer for SIGALRM in microseconds; 0 disables it.
 fn set_timer(microseconds: libc::suseconds_t) {
     let never = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let then = libc::timeval { tv_sec: 0, tv_usec: microseconds };
@@ -134,9 +135,9 @@ extern "C" fn alarm(_: i32) {
     if !INSISTED.load(Ordering::Relaxed) {
         return wake_reader();
     }
-    // Somebody has insisted, and this process has not ended by itself. It does as by SIGKILL: its
-    // children die with it, and what it leaves in TMPDIR goes with the next run.
-    super::terminal::put_back();
+    // Somebody insisted, and this process has not exited in time. It dies as by SIGKILL: its
+    // children die with it, and the next run removes its directory in TMPDIR.
+    super::terminal::restore_input();
     let signal = LAST.load(Ordering::Relaxed);
     // SAFETY: the set is valid once it is emptied, and the default action of a signal that is not
     // blocked ends this process; all of it is async-signal-safe.
@@ -150,12 +151,12 @@ extern "C" fn alarm(_: i32) {
     }
 }
 
-/// From here on the signals that ask to end are noted, and no longer end the process.
+/// Makes the signals that ask nsscript to end set a note instead of ending the process.
 ///
-/// A signal that is ignored stays ignored: nohup(1) and background jobs of a shell mean that.
+/// Ignored signals stay ignored, as nohup(1) and background jobs of a shell expect.
 ///
 /// # Errors
-/// eventfd(2) fails: no descriptor is left.
+/// eventfd(2) if no descriptor is left.
 pub fn watch_interruptions() -> Result<(), Errno> {
     // SAFETY: eventfd takes two numbers.
     let wake: RawFd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
@@ -163,8 +164,8 @@ pub fn watch_interruptions() -> Result<(), Errno> {
         return Err(Errno::last());
     }
     WAKE.store(wake, Ordering::Relaxed);
-    // Ignored, as daemons and `trap '' CHLD` leave it, it has the kernel keep no exit status.
-    // SAFETY: setting a default action touches no memory.
+    // If SIGCHLD is ignored, as after `trap '' CHLD`, the kernel keeps no exit status. SAFETY:
+    // setting a default action touches no memory.
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     handle(libc::SIGALRM, alarm);
     for signal in SIGNALS {
@@ -173,14 +174,13 @@ pub fn watch_interruptions() -> Result<(), Errno> {
     Ok(())
 }
 
-/// From here on a file that would grow beyond its limit is the error EFBIG, which says what is
-/// wrong, and ends nobody by a signal.
+/// Makes writing beyond the file size limit fail with EFBIG, instead of raising a signal.
 pub fn fail_at_file_limits() {
     // SAFETY: ignoring a signal touches no memory.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// Has `handler` run when this signal comes, unless it is ignored.
+/// Installs `handler` for a signal, unless the signal is ignored.
 fn handle(signal: i32, handler: extern "C" fn(i32)) {
     // SAFETY: all zero is a valid sigaction; the handlers only do what a handler may do, and both
     // pointers are of locals.
@@ -196,12 +196,13 @@ fn handle(signal: i32, handler: extern "C" fn(i32)) {
     }
 }
 
-/// Signals are as a program wants to find them until this is dropped: SIGPIPE, which the Rust
-/// runtime ignores, and SIGXFSZ end it. Handlers end with execve(2) by themselves.
-pub(super) struct AsProgramsWant(Vec<i32>);
+/// Signal actions for a program that is executed, restored on drop: SIGPIPE, which the Rust runtime
+/// ignores, and SIGXFSZ have their defaults. execve(2) resets handlers.
+pub(super) struct ProgramSignals(Vec<i32>);
 
-/// `alone`, no signal is ignored, whatever has started nsscript had it so.
-pub(super) fn as_programs_want(alone: bool) -> AsProgramsWant {
+/// Sets signal actions for a program. With `alone`, no signal is ignored, even if one was when
+/// nsscript started.
+pub(super) fn program_signals(alone: bool) -> ProgramSignals {
     let mut ignored = Vec::new();
     for signal in 1..=kernel::LAST_SIGNAL {
         let is_wanted = alone || matches!(signal, libc::SIGPIPE | libc::SIGXFSZ);
@@ -209,10 +210,10 @@ pub(super) fn as_programs_want(alone: bool) -> AsProgramsWant {
             ignored.push(signal);
         }
     }
-    AsProgramsWant(ignored)
+    ProgramSignals(ignored)
 }
 
-impl Drop for AsProgramsWant {
+impl Drop for ProgramSignals {
     fn drop(&mut self) {
         for signal in &self.0 {
             let _ = kernel::ignore(*signal);
@@ -220,7 +221,7 @@ impl Drop for AsProgramsWant {
     }
 }
 
-/// Gives this process an eventfd of its own: it is a copy, and has that of its parent.
+/// Opens a new eventfd for this process, which is a copy and has its parent's.
 pub(super) fn renew() {
     if WAKE.load(Ordering::Relaxed) < 0 {
         return;
@@ -230,7 +231,7 @@ pub(super) fn renew() {
     WAKE.store(wake, Ordering::Relaxed);
 }
 
-/// From here on no signal asks this process to end: it ends when its parent does.
+/// Ignores the signals that ask nsscript to end: this process ends with its parent.
 pub fn ignore_interruptions() {
     for signal in SIGNALS {
         // SAFETY: ignoring a signal touches no memory.
@@ -238,29 +239,30 @@ pub fn ignore_interruptions() {
     }
 }
 
-/// The signal that asked to end, if one came.
+/// The signal that asked nsscript to end, if any.
 #[must_use]
 pub fn interrupted() -> Option<i32> {
     (COUNT.load(Ordering::Acquire) > 0).then(|| LAST.load(Ordering::Relaxed))
 }
 
-/// A line editor reads, or not any more: it handles SIGINT itself as long, and no other signal.
+/// Notes whether the line editor is reading: it handles SIGINT itself meanwhile, but no other
+/// signal.
 pub fn reading_line(reads: bool) {
     READING.store(reads, Ordering::Relaxed);
 }
 
-/// What came until now asks for nothing any more: the program that it was for has ended.
+/// Forgets the signals so far, because the program that they were for has ended.
 pub fn forget_interruptions() {
     if INSISTED.swap(false, Ordering::Relaxed) {
         set_timer(0);
     }
     COUNT.store(0, Ordering::Release);
     let (mut value, wake) = (0_u64, WAKE.load(Ordering::Relaxed));
-    // SAFETY: read(2) of eight bytes into a local; an eventfd that nothing was written to says so.
+    // SAFETY: read(2) of eight bytes into a local; an eventfd without a value returns an error.
     unsafe { libc::read(wake, (&raw mut value).cast(), 8) };
 }
 
-/// Whether a signal has asked this process to end, one that is blocked too.
+/// Whether a signal has asked nsscript to end, including blocked signals.
 #[must_use]
 pub fn is_asked_to_end() -> bool {
     const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
@@ -273,8 +275,8 @@ pub fn is_asked_to_end() -> bool {
     waits || interrupted().is_some()
 }
 
-/// How many signals asked to end, and a descriptor that is readable once the first came (none
-/// before [`watch_interruptions`]).
+/// The number of signals that asked nsscript to end, and a descriptor that is readable after the
+/// first; `None` before [`watch_interruptions`].
 #[must_use]
 pub fn interruption() -> (u32, Option<BorrowedFd<'static>>) {
     let wake = WAKE.load(Ordering::Relaxed);
@@ -283,7 +285,7 @@ pub fn interruption() -> (u32, Option<BorrowedFd<'static>>) {
     (COUNT.load(Ordering::Acquire), wake)
 }
 
-/// Waits for `time`, or until a signal asks to end: then false.
+/// Waits for `time`; returns false early if a signal asks nsscript to end.
 #[must_use]
 pub fn pause(time: Duration) -> bool {
     let end = Instant::now() + time;

@@ -1,16 +1,16 @@
-//! The stack of this process: how deep a recipe may nest what it computes.
+//! The stack of this process, which limits how deep a recipe can nest values.
 
 use std::sync::OnceLock;
 
-/// What the stack may grow to. The kernel leaves a gap of at least 128 MiB below the stack of a
-/// program, whatever its limit is when it starts.
+/// The maximum stack, in bytes. The kernel leaves a gap of at least 128 MiB below the stack of a
+/// program, whatever its limit is at the start.
 const ENOUGH: u64 = 112 << 20;
 
-/// The limit that this process was started with.
+/// The limit with which this process was started.
 static STARTED_WITH: OnceLock<(u64, u64)> = OnceLock::new();
 
-/// Lets the stack of the main thread grow further: values of a recipe that are nested deep are
-/// copied and dropped by functions that call themselves. Programs get the limit as it was.
+/// Raises the stack limit of the main thread, because deeply nested values are copied and dropped
+/// by recursive functions. Programs get the original limit.
 pub fn raise_stack_limit() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: getrlimit fills the structure that it is given.
@@ -28,7 +28,7 @@ pub fn raise_stack_limit() {
     }
 }
 
-/// How far a program may raise a limit of this process: none if the resource is unknown.
+/// The hard limit of a resource for this process; `None` if the resource is unknown.
 #[must_use]
 pub fn hard_limit(resource: u32) -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -36,7 +36,7 @@ pub fn hard_limit(resource: u32) -> Option<u64> {
     (unsafe { libc::getrlimit(resource, &raw mut limit) } == 0).then_some(limit.rlim_max)
 }
 
-/// The limit that programs are given, where that of this process is another one.
-pub(super) fn of_programs() -> Option<(u64, u64)> {
+/// The stack limit of programs, if it differs from that of this process.
+pub(super) fn program_limit() -> Option<(u64, u64)> {
     STARTED_WITH.get().copied()
 }

@@ -1,4 +1,4 @@
-//! The standard streams of this process, past all buffers, and a shell that is given others.
+//! The standard streams of this process, without buffers, and a shell with other streams.
 
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
@@ -9,7 +9,7 @@ use super::process::ready;
 /// The standard input of this process.
 #[must_use]
 pub fn standard_input() -> BorrowedFd<'static> {
-    // SAFETY: nothing in this process closes descriptor 0; where it is closed, calls answer EBADF.
+    // SAFETY: nothing in this process closes descriptor 0; if it is closed, calls return EBADF.
     unsafe { BorrowedFd::borrow_raw(0) }
 }
 
@@ -24,7 +24,7 @@ pub(super) fn standard_error() -> BorrowedFd<'static> {
     standard_stream(2)
 }
 
-/// The standard stream with this number, 0 to 2, of this process.
+/// The standard stream of this process with this number, 0 to 2.
 #[must_use]
 pub fn standard_stream(number: RawFd) -> BorrowedFd<'static> {
     debug_assert!((0..=2).contains(&number), "{number} is no standard stream");
@@ -32,20 +32,21 @@ pub fn standard_stream(number: RawFd) -> BorrowedFd<'static> {
     unsafe { BorrowedFd::borrow_raw(number) }
 }
 
-/// The most that is written at once: what does not let a terminal wait long that has some room.
+/// The maximum number of bytes per write, small enough not to block long on a terminal with some
+/// room.
 const WRITTEN: usize = 1024;
 
-/// Writes to the standard output, past all buffers, where it takes something: how much it has
-/// taken. None where it takes nothing now.
+/// Writes to the standard output without buffering, and returns the number of bytes written; `None`
+/// if it would block.
 ///
 /// # Errors
-/// write(2): nobody is there to read it.
+/// write(2) if the reader is gone.
 #[must_use]
 pub fn write_output(bytes: &[u8]) -> Option<Result<usize, Errno>> {
     write_stream(1, bytes)
 }
 
-/// The same for the standard stream with this number.
+/// Does the same for the standard stream with this number.
 ///
 /// # Errors
 /// As for [`write_output`].
@@ -65,10 +66,10 @@ pub fn write_stream(number: RawFd, bytes: &[u8]) -> Option<Result<usize, Errno>>
     }
 }
 
-/// Reads what is there of the standard input, past all buffers; none where nothing is.
+/// Reads from the standard input without buffering; `None` if it would block.
 ///
 /// # Errors
-/// read(2): the terminal is gone.
+/// read(2) if the terminal is gone.
 pub fn read_input(buffer: &mut [u8]) -> Option<Result<usize, Errno>> {
     let input = standard_input();
     let is_there = ready(&[(input, false)], Some(std::time::Duration::ZERO));
@@ -81,7 +82,7 @@ pub fn read_input(buffer: &mut [u8]) -> Option<Result<usize, Errno>> {
     }
 }
 
-/// How many bytes nobody has read yet of what was written into a pipe: `FIONREAD` of pipe(7).
+/// The number of unread bytes in a pipe: `FIONREAD` of pipe(7).
 #[must_use]
 pub fn unread(pipe: BorrowedFd<'_>) -> usize {
     let mut length: libc::c_int = 0;
@@ -90,7 +91,7 @@ pub fn unread(pipe: BorrowedFd<'_>) -> usize {
     usize::try_from(length).unwrap_or(0)
 }
 
-/// Whether nobody will read any more what is written into a pipe: poll(2).
+/// Whether the reader of a pipe is gone: poll(2).
 #[must_use]
 pub fn is_abandoned(pipe: BorrowedFd<'_>) -> bool {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -98,11 +99,11 @@ pub fn is_abandoned(pipe: BorrowedFd<'_>) -> bool {
     poll(&mut entry, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }
 
-/// Runs a shell where this process is, with these as its standard streams and the directory that
-/// `root` refers to as its own, where that is given; then this process is where it was.
+/// Runs a shell in the namespaces of this process, with these standard streams, and with the
+/// directory `root` as its root, if given.
 ///
 /// # Errors
-/// There is no /bin/sh.
+/// /bin/sh does not exist.
 pub fn shell(
     root: Option<RawFd>,
     input: BorrowedFd<'_>,
@@ -113,7 +114,7 @@ pub fn shell(
         let _ = kernel::fchdir(root);
     }
     let mut shell = std::process::Command::new("/bin/sh");
-    // Without jobs: it could not give the terminal back to a group of another PID namespace.
+    // Without job control: it could not return the terminal to a group of another PID namespace.
     shell.args(["-i", "+m"]).env("PS1", "(half-built) # ");
     shell.stdin(input.try_clone_to_owned()?);
     shell.stdout(output.try_clone_to_owned()?).stderr(output.try_clone_to_owned()?);

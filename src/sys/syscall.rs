@@ -1,11 +1,11 @@
-//! System calls by name, and that one failed.
+//! System calls by name, and their failure.
 
 use std::error::Error;
 use std::fmt;
 
 use super::errno::Errno;
 
-/// A system call that failed, and why.
+/// A failed system call with its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallError {
     /// The call.
@@ -15,7 +15,7 @@ pub struct CallError {
 }
 
 impl CallError {
-    /// Something that cannot happen did.
+    /// The failure for a case that cannot happen.
     #[must_use]
     pub fn unknown() -> Self {
         Self { syscall: Syscall::Clone3, errno: Errno::new(libc::EIO) }
@@ -51,7 +51,7 @@ macro_rules! syscalls {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The first version of Linux that has it, where that is later than 4.0.
+            /// The first version of Linux with the call, if it is later than 4.0.
             #[must_use]
             pub fn since(self) -> &'static str {
                 match self { $(Self::$variant => $since,)* }

@@ -1,6 +1,6 @@
-//! Places beneath the root that is being built, found and made by descriptor.
+//! Places beneath the root under construction, found and created by descriptor.
 //!
-//! Everything here runs in the new process: paths are put together in buffers on the stack.
+//! Everything here runs in the new process, so paths are assembled in buffers on the stack.
 
 use std::ffi::CStr;
 use std::os::raw::c_int;
@@ -11,10 +11,10 @@ use super::kernel::{self, Answer, CallError, Syscall};
 
 /// `PATH_MAX` of limits.h.
 const LONGEST: usize = 4096;
-/// How many dangling links are followed while directories are made.
+/// The maximum number of dangling links that are followed while directories are created.
 const MOST_LINKS: u8 = 8;
 
-/// A path that ends with a NUL, on the stack.
+/// A NUL-terminated path on the stack.
 struct Buffer {
     bytes: [u8; LONGEST],
     length: usize,
@@ -48,7 +48,7 @@ fn is(answer: Answer<c_int>, errno: c_int) -> bool {
     matches!(answer, Err(error) if error.errno.code() == errno)
 }
 
-/// Opens a target beneath `root` as a place (`O_PATH`), making it where that is asked for.
+/// Opens a target beneath `root` with `O_PATH`, and creates it if requested.
 pub(super) fn open(root: c_int, target: &Target) -> Answer<c_int> {
     let found = kernel::open_beneath(root, &target.path, libc::O_PATH, 0);
     if !is(found, libc::ENOENT) || target.create == Create::Nothing {
@@ -68,13 +68,13 @@ pub(super) fn open(root: c_int, target: &Target) -> Answer<c_int> {
     made
 }
 
-/// Opens the directory `path`, making it and those above it where they are missing.
+/// Opens the directory `path`, and creates it and its parents if they are missing.
 pub(super) fn open_directory(root: c_int, path: &CStr) -> Answer<c_int> {
     make_directories(root, path.to_bytes(), MOST_LINKS)
 }
 
-/// Opens the directory that holds `path`, making it and those above it where they are missing,
-/// and calls `with` with its descriptor and the last name of `path`.
+/// Opens the parent directory of `path`, creating missing directories, and calls `with` with its
+/// descriptor and the last name of `path`.
 pub(super) fn in_parent<T>(
     root: c_int,
     path: &CStr,
@@ -101,9 +101,9 @@ fn with_name<T>(name: &[u8], with: impl FnOnce(&CStr) -> Answer<T>) -> Answer<T>
     with(buffer.as_c_str())
 }
 
-/// Opens the directory `path` beneath `root`, making what is missing of it.
+/// Opens the directory `path` beneath `root`, and creates missing parts.
 ///
-/// A link that leads to nothing is followed, beneath the root, and what it names is made.
+/// A dangling link is followed beneath the root, and its target is created.
 fn make_directories(root: c_int, path: &[u8], links: u8) -> Answer<c_int> {
     let flags = libc::O_PATH | libc::O_DIRECTORY;
     let mut done = Buffer::new();
@@ -132,8 +132,7 @@ fn make_directories(root: c_int, path: &[u8], links: u8) -> Answer<c_int> {
     Ok(current)
 }
 
-/// Makes the directory that the link `name` in `directory` (which is `parent` beneath the root)
-/// says.
+/// Creates the target directory of the link `name` in `directory` (`parent` beneath the root).
 fn follow(root: c_int, parent: &[u8], directory: c_int, name: &CStr, links: u8) -> Answer<c_int> {
     let mut link = [0; LONGEST];
     let length = kernel::readlinkat(directory, name, &mut link)?;

@@ -1,4 +1,4 @@
-//! Terminals: pseudo-terminals for programs, and the state of the one that nsscript runs on.
+//! The terminal on which nsscript runs: its settings, its size and its signals.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -14,7 +14,7 @@ use super::kernel::{Answer, call};
 use super::stdio::{standard_error, standard_input, standard_output, standard_stream};
 use super::syscall::Syscall;
 
-/// How a terminal treats what goes through it, and how large it is: ioctl_tty(2).
+/// The settings and size of a terminal: ioctl_tty(2).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TerminalState {
     settings: Option<libc::termios2>,
@@ -33,14 +33,14 @@ impl PartialEq for TerminalState {
 }
 
 impl TerminalState {
-    /// The state of a terminal; what is no terminal has none.
+    /// The state of a terminal; empty if it is not a terminal.
     #[must_use]
     pub fn of(terminal: BorrowedFd<'_>) -> Self {
         let terminal = terminal.as_raw_fd();
         let mut settings = MaybeUninit::<libc::termios2>::zeroed();
         let mut window = MaybeUninit::<libc::winsize>::zeroed();
         let got = call!(Ioctl, SYS_ioctl, terminal, libc::TCGETS2, settings.as_mut_ptr()).is_ok();
-        // SAFETY: the kernel has filled it where it says so, and zeroes are valid.
+        // SAFETY: the kernel fills it on success, and zeroes are valid.
         let settings = got.then(|| unsafe { settings.assume_init() });
         let got = call!(Ioctl, SYS_ioctl, terminal, libc::TIOCGWINSZ, window.as_mut_ptr()).is_ok();
         // SAFETY: as above.
@@ -48,8 +48,8 @@ impl TerminalState {
         Self { settings, window }
     }
 
-    /// How the standard input treats what goes through it, and how large the terminal is that a person
-    /// sees: the first of the standard streams that is one.
+    /// The settings of the standard input, and the size of the first standard stream that is a
+    /// terminal.
     #[must_use]
     pub fn own() -> Self {
         let streams = [standard_input(), standard_output(), standard_error()];
@@ -58,7 +58,7 @@ impl TerminalState {
         Self { window, ..state }
     }
 
-    /// Puts a terminal into this state. Runs between clone and execve, too.
+    /// Applies this state to a terminal. It may run between clone and execve.
     pub(super) fn apply(&self, terminal: c_int) -> Answer<()> {
         if let Some(settings) = &self.settings {
             let settings = std::ptr::from_ref(settings);
@@ -75,13 +75,13 @@ impl TerminalState {
         Ok(())
     }
 
-    /// Gives another terminal the size of this one; its programs are told by SIGWINCH.
+    /// Gives another terminal the size of this one; its programs get SIGWINCH.
     pub fn resize(&self, other: BorrowedFd<'_>) {
-        // What has no size keeps the one that it has.
+        // A terminal without a size changes nothing.
         let _ = self.apply_window(other.as_raw_fd());
     }
 
-    /// Puts a terminal back into this state. Its size is not this process's to set.
+    /// Restores the settings of a terminal, but not its size.
     pub fn restore(&self, terminal: BorrowedFd<'_>) {
         let Some(settings) = &self.settings else { return };
         let settings = std::ptr::from_ref(settings);
@@ -89,30 +89,30 @@ impl TerminalState {
         let _ = call!(Ioctl, SYS_ioctl, terminal.as_raw_fd(), libc::TCSETS2, settings);
     }
 
-    /// Has the standard input, which is in this state, pass every byte on. It is put back even where
-    /// this process is made to end.
-    pub fn pass_all(&self) {
+    /// Switches the standard input, which is in this state, to raw mode. It is restored even if a
+    /// signal ends this process.
+    pub fn enter_raw_mode(&self) {
         if let Some(settings) = &self.settings {
-            PASSES_ALL.store(false, Ordering::Release);
+            RAW_MODE.store(false, Ordering::Release);
             // SAFETY: while the flag is false nobody reads it, and only this thread writes.
             unsafe { (*BEFORE.0.get()).write(*settings) };
-            PASSES_ALL.store(true, Ordering::Release);
+            RAW_MODE.store(true, Ordering::Release);
         }
         self.raw().restore(standard_input());
     }
 
-    /// Puts the standard input back into this state.
-    pub fn pass_no_more(&self) {
+    /// Restores the standard input to this state.
+    pub fn leave_raw_mode(&self) {
         self.restore(standard_input());
-        PASSES_ALL.store(false, Ordering::Release);
+        RAW_MODE.store(false, Ordering::Release);
     }
 
-    /// Leaves the standard input to others, who have set it up by now.
+    /// Forgets the raw mode of the standard input, because another program has changed it by now.
     pub fn leave() {
-        PASSES_ALL.store(false, Ordering::Release);
+        RAW_MODE.store(false, Ordering::Release);
     }
 
-    /// Every byte goes through a terminal as it is, as cfmakeraw(3) has it.
+    /// The raw mode of this state, as of cfmakeraw(3).
     fn raw(&self) -> Self {
         let settings = self.settings.map(|mut raw| {
             raw.c_iflag &= !(libc::IGNBRK
@@ -132,15 +132,15 @@ impl TerminalState {
         Self { settings, window: self.window }
     }
 
-    /// Whether it goes to the beginning of the next line at a line end by itself: `OPOST` and
-    /// `ONLCR` of termios(3). What is no terminal does nothing.
+    /// Whether the terminal adds a carriage return to line ends: `OPOST` and `ONLCR` of termios(3).
+    /// False if it is not a terminal.
     #[must_use]
     pub fn ends_lines(&self) -> bool {
         let both = libc::OPOST | libc::ONLCR;
         self.settings.is_none_or(|it| it.c_oflag & both == both)
     }
 
-    /// Passes what is written on as it is.
+    /// Disables output processing.
     #[must_use]
     pub fn writing_as_it_is(mut self) -> Self {
         if let Some(settings) = &mut self.settings {
@@ -149,22 +149,22 @@ impl TerminalState {
         self
     }
 
-    /// What a person types to interrupt a program, where that means anything: Ctrl-C.
+    /// The character that interrupts a program, if enabled: Ctrl-C.
     #[must_use]
     pub fn interrupt(&self) -> Option<u8> {
         let settings = self.settings?;
         (settings.c_lflag & libc::ISIG != 0).then_some(settings.c_cc[libc::VINTR])
     }
 
-    /// What a person types to end the input: Ctrl-D, where nothing else is set.
+    /// The character that ends the input: Ctrl-D by default.
     #[must_use]
     pub fn end_of_input(&self) -> u8 {
         self.settings.map_or(4, |settings| settings.c_cc[libc::VEOF])
     }
 }
 
-/// Which terminal the standard stream with this number is, by the number of its device; none if it
-/// is none.
+/// The device number of the terminal on the standard stream with this number; `None` if it is not a
+/// terminal.
 #[must_use]
 pub fn terminal_device(number: i32) -> Option<u64> {
     let stream = standard_stream(number);
@@ -172,12 +172,12 @@ pub fn terminal_device(number: i32) -> Option<u64> {
     status.map(|status| status.st_rdev)
 }
 
-/// What is answered by what is no terminal.
+/// The errors of files that are not terminals.
 const NO_TERMINAL: [i32; 5] =
     [libc::ENOTTY, libc::EINVAL, libc::EBADF, libc::ENODEV, libc::EOPNOTSUPP];
 
-/// Whether a descriptor is of a terminal, as isatty(3) asks. One that does not answer, such as one
-/// that was hung up (EIO), is one: it could still be set up and read.
+/// Whether a descriptor is a terminal, as isatty(3). A terminal that does not respond, such as
+/// after a hangup (EIO), counts as one.
 #[must_use]
 pub fn is_terminal(descriptor: BorrowedFd<'_>) -> bool {
     let mut settings = MaybeUninit::<libc::termios2>::zeroed();
@@ -192,20 +192,20 @@ pub fn is_terminal(descriptor: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// What the standard input was like before it passed every byte on.
+/// The state of the standard input before raw mode.
 struct Before(UnsafeCell<MaybeUninit<libc::termios2>>);
 
-// SAFETY: it is written only while `PASSES_ALL` is false, and read only while that is true.
+// SAFETY: it is written only while `RAW_MODE` is false, and read only while that is true.
 unsafe impl Sync for Before {}
 
 static BEFORE: Before = Before(UnsafeCell::new(MaybeUninit::zeroed()));
-/// Whether the standard input passes every byte on.
-static PASSES_ALL: AtomicBool = AtomicBool::new(false);
+/// Whether the standard input is in raw mode.
+static RAW_MODE: AtomicBool = AtomicBool::new(false);
 
-/// Puts the standard input back, where it passes every byte on and is not another's by now. A
-/// handler of signals may do this.
-pub(super) fn put_back() {
-    if !PASSES_ALL.load(Ordering::Acquire) {
+/// Restores the standard input from raw mode, unless another program uses it by now. Signal
+/// handlers may call this.
+pub(super) fn restore_input() {
+    if !RAW_MODE.load(Ordering::Acquire) {
         return;
     }
     let mut group: libc::pid_t = 0;
@@ -219,25 +219,25 @@ pub(super) fn put_back() {
 }
 
 /// Whether this process may change and read a terminal: it is not in the background of the session
-/// that the terminal controls. One that controls another session asks nobody.
+/// that the terminal controls. A terminal of another session may always be used.
 #[must_use]
 pub fn is_foreground(terminal: BorrowedFd<'_>) -> bool {
     nix::unistd::tcgetpgrp(terminal).is_ok_and(|group| group == nix::unistd::getpgrp())
         || nix::unistd::tcgetpgrp(terminal).is_err()
 }
 
-/// What happens to the terminal of nsscript while a program uses another one.
+/// Events of nsscript's terminal while a program uses another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TerminalEvent {
-    /// It has another size.
+    /// Its size changed.
     Resized,
-    /// nsscript is to stop.
+    /// nsscript must stop.
     Stop,
-    /// nsscript goes on.
+    /// nsscript continues.
     Continued,
 }
 
-/// The signals that tell of it, which come here until this is dropped: signalfd(2).
+/// The signals of these events, received here until this is dropped: signalfd(2).
 #[derive(Debug)]
 pub struct TerminalEvents {
     descriptor: SignalFd,
@@ -245,7 +245,7 @@ pub struct TerminalEvents {
 }
 
 impl TerminalEvents {
-    /// From here on they come here.
+    /// Starts receiving them.
     ///
     /// # Errors
     /// No descriptor is left.
@@ -259,7 +259,7 @@ impl TerminalEvents {
         Ok(Self { descriptor, before })
     }
 
-    /// What has happened.
+    /// The events that occurred.
     #[must_use]
     pub fn next(&self) -> Option<TerminalEvent> {
         let signal = self.descriptor.read_signal().ok()??;
@@ -283,31 +283,31 @@ impl Drop for TerminalEvents {
     }
 }
 
-/// Stops this process until somebody has it go on, as SIGTSTP does: not where nobody could.
+/// Stops this process until it is continued, as SIGTSTP does, unless nobody could continue it.
 pub fn stop() {
     let signal: SigSet = std::iter::once(Signal::SIGTSTP).collect();
-    // It is blocked, and so comes when it no longer is.
+    // The signal is blocked, and is delivered when it is unblocked.
     let _ = nix::sys::signal::raise(Signal::SIGTSTP);
     let _ = signal.thread_unblock();
     let _ = signal.thread_block();
 }
 
-/// Asks this process to end, as Ctrl-C does.
+/// Interrupts this process, as Ctrl-C does.
 pub fn interrupt() {
     let _ = nix::sys::signal::raise(Signal::SIGINT);
 }
 
-/// What a terminal is like, and which processes are in its foreground, to be put back.
+/// The state and foreground process group of a terminal, to be restored.
 #[derive(Debug)]
 pub struct KeptTerminal {
-    /// Which of the standard streams it is.
+    /// The number of the standard stream.
     number: i32,
     state: TerminalState,
     group: Option<nix::unistd::Pid>,
 }
 
 impl KeptTerminal {
-    /// That of nsscript: the first of the standard streams that is one.
+    /// Saves the terminal of nsscript: the first standard stream that is a terminal.
     #[must_use]
     pub fn own() -> Option<Self> {
         (0..3).find_map(|number| {
@@ -318,10 +318,10 @@ impl KeptTerminal {
         })
     }
 
-    /// Puts back what a program has left otherwise.
+    /// Restores what a program has changed.
     pub fn restore(&self) {
         let terminal = standard_stream(self.number);
-        // Who is in the background is stopped when it changes a terminal, unless it does not care.
+        // A background process is stopped when it changes a terminal, unless it ignores SIGTTOU.
         let signals: SigSet = std::iter::once(Signal::SIGTTOU).collect();
         let before = SigSet::thread_get_mask();
         let blocked = signals.thread_block();

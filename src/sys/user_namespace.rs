@@ -1,4 +1,4 @@
-//! A user namespace that is held open while its maps are written.
+//! User namespaces that are held open while their maps are written.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,7 +10,7 @@ use super::kernel::{CallError, Syscall};
 use super::process::Child;
 use super::program::{CStrings, LaunchError, Program, flags, spawn};
 
-/// A process that does nothing but hold a user namespace whose maps are not written yet.
+/// A process that holds a user namespace until its maps are written.
 #[derive(Debug)]
 pub struct Holder {
     child: Child,
@@ -26,10 +26,10 @@ fn because(syscall: Syscall, error: &std::io::Error) -> CallError {
     CallError { syscall, errno: Errno::from(error) }
 }
 
-/// Makes a user namespace.
+/// Creates a user namespace.
 ///
 /// # Errors
-/// clone3(2): user namespaces are disabled, or there are too many.
+/// clone3(2) if user namespaces are disabled, or there are too many.
 pub fn hold_user_namespace() -> Result<Holder, CallError> {
     let calls =
         vec![Call::DieWithParent, Call::Execute { as_init: true, told: CStrings::default() }];
@@ -42,16 +42,16 @@ pub fn hold_user_namespace() -> Result<Holder, CallError> {
 }
 
 impl Holder {
-    /// The number of the process whose maps are to be written.
+    /// The number of the process whose maps are written.
     #[must_use]
     pub fn pid(&self) -> i32 {
         self.child.pid()
     }
 
-    /// Writes both maps: as root, who may map any id.
+    /// Writes both maps, as root, who may map any id.
     ///
     /// # Errors
-    /// The kernel refuses a map: user_namespaces(7).
+    /// The kernel refuses a map: see user_namespaces(7).
     pub fn write_maps(&self, users: &str, groups: &str) -> Result<(), CallError> {
         for (name, text) in [("uid_map", users), ("gid_map", groups)] {
             let path = format!("/proc/{}/{name}", self.pid());
@@ -63,7 +63,7 @@ impl Holder {
         Ok(())
     }
 
-    /// The namespace itself; the process ends.
+    /// Opens the namespace and ends the process.
     ///
     /// # Errors
     /// /proc is not mounted.

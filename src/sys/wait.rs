@@ -1,8 +1,8 @@
-//! Waits for children: waitid(2), where a child can only end once another one was waited for.
+//! Waits for children whose end depends on waiting for others: waitid(2).
 //!
-//! Process 1 of a PID namespace ends last: the kernel keeps it until every process of the
-//! namespace was waited for. Some of those can be children of this process too, which `unshare`
-//! or `setns` has put there; whoever waits for the first takes note of how they ended.
+//! The kernel keeps process 1 of a PID namespace until every process of the namespace was waited
+//! for. Some of those can be children of this process, which started there after `unshare` or
+//! `setns`. A wait for process 1 notes how they ended.
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::errno::Errno;
 
-/// How a child ended, as waitid(2) tells it.
+/// How a child ended: waitid(2).
 #[derive(Clone, Copy)]
 pub(super) struct Ended {
     pub pid: i32,
-    /// Its exit status, or the signal that ended it.
+    /// Its exit status, or the signal that killed it.
     pub status: i32,
     pub by_signal: bool,
     pub usage: libc::rusage,
@@ -50,10 +50,10 @@ fn waitid(which: libc::idtype_t, id: i32, options: i32) -> Result<Option<Ended>,
     Ok((pid != 0).then_some(Ended { pid, status, by_signal, usage }))
 }
 
-/// How the child `pid` of the descriptor ended, if it has; with `options` 0 it waits.
+/// Returns how the child `pid` ended, if it has; with `options` 0 it waits.
 ///
 /// # Errors
-/// `ECHILD`: nobody knows.
+/// `ECHILD` if its status is unknown.
 pub(super) fn child(pid: i32, pidfd: BorrowedFd<'_>, options: i32) -> Result<Option<Ended>, Errno> {
     let answer = waitid(libc::P_PIDFD, pidfd.as_raw_fd(), options);
     if !matches!(answer, Ok(None)) {
@@ -69,8 +69,7 @@ pub(super) fn child(pid: i32, pidfd: BorrowedFd<'_>, options: i32) -> Result<Opt
     answer
 }
 
-/// Waits for all children of `nsscript` that have ended, and takes note of how. The other children of a
-/// program that uses the library are for that program to wait for.
+/// Waits for all children that have ended, and notes how.
 pub fn note_ended_children() {
     if ADOPTS.load(Ordering::Relaxed) {
         while let Ok(Some(ended)) = waitid(libc::P_ALL, 0, libc::WNOHANG) {
@@ -100,8 +99,7 @@ pub(super) fn adopts() {
     ADOPTS.store(true, Ordering::Relaxed);
 }
 
-/// Forgets all children: this process is a copy, and they are its parent's. Its own will be those of
-/// `nsscript` alone, and orphans if it is process 1 of a PID namespace.
+/// Forgets all notes: this process is a copy, and the children are its parent's.
 pub(super) fn forget() {
     NOTED.with_borrow_mut(Vec::clear);
     STARTED.with_borrow_mut(Vec::clear);

@@ -1,5 +1,4 @@
-//! A clock that a new process looks at after each of its calls, where somebody wants to know how
-//! long they take.
+//! Timing of the calls of a new process.
 
 use std::os::raw::{c_int, c_void};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +7,7 @@ use std::time::Duration;
 use super::errno::Errno;
 use super::kernel::{CallError, Syscall, call};
 
-/// Notes that parent and child share, also where the child has a copy of the parent's memory.
+/// Notes that parent and child share, even if the child has a copy of the parent's memory.
 #[derive(Debug)]
 pub struct Watch {
     /// A mapping of [`HEAD`] numbers and one for each call.
@@ -16,30 +15,30 @@ pub struct Watch {
     length: usize,
 }
 
-/// How long the parts of a launch took.
+/// The durations of the parts of a launch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// Until the new process began with the first call.
+    /// The time until the first call.
     pub start: Duration,
-    /// Each call that was tried.
+    /// The time of each call.
     pub calls: Vec<Duration>,
-    /// From the last call to now: with a call that executes a program, how long that took.
+    /// The time since the last call, such as that of executing a program.
     pub rest: Duration,
-    /// How many parts of a call that consists of several were done before one failed.
+    /// The number of parts of the last call that succeeded, if it has several.
     pub parts: usize,
 }
 
-/// Where the parts of the call at hand are counted.
+/// The index of the count of parts.
 const PARTS: usize = 0;
-/// When the watch was made.
+/// The index of the time at which the watch was created.
 const MADE: usize = 1;
-/// When the new process began.
+/// The index of the time at which the new process started.
 const BEGUN: usize = 2;
-/// Where the notes on the calls begin.
+/// The index of the first note on a call.
 const HEAD: usize = 3;
 
 impl Watch {
-    /// A watch of so many calls, which starts now.
+    /// Starts a watch for `calls` calls.
     ///
     /// # Errors
     /// No memory is left.
@@ -71,22 +70,22 @@ impl Watch {
         }
     }
 
-    /// The new process begins.
+    /// Notes that the new process starts.
     pub(super) fn begin(&self) {
         self.note(BEGUN, now());
     }
 
-    /// Call number `call` was tried.
+    /// Notes that call number `call` has returned.
     pub(super) fn tried(&self, call: usize) {
         self.note(HEAD + call, now());
     }
 
-    /// So many parts of the call at hand are done.
+    /// Notes the number of finished parts of the current call.
     pub(super) fn parts(&self, done: usize) {
         self.note(PARTS, done as u64);
     }
 
-    /// What was noted.
+    /// Returns the notes.
     #[must_use]
     pub fn times(&self) -> Times {
         let notes: Vec<u64> = self.notes().iter().map(|note| note.load(Ordering::SeqCst)).collect();
@@ -116,8 +115,8 @@ impl Drop for Watch {
     }
 }
 
-/// The time of a clock that nobody sets, in nanoseconds: by syscall(2), as the new process asks
-/// too, perhaps in the memory of its parent.
+/// The monotonic time in nanoseconds, by syscall(2), because the new process calls this as well,
+/// possibly in its parent's memory.
 fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     let place = &raw mut time;

@@ -9,8 +9,8 @@ use super::errno::Errno;
 /// Names and values of attributes, sorted by name.
 pub type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The attributes of a file that anybody who may write to it may set, `user.*`, without those that
-/// mean something to an overlay; none where its file system has none.
+/// Returns the `user.*` attributes of a file, without those of overlays; empty if its file system
+/// has none.
 ///
 /// # Errors
 /// fgetxattr(2).
@@ -38,17 +38,17 @@ pub fn user_attributes(file: &File) -> Result<Attributes, Errno> {
     Ok(found)
 }
 
-/// Whether an attribute is one of those that a tree on the disk has.
+/// Whether trees on the disk keep an attribute.
 #[must_use]
 pub fn is_kept(name: &[u8]) -> bool {
     name.starts_with(b"user.") && !name.starts_with(b"user.overlay.")
 }
 
-/// The attribute that has the access control list of a file.
+/// The attribute with the access control list of a file.
 pub(super) const ACL: &CStr = c"system.posix_acl_access";
 
-/// Whether a directory that is held as a place has an access control list; if that cannot be told it
-/// may have one.
+/// Whether a directory opened with `O_PATH` may have an access control list; true if it cannot be
+/// determined.
 pub(super) fn has_acl(place: BorrowedFd<'_>) -> bool {
     let Ok(path) = CString::new(format!("/proc/self/fd/{}", place.as_raw_fd())) else {
         return true;
@@ -75,10 +75,10 @@ fn value(file: &File, name: &CStr) -> Result<Vec<u8>, Errno> {
     }
 }
 
-/// Sets an attribute of a file.
+/// Sets an extended attribute of a file.
 ///
 /// # Errors
-/// fsetxattr(2): the file system has none, or no room for it.
+/// fsetxattr(2) if the file system does not support attributes, or has no space.
 pub fn set_attribute(file: &File, name: &[u8], value: &[u8]) -> Result<(), Errno> {
     let name = CString::new(name).map_err(|_| Errno::new(libc::EINVAL))?;
     let (fd, size) = (file.as_raw_fd(), value.len());
@@ -87,7 +87,7 @@ pub fn set_attribute(file: &File, name: &[u8], value: &[u8]) -> Result<(), Errno
     if done == 0 { Ok(()) } else { Err(Errno::last()) }
 }
 
-/// Whether a file has an attribute of this name and value.
+/// Whether a file has an attribute with this name and value.
 #[must_use]
 pub fn has_attribute(file: &File, name: &CStr, wanted: &[u8]) -> bool {
     value(file, name).is_ok_and(|found| found == wanted)

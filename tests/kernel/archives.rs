@@ -389,7 +389,7 @@ fn the_time_of_what_is_packed_is_that_of_the_source() {
         assert!(listed.lines().all(|line| line.contains("2001-09-09 01:46")), "{listed}");
         let launch = keeping(bench, &["-e", pack, "never.tar"]).env("SOURCE_DATE_EPOCH", "today");
         let said = launch.end().failed(125);
-        assert!(said.contains("`SOURCE_DATE_EPOCH` is `today`, which is no time"), "{said}");
+        assert!(said.contains("invalid `SOURCE_DATE_EPOCH` `today`"), "{said}");
         assert!(!bench.path("never.tar").exists());
     });
 }
@@ -452,7 +452,7 @@ fn what_is_put_on_an_archive_goes_where_its_links_lead() {
         let wrong = said(bench, r#"rootfs().tar("base.tar").file("/usr", "").digest();"#);
         assert!(wrong.contains("`/usr` is already a directory"), "{wrong}");
         let wrong = said(bench, r#"rootfs().tar("base.tar").file("/etc/motd/x", "").digest();"#);
-        assert!(wrong.contains("`/etc/motd` is no directory"), "{wrong}");
+        assert!(wrong.contains("`/etc/motd` is not a directory"), "{wrong}");
         // What an archive has itself takes the place of a file below.
         bench.file("tree/etc/motd/x", "");
         gnu_tar(bench, "other.tar", &[]);
@@ -526,7 +526,7 @@ fn what_an_archive_cannot_give_is_said() {
         bench.file("devices.tar", builder.into_inner().unwrap());
         let said = warned(r#"print(rootfs().tar("devices.tar").digest());"#);
         let why = if bench.user.is_root() {
-            "the device `/dev/null` is closed in sandboxes"
+            "the device `/dev/null` is unusable in sandboxes"
         } else {
             "the device `/dev/null` is left out"
         };
@@ -543,7 +543,10 @@ fn an_archive_is_replaced_where_that_is_said() {
         let first = printed(bench, &pack("1", ""));
         let wrong = said(bench, &pack("2", ""));
         assert!(wrong.contains("file exists (EEXIST)"), "{wrong}");
-        assert!(wrong.contains("`#{ replace: true }` replaces an archive"), "{wrong}");
+        assert!(
+            wrong.contains("pass `#{ replace: true }` to replace an existing archive"),
+            "{wrong}"
+        );
         let second = printed(bench, &pack("2", ", #{ replace: true }"));
         assert_ne!(first, second);
         assert_eq!(printed(bench, r#"print(rootfs().tar("x.tar").size());"#), "1\n");
@@ -662,7 +665,7 @@ fn an_archive_has_the_sha256_that_the_recipe_says() {
         let recipe = format!(r#"rootfs().tar("root.tar", #{{ sha256: "{other}" }}).size();"#);
         let wrong = said(bench, &recipe);
         assert!(wrong.contains(&format!("its sha256 is {sum}")), "{wrong}");
-        assert!(wrong.contains(&format!("wanted: {other}")), "{wrong}");
+        assert!(wrong.contains(&format!("expected: {other}")), "{wrong}");
         nothing_is_kept(bench);
         let wrong = said(bench, r#"rootfs().tar("root.tar", #{ sha256: "abc" }).digest();"#);
         assert!(wrong.contains("`abc` is no sha256"), "{wrong}");
@@ -729,9 +732,9 @@ fn an_archive_that_is_cut_off_is_told_with_the_member() {
 fn what_is_no_archive_is_called_what_it_is() {
     as_each_user(|bench| {
         for (bytes, told) in [
-            (b"BZh91AY&SY".as_slice(), "it is compressed by bzip2"),
-            (b"PK\x03\x04xxxx", "it is a zip archive"),
-            (b"!<arch>\ndebian-binary", "it is an ar archive, as Debian packages are"),
+            (b"BZh91AY&SY".as_slice(), "the file is compressed by bzip2"),
+            (b"PK\x03\x04xxxx", "the file is a zip archive"),
+            (b"!<arch>\ndebian-binary", "the file is an ar archive, such as a Debian package"),
         ] {
             let mut file = bytes.to_vec();
             file.resize(1024, 1);
@@ -746,7 +749,7 @@ fn what_is_no_archive_is_called_what_it_is() {
         assert!(wrong.contains("did you mean") && wrong.contains("empty.tar"), "{wrong}");
         bench.directory("directory");
         let wrong = said(bench, r#"rootfs().tar("directory").digest();"#);
-        assert!(wrong.contains("it is no file"), "{wrong}");
+        assert!(wrong.contains("it is not a file"), "{wrong}");
         nothing_is_kept(bench);
     });
 }
@@ -769,7 +772,7 @@ fn a_full_disk_leaves_no_half_of_an_archive() {
         let recipe = r#"rootfs().tar("root.tar").digest();"#;
         let said = keeping(bench, &["-e", recipe]).in_world(&setup).end().failed(125);
         assert!(said.contains("its member `./zzz` cannot be written: no space left"), "{said}");
-        assert!(said.contains("`nsscript store gc` removes what was not used"), "{said}");
+        assert!(said.contains("remove unused layers with `nsscript store gc`"), "{said}");
         assert!(said.ends_with("\nlooked\n") && !said.contains("layer-"), "{said}");
     });
 }

@@ -400,7 +400,7 @@ fn a_limit_that_is_reached_is_told_from_one_of_none() {
         let told = machine(bench, script);
         told.is_hindered_by("uts_namespace");
         let found = told.found("uts_namespace");
-        assert!(found.contains("as many `UTS` namespaces as `user.max_uts_namespaces` allows"));
+        assert!(found.contains("`user.max_uts_namespaces` allows no more `UTS` namespaces"));
         assert!(told.cure("uts_namespace").contains("=10000` allows more"));
     });
 }
@@ -431,7 +431,7 @@ fn root_does_without_user_namespaces_as_the_hint_says() {
         };
         let guest = r#"sandbox("/").read_only_root().proc("/proc")"#;
         let said = run(guest).failed(125);
-        assert!(said.contains("root does without one: `.share(USER)`"), "{said}");
+        assert!(said.contains("root can run without a new one: `.share(USER)`"), "{said}");
         let status = run(&format!("{guest}.share(USER)")).succeeded();
         for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
             assert_eq!(crate::support::field(&status, set), "0000000000000000");

@@ -108,14 +108,14 @@ fn what_has_no_end_is_an_error_that_says_why() {
             ("read_file(\"/dev/zero\")", "file too large (EFBIG)", text),
             ("read_file(\"sparse\")", "file too large (EFBIG)", text),
             ("within(UTS, || read_file(\"/dev/zero\"))", "file too large (EFBIG)", text),
-            ("rootfs().tar(\"fifo\").digest()", "it is no file", ""),
-            ("rootfs().tar(\"/dev/zero\").digest()", "it is no file", ""),
+            ("rootfs().tar(\"fifo\").digest()", "it is not a file", ""),
+            ("rootfs().tar(\"/dev/zero\").digest()", "it is not a file", ""),
             (
                 "rootfs().tar(\"sparse\", #{ limit: \"1M\" }).digest()",
                 "it holds more than 1 MiB",
                 "`limit",
             ),
-            ("rootfs().copy(\"sparse\", \"/x\").digest()", "it holds more than 8 GiB", copy),
+            ("rootfs().copy(\"sparse\", \"/x\").digest()", "it contains more than 8 GiB", copy),
             (
                 "rootfs().copy(\"fifo\", \"/x\").digest()",
                 "it is neither a file nor a directory",
@@ -261,10 +261,27 @@ fn an_empty_tmpdir_is_none() {
             said
         };
         let all: Vec<String> = (4..24).map(few).collect();
-        let made = |said: &&String| said.contains("error: cannot make a private directory");
+        let made = |said: &&String| said.contains("error: cannot create a private directory");
         let said = all.iter().find(made).unwrap_or_else(|| panic!("{all:?}"));
         assert!(said.contains("(EMFILE)") && said.contains("ulimit -n"), "{said}");
         bench.recipe("print(1);").end().succeeded();
+    });
+}
+
+#[test]
+fn the_part_of_tmpdir_that_refuses_is_named() {
+    as_each_user(|bench| {
+        let file = bench.file("file", "");
+        let below = file.join("a/b");
+        let ended = bench.recipe("print(scratch());").env("TMPDIR", &below).end();
+        let said = ended.failed(125);
+        let message = format!(
+            "error: cannot create a private directory in `{}`: cannot access `{}`: not a directory \
+             (ENOTDIR)",
+            below.display(),
+            file.display()
+        );
+        assert!(said.contains(&message), "{said}");
     });
 }
 

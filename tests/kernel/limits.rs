@@ -59,7 +59,7 @@ fn a_limit_above_that_of_nsscript_is_told_with_its_line() {
         let said = bench.recipe(code).end().failed(125);
         assert!(said.contains("cannot limit `nofile` to 5000000000"), "{said}");
         assert!(said.contains("(EPERM)") && said.contains("<command line>:2:"), "{said}");
-        assert!(said.contains("its hard limit of `nofile`: choose at most"), "{said}");
+        assert!(said.contains("`fs.nr_open` allows a process at most"), "{said}");
     });
 }
 
@@ -105,7 +105,7 @@ fn that_nproc_does_not_bind_root_is_a_warning() {
     as_each_user(|bench| {
         let recipe = bench.recipe(&format!(r#"{HOST}.limit("nproc", 100).run("true");"#));
         let ended = recipe.end();
-        let warned = ended.stderr.contains("`nproc` does not bind this program");
+        let warned = ended.stderr.contains("`nproc` does not limit this program");
         assert_eq!(warned, bench.user.uid == 0, "{}", ended.stderr);
     });
 }

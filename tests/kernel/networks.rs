@@ -333,21 +333,24 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
             ),
             (
                 r#"left.address("eth0", "10.0.0.1/24");"#,
-                &["(EEXIST)", "eth0 has the address 10.0.0.1"],
+                &["(EEXIST)", "eth0 already has the address 10.0.0.1"],
             ),
             (r#"left.bridge("sixteen_bytes_so", []);"#, &["has 16 bytes; the maximum is 15"]),
-            (r#"left.bridge("eth0", []);"#, &["(EEXIST)", "`eth0` is in the network net1 already"]),
+            (
+                r#"left.bridge("eth0", []);"#,
+                &["(EEXIST)", "the network net1 already has an interface `eth0`"],
+            ),
             (
                 r#"veth(left, "x", right, "eth0");"#,
-                &["(EEXIST)", "`eth0` is in the network net2 already"],
+                &["(EEXIST)", "the network net2 already has an interface `eth0`"],
             ),
-            (r#"left.bridge("br0", ["port9"]);"#, &["there is no interface `port9`"]),
-            (r#"left.port("eth0", "lo");"#, &["(EOPNOTSUPP)", "lo is no bridge"]),
+            (r#"left.bridge("br0", ["port9"]);"#, &["has no interface `port9`"]),
+            (r#"left.port("eth0", "lo");"#, &["(EOPNOTSUPP)", "lo is not a bridge"]),
             (
                 r#"left.route("default", "10.7.0.1");"#,
                 &[
                     "the kernel says: Nexthop has invalid gateway",
-                    "no interface is in a network with 10.7.0.1",
+                    "no interface is in the subnet of 10.7.0.1",
                 ],
             ),
             (
@@ -383,7 +386,7 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
             ),
             (
                 "let one = left.listen(80); let two = left.listen(80);",
-                &["somebody listens there already"],
+                &["another program already listens there"],
             ),
             (
                 r#"let one = left.listen(80, #{ address: "10.0.0.77" });"#,
@@ -416,7 +419,7 @@ fn a_kind_that_this_kernel_lacks_is_called_so() {
                 assert_eq!(ended.succeeded(), format!("[\"{kind}\"]\n"));
             } else {
                 let said = ended.failed(125);
-                assert!(said.contains(&format!("no interfaces of the kind {kind}")), "{said}");
+                assert!(said.contains(&format!("does not support {kind} interfaces")), "{said}");
             }
         }
     });
@@ -898,7 +901,7 @@ fn what_is_missing_for_the_outside_is_said() {
                       mount --bind /mnt/nothing \"$(readlink -f \"$(command -v pasta)\")\"";
         let said = bench.recipe(recipe).in_world(hidden).end().failed(125);
         assert!(
-            said.contains("no program `pasta` on this host") && said.contains("`passt`"),
+            said.contains("no working `pasta` found on this host") && said.contains("`passt`"),
             "{said}"
         );
         if !bench.user.is_root() {

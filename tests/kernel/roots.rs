@@ -35,7 +35,7 @@ fn an_empty_root_holds_what_is_mounted_in_it_and_can_be_written_to() {
         let said = bench.sh(&format!("sandbox(){SYSTEM}.read_only_root()"), "> /x").failed(2);
         assert!(said.contains("Read-only file system"), "{said}");
         let said = bench.recipe(r#"sandbox().run("true")"#).end().failed(127);
-        assert!(said.contains("no program `true` in the sandbox"), "{said}");
+        assert!(said.contains("program `true` not found in the sandbox"), "{said}");
     });
 }
 
@@ -187,5 +187,23 @@ fn with_mounts_shared_nothing_is_called_read_only_that_is_not() {
         let guest = r#"sandbox("root").share(MOUNT).chroot().read_only_root()"#;
         bench.sh(guest, "touch /new");
         assert!(!bench.path("root/new").exists(), "the read-only root was written to");
+    });
+}
+
+#[test]
+fn a_device_that_vanishes_between_two_launches_is_an_error() {
+    as_each_user(|bench| {
+        let recipe = r#"
+            let place = `${scratch()}/null`;
+            write_file(place, "");
+            mount("/dev/null", place, #{ bind: true });
+            let guest = sandbox(rootfs().binaries(["sh", "ls"]).device(place));
+            guest.run(["sh", "-c", "test -c " + place]);
+            umount(place);
+            remove(place);
+            guest.run(["sh", "-c", "ls -l " + place]);"#;
+        let said = bench.recipe(recipe).end().failed(125);
+        assert!(said.contains("error: device `") && said.contains("null` not found"), "{said}");
+        assert!(said.contains("<command line>:5:"), "{said}");
     });
 }

@@ -129,7 +129,7 @@ fn what_is_not_there_to_read_nothing_from_is_named() {
         let said = bench.recipe(recipe).end().failed(125);
         let wanted = "cannot open `/dev/null` for the program: no such file or directory (ENOENT)";
         assert!(said.contains(wanted) && said.contains("<command line>:3:"), "{said}");
-        assert!(said.contains("`.dev(\"/dev\")` makes the usual devices"), "{said}");
+        assert!(said.contains("add `.dev(\"/dev\")` to a sandbox"), "{said}");
     });
 }
 
@@ -181,8 +181,8 @@ fn much_is_written_to_a_program_that_answers_meanwhile() {
 fn a_program_that_writes_without_end_is_ended() {
     let guest = HOST;
     as_each_user(|bench| {
-        let hint = "\n\nhint: the option `limit` of `output` says how much it may be\n";
-        let note = "\n   = so much is kept of it until `read_line` takes it\n";
+        let hint = "\n\nhint: raise the option `limit` of `output`\n";
+        let note = "\n   = nsscript keeps at most that until `read_line` reads it\n";
         for (recipe, most, more) in [
             (format!("{guest}.output(\"cat /dev/zero\")"), "64 MiB", hint),
             (format!("{guest}.output(\"yes\", #{{ limit: \"1M\" }})"), "1 MiB", hint),
@@ -205,8 +205,7 @@ fn a_program_that_writes_without_end_is_ended() {
         ] {
             // That no process is left is what every run makes sure of.
             let said = bench.recipe(&format!("let it = {recipe};")).end().failed(125);
-            let wanted =
-                format!("error: the program has written more than {most}, and was ended\n");
+            let wanted = format!("error: the program wrote more than {most} and was killed\n");
             assert!(said.starts_with(&wanted) && said.ends_with(more), "{recipe}: {said}");
         }
         let fits = format!(

@@ -102,7 +102,7 @@ fn the_json_form_is_an_object_on_a_line_for_each_message() {
     assert_eq!(error["place"]["line"], 2);
     assert_eq!(error["place"]["column"], 7);
     assert_eq!(error["place"]["length"], 7);
-    assert!(error["hints"][0].as_str().unwrap().contains("makes it"), "{error}");
+    assert!(error["hints"][0].as_str().unwrap().contains("create it with"), "{error}");
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn an_error_that_is_thrown_again_keeps_what_is_known_of_it() {
                 throw e;\n}";
     let said = run(code).said(127);
     assert!(said.contains("──▶ <command line>:2:35"), "{said}");
-    assert!(said.contains("looked for along"), "{said}");
+    assert!(said.contains("searched `/"), "{said}");
 }
 
 #[test]

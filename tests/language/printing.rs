@@ -7,7 +7,7 @@ fn a_sandbox_prints_as_its_steps() {
     let code = r#"
         print(sandbox("/").read_only_root().hostname("box").tmpfs("/run").share(NET));
     "#;
-    let printed = "sandbox of 5 steps\n   1  root: /\n   2  root cannot be written to\n   \
+    let printed = "sandbox of 5 steps\n   1  root: /\n   2  read-only root\n   \
                    3  hostname box\n   4  tmpfs on /run\n   5  share NET\n";
     prints(code, printed);
 }

@@ -15,17 +15,17 @@ use crate::ops::{
 use crate::spec::{BindOptions, GuestPath, MountAttributes, Namespaces, ValueError};
 use crate::sys::{Call, Create, Identity, Tree};
 
-/// What identifies a source: device and inode.
+/// The identity of a source: device and inode.
 pub type FileId = (u64, u64);
 
-/// A file or directory of the host is asked for at a place inside.
+/// A requested bind of a file or directory of the host at a place inside.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bind {
     /// The place on the host, absolute.
     pub source: PathBuf,
     /// The place inside.
     pub target: GuestPath,
-    /// How it differs from its source.
+    /// The options.
     pub options: BindOptions,
 }
 
@@ -87,12 +87,12 @@ impl Asking for Bind {
     }
 }
 
-/// A file or directory of the host appears at a place inside.
+/// A planned bind of a file or directory of the host at a place inside.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bound {
     /// The place on the host.
     pub source: PathBuf,
-    /// The file that was found there.
+    /// The identity of the file that was found there.
     pub id: Option<FileId>,
     /// Whether it is a directory.
     pub directory: bool,
@@ -100,11 +100,11 @@ pub struct Bound {
     pub target: GuestPath,
     /// Its attributes.
     pub attributes: MountAttributes,
-    /// What the verb that asked for it has by itself: what differs is said.
+    /// The default attributes of the verb; the sentence states only differences.
     pub usual: MountAttributes,
-    /// Whether the mounts below the source are bound with it.
+    /// Whether mounts below the source are included.
     pub recursive: bool,
-    /// Whether the place is made if it is missing.
+    /// Whether a missing place is created.
     pub create: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A small `/dev`: devices that are harmless, terminals, shared memory.
+//! A small `/dev`: harmless devices, terminals, shared memory.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,13 @@ use crate::ops::planning::file_id;
 use crate::ops::{Asking, Backing, Changes, Directory, Op, Planning, Presence, Symlink};
 use crate::spec::{FileOptions, GuestPath, MountAttributes, MountOptions, ValueError};
 
-/// The attributes of a mount that is there for its devices.
+/// The attributes of a mount that provides devices.
 const DEVICES_WORK: MountAttributes = MountAttributes { devices: true, ..MountAttributes::DATA };
 
 /// The devices that every program may use.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
-/// The links that programs expect, and what they say.
+/// The links that programs expect, with their targets.
 const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -60,7 +60,7 @@ impl Asking for Dev {
     }
 }
 
-/// Terminals of the sandbox's own.
+/// Private terminals of the sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Devpts(pub GuestPath);
 
@@ -93,11 +93,11 @@ impl Asking for Devpts {
     }
 }
 
-/// The operations that make a small `/dev` at `target`.
+/// The operations that create a small `/dev` at `target`.
 fn devices(target: &GuestPath, host: &Host, create: bool) -> Result<Vec<Op>, Report> {
     let join = |name: &str| target.join(name).map_err(|invalid| Report::from(&invalid));
-    // Mode 0755: in a sticky directory that all may write to, opening `/dev/null` with O_CREAT, as
-    // `>` of a shell does, is refused (fs.protected_regular).
+    // Mode 0755: in a world-writable sticky directory, the kernel refuses to open `/dev/null` with
+    // O_CREAT, as `>` of a shell does (fs.protected_regular).
     let mut actions: Vec<Op> = vec![
         Mounted {
             kind: "tmpfs".into(),
@@ -125,7 +125,7 @@ fn devices(target: &GuestPath, host: &Host, create: bool) -> Result<Vec<Op>, Rep
     Ok(actions)
 }
 
-/// One device of the host at a place inside.
+/// A device of the host at a place inside.
 #[must_use]
 pub fn device(source: PathBuf, id: (u64, u64), target: GuestPath) -> Bound {
     Bound {
@@ -140,7 +140,7 @@ pub fn device(source: PathBuf, id: (u64, u64), target: GuestPath) -> Bound {
     }
 }
 
-/// Terminals of the sandbox's own. The group of a terminal is not set to `tty`: that needs a
+/// Private terminals of the sandbox. The group of a terminal is not `tty`, because that needs a
 /// second id in the map.
 fn devpts(target: GuestPath, create: bool) -> Mounted {
     let option = |name: &str, value: &str| (name.to_owned(), Some(value.to_owned()));

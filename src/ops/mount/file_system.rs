@@ -1,4 +1,4 @@
-//! New file systems at places inside, by their type.
+//! New file systems of any type.
 
 use std::path::PathBuf;
 
@@ -14,16 +14,16 @@ use crate::spec::{
 };
 use crate::sys::{Call, Create};
 
-/// A file system of any type is asked for.
+/// A requested file system of any type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mount {
-    /// What the file system calls its source.
+    /// Its source, in the terms of the file system.
     pub source: String,
     /// The place inside.
     pub target: GuestPath,
     /// The type, as in /proc/filesystems.
     pub kind: String,
-    /// How it is mounted.
+    /// The mount options.
     pub options: MountOptions,
 }
 
@@ -84,22 +84,22 @@ impl Asking for Mount {
     }
 }
 
-/// A file system is mounted.
+/// A planned mount of a file system.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mounted {
     /// Its type.
     pub kind: String,
-    /// What it calls its source.
+    /// Its source, in its own terms.
     pub source: String,
     /// The place inside.
     pub target: GuestPath,
-    /// How it is mounted.
+    /// The mount options.
     pub options: MountOptions,
-    /// What the verb that asked for it has by itself: what differs is said.
+    /// The default attributes of the verb; the sentence states only differences.
     pub usual: MountAttributes,
-    /// Whether the place is made if it is missing.
+    /// Whether a missing place is created.
     pub create: bool,
-    /// What is bound there, read-only, if the kernel refuses the file system.
+    /// The substitute that is bound there, read-only, if the kernel refuses the file system.
     pub instead: Option<PathBuf>,
 }
 
@@ -118,7 +118,7 @@ impl Operation for Mounted {
     fn told(&self) -> Told {
         let Self { kind, source, target, options: given, usual, create, instead: _ } = self;
         let MountOptions { data, attributes } = given;
-        // Of mount(8), `ro` would make the file system read-only, and not this mount of it alone.
+        // In mount(8), `ro` would make the file system read-only, instead of only this mount.
         let writable = MountAttributes { read_only: false, ..*attributes };
         let mut all: Vec<String> = writable.words().into_iter().map(str::to_owned).collect();
         all.extend(data.iter().map(|(key, value)| match value {

@@ -1,4 +1,4 @@
-//! Places that are hidden.
+//! Hidden places.
 
 use crate::diag::Origin;
 use crate::ops::lowering::guest;
@@ -10,7 +10,7 @@ use crate::ops::{
 use crate::spec::{GuestPath, Namespaces, ValueError};
 use crate::sys::Call;
 
-/// A place is hidden: a directory by an empty one, anything else by `/dev/null`.
+/// Hides a place: a directory by an empty one, anything else by `/dev/null`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mask(pub GuestPath);
 

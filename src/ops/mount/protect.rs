@@ -1,4 +1,4 @@
-//! Places that become read-only.
+//! Read-only places.
 
 use crate::diag::Origin;
 use crate::ops::words::{in_root, place, remount_all};
@@ -8,7 +8,7 @@ use crate::ops::{
 use crate::spec::{GuestPath, Namespaces, ValueError};
 use crate::sys::Call;
 
-/// A place becomes read-only, with everything that is mounted below it.
+/// Makes a place and all mounts below it read-only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Protect {
     /// The place inside.
@@ -57,7 +57,7 @@ impl Lower for Protect {
     }
 }
 
-/// A place is asked to be read-only.
+/// A requested read-only place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadOnly(pub GuestPath);
 
@@ -67,7 +67,7 @@ impl Asking for ReadOnly {
     }
 
     fn say(&self) -> String {
-        format!("{} cannot be written to", self.0)
+        format!("{} is read-only", self.0)
     }
 
     fn changes(&self) -> Changes {

@@ -1,10 +1,10 @@
-//! The kernel's objects: sysfs(5).
+//! The sysfs of a sandbox: sysfs(5).
 
 use crate::diag::Origin;
 use crate::ops::{Asking, Changes, Planning};
 use crate::spec::{GuestPath, Kind, MountAttributes, MountOptions, ValueError};
 
-/// The kernel's objects, read-only.
+/// A read-only sysfs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sysfs(pub GuestPath);
 

@@ -9,7 +9,7 @@ use crate::spec::{GuestPath, MountAttributes, MountOptions, ValueError};
 pub struct Tmpfs {
     /// The place inside.
     pub target: GuestPath,
-    /// The most it holds, in bytes.
+    /// Its maximum size, in bytes; `None` for the kernel's default.
     pub size: Option<u64>,
     /// The permission bits of its root.
     pub mode: u32,

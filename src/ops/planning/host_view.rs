@@ -1,4 +1,4 @@
-//! A view of the host: what of it a program sees that is run in one.
+//! The view of the host that a sandbox shows.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -10,11 +10,12 @@ use crate::ops::mount::tmpfs;
 use crate::ops::{Backing, Dev, Mounted, Op, Proc};
 use crate::spec::{GuestPath, Kind, MountAttributes, ProcOptions};
 
-/// Places of the host that hold what is private, or what talks to services of the host.
+/// Places of the host with private files, or with sockets of host services.
 const EMPTIED: [&str; 5] = ["/home", "/root", "/run", "/tmp", "/var/tmp"];
 
 impl Planning<'_> {
-    /// A view of the host: processes and devices of the sandbox's own, private places empty.
+    /// Adds a view of the host with the sandbox's own processes and devices, and with empty private
+    /// places.
     pub fn host_view(&mut self, origin: Option<&Origin>) {
         let implied = |inside: &mut Self, path: &str, mount: &dyn Fn(GuestPath) -> Mounted| {
             let Ok(target) = GuestPath::new(path) else { return };
@@ -24,7 +25,7 @@ impl Planning<'_> {
                     inside.actions.push((mount(target).into(), None));
                 }
                 Ok(false) => {}
-                // It may hold what is private.
+                // It may contain private files.
                 Err(report) => inside.reports.push(report.at(origin.cloned())),
             }
         };
@@ -49,8 +50,8 @@ impl Planning<'_> {
         self.ask(&Dev(place("/dev")), origin);
     }
 
-    /// Lets `path` of the host be the substitute for what was mounted last, if the kernel refuses it,
-    /// as it does in most containers.
+    /// Makes `path` of the host the substitute for the last mount, if the kernel refuses that, as
+    /// in most containers.
     pub(in crate::ops) fn or_bind(&mut self, path: &str) {
         let mount = self.actions.iter_mut().rev().find_map(|(action, _)| match action {
             Op::Mounted(mount) => Some(&mut mount.instead),
@@ -62,7 +63,7 @@ impl Planning<'_> {
     }
 }
 
-/// Whether a directory is at `path`.
+/// Whether `path` is a directory.
 fn is_directory(host: &Host, path: &Path) -> Result<bool, Report> {
     match host.tree.metadata(path) {
         Ok(found) => Ok(found.is_dir()),

@@ -1,4 +1,5 @@
-//! Places in a root: whether something can be mounted, made or hidden there, and where else.
+//! Checks of places in a root: whether something can be mounted, created or hidden there, and
+//! alternatives.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,21 +12,21 @@ use crate::ops::{
 };
 use crate::spec::{GuestPath, Root};
 
-/// The root of a sandbox, before anything is done in it.
+/// The initial root of a sandbox.
 #[derive(Clone, Copy, Debug)]
 pub struct RootOf<'a> {
     /// The machine.
     pub host: &'a Host,
-    /// What it is.
+    /// Its kind.
     pub root: &'a Root,
-    /// Its layers, if it is put together.
+    /// Its layers, if it is assembled.
     pub tree: Option<&'a RootTree>,
-    /// Whether changes are kept, which may hold anything.
+    /// Whether changes are kept, which may contain anything.
     pub changed: bool,
 }
 
 impl RootOf<'_> {
-    /// What is at a place that no link is on the way to.
+    /// The kind of file at a place whose path has no links.
     fn at(&self, path: &GuestPath) -> At {
         let found = match (self.root, self.tree) {
             (Root::Directory(directory), _) => at_root_of(&self.host.tree, directory, path),
@@ -42,7 +43,7 @@ impl RootOf<'_> {
             Some((ops::Found::Directory { .. }, _)) => At::Directory,
             Some((ops::Found::Symlink(says), _)) => At::Link(says.to_string_lossy().into_owned()),
             Some((ops::Found::Other, _)) => At::File,
-            // A dry run has not unpacked an archive.
+            // A dry run does not unpack archives.
             None if layers
                 .iter()
                 .any(|layer| matches!(layer, Layer::Kept(it) if it.is_unknown())) =>
@@ -55,7 +56,7 @@ impl RootOf<'_> {
 }
 
 impl Planning<'_> {
-    /// Whether the place of a mount is to be made where it is missing. What cannot work is said.
+    /// Whether a missing mount point is created; reports an impossible one.
     pub(in crate::ops) fn place(
         &mut self,
         target: &GuestPath,
@@ -63,8 +64,8 @@ impl Planning<'_> {
         origin: Option<&Origin>,
     ) -> bool {
         if target.is_root() {
-            let report = Report::error("`/` is the root itself, not a place for a mount");
-            let hint = "`sandbox(root)`, `root` and `host_view` say what the root is";
+            let report = Report::error("`/` is the root itself and cannot be a target");
+            let hint = "set the root with `sandbox(root)`, `root` or `host_view`";
             self.reports.push(report.at(origin.cloned()).advise("root_as_place", hint));
             return false;
         }
@@ -91,7 +92,7 @@ impl Planning<'_> {
             _ => return false,
         };
         let report = Report::error(problem).at(origin.cloned());
-        let what = if read_only { "read-only since here" } else { "it lies in this" };
+        let what = if read_only { "read-only since here" } else { "it is in this directory" };
         let mut report = report.related(by, what);
         report.facts.operation = Some("mount".into());
         report.facts.target = Some(target.to_string());
@@ -99,18 +100,18 @@ impl Planning<'_> {
             let on_host = self.made_on_host(&path.join(below), wanted);
             let elsewhere = self.elsewhere(target);
             let hint = match on_host {
-                Some(made) => format!("{elsewhere}; or make it on the host first: {made}"),
+                Some(made) => format!("{elsewhere}; or create it on the host first: {made}"),
                 None => elsewhere,
             };
             report.advise("place_not_there", hint)
         } else {
-            report.advise("place_kind", "mount a directory on a directory, a file on a file")
+            report.advise("place_kind", "mount a directory on a directory, or a file on a file")
         };
         self.reports.push(report);
         false
     }
 
-    /// How a place is made on the host; none if the caller may not.
+    /// The command that creates a place on the host; `None` if the caller may not.
     fn made_on_host(&self, place: &Path, wanted: Presence) -> Option<String> {
         let above = place.ancestors().skip(1).find(|above| self.host.tree.exists(above))?;
         let found = self.host.tree.metadata(above).ok()?;
@@ -131,7 +132,7 @@ impl Planning<'_> {
         })
     }
 
-    /// Another place for what cannot be at `target`, as nothing can be made there.
+    /// The hint with another place, because nothing can be created at `target`.
     fn elsewhere(&self, target: &GuestPath) -> String {
         let name = target.as_str().rsplit('/').next().unwrap_or_default();
         let in_memory = |path: &GuestPath| {
@@ -142,7 +143,7 @@ impl Planning<'_> {
                 _ => None,
             };
             let last = self.actions.iter().rev().find_map(|(op, _)| own(op));
-            // What cannot be mounted itself is no place for anything.
+            // A file system that cannot be mounted is no place for anything.
             let is_refused =
                 |report: &Report| report.facts.target.as_deref() == Some(path.as_str());
             last == Some(true)
@@ -153,36 +154,37 @@ impl Planning<'_> {
             Leaves::FileSystem { target, .. } if in_memory(target) => Some(target),
             _ => None,
         });
-        // A directory for devices is none for anything else.
+        // A directory for devices is not for other files.
         let mut places: Vec<_> = tmpfs.filter(|path| path.as_str() != "/dev").collect();
         places.sort_by_key(|path| path.as_str() != "/tmp");
         if let Some(place) = places.first() {
-            return format!("choose a place that can be written to, such as `{place}/{name}`");
+            return format!("choose a writable path, such as `{place}/{name}`");
         }
         let root = self.view.holder(&GuestPath::root()).map(|(_, backing, _)| backing);
         if !matches!(root, Some(Backing::Host { .. })) {
             let base = self.view.holder(target).map_or("/", |(base, ..)| base.as_str());
-            return format!("choose a place outside of {}", quoted(base));
+            return format!("choose a path outside {}", quoted(base));
         }
         let paths = ["/mnt", "/srv", "/media", "/opt"].map(GuestPath::new);
         let mut paths = paths.iter().flatten();
         let is_there = |path: &&GuestPath| self.lookup(|it| it.follow(path)).at == At::Directory;
         match paths.find(is_there) {
             Some(place) => format!(
-                "choose a place below a tmpfs: `.tmpfs(\"{place}\")` first, and then `{place}/{name}`"
+                "choose a path below a tmpfs: add `.tmpfs(\"{place}\")` first, and use \
+                 `{place}/{name}`"
             ),
-            None => "choose a place that is there, or one below a tmpfs".to_owned(),
+            None => "choose an existing path, or one below a tmpfs".to_owned(),
         }
     }
 
-    /// Says so if a file cannot be made below a read-only mount.
+    /// Reports a file that cannot be created below a read-only mount.
     pub(in crate::ops) fn writable(&mut self, path: &GuestPath, origin: Option<&Origin>) {
         let Some((base, backing, by)) = self.view.holder(path) else { return };
         if !matches!(backing, Backing::Protected | Backing::Host { read_only: true, .. }) {
             return;
         }
         let (shown, base_shown) = (quoted(path.as_str()), quoted(base.as_str()));
-        let message = format!("cannot make {shown} below {base_shown}, which is read-only");
+        let message = format!("cannot create {shown} below {base_shown}, which is read-only");
         let report = Report::error(message).at(origin.cloned());
         let report = if matches!(backing, Backing::Protected) {
             let hint = "move this line before the one that makes it read-only";
@@ -193,8 +195,7 @@ impl Planning<'_> {
         self.reports.push(report.related(by, "read-only since here"));
     }
 
-    /// Says so if nothing is at a place that is to be hidden, or made read-only. Whether it is
-    /// there.
+    /// Whether a place to hide or to make read-only exists; reports a missing one.
     pub(in crate::ops) fn is_there(
         &mut self,
         path: &GuestPath,
@@ -207,7 +208,7 @@ impl Planning<'_> {
         }
         let shown = quoted(path.as_str());
         let what = if operation == "mask" { "hide" } else { "make read-only" };
-        let message = format!("{shown} does not exist: nothing is there to {what}");
+        let message = format!("cannot {what} {shown}: it does not exist");
         let mut report = Report::error(message).at(origin.cloned());
         report.facts.operation = Some(operation.to_owned());
         report.facts.errno = Some(super::ENOENT);
@@ -222,20 +223,20 @@ impl Planning<'_> {
             (None, Some(place)) => report.advise(
                 "nothing_to_hide",
                 format!(
-                    "leave it out, or ask whether the host has it: `if exists(\"{}\") {{ … }}`",
+                    "leave it out, or check whether the host has it: `if exists(\"{}\") {{ … }}`",
                     crate::diag::escape(&place.to_string_lossy())
                 ),
             ),
             (None, None) => report.advise(
                 "not_there_yet",
-                "leave it out, or move this line behind the one that makes it",
+                "leave it out, or move this line after the one that creates it",
             ),
         };
         self.reports.push(report);
         false
     }
 
-    /// Asks what is inside, as far as the actions have come.
+    /// Looks something up inside, after the actions so far.
     fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let root = |path: &GuestPath| self.root.at(path);
         let actions = self.actions.iter().map(|(op, _)| op).collect();

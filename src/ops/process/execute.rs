@@ -1,4 +1,4 @@
-//! What goes on in the process at last: a program, or a closure of the recipe.
+//! The last step of a process: a program, or a closure of the recipe.
 
 use crate::diag::count;
 use crate::ops::lowering::command;
@@ -8,18 +8,18 @@ use crate::ops::{Called, Carried, Facts, Leaves, Lower, Lowering, Operation, Sco
 use crate::spec::{Command, Namespaces};
 use crate::sys::Call;
 
-/// The program is executed.
+/// Executes the program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Execute {
-    /// What is executed.
+    /// The command to execute.
     pub command: Command,
-    /// Where a program without `/` is looked for.
+    /// The directories in which a program without `/` is looked up.
     pub search: Vec<String>,
     /// Its whole environment.
     pub environment: Vec<(String, String)>,
 }
 
-/// A closure of the recipe goes on in the process.
+/// Runs a closure of the recipe in the process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closure;
 

@@ -8,14 +8,14 @@ use crate::ops::{
 use crate::spec::{GuestPath, Namespaces, Resource, UNLIMITED, ValueError};
 use crate::sys::Call;
 
-/// A resource of each process of the program is limited.
+/// Limits a resource of each process of the program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
-    /// Which.
+    /// The resource.
     pub resource: Resource,
-    /// The limit that holds; [`UNLIMITED`] for none.
+    /// The soft limit; [`UNLIMITED`] for none.
     pub soft: u64,
-    /// How far the program itself may raise it.
+    /// The hard limit, up to which the program may raise it.
     pub hard: u64,
 }
 
@@ -60,7 +60,7 @@ impl Operation for Limit {
     }
 }
 
-/// The limit, and how far it may be raised if that differs.
+/// The limit in words, with the hard limit if it differs.
 fn shown(limit: &Limit) -> String {
     let Limit { resource, soft, hard } = *limit;
     let more = if soft == hard {
@@ -120,9 +120,9 @@ impl Asking for Limit {
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         if self.resource.name == "nproc" && self.soft != UNLIMITED && to.is_root_outside() {
-            let message = "`nproc` does not bind this program: the kernel exempts root";
-            let hint = "`.map_user(0, 100000)` and `.map_group(0, 100000)` make the program another \
-                        user outside";
+            let message = "`nproc` does not limit this program, because the kernel exempts root";
+            let hint = "map the program to another user outside with `.map_user(0, 100000)` and \
+                        `.map_group(0, 100000)`";
             let report = Report::warning(message).at(origin.cloned());
             to.warnings.push(report.advise("limit_exempts_root", hint));
         }

@@ -1,15 +1,15 @@
-//! The names that programs see: of the host, and of its NIS domain.
+//! The host name and NIS domain name that programs see.
 
 use crate::diag::quoted;
 use crate::ops::{AsIs, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
 use crate::spec::{Namespaces, ValueError, shell_word};
 use crate::sys::Call;
 
-/// The host name is set.
+/// Sets the host name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hostname(pub String);
 
-/// The NIS domain name is set.
+/// Sets the NIS domain name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Domainname(pub String);
 

@@ -1,4 +1,4 @@
-//! What a program starts with: streams, session, file mode creation mask, working directory.
+//! Settings of a program: streams, session, file mode creation mask, working directory.
 
 use crate::ops::lowering::c;
 use crate::ops::words::place;
@@ -8,22 +8,23 @@ use crate::ops::{
 use crate::spec::{GuestPath, Namespaces, Streams, shell_word};
 use crate::sys::Call;
 
-/// The standard streams are connected.
+/// Connects the standard streams.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connect(pub Streams);
 
-/// The process gets a session of its own.
+/// Starts a new session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewSession {
-    /// Whether a closure goes on in it: then the new process makes it, not the carried program.
+    /// Whether the process runs a closure; then the new process starts the session, and not the
+    /// carried program.
     pub closure: bool,
 }
 
-/// The file mode creation mask is set.
+/// Sets the file mode creation mask.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Umask(pub u32);
 
-/// The working directory is entered.
+/// Enters the working directory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workdir(pub GuestPath);
 
@@ -41,9 +42,9 @@ impl Operation for Connect {
     fn told(&self) -> Told {
         let sentence = match self.0 {
             Streams::Inherited => "use the standard streams of nsscript",
-            Streams::Terminal => "use a terminal of its own, passed on to that of nsscript",
-            Streams::Captured => "write output and errors into pipes",
-            Streams::Piped => "read input from a pipe and write output into one",
+            Streams::Terminal => "use its own terminal, relayed to that of nsscript",
+            Streams::Captured => "write output and errors to pipes",
+            Streams::Piped => "read input from a pipe and write output to one",
         };
         Told { sentence: sentence.into(), source: None, target: None, shell: None }
     }

@@ -1,23 +1,23 @@
-//! Starting a process: in new namespaces, or in those of a sandbox; as init.
+//! The start of a process: in new namespaces, or in those of a sandbox; as init.
 
 use crate::ops::words::{letters, names};
 use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
 use crate::spec::{Kind, Namespaces};
 use crate::sys::Call;
 
-/// A process is started in new namespaces.
+/// Starts a process in new namespaces.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Start {
-    /// Those that are new.
+    /// The new namespaces.
     pub namespaces: Namespaces,
-    /// How its user namespace gets its maps.
+    /// The way in which its user namespace gets its maps.
     pub maps: StartMaps,
 }
 
-/// How the user namespace of a new process gets its maps.
+/// The way in which the user namespace of a new process gets its maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartMaps {
-    /// It is that of nsscript.
+    /// No new maps: the user namespace is that of nsscript.
     None,
     /// The new process maps the caller's own ids to these.
     Own {
@@ -26,22 +26,22 @@ pub enum StartMaps {
         /// The group inside.
         gid: u32,
     },
-    /// It was made ready before, and is entered.
+    /// A prepared user namespace is entered.
     Prepared {
-        /// Whether user 0 is mapped, as whom nsenter(1) goes on.
+        /// Whether user 0 is mapped, whom nsenter(1) becomes.
         root: bool,
     },
 }
 
-/// A process is started in the namespaces of a sandbox that runs already.
+/// Starts a process in the namespaces of a running sandbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Join(pub Namespaces);
 
-/// The process becomes init, and another goes on.
+/// Becomes init, which starts a second process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StartInit;
 
-/// The process is killed when nsscript ends.
+/// Makes the kernel kill the process when nsscript ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DieWithParent;
 
@@ -66,7 +66,7 @@ impl Operation for Start {
         let unshare = format!("unshare --fork -{}", letters(namespaces));
         let shell = match maps {
             StartMaps::None => Some(unshare),
-            // A shell that has no user yet would have lost the right to map its ids.
+            // A shell without a mapped user would have lost the right to map its ids.
             StartMaps::Own { uid, gid } => {
                 Some(format!("{unshare} --map-user={uid} --map-group={gid} --keep-caps"))
             }

@@ -1,4 +1,4 @@
-//! What a path leads to in the layers that lie on each other.
+//! Path look-up across stacked layers.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -12,16 +12,16 @@ use super::tree::{Assembled, Entry, Kept, Layer};
 use crate::diag::quoted;
 use crate::host::Host;
 
-/// The layers of a root, or of what is below a further one; the lowest first.
+/// The layers of a root, or those below a further one, the lowest first.
 #[derive(Clone, Copy, Debug)]
 pub struct Below<'a> {
-    /// The machine that the layers are on.
+    /// The machine with the layers.
     pub host: &'a Host,
     /// The layers.
     pub layers: &'a [Layer],
 }
 
-/// What is at a path.
+/// The kind of file at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A directory.
@@ -29,48 +29,48 @@ pub enum Found {
         /// Its permission bits.
         mode: u32,
     },
-    /// A symbolic link, and what it says.
+    /// A symbolic link, with its target.
     Symlink(PathBuf),
-    /// Something else.
+    /// Another kind of file.
     Other,
 }
 
-/// What is on the way to a place.
+/// One step on a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
     /// A directory.
     Directory,
-    /// A link that says this.
+    /// A link with this target.
     Link(PathBuf),
     /// Nothing.
     Nothing,
-    /// Something that leads nowhere.
+    /// Another kind of file, which ends the path.
     Blocked,
 }
 
 /// A path that leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolveError {
-    /// Where it ends: nothing is here, this is no directory, or too many links led here.
+    /// Where it ends: this does not exist, is not a directory, or has too many links before it.
     pub place: PathBuf,
 }
 
 impl fmt::Display for ResolveError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} is no directory", quoted(self.place.to_string_lossy()))
+        write!(out, "{} is not a directory", quoted(self.place.to_string_lossy()))
     }
 }
 
 impl Error for ResolveError {}
 
-/// path_resolution(7): more links than this and the kernel gives up.
+/// The maximum number of links, as in the kernel: path_resolution(7).
 pub const MOST_LINKS: usize = 40;
 
-/// The place that `path` is in a tree: absolute, without links on the way to its last name. `at` tells
-/// what is at such a place. `..` leads no higher than the root.
+/// Resolves `path` in a tree to an absolute place, without links before its last name. `at` returns
+/// the kind of file at such a place. `..` does not lead above the root.
 ///
 /// # Errors
-/// A directory on the way is none, or is not there.
+/// A directory in the path is missing, or not a directory.
 pub fn follow(path: &Path, at: &mut dyn FnMut(&Path) -> Way) -> Result<PathBuf, ResolveError> {
     let mut rest = components(path);
     let mut place = PathBuf::from("/");
@@ -114,21 +114,21 @@ pub fn components(path: &Path) -> VecDeque<OsString> {
         .collect()
 }
 
-/// What one layer says of a path.
+/// The state of a path in one layer.
 enum Says {
-    /// Nothing: the layers below do.
+    /// Nothing: the layers below decide.
     Nothing,
-    /// That nothing is there.
+    /// It is removed.
     Gone,
-    /// This; of an opaque directory nothing below is seen.
+    /// It exists; an opaque directory hides the layers below.
     Holds { found: Found, opaque: bool },
 }
 
 impl Below<'_> {
-    /// What is at `path`, of which no part is a link, and which layer has it on top.
+    /// The kind of file at `path`, which contains no links, and the topmost layer that has it.
     #[must_use]
     pub fn find(&self, path: &Path) -> Option<(Found, &Layer)> {
-        // Those in which all directories on the way are, the topmost first.
+        // The layers that have all directories of the path, the topmost first.
         let mut active: Vec<&Layer> = self.layers.iter().rev().collect();
         let mut place = PathBuf::from("/");
         let mut found = None;
@@ -143,7 +143,8 @@ impl Below<'_> {
                     Says::Gone => break,
                     Says::Holds { found: holds, opaque } => {
                         let is_directory = matches!(holds, Found::Directory { .. });
-                        // A directory that is not on top is seen where one is above it.
+                        // A directory in a lower layer is visible if all layers above it have a
+                        // directory there.
                         if is_directory || next.is_empty() {
                             next.push(layer);
                             found.get_or_insert((holds, layer));
@@ -190,7 +191,7 @@ impl Below<'_> {
         Says::Holds { found, opaque: kept.opaque.contains(path) }
     }
 
-    /// Whether nothing is in the directory `path`.
+    /// Whether the directory `path` is empty.
     #[must_use]
     pub fn is_empty(&self, path: &Path) -> bool {
         let seen = |layer: &Layer| match layer {
@@ -207,7 +208,7 @@ impl Below<'_> {
         !self.layers.iter().any(seen)
     }
 
-    /// What the file at `path` holds; links are followed.
+    /// The content of the file at `path`, with links followed.
     #[must_use]
     pub fn content(&self, path: &Path) -> Option<Rc<[u8]>> {
         let mut way = |place: &Path| match self.find(place) {

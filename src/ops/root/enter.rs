@@ -1,27 +1,27 @@
-//! The way into a root: what the kernel wants first, pivot_root(2) or chroot(2).
+//! The entry into a root: its preconditions, pivot_root(2) and chroot(2).
 
 use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
 use crate::spec::Namespaces;
 use crate::sys::{Attributes, Call};
 
-/// Mounts stop to propagate.
+/// Ends mount propagation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MakePrivate;
 
-/// The root of the host is bound on itself and entered: pivot_root(2) cannot move a root that is
-/// mounted on nothing, as rootfs is.
+/// Binds the root of the host on itself and enters the bind, because pivot_root(2) cannot move a
+/// root that is mounted on nothing, such as rootfs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CoverRoot;
 
-/// The root becomes read-only.
+/// Makes the root read-only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProtectRoot;
 
-/// The root is entered by pivot_root(2).
+/// Enters the root with pivot_root(2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct PivotRoot;
 
-/// The root is entered by chroot(2).
+/// Enters the root with chroot(2).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chroot;
 
@@ -68,7 +68,7 @@ impl Operation for CoverRoot {
             sentence: "bind the host's `/` on itself, so that pivot_root can move it".into(),
             source: None,
             target: Some("/".into()),
-            // `..` of the root leads onto what is mounted on it; the shell goes on in there.
+            // `..` of the root leads to the mount on top of it, in which the shell continues.
             shell: Some("mount --rbind / / && exec chroot /..".into()),
         }
     }

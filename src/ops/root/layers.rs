@@ -1,4 +1,4 @@
-//! What the root is made of, made ready by nsscript: layers, and a directory for changes.
+//! The parts of a root that nsscript prepares: layers, and a directory for changes.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -9,16 +9,16 @@ use crate::ops::words::{host, sh};
 use crate::ops::{Facts, Leaves, Operation, Scope, Told, Turn};
 use crate::spec::Namespaces;
 
-/// A layer of the root is found in the store, or made.
+/// Finds a layer of the root in the store, or makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BuildLayer {
     /// The layers of the root.
     pub tree: Rc<RootTree>,
-    /// Which of them; the lowest is 0.
+    /// The number of the layer; the lowest is 0.
     pub number: usize,
 }
 
-/// A directory of the host is made ready for what changes in the root.
+/// Prepares a directory of the host for changes in the root.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeepChanges(pub PathBuf);
 
@@ -57,7 +57,7 @@ impl Operation for KeepChanges {
     fn told(&self) -> Told {
         let path = sh(&self.0);
         Told {
-            sentence: format!("keep what changes in {}", host(&self.0)),
+            sentence: format!("keep changes in {}", host(&self.0)),
             source: None,
             target: Some(self.0.to_string_lossy().into_owned()),
             shell: Some(format!("mkdir -p {path}/overlay/upper {path}/overlay/work")),
@@ -82,7 +82,7 @@ fn sentence(tree: &RootTree, number: usize) -> String {
         Layer::Kept(kept) => {
             let what = match &kept.came {
                 Came::Archive(file) => format!("unpack {}", host(file)),
-                Came::Changes => "use the changes that were kept".into(),
+                Came::Changes => "use the kept changes".into(),
             };
             if kept.is_unknown() {
                 return what;

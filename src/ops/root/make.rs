@@ -1,4 +1,4 @@
-//! How a root is made: in memory, as an overlay, as a copy, or a directory as it is.
+//! The creation of a root: in memory, as an overlay, as a copy, or from a plain directory.
 
 use std::path::PathBuf;
 
@@ -11,53 +11,53 @@ use crate::ops::{
 use crate::spec::Namespaces;
 use crate::sys::{Attributes, Call, Identity, Tree};
 
-/// Where a root that changes vanish from has its files from.
+/// The files below the changes of a root.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LowerDir {
     /// Nothing.
     Empty,
     /// A directory of the host.
     Directory(PathBuf),
-    /// The tree that the parent has built.
+    /// The layers that the parent has built.
     Built,
 }
 
-/// How a root is made.
+/// The kind of a root.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RootKind {
     /// An empty tmpfs.
     Memory,
-    /// A place for changes over trees that are only read.
+    /// An overlay of read-only trees, with a place for changes.
     Overlay {
         /// The trees.
         lower: LowerDir,
-        /// The directory of the host that changes are kept in; a tmpfs that vanishes without one.
+        /// The directory of the host for kept changes; without one, a tmpfs that vanishes.
         changes: Option<PathBuf>,
     },
-    /// A copy of the trees, where this machine has no overlay for them: changes vanish with it.
+    /// A copy of the trees, if this machine has no overlay for them; changes vanish with it.
     Copy,
-    /// A directory of the host as it is, nothing mounted: the mount namespace is shared.
+    /// A directory of the host without a mount, because the mount namespace is shared.
     Plain(PathBuf),
     /// A directory of the host with all its mounts, read-only.
     View {
         /// The directory.
         path: PathBuf,
-        /// What was found there.
+        /// Its identity.
         id: Option<FileId>,
     },
 }
 
-/// The root is made.
+/// Creates the root.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MakeRoot(pub RootKind);
 
-/// The longest value of an option that fsconfig(2) takes.
+/// The maximum length of an option's value in fsconfig(2), in bytes.
 const LONGEST_VALUE: usize = 255;
-/// Where the directory for changes is attached.
+/// The name under which the directory for changes is attached.
 const CHANGES: &str = "changes";
 
 impl MakeRoot {
-    /// The directories that the root is made of, the topmost first; the one for changes is the last.
+    /// The directories of the root, the topmost first; the directory for changes is the last.
     #[must_use]
     pub fn directories(&self, prepared: &Prepared<'_>) -> Vec<Tree> {
         match &self.0 {
@@ -141,8 +141,8 @@ fn memory(to: &mut Lowering<'_>, attributes: Attributes) {
     to.push(Call::NewMount { kind: c("tmpfs"), options, attributes });
 }
 
-/// The trees below are attached beside the place for changes, and named from there: no path of
-/// the host has to be reached, and none to be escaped.
+/// Creates an overlay. Its trees are attached beside the place for changes and named from there, so
+/// no path of the host must be reachable or escaped.
 fn overlay_root(to: &mut Lowering<'_>, number: usize, keeps: bool, attributes: Attributes) {
     let names: Vec<String> = match number {
         0 | 1 => vec!["lower".into()],
@@ -165,20 +165,20 @@ fn overlay_root(to: &mut Lowering<'_>, number: usize, keeps: bool, attributes: A
 }
 
 fn overlay(to: &mut Lowering<'_>, lower: &[String], keeps: bool, attributes: Attributes) {
-    // The overlay keeps its own hold of all of them, which are then out of reach.
+    // The overlay holds all of them open, although they are then out of reach.
     let mut options = vec![option("source", "root")];
     let joined = lower.join(":");
     if joined.len() <= LONGEST_VALUE {
         options.push(option("lowerdir", &joined));
     } else {
-        // Since Linux 6.7 they can be named one by one.
+        // Since Linux 6.7, they can be named one by one.
         options.extend(lower.iter().map(|name| option("lowerdir+", name)));
     }
     let place = |name: &str| if keeps { format!("{CHANGES}/{name}") } else { name.to_owned() };
     options.extend([option("upperdir", &place("upper")), option("workdir", &place("work"))]);
     if to.prepared.new_user || keeps || lower.len() > 1 {
-        // Without trusted.* attributes, which only the machine's root may set, a directory
-        // that is removed and made again gives EIO. Layers and what is kept have the others.
+        // Without trusted.* attributes, which only the machine's root may set, a directory that is
+        // removed and created again returns EIO. Layers and kept changes use user.* attributes.
         options.push((c("userxattr"), None));
     }
     to.push(Call::NewMount { kind: c("overlay"), options, attributes });
@@ -186,7 +186,7 @@ fn overlay(to: &mut Lowering<'_>, lower: &[String], keeps: bool, attributes: Att
 
 fn sentence(kind: &RootKind) -> String {
     match kind {
-        RootKind::Memory => "make an empty root in memory".into(),
+        RootKind::Memory => "create an empty root in memory".into(),
         RootKind::Overlay { lower, changes } => {
             let what = match lower {
                 LowerDir::Empty => "an empty directory".into(),
@@ -194,13 +194,13 @@ fn sentence(kind: &RootKind) -> String {
                 LowerDir::Directory(path) => host(path),
             };
             match changes {
-                None => format!("use {what} as the root; changes vanish"),
+                None => format!("use {what} as the root and discard changes"),
                 Some(path) => {
-                    format!("use {what} as the root; changes are kept in {}", host(path))
+                    format!("use {what} as the root and keep changes in {}", host(path))
                 }
             }
         }
-        RootKind::Copy => "use a copy of the assembled tree as the root; changes vanish".into(),
+        RootKind::Copy => "use a copy of the assembled tree as the root and discard changes".into(),
         RootKind::Plain(path) => format!("use {} as the root", host(path)),
         RootKind::View { path, .. } => format!("use {} as the root, read-only", host(path)),
     }

@@ -1,4 +1,4 @@
-//! What a root is made of, layer by layer and entry by entry, before anything is written.
+//! The content of a root, layer by layer and entry by entry, before anything is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::below::Below;
 use crate::diag::{Origin, Report};
 use crate::host::{Host, accounts};
 
-/// One entry of a layer that is put together.
+/// An entry of an assembled layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// A directory.
@@ -17,7 +17,7 @@ pub enum Entry {
         /// Its permission bits.
         mode: u32,
     },
-    /// A directory that is there below, and looks here as it does there.
+    /// A directory of a layer below, with the same mode and owner.
     Inherited {
         /// Its permission bits.
         mode: u32,
@@ -31,7 +31,7 @@ pub enum Entry {
     },
     /// A copy of a file of the host.
     Copy {
-        /// The file, without links.
+        /// The path of the file, without links.
         source: PathBuf,
         /// Its device and inode.
         id: (u64, u64),
@@ -39,29 +39,29 @@ pub enum Entry {
         mode: u32,
         /// Its size in bytes.
         size: u64,
-        /// How many names it has on the host.
+        /// Its number of hard links on the host.
         names: u64,
-        /// When it was changed last: seconds and nanoseconds since 1970.
+        /// Its modification time, in seconds and nanoseconds since 1970.
         modified: (i64, i64),
-        /// When anything about it was changed last, its owner and mode too.
+        /// Its status change time, in seconds and nanoseconds since 1970.
         changed: (i64, i64),
     },
-    /// Another name of a file of this layer, which is copied from the same file of the host.
+    /// A hard link to another file of this layer, which is a copy of the same file of the host.
     HardLink {
-        /// The first of its names.
+        /// The path of that file.
         first: PathBuf,
     },
     /// A symbolic link.
     Symlink {
-        /// What it says.
+        /// Its target.
         target: PathBuf,
     },
-    /// A device of the host: an empty file here, on which the device is bound at every launch.
+    /// A device of the host: an empty file on which the device is bound at every launch.
     Device,
 }
 
 impl Entry {
-    /// Its permission bits, where it is a directory.
+    /// Its permission bits, if it is a directory.
     #[must_use]
     pub fn directory_mode(&self) -> Option<u32> {
         match self {
@@ -71,7 +71,7 @@ impl Entry {
     }
 }
 
-/// The owner that a recipe gives an entry; user or group 0 where it gives none.
+/// The owner of an entry in a recipe; user or group 0 if not set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Owner {
     /// The user inside.
@@ -80,31 +80,31 @@ pub struct Owner {
     pub gid: Option<u32>,
 }
 
-/// An entry and where it came from.
+/// An entry with its origin.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Made {
     /// The entry.
     pub entry: Entry,
-    /// Whom it belongs to.
+    /// Its owner.
     pub owner: Owner,
     /// The line that asked for it.
     pub origin: Option<Origin>,
-    /// Whether it was asked for by its own path, and does not only come along with another.
+    /// Whether the recipe requested its path, instead of another entry that needs it.
     pub explicit: bool,
 }
 
-/// A layer that is put together: its entries by absolute path, directories before what is in
-/// them. The root itself is not among them.
+/// An assembled layer: its entries by absolute path, directories before their contents. The root
+/// itself is not included.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assembled {
     /// The entries.
     pub entries: BTreeMap<PathBuf, Made>,
-    /// What is odd about it.
+    /// Its warnings.
     pub warnings: Vec<Report>,
 }
 
 impl Assembled {
-    /// The bytes in all its files.
+    /// The total size of its files, in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         let size = |made: &Made| match &made.entry {
@@ -116,39 +116,39 @@ impl Assembled {
     }
 }
 
-/// Where a layer that is kept has come from.
+/// The source of a stored layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Came {
-    /// An archive was unpacked.
+    /// An unpacked archive.
     Archive(PathBuf),
-    /// A sandbox has changed its root.
+    /// The changes of a sandbox.
     Changes,
 }
 
-/// A layer that is ready in a directory: its `tree`, and the `manifest` that says what it holds.
+/// A stored layer: a directory with its `tree`, and a `manifest` of the contents.
 #[derive(Clone, Debug)]
 pub struct Kept {
     /// Its name in the store.
     pub name: String,
     /// The directory.
     pub directory: PathBuf,
-    /// Where it has come from.
+    /// Its source.
     pub came: Came,
-    /// How many entries it has.
+    /// Its number of entries.
     pub entries: usize,
-    /// The bytes in all its files.
+    /// The total size of its files, in bytes.
     pub size: u64,
-    /// The users and groups that its entries belong to, as they are called inside.
+    /// The owners of its entries, as ids inside.
     pub owners: Vec<(u32, u32)>,
-    /// What it takes away from the layers below.
+    /// The paths that it removes from the layers below.
     pub removed: BTreeSet<PathBuf>,
-    /// The directories of which nothing below is seen.
+    /// The directories that hide the layers below.
     pub opaque: BTreeSet<PathBuf>,
     /// The line that asked for it.
     pub origin: Option<Origin>,
-    /// How long it took to make, where that was done in this run.
+    /// The time that it took to make, if it was made in this run.
     pub elapsed: Option<Duration>,
-    /// What is odd about it, where it was made in this run.
+    /// Its warnings, if it was made in this run.
     pub warnings: Vec<Report>,
 }
 
@@ -159,7 +159,7 @@ impl PartialEq for Kept {
 }
 
 impl Kept {
-    /// A layer of which nothing is known, as a dry run has not made it.
+    /// An unknown layer, which a dry run does not make.
     #[must_use]
     pub fn unknown(came: Came, origin: Option<Origin>) -> Self {
         Self {
@@ -177,25 +177,25 @@ impl Kept {
         }
     }
 
-    /// Whether nothing is known of it.
+    /// Whether its contents are unknown.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.name.is_empty()
     }
 
-    /// Where its tree is.
+    /// The path of its tree.
     #[must_use]
     pub fn tree(&self) -> PathBuf {
         self.directory.join("tree")
     }
 }
 
-/// One of the layers that lie on each other as a root.
+/// One of the stacked layers of a root.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
-    /// Put together from the host and from what the recipe says.
+    /// A layer assembled from the host and the recipe.
     Assembled(Rc<Assembled>),
-    /// There already.
+    /// A stored layer.
     Kept(Rc<Kept>),
 }
 
@@ -207,7 +207,7 @@ pub struct RootTree {
 }
 
 impl RootTree {
-    /// The layers that are put together.
+    /// The assembled layers.
     pub fn assembled(&self) -> impl Iterator<Item = &Rc<Assembled>> {
         self.layers.iter().filter_map(|layer| match layer {
             Layer::Assembled(assembled) => Some(assembled),
@@ -215,7 +215,7 @@ impl RootTree {
         })
     }
 
-    /// What is odd about it.
+    /// Its warnings.
     pub fn warnings(&self) -> impl Iterator<Item = &Report> {
         self.layers.iter().flat_map(|layer| match layer {
             Layer::Assembled(assembled) => &assembled.warnings,
@@ -223,14 +223,14 @@ impl RootTree {
         })
     }
 
-    /// The number that `name` has in the passwd or group file of the root.
+    /// The number of `name` in the passwd or group file of the root.
     #[must_use]
     pub fn number(&self, host: &Host, file: &str, name: &str) -> Option<u32> {
         let text = Below { host, layers: &self.layers }.content(Path::new(file))?;
         accounts::number_in(&String::from_utf8_lossy(&text), name)
     }
 
-    /// What a recipe gives to others than user and group 0.
+    /// The owners in the recipe other than user and group 0.
     pub fn owners(&self) -> impl Iterator<Item = (Owner, Option<&Origin>)> {
         let entries = self.assembled().flat_map(|assembled| assembled.entries.values());
         let given = entries.filter(|made| made.owner != Owner::default());

@@ -1,7 +1,7 @@
-//! Prepared calls as strace(1) writes system calls.
+//! Prepared calls in the notation of strace(1).
 //!
-//! Descriptors have the name of what they are. Left out are the flags that close them at execve, and
-//! calls that only close them.
+//! Descriptors are shown by name. Close-on-exec flags are omitted, and so are calls that only close
+//! descriptors.
 #![warn(clippy::wildcard_enum_match_arm)]
 
 use std::ffi::{CStr, CString, OsStr};
@@ -13,17 +13,17 @@ use crate::diag::c_literal;
 use crate::ops::process::limit;
 use crate::sys::{self, Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
 
-/// How a path is looked for beneath a descriptor.
+/// The flags for looking up a path beneath a descriptor.
 const RESOLVE: &str = "resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT";
-/// The most bytes of a content that are shown: those that strace(1) shows.
+/// The maximum number of content bytes to show, as in strace(1).
 const SHOWN: usize = 32;
 
-/// The calls of a program with these numbers, as system calls.
+/// The system calls of a program's calls in this range.
 #[must_use]
 pub fn prepared(program: &[Call], numbers: &[usize]) -> Vec<Called> {
     let stacked = program.iter().filter(|call| matches!(call, Call::AttachRoot)).count();
     let one = |number: &usize| {
-        // What is made has the name of what it becomes.
+        // A new object is named after its use.
         let becomes = match program.get(number + 1) {
             Some(Call::Keep) => "lower",
             Some(Call::AttachRoot) => "root",
@@ -38,7 +38,7 @@ fn c(text: &CStr) -> String {
     c_literal(&text.to_string_lossy())
 }
 
-/// A path of the host as a person knows it: directories of our own are reached by descriptor.
+/// A path of the host for people, because directories of our own are reached by descriptor.
 fn known(path: &CStr) -> String {
     let path = sys::shown(Path::new(OsStr::from_bytes(path.to_bytes())));
     c_literal(&path.to_string_lossy())
@@ -75,7 +75,7 @@ fn set_attributes(what: &str, flags: &str, set: Attributes) -> Called {
     call(format!("mount_setattr({what}, \"\", {flags}, {{attr_set={set}}}, 32)"))
 }
 
-/// openat2(2) of a path that is looked for beneath the root.
+/// openat2(2) of a path beneath the root.
 fn beneath(path: &CStr, flags: &str, gives: &str) -> Called {
     call(format!("openat2(root, {}, {{flags={flags}, {RESOLVE}}}, 24)", c(path))).giving(gives)
 }
@@ -265,7 +265,7 @@ fn new_mount(
     all
 }
 
-/// A terminal that is made inside, and given to who passes it on.
+/// A terminal that is created inside and sent to nsscript.
 fn own_terminal(errors: bool) -> Vec<Called> {
     let flags = "O_RDWR|O_NOCTTY|O_CLOEXEC";
     let open = format!("openat(AT_FDCWD, \"/dev/pts/ptmx\", {flags})");
@@ -298,7 +298,7 @@ fn open_tree(tree: &Tree, recursive: bool, set: Attributes, becomes: &str) -> Ve
         all.push(set_attributes(becomes, &format!("AT_EMPTY_PATH{recursion}"), set));
     }
     if matches!(tree, Tree::Host(_, Some(_))) {
-        // Another file than the one that was planned for is refused.
+        // A file other than the planned one is refused.
         let flags = "AT_SYMLINK_NOFOLLOW|AT_NO_AUTOMOUNT|AT_EMPTY_PATH";
         all.push(call(format!("newfstatat({becomes}, \"\", {{st_dev=…, st_ino=…}}, {flags})")));
     }

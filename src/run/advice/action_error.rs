@@ -1,4 +1,4 @@
-//! A failed action as a report.
+//! Reports of failed actions.
 
 use std::error::Error;
 use std::ffi::CString;
@@ -40,7 +40,7 @@ impl Error for ActionError<'_> {
 }
 
 impl ActionError<'_> {
-    /// What a person is told.
+    /// The report of the failure.
     pub(in crate::run) fn report(&self, layers: &Layers) -> Report {
         let Some(planned) = self.plan.actions.get(self.action) else {
             return Report::error(self.to_string());
@@ -50,7 +50,7 @@ impl ActionError<'_> {
         report = report.at(planned.origin.clone().or_else(|| self.nearest_origin()));
         report = report.note(self.place(planned.side));
         let Told { source, target, .. } = action.told();
-        for said in Self::said(action) {
+        for said in Self::kernel_messages(action) {
             report = report.note(format!("the kernel says: {said}"));
         }
         report.facts.operation = Some(action.facts().name.to_owned());
@@ -67,8 +67,8 @@ impl ActionError<'_> {
         hint::add(report, self, layers)
     }
 
-    /// What the file system says of a mount that failed, beyond the number.
-    fn said(action: &Op) -> Vec<String> {
+    /// The file system's own messages about a failed mount.
+    fn kernel_messages(action: &Op) -> Vec<String> {
         let Op::RawAction(RawAction::Mount(mount)) = action else { return Vec::new() };
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let Some(kind) = mount.new_file_system() else { return Vec::new() };
@@ -88,12 +88,12 @@ impl ActionError<'_> {
     fn sentence(&self, action: &Op) -> String {
         if self.error.errno == Errno::STALE {
             let sentence = action.told().sentence;
-            return format!("cannot {sentence}: the source is not the file it was a moment ago");
+            return format!("cannot {sentence}: the source was replaced by another file meanwhile");
         }
         format!("cannot {}: {}", action.told().sentence, self.error.errno)
     }
 
-    /// The place of the last action that a line asked for: what the recipe was at.
+    /// The place of the last action with a line: the place that the recipe had reached.
     fn nearest_origin(&self) -> Option<crate::diag::Origin> {
         let last = self.plan.actions.iter().rev().find_map(|done| match done.action {
             Op::Execute(_) => done.origin.clone(),

@@ -1,4 +1,4 @@
-//! The inside of a sandbox, looked at from outside after the fact.
+//! The inside of a sandbox, examined from outside after a failure.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ use crate::run::session::Owned;
 use crate::run::session::place;
 use crate::spec::GuestPath;
 
-/// The inside of a sandbox, or where nsscript itself is.
+/// The inside of a sandbox, or the surroundings of nsscript itself.
 pub(in crate::run) struct Guest<'a> {
     pub plan: &'a Plan,
     pub layers: &'a Layers,
-    /// The root, if it was put together.
+    /// The root, if it was assembled.
     root: Option<Tree>,
-    /// How many actions are done.
+    /// The number of completed actions.
     done: usize,
 }
 
-/// How much of a script the kernel looks at: execve(2).
+/// The number of bytes of a script that the kernel reads: execve(2).
 const HEAD: u64 = 256;
 
 impl<'a> Guest<'a> {
@@ -31,7 +31,7 @@ impl<'a> Guest<'a> {
         Self::before(plan, layers, plan.actions.len())
     }
 
-    /// What is inside before the action with this number is done.
+    /// The inside before the action with this number.
     pub fn before(plan: &'a Plan, layers: &'a Layers, action: usize) -> Self {
         Self { plan, layers, root: layers.root_of(plan), done: action }
     }
@@ -40,9 +40,9 @@ impl<'a> Guest<'a> {
         &self.layers.host().tree
     }
 
-    /// Whether it is no sandbox, but where nsscript itself is.
+    /// Whether this is not a sandbox, but the surroundings of nsscript itself.
     pub fn is_here(&self) -> bool {
-        // In a sandbox every program loses its capabilities.
+        // In a sandbox, every program loses its capabilities.
         let is_sandbox = |planned: &Planned| matches!(planned.action, Op::DropCapabilities(_));
         self.plan.is_raw() || !self.plan.actions.iter().any(is_sandbox)
     }
@@ -53,7 +53,7 @@ impl<'a> Guest<'a> {
         place.is_ok_and(|place| !matches!(self.layers.session().owns(&place), Owned::Own))
     }
 
-    /// The words for where that is.
+    /// The words for the place: in this root, or in the sandbox.
     pub fn words(&self) -> &'static str {
         if self.is_here() { "in this root" } else { "in the sandbox" }
     }
@@ -65,7 +65,7 @@ impl<'a> Guest<'a> {
         })
     }
 
-    /// Whether the root was put together.
+    /// Whether the root was assembled.
     pub fn is_built(&self) -> bool {
         use RootKind::{Copy, Overlay};
         let overlay = |lower: &LowerDir| matches!(lower, LowerDir::Built | LowerDir::Empty);
@@ -76,7 +76,7 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// The directories that lie on each other as the root.
+    /// The stacked directories of the root.
     fn tree(&self) -> Option<Tree> {
         let kept = |changes: &Path| changes.join(OVERLAY).join("upper");
         match self.root_kind() {
@@ -98,7 +98,7 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// What is at a place in the root itself.
+    /// The kind of file at a place in the root itself.
     fn in_root(&self, path: &GuestPath) -> At {
         match (self.root_kind(), self.tree()) {
             (Some(RootKind::Memory | RootKind::Overlay { lower: LowerDir::Empty, .. }), None) => {
@@ -109,7 +109,7 @@ impl<'a> Guest<'a> {
             }
             (None, _) if self.is_here() => at_host(self.host(), Path::new(path.as_str())),
             (None, _) => match self.plan.view.holder(path) {
-                // What joins a sandbox has a plan without what was done in the root.
+                // The plan of a joining program lacks the operations in the root.
                 Some((_, Backing::Host { .. } | Backing::Layered(_), _)) => {
                     let place = self.plan.view.on_host(path);
                     place.map_or(At::Unknown, |place| at_host(self.host(), &place))
@@ -128,27 +128,27 @@ impl<'a> Guest<'a> {
         ask(&Lookup { host: self.host(), actions, root: &root })
     }
 
-    /// Where a path leads; none for one that cannot be told from outside.
+    /// Follows a path; `None` if the result cannot be determined from outside.
     pub fn find(&self, path: &str) -> Option<Place> {
         let path = GuestPath::new(path).ok()?;
         let found = self.lookup(|lookup| lookup.follow(&path));
         (found.at != At::Unknown).then_some(found)
     }
 
-    /// Whether a file is at `path`; none if that cannot be told.
+    /// Whether `path` exists; `None` if it cannot be determined.
     pub fn has(&self, path: &Path) -> Option<bool> {
         let found = self.find(path.to_str()?)?;
         Some(found.at != At::Nothing)
     }
 
-    /// What hides the file that was at `path`.
+    /// The action that hides an earlier file at `path`.
     pub fn hidden_by(&self, path: &str) -> Option<&'a Planned> {
         let path = GuestPath::new(path).ok()?;
         let index = self.lookup(|lookup| lookup.hidden_by(&path))?;
         self.plan.actions.get(index)
     }
 
-    /// The action that has made what is at a place.
+    /// The action that created the file at a place.
     pub fn made_by(&self, place: &GuestPath) -> Option<&'a Op> {
         match self.lookup(|lookup| lookup.holder(place)) {
             Holder::Made(index) => self.plan.actions.get(index).map(|planned| &planned.action),
@@ -156,7 +156,7 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// Where what is at a place lies on the host.
+    /// The path on the host of the file at a place.
     pub fn on_host(&self, place: &GuestPath) -> Option<PathBuf> {
         match self.lookup(|lookup| lookup.holder(place)) {
             Holder::Host(path) => Some(path),
@@ -168,12 +168,12 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// Whether a place is in the root itself, and that was put together.
+    /// Whether a place is in the root itself, and the root was assembled.
     pub fn is_in_built_root(&self, place: &GuestPath) -> bool {
         self.is_built() && self.lookup(|lookup| lookup.holder(place)) == Holder::Root
     }
 
-    /// The interpreter that the script at a place names; none if it is no script.
+    /// The interpreter of the script at a place; `None` if it is not a script.
     pub fn interpreter(&self, place: &GuestPath) -> Option<PathBuf> {
         if let Some(Op::File(made)) = self.made_by(place) {
             return elf::interpreter(&made.content);
@@ -184,7 +184,7 @@ impl<'a> Guest<'a> {
         elf::interpreter(&head)
     }
 
-    /// What the program at a place needs, looked for inside.
+    /// The needs of the program at a place, looked up inside.
     pub fn needs(&self, place: &GuestPath) -> Option<Result<elf::Needs, elf::ElfError>> {
         match self.lookup(|lookup| lookup.holder(place)) {
             Holder::Host(path) => Some(elf::needs(self.host(), &path)),
@@ -193,7 +193,8 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// What `needs` names that is not there inside: the name, who asks, and as what.
+    /// The files in `needs` that are missing inside: the name, the file that needs it, and its
+    /// role.
     pub fn missing(&self, needs: &elf::Needs) -> Vec<(PathBuf, PathBuf, Role)> {
         let absent = needs.all_missing().into_iter();
         let mut missing: Vec<_> = absent
@@ -212,7 +213,7 @@ impl<'a> Guest<'a> {
         missing
     }
 
-    /// The names in a directory, as far as they can be told.
+    /// The names in a directory, as far as they can be determined.
     pub fn names(&self, directory: &str) -> Vec<String> {
         let Some(found) = self.find(directory) else { return Vec::new() };
         let names = match self.lookup(|lookup| lookup.holder(&found.place)) {
@@ -226,7 +227,7 @@ impl<'a> Guest<'a> {
         names.into_iter().flatten().filter_map(|name| name.into_string().ok()).collect()
     }
 
-    /// The shell: the one that `SHELL` says; else bash, if it is there, and sh.
+    /// The shell: the one in `SHELL`, or else bash if it exists, or else sh.
     pub fn shell(&self) -> String {
         let variable = |wanted: &str| {
             let found = self.plan.environment.iter().find(|(name, _)| name == wanted);

@@ -1,6 +1,5 @@
-//! Hints: from the operation, the system call that failed, its error and facts of the machine to
-//! advice. Consulted only when something has failed; a row is added whenever a failure puzzled
-//! somebody.
+//! Hints: from operation, system call, errno and host facts to advice. They are consulted only
+//! after a failure. Whenever a failure puzzles somebody, a row is added.
 
 mod file_system;
 mod identity;
@@ -22,7 +21,7 @@ use crate::run::session::Session;
 use crate::spec::GuestPath;
 use crate::sys::Errno;
 
-/// What failed, on which machine.
+/// A failure and its machine.
 struct Case<'a> {
     failed: &'a ActionError<'a>,
     action: &'a Op,
@@ -31,11 +30,10 @@ struct Case<'a> {
     layers: &'a Layers,
 }
 
-/// A row of the table.
+/// A row of the tables.
 type Row = advice::Row<fn(&Case<'_>) -> Option<Hint>>;
 
-/// The table. The first row that is about the call and its error, and has something to say, is
-/// followed.
+/// The tables. The first matching row that returns a hint is used.
 const TABLE: [&[Row]; 7] = [
     start::ROWS,
     in_sandbox::ROWS,
@@ -65,18 +63,18 @@ pub(in crate::run) fn add(report: Report, failed: &ActionError<'_>, layers: &Lay
     }
 }
 
-/// The place inside that an action is about.
+/// The place inside that an action concerns.
 pub(in crate::run) fn target(action: &Op) -> Option<&GuestPath> {
     action.facts().leaves.place()
 }
 
-/// A path as it is shown.
+/// A path in quotes.
 fn shown(path: &Path) -> String {
     quoted(path.to_string_lossy())
 }
 
 impl<'a> Case<'a> {
-    /// The action, if it is one of the raw layer.
+    /// The action, if it belongs to the raw layer.
     fn raw(&self) -> Option<&'a RawAction> {
         match self.action {
             Op::RawAction(raw) => Some(raw),

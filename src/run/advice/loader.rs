@@ -1,4 +1,4 @@
-//! Causes of a failed execve(2): its few error numbers, told apart by looking at the files.
+//! Causes of a failed execve(2), determined from the files, because the call has few errors.
 
 mod absent;
 
@@ -13,7 +13,7 @@ use crate::ops::{At, Op, Place};
 use crate::spec::Command;
 use crate::sys::Errno;
 
-/// The report with what is known of why `command` could not be executed.
+/// Adds the known causes of the failure to execute `command` to a report.
 pub(in crate::run) fn explain(
     report: Report,
     guest: &Guest<'_>,
@@ -36,19 +36,20 @@ pub(in crate::run) fn explain(
         ("ENOENT", Some((path, found))) => because_of_loader(report, guest, path, &found),
         ("ENOENT", None) if program.contains('/') && guest.find(program).is_none() => report.advise(
             "nothing_known",
-            "it is not there, or what loads it is not: that cannot be told from outside",
+            "check that the program and its loader exist inside, which nsscript cannot see from \
+             outside",
         ),
         ("ENOENT", None) => wanted.not_found(report),
         ("EACCES", Some((path, found))) => forbidden(report, guest, path, &found),
         ("EACCES", None) if guest.is_here() && !program.contains('/') => {
-            let mut report = report.note("some of the directories you may not search");
+            let mut report = report.note("you may not search some of the directories");
             report.facts.status = Some(127);
             wanted.not_found(report)
         }
         ("ENOEXEC", _) => report.advise(
             "no_format",
-            "it is no program for this machine: neither an ELF file of its kind nor a script, whose \
-             first line is `#!/bin/sh` or names another interpreter",
+            "the file is not a program for this machine: use an ELF file for this processor, or a \
+             script that begins with a line such as `#!/bin/sh`",
         ),
         ("EPERM", _) => report.advise(
             "capabilities_of_file",
@@ -57,16 +58,17 @@ pub(in crate::run) fn explain(
         ),
         ("E2BIG", _) => report.advise(
             "arguments_too_long",
-            "the arguments and the environment are too long together: pass less, or by `stdin`",
+            "the arguments and the environment are too long together: shorten them, or pass data \
+             by `stdin`",
         ),
         _ => report,
     }
 }
 
-/// The program is there, and the kernel says that it is not: that is about its loader.
+/// Explains ENOENT for an existing program: the loader is missing.
 fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Report {
     let shown = quoted(path);
-    // An interpreter may be a script, too.
+    // An interpreter may itself be a script.
     let mut place = found.place.clone();
     for _ in 0..4 {
         let Some(interpreter) = guest.interpreter(&place) else { break };
@@ -84,20 +86,21 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
         }
         Some(Err(elf::ElfError { kind: elf::ElfErrorKind::Unreadable(_), .. })) => {
             let hint = format!(
-                "{shown} is there, and what loads it is not; which that is cannot be read: `chmod +r` it"
+                "{shown} exists, but its loader does not; make the file readable with `chmod +r`, \
+                 and nsscript can name the loader"
             );
             return report.advise("loader_unreadable", hint);
         }
         _ => return report,
     };
     let missing = guest.missing(&needs);
-    // The kernel itself looks only for the loader or interpreter; libraries come later.
+    // The kernel itself looks up only the loader or interpreter; libraries are loaded later.
     let first = missing.iter().position(|(_, _, role)| *role != Role::Library).unwrap_or(0);
     let Some((name, _, role)) = missing.get(first) else { return report };
     let what = match (role, &needs.kind) {
         (Role::Loader, _) => "its loader",
         (_, elf::Kind::Script(_)) => "its interpreter",
-        _ => "what it needs",
+        _ => "the needed file",
     };
     let mut report = report;
     let shown_name = quoted(name.to_string_lossy());
@@ -114,33 +117,36 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
         return report.advise(
             "loader_nowhere",
             format!(
-                "the host has no {shown_name} either: install what brings it, or a program for \
-                     this machine"
+                "the host has no {shown_name} either: install the package that contains it, or \
+                 use a program for this machine"
             ),
         );
     }
     let hint = if guest.is_in_built_root(&place) {
-        "`.binary(program)` takes along what a program needs, which `.copy` does not; `needs(program)` \
-         lists it"
+        "add the program with `.binary(program)` instead of `.copy`, which leaves out the files \
+         that it needs; `needs(program)` lists them"
             .to_owned()
     } else {
         let program = guest.on_host(&place).unwrap_or_else(|| path.into());
         let program = escape(&program.to_string_lossy());
         format!(
-            "`rootfs().binary(\"{program}\")` takes along what a program needs; \
-             `needs(\"{program}\")` lists it"
+            "build the root with `rootfs().binary(\"{program}\")`, which adds the files that the \
+             program needs; `needs(\"{program}\")` lists them"
         )
     };
     report.advise("loader_not_inside", hint)
 }
 
-/// The interpreter that a script names is not inside.
+/// Reports a script whose interpreter does not exist inside.
 fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str) -> Report {
     let (shown, interpreter) = (quoted(path), quoted(name));
     report.message =
         format!("cannot execute {shown}: its interpreter {interpreter} is not {}", guest.words());
     if name.ends_with('\r') {
-        let hint = format!("the lines of {shown} end in CR LF: `sed -i 's/\\r$//'` on it helps");
+        let hint = format!(
+            "the lines of {shown} end in CR LF: convert it with `sed -i \
+                            's/\\r$//'`"
+        );
         return report.advise("lines_of_dos", hint);
     }
     let host = &guest.layers.host().tree;
@@ -150,15 +156,15 @@ fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str)
     match (host.which(name, None), own) {
         (Some(_), _) if guest.is_built() => report.advise(
             "interpreter_not_inside",
-            format!("`rootfs().binary(\"{}\")` puts it into a root", escape(name)),
+            format!("add it to the root with `rootfs().binary(\"{}\")`", escape(name)),
         ),
         (Some(_), _) => report.advise(
             "interpreter_of_host",
-            format!("the host has it: `.bind(\"{}\")` shows it inside", escape(installed_at(name))),
+            format!("the host has it: add `.bind(\"{}\")`", escape(installed_at(name))),
         ),
         (None, Some(other)) => report.advise(
             "interpreter_elsewhere",
-            format!("the first line of {shown} has to name {}", quoted(other.to_string_lossy())),
+            format!("change the first line of {shown} to name {}", quoted(other.to_string_lossy())),
         ),
         (None, None) => report.advise(
             "interpreter_nowhere",
@@ -170,11 +176,11 @@ fn no_interpreter(mut report: Report, guest: &Guest<'_>, path: &str, name: &str)
     }
 }
 
-/// The program is there, and may not be executed.
+/// Reports a program that exists but may not be executed.
 fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Report {
     let shown = quoted(path);
     if found.at == At::Directory {
-        let hint = format!("{shown} is a directory: name a program in it");
+        let hint = format!("{shown} is a directory: give the path of a program in it");
         return report.advise("program_is_a_directory", hint);
     }
     let holder = guest.plan.actions.iter().rev().find_map(|planned| {
@@ -187,7 +193,7 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
     });
     if let Some((false, origin)) = holder {
         let report = report.related(origin.as_ref(), "mounted without `exec` here");
-        let hint = "`exec: true` in the options of the mount allows programs in it";
+        let hint = "add `exec: true` to the options of the mount";
         return report.advise("mounted_without_exec", hint);
     }
     let made = match guest.made_by(&found.place) {
@@ -196,8 +202,8 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
     };
     if let Some(mode) = made.filter(|mode| mode & 0o111 == 0) {
         let hint = format!(
-            "{shown} has mode {mode:04o}, by which nobody may execute it: `mode: 0o755` in the options \
-             of `file`"
+            "{shown} has mode {mode:04o}, so nobody can execute it: add `mode: 0o755` to the \
+             options of `file`"
         );
         return report.advise("made_without_exec", hint);
     }
@@ -206,16 +212,21 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
     let Some(bits) = file.map(|file| file.mode() & 0o7777).filter(|bits| bits & 0o111 == 0) else {
         return report;
     };
-    let cannot = format!("{shown} has mode {bits:04o}, by which nobody may execute it");
+    let cannot = format!("{shown} has mode {bits:04o}, so nobody can execute it");
     if guest.is_in_built_root(&found.place) {
-        let hint =
-            format!("{cannot}: `mode: 0o755` in the options of `file`, where the root is made");
+        let hint = format!("{cannot}: add `mode: 0o755` to the options of `file` in the `rootfs`");
         return report.advise("root_without_exec", hint);
     }
-    report.advise("file_without_exec", format!("{cannot}: `chmod +x` it on the host"))
+    report.advise(
+        "file_without_exec",
+        format!(
+            "{cannot}: make it executable on the host with \
+                                                `chmod +x`"
+        ),
+    )
 }
 
-/// What a program lacks that could not be loaded: the loader itself says it and exits with 127.
+/// The library that a program lacks inside. The loader itself then reports it and exits with 127.
 pub(in crate::run) fn lacks(guest: &Guest<'_>, command: &Command) -> Option<String> {
     let program = command.program();
     let candidates: Vec<String> = if program.contains('/') {

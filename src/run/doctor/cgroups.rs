@@ -12,10 +12,10 @@ use crate::host::mountinfo::{self, Mount};
 use crate::run::remedy;
 use crate::sys::{self, Errno};
 
-/// Where hierarchies are mounted by custom.
+/// The usual mount point of hierarchies.
 const CUSTOM: &str = "/sys/fs/cgroup";
 
-/// Where the hierarchy of version 2 is mounted, and the mount where /proc tells of it.
+/// The mount point of the hierarchy of version 2, and the mount if /proc shows it.
 fn unified(mounts: Option<&[Mount]>) -> Option<(PathBuf, Option<&Mount>)> {
     let Some(mounts) = mounts else {
         let custom = Path::new(CUSTOM);
@@ -28,7 +28,7 @@ fn unified(mounts: Option<&[Mount]>) -> Option<(PathBuf, Option<&Mount>)> {
     Some((PathBuf::from(&mount.target), Some(mount)))
 }
 
-/// The controllers that a cgroup of version 2 has.
+/// The controllers of a cgroup of version 2.
 fn controllers(directory: &Path) -> Vec<String> {
     let text = fs::read_to_string(directory.join("cgroup.controllers")).unwrap_or_default();
     text.split_whitespace().map(escape).collect()
@@ -71,38 +71,40 @@ pub(super) fn version(exam: &Exam<'_>) -> Finding {
     finding.value(layout)
 }
 
-/// The directory of the cgroup of version 2 that nsscript is in.
+/// The directory of nsscript's cgroup of version 2.
 fn own(exam: &Exam<'_>) -> Option<PathBuf> {
     let mounts = mountinfo::read(&exam.host.tree).ok()?;
     let (place, mount) = unified(Some(&mounts))?;
     let path = cgroups::read(&exam.host.tree).ok()?.remove("unified")?;
-    // Where only a part of the hierarchy is mounted, paths begin above it; a cgroup that is
-    // outside of the cgroup namespace begins with `..`, and is not seen here.
+    // If only a part of the hierarchy is mounted, paths start above it. The path of a cgroup
+    // outside the cgroup namespace starts with `..`, and is not visible here.
     let inside = Path::new(&path).strip_prefix(&mount?.root).ok()?;
     let is_seen = !inside.iter().any(|name| name == "..");
     let directory: PathBuf = place.iter().chain(inside.iter()).collect();
     (is_seen && directory.is_dir()).then_some(directory)
 }
 
-/// Makes a cgroup in one's own and removes it, where that was given to the caller.
+/// Creates and removes a cgroup in nsscript's own, if that was delegated to the caller.
 pub(super) fn delegation(exam: &Exam<'_>) -> Finding {
     if !exam.host.has_proc() {
         return Finding::unread();
     }
     let Some(directory) = own(exam) else {
-        let found = "nsscript is in no cgroup of version 2 that is mounted here";
+        let found = "no cgroup file system of version 2 that is mounted here shows the cgroup of \
+                     nsscript";
         return Finding::new(Verdict::No, found).remedy(remedy::no_cgroups());
     };
     let shown = quoted(directory.to_string_lossy());
     let owner = fs::metadata(&directory).map(|found| found.uid());
     if owner.ok() != Some(exam.host.uid) {
-        let found = format!("the own cgroup, {shown}, belongs to somebody else");
+        let found = format!("the cgroup of nsscript, {shown}, belongs to another user");
         return Finding::new(Verdict::No, found).remedy(remedy::not_delegated());
     }
     let child = directory.join(format!("nsscript-doctor-{}", std::process::id()));
     let made = fs::create_dir(&child).and_then(|()| fs::remove_dir(&child));
     if let Err(error) = made {
-        let found = format!("the own cgroup, {shown}, takes no other: {}", Errno::from(&error));
+        let found =
+            format!("cannot create a cgroup in that of nsscript, {shown}: {}", Errno::from(&error));
         return Finding::new(Verdict::No, found).remedy(remedy::not_delegated());
     }
     let controllers = controllers(&directory);

@@ -1,4 +1,4 @@
-//! Devices, and the programs that they are for.
+//! Facts about devices, and about programs that use them.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -12,17 +12,17 @@ use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
 use crate::sys::{self, Errno, KernelProbe, Syscall};
 
-/// Makes an interface in a network namespace that goes with it.
+/// Creates an interface in a temporary network namespace.
 pub(super) fn tun(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Net) {
-        let found = "cannot be tried: there are no network namespaces";
+        let found = "not tested: network namespaces do not work";
         return Finding::new(Verdict::Unknown, found);
     }
     let tried = sys::probe_kernel(&exam.with_rights(), &[KernelProbe::Tun]);
     let (syscall, errno) = match tried.as_deref() {
         Ok([Err(error)]) => (error.syscall, error.errno),
         Err(failed) => (failed.error.syscall, failed.error.errno),
-        Ok(_) => return Finding::ok("`/dev/net/tun` makes an interface in a new network"),
+        Ok(_) => return Finding::ok("`/dev/net/tun` can create an interface in a new network"),
     };
     let remedy = remedy::no_tun(errno);
     match syscall {
@@ -31,11 +31,11 @@ pub(super) fn tun(exam: &Exam<'_>) -> Finding {
     }
 }
 
-/// What of networks may be a module that is missing.
+/// Probes a part of networks that may be a missing module.
 pub(super) fn part(exam: &Exam<'_>, part: NetworkPart, works: &'static str) -> Finding {
     let tried = exam.has(Kind::Net).then(|| exam.network(part)).flatten();
     let Some(tried) = tried else {
-        let found = "cannot be tried: there are no network namespaces";
+        let found = "not tested: network namespaces do not work";
         return Finding::new(Verdict::Unknown, found);
     };
     let Err(error) = tried else { return Finding::ok(works) };
@@ -50,13 +50,13 @@ pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
     };
     let shown = quoted(path.to_string_lossy());
     let finding = match sys::version_of(&path) {
-        // A shell executes what the kernel does not.
+        // A shell would execute files that the kernel refuses.
         Ok(Some(version)) if version.starts_with("pasta ") => {
             Finding::ok(format!("{shown}: {}", escape(&version)))
         }
         Ok(_) => {
             let remedy = if exam.host.has_proc() { remedy::no_pasta() } else { remedy::no_proc() };
-            let found = format!("{shown} does not tell its version");
+            let found = format!("{shown} does not print its version");
             Finding::new(Verdict::No, found).remedy(remedy)
         }
         Err(error) => {
@@ -67,7 +67,7 @@ pub(super) fn pasta(exam: &Exam<'_>) -> Finding {
     finding.value(path.to_string_lossy().into_owned())
 }
 
-/// Asks for no device: where none is free, the kernel would make one.
+/// Requests no device, because the kernel would create one if none is free.
 pub(super) fn loops(_: &Exam<'_>) -> Finding {
     let opened = File::options().read(true).write(true).open("/dev/loop-control");
     let names = fs::read_dir("/dev").into_iter().flatten().flatten();
@@ -90,7 +90,7 @@ pub(super) fn loops(_: &Exam<'_>) -> Finding {
     .value(u64::try_from(devices).unwrap_or(u64::MAX))
 }
 
-/// What the kernel has programs executed by: the entries of binfmt_misc.
+/// Lists the entries of binfmt_misc, by which the kernel executes other programs.
 pub(super) fn binfmt(exam: &Exam<'_>) -> Finding {
     if !exam.host.has_proc() {
         return Finding::unread();
@@ -114,11 +114,11 @@ pub(super) fn binfmt(exam: &Exam<'_>) -> Finding {
     names.sort();
     let finding = match (status.trim(), names.as_slice()) {
         ("disabled", _) => {
-            let found = "switched off, all of it";
+            let found = "disabled";
             Finding::new(Verdict::No, found).remedy(remedy::binfmt_off())
         }
         (_, []) => {
-            let found = "mounted, without an entry";
+            let found = "mounted, with no entries";
             Finding::new(Verdict::Part, found).remedy(remedy::binfmt_empty())
         }
         (_, names) => Finding::ok(names.join(" ")),

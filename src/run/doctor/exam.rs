@@ -11,7 +11,7 @@ use crate::run::remedy::NetworkPart;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Call, CallError, KernelProbe, LaunchError, Program, flags};
 
-/// What was tried, on which machine. Each is tried when it is first asked for.
+/// The results of probes on a machine. Each probe runs when it is first needed.
 pub(super) struct Exam<'a> {
     pub launcher: &'a Launcher,
     pub host: &'a Host,
@@ -21,17 +21,17 @@ pub(super) struct Exam<'a> {
     networks: OnceCell<Answers>,
 }
 
-/// What came of several probes in one process; the call of it that failed, where none was reached.
+/// The results of several probes in one process, or the call that failed before all of them.
 type Answers = Result<Vec<Result<(), CallError>>, LaunchError>;
 
-/// A kind of namespace that was tried.
+/// The probe of a kind of namespace.
 pub(super) struct Tried {
-    /// Whether it was made together with a user namespace, which gives the right to make it.
+    /// Whether it was created with a user namespace, which grants the right to create it.
     pub with_user: bool,
     pub answer: Result<(), LaunchError>,
 }
 
-/// What is tried in one process, in this order.
+/// The probes in one process, in this order.
 #[derive(Clone, Copy)]
 pub(super) enum Inside {
     MountApi,
@@ -52,12 +52,12 @@ impl<'a> Exam<'a> {
         }
     }
 
-    /// What came of a kind of namespace.
+    /// The result for a kind of namespace.
     pub fn kind(&self, kind: Kind) -> &Tried {
         self.kinds[kind as usize].get_or_init(|| Tried::kind(kind, self.host))
     }
 
-    /// What was tried in namespaces, as a launch makes them: [`Inside`].
+    /// The results of [`Inside`], in namespaces like those of a launch.
     pub fn all_inside(&self) -> &Answers {
         self.inside.get_or_init(|| {
             let of_user = self.has(Kind::User);
@@ -68,19 +68,20 @@ impl<'a> Exam<'a> {
                 KernelProbe::FileSystem(c"sysfs"),
                 KernelProbe::PivotRoot,
             ];
-            // What mounts makes itself a mount namespace; a proc and a sysfs are of these others.
+            // The mount probe creates its own mount namespace; a proc and a sysfs need these other
+            // kinds.
             let made = [Kind::User, Kind::Pid, Kind::Net].into_iter().filter(|it| self.has(*it));
             let namespaces = made.fold(Namespaces::NONE, |all, kind| all | kind.into());
             sys::probe_kernel(&self.program(namespaces), &probes)
         })
     }
 
-    /// What came of something inside; none where nothing could be tried there.
+    /// The result of a probe inside; `None` if it could not run.
     pub fn inside(&self, what: Inside) -> Option<Result<(), CallError>> {
         self.all_inside().as_ref().ok()?.get(what as usize).copied()
     }
 
-    /// What came of something in a network; none where there are no networks.
+    /// The result of a probe in a network; `None` if network namespaces do not work.
     pub fn network(&self, what: NetworkPart) -> Option<Result<(), CallError>> {
         let answers = self.networks.get_or_init(|| {
             let probes = NetworkPart::ALL.map(network::try_part);
@@ -90,7 +91,7 @@ impl<'a> Exam<'a> {
         answers.as_ref().ok()?.get(what as usize).copied()
     }
 
-    /// A process in new namespaces, with its own ids in a new user namespace.
+    /// A program in new namespaces, which maps its own ids in a new user namespace.
     fn program(&self, namespaces: Namespaces) -> Program {
         let of_user = namespaces.has(Kind::User);
         let mut calls = if of_user { own_maps(self.launcher.own_ids()) } else { Vec::new() };
@@ -98,19 +99,19 @@ impl<'a> Exam<'a> {
         Program { namespaces: clone_flags(namespaces), calls, ..Program::default() }
     }
 
-    /// Whether a kind of namespace can be made.
+    /// Whether a kind of namespace can be created.
     pub fn has(&self, kind: Kind) -> bool {
         self.kind(kind).answer.is_ok()
     }
 
-    /// The program of a process that has, as far as they are to be had, the rights to make
-    /// namespaces: those of root, or of a user in a user namespace.
+    /// The program of a process with the rights to create namespaces, if available: those of root,
+    /// or of a user in a user namespace.
     pub fn with_rights(&self) -> Program {
         let user = self.has(Kind::User) && !self.is_direct();
         self.program(if user { Kind::User.into() } else { Namespaces::NONE })
     }
 
-    /// Whether the caller makes namespaces without a user namespace.
+    /// Whether the caller can create namespaces without a user namespace.
     fn is_direct(&self) -> bool {
         let mount = self.kind(Kind::Mount);
         mount.answer.is_ok() && !mount.with_user
@@ -118,8 +119,8 @@ impl<'a> Exam<'a> {
 }
 
 impl Tried {
-    /// Has a process start in a new namespace of this kind: as root as it is, and where that has
-    /// no right to, as a user, in a user namespace.
+    /// Starts a process in a new namespace of this kind: directly as root, or else, without the
+    /// right, in a user namespace.
     fn kind(kind: Kind, host: &Host) -> Self {
         let attempt = |namespaces: u64| {
             let calls = vec![Call::DieWithParent];
@@ -138,7 +139,7 @@ impl Tried {
     }
 }
 
-/// Maps one's own ids, in a new user namespace, as every launch does.
+/// The calls that map the caller's own ids in a new user namespace, as every launch does.
 fn own_maps((uid, gid): (u32, u32)) -> Vec<Call> {
     let write = |file: &str, text: String| Call::WriteProc {
         path: CString::new(format!("/proc/self/{file}")).unwrap_or_default(),

@@ -15,7 +15,7 @@ use crate::sys::{CallError, Syscall};
 pub(super) fn own(exam: &Exam<'_>) -> Finding {
     let (uid, gid) = (exam.host.uid, exam.host.gid);
     if !exam.has(Kind::User) {
-        return Finding::new(Verdict::Unknown, "cannot be tried: there are no user namespaces");
+        return Finding::new(Verdict::Unknown, "not tested: user namespaces do not work");
     }
     let Err(failed) = *exam.all_inside() else {
         let found = format!("user {uid} and group {gid} are mapped, as 0 inside");
@@ -34,7 +34,7 @@ pub(super) fn own(exam: &Exam<'_>) -> Finding {
     Finding::new(Verdict::No, format!("cannot be mapped: {refused}")).value(uid).remedy(remedy)
 }
 
-/// `100000–165535`.
+/// Ranges in words, such as `100000–165535`.
 fn shown(ranges: &[(u32, u32)]) -> String {
     let range = |(first, count): &(u32, u32)| {
         format!("{first}–{}", u64::from(*first) + u64::from(*count).saturating_sub(1))
@@ -60,7 +60,7 @@ pub(super) fn subordinate(exam: &Exam<'_>) -> Finding {
     Finding::ok(found).value(value)
 }
 
-/// Root maps all ids of the user namespace that it is in.
+/// The finding for root, who can map all ids of its user namespace.
 fn of_root(exam: &Exam<'_>) -> Finding {
     let Some(map) = own_map(exam, "uid_map") else { return Finding::unread() };
     let number = total(&map);
@@ -69,12 +69,12 @@ fn of_root(exam: &Exam<'_>) -> Finding {
             let found = format!("root of a user namespace of {}", count_ids(number));
             Finding::new(Verdict::Part, found).remedy(remedy::few_ids())
         }
-        _ => Finding::ok(format!("not asked for: root maps any of {}", count_ids(number))),
+        _ => Finding::ok(format!("not needed: root can map any of {}", count_ids(number))),
     }
     .value(number)
 }
 
-/// How many ids a system of its own has: subuid(5).
+/// The number of ids of a complete system: subuid(5).
 const ENOUGH: u64 = 65_536;
 
 fn total(map: &IdMap) -> u64 {
@@ -85,7 +85,7 @@ fn count_ids(number: u64) -> String {
     if number == 1 { "1 id".into() } else { format!("{number} ids") }
 }
 
-/// The ids of the user namespace that this process is in, each mapped to itself.
+/// The ids of this process's user namespace, each mapped to itself.
 fn own_map(exam: &Exam<'_>, name: &str) -> Option<IdMap> {
     let text = exam.host.tree.read(format!("/proc/self/{name}").as_ref()).ok()?;
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -98,7 +98,7 @@ fn own_map(exam: &Exam<'_>, name: &str) -> Option<IdMap> {
     Some(IdMap { ranges: text.lines().filter_map(range).collect() })
 }
 
-/// Maps all ids that the caller may have: a user by newuidmap(1) and newgidmap(1).
+/// Maps all ids of the caller; for a user, with newuidmap(1) and newgidmap(1).
 pub(super) fn helpers(exam: &Exam<'_>) -> Finding {
     let host = exam.host;
     let helpers = ["newuidmap", "newgidmap"];
@@ -106,7 +106,7 @@ pub(super) fn helpers(exam: &Exam<'_>) -> Finding {
     let paths = found.iter().filter_map(|(_, path)| Some(path.as_ref()?.to_string_lossy()));
     let value = paths.map(Into::into).collect::<Vec<String>>();
     let finding = if !exam.has(Kind::User) {
-        Finding::new(Verdict::Unknown, "cannot be tried: there are no user namespaces")
+        Finding::new(Verdict::Unknown, "not tested: user namespaces do not work")
     } else if host.is_root() {
         own_range(exam)
     } else if let Some((helper, _)) = found.iter().find(|(_, path)| path.is_none()) {
@@ -125,11 +125,11 @@ fn by_helpers(exam: &Exam<'_>, paths: &[String]) -> Finding {
     };
     let found = list(paths, "and");
     if maps.own {
-        let found = format!("{found} are there, and cannot be tried: there are no ids to map");
+        let found = format!("{found} exist, but were not tested: there are no ids to map");
         return Finding::new(Verdict::Unknown, found);
     }
     match idmap::make(&maps, exam.host, &Session::default()) {
-        Ok(_) => Finding::ok(format!("{found} have mapped them")),
+        Ok(_) => Finding::ok(format!("{found} mapped them")),
         Err(MapError::Helper(report)) => {
             Finding::new(Verdict::No, report.message).remedy(remedy::helper_fails())
         }
@@ -137,7 +137,7 @@ fn by_helpers(exam: &Exam<'_>, paths: &[String]) -> Finding {
     }
 }
 
-/// What was found where ids could not be mapped.
+/// The finding if ids could not be mapped.
 fn refused(exam: &Exam<'_>, error: CallError, verdict: Verdict) -> Finding {
     let found = format!("refused: {}(2): {}", error.syscall.name(), error.errno);
     let remedy = match (error.syscall, error.errno.name().as_str()) {
@@ -149,7 +149,7 @@ fn refused(exam: &Exam<'_>, error: CallError, verdict: Verdict) -> Finding {
     Finding::new(verdict, found).remedy(remedy)
 }
 
-/// Maps, as root, all ids of the user namespace that this process is in.
+/// Maps, as root, all ids of this process's user namespace.
 fn own_range(exam: &Exam<'_>) -> Finding {
     let (Some(users), Some(groups)) = (own_map(exam, "uid_map"), own_map(exam, "gid_map")) else {
         return Finding::unread();
@@ -157,7 +157,7 @@ fn own_range(exam: &Exam<'_>) -> Finding {
     let number = count_ids(total(&users));
     let maps = Maps { users, groups, uid: 0, gid: 0, own: false };
     match idmap::make(&maps, exam.host, &Session::default()) {
-        Ok(_) => Finding::ok(format!("not asked for: root has mapped {number} itself")),
+        Ok(_) => Finding::ok(format!("not needed: root mapped {number} itself")),
         Err(MapError::Helper(report)) => Finding::new(Verdict::Part, report.message),
         Err(MapError::Call(error)) => refused(exam, error, Verdict::Part),
     }

@@ -1,4 +1,4 @@
-//! The kernel, who asks, and what confines programs.
+//! Facts about the kernel, the caller, and the confinement of programs.
 
 use super::exam::Exam;
 use super::{Finding, Verdict};
@@ -25,11 +25,11 @@ pub(super) fn caller(exam: &Exam<'_>) -> Finding {
         (true, true) => ", in a user namespace",
         _ => "",
     };
-    // Whoever is a user needs no rights.
+    // A user needs no rights.
     Finding::ok(format!("{who}, {rights}{place}")).value(uid)
 }
 
-/// Whether /proc shows the processes of others.
+/// Whether /proc shows the processes of other users.
 pub(super) fn processes(exam: &Exam<'_>) -> Finding {
     if !exam.host.has_proc() {
         return Finding::unread();
@@ -39,7 +39,7 @@ pub(super) fn processes(exam: &Exam<'_>) -> Finding {
             let option = exam.host.hidepid();
             Finding::new(Verdict::Part, remedy.cause.clone()).value(option).remedy(remedy)
         }
-        None => Finding::ok("`/proc` shows those of others"),
+        None => Finding::ok("`/proc` shows the processes of other users"),
     }
 }
 

@@ -10,12 +10,12 @@ fn shown(error: CallError) -> String {
     format!("{}(2): {}", error.syscall.name(), error.errno)
 }
 
-/// What is said of something that cannot be tried.
-fn untried(why: &str) -> Finding {
-    Finding::new(Verdict::Unknown, format!("cannot be tried: {why}"))
+/// The finding on something that could not be tested.
+fn untested(why: &str) -> Finding {
+    Finding::new(Verdict::Unknown, format!("not tested: {why}"))
 }
 
-/// What was found of something that was tried inside; `remedy` knows why it was refused.
+/// The finding of a probe inside; `remedy` returns the remedy for an error.
 fn finding(
     exam: &Exam<'_>,
     what: Inside,
@@ -23,7 +23,7 @@ fn finding(
     remedy: impl Fn(&str) -> Option<Remedy>,
 ) -> Finding {
     let error = match exam.inside(what) {
-        None => return untried("there are no namespaces to mount in"),
+        None => return untested("mount namespaces do not work"),
         Some(Ok(())) => return Finding::ok(works),
         Some(Err(error)) => error,
     };
@@ -37,14 +37,14 @@ fn finding(
     Finding::new(fails, format!("refused: {}", shown(error))).remedy(remedy)
 }
 
-/// Whether anything can be mounted, or it is not known.
+/// Whether mounting works, or is unknown.
 fn mounts(exam: &Exam<'_>) -> bool {
     exam.inside(Inside::MountApi).is_none_or(|answer| answer.is_ok())
 }
 
 pub(super) fn api(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Mount) {
-        return untried("there are no namespaces to mount in");
+        return untested("mount namespaces do not work");
     }
     let works = "fsopen(2), fsmount(2), move_mount(2), open_tree(2) and mount_setattr(2) work";
     finding(exam, Inside::MountApi, (works, Verdict::No), |errno| {
@@ -55,13 +55,13 @@ pub(super) fn api(exam: &Exam<'_>) -> Finding {
 pub(super) fn overlay(exam: &Exam<'_>) -> Finding {
     let works = "mounted, with changes in a tmpfs";
     if !mounts(exam) {
-        return untried("nothing can be mounted");
+        return untested("mounting does not work");
     }
     let found = finding(exam, Inside::Overlay, (works, Verdict::Part), |errno| {
         let of_users = remedy::no_overlay_for_users(exam.host);
         of_users.or_else(|| (errno == "ENODEV").then(remedy::no_overlay))
     });
-    // A root whose layers cannot lie on each other is copied.
+    // Layers of a root that cannot be stacked are copied.
     match found.verdict {
         Verdict::Part => {
             Finding { found: format!("{}; roots are copied instead", found.found), ..found }
@@ -72,9 +72,9 @@ pub(super) fn overlay(exam: &Exam<'_>) -> Finding {
 
 pub(super) fn root(exam: &Exam<'_>) -> Finding {
     if !mounts(exam) {
-        return untried("nothing can be mounted");
+        return untested("mounting does not work");
     }
-    let works = ("pivot_root(2) takes it away", Verdict::Part);
+    let works = ("pivot_root(2) can replace it", Verdict::Part);
     let found = finding(exam, Inside::PivotRoot, works, |errno| {
         (errno == "EINVAL").then(remedy::root_is_on_nothing)
     });
@@ -88,18 +88,18 @@ pub(super) fn root(exam: &Exam<'_>) -> Finding {
 
 pub(super) fn proc(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Pid) {
-        return untried("it shows a PID namespace, and there are none");
+        return untested("PID namespaces do not work");
     }
-    finding(exam, Inside::Proc, ("a new one can be made", Verdict::No), |errno| {
+    finding(exam, Inside::Proc, ("a new one can be mounted", Verdict::No), |errno| {
         (errno == "EPERM").then(remedy::proc_is_covered)
     })
 }
 
 pub(super) fn sysfs(exam: &Exam<'_>) -> Finding {
     if !exam.has(Kind::Net) {
-        return untried("it shows a network namespace, and there are none");
+        return untested("network namespaces do not work");
     }
-    finding(exam, Inside::Sysfs, ("a new one can be made", Verdict::Part), |errno| {
+    finding(exam, Inside::Sysfs, ("a new one can be mounted", Verdict::Part), |errno| {
         (errno == "EPERM").then(remedy::sysfs_is_covered)
     })
 }

@@ -1,4 +1,4 @@
-//! Each kind of namespace, and what a machine may have against those of users.
+//! Facts about each kind of namespace, and about restrictions for users.
 
 use super::exam::Exam;
 use super::{Finding, Verdict};
@@ -7,7 +7,7 @@ use crate::host::{APPARMOR, DEBIAN, MOST_USER_NAMESPACES};
 use crate::run::remedy;
 use crate::spec::{Kind, Namespaces};
 
-/// A file of /proc/sys as sysctl(8) calls it.
+/// The name in sysctl(8) of a file of /proc/sys.
 fn dotted(setting: &str) -> String {
     setting.replace('/', ".")
 }
@@ -20,11 +20,11 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
     let number = limit.as_ref().and_then(|text| text.parse::<u64>().ok());
     let failed = match tried.answer {
         Ok(()) => {
-            let how = if tried.with_user { "made, with a user namespace" } else { "made" };
+            let how = if tried.with_user { "created, with a user namespace" } else { "made" };
             let bound = match (&limit, kind) {
                 (Some(limit), _) => format!("at most {} (`{name}`)", escape(limit)),
                 (None, Kind::Time) if exam.host.has_proc() => {
-                    format!("no limit of their own (`{name}` is not there)")
+                    format!("no limit (`{name}` does not exist)")
                 }
                 (None, _) => format!("the limit cannot be read (`{name}`)"),
             };
@@ -34,9 +34,9 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
     };
     let asked = Namespaces::from(kind);
     let asked = if tried.with_user { asked | Kind::User.into() } else { asked };
-    // What keeps the user namespace away keeps all away that are made with it.
+    // Without a user namespace, no other one can be created with it.
     if tried.with_user && !exam.has(Kind::User) {
-        let found = "cannot be tried: it is made with a user namespace, and there are none";
+        let found = "not tested: it needs a user namespace, and those do not work";
         return Finding::new(Verdict::Unknown, found).value(number);
     }
     let errno = failed.error.errno.name();
@@ -50,8 +50,8 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
     Finding::new(Verdict::No, found).value(number).remedy(remedy)
 }
 
-/// Whether the user namespaces of users are of use here, by what was tried: one can be made, and
-/// gives the right to mount.
+/// Whether user namespaces are useful for users here, according to the probes: one can be created,
+/// and grants the right to mount.
 fn are_of_use(exam: &Exam<'_>) -> bool {
     exam.has(Kind::User) && exam.all_inside().is_ok()
 }
@@ -64,7 +64,7 @@ pub(super) fn sysctl(exam: &Exam<'_>) -> Finding {
         .into_iter()
         .map(|name| match exam.host.setting(name) {
             Some(value) => format!("`{}` is {}", dotted(name), escape(&value)),
-            None => format!("`{}` is not there", dotted(name)),
+            None => format!("`{}` does not exist", dotted(name)),
         })
         .collect();
     let found = told.join(", ");
@@ -85,7 +85,7 @@ pub(super) fn apparmor(exam: &Exam<'_>) -> Finding {
     let profile = exam.host.apparmor_profile();
     let Some(setting) = exam.host.setting(APPARMOR) else {
         let profile = profile.map(|profile| format!("; the profile is `{}`", escape(&profile)));
-        let found = format!("no restriction (`{}` is not there)", dotted(APPARMOR));
+        let found = format!("no restriction (`{}` does not exist)", dotted(APPARMOR));
         return Finding::ok(format!("{found}{}", profile.unwrap_or_default()));
     };
     let profile = profile.unwrap_or_else(|| "unknown".into());
@@ -107,7 +107,7 @@ pub(super) fn apparmor(exam: &Exam<'_>) -> Finding {
 pub(super) fn filter(exam: &Exam<'_>) -> Finding {
     match exam.host.status("Seccomp").as_deref() {
         None => Finding::unread(),
-        Some("0") => Finding::ok("no filter of system calls on nsscript").value(0_u64),
+        Some("0") => Finding::ok("no seccomp filter on nsscript").value(0_u64),
         Some(mode) => {
             let filters = exam.host.status("Seccomp_filters").and_then(|it| it.parse::<u64>().ok());
             let value = filters.or_else(|| mode.parse().ok());
@@ -117,7 +117,7 @@ pub(super) fn filter(exam: &Exam<'_>) -> Finding {
             });
             match remedy::filtered(exam.host).filter(|_| refused) {
                 Some(remedy) => Finding::new(Verdict::Part, remedy.cause.clone()).remedy(remedy),
-                None => Finding::ok("a filter of system calls, which lets user namespaces be made"),
+                None => Finding::ok("a seccomp filter, which allows user namespaces"),
             }
             .value(value)
         }
@@ -128,9 +128,9 @@ pub(super) fn chroot(exam: &Exam<'_>) -> Finding {
     match exam.host.is_in_chroot() {
         None => Finding::unread(),
         Some(true) => {
-            let found = "nothing is mounted at the root of this process";
+            let found = "the root of this process is not a mount point";
             Finding::new(Verdict::No, found).value(true).remedy(remedy::chrooted())
         }
-        Some(false) => Finding::ok("a mount is at the root of this process").value(false),
+        Some(false) => Finding::ok("the root of this process is a mount point").value(false),
     }
 }

@@ -1,4 +1,4 @@
-//! A sandbox as `recipes/busybox.rhai` makes it, tried as a whole.
+//! A complete sandbox, as in `recipes/busybox.rhai`.
 
 use std::time::Instant;
 
@@ -12,14 +12,14 @@ use crate::run::remedy::{self, Remedy};
 use crate::spec::{Command, GuestPath, Kind, ProcOptions, Root, Streams, ValueError};
 use crate::sys::{self, CStrings, Call};
 
-/// Has the init that nsscript carries executed, in a user namespace where there are some.
+/// Executes the init that nsscript carries, in a user namespace if possible.
 pub(super) fn init(exam: &Exam<'_>) -> Finding {
     let execute = Call::Execute { as_init: true, told: CStrings::default() };
     let mut program = exam.with_rights();
     program.calls = vec![Call::DieWithParent, execute];
     match sys::spawn(&program) {
-        // Dropped, it is killed.
-        Ok(_) => Finding::ok("executed, from a file in memory"),
+        // Dropping it kills it.
+        Ok(_) => Finding::ok("executed from a memory file"),
         Err(failed) => {
             let refused = format!("{}(2): {}", failed.error.syscall.name(), failed.error.errno);
             let remedy = remedy::file_in_memory(exam.host);
@@ -32,14 +32,14 @@ pub(super) fn temporary(exam: &Exam<'_>) -> Finding {
     match exam.launcher.workspace() {
         Ok(path) => {
             let above = path.parent().unwrap_or(&path).to_string_lossy().into_owned();
-            let found = format!("{} takes a directory of nsscript's own", quoted(&above));
+            let found = format!("a private directory can be created in {}", quoted(&above));
             Finding::ok(found).value(above)
         }
         Err(report) => failed(&report),
     }
 }
 
-/// What the recipe's programs are: busybox, or the host's own.
+/// The programs of the recipe: busybox, or the host's own.
 pub(super) fn programs(exam: &Exam<'_>) -> Finding {
     let search = exam.host.environment.get("PATH").map(String::as_str);
     let find = |name: &str| exam.host.tree.which(name, search);
@@ -50,7 +50,7 @@ pub(super) fn programs(exam: &Exam<'_>) -> Finding {
     let own = ["sh", "cat", "id", "ls", "uname"];
     let missing: Vec<_> = own.into_iter().filter(|name| find(name).is_none()).collect();
     if missing.is_empty() {
-        let found = format!("no `busybox`; {} are the host's own", list(&own, "and"));
+        let found = format!("no `busybox`; the host has its own {}", list(&own, "and"));
         return Finding::ok(found).value(own.map(str::to_owned).to_vec());
     }
     let found = format!("neither `busybox` nor {}", list(&missing, "and"));
@@ -68,20 +68,20 @@ fn wanted() -> Result<Sandbox, ValueError> {
     Ok(steps.into_iter().fold(empty, |sandbox, step| sandbox.with(step, None)))
 }
 
-/// Starts a process in the sandbox: it does all that a launch does, and executes nothing.
+/// Starts a process in the sandbox that performs a complete launch, but executes nothing.
 pub(super) fn launch(exam: &Exam<'_>) -> Finding {
     let started = Instant::now();
     match launched(exam) {
         Ok(()) => {
             let time = started.elapsed().as_millis();
-            let found = format!("all of it, in {} new namespaces, in {time} ms", Kind::ALL.len());
+            let found = format!("succeeded, in {} new namespaces, in {time} ms", Kind::ALL.len());
             Finding::ok(found)
         }
         Err(RunError::Reports(reports)) => match reports.first() {
             Some(report) => failed(report),
             None => Finding::new(Verdict::No, "refused"),
         },
-        Err(RunError::Interrupted(_)) => Finding::new(Verdict::Unknown, "a signal came"),
+        Err(RunError::Interrupted(_)) => Finding::new(Verdict::Unknown, "interrupted by a signal"),
     }
 }
 
@@ -93,12 +93,12 @@ fn launched(exam: &Exam<'_>) -> Result<(), RunError> {
     let mut process = exam.launcher.fork_sandbox(&plan, &request, &mut || (Vec::new(), 0))?;
     let exit = process.wait()?;
     if exit.code != 0 {
-        return Err(Report::error(format!("the process in it {exit}")).into());
+        return Err(Report::error(format!("the process inside {exit}")).into());
     }
     Ok(())
 }
 
-/// What a report says, with its hints.
+/// The finding of a report, with its hints.
 fn failed(report: &Report) -> Finding {
     let remedy = (!report.hints.is_empty()).then(|| Remedy::of_report(report));
     Finding::new(Verdict::No, report.message.clone()).remedy(remedy)

@@ -1,4 +1,4 @@
-//! The table of facts: what each is called, what of nsscript needs it, and how it is found.
+//! The table of facts: names, dependent features, and probes.
 
 use super::exam::Exam;
 use super::namespaces::kind;
@@ -6,18 +6,18 @@ use super::{Finding, cgroups, devices, ids, kernel, mounts, namespaces, sandbox}
 use crate::run::remedy::NetworkPart;
 use crate::spec::Kind;
 
-/// How a fact is found.
+/// The probe of a fact.
 type Find = fn(&Exam<'_>) -> Finding;
 
 /// A row of the table.
 pub(super) struct FactRow {
-    /// What programs know the fact by.
+    /// The stable key of the fact, for programs.
     pub key: &'static str,
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What of nsscript needs it.
+    /// The features of nsscript that need it.
     pub enables: &'static str,
-    /// Whether `recipes/busybox.rhai` does.
+    /// Whether `recipes/busybox.rhai` needs it.
     pub needed: bool,
     pub find: Find,
 }
@@ -42,13 +42,18 @@ const fn other(
     FactRow { key, name, enables, needed: false, find }
 }
 
-/// The facts, and what they are told together with.
+/// The facts by group.
 pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
     (
         "machine",
         &[
             needed("kernel", "kernel", "everything", kernel::release),
-            other("caller", "caller", "what needs rights on the host, as `--host`", kernel::caller),
+            other(
+                "caller",
+                "caller",
+                "work that needs rights on the host, such as `--host`",
+                kernel::caller,
+            ),
             other("processes", "processes", "`processes`; files of `/proc/PID`", kernel::processes),
         ],
     ),
@@ -93,11 +98,11 @@ pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
     (
         "policy",
         &[
-            other("userns_sysctl", "sysctl", "user namespaces of users", namespaces::sysctl),
+            other("userns_sysctl", "sysctl", "user namespaces for users", namespaces::sysctl),
             other(
                 "userns_apparmor",
                 "apparmor",
-                "rights in the user namespaces of users",
+                "capabilities in user namespaces for users",
                 namespaces::apparmor,
             ),
             other(
@@ -109,7 +114,7 @@ pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
             other(
                 "chroot",
                 "chroot",
-                "user namespaces: none are made in a chroot",
+                "user namespaces, which cannot be created in a chroot",
                 namespaces::chroot,
             ),
         ],
@@ -154,7 +159,7 @@ pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
             other(
                 "cgroup_delegation",
                 "delegation",
-                "cgroups of one's own: `mkdir` there, with `--host`",
+                "your own cgroups: `mkdir` there, with `--host`",
                 cgroups::delegation,
             ),
         ],
@@ -175,16 +180,21 @@ pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
         "network",
         &[
             other("veth", "veth", "`veth`, `import \"std/net\"`", |exam| {
-                devices::part(exam, NetworkPart::Veth, "a cable can be made")
+                devices::part(exam, NetworkPart::Veth, "a pair of interfaces can be created")
             }),
             other("bridge", "bridge", "`.bridge()`, `net::hub`", |exam| {
-                devices::part(exam, NetworkPart::Bridge, "a bridge can be made")
+                devices::part(exam, NetworkPart::Bridge, "a bridge can be created")
             }),
             other("nftables", "nftables", "`.masquerade()`, `.dnat()`, `.block()`", |exam| {
-                devices::part(exam, NetworkPart::Rules, "rules of every kind can be made")
+                devices::part(exam, NetworkPart::Rules, "rules of every kind can be created")
             }),
             other("net_settings", "settings", "`.forward()`", |exam| {
-                devices::part(exam, NetworkPart::Settings, "those of a new network can be changed")
+                devices::part(
+                    exam,
+                    NetworkPart::Settings,
+                    "the settings of a new network can be \
+                                                            changed",
+                )
             }),
             other("tun", "tun", "`.network(\"outbound\")`", devices::tun),
             other("pasta", "pasta", "`.network(\"outbound\")`", devices::pasta),
@@ -206,12 +216,12 @@ pub(super) const GROUPS: &[(&str, &[FactRow])] = &[
         "a sandbox",
         &[
             needed("init", "init", "every sandbox: the init that nsscript carries", sandbox::init),
-            needed("temporary", "files", "roots that are put together", sandbox::temporary),
+            needed("temporary", "files", "roots that nsscript assembles", sandbox::temporary),
             needed("programs", "programs", "recipes/busybox.rhai", sandbox::programs),
             needed(
                 "sandbox",
                 "launch",
-                "recipes/busybox.rhai: what it asks for, with an empty root",
+                "recipes/busybox.rhai: the same sandbox, with an empty root",
                 sandbox::launch,
             ),
         ],

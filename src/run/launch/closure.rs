@@ -1,4 +1,4 @@
-//! Closures in processes of their own: copies of nsscript, whose value comes back through a pipe.
+//! Closures in separate processes: copies of nsscript that return a value through a pipe.
 
 use std::io::{PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -21,18 +21,17 @@ use crate::run::trace::launch_trace::{LaunchTrace, entered, watch};
 use crate::spec::Namespaces;
 use crate::sys::{self, Call, Child, Enter, Errno, LaunchError, Program};
 
-/// What a closure does in its process: it gives what goes through the pipe, and the status that
-/// the process ends with.
+/// The work of a closure in its process: it returns the bytes for the pipe, and the exit status.
 pub type Body<'a> = &'a mut dyn FnMut() -> (Vec<u8>, i32);
 
-/// The status of a copy whose closure has panicked, or whose value does not reach who waits for it.
+/// The exit status of a copy whose closure panicked, or whose value could not be passed on.
 const NO_VALUE: i32 = 125;
 
 impl Launcher {
     /// Starts a closure in a copy of this process, in new namespaces.
     ///
     /// # Errors
-    /// The namespaces cannot be made.
+    /// The namespaces cannot be created.
     pub fn fork(
         &self,
         namespaces: Namespaces,
@@ -48,7 +47,7 @@ impl Launcher {
         self.fork_raw(Clone3(namespaces).into(), &program, origin, body)
     }
 
-    /// Starts a closure in a copy of this process, in a namespace that exists.
+    /// Starts a closure in a copy of this process, in an existing namespace.
     ///
     /// # Errors
     /// The namespace cannot be entered.
@@ -104,7 +103,7 @@ impl Launcher {
             });
         };
         self.before_call(&action, origin)?;
-        // What the closure executes has the terminal of nsscript itself.
+        // Programs of the closure use the terminal of nsscript itself.
         let terminal = sys::KeptTerminal::own();
         let made = self.copy(program, false, plan, body, &tell)?;
         let made = made.map(|mut process| {
@@ -114,10 +113,10 @@ impl Launcher {
         made.map_err(|LaunchError { error, .. }| self.raw_failure(action, origin, error).into())
     }
 
-    /// Starts a closure in a sandbox of its own.
+    /// Starts a closure in a new sandbox.
     ///
     /// # Errors
-    /// What could not be done, with its line.
+    /// The action that failed, with its line.
     pub fn fork_sandbox(
         &self,
         plan: &Plan,
@@ -165,8 +164,8 @@ impl Launcher {
         }
     }
 
-    /// Starts a closure in the namespaces of a process: in a sandbox, with its ids and without
-    /// capabilities; of a closure, with all of them.
+    /// Starts a closure in the namespaces of a process: with the ids of a sandbox and without
+    /// capabilities, or, for the process of a closure, with all of them.
     ///
     /// # Errors
     /// The process has ended, or may not be entered.
@@ -177,7 +176,7 @@ impl Launcher {
         body: Body<'_>,
     ) -> Result<Process, RunError> {
         if !process.running() {
-            let message = "the process has ended: nothing can enter its namespaces";
+            let message = "the process has exited, so its namespaces cannot be entered";
             let report = Report::error(message).at(request.origin.clone());
             let hint = "enter them while it runs, before `wait()`";
             return Err(report.advise("process_ended_before", hint).into());
@@ -213,10 +212,10 @@ impl Launcher {
         })
     }
 
-    /// The kinds among `wanted` in which process `pid` is in another namespace than this one.
+    /// The kinds among `wanted` in which process `pid` differs from this one.
     ///
     /// # Errors
-    /// It has ended, or may not be looked at.
+    /// It has ended, or its namespaces may not be read.
     pub fn differing(
         &self,
         pid: i32,
@@ -227,18 +226,18 @@ impl Launcher {
         let mut differing = Namespaces::NONE;
         for kind in wanted.kinds() {
             let differs = sys::differing(pid, &[(kind.file(), 1)]).map_err(|errno| {
-                let message = format!("cannot look at the namespaces of process {pid}: {errno}");
+                let message = format!("cannot read the namespaces of process {pid}: {errno}");
                 let report = Report::error(message).at(origin.cloned());
                 match errno.name().as_str() {
                     "ENOENT" | "ESRCH" => report.advise(
                         "process_has_ended",
-                        "`processes()` lists those that there are; a value such as \
-                         `let net = process.namespace(NET)` keeps a namespace when its process ends",
+                        "choose a process that `processes()` lists; to keep a namespace after its \
+                         process exits, hold a value such as `let net = process.namespace(NET)`",
                     ),
                     "EACCES" | "EPERM" => report.advise(
                         "process_with_more_rights",
-                        "it has more rights than this process: `processes()` tells whose it is, and that \
-                         user may run the recipe",
+                        "the process has more rights than this one: run the recipe as the user of \
+                         that process, which `processes()` shows",
                     ),
                     _ => report,
                 }
@@ -250,8 +249,8 @@ impl Launcher {
         Ok(differing)
     }
 
-    /// Makes the copy, and what its value comes back through. Where somebody listens, the copy goes
-    /// on when `tell` has told of it.
+    /// Creates the copy and the pipe for its value. If the trace is on, the copy continues after
+    /// `tell` has reported it.
     fn copy(
         &self,
         program: &Program,
@@ -264,7 +263,7 @@ impl Launcher {
             return Err(Interrupted { signal }.into());
         }
         let (reader, writer) = pipe()?;
-        let mut gate = if self.is_heard() { Some(pipe()?) } else { None };
+        let mut gate = if self.is_traced() { Some(pipe()?) } else { None };
         let started = Instant::now();
         let write_end = writer.as_raw_fd();
         let mut writer = Some(writer);
@@ -279,7 +278,7 @@ impl Launcher {
             let (bytes, code) = done.unwrap_or((Vec::new(), NO_VALUE));
             let code = match writer.write_all(&bytes) {
                 Ok(()) => code,
-                Err(error) => self.unheard(Errno::from(&error)),
+                Err(error) => self.lose_value(Errno::from(&error)),
             };
             self.close();
             code
@@ -288,21 +287,21 @@ impl Launcher {
         tell(child.as_ref().map(Child::pid));
         self.count_process();
         drop(gate);
-        self.goes_on()?;
+        self.check_stepping()?;
         Ok(child.map(|child| Process::copy(child, reader, plan, (started, self.started()))))
     }
 
-    /// Tells that what a closure gives does not reach who waits for it; gives the status to end with.
-    fn unheard(&self, errno: Errno) -> i32 {
-        self.warn(&Report::error(format!("cannot pass on what the closure gives: {errno}")));
+    /// Warns that the value of a closure could not be passed on, and returns the exit status.
+    fn lose_value(&self, errno: Errno) -> i32 {
+        self.warn(&Report::error(format!("cannot pass on the value of the closure: {errno}")));
         NO_VALUE
     }
 
-    /// Forgets what belongs to the process that this one is a copy of.
+    /// Forgets what belongs to the process that was copied.
     fn become_copy(&self, answer: i32) {
         self.forget_workspace();
         self.become_next_process();
-        // The pipe of the closure that this one was started from is not for this process.
+        // The pipe of the outer closure is not for this process.
         if let Some(outer) = self.answer.replace(Some(answer)) {
             sys::close(outer);
         }
@@ -311,7 +310,7 @@ impl Launcher {
 
 fn pipe() -> Result<(PipeReader, PipeWriter), Report> {
     std::io::pipe()
-        .map_err(|error| Report::error(format!("cannot make a pipe: {}", Errno::from(&error))))
+        .map_err(|error| Report::error(format!("cannot create a pipe: {}", Errno::from(&error))))
 }
 
 /// The action of entering the namespaces of a process.
@@ -321,7 +320,7 @@ pub fn entering(pid: i32, namespaces: Namespaces) -> Setns {
     Setns { what, file: format!("pid {pid}"), namespaces }
 }
 
-/// Another descriptor of a process.
+/// Duplicates the descriptor of a process.
 ///
 /// # Errors
 /// No descriptor is left.
@@ -330,14 +329,16 @@ pub fn duplicated(
     origin: Option<&Origin>,
 ) -> Result<OwnedFd, RunError> {
     sys::duplicate(descriptor.as_fd()).map_err(|errno| {
-        Report::error(format!("cannot keep the process: {errno}")).at(origin.cloned()).into()
+        Report::error(format!("cannot duplicate the descriptor of the process: {errno}"))
+            .at(origin.cloned())
+            .into()
     })
 }
 
-/// A descriptor of process `pid`.
+/// Opens a descriptor of process `pid`.
 ///
 /// # Errors
-/// There is no such process.
+/// The process does not exist.
 pub fn open_process(pid: i32) -> Result<OwnedFd, Errno> {
     sys::pidfd_open(pid).map_err(|error| error.errno)
 }

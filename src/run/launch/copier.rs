@@ -1,8 +1,9 @@
-//! A process that copies between a program and the terminal of nsscript, while nsscript goes on.
+//! A process that copies between a program and the terminal of nsscript, while nsscript continues.
 //!
-//! Whoever has a descriptor of a terminal can set it up and read its keyboard, whatever the
-//! descriptor was opened for: `ioctl_tty(2)`, and `proc(5)` on `/proc/PID/fd`. So a program that has
-//! no terminal of its own writes to another one, at which nobody types, and reads from a pipe.
+//! A program with a descriptor of a terminal can change the terminal's settings and read its
+//! keyboard, whatever the descriptor was opened for: ioctl_tty(2), and proc(5) on `/proc/PID/fd`.
+//! So a program without its own terminal writes to another one, on which nobody types, and reads
+//! from a pipe.
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -12,48 +13,48 @@ use crate::sys::{
     is_foreground, ready,
 };
 
-/// The most that is copied at once.
+/// The maximum number of bytes to copy at once.
 const PIECE: usize = 4096;
-/// The most that is left of a program that has ended: what is in its terminal or its pipe.
+/// The maximum output left in the terminal or pipe of a program that has ended, in bytes.
 const REST: usize = 128 << 10;
 
-/// What is copied.
+/// The connections to copy.
 #[derive(Debug, Default)]
 pub(in crate::run) struct Copied {
-    /// What is typed, into this pipe.
+    /// The pipe that receives typed input.
     pub keyboard: Option<PipeWriter>,
-    /// What comes from these, to the terminal that one of the standard streams is.
+    /// The outputs to copy to the terminal on a standard stream.
     pub screens: Vec<Screen>,
 }
 
-/// What a program writes for one terminal.
+/// The output of a program for a terminal.
 #[derive(Debug)]
 pub(in crate::run) struct Screen {
-    /// Where it comes from.
+    /// The source of the output.
     from: std::fs::File,
-    /// Which of the standard streams of nsscript it is for.
+    /// The number of the standard stream of nsscript that receives it.
     number: i32,
-    /// What was read and not shown yet.
+    /// The bytes that were read, but not written yet.
     held: Vec<u8>,
 }
 
-/// The process that does it. When this is dropped, what was written by then has been shown.
+/// The copying process. Dropping this waits until the output so far has been shown.
 #[derive(Debug)]
 pub(in crate::run) struct Copier {
     child: Child,
-    /// Anything that comes through here says that nothing more will be written.
+    /// The pipe that announces the end of the output.
     end: PipeWriter,
 }
 
 impl Copier {
-    /// Starts it.
+    /// Starts the process.
     ///
     /// # Errors
     /// No descriptor or no process is left.
     pub fn start(copied: Copied) -> Result<Self, Errno> {
         let (ended, end) = io::pipe().map_err(|error| Errno::from(&error))?;
         let mut work = Some((copied, ended));
-        // Its calls could fail only if it were to do any.
+        // It has no calls that could fail.
         let program = Program { calls: Vec::<Call>::new(), ..Program::default() };
         let child = sys::fork(&program, false, &mut || {
             if let Some((copied, ended)) = work.take() {
@@ -65,10 +66,9 @@ impl Copier {
         Ok(Self { child, end })
     }
 
-    /// Waits until what was written so far has been shown. Whoever asks nsscript to end does not
-    /// wait for who does not look.
+    /// Waits until the output so far has been shown, or a signal asks nsscript to end.
     fn finish(&mut self) {
-        // It may have ended: nobody could write any more.
+        // It may have ended, because no writer was left.
         let _ = self.end.write_all(b".");
         while self.child.poll().is_none() {
             let (interruptions, wake) = sys::interruption();
@@ -91,29 +91,29 @@ impl Drop for Copier {
 }
 
 impl Copied {
-    /// Whether there is nothing to copy.
+    /// Whether nothing needs to be copied.
     pub fn is_nothing(&self) -> bool {
         self.keyboard.is_none() && self.screens.is_empty()
     }
 
-    /// Copies until nothing more will be written.
+    /// Copies until the end of the output.
     fn copy(mut self, ended: &PipeReader) {
         let own = self.screens.iter().map(|screen| screen.from.as_raw_fd());
         let own = own.chain(self.keyboard.iter().map(AsRawFd::as_raw_fd));
-        // Locks, and other ends of pipes: whoever waits for them would wait for this process.
+        // Locks and other ends of pipes must not be kept open by this process.
         sys::keep_only(own.chain([ended.as_raw_fd()]));
         sys::ignore_interruptions();
         for end in self.screens.iter().map(|screen| screen.from.as_fd()) {
-            // A descriptor that is open: this cannot fail.
+            // The descriptor is open, so this cannot fail.
             let _ = sys::set_nonblocking(end);
         }
-        // Without it the program is only not told of another size.
+        // Without it, the program is just not notified of a new size.
         let events = TerminalEvents::watch().ok();
         while !(self.is_nothing() || self.step(ended, events.as_ref())) {}
         self.screens.iter_mut().for_each(Screen::finish);
     }
 
-    /// Waits for something to copy, and copies it; true when nothing more will be written.
+    /// Waits for data and copies it; returns true at the end of the output.
     fn step(&mut self, ended: &PipeReader, events: Option<&TerminalEvents>) -> bool {
         let reads = self.keyboard.as_ref().is_some_and(takes_more);
         let keys = reads.then(|| (sys::standard_input(), false));
@@ -121,7 +121,7 @@ impl Copied {
         watched.extend(keys);
         watched.extend(events.map(|events| (events.as_fd(), false)));
         watched.extend(self.screens.iter().map(Screen::watched));
-        // Nothing tells of a job that comes to the foreground, or of a pipe that is empty again.
+        // No event reports a job that moves to the foreground, or a pipe that is empty again.
         let patience = self.keyboard.as_ref().map(|_| PATIENCE);
         let answers = ready(&watched, patience).unwrap_or_default();
         while let Some(event) = events.and_then(TerminalEvents::next) {
@@ -146,14 +146,14 @@ impl Copied {
         }
     }
 
-    /// Reads what was typed. At its end, and where the program reads no more, that is over.
+    /// Copies typed input, until its end, or until the program stops reading.
     fn read(&mut self) {
         let mut piece = [0; PIECE];
         let Some(pipe) = &mut self.keyboard else { return };
         let is_over = match sys::read_input(&mut piece) {
             None => sys::is_abandoned(pipe.as_fd()),
             Some(Ok(0) | Err(_)) => true,
-            // It is empty, and takes as much.
+            // The pipe is empty and has room for it.
             Some(Ok(length)) => pipe.write_all(&piece[..length]).is_err(),
         };
         if is_over {
@@ -162,8 +162,8 @@ impl Copied {
     }
 }
 
-/// Whether something is read for this pipe: not in the background of a shell, and not before the
-/// program has taken what was typed before. What it does not want is for whoever reads next.
+/// Whether to read input for this pipe: not in the background of a shell, and not before the
+/// program has read the earlier input. Input that it does not read is left for the next reader.
 fn takes_more(pipe: &PipeWriter) -> bool {
     sys::unread(pipe.as_fd()) == 0 && is_foreground(sys::standard_input())
 }
@@ -181,12 +181,12 @@ impl Screen {
         }
     }
 
-    /// Copies what is there, as far as it is taken; false once nothing more comes, or nobody sees it.
+    /// Copies available output as far as possible; returns false at its end, or if nobody reads it.
     fn pass(&mut self) -> bool {
         (!self.held.is_empty() || self.take().is_some()) && self.show()
     }
 
-    /// Takes what the program has written: how much that is. None once nothing more comes.
+    /// Reads output and returns its length; `None` at the end.
     fn take(&mut self) -> Option<usize> {
         let mut piece = [0; PIECE];
         match self.from.read(&mut piece) {
@@ -199,12 +199,12 @@ impl Screen {
             {
                 Some(0)
             }
-            // EIO of a terminal, and the end of a pipe: nobody has it open any more.
+            // EIO from a terminal, or the end of a pipe: no program has it open any more.
             Ok(0) | Err(_) => None,
         }
     }
 
-    /// Shows what is held, as far as the terminal takes it; false once nobody sees it.
+    /// Writes held bytes as far as the terminal takes them; returns false if nobody reads them.
     fn show(&mut self) -> bool {
         match sys::write_stream(self.number, &self.held) {
             Some(Ok(length)) => drop(self.held.drain(..length)),
@@ -214,9 +214,9 @@ impl Screen {
         true
     }
 
-    /// Holds what the program has written, as the terminal wants it that it is for: one that passes
-    /// every byte on, as for a line editor or a shell in another sandbox, does not go back to the
-    /// beginning of the line by itself.
+    /// Holds the program's output in the form that the target terminal needs: in raw mode, as for a
+    /// line editor or a shell in another sandbox, a terminal does not return to the start of the
+    /// line by itself.
     fn hold(&mut self, written: &[u8]) {
         if TerminalState::of(sys::standard_stream(self.number)).ends_lines() {
             return self.held.extend_from_slice(written);
@@ -227,7 +227,7 @@ impl Screen {
         }
     }
 
-    /// Shows what is left.
+    /// Writes the rest.
     fn finish(&mut self) {
         let mut shown = 0;
         loop {

@@ -1,4 +1,4 @@
-//! The ends of programs, and their output until then.
+//! Exit statuses and output of programs.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use crate::diag::{Facts, Report, quoted};
 use crate::plan::Plan;
 use crate::sys::{self, Errno, Usage};
 
-/// Why a program ended.
+/// The cause of a program's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// It ended by itself.
+    /// It exited.
     Exited,
-    /// A signal ended it.
+    /// A signal killed it.
     Signal,
 }
 
@@ -28,15 +28,15 @@ impl fmt::Display for Cause {
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exit {
-    /// Its exit status; 128 and the signal where one ended it.
+    /// Its exit status, or 128 plus the signal that killed it.
     pub code: i32,
-    /// The signal that ended it.
+    /// The signal that killed it.
     pub signal: Option<i32>,
-    /// Why it ended.
+    /// The cause.
     pub cause: Cause,
-    /// How long it ran.
+    /// The time that it ran.
     pub wall: Duration,
-    /// What it used.
+    /// Its resource usage.
     pub usage: Usage,
 }
 
@@ -49,19 +49,19 @@ impl fmt::Display for Exit {
     }
 }
 
-/// What a program wrote, and how it ended.
+/// The output of a program, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// What it wrote to its standard output.
+    /// Its standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to its standard error.
+    /// Its standard error.
     pub stderr: Vec<u8>,
     /// How it ended.
     pub exit: Exit,
 }
 
-/// That what a program has written to its terminal was not seen to the end.
-pub(in crate::run) fn unseen(plan: &Plan, errno: Errno) -> Report {
+/// The report of terminal output that could not be shown.
+pub(in crate::run) fn output_lost(plan: &Plan, errno: Errno) -> Report {
     let last = plan.actions.last();
     let message = format!("cannot write to the standard output: {errno}");
     let mut report = Report::error(message).at(last.and_then(|last| last.origin.clone()));
@@ -69,11 +69,11 @@ pub(in crate::run) fn unseen(plan: &Plan, errno: Errno) -> Report {
     report
 }
 
-/// That the exit status of a program is lost: which is no success.
-pub(in crate::run) fn lost(plan: &Plan, errno: Errno) -> Report {
+/// The report of an unknown exit status, which is not a success.
+pub(in crate::run) fn status_lost(plan: &Plan, errno: Errno) -> Report {
     let what =
         if plan.command.is_closure() { "the closure".into() } else { quoted(plan.command.shown()) };
-    let message = format!("nobody can tell how {what} ended: {errno}");
+    let message = format!("cannot determine how {what} ended: {errno}");
     let mut report = Report::error(message);
     report.facts.operation = Some("wait".into());
     report.facts.errno = Some(errno.code());

@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::run::base::error::RunError;
 use crate::sys::{LaunchError, Syscall};
 
-/// Another way to do a part of a launch.
+/// A fallback for a part of a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::run) enum Fallback {
     /// Binds the host's root on itself before leaving it.
@@ -25,7 +25,7 @@ pub(in crate::run) enum Fallback {
     Sysfs,
 }
 
-/// The fallbacks that this run has found to be needed.
+/// The fallbacks that this run needs.
 #[derive(Debug, Default)]
 pub(in crate::run) struct Fallbacks {
     covered_root: Cell<bool>,
@@ -72,7 +72,7 @@ impl Fallback {
         }
     }
 
-    /// Whether the host has what the fallback shows.
+    /// Whether the host has the file system that the fallback shows.
     fn is_possible(self, host: &Host) -> bool {
         match self {
             Self::CoveredRoot => true,
@@ -81,7 +81,7 @@ impl Fallback {
         }
     }
 
-    /// What the sandbox sees that it would not see on another machine.
+    /// The warning about what the sandbox sees in addition.
     fn warning(self) -> Option<&'static str> {
         match self {
             Self::CoveredRoot => None,
@@ -98,22 +98,22 @@ impl Fallback {
 }
 
 impl Launcher {
-    /// The plan as it is possible here: with a copy of the root's layers, where there is no overlay
-    /// for them, and around what was refused before.
+    /// The plan with all known fallbacks: a copy of the root's layers if there is no overlay, and
+    /// replacements for refused parts.
     pub(in crate::run) fn possible(&self, plan: &Plan) -> Plan {
         self.around(self.with_copy(plan).unwrap_or_else(|| plan.clone()))
     }
 
-    /// A plan with the fallbacks that are known to be needed.
+    /// Applies the known fallbacks to a plan.
     pub(in crate::run) fn around(&self, plan: Plan) -> Plan {
         let known = Fallback::ALL.into_iter().filter(|it| self.fallbacks.cell(*it).get());
         known.fold(plan, |plan, fallback| fallback.of(&plan).unwrap_or(plan))
     }
 
-    /// Notes the fallback for a launch that failed, which is then to be repeated.
+    /// Notes the fallback for a failed launch, which must then be repeated.
     ///
     /// # Errors
-    /// There is no fallback, or the launch used it already.
+    /// No fallback exists, or the launch used it already.
     pub(in crate::run) fn go_around(
         &self,
         plan: &Plan,

@@ -25,23 +25,23 @@ use crate::run::trace::launch_trace::{LaunchTrace, watch};
 use crate::spec::{Kind, Namespaces, Streams};
 use crate::sys::{Call, Child, Enter, Errno, LaunchError, Program, spawn};
 
-/// Where a sandbox is, as far as its plan and the kernel's answers for its process do not tell.
+/// The place of a sandbox, as far as it does not follow from its plan and its process.
 #[derive(Clone, Debug, Default)]
 pub(in crate::run) struct Station {
-    /// The kinds of namespaces in which it was another one than nsscript when it started.
+    /// The kinds of namespaces in which it differed from nsscript when it started.
     apart: Namespaces,
-    /// What nsscript had done to itself by then.
+    /// The trail of nsscript at that time.
     trail: Trail,
-    /// Whether its root was changed by chroot(2) alone.
+    /// Whether its root was changed only by chroot(2).
     chrooted: bool,
-    /// The directory that its first program started in, if that was nsscript's own.
+    /// The working directory of its first program, if it was that of nsscript.
     directory: Option<PathBuf>,
-    /// Whether its ids are those that nsscript had when it started it.
+    /// Whether its ids are those of nsscript at that time.
     ids_of_caller: bool,
 }
 
 impl Station {
-    /// Where the sandbox of a plan is that is started now.
+    /// The station of a sandbox that starts now.
     pub fn of(plan: &Plan, launcher: &Launcher) -> Self {
         let does = |wanted: fn(&Op) -> bool| plan.actions.iter().any(|it| wanted(&it.action));
         let chrooted = does(|op| matches!(op, Op::Chroot(_)));
@@ -56,18 +56,18 @@ impl Station {
     }
 }
 
-/// What enters a sandbox: who it is there, and what it does first.
+/// The preparation of a joining process.
 pub(in crate::run) struct Joining {
     pub program: Program,
     pub plan: Plan,
-    /// Which action of the plan each call belongs to.
+    /// The action of the plan for each call.
     pub actions: Vec<usize>,
-    /// The root that is entered, held open until it is.
+    /// The root to enter, held open until then.
     _root: Option<File>,
 }
 
 impl Joining {
-    /// What tells of it.
+    /// Its trace.
     pub fn trace<'a>(&'a self, launcher: &'a Launcher) -> LaunchTrace<'a> {
         LaunchTrace { trace: launcher, plan: &self.plan, actions: &self.actions }
     }
@@ -82,11 +82,11 @@ pub(in crate::run) fn join(
     input: &Input,
 ) -> Result<Process, RunError> {
     if !process.running() {
-        let message = "the sandbox has ended: no other program can run in it";
+        let message = "the sandbox has ended, so no other program can run in it";
         return Err(Report::error(message).at(request.origin.clone()).into());
     }
     let connected = connect_streams(launcher, request, input, process.plan.has_terminals())?;
-    let mut joining = joining(launcher, process, request, &connected.given, launcher.is_heard())?;
+    let mut joining = joining(launcher, process, request, &connected.given, launcher.is_traced())?;
     let gate = watch(launcher, &mut joining.program);
     let started = Instant::now();
     let spawned = spawn(&joining.program);
@@ -109,8 +109,8 @@ pub(in crate::run) fn join(
     }
 }
 
-/// What enters the sandbox of `process` to execute a program, or to go on with a closure, whose
-/// streams these are.
+/// Prepares a process that joins the sandbox of `process` to execute a program or to run a closure,
+/// with these streams.
 pub(in crate::run) fn joining(
     launcher: &Launcher,
     process: &Process,
@@ -123,17 +123,17 @@ pub(in crate::run) fn joining(
     let station = &process.station;
     let trail = launcher.session().trail();
     if station.ids_of_caller && station.trail.ids != trail.ids {
-        let message = "the ids of nsscript have changed since it started the sandbox, which has \
-                       those from before";
+        let message = "nsscript changed its ids after it started the sandbox, which still has the \
+                       old ones";
         let hint = "change ids in a closure: `clone(UTS, || setgid(1))`, or start another sandbox";
         return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
     }
     let moved = trail.kinds_since(&station.trail);
     if moved.has(Kind::Pid) {
-        let message = "nsscript has gone to another PID namespace since it started the sandbox: \
-                       what it starts now cannot be in that of the sandbox";
-        let hint = "join the sandbox before that, or make the PID namespace for a closure alone: \
-                    `within(PID, || …)`";
+        let message = "nsscript entered another PID namespace after it started the sandbox, so \
+                       new processes cannot be in the sandbox's";
+        let hint = "join the sandbox before that, or create the PID namespace for a closure \
+                    alone: `within(PID, || …)`";
         return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
     }
     let groups = groups_to_enter(launcher.host(), process, origin)?;
@@ -149,16 +149,16 @@ pub(in crate::run) fn joining(
         let message = format!("cannot enter the sandbox: {}", Errno::from(&error));
         Report::error(message).at(origin.cloned())
     })?;
-    // Where nsscript has gone elsewhere since, the sandbox is still where nsscript was.
+    // If nsscript has entered other namespaces since, the sandbox is still in the old ones.
     let namespaces = station.apart | moved;
     let enter = Enter { descriptor, namespaces: clone_flags(namespaces) };
-    // Never in shared memory: programs that run in the sandbox could look at it.
+    // Never in shared memory, because programs in the sandbox could read it.
     let program =
         Program { groups, enter: vec![enter], calls: program.calls, ..Program::default() };
     Ok(Joining { program, plan, actions, _root: root })
 }
-/// The root directory of a sandbox that has only changed it by chroot(2): entering its mount
-/// namespace leads to the namespace's own root.
+/// Opens the root of a sandbox that used chroot(2): entering its mount namespace would lead to the
+/// namespace's own root.
 fn open_root(process: &Process, origin: Option<&Origin>) -> Result<File, Report> {
     let pid = process.number_in_proc().map_err(|report| report.at(origin.cloned()))?;
     File::open(format!("/proc/{pid}/root")).map_err(|error| {
@@ -167,7 +167,8 @@ fn open_root(process: &Process, origin: Option<&Origin>) -> Result<File, Report>
     })
 }
 
-/// The control groups of a process in which nsscript is not, opened for processes to enter.
+/// Opens the control groups of a process that differ from those of nsscript, for processes to
+/// enter.
 fn groups_to_enter(
     host: &Host,
     process: &Process,
@@ -184,7 +185,7 @@ fn groups_to_enter(
     };
     let own = match of("self") {
         Ok(own) => own,
-        // The kernel has no control groups, or no /proc shows any.
+        // The kernel has no control groups, or /proc does not show them.
         Err((_, error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err((report, _)) => return Err(report),
     };
@@ -210,7 +211,7 @@ fn groups_to_enter(
     differing.map(open).collect()
 }
 
-/// What is left of a plan for a program that joins: who it is and what it starts with.
+/// The part of a plan that applies to a joining program: its identity and settings.
 pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Plan {
     let mut joined = plan.clone();
     let terminal = request.streams == Streams::Terminal;
@@ -219,7 +220,7 @@ pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Pla
     let closure = request.command.is_closure();
     for planned in &mut joined.actions {
         planned.side = Side::Child;
-        // What joins has streams of its own, another session, and something else to go on with.
+        // A joining program has its own streams, session and command.
         if let Op::Connect(connect) = &mut planned.action {
             connect.0 = request.streams;
         } else if let Op::NewSession(session) = &mut planned.action {
@@ -240,7 +241,7 @@ pub(in crate::run) fn joined(plan: &Plan, request: &Request, host: &Host) -> Pla
     if closure && terminal {
         let begins = |planned: &Planned| matches!(planned.action, Op::NewSession(_));
         if !joined.actions.iter().any(begins) {
-            // A program in a network has the session of nsscript.
+            // A program in a network stays in the session of nsscript.
             let action = NewSession { closure }.into();
             let last = joined.actions.len().saturating_sub(1);
             joined.actions.insert(last, Planned { action, side: Side::Child, origin: None });

@@ -1,4 +1,4 @@
-//! Programs started, run to their end, or run in a sandbox that is there.
+//! Starting and running programs, in new and in existing sandboxes.
 
 use std::cell::RefCell;
 use std::ops::Deref;
@@ -23,7 +23,7 @@ use crate::sys;
 pub struct Launcher {
     networks: Networks,
     pub(super) fallbacks: Fallbacks,
-    /// The pipe that the value of a closure goes through, where this process is a copy.
+    /// The pipe for the value of a closure, if this process is a copy.
     pub(super) answer: RefCell<Option<i32>>,
 }
 
@@ -40,7 +40,7 @@ impl Launcher {
         Self { networks, fallbacks: Fallbacks::default(), answer: RefCell::default() }
     }
 
-    /// Removes what was made for the plans that were carried out.
+    /// Removes everything that was created for plans.
     pub fn close(&self) {
         self.sweep();
         self.close_session();
@@ -51,7 +51,7 @@ impl Launcher {
     /// Starts a program, and waits until it is executed.
     ///
     /// # Errors
-    /// What could not be done, with its line.
+    /// The action that failed, with its line.
     pub fn start(
         &self,
         plan: &Plan,
@@ -66,7 +66,7 @@ impl Launcher {
         })
     }
 
-    /// Starts a process that executes a program. Whether it could is known when it has ended.
+    /// Starts a process that executes a program. Its end shows whether that succeeded.
     fn launch(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Process, RunError> {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
@@ -81,7 +81,7 @@ impl Launcher {
                 self.sweep();
                 Ok(process)
             }
-            // The plan that is possible now has a copy.
+            // The plan now uses a copy.
             Launched::NoOverlay(report) => {
                 self.do_without_overlay(&report)?;
                 self.launch(&plan, request, input)
@@ -94,7 +94,7 @@ impl Launcher {
     /// Runs a program to its end.
     ///
     /// # Errors
-    /// What could not be done, with its line. How the program ended is no error here.
+    /// The action that failed, with its line. A failing program is not an error here.
     pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, RunError> {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
@@ -107,10 +107,10 @@ impl Launcher {
         })
     }
 
-    /// Runs a program to its end and keeps what it writes: at most `most` bytes.
+    /// Runs a program to its end and collects its output, at most `most` bytes.
     ///
     /// # Errors
-    /// As for [`Launcher::run`]; it has written more, and was ended.
+    /// As for [`Launcher::run`]; or the program wrote more and was killed.
     pub fn output(
         &self,
         plan: &Plan,
@@ -130,7 +130,7 @@ impl Launcher {
         })
     }
 
-    /// How a program has ended, which may be that it was never executed.
+    /// Returns how a program ended, or the failure to execute it.
     fn ended(&self, plan: &Plan, process: &mut Process) -> Attempt<Exit> {
         let ended = process.wait();
         match process.not_executed() {
@@ -139,23 +139,22 @@ impl Launcher {
         }
     }
 
-    /// The library that the program of a plan lacks inside: what it is about where a program ends
-    /// with status 127 as soon as it starts.
+    /// The library that the program of a plan lacks inside, which explains exit status 127.
     #[must_use]
     pub fn lacks(&self, plan: &Plan) -> Option<String> {
         if self.mend(None).is_ok_and(|any| any) {
-            return Some("a layer of the root was changed in the store: run it again".into());
+            return Some("a layer of the root was changed in the store: rerun the recipe".into());
         }
         loader::lacks(&Guest::new(plan, self), &plan.command)
     }
 
-    /// The shell of a sandbox: the one that `SHELL` inside says; else bash, where it has that.
+    /// The shell of a sandbox: the one in `SHELL` inside, or else bash if it exists, or else sh.
     #[must_use]
     pub fn shell_of(&self, plan: &Plan) -> String {
         Guest::new(plan, self).shell()
     }
 
-    /// What would be done to run another program in the sandbox that `first` is the plan of.
+    /// The plan of running another program in the sandbox of the plan `first`.
     #[must_use]
     pub fn plan_to_join(&self, first: &Plan, request: &Request) -> Plan {
         join::joined(first, request, self.host())
@@ -164,7 +163,7 @@ impl Launcher {
     /// Runs another program in the sandbox of `process`, to its end.
     ///
     /// # Errors
-    /// The sandbox has ended, or what could not be done.
+    /// The sandbox has ended, or an action failed.
     pub fn join(
         &self,
         process: &mut Process,

@@ -1,4 +1,4 @@
-//! Listeners: processes that answer at a port in a network, without any program.
+//! Listeners: processes that answer on a port in a network, without a program.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,24 +15,24 @@ use crate::run::network::probe::is_silence;
 use crate::spec::Namespaces;
 use crate::sys::{self, Errno, sockets};
 
-/// What answers.
+/// The settings of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// At which address; all, where none is said.
+    /// Its address; all addresses if `None`.
     pub address: Option<IpAddr>,
-    /// At which port.
+    /// Its port.
     pub port: u16,
-    /// Whether it takes datagrams, not connections.
+    /// Whether it receives datagrams instead of connections.
     pub datagrams: bool,
-    /// What it answers; to a datagram without it that one.
+    /// Its answer; without one, a datagram is returned unchanged.
     pub answer: Option<Vec<u8>>,
 }
 
 impl Launcher {
-    /// Starts a process that answers at a port in a network.
+    /// Starts a process that answers on a port in a network.
     ///
     /// # Errors
-    /// Somebody has the port already, or no interface has the address.
+    /// The port is in use, or no interface has the address.
     pub fn listen(
         &self,
         network: &Network,
@@ -48,7 +48,7 @@ impl Launcher {
             sys::listen_in(network.namespace().descriptor(), address, kind)
         };
         let bound = match listen(address) {
-            // A kernel without IPv6.
+            // The kernel has no IPv6.
             Err(error) if error.errno.name() == "EAFNOSUPPORT" && listener.address.is_none() => {
                 listen(IpAddr::from([0, 0, 0, 0]))
             }
@@ -57,13 +57,18 @@ impl Launcher {
         let bound = bound.map_err(|error| {
             let (port, label) = (listener.port, &network.label);
             let message =
-                format!("cannot listen at port {port} in the network {label}: {}", error.errno);
+                format!("cannot listen on port {port} in the network {label}: {}", error.errno);
             let report = Report::error(message).at(origin.cloned());
             match error.errno.name().as_str() {
-                "EADDRINUSE" => report.hint("somebody listens there already"),
+                "EADDRINUSE" => {
+                    report.hint("another program already listens there: choose another port")
+                }
                 "EADDRNOTAVAIL" => {
                     let shown = quoted(address.to_string());
-                    report.hint(format!("no interface of the network has the address {shown}"))
+                    report.hint(format!(
+                        "no interface of the network has the address {shown}: add \
+                                         it with `.address(…)`"
+                    ))
                 }
                 _ => report,
             }
@@ -84,12 +89,12 @@ impl Launcher {
     }
 }
 
-/// Answers to datagrams until a signal comes.
+/// Answers datagrams until a signal arrives.
 fn echo(socket: BorrowedFd<'_>, answer: Option<&[u8]>) {
     let mut buffer = vec![0; 1 << 16];
     while sys::interrupted().is_none() {
         match sys::answer_datagram(socket, &mut buffer, answer) {
-            // What comes back of an answer that nobody wanted, or that has no way, is nothing to end for.
+            // ICMP errors for answers that nobody wanted are ignored.
             Ok(()) | Err(Errno::INTERRUPTED) => {}
             Err(errno) if is_silence(errno) => {}
             Err(_) => return,
@@ -97,10 +102,10 @@ fn echo(socket: BorrowedFd<'_>, answer: Option<&[u8]>) {
     }
 }
 
-/// How long a client has to say something, and to read its answer.
+/// The time limit for a client to send something, and to read the answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Answers to connections until a signal comes, each by a thread of its own: this process does nothing
+/// Answers connections until a signal arrives, each in its own thread: this process does nothing
 /// else.
 fn serve(socket: OwnedFd, answer: &[u8]) {
     let listener = TcpListener::from(socket);
@@ -123,18 +128,18 @@ fn serve(socket: OwnedFd, answer: &[u8]) {
         }
         let answer = answer.clone();
         let spoken = std::thread::Builder::new().spawn(move || speak(stream, &answer));
-        // Without a thread for it the connection is closed.
+        // Without a thread, the connection is closed.
         drop(spoken);
     }
 }
 
-/// Listens for a moment to what a client says first, and answers.
+/// Waits briefly for a client's first bytes, and answers.
 fn speak(mut stream: TcpStream, answer: &[u8]) {
     let _ = stream.set_read_timeout(Some(PATIENCE / 10));
     let _ = stream.set_write_timeout(Some(PATIENCE));
     let _ = stream.read(&mut [0; 4096]);
     let _ = stream.write_all(answer).and_then(|()| stream.shutdown(Shutdown::Write));
-    // Closed with something unread, the connection would be reset, and the answer lost.
+    // Closing a connection with unread bytes would reset it and lose the answer.
     let end = Instant::now() + PATIENCE;
     while stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) && Instant::now() < end {}
 }

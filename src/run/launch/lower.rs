@@ -1,4 +1,4 @@
-//! Lowering: the actions of a plan as the program of a new process.
+//! Lowering of plans to programs of new processes.
 
 use super::stream::Given;
 use crate::ops::clone_flags;
@@ -7,7 +7,7 @@ use crate::plan::{Plan, Planned, Side};
 use crate::spec::{Kind, Streams};
 use crate::sys::{Call, Program};
 
-/// A program, and which action each of its calls belongs to.
+/// A program, with the action of each call.
 #[derive(Debug)]
 pub(in crate::run) struct Lowered {
     pub program: Program,
@@ -15,45 +15,46 @@ pub(in crate::run) struct Lowered {
 }
 
 impl Lowered {
-    /// The index of the action that call number `call` belongs to.
+    /// The index of the action of call number `call`.
     pub fn action_of(&self, call: usize) -> Option<usize> {
         self.actions.get(call).copied()
     }
 }
 
-/// What was made ready for a launch.
+/// The prepared data of a launch.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::run) struct Supplies<'a> {
-    /// Where the layers of the root are, the topmost first.
+    /// The layers of the root, the topmost first.
     pub layers: &'a [OwnDirectory],
-    /// Where a copy of them is, if there is no overlay for them.
+    /// The copy of the layers, if this machine has no overlay for them.
     pub copy: Option<&'a OwnDirectory>,
-    /// Where the directory is that changes are kept in.
+    /// The directory for kept changes.
     pub changes: Option<&'a OwnDirectory>,
     /// The standard streams.
     pub streams: Given,
     /// The version of Linux.
     pub kernel: (u32, u32),
-    /// The caller's own ids, which are others if the session has a user namespace.
+    /// The caller's ids, which differ if the session has a user namespace.
     pub own: (u32, u32),
     /// Whether the program waits at a gate before it is executed.
     pub gated: bool,
 }
 
-/// The program that carries out what `plan` has the new process do.
+/// Lowers the actions of the new process to a program.
 pub(in crate::run) fn lower(plan: &Plan, supplies: Supplies<'_>) -> Lowered {
-    // Modes are those that the plan says, whatever the umask of who started nsscript.
+    // The umask of the caller must not change the modes in the plan.
     let is_umask = |planned: &Planned| matches!(planned.action, Op::Umask(_));
     let before = if plan.actions.iter().any(is_umask) { vec![Call::Umask(0)] } else { Vec::new() };
     let Lowered { mut program, actions } = lower_joining(plan, supplies, before);
-    // A process that shares its parent's memory enters a new time namespace only when it executes
-    // a program, and not at all on kernels like 6.1; one with a copy is in it from the start.
+    // A process that shares its parent's memory enters a new time namespace only when it executes a
+    // program, and on kernels such as 6.1 not at all. A process with a copy is in it from the
+    // start.
     program.share_memory = !plan.namespaces.has(Kind::Time) || supplies.kernel >= (6, 6);
     program.namespaces = clone_flags(plan.namespaces);
     Lowered { program, actions }
 }
 
-/// The program of a process that enters namespaces which are there, and performs `before` first.
+/// Lowers a plan for a process that enters existing namespaces and performs `before` first.
 pub(in crate::run) fn lower_joining(
     plan: &Plan,
     supplies: Supplies<'_>,

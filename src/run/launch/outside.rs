@@ -1,4 +1,4 @@
-//! A network that reaches the outside through the host's sockets, without rights there: pasta(1).
+//! Networks that reach the outside through the host's sockets, without privileges: pasta(1).
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -23,34 +23,36 @@ use crate::run::remedy;
 use crate::spec::{Command, Kind, MountFlags, Namespaces, Outbound, Streams};
 use crate::sys::{self, Call, Program, Raw, flags};
 
-/// A network, and the process that connects it to the outside as long as this lives.
+/// A network, and the process that connects it to the outside while this lives.
 #[derive(Debug)]
 pub(in crate::run) struct Outside {
     pub network: Rc<Network>,
     _process: Process,
 }
 
-/// Where pasta(1) is.
+/// The path of pasta(1).
 pub(in crate::run) fn pasta(host: &Host) -> Option<PathBuf> {
     host.tree.which("pasta", None)
 }
 
-/// How long pasta has to be ready.
+/// The time limit for pasta to be ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Launcher {
-    /// Makes a network that is connected to the outside.
+    /// Creates a network that is connected to the outside.
     ///
     /// # Errors
-    /// There is no pasta, or it cannot do it.
+    /// pasta is missing or fails.
     pub(in crate::run) fn connect_outside(
         &self,
         outbound: &Outbound,
         origin: Option<&Origin>,
     ) -> Result<Outside, RunError> {
         let Some(pasta) = pasta(self.host()) else {
-            let report =
-                Report::error("no program `pasta` on this host connects a sandbox to the outside");
+            let report = Report::error(
+                "cannot connect the sandbox to the outside: no working `pasta` \
+                               found on this host",
+            );
             return Err(remedy::no_pasta().advise_cure(report.at(origin.cloned())).into());
         };
         let network = self.network(None, origin)?;
@@ -62,19 +64,20 @@ impl Launcher {
         let outside = Outside { network, _process: ready? };
         removed.map_err(|error| {
             let shown = quoted(place.to_string_lossy());
-            let message = format!("cannot take {shown} away: {}", error.errno);
+            let message = format!("cannot remove {shown}: {}", error.errno);
             Report::error(message).at(origin.cloned())
         })?;
         Ok(outside)
     }
 
-    /// A file that is the network: one in /proc would be opened only by who may trace this process.
+    /// Pins the network to a file: one in /proc could be opened only by processes that may trace
+    /// this one.
     fn pinned(&self, network: &Network, origin: Option<&Origin>) -> Result<PathBuf, RunError> {
         use std::os::fd::AsRawFd;
         let place = self.scratch(origin)?.join(format!(".{}", network.label));
         let fails = |errno: sys::Errno| {
             let shown = quoted(place.to_string_lossy());
-            Report::error(format!("cannot make {shown}: {errno}")).at(origin.cloned())
+            Report::error(format!("cannot create {shown}: {errno}")).at(origin.cloned())
         };
         std::fs::File::create_new(&place).map_err(|error| fails((&error).into()))?;
         let source = format!("/proc/self/fd/{}", network.namespace().descriptor().as_raw_fd());
@@ -89,7 +92,7 @@ impl Launcher {
         Ok(place)
     }
 
-    /// Starts pasta in a PID namespace of its own: it ends with nsscript, however that ends.
+    /// Starts pasta in its own PID namespace, so that it ends with nsscript, however that ends.
     fn start_pasta(
         &self,
         pasta: &Path,
@@ -100,7 +103,7 @@ impl Launcher {
         let mut words = vec![pasta.to_string_lossy().into_owned()];
         words.extend(outbound.options());
         words.extend(["--dns-forward".to_owned(), FORWARDED.to_owned()]);
-        // It would become another user, who may not enter the network.
+        // pasta would become another user, who may not enter the network.
         if self.host().is_root() {
             words.extend(["--runas", "0:0"].map(str::to_owned));
         }
@@ -144,7 +147,7 @@ impl Launcher {
         Ok(process)
     }
 
-    /// Waits until pasta has given the network its interface.
+    /// Waits until pasta has created the interface of the network.
     fn wait_for_pasta(
         &self,
         mut process: Process,
@@ -169,22 +172,24 @@ impl Launcher {
             return Err(Interrupted { signal }.into());
         }
         let (_, said) = converse(&mut process, &[], MOST_KEPT)?;
-        let why = if is_late { "was not ready in time" } else { "has ended" };
-        let message = format!("the sandbox cannot be connected to the outside: `pasta` {why}");
+        let why = if is_late { "was not ready in time" } else { "exited" };
+        let message = format!("cannot connect the sandbox to the outside: `pasta` {why}");
         let mut report = Report::error(message).at(origin.cloned());
         let said = String::from_utf8_lossy(&said).into_owned();
         let lines = said.lines().filter(|line| !line.is_empty() && !line.contains("syslog"));
         let lines: Vec<&str> = lines.collect();
         for line in &lines[lines.len().saturating_sub(5)..] {
-            report = report.note(format!("it wrote: {}", escape(line)));
+            report = report.note(format!("`pasta` wrote: {}", escape(line)));
         }
         let has_tun = std::fs::File::options().read(true).write(true).open("/dev/net/tun");
         Err(match has_tun {
             Err(error) => remedy::no_tun(sys::Errno::from(&error)).advise(report),
             Ok(_) if said.contains("bind") => remedy::port_taken().advise(report),
-            Ok(_) if said.contains("not usable") => {
-                report.advise("no_way_out", "the host itself has no route to the outside")
-            }
+            Ok(_) if said.contains("not usable") => report.advise(
+                "no_way_out",
+                "the host itself has no route to the outside: connect \
+                                             it first",
+            ),
             Ok(_) => report,
         }
         .into())

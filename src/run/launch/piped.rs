@@ -1,7 +1,7 @@
-//! Conversations with a program through pipes: its input, and the lines that it writes.
+//! Conversations with a program through pipes: writing its input, and reading lines of its output.
 //!
-//! Whatever is waited for, what the program writes meanwhile is read and kept: a pipe has room for 64
-//! KiB, and a program that has to wait for more room would wait for ever.
+//! While nsscript waits, it reads and keeps the program's output, because a pipe has room for only
+//! 64 KiB, and the program would block forever.
 
 use std::io::{ErrorKind, PipeReader, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,10 +11,10 @@ use crate::diag::{Report, bytes};
 use crate::run::base::error::RunError;
 use crate::sys::{self, Errno, PATIENCE, ready};
 
-/// The most that is kept of what a program has written, unless something else is asked for.
+/// The default maximum of kept output, in bytes.
 pub const MOST_KEPT: u64 = 64 << 20;
 
-/// The most that is read before somebody looks at signals again.
+/// The maximum number of bytes to read before checking for signals.
 const AT_ONCE: u64 = 1 << 20;
 
 /// Reads what is there into `kept`, as long as that has no more than `most` bytes; forgets the pipe
@@ -24,7 +24,7 @@ pub(in crate::run) fn drain(pipe: &mut Option<PipeReader>, kept: &mut Vec<u8>, m
     let Some(reader) = pipe.as_mut() else { return false };
     let room = most.saturating_sub(kept.len() as u64).min(AT_ONCE) + 1;
     let ended = match reader.take(room).read_to_end(kept) {
-        // Less than there was room for is all there is, or will be.
+        // A short read means that no more is available.
         Ok(length) => (length as u64) < room,
         Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
     };
@@ -34,19 +34,19 @@ pub(in crate::run) fn drain(pipe: &mut Option<PipeReader>, kept: &mut Vec<u8>, m
     kept.len() as u64 > most
 }
 
-/// What a program writes that is talked to, as far as nobody has taken it.
+/// The unread output of a program in a conversation.
 #[derive(Debug)]
 pub(in crate::run) struct Written {
     pipe: Option<PipeReader>,
     kept: Vec<u8>,
-    /// How much of that was taken, and how much has no line end.
+    /// The number of bytes that were taken, and the number that were searched for a line end.
     taken: usize,
     searched: usize,
 }
 
 impl Written {
     pub fn new(pipe: PipeReader) -> Self {
-        // A pipe that was just made is a descriptor for which this cannot fail.
+        // This cannot fail for a new pipe.
         let _ = sys::set_nonblocking(pipe.as_fd());
         Self { pipe: Some(pipe), kept: Vec::new(), taken: 0, searched: 0 }
     }
@@ -66,7 +66,7 @@ impl Written {
         drain(&mut self.pipe, &mut self.kept, MOST_KEPT)
     }
 
-    /// Takes a line, without its line end: at the end of the output the rest, and then none.
+    /// Takes a line without its line end; at the end of the output the rest, and then `None`.
     fn line(&mut self) -> Option<Vec<u8>> {
         let new = &self.kept[self.searched..];
         let end = new.iter().position(|byte| *byte == b'\n').map(|at| self.searched + at);
@@ -87,31 +87,31 @@ impl Written {
 }
 
 impl Process {
-    /// Ends a program that has written more than is kept.
+    /// Kills a program that has written more than the maximum.
     pub(in crate::run) fn too_much(&mut self, most: u64) -> Report {
         self.end_at_once();
-        Report::error(format!("the program has written more than {}, and was ended", bytes(most)))
+        Report::error(format!("the program wrote more than {} and was killed", bytes(most)))
     }
 
-    /// Reads what a program has written that is talked to, if it is there.
+    /// Reads available output of a program in a conversation.
     pub(in crate::run) fn keep_written(&mut self) -> Result<(), RunError> {
         let Some(written) = &mut self.written else { return Ok(()) };
         if !written.read() {
             return Ok(());
         }
         let report = self.too_much(MOST_KEPT);
-        Err(report.note("so much is kept of it until `read_line` takes it").into())
+        Err(report.note("nsscript keeps at most that until `read_line` reads it").into())
     }
 
-    /// Writes to its input. What it writes meanwhile is kept.
+    /// Writes to the program's input, and keeps its output meanwhile; `None` if its input is not a
+    /// pipe.
     ///
     /// # Errors
-    /// None where its input is no pipe; else it has ended or closed its input, or a signal asked
-    /// nsscript to end.
+    /// The program has exited or closed its input, or a signal asked nsscript to end.
     pub fn write(&mut self, mut bytes: &[u8]) -> Option<Result<(), RunError>> {
         let cannot = |errno: Errno| -> RunError {
             let report = Report::error(format!("cannot write to the program: {errno}"));
-            report.hint("it has ended, or closed its input").into()
+            report.hint("the program has exited or closed its input").into()
         };
         if self.has_ended() && self.was_piped() {
             return Some(Err(cannot(Errno::PIPE)));
@@ -131,7 +131,7 @@ impl Process {
         self.input().map(|_| Ok(()))
     }
 
-    /// Waits until its input takes something, or something else has happened.
+    /// Waits until the input has room, or another event.
     fn wait_for_room(&mut self) -> Result<(), RunError> {
         let (count, wake) = sys::interruption();
         if count > 0 {
@@ -146,11 +146,11 @@ impl Process {
         if is_written && answers.first() == Some(&true) { self.keep_written() } else { Ok(()) }
     }
 
-    /// Reads a line of its output without its line end: none at the end.
+    /// Reads a line of its output without the line end; the inner `None` is the end, the outer one
+    /// means that its output is not a pipe.
     ///
     /// # Errors
-    /// A signal asked nsscript to end, or the line is longer than what is kept. The outer none: its
-    /// output is no pipe.
+    /// A signal asked nsscript to end, or the line exceeds the maximum.
     pub fn read_line(&mut self) -> Option<Result<Option<Vec<u8>>, RunError>> {
         loop {
             let written = self.written.as_mut()?;

@@ -1,4 +1,4 @@
-//! Programs that run in a sandbox, and how they ended.
+//! Running programs in sandboxes, and their ends.
 
 use std::io::{PipeReader, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -25,40 +25,40 @@ pub struct Process {
     child: Child,
     started: Instant,
     ends: Ends,
-    /// What it writes, where it is talked to.
+    /// Its unread output, in a conversation.
     pub(in crate::run) written: Option<Written>,
-    /// What it was started by.
+    /// Its plan.
     pub(in crate::run) plan: Plan,
-    /// Which of those it is that nsscript has started.
+    /// Its number among the processes that nsscript started.
     pub(in crate::run) number: usize,
     exit: Option<Exit>,
     /// Whether its input was a pipe.
     piped: bool,
-    /// Whether the recipe has sent it a signal.
+    /// Whether the recipe sent it a signal.
     signalled: bool,
-    /// Why the program was never executed, known once the process has ended.
+    /// The reason why the program was not executed, known after its end.
     not_executed: Option<CallError>,
-    /// Why nobody can tell how it ended, if so.
+    /// The reason why its status is unknown, if so.
     lost: Option<Errno>,
-    /// Where the value of a closure comes from, until all of it has come.
+    /// The pipe for the value of a closure, until its end.
     answer: Option<PipeReader>,
     value: Vec<u8>,
-    /// What it has for itself as long as it runs.
+    /// The resources that it uses while it runs.
     pub(in crate::run) holds: Holds,
-    /// Where its sandbox is, for programs that join it.
+    /// The place of its sandbox, for programs that join it.
     pub(in crate::run) station: Station,
 }
 
-/// What a sandbox has for itself as long as it runs.
+/// The resources that a sandbox uses while it runs.
 #[derive(Debug, Default)]
 pub(in crate::run) struct Holds {
-    /// The directory that its changes are kept in.
+    /// The directory for its kept changes.
     pub changes: Option<Kept>,
-    /// The copy that is its root: it may be removed once this is gone.
+    /// The token of the copy that is its root, which may be removed when the token is gone.
     pub copy: Option<Rc<()>>,
-    /// What connects its network to the outside.
+    /// The process that connects its network to the outside.
     pub outside: Option<Box<Outside>>,
-    /// The terminal as it was before, of what has that of nsscript.
+    /// The earlier state of nsscript's terminal, if the program uses it.
     pub terminal: Option<KeptTerminal>,
 }
 
@@ -68,12 +68,11 @@ impl Drop for Holds {
     }
 }
 
-/// How long a program has to end after the signal that interrupted nsscript was passed on to it.
+/// The time limit for a program to end after nsscript forwarded a signal to it.
 const GRACE: Duration = Duration::from_secs(2);
 
 impl Process {
-    /// Where it is. Of a program that an init has started it is that program, as an init lets nobody look
-    /// at it.
+    /// Its whereabouts: those of the program if it has an init, which nobody may trace.
     #[must_use]
     pub fn whereabouts(&self) -> Whereabouts {
         let pid = self.pid();
@@ -91,12 +90,12 @@ impl Process {
         plan: Plan,
         (started, number): (Instant, usize),
     ) -> Self {
-        // Only what is talked to has no pipe for its errors.
+        // Only in a conversation, errors have no pipe.
         let written =
             if ends.errors.is_none() { ends.output.take().map(Written::new) } else { None };
         let piped = ends.input.is_some();
         if let (Some(_), Some(input)) = (&written, &ends.input) {
-            // A pipe that was just made is a descriptor for which this cannot fail.
+            // This cannot fail for a new pipe.
             let _ = sys::set_nonblocking(input.as_fd());
         }
         Self {
@@ -118,7 +117,7 @@ impl Process {
         }
     }
 
-    /// A process that is a copy of nsscript, whose value comes through `answer`.
+    /// Wraps a copy of nsscript whose value comes through `answer`.
     pub(in crate::run) fn copy(
         child: Child,
         answer: PipeReader,
@@ -130,43 +129,43 @@ impl Process {
         process
     }
 
-    /// What it was started by.
+    /// Its plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Gives it what its standard streams are connected to.
+    /// Sets the ends of its standard streams.
     pub(in crate::run) fn connect(&mut self, ends: Ends) {
         self.ends = ends;
     }
 
-    /// Whether this process has started it: only that one is told how it ends.
+    /// Whether this process started it: only the parent learns how it ends.
     #[must_use]
     pub fn is_own(&self) -> bool {
         self.child.is_own()
     }
 
-    /// Whether it runs a closure, whose value comes back.
+    /// Whether it runs a closure, which returns a value.
     #[must_use]
     pub fn is_closure(&self) -> bool {
         self.plan.command.is_closure()
     }
 
-    /// What has come back from a closure.
+    /// The bytes that the closure returned.
     #[must_use]
     pub fn value(&self) -> &[u8] {
         &self.value
     }
 
-    /// Lets go of its pipes, in a copy of the process that started it: whoever else holds them
-    /// would keep it from seeing their end.
+    /// Closes its pipes in a copy of its parent, because other holders would keep it from seeing
+    /// their end.
     pub fn leave_pipes(&mut self) {
         self.ends = Ends::default();
         (self.written, self.answer) = (None, None);
     }
 
-    /// Reads what is there of the value.
+    /// Reads the available bytes of the value.
     fn read_value(&mut self) {
         let Some(answer) = &mut self.answer else { return };
         let mut bytes = [0; 1 << 13];
@@ -184,7 +183,7 @@ impl Process {
         self.child.pid()
     }
 
-    /// Why the program was never executed, once the process has ended.
+    /// The reason why the program was not executed, after its end.
     pub(in crate::run) fn not_executed(&self) -> Option<CallError> {
         self.not_executed
     }
@@ -192,22 +191,21 @@ impl Process {
     /// Waits until the program is executed.
     ///
     /// # Errors
-    /// It cannot be.
+    /// The program cannot be executed.
     pub(in crate::run) fn confirm(&mut self) -> Result<(), CallError> {
         self.child.confirm()
     }
 
-    /// The same as /proc shows it.
+    /// Its number in /proc.
     ///
     /// # Errors
-    /// It is not to be seen there: /proc is of another PID namespace, or the process has ended.
+    /// It is not visible there: /proc shows another PID namespace, or the process has ended.
     pub(in crate::run) fn number_in_proc(&self) -> Result<i32, Report> {
-        let number = self
-            .child
-            .number_in_proc()
-            .map_err(|errno| Report::error(format!("cannot find the sandbox in /proc: {errno}")))?;
+        let number = self.child.number_in_proc().map_err(|errno| {
+            Report::error(format!("cannot find the sandbox in `/proc`: {errno}"))
+        })?;
         number.ok_or_else(|| {
-            let message = "cannot find the sandbox in /proc: that is of another PID namespace";
+            let message = "cannot find the sandbox in `/proc`, which shows another PID namespace";
             Report::error(message).note("or the sandbox has just ended")
         })
     }
@@ -228,7 +226,7 @@ impl Process {
 
     /// Whether it has not ended yet.
     pub fn running(&mut self) -> bool {
-        // A closure whose value is not read would wait for that.
+        // A closure would block until its value is read.
         while let Some(answer) = &self.answer
             && ready(&[(answer.as_fd(), false)], Some(Duration::ZERO)).is_ok_and(|it| it[0])
         {
@@ -244,41 +242,41 @@ impl Process {
     /// Sends a signal to the program.
     ///
     /// # Errors
-    /// There is no such signal.
+    /// The signal does not exist.
     pub fn kill(&mut self, signal: i32) -> Result<(), Errno> {
         self.note_signal();
         self.child.signal(signal)
     }
 
-    /// Notes that the recipe has sent it a signal: how it ends then is what was asked for.
+    /// Notes that the recipe sent it a signal, so that its end is intended.
     pub fn note_signal(&mut self) {
         self.signalled = true;
     }
 
-    /// Whether it has ended, or is about to. Its parent is not told so yet, and sees it as before.
+    /// Whether it has ended or is about to, without reaping it.
     #[must_use]
     pub fn seems_ended(&self) -> bool {
         let descriptor = [(self.child.pidfd(), false)];
         self.has_ended() || ready(&descriptor, Some(Duration::ZERO)).is_ok_and(|it| it[0])
     }
 
-    /// How it has failed; none where it has not, or the recipe itself has sent it a signal.
+    /// Its failure; `None` if it did not fail, or the recipe sent it a signal.
     pub fn failed(&mut self) -> Option<Exit> {
         let failed = !self.running() && !self.signalled;
         self.exit.filter(|exit| failed && exit.code != 0)
     }
 
-    /// Waits for its end. Its input, where that is a pipe, ends; what it writes into one is kept.
+    /// Waits for its end. Closes its input if that is a pipe, and keeps its output.
     ///
     /// # Errors
-    /// A signal asked nsscript to end, or it has written more than is kept: the program is ended too.
-    /// Nobody can tell how it ended.
+    /// A signal asked nsscript to end, or the output exceeds the maximum: the program is then
+    /// killed. Its status is unknown.
     pub fn wait(&mut self) -> Result<Exit, RunError> {
         self.ends.input = None;
-        // As long as this lives, the terminal of nsscript is that of the program.
+        // While this lives, the program uses the terminal of nsscript.
         let mut relay = self.ends.terminal.take().map(Relay::begin);
         loop {
-            // A closure ends only when its value was read.
+            // A closure ends only after its value was read.
             if self.answer.is_none()
                 && let Some(status) = self.child.poll()
             {
@@ -287,11 +285,11 @@ impl Process {
                 self.keep_written()?;
                 let exit = self.ended(status);
                 if let Some(errno) = relay.and_then(|relay| relay.unseen) {
-                    return Err(exit::unseen(&self.plan, errno).into());
+                    return Err(exit::output_lost(&self.plan, errno).into());
                 }
                 return self
                     .lost
-                    .map_or(Ok(exit), |errno| Err(exit::lost(&self.plan, errno).into()));
+                    .map_or(Ok(exit), |errno| Err(exit::status_lost(&self.plan, errno).into()));
             }
             let (count, wake) = sys::interruption();
             if count > 0 {
@@ -315,7 +313,7 @@ impl Process {
             }
             match answers {
                 Ok(ready) if ready[0] => self.read_value(),
-                // Process 1 of a PID namespace ends once others in it were waited for.
+                // Process 1 of a PID namespace ends after the others in it were waited for.
                 Ok(_) => sys::note_ended_children(),
                 Err(_) => {}
             }
@@ -325,7 +323,8 @@ impl Process {
         }
     }
 
-    /// Whether Ctrl-C can end the program: of process 1 of a PID namespace only what it handles.
+    /// Whether Ctrl-C can end the program: process 1 of a PID namespace gets only signals that it
+    /// handles.
     fn ends_by_signal(&self) -> bool {
         const SIGINT: u32 = 2;
         if self.child.has_init() || !self.plan.namespaces.has(Kind::Pid) {
@@ -352,8 +351,8 @@ impl Process {
         exit
     }
 
-    /// Passes the signal that interrupted nsscript on, and ends the program where that does not,
-    /// or where a second signal comes.
+    /// Forwards the signal that interrupted nsscript, and kills the program if it does not end, or
+    /// if a second signal arrives.
     pub(in crate::run) fn interrupt(&mut self, mut relay: Option<&mut Relay>) -> Interrupted {
         let signal = sys::interrupted().unwrap_or_default();
         let _ = self.child.signal(signal);
@@ -367,7 +366,7 @@ impl Process {
             let mut watched = vec![(self.child.pidfd(), false)];
             watched.extend(relay.iter().flat_map(|relay| relay.watched()));
             let _ = ready(&watched, Some(step));
-            // What it says in the end is seen, and does not hold it up.
+            // Its last output is shown and does not block it.
             if let Some(relay) = &mut relay {
                 relay.pass(&|| true);
             }
@@ -397,12 +396,12 @@ impl Process {
         self.piped
     }
 
-    /// Its input, where that is a pipe.
+    /// Its input, if that is a pipe.
     pub(in crate::run) fn input(&mut self) -> Option<&mut PipeWriter> {
         self.ends.input.as_mut()
     }
 
-    /// A descriptor of the same.
+    /// The descriptor of its input, if that is a pipe.
     pub(in crate::run) fn input_end(&self) -> Option<BorrowedFd<'_>> {
         self.ends.input.as_ref().map(AsFd::as_fd)
     }

@@ -7,17 +7,18 @@ use std::time::{Duration, Instant};
 
 use crate::sys::{self, Errno, TerminalEvent, TerminalEvents, TerminalState};
 
-/// The most that is passed on at once: what a terminal of Linux keeps.
+/// The maximum number of bytes to relay at once: the buffer of a Linux terminal.
 const PIECE: usize = 4096;
-/// The most that is left of a program that has ended: what is in its terminal.
+/// The maximum output left in the terminal of a program that has ended, in bytes.
 const REST: usize = 128 << 10;
-/// How many times, in how short a time, Ctrl-C ends a program that the kernel does not let it end.
+/// The number of Ctrl-C within a time that kills a program to which the kernel does not deliver the
+/// signal.
 const INSISTS: (u8, Duration) = (3, Duration::from_secs(2));
 
-/// Where what is typed comes from.
+/// The source of typed input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RelayInput {
-    /// A terminal, which can be changed, and is read where nsscript may do that.
+    /// A terminal, whose settings nsscript changes, and which it reads if allowed.
     Terminal,
     /// Something else.
     Other,
@@ -25,38 +26,38 @@ enum RelayInput {
     Nothing,
 }
 
-/// A program's terminal, while it is the one that a person sees.
+/// A program's terminal that is connected to the terminal of nsscript.
 ///
-/// The terminal of nsscript passes every byte on as it is: what Ctrl-C and Ctrl-Z mean, the
-/// program's own decides. When this is dropped it is as it was before.
+/// The terminal of nsscript is in raw mode, so the program's own decides what Ctrl-C and Ctrl-Z
+/// mean. Dropping this restores it.
 #[derive(Debug)]
 pub(in crate::run) struct Relay {
-    /// The end of the program's terminal that is not the program's; none once nobody sees it.
+    /// The main end of the program's terminal; `None` after a hangup.
     main: Option<File>,
-    /// What the terminal of nsscript was like.
+    /// The earlier state of nsscript's terminal.
     before: TerminalState,
-    /// Where what is typed comes from.
+    /// The source of typed input.
     source: RelayInput,
-    /// Whether the terminal of nsscript passes every byte on.
+    /// Whether the terminal of nsscript is in raw mode.
     attached: bool,
     events: Option<TerminalEvents>,
-    /// What was read and the program has not taken yet.
+    /// The input that the program has not read yet.
     typed: Vec<u8>,
-    /// What the program has written and nobody has seen yet.
+    /// The output that was not shown yet.
     shown: Vec<u8>,
-    /// The last byte that was passed on to the program.
+    /// The last byte that the program received.
     last: u8,
-    /// Whether no program has the terminal open at the moment.
+    /// Whether no program currently has the terminal open.
     is_free: bool,
-    /// How often Ctrl-C was typed, and when that began.
+    /// The count of Ctrl-C, and the time of the first.
     insisted: (u8, Instant),
-    /// Why nobody sees any more what the program writes, if so.
+    /// The reason why output can no longer be shown, if so.
     pub unseen: Option<Errno>,
 }
 
 impl Relay {
     pub fn begin(main: OwnedFd) -> Self {
-        // A descriptor that is open: this cannot fail.
+        // The descriptor is open, so this cannot fail.
         let _ = sys::set_nonblocking(main.as_fd());
         let is_terminal = sys::is_terminal(sys::standard_input());
         let mut relay = Self {
@@ -64,7 +65,7 @@ impl Relay {
             before: TerminalState::own(),
             source: if is_terminal { RelayInput::Terminal } else { RelayInput::Other },
             attached: false,
-            // Without it the program is only not told of another size.
+            // Without it, the program is just not notified of a new size.
             events: TerminalEvents::watch().ok(),
             typed: Vec::new(),
             shown: Vec::new(),
@@ -77,23 +78,22 @@ impl Relay {
         relay
     }
 
-    /// Has the terminal of nsscript pass every byte on, where nsscript may do that: not in the
-    /// background of a shell.
+    /// Switches the terminal of nsscript to raw mode, if allowed: not in the background of a shell.
     fn attach(&mut self) {
         let input = sys::standard_input();
         if self.source != RelayInput::Terminal || self.attached || !sys::is_foreground(input) {
             return;
         }
-        // A shell sets it as its programs want it before it has one come to the foreground.
+        // A shell sets the terminal for its programs before it moves one to the foreground.
         let now = TerminalState::own();
         if let Some(main) = &self.main {
-            // What the program has not changed was that of a shell which was reading a line.
+            // Settings that the program has not changed were those of a shell reading a line.
             if now != self.before && TerminalState::of(main.as_fd()) == self.before {
                 now.restore(main.as_fd());
             }
             now.resize(main.as_fd());
         }
-        now.pass_all();
+        now.enter_raw_mode();
         (self.before, self.attached) = (now, true);
     }
 
@@ -101,7 +101,7 @@ impl Relay {
         let input = sys::standard_input();
         if self.attached {
             if sys::is_foreground(input) {
-                self.before.pass_no_more();
+                self.before.leave_raw_mode();
             } else {
                 TerminalState::leave();
             }
@@ -109,7 +109,7 @@ impl Relay {
         self.attached = false;
     }
 
-    /// The descriptors that something has to be done about when they are ready.
+    /// The descriptors to watch.
     pub fn watched(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
         let main = self.main.as_ref().map(AsFd::as_fd);
         let input = self.reads().then(|| (sys::standard_input(), false));
@@ -122,7 +122,7 @@ impl Relay {
         [input, output, pending, unseen, events].into_iter().flatten()
     }
 
-    /// Whether something is read: only what the program will take.
+    /// Whether to read input: only as much as the program takes.
     fn reads(&self) -> bool {
         let is_there = match self.source {
             RelayInput::Terminal => self.attached,
@@ -132,12 +132,12 @@ impl Relay {
         is_there && self.typed.is_empty() && self.main.is_some()
     }
 
-    /// Passes on what is there. `ends_by_signal` says whether Ctrl-C can end the program at all.
+    /// Relays available data. `ends_by_signal` returns whether Ctrl-C can end the program.
     pub fn pass(&mut self, ends_by_signal: &dyn Fn() -> bool) {
         while let Some(event) = self.events.as_ref().and_then(TerminalEvents::next) {
             self.happened(event);
         }
-        // A job that comes to the foreground while it runs is not told.
+        // A job that moves to the foreground is not notified.
         self.attach();
         self.show();
         self.read(ends_by_signal);
@@ -155,7 +155,7 @@ impl Relay {
                 self.detach();
                 sys::stop();
             }
-            // Who has continued it may have changed the terminal.
+            // The program that continued it may have changed the terminal.
             TerminalEvent::Continued => {
                 TerminalState::leave();
                 self.attached = false;
@@ -163,14 +163,14 @@ impl Relay {
         }
     }
 
-    /// Shows what the program has written, as far as it is there and somebody takes it.
+    /// Shows available output as far as possible.
     fn show(&mut self) {
         if self.shown.is_empty() {
             self.take();
         }
         match sys::write_output(&self.shown) {
             Some(Ok(length)) => drop(self.shown.drain(..length)),
-            // Nobody will see anything any more: to the program the terminal hangs up.
+            // Output can no longer be shown, so the program's terminal hangs up.
             Some(Err(errno)) => {
                 self.shown.clear();
                 self.main = None;
@@ -180,7 +180,7 @@ impl Relay {
         }
     }
 
-    /// Takes what the program has written; how much that is.
+    /// Reads output, and returns its length.
     fn take(&mut self) -> usize {
         let mut piece = [0; PIECE];
         let read = self.main.as_mut().map(|main| {
@@ -198,7 +198,7 @@ impl Relay {
                 length
             }
             Some(Err(error)) => {
-                // EIO: nobody has it open, which may be only for now.
+                // EIO: no program has it open, maybe only for now.
                 self.is_free = error.kind() != io::ErrorKind::WouldBlock && !self.is_free;
                 0
             }
@@ -216,14 +216,14 @@ impl Relay {
                 self.insist(&piece[..length], ends_by_signal);
                 self.typed.extend_from_slice(&piece[..length]);
             }
-            // Its end, or that nobody is there any more.
+            // The input has ended, or its terminal is gone.
             Some(_) => self.end_input(),
             None => {}
         }
     }
 
-    /// Whoever types Ctrl-C again and again ends a program that is process 1 and does not handle the
-    /// signal: from its own namespace the kernel lets none through, pid_namespaces(7).
+    /// Kills the program after repeated Ctrl-C, if it is process 1 and does not handle the signal:
+    /// the kernel delivers none from its own namespace, pid_namespaces(7).
     fn insist(&mut self, typed: &[u8], ends_by_signal: &dyn Fn() -> bool) {
         let Some(main) = &self.main else { return };
         let key = TerminalState::of(main.as_fd()).interrupt();
@@ -241,7 +241,7 @@ impl Relay {
         }
     }
 
-    /// Tells the program that nothing more comes. In the middle of a line that has to be said twice.
+    /// Ends the program's input. In the middle of a line, this needs two characters.
     fn end_input(&mut self) {
         let end = self.before.end_of_input();
         let times = if self.last == b'\n' { 1 } else { 2 };
@@ -249,17 +249,17 @@ impl Relay {
         self.source = RelayInput::Nothing;
     }
 
-    /// Gives the program as much as it takes.
+    /// Writes as much input as the program takes.
     fn type_in(&mut self) {
         let Some(main) = self.main.as_mut().filter(|_| !self.typed.is_empty()) else { return };
-        // EIO: nobody has it open, which may be only for now.
+        // EIO: no program has it open, maybe only for now.
         if let Ok(length @ 1..) = main.write(&self.typed) {
             self.last = self.typed[length - 1];
             self.typed.drain(..length);
         }
     }
 
-    /// Shows what is left, of a program that has ended.
+    /// Shows the rest of the output after the program's end.
     pub fn finish(&mut self) {
         let mut shown = 0;
         while shown < REST {
@@ -271,7 +271,7 @@ impl Relay {
             }
             let output = [(sys::standard_output(), true)];
             let is_taken = sys::ready(&output, Some(Duration::from_millis(100)));
-            // Whoever asks nsscript to end does not wait for who does not look.
+            // A signal that asks nsscript to end does not wait for a blocked terminal.
             if !is_taken.is_ok_and(|it| it[0]) && sys::interrupted().is_some() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! The standard streams of a program: what they are connected to, and moving what goes through.
+//! The standard streams of a program: their connections, and the transfer of data.
 
 use std::error::Error;
 use std::fmt;
@@ -15,10 +15,10 @@ use crate::run::base::error::RunError;
 use crate::spec::Streams;
 use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
 
-/// What a program reads from its standard input.
+/// The standard input of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// What nsscript itself would read.
+    /// The standard input of nsscript.
     Inherited,
     /// Nothing.
     Nothing,
@@ -26,12 +26,12 @@ pub enum Input {
     Bytes(Vec<u8>),
 }
 
-/// What a program gets as its standard streams.
+/// The standard streams that a program gets.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::run) struct Given {
     /// Their descriptors.
     pub numbers: [i32; 3],
-    /// The terminal that they are instead, made inside.
+    /// The terminal inside that replaces them, if any.
     pub terminal: Option<OwnTerminal>,
 }
 
@@ -42,7 +42,7 @@ impl Default for Given {
 }
 
 impl Given {
-    /// What the new process does to connect them.
+    /// The call that connects them.
     pub fn call(self) -> Call {
         match self.terminal {
             Some(terminal) => Call::Terminal(terminal),
@@ -51,30 +51,30 @@ impl Given {
     }
 }
 
-/// The ends that a program gets, and those that stay here.
+/// The ends of a program, and those of nsscript.
 #[derive(Debug, Default)]
 pub(in crate::run) struct Connected {
-    /// What the program gets; kept open until it runs.
+    /// The program's ends, kept open until it runs.
     held: Vec<OwnedFd>,
     pub given: Given,
     ends: Ends,
-    /// Where the terminal of a program comes from that is made inside.
+    /// The socket that receives a terminal that is created inside.
     coming: Option<OwnedFd>,
 }
 
-/// The ends that stay here.
+/// The ends of nsscript.
 #[derive(Debug, Default)]
 pub(in crate::run) struct Ends {
     pub input: Option<PipeWriter>,
     pub output: Option<PipeReader>,
     pub errors: Option<PipeReader>,
-    /// What is passed on to the terminal of nsscript, and from it.
+    /// The main end of the terminal that is relayed to that of nsscript.
     pub terminal: Option<OwnedFd>,
-    /// What copies to the terminal of nsscript, and from it, for a program that has none.
+    /// The process that copies to and from the terminal of nsscript, for a program without one.
     pub copier: Option<Copier>,
 }
 
-/// What could not be made of the streams of a program.
+/// The stream of a program that could not be created.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::run) enum StreamError {
     /// A terminal of its own.
@@ -85,7 +85,7 @@ pub(in crate::run) enum StreamError {
     Pipe(Errno),
     /// The process that copies from and to the terminal of nsscript.
     Copier(Errno),
-    /// That process would be in another PID namespace, and its process 1.
+    /// That process would become process 1 of another PID namespace.
     Elsewhere,
 }
 
@@ -104,13 +104,15 @@ impl StreamError {
     /// What helps.
     pub fn hint(self) -> Option<&'static str> {
         match self {
-            Self::Terminal(_) => Some("`tty: false` does without one"),
-            // Inside of a sandbox, that may have no devices.
-            Self::Nothing(_) => Some("in a sandbox `.dev(\"/dev\")` makes the usual devices"),
+            Self::Terminal(_) => Some("start the program without a terminal: `tty: false`"),
+            // A closure in a sandbox may have no devices.
+            Self::Nothing(_) => {
+                Some("add `.dev(\"/dev\")` to a sandbox that lacks the usual devices")
+            }
             Self::Pipe(_) | Self::Copier(_) => None,
             Self::Elsewhere => Some(
-                "`run` gives it a terminal of its own, `#{ pipes: true }` none, \
-                 and `within(PID, || …)` makes the PID namespace for a closure alone",
+                "use `run`, which gives the program its own terminal, or `#{ pipes: true }`; or \
+                 create the PID namespace for a closure alone with `within(PID, || …)`",
             ),
         }
     }
@@ -119,9 +121,9 @@ impl StreamError {
 impl fmt::Display for StreamError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self {
-            Self::Terminal(_) => "make a terminal",
+            Self::Terminal(_) => "create a terminal",
             Self::Nothing(_) => "open `/dev/null`",
-            Self::Pipe(_) => "make a pipe",
+            Self::Pipe(_) => "create a pipe",
             Self::Copier(_) => "copy from and to the terminal",
             Self::Elsewhere => "copy to the terminal from another PID namespace",
         };
@@ -142,22 +144,22 @@ impl Error for StreamError {
     }
 }
 
-/// Where the streams of a program come from.
+/// The surroundings of a program's streams.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::run) struct Around {
     /// Whether its sandbox has terminals.
     pub inside: bool,
     /// Whether the streams of nsscript are those of its caller.
     pub of_caller: bool,
-    /// Whether what nsscript starts is in another PID namespace.
+    /// Whether new processes start in another PID namespace.
     pub elsewhere: bool,
 }
 
-/// Makes the pipes that `streams` and `input` ask for, or the terminal. What is left is inherited,
-/// but for the terminal of the caller: no program gets that.
+/// Creates the pipes or the terminal for `streams` and `input`. Other streams are inherited, except
+/// the terminal of the caller, which no program gets.
 ///
 /// # Errors
-/// What could not be made.
+/// The stream that could not be created.
 pub(in crate::run) fn connect(
     streams: Streams,
     input: &Input,
@@ -194,8 +196,8 @@ pub(in crate::run) fn connect(
     Ok(connected)
 }
 
-/// What is copied to one of the standard streams, and what a program writes it to: a terminal, if
-/// one can be made, so that a program is not less talkative than at the other.
+/// Creates an output to copy to a standard stream, and the program's end: a terminal if possible,
+/// so that the program behaves as on a terminal.
 fn screen(number: i32) -> Result<(Screen, OwnedFd), StreamError> {
     let state = TerminalState::of(sys::standard_stream(number)).writing_as_it_is();
     let (from, program) = match sys::open_terminal(&state) {
@@ -210,7 +212,7 @@ fn pipe() -> Result<(PipeReader, PipeWriter), StreamError> {
 }
 
 impl Connected {
-    /// Has what would be a terminal of the caller copied instead.
+    /// Replaces streams that would be a terminal of the caller by copied ones.
     fn shield(&mut self, elsewhere: bool) -> Result<(), StreamError> {
         let mut copied = Copied::default();
         let mut shown: Option<(u64, i32)> = None;
@@ -223,7 +225,7 @@ impl Connected {
                 self.give(0, reader.into());
                 copied.keyboard = Some(writer);
             } else if let Some((_, given)) = shown.filter(|(same, _)| *same == terminal) {
-                // Through one, so that all comes in the order in which it was written.
+                // One terminal for both keeps the order of the output.
                 self.given.numbers[number] = given;
             } else {
                 let (screen, program) = screen(stream)?;
@@ -247,7 +249,7 @@ impl Connected {
         self.held.push(descriptor);
     }
 
-    /// A terminal as the one that nsscript has. Errors that go elsewhere still do.
+    /// Creates a terminal like that of nsscript. Errors that are redirected stay so.
     fn terminal(&mut self, inside: bool) -> Result<(), Errno> {
         let state = TerminalState::own();
         let errors = sys::is_terminal(sys::standard_stream(2));
@@ -267,14 +269,14 @@ impl Connected {
         Ok(())
     }
 
-    /// The ends that stay here, of a program that runs; its own are closed.
+    /// Returns the ends of nsscript, and closes those of the running program.
     ///
     /// # Errors
-    /// The terminal that it has made does not come through.
+    /// The terminal from inside cannot be received.
     pub fn into_ends(mut self, plan: &Plan) -> Result<Ends, Report> {
         if let Some(coming) = self.coming.take() {
             self.ends.terminal = sys::receive(coming.as_fd()).map_err(|errno| {
-                let message = format!("cannot take the terminal of the program: {errno}");
+                let message = format!("cannot receive the terminal of the program: {errno}");
                 let last = plan.actions.last();
                 Report::error(message).at(last.and_then(|last| last.origin.clone()))
             })?;
@@ -283,11 +285,11 @@ impl Connected {
     }
 }
 
-/// Moves data until the program has ended: `input` into it, what it writes into two buffers, which
-/// together hold at most `most` bytes.
+/// Transfers data until the program has ended: writes `input`, and collects output and errors,
+/// together at most `most` bytes.
 ///
 /// # Errors
-/// A signal asked nsscript to end, or the program has written more: it is ended.
+/// A signal asked nsscript to end, or the program wrote more: it is killed.
 pub(in crate::run) fn converse(
     process: &mut Process,
     mut input: &[u8],
@@ -328,7 +330,7 @@ pub(in crate::run) fn converse(
             input = feed(&mut writer, input);
         }
         let ended = is_ready[0];
-        // Once it has ended nobody writes any more: what is in the pipes is all.
+        // After its end, the pipes contain all remaining output.
         let mut is_full = false;
         if is_ready[3] || ended {
             is_full |= drain(&mut reader, &mut output, most - errors.len() as u64);
@@ -339,7 +341,7 @@ pub(in crate::run) fn converse(
         if is_full {
             let report = process.too_much(most);
             return Err(report
-                .advise("output_limit", "the option `limit` of `output` says how much it may be")
+                .advise("output_limit", "raise the option `limit` of `output`")
                 .into());
         }
         if ended {
@@ -351,7 +353,7 @@ pub(in crate::run) fn converse(
     }
 }
 
-/// Writes as much as the pipe takes; gives what is left. A reader that is gone takes nothing more.
+/// Writes as much as the pipe takes, and returns the rest; drops the pipe if the reader is gone.
 fn feed<'a>(writer: &mut Option<PipeWriter>, input: &'a [u8]) -> &'a [u8] {
     match writer.as_mut().map(|writer| writer.write(input)) {
         Some(Ok(written)) => &input[written..],

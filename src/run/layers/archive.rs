@@ -1,9 +1,9 @@
-//! Tar archives as streams: what is read of one at a time is a member's header and a piece of its
-//! content, however long the archive is. tar(5), pax(1).
+//! Tar archives as streams, read by header and piece of content, however long they are: tar(5),
+//! pax(1).
 //!
-//! Headers are those of the crate `tar`. Going from one to the next is done here: what stands in a
-//! pax header can hold line ends and change the size, and what an archive says must not decide how
-//! much memory is used.
+//! The crate `tar` decodes headers. Moving from one header to the next is done here, because values
+//! in pax headers can contain line ends and change the size, and because an archive must not decide
+//! how much memory is used.
 
 mod compression;
 mod error;

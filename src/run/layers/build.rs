@@ -1,4 +1,4 @@
-//! A root as a directory of the host.
+//! Building a root as a directory of the host.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -7,16 +7,16 @@ use super::tree::{self, Manner};
 use crate::diag::{Report, quoted};
 use crate::plan::RootTree;
 use crate::run::layers::Layers;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::sys::{Errno, Held};
 
 impl Layers {
-    /// Writes a whole root into a directory, which is made or empty; gives warnings of what could not
-    /// be made. Where `setuid`, also what gives rights to who executes a file.
+    /// Writes a whole root to a new or empty directory, and returns warnings about missing entries.
+    /// With `setuid`, also writes bits and attributes that give rights to users who execute a file.
     ///
     /// # Errors
-    /// The directory cannot be made, or is not empty; the first entry that cannot be made, with the
-    /// line that asked for it.
+    /// The directory cannot be created or is not empty, or an entry cannot be written: the first
+    /// one, with its line.
     pub fn build(
         &self,
         tree: &Rc<RootTree>,
@@ -26,7 +26,7 @@ impl Layers {
         self.mend(Some(tree))?;
         let shown = quoted(directory.to_string_lossy());
         let cannot = |errno: Errno| {
-            let mut report = Report::error(format!("cannot make {shown}: {errno}"));
+            let mut report = Report::error(format!("cannot create {shown}: {errno}"));
             report.facts.operation = Some("build".into());
             report.facts.errno = Some(errno.code());
             report.facts.target = Some(directory.to_string_lossy().into_owned());
@@ -34,12 +34,12 @@ impl Layers {
         };
         let made = std::fs::create_dir_all(directory);
         made.map_err(|error| cannot((&error).into()))?;
-        // From here on another directory in its place changes nothing.
+        // From here on, replacing the directory has no effect.
         let held = Held::open_itself(directory).map_err(cannot)?;
         let entries = || std::fs::read_dir(held.path()).map_err(|error| cannot((&error).into()));
         if entries()?.next().is_some() {
             let report = Report::error(format!("{shown} is not empty"));
-            return Err(report.hint("a tree is built into a new or an empty directory"));
+            return Err(report.hint("choose a new or an empty directory"));
         }
         let mut contents = self.contents(tree)?;
         let task = self.task(format!("build {shown}"), contents.size().1);
@@ -48,7 +48,7 @@ impl Layers {
         let left_out = written.inspect_err(|_| {
             // It was empty before.
             for entry in entries().into_iter().flatten().flatten() {
-                let _ = take_away(self, &entry.path());
+                let _ = remove_own_directory(self, &entry.path());
             }
         })?;
         Ok(left_out.report().into_iter().collect())

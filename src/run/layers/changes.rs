@@ -1,8 +1,8 @@
-//! Kept changes of sandboxes: their directory, its contents, and the same as a layer.
+//! Kept changes of sandboxes: their directory, its contents, and its conversion to a layer.
 //!
-//! The directory, which is closed to others, has one in it that belongs to user 0 inside, with `upper` and
-//! `work` of an overlay. In `upper` a device of the numbers 0:0 takes
-//! away what is below, and an attribute tells of a directory that nothing below is seen of.
+//! The directory is closed to others. It contains another one that belongs to user 0 inside, with
+//! `upper` and `work` of an overlay. In `upper`, a device with the numbers 0:0 removes the path
+//! from the layers below, and an attribute marks an opaque directory.
 
 mod changed;
 mod conditions;
@@ -26,23 +26,23 @@ use crate::ops::Sandbox;
 use crate::plan::{Came, Maps};
 use crate::run::base::error::RunError;
 use crate::run::layers::Layers;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::spec::{IdMap, KeptLayer, Root};
 use crate::sys::{self, Errno, Held, Lock};
 
 /// The directory of an overlay's `upper` and `work`.
 pub(in crate::run) const OVERLAY: &str = "overlay";
-/// Where it is made.
+/// Its name during creation.
 const HALF: &str = "overlay.new";
 
-/// A directory that sandboxes keep their changes in, and whose changes those are.
+/// A directory for kept changes, and the sandbox of the changes.
 #[derive(Clone, Debug)]
 pub struct Keeping {
     /// The directory.
     pub directory: PathBuf,
     /// The ids of the sandbox.
     pub maps: Maps,
-    /// What it is on top of.
+    /// The root below the changes.
     pub root: Root,
 }
 
@@ -56,7 +56,7 @@ fn cannot(what: &str, path: &Path, errno: Errno) -> Report {
     report
 }
 
-/// A directory that a sandbox keeps its changes in, as long as it runs.
+/// A directory for kept changes, held while the sandbox runs.
 #[derive(Debug)]
 pub(in crate::run) struct Kept {
     lock: Lock,
@@ -64,7 +64,7 @@ pub(in crate::run) struct Kept {
 }
 
 impl Kept {
-    /// Where the overlay's `upper` and `work` are, by the descriptor of the directory.
+    /// The path of the overlay's `upper` and `work`, through the descriptor of the directory.
     pub fn overlay(&self) -> PathBuf {
         self.held.join(OVERLAY)
     }
@@ -72,19 +72,22 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // The kernel leaves a directory there that nobody may read: `rm -r` would stop at it.
+        // The kernel leaves an unreadable directory there, on which `rm -r` would fail.
         if self.lock.is_own() {
             let _ = std::fs::remove_dir(self.overlay().join("work/work"));
         }
     }
 }
 
-/// Holds a directory of changes.
+/// Opens a directory of changes.
 fn hold(directory: &Path) -> Result<Held, Report> {
     Held::open_itself(directory).map_err(|errno| {
         let report = cannot("open", directory, errno);
         match errno.name().as_str() {
-            "ENOENT" => report.hint("no sandbox has kept changes there yet"),
+            "ENOENT" => report.hint(
+                "no sandbox has kept changes there: run one with \
+                                     `.keep_changes(…)` first",
+            ),
             _ => report,
         }
     })
@@ -93,40 +96,49 @@ fn hold(directory: &Path) -> Result<Held, Report> {
 /// Locks a directory of changes for one sandbox, or one reader.
 fn lock(held: &Held) -> Result<Lock, Report> {
     let directory = &sys::shown(held.path());
-    // By its own name in it, which is no link.
+    // The name `.` in it is not a link.
     let locked = sys::lock_directory(&held.join("."));
     let locked = locked.map_err(|errno| cannot("lock", directory, errno));
     locked?.ok_or_else(|| {
         let shown = quoted(directory.to_string_lossy());
         let report = Report::error(format!("the changes in {shown} are in use by a sandbox"));
-        report.hint("one sandbox at a time keeps its changes in a directory")
+        report.hint(
+            "wait until it ends, or use another directory: only one sandbox at a time can \
+                     keep changes in a directory",
+        )
     })
 }
 
-/// A directory that only the caller can enter: what a sandbox leaves in it can have any right, as a
-/// file that executes as another user.
+/// Checks that only the caller can enter a directory, because a sandbox can leave files with any
+/// rights in it, such as set-user-ID files.
 fn closed(held: &Held) -> Result<(), Report> {
     let directory = &sys::shown(held.path());
-    let (uid, mode) = held.look().map_err(|errno| cannot("look at", directory, errno))?;
+    let (uid, mode) = held.look().map_err(|errno| cannot("read", directory, errno))?;
     let shown = quoted(directory.to_string_lossy());
     if uid != sys::ids().uid {
-        let message = format!("{shown} belongs to somebody else, who could use what is kept there");
-        return Err(Report::error(message).hint("changes are kept in a directory of one's own"));
+        let message = format!(
+            "{shown} belongs to another user, who could use the files that are \
+                               kept there"
+        );
+        return Err(Report::error(message).hint("choose a directory of your own"));
     }
     if mode & 0o077 != 0 {
-        let message = format!("{shown} is open to others, who could use what is kept there");
-        let hint = format!("`chmod 0700 {}` closes it", directory.display());
+        let message = format!(
+            "{shown} is open to other users, who could use the files that are \
+                               kept there"
+        );
+        let hint = format!("close it with `chmod 0700 {}`", directory.display());
         return Err(Report::error(message).hint(hint));
     }
     Ok(())
 }
 
 impl Layers {
-    /// Makes a directory ready for the changes of a sandbox with these ids, which has it for itself as
-    /// long as the lock is held.
+    /// Prepares a directory for the changes of a sandbox with these ids, which uses it exclusively
+    /// while the lock is held.
     ///
-    /// What is kept belongs to the ids of one sandbox, and lies on what its root was: other ids are
-    /// an error, another root is said.
+    /// Kept changes belong to the ids and the root of one sandbox: other ids are an error, another
+    /// root is a warning.
     pub(in crate::run) fn keep_changes(
         &self,
         directory: &Path,
@@ -135,7 +147,7 @@ impl Layers {
     ) -> Result<Kept, Report> {
         let make = |path: &Path, mode: u32| {
             let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-            made.map_err(|error| cannot("make", path, Errno::from(&error)))
+            made.map_err(|error| cannot("create", path, Errno::from(&error)))
         };
         make(directory, 0o700)?;
         let held = hold(directory)?;
@@ -148,9 +160,9 @@ impl Layers {
             conditions.compare(directory)?.iter().for_each(|warning| self.warn(warning));
             return Ok(held);
         }
-        // Made beside, so that what was left half is made again.
+        // Created under another name first, so that an incomplete one is created again.
         let overlay = held.held.join(HALF);
-        take_away(self, &overlay)
+        remove_own_directory(self, &overlay)
             .map_err(|error| cannot("remove", &overlay, Errno::from(&error)))?;
         conditions.note(directory)?;
         make(&overlay, 0o755)?;
@@ -164,11 +176,11 @@ impl Layers {
             self.give(&overlay, &contents, &variant)?;
         }
         let ready = std::fs::rename(&overlay, &kept);
-        ready.map_err(|error| cannot("make", &kept, Errno::from(&error)))?;
+        ready.map_err(|error| cannot("create", &kept, Errno::from(&error)))?;
         Ok(held)
     }
 
-    /// Does something that reads what belongs to the ids of a map.
+    /// Runs work that reads files of the ids in a map.
     fn with_ids_of(
         &self,
         maps: &Maps,
@@ -177,8 +189,8 @@ impl Layers {
         if maps.own { self.with_own_id(work) } else { self.with_all_ids(work) }
     }
 
-    /// Whose a file is in a sandbox with these maps, by the user and group that
-    /// [`Layers::with_ids_of`] sees. What nobody inside is belongs to user or group 0.
+    /// Converts the owner that [`Layers::with_ids_of`] sees to the owner in a sandbox with these
+    /// maps. Unmapped ids become 0.
     fn inside<'a>(
         &'a self,
         maps: &'a Maps,
@@ -193,7 +205,7 @@ impl Layers {
         };
         Ok(move |(uid, gid): (u32, u32)| {
             let (uid, gid) = (outside(uid, true), outside(gid, false));
-            // Where the user namespace is shared every id is itself.
+            // In a shared user namespace, ids are unchanged.
             if maps.users.ranges.is_empty() {
                 return (uid, gid);
             }
@@ -201,19 +213,19 @@ impl Layers {
         })
     }
 
-    /// What a sandbox keeps of its changes, where it does.
+    /// The directory in which a sandbox keeps its changes, if it does.
     ///
     /// # Errors
-    /// Its contradictions.
+    /// The contradictions of the sandbox.
     pub fn keeping(&self, sandbox: &Sandbox) -> Result<Option<Keeping>, Vec<Report>> {
         let kept = self.planner.kept_changes(sandbox, &|part, below| self.keep(part, below))?;
         Ok(kept.map(|(directory, root, maps)| Keeping { directory, maps, root }))
     }
 
-    /// What a sandbox has changed in its root, by path.
+    /// The changes of a sandbox to its root, by path.
     ///
     /// # Errors
-    /// It has kept nothing yet, or a sandbox is still at it.
+    /// No changes are kept yet, or a sandbox is using the directory.
     pub fn changes(&self, keeping: &Keeping) -> Result<Vec<Changed>, RunError> {
         let Keeping { directory, maps, root } = keeping;
         let held = hold(directory)?;
@@ -234,7 +246,7 @@ impl Layers {
         Ok(Changed::from_bytes(&text))
     }
 
-    /// What a root holds that is made of layers.
+    /// The contents of a root made of layers.
     fn base(&self, root: &Root) -> Result<Contents, RunError> {
         match root {
             Root::Rootfs(rootfs) => Ok(self.contents(&*self.tree(rootfs)?)?),
@@ -242,10 +254,10 @@ impl Layers {
         }
     }
 
-    /// The changes of a sandbox as a layer in the store; none where there are none.
+    /// Stores the changes of a sandbox as a layer; `None` without changes.
     ///
     /// # Errors
-    /// As for [`Layers::changes`]; or the store cannot be written to.
+    /// As for [`Layers::changes`]; or the store is not writable.
     pub fn commit(&self, keeping: &Keeping) -> Result<Option<KeptLayer>, RunError> {
         let Keeping { directory, maps, root } = keeping;
         let held = hold(directory)?;
@@ -279,8 +291,8 @@ impl Layers {
         Ok(Some(layer))
     }
 
-    /// Gives back to entries what a sandbox did not change and its disk does not hold: owners that
-    /// were nobody inside, rights, attributes.
+    /// Restores properties of entries that the sandbox did not change and its disk does not hold:
+    /// unmapped owners, rights, attributes.
     fn restore(&self, above: &mut Contents, below: &Contents, maps: &Maps) {
         let own = (self.host().uid, self.host().gid);
         let seen = |map: &IdMap, id: u32, own: u32| {
@@ -298,7 +310,7 @@ impl Layers {
             if item.owner == (seen(&maps.users, uid, own.0), seen(&maps.groups, gid, own.1)) {
                 item.owner = before.owner;
             }
-            // The root is made by whoever keeps the changes.
+            // The root directory itself is created with the kept changes.
             if item.mode == before.mode_on_disk() || path.parent().is_none() {
                 item.mode = before.mode;
             }

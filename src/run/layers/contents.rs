@@ -12,72 +12,72 @@ use crate::host::Host;
 use crate::plan::{Assembled, Entry, Owner};
 use crate::sys::{self, FileAttributes, Node};
 
-/// What is at a path.
+/// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A directory; of an opaque one nothing below is seen.
+    /// A directory; an opaque one hides the layers below.
     Directory {
-        /// Whether it is one.
+        /// Whether it is opaque.
         opaque: bool,
     },
     /// A file.
     File {
         /// Its size in bytes.
         size: u64,
-        /// The sha256 of its content, where that is known.
+        /// The sha256 of its content, if known.
         hash: Option<String>,
     },
-    /// Another name of the file at this path.
+    /// A hard link to the file at this path.
     HardLink(PathBuf),
-    /// A symbolic link, and what it says.
+    /// A symbolic link, with its target.
     Symlink(PathBuf),
     /// A FIFO or a device.
     Node(Node),
-    /// Nothing is here, whatever is below.
+    /// The path is removed from the layers below.
     Gone,
 }
 
-/// Where the content of a file is.
+/// The source of a file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// There is none.
+    /// No content.
     None,
-    /// Here.
+    /// These bytes.
     Bytes(Rc<[u8]>),
-    /// In a file of the host, which was looked at before.
+    /// A file of the host, which was examined before.
     Host {
         /// The file.
         path: PathBuf,
         /// Its device and inode.
         id: (u64, u64),
-        /// When it was changed last.
+        /// Its modification time.
         modified: (i64, i64),
     },
-    /// In a file of a layer that is kept.
+    /// A file of a stored layer.
     Kept(PathBuf),
-    /// On a device of the host, which a launch binds on an empty file.
+    /// A device of the host, which a launch binds on an empty file.
     Device,
 }
 
 /// One entry.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its permission bits.
     pub mode: u32,
-    /// The user and group inside that it belongs to.
+    /// Its user and group inside.
     pub owner: (u32, u32),
     /// Its extended attributes.
     pub attributes: FileAttributes,
-    /// Where its content is.
+    /// The source of its content.
     pub source: Source,
     /// The line that asked for it.
     pub origin: Option<Origin>,
 }
 
 impl Item {
-    /// A directory as one is made on the way to something.
+    /// The entry of an implicit parent directory.
     #[must_use]
     pub fn directory(mode: u32) -> Self {
         Self {
@@ -90,8 +90,8 @@ impl Item {
         }
     }
 
-    /// Its permission bits in a tree that sandboxes use: nothing there gives rights to who executes
-    /// a file, and who owns a file can read it.
+    /// Its permission bits in a tree for sandboxes: without set-user-ID bits, and readable by the
+    /// owner.
     #[must_use]
     pub fn mode_on_disk(&self) -> u32 {
         if self.is_directory() { self.mode | 0o500 } else { self.mode & 0o777 | 0o400 }
@@ -103,13 +103,13 @@ impl Item {
         matches!(self.kind, Kind::Directory { .. })
     }
 
-    /// Whether it takes the place of all that is below.
+    /// Whether it replaces everything in the layers below.
     fn covers(&self) -> bool {
         !matches!(self.kind, Kind::Directory { opaque: false })
     }
 }
 
-/// Entries by their absolute paths, the root among them, directories before what is in them.
+/// Entries by absolute path, including the root, directories before their contents.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
     /// The entries.
@@ -117,8 +117,7 @@ pub struct Contents {
 }
 
 impl Contents {
-    /// Those of a layer that is put together. `below` is asked for what a directory looks like that
-    /// is there below.
+    /// The contents of an assembled layer. `below` returns directories of the layers below.
     #[must_use]
     pub fn of_assembled(
         assembled: &Assembled,
@@ -173,7 +172,7 @@ impl Contents {
         Self { items }
     }
 
-    /// Those of a layer that is kept: what its manifest says, and the files of its tree.
+    /// The contents of a stored layer, from its manifest, with the files of its tree.
     #[must_use]
     pub fn of_manifest(manifest: &Manifest, tree: &Path) -> Self {
         let mut items = BTreeMap::new();
@@ -187,7 +186,7 @@ impl Contents {
         Self { items }
     }
 
-    /// Puts a further layer on top.
+    /// Adds a layer on top.
     pub fn cover(&mut self, above: Self) {
         let names = self.names_of_files();
         let mut gone = BTreeMap::new();
@@ -195,7 +194,7 @@ impl Contents {
             if item.covers() {
                 self.uncover(path, &mut gone);
             }
-            // The look of a directory changes, and what is in it stays.
+            // The directory's properties change, and its contents stay.
             let stays = self.items.get(path).is_some_and(Item::is_directory);
             if !item.is_directory() || !stays {
                 gone.extend(self.items.remove_entry(path));
@@ -205,7 +204,7 @@ impl Contents {
         self.items.extend(above.items);
     }
 
-    /// Removes what is below `path`.
+    /// Removes the entries below `path`.
     fn uncover(&mut self, path: &Path, gone: &mut BTreeMap<PathBuf, Item>) {
         let after = (Bound::Excluded(path.to_path_buf()), Bound::Unbounded);
         let below = self.items.range(after).take_while(|(other, _)| other.starts_with(path));
@@ -213,7 +212,7 @@ impl Contents {
         gone.extend(below.iter().filter_map(|path| self.items.remove_entry(path)));
     }
 
-    /// The other names of files, by the first one.
+    /// The hard links of files, by target.
     fn names_of_files(&self) -> BTreeMap<PathBuf, Vec<PathBuf>> {
         let mut names: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
         for (path, item) in &self.items {
@@ -224,7 +223,7 @@ impl Contents {
         names
     }
 
-    /// Of a file whose first name is gone the next one becomes the first.
+    /// If the target of hard links was removed, the next link becomes the file.
     fn promote(&mut self, names: BTreeMap<PathBuf, Vec<PathBuf>>, gone: &BTreeMap<PathBuf, Item>) {
         for (first, names) in names {
             let Some(file) = gone.get(&first) else { continue };
@@ -244,7 +243,7 @@ impl Contents {
         }
     }
 
-    /// Has each file of several names be the first of them, in the order of paths.
+    /// Makes the first path of each file with hard links the file itself.
     pub fn name_files_by_first(&mut self) {
         for (first, mut names) in self.names_of_files() {
             names.push(first.clone());
@@ -267,7 +266,7 @@ impl Contents {
         }
     }
 
-    /// What the whole comes to: nothing is hidden in it any more.
+    /// The merged contents, without removed or hidden entries.
     #[must_use]
     pub fn settled(mut self) -> Self {
         self.items.retain(|_, item| item.kind != Kind::Gone);
@@ -287,7 +286,7 @@ impl Contents {
         (self.items.len().saturating_sub(1), self.items.values().map(size).sum())
     }
 
-    /// The tree as `tree(1)` would show it.
+    /// The tree in the form of tree(1).
     #[must_use]
     pub fn drawing(&self) -> String {
         let paths: Vec<&PathBuf> =
@@ -322,7 +321,7 @@ impl Contents {
     }
 }
 
-/// The paths that are the last of their directories; the paths are in order.
+/// The last path of each directory; the paths are sorted.
 fn last_of_directories<'a>(paths: &[&'a PathBuf]) -> BTreeSet<&'a Path> {
     let mut last: BTreeMap<&Path, &Path> = BTreeMap::new();
     for path in paths {

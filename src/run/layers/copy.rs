@@ -1,4 +1,4 @@
-//! A copy of a root, for machines that have no overlay for its layers.
+//! Copies of roots, for machines without an overlay for layers.
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -10,7 +10,7 @@ use crate::diag::{Report, quoted};
 use crate::ops::{MakeRoot, Op, RootKind};
 use crate::plan::{Plan, Planned};
 use crate::run::layers::Layers;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::sys;
 
 impl Layers {
@@ -19,22 +19,22 @@ impl Layers {
         self.roots.no_overlay.get().then(|| plan.with_copy()).flatten()
     }
 
-    /// Notes that there is no overlay here, as `refusal` says.
+    /// Notes that this machine has no overlay, according to `refusal`.
     ///
     /// # Errors
-    /// That was known: it is something else.
+    /// That was known already, so the cause is another one.
     pub(in crate::run) fn do_without_overlay(&self, refusal: &Report) -> Result<(), Report> {
         if self.roots.no_overlay.replace(true) {
             return Err(refusal.clone());
         }
-        let message = "this machine has no overlay for the layers of the root: they are copied at \
-                       every launch, which takes longer";
+        let message = "this machine cannot stack the layers of the root in an overlay: nsscript \
+                       copies them at every launch, which takes longer";
         let report = Report::warning(message).at(refusal.origin.clone());
         self.warn(&report.note(refusal.message.clone()));
         Ok(())
     }
 
-    /// A copy of the root of a plan that wants one, and what keeps it.
+    /// The copy of a root, if the plan needs one, and a token that keeps it.
     pub(in crate::run) fn copy_for(
         &self,
         plan: &Plan,
@@ -55,7 +55,7 @@ impl Layers {
         closed.recursive(true).mode(0o700);
         closed.create(&above).and_then(|()| std::fs::create_dir(&directory)).map_err(|error| {
             let shown = quoted(directory.to_string_lossy());
-            Report::error(format!("cannot make {shown}: {}", sys::Errno::from(&error)))
+            Report::error(format!("cannot create {shown}: {}", sys::Errno::from(&error)))
         })?;
         let token = Rc::new(());
         self.roots.copies.borrow_mut().push((directory.clone(), Rc::downgrade(&token)));
@@ -68,14 +68,14 @@ impl Layers {
         Ok(Some((directory, token)))
     }
 
-    /// Removes copies of roots that are not needed any more.
+    /// Removes copies of roots that are no longer needed.
     pub(in crate::run) fn remove_copies(&self, is_gone: &dyn Fn(&Weak<()>) -> bool) {
-        // Those of a process that this is a copy of are not in this one's directory.
+        // The copies of the process that was copied are not in this one's directory.
         let Some(own) = self.existing_workspace() else { return };
         self.roots.copies.borrow_mut().retain(|(directory, token)| {
             let gone = directory.starts_with(&own) && is_gone(token);
             if gone {
-                let _ = take_away(self, directory);
+                let _ = remove_own_directory(self, directory);
             }
             !gone
         });

@@ -1,4 +1,4 @@
-//! Digests, and work that is done in parallel.
+//! Digests, and parallel work.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 
 use crate::sys::Errno;
 
-/// The sha256 of some bytes, as hexadecimal digits.
+/// The sha256 of bytes, as hexadecimal digits.
 pub(in crate::run) fn sha256(bytes: impl AsRef<[u8]>) -> String {
     hexadecimal(Sha256::new_with_prefix(bytes))
 }
 
-/// What a digest has come to, as hexadecimal digits.
+/// A digest as hexadecimal digits.
 pub(in crate::run) fn hexadecimal(digest: Sha256) -> String {
     let mut digits = String::with_capacity(64);
     for byte in digest.finalize() {
@@ -23,11 +23,11 @@ pub(in crate::run) fn hexadecimal(digest: Sha256) -> String {
     digits
 }
 
-/// How much of a file is read at a time.
+/// The number of bytes to read at once.
 const PIECE: usize = 256 << 10;
 
-/// Reads a file to its end: gives its size and its sha256. What is read is written to `target`,
-/// where there is one.
+/// Reads a file to its end, and returns its size and sha256. Writes the bytes to `target`, if
+/// given.
 ///
 /// # Errors
 /// read(2) or write(2).
@@ -57,11 +57,11 @@ pub(in crate::run) fn read_hashed(
     }
 }
 
-/// Does independent jobs on all processors. Every thread has ended when this returns: nsscript has
-/// one only, as namespaces want it.
+/// Runs independent jobs on all processors. Every thread has ended when this returns, because
+/// namespaces require nsscript to have a single thread.
 ///
 /// # Errors
-/// The first job, in their order, that could not be done.
+/// The error of the first failed job, in order.
 pub(in crate::run) fn in_parallel<J: Sync, T: Send, E: Send>(
     jobs: &[J],
     one: &(dyn Fn(&J) -> Result<T, E> + Sync),
@@ -77,13 +77,13 @@ pub(in crate::run) fn in_parallel<J: Sync, T: Send, E: Send>(
             let failed = result.is_err();
             done.push((index, result));
             if failed {
-                // Nobody begins anything that comes later.
+                // Later jobs are not started.
                 next.fetch_max(jobs.len(), Ordering::Relaxed);
             }
         }
     };
     let mut done = std::thread::scope(|scope| {
-        // Where the user may have no more of them, there are fewer.
+        // At the limit of threads, fewer are used.
         let start = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
         let others: Vec<_> = (1..threads).map_while(start).collect();
         let mut done = work();

@@ -18,8 +18,12 @@ impl LeftOut {
     #[must_use]
     pub fn report(&self) -> Option<Report> {
         let (devices, what) = match &self.devices[..] {
-            [] => (&self.closed, "closed in sandboxes: what an archive brings gives no rights"),
-            _ => (&self.devices, "left out, as only root can make devices"),
+            [] => (
+                &self.closed,
+                "unusable in sandboxes, because devices from archives give no \
+                                  access",
+            ),
+            _ => (&self.devices, "left out, because only root can create devices"),
         };
         let (first, more) = devices.split_first()?;
         let shown = quoted(first.to_string_lossy());
@@ -29,7 +33,8 @@ impl LeftOut {
         };
         let report = Report::warning(format!("{which} {what}"));
         Some(report.hint(
-            "`.dev(\"/dev\")` gives a sandbox the usual ones, `.device(path)` a root one of the host",
+            "add the usual devices to the sandbox with `.dev(\"/dev\")`, or one of the host's to \
+             the root with `.device(path)`",
         ))
     }
 }

@@ -1,12 +1,13 @@
-//! The canonical form of a tree: a line for each entry, in the order of their paths, without times.
-//! Its sha256 is the digest of the tree.
+//! The canonical form of a tree: a line per entry, sorted by path, without times. Its sha256 is the
+//! digest of the tree.
 //!
-//! A line is `TYPE MODE UID:GID DETAIL [NAME=VALUE …] PATH`: `f 0755 0:0 125688:9f86… /bin/cat`. The
-//! detail of a file is its size and sha256, of a link what it says, of another name of a file the
-//! first one, of a device its numbers, of a directory `-`; names and values are those of extended
-//! attributes. Bytes that are no printable ASCII, blanks and `\` are written as `\ooo`.
+//! A line is `TYPE MODE UID:GID DETAIL [NAME=VALUE …] PATH`, such as `f 0755 0:0 125688:9f86…
+//! /bin/cat`. The detail of a file is its size and sha256; of a symbolic link its target; of a hard
+//! link the first name; of a device its numbers; of a directory `-`. Names and values are those of
+//! extended attributes. Blanks, `\` and bytes other than printable ASCII are escaped as `\ooo`.
 //!
-//! Of a layer, `w` takes away what is below, and the detail `opaque` of a directory hides it.
+//! In a layer, the type `w` removes a path from the layers below, and the detail `opaque` of a
+//! directory hides them.
 
 mod difference;
 
@@ -20,7 +21,7 @@ use super::contents::{Contents, Item, Kind, Source};
 use super::hash::sha256;
 use crate::sys::Node;
 
-/// The entries of a tree in their canonical form.
+/// A tree in canonical form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     text: String,
@@ -33,10 +34,10 @@ pub struct Line<'a> {
 }
 
 impl Manifest {
-    /// The first line: what the others mean.
+    /// The first line, which names the format.
     pub const HEAD: &'static str = "nsscript tree 1";
 
-    /// The manifest of `contents`, of whose files all hashes are known.
+    /// Creates the manifest of `contents`, whose hashes must all be known.
     #[must_use]
     pub fn of(contents: &Contents) -> Self {
         let mut text = format!("{}\n", Self::HEAD);
@@ -44,7 +45,7 @@ impl Manifest {
             let (kind, detail) = described(&item.kind);
             let (uid, gid) = item.owner;
             text.push_str(&format!("{kind} {:04o} {uid}:{gid} {detail}", item.mode));
-            // Another name of a file has none of its own.
+            // A hard link has no attributes of its own.
             let own =
                 if matches!(item.kind, Kind::HardLink(_)) { &[][..] } else { &item.attributes };
             for (name, value) in own {
@@ -56,7 +57,7 @@ impl Manifest {
         Self { text }
     }
 
-    /// The manifest that is written in `text`; none where it is none.
+    /// Parses a manifest; `None` if it is malformed.
     #[must_use]
     pub fn read(text: String) -> Option<Self> {
         text.starts_with(&format!("{}\n", Self::HEAD)).then_some(Self { text })
@@ -73,7 +74,7 @@ impl Manifest {
         self.text.lines().skip(1).map(|text| Line { text })
     }
 
-    /// What it is known by: `sha256:` and 64 digits.
+    /// Its digest: `sha256:` and 64 digits.
     #[must_use]
     pub fn digest(&self) -> String {
         format!("sha256:{}", sha256(&self.text))
@@ -84,7 +85,7 @@ impl Manifest {
         self.lines().map(|line| (unescaped(line.path()), line)).collect()
     }
 
-    /// How `other` differs, path by path: lines that begin with `-` are only here, with `+` only
+    /// The differences from `other` by path: lines that start with `-` are only here, with `+` only
     /// there.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Vec<String> {
@@ -151,12 +152,12 @@ impl<'a> Line<'a> {
         self.text
     }
 
-    /// The path, as it is written.
+    /// The escaped path.
     fn path(self) -> &'a str {
         self.text.rsplit_once(' ').map_or(self.text, |(_, path)| path)
     }
 
-    /// The entry that it is of, without a place for contents; none where it is no line of one.
+    /// Parses the entry of the line, without a source for contents; `None` if it is malformed.
     #[must_use]
     pub fn item(self) -> Option<(PathBuf, Item)> {
         let mut words = self.text.split(' ');
@@ -180,7 +181,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The bytes that [`escaped`] was given.
+/// Reverses [`escaped`].
 fn unescaped_bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,5 +1,5 @@
-//! Layers in the store that are not what they were any more: found where something failed that may
-//! come from that, named, and made again.
+//! Recovery from changed layers in the store: they are checked after a failure that they may
+//! explain, reported, and made again.
 
 use std::rc::Rc;
 
@@ -12,25 +12,25 @@ use crate::plan::Plan;
 use crate::run::base::error::RunError;
 use crate::run::layers::Layers;
 
-/// What came of a program; or why it has not begun.
+/// The result of a program, or the failure to start it.
 pub(in crate::run) type Attempt<T> = Result<Result<T, RunError>, RunError>;
 
 impl Layers {
-    /// From here on, every layer that is found in the store is read to its end once.
+    /// Makes this run verify every layer that it finds in the store, once.
     pub fn distrust_store(&self) {
         if !self.roots.verifies.replace(true)
             && let Some(store) = self.roots.store()
         {
-            // What was found before is looked at again.
+            // Layers found before are checked again.
             store.forget_used();
             self.roots.let_go();
             self.planner.forget_roots();
         }
     }
 
-    /// Does `attempt`; where no program has begun by it, and a layer that this run uses was changed,
-    /// again with that made again. A launch that goes further can find another one. What comes of a
-    /// program that has begun is given on: it is never run a second time.
+    /// Runs `attempt`. If no program has started, and a layer of this run was changed, makes the
+    /// layer again and repeats the attempt, which may find another changed layer. A program that
+    /// has started is never run twice.
     pub(in crate::run) fn mending<T>(
         &self,
         plan: &Plan,
@@ -58,11 +58,11 @@ impl Layers {
         }
     }
 
-    /// Looks at the layers that this run has found in the store, and removes those that were changed;
-    /// gives whether there were any. What `tree` needs of them is made again.
+    /// Checks the layers that this run uses, and removes changed ones; returns whether there were
+    /// any. Makes those of `tree` again.
     ///
     /// # Errors
-    /// It cannot be made again, or is in use.
+    /// A layer cannot be made again, or is in use.
     pub(in crate::run) fn mend(&self, tree: Option<&Rc<RootTree>>) -> Result<bool, Report> {
         let Some(store) = self.roots.store() else { return Ok(false) };
         let changed: Vec<_> = store
@@ -73,22 +73,23 @@ impl Layers {
                 Some((name, place))
             })
             .collect();
-        // What cannot be read now may be whole.
+        // A layer that cannot be read may be unchanged.
         if changed.is_empty() || changed.iter().any(|(_, difference)| difference.is_unseen()) {
             return Ok(false);
         }
-        // What was kept by a recipe is not there a second time.
+        // A layer from kept changes has no other source.
         let kept = self.planner.kept_layers();
         if let Some((name, place)) = changed.iter().find(|(name, _)| kept.contains(name)) {
             return Err(lost(name, place));
         }
         let root = tree.and_then(|tree| self.planner.root_of(tree));
-        // What this run holds it could not remove.
+        // A layer that this run holds could not be removed.
         self.roots.let_go();
         self.planner.forget_roots();
         for (name, place) in &changed {
             if !store.remove_layer(self, name)? {
-                let message = format!("{}, and is in use by another run", told(name, place));
+                let message =
+                    format!("{}, and is in use by another run", changed_message(name, place));
                 return Err(Report::error(message));
             }
         }
@@ -96,31 +97,35 @@ impl Layers {
             let again = self.tree(&root).map_err(|reports| {
                 let (name, place) = &changed[0];
                 let first = reports.into_iter().next();
-                first.unwrap_or_else(|| Report::error(told(name, place)))
+                first.unwrap_or_else(|| Report::error(changed_message(name, place)))
             })?;
             if again.layers.iter().zip(&tree.layers).any(|(one, other)| !is_same(one, other)) {
-                let message = "a layer of the root was changed in the store, and what it was made \
-                               of is another one now";
-                return Err(Report::error(message).hint("run the recipe again"));
+                let message = "a layer of the root was changed in the store, and its sources have \
+                               changed, too";
+                return Err(Report::error(message).hint("rerun the recipe"));
             }
         }
         for (name, place) in &changed {
-            self.warn(&Report::warning(format!("{}: it is made again", told(name, place))));
+            self.warn(&Report::warning(format!(
+                "{}: nsscript makes it again",
+                changed_message(name, place)
+            )));
         }
         Ok(true)
     }
 }
 
-/// That a layer was changed, and where.
-pub(in crate::run) fn told(name: &str, difference: &Difference) -> String {
+/// The message that a layer was changed, with the path.
+pub(in crate::run) fn changed_message(name: &str, difference: &Difference) -> String {
     let digits = name.split('-').next().unwrap_or(name);
     format!("the layer sha256:{digits} in the store {difference}")
 }
 
-/// The report of a layer that was changed, and that only the run that kept it could make.
+/// The report of a changed layer that only `commit` could make.
 pub(in crate::run) fn lost(name: &str, place: &Difference) -> Report {
-    let report = Report::error(format!("{}, and was kept by `commit`", told(name, place)));
-    report.hint("`commit` keeps the changes once more, where they are still there")
+    let report =
+        Report::error(format!("{}, and only `commit` could make it", changed_message(name, place)));
+    report.hint("call `commit` again, if the changes still exist")
 }
 
 fn root(plan: &Plan) -> Option<&Rc<RootTree>> {

@@ -14,18 +14,18 @@ use crate::run::layers::Layers;
 use crate::spec::IdMap;
 use crate::sys::Errno;
 
-/// A layer whose files do not all belong to the caller.
+/// A variant of a layer, whose files do not all belong to the caller.
 #[derive(Clone, Debug)]
 pub(in crate::run) struct Variant {
-    /// What tells it from others.
+    /// Its name.
     pub name: String,
-    /// User and group on the host, by those inside.
+    /// Owners on the host by owners inside.
     owners: BTreeMap<(u32, u32), (u32, u32)>,
 }
 
 impl Layers {
-    /// How files that belong inside to `owners` belong on the host; none where all are the caller's.
-    /// What nobody inside is belongs to user or group 0.
+    /// The variant for the owners `owners` inside; `None` if all are the caller. Unmapped ids
+    /// become 0.
     pub(in crate::run) fn variant(
         &self,
         owners: impl IntoIterator<Item = (u32, u32)>,
@@ -33,7 +33,7 @@ impl Layers {
     ) -> Option<Variant> {
         let host = self.host();
         let outside = |map: &IdMap, id: u32, own: u32| {
-            // Where the user namespace is shared every id is itself, which only root can use.
+            // In a shared user namespace, ids are unchanged, which only root can use.
             if map.ranges.is_empty() {
                 return if host.is_root() { id } else { own };
             }
@@ -50,7 +50,7 @@ impl Layers {
         Some(Variant { name, owners })
     }
 
-    /// Gives the entries of a tree to whom they shall belong.
+    /// Sets the owners of the entries of a tree.
     pub(in crate::run) fn give(
         &self,
         directory: &Path,
@@ -61,7 +61,10 @@ impl Layers {
         let number = |id: u32, users: bool| {
             self.number_with_all_ids(id, users)?.ok_or_else(|| {
                 let noun = if users { "user" } else { "group" };
-                Report::error(format!("{noun} {id} of the host is not yours to give files to"))
+                Report::error(format!(
+                    "cannot give files to {noun} {id} of the host: the id is \
+                                       not one of yours"
+                ))
             })
         };
         let mut wanted = Vec::new();
@@ -72,7 +75,8 @@ impl Layers {
             }
         }
         let cannot = |path: &Path, errno: Errno| {
-            let message = format!("cannot give {} away: {errno}", quoted(path.to_string_lossy()));
+            let message =
+                format!("cannot change the owner of {}: {errno}", quoted(path.to_string_lossy()));
             let mut report = Report::error(message);
             report.facts.operation = Some("build".into());
             report.facts.errno = Some(errno.code());
@@ -89,8 +93,8 @@ impl Layers {
         Ok(())
     }
 
-    /// Warnings of files whose users or groups are nobody inside, each said until it was once.
-    pub(in crate::run) fn squashed(&self, plan: &Plan) -> Vec<Report> {
+    /// Warnings about files whose owners are not mapped, each shown once.
+    pub(in crate::run) fn unmapped_owners(&self, plan: &Plan) -> Vec<Report> {
         let kept = plan.actions.iter().filter_map(|planned| match &planned.action {
             Op::BuildLayer(BuildLayer { tree, number }) => match &tree.layers[*number] {
                 Layer::Kept(kept) => Some(kept),
@@ -98,16 +102,16 @@ impl Layers {
             },
             _ => None,
         });
-        let unsaid = kept.filter(|kept| !kept.directory.join(said(&plan.maps)).exists());
-        unsaid.filter_map(|kept| self.squashed_layer(kept, &plan.maps)).collect()
+        let unwarned = kept.filter(|kept| !kept.directory.join(mark_name(&plan.maps)).exists());
+        unwarned.filter_map(|kept| self.unmapped_owners_of(kept, &plan.maps)).collect()
     }
 
-    /// Notes that this was said of a layer.
-    pub(in crate::run) fn note_squashed(kept: &Kept, maps: &Maps) {
-        let _ = std::fs::write(kept.directory.join(said(maps)), "");
+    /// Notes that the warning about a layer was shown.
+    pub(in crate::run) fn note_unmapped_owners(kept: &Kept, maps: &Maps) {
+        let _ = std::fs::write(kept.directory.join(mark_name(maps)), "");
     }
 
-    fn squashed_layer(&self, kept: &Kept, maps: &Maps) -> Option<Report> {
+    fn unmapped_owners_of(&self, kept: &Kept, maps: &Maps) -> Option<Report> {
         let unknown = |map: &IdMap, ids: Vec<u32>| {
             let known = |id: u32| id == 0 || map.ranges.is_empty() || map.outside(id).is_some();
             let mut ids: Vec<u32> = ids.into_iter().filter(|id| !known(*id)).collect();
@@ -124,20 +128,20 @@ impl Layers {
         }
         let Came::Archive(file) = &kept.came else { return None };
         let text = format!(
-            "files in {} that are of {} are those of user and group 0 in this sandbox, which does \
-             not map them",
+            "files in {} that belong to {} belong to user and group 0 in this sandbox, which does \
+             not map these ids",
             quoted(file.to_string_lossy()),
             list(&named, "and")
         );
         let report = Report::warning(text).at(kept.origin.clone());
         let highest = users.iter().chain(&groups).max().copied().unwrap_or_default();
         Some(match self.range(highest) {
-            Some(range) => report.hint(format!("{range} maps them")),
+            Some(range) => report.hint(format!("map them with {range}")),
             None => report,
         })
     }
 
-    /// What a recipe says to map a range of ids, where `highest` is in it.
+    /// The verbs that map a range of ids, if `highest` is in it.
     fn range(&self, highest: u32) -> Option<String> {
         let host = self.host();
         let first = |file: &str| {
@@ -154,7 +158,7 @@ impl Layers {
     }
 }
 
-/// `user 42`, `groups 8, 42 and 50`, the first few by number.
+/// Ids in words, such as `user 42` or `groups 8, 42 and 50`; many ids as a number.
 fn named(noun: &str, ids: &[u32]) -> Option<String> {
     const SHOWN: usize = 5;
     let shown: Vec<String> = ids.iter().take(SHOWN).map(ToString::to_string).collect();
@@ -166,7 +170,7 @@ fn named(noun: &str, ids: &[u32]) -> Option<String> {
     }
 }
 
-/// The mark of a layer of which it was said whose files are of nobody with these maps.
-fn said(maps: &Maps) -> String {
+/// The name of the file that marks a shown warning for these maps.
+fn mark_name(maps: &Maps) -> String {
     format!("said-{}", &sha256(maps.to_string())[..16])
 }

@@ -1,4 +1,4 @@
-//! A root as a tar archive: the same bytes whenever, wherever and by whom it is packed.
+//! Packing a root as a tar archive, reproducibly on every machine.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -23,16 +23,16 @@ use crate::run::layers::Layers;
 use crate::spec::Compression;
 use crate::sys::{self, Errno, FileAttributes, Held, Node};
 
-/// The largest number that an octal field of 8 bytes holds.
+/// The maximum of an octal field of 8 bytes.
 const LARGEST_ID: u32 = 0o7_777_777;
-/// The largest size that the field of a header holds.
+/// The maximum of the size field of a header.
 const LARGEST_SIZE: u64 = 0o77_777_777_777;
-/// How long a name is that fits into a header.
+/// The length of the name field of a header.
 const NAME: usize = 100;
-/// The two blocks that an archive ends with.
+/// The two blocks at the end of an archive.
 const END: [u8; 1024] = [0; 1024];
 
-/// A file that is written, and the digest of what was written.
+/// A writer with a digest.
 struct Hashed {
     file: BufWriter<File>,
     digest: Sha256,
@@ -41,8 +41,8 @@ struct Hashed {
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if crate::sys::interrupted().is_some() {
-            // Of the kind that says so, the caller would try again.
-            return Err(io::Error::other("a signal came"));
+            // `Interrupted` would make the caller try again.
+            return Err(io::Error::other("interrupted by a signal"));
         }
         let written = self.file.write(bytes)?;
         self.digest.update(&bytes[..written]);
@@ -55,14 +55,13 @@ impl Write for Hashed {
 }
 
 impl Layers {
-    /// Packs a root into a new file at `path`, and gives the sha256 of that file as hexadecimal
-    /// digits.
+    /// Packs a root to the file `path`, and returns the sha256 of that file as hexadecimal digits.
     ///
-    /// Entries are in the order of their paths, the root first, and belong to whom the manifest says.
+    /// Entries are sorted by path, the root first, with the owners of the manifest.
     ///
     /// # Errors
-    /// The file exists already and is not to be replaced, or cannot be written, or a file of the root cannot be read. Nothing is
-    /// left of the archive then.
+    /// The file exists and must not be replaced, or cannot be written, or a file of the root cannot
+    /// be read. No archive is then left.
     pub fn pack(
         &self,
         tree: &Rc<RootTree>,
@@ -82,8 +81,8 @@ impl Layers {
             report.facts.target = Some(path.to_string_lossy().into_owned());
             match errno.name().as_str() {
                 "EFBIG" => report.hint(TOO_LARGE),
-                "EEXIST" => report.hint("`#{ replace: true }` replaces an archive"),
-                "ENOENT" => report.hint("the directory that it goes into has to be there"),
+                "EEXIST" => report.hint("pass `#{ replace: true }` to replace an existing archive"),
+                "ENOENT" => report.hint("create the directory for the archive first"),
                 _ => report,
             }
         };
@@ -101,7 +100,7 @@ impl Layers {
         let packed = packed.and_then(|mut encoder| {
             let written = entries(&contents, time, &mut encoder, &task);
             if written.is_err() && crate::sys::interrupted().is_some() {
-                // Dropped, it would compress what it has to its end.
+                // Dropping it would finish the compression.
                 std::mem::forget(encoder);
                 return Err(written.err().unwrap_or_else(|| cannot(&Errno::INTERRUPTED.into())));
             }
@@ -124,13 +123,13 @@ impl Layers {
     fn time_of_entries(&self) -> Result<u64, Report> {
         let Some(text) = self.host().environment.get("SOURCE_DATE_EPOCH") else { return Ok(0) };
         text.parse().map_err(|_| {
-            let message = format!("`SOURCE_DATE_EPOCH` is {}, which is no time", quoted(text));
-            Report::error(message).hint("it is a number of seconds since 1970")
+            let message = format!("invalid `SOURCE_DATE_EPOCH` {}", quoted(text));
+            Report::error(message).hint("set it to a number of seconds since 1970")
         })
     }
 }
 
-/// Where an archive is written that takes the place of another one.
+/// The temporary name of an archive that replaces another one.
 fn beside(name: &OsStr) -> String {
     format!(".{}.{}", name.to_string_lossy(), std::process::id())
 }
@@ -154,7 +153,10 @@ fn entries(
             match errno.name().as_str() {
                 "EFBIG" => report = report.hint(TOO_LARGE),
                 "ENOSPC" | "EDQUOT" => {
-                    report = report.hint("no room is left where the archive is written");
+                    report = report.hint(
+                        "free space on the disk of the archive, or choose \
+                                          another directory",
+                    );
                 }
                 _ => {}
             }
@@ -167,7 +169,7 @@ fn entries(
     Ok(())
 }
 
-/// The name of an entry in an archive: relative, a directory's with a `/` at its end.
+/// The name of an entry in an archive: relative, with a final `/` for a directory.
 fn name(path: &Path, item: &Item) -> Vec<u8> {
     let below = path.strip_prefix("/").unwrap_or(path);
     let mut name = below.as_os_str().as_bytes().to_vec();
@@ -180,7 +182,7 @@ fn name(path: &Path, item: &Item) -> Vec<u8> {
     name
 }
 
-/// Writes one entry: a pax header with what has no room in an ordinary one, that, and the content.
+/// Writes an entry: a pax header for values that do not fit, the ordinary header, and the content.
 fn entry(
     path: &Path,
     item: &Item,
@@ -239,7 +241,7 @@ fn entry(
 fn set_name(header: &mut Header, records: &mut Records, name: &[u8]) {
     let path = PathBuf::from(std::ffi::OsStr::from_bytes(name));
     let Some(ustar) = header.as_ustar_mut() else { return };
-    // What has no room is in a pax header, and there its beginning stands here.
+    // A long value is in the pax header; its start is also stored here.
     if ustar.set_path(&path).is_err() || ustar.path_bytes() != name {
         records.push("path", name);
         (ustar.name, ustar.prefix) = ([0; 100], [0; 155]);
@@ -275,11 +277,11 @@ fn extension(records: &Records, archive: &mut dyn Write) -> io::Result<()> {
     pad(text.len() as u64, archive)
 }
 
-/// What pax headers are called: who does not know them unpacks them as files of this name.
+/// The name of pax headers: programs without support for them unpack files of this name.
 const PAX: &[u8] = b"././@PaxHeader";
 
-/// The extended attributes of an entry: of a file of the host those that it has. Another name of a
-/// file has none of its own.
+/// The extended attributes of an entry, read from the file for a file of the host; a hard link has
+/// none.
 fn attributes(item: &Item) -> io::Result<Cow<'_, FileAttributes>> {
     match (&item.kind, &item.source) {
         (Kind::HardLink(_), _) => Ok(Cow::Owned(Vec::new())),
@@ -290,7 +292,7 @@ fn attributes(item: &Item) -> io::Result<Cow<'_, FileAttributes>> {
     }
 }
 
-/// Writes the content of a file, which is of `size` bytes.
+/// Writes the content of a file of `size` bytes.
 fn content(item: &Item, size: u64, archive: &mut dyn Write) -> io::Result<u64> {
     if !matches!(item.kind, Kind::File { .. }) {
         return Ok(0);
@@ -309,7 +311,7 @@ fn content(item: &Item, size: u64, archive: &mut dyn Write) -> io::Result<u64> {
     let other = id.is_some_and(|id| id != (found.dev(), found.ino())) || found.len() != size;
     let copied = if other { 0 } else { copy(file.take(size), archive)? };
     if copied != size || other {
-        // Another file than the one that was looked at.
+        // The file was replaced.
         return Err(io::Error::from_raw_os_error(Errno::STALE.code()));
     }
     Ok(size)

@@ -1,25 +1,25 @@
-//! Progress of work that takes a while.
+//! Progress of long work.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How far a piece of work has come.
+/// The progress of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress<'a> {
-    /// What is done: "unpack `root.tar`".
+    /// The task, such as "unpack `root.tar`".
     pub what: &'a str,
-    /// The bytes that are done.
+    /// The number of processed bytes.
     pub done: u64,
-    /// All bytes.
+    /// The total number of bytes.
     pub total: u64,
-    /// Whether it has ended, well or not.
+    /// Whether it has ended, successfully or not.
     pub ended: bool,
 }
 
-/// Who is told how far work has come; by any thread.
+/// The receiver of progress, called by any thread.
 pub type Watcher = Arc<dyn Fn(Progress<'_>) + Send + Sync>;
 
-/// A piece of work that somebody may watch.
+/// A task with progress.
 pub(in crate::run) struct Task {
     watcher: Option<Watcher>,
     what: String,
@@ -28,12 +28,12 @@ pub(in crate::run) struct Task {
 }
 
 impl Task {
-    /// Work on `total` bytes begins.
+    /// Starts a task of `total` bytes.
     pub fn begin(watcher: Option<Watcher>, what: String, total: u64) -> Self {
         Self { watcher, what, total, done: AtomicU64::new(0) }
     }
 
-    /// Some more bytes are done.
+    /// Notes processed bytes.
     pub fn add(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.tell(done, false);

@@ -1,4 +1,4 @@
-//! The layers of a root as directories: found in the store, or made there.
+//! The layers of a root as directories, found or made in the store.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
@@ -23,39 +23,39 @@ use crate::plan::{Plan, Request};
 use crate::run::layers::Layers;
 use crate::spec::{Part, Rootfs};
 
-/// What a run knows of the roots that it uses.
+/// The state of the roots in a run.
 #[derive(Default)]
 pub(in crate::run) struct Roots {
     store: OnceCell<Store>,
-    /// Why that is one of this run alone, if a place was said for it.
+    /// The reason why the store is only for this run, if a place was configured.
     pub no_store: RefCell<Option<Report>>,
     ready: RefCell<Vec<ReadyLayer>>,
-    /// What else is kept from being removed.
+    /// Other layers that are held.
     held: RefCell<Vec<Stored>>,
-    /// Whether every layer that is found is read to its end.
+    /// Whether every layer is verified when it is found.
     pub verifies: Cell<bool>,
-    /// Who is told how far long work has come.
+    /// The receiver of progress.
     watcher: RefCell<Option<Watcher>>,
     /// Whether this machine has no overlay for layers.
     pub no_overlay: Cell<bool>,
-    /// Copies of roots: each is in use as long as a sandbox holds its token.
+    /// Copies of roots, each in use while a sandbox holds its token.
     pub copies: RefCell<Vec<(PathBuf, Weak<()>)>>,
 }
 
 impl Roots {
-    /// The store, where it is open.
+    /// The store, if it is open.
     pub fn store(&self) -> Option<&Store> {
         self.store.get()
     }
 
-    /// Lets go of all layers.
+    /// Releases all layers.
     pub fn let_go(&self) {
         self.ready.borrow_mut().clear();
         self.held.borrow_mut().clear();
     }
 }
 
-/// A layer that is ready for sandboxes of some owners.
+/// A layer that is ready for the owners of a sandbox.
 struct ReadyLayer {
     tree: Rc<RootTree>,
     number: usize,
@@ -65,7 +65,7 @@ struct ReadyLayer {
 }
 
 impl Layers {
-    /// What would be done.
+    /// Creates a plan.
     ///
     /// # Errors
     /// Every contradiction, each with its line.
@@ -75,28 +75,28 @@ impl Layers {
             Ok(true) => make(),
             Ok(false) | Err(_) => Err(reports),
         })?;
-        plan.warnings.extend(self.squashed(&plan));
+        plan.warnings.extend(self.unmapped_owners(&plan));
         Ok(plan)
     }
 
-    /// Lets go of all roots. What no other run uses is removed.
+    /// Releases all roots, and removes files that no other run uses.
     pub(in crate::run) fn clear_roots(&self) {
         self.roots.let_go();
-        // That of the process that this is a copy of is not in this one's directory.
+        // The workspace of the process that was copied stays.
         self.remove_copies(&|_| true);
-        // Nor is its store.
+        // So does its store.
         if let Some(store) = self.roots.store.get().filter(|_| self.existing_workspace().is_some())
         {
             store.end(self);
         }
     }
 
-    /// Tells `watcher`, from any thread, how far work has come that takes a while.
+    /// Sets the receiver of progress, which any thread may call.
     pub fn watch(&self, watcher: Watcher) {
         *self.roots.watcher.borrow_mut() = Some(watcher);
     }
 
-    /// A piece of work on so many bytes.
+    /// Starts a task of `total` bytes.
     pub(in crate::run) fn task(&self, what: String, total: u64) -> Task {
         Task::begin(self.roots.watcher.borrow().clone(), what, total)
     }
@@ -104,7 +104,7 @@ impl Layers {
     /// The layers of a root.
     ///
     /// # Errors
-    /// Everything that cannot be found.
+    /// All files that cannot be found.
     pub fn tree(&self, rootfs: &Rootfs) -> Result<Rc<RootTree>, Vec<Report>> {
         let make = || self.planner.tree(rootfs, &|part, below| self.keep(part, below));
         make().or_else(|reports| match self.mend(None) {
@@ -113,12 +113,12 @@ impl Layers {
         })
     }
 
-    /// Whether what is built is kept for other runs.
+    /// Whether layers are kept for other runs.
     pub(in crate::run) fn has_lasting_store(&self) -> bool {
         self.roots.store.get().is_none_or(|store| !store.is_of_this_run())
     }
 
-    /// The store of the caller; where there is no place for one, a store of this run alone.
+    /// The store of the caller, or a store for this run only if none can be created.
     pub(in crate::run) fn store(&self) -> Result<&Store, Report> {
         if let Some(store) = self.roots.store.get() {
             return Ok(store);
@@ -133,8 +133,8 @@ impl Layers {
         let store = match opened {
             Some(Ok(store)) => store,
             Some(Err(StoreError::Refused(report))) => return Err(report),
-            // A home that cannot be written to, as that of a system's own user, or that of
-            // another user: nothing is kept.
+            // The home is not writable, as for a system user, or belongs to another user: nothing
+            // is kept.
             Some(Err(StoreError::Nowhere(report))) => {
                 *self.roots.no_store.borrow_mut() = Some(report);
                 Store::of_run(&self.workspace()?)?
@@ -144,12 +144,12 @@ impl Layers {
         Ok(self.roots.store.get_or_init(|| store))
     }
 
-    /// Keeps a layer of the store from being removed as long as this run lasts.
+    /// Holds a layer of the store for the rest of this run.
     pub(in crate::run) fn hold(&self, stored: Stored) {
         self.roots.held.borrow_mut().push(stored);
     }
 
-    /// The layer of a part that is not put together from the host.
+    /// The layer of a part that is not assembled from the host.
     pub(in crate::run) fn keep(&self, part: Part<'_>, below: &[Layer]) -> Result<Rc<Kept>, Report> {
         match part {
             Part::Archive(archive, origin) => self.unpacked(archive, below, origin.as_ref()),
@@ -181,7 +181,7 @@ impl Layers {
         numbers.map(|number| self.layer(tree, number, maps)).collect()
     }
 
-    /// The directory of a layer for sandboxes with these ids; it is made at most once a run.
+    /// The directory of a layer for sandboxes with these ids; made at most once per run.
     pub(in crate::run) fn layer(
         &self,
         tree: &Rc<RootTree>,
@@ -195,7 +195,7 @@ impl Layers {
         }
         let (directory, stored) = match (&tree.layers[number], &variant) {
             (Layer::Kept(kept), None) => {
-                Self::note_squashed(kept, maps);
+                Self::note_unmapped_owners(kept, maps);
                 (kept.tree(), None)
             }
             (Layer::Kept(kept), Some(variant)) => {
@@ -243,7 +243,7 @@ impl Layers {
         number: usize,
         maps: &Maps,
     ) -> Option<Variant> {
-        // A layer also holds directories that look as they do below.
+        // A layer also contains unchanged directories of the layers below.
         let owners = tree.layers[..=number].iter().flat_map(|layer| match layer {
             Layer::Kept(kept) => kept.owners.clone(),
             Layer::Assembled(assembled) => owners_of(assembled),
@@ -251,7 +251,7 @@ impl Layers {
         self.variant(owners, maps)
     }
 
-    /// Writes a layer, gives it to whom it shall belong, and notes what it is.
+    /// Writes a layer, sets its owners, and records its contents.
     pub(in crate::run) fn write_layer(
         &self,
         building: &Building<'_>,
@@ -269,7 +269,7 @@ impl Layers {
         }
     }
 
-    /// What a layer holds that is put together.
+    /// The contents of an assembled layer.
     fn assembled(
         &self,
         tree: &RootTree,
@@ -281,7 +281,7 @@ impl Layers {
         Ok(Contents::of_assembled(assembled, self.host(), &mut look))
     }
 
-    /// What layers come to that lie on each other.
+    /// The merged contents of stacked layers.
     fn merged(&self, layers: &[Layer]) -> Result<Contents, Report> {
         let mut all = Contents::default();
         for layer in layers {
@@ -301,7 +301,7 @@ impl Layers {
         Ok(all.settled())
     }
 
-    /// What a root holds, path by path.
+    /// The contents of a root, path by path.
     ///
     /// # Errors
     /// A manifest in the store cannot be read.
@@ -309,12 +309,12 @@ impl Layers {
         self.merged(&tree.layers)
     }
 
-    /// The manifest of a root; files whose hashes are not known are read, on all processors.
+    /// The manifest of a root; reads files without known hashes on all processors.
     ///
     /// # Errors
-    /// A file cannot be read, or is another one than was looked at.
+    /// A file cannot be read, or was replaced.
     pub fn manifest(&self, tree: &Rc<RootTree>) -> Result<Manifest, Report> {
-        // What the store has of it is vouched for.
+        // The stored layers are verified.
         self.mend(Some(tree))?;
         let mut contents = self.contents(tree)?;
         let task = self.task("read the root".into(), contents.size().1);
@@ -326,13 +326,13 @@ impl Layers {
         Ok(manifest)
     }
 
-    /// The manifest in the store of the root that has this digest.
+    /// The stored manifest of the root with this digest.
     #[must_use]
     pub fn stored_manifest(&self, digest: &str) -> Option<Manifest> {
         self.store().ok()?.show(digest).ok()
     }
 
-    /// The root of a plan, as its directories are now.
+    /// The current directories of a plan's root.
     pub(in crate::run) fn root_of(&self, plan: &Plan) -> Option<Tree> {
         let tree = plan.actions.iter().find_map(|planned| match &planned.action {
             Op::BuildLayer(building) => Some(&building.tree),
@@ -350,14 +350,14 @@ impl Layers {
     }
 }
 
-/// What tells a description on this host, as it is now, from others: for a file that is copied
-/// its place, its number and its times, so that nothing has to be read.
+/// The key of a description on this host: copied files count by path, inode and times, so nothing
+/// must be read.
 fn key(tree: &RootTree, number: usize, variant: Option<&Variant>) -> String {
     let mut text = String::from("2\n");
     for (index, layer) in tree.layers[..=number].iter().enumerate() {
         match layer {
             Layer::Kept(kept) => text.push_str(&format!("kept {}\n", kept.name)),
-            // Of what is below only the looks of directories count, which are its entries.
+            // Of the layers below, only the properties of directories count, which are its entries.
             Layer::Assembled(assembled) if index < number => {
                 text.push_str(&format!("{}\n", sha256(described(assembled))));
             }
@@ -376,7 +376,7 @@ fn owners_of(assembled: &Assembled) -> Vec<(u32, u32)> {
     owners.into_iter().collect()
 }
 
-/// What a layer is made of, as text.
+/// The description of a layer as text.
 pub(in crate::run) fn described(assembled: &Assembled) -> String {
     let mut text = String::new();
     for (path, made) in &assembled.entries {

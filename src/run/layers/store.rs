@@ -1,10 +1,10 @@
-//! The store: layers of roots that were built, kept for the next run under what they hold.
+//! The store: layers of roots, kept for later runs under their digests.
 //!
-//! `layers/NAME` is a layer: its `tree`, its `manifest`, and in `layer.json` what is asked for often.
-//! `index/KEY` says which layer a description on the host as it is now gives. `building/…` are layers
-//! that are not ready. `roots/DIGEST` is the manifest of a root of several layers whose digest was
-//! asked for. Everything is made beside and renamed into its place, so that what is there is whole;
-//! what a run that was killed has left is not locked, and goes with the next.
+//! `layers/NAME` is a layer: its `tree`, its `manifest`, and `layer.json` with frequently needed
+//! facts. `index/KEY` names the layer of a description on the current host. `building/…` are
+//! unfinished layers. `roots/DIGEST` is the manifest of a root of several layers whose digest was
+//! requested. Everything is created elsewhere and renamed into place, so entries are complete.
+//! Remains of a killed run are not locked, and the next run removes them.
 
 mod building;
 mod facts;
@@ -24,7 +24,7 @@ use super::mend;
 use crate::diag::{Report, quoted};
 use crate::run::layers::Layers;
 use crate::run::layers::unwritable;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::sys::{self, Errno, Held, Lock};
 
 pub(in crate::run) use building::{Building, Make};
@@ -33,54 +33,55 @@ pub(in crate::run) use facts::unreadable;
 pub use location::StoreError;
 pub use shelf::Listed;
 
-/// The directory of layers, and what leads to them. It is held from the moment it was found to be
-/// the caller's own, and everything in it is reached by its descriptor.
+/// The directory of the store. It is held from the moment it was found to be the caller's own, and
+/// everything in it is reached through its descriptor.
 #[derive(Clone, Debug)]
 pub struct Store {
     held: Rc<Held>,
-    /// Whether it is gone with this run.
+    /// Whether it is removed with this run.
     of_this_run: bool,
     /// The names of the layers that this run has used.
     used: Rc<RefCell<BTreeSet<String>>>,
 }
 
-/// How closely a layer is looked at.
+/// The depth of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Everything but the contents of files that nothing has changed since the layer was made.
+    /// Everything except the contents of files whose status has not changed since the layer was
+    /// made.
     Outside,
     /// Everything.
     All,
 }
 
-/// A file that is made when a layer is ready.
+/// A file that is created when a layer is ready.
 const MADE: &str = "made";
 
-/// A layer in the store, which is not removed as long as this lives.
+/// A layer in the store, held while this lives.
 #[derive(Debug)]
 pub struct Stored {
     /// Its name.
     pub name: String,
     directory: PathBuf,
-    /// What the directory is reached by.
+    /// The descriptor of the store.
     _store: Rc<Held>,
     _lock: Lock,
 }
 
 impl Stored {
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Where its tree is.
+    /// The path of its tree.
     #[must_use]
     pub fn tree(&self) -> PathBuf {
         self.directory.join("tree")
     }
 
-    /// What is in it.
+    /// Its manifest.
     ///
     /// # Errors
     /// It cannot be read.
@@ -89,7 +90,7 @@ impl Stored {
     }
 }
 
-/// The manifest of the layer in `directory`.
+/// Reads the manifest of the layer in `directory`.
 ///
 /// # Errors
 /// It cannot be read.
@@ -98,25 +99,28 @@ fn read_manifest(directory: &Path) -> Result<Manifest, Report> {
     let text = fs::read(&path).map_err(|error| cannot("read", &path, &error))?;
     Manifest::read(String::from_utf8(text).unwrap_or_default()).ok_or_else(|| {
         let shown = sys::shown(&path);
-        let message = format!("{} is no manifest of a root", quoted(shown.to_string_lossy()));
-        Report::error(message).hint("`nsscript store gc --all` empties the store")
+        let message = format!("{} is not a manifest of a root", quoted(shown.to_string_lossy()));
+        Report::error(message).hint("empty the store with `nsscript store gc --all`")
     })
 }
 
-/// The manifest of the layer called `name`, which is the digest of that.
+/// Reads the manifest of the layer `name`, and checks that it has this digest.
 pub(in crate::run) fn checked_manifest(directory: &Path, name: &str) -> Result<Manifest, Report> {
     let manifest = read_manifest(directory)?;
     if manifest.digest().strip_prefix("sha256:") == name.split('-').next() {
         return Ok(manifest);
     }
     let path = quoted(sys::shown(&directory.join("manifest")).to_string_lossy());
-    let report = Report::error(format!("{path} was changed: its digest is another one"));
-    Err(report.hint("`nsscript store verify` looks at all; `nsscript store gc --all` empties it"))
+    let report = Report::error(format!("{path} was changed: its digest does not match"));
+    Err(report.hint(
+        "check the store with `nsscript store verify`, or empty it with `nsscript \
+                     store gc --all`",
+    ))
 }
 
-/// What helps where a file is larger than it may be.
+/// The hint about a file that exceeds the size limit.
 pub(in crate::run) const TOO_LARGE: &str =
-    "no file may be as large: `ulimit -f` of the shell says how large";
+    "the file would be larger than allowed: raise the limit with `ulimit -f` in the shell";
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Report {
     let (errno, path) = (Errno::from(error), sys::shown(path));
@@ -137,25 +141,25 @@ fn error_of(errno: Errno) -> io::Error {
 }
 
 impl Store {
-    /// Whether it is gone with this run.
+    /// Whether it is removed with this run.
     pub(in crate::run) fn is_of_this_run(&self) -> bool {
         self.of_this_run
     }
 
-    /// Removes all that is in it, where it is gone with this run.
+    /// Removes its contents if it is removed with this run.
     pub(in crate::run) fn end(&self, layers: &Layers) {
         if self.of_this_run {
             for name in ["layers", "index", "building", "roots"] {
-                let _ = take_away(layers, &self.held.join(name));
+                let _ = remove_own_directory(layers, &self.held.join(name));
             }
         }
     }
 
-    /// The layer that `key` leads to; where there is none, `make` makes it. Two runs that want the
-    /// same make it once. A layer that belongs to others on the host has a `variant` in its name.
+    /// The layer for `key`; if it is missing, `make` makes it. Two runs that need the same layer
+    /// make it once. A layer with other owners on the host has a `variant` in its name.
     ///
     /// # Errors
-    /// It cannot be made, or the store cannot be written to.
+    /// It cannot be made, or the store is not writable.
     pub(in crate::run) fn layer(
         &self,
         layers: &Layers,
@@ -174,7 +178,7 @@ impl Store {
         });
         drop(task);
         let lock = lock.map_err(|errno| cannot("lock", &wait, &error_of(errno)))?;
-        // Somebody else may have made it meanwhile.
+        // Another run may have made it meanwhile.
         let stored = match self.find(layers, key) {
             Ok(Some(stored)) => Ok(stored),
             Err(report) => Err(report),
@@ -188,7 +192,7 @@ impl Store {
         stored
     }
 
-    /// The layer that `key` leads to.
+    /// Finds the layer for `key`.
     ///
     /// # Errors
     /// It cannot be read.
@@ -210,7 +214,7 @@ impl Store {
         Ok(stored)
     }
 
-    /// The layer called `name`, kept from being removed; one that was changed is removed.
+    /// Holds the layer `name`; removes it if it was changed.
     ///
     /// # Errors
     /// It cannot be read.
@@ -221,18 +225,20 @@ impl Store {
     ) -> Result<Option<Stored>, Report> {
         match self.hold_whole(layers, name) {
             Ok(stored) => Ok(stored),
-            Err(place) if place.is_unseen() => Err(Report::error(mend::told(name, &place))),
+            Err(place) if place.is_unseen() => {
+                Err(Report::error(mend::changed_message(name, &place)))
+            }
             Err(place) => {
-                let told = mend::told(name, &place);
-                layers.warn(&Report::warning(format!("{told}: it is made again")));
-                // Without it there is none, and with it this one is not used.
+                let told = mend::changed_message(name, &place);
+                layers.warn(&Report::warning(format!("{told}: nsscript makes it again")));
+                // Either way, this layer is not used.
                 let _ = self.remove(layers, &self.held.join("layers").join(name));
                 Ok(None)
             }
         }
     }
 
-    /// The layer called `name`, kept from being removed; none where there is none.
+    /// Holds the layer `name`; `None` if it does not exist.
     ///
     /// # Errors
     /// The first path at which it was changed.
@@ -259,8 +265,8 @@ impl Store {
             return Err(Difference { path: "/".into(), error: None });
         }
         let is_new = !self.used.borrow().contains(name);
-        // Nothing is waited for to reach the disk, so what an earlier life of the machine has left
-        // is looked at once; and so is everything where a root is to be verified.
+        // Writes are not synced to the disk, so layers from before the last boot are checked once;
+        // and so is everything if a root must be verified.
         let looks = !is_of_now || layers.roots.verifies.get() && is_new;
         if let Some(place) = looks.then(|| self.changed(layers, name, Depth::All)).flatten() {
             return Err(place);
@@ -273,7 +279,7 @@ impl Store {
         Ok(Some(Stored { name: name.to_owned(), directory, _store: store, _lock: lock }))
     }
 
-    /// Reads all of the layer called `name`: gives the first path at which it was changed.
+    /// Reads the whole layer `name`, and returns the first path at which it was changed.
     #[must_use]
     pub fn verify(&self, layers: &Layers, name: &str) -> Option<Difference> {
         self.changed(layers, name, Depth::All)
@@ -284,12 +290,12 @@ impl Store {
         self.used.borrow().iter().cloned().collect()
     }
 
-    /// Has every layer be looked at as if this run had not used it yet.
+    /// Forgets which layers this run has used, so that they are checked again.
     pub(in crate::run) fn forget_used(&self) {
         self.used.borrow_mut().clear();
     }
 
-    /// The first path at which the layer called `name` is not what it was any more.
+    /// The first path at which the layer `name` was changed.
     pub(in crate::run) fn changed(
         &self,
         layers: &Layers,
@@ -320,7 +326,7 @@ impl Store {
         if !name.contains('-') {
             return look();
         }
-        // Some of its files only their owners can read.
+        // Some of its files can be read only by their owners.
         let looked = layers.with_all_ids(&mut || {
             Ok(look().map_or_else(Vec::new, |difference| difference.to_bytes()))
         });
@@ -336,19 +342,19 @@ impl Store {
         }
     }
 
-    /// Removes the layer called `name`, unless a run uses it.
+    /// Removes the layer `name`, unless a run uses it.
     pub(in crate::run) fn remove_layer(&self, layers: &Layers, name: &str) -> Result<bool, Report> {
         self.used.borrow_mut().remove(name);
         self.remove(layers, &self.held.join("layers").join(name))
     }
 
-    /// Has `key` lead to the layer called `name`.
+    /// Makes `key` lead to the layer `name`.
     fn lead(&self, key: &str, name: &str) -> Result<(), Report> {
         self.replace(&self.held.join("index").join(key), name)
     }
 }
 
-/// What tells this life of the machine from others.
+/// The id of the current boot.
 fn boot() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
     id.unwrap_or_default().trim().to_owned()

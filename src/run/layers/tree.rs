@@ -13,24 +13,23 @@ use crate::diag::{Origin, Report, quoted};
 use crate::run::layers::unwritable;
 use crate::sys::{self, Beneath, Errno, FileAttributes, Node};
 
-/// What of a tree is written to the disk.
+/// The manner of writing a tree to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// What a sandbox can use: no rights for who executes a file, `user.*` attributes alone, and
-    /// an empty file where a launch binds a device.
+    /// For sandboxes: no set-user-ID bits, only `user.*` attributes, and an empty file where a
+    /// launch binds a device.
     ForSandboxes,
-    /// Everything, as far as this user may.
+    /// Everything that this user may write.
     Whole {
-        /// Also what gives rights to who executes a file: set-user-ID and set-group-ID bits,
-        /// capabilities.
+        /// Whether set-user-ID and set-group-ID bits and capabilities are included.
         setuid: bool,
-        /// Whether entries are given to their owners, which only root can do.
+        /// Whether owners are set, which only root can do.
         owners: bool,
     },
 }
 
 impl Manner {
-    /// The permission bits that an entry has on the disk.
+    /// The permission bits of an entry on the disk.
     fn mode(self, item: &Item) -> u32 {
         match self {
             Self::ForSandboxes => item.mode_on_disk(),
@@ -39,7 +38,7 @@ impl Manner {
         }
     }
 
-    /// Whom an entry is given to, where it is.
+    /// The owner to set for an entry, if any.
     fn owner(self, item: &Item) -> Option<(u32, u32)> {
         matches!(self, Self::Whole { owners: true, .. }).then_some(item.owner)
     }
@@ -49,7 +48,7 @@ impl Manner {
     }
 }
 
-/// What is copied by one of several threads.
+/// A file for one of several threads to copy.
 struct Job<'a> {
     path: &'a Path,
     source: From<'a>,
@@ -62,19 +61,19 @@ struct Job<'a> {
     every_attribute: bool,
 }
 
-/// The source of a file, as other threads may see it.
+/// The source of a file, in a form that threads can share.
 enum From<'a> {
     Bytes(&'a [u8]),
     File { path: &'a Path, id: Option<(u64, u64)>, modified: Option<(i64, i64)> },
 }
 
-/// What a file that was copied turned out to be.
+/// The result of copying a file.
 struct Copied {
     hash: Option<String>,
     attributes: Option<FileAttributes>,
 }
 
-/// Why an entry could not be written.
+/// The report of an entry that could not be written.
 fn cannot(path: &Path, origin: Option<Origin>, errno: Errno, directory: &Path) -> Report {
     let (path, directory) = (sys::shown(path), sys::shown(directory));
     let mut report =
@@ -90,11 +89,11 @@ fn below(path: &Path) -> &Path {
     path.strip_prefix("/").unwrap_or(path)
 }
 
-/// Writes `contents` into `directory`, which exists and is empty. What of them was not known
-/// before, hashes and attributes, is noted in them. `task` is told of bytes that were written.
+/// Writes `contents` to the existing, empty `directory`. Notes newly known hashes and attributes in
+/// them, and the number of written bytes in `task`.
 ///
 /// # Errors
-/// The first entry that cannot be made, with the line that asked for it.
+/// The first entry that cannot be written, with its line.
 pub(in crate::run) fn write(
     contents: &mut Contents,
     directory: &Path,
@@ -119,17 +118,18 @@ pub(in crate::run) fn write(
     for (path, item) in &contents.items {
         special(&root, path, item, manner, &mut left_out).map_err(fails(path, item))?;
     }
-    // A directory without write permission would keep what comes after it out: modes last.
+    // Modes are set last, because entries could not be created in a directory without write
+    // permission.
     for (path, item) in contents.items.iter().rev().filter(|(_, item)| item.is_directory()) {
         self::directory(&root, below(path), item, manner).map_err(fails(path, item))?;
     }
     Ok(left_out)
 }
 
-/// Reads those files of the host whose hashes are not known, on all processors.
+/// Hashes the files of the host without known hashes, on all processors.
 ///
 /// # Errors
-/// A file cannot be read, or is another one than was looked at; with the line that asked for it.
+/// A file cannot be read, or was replaced; with its line.
 pub(in crate::run) fn hash(contents: &mut Contents, task: &Task) -> Result<(), Report> {
     let jobs: Vec<(PathBuf, PathBuf, (u64, u64), u64)> = contents
         .items
@@ -148,7 +148,7 @@ pub(in crate::run) fn hash(contents: &mut Contents, task: &Task) -> Result<(), R
         let (read, hash) = read_hashed(&file, None).map_err(errno)?;
         task.add(read);
         if ((found.dev(), found.ino()), read) != (*id, *size) {
-            // Another file than the one that was looked at.
+            // The file was replaced.
             return Err(Errno::STALE);
         }
         Ok((hash, sys::user_attributes(&file)?))
@@ -179,7 +179,7 @@ pub(in crate::run) fn hash(contents: &mut Contents, task: &Task) -> Result<(), R
     Ok(())
 }
 
-/// Files with their contents, on all processors.
+/// Writes files with their contents, on all processors.
 fn files(
     contents: &mut Contents,
     root: &Beneath,
@@ -246,7 +246,7 @@ impl Job<'_> {
                 let source = sys::open_at_once(path).map_err(errno)?;
                 let metadata = source.metadata().map_err(errno)?;
                 if id.is_some_and(|id| id != (metadata.dev(), metadata.ino())) {
-                    // Another file than the one that was looked at.
+                    // The file was replaced.
                     return Err(Errno::STALE);
                 }
                 let (size, hash) = copy(&source, &target, self.hashes).map_err(errno)?;
@@ -258,7 +258,7 @@ impl Job<'_> {
                 (hash, own, Some(time))
             }
         };
-        // A change of the owner takes away what gives rights: that comes after it.
+        // Changing the owner clears set-user-ID bits, so they are set later.
         give_file(&target, self.owner)?;
         set_attributes(&target, found.as_ref().unwrap_or(self.attributes), self.every_attribute)?;
         sys::finish(&target, self.mode, modified)?;
@@ -270,11 +270,11 @@ fn give_file(file: &File, owner: Option<(u32, u32)>) -> Result<(), Errno> {
     owner.map_or(Ok(()), |(uid, gid)| sys::own(file, uid, gid))
 }
 
-/// How much is copied before a signal is asked for.
+/// The number of bytes to copy between checks for signals.
 const PIECE: u64 = 64 << 20;
 
-/// Copies a file: by sharing its blocks where the file system can, within the kernel where the
-/// content need not be seen.
+/// Copies a file: by sharing blocks if the file system supports it, or within the kernel if the
+/// content is not hashed.
 fn copy(source: &File, target: &File, hashes: bool) -> io::Result<(u64, Option<String>)> {
     let shared = sys::share_blocks(source, target);
     if hashes {
@@ -298,8 +298,8 @@ fn copy(source: &File, target: &File, hashes: bool) -> io::Result<(u64, Option<S
     }
 }
 
-/// Sets those attributes that belong on a disk. A file system that has none, or no room for large ones,
-/// loses them; the manifest does not.
+/// Sets the attributes that the disk keeps. A file system without support, or without space for
+/// large ones, loses them; the manifest keeps them.
 pub(in crate::run) fn set_attributes(
     file: &File,
     attributes: &FileAttributes,
@@ -311,7 +311,7 @@ pub(in crate::run) fn set_attributes(
             continue;
         }
         match sys::set_attribute(file, name, value) {
-            // ENOSPC is that of an attribute that is larger than a block.
+            // ENOSPC means an attribute that is larger than a block.
             Err(errno)
                 if matches!(errno.name().as_str(), "EOPNOTSUPP" | "EPERM" | "ENOSPC" | "E2BIG") => {
             }
@@ -326,7 +326,7 @@ fn is_place(item: &Item, manner: Manner) -> bool {
     item.source == Source::Device && manner == Manner::ForSandboxes
 }
 
-/// What is neither a directory nor has a content.
+/// Creates an entry that is neither a directory nor has content.
 fn special(
     root: &Beneath,
     path: &Path,
@@ -341,7 +341,7 @@ fn special(
     match &item.kind {
         Kind::Symlink(says) => root.symlink(below(path), says).and_then(|()| give()),
         Kind::HardLink(first) => root.hard_link(below(first), below(path)),
-        // To an overlay this is what takes away.
+        // In an overlay, this device removes a path.
         Kind::Gone => root.node(below(path), Node::Character(0, 0), 0),
         Kind::Node(_) if is_place(item, manner) => Ok(()),
         Kind::Node(node) => match root.node(below(path), *node, manner.mode(item)) {
@@ -365,13 +365,13 @@ fn directory(root: &Beneath, path: &Path, item: &Item, manner: Manner) -> Result
     sys::finish(&file, manner.mode(item), None)
 }
 
-/// What tells an overlay that nothing below a directory is seen.
+/// The attribute that makes a directory opaque to an overlay.
 pub(in crate::run) const OPAQUE: &[u8] = b"user.overlay.opaque";
 
-/// Gives entries of the tree at `directory` to users and groups, as this process calls them.
+/// Sets the owners of entries of the tree at `directory`, in ids of this process.
 ///
 /// # Errors
-/// The first entry that cannot be given, by its path.
+/// The first entry that fails, with its path.
 pub(in crate::run) fn give(
     directory: &Path,
     owners: &[(PathBuf, (u32, u32))],
@@ -379,7 +379,7 @@ pub(in crate::run) fn give(
     let root = Beneath::open(directory).map_err(|errno| (directory.to_path_buf(), errno))?;
     for (path, (uid, gid)) in owners {
         match root.give(below(path), *uid, *gid) {
-            // A device that only root could have made is not there.
+            // A device that only root could create is missing.
             Err(errno) if errno.name() == "ENOENT" => {}
             given => given.map_err(|errno| (path.clone(), errno))?,
         }

@@ -1,8 +1,8 @@
-//! Archives, unpacked into a layer.
+//! Unpacking of archives to layers.
 //!
-//! Every path is resolved in what was unpacked so far, in memory, and what comes out has no link in it;
-//! then it is made by descriptor beneath the tree. Links are made when everything else is there. So
-//! nothing that an archive says leads out of the tree, or through a link on the disk.
+//! Every path is resolved in memory, against the members so far, to a path without links, and is
+//! then created by descriptor beneath the tree. Links are created last. So no path of an archive
+//! leads out of the tree, or through a link on the disk.
 
 mod content;
 mod members;
@@ -33,13 +33,13 @@ use crate::run::layers::Layers;
 use crate::spec::Archive;
 use crate::sys::{self, Beneath, Errno};
 
-/// How many pieces of decompressed bytes wait to be unpacked.
+/// The maximum number of decompressed pieces in the queue.
 const PIECES: usize = 16;
-/// The most members of an archive: each takes some memory.
+/// The maximum number of members, each of which needs memory.
 const MOST_MEMBERS: usize = 4_000_000;
 
 impl Layers {
-    /// The layer that an archive holds, on top of others; it is unpacked at most once.
+    /// The layer of an archive on top of others; unpacked at most once.
     pub(in crate::run) fn unpacked(
         &self,
         archive: &Archive,
@@ -55,8 +55,8 @@ impl Layers {
         let found = file.metadata().map_err(|error| cannot(&error))?;
         if !found.is_file() {
             let shown = quoted(archive.file.to_string_lossy());
-            let report = Report::error(format!("cannot unpack {shown}: it is no file"));
-            let directory = "a directory of the host is put into a root by `copy`";
+            let report = Report::error(format!("cannot unpack {shown}: it is not a file"));
+            let directory = "add a directory of the host to a root with `copy`";
             return Err(if found.is_dir() { report.hint(directory) } else { report });
         }
         let key = key(archive, &found, below);
@@ -80,14 +80,14 @@ impl Layers {
         Ok(Rc::new(Kept { origin: origin.cloned(), elapsed, warnings, ..kept }))
     }
 
-    /// A warning where an archive is unpacked for this run alone.
+    /// The warning that an archive is unpacked for this run only.
     fn unkept(&self, archive: &Archive) -> Option<Report> {
         if self.has_lasting_store() {
             return None;
         }
         let shown = quoted(archive.file.to_string_lossy());
         let message =
-            format!("{shown} is unpacked for this run alone: there is no place for a store");
+            format!("{shown} is unpacked for this run only, because no store can be created");
         let mut report = Report::warning(message);
         if let Some(why) = &*self.roots.no_store.borrow() {
             report = report.note(why.message.clone());
@@ -108,16 +108,17 @@ impl Layers {
                 report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
             }
             None if file.to_string_lossy().contains(":/") => {
-                report.hint("nothing is fetched: an archive is a file of the host")
+                report.hint("download the archive first: nsscript reads only files of the host")
             }
-            None if file.components().any(|it| it.as_os_str() == "~") => {
-                report.hint("`~` is a name like any other here: `env(\"HOME\")` is the home")
-            }
+            None if file.components().any(|it| it.as_os_str() == "~") => report.hint(
+                "write `env(\"HOME\")` for the home directory: `~` is an ordinary \
+                             name here",
+            ),
             None => report,
         }
     }
 
-    /// Unpacks an archive into the place of a layer that is being made; gives what is odd about it.
+    /// Unpacks an archive to a layer under construction, and returns warnings.
     fn unpack(
         &self,
         archive: &Archive,
@@ -128,7 +129,7 @@ impl Layers {
     ) -> Result<Vec<Report>, Report> {
         let tree = building.tree();
         let root = Beneath::open(&tree).map_err(|errno| written(&tree, errno))?;
-        // What directories below look like is only read where one is needed.
+        // Directories of the layers below are read only if needed.
         let looks = std::cell::OnceCell::new();
         let mut look = |path: &Path| {
             let merged = looks.get_or_init(|| self.contents_of(below).unwrap_or_default());
@@ -148,7 +149,7 @@ impl Layers {
             let mut reader = Reader::new(Decoded::new(receiver), archive.limit);
             let mut unpacker = Unpacker::new(archive, below, &mut look, writers);
             let read = members(&mut reader, &mut unpacker).and_then(|()| reader.rest());
-            // Without anybody who reads, the decoder ends.
+            // Without a receiver, the decoder ends.
             drop(reader);
             let found = decoder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             read?;
@@ -176,15 +177,18 @@ impl Layers {
     }
 }
 
-/// A warning where what was unpacked is an image, whose layers are archives again.
+/// The warning that the archive is an image, whose layers are archives.
 fn image(archive: &Archive, contents: &Contents) -> Option<Report> {
     let has = |path: &str| contents.items.contains_key(Path::new(path));
     if !(has("/oci-layout") || has("/manifest.json") && (has("/blobs") || has("/repositories"))) {
         return None;
     }
     let shown = quoted(archive.file.to_string_lossy());
-    let report = Report::warning(format!("{shown} is an image: its layers are archives in it"));
-    Some(report.hint("`docker export` gives an archive of the files of a container"))
+    let report = Report::warning(format!(
+        "{shown} is an image, which contains its layers as \
+                                          archives"
+    ));
+    Some(report.hint("create an archive of a container's files with `docker export`"))
 }
 
 /// Unpacks every member.
@@ -210,12 +214,12 @@ fn members(
     Ok(())
 }
 
-/// What tells an archive as it is now, and where it is unpacked, from others.
+/// The key of an archive in its current state, with the layers below it.
 fn key(archive: &Archive, found: &std::fs::Metadata, below: &[Layer]) -> String {
     let file = (found.dev(), found.ino(), found.len(), found.mtime(), found.mtime_nsec());
     let changed = (found.ctime(), found.ctime_nsec());
     let Archive { sha256: wanted, strip, compression, limit, .. } = archive;
-    // The number changes with what becomes of an archive, so that nobody finds what became of it before.
+    // The number changes if unpacking changes, so that old results are not found.
     let mut text = format!("archive 2 {:?}", (file, changed, wanted, strip, compression, limit));
     for layer in below {
         match layer {
@@ -257,39 +261,42 @@ fn unsound(archive: &Archive, error: &ArchiveError) -> Report {
         }
         ArchiveErrorKind::Thread(errno) => {
             report.facts.errno = Some(errno.code());
-            report.hint("perhaps there are as many processes as `ulimit -u` allows")
+            report.hint("check the number of processes, which `ulimit -u` limits")
         }
         ArchiveErrorKind::Digest { wanted, .. } => report
-            .note(format!("wanted: {wanted}"))
-            .hint("it is another file than the recipe means"),
+            .note(format!("expected: {wanted}"))
+            .hint("use the file that the recipe was written for, or correct its `sha256`"),
         ArchiveErrorKind::Compression(_, why) if why != CUT_OFF => report,
         ArchiveErrorKind::Compression(..)
         | ArchiveErrorKind::Truncated
         | ArchiveErrorKind::NoEnd => {
-            report.hint("it was cut off, as by a copy that was not finished")
+            report.hint("copy or download the archive again: it is truncated")
         }
         ArchiveErrorKind::NotAnArchive => match other_format(&archive.file) {
             Some(name) => report.hint(format!(
-                "it is {name}; tar archives are read plain, or compressed by gzip, xz or zstd"
+                "the file is {name}: use a tar archive, plain or compressed by gzip, xz or zstd"
             )),
             None => report,
         },
         ArchiveErrorKind::TooLarge(limit) => {
             let more = size(limit.saturating_mul(2));
-            report
-                .hint(format!("`limit: {more}` in the options takes more, if it is to be trusted"))
+            report.hint(format!(
+                "if you trust the archive, raise the limit with `limit: {more}` in \
+                               the options"
+            ))
         }
-        ArchiveErrorKind::Absolute | ArchiveErrorKind::Upward => {
-            report.hint("every member has to lie in the root; pack it again with relative paths")
-        }
+        ArchiveErrorKind::Absolute | ArchiveErrorKind::Upward => report.hint(
+            "pack the archive again with relative paths: every member must be in the \
+                         root",
+        ),
         ArchiveErrorKind::LinkToNothing(_) => {
-            report.hint("a link can only be to a member that comes before it")
+            report.hint("pack the archive again with each hard link after its target")
         }
         _ => report,
     }
 }
 
-/// A size as a recipe has it, rounded up.
+/// A size in the notation of recipes, rounded up.
 fn size(bytes: u64) -> String {
     let units = [(1_u64 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
     match units.iter().find(|(unit, _)| bytes >= *unit) {
@@ -298,7 +305,7 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// What a file is that begins like no archive.
+/// The format of a file that is not a tar archive.
 fn other_format(path: &Path) -> Option<&'static str> {
     let mut first = [0; 262];
     let length = sys::open_at_once(path).ok()?.read(&mut first).ok()?;
@@ -310,7 +317,7 @@ fn other_format(path: &Path) -> Option<&'static str> {
         (&[0x5d, 0, 0], "compressed by lzma"),
         (b"PK\x03\x04", "a zip archive"),
         (b"7z\xbc\xaf", "a 7z archive"),
-        (b"!<arch>", "an ar archive, as Debian packages are"),
+        (b"!<arch>", "an ar archive, such as a Debian package"),
         (&[0xed, 0xab, 0xee, 0xdb], "an RPM package"),
         (b"hsqs", "a squashfs image"),
     ];
@@ -319,7 +326,7 @@ fn other_format(path: &Path) -> Option<&'static str> {
     found.or_else(|| first.is_empty().then_some("empty"))
 }
 
-/// Where something lies in a tree.
+/// A path relative to a tree.
 pub(in crate::run) fn below(path: &Path) -> PathBuf {
     path.strip_prefix("/").unwrap_or(path).to_path_buf()
 }

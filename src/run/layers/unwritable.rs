@@ -1,4 +1,4 @@
-//! Hints for layers that cannot be written.
+//! Hints about layers that cannot be written.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::diag::{Report, quoted};
 use crate::sys::Errno;
 
-/// The report of an entry that could not be written below `directory`, with what helps. Many calls
-/// write one, and all of them are about its source or this directory.
+/// Adds a hint to the report of an entry that could not be written below `directory`. Whichever
+/// call failed, the cause is its source or this directory.
 pub(in crate::run) fn for_build(report: Report, errno: Errno, directory: &Path) -> Report {
     match errno.name().as_str() {
         "ENOSPC" | "EDQUOT" => {
@@ -19,35 +19,36 @@ pub(in crate::run) fn for_build(report: Report, errno: Errno, directory: &Path) 
         }
         "EACCES" => report.advise(
             "build_source_closed",
-            "the file of the host is one that you may not read: `chmod` of its owner, or root, helps",
+            "you may not read the file of the host: make it readable with `chmod`, as its owner \
+             or root",
         ),
         "ESTALE" => report.advise(
             "build_source_replaced",
-            "the file was replaced while the root was being built: run the recipe again",
+            "the file was replaced while the root was being built: rerun the recipe",
         ),
         _ => report,
     }
 }
 
-/// The report of what finds no room below `directory`, with what helps.
+/// Adds a hint about missing space below `directory` to a report.
 pub(in crate::run) fn without_room(report: Report, directory: &Path, in_store: bool) -> Report {
     let cure = if is_in_memory(directory) {
-        "`scratch()` lies in memory: choose a directory on a disk"
+        "`scratch()` is in memory: choose a directory on a disk"
     } else if directory.starts_with(std::env::temp_dir()) {
-        "set `TMPDIR` to a directory with more room"
+        "set `TMPDIR` to a directory with more space"
     } else if in_store {
-        "`nsscript store gc` removes what was not used lately, or set `XDG_CACHE_HOME` to a \
-         directory with more room"
+        "remove unused layers with `nsscript store gc`, or set `XDG_CACHE_HOME` to a directory \
+         with more space"
     } else {
-        "choose a directory with more room"
+        "choose a directory with more space"
     };
     report.advise(
         "disk_full",
-        format!("no room is left at {}: {cure}", quoted(directory.to_string_lossy())),
+        format!("no space is left at {}: {cure}", quoted(directory.to_string_lossy())),
     )
 }
 
-/// Whether it lies in `scratch()`, where that is a tmpfs.
+/// Whether it is in `scratch()`, and that is a tmpfs.
 fn is_in_memory(directory: &Path) -> bool {
     let device = |path: &Path| path.metadata().map(|found| found.dev()).ok();
     let is_mount = |path: &Path| device(path) != path.parent().and_then(device);

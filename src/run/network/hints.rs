@@ -88,7 +88,7 @@ pub(super) fn on_refusal(
     with(problem, advice, |report| match (&refused.missing, &refused.words) {
         (Some(missing), _) => {
             let (name, label) = (quoted(missing.as_str()), &network.label);
-            report.note(format!("there is no interface {name} in the network {label}"))
+            report.note(format!("the network {label} has no interface {name}"))
         }
         (None, Some(words)) => report.note(format!("the kernel says: {words}")),
         (None, None) => report,
@@ -118,20 +118,25 @@ fn too_many_networks(case: &Making<'_>) -> Option<Hint> {
 
 fn names_of_root(case: &Making<'_>) -> Option<Hint> {
     case.kept?;
-    Some("root makes names in `/run/netns`; without `--host` a name is the recipe's own".into())
+    Some(
+        "only root can create names in `/run/netns`: leave out `--host`, which makes the name \
+          private to the recipe"
+            .into(),
+    )
 }
 
 fn too_few_descriptors(_: &Making<'_>) -> Option<Hint> {
     let most = Some(sys::most_descriptors()).filter(|most| *most < u64::MAX)?;
     let hint = format!(
-        "each network takes two descriptors, and {most} are the most: `ulimit -n` of the shell \
-         sets how many there may be"
+        "each network uses two file descriptors, and at most {most} may be open: raise the limit \
+         with `ulimit -n` in the shell"
     );
     Some(hint.into())
 }
 
 fn networks_of_root(case: &Making<'_>) -> Option<Hint> {
-    let cure = "a user makes networks in a session of its own: leave out `--host`, or be root";
+    let cure = "a user can create networks only in a private session: leave out `--host`, or run \
+                as root";
     (!case.host.is_root()).then(|| cure.into())
 }
 
@@ -147,7 +152,7 @@ fn interface_missing(case: &Case<'_>) -> Option<Hint> {
         return Some(format!("did you mean {}?", quoted(near)).into());
     }
     let names: Vec<String> = names.iter().map(quoted).collect();
-    Some(format!("it has {}", list(&names, "and")).into())
+    Some(format!("choose one of the interfaces of the network: {}", list(&names, "and")).into())
 }
 
 fn interface_exists(case: &Case<'_>) -> Option<Hint> {
@@ -155,7 +160,7 @@ fn interface_exists(case: &Case<'_>) -> Option<Hint> {
         let is_there = names(network).iter().any(|known| known == name.as_str());
         let (name, label) = (quoted(name.as_str()), &network.label);
         is_there.then(|| {
-            format!("an interface {name} is in the network {label} already: choose another name")
+            format!("the network {label} already has an interface {name}: choose another name")
         })
     };
     let taken = match case.action {
@@ -177,27 +182,22 @@ fn interface_exists(case: &Case<'_>) -> Option<Hint> {
 fn address_exists(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Address(Address { name, address, .. }) = case.action else { return None };
     let address = address.address;
-    Some(format!("{name} has the address {address} already: leave this call out").into())
+    Some(format!("{name} already has the address {address}: remove this call").into())
 }
 
 fn route_exists(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Route(Route { destination, .. }) = case.action else { return None };
-    Some(
-        format!(
-            "there is a route to {destination} already; with another `metric` both can be there"
-        )
-        .into(),
-    )
+    Some(format!("a route to {destination} already exists: give this one another `metric`").into())
 }
 
 fn route_missing(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Route(Route { away: true, .. }) = case.action else { return None };
-    Some("`routes()` lists those that there are".into())
+    Some("choose a route that `routes()` lists".into())
 }
 
 fn address_missing(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Address(Address { away: true, .. }) = case.action else { return None };
-    Some("`interfaces()` lists the addresses that there are".into())
+    Some("choose an address that `interfaces()` lists".into())
 }
 
 /// Why a router cannot be reached.
@@ -215,10 +215,10 @@ fn gateway_unreachable(case: &Case<'_>) -> Option<Hint> {
     Some(match links.iter().find(|link| link.interface.addresses.iter().any(beside)) {
         Some(link) if !link.interface.up => {
             let name = &link.interface.name;
-            format!("{name}, on which {gateway} would be, has to be up first: `.up(\"{name}\")`")
+            format!("{gateway} is reached through {name}, which is down: `.up(\"{name}\")` first")
         }
         _ => format!(
-            "no interface is in a network with {gateway}: an address beside it makes that, such as \
+            "no interface is in the subnet of {gateway}: add an address in that subnet, such as \
              `.address(\"eth0\", …)`"
         ),
     }
@@ -228,14 +228,14 @@ fn gateway_unreachable(case: &Case<'_>) -> Option<Hint> {
 fn interface_down(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Route(Route { name, .. }) = case.action else { return None };
     let name = name.as_ref().map_or_else(|| "name".to_owned(), |name| format!("\"{name}\""));
-    Some(format!("the interface has to be up first: `.up({name})`").into())
+    Some(format!("the interface is down: `.up({name})` first").into())
 }
 
 fn route_without_way(case: &Case<'_>) -> Option<Hint> {
     let NetworkAction::Route(Route { gateway: None, name: None, .. }) = case.action else {
         return None;
     };
-    let ways = "a route leads by a gateway, or by an interface: `#{ interface: \"eth0\" }`";
+    let ways = "give a gateway or an interface, such as `#{ interface: \"eth0\" }`";
     Some(ways.into())
 }
 
@@ -244,8 +244,8 @@ fn interfaces_of_module(case: &Case<'_>) -> Option<Hint> {
     let kind = kind.name();
     Some(
         format!(
-            "this kernel has no interfaces of the kind {kind}; if it is a module, root loads it by \
-             `modprobe {kind}`"
+            "this kernel does not support {kind} interfaces; if it is a module, load it as root \
+             with `modprobe {kind}`"
         )
         .into(),
     )
@@ -256,7 +256,7 @@ fn interface_up(case: &Case<'_>) -> Option<Hint> {
     if !matches!(change, LinkChange::Name(_) | LinkChange::Mac(_)) {
         return None;
     }
-    Some(format!("it has to be down for that: `.down(\"{name}\")`").into())
+    Some(format!("set the interface down first: `.down(\"{name}\")`").into())
 }
 
 fn no_bridge(case: &Case<'_>) -> Option<Hint> {
@@ -265,7 +265,7 @@ fn no_bridge(case: &Case<'_>) -> Option<Hint> {
     let links = case.network.wire().ok().and_then(|wire| super::listing::links(&wire).ok())?;
     let kind = links.into_iter().find(|link| link.interface.name == bridge.as_str())?.kind;
     (kind != LinkKind::Bridge.name())
-        .then(|| format!("{bridge} is no bridge: `.bridge(name, ports)` makes one").into())
+        .then(|| format!("{bridge} is not a bridge: create one with `.bridge(name, ports)`").into())
 }
 
 fn network_of_others(case: &Case<'_>) -> Option<Hint> {
@@ -273,8 +273,8 @@ fn network_of_others(case: &Case<'_>) -> Option<Hint> {
         matches!(case.action, NetworkAction::MakeNetwork(_) | NetworkAction::RemoveName(_));
     (!is_made).then(|| {
         format!(
-            "the network {} belongs to a user namespace in which this process has no capabilities: \
-             change it where it was made",
+            "the network {} belongs to a user namespace in which this process has no \
+             capabilities: change it where it was created",
             case.network.label
         )
         .into()

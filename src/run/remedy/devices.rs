@@ -1,27 +1,28 @@
-//! Causes and cures for devices, and the programs that use them.
+//! Causes and cures for devices, and for programs that use them.
 
 use super::Remedy;
 use crate::sys::Errno;
 
-/// A part of the kernel that may be missing, as a module that is not there or may not be loaded.
+/// A part of the kernel that may be missing, such as a module that does not exist or may not be
+/// loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::run) enum NetworkPart {
-    /// Cables.
+    /// Pairs of interfaces.
     Veth,
-    /// Switches.
+    /// Bridges.
     Bridge,
-    /// Rules of nftables, of every kind that recipes make.
+    /// Rules of nftables, of every kind that recipes use.
     Rules,
-    /// Settings that can be written to.
+    /// Writable settings.
     Settings,
 }
 
 impl NetworkPart {
-    /// All of them, each at its own place.
+    /// All parts, each at the index of its number.
     pub const ALL: [Self; 4] = [Self::Veth, Self::Bridge, Self::Rules, Self::Settings];
 }
 
-/// The kernel has not a part of networks, or does not let it be used.
+/// The kernel lacks a part of networks, or refuses its use.
 pub(in crate::run) fn no_part_of_networks(part: NetworkPart, errno: Errno) -> Option<Remedy> {
     let unknown =
         ["EOPNOTSUPP", "EPROTONOSUPPORT", "EAFNOSUPPORT", "ENOENT"].contains(&&*errno.name());
@@ -29,40 +30,40 @@ pub(in crate::run) fn no_part_of_networks(part: NetworkPart, errno: Errno) -> Op
     match part {
         NetworkPart::Veth if unknown => Some(Remedy::new(
             "no_veth",
-            "this kernel has no interfaces of the kind veth",
-            "if it is a module, root loads it by `modprobe veth`",
+            "this kernel does not support veth interfaces",
+            "if it is a module, load it as root with `modprobe veth`",
             "CONFIG_VETH",
         )),
         NetworkPart::Bridge if unknown => Some(Remedy::new(
             "no_bridges",
-            "this kernel has no interfaces of the kind bridge",
-            "if it is a module, root loads it by `modprobe bridge`",
+            "this kernel does not support bridge interfaces",
+            "if it is a module, load it as root with `modprobe bridge`",
             "CONFIG_BRIDGE",
         )),
         NetworkPart::Rules if unknown => Some(Remedy::new(
             "no_nftables",
-            "this kernel has no nftables, or not all of it",
-            "if they are modules, root loads them by \
-             `modprobe -a nf_tables nft_chain_nat nft_masq nft_nat`",
+            "this kernel lacks nftables, or a part of it",
+            "if they are modules, load them as root with `modprobe -a nf_tables nft_chain_nat \
+             nft_masq nft_nat`",
             "CONFIG_NF_TABLES_INET",
         )),
         NetworkPart::Settings if read_only => Some(Remedy::new(
             "settings_read_only",
             "`/proc/sys` is read-only here, as in most containers",
-            "start that container with a /proc/sys that can be written to: `docker run \
-             --security-opt systempaths=unconfined`",
+            "start the container with a writable /proc/sys: `docker run --security-opt \
+             systempaths=unconfined`",
             "proc_sys(5)",
         )),
         _ => None,
     }
 }
 
-/// There is no pasta.
+/// pasta is missing.
 pub(in crate::run) fn no_pasta() -> Remedy {
     Remedy::new(
         "no_pasta",
-        "no `pasta` that works is installed",
-        "it is in the package `passt`",
+        "no working `pasta` is installed",
+        "install the package `passt`",
         "pasta(1)",
     )
 }
@@ -73,13 +74,13 @@ pub(in crate::run) fn no_tun(errno: Errno) -> Remedy {
         "ENOENT" | "ENODEV" | "ENXIO" => Remedy::new(
             "tun_missing",
             format!("this kernel has no `/dev/net/tun` ({errno})"),
-            "if it is a module, root loads it by `modprobe tun`",
+            "if it is a module, load it as root with `modprobe tun`",
             "CONFIG_TUN",
         ),
         _ => Remedy::new(
             "no_tun",
-            format!("`/dev/net/tun` cannot be opened by this user ({errno})"),
-            "root allows it by `chmod 0666 /dev/net/tun`",
+            format!("this user cannot open `/dev/net/tun` ({errno})"),
+            "as root, allow it with `chmod 0666 /dev/net/tun`",
             "CONFIG_TUN",
         ),
     }
@@ -89,7 +90,7 @@ pub(in crate::run) fn no_tun(errno: Errno) -> Remedy {
 pub(in crate::run) fn port_taken() -> Remedy {
     Remedy::none(
         "port_taken",
-        "a port of the host is taken already, or is below 1024, which asks for rights",
+        "choose ports of the host that are free, and not below 1024, which only root may use",
         "ip(7)",
     )
 }
@@ -98,8 +99,8 @@ pub(in crate::run) fn port_taken() -> Remedy {
 pub(in crate::run) fn loop_refused() -> Remedy {
     Remedy::none(
         "loop_refused",
-        "only root can use loop devices: no user namespace gives that right, and a container \
-         needs to be given the devices",
+        "only root can use loop devices: a user namespace does not give that right, and a \
+         container must be started with the devices",
         "loop(4)",
     )
 }
@@ -109,36 +110,36 @@ pub(in crate::run) fn no_loop_devices() -> Remedy {
     Remedy::new(
         "no_loop_devices",
         "the kernel has no loop devices, or has not loaded them",
-        "`modprobe loop` loads the module, where the kernel has loop devices",
+        "if it is a module, load it as root with `modprobe loop`",
         "CONFIG_BLK_DEV_LOOP",
     )
 }
 
-/// Programs of other kinds are not executed.
+/// binfmt_misc is not mounted.
 pub(in crate::run) fn binfmt_missing() -> Remedy {
     Remedy::new(
         "binfmt_missing",
         "binfmt_misc is not mounted",
-        "root mounts it by `mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`, and the \
-         package `qemu-user-static` enters the processors that it knows",
+        "as root, mount it with `mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc`, and \
+         install the package `qemu-user-static`, which registers other processors",
         "CONFIG_BINFMT_MISC",
     )
 }
 
-/// No program of another kind is entered.
+/// binfmt_misc has no entries.
 pub(in crate::run) fn binfmt_empty() -> Remedy {
     Remedy::new(
         "binfmt_empty",
-        "programs of no other processor can be executed",
-        "the package `qemu-user-static` enters the processors that it knows",
+        "programs for other processors cannot be executed",
+        "install the package `qemu-user-static`, which registers other processors",
         "CONFIG_BINFMT_MISC",
     )
 }
 
-/// All of it is switched off.
+/// binfmt_misc is disabled.
 pub(in crate::run) fn binfmt_off() -> Remedy {
-    let cause = "binfmt_misc is switched off";
-    let cure = "`echo 1 > /proc/sys/fs/binfmt_misc/status` of root switches it on";
+    let cause = "binfmt_misc is disabled";
+    let cure = "as root, enable it with `echo 1 > /proc/sys/fs/binfmt_misc/status`";
     Remedy::new("binfmt_off", cause, cure, "CONFIG_BINFMT_MISC")
 }
 

@@ -6,42 +6,42 @@ use super::Remedy;
 use crate::diag::quoted;
 use crate::host::Host;
 
-/// The kernel refuses a new procfs, as the one that is seen is partly hidden.
+/// The kernel refuses a new procfs, because parts of the visible one are masked.
 pub(in crate::run) fn proc_is_covered() -> Remedy {
     Remedy::new(
         "proc_is_covered",
-        "in a container whose own /proc has masked files, the kernel refuses a new one",
-        "start that container with an unmasked /proc, or bind the one that is there: \
-         `.bind(\"/proc\", \"/proc\", #{ read_only: true })`",
+        "parts of /proc are masked here, as in most containers, so the kernel refuses a new one",
+        "start the container with an unmasked /proc, or bind the existing one: `.bind(\"/proc\", \
+         \"/proc\", #{ read_only: true })`",
         "mount_namespaces(7)",
     )
 }
 
-/// The same of sysfs.
+/// The kernel refuses a new sysfs, because parts of the visible one are masked.
 pub(in crate::run) fn sysfs_is_covered() -> Remedy {
     Remedy::new(
         "sysfs_is_covered",
-        "in a container whose own /sys is partly hidden, or is none, the kernel refuses a new one",
-        "bind the one that is there: `.bind(\"/sys\", \"/sys\", #{ read_only: true })`",
+        "parts of /sys are masked here, as in most containers, so the kernel refuses a new one",
+        "bind the existing one: `.bind(\"/sys\", \"/sys\", #{ read_only: true })`",
         "mount_namespaces(7)",
     )
 }
 
-/// No sysfs is mounted: another one is refused, and nothing can stand for it.
+/// No sysfs is mounted, so the kernel refuses a new one, and no substitute exists.
 pub(in crate::run) fn no_sysfs() -> Remedy {
     Remedy::new(
         "no_sysfs",
         "no sysfs is mounted on `/sys`, and the kernel allows a new one only if one is visible",
-        "root mounts it by `mount -t sysfs sysfs /sys`",
+        "as root, mount it with `mount -t sysfs sysfs /sys`",
         "mount_namespaces(7)",
     )
 }
 
-/// Nothing is mounted at the root of the process.
+/// The root of the process is not a mount point.
 pub(in crate::run) fn root_is_no_mount() -> Remedy {
     Remedy::new(
         "root_is_no_mount",
-        "the root of this process is no mount, as `chroot` leaves it",
+        "the root of this process is not a mount point, as after `chroot`",
         "`pivot_root` changes the root of the mount namespace instead",
         "pivot_root(2)",
     )
@@ -53,7 +53,7 @@ pub(in crate::run) fn root_is_on_nothing() -> Remedy {
         "root_is_on_nothing",
         "the root is rootfs (an initramfs), which cannot be unmounted: it stays beneath the root of \
          every sandbox, out of reach",
-        "on a root file system that `switch_root` has entered nothing stays",
+        "enter a root file system with `switch_root` to leave nothing beneath",
         "switch_root(8)",
     )
 }
@@ -73,12 +73,12 @@ pub(in crate::run) fn no_overlay() -> Remedy {
     Remedy::new(
         "no_overlay",
         "this kernel has no overlay file system",
-        "where it is a module, root loads it by `modprobe overlay`",
+        "if it is a module, load it as root with `modprobe overlay`",
         "CONFIG_OVERLAY_FS",
     )
 }
 
-/// A type of file system that the kernel does not know.
+/// The kernel does not know a type of file system.
 pub(in crate::run) fn unknown_file_system(kind: &str, host: &Host) -> Remedy {
     let text = host.tree.read(Path::new("/proc/filesystems")).unwrap_or_default();
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -86,11 +86,11 @@ pub(in crate::run) fn unknown_file_system(kind: &str, host: &Host) -> Remedy {
     let near = crate::diag::closest(kind, names);
     let cure = match near {
         Some(near) => format!("did you mean {}?", quoted(near)),
-        None => "/proc/filesystems lists those it knows".into(),
+        None => "choose one that `/proc/filesystems` lists".into(),
     };
     Remedy::new(
         "unknown_file_system",
-        format!("this kernel knows no {}", quoted(kind)),
+        format!("this kernel does not support the file system {}", quoted(kind)),
         cure,
         "filesystems(5)",
     )

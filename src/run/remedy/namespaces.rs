@@ -8,10 +8,10 @@ use crate::ops::clone_flags;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{self, Call, Program};
 
-/// How many namespaces of a kind a limit is set to that allows some.
+/// The suggested limit of namespaces of a kind.
 const SOME: u32 = 10_000;
 
-/// Why new namespaces of the kinds `asked`, all of them together, were refused with `errno`.
+/// The reason why new namespaces of all kinds in `asked` were refused with `errno`.
 pub(in crate::run) fn refused(host: &Host, asked: Namespaces, errno: &str) -> Option<Remedy> {
     match errno {
         "EPERM" | "EACCES" | "ENOSPC" | "EUSERS" => {
@@ -31,12 +31,12 @@ pub(in crate::run) fn refused(host: &Host, asked: Namespaces, errno: &str) -> Op
     }
 }
 
-/// The sysctl that bounds how many namespaces of a kind a user may have, as a file of /proc/sys.
+/// The sysctl that limits the number of a user's namespaces of a kind, as a file of /proc/sys.
 pub(in crate::run) fn limit(kind: Kind) -> String {
     format!("user/max_{}_namespaces", kind.file())
 }
 
-/// A file of /proc/sys as sysctl(8) calls it.
+/// The name in sysctl(8) of a file of /proc/sys.
 fn dotted(setting: &str) -> String {
     setting.replace('/', ".")
 }
@@ -64,14 +64,14 @@ pub(in crate::run) fn switched_off(host: &Host, asked: Namespaces) -> Option<Rem
     ))
 }
 
-/// AppArmor leaves programs of users no rights in their user namespaces.
+/// AppArmor grants users no capabilities in their user namespaces.
 pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
     (host.forbids_user_namespaces() == Some(Forbids::AppArmor)).then(|| {
         let name = dotted(crate::host::APPARMOR);
         Remedy::new(
             "restricted_by_apparmor",
-            "AppArmor lets programs without a profile have no user namespace of use on this \
-             machine",
+            "AppArmor on this machine allows no capabilities in user namespaces of programs \
+             without a profile",
             format!(
                 "`sysctl {name}=0` allows them, or a profile with `userns,` for nsscript in \
                  /etc/apparmor.d"
@@ -81,7 +81,7 @@ pub(in crate::run) fn restricted_by_apparmor(host: &Host) -> Option<Remedy> {
     })
 }
 
-/// Whether this process may make namespaces of every kind without a user namespace.
+/// Whether this process may create namespaces of every kind without a user namespace.
 pub(in crate::run) fn has_all_rights() -> bool {
     /// The number of `CAP_SYS_ADMIN`: capabilities(7).
     const ADMIN: u32 = 21;
@@ -96,20 +96,20 @@ fn forbidden(host: &Host, asked: Namespaces) -> Option<Remedy> {
     unmapped(host).or_else(chroot).or_else(|| filtered(host))
 }
 
-/// A filter of system calls is around nsscript.
+/// A seccomp filter surrounds nsscript.
 pub(in crate::run) fn filtered(host: &Host) -> Option<Remedy> {
     // SECCOMP_MODE_FILTER
     (host.status("Seccomp").as_deref() == Some("2")).then(|| {
         Remedy::new(
             "filtered",
-            "a seccomp filter around nsscript, as containers have one, refuses user namespaces",
+            "a seccomp filter around nsscript, such as a container's, refuses user namespaces",
             super::kernel::WITHOUT_FILTER,
             "seccomp(2)",
         )
     })
 }
 
-/// The process has no user or group in its user namespace.
+/// The user namespace of the process has no map.
 pub(in crate::run) fn unmapped(host: &Host) -> Option<Remedy> {
     let is_empty = |name: &str| {
         let text = host.tree.read(&Path::new("/proc/self").join(name));
@@ -118,8 +118,8 @@ pub(in crate::run) fn unmapped(host: &Host) -> Option<Remedy> {
     let unmapped = [("uid_map", "users"), ("gid_map", "groups")];
     let (_, what) = unmapped.iter().find(|(name, _)| is_empty(name))?;
     let cause = format!(
-        "the user namespace of this process maps no {what}, and the kernel makes no other one for \
-         a process without a user and a group: `map_ids` first"
+        "the user namespace of this process maps no {what}, and the kernel creates no other one \
+         for a process without a mapped user and group: call `map_ids` first"
     );
     Some(Remedy::none("unmapped", cause, "user_namespaces(7)"))
 }
@@ -128,13 +128,13 @@ pub(in crate::run) fn unmapped(host: &Host) -> Option<Remedy> {
 pub(in crate::run) fn chrooted() -> Remedy {
     Remedy::new(
         "chrooted",
-        "the kernel makes no user namespace for a process whose root was changed by `chroot`",
+        "the kernel creates no user namespace for a process whose root was changed by `chroot`",
         "`pivot_root` changes the root of the mount namespace instead",
         "user_namespaces(7)",
     )
 }
 
-/// Something forbids user namespaces that does not say what it is.
+/// An unknown restriction forbids user namespaces.
 pub(in crate::run) fn around() -> Remedy {
     Remedy::none(
         "around",
@@ -144,17 +144,17 @@ pub(in crate::run) fn around() -> Remedy {
     )
 }
 
-/// The process lacks the capability to make namespaces.
+/// The process lacks the capability to create namespaces.
 pub(in crate::run) fn no_capability() -> Remedy {
     Remedy::new(
         "no_capability",
         "this process lacks CAP_SYS_ADMIN",
-        "with `USER` among the new namespaces it is not needed",
+        "it is not needed if `USER` is among the new namespaces",
         "capabilities(7)",
     )
 }
 
-/// There are too many namespaces, of a kind that trying them one by one tells.
+/// A limit of namespaces is reached, for a kind that single probes determine.
 fn exhausted(asked: Namespaces) -> Remedy {
     let with = if asked.has(Kind::User) { sys::flags::USER } else { 0 };
     let is_refused = |kind: &Kind| {
@@ -166,13 +166,13 @@ fn exhausted(asked: Namespaces) -> Remedy {
         let tried = sys::probe_kernel(&program, &[]);
         tried.is_err_and(|failed| matches!(failed.error.errno.name().as_str(), "ENOSPC" | "EUSERS"))
     };
-    // A user namespace that is refused has each kind refused that is tried with it.
+    // If a user namespace is refused, every kind that is probed with it is refused.
     match asked.kinds().find(is_refused) {
         Some(kind) if !matches!(kind, Kind::User | Kind::Pid) => {
             let (name, constant) = (dotted(&limit(kind)), kind.constant());
             let cause = format!(
-                "there are as many `{constant}` namespaces as `{name}` allows, here or in a user \
-                 namespace above"
+                "`{name}` allows no more `{constant}` namespaces, here or in a user namespace \
+                 above"
             );
             Remedy::new(
                 "exhausted",
@@ -184,7 +184,7 @@ fn exhausted(asked: Namespaces) -> Remedy {
         _ => Remedy::new(
             "nested_too_deep",
             "there are too many namespaces, or they are nested more than 32 deep",
-            "the limits are `sysctl user | grep namespaces`",
+            "`sysctl user | grep namespaces` shows the limits",
             "namespaces(7)",
         ),
     }
@@ -210,12 +210,12 @@ pub(in crate::run) fn not_built_in(host: &Host, kind: Kind) -> Option<Remedy> {
     Some(Remedy::new(
         "not_built_in",
         cause,
-        format!("one that is built with `{see}` has them"),
+        format!("use a kernel that is built with `{see}`"),
         see,
     ))
 }
 
-/// No more processes may be made.
+/// The limit of processes is reached.
 fn too_many_processes() -> Remedy {
     Remedy::none(
         "too_many_processes",
@@ -232,7 +232,7 @@ mod tests {
     use crate::host::fixture::Fixture;
     use crate::spec::Kind;
 
-    /// What is said to user `uid` of a user namespace that was refused, where /proc has these files.
+    /// The hint to user `uid` about a refused user namespace, with these files in /proc.
     fn said(name: &str, uid: u32, files: &[(&str, &str)]) -> String {
         let fixture = Fixture::new(&format!("remedy-{name}"));
         let plain = [

@@ -9,15 +9,15 @@ use crate::diag::Report;
 use crate::run::remedy;
 use crate::sys::{self, Call, Program};
 
-/// Something that is done with all ids. What it gives comes back.
+/// Work with all ids, which returns bytes.
 pub(in crate::run) type Work<'a> = &'a mut dyn FnMut() -> Result<Vec<u8>, Report>;
 
 impl Caller {
-    /// The number by which [`Caller::with_all_ids`] calls a user (or group) of the host; none where
-    /// that is none of the caller's.
+    /// Converts a user (or group) id of the host to one in [`Caller::with_all_ids`]; `None` if it
+    /// is not one of the caller's.
     ///
     /// # Errors
-    /// Which those are cannot be read.
+    /// The caller's ids cannot be read.
     pub(in crate::run) fn number_with_all_ids(
         &self,
         outside: u32,
@@ -33,10 +33,10 @@ impl Caller {
         Ok(if users { maps.users.inside(outside) } else { maps.groups.inside(outside) })
     }
 
-    /// The user (or group) of the host that [`Caller::with_all_ids`] calls by a number.
+    /// Converts a user (or group) id in [`Caller::with_all_ids`] to one of the host.
     ///
     /// # Errors
-    /// Which ids are the caller's cannot be read.
+    /// The caller's ids cannot be read.
     pub(in crate::run) fn outside_with_all_ids(
         &self,
     ) -> Result<impl Fn(u32, bool) -> Option<u32> + '_, Report> {
@@ -49,8 +49,8 @@ impl Caller {
         })
     }
 
-    /// Does `work` with the rights of root over all ids that the caller may have, and over what
-    /// belongs to them. What it changes in memory may be lost.
+    /// Runs `work` with root's rights over all ids of the caller and their files. Changes in memory
+    /// may be lost.
     ///
     /// # Errors
     /// Those of `work`, or the caller has no other ids.
@@ -60,7 +60,7 @@ impl Caller {
         }
         let maps = all_ids(self.host())?;
         if maps.own {
-            let message = "this user has no other ids to give files to, or to take them from";
+            let message = "cannot work with files of other ids: this user has none";
             let file = if maps.users.one().is_some() { "/etc/subuid" } else { "/etc/subgid" };
             let remedy = remedy::no_subordinate_ids(self.host(), file);
             return Err(Report::error(message).hint(remedy.hint()));
@@ -70,7 +70,7 @@ impl Caller {
             MapError::Helper(report) => *report,
             MapError::Call(error) => {
                 let errno = error.errno;
-                Report::error(format!("cannot make a user namespace of all ids: {errno}"))
+                Report::error(format!("cannot create a user namespace with all ids: {errno}"))
             }
         })?;
         let program =
@@ -78,8 +78,8 @@ impl Caller {
         in_copy(&program, work)
     }
 
-    /// Does `work` with the rights of root over what belongs to the caller: files without any right
-    /// for their owner, too.
+    /// Runs `work` with root's rights over the caller's files, including files without rights for
+    /// their owner.
     ///
     /// # Errors
     /// Those of `work`.
@@ -88,7 +88,7 @@ impl Caller {
             return work();
         }
         let ids = sys::ids();
-        // The kernel lets nobody map groups who could still drop one (CVE-2014-8989).
+        // The kernel lets only processes map groups that can no longer drop one (CVE-2014-8989).
         let files = [
             (c"/proc/self/setgroups", "deny".to_owned()),
             (c"/proc/self/uid_map", format!("{0} {0} 1", ids.uid)),
@@ -104,11 +104,11 @@ impl Caller {
     }
 }
 
-/// Does `work` in a copy of this process that has performed `program`.
+/// Runs `work` in a copy of this process that has performed `program`.
 fn in_copy(program: &Program, work: Work<'_>) -> Result<Vec<u8>, Report> {
     let cannot = |what: &str, errno: sys::Errno| Report::error(format!("cannot {what}: {errno}"));
     let (mut reader, writer) =
-        std::io::pipe().map_err(|error| cannot("make a pipe", sys::Errno::from(&error)))?;
+        std::io::pipe().map_err(|error| cannot("create a pipe", sys::Errno::from(&error)))?;
     let mut writer = Some(writer);
     let child = sys::fork(program, true, &mut || {
         let Some(mut writer) = writer.take() else { return 1 };
@@ -133,12 +133,12 @@ fn in_copy(program: &Program, work: Work<'_>) -> Result<Vec<u8>, Report> {
     }
 }
 
-/// What stands before what work gives.
+/// The first byte before a result.
 const DONE: u8 = b'+';
-/// What stands before why it could not be done.
+/// The first byte before a report.
 const FAILED: u8 = b'-';
 
-/// A report for the other side of a pipe: what such work has to say.
+/// Encodes a report for a pipe.
 fn written(report: &Report) -> Vec<u8> {
     let facts = &report.facts;
     let value = serde_json::json!({
@@ -152,7 +152,7 @@ fn read_back(said: &[u8]) -> Report {
     let value: serde_json::Value = serde_json::from_slice(said).unwrap_or_default();
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let Some(message) = text(&value["message"]) else {
-        return Report::error("a process that works with other ids has ended early");
+        return Report::error("the helper process for other ids exited early");
     };
     let mut report = Report::error(message);
     report.hints = value["hints"].as_array().into_iter().flatten().filter_map(text).collect();

@@ -1,4 +1,4 @@
-//! User namespaces with maps of more than one's own id: made once, entered by every launch.
+//! User namespaces that map more than the own id: created once, and entered by every launch.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::run::remedy;
 use crate::spec::{IdMap, IdRange};
 use crate::sys::{self, CallError, Enter, UserNamespace, flags};
 
-/// User namespaces that were made, by their maps.
+/// The prepared user namespaces, by maps.
 #[derive(Debug, Default)]
 pub(in crate::run) struct UserNamespaces {
     made: Vec<((IdMap, IdMap), UserNamespace)>,
@@ -46,14 +46,14 @@ impl Error for MapError {
 }
 
 impl UserNamespaces {
-    /// Whether there is one of these maps.
+    /// Whether a namespace with these maps exists.
     pub fn holds(&self, maps: &Maps) -> bool {
         let is_it =
             |(users, groups): &(IdMap, IdMap)| (users, groups) == (&maps.users, &maps.groups);
         self.made.iter().any(|(known, _)| is_it(known))
     }
 
-    /// The namespace of these maps, as something a new process enters.
+    /// The namespace with these maps, for a new process to enter.
     pub fn enter(
         &mut self,
         maps: &Maps,
@@ -72,10 +72,10 @@ impl UserNamespaces {
     }
 }
 
-/// All ids that a user may have: 0 is the own one, and the subordinate ids follow.
+/// All ids of a user: 0 is the own id, and the subordinate ids follow.
 ///
 /// # Errors
-/// The files that give them cannot be read.
+/// The files with subordinate ids cannot be read.
 pub(in crate::run) fn all_ids(host: &Host) -> Result<Maps, Report> {
     host.tree.take_unseen();
     let map = |file: &str, own: u32| {
@@ -83,7 +83,7 @@ pub(in crate::run) fn all_ids(host: &Host) -> Result<Maps, Report> {
         let mut inside = 1;
         for (outside, count) in accounts::subordinate(&host.tree, file, host.uid) {
             map.ranges.push(IdRange { inside, outside, count });
-            // The file may give the same ids twice.
+            // The file may assign the same ids twice.
             if map.overlap().is_some() {
                 map.ranges.pop();
             } else {
@@ -101,14 +101,14 @@ pub(in crate::run) fn all_ids(host: &Host) -> Result<Maps, Report> {
     }
 }
 
-/// Makes the namespace.
+/// Creates the namespace.
 pub(in crate::run) fn make(
     maps: &Maps,
     host: &Host,
     session: &Session,
 ) -> Result<UserNamespace, MapError> {
     let holder = sys::hold_user_namespace().map_err(MapError::Call)?;
-    // In the session's own user namespace a user may map as root does.
+    // In the session's own user namespace, a user may map ids like root.
     if host.is_root() || session.has_user_namespace() {
         let users = session.translate(&maps.users, true);
         let groups = session.translate(&maps.groups, false);
@@ -123,7 +123,7 @@ pub(in crate::run) fn make(
     holder.into_namespace().map_err(MapError::Call)
 }
 
-/// Has newuidmap(1) or newgidmap(1) write the map of process `pid`.
+/// Writes the map of process `pid` with newuidmap(1) or newgidmap(1).
 fn run(helper: &str, map: &IdMap, pid: i32, host: &Host) -> Result<(), Report> {
     let cannot =
         |why: &str| Report::error(format!("cannot map ids with {}: {why}", quoted(helper)));

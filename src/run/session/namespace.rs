@@ -1,4 +1,4 @@
-//! Handles on namespaces that exist: each holds a descriptor, so its namespace lives as long.
+//! Handles of existing namespaces: each holds a descriptor, which keeps its namespace alive.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -13,9 +13,9 @@ use crate::sys::{self, Errno};
 /// A namespace, held open.
 #[derive(Debug)]
 pub struct Namespace {
-    /// Which kind.
+    /// Its kind.
     pub kind: Kind,
-    /// Its number: equal numbers are the same namespace.
+    /// Its inode number, which identifies it.
     pub inode: u64,
     descriptor: OwnedFd,
 }
@@ -26,7 +26,7 @@ impl std::fmt::Display for Namespace {
     }
 }
 
-/// The files of /proc/PID/ns, and which kind each is.
+/// The files of /proc/PID/ns, with their kinds.
 pub const FILES: [(&str, Kind); 10] = [
     ("user", Kind::User),
     ("mnt", Kind::Mount),
@@ -46,7 +46,7 @@ impl Namespace {
         Ok(Self { kind, inode, descriptor })
     }
 
-    /// The namespace whose file is at `path`; none where that is another file.
+    /// Opens the namespace file `path`; `None` if it is another kind of file.
     ///
     /// # Errors
     /// It does not exist, or may not be opened.
@@ -58,7 +58,7 @@ impl Namespace {
         Self::of(kind, descriptor).map(Some)
     }
 
-    /// The same, by a descriptor of its own.
+    /// Duplicates the handle.
     ///
     /// # Errors
     /// No descriptor is left.
@@ -66,25 +66,25 @@ impl Namespace {
         Self::of(self.kind, sys::duplicate(self.descriptor())?)
     }
 
-    /// What it is entered by.
+    /// Its descriptor, for entering it.
     #[must_use]
     pub fn descriptor(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
 
-    /// The user namespace that it belongs to; none where that is beyond one's own.
+    /// The user namespace that owns it; `None` if that is outside this process's own.
     ///
     /// # Errors
-    /// The kernel knows no such question.
+    /// The kernel does not support the request.
     pub fn owner(&self) -> Result<Option<Self>, Errno> {
         Self::related(sys::owner_of(self.descriptor()), Kind::User)
     }
 
-    /// The namespace above, of a user or PID namespace; none for others, and where it is beyond
-    /// one's own.
+    /// The parent of a user or PID namespace; `None` for other kinds, and if it is outside this
+    /// process's own.
     ///
     /// # Errors
-    /// The kernel knows no such question.
+    /// The kernel does not support the request.
     pub fn parent(&self) -> Result<Option<Self>, Errno> {
         Self::related(sys::parent_of(self.descriptor()), self.kind)
     }
@@ -105,11 +105,10 @@ impl Namespace {
     }
 }
 
-/// The namespaces of a process, by the names of their files; without a number those of this
-/// process.
+/// The namespaces of a process, by file name; those of this process if `pid` is `None`.
 ///
 /// # Errors
-/// There is no such process, or it may not be looked at.
+/// The process does not exist, or its namespaces may not be read.
 pub fn namespaces(
     pid: Option<i32>,
     origin: Option<&Origin>,
@@ -120,7 +119,7 @@ pub fn namespaces(
         let path = format!("/proc/{who}/ns/{file}");
         match Namespace::open(path.as_ref()) {
             Ok(Some(namespace)) => found.push((file, namespace)),
-            // A kind that this kernel does not have, or one for children of which none exist.
+            // The kernel does not support this kind, or no child exists for it.
             Ok(None) => {}
             Err(errno) if errno.name() == "ENOENT" && Path::new("/proc").join(&who).exists() => {}
             Err(errno) => {
@@ -130,10 +129,10 @@ pub fn namespaces(
                 report.facts.errno = Some(errno.code());
                 report.facts.operation = Some("namespaces".into());
                 return Err(match errno.name().as_str() {
-                    "ENOENT" => report.hint(format!("there is no process {who} here")),
+                    "ENOENT" => report.hint("choose a process that `processes()` lists"),
                     "EACCES" | "EPERM" => report.hint(format!(
-                        "process {who} belongs to somebody else; `lsns()` lists what may be \
-                             looked at"
+                        "process {who} belongs to another user: choose a namespace that `lsns()` \
+                         lists"
                     )),
                     _ => report,
                 }

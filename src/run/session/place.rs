@@ -1,5 +1,5 @@
-//! The owner of a path or namespace, as far as it matters: the file system that holds it, and who
-//! else is in the namespace.
+//! Ownership of paths and namespaces: the file system of a path, and other processes in a
+//! namespace.
 
 use std::fs;
 use std::io;
@@ -8,30 +8,30 @@ use std::path::Path;
 
 use crate::sys;
 
-/// The file system that a path leads to.
+/// The file system of a path.
 pub(in crate::run) struct Place {
-    /// Its device. Of some file systems files have others, as those of a subvolume of btrfs.
+    /// Its device. In some file systems, files have others, as in a subvolume of btrfs.
     pub device: u64,
-    /// What this process sees of its mount.
+    /// Its mount, as this process sees it.
     pub seen: Seen,
 }
 
-/// What a process sees of the mount that a path leads to.
+/// The mount of a path, as a process sees it.
 pub(in crate::run) enum Seen {
-    /// It is one of its own mounts, of a file system of this type.
+    /// A mount in mountinfo, with this type of file system.
     Here(String),
-    /// It is none of those that mountinfo shows: in another mount namespace, or, after chroot(2),
-    /// the one that the root is in.
+    /// A mount that is not in mountinfo: in another mount namespace, or, after chroot(2), the mount
+    /// of the root.
     Elsewhere,
-    /// Nothing tells, and why.
+    /// Unknown, for this reason.
     Unknown(String),
 }
 
 impl Place {
-    /// Where `path` leads.
+    /// Examines `path`.
     ///
     /// # Errors
-    /// Nothing is there, or it cannot be looked at.
+    /// It does not exist, or cannot be accessed.
     pub fn of(path: &Path) -> io::Result<Self> {
         let device = fs::metadata(path)?.dev();
         let mounts = match mountinfo() {
@@ -39,7 +39,7 @@ impl Place {
             Err(why) => return Ok(Self { device, seen: Seen::Unknown(why) }),
         };
         let Some(id) = sys::mount_id(path) else {
-            let why = "the kernel does not tell which mount it is in".to_owned();
+            let why = "the kernel does not report which mount it is in".to_owned();
             return Ok(Self { device, seen: Seen::Unknown(why) });
         };
         Ok(match mount(&mounts, id) {
@@ -48,7 +48,7 @@ impl Place {
         })
     }
 
-    /// Its type, if that is known.
+    /// Its type, if known.
     pub fn kind(&self) -> Option<&str> {
         match &self.seen {
             Seen::Here(kind) => Some(kind),
@@ -57,7 +57,7 @@ impl Place {
     }
 }
 
-/// What mountinfo says, or why it cannot be read.
+/// The text of mountinfo, or the reason why it cannot be read.
 fn mountinfo() -> Result<String, String> {
     const FILE: &str = "/proc/self/mountinfo";
     match fs::read(FILE) {
@@ -66,12 +66,12 @@ fn mountinfo() -> Result<String, String> {
     }
 }
 
-/// The devices of all file systems that are mounted, or why nothing tells.
+/// The devices of all mounted file systems, or the reason why they are unknown.
 pub(in crate::run) fn mounted_devices() -> Result<Vec<u64>, String> {
     Ok(mountinfo()?.lines().filter_map(device).collect())
 }
 
-/// The device and the type of what is mounted by this number.
+/// The device and type of the mount with this number.
 fn mount(mounts: &str, id: u64) -> Option<(u64, String)> {
     let id = id.to_string();
     let line = mounts.lines().find(|line| line.split(' ').next() == Some(&*id))?;
@@ -85,7 +85,7 @@ fn device(line: &str) -> Option<u64> {
     Some(sys::device(major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// The types of which there is one file system in the whole machine, wherever it is mounted.
+/// The types with a single file system for the whole machine, wherever it is mounted.
 const OF_MACHINE: [&str; 17] = [
     "binfmt_misc",
     "cgroup",
@@ -106,12 +106,12 @@ const OF_MACHINE: [&str; 17] = [
     "tracefs",
 ];
 
-/// Whether there is one file system of this type in the machine.
+/// Whether the whole machine has a single file system of this type.
 pub(in crate::run) fn is_of_machine(kind: &str) -> bool {
     OF_MACHINE.contains(&kind)
 }
 
-/// Whether process `pid` is `ancestor` or has come from it, as `proc` shows them.
+/// Whether process `pid` is `ancestor` or its descendant, according to `proc`.
 pub(in crate::run) fn descends(proc: &Path, pid: &str, ancestor: &str) -> bool {
     let mut pid = pid.to_owned();
     for _ in 0..64 {
@@ -128,8 +128,8 @@ pub(in crate::run) fn descends(proc: &Path, pid: &str, ancestor: &str) -> bool {
     false
 }
 
-/// Whether a process that comes from `leader` is in a namespace that was not its own: as far as /proc
-/// shows, it is one that the recipe has made.
+/// Whether a descendant of `leader` is in a namespace, which is then the recipe's own, as far as
+/// /proc shows.
 pub(in crate::run) fn is_of_recipe(file: &str, namespace: u64, leader: u32) -> bool {
     let (proc, leader) = (Path::new("/proc"), leader.to_string());
     let inode = |pid: &str| fs::metadata(proc.join(pid).join("ns").join(file)).map(|it| it.ino());
@@ -140,16 +140,15 @@ pub(in crate::run) fn is_of_recipe(file: &str, namespace: u64, leader: u32) -> b
     })
 }
 
-/// Whether a process that does not come from `leader` is in the namespace whose file is `file` in
-/// /proc/PID/ns; none where nothing tells, as there are processes that may not be looked at, or no
-/// /proc shows those of the PID namespace that the recipe was started in.
+/// Whether a process that does not descend from `leader` is in the namespace of `file` in
+/// /proc/PID/ns; `None` if it is unknown, because some processes may not be read, or /proc does not
+/// show the initial PID namespace.
 pub(in crate::run) fn is_shared(file: &str, namespace: u64, leader: u32) -> Option<bool> {
-    // On a machine with much to do the kernel refuses a look at a process now and then that it
-    // allows a moment later.
+    // On a busy machine, the kernel sometimes refuses a read that it allows a moment later.
     (0..LOOKS).find_map(|_| look_for_others(file, namespace, leader))
 }
 
-/// How often it is looked again where something could not be seen.
+/// The number of attempts to read the processes.
 const LOOKS: u8 = 3;
 
 fn look_for_others(file: &str, namespace: u64, leader: u32) -> Option<bool> {
@@ -167,7 +166,7 @@ fn look_for_others(file: &str, namespace: u64, leader: u32) -> Option<bool> {
         match fs::metadata(proc.join(&pid).join("ns").join(file)) {
             Ok(found) if found.ino() == namespace => return Some(true),
             Ok(_) => {}
-            // It has ended, or is a zombie, which is in no namespace any more.
+            // It has ended, or is a zombie, which is no longer in a namespace.
             Err(error) if matches!(error.raw_os_error(), Some(ENOENT | ESRCH)) => {}
             Err(_) => all_seen = false,
         }

@@ -1,21 +1,20 @@
-//! The trail of this process: the namespaces that it has left, as far as that is known without
-//! looking.
+//! The trail of this process: the namespaces that it has left, as known from its own actions.
 
 use crate::ops::Effect;
 use crate::spec::{Kind, Namespaces};
 
-/// What a process has done to itself.
+/// The effects of a process's actions on itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::run) struct Trail {
-    /// The kinds of namespaces of which it is in a new one that it has made.
+    /// The kinds of namespaces that it has created for itself.
     left: Namespaces,
-    /// The kinds of which it has entered one that existed, which may be any.
+    /// The kinds of which it has entered an existing namespace.
     entered: Namespaces,
-    /// The same of its children, where that differs: PID and time namespaces are theirs first.
+    /// The same for its children, if it differs: PID and time namespaces apply to them first.
     next: Next,
-    /// How often it has gone to another namespace of each kind, for itself or its children.
+    /// The number of namespace changes by kind, for itself or its children.
     times: [u32; Kind::ALL.len()],
-    /// How often it has changed its ids.
+    /// The number of changes of its ids.
     pub ids: u32,
 }
 
@@ -26,7 +25,7 @@ struct Next {
 }
 
 impl Trail {
-    /// Whether it is in a namespace of this kind that it has made itself.
+    /// Whether it is in a namespace of this kind that it created itself.
     pub fn has_left(&self, kind: Kind) -> bool {
         self.left.has(kind)
     }
@@ -36,19 +35,19 @@ impl Trail {
         self.entered.has(kind)
     }
 
-    /// Whether what it starts is in another PID namespace than it is itself.
+    /// Whether its children start in another PID namespace.
     pub fn children_are_elsewhere(&self) -> bool {
         (self.next.left | self.next.entered).has(Kind::Pid)
     }
 
-    /// The kinds of namespaces in which it, or its children, may be elsewhere than `then`.
+    /// The kinds of namespaces in which it, or its children, may differ from `then`.
     pub fn kinds_since(&self, then: &Self) -> Namespaces {
         let moved = Kind::ALL.into_iter().zip(self.times.iter().zip(then.times));
         let moved = moved.filter(|(_, (now, then))| **now != *then);
         moved.fold(Namespaces::NONE, |all, (kind, _)| all | kind.into())
     }
 
-    /// Notes what the process has done.
+    /// Notes an action of the process.
     pub fn act(&mut self, effect: Effect<'_>) {
         self.count(effect.namespaces());
         match effect {
@@ -83,7 +82,7 @@ impl Trail {
         }
     }
 
-    /// Notes that it is of a copy of the process, which was made like this.
+    /// Continues as the trail of a copy that was created like this.
     pub fn begin_copy(&mut self, effect: Effect<'_>) {
         let Next { left, entered } = std::mem::take(&mut self.next);
         self.leave(left);
@@ -110,7 +109,7 @@ impl Trail {
         }
     }
 
-    /// Notes that it is of a process in a sandbox, in which nothing is the host's by accident.
+    /// Continues as the trail of a process in a sandbox, which cannot change the host by accident.
     pub fn enter_sandbox(&mut self) {
         self.count(Namespaces::ALL);
         self.leave(Namespaces::ALL);

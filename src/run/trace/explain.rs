@@ -1,4 +1,4 @@
-//! Reports of actions, one by one, to whoever listens.
+//! Reports of single actions to a receiver.
 
 use std::time::{Duration, Instant};
 
@@ -8,35 +8,35 @@ use crate::ops::Told;
 use crate::plan::{Called, RawAction, Side};
 use crate::sys::Errno;
 
-/// One action that was done, or tried.
+/// An action that was performed or attempted.
 #[derive(Clone, Debug)]
 pub struct Explained {
     /// The sentence.
     pub sentence: String,
-    /// One word for it.
+    /// Its operation in one word.
     pub operation: &'static str,
-    /// The system calls. Where one failed, it is the last.
+    /// The system calls; a failed one is the last.
     pub calls: Vec<Called>,
-    /// The command of a shell that does the same.
+    /// The equivalent shell command, if one exists.
     pub shell: Option<String>,
-    /// Who did it.
+    /// Its performer.
     pub side: Side,
-    /// The process that did it, by the way to it from the one that runs the recipe: `[2, 1]` is the
-    /// first that was started by the second that this one has started.
+    /// The process that performed it, as a path from the one that runs the recipe: `[2, 1]` is the
+    /// first child of its second child.
     pub process: Vec<usize>,
     /// The number of the process that it started.
     pub starts: Option<usize>,
-    /// Which line asked for it.
+    /// The line that asked for it.
     pub origin: Option<Origin>,
-    /// The system call that failed, and the kernel's answer.
+    /// The failed system call and its error.
     pub failed: Option<(&'static str, Errno)>,
-    /// How long it took; none where that cannot be told.
+    /// Its duration; `None` if it is unknown.
     pub elapsed: Option<Duration>,
 }
 
 impl Explained {
-    /// The same, failed: what comes after the call that failed was not done. `parts` calls of its
-    /// name were done before.
+    /// Marks it as failed, and drops the calls after the failed one. `parts` calls of the same name
+    /// succeeded before.
     #[must_use]
     pub(in crate::run) fn failing(mut self, failed: (&'static str, Errno), parts: usize) -> Self {
         // The file of a write is opened first.
@@ -53,33 +53,33 @@ impl Explained {
     }
 }
 
-/// Who is told.
+/// The receiver of reports.
 pub type Tell = Box<dyn Fn(&Explained)>;
 
 impl Trace {
-    /// Tells `tell` of every action from here on.
+    /// Sets the receiver of all further actions.
     pub fn tell(&self, tell: Tell) {
         *self.tell.borrow_mut() = Some(tell);
     }
 
-    /// Tells nobody any more.
+    /// Removes the receiver.
     pub fn tell_nobody(&self) {
         *self.tell.borrow_mut() = None;
     }
 
-    /// Whether somebody listens.
-    pub(in crate::run) fn is_heard(&self) -> bool {
+    /// Whether a receiver is set.
+    pub(in crate::run) fn is_traced(&self) -> bool {
         self.tell.borrow().is_some()
     }
 
-    /// Tells of an action, where somebody listens.
+    /// Reports an action if a receiver is set.
     pub(in crate::run) fn explain(&self, explained: impl FnOnce() -> Explained) {
         if let Some(tell) = &*self.tell.borrow() {
             tell(&explained());
         }
     }
 
-    /// An action of the raw layer, as it is told.
+    /// The report of an action of the raw layer.
     pub(in crate::run) fn raw_explained(
         &self,
         action: &RawAction,
@@ -100,33 +100,33 @@ impl Trace {
         }
     }
 
-    /// Tells of something that was done, and began at this time.
+    /// Reports a completed action that started at this time.
     pub fn tell_done(&self, action: &RawAction, started: Instant, origin: Option<&Origin>) {
         let elapsed = Some(started.elapsed());
         self.explain(|| Explained { elapsed, ..self.raw_explained(action, origin) });
     }
 
-    /// The process that this is.
+    /// The number of this process, as a path.
     pub(in crate::run) fn process(&self) -> Vec<usize> {
         self.process.borrow().clone()
     }
 
-    /// The number of the process that is started next.
+    /// The number of the next process to start.
     pub(in crate::run) fn next_process(&self) -> usize {
         self.started.get() + 1
     }
 
-    /// That one is started.
+    /// Counts a started process.
     pub(in crate::run) fn count_process(&self) {
         self.started.set(self.next_process());
     }
 
-    /// The number of the process that was started last.
+    /// The number of the last started process.
     pub(in crate::run) fn started(&self) -> usize {
         self.started.get()
     }
 
-    /// This is that one.
+    /// Continues as that process.
     pub(in crate::run) fn become_next_process(&self) {
         let number = self.next_process();
         self.process.borrow_mut().push(number);

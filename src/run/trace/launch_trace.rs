@@ -16,21 +16,21 @@ use crate::run::session::idmap::MapError;
 use crate::spec::{Kind, Namespaces};
 use crate::sys::{Call, CallError, Errno, LaunchError, Program, Syscall, Times, Watch};
 
-/// A launch that is told of.
+/// A launch to report.
 pub(in crate::run) struct LaunchTrace<'a> {
     pub trace: &'a Trace,
     pub plan: &'a Plan,
-    /// Which action of the plan each call belongs to.
+    /// The action of the plan for each call.
     pub actions: &'a [usize],
 }
 
-/// Has the new process of `program` look at the clock after each call, where somebody listens; and
-/// the program that it executes wait until what is given is dropped.
+/// If a receiver is set, makes the new process time its calls, and the executed program wait until
+/// the returned gate is dropped.
 pub(in crate::run) fn watch(trace: &Trace, program: &mut Program) -> Option<PipeWriter> {
-    if !trace.is_heard() {
+    if !trace.is_traced() {
         return None;
     }
-    // Without room for a watch everything is told but the times.
+    // Without memory for a watch, only the times are missing.
     program.watch = Watch::new(program.calls.len()).ok();
     if !matches!(program.calls.last(), Some(Call::Execute { .. })) {
         return None;
@@ -41,15 +41,15 @@ pub(in crate::run) fn watch(trace: &Trace, program: &mut Program) -> Option<Pipe
 }
 
 impl LaunchTrace<'_> {
-    /// Tells what the new process has done: `made` is its number, or what failed.
+    /// Reports the actions of the new process; `made` is its number, or the failure.
     pub fn tell(&self, program: &Program, made: Result<i32, &LaunchError>) {
-        if !self.trace.is_heard() {
+        if !self.trace.is_traced() {
             return;
         }
         let times = program.watch.as_ref().map(Watch::times);
         let failed = made.err().map(|failed| (self.action_of(failed, &program.calls), failed));
         for (index, planned) in self.plan.actions.iter().enumerate() {
-            // These were told as they were done.
+            // These were reported when they were performed.
             if matches!(planned.action, Op::BuildLayer(_) | Op::PrepareMaps(_)) {
                 continue;
             }
@@ -57,7 +57,7 @@ impl LaunchTrace<'_> {
                 Op::Start(_) | Op::Join(_) => {
                     let pid = match made {
                         Ok(pid) => Some(pid.to_string()),
-                        // It was made, and has ended.
+                        // It was created, and has ended.
                         Err(failed) => failed.call.map(|_| "PID".to_owned()),
                     };
                     self.start(index, program, pid, times.as_ref())
@@ -75,8 +75,8 @@ impl LaunchTrace<'_> {
         }
     }
 
-    /// Tells that `action` failed in the carried program, in process number `process`.
-    pub fn tell_not_executed(&self, process: usize, action: usize, why: CallError) {
+    /// Reports that `action` failed in the carried program of process number `process`.
+    pub fn report_not_executed(&self, process: usize, action: usize, why: CallError) {
         let Some(planned) = self.plan.actions.get(action) else { return };
         let failed = (why.syscall.name(), why.errno);
         self.trace.explain(|| {
@@ -93,7 +93,7 @@ impl LaunchTrace<'_> {
     fn action_of(&self, failed: &LaunchError, calls: &[Call]) -> usize {
         match failed.call {
             None => self.plan.start().unwrap_or(0),
-            // The init is what the process becomes.
+            // The process becomes the init.
             Some(call) if matches!(calls.get(call), Some(Call::Execute { as_init: true, .. })) => {
                 let becomes = |planned: &Planned| matches!(planned.action, Op::StartInit(_));
                 self.plan.actions.iter().position(becomes).unwrap_or(0)
@@ -113,7 +113,7 @@ impl LaunchTrace<'_> {
         explained
     }
 
-    /// That the process was made.
+    /// Reports the creation of the process.
     fn start(
         &self,
         index: usize,
@@ -132,7 +132,7 @@ impl LaunchTrace<'_> {
         Explained { calls, starts, elapsed, ..self.explained(&planned, number) }
     }
 
-    /// What the new process did itself.
+    /// Reports an action of the new process.
     fn action(&self, index: usize, program: &Program, times: Option<&Times>) -> Explained {
         let planned = &self.plan.actions[index];
         let last = program.calls.len().saturating_sub(1);
@@ -141,12 +141,12 @@ impl LaunchTrace<'_> {
         let numbers: Vec<usize> = if init {
             vec![last]
         } else {
-            // The execution of init is no part of what it then executes.
+            // Executing init is not part of executing the program.
             let end = last + usize::from(!with_init);
             (0..end).filter(|call| self.actions.get(*call) == Some(&index)).collect()
         };
         let mut calls = traced(&program.calls, &numbers);
-        // In the process of a closure nothing is executed that could carry on.
+        // The process of a closure does not execute the carried program.
         let closure = self.plan.command.is_closure();
         let carried = if closure { Vec::new() } else { planned.action.carried_calls() };
         let elapsed = match times {
@@ -162,14 +162,14 @@ impl LaunchTrace<'_> {
     }
 }
 
-/// Tells that a layer of a root was made ready.
-pub(in crate::run) fn tell_built(
+/// Reports the preparation of a layer.
+pub(in crate::run) fn report_layer(
     trace: &Trace,
     planned: &Planned,
     layer: &Layer,
     (built, elapsed): (Result<&PathBuf, &Report>, Duration),
 ) {
-    // An archive was unpacked before, as the plan depends on what is in it.
+    // An archive was unpacked before, because the plan depends on its contents.
     let unpacked = match layer {
         Layer::Kept(kept) => kept.elapsed.unwrap_or_default(),
         Layer::Assembled(_) => Duration::ZERO,
@@ -188,8 +188,8 @@ pub(in crate::run) fn tell_built(
     });
 }
 
-/// Tells that a user namespace was made ready.
-pub(in crate::run) fn tell_mapped(
+/// Reports the preparation of a user namespace.
+pub(in crate::run) fn report_maps(
     trace: &Trace,
     planned: &Planned,
     maps: &Maps,
@@ -208,13 +208,13 @@ pub(in crate::run) fn tell_mapped(
         match failed {
             None => told,
             Some(MapError::Call(error)) => told.failing((error.syscall.name(), error.errno), 0),
-            // What a helper met it has said in its own words.
+            // A helper reports its failure in its own words.
             Some(MapError::Helper(_)) => told.failing(("execve", Errno::PERMISSION), 0),
         }
     });
 }
 
-/// An action of the parent, before anything is known of it.
+/// The report of an action of the parent, before its result.
 fn prepared(trace: &Trace, planned: &Planned) -> Explained {
     let Told { sentence, shell, .. } = planned.action.told();
     Explained {
@@ -231,7 +231,7 @@ fn prepared(trace: &Trace, planned: &Planned) -> Explained {
     }
 }
 
-/// The calls that build a tree, one for each kind of thing in it.
+/// The calls that build a tree, one for each kind of entry.
 fn building(tree: &Assembled, directory: &Path) -> Vec<Called> {
     let count = |wanted: fn(&Entry) -> bool| {
         tree.entries.values().filter(|made| wanted(&made.entry)).count()
@@ -263,8 +263,8 @@ fn plural(noun: &str) -> &str {
     }
 }
 
-/// The calls that make the process of a program. Where it enters namespaces first, a process in
-/// between does, and what it makes is a child of nsscript.
+/// The calls that create the process of a program. If it enters namespaces first, an intermediate
+/// process does that, and creates a child of nsscript.
 pub(in crate::run) fn entered(program: &Program) -> Vec<Called> {
     let executes = matches!(program.calls.last(), Some(Call::Execute { .. }));
     let mut flags: Vec<_> = kinds(program.namespaces).kinds().map(Kind::flag).collect();
@@ -279,7 +279,7 @@ pub(in crate::run) fn entered(program: &Program) -> Vec<Called> {
     entered.chain([Called::new(format!("clone3({{flags={}}}, 64)", flags.join("|")))]).collect()
 }
 
-/// The namespaces that clone flags stand for.
+/// The namespaces of clone flags.
 fn kinds(flags: u64) -> Namespaces {
     let given = |kind: &Kind| flags & clone_flags((*kind).into()) != 0;
     let kinds = Kind::ALL.into_iter().filter(given);

@@ -20,32 +20,33 @@ use crate::sys::{self, Step};
 pub struct Pause {
     /// Which action of how many it is; none for a raw call.
     pub number: Option<(usize, usize)>,
-    /// It, as a sentence.
+    /// The action as a sentence.
     pub sentence: String,
     /// The line that asked for it.
     pub origin: Option<Origin>,
-    /// Whether the new process does it.
+    /// Whether the new process performs it.
     pub is_inside: bool,
-    /// The root that is being built, where there is one.
+    /// The root under construction, if any.
     root: Option<RawFd>,
 }
 
 impl Pause {
-    /// Where the process is that does it.
+    /// The whereabouts of the process that performs it.
     #[must_use]
     pub fn whereabouts(&self) -> Whereabouts {
         Whereabouts::of_this_process()
     }
 
-    /// Runs a shell where that process is, in the root that is being built.
+    /// Runs a shell in the namespaces of that process, in the root under construction.
     ///
     /// # Errors
-    /// No shell is there.
+    /// No shell exists there.
     pub fn shell(&self, input: &File, output: &File) -> std::io::Result<()> {
         sys::shell(self.root, input.as_fd(), output.as_fd())
     }
 
-    /// A line that the person types; none where nothing more comes, or a signal asks to end.
+    /// Reads a line that the person types; `None` at the end of the input, or if a signal asks
+    /// nsscript to end.
     #[must_use]
     pub fn line(&self, mut input: &File) -> Option<String> {
         let mut line = Vec::new();
@@ -58,7 +59,7 @@ impl Pause {
                 continue;
             }
             let mut byte = [0];
-            // Byte by byte: what follows the line is for the program.
+            // Byte by byte, because the input after the line is for the program.
             match input.read(&mut byte) {
                 Ok(1) if byte == *b"\n" => return String::from_utf8(line).ok(),
                 Ok(1) => line.extend(byte),
@@ -69,25 +70,25 @@ impl Pause {
     }
 }
 
-/// What the person says.
+/// The answer of the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It is done, and the next one asked about.
+    /// Perform the action, and ask about the next one.
     Next,
-    /// All is done.
+    /// Perform all actions.
     Continue,
-    /// Nothing more is done.
+    /// Perform no more actions.
     Quit,
 }
 
-/// Asks the person.
+/// The function that asks the person.
 pub type Ask = Rc<dyn Fn(&Pause) -> Answer>;
 
-/// Whether a person is asked.
+/// The state of stepping.
 #[derive(Default)]
 pub(in crate::run) struct Stepping {
     ask: RefCell<Option<Ask>>,
-    /// What was said last, which new processes share: see [`Answer`].
+    /// The last answer, shared with new processes: see [`Answer`].
     said: OnceCell<&'static AtomicU8>,
 }
 
@@ -106,7 +107,7 @@ impl Stepping {
 }
 
 impl Trace {
-    /// Asks before every action from here on.
+    /// Starts asking before every action.
     pub fn step(&self, ask: Ask) {
         *self.stepping.ask.borrow_mut() = Some(ask);
         self.stepping.said();
@@ -117,13 +118,13 @@ impl Trace {
         (!self.stepping.is_over()).then_some(ask)
     }
 
-    /// Asks before this process does action `index` of a plan.
+    /// Asks before this process performs action `index` of a plan.
     pub(in crate::run) fn before_action(&self, plan: &Plan, index: usize) -> Result<(), RunError> {
         let Some(ask) = self.asks() else { return Ok(()) };
         self.answered(ask(&pause(plan, index, false)))
     }
 
-    /// The same of a raw call.
+    /// Asks before a raw call.
     pub(in crate::run) fn before_call(
         &self,
         action: &RawAction,
@@ -138,17 +139,18 @@ impl Trace {
 
     fn answered(&self, answer: Answer) -> Result<(), RunError> {
         self.stepping.said().store(answer as u8, Ordering::Relaxed);
-        self.goes_on()
+        self.check_stepping()
     }
 
-    /// Whether the person has not said that nothing more is done.
-    pub(in crate::run) fn goes_on(&self) -> Result<(), RunError> {
+    /// Returns an error if the person has ended the stepping.
+    pub(in crate::run) fn check_stepping(&self) -> Result<(), RunError> {
         const SIGINT: i32 = 2;
         let quit = self.stepping.ask.borrow().is_some() && self.stepping.has_quit();
         if quit { Err(Interrupted { signal: SIGINT }.into()) } else { Ok(()) }
     }
 
-    /// What the new process asks before its calls, which belong to these actions of a plan.
+    /// The function that a new process calls before its calls, which belong to these actions of a
+    /// plan.
     pub(in crate::run) fn steps(&self, plan: &Plan, actions: &[usize]) -> Option<Step> {
         let ask = self.asks()?;
         let (plan, actions, said) = (plan.clone(), actions.to_vec(), self.stepping.said());

@@ -8,25 +8,25 @@ use crate::host::mountinfo::{self, Mount};
 use crate::spec::Kind;
 use crate::sys;
 
-/// Where a process is; empty is what may not be looked at.
+/// The whereabouts of a process; empty where they may not be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Whereabouts {
     /// Its number.
     pub pid: i32,
-    /// Its namespaces, by their inodes.
+    /// Its namespaces by inode number.
     pub namespaces: Vec<(Kind, u64)>,
-    /// User and group, as this process numbers them.
+    /// User and group, in ids of this process.
     pub ids: Option<(u32, u32)>,
-    /// The map of users of its user namespace: proc_pid_uid_map(5).
+    /// The user map of its user namespace: proc_pid_uid_map(5).
     pub map: String,
     /// Its root, as this process sees it.
     pub root: Option<PathBuf>,
-    /// What is mounted there.
+    /// Its mounts.
     pub mounts: Vec<Mount>,
 }
 
 impl Trace {
-    /// Where this process is.
+    /// The whereabouts of this process.
     #[must_use]
     pub fn whereabouts(&self) -> Whereabouts {
         of(sys::process_id())
@@ -34,14 +34,14 @@ impl Trace {
 }
 
 impl Whereabouts {
-    /// Where this process is, even before it is told by a number in the /proc that it sees.
+    /// The whereabouts of this process, even if /proc does not show its number.
     #[must_use]
     pub fn of_this_process() -> Self {
         Self { pid: sys::process_id(), ..read("self") }
     }
 }
 
-/// Where process `pid` is.
+/// The whereabouts of process `pid`.
 pub(in crate::run) fn of(pid: i32) -> Whereabouts {
     Whereabouts { pid, ..read(&pid.to_string()) }
 }

@@ -1,4 +1,4 @@
-//! Tests: ways to directories are trusted only if nobody else can change them.
+//! Tests: paths to directories are trusted only if nobody else can change them.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -1,28 +1,28 @@
-//! The first process of a sandbox: it starts the program, passes signals on to it, and reaps what is
-//! orphaned.
+//! The first process of a sandbox, which starts the program, forwards signals to it and reaps
+//! orphans.
 //!
-//! A program of its own, without any library, that nsscript carries and executes from memory: it
-//! starts in a few microseconds and keeps nothing of the memory of its parent. All signals are
-//! blocked when it starts, and the standard streams are those of the program.
+//! It is a separate program without libraries that nsscript carries and executes from memory. It
+//! starts in a few microseconds and keeps nothing of its parent's memory. All signals are blocked
+//! when it starts, and its standard streams are those of the program.
 //!
-//! What it starts is told by its environment, which nobody is shown as they are shown arguments:
-//! two numbers, how many paths are to be tried and how many arguments there are; the paths; the
-//! arguments; an empty string; the environment of the program. Without any of that it only holds
-//! its namespaces open until it is killed.
+//! Its environment describes the program to start, because the environment is not shown to other
+//! users as arguments are: two numbers, which count the paths to try and the arguments; the paths;
+//! the arguments; an empty string; the environment of the program. With an empty environment, it
+//! only holds its namespaces open until it is killed.
 //!
-//! Called `exec` and not `init`, it does not stay, but becomes the program. So no program of a
-//! sandbox is ever executed by a process whose own file is nsscript's, to which `#!/proc/self/exe`
-//! would lead (CVE-2019-5736).
+//! Under the name `exec` instead of `init`, it does not stay but becomes the program. So no program
+//! of a sandbox is ever executed by a process whose own file is that of nsscript, to which
+//! `#!/proc/self/exe` would lead (CVE-2019-5736).
 //!
-//! Descriptor 3 is a pipe, into which it writes what the launcher wants to know, eight bytes at a
-//! time: `STARTED` once the program runs, `FAILED` and the error number where that could not be
-//! executed, with `NO_PROCESS` where there was no process for it and `NO_TERMINAL` where its session
-//! could not have that, and at the end the program's wait status plus one.
+//! Descriptor 3 is a pipe to the launcher for messages of eight bytes: `STARTED` when the program
+//! runs; `FAILED` and the error number if it could not be executed, with `NO_PROCESS` if no process
+//! could be created and `NO_TERMINAL` if its session could not get the terminal; and finally the
+//! program's wait status plus one.
 //!
-//! Where the environment begins with an empty string, descriptor 5 is a pipe, and nothing is started
-//! before that is closed at its other end. Where a `t` comes next, the standard input is a terminal,
-//! which becomes that of the program's session. Strings that begin with an `l` are limits that the
-//! program gets, and this one does not: the number of the resource, the soft and the hard limit.
+//! If the environment starts with an empty string, descriptor 5 is a pipe, and nothing starts until
+//! its other end is closed. If a `t` follows, the standard input is a terminal, which becomes the
+//! controlling terminal of the program's session. Strings that start with `l` are limits for the
+//! program, but not for this process: the number of the resource, the soft and the hard limit.
 
 #![no_std]
 #![no_main]
@@ -96,7 +96,7 @@ global_asm!(
 /// One system call.
 ///
 /// # Safety
-/// The arguments are what the call of this number takes.
+/// The arguments suit the call of this number.
 unsafe fn call(number: usize, a: usize, b: usize, c: usize, d: usize) -> isize {
     let returned: isize;
     // SAFETY: what the caller promises.
@@ -140,17 +140,17 @@ const TIOCSCTTY: usize = 0x540e;
 /// A C string, or none.
 type Text = *const u8;
 
-/// A program that is to be executed.
+/// The program to execute.
 struct Told {
     /// Whether the standard input is the terminal of its session.
     terminal: bool,
-    /// The limits that it gets.
+    /// Its limits.
     limits: *const Text,
-    /// How many those are.
+    /// Their number.
     limit_count: usize,
     /// The paths to try.
     paths: *const Text,
-    /// How many those are.
+    /// Their number.
     count: usize,
     /// The arguments; a null pointer ends them.
     argv: *const Text,
@@ -162,14 +162,14 @@ struct Told {
 /// `stack` is the stack pointer that the kernel has started this program with: the number of
 /// arguments, the arguments, a null pointer, the environment, a null pointer.
 unsafe extern "C" fn init(stack: *mut usize) -> ! {
-    // SAFETY: every pointer below is of what the kernel has put on the stack, or of a local that
-    // lives as long as its call.
+    // SAFETY: every pointer below points to data that the kernel put on the stack, or to a local
+    // that outlives its call.
     unsafe {
         call(number::PRCTL, PR_SET_NAME, c"init".as_ptr() as usize, 0, 0);
         let mut environment = stack.add(*stack + 2).cast::<Text>();
-        // The program it serves may be the same user: it must not look into this one or write to
-        // its pipe. One that only holds a user namespace open serves none, and the files of its
-        // maps have to belong to who writes them.
+        // The program may run as the same user, and must not trace this process or write to its
+        // pipe. If this process only holds a user namespace open, it must stay traceable, because
+        // the files of its maps must belong to the process that writes them.
         if !(*environment).is_null() {
             call(number::PRCTL, PR_SET_DUMPABLE, 0, 0, 0);
         }
@@ -210,10 +210,10 @@ fn wait_at_gate() {
     unsafe { call(number::CLOSE, GATE, 0, 0, 0) };
 }
 
-/// Becomes the program that the environment tells of.
+/// Becomes the program that the environment describes.
 ///
 /// # Safety
-/// `environment` is as the head of this file says.
+/// `environment` has the form that the head of this file describes.
 unsafe fn become_program(environment: *mut Text) -> ! {
     // SAFETY: what the caller promises.
     unsafe {
@@ -221,10 +221,10 @@ unsafe fn become_program(environment: *mut Text) -> ! {
     }
 }
 
-/// What the environment tells of a program.
+/// Reads the description of a program from the environment.
 ///
 /// # Safety
-/// `environment` is as the head of this file says.
+/// `environment` has the form that the head of this file describes.
 unsafe fn read(environment: *mut Text) -> Told {
     // SAFETY: the numbers say how many strings follow, and a null pointer ends them.
     unsafe {
@@ -246,21 +246,21 @@ unsafe fn read(environment: *mut Text) -> Told {
     }
 }
 
-/// Starts the program that the environment tells of, and waits until it is executed.
+/// Starts the program that the environment describes, and waits until it is executed.
 ///
 /// # Safety
-/// `environment` is as the head of this file says.
+/// `environment` has the form that the head of this file describes.
 unsafe fn start(environment: *mut Text) -> isize {
     // SAFETY: what the caller promises.
     unsafe {
         let told = read(environment);
-        // As vfork(2), but with a copy of the few pages that this program has.
+        // Like vfork(2), but with a copy of the few pages of this program.
         let pid = call(number::CLONE, CLONE_VFORK | SIGCHLD as usize, 0, 0, 0);
         if pid == 0 {
             execute(&told);
         }
         if pid < 0 {
-            // No more processes may be started.
+            // The limit of processes is reached.
             tell(FAILED | NO_PROCESS | (-pid as u64) << ERRNO_SHIFT);
             exit(127);
         }
@@ -268,7 +268,7 @@ unsafe fn start(environment: *mut Text) -> isize {
     }
 }
 
-/// Sets the limit that a text tells of.
+/// Sets the limit that a string describes.
 ///
 /// # Safety
 /// `text` is an `l` and three numbers, and ends with a NUL.
@@ -282,7 +282,7 @@ unsafe fn limit(text: Text) -> isize {
     }
 }
 
-/// The number that a text of digits is.
+/// Parses a string of digits.
 ///
 /// # Safety
 /// `text` ends with a NUL.
@@ -291,7 +291,8 @@ unsafe fn decimal(mut text: Text) -> usize {
     unsafe { number(&mut text) }
 }
 
-/// The number that a text begins with; the text goes on behind it and the blank that follows.
+/// Parses the number at the start of a string, and advances the string past it and the blank that
+/// follows.
 ///
 /// # Safety
 /// `text` ends with a NUL.
@@ -357,10 +358,10 @@ unsafe fn execute(told: &Told) -> ! {
     }
 }
 
-/// Takes the status of every process that has ended; ends with the program.
+/// Reaps every process that has ended, and exits when the program has ended.
 ///
 /// # Safety
-/// None but that this is process 1.
+/// This is process 1.
 unsafe fn reap(program: isize) {
     loop {
         let mut status = 0_i32;
@@ -382,7 +383,7 @@ fn end(status: i32) -> ! {
     exit(if signal == 0 { status >> 8 & 0xff } else { 128 + signal })
 }
 
-/// Tells the launcher something.
+/// Sends a message to the launcher.
 fn tell(number: u64) {
     // SAFETY: `number` is a local of eight bytes.
     unsafe { call(number::WRITE, STATUS, &raw const number as usize, 8, 0) };

@@ -300,7 +300,7 @@ fn devices_are_left_out_with_one_warning_and_none_takes_anything_away() {
         }
         archive.end(bench);
         let ended = run(bench, "ls /dev; cat /dev/one || echo closed");
-        let warned = ended.stderr.matches("left out, as only root can make devices").count();
+        let warned = ended.stderr.matches("left out, because only root can create devices").count();
         assert_eq!(warned, usize::from(!bench.user.is_root()), "{}", ended.stderr);
         // A device of a root is none that could be opened.
         let shown = if bench.user.is_root() { "one\ntwo\n" } else { "" };
@@ -453,7 +453,7 @@ fn archives_stop_at_the_limit() {
         let launch = bench.recipe(recipe).env("XDG_CACHE_HOME", bench.text("cache"));
         let said = launch.end().failed(125);
         assert!(said.contains("holds more than 64 MiB"), "{said}");
-        assert!(said.contains("hint: `limit: \"128M\"` in the options takes more"), "{said}");
+        assert!(said.contains("raise the limit with `limit: \"128M\"`"), "{said}");
         nothing_is_kept(bench);
         // The same without a size in a header: many small files.
         let mut many = Vec::new();

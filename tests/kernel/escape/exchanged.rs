@@ -184,8 +184,8 @@ fn a_private_directory_is_not_made_where_others_could_exchange_it() {
         let recipe = "print(scratch());";
         let at = |place: &str| bench.recipe(recipe).env("TMPDIR", bench.text(place)).end();
         let said = at("tmp").failed(125);
-        assert!(said.contains("others could put another one in its place"), "{said}");
-        assert!(said.contains("others can write to"), "{said}");
+        assert!(said.contains("other users could replace it"), "{said}");
+        assert!(said.contains("other users can write to"), "{said}");
         bench.mode("tmp", 0o1777);
         at("tmp").succeeded();
         bench.mode("tmp", 0o755);
@@ -212,7 +212,7 @@ fn nothing_is_made_in_the_home_of_another_user_nor_a_home_that_is_missing() {
             let ended = bench.recipe(recipe).env("HOME", bench.text("home")).end();
             if recipe.contains("root.tar") {
                 let why = format!("belongs to user {}", other.uid);
-                assert!(ended.stderr.contains("for this run alone"), "{}", ended.stderr);
+                assert!(ended.stderr.contains("for this run only"), "{}", ended.stderr);
                 assert!(ended.stderr.contains(&why), "{}", ended.stderr);
             }
             ended.succeeded();
@@ -229,7 +229,7 @@ fn nothing_is_made_in_the_home_of_another_user_nor_a_home_that_is_missing() {
         assert_eq!(fs::read_dir(bench.path("home")).unwrap().count(), 0, "the history");
         let said =
             bench.nsscript(&["store", "list"]).env("HOME", bench.text("home")).end().failed(125);
-        assert!(said.contains("others could exchange it"), "{said}");
+        assert!(said.contains("other users could replace it"), "{said}");
         // One's own home is one.
         chown(bench.path("home"), Some(bench.user.uid), Some(bench.user.gid)).unwrap();
         bench.mode("home", 0o700);

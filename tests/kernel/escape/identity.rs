@@ -126,7 +126,7 @@ fn a_set_user_id_program_gains_nothing() {
 fn a_command_that_looks_like_an_option_is_a_command() {
     as_each_user(|bench| {
         let said = bench.recipe(&format!(r#"{HOST}.run(["--bind", "/", "/"])"#)).end().failed(127);
-        assert!(said.contains("no program `--bind` in the sandbox"), "{said}");
+        assert!(said.contains("program `--bind` not found in the sandbox"), "{said}");
         let guest = format!(
             r##"{TREE}.file("/bin/--bind", "#!/bin/sh\necho $0 $*\n", #{{ mode: 0o755 }})"##
         );

@@ -270,7 +270,7 @@ fn a_device_that_cannot_be_looked_at_is_not_taken_for_missing() {
         let world = "mount -t tmpfs -o mode=700 tmpfs /dev; mknod -m 666 /dev/null c 1 3 || \
             touch /dev/null";
         let said = bench.script(HOST, "true").in_world(world).end().failed(125);
-        assert!(said.contains("cannot look at `/dev/null`: permission denied (EACCES)"), "{said}");
+        assert!(said.contains("cannot access `/dev/null`: permission denied (EACCES)"), "{said}");
         assert!(said.contains("<command line>:1:"), "{said}");
     });
 }

@@ -90,7 +90,7 @@ fn a_recipe_that_others_can_write_to_is_not_run_as_root() {
             let ended = bench.nsscript(&[name]).end();
             if bench.user.is_root() {
                 let said = ended.failed(125);
-                assert!(said.contains("can be written to by every user"), "{said}");
+                assert!(said.contains("is writable by every user"), "{said}");
             } else {
                 assert_eq!(ended.succeeded(), "1\n");
             }

@@ -146,7 +146,7 @@ fn a_closure_of_a_process_is_in_all_its_namespaces_with_capabilities() {
             let told = "";
             child.kill("KILL"); child.wait();
             try { child.within(|| 1); } catch (e) { told = e.message; }
-            assert(told.starts_with("the process has ended"));
+            assert(told.starts_with("the process has exited"));
             print("done");"#;
         assert_eq!(printed(bench, recipe), "done\n");
     });

@@ -1,4 +1,4 @@
-//! Hints for file systems that cannot be mounted, in a sandbox or by the raw layer.
+//! Hints about file systems that cannot be mounted, in a sandbox or by the raw layer.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(mounted_already, [Mount], [EBUSY]),
 ];
 
-/// A file system that was to be mounted.
+/// The mount that failed.
 pub(super) enum Mounting<'a> {
     /// In a sandbox.
     Inside { kind: &'a str, source: &'a str, options: &'a MountOptions },
@@ -36,7 +36,7 @@ pub(super) enum Mounting<'a> {
 }
 
 impl<'a> Mounting<'a> {
-    /// What the case is about; none if a mount that exists is bound or changed.
+    /// The mount of a case; `None` if an existing mount is bound or changed.
     pub fn of(case: &Case<'a>) -> Option<Self> {
         match case.action {
             Op::Mounted(Mounted { kind, source, options, .. }) => {
@@ -67,7 +67,7 @@ impl<'a> Mounting<'a> {
         matches!(self, Self::Raw(_))
     }
 
-    /// The value of an option, the last of several; separators in it stand behind a backslash.
+    /// The last value of an option; separators in it are escaped by a backslash.
     pub fn option(&self, name: &str) -> Option<&'a str> {
         match self {
             Self::Inside { options, .. } => {
@@ -90,7 +90,7 @@ fn namespace_not_own(case: &Case<'_>) -> Option<Hint> {
     Some(
         format!(
             "{kind} shows the {name} namespace of the process, which belongs to another user \
-             namespace; in one of its own it can be mounted: `within({constant} | MOUNT, || …)`"
+             namespace: mount it in a new {name} namespace, `within({constant} | MOUNT, || …)`"
         )
         .into(),
     )
@@ -101,15 +101,15 @@ fn covered(case: &Case<'_>) -> Option<Hint> {
     let remedy = match mounting.kind() {
         "proc" => remedy::proc_is_covered(),
         "sysfs" if mounting.is_raw() => remedy::sysfs_is_covered(),
-        // That of the host would have been shown instead.
+        // Otherwise, the host's sysfs is the fallback.
         "sysfs" => remedy::no_sysfs(),
         _ => return None,
     };
     let place = if mounting.kind() == "proc" { "/proc" } else { "/sys" };
     Some(if mounting.is_raw() {
         let text = format!(
-            "{}; bind the one that is there: \
-             `mount(\"{place}\", target, #{{ bind: true, recursive: true }})`",
+            "{}; bind the existing one: `mount(\"{place}\", target, #{{ bind: true, recursive: \
+             true }})`",
             remedy.cause
         );
         Hint { text, ..Hint::from("") }
@@ -132,15 +132,14 @@ fn image_in_sandbox(case: &Case<'_>) -> Option<Hint> {
         let may_be_written = refuse::may_be_written(Path::new(source), case.session);
         let how = if may_be_written { "" } else { ", read_only: true" };
         format!(
-            "{image} is an image, and a sandbox mounts none: mount it first, \
-             `mount(\"{}\", dir, #{{ type: \"{kind}\"{how} }})` with `dir` in `scratch()`, and then \
-             `.bind(dir, …)`",
+            "a sandbox cannot mount the disk image {image}: mount it first, `mount(\"{}\", dir, \
+             #{{ type: \"{kind}\"{how} }})` with `dir` in `scratch()`, and then `.bind(dir, …)`",
             crate::diag::escape(source)
         )
     } else {
         format!(
-            "{image} is an image, and only root mounts one; a user can have its files in a directory, \
-             for `.bind`, or in an archive, for `rootfs().tar(file)`"
+            "only root can mount the disk image {image}: extract its files into a directory for \
+             `.bind`, or pack them into an archive for `rootfs().tar(file)`"
         )
     }
     .into())
@@ -150,14 +149,14 @@ fn file_system_of_root(case: &Case<'_>) -> Option<Hint> {
     let mounting = Mounting::of(case).filter(|it| !OF_USERS.contains(&it.kind()))?;
     let kind = mounting.kind();
     let why = format!(
-        "only root of the host mounts {kind}: the kernel trusts a user neither with what is on a \
-         disk nor with what is of the whole machine"
+        "only root on the host can mount {kind}, which gives access to a disk or to the whole \
+         machine"
     );
     Some(
         match (case.host.is_root(), mounting.is_raw()) {
-            (true, true) => format!("{why}; mount it before `USER` is new"),
+            (true, true) => format!("{why}; mount it before entering a new `USER` namespace"),
             (true, false) => {
-                format!("{why}; as root, mount it first by `mount(…)`, and then `.bind(dir, …)`")
+                format!("{why}; mount it with `mount(…)` first, then add `.bind(dir, …)`")
             }
             (false, _) => format!("{why}; run the recipe as root"),
         }
@@ -174,7 +173,8 @@ fn no_block_device(case: &Case<'_>) -> Option<Hint> {
     let (kind, source) = (mounting.kind(), quoted(mounting.source()));
     Some(
         format!(
-            "{kind} lies on a block device, or in an image file; {source} is neither: name one"
+            "{kind} needs a block device or an image file, and {source} is neither: give the path \
+             of one"
         )
         .into(),
     )
@@ -185,7 +185,7 @@ fn device_missing(case: &Case<'_>) -> Option<Hint> {
     let is_missing = source.is_absolute() && !case.host.tree.exists(source);
     is_missing.then(|| {
         let source = shown(source);
-        format!("no device is at {source}: `/proc/partitions` lists the disks that there are")
+        format!("{source} does not exist: choose one of the disks that `/proc/partitions` lists")
             .into()
     })
 }
@@ -195,8 +195,8 @@ fn not_in_image(case: &Case<'_>) -> Option<Hint> {
     let (kind, source) = (mounting.kind(), mounting.source());
     source.starts_with("/dev/").then(|| {
         format!(
-            "{} holds no {kind}, or an option is none of {kind}; `offset` says where in an image a \
-             file system begins",
+            "{} does not contain {kind}, or {kind} does not know an option; if the file system \
+             begins later in the image, give `offset`",
             quoted(source)
         )
         .into()
@@ -208,8 +208,8 @@ fn option_unknown(case: &Case<'_>) -> Option<Hint> {
     let names: Vec<_> = options.data.iter().map(|(key, _)| quoted(key)).collect();
     (!names.is_empty()).then(|| {
         format!(
-            "{kind} has no option {}, or takes another value for it; mount(8) lists the options of \
-             file systems",
+            "{kind} has no option {}, or does not accept its value: see the options of file systems in \
+             mount(8)",
             list(&names, "or")
         )
         .into()
@@ -221,15 +221,15 @@ fn mounted_already(case: &Case<'_>) -> Option<Hint> {
     let kind = call.new_file_system()?;
     let target = shown(&call.target);
     Mounts::read(case).has(&call.target).then_some(())?;
-    let there = format!("the same {kind} is mounted on {target} already");
+    let there = format!("the same {kind} is already mounted on {target}");
     Some(
         match Kind::shown_by(kind) {
             Some(namespace) => format!(
-                "{there}; that of a new {} namespace is another one: `within({} | MOUNT, || …)`",
+                "{there}; a new {} namespace has its own: `within({} | MOUNT, || …)`",
                 namespace.name(),
                 namespace.constant()
             ),
-            None => format!("{there}: leave this call out, or choose another place"),
+            None => format!("{there}: remove this call, or choose another target"),
         }
         .into(),
     )

@@ -1,4 +1,4 @@
-//! Hints for ids that the raw layer cannot change: maps, users, groups, signals.
+//! Hints about ids that the raw layer cannot change: maps, users, groups, signals.
 
 use std::fs;
 
@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(process_of_others, [Kill, PidfdSendSignal], [EPERM]),
 ];
 
-/// The process whose map is written, what the map is of, and the map.
+/// The process whose map is written, and the kind of ids.
 fn map<'a>(case: &Case<'a>) -> Option<(String, &'a str)> {
     match case.raw()? {
         RawAction::MapIds(ids) => Some((ids.pid.to_string(), ids.what)),
@@ -56,15 +56,18 @@ fn map_written_before(case: &Case<'_>) -> Option<Hint> {
     let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
     (!written.is_empty()).then(|| {
         let written = quoted(written);
-        format!("the {what} of a user namespace are mapped once, and they are {written}: leave it")
-            .into()
+        format!(
+            "the {what} of a user namespace can be mapped only once, and are already mapped \
+                 as {written}: remove this call"
+        )
+        .into()
     })
 }
 
 fn no_right_to_map(case: &Case<'_>) -> Option<Hint> {
     let (pid, _) = map(case)?;
-    let lacks = "this process lacks CAP_SYS_ADMIN in its user namespace: map ids before capabilities \
-                 are dropped, or have the process above do it";
+    let lacks = "this process lacks CAP_SYS_ADMIN in its user namespace: map ids before dropping \
+                 capabilities, or let the parent process map them";
     (is_own(&pid) && !is_capable("SYS_ADMIN")).then(|| lacks.into())
 }
 
@@ -73,15 +76,16 @@ fn setgroups_allowed(case: &Case<'_>) -> Option<Hint> {
     let setgroups = fs::read_to_string(format!("/proc/{pid}/setgroups")).unwrap_or_default();
     (setgroups.trim() == "allow" && !is_capable_above(&pid, "SETGID")).then(|| {
         format!(
-            "a user's own group is mapped only once setgroups(2) is denied: \
-             `write_file(\"/proc/{pid}/setgroups\", \"deny\")` first, as `map_ids` does by itself"
+            "a user can map their own group only after setgroups(2) is denied: \
+             `write_file(\"/proc/{pid}/setgroups\", \"deny\")` first, or use `map_ids`, which \
+             does both"
         )
         .into()
     })
 }
 
-/// Whether this process has a capability in the user namespace above that of process `pid`; never
-/// in that above its own.
+/// Whether this process has a capability in the parent of the user namespace of process `pid`. It
+/// never has one in the parent of its own.
 fn is_capable_above(pid: &str, name: &str) -> bool {
     !is_own(pid) && is_capable(name)
 }
@@ -89,7 +93,7 @@ fn is_capable_above(pid: &str, name: &str) -> bool {
 fn user_zero_maps_itself(case: &Case<'_>) -> Option<Hint> {
     let RawAction::MapIds(MapIds { pid, what: "users", map }) = case.raw()? else { return None };
     let words: Vec<_> = map.split_whitespace().collect();
-    // More than that is refused to everybody without capabilities.
+    // Other maps are refused to everybody without capabilities.
     let is_own = matches!(words[..], [_, "0", "1"]);
     (is_own && !is_capable_above(&pid.to_string(), "SETFCAP")).then(|| remedy::no_setfcap().into())
 }
@@ -99,8 +103,8 @@ fn map_of_others(case: &Case<'_>) -> Option<Hint> {
     let call = if what == "users" { "getuid" } else { "getgid" };
     Some(
         format!(
-            "without capabilities over other {what} a process maps one line of one id, its own: \
-             `[[0, {call}(), 1]]`, with the number that it has outside of the new user namespace"
+            "without capabilities over other {what}, a process can map only its own id, in one \
+             line: `[[0, {call}(), 1]]`, with the id that it has outside the new user namespace"
         )
         .into(),
     )
@@ -111,8 +115,8 @@ fn map_malformed(case: &Case<'_>) -> Option<Hint> {
     let file = if what == "users" { "uid_map" } else { "gid_map" };
     Some(
         format!(
-            "a map is lines `inside outside count` in one write, in which no id stands twice; \
-             `read_file(\"/proc/self/{file}\")` shows one"
+            "write the whole map at once, in lines of `inside outside count`, with each id only \
+             once; `read_file(\"/proc/self/{file}\")` shows an example"
         )
         .into(),
     )
@@ -120,10 +124,7 @@ fn map_malformed(case: &Case<'_>) -> Option<Hint> {
 
 fn process_not_there(case: &Case<'_>) -> Option<Hint> {
     map(case)?;
-    Some(
-        "there is no such process here, or no /proc: `processes()` lists those that there are"
-            .into(),
-    )
+    Some("`/proc` shows no such process: choose one that `processes()` lists".into())
 }
 
 fn no_right_over_ids(case: &Case<'_>) -> Option<Hint> {
@@ -132,8 +133,7 @@ fn no_right_over_ids(case: &Case<'_>) -> Option<Hint> {
         RawAction::SetGroup(_) | RawAction::SetGroups(_) => "SETGID",
         _ => return None,
     };
-    let lacks =
-        format!("this process lacks CAP_{name}: change ids before capabilities are dropped");
+    let lacks = format!("this process lacks CAP_{name}: change ids before dropping capabilities");
     (!is_capable(name)).then(|| lacks.into())
 }
 
@@ -146,7 +146,7 @@ fn id_not_mapped(case: &Case<'_>) -> Option<Hint> {
     };
     Some(
         format!(
-            "{id} is not mapped in this user namespace: choose one of those that \
+            "{id} is not mapped in this user namespace: choose an id that \
              `read_file(\"/proc/self/{name}\")` shows"
         )
         .into(),
@@ -160,8 +160,8 @@ fn setgroups() -> String {
 fn groups_denied(case: &Case<'_>) -> Option<Hint> {
     let RawAction::SetGroups(_) = case.raw()? else { return None };
     (setgroups() == "deny").then(|| {
-        "setgroups(2) is denied in this user namespace, as a user has mapped its groups: leave the \
-         groups as they are, since one of them may be what takes rights away"
+        "setgroups(2) is denied in this user namespace, because a user mapped its groups, and \
+         dropping a group can add rights: remove this call"
             .into()
     })
 }
@@ -169,19 +169,22 @@ fn groups_denied(case: &Case<'_>) -> Option<Hint> {
 fn groups_not_mapped(case: &Case<'_>) -> Option<Hint> {
     let RawAction::SetGroups(_) = case.raw()? else { return None };
     Some(
-        "setgroups(2) works in a user namespace only once its groups are mapped: `map_ids` with \
-         `groups` first"
+        "setgroups(2) works only after the groups of the user namespace are mapped: call \
+         `map_ids` with `groups` first"
             .into(),
     )
 }
 
 fn no_process_to_signal(case: &Case<'_>) -> Option<Hint> {
     let RawAction::Signal(_) = case.raw()? else { return None };
-    Some("`processes()` lists those that there are".into())
+    Some("choose a process that `processes()` lists".into())
 }
 
 fn process_of_others(case: &Case<'_>) -> Option<Hint> {
     let RawAction::Signal(_) = case.raw()? else { return None };
-    Some("it belongs to another user, whom this process has no right over: `processes()` tells whose \
-          a process is".into())
+    Some(
+        "the process belongs to another user, over whom this one has no rights: `processes()` \
+          shows the user of each process"
+            .into(),
+    )
 }

@@ -1,4 +1,4 @@
-//! Hints for entries that cannot be made at their place in a sandbox.
+//! Hints about entries that cannot be created at their place in a sandbox.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(working_directory_missing, [Openat2], [ENOENT, ENOTDIR]),
 ];
 
-/// The calls that find a place beneath the root, or make it.
+/// The calls that find or create a place beneath the root.
 const MAKE: &[Syscall] = &[
     Syscall::Openat,
     Syscall::Openat2,
@@ -52,8 +52,8 @@ fn source_removed(case: &Case<'_>) -> Option<Hint> {
     let source = shown(source(case)?);
     Some(
         format!(
-            "{source} was there when the plan was made, and something has removed it since: make it \
-             again, and run the recipe once more"
+            "{source} existed when the plan was made, and was removed since: create it again, and \
+             rerun the recipe"
         )
         .into(),
     )
@@ -79,8 +79,8 @@ fn source_closed(case: &Case<'_>) -> Option<Hint> {
     )
 }
 
-/// The verbs that map an owner beside those who are mapped; none if both are, or the sandbox has no
-/// map.
+/// The verbs that add an owner to the map; `None` if user and group are mapped, or the sandbox has
+/// no map.
 fn maps_more(case: &Case<'_>, uid: u32, gid: u32) -> Option<String> {
     let maps = &case.failed.plan.maps;
     let mut verbs = String::new();
@@ -91,7 +91,7 @@ fn maps_more(case: &Case<'_>, uid: u32, gid: u32) -> Option<String> {
         if map.inside(id).is_some() {
             continue;
         }
-        // With the first of these verbs the map is only what they say.
+        // The first of these verbs replaces the default map.
         if let Some(own) = map.one() {
             verbs += &format!(".map_{noun}({}, {})", own.inside, own.outside);
         }
@@ -111,7 +111,7 @@ fn source_holds_mounts(case: &Case<'_>) -> Option<Hint> {
     let below = below.filter(|place| place.starts_with(&real) && *place != real).min()?;
     Some(
         format!(
-            "{} is mounted below {}, and what it hides is not shown to a sandbox: leave out \
+            "{} is mounted below {}, and a sandbox may not see what it hides: leave out \
              `recursive: false`",
             shown(below),
             shown(source)
@@ -120,7 +120,7 @@ fn source_holds_mounts(case: &Case<'_>) -> Option<Hint> {
     )
 }
 
-/// The mount that is read-only of those that a place lies below, and the line that made it so.
+/// The read-only mount above a place, and the line that made it read-only.
 pub(super) fn read_only_by<'a>(case: &Case<'a>) -> Option<(&'a GuestPath, Option<&'a Origin>)> {
     let place = target(case.action)?;
     let before = case.failed.plan.actions.get(..case.failed.action)?;
@@ -141,8 +141,8 @@ fn place_read_only(case: &Case<'_>) -> Option<Hint> {
     let by = by.unwrap_or_else(|| "the root".into());
     Some(
         format!(
-            "{place} is to be made below {by}, which is read-only: move this line before the one that \
-             makes it so, or mount a tmpfs on a directory above it"
+            "{place} cannot be created below {by}, which is read-only: move this line before the \
+             one that makes it read-only, or mount a tmpfs on a directory above it"
         )
         .into(),
     )
@@ -153,11 +153,11 @@ fn place_missing(case: &Case<'_>) -> Option<Hint> {
     let path = quoted(place.as_str());
     Some(match case.action {
         Op::Mask(_) | Op::Protect(_) => {
-            format!("nothing is at {path} at this point: a line before this one has to put it there")
+            format!("{path} does not exist at this point: create it in a line before this one")
         }
         _ => format!(
-            "nothing is at {path} at this point; `.directory(\"{place}\")` before this line makes a \
-             directory"
+            "{path} does not exist at this point: create it with `.directory(\"{place}\")` before \
+             this line"
         ),
     }
     .into())
@@ -167,7 +167,7 @@ fn way_blocked(case: &Case<'_>) -> Option<Hint> {
     let place = target(case.action)?;
     Some(
         format!(
-            "something on the way to {} is a file: choose another place",
+            "a parent of {} is a file, not a directory: choose another path",
             quoted(place.as_str())
         )
         .into(),
@@ -188,15 +188,15 @@ fn place_of_another_kind(case: &Case<'_>) -> Option<Hint> {
         _ => return None,
     };
     let place = quoted(place.as_str());
-    Some(format!("{what}, and {place} is {there}: choose a place of the same kind").into())
+    Some(format!("{what}, and {place} is {there}: choose a target of the same kind").into())
 }
 
 fn way_in_a_circle(case: &Case<'_>) -> Option<Hint> {
     let place = quoted(target(case.action)?.as_str());
     Some(
         format!(
-            "links on the way to {place} lead in a circle, or through the links of a process, which \
-             are not followed: name the place that is meant"
+            "the links in {place} form a loop, or lead through the links of a process in /proc, \
+             which are not followed: give the path that the links should lead to"
         )
         .into(),
     )
@@ -208,11 +208,11 @@ fn place_taken(case: &Case<'_>) -> Option<Hint> {
     Some(
         if says.starts_with('/') {
             format!(
-                "something is at {shown} already; the link is made at the second path: was \
-             `.symlink(\"{path}\", \"{says}\")` meant?"
+                "{shown} already exists, and the link is created at the second path: did you mean \
+                 `.symlink(\"{path}\", \"{says}\")`?"
             )
         } else {
-            format!("something is at {shown} already: choose another path for the link")
+            format!("{shown} already exists: choose another path for the link")
         }
         .into(),
     )
@@ -221,7 +221,7 @@ fn place_taken(case: &Case<'_>) -> Option<Hint> {
 fn place_is_a_directory(case: &Case<'_>) -> Option<Hint> {
     let Op::File(file) = case.action else { return None };
     let path = quoted(file.path.as_str());
-    Some(format!("{path} is a directory: name the file in it").into())
+    Some(format!("{path} is a directory: give the path of a file in it").into())
 }
 
 /// The directory of the host above a place whose owner is not mapped in the sandbox.
@@ -237,27 +237,27 @@ fn of_others(case: &Case<'_>) -> Option<(PathBuf, u32, u32)> {
 
 fn place_of_others(case: &Case<'_>) -> Option<Hint> {
     let place = target(case.action)?;
-    let cure = format!(
-        "`.tmpfs` on a directory above {} gives the sandbox one of its own",
-        quoted(place.as_str())
-    );
+    let cure = format!("add `.tmpfs` for a directory above {}", quoted(place.as_str()));
     let Some((path, uid, gid)) = of_others(case) else {
-        let why = "no user of this sandbox may write to the directory";
-        return Some(format!("{why}; {cure}").into());
+        let why = "the users of this sandbox cannot write to the directory";
+        return Some(format!("{why}: {cure}").into());
     };
     let path = shown(&path);
-    // Root maps every id, and a user those that /etc/subuid gives.
+    // Root may map every id, but a user only those in /etc/subuid.
     let maps = maps_more(case, uid, gid).filter(|_| case.host.is_root());
-    Some(match maps {
-        Some(maps) => format!(
-            "{path} belongs to user {uid} and group {gid}, who are not mapped in this sandbox: \
+    Some(
+        match maps {
+            Some(maps) => format!(
+                "{path} belongs to user {uid} and group {gid}, who are not mapped in this sandbox: \
              `{maps}` maps them"
-        ),
-        None => format!(
-            "{path} belongs to user {uid} and cannot be written to by the users of this sandbox; {cure}"
-        ),
-    }
-    .into())
+            ),
+            None => format!(
+                "{path} belongs to user {uid}, and the users of this sandbox cannot write to it: \
+             {cure}"
+            ),
+        }
+        .into(),
+    )
 }
 
 fn working_directory_missing(case: &Case<'_>) -> Option<Hint> {
@@ -268,10 +268,14 @@ fn working_directory_missing(case: &Case<'_>) -> Option<Hint> {
         match holder {
             Some(Backing::Host { read_only: true, .. } | Backing::Protected) => {
                 format!(
-                    "{shown} is no directory, and none can be made there: choose one that is there"
+                    "{shown} is not a directory, and none can be created there: choose an \
+                     existing one"
                 )
             }
-            _ => format!("{shown} is no directory in the root; `.directory(\"{path}\")` makes it"),
+            _ => format!(
+                "{shown} is not a directory in the root: create it with \
+                          `.directory(\"{path}\")`"
+            ),
         }
         .into(),
     )

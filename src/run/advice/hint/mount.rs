@@ -1,4 +1,4 @@
-//! Hints for mounts that the raw layer cannot change.
+//! Hints about mounts that the raw layer cannot change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,12 +36,12 @@ pub(super) const ROWS: &[Row] = &[
     row!(children_locked, [Mount], [EINVAL]),
 ];
 
-/// A path without links, if it leads somewhere.
+/// A path with links resolved, if it exists.
 pub(super) fn real(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
-/// The mounts that the process sees.
+/// The mounts that this process sees.
 pub(super) struct Mounts(Vec<Mount>);
 
 impl Mounts {
@@ -49,19 +49,19 @@ impl Mounts {
         Self(mountinfo::read(&case.host.tree).unwrap_or_default())
     }
 
-    /// The mount that a path is in.
+    /// The mount that contains a path.
     fn holds(&self, path: &Path) -> Option<&Mount> {
         let id = i64::try_from(sys::mount_id(path)?).ok()?;
         self.0.iter().find(|mount| mount.id == id)
     }
 
-    /// Whether something is mounted at a path.
+    /// Whether a path is a mount point.
     pub fn has(&self, path: &Path) -> bool {
         let path = real(path);
         self.0.iter().any(|mount| Path::new(&mount.target) == path)
     }
 
-    /// The mount that the mount at a path is on.
+    /// The parent of the mount at a path.
     fn above(&self, path: &Path) -> Option<&Mount> {
         let own = self.holds(path)?;
         self.0.iter().find(|mount| mount.id == own.parent)
@@ -85,9 +85,9 @@ fn unmounted<'a>(case: &Case<'a>) -> Option<&'a Path> {
 fn unmounted_alone(case: &Case<'_>) -> Option<Hint> {
     let target = unmounted(case)?;
     Mounts::read(case).has(target).then(|| {
-        "it came into this mount namespace from one with more rights, together with others, and the \
-         kernel takes it away only with all of them, as something could lie beneath: unmount the \
-         place above them, or leave it"
+        "this mount and others came from a mount namespace with more rights, and the kernel \
+         unmounts them only together, because each may hide files: unmount the mount above them, \
+         or leave it"
             .into()
     })
 }
@@ -100,11 +100,11 @@ fn nothing_mounted(case: &Case<'_>) -> Option<Hint> {
         match mounts.holds(&real(target)) {
             Some(mount) => {
                 format!(
-                    "nothing is mounted at {shown}: it is in the mount {}",
+                    "{shown} is not a mount point: it is part of the mount {}",
                     quoted(&mount.target)
                 )
             }
-            None => format!("nothing is mounted at {shown}; `mounts()` lists what is"),
+            None => format!("{shown} is not a mount point: choose one that `mounts()` lists"),
         }
         .into(),
     )
@@ -124,10 +124,10 @@ fn mount_in_use(case: &Case<'_>) -> Option<Hint> {
     let mounts = Mounts::read(case);
     let id = u64::try_from(mounts.holds(target)?.id).ok()?;
     let why = user_of(id).unwrap_or_else(|| "something uses it".to_owned());
-    Some(format!("{why}; `lazy: true` takes it away once nobody does").into())
+    Some(format!("{why}: pass `lazy: true` to unmount it as soon as it is unused").into())
 }
 
-/// A process that has a mount in use, and how.
+/// A process that uses a mount, and its kind of use.
 fn user_of(mount: u64) -> Option<String> {
     let is_in = |path: &Path| sys::mount_id(path) == Some(mount);
     let uses = |process: &Path| {
@@ -151,7 +151,7 @@ fn user_of(mount: u64) -> Option<String> {
         return Some(if pid == own && what.starts_with("its") {
             format!("nsscript itself has {what} there, which `chdir` or `chroot` changes")
         } else if pid == own {
-            "nsscript itself has a file open there, as it has for a handle on what is pinned".into()
+            "nsscript itself has a file open there, such as the handle of a pinned namespace".into()
         } else {
             format!("process {pid} ({}) has {what} there", quoted(name.trim_end()))
         });
@@ -169,7 +169,7 @@ fn pivot_on_rootfs(case: &Case<'_>) -> Option<Hint> {
     })
 }
 
-/// The new root and the place for the old one.
+/// The new root, and the directory for the old one.
 fn roots<'a>(case: &Case<'a>) -> Option<(&'a Path, &'a Path)> {
     match case.raw()? {
         RawAction::PivotRoot(roots) => Some((&roots.new, &roots.old)),
@@ -177,7 +177,7 @@ fn roots<'a>(case: &Case<'a>) -> Option<(&'a Path, &'a Path)> {
     }
 }
 
-/// The call that makes a directory a mount.
+/// The call that makes a directory a mount point.
 fn bound_on_itself(path: &Path) -> String {
     let path = escape(&path.to_string_lossy());
     format!("`mount(\"{path}\", \"{path}\", #{{ bind: true, recursive: true }})` makes it one")
@@ -187,36 +187,38 @@ fn pivot_within_mount(case: &Case<'_>) -> Option<Hint> {
     let (new, _) = roots(case)?;
     (sys::mount_id(new) == sys::mount_id(Path::new("/"))).then(|| {
         let (path, cure) = (shown(new), bound_on_itself(new));
-        format!("{path} is in the mount that is the root already, and no mount itself: {cure}")
-            .into()
+        format!("{path} is part of the root mount, and not a mount point: {cure}").into()
     })
 }
 
 fn pivot_old_elsewhere(case: &Case<'_>) -> Option<Hint> {
     let (new, old) = roots(case)?;
     let outside = !real(old).starts_with(real(new)) && Mounts::read(case).has(new);
-    // EBUSY: the place is on the root that there is.
+    // EBUSY: the directory is in the current root.
     (outside && real(new) != Path::new("/")).then(|| {
-        format!("the place for the old root has to lie in the new one: below {}", shown(new)).into()
+        format!(
+            "the directory for the old root must be in the new root: choose one below {}",
+            shown(new)
+        )
+        .into()
     })
 }
 
 fn pivot_root_already(case: &Case<'_>) -> Option<Hint> {
     let (new, _) = roots(case)?;
-    (real(new) == Path::new("/")).then(|| "`/` is the root already: leave this call out".into())
+    (real(new) == Path::new("/")).then(|| "`/` is already the root: remove this call".into())
 }
 
 fn pivot_file(case: &Case<'_>) -> Option<Hint> {
     let (new, old) = roots(case)?;
     let file = [new, old].into_iter().find(|path| path.exists() && !path.is_dir())?;
-    Some(format!("{} is a file: both have to be directories", shown(file)).into())
+    Some(format!("{} is a file: both arguments must be directories", shown(file)).into())
 }
 
 fn pivot_no_mount(case: &Case<'_>) -> Option<Hint> {
     let (new, _) = roots(case)?;
-    (!Mounts::read(case).has(new)).then(|| {
-        format!("{} is a directory and no mount: {}", shown(new), bound_on_itself(new)).into()
-    })
+    (!Mounts::read(case).has(new))
+        .then(|| format!("{} is not a mount point: {}", shown(new), bound_on_itself(new)).into())
 }
 
 fn pivot_shared(case: &Case<'_>) -> Option<Hint> {
@@ -239,8 +241,8 @@ fn pivot_locked(case: &Case<'_>) -> Option<Hint> {
     let (new, _) = roots(case)?;
     Some(
         format!(
-            "the root of the process has to be a mount (it is none after `chroot`), and {} one that \
-             did not come from a namespace with more rights: {}",
+            "the root of the process must be a mount point (after `chroot` it is not), and {} \
+             must be one that did not come from a namespace with more rights: {}",
             shown(new),
             bound_on_itself(new)
         )
@@ -254,7 +256,7 @@ fn mount_target_missing(case: &Case<'_>) -> Option<Hint> {
     let binds_file = mount.flags.has(MountFlags::BIND) && source.is_some_and(Path::is_file);
     let what = if binds_file { "a file" } else { "a directory" };
     let made = made_first(case, &mount.target, !binds_file);
-    Some(format!("a mount covers {what} that is there: {made}").into())
+    Some(format!("the target must be {what} that exists: {made}").into())
 }
 
 fn mount_source_missing(case: &Case<'_>) -> Option<Hint> {
@@ -269,8 +271,11 @@ fn mount_kinds_differ(case: &Case<'_>) -> Option<Hint> {
     let (from, to) = (word(source), word(&mount.target));
     let (source, target) = (shown(source), shown(&mount.target));
     (from != to).then(|| {
-        format!("{source} is {from}, and {target} {to}: bind a directory on a directory, a file on a file")
-            .into()
+        format!(
+            "{source} is {from}, and {target} is {to}: bind a directory on a directory, or a \
+                 file on a file"
+        )
+        .into()
     })
 }
 
@@ -282,7 +287,7 @@ fn moved_from_shared(case: &Case<'_>) -> Option<Hint> {
     above.propagation.contains("shared").then(|| {
         let (place, path) = (quoted(&above.target), escape(&above.target));
         format!(
-            "a mount is not moved out of one that is shared, and {place} is: \
+            "a mount cannot be moved out of a shared mount, and {place} is shared: \
              `mount(\"{path}\", #{{ propagation: \"private\" }})` first"
         )
         .into()
@@ -300,8 +305,9 @@ fn no_mount_to_change(case: &Case<'_>) -> Option<Hint> {
         }
         _ => return None,
     };
-    (!Mounts::read(case).has(place))
-        .then(|| format!("{} is no mount: {}", shown(place), bound_on_itself(place)).into())
+    (!Mounts::read(case).has(place)).then(|| {
+        format!("{} is not a mount point: {}", shown(place), bound_on_itself(place)).into()
+    })
 }
 
 fn flag_locked(case: &Case<'_>) -> Option<Hint> {
@@ -311,9 +317,9 @@ fn flag_locked(case: &Case<'_>) -> Option<Hint> {
         _ => false,
     };
     changes.then(|| {
-        "the mount came from a namespace with more rights: flags that it has are not taken away here, \
-         and its file system is not changed; `bind: true` with `remount: true` adds flags to this \
-         mount alone"
+        "the mount came from a namespace with more rights, so its flags cannot be cleared and its \
+         file system cannot be changed here: add flags to this mount alone with `bind: true` and \
+         `remount: true`"
             .into()
     })
 }
@@ -322,8 +328,8 @@ fn children_locked(case: &Case<'_>) -> Option<Hint> {
     let mount = call(case)?;
     let alone = mount.flags.has(MountFlags::BIND) && !mount.flags.has(MountFlags::RECURSIVE);
     alone.then(|| {
-        "something is mounted below, and what it hides is not shown here: bind it with \
-         `recursive: true`"
+        "other mounts are below it, and this mount namespace may not see what they hide: bind it \
+         with `recursive: true`"
             .into()
     })
 }

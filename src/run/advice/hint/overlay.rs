@@ -1,4 +1,4 @@
-//! Hints for overlays that cannot be mounted: the kernel gives one error for all causes.
+//! Hints about overlays that cannot be mounted: the kernel returns the same error for all causes.
 
 use std::path::{Path, PathBuf};
 
@@ -34,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
     row!(overlay_of_another, CREATE, [ESTALE]),
 ];
 
-/// The calls that make a file system, and mount it.
+/// The calls that create and mount a file system.
 const CREATE: &[Syscall] = &[Syscall::Fsopen, Syscall::Fsconfig, Syscall::Fsmount, Syscall::Mount];
 
 /// The overlay that is the root of a sandbox.
@@ -69,8 +69,8 @@ fn root_holds_mounts(case: &Case<'_>) -> Option<Hint> {
     let below = mounted_below(case, path)?;
     Some(
         format!(
-            "{} is mounted below {}, which an overlay does not show: use the root read-only, \
-             `.read_only_root()`",
+            "{} is mounted below {}, and an overlay would not show it: make the root read-only \
+             with `.read_only_root()`",
             shown(&below),
             shown(path)
         )
@@ -82,8 +82,8 @@ fn changes_unsuited(case: &Case<'_>) -> Option<Hint> {
     let (_, Some(changes)) = root(case)? else { return None };
     Some(
         format!(
-            "the file system of {} may not take the changes of an overlay, as NFS, FAT or another \
-             overlay do not: keep them on a disk of the machine",
+            "the file system of {} may be unable to hold the changes of an overlay, like NFS, FAT \
+             or another overlay: keep them on a local disk",
             shown(changes)
         )
         .into(),
@@ -92,13 +92,10 @@ fn changes_unsuited(case: &Case<'_>) -> Option<Hint> {
 
 fn changes_of_another_root(case: &Case<'_>) -> Option<Hint> {
     root(case)?;
-    Some(
-        "what is kept was changed on top of another root: keep the changes in a new directory"
-            .into(),
-    )
+    Some("the changes were made on top of another root: keep changes in a new directory".into())
 }
 
-/// The directories of an overlay, by the option that names them.
+/// The directories of an overlay, by option.
 struct Overlay {
     lower: Vec<PathBuf>,
     upper: Option<PathBuf>,
@@ -118,7 +115,7 @@ impl Overlay {
     }
 }
 
-/// Names with colons between them; a backslash stands before what belongs to a name.
+/// Splits names at colons; a backslash escapes a character of a name.
 fn directories(text: &str) -> Vec<PathBuf> {
     let mut names = vec![String::new()];
     let mut letters = text.chars();
@@ -137,13 +134,13 @@ fn overlay_directory_missing(case: &Case<'_>) -> Option<Hint> {
     let overlay = Overlay::of(case)?;
     let gone = overlay.all().find(|path| !path.exists())?;
     let missing = missing(case, gone);
-    Some(format!("every directory of an overlay has to be there: {missing}").into())
+    Some(format!("every directory of an overlay must exist: {missing}").into())
 }
 
 fn overlay_directory_is_a_file(case: &Case<'_>) -> Option<Hint> {
     let overlay = Overlay::of(case)?;
     let file = shown(overlay.all().find(|path| path.exists() && !path.is_dir())?);
-    Some(format!("{file} is a file: an overlay is of directories").into())
+    Some(format!("{file} is a file: give the path of a directory").into())
 }
 
 fn overlay_without_lower(case: &Case<'_>) -> Option<Hint> {
@@ -156,11 +153,11 @@ fn overlay_of_one(case: &Case<'_>) -> Option<Hint> {
     let overlay = Overlay::of(case)?;
     (overlay.lower.len() == 1 && overlay.upper.is_none()).then(|| {
         if case.raw().is_some() {
-            "an overlay is of at least two directories: `upper` and `work` beside `lower`, or `lower` \
-             as an array"
+            "an overlay needs at least two directories: add `upper` and `work`, or make `lower` \
+             an array"
         } else {
-            "an overlay is of at least two directories: `upperdir` and `workdir` beside `lowerdir`, or \
-             several in `lowerdir`, with colons between them"
+            "an overlay needs at least two directories: add `upperdir` and `workdir`, or give \
+             several in `lowerdir`, separated by colons"
         }
         .into()
     })
@@ -171,11 +168,11 @@ fn overlay_without_work(case: &Case<'_>) -> Option<Hint> {
     let (upper, work) =
         if case.raw().is_some() { ("upper", "work") } else { ("upperdir", "workdir") };
     (overlay.upper.is_some() && overlay.work.is_none()).then(|| {
-        format!("`{upper}` goes with `{work}`: an empty directory on the same file system").into()
+        format!("`{upper}` needs `{work}`: add an empty directory on the same file system").into()
     })
 }
 
-/// The directory for changes and the one beside it.
+/// The directories for changes and for work.
 fn pair(case: &Case<'_>) -> Option<(PathBuf, PathBuf)> {
     let overlay = Overlay::of(case)?;
     overlay.upper.zip(overlay.work)
@@ -184,19 +181,18 @@ fn pair(case: &Case<'_>) -> Option<(PathBuf, PathBuf)> {
 fn overlay_directories_apart(case: &Case<'_>) -> Option<Hint> {
     let (upper, work) = pair(case)?;
     (sys::mount_id(&upper) != sys::mount_id(&work))
-        .then(|| format!("{} and {} have to be in one mount", shown(&upper), shown(&work)).into())
+        .then(|| format!("{} and {} must be in the same mount", shown(&upper), shown(&work)).into())
 }
 
 fn overlay_work_in_upper(case: &Case<'_>) -> Option<Hint> {
     let (upper, work) = pair(case)?;
     let (upper, work) = (real(&upper), real(&work));
     (upper.starts_with(&work) || work.starts_with(&upper)).then(|| {
-        "the directories for changes and for work are two, neither of which lies in the other"
-            .into()
+        "choose separate directories for changes and for work: one is inside the other".into()
     })
 }
 
-/// File systems that lack what the changes of an overlay are written down by.
+/// File systems that cannot store the changes of an overlay.
 const CANNOT_HOLD: [&str; 10] =
     ["9p", "cifs", "exfat", "fuseblk", "nfs", "nfs4", "overlay", "smb3", "vfat", "virtiofs"];
 
@@ -207,8 +203,8 @@ fn overlay_upper_unsuited(case: &Case<'_>) -> Option<Hint> {
     let upper = shown(&upper);
     Some(
         format!(
-            "{upper} is on {kind}, which may not take the changes of an overlay: a tmpfs does, or a \
-             disk"
+            "{upper} is on {kind}, which cannot hold the changes of an overlay: choose a \
+             directory on a tmpfs or a disk"
         )
         .into(),
     )
@@ -220,7 +216,7 @@ fn overlay_lower_holds_mounts(case: &Case<'_>) -> Option<Hint> {
     let (path, below) = found?;
     Some(
         format!(
-            "{} is mounted below {}, which an overlay does not show to a user: name a directory \
+            "{} is mounted below {}, which a user's overlay cannot include: choose a directory \
              without mounts in it",
             shown(&below),
             shown(path)
@@ -231,21 +227,19 @@ fn overlay_lower_holds_mounts(case: &Case<'_>) -> Option<Hint> {
 
 fn overlay_in_itself(case: &Case<'_>) -> Option<Hint> {
     Overlay::of(case)?;
-    Some("one directory of an overlay lies in another: choose directories that are apart".into())
+    Some("one directory of the overlay is inside another: choose separate directories".into())
 }
 
 fn overlay_in_use(case: &Case<'_>) -> Option<Hint> {
     Overlay::of(case)?;
-    Some(
-        "the directory for changes, or for work, is used by another overlay: choose new ones"
-            .into(),
-    )
+    Some("another overlay uses the directory for changes or for work: choose new ones".into())
 }
 
 fn overlay_of_another(case: &Case<'_>) -> Option<Hint> {
     Overlay::of(case)?;
     Some(
-        "the directory for changes, or for work, was that of another overlay before: choose new ones"
+        "the directory for changes or for work belonged to another overlay before: choose new \
+         ones"
             .into(),
     )
 }

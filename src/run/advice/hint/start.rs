@@ -1,4 +1,4 @@
-//! Hints for processes that cannot be started in new namespaces, or whose ids cannot be mapped.
+//! Hints about processes that cannot start in new namespaces, or whose ids cannot be mapped.
 
 use super::raw_call::{children_are_elsewhere, is_capable};
 use super::{Case, Hint, Row};
@@ -25,11 +25,12 @@ pub(super) const ROWS: &[Row] = &[
     row!(closure_guarded, [Openat], [EACCES]),
     row!(user_namespaces_forbidden, [Clone3, Unshare], [EPERM, EACCES]),
     row!(no_key_left, [Keyctl], [EDQUOT]),
+    row!(limit_above_maximum, [Prlimit], [EPERM]),
     row!(limit_above_hard, [Prlimit], [EPERM]),
 ];
 
-/// The first calls of a new process that ask for a capability: one of them is refused if its user
-/// namespace gives it none.
+/// The first calls of a new process that need a capability: one of them fails if its user namespace
+/// grants none.
 const ASK_FOR_RIGHTS: &[Syscall] = &[
     Syscall::Clone3,
     Syscall::Unshare,
@@ -40,7 +41,7 @@ const ASK_FOR_RIGHTS: &[Syscall] = &[
     Syscall::Fsopen,
 ];
 
-/// Whether new namespaces are what was asked for.
+/// Whether the action creates namespaces.
 fn starts(case: &Case<'_>) -> bool {
     use RawAction::{Clone3, EnterSession, Unshare};
     matches!(
@@ -49,7 +50,7 @@ fn starts(case: &Case<'_>) -> bool {
     )
 }
 
-/// The maps that are written for a process of nsscript's own.
+/// The maps that are written for one of nsscript's own processes.
 fn maps<'a>(case: &Case<'a>) -> Option<&'a Maps> {
     match case.action {
         Op::MapOwnIds(map) => Some(&map.0),
@@ -60,9 +61,9 @@ fn maps<'a>(case: &Case<'a>) -> Option<&'a Maps> {
 }
 
 fn no_key_left(case: &Case<'_>) -> Option<Hint> {
-    let hint = "each sandbox that runs has a keyring of its own, which counts as a key of the user; root \
-                lets users have more by `sysctl kernel.keys.maxkeys=2000`, and /proc/key-users tells how \
-                many they have";
+    let hint = "each running sandbox has its own keyring, which counts as one of the user's keys: \
+                raise the limit as root with `sysctl kernel.keys.maxkeys=2000`; /proc/key-users \
+                shows how many keys each user has";
     matches!(case.action, Op::NewKeyring(_)).then(|| hint.into())
 }
 
@@ -76,14 +77,14 @@ fn init_refused(case: &Case<'_>) -> Option<Hint> {
 
 fn pid_namespace_has_ended(case: &Case<'_>) -> Option<Hint> {
     if let Some(RawAction::Setns(Setns { namespaces, .. })) = case.raw() {
-        let ended = "process 1 of that PID namespace has ended, and the kernel starts no other \
-                     process in it: enter it while process 1 runs";
+        let ended = "process 1 of that PID namespace has exited, and the kernel starts no more \
+                     processes in it: enter it while process 1 runs";
         return namespaces.has(Kind::Pid).then(|| ended.into());
     }
     (starts(case) && children_are_elsewhere("pid")).then(|| {
-        "the first child after `unshare(PID)` is process 1 of the new PID namespace, and no process \
-         starts there once it has ended; `within(PID, || …)` in place of `unshare(PID)` leaves the \
-         children of this process where they are"
+        "the first child after `unshare(PID)` is process 1 of the new PID namespace, and no \
+         process can start there after it exits: use `within(PID, || …)` instead of \
+         `unshare(PID)`"
             .into()
     })
 }
@@ -91,9 +92,8 @@ fn pid_namespace_has_ended(case: &Case<'_>) -> Option<Hint> {
 fn pid_namespace_is_elsewhere(case: &Case<'_>) -> Option<Hint> {
     let asked = starts(case) && case.failed.plan.namespaces.has(Kind::Pid);
     (asked && children_are_elsewhere("pid")).then(|| {
-        "children of this process start in another PID namespace, since `unshare(PID)` or `setns`, \
-         and the kernel lets only them make a further one; `within(PID, || …)` in place of that \
-         leaves this process as it is"
+        "after `unshare(PID)` or `setns`, children of this process start in another PID \
+         namespace, and only they can create a further one: use `within(PID, || …)` instead"
             .into()
     })
 }
@@ -102,12 +102,12 @@ fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
     let asked = starts(case).then_some(case.failed.plan.namespaces)?;
     let errno = case.errno().name();
     let hint = Hint::from(remedy::refused(case.host, asked, &errno)?);
-    // A sandbox can do without some.
+    // A sandbox can share some namespaces.
     let missing = asked
         .kinds()
         .find(|kind| errno == "EINVAL" && remedy::not_built_in(case.host, *kind).is_some());
     if sharing_users_helps(case, asked) {
-        let text = format!("{}; root does without one: `.share(USER)`", hint.text);
+        let text = format!("{}; root can run without a new one: `.share(USER)`", hint.text);
         return Some(Hint { text, ..hint });
     }
     Some(match (missing, case.action) {
@@ -119,17 +119,17 @@ fn namespaces_refused(case: &Case<'_>) -> Option<Hint> {
     })
 }
 
-/// Whether a sandbox of root starts if its user namespace is the one of nsscript.
+/// Whether root's sandbox could start if it shared the user namespace.
 fn sharing_users_helps(case: &Case<'_>, asked: Namespaces) -> bool {
     let starts = matches!(case.action, Op::Start(_) | Op::PrepareMaps(_));
     let is_off = case.host.forbids_user_namespaces().is_some();
     starts && asked.has(Kind::User) && case.host.is_root() && is_off && remedy::has_all_rights()
 }
 
-/// What is said of a user namespace that is refused for a reason that nothing shows.
+/// The hint about a user namespace that is refused for an unknown reason.
 fn user_namespaces_forbidden(case: &Case<'_>) -> Option<Hint> {
     let asked = starts(case) && case.failed.plan.namespaces.has(Kind::User);
-    // A raw call has the rights of its process, which later rows look at.
+    // A raw call has the rights of its process, which later rows check.
     let raw = matches!(case.raw(), Some(RawAction::Clone3(_) | RawAction::Unshare(_)));
     (asked && !raw).then(|| remedy::around().into())
 }
@@ -139,7 +139,7 @@ fn rights_refused(case: &Case<'_>) -> Option<Hint> {
     Some(is_user.then(|| remedy::restricted_by_apparmor(case.host))??.into())
 }
 
-/// Whether the map of this process, a file of /proc/self, knows all ids that `map` maps to.
+/// Whether the map of this process, a file of /proc/self, contains all ids that `map` maps to.
 fn has_all(case: &Case<'_>, file: &str, map: &IdMap) -> bool {
     let text = case.host.tree.read(&std::path::Path::new("/proc/self").join(file));
     let Ok(text) = text.map(|text| String::from_utf8_lossy(&text).into_owned()) else {
@@ -159,7 +159,7 @@ fn has_all(case: &Case<'_>, file: &str, map: &IdMap) -> bool {
 }
 
 fn ids_not_here(case: &Case<'_>) -> Option<Hint> {
-    // Once the session has its own user namespace, its map is not what counts.
+    // If the session has its own user namespace, its map does not matter.
     let Op::PrepareMaps(PrepareMaps(maps)) = case.action else { return None };
     let all = has_all(case, "uid_map", &maps.users) && has_all(case, "gid_map", &maps.groups);
     (!all).then(|| remedy::ids_not_permitted().into())
@@ -167,7 +167,7 @@ fn ids_not_here(case: &Case<'_>) -> Option<Hint> {
 
 fn user_zero_without_setfcap(case: &Case<'_>) -> Option<Hint> {
     let maps = maps(case).filter(|maps| maps.users.inside(0).is_some())?;
-    // What has entered the session has every capability, in its new user namespace.
+    // A process that has entered the session has every capability in its new user namespace.
     let entered = matches!(case.raw(), Some(RawAction::EnterSession(_)));
     (maps.own && (entered || !is_capable("SETFCAP"))).then(|| remedy::no_setfcap().into())
 }
@@ -179,18 +179,18 @@ fn map_refused(case: &Case<'_>) -> Option<Hint> {
 fn proc_read_only_for_maps(case: &Case<'_>) -> Option<Hint> {
     maps(case)?;
     Some(
-        "ids are mapped through `/proc`, which is read-only here: a sandbox around this one needs a \
-         proc of its own, and another user than 0, `.proc(\"/proc\").user(1000)`"
+        "ids are mapped through `/proc`, which is read-only here: give the outer sandbox its own \
+         proc and a user other than 0, `.proc(\"/proc\").user(1000)`"
             .into(),
     )
 }
 
 fn closure_guarded(case: &Case<'_>) -> Option<Hint> {
     let writes = maps(case).is_some() || matches!(case.raw(), Some(RawAction::MapIds(_)));
-    // Files of /proc of a process that may not be traced belong to root of the host.
+    // The /proc files of a process that may not be traced belong to root of the host.
     (writes && case.session.is_in_sandbox()).then(|| {
-        "nothing in a sandbox may look into a closure that goes on there, so it cannot map ids; as a \
-         program of a sandbox nsscript can: `.proc(\"/proc\").user(1000).run([\"nsscript\", …])`"
+        "a closure in a sandbox is hidden from all programs there, so it cannot map ids: run \
+         nsscript as a program instead, `.proc(\"/proc\").user(1000).run([\"nsscript\", …])`"
             .into()
     })
 }
@@ -200,6 +200,24 @@ fn no_proc_for_maps(case: &Case<'_>) -> Option<Hint> {
     is_missing.then(|| remedy::no_proc().into())
 }
 
+fn limit_above_maximum(case: &Case<'_>) -> Option<Hint> {
+    let Op::Limit(limit) = case.action else { return None };
+    let resource = limit.resource;
+    let maximum = || case.host.setting("fs/nr_open")?.parse().ok();
+    let maximum: u64 = (resource.name == "nofile").then(maximum)??;
+    if limit.hard <= maximum {
+        return None;
+    }
+    let hard = sys::hard_limit(resource.number).unwrap_or(maximum);
+    let (maximum, most) = (resource.shown(maximum), resource.shown(hard.min(maximum)));
+    Some(
+        format!(
+            "`fs.nr_open` allows a process at most {maximum} open files: choose at most {most}"
+        )
+        .into(),
+    )
+}
+
 fn limit_above_hard(case: &Case<'_>) -> Option<Hint> {
     let Op::Limit(limit) = case.action else { return None };
     let resource = limit.resource;
@@ -207,8 +225,8 @@ fn limit_above_hard(case: &Case<'_>) -> Option<Hint> {
     let (name, shown) = (resource.name, resource.shown(most));
     Some(
         format!(
-            "nsscript itself may not have more than {shown}, its hard limit of `{name}`: choose at most \
-             that, or raise it with `prlimit` or in limits.conf(5) before nsscript starts"
+            "the hard limit `{name}` of nsscript itself is {shown}: choose at most that, or raise \
+             it with `prlimit` or in limits.conf(5) before nsscript starts"
         )
         .into(),
     )

@@ -1,4 +1,4 @@
-//! Programs that are nowhere: hidden, behind a link that dangles, beside `PATH`, or not there.
+//! Programs that are not found: hidden, behind a dangling link, outside `PATH`, or missing.
 
 use std::path::PathBuf;
 
@@ -13,20 +13,20 @@ use crate::spec::GuestPath;
 pub(super) struct Wanted<'a> {
     pub guest: &'a Guest<'a>,
     pub program: &'a str,
-    /// Where it was looked for, if it has no `/`.
+    /// The directories that were searched, if it has no `/`.
     pub search: &'a [String],
     /// The paths that were tried.
     pub candidates: Vec<String>,
 }
 
 impl Wanted<'_> {
-    /// The report of a program that is at none of the places where it was looked for.
+    /// Reports a program that was not found at any candidate path.
     pub fn not_found(&self, mut report: Report) -> Report {
         let shown = quoted(self.program);
-        report.message = format!("no program {shown} {}", self.guest.words());
+        report.message = format!("program {shown} not found {}", self.guest.words());
         if !self.program.contains('/') {
             let path = quoted(self.search.join(":"));
-            report = report.note(format!("looked for along {path}"));
+            report = report.note(format!("searched {path}"));
         }
         for path in &self.candidates {
             if let Some(by) = self.guest.hidden_by(path) {
@@ -39,14 +39,14 @@ impl Wanted<'_> {
         if self.program.contains('/') { self.no_path(report) } else { self.no_name(report) }
     }
 
-    /// The link on the way to a path that leads to nothing.
+    /// The dangling link in a path.
     fn dangles(&self, path: &str) -> Option<(GuestPath, String)> {
         let link = self.guest.find(path)?.link?;
         let leads = self.guest.find(link.0.as_str())?;
         (leads.at == At::Nothing).then_some(link)
     }
 
-    /// A mount hides it that comes later.
+    /// Reports a program that a later mount hides.
     fn hidden(&self, mut report: Report, path: &str, by: &Planned) -> Report {
         let place = hint::target(&by.action).map_or("/", GuestPath::as_str);
         let (path_shown, shown) = (quoted(path), quoted(place));
@@ -60,14 +60,17 @@ impl Wanted<'_> {
         let hint = if is_made {
             format!("move the line that mounts on {shown} before the one that makes {path_shown}")
         } else if self.guest.is_built() {
-            format!("put the program elsewhere, such as at `/usr/bin/{name}`, or mount elsewhere")
+            format!(
+                "put the program at another path, such as `/usr/bin/{name}`, or mount \
+                     elsewhere"
+            )
         } else {
-            format!("`.bind(\"{}\")` after it shows the program inside", escape(path))
+            format!("add `.bind(\"{}\")` after the mount", escape(path))
         };
         report.related(by.origin.as_ref(), "hidden by this").advise("program_hidden", hint)
     }
 
-    /// It is a link to something that is not there.
+    /// Reports a dangling link.
     fn dangling(&self, mut report: Report, path: &str, link: &(GuestPath, String)) -> Report {
         let (place, says) = link;
         let target = if says.starts_with('/') {
@@ -77,30 +80,33 @@ impl Wanted<'_> {
         };
         let (shown, link) = (quoted(path), quoted(place.as_str()));
         report.message = format!(
-            "cannot execute {shown}: the link {link} leads to {}, and nothing is there",
+            "cannot execute {shown}: the link {link} leads to {}, which does not exist",
             quoted(says)
         );
         let Some(target) = target else { return report };
         if self.guest.is_here() || self.on_host(target.as_str()).is_none() {
-            let hint = "make the link again, to something that is there";
+            let hint = "replace the link with one to a file that exists";
             return report.advise("link_dangles", hint);
         }
         let hint = match (self.guest.is_built(), self.guest.find(path).is_some()) {
             (true, _) if target.as_str().starts_with("/usr/") => {
-                format!("`rootfs().binary(\"{target}\")` puts what it leads to into the root")
+                format!(
+                    "add the target of the link to the root with \
+                         `rootfs().binary(\"{target}\")`"
+                )
             }
             _ => {
                 let tree = escape(installed_at(target.as_str()));
                 format!(
-                    "what it leads to is on the host: `.bind(\"{tree}\", #{{ read_only: true }})` \
-                     shows it inside"
+                    "the target of the link exists on the host: add `.bind(\"{tree}\", #{{ \
+                     read_only: true }})`"
                 )
             }
         };
         report.advise("link_leads_outside", hint)
     }
 
-    /// A path at which nothing is.
+    /// Reports a path that does not exist.
     fn no_path(&self, report: Report) -> Report {
         let (above, name) = self.program.rsplit_once('/').unwrap_or_default();
         let names = self.guest.names(if above.is_empty() { "/" } else { above });
@@ -116,26 +122,26 @@ impl Wanted<'_> {
             Some(_) if self.guest.is_built() => report.advise(
                 "program_of_host",
                 format!(
-                    "the path is one inside the sandbox, and the host has a program there: \
-                     `.binary(\"{path}\")` puts it into a root"
+                    "the path is looked up inside the sandbox, and the host has a program there: \
+                     add it to the root with `.binary(\"{path}\")`"
                 ),
             ),
             Some(_) => report.advise(
                 "program_of_host_only",
                 format!(
-                    "the path is one inside the sandbox, and the host has a program there: \
-                     `.bind(\"{path}\")` shows it"
+                    "the path is looked up inside the sandbox, and the host has a program there: \
+                     add `.bind(\"{path}\")`"
                 ),
             ),
             None => report.advise(
                 "path_inside",
-                "the path is one inside the sandbox, and neither that nor the host has anything \
-                 there: name a program that is there",
+                "the path is looked up inside the sandbox, and neither the sandbox nor the host \
+                 has a program there: give another path",
             ),
         }
     }
 
-    /// A name that no directory has.
+    /// Reports a name that no directory contains.
     fn no_name(&self, report: Report) -> Report {
         let program = self.program;
         let others = DEFAULT_PATH.split(':').filter(|other| {
@@ -147,9 +153,7 @@ impl Wanted<'_> {
             let path = quoted(path);
             return report.advise(
                 "program_off_path",
-                format!(
-                    "{path} is there, and `PATH` leaves its directory out: name it by this path"
-                ),
+                format!("{path} exists, but its directory is not in `PATH`: use this path"),
             );
         }
         let names = self.search.iter().flat_map(|directory| self.guest.names(directory));
@@ -167,30 +171,38 @@ impl Wanted<'_> {
             ),
             (_, true, _) => report.advise(
                 "program_not_in_own_root",
-                format!("a root of one's own has what was put into it: `{binary}`"),
+                format!(
+                    "this root contains only what the recipe added: add the program with \
+                         `{binary}`"
+                ),
             ),
             (Some(_), _, true) => {
-                report.advise("program_not_in_root", format!("`{binary}` puts it into a root"))
+                report.advise("program_not_in_root", format!("add it to the root with `{binary}`"))
             }
             (None, _, true) => report.advise(
                 "program_nowhere",
-                format!("the host has no {shown} either: install it, then `{binary}` puts it into a root"),
+                format!(
+                    "the host has no {shown} either: install it, and add it to the root with \
+                         `{binary}`"
+                ),
             ),
             (_, _, false) => report.advise(
                 "program_not_in_directory",
-                format!("the root is a directory of the host: install {shown} there, or name a program \
-                         that it has"),
+                format!(
+                    "the root is a directory of the host: install {shown} there, or choose a \
+                         program that it contains"
+                ),
             ),
         }
     }
 
-    /// The program that the host has at a path.
+    /// The program at a path of the host.
     fn on_host(&self, path: &str) -> Option<PathBuf> {
         self.guest.layers.host().tree.which(path, None)
     }
 }
 
-/// The directory in which a program is installed with what belongs to it: that above `bin`.
+/// The directory in which a program is installed with its files: the one above `bin`.
 pub(super) fn installed_at(path: &str) -> &str {
     let (directory, _) = path.rsplit_once('/').unwrap_or_default();
     match directory.rsplit_once('/') {

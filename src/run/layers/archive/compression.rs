@@ -1,4 +1,4 @@
-//! Compression of archives: gzip, xz and zstd, told apart by their first bytes.
+//! Compression of archives: gzip, xz and zstd, detected by their first bytes.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -17,19 +17,19 @@ use crate::run::layers::progress::Task;
 use crate::spec::Compression;
 use crate::sys::Errno;
 
-/// How much is read, and passed on, at a time.
+/// The number of bytes to read and to send at once.
 const PIECE: usize = 256 << 10;
-/// The memory that xz may use, however much an archive asks for: `xz -9` takes 65 MiB.
+/// The memory limit of xz, in bytes: `xz -9` needs 65 MiB.
 const XZ_MEMORY: u64 = 512 << 20;
-/// The logarithm of the window that zstd may use: `zstd --ultra -22` takes 27, which is 128 MiB.
+/// The limit of the window of zstd, as a logarithm: `zstd --ultra -22` needs 27, which is 128 MiB.
 const ZSTD_WINDOW: u32 = 27;
-/// How much xz compresses on its own: what comes out depends on this, and not on the processors.
+/// The block size of xz, in bytes. The output depends on it, but not on the number of processors.
 const XZ_BLOCK: u64 = 16 << 20;
 
-/// What is wrong with compressed bytes that end too early.
-pub(in crate::run) const CUT_OFF: &str = "it ends in the middle";
+/// The error of truncated compressed data.
+pub(in crate::run) const CUT_OFF: &str = "it is truncated";
 
-/// A file that is read once: its bytes are counted, and hashed where that is asked for.
+/// A file that is read once, with a count of its bytes, and a hash if requested.
 struct Counted<'a> {
     file: File,
     digest: Option<Sha256>,
@@ -52,7 +52,7 @@ impl Read for Counted<'_> {
     }
 }
 
-/// The decompressed bytes of a file, which another thread sends.
+/// The decompressed bytes of a file, from another thread.
 #[derive(Debug)]
 pub(in crate::run) struct Decoded {
     pieces: Receiver<io::Result<Vec<u8>>>,
@@ -61,7 +61,7 @@ pub(in crate::run) struct Decoded {
 }
 
 impl Decoded {
-    /// What is received here.
+    /// Wraps a receiver.
     pub fn new(pieces: Receiver<io::Result<Vec<u8>>>) -> Self {
         Self { pieces, piece: Vec::new(), taken: 0 }
     }
@@ -70,7 +70,7 @@ impl Decoded {
 impl Read for Decoded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.taken == self.piece.len() {
-            // Nobody sends any more at the end.
+            // The sender is gone at the end.
             self.piece = self.pieces.recv().unwrap_or(Ok(Vec::new()))?;
             self.taken = 0;
         }
@@ -80,8 +80,8 @@ impl Read for Decoded {
     }
 }
 
-/// Sends what is in `file`, decompressed; `compression` is what its first bytes say where that is
-/// not given. Ends early where nobody listens any more. Gives the sha256 of the file, where `hashes`.
+/// Decompresses `file` and sends the bytes. Without `compression`, it is detected from the first
+/// bytes. Stops early if the receiver is gone. Returns the sha256 of the file if `hashes` is set.
 pub(in crate::run) fn decode(
     file: File,
     compression: Option<Compression>,
@@ -108,7 +108,7 @@ pub(in crate::run) fn decode(
             return None;
         }
     }
-    // What follows the compressed bytes counts for the sha256.
+    // The sha256 includes bytes after the compressed data.
     if hashes && io::copy(&mut input, &mut io::sink()).is_err() {
         return None;
     }
@@ -132,7 +132,7 @@ fn decompress(
     }
 }
 
-/// As many streams as follow each other, each by as many threads as it has blocks for.
+/// Decompresses a sequence of streams, each with as many threads as it has blocks.
 fn decompress_xz(
     input: &mut dyn BufRead,
     sender: &SyncSender<io::Result<Vec<u8>>>,
@@ -161,18 +161,18 @@ fn decompress_xz(
     }
 }
 
-/// How many threads there are room for.
+/// The number of threads to use.
 fn processors() -> u32 {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     u32::try_from(processors).unwrap_or(1)
 }
 
-/// Whether everything could be sent.
+/// Sends all input; returns false if the receiver is gone.
 fn send(input: &mut dyn Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::Result<bool> {
     loop {
         let mut piece = vec![0; PIECE];
         let mut filled = 0;
-        // In whole pieces, as every one of them wakes the other thread.
+        // Whole pieces, because each one wakes the other thread.
         while filled < piece.len() {
             match input.read(&mut piece[filled..]) {
                 Ok(0) => break,
@@ -180,7 +180,7 @@ fn send(input: &mut dyn Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::R
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     piece.truncate(filled);
-                    // An empty one would be the end.
+                    // An empty piece would mean the end.
                     if filled > 0 {
                         let _ = sender.send(Ok(piece));
                     }
@@ -199,13 +199,13 @@ fn send(input: &mut dyn Read, sender: &SyncSender<io::Result<Vec<u8>>>) -> io::R
     }
 }
 
-/// The error of a decoder: that of the file itself, or that the bytes are not sound.
+/// Converts the error of a decoder: an error of the file itself, or damaged data.
 fn unsound(compression: Compression, error: io::Error) -> io::Error {
     if error.raw_os_error().is_some() {
         return error;
     }
     let mut why = error.to_string();
-    // Both libraries allocate by themselves, and have only words for that.
+    // Both libraries report a failed allocation only in words.
     if why.contains("not enough memory") || why.contains("allocate memory") {
         return Errno::NO_MEMORY.into();
     }
@@ -217,9 +217,9 @@ fn unsound(compression: Compression, error: io::Error) -> io::Error {
     ArchiveErrorKind::Compression(compression.name(), why).into()
 }
 
-/// Compresses what is written to it.
+/// A writer that compresses.
 pub(in crate::run) enum Encoder<W: Write> {
-    /// Not at all.
+    /// Without compression.
     None(W),
     /// By gzip.
     Gzip(GzEncoder<W>),
@@ -230,14 +230,14 @@ pub(in crate::run) enum Encoder<W: Write> {
 }
 
 impl<W: Write> Encoder<W> {
-    /// An encoder that writes to `inner`. The same bytes become the same bytes, on every machine.
+    /// Creates an encoder that writes to `inner`. The output is the same on every machine.
     ///
     /// # Errors
-    /// There is no memory.
+    /// Memory runs out.
     pub fn new(inner: W, compression: Compression) -> io::Result<Self> {
         Ok(match compression {
             Compression::None => Self::None(inner),
-            // Without a name and a time, as flate2 writes it by itself.
+            // flate2 writes no name and no time by default.
             Compression::Gzip => Self::Gzip(GzEncoder::new(inner, flate2::Compression::new(6))),
             Compression::Xz => {
                 let stream = MtStreamBuilder::new()
@@ -256,10 +256,10 @@ impl<W: Write> Encoder<W> {
         })
     }
 
-    /// Writes what is left.
+    /// Writes the rest.
     ///
     /// # Errors
-    /// Those of writing.
+    /// Writing fails.
     pub fn finish(self) -> io::Result<W> {
         match self {
             Self::None(inner) => Ok(inner),

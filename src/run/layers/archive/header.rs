@@ -8,40 +8,40 @@ use tar::{EntryType, Header};
 use super::error::ArchiveErrorKind;
 use crate::sys::Node;
 
-/// The size of a block.
+/// The size of a block, in bytes.
 pub(super) const BLOCK: usize = 512;
-/// The type of a directory in an incremental archive of GNU tar: the names in it are its content.
+/// The type of a directory in an incremental archive of GNU tar, whose content is a list of names.
 pub(super) const DUMPED: u8 = b'D';
 
-/// What a member is.
+/// The kind of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::run) enum MemberKind {
     /// A directory.
     Directory,
     /// A file.
     File,
-    /// Another name of the member at this path.
+    /// A hard link to the member at this path.
     HardLink(PathBuf),
-    /// A symbolic link, and what it says.
+    /// A symbolic link, with its target.
     Symlink(PathBuf),
     /// A FIFO or a device.
     Node(Node),
 }
 
-/// The sums of a header that are right: some old programs took bytes for signed.
+/// The correct checksums of a header: some old programs used signed bytes.
 pub(super) fn sums(block: &[u8; BLOCK]) -> [i64; 2] {
     let bytes = block.iter().enumerate();
-    // The field itself counts as blanks.
+    // The checksum field itself counts as blanks.
     let bytes = bytes.map(|(at, byte)| if (148..156).contains(&at) { b' ' } else { *byte });
     bytes.fold([0, 0], |[unsigned, signed], byte| {
         [unsigned + i64::from(byte), signed + i64::from(byte.cast_signed())]
     })
 }
 
-/// What the member of a header is; `link` is what it leads to, where it leads somewhere.
+/// The kind of a header's member; `link` is the target of a link.
 ///
 /// # Errors
-/// Its type is none, or a device has no numbers.
+/// Its type is unknown, or a device has no numbers.
 pub(super) fn kind(
     header: &Header,
     link: PathBuf,
@@ -54,7 +54,7 @@ pub(super) fn kind(
     };
     Ok(match header.entry_type() {
         EntryType::Directory => MemberKind::Directory,
-        // A directory in archives of the time before they had a type.
+        // A directory in old archives without a type for it.
         EntryType::Regular if named_directory => MemberKind::Directory,
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => MemberKind::File,
         EntryType::Link => MemberKind::HardLink(link),

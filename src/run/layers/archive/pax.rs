@@ -1,4 +1,4 @@
-//! Records of pax headers: `LENGTH KEY=VALUE\n`, where the value may hold anything.
+//! Records of pax headers: `LENGTH KEY=VALUE\n`, with any bytes in the value.
 
 use super::error::ArchiveErrorKind;
 
@@ -9,10 +9,10 @@ pub(in crate::run) struct Records {
 }
 
 impl Records {
-    /// Reads them.
+    /// Parses records.
     ///
     /// # Errors
-    /// Something is no record.
+    /// A record is malformed.
     pub fn read(mut text: &[u8]) -> Result<Self, ArchiveErrorKind> {
         let mut records = Vec::new();
         // Some writers fill the last block with NULs and count them.
@@ -37,21 +37,21 @@ impl Records {
         self.records.push((key.into(), value.into()));
     }
 
-    /// Whether there is none.
+    /// Whether it has no records.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// The last value of a key; an empty one takes back what was said before.
+    /// The last value of a key; an empty one cancels earlier values.
     pub fn get(&self, key: &str) -> Option<&[u8]> {
         let found = self.records.iter().rev().find(|(own, _)| own == key.as_bytes());
         found.map(|(_, value)| value.as_slice()).filter(|value| !value.is_empty())
     }
 
-    /// The number that is the value of a key.
+    /// The value of a key as a number.
     ///
     /// # Errors
-    /// It is none.
+    /// It is not a number.
     pub fn number(&self, key: &'static str) -> Result<Option<u64>, ArchiveErrorKind> {
         let Some(value) = self.get(key) else { return Ok(None) };
         // Times have a fraction.
@@ -65,14 +65,14 @@ impl Records {
         self.records.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
     }
 
-    /// These on top of `others`.
+    /// These records after those of `others`.
     pub fn over(mut self, others: &Self) -> Self {
         let mut records = others.records.clone();
         records.append(&mut self.records);
         Self { records }
     }
 
-    /// The last of each key that this knows.
+    /// The last record of each known key.
     pub fn of_use(self) -> Self {
         let is_known = |key: &[u8]| {
             let known: [&[u8]; 6] = [b"path", b"linkpath", b"size", b"uid", b"gid", b"mtime"];
@@ -90,17 +90,17 @@ impl Records {
         Self { records: last }
     }
 
-    /// How many bytes they take.
+    /// Their size in bytes.
     pub fn size(&self) -> usize {
         self.records.iter().map(|(key, value)| key.len() + value.len()).sum()
     }
 
-    /// As they are written.
+    /// Encodes the records.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut text = Vec::new();
         for (key, value) in &self.records {
             let rest = key.len() + value.len() + 3;
-            // The length counts its own digits.
+            // The length includes its own digits.
             let digits = |number: usize| number.to_string().len();
             let mut length = rest + digits(rest);
             length = rest + digits(length);
@@ -115,7 +115,7 @@ impl Records {
     }
 }
 
-/// The name of an extended attribute, of which a key has `=` and `%` as GNU tar writes them.
+/// Decodes the name of an extended attribute, in which GNU tar escapes `=` and `%`.
 pub(in crate::run) fn attribute_name(key: &[u8]) -> Vec<u8> {
     let mut name = Vec::with_capacity(key.len());
     let mut rest = key;
@@ -131,7 +131,7 @@ pub(in crate::run) fn attribute_name(key: &[u8]) -> Vec<u8> {
     name
 }
 
-/// The key of an extended attribute, after its beginning.
+/// Encodes the name of an extended attribute for a key.
 pub(in crate::run) fn attribute_key(name: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(name.len());
     for byte in name {

@@ -14,55 +14,55 @@ use super::pax::{self, Records};
 use super::sparse::{self, Piece};
 use crate::sys::FileAttributes;
 
-/// What stands before a member takes no more than this.
+/// The maximum size of the headers before a member, in bytes.
 const LONGEST_HEADER: u64 = 1 << 20;
-/// The longest name and the largest value of an extended attribute: xattr(7).
+/// The maximum name and value of an extended attribute, in bytes: xattr(7).
 const LONGEST_NAME: usize = 255;
 const LARGEST_ATTRIBUTE: usize = 64 << 10;
-/// How many bytes of extended attributes all members may have: they are kept in memory.
+/// The maximum size of the extended attributes of all members, in bytes: they are kept in memory.
 const MOST_ATTRIBUTES: usize = 64 << 20;
 
 /// A member of an archive, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::run) struct Member {
-    /// Its path, as the archive has it.
+    /// Its path in the archive.
     pub path: PathBuf,
-    /// What it is.
+    /// Its kind.
     pub kind: MemberKind,
     /// Its permission bits.
     pub mode: u32,
-    /// The user and group that it belongs to.
+    /// Its user and group.
     pub owner: (u32, u32),
-    /// When it was changed last, in seconds since 1970.
+    /// Its modification time, in seconds since 1970.
     pub modified: i64,
-    /// The size of the file, with its holes.
+    /// Its size in bytes, with holes.
     pub size: u64,
-    /// Where the pieces lie that are stored, of a file with holes.
+    /// The stored pieces of a file with holes.
     pub pieces: Option<Vec<Piece>>,
     /// Its extended attributes.
     pub attributes: FileAttributes,
 }
 
-/// An archive that is read.
+/// A reader of an archive.
 #[derive(Debug)]
 pub(in crate::run) struct Reader<R> {
     inner: R,
-    /// The bytes of the last member's content that were not read yet.
+    /// The unread bytes of the last member's content.
     left: u64,
     /// The bytes after it, up to the next block.
     padding: u64,
-    /// What holds for all members that follow.
+    /// The records for all following members.
     global: Records,
     /// The path of the last member.
     last: Option<PathBuf>,
-    /// How many bytes were read.
+    /// The number of bytes read.
     read: u64,
     limit: u64,
-    /// How many bytes of extended attributes there were.
+    /// The size of the extended attributes so far, in bytes.
     attributes: usize,
 }
 
-/// What stood in headers before that of the member itself.
+/// The data of the headers before that of the member itself.
 #[derive(Default)]
 struct Before {
     records: Records,
@@ -71,18 +71,17 @@ struct Before {
 }
 
 impl<R: Read> Reader<R> {
-    /// The archive that `inner` gives, of no more bytes than `limit`.
+    /// Creates a reader of `inner`, for an archive of at most `limit` bytes.
     pub fn new(inner: R, limit: u64) -> Self {
         let (left, padding, read, attributes) = (0, 0, 0, 0);
         let (global, last) = (Records::default(), None);
         Self { inner, left, padding, global, last, read, limit, attributes }
     }
 
-    /// Reads what follows the end mark: blocks that fill a record, and what the compressed bytes end
-    /// with.
+    /// Reads the bytes after the end mark: padding blocks, and the end of the compressed data.
     ///
     /// # Errors
-    /// They are not sound, or more than the archive may hold.
+    /// They are damaged, or exceed the limit.
     pub fn rest(&mut self) -> Result<(), ArchiveError> {
         let left = self.limit.saturating_sub(self.read);
         let mut rest = (&mut self.inner).take(left.saturating_add(1));
@@ -94,8 +93,8 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The next member; none at the end of the archive. What was not read of the last one is
-    /// passed over.
+    /// Reads the next member; `None` at the end of the archive. Skips unread content of the last
+    /// one.
     pub fn next(&mut self) -> Result<Option<Member>, ArchiveError> {
         self.pass().map_err(|kind| self.after_last(kind))?;
         let mut before = Before::default();
@@ -105,8 +104,8 @@ impl<R: Read> Reader<R> {
                 return Ok(None);
             };
             let kind = header.entry_type();
-            // A label of GNU tar is no member: what stands before it belongs to it, and it has no
-            // content, of which some say no size.
+            // A label of GNU tar is not a member. Headers before it belong to it, and it has no
+            // content, although some archives state a size.
             if kind.as_byte() == b'V' {
                 let size = header.entry_size().unwrap_or(0);
                 (self.left, self.padding) = (size, padding(size));
@@ -148,7 +147,7 @@ impl<R: Read> Reader<R> {
         ArchiveError { member: self.last.clone(), kind }
     }
 
-    /// Passes over the rest of a member.
+    /// Skips the rest of a member.
     fn pass(&mut self) -> Result<(), ArchiveErrorKind> {
         let rest = self.left.saturating_add(self.padding);
         (self.left, self.padding) = (0, 0);
@@ -157,7 +156,7 @@ impl<R: Read> Reader<R> {
         if passed == rest { Ok(()) } else { Err(ArchiveErrorKind::Truncated) }
     }
 
-    /// Counts bytes that are about to be read.
+    /// Counts bytes before they are read.
     fn count(&mut self, bytes: u64) -> Result<(), ArchiveErrorKind> {
         self.read = self.read.saturating_add(bytes);
         if self.read > self.limit { Err(ArchiveErrorKind::TooLarge(self.limit)) } else { Ok(()) }
@@ -179,7 +178,8 @@ impl<R: Read> Reader<R> {
         Ok(Some(block))
     }
 
-    /// The next header; none at the end mark. `begun` is whether one was read that belongs to it.
+    /// Reads the next header; `None` at the end mark. `begun` is whether an extension header for it
+    /// was read.
     fn header(&mut self, begun: bool) -> Result<Option<Header>, ArchiveErrorKind> {
         let is_first = self.last.is_none() && !begun && self.read == 0;
         let block = match self.block() {
@@ -201,7 +201,7 @@ impl<R: Read> Reader<R> {
         Err(if is_first { ArchiveErrorKind::NotAnArchive } else { ArchiveErrorKind::Checksum })
     }
 
-    /// The content of a header that stands before another.
+    /// Reads the content of an extension header.
     fn extension(&mut self, size: u64) -> Result<Vec<u8>, ArchiveErrorKind> {
         if size > LONGEST_HEADER {
             return Err(ArchiveErrorKind::HeaderTooLong);
@@ -252,7 +252,7 @@ impl<R: Read> Reader<R> {
         };
         let kind = kind(header, link, named_directory)?;
         let stored = number("size", header.entry_size())?;
-        // What has none says a size now and then, and stores nothing.
+        // Members without content sometimes state a size, but store nothing.
         let has_content = kind == MemberKind::File || header.entry_type().as_byte() == DUMPED;
         let stored = if has_content { stored } else { 0 };
         if stored > self.limit {
@@ -297,7 +297,7 @@ impl<R: Read> Reader<R> {
         Ok(attributes.into_iter().collect())
     }
 
-    /// The size of a file with its holes, and where its pieces lie.
+    /// The size of a file with holes, and its pieces.
     fn holes(
         &mut self,
         header: &Header,
@@ -348,7 +348,7 @@ impl<R: Read> Reader<R> {
         Ok((size, Some(pieces)))
     }
 
-    /// The content of the last member, as it is stored.
+    /// The stored content of the last member.
     pub fn content(&mut self) -> Content<'_, R> {
         Content { reader: self }
     }
@@ -377,7 +377,7 @@ impl<R: Read> Read for Content<'_, R> {
     }
 }
 
-/// The bytes up to the next block.
+/// The number of bytes to the next block.
 fn padding(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64) - size
 }

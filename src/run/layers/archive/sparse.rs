@@ -1,21 +1,20 @@
-//! The pieces of sparse files, in the forms that GNU tar writes.
+//! Pieces of sparse files, in the formats of GNU tar.
 
 use std::io::Read;
 
 use super::error::ArchiveErrorKind;
 use super::pax::Records;
 
-/// A piece of a file: where it begins, and how long it is.
+/// A piece of a file: its offset and its length.
 pub(in crate::run) type Piece = (u64, u64);
 
-/// The most pieces of one file.
+/// The maximum number of pieces of a file.
 pub(super) const MOST_PIECES: usize = 1 << 20;
 
-/// Makes sure that pieces lie one after the other in a file of `size` bytes, and have `stored` bytes
-/// together.
+/// Checks that pieces are in order within a file of `size` bytes, and have `stored` bytes together.
 ///
 /// # Errors
-/// They do not.
+/// They are not.
 pub(super) fn check(pieces: &[Piece], size: u64, stored: u64) -> Result<(), ArchiveErrorKind> {
     let (mut end, mut sum) = (0_u64, 0_u64);
     for (offset, length) in pieces {
@@ -28,10 +27,10 @@ pub(super) fn check(pieces: &[Piece], size: u64, stored: u64) -> Result<(), Arch
     if end <= size && sum == stored { Ok(()) } else { Err(ArchiveErrorKind::Sparse) }
 }
 
-/// The pieces that stand in pax records, of the formats 0.0 and 0.1.
+/// Reads the pieces from pax records, in the formats 0.0 and 0.1.
 ///
 /// # Errors
-/// They are no numbers.
+/// A number is malformed.
 pub(super) fn in_records(records: &Records) -> Result<Option<Vec<Piece>>, ArchiveErrorKind> {
     if let Some(map) = records.get("GNU.sparse.map") {
         let numbers = map.split(|byte| *byte == b',').map(number).collect::<Result<Vec<_>, _>>()?;
@@ -39,7 +38,7 @@ pub(super) fn in_records(records: &Records) -> Result<Option<Vec<Piece>>, Archiv
     }
     let mut numbers = Vec::new();
     for (key, value) in records.iter() {
-        // An offset stands before its length.
+        // An offset precedes its length.
         let wanted = if numbers.len().is_multiple_of(2) {
             "GNU.sparse.offset"
         } else {
@@ -52,11 +51,11 @@ pub(super) fn in_records(records: &Records) -> Result<Option<Vec<Piece>>, Archiv
     if numbers.is_empty() { Ok(None) } else { pairs(&numbers).map(Some) }
 }
 
-/// The pieces that stand before the content, of the format 1.0: numbers, one a line, in whole blocks.
-/// Gives how many bytes that took, too.
+/// Reads the pieces before the content, in the format 1.0: one number per line, in whole blocks.
+/// Also returns the number of bytes read.
 ///
 /// # Errors
-/// They are no numbers, or the archive ends.
+/// A number is malformed, or the archive ends.
 pub(super) fn before_content(
     content: &mut dyn Read,
 ) -> Result<(Vec<Piece>, u64), ArchiveErrorKind> {

@@ -8,14 +8,14 @@ use std::path::PathBuf;
 use crate::run::layers::contents::{Contents, Item, Kind};
 use crate::sys::Node;
 
-/// What has become of something.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It was not there.
+    /// It did not exist before.
     Added,
-    /// It is another one, or looks other.
+    /// Its content or its properties changed.
     Changed,
-    /// It is not there any more.
+    /// It no longer exists.
     Removed,
 }
 
@@ -31,19 +31,19 @@ impl Change {
     }
 }
 
-/// What has become of something at a path, and what it is now (or was).
+/// A change at a path, with the kind of entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// The path inside.
     pub path: PathBuf,
-    /// What has become of it.
+    /// The kind of change.
     pub change: Change,
-    /// What it is: `file`, `directory`, `link`.
+    /// The kind of entry: `file`, `directory`, `link`.
     pub kind: &'static str,
 }
 
 impl Changed {
-    /// Many of them, for the other side of a pipe.
+    /// Encodes changes for a pipe.
     pub(super) fn to_bytes(all: &[Self]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for Self { path, change, kind } in all {
@@ -70,7 +70,7 @@ impl Changed {
     }
 }
 
-/// What is otherwise above than below.
+/// The differences of `above` from `below`.
 pub(super) fn compared(below: &Contents, above: &Contents) -> Vec<Changed> {
     let mut changes: BTreeMap<&PathBuf, (Change, &Item)> = BTreeMap::new();
     for (path, item) in above.items.iter().skip(1) {
@@ -88,7 +88,7 @@ pub(super) fn compared(below: &Contents, above: &Contents) -> Vec<Changed> {
                 changes.insert(path, (Change::Changed, item));
             }
         }
-        // Of a directory that was made anew nothing below is there any more.
+        // A directory that was created again hides the one below.
         if item.kind == (Kind::Directory { opaque: true }) {
             let hidden = below.items.iter().filter(|(other, _)| other.parent() == Some(path));
             for (other, before) in hidden.filter(|(other, _)| !above.items.contains_key(*other)) {
@@ -104,7 +104,7 @@ pub(super) fn compared(below: &Contents, above: &Contents) -> Vec<Changed> {
     changes.into_iter().map(told).collect()
 }
 
-/// What entries are called.
+/// The names of entries.
 const NOUNS: [&str; 6] = ["directory", "file", "link", "fifo", "device", "nothing"];
 
 pub(super) fn noun(kind: &Kind) -> &'static str {
@@ -119,7 +119,7 @@ pub(super) fn noun(kind: &Kind) -> &'static str {
     }
 }
 
-/// Whether an entry looks the same in both, and holds the same.
+/// Whether an entry has the same properties and content in both.
 fn same(below: &Contents, before: &Item, above: &Contents, now: &Item) -> bool {
     let looks = |item: &Item| (item.mode, item.owner, item.attributes.clone());
     let file = |contents: &Contents, item: &Item| match &item.kind {
@@ -130,7 +130,7 @@ fn same(below: &Contents, before: &Item, above: &Contents, now: &Item) -> bool {
     looks(before) == looks(now) && file(below, before) == file(above, now)
 }
 
-/// Whether two entries are of one type.
+/// Whether two entries have the same type.
 pub(super) fn is_like(one: &Item, other: &Item) -> bool {
     let kind = |item: &Item| match item.kind {
         Kind::HardLink(_) | Kind::File { .. } => "file",

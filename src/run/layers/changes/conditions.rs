@@ -7,19 +7,19 @@ use crate::diag::{Report, quoted};
 use crate::plan::Maps;
 use crate::sys::{Errno, shown};
 
-/// The file that says it.
+/// The file with the conditions.
 const FILE: &str = "sandbox";
 
-/// Whose changes are kept, and on what.
+/// The ids and the root of kept changes.
 pub(super) struct Conditions {
     maps: String,
-    /// The layers of the root by their digests; empty where it has none.
+    /// The digests of the root's layers; empty if it has none.
     root: String,
 }
 
 impl Conditions {
     pub fn of(maps: &Maps, layers: &[PathBuf]) -> Self {
-        // A layer is stored under its digest, and what tells copies for other ids apart.
+        // A layer is stored under its digest, with a suffix for other owners.
         let digest = |path: &PathBuf| {
             let name = path.parent().and_then(Path::file_name).unwrap_or_default();
             let name = name.to_string_lossy();
@@ -33,7 +33,7 @@ impl Conditions {
         format!("{}\n{}\n", self.maps, self.root)
     }
 
-    /// Notes it in a directory that nothing else is in.
+    /// Writes the conditions to an empty directory.
     pub fn note(&self, directory: &Path) -> Result<(), Report> {
         let failed = |what, path: &Path, error| cannot(what, path, Errno::from(&error));
         let entries = std::fs::read_dir(directory).map_err(|it| failed("read", directory, it))?;
@@ -42,32 +42,33 @@ impl Conditions {
         if let Some(name) = names.find(is_other) {
             let shown = quoted(shown(directory).to_string_lossy());
             let name = quoted(name.to_string_lossy());
-            let message = format!("{shown} is no directory of changes: {name} is in it");
-            return Err(Report::error(message).hint("changes are kept in a new or empty directory"));
+            let message = format!("{shown} is not a directory of changes: it contains {name}");
+            return Err(Report::error(message).hint("choose a new or an empty directory"));
         }
         let file = directory.join(FILE);
         std::fs::write(&file, self.text()).map_err(|error| failed("write", &file, error))
     }
 
-    /// Compares it with what was noted: gives a warning where the root was another one.
+    /// Compares the conditions with the recorded ones; returns a warning if the root differs.
     pub fn compare(&self, directory: &Path) -> Result<Option<Report>, Report> {
         let noted = std::fs::read_to_string(directory.join(FILE)).unwrap_or_default();
         let mut lines = noted.lines();
         let (Some(maps), Some(root)) = (lines.next(), lines.next()) else { return Ok(None) };
         let shown = quoted(shown(directory).to_string_lossy());
         if maps != self.maps {
-            let message = format!("the changes in {shown} are those of a sandbox with other ids");
-            let report = Report::error(message).note(format!("they are kept for {maps}"));
+            let message = format!("the changes in {shown} belong to a sandbox with other ids");
+            let report = Report::error(message).note(format!("they were made with {maps}"));
             let report = report.note(format!("this sandbox has {}", self.maps));
-            return Err(report.hint("each way of mapping ids needs a directory of its own"));
+            return Err(report.hint("use a separate directory for each id map"));
         }
         if root == self.root {
             return Ok(None);
         }
-        let message = format!("the changes in {shown} were made to another root");
+        let message = format!("the changes in {shown} were made on top of another root");
         let report = Report::warning(message);
-        Ok(Some(
-            report.hint("what they hide of this one stays hidden; a new directory begins anew"),
-        ))
+        Ok(Some(report.hint(
+            "files of this root that they hide stay hidden: use a new directory to \
+                         start afresh",
+        )))
     }
 }

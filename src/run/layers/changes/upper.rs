@@ -13,16 +13,19 @@ use crate::run::layers::progress::Task;
 use crate::run::layers::tree::{self, OPAQUE};
 use crate::sys::{self, Errno, Node};
 
-/// Whose a file is inside, by its user and group.
+/// Converts an owner to the one inside.
 pub(super) type Who<'a> = &'a dyn Fn((u32, u32)) -> (u32, u32);
 
-/// What is in the upper directory of an overlay, as a layer; hashes are not known.
+/// Reads the upper directory of an overlay as a layer, without hashes.
 pub(super) fn scan(upper: &Path, who: Who<'_>) -> Result<Contents, Report> {
     let fails = |path: &Path, error: &io::Error| cannot("read", path, Errno::from(error));
     let top = fs::symlink_metadata(upper).map_err(|error| {
         let report = fails(upper, &error);
         match error.kind() {
-            io::ErrorKind::NotFound => report.hint("no sandbox has kept changes there yet"),
+            io::ErrorKind::NotFound => report.hint(
+                "no sandbox has kept changes there: run one \
+                                                    with `.keep_changes(…)` first",
+            ),
             _ => report,
         }
     })?;
@@ -59,7 +62,7 @@ pub(super) fn scan(upper: &Path, who: Who<'_>) -> Result<Contents, Report> {
     Ok(contents)
 }
 
-/// An entry of an upper directory; none for one that no root can have, as a socket.
+/// An entry of an upper directory; `None` for one that a root cannot contain, such as a socket.
 fn entry(path: &Path, found: &fs::Metadata, who: Who<'_>) -> io::Result<Option<Item>> {
     let kind = found.file_type();
     let (mut attributes, mut source) = (Vec::new(), Source::None);
@@ -103,7 +106,7 @@ fn own_attributes(file: &File) -> io::Result<sys::FileAttributes> {
     found.map_err(|errno| io::Error::from_raw_os_error(errno.code()))
 }
 
-/// What a root has where something was changed, with the hashes of its files.
+/// The entries of a root at changed paths, with hashes.
 pub(super) fn beneath(base: &Contents, above: &Contents) -> Result<Contents, Report> {
     let is_opaque = |path: &Path| {
         let item = above.items.get(path);
@@ -124,7 +127,7 @@ pub(super) fn beneath(base: &Contents, above: &Contents) -> Result<Contents, Rep
     Ok(contents)
 }
 
-/// What a directory that is the root of a sandbox has where something was changed.
+/// The entries of a directory that is a sandbox's root, at changed paths.
 pub(super) fn below(directory: &Path, above: &Contents, who: Who<'_>) -> Contents {
     let mut contents = Contents::default();
     for (path, item) in &above.items {

@@ -16,12 +16,12 @@ use crate::run::layers::hash::{in_parallel, read_hashed};
 use crate::run::layers::tree::OPAQUE;
 use crate::sys::{self, Node};
 
-/// Which files are read where a tree on the disk is compared with its manifest.
+/// The files that a comparison of a tree with its manifest reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// All.
+    /// All files.
     All,
-    /// Those that were changed, or only touched, after this moment, in seconds and nanoseconds.
+    /// Files whose status changed after this time, in seconds and nanoseconds.
     Since(i64, i64),
 }
 
@@ -36,12 +36,12 @@ impl Reads {
     }
 }
 
-/// Where a tree is not what its manifest says.
+/// A difference of a tree from its manifest.
 #[derive(Debug)]
 pub struct Difference {
     /// The path, inside.
     pub path: PathBuf,
-    /// Why it is not known what is there, if so.
+    /// The error, if the path could not be read.
     pub error: Option<io::Error>,
 }
 
@@ -58,19 +58,19 @@ impl fmt::Display for Difference {
 }
 
 impl Difference {
-    /// Whether it is not known what is there: it may be whole.
+    /// Whether the path could not be read, so that it may be unchanged.
     #[must_use]
     pub fn is_unseen(&self) -> bool {
         self.error.as_ref().is_some_and(|error| error.kind() != io::ErrorKind::NotFound)
     }
 
-    /// As bytes, for another process.
+    /// Encodes the difference for another process.
     pub(in crate::run) fn to_bytes(&self) -> Vec<u8> {
         let code = self.error.as_ref().and_then(io::Error::raw_os_error).unwrap_or_default();
         [&code.to_ne_bytes()[..], self.path.as_os_str().as_bytes()].concat()
     }
 
-    /// What those bytes are; none if there are none.
+    /// Decodes a difference; `None` if the bytes are empty.
     pub(in crate::run) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (code, path) = bytes.split_first_chunk()?;
         let code = Some(i32::from_ne_bytes(*code)).filter(|code| *code != 0);
@@ -80,8 +80,8 @@ impl Difference {
 }
 
 impl Manifest {
-    /// The first path at which the tree at `directory` is another one than this is of, or cannot be
-    /// looked at; none if it is the same. Owners are left aside.
+    /// The first path at which the tree at `directory` differs or cannot be read; `None` if it is
+    /// the same. Owners are ignored.
     #[must_use]
     pub fn changed(&self, directory: &Path, reads: Reads) -> Option<Difference> {
         let mut files = Vec::new();
@@ -93,7 +93,7 @@ impl Manifest {
             let place = directory.join(path.strip_prefix("/").unwrap_or(&path));
             let found = fs::symlink_metadata(&place);
             let same = match (&item.kind, &found) {
-                // Only root makes devices, and where the host's is bound an empty file is.
+                // Only root can create devices; a device of the host is an empty file here.
                 (Kind::Node(Node::Character(..) | Node::Block(..)), Err(_)) => true,
                 (_, Err(_)) | (Kind::File { hash: None, .. }, _) => false,
                 (Kind::Directory { opaque }, Ok(found)) => {
@@ -140,13 +140,13 @@ impl Manifest {
     }
 }
 
-/// Whether an overlay shows nothing of what is below a directory; none where that cannot be asked.
+/// Whether a directory is opaque to an overlay; `None` if that cannot be read.
 fn is_opaque(place: &Path) -> Option<bool> {
     let name = CString::new(OPAQUE).ok()?;
     Some(sys::has_attribute(&File::open(place).ok()?, &name, b"y"))
 }
 
-/// The first path in a directory that is none of those that belong there.
+/// The first unexpected path in a directory.
 fn added(directory: &Path, path: &Path, names: &BTreeSet<OsString>) -> Option<Difference> {
     let place = directory.join(path.strip_prefix("/").unwrap_or(path));
     let look = || -> io::Result<Option<PathBuf>> {
@@ -164,8 +164,7 @@ fn added(directory: &Path, path: &Path, names: &BTreeSet<OsString>) -> Option<Di
     }
 }
 
-/// Whether the permission bits are those of the entry: the bits that give rights to who executes a
-/// file are on no disk.
+/// Whether the permission bits match the entry; set-user-ID bits are not on the disk.
 fn looks(found: &fs::Metadata, item: &Item) -> bool {
     found.mode() & 0o7777 == item.mode_on_disk()
 }

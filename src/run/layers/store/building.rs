@@ -1,7 +1,7 @@
-//! Layers being made and removed, beside other runs that do the same.
+//! Making and removing layers, while other runs do the same.
 //!
-//! What is being made lies in `building` under a lock of its own. Between the making and the locking
-//! it is covered by a shared lock of `building` itself, without which nothing is swept there.
+//! An unfinished layer is in `building`, under its own lock. Between its creation and its lock, a
+//! shared lock of `building` itself protects it from being swept.
 
 use std::fs;
 use std::io::{self, Write};
@@ -14,27 +14,27 @@ use crate::diag::Report;
 use crate::run::layers::Layers;
 use crate::run::layers::manifest::Manifest;
 use crate::run::layers::unwritable;
-use crate::run::workspace::take_away;
+use crate::run::workspace::remove_own_directory;
 use crate::sys::{self, Errno, Lock};
 
-/// How long a layer that is being removed is waited for: a rename(2).
+/// The time between attempts to find a layer that is being removed.
 const MOMENT: Duration = Duration::from_millis(10);
-/// How often.
+/// The number of attempts.
 const ROUNDS: usize = 500;
 
-/// A layer that is being made: its place, where `tree` is an empty directory.
+/// A layer under construction: a directory with an empty `tree`.
 #[derive(Debug)]
 pub(in crate::run) struct Building<'a> {
     pub place: &'a Path,
 }
 
 impl Building<'_> {
-    /// Where the tree goes.
+    /// The path of the tree.
     pub fn tree(&self) -> PathBuf {
         self.place.join("tree")
     }
 
-    /// Notes what the layer holds, and what is asked for often.
+    /// Records the contents and facts of the layer.
     ///
     /// # Errors
     /// The disk is full.
@@ -48,7 +48,7 @@ impl Building<'_> {
     }
 }
 
-/// What makes a layer in its place, and notes there what it is.
+/// A function that makes a layer in its place, and records its contents.
 pub(in crate::run) type Make<'a> = &'a mut dyn FnMut(&Building<'_>) -> Result<(), Report>;
 
 impl Store {
@@ -65,7 +65,7 @@ impl Store {
         let tree = place.join("tree");
         let ready = fs::create_dir(&tree)
             .and_then(|()| fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)));
-        ready.map_err(|error| cannot("make", &tree, &error))?;
+        ready.map_err(|error| cannot("create", &tree, &error))?;
         make(&Building { place: &place }).map_err(|mut report| {
             let errno = report.facts.errno.map(Errno::new);
             if errno == Some(Errno::ENOSPC) && report.facts.advice.is_empty() {
@@ -82,18 +82,18 @@ impl Store {
         let name = variant.map_or(digits.clone(), |variant| format!("{digits}-{variant}"));
         let target = self.held.join("layers").join(&name);
         let stay = self.stay()?;
-        // Others can use it as soon as they can find it.
+        // Other runs can use it as soon as they can find it.
         lock.share().map_err(|it| cannot("lock", &place, &error_of(it)))?;
         let mut rounds = 0;
         while let Err(error) = fs::rename(&place, &target) {
-            // The same layer, of another description: this one goes.
+            // The same layer exists from another description, so this one is dropped.
             if let Some(stored) = self.hold(layers, &name)? {
                 return Ok(stored);
             }
-            // Or it is being removed.
+            // Or it is just being removed.
             rounds += 1;
             if rounds > ROUNDS || !sys::pause(MOMENT) {
-                return Err(cannot("make", &target, &error));
+                return Err(cannot("create", &target, &error));
             }
         }
         drop(stay);
@@ -102,14 +102,14 @@ impl Store {
         Ok(Stored { name, directory: target, _store: self.held.clone(), _lock: lock })
     }
 
-    /// Keeps what is new in `building` from being swept, as long as this lives.
+    /// Protects new entries of `building` from being swept, while this lives.
     fn stay(&self) -> Result<Lock, Report> {
         let building = self.held.join("building");
         let lock = sys::wait_for_lock(|| sys::share_directory(&building));
         lock.map_err(|errno| cannot("lock", &building, &error_of(errno)))
     }
 
-    /// A new directory in `building`, which nobody sweeps as long as it is locked.
+    /// Creates a locked directory in `building`, which is not swept while it is locked.
     fn new_place(&self) -> Result<(PathBuf, Lock), Report> {
         let _stay = self.stay()?;
         let building = self.held.join("building");
@@ -120,7 +120,7 @@ impl Store {
         Ok((place, lock))
     }
 
-    /// Writes a file of the store, in place of what is there, at once.
+    /// Replaces a file of the store atomically.
     pub(super) fn replace(&self, file: &Path, text: &str) -> Result<(), Report> {
         let (place, _lock) = self.new_place()?;
         let new = place.join("new");
@@ -132,19 +132,19 @@ impl Store {
 
     /// Removes a layer that no run uses.
     pub(super) fn remove(&self, layers: &Layers, directory: &Path) -> Result<bool, Report> {
-        // A run that uses it holds a lock, which this one waits for no moment.
+        // A run that uses it holds a lock; this does not wait for it.
         let Ok(Some(_lock)) = sys::lock_directory(directory) else { return Ok(false) };
         let (gone, _locked) = self.new_place()?;
-        // Out of its place at once, so that nobody finds half of it.
+        // It is renamed first, so that nobody finds a part of it.
         let removed = fs::rename(directory, gone.join("layer"));
-        let removed = removed.and_then(|()| take_away(layers, &gone));
+        let removed = removed.and_then(|()| remove_own_directory(layers, &gone));
         removed.map(|()| true).map_err(|error| cannot("remove", directory, &error))
     }
 
-    /// Removes what runs that were killed have left.
+    /// Removes the remains of killed runs.
     pub(super) fn sweep(&self, layers: &Layers) {
         let building = self.held.join("building");
-        // While somebody makes what is not locked yet, the next may do it.
+        // While another run has an unlocked entry, a later run sweeps.
         let Ok(Some(alone)) = sys::lock_directory(&building) else { return };
         let mut left = Vec::new();
         for entry in fs::read_dir(&building).into_iter().flatten().flatten() {
@@ -158,17 +158,17 @@ impl Store {
         }
         drop(alone);
         for (path, _lock) in left {
-            let _ = take_away(layers, &path);
+            let _ = remove_own_directory(layers, &path);
         }
     }
 }
 
-/// Makes a file where nothing is.
+/// Creates a new file.
 fn new_file(path: &Path, text: &str) -> io::Result<()> {
     fs::File::create_new(path)?.write_all(text.as_bytes())
 }
 
-/// A layer that is being made: gone, where it does not get ready.
+/// A layer under construction, removed if it is not finished.
 struct Half<'a> {
     layers: &'a Layers,
     place: &'a Path,
@@ -176,6 +176,6 @@ struct Half<'a> {
 
 impl Drop for Half<'_> {
     fn drop(&mut self) {
-        let _ = take_away(self.layers, self.place);
+        let _ = remove_own_directory(self.layers, self.place);
     }
 }

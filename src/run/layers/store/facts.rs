@@ -12,24 +12,24 @@ use crate::diag::Report;
 use crate::plan::{Came, Kept};
 use crate::run::layers::contents::{Contents, Kind};
 
-/// What is asked for often of a layer.
+/// The frequently needed facts about a layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Where it has come from; none where it was put together from the host.
+    /// Its source; `None` if it was assembled from the host.
     pub came: Option<Came>,
-    /// How many entries it has.
+    /// Its number of entries.
     pub entries: usize,
-    /// The bytes in all its files.
+    /// The total size of its files, in bytes.
     pub size: u64,
-    /// The users and groups that its entries belong to.
+    /// The owners of its entries.
     pub owners: Vec<(u32, u32)>,
-    /// What it takes away from the layers below.
+    /// The paths that it removes from the layers below.
     pub removed: BTreeSet<PathBuf>,
-    /// The directories of which nothing below is seen.
+    /// The directories that hide the layers below.
     pub opaque: BTreeSet<PathBuf>,
 }
 
-/// A path as JSON: text where it is some, else its bytes.
+/// A path as JSON: a string if it is UTF-8, or else its bytes.
 fn written(path: &Path) -> Value {
     match path.to_str() {
         Some(text) => text.into(),
@@ -48,7 +48,7 @@ fn read(value: &Value) -> Option<PathBuf> {
 }
 
 impl Facts {
-    /// Those of a layer that holds `contents`.
+    /// The facts of a layer with these contents.
     #[must_use]
     pub fn of(contents: &Contents, came: Option<Came>) -> Self {
         let (entries, size) = contents.size();
@@ -63,7 +63,7 @@ impl Facts {
         Self { came, entries, size, owners, removed, opaque }
     }
 
-    /// As text.
+    /// Encodes the facts.
     #[must_use]
     pub fn to_json(&self) -> String {
         let came = match &self.came {
@@ -80,7 +80,7 @@ impl Facts {
         format!("{value:#}\n")
     }
 
-    /// Those of the layer in `directory`.
+    /// Reads the facts of the layer in `directory`.
     ///
     /// # Errors
     /// They cannot be read, or are damaged: `InvalidData`.
@@ -111,7 +111,7 @@ impl Facts {
         })
     }
 
-    /// The layer in `directory`, which these are of, for a plan.
+    /// The layer in `directory` with these facts, for a plan.
     #[must_use]
     pub fn kept(self, name: &str, directory: &Path) -> Kept {
         let Self { came, entries, size, owners, removed, opaque } = self;
@@ -135,7 +135,7 @@ impl Facts {
 pub(in crate::run) fn unreadable(name: &str, why: &io::Error) -> Report {
     let (name, why) = (crate::diag::quoted(name), crate::diag::os_error(why));
     Report::error(format!("the layer {name} in the store cannot be read: {why}"))
-        .hint("`nsscript store gc --all` empties the store")
+        .hint("empty the store with `nsscript store gc --all`")
 }
 
 #[cfg(test)]

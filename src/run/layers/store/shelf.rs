@@ -18,22 +18,22 @@ pub struct Listed {
     pub name: String,
     /// Its digest.
     pub digest: String,
-    /// Where its tree is.
+    /// The path of its tree.
     pub tree: PathBuf,
-    /// How many entries it has.
+    /// Its number of entries.
     pub entries: usize,
-    /// The bytes in all files.
+    /// The total size of its files, in bytes.
     pub size: u64,
-    /// Where it has come from; none where it was put together from the host.
+    /// Its source; `None` if it was assembled from the host.
     pub came: Option<Came>,
-    /// Whether its files belong to other ids of the host than the caller's.
+    /// Whether its files belong to ids of the host other than the caller's.
     pub of_others: bool,
-    /// When a run used it last.
+    /// The time of its last use.
     pub used: SystemTime,
 }
 
 impl Store {
-    /// The layers, those used last first.
+    /// The layers, the most recently used first.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -43,7 +43,7 @@ impl Store {
         let mut listed: Vec<Listed> = entries
             .flatten()
             .filter_map(|entry| {
-                // One that cannot be read is listed all the same, so that it can be removed.
+                // An unreadable layer is listed as well, so that it can be removed.
                 let facts = Facts::read(&entry.path()).unwrap_or_default();
                 let used = entry.metadata().and_then(|found| found.modified()).ok()?;
                 let (name, tree) = (entry.file_name(), sys::shown(&entry.path().join("tree")));
@@ -62,10 +62,10 @@ impl Store {
         Ok(listed)
     }
 
-    /// The manifest of the layer or root that `digest`, or its beginning, names.
+    /// The manifest of the layer or root with this digest or prefix.
     ///
     /// # Errors
-    /// There is none, or more than one.
+    /// No layer matches, or more than one.
     pub fn show(&self, digest: &str) -> Result<Manifest, Report> {
         let digits = digest.strip_prefix("sha256:").unwrap_or(digest);
         if digits.is_empty() {
@@ -87,28 +87,28 @@ impl Store {
         match &found[..] {
             [(name, place)] if place.is_dir() => checked_manifest(place, name),
             [(_, file)] => read_root(file),
-            [] => Err(Report::error(format!("nothing in the store is {}", quoted(digest)))
+            [] => Err(Report::error(format!("the store has no layer {}", quoted(digest)))
                 .hint("`nsscript store list` lists the layers")),
-            _ => Err(Report::error(format!("more than one digest begins with {}", quoted(digest)))),
+            _ => Err(Report::error(format!("more than one digest starts with {}", quoted(digest)))),
         }
     }
 
-    /// Keeps the manifest of a root of several layers, to tell later what differs from it.
+    /// Stores the manifest of a root of several layers, for later comparisons.
     ///
     /// # Errors
-    /// The store cannot be written to.
+    /// The store is not writable.
     pub fn remember(&self, manifest: &Manifest) -> Result<(), Report> {
         let roots = self.held.join("roots");
-        self.held.make("roots", 0o700).map_err(|it| cannot("make", &roots, &error_of(it)))?;
+        self.held.make("roots", 0o700).map_err(|it| cannot("create", &roots, &error_of(it)))?;
         let file = roots.join(manifest.digest().replace("sha256:", ""));
         if file.exists() { Ok(()) } else { self.replace(&file, manifest.text()) }
     }
 
-    /// Removes the layers that were not used since `since` (all, without it) and that no run uses;
-    /// gives how many, and their bytes.
+    /// Removes the layers that no run uses, and that were not used since `since`, if given. Returns
+    /// their number and total size in bytes.
     ///
     /// # Errors
-    /// The store cannot be read or written to.
+    /// The store cannot be read or written.
     pub fn collect(
         &self,
         layers: &Layers,
@@ -135,7 +135,7 @@ impl Store {
         Ok((number, bytes))
     }
 
-    /// Removes what leads to no layer any more.
+    /// Removes index entries without a layer.
     fn forget_missing(&self) {
         let Ok(entries) = fs::read_dir(self.held.join("index")) else { return };
         for entry in entries.flatten() {
@@ -149,6 +149,7 @@ impl Store {
 
 fn read_root(file: &Path) -> Result<Manifest, Report> {
     let text = fs::read_to_string(file).map_err(|error| cannot("read", file, &error))?;
-    Manifest::read(text)
-        .ok_or_else(|| Report::error(format!("{} is no manifest", quoted(file.to_string_lossy()))))
+    Manifest::read(text).ok_or_else(|| {
+        Report::error(format!("{} is not a manifest", quoted(file.to_string_lossy())))
+    })
 }

@@ -1,4 +1,4 @@
-//! Contents of members that are large or have holes.
+//! Contents of large members, and of members with holes.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -9,7 +9,7 @@ use crate::run::layers::archive::{ArchiveErrorKind, Member};
 use crate::run::layers::hash::hexadecimal;
 use crate::sys::Errno;
 
-/// A failure of the disk that is written to.
+/// The error of the disk.
 pub(super) fn disk(errno: impl Into<Errno>) -> ArchiveErrorKind {
     ArchiveErrorKind::Write(errno.into())
 }
@@ -18,7 +18,7 @@ fn written(error: &io::Error) -> ArchiveErrorKind {
     ArchiveErrorKind::Write(Errno::from(error))
 }
 
-/// Writes it; gives the sha256.
+/// Writes the content, and returns its sha256.
 pub(super) fn write(
     mut target: &File,
     member: &Member,

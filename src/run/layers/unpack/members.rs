@@ -18,30 +18,30 @@ use crate::run::layers::tree::set_attributes;
 use crate::spec::Archive;
 use crate::sys::{self, Beneath, Errno, Node};
 
-/// Files up to this size are read whole, and written by another thread.
+/// The maximum size, in bytes, of files that are read whole and written by another thread.
 const SMALL: u64 = 256 << 10;
-/// The longest name of a file.
+/// The maximum length of a file name, in bytes.
 const LONGEST_NAME: usize = 255;
-/// The longest path that the kernel takes, with its final NUL: `PATH_MAX` of limits.h.
+/// The maximum path of the kernel in bytes, with its final NUL: `PATH_MAX` of limits.h.
 const LONGEST_PATH: usize = 4096;
-/// How many names a path may have: what is done for one grows with their square.
+/// The maximum number of names in a path: the work grows with their square.
 const MOST_NAMES: usize = 256;
 
-/// How a directory looks that is below.
+/// Returns a directory of the layers below.
 type Look<'a> = &'a mut dyn FnMut(&Path) -> Option<Item>;
 
-/// What was unpacked so far.
+/// The state of unpacking.
 pub(super) struct Unpacker<'a, 'l> {
     archive: &'a Archive,
     below: Below<'a>,
     look: Look<'l>,
     writers: Writers<'a>,
     items: BTreeMap<PathBuf, Item>,
-    /// The other names of files, by the first.
+    /// The hard links of files, by target.
     names: BTreeMap<PathBuf, Vec<PathBuf>>,
-    /// When directories were changed last.
+    /// The modification times of directories.
     times: BTreeMap<PathBuf, i64>,
-    /// The bytes in all files, with their holes.
+    /// The total size of files with holes, in bytes.
     total: u64,
 }
 
@@ -59,7 +59,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Self { archive, below, look, writers, items, names, times, total: 0 }
     }
 
-    /// How many entries there are, with the directories on the way.
+    /// The number of entries, including implicit directories.
     pub fn number(&self) -> usize {
         self.items.len()
     }
@@ -100,7 +100,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         self.note((path, Ok(hash)))
     }
 
-    /// Notes what a file was written with.
+    /// Notes the result of writing a file.
     fn note(&mut self, (path, hash): WrittenFile) -> Result<(), ArchiveErrorKind> {
         let found =
             hash.map_err(|errno| ArchiveErrorKind::Of(path.clone(), Box::new(disk(errno))))?;
@@ -120,7 +120,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Ok(())
     }
 
-    /// Unpacks a member that is no file.
+    /// Unpacks a member that is not a file.
     pub fn other(&mut self, member: &Member) -> Result<(), ArchiveErrorKind> {
         let is_directory = member.kind == MemberKind::Directory;
         let Some(place) = self.place(member, is_directory)? else { return Ok(()) };
@@ -129,7 +129,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
                 return self.directory(member, place);
             }
             MemberKind::HardLink(first) => match self.linked(first)? {
-                // To itself, as some archives have it.
+                // A link to itself, which some archives contain.
                 Some((first, linked))
                     if first == place || linked.kind == Kind::HardLink(place.clone()) =>
                 {
@@ -142,7 +142,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
                 return Err(ArchiveErrorKind::Name);
             }
             MemberKind::Symlink(says) => item(member, Kind::Symlink(says.clone())),
-            // What takes away what is below is no device.
+            // The device 0:0 of an overlay is not a valid device.
             MemberKind::Node(Node::Character(0, 0)) => return Err(ArchiveErrorKind::Whiteout),
             MemberKind::Node(node) => item(member, Kind::Node(*node)),
             MemberKind::File => return Ok(()),
@@ -166,7 +166,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Ok(())
     }
 
-    /// The file that a member is another name of, and what that is then.
+    /// The target file of a hard link, and the kind of the new entry.
     fn linked(&mut self, target: &Path) -> Result<Option<(PathBuf, Item)>, ArchiveErrorKind> {
         let Some(path) = self.stripped(target)? else { return Ok(None) };
         let nothing = || ArchiveErrorKind::LinkToNothing(target.to_path_buf());
@@ -181,7 +181,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Ok(Some((place, item)))
     }
 
-    /// A path of the archive without the names that are taken away; none where nothing is left.
+    /// Removes the stripped names from a path; `None` if nothing is left.
     fn stripped(&self, path: &Path) -> Result<Option<PathBuf>, ArchiveErrorKind> {
         let bytes = path.as_os_str().as_bytes();
         if bytes.is_empty() || bytes.contains(&0) {
@@ -210,8 +210,8 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Ok(Some(std::iter::once(OsStr::new("/")).chain(names).collect()))
     }
 
-    /// Where a member goes, through links that are in the tree; directories on the way are made.
-    /// None for one that is left out.
+    /// The place of a member, through links in the tree; creates parent directories. `None` if the
+    /// member is left out.
     fn place(
         &mut self,
         member: &Member,
@@ -222,7 +222,8 @@ impl<'a, 'l> Unpacker<'a, 'l> {
             return if is_directory { Ok(Some(path)) } else { Err(ArchiveErrorKind::Root) };
         }
         let place = self.make_way(&path)?;
-        // A directory where a link to one is stays that link, as with `tar --keep-directory-symlink`.
+        // A link to a directory stays if the member is a directory, as with `tar
+        // --keep-directory-symlink`.
         if is_directory && let Way::Link(_) = self.way(&place, None) {
             let below = place.join("x");
             if follow(&below, &mut |place| self.way(place, None)).is_ok() {
@@ -232,7 +233,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Ok(Some(place))
     }
 
-    /// The place that a path is; directories on the way are made.
+    /// The place of a path; creates parent directories.
     fn make_way(&mut self, path: &Path) -> Result<PathBuf, ArchiveErrorKind> {
         let mut failed = None;
         let place = follow(path, &mut |place| self.way(place, Some(&mut failed)));
@@ -243,8 +244,8 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         }
     }
 
-    /// What is on the way at `place`. With `make` a directory is made where nothing is; there, too,
-    /// goes why it could not be.
+    /// The state of `place` in a path. With `make`, creates a missing directory, and stores the
+    /// error of a failure there.
     fn way(&mut self, place: &Path, make: Option<&mut Option<Errno>>) -> Way {
         match self.items.get(place).map(|item| &item.kind) {
             Some(Kind::Directory { .. }) => return Way::Directory,
@@ -271,7 +272,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Way::Directory
     }
 
-    /// Makes room for something at `place`, which takes the place of what is there.
+    /// Removes the entry at `place` for a new one.
     fn clear(&mut self, place: &Path, is_directory: bool) -> Result<(), ArchiveErrorKind> {
         if !is_directory
             && matches!(self.below.find(place), Some((Found::Directory { .. }, _)))
@@ -297,7 +298,8 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Ok(())
     }
 
-    /// Has the next name of the file at `place` be the file, on the disk too, before it is replaced.
+    /// Makes the next hard link of the file at `place` the file itself, also on the disk, before it
+    /// is replaced.
     fn keep_names(&mut self, place: &Path) -> Result<(), ArchiveErrorKind> {
         let Some(mut names) = self.names.remove(place) else { return Ok(()) };
         let kind = Kind::HardLink(place.to_path_buf());
@@ -317,7 +319,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
         Ok(())
     }
 
-    /// Makes what waited for everything else, and gives what the layer holds.
+    /// Creates the entries that had to wait, and returns the contents of the layer.
     pub fn finish(mut self, root: &Beneath) -> Result<(Contents, LeftOut), ArchiveError> {
         self.settle().map_err(ArchiveError::of_archive)?;
         let mut left_out = LeftOut::default();
@@ -357,7 +359,7 @@ impl<'a, 'l> Unpacker<'a, 'l> {
     }
 }
 
-/// The entry that a member becomes.
+/// The entry of a member.
 fn item(member: &Member, kind: Kind) -> Item {
     Item {
         mode: if matches!(kind, Kind::Symlink(_)) { 0o777 } else { member.mode },

@@ -1,4 +1,4 @@
-//! Threads that write small files, so that all processors have something to do.
+//! Threads that write small files, to use all processors.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -9,12 +9,12 @@ use crate::run::layers::hash::sha256;
 use crate::run::layers::tree::set_attributes;
 use crate::sys::{self, Beneath, Errno, FileAttributes};
 
-/// How many files wait to be written.
+/// The maximum number of files in the queue.
 const WAITING: usize = 64;
 
-/// A small file that is to be written.
+/// A small file to write.
 pub(super) struct Small {
-    /// Where, relative to the tree.
+    /// Its path, relative to the tree.
     pub path: PathBuf,
     pub content: Vec<u8>,
     pub mode: u32,
@@ -22,23 +22,23 @@ pub(super) struct Small {
     pub attributes: FileAttributes,
 }
 
-/// Where a file was written, and the sha256 of its content.
+/// The path of a written file, and the sha256 of its content.
 pub(super) type WrittenFile = (PathBuf, Result<String, Errno>);
 
-/// The threads, which end with this value.
+/// The threads, which end when this is dropped.
 pub(super) struct Writers<'r> {
     root: &'r Beneath,
-    /// Where no thread could be started, nobody takes jobs.
+    /// The queue; `None` if no thread could be started.
     jobs: Option<SyncSender<Small>>,
     done: Receiver<WrittenFile>,
-    /// What was written here then.
+    /// The files written by this thread in that case.
     own: Vec<WrittenFile>,
-    /// How many files were given that nothing was heard of yet.
+    /// The number of files without a result.
     open: usize,
 }
 
 impl<'r> Writers<'r> {
-    /// Starts one thread for every processor; they write beneath `root`.
+    /// Starts a thread per processor; they write beneath `root`.
     pub fn start<'scope>(scope: &'scope Scope<'scope, '_>, root: &'r Beneath) -> Self
     where
         'r: 'scope,
@@ -56,14 +56,14 @@ impl<'r> Writers<'r> {
         Self { root, jobs: (started > 0).then_some(jobs), done, own: Vec::new(), open: 0 }
     }
 
-    /// What they write beneath.
+    /// The directory beneath which they write.
     pub fn root(&self) -> &'r Beneath {
         self.root
     }
 
-    /// Has a file written.
+    /// Queues a file.
     pub fn write(&mut self, small: Small) {
-        // The threads end after this.
+        // The threads outlive the queue.
         if let Some(jobs) = &self.jobs {
             self.open += usize::from(jobs.send(small).is_ok());
         } else {
@@ -72,7 +72,7 @@ impl<'r> Writers<'r> {
         }
     }
 
-    /// A file that was written meanwhile.
+    /// Returns a finished file, if any.
     pub fn heard(&mut self) -> Option<WrittenFile> {
         if let Some(written) = self.own.pop() {
             return Some(written);
@@ -82,7 +82,7 @@ impl<'r> Writers<'r> {
         Some(written)
     }
 
-    /// Waits for a file to be written; none where all are.
+    /// Waits for a file to be written; `None` if all are.
     pub fn wait(&mut self) -> Option<WrittenFile> {
         if self.open == 0 {
             return self.own.pop();

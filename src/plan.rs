@@ -1,7 +1,6 @@
 //! Plans: from the description in a recipe to an ordered list of actions, which print as sentences.
 //!
-//! Nothing here changes the machine, and all facts about it come from the [`Host`] that a plan is
-//! made for.
+//! Nothing here changes the machine, and all facts about it come from the [`Host`] of the plan.
 //!
 //! [`Host`]: crate::host::Host
 

@@ -1,8 +1,8 @@
-//! Operations: what a launch, a raw call or a network consists of, each in one place.
+//! Operations: the parts of launches, raw calls and networks, each in one place.
 //!
-//! An operation is a value. [`Operation`] says what it is and how it reads; [`Lower`] makes prepared
-//! calls of it. What only nsscript itself can do is matched by [`Own`]. No answer has a default, so
-//! the compiler demands all of them of a new operation.
+//! An operation is a value. [`Operation`] describes it; [`Lower`] turns it into prepared calls.
+//! Work that only nsscript itself can do is matched by [`Own`]. No method has a default, so the
+//! compiler demands all of them for a new operation.
 
 #[macro_use]
 mod asked;
@@ -48,62 +48,61 @@ pub use strace::*;
 pub use tree::*;
 pub use view::*;
 
-/// What every operation is asked about; nothing is allocated for it.
+/// The facts about an operation, without allocation.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// What it is called by a `catch`, in JSON, and by `--explain`.
+    /// Its name in a `catch`, in JSON, and in `--explain`.
     pub name: &'static str,
-    /// When it is done.
+    /// Its turn in a launch.
     pub turn: Turn,
-    /// Which processes it is about.
+    /// The processes that it concerns.
     pub scope: Scope,
-    /// The kinds of namespaces in which it puts the sandbox apart from nsscript.
+    /// The kinds of namespaces in which it separates the sandbox from nsscript.
     pub apart: Namespaces,
-    /// What it leaves at a place inside.
+    /// The file or mount that it leaves at a place inside.
     pub leaves: Leaves<'a>,
 }
 
-/// How an operation reads.
+/// The text of an operation.
 #[derive(Clone, Debug)]
 pub struct Told {
-    /// A sentence without a subject: "bind `/srv` on `/data`, read-only". After "cannot" it is the
-    /// sentence of an error.
+    /// A sentence without a subject, such as "bind `/srv` on `/data`, read-only". An error adds
+    /// "cannot" before it.
     pub sentence: String,
-    /// What it reads: a place on the host, or what the kernel calls a source.
+    /// Its source: a path on the host, or what the kernel calls a source.
     pub source: Option<String>,
-    /// What it is about: mostly a place inside.
+    /// Its target: usually a place inside.
     pub target: Option<String>,
-    /// The shell command that does the same, if there is one.
+    /// The equivalent shell command, if one exists.
     pub shell: Option<String>,
 }
 
-/// When an operation is done: the order of a launch. Operations of one turn keep the order in which
-/// they were asked for.
+/// The turns of a launch, in order. Operations of one turn keep the order of the recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Turn {
-    /// A layer of the root is made ready. This turn and those up to `Start` are nsscript's own.
+    /// Layers of the root are prepared. nsscript itself performs this turn and those up to `Start`.
     Layer,
-    /// The directory for changes is made ready.
+    /// The directory for changes is prepared.
     Changes,
-    /// Networks are made ready.
+    /// Networks are prepared.
     Network,
-    /// A user namespace is made ready.
+    /// A user namespace is prepared.
     Maps,
-    /// The new process is started.
+    /// The new process starts.
     Start,
     /// It maps its own ids.
     OwnMaps,
-    /// It becomes a user who may make files.
+    /// It becomes a user who may create files.
     FirstUser,
     /// The loopback device is set up.
     Loopback,
     /// Settings of the new namespaces are written.
     Sysctls,
-    /// Mounts stop to propagate.
+    /// Mount propagation ends.
     Propagation,
-    /// The host's root is made a mount.
+    /// The host's root becomes a mount.
     CoverRoot,
-    /// The root is made.
+    /// The root is created.
     Root,
     /// Mounts and files in the root, in declared order.
     InRoot,
@@ -133,34 +132,34 @@ pub enum Turn {
     Workdir,
     /// The init that stays.
     Init,
-    /// The session of a program. This turn and those that follow are done by the process that
-    /// becomes the program.
+    /// The session of a program. The process that becomes the program performs this turn and those
+    /// that follow.
     Session,
-    /// Resource limits, which bind the program alone and not the init.
+    /// Resource limits, which apply to the program but not to the init.
     Limits,
     /// The program, or the closure.
     Program,
-    /// It is no part of a launch.
+    /// Not a part of a launch.
     Never,
 }
 
-/// Which processes of a sandbox an operation is about.
+/// The processes of a sandbox that an operation concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// The sandbox as a whole: done once, by the process that makes it.
+    /// The sandbox as a whole: performed once, by the process that creates it.
     Sandbox,
-    /// Every program in it: done again by each that joins.
+    /// Every program in it: performed again by each program that joins.
     EveryProgram,
 }
 
-/// What an operation leaves at a place inside.
+/// The file or mount that an operation leaves at a place inside.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Leaves<'a> {
     /// Nothing.
     Nothing,
     /// A file or directory of the host.
     Bound {
-        /// Where it is on the host.
+        /// Its path on the host.
         source: &'a Path,
         /// Whether it is a directory.
         directory: bool,
@@ -169,7 +168,7 @@ pub enum Leaves<'a> {
         /// The attributes of the mount.
         attributes: MountAttributes,
     },
-    /// A file system of the sandbox's own.
+    /// A private file system of the sandbox.
     FileSystem {
         /// Its type.
         kind: &'a str,
@@ -178,9 +177,9 @@ pub enum Leaves<'a> {
         /// The attributes of the mount.
         attributes: MountAttributes,
     },
-    /// Something empty that hides what was there.
+    /// An empty file or directory that hides the earlier one.
     Hidden(&'a GuestPath),
-    /// What was there, read-only.
+    /// The earlier file, read-only.
     ReadOnly(&'a GuestPath),
     /// A directory.
     Directory(&'a GuestPath),
@@ -188,9 +187,9 @@ pub enum Leaves<'a> {
     File(&'a GuestPath),
     /// A symbolic link.
     Symlink {
-        /// Where the link stands.
+        /// The path of the link.
         path: &'a GuestPath,
-        /// What the link says.
+        /// The target of the link.
         says: &'a str,
     },
 }
@@ -211,7 +210,7 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    /// The place that is covered: what was there before cannot be seen.
+    /// The place that is covered, so that the earlier file is not visible.
     #[must_use]
     pub fn covers(self) -> Option<&'a GuestPath> {
         match self {
@@ -242,7 +241,7 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    /// The place that something is mounted on.
+    /// The place of the mount.
     #[must_use]
     pub fn mounted_on(self) -> Option<&'a GuestPath> {
         match self {
@@ -257,12 +256,12 @@ impl<'a> Leaves<'a> {
     }
 }
 
-/// One operation.
+/// An operation.
 pub trait Operation: Debug {
-    /// What it is.
+    /// Returns its facts.
     fn facts(&self) -> Facts<'_>;
 
-    /// How it reads.
+    /// Returns its text.
     fn told(&self) -> Told;
 }
 
@@ -272,7 +271,7 @@ pub trait Lower: Operation {
     fn lower(&self, to: &mut Lowering<'_>);
 }
 
-/// An operation of the process that becomes the program: the carried program performs it.
+/// An operation that the carried program performs, in the process that becomes the program.
 pub trait Carried: Lower {
     /// The system calls of the carried program.
     fn calls(&self) -> Vec<Called>;
@@ -280,7 +279,7 @@ pub trait Carried: Lower {
 
 macro_rules! operations {
     (lowered { $($lowered:ident)* } carried { $($carried:ident)* } own { $($own:ident)* }) => {
-        /// Everything that is done.
+        /// All operations.
         #[derive(Clone, Debug, PartialEq)]
         #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum Op {
@@ -289,7 +288,7 @@ macro_rules! operations {
             $($own($own),)*
         }
 
-        /// What nsscript itself does: `run` has an arm for each.
+        /// The operations that nsscript itself performs: `run` has an arm for each.
         #[derive(Clone, Copy, Debug)]
         #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum Own<'a> {
@@ -328,7 +327,7 @@ macro_rules! operations {
                 }
             }
 
-            /// The operation, if nsscript itself does it.
+            /// The operation, if nsscript itself performs it.
             #[must_use]
             pub fn own(&self) -> Option<Own<'_>> {
                 match self {
