@@ -1,4 +1,4 @@
-//! Telling what is done as it is done: for a projector, and for programs.
+//! The trace of `--explain`: for people, and as JSON for programs.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use crate::diag::{escape, say, wrapped};
 use crate::plan::{Called, Side};
 use crate::run::{Explained, Tell, terminal_width};
 
-/// How wide the text is where no terminal says, and at the most and the least where one does.
+/// The width of the text without a terminal, and its limits on one.
 const WIDTH: usize = 100;
 const NARROWEST: usize = 60;
-/// How far calls are indented, and by how much more what does not fit on their line.
+/// The indentation of calls, and the additional indentation of continuation lines.
 const INDENT: usize = 4;
 const MORE: usize = 4;
 /// The most lines of one call.
 const LINES: usize = 4;
-/// The most that a pipe takes without other writers coming between: `PIPE_BUF` of pipe(7).
+/// The size up to which writes to a pipe are atomic: `PIPE_BUF` of pipe(7).
 const AT_ONCE: usize = 4096;
 
-/// What tells, on standard error.
+/// The writer of the trace, on standard error.
 pub(super) fn teller(explain: Explain) -> Tell {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = std::io::stderr().is_terminal() && !plain;
@@ -33,7 +33,8 @@ pub(super) fn teller(explain: Explain) -> Tell {
     })
 }
 
-/// Writes whole lines, as many at once as nobody else's can come between: others write, too.
+/// Writes whole lines, as many at once as are written atomically, because other processes write
+/// too.
 fn write(text: &str) {
     let mut rest = text;
     while !rest.is_empty() {
@@ -45,7 +46,7 @@ fn write(text: &str) {
     }
 }
 
-/// What a person sees it on.
+/// The layout of a trace for people.
 struct Page {
     colour: bool,
     width: usize,
@@ -90,13 +91,13 @@ impl Page {
         out
     }
 
-    /// How much of a line is left beside the bars.
+    /// The width of a line beside the bars.
     fn room(&self, explained: &Explained) -> usize {
         let bars = explained.process.iter().map(|number| number.to_string().len() + 2);
         self.width.saturating_sub(bars.sum()).max(NARROWEST / 2)
     }
 
-    /// Which process it happened in: a bar for each on the way to it, with its number.
+    /// The bars of a process: one with a number for each process on the path to it.
     fn bar(&self, process: &[usize]) -> String {
         let bars: Vec<String> = process.iter().map(|number| format!("{number}│ ")).collect();
         if bars.is_empty() { String::new() } else { self.paint("33", &bars.concat()) }
@@ -132,7 +133,7 @@ impl Page {
         lines
     }
 
-    /// A call and what it gave, on as many lines as it takes.
+    /// A call and its result, on as many lines as needed.
     fn call(&self, call: &str, result: &str, explained: &Explained) -> Vec<String> {
         let room = self.room(explained) - INDENT;
         let mut lines = broken(call, '"', room);
@@ -158,7 +159,7 @@ impl Page {
     }
 }
 
-/// A text in lines, what stands between quotes in one piece.
+/// Splits a text into lines, and keeps quoted parts together.
 fn broken(text: &str, quote: char, room: usize) -> Vec<String> {
     // A character that no call and no command holds.
     const HELD: char = '\u{0}';
@@ -172,7 +173,7 @@ fn broken(text: &str, quote: char, room: usize) -> Vec<String> {
     lines.iter().map(|line| line.replace(HELD, " ")).collect()
 }
 
-/// ` = 0  (0.12 ms)`, or the error, and which process it has started.
+/// ` = 0  (0.12 ms)`, or the error, and the process that was started.
 fn result(explained: &Explained, called: &Called) -> String {
     let mut out = match &explained.failed {
         Some((call, errno)) => {
@@ -199,7 +200,7 @@ fn result(explained: &Explained, called: &Called) -> String {
     out
 }
 
-/// How long: `12 µs`, `1.25 ms`.
+/// A duration: `12 µs`, `1.25 ms`.
 fn shown(time: Duration) -> String {
     let micros = time.as_nanos().div_ceil(1000);
     if micros < 1000 {

@@ -1,4 +1,4 @@
-//! Telling what a recipe would do.
+//! `nsscript plan`.
 
 use std::process::ExitCode;
 

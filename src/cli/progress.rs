@@ -1,4 +1,4 @@
-//! How far work has come that takes a while: a bar on a terminal, a line now and then elsewhere.
+//! Progress of long work: a bar on a terminal, occasional lines elsewhere.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,18 +9,18 @@ use super::exit::Ui;
 use crate::diag::{Format, bytes};
 use crate::run::{Progress, Watcher};
 
-/// Work that is done sooner is not told of.
+/// Shorter work shows no progress.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often a line is written.
 const EVERY: Duration = Duration::from_secs(5);
-/// What a bar looks like.
+/// The template of a bar.
 const STYLE: &str = "{bar:24}  {bytes} of {total_bytes}, {elapsed}  {wide_msg}";
 
-/// Work that goes on.
+/// Work in progress.
 struct Going {
     what: String,
     begun: Instant,
-    /// What shows it, once it has taken a while.
+    /// The display, after the first delay.
     shown: Option<Shown>,
 }
 
@@ -30,9 +30,9 @@ enum Shown {
     Lines(Instant),
 }
 
-/// Who watches work for a person, on standard error; nobody where messages are for programs, or
-/// `NSSCRIPT_PROGRESS` is `never`. There are no bars where it is `lines`, and on a terminal that
-/// cannot move its cursor.
+/// The display of progress on standard error. There is none if messages are for programs or
+/// `NSSCRIPT_PROGRESS` is `never`, and no bar if it is `lines` or the terminal cannot move its
+/// cursor.
 pub(super) fn watcher(ui: Ui) -> Option<Watcher> {
     let asked = std::env::var_os("NSSCRIPT_PROGRESS").unwrap_or_default();
     if ui.format() != Format::Human || asked == "never" {
@@ -92,7 +92,7 @@ impl Going {
     }
 }
 
-/// How far something has come, in words.
+/// The progress of work as text.
 fn far(what: &str, progress: Progress<'_>) -> String {
     match progress.total {
         0 => format!("{what} …"),

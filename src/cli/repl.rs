@@ -1,4 +1,4 @@
-//! The prompt, and recipes that stop for one.
+//! `nsscript repl`, and prompts at breakpoints.
 
 use std::cell::OnceCell;
 use std::io::{IsTerminal, stdin};
@@ -15,7 +15,7 @@ use crate::repl::{Repl, Reporter};
 use crate::run;
 use crate::script::{Outcome, Prompt, Recipe, Script};
 
-/// Runs a prompt until the person leaves. Without a terminal, standard input is a recipe.
+/// Runs a prompt until the user exits. Without a terminal, standard input is a recipe.
 pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
     if source.is_none() && !stdin().is_terminal() {
         let (text, arguments) = (Text::Stdin, Vec::new());
@@ -77,7 +77,7 @@ pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
     code
 }
 
-/// What a prompt uses of the command line.
+/// The reporting functions that a prompt uses.
 fn reporter(ui: Ui) -> Reporter {
     Reporter {
         say: Box::new(move |report, sources| ui.say(report, sources)),
@@ -86,7 +86,7 @@ fn reporter(ui: Ui) -> Reporter {
     }
 }
 
-/// Has a recipe stop with a prompt at its breakpoints. Without a terminal it does not stop.
+/// Opens a prompt at the breakpoints of a recipe. Without a terminal, the recipe does not stop.
 pub(super) fn at_breakpoints(script: &Rc<Script>, ui: Ui) {
     if !script.may_stop() || !run::has_terminal() {
         return;

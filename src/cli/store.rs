@@ -1,4 +1,4 @@
-//! The store of layers, looked at and swept.
+//! `nsscript store`: lists, checks and cleans the store of layers.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use crate::diag::{Report, Sources, bytes, count, escape};
 use crate::plan::Came;
 use crate::run::{Listed, NoStore, Runner, Store};
 
-/// Does what the words after `nsscript store` say.
+/// Runs a command of `nsscript store`.
 pub(super) fn store(what: &What, ui: Ui) -> ExitCode {
     match text(what) {
         Ok((text, is_whole)) => match print(&text, ui) {
@@ -23,14 +23,14 @@ pub(super) fn store(what: &What, ui: Ui) -> ExitCode {
     }
 }
 
-/// The status of `verify` where a layer was changed.
+/// The exit status of `verify` if a layer has changed.
 const CHANGED: u8 = 1;
 
-/// What is printed, and whether the store is whole, as far as that was asked.
+/// The output, and whether the store is intact, as far as the command checks it.
 fn text(what: &What) -> Result<(String, bool), Report> {
     let runner = Runner::new();
     let place = Store::place(runner.host()).ok_or_else(|| {
-        Report::error("there is no place for a store: neither `XDG_CACHE_HOME` nor `HOME` is set")
+        Report::error("no directory for the store: set `XDG_CACHE_HOME` or `HOME`")
     })?;
     if *what == What::Path {
         return Ok((format!("{}\n", place.path.display()), true));
@@ -62,7 +62,7 @@ fn text(what: &What) -> Result<(String, bool), Report> {
     Ok((text, true))
 }
 
-/// A line for each layer that was changed, and how many are whole.
+/// One line for each changed layer, and the number of intact ones.
 fn verified(store: &Store, runner: &Runner) -> Result<(String, bool), Report> {
     let (mut out, mut whole, mut changed) = (String::new(), 0, 0);
     for listed in store.list()? {
@@ -74,7 +74,7 @@ fn verified(store: &Store, runner: &Runner) -> Result<(String, bool), Report> {
             }
         }
     }
-    out.push_str(&format!("{} whole, {changed} changed\n", count(whole, "layer")));
+    out.push_str(&format!("{} intact, {changed} changed\n", count(whole, "layer")));
     Ok((out, changed == 0))
 }
 
@@ -89,7 +89,7 @@ fn table(layers: &[Listed]) -> String {
     out
 }
 
-/// What a layer was made of, in words.
+/// The origin of a layer as text.
 fn came(layer: &Listed) -> String {
     let came = match &layer.came {
         None => "assembled".into(),
@@ -99,7 +99,7 @@ fn came(layer: &Listed) -> String {
     if layer.of_others { format!("{came}, for mapped ids") } else { came }
 }
 
-/// When a layer was used last, in words.
+/// The time of the last use of a layer as text.
 fn used(layer: &Listed) -> String {
     let ago = SystemTime::now().duration_since(layer.used).unwrap_or_default().as_secs();
     match ago {

@@ -1,4 +1,4 @@
-//! Running recipes as tests: one after the other, each in a process of its own.
+//! `nsscript test`: recipes as tests, one after the other, each in its own process.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -16,7 +16,7 @@ use crate::diag::{Format, count, escape, os_error, quoted};
 use crate::host::Tree;
 use crate::run;
 
-/// Where recipes are looked for if nothing says where.
+/// The default directory of recipes.
 const DEFAULT: &str = "recipes";
 /// This program, even if its file has been replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
@@ -28,7 +28,7 @@ const SHOWN: usize = 10;
 /// one would give its programs no time.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Runs the recipes and says of each how it ended.
+/// Runs the recipes and reports the result of each.
 pub(super) fn test(tests: &Tests, ui: Ui) -> ExitCode {
     let recipes = match recipes(&tests.paths) {
         Ok(recipes) => recipes,
@@ -106,7 +106,7 @@ fn recipes(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     if paths.is_empty() {
         if !Path::new(DEFAULT).is_dir() {
             return Err(format!(
-                "no directory {} here; `nsscript test PATH` says which recipes to run",
+                "directory {} not found; name the recipes to run: `nsscript test PATH`",
                 quoted(DEFAULT)
             ));
         }
@@ -130,7 +130,7 @@ fn recipes(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     if found.is_empty() {
         let places: Vec<_> = paths.iter().map(|path| quoted(path.to_string_lossy())).collect();
         let places = if places.is_empty() { quoted(DEFAULT) } else { places.join(", ") };
-        return Err(format!("no recipe, that is no file `*.rhai`, in {places}"));
+        return Err(format!("no recipes (`*.rhai`) in {places}"));
     }
     Ok(found)
 }
@@ -309,10 +309,7 @@ impl Ran {
             indented(&mut out, "    ", self.stderr.lines());
             let lines = self.last_lines();
             if !lines.is_empty() {
-                out.push_str(&format!(
-                    "    what it printed last, {}:\n",
-                    count(lines.len(), "line")
-                ));
+                out.push_str(&format!("    last {} of its output:\n", count(lines.len(), "line")));
                 indented(&mut out, "      ", lines.into_iter());
             }
         }

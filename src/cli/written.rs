@@ -1,4 +1,4 @@
-//! Files that nsscript writes for other programs to read, again and again.
+//! Generated files for other programs, which nsscript may overwrite.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -24,7 +24,7 @@ pub(super) fn write(directory: &Path, files: &[(String, String)]) -> Result<Vec<
         let shown = quoted(path.to_string_lossy());
         let found = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(format!("cannot look at {shown}: {}", os_error(&error))),
+            Err(error) => return Err(format!("cannot access {shown}: {}", os_error(&error))),
             Ok(found) => found,
         };
         let is_ours = found.is_file() && fs::read(path).is_ok_and(|text| is_marked(&text));
