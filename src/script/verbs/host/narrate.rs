@@ -1,4 +1,4 @@
-//! Telling a person what a recipe is about, and what it needs to be run at all.
+//! Narration of a recipe, and its requirements.
 
 use std::collections::BTreeSet;
 
@@ -22,9 +22,9 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["narrate.rs";
 ];
 
 options! {
-    /// How a table is laid out.
+    /// The layout of a table.
     struct Table {
-        /// the columns that are printed, in this order
+        /// the columns to print, in this order
         columns: Vec<String> = "",
     }
 }
@@ -80,16 +80,17 @@ impl Rows {
         let most = self.heads.len();
         if let Some(index) = self.below.iter().position(|row| row.len() > most) {
             let (row, cells) = (index + 1, count(self.below[index].len(), "column"));
-            let report =
-                Report::error(format!("row {row} of the table has {cells}, and its head {most}"));
-            return Err(call.fail(report.hint("the first row is the head: it names every column")));
+            let report = Report::error(format!(
+                "row {row} of the table has {cells}, but its header has {most}"
+            ));
+            return Err(call.fail(report.hint("name every column in the first row")));
         }
         let heads: Vec<String> = self.heads.iter().map(|head| call.printed(head)).collect();
         let Some(wanted) = wanted else {
             return Ok((0..most).map(|index| self.column(index, &heads[index], call)).collect());
         };
         if wanted.is_empty() {
-            let report = Report::error("the option `columns` of `table` names no column");
+            let report = Report::error("the option `columns` of `table` is empty");
             return Err(call.fail_at_key("columns", report));
         }
         let mut columns = Vec::new();
@@ -121,7 +122,7 @@ fn unknown(name: &str, heads: &[String]) -> Report {
     report.hint(format!("its columns are {}", list(&shown, "and")))
 }
 
-/// Prints a heading, parted from what was printed before by an empty line.
+/// Prints a heading, with an empty line before it.
 ///
 /// # Example
 /// ```rhai
@@ -132,11 +133,11 @@ fn section(call: &Call<'_, '_>, title: String) -> Result<(), VerbError> {
     call.tell(&diag::heading(&title), Printed::Heading)
 }
 
-/// Prints narration, wrapped to 72 columns, parted from what is shown by empty lines.
+/// Prints text wrapped to 72 columns, with an empty line before and after it.
 ///
-/// The indentation that all lines share is taken away, so a text between backticks can be
-/// indented as the recipe around it is. Empty lines part paragraphs, a line that begins with
-/// `- ` begins an item of a list, and lines that are indented deeper stand as they are.
+/// Common indentation is removed, so a string in backticks can be indented like the recipe around
+/// it. Empty lines separate paragraphs, a line that begins with `- ` begins a list item, and lines
+/// with deeper indentation are printed unchanged.
 ///
 /// # Example
 /// ```rhai
@@ -156,14 +157,14 @@ fn note(call: &Call<'_, '_>, text: String) -> Result<(), VerbError> {
     call.tell(&diag::paragraphs(&text), Printed::Note)
 }
 
-/// Prints rows as a table: maps, or arrays of which the first is the head.
+/// Prints rows as a table. Rows are maps, or arrays of which the first is the header.
 ///
-/// Maps have their keys as columns, in the order of the alphabet unless `columns` says another.
-/// Columns of numbers end at one place, and `-` stands where nothing is.
+/// The columns of maps are their keys in alphabetical order, unless `columns` names others. Columns
+/// of numbers are aligned to the right. `-` stands for a missing value.
 ///
 /// # Errors
-/// Rows that are neither, or of which one is longer than the head; a column that there is not.
-/// A dry run prints nothing and checks only what the rows are.
+/// The rows are neither maps nor arrays; a row is longer than the header; a column does not exist.
+/// A dry run prints nothing, and checks only the type of the rows.
 ///
 /// # Example
 /// ```rhai

@@ -1,4 +1,4 @@
-//! The options of a file system that is mounted, as the one text that mount(2) takes.
+//! The options of a file system as the one string that mount(2) takes.
 
 use rhai::{Dynamic, Map};
 
@@ -43,7 +43,7 @@ pub(in crate::script::verbs) fn data(
                 let message =
                     format!("the option {} of the file system takes one value", quoted(key));
                 let report = Report::error(message);
-                let hint = "a text, a number, or `true` for one that has no value";
+                let hint = "use a string, a number, or `true` for an option without a value";
                 return Err(call.fail_at_key("data", report.hint(hint)));
             }
             None => escaped(key, &value.to_string()),

@@ -1,4 +1,4 @@
-//! What is mounted in a sandbox, and what is made in its root.
+//! Mounts in a sandbox, and files in its root.
 
 use rhai::Map;
 
@@ -33,33 +33,33 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mount.rs";
 options! {
     /// How a bind mount differs from its source.
     struct Bind {
-        /// writing fails, in mounts below the source too
+        /// refuses writes, also in mounts below the source
         read_only: bool = "false",
-        /// a source that does not exist is passed over
+        /// ignores a source that does not exist
         optional: bool = "false",
-        /// mounts below the source are bound with it
+        /// includes mounts below the source
         recursive: bool = "true",
-        /// device files work
+        /// allows device files to be opened
         devices: bool = "false",
-        /// programs can be executed
+        /// allows programs to be executed
         exec: bool = "true",
-        /// set-user-ID bits and file capabilities work
+        /// honours set-user-ID bits and file capabilities
         suid: bool = "false",
     }
 
     /// An empty file system in memory.
     struct Tmpfs {
-        /// the most that it holds
+        /// the maximum size; the default of the kernel is half of the memory
         size: Size = "",
-        /// the permission bits of its root
+        /// the permission bits of its root; the default for /tmp, /var/tmp and /dev/shm is `0o1777`
         mode: Mode = "0o755",
     }
 
     /// What `/proc` shows.
     struct Proc {
-        /// whose processes are hidden: `"off"`, `"noaccess"`, `"invisible"`, `"ptraceable"`
+        /// the processes to hide: `"off"`, `"noaccess"`, `"invisible"` or `"ptraceable"`
         hidepid: String = "",
-        /// `"pid"`: only the processes, nothing of the kernel
+        /// `"pid"` shows only processes, and hides the kernel's files
         subset: String = "",
     }
 
@@ -67,25 +67,25 @@ options! {
     struct Mount {
         /// the type of the file system, as in /proc/filesystems
         r#type: String = "",
-        /// the options of the file system: a map, `true` for one without a value
+        /// the options of the file system: a map, with `true` for options without a value
         data: Map = "",
-        /// writing fails
+        /// refuses writes
         read_only: bool = "false",
-        /// device files work
+        /// allows device files to be opened
         devices: bool = "false",
-        /// programs can be executed
+        /// allows programs to be executed
         exec: bool = "true",
-        /// set-user-ID bits and file capabilities work
+        /// honours set-user-ID bits and file capabilities
         suid: bool = "false",
     }
 
-    /// The look of a directory or file.
+    /// Mode and owner of a directory or file.
     struct Look {
-        /// the permission bits
-        mode: Mode = "0o755 or 0o644",
-        /// the owner inside
+        /// the permission bits: `0o755` for directories, `0o644` for files
+        mode: Mode = "",
+        /// the user id of the owner inside
         uid: IdNumber = "",
-        /// the group inside
+        /// the group id inside
         gid: IdNumber = "",
     }
 }
@@ -116,7 +116,9 @@ fn data(map: Option<Map>, call: &Call<'_, '_>) -> Result<Vec<(String, Option<Str
             }
         };
         if key.contains('\0') || value.as_ref().is_some_and(|value| value.contains('\0')) {
-            return Err(call.fail(Report::error("an option of the file system holds a NUL byte")));
+            return Err(
+                call.fail(Report::error("an option of the file system contains a NUL byte"))
+            );
         }
         data.push((key.to_string(), value));
     }
@@ -134,22 +136,22 @@ fn one_of(
         Some(word) if !words.contains(&word.as_str()) => {
             let all: Vec<_> = words.iter().map(quoted).collect();
             let all = crate::diag::list(&all, "or");
-            let message = format!("the option {} is {all}, not {}", quoted(key), quoted(&word));
+            let message = format!("the option {} takes {all}, not {}", quoted(key), quoted(&word));
             Err(call.fail_at_key(key, Report::error(message)))
         }
         given => Ok(given),
     }
 }
 
-/// Shows a file or directory of the host inside, at `target` or at the same path.
+/// Bind-mounts a file or directory of the host, on `target` or on the same path.
 ///
-/// A target that is missing is made where the root allows that. Device files and set-user-ID
-/// bits in it mean nothing unless they are asked for. The source is looked at before the
-/// sandbox is made, and must be the same file when it is bound.
+/// A missing target is created if the root is writable at that point. Device files and set-user-ID
+/// bits have no effect by default. The source is checked before the sandbox starts, and must still
+/// be the same file when it is bound.
 ///
 /// # Errors
-/// The source does not exist; the target cannot be made as it lies below a read-only mount
-/// or would be made on the host.
+/// The source does not exist. The target cannot be created, because it is below a read-only mount
+/// or would be created on the host.
 ///
 /// # Example
 /// ```rhai
@@ -185,7 +187,7 @@ fn bind(
     Ok(sandbox.with(ops::Bind { source, target, options }, call.origin()))
 }
 
-/// Mounts an empty file system in memory.
+/// Mounts an empty tmpfs, a file system in memory.
 ///
 /// # Example
 /// ```rhai
@@ -202,7 +204,7 @@ fn tmpfs(
     let size = options.size.map(|size| size.0);
     // `size=0` means no bound to the kernel: the opposite of what it says.
     if size == Some(0) {
-        let report = Report::error("a tmpfs of size 0 would have no bound");
+        let report = Report::error("a tmpfs of size 0 would be unlimited");
         return Err(call.fail_at_key("size", report));
     }
     let shared = matches!(target.as_str(), "/tmp" | "/var/tmp" | "/dev/shm");
@@ -211,14 +213,14 @@ fn tmpfs(
     Ok(sandbox.with(ops::Tmpfs { target, size, mode }, call.origin()))
 }
 
-/// Mounts proc: the processes of the sandbox.
+/// Mounts proc, which shows the processes of the sandbox.
 ///
-/// Where the root of the machine is somebody inside, the files through which it could change
-/// the machine (`/proc/sys`, `/proc/sysrq-trigger` and their like) are read-only; a proc of
-/// processes alone is read-only as a whole then.
+/// If the machine's root user is mapped into the sandbox, files that can change the machine
+/// (`/proc/sys`, `/proc/sysrq-trigger` and others) are read-only. With `subset: "pid"`, all of proc
+/// is read-only in that case.
 ///
 /// # Errors
-/// PID is shared, and USER is new: the kernel refuses a proc of the host's processes then.
+/// `PID` is shared and `USER` is new: the kernel refuses to mount a proc with the host's processes.
 ///
 /// # Example
 /// ```rhai
@@ -239,13 +241,13 @@ fn proc(
     Ok(sandbox.with(ops::Proc { target, options }, call.origin()))
 }
 
-/// Mounts sysfs, read-only: the devices of the sandbox's network and the kernel's objects.
+/// Mounts sysfs read-only: the devices of the sandbox's network, and the kernel's objects.
 ///
-/// In a container that masks parts of `/sys` the kernel refuses a new one. The container's own is
-/// then shown, with the devices of the container's network, and a warning says so.
+/// In a container that masks parts of `/sys`, the kernel refuses a new sysfs. nsscript then shows
+/// the container's own `/sys`, with the devices of the container's network, and prints a warning.
 ///
 /// # Errors
-/// NET is shared: the kernel refuses it then.
+/// `NET` is shared: the kernel refuses to mount a sysfs.
 ///
 /// # Example
 /// ```rhai
@@ -257,7 +259,7 @@ fn sysfs(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Sysfs(target), call.origin())
 }
 
-/// Makes a small `/dev`: null, zero, full, random, urandom, tty, terminals, shared memory.
+/// Creates a small `/dev`: null, zero, full, random, urandom, tty, terminals and shared memory.
 ///
 /// # Example
 /// ```rhai
@@ -269,9 +271,7 @@ fn dev(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Dev(target), call.origin())
 }
 
-/// Mounts terminals of the sandbox's own.
-///
-/// `dev` has them already.
+/// Mounts a devpts, with pseudo-terminals of the sandbox's own. `dev` includes one.
 ///
 /// # Example
 /// ```rhai
@@ -283,9 +283,14 @@ fn devpts(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Devpts(target), call.origin())
 }
 
-/// Mounts a file system of any type.
+/// Mounts a file system of any type that the kernel allows here.
 ///
-/// `source` is what the file system calls its source: any word for one that has none.
+/// `source` is the source as mount(8) takes it; for a file system without a device it can be any
+/// word.
+///
+/// # Errors
+/// The option `type` is missing. When the sandbox starts: the kernel does not know the type, or
+/// refuses it.
 ///
 /// # Example
 /// ```rhai
@@ -303,10 +308,12 @@ fn mount(
 ) -> Result<Sandbox, VerbError> {
     let Some(kind) = options.r#type else {
         let report = Report::error("`mount` needs the option `type`");
-        return Err(call.fail(report.hint("the type of the file system: `#{ type: \"tmpfs\" }`")));
+        return Err(
+            call.fail(report.hint("name the type of the file system: `#{ type: \"tmpfs\" }`"))
+        );
     };
     if kind.contains('\0') || source.contains('\0') {
-        return Err(call.fail(Report::error("the source or type of a mount holds a NUL byte")));
+        return Err(call.fail(Report::error("the source or type of a mount contains a NUL byte")));
     }
     let options = MountOptions {
         data: data(options.data, call)?,
@@ -320,7 +327,7 @@ fn mount(
     Ok(sandbox.with(ops::Mount { source, target, kind, options }, call.origin()))
 }
 
-/// Makes a directory in the root, and those above it.
+/// Creates a directory in the root, with its parent directories.
 ///
 /// # Example
 /// ```rhai
@@ -333,13 +340,15 @@ fn directory(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath, options: Lo
     sandbox.with(Directory { path, options: look }, call.origin())
 }
 
-/// Makes a file of this content in the root, in place of what is there.
+/// Writes a file with this content into the root. An existing file is replaced.
 ///
 /// # Example
 /// ```rhai
 /// sandbox("/").read_only_root().tmpfs("/tmp").file("/tmp/greeting", "hello\n")
 ///     .run("cat /tmp/greeting");
 /// ```
+/// # See
+/// open(2)
 fn file(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
@@ -354,7 +363,7 @@ fn file(
     Ok(sandbox.with(File { path, content: content.0.into(), options: look }, call.origin()))
 }
 
-/// Makes a symbolic link in the root: `path` is where it stands, `target` what it says.
+/// Creates a symbolic link in the root at `path` that points to `target`.
 ///
 /// # Example
 /// ```rhai
@@ -372,17 +381,19 @@ fn symlink(
     Ok(sandbox.with(Symlink { path, says: target }, call.origin()))
 }
 
-/// Hides a file or directory: nothing can be read there.
+/// Hides a file or directory: it appears empty and cannot be changed.
 ///
 /// # Example
 /// ```rhai
 /// sandbox("/").read_only_root().mask("/etc").run("ls /etc");
 /// ```
+/// # See
+/// mount(2)
 fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Mask(target), call.origin())
 }
 
-/// Makes a place read-only, with the mounts below it.
+/// Makes a path and all mounts below it read-only.
 ///
 /// # Example
 /// ```rhai
@@ -397,7 +408,7 @@ fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbo
 /// Makes sure that a link can be made.
 pub(in crate::script::verbs) fn link(target: &str, path: &GuestPath) -> Result<(), spec::Invalid> {
     if target.is_empty() || target.contains('\0') {
-        return Err(spec::Invalid::new("the target of the link is empty or holds a NUL byte"));
+        return Err(spec::Invalid::new("the target of the link is empty or contains a NUL byte"));
     }
     if path.is_root() {
         return Err(spec::Invalid::new("`/` is a directory, not a link"));
