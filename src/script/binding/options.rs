@@ -1,4 +1,4 @@
-//! Option maps: named settings after the arguments, every key known and checked.
+//! Option maps: named settings after the arguments. Every key is declared and checked.
 
 use rhai::{Dynamic, Map};
 
@@ -10,23 +10,23 @@ use crate::spec::Invalid;
 
 /// The error of an option map.
 pub enum OptionsError {
-    /// A key that there is not.
+    /// An unknown key.
     Unknown {
         /// The key.
         key: String,
-        /// Those that there are.
+        /// The known keys.
         keys: &'static [OptionKey],
     },
-    /// A value that the key does not take.
+    /// A value that the key does not accept.
     Value {
         /// The key.
         key: &'static str,
-        /// What is wrong with the value.
+        /// The error of the value.
         wrong: ArgumentError,
     },
 }
 
-/// The report of a problem in the options of `verb`.
+/// The report for an error in the options of `verb`.
 pub(in crate::script) fn report(verb: &str, problem: &OptionsError, call: &Call<'_, '_>) -> Report {
     match problem {
         OptionsError::Unknown { key, keys } => {
@@ -77,14 +77,14 @@ pub(in crate::script) fn key<T: Argument>(
     }
 }
 
-/// Refuses a mode whose digits are those of an octal number but which is written as a decimal
-/// one: `755` is `0o1363`, which nobody means.
+/// Refuses a mode with octal digits that is written as a decimal number: `755` is `0o1363`, which
+/// is never intended.
 fn decimal_mode(key: &'static str, call: &Call<'_, '_>) -> Result<(), ArgumentError> {
     let Some(text) = call.context.text_after_key(call.origin(), key) else { return Ok(()) };
     let digits: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
     let octal = digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
     if octal && (3..=4).contains(&digits.len()) {
-        let wrong = Invalid::new(format!("{} is not written in octal", quoted(&digits)));
+        let wrong = Invalid::new(format!("invalid mode {}: it is not octal", quoted(&digits)));
         let mode = quoted(format!("0o{}", digits.trim_start_matches('0')));
         let wrong = ArgumentError::Value(wrong.hint(format!("did you mean {mode}?")));
         return Err(ArgumentError::Options(Box::new(OptionsError::Value { key, wrong })));
@@ -92,7 +92,7 @@ fn decimal_mode(key: &'static str, call: &Call<'_, '_>) -> Result<(), ArgumentEr
     Ok(())
 }
 
-/// The map that was given; an empty one where none was.
+/// The given map, or an empty one.
 pub(in crate::script) fn map(value: Option<Dynamic>) -> Result<Map, ArgumentError> {
     let Some(value) = value else { return Ok(Map::new()) };
     let given = super::argument::a_kind(&value);
@@ -100,7 +100,7 @@ pub(in crate::script) fn map(value: Option<Dynamic>) -> Result<Map, ArgumentErro
     map.ok_or(ArgumentError::Type { wanted: "a map of options", given })
 }
 
-/// Makes sure that nothing is left in a map.
+/// Checks that no key is left in a map.
 pub(in crate::script) fn finish(
     map: &Map,
     keys: &'static [OptionKey],
@@ -122,7 +122,7 @@ pub(in crate::script) const fn plain(key: &'static str) -> &'static str {
     }
 }
 
-/// Declares an option map: a struct of keys, each with its type, its default and its meaning.
+/// Declares an option map: a struct of keys, each with its type, default and description.
 macro_rules! options {
     ($(
         $(#[doc = $about:literal])*

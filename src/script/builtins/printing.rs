@@ -1,4 +1,4 @@
-//! `print` and `debug`, in the place of the language's own, which cannot fail.
+//! `print` and `debug`. The language's own cannot fail.
 
 use std::any::TypeId;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use crate::script::binding::call::{printed, tell};
 use crate::script::binding::context::{Context, Printed};
 use crate::script::language::named::Named;
 
-/// Has a recipe print by `context`.
+/// Registers `print` and `debug`, which print through `context`.
 pub fn register(engine: &mut Engine, context: &Rc<Context>, named: &Named<'_>) {
     // What functions of that name give is printed already.
     engine.on_print(|_| {});

@@ -1,5 +1,5 @@
-//! What the parameters of a verb take: the same that decides it at run time is asked here, with
-//! values that the text tells, or with samples of their kind.
+//! Arguments of verbs, checked by the code that converts them at run time, with known values or
+//! with samples of their kind.
 
 use rhai::{Dynamic, Expr, FnCallExpr, Map, NativeCallContext, Position};
 
@@ -16,9 +16,9 @@ use crate::script::errors::reword;
 
 /// A value as far as it is known.
 enum Value {
-    /// Nobody knows.
+    /// Unknown.
     Unknown,
-    /// A value of one of our types.
+    /// A value of one of nsscript's types.
     Own(&'static str),
     /// A value of this kind.
     Sample(Dynamic),
@@ -40,8 +40,8 @@ impl Value {
 }
 
 impl Checker<'_> {
-    /// Says what is wrong with the arguments of a verb. `given` has the kinds of all of them, and
-    /// first of what the verb is called on.
+    /// Reports wrong arguments of a verb. `given` has the kinds of all arguments, the receiver
+    /// first.
     pub fn arguments(
         &mut self,
         verb: &'static Verb,
@@ -107,7 +107,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Says what is wrong with the keys of an option map, and with what they are given.
+    /// Reports wrong keys and values of an option map.
     fn options(
         &mut self,
         parameter: &Parameter,
@@ -152,7 +152,7 @@ impl Checker<'_> {
     }
 }
 
-/// What is wrong with a value for a parameter.
+/// The error of a value for a parameter.
 fn wrong(parameter: &Parameter, value: Value, asked: &Call<'_, '_>) -> Option<Report> {
     let (value, is_known) = match value {
         Value::Unknown => return None,
@@ -168,7 +168,7 @@ fn wrong(parameter: &Parameter, value: Value, asked: &Call<'_, '_>) -> Option<Re
     (is_known || is_of_type(&found)).then(|| asked.argument_report(parameter.name, found))
 }
 
-/// Whether it is the type of a value that is wrong, whatever the value.
+/// Whether the type is wrong, not only the value.
 fn is_of_type(wrong: &ArgumentError) -> bool {
     match wrong {
         ArgumentError::Type { .. } => true,
@@ -180,7 +180,7 @@ fn is_of_type(wrong: &ArgumentError) -> bool {
     }
 }
 
-/// How parameters that take a type of our own say so.
+/// The words with which parameters describe one of nsscript's types.
 fn words(own: &str) -> &'static str {
     let verb = catalog::all().find(|verb| verb.receiver() == own);
     verb.map_or("", |verb| verb.parameters[0].kind)

@@ -1,4 +1,4 @@
-//! Calls: which function is meant, and whether there is one for these values.
+//! Calls: finds the function that is meant, or reports that there is none for these values.
 
 use rhai::{EvalAltResult, FnCallExpr, Position};
 
@@ -9,8 +9,8 @@ use crate::script::binding::catalog;
 use crate::script::binding::verb::{self, Verb};
 use crate::script::engine::BEFORE_THE_LANGUAGE;
 
-/// What the engine itself knows as functions, with what they give. They are words of the language,
-/// and no functions that it would list.
+/// Functions that are keywords of the engine, with the kinds of their values. The engine does not
+/// list them.
 const WORDS: [(&str, Kind); 8] = [
     ("Fn", Kind::CLOSURE),
     ("call", Kind::Any),
@@ -67,7 +67,7 @@ impl Checker<'_> {
         Kind::Any
     }
 
-    /// The function that a name means for these values; what it is called on comes first.
+    /// The function with this name for these values, the receiver first.
     pub fn resolved(
         &mut self,
         call: &FnCallExpr,
@@ -121,7 +121,7 @@ impl Checker<'_> {
         Kind::Any
     }
 
-    /// Says that there is no such function for these values.
+    /// Reports that there is no such function for these values.
     fn not_found(&self, call: &FnCallExpr, given: &[Kind], at: Position) {
         if self.unit.unread.contains(call.name.as_str()) {
             return;
@@ -132,12 +132,12 @@ impl Checker<'_> {
     }
 }
 
-/// What a verb gives, where that is sure.
+/// The kind of a verb's value, if it is certain.
 fn gives(verb: &Verb) -> Kind {
     if verb.optional { Kind::Any } else { Kind::of_words(verb.returns) }
 }
 
-/// Whether a verb could take as many values, and the first of them.
+/// Whether a verb accepts this number of values, and the first of them.
 fn could_be(verb: &Verb, given: &[Kind]) -> bool {
     let number = (verb.least()..=verb.parameters.len()).contains(&given.len());
     let first = verb.receiver().is_empty()

@@ -1,19 +1,19 @@
-//! The effects that a dry run has noted, as a plan shows them.
+//! The recorded effects of a dry run, grouped as a plan shows them.
 
 use std::rc::Rc;
 
 use super::dry_run::Effect;
 use crate::plan::{Plan, Planned, outline, raw_outline, raw_text};
 
-/// What is told together.
+/// A group of effects in a plan.
 pub enum Block {
     /// A sandbox.
     Plan(Rc<Plan>),
-    /// Raw calls that follow each other.
+    /// Consecutive raw calls.
     Raw(Vec<(Planned, usize)>),
 }
 
-/// Groups effects by what belongs together.
+/// Groups effects.
 #[must_use]
 pub fn blocks(effects: Vec<Effect>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
@@ -32,7 +32,7 @@ pub fn blocks(effects: Vec<Effect>) -> Vec<Block> {
 }
 
 impl Block {
-    /// For a person.
+    /// The text for people.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -41,7 +41,7 @@ impl Block {
         }
     }
 
-    /// As JSON.
+    /// Whether to print JSON.
     #[must_use]
     pub fn outline(&self) -> serde_json::Value {
         match self {

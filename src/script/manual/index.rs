@@ -1,4 +1,4 @@
-//! The catalog for other programs: as JSON, and as snippets of VS Code.
+//! The catalog for other programs: as JSON, and as snippets for VS Code.
 
 use serde_json::{Map, Value, json};
 
@@ -7,8 +7,7 @@ use super::libraries;
 use crate::script::binding::catalog::{self, VALUES, constants, examples, page, summary};
 use crate::script::binding::verb::{Kind, Parameter, Verb};
 
-/// Everything that a recipe can use. `about` says who has written it, and stands first: keys are
-/// sorted.
+/// Everything that a recipe can use. `about` names the writer; its key sorts first.
 #[must_use]
 pub fn index(about: &str) -> Value {
     let constants = constants().into_iter().map(|(name, _, doc)| (name, "Namespaces", doc));
@@ -79,7 +78,8 @@ fn parameter(parameter: &Parameter) -> Value {
     })
 }
 
-/// Snippets of VS Code: the name of a verb becomes its call, with places for what must be given.
+/// Snippets for VS Code: the name of a verb expands to a call with placeholders for required
+/// arguments.
 #[must_use]
 pub fn snippets() -> Value {
     let mut snippets = Map::new();
@@ -102,7 +102,7 @@ pub fn snippets() -> Value {
     Value::Object(snippets)
 }
 
-/// A place to fill in: `"${1:path}"`.
+/// A placeholder: `"${1:path}"`.
 fn place(at: usize, parameter: &Parameter) -> String {
     let name = parameter.name;
     match type_taken(parameter).as_str() {

@@ -1,4 +1,4 @@
-//! Networks of a dry run.
+//! Networks in a dry run.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ impl NetworkEffects for DryRun {
         Ok(call.context.runner.plan_in(self.to_join(network, call)?, request))
     }
 
-    /// What was not made is taken to work.
+    /// A network that was not created is assumed to work.
     fn probe(
         &self,
         _: &SharedNetwork,

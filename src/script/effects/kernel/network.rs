@@ -1,4 +1,4 @@
-//! Networks by the kernel.
+//! Networks in a run.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::spec::{JoinedNetwork, NetworkName};
 
-/// The network of a value. A value of a dry run, which a prompt could have kept, has none.
+/// The network of a value. A value of a dry run, which a prompt can keep, has none.
 pub(super) fn there(network: &SharedNetwork) -> Result<&Rc<Network>, Report> {
-    let missing = || Report::error("a dry run did not make this network");
+    let missing = || Report::error("this network was not created: it comes from a dry run");
     network.network.as_ref().ok_or_else(missing)
 }
 
