@@ -22,14 +22,14 @@ pub use step::stepper;
 pub type Say = Box<dyn Fn(&Report, &Sources)>;
 
 /// Creates a writer for the trace.
-pub type MakeTell = Box<dyn Fn() -> Tell>;
+pub type MakeTrace = Box<dyn Fn() -> Tell>;
 
 /// The reporting functions of the command line.
 pub struct Reporter {
     /// Prints a report.
     pub say: Say,
     /// Creates a writer for the trace of actions.
-    pub teller: MakeTell,
+    pub trace_writer: MakeTrace,
     /// Whether there are colours.
     pub colour: bool,
 }
@@ -225,7 +225,7 @@ impl<'d> Repl<'d> {
                 }
                 Err(reports) => self.say(&reports),
             },
-            Command::Explain(true) => self.prompt.script().explain((self.reporter.teller)()),
+            Command::Explain(true) => self.prompt.script().explain((self.reporter.trace_writer)()),
             Command::Explain(false) => self.prompt.script().explain_nothing(),
             Command::Where => show(self.prompt.whereabouts()),
             Command::Sandboxes => show(self.prompt.sandboxes()),

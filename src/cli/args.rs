@@ -132,19 +132,19 @@ pub(super) enum Action {
 pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui), ExitCode> {
     let mut words: Vec<OsString> = words.collect();
     if words.len() < 2 {
-        return Ok((alone(), Ui::new(Format::Human)));
+        return Ok((without_arguments(), Ui::new(Format::Human)));
     }
     if words.get(1).is_some_and(|word| word == COMPLETE) {
         return Ok((Action::Complete(words.split_off(2)), Ui::new(Format::Human)));
     }
-    if let Some(action) = plain(&words) {
+    if let Some(action) = without_parser(&words) {
         return Ok((action, Ui::new(Format::Human)));
     }
     // As for other interpreters, what follows the code is the recipe's, whatever it looks like.
     let code = words.iter().position(|word| word == "-e").map(|at| (at + 2).min(words.len()));
     let given = code.map(|end| words.split_off(end)).unwrap_or_default();
     let matches =
-        command().try_get_matches_from(&words).map_err(|error| mistaken(&error, &words))?;
+        command().try_get_matches_from(&words).map_err(|error| usage_error(&error, &words))?;
 
     let format = match matches.get_one::<String>("error-format").map(String::as_str) {
         Some("short") => Format::Short,
@@ -224,7 +224,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
 }
 
 /// Prints a usage error, help or the version.
-fn mistaken(error: &clap::Error, words: &[OsString]) -> ExitCode {
+fn usage_error(error: &clap::Error, words: &[OsString]) -> ExitCode {
     // The parser does not say which one it is.
     let wrong = words.iter().find(|word| word.to_str().is_none());
     if let (clap::error::ErrorKind::InvalidUtf8, Some(wrong)) = (error.kind(), wrong) {
@@ -244,7 +244,7 @@ fn mistaken(error: &clap::Error, words: &[OsString]) -> ExitCode {
 }
 
 /// The command without arguments: a prompt at a terminal; otherwise standard input is a recipe.
-fn alone() -> Action {
+fn without_arguments() -> Action {
     use std::io::{IsTerminal, stdin};
     if stdin().is_terminal() {
         return Action::Repl(None);
@@ -268,7 +268,7 @@ fn one_path(matches: &ArgMatches, name: &str) -> PathBuf {
 
 /// Parses the most common command line, `nsscript RECIPE ARGS…`, without clap: creating its parser
 /// takes longer than starting a sandbox's program.
-fn plain(words: &[OsString]) -> Option<Action> {
+fn without_parser(words: &[OsString]) -> Option<Action> {
     let (recipe, arguments) = words.get(1..)?.split_first()?;
     let name = recipe.to_string_lossy();
     if name.is_empty() || name.starts_with('-') || SUBCOMMANDS.contains(&&*name) {

@@ -78,9 +78,11 @@ pub(super) fn command() -> Command {
         .allow_external_subcommands(true)
         .external_subcommand_value_parser(clap::value_parser!(OsString))
         .args([format, code, trust])
-        .args(ways())
+        .args(run_options())
         .subcommand(
-            external(Command::new("run")).about("Run a recipe; the default command").args(ways()),
+            external(Command::new("run"))
+                .about("Run a recipe; the default command")
+                .args(run_options()),
         )
         .subcommand(
             external(Command::new("repl"))
@@ -119,7 +121,7 @@ fn host() -> Arg {
 }
 
 /// The options for running a recipe.
-fn ways() -> [Arg; 4] {
+fn run_options() -> [Arg; 4] {
     let explain = Arg::new("explain")
         .long("explain")
         .value_name("FORMAT")

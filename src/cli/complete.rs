@@ -32,12 +32,12 @@ enum Place<'c> {
     /// The value of an option.
     Value(&'c Arg),
     /// An argument of the recipe.
-    OfRecipe,
+    RecipeArgument,
 }
 
 fn answer(root: &Command, before: &[OsString], current: &str) -> String {
     match place(root, before) {
-        Place::OfRecipe => "files\n".into(),
+        Place::RecipeArgument => "files\n".into(),
         Place::Value(option) => values(option, "", current),
         Place::Command(command, number) => {
             if let Some((name, _)) = current.split_once('=').filter(|_| current.starts_with("--")) {
@@ -86,7 +86,7 @@ fn place<'c>(root: &'c Command, before: &[OsString]) -> Place<'c> {
             }
             // What follows the code is the recipe's.
             if option.get_id() == "code" {
-                return Place::OfRecipe;
+                return Place::RecipeArgument;
             }
         } else if let Some(below) = command.find_subcommand(&*word).filter(|_| number == 0) {
             command = below;
@@ -97,7 +97,7 @@ fn place<'c>(root: &'c Command, before: &[OsString]) -> Place<'c> {
                 None => command.is_allow_external_subcommands_set(),
             };
             if of_recipe {
-                return Place::OfRecipe;
+                return Place::RecipeArgument;
             }
             number += 1;
         }

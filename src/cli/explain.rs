@@ -20,7 +20,7 @@ const LINES: usize = 4;
 const AT_ONCE: usize = 4096;
 
 /// The writer of the trace, on standard error.
-pub(super) fn teller(explain: Explain) -> Tell {
+pub(super) fn trace_writer(explain: Explain) -> Tell {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = std::io::stderr().is_terminal() && !plain;
     let width = terminal_width().unwrap_or(WIDTH).clamp(NARROWEST, WIDTH);

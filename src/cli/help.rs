@@ -11,9 +11,9 @@ use crate::script::manual::{libraries, near_topic, topic};
 /// Prints the help for a word or a command; without one, lists all.
 pub(super) fn help(words: &[String], ui: Ui) -> ExitCode {
     let Some(first) = words.first() else { return print(&list(), ui) };
-    let of_command = of_command(words);
-    let of_language = if words.len() == 1 { topic(first) } else { None };
-    let text = match (of_command, of_language) {
+    let command_help = command_help(words);
+    let language_help = if words.len() == 1 { topic(first) } else { None };
+    let text = match (command_help, language_help) {
         (Some(command), Some(topic)) => {
             format!("`nsscript {first}` is a command:\n\n{command}\nIn a recipe:\n\n{topic}")
         }
@@ -24,7 +24,7 @@ pub(super) fn help(words: &[String], ui: Ui) -> ExitCode {
 }
 
 /// The text of `--help` for a command.
-fn of_command(words: &[String]) -> Option<String> {
+fn command_help(words: &[String]) -> Option<String> {
     let mut command = command();
     command.build();
     let mut found = &mut command;

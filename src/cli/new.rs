@@ -19,13 +19,13 @@ pub(super) fn new(name: &Path, ui: Ui) -> ExitCode {
         Ok(path)
     });
     match written {
-        Ok(path) => print(&next(&word(&path)), ui),
+        Ok(path) => print(&next_commands(&shell_word(&path)), ui),
         Err(why) => ui.fail(why),
     }
 }
 
 /// The next commands for a new recipe.
-fn next(file: &str) -> String {
+fn next_commands(file: &str) -> String {
     let commands = [
         (format!("nsscript plan {file}"), "shows what it would do"),
         (format!("nsscript {file}"), "runs it"),
@@ -65,7 +65,7 @@ fn write(path: &Path) -> Result<(), String> {
         _ => format!("cannot write {shown}: {}", os_error(&error)),
     })?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let text = START.replace("NAME", &escape(&stem)).replace("FILE", &word(path));
+    let text = START.replace("NAME", &escape(&stem)).replace("FILE", &shell_word(path));
     file.write_all(text.as_bytes()).map_err(|error| {
         let _ = std::fs::remove_file(path);
         format!("cannot write {shown}: {}", os_error(&error))
@@ -73,7 +73,7 @@ fn write(path: &Path) -> Result<(), String> {
 }
 
 /// A path, quoted as a shell word.
-fn word(path: &Path) -> String {
+fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
     // What begins with `-` would be an option.
     let text = if text.starts_with('-') { format!("./{text}") } else { text.into_owned() };

@@ -21,7 +21,7 @@ pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
                 script.work_on_host();
             }
             if let Some(explain) = source.explain {
-                script.explain(explain::teller(explain));
+                script.explain(explain::trace_writer(explain));
             }
             repl::at_breakpoints(&script, ui);
             if source.step {

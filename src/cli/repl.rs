@@ -81,7 +81,7 @@ pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
 fn reporter(ui: Ui) -> Reporter {
     Reporter {
         say: Box::new(move |report, sources| ui.say(report, sources)),
-        teller: Box::new(|| explain::teller(Explain::Human)),
+        trace_writer: Box::new(|| explain::trace_writer(Explain::Human)),
         colour: ui.has_colour(),
     }
 }

@@ -83,14 +83,14 @@ fn table(layers: &[Listed]) -> String {
     for layer in layers {
         let (entries, size) = (count(layer.entries, "entry"), bytes(layer.size));
         let entries = entries.replace("entrys", "entries");
-        let (used, came) = (used(layer), came(layer));
+        let (used, came) = (last_use(layer), origin(layer));
         out.push_str(&format!("{}  {entries:>13}  {size:>9}  {used:<14}  {came}\n", layer.digest));
     }
     out
 }
 
 /// The origin of a layer as text.
-fn came(layer: &Listed) -> String {
+fn origin(layer: &Listed) -> String {
     let came = match &layer.came {
         None => "assembled".into(),
         Some(Came::Archive(file)) => escape(&file.to_string_lossy()),
@@ -100,7 +100,7 @@ fn came(layer: &Listed) -> String {
 }
 
 /// The time of the last use of a layer as text.
-fn used(layer: &Listed) -> String {
+fn last_use(layer: &Listed) -> String {
     let ago = SystemTime::now().duration_since(layer.used).unwrap_or_default().as_secs();
     match ago {
         0..120 => "just now".into(),

@@ -60,8 +60,8 @@ impl<'c, 'e> Call<'c, 'e> {
     ///
     /// # Errors
     /// The write fails.
-    pub fn tell(&self, text: &str, kind: Printed) -> Result<(), VerbError> {
-        tell(self.context, self.native, self.verb.name, text, kind)
+    pub fn print(&self, text: &str, kind: Printed) -> Result<(), VerbError> {
+        print_for(self.context, self.native, self.verb.name, text, kind)
     }
 
     /// The position of the call, that is of the verb's name.
@@ -204,14 +204,14 @@ fn origin(context: &Context, native: &NativeCallContext<'_>, name: &str) -> Opti
 ///
 /// # Errors
 /// The write fails.
-pub(in crate::script) fn tell(
+pub(in crate::script) fn print_for(
     context: &Context,
     native: &NativeCallContext<'_>,
     name: &str,
     text: &str,
     kind: Printed,
 ) -> Result<(), VerbError> {
-    context.tell(text, kind).map_err(|errno| {
+    context.print(text, kind).map_err(|errno| {
         let message = format!("cannot write to standard output: {errno}");
         let mut report = Report::error(message).at(origin(context, native, name));
         report.facts = Facts::unwritten(errno.code());

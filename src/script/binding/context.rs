@@ -187,7 +187,7 @@ impl Context {
     ///
     /// # Errors
     /// The write fails.
-    pub fn tell(&self, text: &str, kind: Printed) -> Result<(), Errno> {
+    pub fn print(&self, text: &str, kind: Printed) -> Result<(), Errno> {
         self.effects().print(text, kind, self)
     }
 

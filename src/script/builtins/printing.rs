@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rhai::{Array, Blob, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 
 use crate::diag;
-use crate::script::binding::call::{printed, tell};
+use crate::script::binding::call::{print_for, printed};
 use crate::script::binding::context::{Context, Printed};
 use crate::script::language::named::Named;
 
@@ -21,7 +21,7 @@ pub fn register(engine: &mut Engine, context: &Rc<Context>, named: &Named<'_>) {
     let own = context.clone();
     let print = move |native: NativeCallContext<'_>, values: &mut [&mut Dynamic]| {
         let text = values.first().map(|value| printed(&native, value)).unwrap_or_default();
-        tell(&own, &native, "print", &text, Printed::Output)?;
+        print_for(&own, &native, "print", &text, Printed::Output)?;
         Ok(ImmutableString::new())
     };
     // The language has functions of its own for these, which come before one that takes any value.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, FnPtr};
 
-use self::network::there;
+use self::network::existing;
 use super::child;
 use crate::diag::{Origin, Report};
 use crate::plan::{Plan, RawAction, Request, RootTree};
@@ -121,7 +121,7 @@ impl Effects for Kernel {
         text: &dyn Fn() -> Result<String, VerbError>,
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
-        call.tell(&text()?, Printed::Output)
+        call.print(&text()?, Printed::Output)
     }
 
     fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), Problem> {
@@ -288,7 +288,9 @@ impl Effects for Kernel {
                 child::run(closure, call, &|body| runner.fork(namespaces, origin.as_ref(), body))
             }
             Place::Namespace(namespace) => within_namespace(namespace, closure, call),
-            Place::Network(network) => within_namespace(there(network)?.namespace(), closure, call),
+            Place::Network(network) => {
+                within_namespace(existing(network)?.namespace(), closure, call)
+            }
             Place::Process(handle, request) => child::run(closure, call, &|body| {
                 runner.fork_beside(&mut *process(handle)?, &request, body)
             }),

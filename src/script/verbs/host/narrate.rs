@@ -130,7 +130,7 @@ fn unknown(name: &str, heads: &[String]) -> Report {
 /// print("The first process of a PID namespace is number 1 in it.");
 /// ```
 fn section(call: &Call<'_, '_>, title: String) -> Result<(), VerbError> {
-    call.tell(&diag::heading(&title), Printed::Heading)
+    call.print(&diag::heading(&title), Printed::Heading)
 }
 
 /// Prints text wrapped to 72 columns, with an empty line before and after it.
@@ -154,7 +154,7 @@ fn section(call: &Call<'_, '_>, title: String) -> Result<(), VerbError> {
 /// explain();
 /// ```
 fn note(call: &Call<'_, '_>, text: String) -> Result<(), VerbError> {
-    call.tell(&diag::paragraphs(&text), Printed::Note)
+    call.print(&diag::paragraphs(&text), Printed::Note)
 }
 
 /// Prints rows as a table. Rows are maps, or arrays of which the first is the header.
