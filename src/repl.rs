@@ -108,7 +108,7 @@ impl<'d> Repl<'d> {
     /// Reads lines until the user leaves the current place; returns the end if the prompt is over.
     fn read_lines(&mut self) -> Option<End> {
         loop {
-            // Whatever else came asks for the end.
+            // Every other signal asks nsscript to exit.
             match run::interrupted() {
                 Some(signal) if signal != SIGINT => return Some(End::Signal(signal)),
                 _ => run::forget_interruptions(),
@@ -137,16 +137,16 @@ impl<'d> Repl<'d> {
             let line = self.editor.read(&self.prompt_text());
             run::reading_line(false);
             match (line, run::interrupted()) {
-                // Ctrl-C may come when the line has just ended.
+                // Ctrl-C can arrive just after the line has ended.
                 (_, Some(SIGINT)) => {
                     show("interrupted");
                     run::forget_interruptions();
                 }
                 (_, Some(signal)) => return Err(Some(End::Signal(signal))),
                 (Ok(line), None) => return Ok(line),
-                // Ctrl-C drops the line.
+                // Ctrl-C discards the line.
                 (Err(ReadlineError::Interrupted | ReadlineError::Signal(_)), None) => {}
-                // Ctrl-D on an empty line, or nobody is there any more.
+                // Ctrl-D on an empty line, or the terminal is gone.
                 (Err(_), None) => return Err(None),
             }
         }
@@ -294,10 +294,10 @@ impl<'d> Repl<'d> {
             let report = Report::error("cannot save the session from here");
             return self.say(&[report.hint("use `:leave` first; `:save` then writes all lines")]);
         }
-        // Wherever the session has gone since it began.
+        // Relative to the initial directory, even if the session has changed it.
         let (given, file) = (file, self.directory.join(file));
         let mut options = std::fs::OpenOptions::new();
-        // Nothing that is there is overwritten.
+        // Existing files are not overwritten.
         let opened = options.write(true).create_new(true).mode(0o755).open(&file);
         let (recipe, faults) = self.prompt.recipe();
         let bytes = recipe.as_bytes();

@@ -140,7 +140,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
     if let Some(action) = without_parser(&words) {
         return Ok((action, Ui::new(Format::Human)));
     }
-    // As for other interpreters, what follows the code is the recipe's, whatever it looks like.
+    // As for other interpreters, all words after the code are arguments of the recipe.
     let code = words.iter().position(|word| word == "-e").map(|at| (at + 2).min(words.len()));
     let given = code.map(|end| words.split_off(end)).unwrap_or_default();
     let matches =
@@ -225,7 +225,7 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
 
 /// Prints a usage error, help or the version.
 fn usage_error(error: &clap::Error, words: &[OsString]) -> ExitCode {
-    // The parser does not say which one it is.
+    // clap does not name the word.
     let wrong = words.iter().find(|word| word.to_str().is_none());
     if let (clap::error::ErrorKind::InvalidUtf8, Some(wrong)) = (error.kind(), wrong) {
         let report = Report::error(format!("{} is not UTF-8", shown_bytes(wrong)));

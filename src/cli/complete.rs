@@ -61,7 +61,7 @@ fn answer(root: &Command, before: &[OsString], current: &str) -> String {
                 argument.or_else(|| command.get_positionals().last().filter(|it| many(it)));
             match argument {
                 Some(argument) => out.push_str(&values(argument, "", current)),
-                // The first word can be a recipe, too.
+                // The first word can also be a recipe.
                 None if command.is_allow_external_subcommands_set() => out.push_str("recipes\n"),
                 None => {}
             }
@@ -84,7 +84,7 @@ fn place<'c>(root: &'c Command, before: &[OsString]) -> Place<'c> {
             if words.next().is_none() {
                 return Place::Value(option);
             }
-            // What follows the code is the recipe's.
+            // All words after the code are arguments of the recipe.
             if option.get_id() == "code" {
                 return Place::RecipeArgument;
             }

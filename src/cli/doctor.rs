@@ -25,7 +25,7 @@ pub(super) fn doctor(json: bool, ui: Ui) -> ExitCode {
 const INDENT: usize = 26;
 
 fn table(examination: &Examination) -> String {
-    // No wider than one reads well.
+    // Wider lines are hard to read.
     let room = terminal_width().unwrap_or(100).clamp(60, 110) - INDENT;
     let mut out = String::new();
     let mut group = "";

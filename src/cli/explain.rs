@@ -108,7 +108,7 @@ impl Page {
         let mark = if explained.failed.is_some() { ("31", "✗") } else { ("32", "▸") };
         let mark = self.paint(mark.0, mark.1);
         let place = explained.origin.as_ref().map(|origin| {
-            // The directory is that of the recipe, mostly, and takes room.
+            // The directory is usually that of the recipe, and takes space.
             let name = origin.source.rsplit('/').next().unwrap_or_default();
             escape(&format!("{name}:{}:{}", origin.line, origin.column))
         });
@@ -161,7 +161,7 @@ impl Page {
 
 /// Splits a text into lines, and keeps quoted parts together.
 fn broken(text: &str, quote: char, room: usize) -> Vec<String> {
-    // A character that no call and no command holds.
+    // A character that no call and no command contains.
     const HELD: char = '\u{0}';
     let mut inside = false;
     let together = |letter: char| {
@@ -177,7 +177,7 @@ fn broken(text: &str, quote: char, room: usize) -> Vec<String> {
 fn result(explained: &Explained, called: &Called) -> String {
     let mut out = match &explained.failed {
         Some((call, errno)) => {
-            // Which of several calls it was, where none of those shown.
+            // The name of the failed call, if it is not one of those shown.
             let within = if called.call.is_empty() || called.call.starts_with(call) {
                 String::new()
             } else {

@@ -75,7 +75,7 @@ fn write(path: &Path) -> Result<(), String> {
 /// A path, quoted as a shell word.
 fn shell_word(path: &Path) -> String {
     let text = path.to_string_lossy();
-    // What begins with `-` would be an option.
+    // A name that begins with `-` would be an option.
     let text = if text.starts_with('-') { format!("./{text}") } else { text.into_owned() };
     let is_plain = |letter: char| letter.is_alphanumeric() || "./_-+@%,:".contains(letter);
     if text.chars().all(is_plain) {

@@ -38,7 +38,7 @@ pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
             let end = script.run();
             let code = ui.end(&end, &script.sources());
             script.close();
-            // What is left is memory; giving it back piece by piece takes as long as a launch.
+            // Only memory is left. Freeing it piece by piece takes as long as a launch.
             std::mem::forget(script);
             code
         }

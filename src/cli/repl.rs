@@ -95,7 +95,7 @@ pub(super) fn at_breakpoints(script: &Rc<Script>, ui: Ui) {
         let mut place = "breakpoint".to_owned();
         if let Some(origin) = origin {
             let line = prompt.sources().line(&origin.source, origin.line).unwrap_or_default();
-            // Whoever does not see it says nothing either, and the recipe goes on.
+            // If this cannot be printed, no answer comes either, and the recipe continues.
             let _ = print(&format!("stopped at {origin}\n{:>4} │ {line}\n", origin.line));
             let file = origin.source.rsplit('/').next().unwrap_or_default();
             place = format!("{file}:{}", origin.line);

@@ -48,7 +48,7 @@ fn text(what: &What) -> Result<(String, bool), Report> {
         What::Show(digest) => store.show(digest)?.text().to_owned(),
         What::Collect(days) => {
             let since = days.map(|days| Duration::from_secs(days.saturating_mul(86_400)));
-            // Longer ago than time goes back, nothing was used.
+            // Nothing was used before the beginning of time.
             let since = since.map(|ago| SystemTime::now().checked_sub(ago));
             let (number, size) = match since {
                 Some(None) => (0, 0),

@@ -45,13 +45,13 @@ impl Editor {
     }
 
     pub fn remember(&mut self, line: &str) {
-        // Only a history in a file can be refused.
+        // Only a history file can fail.
         let _ = self.lines.add_history_entry(line);
     }
 
     /// Loads the history, if the file exists.
     pub fn load(&mut self, file: &Path) {
-        // Whatever else is there would be waited for.
+        // Reading anything but a regular file could wait.
         if file.is_file() {
             let _ = self.lines.load_history(file);
         }

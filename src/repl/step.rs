@@ -33,7 +33,7 @@ fn ask(stop: &Stop, input: &File, mut output: &File) -> Answer {
     let number = stop.number.map(|(number, of)| format!("{number} of {of}: ")).unwrap_or_default();
     let place = stop.origin.as_ref().map(|origin| format!("  ({origin})")).unwrap_or_default();
     let side = if stop.is_inside { "inside" } else { "here" };
-    // Whoever does not see it says nothing either, and then nothing more is done.
+    // If this cannot be printed, no answer comes either, and no further action is performed.
     let _ = writeln!(output, "▸ {number}{side}, {}{place}", escape(&stop.sentence));
     loop {
         let _ = write!(output, "step> ").and_then(|()| output.flush());

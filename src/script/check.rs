@@ -106,8 +106,8 @@ pub(in crate::script) struct World<'w> {
 impl World<'_> {
     /// The mistakes in a text.
     fn reports(&self, unit: &Rc<Unit>) -> Vec<Report> {
-        // Variables are taken to keep their kind; those that do not are found first, and what
-        // functions give with them.
+        // Variables are assumed to keep their kind. Those that do not, and the kinds of functions'
+        // values, are found first.
         loop {
             let before = unit.changing.borrow().len();
             unit.functions.iter().for_each(|function| function.gives.set(Kind::Any));

@@ -91,7 +91,7 @@ impl Script {
     /// Creates an engine. With `all`, it has all verbs, whatever the recipe uses.
     fn with(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>, all: bool) -> Self {
         let dry_run: Rc<DryRun> = Rc::default();
-        // The one place where a run and a dry run part.
+        // The only place where run and dry run differ.
         let effects: Rc<dyn Effects> = match mode {
             Mode::Run => Rc::new(Kernel),
             Mode::DryRun => dry_run.clone(),
@@ -120,7 +120,7 @@ impl Script {
         for verb in catalog::all().filter(|verb| named.has(verb.name)) {
             register(&mut engine, &context, verb);
         }
-        // At a prompt there is one already.
+        // A prompt has one already.
         if all_of_it && !all {
             breakpoint::register(&mut engine, &context, &breakpoints);
         }
@@ -238,7 +238,7 @@ impl Script {
         if lines.is_empty() && !text.contains(NAME) {
             return Ok(text);
         }
-        // What is wrong with it is said where it is read for good.
+        // Its mistakes are reported when the text is compiled.
         let Ok(ast) = self.engine.compile(&text) else { return Ok(text) };
         let starts = statement_starts::starts(&ast, &text);
         let is_fine = |text: &str| self.engine.compile(text).is_ok();
@@ -269,11 +269,11 @@ impl Script {
             Some(Termination::Exit(code)) => End::Status(code),
             Some(Termination::Signal(signal)) => End::Signal(signal),
             Some(Termination::NotRun(reason)) => End::NotRun(reason),
-            // What was given up because of a signal says so, and is no error of its own.
+            // Work that was given up because of a signal is not an error of its own.
             None if let Some(signal) = run::interrupted() => End::Signal(signal),
             None => {
                 let reports = reword::reports(error, &self.context);
-                // As other programs have it: who reads no more is not told so.
+                // As for other programs, a closed pipe is not reported.
                 if is_unread(&reports) { End::Signal(SIGPIPE) } else { End::Failed(reports) }
             }
         }
@@ -326,10 +326,10 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.set_strict_variables(false);
     engine.disable_symbol("eval");
     let (watch, begun) = (context.clone(), Instant::now());
-    // The engine's own count begins anew with every closure that a function of the language calls.
+    // The engine's own count restarts with every closure that a function of the language calls.
     let count = Cell::new(0_u64);
     engine.on_progress(move |_| {
-        // Every verb that could block watches for itself; this is for what only computes.
+        // Every verb that can block watches for signals itself. This is for pure computation.
         if bounded::is_exceeded() {
             return Some(Dynamic::from(MemoryExceeded));
         }
@@ -345,7 +345,7 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
 
 /// Registers a verb for each number of arguments.
 fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
-    // The engine chooses by the receiver; of the others the verb itself says what it takes.
+    // The engine selects by the receiver. The verb itself checks the other arguments.
     let mut types = vec![TypeId::of::<Dynamic>(); verb.parameters.len()];
     if let (Some(first), Some(parameter)) = (types.first_mut(), verb.parameters.first()) {
         *first = parameter.type_id.map_or(*first, |type_id| type_id());

@@ -146,7 +146,7 @@ impl Prompt {
             Err(reports) => Outcome::Failed(reports),
         };
         match done {
-            // The recipe ends, and the prompt does not.
+            // The recipe ends, but the prompt does not.
             Outcome::End(End::Status(code)) => {
                 Outcome::Done(Some(format!("the recipe exited with {code}")))
             }
@@ -187,7 +187,7 @@ impl Prompt {
 
     #[expect(deprecated, reason = "the engine marks so what may change between its versions")]
     fn perform(&self, name: &str, ast: &AST) -> Result<Dynamic, Box<EvalAltResult>> {
-        // What is evaluated can lead here again, in the process of a closure or at a breakpoint.
+        // An evaluation can lead here again, in the process of a closure or at a breakpoint.
         let (mut scope, mut global) = {
             let mut state = self.state.borrow_mut();
             let empty = self.script.engine.new_global_runtime_state();
@@ -195,7 +195,7 @@ impl Prompt {
             (std::mem::take(&mut state.scope), global)
         };
         global.source = Some(name.into());
-        // Where functions have the same name, the engine takes the last one.
+        // If functions have the same name, the engine calls the last one.
         global.lib.push(ast.shared_lib().clone());
         let caches = &mut rhai::Caches::new();
         let statements = ast.statements();
@@ -213,7 +213,7 @@ impl Prompt {
             Ok(value) => {
                 let kept = Input::new(text, ast, (before, values), &value);
                 self.state.borrow_mut().inputs.push(kept);
-                // What ends with a semicolon is done for what it does.
+                // A text that ends with a semicolon shows no value.
                 if value.is_unit() || record::trimmed(text).1 {
                     return Outcome::Done(None);
                 }
@@ -253,7 +253,7 @@ impl Prompt {
             return Some(self.asked("value.tree()", value));
         }
         if let Some(rows) = value.read_lock::<Array>().filter(|rows| record::is_table(rows)) {
-            // It prints by itself.
+            // `table` prints.
             self.asked("table(value)", &Dynamic::from(rows.clone()));
             return None;
         }

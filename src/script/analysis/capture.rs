@@ -28,7 +28,7 @@ pub fn captured(ast: &AST, source: &str) -> Vec<Report> {
     let mut reports = finder.found;
     let place = |report: &Report| report.origin.as_ref().map(|origin| (origin.line, origin.column));
     reports.sort_by_key(place);
-    // What a child of a child does is found in both.
+    // A change in a child of a child is found in both.
     reports.dedup_by_key(|report| place(report));
     reports
 }
@@ -55,7 +55,7 @@ fn calls(ast: &AST) -> Vec<Call> {
             _ => return true,
         };
         let verb = call.name.as_str();
-        // A function of the recipe or of a module may have the name of a verb.
+        // A function of the recipe or of a module can have the name of a verb.
         let own = || ast.iter_fn_def().any(|function| function.name == call.name);
         if matches!(verb, "clone" | "within")
             && !call.is_qualified()

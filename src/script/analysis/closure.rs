@@ -74,7 +74,7 @@ pub fn bodies(ast: &AST) -> Bodies {
     ast.walk(&mut |path: &[ASTNode<'_>]| {
         if let [ASTNode::Stmt(statement)] = path {
             let at = statement.position();
-            // A closure without braces has one statement, and no end.
+            // A closure without braces has one statement, and no end position.
             let holds = |(_, start, end): &&(&str, Position, Position)| {
                 if end.is_none() { *start == at } else { *start <= at && at <= *end }
             };
@@ -135,7 +135,7 @@ pub fn changes(call: &FnCallExpr) -> bool {
     let takes = |(name, least, most): &(&str, usize, usize)| {
         *name == call.name && (*least..=*most).contains(&call.args.len())
     };
-    // A verb of that name is called on a value of ours, and changes none.
+    // A verb of that name has one of nsscript's values as receiver, and does not change it.
     let is_verb = || catalog::named(&call.name).iter().any(|verb| !verb.receiver().is_empty());
     CHANGING.iter().any(takes) && !is_verb()
 }

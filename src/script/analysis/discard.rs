@@ -16,7 +16,7 @@ pub fn discarded(ast: &AST, source: &str, shown: bool) -> Vec<Report> {
     finder.describing = describing(ast, source);
     finder.statements(ast.statements(), shown);
     finder.functions(ast);
-    // The engine keeps functions in no order.
+    // The engine does not keep functions in order.
     let place = |report: &Report| report.origin.as_ref().map(|origin| (origin.line, origin.column));
     finder.reports.sort_by_key(place);
     finder.reports
@@ -32,7 +32,7 @@ fn describing(ast: &AST, source: &str) -> Vec<String> {
             if let [ASTNode::Stmt(statement)] = path {
                 let at = statement.position();
                 if start <= at && at <= end && last.is_none_or(|(before, _)| before < at) {
-                    // Looked at as if it were thrown away: then it is told where it describes.
+                    // Checked as if it were not used, which shows whether it describes.
                     let mut finder = Finder::new(source);
                     finder.statement(statement, false);
                     last = Some((at, !finder.reports.is_empty()));
@@ -68,7 +68,8 @@ impl<'a> Finder<'a> {
             .iter_fn_def()
             .map(|function| (function.body.start_position(), function.body.end_position()))
             .collect();
-        // A closure is a function within a function: the one that begins last holds a place.
+        // A closure is a function within a function. A position belongs to the one that begins
+        // last before it.
         let body_of = |at: Position| {
             let holds =
                 |(_, (start, end)): &(usize, &(Position, Position))| *start <= at && at <= *end;

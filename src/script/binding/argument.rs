@@ -103,7 +103,7 @@ pub fn a_type(name: &str) -> String {
         "Namespaces" => "namespaces".into(),
         "SharedNamespace" => "a Namespace".into(),
         "SharedNetwork" => "a Network".into(),
-        // The language puts articles before some of its own words.
+        // Some names of the language already have an article.
         other if other.starts_with("a ") || other.starts_with("an ") => other.into(),
         other => format!("a {other}"),
     }
@@ -247,7 +247,7 @@ fn host_path(text: &str, call: &Call<'_, '_>) -> Result<PathBuf, Invalid> {
         return Err(Invalid::new("the path on the host contains a NUL byte"));
     }
     let path = call.context.place(text);
-    // `.` and doubled slashes are dropped; `..` stays, as it is the kernel that knows what it is.
+    // `.` and doubled slashes are removed. `..` stays, because only the kernel can resolve it.
     Ok(path.components().collect())
 }
 

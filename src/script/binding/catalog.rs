@@ -39,7 +39,7 @@ pub fn near<'a>(
 pub fn describes(name: &str) -> bool {
     let mut found =
         all().filter(|verb| verb.name == name && !verb.receiver().is_empty()).peekable();
-    // Whether a digest is the wanted one is worth knowing by itself.
+    // A check of a digest is useful on its own.
     name != "verify"
         && found.peek().is_some()
         && found.all(|verb| matches!(verb.returns, "Sandbox" | "Rootfs"))

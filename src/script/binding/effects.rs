@@ -52,7 +52,7 @@ pub struct Attached {
 
 /// The effects of verbs. Errors are those of the runner, unless a method documents more.
 pub trait Effects: NetworkEffects {
-    // The run as a whole.
+    // The run.
 
     /// Records that a verb has returned to the recipe.
     fn returned_from(&self, verb: &Verb);
@@ -270,7 +270,7 @@ pub trait Effects: NetworkEffects {
     /// The private directory of the recipe.
     fn scratch(&self, call: &Call<'_, '_>) -> Result<String, Problem>;
 
-    // Trees of the host.
+    // Roots as directories and archives.
 
     /// Creates a file that contains an empty file system.
     fn disk_image(
@@ -315,7 +315,7 @@ pub trait Effects: NetworkEffects {
     fn in_user_namespace(&self, call: &Call<'_, '_>) -> bool;
 }
 
-// What is looked up in the same way by both.
+// Look-ups that both implementations share.
 
 /// Checks a process id that a signal is to be sent to.
 pub(in crate::script) fn addressed(pid: i64, call: &Call<'_, '_>) -> Result<i32, VerbError> {

@@ -14,7 +14,7 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
     }
     let owner = a_type(receiver);
     let report = Report::error(format!("{owner} has no verb {}", quoted(name)));
-    // The nearest word, or one that means the same.
+    // The most similar name, or a synonym.
     let near = match name {
         "mkdir" => Some("directory"),
         "write_file" => Some("file"),

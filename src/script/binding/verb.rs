@@ -156,7 +156,7 @@ macro_rules! verbs {
                 $file, " has no function `", stringify!($function), "` with a doc comment above it",
             )),
         };
-        // Copies, as long as what is copied: the program does not hold the whole file.
+        // Copies of exact size, so that the program does not contain the whole file.
         const DOC: Text<{ SOURCE.doc::<0>().length() }> = SOURCE.doc();
         const NAMES: Text<{ SOURCE.names::<0>().length() }> = SOURCE.names();
         const PARAMETERS: [Parameter; SIGNATURE.parameters.len()] = SIGNATURE.named(NAMES.as_str());

@@ -125,7 +125,7 @@ pub(in crate::script) fn failed(why: impl Into<String>) -> EvalAltResult {
 }
 
 fn parts<'t>(text: &str, parts: impl Iterator<Item = &'t str> + Clone) -> Done<Array> {
-    // The parts of most texts need not be counted: there is room for one a byte.
+    // For most strings, the parts need not be counted: there is room for one per byte.
     let most = text.len().saturating_add(2);
     if room(most.saturating_mul(TEXT)).is_err() {
         let count = parts.clone().count();
@@ -145,7 +145,7 @@ fn pad(text: &mut ImmutableString, length: INT, by: &str) -> Done {
     }
     let letters = by.chars().count();
     let bytes = (missing / letters + 1).saturating_mul(by.len());
-    // The text grows by a copy.
+    // The string grows by a copy.
     room(bytes.saturating_mul(2).saturating_add(text.len()))?;
     let mut added = by.repeat(missing / letters);
     added.extend(by.chars().take(missing % letters));

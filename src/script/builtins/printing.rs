@@ -12,7 +12,7 @@ use crate::script::language::named::Named;
 
 /// Registers `print` and `debug`, which print through `context`.
 pub fn register(engine: &mut Engine, context: &Rc<Context>, named: &Named<'_>) {
-    // What functions of that name give is printed already.
+    // Functions of that name have printed their value already.
     engine.on_print(|_| {});
     engine.on_debug(|text, _, _| diag::say(&format!("{text}\n")));
     if !named.has("print") {
@@ -24,7 +24,7 @@ pub fn register(engine: &mut Engine, context: &Rc<Context>, named: &Named<'_>) {
         print_for(&own, &native, "print", &text, Printed::Output)?;
         Ok(ImmutableString::new())
     };
-    // The language has functions of its own for these, which come before one that takes any value.
+    // The language's own functions for these types have priority over one for any value.
     let types = [
         TypeId::of::<Dynamic>(),
         TypeId::of::<()>(),

@@ -116,7 +116,7 @@ fn sort_with(
             let (middle, end) = ((start + width).min(length), (start + 2 * width).min(length));
             let (mut left, mut right) = (start, middle);
             while left < middle && right < end {
-                // What is right comes first only where it is less.
+                // The right value comes first only if it is less.
                 let is_less = compare(&array[order[right]], &array[order[left]])?.is_lt();
                 let next = if is_less { &mut right } else { &mut left };
                 merged.push(order[*next]);

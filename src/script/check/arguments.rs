@@ -63,7 +63,7 @@ impl Checker<'_> {
         );
         let known = call.args.iter().filter_map(|argument| argument.get_literal_value(None));
         let asked = Call::new(self.world.context, &native, verb, known.collect());
-        // What is called on something has that only among the kinds.
+        // The receiver of a method is only in the list of kinds.
         let before = given.len() - call.args.len();
         let mut position = usize::from(!verb.receiver().is_empty());
         for parameter in verb.given() {
@@ -91,7 +91,7 @@ impl Checker<'_> {
                     let sampled = kind.sample().map_or(unknown, Value::Sample);
                     let value = argument.map_or(sampled, |argument| Value::of(argument, *kind));
                     let report = wrong(parameter, value, &asked);
-                    // A function that was called as if it were a verb of that type.
+                    // A function that was called like a verb of that type.
                     let owner = kind.own().filter(|_| position == 1 && verb.receiver().is_empty());
                     if let (Some(_), Some(own)) = (&report, owner) {
                         return self.say_at(no_verb_of(own, verb.name, given.len() - 1), at);
@@ -115,7 +115,7 @@ impl Checker<'_> {
         asked: &Call<'_, '_>,
     ) {
         for (key, at, value) in pairs {
-            // What is wrong with it by itself was said.
+            // Its own mistakes were reported.
             self.step = Step::Functions;
             let kind = self.expression(value);
             self.step = Step::Say;

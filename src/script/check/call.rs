@@ -62,7 +62,7 @@ impl Checker<'_> {
         if let Some(function) = unit.named(&call.name).find(is_meant) {
             return function.gives.get();
         }
-        // Others may be exported by what the module itself imports.
+        // The module's own imports can export others.
         self.not_found(call, given, at);
         Kind::Any
     }
@@ -77,7 +77,7 @@ impl Checker<'_> {
     ) -> Kind {
         let name = call.name.as_str();
         let unit = self.unit.clone();
-        // Of a function of the text what it is called on is no parameter.
+        // The receiver is not a parameter of a function of the text.
         if let Some(function) =
             unit.named(name).find(|function| function.parameters.len() == call.args.len())
         {
@@ -93,7 +93,7 @@ impl Checker<'_> {
             catalog::named(name).into_iter().filter(|verb| could_be(verb, given)).collect();
         let standard = self.world.standard;
         let takes = standard.takes(name, given) && !BEFORE_THE_LANGUAGE.contains(&name);
-        // A closure in a map is called as if it were a method.
+        // A closure in a map is called like a method.
         let is_map = is_method && matches!(given[0], Kind::Any | Kind::MAP);
         let is_in_map = is_map && self.world.keys.contains(name);
         if verbs.is_empty() && !takes {
@@ -102,7 +102,7 @@ impl Checker<'_> {
             }
             return Kind::Any;
         }
-        // What has a type for itself is chosen before what takes any.
+        // A function for the exact type has priority over one for any value.
         let of_type: Vec<_> =
             verbs.iter().copied().filter(|verb| !verb.receiver().is_empty()).collect();
         let is_sure = given.first().is_none_or(|first| first.name().is_some());

@@ -47,7 +47,7 @@ impl Checker<'_> {
             last => (last, None),
         };
         let mut from = from;
-        // `?.` passes over nothing.
+        // `?.` skips `()`.
         let passes = flags.contains(ASTFlags::NEGATED);
         if passes && from.kind == Kind::UNIT {
             from.kind = Kind::Any;

@@ -80,7 +80,7 @@ impl Checker<'_> {
         }
         let mut scope: Scope = self.scope.modules_only();
         for name in &closure.captures {
-            // What there is none of is said where it is used.
+            // A missing one is reported where it is used.
             if let Some(known) = self.scope.variable(name) {
                 scope.push(known.clone());
             }
@@ -178,7 +178,7 @@ impl Checker<'_> {
             return Kind::Any;
         }
         let owns: Vec<_> = given.iter().filter_map(|kind| kind.own()).collect();
-        // Values of different types are not equal, and none is the greater.
+        // Values of different types are not equal and have no order.
         if let [one, other] = owns.as_slice()
             && one != other
             && is_comparison(operator)
@@ -191,7 +191,7 @@ impl Checker<'_> {
                 _ => Kind::BOOL,
             };
         }
-        // What takes a range is no sample of it.
+        // A sample cannot stand for a range.
         if given.iter().any(|kind| matches!(kind, Kind::Is("range" | "range=" | "Fn"))) {
             return Kind::Any;
         }

@@ -66,7 +66,7 @@ impl<'c> Reader<'c> {
     }
 
     fn import(&mut self, source: &str, import: &Import) -> Option<Rc<Unit>> {
-        // The recipe itself has a name that is no path where it is not read from a file.
+        // If the recipe is not read from a file, its name is not a path.
         let id = self.resolver.id(Some(source), &import.path);
         if self.reading.contains(&id) {
             if import.is_at_once {

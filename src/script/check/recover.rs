@@ -36,7 +36,7 @@ pub fn read(recipe: &Recipe, engine: &Engine, context: &Rc<Context>) -> Read {
         text.truncate(end);
     }
     for _ in 0..MOST {
-        // What is said of a mistake is read from the text, too.
+        // The report of a mistake reads the text too.
         context.sources.insert(&recipe.name, &text);
         match engine.compile(&text) {
             Ok(ast) => {

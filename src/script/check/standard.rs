@@ -108,8 +108,8 @@ impl Standard {
             scope.push_dynamic(format!("v{index}"), kind.sample().or_else(own)?);
         }
         match self.engine.eval_with_scope::<Dynamic>(&mut scope, code) {
-            // What is taken out of something empty is nothing, and otherwise is not; a character
-            // stands for what is in a text.
+            // An element of an empty sample is `()`, unlike that of a real value; a character
+            // stands for the content of a string.
             Ok(value) if value.is_unit() || value.is_char() => None,
             Ok(value) => Some(Outcome::Gives(Kind::of(&value))),
             Err(error) => match *error {

@@ -85,7 +85,7 @@ impl Checker<'_> {
             Stmt::Assignment(parts) => self.assigned(&parts.0, &parts.1),
             Stmt::Return(value, flags, _) => {
                 let kind = value.as_ref().map_or(Kind::UNIT, |value| self.expression(value));
-                // A `throw` is kept as a `return`, too.
+                // The engine represents `throw` as a `return`, too.
                 if !flags.contains(ASTFlags::BREAK) {
                     self.given = self.given.or(kind);
                 }
@@ -175,7 +175,7 @@ impl Checker<'_> {
             return;
         }
         let value = match operation.get_op_assignment_info() {
-            // Something is added to these.
+            // The value is changed in place.
             Some((.., "+"))
                 if matches!(known.kind, Kind::Is("string" | "array" | "map" | "blob")) =>
             {

@@ -158,7 +158,7 @@ fn functions(ast: &AST) -> Vec<Function> {
         gives: Cell::new(Kind::Any),
     };
     let mut functions: Vec<_> = ast.iter_fn_def().map(|found| function(found)).collect();
-    // The engine keeps them in no order.
+    // The engine does not keep them in order.
     functions.sort_by_key(|function| function.body.first().map(Stmt::position));
     functions
 }

@@ -22,7 +22,7 @@ pub fn start(
     call: &Call<'_, '_>,
     start: Start<'_>,
 ) -> Result<ProcessHandle, VerbError> {
-    // Before there is a child, which shares what was printed last.
+    // Before the child exists, because it shares this record.
     call.context.printed();
     let process = start(&mut || {
         call.context.enter_copy();
@@ -51,7 +51,7 @@ pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynam
     match codec::from_bytes(process.value()) {
         Some(Answer::Value(value)) => Ok(value),
         Some(Answer::Failed(reports)) => Err(inside(reports, call)),
-        // It has become a program, or ended by `exit`.
+        // It became a program, or called `exit`.
         None if exit.code == 0 => Ok(Dynamic::UNIT),
         None => {
             let mut report = Report::error(format!("the child process {exit}"));
@@ -110,13 +110,13 @@ fn perform(closure: &FnPtr, call: &Call<'_, '_>) -> (Vec<u8>, i32) {
             return match failed(*error, call) {
                 VerbError::Exit(code) => (Vec::new(), code),
                 VerbError::Interrupted(signal) => (Vec::new(), 128 + signal),
-                // What a lesson needs is said by the recipe as a whole.
+                // A missing requirement is reported by the whole recipe.
                 VerbError::NotRun(reason) => thrown_bytes(&[Report::not_run(reason)]),
                 VerbError::Reports(reports) => thrown_bytes(&reports),
             };
         }
     };
-    // A verb of a network gives that back, which the closure is not asked for.
+    // Verbs of networks return the network, which is not meant as the closure's value.
     let value = if value.is::<SharedNetwork>() { Dynamic::UNIT } else { value };
     match codec::value_to_bytes(&value) {
         Ok(bytes) => (bytes, 0),
@@ -148,7 +148,7 @@ pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> VerbError {
         };
     }
     let mut reports = reword::reports(error, call.context);
-    // That a closure of this call leads there is said by the call itself.
+    // The call itself reports that its closure leads there.
     let here = call.origin();
     for origin in reports.iter_mut().filter_map(|report| report.origin.as_mut()) {
         let is_this = |caller: &&Caller| {

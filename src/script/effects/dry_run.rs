@@ -98,7 +98,7 @@ impl DryRun {
         self.depth.set(depth);
         call.context.moved.set(moved);
         match done.map_err(|error| child::failed(*error, call)) {
-            // The closure ends its own process and not the recipe.
+            // The closure ends its own process, not the recipe.
             Err(VerbError::Exit(_)) => Ok(Dynamic::UNIT),
             done => done,
         }
@@ -177,7 +177,7 @@ impl Effects for DryRun {
         if self.slept.get() <= MOST_SLEEPS {
             return Ok(());
         }
-        // A check has nothing to say of what takes it too long.
+        // A check reports nothing if it takes too long.
         if self.deadline.get().is_some() {
             return Err(VerbError::NotRun("it takes too long".into()));
         }

@@ -202,7 +202,7 @@ impl Effects for Kernel {
         let mut process = process(handle)?;
         own(&process, call)?;
         let exit = process.wait().map_err(|problem| call.found_here(problem))?;
-        // What a closure has thrown is not lost; how its process ended otherwise is no error.
+        // The error of a closure is not lost. Another exit status is not an error.
         child::thrown(&process, call)?;
         Ok(exit)
     }
@@ -347,7 +347,7 @@ impl Effects for Kernel {
         environment: Option<Vec<(String, String)>>,
         call: &Call<'_, '_>,
     ) -> Result<(), Problem> {
-        // A program that cannot write either says so itself.
+        // If the program cannot write either, it reports that itself.
         let _ = call.context.part(Printed::Output);
         Err(call.context.runner.execute(&command, environment, call.origin().as_ref()))
     }

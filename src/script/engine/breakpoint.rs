@@ -84,7 +84,7 @@ impl Breakpoints {
 pub fn register(engine: &mut Engine, context: &Rc<Context>, breakpoints: &Rc<Breakpoints>) {
     let known = breakpoints.clone();
     let parse = move |symbols: &[ImmutableString], _: &str, state: &mut Dynamic| {
-        // To the engine the brackets are one word.
+        // For the engine, the brackets are one token.
         if symbols.len() == 1 {
             return Ok(Some("()".into()));
         }
@@ -115,7 +115,7 @@ fn stop(
         return Ok(());
     };
     let mut variables: Vec<_> = eval.scope().iter_raw().collect();
-    // The newest comes first.
+    // Newest first.
     variables.reverse();
     let mut scope = Scope::new();
     let mut names = Vec::new();
@@ -145,7 +145,7 @@ fn give_back(names: &[String], given: &Scope<'_>, scope: &mut Scope<'_>) {
         let (Some(value), Some(variable)) = (given.get(name).cloned(), scope.get_mut(name)) else {
             continue;
         };
-        // What is shared with a closure has been changed where it is.
+        // A value shared with a closure was changed in place.
         if !variable.is_shared() {
             *variable = value;
         }

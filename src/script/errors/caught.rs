@@ -24,7 +24,7 @@ pub fn error(value: &Dynamic, context: &Context) -> Option<ScriptError> {
         Some(line) if line > 0 => Position::new(line, number("position").unwrap_or_default()),
         _ => Position::NONE,
     };
-    // Of an error within calls the source is that of the innermost one.
+    // For an error within calls, the source is that of the innermost call.
     let source = if kind == "ErrorInFunctionCall" { None } else { text("source") };
     let reports = reword::reports_in(read(&message, position), source.as_deref(), context);
     Some(ScriptError { reports: reports.into() })
@@ -122,7 +122,7 @@ fn inner(text: &str, position: Position) -> EvalAltResult {
             let index = Dynamic::from(text["Invalid index: ".len()..].to_owned());
             E::ErrorIndexNotFound(index, position)
         }
-        // `Non-pure method 'push' cannot be called on constant`, and what else says so.
+        // `Non-pure method 'push' cannot be called on constant`, and similar messages.
         _ if text.contains(" constant") && text.contains("on-pure ") => {
             let name = text.split('\'').nth(1).unwrap_or_default().to_owned();
             E::ErrorNonPureMethodCallOnConstant(name, position)

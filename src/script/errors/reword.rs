@@ -67,8 +67,8 @@ pub fn reports_in(error: EvalAltResult, source: Option<&str>, context: &Context)
         let placed = |mut report: Report| {
             let is_of_child = report.notes.iter().any(|note| note.starts_with(IN_CHILD));
             if let Some(origin) = &mut report.origin {
-                // What the engine saw beats what the text lets one guess; what led there in a
-                // child process was seen by the engine there.
+                // The engine's callers have priority over those guessed from the text. In a child
+                // process, the engine there saw them.
                 if is_of_child {
                     let all = origin.callers.iter().chain(&callers);
                     origin.callers = all.cloned().collect();
@@ -195,7 +195,7 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
                      `wait_until(|| …)`",
             )
         }
-        // All else that ends a recipe so was told before: see `ending`.
+        // Other terminations were handled before: see `ending`.
         E::ErrorTerminated(..) => Report::error(crate::script::builtins::bounded::exceeded()),
         E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
         E::ErrorRuntime(value, _) => super::caught::thrown(value),
@@ -226,7 +226,7 @@ fn property(message: &str) -> Report {
     let owner = short(owner);
     let of_owner = |verb: &Verb| verb.receiver() == owner;
     let known = catalog::named(name).into_iter().find(|verb| of_owner(verb));
-    // To read it would have been no error.
+    // Reading it would not have been an error.
     if known.is_some_and(|verb| verb.kind == Kind::Property) {
         return Report::error(format!("{} of {} is read-only", quoted(name), a_type(owner)));
     }
@@ -249,7 +249,7 @@ fn short(name: &str) -> &str {
 fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Report {
     let (name, types) = signature.split_once('(').unwrap_or((signature, ")"));
     let name = name.trim().rsplit("::").next().unwrap_or(name).trim();
-    // Only the last one is of the signature: `()` is a type.
+    // Only the last one belongs to the signature: `()` is a type.
     let types = types.strip_suffix(')').unwrap_or(types);
     let types: Vec<&str> = if types.is_empty() { Vec::new() } else { types.split(',').collect() };
     let types: Vec<&str> =
@@ -266,7 +266,7 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
             .hint("list its parameters between bars: `|one, other| …`");
     }
     let own = context.stack.borrow().signature(name);
-    // What a function is called on is `this`, and none of its parameters.
+    // The receiver of a function is `this`, and not one of its parameters.
     let given = types.len().saturating_sub(usize::from(is_method));
     if let Some((signature, takes)) = own.filter(|(_, takes)| *takes != given) {
         let takes = if takes == 0 { "no arguments".into() } else { count(takes, "argument") };
@@ -294,7 +294,7 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     let mine = verbs.iter().find(|verb| verb.receiver() == receiver);
     let methods: Vec<_> = verbs.iter().filter(|verb| !verb.receiver().is_empty()).collect();
     let plain = verbs.iter().find(|verb| verb.receiver().is_empty());
-    // What stands behind a dot is meant for the value before it.
+    // A name after a dot is meant for the value before it.
     if is_ours && mine.is_none() && plain.is_some() && methods.is_empty() {
         return no_verb_of(receiver, name, types.len() - 1);
     }

@@ -16,7 +16,7 @@ pub(in crate::script) fn better_place(
 ) -> Option<(u32, u32)> {
     let EvalAltResult::ErrorParsing(kind, position) = error else { return None };
     if let ParseErrorType::BadInput(LexError::MalformedEscapeSequence(_)) = kind {
-        // The engine points behind the backslash.
+        // The engine's position is after the backslash.
         let (line, column) = numbers(*position);
         return Some((line, column.saturating_sub(1)));
     }

@@ -46,7 +46,7 @@ pub fn statement_ends(text: &str) -> Vec<(u32, u32)> {
             ')' | ']' => {
                 open.pop();
             }
-            // What is still open before a `;` or `}` was meant to be closed.
+            // A bracket that is open before a `;` or `}` should have been closed.
             ';' | '}' => {
                 let block = open.iter().rposition(|bracket| *bracket == '{');
                 open.truncate(block.map_or(0, |at| at + usize::from(*letter == ';')));

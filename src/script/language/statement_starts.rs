@@ -117,7 +117,7 @@ pub fn stops(original: &str, text: &str, starts: &[(u32, u32)]) -> Vec<(u32, u32
     let of = |start: usize| {
         let place = place(text, start);
         let is_own = original[byte(original, place)..].starts_with(NAME);
-        // One that was put in has a blank before it.
+        // An inserted one has a space before it.
         let begin = (place.0, place.1.saturating_sub(1));
         let next = starts.iter().find(|it| **it >= begin).filter(|_| !is_own);
         next.copied().unwrap_or(place)

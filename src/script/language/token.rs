@@ -57,7 +57,7 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
 pub fn is_closed(text: &str) -> bool {
     let mut depth = 0_i32;
     for token in tokens(text) {
-        // A text in quotes goes on in the next line only behind a backslash: else it is wrong.
+        // A string in quotes continues on the next line only after a backslash.
         if token.open && (!token.text.starts_with(['"', '\'']) || text.ends_with('\\')) {
             return false;
         }

@@ -103,7 +103,7 @@ pub(super) fn type_of(kind: &str) -> String {
     if let Some((_, name)) = KINDS.iter().find(|(words, _)| kind.starts_with(words)) {
         return (*name).into();
     }
-    // A type of our own: `Network`, `a Network`.
+    // One of nsscript's types: `Network`, `a Network`.
     let name = kind.rsplit(' ').next().unwrap_or(kind);
     if name.starts_with(char::is_uppercase) { name.into() } else { "?".into() }
 }

@@ -28,10 +28,10 @@ impl PageName {
 pub fn roff(page: PageName, comment: &str, markdown: &str) -> String {
     let mut writer = Writer::default();
     let version = concat!("nsscript ", env!("CARGO_PKG_VERSION"));
-    // Without a date the page is the same whenever it is made.
+    // Without a date, the page is always the same.
     let name = page.name.to_uppercase();
     writer.roff.control("TH", [name.as_str(), page.section, "\"\"", version, page.title]);
-    // Neither words nor commands are broken at line ends.
+    // Words and commands are not broken at line ends.
     writer.roff.control("nh", []).control("ad", ["l"]);
     writer.fresh = true;
     for event in Parser::new_ext(markdown, Options::ENABLE_DEFINITION_LIST) {

@@ -112,7 +112,7 @@ impl Prompt {
         let mut values = Map::new();
         let mut lost = Vec::new();
         let state = self.state.borrow();
-        // The newest comes first.
+        // Newest first.
         let made = state.scope.iter_raw().take(state.scope.len().saturating_sub(variables));
         for (name, _, value) in made {
             let value = value.flatten_clone();

@@ -7,7 +7,7 @@ impl Prompt {
     /// The name of the type of the chain at the end of these words, inferred from the values of the
     /// visible variables.
     pub(super) fn type_of(&self, value: &[&Token<'_>]) -> Option<String> {
-        // A line that begins with a dot goes on from there.
+        // A line that begins with a dot continues from that value.
         if value.is_empty() {
             return self.kind_of_text(IT);
         }
@@ -51,7 +51,7 @@ fn beginning(words: &[&Token<'_>]) -> Option<usize> {
         match before.text {
             "." if begin == 1 => return Some(0),
             "." | "::" => begin -= 1,
-            // What stands before a bracket is called, or asked for an element.
+            // A word before a bracket is called or indexed.
             _ if matches!(words[begin].text, "(" | "[")
                 && (before.kind == Kind::Word || matches!(before.text, ")" | "]")) => {}
             _ => return Some(begin),

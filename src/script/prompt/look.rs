@@ -99,7 +99,7 @@ fn held(name: &str, value: &Dynamic, living: &mut Vec<(String, ProcessHandle)>) 
             known.process.as_ref().map(|process| same(&process.borrow())) == own
         });
         match is_known {
-            // A name of its own says more than that of what was shown last.
+            // A variable's name says more than `it`.
             Some(index) if living[index].0 == super::IT => name.clone_into(&mut living[index].0),
             Some(_) => {}
             None => living.push((name.to_owned(), handle.clone())),

@@ -147,14 +147,14 @@ impl Prompt {
         for (index, input) in state.inputs.iter().enumerate().skip(first) {
             let later = &state.inputs[index + 1..];
             if !input.functions.is_empty() {
-                // Of those that have a name the last one counts.
+                // Of several functions with one name, the last one counts.
                 let again = |one| later.iter().any(|input| input.functions.contains(one));
                 if !input.functions.iter().all(again) {
                     functions.push_str(&format!("{}\n", input.text));
                 }
                 continue;
             }
-            // Whoever gives the next value is the last one that can name this.
+            // The text with the next value is the last that can refer to this one.
             let until = later.iter().position(|next| next.gives).map_or(later.len(), |it| it + 1);
             let used = input.gives && later[..until].iter().any(Input::names_it);
             statements.push_str(&input.statement(used));

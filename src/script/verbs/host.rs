@@ -44,10 +44,10 @@ options! {
     }
 }
 
-/// How long a condition that does not hold is left alone: first, and at most.
+/// The first and the longest pause between two checks of a condition.
 const PAUSES: [Time; 2] = [Time::from_millis(1), Time::from_millis(20)];
 
-/// Whether the condition of a closure holds.
+/// The boolean that a closure returns.
 fn holds(closure: &FnPtr, call: &Call<'_, '_>) -> Result<bool, VerbError> {
     let given = call.run(closure).map_err(|error| child::failed(*error, call))?;
     given.as_bool().map_err(|_| {
@@ -69,7 +69,7 @@ fn has_ended(process: &Rc<RefCell<Process>>) -> bool {
     process.try_borrow().is_ok_and(|process| process.seems_ended())
 }
 
-/// Throws what a process that has ended has thrown, or that it has failed.
+/// Throws the error of an ended process, or that it failed.
 fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), VerbError> {
     let Ok(mut process) = process.try_borrow_mut() else { return Ok(()) };
     let failed = process.failed();
@@ -208,13 +208,13 @@ fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Resul
     call.effects().wait_until(&mut || hold(&condition, patience, call))
 }
 
-/// Waits until a condition holds, for so long at the most.
+/// Waits until a condition is true, at most for a given time.
 fn hold(condition: &FnPtr, patience: Time, call: &Call<'_, '_>) -> Result<(), VerbError> {
     let (start, [mut time, longest]) = (Instant::now(), PAUSES);
     let mut others = running(call);
     while !holds(condition, call)? {
         if !others.is_empty() && others.iter().all(has_ended) {
-            // What they did last counts.
+            // Their last effects count.
             if holds(condition, call)? {
                 break;
             }

@@ -35,10 +35,10 @@ options! {
     }
 }
 
-/// The same value, so that verbs can be called one after the other.
+/// The receiver, returned so that calls can form a chain.
 pub(in crate::script::verbs) type Same = SharedNetwork;
 
-/// Does one thing in a network.
+/// Performs an action in a network.
 pub(in crate::script::verbs) fn act(
     network: &Same,
     action: NetworkAction,
@@ -47,7 +47,7 @@ pub(in crate::script::verbs) fn act(
     act_with(network, action, None, call)
 }
 
-/// The same, where another network has a part in it.
+/// Performs an action that involves two networks.
 pub(in crate::script::verbs) fn act_with(
     network: &Same,
     action: NetworkAction,
@@ -74,7 +74,7 @@ pub(in crate::script::verbs) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32
     })
 }
 
-/// The network that a value has: that of a namespace, or of a process.
+/// The network of a namespace or a process.
 fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, VerbError> {
     if let Some(namespace) = value.read_lock::<SharedNamespace>() {
         if namespace.0.kind != Kind::Net {
@@ -186,7 +186,7 @@ fn veth(
     };
     let done = set(&network, &name).and_then(|()| set(&other, &peer));
     if done.is_err() {
-        // Nothing half is left of it.
+        // Nothing incomplete is left.
         let _ = act(&network, NetworkAction::Delete(name), call);
     }
     done

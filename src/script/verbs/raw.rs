@@ -56,7 +56,7 @@ options! {
     }
 }
 
-/// Does something to this process.
+/// Performs a raw call.
 pub(in crate::script::verbs) fn act(
     action: RawAction,
     call: &Call<'_, '_>,
@@ -64,7 +64,7 @@ pub(in crate::script::verbs) fn act(
     Ok(call.effects().act(action, call)?)
 }
 
-/// A text that a system call can take.
+/// Checks that a string has no NUL byte.
 pub(in crate::script::verbs) fn no_nul(
     text: String,
     call: &Call<'_, '_>,
@@ -75,7 +75,7 @@ pub(in crate::script::verbs) fn no_nul(
     Ok(text)
 }
 
-/// The ranges of a map of ids.
+/// Parses the ranges of an id map.
 fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, VerbError> {
     let wrong = || {
         let message = format!("`{key}` takes ranges `[inside, outside, count]`");
@@ -96,7 +96,7 @@ fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, VerbEr
     Ok(map)
 }
 
-/// Kinds of namespaces, at least one.
+/// Checks that at least one kind of namespace is given.
 fn some(kinds: Namespaces, verb: &str, call: &Call<'_, '_>) -> Result<Namespaces, VerbError> {
     if kinds.is_empty() {
         let report = Report::error("missing kind of namespace");
@@ -107,11 +107,11 @@ fn some(kinds: Namespaces, verb: &str, call: &Call<'_, '_>) -> Result<Namespaces
     Ok(kinds)
 }
 
-/// What `setns` enters: its words, descriptor and kinds.
+/// Enters the target of `setns`.
 fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Result<(), VerbError> {
     if let Some(namespace) = what.read_lock::<SharedNamespace>() {
         let mut action = namespace.0.entering();
-        // As setns(2) takes it: the kernel refuses a namespace of another kind.
+        // As for setns(2), the kernel refuses a namespace of another kind.
         if let (Some(wanted), RawAction::Setns { namespaces, .. }) = (kinds, &mut action) {
             *namespaces = some(wanted, "setns(namespace, NET)", call)?;
         }

@@ -71,10 +71,10 @@ options! {
     }
 }
 
-/// What an archive of a recipe, or a place that it copies, may hold where nothing else is said.
+/// The default maximum size of archives and copied files.
 const LIMIT: u64 = 8 << 30;
 
-/// The archive that a recipe names.
+/// Checks the arguments of `tar`.
 fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive, VerbError> {
     let wrong = |message: String, hint: &str| call.fail(Report::error(message).hint(hint));
     let sha256 = options.sha256.map(|digits| {
@@ -90,7 +90,7 @@ fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive,
         call.fail(Report::error(message))
     })?;
     let compression = options.compression.map(|name| {
-        // What the ends of names are called, too.
+        // The file name endings are accepted as well.
         let name = match name.as_str() {
             "gz" => "gzip".to_owned(),
             "zst" => "zstd".to_owned(),
@@ -137,7 +137,8 @@ fn is_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']) && name.len() <= 255
 }
 
-/// `"alice:1000"`, `"alice:1000:100"`, or a name alone: root is 0, others count from 1000.
+/// Parses a user: `"alice:1000"`, `"alice:1000:100"`, or a name alone. root is 0, others are
+/// numbered from 1000.
 fn user(text: &str, next: &mut u32, call: &Call<'_, '_>) -> Result<(String, u32, u32), VerbError> {
     let mut fields = text.split(':');
     let name = fields.next().unwrap_or_default();

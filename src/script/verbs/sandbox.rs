@@ -32,7 +32,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
     fn domainname,
 ];
 
-/// The root that a recipe names: a tree, or a directory of the host.
+/// Converts a root: a Rootfs, or a directory of the host.
 fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, VerbError> {
     if let Some(rootfs) = value.clone().try_cast::<Rootfs>() {
         return Ok(Root::Rootfs(rootfs));
@@ -51,7 +51,7 @@ fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, VerbError> {
     ))))
 }
 
-/// A host name as the kernel takes it: sethostname(2).
+/// Checks a name for sethostname(2).
 fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, VerbError> {
     let wrong = |why: &str| Err(call.fail(Report::error(format!("the {what} {why}"))));
     match text {
@@ -64,7 +64,7 @@ fn name(text: &str, what: &str, call: &Call<'_, '_>) -> Result<String, VerbError
     }
 }
 
-/// What a sandbox keeps of its changes.
+/// The kept changes of a sandbox.
 fn keeping(sandbox: &Sandbox, call: &Call<'_, '_>) -> Result<Keeping, VerbError> {
     let keeping = call.context.runner.keeping(sandbox);
     keeping.map_err(|reports| call.found_here(reports))?.ok_or_else(|| {
@@ -80,7 +80,7 @@ fn row(changed: &Changed) -> Map {
     pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
-/// The failure of a value that cannot be.
+/// The error for an invalid value.
 pub(in crate::script::verbs) fn invalid(error: &Invalid, call: &Call<'_, '_>) -> VerbError {
     call.fail(Report::from(error))
 }

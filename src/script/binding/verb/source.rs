@@ -56,10 +56,10 @@ impl Source {
         let mut rest = self.parameters;
         let mut word = rest;
         while let [byte, below @ ..] = rest {
-            // What stands before a colon and a blank is a name: paths have no blank there.
+            // A name is followed by a colon and a space; paths have no space there.
             if let [b':', b' ', ..] = rest {
                 if !is_first {
-                    // What the function does not use begins with `_`.
+                    // The name of an unused parameter begins with `_`.
                     let ([b'_', name @ ..] | name) = word.split_at(word.len() - rest.len()).0;
                     text = text.with_line(name);
                 }

@@ -97,7 +97,7 @@ impl NetworkEffects for DryRun {
         network: &SharedNetwork,
         call: &Call<'_, '_>,
     ) -> Result<JoinedNetwork, VerbError> {
-        // At a prompt it can be one that is there.
+        // At a prompt, the network can exist.
         if let Some(network) = &network.network {
             return joined(network, call);
         }

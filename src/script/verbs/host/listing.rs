@@ -23,7 +23,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["listing.rs";
     fn routes,
 ];
 
-/// The failure of a question that /proc does not answer.
+/// The error for an unreadable file in /proc.
 pub(in crate::script::verbs) fn unread(problem: &Unread, call: &Call<'_, '_>) -> VerbError {
     let path = problem.path.to_string_lossy().into_owned();
     let why = os_error(&problem.error);

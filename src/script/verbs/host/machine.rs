@@ -51,14 +51,17 @@ fn user_namespaces(call: &Call<'_, '_>, _host: HostFacts) -> bool {
     call.context.runner.host().allows_user_namespaces()
 }
 
-/// Whether a fact that `nsscript doctor` reports holds on this machine.
+/// Returns whether a fact holds on this machine, as `nsscript doctor` reports it.
 ///
-/// `fact` is its key in `nsscript doctor --json`: `"proc"`, `"sysfs"`, `"overlay"`, `"veth"`,
+/// `fact` is a key of `nsscript doctor --json`: `"proc"`, `"sysfs"`, `"overlay"`, `"veth"`,
 /// `"bridge"`, `"nftables"`, `"net_settings"`, `"tun"`, and others.
 ///
-/// The fact is tried in new namespaces, which leave nothing behind. A fact that cannot be tried
-/// counts as holding, because the recipe then fails with the actual cause. In a dry run every fact
-/// holds.
+/// nsscript tries the fact in new namespaces, which leave nothing behind. A fact that cannot be
+/// tried counts as true, because the recipe then fails with the actual cause. In a dry run every
+/// fact is true.
+///
+/// # Errors
+/// The fact is unknown.
 ///
 /// # Example
 /// ```rhai

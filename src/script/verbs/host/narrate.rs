@@ -29,13 +29,13 @@ options! {
     }
 }
 
-/// The rows of a table: a row of heads and those below it, all of the same length.
+/// The rows of a table: the header and the rows below it.
 struct Rows {
     heads: Vec<Dynamic>,
     below: Vec<Array>,
 }
 
-/// What `table` takes.
+/// The type that `table` takes.
 const ROWS: &str = "an array of maps or of arrays";
 
 impl Argument for Rows {
@@ -71,7 +71,7 @@ impl Argument for Rows {
 }
 
 impl Rows {
-    /// The columns that are asked for: all where nothing is.
+    /// The selected columns, by default all.
     fn columns(
         &self,
         wanted: Option<&[String]>,
@@ -184,11 +184,11 @@ fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), VerbErro
     call.effects().show(&text, call)
 }
 
-/// Stops the recipe here, with a prompt on its variables.
+/// Stops the recipe and opens a prompt with its variables.
 ///
-/// What is typed there can look at them and give them other values; `:leave` or Ctrl-D has the recipe
-/// go on, `:quit` ends it. Without a terminal, and in a dry run, it is skipped. `--break LINE`
-/// stops before a line of a recipe that says nothing of it.
+/// The prompt can show and change variables. `:leave` or Ctrl-D continues the recipe, and `:quit`
+/// ends it. Without a terminal, and in a dry run, the breakpoint is skipped. The option `--break
+/// LINE` stops before a line of an unchanged recipe.
 ///
 /// # Example
 /// ```rhai
@@ -198,14 +198,13 @@ fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), VerbErro
 /// }
 /// ```
 fn breakpoint(_call: &Call<'_, '_>) {
-    // Where variables can be looked at, syntax of that name stands in its place.
+    // With a prompt, syntax of the same name replaces it.
 }
 
-/// Ends the recipe unless `condition` is true: it needs what is not there.
+/// States a requirement: if `condition` is false, the recipe ends as "not run", with status 77.
 ///
-/// What it needs is said on standard error, as `not run: …`, and the exit status is 77. No
-/// recipe catches that, and `nsscript test` does not count it as a failure. A dry run skips
-/// it.
+/// nsscript prints the reason to standard error as `not run: …`. The recipe cannot catch this, and
+/// `nsscript test` does not count it as a failure. A dry run skips the verb.
 ///
 /// # Example
 /// ```rhai

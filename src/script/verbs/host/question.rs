@@ -31,7 +31,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["question.rs";
 const CLOCKS: [(&str, Clock); 3] =
     [("realtime", Clock::Realtime), ("monotonic", Clock::Monotonic), ("boottime", Clock::Boottime)];
 
-/// A question that the kernel does not answer.
+/// The error of a failed system call.
 fn unanswered(errno: Errno, call: &Call<'_, '_>) -> VerbError {
     let verb = quoted(call.name());
     let mut report = Report::error(format!("{verb} failed: {errno}"));

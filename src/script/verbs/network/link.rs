@@ -53,7 +53,7 @@ options! {
     }
 }
 
-/// What is needed of an option map.
+/// Takes a required option.
 fn needed<T>(value: Option<T>, key: &str, call: &Call<'_, '_>) -> Result<T, VerbError> {
     value.ok_or_else(|| {
         let message = format!("`{}` needs the option `{key}`", call.name());
@@ -92,7 +92,7 @@ fn bridge(
         let bridge = LinkChange::Bridge(Some(name.clone()));
         let plugged = change(&network, port.clone(), bridge, call);
         if let Err(failed) = plugged.and_then(|_| change(&network, port, LinkChange::Up, call)) {
-            // Nothing half is left of it.
+            // Nothing incomplete is left.
             let _ = act(&network, NetworkAction::Delete(name), call);
             return Err(failed);
         }

@@ -63,7 +63,7 @@ fn time(given: Option<argument::Duration>) -> Duration {
     given.map_or(Duration::from_secs(3), |time| time.0)
 }
 
-/// Whether datagrams are meant.
+/// Whether the protocol uses datagrams.
 fn datagrams(protocol: Option<IpProtocol>, call: &Call<'_, '_>) -> Result<bool, VerbError> {
     match protocol {
         None | Some(IpProtocol::Tcp) => Ok(false),

@@ -69,7 +69,7 @@ fn metric(options: &Route, call: &Call<'_, '_>) -> Result<Option<u32>, VerbError
     options.metric.map(number).transpose()
 }
 
-/// An address, and a port where one stands behind it.
+/// Parses an address with an optional port.
 fn target(text: &str) -> Result<(IpAddr, Option<u16>), Report> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok((address.ip(), Some(address.port()).filter(|port| *port > 0)));

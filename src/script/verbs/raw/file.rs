@@ -47,7 +47,7 @@ options! {
     }
 }
 
-/// What can be read of a file into a recipe.
+/// The largest file that a recipe can read.
 const LARGEST: u64 = 64 << 20;
 
 fn number(value: Option<i64>, key: &str, call: &Call<'_, '_>) -> Result<u32, VerbError> {
@@ -60,7 +60,7 @@ fn number(value: Option<i64>, key: &str, call: &Call<'_, '_>) -> Result<u32, Ver
     })
 }
 
-/// A question about a file that the kernel does not answer.
+/// The error of a failed system call on a file.
 fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> VerbError {
     let shown = quoted(path.to_string_lossy());
     let mut report = Report::error(format!("cannot {what} {shown}: {errno}"));
@@ -85,7 +85,7 @@ fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> Ver
     call.fail(report)
 }
 
-/// What kind of file it is, by the words of `mknod`.
+/// The type of a file, in the words of `mknod`.
 fn kind(file: &Metadata) -> &'static str {
     let kind = file.file_type();
     let kinds = [
@@ -98,7 +98,7 @@ fn kind(file: &Metadata) -> &'static str {
     kinds.iter().find(|(_, is_it)| *is_it).map_or("file", |(word, _)| *word)
 }
 
-/// The facts about a file; only zeros for one that a dry run did not make.
+/// The metadata of a file; zeros for a file that a dry run did not create.
 fn facts(file: Option<&Metadata>) -> Map {
     let number = |fact: fn(&Metadata) -> u64| {
         i64::try_from(file.map_or(0, fact)).unwrap_or(i64::MAX).into_dynamic()
@@ -212,7 +212,7 @@ fn write_file(
 /// # See
 /// read(2)
 fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, VerbError> {
-    // What is in /proc is about this process, or depends on its namespaces.
+    // Files in /proc are about this process, or depend on its namespaces.
     if path.0.starts_with("/proc") {
         call.context.begin_session(call.origin().as_ref())?;
     }

@@ -32,7 +32,7 @@ fn failed(what: &str, errno: run::Errno, call: &Call<'_, '_>) -> VerbError {
     call.fail(report)
 }
 
-/// The number of a process, which its own value stands for as well.
+/// The process id of a Process or a number.
 pub(in crate::script::verbs) fn pid(
     value: &Dynamic,
     call: &Call<'_, '_>,
@@ -62,7 +62,7 @@ fn own_pid() -> i32 {
     i32::try_from(std::process::id()).unwrap_or_default()
 }
 
-/// The one kind that a set has.
+/// The only kind in a set.
 fn one_kind(namespaces: Namespaces, call: &Call<'_, '_>) -> Result<Kind, VerbError> {
     let mut kinds = namespaces.kinds();
     if let (Some(kind), None) = (kinds.next(), kinds.next()) {
@@ -224,7 +224,7 @@ fn process_namespace(
     let found = Namespace::open(format!("/proc/{pid}/ns/{}", kind.file()).as_ref());
     let what = format!("open the {} namespace of process {pid}", kind.name());
     match found.map_err(|errno| failed(&what, errno, call))? {
-        // Its number may have become another process's meanwhile.
+        // Its process id may have been reused meanwhile.
         Some(namespace) if !process.has_ended() => Ok(shared(namespace)),
         _ => Err(call.fail(Report::error(format!("cannot {what}: it has exited")))),
     }

@@ -62,7 +62,7 @@ options! {
     }
 }
 
-/// The flags that words set and take away.
+/// Parses mount flags: those to set and those to clear.
 fn flags(
     given: Option<&Dynamic>,
     call: &Call<'_, '_>,
@@ -125,7 +125,7 @@ fn propagation(word: &str, call: &Call<'_, '_>) -> Result<MountFlags, VerbError>
     })
 }
 
-/// A mount as it was asked for.
+/// The arguments of `mount`.
 struct Asked {
     source: Option<String>,
     target: PathBuf,
@@ -137,7 +137,7 @@ impl Asked {
         value.unwrap_or(false)
     }
 
-    /// The calls that do it, in order.
+    /// The system calls of the mount, in order.
     fn calls(&self, call: &Call<'_, '_>) -> Result<Vec<RawAction>, VerbError> {
         let options = &self.options;
         let (mut set, clear) = flags(options.flags.as_ref(), call)?;
@@ -192,7 +192,7 @@ impl Asked {
         Ok(calls)
     }
 
-    /// The image that has to become a loop device first: a file, where a file system wants a
+    /// The image that must be attached to a loop device first: a file, if the file system needs a
     /// device.
     fn image(&self, call: &Call<'_, '_>) -> Result<Option<PathBuf>, VerbError> {
         let options = &self.options;
@@ -259,7 +259,7 @@ fn mount(
     let target = call.context.place(no_nul(target, call)?);
     let mut asked = Asked { source, target, options };
     if asked.options.bind == Some(true) || asked.options.r#move == Some(true) {
-        // A place, unlike the name of a device that there is none of, may be relative.
+        // A path can be relative, unlike a source that is only a name.
         let path = asked.source.as_ref().map(|source| call.context.place(source));
         asked.source = path.map(|path| path.to_string_lossy().into_owned());
     }

@@ -10,7 +10,7 @@ use crate::spec::{DataRow, DataTable};
 /// The text of the table.
 const TEXT: &str = include_str!("../../../../stdlib/data.rhai");
 
-/// The table, where a recipe says `data: true`.
+/// The table, if `data` is true.
 pub fn table(data: Option<bool>) -> Option<Arc<DataTable>> {
     static TABLE: LazyLock<Arc<DataTable>> =
         LazyLock::new(|| Arc::new(read(TEXT).unwrap_or_default()));

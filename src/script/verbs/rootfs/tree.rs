@@ -24,10 +24,10 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["tree.rs";
     fn diff,
 ];
 
-/// How many lines of a difference an error shows.
+/// The maximum number of differences in an error.
 const DIFFERENCES: usize = 10;
 
-/// The layers of a root; its warnings are said.
+/// The layers of a root. Prints its warnings.
 fn layers(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Rc<RootTree>, VerbError> {
     let tree = call.context.runner.tree(rootfs)?;
     tree.warnings().for_each(|warning| call.context.warn(warning));
@@ -60,7 +60,7 @@ options! {
     }
 }
 
-/// Builds a tree into a directory that is made, or empty.
+/// Builds a root in a new or empty directory.
 fn build_into(
     rootfs: &Rootfs,
     directory: &HostPath,

@@ -53,22 +53,22 @@ options! {
     }
 }
 
-/// What is asked for by this call.
+/// The request of this call.
 pub(in crate::script::verbs) fn request(
     command: Command,
     streams: Streams,
     call: &Call<'_, '_>,
 ) -> Request {
-    // A closure prints by itself.
+    // A closure prints itself.
     let shows = matches!(streams, Streams::Inherited | Streams::Terminal);
     if shows && !command.is_closure() {
-        // A program that cannot write either says so itself.
+        // If the program cannot write either, it reports that itself.
         let _ = call.context.part(Printed::Output);
     }
     Request { command, streams, origin: call.origin() }
 }
 
-/// The plan of a request; its warnings are printed.
+/// Plans a request, and prints warnings.
 pub(in crate::script::verbs) fn planned(
     sandbox: &Sandbox,
     request: &Request,
@@ -85,8 +85,7 @@ pub(in crate::script::verbs) fn planned(
     Ok(plan)
 }
 
-/// What a program that is run to its end has as its standard streams: a terminal, where a person
-/// sits at one.
+/// The standard streams of a program: a terminal, if nsscript has one.
 pub(in crate::script::verbs) fn streams(
     options: &Run,
     call: &Call<'_, '_>,
@@ -99,12 +98,12 @@ pub(in crate::script::verbs) fn streams(
     Ok(if tty { Streams::Terminal } else { Streams::Inherited })
 }
 
-/// What a closure that is waited for has, in the same way.
+/// The standard streams of a closure, by the same rule.
 pub(in crate::script::verbs) fn streams_of_closure() -> Streams {
     if run::has_terminal() { Streams::Terminal } else { Streams::Inherited }
 }
 
-/// Makes another status than 0 an error, where that is asked for.
+/// Makes an exit status other than 0 an error, unless `check` is false.
 pub(in crate::script::verbs) fn checked(
     exit: Exit,
     check: Option<bool>,

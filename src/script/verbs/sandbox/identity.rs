@@ -25,7 +25,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn pid1,
 ];
 
-/// A name and value as environ(7) can hold them.
+/// Checks the name and value of an environment variable.
 fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), VerbError> {
     if name.is_empty() {
         return Err(call.fail(Report::error("the variable name is empty")));
@@ -43,7 +43,7 @@ fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, Str
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// A variable that is kept by its name.
+/// Checks a name for `keep_env`.
 fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), VerbError> {
     if let Some((variable, value)) = name.split_once('=') {
         let message = format!("`keep_env` takes names, but {} has a value", quoted(name));
@@ -66,7 +66,7 @@ fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), VerbError> {
     variable(name, "", call).map(drop)
 }
 
-/// The limit that a value says.
+/// Parses a limit.
 fn bound(resource: Resource, value: &Dynamic, call: &Call<'_, '_>) -> Result<u64, VerbError> {
     if value.is_string() && value.to_string() == "unlimited" {
         return Ok(UNLIMITED);
@@ -98,7 +98,7 @@ pub(in crate::script::verbs) fn variables(
     map.iter().map(|(name, value)| variable(name, &held(name, value, call)?, call)).collect()
 }
 
-/// What a variable holds.
+/// The text of a variable's value.
 fn held(name: &str, value: &Dynamic, call: &Call<'_, '_>) -> Result<String, VerbError> {
     match value.type_name() {
         "string" | "char" | "i64" | "f64" | "bool" => Ok(value.to_string()),
@@ -278,18 +278,19 @@ fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mode: Mode) -> Sandbox {
     sandbox.with(Umask(mode.0 & 0o777), call.origin())
 }
 
-/// Limits a resource of each process in the sandbox.
+/// Sets a resource limit for each process in the sandbox.
 ///
-/// `name` is what prlimit(1) calls it: `"nofile"` (open files), `"nproc"` (processes of the user),
-/// `"cpu"` (seconds), `"fsize"` (the largest file), `"as"` (address space), `"stack"`, `"core"`, and the
-/// others of getrlimit(2). `value` is a number, a size such as `"64M"`, or `"unlimited"`; it is the
-/// soft and the hard limit. `#{ soft: 64, hard: 128 }` lets programs raise the limit themselves.
+/// `name` is a resource as prlimit(1) names it: `"nofile"` (open files), `"nproc"` (processes of
+/// the user), `"cpu"` (seconds), `"fsize"` (bytes of the largest file), `"as"` (bytes of address
+/// space), `"stack"`, `"core"`, and the others of getrlimit(2). `value` is a number, a size such as
+/// `"64M"`, or `"unlimited"`; it sets the soft and the hard limit. With `#{ soft: 64, hard: 128 }`,
+/// programs can raise the limit themselves.
 ///
-/// Programs that join the sandbox have the limit too. The init of the sandbox has not.
+/// The limit also applies to programs that join the sandbox, but not to its init.
 ///
 /// # Errors
-/// A limit above the hard limit of nsscript itself. A limit of `"nproc"` for a program that is root
-/// outside is a warning: the kernel exempts root.
+/// The limit is above the hard limit of nsscript itself. For a program that is root outside,
+/// `"nproc"` is only a warning: the kernel exempts root.
 ///
 /// # Example
 /// ```rhai

@@ -90,7 +90,7 @@ options! {
     }
 }
 
-/// The look that a recipe asked for.
+/// The mode and owner from the options.
 pub(in crate::script::verbs) fn look(options: &Look) -> FileOptions {
     let mode = options.mode.map(|mode| mode.0);
     let id = |id: Option<IdNumber>| id.map(|id| id.0);
@@ -125,7 +125,7 @@ fn data(map: Option<Map>, call: &Call<'_, '_>) -> Result<Vec<(String, Option<Str
     Ok(data)
 }
 
-/// One of a few words.
+/// Checks an option that takes one of several words.
 fn one_of(
     given: Option<String>,
     key: &str,
@@ -202,7 +202,7 @@ fn tmpfs(
     options: Tmpfs,
 ) -> Result<Sandbox, VerbError> {
     let size = options.size.map(|size| size.0);
-    // `size=0` means no bound to the kernel: the opposite of what it says.
+    // For the kernel, `size=0` means no limit.
     if size == Some(0) {
         let report = Report::error("a tmpfs of size 0 would be unlimited");
         return Err(call.fail_at_key("size", report));
@@ -405,7 +405,7 @@ fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbo
     sandbox.with(ReadOnly(target), call.origin())
 }
 
-/// Makes sure that a link can be made.
+/// Checks the target and path of a link.
 pub(in crate::script::verbs) fn link(target: &str, path: &GuestPath) -> Result<(), spec::Invalid> {
     if target.is_empty() || target.contains('\0') {
         return Err(spec::Invalid::new("the target of the link is empty or contains a NUL byte"));

@@ -30,7 +30,7 @@ options! {
     }
 }
 
-/// The network that a value names.
+/// Converts the argument of `network`.
 fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkChoice, VerbError> {
     if let Some(network) = value.read_lock::<SharedNetwork>() {
         let joined = call.effects().to_join(&network, call)?;
@@ -141,7 +141,7 @@ fn network(
         return Err(call.fail(report));
     }
     if matches!(choice, NetworkChoice::Outbound(_)) {
-        // A user may only make such a network in a user namespace of its own.
+        // An ordinary user can create such a network only in their own user namespace.
         call.context.begin_session(call.origin().as_ref())?;
     }
     Ok(sandbox.with(What::Network(choice), call.origin()))

@@ -20,7 +20,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["outcome.rs";
     get exit,
 ];
 
-/// Bytes as text; what is no UTF-8 is replaced.
+/// Bytes as text. Invalid UTF-8 is replaced.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -23,7 +23,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["process.rs";
     fn shell,
 ];
 
-/// Runs another program in the sandbox of a process, to its end.
+/// Runs another program in the sandbox of a process until it exits.
 fn run_beside(
     handle: &ProcessHandle,
     command: Command,
