@@ -17,7 +17,7 @@ impl Command {
     pub fn new(words: Vec<String>) -> Result<Self, Invalid> {
         let Some(program) = words.first() else {
             return Err(Invalid::new("the command is empty")
-                .hint("a command is `\"ls -l\"` or `[\"ls\", \"-l\"]`"));
+                .hint("write a command such as `\"ls -l\"` or `[\"ls\", \"-l\"]`"));
         };
         if program.is_empty() {
             return Err(Invalid::new("the command has an empty program name"));

@@ -26,12 +26,12 @@ impl GuestPath {
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let shown = quoted(text);
         if text.is_empty() {
-            return Err(Invalid::new("the path is empty").hint("a path inside begins with `/`"));
+            return Err(Invalid::new("the path is empty").hint("write a path that begins with `/`"));
         }
         if !text.starts_with('/') {
             let error = Invalid::new(format!("{shown} is not an absolute path"));
             let absolute = quoted(format!("/{text}"));
-            return Err(error.hint(format!("a path inside begins with `/`: {absolute}")));
+            return Err(error.hint(format!("write an absolute path: {absolute}")));
         }
         if text.contains('\0') {
             return Err(Invalid::new(format!("{shown} contains a NUL byte")));
@@ -40,7 +40,7 @@ impl GuestPath {
         for name in text.split('/').filter(|name| !name.is_empty() && *name != ".") {
             if name == ".." {
                 let error = Invalid::new(format!("{shown} contains `..`"));
-                return Err(error.hint("write the path it leads to"));
+                return Err(error.hint("write the path without `..`"));
             }
             if name.len() > LONGEST_NAME {
                 let error = format!("a name in {shown} is longer than {LONGEST_NAME} bytes");

@@ -130,7 +130,8 @@ pub fn examples(verb: &Verb) -> Vec<String> {
 pub fn page(verb: &Verb) -> String {
     let mut out = format!("`{}`", verb.signature());
     if verb.returns != "nothing" {
-        out.push_str(&format!(" → {}", verb.returns));
+        let or_unit = if verb.optional { " or `()`" } else { "" };
+        out.push_str(&format!(" → {}{or_unit}", verb.returns));
     }
     out.push('\n');
     for (index, (heading, text)) in sections(verb.doc).into_iter().enumerate() {

@@ -142,7 +142,7 @@ fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
 /// # Example
 /// ```rhai
 /// let own = processes().filter(|process| process.uid == getuid());
-/// print(`${own.len()} processes of one's own`);
+/// print(`${own.len()} processes of this user`);
 /// ```
 /// # See
 /// proc_pid_status(5), ps(1)

@@ -146,7 +146,7 @@ fn section(call: &Call<'_, '_>, title: String) -> Result<(), VerbError> {
 ///         A process in a new UTS namespace has a host name of its own. What it
 ///         sets is seen
 ///         - by itself and its children,
-///         - and by nobody outside:
+///         - and not outside:
 ///
 ///             $ hostname
 ///     `);
