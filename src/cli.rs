@@ -1,4 +1,4 @@
-//! The command line: what was asked for, and how the process ends.
+//! The command line: runs the command that was given, and sets the exit status.
 
 mod args;
 mod check;
@@ -25,10 +25,10 @@ use std::process::ExitCode;
 
 use args::Action;
 
-/// What the program allocates with.
+/// The allocator of the program.
 pub use crate::run::Heap;
 
-/// Does what the command line says.
+/// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
     crate::run::fail_at_file_limits();

@@ -1,4 +1,4 @@
-//! The prompt at a terminal: reading lines, and the commands that begin with a colon.
+//! The prompt at a terminal: reads lines, and runs the commands that begin with a colon.
 
 mod command;
 mod editor;
@@ -18,18 +18,18 @@ use command::Command;
 use editor::Editor;
 pub use step::stepper;
 
-/// Says what is wrong, and where.
+/// Prints a report.
 pub type Say = Box<dyn Fn(&Report, &Sources)>;
 
-/// Makes what explains actions.
-pub type MakeTell = Box<dyn Fn() -> Tell>;
+/// Creates a writer for the trace.
+pub type MakeTrace = Box<dyn Fn() -> Tell>;
 
-/// What the prompt uses of the command line.
+/// The reporting functions of the command line.
 pub struct Reporter {
-    /// Says what is wrong.
+    /// Prints a report.
     pub say: Say,
-    /// Makes what explains every action as it is done.
-    pub teller: MakeTell,
+    /// Creates a writer for the trace of actions.
+    pub trace_writer: MakeTrace,
     /// Whether there are colours.
     pub colour: bool,
 }
@@ -39,31 +39,31 @@ pub struct Repl<'d> {
     prompt: &'d Prompt,
     reporter: &'d Reporter,
     editor: Editor,
-    /// Where the history is kept, and the directory that it is in; nowhere inside a sandbox.
+    /// The history file and its directory; `None` in a sandbox.
     history: Option<(run::Held, PathBuf)>,
-    /// What was typed since the place was entered.
+    /// The lines typed since the current place was entered.
     typed: Vec<String>,
-    /// The names of the places that were entered, outermost first.
+    /// The names of the entered places, outermost first.
     places: Vec<String>,
-    /// Where relative paths begin.
+    /// The directory for relative paths.
     directory: PathBuf,
 }
 
 /// The signal of Ctrl-C.
 const SIGINT: i32 = 2;
 
-/// How one line ends.
+/// What follows a line.
 enum Next {
-    /// With the next one.
+    /// The next line.
     Line,
-    /// With the place.
+    /// The end of the current place.
     Leave,
-    /// With everything.
+    /// The end of the prompt.
     End(End),
 }
 
 impl<'d> Repl<'d> {
-    /// A prompt at the terminal for what `prompt` holds.
+    /// Creates a prompt at the terminal for `prompt`.
     #[must_use]
     pub fn new(prompt: &'d Rc<Prompt>, reporter: &'d Reporter) -> Self {
         let history = history_file();
@@ -76,13 +76,13 @@ impl<'d> Repl<'d> {
         Self { prompt, reporter, editor, history, typed, places, directory }
     }
 
-    /// Reads lines until the person leaves.
+    /// Reads lines until the user exits.
     pub fn run(&mut self, greeting: bool) -> End {
         if greeting {
             show(concat!(
                 "nsscript ",
                 env!("CARGO_PKG_VERSION"),
-                ": type an expression, `:help` for help; Tab completes, Ctrl-D leaves"
+                ": type an expression, or `:help` for help; Tab completes, Ctrl-D exits"
             ));
         }
         let end = self.read_lines().unwrap_or(End::Status(0));
@@ -90,7 +90,7 @@ impl<'d> Repl<'d> {
         end
     }
 
-    /// The same at a breakpoint of a recipe, which continues when the person leaves.
+    /// Reads lines at a breakpoint of a recipe, which continues when the user leaves.
     pub fn at_breakpoint(&mut self, place: &str) -> Option<End> {
         self.places.push(place.to_owned());
         let end = self.read_lines();
@@ -98,17 +98,17 @@ impl<'d> Repl<'d> {
         end
     }
 
-    /// Keeps what was typed for another time.
+    /// Saves the history.
     fn remember(&mut self) {
         if let Some((_, file)) = &self.history {
             self.editor.save(file);
         }
     }
 
-    /// Reads lines until the person leaves the place they are in; gives the end if everything is over.
+    /// Reads lines until the user leaves the current place; returns the end if the prompt is over.
     fn read_lines(&mut self) -> Option<End> {
         loop {
-            // Whatever else came asks for the end.
+            // Every other signal asks nsscript to exit.
             match run::interrupted() {
                 Some(signal) if signal != SIGINT => return Some(End::Signal(signal)),
                 _ => run::forget_interruptions(),
@@ -130,29 +130,29 @@ impl<'d> Repl<'d> {
         }
     }
 
-    /// The next line; else the end, where all is over.
+    /// Reads the next line, or returns the end of the prompt.
     fn read(&mut self) -> Result<String, Option<End>> {
         loop {
             run::reading_line(true);
             let line = self.editor.read(&self.prompt_text());
             run::reading_line(false);
             match (line, run::interrupted()) {
-                // Ctrl-C may come when the line has just ended.
+                // Ctrl-C can arrive just after the line has ended.
                 (_, Some(SIGINT)) => {
                     show("interrupted");
                     run::forget_interruptions();
                 }
                 (_, Some(signal)) => return Err(Some(End::Signal(signal))),
                 (Ok(line), None) => return Ok(line),
-                // Ctrl-C drops the line.
+                // Ctrl-C discards the line.
                 (Err(ReadlineError::Interrupted | ReadlineError::Signal(_)), None) => {}
-                // Ctrl-D on an empty line, or nobody is there any more.
+                // Ctrl-D on an empty line, or the terminal is gone.
                 (Err(_), None) => return Err(None),
             }
         }
     }
 
-    /// Where one is and as whom: `session root> `.
+    /// The prompt string, place and user: `session root> `.
     fn prompt_text(&self) -> String {
         let place = self.places.last().cloned();
         let place = place.unwrap_or_else(|| self.prompt.script().place().to_owned());
@@ -161,13 +161,26 @@ impl<'d> Repl<'d> {
 
     fn line(&mut self, line: &str) -> Next {
         match Command::parse(line) {
-            None => self.evaluate(line),
+            None => match command::without_colon(line).filter(|_| !self.is_variable(line)) {
+                Some(answer) => {
+                    show(answer);
+                    Next::Line
+                }
+                None => self.evaluate(line),
+            },
             Some(Ok(command)) => self.command(command),
             Some(Err(report)) => {
                 self.say(&[report]);
                 Next::Line
             }
         }
+    }
+
+    /// Whether a line begins with the name of a variable.
+    fn is_variable(&self, line: &str) -> bool {
+        let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+        let word = line.split(|letter| !is_word(letter)).next().unwrap_or_default();
+        self.prompt.has_variable(word)
     }
 
     fn say(&self, reports: &[Report]) {
@@ -180,7 +193,7 @@ impl<'d> Repl<'d> {
         self.show_outcome(self.prompt.evaluate(text))
     }
 
-    /// Tells what came of something.
+    /// Prints the outcome of a text.
     fn show_outcome(&self, outcome: Outcome) -> Next {
         match outcome {
             Outcome::Done(shown) => {
@@ -205,26 +218,28 @@ impl<'d> Repl<'d> {
         match command {
             Command::Help(topic) => show(command::help(topic)),
             Command::Plan(text) => match self.prompt.dry_run(text) {
-                Ok(effects) if effects.is_empty() => show("nothing would be done"),
+                Ok(effects) if effects.is_empty() => show("it would do nothing"),
                 Ok(effects) => {
                     let texts: Vec<_> = blocks(effects).iter().map(Block::text).collect();
                     show(texts.join("\n"));
                 }
                 Err(reports) => self.say(&reports),
             },
-            Command::Explain(true) => self.prompt.script().explain((self.reporter.teller)()),
+            Command::Explain(true) => self.prompt.script().explain((self.reporter.trace_writer)()),
             Command::Explain(false) => self.prompt.script().explain_nothing(),
             Command::Where => show(self.prompt.whereabouts()),
             Command::Sandboxes => show(self.prompt.sandboxes()),
             Command::Enter(text) => return self.enter(text),
             Command::Leave if self.places.is_empty() => {
-                let report = Report::error("nothing was entered that could be left");
-                self.say(&[report.hint("`:quit` leaves nsscript")]);
+                let report = Report::error(
+                    "`:leave` needs a sandbox or process that was entered with `:enter`",
+                );
+                self.say(&[report.hint("exit nsscript with `:quit`")]);
             }
             Command::Leave => return Next::Leave,
             Command::Undo => match self.prompt.undo() {
-                Some(text) => show(format!("dropped: {}", text.lines().next().unwrap_or_default())),
-                None => show("nothing is left to drop"),
+                Some(text) => show(format!("undone: {}", text.lines().next().unwrap_or_default())),
+                None => show("nothing to undo"),
             },
             Command::Save(file) => self.save(Path::new(file)),
             Command::Load(file) => return self.load(Path::new(file)),
@@ -239,7 +254,7 @@ impl<'d> Repl<'d> {
         Next::Line
     }
 
-    /// Goes on inside: the lines that follow are evaluated there.
+    /// Enters a sandbox: the following lines are evaluated there.
     fn enter(&mut self, text: &str) -> Next {
         let prompt = self.prompt;
         let (typed, history) = (std::mem::take(&mut self.typed), self.history.take());
@@ -256,7 +271,7 @@ impl<'d> Repl<'d> {
                 self.typed.extend(left.lines);
                 if !left.lost.is_empty() {
                     let names: Vec<_> = left.lost.iter().map(quoted).collect();
-                    show(format!("left behind: {}", names.join(", ")));
+                    show(format!("values that could not be brought back: {}", names.join(", ")));
                 }
                 if let Some(exit) = left.ended {
                     show(format!("the process {exit}"));
@@ -276,13 +291,13 @@ impl<'d> Repl<'d> {
     fn save(&self, file: &Path) {
         use std::os::unix::fs::OpenOptionsExt;
         if !self.places.is_empty() {
-            let report = Report::error("nothing can be saved from here");
-            return self.say(&[report.hint("`:leave` first: then all is saved together")]);
+            let report = Report::error("cannot save the session from here");
+            return self.say(&[report.hint("use `:leave` first; `:save` then writes all lines")]);
         }
-        // Wherever the session has gone since it began.
+        // Relative to the initial directory, even if the session has changed it.
         let (given, file) = (file, self.directory.join(file));
         let mut options = std::fs::OpenOptions::new();
-        // Nothing that is there is overwritten.
+        // Existing files are not overwritten.
         let opened = options.write(true).create_new(true).mode(0o755).open(&file);
         let (recipe, faults) = self.prompt.recipe();
         let bytes = recipe.as_bytes();
@@ -301,7 +316,7 @@ impl<'d> Repl<'d> {
         show(format!("saved as {shown}{place}"));
         for fault in faults {
             let line = fault.origin.as_ref().map_or(0, |origin| origin.line);
-            let message = format!("line {line} of it is wrong: {}", fault.message);
+            let message = format!("line {line} has an error: {}", fault.message);
             self.say(&[Report::warning(message)]);
         }
     }
@@ -328,13 +343,13 @@ impl<'d> Repl<'d> {
     }
 }
 
-/// Shows a line to the person. Whoever has gone away types nothing more either.
+/// Prints a line. Errors are ignored: if the terminal is gone, no more lines come either.
 fn show(line: impl std::fmt::Display) {
     let _ = crate::diag::print(&format!("{line}\n"));
 }
 
-/// Where the history is kept: in the state directory of the XDG Base Directory Specification. None
-/// where others could put another file in its place, as in the home of another user.
+/// The history file, in the state directory of the XDG Base Directory Specification. There is none
+/// if others could replace the file, as in the home of another user.
 fn history_file() -> Option<(run::Held, PathBuf)> {
     let absolute =
         |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|it| it.is_absolute());

@@ -1,7 +1,7 @@
-//! The recipe language: its verbs, its words for what is wrong, its documentation.
+//! The recipe language: its verbs, its error messages, its documentation.
 //!
-//! The only layer that names `rhai`. It reaches the kernel through [`crate::run`] alone. Its rooms
-//! are listed from the lowest to the highest; tests/tidy.rs has what each may name.
+//! The only layer that names `rhai`. It reaches the kernel only through [`crate::run`]. Its rooms
+//! are listed from the lowest to the highest; tests/tidy.rs lists what each may name.
 
 mod language;
 

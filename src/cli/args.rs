@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! Parsed command lines.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -10,35 +10,35 @@ use super::command::{COMPLETE, SUBCOMMANDS, command};
 use super::exit::{FAILED, Ui, print};
 use crate::diag::{Format, Report, Sources, quoted, say};
 
-/// Where the text of a recipe comes from, and its arguments.
+/// A recipe on the command line, with its arguments and options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     /// The text.
     pub text: Text,
-    /// What the recipe finds in `args`.
+    /// The value of `args`.
     pub arguments: Vec<String>,
-    /// Whether a recipe that others can write to is run as root all the same.
+    /// Whether root runs a recipe even if others can write to it.
     pub trust: bool,
-    /// Whether raw calls are made to the host itself.
+    /// Whether raw calls act on the host itself.
     pub host: bool,
-    /// How actions are told as they are done, where they are.
+    /// The form of the trace, if there is one.
     pub explain: Option<Explain>,
-    /// The lines that it stops at.
+    /// The lines at which the recipe stops.
     pub breaks: Vec<u32>,
-    /// Whether a person is asked before everything that is done.
+    /// Whether nsscript asks before each action.
     pub step: bool,
 }
 
-/// How actions are told.
+/// The form of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Explain {
-    /// To a person.
+    /// Text for people.
     Human,
-    /// To a program: a line of JSON each.
+    /// JSON for programs, one object per line.
     Json,
 }
 
-/// Where the text of a recipe comes from.
+/// The source of a recipe's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Text {
     /// A file.
@@ -49,102 +49,102 @@ pub(super) enum Text {
     Stdin,
 }
 
-/// Which recipes are run as tests, and how.
+/// The arguments of `nsscript test`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tests {
-    /// Recipes, and directories that hold some; none for the usual place.
+    /// Recipes, and directories of recipes. Empty for the default directory.
     pub paths: Vec<PathBuf>,
-    /// What is said is said as JSON.
+    /// Whether results are printed as JSON.
     pub json: bool,
-    /// Whether recipes that others can write to are run as root all the same.
+    /// Whether root runs recipes even if others can write to them.
     pub trust: bool,
 }
 
-/// What is done with the store.
+/// The commands of `nsscript store`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Store {
-    /// The layers in it.
+    /// Lists the layers.
     List {
-        /// As JSON.
+        /// Whether to print JSON.
         json: bool,
     },
-    /// What is in one layer.
+    /// Prints the manifest of a layer.
     Show(String),
-    /// Removing what was not used for this many days; all, without a number.
+    /// Removes layers not used for this many days; without a number, all.
     Collect(Option<u64>),
-    /// Where it is.
+    /// Prints the path of the store.
     Path,
-    /// Reading all of it.
+    /// Reads and compares all layers.
     Verify,
 }
 
-/// What is asked for.
+/// A command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Running a recipe.
+    /// Runs a recipe.
     Run(Source),
-    /// A prompt, after running a recipe if one is given.
+    /// Starts a prompt, after running a recipe if one is given.
     Repl(Option<Source>),
-    /// Telling what a recipe would do.
+    /// Shows what a recipe would do.
     Plan {
         /// The recipe.
         source: Source,
-        /// As JSON.
+        /// Whether to print JSON.
         json: bool,
     },
-    /// Finding what is wrong with recipes.
+    /// Checks recipes.
     Check(Vec<Source>),
-    /// Running recipes as tests.
+    /// Runs recipes as tests.
     Test(Tests),
-    /// Looking at the store, or making room in it.
+    /// Lists, checks or cleans the store.
     Store(Store),
-    /// Writing a recipe to start from.
+    /// Writes a starter recipe.
     New(PathBuf),
-    /// What there is to say of a word, or the list of all; of a command in one or more words.
+    /// Describes a topic or a command of one or more words, or lists all.
     Help(Vec<String>),
-    /// Manual pages for man(1).
+    /// Writes manual pages for man(1).
     Man {
-        /// The directory that all are written below; none to print one.
+        /// The directory for all pages; `None` prints one page.
         into: Option<PathBuf>,
-        /// Whether the one of the language is printed.
+        /// Whether to print the page of the language.
         recipe: bool,
     },
-    /// The script that has this shell complete command lines.
+    /// Prints the completion script for a shell.
     Completions(String),
-    /// What can stand at the end of these words, which follow `nsscript`: asked by those scripts.
+    /// Completes these words, which follow `nsscript`; for the completion scripts.
     Complete(Vec<OsString>),
-    /// What editors can know, into this directory.
+    /// Writes definitions for editors to this directory.
     Definitions(PathBuf),
-    /// Telling what the machine lets nsscript do.
+    /// Shows what nsscript can do on this machine.
     Doctor {
-        /// As JSON.
+        /// Whether to print JSON.
         json: bool,
     },
-    /// The reference of the language.
+    /// Prints the reference of the language.
     Reference {
-        /// Whether REFERENCE.md is written.
+        /// Whether to write REFERENCE.md.
         write: bool,
     },
 }
 
-/// Reads the command line; what it asks to print at once (help, version, mistakes) is printed,
-/// and the status to end with is given.
+/// Parses the command line. Prints help, the version and usage errors, and returns the exit status
+/// for them.
 pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui), ExitCode> {
     let mut words: Vec<OsString> = words.collect();
     if words.len() < 2 {
-        return Ok((alone(), Ui::new(Format::Human)));
+        return Ok((without_arguments(), Ui::new(Format::Human)));
     }
     if words.get(1).is_some_and(|word| word == COMPLETE) {
         return Ok((Action::Complete(words.split_off(2)), Ui::new(Format::Human)));
     }
-    if let Some(action) = plain(&words) {
+    if let Some(action) = without_parser(&words) {
         return Ok((action, Ui::new(Format::Human)));
     }
-    // As for other interpreters, what follows the code is the recipe's, whatever it looks like.
+    // As for other interpreters, all words after the code are arguments of the recipe.
     let code = words.iter().position(|word| word == "-e").map(|at| (at + 2).min(words.len()));
     let given = code.map(|end| words.split_off(end)).unwrap_or_default();
     let matches =
-        command().try_get_matches_from(&words).map_err(|error| mistaken(&error, &words))?;
+        command().try_get_matches_from(&words).map_err(|error| usage_error(&error, &words))?;
 
     let format = match matches.get_one::<String>("error-format").map(String::as_str) {
         Some("short") => Format::Short,
@@ -223,14 +223,14 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
     Ok((action, ui))
 }
 
-/// Prints what is wrong with the words, or what they ask to print at once.
-fn mistaken(error: &clap::Error, words: &[OsString]) -> ExitCode {
-    // The parser does not say which one it is.
+/// Prints a usage error, help or the version.
+fn usage_error(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    // clap does not name the word.
     let wrong = words.iter().find(|word| word.to_str().is_none());
     if let (clap::error::ErrorKind::InvalidUtf8, Some(wrong)) = (error.kind(), wrong) {
         let report = Report::error(format!("{} is not UTF-8", shown_bytes(wrong)));
         let is_command = |word: &OsString| SUBCOMMANDS.iter().any(|known| word == *known);
-        let hint = "`nsscript run` runs a recipe of such a name";
+        let hint = "use `nsscript run` for a recipe with such a name";
         let report = if words.iter().any(is_command) { report } else { report.hint(hint) };
         Ui::new(Format::Human).say(&report, &Sources::default());
         return ExitCode::from(FAILED);
@@ -243,8 +243,8 @@ fn mistaken(error: &clap::Error, words: &[OsString]) -> ExitCode {
     print(&text, Ui::new(Format::Human))
 }
 
-/// What nsscript does without arguments: at a terminal, a prompt; otherwise standard input is a recipe.
-fn alone() -> Action {
+/// The command without arguments: a prompt at a terminal; otherwise standard input is a recipe.
+fn without_arguments() -> Action {
     use std::io::{IsTerminal, stdin};
     if stdin().is_terminal() {
         return Action::Repl(None);
@@ -261,14 +261,14 @@ fn alone() -> Action {
     })
 }
 
-/// A path that must be given.
+/// A required path.
 fn one_path(matches: &ArgMatches, name: &str) -> PathBuf {
     matches.get_one::<PathBuf>(name).cloned().unwrap_or_default()
 }
 
-/// The commonest command line, `nsscript RECIPE ARGS…`, read without a parser: making one takes
-/// longer than starting a sandbox's program.
-fn plain(words: &[OsString]) -> Option<Action> {
+/// Parses the most common command line, `nsscript RECIPE ARGS…`, without clap: creating its parser
+/// takes longer than starting a sandbox's program.
+fn without_parser(words: &[OsString]) -> Option<Action> {
     let (recipe, arguments) = words.get(1..)?.split_first()?;
     let name = recipe.to_string_lossy();
     if name.is_empty() || name.starts_with('-') || SUBCOMMANDS.contains(&&*name) {
@@ -296,7 +296,7 @@ fn source(matches: &ArgMatches, words: Vec<OsString>, ui: Ui) -> Result<Source, 
         None => match words.next() {
             Some(dash) if dash == "-" => Text::Stdin,
             Some(path) => Text::File(path),
-            None => return Err(ui.fail("no recipe is given; `nsscript --help` shows how")),
+            None => return Err(ui.fail("missing recipe; `nsscript --help` shows the usage")),
         },
     };
     let trust = matches.get_flag("trust");
@@ -320,12 +320,13 @@ fn source(matches: &ArgMatches, words: Vec<OsString>, ui: Ui) -> Result<Source, 
     Ok(Source { text, arguments, trust, host, explain, breaks, step })
 }
 
-/// A word as a message shows it, whatever bytes it is of.
+/// A word for a message, with other bytes than ASCII escaped.
 fn shown_bytes(word: &OsStr) -> String {
     quoted(word.as_encoded_bytes().escape_ascii().to_string())
 }
 
-/// What `NSSCRIPT_EXPLAIN` asks for: `1` or `human`, `json`; empty and `0` for nothing.
+/// The trace that `NSSCRIPT_EXPLAIN` selects: `1` or `human`, or `json`; none if it is empty or
+/// `0`.
 fn explain_variable() -> Option<Explain> {
     let value = std::env::var_os("NSSCRIPT_EXPLAIN")?;
     match value.to_str() {
@@ -335,7 +336,7 @@ fn explain_variable() -> Option<Explain> {
     }
 }
 
-/// What is asked of the store.
+/// The command for the store.
 fn store(matches: &ArgMatches) -> Store {
     match matches.subcommand() {
         Some(("show", one)) => {

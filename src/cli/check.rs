@@ -1,4 +1,4 @@
-//! Finding what is wrong with recipes before they run.
+//! `nsscript check`: mistakes in recipes, found before they run.
 
 use std::process::ExitCode;
 
@@ -9,10 +9,10 @@ use crate::diag::{Format, Severity, count, say};
 use crate::run;
 use crate::script;
 
-/// The exit status where something is wrong with a recipe.
+/// The exit status if a recipe has an error.
 const FAULTS: u8 = 1;
 
-/// Says all that is wrong with recipes, and how much that is.
+/// Reports all mistakes in recipes, and their number.
 pub(super) fn check(sources: &[Source], ui: Ui) -> ExitCode {
     run::raise_stack_limit();
     if let Err(errno) = run::watch_interruptions() {
@@ -63,7 +63,7 @@ fn summary(errors: usize, warnings: usize, recipes: usize) -> String {
         .collect();
     let recipes = count(recipes, "recipe");
     if found.is_empty() {
-        return format!("nothing found in {recipes}");
+        return format!("no errors in {recipes}");
     }
     format!("{} in {recipes}", found.join(", "))
 }

@@ -1,8 +1,8 @@
-//! What can come next on a command line that is being written, for the scripts of shells.
+//! Completion of command lines, for the scripts of shells.
 //!
-//! An answer is a line: `word`, a word and what it means, parted by tabs; or `recipes`, `files` or
-//! `directories`, which the shell knows better. Nothing is narrowed down to what was typed: shells
-//! have their own ways to compare.
+//! An answer is one line per candidate: `word`, a word and its meaning, separated by tabs; or
+//! `recipes`, `files` or `directories`, which the shell lists itself. Candidates are not filtered
+//! by the typed prefix, because shells have their own ways to compare.
 
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ use crate::diag::count;
 use crate::run::{Runner, Store};
 use crate::script::{catalog, manual};
 
-/// Prints what the last of the words, which follow `nsscript`, can become.
+/// Prints completions of the last of these words, which follow `nsscript`.
 pub(super) fn complete(words: &[OsString], ui: Ui) -> ExitCode {
     let mut root = command();
     root.build();
@@ -25,19 +25,19 @@ pub(super) fn complete(words: &[OsString], ui: Ui) -> ExitCode {
     print(&answer(&root, before, &current.to_string_lossy()), ui)
 }
 
-/// What is to be completed.
+/// The kind of word to complete.
 enum Place<'c> {
-    /// A word of a command: its argument of this number, an option, or a command below it.
+    /// A word of a command: its argument of this index, an option, or a subcommand.
     Command(&'c Command, usize),
     /// The value of an option.
     Value(&'c Arg),
     /// An argument of the recipe.
-    OfRecipe,
+    RecipeArgument,
 }
 
 fn answer(root: &Command, before: &[OsString], current: &str) -> String {
     match place(root, before) {
-        Place::OfRecipe => "files\n".into(),
+        Place::RecipeArgument => "files\n".into(),
         Place::Value(option) => values(option, "", current),
         Place::Command(command, number) => {
             if let Some((name, _)) = current.split_once('=').filter(|_| current.starts_with("--")) {
@@ -61,7 +61,7 @@ fn answer(root: &Command, before: &[OsString], current: &str) -> String {
                 argument.or_else(|| command.get_positionals().last().filter(|it| many(it)));
             match argument {
                 Some(argument) => out.push_str(&values(argument, "", current)),
-                // The first word can be a recipe, too.
+                // The first word can also be a recipe.
                 None if command.is_allow_external_subcommands_set() => out.push_str("recipes\n"),
                 None => {}
             }
@@ -70,7 +70,7 @@ fn answer(root: &Command, before: &[OsString], current: &str) -> String {
     }
 }
 
-/// Where the words that are there lead.
+/// The place that the preceding words lead to.
 fn place<'c>(root: &'c Command, before: &[OsString]) -> Place<'c> {
     let (mut command, mut number) = (root, 0);
     let mut words = before.iter().map(|word| word.to_string_lossy());
@@ -84,9 +84,9 @@ fn place<'c>(root: &'c Command, before: &[OsString]) -> Place<'c> {
             if words.next().is_none() {
                 return Place::Value(option);
             }
-            // What follows the code is the recipe's.
+            // All words after the code are arguments of the recipe.
             if option.get_id() == "code" {
-                return Place::OfRecipe;
+                return Place::RecipeArgument;
             }
         } else if let Some(below) = command.find_subcommand(&*word).filter(|_| number == 0) {
             command = below;
@@ -97,7 +97,7 @@ fn place<'c>(root: &'c Command, before: &[OsString]) -> Place<'c> {
                 None => command.is_allow_external_subcommands_set(),
             };
             if of_recipe {
-                return Place::OfRecipe;
+                return Place::RecipeArgument;
             }
             number += 1;
         }
@@ -105,7 +105,7 @@ fn place<'c>(root: &'c Command, before: &[OsString]) -> Place<'c> {
     Place::Command(command, number)
 }
 
-/// The option that a word names.
+/// The option with this name.
 fn named<'c>(command: &'c Command, word: &str) -> Option<&'c Arg> {
     command.get_arguments().find(|option| match word.strip_prefix("--") {
         Some(long) => option.get_long() == Some(long),
@@ -137,7 +137,7 @@ fn options(command: &Command) -> String {
     out
 }
 
-/// What an option or an argument can be, by what its value is called.
+/// The completions of an argument, selected by the name of its value.
 fn values(argument: &Arg, before: &str, current: &str) -> String {
     let mut out = String::new();
     if argument.get_action().takes_values() {
@@ -176,7 +176,8 @@ fn topics(current: &str) -> String {
     out
 }
 
-/// The layers in the store; none where there is no store yet, as looking at it would make it.
+/// The layers in the store. Opening a store would create it, so there are none if it does not
+/// exist.
 fn digests() -> String {
     let runner = Runner::new();
     let place = Store::place(runner.host()).filter(|place| place.path.is_dir());

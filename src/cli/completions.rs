@@ -1,4 +1,4 @@
-//! Scripts that have shells complete command lines.
+//! Completion scripts for shells.
 
 use std::process::ExitCode;
 
@@ -6,8 +6,8 @@ use super::exit::{Ui, print};
 
 /// Prints the script of a shell.
 ///
-/// The scripts know nothing of nsscript's words: they ask nsscript itself, so they stay true when
-/// it is replaced by a newer one.
+/// The scripts contain no words: they ask nsscript itself, so they stay correct when nsscript is
+/// updated.
 pub(super) fn completions(shell: &str, ui: Ui) -> ExitCode {
     let script = match shell {
         "zsh" => include_str!("completions/nsscript.zsh"),

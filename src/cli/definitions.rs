@@ -1,4 +1,4 @@
-//! What editors can know of the language.
+//! Definitions of the verbs for editors.
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What the machine lets nsscript do, told to a person or as JSON.
+//! The report of `nsscript doctor`, as text or JSON.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use crate::run::{Examination, Fact, Runner, terminal_width};
 /// The recipe that the verdict is about.
 const RECIPE: &str = "recipes/busybox.rhai";
 
-/// Tells all facts of the machine. Ends with 1 where the recipe could not work.
+/// Prints all facts about the machine. Exits with 1 if the recipe could not run.
 pub(super) fn doctor(as_json: bool, ui: Ui) -> ExitCode {
     let runner = Runner::new();
     let examination = runner.examine();
@@ -20,11 +20,11 @@ pub(super) fn doctor(as_json: bool, ui: Ui) -> ExitCode {
     if printed == ExitCode::SUCCESS && !examination.works() { ExitCode::from(1) } else { printed }
 }
 
-/// Where the text of a fact begins: behind its verdict and its name.
+/// The column where the text of a fact begins, after its verdict and its name.
 const INDENT: usize = 26;
 
 fn table(examination: &Examination) -> String {
-    // No wider than one reads well.
+    // Wider lines are hard to read.
     let room = terminal_width().unwrap_or(100).clamp(60, 110) - INDENT;
     let mut out = String::new();
     let mut group = "";
@@ -52,8 +52,8 @@ fn verdict(examination: &Examination) -> String {
     let name = |fact: &Fact| format!("{} ({})", fact.name, fact.group);
     let obstacles: Vec<_> = examination.obstacles().map(name).collect();
     match obstacles.as_slice() {
-        [] => format!("{command} can work here"),
-        names => format!("{command} cannot work here: see {}", list(names, "and")),
+        [] => format!("{command} can run here"),
+        names => format!("{command} cannot run here: see {}", list(names, "and")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How the process ends, and what it says when it does.
+//! Exit statuses and final reports.
 
 use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
@@ -7,23 +7,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::diag::{Format, Report, Sources, escape, os_error, render, say};
 use crate::script::End;
 
-/// The exit status of nsscript's own failures, as env(1) and chroot(1) have it.
+/// The exit status of nsscript's own failures, as for env(1) and chroot(1).
 pub(super) const FAILED: u8 = 125;
 
-/// The exit status of a recipe that needs what is not there, as automake has it for tests.
+/// The exit status of a recipe whose requirements are not met, as for skipped tests of automake.
 pub(super) const NOT_RUN: u8 = 77;
 
-/// The exit status of what SIGPIPE ends, as a shell has it.
+/// The exit status for SIGPIPE, as in a shell.
 const UNREAD: u8 = 128 + 13;
 
-/// How a person is spoken to.
+/// The form of reports, and whether they have colours.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ui {
     format: Format,
     colour: bool,
 }
 
-/// Whether something was said before: an empty line keeps the next one apart.
+/// Whether a report was printed before: an empty line separates the next one.
 static SAID: AtomicBool = AtomicBool::new(false);
 
 impl Ui {
@@ -33,12 +33,12 @@ impl Ui {
         Self { format, colour }
     }
 
-    /// Whether a person sees colours.
+    /// Whether output has colours.
     pub fn has_colour(self) -> bool {
         self.colour
     }
 
-    /// How reports are written.
+    /// The format of reports.
     pub fn format(self) -> Format {
         self.format
     }
@@ -52,13 +52,13 @@ impl Ui {
         say(&text);
     }
 
-    /// Says an error without a place, and gives the status to end with.
+    /// Prints an error without a position, and returns the exit status.
     pub fn fail(self, message: impl Into<String>) -> ExitCode {
         self.say(&Report::error(message), &Sources::default());
         ExitCode::from(FAILED)
     }
 
-    /// Says what went wrong, if anything did, and gives the status to end with.
+    /// Prints the errors of a run, if any, and returns the exit status.
     pub fn end(self, end: &End, sources: &Sources) -> ExitCode {
         let code = match end {
             End::Status(code) => *code,
@@ -81,12 +81,11 @@ impl Ui {
     }
 }
 
-/// Writes text to standard output, and gives the status to end with. Who reads it no more is not
-/// told so.
+/// Writes text to standard output, and returns the exit status. A closed pipe is not an error.
 pub(super) fn print(text: &str, ui: Ui) -> ExitCode {
     match crate::diag::print(text) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(UNREAD),
-        Err(error) => ui.fail(format!("cannot write to the standard output: {}", os_error(&error))),
+        Err(error) => ui.fail(format!("cannot write to standard output: {}", os_error(&error))),
     }
 }

@@ -1,4 +1,4 @@
-//! Telling what is done as it is done: for a projector, and for programs.
+//! The trace of `--explain`: for people, and as JSON for programs.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use crate::json;
 use crate::plan::Called;
 use crate::run::{Errno, Explained, Tell, terminal_width};
 
-/// How wide the text is where no terminal says, and at the most and the least where one does.
+/// The width of the text without a terminal, and its limits on one.
 const WIDTH: usize = 100;
 const NARROWEST: usize = 60;
-/// How far calls are indented, and by how much more what does not fit on their line.
+/// The indentation of calls, and the additional indentation of continuation lines.
 const INDENT: usize = 4;
 const MORE: usize = 4;
 /// The most lines of one call.
 const LINES: usize = 4;
-/// The most that a pipe takes without other writers coming between: `PIPE_BUF` of pipe(7).
+/// The size up to which writes to a pipe are atomic: `PIPE_BUF` of pipe(7).
 const AT_ONCE: usize = 4096;
 
-/// What tells, on standard error.
-pub(super) fn teller(explain: Explain) -> Tell {
+/// The writer of the trace, on standard error.
+pub(super) fn trace_writer(explain: Explain) -> Tell {
     let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = std::io::stderr().is_terminal() && !plain;
     let width = terminal_width().unwrap_or(WIDTH).clamp(NARROWEST, WIDTH);
@@ -34,7 +34,8 @@ pub(super) fn teller(explain: Explain) -> Tell {
     })
 }
 
-/// Writes whole lines, as many at once as nobody else's can come between: others write, too.
+/// Writes whole lines, as many at once as are written atomically, because other processes write
+/// too.
 fn write(text: &str) {
     let mut rest = text;
     while !rest.is_empty() {
@@ -46,7 +47,7 @@ fn write(text: &str) {
     }
 }
 
-/// What a person sees it on.
+/// The layout of a trace for people.
 struct Page {
     colour: bool,
     width: usize,
@@ -91,13 +92,13 @@ impl Page {
         out
     }
 
-    /// How much of a line is left beside the bars.
+    /// The width of a line beside the bars.
     fn room(&self, explained: &Explained) -> usize {
         let bars = explained.process.iter().map(|number| number.to_string().len() + 2);
         self.width.saturating_sub(bars.sum()).max(NARROWEST / 2)
     }
 
-    /// Which process it happened in: a bar for each on the way to it, with its number.
+    /// The bars of a process: one with a number for each process on the path to it.
     fn bar(&self, process: &[usize]) -> String {
         let bars: Vec<String> = process.iter().map(|number| format!("{number}│ ")).collect();
         if bars.is_empty() { String::new() } else { self.paint("33", &bars.concat()) }
@@ -108,7 +109,7 @@ impl Page {
         let mark = if explained.failed.is_some() { ("31", "✗") } else { ("32", "▸") };
         let mark = self.paint(mark.0, mark.1);
         let place = explained.origin.as_ref().map(|origin| {
-            // The directory is that of the recipe, mostly, and takes room.
+            // The directory is usually that of the recipe, and takes space.
             let name = origin.source.rsplit('/').next().unwrap_or_default();
             escape(&format!("{name}:{}:{}", origin.line, origin.column))
         });
@@ -133,7 +134,7 @@ impl Page {
         lines
     }
 
-    /// A call and what it gave, on as many lines as it takes.
+    /// A call and its result, on as many lines as needed.
     fn call(&self, call: &str, result: &str, explained: &Explained) -> Vec<String> {
         let room = self.room(explained) - INDENT;
         let mut lines = broken(call, '"', room);
@@ -159,9 +160,9 @@ impl Page {
     }
 }
 
-/// A text in lines, what stands between quotes in one piece.
+/// Splits a text into lines, and keeps quoted parts together.
 fn broken(text: &str, quote: char, room: usize) -> Vec<String> {
-    // A character that no call and no command holds.
+    // A character that no call and no command contains.
     const HELD: char = '\u{0}';
     let mut inside = false;
     let together = |letter: char| {
@@ -173,11 +174,11 @@ fn broken(text: &str, quote: char, room: usize) -> Vec<String> {
     lines.iter().map(|line| line.replace(HELD, " ")).collect()
 }
 
-/// ` = 0  (0.12 ms)`, or the error, and which process it has started.
+/// ` = 0  (0.12 ms)`, or the error, and the process that was started.
 fn result(explained: &Explained, called: &Called) -> String {
     let mut out = match &explained.failed {
         Some((call, errno)) => {
-            // Which of several calls it was, where none of those shown.
+            // The name of the failed call, if it is not one of those shown.
             let within = if called.call.is_empty() || called.call.starts_with(call) {
                 String::new()
             } else {
@@ -200,7 +201,7 @@ fn result(explained: &Explained, called: &Called) -> String {
     out
 }
 
-/// How long: `12 µs`, `1.25 ms`.
+/// A duration: `12 µs`, `1.25 ms`.
 fn shown(time: Duration) -> String {
     let micros = time.as_nanos().div_ceil(1000);
     if micros < 1000 {

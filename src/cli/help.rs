@@ -1,4 +1,4 @@
-//! Help at a prompt: of commands and of the language.
+//! `nsscript help`: commands and the language.
 
 use std::process::ExitCode;
 
@@ -8,12 +8,12 @@ use crate::diag::{closest, quoted};
 use crate::script::catalog;
 use crate::script::manual::{libraries, near_topic, topic};
 
-/// Tells of a word or a command; lists all without one.
+/// Prints the help for a word or a command; without one, lists all.
 pub(super) fn help(words: &[String], ui: Ui) -> ExitCode {
     let Some(first) = words.first() else { return print(&list(), ui) };
-    let of_command = of_command(words);
-    let of_language = if words.len() == 1 { topic(first) } else { None };
-    let text = match (of_command, of_language) {
+    let command_help = command_help(words);
+    let language_help = if words.len() == 1 { topic(first) } else { None };
+    let text = match (command_help, language_help) {
         (Some(command), Some(topic)) => {
             format!("`nsscript {first}` is a command:\n\n{command}\nIn a recipe:\n\n{topic}")
         }
@@ -23,8 +23,8 @@ pub(super) fn help(words: &[String], ui: Ui) -> ExitCode {
     print(&text, ui)
 }
 
-/// What `--help` of a command prints.
-fn of_command(words: &[String]) -> Option<String> {
+/// The text of `--help` for a command.
+fn command_help(words: &[String]) -> Option<String> {
     let mut command = command();
     command.build();
     let mut found = &mut command;
@@ -37,7 +37,7 @@ fn of_command(words: &[String]) -> Option<String> {
 fn unknown(words: &[String]) -> String {
     let said = words.join(" ");
     if words.len() > 1 {
-        return format!("no command {}; `nsscript help` lists all", quoted(said));
+        return format!("unknown command {}; `nsscript help` lists all commands", quoted(said));
     }
     let command = command();
     let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
@@ -45,17 +45,17 @@ fn unknown(words: &[String]) -> String {
         .or_else(|| closest(&said, commands.map(clap::Command::get_name)).map(str::to_owned));
     match near {
         Some(near) => {
-            format!("no verb or command {}; did you mean {}?", quoted(said), quoted(near))
+            format!("unknown verb or command {}; did you mean {}?", quoted(said), quoted(near))
         }
-        None => format!("no verb or command {}; `nsscript help` lists all", quoted(said)),
+        None => format!("unknown verb or command {}; `nsscript help` lists all", quoted(said)),
     }
 }
 
 fn list() -> String {
     let mut out = String::from(
-        "`nsscript help WORD` tells more: of a command, a verb (`bind`, `sandbox.bind`), a type\n\
-         (`Sandbox`), a constant, a module (`std/net`), an option. `nsscript help language` is a\n\
-         short guide.\n\nCommands\n",
+        "`nsscript help TOPIC` describes a command, a verb (`bind`, `sandbox.bind`), a type\n\
+         (`Sandbox`), a constant, a module (`std/net`) or an option. `nsscript help language` is\n\
+         a short guide.\n\nCommands\n",
     );
     let mut line = |name: &str, about: &str| out.push_str(&format!("  {name:<16} {about}\n"));
     line("RECIPE", "Run a recipe: `nsscript recipe.rhai`.");

@@ -1,5 +1,5 @@
-//! Manual pages for man(1): nsscript(1) from the words of the command line, nsscript-recipe(5) from
-//! the catalog.
+//! Manual pages for man(1): nsscript(1) from the commands and options, nsscript-recipe(5) from the
+//! catalog.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,11 +13,11 @@ use crate::script::manual::{PageName, recipe_page, roff};
 
 const PAGE: PageName = PageName { name: "nsscript", section: "1", title: "User Commands" };
 
-/// What stands before the options, and what after the commands, in Markdown.
+/// The Markdown before the options, and after the commands.
 const ABOUT: &str = include_str!("man/about.md");
 const REST: &str = include_str!("man/rest.md");
 
-/// Prints one of the pages, or writes all below a directory of manual pages.
+/// Prints one page, or writes all pages to a manual directory.
 pub(super) fn man(into: Option<&Path>, recipe: bool, ui: Ui) -> ExitCode {
     let mark = format!("{MARK} man`.");
     let of_command = roff(PAGE, &mark, &markdown());
@@ -48,7 +48,7 @@ fn markdown() -> String {
     out
 }
 
-/// The commands below one, each with its options, and the commands below it.
+/// The subcommands of a command, recursively, each with its options.
 fn commands(above: &Command, out: &mut String) {
     for command in above.get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = command.get_bin_name().unwrap_or(command.get_name());
@@ -60,7 +60,7 @@ fn commands(above: &Command, out: &mut String) {
     }
 }
 
-/// The options of a command and its arguments; below the top without those that every command has.
+/// The options and arguments of a command; for subcommands, without the global ones.
 fn options(command: &Command, top: bool) -> String {
     let mut out = String::new();
     let is_everywhere = |argument: &Arg| argument.is_global_set() || argument.get_id() == "help";

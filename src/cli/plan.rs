@@ -1,4 +1,4 @@
-//! Telling what a recipe would do.
+//! `nsscript plan`.
 
 use std::process::ExitCode;
 
@@ -25,7 +25,7 @@ pub(super) fn plan(source: &Source, as_json: bool, ui: Ui) -> ExitCode {
     };
     let printed = print(&text, ui);
     match end {
-        // A recipe that ends with a status of a program ends with none here.
+        // A recipe that exits with the status of a program has no such status here.
         End::Status(_) => printed,
         other => ui.end(&other, &script.sources()),
     }

@@ -1,4 +1,4 @@
-//! How far work has come that takes a while: a bar on a terminal, a line now and then elsewhere.
+//! Progress of long work: a bar on a terminal, occasional lines elsewhere.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,18 +9,18 @@ use super::exit::Ui;
 use crate::diag::{Format, bytes};
 use crate::run::{Progress, Watcher};
 
-/// Work that is done sooner is not told of.
+/// Shorter work shows no progress.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often a line is written.
 const EVERY: Duration = Duration::from_secs(5);
-/// What a bar looks like.
+/// The template of a bar.
 const STYLE: &str = "{bar:24}  {bytes} of {total_bytes}, {elapsed}  {wide_msg}";
 
-/// Work that goes on.
-struct Going {
+/// Work in progress.
+struct Work {
     what: String,
     begun: Instant,
-    /// What shows it, once it has taken a while.
+    /// The display, after the first delay.
     shown: Option<Shown>,
 }
 
@@ -30,39 +30,39 @@ enum Shown {
     Lines(Instant),
 }
 
-/// Who watches work for a person, on standard error; nobody where messages are for programs, or
-/// `NSSCRIPT_PROGRESS` is `never`. There are no bars where it is `lines`, and on a terminal that
-/// cannot move its cursor.
+/// The display of progress on standard error. There is none if messages are for programs or
+/// `NSSCRIPT_PROGRESS` is `never`, and no bar if it is `lines` or the terminal cannot move its
+/// cursor.
 pub(super) fn watcher(ui: Ui) -> Option<Watcher> {
     let asked = std::env::var_os("NSSCRIPT_PROGRESS").unwrap_or_default();
     if ui.format() != Format::Human || asked == "never" {
         return None;
     }
     let bars = asked != "lines";
-    let going = Mutex::new(None);
+    let work = Mutex::new(None);
     Some(Arc::new(move |progress: Progress<'_>| {
-        let mut going = going.lock().unwrap_or_else(PoisonError::into_inner);
-        tell(&mut going, bars, progress);
+        let mut work = work.lock().unwrap_or_else(PoisonError::into_inner);
+        update(&mut work, bars, progress);
     }))
 }
 
-fn tell(going: &mut Option<Going>, bars: bool, progress: Progress<'_>) {
-    if going.as_ref().is_none_or(|going| going.what != progress.what) {
+fn update(work: &mut Option<Work>, bars: bool, progress: Progress<'_>) {
+    if work.as_ref().is_none_or(|work| work.what != progress.what) {
         let (what, begun) = (progress.what.to_owned(), Instant::now());
-        *going = Some(Going { what, begun, shown: None });
+        *work = Some(Work { what, begun, shown: None });
     }
-    let Some(work) = going else { return };
-    work.go_on(bars, progress);
+    let Some(current) = work else { return };
+    current.update(bars, progress);
     if progress.ended {
-        *going = None;
+        *work = None;
     }
 }
 
-impl Going {
-    fn go_on(&mut self, bars: bool, progress: Progress<'_>) {
+impl Work {
+    fn update(&mut self, bars: bool, progress: Progress<'_>) {
         match &mut self.shown {
             None if progress.ended || self.begun.elapsed() < PATIENCE => {}
-            None => self.shown = Some(self.first(bars, progress)),
+            None => self.shown = Some(self.display(bars, progress)),
             Some(Shown::Bar(bar)) if progress.ended => bar.finish_and_clear(),
             Some(Shown::Bar(bar)) => bar.set_position(progress.done),
             Some(Shown::Lines(_)) if progress.ended => {
@@ -70,17 +70,17 @@ impl Going {
             }
             Some(Shown::Lines(last)) if last.elapsed() >= EVERY => {
                 *last = Instant::now();
-                line(&far(&self.what, progress));
+                line(&progress_text(&self.what, progress));
             }
             Some(Shown::Lines(_)) => {}
         }
     }
 
-    fn first(&self, bars: bool, progress: Progress<'_>) -> Shown {
+    fn display(&self, bars: bool, progress: Progress<'_>) -> Shown {
         let target = ProgressDrawTarget::stderr();
         let dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
         if !bars || dumb || target.is_hidden() {
-            line(&far(&self.what, progress));
+            line(&progress_text(&self.what, progress));
             return Shown::Lines(Instant::now());
         }
         let bar = ProgressBar::with_draw_target(Some(progress.total), target);
@@ -92,8 +92,8 @@ impl Going {
     }
 }
 
-/// How far something has come, in words.
-fn far(what: &str, progress: Progress<'_>) -> String {
+/// The progress of work as text.
+fn progress_text(what: &str, progress: Progress<'_>) -> String {
     match progress.total {
         0 => format!("{what} …"),
         total => format!("{what}: {} of {}", bytes(progress.done), bytes(total)),

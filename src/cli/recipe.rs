@@ -1,4 +1,4 @@
-//! Running recipes.
+//! Reading and running recipes.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::host::Tree;
 use crate::run;
 use crate::script::{Mode, Recipe, Script};
 
-/// Runs a recipe to its end.
+/// Runs a recipe.
 pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
     match script(source, Mode::Run, ui) {
         Ok(script) => {
@@ -21,19 +21,24 @@ pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
                 script.work_on_host();
             }
             if let Some(explain) = source.explain {
-                script.explain(explain::teller(explain));
+                script.explain(explain::trace_writer(explain));
             }
             repl::at_breakpoints(&script, ui);
             if source.step {
                 match crate::repl::stepper() {
                     Ok(ask) => script.step(ask),
-                    Err(error) => return ui.fail(format!("cannot ask: {}", os_error(&error))),
+                    Err(error) => {
+                        return ui.fail(format!(
+                            "cannot use the terminal for `--step`: {}",
+                            os_error(&error)
+                        ));
+                    }
                 }
             }
             let end = script.run();
             let code = ui.end(&end, &script.sources());
             script.close();
-            // What is left is memory; giving it back piece by piece takes as long as a launch.
+            // Only memory is left. Freeing it piece by piece takes as long as a launch.
             std::mem::forget(script);
             code
         }
@@ -41,7 +46,7 @@ pub(super) fn run(source: &Source, ui: Ui) -> ExitCode {
     }
 }
 
-/// Reads a recipe and makes it ready.
+/// Reads a recipe and prepares it.
 pub(super) fn script(source: &Source, mode: Mode, ui: Ui) -> Result<Rc<Script>, ExitCode> {
     let recipe = read(source).map_err(|message| ui.fail(message))?;
     run::raise_stack_limit();
@@ -62,7 +67,7 @@ pub(super) fn script(source: &Source, mode: Mode, ui: Ui) -> Result<Rc<Script>, 
 /// Reads a recipe.
 ///
 /// # Errors
-/// The sentence that says why it cannot be read.
+/// The reason why it cannot be read.
 pub(super) fn read(source: &Source) -> Result<Recipe, String> {
     let here = || std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let (arguments, trust) = (source.arguments.clone(), source.trust);
@@ -88,7 +93,7 @@ pub(super) fn read(source: &Source) -> Result<Recipe, String> {
         Text::File(path) => {
             let path = Path::new(path);
             if path.as_os_str().is_empty() {
-                return Err("the name of the recipe is empty".into());
+                return Err("the recipe name is empty".into());
             }
             let shown = quoted(path.to_string_lossy());
             let cannot = |error: std::io::Error| {
@@ -111,7 +116,10 @@ pub(super) fn read(source: &Source) -> Result<Recipe, String> {
             }
             if !trust {
                 run::refuse_writable(&found).map_err(|why| {
-                    format!("the recipe {shown} {why}; `chmod o-w` it, or say `--trust-recipe`")
+                    format!(
+                        "the recipe {shown} {why}; run `chmod o-w` on it, or pass \
+                         `--trust-recipe`"
+                    )
                 })?;
             }
             let bytes = run::read_all(file, run::LONGEST_TEXT).map_err(because)?;
@@ -129,6 +137,6 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 fn utf8(bytes: Vec<u8>, name: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        format!("{name} is no text: byte {at} is not UTF-8")
+        format!("{name} is not a text file: byte {at} is not UTF-8")
     })
 }

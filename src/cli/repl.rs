@@ -1,4 +1,4 @@
-//! The prompt, and recipes that stop for one.
+//! `nsscript repl`, and prompts at breakpoints.
 
 use std::cell::OnceCell;
 use std::io::{IsTerminal, stdin};
@@ -15,7 +15,7 @@ use crate::repl::{Repl, Reporter};
 use crate::run;
 use crate::script::{Outcome, Prompt, Recipe, Script};
 
-/// Runs a prompt until the person leaves. Without a terminal, standard input is a recipe.
+/// Runs a prompt until the user exits. Without a terminal, standard input is a recipe.
 pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
     if source.is_none() && !stdin().is_terminal() {
         let (text, arguments) = (Text::Stdin, Vec::new());
@@ -77,16 +77,16 @@ pub(super) fn repl(source: Option<&Source>, ui: Ui) -> ExitCode {
     code
 }
 
-/// What a prompt uses of the command line.
+/// The reporting functions that a prompt uses.
 fn reporter(ui: Ui) -> Reporter {
     Reporter {
         say: Box::new(move |report, sources| ui.say(report, sources)),
-        teller: Box::new(|| explain::teller(Explain::Human)),
+        trace_writer: Box::new(|| explain::trace_writer(Explain::Human)),
         colour: ui.has_colour(),
     }
 }
 
-/// Has a recipe stop with a prompt at its breakpoints. Without a terminal it does not stop.
+/// Opens a prompt at the breakpoints of a recipe. Without a terminal, the recipe does not stop.
 pub(super) fn at_breakpoints(script: &Rc<Script>, ui: Ui) {
     if !script.may_stop() || !run::has_terminal() {
         return;
@@ -95,7 +95,7 @@ pub(super) fn at_breakpoints(script: &Rc<Script>, ui: Ui) {
         let mut place = "breakpoint".to_owned();
         if let Some(origin) = origin {
             let line = prompt.sources().line(&origin.source, origin.line).unwrap_or_default();
-            // Whoever does not see it says nothing either, and the recipe goes on.
+            // If this cannot be printed, no answer comes either, and the recipe continues.
             let _ = print(&format!("stopped at {origin}\n{:>4} │ {line}\n", origin.line));
             let file = origin.source.rsplit('/').next().unwrap_or_default();
             place = format!("{file}:{}", origin.line);

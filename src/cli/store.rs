@@ -1,4 +1,4 @@
-//! The store of layers, looked at and swept.
+//! `nsscript store`: lists, checks and cleans the store of layers.
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use crate::json;
 use crate::plan::Came;
 use crate::run::{Listed, Runner, Store, StoreError};
 
-/// Does what the words after `nsscript store` say.
+/// Runs a command of `nsscript store`.
 pub(super) fn store(what: &What, ui: Ui) -> ExitCode {
     match text(what) {
         Ok((text, is_whole)) => match print(&text, ui) {
@@ -24,14 +24,14 @@ pub(super) fn store(what: &What, ui: Ui) -> ExitCode {
     }
 }
 
-/// The status of `verify` where a layer was changed.
+/// The exit status of `verify` if a layer has changed.
 const CHANGED: u8 = 1;
 
-/// What is printed, and whether the store is whole, as far as that was asked.
+/// The output, and whether the store is intact, as far as the command checks it.
 fn text(what: &What) -> Result<(String, bool), Report> {
     let runner = Runner::new();
     let place = Store::place(runner.host()).ok_or_else(|| {
-        Report::error("there is no place for a store: neither `XDG_CACHE_HOME` nor `HOME` is set")
+        Report::error("no directory for the store: set `XDG_CACHE_HOME` or `HOME`")
     })?;
     if *what == What::Path {
         return Ok((format!("{}\n", place.path.display()), true));
@@ -49,7 +49,7 @@ fn text(what: &What) -> Result<(String, bool), Report> {
         What::Show(digest) => store.show(digest)?.text().to_owned(),
         What::Collect(days) => {
             let since = days.map(|days| Duration::from_secs(days.saturating_mul(86_400)));
-            // Longer ago than time goes back, nothing was used.
+            // Nothing was used before the beginning of time.
             let since = since.map(|ago| SystemTime::now().checked_sub(ago));
             let (number, size) = match since {
                 Some(None) => (0, 0),
@@ -63,7 +63,7 @@ fn text(what: &What) -> Result<(String, bool), Report> {
     Ok((text, true))
 }
 
-/// A line for each layer that was changed, and how many are whole.
+/// One line for each changed layer, and the number of intact ones.
 fn verified(store: &Store, runner: &Runner) -> Result<(String, bool), Report> {
     let (mut out, mut whole, mut changed) = (String::new(), 0, 0);
     for listed in store.list()? {
@@ -75,7 +75,7 @@ fn verified(store: &Store, runner: &Runner) -> Result<(String, bool), Report> {
             }
         }
     }
-    out.push_str(&format!("{} whole, {changed} changed\n", count(whole, "layer")));
+    out.push_str(&format!("{} intact, {changed} changed\n", count(whole, "layer")));
     Ok((out, changed == 0))
 }
 
@@ -84,14 +84,14 @@ fn table(layers: &[Listed]) -> String {
     for layer in layers {
         let (entries, size) = (count(layer.entries, "entry"), bytes(layer.size));
         let entries = entries.replace("entrys", "entries");
-        let (used, came) = (used(layer), came(layer));
+        let (used, came) = (last_use(layer), origin(layer));
         out.push_str(&format!("{}  {entries:>13}  {size:>9}  {used:<14}  {came}\n", layer.digest));
     }
     out
 }
 
-/// What a layer was made of, in words.
-fn came(layer: &Listed) -> String {
+/// The origin of a layer as text.
+fn origin(layer: &Listed) -> String {
     let came = match &layer.came {
         None => "assembled".into(),
         Some(Came::Archive(file)) => escape(&file.to_string_lossy()),
@@ -100,8 +100,8 @@ fn came(layer: &Listed) -> String {
     if layer.of_others { format!("{came}, for mapped ids") } else { came }
 }
 
-/// When a layer was used last, in words.
-fn used(layer: &Listed) -> String {
+/// The time of the last use of a layer as text.
+fn last_use(layer: &Listed) -> String {
     let ago = SystemTime::now().duration_since(layer.used).unwrap_or_default().as_secs();
     match ago {
         0..120 => "just now".into(),

@@ -1,4 +1,4 @@
-//! Running recipes as tests: one after the other, each in a process of its own.
+//! `nsscript test`: recipes as tests, one after the other, each in its own process.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -17,19 +17,19 @@ use crate::host::Tree;
 use crate::json::{self, Outcome, ReportHead, TestResult};
 use crate::run;
 
-/// Where recipes are looked for if nothing says where.
+/// The default directory of recipes.
 const DEFAULT: &str = "recipes";
 /// This program, even if its file has been replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
-/// How much of what a recipe writes is kept, of each stream: its end.
+/// The number of bytes kept from the end of each stream.
 const KEPT: usize = 1 << 20;
-/// How many of the last lines that a failed recipe printed are shown.
+/// The number of last lines shown of a failed recipe's output.
 const SHOWN: usize = 10;
-/// How long a recipe has to end after a signal that the terminal has sent to it as well. A second
-/// one would give its programs no time.
+/// The time for a recipe to end after a signal that the terminal has sent to it as well. A second
+/// signal would leave its programs no time.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// Runs the recipes and says of each how it ended.
+/// Runs the recipes and reports the result of each.
 pub(super) fn test(tests: &Tests, ui: Ui) -> ExitCode {
     let recipes = match recipes(&tests.paths) {
         Ok(recipes) => recipes,
@@ -48,7 +48,7 @@ pub(super) fn test(tests: &Tests, ui: Ui) -> ExitCode {
             Ok(ran) => ran,
             Err(error) => return ui.fail(format!("cannot run nsscript: {}", os_error(&error))),
         };
-        // Whoever was interrupted has neither passed nor failed.
+        // An interrupted recipe has neither passed nor failed.
         if run::interrupted().is_some() && !ran.status.success() {
             break;
         }
@@ -71,7 +71,7 @@ pub(super) fn test(tests: &Tests, ui: Ui) -> ExitCode {
     }
 }
 
-/// How many ended how.
+/// The number of results of each kind.
 #[derive(Default)]
 struct Tally {
     passed: usize,
@@ -98,16 +98,15 @@ impl Tally {
     }
 }
 
-// Which recipes.
+// Selection of recipes.
 
-/// The recipes that the paths name, in order: files as they are, directories with all that is in
-/// them.
+/// The recipes at these paths, in order: files, and all recipes in directories.
 fn recipes(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut found = Vec::new();
     if paths.is_empty() {
         if !Path::new(DEFAULT).is_dir() {
             return Err(format!(
-                "no directory {} here; `nsscript test PATH` says which recipes to run",
+                "directory {} not found; name the recipes to run: `nsscript test PATH`",
                 quoted(DEFAULT)
             ));
         }
@@ -131,12 +130,13 @@ fn recipes(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     if found.is_empty() {
         let places: Vec<_> = paths.iter().map(|path| quoted(path.to_string_lossy())).collect();
         let places = if places.is_empty() { quoted(DEFAULT) } else { places.join(", ") };
-        return Err(format!("no recipe, that is no file `*.rhai`, in {places}"));
+        return Err(format!("no recipes (`*.rhai`) in {places}"));
     }
     Ok(found)
 }
 
-/// Adds the recipes in a directory and below it, sorted. Links to directories are not followed.
+/// Adds all recipes in a directory and its subdirectories, sorted. Links to directories are not
+/// followed.
 fn search(directory: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
     let cannot = |error: std::io::Error| {
         format!("cannot list {}: {}", quoted(directory.to_string_lossy()), os_error(&error))
@@ -161,22 +161,22 @@ fn shown(recipe: &Path) -> String {
     escape(&recipe.to_string_lossy())
 }
 
-// Running one.
+// Running one recipe.
 
-/// What a run says about a recipe.
+/// The result of a recipe.
 enum Verdict {
     Passed,
     Failed,
-    /// It needs this, which is not there.
+    /// This requirement is not met.
     NotRun(String),
 }
 
-/// How a run ended, and what it wrote.
+/// The exit status and output of a run.
 struct Ran {
     result: Verdict,
     status: ExitStatus,
     took: Duration,
-    /// What it says went wrong.
+    /// The message of its first error.
     said: Option<String>,
     stdout: String,
     stderr: String,
@@ -193,7 +193,7 @@ fn perform(recipe: &Path, trust: bool, ui: Ui) -> std::io::Result<Ran> {
     if trust {
         command.arg("--trust-recipe");
     }
-    // A recipe may be called what an option or a subcommand is called.
+    // A recipe can have the name of an option or a command.
     let is_word = recipe.to_str().is_some_and(|name| SUBCOMMANDS.contains(&name));
     if is_word || recipe.as_os_str().as_encoded_bytes().starts_with(b"-") {
         command.arg(Path::new(".").join(recipe));
@@ -217,14 +217,14 @@ fn perform(recipe: &Path, trust: bool, ui: Ui) -> std::io::Result<Ran> {
     Ok(Ran { result, status, took, said, stdout, stderr })
 }
 
-/// What a recipe writes until it ends. A signal that asks nsscript to end is passed on to it, if it
-/// does not end by itself.
+/// Reads the output of a recipe until it ends. Forwards a signal that asks nsscript to exit, if the
+/// recipe does not end by itself.
 fn written(child: &mut Child) -> (String, String) {
     let mut stdout = Kept { pipe: child.stdout.take().map(OwnedFd::from), bytes: Vec::new() };
     let mut stderr = Kept { pipe: child.stderr.take().map(OwnedFd::from), bytes: Vec::new() };
     let mut asked: Option<Instant> = None;
     let mut is_passed_on = false;
-    // Both streams are at their end when nobody is left who could write.
+    // Both streams end when no process is left that could write.
     while stdout.pipe.is_some() || stderr.pipe.is_some() {
         let open: Vec<_> = [&stdout, &stderr]
             .iter()
@@ -240,7 +240,7 @@ fn written(child: &mut Child) -> (String, String) {
         let Some(signal) = run::interrupted() else { continue };
         let since = *asked.get_or_insert_with(Instant::now);
         if since.elapsed() >= GRACE && !is_passed_on {
-            // A recipe that has ended meanwhile has closed its streams.
+            // If the recipe has ended meanwhile, its streams are closed.
             let _ = run::kill(i32::try_from(child.id()).unwrap_or(0), signal);
             is_passed_on = true;
         }
@@ -248,14 +248,14 @@ fn written(child: &mut Child) -> (String, String) {
     (stdout.text(), stderr.text())
 }
 
-/// The end of what comes out of a pipe.
+/// The end of the data from a pipe.
 struct Kept {
     pipe: Option<OwnedFd>,
     bytes: Vec<u8>,
 }
 
 impl Kept {
-    /// Reads what is there; forgets the pipe at its end.
+    /// Reads the available data, and drops the pipe at its end.
     fn read(&mut self) {
         let Some(pipe) = self.pipe.take() else { return };
         let mut chunk = [0; 1 << 14];
@@ -277,7 +277,7 @@ impl Kept {
     }
 }
 
-/// The message of the first report of this severity, in the form in which reports are written.
+/// The message of the first report of this severity, in any format of reports.
 fn said(stderr: &str, severity: &str, format: Format) -> Option<String> {
     let head = format!("{severity}: ");
     stderr.lines().find_map(|line| match format {
@@ -294,10 +294,10 @@ fn said(stderr: &str, severity: &str, format: Format) -> Option<String> {
     })
 }
 
-// What is said of it.
+// The report of a run.
 
 impl Ran {
-    /// A line, and below it what a failed recipe has written.
+    /// The line of a recipe, and for a failed one its output.
     fn text(&self, recipe: &Path, width: usize) -> String {
         let (word, why) = match &self.result {
             Verdict::Passed => ("ok", format!("{} ms", self.took.as_millis())),
@@ -309,10 +309,7 @@ impl Ran {
             indented(&mut out, "    ", self.stderr.lines());
             let lines = self.last_lines();
             if !lines.is_empty() {
-                out.push_str(&format!(
-                    "    what it printed last, {}:\n",
-                    count(lines.len(), "line")
-                ));
+                out.push_str(&format!("    last {} of its output:\n", count(lines.len(), "line")));
                 indented(&mut out, "      ", lines.into_iter());
             }
         }

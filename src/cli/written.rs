@@ -1,4 +1,4 @@
-//! Files that nsscript writes for other programs to read, again and again.
+//! Generated files for other programs, which nsscript may overwrite.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use crate::diag::{os_error, quoted};
 
-/// What every such file has near its beginning: who has written it, and so may replace it.
+/// The text near the beginning of every generated file, which shows that nsscript may replace it.
 pub(super) const MARK: &str = "Written by `nsscript";
 
-/// How far into a file the mark is looked for.
+/// The number of bytes in which the mark is searched.
 const NEAR: usize = 300;
 
-/// Writes files below a directory, which is made where it is not there, and gives their paths.
-/// Files that nsscript has written before are replaced, each at once; where another file has the
-/// name of one of them, nothing is written.
+/// Writes files to a directory, which is created if it is missing, and returns their paths. Files
+/// that nsscript has written before are replaced atomically. If any other file has one of the
+/// names, nothing is written.
 ///
 /// # Errors
 /// A file of the same name was not written by nsscript; a directory or file cannot be written.
@@ -24,7 +24,7 @@ pub(super) fn write(directory: &Path, files: &[(String, String)]) -> Result<Vec<
         let shown = quoted(path.to_string_lossy());
         let found = match fs::symlink_metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(format!("cannot look at {shown}: {}", os_error(&error))),
+            Err(error) => return Err(format!("cannot access {shown}: {}", os_error(&error))),
             Ok(found) => found,
         };
         let is_ours = found.is_file() && fs::read(path).is_ok_and(|text| is_marked(&text));
@@ -41,8 +41,8 @@ pub(super) fn write(directory: &Path, files: &[(String, String)]) -> Result<Vec<
         if let Some(above) = path.parent() {
             fs::create_dir_all(above).map_err(cannot)?;
         }
-        // Beside it, and then into its place: an editor that reads it meanwhile finds it whole. A
-        // file, or link, that is there already is none of this run's.
+        // Written beside its place and then renamed, so that an editor always reads a complete
+        // file. An existing file or link is not of this run.
         let mut beside = path.clone().into_os_string();
         beside.push(format!(".{}", std::process::id()));
         let made = fs::File::create_new(&beside).map_err(cannot)?;
@@ -60,7 +60,7 @@ fn is_marked(text: &[u8]) -> bool {
     String::from_utf8_lossy(&text[..text.len().min(NEAR)]).contains(MARK)
 }
 
-/// The paths, a line each.
+/// The paths, one per line.
 pub(super) fn listed(paths: &[PathBuf]) -> String {
     let lines: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
     lines.join("\n") + "\n"

@@ -1,4 +1,4 @@
-//! The line that is being typed: its colours, what could come next, whether it is finished.
+//! Line editing: colours, completion, and whether an expression is finished.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -15,7 +15,7 @@ use rustyline::{CompletionType, Config, Context, Helper};
 use super::command;
 use crate::script::{KEYWORDS, Kind, Prompt, catalog, manual, tokens};
 
-/// The most lines that are remembered.
+/// The maximum number of lines in the history.
 const HISTORY: usize = 2000;
 
 /// Reads lines.
@@ -34,30 +34,30 @@ impl Editor {
             .build();
         let history = FileHistory::with_config(&config);
         let mut lines = rustyline::Editor::with_history(config, history)
-            .unwrap_or_else(|error| panic!("a line editor without any files: {error}"));
+            .unwrap_or_else(|error| panic!("a line editor without files: {error}"));
         lines.set_helper(Some(Words { prompt, colour }));
         Self { lines }
     }
 
-    /// The next line, which can be several.
+    /// Reads the next input, which can have several lines.
     pub fn read(&mut self, prompt: &str) -> Result<String, ReadlineError> {
         self.lines.readline(prompt)
     }
 
     pub fn remember(&mut self, line: &str) {
-        // Only a history in a file can be refused.
+        // Only a history file can fail.
         let _ = self.lines.add_history_entry(line);
     }
 
-    /// Reads what was typed another time; without the file there is nothing.
+    /// Loads the history, if the file exists.
     pub fn load(&mut self, file: &Path) {
-        // Whatever else is there would be waited for.
+        // Reading anything but a regular file could wait.
         if file.is_file() {
             let _ = self.lines.load_history(file);
         }
     }
 
-    /// Adds what was typed to the file; a history is not worth an error.
+    /// Appends to the history file. Errors are ignored.
     pub fn save(&mut self, file: &Path) {
         if self.lines.history().is_empty() {
             return;
@@ -66,7 +66,7 @@ impl Editor {
     }
 }
 
-/// What is known of the words of a line.
+/// Colours and completions for a line.
 struct Words {
     prompt: Rc<Prompt>,
     colour: bool,
@@ -117,7 +117,7 @@ fn pair(candidate: crate::script::Candidate) -> Pair {
     Pair { display: candidate.shown, replacement: candidate.text }
 }
 
-/// What help can be asked for.
+/// The topics of help.
 fn topics(start: usize, word: &str) -> (usize, Vec<Pair>) {
     let names = manual::topics().into_iter().map(|topic| topic.name);
     let fits = names.filter(|name| name.starts_with(word));

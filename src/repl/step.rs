@@ -1,4 +1,4 @@
-//! Going through what is done, action by action.
+//! `--step`: asks before each action.
 
 use std::fs::File;
 use std::io::Write;
@@ -8,20 +8,21 @@ use std::rc::Rc;
 use crate::diag::escape;
 use crate::run::{Answer, Ask, Pause};
 
-/// What can be said.
-const HELP: &str = "next (or Enter)  does it, and stops before the next one\n\
-                    continue         does it and everything else\n\
-                    look             shows where the process is that does it: its namespaces, ids, mounts\n\
-                    shell            runs a shell there, in what is built so far\n\
-                    quit             does nothing more";
+/// The answers that a person can give.
+const HELP: &str = "\
+next (or Enter)  performs this action, and stops before the next one
+continue         performs this action and all others without stopping
+look             shows the namespaces, ids and mounts of the process that performs it
+shell            runs a shell in the namespaces of that process, as built so far
+quit             stops here: no further action is performed";
 
-/// The most mounts that are shown: the newest.
+/// The maximum number of mounts shown, newest last.
 const MOUNTS: usize = 8;
 
-/// What asks the person at the terminal before everything that is done.
+/// Creates the function that asks at the terminal before each action.
 ///
 /// # Errors
-/// No descriptor is left for the terminal, which the program may be given another one for.
+/// No descriptor is left for a copy of the terminal.
 pub fn stepper() -> std::io::Result<Ask> {
     let input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let output = File::from(std::io::stderr().as_fd().try_clone_to_owned()?);
@@ -32,7 +33,7 @@ fn ask(pause: &Pause, input: &File, mut output: &File) -> Answer {
     let number = pause.number.map(|(number, of)| format!("{number} of {of}: ")).unwrap_or_default();
     let place = pause.origin.as_ref().map(|origin| format!("  ({origin})")).unwrap_or_default();
     let side = if pause.is_inside { "inside" } else { "here" };
-    // Whoever does not see it says nothing either, and then nothing more is done.
+    // If this cannot be printed, no answer comes either, and no further action is performed.
     let _ = writeln!(output, "▸ {number}{side}, {}{place}", escape(&pause.sentence));
     loop {
         let _ = write!(output, "step> ").and_then(|()| output.flush());
@@ -47,7 +48,7 @@ fn ask(pause: &Pause, input: &File, mut output: &File) -> Answer {
             "s" | "shell" => {
                 if let Err(error) = pause.shell(input, output) {
                     let why = crate::diag::os_error(&error);
-                    let _ = writeln!(output, "no shell can be run here: {why}");
+                    let _ = writeln!(output, "cannot run a shell here: {why}");
                 }
             }
             _ => {
@@ -57,7 +58,7 @@ fn ask(pause: &Pause, input: &File, mut output: &File) -> Answer {
     }
 }
 
-/// Where the process is that goes on.
+/// The namespaces, ids and mounts of the process that continues.
 fn look(pause: &Pause) -> String {
     let place = pause.whereabouts();
     let namespaces: Vec<_> =

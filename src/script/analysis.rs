@@ -1,4 +1,4 @@
-//! Mistakes that the tree of a text shows before it runs.
+//! Mistakes that the syntax tree of a text shows before it runs.
 
 pub mod capture;
 pub mod closure;

@@ -1,4 +1,4 @@
-//! How Rust functions become verbs: their arguments, options, values, calls, and the catalog.
+//! Makes Rust functions verbs: arguments, options, values, calls, and the catalog.
 
 pub mod addresses;
 pub mod argument;

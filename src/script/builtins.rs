@@ -1,4 +1,5 @@
-//! Functions of the language in versions of our own: bounded, sorted in time, printed with care.
+//! Functions of the language that nsscript replaces: bounded, interruptible, or printed by our own
+//! code.
 
 pub mod bounded;
 pub mod printing;

@@ -1,7 +1,7 @@
-//! `nsscript check`: what is wrong with a recipe, found in its text and in a dry run.
+//! `nsscript check`: mistakes in a recipe, found in its text and in a dry run.
 //!
-//! What is said is what a run would say, in the same words, but all at once. What is not sure is
-//! left alone: a value of which the text does not tell the kind could be any.
+//! A check reports what a run would report, with the same messages, but all at once. It reports
+//! nothing that is uncertain: a value whose kind the text does not determine could be anything.
 
 mod arguments;
 mod call;
@@ -34,17 +34,17 @@ use scope::Scope;
 use standard::Standard;
 use unit::Unit;
 
-/// What a check has found.
+/// The result of a check.
 pub struct Checked {
     /// Errors and warnings: those of modules first, each text from top to bottom.
     pub reports: Vec<Report>,
-    /// The texts that they are about.
+    /// The texts of the reports.
     pub sources: Sources,
-    /// The signal that has ended the check, if one has.
+    /// The signal that ended the check, if any.
     pub signal: Option<i32>,
 }
 
-/// Finds what is wrong with `recipe`, without doing anything of it.
+/// Finds mistakes in `recipe` without running it.
 #[must_use]
 pub fn check(recipe: &Recipe) -> Checked {
     let script = Script::new(recipe.clone(), Mode::DryRun, Box::new(|_| {}));
@@ -75,7 +75,7 @@ pub fn check(recipe: &Recipe) -> Checked {
     Checked { reports, sources, signal }
 }
 
-/// Puts reports in the order of texts and places, each once.
+/// Sorts reports by text and position, and removes duplicates.
 fn sort(reports: &mut Vec<Report>, units: &[Rc<Unit>]) {
     let place = |report: &Report| {
         let origin = report.origin.as_ref()?;
@@ -99,15 +99,15 @@ pub(in crate::script) struct World<'w> {
     engine: &'w Engine,
     context: &'w Rc<Context>,
     standard: &'w Standard,
-    /// What could be a key of a map, in any text.
+    /// The possible keys of maps in all texts.
     keys: HashSet<String>,
 }
 
 impl World<'_> {
-    /// What is wrong in a text.
+    /// The mistakes in a text.
     fn reports(&self, unit: &Rc<Unit>) -> Vec<Report> {
-        // Variables are taken to keep their kind; those that do not are found first, and what
-        // functions give with them.
+        // Variables are assumed to keep their kind. Those that do not, and the kinds of functions'
+        // values, are found first.
         loop {
             let before = unit.changing.borrow().len();
             unit.functions.iter().for_each(|function| function.gives.set(Kind::Any));
@@ -121,30 +121,30 @@ impl World<'_> {
     }
 }
 
-/// What going through a text is for.
+/// The purpose of a walk through a text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
-    /// Finding out what functions give.
+    /// Finds the kinds of functions' values.
     Functions,
-    /// Finding out which variables do not keep their kind.
+    /// Finds variables whose kind changes.
     Variables,
-    /// Saying what is wrong.
+    /// Reports mistakes.
     Say,
 }
 
-/// Goes through a text.
+/// Walks through a text.
 struct Checker<'w> {
     world: &'w World<'w>,
     unit: Rc<Unit>,
     scope: Scope,
     step: Step,
-    /// How many `try` are around.
+    /// The number of enclosing `try` blocks.
     tries: usize,
-    /// Whether this is in a function, which does not see the variables around it.
+    /// Whether the walk is in a function, which does not see the variables around it.
     in_function: bool,
-    /// What the function that is gone through gives by `return`.
+    /// The kind of `return` values of the current function.
     given: Kind,
-    /// The closures that are gone through, outermost first.
+    /// The current closures, outermost first.
     closures: Vec<String>,
     reports: RefCell<Vec<Report>>,
 }
@@ -164,7 +164,7 @@ impl<'w> Checker<'w> {
         }
     }
 
-    /// Goes through all statements, and then all functions.
+    /// Walks through all statements, and then all functions.
     fn unit(mut self) -> Vec<Report> {
         let unit = self.unit.clone();
         self.statements(&unit.statements);
@@ -182,7 +182,7 @@ impl<'w> Checker<'w> {
         self.reports.into_inner()
     }
 
-    /// Says what a run would say of `error`.
+    /// Reports `error` as a run would.
     fn error(&self, error: EvalAltResult) {
         if self.step != Step::Say {
             return;
@@ -196,7 +196,7 @@ impl<'w> Checker<'w> {
         }
     }
 
-    /// Says a report that has its place. What is tried may well be meant to fail.
+    /// Adds a report that has its position, except in a `try`, where failure may be intended.
     fn say(&self, mut report: Report) {
         if self.step != Step::Say {
             return;
@@ -207,7 +207,7 @@ impl<'w> Checker<'w> {
         self.reports.borrow_mut().push(report);
     }
 
-    /// Says a report about the word at a place.
+    /// Adds a report about the word at a position.
     fn say_at(&self, report: Report, position: Position) {
         let origin = reword::word_at(position, &self.unit.source, self.world.context);
         self.say(report.at(Some(origin)));

@@ -1,4 +1,4 @@
-//! The effects of verbs: by the kernel, or noted in a dry run; closures in child processes.
+//! The two implementations of `Effects`, and closures in child processes.
 
 pub mod block;
 pub mod child;

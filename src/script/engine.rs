@@ -1,4 +1,4 @@
-//! The engine: verbs, limits, and running a recipe to its end.
+//! The engine: verbs, limits, and running a recipe.
 
 pub mod breakpoint;
 pub mod module;
@@ -33,52 +33,52 @@ use crate::script::language::statement_starts::{self, NAME};
 use breakpoint::{Breakpoints, OnBreak};
 use module::Resolver;
 
-/// How deep functions of a recipe may call each other: within the 8 MiB of an ordinary stack.
+/// The maximum depth of calls, which fits the usual stack of 8 MiB.
 const CALL_LEVELS: usize = 256;
 
-/// The signal of a program whose output nobody reads.
+/// The signal for writing to a closed pipe.
 const SIGPIPE: i32 = 13;
 
-/// Verbs that come before functions of the language: its `sleep` is for numbers, and no signal ends
-/// it; its `trim` changes a text and gives nothing.
+/// Verbs that replace functions of the language. Its `sleep` takes only numbers and ignores
+/// signals; its `trim` changes the string and has no value.
 pub(super) const BEFORE_THE_LANGUAGE: [&str; 2] = ["sleep", "trim"];
 
 /// Whether a recipe is run or only planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// What the recipe says is done.
+    /// The recipe is run.
     Run,
-    /// Nothing is done: effects are noted instead, and what a program would print is empty.
+    /// Nothing is done: effects are recorded, and the output of programs is empty.
     DryRun,
 }
 
-/// A recipe, read and ready to run.
+/// A recipe that is ready to run.
 pub struct Script {
     pub(super) engine: Engine,
     pub(super) context: Rc<Context>,
     pub(super) recipe: Recipe,
-    /// What a dry run has noted.
+    /// The record of a dry run.
     pub(super) dry_run: Rc<DryRun>,
     breakpoints: Rc<Breakpoints>,
 }
 
 impl Script {
-    /// Makes an engine for `recipe`. Warnings go to `warn` as they come.
+    /// Creates an engine for `recipe`. Warnings go to `warn` at once.
     #[must_use]
     pub fn new(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>) -> Self {
         Self::with(recipe, mode, warn, false)
     }
 
-    /// Makes an engine for texts that are not known yet, all of which are called after `recipe`.
+    /// Creates an engine for texts that are not known yet, which get their names from `recipe`.
     #[must_use]
     pub fn for_prompt(recipe: Recipe, warn: Box<dyn Fn(&Report)>) -> Self {
         Self::with(recipe, Mode::Run, warn, true)
     }
 
-    /// With `all` the texts may use everything, whatever that of the recipe does.
+    /// Creates an engine. With `all`, it has all verbs, whatever the recipe uses.
     fn with(recipe: Recipe, mode: Mode, warn: Box<dyn Fn(&Report)>, all: bool) -> Self {
         let dry_run: Rc<DryRun> = Rc::default();
-        // The one place where a run and a dry run part.
+        // The only place where run and dry run differ.
         let effects: Rc<dyn Effects> = match mode {
             Mode::Run => Rc::new(Kernel),
             Mode::DryRun => dry_run.clone(),
@@ -107,7 +107,7 @@ impl Script {
         for verb in catalog::all().filter(|verb| named.has(verb.name)) {
             register(&mut engine, &context, verb);
         }
-        // At a prompt there is one already.
+        // A prompt has one already.
         if all_of_it && !all {
             breakpoint::register(&mut engine, &context, &breakpoints);
         }
@@ -116,50 +116,50 @@ impl Script {
         Self { engine, context, recipe, dry_run, breakpoints }
     }
 
-    /// The texts that were read, for what is said about them.
+    /// The texts that were read, for reports.
     #[must_use]
     pub fn sources(&self) -> Sources {
         self.context.sources.clone()
     }
 
-    /// What a run would do, in order, as a dry run has noted it.
+    /// The effects that a dry run has recorded, in order.
     #[must_use]
     pub fn effects(&self) -> Vec<Effect> {
         self.dry_run.effects()
     }
 
-    /// Has raw calls made to the host itself.
+    /// Makes raw calls act on the host itself.
     pub fn work_on_host(&self) {
         self.context.runner.work_on_host();
     }
 
-    /// Tells `watcher` how far work has come that takes a while.
+    /// Reports the progress of long work to `watcher`.
     pub fn watch(&self, watcher: run::Watcher) {
         self.context.runner.watch(watcher);
     }
 
-    /// Tells `tell` of every action as it is done.
+    /// Reports every action to `tell`.
     pub fn explain(&self, tell: run::Tell) {
         self.context.runner.tell(tell);
     }
 
-    /// Asks before everything that is done.
+    /// Asks before each action.
     pub fn step(&self, ask: run::Ask) {
         self.context.runner.step(ask);
     }
 
-    /// Tells nobody any more.
+    /// Stops reporting actions.
     pub fn explain_nothing(&self) {
         self.context.runner.tell_nobody();
     }
 
-    /// What this process is in: `host`, or `session` once that has begun.
+    /// The place of this process: `host`, or `session` once that has begun.
     #[must_use]
     pub fn place(&self) -> &'static str {
         if self.context.runner.is_in_session() { "session" } else { "host" }
     }
 
-    /// Who this process is, as its user namespace has it: a name, where there is one.
+    /// The user of this process in its user namespace, by name if there is one.
     #[must_use]
     pub fn user(&self) -> String {
         let uid = run::ids().uid;
@@ -171,8 +171,8 @@ impl Script {
             .unwrap_or_else(|| format!("user {uid}"))
     }
 
-    /// Runs the recipe. What it started is ended, and what was made for it is removed, when the
-    /// script is dropped.
+    /// Runs the recipe. Dropping the script ends started processes and removes what was created for
+    /// it.
     #[must_use]
     pub fn run(&self) -> End {
         let ast = match self.compile() {
@@ -186,7 +186,7 @@ impl Script {
         }
     }
 
-    /// Removes what was made for the recipe. Dropping the script does that too.
+    /// Removes what was created for the recipe, as dropping the script does.
     pub fn close(&self) {
         self.context.runner.close();
     }
@@ -200,7 +200,7 @@ impl Script {
         let text = self.recipe.code();
         if let Some((line, column)) = crate::script::language::bracket::open_comment(&text) {
             let origin = Origin::new(self.recipe.name.as_str(), line, column).underlining(2);
-            return Err(vec![Report::error("this `/*` is never closed").at(Some(origin))]);
+            return Err(vec![Report::error("unclosed comment `/*`").at(Some(origin))]);
         }
         let text = self.with_breaks(text)?;
         let mut ast = self.engine.compile(text).map_err(|error| {
@@ -219,19 +219,20 @@ impl Script {
         Ok(ast)
     }
 
-    /// The text with the breakpoints that were asked for, whose places are noted.
+    /// Adds the requested breakpoints to the text, and records their positions.
     fn with_breaks(&self, text: String) -> Result<String, Vec<Report>> {
         let lines = &self.recipe.breaks;
         if lines.is_empty() && !text.contains(NAME) {
             return Ok(text);
         }
-        // What is wrong with it is said where it is read for good.
+        // Its mistakes are reported when the text is compiled.
         let Ok(ast) = self.engine.compile(&text) else { return Ok(text) };
         let starts = statement_starts::starts(&ast, &text);
         let is_fine = |text: &str| self.engine.compile(text).is_ok();
         let with =
             statement_starts::with_breaks(&text, &starts, lines, &is_fine).map_err(|line| {
-                let message = format!("no statement begins at line {line} or after it to stop at");
+                let message =
+                    format!("cannot stop at line {line}: no statement begins there or later");
                 vec![Report::error(message)]
             })?;
         let stops = statement_starts::stops(&text, &with, &starts);
@@ -245,7 +246,7 @@ impl Script {
         !self.recipe.breaks.is_empty() || self.recipe.text.contains(NAME)
     }
 
-    /// Has `hook` be what happens where the recipe stops.
+    /// Calls `hook` when the recipe stops.
     pub fn on_break(self: &Rc<Self>, hook: OnBreak) {
         self.breakpoints.stop_with(hook, self);
     }
@@ -253,18 +254,18 @@ impl Script {
     fn end(&self, error: EvalAltResult) -> End {
         match reword::ending(&error) {
             Some(end) => end,
-            // What was given up because of a signal says so, and is no error of its own.
+            // Work that was given up because of a signal is not an error of its own.
             None if let Some(signal) = run::interrupted() => End::Signal(signal),
             None => {
                 let reports = reword::reports(error, &self.context);
-                // As other programs have it: who reads no more is not told so.
+                // As for other programs, a closed pipe is not reported.
                 if is_unread(&reports) { End::Signal(SIGPIPE) } else { End::Failed(reports) }
             }
         }
     }
 }
 
-/// What is known everywhere in a recipe: the namespaces, its arguments, and the machine.
+/// The predefined constants: namespaces, arguments, and the machine.
 fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
     let namespaces = catalog::constants().into_iter();
     let mut constants: Vec<_> =
@@ -300,7 +301,7 @@ fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
     });
 }
 
-/// Bounds what a recipe may use, and lets a signal end it.
+/// Sets the limits of a recipe, and lets signals end it.
 fn limit(engine: &mut Engine, context: &Rc<Context>) {
     // The optimizer of this version can panic on constants, and moves positions.
     engine.set_optimization_level(OptimizationLevel::None);
@@ -310,10 +311,10 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.set_strict_variables(false);
     engine.disable_symbol("eval");
     let (watch, begun) = (context.clone(), Instant::now());
-    // The engine's own count begins anew with every closure that a function of the language calls.
+    // The engine's own count restarts with every closure that a function of the language calls.
     let count = Cell::new(0_u64);
     engine.on_progress(move |_| {
-        // Every verb that could block watches for itself; this is for what only computes.
+        // Every verb that can block watches for signals itself. This is for pure computation.
         if bounded::is_exceeded() {
             return Some(Dynamic::from(MemoryExceeded));
         }
@@ -327,9 +328,9 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     });
 }
 
-/// Registers a verb at every number of arguments that it takes.
+/// Registers a verb for each number of arguments.
 pub(in crate::script) fn register(engine: &mut Engine, context: &Rc<Context>, verb: &'static Verb) {
-    // The engine chooses by the receiver; of the others the verb itself says what it takes.
+    // The engine selects by the receiver. The verb itself checks the other arguments.
     let mut types = vec![TypeId::of::<Dynamic>(); verb.parameters.len()];
     if let (Some(first), Some(parameter)) = (types.first_mut(), verb.parameters.first()) {
         *first = parameter.type_id.map_or(*first, |type_id| type_id());

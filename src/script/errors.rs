@@ -1,4 +1,4 @@
-//! The errors of the engine in the words of nsscript.
+//! Messages for the engine's errors.
 
 pub mod caught;
 pub mod reword;

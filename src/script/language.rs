@@ -1,4 +1,4 @@
-//! The language itself: words, brackets and statements of a text, its functions and modules.
+//! The language itself: tokens, brackets and statements of a text, its functions and modules.
 
 pub mod bracket;
 pub mod catch_names;

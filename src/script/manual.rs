@@ -1,6 +1,6 @@
-//! Texts that are made of the catalog: pages for a prompt, manual pages, files for editors.
+//! Documentation from the catalog: help pages, manual pages, files for editors.
 //!
-//! Nothing here is touched while a recipe runs.
+//! Running a recipe uses none of this.
 
 mod definitions;
 mod index;

@@ -1,4 +1,5 @@
-//! A prompt: texts that are evaluated one after the other, each with what those before it have made.
+//! A prompt: texts that are evaluated one after the other, with the variables and functions of the
+//! earlier ones.
 
 mod complete;
 mod enter;
@@ -27,15 +28,15 @@ pub use complete::{Candidate, Completion};
 pub use enter::Left;
 use record::Input;
 
-/// What the value that was shown last is called.
+/// The name of the value that was shown last.
 pub const IT: &str = "it";
 
-/// What came of a text.
+/// The outcome of a text.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// It was done, and its value is this: as a person wants to see it.
+    /// It succeeded, with this value as shown to the user.
     Done(Option<String>),
-    /// It was not, or only in part.
+    /// It failed, possibly after a part of it was done.
     Failed(Vec<Report>),
     /// Ctrl-C ended it.
     Interrupted,
@@ -43,7 +44,7 @@ pub enum Outcome {
     End(End),
 }
 
-/// What happens where a recipe stops.
+/// The function that is called when a recipe stops.
 pub type OnBreakpoint = Box<dyn Fn(&Rc<Prompt>, Option<&Origin>) -> Option<End>>;
 
 /// A prompt, without the terminal.
@@ -55,16 +56,16 @@ pub struct Prompt {
 struct State {
     scope: Scope<'static>,
     global: GlobalRuntimeState,
-    /// What was done, in order.
+    /// The evaluated texts, in order.
     inputs: Vec<Input>,
-    /// How many texts there were.
+    /// The number of texts so far.
     number: usize,
-    /// How many of what was done belongs to another place.
+    /// The number of texts that belong to an outer place.
     floor: usize,
 }
 
 impl Prompt {
-    /// A prompt with the verbs of `script`, which was made for all of them.
+    /// Creates a prompt with the verbs of `script`, which must have all of them.
     #[must_use]
     pub fn new(script: Rc<Script>) -> Self {
         let mut scope = Scope::new();
@@ -74,7 +75,7 @@ impl Prompt {
         Self { script, state: RefCell::new(state) }
     }
 
-    /// A prompt in the middle of a recipe, with its variables.
+    /// Creates a prompt in the middle of a recipe, with its variables.
     fn about(script: Rc<Script>, scope: Scope<'static>, global: GlobalRuntimeState) -> Self {
         let mut scope = scope;
         if !scope.contains(IT) {
@@ -84,8 +85,8 @@ impl Prompt {
         Self { script, state: RefCell::new(state) }
     }
 
-    /// Has `on_stop` be called where a recipe stops, with a prompt on its variables. It gives the end
-    /// of the recipe unless that continues.
+    /// Calls `on_stop` when a recipe stops, with a prompt on its variables. It returns the end of
+    /// the recipe, or `None` to continue.
     pub fn at_breakpoints(script: &Rc<Script>, on_stop: OnBreakpoint) {
         script.on_break(Rc::new(move |script, stopped| {
             let scope = std::mem::take(&mut stopped.scope);
@@ -96,7 +97,7 @@ impl Prompt {
         }));
     }
 
-    /// The texts that were read, for what is said about them.
+    /// The texts that were read, for reports.
     #[must_use]
     pub fn sources(&self) -> Sources {
         self.script.sources()
@@ -108,7 +109,7 @@ impl Prompt {
         &self.script
     }
 
-    /// Whether a text can be evaluated as it is: false where more of it has to come.
+    /// Whether a text is complete and can be evaluated.
     #[must_use]
     pub fn is_finished(&self, text: &str) -> bool {
         use rhai::ParseErrorType as E;
@@ -121,7 +122,14 @@ impl Prompt {
         }
     }
 
-    /// Evaluates a text. What begins with a dot goes on from the value that was shown last.
+    /// Whether there is a variable of this name.
+    #[must_use]
+    pub fn has_variable(&self, name: &str) -> bool {
+        self.state.borrow().scope.contains(name)
+    }
+
+    /// Evaluates a text. A text that begins with a dot continues from the value that was shown
+    /// last.
     pub fn evaluate(&self, text: &str) -> Outcome {
         let text = whole(text);
         match self.compile(&text) {
@@ -130,7 +138,7 @@ impl Prompt {
         }
     }
 
-    /// Does what a recipe says, as if it were typed.
+    /// Evaluates a recipe as if it were typed.
     pub fn load(&self, name: &str, text: &str) -> Outcome {
         let text = whole(text);
         let done = match self.compile_as(name, &text) {
@@ -138,9 +146,9 @@ impl Prompt {
             Err(reports) => Outcome::Failed(reports),
         };
         match done {
-            // The recipe ends, and the prompt does not.
+            // The recipe ends, but the prompt does not.
             Outcome::End(End::Status(code)) => {
-                Outcome::Done(Some(format!("it ended with status {code}")))
+                Outcome::Done(Some(format!("the recipe exited with {code}")))
             }
             done => done,
         }
@@ -179,7 +187,7 @@ impl Prompt {
 
     #[expect(deprecated, reason = "the engine marks so what may change between its versions")]
     fn perform(&self, name: &str, ast: &AST) -> Result<Dynamic, Box<EvalAltResult>> {
-        // What is evaluated can lead here again, in the process of a closure or at a breakpoint.
+        // An evaluation can lead here again, in the process of a closure or at a breakpoint.
         let (mut scope, mut global) = {
             let mut state = self.state.borrow_mut();
             let empty = self.script.engine.new_global_runtime_state();
@@ -187,7 +195,7 @@ impl Prompt {
             (std::mem::take(&mut state.scope), global)
         };
         global.source = Some(name.into());
-        // Where functions have the same name, the engine takes the last one.
+        // If functions have the same name, the engine calls the last one.
         global.lib.push(ast.shared_lib().clone());
         let caches = &mut rhai::Caches::new();
         let statements = ast.statements();
@@ -205,7 +213,7 @@ impl Prompt {
             Ok(value) => {
                 let kept = Input::new(text, ast, (before, values), &value);
                 self.state.borrow_mut().inputs.push(kept);
-                // What ends with a semicolon is done for what it does.
+                // A text that ends with a semicolon shows no value.
                 if value.is_unit() || record::trimmed(text).1 {
                     return Outcome::Done(None);
                 }
@@ -234,7 +242,7 @@ impl Prompt {
         }
     }
 
-    /// A value as a person wants to see it; none where there is nothing to see.
+    /// A value as shown to the user; `None` if there is nothing to show.
     fn show(&self, value: &Dynamic) -> Option<String> {
         if value.read_lock::<Exit>().is_some_and(|exit| exit.code == 0) {
             return None;
@@ -246,7 +254,7 @@ impl Prompt {
             return Some(self.asked("value.tree()", value));
         }
         if let Some(rows) = value.read_lock::<Array>().filter(|rows| record::is_table(rows)) {
-            // It prints by itself.
+            // `table` prints.
             self.asked("table(value)", &Dynamic::from(rows.clone()));
             return None;
         }
@@ -259,7 +267,7 @@ impl Prompt {
         })
     }
 
-    /// What code gives of a value.
+    /// The value of code that is applied to a value.
     fn asked(&self, code: &str, value: &Dynamic) -> String {
         let mut scope = Scope::new();
         scope.push("value", value.clone());
@@ -267,7 +275,7 @@ impl Prompt {
         shown.map_or_else(|_| value::shown(value), |shown| shown.to_string().trim_end().to_owned())
     }
 
-    /// Ends what was started, and removes what was made for it.
+    /// Ends started processes, and removes what was created for them.
     pub fn close(&self) {
         let mut state = self.state.borrow_mut();
         state.scope.clear();
@@ -276,11 +284,11 @@ impl Prompt {
         self.script.close();
     }
 
-    /// What a text would do, in order, without doing it. For a sandbox that is what running a shell in
-    /// it would do.
+    /// The effects of a text, in order, without doing them. For a sandbox, those of running a shell
+    /// in it.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// All errors of the text.
     pub fn dry_run(&self, text: &str) -> Result<Vec<Effect>, Vec<Report>> {
         let (name, ast) = self.compile(&whole(text))?;
         let context = &self.script.context;
@@ -312,7 +320,7 @@ fn interrupted(signal: i32) -> Outcome {
     if signal == SIGINT { Outcome::Interrupted } else { Outcome::End(End::Signal(signal)) }
 }
 
-/// A text as the engine takes it: what begins with a dot goes on from the value that was shown
+/// A text in the form that the engine takes: a leading dot continues from the value that was shown
 /// last, and a `#!` line is a comment.
 fn whole(text: &str) -> String {
     let text = text.trim();
@@ -323,13 +331,13 @@ fn whole(text: &str) -> String {
     }
 }
 
-/// A text whose lines are those of a terminal, and that moves nothing else there.
+/// A text without control characters except line breaks and tabs.
 fn visible(text: &str) -> String {
     let part = |text: &str| text.split('\t').map(escape).collect::<Vec<_>>().join("\t");
     text.split('\n').map(part).collect::<Vec<_>>().join("\n")
 }
 
-/// How much there was at some time.
+/// The size of the state at some time.
 #[derive(Clone, Copy, Debug)]
 struct Marks {
     variables: usize,
@@ -343,14 +351,14 @@ impl State {
         Marks { variables: self.scope.len(), modules, texts: self.global.lib.len() }
     }
 
-    /// Makes a value the one that was shown last. One that is constant by itself is not after this.
+    /// Sets the value that was shown last, as a variable even if the value is a constant.
     fn set_it(&mut self, value: &Dynamic) {
         if self.scope.is_constant(IT) != Some(true) {
             self.scope.set_value(IT, value.clone());
         }
     }
 
-    /// Gives variables the values that they had.
+    /// Restores the values of variables.
     fn put_back(&mut self, values: &[(String, Dynamic)]) {
         for (name, value) in values {
             if let Some(variable) = self.scope.get_mut(name).filter(|it| !it.is_shared()) {
@@ -359,7 +367,7 @@ impl State {
         }
     }
 
-    /// Drops what was made since then.
+    /// Removes everything that was added since `marks`.
     fn go_back(&mut self, marks: Marks) {
         self.scope.rewind(marks.variables);
         self.global.truncate_imports(marks.modules);

@@ -1,4 +1,4 @@
-//! The verbs, by what they are about. Their doc comments are their manual pages.
+//! The verbs, by subject. Their doc comments are their help pages.
 
 #![allow(clippy::needless_pass_by_value, reason = "a verb is given its arguments, to use or not")]
 
@@ -10,7 +10,7 @@ mod sandbox;
 
 use super::binding::verb::Verb;
 
-/// Every verb, by file; a static, so that the program has the texts once.
+/// Every verb, by file. A static, so that the program contains the texts once.
 pub(super) static ALL: &[&[Verb]] = &[
     host::VERBS,
     host::question::VERBS,

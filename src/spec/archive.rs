@@ -35,8 +35,8 @@ impl Archive {
         if plain.len() == 64 && plain.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(plain);
         }
-        let error = ValueError::new(format!("{} is no sha256", quoted(text)));
-        Err(error.hint("a sha256 is 64 hexadecimal digits"))
+        let error = ValueError::new(format!("invalid sha256 {}", quoted(text)));
+        Err(error.hint("expected 64 hexadecimal digits"))
     }
 }
 

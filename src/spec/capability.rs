@@ -80,7 +80,8 @@ impl Capability {
                 Some(near) => {
                     invalid.hint(format!("did you mean {}?", quoted(format!("CAP_{near}"))))
                 }
-                None => invalid.hint("capabilities(7) lists them: `CAP_CHOWN`, or `chown`"),
+                None => invalid
+                    .hint("expected a name of capabilities(7), such as `CAP_CHOWN` or `chown`"),
             }
         })
     }

@@ -17,7 +17,7 @@ impl Command {
     pub fn new(words: Vec<String>) -> Result<Self, ValueError> {
         let Some(program) = words.first() else {
             return Err(ValueError::new("the command is empty")
-                .hint("a command is `\"ls -l\"` or `[\"ls\", \"-l\"]`"));
+                .hint("write a command such as `\"ls -l\"` or `[\"ls\", \"-l\"]`"));
         };
         if program.is_empty() {
             return Err(ValueError::new("the command has an empty program name"));
@@ -69,14 +69,14 @@ impl Command {
 /// The name is empty, or contains `=` or a NUL byte; the value contains a NUL byte.
 pub fn variable(name: &str, value: &str) -> Result<(String, String), ValueError> {
     if name.is_empty() {
-        return Err(ValueError::new("the name of a variable is empty"));
+        return Err(ValueError::new("the variable name is empty"));
     }
     if name.contains(['=', '\0']) {
-        let error = ValueError::new(format!("{} cannot be the name of a variable", quoted(name)));
-        return Err(error.hint("a name has no `=` and no NUL byte"));
+        let error = ValueError::new(format!("invalid variable name {}", quoted(name)));
+        return Err(error.hint("expected a name without `=` and NUL bytes"));
     }
     if value.contains('\0') {
-        return Err(ValueError::new(format!("the value of {} holds a NUL byte", quoted(name))));
+        return Err(ValueError::new(format!("the value of {} contains a NUL byte", quoted(name))));
     }
     Ok((name.to_owned(), value.to_owned()))
 }

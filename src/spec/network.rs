@@ -248,9 +248,7 @@ impl Mac {
         };
         if bytes[0] & 1 == 1 {
             let message = format!("{} is a multicast address", quoted(text));
-            return Err(
-                ValueError::new(message).hint("the first byte of an interface's address is even")
-            );
+            return Err(ValueError::new(message).hint("use an address whose first byte is even"));
         }
         Ok(Self(bytes))
     }

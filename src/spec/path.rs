@@ -26,12 +26,14 @@ impl GuestPath {
     pub fn new(text: &str) -> Result<Self, ValueError> {
         let shown = quoted(text);
         if text.is_empty() {
-            return Err(ValueError::new("the path is empty").hint("a path inside begins with `/`"));
+            return Err(
+                ValueError::new("the path is empty").hint("write a path that begins with `/`")
+            );
         }
         if !text.starts_with('/') {
             let error = ValueError::new(format!("{shown} is not an absolute path"));
             let absolute = quoted(format!("/{text}"));
-            return Err(error.hint(format!("a path inside begins with `/`: {absolute}")));
+            return Err(error.hint(format!("write an absolute path: {absolute}")));
         }
         if text.contains('\0') {
             return Err(ValueError::new(format!("{shown} contains a NUL byte")));
@@ -40,7 +42,7 @@ impl GuestPath {
         for name in text.split('/').filter(|name| !name.is_empty() && *name != ".") {
             if name == ".." {
                 let error = ValueError::new(format!("{shown} contains `..`"));
-                return Err(error.hint("write the path it leads to"));
+                return Err(error.hint("write the path without `..`"));
             }
             if name.len() > LONGEST_NAME {
                 let error = format!("a name in {shown} is longer than {LONGEST_NAME} bytes");

@@ -227,7 +227,7 @@ impl Applets {
             !matches!(name, "" | "." | "..") && !name.contains(['/', '\0']) && name.len() <= 255
         };
         match names.iter().find(|name| !is_name(name)) {
-            Some(name) => Err(ValueError::new(format!("{} is no name of a file", quoted(name)))),
+            Some(name) => Err(ValueError::new(format!("invalid file name {}", quoted(name)))),
             None => Ok(Self::Named(names)),
         }
     }
@@ -255,8 +255,8 @@ fn user(text: &str, next: &mut u32) -> Result<(String, u32, u32), ValueError> {
     let number = |field: &str| field.parse::<u32>().ok().filter(|id| *id != u32::MAX);
     let ids: Option<Vec<u32>> = fields.map(number).collect();
     let wrong = || {
-        let error = ValueError::new(format!("{} is no user", quoted(text)));
-        Err(error.hint("a user is `\"name\"`, `\"name:uid\"` or `\"name:uid:gid\"`"))
+        let error = ValueError::new(format!("invalid user {}", quoted(text)));
+        Err(error.hint("expected `\"name\"`, `\"name:uid\"` or `\"name:uid:gid\"`"))
     };
     let (true, Some(ids)) = (sound, ids) else { return wrong() };
     match ids.as_slice() {
@@ -288,7 +288,7 @@ pub fn check_file(path: &GuestPath) -> Result<(), ValueError> {
 /// The target is empty or contains a NUL byte, or the path is the root.
 pub fn check_link(target: &str, path: &GuestPath) -> Result<(), ValueError> {
     if target.is_empty() || target.contains('\0') {
-        return Err(ValueError::new("the target of the link is empty or holds a NUL byte"));
+        return Err(ValueError::new("the target of the link is empty or contains a NUL byte"));
     }
     if path.is_root() {
         return Err(ValueError::new("`/` is a directory, not a link"));

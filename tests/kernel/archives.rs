@@ -275,7 +275,7 @@ fn compressed_archives_are_told_by_their_first_bytes() {
         let wrong = said(bench, r#"rootfs().tar("gz", #{ compression: "zstd" }).digest();"#);
         assert!(wrong.contains("it is no sound zstd"), "{wrong}");
         let unknown = said(bench, r#"rootfs().tar("gz", #{ compression: "gzp" }).digest();"#);
-        assert!(unknown.contains("no compression `gzp` is known"), "{unknown}");
+        assert!(unknown.contains("unknown compression `gzp`"), "{unknown}");
         assert!(unknown.contains("did you mean `gzip`?"), "{unknown}");
     });
 }
@@ -668,7 +668,7 @@ fn an_archive_has_the_sha256_that_the_recipe_says() {
         assert!(wrong.contains(&format!("expected: {other}")), "{wrong}");
         nothing_is_kept(bench);
         let wrong = said(bench, r#"rootfs().tar("root.tar", #{ sha256: "abc" }).digest();"#);
-        assert!(wrong.contains("`abc` is no sha256"), "{wrong}");
+        assert!(wrong.contains("invalid sha256 `abc`"), "{wrong}");
     });
 }
 

@@ -240,7 +240,7 @@ fn a_directory_and_nothing_at_all_keep_changes_too() {
         assert_eq!(
             ended.succeeded(),
             "new\n\ntrue\nchanged\n\nchanged /etc/motd\nadded /etc/new\n\
-             `rootfs().copy(path, \"/\")` makes one of it\n"
+             make a layer of it with `rootfs().copy(path, \"/\")`\n"
         );
         assert_eq!(bench.content("root/etc/motd"), "of the directory\n");
     });

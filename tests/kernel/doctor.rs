@@ -345,7 +345,7 @@ fn the_table_has_every_fact_and_the_verdict_last() {
             let number = facts.values().filter(|fact| fact["verdict"] == word).count();
             assert_eq!(verdicts.iter().filter(|it| **it == word).count(), number, "{word}\n{text}");
         }
-        assert!(text.ends_with("\n`nsscript recipes/busybox.rhai` can work here\n"), "{text}");
+        assert!(text.ends_with("\n`nsscript recipes/busybox.rhai` can run here\n"), "{text}");
         let cures = facts.values().filter(|fact| !fact["cure"].is_null()).count();
         assert_eq!(text.matches(" to change it: ").count(), cures, "{text}");
     });

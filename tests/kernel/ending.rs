@@ -103,7 +103,8 @@ fn what_has_no_end_is_an_error_that_says_why() {
         nix::unistd::mkfifo(&bench.path("fifo"), nix::sys::stat::Mode::from_bits_truncate(0o644))
             .unwrap();
         fs::File::create(bench.path("sparse")).unwrap().set_len(1 << 43).unwrap();
-        let (text, copy) = ("a recipe reads files up to 64 MiB", "the option `limit` of `copy`");
+        let text = "a recipe can read files up to 64 MiB";
+        let copy = "the option `limit` of `copy`";
         for (code, said, hint) in [
             ("read_file(\"/dev/zero\")", "file too large (EFBIG)", text),
             ("read_file(\"sparse\")", "file too large (EFBIG)", text),

@@ -86,7 +86,7 @@ fn a_limit_that_cannot_be_is_an_error() {
         for (limit, what) in [
             (r#""nofiles", 3"#, "did you mean `nofile`?"),
             (r#""nofile", -1"#, "invalid limit -1"),
-            (r#""nofile", "many""#, "is a number or `\"unlimited\"`"),
+            (r#""nofile", "many""#, "takes a number or `\"unlimited\"`"),
             (
                 r#""nofile", #{ soft: 9, hard: 8 }"#,
                 "the soft limit of `nofile` is above its hard limit",

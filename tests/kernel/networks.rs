@@ -221,7 +221,7 @@ fn a_port_of_a_router_leads_to_a_machine_behind_it() {
         let seen = "false\n[true, false]\ntrue\ntrue\n[false, false]\n";
         assert_eq!(printed(bench, &recipe), seen);
         let wrong = said(bench, r#"left.dnat("10.0.0.2:80", #{});"#);
-        assert!(wrong.contains("a port is one of `tcp` or of `udp`"), "{wrong}");
+        assert!(wrong.contains("a port needs the protocol `tcp` or `udp`"), "{wrong}");
         let wrong = said(bench, r#"left.dnat("host:80");"#);
         assert!(wrong.contains("invalid address `host:80`"), "{wrong}");
     });
@@ -361,14 +361,14 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
                 r#"left.route("10.0.0.7/24", "10.0.0.2");"#,
                 &["invalid network", "the network is `10.0.0.0/24`"],
             ),
-            (r#"left.route("fd00::/48", "10.0.0.2");"#, &["are of different versions of IP"]),
+            (r#"left.route("fd00::/48", "10.0.0.2");"#, &["have different IP versions"]),
             (
                 r#"left.route("10.7.0.0/16", #{ type: "blackhol" });"#,
-                &["no type of route `blackhol`", "did you mean `\"blackhole\"`?"],
+                &["unknown route type `blackhol`", "did you mean `\"blackhole\"`?"],
             ),
             (
                 r#"left.route("10.7.0.0/16", "10.0.0.2", #{ type: "prohibit" });"#,
-                &["a route of the type `prohibit` leads by no gateway"],
+                &["a route of the type `prohibit` takes no gateway"],
             ),
             (r#"left.remove_route("10.77.0.0/16");"#, &["(ESRCH)", "`routes()` lists"]),
             (
@@ -378,7 +378,7 @@ fn what_cannot_be_is_told_in_the_words_of_the_kernel() {
             (r#"netns("a/b");"#, &["invalid network name `a/b`"]),
             (r#"netns("..");"#, &["invalid network name `..`"]),
             (r#"left.ping("example.org");"#, &["invalid address `example.org`"]),
-            ("left.block(#{ port: 80 });", &["a port is one of `tcp` or of `udp`"]),
+            ("left.block(#{ port: 80 });", &["a port needs the protocol `tcp` or `udp`"]),
             (r#"left.mac("eth0", "01:00:00:00:00:01");"#, &["is a multicast address"]),
             (
                 r#"netns("gone").remove(); let gone = netns("gone"); gone.remove(); veth(left, "x", gone, "y");"#,

@@ -190,15 +190,15 @@ fn nobody_waits_for_what_a_process_that_has_failed_should_bring_about() {
         for (start, said) in [
             (
                 "clone(UTS, || { sleep(\"50ms\"); assert(false, \"inside\"); })".to_owned(),
-                "error: the assertion does not hold: inside\n",
+                "error: assertion failed: inside\n",
             ),
             (
                 "clone(UTS, || { sleep(\"50ms\"); exit(3); })".to_owned(),
-                "error: the condition does not hold, and the process of a closure exited with status 3\n",
+                "error: the condition is still false, and the process of a closure exited with status 3\n",
             ),
             (
                 format!("{HOST}.start([\"sh\", \"-c\", \"sleep 0.05; kill -SEGV $$\"])"),
-                "error: the condition does not hold, and `sh -c 'sleep 0.05; kill -SEGV $$'` ended by SIGSEGV (11)\n",
+                "error: the condition is still false, and `sh -c 'sleep 0.05; kill -SEGV $$'` ended by SIGSEGV (11)\n",
             ),
         ] {
             let begun = Instant::now();

@@ -308,7 +308,7 @@ fn without_a_place_for_a_store_nothing_is_kept() {
         bench.recipe(&recipe).end().succeeded();
         bench.recipe(&recipe).env("HOME", "/proc/none").end().succeeded();
         let said = bench.nsscript(&["store", "list"]).end().failed(125);
-        assert!(said.contains("there is no place for a store"), "{said}");
+        assert!(said.contains("no directory for the store"), "{said}");
     });
 }
 
@@ -344,7 +344,7 @@ fn a_root_is_verified_by_its_digest() {
         );
         bench.directory("cache");
         let ended = keeping(bench, &["-e", &recipe]).end();
-        assert_eq!(ended.stdout, "the root has another digest\n");
+        assert_eq!(ended.stdout, "the root has a different digest\n");
         let said = ended.failed(125);
         assert!(said.contains("+l 0777 0:0 sh /bin/more\n"), "{said}");
     });
@@ -520,7 +520,7 @@ fn all_of_the_store_is_verified_at_once() {
         with_archive(bench);
         run(bench, &format!("sandbox({ROOT}).run(\"sh -c ':'\"); print({ARCHIVE}.digest());"));
         let told = keeping(bench, &["store", "verify"]).end().succeeded();
-        assert_eq!(told, "2 layers whole, 0 changed\n");
+        assert_eq!(told, "2 layers intact, 0 changed\n");
         let motd = layer_with(bench, "bin/cat").join("tree/etc/motd");
         fs::write(&motd, "HELLO\n").unwrap();
         let ended = keeping(bench, &["store", "verify"]).end();
@@ -529,7 +529,7 @@ fn all_of_the_store_is_verified_at_once() {
         assert!(
             lines[0].starts_with("sha256:") && lines[0].ends_with("  was changed at `/etc/motd`")
         );
-        assert_eq!(lines[1..], ["1 layer whole, 1 changed"]);
+        assert_eq!(lines[1..], ["1 layer intact, 1 changed"]);
         run(bench, &format!("print({ARCHIVE}.digest());"));
         keeping(bench, &["store", "verify"]).end().succeeded();
     });

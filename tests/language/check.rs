@@ -81,10 +81,7 @@ fn what_a_check_finds_nothing_in_runs() {
         let ran = Ran::of(&mut nsscript(&[&recipe]));
         assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""), "{recipe}");
         let checked = Ran::of(&mut nsscript(&["check", &recipe]));
-        assert_eq!(
-            (checked.status, checked.stderr.as_str()),
-            (Some(0), "nothing found in 1 recipe\n")
-        );
+        assert_eq!((checked.status, checked.stderr.as_str()), (Some(0), "no errors in 1 recipe\n"));
     }
 }
 
@@ -97,7 +94,7 @@ fn nothing_is_found_in_what_comes_with_the_package() {
     let names: Vec<_> = paths.iter().map(|path| path.to_str().unwrap()).collect();
     let ran = Ran::of(nsscript(&["check"]).args(&names));
     let number = names.len();
-    let wanted = format!("nothing found in {number} recipes\n");
+    let wanted = format!("no errors in {number} recipes\n");
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), wanted.as_str()));
 }
 
@@ -138,7 +135,7 @@ fn nothing_is_found_in_recipes_that_run() {
     let paths: Vec<_> = below("tests/diagnostics").into_iter().filter(runs).collect();
     assert!(paths.len() >= 5, "only {} recipes run", paths.len());
     let ran = Ran::of(nsscript(&["check"]).args(&paths));
-    let wanted = format!("nothing found in {} recipes\n", paths.len());
+    let wanted = format!("no errors in {} recipes\n", paths.len());
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), wanted.as_str()));
 }
 
@@ -191,7 +188,7 @@ fn many_recipes_are_checked_at_once() {
     let (wrong, fine) = (wrong.to_str().unwrap(), fine.to_str().unwrap());
     let ran = Ran::of(&mut nsscript(&["check", "--error-format", "short", wrong, fine]));
     let wanted = format!(
-        "{wrong}:1:7: error: no variable `a`\n{wrong}:2:7: error: no variable `b`\n2 errors in 2 recipes\n"
+        "{wrong}:1:7: error: unknown variable `a`\n{wrong}:2:7: error: unknown variable `b`\n2 errors in 2 recipes\n"
     );
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(1), wanted.as_str()));
 
@@ -200,12 +197,12 @@ fn many_recipes_are_checked_at_once() {
     assert_eq!(ran.status, Some(1));
     assert_eq!(lines.len(), 2, "{}", ran.stderr);
     assert_eq!(lines[1]["place"]["line"], 2);
-    assert_eq!(lines[1]["message"], "no variable `b`");
+    assert_eq!(lines[1]["message"], "unknown variable `b`");
 
     let missing = scratch.path().join("missing.rhai");
     let ran = Ran::of(&mut nsscript(&["check", missing.to_str().unwrap(), fine]));
     assert_eq!(ran.status, Some(125));
-    assert!(ran.stderr.ends_with("nothing found in 1 recipe\n"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("no errors in 1 recipe\n"), "{}", ran.stderr);
 }
 
 #[test]

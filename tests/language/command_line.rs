@@ -106,7 +106,7 @@ fn a_recipe_that_is_no_text_is_told_with_the_place() {
     let scratch = Scratch::new();
     let recipe = scratch.file("recipe.rhai", b"print(1);\n\xff\n");
     let said = ran(&[recipe.to_str().unwrap()]).said(125);
-    assert!(said.contains("is no text: byte 10 is not UTF-8"), "{said}");
+    assert!(said.contains("is not a text file: byte 10 is not UTF-8"), "{said}");
     let said = Ran::reading(&mut nsscript(&["-"]), b"\xc3(").said(125);
     assert!(said.contains("byte 0 is not UTF-8"), "{said}");
 }
@@ -194,11 +194,11 @@ fn a_recipe_may_have_any_name() {
     assert_eq!(run(&[], &[name, "a".as_ref()]).printed(), "[\"a\"]\n");
     assert_eq!(run(&["run"], &[name]).printed(), "[]\n");
     assert_eq!(run(&["plan"], &[name]).printed(), "");
-    assert_eq!(run(&["check"], &[name]).said(0), "nothing found in 1 recipe\n");
+    assert_eq!(run(&["check"], &[name]).said(0), "no errors in 1 recipe\n");
     assert_eq!(run(&["test"], &[name]).status, Some(0));
     // Behind options its name would be that of a command.
     let said = run(&["--explain"], &[name]).said(125);
-    let hint = "hint: `nsscript run` runs a recipe of such a name";
+    let hint = "hint: use `nsscript run` for a recipe with such a name";
     assert_eq!(said, format!("error: `r\\xff.rhai` is not UTF-8\n\n{hint}\n"));
     assert_eq!(run(&["help"], &[name]).said(125), "error: `r\\xff.rhai` is not UTF-8\n");
 }

@@ -189,7 +189,7 @@ fn fish_completes() {
         words.sort_unstable();
         assert_eq!(words, *wanted, "{line}");
     }
-    assert!(printed.contains("store\tLook at the layers"), "{printed}");
+    assert!(printed.contains("store\tList, check or remove"), "{printed}");
 }
 
 #[test]

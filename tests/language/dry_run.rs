@@ -235,9 +235,8 @@ fn the_recipes_are_where_the_package_is() {
 
 #[test]
 fn a_dry_run_comes_to_an_end() {
-    let waits =
-        "error: the recipe waits for something that a dry run does not do\n  ──▶ <command line>:1:";
-    let goes_on = "error: the recipe comes to no end in a dry run\n  ──▶ <command line>:1:";
+    let waits = "error: the recipe waits for something that does not happen in a dry run\n  ──▶ <command line>:1:";
+    let goes_on = "error: the recipe does not end in a dry run\n  ──▶ <command line>:1:";
     for (code, wanted) in [
         ("while !exists(\"/no/such/place\") { sleep(\"10ms\"); }", waits),
         ("clone(UTS, || { loop { sleep(1); } }).wait();", waits),
@@ -248,10 +247,7 @@ fn a_dry_run_comes_to_an_end() {
         assert!(ran.stderr.starts_with(wanted) && ran.status == Some(125), "{code}: {ran:?}");
         // A check has nothing to say of what it does not come to the end of.
         let checked = Ran::of(&mut nsscript(&["check", "-e", code]));
-        assert_eq!(
-            (checked.status, checked.stderr.as_str()),
-            (Some(0), "nothing found in 1 recipe\n")
-        );
+        assert_eq!((checked.status, checked.stderr.as_str()), (Some(0), "no errors in 1 recipe\n"));
     }
     // Waiting as such is nothing to be said.
     let planned = Ran::of(&mut nsscript(&[

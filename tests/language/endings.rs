@@ -185,7 +185,7 @@ fn what_a_closure_prints_last_is_not_lost_in_silence() {
     ] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let said = Ran::of(nsscript(&["-e", code]).stdout(full)).said(125);
-        let wanted = "error: cannot write to the standard output: no space left on device (ENOSPC)\n  ──▶ <command line>:1:";
+        let wanted = "error: cannot write to standard output: no space left on device (ENOSPC)\n  ──▶ <command line>:1:";
         assert!(said.starts_with(wanted), "{code}: {said}");
     }
 }

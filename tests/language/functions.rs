@@ -251,7 +251,8 @@ fn what_takes_too_much_memory_ends() {
         let ran = run(&code);
         assert_eq!(ran.stdout, printed, "{code}");
         let said = ran.said(125);
-        let wanted = "error: the recipe needs more than 1 GiB of memory\n  ──▶ <command line>:1:";
+        let wanted =
+            "error: the recipe needs more memory than the limit of 1 GiB\n  ──▶ <command line>:1:";
         assert!(said.starts_with(wanted), "{code}: {said}");
     }
 }
@@ -288,12 +289,12 @@ fn a_process_that_gets_no_memory_says_so() {
 fn padding_needs_something_to_pad_with() {
     for mode in [&["-e"][..], &["plan", "-e"]] {
         let said = Ran::of(nsscript(mode).arg("let text = \"x\"; text.pad(3, \"\");")).said(125);
-        assert!(said.starts_with("error: the string to pad with is empty\n"), "{said}");
+        assert!(said.starts_with("error: the padding string is empty\n"), "{said}");
     }
     let scratch = Scratch::new();
     let recipe = scratch.file("pad.rhai", "let text = \"x\";\ntext.pad(3, \"\");\n");
     let checked = Ran::of(nsscript(&["check"]).arg(recipe)).said(1);
-    assert!(checked.starts_with("error: the string to pad with is empty\n"), "{checked}");
+    assert!(checked.starts_with("error: the padding string is empty\n"), "{checked}");
     holds("let text = \"x\"; text.pad(0, \"\"); text.pad(1, \"\"); assert_eq(text, \"x\");");
     holds("let text = \"x\"; text.pad(6, \"äb\"); assert_eq(text, \"xäbäbä\");");
     holds("let text = \"x\"; text.pad(3, 'ä'); text.pad(2, 'ä'); assert_eq(text, \"xää\");");
@@ -310,8 +311,8 @@ fn json_is_read_and_its_faults_can_be_caught() {
         for text in ["", "{", "[1,\n  x]", "{\"a\": 1} 2"] {
             try { parse_json(text) } catch (error) { said.push(error.message) }
         }
-        assert_eq(said, ["the JSON ends too early", "the JSON ends too early",
-            "no JSON at line 2, column 3", "no JSON at line 1, column 10"]);
+        assert_eq(said, ["unexpected end of the JSON text", "unexpected end of the JSON text",
+            "invalid JSON at line 2, column 3", "invalid JSON at line 1, column 10"]);
         let deep = "";
         deep.pad(100000, '[');
         try { parse_json(deep); throw 1 } catch (error) { assert(error != 1) }

@@ -97,14 +97,17 @@ fn types_modules_constants_and_options_are_topics() {
 #[test]
 fn a_word_that_means_nothing_is_told_with_the_nearest() {
     let said = |words: &[&str]| Ran::of(&mut nsscript(&[&["help"], words].concat())).said(125);
-    assert_eq!(said(&["bnid"]), "error: no verb or command `bnid`; did you mean `bind`?\n");
+    assert_eq!(said(&["bnid"]), "error: unknown verb or command `bnid`; did you mean `bind`?\n");
     assert!(said(&["sandbox.bnid"]).contains("did you mean `sandbox.bind`?"));
     assert!(said(&["sandbx"]).contains("did you mean `sandbox`?"));
     assert!(said(&["std/nett"]).contains("did you mean `std/net`?"));
     assert!(said(&["completion"]).contains("did you mean `completions`?"));
     assert!(said(&["qqqqqq"]).contains("`nsscript help` lists all"));
-    assert!(said(&["rootfs.bind"]).contains("no verb or command `rootfs.bind`"));
-    assert_eq!(said(&["bind", "run"]), "error: no command `bind run`; `nsscript help` lists all\n");
+    assert!(said(&["rootfs.bind"]).contains("unknown verb or command `rootfs.bind`"));
+    assert_eq!(
+        said(&["bind", "run"]),
+        "error: unknown command `bind run`; `nsscript help` lists all commands\n"
+    );
 }
 
 #[test]

@@ -71,14 +71,14 @@ fn nothing_is_overwritten_and_places_are_told() {
     std::os::unix::fs::symlink("nowhere", open.join("link.rhai")).unwrap();
     fs::create_dir(open.join("deep")).unwrap();
     for name in ["box", "box.rhai", "./box", "link"] {
-        assert!(run(name).said(125).contains(".rhai` is there already"), "{name}");
+        assert!(run(name).said(125).contains(".rhai` already exists"), "{name}");
     }
     assert_eq!(fs::read_to_string(open.join("box.rhai")).unwrap(), "mine");
-    assert!(run("none/box").said(125).contains("there is no directory `none`"));
+    assert!(run("none/box").said(125).contains("the directory `none` does not exist"));
     assert!(run("box.rhai/x").said(125).contains("(ENOTDIR)"));
     assert!(run("").said(125).contains("NAME"));
     for name in ["deep/", "..", "/"] {
-        assert!(run(name).said(125).contains("is no name of a file"), "{name}");
+        assert!(run(name).said(125).contains("invalid file name"), "{name}");
     }
     for (name, file) in [
         ("deep/box", "deep/box.rhai"),

@@ -125,7 +125,7 @@ fn errors_point_into_the_line_and_it_is_as_if_that_was_not_typed() {
             "{said}"
         );
         let said = shown(&mut screen, "kept");
-        assert!(said.contains("no variable `kept`"), "{said}");
+        assert!(said.contains("unknown variable `kept`"), "{said}");
         let said = shown(&mut screen, "let a = ;");
         assert!(said.contains("error"), "{said}");
         assert_eq!(shown(&mut screen, "1 + 1"), "2\n");
@@ -219,7 +219,7 @@ fn one_can_go_inside_and_come_back() {
         assert_eq!(shown(&mut screen, "[hostname(), getpid(), outside]"), "[\"box\", 1, 1]\n");
         assert_eq!(shown(&mut screen, "let found = processes().len(); let kept = || 1"), "");
         let left = shown(&mut screen, ":leave");
-        assert!(left.contains("left behind: `kept`"), "{left}");
+        assert!(left.contains("values that could not be brought back: `kept`"), "{left}");
         assert_eq!(shown(&mut screen, "found"), "1\n");
         assert_ne!(shown(&mut screen, "hostname()"), "\"box\"\n");
         // Beside a process, too; and all can be ended from there.
@@ -265,7 +265,7 @@ fn a_session_that_is_saved_does_the_same() {
         seen.push_str(&shown(&mut screen, "getpid()"));
         shown(&mut screen, ":leave");
         shown(&mut screen, "let gone = f(1)");
-        assert_eq!(shown(&mut screen, ":undo"), "dropped: let gone = f(1)\n");
+        assert_eq!(shown(&mut screen, ":undo"), "undone: let gone = f(1)\n");
         assert!(
             shown(&mut screen, ":save session.rhai").starts_with("saved as `session.rhai` in ")
         );
@@ -293,15 +293,15 @@ fn commands_show_what_there_is() {
                 assert!(text.contains(part), "{line}: {part}\n{text}");
             }
         };
-        has(":help", &[":enter EXPRESSION", "Ctrl-D leaves"]);
+        has(":help", &[":enter EXPRESSION", "Ctrl-D exits"]);
         has(":help bind", &["sandbox.bind(source[, target][, #{ … }])"]);
         has(":help hostnam", &["did you mean `hostname`?"]);
         has(":plan guest.run(\"true\")", &["set the host name to `box`"]);
         has(":plan guest", &["set the host name to `box`", "execute"]);
-        has(":sandboxes", &["no sandbox runs"]);
+        has(":sandboxes", &["no sandbox is running"]);
         has("let sleeper = guest.start(\"sleep 100\")", &[]);
         has(":sandboxes", &["sleeper", "sleep 100"]);
-        has(":where", &["here", "sleeper", "uts", "not as here:", "proc on /proc"]);
+        has(":where", &["here", "sleeper", "uts", "not here:", "proc on /proc"]);
         has(":explain on", &[]);
         has("sandbox(\"/\").read_only_root().run(\"true\")", &["▸ start a process in new"]);
         has(":explain off", &[]);
@@ -309,9 +309,14 @@ fn commands_show_what_there_is() {
         has(":load part.rhai", &[]);
         has("part + seven()", &["13"]);
         has(":load none.rhai", &["cannot read the recipe `none.rhai`: no such file or directory"]);
-        has(":leave", &["nothing was entered"]);
-        has(":nonsense", &["no command `:nonsense`"]);
-        has(":undo", &["dropped: part + seven()"]);
+        has(":leave", &["`:leave` needs a sandbox or process"]);
+        has("help limit", &["commands begin with a colon: type `:help limit`"]);
+        has("exit", &["to exit, type `:quit` or press Ctrl-D"]);
+        has("let help = 5", &[]);
+        has("help", &["5"]);
+        has("part + seven()", &["13"]);
+        has(":nonsense", &["unknown command `:nonsense`"]);
+        has(":undo", &["undone: part + seven()"]);
         leave(screen);
     });
 }
@@ -364,7 +369,7 @@ fn a_recipe_stops_where_it_says_so() {
         assert_eq!(shown(&mut screen, "[x, y]"), "[5, 5]\n");
         assert_eq!(shown(&mut screen, "x = 7; let z = 1"), "");
         let said = shown(&mut screen, "nothing");
-        assert!(said.contains("no variable `nothing`"), "{said}");
+        assert!(said.contains("unknown variable `nothing`"), "{said}");
         screen.enter(":leave");
         let (status, seen) = screen.end();
         assert!(status.success() && seen.ends_with("12\r\n14\r\n"), "{seen}");
@@ -395,9 +400,13 @@ fn a_recipe_stops_at_the_lines_that_are_asked_for() {
         let (status, seen) = screen.end();
         assert!(status.success() && seen.ends_with("10\r\n"), "{seen}");
         let said = bench.nsscript(&["--break", "9", "stops.rhai"]).end().failed(125);
-        assert!(said.contains("no statement begins at line 9"), "{said}");
+        assert!(said.contains("cannot stop at line 9"), "{said}");
         let ended = bench.nsscript(&["stops.rhai"]).end();
-        assert!(ended.stderr.contains("passed over: there is no terminal"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("skipped a breakpoint: there is no terminal"),
+            "{}",
+            ended.stderr
+        );
         assert_eq!(ended.succeeded(), "10\n10\n");
     });
 }
@@ -417,7 +426,7 @@ fn a_plan_can_be_gone_through_action_by_action() {
         screen.wait_for("step> ");
         screen.ask("", "inside, ");
         screen.wait_for("step> ");
-        screen.ask("help", "runs a shell there");
+        screen.ask("help", "runs a shell in the namespaces");
         screen.wait_for("step> ");
         // Up to the host name: it is not set when it is asked about, and it is after that.
         while !screen.ask("next", "step> ").contains("set the host name to `box`") {}
@@ -500,7 +509,7 @@ fn a_session_of_any_shape_is_saved_as_what_it_showed() {
             }
         }
         goes(&mut screen, ":enter guest", "guest root> ");
-        assert_eq!(shown(&mut screen, ":undo"), "nothing is left to drop\n");
+        assert_eq!(shown(&mut screen, ":undo"), "nothing to undo\n");
         shown(&mut screen, "fn inner(x) { x * 2 }");
         shown(&mut screen, "let found = inner(getpid())");
         assert!(shown(&mut screen, ":save in.rhai").contains("`:leave` first"));
@@ -537,8 +546,8 @@ fn a_plan_does_nothing_to_what_is_there() {
         has("blue.listen(80)", "start a child process");
         has("blue.within(|| sethostname(\"box\"))", "│ set the host name to `box`");
         has("sleeper.kill(\"KILL\")", "send SIGKILL (9) to process");
-        has("sleeper.wait()", "nothing would be done");
-        has("sleeper.read_line()", "nothing would be done");
+        has("sleeper.wait()", "it would do nothing");
+        has("sleeper.read_line()", "it would do nothing");
         has("blue.remove()", "remove the network `blue`");
         has("sandbox().network(green).run(\"x\")", "to `/etc/resolv.conf`");
         has("sandbox().network(gone).run(\"x\")", "removed");
@@ -562,9 +571,9 @@ fn what_is_dropped_or_has_failed_is_as_it_was() {
         };
         is("let x = 1; let list = [1]", "");
         is("x = 2; list.push(2)", "");
-        is(":undo", "dropped: x = 2; list.push(2)\n");
+        is(":undo", "undone: x = 2; list.push(2)\n");
         is("[x, list]", "[1, [1]]\n");
-        is(":plan x = 9", "nothing would be done\n");
+        is(":plan x = 9", "it would do nothing\n");
         is("x", "1\n");
         // Constants can be looked at, one after the other.
         is("PID", "CLONE_NEWPID\n");

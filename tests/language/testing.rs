@@ -46,12 +46,12 @@ fn recipes() -> Scratch {
 
 const LINES: &str = "\
 failed   recipes/a/long.rhai  status 125
-    error: the assertion does not hold: no
+    error: assertion failed: no
       ──▶ recipes/a/long.rhai:2:1
        │
      2 │ assert(false, \"no\");
        │ ^^^^^^
-    what it printed last, 3 lines:
+    last 3 lines of its output:
       1
 
       2
@@ -88,9 +88,9 @@ fn the_json_form_is_an_object_on_a_line_for_each_recipe() {
     let [failed, passed, not_run] = objects.as_slice() else { panic!("{ran:?}") };
     assert_eq!(failed["path"], "recipes/a/long.rhai");
     assert_eq!((&failed["result"], &failed["status"]), (&"failed".into(), &125.into()));
-    assert_eq!(failed["reason"], "the assertion does not hold: no");
+    assert_eq!(failed["reason"], "assertion failed: no");
     assert_eq!(failed["stdout"], "1\n\n2");
-    assert!(failed["stderr"].as_str().unwrap().starts_with("error: the assertion"), "{failed}");
+    assert!(failed["stderr"].as_str().unwrap().starts_with("error: assertion failed"), "{failed}");
     assert_eq!((&passed["result"], &passed["status"]), (&"ok".into(), &0.into()));
     assert!(passed["reason"].is_null() && passed["milliseconds"].is_u64(), "{passed}");
     assert_eq!((&not_run["result"], &not_run["status"]), (&"not run".into(), &77.into()));
@@ -101,11 +101,11 @@ fn the_json_form_is_an_object_on_a_line_for_each_recipe() {
 fn the_form_of_errors_is_that_of_the_recipes() {
     let scratch = recipes();
     let short = ran(&scratch, &["--error-format", "short"]);
-    let line = "    recipes/a/long.rhai:2:1: error: the assertion does not hold: no\n";
+    let line = "    recipes/a/long.rhai:2:1: error: assertion failed: no\n";
     assert!(short.stdout.contains(line), "{short:?}");
     assert!(short.stdout.contains("recipes/c.rhai       loop devices\n"), "{short:?}");
     let json = ran(&scratch, &["--error-format", "json", "--json"]);
-    let reasons = ["\"the assertion does not hold: no\"", "\"loop devices\""];
+    let reasons = ["\"assertion failed: no\"", "\"loop devices\""];
     assert!(reasons.iter().all(|reason| json.stdout.contains(reason)), "{json:?}");
 }
 
@@ -160,7 +160,7 @@ fn only_the_end_of_much_output_is_shown() {
     let code = "for line in 0..1000 { print(`line ${line}`); } throw \"no\";";
     scratch.file("much.rhai", code);
     let ran = ran(&scratch, &["much.rhai"]);
-    assert!(ran.stdout.contains("last, 10 lines:\n      line 990\n"), "{ran:?}");
+    assert!(ran.stdout.contains("last 10 lines of its output:\n      line 990\n"), "{ran:?}");
     assert!(ran.stdout.contains("      line 999\n0 passed"), "{ran:?}");
 }
 
@@ -189,7 +189,7 @@ fn no_thread_is_needed_to_test_recipes() {
     let ran = Ran::of(&mut command);
     assert_eq!((ran.status, ran.stderr.as_str()), (Some(1), ""), "{ran:?}");
     assert!(
-        ran.stdout.contains("failed   r.rhai  status 125\n    error: no function `no_such`"),
+        ran.stdout.contains("failed   r.rhai  status 125\n    error: unknown function `no_such`"),
         "{ran:?}"
     );
     assert!(ran.stdout.contains("\n      1\n"), "{ran:?}");
@@ -199,9 +199,14 @@ fn no_thread_is_needed_to_test_recipes() {
 fn where_there_are_no_recipes_that_is_said() {
     let scratch = Scratch::new();
     let said = ran(&scratch, &[]).said(125);
-    assert!(said.contains("no directory `recipes` here; `nsscript test PATH`"), "{said}");
+    assert!(
+        said.contains(
+            "directory `recipes` not found; name the recipes to run: `nsscript test PATH`"
+        ),
+        "{said}"
+    );
     scratch.directory("recipes/empty");
-    assert!(ran(&scratch, &[]).said(125).contains("no recipe, that is no file `*.rhai`, in"));
+    assert!(ran(&scratch, &[]).said(125).contains("no recipes (`*.rhai`) in"));
     scratch.file("recipes/here.rhai", "print(1);");
     let said = ran(&scratch, &["recipes", "recipes/her.rhai"]);
     assert_eq!(said.stdout, "", "nothing is run");

@@ -173,7 +173,7 @@ fn a_variable_can_have_the_name_of_a_constant() {
         assert_eq((|| PID).call(), 4);
         ",
     );
-    assert!(run("NET = 1;").said(125).contains("`NET` is a constant"));
+    assert!(run("NET = 1;").said(125).contains("cannot assign to the constant `NET`"));
 }
 
 #[test]

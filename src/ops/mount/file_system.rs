@@ -39,13 +39,13 @@ impl Mount {
         options: MountOptions,
     ) -> Result<Self, ValueError> {
         if kind.contains('\0') || source.contains('\0') {
-            return Err(ValueError::new("the source or type of a mount holds a NUL byte"));
+            return Err(ValueError::new("the source or type of a mount contains a NUL byte"));
         }
         let has_nul = |(key, value): &(String, Option<String>)| {
             key.contains('\0') || value.as_ref().is_some_and(|value| value.contains('\0'))
         };
         if options.data.iter().any(has_nul) {
-            return Err(ValueError::new("an option of the file system holds a NUL byte"));
+            return Err(ValueError::new("an option of the file system contains a NUL byte"));
         }
         Ok(Self { source, target, kind, options })
     }

@@ -26,9 +26,9 @@ impl Tmpfs {
         size: Option<u64>,
         mode: Option<u32>,
     ) -> Result<Self, ValueError> {
-        // `size=0` means no bound to the kernel: the opposite of what it says.
+        // For the kernel, `size=0` means no limit.
         if size == Some(0) {
-            return Err(ValueError::new("a tmpfs of size 0 would have no bound"));
+            return Err(ValueError::new("a tmpfs of size 0 would be unlimited"));
         }
         let shared = matches!(target.as_str(), "/tmp" | "/var/tmp" | "/dev/shm");
         let mode = mode.unwrap_or(if shared { 0o1777 } else { 0o755 });

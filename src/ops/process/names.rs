@@ -41,7 +41,7 @@ fn usable(name: &str, what: &str) -> Result<String, ValueError> {
         long if long.len() > 64 => wrong("is longer than 64 bytes"),
         // The kernel would take it, and print it to every terminal that asks for the name.
         text if text.contains(|letter: char| letter.is_control()) => {
-            wrong("holds a control character")
+            wrong("contains a control character")
         }
         text => Ok(text.to_owned()),
     }

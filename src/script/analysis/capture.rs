@@ -1,7 +1,7 @@
-//! Changes that a recipe would lose: of variables that a closure has captured and that changes them
-//! in a child process. They are said before the recipe runs.
+//! Warnings about captured variables that a closure changes in a child process, where the change is
+//! lost.
 //!
-//! The closures given to `clone` and `within` run in a child, which has a copy of every variable.
+//! Closures passed to `clone` and `within` run in a child, which has a copy of every variable.
 
 use rhai::{AST, ASTNode, Expr, Stmt, StmtBlock};
 
@@ -10,7 +10,7 @@ use super::closure::{
 };
 use crate::diag::{Origin, Report, quoted};
 
-/// Every change of a captured variable in `ast` that happens in a child process alone.
+/// Warnings for every change of a captured variable in `ast` that happens only in a child process.
 pub fn captured(ast: &AST, source: &str) -> Vec<Report> {
     let calls = calls(ast);
     if calls.is_empty() {
@@ -28,7 +28,7 @@ pub fn captured(ast: &AST, source: &str) -> Vec<Report> {
     let mut reports = finder.found;
     let place = |report: &Report| report.origin.as_ref().map(|origin| (origin.line, origin.column));
     reports.sort_by_key(place);
-    // What a child of a child does is found in both.
+    // A change in a child of a child is found in both.
     reports.dedup_by_key(|report| place(report));
     reports
 }
@@ -37,9 +37,9 @@ pub fn captured(ast: &AST, source: &str) -> Vec<Report> {
 struct Call {
     /// The verb: `clone` or `within`.
     verb: String,
-    /// How it is called, for a value that it gives back.
+    /// The form of a call that returns the value.
     form: &'static str,
-    /// Whether it gives back the value of the closure.
+    /// Whether it returns the value of the closure.
     gives: bool,
     closure: Closure,
 }
@@ -55,7 +55,7 @@ fn calls(ast: &AST) -> Vec<Call> {
             _ => return true,
         };
         let verb = call.name.as_str();
-        // A function of the recipe or of a module may have the name of a verb.
+        // A function of the recipe or of a module can have the name of a verb.
         let own = || ast.iter_fn_def().any(|function| function.name == call.name);
         if matches!(verb, "clone" | "within")
             && !call.is_qualified()
@@ -74,11 +74,11 @@ fn calls(ast: &AST) -> Vec<Call> {
 
 struct Finder<'a> {
     source: &'a str,
-    /// The names of the recipe's own functions, which may be called what a method is called.
+    /// The names of the recipe's own functions, which may equal those of methods.
     own: Vec<String>,
     bodies: &'a Bodies,
-    /// The variables in reach, and whether each is captured from outside of the child; of two with
-    /// one name the last counts.
+    /// The visible variables, and whether each is captured from outside the child. A later one
+    /// hides an earlier one of the same name.
     known: Vec<(String, bool)>,
     found: Vec<Report>,
 }
@@ -91,7 +91,7 @@ impl Finder<'_> {
         }
     }
 
-    /// A closure within: what it captures is what the one around it knows.
+    /// Visits a nested closure, which captures what the outer one sees.
     fn nested(&mut self, closure: Closure, call: &Call) {
         let captures = closure.captures.into_iter();
         let captures = captures.map(|name| (self.is_outside(&name), name));
@@ -110,7 +110,7 @@ impl Finder<'_> {
         self.with(&[], block, call);
     }
 
-    /// A block that knows more variables, which are its own.
+    /// Visits a block with additional variables of its own.
     fn with(&mut self, names: &[&str], block: &StmtBlock, call: &Call) {
         let depth = self.known.len();
         self.known.extend(names.iter().map(|name| ((*name).to_owned(), false)));
@@ -204,7 +204,7 @@ impl Finder<'_> {
         }
     }
 
-    /// What `target` begins with is changed.
+    /// Reports a change of the variable at the start of `target`.
     fn changed(&mut self, target: &Expr, call: &Call) {
         let Some((name, at)) = variable(beginning(target)) else { return };
         if !self.is_outside(name) {
@@ -215,12 +215,13 @@ impl Finder<'_> {
         let origin = Origin::new(self.source, number(at.line()), number(at.position()));
         let origin = origin.underlining(name.chars().count());
         let (shown, verb) = (quoted(name), quoted(&call.verb));
-        let message = format!("{shown} changes only in the child process of {verb}, not here");
+        let message =
+            format!("the change of {shown} is lost: the closure of {verb} runs in a child process");
         let value = format!("`let {name} = {}`", call.form);
         let hint = if call.gives {
-            format!("let the closure give back what it has found: {value}")
+            format!("return the value from the closure: {value}")
         } else {
-            format!("`within` gives back what its closure gives: {value}")
+            format!("use `within`, which returns the value of its closure: {value}")
         };
         self.found.push(Report::warning(message).at(Some(origin)).hint(hint));
     }
@@ -230,21 +231,21 @@ impl Finder<'_> {
 mod tests {
     use super::*;
 
-    /// The reports of a recipe of one line, as `column name`.
+    /// The reports of a one-line recipe.
     fn reports(code: &str) -> Vec<Report> {
         let mut engine = rhai::Engine::new();
         engine.set_optimization_level(rhai::OptimizationLevel::None);
         captured(&engine.compile(code).unwrap(), "recipe")
     }
 
-    /// Where `code` has a `^` before a variable, its change is said, and nowhere else.
+    /// Asserts that exactly the changes of variables after a `^` in `code` are reported.
     #[track_caller]
     fn said(code: &str) {
         let mut wanted = Vec::new();
         for (index, part) in code.split('^').enumerate().skip(1) {
             let name: String = part.chars().take_while(char::is_ascii_alphanumeric).collect();
             let before: usize = code.split('^').take(index).map(str::len).sum();
-            wanted.push((before + 1, format!("`{name}` changes only in the child process of ")));
+            wanted.push((before + 1, format!("the change of `{name}` is lost: the closure of ")));
         }
         let found = reports(&code.replace('^', ""));
         let place = |report: &Report| report.origin.as_ref().unwrap().column as usize;
@@ -316,6 +317,6 @@ mod tests {
         let hint = |code: &str| reports(code)[0].hints[0].clone();
         assert!(hint("let n = 0; x.within(|| n = 1);").ends_with("`let n = ….within(|| …)`"));
         assert!(hint("let n = 0; within(PID, || n = 1);").ends_with("`let n = within(…, || …)`"));
-        assert!(hint("let n = 0; clone(PID, || n = 1);").starts_with("`within` gives back"));
+        assert!(hint("let n = 0; clone(PID, || n = 1);").starts_with("use `within`"));
     }
 }

@@ -1,7 +1,7 @@
-//! Closures and chains as the engine keeps them, and what they give and change.
+//! Closures and chains in the engine's syntax tree.
 //!
-//! Of a closure the engine makes a function `anon$…` whose first parameters are what it captures;
-//! in its place stands an expression that gives it those. A chain hangs to the right:
+//! The engine turns a closure into a function `anon$…` whose first parameters are the captured
+//! variables, and replaces it by an expression that passes them. A chain is nested to the right:
 //! `a.(b.(c()))`.
 
 use std::collections::HashMap;
@@ -10,8 +10,8 @@ use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
 use crate::script::binding::catalog;
 
-/// The methods of the language that change what they are called on, with the least and the most
-/// arguments that they take.
+/// The methods of the language that change their receiver, with the minimum and maximum number of
+/// arguments.
 const CHANGING: [(&str, usize, usize); 24] = [
     ("append", 1, 1),
     ("chop", 1, 1),
@@ -43,14 +43,14 @@ const CHANGING: [(&str, usize, usize); 24] = [
 pub struct Closure {
     /// The name of its function.
     pub name: String,
-    /// What it captures, in the order of its parameters.
+    /// The captured variables, in the order of its parameters.
     pub captures: Vec<String>,
 }
 
 /// The statements of closures, by the names of their functions.
 pub type Bodies = HashMap<String, Vec<Stmt>>;
 
-/// The closure that an expression makes, where that captures something.
+/// The closure of an expression, if it captures something.
 pub fn closure(expression: &Expr) -> Option<Closure> {
     let Expr::Stmt(block) = expression else { return None };
     let [Stmt::Share(_), Stmt::Expr(made)] = block.statements() else { return None };
@@ -63,8 +63,8 @@ pub fn closure(expression: &Expr) -> Option<Closure> {
     Some(Closure { name, captures: captures.iter().filter_map(variable).collect() })
 }
 
-/// The bodies of all closures. The engine shows them only in a walk, where they are told by their
-/// places: the function that begins last holds a statement.
+/// The bodies of all closures. The engine exposes them only in a walk, where positions identify
+/// them: a statement belongs to the function that begins last before it.
 pub fn bodies(ast: &AST) -> Bodies {
     let functions: Vec<_> = ast
         .iter_fn_def()
@@ -74,7 +74,7 @@ pub fn bodies(ast: &AST) -> Bodies {
     ast.walk(&mut |path: &[ASTNode<'_>]| {
         if let [ASTNode::Stmt(statement)] = path {
             let at = statement.position();
-            // A closure without braces has one statement, and no end.
+            // A closure without braces has one statement, and no end position.
             let holds = |(_, start, end): &&(&str, Position, Position)| {
                 if end.is_none() { *start == at } else { *start <= at && at <= *end }
             };
@@ -88,7 +88,7 @@ pub fn bodies(ast: &AST) -> Bodies {
     bodies
 }
 
-/// A variable of no module, by its name and place.
+/// A variable that is not of a module: its name and position.
 pub fn variable(expression: &Expr) -> Option<(&str, Position)> {
     match expression {
         Expr::Variable(parts, _, at) if parts.2.is_empty() => Some((parts.1.as_str(), *at)),
@@ -96,7 +96,7 @@ pub fn variable(expression: &Expr) -> Option<(&str, Position)> {
     }
 }
 
-/// What a chain hangs on: `list` in `list[0].names.push(name)`.
+/// The start of a chain: `list` in `list[0].names.push(name)`.
 pub fn beginning(chain: &Expr) -> &Expr {
     match chain {
         Expr::Dot(sides, ..) | Expr::Index(sides, ..) => &sides.lhs,
@@ -104,7 +104,7 @@ pub fn beginning(chain: &Expr) -> &Expr {
     }
 }
 
-/// What comes after that, in order: properties, calls of methods, and indices.
+/// The links of a chain, in order: properties, method calls and indices.
 pub fn links(chain: &Expr) -> Vec<&Expr> {
     let mut links = Vec::new();
     let mut rest = chain;
@@ -130,17 +130,17 @@ pub fn first_method(chain: &Expr) -> Option<&FnCallExpr> {
     })
 }
 
-/// Whether a method changes what it is called on.
+/// Whether a method changes its receiver.
 pub fn changes(call: &FnCallExpr) -> bool {
     let takes = |(name, least, most): &(&str, usize, usize)| {
         *name == call.name && (*least..=*most).contains(&call.args.len())
     };
-    // A verb of that name is called on a value of ours, and changes none.
+    // A verb of that name has one of nsscript's values as receiver, and does not change it.
     let is_verb = || catalog::named(&call.name).iter().any(|verb| !verb.receiver().is_empty());
     CHANGING.iter().any(takes) && !is_verb()
 }
 
-/// The variables that the value of a closure is made from.
+/// The variables that determine the value of a closure.
 pub fn given(closure: &str, bodies: &Bodies) -> Vec<String> {
     let mut names = Vec::new();
     let Some(body) = bodies.get(closure) else { return names };
@@ -156,7 +156,7 @@ pub fn given(closure: &str, bodies: &Bodies) -> Vec<String> {
     names
 }
 
-/// The variables that the value of the last statement is made from.
+/// The variables that determine the value of the last statement.
 fn last(statements: &[Stmt], names: &mut Vec<String>) {
     match statements.last() {
         Some(Stmt::Expr(value)) => mentioned(value, names),
@@ -175,7 +175,7 @@ fn last(statements: &[Stmt], names: &mut Vec<String>) {
     }
 }
 
-/// Whether a function gives nothing, whatever it takes.
+/// Whether a function never has a value.
 fn gives_nothing(call: &FnCallExpr) -> bool {
     let verbs = catalog::named(&call.name);
     let verbs = !verbs.is_empty() && verbs.iter().all(|verb| verb.returns == "nothing");

@@ -1,28 +1,28 @@
-//! Values that a recipe makes and throws away: an error before it runs.
+//! Errors for sandboxes, roots and processes that a recipe does not use.
 //!
-//! A verb that describes gives a new value and leaves the old one as it is, so a statement that
-//! is nothing but such a verb has no effect; that is never meant.
+//! A describing verb returns a new value and leaves the old one unchanged, so a statement that
+//! consists only of such a verb has no effect, which is always a mistake.
 
 use rhai::{AST, ASTNode, Expr, Position, Stmt, StmtBlock};
 
 use crate::diag::{Origin, Report, quoted};
 use crate::script::binding::catalog;
 
-/// Every statement of `ast` that makes a sandbox or a root and does nothing with it. With `shown`,
-/// what the last statement gives is not thrown away.
+/// Errors for every statement of `ast` that creates a sandbox, root or process and does not use it.
+/// With `shown`, the value of the last statement is used.
 pub fn discarded(ast: &AST, source: &str, shown: bool) -> Vec<Report> {
     let mut finder = Finder::new(source);
     finder.own.extend(ast.iter_fn_def().map(|function| function.name.to_string()));
     finder.describing = describing(ast, source);
     finder.statements(ast.statements(), shown);
     finder.functions(ast);
-    // The engine keeps functions in no order.
+    // The engine does not keep functions in order.
     let place = |report: &Report| report.origin.as_ref().map(|origin| (origin.line, origin.column));
     finder.reports.sort_by_key(place);
     finder.reports
 }
 
-/// The functions whose value is a sandbox or root that their last statement makes.
+/// The functions whose last statement creates their value, a sandbox or root.
 fn describing(ast: &AST, source: &str) -> Vec<String> {
     let mut names = Vec::new();
     for function in ast.iter_fn_def() {
@@ -32,7 +32,7 @@ fn describing(ast: &AST, source: &str) -> Vec<String> {
             if let [ASTNode::Stmt(statement)] = path {
                 let at = statement.position();
                 if start <= at && at <= end && last.is_none_or(|(before, _)| before < at) {
-                    // Looked at as if it were thrown away: then it is told where it describes.
+                    // Checked as if it were not used, which shows whether it describes.
                     let mut finder = Finder::new(source);
                     finder.statement(statement, false);
                     last = Some((at, !finder.reports.is_empty()));
@@ -49,9 +49,9 @@ fn describing(ast: &AST, source: &str) -> Vec<String> {
 
 struct Finder<'a> {
     source: &'a str,
-    /// The names of the recipe's own functions, which may be called what a verb is called.
+    /// The names of the recipe's own functions, which may equal those of verbs.
     own: Vec<String>,
-    /// Those of them that do nothing but describe: their last statement gives a sandbox or root.
+    /// Those that only describe: their last statement has a sandbox or root as its value.
     describing: Vec<String>,
     reports: Vec<Report>,
 }
@@ -61,14 +61,15 @@ impl<'a> Finder<'a> {
         Self { source, own: Vec::new(), describing: Vec::new(), reports: Vec::new() }
     }
 
-    /// The bodies of functions, whose last statement is the value of the function. The engine
-    /// shows them only in a walk, after the statements outside of functions.
+    /// Visits the bodies of functions, whose last statement is the value of the function. The
+    /// engine exposes them only in a walk, after the statements outside of functions.
     fn functions(&mut self, ast: &AST) {
         let bodies: Vec<_> = ast
             .iter_fn_def()
             .map(|function| (function.body.start_position(), function.body.end_position()))
             .collect();
-        // A closure is a function within a function: the one that begins last holds a place.
+        // A closure is a function within a function. A position belongs to the one that begins
+        // last before it.
         let body_of = |at: Position| {
             let holds =
                 |(_, (start, end)): &(usize, &(Position, Position))| *start <= at && at <= *end;
@@ -100,7 +101,7 @@ impl<'a> Finder<'a> {
         self.statements(block.statements(), used);
     }
 
-    /// The statements of a block; `used` says whether the value of its last one is.
+    /// Visits the statements of a block; `used` is whether the value of the last one is used.
     fn statements(&mut self, statements: &[Stmt], used: bool) {
         for (index, statement) in statements.iter().enumerate() {
             let last = index + 1 == statements.len();
@@ -147,13 +148,13 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// The last verb of a chain decides what the chain gives.
+    /// Visits a chain. Its last verb determines its value.
     fn method(&mut self, expression: &Expr) {
         let Expr::Dot(sides, ..) = expression else { return };
         self.tail(&sides.rhs);
     }
 
-    /// What a chain ends with. The engine chains to the right: `a.(b().(c()))`.
+    /// Visits the end of a chain. The engine nests to the right: `a.(b().(c()))`.
     fn tail(&mut self, tail: &Expr) {
         match tail {
             Expr::Dot(sides, ..) | Expr::Index(sides, ..) => self.tail(&sides.rhs),
@@ -180,18 +181,20 @@ impl<'a> Finder<'a> {
     }
 
     fn report(&mut self, name: &str, position: Position) {
-        let message = format!("what {} gives is thrown away", quoted(name));
+        let message = format!("the value of {} is not used", quoted(name));
         let hint = format!(
-            "it gives a new value and changes none: keep it with `let`, or go on from it \
-             (`….{name}(…).run(…)`)"
+            "assign the new value with `let`, or continue the chain (`….{name}(…).run(…)`): \
+             verbs do not modify values"
         );
         self.add(name, position, message, hint);
     }
 
     fn ended_at_once(&mut self, name: &str, position: Position) {
-        let message =
-            format!("the process that {} gives is thrown away, and ended at once", quoted(name));
-        let hint = format!("wait for it (`{name}(…).wait()`), or keep it with `let`");
+        let message = format!(
+            "the process that {} starts is not used, so it is killed at once",
+            quoted(name)
+        );
+        let hint = format!("wait for it (`{name}(…).wait()`), or assign it with `let`");
         self.add(name, position, message, hint);
     }
 

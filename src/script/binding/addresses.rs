@@ -1,4 +1,4 @@
-//! Names and addresses of networks as values of Rust.
+//! Conversion of names and addresses of networks from the language.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::spec::{
     address,
 };
 
-/// Declares what is written as a text, and how that is read.
+/// Declares types that are written as a string, with their parsers.
 macro_rules! written {
     ($($type:ty, $kind:literal, $read:expr;)*) => {$(
         impl Argument for $type {
@@ -42,7 +42,7 @@ written! {
     IpvlanMode, "a mode: `\"l2\"`, `\"l3\"` or `\"l3s\"`", IpvlanMode::new;
 }
 
-/// A network, or one address, which is a network of one.
+/// A network; a single address is a network of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subnet(pub Prefix);
 
@@ -50,8 +50,8 @@ impl Subnet {
     fn new(text: &str) -> Result<Self, ValueError> {
         match Destination::new(text)? {
             Destination::Network(prefix) => Ok(Self(prefix)),
-            Destination::Default => Err(ValueError::new("`default` is no network here")
-                .hint("without it packets of all networks are meant")),
+            Destination::Default => Err(ValueError::new("invalid network `default`")
+                .hint("omit the option to match packets of all networks")),
         }
     }
 }
@@ -68,7 +68,10 @@ impl Argument for Port {
         match value.as_ref().map(Dynamic::as_int) {
             Some(Ok(number)) => {
                 u16::try_from(number).ok().filter(|port| *port > 0).map(Self).ok_or_else(|| {
-                    ValueError::new(format!("{number} is no port: 1 to 65535 are")).into()
+                    ValueError::new(format!(
+                        "invalid port {number}: expected a number from 1 to 65535"
+                    ))
+                    .into()
                 })
             }
             _ => Err(ArgumentError::Type { wanted: Self::KIND, given }),

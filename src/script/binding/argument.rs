@@ -1,4 +1,4 @@
-//! Values of the language as values of Rust, and back.
+//! Conversion of values between the language and Rust.
 
 use std::any::TypeId;
 use std::error::Error;
@@ -15,27 +15,27 @@ use crate::spec::{Command, GuestPath, Id, ValueError};
 /// The error of one argument of a call.
 #[derive(Clone, Debug)]
 pub enum ArgumentError {
-    /// It is of another type.
+    /// The type is wrong.
     Type {
-        /// What is taken, in words.
+        /// The expected type, in words.
         wanted: &'static str,
-        /// What was given, in words.
+        /// The given type, in words.
         given: String,
     },
-    /// It is of the type, but cannot be.
+    /// The type is right, but the value is invalid.
     Value(ValueError),
-    /// An option map has a key that there is not.
+    /// An unknown key of an option map.
     UnknownOption {
         /// The key.
         key: String,
-        /// Those that there are.
+        /// The known keys.
         keys: &'static [OptionKey],
     },
-    /// An option map has a value that its key does not take.
+    /// A value in an option map that its key does not accept.
     Option {
         /// The key.
         key: &'static str,
-        /// What is wrong with the value.
+        /// The error of the value.
         error: Box<ArgumentError>,
     },
 }
@@ -74,29 +74,29 @@ impl From<ValueError> for ArgumentError {
     }
 }
 
-/// What a parameter of a verb can be.
+/// The types of parameters.
 pub trait Argument: Sized {
-    /// What it takes, in words.
+    /// The accepted type, in words.
     const KIND: &'static str;
-    /// Whether it must be given.
+    /// Whether it is required.
     const REQUIRED: bool = true;
-    /// Whether a map in its place is meant for the option map that follows.
+    /// Whether a map in its place is taken for the option map that follows.
     const SKIPS_MAPS: bool = false;
-    /// Its keys, where it is an option map.
+    /// Its keys, if it is an option map.
     const OPTIONS: &'static [OptionKey] = &[];
-    /// The name of its type, where that is one of our own.
+    /// The name of its type, if it is one of nsscript's own.
     const RECEIVER: &'static str = "";
-    /// Its type, where that is one of our own.
+    /// Its type, if it is one of nsscript's own.
     const TYPE_ID: Option<fn() -> TypeId> = None;
 
-    /// The value that was given, as this.
+    /// Converts the given value.
     ///
     /// # Errors
-    /// It is not what the parameter takes.
+    /// The value is not accepted.
     fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, ArgumentError>;
 }
 
-/// What is wrong with a value, if anything is.
+/// Checks a value.
 pub(in crate::script) fn takes<T: Argument>(
     value: Option<Dynamic>,
     call: &Call<'_, '_>,
@@ -104,18 +104,18 @@ pub(in crate::script) fn takes<T: Argument>(
     T::take(value, call).map(drop)
 }
 
-/// What a verb can give.
+/// The types that verbs return.
 pub trait Returned {
-    /// What that is, in words or as the name of a type.
+    /// The type, in words or by name.
     const KIND: &'static str;
-    /// Whether it may be nothing instead.
+    /// Whether `()` is possible as well.
     const OPTIONAL: bool = false;
 
-    /// It as a value of the language.
+    /// Converts to a value of the language.
     fn into_dynamic(self) -> Dynamic;
 }
 
-/// What a value is, in words: `an integer`.
+/// The type of a value, in words: `an integer`.
 #[must_use]
 pub fn a_kind(value: &Dynamic) -> String {
     a_type(value.type_name())
@@ -125,7 +125,7 @@ pub fn a_kind(value: &Dynamic) -> String {
 #[must_use]
 pub fn a_type(name: &str) -> String {
     match name.rsplit("::").next().unwrap_or(name) {
-        "()" => "nothing `()`".into(),
+        "()" => "`()`".into(),
         "i64" => "an integer".into(),
         "f64" => "a float".into(),
         "bool" => "a boolean".into(),
@@ -146,7 +146,7 @@ pub fn a_type(name: &str) -> String {
         "Namespaces" => "namespaces".into(),
         "SharedNamespace" => "a Namespace".into(),
         "SharedNetwork" => "a Network".into(),
-        // The language puts articles before some of its own words.
+        // Some names of the language already have an article.
         other if other.starts_with("a ") || other.starts_with("an ") => other.into(),
         other => format!("a {other}"),
     }
@@ -157,7 +157,7 @@ fn wrong<T>(wanted: &'static str, value: Option<&Dynamic>) -> Result<T, Argument
     Err(ArgumentError::Type { wanted, given })
 }
 
-/// The text of a string or a character.
+/// The content of a string or a character.
 fn text(value: &Dynamic) -> Option<String> {
     let string = value.read_lock::<ImmutableString>().map(|string| string.to_string());
     string.or_else(|| value.as_char().ok().map(String::from))
@@ -182,15 +182,15 @@ macro_rules! plain {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPath(pub PathBuf);
 
-/// A path as a system call of this process takes it.
+/// A path for a system call of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPath(pub PathBuf);
 
-/// A program of the host: a name that is looked for, or a path, absolute.
+/// A program of the host: a name to look up, or an absolute path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostProgram(pub String);
 
-/// An id by its number.
+/// A user or group id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdNumber(pub u32);
 
@@ -229,7 +229,7 @@ plain! {
             Some(HostProgram(path.to_string_lossy().into_owned()))
         }
         Some(text) if text.is_empty() => {
-            return Err(ValueError::new("the name of the program is empty").into());
+            return Err(ValueError::new("the program name is empty").into());
         }
         other => other.map(HostProgram),
     };
@@ -287,20 +287,22 @@ fn host_path(text: &str, call: &Call<'_, '_>) -> Result<PathBuf, ValueError> {
         return Err(ValueError::new("the path is empty"));
     }
     if text.contains('\0') {
-        return Err(ValueError::new("the path on the host holds a NUL byte"));
+        return Err(ValueError::new("the path on the host contains a NUL byte"));
     }
     let path = call.context.place(text);
-    // `.` and doubled slashes are dropped; `..` stays, as it is the kernel that knows what it is.
+    // `.` and doubled slashes are removed. `..` stays, because only the kernel can resolve it.
     Ok(path.components().collect())
 }
 
-/// The path for later, when the working directory may be another one.
+/// Makes a path absolute, because the working directory can change later.
 fn absolute(path: PathBuf) -> Result<PathBuf, ValueError> {
     let absolute = if path.is_relative() { std::path::absolute(&path) } else { Ok(path) };
-    absolute.map_err(|_| ValueError::new("the working directory cannot be reached from the root"))
+    absolute.map_err(|_| {
+        ValueError::new("the working directory is not reachable from the root directory")
+    })
 }
 
-/// The texts in an array.
+/// The strings of an array.
 fn texts(array: &Array, wanted: &'static str) -> Result<Vec<String>, ArgumentError> {
     let text = |(index, value): (usize, &Dynamic)| {
         let given = format!("an array whose element {index} is {}", a_kind(value));
@@ -315,40 +317,45 @@ fn words(value: &Dynamic) -> Result<Option<Vec<String>>, ArgumentError> {
     }
     let Some(text) = text(value) else { return Ok(None) };
     let words = shell_words::split(&text).map_err(|_| {
-        ValueError::new(format!("a quote in {} is not closed", diag::quoted(&text)))
-            .hint("a quote that is meant itself is quoted too; an array of words needs no quotes")
+        ValueError::new(format!("unterminated quote in {}", diag::quoted(&text))).hint(
+            "quote a literal quote as well, or pass the words as an array, which needs no \
+                 quoting",
+        )
     });
     Ok(Some(words?))
 }
 
-/// The user or group of this number.
+/// Checks a user or group id.
 ///
 /// # Errors
-/// There is none.
+/// The name or number is invalid.
 pub fn id(number: i64) -> Result<u32, ValueError> {
     let id = u32::try_from(number).ok().filter(|id| *id != u32::MAX);
     id.ok_or_else(|| {
-        ValueError::new(format!("{number} is no id: ids go from 0 to {}", u32::MAX - 1))
+        ValueError::new(format!(
+            "invalid id {number}: expected a number from 0 to {}",
+            u32::MAX - 1
+        ))
     })
 }
 
 fn no_size(text: &str) -> ValueError {
     let text = diag::quoted(text);
-    ValueError::new(format!("{text} is no size"))
-        .hint("a size is a number of bytes, or a text like `\"64M\"` with K, M, G or T")
+    ValueError::new(format!("invalid size {text}: expected bytes or a number with K, M, G or T"))
+        .hint("write a number of bytes, or a string such as `\"64M\"`")
 }
 
 fn no_mode(number: i64) -> ValueError {
     let shown = if number < 0 { number.to_string() } else { format!("{number:#o}") };
-    ValueError::new(format!("`{shown}` is no mode")).hint(HOW_MODE)
+    ValueError::new(format!("invalid mode `{shown}`")).hint(HOW_MODE)
 }
 
-/// How a mode is written.
-const HOW_MODE: &str = "a mode is written in octal, from `0` to `0o7777`: `0o755`";
+/// The hint for modes.
+const HOW_MODE: &str = "write the mode in octal, from `0` to `0o7777`: `0o755`";
 
 fn no_duration(text: &str) -> ValueError {
-    ValueError::new(format!("{} is no duration", diag::quoted(text)))
-        .hint("a duration is a number of seconds, or a text like `\"250ms\"`, `\"5s\"`, `\"2m\"`")
+    ValueError::new(format!("invalid duration {}", diag::quoted(text)))
+        .hint("expected a number of seconds, or a string such as `\"250ms\"`, `\"5s\"` or `\"2m\"`")
 }
 
 fn seconds_of(seconds: i64) -> Result<std::time::Duration, ValueError> {

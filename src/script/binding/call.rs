@@ -1,4 +1,4 @@
-//! One call of a verb: its arguments, its place, what it works with.
+//! One call of a verb: its arguments, its position, its context.
 
 use std::rc::Rc;
 
@@ -16,12 +16,12 @@ use crate::run::{Errno, RunError};
 
 /// A call of a verb.
 pub struct Call<'c, 'e> {
-    /// What this run works with.
+    /// The state of this run.
     pub context: &'c Context,
     native: &'c NativeCallContext<'e>,
     verb: &'static Verb,
     arguments: Vec<Dynamic>,
-    /// How many of the arguments, and of the parameters, were taken.
+    /// The number of arguments, and of parameters, taken so far.
     position: usize,
     parameter: usize,
 }
@@ -36,7 +36,7 @@ impl<'c, 'e> Call<'c, 'e> {
         Self { context, native, verb, arguments, position: 0, parameter: 0 }
     }
 
-    /// Whether the language takes two values as equal; values of different kinds are not.
+    /// Whether two values are equal in the language. Values of different kinds are not.
     pub fn equal(&self, left: &Dynamic, right: &Dynamic) -> bool {
         let (mut left, mut right) = (left.clone(), right.clone());
         let answer = self.native.call_native_fn_raw("==", true, &mut [&mut left, &mut right]);
@@ -51,28 +51,28 @@ impl<'c, 'e> Call<'c, 'e> {
         closure.call_within_context(self.native, ())
     }
 
-    /// A value as the language prints it.
+    /// The text that the language prints for a value.
     pub fn printed(&self, value: &Dynamic) -> String {
         printed(self.native, value)
     }
 
-    /// Prints a text of the recipe.
+    /// Prints a string for the recipe.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub fn tell(&self, text: &str, kind: Printed) -> Result<(), VerbError> {
-        tell(self.context, self.native, self.verb.name, text, kind)
+    /// The write fails.
+    pub fn print(&self, text: &str, kind: Printed) -> Result<(), VerbError> {
+        print_for(self.context, self.native, self.verb.name, text, kind)
     }
 
-    /// The place of the call: of the verb's name.
+    /// The position of the call, that is of the verb's name.
     pub fn origin(&self) -> Option<Origin> {
         origin(self.context, self.native, self.verb.name)
     }
 
-    /// The argument for the next parameter, which is a `T`.
+    /// Takes the argument for the next parameter, a `T`.
     ///
     /// # Errors
-    /// It is of another type, or cannot be what it says.
+    /// Its type or value is wrong.
     pub fn next<T: Argument>(&mut self) -> Result<T, VerbError> {
         let name = self.verb.parameters.get(self.parameter).map_or("", |parameter| parameter.name);
         self.parameter += 1;
@@ -85,10 +85,10 @@ impl<'c, 'e> Call<'c, 'e> {
         T::take(value, self).map_err(|wrong| self.wrong(name, wrong))
     }
 
-    /// Makes sure that every argument was taken: what follows an option map is not.
+    /// Checks that every argument was taken; arguments after an option map are not.
     ///
     /// # Errors
-    /// One was not.
+    /// An argument was not taken.
     pub fn finish(&self) -> Result<(), VerbError> {
         if self.position >= self.arguments.len() {
             return Ok(());
@@ -96,8 +96,8 @@ impl<'c, 'e> Call<'c, 'e> {
         Err(self.fail(options_last(self.verb)))
     }
 
-    /// The type of our own that a function was called on as if it were a verb of that: its first
-    /// argument, which it does not take.
+    /// The type of the first argument, if it is one of nsscript's own and the function does not
+    /// accept it: the call was meant for a verb of that type.
     fn receiver(&self) -> Option<&'static str> {
         let is_first = self.position == 1 && self.verb.receiver().is_empty();
         let first = self.arguments.first().filter(|_| is_first)?;
@@ -110,7 +110,7 @@ impl<'c, 'e> Call<'c, 'e> {
         self.fail(self.argument_report(name, wrong))
     }
 
-    /// The report of an argument that the parameter `name` does not take.
+    /// The report for an argument that the parameter `name` does not accept.
     pub fn argument_report(&self, name: &'static str, wrong: ArgumentError) -> Report {
         let verb = quoted(self.verb.name);
         match wrong {
@@ -122,10 +122,8 @@ impl<'c, 'e> Call<'c, 'e> {
                 let name = quoted(name);
                 let report = Report::error(format!("{verb} takes {wanted} as {name}, not {given}"));
                 match self.constant_in_quotes() {
-                    Some(constant) if given == "a string" => report.hint(format!(
-                        "a constant is written without quotes: {}",
-                        quoted(constant)
-                    )),
+                    Some(constant) if given == "a string" => report
+                        .hint(format!("write the constant without quotes: {}", quoted(constant))),
                     _ => report,
                 }
             }
@@ -135,7 +133,7 @@ impl<'c, 'e> Call<'c, 'e> {
         }
     }
 
-    /// The constant that an argument names in quotes.
+    /// The constant whose name an argument has as a string.
     fn constant_in_quotes(&self) -> Option<&'static str> {
         let texts = self.arguments.iter().filter(|argument| argument.is_string());
         let texts: Vec<String> = texts.map(ToString::to_string).collect();
@@ -143,20 +141,19 @@ impl<'c, 'e> Call<'c, 'e> {
         constants.map(|(name, ..)| name).find(|name| texts.iter().any(|text| text == name))
     }
 
-    /// The failure that `report` says of a key of the option map.
+    /// A failure at a key of the option map.
     pub fn fail_at_key(&self, key: &str, report: Report) -> VerbError {
         let place = self.context.place_of_key(self.origin(), key);
         self.fail(report.at(place))
     }
 
-    /// The failure that `report` says, at the place of this call.
+    /// A failure at the position of this call.
     pub fn fail(&self, report: Report) -> VerbError {
         let origin = report.origin.clone().or_else(|| self.origin());
         VerbError::Reports(vec![report.at(origin)])
     }
 
-    /// The failure of something that a line before this call has asked for: it says which call found
-    /// that out.
+    /// A failure that an earlier line caused, with a note that names this call.
     pub fn found_here(&self, error: impl Into<RunError>) -> VerbError {
         let mut failed = VerbError::from(error.into());
         if let (VerbError::Reports(reports), Some(here)) = (&mut failed, self.origin()) {
@@ -173,7 +170,7 @@ impl<'c, 'e> Call<'c, 'e> {
         failed
     }
 
-    /// What does what this verb asks for: see [`Effects`].
+    /// The implementation of this verb's effects: see [`Effects`].
     pub fn effects(&self) -> Rc<dyn Effects> {
         self.context.effects()
     }
@@ -184,7 +181,7 @@ impl<'c, 'e> Call<'c, 'e> {
     }
 }
 
-/// A value as the language prints it.
+/// The text that the language prints for a value.
 pub(in crate::script) fn printed(native: &NativeCallContext<'_>, value: &Dynamic) -> String {
     if let Ok(text) = value.as_immutable_string_ref() {
         return text.to_string();
@@ -194,7 +191,7 @@ pub(in crate::script) fn printed(native: &NativeCallContext<'_>, value: &Dynamic
     text.map_or_else(|_| super::value::shown(&value), |text| text.to_string())
 }
 
-/// The place of a call of the function `name`.
+/// The position of a call of the function `name`.
 fn origin(context: &Context, native: &NativeCallContext<'_>, name: &str) -> Option<Origin> {
     let position = native.call_position();
     let source = context.source_name(native.call_source());
@@ -204,33 +201,33 @@ fn origin(context: &Context, native: &NativeCallContext<'_>, name: &str) -> Opti
     Some(context.with_callers(origin))
 }
 
-/// Prints a text of the recipe, which the function `name` was called for.
+/// Prints a string for the function `name` of the recipe.
 ///
 /// # Errors
-/// It cannot be written.
-pub(in crate::script) fn tell(
+/// The write fails.
+pub(in crate::script) fn print_for(
     context: &Context,
     native: &NativeCallContext<'_>,
     name: &str,
     text: &str,
     kind: Printed,
 ) -> Result<(), VerbError> {
-    context.tell(text, kind).map_err(|errno| {
-        let message = format!("cannot write to the standard output: {errno}");
+    context.print(text, kind).map_err(|errno| {
+        let message = format!("cannot write to standard output: {errno}");
         let mut report = Report::error(message).at(origin(context, native, name));
         report.facts = Facts::unwritten(errno.code());
         VerbError::Reports(vec![report])
     })
 }
 
-/// Whether all that is wrong is that nobody reads the output any more.
+/// Whether the only failure is that nobody reads the output any more.
 pub(in crate::script) fn is_unread(reports: &[Report]) -> bool {
     let unread = Facts::unwritten(Errno::PIPE.code());
     reports.first().is_some_and(|report| report.facts == unread)
 }
 
-/// That something follows the option map of a call.
+/// The report for an argument after the option map.
 pub(in crate::script) fn options_last(verb: &Verb) -> Report {
     let report = Report::error(format!("{} takes its options last", quoted(verb.name)));
-    report.hint(format!("it is called as {}", quoted(verb.signature())))
+    report.hint(format!("call it as {}", quoted(verb.signature())))
 }

@@ -1,7 +1,7 @@
-//! All verbs and what they say of themselves: the one source of every kind of documentation.
+//! The catalog of all verbs, the one source of all documentation.
 //!
-//! The catalog is made by the compiler, as constant data: a verb without a doc comment does not
-//! compile, and nothing of it is touched while a recipe runs.
+//! The compiler makes the catalog, as constant data. A verb without a doc comment does not compile,
+//! and running a recipe does not touch the catalog.
 
 use super::value;
 use super::verb::{Kind, OptionKey, Parameter, Verb};
@@ -10,7 +10,7 @@ use crate::script::language::library::libraries;
 use crate::script::verbs;
 use crate::spec;
 
-/// The headings that a manual page has, in their order.
+/// The headings of a help page, in order.
 pub const HEADINGS: [&str; 6] = ["Arguments", "Errors", "Example", "Plan", "See", "Since"];
 
 /// Every verb.
@@ -18,13 +18,13 @@ pub fn all() -> impl Iterator<Item = &'static Verb> {
     verbs::ALL.iter().copied().flatten()
 }
 
-/// The verbs called `name`, on any type.
+/// The verbs with this name, on any type.
 #[must_use]
 pub fn named(name: &str) -> Vec<&'static Verb> {
     all().filter(|verb| verb.name == name).collect()
 }
 
-/// The name nearest to `name` among the verbs that `accept` takes and `others`.
+/// The most similar name among `others` and the verbs that `accept` selects.
 pub fn near<'a>(
     name: &str,
     accept: impl Fn(&Verb) -> bool,
@@ -34,18 +34,18 @@ pub fn near<'a>(
     closest(name, names.chain(others))
 }
 
-/// Whether `name` is a verb that only describes: one that gives a new sandbox or root.
+/// Whether `name` is a verb that only describes, that is, returns a new sandbox or root.
 #[must_use]
 pub fn describes(name: &str) -> bool {
     let mut found =
         all().filter(|verb| verb.name == name && !verb.receiver().is_empty()).peekable();
-    // Whether a digest is the wanted one is worth knowing by itself.
+    // A check of a digest is useful on its own.
     name != "verify"
         && found.peek().is_some()
         && found.all(|verb| matches!(verb.returns, "Sandbox" | "Rootfs"))
 }
 
-/// Whether `name` is a function that makes a sandbox or a root.
+/// Whether `name` is a function that creates a sandbox or a root.
 #[must_use]
 pub fn makes(name: &str) -> bool {
     all().any(|verb| {
@@ -55,30 +55,36 @@ pub fn makes(name: &str) -> bool {
     })
 }
 
-/// Whether `name` starts a process that lives as long as the value that it gives.
+/// Whether `name` starts a process that lives as long as the returned value.
 #[must_use]
 pub fn starts(name: &str) -> bool {
     matches!(name, "clone" | "start" | "listen") && !named(name).is_empty()
 }
 
-/// The constants of the language: name, value, meaning.
+/// The constants for namespaces: name, value, description.
 #[must_use]
 pub fn constants() -> Vec<(&'static str, spec::Namespaces, String)> {
     let mut constants: Vec<_> = spec::Kind::ALL
         .into_iter()
-        .map(|kind| (kind.constant(), kind.into(), format!("the namespace of {}", kind.flag())))
+        .map(|kind| {
+            (
+                kind.constant(),
+                kind.into(),
+                format!("the {} namespace ({})", kind.name(), kind.flag()),
+            )
+        })
         .collect();
     constants.push(("ALL", spec::Namespaces::ALL, "every kind of namespace".into()));
     constants
 }
 
-/// The other constants of the language: name and meaning.
+/// The other constants: name and description.
 pub const VALUES: [(&str, &str); 2] = [
-    ("args", "what follows the recipe on the command line, an array of strings"),
-    ("host", "the machine, a Host"),
+    ("args", "the arguments after the recipe on the command line, an array of strings"),
+    ("host", "facts about the machine, a Host"),
 ];
 
-/// A part of a manual page: its heading (empty for what comes first) and its text.
+/// The parts of a help page: heading (empty for the first part) and text.
 #[must_use]
 pub fn sections(doc: &str) -> Vec<(&str, String)> {
     let mut sections = vec![("", String::new())];
@@ -100,13 +106,13 @@ pub fn sections(doc: &str) -> Vec<(&str, String)> {
     sections
 }
 
-/// The first line of a manual page.
+/// The first line of a help page.
 #[must_use]
 pub fn summary(verb: &Verb) -> &'static str {
     verb.doc.lines().next().unwrap_or_default().trim()
 }
 
-/// The examples of a manual page.
+/// The examples of a help page.
 #[must_use]
 pub fn examples(verb: &Verb) -> Vec<String> {
     let mut examples = Vec::new();
@@ -119,16 +125,18 @@ pub fn examples(verb: &Verb) -> Vec<String> {
     examples
 }
 
-/// The manual page of a verb in Markdown.
+/// The help page of a verb in Markdown.
 #[must_use]
 pub fn page(verb: &Verb) -> String {
     let mut out = format!("`{}`", verb.signature());
     if verb.returns != "nothing" {
-        out.push_str(&format!(" → {}", verb.returns));
+        let or_unit = if verb.optional { " or `()`" } else { "" };
+        out.push_str(&format!(" → {}{or_unit}", verb.returns));
     }
     out.push('\n');
-    for (heading, text) in sections(verb.doc) {
-        if heading == "Errors" {
+    for (index, (heading, text)) in sections(verb.doc).into_iter().enumerate() {
+        // Options stand between the description and the first heading.
+        if index == 1 {
             out.push_str(&options(verb));
         }
         let title = if heading.is_empty() { String::new() } else { format!("**{heading}.**") };
@@ -139,7 +147,7 @@ pub fn page(verb: &Verb) -> String {
         };
         out.push_str(&format!("\n{title}{gap}{text}\n"));
     }
-    if !verb.doc.contains("# Errors") {
+    if sections(verb.doc).len() == 1 {
         out.push_str(&options(verb));
     }
     out
@@ -162,14 +170,14 @@ fn options(verb: &Verb) -> String {
     out
 }
 
-/// All manual pages as one Markdown text: REFERENCE.md.
+/// All help pages as one Markdown text: REFERENCE.md.
 #[must_use]
 pub fn reference() -> String {
     let mut out = String::from(
         "# Reference\n\n<!-- Written by `cargo run -- reference --write` from the doc comments of \
-         the verbs. -->\n\nEvery verb of the recipe language. `[…]` may be left out; `#{ … }` is a \
-         map of options. Relative paths of the host begin at the directory of the recipe, until \
-         `chdir` goes elsewhere.\n",
+         the verbs. -->\n\nThe verbs of the recipe language. `[…]` marks optional parts, and `#{ … }` \
+         a map of options. Relative host paths begin at the recipe's directory, until `chdir` \
+         changes the working directory.\n",
     );
     for receiver in std::iter::once("").chain(value::TYPES.iter().copied()) {
         let verbs: Vec<_> = all().filter(|verb| verb.receiver() == receiver).collect();
@@ -184,9 +192,9 @@ pub fn reference() -> String {
         }
     }
     out.push_str(
-        "\n## Errors\n\nA `catch` gets an `Error`, with the properties above, from verbs and from \
-         the language itself (a division by zero, an index that is not there); what a recipe \
-         throws is what it has thrown.\n",
+        "\n## Errors\n\nIf a verb or the language itself fails (a division by zero, an invalid index), \
+         `catch` receives an `Error` with the properties above. If the recipe throws a value, \
+         `catch` receives that value.\n",
     );
     out.push_str("\n## Constants\n\n");
     for (name, _, doc) in constants() {

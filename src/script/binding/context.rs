@@ -1,4 +1,4 @@
-//! What every verb of one run works with.
+//! The state that all verbs of one run share.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
@@ -14,52 +14,52 @@ use crate::script::language::catch_names::CatchNames;
 use crate::script::language::recipe::Recipe;
 use crate::script::language::stack::Stack;
 
-/// What was printed last.
+/// The kind of text that was printed last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Printed {
     /// A heading.
     Heading = 1,
     /// Narration.
     Note,
-    /// What the recipe, or a program or closure of it, has to show.
+    /// Output of the recipe, or of its programs and closures.
     Output,
 }
 
 /// Where warnings go.
 pub type Warn = Box<dyn Fn(&Report)>;
 
-/// What every verb of one run works with.
+/// The state that all verbs of one run share.
 pub struct Context {
-    /// Does what plans say.
+    /// Performs plans.
     pub runner: Runner,
     /// The texts that were read.
     pub sources: Sources,
-    /// What does what the verbs ask for.
+    /// The implementation of the verbs' effects.
     effects: RefCell<Rc<dyn Effects>>,
-    /// What was started and is still held.
+    /// The started processes that values still hold.
     started: RefCell<Vec<Weak<RefCell<Process>>>>,
-    /// Whether the recipe prints headings, narration or tables at some time.
+    /// Whether the recipe can print headings, narration or tables.
     pub narrates: bool,
-    /// Whether the recipe makes raw calls at some time.
+    /// Whether the recipe can make raw calls.
     pub calls_raw: bool,
-    /// What was printed last, by this process or a child of it: see [`Printed`]. 0 for nothing.
+    /// The kind of text that this process or a child printed last: see [`Printed`]. 0 for none.
     printed: OnceCell<&'static AtomicU8>,
-    /// Which functions of the recipe lead where.
+    /// The functions of the recipe and their calls.
     pub stack: RefCell<Stack>,
-    /// What the variables of its `catch` are called.
+    /// The names of its `catch` variables.
     pub caught: RefCell<CatchNames>,
     directory: PathBuf,
-    /// Whether the recipe has gone to another directory.
+    /// Whether the recipe has changed the working directory.
     pub moved: Cell<bool>,
     name: RefCell<Arc<str>>,
-    /// Whether modules that others can write to are run as root all the same.
+    /// Whether root imports modules even if others can write to them.
     pub trust: bool,
     warn: Warn,
     warned: RefCell<Vec<Report>>,
 }
 
 impl Context {
-    /// A context for a recipe.
+    /// Creates the context for a recipe.
     pub fn new(effects: Rc<dyn Effects>, recipe: &Recipe, warn: Warn) -> Self {
         Self {
             runner: Runner::new(),
@@ -80,39 +80,39 @@ impl Context {
         }
     }
 
-    /// Has `effects` do what the verbs ask for from here on, and gives what did it before.
+    /// Replaces the implementation of effects, and returns the previous one.
     pub fn set_effects(&self, effects: Rc<dyn Effects>) -> Rc<dyn Effects> {
         self.effects.replace(effects)
     }
 
-    /// What does what the verbs ask for.
+    /// The implementation of the verbs' effects.
     pub fn effects(&self) -> Rc<dyn Effects> {
         self.effects.borrow().clone()
     }
 
-    /// The text that is read and run from here on is called `name`.
+    /// Adds a text with this name, which runs from now on.
     pub fn read(&self, name: &str, text: &str) {
         self.sources.insert(name, text);
         self.rename(name);
     }
 
-    /// What runs from here on is of the text of this name.
+    /// Sets the name of the text that runs from now on.
     pub fn rename(&self, name: &str) {
         *self.name.borrow_mut() = name.into();
     }
 
-    /// Adds what is known of a text before it runs.
+    /// Adds the functions and calls of a text before it runs.
     pub fn add_text(&self, name: &str, ast: &rhai::AST) {
         self.stack.borrow_mut().add(name, ast);
         self.caught.borrow_mut().add(ast);
     }
 
-    /// What was started and is still held.
+    /// The started processes that values still hold.
     pub fn running(&self) -> Vec<Rc<RefCell<Process>>> {
         self.started.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// A process that was started, as a value.
+    /// Makes a started process a value.
     pub fn started(&self, process: Process) -> ProcessHandle {
         let process = Rc::new(RefCell::new(process));
         let mut started = self.started.borrow_mut();
@@ -121,7 +121,7 @@ impl Context {
         ProcessHandle { process: Some(process), planned: None, value: rhai::Dynamic::UNIT }
     }
 
-    /// Goes on in a copy of the process, to which what was started does not belong.
+    /// Prepares the context in a copy of the process, which does not own the started processes.
     pub fn enter_copy(&self) {
         for process in self.started.take().iter().filter_map(Weak::upgrade) {
             if let Ok(mut process) = process.try_borrow_mut() {
@@ -130,8 +130,8 @@ impl Context {
         }
     }
 
-    /// Begins the session before a sandbox is made, where a user's recipe will begin one: from a
-    /// user namespace of its own, one that was made before could not be entered any more.
+    /// Begins the session before a sandbox is created, if a user's recipe makes raw calls later:
+    /// from the session's user namespace, an earlier sandbox could not be entered any more.
     ///
     /// # Errors
     /// As for [`Context::begin_session`].
@@ -142,12 +142,11 @@ impl Context {
         Ok(())
     }
 
-    /// Begins the session before a question about this process, whose answer would be another one
-    /// after it. A machine that has none leaves the answer as it is; a raw call then says why.
+    /// Begins the session before a question whose answer the session changes. If the machine does
+    /// not allow a session, the answer stays as it is, and a raw call reports the reason.
     ///
     /// # Errors
-    /// The session was entered by half: the process is not what it was before. Or what it depends
-    /// on cannot be read.
+    /// The session was entered only in part, or something it depends on cannot be read.
     pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), RunError> {
         self.effects().begin_session(origin, self)
     }
@@ -157,27 +156,27 @@ impl Context {
         &self.directory
     }
 
-    /// A path of the host, as the kernel takes it: a relative one begins at the recipe, until the
-    /// recipe goes to another directory.
+    /// A host path for the kernel. A relative path begins at the recipe's directory until the
+    /// recipe changes the working directory.
     pub fn place(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();
         // `join` with an absolute path gives that path.
         if self.moved.get() { path.to_path_buf() } else { self.directory.join(path) }
     }
 
-    /// The name of a text as the engine says it; the engine has none for the recipe itself.
+    /// The name of a text, given the engine's name for it; the recipe itself has none there.
     pub fn source_name(&self, source: Option<&str>) -> Arc<str> {
         let own = || self.name.borrow().clone();
         source.filter(|name| !name.is_empty()).map_or_else(own, Into::into)
     }
 
-    /// The place with the functions of the recipe that lead to it.
+    /// Adds the functions of the recipe that lead to a position.
     pub fn with_callers(&self, mut origin: Origin) -> Origin {
         origin.callers = self.stack.borrow().callers(&origin).into();
         origin
     }
 
-    /// Says a warning, once.
+    /// Prints a warning, unless it was printed before.
     pub fn warn(&self, report: &Report) {
         if !self.warned.borrow().contains(report) {
             self.warned.borrow_mut().push(report.clone());
@@ -185,24 +184,24 @@ impl Context {
         }
     }
 
-    /// Prints a text of the recipe.
+    /// Prints a string for the recipe.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub fn tell(&self, text: &str, kind: Printed) -> Result<(), Errno> {
+    /// The write fails.
+    pub fn print(&self, text: &str, kind: Printed) -> Result<(), Errno> {
         self.effects().print(text, kind, self)
     }
 
-    /// An empty line before what is printed next, where it would not be told apart from what was
-    /// printed before: before headings, and between narration and what is shown.
+    /// Prints an empty line if one is needed before the next text: before headings, and between
+    /// narration and output.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The write fails.
     pub fn part(&self, next: Printed) -> Result<(), Errno> {
         self.effects().part(next, self)
     }
 
-    /// Whether that line is needed. From here on `next` is what was printed last.
+    /// Whether that line is needed. Records `next` as the kind that was printed last.
     pub fn is_parted(&self, next: Printed) -> bool {
         let last = self.printed().swap(next as u8, Ordering::Relaxed);
         match next {
@@ -212,7 +211,7 @@ impl Context {
         }
     }
 
-    /// What was printed last; child processes that are made later share it.
+    /// The kind that was printed last, shared with child processes.
     pub fn printed(&self) -> &'static AtomicU8 {
         static UNTOLD: AtomicU8 = AtomicU8::new(0);
         self.printed.get_or_init(|| if self.narrates { run::shared_byte() } else { &UNTOLD })

@@ -1,8 +1,8 @@
-//! What verbs do beyond computing values: by the kernel, or only noted in a dry run.
+//! The interface for what verbs do beyond computing values.
 //!
-//! A verb asks `call.effects()` for what it wants done and does not know which of the two does it.
-//! `Kernel` does it through the runner. `DryRun` notes it and gives a stand-in value, so that the
-//! recipe can continue. No method has a default, so a new one cannot be forgotten on either side.
+//! A verb requests an effect from `call.effects()`, and does not know which implementation answers.
+//! `Kernel` performs it through the runner. `DryRun` records it and returns a stand-in value, so
+//! that the recipe can continue. No method has a default, so neither side can lack one.
 
 mod network;
 
@@ -30,15 +30,15 @@ use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
 pub use network::NetworkEffects;
 pub(in crate::script) use network::{joined, network_of, network_of_pid};
 
-/// Where a closure runs.
+/// The place where a closure runs.
 pub enum Place<'a> {
     /// In new namespaces.
     New(Namespaces),
-    /// In a namespace that exists.
+    /// In an existing namespace.
     Namespace(&'a Namespace),
     /// In a network.
     Network(&'a SharedNetwork),
-    /// Beside a process that was started.
+    /// In the sandbox of a started process.
     Process(&'a ProcessHandle, Request),
     /// In a new sandbox.
     Sandbox(Plan, Request),
@@ -52,33 +52,33 @@ pub struct Attached {
     pub device: Option<LoopDevice>,
 }
 
-/// What the verbs do. Errors are those of the runner, unless a method says more.
+/// The effects of verbs. Errors are those of the runner, unless a method documents more.
 pub trait Effects: NetworkEffects {
-    // The run as a whole.
+    // The run.
 
-    /// Takes note that a verb has returned to the recipe.
+    /// Records that a verb has returned to the recipe.
     fn returned_from(&self, verb: &Verb);
 
-    /// Why a recipe that has computed for so many operations is ended, if it is.
+    /// The reason to end a recipe after so many operations, if there is one.
     fn gives_up(&self, operations: u64, begun: Instant) -> Option<Dynamic>;
 
     /// Whether breakpoints stop the recipe.
     fn has_breakpoints(&self) -> bool;
 
-    /// Prints a text of the recipe.
+    /// Prints a string for the recipe.
     fn print(&self, text: &str, kind: Printed, context: &Context) -> Result<(), Errno>;
 
-    /// Prints an empty line if what is printed next needs one before it.
+    /// Prints an empty line if the next text needs one before it.
     fn part(&self, next: Printed, context: &Context) -> Result<(), Errno>;
 
-    /// Prints a text that costs something to make, or that can be wrong.
+    /// Prints a text that is expensive to make, or whose creation can fail.
     fn show(
         &self,
         text: &dyn Fn() -> Result<String, VerbError>,
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError>;
 
-    /// Enters the session before a question whose answer it changes.
+    /// Begins the session before a question whose answer it changes.
     fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), RunError>;
 
     /// Whether the recipe may rely on a condition that it states.
@@ -92,10 +92,10 @@ pub trait Effects: NetworkEffects {
 
     // Programs.
 
-    /// Takes note of a plan that contradicts itself.
+    /// Records a plan that contradicts itself.
     fn contradicted(&self, reports: &[Report]);
 
-    /// Runs a program to its end.
+    /// Runs a program until it exits.
     fn run(
         &self,
         plan: &Plan,
@@ -104,7 +104,7 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<Exit, RunError>;
 
-    /// Runs a program to its end and keeps what it writes, at most `most` bytes.
+    /// Runs a program until it exits and keeps its output, at most `most` bytes.
     fn output(
         &self,
         plan: &Plan,
@@ -122,7 +122,7 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<ProcessHandle, RunError>;
 
-    /// Runs another program beside a process.
+    /// Runs another program in the sandbox of a process.
     fn join(
         &self,
         process: &ProcessHandle,
@@ -131,10 +131,10 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<Exit, VerbError>;
 
-    /// Waits for the end of a process. Throws what its closure has thrown.
+    /// Waits until a process exits. Throws what its closure threw.
     fn wait(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError>;
 
-    /// Waits for the end of a process, and gives the value of its closure.
+    /// Waits until a process exits, and returns the value of its closure.
     fn value(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, VerbError>;
 
     /// Sends a signal to a process that was started.
@@ -173,7 +173,7 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<ProcessHandle, VerbError>;
 
-    /// Runs a closure elsewhere, to its end, and gives its value.
+    /// Runs a closure elsewhere, and returns its value.
     fn within(
         &self,
         place: Place<'_>,
@@ -186,7 +186,7 @@ pub trait Effects: NetworkEffects {
     /// Makes a raw call.
     fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError>;
 
-    /// Enters a namespace, as `action` says.
+    /// Enters a namespace with the call `action`.
     fn enter(
         &self,
         namespace: &Namespace,
@@ -194,7 +194,7 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<(), RunError>;
 
-    /// Enters the namespaces of a process, given as a handle or by its number alone.
+    /// Enters the namespaces of a process, given as a handle or as a process id.
     fn enter_process(
         &self,
         process: Option<&ProcessHandle>,
@@ -203,7 +203,7 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError>;
 
-    /// Becomes a program.
+    /// Replaces this process by a program.
     fn execute(
         &self,
         command: Command,
@@ -245,24 +245,24 @@ pub trait Effects: NetworkEffects {
     /// Reads a file of at most `largest` bytes.
     fn read_file(&self, path: &Path, largest: u64) -> Result<Vec<u8>, Errno>;
 
-    /// The facts about a file; none if only a run would have made it.
+    /// The metadata of a file; `None` if only a run would have created it.
     fn metadata(&self, path: &Path) -> Result<Option<Metadata>, Errno>;
 
-    /// Whether an earlier line would have made something at a path, and whether as a directory.
+    /// Whether an earlier line would have created this path, and whether as a directory.
     fn foreseen(&self, path: &Path) -> Option<bool>;
 
     /// Whether an earlier line would have packed this archive.
     fn foresees_archive(&self, path: &Path) -> bool;
 
-    /// Opens a namespace by its file; none if the file is no namespace.
+    /// Opens a namespace file; `None` if the file is not a namespace.
     fn open_namespace(&self, path: &Path) -> Result<Option<Namespace>, Errno>;
 
-    /// The directory of the recipe's own.
+    /// The private directory of the recipe.
     fn scratch(&self, call: &Call<'_, '_>) -> Result<String, RunError>;
 
-    // Trees of the host.
+    // Roots as directories and archives.
 
-    /// Makes a file with an empty file system in it.
+    /// Creates a file that contains an empty file system.
     fn disk_image(
         &self,
         path: &Path,
@@ -271,7 +271,7 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<(), RunError>;
 
-    /// Builds a tree into a directory, and gives the warnings.
+    /// Builds a root in a directory, and returns the warnings.
     fn build(
         &self,
         tree: &Rc<RootTree>,
@@ -280,7 +280,7 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<Vec<Report>, Report>;
 
-    /// Packs a tree into an archive, and gives its digest.
+    /// Packs a root into an archive, and returns its digest.
     fn pack(
         &self,
         tree: &Rc<RootTree>,
@@ -290,38 +290,38 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<String, Report>;
 
-    /// What sandboxes have changed in a root.
+    /// The kept changes of a root.
     fn changes(&self, keeping: &Keeping, call: &Call<'_, '_>) -> Result<Vec<Changed>, RunError>;
 
-    /// Makes a layer of what sandboxes have changed; none if there is nothing to add.
+    /// Makes a layer of the kept changes; `None` if there are none.
     fn commit(&self, keeping: &Keeping, call: &Call<'_, '_>)
     -> Result<Option<KeptLayer>, RunError>;
 
     // The machine.
 
-    /// The verdict on a fact; an error has the keys that there are.
+    /// The verdict on a fact. The error lists the known keys.
     fn fact(&self, key: &str, call: &Call<'_, '_>) -> Result<Verdict, Vec<&'static str>>;
 
     /// Whether raw calls run in a user namespace other than the machine's.
     fn in_user_namespace(&self, call: &Call<'_, '_>) -> bool;
 }
 
-// What is looked up in the same way by both.
+// Look-ups that both implementations share.
 
-/// The number of a process that a signal may be sent to.
+/// Checks a process id that a signal is to be sent to.
 pub(in crate::script) fn addressed(pid: i64, call: &Call<'_, '_>) -> Result<i32, VerbError> {
     if pid == i64::from(run::process_id()) {
         let report = Report::error(format!("process {pid} is nsscript itself"));
-        return Err(call.fail(report.hint("`exit(status)` ends the recipe")));
+        return Err(call.fail(report.hint("use `exit(status)` to end the recipe")));
     }
     i32::try_from(pid).ok().filter(|number| *number > 0).ok_or_else(|| {
-        let report = Report::error(format!("{pid} is no number of a process"));
+        let report = Report::error(format!("invalid process id {pid}"));
         call.fail(match pid {
             ..=0 => report.hint(
-                "kill(2) would send the signal to a group of processes, or to all; here each is \
-                 named by its own number",
+                "name one process by its id: kill(2) takes 0 and negative numbers for groups of \
+                 processes",
             ),
-            _ => report.hint("`processes()` lists those that there are"),
+            _ => report.hint("list the processes with `processes()`"),
         })
     })
 }

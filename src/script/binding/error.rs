@@ -1,4 +1,4 @@
-//! The errors of verbs, and the ends that no recipe catches.
+//! Errors of verbs, and terminations that no recipe catches.
 
 use std::error::Error;
 use std::fmt;
@@ -9,21 +9,21 @@ use rhai::{Dynamic, EvalAltResult, Position};
 use crate::diag::{Origin, Report, messages};
 use crate::run::{RunError, signal_name};
 
-/// The error of a verb, on its way through the engine to the recipe.
+/// The error of a verb, as the engine carries it to the recipe.
 #[derive(Clone, Debug)]
 pub enum VerbError {
-    /// These reports say it; a recipe can catch it.
+    /// An error with these reports, which a recipe can catch.
     Reports(Vec<Report>),
-    /// A signal asked nsscript to end; no recipe catches that.
+    /// A signal asked nsscript to exit. No recipe catches it.
     Interrupted(i32),
-    /// The recipe asked to end with this status.
+    /// The recipe exits with this status.
     Exit(i32),
-    /// Something that the recipe needs is not there.
+    /// A requirement of the recipe is not met.
     NotRun(String),
 }
 
 impl VerbError {
-    /// At this place, what has none.
+    /// Sets the position of reports without one.
     #[must_use]
     pub fn at(mut self, origin: Option<&Origin>) -> Self {
         if let Self::Reports(reports) = &mut self {
@@ -76,17 +76,17 @@ impl From<Vec<Report>> for VerbError {
     }
 }
 
-/// How the note begins that says that a report comes from the process of a closure.
+/// The start of the note that a report comes from the process of a closure.
 pub const IN_CHILD: &str = "in the child process of";
 
-/// A dry run is ended because it does not end by itself.
+/// The termination of a dry run that does not end by itself.
 #[derive(Clone, Debug)]
 pub struct DryRunTooLong;
 
-/// The value that a `catch` gets.
+/// The value that a `catch` receives.
 #[derive(Clone, Debug)]
 pub struct ScriptError {
-    /// What is said, at least one.
+    /// The reports, at least one.
     pub reports: Rc<[Report]>,
 }
 
@@ -103,12 +103,12 @@ impl Error for ScriptError {
 }
 
 impl ScriptError {
-    /// The first report, which the properties of the error are about.
+    /// The first report, which determines the properties of the error.
     pub fn first(&self) -> Option<&Report> {
         self.reports.first()
     }
 
-    /// The sentence.
+    /// The message.
     pub fn message(&self) -> String {
         self.first().map(|report| report.message.clone()).unwrap_or_default()
     }
@@ -117,13 +117,13 @@ impl ScriptError {
 /// How a recipe ended. The engine carries an end that no recipe catches as its own error.
 #[derive(Clone, Debug)]
 pub enum End {
-    /// By itself, with this status.
+    /// With this exit status.
     Status(i32),
     /// With errors.
     Failed(Vec<Report>),
     /// By a signal.
     Signal(i32),
-    /// As something that it needs is not there, which this names.
+    /// Not run, because of this missing requirement.
     NotRun(String),
 }
 

@@ -1,10 +1,10 @@
-//! Keys of option maps, where they stand in the text of a recipe.
+//! Positions of option keys in the text of a recipe.
 
 use super::context::Context;
 use crate::diag::Origin;
 
 impl Context {
-    /// What stands behind `key` and its colon in the option map of the call at `origin`.
+    /// The text after `key` and its colon in the option map of the call at `origin`.
     pub fn text_after_key(&self, origin: Option<Origin>, key: &str) -> Option<String> {
         let start = origin.clone()?;
         let place = self.place_of_key(origin, key).filter(|place| *place != start)?;
@@ -13,7 +13,7 @@ impl Context {
         Some(rest.split_once(':')?.1.trim_start().to_owned())
     }
 
-    /// The place of `key` in the option map of the call at `origin`, where it stands in the text.
+    /// The position of `key` in the option map of the call at `origin`, if the text contains it.
     pub fn place_of_key(&self, origin: Option<Origin>, key: &str) -> Option<Origin> {
         let origin = origin?;
         let text = self.sources.text(&origin.source)?;
@@ -31,7 +31,7 @@ impl Context {
     }
 }
 
-/// The column, counted in characters from 0, at which `key` stands as a key: before a colon.
+/// The column, in characters from 0, at which `key` is followed by a colon.
 fn find_key(line: &str, key: &str, skip: usize) -> Option<usize> {
     let letters: Vec<char> = line.chars().collect();
     let key: Vec<char> = key.chars().collect();

@@ -1,12 +1,11 @@
-//! What is said of a verb that is called on a value of another type, or with other arguments.
+//! Errors for verbs that are called on a value of another type, or with wrong arguments.
 
 use super::argument::a_type;
 use super::catalog;
 use super::verb::Verb;
 use crate::diag::{Report, count, quoted};
 
-/// That a type has no verb of this name, which is a function; or has one that takes other arguments
-/// than these.
+/// The report that a type has no verb of this name, or one with other arguments.
 #[must_use]
 pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
     let verbs = catalog::named(name);
@@ -15,7 +14,7 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
     }
     let owner = a_type(receiver);
     let report = Report::error(format!("{owner} has no verb {}", quoted(name)));
-    // The nearest word, or one that means the same.
+    // The most similar name, or a synonym.
     let near = match name {
         "mkdir" => Some("directory"),
         "write_file" => Some("file"),
@@ -29,8 +28,8 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
     if receiver == "Sandbox" && name.contains("capabilit") {
         return report.advise(
             "no_capability_inside",
-            "a sandbox gives its program no capability; outside of one a program keeps those that \
-             `clone(MOUNT, || { set_capabilities([…]); exec(…) })` names",
+            "run the program outside a sandbox, with `clone(MOUNT, || { set_capabilities([…]); \
+             exec(…) })`: a program in a sandbox has no capabilities",
         );
     }
     let takes = |verb: &&&Verb| {
@@ -39,31 +38,31 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
     };
     match verbs.iter().filter(takes).find(|verb| verb.receiver().is_empty()) {
         Some(verb) => {
-            report.hint(format!("it is a function of its own: {}", quoted(verb.signature())))
+            report.hint(format!("call the function instead: {}", quoted(verb.signature())))
         }
         None => report,
     }
 }
 
-/// That a verb takes another number of arguments than `given`, its receiver among them.
+/// The report for a wrong number of arguments of a verb, including the receiver.
 #[must_use]
 pub fn arity(verb: &Verb, given: usize) -> Report {
     let hidden = verb.parameters.len() - verb.given().len();
     let (least, most) = (verb.least() - hidden, verb.parameters.len() - hidden);
     another_number(verb.name, least, most, given.saturating_sub(hidden))
-        .hint(format!("it is called as `{}`", verb.signature()))
+        .hint(format!("call it as `{}`", verb.signature()))
 }
 
-/// That a property is called as if it were a verb.
+/// The report for a property that is called like a verb.
 #[must_use]
 pub fn called_property(verb: &Verb) -> Report {
     let (name, owner) = (quoted(verb.name), a_type(verb.receiver()));
-    let report = Report::error(format!("{name} of {owner} is a property, and not called"));
-    report.hint(format!("it is read: `.{}`", verb.name))
+    let report = Report::error(format!("{name} of {owner} is a property, not a verb"));
+    report.hint(format!("read it without parentheses: `.{}`", verb.name))
 }
 
-/// That a function of the language takes another number of values than `given`; `counts` are those
-/// that it takes, what it is called on among them.
+/// The report for a wrong number of arguments of a function of the language; `counts` are the
+/// accepted numbers, including the receiver.
 #[must_use]
 pub fn arity_of_language(name: &str, counts: &[usize], given: usize, is_method: bool) -> Report {
     let hidden = usize::from(is_method);

@@ -1,4 +1,4 @@
-//! Option maps: named settings after the arguments, every key known and checked.
+//! Option maps: named settings after the arguments. Every key is declared and checked.
 
 use rhai::{Dynamic, Map};
 
@@ -8,7 +8,7 @@ use super::verb::OptionKey;
 use crate::diag::{Report, closest, list, quoted};
 use crate::spec::ValueError;
 
-/// The report of an option of `verb` that there is not.
+/// The report for an unknown option of `verb`.
 pub(in crate::script) fn unknown(
     verb: &str,
     key: &str,
@@ -25,7 +25,7 @@ pub(in crate::script) fn unknown(
     report.at(call.context.place_of_key(call.origin(), key))
 }
 
-/// The report of a value that an option of `verb` does not take.
+/// The report for a value that an option of `verb` does not accept.
 pub(in crate::script) fn wrong(
     verb: &str,
     key: &str,
@@ -66,14 +66,14 @@ pub(in crate::script) fn key<T: Argument>(
     taken.map(Some).map_err(|error| ArgumentError::of_option(key, error))
 }
 
-/// Refuses a mode whose digits are those of an octal number but which is written as a decimal
-/// one: `755` is `0o1363`, which nobody means.
+/// Refuses a mode with octal digits that is written as a decimal number: `755` is `0o1363`, which
+/// is never intended.
 fn decimal_mode(key: &'static str, call: &Call<'_, '_>) -> Result<(), ArgumentError> {
     let Some(text) = call.context.text_after_key(call.origin(), key) else { return Ok(()) };
     let digits: String = text.chars().take_while(char::is_ascii_alphanumeric).collect();
     let octal = digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
     if octal && (3..=4).contains(&digits.len()) {
-        let wrong = ValueError::new(format!("{} is not written in octal", quoted(&digits)));
+        let wrong = ValueError::new(format!("invalid mode {}: it is not octal", quoted(&digits)));
         let mode = quoted(format!("0o{}", digits.trim_start_matches('0')));
         let wrong = ArgumentError::Value(wrong.hint(format!("did you mean {mode}?")));
         return Err(ArgumentError::of_option(key, wrong));
@@ -81,7 +81,7 @@ fn decimal_mode(key: &'static str, call: &Call<'_, '_>) -> Result<(), ArgumentEr
     Ok(())
 }
 
-/// The map that was given; an empty one where none was.
+/// The given map, or an empty one.
 pub(in crate::script) fn map(value: Option<Dynamic>) -> Result<Map, ArgumentError> {
     let Some(value) = value else { return Ok(Map::new()) };
     let given = super::argument::a_kind(&value);
@@ -89,7 +89,7 @@ pub(in crate::script) fn map(value: Option<Dynamic>) -> Result<Map, ArgumentErro
     map.ok_or(ArgumentError::Type { wanted: "a map of options", given })
 }
 
-/// Makes sure that nothing is left in a map.
+/// Checks that no key is left in a map.
 pub(in crate::script) fn finish(
     map: &Map,
     keys: &'static [OptionKey],
@@ -108,7 +108,7 @@ pub(in crate::script) const fn plain(key: &'static str) -> &'static str {
     }
 }
 
-/// Declares an option map: a struct of keys, each with its type, its default and its meaning.
+/// Declares an option map: a struct of keys, each with its type, default and description.
 macro_rules! options {
     ($(
         $(#[doc = $about:literal])*

@@ -1,4 +1,4 @@
-//! Signals as recipes write them: by name or number.
+//! Signals in recipes: by name or number.
 
 use rhai::Dynamic;
 
@@ -19,7 +19,9 @@ impl Argument for Signal {
         let value = value.unwrap_or_default();
         if let Ok(number) = value.as_int() {
             let number = i32::try_from(number).ok().filter(|number| (1..=64).contains(number));
-            return Ok(Self(number.ok_or_else(|| ValueError::new("signals go from 1 to 64"))?));
+            return Ok(Self(number.ok_or_else(|| {
+                ValueError::new("invalid signal: expected a number from 1 to 64")
+            })?));
         }
         if !value.is_string() {
             return Err(ArgumentError::Type { wanted: Self::KIND, given: a_kind(&value) });
@@ -30,11 +32,11 @@ impl Argument for Signal {
 
 fn by_name(name: &str) -> Result<i32, ValueError> {
     run::signal_number(name).ok_or_else(|| {
-        let invalid = ValueError::new(format!("no signal {}", quoted(name)));
+        let invalid = ValueError::new(format!("unknown signal {}", quoted(name)));
         let short = name.to_uppercase();
         match closest(short.trim_start_matches("SIG"), run::signal_names()) {
             Some(near) => invalid.hint(format!("did you mean {}?", quoted(near))),
-            None => invalid.hint("a signal is a name like `\"TERM\"` or a number"),
+            None => invalid.hint("expected a name such as `\"TERM\"`, or a number"),
         }
     })
 }

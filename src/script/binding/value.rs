@@ -1,4 +1,4 @@
-//! The types of the language that are our own.
+//! The types that nsscript adds to the language.
 
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -17,10 +17,10 @@ use crate::plan::{Data, Plan};
 use crate::run::{self, Exit, Namespace, Network, Output, Process};
 use crate::spec::{Kind, Namespaces, Rootfs};
 
-/// A program that was started: every copy is the same program.
+/// A started program. All copies are the same program.
 #[derive(Clone, Debug)]
 pub struct ProcessHandle {
-    /// The program; none in a dry run, which starts nothing.
+    /// The program; `None` in a dry run, which starts nothing.
     pub process: Option<Rc<RefCell<Process>>>,
     /// The plan of the program that a dry run did not start.
     pub planned: Option<Rc<Plan>>,
@@ -29,38 +29,38 @@ pub struct ProcessHandle {
 }
 
 impl ProcessHandle {
-    /// The number of the process; none in a dry run.
+    /// The process id; `None` in a dry run.
     pub fn pid(&self) -> Option<i32> {
         self.process.as_ref().map(|process| process.borrow().pid())
     }
 
-    /// Whether it has not ended yet.
+    /// Whether it is still running.
     pub fn running(&self) -> bool {
         self.process.as_ref().is_some_and(|process| process.borrow_mut().running())
     }
 
-    /// Whether it has ended; a process that was not started has not.
+    /// Whether it has exited. A process of a dry run has not.
     pub fn has_ended(&self) -> bool {
         self.process.is_some() && !self.running()
     }
 
-    /// The plan that it was started by; none for the closure of a dry run.
+    /// The plan that it was started with; `None` for the closure of a dry run.
     pub fn plan(&self) -> Option<Rc<Plan>> {
         let own = || Some(Rc::new(self.process.as_ref()?.borrow().plan().clone()));
         self.planned.clone().or_else(own)
     }
 }
 
-/// A plan, which is not copied with every assignment.
+/// A plan, shared so that assignments do not copy it.
 #[derive(Clone, Debug)]
 pub struct SharedPlan(pub Rc<Plan>);
 
-/// What a program needs.
+/// The files that a program needs.
 #[derive(Clone, Debug)]
 pub struct SharedNeeds {
-    /// What it needs to be loaded.
+    /// The files that it needs to be loaded.
     pub needs: Rc<Needs>,
-    /// What it opens while it runs, where that was asked for.
+    /// The files that it opens while it runs, if requested.
     pub data: Option<Rc<Data>>,
 }
 
@@ -74,7 +74,7 @@ impl SharedNeeds {
     }
 }
 
-/// A namespace that is held open: every copy is the same one.
+/// An open namespace. All copies are the same one.
 #[derive(Clone, Debug)]
 pub struct SharedNamespace(pub Rc<Namespace>);
 
@@ -84,17 +84,17 @@ impl PartialEq for SharedNamespace {
     }
 }
 
-/// A network: every copy is the same one.
+/// A network. All copies are the same one.
 #[derive(Clone, Debug)]
 pub struct SharedNetwork {
-    /// The network; none in a dry run, which makes none.
+    /// The network; `None` in a dry run, which creates none.
     pub network: Option<Rc<Network>>,
-    /// What it is called.
+    /// Its label in messages.
     pub label: String,
 }
 
 impl SharedNetwork {
-    /// Its name; none for a network without one.
+    /// Its name, if it has one.
     pub fn name(&self) -> Option<String> {
         match &self.network {
             Some(network) => network.name().map(|name| name.as_str().to_owned()),
@@ -102,7 +102,7 @@ impl SharedNetwork {
         }
     }
 
-    /// Its network namespace; none in a dry run.
+    /// Its network namespace; `None` in a dry run.
     pub fn namespace(&self) -> Option<SharedNamespace> {
         self.network.as_ref().map(|network| SharedNamespace(network.namespace().clone()))
     }
@@ -124,11 +124,11 @@ impl PartialEq for SharedNetwork {
     }
 }
 
-/// What a program wrote.
+/// The output of a program.
 #[derive(Clone, Debug)]
 pub struct SharedOutput(pub Rc<Output>);
 
-/// The machine, which is asked when a recipe asks.
+/// The machine. Its facts are read on demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostFacts;
 
@@ -156,10 +156,10 @@ macro_rules! values {
             }
         )*
 
-        /// The names of the types of our own.
+        /// The names of nsscript's own types.
         pub const TYPES: &[&str] = &[$($name),*];
 
-        /// Tells the engine the names of the types.
+        /// Registers the names of the types with the engine.
         pub fn name_types(engine: &mut Engine) {
             $(engine.register_type_with_name::<$type>($name);)*
         }
@@ -181,7 +181,7 @@ values! {
     HostFacts, "Host", "the Host";
 }
 
-/// How values are printed and compared: those of the types that a recipe can come by.
+/// Registers printing and comparison for the types that a recipe can use.
 pub fn printing(engine: &mut Engine, named: &Named<'_>) {
     fn show<T: Variant + Clone>(engine: &mut Engine, text: fn(&T) -> String) {
         engine.register_fn("to_string", move |value: &mut T| text(value));
@@ -225,7 +225,7 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
     if named.has_any(&["start", "clone"]) {
         show::<ProcessHandle>(engine, |handle| match handle.pid() {
             Some(pid) => format!("process {pid}"),
-            None => "process that a dry run did not start".into(),
+            None => "process that was not started (dry run)".into(),
         });
     }
     if named.has("host") {
@@ -248,7 +248,7 @@ fn equality<T: Variant + Clone + PartialEq>(engine: &mut Engine) {
     engine.register_fn("!=", |one: T, other: T| one != other);
 }
 
-/// A value over as many lines as it takes to be read.
+/// A value as text, on several lines if it is long.
 pub fn laid_out(value: &Dynamic) -> String {
     const WIDTH: usize = 80;
     let short = shown(value);
@@ -268,7 +268,7 @@ pub fn laid_out(value: &Dynamic) -> String {
     short
 }
 
-/// A value as a message shows it: texts in quotes, our own types as they print.
+/// A value for a message: strings in quotes, nsscript's own types as they print.
 pub fn shown(value: &Dynamic) -> String {
     if let Some(text) = value.read_lock::<ImmutableString>() {
         return format!("{:?}", text.as_str());

@@ -1,4 +1,4 @@
-//! A verb: what it is called, what it takes, what it says about itself, what it does.
+//! A verb: its name, parameters, documentation and function.
 
 pub(in crate::script) mod function;
 pub(in crate::script) mod source;
@@ -11,7 +11,7 @@ use super::argument::{self, Argument, ArgumentError};
 use super::call::Call;
 use super::error::VerbError;
 
-/// What kind of name a verb is in a recipe.
+/// The form of a verb in a recipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Called: `f(x)`; on a value: `x.f(y)`.
@@ -27,22 +27,22 @@ pub struct Parameter {
     pub name: &'static str,
     /// What it takes, in words: `a string`.
     pub kind: &'static str,
-    /// The name of the type, for a receiver: `Sandbox`; empty for what is no type of our own.
+    /// The name of the type, for a receiver: `Sandbox`. Empty for other types than nsscript's own.
     pub receiver: &'static str,
-    /// Whether it must be given.
+    /// Whether it is required.
     pub required: bool,
-    /// The keys it takes, where it is an option map.
+    /// The keys, if it is an option map.
     pub options: &'static [OptionKey],
-    /// The type that Rhai chooses by, for a receiver.
+    /// The type by which Rhai selects the function, for a receiver.
     pub type_id: Option<fn() -> TypeId>,
-    /// Whether a map in its place is meant for the option map that follows.
+    /// Whether a map in its place is taken for the option map that follows.
     pub skips_maps: bool,
-    /// Says what is wrong with a value, if anything is.
+    /// Checks a value.
     pub take: fn(Option<Dynamic>, &Call<'_, '_>) -> Result<(), ArgumentError>,
 }
 
 impl Parameter {
-    /// One of the type `T`, which has no name yet.
+    /// Creates a parameter of the type `T`, without a name.
     const fn of<T: Argument>() -> Self {
         Self {
             name: "",
@@ -62,11 +62,11 @@ impl Parameter {
 pub struct OptionKey {
     /// The key.
     pub name: &'static str,
-    /// What it takes, in words.
+    /// The accepted type, in words.
     pub kind: &'static str,
-    /// What holds where it is not given, as a recipe would write it; empty for nothing.
+    /// The default, as a recipe writes it; empty if there is none.
     pub default: &'static str,
-    /// What it means: its documentation.
+    /// Its documentation.
     pub doc: &'static str,
 }
 
@@ -77,38 +77,38 @@ pub struct Verb {
     pub name: &'static str,
     /// Whether it is called or read.
     pub kind: Kind,
-    /// What it takes; the first is the value it is called on, where that has a type of its own.
+    /// The parameters. The first is the receiver, if its type is one of nsscript's own.
     pub parameters: &'static [Parameter],
-    /// What it gives, in words.
+    /// The type of its value, in words.
     pub returns: &'static str,
-    /// Whether it may give nothing instead of that.
+    /// Whether its value can be `()` instead.
     pub optional: bool,
-    /// Its manual page, as in the source.
+    /// Its help page, as in the source.
     pub doc: &'static str,
-    /// What it does.
+    /// Its implementation.
     pub perform: fn(&mut Call<'_, '_>) -> Result<Dynamic, VerbError>,
 }
 
 impl Verb {
-    /// The type it is called on; empty for a function of its own.
+    /// The type of the receiver; empty for a plain function.
     #[must_use]
     pub fn receiver(&self) -> &'static str {
         self.parameters.first().map_or("", |first| first.receiver)
     }
 
-    /// The parameters without the value it is called on.
+    /// The parameters without the receiver.
     #[must_use]
     pub fn given(&self) -> &'static [Parameter] {
         if self.receiver().is_empty() { self.parameters } else { &self.parameters[1..] }
     }
 
-    /// How many of all its parameters must be given.
+    /// The number of required parameters, including the receiver.
     #[must_use]
     pub fn least(&self) -> usize {
         self.parameters.iter().take_while(|parameter| parameter.required).count()
     }
 
-    /// How a recipe calls it: `sandbox.bind(source, target, #{ … })`.
+    /// The form of a call: `sandbox.bind(source, target, #{ … })`.
     #[must_use]
     pub fn signature(&self) -> String {
         let receiver = self.receiver().to_lowercase();
@@ -156,7 +156,7 @@ macro_rules! verbs {
                 $file, " has no function `", stringify!($function), "` with a doc comment above it",
             )),
         };
-        // Copies, as long as what is copied: the program does not hold the whole file.
+        // Copies of exact size, so that the program does not contain the whole file.
         const DOC: Text<{ SOURCE.doc::<0>().length() }> = SOURCE.doc();
         const NAMES: Text<{ SOURCE.names::<0>().length() }> = SOURCE.names();
         const PARAMETERS: [Parameter; SIGNATURE.parameters.len()] = SIGNATURE.named(NAMES.as_str());

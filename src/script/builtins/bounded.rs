@@ -1,5 +1,5 @@
-//! Functions of the language in the place of its own, which go on without end for some arguments,
-//! or take any amount of memory at once.
+//! Replacements for functions of the language that do not end for some arguments, or allocate any
+//! amount of memory at once.
 
 use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, INT, ImmutableString, Map, Position};
 
@@ -16,28 +16,28 @@ use crate::script::language::named::Named;
 /// of its length. What the process has in use is known without counting.
 const MEMORY: usize = 1 << 30;
 
-/// What an element of an array takes.
+/// The size of an array element.
 const ELEMENT: usize = size_of::<Dynamic>();
-/// What a short text takes as an element: it lies in a block of its own, with a count.
+/// The size of a short string as an element: a separate block with a reference count.
 const TEXT: usize = ELEMENT + 48;
 
 type Done<T = ()> = Result<T, Box<EvalAltResult>>;
 
-/// Why a recipe does not go on that has more in memory than it may.
+/// The termination of a recipe that exceeds the memory limit.
 #[derive(Clone, Debug)]
 pub struct MemoryExceeded;
 
-/// Whether the recipe has more in memory than it may.
+/// Whether the recipe exceeds the memory limit.
 pub fn is_exceeded() -> bool {
     run::memory_in_use() > MEMORY
 }
 
-/// What is said then.
+/// The message for it.
 pub fn exceeded() -> String {
-    format!("the recipe needs more than {} of memory", bytes(MEMORY as u64))
+    format!("the recipe needs more memory than the limit of {}", bytes(MEMORY as u64))
 }
 
-/// Registers those of the functions that a recipe can use.
+/// Registers the functions that a recipe can use.
 pub fn register(engine: &mut Engine, named: &Named<'_>) {
     if named.has("pad") {
         engine.register_fn("pad", |text: &mut ImmutableString, length: INT, by: char| {
@@ -93,8 +93,8 @@ pub fn register(engine: &mut Engine, named: &Named<'_>) {
     }
 }
 
-/// Registers a function that takes a text apart at a text or character, into all parts or into as
-/// many as asked for: one at least.
+/// Registers a function that splits a string at a string or character, into all parts or at most a
+/// given number of parts.
 fn for_separators(
     engine: &mut Engine,
     name: &str,
@@ -111,7 +111,7 @@ fn for_separators(
     });
 }
 
-/// Whether there is room for so many bytes more.
+/// Checks that so many more bytes may be allocated.
 fn room(bytes: usize) -> Done {
     if run::memory_in_use().saturating_add(bytes) <= MEMORY {
         return Ok(());
@@ -119,13 +119,13 @@ fn room(bytes: usize) -> Done {
     Err(failed(exceeded()).into())
 }
 
-/// A failure that says why, at the place of the call; a recipe can catch it.
+/// A failure with this message at the position of the call, which a recipe can catch.
 pub(in crate::script) fn failed(why: impl Into<String>) -> EvalAltResult {
     EvalAltResult::ErrorArithmetic(why.into(), Position::NONE)
 }
 
 fn parts<'t>(text: &str, parts: impl Iterator<Item = &'t str> + Clone) -> Done<Array> {
-    // The parts of most texts need not be counted: there is room for one a byte.
+    // For most strings, the parts need not be counted: there is room for one per byte.
     let most = text.len().saturating_add(2);
     if room(most.saturating_mul(TEXT)).is_err() {
         let count = parts.clone().count();
@@ -134,18 +134,18 @@ fn parts<'t>(text: &str, parts: impl Iterator<Item = &'t str> + Clone) -> Done<A
     Ok(parts.map(|part| ImmutableString::from(part).into()).collect())
 }
 
-/// Lengthens `text` to `length` characters by what comes round in `by`.
+/// Pads `text` to `length` characters with repetitions of `by`.
 fn pad(text: &mut ImmutableString, length: INT, by: &str) -> Done {
     let missing = usize::try_from(length).unwrap_or(0).saturating_sub(text.chars().count());
     if missing == 0 {
         return Ok(());
     }
     if by.is_empty() {
-        return Err(failed("the string to pad with is empty").into());
+        return Err(failed("the padding string is empty").into());
     }
     let letters = by.chars().count();
     let bytes = (missing / letters + 1).saturating_mul(by.len());
-    // The text grows by a copy.
+    // The string grows by a copy.
     room(bytes.saturating_mul(2).saturating_add(text.len()))?;
     let mut added = by.repeat(missing / letters);
     added.extend(by.chars().take(missing % letters));
@@ -195,15 +195,15 @@ fn replace(text: &mut ImmutableString, find: &str, by: &str) -> Done {
     Ok(())
 }
 
-/// The engine's own compiles the text as a recipe: what is wrong with it cannot be caught, and is
-/// said of the recipe.
+/// Parses JSON. The engine's own function compiles the text as a recipe, so its errors cannot be
+/// caught and concern the recipe.
 fn parse_json(text: &str) -> Done<Dynamic> {
     room(text.len().saturating_mul(size_of::<Value>() + ELEMENT) / 2)?;
     let value: Value = serde_json::from_str(text).map_err(|error| {
         failed(if error.is_eof() {
-            "the JSON ends too early".into()
+            "unexpected end of the JSON text".into()
         } else {
-            format!("no JSON at line {}, column {}", error.line(), error.column())
+            format!("invalid JSON at line {}, column {}", error.line(), error.column())
         })
     })?;
     Ok(of_json(value))
@@ -226,7 +226,7 @@ fn of_json(value: Value) -> Dynamic {
     }
 }
 
-/// What a copy of a value takes. Texts and values of our own are shared.
+/// The size of a copy of a value. Strings and nsscript's own values are shared.
 fn taken_by(value: &Dynamic) -> usize {
     let inside = if let Some(array) = value.read_lock::<Array>() {
         array.iter().map(taken_by).sum()

@@ -1,4 +1,4 @@
-//! `print` and `debug`, in the place of the language's own, which cannot fail.
+//! `print` and `debug`. The language's own cannot fail.
 
 use std::any::TypeId;
 use std::rc::Rc;
@@ -6,13 +6,13 @@ use std::rc::Rc;
 use rhai::{Array, Blob, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 
 use crate::diag;
-use crate::script::binding::call::{printed, tell};
+use crate::script::binding::call::{print_for, printed};
 use crate::script::binding::context::{Context, Printed};
 use crate::script::language::named::Named;
 
-/// Has a recipe print by `context`.
+/// Registers `print` and `debug`, which print through `context`.
 pub fn register(engine: &mut Engine, context: &Rc<Context>, named: &Named<'_>) {
-    // What functions of that name give is printed already.
+    // Functions of that name have printed their value already.
     engine.on_print(|_| {});
     engine.on_debug(|text, _, _| diag::say(&format!("{text}\n")));
     if !named.has("print") {
@@ -21,10 +21,10 @@ pub fn register(engine: &mut Engine, context: &Rc<Context>, named: &Named<'_>) {
     let own = context.clone();
     let print = move |native: NativeCallContext<'_>, values: &mut [&mut Dynamic]| {
         let text = values.first().map(|value| printed(&native, value)).unwrap_or_default();
-        tell(&own, &native, "print", &text, Printed::Output)?;
+        print_for(&own, &native, "print", &text, Printed::Output)?;
         Ok(ImmutableString::new())
     };
-    // The language has functions of its own for these, which come before one that takes any value.
+    // The language's own functions for these types have priority over one for any value.
     let types = [
         TypeId::of::<Dynamic>(),
         TypeId::of::<()>(),

@@ -1,5 +1,5 @@
-//! Sorting, in the place of the language's own: that panics where a closure contradicts itself,
-//! goes on where one throws, and says of values without an order that there is no such function.
+//! Sorting. The language's own panics if a closure contradicts itself, continues if one throws, and
+//! reports values without an order as an unknown function.
 
 use std::cmp::Ordering;
 
@@ -11,7 +11,7 @@ use crate::script::language::named::Named;
 
 type Done<T = ()> = Result<T, Box<EvalAltResult>>;
 
-/// Registers those of the functions that a recipe can use.
+/// Registers the functions that a recipe can use.
 pub fn register(engine: &mut Engine, named: &Named<'_>) {
     for name in ["sort", "sort_by"] {
         if named.has(name) {
@@ -56,12 +56,15 @@ fn sort(array: &mut Array, order: fn(Ordering) -> Ordering) -> Done {
     sort_with(array, &mut |one, other| {
         natural_order(one, other).map(order).ok_or_else(|| {
             let (one, other) = (a_kind(one), a_kind(other));
-            failed(format!("cannot compare {one} with {other}; sort by a closure that does")).into()
+            failed(format!(
+                "cannot compare {one} with {other}: sort with a closure that compares them"
+            ))
+            .into()
         })
     })
 }
 
-/// How two values of one kind are ordered; none where they are not, or are of different kinds.
+/// The natural order of two values of one kind; `None` if there is none.
 fn natural_order(one: &Dynamic, other: &Dynamic) -> Option<Ordering> {
     if let (Ok(one), Ok(other)) = (one.as_int(), other.as_int()) {
         return Some(one.cmp(&other));
@@ -81,8 +84,8 @@ fn natural_order(one: &Dynamic, other: &Dynamic) -> Option<Ordering> {
     (one.is_unit() && other.is_unit()).then_some(Ordering::Equal)
 }
 
-/// Sorts by a closure: it gives a number below zero, zero or one above it, or whether the first
-/// comes before the second.
+/// Sorts with a closure, which returns a negative number, zero or a positive number, or whether the
+/// first value comes before the second.
 fn sort_by(native: &NativeCallContext<'_>, array: &mut Array, by: &FnPtr) -> Done {
     sort_with(array, &mut |one, other| {
         let given = by.call_raw(native, None, [one.clone(), other.clone()])?;
@@ -93,13 +96,13 @@ fn sort_by(native: &NativeCallContext<'_>, array: &mut Array, by: &FnPtr) -> Don
             return Ok(if before { Ordering::Less } else { Ordering::Equal });
         }
         let given = a_kind(&given);
-        let why = format!("a closure that compares gives an integer or a boolean, not {given}");
+        let why = format!("the closure of `sort` must return an integer or a boolean, not {given}");
         Err(failed(why).into())
     })
 }
 
-/// A merge sort, which keeps the order of what is equal. It comes to an end whatever `compare`
-/// says, and leaves the array as it is where that fails.
+/// A stable merge sort. It ends whatever `compare` returns, and leaves the array unchanged if that
+/// fails.
 fn sort_with(
     array: &mut Array,
     compare: &mut dyn FnMut(&Dynamic, &Dynamic) -> Done<Ordering>,
@@ -113,7 +116,7 @@ fn sort_with(
             let (middle, end) = ((start + width).min(length), (start + 2 * width).min(length));
             let (mut left, mut right) = (start, middle);
             while left < middle && right < end {
-                // What is right comes first only where it is less.
+                // The right value comes first only if it is less.
                 let is_less = compare(&array[order[right]], &array[order[left]])?.is_lt();
                 let next = if is_less { &mut right } else { &mut left };
                 merged.push(order[*next]);

@@ -1,5 +1,5 @@
-//! What the parameters of a verb take: the same that decides it at run time is asked here, with
-//! values that the text tells, or with samples of their kind.
+//! Arguments of verbs, checked by the code that converts them at run time, with known values or
+//! with samples of their kind.
 
 use rhai::{Dynamic, Expr, FnCallExpr, Map, NativeCallContext, Position};
 
@@ -15,9 +15,9 @@ use crate::script::errors::reword;
 
 /// A value as far as it is known.
 enum Value {
-    /// Nobody knows.
+    /// Unknown.
     Unknown,
-    /// A value of one of our types.
+    /// A value of one of nsscript's types.
     Own(&'static str),
     /// A value of this kind.
     Sample(Dynamic),
@@ -39,8 +39,8 @@ impl Value {
 }
 
 impl Checker<'_> {
-    /// Says what is wrong with the arguments of a verb. `given` has the kinds of all of them, and
-    /// first of what the verb is called on.
+    /// Reports wrong arguments of a verb. `given` has the kinds of all arguments, the receiver
+    /// first.
     pub fn arguments(
         &mut self,
         verb: &'static Verb,
@@ -62,7 +62,7 @@ impl Checker<'_> {
         );
         let known = call.args.iter().filter_map(|argument| argument.get_literal_value(None));
         let asked = Call::new(self.world.context, &native, verb, known.collect());
-        // What is called on something has that only among the kinds.
+        // The receiver of a method is only in the list of kinds.
         let before = given.len() - call.args.len();
         let mut position = usize::from(!verb.receiver().is_empty());
         for parameter in verb.given() {
@@ -90,7 +90,7 @@ impl Checker<'_> {
                     let sampled = kind.sample().map_or(unknown, Value::Sample);
                     let value = argument.map_or(sampled, |argument| Value::of(argument, *kind));
                     let report = wrong(parameter, value, &asked);
-                    // A function that was called as if it were a verb of that type.
+                    // A function that was called like a verb of that type.
                     let owner = kind.own().filter(|_| position == 1 && verb.receiver().is_empty());
                     if let (Some(_), Some(own)) = (&report, owner) {
                         return self.say_at(no_verb_of(own, verb.name, given.len() - 1), at);
@@ -106,7 +106,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Says what is wrong with the keys of an option map, and with what they are given.
+    /// Reports wrong keys and values of an option map.
     fn options(
         &mut self,
         parameter: &Parameter,
@@ -114,7 +114,7 @@ impl Checker<'_> {
         asked: &Call<'_, '_>,
     ) {
         for (key, at, value) in pairs {
-            // What is wrong with it by itself was said.
+            // Its own mistakes were reported.
             self.step = Step::Functions;
             let kind = self.expression(value);
             self.step = Step::Say;
@@ -149,7 +149,7 @@ impl Checker<'_> {
     }
 }
 
-/// What is wrong with a value for a parameter.
+/// The error of a value for a parameter.
 fn wrong(parameter: &Parameter, value: Value, asked: &Call<'_, '_>) -> Option<Report> {
     let (value, is_known) = match value {
         Value::Unknown => return None,
@@ -165,7 +165,7 @@ fn wrong(parameter: &Parameter, value: Value, asked: &Call<'_, '_>) -> Option<Re
     (is_known || is_of_type(&found)).then(|| asked.argument_report(parameter.name, found))
 }
 
-/// Whether it is the type of a value that is wrong, whatever the value.
+/// Whether the type is wrong, not only the value.
 fn is_of_type(wrong: &ArgumentError) -> bool {
     match wrong {
         ArgumentError::Type { .. } | ArgumentError::UnknownOption { .. } => true,
@@ -174,7 +174,7 @@ fn is_of_type(wrong: &ArgumentError) -> bool {
     }
 }
 
-/// How parameters that take a type of our own say so.
+/// The words with which parameters describe one of nsscript's types.
 fn words(own: &str) -> &'static str {
     let verb = catalog::all().find(|verb| verb.receiver() == own);
     verb.map_or("", |verb| verb.parameters[0].kind)

@@ -1,4 +1,4 @@
-//! Calls: which function is meant, and whether there is one for these values.
+//! Calls: finds the function that is meant, or reports that there is none for these values.
 
 use rhai::{EvalAltResult, FnCallExpr, Position};
 
@@ -9,8 +9,8 @@ use crate::script::binding::catalog;
 use crate::script::binding::verb::{self, Verb};
 use crate::script::engine::BEFORE_THE_LANGUAGE;
 
-/// What the engine itself knows as functions, with what they give. They are words of the language,
-/// and no functions that it would list.
+/// Functions that are keywords of the engine, with the kinds of their values. The engine does not
+/// list them.
 const WORDS: [(&str, Kind); 8] = [
     ("Fn", Kind::CLOSURE),
     ("call", Kind::Any),
@@ -62,12 +62,12 @@ impl Checker<'_> {
         if let Some(function) = unit.named(&call.name).find(is_meant) {
             return function.gives.get();
         }
-        // Others may be exported by what the module itself imports.
+        // The module's own imports can export others.
         self.not_found(call, given, at);
         Kind::Any
     }
 
-    /// The function that a name means for these values; what it is called on comes first.
+    /// The function with this name for these values, the receiver first.
     pub fn resolved(
         &mut self,
         call: &FnCallExpr,
@@ -77,7 +77,7 @@ impl Checker<'_> {
     ) -> Kind {
         let name = call.name.as_str();
         let unit = self.unit.clone();
-        // Of a function of the text what it is called on is no parameter.
+        // The receiver is not a parameter of a function of the text.
         if let Some(function) =
             unit.named(name).find(|function| function.parameters.len() == call.args.len())
         {
@@ -93,7 +93,7 @@ impl Checker<'_> {
             catalog::named(name).into_iter().filter(|verb| could_be(verb, given)).collect();
         let standard = self.world.standard;
         let takes = standard.takes(name, given) && !BEFORE_THE_LANGUAGE.contains(&name);
-        // A closure in a map is called as if it were a method.
+        // A closure in a map is called like a method.
         let is_map = is_method && matches!(given[0], Kind::Any | Kind::MAP);
         let is_in_map = is_map && self.world.keys.contains(name);
         if verbs.is_empty() && !takes {
@@ -102,7 +102,7 @@ impl Checker<'_> {
             }
             return Kind::Any;
         }
-        // What has a type for itself is chosen before what takes any.
+        // A function for the exact type has priority over one for any value.
         let of_type: Vec<_> =
             verbs.iter().copied().filter(|verb| !verb.receiver().is_empty()).collect();
         let is_sure = given.first().is_none_or(|first| first.name().is_some());
@@ -121,7 +121,7 @@ impl Checker<'_> {
         Kind::Any
     }
 
-    /// Says that there is no such function for these values.
+    /// Reports that there is no such function for these values.
     fn not_found(&self, call: &FnCallExpr, given: &[Kind], at: Position) {
         if self.unit.unread.contains(call.name.as_str()) {
             return;
@@ -132,12 +132,12 @@ impl Checker<'_> {
     }
 }
 
-/// What a verb gives, where that is sure.
+/// The kind of a verb's value, if it is certain.
 fn gives(verb: &Verb) -> Kind {
     if verb.optional { Kind::Any } else { Kind::of_words(verb.returns) }
 }
 
-/// Whether a verb could take as many values, and the first of them.
+/// Whether a verb accepts this number of values, and the first of them.
 fn could_be(verb: &Verb, given: &[Kind]) -> bool {
     let number = (verb.least()..=verb.parameters.len()).contains(&given.len());
     let first = verb.receiver().is_empty()

@@ -1,4 +1,4 @@
-//! Going along chains: `a.b[c].d(e)`.
+//! Chains: `a.b[c].d(e)`.
 
 use rhai::{ASTFlags, EvalAltResult, Expr, FnCallExpr, Position, Stmt};
 
@@ -9,18 +9,18 @@ use crate::script::analysis::closure::{changes, closure};
 use crate::script::binding::catalog;
 use crate::script::binding::verb;
 
-/// What a chain goes on from.
+/// One link of a chain.
 #[derive(Clone, Copy)]
 struct Link<'e> {
     kind: Kind,
     /// The variable that the chain begins with.
     root: Option<&'e str>,
-    /// Whether nothing but that variable is before.
+    /// Whether only that variable precedes.
     is_root: bool,
 }
 
 impl Checker<'_> {
-    /// Goes along a chain, at whose end something is assigned or not.
+    /// Checks a chain, which may be the target of an assignment.
     pub fn chain(&mut self, chain: &Expr, is_assigned: bool) -> Kind {
         match chain {
             Expr::Dot(sides, ..) | Expr::Index(sides, ..) => {
@@ -47,7 +47,7 @@ impl Checker<'_> {
             last => (last, None),
         };
         let mut from = from;
-        // `?.` passes over nothing.
+        // `?.` skips `()`.
         let passes = flags.contains(ASTFlags::NEGATED);
         if passes && from.kind == Kind::UNIT {
             from.kind = Kind::Any;

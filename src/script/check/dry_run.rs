@@ -1,8 +1,8 @@
-//! The dry run of a recipe whose text is without fault: its plans can contradict themselves.
+//! The dry run of a recipe without mistakes in its text, which finds contradictions in its plans.
 //!
-//! A dry run does nothing, so what programs print is empty, and what a recipe asks of the machine
-//! is as if nothing had been done. Until a recipe gets to see that, a run would do the same, and
-//! fail the same; after that, only what a plan contradicts is said, as a warning.
+//! A dry run does nothing, so the output of programs is empty, and answers about the machine do not
+//! include earlier actions. Until the recipe sees such a value, a run would behave, and fail, in
+//! the same way. After that, only contradictions of plans are reported, as warnings.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,14 +13,14 @@ use crate::script::binding::error::End;
 use crate::script::engine::{Mode, Script};
 use crate::script::language::recipe::Recipe;
 
-/// How long a dry run goes on: one that waits for something would do so for ever.
+/// The longest dry run: one that waits for something would never end.
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// ENOENT of errno(3).
 const NOT_FOUND: i32 = 2;
 
-/// What a dry run of `recipe` finds, and the signal that has ended it. `is_open` says whether
-/// what it does depends on what it is called with.
+/// The errors and warnings of a dry run of `recipe`, and the signal that ended it. `is_open` is
+/// whether the recipe depends on its arguments.
 pub fn dry_run(recipe: &Recipe, sources: &Sources, is_open: bool) -> (Vec<Report>, Option<i32>) {
     let warned: Rc<RefCell<Vec<Report>>> = Rc::default();
     let warnings = warned.clone();
@@ -48,7 +48,7 @@ pub fn dry_run(recipe: &Recipe, sources: &Sources, is_open: bool) -> (Vec<Report
                 if !is_sure {
                     report.severity = Severity::Warning;
                     report = report
-                        .note("found in a dry run, in which programs do nothing and print nothing");
+                        .note("found in a dry run, where programs do not run and print nothing");
                 }
                 found.push(report);
             }

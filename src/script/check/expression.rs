@@ -1,4 +1,4 @@
-//! Going through expressions.
+//! Expressions.
 
 use rhai::{EvalAltResult, Expr, FnPtr, Position};
 
@@ -12,7 +12,7 @@ use crate::script::analysis::closure::{Closure, closure, variable};
 use crate::script::errors::variable::{no_variable, outside};
 
 impl Checker<'_> {
-    /// Goes through an expression, and gives the kind of its value.
+    /// Checks an expression, and returns the kind of its value.
     pub fn expression(&mut self, expression: &Expr) -> Kind {
         if let Some(closure) = closure(expression) {
             self.closure(&closure);
@@ -71,7 +71,7 @@ impl Checker<'_> {
         }
     }
 
-    /// What a closure does, with what it has captured.
+    /// Checks the body of a closure, with the captured variables.
     pub fn closure(&mut self, closure: &Closure) {
         let unit = self.unit.clone();
         let Some(function) = unit.closure(&closure.name) else { return };
@@ -80,7 +80,7 @@ impl Checker<'_> {
         }
         let mut scope: Scope = self.scope.modules_only();
         for name in &closure.captures {
-            // What there is none of is said where it is used.
+            // A missing one is reported where it is used.
             if let Some(known) = self.scope.variable(name) {
                 scope.push(known.clone());
             }
@@ -112,7 +112,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Says that there is no variable of this name here.
+    /// Reports an unknown variable.
     pub fn unknown_variable(&self, name: &str, at: Position) {
         if self.unit.unread.contains(name) {
             return;
@@ -120,10 +120,11 @@ impl Checker<'_> {
         let is_declared = self.unit.declared.contains(name);
         let report = match self.unit.functions.iter().find(|function| function.name == name) {
             _ if is_declared && self.in_function => outside(name),
-            _ if is_declared => Report::error(format!("no variable {}", quoted(name)))
-                .hint(format!("{} is known from its `let` to the end of the block", quoted(name))),
-            Some(_) => Report::error(format!("no variable {}", quoted(name)))
-                .hint(format!("{} is a function: it is called, `{name}(…)`", quoted(name))),
+            _ if is_declared => Report::error(format!("unknown variable {}", quoted(name))).hint(
+                format!("{} is visible from its `let` to the end of the block", quoted(name)),
+            ),
+            Some(_) => Report::error(format!("unknown variable {}", quoted(name)))
+                .hint(format!("{} is a function: call it, `{name}(…)`", quoted(name))),
             None => no_variable(name, self.scope.names()),
         };
         self.say_at(report, at);
@@ -154,14 +155,14 @@ impl Checker<'_> {
         Kind::Any
     }
 
-    /// Says that no module is known by this name.
+    /// Reports an unknown module.
     pub fn unknown_module(&self, name: &str, at: Position) {
         if !self.unit.unread.contains(name) {
             self.error(EvalAltResult::ErrorModuleNotFound(name.into(), at));
         }
     }
 
-    /// What an operator gives, or that there is none for these values.
+    /// The kind of an operator's result, or a report that it does not apply to these values.
     pub fn operated(&self, operator: &str, given: &[Kind], at: Position) -> Kind {
         let standard = self.world.standard;
         if given.contains(&Kind::Never) {
@@ -177,7 +178,7 @@ impl Checker<'_> {
             return Kind::Any;
         }
         let owns: Vec<_> = given.iter().filter_map(|kind| kind.own()).collect();
-        // Values of different types are not equal, and none is the greater.
+        // Values of different types are not equal and have no order.
         if let [one, other] = owns.as_slice()
             && one != other
             && is_comparison(operator)
@@ -190,7 +191,7 @@ impl Checker<'_> {
                 _ => Kind::BOOL,
             };
         }
-        // What takes a range is no sample of it.
+        // A sample cannot stand for a range.
         if given.iter().any(|kind| matches!(kind, Kind::Is("range" | "range=" | "Fn"))) {
             return Kind::Any;
         }

@@ -1,4 +1,4 @@
-//! The modules that a text imports, and those that they import.
+//! The modules that a text imports, directly and indirectly.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -14,13 +14,13 @@ use crate::script::engine::module::{Resolver, circle};
 use crate::script::errors::reword;
 use crate::script::language::statement_starts::numbers;
 
-/// An import, where its path is a text.
+/// An import with a string as its path.
 struct Import {
     path: String,
     at: Position,
-    /// Whether it is tried.
+    /// Whether it is in a `try`.
     is_tried: bool,
-    /// Whether it is done as the text is read, and not when a function is called.
+    /// Whether it runs with the text, not when a function is called.
     is_at_once: bool,
 }
 
@@ -32,9 +32,9 @@ pub struct Reader<'c> {
     known: HashMap<String, Option<Rc<Unit>>>,
     /// The modules that are being read, outermost first.
     reading: Vec<String>,
-    /// What was read, those that are imported first.
+    /// The texts that were read, imported ones first.
     pub units: Vec<Rc<Unit>>,
-    /// What is wrong with imports, and with modules as a whole.
+    /// Errors of imports, and of whole modules.
     pub reports: Vec<Report>,
 }
 
@@ -51,8 +51,7 @@ impl<'c> Reader<'c> {
         }
     }
 
-    /// Takes a text, and reads what it imports. `unread` are names that a part which cannot be read
-    /// may declare.
+    /// Adds a text, and reads its imports. `unread` are names that an unreadable part may declare.
     pub fn unit(&mut self, source: &str, ast: &AST, unread: HashSet<String>) -> Rc<Unit> {
         self.context.stack.borrow_mut().add(source, ast);
         self.reports.extend(discarded(ast, source, false));
@@ -67,7 +66,7 @@ impl<'c> Reader<'c> {
     }
 
     fn import(&mut self, source: &str, import: &Import) -> Option<Rc<Unit>> {
-        // The recipe itself has a name that is no path where it is not read from a file.
+        // If the recipe is not read from a file, its name is not a path.
         let id = self.resolver.id(Some(source), &import.path);
         if self.reading.contains(&id) {
             if import.is_at_once {

@@ -1,4 +1,4 @@
-//! The kind of an expression by itself, for completion.
+//! The kind of a single expression, for completion.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -12,9 +12,9 @@ use super::{Checker, Step, World};
 use crate::script::engine::Script;
 
 impl Script {
-    /// The name of the type that the expression `code` gives, as the language has it (`i64`,
-    /// `string`, `Sandbox`), where the text tells that. `variables` are those in reach, with the
-    /// names of their types; a type that is not known is empty.
+    /// The type of the expression `code`, by the language's name (`i64`, `string`, `Sandbox`), if
+    /// the text determines it. `variables` are the visible ones with the names of their types; an
+    /// unknown type is empty.
     #[must_use]
     pub fn kind_of(&self, code: &str, variables: &[(&str, &str)]) -> Option<&'static str> {
         let (engine, context, _) = self.parts();

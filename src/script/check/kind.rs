@@ -1,4 +1,4 @@
-//! What kind a value is, as far as a text tells.
+//! Kinds of values, as far as the text determines them.
 
 use std::any::TypeId;
 use std::ops::{Range, RangeInclusive};
@@ -11,15 +11,15 @@ use crate::script::binding::value::TYPES;
 /// The kind of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Nobody knows.
+    /// Unknown.
     Any,
-    /// There is no value: the recipe goes on elsewhere.
+    /// No value: the recipe continues elsewhere.
     Never,
-    /// The type of this name, as the engine has it: `i64`, `string`, `Sandbox`.
+    /// The type with this name in the engine: `i64`, `string`, `Sandbox`.
     Is(&'static str),
 }
 
-/// The types of the language, by the names that the engine has for them.
+/// The types of the language, by the engine's names.
 const PLAIN: [&str; 10] =
     ["()", "bool", "i64", "f64", "char", "string", "array", "map", "blob", "Fn"];
 
@@ -32,7 +32,7 @@ impl Kind {
     pub const MAP: Self = Self::Is("map");
     pub const CLOSURE: Self = Self::Is("Fn");
 
-    /// The kind of a value that is known.
+    /// The kind of a known value.
     pub fn of(value: &Dynamic) -> Self {
         if value.is::<Range<i64>>() {
             return Self::Is("range");
@@ -40,13 +40,13 @@ impl Kind {
         Self::named(value.type_name())
     }
 
-    /// The kind of values of the type of this name.
+    /// The kind for the name of a type.
     pub fn named(name: &str) -> Self {
         let known = PLAIN.iter().chain(TYPES).find(|known| **known == name);
         known.map_or(Self::Any, |name| Self::Is(name))
     }
 
-    /// What a verb gives, by its words for that.
+    /// The kind for a verb's description of its value.
     pub fn of_words(words: &str) -> Self {
         if let Some(name) = TYPES.iter().find(|name| **name == words) {
             return Self::Is(name);
@@ -63,7 +63,7 @@ impl Kind {
         }
     }
 
-    /// The kind of a value that is of one of two.
+    /// The kind of a value that has one of two kinds.
     pub fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Never, kind) | (kind, Self::Never) => kind,
@@ -72,7 +72,7 @@ impl Kind {
         }
     }
 
-    /// Its name, where it is known.
+    /// The name of its type, if known.
     pub fn name(self) -> Option<&'static str> {
         match self {
             Self::Is(name) => Some(name),
@@ -80,12 +80,12 @@ impl Kind {
         }
     }
 
-    /// Its name, where it is one of ours.
+    /// The name of its type, if it is one of nsscript's own.
     pub fn own(self) -> Option<&'static str> {
         self.name().filter(|name| TYPES.contains(name))
     }
 
-    /// What the engine knows it by, where that is known.
+    /// The engine's id of its type, if known.
     pub fn type_id(self) -> Option<TypeId> {
         let name = self.name()?;
         Some(match name {
@@ -108,7 +108,7 @@ impl Kind {
         })
     }
 
-    /// A value of this kind, where it is one of the language.
+    /// A sample value, if it is a type of the language.
     pub fn sample(self) -> Option<Dynamic> {
         Some(match self.name()? {
             "()" => Dynamic::UNIT,

@@ -1,5 +1,5 @@
-//! Reading a text with mistakes of syntax: the engine stops at the first one, so the statement that
-//! holds it is blanked out, and the rest is read again.
+//! Recovery from syntax errors: the engine stops at the first one, so its statement is blanked out,
+//! and the rest is read again.
 
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -14,15 +14,15 @@ use crate::script::language::recipe::Recipe;
 
 /// A text that was read.
 pub struct Read {
-    /// What could be read of it.
+    /// The readable part.
     pub ast: AST,
-    /// Its mistakes of syntax.
+    /// Its syntax errors.
     pub reports: Vec<Report>,
-    /// The words of what could not be read: it may declare them.
+    /// The words of the unreadable part, which may declare them.
     pub unread: HashSet<String>,
 }
 
-/// The most mistakes of syntax that are looked for.
+/// The maximum number of syntax errors to find.
 const MOST: usize = 20;
 
 /// Reads a recipe as far as it can be read.
@@ -31,12 +31,12 @@ pub fn read(recipe: &Recipe, engine: &Engine, context: &Rc<Context>) -> Read {
     let mut read = Read { ast: AST::empty(), reports: Vec::new(), unread: HashSet::new() };
     if let Some((line, column)) = bracket::open_comment(&text) {
         let origin = Origin::new(recipe.name.as_str(), line, column).underlining(2);
-        read.reports.push(Report::error("this `/*` is never closed").at(Some(origin)));
+        read.reports.push(Report::error("unclosed comment `/*`").at(Some(origin)));
         let end = offset(&text, line, column);
         text.truncate(end);
     }
     for _ in 0..MOST {
-        // What is said of a mistake is read from the text, too.
+        // The report of a mistake reads the text too.
         context.sources.insert(&recipe.name, &text);
         match engine.compile(&text) {
             Ok(ast) => {
@@ -71,7 +71,8 @@ fn offset(text: &str, line: u32, column: u32) -> usize {
     before + letters.map(char::len_utf8).sum::<usize>()
 }
 
-/// Blanks out the statement around a place, and notes its words; whether anything was there.
+/// Blanks out the statement around a position, and records its words. Returns whether there was
+/// one.
 fn blank(text: &mut String, place: &Origin, unread: &mut HashSet<String>) -> bool {
     let at = offset(text, place.line, place.column.max(1));
     let ends: Vec<usize> = bracket::statement_ends(text)

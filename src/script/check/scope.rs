@@ -1,4 +1,4 @@
-//! The names that are in reach at a place of a text.
+//! The names that are visible at a position of a text.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ pub struct Variable {
     pub kind: Kind,
     /// Whether it is a constant.
     pub is_constant: bool,
-    /// The variables that it has captured, where it is a closure.
+    /// The captured variables, if it is a closure.
     pub captures: Vec<String>,
 }
 
@@ -23,11 +23,11 @@ pub struct Variable {
 pub struct Imported {
     /// That name.
     pub name: String,
-    /// It; none where it could not be read, and nothing is known of it.
+    /// The module; `None` if it could not be read.
     pub unit: Option<Rc<Unit>>,
 }
 
-/// The names that are in reach; of two with one name the last counts.
+/// The visible names. A later one hides an earlier one of the same name.
 #[derive(Clone, Default)]
 pub struct Scope {
     variables: Vec<Variable>,
@@ -35,12 +35,12 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// How much is known, to come back to.
+    /// The current size, to return to.
     pub fn mark(&self) -> (usize, usize) {
         (self.variables.len(), self.modules.len())
     }
 
-    /// Forgets what came after `mark`.
+    /// Removes everything after `mark`.
     pub fn reset(&mut self, mark: (usize, usize)) {
         self.variables.truncate(mark.0);
         self.modules.truncate(mark.1);
@@ -76,7 +76,7 @@ impl Scope {
         self.variables.iter().map(|variable| variable.name.as_str())
     }
 
-    /// The same modules, and no variables: what a function sees.
+    /// The scope of a function: the same modules, and no variables.
     pub fn modules_only(&self) -> Self {
         Self { variables: Vec::new(), modules: self.modules.clone() }
     }

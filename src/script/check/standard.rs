@@ -1,7 +1,6 @@
-//! What the language itself has: its functions, by what they take, and what comes of its operators.
+//! The functions and operators of the language itself, and the kinds of their results.
 //!
-//! The engine tells the names and types; what is given for which types it is asked for with sample
-//! values.
+//! The engine lists names and types. It is asked for results by calls with sample values.
 
 use std::any::TypeId;
 use std::cell::RefCell;
@@ -14,20 +13,20 @@ use crate::script::binding::value;
 use crate::script::builtins::{bounded, sorting};
 use crate::script::language::named::Named;
 
-/// What comes of an operation on values of certain kinds.
+/// The outcome of an operation on values of certain kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A value of this kind, or nobody knows what.
+    /// A value of this kind, possibly unknown.
     Gives(Kind),
-    /// The language has none for them.
+    /// The language has no such operation for them.
     Refused,
 }
 
-/// In the place of a value of a type of our own.
+/// Stands for a value of one of nsscript's own types.
 #[derive(Clone, Debug)]
 struct Own;
 
-/// Functions of which the kind of the result depends on values, or that wait or end.
+/// Functions whose kind of result depends on values, or that wait or exit.
 const UNSURE: [&str; 9] =
     ["call", "exit", "max", "min", "parse_json", "reduce", "reduce_rev", "sleep", "timestamp"];
 
@@ -61,17 +60,17 @@ impl Standard {
         Self { engine, functions, outcomes: RefCell::default() }
     }
 
-    /// The functions of a name, by the types of their parameters.
+    /// The functions with this name, by the types of their parameters.
     pub fn named(&self, name: &str) -> &[Vec<TypeId>] {
         self.functions.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a function of this name could take these values.
+    /// Whether a function with this name accepts these values.
     pub fn takes(&self, name: &str, given: &[Kind]) -> bool {
         self.named(name).iter().any(|types| fits(types, given))
     }
 
-    /// Whether a type of our own has functions of this name for itself: operators.
+    /// Whether one of nsscript's types defines a function with this name for itself, an operator.
     pub fn knows(&self, name: &str, given: &[Kind]) -> bool {
         let exact = |types: &Vec<TypeId>| {
             let one = |(id, kind): (&TypeId, &Kind)| kind.type_id() == Some(*id);
@@ -80,7 +79,7 @@ impl Standard {
         self.named(name).iter().any(exact)
     }
 
-    /// What a function gives for values of these kinds.
+    /// The outcome of a function for values of these kinds.
     pub fn gives(&self, name: &str, given: &[Kind]) -> Kind {
         let names: Vec<_> = (0..given.len()).map(|index| format!("v{index}")).collect();
         let code = format!("{name}({})", names.join(", "));
@@ -91,7 +90,7 @@ impl Standard {
         }
     }
 
-    /// What comes of `code`, in which the values are `v0`, `v1`, …
+    /// The outcome of `code`, in which the values are `v0`, `v1`, ….
     pub fn outcome(&self, code: &str, given: &[Kind]) -> Outcome {
         let key = (code.to_owned(), given.to_vec());
         if let Some(known) = self.outcomes.borrow().get(&key) {
@@ -109,8 +108,8 @@ impl Standard {
             scope.push_dynamic(format!("v{index}"), kind.sample().or_else(own)?);
         }
         match self.engine.eval_with_scope::<Dynamic>(&mut scope, code) {
-            // What is taken out of something empty is nothing, and otherwise is not; a character
-            // stands for what is in a text.
+            // An element of an empty sample is `()`, unlike that of a real value; a character
+            // stands for the content of a string.
             Ok(value) if value.is_unit() || value.is_char() => None,
             Ok(value) => Some(Outcome::Gives(Kind::of(&value))),
             Err(error) => match *error {
@@ -124,8 +123,7 @@ impl Standard {
     }
 }
 
-/// Whether a function with parameters of these types could take values of these kinds, as the
-/// engine chooses: each is of the type, or the function takes any.
+/// Whether the engine would select a function with these parameter types for values of these kinds.
 fn fits(types: &[TypeId], given: &[Kind]) -> bool {
     let one = |(id, kind): (&TypeId, &Kind)| {
         *id == TypeId::of::<Dynamic>() || kind.type_id().is_none_or(|known| known == *id)

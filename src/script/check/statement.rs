@@ -1,4 +1,4 @@
-//! Going through statements.
+//! Statements.
 
 use rhai::{ASTFlags, BinaryExpr, EvalAltResult, Expr, OpAssignment, Position, Stmt};
 
@@ -10,7 +10,8 @@ use crate::script::analysis::closure::{beginning, closure, variable};
 use crate::script::binding::catalog;
 
 impl Checker<'_> {
-    /// Statements that see what those before them declare; the kind of the last one's value.
+    /// Checks statements, which see earlier declarations, and returns the kind of the last one's
+    /// value.
     pub fn statements(&mut self, statements: &[Stmt]) -> Kind {
         let mut last = Kind::UNIT;
         let mut goes_on = true;
@@ -21,7 +22,7 @@ impl Checker<'_> {
         if goes_on { last } else { Kind::Never }
     }
 
-    /// The same in a block, outside of which nothing of it is known.
+    /// Checks a block, whose declarations are not visible outside.
     pub fn block(&mut self, statements: &[Stmt]) -> Kind {
         let mark = self.scope.mark();
         let kind = self.statements(statements);
@@ -84,7 +85,7 @@ impl Checker<'_> {
             Stmt::Assignment(parts) => self.assigned(&parts.0, &parts.1),
             Stmt::Return(value, flags, _) => {
                 let kind = value.as_ref().map_or(Kind::UNIT, |value| self.expression(value));
-                // A `throw` is kept as a `return`, too.
+                // The engine represents `throw` as a `return`, too.
                 if !flags.contains(ASTFlags::BREAK) {
                     self.given = self.given.or(kind);
                 }
@@ -174,7 +175,7 @@ impl Checker<'_> {
             return;
         }
         let value = match operation.get_op_assignment_info() {
-            // Something is added to these.
+            // The value is changed in place.
             Some((.., "+"))
                 if matches!(known.kind, Kind::Is("string" | "array" | "map" | "blob")) =>
             {
@@ -191,7 +192,7 @@ impl Checker<'_> {
         }
     }
 
-    /// An element of a constant array is assigned to.
+    /// Reports an assignment to an element of a constant.
     fn changed_constant(&mut self, name: &str, at: Position, target: &Expr) {
         let Expr::Index(..) = target else { return };
         let is_array = |it: &Variable| it.is_constant && it.kind == Kind::ARRAY;
@@ -200,7 +201,7 @@ impl Checker<'_> {
         }
     }
 
-    /// What decides whether something is done.
+    /// Checks a condition.
     pub fn condition(&mut self, condition: &Expr) {
         let kind = self.expression(condition);
         if let Some(name) = kind.name().filter(|_| kind != Kind::BOOL) {
@@ -210,7 +211,7 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a recipe knows this constant without declaring it.
+/// Whether this constant is predefined.
 pub fn is_constant_of_the_language(name: &str) -> bool {
     catalog::VALUES.iter().any(|(known, _)| *known == name)
         || catalog::constants().iter().any(|(known, ..)| *known == name)

@@ -1,4 +1,4 @@
-//! A text that is checked: its statements, its functions, and what others see of it.
+//! One text that is checked: its statements, its functions, and its exports.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -12,15 +12,15 @@ use super::kind::Kind;
 /// A function of a text, or a closure.
 #[derive(Debug)]
 pub struct Function {
-    /// Its name; of a closure the one that the engine has given it.
+    /// Its name; for a closure, the engine's.
     pub name: String,
-    /// The names of its parameters, and before those of a closure what it captures.
+    /// The names of its parameters; for a closure, after the captured variables.
     pub parameters: Vec<String>,
-    /// Whether other texts do not see it.
+    /// Whether it is private.
     pub is_private: bool,
     /// Its statements.
     pub body: Vec<Stmt>,
-    /// What it gives.
+    /// The kind of its value.
     pub gives: Cell<Kind>,
 }
 
@@ -39,23 +39,22 @@ pub struct Unit {
     pub statements: Vec<Stmt>,
     /// The functions and closures.
     pub functions: Vec<Function>,
-    /// The names of what it exports.
+    /// The exported names.
     pub exports: Vec<String>,
-    /// The names of its constants that functions see, as `global::NAME`.
+    /// The constants that functions see as `global::NAME`.
     pub constants: Vec<String>,
-    /// The names of all its variables, wherever they are known.
+    /// The names of all its variables, in any scope.
     pub declared: HashSet<String>,
-    /// What could be a key of a map: what stands as a key, a property or a text.
+    /// The possible keys of maps: keys, properties and strings.
     pub keys: HashSet<String>,
-    /// The modules that it imports, by the paths as they are written; none where one cannot be
-    /// read.
+    /// The imported modules, by the paths in the text; `None` for an unreadable one.
     pub imports: RefCell<HashMap<String, Option<Rc<Unit>>>>,
-    /// The variables to which values of different kinds are assigned.
+    /// The variables that get values of different kinds.
     pub changing: RefCell<HashSet<String>>,
-    /// Names of which this text does not tell whether they are known: of a part of it that cannot
-    /// be read, or those that it asks about by `is_def_fn`.
+    /// Names that may or may not be declared: those in an unreadable part, or tested with
+    /// `is_def_fn`.
     pub unread: HashSet<String>,
-    /// Whether it reads what it was called with.
+    /// Whether it reads its arguments.
     pub reads_arguments: bool,
 }
 
@@ -98,7 +97,7 @@ impl Unit {
         unit
     }
 
-    /// Notes the names in a node.
+    /// Records the names in a node.
     fn note(&mut self, path: &[ASTNode<'_>]) {
         match path.last() {
             Some(ASTNode::Stmt(Stmt::Var(parts, ..))) => {
@@ -127,7 +126,7 @@ impl Unit {
         }
     }
 
-    /// The functions of a name that can be called by it.
+    /// The functions with this name.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Function> {
         self.functions.iter().filter(move |function| function.name == name)
     }
@@ -138,7 +137,7 @@ impl Unit {
     }
 }
 
-/// The functions and closures of a text. The engine shows what is in them only in a walk.
+/// The functions and closures of a text. The engine exposes their bodies only in a walk.
 fn functions(ast: &AST) -> Vec<Function> {
     let one = |name: &str, parameters: usize| {
         let mut only = ast.clone_functions_only();
@@ -160,7 +159,7 @@ fn functions(ast: &AST) -> Vec<Function> {
         gives: Cell::new(Kind::Any),
     };
     let mut functions: Vec<_> = ast.iter_fn_def().map(|found| function(found)).collect();
-    // The engine keeps them in no order.
+    // The engine does not keep them in order.
     functions.sort_by_key(|function| function.body.first().map(Stmt::position));
     functions
 }

@@ -1,4 +1,4 @@
-//! The effects that a dry run has noted, as a plan shows them.
+//! The recorded effects of a dry run, grouped as a plan shows them.
 
 use std::rc::Rc;
 
@@ -6,15 +6,15 @@ use super::dry_run::Effect;
 use crate::json;
 use crate::plan::{Plan, Planned, document, raw_document, raw_text};
 
-/// What is told together.
+/// A group of effects in a plan.
 pub enum Block {
     /// A sandbox.
     Plan(Rc<Plan>),
-    /// Raw calls that follow each other.
+    /// Consecutive raw calls.
     Raw(Vec<(Planned, usize)>),
 }
 
-/// Groups effects by what belongs together.
+/// Groups effects.
 #[must_use]
 pub fn blocks(effects: Vec<Effect>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
@@ -33,7 +33,7 @@ pub fn blocks(effects: Vec<Effect>) -> Vec<Block> {
 }
 
 impl Block {
-    /// For a person.
+    /// The text for people.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -42,7 +42,7 @@ impl Block {
         }
     }
 
-    /// For a program.
+    /// Whether to print JSON.
     #[must_use]
     pub fn document(&self) -> json::Plan {
         match self {

@@ -1,4 +1,4 @@
-//! Child processes that go on with a closure of the recipe, and what comes back.
+//! Closures of a recipe in child processes, and their values.
 
 use rhai::{Dynamic, EvalAltResult, FnPtr};
 
@@ -10,19 +10,19 @@ use crate::script::binding::error::{End, IN_CHILD, VerbError};
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::script::errors::reword;
 
-/// How the process of a closure is made: given what it does there.
+/// Creates the process of a closure, given the function that it runs.
 pub type Start<'a> = &'a dyn Fn(crate::run::Body<'_>) -> Result<Process, RunError>;
 
-/// Starts `closure` in a process that `start` makes.
+/// Starts `closure` in a process that `start` creates.
 ///
 /// # Errors
-/// The process cannot be made.
+/// The process cannot be created.
 pub fn start(
     closure: &FnPtr,
     call: &Call<'_, '_>,
     start: Start<'_>,
 ) -> Result<ProcessHandle, VerbError> {
-    // Before there is a child, which shares what was printed last.
+    // Before the child exists, because it shares this record.
     call.context.printed();
     let process = start(&mut || {
         call.context.enter_copy();
@@ -31,10 +31,10 @@ pub fn start(
     Ok(call.context.started(process))
 }
 
-/// Runs `closure` in a process that `start` makes, to its end, and gives its value.
+/// Runs `closure` in a process that `start` creates, and returns its value.
 ///
 /// # Errors
-/// The process cannot be made; what the closure throws.
+/// The process cannot be created, or the closure throws an error.
 pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dynamic, VerbError> {
     let handle = start(closure, call, make)?;
     let Some(process) = handle.process else { return Ok(Dynamic::UNIT) };
@@ -43,15 +43,15 @@ pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dyna
     value(&process, exit, call)
 }
 
-/// The value of a closure whose process has ended.
+/// The value of a closure whose process has exited.
 ///
 /// # Errors
-/// What it threw, or that it ended without a value.
+/// The error that it threw, or that it exited without a value.
 pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
     match codec::from_bytes(process.value()) {
         Some(Answer::Value(value)) => Ok(value),
         Some(Answer::Failed(reports)) => Err(inside(reports, call)),
-        // It has become a program, or ended by `exit`.
+        // It became a program, or called `exit`.
         None if exit.code == 0 => Ok(Dynamic::UNIT),
         None => {
             let mut report = Report::error(format!("the child process {exit}"));
@@ -59,8 +59,8 @@ pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynam
             report.facts.status = Some(exit.code);
             Err(call.fail(match exit.signal {
                 Some(11) => report.hint(
-                    "a program has gone wrong; in the recipe itself a recursion without end looks \
-                     so",
+                    "a program crashed, or the recipe itself: check its closures for endless \
+                     recursion",
                 ),
                 _ => report,
             }))
@@ -68,10 +68,10 @@ pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynam
     }
 }
 
-/// Throws what a closure has thrown whose process has ended.
+/// Throws the error of a closure whose process has exited.
 ///
 /// # Errors
-/// That.
+/// The error of the closure.
 pub fn thrown(process: &Process, call: &Call<'_, '_>) -> Result<(), VerbError> {
     match codec::from_bytes(process.value()) {
         Some(Answer::Failed(reports)) => Err(inside(reports, call)),
@@ -79,7 +79,7 @@ pub fn thrown(process: &Process, call: &Call<'_, '_>) -> Result<(), VerbError> {
     }
 }
 
-/// What goes back where these reports are thrown, and the status to end with.
+/// The bytes to send for these reports, and the exit status.
 pub fn thrown_bytes(reports: &[Report]) -> (Vec<u8>, i32) {
     let status = reports.iter().find_map(|report| report.facts.status);
     (codec::reports_to_bytes(reports), status.unwrap_or(1))
@@ -102,7 +102,7 @@ fn inside(mut reports: Vec<Report>, call: &Call<'_, '_>) -> VerbError {
     VerbError::Reports(reports)
 }
 
-/// Runs the closure, in its process, and gives what goes back and the status to end with.
+/// Runs the closure in its process, and returns the bytes to send and the exit status.
 fn perform(closure: &FnPtr, call: &Call<'_, '_>) -> (Vec<u8>, i32) {
     let value = match call.run(closure) {
         Ok(value) => value,
@@ -110,27 +110,27 @@ fn perform(closure: &FnPtr, call: &Call<'_, '_>) -> (Vec<u8>, i32) {
             return match failed(*error, call) {
                 VerbError::Exit(code) => (Vec::new(), code),
                 VerbError::Interrupted(signal) => (Vec::new(), 128 + signal),
-                // What a lesson needs is said by the recipe as a whole.
+                // A missing requirement is reported by the whole recipe.
                 VerbError::NotRun(reason) => thrown_bytes(&[Report::not_run(reason)]),
                 VerbError::Reports(reports) => thrown_bytes(&reports),
             };
         }
     };
-    // A verb of a network gives that back, which the closure is not asked for.
+    // Verbs of networks return the network, which is not meant as the closure's value.
     let value = if value.is::<SharedNetwork>() { Dynamic::UNIT } else { value };
     match codec::value_to_bytes(&value) {
         Ok(bytes) => (bytes, 0),
         Err(why) => {
-            let message = format!("what the closure gives cannot leave its process: {why}");
+            let message = format!("the value of the closure cannot be passed back: {why}");
             let report = Report::error(message).at(call.origin()).hint(
-                "plain values come back: booleans, numbers, texts, blobs, arrays, maps, errors",
+                "return plain values: booleans, numbers, strings, blobs, arrays, maps, errors",
             );
             (codec::reports_to_bytes(&[report]), 1)
         }
     }
 }
 
-/// What ended a closure.
+/// The error that ended a closure.
 pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> VerbError {
     let mut inner = &error;
     while let EvalAltResult::ErrorInFunctionCall(_, _, next, _)
@@ -144,7 +144,7 @@ pub fn failed(error: EvalAltResult, call: &Call<'_, '_>) -> VerbError {
         return end.into();
     }
     let mut reports = reword::reports(error, call.context);
-    // That a closure of this call leads there is said by the call itself.
+    // The call itself reports that its closure leads there.
     let here = call.origin();
     for origin in reports.iter_mut().filter_map(|report| report.origin.as_mut()) {
         let is_this = |caller: &&Caller| {

@@ -1,7 +1,7 @@
-//! Values of the language as bytes and back: what a closure in another process gives.
+//! Serialization of values that a closure in another process returns.
 //!
-//! Everything comes back as exactly what it was, or is refused by name. Errors keep their place
-//! and all that is known of them.
+//! A value comes back exactly as it was, or is refused by name. Errors keep their position and all
+//! facts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::script::binding::argument::a_kind;
 use crate::script::binding::error::ScriptError;
 use crate::spec::{Kind, Namespaces};
 
-/// How deep values may be nested: what the reader of JSON takes, which needs two levels for one.
+/// The maximum nesting of values. The JSON parser's limit is twice that, and each level needs two.
 const DEEPEST: usize = 48;
 
-/// What a closure gave.
+/// The result of a closure.
 pub enum Answer {
     /// A value.
     Value(Dynamic),
@@ -29,7 +29,7 @@ pub enum Answer {
 /// A value as bytes.
 ///
 /// # Errors
-/// What in it cannot leave its process.
+/// A part of the value cannot be passed to another process.
 pub fn value_to_bytes(value: &Dynamic) -> Result<Vec<u8>, String> {
     let encoded = encode(value, "the value", 0)?;
     Ok(json!({ "value": encoded }).to_string().into_bytes())
@@ -41,7 +41,7 @@ pub fn reports_to_bytes(reports: &[Report]) -> Vec<u8> {
     json!({ "error": reports }).to_string().into_bytes()
 }
 
-/// What came back; none where nothing did.
+/// The result that was sent, if any.
 pub fn from_bytes(bytes: &[u8]) -> Option<Answer> {
     let whole: Value = serde_json::from_slice(bytes).ok()?;
     if let Some(value) = whole.get("value") {

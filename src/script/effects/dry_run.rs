@@ -1,6 +1,6 @@
-//! The effects of a dry run: they are noted, and a stand-in value lets the recipe continue.
+//! `Effects` of a dry run: they are recorded, and a stand-in value lets the recipe continue.
 //!
-//! Nothing is done, also not to values that a run has made: at a prompt, a dry run can meet those.
+//! Nothing is changed, not even values of a run, which a dry run can meet at a prompt.
 
 mod network;
 
@@ -29,54 +29,54 @@ use crate::script::binding::value::{self, ProcessHandle};
 use crate::script::binding::verb::Verb;
 use crate::spec::{Command, Compression, IdMap, KeptLayer, Kind, Namespaces};
 
-/// The most operations, in the longest time, of a dry run: it has nothing to wait for, but may have
-/// to unpack an archive.
+/// The limits of a dry run, operations and time. It has nothing to wait for, but may have to unpack
+/// an archive.
 const MOST_OPERATIONS: u64 = 1_000_000;
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// How often a recipe sleeps at the most in a dry run, in which that takes no time.
+/// The maximum number of sleeps in a dry run, where they take no time.
 const MOST_SLEEPS: u32 = 20_000;
 
-/// Something that a run would do, as a dry run notes it.
+/// An effect of a run, as a dry run records it.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// A sandbox is made.
+    /// A launch of a sandbox.
     Plan(Rc<Plan>),
-    /// Something is done to nsscript's own process.
+    /// An action on nsscript's own process.
     Raw {
-        /// What, and which line asks for it.
+        /// The action, and the line that caused it.
         planned: Planned,
-        /// How many closures deep.
+        /// The nesting depth of closures.
         depth: usize,
     },
 }
 
-/// What a dry run has noted so far.
+/// The record of a dry run.
 #[derive(Debug, Default)]
 pub struct DryRun {
-    /// What a run would do, in order.
+    /// The effects of a run, in order.
     effects: RefCell<Vec<Effect>>,
     /// The archives that it would pack.
     packed: RefCell<Vec<PathBuf>>,
-    /// How many closures deep the recipe is.
+    /// The current nesting depth of closures.
     depth: Cell<usize>,
-    /// How often the recipe has asked to sleep.
+    /// The number of sleeps so far.
     slept: Cell<u32>,
     /// Whether the recipe was given a value that a run might not give.
     pub made_up: Cell<bool>,
     /// The contradictions in plans.
     pub contradictions: RefCell<Vec<Report>>,
-    /// When it is given up, if at all.
+    /// The deadline, if there is one.
     pub deadline: Cell<Option<Instant>>,
 }
 
 impl DryRun {
-    /// What a run would do, in order.
+    /// The effects of a run, in order.
     pub fn effects(&self) -> Vec<Effect> {
         self.effects.borrow().clone()
     }
 
-    /// The same, and begins anew.
+    /// Takes the recorded effects.
     pub fn take(&self) -> Vec<Effect> {
         self.effects.take()
     }
@@ -93,7 +93,7 @@ impl DryRun {
         plan
     }
 
-    /// Runs a closure here instead of elsewhere: its effects are one level deeper.
+    /// Runs a closure in this process. Its effects are one level deeper.
     fn go_through(&self, closure: &FnPtr, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
         let (moved, depth) = (call.context.moved.get(), self.depth.get());
         self.depth.set(depth + 1);
@@ -101,14 +101,14 @@ impl DryRun {
         self.depth.set(depth);
         call.context.moved.set(moved);
         match done.map_err(|error| child::failed(*error, call)) {
-            // The closure ends its own process and not the recipe.
+            // The closure ends its own process, not the recipe.
             Err(VerbError::Exit(_)) => Ok(Dynamic::UNIT),
             done => done,
         }
     }
 }
 
-/// How a program that was not run has ended.
+/// The exit status of a program that was not run.
 fn exit() -> Exit {
     Exit {
         code: 0,
@@ -125,8 +125,8 @@ fn process(planned: Option<Rc<Plan>>, value: Dynamic) -> ProcessHandle {
 }
 
 impl Effects for DryRun {
-    /// What a program printed that was not run, and what is so only because nothing was done before,
-    /// would be different in a run.
+    /// The output of a program that was not run, and answers that depend on earlier effects, would
+    /// differ in a run.
     fn returned_from(&self, verb: &Verb) {
         let of_program =
             matches!(verb.receiver(), "Process" | "Exit" | "Output" | "Namespace" | "Network");
@@ -180,12 +180,12 @@ impl Effects for DryRun {
         if self.slept.get() <= MOST_SLEEPS {
             return Ok(());
         }
-        // A check has nothing to say of what takes it too long.
+        // A check reports nothing if it takes too long.
         if self.deadline.get().is_some() {
             return Err(VerbError::NotRun("it takes too long".into()));
         }
-        let message = "the recipe waits for something that a dry run does not do";
-        let hint = "`wait_until(|| …)` waits in a run, and a dry run skips it";
+        let message = "the recipe waits for something that does not happen in a dry run";
+        let hint = "wait with `wait_until(|| …)`, which a dry run skips";
         Err(call.fail(Report::error(message).hint(hint)))
     }
 
@@ -374,8 +374,8 @@ impl Effects for DryRun {
         Ok(())
     }
 
-    /// Waits for nobody: what is no file has nothing to say here. A file that is not there may be one
-    /// that a run would have made.
+    /// Reads only regular files, so that it never waits. A missing file may be one that a run would
+    /// have created.
     fn read_file(&self, path: &Path, largest: u64) -> Result<Vec<u8>, Errno> {
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             self.made_up.set(true);
@@ -412,7 +412,7 @@ impl Effects for DryRun {
         self.packed.borrow().iter().any(|packed| packed == path)
     }
 
-    /// What was not pinned is not there: any other namespace stands for it.
+    /// A namespace that was not pinned is replaced by any other.
     fn open_namespace(&self, path: &Path) -> Result<Option<Namespace>, Errno> {
         Namespace::open(path).or_else(|_| Namespace::open("/proc/self/ns/net".as_ref()))
     }

@@ -1,4 +1,4 @@
-//! Effects by the kernel: the runner does what verbs ask for.
+//! `Effects` of a run: the runner does what verbs request.
 
 mod network;
 
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, FnPtr};
 
-use self::network::there;
+use self::network::existing;
 use super::child;
 use crate::diag::{Origin, Report};
 use crate::ops::RawAction;
@@ -32,33 +32,33 @@ use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
 /// Effects by the kernel.
 pub struct Kernel;
 
-/// The process of a handle. A value of a dry run, which a prompt could have kept, has none.
+/// The process of a handle. A value of a dry run, which a prompt can keep, has none.
 fn process(handle: &ProcessHandle) -> Result<RefMut<'_, Process>, Report> {
     let process = handle.process.as_ref().map(|process| process.borrow_mut());
-    process.ok_or_else(|| Report::error("a dry run did not start this process"))
+    process.ok_or_else(|| Report::error("this process was not started: it comes from a dry run"))
 }
 
-/// A process can be waited for by the one that has started it.
+/// Checks that this process started the other one, because only then can it wait for it.
 fn own(process: &Process, call: &Call<'_, '_>) -> Result<(), VerbError> {
     if process.is_own() {
         return Ok(());
     }
-    let report = Report::error("another process has started it, and only that one is told its end");
-    Err(call.fail(report.hint("a closure can ask `running`, and wait for what it starts itself")))
+    let report = Report::error("only the process that started it can wait for it");
+    Err(call.fail(report.hint("check `running` instead, or start the program in the closure")))
 }
 
 fn no_pipes(call: &Call<'_, '_>) -> VerbError {
     if run::is_copy() {
         let message = format!("`{}` cannot be used in a child process", call.name());
-        let hint = "the pipes of a program belong to the process that has started it";
+        let hint = "use the pipes in the process that started the program";
         return call.fail(Report::error(message).hint(hint));
     }
     let report =
         Report::error(format!("`{}` needs a program that was started with pipes", call.name()));
-    call.fail(report.hint("`start(command, #{ pipes: true })` connects its input and output"))
+    call.fail(report.hint("start it with `start(command, #{ pipes: true })`"))
 }
 
-/// Runs a program in the namespaces of a process that goes on with a closure.
+/// Runs a program in the namespaces of a process that runs a closure.
 fn beside(
     process: &mut Process,
     request: &Request,
@@ -66,7 +66,7 @@ fn beside(
     call: &Call<'_, '_>,
 ) -> Result<Exit, VerbError> {
     if matches!(input, Input::Bytes(_)) {
-        let report = Report::error("`stdin` is for programs of a sandbox");
+        let report = Report::error("`stdin` needs a program in a sandbox");
         return Err(call.fail_at_key("stdin", report));
     }
     let runner = &call.context.runner;
@@ -123,7 +123,7 @@ impl Effects for Kernel {
         text: &dyn Fn() -> Result<String, VerbError>,
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
-        call.tell(&text()?, Printed::Output)
+        call.print(&text()?, Printed::Output)
     }
 
     fn begin_session(&self, origin: Option<&Origin>, context: &Context) -> Result<(), RunError> {
@@ -204,7 +204,7 @@ impl Effects for Kernel {
         let mut process = process(handle)?;
         own(&process, call)?;
         let exit = process.wait().map_err(|error| call.found_here(error))?;
-        // What a closure has thrown is not lost; how its process ended otherwise is no error.
+        // The error of a closure is not lost. Another exit status is not an error.
         child::thrown(&process, call)?;
         Ok(exit)
     }
@@ -213,8 +213,8 @@ impl Effects for Kernel {
         let mut process = process(handle)?;
         own(&process, call)?;
         if !process.is_closure() {
-            let report = Report::error("a program gives no value");
-            return Err(call.fail(report.hint("`wait()` tells how it ended")));
+            let report = Report::error("a program has no value");
+            return Err(call.fail(report.hint("use `wait()`, which returns its exit status")));
         }
         let exit = process.wait()?;
         child::value(&process, exit, call)
@@ -290,7 +290,9 @@ impl Effects for Kernel {
                 child::run(closure, call, &|body| runner.fork(namespaces, origin.as_ref(), body))
             }
             Place::Namespace(namespace) => within_namespace(namespace, closure, call),
-            Place::Network(network) => within_namespace(there(network)?.namespace(), closure, call),
+            Place::Network(network) => {
+                within_namespace(existing(network)?.namespace(), closure, call)
+            }
             Place::Process(handle, request) => child::run(closure, call, &|body| {
                 runner.fork_beside(&mut *process(handle)?, &request, body)
             }),
@@ -346,7 +348,7 @@ impl Effects for Kernel {
         environment: Option<Vec<(String, String)>>,
         call: &Call<'_, '_>,
     ) -> Result<(), RunError> {
-        // A program that cannot write either says so itself.
+        // If the program cannot write either, it reports that itself.
         let _ = call.context.part(Printed::Output);
         Err(call.context.runner.execute(&command, environment, call.origin().as_ref()))
     }

@@ -1,7 +1,7 @@
-//! Stopping in the middle of a recipe, with its variables at hand.
+//! Breakpoints: a recipe stops, and its variables can be read and changed.
 //!
-//! A function sees its arguments and nothing else; what stands in its place is syntax of our own,
-//! which sees the variables.
+//! A function sees only its arguments. A breakpoint is therefore custom syntax, which sees the
+//! variables.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -19,37 +19,38 @@ use crate::script::language::statement_starts::{NAME, Places};
 
 /// A recipe at a breakpoint.
 pub struct Stopped {
-    /// Its variables, which can be given other values.
+    /// Its variables, which can be changed.
     pub scope: Scope<'static>,
     /// Its functions and modules.
     pub global: GlobalRuntimeState,
-    /// Where it is.
+    /// Prints the path of the store.
     pub origin: Option<Origin>,
 }
 
-/// What happens where a recipe stops; it gives the end of the recipe unless that continues.
+/// The function that is called when a recipe stops. It returns the end of the recipe, or `None` to
+/// continue.
 pub type OnBreak = Rc<dyn Fn(Rc<Script>, &mut Stopped) -> Option<End>>;
 
 /// The breakpoints of a run.
 #[derive(Default)]
 pub struct Breakpoints {
-    /// The text that is being read, and how many were met in it.
+    /// The text that is being read, and the number of breakpoints in it so far.
     reading: RefCell<(Arc<str>, usize)>,
-    /// The text of each, and which one of it that is.
+    /// The text of each breakpoint, and its index in the text.
     met: RefCell<Vec<(Arc<str>, usize)>>,
-    /// Where those of each text are.
+    /// The positions of the breakpoints of each text.
     places: RefCell<HashMap<Arc<str>, Places>>,
     hook: OnceCell<(OnBreak, Weak<Script>)>,
 }
 
 impl Breakpoints {
-    /// Those that are met from here on are of the text `name`, at these places.
+    /// Begins the text `name`, whose breakpoints are at these positions.
     pub fn begin(&self, name: &str, places: Vec<(u32, u32)>) {
         *self.reading.borrow_mut() = (name.into(), 0);
         self.places.borrow_mut().insert(name.into(), places);
     }
 
-    /// Has `hook` be called at each.
+    /// Calls `hook` at each breakpoint.
     pub fn stop_with(&self, hook: OnBreak, script: &Rc<Script>) {
         let _ = self.hook.set((hook, Rc::downgrade(script)));
     }
@@ -59,7 +60,7 @@ impl Breakpoints {
         Some((hook.clone(), script.upgrade()?))
     }
 
-    /// One more: its number.
+    /// Adds a breakpoint and returns its number.
     fn met(&self) -> i64 {
         let mut reading = self.reading.borrow_mut();
         let mut met = self.met.borrow_mut();
@@ -68,7 +69,7 @@ impl Breakpoints {
         i64::try_from(met.len() - 1).unwrap_or(i64::MAX)
     }
 
-    /// The place of the one with this number.
+    /// The position of the breakpoint with this number.
     fn place(&self, number: usize) -> Option<Origin> {
         let met = self.met.borrow();
         let (source, index) = met.get(number)?;
@@ -78,11 +79,11 @@ impl Breakpoints {
     }
 }
 
-/// Has `breakpoint()` stop the texts of this engine.
+/// Registers `breakpoint()` as syntax.
 pub fn register(engine: &mut Engine, context: &Rc<Context>, breakpoints: &Rc<Breakpoints>) {
     let known = breakpoints.clone();
     let parse = move |symbols: &[ImmutableString], _: &str, state: &mut Dynamic| {
-        // To the engine the brackets are one word.
+        // For the engine, the brackets are one token.
         if symbols.len() == 1 {
             return Ok(Some("()".into()));
         }
@@ -108,12 +109,12 @@ fn stop(
     }
     let origin = breakpoints.place(number);
     let Some((hook, script)) = breakpoints.hook() else {
-        let report = Report::warning("a breakpoint was passed over: there is no terminal");
+        let report = Report::warning("skipped a breakpoint: there is no terminal");
         context.warn(&report.at(origin));
         return Ok(());
     };
     let mut variables: Vec<_> = eval.scope().iter_raw().collect();
-    // The newest comes first.
+    // Newest first.
     variables.reverse();
     let mut scope = Scope::new();
     let mut names = Vec::new();
@@ -135,13 +136,13 @@ fn stop(
     }
 }
 
-/// Gives the variables the values that they were given at the prompt.
+/// Assigns the values from the prompt to the variables.
 fn give_back(names: &[String], given: &Scope<'_>, scope: &mut Scope<'_>) {
     for name in names {
         let (Some(value), Some(variable)) = (given.get(name).cloned(), scope.get_mut(name)) else {
             continue;
         };
-        // What is shared with a closure has been changed where it is.
+        // A value shared with a closure was changed in place.
         if !variable.is_shared() {
             *variable = value;
         }

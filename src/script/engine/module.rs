@@ -1,4 +1,4 @@
-//! `import`: recipes beside the one that imports, and the library that nsscript carries.
+//! `import`: recipes relative to the importing file, and the modules of nsscript.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,7 +17,8 @@ use crate::script::binding::error::VerbError;
 use crate::script::language::library::STDLIB;
 use crate::script::language::statement_starts;
 
-/// Resolves `std/…` from the carried library, everything else as a file beside the importer.
+/// Resolves `std/…` from nsscript's modules, and other paths as files relative to the importing
+/// file.
 pub struct Resolver {
     context: Rc<Context>,
     breakpoints: Rc<Breakpoints>,
@@ -35,12 +36,12 @@ impl Resolver {
     /// The text of a module.
     ///
     /// # Errors
-    /// It cannot be read; `path` is what it is called by.
+    /// It cannot be read; `path` is its name in messages.
     pub fn text(&self, id: &str, path: &str) -> Result<String, Report> {
         if let Some(name) = id.strip_prefix('<').and_then(|id| id.strip_suffix('>')) {
             let found = STDLIB.iter().find(|(known, _)| *known == name);
             return found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| {
-                let report = Report::error(format!("no module {}", quoted(name)));
+                let report = Report::error(format!("unknown module {}", quoted(name)));
                 match closest(name, STDLIB.iter().map(|(known, _)| *known)) {
                     Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
                     None => report,
@@ -57,8 +58,10 @@ impl Resolver {
                     let near = Path::new(path).with_file_name(near);
                     report.hint(format!("did you mean {}?", quoted(near.to_string_lossy())))
                 }
-                None => report
-                    .hint("a module is named by its path, relative to the file that imports it"),
+                None => report.hint(
+                    "give the path of the module relative to the importing file, without \
+                         `.rhai`",
+                ),
             }
         };
         let because = |errno: run::Errno| cannot(errno.into());
@@ -67,14 +70,14 @@ impl Resolver {
         if !self.context.trust {
             run::refuse_writable(&found).map_err(|why| {
                 let report = Report::error(format!("the module {} {why}", quoted(id)));
-                report.hint("`chmod o-w` it, or say `--trust-recipe`")
+                report.hint("run `chmod o-w` on it, or pass `--trust-recipe`")
             })?;
         }
         let bytes = run::read_all(file, run::LONGEST_TEXT).map_err(because)?;
         String::from_utf8(bytes).map_err(|_| cannot(std::io::ErrorKind::InvalidData.into()))
     }
 
-    /// The name of the module that `path` means in the text `source`: that of its file.
+    /// The id of the module `path` in the text `source`: the path of its file.
     pub fn id(&self, source: Option<&str>, path: &str) -> String {
         if path.starts_with("std/") {
             return format!("<{path}>");
@@ -143,8 +146,8 @@ impl ModuleResolver for Resolver {
     }
 }
 
-/// That the module `id` is imported again while those of `reading` are read.
+/// The report for a circular import of `id` while `reading` are being read.
 pub(in crate::script) fn circle(reading: &[String], id: &str) -> Report {
     let circle = [reading, &[id.to_owned()]].concat().join(" → ");
-    Report::error(format!("modules import each other in a circle: {circle}"))
+    Report::error(format!("circular import: {circle}"))
 }

@@ -1,7 +1,7 @@
-//! What a `catch` gets of the language's own errors: the same as of verbs.
+//! The language's own errors as a `catch` receives them: in the same form as those of verbs.
 //!
-//! The engine makes a map of such an error, in its own words. Whoever names the variable of a
-//! `catch` gets an [`ScriptError`] in the place of that map.
+//! The engine turns such an error into a map, with its own message. The variable of a `catch`
+//! receives a [`ScriptError`] instead of that map.
 
 use rhai::{Dynamic, EvalAltResult, Map, Position};
 
@@ -11,7 +11,7 @@ use crate::script::binding::context::Context;
 use crate::script::binding::error::ScriptError;
 use crate::script::binding::value::shown;
 
-/// The error that a map stands for which the engine has made; none where it is none.
+/// The error behind a map that the engine has made; `None` for other maps.
 pub fn error(value: &Dynamic, context: &Context) -> Option<ScriptError> {
     let map = value.read_lock::<Map>()?;
     let text = |key: &str| Some(map.get(key)?.as_immutable_string_ref().ok()?.to_string());
@@ -24,7 +24,7 @@ pub fn error(value: &Dynamic, context: &Context) -> Option<ScriptError> {
         Some(line) if line > 0 => Position::new(line, number("position").unwrap_or_default()),
         _ => Position::NONE,
     };
-    // Of an error within calls the source is that of the innermost one.
+    // For an error within calls, the source is that of the innermost call.
     let source = if kind == "ErrorInFunctionCall" { None } else { text("source") };
     let reports = reword::reports_in(read(&message, position), source.as_deref(), context);
     Some(ScriptError { reports: reports.into() })
@@ -46,7 +46,7 @@ fn read(message: &str, position: Position) -> EvalAltResult {
     error
 }
 
-/// A line without the place that it ends with: `… @ 'source' (line 3, position 7)`.
+/// A line without the position at its end: `… @ 'source' (line 3, position 7)`.
 fn place(line: &str) -> (&str, Position) {
     let placed = line.strip_suffix(')').and_then(|rest| {
         let (text, place) = rest.rsplit_once(" (line ")?;
@@ -58,7 +58,7 @@ fn place(line: &str) -> (&str, Position) {
     (text.map_or_else(|| placed.map_or(line, |(text, _)| text), |(text, _)| text), position)
 }
 
-/// The function that a line tells of, and its source: `in call to function 'f' (from 'source')`.
+/// The function of a line, and its source: `in call to function 'f' (from 'source')`.
 fn frame(line: &str) -> Option<(String, String)> {
     let (call, source) = match line.split_once(" (from '") {
         Some((call, source)) => (call, source.trim_end_matches("')")),
@@ -72,7 +72,7 @@ fn frame(line: &str) -> Option<(String, String)> {
     Some((name.to_owned(), source.to_owned()))
 }
 
-/// What is wrong, as the engine writes it.
+/// The error behind the engine's message.
 fn inner(text: &str, position: Position) -> EvalAltResult {
     type Make = fn(String, Position) -> EvalAltResult;
     use EvalAltResult as E;
@@ -122,7 +122,7 @@ fn inner(text: &str, position: Position) -> EvalAltResult {
             let index = Dynamic::from(text["ValueError index: ".len()..].to_owned());
             E::ErrorIndexNotFound(index, position)
         }
-        // `Non-pure method 'push' cannot be called on constant`, and what else says so.
+        // `Non-pure method 'push' cannot be called on constant`, and similar messages.
         _ if text.contains(" constant") && text.contains("on-pure ") => {
             let name = text.split('\'').nth(1).unwrap_or_default().to_owned();
             E::ErrorNonPureMethodCallOnConstant(name, position)
@@ -132,13 +132,13 @@ fn inner(text: &str, position: Position) -> EvalAltResult {
     }
 }
 
-/// What is said of a value that a recipe has thrown.
+/// The report for a value that a recipe threw.
 pub fn thrown(value: &Dynamic) -> Report {
     let message = value.read_lock::<Map>().and_then(|map| {
         map.get("message").filter(|message| message.is_string()).map(ToString::to_string)
     });
     let text = if value.is_string() { value.to_string() } else { shown(value) };
     let text = message.unwrap_or(text);
-    let text = if value.is_unit() { "the recipe has thrown an error".into() } else { text };
+    let text = if value.is_unit() { "the recipe threw an error".into() } else { text };
     Report::error(crate::diag::escape(&text))
 }

@@ -1,4 +1,4 @@
-//! The engine's errors in the words of nsscript: none of its own messages reaches the user.
+//! Translates the engine's errors: none of its own messages reaches the user.
 
 use rhai::{EvalAltResult, Position};
 
@@ -13,7 +13,7 @@ use crate::script::binding::method::{arity, arity_of_language, called_property, 
 use crate::script::binding::verb::{Kind, Verb};
 use crate::script::language::statement_starts::numbers;
 
-/// The end that `error` stands for, where it is none of the recipe's mistakes.
+/// The end behind `error`, if it is not a mistake of the recipe.
 pub fn ending(error: &EvalAltResult) -> Option<End> {
     match error {
         EvalAltResult::ErrorTerminated(token, _) => token.clone().try_cast::<End>(),
@@ -27,12 +27,12 @@ pub fn ending(error: &EvalAltResult) -> Option<End> {
     }
 }
 
-/// What is said of `error`: each report with its place and the functions that led there.
+/// The reports for `error`, with positions and callers.
 pub fn reports(error: EvalAltResult, context: &Context) -> Vec<Report> {
     reports_in(error, None, context)
 }
 
-/// The same of an error in the text `source`; without a name, in that of the recipe.
+/// The reports for an error in the text `source`, or in the recipe itself.
 pub fn reports_in(error: EvalAltResult, source: Option<&str>, context: &Context) -> Vec<Report> {
     let mut callers = Vec::new();
     let mut source = context.source_name(source);
@@ -67,8 +67,8 @@ pub fn reports_in(error: EvalAltResult, source: Option<&str>, context: &Context)
         let placed = |mut report: Report| {
             let is_of_child = report.notes.iter().any(|note| note.starts_with(IN_CHILD));
             if let Some(origin) = &mut report.origin {
-                // What the engine saw beats what the text lets one guess; what led there in a
-                // child process was seen by the engine there.
+                // The engine's callers have priority over those guessed from the text. In a child
+                // process, the engine there saw them.
                 if is_of_child {
                     let all = origin.callers.iter().chain(&callers);
                     origin.callers = all.cloned().collect();
@@ -88,7 +88,7 @@ pub fn reports_in(error: EvalAltResult, source: Option<&str>, context: &Context)
     vec![report.at(Some(origin.underlining(length)))]
 }
 
-/// The place of a word of the text `source`.
+/// The position of a word in the text `source`.
 pub(in crate::script) fn word_at(position: Position, source: &str, context: &Context) -> Origin {
     let (line, column) = numbers(position);
     let origin = Origin::new(source, line, column);
@@ -96,7 +96,7 @@ pub(in crate::script) fn word_at(position: Position, source: &str, context: &Con
     origin.underlining(length)
 }
 
-/// How long the word at a place is.
+/// The length of the word at a position.
 fn token_length(context: &Context, origin: &Origin) -> usize {
     let Some(line) = context.sources.line(&origin.source, origin.line) else { return 1 };
     let start = (origin.column as usize).saturating_sub(1);
@@ -108,7 +108,7 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
     use EvalAltResult as E;
     match error {
         E::ErrorParsing(kind, _) => match syntax::unclosed(kind, context) {
-            Some(bracket) => Report::error(format!("this `{bracket}` is never closed")),
+            Some(bracket) => Report::error(format!("unclosed `{bracket}`")),
             None => syntax::hinted(syntax::parsing(kind), error, context),
         },
         E::ErrorFunctionNotFound(signature, position) => {
@@ -126,58 +126,60 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
             Report::error(format!("the map has no key {}", quoted(name)))
         }
         E::ErrorDotExpr(message, _) => property(message),
-        E::ErrorIndexNotFound(index, _) => Report::error(format!("nothing is at index `{index}`")),
-        E::ErrorModuleNotFound(name, _) => Report::error(format!("no module {}", quoted(name)))
-            .hint("a module is brought in by `import \"path\" as name;`"),
+        E::ErrorIndexNotFound(index, _) => Report::error(format!("no element at index `{index}`")),
+        E::ErrorModuleNotFound(name, _) => {
+            Report::error(format!("unknown module {}", quoted(name)))
+                .hint("import it first: `import \"path\" as name;`")
+        }
         E::ErrorUnboundThis(_) => {
-            Report::error("`this` is only known in a function called on a value")
+            Report::error("`this` is valid only in a function called on a value")
         }
         E::ErrorMismatchDataType(wanted, given, _)
         | E::ErrorMismatchOutputType(wanted, given, _) => {
-            Report::error(format!("{} is needed here, not {}", a_type(wanted), a_type(given)))
+            Report::error(format!("expected {}, not {}", a_type(wanted), a_type(given)))
         }
         E::ErrorIndexingType(name, _) => {
             let name = name.split('[').next().unwrap_or(name).trim();
             Report::error(format!("{} cannot be indexed", a_type(name)))
         }
-        E::ErrorArrayBounds(length, index, _) => {
-            let elements = count(*length, "element");
-            Report::error(format!("no element {index} in an array of {elements}"))
-        }
+        E::ErrorArrayBounds(length, index, _) => out_of_range(*index, "array", *length, "element"),
         E::ErrorStringBounds(length, index, _) => {
-            let letters = count(*length, "character");
-            Report::error(format!("no character {index} in a string of {letters}"))
+            out_of_range(*index, "string", *length, "character")
         }
-        E::ErrorBitFieldBounds(length, index, _) => {
-            Report::error(format!("no bit {index} in a number of {}", count(*length, "bit")))
-        }
-        E::ErrorFor(_) => Report::error("`for` goes through an array, a range or a string")
-            .hint("`for key in map.keys()` goes through the keys of a map"),
+        E::ErrorBitFieldBounds(length, index, _) => Report::error(format!(
+            "bit {index} is out of range: the number has {}",
+            count(*length, "bit")
+        )),
+        E::ErrorFor(_) => Report::error("`for` needs an array, a range or a string")
+            .hint("loop over the keys of a map with `for key in map.keys()`"),
         E::ErrorDataRace(name, _) if name.contains("of function '") => {
             let verb = name.split('\'').nth(1).unwrap_or_default();
-            Report::error(format!("a closure uses the value that {} is called on", quoted(verb)))
-                .hint("give the closure another name of it: `let same = value;` before the call")
+            Report::error(format!("the closure uses the value that {} is called on", quoted(verb)))
+                .hint(
+                    "copy the value before the call, `let copy = value;`, and use the copy in \
+                     the closure",
+                )
         }
         E::ErrorDataRace(name, _) => {
             Report::error(format!("{name} is used in a closure that is called on it"))
-                .hint("take the value as a parameter of the closure instead of capturing it")
+                .hint("pass the value to the closure as a parameter")
         }
         E::ErrorNonPureMethodCallOnConstant(name, _) => {
-            Report::error(format!("{} would change a constant", quoted(name)))
+            Report::error(format!("{} would modify a constant", quoted(name)))
         }
         E::ErrorAssignmentToConstant(name, _) => {
-            Report::error(format!("{} is a constant", quoted(name)))
+            Report::error(format!("cannot assign to the constant {}", quoted(name)))
         }
         E::ErrorVariableExists(name, _) => {
-            Report::error(format!("a variable {} exists already", quoted(name)))
+            Report::error(format!("the variable {} already exists", quoted(name)))
         }
         E::ErrorForbiddenVariable(name, _) => {
-            Report::error(format!("{} cannot be the name of a variable", quoted(name)))
+            Report::error(format!("invalid variable name {}", quoted(name)))
         }
         E::ErrorArithmetic(message, _) if message.starts_with("Error parsing ") => {
             let what = if message.contains("integer") { "integer" } else { "number" };
             let text = message.split('\'').nth(1).unwrap_or_default();
-            Report::error(format!("{} is no {what}", quoted(text)))
+            Report::error(format!("invalid {what} {}", quoted(text)))
         }
         E::ErrorArithmetic(message, _) | E::ErrorCustomSyntax(message, ..) => {
             Report::error(lower(message))
@@ -185,13 +187,15 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
         E::ErrorTooManyOperations(_) => Report::error("the recipe takes too many steps"),
         E::ErrorTooManyVariables(_) => Report::error("the recipe has too many variables"),
         E::ErrorTooManyModules(_) => Report::error("the recipe imports too many modules"),
-        E::ErrorStackOverflow(_) => Report::error("functions call each other too deep")
-            .hint("a function that calls itself needs an end; 256 calls deep is the most"),
+        E::ErrorStackOverflow(_) => Report::error("function calls are nested too deeply")
+            .hint("end the recursion earlier: at most 256 calls can be nested"),
         E::ErrorTerminated(token, _) if token.is::<DryRunTooLong>() => {
-            Report::error("the recipe comes to no end in a dry run")
-                .hint("perhaps it waits for something that a dry run does not do")
+            Report::error("the recipe does not end in a dry run").hint(
+                "if it waits for something that a dry run does not do, wait with \
+                     `wait_until(|| …)`",
+            )
         }
-        // All else that ends a recipe so was told before: see `ending`.
+        // Other terminations were handled before: see `ending`.
         E::ErrorTerminated(..) => Report::error(crate::script::builtins::bounded::exceeded()),
         E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
         E::ErrorRuntime(value, _) => super::caught::thrown(value),
@@ -199,8 +203,13 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
             let message = if message.is_empty() { inner.to_string() } else { message.clone() };
             Report::error(lower(&message))
         }
-        _ => Report::error("the recipe ended in an unknown way"),
+        _ => Report::error("the recipe failed for an unknown reason"),
     }
+}
+
+fn out_of_range(index: i64, what: &str, length: usize, part: &str) -> Report {
+    let parts = count(length, part);
+    Report::error(format!("index {index} is out of range: the {what} has {parts}"))
 }
 
 pub(in crate::script) fn lower(text: &str) -> String {
@@ -217,13 +226,13 @@ fn property(message: &str) -> Report {
     let owner = short(owner);
     let of_owner = |verb: &Verb| verb.receiver() == owner;
     let known = catalog::named(name).into_iter().find(|verb| of_owner(verb));
-    // To read it would have been no error.
+    // Reading it would not have been an error.
     if known.is_some_and(|verb| verb.kind == Kind::Property) {
-        return Report::error(format!("{} of {} can only be read", quoted(name), a_type(owner)));
+        return Report::error(format!("{} of {} is read-only", quoted(name), a_type(owner)));
     }
     let report = Report::error(format!("{} has no property {}", a_type(owner), quoted(name)));
     if known.is_some() {
-        return report.hint(format!("it is a verb: `.{name}(…)`"));
+        return report.hint(format!("call the verb: `.{name}(…)`"));
     }
     match catalog::near(name, of_owner, []) {
         Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
@@ -240,7 +249,7 @@ fn short(name: &str) -> &str {
 fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Report {
     let (name, types) = signature.split_once('(').unwrap_or((signature, ")"));
     let name = name.trim().rsplit("::").next().unwrap_or(name).trim();
-    // Only the last one is of the signature: `()` is a type.
+    // Only the last one belongs to the signature: `()` is a type.
     let types = types.strip_suffix(')').unwrap_or(types);
     let types: Vec<&str> = if types.is_empty() { Vec::new() } else { types.split(',').collect() };
     let types: Vec<&str> =
@@ -253,20 +262,20 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
         return property(&format!("'{property_name}''{owner}'"));
     }
     if name.starts_with("anon$") {
-        return Report::error("the closure takes another number of arguments")
-            .hint("its parameters stand between bars: `|one, other| …`");
+        return Report::error("wrong number of arguments for the closure")
+            .hint("list its parameters between bars: `|one, other| …`");
     }
     let own = context.stack.borrow().signature(name);
-    // What a function is called on is `this`, and none of its parameters.
+    // The receiver of a function is `this`, and not one of its parameters.
     let given = types.len().saturating_sub(usize::from(is_method));
     if let Some((signature, takes)) = own.filter(|(_, takes)| *takes != given) {
         let takes = if takes == 0 { "no arguments".into() } else { count(takes, "argument") };
         let report = Report::error(format!("{} takes {takes}, not {given}", quoted(name)));
-        return report.hint(format!("it is called as {}", quoted(signature)));
+        return report.hint(format!("call it as {}", quoted(signature)));
     }
     if context.stack.borrow().signature(name).is_some() {
-        let hint = format!("it is in a module: `import \"…\" as lib;` and then `lib::{name}(…)`");
-        return Report::error(format!("no function {}", quoted(name))).hint(hint);
+        let hint = format!("import its module: `import \"…\" as lib;`, then call `lib::{name}(…)`");
+        return Report::error(format!("unknown function {}", quoted(name))).hint(hint);
     }
     let counts = crate::script::language::functions::counts(name);
     let is_of_language = LANGUAGE.contains(&name) || catalog::named(name).is_empty();
@@ -275,8 +284,9 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     }
     if is_of_language && !counts.is_empty() {
         let given: Vec<_> = types.iter().map(|one| a_type(one)).collect();
-        let report = Report::error(format!("{} cannot take {}", quoted(name), list(&given, "and")));
-        return report.note("that is what it was called with, the value before the dot first");
+        let (name, given) = (quoted(name), list(&given, "and"));
+        let report = Report::error(format!("{name} cannot be called with {given}"));
+        return report.note("a value before the dot is the first of these");
     }
     let receiver = types.first().copied().unwrap_or_default();
     let is_ours = is_method && crate::script::binding::value::TYPES.contains(&receiver);
@@ -284,7 +294,7 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     let mine = verbs.iter().find(|verb| verb.receiver() == receiver);
     let methods: Vec<_> = verbs.iter().filter(|verb| !verb.receiver().is_empty()).collect();
     let plain = verbs.iter().find(|verb| verb.receiver().is_empty());
-    // What stands behind a dot is meant for the value before it.
+    // A name after a dot is meant for the value before it.
     if is_ours && mine.is_none() && plain.is_some() && methods.is_empty() {
         return no_verb_of(receiver, name, types.len() - 1);
     }
@@ -299,24 +309,24 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
         let (name, owner) = (quoted(name), verb.receiver());
         let owners: Vec<_> = methods.iter().map(|verb| a_type(verb.receiver())).collect();
         let report = Report::error(format!(
-            "{name} is a verb of {}, and this is {}",
+            "{name} is a verb of {}, not of {}",
             list(&owners, "and"),
             a_type(receiver)
         ));
         let kinds = methods.iter().any(|verb| verb.receiver() == "Namespaces");
         if kinds && !is_method {
             return report.hint(
-                "kinds of namespaces are constants, written without quotes: `UTS`, `PID | MOUNT`",
+                "write kinds of namespaces as constants, without quotes: `UTS`, `PID | MOUNT`",
             );
         }
         return report.hint(format!(
-            "`nsscript help {}` shows what it takes; it is called on {}",
+            "call it on {1}; `nsscript help {0}` describes it",
             verb.name,
             a_type(owner)
         ));
     }
-    let what =
-        if is_ours { format!("{} has no verb", a_type(receiver)) } else { "no function".into() };
+    let no_verb = || format!("{} has no verb", a_type(receiver));
+    let what = if is_ours { no_verb() } else { "unknown function".into() };
     let report = Report::error(format!("{what} {}", quoted(name)));
     let stack = context.stack.borrow();
     let others: Vec<&str> = stack.functions().collect();
@@ -326,19 +336,18 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     };
     let near = catalog::near(name, accept, others.iter().copied().chain(LANGUAGE));
     if stack.variables().any(|known| known == name) {
-        let hint = format!("{} is a variable; `{name}.call(…)` calls a closure", quoted(name));
+        let hint = format!("{} is a variable: call a closure with `{name}.call(…)`", quoted(name));
         return report.hint(hint);
     }
     match near.or_else(|| catalog::near(name, |_| true, [])) {
         Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-        None if others.contains(&name) => {
-            report.hint(format!("the recipe's {} takes another number of arguments", quoted(name)))
-        }
-        None => report.hint("`nsscript help` lists the verbs"),
+        None if others.contains(&name) => report
+            .hint(format!("the recipe defines {} with another number of parameters", quoted(name))),
+        None => report.hint("list the verbs with `nsscript help`"),
     }
 }
 
-/// Functions of the language itself that are most often meant.
+/// The most common functions of the language, for "did you mean".
 const LANGUAGE: [&str; 24] = [
     "print",
     "debug",
@@ -373,12 +382,12 @@ fn operator(name: &str, types: &[&str]) -> Option<Report> {
         [one] => Report::error(format!("{} cannot be applied to {}", quoted(name), a_type(one))),
         [left, right] => {
             let (name, left, right) = (quoted(name), a_type(left), a_type(right));
-            Report::error(format!("{name} cannot join {left} and {right}"))
+            Report::error(format!("{name} cannot be applied to {left} and {right}"))
         }
         _ => return None,
     };
     if types.contains(&"Namespaces") {
-        return Some(report.hint("namespaces are joined by `|` and taken away by `-`"));
+        return Some(report.hint("combine namespaces with `|`, and remove some with `-`"));
     }
     Some(report)
 }

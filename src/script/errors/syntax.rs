@@ -1,4 +1,4 @@
-//! Mistakes of syntax in the words of nsscript, and where they were made.
+//! Syntax errors, and their positions.
 
 use rhai::{EvalAltResult, LexError, ParseErrorType};
 
@@ -9,14 +9,14 @@ use crate::script::binding::context::Context;
 use crate::script::language::bracket;
 use crate::script::language::statement_starts::numbers;
 
-/// Where a mistake of syntax was made, where the engine only notices it later.
+/// The position of a syntax error that the engine notices only later.
 pub(in crate::script) fn better_place(
     error: &EvalAltResult,
     context: &Context,
 ) -> Option<(u32, u32)> {
     let EvalAltResult::ErrorParsing(kind, position) = error else { return None };
     if let ParseErrorType::BadInput(LexError::MalformedEscapeSequence(_)) = kind {
-        // The engine points behind the backslash.
+        // The engine's position is after the backslash.
         let (line, column) = numbers(*position);
         return Some((line, column.saturating_sub(1)));
     }
@@ -33,7 +33,7 @@ pub(in crate::script) fn better_place(
     }
 }
 
-/// The bracket that is never closed, where that is what is wrong.
+/// The unclosed bracket, if that is the error.
 pub(in crate::script) fn unclosed(kind: &ParseErrorType, context: &Context) -> Option<char> {
     let missing = match kind {
         ParseErrorType::MissingToken(token, _) => token != ";",
@@ -47,20 +47,20 @@ pub(in crate::script) fn unclosed(kind: &ParseErrorType, context: &Context) -> O
 pub(in crate::script) fn parsing(kind: &ParseErrorType) -> Report {
     use ParseErrorType as P;
     match kind {
-        P::UnexpectedEOF => Report::error("the recipe ends too early")
-            .hint("a `{`, `(`, `[` or a text is not closed"),
+        P::UnexpectedEOF => Report::error("unexpected end of the recipe")
+            .hint("close every `{`, `(`, `[` and string"),
         P::BadInput(error) if error.to_string().contains("'eval'") => {
             Report::error("`eval` is not part of the recipe language")
         }
         P::BadInput(error) => lexical(error),
         P::UnknownOperator(operator) => {
-            Report::error(format!("{} is no operator", quoted(operator)))
+            Report::error(format!("unknown operator {}", quoted(operator)))
         }
         P::MissingToken(token, why) => {
-            let report = Report::error(format!("{} is missing", quoted(token)));
+            let report = Report::error(format!("missing {}", quoted(token)));
             let report = if why.is_empty() { report } else { report.note(quotes(&lower(why))) };
             if token == ";" {
-                report.hint("every statement but the last of a block ends with `;`")
+                report.hint("end every statement except the last of a block with `;`")
             } else {
                 report
             }
@@ -69,19 +69,15 @@ pub(in crate::script) fn parsing(kind: &ParseErrorType) -> Report {
             Report::error(lower(why))
         }
         P::DuplicatedProperty(name) => {
-            Report::error(format!("the map has the key {} twice", quoted(name)))
+            Report::error(format!("duplicate key {} in the map", quoted(name)))
         }
-        P::DuplicatedVariable(name) => {
-            Report::error(format!("the name {} is used twice", quoted(name)))
-        }
+        P::DuplicatedVariable(name) => Report::error(format!("duplicate name {}", quoted(name))),
         P::Reserved(word) => Report::error(format!("{} is reserved by the language", quoted(word)))
             .hint("choose another name"),
         P::MismatchedType(wanted, given) => {
-            Report::error(format!("{} is needed here, not {}", a_type(wanted), a_type(given)))
+            Report::error(format!("expected {}, not {}", a_type(wanted), a_type(given)))
         }
-        P::ExprExpected(why) => {
-            Report::error(format!("an expression is missing for {}", lower(why)))
-        }
+        P::ExprExpected(why) => Report::error(format!("missing expression for {}", lower(why))),
         P::FnMissingName => Report::error("the function has no name"),
         P::FnMissingParams(name) => {
             Report::error(format!("the function {} has no parameter list", quoted(name)))
@@ -93,45 +89,45 @@ pub(in crate::script) fn parsing(kind: &ParseErrorType) -> Report {
             Report::error(format!("the function {} is defined twice", quoted(name)))
         }
         P::FnDuplicatedParam(name, parameter) => Report::error(format!(
-            "the function {} has the parameter {} twice",
+            "duplicate parameter {1} of the function {0}",
             quoted(name),
             quoted(parameter)
         )),
         P::WrongFnDefinition => {
-            Report::error("a function is defined at the top of a recipe, not in a block")
+            Report::error("functions must be defined at the top level of a recipe, not in a block")
         }
-        P::PropertyExpected => Report::error("the name of a property or verb is missing after `.`"),
-        P::VariableExpected => Report::error("the name of a variable is missing"),
-        P::AssignmentToConstant(name) => Report::error(format!("{} is a constant", quoted(name))),
-        P::AssignmentToInvalidLHS(_) => Report::error("nothing can be assigned to this"),
-        P::ModuleUndefined(name) => Report::error(format!("no module {}", quoted(name))),
-        P::ExprTooDeep => Report::error("the expression is nested too deep"),
-        P::LoopBreak => Report::error("`break` and `continue` stand in a loop"),
+        P::PropertyExpected => Report::error("missing name of a property or verb after `.`"),
+        P::VariableExpected => Report::error("missing variable name"),
+        P::AssignmentToConstant(name) => {
+            Report::error(format!("cannot assign to the constant {}", quoted(name)))
+        }
+        P::AssignmentToInvalidLHS(_) => Report::error("cannot assign to this expression"),
+        P::ModuleUndefined(name) => Report::error(format!("unknown module {}", quoted(name))),
+        P::ExprTooDeep => Report::error("the expression is nested too deeply"),
+        P::LoopBreak => Report::error("`break` and `continue` are valid only in a loop"),
         other => Report::error(quotes(&lower(&other.to_string()))),
     }
 }
 
-/// A mistake in a single word of the text.
+/// The report for an error in a single token.
 fn lexical(error: &LexError) -> Report {
     match error {
-        LexError::UnterminatedString => Report::error("the text is not closed")
-            .hint("a text over several lines is written in backticks"),
-        LexError::MalformedChar(text) => Report::error(format!(
-            "{} is no character",
-            quoted(format!("'{text}'"))
-        ))
-        .hint(format!("text is written in double quotes: {}", quoted(format!("\"{text}\"")))),
-        LexError::MalformedEscapeSequence(text) => {
-            Report::error(format!("{} is no escape", quoted(text)))
-                .hint(r#"escapes are `\n`, `\t`, `\r`, `\"`, `\\`, `\xHH` and `\uHHHH`"#)
+        LexError::UnterminatedString => Report::error("unterminated string")
+            .hint("write a string of several lines in backticks"),
+        LexError::MalformedChar(text) => {
+            Report::error(format!("invalid character {}", quoted(format!("'{text}'"))))
+                .hint(format!("write strings in double quotes: {}", quoted(format!("\"{text}\""))))
         }
-        LexError::MalformedNumber(_) => Report::error("this is no number"),
+        LexError::MalformedEscapeSequence(text) => {
+            Report::error(format!("invalid escape {}", quoted(text)))
+                .hint(r#"valid escapes are `\n`, `\t`, `\r`, `\"`, `\\`, `\xHH` and `\uHHHH`"#)
+        }
+        LexError::MalformedNumber(_) => Report::error("invalid number"),
         LexError::ImproperSymbol(symbol, _) if symbol == "=" => {
-            Report::error("`=` gives a value to a variable; it does not compare")
-                .hint("did you mean `==`?")
+            Report::error("`=` assigns a value; it does not compare").hint("did you mean `==`?")
         }
         LexError::ImproperSymbol(symbol, _) => {
-            let report = Report::error(format!("{} is no operator", quoted(symbol)));
+            let report = Report::error(format!("unknown operator {}", quoted(symbol)));
             match symbol.as_str() {
                 "===" => report.hint("did you mean `==`?"),
                 "!==" => report.hint("did you mean `!=`?"),
@@ -142,12 +138,12 @@ fn lexical(error: &LexError) -> Report {
     }
 }
 
-/// Literals in backticks, where the engine has other quotes around them.
+/// Replaces the engine's quotes by backticks.
 fn quotes(text: &str) -> String {
     text.replace('\'', "`")
 }
 
-/// The report with what was likely meant, where the text at the place tells that.
+/// Adds what was likely meant, if the text at the position shows it.
 pub(in crate::script) fn hinted(
     mut report: Report,
     error: &EvalAltResult,
@@ -162,7 +158,7 @@ pub(in crate::script) fn hinted(
         "or" => "did you mean `||`?",
         "not" => "did you mean `!`?",
         "elif" | "elseif" => "did you mean `else if`?",
-        _ if rest.starts_with(':') && !rest.starts_with("::") => "a map is written `#{ … }`",
+        _ if rest.starts_with(':') && !rest.starts_with("::") => "write a map as `#{ … }`",
         _ => return report,
     };
     report.hints = vec![meant.to_owned()];

@@ -1,32 +1,30 @@
-//! What is said of a variable that there is not.
+//! The error for an unknown variable.
 
 use crate::diag::{Report, closest, quoted};
 use crate::script::binding::catalog;
 use crate::script::binding::verb::Kind;
 
-/// That there is no variable of this name; `others` are those that there are.
+/// The report for an unknown variable; `others` are the known ones.
 pub fn no_variable<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Report {
-    let report = Report::error(format!("no variable {}", quoted(name)));
+    let report = Report::error(format!("unknown variable {}", quoted(name)));
     let constants = catalog::constants();
     let names = constants.iter().map(|(name, ..)| *name);
     let names = names.chain(catalog::VALUES.map(|(name, _)| name));
     let is_verb = || catalog::named(name).iter().any(|verb| verb.kind == Kind::Function);
     match closest(name, names.chain(others)) {
-        _ if is_verb() => {
-            report.hint(format!("{} is a verb: it is called, `{name}(…)`", quoted(name)))
-        }
+        _ if is_verb() => report.hint(format!("{} is a verb: call it, `{name}(…)`", quoted(name))),
         Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
         None if !name.contains(char::is_lowercase) => {
             let names: Vec<_> = constants.iter().map(|(name, ..)| *name).collect();
-            report.hint(format!("namespaces are `{}`", names.join("`, `")))
+            report.hint(format!("the constants are `{}`", names.join("`, `")))
         }
         None => report,
     }
 }
 
-/// That a function does not see a variable of this name, which is outside of it.
+/// The report for a variable that exists only outside of the function.
 pub fn outside(name: &str) -> Report {
-    Report::error(format!("no variable {}", quoted(name))).hint(
-        "a function sees its parameters and constants of modules, not the variables around it",
+    Report::error(format!("unknown variable {}", quoted(name))).hint(
+        "pass it to the function as a parameter: a function does not see the variables around it",
     )
 }

@@ -1,8 +1,8 @@
-//! Where a text that ends too early, or misses a `;`, went wrong: the engine only notices later.
+//! Positions of unclosed brackets and missing semicolons, which the engine notices only later.
 
 use super::token::{Kind, tokens};
 
-/// The line and column, both counted from 1, of the innermost bracket that is never closed.
+/// The line and column, both from 1, and the bracket, of the innermost unclosed bracket.
 #[must_use]
 pub fn unclosed(text: &str) -> Option<(u32, u32, char)> {
     let mut open: Vec<(u32, u32, char)> = Vec::new();
@@ -18,13 +18,13 @@ pub fn unclosed(text: &str) -> Option<(u32, u32, char)> {
     open.pop()
 }
 
-/// The line and column of a `/*` that is never closed: to the language the rest is a comment.
+/// The line and column of an unclosed `/*`: for the language, the rest is a comment.
 #[must_use]
 pub fn open_comment(text: &str) -> Option<(u32, u32)> {
     scan(text).1
 }
 
-/// The place behind the last thing that stands before `line` and `column`: where a `;` goes.
+/// The position after the last token before `line` and `column`, where a `;` belongs.
 #[must_use]
 pub fn end_before(text: &str, line: u32, column: u32) -> Option<(u32, u32)> {
     let before = |(at, place, letter): &(u32, u32, char)| {
@@ -33,8 +33,8 @@ pub fn end_before(text: &str, line: u32, column: u32) -> Option<(u32, u32)> {
     code(text).into_iter().rfind(before).map(|(line, column, _)| (line, column + 1))
 }
 
-/// The places, by line and column, at which statements outside of all brackets end: each of a `;`,
-/// or of a `}` after which no statement can go on.
+/// The positions at which statements outside of brackets end: of each `;`, and of each `}` that
+/// ends a statement.
 #[must_use]
 pub fn statement_ends(text: &str) -> Vec<(u32, u32)> {
     let code = code(text);
@@ -46,7 +46,7 @@ pub fn statement_ends(text: &str) -> Vec<(u32, u32)> {
             ')' | ']' => {
                 open.pop();
             }
-            // What is still open before a `;` or `}` was meant to be closed.
+            // A bracket that is open before a `;` or `}` should have been closed.
             ';' | '}' => {
                 let block = open.iter().rposition(|bracket| *bracket == '{');
                 open.truncate(block.map_or(0, |at| at + usize::from(*letter == ';')));
@@ -73,7 +73,7 @@ pub fn statement_ends(text: &str) -> Vec<(u32, u32)> {
     ends
 }
 
-/// The words of a text that are neither in comments nor inside quotes.
+/// The words of a text outside of comments and strings.
 pub fn words(text: &str) -> impl Iterator<Item = String> {
     let mut words: Vec<(String, (u32, u32))> = Vec::new();
     for (line, column, letter) in code(text) {
@@ -91,16 +91,16 @@ pub fn words(text: &str) -> impl Iterator<Item = String> {
     words.into_iter().map(|(word, _)| word)
 }
 
-/// The letters of a text that are neither in comments nor inside quotes, with their places. The
-/// quotes themselves are among them.
+/// The characters of a text outside of comments and strings, with their positions. The quotes are
+/// included.
 fn code(text: &str) -> Vec<Placed> {
     scan(text).0
 }
 
-/// A letter of a text, and its line and column.
+/// A character of a text: line, column, character.
 type Placed = (u32, u32, char);
 
-/// The same, and where a comment begins that is never closed.
+/// The same, and the position of an unclosed comment.
 fn scan(text: &str) -> (Vec<Placed>, Option<(u32, u32)>) {
     let (mut code, mut opened) = (Vec::new(), None);
     let (mut line, mut column) = (1, 0);

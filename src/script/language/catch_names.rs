@@ -1,4 +1,4 @@
-//! The names of the variables of `catch`, by which errors of the language are told from maps.
+//! The names of `catch` variables, which distinguish errors of the language from maps.
 
 use rhai::{AST, ASTNode, Expr, Stmt};
 
@@ -7,7 +7,7 @@ use rhai::{AST, ASTNode, Expr, Stmt};
 pub struct CatchNames(Vec<String>);
 
 impl CatchNames {
-    /// Adds those of a text.
+    /// Adds the names in a text.
     pub fn add(&mut self, ast: &AST) {
         ast.walk(&mut |path: &[ASTNode]| {
             if let Some(ASTNode::Stmt(Stmt::TryCatch(flow, _))) = path.last()
@@ -19,7 +19,7 @@ impl CatchNames {
         });
     }
 
-    /// Whether a variable of this name may be one.
+    /// Whether a variable with this name may be a `catch` variable.
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|known| known == name)
     }

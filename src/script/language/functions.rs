@@ -1,11 +1,11 @@
-//! The functions that the language itself has, for what is said of them.
+//! The functions of the language itself, for error messages.
 
 use std::any::TypeId;
 
 use rhai::{Array, Blob, Engine, FnPtr, ImmutableString, Map};
 
-/// The numbers of values that a function of the language takes, least first, what it is called on
-/// among them; none where there is no such function.
+/// The numbers of arguments that a function of the language takes, in ascending order and with the
+/// receiver. Empty if there is no such function.
 pub fn counts(name: &str) -> Vec<usize> {
     let engine = Engine::new();
     let mut counts = engine.collect_fn_metadata(
@@ -18,7 +18,7 @@ pub fn counts(name: &str) -> Vec<usize> {
     counts
 }
 
-/// The functions of the language that can be called on a value of its own type with this name.
+/// The functions of the language that can be called on a value of this type.
 pub fn methods(name: &str) -> Vec<String> {
     let wanted = match name {
         "string" => TypeId::of::<ImmutableString>(),

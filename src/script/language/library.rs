@@ -1,17 +1,17 @@
-//! The modules that nsscript carries, as their doc comments tell of them.
+//! The modules of nsscript, from their doc comments.
 
-/// The modules that nsscript carries: name and text.
+/// The modules of nsscript: name and text.
 pub const STDLIB: &[(&str, &str)] = &[
     ("std/net", include_str!("../../../stdlib/net.rhai")),
     ("std/roots", include_str!("../../../stdlib/roots.rhai")),
 ];
 
-/// A module that nsscript carries.
+/// A module of nsscript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
     /// Its name, as `import` takes it: `std/net`.
     pub name: &'static str,
-    /// What it says of itself: its `//!` lines, in Markdown.
+    /// Its documentation: its `//!` lines, in Markdown.
     pub about: String,
     /// Its functions, in their order.
     pub functions: Vec<Function>,
@@ -29,7 +29,7 @@ pub struct Function {
 }
 
 impl Library {
-    /// What recipes call it, by custom: `net` for `std/net`.
+    /// Its usual name in recipes: `net` for `std/net`.
     #[must_use]
     pub fn alias(&self) -> &'static str {
         self.name.rsplit('/').next().unwrap_or(self.name)
@@ -43,7 +43,7 @@ impl Library {
 }
 
 impl Function {
-    /// How it is called in its module: `pair(one, other, subnet)`.
+    /// The form of a call: `pair(one, other, subnet)`.
     #[must_use]
     pub fn signature(&self) -> String {
         format!("{}({})", self.name, self.parameters.join(", "))
@@ -56,7 +56,7 @@ impl Function {
     }
 }
 
-/// The modules that nsscript carries.
+/// The modules of nsscript.
 #[must_use]
 pub fn libraries() -> Vec<Library> {
     STDLIB.iter().map(|(name, text)| library(name, text)).collect()

@@ -1,4 +1,4 @@
-//! Which verbs and types a recipe can use: registering all of them takes as long as starting
+//! The verbs and types that a recipe can use: registering all of them takes as long as starting
 //! nsscript.
 
 use std::collections::HashSet;
@@ -7,7 +7,7 @@ use std::collections::HashSet;
 pub enum Named<'t> {
     /// Its words.
     Words(HashSet<&'t str>),
-    /// Any: a module may use what it likes, and a name may be put together.
+    /// Any name: a module can use all, and names can be composed.
     All,
 }
 
@@ -23,7 +23,7 @@ impl<'t> Named<'t> {
         }
     }
 
-    /// Whether this name is among them.
+    /// Whether the text has this name.
     pub fn has(&self, name: &str) -> bool {
         match self {
             Self::Words(words) => words.contains(name),
@@ -31,7 +31,7 @@ impl<'t> Named<'t> {
         }
     }
 
-    /// Whether one of these is.
+    /// Whether the text has one of these names.
     pub fn has_any(&self, names: &[&str]) -> bool {
         names.iter().any(|name| self.has(name))
     }
@@ -77,8 +77,8 @@ const RAW: [&str; 36] = [
     "write_file",
 ];
 
-/// Whether a text calls a function that begins a session. Many of their names are those of what a
-/// sandbox describes, too, which stand behind a dot.
+/// Whether a text calls a function that begins a session. Verbs of a sandbox with the same names
+/// follow a dot.
 pub fn calls_raw(text: &str) -> bool {
     let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     RAW.iter().any(|name| {

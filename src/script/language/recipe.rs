@@ -1,4 +1,4 @@
-//! A recipe as it is given: its text, its name, its arguments.
+//! A recipe as it was given: text, name, arguments.
 
 use std::path::PathBuf;
 
@@ -9,19 +9,18 @@ pub struct Recipe {
     pub name: String,
     /// The text.
     pub text: String,
-    /// Where its relative paths begin.
+    /// The directory for its relative paths.
     pub directory: PathBuf,
-    /// What the recipe finds in `args`.
+    /// The value of `args`.
     pub arguments: Vec<String>,
-    /// Whether modules that others can write to are run as root all the same.
+    /// Whether root imports modules even if others can write to them.
     pub trust: bool,
-    /// The lines that it stops at.
+    /// The lines at which the recipe stops.
     pub breaks: Vec<u32>,
 }
 
 impl Recipe {
-    /// The text as the language reads it, to which the `#!` line is a comment; every column stays
-    /// what it is.
+    /// The text for the engine, with the `#!` line as a comment. No column changes.
     pub(in crate::script) fn code(&self) -> String {
         match self.text.strip_prefix("#!") {
             Some(rest) => format!("//{rest}"),

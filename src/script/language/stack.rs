@@ -1,7 +1,7 @@
-//! Which functions of a recipe lead to a place: for "asked for by".
+//! The functions of a recipe that lead to a position, for "asked for by".
 //!
-//! The engine keeps no stack that a verb could ask. What a place is called by is read from the
-//! text instead: only where a function is called at exactly one place is that said.
+//! The engine has no stack that a verb could read. Callers are found in the text instead, and
+//! reported only if a function is called at exactly one position.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 use crate::diag::{Caller, Origin};
 
-/// A function of a recipe: where its body is.
+/// A function of a recipe, with the position of its body.
 #[derive(Clone, Debug)]
 struct Function {
     source: Arc<str>,
@@ -28,7 +28,7 @@ struct Site {
     column: u32,
 }
 
-/// The functions of all texts, and where they are called.
+/// The functions of all texts, and their calls.
 #[derive(Clone, Debug, Default)]
 pub struct Stack {
     functions: Vec<Function>,
@@ -36,7 +36,7 @@ pub struct Stack {
     variables: Vec<String>,
 }
 
-/// How many callers are told.
+/// The maximum number of callers in a report.
 const MOST: usize = 8;
 
 impl Stack {
@@ -70,12 +70,12 @@ impl Stack {
         });
     }
 
-    /// The names of the variables, wherever they are known.
+    /// The names of the variables, in any scope.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
     }
 
-    /// How a function of the recipe is called, and how many arguments it takes.
+    /// The signature of a function of the recipe, and its number of parameters.
     pub fn signature(&self, name: &str) -> Option<(String, usize)> {
         let function = self.functions.iter().find(|function| &*function.name == name)?;
         let parameters = function.parameters.join(", ");
@@ -87,7 +87,7 @@ impl Stack {
         self.functions.iter().map(|function| &*function.name)
     }
 
-    /// The calls that lead to `origin`, innermost first, as far as there is only one way.
+    /// The calls that lead to `origin`, innermost first, as long as each function has only one.
     pub fn callers(&self, origin: &Origin) -> Vec<Caller> {
         let mut callers: Vec<Caller> = Vec::new();
         let (mut source, mut line) = (origin.source.clone(), origin.line);

@@ -1,4 +1,4 @@
-//! Where statements begin in a text, and how breakpoints are put before them.
+//! Positions where statements begin, and the insertion of breakpoints before them.
 
 use rhai::{AST, ASTNode, Position};
 
@@ -11,13 +11,13 @@ pub const NAME: &str = "breakpoint";
 /// Lines and columns, counted from 1.
 pub type Places = Vec<(u32, u32)>;
 
-/// The line and column of a position of the engine; 0 for what it does not say.
+/// The line and column of an engine position; 0 for missing ones.
 pub fn numbers(position: Position) -> (u32, u32) {
     let number = |number: Option<usize>| number.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
     (number(position.line()), number(position.position()))
 }
 
-/// The places where statements begin, as far as the words tell.
+/// The positions where statements begin, as far as the tokens show.
 pub fn starts(ast: &AST, text: &str) -> Places {
     let mut bytes = Vec::new();
     ast.walk(&mut |path: &[ASTNode<'_>]| {
@@ -35,21 +35,21 @@ pub fn starts(ast: &AST, text: &str) -> Places {
     starts
 }
 
-/// The byte that the statement begins at whose place the engine says is `at`.
+/// The byte at which the statement begins that the engine places at `at`.
 pub fn start_of(text: &str, at: Position) -> Option<usize> {
     let place = numbers(at);
     (place.0 > 0).then_some(())?;
     beginning(&significant(text), byte(text, place))
 }
 
-/// The words of a text without what stands between them.
+/// The tokens of a text without space and comments.
 fn significant(text: &str) -> Vec<Token<'_>> {
     let words = tokens(text).into_iter();
     words.filter(|token| !matches!(token.kind, Kind::Space | Kind::Comment)).collect()
 }
 
-/// The byte that the statement begins at whose place the engine says is `at`: of `a * b` that is
-/// the operator.
+/// The byte at which the statement begins that the engine places at `at`: for `a * b`, that is the
+/// operator.
 fn beginning(words: &[Token<'_>], at: usize) -> Option<usize> {
     let mut index = words.iter().rposition(|word| word.start <= at)?;
     let mut depth = 0;
@@ -81,12 +81,12 @@ fn byte(text: &str, (line, column): (u32, u32)) -> usize {
     rest.map_or(text.len(), |(at, _)| begin + at)
 }
 
-/// The text with a breakpoint before the first statement that begins at each of these lines or
-/// after it. It stands behind what comes before, so that everything keeps its place. `is_fine` says
-/// of a text whether it is still one.
+/// Adds a breakpoint before the first statement that begins at or after each of these lines. It is
+/// inserted after the preceding text, so that no position changes. `is_fine` checks that a text is
+/// still valid.
 ///
 /// # Errors
-/// The line behind which no statement begins.
+/// The line after which no statement begins.
 pub fn with_breaks(
     text: &str,
     starts: &[(u32, u32)],
@@ -110,14 +110,14 @@ fn with_break(text: &str, end: (u32, u32)) -> String {
     format!("{before} {NAME}(); {after}")
 }
 
-/// Where each breakpoint of a text is, in their order; of one that was put in, the statement that
-/// it stands before.
+/// The positions of the breakpoints of a text, in order; for an inserted one, that of its
+/// statement.
 pub fn stops(original: &str, text: &str, starts: &[(u32, u32)]) -> Vec<(u32, u32)> {
     let words = tokens(text).into_iter().filter(|it| it.kind == Kind::Word && it.text == NAME);
     let of = |start: usize| {
         let place = place(text, start);
         let is_own = original[byte(original, place)..].starts_with(NAME);
-        // One that was put in has a blank before it.
+        // An inserted one has a space before it.
         let begin = (place.0, place.1.saturating_sub(1));
         let next = starts.iter().find(|it| **it >= begin).filter(|_| !is_own);
         next.copied().unwrap_or(place)

@@ -1,5 +1,5 @@
-//! The words of a text that is being typed: known enough to colour it, to tell whether it is
-//! finished, and to say what could come next. A text that is wrong has words, too.
+//! Tokens of a text that is being typed: for colours, for completion, and to decide whether it is
+//! finished. A text with mistakes has tokens, too.
 
 /// The keywords of the language.
 pub const KEYWORDS: [&str; 23] = [
@@ -8,14 +8,14 @@ pub const KEYWORDS: [&str; 23] = [
     "while",
 ];
 
-/// What a piece of a text is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A name, or a keyword.
     Word,
     /// A number.
     Number,
-    /// Text in quotes of some kind.
+    /// A string in any quotes.
     Text,
     /// A comment.
     Comment,
@@ -25,20 +25,20 @@ pub enum Kind {
     Space,
 }
 
-/// A piece of a text.
+/// A token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token<'t> {
     /// What it is.
     pub kind: Kind,
-    /// The piece.
+    /// Its text.
     pub text: &'t str,
-    /// The byte that it begins at.
+    /// The byte at which it begins.
     pub start: usize,
-    /// Whether it ends with the text before it is over: quotes that are not closed.
+    /// Whether the text ends within it, as in an unterminated string.
     pub open: bool,
 }
 
-/// The pieces of a text; together they are the text.
+/// The tokens of a text, including space and comments.
 #[must_use]
 pub fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
@@ -57,7 +57,7 @@ pub fn tokens(text: &str) -> Vec<Token<'_>> {
 pub fn is_closed(text: &str) -> bool {
     let mut depth = 0_i32;
     for token in tokens(text) {
-        // A text in quotes goes on in the next line only behind a backslash: else it is wrong.
+        // A string in quotes continues on the next line only after a backslash.
         if token.open && (!token.text.starts_with(['"', '\'']) || text.ends_with('\\')) {
             return false;
         }
@@ -70,7 +70,7 @@ pub fn is_closed(text: &str) -> bool {
     depth <= 0
 }
 
-/// The kind and the length of the first piece of a text that is not empty, and whether it is open.
+/// The kind and length of the first token of a text that is not empty, and whether it is open.
 fn first(text: &str) -> (Kind, usize, bool) {
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
     let while_it =
@@ -96,7 +96,7 @@ fn first(text: &str) -> (Kind, usize, bool) {
     }
 }
 
-/// Text between quotes of one kind, in which a backslash takes away what the next letter means.
+/// A string between quotes of one kind, with backslash escapes.
 fn quoted(text: &str, quote: char) -> (Kind, usize, bool) {
     let mut escaped = false;
     for (at, letter) in text.char_indices().skip(1) {
@@ -110,7 +110,7 @@ fn quoted(text: &str, quote: char) -> (Kind, usize, bool) {
     (Kind::Text, text.len(), true)
 }
 
-/// Text between backticks, which `${ … }` in it is code of.
+/// A string between backticks, with code in `${ … }`.
 fn interpolated(text: &str) -> (Kind, usize, bool) {
     let mut at = 1;
     while at < text.len() {
@@ -126,7 +126,7 @@ fn interpolated(text: &str) -> (Kind, usize, bool) {
     (Kind::Text, text.len(), true)
 }
 
-/// The length of code up to and with the brace that ends it.
+/// The length of code, including the closing brace.
 fn code(text: &str) -> usize {
     let (mut depth, mut at) = (1, 0);
     while at < text.len() && depth > 0 {

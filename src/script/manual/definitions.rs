@@ -1,7 +1,7 @@
-//! Definition files of Rhai: the verbs as a language server reads them.
+//! Definition files of Rhai, which language servers read.
 //!
-//! The engine can write such files itself, but only where every verb is registered with all that is
-//! known of it, which takes as long as a launch. The catalog knows the same without an engine.
+//! The engine can write such files itself, but only if every verb is registered with its metadata,
+//! which takes as long as a launch. The catalog has the same data without an engine.
 
 use super::libraries;
 use crate::script::binding::catalog::{self, VALUES, constants, page};
@@ -16,7 +16,7 @@ pub struct Definition {
     pub text: String,
 }
 
-/// The definition files: one of the verbs and constants, and one of each module.
+/// The definition files: one for verbs and constants, and one for each module.
 #[must_use]
 pub fn definitions() -> Vec<Definition> {
     let mut text = String::from("module static;\n");
@@ -43,7 +43,7 @@ pub fn definitions() -> Vec<Definition> {
     files
 }
 
-/// A verb once for each number of arguments that it takes: definitions know no optional ones.
+/// Defines a verb once for each number of arguments, because definitions have no optional ones.
 fn define(verb: &Verb, out: &mut String) {
     let doc = commented(&page(verb));
     let returns = match verb.returns {
@@ -66,12 +66,12 @@ fn declared(parameter: &Parameter) -> String {
     format!("{}: {}", parameter.name, type_taken(parameter))
 }
 
-/// The type of what a parameter takes.
+/// The type of a parameter.
 pub(super) fn type_taken(parameter: &Parameter) -> String {
     if parameter.receiver.is_empty() { type_of(parameter.kind) } else { parameter.receiver.into() }
 }
 
-/// The type of what is described in words; `?`, which is any, where the words do not tell.
+/// The type for a description in words; `?`, any type, if the words do not determine it.
 pub(super) fn type_of(kind: &str) -> String {
     const KINDS: [(&str, &str); 25] = [
         ("a string or an array", "String | Array"),
@@ -103,7 +103,7 @@ pub(super) fn type_of(kind: &str) -> String {
     if let Some((_, name)) = KINDS.iter().find(|(words, _)| kind.starts_with(words)) {
         return (*name).into();
     }
-    // A type of our own: `Network`, `a Network`.
+    // One of nsscript's types: `Network`, `a Network`.
     let name = kind.rsplit(' ').next().unwrap_or(kind);
     if name.starts_with(char::is_uppercase) { name.into() } else { "?".into() }
 }

@@ -1,4 +1,4 @@
-//! The catalog for other programs: a document, and snippets of VS Code.
+//! The catalog for other programs: as JSON, and as snippets for VS Code.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::json;
 use crate::script::binding::catalog::{self, VALUES, constants, examples, page, summary};
 use crate::script::binding::verb::{Kind, OptionKey, Parameter, Verb};
 
-/// Everything that a recipe can use. `about` says who has written it.
+/// Everything that a recipe can use. `about` names the writer; its key sorts first.
 #[must_use]
 pub fn index(about: &str) -> json::Index {
     let constant = |name: &str, type_name: &str, doc: &str| json::Constant {
@@ -82,7 +82,8 @@ fn option(option: &OptionKey) -> json::OptionKey {
     }
 }
 
-/// Snippets of VS Code: the name of a verb becomes its call, with places for what must be given.
+/// Snippets for VS Code: the name of a verb expands to a call with placeholders for required
+/// arguments.
 #[must_use]
 pub fn snippets() -> BTreeMap<String, json::Snippet> {
     let mut snippets = BTreeMap::new();
@@ -104,7 +105,7 @@ pub fn snippets() -> BTreeMap<String, json::Snippet> {
     snippets
 }
 
-/// A place to fill in: `"${1:path}"`.
+/// A placeholder: `"${1:path}"`.
 fn place(at: usize, parameter: &Parameter) -> String {
     let name = parameter.name;
     match type_taken(parameter).as_str() {

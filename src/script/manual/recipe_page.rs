@@ -8,7 +8,7 @@ use crate::script::binding::verb::Kind;
 const PAGE: PageName =
     PageName { name: "nsscript-recipe", section: "5", title: "File Formats Manual" };
 
-/// The page, and where it lies. `comment` is its first line.
+/// The page and its name. `comment` is its first line.
 #[must_use]
 pub fn recipe_page(comment: &str) -> (PageName, String) {
     let mut out = String::from(
@@ -17,8 +17,8 @@ pub fn recipe_page(comment: &str) -> (PageName, String) {
     );
     out.push_str(GUIDE);
     out.push_str(
-        "\nBelow are all verbs. `[…]` may be left out; `#{ … }` is a map of options. Relative \
-         paths of the host begin at the directory of the recipe, until `chdir` goes elsewhere.\n",
+        "\nThe verbs follow. `[…]` marks optional parts, and `#{ … }` a map of options. Relative host \
+         paths begin at the recipe's directory, until `chdir` changes the working directory.\n",
     );
     for receiver in std::iter::once("").chain(TYPES.iter().copied()) {
         let mut verbs: Vec<_> = catalog::all().filter(|verb| verb.receiver() == receiver).collect();

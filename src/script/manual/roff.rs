@@ -1,37 +1,37 @@
-//! Markdown as a manual page: what man(1) shows.
+//! Conversion of Markdown to a manual page.
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use roff::{Inline, Roff, bold, line_break, roman};
 
-/// What a manual page is filed under.
+/// The name and section of a manual page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageName {
     /// Its name: `nsscript`.
     pub name: &'static str,
     /// The section of the manual: 1 for commands, 5 for formats of files.
     pub section: &'static str,
-    /// What the section is about, for the head of the page.
+    /// The title of the section, for the header of the page.
     pub title: &'static str,
 }
 
 impl PageName {
-    /// Where it lies below a directory of manual pages: `man1/nsscript.1`.
+    /// Its path in a manual directory: `man1/nsscript.1`.
     #[must_use]
     pub fn path(self) -> String {
         format!("man{0}/{1}.{0}", self.section, self.name)
     }
 }
 
-/// A manual page, in the macros of man(7), from Markdown whose headings of the first level are the
-/// sections. `comment` is its first line.
+/// Converts Markdown to man(7) macros; its top-level headings are the sections. `comment` is the
+/// first line.
 #[must_use]
 pub fn roff(page: PageName, comment: &str, markdown: &str) -> String {
     let mut writer = Writer::default();
     let version = concat!("nsscript ", env!("CARGO_PKG_VERSION"));
-    // Without a date the page is the same whenever it is made.
+    // Without a date, the page is always the same.
     let name = page.name.to_uppercase();
     writer.roff.control("TH", [name.as_str(), page.section, "\"\"", version, page.title]);
-    // Neither words nor commands are broken at line ends.
+    // Words and commands are not broken at line ends.
     writer.roff.control("nh", []).control("ad", ["l"]);
     writer.fresh = true;
     for event in Parser::new_ext(markdown, Options::ENABLE_DEFINITION_LIST) {
@@ -40,16 +40,16 @@ pub fn roff(page: PageName, comment: &str, markdown: &str) -> String {
     format!(".\\\" {comment}\n{}", writer.roff.render())
 }
 
-/// What is being written.
+/// The page that is being written.
 #[derive(Default)]
 struct Writer {
     roff: Roff,
     line: Vec<Inline>,
-    /// How text is set, innermost last.
+    /// The fonts, innermost last.
     fonts: Vec<fn(String) -> Inline>,
-    /// Whether a heading or the mark of an item stands right above, and so no paragraph begins.
+    /// Whether a heading or item mark precedes directly, so that no paragraph begins.
     fresh: bool,
-    /// How many lists are open.
+    /// The number of open lists.
     depth: usize,
     code: bool,
 }
@@ -140,14 +140,14 @@ impl Writer {
         }
     }
 
-    /// Begins a paragraph; in a list it is indented as the item is.
+    /// Begins a paragraph, indented as the item in a list.
     fn paragraph(&mut self) {
         if !self.fresh {
             self.roff.control(if self.depth > 0 { "IP" } else { "PP" }, []);
         }
     }
 
-    /// Writes the text that has come together.
+    /// Writes the collected text.
     fn flush(&mut self) {
         if !self.line.is_empty() {
             self.roff.text(std::mem::take(&mut self.line));
@@ -162,7 +162,7 @@ mod tests {
 
     const PAGE: PageName = PageName { name: "it", section: "1", title: "Its Manual" };
 
-    /// The lines of a page below its head.
+    /// The lines of a page below its header.
     fn lines(markdown: &str) -> String {
         let page = roff(PAGE, "Made.", markdown);
         page.split_once(".ad l\n").unwrap().1.to_owned()

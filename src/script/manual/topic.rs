@@ -1,4 +1,4 @@
-//! What there is to say of a word: of a verb, a type, a constant, a module, an option.
+//! Help for a word: a verb, a type, a constant, a module, an option.
 
 use super::{GUIDE, Library, libraries};
 use crate::diag::closest;
@@ -6,12 +6,12 @@ use crate::script::binding::catalog::{self, VALUES, constants, page, summary};
 use crate::script::binding::value::TYPES;
 use crate::script::binding::verb::Verb;
 
-/// A word that there is something to say of.
+/// A topic of help.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Topic {
     /// The word: `bind`, `Sandbox`, `std/net`.
     pub name: String,
-    /// What it is, in a line.
+    /// A one-line description.
     pub summary: String,
 }
 
@@ -21,7 +21,7 @@ impl Topic {
     }
 }
 
-/// Every word that [`topic`] knows, but options and verbs with their receivers.
+/// All topics of [`topic`] except options and verbs with their receivers.
 #[must_use]
 pub fn topics() -> Vec<Topic> {
     let mut topics = vec![Topic::new("language", "A short guide to the language.")];
@@ -59,11 +59,10 @@ fn types() -> impl Iterator<Item = &'static str> {
     TYPES.iter().copied().filter(has_verbs)
 }
 
-/// All there is to say of `word`, in Markdown; nothing where it means nothing.
+/// The help for `word`, in Markdown; `None` if it is unknown.
 ///
-/// A word is the name of a verb, alone or with what it is called on (`sandbox.bind`), of a type, a
-/// constant, a module (`std/net`, `net`) or a function of one (`net::pair`), a key of an option
-/// map, or `language`.
+/// A word is a verb, alone or with its receiver (`sandbox.bind`), a type, a constant, a module
+/// (`std/net`, `net`) or a function of one (`net::pair`), an option, or `language`.
 #[must_use]
 pub fn topic(word: &str) -> Option<String> {
     let word = word.trim().trim_end_matches("()").trim_start_matches('.');
@@ -83,7 +82,7 @@ pub fn topic(word: &str) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("\n"))
 }
 
-/// The word nearest to one that means nothing.
+/// The topic most similar to an unknown word.
 #[must_use]
 pub fn near_topic(word: &str) -> Option<String> {
     let mut names: Vec<String> = topics().into_iter().map(|topic| topic.name).collect();
@@ -93,7 +92,7 @@ pub fn near_topic(word: &str) -> Option<String> {
     closest(word, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
-/// The name of a verb with what it is called on: `sandbox.bind`.
+/// The name of a verb with its receiver: `sandbox.bind`.
 fn qualified(verb: &Verb) -> String {
     format!("{}.{}", verb.receiver().to_lowercase(), verb.name)
 }
@@ -115,7 +114,7 @@ fn verbs(word: &str) -> Option<String> {
         [] => None,
         [_] => Some(pages.concat()),
         several => {
-            let mut out = format!("`{word}` is {} verbs:\n\n", several.len());
+            let mut out = format!("`{word}` is the name of {} verbs:\n\n", several.len());
             let width = several.iter().map(|verb| verb.signature().chars().count()).max();
             for verb in several {
                 out.push_str(&line(&verb.signature(), width.unwrap_or(0), summary(verb)));
@@ -129,7 +128,7 @@ fn constant(word: &str) -> Option<String> {
     let constants = constants().into_iter();
     let constant = constants.filter(|(name, ..)| *name == word).map(|(name, _, doc)| {
         format!(
-            "`{name}` → Namespaces\n\nA constant: {doc}. Constants are combined with `|` and `-`: \
+            "`{name}` → Namespaces\n\nA constant: {doc}. `|` combines constants and `-` removes some: \
              `USER | PID`, `ALL - NET`.\n"
         )
     });
@@ -166,7 +165,7 @@ fn type_page(name: &str) -> String {
         catalog::all().filter(gives_it).map(|verb| format!("`{}`", verb.signature())).collect();
     out.push_str(&format!("`{name}`\n\n"));
     if !makers.is_empty() {
-        out.push_str(&format!("A type. It comes from {}.\n\n", makers.join(", ")));
+        out.push_str(&format!("A type. These verbs return it: {}.\n\n", makers.join(", ")));
     }
     let mut verbs: Vec<_> = catalog::all().filter(|verb| verb.receiver() == name).collect();
     verbs.sort_by_key(|verb| verb.name);
@@ -186,5 +185,5 @@ fn option(word: &str) -> Option<String> {
             }
         }
     }
-    (!out.is_empty()).then(|| format!("`{word}` is an option of\n\n{out}"))
+    (!out.is_empty()).then(|| format!("`{word}` is an option of these verbs:\n\n{out}"))
 }

@@ -1,4 +1,4 @@
-//! What could come next in a text that is being typed.
+//! Completion of a text that is being typed.
 
 use std::path::{Path, PathBuf};
 
@@ -10,39 +10,39 @@ use crate::script::language::library::STDLIB;
 use crate::script::language::token::{KEYWORDS, Kind, Token, tokens};
 use crate::{run, spec};
 
-/// Something that could come next.
+/// A candidate for completion.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Candidate {
-    /// What would stand there.
+    /// The text that is inserted.
     pub text: String,
-    /// What it is called in a list.
+    /// The text in a list of candidates.
     pub shown: String,
 }
 
-/// What could come next, and which byte of the text it begins at.
+/// Candidates, and the byte of the text that they replace from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
     /// The byte.
     pub start: usize,
-    /// What could stand there, in the order of the alphabet.
+    /// The candidates, in alphabetical order.
     pub candidates: Vec<Candidate>,
 }
 
-/// Verbs whose first argument is the name of a signal, and whose is that of a capability.
+/// Verbs whose first argument is a signal, and verbs whose first argument is a capability.
 const SIGNALLED: [&str; 1] = ["kill"];
 const CAPABLE: [&str; 3] = ["keep_capability", "drop_capability", "set_capabilities"];
 
 /// A call that is being typed: its name, and the type that it is called on.
 struct Open<'t> {
     name: &'t str,
-    /// Empty for a function; none where it cannot be told.
+    /// Empty for a function; `None` if it is unknown.
     receiver: Option<String>,
     /// Whether an option map of it is being typed.
     in_map: bool,
 }
 
 impl Prompt {
-    /// What could come next where `text` ends.
+    /// Completes the end of `text`.
     #[must_use]
     pub fn complete(&self, text: &str) -> Completion {
         let tokens = tokens(text);
@@ -70,7 +70,7 @@ impl Prompt {
         }
     }
 
-    /// How the call that is being typed is written: what comes after `text`.
+    /// The rest of the signature of the call that is being typed.
     #[must_use]
     pub fn hint(&self, text: &str) -> Option<String> {
         let tokens = tokens(text);
@@ -87,7 +87,7 @@ impl Prompt {
         Some(stack.signature(open.name)?.0.split_once('(')?.1.to_owned())
     }
 
-    /// What a name could be where no value stands before it.
+    /// Completes a name that does not follow a value.
     fn names(&self, word: &str, start: usize) -> Completion {
         let functions = catalog::all().filter(|verb| verb.receiver().is_empty()).map(called);
         let constants = catalog::constants().into_iter().map(|(name, ..)| named(name));
@@ -106,7 +106,7 @@ impl Prompt {
         those(all, word, start)
     }
 
-    /// What can be asked of the value that these words make.
+    /// Completes a verb or key of the value of these words.
     fn members(&self, word: &str, start: usize, value: &[&Token<'_>]) -> Completion {
         let found = self.type_of(value);
         let fits = |verb: &&Verb| match &found {
@@ -152,7 +152,7 @@ impl Prompt {
         those(functions.chain(variables), word, start)
     }
 
-    /// What could stand in the quotes that are not closed: names that the verb knows, or a path.
+    /// Completes an open string: names that the verb takes, or a path.
     fn in_quotes(&self, before: &[Token<'_>], last: &Token<'_>) -> Completion {
         let (word, start) = (&last.text[1..], last.start + 1);
         let before = significant(before);
@@ -210,7 +210,7 @@ impl Prompt {
 }
 
 impl Open<'_> {
-    /// The verbs that it may be.
+    /// The verbs that may be meant.
     fn verbs(&self) -> Vec<&'static Verb> {
         let fits = |verb: &&Verb| match &self.receiver {
             Some(receiver) => verb.receiver() == receiver,
@@ -233,7 +233,7 @@ fn keys(open: &Open<'_>, word: &str, start: usize) -> Completion {
     those(keys, word, start)
 }
 
-/// The words without what stands between them.
+/// The tokens without space and comments.
 fn significant<'a, 't>(tokens: &'a [Token<'t>]) -> Vec<&'a Token<'t>> {
     tokens.iter().filter(|token| !matches!(token.kind, Kind::Space | Kind::Comment)).collect()
 }
@@ -242,7 +242,7 @@ fn named(name: &str) -> Candidate {
     Candidate { text: name.to_owned(), shown: name.to_owned() }
 }
 
-/// A verb, with its bracket; where it takes nothing, with both.
+/// A verb with an opening parenthesis, or with both if it takes no arguments.
 fn called(verb: &Verb) -> Candidate {
     if verb.kind == verb::Kind::Property {
         return named(verb.name);
@@ -251,7 +251,7 @@ fn called(verb: &Verb) -> Candidate {
     Candidate { text: format!("{}({close}", verb.name), shown: format!("{}(", verb.name) }
 }
 
-/// Files of the host that begin so.
+/// Files of the host with this prefix.
 fn paths(word: &str) -> Vec<Candidate> {
     let (directory, name) =
         word.rsplit_once('/').map_or(("", word), |(before, name)| (before, name));
@@ -277,7 +277,7 @@ fn paths(word: &str) -> Vec<Candidate> {
         .collect()
 }
 
-/// Those that begin with `word`.
+/// The candidates that begin with `word`.
 fn those(all: impl Iterator<Item = Candidate>, word: &str, start: usize) -> Completion {
     let mut candidates: Vec<_> = all.filter(|one| one.text.starts_with(word)).collect();
     candidates.sort();

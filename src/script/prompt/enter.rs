@@ -1,4 +1,4 @@
-//! Going on inside: in a sandbox, or beside a process.
+//! `:enter`: continues in a sandbox, or in the sandbox of a process.
 
 use rhai::{Dynamic, Map};
 
@@ -14,29 +14,29 @@ use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::script::effects::codec::{self, Answer};
 use crate::spec::{Command, Streams};
 
-/// What has come back from inside.
+/// The result of a place that was left.
 #[derive(Clone, Debug, Default)]
 pub struct Left {
-    /// What was typed there.
+    /// The lines typed there.
     pub lines: Vec<String>,
-    /// The variables that could not come along.
+    /// The variables that could not be brought back.
     pub lost: Vec<String>,
     /// How the prompt ends, if it is over.
     pub end: Option<End>,
-    /// How the place has ended, where nobody has left it: the process became a program, or is gone.
+    /// How the process ended, if the user did not leave: it became a program, or is gone.
     pub ended: Option<Exit>,
 }
 
-/// What goes on inside: it gives what was typed, and how it ends where all is over.
+/// The function that runs inside. It returns the typed lines, and the end if the prompt is over.
 pub type Inside<'a> = &'a mut dyn FnMut() -> (Vec<String>, Option<End>);
 
 impl Prompt {
-    /// Goes on with `inside` in the sandbox, or beside the process, that a text gives.
+    /// Runs `inside` in the sandbox, or beside the process, that is the value of a text.
     ///
-    /// It is done by a copy of this process. What is made there comes back as far as it can.
+    /// A copy of this process runs it. Values come back as far as possible.
     ///
     /// # Errors
-    /// The text gives something else; what could not be done.
+    /// The value is something else, or the place cannot be entered.
     pub fn enter(
         &self,
         text: &str,
@@ -70,13 +70,15 @@ impl Prompt {
             context.before_sandbox(None).and_then(|()| runner.fork_sandbox(&plan, &request, body))
         } else {
             let message = format!(
-                "a sandbox or a process can be entered, and {} is {}",
+                "cannot enter {}: expected a sandbox or a process, not {}",
                 quoted(text),
                 a_kind(&value)
             );
             let report = Report::error(message);
-            let hint =
-                format!("a program that runs there can be: `:enter {text}.start(\"sleep 1000\")`");
+            let hint = format!(
+                "start a program in the network and enter that: `:enter {text}.start(\"sleep \
+                     1000\")`"
+            );
             let is_network = value.is::<SharedNetwork>();
             return Err(vec![if is_network { report.hint(hint) } else { report }]);
         };
@@ -84,14 +86,14 @@ impl Prompt {
             Ok(process) => process,
             Err(RunError::Reports(reports)) => return Err(reports),
             Err(RunError::Interrupted(it)) => {
-                return Err(vec![Report::error(format!("signal {} came", it.signal))]);
+                return Err(vec![Report::error(format!("received signal {}", it.signal))]);
             }
         };
         let ended = process.wait().ok().filter(|_| process.value().is_empty());
         Ok(Left { ended, ..self.unpacked(text, before, process.value()) })
     }
 
-    /// The value of a text, which is not recorded.
+    /// The value of a text, without recording it.
     fn value_of(&self, text: &str) -> Result<Dynamic, Vec<Report>> {
         let (name, ast) = self.compile(&super::whole(text))?;
         self.perform(&name, &ast).map_err(|error| match self.end(*error) {
@@ -100,7 +102,7 @@ impl Prompt {
         })
     }
 
-    /// What goes back: what was done, and the variables that were made.
+    /// What is sent back: the evaluated texts, and the new variables.
     fn packed(
         &self,
         (first, variables, modules): (usize, usize, usize),
@@ -110,7 +112,7 @@ impl Prompt {
         let mut values = Map::new();
         let mut lost = Vec::new();
         let state = self.state.borrow();
-        // The newest comes first.
+        // Newest first.
         let made = state.scope.iter_raw().take(state.scope.len().saturating_sub(variables));
         for (name, _, value) in made {
             let value = value.flatten_clone();
@@ -171,7 +173,7 @@ impl Prompt {
     }
 }
 
-/// Statements that were done in a place, whose variables come back, as a recipe has them.
+/// The statements of a place in the form of a recipe, with the variables that come back.
 fn inside(place: &str, done: &str, names: &[String]) -> String {
     let lines: Vec<_> = done.lines().map(|line| format!("    {line}")).collect();
     let lines = lines.join("\n");

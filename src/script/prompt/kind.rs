@@ -1,13 +1,13 @@
-//! What values are that a text speaks of which is being typed. Nothing is evaluated for that.
+//! Kinds of the values in a text that is being typed. Nothing is evaluated.
 
 use super::{IT, Prompt};
 use crate::script::language::token::{Kind, Token};
 
 impl Prompt {
-    /// The name of the type of the value that the chain at the end of these words makes, as the
-    /// check of recipes has it, from the values of the variables in reach.
+    /// The name of the type of the chain at the end of these words, inferred from the values of the
+    /// visible variables.
     pub(super) fn type_of(&self, value: &[&Token<'_>]) -> Option<String> {
-        // A line that begins with a dot goes on from there.
+        // A line that begins with a dot continues from that value.
         if value.is_empty() {
             return self.kind_of_text(IT);
         }
@@ -26,7 +26,7 @@ impl Prompt {
         self.script.kind_of(text, &variables).map(str::to_owned)
     }
 
-    /// What an element of an array is, which only its value tells.
+    /// The type of an array's element, which only its value shows.
     fn element(&self, chain: &[&Token<'_>]) -> Option<String> {
         let [name, bracket, .., end] = chain else { return None };
         let array = self.state.borrow().scope.get_value::<rhai::Array>(name.text)?;
@@ -36,7 +36,7 @@ impl Prompt {
     }
 }
 
-/// Where the chain begins that these words end with: `a` in `f(x, a.b[0].c(y))` before the last
+/// The start of the chain at the end of these words: `a` in `f(x, a.b[0].c(y))` before the last
 /// `)`.
 fn beginning(words: &[&Token<'_>]) -> Option<usize> {
     let mut begin = words.len();
@@ -51,7 +51,7 @@ fn beginning(words: &[&Token<'_>]) -> Option<usize> {
         match before.text {
             "." if begin == 1 => return Some(0),
             "." | "::" => begin -= 1,
-            // What stands before a bracket is called, or asked for an element.
+            // A word before a bracket is called or indexed.
             _ if matches!(words[begin].text, "(" | "[")
                 && (before.kind == Kind::Word || matches!(before.text, ")" | "]")) => {}
             _ => return Some(begin),
@@ -59,7 +59,7 @@ fn beginning(words: &[&Token<'_>]) -> Option<usize> {
     }
 }
 
-/// Where the bracket is that the last one closes.
+/// The bracket that matches the last one.
 fn opening(value: &[&Token<'_>]) -> Option<usize> {
     let mut depth = 0;
     value.iter().rposition(|token| {

@@ -1,4 +1,4 @@
-//! The processes of a prompt, and where each is.
+//! The processes of a prompt, with their namespaces, ids and mounts.
 
 use rhai::Dynamic;
 
@@ -8,17 +8,17 @@ use crate::run::{Process, Whereabouts};
 use crate::script::binding::value::ProcessHandle;
 use crate::spec::Kind;
 
-/// The most mounts that are listed.
+/// The maximum number of mounts listed.
 const MOUNTS: usize = 12;
 
 impl Prompt {
-    /// The sandboxes and closures that run, as a table.
+    /// The running sandboxes and closures, as a table.
     #[must_use]
     pub fn sandboxes(&self) -> String {
         let living = self.living();
         if living.is_empty() {
-            return "no sandbox runs; \
-                    `let it = sandbox(\"/\").read_only_root().start(\"sleep 100\")` starts one"
+            return "no sandbox is running; start one with `let it = \
+                 sandbox(\"/\").read_only_root().start(\"sleep 100\")`"
                 .into();
         }
         let (mut names, mut pids, mut commands) = (Vec::new(), Vec::new(), Vec::new());
@@ -38,7 +38,7 @@ impl Prompt {
         table(&[column("name", names), column("pid", pids), column("runs", commands)])
     }
 
-    /// Where this process and everything that it has started is.
+    /// The namespaces, ids, roots and mounts of this process and of all that it started.
     #[must_use]
     pub fn whereabouts(&self) -> String {
         let here = self.script.context.runner.whereabouts();
@@ -73,7 +73,7 @@ impl Prompt {
         out
     }
 
-    /// The processes that variables hold, and those that only the record of the prompt holds.
+    /// The processes held by variables, and those held only by the record of the prompt.
     fn living(&self) -> Vec<(String, ProcessHandle)> {
         let state = self.state.borrow();
         let mut living: Vec<(String, ProcessHandle)> = Vec::new();
@@ -99,7 +99,7 @@ fn held(name: &str, value: &Dynamic, living: &mut Vec<(String, ProcessHandle)>) 
             known.process.as_ref().map(|process| same(&process.borrow())) == own
         });
         match is_known {
-            // A name of its own says more than that of what was shown last.
+            // A variable's name says more than `it`.
             Some(index) if living[index].0 == super::IT => name.clone_into(&mut living[index].0),
             Some(_) => {}
             None => living.push((name.to_owned(), handle.clone())),
@@ -119,7 +119,7 @@ fn inode(place: &Whereabouts, kind: Kind) -> Option<u64> {
     place.namespaces.iter().find(|(known, _)| *known == kind).map(|(_, inode)| *inode)
 }
 
-/// Ids, root and mounts of a place, told apart from those of `here`.
+/// Ids, root and mounts of a place; of the mounts, those that differ from `here`.
 fn about(place: &Whereabouts, here: Option<&Whereabouts>) -> String {
     let mut lines = Vec::new();
     if let Some((uid, gid)) = place.ids {
@@ -136,10 +136,10 @@ fn about(place: &Whereabouts, here: Option<&Whereabouts>) -> String {
     let differing: Vec<&String> = own.iter().filter(|one| !others.contains(one)).collect();
     match here {
         None => lines.push(format!("  {}", count(own.len(), "mount"))),
-        Some(_) if own.is_empty() => lines.push("  its mounts may not be looked at".into()),
+        Some(_) if own.is_empty() => lines.push("  mounts: permission denied".into()),
         Some(_) => {
             let all = count(own.len(), "mount");
-            lines.push(format!("  {all}, {} of them not as here:", differing.len()));
+            lines.push(format!("  {all}, {} of them not here:", differing.len()));
             let most = differing.iter().take(MOUNTS).map(|mount| format!("    {mount}"));
             lines.extend(most);
             if differing.len() > MOUNTS {

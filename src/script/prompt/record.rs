@@ -1,4 +1,4 @@
-//! What was done at a prompt, and the recipe of it.
+//! The record of a prompt, and the recipe made from it.
 
 use rhai::{AST, Array, Dynamic, Stmt};
 
@@ -13,24 +13,25 @@ use crate::script::language::statement_starts::start_of;
 use crate::script::language::token::{Kind, tokens};
 use crate::spec::Rootfs;
 
-/// A text that was done.
+/// An evaluated text.
 #[derive(Clone, Debug)]
 pub(super) struct Input {
     /// The text, without comments at its end.
     text: String,
-    /// The byte that the statement begins at whose value this is.
+    /// The byte at which its last statement begins, which has the value.
     last: usize,
-    /// What stands before and behind that where a recipe shows its value.
+    /// The text around that statement in a recipe that shows its value.
     shown: Option<(&'static str, &'static str)>,
-    /// Whether its value is the one that was shown last from then on.
+    /// Whether its value became the value that was shown last.
     gives: bool,
-    /// Its value, where that ends when nobody holds it.
+    /// Its value, if dropping it would end a process.
     pub live: Option<Dynamic>,
-    /// The functions that it defines, by name and number of parameters; empty where it does more.
+    /// The functions that it defines, by name and number of parameters; empty if it does anything
+    /// else.
     functions: Vec<(String, usize)>,
-    /// What there was before it.
+    /// The size of the state before it.
     before: Marks,
-    /// The values of variables before it, as far as they can be put back.
+    /// The earlier values of variables, as far as they can be restored.
     values: Vec<(String, Dynamic)>,
 }
 
@@ -68,7 +69,7 @@ impl Input {
         }
     }
 
-    /// Something that was done elsewhere, as statements.
+    /// Creates an input for what was done elsewhere, as statements.
     pub fn elsewhere(text: String, before: Marks) -> Self {
         Self {
             text,
@@ -94,7 +95,7 @@ impl Input {
         })
     }
 
-    /// It as a recipe has it; where it is `used`, a later one names its value.
+    /// Its text in a recipe. `used` means that a later statement names its value.
     fn statement(&self, used: bool) -> String {
         let text = self.text.trim_end_matches(';').trim_end();
         let (first, last) = text.split_at(self.last.min(text.len()));
@@ -109,7 +110,7 @@ impl Input {
     }
 }
 
-/// How a recipe shows a value as it was shown here.
+/// The text with which a recipe shows a value as the prompt did.
 fn how_shown(value: &Dynamic) -> Option<(&'static str, &'static str)> {
     if value.is::<Exit>() || value.is::<ProcessHandle>() {
         return None;
@@ -121,14 +122,14 @@ fn how_shown(value: &Dynamic) -> Option<(&'static str, &'static str)> {
     Some((if is_table { "table(" } else { "print(" }, ")"))
 }
 
-/// Whether an array is one of maps, which are the rows of a table.
+/// Whether an array consists of maps, the rows of a table.
 pub(super) fn is_table(rows: &Array) -> bool {
     !rows.is_empty() && rows.iter().all(Dynamic::is_map)
 }
 
 impl Prompt {
-    /// All that was done, as a recipe, and what is wrong with that: not everything that can be said
-    /// one after the other can stand together.
+    /// All evaluated texts as a recipe, and its errors: not all texts that work one after the other
+    /// work in one recipe.
     #[must_use]
     pub fn recipe(&self) -> (String, Vec<Report>) {
         let (functions, statements) = self.statements_from(0);
@@ -139,22 +140,21 @@ impl Prompt {
         (text, check(&recipe).reports)
     }
 
-    /// What was done from one of them on: functions, which stand at the top of a recipe, and
-    /// statements.
+    /// The texts from index `first` on: functions, which go to the top of a recipe, and statements.
     pub(super) fn statements_from(&self, first: usize) -> (String, String) {
         let state = self.state.borrow();
         let (mut functions, mut statements) = (String::new(), String::new());
         for (index, input) in state.inputs.iter().enumerate().skip(first) {
             let later = &state.inputs[index + 1..];
             if !input.functions.is_empty() {
-                // Of those that have a name the last one counts.
+                // Of several functions with one name, the last one counts.
                 let again = |one| later.iter().any(|input| input.functions.contains(one));
                 if !input.functions.iter().all(again) {
                     functions.push_str(&format!("{}\n", input.text));
                 }
                 continue;
             }
-            // Whoever gives the next value is the last one that can name this.
+            // The text with the next value is the last that can refer to this one.
             let until = later.iter().position(|next| next.gives).map_or(later.len(), |it| it + 1);
             let used = input.gives && later[..until].iter().any(Input::names_it);
             statements.push_str(&input.statement(used));
@@ -163,7 +163,7 @@ impl Prompt {
         (functions, statements)
     }
 
-    /// The variables whose values can be put back as they are now.
+    /// The variables whose values can be restored later, with these values.
     pub(super) fn plain_values(&self) -> Vec<(String, Dynamic)> {
         let state = self.state.borrow();
         let named = state.scope.iter().filter(|(_, is_constant, _)| !is_constant);
@@ -171,8 +171,8 @@ impl Prompt {
         values.filter(|(_, value)| codec::value_to_bytes(value).is_ok()).collect()
     }
 
-    /// Drops the last text that was done, and what it has made. Gives the text; none where nothing
-    /// is left of this place.
+    /// Undoes the last text and what it created. Returns the text; `None` if nothing is left in
+    /// this place.
     pub fn undo(&self) -> Option<String> {
         let mut state = self.state.borrow_mut();
         if state.inputs.len() <= state.floor {

@@ -1,4 +1,4 @@
-//! Questions to the host, and what a recipe says of itself.
+//! Questions to the host, assertions, waiting.
 
 pub mod error;
 pub mod listing;
@@ -37,22 +37,22 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["host.rs";
 ];
 
 options! {
-    /// How long a condition is waited for.
+    /// How long to wait for a condition.
     struct Patience {
-        /// how long, before that is an error
+        /// the longest wait, after which the recipe fails
         timeout: Duration = "\"10s\"",
     }
 }
 
-/// How long a condition that does not hold is left alone: first, and at most.
+/// The first and the longest pause between two checks of a condition.
 const PAUSES: [Time; 2] = [Time::from_millis(1), Time::from_millis(20)];
 
-/// Whether the condition of a closure holds.
+/// The boolean that a closure returns.
 fn holds(closure: &FnPtr, call: &Call<'_, '_>) -> Result<bool, VerbError> {
     let given = call.run(closure).map_err(|error| child::failed(*error, call))?;
     given.as_bool().map_err(|_| {
         let (name, given) = (call.name(), a_kind(&given));
-        let message = format!("`{name}` takes a closure that gives a boolean, not {given}");
+        let message = format!("the closure of `{name}` must return a boolean, not {given}");
         call.fail(Report::error(message))
     })
 }
@@ -69,7 +69,7 @@ fn has_ended(process: &Rc<RefCell<Process>>) -> bool {
     process.try_borrow().is_ok_and(|process| process.seems_ended())
 }
 
-/// Throws what a process that has ended has thrown, or that it has failed.
+/// Throws the error of an ended process, or that it failed.
 fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), VerbError> {
     let Ok(mut process) = process.try_borrow_mut() else { return Ok(()) };
     let failed = process.failed();
@@ -79,18 +79,20 @@ fn not_failed(process: &RefCell<Process>, call: &Call<'_, '_>) -> Result<(), Ver
         closure if closure.is_closure() => "the process of a closure".into(),
         command => quoted(command.shown()),
     };
-    Err(call.fail(Report::error(format!("the condition does not hold, and {who} {exit}"))))
+    Err(call.fail(Report::error(format!("the condition is still false, and {who} {exit}"))))
 }
 
-/// The path of a program of the host, looked for along `PATH`; nothing where there is none.
+/// Returns the path of a host program that is found along `PATH`, or `()` if there is none.
 ///
 /// # Errors
-/// A place on the way cannot be looked at.
+/// A directory of `PATH` cannot be read.
 ///
 /// # Example
 /// ```rhai
 /// if which("busybox") == () { print("no busybox here"); }
 /// ```
+/// # See
+/// which(1), environ(7)
 fn which(call: &Call<'_, '_>, program: HostProgram) -> Result<Option<String>, VerbError> {
     let host = call.context.runner.host();
     let search = host.environment.get("PATH").map(String::as_str);
@@ -102,29 +104,33 @@ fn which(call: &Call<'_, '_>, program: HostProgram) -> Result<Option<String>, Ve
     Ok(path.map(|path| path.to_string_lossy().into_owned()))
 }
 
-/// Whether something is at a path of the host.
+/// Returns whether a path exists on the host. Symbolic links are followed.
 ///
 /// # Example
 /// ```rhai
 /// print(exists("/etc/passwd"));
 /// ```
+/// # See
+/// stat(2)
 fn exists(_call: &Call<'_, '_>, path: OwnPath) -> bool {
     std::fs::metadata(&path.0).is_ok()
 }
 
-/// A variable of nsscript's own environment; nothing where it is not set.
+/// Returns an environment variable of nsscript, or `()` if it is not set.
 ///
 /// # Example
 /// ```rhai
 /// print(env("HOME") ?? "no home");
 /// ```
+/// # See
+/// environ(7)
 fn env(call: &Call<'_, '_>, name: String) -> Option<String> {
     call.context.runner.host().environment.get(&name).cloned()
 }
 
-/// The working directory: the one that nsscript was started in, until `chdir`.
+/// Returns the working directory. It is the one nsscript was started in, until `chdir` changes it.
 ///
-/// What the kernel says of one that the root does not lead to begins with `(unreachable)`.
+/// If the directory is outside the root directory, the kernel's path begins with `(unreachable)`.
 ///
 /// # Example
 /// ```rhai
@@ -134,12 +140,12 @@ fn env(call: &Call<'_, '_>, name: String) -> Option<String> {
 /// getcwd(3)
 fn cwd(call: &Call<'_, '_>) -> Result<String, VerbError> {
     let directory = run::working_directory().map_err(|errno| {
-        call.fail(Report::error(format!("the working directory is gone: {errno}")))
+        call.fail(Report::error(format!("cannot find the working directory: {errno}")))
     })?;
     Ok(directory.to_string_lossy().into_owned())
 }
 
-/// The text without the blanks and line ends at both of its ends; the text itself stays.
+/// Returns the string without whitespace at both ends. The original string does not change.
 ///
 /// # Example
 /// ```rhai
@@ -149,7 +155,7 @@ fn trim(_call: &Call<'_, '_>, text: String) -> String {
     text.trim().to_owned()
 }
 
-/// Ends the recipe with this exit status; without it, with 0.
+/// Ends the recipe with an exit status from 0 to 255; the default is 0.
 ///
 /// # Example
 /// ```rhai
@@ -159,28 +165,36 @@ fn exit(call: &Call<'_, '_>, status: Option<i64>) -> Result<(), VerbError> {
     let status = status.unwrap_or(0);
     let code = i32::try_from(status).ok().filter(|code| (0..=255).contains(code));
     Err(code.map_or_else(
-        || call.fail(Report::error(format!("{status} is no exit status: they go from 0 to 255"))),
+        || {
+            call.fail(Report::error(format!(
+                "invalid exit status {status}: expected a number from 0 to 255"
+            )))
+        },
         VerbError::Exit,
     ))
 }
 
-/// Waits: seconds, or a text like `"250ms"`, `"5s"`, `"2m"`.
+/// Waits for a duration: a number of seconds, or a string such as `"250ms"`, `"5s"` or `"2m"`.
 ///
 /// # Example
 /// ```rhai
 /// sleep("10ms");
 /// ```
+/// # See
+/// nanosleep(2)
 fn sleep(call: &Call<'_, '_>, duration: Duration) -> Result<(), VerbError> {
     call.effects().sleep(duration.0, call)
 }
 
-/// Waits until `condition`, a closure, gives `true`: for what another process does.
+/// Waits until a closure returns `true`, for example until another process has done something.
 ///
-/// A dry run, in which no other process does anything, skips it.
+/// The closure is called again and again, at first after 1 ms, later every 20 ms. A dry run skips
+/// the verb, because no other process runs in it.
 ///
 /// # Errors
-/// It still gives `false` when the time is up, or when the processes that the recipe has started have
-/// ended and one of them has failed; what it throws, and what that process has thrown.
+/// The closure still returns `false` when the timeout expires, or when all processes of the recipe
+/// have exited and one of them failed. An error that the closure throws, or that such a process
+/// threw, is thrown here.
 ///
 /// # Example
 /// ```rhai
@@ -194,13 +208,13 @@ fn wait_until(call: &Call<'_, '_>, condition: FnPtr, options: Patience) -> Resul
     call.effects().wait_until(&mut || hold(&condition, patience, call))
 }
 
-/// Waits until a condition holds, for so long at the most.
+/// Waits until a condition is true, at most for a given time.
 fn hold(condition: &FnPtr, patience: Time, call: &Call<'_, '_>) -> Result<(), VerbError> {
     let (start, [mut time, longest]) = (Instant::now(), PAUSES);
     let mut others = running(call);
     while !holds(condition, call)? {
         if !others.is_empty() && others.iter().all(has_ended) {
-            // What they did last counts.
+            // Their last effects count.
             if holds(condition, call)? {
                 break;
             }
@@ -208,10 +222,11 @@ fn hold(condition: &FnPtr, patience: Time, call: &Call<'_, '_>) -> Result<(), Ve
         }
         let Some(left) = patience.checked_sub(start.elapsed()) else {
             let waited = format!("{patience:?}");
-            let report = Report::error(format!("the condition does not hold after {waited}"));
-            return Err(call.fail(report.hint(
-                "perhaps the process that should bring it about has failed: `wait()` tells",
-            )));
+            let report = Report::error(format!("the condition is still false after {waited}"));
+            return Err(call
+                .fail(report.hint(
+                    "check with `wait()` if the process that should make it true has failed",
+                )));
         };
         call.effects().sleep(time.min(left), call)?;
         time = longest.min(time * 2);
@@ -230,10 +245,10 @@ fn assert(call: &Call<'_, '_>, condition: bool, message: Option<String>) -> Resu
         return Ok(());
     }
     let message = message.map(|text| format!(": {}", escape(&text))).unwrap_or_default();
-    Err(call.fail(Report::error(format!("the assertion does not hold{message}"))))
+    Err(call.fail(Report::error(format!("assertion failed{message}"))))
 }
 
-/// Ends the recipe with an error unless both values are equal. A dry run skips it.
+/// Ends the recipe with an error that shows both values unless they are equal. A dry run skips it.
 ///
 /// # Example
 /// ```rhai

@@ -1,4 +1,4 @@
-//! Networks, and the pairs of interfaces that join them.
+//! Networks, and the veth pairs that connect them.
 
 pub mod link;
 pub mod program;
@@ -27,19 +27,19 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["network.rs";
 ];
 
 options! {
-    /// How a pair of interfaces is made.
+    /// A pair of interfaces.
     struct Veth {
-        /// sets both ends up
+        /// sets both interfaces up
         up: bool = "false",
-        /// the largest packet of both in bytes
+        /// the MTU of both interfaces in bytes
         mtu: i64 = "1500",
     }
 }
 
-/// The same value, so that verbs can be called one after the other.
+/// The receiver, returned so that calls can form a chain.
 pub(in crate::script::verbs) type Same = SharedNetwork;
 
-/// Does one thing in a network.
+/// Performs an action in a network.
 pub(in crate::script::verbs) fn act(
     network: &Same,
     action: impl Into<NetworkAction>,
@@ -48,7 +48,7 @@ pub(in crate::script::verbs) fn act(
     act_with(network, action, None, call)
 }
 
-/// The same, where another network has a part in it.
+/// Performs an action that involves two networks.
 pub(in crate::script::verbs) fn act_with(
     network: &Same,
     action: impl Into<NetworkAction>,
@@ -70,20 +70,20 @@ pub(in crate::script::verbs) fn change(
 
 pub(in crate::script::verbs) fn mtu(mtu: i64, call: &Call<'_, '_>) -> Result<u32, VerbError> {
     u32::try_from(mtu).ok().filter(|mtu| *mtu > 0).ok_or_else(|| {
-        let report = Report::error(format!("{mtu} is no size of a packet"));
-        call.fail(report.hint("it is a number of bytes, such as `1500`"))
+        let report = Report::error(format!("invalid MTU {mtu}"));
+        call.fail(report.hint("expected a number of bytes such as `1500`"))
     })
 }
 
-/// The network that a value has: that of a namespace, or of a process.
+/// The network of a namespace or a process.
 fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, VerbError> {
     if let Some(namespace) = value.read_lock::<SharedNamespace>() {
         if namespace.0.kind != Kind::Net {
-            let message = format!("{} is no network namespace", namespace.0);
+            let message = format!("{} is not a network namespace", namespace.0);
             return Err(call.fail(Report::error(message)));
         }
         let kept = namespace.0.again().map_err(|errno| {
-            call.fail(Report::error(format!("cannot keep the network namespace: {errno}")))
+            call.fail(Report::error(format!("cannot open the network namespace: {errno}")))
         })?;
         return Ok(call.effects().network_of(kept, call));
     }
@@ -95,17 +95,19 @@ fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, VerbE
     Err(call.fail(Report::error(message)))
 }
 
-/// A network: a network namespace with its own interfaces, addresses, routes and rules.
+/// Returns a network: a network namespace with its own interfaces, addresses, routes and rules.
 ///
-/// `netns()` makes one, in which `lo` is up and nothing else is, and addresses of IPv6 can be used
-/// at once: no interface asks first whether somebody has them. It is gone with its last value
-/// and the last process in it, however nsscript ends; joined with others by `veth`, when the
-/// recipe ends or it is removed. `netns("blue")` is always the same one in
-/// a recipe; with `--host` it is that of /run/netns, which `ip netns` lists and enters, and it
-/// stays until it is removed. `netns(process)` and `netns(namespace)` are those that exist.
+/// - `netns()` creates a network. Only `lo` exists and is up. It disappears with its last value and
+///   the last process in it; after `veth`, when the recipe ends or `remove` is called.
+/// - `netns("blue")` is the network of this name in the recipe, created on first use. With `--host`
+///   it is the network /run/netns/blue, which `ip netns` lists too, and it stays until it is
+///   removed.
+/// - `netns(process)` and `netns(namespace)` return existing networks.
+///
+/// IPv6 addresses can be used at once, because duplicate address detection is off.
 ///
 /// # Errors
-/// No more can be made; the name is none of a file.
+/// The kernel refuses another network namespace. The name is not a valid file name.
 ///
 /// # Example
 /// ```rhai
@@ -130,7 +132,7 @@ fn netns(call: &Call<'_, '_>, network: Option<Dynamic>) -> Result<SharedNetwork,
     Ok(call.effects().network(name, call)?)
 }
 
-/// The names of the networks that there are: of the recipe, with `--host` of /run/netns.
+/// Returns the names of the recipe's named networks, or with `--host` of those in /run/netns.
 ///
 /// # Example
 /// ```rhai
@@ -144,12 +146,12 @@ fn netns_names(call: &Call<'_, '_>) -> Result<Vec<String>, VerbError> {
     Ok(call.context.runner.network_names()?)
 }
 
-/// Joins two networks by a pair of interfaces: what is sent into one end comes out of the other.
+/// Connects two networks by a veth pair: each interface receives what the other sends.
 ///
-/// The ends are down and without addresses, as the kernel makes them.
+/// Both ends are down and have no addresses unless `up` is true.
 ///
 /// # Errors
-/// An interface of the name is there already; the name is longer than 15 bytes.
+/// An interface of this name exists already. A name is longer than 15 bytes.
 ///
 /// # Example
 /// ```rhai
@@ -185,16 +187,16 @@ fn veth(
     };
     let done = set(&network, &name).and_then(|()| set(&other, &peer));
     if done.is_err() {
-        // Nothing half is left of it.
+        // Nothing incomplete is left.
         let _ = act(&network, DeleteLink(name), call);
     }
     done
 }
 
-/// Takes the name of a network away. It is gone with the last process in it.
+/// Removes the name of a network. The network disappears with the last process in it.
 ///
 /// # Errors
-/// It was removed already.
+/// The network was removed already.
 ///
 /// # Example
 /// ```rhai

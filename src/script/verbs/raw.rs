@@ -39,28 +39,28 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["raw.rs";
 ];
 
 options! {
-    /// Which ids a user namespace maps.
+    /// The ids that a user namespace maps.
     struct Maps {
-        /// ranges of users: `[[inside, outside, count], …]`
+        /// ranges of user ids: `[[inside, outside, count], …]`
         users: Array = "",
-        /// ranges of groups
+        /// ranges of group ids, in the same form
         groups: Array = "",
     }
 
-    /// What a program finds.
+    /// The environment of a program.
     struct Exec {
-        /// the environment variables, and no others
+        /// the complete environment; by default, nsscript's own
         env: Map = "",
     }
 
-    /// Which capabilities are left, beyond the effective and permitted ones.
+    /// The capability sets that change besides the effective and permitted ones.
     struct Capabilities {
-        /// others leave the bounding set too: no program that is executed gains them
+        /// drops the others from the bounding set too, so that no executed program gains them
         bounding: bool = "true",
     }
 }
 
-/// Does something to this process.
+/// Performs a raw call.
 pub(in crate::script::verbs) fn act(
     action: impl Into<RawAction>,
     call: &Call<'_, '_>,
@@ -68,25 +68,25 @@ pub(in crate::script::verbs) fn act(
     Ok(call.effects().act(action.into(), call)?)
 }
 
-/// A text that a system call can take.
+/// Checks that a string has no NUL byte.
 pub(in crate::script::verbs) fn no_nul(
     text: String,
     call: &Call<'_, '_>,
 ) -> Result<String, VerbError> {
     if text.contains('\0') {
-        return Err(call.fail(Report::error(format!("{} holds a NUL byte", quoted(&text)))));
+        return Err(call.fail(Report::error(format!("{} contains a NUL byte", quoted(&text)))));
     }
     Ok(text)
 }
 
-/// The ranges of a map of ids.
+/// Parses the ranges of an id map.
 fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, VerbError> {
     let wrong = || {
         let message = format!("`{key}` takes ranges `[inside, outside, count]`");
         let report = Report::error(message);
         call.fail_at_key(
             key,
-            report.hint("`[[0, 1000, 1]]` makes 1000 outside 0 inside, and no other"),
+            report.hint("write `[[0, 1000, 1]]` to map id 0 inside to 1000 outside"),
         )
     };
     let mut map = IdMap::default();
@@ -100,20 +100,22 @@ fn ranges(array: &Array, key: &str, call: &Call<'_, '_>) -> Result<IdMap, VerbEr
     Ok(map)
 }
 
-/// Kinds of namespaces, at least one.
+/// Checks that at least one kind of namespace is given.
 fn some(kinds: Namespaces, verb: &str, call: &Call<'_, '_>) -> Result<Namespaces, VerbError> {
     if kinds.is_empty() {
-        let report = Report::error("no kind of namespace is given");
-        return Err(call.fail(report.advise("kind_missing", format!("such as `{verb}`"))));
+        let report = Report::error("missing kind of namespace");
+        return Err(
+            call.fail(report.advise("kind_missing", format!("name one or more kinds: `{verb}`")))
+        );
     }
     Ok(kinds)
 }
 
-/// What `setns` enters: its words, descriptor and kinds.
+/// Enters the target of `setns`.
 fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Result<(), VerbError> {
     if let Some(namespace) = what.read_lock::<SharedNamespace>() {
         let mut action = namespace.0.entering();
-        // As setns(2) takes it: the kernel refuses a namespace of another kind.
+        // As for setns(2), the kernel refuses a namespace of another kind.
         if let Some(wanted) = kinds {
             action.namespaces = some(wanted, "setns(namespace, NET)", call)?;
         }
@@ -130,11 +132,11 @@ fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Resu
 
 /// Moves nsscript into new namespaces.
 ///
-/// PID and TIME hold for the children that come after. A new user namespace maps no ids and
-/// makes the process user 65534 until it does: see `map_ids`.
+/// New PID and TIME namespaces apply only to processes that are created afterwards. A new user
+/// namespace maps no ids, so the process is user 65534 until `map_ids` maps some.
 ///
 /// # Errors
-/// The namespaces cannot be made: too many, or off on this machine.
+/// The kernel refuses the namespaces: there are too many, or they are disabled on this machine.
 ///
 /// # Example
 /// ```rhai
@@ -149,15 +151,15 @@ fn unshare(call: &Call<'_, '_>, namespaces: Namespaces) -> Result<(), VerbError>
     act(Unshare(namespaces), call)
 }
 
-/// Moves nsscript into namespaces that exist.
+/// Moves nsscript into existing namespaces.
 ///
-/// `target` is a Namespace, an array of them, or a process or its number: then all of its
-/// namespaces are entered at once in which nsscript is not yet, or those that `kinds` says.
-/// PID holds for the children that come after.
+/// `target` is a Namespace, an array of them, a process or a process id. For a process, nsscript
+/// enters all its namespaces that differ from its own, or only those of `kinds`. A PID namespace
+/// applies only to processes that are created afterwards.
 ///
 /// # Errors
-/// They may not be entered: capabilities in the user namespace that owns them are needed. A
-/// Namespace is of another kind than `kinds` says.
+/// nsscript lacks capabilities in the user namespace that owns them. A Namespace is not of the kind
+/// `kinds`.
 ///
 /// # Example
 /// ```rhai
@@ -171,10 +173,10 @@ fn setns(call: &Call<'_, '_>, target: Dynamic, kinds: Option<Namespaces>) -> Res
     enter(&target, kinds, call)
 }
 
-/// Sets the host name of the own UTS namespace, which must be a new one.
+/// Sets the host name in nsscript's UTS namespace, which must not be the host's.
 ///
 /// # Errors
-/// The UTS namespace is the host's; the name is longer than 64 bytes.
+/// The UTS namespace is the host's. The name is longer than 64 bytes.
 ///
 /// # Example
 /// ```rhai
@@ -186,7 +188,7 @@ fn sethostname(call: &Call<'_, '_>, name: String) -> Result<(), VerbError> {
     act(SetHostname(no_nul(name, call)?), call)
 }
 
-/// Sets the NIS domain name of the own UTS namespace, which must be a new one.
+/// Sets the NIS domain name in nsscript's UTS namespace, which must not be the host's.
 ///
 /// # Errors
 /// As for `sethostname`.
@@ -201,14 +203,14 @@ fn setdomainname(call: &Call<'_, '_>, name: String) -> Result<(), VerbError> {
     act(SetDomainname(no_nul(name, call)?), call)
 }
 
-/// Makes this process a program: nothing of the recipe comes after.
+/// Replaces this process by a program; the rest of the recipe does not run.
 ///
-/// In a closure it is the child process that becomes the program. A program without `/` is
-/// looked for along `PATH`. It finds the environment of nsscript (of the sandbox, in one), or
-/// nothing but `env`.
+/// In a closure, the child process is replaced. A program name without `/` is looked up in `PATH`.
+/// The environment is that of nsscript, or of the sandbox in a sandbox; with `env`, it is only what
+/// `env` contains.
 ///
 /// # Errors
-/// It cannot be executed; the recipe goes on then.
+/// The program cannot be executed. The recipe continues if it catches the error.
 ///
 /// # Example
 /// ```rhai
@@ -222,13 +224,13 @@ fn exec(call: &Call<'_, '_>, command: Command, options: Exec) -> Result<(), Verb
     Ok(call.effects().execute(command, environment, call)?)
 }
 
-/// Maps ids of a process in a new user namespace.
+/// Maps ids in the user namespace of a process, which must be new.
 ///
-/// Where the kernel wants that before it takes the map of groups, setgroups(2) is denied there.
-/// A user may map the own id alone: `[[0, getuid(), 1]]`.
+/// An ordinary user can map only their own id, `[[0, getuid(), 1]]`. For such a map of groups, the
+/// kernel first requires that setgroups(2) is denied, which nsscript does.
 ///
 /// # Errors
-/// The kernel refuses a map: it was written before, or is of ids that may not be mapped.
+/// The kernel refuses a map: it was written before, or contains ids that may not be mapped.
 ///
 /// # Example
 /// ```rhai
@@ -247,18 +249,18 @@ fn map_ids(call: &Call<'_, '_>, process: Dynamic, options: Maps) -> Result<(), V
     let users = options.users.as_ref().map(|array| ranges(array, "users", call)).transpose()?;
     let groups = options.groups.as_ref().map(|array| ranges(array, "groups", call)).transpose()?;
     if users.is_none() && groups.is_none() {
-        let report = Report::error("no map is given");
-        return Err(call.fail(report.hint("`#{ users: [[0, 1000, 1]] }` maps one user")));
+        let report = Report::error("missing id map");
+        return Err(call.fail(report.hint("map one user with `#{ users: [[0, 1000, 1]] }`")));
     }
     Ok(call.effects().map_ids(number, users.as_ref(), groups.as_ref(), call)?)
 }
 
-/// Becomes the user `uid`, in real, effective and saved id.
+/// Sets the real, effective and saved user id.
 ///
-/// Leaving user 0 empties the capabilities.
+/// A change from user 0 to another user drops all capabilities.
 ///
 /// # Errors
-/// It is not mapped here, or may not be taken on.
+/// The id is not mapped in this user namespace, or the process may not take it.
 ///
 /// # Example
 /// ```rhai
@@ -270,10 +272,10 @@ fn setuid(call: &Call<'_, '_>, uid: IdNumber) -> Result<(), VerbError> {
     act(SetUser(uid.0), call)
 }
 
-/// Becomes the group `gid`, in real, effective and saved id.
+/// Sets the real, effective and saved group id.
 ///
 /// # Errors
-/// It is not mapped here, or may not be taken on.
+/// The id is not mapped in this user namespace, or the process may not take it.
 ///
 /// # Example
 /// ```rhai
@@ -285,11 +287,11 @@ fn setgid(call: &Call<'_, '_>, gid: IdNumber) -> Result<(), VerbError> {
     act(SetGroup(gid.0), call)
 }
 
-/// Sets the other groups of this process.
+/// Sets the supplementary groups.
 ///
 /// # Errors
-/// They may not be changed: in a user namespace whose maps an ordinary user has written, the
-/// kernel denies it.
+/// The kernel denies it, for example in a user namespace whose maps were written by an ordinary
+/// user.
 ///
 /// # Example
 /// ```rhai
@@ -301,7 +303,7 @@ fn setgroups(call: &Call<'_, '_>, groups: Array) -> Result<(), VerbError> {
     let group = |value: &Dynamic| {
         let number = value.as_int().map_err(|_| {
             let given = a_kind(value);
-            call.fail(Report::error(format!("a group is a number here, not {given}")))
+            call.fail(Report::error(format!("`setgroups` takes an array of numbers, not {given}")))
         })?;
         id(number).map_err(|invalid| call.fail(Report::from(&invalid)))
     };
@@ -309,13 +311,13 @@ fn setgroups(call: &Call<'_, '_>, groups: Array) -> Result<(), VerbError> {
     act(SetGroups(groups), call)
 }
 
-/// Drops every capability but these.
+/// Drops all capabilities except these.
 ///
-/// They are given by their names, with or without `CAP_`, and left in the effective and
-/// permitted sets; the inheritable one is empty.
+/// Names are given with or without `CAP_`. The capabilities stay in the effective and permitted
+/// sets; the inheritable set becomes empty.
 ///
 /// # Errors
-/// No such capability, or one that the process does not have.
+/// A capability is unknown, or the process does not have it.
 ///
 /// # Example
 /// ```rhai

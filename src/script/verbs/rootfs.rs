@@ -1,4 +1,4 @@
-//! What a root filesystem is made of.
+//! The ingredients of a root filesystem.
 
 pub mod data;
 pub mod image;
@@ -34,44 +34,44 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["rootfs.rs";
 ];
 
 options! {
-    /// Where a program goes, and what it answers to.
+    /// The place of a program, and its other names.
     struct Binary {
-        /// the directory to put it in, instead of the one it has on the host
+        /// the directory to put the program in, instead of its directory on the host
         into: GuestPath = "",
-        /// `true` for the applets of a busybox, or an array of names: links to the program
+        /// links to the program: an array of names, or `true` for the applets of a busybox
         applets: Dynamic = "false",
-        /// what well-known programs open while they run goes in, too
+        /// also adds what well-known programs open while they run
         data: bool = "false",
     }
 
-    /// Where programs go.
+    /// The place of programs.
     struct Binaries {
-        /// the directory to put them in, instead of those they have on the host
+        /// the directory to put the programs in, instead of their directories on the host
         into: GuestPath = "",
-        /// what well-known programs open while they run goes in, too
+        /// also adds what well-known programs open while they run
         data: bool = "false",
     }
 
-    /// What is copied.
+    /// What to copy.
     struct Copied {
-        /// the most that it may hold
+        /// the maximum size of the source
         limit: Size = "\"8G\"",
     }
 
-    /// What is taken from an archive.
+    /// What to take from an archive.
     struct Tar {
-        /// the sha256 that the file has to have
+        /// the expected sha256 of the file
         sha256: String = "",
-        /// how many names are taken away at the beginning of every path
+        /// the number of leading path components to remove
         strip: i64 = "0",
-        /// `"gzip"`, `"xz"`, `"zstd"` or `"none"`, where the first bytes do not tell
+        /// `"gzip"`, `"xz"`, `"zstd"` or `"none"`; detected by default
         compression: String = "",
-        /// the most that it may hold, decompressed
+        /// the maximum size of the contents, decompressed
         limit: Size = "\"8G\"",
     }
 }
 
-/// The archive that a recipe names.
+/// Checks the arguments of `tar`.
 fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive, VerbError> {
     let sha256 = options.sha256.map(|digits| Archive::digest(&digits)).transpose();
     let sha256 = sha256.map_err(|error| invalid(&error, call))?;
@@ -81,7 +81,7 @@ fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive,
         call.fail(Report::error(message))
     })?;
     let compression = options.compression.map(|name| {
-        // What the ends of names are called, too.
+        // The file name endings are accepted as well.
         let name = match name.as_str() {
             "gz" => "gzip".to_owned(),
             "zst" => "zstd".to_owned(),
@@ -89,12 +89,12 @@ fn archive(file: HostPath, options: Tar, call: &Call<'_, '_>) -> Result<Archive,
         };
         let known = Compression::ALL.into_iter().find(|known| known.name() == name);
         known.ok_or_else(|| {
-            let report = Report::error(format!("no compression {} is known", quoted(&name)));
+            let report = Report::error(format!("unknown compression {}", quoted(&name)));
             let names = Compression::ALL.map(|known| quoted(known.name()));
             let near = closest(&name, Compression::ALL.map(Compression::name));
             call.fail(match near {
                 Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-                None => report.hint(format!("those are {}", list(&names, "and"))),
+                None => report.hint(format!("expected {}", list(&names, "or"))),
             })
         })
     });
@@ -120,33 +120,35 @@ fn applets(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Applets, VerbE
     Applets::named(names).map_err(|error| invalid(&error, call))
 }
 
-/// An empty root filesystem, to be filled.
+/// Returns an empty root filesystem, to which other verbs add files.
 ///
-/// It is a value: every verb gives a new one. It is built when a sandbox needs it, and kept in
-/// the store for the next one that needs the same.
+/// Every verb returns a new value and leaves the old one unchanged. nsscript builds the root when a
+/// sandbox needs it, and keeps it in the store for later runs.
 ///
 /// # Example
 /// ```rhai
 /// let root = rootfs().binary("sh").directory("/tmp", #{ mode: 0o1777 });
 /// print(root.tree());
 /// ```
+/// # See
+/// nsscript(1)
 fn rootfs(_call: &Call<'_, '_>) -> Rootfs {
     Rootfs::default()
 }
 
-/// Adds a program with its loader and its libraries, all at the paths the host has them.
+/// Adds a program of the host with its loader and its libraries, at the paths of the host.
 ///
-/// The program is found along `PATH` and read, never executed. Symbolic links on the way to
-/// a file come along, so that every name of it works inside. A script brings its interpreter.
+/// The program is looked up in `PATH` and read, but never executed. Symbolic links on the path are
+/// added too, so every name of a file works inside. A script brings its interpreter.
 ///
-/// What a program opens only while it runs, its file does not tell: with `data`, well-known
-/// programs and libraries bring that, too. Those are name service modules, the locale C.UTF-8,
-/// the local time, what terminals can do, certificates, the standard libraries of Python and
-/// Perl, the commands of Git and the like; `needs(program, #{ data: true })` tells what and why.
-/// Devices such as /dev/null, which Perl and Git open as well, are the sandbox's: `.dev("/dev")`.
+/// An ELF file does not list what the program opens while it runs. With `data`, nsscript adds that
+/// for well-known programs and libraries: name service modules, the locale C.UTF-8, time zones,
+/// terminal descriptions, certificates, the standard libraries of Python and Perl, the commands of
+/// Git, and others. `needs(program, #{ data: true })` lists the files and the reasons. Devices such
+/// as /dev/null come from the sandbox: `.dev("/dev")`.
 ///
 /// # Errors
-/// No such program, or one whose libraries the host itself does not have.
+/// The program does not exist, or the host itself lacks one of its libraries.
 ///
 /// # Example
 /// ```rhai
@@ -190,10 +192,9 @@ fn binaries(
     root
 }
 
-/// Adds a shared library by its name, with the libraries that it needs.
+/// Adds a shared library by name, with the libraries that it needs.
 ///
-/// For what programs load while they run, which no ELF header tells: name service modules,
-/// character sets.
+/// Use it for libraries that a program loads with dlopen(3), which its ELF file does not list.
 ///
 /// # Example
 /// ```rhai
@@ -206,23 +207,27 @@ fn library(call: &Call<'_, '_>, rootfs: Rootfs, name: String) -> Rootfs {
     rootfs.with(Ingredient::Library(name), call.origin())
 }
 
-/// Adds a directory, and those above it.
+/// Adds a directory, with its parent directories.
 ///
 /// # Example
 /// ```rhai
 /// print(rootfs().directory("/tmp", #{ mode: 0o1777 }).tree());
 /// ```
+/// # See
+/// mkdir(2)
 fn directory(call: &Call<'_, '_>, rootfs: Rootfs, path: GuestPath, options: Look) -> Rootfs {
     let look = look(&options);
     rootfs.with(Ingredient::Directory(path, look), call.origin())
 }
 
-/// Adds a file of this content.
+/// Adds a file with this content.
 ///
 /// # Example
 /// ```rhai
 /// print(rootfs().file("/etc/motd", "hello\n", #{ mode: 0o600 }).tree());
 /// ```
+/// # See
+/// open(2)
 fn file(
     call: &Call<'_, '_>,
     rootfs: Rootfs,
@@ -235,19 +240,21 @@ fn file(
     Ok(rootfs.with(Ingredient::File(path, content.0, look), call.origin()))
 }
 
-/// Copies a file, or a directory with all that is in it, from the host.
+/// Copies a file, or a directory with its contents, from the host.
 ///
-/// Permission bits and times are kept, set-user-ID bits are not. A link at the source itself
-/// is followed, links below it are copied as links.
+/// Permission bits and times are kept; set-user-ID bits are not. If `source` is a symbolic link, it
+/// is followed; links below it are copied as links.
 ///
 /// # Errors
-/// It does not exist, or is neither a file nor a directory; it holds more than `limit`, the holes in
-/// files counted too.
+/// The source does not exist, or is neither a file nor a directory. It is larger than `limit`;
+/// holes in files count.
 ///
 /// # Example
 /// ```rhai
 /// print(rootfs().copy("/etc/hostname", "/etc/hostname").tree());
 /// ```
+/// # See
+/// cp(1)
 fn copy(
     call: &Call<'_, '_>,
     rootfs: Rootfs,
@@ -260,12 +267,14 @@ fn copy(
     rootfs.with(ingredient, call.origin())
 }
 
-/// Adds a symbolic link: `path` is where it stands, `target` what it says.
+/// Adds a symbolic link at `path` that points to `target`.
 ///
 /// # Example
 /// ```rhai
 /// print(rootfs().symlink("busybox", "/bin/sh").tree());
 /// ```
+/// # See
+/// symlink(2)
 fn symlink(
     call: &Call<'_, '_>,
     rootfs: Rootfs,
@@ -276,22 +285,21 @@ fn symlink(
     Ok(rootfs.with(Ingredient::Symlink { target, path }, call.origin()))
 }
 
-/// Adds what a tar archive holds, as a layer of its own.
+/// Adds the contents of a tar archive, as a layer of its own.
 ///
-/// The archive is one of `docker export`, of debootstrap, or any other; plain, or compressed by
-/// gzip, xz or zstd. It is unpacked into the store once, and found there
-/// again as long as the file is the same. Owners, set-user-ID bits and extended attributes are in
-/// the manifest and in what is packed; in a sandbox, files belong to whom its maps say, and
-/// nothing gives rights to who executes a file. Times are kept where programs look for them, and
-/// count for no digest.
+/// The archive can come from `docker export`, debootstrap or tar(1), plain or compressed with gzip,
+/// xz or zstd. nsscript unpacks it into the store once, and reuses it while the file is unchanged.
 ///
-/// Links are followed inside of the root only, also those of what is below. Devices are packed
-/// again, and a user's disk has none; in a sandbox they cannot be opened, as an archive gives no
-/// rights over the machine: `.dev("/dev")` has those that programs need.
+/// The manifest, and archives that `pack` writes, keep owners, set-user-ID bits and extended
+/// attributes. In a sandbox, files belong to the users in its id maps, and no file grants rights to
+/// those who execute it. Times are kept, but do not affect the digest.
+///
+/// Symbolic links are resolved inside the root. Devices are kept for `pack`, but cannot be opened
+/// in a sandbox; use `.dev("/dev")` for the usual ones.
 ///
 /// # Errors
-/// The archive is cut off, damaged or none; another sha256; a member with an absolute path or
-/// `..`; more than `limit`. Nothing is left of it then.
+/// The archive is truncated, damaged or not an archive; its sha256 differs; a member has an
+/// absolute path or contains `..`; the contents exceed `limit`. Nothing is kept in that case.
 ///
 /// # Example
 /// ```rhai
@@ -311,21 +319,23 @@ fn tar(
     Ok(rootfs.with(Ingredient::Archive(archive), call.origin()))
 }
 
-/// Adds a device of the host: the device itself is bound at every launch.
+/// Adds a device of the host. It is bind-mounted at every launch.
 ///
 /// # Example
 /// ```rhai
 /// print(rootfs().device("/dev/null").tree());
 /// ```
+/// # See
+/// mknod(2)
 fn device(call: &Call<'_, '_>, rootfs: Rootfs, path: GuestPath) -> Rootfs {
     rootfs.with(Ingredient::Device(path), call.origin())
 }
 
-/// Puts this root on top of another one: what both hold is as it is in this one.
+/// Puts this root on top of another one. If both contain a file, the one in this root is used.
 ///
 /// # Errors
-/// As for the verbs that have put things there: something is a directory in one and a file in
-/// the other.
+/// A path is a directory in one root and a file in the other. As for the verbs that added the
+/// files.
 ///
 /// # Example
 /// ```rhai
@@ -333,17 +343,17 @@ fn device(call: &Call<'_, '_>, rootfs: Rootfs, path: GuestPath) -> Rootfs {
 /// let tools = rootfs().binary("ls").overlay_on(base);
 /// sandbox(tools).run("sh -c 'ls /etc'");
 /// ```
+/// # See
+/// mount(8)
 fn overlay_on(_call: &Call<'_, '_>, rootfs: Rootfs, base: Rootfs) -> Rootfs {
     rootfs.on(&base)
 }
 
-/// Adds users to the files that name them: passwd, group and shadow in `/etc`.
+/// Adds users to passwd, group and shadow in `/etc`, and creates nsswitch.conf if it is missing.
 ///
-/// Users who are there already, as those of an archive, stay, but for those of the same name; where
-/// there is no nsswitch.conf one is made.
-///
-/// A user is `"name"`, `"name:uid"` or `"name:uid:gid"`. `"root"` is user 0; others without a
-/// number count from 1000.
+/// A user is `"name"`, `"name:uid"` or `"name:uid:gid"`. `"root"` has the id 0; other users without
+/// an id are numbered from 1000. Existing users, for example of an archive, are kept unless their
+/// name is given.
 ///
 /// # Example
 /// ```rhai

@@ -1,4 +1,4 @@
-//! What a sandbox is made from, and what it is called.
+//! Sandboxes, their roots, and their names.
 
 pub mod command;
 pub mod identity;
@@ -32,7 +32,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
     fn domainname,
 ];
 
-/// The root that a recipe names: a tree, or a directory of the host.
+/// Converts a root: a Rootfs, or a directory of the host.
 fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, VerbError> {
     if let Some(rootfs) = value.clone().try_cast::<Rootfs>() {
         return Ok(Root::Rootfs(rootfs));
@@ -42,7 +42,7 @@ fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, VerbError> {
             <HostPath as crate::script::binding::argument::Argument>::take(Some(value), call);
         return path
             .map(|path| Root::Directory(path.0))
-            .map_err(|_| call.fail(Report::error("the directory of the root has no name")));
+            .map_err(|wrong| call.fail(call.argument_report("root", wrong)));
     }
     let given = a_kind(&value);
     Err(call.fail(Report::error(format!(
@@ -51,12 +51,12 @@ fn root_of(value: Dynamic, call: &Call<'_, '_>) -> Result<Root, VerbError> {
     ))))
 }
 
-/// What a sandbox keeps of its changes.
+/// The kept changes of a sandbox.
 fn keeping(sandbox: &Sandbox, call: &Call<'_, '_>) -> Result<Keeping, VerbError> {
     let keeping = call.context.runner.keeping(sandbox);
     keeping.map_err(|reports| call.found_here(reports))?.ok_or_else(|| {
         let report = Report::error("this sandbox keeps no changes");
-        call.fail(report.hint("`.keep_changes(directory)` keeps them"))
+        call.fail(report.hint("keep them with `.keep_changes(directory)`"))
     })
 }
 
@@ -67,17 +67,16 @@ fn row(changed: &Changed) -> Map {
     pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect()
 }
 
-/// The failure of a value that cannot be.
+/// The error for an invalid value.
 pub(in crate::script::verbs) fn invalid(error: &ValueError, call: &Call<'_, '_>) -> VerbError {
     call.fail(Report::from(error))
 }
 
-/// A new sandbox: all eight namespaces new, no capabilities, a clean environment.
+/// Returns a new sandbox: eight new namespaces, no capabilities, an empty environment.
 ///
-/// `root` is a `Rootfs`, or a directory of the host; without it the root is empty. What a
-/// program changes in the root vanishes with the sandbox. Nothing of the host is visible that
-/// the recipe has not put there. Every verb gives a new sandbox and leaves the old one as it
-/// is.
+/// `root` is a `Rootfs` or a directory of the host; the default is an empty root. Programs see
+/// nothing of the host except what the recipe adds. Changes to the root are discarded when the
+/// sandbox ends. Every verb returns a new sandbox and leaves the old one unchanged.
 ///
 /// # Example
 /// ```rhai
@@ -94,25 +93,28 @@ fn sandbox(call: &Call<'_, '_>, root: Option<Dynamic>) -> Result<Sandbox, VerbEr
     Ok(Sandbox::new(root, call.origin()))
 }
 
-/// Gives the sandbox another root: a `Rootfs`, or a directory of the host.
+/// Sets the root of the sandbox: a `Rootfs`, or a directory of the host.
 ///
 /// # Example
 /// ```rhai
 /// let base = sandbox().hostname("box");
 /// base.root("/").read_only_root().run("true");
 /// ```
+/// # See
+/// pivot_root(2)
 fn root(call: &Call<'_, '_>, sandbox: Sandbox, root: Dynamic) -> Result<Sandbox, VerbError> {
     let root = root_of(root, call)?;
     Ok(sandbox.with(What::Root(root), call.origin()))
 }
 
-/// Makes the root a read-only view of the host, without what is private there.
+/// Uses a read-only view of the host as the root, without its private directories.
 ///
-/// `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and can be written to; `/proc`
-/// shows the processes of the sandbox, and `/dev` has only harmless devices.
+/// `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and writable. `/proc` shows the
+/// processes of the sandbox, and `/dev` has only harmless devices.
 ///
-/// In a container that masks parts of `/proc` the kernel refuses a new one. The container's own is
-/// then shown read-only, with the processes of the container, and a warning says so.
+/// In a container that masks parts of `/proc`, the kernel refuses a new proc filesystem. nsscript
+/// then shows the container's own `/proc` read-only, with the container's processes, and prints a
+/// warning.
 ///
 /// # Example
 /// ```rhai
@@ -124,27 +126,29 @@ fn host_view(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
     sandbox.with(What::HostView, call.origin())
 }
 
-/// Makes the root read-only; what is mounted in it is as it was asked for.
+/// Makes the root read-only. Mounts in it keep their own settings.
 ///
 /// # Example
 /// ```rhai
 /// sandbox("/").read_only_root().run("true");
 /// ```
+/// # See
+/// mount_setattr(2)
 fn read_only_root(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
     sandbox.with(What::ReadOnlyRoot, call.origin())
 }
 
-/// Keeps what changes in the root in a directory of the host.
+/// Keeps the changes to the root in a directory of the host, for later sandboxes and for `commit`.
 ///
-/// The next sandbox that keeps its changes there finds them. The directory is made where it is
-/// missing; `overlay/upper` in it is what an overlay has as its upper directory, and with mapped
-/// ids it belongs to user 0 inside. One sandbox at a time can have it, with the same ids as before;
-/// that the root is another one than it was is a warning. `changes` tells what is in it, `commit`
-/// makes a layer of it.
+/// The next sandbox with the same directory starts with these changes. The directory is created if
+/// it is missing. `overlay/upper` in it is the upper directory of an overlay; if ids are mapped, it
+/// belongs to user 0 inside. One sandbox at a time can use the directory, always with the same ids.
+/// nsscript prints a warning if the root is not the one that the changes were made to. `changes`
+/// lists the changes, and `commit` turns them into a layer.
 ///
 /// # Errors
-/// A root that is read-only; a directory that another sandbox is at, that was kept with other ids,
-/// that has something else in it, or on a file system that takes no changes of an overlay.
+/// The root is read-only. The directory is in use by another sandbox, was used with other ids,
+/// contains something else, or is on a file system that an overlay cannot write to.
 ///
 /// # Example
 /// ```rhai
@@ -158,13 +162,13 @@ fn keep_changes(call: &Call<'_, '_>, sandbox: Sandbox, directory: HostPath) -> S
     sandbox.with(What::KeepChanges(directory.0), call.origin())
 }
 
-/// What sandboxes have changed in the root, where that is kept.
+/// Returns the changes to the root that `keep_changes` has kept.
 ///
-/// Rows of `path`, `change` (`"added"`, `"changed"` or `"removed"`) and `type` (`"file"`,
-/// `"directory"`, `"link"`, …), in the order of paths.
+/// Each row has `path`, `change` (`"added"`, `"changed"` or `"removed"`) and `type` (`"file"`,
+/// `"directory"`, `"link"`, …). Rows are sorted by path.
 ///
 /// # Errors
-/// The sandbox keeps no changes, none has run yet, or one is still running.
+/// The sandbox keeps no changes, has not run yet, or is still running.
 ///
 /// # Example
 /// ```rhai
@@ -178,13 +182,13 @@ fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, VerbError>
     Ok(changes.iter().map(row).collect())
 }
 
-/// The root with what sandboxes have changed in it as one more layer.
+/// Returns the root with the changes that `keep_changes` has kept as an additional layer.
 ///
-/// What changes afterwards is not in it. The layer is kept in the store; `pack` makes an archive of
-/// the root that is there as long as the file is.
+/// Later changes are not included. The layer is in the store, where `nsscript store gc` can remove
+/// it; `pack` writes a permanent archive.
 ///
 /// # Errors
-/// As for `changes`; or the root is a directory of the host.
+/// As for `changes`. The root is a directory of the host.
 ///
 /// # Example
 /// ```rhai
@@ -199,8 +203,11 @@ fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, VerbError> {
         Root::Empty => Rootfs::default(),
         Root::Directory(path) => {
             let shown = quoted(path.to_string_lossy());
-            let report = Report::error(format!("the root is {shown}, which is no layer"));
-            return Err(call.fail(report.hint("`rootfs().copy(path, \"/\")` makes one of it")));
+            let report =
+                Report::error(format!("the root {shown} is a directory of the host, not a layer"));
+            return Err(
+                call.fail(report.hint("make a layer of it with `rootfs().copy(path, \"/\")`"))
+            );
         }
     };
     let layer = call.effects().commit(&keeping, call).map_err(|it| call.found_here(it))?;
@@ -212,8 +219,8 @@ fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, VerbError> {
 
 /// Enters the root with chroot(2) instead of pivot_root(2).
 ///
-/// The host's mounts stay beneath the root then. The program has no capability to get at
-/// them; it is for lessons, and for a sandbox that shares MOUNT.
+/// The host's mounts stay in the mount namespace, below the root. The program has no capability to
+/// reach them. The verb is meant for lessons, and for sandboxes that share `MOUNT`.
 ///
 /// # Example
 /// ```rhai
@@ -225,10 +232,10 @@ fn chroot(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
     sandbox.with(What::Chroot, call.origin())
 }
 
-/// Sets the host name inside.
+/// Sets the host name in the sandbox, at most 64 bytes.
 ///
 /// # Errors
-/// A name that is empty or longer than 64 bytes, or a sandbox that shares UTS.
+/// The name is empty or longer than 64 bytes, or the sandbox shares `UTS`.
 ///
 /// # Example
 /// ```rhai
@@ -241,7 +248,10 @@ fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandb
     Ok(sandbox.with(name, call.origin()))
 }
 
-/// Sets the NIS domain name inside.
+/// Sets the NIS domain name in the sandbox, at most 64 bytes.
+///
+/// # Errors
+/// As for `hostname`.
 ///
 /// # Example
 /// ```rhai

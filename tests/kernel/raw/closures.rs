@@ -46,7 +46,7 @@ fn what_cannot_leave_its_process_is_named() {
         ];
         assert_eq!(told.lines().count(), wanted.len(), "{told}");
         for (line, wanted) in told.lines().zip(wanted) {
-            assert!(line.contains("cannot leave its process: ") && line.contains(wanted), "{line}");
+            assert!(line.contains("cannot be passed back: ") && line.contains(wanted), "{line}");
         }
     });
 }

@@ -70,7 +70,7 @@ fn what_a_lesson_needs_is_said_by_the_recipe_as_a_whole() {
 fn a_recursion_without_end_is_an_error_of_the_closure() {
     as_each_user(|bench| {
         let said = fails(bench, "fn f(n) { f(n + 1) + 1 }\nwithin(UTS, || f(0));");
-        assert!(said.contains("error: functions call each other too deep"), "{said}");
+        assert!(said.contains("error: function calls are nested too deeply"), "{said}");
         assert!(said.contains("──▶ <command line>:2:1"), "{said}");
     });
 }

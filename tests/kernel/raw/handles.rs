@@ -84,7 +84,7 @@ fn a_namespace_lives_as_long_as_its_handle() {
             within(PID, || { setns(uts); assert_eq(hostname(), "gone"); });
             let told = "";
             try { child.namespace(UTS); } catch (e) { told = e.message; }
-            assert_eq(told, "the process has ended, and its namespaces with it");
+            assert_eq(told, "the process has exited, and its namespaces with it");
             print("done");"#;
         assert_eq!(printed(bench, recipe), "done\n");
     });
@@ -119,7 +119,7 @@ fn a_pin_keeps_a_namespace_without_any_process_or_handle() {
             umount(place, #{ lazy: true });
             let told = "";
             try { namespace(place); } catch (e) { told = e.message; }
-            assert(told.ends_with("/pin` is no namespace"));
+            assert(told.ends_with("/pin` is not a namespace"));
             remove(place);
             print("done");"#;
         assert_eq!(printed(bench, recipe), "done\n");
@@ -153,12 +153,12 @@ fn what_cannot_be_pinned_or_opened_is_said() {
             "invalid argument (EINVAL)",
             "left nothing: false",
             "mounts: ",
-            "/file` is no namespace",
-            "`/dev/null` is no namespace",
-            "/fifo` is no namespace",
+            "/file` is not a namespace",
+            "`/dev/null` is not a namespace",
+            "/fifo` is not a namespace",
             "no such file or directory (ENOENT)",
             "no such file or directory (ENOENT)",
-            "one kind of namespace is needed here",
+            "expected one kind of namespace",
         ];
         assert_eq!(told.lines().count(), ends.len(), "{told}");
         for (line, end) in told.lines().zip(ends) {

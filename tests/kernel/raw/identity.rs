@@ -50,7 +50,7 @@ fn a_map_is_written_once_by_whoever_may() {
         if setgroups == "deny" {
             assert!(lines[7].ends_with("operation not permitted (EPERM)"), "{told}");
         }
-        assert!(lines[8].ends_with("no map is given"), "{told}");
+        assert!(lines[8].ends_with("missing id map"), "{told}");
         assert!(lines[9].ends_with("takes ranges `[inside, outside, count]`"), "{told}");
         assert!(lines[10].contains("!! cannot map the users of process "), "{told}");
     });

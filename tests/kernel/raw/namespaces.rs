@@ -188,7 +188,7 @@ fn a_closure_asks_about_processes_of_its_parent_and_does_not_wait_for_them() {
         let lines: Vec<_> = told.lines().collect();
         assert_eq!(lines[..2], ["running: true", "namespace: true"]);
         for line in &lines[2..4] {
-            assert!(line.contains("another process has started it"), "{told}");
+            assert!(line.contains("only the process that started it"), "{told}");
         }
         assert_eq!(lines[4..], ["killed: 9", "ended: false"]);
     });

@@ -1,4 +1,4 @@
-//! What the verbs of networks do.
+//! The interface for what the verbs of networks do.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::spec::{JoinedNetwork, NetworkName};
 
-/// What the verbs of networks do.
+/// The effects of the verbs of networks.
 pub trait NetworkEffects {
     /// A network: a new one, or the one of this name.
     fn network(
@@ -21,7 +21,7 @@ pub trait NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<SharedNetwork, RunError>;
 
-    /// The network that a namespace is.
+    /// The network of a namespace.
     fn network_of(&self, namespace: Namespace, call: &Call<'_, '_>) -> SharedNetwork;
 
     /// The network that a process is in.
@@ -31,7 +31,7 @@ pub trait NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<SharedNetwork, VerbError>;
 
-    /// Does one thing in a network; `other` is the other one that it is about.
+    /// Performs an action in a network; `other` is the second network of the action, if any.
     fn in_network(
         &self,
         network: &SharedNetwork,
@@ -44,7 +44,7 @@ pub trait NetworkEffects {
     fn remove_network(&self, network: &SharedNetwork, call: &Call<'_, '_>)
     -> Result<(), VerbError>;
 
-    /// Has sandboxes in the network find this /etc/resolv.conf.
+    /// Sets the /etc/resolv.conf of sandboxes in the network.
     fn set_resolver(&self, network: &SharedNetwork, text: String) -> Result<(), Report>;
 
     /// A network as a sandbox joins it.
@@ -71,7 +71,7 @@ pub trait NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<bool, VerbError>;
 
-    /// Starts a process that answers at a port.
+    /// Starts a process that answers on a port.
     fn listen(
         &self,
         network: &SharedNetwork,
@@ -100,15 +100,15 @@ pub(in crate::script) fn network_of(namespace: Namespace, call: &Call<'_, '_>) -
     SharedNetwork { network: Some(Rc::new(network)), label }
 }
 
-/// A network that exists, for a sandbox that enters it. Holding it has no effect.
+/// An existing network for a sandbox that joins it. Holding it has no effect.
 pub(in crate::script) fn joined(
     network: &Network,
     call: &Call<'_, '_>,
 ) -> Result<JoinedNetwork, VerbError> {
     network.living(call.origin().as_ref()).map_err(|report| call.fail(report))?;
-    network
-        .to_join()
-        .map_err(|errno| call.fail(Report::error(format!("cannot hold the network: {errno}"))))
+    network.to_join().map_err(|errno| {
+        call.fail(Report::error(format!("cannot open the namespace of the network: {errno}")))
+    })
 }
 
 pub(in crate::script) fn network_of_pid(
@@ -120,6 +120,6 @@ pub(in crate::script) fn network_of_pid(
         let shown = quoted(&path);
         call.fail(Report::error(format!("cannot open the network namespace {shown}: {errno}")))
     })?;
-    let missing = || call.fail(Report::error(format!("{} is no namespace", quoted(&path))));
+    let missing = || call.fail(Report::error(format!("{} is not a namespace", quoted(&path))));
     Ok(network_of(opened.ok_or_else(missing)?, call))
 }

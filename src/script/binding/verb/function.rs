@@ -1,4 +1,4 @@
-//! The functions that perform verbs: what their types say, and how they are called.
+//! Functions that implement verbs: their signatures, and how they are called.
 
 use rhai::Dynamic;
 
@@ -14,24 +14,24 @@ use crate::script::binding::error::VerbError;
     note = "the types of its other parameters are `Argument`, and `T` is `Returned`"
 )]
 pub trait Function<Arguments> {
-    /// What its types say.
+    /// The signature from its types.
     const SIGNATURE: Signature;
 
-    /// Takes the arguments of a call, and does what the verb does.
+    /// Converts the arguments of a call, and performs the verb.
     ///
     /// # Errors
-    /// An argument that it does not take, and what the function says.
+    /// An argument is not accepted, or the function fails.
     fn perform(&self, call: &mut Call<'_, '_>) -> Result<Dynamic, VerbError>;
 }
 
-/// What the types of a function say of its verb.
+/// The signature of a verb, from the types of its function.
 #[derive(Clone, Copy)]
 pub struct Signature {
-    /// What it takes, without names.
+    /// The parameters, without names.
     pub parameters: &'static [Parameter],
-    /// What it gives, in words.
+    /// The type of its value, in words.
     pub returns: &'static str,
-    /// Whether it may give nothing instead of that.
+    /// Whether its value can be `()` instead.
     pub optional: bool,
 }
 
@@ -41,7 +41,7 @@ impl Signature {
         F::SIGNATURE
     }
 
-    /// Its parameters, with a name from each line of `names`.
+    /// Its parameters, named by the lines of `names`.
     pub const fn named<const COUNT: usize>(self, names: &'static str) -> [Parameter; COUNT] {
         let mut parameters = [Parameter::of::<Dynamic>(); COUNT];
         let mut index = 0;
@@ -61,7 +61,7 @@ pub trait Outcome {
     /// The value.
     type Value: Returned;
 
-    /// It as a result.
+    /// Converts to a result.
     ///
     /// # Errors
     /// The function has failed.
@@ -84,7 +84,7 @@ impl<T: Returned> Outcome for Result<T, VerbError> {
     }
 }
 
-/// Functions of so many arguments, each with a name for its type and for its value.
+/// Implements the trait for functions of each number of arguments.
 macro_rules! functions {
     ($(($($argument:ident $value:ident),*))*) => {$(
         impl<F, O, $($argument),*> Function<($($argument,)*)> for F

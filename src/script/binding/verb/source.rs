@@ -1,20 +1,20 @@
-//! The doc comment of a function and the names of its parameters, which only its text has.
+//! The doc comment and parameter names of a function, which only its source text has.
 //!
-//! The compiler reads that text when it makes the catalog. It finds a function as rustfmt writes
-//! it: `fn` at the beginning of a line, and above it lines of `///`, and of attributes if there are
-//! some.
+//! The compiler reads that text when it makes the catalog. It finds a function in the form that
+//! rustfmt writes: `fn` at the beginning of a line, with lines of `///` and possibly attributes
+//! above.
 
 /// The text of one function.
 #[derive(Clone, Copy)]
 pub struct Source {
     /// The lines of its doc comment.
     doc: &'static [u8],
-    /// What stands in its parentheses, and what comes after.
+    /// The text from its opening parenthesis on.
     parameters: &'static [u8],
 }
 
 impl Source {
-    /// The function `name` of a file; none if it is not there, or there is no doc comment above it.
+    /// The function `name` of a file; `None` if it is missing or has no doc comment.
     pub const fn find(file: &'static str, name: &str) -> Option<Self> {
         let mut rest = file.as_bytes();
         let mut doc: &[u8] = &[];
@@ -35,7 +35,7 @@ impl Source {
         None
     }
 
-    /// The doc comment without its slashes; into a text of no size, only how long it is.
+    /// The doc comment without slashes. With `SIZE` 0, only its length.
     pub const fn doc<const SIZE: usize>(self) -> Text<SIZE> {
         let mut text = Text::new();
         let mut rest = self.doc;
@@ -49,17 +49,17 @@ impl Source {
         text
     }
 
-    /// The names of the parameters behind the first, one a line; or how long that is, as for `doc`.
+    /// The names of the parameters after the first, one per line; or their length, as for `doc`.
     pub const fn names<const SIZE: usize>(self) -> Text<SIZE> {
         let mut text = Text::new();
         let mut is_first = true;
         let mut rest = self.parameters;
         let mut word = rest;
         while let [byte, below @ ..] = rest {
-            // What stands before a colon and a blank is a name: paths have no blank there.
+            // A name is followed by a colon and a space; paths have no space there.
             if let [b':', b' ', ..] = rest {
                 if !is_first {
-                    // What the function does not use begins with `_`.
+                    // The name of an unused parameter begins with `_`.
                     let ([b'_', name @ ..] | name) = word.split_at(word.len() - rest.len()).0;
                     text = text.with_line(name);
                 }
@@ -77,7 +77,7 @@ impl Source {
     }
 }
 
-/// A text that is made by the compiler.
+/// A string that the compiler makes.
 #[derive(Clone, Copy)]
 pub struct Text<const SIZE: usize> {
     bytes: [u8; SIZE],
@@ -89,7 +89,7 @@ impl<const SIZE: usize> Text<SIZE> {
         Self { bytes: [0; SIZE], length: 0 }
     }
 
-    /// How long it is, or would be if there were room.
+    /// Its length, also if it does not fit.
     pub const fn length(self) -> usize {
         self.length
     }
@@ -135,7 +135,7 @@ pub const fn line(text: &str, index: usize) -> &str {
     }
 }
 
-/// What comes behind `fn name(`, where that begins the text.
+/// The text after `fn name(`, if the text begins with that.
 const fn parameters_of<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let text = match after(text, b"pub(super) ") {
         Some(text) => text,
@@ -146,7 +146,7 @@ const fn parameters_of<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     after(text, b"(")
 }
 
-/// The first line of a text, and what is below.
+/// The first line of a text, and the rest.
 const fn split_line(text: &[u8]) -> (&[u8], &[u8]) {
     let mut rest = text;
     while let [byte, below @ ..] = rest {
@@ -158,7 +158,7 @@ const fn split_line(text: &[u8]) -> (&[u8], &[u8]) {
     (text, rest)
 }
 
-/// What comes behind `prefix`, where the text begins with it.
+/// The text after `prefix`, if the text begins with it.
 const fn after<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
     let (mut text, mut prefix) = (text, prefix);
     while let [wanted, more @ ..] = prefix {

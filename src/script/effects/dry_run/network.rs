@@ -1,4 +1,4 @@
-//! Networks of a dry run.
+//! Networks in a dry run.
 
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl NetworkEffects for DryRun {
         network: &SharedNetwork,
         call: &Call<'_, '_>,
     ) -> Result<JoinedNetwork, VerbError> {
-        // At a prompt it can be one that is there.
+        // At a prompt, the network can exist.
         if let Some(network) = &network.network {
             return joined(network, call);
         }
@@ -118,7 +118,7 @@ impl NetworkEffects for DryRun {
         Ok(call.context.runner.plan_in(self.to_join(network, call)?, request))
     }
 
-    /// What was not made is taken to work.
+    /// A network that was not created is assumed to work.
     fn probe(
         &self,
         _: &SharedNetwork,

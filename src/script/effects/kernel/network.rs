@@ -1,4 +1,4 @@
-//! Networks by the kernel.
+//! Networks in a run.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::spec::{JoinedNetwork, NetworkName};
 
-/// The network of a value. A value of a dry run, which a prompt could have kept, has none.
-pub(super) fn there(network: &SharedNetwork) -> Result<&Rc<Network>, Report> {
-    let missing = || Report::error("a dry run did not make this network");
+/// The network of a value. A value of a dry run, which a prompt can keep, has none.
+pub(super) fn existing(network: &SharedNetwork) -> Result<&Rc<Network>, Report> {
+    let missing = || Report::error("this network was not created: it comes from a dry run");
     network.network.as_ref().ok_or_else(missing)
 }
 
@@ -51,8 +51,8 @@ impl NetworkEffects for Kernel {
         other: Option<&SharedNetwork>,
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
-        let network = there(network)?;
-        let other = other.map(|other| there(other)).transpose()?;
+        let network = existing(network)?;
+        let other = other.map(|other| existing(other)).transpose()?;
         let with = other.map(|other| &**other);
         call.context.runner.in_network(network, &action, with, call.origin().as_ref())?;
         if let Some(other) = other {
@@ -66,12 +66,12 @@ impl NetworkEffects for Kernel {
         network: &SharedNetwork,
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
-        let network = there(network)?;
+        let network = existing(network)?;
         Ok(call.context.runner.remove_network(network, call.origin().as_ref())?)
     }
 
     fn set_resolver(&self, network: &SharedNetwork, text: String) -> Result<(), Report> {
-        there(network)?.set_resolver(text);
+        existing(network)?.set_resolver(text);
         Ok(())
     }
 
@@ -80,7 +80,7 @@ impl NetworkEffects for Kernel {
         network: &SharedNetwork,
         call: &Call<'_, '_>,
     ) -> Result<JoinedNetwork, VerbError> {
-        joined(there(network)?, call)
+        joined(existing(network)?, call)
     }
 
     fn plan_in_network(
@@ -89,7 +89,7 @@ impl NetworkEffects for Kernel {
         request: &Request,
         call: &Call<'_, '_>,
     ) -> Result<Plan, VerbError> {
-        Ok(call.context.runner.plan_in_network(there(network)?, request)?)
+        Ok(call.context.runner.plan_in_network(existing(network)?, request)?)
     }
 
     fn probe(
@@ -99,7 +99,7 @@ impl NetworkEffects for Kernel {
         time: Duration,
         call: &Call<'_, '_>,
     ) -> Result<bool, VerbError> {
-        let network = there(network)?;
+        let network = existing(network)?;
         let took = call.context.runner.probe(network, probe, time, call.origin().as_ref())?;
         Ok(took.is_some())
     }
@@ -110,14 +110,14 @@ impl NetworkEffects for Kernel {
         listener: &Listener,
         call: &Call<'_, '_>,
     ) -> Result<ProcessHandle, VerbError> {
-        let network = there(network)?;
+        let network = existing(network)?;
         call.context.printed();
         let process = call.context.runner.listen(network, listener, call.origin().as_ref())?;
         Ok(call.context.started(process))
     }
 
     fn links(&self, network: &SharedNetwork, call: &Call<'_, '_>) -> Result<Vec<Link>, VerbError> {
-        Ok(call.context.runner.links(there(network)?, call.origin().as_ref())?)
+        Ok(call.context.runner.links(existing(network)?, call.origin().as_ref())?)
     }
 
     fn routes(
@@ -125,7 +125,7 @@ impl NetworkEffects for Kernel {
         network: &SharedNetwork,
         call: &Call<'_, '_>,
     ) -> Result<Vec<Route>, VerbError> {
-        Ok(call.context.runner.routes(there(network)?, call.origin().as_ref())?)
+        Ok(call.context.runner.routes(existing(network)?, call.origin().as_ref())?)
     }
 
     fn neighbours(
@@ -133,6 +133,6 @@ impl NetworkEffects for Kernel {
         network: &SharedNetwork,
         call: &Call<'_, '_>,
     ) -> Result<Vec<Neighbour>, VerbError> {
-        Ok(call.context.runner.neighbours(there(network)?, call.origin().as_ref())?)
+        Ok(call.context.runner.neighbours(existing(network)?, call.origin().as_ref())?)
     }
 }

@@ -1,4 +1,4 @@
-//! What a `catch` can ask an error.
+//! The properties of an error that a `catch` receives.
 
 use crate::run::Errno;
 use crate::script::binding::call::Call;
@@ -17,43 +17,43 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["error.rs";
     get line,
 ];
 
-/// What is wrong, in one sentence.
+/// The error message, one sentence.
 fn message(_call: &Call<'_, '_>, error: ScriptError) -> String {
     error.message()
 }
 
-/// The kernel's error number; nothing where the kernel was not asked.
+/// The error number of the kernel, or `()` if no system call failed.
 fn errno(_call: &Call<'_, '_>, error: ScriptError) -> Option<i64> {
     error.first().and_then(|report| report.facts.errno).map(i64::from)
 }
 
-/// The name of that number: `"EPERM"`; nothing where the kernel was not asked.
+/// The name of the error number, such as `"EPERM"`, or `()` if no system call failed.
 fn name(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
     let errno = error.first().and_then(|report| report.facts.errno);
     errno.map(|errno| Errno::new(errno).name())
 }
 
-/// What was attempted, in one word, such as `"bind"` or `"execute"`.
+/// What was attempted, as one word such as `"bind"` or `"execute"`, or `()`.
 fn operation(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
     error.first().and_then(|report| report.facts.operation.clone())
 }
 
-/// The path on the host that it is about.
+/// The path on the host that the error is about, or `()`.
 fn source(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
     error.first().and_then(|report| report.facts.source.clone())
 }
 
-/// The path inside that it is about.
+/// The path in the sandbox that the error is about, or `()`.
 fn target(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
     error.first().and_then(|report| report.facts.target.clone())
 }
 
-/// What helps, where that is known.
+/// Advice on how to fix the error, or `()` if there is none.
 fn hint(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
     error.first().and_then(|report| report.hints.first().cloned())
 }
 
-/// The line that asked for what failed.
+/// The line of the recipe that asked for what failed, or `()`.
 fn line(_call: &Call<'_, '_>, error: ScriptError) -> Option<i64> {
     let origin = error.first().and_then(|report| report.origin.clone());
     origin.map(|origin| i64::from(origin.line))

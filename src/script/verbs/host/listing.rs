@@ -1,4 +1,4 @@
-//! Questions whose answer is a table: an array of maps, one a row, all with the same keys.
+//! Tables of the system: an array of maps, one per row, all with the same keys.
 
 use rhai::{Dynamic, Map};
 
@@ -23,13 +23,13 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["listing.rs";
     fn routes,
 ];
 
-/// The failure of a question that /proc does not answer.
+/// The error for an unreadable file in /proc.
 pub(in crate::script::verbs) fn unread(failed: &ProcError, call: &Call<'_, '_>) -> VerbError {
     let mut report = Report::error(failed.to_string());
     report.facts.operation = Some("read".into());
     report.facts.errno = failed.error.raw_os_error();
     report.facts.source = Some(failed.path.to_string_lossy().into_owned());
-    call.fail(report.hint("a proc filesystem has to be mounted on `/proc`"))
+    call.fail(report.hint("mount a proc filesystem on `/proc`"))
 }
 
 /// A row of a table.
@@ -102,12 +102,14 @@ pub(in crate::script::verbs) fn route_row(route: Route) -> Map {
     ])
 }
 
-/// The mounts that nsscript sees, in the order of the kernel: an array of maps.
+/// Returns the mounts in nsscript's mount namespace, in the order of the kernel.
 ///
-/// Each has `id`, `parent` (the id of the mount below), `target`, `source`, `type`, `root`
-/// (what of the filesystem is mounted), `options` (of the mount: `"rw,nosuid"`),
-/// `super_options` (of the filesystem) and `propagation`: `"private"`, `"shared:N"`,
-/// `"slave:N"`, `"shared:N slave:M"` or `"unbindable"`.
+/// Each row has these keys:
+/// - `id` and `parent`, the ids of the mount and of the mount below it;
+/// - `target`, `source` and `type`;
+/// - `root`, the part of the file system that is mounted;
+/// - `options` of the mount, such as `"rw,nosuid"`, and `super_options` of the file system;
+/// - `propagation`: `"private"`, `"shared:N"`, `"slave:N"`, `"shared:N slave:M"` or `"unbindable"`.
 ///
 /// # Errors
 /// No proc filesystem is mounted on /proc.
@@ -125,12 +127,12 @@ fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     Ok(found.into_iter().map(mount_row).collect())
 }
 
-/// The processes that /proc shows, by their numbers: an array of maps.
+/// Returns the processes that /proc shows, sorted by process id.
 ///
-/// Each has `pid`, `ppid`, `uid` (the effective one), `user` (its name, or the number again),
-/// `state` (`"running"`, `"sleeping"`, `"zombie"`, …), `name` and `command`: its words, or
-/// its name in brackets where it has none, as threads of the kernel. They are those of the PID
-/// namespace that /proc was mounted in.
+/// Each row has `pid`, `ppid`, `uid` (the effective user id), `user` (its name, or the id if it has
+/// none), `state` (`"running"`, `"sleeping"`, `"zombie"`, …), `name` and `command`. `command` is
+/// the command line, or the name in brackets for processes without one, such as kernel threads.
+/// /proc shows the PID namespace in which it was mounted.
 ///
 /// # Errors
 /// No proc filesystem is mounted on /proc.
@@ -138,7 +140,7 @@ fn mounts(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
 /// # Example
 /// ```rhai
 /// let own = processes().filter(|process| process.uid == getuid());
-/// print(`${own.len()} processes of one's own`);
+/// print(`${own.len()} processes of this user`);
 /// ```
 /// # See
 /// proc_pid_status(5), ps(1)
@@ -149,13 +151,16 @@ fn processes(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     Ok(found.into_iter().map(process_row).collect())
 }
 
-/// The namespaces that there are, by their numbers, as lsns(8) lists them: an array of maps.
+/// Returns the namespaces on the machine, sorted by inode, as lsns(8) lists them.
 ///
-/// Each has `inode` (its number), `kind` (`"mnt"`, `"uts"`, `"ipc"`, `"pid"`, `"net"`,
-/// `"user"`, `"cgroup"` or `"time"`), `processes` (how many are in it), the `pid` of the lowest
-/// of them, its `user` and its `command`, and `path`: where it is mounted, if it is. What keeps
-/// a namespace without processes is its mount; of such a one `pid`, `user` and `command` are
-/// `()`. Processes of others, whose namespaces cannot be read, are passed over.
+/// Each row has these keys:
+/// - `inode`, the number of the namespace;
+/// - `kind`: `"mnt"`, `"uts"`, `"ipc"`, `"pid"`, `"net"`, `"user"`, `"cgroup"` or `"time"`;
+/// - `processes`, the number of processes in it;
+/// - `pid`, `user` and `command` of the process with the lowest id, or `()` if there is no process;
+/// - `path`, where the namespace is mounted, or `()`.
+///
+/// Processes whose namespaces cannot be read, such as those of other users, are left out.
 ///
 /// # Errors
 /// No proc filesystem is mounted on /proc.
@@ -175,9 +180,9 @@ fn lsns(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     Ok(found.into_iter().map(namespace_row).collect())
 }
 
-/// The interfaces of nsscript's own network namespace, by their numbers: an array of maps.
+/// Returns the interfaces in nsscript's network namespace, sorted by index.
 ///
-/// Each has `name`, `index`, `up` (it was set up), `running` (it also has a carrier),
+/// Each row has `name`, `index`, `up` (it is set up), `running` (it is up and has a carrier),
 /// `loopback`, `mac`, `mtu` and `addresses`, an array such as `["127.0.0.1/8", "::1/128"]`.
 ///
 /// # Example
@@ -195,11 +200,11 @@ fn interfaces(call: &Call<'_, '_>) -> Result<Vec<Map>, VerbError> {
     Ok(found.into_iter().map(interface_row).collect())
 }
 
-/// The routes of nsscript's own network namespace, as ip(8) lists them: an array of maps.
+/// Returns the routes in nsscript's network namespace, IPv4 before IPv6.
 ///
-/// Each has `destination` (`"default"` or `"10.0.0.0/24"`), `gateway` (`()` where the network
-/// is that of the device), `device` (`()` where packets are refused) and `metric`. Those of
-/// IPv4 come first. Of a route over several gateways the first is told.
+/// Each row has `destination` (`"default"` or a network such as `"10.0.0.0/24"`), `gateway` (`()`
+/// if the network is directly connected), `device` (`()` if the route rejects packets) and
+/// `metric`. For a multipath route, only the first gateway is listed.
 ///
 /// # Errors
 /// No proc filesystem is mounted on /proc.

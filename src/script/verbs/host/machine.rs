@@ -1,4 +1,4 @@
-//! What `host` tells of the machine. Nothing of it is asked for before a recipe does.
+//! The properties of `host`. None is read before a recipe asks for it.
 
 use super::listing::unread;
 use crate::diag::{Report, closest, quoted};
@@ -26,39 +26,42 @@ fn kernel(_call: &Call<'_, '_>, _host: HostFacts) -> String {
     run::uname().release
 }
 
-/// The kind of processor: `"x86_64"` or `"aarch64"`.
+/// The architecture: `"x86_64"` or `"aarch64"`.
 fn machine(_call: &Call<'_, '_>, _host: HostFacts) -> String {
     run::uname().machine
 }
 
-/// The user who has started nsscript; `getuid()` is who it is by now.
+/// The user id that started nsscript. `getuid()` is the current one.
 fn uid(call: &Call<'_, '_>, _host: HostFacts) -> i64 {
     call.context.runner.host().uid.into()
 }
 
-/// The group that has started nsscript.
+/// The group id that started nsscript. `getgid()` is the current one.
 fn gid(call: &Call<'_, '_>, _host: HostFacts) -> i64 {
     call.context.runner.host().gid.into()
 }
 
-/// Whether root has started nsscript.
+/// Whether root started nsscript.
 fn is_root(call: &Call<'_, '_>, _host: HostFacts) -> bool {
     call.context.runner.host().is_root()
 }
 
-/// Whether the settings of the kernel let whoever has started nsscript make user namespaces.
+/// Whether the kernel's settings allow the caller of nsscript to create user namespaces.
 fn user_namespaces(call: &Call<'_, '_>, _host: HostFacts) -> bool {
     call.context.runner.host().allows_user_namespaces()
 }
 
-/// Whether a fact that `nsscript doctor` reports holds on this machine.
+/// Returns whether a fact holds on this machine, as `nsscript doctor` reports it.
 ///
-/// `fact` is its key in `nsscript doctor --json`: `"proc"`, `"sysfs"`, `"overlay"`, `"veth"`,
+/// `fact` is a key of `nsscript doctor --json`: `"proc"`, `"sysfs"`, `"overlay"`, `"veth"`,
 /// `"bridge"`, `"nftables"`, `"net_settings"`, `"tun"`, and others.
 ///
-/// The fact is tried in new namespaces, which leave nothing behind. A fact that cannot be tried
-/// counts as holding, because the recipe then fails with the actual cause. In a dry run every fact
-/// holds.
+/// nsscript tries the fact in new namespaces, which leave nothing behind. A fact that cannot be
+/// tried counts as true, because the recipe then fails with the actual cause. In a dry run every
+/// fact is true.
+///
+/// # Errors
+/// The fact is unknown.
 ///
 /// # Example
 /// ```rhai
@@ -68,17 +71,17 @@ fn user_namespaces(call: &Call<'_, '_>, _host: HostFacts) -> bool {
 /// `need`
 fn has(call: &Call<'_, '_>, _host: HostFacts, fact: String) -> Result<bool, VerbError> {
     let verdict = call.effects().fact(&fact, call).map_err(|keys| {
-        let message = format!("`nsscript doctor` reports no fact {}", quoted(&fact));
+        let message = format!("unknown fact {}", quoted(&fact));
         let report = Report::error(message);
         call.fail(match closest(&fact, keys.iter().copied()) {
             Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-            None => report.hint("`nsscript doctor --json` lists all facts"),
+            None => report.hint("list all facts with `nsscript doctor --json`"),
         })
     })?;
     Ok(matches!(verdict, run::Verdict::Ok | run::Verdict::Unknown))
 }
 
-/// Which versions of cgroups are mounted: `"v1"`, `"v2"`, `"hybrid"` (both) or `"none"`.
+/// Which cgroup versions are mounted: `"v1"`, `"v2"`, `"hybrid"` (both) or `"none"`.
 fn cgroup(call: &Call<'_, '_>, _host: HostFacts) -> Result<String, VerbError> {
     let mounts = mountinfo::read(&call.context.runner.host().tree);
     let mounts = mounts.map_err(|error| unread(&error, call))?;

@@ -1,4 +1,4 @@
-//! Telling a person what a recipe is about, and what it needs to be run at all.
+//! Narration of a recipe, and its requirements.
 
 use std::collections::BTreeSet;
 
@@ -22,20 +22,20 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["narrate.rs";
 ];
 
 options! {
-    /// How a table is laid out.
+    /// The layout of a table.
     struct Table {
-        /// the columns that are printed, in this order
+        /// the columns to print, in this order
         columns: Vec<String> = "",
     }
 }
 
-/// The rows of a table: a row of heads and those below it, all of the same length.
+/// The rows of a table: the header and the rows below it.
 struct Rows {
     heads: Vec<Dynamic>,
     below: Vec<Array>,
 }
 
-/// What `table` takes.
+/// The type that `table` takes.
 const ROWS: &str = "an array of maps or of arrays";
 
 impl Argument for Rows {
@@ -71,7 +71,7 @@ impl Argument for Rows {
 }
 
 impl Rows {
-    /// The columns that are asked for: all where nothing is.
+    /// The selected columns, by default all.
     fn columns(
         &self,
         wanted: Option<&[String]>,
@@ -80,16 +80,17 @@ impl Rows {
         let most = self.heads.len();
         if let Some(index) = self.below.iter().position(|row| row.len() > most) {
             let (row, cells) = (index + 1, count(self.below[index].len(), "column"));
-            let report =
-                Report::error(format!("row {row} of the table has {cells}, and its head {most}"));
-            return Err(call.fail(report.hint("the first row is the head: it names every column")));
+            let report = Report::error(format!(
+                "row {row} of the table has {cells}, but its header has {most}"
+            ));
+            return Err(call.fail(report.hint("name every column in the first row")));
         }
         let heads: Vec<String> = self.heads.iter().map(|head| call.printed(head)).collect();
         let Some(wanted) = wanted else {
             return Ok((0..most).map(|index| self.column(index, &heads[index], call)).collect());
         };
         if wanted.is_empty() {
-            let report = Report::error("the option `columns` of `table` names no column");
+            let report = Report::error("the option `columns` of `table` is empty");
             return Err(call.fail_at_key("columns", report));
         }
         let mut columns = Vec::new();
@@ -121,7 +122,7 @@ fn unknown(name: &str, heads: &[String]) -> Report {
     report.hint(format!("its columns are {}", list(&shown, "and")))
 }
 
-/// Prints a heading, parted from what was printed before by an empty line.
+/// Prints a heading, with an empty line before it.
 ///
 /// # Example
 /// ```rhai
@@ -129,14 +130,14 @@ fn unknown(name: &str, heads: &[String]) -> Report {
 /// print("The first process of a PID namespace is number 1 in it.");
 /// ```
 fn section(call: &Call<'_, '_>, title: String) -> Result<(), VerbError> {
-    call.tell(&diag::heading(&title), Printed::Heading)
+    call.print(&diag::heading(&title), Printed::Heading)
 }
 
-/// Prints narration, wrapped to 72 columns, parted from what is shown by empty lines.
+/// Prints text wrapped to 72 columns, with an empty line before and after it.
 ///
-/// The indentation that all lines share is taken away, so a text between backticks can be
-/// indented as the recipe around it is. Empty lines part paragraphs, a line that begins with
-/// `- ` begins an item of a list, and lines that are indented deeper stand as they are.
+/// Common indentation is removed, so a string in backticks can be indented like the recipe around
+/// it. Empty lines separate paragraphs, a line that begins with `- ` begins a list item, and lines
+/// with deeper indentation are printed unchanged.
 ///
 /// # Example
 /// ```rhai
@@ -145,7 +146,7 @@ fn section(call: &Call<'_, '_>, title: String) -> Result<(), VerbError> {
 ///         A process in a new UTS namespace has a host name of its own. What it
 ///         sets is seen
 ///         - by itself and its children,
-///         - and by nobody outside:
+///         - and not outside:
 ///
 ///             $ hostname
 ///     `);
@@ -153,17 +154,17 @@ fn section(call: &Call<'_, '_>, title: String) -> Result<(), VerbError> {
 /// explain();
 /// ```
 fn note(call: &Call<'_, '_>, text: String) -> Result<(), VerbError> {
-    call.tell(&diag::paragraphs(&text), Printed::Note)
+    call.print(&diag::paragraphs(&text), Printed::Note)
 }
 
-/// Prints rows as a table: maps, or arrays of which the first is the head.
+/// Prints rows as a table. Rows are maps, or arrays of which the first is the header.
 ///
-/// Maps have their keys as columns, in the order of the alphabet unless `columns` says another.
-/// Columns of numbers end at one place, and `-` stands where nothing is.
+/// The columns of maps are their keys in alphabetical order, unless `columns` names others. Columns
+/// of numbers are aligned to the right. `-` stands for a missing value.
 ///
 /// # Errors
-/// Rows that are neither, or of which one is longer than the head; a column that there is not.
-/// A dry run prints nothing and checks only what the rows are.
+/// The rows are neither maps nor arrays; a row is longer than the header; a column does not exist.
+/// A dry run prints nothing, and checks only the type of the rows.
 ///
 /// # Example
 /// ```rhai
@@ -183,11 +184,11 @@ fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), VerbErro
     call.effects().show(&text, call)
 }
 
-/// Stops the recipe here, with a prompt on its variables.
+/// Stops the recipe and opens a prompt with its variables.
 ///
-/// What is typed there can look at them and give them other values; `:leave` or Ctrl-D has the recipe
-/// go on, `:quit` ends it. Without a terminal, and in a dry run, it is skipped. `--break LINE`
-/// stops before a line of a recipe that says nothing of it.
+/// The prompt can show and change variables. `:leave` or Ctrl-D continues the recipe, and `:quit`
+/// ends it. Without a terminal, and in a dry run, the breakpoint is skipped. The option `--break
+/// LINE` stops before a line of an unchanged recipe.
 ///
 /// # Example
 /// ```rhai
@@ -197,14 +198,13 @@ fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), VerbErro
 /// }
 /// ```
 fn breakpoint(_call: &Call<'_, '_>) {
-    // Where variables can be looked at, syntax of that name stands in its place.
+    // With a prompt, syntax of the same name replaces it.
 }
 
-/// Ends the recipe unless `condition` is true: it needs what is not there.
+/// States a requirement: if `condition` is false, the recipe ends as "not run", with status 77.
 ///
-/// What it needs is said on standard error, as `not run: …`, and the exit status is 77. No
-/// recipe catches that, and `nsscript test` does not count it as a failure. A dry run skips
-/// it.
+/// nsscript prints the reason to standard error as `not run: …`. The recipe cannot catch this, and
+/// `nsscript test` does not count it as a failure. A dry run skips the verb.
 ///
 /// # Example
 /// ```rhai

@@ -1,5 +1,4 @@
-//! Questions of nsscript's own process to the kernel: they change nothing, and a dry run
-//! answers them too.
+//! Facts about nsscript's own process. They change nothing, and a dry run answers them too.
 
 use rhai::Map;
 
@@ -32,10 +31,10 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["question.rs";
 const CLOCKS: [(&str, Clock); 3] =
     [("realtime", Clock::Realtime), ("monotonic", Clock::Monotonic), ("boottime", Clock::Boottime)];
 
-/// A question that the kernel does not answer.
+/// The error of a failed system call.
 fn unanswered(errno: Errno, call: &Call<'_, '_>) -> VerbError {
     let verb = quoted(call.name());
-    let mut report = Report::error(format!("the kernel does not answer {verb}: {errno}"));
+    let mut report = Report::error(format!("{verb} failed: {errno}"));
     report.facts.errno = Some(errno.code());
     call.fail(report)
 }
@@ -44,12 +43,12 @@ fn no_clock(name: &str, call: &Call<'_, '_>) -> VerbError {
     let names = CLOCKS.map(|(known, _)| known);
     let hint = match closest(name, names) {
         Some(near) => format!("did you mean {}?", quoted(near)),
-        None => format!("there are {}", list(&names.map(quoted), "and")),
+        None => format!("expected {}", list(&names.map(quoted), "or")),
     };
-    call.fail(Report::error(format!("no clock {}", quoted(name))).hint(hint))
+    call.fail(Report::error(format!("unknown clock {}", quoted(name))).hint(hint))
 }
 
-/// The host name that nsscript sees: that of its UTS namespace.
+/// Returns the host name in nsscript's UTS namespace.
 ///
 /// # Example
 /// ```rhai
@@ -61,7 +60,7 @@ fn hostname(_call: &Call<'_, '_>) -> String {
     run::uname().host_name
 }
 
-/// The NIS domain name that nsscript sees; the kernel's `"(none)"` where none was set.
+/// Returns the NIS domain name in nsscript's UTS namespace, or `"(none)"` if none was set.
 ///
 /// # Example
 /// ```rhai
@@ -73,7 +72,7 @@ fn domainname(_call: &Call<'_, '_>) -> String {
     run::uname().domain_name
 }
 
-/// The number of nsscript's own process, in its PID namespace.
+/// Returns the process id of nsscript in its PID namespace.
 ///
 /// # Example
 /// ```rhai
@@ -85,7 +84,7 @@ fn getpid(_call: &Call<'_, '_>) -> i64 {
     run::process_id().into()
 }
 
-/// The number of the parent of nsscript; 0 where it is outside of the PID namespace.
+/// Returns the process id of nsscript's parent, or 0 if the parent is outside the PID namespace.
 ///
 /// # Example
 /// ```rhai
@@ -97,7 +96,7 @@ fn getppid(_call: &Call<'_, '_>) -> i64 {
     run::parent_id().into()
 }
 
-/// The number of the thread; nsscript has one, so it is that of the process.
+/// Returns the thread id of nsscript. It equals the process id, because nsscript has one thread.
 ///
 /// # Example
 /// ```rhai
@@ -109,7 +108,7 @@ fn gettid(_call: &Call<'_, '_>) -> i64 {
     run::thread_id().into()
 }
 
-/// The effective user of nsscript, as its user namespace numbers it.
+/// Returns the effective user id of nsscript in its user namespace.
 ///
 /// # Example
 /// ```rhai
@@ -122,7 +121,7 @@ fn getuid(call: &Call<'_, '_>) -> Result<i64, VerbError> {
     Ok(run::ids().uid.into())
 }
 
-/// The effective group of nsscript, as its user namespace numbers it.
+/// Returns the effective group id of nsscript in its user namespace.
 ///
 /// # Example
 /// ```rhai
@@ -135,7 +134,7 @@ fn getgid(call: &Call<'_, '_>) -> Result<i64, VerbError> {
     Ok(run::ids().gid.into())
 }
 
-/// The supplementary groups of nsscript.
+/// Returns the supplementary group ids of nsscript.
 ///
 /// # Example
 /// ```rhai
@@ -149,10 +148,10 @@ fn getgroups(call: &Call<'_, '_>) -> Result<Vec<i64>, VerbError> {
     Ok(groups.into_iter().map(i64::from).collect())
 }
 
-/// The capabilities of nsscript, by name.
+/// Returns the capability sets of nsscript, with capabilities by name.
 ///
-/// A map of the five sets, `effective`, `permitted`, `inheritable`, `bounding` and `ambient`,
-/// each an array of names such as `"CAP_CHOWN"`, in the order of their numbers.
+/// The map has the keys `effective`, `permitted`, `inheritable`, `bounding` and `ambient`. Each is
+/// an array of names such as `"CAP_CHOWN"`, in the order of their numbers.
 ///
 /// # Example
 /// ```rhai
@@ -174,11 +173,11 @@ fn capabilities(call: &Call<'_, '_>) -> Result<Map, VerbError> {
     Ok(sets.into_iter().map(|(name, set)| (name.into(), names(set))).collect())
 }
 
-/// The cgroups that nsscript is in: a map from hierarchy to path.
+/// Returns the cgroups that nsscript is in: a map from hierarchy to path.
 ///
-/// The path in the hierarchy of version 2 has the key `unified`. In version 1 every controller
-/// has its own key (`memory`, `cpu`), also where several share a hierarchy, and so has every
-/// hierarchy with a name (`systemd`). Paths begin at the root of the cgroup namespace.
+/// The key of the version 2 hierarchy is `unified`. In version 1 each controller has its own key
+/// (`memory`, `cpu`), even if several share a hierarchy, and so has each named hierarchy
+/// (`systemd`). Paths begin at the root of the cgroup namespace.
 ///
 /// # Errors
 /// No proc filesystem is mounted on /proc.
@@ -195,13 +194,13 @@ fn cgroup(call: &Call<'_, '_>) -> Result<Map, VerbError> {
     Ok(found.into_iter().map(|(name, path)| (name.into(), path.into())).collect())
 }
 
-/// What a clock shows, in seconds: `"realtime"`, `"monotonic"` or `"boottime"`.
+/// Returns the time of a clock in seconds: `"realtime"`, `"monotonic"` or `"boottime"`.
 ///
-/// `realtime` is the time of day, since 1970. `monotonic` and `boottime` are of the time
-/// namespace; the second counts the time in which the machine was suspended, too.
+/// `realtime` counts from 1970. `monotonic` and `boottime` can be shifted by a time namespace;
+/// `boottime` also counts the time during which the machine was suspended.
 ///
 /// # Errors
-/// There is no clock of that name.
+/// The name of the clock is unknown.
 ///
 /// # Example
 /// ```rhai

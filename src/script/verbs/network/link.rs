@@ -1,4 +1,4 @@
-//! The interfaces of a network: made, changed, removed.
+//! The interfaces of a network.
 
 use super::{act, act_with, change};
 use crate::diag::Report;
@@ -30,45 +30,45 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["link.rs";
 options! {
     /// A VLAN.
     struct Vlan {
-        /// the interface that it is part of
+        /// the interface that carries the VLAN; required
         link: InterfaceName = "",
-        /// its number, from 1 to 4094
+        /// the VLAN id, from 1 to 4094; required
         id: i64 = "",
     }
 
-    /// What lies on another interface, with a hardware address of its own.
+    /// An interface on another one, with its own hardware address.
     struct Macvlan {
-        /// the interface
+        /// the interface below; required
         link: InterfaceName = "",
-        /// how those on one interface see each other
+        /// how interfaces on the same `link` reach each other
         mode: MacvlanMode = "\"bridge\"",
     }
 
-    /// What lies on another interface, with the hardware address of that.
+    /// An interface on another one, with the hardware address of that one.
     struct Ipvlan {
-        /// the interface
+        /// the interface below; required
         link: InterfaceName = "",
-        /// how those on one interface see each other
+        /// how interfaces on the same `link` reach each other
         mode: IpvlanMode = "\"l2\"",
     }
 }
 
-/// What is needed of an option map.
+/// Takes a required option.
 fn needed<T>(value: Option<T>, key: &str, call: &Call<'_, '_>) -> Result<T, VerbError> {
     value.ok_or_else(|| {
         let message = format!("`{}` needs the option `{key}`", call.name());
         let mut report = Report::error(message);
         if key == "link" {
-            report = report.hint("it is the interface that the new one lies on");
+            report = report.hint("name the interface below the new one: `link: \"eth0\"`");
         }
         call.fail(report)
     })
 }
 
-/// Makes a bridge, with these interfaces as its ports, and sets all of them up.
+/// Creates a bridge with these interfaces as its ports, and sets all of them up.
 ///
 /// # Errors
-/// An interface of the name is there already; one of the ports is not.
+/// An interface of this name exists already. A port does not exist.
 ///
 /// # Example
 /// ```rhai
@@ -92,7 +92,7 @@ fn bridge(
         let bridge = LinkChange::Bridge(Some(name.clone()));
         let plugged = change(&network, port.clone(), bridge, call);
         if let Err(failed) = plugged.and_then(|_| change(&network, port, LinkChange::Up, call)) {
-            // Nothing half is left of it.
+            // Nothing incomplete is left.
             let _ = act(&network, DeleteLink(name), call);
             return Err(failed);
         }
@@ -100,10 +100,10 @@ fn bridge(
     change(&network, name, LinkChange::Up, call)
 }
 
-/// Makes an interface a port of a bridge; without one, of none any more.
+/// Adds an interface to a bridge, or, without `bridge`, removes it from its bridge.
 ///
 /// # Errors
-/// There is no such interface, or it is no bridge.
+/// The interface does not exist, or `bridge` is not a bridge.
 ///
 /// # Example
 /// ```rhai
@@ -122,10 +122,13 @@ fn port(
     change(&network, name, LinkChange::Bridge(bridge), call)
 }
 
-/// Makes an interface that loses what is sent by it: a place for addresses and routes.
+/// Creates a dummy interface, which discards what is sent through it.
+///
+/// It can hold addresses and routes.
 ///
 /// # Errors
-/// An interface of the name is there already; the kernel has none of this kind.
+/// An interface of this name exists already. The kernel does not support dummy interfaces
+/// (EOPNOTSUPP).
 ///
 /// # Example
 /// ```rhai
@@ -145,10 +148,11 @@ fn dummy(
     act(&network, MakeLink { name, kind: LinkKind::Dummy }, call)
 }
 
-/// Makes an interface for the packets of another one that have the number of a VLAN.
+/// Creates a VLAN interface on another interface: it carries the packets with one VLAN id.
 ///
 /// # Errors
-/// An interface of the name is there already, the other is not; the kernel has none of this kind.
+/// An interface of this name exists already. The option `link` or `id` is missing. The kernel does
+/// not support VLANs (EOPNOTSUPP).
 ///
 /// # Example
 /// ```rhai
@@ -173,18 +177,18 @@ fn vlan(
 ) -> Result<SharedNetwork, VerbError> {
     let (link, id) = (needed(options.link, "link", call)?, needed(options.id, "id", call)?);
     let id = u16::try_from(id).ok().filter(|id| (1..=4094).contains(id)).ok_or_else(|| {
-        let report = Report::error(format!("{id} is no number of a VLAN: 1 to 4094 are"));
+        let report =
+            Report::error(format!("invalid VLAN id {id}: expected a number from 1 to 4094"));
         call.fail_at_key("id", report)
     })?;
     act(&network, MakeLink { name, kind: LinkKind::Vlan(link, id) }, call)
 }
 
-/// Makes an interface with a hardware address of its own on another one.
-///
-/// The mode is `bridge`, `private`, `vepa` or `passthru`.
+/// Creates a macvlan interface: a second hardware address on another interface.
 ///
 /// # Errors
-/// An interface of the name is there already, the other is not; the kernel has none of this kind.
+/// An interface of this name exists already. The option `link` is missing. The kernel does not
+/// support macvlan (EOPNOTSUPP).
 ///
 /// # Example
 /// ```rhai
@@ -206,12 +210,11 @@ fn macvlan(
     act(&network, MakeLink { name, kind: LinkKind::Macvlan(link, mode) }, call)
 }
 
-/// Makes an interface with other addresses, and the hardware address of the one it lies on.
-///
-/// The mode is `l2`, `l3` or `l3s`.
+/// Creates an ipvlan interface: it has its own addresses, and the hardware address of `link`.
 ///
 /// # Errors
-/// An interface of the name is there already, the other is not; the kernel has none of this kind.
+/// An interface of this name exists already. The option `link` is missing. The kernel does not
+/// support ipvlan (EOPNOTSUPP).
 ///
 /// # Example
 /// ```rhai
@@ -236,7 +239,7 @@ fn ipvlan(
 /// Sets an interface up.
 ///
 /// # Errors
-/// There is no such interface.
+/// The interface does not exist.
 ///
 /// # Example
 /// ```rhai
@@ -252,10 +255,10 @@ fn up(
     change(&network, name, LinkChange::Up, call)
 }
 
-/// Sets an interface down: nothing goes in or out, and its routes are gone.
+/// Sets an interface down: it sends and receives nothing, and its routes are removed.
 ///
 /// # Errors
-/// There is no such interface.
+/// The interface does not exist.
 ///
 /// # Example
 /// ```rhai
@@ -272,10 +275,10 @@ fn down(
     change(&network, name, LinkChange::Down, call)
 }
 
-/// Sets the largest packet of an interface, in bytes.
+/// Sets the MTU of an interface, the size of its largest packet in bytes.
 ///
 /// # Errors
-/// The kind of interface takes no such size.
+/// The interface does not allow this size.
 ///
 /// # Example
 /// ```rhai
@@ -297,7 +300,7 @@ fn mtu(
 /// Sets the hardware address of an interface.
 ///
 /// # Errors
-/// The text is none.
+/// The address is invalid, or the interface does not exist.
 ///
 /// # Example
 /// ```rhai
@@ -315,10 +318,10 @@ fn mac(
     change(&network, name, LinkChange::Mac(mac), call)
 }
 
-/// Gives an interface another name.
+/// Renames an interface.
 ///
 /// # Errors
-/// The name is taken.
+/// The new name is in use.
 ///
 /// # Example
 /// ```rhai
@@ -335,12 +338,12 @@ fn rename(
     change(&network, name, LinkChange::Name(new), call)
 }
 
-/// Moves an interface into another network, where it is down and without addresses.
+/// Moves an interface to another network, where it is down and has no addresses.
 ///
-/// An end of a `veth` is made where it belongs, which is faster than moving it there.
+/// `veth` creates each end in its network, which is faster than moving it there.
 ///
 /// # Errors
-/// The name is taken there.
+/// The name is in use in the other network.
 ///
 /// # Example
 /// ```rhai
@@ -362,10 +365,10 @@ fn move_to(
     act_with(&network, action, Some(&other), call)
 }
 
-/// Removes an interface; of a `veth`, both ends.
+/// Deletes an interface. Deleting one end of a veth pair deletes both.
 ///
 /// # Errors
-/// There is no such interface.
+/// The interface does not exist.
 ///
 /// # Example
 /// ```rhai

@@ -1,4 +1,4 @@
-//! What runs in a network, and whether it answers.
+//! Programs in a network, and tests of its connections.
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -34,27 +34,27 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["program.rs";
 ];
 
 options! {
-    /// How long an answer is waited for.
+    /// How long to wait for an answer.
     struct Patience {
-        /// how long
+        /// how long to wait for an answer
         timeout: argument::Duration = "\"3s\"",
     }
 
-    /// What is asked.
+    /// A question to a port.
     struct Asking {
-        /// `"tcp"`, or `"udp"`: then it is a datagram that has to be answered
+        /// `"tcp"`, or `"udp"` to send a datagram that must be answered
         protocol: IpProtocol = "\"tcp\"",
-        /// how long an answer is waited for
+        /// how long to wait for an answer
         timeout: argument::Duration = "\"3s\"",
     }
 
-    /// What answers.
+    /// The answers of a port.
     struct Answering {
         /// `"tcp"` or `"udp"`
         protocol: IpProtocol = "\"tcp\"",
-        /// at which address of the network only
+        /// the address to listen on; the default is all addresses
         address: IpAddr = "",
-        /// what is answered; without it a connection is closed, and a datagram sent back
+        /// the answer; by default connections are closed, and datagrams are echoed
         answer: Bytes = "",
     }
 }
@@ -63,25 +63,29 @@ fn time(given: Option<argument::Duration>) -> Duration {
     given.map_or(Duration::from_secs(3), |time| time.0)
 }
 
-/// Whether datagrams are meant.
+/// Whether the protocol uses datagrams.
 fn datagrams(protocol: Option<IpProtocol>, call: &Call<'_, '_>) -> Result<bool, VerbError> {
     match protocol {
         None | Some(IpProtocol::Tcp) => Ok(false),
         Some(IpProtocol::Udp) => Ok(true),
         Some(_) => {
-            let report = Report::error("ports are those of `tcp` and of `udp`");
-            Err(call.fail_at_key("protocol", report.hint("`ping(address)` asks by ICMP")))
+            let report = Report::error("only `tcp` and `udp` have ports");
+            Err(call.fail_at_key(
+                "protocol",
+                report.hint("use `ping(address)` to send an ICMP echo request"),
+            ))
         }
     }
 }
 
-/// Runs a program of the host in the network, to its end: as nsscript runs, but there.
+/// Runs a program of the host in the network until it exits.
 ///
-/// It is root in the network, as `ip netns exec` has it, so `ip` and `nft` can change it; its mounts
-/// are its own, and /sys shows the network. Where a program is to be kept apart, a sandbox is put into the network: `sandbox.network(network)`.
+/// The program is root in the network, as with `ip netns exec`, so `ip` and `nft` can change the
+/// network. Its mounts are its own, and /sys shows the network. To isolate a program, run it in a
+/// sandbox instead: `sandbox.network(network)`.
 ///
 /// # Errors
-/// There is no such program; another status than 0, unless `check` is false.
+/// The program does not exist. An exit status other than 0, unless `check` is false.
 ///
 /// # Example
 /// ```rhai
@@ -102,7 +106,7 @@ fn run(
     checked(exit, options.check, &request.command, None, None, call)
 }
 
-/// Runs a program of the host in the network, to its end, and keeps what it writes.
+/// Runs a program of the host in the network until it exits, and returns what it writes.
 ///
 /// # Errors
 /// As for `run`.
@@ -112,6 +116,8 @@ fn run(
 /// let said = netns().output("cat /proc/net/dev").stdout;
 /// assert(said.contains("lo:"));
 /// ```
+/// # See
+/// ip-netns(8)
 fn output(
     call: &Call<'_, '_>,
     network: SharedNetwork,
@@ -128,16 +134,18 @@ fn output(
     Ok(SharedOutput(Rc::new(output)))
 }
 
-/// Starts a program of the host in the network and goes on; it ends with the recipe at the latest.
+/// Starts a program of the host in the network and continues. It is killed when the recipe ends.
 ///
 /// # Errors
-/// There is no such program.
+/// The program does not exist.
 ///
 /// # Example
 /// ```rhai
 /// let sleeper = netns("blue").start("sleep 60");
 /// assert_eq(sleeper.namespace(NET), netns("blue").namespace);
 /// ```
+/// # See
+/// ip-netns(8)
 fn start(
     call: &Call<'_, '_>,
     network: SharedNetwork,
@@ -151,7 +159,7 @@ fn start(
     Ok(call.effects().start(plan, &request, call)?)
 }
 
-/// Runs `closure` in a child process in the network, to its end, and gives its value.
+/// Runs a closure in a child process in the network, and returns its value.
 ///
 /// # Errors
 /// As for the function `within`.
@@ -170,13 +178,13 @@ fn within(
     call.effects().within(Place::Network(&network), &closure, call)
 }
 
-/// Whether a machine answers to an echo request from the network, as ping(8) asks.
+/// Returns whether an address answers an ICMP echo request from the network.
 ///
-/// The kernel takes up to a second to have a new port of a bridge pass anything on, so what is
-/// there can be slow to answer at first; where nobody is, `timeout` is waited for.
+/// A new bridge port forwards packets only after up to a second, so a first answer can be slow. If
+/// nothing answers, the verb waits for the whole `timeout`.
 ///
 /// # Errors
-/// The address is none.
+/// The address is invalid.
 ///
 /// # Example
 /// ```rhai
@@ -195,10 +203,10 @@ fn ping(
     call.effects().probe(&network, Probe::Ping(address), time(options.timeout), call)
 }
 
-/// Whether a connection can be made from the network to a port; or a datagram is answered there.
+/// Returns whether a connection from the network to a port succeeds; with UDP, whether it answers.
 ///
 /// # Errors
-/// The address is none.
+/// The address is invalid.
 ///
 /// # Example
 /// ```rhai
@@ -221,10 +229,10 @@ fn can_connect(
     call.effects().probe(&network, asks, time(options.timeout), call)
 }
 
-/// Starts a process that answers at a port of the network: to connections, or to datagrams.
+/// Starts a process that answers connections or datagrams on a port of the network.
 ///
 /// # Errors
-/// Somebody listens there already; no interface has the address.
+/// The port is in use. No interface has the address.
 ///
 /// # Example
 /// ```rhai
@@ -247,7 +255,7 @@ fn listen(
     call.effects().listen(&network, &listener, call)
 }
 
-/// Says which name servers /etc/resolv.conf has in sandboxes that are put into the network.
+/// Sets the name servers in /etc/resolv.conf of sandboxes that join the network.
 ///
 /// # Example
 /// ```rhai

@@ -32,29 +32,30 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["route.rs";
 ];
 
 options! {
-    /// How a route leads.
+    /// The way of a route.
     struct Route {
-        /// the interface that packets leave by
+        /// the outgoing interface
         interface: InterfaceName = "",
-        /// of several routes to one place the lowest is taken; of IPv6 it is 1024 by itself
+        /// the priority: of several routes, the kernel uses the lowest metric; IPv6 uses 1024 by
+        /// default
         metric: i64 = "0",
         /// how packets are refused: `"blackhole"`, `"unreachable"` or `"prohibit"`
         r#type: String = "",
     }
 
-    /// Which packets.
+    /// The packets that a rule matches.
     struct Which {
-        /// the interface that they come in by
+        /// the incoming interface
         input: InterfaceName = "",
-        /// the interface that they leave by
+        /// the outgoing interface
         output: InterfaceName = "",
-        /// the network that they come from
+        /// the network of the source address
         source: Subnet = "",
-        /// the network that they go to
+        /// the network of the destination address
         destination: Subnet = "",
-        /// what they are of
+        /// the protocol
         protocol: IpProtocol = "",
-        /// the port that they go to
+        /// the destination port; needs `protocol`
         port: Port = "",
     }
 }
@@ -62,13 +63,18 @@ options! {
 fn metric(options: &Route, call: &Call<'_, '_>) -> Result<Option<u32>, VerbError> {
     let number = |metric: i64| {
         u32::try_from(metric).map_err(|_| {
-            call.fail_at_key("metric", Report::error(format!("{metric} is no metric")))
+            call.fail_at_key(
+                "metric",
+                Report::error(format!(
+                    "invalid metric {metric}: expected a number from 0 to 4294967295"
+                )),
+            )
         })
     };
     options.metric.map(number).transpose()
 }
 
-/// How a route refuses packets, if it does: then it leads nowhere.
+/// The way in which a route refuses packets, if it does.
 fn refusal(
     options: &Route,
     gateway: Option<IpAddr>,
@@ -76,32 +82,35 @@ fn refusal(
 ) -> Result<Option<Refusal>, VerbError> {
     let Some(word) = options.r#type.as_deref() else { return Ok(None) };
     let Some(refusal) = Refusal::ALL.into_iter().find(|refusal| refusal.name() == word) else {
-        let report = Report::error(format!("no type of route {}", quoted(word)));
+        let report = Report::error(format!("unknown route type {}", quoted(word)));
         let known = Refusal::ALL.map(Refusal::name);
         let hint = match closest(word, known) {
             Some(near) => format!("did you mean `\"{near}\"`?"),
-            None => "a type is `\"blackhole\"`, `\"unreachable\"` or `\"prohibit\"`; without \
-                     one, packets are passed on"
-                .into(),
+            None => {
+                "expected `\"blackhole\"`, `\"unreachable\"` or `\"prohibit\"`; a route without a \
+                     type forwards packets"
+                    .into()
+            }
         };
         return Err(call.fail_at_key("type", report.hint(hint)));
     };
     if gateway.is_some() || options.interface.is_some() {
-        let message = format!("a route of the type `{word}` leads by no gateway or interface");
-        let report = Report::error(message).hint("leave out the one or the other");
+        let message = format!("a route of the type `{word}` takes no gateway or interface");
+        let report = Report::error(message).hint("omit the type, or the gateway and the interface");
         return Err(call.fail_at_key("type", report));
     }
     Ok(Some(refusal))
 }
 
-/// An address, and a port where one stands behind it.
+/// Parses an address with an optional port.
 fn target(text: &str) -> Result<(IpAddr, Option<u16>), Report> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok((address.ip(), Some(address.port()).filter(|port| *port > 0)));
     }
     let address = crate::spec::address(text);
     address.map(|address| (address, None)).map_err(|invalid| {
-        let hint = "it is an address, or one with a port: `\"10.0.0.2:80\"`, `\"[fd00::2]:80\"`";
+        let hint = "expected an address, or an address with a port: `\"10.0.0.2:80\"`, \
+             `\"[fd00::2]:80\"`";
         Report::error(invalid.to_string()).hint(hint)
     })
 }
@@ -109,18 +118,18 @@ fn target(text: &str) -> Result<(IpAddr, Option<u16>), Report> {
 fn packets(which: Which, call: &Call<'_, '_>) -> Result<Packets, VerbError> {
     let Which { input, output, source, destination, protocol, port } = which;
     if port.is_some() && !protocol.is_some_and(IpProtocol::has_ports) {
-        let report = Report::error("a port is one of `tcp` or of `udp`");
-        return Err(call.fail_at_key("port", report.hint("`protocol: \"tcp\"` says which")));
+        let report = Report::error("a port needs the protocol `tcp` or `udp`");
+        return Err(call.fail_at_key("port", report.hint("add `protocol: \"tcp\"` to the options")));
     }
     let (source, destination) = (source.map(|it| it.0), destination.map(|it| it.0));
     let port = port.map(|port| port.0);
     Ok(Packets { input, output, source, destination, protocol, port })
 }
 
-/// Gives an interface an address, and a route to the network of its prefix.
+/// Adds an address to an interface, and a route to the network of its prefix.
 ///
 /// # Errors
-/// The address has no prefix; the interface has it already, or there is no such interface.
+/// The address has no prefix length. The interface does not exist, or has this address already.
 ///
 /// # Example
 /// ```rhai
@@ -138,10 +147,10 @@ fn address(
     act(&network, Address { name, address, away: false }, call)
 }
 
-/// Takes an address from an interface.
+/// Removes an address from an interface.
 ///
 /// # Errors
-/// It does not have it.
+/// The interface does not have this address.
 ///
 /// # Example
 /// ```rhai
@@ -159,14 +168,12 @@ fn remove_address(
     act(&network, Address { name, address, away: true }, call)
 }
 
-/// Adds a route: by a gateway, by an interface, or both.
+/// Adds a route through a gateway, an interface, or both.
 ///
-/// The destination is `"default"`, a network or an address. A route with a `type` leads nowhere:
-/// packets for the destination are dropped (`"blackhole"`), or their sender is told that there is no
-/// way (`"unreachable"`) or that it is forbidden (`"prohibit"`).
+/// `destination` is `"default"`, a network or an address.
 ///
 /// # Errors
-/// The gateway cannot be reached; there is a route to the destination already.
+/// The gateway is not reachable. A route to the destination exists already.
 ///
 /// # Example
 /// ```rhai
@@ -188,7 +195,7 @@ fn route(
     if let (Some(gateway), Destination::Network(prefix)) = (gateway, destination)
         && gateway.is_ipv4() != prefix.address.is_ipv4()
     {
-        let message = format!("{destination} and {gateway} are of different versions of IP");
+        let message = format!("{destination} and {gateway} have different IP versions");
         return Err(call.fail(Report::error(message)));
     }
     let (refusal, name) = (refusal(&options, gateway, call)?, options.interface);
@@ -196,12 +203,12 @@ fn route(
     act(&network, network::Route { destination, gateway, name, metric, refusal, away }, call)
 }
 
-/// Removes the route to a destination; of several, the one by this gateway or interface.
+/// Removes the route to a destination; if there are several, the one that matches the arguments.
 ///
 /// With a `type` it is a route that refuses packets in this way.
 ///
 /// # Errors
-/// There is none.
+/// There is no such route.
 ///
 /// # Example
 /// ```rhai
@@ -223,10 +230,10 @@ fn remove_route(
     act(&network, network::Route { destination, gateway, name, metric, refusal, away }, call)
 }
 
-/// Says at which hardware address a neighbour is, so that nobody has to be asked for it.
+/// Adds a permanent neighbour entry: the hardware address of an IP address.
 ///
 /// # Errors
-/// There is no such interface.
+/// The interface does not exist.
 ///
 /// # Example
 /// ```rhai
@@ -246,10 +253,10 @@ fn neighbour(
     act(&network, FixNeighbour { name, address, mac }, call)
 }
 
-/// Has the network pass on packets for others: it is a router then.
+/// Turns on IP forwarding, which makes the network a router.
 ///
 /// # Errors
-/// /proc/sys cannot be written to.
+/// /proc/sys is not writable.
 ///
 /// # Example
 /// ```rhai
@@ -262,12 +269,13 @@ fn forward(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetwork,
     act(&network, Forward, call)
 }
 
-/// Has packets leave under the address of the interface that they leave by: source NAT.
+/// Translates the source of matching packets to the address of the outgoing interface (source NAT).
 ///
-/// The answers come back to who sent them. It is a rule of nftables, in the table `inet nsscript`; the program nft(8) is not needed.
+/// Replies are translated back. nsscript writes the rule to the nftables table `inet nsscript`; the
+/// program nft(8) is not needed.
 ///
 /// # Errors
-/// This kernel has no nftables.
+/// The kernel does not support nftables.
 ///
 /// # Example
 /// ```rhai
@@ -284,14 +292,14 @@ fn masquerade(
     act(&network, Masquerade(packets), call)
 }
 
-/// Sends packets that come in on to another address: a port of a router leads to a machine behind it.
+/// Redirects matching incoming packets to another address, such as a server behind the router.
 ///
-/// `to` is an address, or one with a port: `"10.0.0.2:80"`, `"[fd00::2]:80"`. The answers come back
-/// under the address that was asked. The network has to `forward`. It is a rule of nftables, in
-/// the table `inet nsscript`.
+/// `to` is an address, or an address with a port: `"10.0.0.2:80"`, `"[fd00::2]:80"`. Replies are
+/// translated back. The network must `forward`. nsscript writes the rule to the nftables table
+/// `inet nsscript`.
 ///
 /// # Errors
-/// A port without a protocol that has ports; this kernel has no nftables.
+/// A port is given without a protocol that has ports. The kernel does not support nftables.
 ///
 /// # Example
 /// ```rhai
@@ -309,16 +317,16 @@ fn dnat(
     let packets = packets(options, call)?;
     let (address, port) = target(&to).map_err(|report| call.fail(report))?;
     if port.is_some() && !packets.protocol.is_some_and(IpProtocol::has_ports) {
-        let report = Report::error("a port is one of `tcp` or of `udp`");
-        return Err(call.fail(report.hint("`protocol: \"tcp\"` in the options says which")));
+        let report = Report::error("a port needs the protocol `tcp` or `udp`");
+        return Err(call.fail(report.hint("add `protocol: \"tcp\"` to the options")));
     }
     act(&network, Dnat { packets, address, port }, call)
 }
 
-/// Takes back all that `masquerade` and `dnat` have said.
+/// Removes all rules of `masquerade` and `dnat`.
 ///
 /// # Errors
-/// This kernel has no nftables.
+/// The kernel does not support nftables.
 ///
 /// # Example
 /// ```rhai
@@ -330,12 +338,12 @@ fn untranslate(call: &Call<'_, '_>, network: SharedNetwork) -> Result<SharedNetw
     act(&network, Untranslate, call)
 }
 
-/// Drops packets, on the way in, through and out: those that fit all that is said.
+/// Drops incoming, forwarded and outgoing packets that match all options.
 ///
-/// It is a rule of nftables, in the table `inet nsscript`.
+/// nsscript writes the rule to the nftables table `inet nsscript`.
 ///
 /// # Errors
-/// This kernel has no nftables.
+/// The kernel does not support nftables.
 ///
 /// # Example
 /// ```rhai
@@ -355,10 +363,10 @@ fn block(
     act(&network, Block(packets), call)
 }
 
-/// Takes back all that was blocked.
+/// Removes all rules of `block`.
 ///
 /// # Errors
-/// This kernel has no nftables.
+/// The kernel does not support nftables.
 ///
 /// # Example
 /// ```rhai

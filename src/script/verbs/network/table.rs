@@ -1,4 +1,4 @@
-//! What there is in a network.
+//! The contents of a network, as tables.
 
 use rhai::Map;
 
@@ -36,23 +36,23 @@ fn neighbour_row(neighbour: Neighbour) -> Map {
     ])
 }
 
-/// The name of the network; `()` where it has none.
+/// The name of the network, or `()` if it has none.
 fn name(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<String> {
     network.name()
 }
 
-/// The network namespace that it is.
+/// The network namespace.
 fn namespace(_call: &Call<'_, '_>, network: SharedNetwork) -> Option<SharedNamespace> {
     network.namespace()
 }
 
-/// The interfaces of the network, by their numbers: an array of maps.
+/// Returns the interfaces of the network, sorted by index.
 ///
-/// Each has what a row of the function `interfaces()` has, and `kind` as ip(8) calls it
-/// (`"veth"`, `"bridge"`; empty for `lo`) and `bridge`: of which one it is a port, or `()`.
+/// Each row has the keys of the function `interfaces()`, and `kind` as ip(8) names it (`"veth"`,
+/// `"bridge"`; empty for `lo`) and `bridge`, the bridge that it is a port of, or `()`.
 ///
 /// # Errors
-/// This process has no rights over the network.
+/// nsscript has no rights over the network.
 ///
 /// # Example
 /// ```rhai
@@ -65,10 +65,10 @@ fn interfaces(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, V
     Ok(links.into_iter().map(link_row).collect())
 }
 
-/// The routes of the network: an array of maps, as of the function `routes()`.
+/// Returns the routes of the network, with the keys of the function `routes()`.
 ///
 /// # Errors
-/// This process has no rights over the network, or no proc filesystem is mounted on /proc.
+/// nsscript has no rights over the network, or no proc filesystem is mounted on /proc.
 ///
 /// # Example
 /// ```rhai
@@ -82,13 +82,13 @@ fn routes(call: &Call<'_, '_>, network: SharedNetwork) -> Result<Vec<Map>, VerbE
     Ok(routes.into_iter().map(route_row).collect())
 }
 
-/// The neighbours that the network knows of: an array of maps.
+/// Returns the neighbour table of the network.
 ///
-/// Each has `address`, `mac` (`()` where it is not known), `device` and `state`: `"reachable"`,
-/// `"stale"`, `"permanent"`, `"incomplete"`, `"failed"`, …
+/// Each row has `address`, `mac` (`()` if it is unknown), `device` and `state`: `"reachable"`,
+/// `"stale"`, `"permanent"`, `"incomplete"`, `"failed"`, ….
 ///
 /// # Errors
-/// This process has no rights over the network.
+/// nsscript has no rights over the network.
 ///
 /// # Example
 /// ```rhai

@@ -1,4 +1,4 @@
-//! Child processes that go on with a closure of the recipe: clone(2), and what is like it.
+//! Closures in child processes: clone(2) and its relatives.
 
 use rhai::{Dynamic, FnPtr};
 
@@ -21,15 +21,14 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["child.rs";
     fn within = sandbox_within,
 ];
 
-/// Starts a child process in new namespaces, which goes on with `closure`, and goes on itself.
+/// Starts a child process in new namespaces that runs `closure`. The recipe continues meanwhile.
 ///
-/// The child is a copy of nsscript: it sees every variable as it is, and what it changes is
-/// its own. `wait` waits for its end and `value` gives what the closure gave. `exec` in it
-/// makes it a program. It ends with nsscript at the latest. A new user namespace maps no ids:
-/// see `map_ids`.
+/// The child is a copy of nsscript: it sees all variables, and its changes to them are lost. `wait`
+/// waits until it exits, and `value` returns the value of the closure. `exec` replaces it by a
+/// program. It is killed when the recipe ends. A new user namespace maps no ids; see `map_ids`.
 ///
 /// # Errors
-/// The namespaces cannot be made. What the closure throws comes from `wait` and `value`.
+/// The kernel refuses the namespaces. `wait` and `value` throw the errors of the closure.
 ///
 /// # Example
 /// ```rhai
@@ -49,14 +48,14 @@ fn clone(
     call.effects().fork(namespaces, &closure, call)
 }
 
-/// Runs `closure` in a child process in new namespaces, to its end, and gives its value.
+/// Runs a closure in a child process in new namespaces, and returns its value.
 ///
-/// Plain values come back: `()`, booleans, numbers, characters, texts, blobs, arrays, maps,
-/// errors, how programs ended. What is thrown in it is thrown here, with its own line.
+/// Plain values can be returned: `()`, booleans, numbers, characters, strings, blobs, arrays, maps,
+/// errors and exits. Errors of the closure are thrown here, with their own lines.
 ///
 /// # Errors
-/// The namespaces cannot be made; what the closure throws; the child ends with another status
-/// than 0.
+/// The kernel refuses the namespaces; the closure throws an error; the child exits with a status
+/// other than 0.
 ///
 /// # Example
 /// ```rhai
@@ -73,11 +72,11 @@ fn within(
     call.effects().within(Place::New(namespaces), &closure, call)
 }
 
-/// Waits for the end of a process that `clone` started, and gives what its closure gave.
+/// Waits until a process that `clone` started exits, and returns the value of its closure.
 ///
 /// # Errors
-/// What the closure has thrown; the process ended with another status than 0; it runs a
-/// program, which gives no value.
+/// An error that the closure threw. The process exited with another status than 0. The process runs
+/// a program, which has no value.
 ///
 /// # Example
 /// ```rhai
@@ -90,12 +89,12 @@ fn value(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Dynamic, VerbErr
     call.effects().value(&process, call)
 }
 
-/// Runs `closure` in a child process in this namespace, to its end, and gives its value.
+/// Runs a closure in a child process in this namespace, and returns its value.
 ///
 /// The other namespaces are those of nsscript.
 ///
 /// # Errors
-/// The namespace cannot be entered; as for the function `within`.
+/// The namespace cannot be entered. As for the function `within`.
 ///
 /// # Example
 /// ```rhai
@@ -114,12 +113,12 @@ fn namespace_within(
     call.effects().within(Place::Namespace(&namespace.0), &closure, call)
 }
 
-/// Runs `closure` in a child in all namespaces of this process, and gives its value.
+/// Runs a closure in a child process in all namespaces of this process, and returns its value.
 ///
-/// In a sandbox it has the ids of its program and no capability.
+/// In a sandbox, the child has the ids of the sandbox's program and no capabilities.
 ///
 /// # Errors
-/// The process has ended; as for the function `within`.
+/// The process has exited. As for the function `within`.
 ///
 /// # Example
 /// ```rhai
@@ -137,10 +136,10 @@ fn process_within(
     call.effects().within(Place::Process(&process, request), &closure, call)
 }
 
-/// Runs `closure` as process 1 of the sandbox, to its end, and gives its value.
+/// Runs a closure as process 1 of the sandbox, and returns its value.
 ///
-/// It has what a program of the sandbox has: its namespaces, its root, its user, no
-/// capability. What it prints comes out as usual.
+/// The closure has the namespaces, root, user and limits of a program in the sandbox, and no
+/// capabilities. `print` writes to the output of nsscript.
 ///
 /// # Errors
 /// As for `run`, and for the function `within`.

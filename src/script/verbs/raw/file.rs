@@ -1,4 +1,4 @@
-//! Files and directories, made and read at once.
+//! Files and directories, created and read at once.
 
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -28,13 +28,13 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["file.rs";
 ];
 
 options! {
-    /// How a file is written.
+    /// How to write a file.
     struct Write {
-        /// after what is there
+        /// adds the content at the end
         append: bool = "false",
     }
 
-    /// What a node is.
+    /// A file system node.
     struct Node {
         /// `"char"`, `"block"`, `"fifo"`, `"socket"` or `"file"`
         r#type: String = "\"char\"",
@@ -47,18 +47,20 @@ options! {
     }
 }
 
-/// What can be read of a file into a recipe.
+/// The largest file that a recipe can read.
 const LARGEST: u64 = 64 << 20;
 
 fn number(value: Option<i64>, key: &str, call: &Call<'_, '_>) -> Result<u32, VerbError> {
     let value = value.unwrap_or(0);
     u32::try_from(value).map_err(|_| {
-        let report = Report::error(format!("{value} is no number of a device"));
+        let report = Report::error(format!(
+            "invalid device number {value}: expected a number from 0 to 4294967295"
+        ));
         call.fail_at_key(key, report)
     })
 }
 
-/// A question about a file that the kernel does not answer.
+/// The error of a failed system call on a file.
 fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> VerbError {
     let shown = quoted(path.to_string_lossy());
     let mut report = Report::error(format!("cannot {what} {shown}: {errno}"));
@@ -66,7 +68,9 @@ fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> Ver
     report.facts.operation = Some(call.name().into());
     report.facts.target = Some(path.to_string_lossy().into_owned());
     let report = match errno.name().as_str() {
-        "EFBIG" => report.hint("a recipe reads files up to 64 MiB"),
+        "EFBIG" => {
+            report.hint("read a part of it with a program: a recipe can read files up to 64 MiB")
+        }
         "ENOENT" | "EPERM" | "EACCES"
             if let Some(hint) = call.context.runner.hides_process(path) =>
         {
@@ -81,7 +85,7 @@ fn unanswered(what: &str, path: &Path, errno: Errno, call: &Call<'_, '_>) -> Ver
     call.fail(report)
 }
 
-/// What kind of file it is, by the words of `mknod`.
+/// The type of a file, in the words of `mknod`.
 fn kind(file: &Metadata) -> &'static str {
     let kind = file.file_type();
     let kinds = [
@@ -94,7 +98,7 @@ fn kind(file: &Metadata) -> &'static str {
     kinds.iter().find(|(_, is_it)| *is_it).map_or("file", |(word, _)| *word)
 }
 
-/// The facts about a file; only zeros for one that a dry run did not make.
+/// The metadata of a file; zeros for a file that a dry run did not create.
 fn facts(file: Option<&Metadata>) -> Map {
     let number = |fact: fn(&Metadata) -> u64| {
         i64::try_from(file.map_or(0, fact)).unwrap_or(i64::MAX).into_dynamic()
@@ -113,10 +117,11 @@ fn facts(file: Option<&Metadata>) -> Map {
     ])
 }
 
-/// Makes a directory, with exactly these permission bits (`0o755` unless they are given).
+/// Creates a directory with exactly these permission bits; the default is `0o755`.
 ///
 /// # Errors
-/// Something is there; the directory above is missing; it is on a file system of the host.
+/// The path exists already. The parent directory is missing. The path is on a file system of the
+/// host.
 ///
 /// # Example
 /// ```rhai
@@ -128,10 +133,10 @@ fn mkdir(call: &Call<'_, '_>, path: OwnPath, mode: Option<Mode>) -> Result<(), V
     act(Mkdir { path: path.0, mode: mode.map_or(0o755, |mode| mode.0) }, call)
 }
 
-/// Makes a device, a fifo, a socket or an empty file.
+/// Creates a device, a FIFO, a socket or an empty file.
 ///
 /// # Errors
-/// Devices need the capability in the host's own user namespace; as for `mkdir`.
+/// Devices need CAP_MKNOD in the host's user namespace. As for `mkdir`.
 ///
 /// # Example
 /// ```rhai
@@ -147,8 +152,8 @@ fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), VerbEr
         "socket" => 's',
         "file" => 'f',
         other => {
-            let message = format!("no type of node {}", quoted(other));
-            let hint = "a type is `\"char\"`, `\"block\"`, `\"fifo\"`, `\"socket\"` or `\"file\"`";
+            let message = format!("unknown node type {}", quoted(other));
+            let hint = "expected `\"char\"`, `\"block\"`, `\"fifo\"`, `\"socket\"` or `\"file\"`";
             return Err(call.fail_at_key("type", Report::error(message).hint(hint)));
         }
     };
@@ -157,10 +162,10 @@ fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), VerbEr
     act(Mknod { path: path.0, kind, mode, device }, call)
 }
 
-/// Makes a symbolic link at `path` that says `target`: as ln(1) has it.
+/// Creates a symbolic link at `path` that points to `target`, as ln(1) does.
 ///
 /// # Errors
-/// Something is there; as for `mkdir`.
+/// The path exists already. As for `mkdir`.
 ///
 /// # Example
 /// ```rhai
@@ -172,12 +177,12 @@ fn symlink(call: &Call<'_, '_>, target: String, path: OwnPath) -> Result<(), Ver
     act(Symlink { says: no_nul(target, call)?, path: path.0 }, call)
 }
 
-/// Writes a file: a new one, or in place of what is in it.
+/// Writes a file; an existing file is overwritten.
 ///
-/// A file of /proc is written in one write(2), as its maps and settings want it.
+/// nsscript writes files in /proc with a single write(2), as id maps and settings require.
 ///
 /// # Errors
-/// It is on a file system of the host; the kernel's answer.
+/// The file is on a file system of the host, or the kernel refuses the write.
 ///
 /// # Example
 /// ```rhai
@@ -195,10 +200,10 @@ fn write_file(
     Ok(call.effects().write_file(&path.0, &content.0, append, call)?)
 }
 
-/// The content of a file, as text; bytes that are no UTF-8 become `\u{fffd}`.
+/// Returns the content of a file as text. Invalid UTF-8 becomes `\u{fffd}`.
 ///
 /// # Errors
-/// It does not exist, may not be read, or is larger than 64 MiB.
+/// The file does not exist, may not be read, or is larger than 64 MiB.
 ///
 /// # Example
 /// ```rhai
@@ -207,7 +212,7 @@ fn write_file(
 /// # See
 /// read(2)
 fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, VerbError> {
-    // What is in /proc is about this process, or depends on its namespaces.
+    // Files in /proc are about this process, or depend on its namespaces.
     if path.0.starts_with("/proc") {
         call.context.begin_session(call.origin().as_ref())?;
     }
@@ -216,15 +221,15 @@ fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, VerbError> {
     Ok(String::from_utf8_lossy(&content).into_owned())
 }
 
-/// What the kernel knows of a file: a map.
+/// Returns the metadata of a file. Symbolic links are followed.
 ///
-/// It has `type` (`"file"`, `"directory"`, `"char"`, `"block"`, `"fifo"` or `"socket"`), `mode`
-/// (the permission bits), `uid` and `gid` (the owner, as this user namespace numbers it: 65534
-/// where it does not map the owner), `size` and `allocated` (what it takes up) in bytes,
-/// `inode`, `device` (the number of its file system) and `links`. Symbolic links are followed.
+/// The map has `type` (`"file"`, `"directory"`, `"char"`, `"block"`, `"fifo"` or `"socket"`),
+/// `mode` (the permission bits), `uid` and `gid` of the owner (65534 if the user namespace does not
+/// map it), `size` and `allocated` in bytes, `inode`, `device` (the number of its file system) and
+/// `links`.
 ///
 /// # Errors
-/// It does not exist, or a directory above may not be searched.
+/// The file does not exist, or a directory on its path may not be searched.
 ///
 /// # Example
 /// ```rhai
@@ -236,14 +241,14 @@ fn read_file(call: &Call<'_, '_>, path: OwnPath) -> Result<String, VerbError> {
 fn stat(call: &Call<'_, '_>, path: OwnPath) -> Result<Map, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     let found = call.effects().metadata(&path.0);
-    let found = found.map_err(|errno| unanswered("look at", &path.0, errno, call))?;
+    let found = found.map_err(|errno| unanswered("access", &path.0, errno, call))?;
     Ok(facts(found.as_ref()))
 }
 
-/// Removes a file, a link, or an empty directory.
+/// Removes a file, a symbolic link, or an empty directory.
 ///
 /// # Errors
-/// It does not exist, is a directory with something in it, or on a file system of the host.
+/// The path does not exist, is a directory that is not empty, or is on a file system of the host.
 ///
 /// # Example
 /// ```rhai

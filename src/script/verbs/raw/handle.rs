@@ -1,4 +1,4 @@
-//! Namespaces that exist: looking at them, keeping them, entering them.
+//! Existing namespaces: listing, pinning, entering.
 
 use std::rc::Rc;
 
@@ -32,7 +32,7 @@ fn failed(what: &str, errno: run::Errno, call: &Call<'_, '_>) -> VerbError {
     call.fail(report)
 }
 
-/// The number of a process, which its own value stands for as well.
+/// The process id of a Process or a number.
 pub(in crate::script::verbs) fn pid(
     value: &Dynamic,
     call: &Call<'_, '_>,
@@ -44,28 +44,33 @@ pub(in crate::script::verbs) fn pid(
         let (name, given) = (quoted(call.name()), a_kind(value));
         if call.name() == "setns" {
             let message = format!("{name} takes a namespace, a process or its number, not {given}");
-            let hint =
-                "`namespace(path)` opens one by its file; `setns(process, NET)` enters one kind";
+            let hint = "open a namespace file with `namespace(path)`, or enter one kind with \
+                 `setns(process, NET)`";
             return call.fail(Report::error(message).hint(hint));
         }
         call.fail(Report::error(format!("{name} takes a process or its number, not {given}")))
     })?;
     let pid = i32::try_from(number).ok().filter(|pid| *pid > 0);
-    pid.ok_or_else(|| call.fail(Report::error(format!("{number} is no number of a process"))))
+    pid.ok_or_else(|| {
+        call.fail(Report::error(format!(
+            "invalid process id {number}: expected a number from 1 up"
+        )))
+    })
 }
 
 fn own_pid() -> i32 {
     i32::try_from(std::process::id()).unwrap_or_default()
 }
 
-/// The one kind that a set has.
+/// The only kind in a set.
 fn one_kind(namespaces: Namespaces, call: &Call<'_, '_>) -> Result<Kind, VerbError> {
     let mut kinds = namespaces.kinds();
     if let (Some(kind), None) = (kinds.next(), kinds.next()) {
         return Ok(kind);
     }
-    let report = Report::error("one kind of namespace is needed here");
-    Err(call.fail(report.hint("such as `NET`; `namespaces(process)` gives all of them")))
+    let report = Report::error("expected one kind of namespace");
+    Err(call
+        .fail(report.hint("name one, such as `NET`; `namespaces(process)` returns all of them")))
 }
 
 fn shared(namespace: Namespace) -> SharedNamespace {
@@ -76,14 +81,15 @@ fn pair((file, namespace): (&'static str, Namespace)) -> (rhai::Identifier, Dyna
     (file.into(), Dynamic::from(shared(namespace)))
 }
 
-/// The namespaces of a process, by the names of their files in /proc/PID/ns.
+/// Returns the namespaces of a process, by the names of their files in /proc/PID/ns.
 ///
-/// They are `user mnt pid net uts ipc cgroup time`, and `pid_for_children time_for_children`.
-/// Without a process: those of nsscript itself, in its session. Equal inodes are the same
-/// namespace. Each lives at least as long as its value here.
+/// The keys are `user`, `mnt`, `pid`, `net`, `uts`, `ipc`, `cgroup`, `time`, `pid_for_children` and
+/// `time_for_children`. The default process is nsscript itself, in its session. Two namespaces with
+/// the same inode are the same namespace. A namespace exists at least as long as its value in the
+/// recipe.
 ///
 /// # Errors
-/// There is no such process, or it may not be looked at.
+/// The process does not exist, or may not be examined.
 ///
 /// # Example
 /// ```rhai
@@ -100,10 +106,10 @@ fn namespaces(call: &Call<'_, '_>, process: Option<Dynamic>) -> Result<Map, Verb
     Ok(found.into_iter().map(pair).collect())
 }
 
-/// The namespace whose file is at `path`: one that was pinned, or one of /proc/PID/ns.
+/// Returns the namespace whose file is at `path`: a pinned one, or a file in /proc/PID/ns.
 ///
 /// # Errors
-/// Nothing is there, or something that is no namespace.
+/// The file does not exist, or is not a namespace.
 ///
 /// # Example
 /// ```rhai
@@ -116,9 +122,9 @@ fn namespace(call: &Call<'_, '_>, path: OwnPath) -> Result<SharedNamespace, Verb
     let shown = quoted(path.0.to_string_lossy());
     match call.effects().open_namespace(&path.0) {
         Ok(Some(namespace)) => Ok(shared(namespace)),
-        Ok(None) => Err(call.fail(Report::error(format!("{shown} is no namespace")).hint(
-            "a namespace is a file of `/proc/PID/ns`, or one that `pin` has made; one that is \
-             pinned in another mount namespace is an empty file here",
+        Ok(None) => Err(call.fail(Report::error(format!("{shown} is not a namespace")).hint(
+            "expected a file of `/proc/PID/ns`, or one that `pin` created; a file that is pinned \
+             in another mount namespace is empty here",
         ))),
         Err(errno) => {
             let near = call.context.runner.host().tree.near(&path.0);
@@ -135,47 +141,48 @@ fn namespace(call: &Call<'_, '_>, path: OwnPath) -> Result<SharedNamespace, Verb
     }
 }
 
-/// Which kind it is, as in /proc/PID/ns: `"net"`, `"mnt"`.
+/// The kind of the namespace, as in /proc/PID/ns: `"net"`, `"mnt"`, ….
 fn kind(_call: &Call<'_, '_>, namespace: SharedNamespace) -> String {
     namespace.0.kind.file().to_owned()
 }
 
-/// Its number: equal numbers are the same namespace.
+/// The inode number of the namespace. Equal numbers mean the same namespace.
 fn inode(_call: &Call<'_, '_>, namespace: SharedNamespace) -> i64 {
     i64::try_from(namespace.0.inode).unwrap_or(i64::MAX)
 }
 
-/// The user namespace that it belongs to.
+/// The user namespace that owns this namespace, or `()` if it is outside of nsscript's own.
 ///
-/// Whose capabilities count in it; `()` where that is beyond one's own.
+/// Capabilities in the owner apply to this namespace.
 fn owner(
     call: &Call<'_, '_>,
     namespace: SharedNamespace,
 ) -> Result<Option<SharedNamespace>, VerbError> {
     let owner = namespace.0.owner();
-    let owner = owner.map_err(|errno| failed("ask for the owner", errno, call))?;
+    let owner = owner.map_err(|errno| failed("find the owner of the namespace", errno, call))?;
     Ok(owner.map(shared))
 }
 
-/// The namespace above, of a user or PID namespace.
+/// The parent of a user or PID namespace, or `()` if it is outside of nsscript's own.
 ///
-/// `()` for other kinds, and where it is beyond one's own.
+/// For other kinds it is `()`.
 fn parent(
     call: &Call<'_, '_>,
     namespace: SharedNamespace,
 ) -> Result<Option<SharedNamespace>, VerbError> {
     let parent = namespace.0.parent();
-    let parent = parent.map_err(|errno| failed("ask for the parent", errno, call))?;
+    let parent = parent.map_err(|errno| failed("find the parent of the namespace", errno, call))?;
     Ok(parent.map(shared))
 }
 
-/// Keeps the namespace by a bind mount of its file at `path`, where nothing may be yet.
+/// Keeps the namespace alive with a bind mount of its file on `path`, which must not exist.
 ///
-/// It lives, without any process, until that is unmounted; `namespace(path)` opens it again.
+/// The namespace then exists without processes until `path` is unmounted. `namespace(path)` opens
+/// it again.
 ///
 /// # Errors
-/// Something is at the path; it is on a file system of the host; a mount namespace is pinned
-/// in itself or in one that is younger.
+/// The path exists already, or is on a file system of the host. A mount namespace cannot be pinned
+/// in itself or in a newer mount namespace.
 ///
 /// # Example
 /// ```rhai
@@ -191,16 +198,18 @@ fn pin(call: &Call<'_, '_>, namespace: SharedNamespace, path: OwnPath) -> Result
     Ok(call.effects().pin(&namespace.0, &path.0, call)?)
 }
 
-/// One namespace of this process.
+/// Returns the namespace of this kind that the process is in.
 ///
 /// # Errors
-/// The process has ended.
+/// The process has exited. More than one kind is given.
 ///
 /// # Example
 /// ```rhai
 /// let sleeper = sandbox("/").read_only_root().start("sleep 60");
 /// assert(sleeper.namespace(UTS).inode != namespaces().uts.inode);
 /// ```
+/// # See
+/// namespaces(7)
 fn process_namespace(
     call: &Call<'_, '_>,
     process: ProcessHandle,
@@ -208,15 +217,15 @@ fn process_namespace(
 ) -> Result<SharedNamespace, VerbError> {
     let kind = one_kind(kind, call)?;
     if process.has_ended() {
-        let message = "the process has ended, and its namespaces with it";
+        let message = "the process has exited, and its namespaces with it";
         return Err(call.fail(Report::error(message)));
     }
     let pid = pid(&Dynamic::from(process.clone()), call)?;
     let found = Namespace::open(format!("/proc/{pid}/ns/{}", kind.file()).as_ref());
     let what = format!("open the {} namespace of process {pid}", kind.name());
     match found.map_err(|errno| failed(&what, errno, call))? {
-        // Its number may have become another process's meanwhile.
+        // Its process id may have been reused meanwhile.
         Some(namespace) if !process.has_ended() => Ok(shared(namespace)),
-        _ => Err(call.fail(Report::error(format!("cannot {what}: it has ended")))),
+        _ => Err(call.fail(Report::error(format!("cannot {what}: it has exited")))),
     }
 }

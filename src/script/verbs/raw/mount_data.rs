@@ -1,4 +1,4 @@
-//! The options of a file system that is mounted, as the one text that mount(2) takes.
+//! The options of a file system as the one string that mount(2) takes.
 
 use rhai::{Dynamic, Map};
 
@@ -7,10 +7,10 @@ use crate::diag::{Report, quoted};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 
-/// A value of an option as it stands in the text of all: separators behind a backslash.
+/// Escapes a value for the option string, with a backslash before separators.
 fn escaped(key: &str, value: &str) -> String {
     let value = value.replace('\\', "\\\\").replace(',', "\\,");
-    // Only the list of lower directories has colons that mean something; one name has none.
+    // Only a list of lower directories uses colons as separators.
     if matches!(key, "upperdir" | "workdir") { value } else { value.replace("\\\\:", "\\:") }
 }
 
@@ -43,7 +43,7 @@ pub(in crate::script::verbs) fn data(
                 let message =
                     format!("the option {} of the file system takes one value", quoted(key));
                 let report = Report::error(message);
-                let hint = "a text, a number, or `true` for one that has no value";
+                let hint = "use a string, a number, or `true` for an option without a value";
                 return Err(call.fail_at_key("data", report.hint(hint)));
             }
             None => escaped(key, &value.to_string()),
@@ -58,7 +58,7 @@ pub(in crate::script::verbs) fn data(
     no_nul(text, call).map(|text| (!text.is_empty()).then_some(text))
 }
 
-/// The words of an overlay: `lower`, `upper`, `work` beside the kernel's own.
+/// The kernel's names for `lower`, `upper` and `work` of an overlay.
 fn overlay_key(kind: &str, key: &str, value: String) -> (String, String) {
     match (kind, key) {
         ("overlay", "lower" | "upper" | "work") => (format!("{key}dir"), value),
@@ -66,7 +66,7 @@ fn overlay_key(kind: &str, key: &str, value: String) -> (String, String) {
     }
 }
 
-/// The directories of an overlay, every name with `\`, `:` and `,` escaped: mount(2) wants that.
+/// The directories of an overlay, with `\`, `:` and `,` escaped as mount(2) requires.
 fn overlay(key: &str, value: &Dynamic, call: &Call<'_, '_>) -> Option<String> {
     if !matches!(key, "lower" | "upper" | "work" | "lowerdir" | "upperdir" | "workdir") {
         return None;
@@ -83,15 +83,15 @@ fn overlay(key: &str, value: &Dynamic, call: &Call<'_, '_>) -> Option<String> {
     value.is_string().then(|| one(&value.to_string()))
 }
 
-/// Whether an overlay has to keep what it knows of its files in attributes of users.
+/// Whether an overlay must store its metadata in user attributes.
 ///
-/// Those that it takes otherwise, `trusted.overlay.*`, are open to the root of the machine alone.
-/// Without any, a directory that comes from below can be neither removed nor replaced.
+/// Only the machine's root can use the default, `trusted.overlay.*`. Without either, directories of
+/// lower layers can be neither removed nor replaced.
 fn wants_user_attributes<'a>(
     mut keys: impl Iterator<Item = &'a rhai::Identifier>,
     call: &Call<'_, '_>,
 ) -> bool {
-    // These go together with the others alone, and the kernel says so.
+    // The kernel accepts these only together with the others.
     let decided = ["userxattr", "metacopy", "redirect_dir", "verity"];
     if keys.any(|key| decided.contains(&key.as_str())) {
         return false;

@@ -29,40 +29,41 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mounting.rs";
 ];
 
 options! {
-    /// What is mounted, and how.
+    /// What to mount, and how.
     struct Mount {
         /// the type of the file system, as in /proc/filesystems
         r#type: String = "",
-        /// flags by the words of mount(8), an array or `"ro,nosuid"`
+        /// the flags, named as by mount(8): an array, or a string such as `"ro,nosuid"`
         flags: Dynamic = "",
-        /// the options of the file system: a map, `true` for one without a value, or a text
+        /// the options of the file system: a map with `true` for options without a value, or a
+        /// string
         data: Dynamic = "",
-        /// a file or directory appears at the target, too
+        /// shows the source, a file or directory, at the target too
         bind: bool = "false",
-        /// mounts below take part: in a bind, a propagation, attributes
+        /// includes mounts below: for `bind`, `propagation` and attributes
         recursive: bool = "false",
-        /// writing fails
+        /// refuses writes
         read_only: bool = "false",
-        /// a mount that exists is changed; with `bind` this mount of its file system alone
+        /// changes an existing mount: its file system, or with `bind` only this mount
         remount: bool = "false",
-        /// the mount at the source goes to the target
+        /// moves the mount at the source to the target
         r#move: bool = "false",
         /// `"private"`, `"shared"`, `"slave"` or `"unbindable"`
         propagation: String = "",
-        /// where in an image the file system begins
+        /// the position of the file system in an image
         offset: Size = "0",
-        /// how much of an image it is
+        /// the size of the file system in an image; by default, the rest
         size_limit: Size = "",
     }
 
-    /// How a mount is taken away.
+    /// How to unmount.
     struct Umount {
-        /// at once from the tree, from the kernel when nobody uses it any more
+        /// detaches the mount now, and releases it when it is no longer in use
         lazy: bool = "false",
     }
 }
 
-/// The flags that words set and take away.
+/// Parses mount flags: those to set and those to clear.
 fn flags(
     given: Option<&Dynamic>,
     call: &Call<'_, '_>,
@@ -75,19 +76,21 @@ fn flags(
     };
     for word in words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
         let Some(known) = MOUNT_WORDS.iter().find(|known| known.word == word) else {
-            let report = Report::error(format!("mount knows no flag {}", quoted(word)));
+            let report = Report::error(format!("unknown mount flag {}", quoted(word)));
             let hint = match word.split('=').next().unwrap_or(word) {
-                "bind" | "rbind" => "`bind: true` and `recursive: true` are options of their own",
-                "loop" => "a file with a `type` is attached to a loop device by itself",
-                "remount" | "move" | "offset" => "that is an option of its own",
+                "bind" | "rbind" => "use the options `bind: true` and `recursive: true`",
+                "loop" => "omit it: `mount` attaches a file to a loop device if `type` is given",
+                "remount" | "move" | "offset" => "use the option of the same name",
                 "private" | "shared" | "slave" | "unbindable" | "rprivate" | "rshared"
-                | "rslave" | "runbindable" => "that is `propagation`, with `recursive: true`",
+                | "rslave" | "runbindable" => {
+                    "use the option `propagation`, with `recursive: true` for the mounts below"
+                }
                 _ => "",
             };
             let near = closest(word, MOUNT_WORDS.iter().map(|known| known.word));
             let report = match (hint, near) {
                 ("", Some(near)) => report.hint(format!("did you mean {}?", quoted(near))),
-                ("", None) => report.hint("an option of the file system itself goes into `data`"),
+                ("", None) => report.hint("put options of the file system itself into `data`"),
                 (hint, _) => report.hint(hint),
             };
             return Err(call.fail_at_key("flags", report));
@@ -107,22 +110,23 @@ fn propagation(word: &str, call: &Call<'_, '_>) -> Result<MountFlags, VerbError>
     let known = PROPAGATIONS.iter().find(|(known, _)| *known == word);
     known.map(|(_, flag)| *flag).ok_or_else(|| {
         let words: Vec<_> = PROPAGATIONS.iter().map(|(word, _)| quoted(word)).collect();
-        let message = format!("a propagation is {}, not {}", list(&words, "or"), quoted(word));
+        let message =
+            format!("invalid propagation {1}: expected {0}", list(&words, "or"), quoted(word));
         let report = Report::error(message);
         let plain = word.strip_prefix('r').filter(|plain| words.contains(&quoted(plain)));
         call.fail_at_key(
             "propagation",
             match plain {
-                Some(plain) => report.hint(format!(
-                    "`propagation: \"{plain}\", recursive: true` is what that means"
-                )),
+                Some(plain) => {
+                    report.hint(format!("use `propagation: \"{plain}\", recursive: true`"))
+                }
                 None => report,
             },
         )
     })
 }
 
-/// A mount as it was asked for.
+/// The arguments of `mount`.
 struct Asked {
     source: Option<String>,
     target: PathBuf,
@@ -134,7 +138,7 @@ impl Asked {
         value.unwrap_or(false)
     }
 
-    /// The calls that do it, in order.
+    /// The system calls of the mount, in order.
     fn calls(&self, call: &Call<'_, '_>) -> Result<Vec<RawAction>, VerbError> {
         let options = &self.options;
         let (mut set, clear) = flags(options.flags.as_ref(), call)?;
@@ -176,16 +180,18 @@ impl Asked {
             calls.push(one(None, None, propagation(word, call)?.and(rec), None));
         }
         if calls.is_empty() {
-            let report = Report::error("nothing says what is to be mounted");
+            let report = Report::error(
+                "`mount` needs the option `type`, `bind`, `propagation`, `remount` or `move`",
+            );
             return Err(call.fail(report.hint(
-                "`type` mounts a file system, `bind: true` a place, `propagation`, `remount` and \
-                 `move` change a mount",
+                "use `type` for a file system, `bind: true` for a file or directory, or \
+                 `propagation`, `remount` or `move` to change a mount",
             )));
         }
         Ok(calls)
     }
 
-    /// The image that has to become a loop device first: a file, where a file system wants a
+    /// The image that must be attached to a loop device first: a file, if the file system needs a
     /// device.
     fn image(&self, call: &Call<'_, '_>) -> Result<Option<PathBuf>, VerbError> {
         let options = &self.options;
@@ -205,26 +211,29 @@ impl Asked {
                 Err(error) => {
                     let shown = quoted(source.to_string_lossy());
                     let why = os_error(&error);
-                    return Err(call.fail(Report::error(format!("cannot look at {shown}: {why}"))));
+                    return Err(call.fail(Report::error(format!("cannot access {shown}: {why}"))));
                 }
             };
         Ok(is_image.then_some(source))
     }
 }
 
-/// Mounts in nsscript's own mount namespace, as mount(8) does.
+/// Mounts a file system in nsscript's own mount namespace, or changes mounts, as mount(8) does.
 ///
-/// With one path alone that is the target. `type` mounts a file system: `data` has its options,
-/// and a regular file as source is attached to a loop device, which goes with the mount. An
-/// overlay takes `lower` (a path or an array, the topmost first), `upper` and `work` in `data`,
-/// under any name; in a user namespace it gets `userxattr` unless `data` says otherwise, as
-/// directories can be neither removed nor replaced there without. `bind` shows a place at
-/// another one, too. `propagation`, `remount` and `move` change mounts that exist. What is
-/// read-only by `recursive` is so in all mounts below.
+/// If only one path is given, it is the target. The options select the operation:
+/// - `type` mounts a file system with the options in `data`. A regular file as source is attached
+///   to a loop device, which is released with the mount. An overlay takes `lower` (a path, or an
+///   array with the topmost first), `upper` and `work` in `data`. In a user namespace, overlays get
+///   `userxattr` unless `data` sets it, because directories could otherwise not be removed or
+///   replaced.
+/// - `bind` shows a file or directory at a second path.
+/// - `propagation`, `remount` and `move` change existing mounts.
+///
+/// With `recursive`, attributes such as `read_only` apply to all mounts below as well.
 ///
 /// # Errors
-/// The kernel's answer, with its own words where it has any; an unknown flag; what would
-/// change the host.
+/// The kernel refuses the mount; the error includes the kernel's explanation if there is one. A
+/// flag is unknown. The mount would change the host.
 ///
 /// # Example
 /// ```rhai
@@ -249,7 +258,7 @@ fn mount(
     let target = call.context.place(no_nul(target, call)?);
     let mut asked = Asked { source, target, options };
     if asked.options.bind == Some(true) || asked.options.r#move == Some(true) {
-        // A place, unlike the name of a device that there is none of, may be relative.
+        // A path can be relative, unlike a source that is only a name.
         let path = asked.source.as_ref().map(|source| call.context.place(source));
         asked.source = path.map(|path| path.to_string_lossy().into_owned());
     }
@@ -270,10 +279,10 @@ fn mount(
     asked.calls(call)?.into_iter().try_for_each(|action| act(action, call))
 }
 
-/// Takes the mount at `target` away.
+/// Unmounts the mount at `target`.
 ///
 /// # Errors
-/// Nothing is mounted there, or somebody uses it (`lazy` waits for them).
+/// Nothing is mounted there, or the mount is in use; `lazy` detaches it all the same.
 ///
 /// # Example
 /// ```rhai
@@ -288,11 +297,12 @@ fn umount(call: &Call<'_, '_>, target: OwnPath, options: Umount) -> Result<(), V
 
 /// Makes a mount the root of the mount namespace.
 ///
-/// The old root is put at `put_old`, beneath the new one. With both `"."` they are stacked:
-/// `umount(".", #{ lazy: true })` then takes the old one away.
+/// The old root is moved to `put_old`, below the new root. If both are `"."`, the old root is
+/// stacked on the new one, and `umount(".", #{ lazy: true })` removes it.
 ///
 /// # Errors
-/// `EINVAL`: `new_root` is no mount, or propagation is shared; `EBUSY`: it is the root already.
+/// `EINVAL`: `new_root` is not a mount, or its propagation is shared. `EBUSY`: it is the root
+/// already.
 ///
 /// # Example
 /// ```rhai
@@ -310,12 +320,13 @@ fn pivot_root(call: &Call<'_, '_>, new_root: OwnPath, put_old: OwnPath) -> Resul
     act(PivotRoot { new: new_root.0, old: put_old.0 }, call)
 }
 
-/// Makes `path` the root directory of this process.
+/// Changes the root directory of this process to `path`.
 ///
-/// The working directory stays where it is, and what is above can be reached from there.
+/// The working directory does not change, so the process can still reach what is outside the new
+/// root through it.
 ///
 /// # Errors
-/// No such directory, or no capability to do it.
+/// The directory does not exist, or the process lacks CAP_SYS_CHROOT.
 ///
 /// # Example
 /// ```rhai
@@ -327,10 +338,10 @@ fn chroot(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
     act(Chroot(path.0), call)
 }
 
-/// Goes to a directory: relative paths begin there from now on, and no longer at the recipe.
+/// Changes the working directory. Relative paths no longer start at the recipe's directory.
 ///
 /// # Errors
-/// No such directory, or it may not be entered.
+/// The directory does not exist, or may not be entered.
 ///
 /// # Example
 /// ```rhai
@@ -345,9 +356,9 @@ fn chdir(call: &Call<'_, '_>, path: OwnPath) -> Result<(), VerbError> {
     Ok(())
 }
 
-/// A directory in memory of the recipe's own: a place to make files and mounts in.
+/// Returns the path of a private directory in memory, for files and mounts of the recipe.
 ///
-/// It is the same with every call, and gone when the recipe ends.
+/// Every call returns the same directory. It is removed when the recipe ends.
 ///
 /// # Example
 /// ```rhai

@@ -1,4 +1,4 @@
-//! The table of what programs open while they run, which is a part of the standard library.
+//! The table of files that programs open while they run, a part of the standard library.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,7 +10,7 @@ use crate::spec::{DataRow, DataTable};
 /// The text of the table.
 const TEXT: &str = include_str!("../../../../stdlib/data.rhai");
 
-/// The table, where a recipe says `data: true`.
+/// The table, if `data` is true.
 pub fn table(data: Option<bool>) -> Option<Arc<DataTable>> {
     static TABLE: LazyLock<Arc<DataTable>> =
         LazyLock::new(|| Arc::new(read(TEXT).unwrap_or_default()));
@@ -23,7 +23,7 @@ fn read(text: &str) -> Result<DataTable, String> {
 }
 
 fn row(value: Dynamic) -> Result<DataRow, String> {
-    let map: Map = value.try_cast().ok_or("a row is a map")?;
+    let map: Map = value.try_cast().ok_or("expected a map for each row")?;
     let mut row = DataRow::default();
     for (key, value) in map {
         match key.as_str() {
@@ -35,19 +35,20 @@ fn row(value: Dynamic) -> Result<DataRow, String> {
             "libraries" => row.libraries = texts(value)?,
             "binaries" => row.binaries = texts(value)?,
             "files" => row.files = files(value)?,
-            _ => return Err(format!("{} is no key of a row", quoted(&key))),
+            _ => return Err(format!("unknown key {} in a row", quoted(&key))),
         }
     }
     Ok(row)
 }
 
 fn texts(value: Dynamic) -> Result<Vec<String>, String> {
-    let texts = value.into_typed_array().map_err(|given| format!("{given} is no array"))?;
+    let texts =
+        value.into_typed_array().map_err(|given| format!("expected an array, not {given}"))?;
     Ok(texts)
 }
 
 fn files(value: Dynamic) -> Result<Vec<(String, String)>, String> {
-    let files: Map = value.try_cast().ok_or("`files` is a map")?;
+    let files: Map = value.try_cast().ok_or("expected a map for `files`")?;
     let file = |(path, content): (_, Dynamic)| Ok((String::from(path), content.into_string()?));
     files.into_iter().map(file).collect()
 }

@@ -1,4 +1,4 @@
-//! Files of the host with a file system in them.
+//! Disk images: host files that contain a file system.
 
 use crate::run::{ImageType, about_image, check_image_size};
 use crate::script::binding::argument::{HostPath, Size};
@@ -13,24 +13,23 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["image.rs";
 ];
 
 options! {
-    /// What is in an image.
+    /// The contents of an image.
     struct Image {
-        /// the type of the file system, for which the host has a `mkfs.TYPE`
+        /// the type of the file system; the host needs `mkfs.TYPE`
         r#type: String = "\"ext4\"",
     }
 }
 
-/// Makes a new file of the host with an empty file system in it, and gives its path.
+/// Creates a file on the host that contains an empty file system, and returns its path.
 ///
-/// The file is sparse: it takes up space as the file system fills. Only its owner can read and
-/// write it (mode 0600), as whoever reads an image reads every file in it. `mkfs.TYPE` is
-/// looked for in the system's directories, then along `PATH`; known are `ext4`, `ext3`, `ext2`,
-/// `xfs`, `btrfs`, `vfat`, `exfat`, `f2fs` and `ntfs`. Root is not needed.
+/// The file is sparse: it uses disk space only as it fills. Its mode is 0600, because whoever can
+/// read an image can read every file in it. `mkfs.TYPE` is looked up in the system directories and
+/// in `PATH`. Known types are `ext4`, `ext3`, `ext2`, `xfs`, `btrfs`, `vfat`, `exfat`, `f2fs` and
+/// `ntfs`. Root is not needed.
 ///
 /// # Errors
-/// Something is at the path already, its directory is missing, the size is too small for the
-/// file system, the disk is full, or the `mkfs` is not installed. Nothing is left of the file
-/// then.
+/// The path exists already, or its directory does not. The size is too small for the file system,
+/// the disk is full, or `mkfs.TYPE` is not installed. The file is removed in that case.
 ///
 /// # Example
 /// ```rhai

@@ -1,4 +1,4 @@
-//! What programs need, and why.
+//! The files that programs need, and why.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -23,20 +23,20 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["needs.rs";
 ];
 
 options! {
-    /// What is told of a program.
+    /// What to list.
     struct Needed {
-        /// what well-known programs open while they run is told, too
+        /// also lists what well-known programs open while they run
         data: bool = "false",
     }
 }
 
-/// What a program needs to be loaded, and why: its loader and its libraries.
+/// Returns what a program needs to be loaded, and why: its loader and its libraries.
 ///
-/// Printed, it is a tree; `.libraries()` are the paths. The program is never executed. With
-/// `data` it is also what the program opens while it runs: see `binary`.
+/// The value prints as a tree; `.libraries()` returns the paths. The program is never executed.
+/// With `data`, the value includes what the program opens while it runs; see `binary`.
 ///
 /// # Errors
-/// No such program, or none that the kernel could load.
+/// The program does not exist, or the kernel could not load it.
 ///
 /// # Example
 /// ```rhai
@@ -69,20 +69,23 @@ fn needs(
     Ok(SharedNeeds { needs: Rc::new(needs), data })
 }
 
-/// The paths of the libraries that a program needs, the loader among them, as it loads them.
+/// Returns the paths of the loader and the libraries that a program needs, in load order.
 ///
 /// # Example
 /// ```rhai
 /// for path in needs("sh").libraries() { print(path); }
 /// ```
+/// # See
+/// ld.so(8)
 fn libraries(_call: &Call<'_, '_>, needs: SharedNeeds) -> Vec<String> {
     let paths = needs.needs.library_paths();
     paths.into_iter().map(|path| path.to_string_lossy().into_owned()).collect()
 }
 
-/// What a program opens while it runs, each thing with its `path`, and `why`.
+/// Returns what a program opens while it runs: rows of `path`, `by` and `why`.
 ///
-/// `by` is the program or library that opens it. It is empty unless `needs` was asked for `data`.
+/// `by` is the program or library that opens the file. The array is empty unless `needs` was called
+/// with `data: true`.
 ///
 /// # Example
 /// ```rhai

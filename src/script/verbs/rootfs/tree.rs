@@ -1,4 +1,4 @@
-//! What a root filesystem comes to: its tree, its digest, the same as a directory or archive.
+//! A finished root filesystem: its tree, its digest, and its form as a directory or archive.
 
 use std::rc::Rc;
 
@@ -24,10 +24,10 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["tree.rs";
     fn diff,
 ];
 
-/// How many lines of a difference an error shows.
+/// The maximum number of differences in an error.
 const DIFFERENCES: usize = 10;
 
-/// The layers of a root; its warnings are said.
+/// The layers of a root. Prints its warnings.
 fn layers(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Rc<RootTree>, VerbError> {
     let tree = call.context.runner.tree(rootfs)?;
     tree.warnings().for_each(|warning| call.context.warn(warning));
@@ -47,20 +47,20 @@ fn manifest(rootfs: &Rootfs, call: &Call<'_, '_>) -> Result<Manifest, VerbError>
 }
 
 options! {
-    /// What is built.
+    /// What to build.
     struct Build {
-        /// keeps set-user-ID and set-group-ID bits and file capabilities, which sandboxes never see
+        /// keeps set-user-ID and set-group-ID bits and file capabilities, which sandboxes ignore
         setuid: bool = "false",
     }
 
-    /// How a tree is packed.
+    /// How to pack a root.
     struct Pack {
-        /// an archive that is there already is replaced, once the new one is complete
+        /// replaces an existing archive when the new one is complete
         replace: bool = "false",
     }
 }
 
-/// Builds a tree into a directory that is made, or empty.
+/// Builds a root in a new or empty directory.
 fn build_into(
     rootfs: &Rootfs,
     directory: &HostPath,
@@ -76,10 +76,10 @@ fn build_into(
     Ok(())
 }
 
-/// The tree as text, as it would be built.
+/// Returns the root as a text tree.
 ///
 /// # Errors
-/// Something of it is not on this host.
+/// Something in the root does not exist on the host.
 ///
 /// # Example
 /// ```rhai
@@ -89,7 +89,7 @@ fn tree(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, VerbError> {
     Ok(contents(&rootfs, call)?.drawing())
 }
 
-/// The size of all files of the tree, in bytes.
+/// Returns the total size of all files in the root, in bytes.
 ///
 /// # Example
 /// ```rhai
@@ -99,13 +99,14 @@ fn size(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<i64, VerbError> {
     Ok(i64::try_from(contents(&rootfs, call)?.size().1).unwrap_or(i64::MAX))
 }
 
-/// Builds the tree into a directory of the host, which is new or empty; gives its path.
+/// Builds the root in a new or empty directory of the host, and returns the path of the directory.
 ///
-/// For root, entries belong to whom the tree says, and devices are made; for a user all is the
-/// user's own.
+/// For root, files get their owners and devices are created. For other users, all files belong to
+/// the caller.
 ///
 /// # Errors
-/// The directory is not empty or cannot be made; something of the tree is not on this host.
+/// The directory is not empty, or cannot be created. Something in the root does not exist on the
+/// host.
 ///
 /// # Example
 /// ```rhai
@@ -122,15 +123,16 @@ fn build(
     Ok(directory.0.to_string_lossy().into_owned())
 }
 
-/// Packs the tree into a tar archive of the host; gives its sha256.
+/// Packs the root into a tar archive on the host, and returns the sha256 of the archive.
 ///
-/// The same tree gives the same bytes, whoever packs it and whenever: entries are sorted, and their
-/// time is 0, or `SOURCE_DATE_EPOCH` where that is set. What the name ends in says how it is
-/// compressed: `.tar`, `.tar.gz`, `.tar.xz`, `.tar.zst` (or `.tgz`, `.txz`, `.tzst`). What ustar has
-/// no room for, as long names and extended attributes, stands in pax headers.
+/// The same root always gives the same bytes: entries are sorted, and times are 0, or
+/// `SOURCE_DATE_EPOCH` if it is set. The name selects the compression: `.tar`, `.tar.gz`,
+/// `.tar.xz`, `.tar.zst` (or `.tgz`, `.txz`, `.tzst`). The format is ustar, with pax headers for
+/// what ustar cannot store, such as long names and extended attributes.
 ///
 /// # Errors
-/// The archive exists already, unless `replace` is said, or cannot be written; something of the tree is not on this host.
+/// The archive exists already and `replace` is false, or cannot be written. Something in the root
+/// does not exist on the host.
 ///
 /// # Example
 /// ```rhai
@@ -147,10 +149,10 @@ fn pack(
     let name = file.0.file_name().unwrap_or_default().to_string_lossy();
     let Some(compression) = Compression::of_name(&name) else {
         let name = quoted(file.0.to_string_lossy());
-        let report = Report::error(format!("{name} has no name of an archive"));
+        let report = Report::error(format!("unknown archive type of {name}"));
         return Err(call.fail(report.hint(
-            "it ends in `.tar`, `.tar.gz`, `.tar.xz` or `.tar.zst`, which says how it is \
-             compressed",
+            "name it `*.tar`, `*.tar.gz`, `*.tar.xz` or `*.tar.zst`: the ending selects the \
+             compression",
         )));
     };
     let tree = layers(&rootfs, call)?;
@@ -159,13 +161,13 @@ fn pack(
     packed.map_err(|report| call.fail(report))
 }
 
-/// What the tree is known by: `"sha256:…"`, the sha256 of its manifest.
+/// Returns the digest of the root, `"sha256:…"`: the sha256 of its manifest.
 ///
-/// The manifest has a line for each entry, with its type, mode, owner and content, and without
-/// times: the same recipe on the same inputs gives the same digest, for root and for a user.
+/// The manifest has one line per entry with its type, mode, owner and content, without times. The
+/// same recipe with the same inputs therefore gives the same digest, for root and for other users.
 ///
 /// # Errors
-/// Something of the tree is not on this host, or cannot be read.
+/// Something in the root does not exist on the host, or cannot be read.
 ///
 /// # Example
 /// ```rhai
@@ -176,10 +178,10 @@ fn digest(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, VerbError> {
     Ok(manifest(&rootfs, call)?.digest())
 }
 
-/// The tree in its canonical form, which the digest is of: a line for each entry.
+/// Returns the manifest of the root, the text that `digest` hashes: one line per entry.
 ///
-/// A line is `TYPE MODE UID:GID DETAIL PATH`; the detail of a file is its size and sha256, of a
-/// link what it says.
+/// A line is `TYPE MODE UID:GID DETAIL PATH`. The detail of a file is its size and sha256; that of
+/// a symbolic link is its target.
 ///
 /// # Errors
 /// As for `digest`.
@@ -192,14 +194,14 @@ fn manifest_text(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, VerbErro
     Ok(manifest(&rootfs, call)?.text().to_owned())
 }
 
-/// The root, where it has this digest; an error where it is another one.
+/// Returns the root if it has this digest; otherwise the recipe fails.
 ///
-/// From here on every layer that the run finds in the store is read to its end before it is used. One
-/// that was changed is made again, with a warning that names it.
+/// After this verb, the run reads each layer from the store completely before it uses it. It makes
+/// changed layers again, with a warning that names them.
 ///
 /// # Errors
-/// The digest is another one: with the first paths that differ, where a root of the wanted
-/// digest is in the store.
+/// The digest differs. If a root with the expected digest is in the store, the error lists the
+/// first differences.
 ///
 /// # Example
 /// ```rhai
@@ -209,8 +211,8 @@ fn manifest_text(call: &Call<'_, '_>, rootfs: Rootfs) -> Result<String, VerbErro
 fn verify(call: &Call<'_, '_>, rootfs: Rootfs, digest: String) -> Result<Rootfs, VerbError> {
     let digits = digest.strip_prefix("sha256:").unwrap_or(&digest);
     if digits.len() != 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        let report = Report::error(format!("{} is no digest", quoted(&digest)));
-        return Err(call.fail(report.hint("a digest is `sha256:` and 64 hexadecimal digits")));
+        let report = Report::error(format!("invalid digest {}", quoted(&digest)));
+        return Err(call.fail(report.hint("expected `sha256:` and 64 hexadecimal digits")));
     }
     call.context.runner.distrust_store();
     let found = manifest(&rootfs, call)?;
@@ -218,13 +220,13 @@ fn verify(call: &Call<'_, '_>, rootfs: Rootfs, digest: String) -> Result<Rootfs,
     if call.effects().holds(found.digest() == digest) {
         return Ok(rootfs);
     }
-    let mut report = Report::error("the root has another digest");
+    let mut report = Report::error("the root has a different digest");
     report.facts.operation = Some("verify".into());
     let report =
-        report.note(format!("wanted: {digest}")).note(format!("found:  {}", found.digest()));
+        report.note(format!("expected: {digest}")).note(format!("found:    {}", found.digest()));
     let Some(wanted) = call.context.runner.stored_manifest(&digest) else {
-        let hint = "the wanted root is not in the store, so what differs cannot be told; \
-                    `manifest()` lists what is in a root";
+        let hint = "list the contents of the root with `manifest()`: the expected root is not in the \
+             store, so it cannot be compared";
         return Err(call.fail(report.hint(hint)));
     };
     let lines = wanted.difference(&found);
@@ -232,13 +234,13 @@ fn verify(call: &Call<'_, '_>, rootfs: Rootfs, digest: String) -> Result<Rootfs,
     let report = shown.fold(report, Report::note);
     Err(call.fail(match lines.len().saturating_sub(DIFFERENCES) {
         0 => report,
-        more => report.note(format!("and {more} lines more")),
+        more => report.note(format!("and {more} more lines")),
     }))
 }
 
-/// What differs from another root, as lines of the manifest.
+/// Returns the differences to another root, as lines of the manifest.
 ///
-/// Those that begin with `-` only this one has, with `+` only the other one.
+/// Lines that begin with `-` are only in this root, those with `+` only in the other one.
 ///
 /// # Errors
 /// As for `digest`.

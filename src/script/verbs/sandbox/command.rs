@@ -25,50 +25,50 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["command.rs";
 ];
 
 options! {
-    /// How a program is run to its end.
+    /// How to run a program.
     struct Run {
-        /// what the program reads from its standard input
+        /// the standard input of the program
         stdin: Bytes = "",
-        /// whether another status than 0 is an error
+        /// treats an exit status other than 0 as an error
         check: bool = "true",
-        /// whether it has a terminal of its own, which is passed on to that of nsscript; the
-        /// default is true where nsscript reads from a terminal and writes to one
+        /// gives the program a terminal of its own; the default is true if standard input and
+        /// output of nsscript are terminals and `stdin` is not given
         tty: bool = "",
     }
 
-    /// How a program is run whose output is kept.
+    /// How to run a program and keep its output.
     struct Capture {
-        /// what the program reads from its standard input
+        /// the standard input of the program
         stdin: Bytes = "",
-        /// whether another status than 0 is an error
+        /// treats an exit status other than 0 as an error
         check: bool = "true",
-        /// the most that it may write, to both of its streams together
+        /// the maximum size of standard output and standard error together
         limit: Size = "\"64M\"",
     }
 
-    /// How a program is started.
+    /// How to start a program.
     struct Start {
-        /// its input and output are pipes, for `write` and `read_line`
+        /// connects standard input and output to pipes, for `write` and `read_line`
         pipes: bool = "false",
     }
 }
 
-/// What is asked for by this call.
+/// The request of this call.
 pub(in crate::script::verbs) fn request(
     command: Command,
     streams: Streams,
     call: &Call<'_, '_>,
 ) -> Request {
-    // A closure prints by itself.
+    // A closure prints itself.
     let shows = matches!(streams, Streams::Inherited | Streams::Terminal);
     if shows && !command.is_closure() {
-        // A program that cannot write either says so itself.
+        // If the program cannot write either, it reports that itself.
         let _ = call.context.part(Printed::Output);
     }
     Request { command, streams, origin: call.origin() }
 }
 
-/// The plan of a request; its warnings are printed.
+/// Plans a request, and prints warnings.
 pub(in crate::script::verbs) fn planned(
     sandbox: &Sandbox,
     request: &Request,
@@ -85,8 +85,7 @@ pub(in crate::script::verbs) fn planned(
     Ok(plan)
 }
 
-/// What a program that is run to its end has as its standard streams: a terminal, where a person
-/// sits at one.
+/// The standard streams of a program: a terminal, if nsscript has one.
 pub(in crate::script::verbs) fn streams(
     options: &Run,
     call: &Call<'_, '_>,
@@ -94,17 +93,17 @@ pub(in crate::script::verbs) fn streams(
     let tty = options.tty.unwrap_or_else(|| options.stdin.is_none() && run::has_terminal());
     if tty && options.stdin.is_some() {
         let report = Report::error("`stdin` cannot be given to a program that has a terminal");
-        return Err(call.fail_at_key("tty", report.hint("leave out `tty` or `stdin`")));
+        return Err(call.fail_at_key("tty", report.hint("omit `tty` or `stdin`")));
     }
     Ok(if tty { Streams::Terminal } else { Streams::Inherited })
 }
 
-/// What a closure that is waited for has, in the same way.
+/// The standard streams of a closure, by the same rule.
 pub(in crate::script::verbs) fn streams_of_closure() -> Streams {
     if run::has_terminal() { Streams::Terminal } else { Streams::Inherited }
 }
 
-/// Makes another status than 0 an error, where that is asked for.
+/// Makes an exit status other than 0 an error, unless `check` is false.
 pub(in crate::script::verbs) fn checked(
     exit: Exit,
     check: Option<bool>,
@@ -137,21 +136,20 @@ pub(in crate::script::verbs) fn input(stdin: Option<Bytes>, otherwise: Input) ->
     stdin.map_or(otherwise, |bytes| Input::Bytes(bytes.0))
 }
 
-/// Runs a program to its end, with the terminal and the streams of nsscript.
+/// Runs a program until it exits, with the terminal and the standard streams of nsscript.
 ///
-/// At a terminal the program has one of its own, and everything goes from one to the other: keys,
-/// the size of the window, Ctrl-C and Ctrl-Z. So it cannot write into the input of the shell that
-/// nsscript was started from, and leaves the terminal as it was. `TERM` is then that of nsscript,
-/// unless the sandbox says another.
+/// `command` is an array of strings, or one string that is split into words as a shell does,
+/// without expansion. A program name without `/` is looked up in the `PATH` inside.
 ///
-/// Elsewhere, as in a pipeline, it reads what is typed from a pipe, line by line.
-///
-/// A command is a string, split as a shell splits words and nothing expanded, or an array of
-/// strings. A program without `/` is looked for along `PATH` inside.
+/// If nsscript runs at a terminal, the program gets a terminal of its own, and nsscript forwards
+/// keys, window size, Ctrl-C and Ctrl-Z. The program therefore cannot type into the shell that
+/// started nsscript, and the terminal is restored afterwards. `TERM` is passed on unless the
+/// sandbox sets it. Otherwise, for example in a pipeline, the program reads keyboard input through
+/// a pipe, line by line.
 ///
 /// # Errors
-/// Anything that could not be done, with the line that asked for it; another exit status
-/// than 0, unless `check` is false.
+/// Anything that cannot be done, with the line that asked for it. An exit status other than 0,
+/// unless `check` is false.
 ///
 /// # Example
 /// ```rhai
@@ -175,18 +173,20 @@ fn run(
     checked(exit, options.check, &request.command, None, lacks, call)
 }
 
-/// Runs a program to its end and keeps what it writes.
+/// Runs a program until it exits, and returns what it writes.
 ///
-/// It has nothing to read unless `stdin` says what.
+/// Standard input is empty unless `stdin` is given.
 ///
 /// # Errors
-/// As for `run`; it writes more than `limit`, and is ended.
+/// As for `run`. The program writes more than `limit`, and is killed.
 ///
 /// # Example
 /// ```rhai
 /// let said = sandbox("/").read_only_root().output("cat", #{ stdin: "hello" });
 /// print(said.stdout);
 /// ```
+/// # See
+/// execve(2)
 fn output(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
@@ -205,12 +205,13 @@ fn output(
     Ok(SharedOutput(Rc::new(output)))
 }
 
-/// Runs a shell in the sandbox, to its end.
+/// Runs an interactive shell in the sandbox until it exits.
 ///
-/// It is the one that `SHELL` inside says, bash, or sh. At a terminal it has one of its own, as for `run`. Its exit status is no error.
+/// The shell is the program that `SHELL` names inside, otherwise bash, otherwise sh. It gets a
+/// terminal as for `run`. An exit status other than 0 is not an error.
 ///
 /// # Errors
-/// No shell is in the root; anything that could not be done, with the line that asked for it.
+/// The root has no shell. Anything that cannot be done, with the line that asked for it.
 ///
 /// # Example
 /// ```rhai
@@ -232,12 +233,13 @@ fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, VerbError> {
     exit.map_err(|error| call.found_here(error))
 }
 
-/// Starts a program and goes on; it ends with the recipe at the latest.
+/// Starts a program and continues without waiting. The program is killed when the recipe ends.
 ///
-/// It has nothing to read. What it writes goes to where nsscript writes; at a terminal that is passed on.
+/// Standard input is empty. The program writes to the standard streams of nsscript, at a terminal
+/// through a pipe.
 ///
 /// # Errors
-/// Anything that could not be done, with the line that asked for it.
+/// Anything that cannot be done, with the line that asked for it.
 ///
 /// # Example
 /// ```rhai
@@ -246,6 +248,8 @@ fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, VerbError> {
 /// print(cat.read_line());
 /// cat.kill("TERM");
 /// ```
+/// # See
+/// execve(2)
 fn start(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
@@ -260,10 +264,10 @@ fn start(
     process.map_err(|error| call.found_here(error))
 }
 
-/// Tells what `run` would do, without doing it.
+/// Returns what `run` would do, as a list of steps, without doing it.
 ///
 /// # Errors
-/// Every contradiction in the sandbox.
+/// The sandbox contradicts itself: all contradictions are reported.
 ///
 /// # Example
 /// ```rhai

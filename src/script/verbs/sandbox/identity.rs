@@ -1,4 +1,4 @@
-//! Who the program is, and what it starts with.
+//! User, environment and limits of the program.
 
 use rhai::{Dynamic, Map};
 
@@ -26,21 +26,21 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn pid1,
 ];
 
-/// A variable.
+/// Checks the name and value of an environment variable.
 fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), VerbError> {
     spec::variable(name, value).map_err(|error| invalid(&error, call))
 }
 
-/// A variable that is kept by its name.
+/// Checks a name for `keep_env`.
 fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), VerbError> {
     if let Some((variable, value)) = name.split_once('=') {
-        let message = format!("`keep_env` takes names, and {} has a value", quoted(name));
+        let message = format!("`keep_env` takes names, but {} has a value", quoted(name));
         let pair = format!("{variable:?}, {value:?}");
-        let hint = format!("`.env({pair})` gives a variable another value");
+        let hint = format!("set the value with `.env({pair})`");
         return Err(call.fail(Report::error(message).advise("kept_with_value", hint)));
     }
     if name.contains(['*', '?', '[']) {
-        let message = format!("`keep_env` takes names, and {} is a pattern", quoted(name));
+        let message = format!("`keep_env` takes names, but {} is a pattern", quoted(name));
         let own = &call.context.runner.host().environment;
         let start = name.split(['*', '?', '[']).next().unwrap_or_default();
         let fitting: Vec<_> = own.keys().filter(|key| key.starts_with(start)).take(3).collect();
@@ -48,13 +48,13 @@ fn kept(name: &str, call: &Call<'_, '_>) -> Result<(), VerbError> {
             [] => "[\"TERM\", \"LANG\"]".to_owned(),
             _ => format!("{fitting:?}"),
         };
-        let hint = format!("each variable is named: `keep_env({example})`");
+        let hint = format!("name each variable: `keep_env({example})`");
         return Err(call.fail(Report::error(message).advise("kept_by_pattern", hint)));
     }
     variable(name, "", call).map(drop)
 }
 
-/// The limit that a value says.
+/// Parses a limit.
 fn bound(resource: Resource, value: &Dynamic, call: &Call<'_, '_>) -> Result<u64, VerbError> {
     if value.is_string() && value.to_string() == "unlimited" {
         return Ok(UNLIMITED);
@@ -62,7 +62,7 @@ fn bound(resource: Resource, value: &Dynamic, call: &Call<'_, '_>) -> Result<u64
     if let Ok(number) = value.as_int() {
         return u64::try_from(number).map_err(|_| {
             let message = format!("invalid limit {number}: expected a number from 0 up");
-            call.fail(Report::error(message).hint("`\"unlimited\"` is no limit"))
+            call.fail(Report::error(message).hint("use `\"unlimited\"` to remove the limit"))
         });
     }
     if resource.unit == Unit::Bytes && value.is_string() {
@@ -73,11 +73,11 @@ fn bound(resource: Resource, value: &Dynamic, call: &Call<'_, '_>) -> Result<u64
                 ArgumentError::Type { .. }
                 | ArgumentError::UnknownOption { .. }
                 | ArgumentError::Option { .. },
-            ) => Err(call.fail(Report::error("a size is a string or a number"))),
+            ) => Err(call.fail(Report::error("expected a string or a number as a size"))),
         };
     }
     let (name, given) = (resource.name, a_kind(value));
-    let message = format!("the limit of `{name}` is a number or `\"unlimited\"`, not {given}");
+    let message = format!("the limit `{name}` takes a number or `\"unlimited\"`, not {given}");
     Err(call.fail(Report::error(message)))
 }
 
@@ -88,15 +88,15 @@ pub(in crate::script::verbs) fn variables(
     map.iter().map(|(name, value)| variable(name, &held(name, value, call)?, call)).collect()
 }
 
-/// What a variable holds.
+/// The text of a variable's value.
 fn held(name: &str, value: &Dynamic, call: &Call<'_, '_>) -> Result<String, VerbError> {
     match value.type_name() {
         "string" | "char" | "i64" | "f64" | "bool" => Ok(value.to_string()),
         _ => {
             let (name, given) = (quoted(name), a_kind(value));
-            let message = format!("the value of {name} is {given}");
+            let message = format!("invalid value of the variable {name}: {given}");
             let report = Report::error(message);
-            Err(call.fail(report.hint("a variable holds a string, a number or a boolean")))
+            Err(call.fail(report.hint("expected a string, a number or a boolean")))
         }
     }
 }
@@ -110,10 +110,10 @@ fn range(
     IdRange::new(inside, outside, count.unwrap_or(1)).map_err(|error| invalid(&error, call))
 }
 
-/// Sets the user that the program is inside: a number, or a name in `/etc/passwd` of the root.
+/// Sets the user of the program: a user id, or a name in `/etc/passwd` of the root.
 ///
-/// Without it the program is user 0 inside, who is the caller outside: root of what the
-/// sandbox owns, and of nothing else.
+/// By default the program is user 0 inside, which is mapped to the caller outside. It is root only
+/// over what the sandbox owns.
 ///
 /// # Example
 /// ```rhai
@@ -125,23 +125,25 @@ fn user(call: &Call<'_, '_>, sandbox: Sandbox, user: Id) -> Sandbox {
     sandbox.with(What::User(user), call.origin())
 }
 
-/// Sets the group that the program is in: a number, or a name in `/etc/group` of the root.
+/// Sets the group of the program: a group id, or a name in `/etc/group` of the root.
 ///
 /// # Example
 /// ```rhai
 /// sandbox("/").read_only_root().group(1000).run("id -g");
 /// ```
+/// # See
+/// user_namespaces(7)
 fn group(call: &Call<'_, '_>, sandbox: Sandbox, group: Id) -> Sandbox {
     sandbox.with(What::Group(group), call.origin())
 }
 
-/// Maps `count` user ids: those from `inside` on in the sandbox are those from `outside` on.
+/// Maps `count` user ids, from `inside` on in the sandbox, to the ids from `outside` on; default 1.
 ///
-/// With it, the map is only what such verbs say. A user may map the own id, and what
-/// `/etc/subuid` gives; newuidmap(1) does that.
+/// Any `map_user` replaces the default map. A user can map their own id, and the subordinate ids in
+/// `/etc/subuid`, which newuidmap(1) maps.
 ///
 /// # Errors
-/// Ranges that overlap, ids that one may not map, a user of the program that is not mapped.
+/// Ranges overlap; an id may not be mapped; the user of the program is not mapped.
 ///
 /// # Example
 /// ```rhai
@@ -161,7 +163,7 @@ fn map_user(
     Ok(sandbox.with(What::MapUser(range), call.origin()))
 }
 
-/// Maps `count` group ids, as `map_user` maps user ids.
+/// Maps `count` group ids, as `map_user` does for user ids.
 ///
 /// # Example
 /// ```rhai
@@ -181,10 +183,13 @@ fn map_group(
     Ok(sandbox.with(What::MapGroup(range), call.origin()))
 }
 
-/// Gives the program an environment variable: `env(name, value)`; or several: `env(#{ … })`.
+/// Sets an environment variable of the program, `env(name, value)`, or several, `env(#{ … })`.
 ///
-/// The environment is empty but for what is given: without a `PATH`, too. Shells have one of their
-/// own; a program such as dpkg wants to be given it.
+/// The environment is empty by default; even `PATH` is not set. Shells have a default `PATH`, but
+/// programs such as dpkg need it to be set.
+///
+/// # Errors
+/// A name is empty or contains `=`; a value is not a string, a number or a boolean.
 ///
 /// # Example
 /// ```rhai
@@ -206,7 +211,9 @@ fn env(
         vec![variable(&name, &held(&name, value, call)?, call)?]
     } else if name.is_string() {
         let report = Report::error("`env` takes a name and a value, or a map of both");
-        return Err(call.fail(report.hint("`keep_env([name])` keeps one of nsscript's own")));
+        return Err(
+            call.fail(report.hint("keep a variable of nsscript's own with `keep_env([name])`"))
+        );
     } else {
         let given = a_kind(&name);
         let message = format!("`env` takes a string or a map as `name`, not {given}");
@@ -215,17 +222,19 @@ fn env(
     Ok(sandbox.with(What::Env(pairs), call.origin()))
 }
 
-/// Keeps variables of nsscript's own environment, if they are set.
+/// Passes variables of nsscript's own environment to the program, if they are set.
 ///
-/// Each is named: a pattern such as `"LC_*"` is an error.
+/// Name each variable: a pattern such as `"LC_*"` is an error.
 ///
 /// # Errors
-/// A name that no variable can have, or a pattern.
+/// A name is not a valid variable name, or is a pattern.
 ///
 /// # Example
 /// ```rhai
 /// sandbox("/").read_only_root().keep_env(["TERM", "LANG"]).run("env");
 /// ```
+/// # See
+/// environ(7)
 fn keep_env(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
@@ -235,7 +244,7 @@ fn keep_env(
     Ok(sandbox.with(What::KeepEnv(names), call.origin()))
 }
 
-/// Sets the directory that the program starts in; without it that is `/`.
+/// Sets the directory in which the program starts; the default is `/`.
 ///
 /// # Example
 /// ```rhai
@@ -247,7 +256,7 @@ fn workdir(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath) -> Sandbox {
     sandbox.with(Workdir(path), call.origin())
 }
 
-/// Sets the permission bits that new files do not get; without it they are `0o022`.
+/// Sets the permission bits that new files do not get; the default is `0o022`.
 ///
 /// # Example
 /// ```rhai
@@ -259,18 +268,19 @@ fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mode: Mode) -> Sandbox {
     sandbox.with(Umask(mode.0 & 0o777), call.origin())
 }
 
-/// Limits a resource of each process in the sandbox.
+/// Sets a resource limit for each process in the sandbox.
 ///
-/// `name` is what prlimit(1) calls it: `"nofile"` (open files), `"nproc"` (processes of the user),
-/// `"cpu"` (seconds), `"fsize"` (the largest file), `"as"` (address space), `"stack"`, `"core"`, and the
-/// others of getrlimit(2). `value` is a number, a size such as `"64M"`, or `"unlimited"`; it is the
-/// soft and the hard limit. `#{ soft: 64, hard: 128 }` lets programs raise the limit themselves.
+/// `name` is a resource as prlimit(1) names it: `"nofile"` (open files), `"nproc"` (processes of
+/// the user), `"cpu"` (seconds), `"fsize"` (bytes of the largest file), `"as"` (bytes of address
+/// space), `"stack"`, `"core"`, and the others of getrlimit(2). `value` is a number, a size such as
+/// `"64M"`, or `"unlimited"`; it sets the soft and the hard limit. With `#{ soft: 64, hard: 128 }`,
+/// programs can raise the limit themselves.
 ///
-/// Programs that join the sandbox have the limit too. The init of the sandbox has not.
+/// The limit also applies to programs that join the sandbox, but not to its init.
 ///
 /// # Errors
-/// A limit above the hard limit of nsscript itself. A limit of `"nproc"` for a program that is root
-/// outside is a warning: the kernel exempts root.
+/// The limit is above the hard limit of nsscript itself. For a program that is root outside,
+/// `"nproc"` is only a warning: the kernel exempts root.
 ///
 /// # Example
 /// ```rhai
@@ -337,9 +347,10 @@ fn sysctl(
     Ok(sandbox.with(sysctl, call.origin()))
 }
 
-/// Makes the program process 1 of the sandbox, without the init that reaps orphans.
+/// Runs the program as process 1 of the sandbox, without the init that reaps orphans.
 ///
-/// Process 1 gets no signal that it has no handler for, and the sandbox ends with it.
+/// The kernel delivers to process 1 only signals that it has handlers for. When it exits, the
+/// kernel kills all other processes of the sandbox.
 ///
 /// # Example
 /// ```rhai

@@ -1,4 +1,4 @@
-//! What is mounted in a sandbox, and what is made in its root.
+//! Mounts in a sandbox, and files in its root.
 
 use rhai::Map;
 
@@ -33,33 +33,33 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mount.rs";
 options! {
     /// How a bind mount differs from its source.
     struct Bind {
-        /// writing fails, in mounts below the source too
+        /// refuses writes, also in mounts below the source
         read_only: bool = "false",
-        /// a source that does not exist is passed over
+        /// ignores a source that does not exist
         optional: bool = "false",
-        /// mounts below the source are bound with it
+        /// includes mounts below the source
         recursive: bool = "true",
-        /// device files work
+        /// allows device files to be opened
         devices: bool = "false",
-        /// programs can be executed
+        /// allows programs to be executed
         exec: bool = "true",
-        /// set-user-ID bits and file capabilities work
+        /// honours set-user-ID bits and file capabilities
         suid: bool = "false",
     }
 
     /// An empty file system in memory.
     struct Tmpfs {
-        /// the most that it holds
+        /// the maximum size; the default of the kernel is half of the memory
         size: Size = "",
-        /// the permission bits of its root
+        /// the permission bits of its root; the default for /tmp, /var/tmp and /dev/shm is `0o1777`
         mode: Mode = "0o755",
     }
 
     /// What `/proc` shows.
     struct Proc {
-        /// whose processes are hidden: `"off"`, `"noaccess"`, `"invisible"`, `"ptraceable"`
+        /// the processes to hide: `"off"`, `"noaccess"`, `"invisible"` or `"ptraceable"`
         hidepid: String = "",
-        /// `"pid"`: only the processes, nothing of the kernel
+        /// `"pid"` shows only processes, and hides the kernel's files
         subset: String = "",
     }
 
@@ -67,30 +67,30 @@ options! {
     struct Mount {
         /// the type of the file system, as in /proc/filesystems
         r#type: String = "",
-        /// the options of the file system: a map, `true` for one without a value
+        /// the options of the file system: a map, with `true` for options without a value
         data: Map = "",
-        /// writing fails
+        /// refuses writes
         read_only: bool = "false",
-        /// device files work
+        /// allows device files to be opened
         devices: bool = "false",
-        /// programs can be executed
+        /// allows programs to be executed
         exec: bool = "true",
-        /// set-user-ID bits and file capabilities work
+        /// honours set-user-ID bits and file capabilities
         suid: bool = "false",
     }
 
-    /// The look of a directory or file.
+    /// Mode and owner of a directory or file.
     struct Look {
-        /// the permission bits
-        mode: Mode = "0o755 or 0o644",
-        /// the owner inside
+        /// the permission bits: `0o755` for directories, `0o644` for files
+        mode: Mode = "",
+        /// the user id of the owner inside
         uid: IdNumber = "",
-        /// the group inside
+        /// the group id inside
         gid: IdNumber = "",
     }
 }
 
-/// The look that a recipe asked for.
+/// The mode and owner from the options.
 pub(in crate::script::verbs) fn look(options: &Look) -> FileOptions {
     let mode = options.mode.map(|mode| mode.0);
     let id = |id: Option<IdNumber>| id.map(|id| id.0);
@@ -120,7 +120,7 @@ fn data(map: Option<Map>, call: &Call<'_, '_>) -> Result<Vec<(String, Option<Str
     Ok(data)
 }
 
-/// One of a few words.
+/// Checks an option that takes one of several words.
 fn one_of(
     given: Option<String>,
     key: &str,
@@ -131,22 +131,22 @@ fn one_of(
         Some(word) if !words.contains(&word.as_str()) => {
             let all: Vec<_> = words.iter().map(quoted).collect();
             let all = crate::diag::list(&all, "or");
-            let message = format!("the option {} is {all}, not {}", quoted(key), quoted(&word));
+            let message = format!("the option {} takes {all}, not {}", quoted(key), quoted(&word));
             Err(call.fail_at_key(key, Report::error(message)))
         }
         given => Ok(given),
     }
 }
 
-/// Shows a file or directory of the host inside, at `target` or at the same path.
+/// Bind-mounts a file or directory of the host, on `target` or on the same path.
 ///
-/// A target that is missing is made where the root allows that. Device files and set-user-ID
-/// bits in it mean nothing unless they are asked for. The source is looked at before the
-/// sandbox is made, and must be the same file when it is bound.
+/// A missing target is created if the root is writable at that point. Device files and set-user-ID
+/// bits have no effect by default. The source is checked before the sandbox starts, and must still
+/// be the same file when it is bound.
 ///
 /// # Errors
-/// The source does not exist; the target cannot be made as it lies below a read-only mount
-/// or would be made on the host.
+/// The source does not exist. The target cannot be created, because it is below a read-only mount
+/// or would be created on the host.
 ///
 /// # Example
 /// ```rhai
@@ -182,7 +182,7 @@ fn bind(
     Ok(sandbox.with(ops::Bind { source, target, options }, call.origin()))
 }
 
-/// Mounts an empty file system in memory.
+/// Mounts an empty tmpfs, a file system in memory.
 ///
 /// # Example
 /// ```rhai
@@ -202,14 +202,14 @@ fn tmpfs(
     Ok(sandbox.with(tmpfs, call.origin()))
 }
 
-/// Mounts proc: the processes of the sandbox.
+/// Mounts proc, which shows the processes of the sandbox.
 ///
-/// Where the root of the machine is somebody inside, the files through which it could change
-/// the machine (`/proc/sys`, `/proc/sysrq-trigger` and their like) are read-only; a proc of
-/// processes alone is read-only as a whole then.
+/// If the machine's root user is mapped into the sandbox, files that can change the machine
+/// (`/proc/sys`, `/proc/sysrq-trigger` and others) are read-only. With `subset: "pid"`, all of proc
+/// is read-only in that case.
 ///
 /// # Errors
-/// PID is shared, and USER is new: the kernel refuses a proc of the host's processes then.
+/// `PID` is shared and `USER` is new: the kernel refuses to mount a proc with the host's processes.
 ///
 /// # Example
 /// ```rhai
@@ -230,13 +230,13 @@ fn proc(
     Ok(sandbox.with(ops::Proc { target, options }, call.origin()))
 }
 
-/// Mounts sysfs, read-only: the devices of the sandbox's network and the kernel's objects.
+/// Mounts sysfs read-only: the devices of the sandbox's network, and the kernel's objects.
 ///
-/// In a container that masks parts of `/sys` the kernel refuses a new one. The container's own is
-/// then shown, with the devices of the container's network, and a warning says so.
+/// In a container that masks parts of `/sys`, the kernel refuses a new sysfs. nsscript then shows
+/// the container's own `/sys`, with the devices of the container's network, and prints a warning.
 ///
 /// # Errors
-/// NET is shared: the kernel refuses it then.
+/// `NET` is shared: the kernel refuses to mount a sysfs.
 ///
 /// # Example
 /// ```rhai
@@ -248,7 +248,7 @@ fn sysfs(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Sysfs(target), call.origin())
 }
 
-/// Makes a small `/dev`: null, zero, full, random, urandom, tty, terminals, shared memory.
+/// Creates a small `/dev`: null, zero, full, random, urandom, tty, terminals and shared memory.
 ///
 /// # Example
 /// ```rhai
@@ -260,9 +260,7 @@ fn dev(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Dev(target), call.origin())
 }
 
-/// Mounts terminals of the sandbox's own.
-///
-/// `dev` has them already.
+/// Mounts a devpts, with pseudo-terminals of the sandbox's own. `dev` includes one.
 ///
 /// # Example
 /// ```rhai
@@ -274,9 +272,14 @@ fn devpts(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Devpts(target), call.origin())
 }
 
-/// Mounts a file system of any type.
+/// Mounts a file system of any type that the kernel allows here.
 ///
-/// `source` is what the file system calls its source: any word for one that has none.
+/// `source` is the source as mount(8) takes it; for a file system without a device it can be any
+/// word.
+///
+/// # Errors
+/// The option `type` is missing. When the sandbox starts: the kernel does not know the type, or
+/// refuses it.
 ///
 /// # Example
 /// ```rhai
@@ -294,7 +297,9 @@ fn mount(
 ) -> Result<Sandbox, VerbError> {
     let Some(kind) = options.r#type else {
         let report = Report::error("`mount` needs the option `type`");
-        return Err(call.fail(report.hint("the type of the file system: `#{ type: \"tmpfs\" }`")));
+        return Err(
+            call.fail(report.hint("name the type of the file system: `#{ type: \"tmpfs\" }`"))
+        );
     };
     let options = MountOptions {
         data: data(options.data, call)?,
@@ -309,7 +314,7 @@ fn mount(
     Ok(sandbox.with(mount.map_err(|error| invalid(&error, call))?, call.origin()))
 }
 
-/// Makes a directory in the root, and those above it.
+/// Creates a directory in the root, with its parent directories.
 ///
 /// # Example
 /// ```rhai
@@ -322,13 +327,15 @@ fn directory(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath, options: Lo
     sandbox.with(Directory { path, options: look }, call.origin())
 }
 
-/// Makes a file of this content in the root, in place of what is there.
+/// Writes a file with this content into the root. An existing file is replaced.
 ///
 /// # Example
 /// ```rhai
 /// sandbox("/").read_only_root().tmpfs("/tmp").file("/tmp/greeting", "hello\n")
 ///     .run("cat /tmp/greeting");
 /// ```
+/// # See
+/// open(2)
 fn file(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
@@ -341,7 +348,7 @@ fn file(
     Ok(sandbox.with(file, call.origin()))
 }
 
-/// Makes a symbolic link in the root: `path` is where it stands, `target` what it says.
+/// Creates a symbolic link in the root at `path` that points to `target`.
 ///
 /// # Example
 /// ```rhai
@@ -359,17 +366,19 @@ fn symlink(
     Ok(sandbox.with(link, call.origin()))
 }
 
-/// Hides a file or directory: nothing can be read there.
+/// Hides a file or directory: it appears empty and cannot be changed.
 ///
 /// # Example
 /// ```rhai
 /// sandbox("/").read_only_root().mask("/etc").run("ls /etc");
 /// ```
+/// # See
+/// mount(2)
 fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
     sandbox.with(Mask(target), call.origin())
 }
 
-/// Makes a place read-only, with the mounts below it.
+/// Makes a path and all mounts below it read-only.
 ///
 /// # Example
 /// ```rhai

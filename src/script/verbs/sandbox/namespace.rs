@@ -1,4 +1,4 @@
-//! Which namespaces a sandbox has of its own.
+//! The namespaces of a sandbox.
 
 use rhai::{Array, Dynamic};
 
@@ -20,17 +20,17 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["namespace.rs";
 ];
 
 options! {
-    /// Which ports of the host lead into a sandbox.
+    /// The ports that the host forwards into a sandbox.
     struct Ports {
-        /// those of TCP: numbers, or texts such as `"8080:80"` or `"0.0.0.0:8080:80"`, the host's
-        /// first
+        /// the TCP ports that the host forwards into the sandbox: numbers, or strings such as `"8080:80"`
+        /// with the host's port first; on 127.0.0.1, or another address: `"0.0.0.0:8080:80"`
         tcp: Array = "[]",
-        /// those of UDP
+        /// the UDP ports, in the same form
         udp: Array = "[]",
     }
 }
 
-/// The network that a value names.
+/// Converts the argument of `network`.
 fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkChoice, VerbError> {
     if let Some(network) = value.read_lock::<SharedNetwork>() {
         let joined = call.effects().to_join(&network, call)?;
@@ -40,7 +40,7 @@ fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkC
     let Some(name) = value.read_lock::<rhai::ImmutableString>() else {
         let given = a_kind(value);
         let message = format!("`network` takes a Network or a name, not {given}");
-        return Err(call.fail(Report::error(message).hint("`netns()` makes a Network")));
+        return Err(call.fail(Report::error(message).hint("create a Network with `netns()`")));
     };
     match name.as_str() {
         "none" => Ok(NetworkChoice::None),
@@ -53,11 +53,11 @@ fn choice(value: &Dynamic, ports: Ports, call: &Call<'_, '_>) -> Result<NetworkC
             }))
         }
         other => {
-            let report = Report::error(format!("there is no network {}", quoted(other)));
+            let report = Report::error(format!("unknown network {}", quoted(other)));
             Err(call.fail(match closest(other, known) {
                 Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
                 None => report.hint(
-                    "it is `\"none\"`, `\"host\"`, `\"outbound\"` or a Network: \
+                    "expected `\"none\"`, `\"host\"`, `\"outbound\"` or a Network: \
                      `network(netns(name))`",
                 ),
             }))
@@ -71,7 +71,7 @@ fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<Forwarded, Ve
     port.map_err(|invalid| call.fail_at_key(key, Report::from(&invalid)))
 }
 
-/// Makes these namespaces new, after a `share` that left them out.
+/// Creates new namespaces of these kinds after all, if a previous `share` excluded them.
 ///
 /// # Example
 /// ```rhai
@@ -83,13 +83,13 @@ fn unshare(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> San
     sandbox.with(What::Unshare(namespaces), call.origin())
 }
 
-/// Leaves these namespaces as they are: the sandbox has those of nsscript.
+/// Shares namespaces of these kinds with nsscript instead of creating new ones.
 ///
-/// All kinds are new unless they are shared.
+/// By default, a sandbox has new namespaces of all kinds.
 ///
 /// # Errors
-/// What would change the host then, as a host name with UTS shared, is refused before
-/// anything is done.
+/// The sandbox would change the host, for example set a host name although `UTS` is shared.
+/// nsscript reports this before it does anything.
 ///
 /// # Example
 /// ```rhai
@@ -101,19 +101,19 @@ fn share(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandb
     sandbox.with(What::Share(namespaces), call.origin())
 }
 
-/// Says which network the sandbox is in: `"none"`, `"host"`, `"outbound"` or a Network.
+/// Selects the network of the sandbox: `"none"`, `"host"`, `"outbound"` or a Network.
 ///
-/// `"none"`, as without this verb, is one of its own with nothing but `lo`; `"host"` is that of
-/// nsscript, as `share(NET)`. A Network is one that `netns` has made: programs in it see its
-/// interfaces and cannot change them, and can serve at any port. `"outbound"` is a network of its own with an interface
-/// `eth0`, from which the program pasta(1) makes the connections that the sandbox asks for, as
-/// ordinary sockets of the host: it needs no rights there. Nothing leads in but the ports of `tcp`
-/// and `udp`: numbers, or texts such as `"8080:80"`. They are those of 127.0.0.1 alone, unless an
-/// address of the host is said: `"0.0.0.0:8080:80"`. Files that name servers are made then,
-/// /etc/resolv.conf and /etc/hosts, unless the recipe has them.
+/// - `"none"`, the default, is a new network with only `lo`.
+/// - `"host"` is the network of nsscript, as with `share(NET)`.
+/// - `"outbound"` is a new network with the interface `eth0`. The program pasta(1) opens the
+///   connections of the sandbox as ordinary sockets of the host, which needs no privileges.
+///   Incoming connections reach only the ports in `tcp` and `udp`. nsscript adds /etc/resolv.conf
+///   and /etc/hosts unless the recipe does.
+/// - A Network, from `netns`, is joined: programs see its interfaces, cannot change them, and can
+///   listen on any port.
 ///
 /// # Errors
-/// There is no such network. When the sandbox starts: `pasta` is missing, or may not do it.
+/// The name is unknown. When the sandbox starts: pasta is missing, or is not allowed to connect it.
 ///
 /// # Example
 /// ```rhai
@@ -137,12 +137,11 @@ fn network(
     let given = options.tcp.is_some() || options.udp.is_some();
     let choice = choice(&network, options, call)?;
     if given && !matches!(choice, NetworkChoice::Outbound(_)) {
-        let report =
-            Report::error("ports of the host lead only into a sandbox that is `\"outbound\"`");
+        let report = Report::error("`tcp` and `udp` are valid only for the network `\"outbound\"`");
         return Err(call.fail(report));
     }
     if matches!(choice, NetworkChoice::Outbound(_)) {
-        // A user may only make such a network in a user namespace of its own.
+        // An ordinary user can create such a network only in their own user namespace.
         call.context.begin_session(call.origin().as_ref())?;
     }
     Ok(sandbox.with(What::Network(choice), call.origin()))

@@ -1,4 +1,4 @@
-//! How programs ended, and what they wrote.
+//! Exit statuses and output of programs.
 
 use rhai::Map;
 
@@ -20,17 +20,17 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["outcome.rs";
     get exit,
 ];
 
-/// Bytes as text; what is no UTF-8 is replaced.
+/// Bytes as text. Invalid UTF-8 is replaced.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The exit status; 128 and the signal where one ended the program.
+/// The exit status, or 128 + n if signal n ended the program.
 fn code(_call: &Call<'_, '_>, exit: Exit) -> i64 {
     i64::from(exit.code)
 }
 
-/// The number of the signal that ended the program; nothing where none did.
+/// The number of the signal that ended the program, or `()` if it exited.
 fn signal(_call: &Call<'_, '_>, exit: Exit) -> Option<i64> {
     exit.signal.map(i64::from)
 }
@@ -40,12 +40,12 @@ fn success(_call: &Call<'_, '_>, exit: Exit) -> bool {
     exit.code == 0
 }
 
-/// Why the program ended: `"exited"` or `"signal"`.
+/// How the program ended: `"exited"` or `"signal"`.
 fn cause(_call: &Call<'_, '_>, exit: Exit) -> String {
     exit.cause.to_string()
 }
 
-/// What the program used: `wall`, `user` and `system` in seconds, `memory` (its peak) in bytes.
+/// What the program used: `wall`, `user` and `system` time in seconds, and peak `memory` in bytes.
 fn usage(_call: &Call<'_, '_>, exit: Exit) -> Map {
     let mut usage = Map::new();
     usage.insert("wall".into(), exit.wall.as_secs_f64().into());
@@ -56,22 +56,22 @@ fn usage(_call: &Call<'_, '_>, exit: Exit) -> Map {
     usage
 }
 
-/// What the program wrote to its standard output.
+/// The standard output of the program, as text. Invalid UTF-8 is replaced.
 fn stdout(_call: &Call<'_, '_>, output: SharedOutput) -> String {
     text(&output.0.stdout)
 }
 
-/// What the program wrote to its standard error.
+/// The standard error of the program, as text. Invalid UTF-8 is replaced.
 fn stderr(_call: &Call<'_, '_>, output: SharedOutput) -> String {
     text(&output.0.stderr)
 }
 
-/// The exit status of the program.
+/// The exit status, or 128 + n if signal n ended the program.
 fn output_code(_call: &Call<'_, '_>, output: SharedOutput) -> i64 {
     i64::from(output.0.exit.code)
 }
 
-/// How the program ended.
+/// How the program ended: an `Exit`.
 fn exit(_call: &Call<'_, '_>, output: SharedOutput) -> Exit {
     output.0.exit
 }

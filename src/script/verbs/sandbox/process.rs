@@ -1,4 +1,4 @@
-//! Programs that were started.
+//! Started programs.
 
 use super::command::{Run, checked, input, request, streams};
 use crate::run::{Exit, Input};
@@ -23,7 +23,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["process.rs";
     fn shell,
 ];
 
-/// Runs another program in the sandbox of a process, to its end.
+/// Runs another program in the sandbox of a process until it exits.
 fn run_beside(
     handle: &ProcessHandle,
     command: Command,
@@ -36,29 +36,32 @@ fn run_beside(
     checked(exit, options.check, &request.command, None, None, call)
 }
 
-/// The number of process 1 of the sandbox, as the host sees it.
+/// The process id, on the host, of process 1 of the sandbox.
 fn pid(_call: &Call<'_, '_>, process: ProcessHandle) -> i64 {
     process.pid().map_or(0, i64::from)
 }
 
-/// Whether the program has not ended yet.
+/// Whether the program is still running.
 fn running(_call: &Call<'_, '_>, process: ProcessHandle) -> bool {
     process.running()
 }
 
-/// Waits until the program has ended. Its input, where it is a pipe, ends first.
+/// Waits until the program exits. If its input is a pipe, the pipe is closed first.
 ///
-/// What it writes into a pipe meanwhile is kept, and `read_line` gives it afterwards.
+/// Output that the program writes to a pipe meanwhile is kept for `read_line`. An exit status other
+/// than 0 is not an error.
 ///
 /// # Errors
-/// What the closure of a `clone` has thrown. Another status than 0 is none. The program has written more
-/// than 64 MiB that nobody has read, and was ended.
+/// An error that the closure of `clone` threw. The program wrote more than 64 MiB that nobody read,
+/// and was killed.
 ///
 /// # Example
 /// ```rhai
 /// let sleeper = sandbox("/").read_only_root().start("sleep 0.1");
 /// print(sleeper.wait().code);
 /// ```
+/// # See
+/// wait(2)
 fn wait(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Exit, VerbError> {
     call.effects().wait(&process, call)
 }
@@ -77,12 +80,11 @@ fn kill(call: &Call<'_, '_>, process: ProcessHandle, signal: Signal) -> Result<(
     call.effects().kill(&process, signal.0, call)
 }
 
-/// Sends a signal to the process with this number: a name such as `"TERM"`, or a number.
+/// Sends a signal to the process with this id: a name such as `"TERM"`, or a number.
 ///
 /// # Errors
-/// There is no such process, or it belongs to another user; it is none that the recipe has
-/// started. Numbers below 1, by which kill(2) means many processes at a time, and nsscript
-/// itself are refused.
+/// The process does not exist, belongs to another user, or was not started by the recipe. The id is
+/// that of nsscript, or below 1, which kill(2) takes for groups of processes.
 ///
 /// # Example
 /// ```rhai
@@ -96,21 +98,23 @@ fn kill_by_pid(call: &Call<'_, '_>, pid: i64, signal: Signal) -> Result<(), Verb
     call.effects().kill_by_pid(pid, signal.0, call)
 }
 
-/// Writes text or bytes to the input of a program that was started with pipes.
+/// Writes a string or blob to the input of a program that was started with `pipes: true`.
 ///
 /// # Errors
-/// The program has ended, or was started without pipes.
+/// The program has exited, or was started without pipes.
 ///
 /// # Example
 /// ```rhai
 /// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
 /// cat.write("hello\n");
 /// ```
+/// # See
+/// pipe(7)
 fn write(call: &Call<'_, '_>, process: ProcessHandle, text: Bytes) -> Result<(), VerbError> {
     call.effects().write(&process, &text.0, call)
 }
 
-/// Reads a line of the output of a program that was started with pipes; nothing at its end.
+/// Returns the next line of the output of a program started with `pipes: true`, or `()` at the end.
 ///
 /// # Errors
 /// The program was started without pipes.
@@ -120,17 +124,19 @@ fn write(call: &Call<'_, '_>, process: ProcessHandle, text: Bytes) -> Result<(),
 /// let clock = sandbox("/").read_only_root().start("date", #{ pipes: true });
 /// print(clock.read_line());
 /// ```
+/// # See
+/// pipe(7)
 fn read_line(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Option<String>, VerbError> {
     let line = call.effects().read_line(&process, call)?;
     Ok(line.map(|line| String::from_utf8_lossy(&line).into_owned()))
 }
 
-/// Runs another program in the same sandbox, to its end.
+/// Runs another program in the sandbox of the process until it exits.
 ///
-/// It is in all namespaces of the sandbox, the same user, and has the same environment.
+/// It has the same namespaces, root, user and environment as the first program.
 ///
 /// # Errors
-/// The sandbox has ended; as for `run` of a sandbox.
+/// The sandbox has ended. As for `run` of a sandbox.
 ///
 /// # Example
 /// ```rhai
@@ -148,12 +154,13 @@ fn run(
     run_beside(&process, command, &options, call)
 }
 
-/// Runs a shell in the sandbox of the process, to its end.
+/// Runs an interactive shell in the sandbox of the process until it exits.
 ///
-/// It is the one that `SHELL` inside says, bash, or sh. Its exit status is no error.
+/// The shell is the program that `SHELL` names inside, otherwise bash, otherwise sh. An exit status
+/// other than 0 is not an error.
 ///
 /// # Errors
-/// The sandbox has ended; no shell is in the root.
+/// The sandbox has ended; the root has no shell.
 ///
 /// # Example
 /// ```rhai
