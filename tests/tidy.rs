@@ -152,17 +152,8 @@ const QUESTIONS: &[&str] = &[
 const EMPTY_NAMES: &[&str] = &["utils", "helpers", "common", "misc", "types", "manager"];
 
 /// Names of errors that do not tell which error it is.
-const VAGUE_ERRORS: &[&str] = &[
-    "Fault",
-    "Failure",
-    "ValueError",
-    "Missed",
-    "RunError",
-    "NetlinkError",
-    "Stop",
-    "CallError",
-    "Wrong",
-];
+const VAGUE_ERRORS: &[&str] =
+    &["Fault", "Failure", "Invalid", "Missed", "Problem", "Refused", "Stop", "Trouble", "Wrong"];
 
 /// Notes to oneself, spelled so that this file does not hold them.
 const NOTES: &[&str] =

@@ -23,7 +23,7 @@ static GUARDED: AtomicBool = AtomicBool::new(false);
 /// The number of copies between the first process of nsscript and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// Whether [`fork`] created this process.
+/// Whether `fork` created this process.
 #[must_use]
 pub fn is_copy() -> bool {
     generation() > 0
