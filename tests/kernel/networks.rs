@@ -148,7 +148,7 @@ fn a_route_refuses_packets_in_the_way_that_it_says() {
             "[false, false, false]\n",
             "No route to host",
             "Permission denied",
-            "ValueError argument",
+            "Invalid argument",
             "unreachable 10.7.1.0/24 proto static",
             "prohibit 10.7.2.0/24 proto static",
             "blackhole 10.7.3.0/24 proto static metric 7",

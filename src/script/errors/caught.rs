@@ -118,8 +118,8 @@ fn inner(text: &str, position: Position) -> EvalAltResult {
     match text {
         "'this' not bound" => E::ErrorUnboundThis(position),
         "For loop expects iterable type" => E::ErrorFor(position),
-        _ if text.starts_with("ValueError index: ") => {
-            let index = Dynamic::from(text["ValueError index: ".len()..].to_owned());
+        _ if text.starts_with("Invalid index: ") => {
+            let index = Dynamic::from(text["Invalid index: ".len()..].to_owned());
             E::ErrorIndexNotFound(index, position)
         }
         // `Non-pure method 'push' cannot be called on constant`, and similar messages.
@@ -141,4 +141,41 @@ pub fn thrown(value: &Dynamic) -> Report {
     let text = message.unwrap_or(text);
     let text = if value.is_unit() { "the recipe threw an error".into() } else { text };
     Report::error(crate::diag::escape(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::discriminant;
+
+    use rhai::EvalAltResult as E;
+    use rhai::{Dynamic, Position};
+
+    use super::inner;
+
+    #[test]
+    fn the_messages_of_the_engine_are_read_back() {
+        let (here, name) = (Position::NONE, || "name".to_owned());
+        let errors = [
+            E::ErrorFunctionNotFound(name(), here),
+            E::ErrorVariableNotFound(name(), here),
+            E::ErrorPropertyNotFound(name(), here),
+            E::ErrorModuleNotFound(name(), here),
+            E::ErrorIndexingType(name(), here),
+            E::ErrorDataRace(name(), here),
+            E::ErrorAssignmentToConstant(name(), here),
+            E::ErrorVariableExists(name(), here),
+            E::ErrorForbiddenVariable(name(), here),
+            E::ErrorMismatchDataType("i64".into(), "string".into(), here),
+            E::ErrorArrayBounds(3, 7, here),
+            E::ErrorStringBounds(3, 7, here),
+            E::ErrorBitFieldBounds(64, 70, here),
+            E::ErrorUnboundThis(here),
+            E::ErrorFor(here),
+            E::ErrorIndexNotFound(Dynamic::from("key"), here),
+        ];
+        for error in errors {
+            let text = error.to_string();
+            assert_eq!(discriminant(&inner(&text, here)), discriminant(&error), "{text}");
+        }
+    }
 }
