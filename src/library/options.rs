@@ -36,6 +36,13 @@ macro_rules! attributes {
             self.0.attributes.exec = exec;
             self
         }
+
+        /// Whether paths follow symbolic links in it. Default: yes. Without, Linux 5.14 is needed.
+        #[must_use]
+        pub fn symlinks(mut self, symlinks: bool) -> Self {
+            self.0.attributes.symlinks = symlinks;
+            self
+        }
     };
 }
 

@@ -31,12 +31,13 @@ fn options(words: &[impl AsRef<str>]) -> String {
 
 /// Converts the attributes for the kernel.
 fn kernel(attributes: MountAttributes) -> Attributes {
-    let MountAttributes { read_only, suid, devices, exec } = attributes;
+    let MountAttributes { read_only, suid, devices, exec, symlinks } = attributes;
     Attributes::NONE
         .and(Attributes::READ_ONLY, read_only)
         .and(Attributes::NO_SUID, !suid)
         .and(Attributes::NO_DEVICES, !devices)
         .and(Attributes::NO_EXEC, !exec)
+        .and(Attributes::NO_SYMLINKS, !symlinks)
 }
 
 /// The shell command that creates a place, if requested.

@@ -151,11 +151,22 @@ impl Planning<'_> {
         (options, usual): (MountOptions, MountAttributes),
         origin: Option<&Origin>,
     ) {
+        self.check_attributes(options.attributes, origin);
         let create = self.place(target, Presence::Directory, origin);
         let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
         self.view.cover(&target, Backing::Private, origin.cloned());
         let instead = None;
         self.push(Mounted { kind, source, target, options, usual, create, instead }, origin);
+    }
+
+    /// Reports attributes that this kernel does not know: it would only return EINVAL.
+    pub(super) fn check_attributes(&mut self, wanted: MountAttributes, origin: Option<&Origin>) {
+        let (major, minor) = self.host.kernel;
+        if !wanted.symlinks && (major, minor) < (5, 14) {
+            let message =
+                format!("`symlinks: false` needs Linux 5.14, and this is {major}.{minor}");
+            self.reports.push(Report::error(message).at(origin.cloned()));
+        }
     }
 
     /// Whether the sandbox has a namespace of this kind that nobody else is in when it starts.

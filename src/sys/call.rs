@@ -80,6 +80,8 @@ impl Attributes {
     pub const NO_DEVICES: Self = Self { bits: 4 };
     /// Nothing can be executed.
     pub const NO_EXEC: Self = Self { bits: 8 };
+    /// Symbolic links are not followed: Linux 5.14.
+    pub const NO_SYMLINKS: Self = Self { bits: 0x20_0000 };
 
     /// Returns these attributes, with those of `other` if `wanted`.
     #[must_use]

@@ -175,6 +175,31 @@ fn devices_programs_and_set_user_id_bits_are_options() {
 }
 
 #[test]
+fn links_are_followed_unless_that_is_refused() {
+    as_each_user(|bench| {
+        bench.file("data/file", "content\n");
+        std::os::unix::fs::symlink("file", bench.path("data/link")).unwrap();
+        let script = "cat /data/file; cat /data/link 2>&1; readlink /data/link";
+        let bound = |options: &str| {
+            let tree = TREE.replacen(".binaries([", r#".binaries(["readlink", "#, 1);
+            bench.seen(&format!(r#"{tree}.bind("data", "/data", #{{ {options} }})"#), script)
+        };
+        assert_eq!(bound(""), "content\ncontent\nfile\n");
+        let refused = bound("symlinks: false");
+        assert!(refused.starts_with("content\n") && refused.ends_with("file\n"), "{refused}");
+        assert!(refused.contains("Too many levels of symbolic links"), "{refused}");
+        let mounted = format!(
+            r#"{TREE}.mount("t", "/data", #{{ type: "tmpfs", symlinks: false }})
+                .symlink("/etc", "/data/link")"#
+        );
+        assert_eq!(
+            bench.seen(&mounted, "ls /data/link/ 2> /dev/null || echo refused"),
+            "refused\n"
+        );
+    });
+}
+
+#[test]
 fn a_device_works_only_where_devices_do() {
     as_each_user(|bench| {
         for (options, works) in [("", false), ("devices: true", true)] {

@@ -106,7 +106,7 @@ fn what_is_printed_makes_what_nsscript_makes() {
         let everything = format!(
             r#"sandbox(){PROGRAMS}.proc("/proc").sysfs("/sys").dev("/dev").tmpfs("/tmp", #{{ size: "1M" }})
             .bind("/etc/passwd", #{{ read_only: true }}).bind("{data}", "/srv/its data", #{{ read_only: true }})
-            .bind("{data}/file", "/srv/own", #{{ suid: true, devices: true, exec: false }})
+            .bind("{data}/file", "/srv/own", #{{ suid: true, devices: true, exec: false, symlinks: false }})
             .mount("memory", "/srv/memory", #{{ type: "tmpfs", data: #{{ size: "64K" }}, exec: false }})
             .directory("/srv/closed", #{{ mode: 0o700 }}).file("/srv/file", "it's 100%\n", #{{ mode: 0o640 }})
             .symlink("file", "/srv/link").file("/alone/in/here", "-x\n").symlink("-f", "/alone/link")

@@ -156,7 +156,13 @@ fn an_empty_root() {
 
 #[test]
 fn every_attribute_that_differs() {
-    let all = MountAttributes { read_only: true, suid: true, devices: true, exec: false };
+    let all = MountAttributes {
+        read_only: true,
+        suid: true,
+        devices: true,
+        exec: false,
+        symlinks: false,
+    };
     let options = BindOptions { attributes: all, recursive: false, ..BindOptions::default() };
     let memory = MountOptions { data: Vec::new(), attributes: all };
     let (source, target, kind) = ("memory".into(), path("/memory"), "tmpfs".into());
@@ -166,7 +172,7 @@ fn every_attribute_that_differs() {
     );
     golden("attributes", &sandbox);
     let printed = sandbox.to_string();
-    let said = ", read-only, with suid, with devices, without exec";
+    let said = ", read-only, with suid, with devices, without exec, without symlinks";
     assert!(printed.contains(&format!("/usr{said}, without submounts")), "{printed}");
     assert!(printed.contains(&format!("tmpfs on /memory{said}")), "{printed}");
 }

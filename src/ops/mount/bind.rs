@@ -73,6 +73,7 @@ impl Asking for Bind {
                 return Ok(());
             }
         };
+        to.check_attributes(options.attributes, origin);
         let wanted = if directory { Presence::Directory } else { Presence::File };
         let create = to.place(target, wanted, origin);
         let backing =

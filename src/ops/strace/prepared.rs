@@ -64,6 +64,7 @@ fn attributes(set: Attributes) -> String {
         (Attributes::NO_SUID, "MOUNT_ATTR_NOSUID"),
         (Attributes::NO_DEVICES, "MOUNT_ATTR_NODEV"),
         (Attributes::NO_EXEC, "MOUNT_ATTR_NOEXEC"),
+        (Attributes::NO_SYMLINKS, "MOUNT_ATTR_NOSYMFOLLOW"),
     ];
     let names = names.iter().filter(|(one, _)| set.has(*one)).map(|(_, name)| *name);
     let names: Vec<_> = names.collect();

@@ -45,6 +45,8 @@ options! {
         exec: bool = "true",
         /// honours set-user-ID bits and file capabilities
         suid: bool = "false",
+        /// follows symbolic links in it; `false` needs Linux 5.14
+        symlinks: bool = "true",
     }
 
     /// An empty file system in memory.
@@ -77,6 +79,8 @@ options! {
         exec: bool = "true",
         /// honours set-user-ID bits and file capabilities
         suid: bool = "false",
+        /// follows symbolic links in it; `false` needs Linux 5.14
+        symlinks: bool = "true",
     }
 
     /// Mode and owner of a directory or file.
@@ -173,6 +177,7 @@ fn bind(
             suid: options.suid.unwrap_or(false),
             devices: options.devices.unwrap_or(false),
             exec: options.exec.unwrap_or(true),
+            symlinks: options.symlinks.unwrap_or(true),
         },
         optional: options.optional.unwrap_or(false),
         recursive: options.recursive.unwrap_or(true),
@@ -308,6 +313,7 @@ fn mount(
             suid: options.suid.unwrap_or(false),
             devices: options.devices.unwrap_or(false),
             exec: options.exec.unwrap_or(true),
+            symlinks: options.symlinks.unwrap_or(true),
         },
     };
     let mount = ops::Mount::new(source, target, kind, options);
