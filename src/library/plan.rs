@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::plan;
+use crate::{json, plan};
 
 /// What would be done to run a program: a list of steps, each with the line that asked for it.
 ///
@@ -11,6 +11,7 @@ use crate::plan;
 /// ```
 /// let plan = nsscript::Sandbox::host_view().hostname("box").command("true").plan()?;
 /// assert!(plan.to_string().contains("set the host name to `box`"));
+/// assert!(plan.to_json().contains("\"operation\": \"hostname\""));
 /// # Ok::<(), nsscript::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -21,6 +22,13 @@ impl Plan {
     #[must_use]
     pub fn warnings(&self) -> Vec<&str> {
         self.0.warnings.iter().map(|warning| warning.message.as_str()).collect()
+    }
+
+    /// The plan as JSON, as `nsscript plan --json` prints it: docs/schema/plan.json.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let plans = vec![plan::document(&self.0)];
+        json::text(&json::Plans { version: json::Version, plans })
     }
 
     /// The steps, one sentence each, in the order in which they are done.
