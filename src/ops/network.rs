@@ -47,7 +47,7 @@ macro_rules! network_operations {
     (messages { $($message:ident)* } rules { $($rule:ident)* } own { $($own:ident)* }) => {
         /// Everything that is done in a network.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[expect(missing_docs, reason = "each is the type of that name")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum NetworkAction {
             $($message($message),)*
             $($rule($rule),)*
@@ -56,21 +56,21 @@ macro_rules! network_operations {
 
         /// What rtnetlink(7) does: `run/network/message` has an arm for each.
         #[derive(Clone, Copy, Debug)]
-        #[expect(missing_docs, reason = "each is the type of that name")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum Message<'a> {
             $($message(&'a $message),)*
         }
 
         /// What nftables does: `run/network/filter` has an arm for each.
         #[derive(Clone, Copy, Debug)]
-        #[expect(missing_docs, reason = "each is the type of that name")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum Rule<'a> {
             $($rule(&'a $rule),)*
         }
 
         /// What takes more than a message: `run/network/handle` has an arm for each.
         #[derive(Clone, Copy, Debug)]
-        #[expect(missing_docs, reason = "each is the type of that name")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum OwnChange<'a> {
             $($own(&'a $own),)*
         }

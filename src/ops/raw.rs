@@ -173,7 +173,7 @@ macro_rules! raw_operations {
     ) => {
         /// One thing that a recipe does to its own process.
         #[derive(Clone, Debug, PartialEq)]
-        #[expect(missing_docs, reason = "each is the type of that name")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum RawAction {
             $($prepared($prepared),)*
             $($performed($performed),)*
@@ -182,7 +182,7 @@ macro_rules! raw_operations {
 
         /// What is more than one call, or answers something: `run/raw` has an arm for each.
         #[derive(Clone, Copy, Debug)]
-        #[expect(missing_docs, reason = "each is the type of that name")]
+        #[allow(missing_docs, reason = "each is the type of that name")]
         pub enum Performed<'a> {
             $($performed(&'a $performed),)*
         }
