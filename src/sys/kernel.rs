@@ -59,11 +59,20 @@ const MOST_RACES: usize = 128;
 
 /// Calls openat2(2) with `at` as the root of every path, and refuses links of a process.
 pub(super) fn open_beneath(at: c_int, path: &CStr, flags: c_int, mode: u32) -> Answer<c_int> {
+    open_resolving(at, path, flags, mode, libc::RESOLVE_IN_ROOT)
+}
+
+/// The same, and refuses everything that is mounted below `at`.
+pub(super) fn open_in_mount(at: c_int, path: &CStr, flags: c_int) -> Answer<c_int> {
+    open_resolving(at, path, flags, 0, libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_XDEV)
+}
+
+fn open_resolving(at: c_int, path: &CStr, flags: c_int, mode: u32, resolve: u64) -> Answer<c_int> {
     // The kernel refuses flags that have no effect with O_PATH.
     let how = [
         u64::from(flags.cast_unsigned() | libc::O_CLOEXEC.cast_unsigned()),
         u64::from(mode),
-        libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS,
+        resolve | libc::RESOLVE_NO_MAGICLINKS,
     ];
     let size = size_of_val(&how);
     // EAGAIN: something on the machine was renamed or mounted meanwhile, so the kernel cannot

@@ -350,8 +350,16 @@ impl Process<'_> {
 
 /// Writes a file below `/proc/self`, after checking that it is in procfs (CVE-2025-52881).
 fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
-    let file = kernel::openat(libc::AT_FDCWD, path, libc::O_WRONLY | libc::O_CLOEXEC, 0)?;
-    let done = kernel::require_procfs(file).and_then(|()| kernel::write_all(file, bytes));
+    // A file of /proc, and not what somebody has mounted over it: another file of procfs could be a
+    // setting of the machine (CVE-2025-52881).
+    let proc = kernel::openat(libc::AT_FDCWD, c"/proc", libc::O_PATH | libc::O_CLOEXEC, 0)?;
+    let below = path.to_bytes_with_nul().strip_prefix(b"/proc/").unwrap_or(b"\0");
+    let below = CStr::from_bytes_with_nul(below).unwrap_or(c"");
+    let file = kernel::require_procfs(proc)
+        .and_then(|()| kernel::open_in_mount(proc, below, libc::O_WRONLY));
+    kernel::close(proc);
+    let file = file?;
+    let done = kernel::write_all(file, bytes);
     kernel::close(file);
     done
 }
