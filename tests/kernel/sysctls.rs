@@ -39,9 +39,9 @@ fn what_joins_is_where_the_settings_are() {
 fn settings_of_the_machine_and_of_others_are_refused() {
     as_each_user(|bench| {
         for (name, said) in [
-            ("kernel.core_pattern", "is that of the whole machine"),
-            ("vm.swappiness", "is that of the whole machine"),
-            ("kernel.hostname", "is that of the whole machine"),
+            ("kernel.core_pattern", "has no setting `kernel.core_pattern` of its own"),
+            ("net.netfilter.nf_hooks_lwtunnel", "has no setting"),
+            ("kernel.hostname", "`.hostname(…)` sets the host name"),
             ("net/../kernel/core_pattern", "invalid setting"),
             ("net..x", "invalid setting"),
             ("", "invalid setting"),
@@ -53,7 +53,7 @@ fn settings_of_the_machine_and_of_others_are_refused() {
         for others in ["share(NET)", "network(\"host\")", "network(netns())"] {
             let code = format!(r#"{HOST}.{others}.sysctl("net.ipv4.ip_forward", 1).run("true");"#);
             let failed = bench.recipe(&code).end().failed(125);
-            assert!(failed.contains("in a namespace of others"), "{others}: {failed}");
+            assert!(failed.contains("namespace is not a new one"), "{others}: {failed}");
         }
     });
 }

@@ -16,8 +16,8 @@ pub struct Sysctl {
     kind: Kind,
 }
 
-/// The settings that namespaces have, by how their names begin. All of `net` that a network namespace
-/// shows is its own; the others are those of ipc_namespaces(7).
+/// The settings that namespaces have, by how their names begin. What a network namespace shows below
+/// `net` is its own, with the exceptions below; the others are those of ipc_namespaces(7).
 const OF_NAMESPACES: [(&str, Kind); 9] = [
     ("net/", Kind::Net),
     ("fs/mqueue/", Kind::Ipc),
@@ -29,6 +29,10 @@ const OF_NAMESPACES: [(&str, Kind); 9] = [
     ("kernel/shmm", Kind::Ipc),
     ("kernel/shm_rmid_forced", Kind::Ipc),
 ];
+
+/// Settings that each namespace shows, and that are those of the machine: the kernel switches the hooks
+/// of lightweight tunnels on for everybody, and never off.
+const OF_THE_MACHINE: [&str; 1] = ["net/netfilter/nf_hooks_lwtunnel"];
 
 impl Sysctl {
     /// A setting by its name below `/proc/sys`, with `.` or `/` between the parts:
@@ -45,11 +49,12 @@ impl Sysctl {
             let error = ValueError::new(format!("invalid setting {}", quoted(key)));
             return Err(error.hint("a setting is named as in sysctl(8): `net.ipv4.ip_forward`"));
         }
+        let is_of_machine = OF_THE_MACHINE.contains(&path.as_str());
         let found = OF_NAMESPACES.iter().find(|(start, _)| path.starts_with(start));
-        let Some((_, kind)) = found else {
-            let message = format!("the setting {} is that of the whole machine", quoted(key));
-            let hint = "namespaces have those below `net` and `fs.mqueue`, and of `kernel` those of \
-                        System V IPC";
+        let Some((_, kind)) = found.filter(|_| !is_of_machine) else {
+            let message = format!("a sandbox has no setting {} of its own", quoted(key));
+            let hint = "it can set those below `net` and `fs.mqueue`, and the System V IPC settings \
+                        of `kernel`; `.hostname(…)` sets the host name";
             return Err(ValueError::new(message).hint(hint));
         };
         if value.is_empty() || value.contains(|one: char| one.is_control() && one != '\t') {
@@ -118,12 +123,13 @@ impl Asking for Sysctl {
             to.push(self.clone(), origin);
             return Ok(());
         }
-        let name = self.kind.constant();
-        let message = format!("cannot set {} in a namespace of others", quoted(&self.key));
-        let hint = format!(
-            "leave {name} out of `share`, and enter no network: the setting would be that of \
-             everybody who is there"
-        );
+        let (name, key) = (self.kind.constant(), self.key.replace('/', "."));
+        let message = format!("cannot set {}: the {name} namespace is not a new one", quoted(key));
+        let hint = if self.kind == Kind::Net {
+            "leave out `share(NET)` and `network(…)`: the setting would be that of all programs there"
+        } else {
+            "leave out `share(IPC)`: the setting would be that of all programs there"
+        };
         let report = Report::error(message).at(origin.cloned());
         to.reports.push(report.advise("sysctl_of_others", hint));
         Ok(())
