@@ -32,6 +32,7 @@ pub use crate::run::Heap;
 #[must_use]
 pub fn main() -> ExitCode {
     crate::run::fail_at_file_limits();
+    crate::run::own_process();
     let (action, ui) = match args::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
         Err(code) => return code,

@@ -101,7 +101,7 @@ pub use terminal::{
     is_terminal, stop, terminal_device,
 };
 pub use user_namespace::{UserNamespace, hold_user_namespace};
-pub use wait::note_ended_children;
+pub use wait::{note_ended_children, own_process};
 pub use watch::{Times, Watch};
 pub use xattr::{
     Attributes as FileAttributes, has_attribute, is_kept, set_attribute, user_attributes,

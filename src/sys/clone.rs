@@ -3,7 +3,7 @@
 use std::arch::asm;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::raw::{c_int, c_void};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::errno::Errno;
 use super::fault_slot::FaultSlot;
@@ -122,6 +122,8 @@ pub(super) unsafe fn clone3(
 /// traced, which a child that changes its ids removes from the shared memory.
 pub(super) struct Quiet {
     mask: libc::sigset_t,
+    /// Whether this process may be traced.
+    dumpable: bool,
 }
 
 impl Quiet {
@@ -134,13 +136,18 @@ impl Quiet {
             libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), mask.as_mut_ptr());
             mask.assume_init()
         };
-        Self { mask }
+        // SAFETY: prctl(2) with numbers.
+        let dumpable = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1;
+        Self { mask, dumpable }
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        allow_tracing();
+        // A program that protects its memory from traces goes on to do so.
+        if self.dumpable {
+            allow_tracing();
+        }
         // SAFETY: `mask` was filled by pthread_sigmask.
         unsafe {
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.mask, std::ptr::null_mut())
@@ -310,29 +317,73 @@ pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, slot: &FaultSlot) -> Answer
 /// Whether this process has more than one thread.
 #[must_use]
 pub fn has_threads() -> bool {
-    // unshare(2): nothing happens if there is one thread, and EINVAL says that there are more.
-    // SAFETY: unshare takes a number.
-    let done = unsafe { libc::unshare(libc::CLONE_THREAD) };
-    done != 0 && Errno::last().code() == libc::EINVAL
+    // A thread that was joined may still be ending.
+    (0..20).all(|turn| {
+        if turn > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        // unshare(2): nothing happens if there is one thread, and EINVAL says that there are more.
+        // SAFETY: unshare takes a number.
+        let done = unsafe { libc::unshare(libc::CLONE_THREAD) };
+        done != 0 && Errno::last().code() == libc::EINVAL
+    })
 }
 
-/// The same in a program with threads. The C library's fork(2) makes the process in between: it takes
+/// The same in a program with threads. The C library's fork(2) makes the intermediate process: it takes
 /// the locks of the allocator first, which another thread may hold, so a copy of that process can
 /// allocate.
 fn copy_of_threads(copying: &Copying<'_, '_>, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
-    // SAFETY: fork takes nothing; the child ends in `between`, and never comes back here.
-    let between = unsafe { libc::fork() };
-    if between < 0 {
-        return Err(CallError { syscall: Syscall::Clone3, errno: Errno::last() });
+    let refused = |errno| CallError { syscall: Syscall::Clone3, errno: Errno::new(errno) };
+    // The number of the copy would be that of another PID namespace.
+    let of = |file: &str| std::fs::read_link(format!("/proc/thread-self/ns/{file}")).ok();
+    if of("pid").is_none_or(|own| of("pid_for_children") != Some(own)) {
+        return Err(refused(libc::EINVAL));
     }
-    if between == 0 {
+    FORKING.store(true, Ordering::SeqCst);
+    // SAFETY: fork takes nothing; the child ends in `copy_and_end`, and never comes back here.
+    let intermediate = unsafe { libc::fork() };
+    if intermediate == 0 {
         copy_and_end(copying);
     }
-    wait_for(between);
-    match slot.pid.load(Ordering::SeqCst) {
-        pid @ 1.. => Ok((pid, pidfd_open(pid)?)),
-        _ => Err(CallError { syscall: Syscall::Clone3, errno: Errno::new(libc::ECHILD) }),
+    FORKING.store(false, Ordering::SeqCst);
+    if intermediate < 0 {
+        return Err(CallError { syscall: Syscall::Clone3, errno: Errno::last() });
     }
+    wait_for(intermediate);
+    match slot.pid.load(Ordering::SeqCst) {
+        pid @ 1.. => {
+            let pidfd = pidfd_open(pid).inspect_err(|_| {
+                // SAFETY: the number of a child that nobody has waited for.
+                unsafe { libc::kill(pid, libc::SIGKILL) };
+                wait_for(pid);
+            });
+            Ok((pid, pidfd?))
+        }
+        _ => Err(refused(libc::ECHILD)),
+    }
+}
+
+/// Whether the fork(2) under way is that of [`copy_of_threads`].
+static FORKING: AtomicBool = AtomicBool::new(false);
+
+/// Has children that the program itself forks begin without the state of this process: the page for
+/// failures, which they would share, and the pidfd of their parent.
+pub(super) fn forget_in_forks() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    extern "C" fn forget() {
+        if !FORKING.load(Ordering::SeqCst) {
+            FaultSlot::unmap();
+            let own = OWN.swap(-1, Ordering::SeqCst);
+            if own >= 0 {
+                kernel::close(own);
+            }
+        }
+    }
+    ONCE.call_once(|| {
+        let forget: unsafe extern "C" fn() = forget;
+        // SAFETY: the function only changes atomics and makes two system calls.
+        let _ = unsafe { libc::pthread_atfork(None, None, Some(forget)) };
+    });
 }
 
 /// Enters the namespaces of a copy, makes it as a child of the parent of this process, and ends.

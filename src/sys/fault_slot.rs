@@ -44,8 +44,10 @@ impl FaultSlot {
         if page == libc::MAP_FAILED {
             return Err(CallError { syscall: Syscall::Mmap, errno: Errno::last() });
         }
+        super::clone::forget_in_forks();
         SLOT.store(page as usize, Ordering::Relaxed);
-        // SAFETY: the mapping is a page of zeroes, aligned, valid for `FaultSlot`, and never unmapped.
+        // SAFETY: the mapping is a page of zeroes, aligned, valid for `FaultSlot`, and never unmapped in
+        // this process.
         Ok(unsafe { &*(page as *const Self) })
     }
 
@@ -53,6 +55,16 @@ impl FaultSlot {
     /// next use maps a new one.
     pub(super) fn forget() {
         SLOT.store(0, Ordering::Relaxed);
+    }
+
+    /// Takes the page away, in a process that another one has forked by itself.
+    pub(super) fn unmap() {
+        let page = SLOT.swap(0, Ordering::SeqCst);
+        if page != 0 {
+            // SAFETY: the mapping is that of `of_this_process`, and the one thread of this process is
+            // in fork(2), so nobody uses it.
+            unsafe { libc::munmap(page as *mut std::ffi::c_void, 4096) };
+        }
     }
 
     pub(super) fn reset(&self) {

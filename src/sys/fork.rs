@@ -1,17 +1,20 @@
 //! Copies of this process, in new namespaces, that run closures.
 //!
-//! nsscript has one thread, so the copy can use everything in its memory. It renews what belongs to
-//! a single process.
+//! A copy has the thread that created it and no other, so it can use everything in its memory except
+//! locks that other threads held: those of the allocator (see [`super::clone`]) and of this layer are
+//! taken first. It renews what belongs to a single process.
 
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::raw::c_int;
+use std::path::PathBuf;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::clone;
 use super::errno::Errno;
 use super::fault_slot::FaultSlot;
+use super::held::lock_names;
 use super::kernel::{self, Answer, CallError, Syscall};
 use super::perform;
 use super::process::Child;
@@ -34,6 +37,9 @@ pub(super) fn generation() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
+/// The locks of this layer: that of a launch, and that of the names of held directories.
+type Locks = (MutexGuard<'static, ()>, MutexGuard<'static, Vec<(PathBuf, PathBuf)>>);
+
 /// The work of a copy.
 pub(super) struct Copy<'a> {
     pub work: perform::Work<'a>,
@@ -42,8 +48,8 @@ pub(super) struct Copy<'a> {
     /// Whether tracing the copy is forbidden: before its calls, and after them.
     pub guarded: (bool, bool),
     pub mask: libc::sigset_t,
-    /// The lock of this launch, which the copy holds as well.
-    pub one: std::cell::Cell<Option<MutexGuard<'static, ()>>>,
+    /// The locks that the copy holds as well, because it has them from its parent.
+    pub locks: std::cell::Cell<Option<Locks>>,
     pub body: std::cell::RefCell<&'a mut dyn FnMut() -> i32>,
 }
 
@@ -76,7 +82,7 @@ pub fn fork(
         ready: ready.as_raw_fd(),
         guarded: (program.meets_others(), guard),
         mask,
-        one: std::cell::Cell::new(Some(one)),
+        locks: std::cell::Cell::new(Some((one, lock_names()))),
         body: std::cell::RefCell::new(body),
     };
     let made = clone::copy(program.namespaces, &copy, slot);
@@ -109,7 +115,7 @@ impl Copy<'_> {
     /// Runs the copy. Its memory is its own, so it may allocate.
     pub(super) fn run(&self) -> ! {
         GENERATION.fetch_add(1, Ordering::Relaxed);
-        drop(self.one.take());
+        drop(self.locks.take());
         GUARDED.fetch_or(self.guarded.0, Ordering::Relaxed);
         allow_tracing();
         if !self.work.calls() {

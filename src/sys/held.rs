@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::{OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, fstat, mkdirat};
@@ -79,10 +79,15 @@ const MOST_LINKS: usize = 40;
 /// Paths by descriptor of held directories, with the names to show.
 static SHOWN: Mutex<Vec<(PathBuf, PathBuf)>> = Mutex::new(Vec::new());
 
+/// Waits until no other thread uses the names; in a copy of the process nobody could give them back.
+pub(super) fn lock_names() -> MutexGuard<'static, Vec<(PathBuf, PathBuf)>> {
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Translates a path through a held directory to the path that people know.
 #[must_use]
 pub fn shown(path: &Path) -> PathBuf {
-    let known = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = lock_names();
     let below = |(inside, shown): &(PathBuf, PathBuf)| {
         let below = path.strip_prefix(inside).ok()?;
         Some(if below.as_os_str().is_empty() { shown.clone() } else { shown.join(below) })
@@ -138,7 +143,7 @@ impl Held {
         if !leads_to(&inside, &descriptor)? {
             return Ok(Self { descriptor, inside: shown(path) });
         }
-        let mut known = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock_names();
         let called = known.iter().rev().find_map(|(inside, shown)| {
             path.strip_prefix(inside).ok().map(|below| shown.join(below))
         });
@@ -191,7 +196,7 @@ impl AsFd for Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut known = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock_names();
         if let Some(at) = known.iter().rposition(|(inside, _)| *inside == self.inside) {
             known.remove(at);
         }

@@ -225,8 +225,9 @@ fn magic(path: &Path) -> std::io::Result<nix::sys::statfs::FsType> {
 
 /// Has processes whose parents end become children of this one: PR_SET_CHILD_SUBREAPER(2const).
 pub fn adopt_orphans() {
-    let _ = kernel::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
-    super::wait::adopts();
+    if super::wait::may_adopt() {
+        let _ = kernel::prctl(libc::PR_SET_CHILD_SUBREAPER, 1);
+    }
 }
 
 /// Ends every child of this process, those that it has adopted too, and waits for them.

@@ -30,6 +30,8 @@ thread_local! {
 
 /// Whether all children of this process are those of `nsscript`, with orphans that it has adopted.
 static ADOPTS: AtomicBool = AtomicBool::new(false);
+/// Whether this process is `nsscript` itself.
+static OWNS: AtomicBool = AtomicBool::new(false);
 
 fn waitid(which: libc::idtype_t, id: i32, options: i32) -> Result<Option<Ended>, Errno> {
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
@@ -94,9 +96,17 @@ pub(super) fn started(pid: i32) {
     STARTED.with_borrow_mut(|started| started.push(pid));
 }
 
-/// Takes note that processes that lose their parents become children of this process.
-pub(super) fn adopts() {
-    ADOPTS.store(true, Ordering::Relaxed);
+/// Takes note that this process is `nsscript`, and has no children of others.
+pub fn own_process() {
+    OWNS.store(true, Ordering::Relaxed);
+}
+
+/// Whether processes that lose their parents may become children of this process: of `nsscript`, and not
+/// of a program that uses the library and waits for its own.
+pub(super) fn may_adopt() -> bool {
+    let owns = OWNS.load(Ordering::Relaxed);
+    ADOPTS.fetch_or(owns, Ordering::Relaxed);
+    owns
 }
 
 /// Forgets all notes: this process is a copy, and the children are its parent's.

@@ -262,6 +262,13 @@ impl Launcher {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
         }
+        if sys::has_threads() {
+            // The copy would have the descriptors of the other threads, and the locks that they hold.
+            let origin = plan.actions.last().and_then(|last| last.origin.clone());
+            let message = "cannot run a closure in a copy of a process that has several threads";
+            let note = "run it before other threads start, or in a process of its own";
+            return Err(Report::error(message).note(note).at(origin).into());
+        }
         let (reader, writer) = pipe()?;
         let mut gate = if self.is_traced() { Some(pipe()?) } else { None };
         let started = Instant::now();

@@ -232,6 +232,8 @@ impl Process {
         {
             self.read_value();
         }
+        // A program whose pipe is full would not end. If it has written too much, `wait` says so.
+        let _ = self.keep_written();
         let status = self.child.poll();
         if let Some(status) = status {
             self.ended(status);

@@ -167,6 +167,8 @@ pub(in crate::run) fn is_silence(errno: Errno) -> bool {
         // What filters and routes that prohibit say.
         "EACCES",
         "EPERM",
+        // What a route to a black hole says.
+        "EINVAL",
     ];
     silent.contains(&errno.name().as_str())
 }
