@@ -9,9 +9,6 @@
 //!
 //! # std::fs::create_dir_all("/tmp/nsscript-doc")?;
 //! let sandbox = Sandbox::host_view()
-//!     .proc("/proc")
-//!     .dev("/dev")
-//!     .tmpfs("/tmp")
 //!     .bind_with("/tmp/nsscript-doc", "/tmp/input", BindOptions::new().read_only(true))
 //!     .env("LANG", "C.UTF-8");
 //! let output = sandbox.command("ls").arg("/tmp").output()?;
@@ -21,15 +18,19 @@
 //!
 //! # In your program
 //!
-//! - It starts no thread that goes on, installs no signal handler, and waits for no child of yours. It works
-//!   in programs with threads. [`Sandbox`], [`Rootfs`], [`Command`] and [`Error`] can be sent between them.
-//! - Nothing is left behind: what a sandbox needs on disk is removed with its [`Child`]. Layers of roots stay
+//! - It starts no thread that goes on, installs no signal handler, and waits for no child of yours. Do not wait
+//!   for its children either, as `waitpid(-1)` does, and do not ignore `SIGCHLD`: the kernel then tells nobody how
+//!   a program ended, which is an error.
+//! - It works in programs with threads, and in those that fork. [`Sandbox`], [`Rootfs`], [`Command`] and [`Error`]
+//!   can be sent between threads; a [`Child`] belongs to its own.
+//! - Two descriptors stay open for the process. Otherwise nothing is left behind: what a sandbox needs on disk is removed with its [`Child`]. Layers of roots stay
 //!   in the store of the user, `~/.cache/nsscript`, where the program `nsscript` finds them as well.
 //! - Linux 5.12 or later, on x86-64 or aarch64, as root or as any user who may create user namespaces.
 //!
 //! # Features
 //!
-//! - `script`: the recipe language, and `SandboxPackage`, which registers its verbs in an engine of yours.
+//! - `script`: the recipe language, and `SandboxPackage`, which registers its verbs in an engine of yours. It pins a
+//!   version of Rhai with the features `internals` and `only_i64`, and does not compile with `rhai/sync`.
 //! - `cli` (default): the program `nsscript`. Libraries turn it off: `default-features = false`.
 #![cfg_attr(
     not(feature = "cli"),

@@ -1,7 +1,7 @@
 //! The library: sandboxes, root filesystems and programs as values of Rust.
 //!
 //! The types here wrap those of the layers below. Everything that another crate can name is in this
-//! folder, so that `tests/api.txt` lists it.
+//! folder, so that `tests/library/api.txt` lists it.
 
 mod child;
 mod command;

@@ -236,7 +236,7 @@ fn a_root_is_built_packed_and_run() {
     let base = std::env::temp_dir().join(format!("nsscript-rootfs-{}", std::process::id()));
     fs::create_dir_all(&base).unwrap();
     let root = Rootfs::new()
-        .binary_with("sh", BinaryOptions::new().into("/bin").applets(["shell"]))
+        .binary_with("sh", BinaryOptions::new().directory("/bin").applets(["shell"]))
         .binary("cat")
         .users(["root", "alice"])
         .file("/etc/motd", "welcome");
@@ -272,8 +272,106 @@ fn a_child_ends_with_its_value() {
     assert!(Path::new(&place).exists());
     drop(child);
     assert!(!Path::new(&place).exists());
-    let error = Sandbox::host_view().command("cat").stdin("x").spawn().unwrap_err();
+    let error = Sandbox::host_view().command("cat").input("x").spawn().unwrap_err();
     assert!(error.hints()[0].contains("spawn_piped"));
+}
+
+#[test]
+fn a_program_that_writes_much_is_seen_to_end() {
+    let script = "i=0; while [ $i -lt 3000 ]; do echo a line of output of about fifty bytes $i; \
+                  i=$((i + 1)); done; exit 4";
+    let mut child = Sandbox::host_view().command("sh").args(["-c", script]).spawn_piped().unwrap();
+    let status = child.wait_timeout(Duration::from_mins(1)).unwrap();
+    assert_eq!(status.map(nsscript::ExitStatus::code), Some(4));
+    assert_eq!(
+        child.read_line().unwrap().as_deref(),
+        Some("a line of output of about fifty bytes 0")
+    );
+    let mut child = Sandbox::host_view().command("sleep").arg("1000").spawn().unwrap();
+    assert_eq!(child.wait_timeout(Duration::from_millis(50)).unwrap(), None);
+}
+
+#[test]
+fn every_error_has_the_line_of_its_caller() {
+    let here = |error: Error| {
+        let place = error.location().unwrap_or_default();
+        assert!(place.starts_with("tests/library.rs:"), "{place}: {error}");
+    };
+    let view = Sandbox::host_view;
+    let mut child = view().command("sleep").arg("1000").spawn().unwrap();
+    here(child.signal(999).unwrap_err());
+    here(child.write("x").unwrap_err());
+    here(child.read_line().unwrap_err());
+    here(child.run([""]).unwrap_err());
+    here(view().command("").status().unwrap_err());
+    here(view().command("missing-program").output().unwrap_err());
+    here(view().command("yes").output_limit(1000).output().unwrap_err());
+    here(view().umask(0o1000).command("true").plan().unwrap_err());
+    here(
+        view()
+            .file_with("/tmp/x", "", FileOptions::new().mode(0o10000))
+            .command("true")
+            .plan()
+            .unwrap_err(),
+    );
+    here(Rootfs::new().binary("missing-program").digest().unwrap_err());
+    here(Rootfs::new().tar_with("x.tar", TarOptions::new().sha256("no")).digest().unwrap_err());
+    here(Rootfs::new().binary("true").build("/").unwrap_err());
+    here(Rootfs::new().binary("true").pack("/nowhere/x.tar").unwrap_err());
+}
+
+#[test]
+#[allow(unsafe_code, reason = "fork(2)")]
+fn a_forked_process_starts_sandboxes_of_its_own() {
+    if !is_inner() {
+        alone("a_forked_process_starts_sandboxes_of_its_own", |command| {
+            let mut shell = Host::new("timeout");
+            shell.args(["60", "sh", "-c", command]);
+            shell
+        });
+        return;
+    }
+    let sandbox = Sandbox::host_view();
+    assert!(sandbox.command("true").status().unwrap().success());
+    let workers: Vec<_> = (0..4)
+        .map(|number| {
+            // SAFETY: the child only starts sandboxes, and ends at once.
+            let pid = unsafe { nix::unistd::fork() }.unwrap();
+            if let nix::unistd::ForkResult::Parent { child } = pid {
+                return child;
+            }
+            let run = |turn: i32| {
+                if number == 0 {
+                    return sandbox.command("missing-program").status().is_err();
+                }
+                let script = format!("exit {}", number + turn);
+                let status = sandbox.command("sh").args(["-c", &script]).status();
+                status.is_ok_and(|status| status.code() == number + turn)
+            };
+            std::process::exit(i32::from(!(0..15).all(run)));
+        })
+        .collect();
+    for pid in workers {
+        let ended = nix::sys::wait::waitpid(pid, None).unwrap();
+        assert_eq!(ended, nix::sys::wait::WaitStatus::Exited(pid, 0));
+    }
+}
+
+#[test]
+fn the_end_that_a_script_asks_for_is_told() {
+    let package = nsscript::SandboxPackage::new();
+    let mut engine = nsscript::rhai::Engine::new();
+    package.register_into_engine(&mut engine);
+    let error = package.error(*engine.run("exit(3)").unwrap_err());
+    assert_eq!(
+        (error.exit_status(), error.to_string().as_str()),
+        (Some(3), "the script exited with status 3")
+    );
+    let error = package.error(*engine.run("need(false, \"a reason\")").unwrap_err());
+    assert!(error.to_string().contains("a reason"), "{error}");
+    engine.on_progress(|_| Some(nsscript::rhai::Dynamic::UNIT));
+    let error = package.error(*engine.run("loop {}").unwrap_err());
+    assert_eq!(error.to_string(), "the program that runs the script has ended it");
 }
 
 #[test]
@@ -282,9 +380,12 @@ fn raw_calls_are_refused_beside_threads() {
     let mut engine = nsscript::rhai::Engine::new();
     package.register_into_engine(&mut engine);
     let before = fs::read_link("/proc/thread-self/ns/mnt").unwrap();
-    for script in
-        ["unshare(UTS)", "mount(\"t\", \"/mnt\", #{ type: \"tmpfs\" })", "clone(NET, || 1)"]
-    {
+    for script in [
+        "unshare(UTS)",
+        "mount(\"t\", \"/mnt\", #{ type: \"tmpfs\" })",
+        "clone(NET, || 1)",
+        "sandbox().host_view().within(|| 1)",
+    ] {
         let error = package.error(*engine.run(script).unwrap_err());
         assert!(error.to_string().contains("several threads"), "{script}: {error}");
     }

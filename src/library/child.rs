@@ -1,12 +1,13 @@
 //! Programs of sandboxes while they run.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use super::error::{Error, here, invalid};
 use super::values::ExitStatus;
 use crate::diag::Report;
 use crate::plan::Request;
-use crate::run::{Input, Process, Runner};
+use crate::run::{self, Input, Process, Runner};
 use crate::spec::{self, Streams};
 
 /// A program that runs in a sandbox. Dropping it kills the sandbox and removes all that was made for it.
@@ -24,6 +25,7 @@ use crate::spec::{self, Streams};
 /// assert!(child.wait()?.success());
 /// # Ok::<(), nsscript::Error>(())
 /// ```
+#[must_use = "dropping it kills the sandbox"]
 pub struct Child {
     // Before the runner, whose directories it uses.
     process: Process,
@@ -41,7 +43,8 @@ impl Child {
         self.process.pid().cast_unsigned()
     }
 
-    /// Waits for its end. Its input ends, if that is a pipe.
+    /// Waits for its end. Its input ends, if that is a pipe; lines that it has written can be read
+    /// afterwards.
     ///
     /// # Errors
     /// Nobody can tell how it ended, or it has written more than 64 MiB that nobody read.
@@ -57,16 +60,35 @@ impl Child {
         if self.process.running() { Ok(None) } else { self.wait().map(Some) }
     }
 
+    /// How it ended, or `None` if it still runs after this time.
+    ///
+    /// # Errors
+    /// As for [`Child::wait`].
+    pub fn wait_timeout(&mut self, time: Duration) -> Result<Option<ExitStatus>, Error> {
+        let end = Instant::now() + time;
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(Some(status));
+            }
+            let Some(left) = end.checked_duration_since(Instant::now()) else { return Ok(None) };
+            // What it writes meanwhile is read in between.
+            let step = left.min(Duration::from_millis(20));
+            let _ = run::ready(&[(self.process.descriptor(), false)], Some(step));
+        }
+    }
+
     /// Sends it a signal: kill(2). A program that has ended is no error.
     ///
     /// # Errors
     /// There is no such signal.
     #[track_caller]
     pub fn signal(&mut self, signal: i32) -> Result<(), Error> {
+        let at = here();
         self.process.kill(signal).map_err(|errno| {
             let mut report = Report::error(format!("cannot send signal {signal}: {errno}"));
+            report.facts.operation = Some("kill".into());
             report.facts.errno = Some(errno.code());
-            report.at(here()).into()
+            report.at(at).into()
         })
     }
 
@@ -85,8 +107,10 @@ impl Child {
     /// It has no pipe, has ended, or has closed its input.
     #[track_caller]
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> Result<(), Error> {
-        self.process.write(bytes.as_ref()).ok_or_else(|| no_pipe().at(here()))??;
-        Ok(())
+        let at = here();
+        let written = self.process.write(bytes.as_ref()).ok_or_else(no_pipe);
+        let written = written.map_err(Error::from).and_then(|it| it.map_err(Error::from));
+        written.map_err(|error| error.or_at(at.as_ref()))
     }
 
     /// Reads a line of its output, without the line end, or `None` at the end of the output. Bytes that
@@ -96,7 +120,10 @@ impl Child {
     /// It has no pipe, or the line is longer than 64 MiB.
     #[track_caller]
     pub fn read_line(&mut self) -> Result<Option<String>, Error> {
-        let line = self.process.read_line().ok_or_else(|| no_pipe().at(here()))??;
+        let at = here();
+        let line = self.process.read_line().ok_or_else(no_pipe);
+        let line = line.map_err(Error::from).and_then(|it| it.map_err(Error::from));
+        let line = line.map_err(|error| error.or_at(at.as_ref()))?;
         Ok(line.map(|line| String::from_utf8_lossy(&line).into_owned()))
     }
 
@@ -105,13 +132,14 @@ impl Child {
     /// # Errors
     /// The sandbox has ended, or what could not be done.
     #[track_caller]
-    pub fn run<S: Into<String>>(
+    pub fn run(
         &mut self,
-        words: impl IntoIterator<Item = S>,
+        words: impl IntoIterator<Item = impl Into<String>>,
     ) -> Result<ExitStatus, Error> {
+        let at = here();
         let command = spec::Command::new(words.into_iter().map(Into::into).collect());
-        let command = command.map_err(|error| invalid(&error, here()))?;
-        let request = Request { command, streams: Streams::Inherited, origin: here() };
+        let command = command.map_err(|error| invalid(&error, at.clone()))?;
+        let request = Request { command, streams: Streams::Inherited, origin: at };
         Ok(ExitStatus(self.runner.join(&mut self.process, &request, &Input::Inherited)?))
     }
 }

@@ -1,11 +1,14 @@
 //! Programs of sandboxes, before they run.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::child::Child;
 use super::error::{Error, here, invalid};
 use super::plan::Plan;
 use super::sandbox::Sandbox;
 use super::values::{ExitStatus, Output};
-use crate::diag::Origin;
+use crate::diag::{self, Origin};
 use crate::plan::{self, Request};
 use crate::run::{Input, MOST_KEPT, Runner};
 use crate::spec::{self, Streams};
@@ -16,24 +19,36 @@ use crate::spec::{self, Streams};
 /// use nsscript::Sandbox;
 ///
 /// let mut command = Sandbox::host_view().command("tr");
-/// let output = command.args(["a-z", "A-Z"]).stdin("hello").output()?;
+/// let output = command.args(["a-z", "A-Z"]).input("hello").output()?;
 /// assert_eq!(output.stdout, b"HELLO");
 /// # Ok::<(), nsscript::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Command {
     sandbox: Sandbox,
     words: Vec<String>,
-    stdin: Option<Vec<u8>>,
+    input: Option<Vec<u8>>,
     tty: bool,
     limit: u64,
+    warn: Warn,
     origin: Option<Origin>,
+}
+
+/// The receiver of warnings.
+type Warn = Arc<dyn Fn(&str) + Send + Sync>;
+
+impl fmt::Debug for Command {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Command").field("words", &self.words).finish_non_exhaustive()
+    }
 }
 
 impl Command {
     pub(super) fn new(sandbox: Sandbox, program: String, origin: Option<Origin>) -> Self {
         let words = vec![program];
-        Self { sandbox, words, stdin: None, tty: false, limit: MOST_KEPT, origin }
+        // Nobody is left to tell if that cannot be written.
+        let warn: Warn = Arc::new(|text| diag::say(&format!("warning: {text}\n")));
+        Self { sandbox, words, input: None, tty: false, limit: MOST_KEPT, warn, origin }
     }
 
     /// Adds an argument.
@@ -48,10 +63,17 @@ impl Command {
         self
     }
 
+    /// Has `warn` called with each warning, one sentence, before and while the program runs. Default: they
+    /// are written to standard error.
+    pub fn on_warning(&mut self, warn: impl Fn(&str) + Send + Sync + 'static) -> &mut Self {
+        self.warn = Arc::new(warn);
+        self
+    }
+
     /// The bytes that the program reads from its standard input. Default: the caller's standard input for
     /// [`Command::status`], and nothing otherwise.
-    pub fn stdin(&mut self, bytes: impl Into<Vec<u8>>) -> &mut Self {
-        self.stdin = Some(bytes.into());
+    pub fn input(&mut self, bytes: impl Into<Vec<u8>>) -> &mut Self {
+        self.input = Some(bytes.into());
         self
     }
 
@@ -85,9 +107,11 @@ impl Command {
     /// no error.
     #[track_caller]
     pub fn status(&self) -> Result<ExitStatus, Error> {
-        let (runner, plan, request) = self.planned(self.inherited())?;
-        let input = self.stdin.clone().map_or(Input::Inherited, Input::Bytes);
-        Ok(ExitStatus(runner.run(&plan, &request, &input)?))
+        let at = here();
+        let (runner, plan, request) = self.ready(self.inherited())?;
+        let input = self.input.clone().map_or(Input::Inherited, Input::Bytes);
+        let exit = runner.run(&plan, &request, &input);
+        exit.map(ExitStatus).map_err(|error| Error::from(error).or_at(at.as_ref()))
     }
 
     /// Runs the program to its end, and keeps what it writes.
@@ -96,9 +120,11 @@ impl Command {
     /// As for [`Command::status`]; it has written too much.
     #[track_caller]
     pub fn output(&self) -> Result<Output, Error> {
-        let (runner, plan, request) = self.planned(Streams::Captured)?;
-        let input = self.stdin.clone().map_or(Input::Nothing, Input::Bytes);
-        Ok(runner.output(&plan, &request, &input, self.limit)?.into())
+        let at = here();
+        let (runner, plan, request) = self.ready(Streams::Captured)?;
+        let input = self.input.clone().map_or(Input::Nothing, Input::Bytes);
+        let output = runner.output(&plan, &request, &input, self.limit);
+        output.map(Into::into).map_err(|error| Error::from(error).or_at(at.as_ref()))
     }
 
     /// Starts the program, with the caller's standard output and error and no input.
@@ -121,19 +147,29 @@ impl Command {
 
     #[track_caller]
     fn spawn_with(&self, streams: Streams) -> Result<Child, Error> {
-        if self.stdin.is_some() {
-            let error =
-                spec::ValueError::new("a program that is spawned has no `stdin` of its own")
-                    .hint("`spawn_piped` gives it a pipe for `write`");
-            return Err(invalid(&error, here()).into());
+        let at = here();
+        if self.input.is_some() {
+            let error = spec::ValueError::new("a program that is spawned has no `input`")
+                .hint("`spawn_piped` gives it a pipe for `write`");
+            return Err(invalid(&error, at).into());
         }
-        let (runner, plan, request) = self.planned(streams)?;
-        let process = runner.start(&plan, &request, &Input::Nothing)?;
+        let (runner, plan, request) = self.ready(streams)?;
+        let process = runner.start(&plan, &request, &Input::Nothing);
+        let process = process.map_err(|error| Error::from(error).or_at(at.as_ref()))?;
         Ok(Child::new(process, runner))
     }
 
     fn inherited(&self) -> Streams {
-        if self.tty && self.stdin.is_none() { Streams::Terminal } else { Streams::Inherited }
+        if self.tty && self.input.is_none() { Streams::Terminal } else { Streams::Inherited }
+    }
+
+    /// The same, with warnings.
+    fn ready(&self, streams: Streams) -> Result<(Runner, plan::Plan, Request), Error> {
+        let (runner, plan, request) = self.planned(streams)?;
+        plan.warnings.iter().for_each(|warning| (self.warn)(&warning.message));
+        let warn = self.warn.clone();
+        runner.on_warning(Box::new(move |warning| warn(&warning.message)));
+        Ok((runner, plan, request))
     }
 
     fn planned(&self, streams: Streams) -> Result<(Runner, plan::Plan, Request), Error> {

@@ -52,6 +52,21 @@ impl Error {
         self.reports.iter().flat_map(|report| &report.hints).map(String::as_str).collect()
     }
 
+    /// The exit status that a script asked for with `exit(status)`, for errors of
+    /// `SandboxPackage`.
+    #[must_use]
+    pub fn exit_status(&self) -> Option<i32> {
+        self.first(|report| report.facts.status)
+    }
+
+    /// The same error, with a place for what has none.
+    pub(super) fn or_at(mut self, origin: Option<&Origin>) -> Self {
+        for report in self.reports.iter_mut().filter(|report| report.origin.is_none()) {
+            report.origin = origin.cloned();
+        }
+        self
+    }
+
     fn first<'a, T>(&'a self, part: impl Fn(&'a Report) -> Option<T>) -> Option<T> {
         self.reports.first().and_then(part)
     }

@@ -103,6 +103,17 @@ pub struct TmpfsOptions {
     pub(super) mode: Option<u32>,
 }
 
+/// Checks permission bits.
+fn bits(mode: Option<u32>) -> Result<Option<u32>, ValueError> {
+    match mode {
+        Some(bits) if bits > 0o7777 => {
+            let error = ValueError::new(format!("invalid mode {bits:#o}"));
+            Err(error.hint("a mode has at most the bits 0o7777"))
+        }
+        mode => Ok(mode),
+    }
+}
+
 impl TmpfsOptions {
     /// The kernel's default size, which is half of the memory.
     #[must_use]
@@ -115,6 +126,10 @@ impl TmpfsOptions {
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = Some(bytes);
         self
+    }
+
+    pub(super) fn checked_mode(self) -> Result<Option<u32>, ValueError> {
+        bits(self.mode)
     }
 
     /// Permission bits. Default: 0o1777 for `/tmp`, `/var/tmp` and `/dev/shm`, else 0o755.
@@ -182,6 +197,10 @@ impl FileOptions {
         self.0.gid = Some(gid);
         self
     }
+
+    pub(super) fn checked(self) -> Result<spec::FileOptions, ValueError> {
+        bits(self.0.mode).map(|_| self.0)
+    }
 }
 
 /// Options of [`Rootfs::binary_with`](super::Rootfs::binary_with).
@@ -209,7 +228,7 @@ impl BinaryOptions {
 
     /// The directory for the program, if it is not its own: `/bin`.
     #[must_use]
-    pub fn into(mut self, directory: &str) -> Self {
+    pub fn directory(mut self, directory: &str) -> Self {
         self.into = Some(directory.to_owned());
         self
     }
@@ -223,13 +242,14 @@ impl BinaryOptions {
 
     /// Adds a link to the program for each of these names.
     #[must_use]
-    pub fn applets<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
-        self.applets = AppletNames::Named(names.into_iter().map(str::to_owned).collect());
+    pub fn applets(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.applets = AppletNames::Named(names.into_iter().map(Into::into).collect());
         self
     }
 
     /// Whether the files that known programs open while they run are added: modules of Python, time
-    /// zones, certificates. Default: no.
+    /// zones, certificates. Default: no. With the feature `script` only, because the table of them is a
+    /// recipe.
     #[cfg(feature = "script")]
     #[must_use]
     pub fn data(mut self, data: bool) -> Self {

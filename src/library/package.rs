@@ -16,8 +16,11 @@ use crate::script::Package;
 /// those of recipes. Processes that scripts start are ended, and what was made for them is removed, when
 /// the package and all engines that have it are dropped.
 ///
-/// Raw calls, such as `unshare` and `mount`, change the calling process, as they change `nsscript` itself in
-/// a recipe. They fail if the process has more than one thread.
+/// Raw calls, such as `unshare`, `mount`, `scratch`, `netns` and `exec`, change the calling process for good, as
+/// they change `nsscript` itself in a recipe: the first one moves it into a mount namespace of its own, and, if it
+/// is not root's, into a user namespace. They fail if the process has more than one thread, and so do closures.
+/// `exit(status)` and `need` end the script as `EvalAltResult::ErrorTerminated` or `Exit`: see
+/// [`SandboxPackage::error`].
 ///
 /// Use the engine of [`nsscript::rhai`](crate::rhai), which has the version and the features that the verbs
 /// need.

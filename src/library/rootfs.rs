@@ -13,7 +13,8 @@ use crate::spec::{self, Archive, Compression, Ingredient, ValueError};
 /// The root of a sandbox, assembled from programs of the host with the libraries that they need, files and
 /// archives. It is a value: nothing is read before it is used.
 ///
-/// Layers that were assembled once are kept in the store, so the next use is quick.
+/// Layers that were assembled once are kept in the store of the user, so the next use is quick. Without a
+/// home directory that can be written to, each use assembles them again.
 ///
 /// ```
 /// use nsscript::{Rootfs, Sandbox};
@@ -83,10 +84,10 @@ impl Rootfs {
 
     /// Adds several programs.
     #[track_caller]
-    pub fn binaries<'a>(self, programs: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn binaries(self, programs: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut root = self;
         for program in programs {
-            root = root.binary(program);
+            root = root.binary(program.as_ref());
         }
         root
     }
@@ -106,7 +107,7 @@ impl Rootfs {
     /// The same with mode and owner.
     #[track_caller]
     pub fn directory_with(self, path: impl AsRef<Path>, options: FileOptions) -> Self {
-        self.try_with(|| Ok(Ingredient::Directory(guest(path.as_ref())?, options.0)))
+        self.try_with(|| Ok(Ingredient::Directory(guest(path.as_ref())?, options.checked()?)))
     }
 
     /// Adds a file with this content.
@@ -126,7 +127,7 @@ impl Rootfs {
         self.try_with(|| {
             let path = guest(path.as_ref())?;
             spec::check_file(&path)?;
-            Ok(Ingredient::File(path, content.as_ref().to_vec(), options.0))
+            Ok(Ingredient::File(path, content.as_ref().to_vec(), options.checked()?))
         })
     }
 
@@ -158,8 +159,9 @@ impl Rootfs {
     /// The same with options.
     #[track_caller]
     pub fn tar_with(self, file: impl AsRef<Path>, options: TarOptions) -> Self {
-        let archive = host_path(file.as_ref()).map_err(|error| invalid(&error, here()));
-        match archive.and_then(|file| options.archive(&file, here())) {
+        let at = here();
+        let archive = host_path(file.as_ref()).map_err(|error| invalid(&error, at.clone()));
+        match archive.and_then(|file| options.archive(&file, at)) {
             Ok(archive) => self.with(Ingredient::Archive(archive)),
             Err(report) => self.refused(report),
         }
@@ -174,8 +176,10 @@ impl Rootfs {
     /// Adds `/etc/passwd`, `/etc/group` and `/etc/shadow` with these users: `"name"`, `"name:uid"` or
     /// `"name:uid:gid"`. Without a number they get those from 1000 up.
     #[track_caller]
-    pub fn users<'a>(self, users: impl IntoIterator<Item = &'a str>) -> Self {
-        self.try_with(|| spec::users(users).map(Ingredient::Users))
+    pub fn users(self, users: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let users: Vec<_> = users.into_iter().collect();
+        let texts = users.iter().map(AsRef::as_ref);
+        self.try_with(|| spec::users(texts).map(Ingredient::Users))
     }
 
     /// Puts this root on top of another one. Its files replace those below.
@@ -191,8 +195,9 @@ impl Rootfs {
     /// Everything that is missing or invalid, with its line.
     #[track_caller]
     pub fn digest(&self) -> Result<String, Error> {
-        let (runner, tree) = self.tree()?;
-        Ok(runner.manifest(&tree).map_err(|report| report.at(here()))?.digest())
+        let at = here();
+        let made = self.tree().and_then(|(runner, tree)| Ok(runner.manifest(&tree)?.digest()));
+        made.map_err(|error| error.or_at(at.as_ref()))
     }
 
     /// Builds the root into a new directory of the host. Set-user-ID bits are left out.
@@ -201,10 +206,14 @@ impl Rootfs {
     /// As for [`Rootfs::digest`]; the directory exists and is not empty, or cannot be written.
     #[track_caller]
     pub fn build(&self, directory: impl AsRef<Path>) -> Result<(), Error> {
-        let directory = host_path(directory.as_ref()).map_err(|error| invalid(&error, here()))?;
-        let (runner, tree) = self.tree()?;
-        runner.build(&tree, &directory, false).map_err(|report| report.at(here()))?;
-        Ok(())
+        let at = here();
+        let directory =
+            host_path(directory.as_ref()).map_err(|error| invalid(&error, at.clone()))?;
+        let built = self.tree().and_then(|(runner, tree)| {
+            runner.build(&tree, &directory, false)?;
+            Ok(())
+        });
+        built.map_err(|error| error.or_at(at.as_ref()))
     }
 
     /// Packs the root into a new archive, and returns the sha256 of that file. The end of the name says how
@@ -214,16 +223,18 @@ impl Rootfs {
     /// As for [`Rootfs::digest`]; the file exists, or its name is not that of an archive.
     #[track_caller]
     pub fn pack(&self, file: impl AsRef<Path>) -> Result<String, Error> {
-        let file = host_path(file.as_ref()).map_err(|error| invalid(&error, here()))?;
+        let at = here();
+        let file = host_path(file.as_ref()).map_err(|error| invalid(&error, at.clone()))?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let Some(compression) = Compression::of_name(&name) else {
             let message = format!("unknown kind of archive {}", quoted(&name));
             let hint = "the name ends in `.tar`, `.tar.gz`, `.tar.xz` or `.tar.zst`";
-            return Err(Report::error(message).hint(hint).at(here()).into());
+            return Err(Report::error(message).hint(hint).at(at).into());
         };
-        let (runner, tree) = self.tree()?;
-        let packed = runner.pack(&tree, &file, compression, false);
-        Ok(packed.map_err(|report| report.at(here()))?)
+        let packed = self
+            .tree()
+            .and_then(|(runner, tree)| Ok(runner.pack(&tree, &file, compression, false)?));
+        packed.map_err(|error| error.or_at(at.as_ref()))
     }
 
     fn tree(&self) -> Result<(Runner, std::rc::Rc<crate::plan::RootTree>), Error> {

@@ -30,8 +30,6 @@ use crate::spec::{
 ///
 /// let output = Sandbox::host_view()
 ///     .hostname("box")
-///     .proc("/proc")
-///     .tmpfs("/tmp")
 ///     .command("hostname")
 ///     .output()?;
 /// assert_eq!(output.stdout, b"box\n");
@@ -57,8 +55,8 @@ impl Sandbox {
         Self { inner: ops::Sandbox::new(Root::Empty, here()), invalid: Vec::new() }
     }
 
-    /// A sandbox with the host's tree as its root, read-only, with new and empty private places: `/tmp`,
-    /// `/run`, home directories and others.
+    /// A sandbox with the host's tree as its root, read-only, with a new `/proc`, `/dev` and `/tmp`, and with
+    /// empty private places: `/run`, home directories and others.
     #[track_caller]
     pub fn host_view() -> Self {
         Self::new().with(What::HostView)
@@ -156,7 +154,9 @@ impl Sandbox {
     /// The same with options.
     #[track_caller]
     pub fn tmpfs_with(self, target: impl AsRef<Path>, options: TmpfsOptions) -> Self {
-        self.try_with(|| ops::Tmpfs::new(guest(target.as_ref())?, options.size, options.mode))
+        self.try_with(|| {
+            ops::Tmpfs::new(guest(target.as_ref())?, options.size, options.checked_mode()?)
+        })
     }
 
     /// Mounts the processes of the sandbox: proc(5). What could change the kernel there is read-only.
@@ -219,7 +219,9 @@ impl Sandbox {
     /// The same with mode and owner.
     #[track_caller]
     pub fn directory_with(self, path: impl AsRef<Path>, options: FileOptions) -> Self {
-        self.try_with(|| Ok(ops::Directory { path: guest(path.as_ref())?, options: options.0 }))
+        self.try_with(|| {
+            Ok(ops::Directory { path: guest(path.as_ref())?, options: options.checked()? })
+        })
     }
 
     /// Creates a file with this content.
@@ -236,7 +238,9 @@ impl Sandbox {
         content: impl AsRef<[u8]>,
         options: FileOptions,
     ) -> Self {
-        self.try_with(|| ops::File::new(guest(path.as_ref())?, content.as_ref(), options.0))
+        self.try_with(|| {
+            ops::File::new(guest(path.as_ref())?, content.as_ref(), options.checked()?)
+        })
     }
 
     /// Creates a symbolic link at `path` to `target`, in the order of `ln -s`.
@@ -329,12 +333,13 @@ impl Sandbox {
         self.try_with(|| Ok(What::Env(vec![spec::variable(name, value)?])))
     }
 
-    /// Keeps variables of the caller's environment, if they are set there.
+    /// Keeps variables of the caller's environment, if they are set there and are UTF-8.
     #[track_caller]
-    pub fn keep_env<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn keep_env(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.try_with(|| {
-            let name = |name: &str| spec::variable(name, "").map(|(name, _)| name);
-            Ok(What::KeepEnv(names.into_iter().map(name).collect::<Result<_, _>>()?))
+            let checked = |name: &str| spec::variable(name, "").map(|(name, _)| name);
+            let names = names.into_iter().map(|name| checked(name.as_ref()));
+            Ok(What::KeepEnv(names.collect::<Result<_, _>>()?))
         })
     }
 
@@ -347,7 +352,11 @@ impl Sandbox {
     /// The file mode creation mask, umask(2). Default: 0o022.
     #[track_caller]
     pub fn umask(self, mask: u32) -> Self {
-        self.with(ops::Umask(mask & 0o777))
+        self.try_with(|| match mask {
+            0..=0o777 => Ok(ops::Umask(mask)),
+            _ => Err(ValueError::new(format!("invalid umask {mask:#o}"))
+                .hint("a umask has at most the bits 0o777")),
+        })
     }
 
     /// Limits a resource of each program by its name in prlimit(1): `nofile`, `nproc`, `as`.
@@ -395,7 +404,11 @@ impl fmt::Display for Sandbox {
 
 /// A path of the host; a relative one begins at the working directory.
 pub(super) fn host_path(path: &Path) -> Result<PathBuf, ValueError> {
-    std::path::absolute(path).map_err(|_| ValueError::new("the path is empty"))
+    std::path::absolute(path).map_err(|error| {
+        let (path, why) =
+            (crate::diag::quoted(path.to_string_lossy()), crate::diag::os_error(&error));
+        ValueError::new(format!("cannot make {path} an absolute path: {why}"))
+    })
 }
 
 /// A path inside.

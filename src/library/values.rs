@@ -83,9 +83,17 @@ impl From<(u64, u64)> for Limit {
     }
 }
 
-/// How a program ended, and what it used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a program ended, and what it used. Two are equal if the programs ended in the same way.
+#[derive(Clone, Copy, Debug)]
 pub struct ExitStatus(pub(super) run::Exit);
+
+impl PartialEq for ExitStatus {
+    fn eq(&self, other: &Self) -> bool {
+        (self.code(), self.signal()) == (other.code(), other.signal())
+    }
+}
+
+impl Eq for ExitStatus {}
 
 impl ExitStatus {
     /// Whether it exited with status 0.
@@ -124,7 +132,8 @@ impl ExitStatus {
         self.0.usage.system
     }
 
-    /// The most memory that one of its processes had at a time, in bytes.
+    /// The most memory that one of its processes had at a time, in bytes. The kernel counts the caller's
+    /// memory at the start as well, so it is at least that.
     #[must_use]
     pub fn peak_memory(self) -> u64 {
         self.0.usage.peak_memory
@@ -139,6 +148,7 @@ impl fmt::Display for ExitStatus {
 
 /// What a program wrote, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Output {
     /// How it ended.
     pub status: ExitStatus,

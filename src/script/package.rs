@@ -5,13 +5,16 @@ use std::rc::Rc;
 use rhai::{Engine, EvalAltResult, Module};
 
 use super::binding::context::{Context, Warn};
+use super::binding::error::End;
 use super::binding::{catalog, value};
+use super::builtins::bounded::MemoryExceeded;
 use super::effects::kernel::Kernel;
 use super::engine::register;
 use super::errors::reword;
 use super::language::named::Named;
 use super::language::recipe::Recipe;
 use crate::diag::Report;
+use crate::run;
 
 /// All verbs, with what they work with.
 #[derive(Clone)]
@@ -56,9 +59,36 @@ impl Package {
         engine.register_global_module(constants.into());
     }
 
-    /// The reports of an error of the engine.
+    /// The reports of an error of the engine, or of the end that a script asked for.
     #[must_use]
     pub fn reports(&self, error: EvalAltResult) -> Vec<Report> {
-        reword::reports(error, &self.context)
+        let ended = match reword::ending(&error) {
+            Some(End::Status(status)) => {
+                let mut report = Report::error(format!("the script exited with status {status}"));
+                report.facts.status = Some(status);
+                report
+            }
+            Some(End::NotRun(reason)) => Report::not_run(reason),
+            Some(End::Signal(signal)) => {
+                Report::error(format!("interrupted by {}", run::signal_name(signal)))
+            }
+            Some(End::Failed(reports)) => return reports,
+            None if is_terminated(&error) => {
+                Report::error("the program that runs the script has ended it")
+            }
+            None => return reword::reports(error, &self.context),
+        };
+        vec![ended]
+    }
+}
+
+/// Whether the host of the engine has ended the script: `Engine::on_progress`. The memory limit of `nsscript`
+/// itself has its own error.
+fn is_terminated(error: &EvalAltResult) -> bool {
+    match error {
+        EvalAltResult::ErrorTerminated(token, _) => !token.is::<MemoryExceeded>(),
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _)
+        | EvalAltResult::ErrorInModule(_, inner, _) => is_terminated(inner),
+        _ => false,
     }
 }
