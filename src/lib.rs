@@ -1,8 +1,8 @@
 //! Linux sandboxes as readable recipes, as values of Rust, and as verbs of a small language.
 //!
-//! A [`Sandbox`] describes what a program sees: namespaces, a root, mounts, ids, limits. A [`Command`] of it
-//! runs a program there. Every error names what was attempted, the kernel's answer, the line that asked for
-//! it, and what helps.
+//! A [`Sandbox`] describes what a program sees: namespaces, a root, mounts, ids, limits. A
+//! [`Command`] of it runs a program there. Every error names what was attempted, the kernel's
+//! answer, the line that asked for it, and what helps.
 //!
 //! ```
 //! use nsscript::{BindOptions, Sandbox};
@@ -18,19 +18,22 @@
 //!
 //! # In your program
 //!
-//! - It starts no thread that goes on, installs no signal handler, and waits for no child of yours. Do not wait
-//!   for its children either, as `waitpid(-1)` does, and do not ignore `SIGCHLD`: the kernel then tells nobody how
-//!   a program ended, which is an error.
-//! - It works in programs with threads, and in those that fork. [`Sandbox`], [`Rootfs`], [`Command`] and [`Error`]
-//!   can be sent between threads; a [`Child`] belongs to its own.
-//! - Two descriptors stay open for the process. Otherwise nothing is left behind: what a sandbox needs on disk is removed with its [`Child`]. Layers of roots stay
-//!   in the store of the user, `~/.cache/nsscript`, where the program `nsscript` finds them as well.
-//! - Linux 5.12 or later, on x86-64 or aarch64, as root or as any user who may create user namespaces.
+//! - It starts no thread that goes on, installs no signal handler, and waits for no child of yours.
+//!   Do not wait for its children either, as `waitpid(-1)` does, and do not ignore `SIGCHLD`: the
+//!   kernel then tells nobody how a program ended, which is an error.
+//! - It works in programs with threads, and in those that fork. [`Sandbox`], [`Rootfs`],
+//!   [`Command`] and [`Error`] can be sent between threads; a [`Child`] belongs to its own.
+//! - Two descriptors stay open for the process. Otherwise nothing is left behind: what a sandbox
+//!   needs on disk is removed with its [`Child`]. Layers of roots stay in the store of the user,
+//!   `~/.cache/nsscript`, where the program `nsscript` finds them as well.
+//! - Linux 5.12 or later, on x86-64 or aarch64, as root or as any user who may create user
+//!   namespaces.
 //!
 //! # Features
 //!
-//! - `script`: the recipe language, and `SandboxPackage`, which registers its verbs in an engine of yours. It pins a
-//!   version of Rhai with the features `internals` and `only_i64`, and does not compile with `rhai/sync`.
+//! - `script`: the recipe language, and `SandboxPackage`, which registers its verbs in an engine of
+//!   yours. It pins a version of Rhai with the features `internals` and `only_i64`, and does not
+//!   compile with `rhai/sync`.
 //! - `cli` (default): the program `nsscript`. Libraries turn it off: `default-features = false`.
 #![cfg_attr(
     not(feature = "cli"),

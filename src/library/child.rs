@@ -10,10 +10,11 @@ use crate::plan::Request;
 use crate::run::{self, Input, Process, Runner};
 use crate::spec::{self, Streams};
 
-/// A program that runs in a sandbox. Dropping it kills the sandbox and removes all that was made for it.
+/// A program that runs in a sandbox. Dropping it kills the sandbox and removes all that was made
+/// for it.
 ///
-/// It belongs to the thread that started it, because the kernel ends the sandbox together with that thread:
-/// `PR_SET_PDEATHSIG` of prctl(2).
+/// It belongs to the thread that started it, because the kernel ends the sandbox together with that
+/// thread: `PR_SET_PDEATHSIG` of prctl(2).
 ///
 /// ```
 /// use nsscript::Sandbox;
@@ -113,8 +114,8 @@ impl Child {
         written.map_err(|error| error.or_at(at.as_ref()))
     }
 
-    /// Reads a line of its output, without the line end, or `None` at the end of the output. Bytes that
-    /// are not UTF-8 are replaced.
+    /// Reads a line of its output, without the line end, or `None` at the end of the output. Bytes
+    /// that are not UTF-8 are replaced.
     ///
     /// # Errors
     /// It has no pipe, or the line is longer than 64 MiB.
@@ -127,7 +128,8 @@ impl Child {
         Ok(line.map(|line| String::from_utf8_lossy(&line).into_owned()))
     }
 
-    /// Runs another program in the same sandbox, to its end: with all its namespaces, rights and limits.
+    /// Runs another program in the same sandbox, to its end: with all its namespaces, rights and
+    /// limits.
     ///
     /// # Errors
     /// The sandbox has ended, or what could not be done.

@@ -63,29 +63,29 @@ impl Command {
         self
     }
 
-    /// Has `warn` called with each warning, one sentence, before and while the program runs. Default: they
-    /// are written to standard error.
+    /// Has `warn` called with each warning, one sentence, before and while the program runs.
+    /// Default: they are written to standard error.
     pub fn on_warning(&mut self, warn: impl Fn(&str) + Send + Sync + 'static) -> &mut Self {
         self.warn = Arc::new(warn);
         self
     }
 
-    /// The bytes that the program reads from its standard input. Default: the caller's standard input for
-    /// [`Command::status`], and nothing otherwise.
+    /// The bytes that the program reads from its standard input. Default: the caller's standard
+    /// input for [`Command::status`], and nothing otherwise.
     pub fn input(&mut self, bytes: impl Into<Vec<u8>>) -> &mut Self {
         self.input = Some(bytes.into());
         self
     }
 
-    /// Whether [`Command::status`] gives the program a terminal of its own, which `nsscript` relays to the
-    /// caller's. Default: no. No program gets the caller's terminal itself.
+    /// Whether [`Command::status`] gives the program a terminal of its own, which `nsscript` relays
+    /// to the caller's. Default: no. No program gets the caller's terminal itself.
     pub fn tty(&mut self, tty: bool) -> &mut Self {
         self.tty = tty;
         self
     }
 
-    /// The most that [`Command::output`] keeps, in bytes. Default: 64 MiB. A program that writes more is
-    /// ended, which is an error.
+    /// The most that [`Command::output`] keeps, in bytes. Default: 64 MiB. A program that writes
+    /// more is ended, which is an error.
     pub fn output_limit(&mut self, bytes: u64) -> &mut Self {
         self.limit = bytes;
         self
@@ -103,8 +103,8 @@ impl Command {
     /// Runs the program to its end, with the caller's standard streams.
     ///
     /// # Errors
-    /// As for [`Command::plan`]; a system call failed, or the program cannot be executed. How it ends is
-    /// no error.
+    /// As for [`Command::plan`]; a system call failed, or the program cannot be executed. How it
+    /// ends is no error.
     #[track_caller]
     pub fn status(&self) -> Result<ExitStatus, Error> {
         let at = here();

@@ -7,11 +7,11 @@ use crate::diag::{Format, Origin, Report, Sources, render};
 use crate::run::{self, Interrupted, RunError};
 use crate::spec::ValueError;
 
-/// Why a sandbox could not be planned or its program not be run: what was attempted, the kernel's answer,
-/// the line of the program that asked for it, and what helps.
+/// Why a sandbox could not be planned or its program not be run: what was attempted, the kernel's
+/// answer, the line of the program that asked for it, and what helps.
 ///
-/// `{error}` is one line for each thing that is wrong. `{error:#}` is the whole report as `nsscript` prints
-/// it, with places, notes and hints.
+/// `{error}` is one line for each thing that is wrong. `{error:#}` is the whole report as
+/// `nsscript` prints it, with places, notes and hints.
 ///
 /// ```
 /// let error = nsscript::Sandbox::new().bind("/missing", "/data").command("ls").status().unwrap_err();

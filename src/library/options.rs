@@ -87,7 +87,8 @@ impl MountOptions {
 
     attributes!();
 
-    /// Adds an option of the file system: `data("size", "1M")`. An empty value is an option without one.
+    /// Adds an option of the file system: `data("size", "1M")`. An empty value is an option without
+    /// one.
     #[must_use]
     pub fn data(mut self, name: &str, value: &str) -> Self {
         let value = (!value.is_empty()).then(|| value.to_owned());
@@ -248,8 +249,8 @@ impl BinaryOptions {
     }
 
     /// Whether the files that known programs open while they run are added: modules of Python, time
-    /// zones, certificates. Default: no. With the feature `script` only, because the table of them is a
-    /// recipe.
+    /// zones, certificates. Default: no. With the feature `script` only, because the table of them
+    /// is a recipe.
     #[cfg(feature = "script")]
     #[must_use]
     pub fn data(mut self, data: bool) -> Self {

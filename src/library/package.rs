@@ -12,18 +12,18 @@ use crate::script::Package;
 
 /// All verbs of recipes, for an engine of your own.
 ///
-/// The engine keeps what it has: its limits, its `print`, its functions. Only `sleep` and `trim` become
-/// those of recipes. Processes that scripts start are ended, and what was made for them is removed, when
-/// the package and all engines that have it are dropped.
+/// The engine keeps what it has: its limits, its `print`, its functions. Only `sleep` and `trim`
+/// become those of recipes. Processes that scripts start are ended, and what was made for them is
+/// removed, when the package and all engines that have it are dropped.
 ///
-/// Raw calls, such as `unshare`, `mount`, `scratch`, `netns` and `exec`, change the calling process for good, as
-/// they change `nsscript` itself in a recipe: the first one moves it into a mount namespace of its own, and, if it
-/// is not root's, into a user namespace. They fail if the process has more than one thread, and so do closures.
-/// `exit(status)` and `need` end the script as `EvalAltResult::ErrorTerminated` or `Exit`: see
-/// [`SandboxPackage::error`].
+/// Raw calls, such as `unshare`, `mount`, `scratch`, `netns` and `exec`, change the calling process
+/// for good, as they change `nsscript` itself in a recipe: the first one moves it into a mount
+/// namespace of its own, and, if it is not root's, into a user namespace. They fail if the process
+/// has more than one thread, and so do closures. `exit(status)` and `need` end the script as
+/// `EvalAltResult::ErrorTerminated` or `Exit`: see [`SandboxPackage::error`].
 ///
-/// Use the engine of [`nsscript::rhai`](crate::rhai), which has the version and the features that the verbs
-/// need.
+/// Use the engine of [`nsscript::rhai`](crate::rhai), which has the version and the features that
+/// the verbs need.
 ///
 /// ```
 /// use nsscript::{SandboxPackage, rhai::Engine};

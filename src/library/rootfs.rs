@@ -10,11 +10,11 @@ use crate::diag::{Report, quoted};
 use crate::run::Runner;
 use crate::spec::{self, Archive, Compression, Ingredient, ValueError};
 
-/// The root of a sandbox, assembled from programs of the host with the libraries that they need, files and
-/// archives. It is a value: nothing is read before it is used.
+/// The root of a sandbox, assembled from programs of the host with the libraries that they need,
+/// files and archives. It is a value: nothing is read before it is used.
 ///
-/// Layers that were assembled once are kept in the store of the user, so the next use is quick. Without a
-/// home directory that can be written to, each use assembles them again.
+/// Layers that were assembled once are kept in the store of the user, so the next use is quick.
+/// Without a home directory that can be written to, each use assembles them again.
 ///
 /// ```
 /// use nsscript::{Rootfs, Sandbox};
@@ -59,8 +59,8 @@ impl Rootfs {
         if self.invalid.is_empty() { Ok(self.inner) } else { Err(self.invalid) }
     }
 
-    /// Adds a program of the host with its loader and its libraries: a path, or a name that is searched in
-    /// `PATH`.
+    /// Adds a program of the host with its loader and its libraries: a path, or a name that is
+    /// searched in `PATH`.
     #[track_caller]
     pub fn binary(self, program: &str) -> Self {
         self.binary_with(program, BinaryOptions::new())
@@ -92,7 +92,8 @@ impl Rootfs {
         root
     }
 
-    /// Adds a shared library with the libraries that it needs: a path, or a name that the loader finds.
+    /// Adds a shared library with the libraries that it needs: a path, or a name that the loader
+    /// finds.
     #[track_caller]
     pub fn library(self, name: &str) -> Self {
         self.with(Ingredient::Library(name.to_owned()))
@@ -173,8 +174,8 @@ impl Rootfs {
         self.try_with(|| guest(path.as_ref()).map(Ingredient::Device))
     }
 
-    /// Adds `/etc/passwd`, `/etc/group` and `/etc/shadow` with these users: `"name"`, `"name:uid"` or
-    /// `"name:uid:gid"`. Without a number they get those from 1000 up.
+    /// Adds `/etc/passwd`, `/etc/group` and `/etc/shadow` with these users: `"name"`, `"name:uid"`
+    /// or `"name:uid:gid"`. Without a number they get those from 1000 up.
     #[track_caller]
     pub fn users(self, users: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let users: Vec<_> = users.into_iter().collect();
@@ -188,8 +189,8 @@ impl Rootfs {
         Self { inner: self.inner.on(&base.inner), invalid: self.invalid }
     }
 
-    /// The sha256 of the canonical list of everything in the root: names, types, modes, owners, contents.
-    /// It is the same on every machine that has the same files.
+    /// The sha256 of the canonical list of everything in the root: names, types, modes, owners,
+    /// contents. It is the same on every machine that has the same files.
     ///
     /// # Errors
     /// Everything that is missing or invalid, with its line.
@@ -216,8 +217,8 @@ impl Rootfs {
         built.map_err(|error| error.or_at(at.as_ref()))
     }
 
-    /// Packs the root into a new archive, and returns the sha256 of that file. The end of the name says how
-    /// it is compressed: `.tar`, `.tar.gz`, `.tar.xz` or `.tar.zst`.
+    /// Packs the root into a new archive, and returns the sha256 of that file. The end of the name
+    /// says how it is compressed: `.tar`, `.tar.gz`, `.tar.xz` or `.tar.zst`.
     ///
     /// # Errors
     /// As for [`Rootfs::digest`]; the file exists, or its name is not that of an archive.

@@ -14,16 +14,16 @@ use crate::spec::{
     self, GuestPath, IdRange, Namespaces, NetworkChoice, Outbound, Resource, Root, ValueError,
 };
 
-/// What a program will see: namespaces, a root, mounts, ids, limits. It is a value: nothing happens before
-/// a [`Command`] of it is started.
+/// What a program will see: namespaces, a root, mounts, ids, limits. It is a value: nothing happens
+/// before a [`Command`] of it is started.
 ///
-/// Each method takes the sandbox and returns it with one more step; [`Clone`] keeps a base for several.
-/// Methods do not fail. A value that is invalid is reported with its line when the sandbox is planned or
-/// started, together with everything else that is wrong.
+/// Each method takes the sandbox and returns it with one more step; [`Clone`] keeps a base for
+/// several. Methods do not fail. A value that is invalid is reported with its line when the sandbox
+/// is planned or started, together with everything else that is wrong.
 ///
-/// A new sandbox has all eight namespaces of its own, an empty root, no capabilities, no network but `lo`,
-/// an empty environment and only the descriptors 0 to 2. Its programs end with it, and it ends with the
-/// thread that started it.
+/// A new sandbox has all eight namespaces of its own, an empty root, no capabilities, no network
+/// but `lo`, an empty environment and only the descriptors 0 to 2. Its programs end with it, and it
+/// ends with the thread that started it.
 ///
 /// ```
 /// use nsscript::Sandbox;
@@ -55,8 +55,8 @@ impl Sandbox {
         Self { inner: ops::Sandbox::new(Root::Empty, here()), invalid: Vec::new() }
     }
 
-    /// A sandbox with the host's tree as its root, read-only, with a new `/proc`, `/dev` and `/tmp`, and with
-    /// empty private places: `/run`, home directories and others.
+    /// A sandbox with the host's tree as its root, read-only, with a new `/proc`, `/dev` and
+    /// `/tmp`, and with empty private places: `/run`, home directories and others.
     #[track_caller]
     pub fn host_view() -> Self {
         Self::new().with(What::HostView)
@@ -111,7 +111,8 @@ impl Sandbox {
         self.with(What::ReadOnlyRoot)
     }
 
-    /// Keeps what changes in the root in this directory of the host, for the next sandbox with the same.
+    /// Keeps what changes in the root in this directory of the host, for the next sandbox with the
+    /// same.
     #[track_caller]
     pub fn keep_changes(self, directory: impl AsRef<Path>) -> Self {
         self.try_with(|| Ok(What::KeepChanges(host_path(directory.as_ref())?)))
@@ -159,7 +160,8 @@ impl Sandbox {
         })
     }
 
-    /// Mounts the processes of the sandbox: proc(5). What could change the kernel there is read-only.
+    /// Mounts the processes of the sandbox: proc(5). What could change the kernel there is
+    /// read-only.
     #[track_caller]
     pub fn proc(self, target: impl AsRef<Path>) -> Self {
         self.proc_with(target, ProcOptions::new())
@@ -293,9 +295,10 @@ impl Sandbox {
         self.with(What::Network(NetworkChoice::Host))
     }
 
-    /// Lets programs connect to the outside, through pasta(1), which must be installed. The host's own
-    /// addresses cannot be reached. It needs a session: the process moves into a mount namespace and, if
-    /// it is not root's, a user namespace of its own, so it may have only one thread then.
+    /// Lets programs connect to the outside, through pasta(1), which must be installed. The host's
+    /// own addresses cannot be reached. It needs a session: the process moves into a mount
+    /// namespace and, if it is not root's, a user namespace of its own, so it may have only one
+    /// thread then.
     #[track_caller]
     pub fn network_outbound(self) -> Self {
         self.with(What::Network(NetworkChoice::Outbound(Outbound::default())))

@@ -43,7 +43,8 @@ impl Namespace {
     }
 }
 
-/// A user or group inside a sandbox: a number, or a name of the root's `/etc/passwd` or `/etc/group`.
+/// A user or group inside a sandbox: a number, or a name of the root's `/etc/passwd` or
+/// `/etc/group`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Id(pub(super) spec::Id);
 
@@ -62,7 +63,8 @@ impl From<&str> for Id {
 /// No limit: `RLIM_INFINITY` of getrlimit(2).
 pub const UNLIMITED: u64 = spec::UNLIMITED;
 
-/// A resource limit, in bytes, seconds, microseconds or a number, as the resource has it: getrlimit(2).
+/// A resource limit, in bytes, seconds, microseconds or a number, as the resource has it:
+/// getrlimit(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     pub(super) soft: u64,
@@ -132,8 +134,8 @@ impl ExitStatus {
         self.0.usage.system
     }
 
-    /// The most memory that one of its processes had at a time, in bytes. The kernel counts the caller's
-    /// memory at the start as well, so it is at least that.
+    /// The most memory that one of its processes had at a time, in bytes. The kernel counts the
+    /// caller's memory at the start as well, so it is at least that.
     #[must_use]
     pub fn peak_memory(self) -> u64 {
         self.0.usage.peak_memory

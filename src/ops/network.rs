@@ -1,7 +1,7 @@
 //! Networks: those that a sandbox has, and what a recipe does in one.
 //!
-//! [`NetworkOperation`] is to changes of a network what `RawOperation` is to raw calls. The label of
-//! the network is no part of them: who performs a change holds the network itself.
+//! [`NetworkOperation`] is to changes of a network what `RawOperation` is to raw calls. The label
+//! of the network is no part of them: who performs a change holds the network itself.
 
 mod address;
 mod block;

@@ -308,8 +308,8 @@ impl RawCalls {
     }
 }
 
-/// The content of a file of at most `largest` bytes. What is no file is waited for: the other end of a
-/// FIFO, a device.
+/// The content of a file of at most `largest` bytes. What is no file is waited for: the other end
+/// of a FIFO, a device.
 ///
 /// # Errors
 /// open(2) and read(2); `EFBIG` for a larger one, `EINTR` where a signal asks nsscript to end.

@@ -82,8 +82,8 @@ impl Package {
     }
 }
 
-/// Whether the host of the engine has ended the script: `Engine::on_progress`. The memory limit of `nsscript`
-/// itself has its own error.
+/// Whether the host of the engine has ended the script: `Engine::on_progress`. The memory limit of
+/// `nsscript` itself has its own error.
 fn is_terminated(error: &EvalAltResult) -> bool {
     match error {
         EvalAltResult::ErrorTerminated(token, _) => !token.is::<MemoryExceeded>(),

@@ -233,8 +233,8 @@ impl Applets {
     }
 }
 
-/// The users `"name"`, `"name:uid"` or `"name:uid:gid"`, as `(name, uid, gid)`. Names without a number
-/// get the next one from 1000 up, and `root` gets 0.
+/// The users `"name"`, `"name:uid"` or `"name:uid:gid"`, as `(name, uid, gid)`. Names without a
+/// number get the next one from 1000 up, and `root` gets 0.
 ///
 /// # Errors
 /// A text is none of these.

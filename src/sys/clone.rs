@@ -331,9 +331,9 @@ pub fn has_threads() -> bool {
     })
 }
 
-/// The same in a program with threads. The C library's fork(2) makes the intermediate process: it takes
-/// the locks of the allocator first, which another thread may hold, so a copy of that process can
-/// allocate.
+/// The same in a program with threads. The C library's fork(2) makes the intermediate process: it
+/// takes the locks of the allocator first, which another thread may hold, so a copy of that process
+/// can allocate.
 fn copy_of_threads(copying: &Copying<'_, '_>, slot: &FaultSlot) -> Answer<(c_int, OwnedFd)> {
     let refused = |errno| CallError { syscall: Syscall::Clone3, errno: Errno::new(errno) };
     // The number of the copy would be that of another PID namespace.

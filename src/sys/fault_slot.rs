@@ -46,8 +46,8 @@ impl FaultSlot {
         }
         super::clone::forget_in_forks();
         SLOT.store(page as usize, Ordering::Relaxed);
-        // SAFETY: the mapping is a page of zeroes, aligned, valid for `FaultSlot`, and never unmapped in
-        // this process.
+        // SAFETY: the mapping is a page of zeroes, aligned, valid for `FaultSlot`, and never
+        // unmapped in this process.
         Ok(unsafe { &*(page as *const Self) })
     }
 
@@ -61,8 +61,8 @@ impl FaultSlot {
     pub(super) fn unmap() {
         let page = SLOT.swap(0, Ordering::SeqCst);
         if page != 0 {
-            // SAFETY: the mapping is that of `of_this_process`, and the one thread of this process is
-            // in fork(2), so nobody uses it.
+            // SAFETY: the mapping is that of `of_this_process`, and the one thread of this process
+            // is in fork(2), so nobody uses it.
             unsafe { libc::munmap(page as *mut std::ffi::c_void, 4096) };
         }
     }

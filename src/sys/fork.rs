@@ -1,8 +1,8 @@
 //! Copies of this process, in new namespaces, that run closures.
 //!
-//! A copy has the thread that created it and no other, so it can use everything in its memory except
-//! locks that other threads held: those of the allocator (see [`super::clone`]) and of this layer are
-//! taken first. It renews what belongs to a single process.
+//! A copy has the thread that created it and no other, so it can use everything in its memory
+//! except locks that other threads held: those of the allocator (see [`super::clone`]) and of this
+//! layer are taken first. It renews what belongs to a single process.
 
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

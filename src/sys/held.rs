@@ -79,7 +79,8 @@ const MOST_LINKS: usize = 40;
 /// Paths by descriptor of held directories, with the names to show.
 static SHOWN: Mutex<Vec<(PathBuf, PathBuf)>> = Mutex::new(Vec::new());
 
-/// Waits until no other thread uses the names; in a copy of the process nobody could give them back.
+/// Waits until no other thread uses the names; in a copy of the process nobody could give them
+/// back.
 pub(super) fn lock_names() -> MutexGuard<'static, Vec<(PathBuf, PathBuf)>> {
     SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -233,8 +233,8 @@ pub fn adopt_orphans() {
 /// Ends every child of this process, those that it has adopted too, and waits for them.
 pub fn end_children() {
     loop {
-        // Without /proc nobody can be found, and in one of another PID namespace numbers are those of
-        // others; then the kernel ends what was started by itself.
+        // Without /proc nobody can be found, and in one of another PID namespace numbers are those
+        // of others; then the kernel ends what was started by itself.
         let own = std::fs::read_link("/proc/self");
         let is_own = own.is_ok_and(|own| own == Path::new(&std::process::id().to_string()));
         let children = std::fs::read_to_string("/proc/thread-self/children");

@@ -101,8 +101,8 @@ pub fn own_process() {
     OWNS.store(true, Ordering::Relaxed);
 }
 
-/// Whether processes that lose their parents may become children of this process: of `nsscript`, and not
-/// of a program that uses the library and waits for its own.
+/// Whether processes that lose their parents may become children of this process: of `nsscript`,
+/// and not of a program that uses the library and waits for its own.
 pub(super) fn may_adopt() -> bool {
     let owns = OWNS.load(Ordering::Relaxed);
     ADOPTS.fetch_or(owns, Ordering::Relaxed);

@@ -62,7 +62,8 @@ fn value(file: &File, name: &CStr) -> Result<Vec<u8>, Errno> {
     let mut value = vec![0_u8; 256];
     loop {
         let (fd, size) = (file.as_raw_fd(), value.len());
-        // SAFETY: fgetxattr fills a buffer that it is given the length of; the name ends with a NUL.
+        // SAFETY: fgetxattr fills a buffer that it is given the length of; the name ends with a
+        // NUL.
         let length = unsafe { libc::fgetxattr(fd, name.as_ptr(), value.as_mut_ptr().cast(), size) };
         match usize::try_from(length) {
             Ok(length) => {

@@ -46,7 +46,8 @@ pub(super) struct Needed {
 impl Object {
     /// Reads the headers and the dynamic section of an ELF file.
     ///
-    /// [`ElfErrorKind::NotProgram`] if this is not an ELF file, or one that can be neither run nor loaded.
+    /// [`ElfErrorKind::NotProgram`] if this is not an ELF file, or one that can be neither run nor
+    /// loaded.
     pub fn read(bytes: &Bytes) -> Result<Self, ElfErrorKind> {
         let Some((identity, _)) = bytes.head().split_at_checked(16) else {
             let is_elf = bytes.head().starts_with(&elf::ELFMAG);

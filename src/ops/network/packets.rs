@@ -32,8 +32,8 @@ impl Packets {
         if words.is_empty() { "all packets".into() } else { format!("packets {}", words.join(" ")) }
     }
 
-    /// The chains that they pass: what comes in has no way out yet, and what is of one's own came in
-    /// nowhere.
+    /// The chains that they pass: what comes in has no way out yet, and what is of one's own came
+    /// in nowhere.
     #[must_use]
     pub fn chains(&self) -> Vec<&'static str> {
         let mut chains = Vec::new();

@@ -16,8 +16,8 @@ pub struct Sysctl {
     kind: Kind,
 }
 
-/// The settings that namespaces have, by how their names begin. What a network namespace shows below
-/// `net` is its own, with the exceptions below; the others are those of ipc_namespaces(7).
+/// The settings that namespaces have, by how their names begin. What a network namespace shows
+/// below `net` is its own, with the exceptions below; the others are those of ipc_namespaces(7).
 const OF_NAMESPACES: [(&str, Kind); 9] = [
     ("net/", Kind::Net),
     ("fs/mqueue/", Kind::Ipc),
@@ -30,8 +30,8 @@ const OF_NAMESPACES: [(&str, Kind); 9] = [
     ("kernel/shm_rmid_forced", Kind::Ipc),
 ];
 
-/// Settings that each namespace shows, and that are those of the machine: the kernel switches the hooks
-/// of lightweight tunnels on for everybody, and never off.
+/// Settings that each namespace shows, and that are those of the machine: the kernel switches the
+/// hooks of lightweight tunnels on for everybody, and never off.
 const OF_THE_MACHINE: [&str; 1] = ["net/netfilter/nf_hooks_lwtunnel"];
 
 impl Sysctl {
@@ -39,8 +39,8 @@ impl Sysctl {
     /// `net.ipv4.ip_forward`, `net/ipv4/conf/eth0.1/forwarding`.
     ///
     /// # Errors
-    /// The name is no path below `/proc/sys`, the setting is that of the whole machine, or the value is
-    /// empty or contains a control character other than a tab.
+    /// The name is no path below `/proc/sys`, the setting is that of the whole machine, or the
+    /// value is empty or contains a control character other than a tab.
     pub fn new(key: &str, value: &str) -> Result<Self, ValueError> {
         // As sysctl(8): with a slash, dots are parts of names.
         let path = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };

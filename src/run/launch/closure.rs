@@ -263,7 +263,8 @@ impl Launcher {
             return Err(Interrupted { signal }.into());
         }
         if sys::has_threads() {
-            // The copy would have the descriptors of the other threads, and the locks that they hold.
+            // The copy would have the descriptors of the other threads, and the locks that they
+            // hold.
             let origin = plan.actions.last().and_then(|last| last.origin.clone());
             let message = "cannot run a closure in a copy of a process that has several threads";
             let note = "run it before other threads start, or in a process of its own";

@@ -254,8 +254,8 @@ pub(super) fn perform(
     wire.request(message, flags)
 }
 
-/// The message that removes a route, whatever it is besides; one that refuses packets only if it does
-/// so in this way.
+/// The message that removes a route, whatever it is besides; one that refuses packets only if it
+/// does so in this way.
 fn without(mut message: RouteMessage) -> RouteNetlinkMessage {
     message.header.scope = RouteScope::NoWhere;
     message.header.protocol = RouteProtocol::Unspec;

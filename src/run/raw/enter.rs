@@ -59,8 +59,8 @@ impl RawCalls {
         })
     }
 
-    /// Binds the session's root on itself if it is mounted on nothing, so that pivot_root(2) works in
-    /// raw calls.
+    /// Binds the session's root on itself if it is mounted on nothing, so that pivot_root(2) works
+    /// in raw calls.
     ///
     /// # Errors
     /// The kernel's answer.

@@ -36,8 +36,8 @@ pub(in crate::run) fn refuse(action: &RawAction, session: &Session) -> Result<()
         Effect::Name(path, _) => own_place(action, path, session),
         Effect::Process(pid) => own_process(action, pid, session),
         Effect::Content(path) => own_file(action, path, session),
-        // What is made, or done to this process alone; the kernel itself asks who sets maps, networks
-        // are looked at with their handle, and files for results are the caller's to make.
+        // What is made, or done to this process alone; the kernel itself asks who sets maps,
+        // networks are looked at with their handle, and files for results are the caller's to make.
         Effect::Own
         | Effect::Session(_)
         | Effect::Unshare(_)

@@ -316,12 +316,12 @@ fn limit(
 
 /// Sets a kernel setting of the sandbox's own namespaces, by its name in sysctl(8).
 ///
-/// Settings below `net` belong to the network namespace. Those below `fs.mqueue`, and of `kernel` those of
-/// System V IPC (`msgmax`, `sem`, `shmmax` and so on), belong to the IPC namespace. Other settings are those
-/// of the whole machine, and no sandbox can change them.
+/// Settings below `net` belong to the network namespace. Those below `fs.mqueue`, and of `kernel`
+/// those of System V IPC (`msgmax`, `sem`, `shmmax` and so on), belong to the IPC namespace. Other
+/// settings are those of the whole machine, and no sandbox can change them.
 ///
-/// `value` is a string or an integer. The namespace must be the sandbox's own: neither shared nor a network
-/// that is entered.
+/// `value` is a string or an integer. The namespace must be the sandbox's own: neither shared nor a
+/// network that is entered.
 ///
 /// # Errors
 /// The setting is unknown, is that of the whole machine, or is that of a namespace of others.

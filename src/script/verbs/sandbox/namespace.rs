@@ -22,8 +22,9 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["namespace.rs";
 options! {
     /// The ports that the host forwards into a sandbox.
     struct Ports {
-        /// the TCP ports that the host forwards into the sandbox: numbers, or strings such as `"8080:80"`
-        /// with the host's port first; on 127.0.0.1, or another address: `"0.0.0.0:8080:80"`
+        /// the TCP ports that the host forwards into the sandbox: numbers, or strings such as
+        /// `"8080:80"` with the host's port first; on 127.0.0.1, or another address:
+        /// `"0.0.0.0:8080:80"`
         tcp: Array = "[]",
         /// the UDP ports, in the same form
         udp: Array = "[]",
