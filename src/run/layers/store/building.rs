@@ -137,6 +137,10 @@ impl Store {
         let (gone, _locked) = self.new_place()?;
         // It is renamed first, so that nobody finds a part of it.
         let removed = fs::rename(directory, gone.join("layer"));
+        if matches!(&removed, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+            // Another run has removed it between the look-up and the lock.
+            return Ok(false);
+        }
         let removed = removed.and_then(|()| remove_own_directory(layers, &gone));
         removed.map(|()| true).map_err(|error| cannot("remove", directory, &error))
     }
