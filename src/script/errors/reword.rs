@@ -154,11 +154,12 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
             .hint("loop over the keys of a map with `for key in map.keys()`"),
         E::ErrorDataRace(name, _) if name.contains("of function '") => {
             let verb = name.split('\'').nth(1).unwrap_or_default();
-            Report::error(format!("the closure uses the value that {} is called on", quoted(verb)))
-                .hint(
-                    "copy the value before the call, `let copy = value;`, and use the copy in \
-                     the closure",
-                )
+            let message = format!("the closure uses the value that {} is called on", quoted(verb));
+            let copy = "copy the value before the call, `let copy = value;`, and use the copy in \
+                        the closure";
+            // A process is in use while the closure runs in its namespaces.
+            let also = if verb == "within" { "; to run a program there, call `exec`" } else { "" };
+            Report::error(message).hint(format!("{copy}{also}"))
         }
         E::ErrorDataRace(name, _) => {
             Report::error(format!("{name} is used in a closure that is called on it"))
