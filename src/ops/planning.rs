@@ -22,6 +22,8 @@ pub struct Planning<'a> {
     pub namespaces: Namespaces,
     /// The line that shared a namespace.
     pub shared: Option<Origin>,
+    /// Whether `network("host")` shared the network.
+    pub network_of_host: bool,
     /// The line that named the network that the sandbox enters.
     pub entered: Option<Origin>,
     /// Whether user 0 of the machine is mapped, who may then write to `/proc/sys`.
@@ -189,8 +191,13 @@ impl Planning<'_> {
             report.related(entered, "entered here")
         } else {
             let name = kind.constant();
+            let cure = if kind == Kind::Net && self.network_of_host {
+                "remove `network(\"host\")`".to_owned()
+            } else {
+                format!("leave {name} out of `share`")
+            };
             let hint = format!(
-                "leave {name} out of `share`: a new user namespace can mount {filesystem} only \
+                "{cure}: a new user namespace can mount {filesystem} only \
                  for its own namespaces"
             );
             let message = format!("cannot mount {filesystem} if {name} is shared");

@@ -195,6 +195,7 @@ impl Draft<'_> {
             host: self.host,
             namespaces,
             shared: self.settings.shared.clone(),
+            network_of_host: self.settings.network_of_host,
             entered: self.settings.network.as_ref().and_then(|it| it.origin.clone()),
             protect_proc: !namespaces.has(Kind::User) || self.maps.maps_root(),
             maps: &self.maps,

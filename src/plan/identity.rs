@@ -4,13 +4,15 @@ use super::settings::{Asked, Settings};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::{Host, accounts};
 use crate::ops::Maps;
-use crate::spec::{Id, IdMap, IdRange, Kind};
+use crate::spec::{Id, IdMap, IdRange, Kind, Root};
 
 /// Looks up the number of a name in a file of the root; `None` if it has none.
 pub type Named<'a> = &'a dyn Fn(&str, &str) -> std::io::Result<Option<u32>>;
 
 /// Determines the ids of the program; adds errors to `reports`.
 pub fn maps(settings: &Settings, host: &Host, named: Named<'_>, reports: &mut Vec<Report>) -> Maps {
+    // Only a root that the recipe assembles can be given names.
+    let named = (named, matches!(settings.root.value, Root::Rootfs(_)));
     let uid = number(settings.user.as_ref(), "user", "/etc/passwd", named, reports);
     let gid = number(settings.group.as_ref(), "group", "/etc/group", named, reports);
     if !settings.namespaces.has(Kind::User) {
@@ -37,7 +39,7 @@ fn number(
     id: Option<&Asked<Id>>,
     noun: &str,
     file: &str,
-    named: Named<'_>,
+    (named, is_built): (Named<'_>, bool),
     reports: &mut Vec<Report>,
 ) -> u32 {
     let Some(asked) = id else { return 0 };
@@ -50,7 +52,11 @@ fn number(
                 Ok(None) => Report::error(format!("{noun} {said} is not in {shown} of the root"))
                     .advise(
                         "name_unknown",
-                        "use the number, or add the name to the root with `users([…])`",
+                        if is_built {
+                            "use the number, or add the name to the root with `users([…])`"
+                        } else {
+                            "use the number"
+                        },
                     ),
                 Err(error) => {
                     let error = os_error(&error);

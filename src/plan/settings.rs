@@ -27,6 +27,8 @@ pub struct Settings {
     pub namespaces: Namespaces,
     /// The last step that shared a namespace.
     pub shared: Option<Origin>,
+    /// Whether `network("host")` shared the network.
+    pub network_of_host: bool,
     pub root: Asked<Root>,
     pub host_view: bool,
     pub read_only_root: Option<Asked<()>>,
@@ -53,6 +55,7 @@ impl Settings {
         let mut settings = Self {
             namespaces: Namespaces::ALL,
             shared: None,
+            network_of_host: false,
             root: Asked { value: Root::Empty, origin: None },
             host_view: false,
             read_only_root: None,
@@ -86,6 +89,7 @@ impl Settings {
             What::Share(namespaces) => {
                 self.namespaces = self.namespaces - *namespaces;
                 self.shared = origin.cloned();
+                self.network_of_host &= !namespaces.has(Kind::Net);
                 self.network = self.network.take().filter(|_| !namespaces.has(Kind::Net));
             }
             What::Root(root) => {
@@ -169,6 +173,7 @@ impl Settings {
     fn choose_network(&mut self, choice: &NetworkChoice, origin: Option<&Origin>) {
         let net = Namespaces::from(Kind::Net);
         self.network = None;
+        self.network_of_host = matches!(choice, NetworkChoice::Host);
         match choice {
             NetworkChoice::None => self.namespaces = self.namespaces | net,
             NetworkChoice::Host => {

@@ -22,7 +22,12 @@ pub(super) fn shadowed(actions: &[(Op, Option<Origin>)]) -> Vec<Report> {
                 .iter()
                 .any(|other| other.origin == warning.origin && other.related == warning.related);
             if !said {
-                warnings.push(warning.advise("mount_hidden", "mount the outer directory first"));
+                let hint = if hidden == target {
+                    "remove one of the two mounts"
+                } else {
+                    "mount the outer directory first"
+                };
+                warnings.push(warning.advise("mount_hidden", hint));
             }
         }
     }

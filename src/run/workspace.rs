@@ -184,7 +184,8 @@ impl Directories {
                 let report = Report::error(message).note(distrust_reason(&distrust));
                 report.advise(
                     "tmpdir_of_others",
-                    "set `TMPDIR` to a directory of your own, or to /tmp",
+                    "set `TMPDIR` to /tmp, or to a directory whose parents only you and root can \
+                     change",
                 )
             }
         })?;

@@ -22,6 +22,7 @@ use crate::script::binding::value::{self, SharedOutput};
 use crate::script::effects::dry_run::Effect;
 use crate::script::engine::Script;
 use crate::script::errors::reword;
+use crate::script::language::recipe::code;
 use crate::script::language::token;
 use crate::spec::Rootfs;
 pub use complete::{Candidate, Completion};
@@ -324,11 +325,7 @@ fn interrupted(signal: i32) -> Outcome {
 /// last, and a `#!` line is a comment.
 fn whole(text: &str) -> String {
     let text = text.trim();
-    match text.strip_prefix("#!") {
-        Some(rest) => format!("//{rest}"),
-        None if text.starts_with('.') => format!("{IT}{text}"),
-        None => text.to_owned(),
-    }
+    if text.starts_with('.') { format!("{IT}{text}") } else { code(text) }
 }
 
 /// A text without control characters except line breaks and tabs.

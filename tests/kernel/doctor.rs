@@ -129,6 +129,9 @@ fn kernel_and_confinement_are_as_the_kernel_itself_tells() {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         assert_eq!(told.value("kernel"), &text("/proc/sys/kernel/osrelease"));
         assert_eq!(told.value("caller"), bench.user.uid);
+        let has_rights = told.found("caller").contains("with CAP_SYS_ADMIN");
+        assert_eq!(told.verdict("caller"), if has_rights { "ok" } else { "part" });
+        assert!(!has_rights || bench.user.is_root());
         let known = text("/proc/sys/kernel/seccomp/actions_avail");
         let known: BTreeSet<_> = known.split_whitespace().collect();
         let actions = told.value("seccomp").as_array().unwrap();

@@ -44,6 +44,12 @@ fn what_is_written_runs_passes_plan_and_is_a_test() {
             run(&["box.rhai", "cat", "/etc/motd"]).printed(),
             "hello from a root of its own\n"
         );
+        // Its `#!` line is a comment in a module, too.
+        fs::write(scratch.path().join("open/uses.rhai"), "import \"box\"; print(1 + 1);").unwrap();
+        let printed = run(&["uses.rhai"]).printed();
+        assert!(printed.ends_with("\n2\n"), "{printed}");
+        let checked = run(&["check", "uses.rhai"]);
+        assert_eq!(checked.status, Some(0), "{checked:?}");
     }
 }
 

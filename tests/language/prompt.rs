@@ -226,6 +226,14 @@ fn one_can_go_inside_and_come_back() {
         shown(&mut screen, "let sleeper = guest.start(\"sleep 100\")");
         goes(&mut screen, ":enter sleeper", "sleeper root> ");
         assert_eq!(shown(&mut screen, "hostname()"), "\"box\"\n");
+        // The process is in use there, which is an error and no end of the prompt.
+        for line in ["sleeper.run(\"true\")", "sleeper.kill(\"TERM\")", ":enter sleeper"] {
+            let said = shown(&mut screen, line);
+            assert!(said.contains("cannot be used in a closure"), "{line}: {said}");
+        }
+        assert_eq!(shown(&mut screen, "sleeper.running && sleeper.pid > 0"), "true\n");
+        shown(&mut screen, ":sandboxes");
+        shown(&mut screen, ":where");
         screen.types(":quit\r");
         assert!(screen.end().0.success());
     });

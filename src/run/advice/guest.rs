@@ -148,6 +148,15 @@ impl<'a> Guest<'a> {
         self.plan.actions.get(index)
     }
 
+    /// The last mount that covers `path`, even if nothing was there.
+    pub fn covered_by(&self, path: &str) -> Option<&'a Planned> {
+        let path = GuestPath::new(path).ok()?;
+        let covers = |planned: &&Planned| {
+            planned.action.facts().leaves.covers().is_some_and(|target| path.is_within(target))
+        };
+        self.plan.actions.iter().rev().find(covers)
+    }
+
     /// The action that created the file at a place.
     pub fn made_by(&self, place: &GuestPath) -> Option<&'a Op> {
         match self.lookup(|lookup| lookup.holder(place)) {

@@ -25,8 +25,8 @@ pub(super) fn caller(exam: &Exam<'_>) -> Finding {
         (true, true) => ", in a user namespace",
         _ => "",
     };
-    // A user needs no rights.
-    Finding::ok(format!("{who}, {rights}{place}")).value(uid)
+    let verdict = if remedy::has_all_rights() { Verdict::Ok } else { Verdict::Part };
+    Finding::new(verdict, format!("{who}, {rights}{place}")).value(uid)
 }
 
 /// Whether /proc shows the processes of other users.

@@ -127,7 +127,7 @@ fn closed(held: &Held) -> Result<(), Report> {
             "{shown} is open to other users, who could use the files that are \
                                kept there"
         );
-        let hint = format!("close it with `chmod 0700 {}`", directory.display());
+        let hint = "choose a new directory: nsscript creates it with mode 0700";
         return Err(Report::error(message).hint(hint));
     }
     Ok(())

@@ -93,7 +93,10 @@ impl Layers {
             report = report.note(why.message.clone());
             report.notes.extend(why.notes.iter().cloned());
         }
-        Some(report.hint("set `XDG_CACHE_HOME` to a directory that you can write to"))
+        Some(report.hint(
+            "set `XDG_CACHE_HOME` to a directory that you can write to, and whose parents only you \
+             and root can change",
+        ))
     }
 
     fn unopened(&self, file: &Path, error: &io::Error) -> Report {

@@ -114,11 +114,12 @@ impl Context {
 
     /// Makes a started process a value.
     pub fn started(&self, process: Process) -> ProcessHandle {
+        let pid = Some(process.pid());
         let process = Rc::new(RefCell::new(process));
         let mut started = self.started.borrow_mut();
         started.retain(|known| known.strong_count() > 0);
         started.push(Rc::downgrade(&process));
-        ProcessHandle { process: Some(process), planned: None, value: rhai::Dynamic::UNIT }
+        ProcessHandle { process: Some(process), pid, planned: None, value: rhai::Dynamic::UNIT }
     }
 
     /// Prepares the context in a copy of the process, which does not own the started processes.

@@ -77,7 +77,7 @@ impl From<Vec<Report>> for VerbError {
 }
 
 /// The start of the note that a report comes from the process of a closure.
-pub const IN_CHILD: &str = "in the child process of";
+pub const IN_CHILD: &str = "in the child process";
 
 /// The termination of a dry run that does not end by itself.
 #[derive(Clone, Debug)]

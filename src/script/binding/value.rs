@@ -22,6 +22,8 @@ use crate::spec::{Kind, Namespaces, Rootfs};
 pub struct ProcessHandle {
     /// The program; `None` in a dry run, which starts nothing.
     pub process: Option<Rc<RefCell<Process>>>,
+    /// Its process id; `None` in a dry run.
+    pub pid: Option<i32>,
     /// The plan of the program that a dry run did not start.
     pub planned: Option<Rc<Plan>>,
     /// The value of a closure in a dry run; `()` if a process was started.
@@ -29,14 +31,12 @@ pub struct ProcessHandle {
 }
 
 impl ProcessHandle {
-    /// The process id; `None` in a dry run.
-    pub fn pid(&self) -> Option<i32> {
-        self.process.as_ref().map(|process| process.borrow().pid())
-    }
-
-    /// Whether it is still running.
+    /// Whether it is still running. A process in which this one runs a closure has not ended.
     pub fn running(&self) -> bool {
-        self.process.as_ref().is_some_and(|process| process.borrow_mut().running())
+        let running = |process: &RefCell<Process>| {
+            process.try_borrow_mut().map_or(true, |mut it| it.running())
+        };
+        self.process.as_ref().is_some_and(|process| running(process))
     }
 
     /// Whether it has exited. A process of a dry run has not.
@@ -44,9 +44,10 @@ impl ProcessHandle {
         self.process.is_some() && !self.running()
     }
 
-    /// The plan that it was started with; `None` for the closure of a dry run.
+    /// The plan that it was started with; `None` for the closure of a dry run, and for a process in
+    /// which this one runs a closure.
     pub fn plan(&self) -> Option<Rc<Plan>> {
-        let own = || Some(Rc::new(self.process.as_ref()?.borrow().plan().clone()));
+        let own = || Some(Rc::new(self.process.as_ref()?.try_borrow().ok()?.plan().clone()));
         self.planned.clone().or_else(own)
     }
 }
@@ -223,7 +224,7 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
         show::<ScriptError>(engine, ScriptError::message);
     }
     if named.has_any(&["start", "clone"]) {
-        show::<ProcessHandle>(engine, |handle| match handle.pid() {
+        show::<ProcessHandle>(engine, |handle| match handle.pid {
             Some(pid) => format!("process {pid}"),
             None => "process that was not started (dry run)".into(),
         });

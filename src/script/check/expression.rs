@@ -9,7 +9,7 @@ use super::standard::Outcome;
 use super::statement::is_constant_of_the_language;
 use crate::diag::{Report, quoted};
 use crate::script::analysis::closure::{Closure, closure, variable};
-use crate::script::errors::variable::{no_variable, outside};
+use crate::script::errors::variable::{no_variable, not_visible, outside};
 
 impl Checker<'_> {
     /// Checks an expression, and returns the kind of its value.
@@ -120,9 +120,7 @@ impl Checker<'_> {
         let is_declared = self.unit.declared.contains(name);
         let report = match self.unit.functions.iter().find(|function| function.name == name) {
             _ if is_declared && self.in_function => outside(name),
-            _ if is_declared => Report::error(format!("unknown variable {}", quoted(name))).hint(
-                format!("{} is visible from its `let` to the end of the block", quoted(name)),
-            ),
+            _ if is_declared => not_visible(name),
             Some(_) => Report::error(format!("unknown variable {}", quoted(name)))
                 .hint(format!("{} is a function: call it, `{name}(…)`", quoted(name))),
             None => no_variable(name, self.scope.names()),

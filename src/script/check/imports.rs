@@ -12,6 +12,7 @@ use crate::script::analysis::discard::discarded;
 use crate::script::binding::context::Context;
 use crate::script::engine::module::{Resolver, circle};
 use crate::script::errors::reword;
+use crate::script::language::recipe::code;
 use crate::script::language::statement_starts::numbers;
 
 /// An import with a string as its path.
@@ -92,7 +93,7 @@ impl<'c> Reader<'c> {
             }
         };
         self.context.sources.insert(id, &text);
-        let mut ast = match self.engine.compile(&text) {
+        let mut ast = match self.engine.compile(code(&text)) {
             Ok(ast) => ast,
             Err(error) => {
                 let error = EvalAltResult::ErrorInModule(id.into(), error.into(), Position::NONE);

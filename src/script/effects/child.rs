@@ -94,7 +94,11 @@ fn inside(mut reports: Vec<Report>, call: &Call<'_, '_>) -> VerbError {
         match (&report.origin, call.origin()) {
             (None, here) => report.origin = here,
             (Some(_), Some(here)) => {
-                report.notes.push(format!("{IN_CHILD} `{}` at {here}", call.name()));
+                let which = match call.name() {
+                    "wait" | "value" | "wait_until" => format!("that `{}` waited for", call.name()),
+                    name => format!("of `{name}`"),
+                };
+                report.notes.push(format!("{IN_CHILD} {which} at {here}"));
             }
             _ => {}
         }

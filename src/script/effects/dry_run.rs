@@ -121,7 +121,7 @@ fn exit() -> Exit {
 
 /// A process that was not started.
 fn process(planned: Option<Rc<Plan>>, value: Dynamic) -> ProcessHandle {
-    ProcessHandle { process: None, planned, value }
+    ProcessHandle { process: None, pid: None, planned, value }
 }
 
 impl Effects for DryRun {
@@ -245,7 +245,7 @@ impl Effects for DryRun {
         signal: i32,
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
-        if let Some(pid) = handle.pid() {
+        if let Some(pid) = handle.pid {
             self.note(run::signal(pid, signal), call);
         }
         Ok(())

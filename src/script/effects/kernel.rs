@@ -32,10 +32,27 @@ use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
 /// Effects by the kernel.
 pub struct Kernel;
 
-/// The process of a handle. A value of a dry run, which a prompt can keep, has none.
-fn process(handle: &ProcessHandle) -> Result<RefMut<'_, Process>, Report> {
-    let process = handle.process.as_ref().map(|process| process.borrow_mut());
-    process.ok_or_else(|| Report::error("this process was not started: it comes from a dry run"))
+/// The process of a handle. A value of a dry run, which a prompt can keep, has none. A closure
+/// that runs in the namespaces of a process is called while that process is in use.
+fn process<'a>(
+    handle: &'a ProcessHandle,
+    call: &Call<'_, '_>,
+) -> Result<RefMut<'a, Process>, Report> {
+    let process = handle.process.as_ref().ok_or_else(not_started)?;
+    process.try_borrow_mut().map_err(|_| in_use().at(call.origin()))
+}
+
+fn not_started() -> Report {
+    Report::error("this process was not started: it comes from a dry run")
+}
+
+/// The report that this process runs a closure in the namespaces of the other one.
+pub fn in_use() -> Report {
+    let message = "the process cannot be used in a closure that runs in its namespaces";
+    Report::error(message).advise(
+        "process_in_use",
+        "call `exec` to run a program there, or use the process after the closure",
+    )
 }
 
 /// Checks that this process started the other one, because only then can it wait for it.
@@ -193,7 +210,7 @@ impl Effects for Kernel {
         input: &Input,
         call: &Call<'_, '_>,
     ) -> Result<Exit, VerbError> {
-        let mut process = process(handle)?;
+        let mut process = process(handle, call)?;
         if process.is_closure() {
             return beside(&mut process, request, input, call);
         }
@@ -201,7 +218,7 @@ impl Effects for Kernel {
     }
 
     fn wait(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError> {
-        let mut process = process(handle)?;
+        let mut process = process(handle, call)?;
         own(&process, call)?;
         let exit = process.wait().map_err(|error| call.found_here(error))?;
         // The error of a closure is not lost. Another exit status is not an error.
@@ -210,7 +227,7 @@ impl Effects for Kernel {
     }
 
     fn value(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, VerbError> {
-        let mut process = process(handle)?;
+        let mut process = process(handle, call)?;
         own(&process, call)?;
         if !process.is_closure() {
             let report = Report::error("a program has no value");
@@ -226,7 +243,7 @@ impl Effects for Kernel {
         signal: i32,
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
-        let killed = process(handle)?.kill(signal);
+        let killed = process(handle, call)?.kill(signal);
         killed.map_err(|errno| call.fail(Report::error(format!("cannot send the signal: {errno}"))))
     }
 
@@ -248,7 +265,7 @@ impl Effects for Kernel {
         bytes: &[u8],
         call: &Call<'_, '_>,
     ) -> Result<(), VerbError> {
-        match process(handle)?.write(bytes) {
+        match process(handle, call)?.write(bytes) {
             Some(written) => written.map_err(|error| call.found_here(error)),
             None => Err(no_pipes(call)),
         }
@@ -259,7 +276,7 @@ impl Effects for Kernel {
         handle: &ProcessHandle,
         call: &Call<'_, '_>,
     ) -> Result<Option<Vec<u8>>, VerbError> {
-        match process(handle)?.read_line() {
+        match process(handle, call)?.read_line() {
             Some(line) => line.map_err(|error| call.found_here(error)),
             None => Err(no_pipes(call)),
         }
@@ -294,7 +311,7 @@ impl Effects for Kernel {
                 within_namespace(existing(network)?.namespace(), closure, call)
             }
             Place::Process(handle, request) => child::run(closure, call, &|body| {
-                runner.fork_beside(&mut *process(handle)?, &request, body)
+                runner.fork_beside(&mut *process(handle, call)?, &request, body)
             }),
             Place::Sandbox(plan, request) => {
                 let done =
@@ -334,7 +351,10 @@ impl Effects for Kernel {
         }
         let action = run::entering(number, differing);
         let held = match process.and_then(|handle| handle.process.as_ref()) {
-            Some(process) => run::duplicated(process.borrow().descriptor(), origin.as_ref())?,
+            Some(process) => {
+                let process = process.try_borrow().map_err(|_| in_use().at(call.origin()))?;
+                run::duplicated(process.descriptor(), origin.as_ref())?
+            }
             None => run::open_process(number).map_err(|errno| {
                 call.fail(Report::error(format!("cannot open process {number}: {errno}")))
             })?,

@@ -15,6 +15,7 @@ use crate::script::analysis::discard::discarded;
 use crate::script::binding::context::Context;
 use crate::script::binding::error::VerbError;
 use crate::script::language::library::STDLIB;
+use crate::script::language::recipe::code;
 use crate::script::language::statement_starts;
 
 /// Resolves `std/…` from nsscript's modules, and other paths as files relative to the importing
@@ -122,6 +123,7 @@ impl ModuleResolver for Resolver {
         }
         let text = self.text(&id, path).map_err(fail)?;
         self.context.sources.insert(&id, &text);
+        let text = code(&text);
         let inside = |error| Box::new(EvalAltResult::ErrorInModule(id.clone(), error, position));
         let stops = statement_starts::stops(&text, &text, &[]);
         self.breakpoints.begin(&id, stops);

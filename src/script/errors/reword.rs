@@ -3,7 +3,7 @@
 use rhai::{EvalAltResult, Position};
 
 use super::syntax;
-use super::variable::{no_variable, outside};
+use super::variable::{no_variable, not_visible, outside};
 use crate::diag::{Caller, Origin, Report, count, list, quoted};
 use crate::script::binding::argument::a_type;
 use crate::script::binding::catalog;
@@ -84,7 +84,7 @@ pub fn reports_in(error: EvalAltResult, source: Option<&str>, context: &Context)
     let mut origin = Origin::new(source, line, column);
     origin.callers = callers.into();
     let length = token_length(context, &origin);
-    let report = reworded(&error, &origin.source, context);
+    let report = reworded(&error, &origin, context);
     vec![report.at(Some(origin.underlining(length)))]
 }
 
@@ -104,7 +104,7 @@ fn token_length(context: &Context, origin: &Origin) -> usize {
     line.chars().skip(start).take_while(word).count().max(1)
 }
 
-fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
+fn reworded(error: &EvalAltResult, origin: &Origin, context: &Context) -> Report {
     use EvalAltResult as E;
     match error {
         E::ErrorParsing(kind, _) => match syntax::unclosed(kind, context) {
@@ -112,15 +112,11 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
             None => syntax::hinted(syntax::parsing(kind), error, context),
         },
         E::ErrorFunctionNotFound(signature, position) => {
-            let (line, column) = numbers(*position);
-            let line = context.sources.line(source, line).unwrap_or_default();
-            let before = (column as usize).checked_sub(2).and_then(|at| line.chars().nth(at));
-            function_not_found(signature, before == Some('.'), context)
+            no_function(signature, numbers(*position), origin, context)
         }
         E::ErrorVariableNotFound(name, _) => {
-            let stack = context.stack.borrow();
-            let report = no_variable(name, stack.variables());
-            if stack.variables().any(|known| known == name) { outside(name) } else { report }
+            let in_function = origin.callers.first().is_some_and(|it| !it.function.is_empty());
+            unknown(name, in_function, context)
         }
         E::ErrorPropertyNotFound(name, _) => {
             Report::error(format!("the map has no key {}", quoted(name)))
@@ -154,11 +150,12 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
             .hint("loop over the keys of a map with `for key in map.keys()`"),
         E::ErrorDataRace(name, _) if name.contains("of function '") => {
             let verb = name.split('\'').nth(1).unwrap_or_default();
-            Report::error(format!("the closure uses the value that {} is called on", quoted(verb)))
-                .hint(
-                    "copy the value before the call, `let copy = value;`, and use the copy in \
-                     the closure",
-                )
+            let message = format!("the closure uses the value that {} is called on", quoted(verb));
+            let copy = "copy the value before the call, `let copy = value;`, and use the copy in \
+                        the closure";
+            // A process is in use while the closure runs in its namespaces.
+            let also = if verb == "within" { "; to run a program there, call `exec`" } else { "" };
+            Report::error(message).hint(format!("{copy}{also}"))
         }
         E::ErrorDataRace(name, _) => {
             Report::error(format!("{name} is used in a closure that is called on it"))
@@ -207,6 +204,35 @@ fn reworded(error: &EvalAltResult, source: &str, context: &Context) -> Report {
     }
 }
 
+/// The report for a call that nothing takes, by the line before and after the name.
+fn no_function(
+    signature: &str,
+    (line, column): (u32, u32),
+    origin: &Origin,
+    context: &Context,
+) -> Report {
+    let line = context.sources.line(&origin.source, line).unwrap_or_default();
+    let (before, after): (Vec<_>, Vec<_>) =
+        line.chars().enumerate().partition(|(at, _)| at + 1 < column as usize);
+    let is_word = |(_, letter): &(usize, char)| letter.is_alphanumeric() || *letter == '_';
+    let word: String = after.into_iter().take_while(is_word).map(|(_, it)| it).collect();
+    if signature.starts_with("anon$") {
+        return parameters_of_closure(&word);
+    }
+    let is_method = before.last().is_some_and(|(_, letter)| *letter == '.');
+    function_not_found(signature, is_method, context)
+}
+
+/// The report for an unknown variable, in a function or elsewhere.
+fn unknown(name: &str, in_function: bool, context: &Context) -> Report {
+    let stack = context.stack.borrow();
+    match (stack.declares(name), in_function) {
+        (true, true) => outside(name),
+        (true, false) => not_visible(name),
+        (false, _) => no_variable(name, stack.variables().filter(|known| *known != name)),
+    }
+}
+
 fn out_of_range(index: i64, what: &str, length: usize, part: &str) -> Report {
     let parts = count(length, part);
     Report::error(format!("index {index} is out of range: the {what} has {parts}"))
@@ -245,6 +271,16 @@ fn short(name: &str) -> &str {
     name.rsplit("::").next().unwrap_or(name).trim()
 }
 
+/// The report for a closure with another number of parameters than `word` calls it with.
+fn parameters_of_closure(word: &str) -> Report {
+    let report = Report::error("wrong number of arguments for the closure");
+    // Every verb calls its closure without arguments.
+    if catalog::named(word).is_empty() {
+        return report.hint("list its parameters between bars: `|one, other| …`");
+    }
+    report.hint(format!("{} passes no arguments: write `|| …`", quoted(word)))
+}
+
 /// `"bind (Sandbox, i64)"`: the name and the types of what was given.
 fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Report {
     let (name, types) = signature.split_once('(').unwrap_or((signature, ")"));
@@ -260,10 +296,6 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     if let Some(property_name) = name.strip_prefix("get$").or_else(|| name.strip_prefix("set$")) {
         let owner = types.first().copied().unwrap_or_default();
         return property(&format!("'{property_name}''{owner}'"));
-    }
-    if name.starts_with("anon$") {
-        return Report::error("wrong number of arguments for the closure")
-            .hint("list its parameters between bars: `|one, other| …`");
     }
     let own = context.stack.borrow().signature(name);
     // The receiver of a function is `this`, and not one of its parameters.
@@ -301,6 +333,10 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     let read = mine.filter(|_| is_method).or(verbs.first().filter(|_| receiver == "value"));
     if let Some(verb) = read.filter(|verb| verb.kind == Kind::Property) {
         return called_property(verb);
+    }
+    if receiver == "Namespaces" && types.get(1) == Some(&receiver) && mine.is_some() {
+        return Report::error(format!("{} takes its namespaces as one value", quoted(name)))
+            .hint("combine kinds of namespaces with `|`: `UTS | NET`");
     }
     if let Some(verb) = mine.or(plain.filter(|_| !is_method || methods.is_empty())) {
         return arity(verb, types.len());

@@ -22,6 +22,13 @@ pub fn no_variable<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Rep
     }
 }
 
+/// The report for a variable that exists only elsewhere in the recipe.
+pub fn not_visible(name: &str) -> Report {
+    let name = quoted(name);
+    let report = Report::error(format!("unknown variable {name}"));
+    report.hint(format!("{name} is visible from its `let` to the end of the block"))
+}
+
 /// The report for a variable that exists only outside of the function.
 pub fn outside(name: &str) -> Report {
     Report::error(format!("unknown variable {}", quoted(name))).hint(

@@ -20,11 +20,17 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The text for the engine, with the `#!` line as a comment. No column changes.
+    /// The text for the engine.
     pub(in crate::script) fn code(&self) -> String {
-        match self.text.strip_prefix("#!") {
-            Some(rest) => format!("//{rest}"),
-            None => self.text.clone(),
-        }
+        code(&self.text)
+    }
+}
+
+/// The text of a recipe or module for the engine, with the `#!` line as a comment. No column
+/// changes.
+pub(in crate::script) fn code(text: &str) -> String {
+    match text.strip_prefix("#!") {
+        Some(rest) => format!("//{rest}"),
+        None => text.to_owned(),
     }
 }

@@ -34,6 +34,8 @@ pub struct Stack {
     functions: Vec<Function>,
     sites: Vec<Site>,
     variables: Vec<String>,
+    /// Those of them that a statement declares.
+    declared: Vec<String>,
 }
 
 /// The maximum number of callers in a report.
@@ -43,7 +45,11 @@ impl Stack {
     /// Adds the functions and calls of a text.
     pub fn add(&mut self, source: &str, ast: &AST) {
         let source: Arc<str> = source.into();
-        self.variables.extend(variables(ast));
+        let parameters = ast.iter_fn_def().flat_map(|function| function.params.iter());
+        self.variables.extend(parameters.map(ToString::to_string));
+        let declared = declared(ast);
+        self.variables.extend(declared.iter().cloned());
+        self.declared.extend(declared);
         for function in ast.iter_fn_def() {
             let (first, last) = (function.body.start_position(), function.body.end_position());
             let (Some(first), Some(last)) = (line(first), line(last)) else { continue };
@@ -68,6 +74,12 @@ impl Stack {
             }
             true
         });
+    }
+
+    /// Whether a statement of a text declares this variable, in any scope. A closure has every
+    /// unknown variable as a parameter.
+    pub fn declares(&self, name: &str) -> bool {
+        self.declared.iter().any(|known| known == name)
     }
 
     /// The names of the variables, in any scope.
@@ -114,10 +126,9 @@ impl Stack {
     }
 }
 
-/// The names of all variables, parameters and imports of a text.
-fn variables(ast: &AST) -> Vec<String> {
-    let parameters = ast.iter_fn_def().flat_map(|function| function.params.iter());
-    let mut names: Vec<String> = parameters.map(ToString::to_string).collect();
+/// The names of all variables and imports that a text declares.
+fn declared(ast: &AST) -> Vec<String> {
+    let mut names = Vec::new();
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
             Some(ASTNode::Stmt(Stmt::Var(parts, ..))) => names.push(parts.0.name.to_string()),

@@ -12,6 +12,7 @@ use crate::script::binding::argument::a_kind;
 use crate::script::binding::error::End;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::script::effects::codec::{self, Answer};
+use crate::script::effects::kernel::in_use;
 use crate::spec::{Command, Streams};
 
 /// The result of a place that was left.
@@ -63,7 +64,8 @@ impl Prompt {
             value.clone().try_cast::<ProcessHandle>()
         {
             let Some(process) = handle.process else { return Ok(Left::default()) };
-            runner.fork_beside(&mut process.borrow_mut(), &request, body)
+            let Ok(mut process) = process.try_borrow_mut() else { return Err(vec![in_use()]) };
+            runner.fork_beside(&mut process, &request, body)
         } else if let Some(sandbox) = value.clone().try_cast::<Sandbox>() {
             let plan = runner.plan(&sandbox, &request)?;
             plan.warnings.iter().for_each(|warning| context.warn(warning));

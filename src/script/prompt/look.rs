@@ -1,10 +1,12 @@
 //! The processes of a prompt, with their namespaces, ids and mounts.
 
+use std::rc::Rc;
+
 use rhai::Dynamic;
 
 use super::Prompt;
 use crate::diag::{Column, count, table};
-use crate::run::{Process, Whereabouts};
+use crate::run::Whereabouts;
 use crate::script::binding::value::ProcessHandle;
 use crate::spec::Kind;
 
@@ -24,7 +26,7 @@ impl Prompt {
         let (mut names, mut pids, mut commands) = (Vec::new(), Vec::new(), Vec::new());
         for (name, handle) in &living {
             let Some(process) = &handle.process else { continue };
-            let process = process.borrow();
+            let Ok(process) = process.try_borrow() else { continue };
             names.push(name.clone());
             pids.push(process.pid().to_string());
             let is_closure = process.is_closure();
@@ -44,8 +46,8 @@ impl Prompt {
         let here = self.script.context.runner.whereabouts();
         let mut rows = vec![("here".to_owned(), here.clone())];
         for (name, handle) in self.living() {
-            let process = handle.process.as_ref().map(|process| process.borrow().whereabouts());
-            rows.extend(process.map(|place| (name, place)));
+            let process = handle.process.as_ref().and_then(|process| process.try_borrow().ok());
+            rows.extend(process.map(|process| (name, process.whereabouts())));
         }
         let mut columns = vec![Column {
             head: "name".into(),
@@ -83,9 +85,7 @@ impl Prompt {
         for input in &state.inputs {
             input.live.iter().for_each(|value| held(super::IT, value, &mut living));
         }
-        living.retain(|(_, handle)| {
-            handle.process.as_ref().is_some_and(|process| process.borrow_mut().running())
-        });
+        living.retain(|(_, handle)| handle.running());
         living
     }
 }
@@ -93,11 +93,9 @@ impl Prompt {
 /// Adds the processes in a value, each once.
 fn held(name: &str, value: &Dynamic, living: &mut Vec<(String, ProcessHandle)>) {
     if let Some(handle) = value.read_lock::<ProcessHandle>() {
-        let same = |known: &Process| std::ptr::from_ref(known);
-        let own = handle.process.as_ref().map(|process| same(&process.borrow()));
-        let is_known = living.iter().position(|(_, known)| {
-            known.process.as_ref().map(|process| same(&process.borrow())) == own
-        });
+        let own = handle.process.as_ref().map(Rc::as_ptr);
+        let is_known =
+            living.iter().position(|(_, known)| known.process.as_ref().map(Rc::as_ptr) == own);
         match is_known {
             // A variable's name says more than `it`.
             Some(index) if living[index].0 == super::IT => name.clone_into(&mut living[index].0),

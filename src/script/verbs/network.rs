@@ -148,7 +148,8 @@ fn netns_names(call: &Call<'_, '_>) -> Result<Vec<String>, VerbError> {
 
 /// Connects two networks by a veth pair: each interface receives what the other sends.
 ///
-/// Both ends are down and have no addresses unless `up` is true.
+/// Both ends are down and have no addresses unless `up` is true. `veth(network, name, other, peer)` is
+/// the same call.
 ///
 /// # Errors
 /// An interface of this name exists already. A name is longer than 15 bytes.

@@ -214,6 +214,8 @@ fn nothing_is_made_in_the_home_of_another_user_nor_a_home_that_is_missing() {
                 let why = format!("belongs to user {}", other.uid);
                 assert!(ended.stderr.contains("for this run only"), "{}", ended.stderr);
                 assert!(ended.stderr.contains(&why), "{}", ended.stderr);
+                let cure = "whose parents only you and root can change";
+                assert!(ended.stderr.contains(cure), "{}", ended.stderr);
             }
             ended.succeeded();
             assert_eq!(fs::read_dir(bench.path("home")).unwrap().count(), 0, "{recipe}");
@@ -230,6 +232,7 @@ fn nothing_is_made_in_the_home_of_another_user_nor_a_home_that_is_missing() {
         let said =
             bench.nsscript(&["store", "list"]).env("HOME", bench.text("home")).end().failed(125);
         assert!(said.contains("other users could replace it"), "{said}");
+        assert!(said.contains("a directory whose parents only you and root can change"), "{said}");
         // One's own home is one.
         chown(bench.path("home"), Some(bench.user.uid), Some(bench.user.gid)).unwrap();
         bench.mode("home", 0o700);

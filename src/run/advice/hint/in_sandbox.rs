@@ -10,7 +10,7 @@ use crate::ops::{At, Backing, Bound, Op, Symlink, Workdir};
 use crate::run::advice::guest::Guest;
 use crate::run::advice::row;
 use crate::spec::GuestPath;
-use crate::sys::Syscall;
+use crate::sys::{Errno, Syscall};
 
 /// The rows about places and sources.
 pub(super) const ROWS: &[Row] = &[
@@ -264,12 +264,14 @@ fn working_directory_missing(case: &Case<'_>) -> Option<Hint> {
     let Op::Workdir(Workdir(path)) = case.action else { return None };
     let shown = quoted(path.as_str());
     let holder = case.failed.plan.view.holder(path).map(|(_, backing, _)| backing);
+    let exists = case.errno() == Errno::ENOTDIR;
     Some(
         match holder {
+            _ if exists => format!("{shown} is a file, or below a file: choose a directory"),
             Some(Backing::Host { read_only: true, .. } | Backing::Protected) => {
                 format!(
-                    "{shown} is not a directory, and none can be created there: choose an \
-                     existing one"
+                    "{shown} does not exist and cannot be created there: choose an existing \
+                     directory"
                 )
             }
             _ => format!(

@@ -123,11 +123,11 @@ fn mount_in_use(case: &Case<'_>) -> Option<Hint> {
     let target = unmounted(case)?;
     let mounts = Mounts::read(case);
     let id = u64::try_from(mounts.holds(target)?.id).ok()?;
-    let why = user_of(id).unwrap_or_else(|| "something uses it".to_owned());
-    Some(format!("{why}: pass `lazy: true` to unmount it as soon as it is unused").into())
+    let why = user_of(id).unwrap_or_else(|| "something uses it: ".to_owned());
+    Some(format!("{why}pass `lazy: true` to unmount it as soon as it is unused").into())
 }
 
-/// A process that uses a mount, and its kind of use.
+/// A process that uses a mount, and its kind of use, as the beginning of a hint.
 fn user_of(mount: u64) -> Option<String> {
     let is_in = |path: &Path| sys::mount_id(path) == Some(mount);
     let uses = |process: &Path| {
@@ -149,11 +149,13 @@ fn user_of(mount: u64) -> Option<String> {
         let Some(what) = uses(&process) else { continue };
         let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
         return Some(if pid == own && what.starts_with("its") {
-            format!("nsscript itself has {what} there, which `chdir` or `chroot` changes")
+            let cure = if what.ends_with("root") { "" } else { "call `chdir(\"/\")` first, or " };
+            format!("nsscript itself has {what} there: {cure}")
         } else if pid == own {
-            "nsscript itself has a file open there, such as the handle of a pinned namespace".into()
+            "nsscript itself has a file open there, such as the handle of a pinned namespace: "
+                .into()
         } else {
-            format!("process {pid} ({}) has {what} there", quoted(name.trim_end()))
+            format!("process {pid} ({}) has {what} there: ", quoted(name.trim_end()))
         });
     }
     None
@@ -177,10 +179,17 @@ fn roots<'a>(case: &Case<'a>) -> Option<(&'a Path, &'a Path)> {
     }
 }
 
-/// The call that makes a directory a mount point.
+/// The call that makes a directory a mount point. The working directory stays beneath a new mount
+/// until it is entered again.
 fn bound_on_itself(path: &Path) -> String {
-    let path = escape(&path.to_string_lossy());
-    format!("`mount(\"{path}\", \"{path}\", #{{ bind: true, recursive: true }})` makes it one")
+    let is_here = path.is_relative() && std::env::current_dir().is_ok_and(|it| it == real(path));
+    let place = real(path);
+    let path = escape(&(if is_here { &place } else { path }).to_string_lossy());
+    let again =
+        if is_here { format!(", and `chdir(\"{path}\")` enters it") } else { String::new() };
+    format!(
+        "`mount(\"{path}\", \"{path}\", #{{ bind: true, recursive: true }})` makes it one{again}"
+    )
 }
 
 fn pivot_within_mount(case: &Case<'_>) -> Option<Hint> {

@@ -167,9 +167,11 @@ fn namespace_of_others(case: &Case<'_>) -> Option<Hint> {
 fn capability_gone(case: &Case<'_>) -> Option<Hint> {
     let RawAction::SetCapabilities(asked) = case.raw()? else { return None };
     let gone = asked.names().find(|name| !is_permitted(name))?;
+    // Without CAP_SETPCAP, nothing can be removed from the bounding set either.
+    let also = if is_capable("SETPCAP") { "" } else { ", and pass `bounding: false`" };
     Some(
         format!(
-            "`{gone}` was dropped before, and no capability comes back: leave it out; \
+            "`{gone}` was dropped before, and no capability comes back: leave it out{also}; \
              `capabilities().permitted` lists those that are left"
         )
         .into(),

@@ -208,13 +208,14 @@ fn limit_above_maximum(case: &Case<'_>) -> Option<Hint> {
     if limit.hard <= maximum {
         return None;
     }
-    let hard = sys::hard_limit(resource.number).unwrap_or(maximum);
-    let (maximum, most) = (resource.shown(maximum), resource.shown(hard.min(maximum)));
+    // A lower hard limit of nsscript is the reason, and has a hint of its own.
+    if sys::hard_limit(resource.number).is_some_and(|hard| hard < maximum) {
+        return None;
+    }
+    let shown = resource.shown(maximum);
     Some(
-        format!(
-            "`fs.nr_open` allows a process at most {maximum} open files: choose at most {most}"
-        )
-        .into(),
+        format!("`fs.nr_open` allows a process at most {shown} open files: choose at most that")
+            .into(),
     )
 }
 

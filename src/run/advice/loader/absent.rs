@@ -60,14 +60,30 @@ impl Wanted<'_> {
         let hint = if is_made {
             format!("move the line that mounts on {shown} before the one that makes {path_shown}")
         } else if self.guest.is_built() {
-            format!(
-                "put the program at another path, such as `/usr/bin/{name}`, or mount \
-                     elsewhere"
-            )
+            self.elsewhere(place, name)
         } else {
             format!("add `.bind(\"{}\")` after the mount", escape(path))
         };
         report.related(by.origin.as_ref(), "hidden by this").advise("program_hidden", hint)
+    }
+
+    /// The hint for a program of the root at a path that a mount covers.
+    fn elsewhere(&self, mounted: &str, name: &str) -> String {
+        let mounted = quoted(mounted);
+        // Another place for the program does not help if its libraries are hidden as well.
+        if self.guest.covered_by("/usr/lib").is_some() {
+            return format!("mount elsewhere: {mounted} also hides the libraries of the program");
+        }
+        let is_open = |directory: &&str| self.guest.covered_by(directory).is_none();
+        let directory = ["/usr/bin", "/opt"].into_iter().find(is_open).unwrap_or("/srv");
+        let of_host = self.guest.layers.host().tree.which(name, None).is_some();
+        let name = escape(name);
+        let verb = format!(" with `binary(\"{name}\", #{{ into: \"{directory}\" }})`");
+        format!(
+            "put the program at a path outside {mounted}, such as `{directory}/{name}`{}, or mount \
+             elsewhere",
+            if of_host { verb.as_str() } else { "" }
+        )
     }
 
     /// Reports a dangling link.
@@ -118,22 +134,28 @@ impl Wanted<'_> {
             return report;
         }
         let path = escape(self.program);
-        match self.on_host(self.program) {
-            Some(_) if self.guest.is_built() => report.advise(
+        let covering = self.guest.covered_by(self.program).filter(|_| self.guest.is_built());
+        match (self.on_host(self.program), covering) {
+            (Some(_), Some(by)) => {
+                let place = hint::target(&by.action).map_or("/", GuestPath::as_str);
+                let hint = self.elsewhere(place, name);
+                report.related(by.origin.as_ref(), "mounted here").advise("program_covered", hint)
+            }
+            (Some(_), None) if self.guest.is_built() => report.advise(
                 "program_of_host",
                 format!(
                     "the path is looked up inside the sandbox, and the host has a program there: \
                      add it to the root with `.binary(\"{path}\")`"
                 ),
             ),
-            Some(_) => report.advise(
+            (Some(_), None) => report.advise(
                 "program_of_host_only",
                 format!(
                     "the path is looked up inside the sandbox, and the host has a program there: \
                      add `.bind(\"{path}\")`"
                 ),
             ),
-            None => report.advise(
+            (None, _) => report.advise(
                 "path_inside",
                 "the path is looked up inside the sandbox, and neither the sandbox nor the host \
                  has a program there: give another path",
@@ -173,7 +195,7 @@ impl Wanted<'_> {
                 "program_not_in_own_root",
                 format!(
                     "this root contains only what the recipe added: add the program with \
-                         `{binary}`"
+                     `{binary}.build(directory)`, and make that directory the root"
                 ),
             ),
             (Some(_), _, true) => {

@@ -102,8 +102,11 @@ impl Store {
         let shown = quoted(place.path.to_string_lossy());
         let message = format!("cannot keep a store at {shown}: other users could replace it");
         let report = Report::error(message).note(distrust_reason(distrust));
-        let hint = "set `XDG_CACHE_HOME` to a directory of your own, or `HOME` to your home";
-        StoreError::Nowhere(report.hint(hint))
+        StoreError::Nowhere(
+            report.hint(
+                "set `XDG_CACHE_HOME` to a directory whose parents only you and root can change",
+            ),
+        )
     }
 
     /// Creates a store for this run only, in its private directory.

@@ -64,8 +64,8 @@ impl NetworkEffects for DryRun {
         handle: &ProcessHandle,
         call: &Call<'_, '_>,
     ) -> Result<SharedNetwork, VerbError> {
-        match &handle.process {
-            Some(process) => network_of_pid(process.borrow().pid(), call),
+        match handle.pid {
+            Some(pid) => network_of_pid(pid, call),
             None => Ok(SharedNetwork { network: None, label: "NET".into() }),
         }
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Kernel, process};
+use super::{Kernel, not_started};
 use crate::diag::Report;
 use crate::host::routes::Route;
 use crate::plan::{NetworkAction, Plan, Request};
@@ -40,8 +40,10 @@ impl NetworkEffects for Kernel {
         handle: &ProcessHandle,
         call: &Call<'_, '_>,
     ) -> Result<SharedNetwork, VerbError> {
-        let pid = process(handle)?.pid();
-        network_of_pid(pid, call)
+        match handle.pid {
+            Some(pid) => network_of_pid(pid, call),
+            None => Err(not_started().into()),
+        }
     }
 
     fn in_network(

@@ -38,7 +38,7 @@ pub(in crate::script::verbs) fn pid(
     call: &Call<'_, '_>,
 ) -> Result<i32, VerbError> {
     if let Some(handle) = value.read_lock::<ProcessHandle>() {
-        return Ok(handle.pid().unwrap_or_else(own_pid));
+        return Ok(handle.pid.unwrap_or_else(own_pid));
     }
     let number = value.as_int().map_err(|_| {
         let (name, given) = (quoted(call.name()), a_kind(value));

@@ -38,7 +38,7 @@ fn run_beside(
 
 /// The process id, on the host, of process 1 of the sandbox.
 fn pid(_call: &Call<'_, '_>, process: ProcessHandle) -> i64 {
-    process.pid().map_or(0, i64::from)
+    process.pid.map_or(0, i64::from)
 }
 
 /// Whether the program is still running.
