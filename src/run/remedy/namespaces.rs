@@ -55,10 +55,10 @@ pub(in crate::run) fn switched_off(host: &Host, asked: Namespaces) -> Option<Rem
     }
     let is_zero = |kind: &Kind| host.setting(&limit(*kind)).as_deref() == Some("0");
     let kind = asked.kinds().find(is_zero)?;
-    let (name, constant) = (dotted(&limit(kind)), kind.constant());
+    let name = dotted(&limit(kind));
     Some(Remedy::new(
         "switched_off",
-        format!("`{constant}` namespaces are off on this machine: `{name}` is 0"),
+        format!("{} namespaces are off on this machine: `{name}` is 0", kind.name()),
         format!("`sysctl {name}={SOME}` allows them"),
         "namespaces(7)",
     ))
