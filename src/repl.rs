@@ -45,6 +45,8 @@ pub struct Repl<'d> {
     typed: Vec<String>,
     /// The names of the entered places, outermost first.
     places: Vec<String>,
+    /// Whether a recipe waits for the prompt.
+    at_breakpoint: bool,
     /// The directory for relative paths.
     directory: PathBuf,
 }
@@ -73,7 +75,8 @@ impl<'d> Repl<'d> {
         }
         let directory = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let (typed, places) = (Vec::new(), Vec::new());
-        Self { prompt, reporter, editor, history, typed, places, directory }
+        let at_breakpoint = false;
+        Self { prompt, reporter, editor, history, typed, places, at_breakpoint, directory }
     }
 
     /// Reads lines until the user exits.
@@ -93,6 +96,7 @@ impl<'d> Repl<'d> {
     /// Reads lines at a breakpoint of a recipe, which continues when the user leaves.
     pub fn at_breakpoint(&mut self, place: &str) -> Option<End> {
         self.places.push(place.to_owned());
+        self.at_breakpoint = true;
         let end = self.read_lines();
         self.remember();
         end
@@ -216,7 +220,7 @@ impl<'d> Repl<'d> {
 
     fn command(&mut self, command: Command<'_>) -> Next {
         match command {
-            Command::Help(topic) => show(command::help(topic)),
+            Command::Help(topic) => show(command::help(topic, self.at_breakpoint)),
             Command::Plan(text) => match self.prompt.dry_run(text) {
                 Ok(effects) if effects.is_empty() => show("it would do nothing"),
                 Ok(effects) => {
@@ -291,7 +295,7 @@ impl<'d> Repl<'d> {
     fn save(&self, file: &Path) {
         use std::os::unix::fs::OpenOptionsExt;
         if !self.places.is_empty() {
-            let report = Report::error("cannot save the session from here");
+            let report = Report::error("cannot save the lines from here");
             return self.say(&[report.hint("use `:leave` first; `:save` then writes all lines")]);
         }
         // Relative to the initial directory, even if the session has changed it.
@@ -305,8 +309,7 @@ impl<'d> Repl<'d> {
         let shown = quoted(given.to_string_lossy());
         if let Err(error) = written {
             let why = crate::diag::os_error(&error);
-            return self
-                .say(&[Report::error(format!("cannot save the session as {shown}: {why}"))]);
+            return self.say(&[Report::error(format!("cannot save the lines as {shown}: {why}"))]);
         }
         let place = if given.is_absolute() {
             String::new()

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::args::Source;
 use super::exit::{FAILED, Ui};
 use super::recipe::read;
-use crate::diag::{Format, Severity, count, say};
+use crate::diag::{Format, Report, Severity, Sources, count, say};
 use crate::run;
 use crate::script;
 
@@ -26,7 +26,11 @@ pub(super) fn check(sources: &[Source], ui: Ui) -> ExitCode {
                 if let Some(signal) = run::interrupted() {
                     return ExitCode::from(u8::try_from(128 + signal).unwrap_or(FAILED));
                 }
-                ui.fail(message);
+                let is_directory = message.ends_with("is a directory");
+                let hint = "`check` takes files; `nsscript test` takes directories";
+                let report = Report::error(message);
+                let report = if is_directory { report.hint(hint) } else { report };
+                ui.say(&report, &Sources::default());
                 unread += 1;
                 continue;
             }
@@ -43,7 +47,7 @@ pub(super) fn check(sources: &[Source], ui: Ui) -> ExitCode {
             }
         }
     }
-    if ui.format() != Format::Json {
+    if ui.format() != Format::Json && unread < sources.len() {
         say(&format!("{}\n", summary(errors, warnings, sources.len() - unread)));
     }
     match (unread, errors) {

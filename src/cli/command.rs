@@ -91,7 +91,9 @@ pub(super) fn command() -> Command {
         )
         .subcommand(recipe().about("Show what a recipe would do, without doing it").arg(json()))
         .subcommand(
-            external(Command::new("check")).about("Find mistakes in recipes without running them"),
+            external(Command::new("check"))
+                .about("Find mistakes in recipes without running them")
+                .mut_arg("recipe", |recipes| recipes.help("The recipes to check")),
         )
         .subcommand(
             Command::new("test")
@@ -218,7 +220,11 @@ fn store() -> Command {
             Command::new("list").about("List the layers, most recently used first").arg(json),
         )
         .subcommand(Command::new("show").about("Print the manifest of a layer or root").arg(digest))
-        .subcommand(Command::new("gc").about("Remove layers that no run uses").args([days, all]))
+        .subcommand(
+            Command::new("gc")
+                .about("Remove layers that were not used for 30 days")
+                .args([days, all]),
+        )
         .subcommand(Command::new("path").about("Print the path of the store"))
         .subcommand(Command::new("verify").about("Read every layer and report changed ones"))
 }

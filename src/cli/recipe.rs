@@ -99,6 +99,7 @@ pub(super) fn read(source: &Source) -> Result<Recipe, String> {
             let cannot = |error: std::io::Error| {
                 let near = Tree::host().near(&absolute(path));
                 let near = near.map(|near| path.with_file_name(near));
+                let near = near.filter(|near| !near.is_dir());
                 let near = near.filter(|_| error.kind() == std::io::ErrorKind::NotFound);
                 let commands = SUBCOMMANDS.into_iter().filter(|name| *name != "reference");
                 let word = path.to_str().and_then(|word| closest(word, commands));

@@ -25,7 +25,7 @@ pub struct Examination {
 /// Facts by their keys.
 pub type Facts = BTreeMap<String, Fact>;
 
-/// How it stands with a fact.
+/// The verdict on a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -47,7 +47,7 @@ pub enum Verdict {
 pub enum Finding {
     /// Nothing: `null`.
     Nothing,
-    /// Whether something holds.
+    /// A boolean.
     Holds(bool),
     /// A number.
     Number(u64),
@@ -70,7 +70,7 @@ pub enum Finding {
 pub struct Fact {
     /// The heading under which it is reported.
     pub group: String,
-    /// How it stands with it.
+    /// The verdict on it.
     pub verdict: Verdict,
     /// What was found, and the cause if known.
     pub found: String,

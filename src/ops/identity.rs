@@ -73,7 +73,7 @@ impl Operation for PrepareMaps {
         let users = map("uid_map", &maps.users);
         let groups = map("gid_map", &maps.groups);
         Told {
-            sentence: format!("make a user namespace that maps {maps}"),
+            sentence: format!("create a user namespace that maps {maps}"),
             source: None,
             target: None,
             shell: Some(format!(
@@ -140,7 +140,7 @@ impl Operation for BecomeMapped {
     fn told(&self) -> Told {
         let Self { uid, gid } = *self;
         Told {
-            sentence: format!("become user {uid} and group {gid}, with every capability"),
+            sentence: format!("become user {uid} and group {gid}, with all capabilities"),
             source: None,
             target: None,
             shell: Some(format!("setpriv {}", options(uid, gid))),
@@ -230,7 +230,7 @@ impl Operation for DropCapabilities {
 
     fn told(&self) -> Told {
         Told {
-            sentence: "drop every capability".into(),
+            sentence: "drop all capabilities".into(),
             source: None,
             target: None,
             shell: Some(if self.bounded {

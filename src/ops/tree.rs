@@ -80,7 +80,7 @@ impl Operation for Directory {
         let mode = options.mode.unwrap_or(0o755);
         let look = look(path, *options, mode);
         Told {
-            sentence: format!("make the directory {}{with}", place(path)),
+            sentence: format!("create the directory {}{with}", place(path)),
             source: None,
             target: Some(path.to_string()),
             shell: Some(format!("mkdir -p {}{look}", in_root(path))),
@@ -148,7 +148,7 @@ impl Operation for Symlink {
     fn told(&self) -> Told {
         let Self { path, says } = self;
         Told {
-            sentence: format!("make the link {} to {}", place(path), quoted(says)),
+            sentence: format!("create the link {} to {}", place(path), quoted(says)),
             source: None,
             target: Some(path.to_string()),
             shell: Some(format!(

@@ -54,6 +54,12 @@ pub(super) fn letters(namespaces: Namespaces) -> String {
     namespaces.kinds().map(letter).collect()
 }
 
+/// "a new UTS namespace", "new user and mount namespaces".
+pub(super) fn new_names(namespaces: Namespaces) -> String {
+    let article = if namespaces.kinds().count() == 1 { "a " } else { "" };
+    format!("{article}new {}", names(namespaces))
+}
+
 /// "user, mount and PID namespaces".
 pub(super) fn names(namespaces: Namespaces) -> String {
     let names: Vec<_> = namespaces.kinds().map(Kind::name).collect();

@@ -93,8 +93,18 @@ impl Side {
         let map = IdMap { ranges: asked.iter().map(|asked| asked.value).collect() };
         let noun = self.noun;
         if let Some((first, second, side)) = map.overlap() {
-            let message =
-                format!("the {noun} ids {} are mapped twice, {side}", asked[second].value);
+            let (one, other) = (asked[first].value, asked[second].value);
+            let (is_inside, place) =
+                if side == "inside" { (true, "in the sandbox") } else { (false, "outside") };
+            let start = |it: IdRange| if is_inside { it.inside } else { it.outside };
+            let end = |it: IdRange| u64::from(start(it)) + u64::from(it.count) - 1;
+            let from = start(one).max(start(other));
+            let to = end(one).min(end(other));
+            let message = if u64::from(from) == to {
+                format!("the {noun} id {from} is mapped twice {place}")
+            } else {
+                format!("the {noun} ids {from}–{to} are mapped twice {place}")
+            };
             let report = Report::error(message).at(asked[second].origin.clone());
             let what = format!("first as {}", asked[first].value);
             reports.push(report.related(asked[first].origin.as_ref(), what));

@@ -70,7 +70,7 @@ impl<'h> Installer<'h> {
             let was_directory = before.entry.directory_mode().is_some();
             let both = was_directory && is_directory;
             if was_directory && !both && (before.explicit || self.holds_something(&place)) {
-                return Err(is_in_the_way().related(before.origin.as_ref(), "made here"));
+                return Err(is_in_the_way().related(before.origin.as_ref(), "created here"));
             }
             if before.explicit && before.entry != made.entry && !both {
                 let report = self.replaced(path, &made).related(before.origin.as_ref(), "put here");
@@ -262,7 +262,7 @@ impl<'h> Installer<'h> {
     fn place(&mut self, path: &Path) -> Result<PathBuf, Report> {
         follow(path, &mut |place| self.way(place, true)).map_err(|error| {
             let before = self.entries.get(&error.place).and_then(|made| made.origin.as_ref());
-            Report::error(error.to_string()).related(before, "made here")
+            Report::error(error.to_string()).related(before, "created here")
         })
     }
 

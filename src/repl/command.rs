@@ -30,7 +30,7 @@ const ENTRIES: [Entry; 12] = [
     Entry("where", "", "shows namespaces, ids, root and mounts of all running processes"),
     Entry("sandboxes", "", "lists the running sandboxes"),
     Entry("enter", "EXPRESSION", "enters a sandbox, or the sandbox of a process"),
-    Entry("leave", "", "returns from it"),
+    Entry("leave", "", "leaves what `:enter` entered"),
     Entry("undo", "", "undoes the last line and the values that it created"),
     Entry("save", "FILE", "writes the lines so far as a recipe"),
     Entry("load", "FILE", "runs a recipe as if it were typed"),
@@ -43,7 +43,7 @@ const OVERVIEW: &str = r#"Type an expression to see its value. `it` is the last 
 line that begins with a dot continues from it: `.run("ps")`. A semicolon at the end
 hides the value. An unfinished expression continues on the next line. Tab completes
 names, options and paths; Ctrl-C discards a line or interrupts what is running;
-Ctrl-D exits.
+{exits}.
 
     let guest = sandbox("/").read_only_root().proc("/proc")
     guest.run("ps ax")
@@ -120,15 +120,20 @@ pub(super) fn names() -> impl Iterator<Item = String> {
     ENTRIES.iter().map(|Entry(name, ..)| format!(":{name}"))
 }
 
-/// The text of `:help`.
-pub(super) fn help(topic: &str) -> String {
+/// The text of `:help`, at a breakpoint or not.
+pub(super) fn help(topic: &str, at_breakpoint: bool) -> String {
     let topic = topic.trim_start_matches(':').trim_end_matches(['(', ')']);
     if topic.is_empty() {
         let line = |Entry(name, wants, does): &Entry| {
             format!("  {:<20} {does}\n", format!(":{name} {wants}"))
         };
         let lines: String = ENTRIES.iter().map(line).collect();
-        return format!("{OVERVIEW}{}", lines.trim_end());
+        let exits = if at_breakpoint {
+            "`:leave` or Ctrl-D continues the recipe, and `:quit` ends it"
+        } else {
+            "Ctrl-D exits"
+        };
+        return format!("{}{}", OVERVIEW.replace("{exits}", exits), lines.trim_end());
     }
     let own = ENTRIES.iter().find(|Entry(name, ..)| *name == topic);
     let own = own.map(|Entry(name, wants, does)| format!(":{name} {wants}\n{does}"));

@@ -32,9 +32,9 @@ pub fn stepper() -> std::io::Result<Ask> {
 fn ask(pause: &Pause, input: &File, mut output: &File) -> Answer {
     let number = pause.number.map(|(number, of)| format!("{number} of {of}: ")).unwrap_or_default();
     let place = pause.origin.as_ref().map(|origin| format!("  ({origin})")).unwrap_or_default();
-    let side = if pause.is_inside { "inside" } else { "here" };
+    let side = if pause.is_inside { "new process" } else { "nsscript" };
     // If this cannot be printed, no answer comes either, and no further action is performed.
-    let _ = writeln!(output, "▸ {number}{side}, {}{place}", escape(&pause.sentence));
+    let _ = writeln!(output, "▸ {number}{side}: {}{place}", escape(&pause.sentence));
     loop {
         let _ = write!(output, "step> ").and_then(|()| output.flush());
         let Some(line) = pause.line(input) else { return Answer::Quit };
@@ -65,7 +65,7 @@ fn look(pause: &Pause) -> String {
         place.namespaces.iter().map(|(kind, inode)| format!("{}:{inode}", kind.file())).collect();
     let mut out = format!("process {}\n  {}", place.pid, namespaces.join(" "));
     if let Some((uid, gid)) = place.ids {
-        out.push_str(&format!("\n  user {uid}, group {gid}; users are mapped {}", place.map));
+        out.push_str(&format!("\n  user {uid}, group {gid}; {}", place.mapped()));
     }
     let newest = place.mounts.len().saturating_sub(MOUNTS);
     out.push_str(&format!("\n  {} mounts, the newest:", place.mounts.len()));

@@ -200,7 +200,7 @@ impl Networks {
             return Ok(());
         }
         let sentence = action.told().sentence;
-        let message = format!("refused to {sentence}: that network is none of the recipe's");
+        let message = format!("refused to {sentence}: that network does not belong to the recipe");
         let report = Report::error(message).at(origin.cloned());
         Err(report.hint("`--host` changes networks of the host; `netns()` makes one"))
     }
@@ -223,7 +223,7 @@ impl Networks {
             }
             self.named.borrow_mut().retain(|known| known.name.as_ref() != Some(&name));
         } else if !network.own {
-            let message = "a network that others have made is not removed by a recipe";
+            let message = "a network that the recipe did not create cannot be deleted";
             return Err(Report::error(message).at(origin.cloned()).into());
         }
         network.part();

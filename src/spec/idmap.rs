@@ -96,7 +96,7 @@ impl IdMap {
         Self { ranges: vec![IdRange::single(inside, outside)] }
     }
 
-    /// A pair of overlapping ranges, and the side; `None` in a valid map.
+    /// A pair of overlapping ranges, and the side: in the sandbox or outside; `None` in a valid map.
     #[must_use]
     pub fn overlap(&self) -> Option<(usize, usize, &'static str)> {
         for (index, second) in self.ranges.iter().enumerate() {

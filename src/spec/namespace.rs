@@ -94,12 +94,16 @@ impl Kind {
         }
     }
 
-    /// What it is called in a sentence: `mount`.
+    /// Its name in a sentence: `mount`, `UTS`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Mount => "mount",
-            other => other.file(),
+            Self::Pid => "PID",
+            Self::Net => "network",
+            Self::Uts => "UTS",
+            Self::Ipc => "IPC",
+            Self::User | Self::Cgroup | Self::Time => self.file(),
         }
     }
 

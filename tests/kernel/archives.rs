@@ -264,7 +264,7 @@ fn compressed_archives_are_told_by_their_first_bytes() {
             more.extend(b"more");
             bench.file("more.xz", more);
             let wrong = said(bench, r#"rootfs().tar("more.xz").digest();"#);
-            assert!(wrong.contains("it is no sound xz"), "{wrong}");
+            assert!(wrong.contains("the xz data is truncated"), "{wrong}");
         }
         for name in names {
             let recipe = format!(
@@ -273,7 +273,7 @@ fn compressed_archives_are_told_by_their_first_bytes() {
             printed(bench, &recipe);
         }
         let wrong = said(bench, r#"rootfs().tar("gz", #{ compression: "zstd" }).digest();"#);
-        assert!(wrong.contains("it is no sound zstd"), "{wrong}");
+        assert!(wrong.contains("the zstd data is damaged"), "{wrong}");
         let unknown = said(bench, r#"rootfs().tar("gz", #{ compression: "gzp" }).digest();"#);
         assert!(unknown.contains("unknown compression `gzp`"), "{unknown}");
         assert!(unknown.contains("did you mean `gzip`?"), "{unknown}");
@@ -405,7 +405,7 @@ fn names_are_taken_away_at_the_beginning() {
         let told = printed(bench, r#"print(rootfs().tar("app.tar", #{ strip: 1 }).tree());"#);
         assert_eq!(told, "/\n└── bin/\n    ├── app\n    └── b (the same file as /bin/app)\n");
         let wrong = said(bench, r#"print(rootfs().tar("app.tar", #{ strip: 9 }).tree());"#);
-        assert!(wrong.contains("none of its members has more than 9 names"), "{wrong}");
+        assert!(wrong.contains("no member has more than 9 path components"), "{wrong}");
         nothing_is_kept_but(bench, 1);
         let wrong = said(bench, r#"rootfs().tar("app.tar", #{ strip: -1 }).digest();"#);
         assert!(wrong.contains("the option `strip` takes a number of names, not -1"), "{wrong}");
@@ -682,7 +682,7 @@ fn an_archive_that_is_cut_off_is_told_with_the_member() {
         let recipe = r#"rootfs().tar("cut.tar").digest();"#;
         // In a header, in a file, after a file, in a large file, in the end mark.
         for (length, told) in [
-            (100, "it is no tar archive"),
+            (100, "it is not a tar archive"),
             (700, "it ends after its member `./`, without an end mark"),
             (512 * 2 + 700, "it ends in the middle of its member `./a`"),
             (512 * 8, "it ends after its member `./a`, without an end mark"),
@@ -707,7 +707,7 @@ fn an_archive_that_is_cut_off_is_told_with_the_member() {
             for length in [bytes.len() / 3, bytes.len() - 1] {
                 bench.file("cut.tar", &bytes[..length]);
                 let wrong = said(bench, recipe);
-                let cut_off = wrong.contains("it ends") || wrong.contains("no sound");
+                let cut_off = wrong.contains("it ends") || wrong.contains("data is truncated");
                 assert!(cut_off, "{name} cut at {length}: {wrong}");
                 nothing_is_kept(bench);
             }
@@ -740,7 +740,7 @@ fn what_is_no_archive_is_called_what_it_is() {
             file.resize(1024, 1);
             bench.file("other", file);
             let wrong = said(bench, r#"rootfs().tar("other").digest();"#);
-            assert!(wrong.contains("is no tar archive") && wrong.contains(told), "{wrong}");
+            assert!(wrong.contains("is not a tar archive") && wrong.contains(told), "{wrong}");
         }
         bench.file("empty.tar", "");
         let wrong = said(bench, r#"rootfs().tar("empty.tar").digest();"#);

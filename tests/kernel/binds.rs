@@ -125,11 +125,11 @@ fn a_place_is_made_in_the_root_but_never_on_the_host() {
         assert_eq!(seen, "found\n");
         let below = format!(r#"{TREE}.bind("other", "/other").bind("data", "/other/data")"#);
         let said = bench.sh(&below, "true").failed(125);
-        assert!(said.contains("would be made on the host"), "{said}");
+        assert!(said.contains("would be created on the host"), "{said}");
         assert!(!bench.path("other/data").exists());
         let below = format!(r#"{HOST}.bind("data", "/none")"#);
         let said = bench.sh(&below, "true").failed(125);
-        assert!(said.contains("cannot be made below a read-only mount"), "{said}");
+        assert!(said.contains("cannot be created below a read-only mount"), "{said}");
     });
 }
 

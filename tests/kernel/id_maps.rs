@@ -176,7 +176,10 @@ fn maps_that_cannot_be_are_refused_before_anything_happens() {
     as_each_user(|bench| {
         let own = bench.user.uid;
         for (verbs, told) in [
-            ("map_user(0, 100000, 10).map_user(5, 200000, 10)".to_owned(), "mapped twice"),
+            (
+                "map_user(0, 100000, 10).map_user(5, 200000, 10)".to_owned(),
+                "the user ids 5–9 are mapped twice in the sandbox",
+            ),
             (format!("map_user(5, {own}).user(0)"), "user 0 is not mapped"),
             ("map_user(0, 0, 0)".to_owned(), ""),
             ("map_user(-1, 0)".to_owned(), ""),

@@ -587,7 +587,7 @@ fn networks_of_others_are_not_changed_by_accident() {
     as_each_user(|bench| {
         let refused = |recipe: &str| {
             let said = bench.recipe(recipe).end().failed(125);
-            let refused = said.contains("that network is none of the recipe's")
+            let refused = said.contains("that network does not belong to the recipe")
                 || said.contains("a user namespace in which this process has no capabilities")
                 || said.contains("(EPERM)");
             assert!(refused, "{recipe}: {said}");
@@ -619,7 +619,7 @@ fn a_name_of_the_host_that_has_no_process_is_not_changed_either() {
         let setup = "mount -t tmpfs -o mode=755 tmpfs /run; ip netns add blue; echo precious > /run/netns/notes";
         let recipe = r#"netns(namespace("/run/netns/blue")).bridge("evil", []);"#;
         let said = bench.recipe(recipe).in_world(setup).end().failed(125);
-        assert!(said.contains("that network is none of the recipe's"), "{said}");
+        assert!(said.contains("that network does not belong to the recipe"), "{said}");
         // What is no half of a name is not removed for one.
         let launch = bench.nsscript(&["--host", "-e", r#"netns("notes");"#]).in_world(setup);
         let script = r#""$@"; code=$?; cat /run/netns/notes; exit $code"#;
@@ -769,11 +769,11 @@ fn a_dry_run_tells_of_networks_and_makes_none() {
         );
         let told = bench.nsscript(&["plan", "-e", &recipe]).end().succeeded();
         for line in [
-            "make the network net1",
-            "join eth0 in the network net1 and eth0 in the network net2",
+            "create the network net1",
+            "connect eth0 in the network net1 to eth0 in the network net2",
             "add 10.0.0.1/24 to eth0 in the network net1",
-            "add the default route by 10.0.0.2 in the network net1",
-            "make the network `blue`",
+            "add the default route via 10.0.0.2 in the network net1",
+            "create the network `blue`",
         ] {
             assert!(told.contains(line), "{line}: {told}");
         }

@@ -105,12 +105,12 @@ chdir(\"/\");";
 fn the_plan_of_raw_calls_shows_by_bars_in_which_process_they_are() {
     let plan = Ran::of(&mut nsscript(&["plan", "-e", RAW])).printed();
     let wanted = "plan for raw calls
-    1  set the host name to `outer`                    <command line>:1:1
-    2  start a child process in new uts namespace      <command line>:2:13
-    3  │ set the host name to `inner`                  <command line>:3:5
-    4  │ start a child process in new mount namespace  <command line>:4:5
-    5  │ │ mount tmpfs on `/mnt`                       <command line>:4:22
-    6  go to `/`                                       <command line>:7:1
+    1  set the host name to `outer`                      <command line>:1:1
+    2  start a child process in a new UTS namespace      <command line>:2:13
+    3  │ set the host name to `inner`                    <command line>:3:5
+    4  │ start a child process in a new mount namespace  <command line>:4:5
+    5  │ │ mount tmpfs on `/mnt`                         <command line>:4:22
+    6  change directory to `/`                           <command line>:7:1
 ";
     assert_eq!(plan, wanted);
 }
@@ -137,7 +137,7 @@ fn raw_calls_and_sandboxes_stand_in_the_order_of_the_recipe() {
     let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
     let heads: Vec<&str> = plan.lines().filter(|line| line.starts_with("plan for")).collect();
     assert_eq!(heads, ["plan for raw calls", "plan for `x`", "plan for raw calls"]);
-    assert!(plan.contains("\n    1  │ go to `/tmp`"), "{plan}");
+    assert!(plan.contains("\n    1  │ change directory to `/tmp`"), "{plan}");
 }
 
 const EMPTY: &str = "{
@@ -171,7 +171,7 @@ fn a_closure_that_exits_does_not_end_a_plan() {
         within(NET, || { if status == 3 { exit(status); } });
     "#;
     let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
-    assert!(plan.contains("`a`") && plan.contains("new net namespace"), "{plan}");
+    assert!(plan.contains("`a`") && plan.contains("a new network namespace"), "{plan}");
 }
 
 #[test]

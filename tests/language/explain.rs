@@ -122,12 +122,12 @@ fn the_system_call_that_failed_is_the_last_thing_told() {
 #[test]
 fn a_raw_call_that_failed_is_told_with_its_error() {
     let told = explained(r#"try { chdir("/none") } catch {} unshare(UTS);"#).stderr;
-    assert!(told.contains("✗ go to `/none`"), "{told}");
+    assert!(told.contains("✗ change directory to `/none`"), "{told}");
     assert!(
         told.contains("    chdir(\"/none\") = -1 ENOENT (no such file or directory)  ("),
         "{told}"
     );
-    assert!(told.contains("▸ make new uts namespace"), "it goes on: {told}");
+    assert!(told.contains("▸ create a new UTS namespace"), "it goes on: {told}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn the_variable_asks_for_it_too() {
         assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "out\n"), "{ran:?}");
         ran.stderr
     };
-    assert!(with("1").contains("▸ make new uts namespace"));
+    assert!(with("1").contains("▸ create a new UTS namespace"));
     assert_eq!(parsed(&with("json")).last().unwrap()["operation"], "unshare");
     assert_eq!((with("0"), with("")), (String::new(), String::new()));
 }
@@ -299,7 +299,7 @@ fn programs_and_closures_that_join_a_sandbox_are_told() {
         assert!(calls(join)[0].starts_with("setns(fd, CLONE_NEW"), "{join}");
         let own = events.iter().filter(|event| event["process"] == serde_json::json!([number]));
         let own: Vec<Value> = own.cloned().collect();
-        assert!(sentences(&own).contains(&"drop every capability"), "{own:?}");
+        assert!(sentences(&own).contains(&"drop all capabilities"), "{own:?}");
     }
     let of = |number: i32| {
         events.iter().filter(move |event| event["process"] == serde_json::json!([number]))

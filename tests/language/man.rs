@@ -135,7 +135,7 @@ fn the_page_of_the_language_has_every_verb() {
             assert!(text.contains(&words(&code)), "{code}");
         }
     }
-    assert!(text.contains("net::router(sides)") && text.contains("UTS the uts namespace"));
+    assert!(text.contains("net::router(sides)") && text.contains("UTS the UTS namespace"));
 }
 
 #[test]

@@ -278,10 +278,7 @@ fn a_session_that_is_saved_does_the_same() {
             shown(&mut screen, ":save session.rhai").starts_with("saved as `session.rhai` in ")
         );
         let again = shown(&mut screen, ":save session.rhai");
-        assert!(
-            again.contains("cannot save the session as `session.rhai`: file exists"),
-            "{again}"
-        );
+        assert!(again.contains("cannot save the lines as `session.rhai`: file exists"), "{again}");
         leave(screen);
         assert!(!bench.content("session.rhai").contains("gone"));
         let file = bench.text("session.rhai");
@@ -411,7 +408,7 @@ fn a_recipe_stops_at_the_lines_that_are_asked_for() {
         assert!(said.contains("cannot stop at line 9"), "{said}");
         let ended = bench.nsscript(&["stops.rhai"]).end();
         assert!(
-            ended.stderr.contains("skipped a breakpoint: there is no terminal"),
+            ended.stderr.contains("skipped a breakpoint: standard input is not a terminal"),
             "{}",
             ended.stderr
         );
@@ -430,9 +427,9 @@ fn a_plan_can_be_gone_through_action_by_action() {
         let words = ["run", "--step", "steps.rhai"];
         let mut screen = launch(bench, &words).at_terminal();
         screen.wait_for("▸ 1 of ");
-        screen.wait_for("here, start a process in new");
+        screen.wait_for("nsscript: start a process in new");
         screen.wait_for("step> ");
-        screen.ask("", "inside, ");
+        screen.ask("", "new process: ");
         screen.wait_for("step> ");
         screen.ask("help", "runs a shell in the namespaces");
         screen.wait_for("step> ");
@@ -476,7 +473,7 @@ fn nothing_more_is_done_where_the_person_quits() {
         // Raw calls are asked about, too.
         let raw = ["run", "--step", "-e", "unshare(UTS); sethostname(\"a\"); print(hostname())"];
         let mut screen = launch(bench, &raw).at_terminal();
-        screen.wait_for("here, make new uts");
+        screen.wait_for("nsscript: create a new UTS");
         screen.ask("n", "set the host name to `a`");
         screen.enter("c");
         assert!(screen.end().1.ends_with("a\r\n"));
@@ -549,14 +546,14 @@ fn a_plan_does_nothing_to_what_is_there() {
             let text = shown(&mut screen, &format!(":plan {line}"));
             assert!(text.contains(expected), "{line}: {expected}\n{text}");
         };
-        has("blue.bridge(\"br0\", [])", "make the bridge br0 in the network blue");
+        has("blue.bridge(\"br0\", [])", "create the bridge br0 in the network blue");
         has("blue.run(\"false\")", "plan for `false`");
         has("blue.listen(80)", "start a child process");
         has("blue.within(|| sethostname(\"box\"))", "│ set the host name to `box`");
         has("sleeper.kill(\"KILL\")", "send SIGKILL (9) to process");
         has("sleeper.wait()", "it would do nothing");
         has("sleeper.read_line()", "it would do nothing");
-        has("blue.remove()", "remove the network `blue`");
+        has("blue.remove()", "delete the network `blue`");
         has("sandbox().network(green).run(\"x\")", "to `/etc/resolv.conf`");
         has("sandbox().network(gone).run(\"x\")", "removed");
         let mut is = |line: &str, expected: &str| {

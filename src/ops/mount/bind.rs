@@ -39,7 +39,7 @@ impl Asking for Bind {
         let BindOptions { attributes, recursive, optional, made: _ } = *options;
         let differing = attributes.differing(MountAttributes::default());
         let alone = if recursive { "" } else { ", without submounts" };
-        let optional = if optional { ", if it is there" } else { "" };
+        let optional = if optional { ", if it exists" } else { "" };
         format!("bind {} on {target}{differing}{alone}{optional}", source.display())
     }
 

@@ -32,7 +32,7 @@ impl Operation for Protect {
         let Self { target, optional } = self;
         let at = in_root(target);
         let (if_there, unless) = if *optional {
-            (", if it is there", format!("[ ! -e {at} ] || "))
+            (", if it exists", format!("[ ! -e {at} ] || "))
         } else {
             ("", String::new())
         };

@@ -25,7 +25,7 @@ impl NetworkOperation for Address {
         let Self { name, address, away } = self;
         let at = at(network);
         let sentence = if *away {
-            format!("take {address} from {name} {at}")
+            format!("remove {address} from {name} {at}")
         } else {
             format!("add {address} to {name} {at}")
         };

@@ -41,7 +41,7 @@ impl NetworkOperation for Unblock {
 
     fn told(&self, network: &str) -> Told {
         Told {
-            sentence: format!("drop nothing any more {}", at(network)),
+            sentence: format!("remove all block rules {}", at(network)),
             source: None,
             target: None,
             shell: Some(flush(network, &["input", "forward", "output"])),

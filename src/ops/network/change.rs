@@ -88,7 +88,7 @@ impl ChangeLink {
             },
             LinkChange::Bridge(None) => Words {
                 name: "link",
-                sentence: format!("take {name} from its bridge {at}"),
+                sentence: format!("remove {name} from its bridge {at}"),
                 option: "nomaster".into(),
                 attribute: "IFLA_MASTER=0".into(),
             },

@@ -89,7 +89,7 @@ impl NetworkOperation for MakeLink {
         let lies = kind.link().map_or(String::new(), |link| format!(" link {}", word(link)));
         let new = word(name);
         Told {
-            sentence: format!("make the {kind_name} {name}{on} {at}"),
+            sentence: format!("create the {kind_name} {name}{on} {at}"),
             source: None,
             target: Some(name.to_string()),
             shell: Some(format!("{ip} link add{lies} name {new} type {kind_name}{options}")),
@@ -118,7 +118,7 @@ impl NetworkOperation for Veth {
             shell_word(other)
         );
         Told {
-            sentence: format!("join {name} {} and {peer} in the network {other}", at(network)),
+            sentence: format!("connect {name} {} to {peer} in the network {other}", at(network)),
             source: None,
             target: Some(name.to_string()),
             shell: Some(shell),
@@ -141,7 +141,7 @@ impl NetworkOperation for DeleteLink {
     fn told(&self, network: &str) -> Told {
         let Self(name) = self;
         Told {
-            sentence: format!("remove {name} {}", at(network)),
+            sentence: format!("delete {name} {}", at(network)),
             source: None,
             target: Some(name.to_string()),
             shell: Some(format!("{} link delete {}", ip(network), word(name))),

@@ -34,7 +34,7 @@ impl NetworkOperation for MakeNetwork {
              {ip} link set lo up"
         );
         Told {
-            sentence: format!("make the network {shown}"),
+            sentence: format!("create the network {shown}"),
             source: None,
             target: name,
             shell: Some(shell),
@@ -59,7 +59,7 @@ impl NetworkOperation for RemoveName {
     fn told(&self, network: &str) -> Told {
         let Self(name) = self;
         Told {
-            sentence: format!("remove the network {}", quoted(name.as_str())),
+            sentence: format!("delete the network {}", quoted(name.as_str())),
             source: None,
             target: Some(name.as_str().to_owned()),
             shell: Some(format!("ip netns delete {}", shell_word(network))),
@@ -87,7 +87,7 @@ impl NetworkOperation for Forward {
             shell_word(network)
         );
         Told {
-            sentence: format!("pass on packets for others {}", at(network)),
+            sentence: format!("forward IP packets {}", at(network)),
             source: None,
             target: None,
             shell: Some(shell),

@@ -27,7 +27,7 @@ impl NetworkOperation for FixNeighbour {
         let Self { name, address, mac } = self;
         let (ip, word) = (ip(network), word(name));
         Told {
-            sentence: format!("have {address} be at {mac} on {name} {}", at(network)),
+            sentence: format!("add neighbour {address}, {mac}, on {name} {}", at(network)),
             source: None,
             target: Some(name.to_string()),
             shell: Some(format!("{ip} neighbour replace {address} lladdr {mac} dev {word}")),

@@ -22,14 +22,20 @@ pub struct Packets {
 impl Packets {
     /// In a sentence.
     pub(super) fn describe(&self) -> String {
-        let mut words = Vec::new();
-        words.extend(self.protocol.map(|protocol| format!("of {protocol}")));
-        words.extend(self.source.map(|source| format!("from {source}")));
-        words.extend(self.destination.map(|destination| format!("to {destination}")));
-        words.extend(self.port.map(|port| format!("to port {port}")));
-        words.extend(self.input.as_ref().map(|name| format!("in by {name}")));
-        words.extend(self.output.as_ref().map(|name| format!("out by {name}")));
-        if words.is_empty() { "all packets".into() } else { format!("packets {}", words.join(" ")) }
+        let end = |word: &str, network: Option<Prefix>, interface: Option<&InterfaceName>| match (
+            network, interface,
+        ) {
+            (Some(network), Some(name)) => format!(" {word} {network} on {name}"),
+            (Some(network), None) => format!(" {word} {network}"),
+            (None, Some(name)) => format!(" {word} {name}"),
+            (None, None) => String::new(),
+        };
+        let protocol = self.protocol.map(|it| format!("{} ", it.to_string().to_uppercase()));
+        let from = end("from", self.source, self.input.as_ref());
+        let to = end("to", self.destination, self.output.as_ref());
+        let port = self.port.map(|port| format!(" to port {port}")).unwrap_or_default();
+        let all = format!("{}packets{port}{from}{to}", protocol.unwrap_or_default());
+        if all == "packets" { "all packets".into() } else { all }
     }
 
     /// The chains that they pass: what comes in has no way out yet, and what is of one's own came

@@ -62,7 +62,6 @@ impl NetworkOperation for Route {
             Destination::Default => format!("the {kind}default route"),
             Destination::Network(prefix) => format!("the {kind}route to {prefix}"),
         };
-        let by = gateway.map_or(String::new(), |gateway| format!(" by {gateway}"));
         let on = name.as_ref().map_or(String::new(), |name| format!(" on {name}"));
         let doing = if *away { "remove" } else { "add" };
         let via = gateway.map_or(String::new(), |gateway| format!(" via {gateway}"));
@@ -70,7 +69,7 @@ impl NetworkOperation for Route {
         let metric = metric.map_or(String::new(), |metric| format!(" metric {metric}"));
         let (ip, verb) = (ip(network), verb(*away));
         Told {
-            sentence: format!("{doing} {what}{by}{on} {}", at(network)),
+            sentence: format!("{doing} {what}{via}{on} {}", at(network)),
             source: None,
             target: Some(destination.to_string()),
             shell: Some(format!("{ip} route {verb} {kind}{destination}{via}{device}{metric}")),

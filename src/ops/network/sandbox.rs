@@ -56,7 +56,7 @@ impl Operation for ConnectOutside {
     fn told(&self) -> Told {
         let options = self.0.options().join(" ");
         Told {
-            sentence: "connect a new network to the outside by pasta(1)".into(),
+            sentence: "connect a new network to the outside with pasta(1)".into(),
             source: None,
             target: None,
             shell: Some(format!("pasta {options} --dns-forward {FORWARDED} --netns NET")),

@@ -34,7 +34,7 @@ impl NetworkOperation for Masquerade {
         let Self(packets) = self;
         let rule = format!("{}masquerade", packets.expression());
         Told {
-            sentence: format!("send {} under the own address {}", packets.describe(), at(network)),
+            sentence: format!("masquerade {} {}", packets.describe(), at(network)),
             source: None,
             target: None,
             shell: Some(nft(network, &["postrouting"], "nat", &rule)),
@@ -94,7 +94,7 @@ impl NetworkOperation for Untranslate {
 
     fn told(&self, network: &str) -> Told {
         Told {
-            sentence: format!("translate no address any more {}", at(network)),
+            sentence: format!("remove all NAT rules {}", at(network)),
             source: None,
             target: None,
             shell: Some(flush(network, &["prerouting", "postrouting"])),

@@ -82,10 +82,10 @@ impl Planning<'_> {
             (Presence::Unknown, _) => return !read_only,
             (Presence::Nothing, _) if layered => return true,
             (Presence::Nothing, _) if read_only => {
-                format!("{shown} does not exist, and cannot be made below a read-only mount")
+                format!("{shown} does not exist, and cannot be created below a read-only mount")
             }
             (Presence::Nothing, _) => {
-                format!("{shown} does not exist, and would be made on the host")
+                format!("{shown} does not exist, and would be created on the host")
             }
             (Presence::File, Presence::Directory) => format!("{shown} is a file, not a directory"),
             (Presence::Directory, Presence::File) => format!("{shown} is a directory, not a file"),
@@ -207,8 +207,12 @@ impl Planning<'_> {
             return true;
         }
         let shown = quoted(path.as_str());
-        let what = if operation == "mask" { "hide" } else { "make read-only" };
-        let message = format!("cannot {what} {shown}: it does not exist");
+        let what = if operation == "mask" {
+            format!("hide {shown}")
+        } else {
+            format!("make {shown} read-only")
+        };
+        let message = format!("cannot {what}: it does not exist");
         let mut report = Report::error(message).at(origin.cloned());
         report.facts.operation = Some(operation.to_owned());
         report.facts.errno = Some(super::ENOENT);

@@ -1,6 +1,6 @@
 //! The start of a process: in new namespaces, or in those of a sandbox; as init.
 
-use crate::ops::words::{letters, names};
+use crate::ops::words::{letters, names, new_names};
 use crate::ops::{Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
 use crate::spec::{Kind, Namespaces};
 use crate::sys::Call;
@@ -62,7 +62,7 @@ impl Operation for Start {
             let sentence = "start a process".into();
             return Told { sentence, source: None, target: None, shell: None };
         }
-        let sentence = format!("start a process in new {}", names(namespaces));
+        let sentence = format!("start a process in {}", new_names(namespaces));
         let unshare = format!("unshare --fork -{}", letters(namespaces));
         let shell = match maps {
             StartMaps::None => Some(unshare),

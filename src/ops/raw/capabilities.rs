@@ -37,9 +37,9 @@ impl RawOperation for SetCapabilities {
         let Self { kept: _, bounding: _ } = self;
         let names: Vec<_> = self.names().collect();
         let sentence = if names.is_empty() {
-            "drop every capability".into()
+            "drop all capabilities".into()
         } else {
-            format!("drop every capability but {}", list(&names, "and"))
+            format!("drop all capabilities except {}", list(&names, "and"))
         };
         let short = names.iter().map(|name| name.trim_start_matches("CAP_").to_lowercase());
         let kept: Vec<_> = short.map(|name| format!(",+{name}")).collect();

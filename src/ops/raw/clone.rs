@@ -3,7 +3,7 @@
 use crate::ops::Told;
 use crate::ops::raw::{Effect, RawFacts, RawOperation};
 use crate::ops::strace::{Called, clone3};
-use crate::ops::words::{letters, names};
+use crate::ops::words::{letters, new_names};
 use crate::spec::Namespaces;
 
 /// A copy of this process is started, in these new namespaces.
@@ -21,7 +21,7 @@ impl RawOperation for Clone3 {
             ("start a child process".into(), None)
         } else {
             (
-                format!("start a child process in new {}", names(namespaces)),
+                format!("start a child process in {}", new_names(namespaces)),
                 Some(format!("unshare --fork -{}", letters(namespaces))),
             )
         };

@@ -83,7 +83,7 @@ impl RawOperation for SetGroups {
         let (sentence, shell) = if groups.is_empty() {
             ("leave all other groups".into(), "setpriv --clear-groups".into())
         } else {
-            let sentence = format!("take part in the groups {}", list(&groups, "and"));
+            let sentence = format!("set the supplementary groups to {}", list(&groups, "and"));
             (sentence, format!("setpriv --groups {}", groups.join(",")))
         };
         Told { sentence, source: None, target: None, shell: Some(shell) }

@@ -26,7 +26,7 @@ impl RawOperation for Mkdir {
     fn told(&self) -> Told {
         let Self { path, mode } = self;
         Told {
-            sentence: format!("make the directory {} with mode {mode:04o}", host(path)),
+            sentence: format!("create the directory {} with mode {mode:04o}", host(path)),
             source: None,
             target: Some(own(path)),
             shell: Some(format!("mkdir -m {mode:o} {}", sh(path))),

@@ -32,12 +32,12 @@ impl RawOperation for Mknod {
         let (place, argument) = (host(path), sh(path));
         let (sentence, shell) = match kind {
             'p' => {
-                (format!("make the fifo {place}"), Some(format!("mkfifo -m {mode:o} {argument}")))
+                (format!("create the FIFO {place}"), Some(format!("mkfifo -m {mode:o} {argument}")))
             }
-            's' => (format!("make the socket {place}"), None),
-            'f' => (format!("make the empty file {place}"), Some(format!("touch {argument}"))),
+            's' => (format!("create the socket {place}"), None),
+            'f' => (format!("create the empty file {place}"), Some(format!("touch {argument}"))),
             _ => (
-                format!("make the device {place} ({kind} {major}:{minor})"),
+                format!("create the device {place} ({kind} {major}:{minor})"),
                 Some(format!("mknod -m {mode:o} {argument} {kind} {major} {minor}")),
             ),
         };

@@ -16,7 +16,7 @@ impl RawOperation for NoNewPrivs {
 
     fn told(&self) -> Told {
         Told {
-            sentence: "gain no rights by programs that are executed".into(),
+            sentence: "prevent programs from gaining privileges".into(),
             source: None,
             target: None,
             shell: Some("setpriv --no-new-privs".into()),

@@ -40,7 +40,7 @@ impl RawOperation for DiskImage {
     fn told(&self) -> Told {
         let Self { path, size, kind } = self;
         Told {
-            sentence: format!("make {} an image of {} with {kind}", host(path), bytes(*size)),
+            sentence: format!("create the {kind} image {} of {}", host(path), bytes(*size)),
             source: None,
             target: Some(own(path)),
             shell: Some(format!("truncate -s {size} {0} && mkfs.{kind} {0}", sh(path))),

@@ -90,7 +90,7 @@ impl RawOperation for Chdir {
     fn told(&self) -> Told {
         let Self(directory) = self;
         Told {
-            sentence: format!("go to {}", host(directory)),
+            sentence: format!("change directory to {}", host(directory)),
             source: None,
             target: Some(own(directory)),
             shell: Some(format!("cd {}", sh(directory))),

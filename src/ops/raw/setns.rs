@@ -44,6 +44,7 @@ impl RawOperation for Setns {
 
 /// The option of nsenter(1) that takes a file.
 fn option(namespaces: Namespaces) -> String {
-    let names: Vec<_> = namespaces.kinds().map(Kind::name).collect();
+    let name = |kind: Kind| if kind == Kind::Mount { "mount" } else { kind.file() };
+    let names: Vec<_> = namespaces.kinds().map(name).collect();
     format!("-{}=", names.join("="))
 }

@@ -28,7 +28,7 @@ impl RawOperation for Symlink {
     fn told(&self) -> Told {
         let Self { says, path } = self;
         Told {
-            sentence: format!("make the link {} to {}", host(path), quoted(says)),
+            sentence: format!("create the link {} to {}", host(path), quoted(says)),
             source: None,
             target: Some(own(path)),
             shell: Some(format!("ln -s {} {}", shell_word(says), sh(path))),

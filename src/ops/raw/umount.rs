@@ -27,7 +27,7 @@ impl RawOperation for Umount {
     fn told(&self) -> Told {
         let Self { target, lazy } = self;
         let (sentence, shell) = if *lazy {
-            let sentence = format!("detach {}, which ends when nobody uses it", host(target));
+            let sentence = format!("unmount {} lazily", host(target));
             (sentence, format!("umount -l {}", sh(target)))
         } else {
             (format!("unmount {}", host(target)), format!("umount {}", sh(target)))

@@ -2,7 +2,7 @@
 
 use crate::ops::raw::{Effect, Prepare, RawFacts, RawOperation};
 use crate::ops::strace::Called;
-use crate::ops::words::{letters, names};
+use crate::ops::words::{letters, new_names};
 use crate::ops::{Told, clone_flags};
 use crate::spec::Namespaces;
 use crate::sys::Raw;
@@ -19,7 +19,7 @@ impl RawOperation for Unshare {
     fn told(&self) -> Told {
         let Self(namespaces) = *self;
         Told {
-            sentence: format!("make new {}", names(namespaces)),
+            sentence: format!("create {}", new_names(namespaces)),
             source: None,
             target: None,
             shell: Some(format!("unshare -{}", letters(namespaces))),

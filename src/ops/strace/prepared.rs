@@ -82,7 +82,7 @@ fn beneath(path: &CStr, flags: &str, gives: &str) -> Called {
 }
 
 fn directory(path: &str) -> Called {
-    call(format!("mkdirat(root, {path}, 0755) /* where it is missing */"))
+    call(format!("mkdirat(root, {path}, 0755) /* if missing */"))
 }
 
 fn symlink(says: &CStr, parent: &str, name: &str) -> Called {
@@ -321,9 +321,7 @@ fn attach(target: &Target) -> Vec<Called> {
     let made = match target.create {
         Create::Nothing => None,
         Create::Directory => Some(directory(&path)),
-        Create::File => {
-            Some(call(format!("openat(root, {path}, {flags}) /* where it is missing */")))
-        }
+        Create::File => Some(call(format!("openat(root, {path}, {flags}) /* if missing */"))),
     };
     let place = beneath(&target.path, "O_PATH", "place");
     made.into_iter().chain([place, onto_place()]).collect()
@@ -333,7 +331,7 @@ fn protect(base: Base, path: &CStr, optional: bool) -> Vec<Called> {
     let tree = Tree::Beneath(base, path.to_owned());
     let mut all = open_tree(&tree, true, Attributes::READ_ONLY, "mount");
     if let Some(first) = all.first_mut().filter(|_| optional) {
-        first.call.push_str(" /* the rest if it is there */");
+        first.call.push_str(" /* the rest if it exists */");
     }
     all.extend(match base {
         Base::Fresh => {

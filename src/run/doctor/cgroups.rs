@@ -108,7 +108,7 @@ pub(super) fn delegation(exam: &Exam<'_>) -> Finding {
         return Finding::new(Verdict::No, found).remedy(remedy::not_delegated());
     }
     let controllers = controllers(&directory);
-    let found = format!("cgroups can be made in {shown}, {}", named(&controllers));
+    let found = format!("cgroups can be created in {shown}, {}", named(&controllers));
     let verdict = if controllers.is_empty() { Verdict::Part } else { Verdict::Ok };
     Finding::new(verdict, found).value(controllers).remedy(remedy::no_controllers())
 }

@@ -20,7 +20,7 @@ pub(super) fn kind(exam: &Exam<'_>, kind: Kind) -> Finding {
     let number = limit.as_ref().and_then(|text| text.parse::<u64>().ok());
     let failed = match tried.answer {
         Ok(()) => {
-            let how = if tried.with_user { "created, with a user namespace" } else { "made" };
+            let how = if tried.with_user { "created, with a user namespace" } else { "created" };
             let bound = match (&limit, kind) {
                 (Some(limit), _) => format!("at most {} (`{name}`)", escape(limit)),
                 (None, Kind::Time) if exam.host.has_proc() => {

@@ -166,8 +166,7 @@ impl Layers {
         });
         let (contents, left_out) = unpacked.map_err(|error| unsound(archive, &error))?;
         if let (1, Some(strip @ 1..)) = (contents.items.len(), Some(archive.strip)) {
-            let names = crate::diag::count(strip as usize, "name");
-            let error = ArchiveError::of_archive(ArchiveErrorKind::Stripped(names));
+            let error = ArchiveError::of_archive(ArchiveErrorKind::Stripped(strip));
             return Err(unsound(archive, &error));
         }
         let came = Some(Came::Archive(archive.file.clone()));

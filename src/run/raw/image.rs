@@ -78,7 +78,8 @@ impl ImageType {
         let found = Self { name: name.to_owned(), known };
         let shown = quoted(name);
         if let Some((_, tool)) = FROM_TREES.iter().find(|(known, _)| *known == name) {
-            let message = format!("an image of type {shown} is made from a tree, not empty");
+            let message =
+                format!("an image of type {shown} is built from a directory, not created empty");
             let hint = format!("build a root with `.build(directory)`, and run `{tool}` on that");
             return Err(Report::error(message).hint(hint));
         }
@@ -87,7 +88,7 @@ impl ImageType {
         if known.is_some() || (is_name && found.program(host).is_some()) {
             return Ok(found);
         }
-        let report = Report::error(format!("{shown} is no type of file system that can be made"));
+        let report = Report::error(format!("unknown file system type {shown}"));
         let names: Vec<_> = KNOWN.iter().map(|known| known.name).collect();
         if let Some(near) = closest(name, names.iter().copied()) {
             return Err(report.hint(format!("did you mean {}?", quoted(near))));
@@ -116,7 +117,8 @@ impl ImageType {
     /// What is said where its `mkfs` is missing.
     fn missing(&self) -> Report {
         let (mkfs, name) = (quoted(self.mkfs()), quoted(&self.name));
-        let message = format!("cannot make a file system of type {name}: {mkfs} is not installed");
+        let message =
+            format!("cannot create a file system of type {name}: {mkfs} is not installed");
         match self.known {
             Some(Known { package, .. }) => Report::error(message)
                 .hint(format!("on Debian it is in {}: `apt install {package}`", quoted(package))),
@@ -128,7 +130,7 @@ impl ImageType {
     fn refused(&self, path: &str, size: u64, said: &str) -> Report {
         const FULL: &str = "No space left on device";
         let mkfs = quoted(self.mkfs());
-        let message = format!("{mkfs} cannot make a file system in {}", quoted(path));
+        let message = format!("{mkfs} cannot create a file system in {}", quoted(path));
         let mut report = Report::error(message);
         let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
         report.notes.extend(lines.take(LINES).map(escape));
@@ -137,12 +139,9 @@ impl ImageType {
             return report.hint("the disk that holds the image is full");
         }
         match self.known.filter(|known| size < known.least) {
-            Some(known) => report.hint(format!(
-                "{} in an image of type {} is little: it takes {} or more",
-                bytes(size),
-                quoted(&self.name),
-                quoted(short(known.least))
-            )),
+            Some(known) => {
+                report.hint(format!("{} needs at least {}", self.name, quoted(short(known.least))))
+            }
             None => report,
         }
     }
@@ -161,12 +160,17 @@ fn short(size: u64) -> String {
 ///
 /// # Errors
 /// It is too small for any.
-pub fn check_image_size(size: u64) -> Result<(), Report> {
+pub fn check_image_size(size: u64, kind: &ImageType) -> Result<(), Report> {
     if size >= LEAST {
         return Ok(());
     }
     let report = Report::error(format!("no file system fits in {}", bytes(size)));
-    Err(report.hint("a size is a number of bytes, or a text like `\"64M\"`"))
+    let least = kind.known.map_or(LEAST, |known| known.least);
+    Err(report.hint(format!(
+        "{} needs at least {}: write a number of bytes, or a string such as `\"64M\"`",
+        kind.name,
+        quoted(short(least))
+    )))
 }
 
 /// `report` with the image that it is about, for programs.
@@ -227,7 +231,7 @@ impl RawCalls {
 /// The file cannot be made, or not formatted. Nothing is left of it then.
 fn make_image(host: &Host, path: &Path, size: u64, kind: &ImageType) -> Result<(), RunError> {
     let about = |report: Report| RunError::from(about_image(report, path));
-    check_image_size(size).map_err(about)?;
+    check_image_size(size, kind).map_err(about)?;
     if size > sys::largest_file() {
         return Err(about(not_made(host, path, Errno::TOO_BIG)));
     }
@@ -291,8 +295,8 @@ fn not_made(host: &Host, path: &Path, errno: Errno) -> Report {
     let shown = quoted(path.to_string_lossy());
     let directory = path.parent().unwrap_or(path);
     let mut report = match errno.name().as_str() {
-        "EEXIST" => Report::error(format!("cannot make the image {shown}: it exists already"))
-            .hint("an image is a new file: remove what is there first, or choose another name"),
+        "EEXIST" => Report::error(format!("cannot create the image {shown}: it exists already"))
+            .hint("remove the existing file first, or choose another name"),
         "ENOENT" => {
             let shown = quoted(directory.to_string_lossy());
             let near = host.tree.near(directory);
@@ -301,22 +305,22 @@ fn not_made(host: &Host, path: &Path, errno: Errno) -> Report {
                 Some(near) => {
                     format!("did you mean the directory {}?", quoted(near.to_string_lossy()))
                 }
-                None => "an image is made in a directory that is there".to_owned(),
+                None => "create it first".to_owned(),
             };
-            let message = format!("there is no directory {shown} to make the image in");
+            let message = format!("the directory {shown} does not exist");
             Report::error(message).hint(hint)
         }
         "ENOTDIR" => {
             let in_the_way = directory.ancestors().find(|path| path.exists()).unwrap_or(directory);
             let in_the_way = quoted(in_the_way.to_string_lossy());
-            Report::error(format!("cannot make the image {shown}: {errno}"))
+            Report::error(format!("cannot create the image {shown}: {errno}"))
                 .hint(format!("{in_the_way} is a file"))
         }
-        "EACCES" => Report::error(format!("cannot make the image {shown}: {errno}"))
+        "EACCES" => Report::error(format!("cannot create the image {shown}: {errno}"))
             .hint("choose a directory that you can write to"),
-        "EFBIG" => Report::error(format!("cannot make the image {shown}: {errno}"))
+        "EFBIG" => Report::error(format!("cannot create the image {shown}: {errno}"))
             .hint("the file system that it lies on, or `ulimit -f`, allows no files of this size"),
-        _ => Report::error(format!("cannot make the image {shown}: {errno}")),
+        _ => Report::error(format!("cannot create the image {shown}: {errno}")),
     };
     report.facts.errno = Some(errno.code());
     report
@@ -359,13 +363,10 @@ mod tests {
         let said =
             "\nFilesystem must be larger than 300MB.\nUsage: mkfs.xfs\n\u{1b}[1m\n/* size */\n";
         let report = kind("xfs").refused("/a.img", 16 << 20, said);
-        assert_eq!(report.message, "`mkfs.xfs` cannot make a file system in `/a.img`");
+        assert_eq!(report.message, "`mkfs.xfs` cannot create a file system in `/a.img`");
         let lines = ["Filesystem must be larger than 300MB.", "Usage: mkfs.xfs", "\\u{1b}[1m"];
         assert_eq!(report.notes, lines);
-        assert_eq!(
-            report.hints,
-            ["16 MiB in an image of type `xfs` is little: it takes `300M` or more"]
-        );
+        assert_eq!(report.hints, ["xfs needs at least `300M`"]);
         assert!(kind("xfs").refused("/a.img", 300 << 20, said).hints.is_empty());
         let full = kind("ext2").refused("/a.img", 1, "write: No space left on device");
         assert_eq!(full.hints, ["the disk that holds the image is full"]);

@@ -55,10 +55,10 @@ pub(in crate::run) fn switched_off(host: &Host, asked: Namespaces) -> Option<Rem
     }
     let is_zero = |kind: &Kind| host.setting(&limit(*kind)).as_deref() == Some("0");
     let kind = asked.kinds().find(is_zero)?;
-    let (name, constant) = (dotted(&limit(kind)), kind.constant());
+    let name = dotted(&limit(kind));
     Some(Remedy::new(
         "switched_off",
-        format!("`{constant}` namespaces are off on this machine: `{name}` is 0"),
+        format!("{} namespaces are off on this machine: `{name}` is 0", kind.name()),
         format!("`sysctl {name}={SOME}` allows them"),
         "namespaces(7)",
     ))
@@ -118,8 +118,8 @@ pub(in crate::run) fn unmapped(host: &Host) -> Option<Remedy> {
     let unmapped = [("uid_map", "users"), ("gid_map", "groups")];
     let (_, what) = unmapped.iter().find(|(name, _)| is_empty(name))?;
     let cause = format!(
-        "the user namespace of this process maps no {what}, and the kernel creates no other one \
-         for a process without a mapped user and group: call `map_ids` first"
+        "the user namespace of this process maps no {what}, and the kernel refuses a new one \
+         until a user and a group are mapped: call `map_ids` first"
     );
     Some(Remedy::none("unmapped", cause, "user_namespaces(7)"))
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::place::{self, Place, Seen, descends};
 use super::{Owned, Session};
 use crate::diag::{Report, os_error, quoted};
-use crate::ops::raw::Mount;
+use crate::ops::raw::{Becomes, Mount};
 use crate::ops::{Effect, RawAction, Told};
 use crate::spec::{Kind, MountFlags};
 use crate::sys;
@@ -33,7 +33,10 @@ pub(in crate::run) fn refuse(action: &RawAction, session: &Session) -> Result<()
             own_place(action, path, session)
         }
         Effect::Image(file) => own_image(action, file, session),
-        Effect::Name(path, _) => own_place(action, path, session),
+        Effect::Name(path, becomes) => own_place(action, path, session).map_err(|refused| {
+            let exists = becomes != Becomes::Nothing && path.symlink_metadata().is_ok();
+            if exists { there_already(action, path) } else { refused }
+        }),
         Effect::Process(pid) => own_process(action, pid, session),
         Effect::Content(path) => own_file(action, path, session),
         // What is made, or done to this process alone; the kernel itself asks who sets maps,
@@ -62,7 +65,7 @@ fn seen<T>(action: &RawAction, path: &Path, found: io::Result<T>) -> Result<Opti
         }
         Err(error) => {
             let (path, error) = (quoted(path.to_string_lossy()), os_error(&error));
-            Err(refused(action, &format!("whose {path} is cannot be told: {error}")))
+            Err(refused(action, &format!("cannot determine who owns {path}: {error}")))
         }
     }
 }
@@ -88,8 +91,8 @@ fn new_namespace(action: &RawAction, kind: Kind, session: &Session) -> Result<()
             .to_owned()
     } else {
         format!(
-            "`unshare({constant})` first, or in `within({constant}, || …)`; `--host` does it to \
-             the host"
+            "call `unshare({constant})` first, or use `within({constant}, || …)`. With `--host`, \
+             the call changes the host"
         )
     };
     Err(refused(action, &why).hint(how))
@@ -166,9 +169,11 @@ fn own_process(action: &RawAction, pid: i32, session: &Session) -> Result<(), Re
         if !there || descends(proc, &pid.to_string(), &session.leader().to_string()) {
             return Ok(());
         }
-        return Err(refused(action, &format!("process {pid} is none of the recipe's")).hint(hint));
+        return Err(
+            refused(action, &format!("process {pid} does not belong to the recipe")).hint(hint)
+        );
     }
-    let why = format!("whose process {pid} is cannot be told: no /proc shows it");
+    let why = format!("cannot determine who owns process {pid}: /proc does not show it");
     Err(refused(action, &why).hint(hint))
 }
 
@@ -253,7 +258,7 @@ fn through_process(action: &RawAction, path: &Path, session: &Session) -> Result
     if is_through_descendant(path, session) {
         return Ok(());
     }
-    let why = format!("process {pid}, which sees it, is none of the recipe's");
+    let why = format!("process {pid}, which sees it, does not belong to the recipe");
     Err(refused(action, &why).hint("`--host` changes what others see"))
 }
 
@@ -334,7 +339,7 @@ fn setting(action: &RawAction, path: &Path, session: &Session) -> Result<(), Rep
             if descends(proc, pid, &own.to_string_lossy()) {
                 return Ok(());
             }
-            let why = format!("process {pid} is none of the recipe's");
+            let why = format!("process {pid} does not belong to the recipe");
             return Err(refused(action, &why).hint("`--host` changes other processes"));
         }
         ["sys", "net", ..] => Some(Kind::Net),
@@ -354,6 +359,12 @@ fn setting(action: &RawAction, path: &Path, session: &Session) -> Result<(), Rep
     }
     let why = "that is a setting of the whole machine";
     Err(refused(action, why).hint("`--host` changes it"))
+}
+
+/// What exists on the host is the nearer cause: the kernel would refuse the call as well.
+fn there_already(action: &RawAction, path: &Path) -> Report {
+    let why = format!("{} exists already", quoted(path.to_string_lossy()));
+    refused(action, &why).hint("choose another path; `exists(path)` shows whether it exists")
 }
 
 fn on_host(action: &RawAction, place: &Path) -> Report {

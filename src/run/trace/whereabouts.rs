@@ -39,6 +39,15 @@ impl Whereabouts {
     pub fn of_this_process() -> Self {
         Self { pid: sys::process_id(), ..read("self") }
     }
+
+    /// The user map in a sentence.
+    #[must_use]
+    pub fn mapped(&self) -> String {
+        if self.map.is_empty() {
+            return "no ids are mapped".into();
+        }
+        format!("users are mapped {}", self.map)
+    }
 }
 
 /// The whereabouts of process `pid`.

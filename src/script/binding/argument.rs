@@ -10,7 +10,7 @@ use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 use super::call::Call;
 use super::verb::OptionKey;
 use crate::diag;
-use crate::spec::{Command, GuestPath, Id, ValueError};
+use crate::spec::{self, Command, GuestPath, Id, ValueError};
 
 /// The error of one argument of a call.
 #[derive(Clone, Debug)]
@@ -163,6 +163,21 @@ fn text(value: &Dynamic) -> Option<String> {
     string.or_else(|| value.as_char().ok().map(String::from))
 }
 
+impl Argument for OneKind {
+    const KIND: &'static str = "one kind of namespace, such as `NET`";
+    const TYPE_ID: Option<fn() -> TypeId> = Some(TypeId::of::<spec::Namespaces>);
+
+    fn take(given: Option<Dynamic>, _call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+        let set = given.as_ref().and_then(|value| value.clone().try_cast::<spec::Namespaces>());
+        let Some(set) = set else { return wrong(Self::KIND, given.as_ref()) };
+        let mut kinds = set.kinds();
+        match (kinds.next(), kinds.next()) {
+            (Some(kind), None) => Ok(Self(kind)),
+            _ => Err(not_one_kind().into()),
+        }
+    }
+}
+
 macro_rules! plain {
     ($($type:ty, $kind:literal, |$value:ident, $call:ident| $convert:expr;)*) => {$(
         impl Argument for $type {
@@ -201,6 +216,14 @@ pub struct Size(pub u64);
 /// Permission bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode(pub u32);
+
+/// The permission bits that new files do not get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mask(pub u32);
+
+/// One kind of namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OneKind(pub spec::Kind);
 
 /// A time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,6 +293,22 @@ plain! {
     Mode, "a mode such as `0o755`", |value, _call| match value.as_int() {
         Ok(number @ 0..=0o7777) => u32::try_from(number).ok().map(Mode),
         Ok(number) => return Err(no_mode(number).into()),
+        Err(_) => None,
+    };
+    Mask, "a umask such as `0o022`", |value, call| match value.as_int() {
+        Ok(number) => {
+            let bits = u32::try_from(number).ok().filter(|bits| *bits <= 0o777);
+            let written = call.context.text_in_parentheses(call.origin()).unwrap_or_default();
+            let digits: String = written.chars().take_while(char::is_ascii_alphanumeric).collect();
+            // `22` is `0o026`, which is never intended.
+            let is_decimal = digits == number.to_string() && number > 7;
+            let is_octal = digits.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+            match bits {
+                Some(_) if is_decimal && is_octal => return Err(decimal_mask(number).into()),
+                Some(bits) => Some(Mask(bits)),
+                None => return Err(no_mask(number).into()),
+            }
+        }
         Err(_) => None,
     };
     Duration, "a duration such as `\"5s\"`", |value, _call| match (value.as_int(), text(value)) {
@@ -352,6 +391,22 @@ fn no_mode(number: i64) -> ValueError {
 
 /// The hint for modes.
 const HOW_MODE: &str = "write the mode in octal, from `0` to `0o7777`: `0o755`";
+
+fn no_mask(number: i64) -> ValueError {
+    let shown = if number < 0 { number.to_string() } else { format!("{number:#o}") };
+    ValueError::new(format!("invalid umask `{shown}`"))
+        .hint("write the umask in octal, from `0` to `0o777`: `0o022`")
+}
+
+fn decimal_mask(number: i64) -> ValueError {
+    ValueError::new(format!("invalid umask `{number}`: it is not octal"))
+        .hint(format!("did you mean `0o{number:03}`?"))
+}
+
+fn not_one_kind() -> ValueError {
+    ValueError::new("expected one kind of namespace")
+        .hint("name one, such as `NET`; `namespaces(process)` returns all of them")
+}
 
 fn no_duration(text: &str) -> ValueError {
     ValueError::new(format!("invalid duration {}", diag::quoted(text)))

@@ -13,6 +13,14 @@ impl Context {
         Some(rest.split_once(':')?.1.trim_start().to_owned())
     }
 
+    /// The text after the first parenthesis of the call at `origin`, up to the end of the line.
+    pub fn text_in_parentheses(&self, origin: Option<Origin>) -> Option<String> {
+        let start = origin?;
+        let line = self.sources.line(&start.source, start.line)?;
+        let rest: String = line.chars().skip(start.column as usize - 1).collect();
+        Some(rest.split_once('(')?.1.trim_start().to_owned())
+    }
+
     /// The position of `key` in the option map of the call at `origin`, if the text contains it.
     pub fn place_of_key(&self, origin: Option<Origin>, key: &str) -> Option<Origin> {
         let origin = origin?;

@@ -6,7 +6,7 @@ use rhai::{Dynamic, Expr, FnCallExpr, Map, NativeCallContext, Position};
 use super::kind::Kind;
 use super::{Checker, Step};
 use crate::diag::Report;
-use crate::script::binding::argument::{ArgumentError, a_type};
+use crate::script::binding::argument::{Argument, ArgumentError, OneKind, a_type};
 use crate::script::binding::call::{Call, options_last};
 use crate::script::binding::catalog;
 use crate::script::binding::method::no_verb_of;
@@ -154,7 +154,8 @@ fn wrong(parameter: &Parameter, value: Value, asked: &Call<'_, '_>) -> Option<Re
     let (value, is_known) = match value {
         Value::Unknown => return None,
         Value::Own(own) => {
-            let fits = parameter.kind == "a value" || parameter.kind == words(own);
+            let is_one_kind = own == "Namespaces" && parameter.kind == OneKind::KIND;
+            let fits = parameter.kind == "a value" || parameter.kind == words(own) || is_one_kind;
             let wrong = ArgumentError::Type { wanted: parameter.kind, given: a_type(own) };
             return (!fits).then(|| asked.argument_report(parameter.name, wrong));
         }

@@ -109,7 +109,7 @@ fn stop(
     }
     let origin = breakpoints.place(number);
     let Some((hook, script)) = breakpoints.hook() else {
-        let report = Report::warning("skipped a breakpoint: there is no terminal");
+        let report = Report::warning("skipped a breakpoint: standard input is not a terminal");
         context.warn(&report.at(origin));
         return Ok(());
     };

@@ -73,7 +73,7 @@ pub(super) fn type_taken(parameter: &Parameter) -> String {
 
 /// The type for a description in words; `?`, any type, if the words do not determine it.
 pub(super) fn type_of(kind: &str) -> String {
-    const KINDS: [(&str, &str); 25] = [
+    const KINDS: [(&str, &str); 27] = [
         ("a string or an array", "String | Array"),
         ("a string or a blob", "String | Blob"),
         ("a string", "String"),
@@ -83,6 +83,7 @@ pub(super) fn type_of(kind: &str) -> String {
         ("an id", "int"),
         ("an integer", "int"),
         ("a mode such as", "int"),
+        ("a umask such as", "int"),
         ("a mode: ", "String"),
         ("a size", "int | String"),
         ("a duration", "int | String"),
@@ -99,6 +100,7 @@ pub(super) fn type_of(kind: &str) -> String {
         ("a closure", "FnPtr"),
         ("a float", "float"),
         ("namespaces such as", "Namespaces"),
+        ("one kind of namespace", "Namespaces"),
     ];
     if let Some((_, name)) = KINDS.iter().find(|(words, _)| kind.starts_with(words)) {
         return (*name).into();

@@ -121,7 +121,7 @@ fn inode(place: &Whereabouts, kind: Kind) -> Option<u64> {
 fn about(place: &Whereabouts, here: Option<&Whereabouts>) -> String {
     let mut lines = Vec::new();
     if let Some((uid, gid)) = place.ids {
-        lines.push(format!("  user {uid}, group {gid}; users are mapped {}", place.map));
+        lines.push(format!("  user {uid}, group {gid}; {}", place.mapped()));
     }
     if let Some(root) = &place.root {
         lines.push(format!("  root {}", root.display()));

@@ -339,7 +339,7 @@ fn set_capabilities(
     act(SetCapabilities { kept, bounding }, call)
 }
 
-/// Has no program gain rights when it is executed.
+/// Prevents programs from gaining privileges when they are executed.
 ///
 /// Neither setuid nor capabilities of a file give any. This holds for this process and for all that
 /// it starts, and cannot be taken back. Capabilities that the process has stay until

@@ -92,7 +92,7 @@ fn an_error_comes_back_with_its_line_and_what_led_to_it() {
                       within(UTS, || {\n    within(PID, || outer())\n});\n";
         let said = fails(bench, recipe);
         let wanted = [
-            "error: cannot make the directory `/no/such` with mode 0755: no such file or directory",
+            "error: cannot create the directory `/no/such` with mode 0755: no such file or directory",
             "──▶ <command line>:2:5",
             "the call was mkdirat(AT_FDCWD, \"/no/such\", 0755)",
             "= in the child process of `within` at <command line>:8:5",
@@ -122,7 +122,7 @@ fn an_error_can_be_caught_and_has_what_is_known_of_it() {
                 try { chdir("/none"); } catch (e) { kept = e; } kept });
             assert_eq(error.errno, 2);
             try { throw error; } catch (e) { told = e.message; }
-            assert(told.starts_with("cannot go to `/none`"));
+            assert(told.starts_with("cannot change directory to `/none`"));
             print("done");"#;
         assert_eq!(printed(bench, recipe), "done\n");
     });

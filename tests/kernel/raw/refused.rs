@@ -151,11 +151,11 @@ fn names_and_settings_of_the_machine_stay() {
             t("a process", || write_file(`/proc/${args[0]}/oom_score_adj`, "1"));
             t("process 1", || write_file("/proc/1/oom_score_adj", "1"));"#,
             &[
-                "this is the uts namespace of the host",
-                "this is the net namespace of the host",
-                "this is the ipc namespace of the host",
+                "this is the UTS namespace of the host",
+                "this is the network namespace of the host",
+                "this is the IPC namespace of the host",
                 "that is a setting of the whole machine",
-                "is none of the recipe's",
+                "does not belong to the recipe",
             ],
         );
     });
@@ -223,7 +223,7 @@ fn file_systems_that_the_host_uses_too_stay() {
             &[
                 "the file system is the host's",
                 "this is the cgroup namespace of the host",
-                "this is the ipc namespace of the host",
+                "this is the IPC namespace of the host",
                 "it is a file system of the kernel",
             ],
         );
@@ -278,7 +278,7 @@ fn processes_of_the_host_get_no_signal() {
             let sleeper = parse_int(env("sleeper"));
             let said = "";
             try { kill(sleeper, "KILL"); } catch (error) { said = error.message; }
-            assert(said.ends_with("is none of the recipe's"), said);
+            assert(said.ends_with("does not belong to the recipe"), said);
             // Their own children, and all in a PID namespace of its own, are.
             let child = clone(UTS, || sleep("60s"));
             kill(child.pid, "KILL");

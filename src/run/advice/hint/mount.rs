@@ -263,9 +263,10 @@ fn mount_target_missing(case: &Case<'_>) -> Option<Hint> {
     let mount = call(case).filter(|mount| !mount.target.exists())?;
     let source = mount.source.as_deref().map(Path::new);
     let binds_file = mount.flags.has(MountFlags::BIND) && source.is_some_and(Path::is_file);
-    let what = if binds_file { "a file" } else { "a directory" };
+    let what = if binds_file { "an existing file" } else { "an existing directory" };
     let made = made_first(case, &mount.target, !binds_file);
-    Some(format!("the target must be {what} that exists: {made}").into())
+    let then = if made.ends_with(" first") { ":" } else { "." };
+    Some(format!("the target must be {what}{then} {made}").into())
 }
 
 fn mount_source_missing(case: &Case<'_>) -> Option<Hint> {

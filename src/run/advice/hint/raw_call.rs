@@ -157,7 +157,7 @@ fn namespace_of_others(case: &Case<'_>) -> Option<Hint> {
     (!is_own(kind)).then(|| {
         format!(
             "the {name} namespace belongs to another user namespace than this process is in, and \
-             its capabilities do not count there: make `{constant}` together with `USER`, or after \
+             its capabilities do not count there: create `{constant}` together with `USER`, or after \
              it"
         )
         .into()
@@ -208,8 +208,8 @@ fn own_user_namespace(case: &Case<'_>) -> Option<Hint> {
 fn pid_namespace_above(case: &Case<'_>) -> Option<Hint> {
     let RawAction::Setns(Setns { namespaces, .. }) = case.raw()? else { return None };
     namespaces.has(Kind::Pid).then(|| {
-        "children can be put into a PID namespace below one's own, and into none above or beside \
-         it: enter it from the process that has made it"
+        "children can be put into a PID namespace below one's own, not above or beside it: enter \
+         it from the process that created it"
             .into()
     })
 }
@@ -227,7 +227,7 @@ fn no_right_to_enter(case: &Case<'_>) -> Option<Hint> {
     let RawAction::Setns(_) = case.raw()? else { return None };
     Some(if is_capable("SYS_ADMIN") {
         "it belongs to another user namespace, in which this process has no CAP_SYS_ADMIN: enter \
-         that one together with it, as `setns(process)` does; `namespace.owner` tells which it is"
+         that one together with it, as `setns(process)` does; `namespace.owner` shows it"
             .into()
     } else {
         "this process lacks CAP_SYS_ADMIN: enter it before capabilities are dropped".into()
@@ -262,8 +262,8 @@ fn offsets_too_late(case: &Case<'_>) -> Option<Hint> {
 fn device_refused(case: &Case<'_>) -> Option<Hint> {
     let RawAction::Mknod(Mknod { kind: 'c' | 'b', .. }) = case.raw()? else { return None };
     Some(
-        "only root of the host makes devices, as no user namespace gives that right; bind one that \
-         is there on an empty file: `mount(\"/dev/null\", path, #{ bind: true })`"
+        "only root on the host can create devices. Bind an existing one on an empty file: \
+         `mount(\"/dev/null\", path, #{ bind: true })`"
             .into(),
     )
 }
@@ -288,7 +288,7 @@ fn namespace_pinned_in_itself(case: &Case<'_>) -> Option<Hint> {
 
 fn pin_exists(case: &Case<'_>) -> Option<Hint> {
     let RawAction::Pin(_) = case.raw()? else { return None };
-    Some("`pin` makes a new file: `remove` what is there first, or choose another path".into())
+    Some("`remove` the existing file first, or choose another path".into())
 }
 
 fn file_exists(case: &Case<'_>) -> Option<Hint> {
@@ -335,8 +335,8 @@ pub(super) fn missing(case: &Case<'_>, path: &Path) -> String {
     }
     let there = path.ancestors().skip(1).find(|above| above.exists());
     match there.filter(|above| !above.as_os_str().is_empty()) {
-        Some(above) => format!("{} is not there; {} is", shown(path), shown(above)),
-        None => format!("{} is not there", shown(path)),
+        Some(above) => format!("{} does not exist; {} does", shown(path), shown(above)),
+        None => format!("{} does not exist", shown(path)),
     }
 }
 
@@ -355,10 +355,9 @@ pub(super) fn made_first(case: &Case<'_>, path: &Path, directory: bool) -> Strin
     let first = absent.last().copied().unwrap_or(path);
     let made = Mkdir { path: first.to_path_buf(), mode: 0o755 };
     if refuse(&made.into(), case.session).is_err() {
-        let above = first.parent().map_or_else(String::new, shown);
         return format!(
-            "{} is not there, and nothing is made in {above}, which is the host's: choose a place in \
-             `scratch()`, or one that is there",
+            "{} does not exist, and nsscript creates nothing on the host: use a path in \
+             `scratch()`",
             shown(first)
         );
     }
@@ -374,5 +373,5 @@ fn still_mounted(case: &Case<'_>) -> Option<Hint> {
 
 fn directory_not_empty(case: &Case<'_>) -> Option<Hint> {
     let RawAction::Remove(_) = case.raw()? else { return None };
-    Some("only an empty directory is removed: remove what is in it first".into())
+    Some("remove its contents first".into())
 }

@@ -27,7 +27,7 @@ const ZSTD_WINDOW: u32 = 27;
 const XZ_BLOCK: u64 = 16 << 20;
 
 /// The error of truncated compressed data.
-pub(in crate::run) const CUT_OFF: &str = "it is truncated";
+pub(in crate::run) const CUT_OFF: &str = "it ends too early";
 
 /// A file that is read once, with a count of its bytes, and a hash if requested.
 struct Counted<'a> {

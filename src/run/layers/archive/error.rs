@@ -5,7 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::diag::{bytes, quoted};
+use super::compression::CUT_OFF;
+use crate::diag::{bytes, count, quoted};
 use crate::sys::Errno;
 
 /// What is wrong.
@@ -64,7 +65,7 @@ pub enum ArchiveErrorKind {
     /// There are more members than this.
     TooMany(usize),
     /// No member has more names than these, which are stripped.
-    Stripped(String),
+    Stripped(u32),
     /// No thread can be started to decompress it.
     Thread(Errno),
     /// The sha256 of the file is another one than this.
@@ -173,10 +174,14 @@ impl ArchiveErrorKind {
                 let name = shown(member);
                 format!("its member {name} is not sound: {kind:?}")
             }
-            Self::Compression(name, why) => match &member {
-                Some(member) => format!("it is no sound {name}: {why}, at its member {member}"),
-                None => format!("it is no sound {name}: {why}"),
-            },
+            Self::Compression(name, why) => {
+                let at = member.map_or(String::new(), |member| format!(", at its member {member}"));
+                if why == CUT_OFF {
+                    format!("the {name} data is truncated{at}")
+                } else {
+                    format!("the {name} data is damaged: {why}{at}")
+                }
+            }
             Self::Truncated => match &member {
                 Some(member) => format!("it ends in the middle of its member {member}"),
                 None => "it ends in the middle".into(),
@@ -185,7 +190,7 @@ impl ArchiveErrorKind {
                 Some(member) => format!("it ends after its member {member}, without an end mark"),
                 None => "it ends without an end mark".into(),
             },
-            Self::NotAnArchive => it("is no tar archive"),
+            Self::NotAnArchive => it("is not a tar archive"),
             Self::Checksum => match &member {
                 Some(member) => format!("the header after its member {member} is damaged"),
                 None => it("has a damaged header"),
@@ -197,7 +202,7 @@ impl ArchiveErrorKind {
                 let letter = crate::diag::escape(&char::from(*letter).to_string());
                 it(&format!("is of the type {}, which tar does not know", quoted(letter)))
             }
-            Self::Whiteout => it("is a device of the numbers 0:0, which is none"),
+            Self::Whiteout => it("is device 0:0, which overlays use for removed files"),
             Self::Sparse => it("has holes that do not lie in it"),
             Self::Absolute => it("has an absolute path"),
             Self::Upward => it("leads upward by `..`"),
@@ -215,13 +220,14 @@ impl ArchiveErrorKind {
             }
             Self::Directory => it("takes the place of a directory that holds something"),
             Self::LinkToNothing(place) => {
-                it(&format!("is another name of {}, which is no file of the archive", shown(place)))
+                it(&format!("is a hard link to {}, which is not in the archive", shown(place)))
             }
             Self::TooLarge(limit) => it(&format!("holds more than {}", bytes(*limit))),
             Self::TooMany(most) => it(&format!("has more than {most} members")),
-            Self::Stripped(names) => {
-                format!("none of its members has more than {names}")
-            }
+            Self::Stripped(strip) => format!(
+                "`strip: {strip}` leaves nothing: no member has more than {}",
+                count(*strip as usize, "path component")
+            ),
             Self::Thread(errno) => format!("no thread can be started for it: {errno}"),
             Self::Digest { found, .. } => format!("its sha256 is {found}"),
         };

@@ -75,7 +75,7 @@ fn within(
 /// Waits until a process that `clone` started exits, and returns the value of its closure.
 ///
 /// # Errors
-/// An error that the closure threw. The process exited with another status than 0. The process runs
+/// An error that the closure threw. The process exited with a status other than 0. The process runs
 /// a program, which has no value.
 ///
 /// # Example

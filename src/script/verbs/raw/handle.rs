@@ -6,12 +6,11 @@ use rhai::{Dynamic, Map};
 
 use crate::diag::{Report, quoted};
 use crate::run::{self, Namespace};
-use crate::script::binding::argument::{OwnPath, a_kind};
+use crate::script::binding::argument::{OneKind, OwnPath, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::value::{ProcessHandle, SharedNamespace};
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{Kind, Namespaces};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["handle.rs";
@@ -60,17 +59,6 @@ pub(in crate::script::verbs) fn pid(
 
 fn own_pid() -> i32 {
     i32::try_from(std::process::id()).unwrap_or_default()
-}
-
-/// The only kind in a set.
-fn one_kind(namespaces: Namespaces, call: &Call<'_, '_>) -> Result<Kind, VerbError> {
-    let mut kinds = namespaces.kinds();
-    if let (Some(kind), None) = (kinds.next(), kinds.next()) {
-        return Ok(kind);
-    }
-    let report = Report::error("expected one kind of namespace");
-    Err(call
-        .fail(report.hint("name one, such as `NET`; `namespaces(process)` returns all of them")))
 }
 
 fn shared(namespace: Namespace) -> SharedNamespace {
@@ -213,9 +201,9 @@ fn pin(call: &Call<'_, '_>, namespace: SharedNamespace, path: OwnPath) -> Result
 fn process_namespace(
     call: &Call<'_, '_>,
     process: ProcessHandle,
-    kind: Namespaces,
+    kind: OneKind,
 ) -> Result<SharedNamespace, VerbError> {
-    let kind = one_kind(kind, call)?;
+    let OneKind(kind) = kind;
     if process.has_ended() {
         let message = "the process has exited, and its namespaces with it";
         return Err(call.fail(Report::error(message)));

@@ -48,7 +48,7 @@ fn disk_image(
     let host = call.context.runner.host();
     let kind = ImageType::new(options.r#type.as_deref().unwrap_or("ext4"), host)
         .map_err(|report| call.fail_at_key("type", about_image(report, &path)))?;
-    check_image_size(size).map_err(|report| call.fail(about_image(report, &path)))?;
+    check_image_size(size, &kind).map_err(|report| call.fail(about_image(report, &path)))?;
     let made = call.effects().disk_image(&path, size, &kind, call);
     made.map_err(|error| call.found_here(error))?;
     Ok(path.to_string_lossy().into_owned())

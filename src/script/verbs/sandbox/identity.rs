@@ -5,7 +5,7 @@ use rhai::{Dynamic, Map};
 use super::invalid;
 use crate::diag::{Report, quoted};
 use crate::ops::{Limit, Sandbox, Sysctl, Umask, What, Workdir};
-use crate::script::binding::argument::{Argument, ArgumentError, Mode, Size, a_kind};
+use crate::script::binding::argument::{Argument, ArgumentError, Mask, Size, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
@@ -264,8 +264,8 @@ fn workdir(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath) -> Sandbox {
 /// ```
 /// # See
 /// umask(2)
-fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mode: Mode) -> Sandbox {
-    sandbox.with(Umask(mode.0 & 0o777), call.origin())
+fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mask: Mask) -> Sandbox {
+    sandbox.with(Umask(mask.0), call.origin())
 }
 
 /// Sets a resource limit for each process in the sandbox.
