@@ -58,7 +58,7 @@ fn what_is_in_the_way_is_told() {
             (r#"file("/x", "").directory("/x/y")"#, "`/x/y`"),
         ] {
             let said = bench.sh(&format!("{TREE}.{verb}"), "true").failed(125);
-            assert!(said.contains("cannot make") || said.contains("cannot write"), "{said}");
+            assert!(said.contains("cannot create") || said.contains("cannot write"), "{said}");
             assert!(said.contains(told), "{said}");
         }
     });

@@ -4,11 +4,11 @@ use std::process::Command;
 
 use crate::support::{Bench, Launch, as_each_user};
 
-/// Lets nsscript run a tenth of the time, so that its work takes a while on every machine.
+/// Lets nsscript run 10 ms of every 300, so that its work takes a while on every machine.
 const SLOWLY: &str = r#"
     "$@" &
     while kill -s STOP $! 2> /dev/null; do
-        sleep 0.09
+        sleep 0.29
         kill -s CONT $! 2> /dev/null
         sleep 0.01
     done

@@ -137,7 +137,7 @@ fn what_was_mounted_is_told_with_its_name_and_propagation() {
 fn the_processes_are_those_of_the_proc_that_is_mounted() {
     as_each_user(|bench| {
         let setup = "sleep 60 &
-            until [ \"$(cut -d' ' -f2,3 /proc/$!/stat)\" = '(sleep) S' ]; do :; done";
+            until [ \"$(cat /proc/$!/comm)\" = sleep ] && grep -qs State:.S /proc/$!/status; do :; done";
         let recipe = "for p in processes() {
             print(`${p.pid} ${p.ppid} ${p.uid} ${p.user} ${p.name}`);
         }
