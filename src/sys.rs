@@ -49,7 +49,7 @@ mod watch;
 mod xattr;
 
 pub use call::{Attributes, Base, Call, Create, Identity, Target, Tree};
-pub use clone::has_threads;
+pub use clone::keeps_threads;
 pub use clone::pidfd_open;
 pub use credentials::{ids, is_secure_execution, kernel_version};
 pub use errno::Errno;

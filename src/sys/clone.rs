@@ -316,18 +316,23 @@ pub(super) fn copy(namespaces: u64, copy: &Copy<'_>, slot: &FaultSlot) -> Answer
     intermediate_result(pid, slot)
 }
 
-/// Whether this process has more than one thread.
+/// Whether this process has more than one thread, of which one may just be ending.
+fn has_threads() -> bool {
+    // unshare(2): nothing happens if there is one thread, and EINVAL says that there are more.
+    // SAFETY: unshare takes a number.
+    let done = unsafe { libc::unshare(libc::CLONE_THREAD) };
+    done != 0 && Errno::last().code() == libc::EINVAL
+}
+
+/// Whether this process has more than one thread. Waits up to 20 ms for threads that are ending: one
+/// that was joined may still be there.
 #[must_use]
-pub fn has_threads() -> bool {
-    // A thread that was joined may still be ending.
+pub fn keeps_threads() -> bool {
     (0..20).all(|turn| {
         if turn > 0 {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        // unshare(2): nothing happens if there is one thread, and EINVAL says that there are more.
-        // SAFETY: unshare takes a number.
-        let done = unsafe { libc::unshare(libc::CLONE_THREAD) };
-        done != 0 && Errno::last().code() == libc::EINVAL
+        has_threads()
     })
 }
 

@@ -262,7 +262,7 @@ impl Launcher {
         if let Some(signal) = sys::interrupted() {
             return Err(Interrupted { signal }.into());
         }
-        if sys::has_threads() {
+        if sys::keeps_threads() {
             // The copy would have the descriptors of the other threads, and the locks that they
             // hold.
             let origin = plan.actions.last().and_then(|last| last.origin.clone());

@@ -22,7 +22,7 @@ impl RawCalls {
     /// # Errors
     /// The machine has no user namespaces for users, or no room for more.
     pub fn begin_session(&self, origin: Option<&Origin>) -> Result<(), RunError> {
-        if sys::has_threads() {
+        if sys::keeps_threads() {
             // unshare(2) and setns(2) refuse it, or move one of the threads alone.
             let message = "cannot make raw calls in a process that has several threads";
             let hint = "make them before other threads start, or in a process of their own";
