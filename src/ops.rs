@@ -128,6 +128,8 @@ pub enum Turn {
     ClosureSession,
     /// The file mode creation mask.
     Umask,
+    /// The execution domain.
+    Personality,
     /// The working directory.
     Workdir,
     /// The init that stays.
@@ -352,15 +354,15 @@ macro_rules! operations {
 
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
-    Hostname Domainname Workdir Umask Limit Sysctl
+    Hostname Domainname Workdir Umask Personality Limit Sysctl
 }
 
 operations! {
     lowered {
         MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
         Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
-        SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask Workdir
-        Sysctl StartInit Closure
+        SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask
+        Personality Workdir Sysctl StartInit Closure
     }
     carried { NewSession Limit Execute }
     own {

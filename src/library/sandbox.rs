@@ -362,6 +362,13 @@ impl Sandbox {
         })
     }
 
+    /// The execution domain by the names of personality(2): `ADDR_NO_RANDOMIZE`,
+    /// `ADDR_COMPAT_LAYOUT`, `LINUX32`. Default: that of nsscript.
+    #[track_caller]
+    pub fn personality(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.try_with(|| ops::Personality::new(names))
+    }
+
     /// Limits a resource of each program by its name in prlimit(1): `nofile`, `nproc`, `as`.
     ///
     /// ```

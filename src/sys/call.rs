@@ -237,6 +237,8 @@ pub enum Call {
     },
     /// Sets the file mode creation mask.
     Umask(u32),
+    /// Sets the execution domain: personality(2).
+    Personality(u32),
     /// Connects the standard streams to these descriptors.
     Streams([i32; 3]),
     /// Connects the standard streams to a terminal that is created in the devpts inside.

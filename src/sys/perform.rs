@@ -11,9 +11,10 @@ use std::os::raw::{c_int, c_long, c_void};
 use super::call::{Attributes, Base, Call, MOST_KEPT, SLOTS, Slot, Target};
 use super::fault_slot::FaultSlot;
 use super::init::Init;
-use super::kernel::{self, Answer, CallError};
+use super::kernel::{self, Answer, CallError, call};
 use super::mount::{self, MountAttr};
 use super::program::Program;
+use super::syscall::Syscall;
 use super::{change_root, keyring, mount_tree, pty, stack, target};
 
 /// The data of a new process.
@@ -229,6 +230,7 @@ impl Process<'_> {
                 kernel::umask(*mode);
                 Ok(())
             }
+            Call::Personality(bits) => call!(Personality, SYS_personality, *bits).map(drop),
             Call::Streams(descriptors) => connect(descriptors),
             Call::Terminal(terminal) => terminal.connect(),
             Call::ControlTerminal => pty::take_control(),

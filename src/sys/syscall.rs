@@ -101,6 +101,7 @@ syscalls! {
     OpenTree "open_tree" "5.2",
     PidfdOpen "pidfd_open" "5.3",
     PidfdSendSignal "pidfd_send_signal" "5.1",
+    Personality "personality" "",
     Pipe2 "pipe2" "",
     PivotRoot "pivot_root" "",
     Ppoll "ppoll" "",

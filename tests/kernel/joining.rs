@@ -15,7 +15,7 @@ const PROBE: &str = r#"
     cat /proc/self/limits /proc/self/oom_score_adj /proc/self/mountinfo
     echo "dumpable: $(stat -c %u /proc/self/environ)"
     echo "root: $(stat -L -c %d:%i /)"
-    pwd; umask; env | sort
+    pwd; umask; cat /proc/self/personality; env | sort
 "#;
 
 /// In `guest`, what its first program sees, and what each way to join it sees.
@@ -77,7 +77,9 @@ fn a_program_that_joins_is_where_the_first_one_is() {
         with(".network(netns()).pid1()");
         with(".chroot()");
         with(".chroot().network(netns())");
-        with(".workdir(\"/usr\").umask(0o27).env(\"A\", \"1\")");
+        with(
+            ".workdir(\"/usr\").umask(0o27).personality([\"ADDR_NO_RANDOMIZE\"]).env(\"A\", \"1\")",
+        );
         with(".user(1000).group(1000)");
         with(".pid1()");
         if bench.user.is_root() {

@@ -70,6 +70,44 @@ fn working_directory_and_umask_are_plain() {
 }
 
 #[test]
+fn the_personality_is_the_one_that_was_asked_for() {
+    as_each_user(|bench| {
+        let seen = |names: &str, script: &str| {
+            let guest = format!("{HOST}.personality({names})");
+            bench.script(&guest, script).by_shell(r#"exec setarch -R "$@""#).end().succeeded()
+        };
+        // Without addresses by chance, two programs are laid out alike.
+        let script =
+            "cat /proc/self/personality; for n in 1 2; do grep stack /proc/self/maps; done";
+        let fixed = seen(r#"["PER_LINUX32", "ADDR_NO_RANDOMIZE"]"#, script);
+        let lines: Vec<_> = fixed.lines().collect();
+        assert!(lines.len() == 3 && lines[0] == "00040008" && lines[1] == lines[2], "{fixed}");
+        assert_eq!(seen("[]", "cat /proc/self/personality"), "00000000\n");
+        let caller = bench.script(HOST, "cat /proc/self/personality");
+        let caller = caller.by_shell(r#"exec setarch -R "$@""#).end().succeeded();
+        assert_eq!(caller, "00040000\n");
+        if cfg!(target_arch = "x86_64") {
+            assert_eq!(seen(r#"["LINUX32"]"#, "uname -m"), "i686\n");
+        }
+    });
+}
+
+#[test]
+fn an_unknown_personality_is_told() {
+    as_each_user(|bench| {
+        for (name, hint) in [
+            ("ADDR_NO_RANDOMISE", "did you mean `ADDR_NO_RANDOMIZE`?"),
+            ("READ_IMPLIES_EXEC", "a sandbox can have LINUX32, ADDR_NO_RANDOMIZE"),
+        ] {
+            let code = format!(r#"{HOST}.personality(["{name}"]).run("true")"#);
+            let said = bench.recipe(&code).end().failed(125);
+            assert!(said.contains(&format!("unknown personality `{name}`")), "{said}");
+            assert!(said.contains(hint), "{said}");
+        }
+    });
+}
+
+#[test]
 fn a_working_directory_that_is_missing_is_told() {
     as_each_user(|bench| {
         let said = bench.sh(&format!(r#"{HOST}.workdir("/none/such")"#), "true").failed(125);

@@ -1,11 +1,12 @@
-//! Settings of a program: streams, session, file mode creation mask, working directory.
+//! Settings of a program: streams, session, file mode creation mask, personality, working directory.
 
+use crate::diag::{closest, quoted};
 use crate::ops::lowering::c;
 use crate::ops::words::place;
 use crate::ops::{
     AsIs, Called, Carried, Changes, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn,
 };
-use crate::spec::{GuestPath, Namespaces, Streams, shell_word};
+use crate::spec::{GuestPath, Namespaces, Streams, ValueError, shell_word};
 use crate::sys::Call;
 
 /// Connects the standard streams.
@@ -23,6 +24,62 @@ pub struct NewSession {
 /// Sets the file mode creation mask.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Umask(pub u32);
+
+/// Sets the execution domain: personality(2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Personality {
+    names: Vec<&'static str>,
+}
+
+/// The domains and flags that a sandbox can have. Flags that weaken programs, such as
+/// `READ_IMPLIES_EXEC` and `MMAP_PAGE_ZERO`, are not among them.
+const PERSONALITIES: [(&str, u32); 3] =
+    [("LINUX32", 0x8), ("ADDR_NO_RANDOMIZE", 0x4_0000), ("ADDR_COMPAT_LAYOUT", 0x20_0000)];
+
+impl Personality {
+    /// A personality by the names of personality(2), with or without `PER_`. No name is that of
+    /// ordinary programs.
+    ///
+    /// # Errors
+    /// A name is unknown.
+    pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, ValueError> {
+        let find = |name: &str| {
+            let plain = name.strip_prefix("PER_").unwrap_or(name);
+            let known = PERSONALITIES.map(|(known, _)| known);
+            known.into_iter().find(|known| *known == plain).ok_or_else(|| {
+                let error = ValueError::new(format!("unknown personality {}", quoted(name)));
+                match closest(plain, known) {
+                    Some(near) => error.hint(format!("did you mean {}?", quoted(near))),
+                    None => error.hint(format!("a sandbox can have {}", known.join(", "))),
+                }
+            })
+        };
+        let names = names.into_iter().map(|name| find(name.as_ref()));
+        let mut names = names.collect::<Result<Vec<_>, _>>()?;
+        names.sort_unstable();
+        names.dedup();
+        Ok(Self { names })
+    }
+
+    fn bits(&self) -> u32 {
+        let own = PERSONALITIES.iter().filter(|(name, _)| self.names.contains(name));
+        own.fold(0, |bits, (_, bit)| bits | bit)
+    }
+
+    fn shell(&self) -> String {
+        let (domains, flags): (Vec<_>, Vec<_>) =
+            self.names.iter().partition(|name| **name == "LINUX32");
+        let domain = if domains.is_empty() { "linux64" } else { "linux32" };
+        // The options of setarch(8) are the names of the flags.
+        let option = |flag: &&str| format!(" --{}", flag.to_lowercase().replace('_', "-"));
+        format!("setarch {domain}{}", flags.iter().map(option).collect::<String>())
+    }
+
+    /// The names as personality(2) has them.
+    fn shown(&self) -> String {
+        if self.names.is_empty() { "LINUX".into() } else { self.names.join("|") }
+    }
+}
 
 /// Enters the working directory.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +178,33 @@ impl Lower for Umask {
     }
 }
 
+impl Operation for Personality {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "personality",
+            turn: Turn::Personality,
+            scope: Scope::EveryProgram,
+            apart: Namespaces::NONE,
+            leaves: Leaves::Nothing,
+        }
+    }
+
+    fn told(&self) -> Told {
+        Told {
+            sentence: format!("set the personality {}", self.shown()),
+            source: None,
+            target: None,
+            shell: Some(self.shell()),
+        }
+    }
+}
+
+impl Lower for Personality {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        to.push(Call::Personality(self.bits()));
+    }
+}
+
 impl Operation for Workdir {
     fn facts(&self) -> Facts<'_> {
         Facts {
@@ -159,6 +243,20 @@ impl AsIs for Umask {
 
     fn key(&self) -> Option<&str> {
         Some("umask")
+    }
+}
+
+impl AsIs for Personality {
+    fn say(&self) -> String {
+        format!("personality {}", self.shown())
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::Program
+    }
+
+    fn key(&self) -> Option<&str> {
+        Some("personality")
     }
 }
 

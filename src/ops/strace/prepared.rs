@@ -229,6 +229,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
         Call::NoNewPrivileges => vec![call("prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)")],
         Call::Limit { resource, soft, hard } => vec![limit(*resource, *soft, *hard)],
         Call::Umask(mode) => vec![call(format!("umask(0{mode:02o})"))],
+        Call::Personality(bits) => vec![call(format!("personality({bits:#x})"))],
         Call::Streams(descriptors) => {
             let names = ["input", "output", "errors"];
             let ends = descriptors.iter().zip(names).enumerate();

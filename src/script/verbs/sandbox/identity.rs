@@ -4,7 +4,7 @@ use rhai::{Dynamic, Map};
 
 use super::invalid;
 use crate::diag::{Report, quoted};
-use crate::ops::{Limit, Sandbox, Sysctl, Umask, What, Workdir};
+use crate::ops::{Limit, Personality, Sandbox, Sysctl, Umask, What, Workdir};
 use crate::script::binding::argument::{Argument, ArgumentError, Mask, Size, a_kind};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -21,6 +21,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn keep_env,
     fn workdir,
     fn umask,
+    fn personality,
     fn limit,
     fn sysctl,
     fn pid1,
@@ -266,6 +267,34 @@ fn workdir(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath) -> Sandbox {
 /// umask(2)
 fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mask: Mask) -> Sandbox {
     sandbox.with(Umask(mask.0), call.origin())
+}
+
+/// Sets the execution domain of the program, by the names of personality(2).
+///
+/// - `"ADDR_NO_RANDOMIZE"`: the kernel places stack, heap and libraries at the same addresses in
+///   each run, for debugging and for lessons. Exploits become easier.
+/// - `"ADDR_COMPAT_LAYOUT"`: memory is laid out as before Linux 2.6.9.
+/// - `"LINUX32"`: uname(2) names the 32-bit machine, such as `i686`, for builds of 32-bit programs.
+///
+/// With `[]`, the program has none of them. By default, it has the personality of nsscript itself.
+/// The personality also applies to programs that join the sandbox.
+///
+/// # Errors
+/// A name is unknown.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().personality(["ADDR_NO_RANDOMIZE"]).run("cat /proc/self/personality");
+/// ```
+/// # See
+/// personality(2), setarch(8)
+fn personality(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    names: Vec<String>,
+) -> Result<Sandbox, VerbError> {
+    let personality = Personality::new(names).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(personality, call.origin()))
 }
 
 /// Sets a resource limit for each process in the sandbox.
