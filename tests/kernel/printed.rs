@@ -1,7 +1,7 @@
 //! The shell commands that `plan --json` prints: run one after the other, they make what nsscript makes.
 
 use crate::support::schema::fitting;
-use crate::support::{Bench, HOST, as_each_user};
+use crate::support::{Bench, HOST, as_each_user, have};
 
 /// What a program sees of the namespaces, the root and the process that it is in.
 const PROBE: &str = "
@@ -9,6 +9,7 @@ const PROBE: &str = "
     id -u; id -g; id -G
     cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups
     grep -E '^(Cap|NoNewPrivs|Umask)' /proc/self/status
+    cat /proc/self/personality
     grep -E 'open files' /proc/self/limits
     cat /proc/sys/net/ipv4/ip_default_ttl
     hostname; domainname; pwd
@@ -22,7 +23,7 @@ const PROBE: &str = "
 
 /// Commands that begin another program, in which the rest goes on.
 const WRAPPERS: &[&str] =
-    &["unshare --fork", "nsenter", "setpriv", "keyctl session", "setsid", "chroot"];
+    &["unshare --fork", "nsenter", "setpriv", "keyctl session", "setarch", "setsid", "chroot"];
 
 /// A script of `commands`, in their order, and then `last`; and the scripts that go on in the programs
 /// that a command begins, by the variables that they are in.
@@ -99,6 +100,9 @@ const PROGRAMS: &str = r#".bind("/usr").bind("/bin").bind("/lib").bind("/lib64",
 
 #[test]
 fn what_is_printed_makes_what_nsscript_makes() {
+    if !have(&["keyctl", "findmnt", "setarch"]) {
+        return;
+    }
     as_each_user(|bench| {
         let data = bench.directory("the 'data'");
         bench.file("the 'data'/file", "text\n");
@@ -111,7 +115,7 @@ fn what_is_printed_makes_what_nsscript_makes() {
             .directory("/srv/closed", #{{ mode: 0o700 }}).file("/srv/file", "it's 100%\n", #{{ mode: 0o640 }})
             .symlink("file", "/srv/link").file("/alone/in/here", "-x\n").symlink("-f", "/alone/link")
             .directory("/srv/closed", #{{ mode: 0o711 }}).mask("/usr/share").mask("/etc/passwd").read_only("/srv")
-            .hostname("box").domainname("lan").umask(0o027).workdir("/srv")
+            .hostname("box").domainname("lan").umask(0o027).personality(["LINUX32", "ADDR_NO_RANDOMIZE"]).workdir("/srv")
             .limit("nofile", #{{ soft: 60, hard: 70 }}).sysctl("net.ipv4.ip_default_ttl", 33)"#
         );
         let view = "sandbox().host_view().hostname(\"view\").limit(\"nofile\", 60)";
