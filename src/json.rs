@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 
 pub use doctor::{Examination, Fact, Finding, Verdict};
 pub use index::{Constant, Function, Index, Module, OptionKey, Parameter, Snippet, Verb};
-pub use plan::{Action, Kind, Performer, Plan, Plans};
+pub use plan::{Action, Kind, Performer, Plan, Plans, Unknown};
 pub use report::{Place, Related, Report, ReportHead, Severity};
 pub use store::{Layer, Layers};
 pub use testing::{Outcome, TestResult};

@@ -27,6 +27,7 @@ mod prompt;
 mod package;
 
 pub use binding::catalog;
+pub use binding::effects::Dependence;
 pub use binding::error::End;
 #[cfg(feature = "cli")]
 pub use check::{Checked, check};

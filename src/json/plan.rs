@@ -7,12 +7,29 @@ use super::{Place, Version};
 /// Everything that a recipe would do: `nsscript plan --json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[expect(clippy::struct_field_names, reason = "programs read it by this name")]
 pub struct Plans {
     /// The version of this document.
     pub version: Version<1>,
     /// The plans, in the order in which the recipe would perform them. If the dry run fails, those
     /// before the failure.
     pub plans: Vec<Plan>,
+    /// What a dry run cannot know, because it depends on what a program does.
+    pub unknown: Vec<Unknown>,
+}
+
+/// A place at which a run decides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Unknown {
+    /// What is decided there, for people: "which branch `if` takes".
+    pub what: String,
+    /// What decides it, for people: "what `uname -m` prints".
+    pub depends_on: String,
+    /// The place in the recipe.
+    pub place: Place,
+    /// Whether the plan ends there, because the recipe fails with the stand-in of the dry run.
+    pub ends: bool,
 }
 
 /// What a plan is for.

@@ -28,7 +28,7 @@ impl Plan {
     #[must_use]
     pub fn to_json(&self) -> String {
         let plans = vec![plan::document(&self.0)];
-        json::text(&json::Plans { version: json::Version, plans })
+        json::text(&json::Plans { version: json::Version, plans, unknown: Vec::new() })
     }
 
     /// The steps, one sentence each, in the order in which they are done.

@@ -2,4 +2,5 @@
 
 pub mod capture;
 pub mod closure;
+pub mod depends;
 pub mod discard;

@@ -15,10 +15,11 @@ use rhai::{
 use crate::diag::{Origin, Report, Sources};
 use crate::run;
 use crate::script::analysis::capture::captured;
+use crate::script::analysis::depends::depends;
 use crate::script::analysis::discard::discarded;
 use crate::script::binding::call::{Call, is_unread};
 use crate::script::binding::context::Context;
-use crate::script::binding::effects::Effects;
+use crate::script::binding::effects::{Dependence, Effects};
 use crate::script::binding::error::{End, VerbError};
 use crate::script::binding::verb::{Kind, Verb};
 use crate::script::binding::{catalog, value};
@@ -128,6 +129,12 @@ impl Script {
         self.dry_run.effects()
     }
 
+    /// What a dry run cannot know, in the order of the texts.
+    #[must_use]
+    pub fn depends(&self) -> Vec<Dependence> {
+        self.dry_run.depends()
+    }
+
     /// Makes raw calls act on the host itself.
     pub fn work_on_host(&self) {
         self.context.runner.work_on_host();
@@ -216,6 +223,7 @@ impl Script {
         for warning in captured(&ast, &self.recipe.name) {
             self.context.warn(&warning);
         }
+        self.context.effects().reads(&|| depends(&ast, &self.recipe.name));
         Ok(ast)
     }
 

@@ -53,6 +53,45 @@ fn a_dry_run_starts_no_process_and_writes_no_file() {
 }
 
 #[test]
+fn what_a_run_decides_is_marked() {
+    let code = r#"let guest = sandbox("/").read_only_root();
+        let kind = guest.output("echo vm").stdout.trim();
+        if kind == "vm" { guest.run("echo a"); } else { guest.run("echo b"); }
+        guest.run(["echo", kind]);
+        guest.hostname(kind).run("id");
+        guest.run("never planned");"#;
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
+    let (_, marks) = plan.split_once("what a run decides: ").expect("marks");
+    let lines: Vec<_> = marks.lines().skip(1).map(str::trim).collect();
+    assert_eq!(
+        lines,
+        [
+            "<command line>:3:9: which branch `if` takes depends on what `echo vm` prints",
+            "<command line>:4:15: what `run` gets depends on what `echo vm` prints",
+            "<command line>:5:15: what `hostname` gets depends on what `echo vm` prints",
+            "The plan ends there.",
+        ]
+    );
+    let document = Ran::of(&mut nsscript(&["plan", "--json", "-e", code])).printed();
+    let document = fitting("plan", &document);
+    let unknown = document["unknown"].as_array().unwrap();
+    let ends: Vec<_> = unknown.iter().map(|it| it["ends"].as_bool().unwrap()).collect();
+    assert_eq!(ends, [false, false, true], "{document}");
+    assert_eq!(unknown[0]["depends_on"], "what `echo vm` prints");
+    // What the recipe itself decides, and what is wrong whatever a program prints, is not.
+    let code = r#"let guest = sandbox("/").read_only_root();
+        print(guest.output("echo vm").stdout);
+        if args.len() == 0 { guest.run("true"); }"#;
+    let plan = Ran::of(&mut nsscript(&["plan", "-e", code])).printed();
+    assert!(!plan.contains("what a run decides"), "{plan}");
+    let code = r#"let guest = sandbox("/").read_only_root();
+        let kind = guest.output("echo vm").stdout;
+        guest.hostname("").run("true");"#;
+    let said = Ran::of(&mut nsscript(&["plan", "-e", code])).said(125);
+    assert!(said.contains("the host name is empty"), "{said}");
+}
+
+#[test]
 fn the_test_that_nothing_is_started_would_see_a_process() {
     let scratch = Scratch::new();
     let code = "sandbox(\"/\").read_only_root().run(\"true\");";
@@ -142,7 +181,8 @@ fn raw_calls_and_sandboxes_stand_in_the_order_of_the_recipe() {
 
 const EMPTY: &str = "{
   \"version\": 1,
-  \"plans\": []
+  \"plans\": [],
+  \"unknown\": []
 }
 ";
 

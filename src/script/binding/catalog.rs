@@ -61,6 +61,36 @@ pub fn starts(name: &str) -> bool {
     matches!(name, "clone" | "start" | "listen") && !named(name).is_empty()
 }
 
+/// Whether `name` is a plain value that only a run gives, because it is what a program does.
+#[must_use]
+pub fn only_in_run(name: &str, kind: Kind) -> bool {
+    name != "name"
+        && all().any(|verb| {
+            verb.name == name
+                && verb.kind == kind
+                && matches!(verb.receiver(), "Process" | "Exit" | "Output" | "Network")
+                && verb.returns != "nothing"
+                && !value::TYPES.contains(&verb.returns)
+        })
+}
+
+/// Functions that change nothing, so that no plan shows them.
+const UNPLANNED: [&str; 9] =
+    ["assert", "assert_eq", "exit", "need", "note", "section", "sleep", "table", "wait_until"];
+
+/// Whether `name`, a function or a method, can be a part of a plan.
+#[must_use]
+pub fn is_planned(name: &str, is_function: bool) -> bool {
+    all().any(|verb| {
+        let acts = verb.returns == "nothing" || value::TYPES.contains(&verb.returns);
+        verb.name == name
+            && verb.kind == Kind::Function
+            && verb.receiver().is_empty() == is_function
+            && acts
+            && !UNPLANNED.contains(&name)
+    })
+}
+
 /// The constants for namespaces: name, value, description.
 #[must_use]
 pub fn constants() -> Vec<(&'static str, spec::Namespaces, String)> {

@@ -52,12 +52,26 @@ pub struct Attached {
     pub device: Option<LoopDevice>,
 }
 
+/// A place in a recipe at which a run decides, and not the recipe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependence {
+    /// The place.
+    pub origin: Origin,
+    /// What is decided there, such as "which branch `if` takes".
+    pub what: String,
+    /// What decides it, such as "what `echo vm` prints".
+    pub on: String,
+}
+
 /// The effects of verbs. Errors are those of the runner, unless a method documents more.
 pub trait Effects: NetworkEffects {
     // The run.
 
     /// Records that a verb has returned to the recipe.
     fn returned_from(&self, verb: &Verb);
+
+    /// Records a text that is about to run, with what it cannot decide before.
+    fn reads(&self, depends: &dyn Fn() -> Vec<Dependence>);
 
     /// The reason to end a recipe after so many operations, if there is one.
     fn gives_up(&self, operations: u64, begun: Instant) -> Option<Dynamic>;

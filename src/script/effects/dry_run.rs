@@ -23,7 +23,7 @@ use crate::run::{
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
-use crate::script::binding::effects::{Attached, Effects, Place, addressed};
+use crate::script::binding::effects::{Attached, Dependence, Effects, Place, addressed};
 use crate::script::binding::error::{DryRunTooLong, End, VerbError};
 use crate::script::binding::value::{self, ProcessHandle};
 use crate::script::binding::verb::Verb;
@@ -66,6 +66,8 @@ pub struct DryRun {
     pub made_up: Cell<bool>,
     /// The contradictions in plans.
     pub contradictions: RefCell<Vec<Report>>,
+    /// What the dry run cannot know.
+    depends: RefCell<Vec<Dependence>>,
     /// The deadline, if there is one.
     pub deadline: Cell<Option<Instant>>,
 }
@@ -74,6 +76,11 @@ impl DryRun {
     /// The effects of a run, in order.
     pub fn effects(&self) -> Vec<Effect> {
         self.effects.borrow().clone()
+    }
+
+    /// What the dry run cannot know, in the order of the texts.
+    pub fn depends(&self) -> Vec<Dependence> {
+        self.depends.borrow().clone()
     }
 
     /// Takes the recorded effects.
@@ -137,6 +144,10 @@ impl Effects for DryRun {
         {
             self.made_up.set(true);
         }
+    }
+
+    fn reads(&self, depends: &dyn Fn() -> Vec<Dependence>) {
+        self.depends.borrow_mut().extend(depends());
     }
 
     fn gives_up(&self, operations: u64, begun: Instant) -> Option<Dynamic> {

@@ -23,7 +23,7 @@ use crate::run::{
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
-use crate::script::binding::effects::{Attached, Effects, Place, addressed};
+use crate::script::binding::effects::{Attached, Dependence, Effects, Place, addressed};
 use crate::script::binding::error::VerbError;
 use crate::script::binding::value::ProcessHandle;
 use crate::script::binding::verb::Verb;
@@ -117,6 +117,8 @@ fn within_namespace(
 
 impl Effects for Kernel {
     fn returned_from(&self, _: &Verb) {}
+
+    fn reads(&self, _: &dyn Fn() -> Vec<Dependence>) {}
 
     fn gives_up(&self, _: u64, _: Instant) -> Option<Dynamic> {
         None

@@ -11,6 +11,7 @@ use super::breakpoint::Breakpoints;
 use crate::diag::{Origin, Report, closest, os_error, quoted};
 use crate::run;
 use crate::script::analysis::capture::captured;
+use crate::script::analysis::depends::depends;
 use crate::script::analysis::discard::discarded;
 use crate::script::binding::context::Context;
 use crate::script::binding::error::VerbError;
@@ -136,6 +137,9 @@ impl ModuleResolver for Resolver {
         }
         for warning in captured(&ast, &id) {
             self.context.warn(&warning);
+        }
+        if !id.starts_with('<') {
+            self.context.effects().reads(&|| depends(&ast, &id));
         }
         self.reading.borrow_mut().push(id.clone());
         let made = Module::eval_ast_as_new(Scope::new(), &ast, engine);
