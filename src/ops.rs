@@ -353,7 +353,7 @@ macro_rules! operations {
 }
 
 asked! {
-    Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
+    Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl
 }
 

@@ -205,6 +205,7 @@ fn each_setting_is_seen_inside() {
     let sandbox = Sandbox::host_view()
         .hostname("box")
         .domainname("domain")
+        .user(0)
         .proc("/proc")
         .dev("/dev")
         .tmpfs("/tmp")

@@ -154,7 +154,7 @@ fn with(sandbox: Sandbox, steps: impl IntoIterator<Item = What>) -> Sandbox {
 fn common() -> Vec<What> {
     vec![
         Proc { target: path("/proc"), options: ProcOptions::default() }.into(),
-        Dev(path("/dev")).into(),
+        Dev::new(path("/dev")).into(),
         Hostname("box".into()).into(),
         Domainname("lan".into()).into(),
         What::User(Id::Number(1000)),
@@ -223,7 +223,7 @@ fn view() -> Sandbox {
 }
 
 fn host_view() -> Sandbox {
-    with(Sandbox::new(Root::Empty, None).with(What::HostView, None), common())
+    with(Sandbox::new(Root::Directory("/".into()), None), common())
 }
 
 /// An empty root, with the host's programs.

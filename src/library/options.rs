@@ -141,6 +141,27 @@ impl TmpfsOptions {
     }
 }
 
+/// Options of [`Sandbox::dev_with`](super::Sandbox::dev_with).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DevOptions {
+    pub(super) shm: Option<u64>,
+}
+
+impl DevOptions {
+    /// Shared memory of 64 MiB.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The most that `shm` holds, in bytes; not 0.
+    #[must_use]
+    pub fn shm(mut self, bytes: u64) -> Self {
+        self.shm = Some(bytes);
+        self
+    }
+}
+
 /// Options of [`Sandbox::proc_with`](super::Sandbox::proc_with): proc(5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcOptions(pub(super) spec::ProcOptions);

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::command::Command;
 use super::error::{Error, here, invalid};
-use super::options::{BindOptions, FileOptions, MountOptions, ProcOptions, TmpfsOptions};
+use super::options::{
+    BindOptions, DevOptions, FileOptions, MountOptions, ProcOptions, TmpfsOptions,
+};
 use super::rootfs::Rootfs;
 use super::values::{Id, Limit, Namespace};
 use crate::diag::Report;
@@ -55,14 +57,16 @@ impl Sandbox {
         Self { inner: ops::Sandbox::new(Root::Empty, here()), invalid: Vec::new() }
     }
 
-    /// A sandbox with the host's tree as its root, read-only, with a new `/proc`, `/dev` and
-    /// `/tmp`, and with empty private places: `/run`, home directories and others.
+    /// A sandbox with the host's system as its root, read-only: with a new `/proc`, `/dev`, `/sys`
+    /// and `/tmp`, and with empty private places: `/run`, home directories and others. Its programs
+    /// have the caller's own ids.
     #[track_caller]
     pub fn host_view() -> Self {
-        Self::new().with(What::HostView)
+        Self::new().with(What::Root(Root::Directory("/".into())))
     }
 
-    /// A sandbox with a directory of the host as its root. What it changes there is discarded.
+    /// A sandbox with a directory of the host as its root. What it changes there is discarded. `/`
+    /// is the [host's system](Self::host_view).
     #[track_caller]
     pub fn directory_root(directory: impl AsRef<Path>) -> Self {
         Self::new().try_with(|| Ok(What::Root(Root::Directory(host_path(directory.as_ref())?))))
@@ -109,6 +113,13 @@ impl Sandbox {
     #[track_caller]
     pub fn read_only_root(self) -> Self {
         self.with(What::ReadOnlyRoot)
+    }
+
+    /// Uses the host's tree as it is as the root of [`host_view`](Self::host_view), so that programs
+    /// can change whatever the caller can.
+    #[track_caller]
+    pub fn writable_root(self) -> Self {
+        self.with(What::WritableRoot)
     }
 
     /// Keeps what changes in the root in this directory of the host, for the next sandbox with the
@@ -182,13 +193,31 @@ impl Sandbox {
     /// Makes the usual devices, such as `null` and `tty`, and terminals: null(4), pty(7).
     #[track_caller]
     pub fn dev(self, target: impl AsRef<Path>) -> Self {
-        self.try_with(|| guest(target.as_ref()).map(ops::Dev))
+        self.dev_with(target, DevOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn dev_with(self, target: impl AsRef<Path>, options: DevOptions) -> Self {
+        self.try_with(|| ops::Dev::new(guest(target.as_ref())?).with_shm(options.shm))
     }
 
     /// Mounts terminals of the sandbox's own: pts(4).
     #[track_caller]
     pub fn devpts(self, target: impl AsRef<Path>) -> Self {
         self.try_with(|| guest(target.as_ref()).map(ops::Devpts))
+    }
+
+    /// Mounts the message queues of the sandbox: mq_overview(7).
+    #[track_caller]
+    pub fn mqueue(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(ops::Mqueue))
+    }
+
+    /// Mounts the control groups of the sandbox, read-only: cgroups(7).
+    #[track_caller]
+    pub fn cgroupfs(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(ops::Cgroupfs))
     }
 
     /// Mounts a file system of type `kind`, one of `/proc/filesystems`: mount(2).
@@ -306,13 +335,14 @@ impl Sandbox {
 
     // The program's process.
 
-    /// The user that programs run as. Default: 0.
+    /// The user that programs run as. Default: the caller in a [`host_view`](Self::host_view), else
+    /// 0.
     #[track_caller]
     pub fn user(self, user: impl Into<Id>) -> Self {
         self.with(What::User(user.into().0))
     }
 
-    /// The group that programs run as. Default: 0.
+    /// The group that programs run as. Default: that of the caller if the user is, else 0.
     #[track_caller]
     pub fn group(self, group: impl Into<Id>) -> Self {
         self.with(What::Group(group.into().0))

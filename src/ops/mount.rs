@@ -1,18 +1,22 @@
 //! Mounts below the root, and changes of places there.
 
 mod bind;
+mod cgroupfs;
 mod dev;
 mod file_system;
 mod mask;
+mod mqueue;
 mod proc;
 mod protect;
 mod sysfs;
 mod tmpfs;
 
 pub use bind::*;
+pub use cgroupfs::*;
 pub use dev::*;
 pub use file_system::*;
 pub use mask::*;
+pub use mqueue::*;
 pub use proc::*;
 pub use protect::*;
 pub use sysfs::*;

@@ -17,10 +17,10 @@ pub enum What {
     Share(Namespaces),
     /// The root.
     Root(Root),
-    /// The root is a read-only view of the host with empty private places.
-    HostView,
     /// The root is read-only.
     ReadOnlyRoot,
+    /// The root is the host's tree as it is, writable.
+    WritableRoot,
     /// Changes in the root are kept in this directory of the host.
     KeepChanges(PathBuf),
     /// The root is entered with chroot(2) instead of pivot_root(2).
@@ -117,8 +117,8 @@ impl fmt::Display for What {
             Self::Root(Root::Empty) => write!(out, "root: empty"),
             Self::Root(Root::Directory(path)) => write!(out, "root: {}", path.display()),
             Self::Root(Root::Rootfs(root)) => write!(out, "root: {root}"),
-            Self::HostView => write!(out, "root: a read-only view of the host"),
             Self::ReadOnlyRoot => write!(out, "read-only root"),
+            Self::WritableRoot => write!(out, "writable root"),
             Self::KeepChanges(path) => write!(out, "changes kept in {}", path.display()),
             Self::Chroot => write!(out, "root entered by chroot"),
             Self::Network(NetworkChoice::None) => write!(out, "no network"),

@@ -117,8 +117,16 @@ impl Draft<'_> {
         let new = self.settings.namespaces;
         let planning = self.planning(reports);
         let (done, view) = (planning.actions, planning.view);
-        let mut warnings = shadow::shadowed(&done);
+        let mut warnings = shadow::shadowed(&done, self.settings.root.origin.as_ref());
         warnings.extend(planning.warnings);
+        if new.has(Kind::Mount)
+            && let Some(asked) = &self.settings.writable_root
+        {
+            let message = "programs can change the host's files, because the root is writable";
+            let hint = "remove `writable_root()`, and bind the directories that programs write to";
+            let report = Report::warning(message).at(asked.origin.clone());
+            warnings.push(report.advise("host_writable", hint));
+        }
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
             let message = "`/etc/resolv.conf` is not replaced, because the root is read-only";
             let report = Report::warning(message).at(asked.origin.clone());
@@ -184,7 +192,8 @@ impl Draft<'_> {
         let mut view = View::default();
         let backing = match &self.settings.root.value {
             Root::Directory(path) if self.is_viewed() => {
-                Backing::Host { path: path.clone(), read_only: true }
+                let read_only = self.settings.writable_root.is_none();
+                Backing::Host { path: path.clone(), read_only }
             }
             Root::Directory(path) => Backing::Layered(path.clone()),
             _ => Backing::Private,
@@ -214,7 +223,13 @@ impl Draft<'_> {
             planning.owner(owner, origin);
         }
         if self.settings.host_view {
-            planning.host_view(self.settings.root.origin.as_ref());
+            let origin = self.settings.root.origin.as_ref();
+            if let Err(error) = planning.host_view(&self.settings.inside, origin) {
+                planning.reports.push(Report::error(error.to_string()).at(origin.cloned()));
+            }
+            if self.settings.network.is_none() && !namespaces.has(Kind::Net) {
+                planning.keep_resolver(origin);
+            }
         }
         for (path, origin) in self.tree.iter().flat_map(|tree| tree.devices()) {
             let place = path.to_str().and_then(|path| GuestPath::new(path).ok());
@@ -243,16 +258,16 @@ impl Draft<'_> {
         planning
     }
 
-    /// Whether a directory is used directly as a read-only root, rather than as the lower layer of
-    /// an overlay: this is possible if every mount point already exists.
+    /// Whether a directory is used directly as the root, rather than as the lower layer of an
+    /// overlay. The host's tree always is, because an overlay does not show the mounts in it; a
+    /// read-only directory is if every mount point already exists.
     fn is_viewed(&self) -> bool {
         let Root::Directory(path) = &self.settings.root.value else { return false };
-        if self.settings.read_only_root.is_none() {
-            return false;
+        if self.settings.root.value.is_host() {
+            return true;
         }
-        // The host's root holds mounts, which an overlay does not show.
-        path.parent().is_none()
-            || self.settings.inside.iter().all(|step| {
+        self.settings.read_only_root.is_some()
+            && self.settings.inside.iter().all(|step| {
                 let Some(target) = step.what.target() else { return false };
                 let below = target.below(&GuestPath::root()).unwrap_or(target.as_str().as_ref());
                 presence(&self.host.tree, path, below) != Presence::Nothing
@@ -267,19 +282,21 @@ impl Draft<'_> {
             Root::Empty => LowerDir::Empty,
             Root::Rootfs(_) => LowerDir::Built,
             Root::Directory(path) => match view.first(&root) {
-                Some(Backing::Host { .. }) => return self.view(path, reports),
+                Some(Backing::Host { read_only, .. }) => {
+                    return self.view(path, *read_only, reports);
+                }
                 _ => LowerDir::Directory(path.clone()),
             },
         };
         RootKind::Overlay { lower, changes }
     }
 
-    fn view(&self, path: &Path, reports: &mut Vec<Report>) -> RootKind {
+    fn view(&self, path: &Path, read_only: bool, reports: &mut Vec<Report>) -> RootKind {
         let id = file_id(self.host, path).unwrap_or_else(|report| {
             reports.push(report.at(self.settings.root.origin.clone()));
             None
         });
-        RootKind::View { path: path.into(), id }
+        RootKind::View { path: path.into(), id, read_only }
     }
 
     /// Prepares the layers of the root, the lowest first.

@@ -42,6 +42,7 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
         mounts_shared(settings, &mut reports);
     }
     root(settings, host, &mut reports);
+    writable_root(settings, &mut reports);
     changes(settings, &mut reports);
     reports
 }
@@ -53,6 +54,10 @@ fn changes(settings: &Settings, reports: &mut Vec<Report>) {
         let message = "cannot keep changes of a read-only root";
         let report = Report::error(message).at(keep.origin.clone());
         reports.push(report.related(read_only.origin.as_ref(), "read-only since here"));
+    } else if let Some(writable) = &settings.writable_root {
+        let message = "changes of the host's tree are made on the host, not kept elsewhere";
+        let report = Report::error(message).at(keep.origin.clone());
+        reports.push(report.related(writable.origin.as_ref(), "writable since here"));
     } else if !settings.namespaces.has(Kind::Mount) {
         let message = "cannot keep changes if MOUNT is shared";
         let report = Report::error(message).at(keep.origin.clone());
@@ -72,13 +77,31 @@ fn mounts_shared(settings: &Settings, reports: &mut Vec<Report>) {
         let report = Report::error(message).at(asked.origin.clone());
         reports.push(report.related(shared, "shared here"));
     }
-    let plain = matches!(settings.root.value, Root::Directory(_)) && !settings.host_view;
-    if !plain || settings.chroot.is_none() {
+    if settings.host_view {
+        let message = "cannot show the host's system without mounts, because MOUNT is shared";
+        let hint = "leave MOUNT out of `share`, or choose another directory";
+        let report = Report::error(message).at(settings.root.origin.clone());
+        let report = report.related(shared, "shared here");
+        reports.push(report.advise("system_with_mount_shared", hint));
+    } else if !matches!(settings.root.value, Root::Directory(_)) || settings.chroot.is_none() {
         let message = "a sandbox that shares MOUNT can only chroot into a directory";
         let hint = "write `sandbox(\"dir\").chroot()`: nothing can be mounted if MOUNT is shared";
         let origin = settings.shared.clone().or_else(|| settings.root.origin.clone());
         reports.push(Report::error(message).at(origin).advise("mount_shared", hint));
     }
+}
+
+/// Reports a root that is writable anyway.
+fn writable_root(settings: &Settings, reports: &mut Vec<Report>) {
+    let Some(asked) = settings.writable_root.as_ref().filter(|_| !settings.root.value.is_host())
+    else {
+        return;
+    };
+    let message = "`writable_root` is only for the host's tree: this root is writable, and changes \
+                   to it are discarded";
+    let hint = "remove it; to keep changes, use `keep_changes(directory)`";
+    let report = Report::error(message).at(asked.origin.clone());
+    reports.push(report.advise("root_writable_already", hint));
 }
 
 fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
@@ -99,23 +122,6 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
         Ok(found) if !found.is_dir() => {
             let message = format!("cannot use {shown} as the root: it is not a directory");
             reports.push(Report::error(message).at(origin));
-        }
-        Ok(_) if path.parent().is_none() && settings.read_only_root.is_none() => {
-            let message = "`/` must be read-only when it is used as a root";
-            let report = Report::error(message).at(origin);
-            reports.push(if settings.namespaces.has(Kind::Mount) {
-                report.advise(
-                    "root_of_host",
-                    "add `read_only_root()`, or use `host_view()`, which also hides the private \
-                     directories",
-                )
-            } else {
-                report.advise(
-                    "root_of_host_shared",
-                    "choose another directory, or leave MOUNT out of `share` and add \
-                     `read_only_root()`",
-                )
-            });
         }
         Ok(_) => {}
     }

@@ -13,8 +13,11 @@ pub type Named<'a> = &'a dyn Fn(&str, &str) -> std::io::Result<Option<u32>>;
 pub fn maps(settings: &Settings, host: &Host, named: Named<'_>, reports: &mut Vec<Report>) -> Maps {
     // Only a root that the recipe assembles can be given names.
     let named = (named, matches!(settings.root.value, Root::Rootfs(_)));
-    let uid = number(settings.user.as_ref(), "user", "/etc/passwd", named, reports);
-    let gid = number(settings.group.as_ref(), "group", "/etc/group", named, reports);
+    let (user, group) = usual(settings, host);
+    let user = Wanted { asked: settings.user.as_ref(), own: host.uid, usual: user };
+    let group = Wanted { asked: settings.group.as_ref(), own: host.gid, usual: group };
+    let uid = user.number("user", "/etc/passwd", named, reports);
+    let gid = group.number("group", "/etc/group", named, reports);
     if !settings.namespaces.has(Kind::User) {
         for range in settings.users.iter().chain(&settings.groups) {
             let report = Report::error("cannot map ids in a shared user namespace");
@@ -35,38 +38,68 @@ pub fn maps(settings: &Settings, host: &Host, named: Named<'_>, reports: &mut Ve
     Maps { users: user_map, groups: group_map, uid, gid, own }
 }
 
-fn number(
-    id: Option<&Asked<Id>>,
-    noun: &str,
-    file: &str,
-    (named, is_built): (Named<'_>, bool),
-    reports: &mut Vec<Report>,
-) -> u32 {
-    let Some(asked) = id else { return 0 };
-    match &asked.value {
-        Id::Number(number) => *number,
-        Id::Name(name) => {
-            let (said, shown) = (quoted(name), quoted(file));
-            let report = match named(file, name) {
-                Ok(Some(number)) => return number,
-                Ok(None) => Report::error(format!("{noun} {said} is not in {shown} of the root"))
-                    .advise(
-                        "name_unknown",
-                        if is_built {
-                            "use the number, or add the name to the root with `users([…])`"
-                        } else {
-                            "use the number"
-                        },
-                    ),
-                Err(error) => {
-                    let error = os_error(&error);
-                    let message = format!("cannot look up {noun} {said} in {shown} of the root");
-                    Report::error(format!("{message}: {error}"))
-                        .advise("names_not_read", "use the number")
-                }
-            };
-            reports.push(report.at(asked.origin.clone()));
-            0
+/// The user and the group of a program for which the recipe does not name them.
+///
+/// In the host's tree they are the caller's, so that files belong to whom they belong outside. In
+/// other roots, and if the recipe maps the caller's ids to others, they are 0.
+fn usual(settings: &Settings, host: &Host) -> (u32, u32) {
+    let caller = settings
+        .user
+        .as_ref()
+        .map_or_else(|| settings.root.value.is_host(), |asked| asked.value == Id::Caller);
+    let kept = |ranges: &[Asked<IdRange>], own: u32| {
+        let map = IdMap { ranges: ranges.iter().map(|asked| asked.value).collect() };
+        caller && (ranges.is_empty() || map.outside(own) == Some(own))
+    };
+    let id = |ranges: &[Asked<IdRange>], own| if kept(ranges, own) { own } else { 0 };
+    (id(&settings.users, host.uid), id(&settings.groups, host.gid))
+}
+
+/// The user or the group of a program.
+struct Wanted<'a> {
+    asked: Option<&'a Asked<Id>>,
+    own: u32,
+    usual: u32,
+}
+
+impl Wanted<'_> {
+    fn number(
+        &self,
+        noun: &str,
+        file: &str,
+        (named, is_built): (Named<'_>, bool),
+        reports: &mut Vec<Report>,
+    ) -> u32 {
+        let Some(asked) = self.asked else { return self.usual };
+        match &asked.value {
+            Id::Number(number) => *number,
+            Id::Caller => self.own,
+            Id::Name(name) => {
+                let (said, shown) = (quoted(name), quoted(file));
+                let report = match named(file, name) {
+                    Ok(Some(number)) => return number,
+                    Ok(None) => {
+                        Report::error(format!("{noun} {said} is not in {shown} of the root"))
+                            .advise(
+                                "name_unknown",
+                                if is_built {
+                                    "use the number, or add the name to the root with `users([…])`"
+                                } else {
+                                    "use the number"
+                                },
+                            )
+                    }
+                    Err(error) => {
+                        let error = os_error(&error);
+                        let message =
+                            format!("cannot look up {noun} {said} in {shown} of the root");
+                        Report::error(format!("{message}: {error}"))
+                            .advise("names_not_read", "use the number")
+                    }
+                };
+                reports.push(report.at(asked.origin.clone()));
+                0
+            }
         }
     }
 }

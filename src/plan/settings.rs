@@ -30,8 +30,11 @@ pub struct Settings {
     /// Whether `network("host")` shared the network.
     pub network_of_host: bool,
     pub root: Asked<Root>,
+    /// Whether the root is a view of the host's system.
     pub host_view: bool,
     pub read_only_root: Option<Asked<()>>,
+    /// The host's tree is the root as it is.
+    pub writable_root: Option<Asked<()>>,
     pub keep_changes: Option<Asked<PathBuf>>,
     pub chroot: Option<Asked<()>>,
     /// The operations in the root, in order.
@@ -59,6 +62,7 @@ impl Settings {
             root: Asked { value: Root::Empty, origin: None },
             host_view: false,
             read_only_root: None,
+            writable_root: None,
             keep_changes: None,
             chroot: None,
             inside: Vec::new(),
@@ -75,6 +79,7 @@ impl Settings {
         for step in sandbox.steps() {
             settings.add(step, host);
         }
+        settings.view_host();
         settings.name_servers(host);
         settings
     }
@@ -92,16 +97,15 @@ impl Settings {
                 self.network_of_host &= !namespaces.has(Kind::Net);
                 self.network = self.network.take().filter(|_| !namespaces.has(Kind::Net));
             }
-            What::Root(root) => {
-                self.root = asked(root.clone(), origin);
-                self.host_view = false;
-            }
-            What::HostView => {
-                self.root = asked(Root::Directory(PathBuf::from("/")), origin);
-                self.host_view = true;
+            What::Root(root) => self.root = asked(root.clone(), origin),
+            What::ReadOnlyRoot => {
                 self.read_only_root = Some(asked((), origin));
+                self.writable_root = None;
             }
-            What::ReadOnlyRoot => self.read_only_root = Some(asked((), origin)),
+            What::WritableRoot => {
+                self.writable_root = Some(asked((), origin));
+                self.read_only_root = None;
+            }
             What::KeepChanges(path) => self.keep_changes = Some(asked(path.clone(), origin)),
             What::Chroot => self.chroot = Some(asked((), origin)),
             What::Network(choice) => self.choose_network(choice, origin),
@@ -134,6 +138,14 @@ impl Settings {
                     self.others.push(step.clone());
                 }
             },
+        }
+    }
+
+    /// Makes the host's tree a view of its system, unless the recipe asks for the tree as it is.
+    fn view_host(&mut self) {
+        self.host_view = self.root.value.is_host() && self.writable_root.is_none();
+        if self.host_view && self.read_only_root.is_none() {
+            self.read_only_root = Some(asked((), self.root.origin.as_ref()));
         }
     }
 

@@ -11,6 +11,19 @@ pub enum Id {
     Number(u32),
     /// By name.
     Name(String),
+    /// That of the caller.
+    Caller,
+}
+
+impl Id {
+    /// The word for the caller's id.
+    pub const CALLER: &'static str = "caller";
+
+    /// The id with this name, or that of the caller.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        if name == Self::CALLER { Self::Caller } else { Self::Name(name.to_owned()) }
+    }
 }
 
 impl fmt::Display for Id {
@@ -18,6 +31,7 @@ impl fmt::Display for Id {
         match self {
             Self::Number(number) => write!(out, "{number}"),
             Self::Name(name) => write!(out, "{name}"),
+            Self::Caller => out.write_str(Self::CALLER),
         }
     }
 }

@@ -65,7 +65,7 @@ fn assert_same(guest: &str, [first, run, within]: &[String; 3]) {
 #[test]
 fn a_program_that_joins_is_where_the_first_one_is() {
     as_each_user(|bench| {
-        let mut guests = vec![HOST.to_owned(), TREE.to_owned()];
+        let mut guests = vec![HOST.to_owned(), TREE.to_owned(), "sandbox(\"/\")".to_owned()];
         let mut with = |more: &str| guests.push(format!("{HOST}{more}"));
         for kind in ["PID", "NET", "UTS", "IPC", "CGROUP", "TIME"] {
             with(&format!(".share({kind})"));

@@ -6,6 +6,7 @@ mod changes;
 mod containers;
 mod contents;
 mod data;
+mod defaults;
 mod disk_images;
 mod doctor;
 mod ending;

@@ -151,11 +151,11 @@ fn snippets_are_calls_with_places_for_what_is_required() {
     let (comment, json) = file.split_once('\n').unwrap();
     assert!(comment.starts_with("// Written by `nsscript definitions`"));
     let snippets: Value = serde_json::from_str(json).unwrap();
-    let tmpfs = &snippets["sandbox.tmpfs(target[, #{ … }])"];
-    let (prefix, body, scope) = (&tmpfs["prefix"], &tmpfs["body"], &tmpfs["scope"]);
+    let bind = &snippets["sandbox.bind(source[, target][, #{ … }])"];
+    let (prefix, body, scope) = (&bind["prefix"], &bind["body"], &bind["scope"]);
     assert_eq!(
         (prefix, body, scope),
-        (&"tmpfs".into(), &"tmpfs(\"${1:target}\")$0".into(), &"rhai".into())
+        (&"bind".into(), &"bind(\"${1:source}\")$0".into(), &"rhai".into())
     );
     let called = catalog::all().filter(|verb| verb.signature().ends_with(')'));
     for verb in called {

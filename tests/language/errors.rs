@@ -21,7 +21,7 @@ fn every_property_of_an_error_can_be_read_of_every_error() {
         r#"
         let attempts = [
             || sandbox("/").read_only_root().run("no-such-program"),
-            || sandbox("/").run("true"),
+            || sandbox("/none").run("true"),
             || sandbox().bind("/no-such-directory").run("true"),
             || sandbox().hostname(1),
             || sandbox().mask("/nothing").run("true"),

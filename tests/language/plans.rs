@@ -178,13 +178,20 @@ fn every_attribute_that_differs() {
 }
 
 #[test]
-fn the_host_read_only() {
-    golden("host_read_only", &sandbox(directory("/"), vec![What::ReadOnlyRoot]));
+fn a_view_of_the_host() {
+    golden("host_view", &sandbox(directory("/"), vec![]));
 }
 
 #[test]
-fn a_view_of_the_host() {
-    golden("host_view", &sandbox(Root::Empty, vec![What::HostView]));
+fn a_view_of_the_host_with_other_mounts() {
+    // `read_only_root` changes nothing, and each mount replaces the usual one.
+    let steps = vec![What::ReadOnlyRoot, proc(), tmpfs("/tmp"), Dev::new(path("/dev")).into()];
+    golden("host_replaced", &sandbox(directory("/"), steps));
+}
+
+#[test]
+fn the_host_writable() {
+    golden("host_writable", &sandbox(directory("/"), vec![What::WritableRoot]));
 }
 
 #[test]
@@ -245,7 +252,7 @@ fn everything_in_the_order_of_the_recipe() {
         tmpfs("/tmp"),
         proc(),
         Sysfs(path("/sys")).into(),
-        Dev(path("/dev")).into(),
+        Dev::new(path("/dev")).into(),
         Devpts(path("/pts")).into(),
         Mount {
             source: "none".into(),

@@ -277,7 +277,7 @@ plain! {
     };
     Id, "an id or a name", |value, _call| match value.as_int() {
         Ok(number) => Some(Id::Number(id(number)?)),
-        Err(_) => text(value).map(Id::Name),
+        Err(_) => text(value).map(|name| Id::named(&name)),
     };
     IdNumber, "an id", |value, _call| match value.as_int() {
         Ok(number) => Some(IdNumber(id(number)?)),

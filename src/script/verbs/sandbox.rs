@@ -24,6 +24,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
     fn root,
     fn host_view,
     fn read_only_root,
+    fn writable_root,
     fn keep_changes,
     fn changes,
     fn commit,
@@ -78,10 +79,21 @@ pub(in crate::script::verbs) fn invalid(error: &ValueError, call: &Call<'_, '_>)
 /// nothing of the host except what the recipe adds. Changes to the root are discarded when the
 /// sandbox ends. Every verb returns a new sandbox and leaves the old one unchanged.
 ///
+/// With `"/"`, programs see the host's *system*, read-only, but nothing private:
+///
+/// - `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and writable, and so is the home of
+///   the caller, wherever it is. Other files are made visible with `bind`.
+/// - `/proc` shows the processes of the sandbox, `/dev` has only harmless devices, and `/sys` shows
+///   the network of the sandbox. A mount of the recipe on one of these places replaces it.
+/// - Programs have the ids of the caller, unless the recipe has `user` or maps ids.
+///
+/// In a container that masks parts of `/proc` or `/sys`, the kernel refuses new file systems there.
+/// nsscript then shows those of the container read-only, and prints a warning.
+///
 /// # Example
 /// ```rhai
-/// let guest = sandbox("/").read_only_root().proc("/proc");
-/// guest.run("true");
+/// sandbox("/").run("ls /");
+/// sandbox("/").bind(".", "/home/project", #{ read_only: true }).run("ls /home/project");
 /// ```
 /// # See
 /// namespaces(7), clone3(2)
@@ -98,7 +110,7 @@ fn sandbox(call: &Call<'_, '_>, root: Option<Dynamic>) -> Result<Sandbox, VerbEr
 /// # Example
 /// ```rhai
 /// let base = sandbox().hostname("box");
-/// base.root("/").read_only_root().run("true");
+/// base.root("/").run("true");
 /// ```
 /// # See
 /// pivot_root(2)
@@ -107,35 +119,51 @@ fn root(call: &Call<'_, '_>, sandbox: Sandbox, root: Dynamic) -> Result<Sandbox,
     Ok(sandbox.with(What::Root(root), call.origin()))
 }
 
-/// Uses a read-only view of the host as the root, without its private directories.
-///
-/// `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and writable. `/proc` shows the
-/// processes of the sandbox, and `/dev` has only harmless devices.
-///
-/// In a container that masks parts of `/proc`, the kernel refuses a new proc filesystem. nsscript
-/// then shows the container's own `/proc` read-only, with the container's processes, and prints a
-/// warning.
+/// Uses the host's system as the root, read-only and without private files, like `sandbox("/")`.
 ///
 /// # Example
 /// ```rhai
-/// sandbox().host_view().run("ls /");
+/// let base = sandbox().hostname("box");
+/// base.host_view().run("ls /");
 /// ```
 /// # See
 /// mount_setattr(2)
 fn host_view(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
-    sandbox.with(What::HostView, call.origin())
+    sandbox.with(What::Root(Root::Directory("/".into())), call.origin())
 }
 
 /// Makes the root read-only. Mounts in it keep their own settings.
 ///
+/// The host's system is a read-only root anyway.
+///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().run("true");
+/// let root = rootfs().binaries(["sh", "test"]);
+/// sandbox(root).read_only_root().run("test ! -w /");
 /// ```
 /// # See
 /// mount_setattr(2)
 fn read_only_root(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
     sandbox.with(What::ReadOnlyRoot, call.origin())
+}
+
+/// Uses the host's tree as it is, so that programs can change whatever the caller can.
+///
+/// Nothing is mounted on it: programs see private files, and the host's `/proc` and `/run`. Device
+/// files do not work, unless `dev` adds some. nsscript prints a warning. It is meant for programs
+/// that are trusted with the host's files, but not with its processes or its network.
+///
+/// # Errors
+/// The root is not the host's tree.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").writable_root().proc().dev());
+/// ```
+/// # See
+/// mount_setattr(2)
+fn writable_root(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
+    sandbox.with(What::WritableRoot, call.origin())
 }
 
 /// Keeps the changes to the root in a directory of the host, for later sandboxes and for `commit`.

@@ -111,14 +111,15 @@ fn range(
     IdRange::new(inside, outside, count.unwrap_or(1)).map_err(|error| invalid(&error, call))
 }
 
-/// Sets the user of the program: a user id, or a name in `/etc/passwd` of the root.
+/// Sets the user of the program: a user id, a name in `/etc/passwd` of the root, or `"caller"`.
 ///
-/// By default the program is user 0 inside, which is mapped to the caller outside. It is root only
-/// over what the sandbox owns.
+/// In the host's tree, the default is `"caller"`: the program has the user and group ids of the
+/// caller. In other roots, and if the recipe maps the caller's id to another one, the program is
+/// user 0, which is mapped to the caller outside. It is root only over what the sandbox owns.
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().user(1000).run("id -u");
+/// sandbox("/").user(0).run("id -u");
 /// ```
 /// # See
 /// user_namespaces(7)
@@ -126,11 +127,13 @@ fn user(call: &Call<'_, '_>, sandbox: Sandbox, user: Id) -> Sandbox {
     sandbox.with(What::User(user), call.origin())
 }
 
-/// Sets the group of the program: a group id, or a name in `/etc/group` of the root.
+/// Sets the group of the program: a group id, a name in `/etc/group` of the root, or `"caller"`.
+///
+/// The default is the group of the caller if the user is `"caller"`, and 0 otherwise.
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().group(1000).run("id -g");
+/// sandbox("/").group(1000).run("id -g");
 /// ```
 /// # See
 /// user_namespaces(7)

@@ -4,7 +4,9 @@ use rhai::Map;
 
 use super::invalid;
 use crate::diag::{Report, quoted};
-use crate::ops::{self, Dev, Devpts, Directory, File, Mask, ReadOnly, Sandbox, Symlink, Sysfs};
+use crate::ops::{
+    self, Cgroupfs, Dev, Devpts, Directory, File, Mask, Mqueue, ReadOnly, Sandbox, Symlink, Sysfs,
+};
 use crate::script::binding::argument::{Bytes, HostPath, IdNumber, Mode, Size};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
@@ -22,6 +24,8 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mount.rs";
     fn sysfs,
     fn dev,
     fn devpts,
+    fn mqueue,
+    fn cgroupfs,
     fn mount,
     fn directory,
     fn file,
@@ -55,6 +59,12 @@ options! {
         size: Size = "",
         /// the permission bits of its root; the default for /tmp, /var/tmp and /dev/shm is `0o1777`
         mode: Mode = "0o755",
+    }
+
+    /// What `/dev` contains.
+    struct Devices {
+        /// the maximum size of the shared memory in `shm`
+        shm: Size = "\"64M\"",
     }
 
     /// What `/proc` shows.
@@ -187,7 +197,17 @@ fn bind(
     Ok(sandbox.with(ops::Bind { source, target, options }, call.origin()))
 }
 
-/// Mounts an empty tmpfs, a file system in memory.
+/// The given place, or the usual one.
+fn place(
+    given: Option<GuestPath>,
+    usual: &str,
+    call: &Call<'_, '_>,
+) -> Result<GuestPath, VerbError> {
+    let usual = || GuestPath::new(usual).map_err(|error| invalid(&error, call));
+    given.map_or_else(usual, Ok)
+}
+
+/// Mounts an empty tmpfs, a file system in memory. The default target is `/tmp`.
 ///
 /// # Example
 /// ```rhai
@@ -198,16 +218,17 @@ fn bind(
 fn tmpfs(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
-    target: GuestPath,
+    target: Option<GuestPath>,
     options: Tmpfs,
 ) -> Result<Sandbox, VerbError> {
+    let target = place(target, "/tmp", call)?;
     let size = options.size.map(|size| size.0);
     let tmpfs = ops::Tmpfs::new(target, size, options.mode.map(|mode| mode.0));
     let tmpfs = tmpfs.map_err(|error| call.fail_at_key("size", Report::from(&error)))?;
     Ok(sandbox.with(tmpfs, call.origin()))
 }
 
-/// Mounts proc, which shows the processes of the sandbox.
+/// Mounts proc, which shows the processes of the sandbox. The default target is `/proc`.
 ///
 /// If the machine's root user is mapped into the sandbox, files that can change the machine
 /// (`/proc/sys`, `/proc/sysrq-trigger` and others) are read-only. With `subset: "pid"`, all of proc
@@ -225,9 +246,10 @@ fn tmpfs(
 fn proc(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
-    target: GuestPath,
+    target: Option<GuestPath>,
     options: Proc,
 ) -> Result<Sandbox, VerbError> {
+    let target = place(target, "/proc", call)?;
     let words = ["off", "noaccess", "invisible", "ptraceable"];
     let hidepid = one_of(options.hidepid, "hidepid", &words, call)?;
     let subset = one_of(options.subset, "subset", &["pid"], call)?;
@@ -236,6 +258,8 @@ fn proc(
 }
 
 /// Mounts sysfs read-only: the devices of the sandbox's network, and the kernel's objects.
+///
+/// The default target is `/sys`.
 ///
 /// In a container that masks parts of `/sys`, the kernel refuses a new sysfs. nsscript then shows
 /// the container's own `/sys`, with the devices of the container's network, and prints a warning.
@@ -249,11 +273,17 @@ fn proc(
 /// ```
 /// # See
 /// sysfs(5)
-fn sysfs(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(Sysfs(target), call.origin())
+fn sysfs(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+) -> Result<Sandbox, VerbError> {
+    Ok(sandbox.with(Sysfs(place(target, "/sys", call)?), call.origin()))
 }
 
 /// Creates a small `/dev`: null, zero, full, random, urandom, tty, terminals and shared memory.
+///
+/// The default target is `/dev`.
 ///
 /// # Example
 /// ```rhai
@@ -261,11 +291,21 @@ fn sysfs(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
 /// ```
 /// # See
 /// null(4), random(4), pts(4)
-fn dev(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(Dev(target), call.origin())
+fn dev(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+    options: Devices,
+) -> Result<Sandbox, VerbError> {
+    let dev = Dev::new(place(target, "/dev", call)?);
+    let dev = dev.with_shm(options.shm.map(|size| size.0));
+    let dev = dev.map_err(|error| call.fail_at_key("shm", Report::from(&error)))?;
+    Ok(sandbox.with(dev, call.origin()))
 }
 
 /// Mounts a devpts, with pseudo-terminals of the sandbox's own. `dev` includes one.
+///
+/// The default target is `/dev/pts`.
 ///
 /// # Example
 /// ```rhai
@@ -273,8 +313,52 @@ fn dev(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
 /// ```
 /// # See
 /// pts(4)
-fn devpts(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(Devpts(target), call.origin())
+fn devpts(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+) -> Result<Sandbox, VerbError> {
+    Ok(sandbox.with(Devpts(place(target, "/dev/pts", call)?), call.origin()))
+}
+
+/// Mounts the POSIX message queues of the sandbox. The default target is `/dev/mqueue`.
+///
+/// # Errors
+/// `IPC` is shared and `USER` is new: the kernel refuses to mount the host's queues.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").mqueue().run("ls /dev/mqueue");
+/// ```
+/// # See
+/// mq_overview(7)
+fn mqueue(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+) -> Result<Sandbox, VerbError> {
+    Ok(sandbox.with(Mqueue(place(target, "/dev/mqueue", call)?), call.origin()))
+}
+
+/// Mounts the control groups of the sandbox read-only, in the version 2 of the kernel's interface.
+///
+/// The default target is `/sys/fs/cgroup`.
+///
+/// # Errors
+/// `CGROUP` is shared and `USER` is new: the kernel refuses to mount the host's groups.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").cgroupfs());
+/// ```
+/// # See
+/// cgroups(7), cgroup_namespaces(7)
+fn cgroupfs(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+) -> Result<Sandbox, VerbError> {
+    Ok(sandbox.with(Cgroupfs(place(target, "/sys/fs/cgroup", call)?), call.origin()))
 }
 
 /// Mounts a file system of any type that the kernel allows here.
