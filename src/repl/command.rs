@@ -45,7 +45,7 @@ hides the value. An unfinished expression continues on the next line. Tab comple
 names, options and paths; Ctrl-C discards a line or interrupts what is running;
 {exits}.
 
-    let guest = sandbox("/").read_only_root().proc("/proc")
+    let guest = sandbox("/")
     guest.run("ps ax")
     :plan guest.run("ps ax")
     :enter guest

@@ -145,7 +145,7 @@ fn rootfs(_call: &Call<'_, '_>) -> Rootfs {
 /// for well-known programs and libraries: name service modules, the locale C.UTF-8, time zones,
 /// terminal descriptions, certificates, the standard libraries of Python and Perl, the commands of
 /// Git, and others. `needs(program, #{ data: true })` lists the files and the reasons. Devices such
-/// as /dev/null come from the sandbox: `.dev("/dev")`.
+/// as /dev/null come from the sandbox: `.dev()`.
 ///
 /// # Errors
 /// The program does not exist, or the host itself lacks one of its libraries.
@@ -295,7 +295,7 @@ fn symlink(
 /// those who execute it. Times are kept, but do not affect the digest.
 ///
 /// Symbolic links are resolved inside the root. Devices are kept for `pack`, but cannot be opened
-/// in a sandbox; use `.dev("/dev")` for the usual ones.
+/// in a sandbox; use `.dev()` for the usual ones.
 ///
 /// # Errors
 /// The archive is truncated, damaged or not an archive; its sha256 differs; a member has an

@@ -252,7 +252,7 @@ fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, VerbError> {
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().chroot().run("true");
+/// sandbox("/").chroot().run("true");
 /// ```
 /// # See
 /// chroot(2), pivot_root(2)
@@ -267,7 +267,7 @@ fn chroot(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().hostname("box").run("uname -n");
+/// sandbox("/").hostname("box").run("uname -n");
 /// ```
 /// # See
 /// sethostname(2), uts_namespaces(7)
@@ -283,8 +283,7 @@ fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandb
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().domainname("lan").proc("/proc")
-///     .run("cat /proc/sys/kernel/domainname");
+/// sandbox("/").domainname("lan").run("cat /proc/sys/kernel/domainname");
 /// ```
 /// # See
 /// setdomainname(2)

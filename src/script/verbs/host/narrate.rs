@@ -192,7 +192,7 @@ fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), VerbErro
 ///
 /// # Example
 /// ```rhai
-/// let said = sandbox("/").read_only_root().output("echo ready").stdout.trim();
+/// let said = sandbox("/").output("echo ready").stdout.trim();
 /// if said != "ready" {
 ///     breakpoint();
 /// }

@@ -122,7 +122,7 @@ fn namespace_within(
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().hostname("box").start("sleep 60");
+/// let sleeper = sandbox("/").hostname("box").start("sleep 60");
 /// assert_eq(sleeper.within(|| hostname()), "box");
 /// ```
 /// # See
@@ -146,7 +146,7 @@ fn process_within(
 ///
 /// # Example
 /// ```rhai
-/// let guest = sandbox("/").read_only_root().hostname("box");
+/// let guest = sandbox("/").hostname("box");
 /// assert_eq(guest.within(|| [hostname(), getpid()]), ["box", 1]);
 /// ```
 /// # See

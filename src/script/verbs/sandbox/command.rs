@@ -153,7 +153,7 @@ pub(in crate::script::verbs) fn input(stdin: Option<Bytes>, otherwise: Input) ->
 ///
 /// # Example
 /// ```rhai
-/// let exit = sandbox("/").read_only_root().run(["sh", "-c", "exit 3"], #{ check: false });
+/// let exit = sandbox("/").run(["sh", "-c", "exit 3"], #{ check: false });
 /// print(exit.code);
 /// ```
 /// # See
@@ -182,7 +182,7 @@ fn run(
 ///
 /// # Example
 /// ```rhai
-/// let said = sandbox("/").read_only_root().output("cat", #{ stdin: "hello" });
+/// let said = sandbox("/").output("cat", #{ stdin: "hello" });
 /// print(said.stdout);
 /// ```
 /// # See
@@ -215,7 +215,7 @@ fn output(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().dev("/dev").proc("/proc").shell();
+/// sandbox("/").shell();
 /// ```
 /// # See
 /// pty(7)
@@ -243,7 +243,7 @@ fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, VerbError> {
 ///
 /// # Example
 /// ```rhai
-/// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
+/// let cat = sandbox("/").start("cat", #{ pipes: true });
 /// cat.write("hello\n");
 /// print(cat.read_line());
 /// cat.kill("TERM");

@@ -151,7 +151,7 @@ fn group(call: &Call<'_, '_>, sandbox: Sandbox, group: Id) -> Sandbox {
 ///
 /// # Example
 /// ```rhai
-/// let mapped = sandbox("/").read_only_root().map_user(0, 100000, 65536);
+/// let mapped = sandbox("/").map_user(0, 100000, 65536);
 /// print(mapped);
 /// ```
 /// # See
@@ -171,7 +171,7 @@ fn map_user(
 ///
 /// # Example
 /// ```rhai
-/// let mapped = sandbox("/").read_only_root().map_group(0, 100000, 65536);
+/// let mapped = sandbox("/").map_group(0, 100000, 65536);
 /// print(mapped);
 /// ```
 /// # See
@@ -197,7 +197,7 @@ fn map_group(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().env("LANG", "C").env(#{ TERM: "dumb", COLUMNS: 80 }).run("env");
+/// sandbox("/").env("LANG", "C").env(#{ TERM: "dumb", COLUMNS: 80 }).run("env");
 /// ```
 /// # See
 /// environ(7)
@@ -235,7 +235,7 @@ fn env(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().keep_env(["TERM", "LANG"]).run("env");
+/// sandbox("/").keep_env(["TERM", "LANG"]).run("env");
 /// ```
 /// # See
 /// environ(7)
@@ -252,7 +252,7 @@ fn keep_env(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().workdir("/usr").run("pwd");
+/// sandbox("/").workdir("/usr").run("pwd");
 /// ```
 /// # See
 /// chdir(2)
@@ -264,7 +264,7 @@ fn workdir(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath) -> Sandbox {
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().umask(0o077).run("sh -c umask");
+/// sandbox("/").umask(0o077).run("sh -c umask");
 /// ```
 /// # See
 /// umask(2)
@@ -287,7 +287,7 @@ fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mask: Mask) -> Sandbox {
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().personality(["ADDR_NO_RANDOMIZE"]).run("cat /proc/self/personality");
+/// sandbox("/").personality(["ADDR_NO_RANDOMIZE"]).run("cat /proc/self/personality");
 /// ```
 /// # See
 /// personality(2), setarch(8)
@@ -316,7 +316,7 @@ fn personality(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().limit("nofile", 64).run("sh -c 'ulimit -n'");
+/// sandbox("/").limit("nofile", 64).run("sh -c 'ulimit -n'");
 /// ```
 /// # See
 /// getrlimit(2), prlimit(1)
@@ -359,7 +359,7 @@ fn limit(
 /// The setting is unknown, is that of the whole machine, or is that of a namespace of others.
 /// # Example
 /// ```rhai
-/// let router = sandbox("/").read_only_root().sysctl("net.ipv4.ip_forward", 1);
+/// let router = sandbox("/").sysctl("net.ipv4.ip_forward", 1);
 /// router.run("cat /proc/sys/net/ipv4/ip_forward");
 /// ```
 /// # See
@@ -386,7 +386,7 @@ fn sysctl(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().proc("/proc").pid1().run("cat /proc/1/comm");
+/// sandbox("/").pid1().run("cat /proc/1/comm");
 /// ```
 /// # See
 /// pid_namespaces(7)

@@ -239,7 +239,7 @@ fn tmpfs(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().proc("/proc", #{ subset: "pid" }).run("ls /proc");
+/// sandbox("/").proc(#{ subset: "pid" }).run("ls /proc");
 /// ```
 /// # See
 /// proc(5)
@@ -269,7 +269,7 @@ fn proc(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().sysfs("/sys").run("ls /sys/class/net");
+/// sandbox(rootfs().binary("ls")).sysfs().run("ls /sys/class/net");
 /// ```
 /// # See
 /// sysfs(5)
@@ -287,7 +287,7 @@ fn sysfs(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().dev("/dev").run("ls /dev");
+/// sandbox(rootfs().binary("ls")).dev().run("ls /dev");
 /// ```
 /// # See
 /// null(4), random(4), pts(4)
@@ -421,8 +421,7 @@ fn directory(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath, options: Lo
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().tmpfs("/tmp").file("/tmp/greeting", "hello\n")
-///     .run("cat /tmp/greeting");
+/// sandbox("/").file("/tmp/greeting", "hello\n").run("cat /tmp/greeting");
 /// ```
 /// # See
 /// open(2)
@@ -460,7 +459,7 @@ fn symlink(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().mask("/etc").run("ls /etc");
+/// sandbox("/").mask("/etc").run("ls /etc");
 /// ```
 /// # See
 /// mount(2)

@@ -76,7 +76,7 @@ fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<Forwarded, Ve
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().share(ALL - USER - MOUNT).unshare(PID | IPC).run("true");
+/// sandbox("/").share(ALL - USER - MOUNT).unshare(PID | IPC).run("true");
 /// ```
 /// # See
 /// unshare(2), namespaces(7)
@@ -94,7 +94,7 @@ fn unshare(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> San
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().share(NET | UTS).run("uname -n");
+/// sandbox("/").share(NET | UTS).run("uname -n");
 /// ```
 /// # See
 /// namespaces(7)
@@ -123,9 +123,9 @@ fn share(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandb
 /// veth(left, "eth0", right, "eth0", #{ up: true });
 /// left.address("eth0", "10.0.0.1/24");
 /// right.address("eth0", "10.0.0.2/24");
-/// let guest = sandbox("/").read_only_root().network(left);
+/// let guest = sandbox("/").network(left);
 /// assert_eq(guest.within(|| interfaces().len()), 2);
-/// print(sandbox("/").read_only_root().network("outbound", #{ tcp: ["8080:80"] }));
+/// print(sandbox("/").network("outbound", #{ tcp: ["8080:80"] }));
 /// ```
 /// # See
 /// network_namespaces(7), pasta(1)

@@ -57,7 +57,7 @@ fn running(_call: &Call<'_, '_>, process: ProcessHandle) -> bool {
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().start("sleep 0.1");
+/// let sleeper = sandbox("/").start("sleep 0.1");
 /// print(sleeper.wait().code);
 /// ```
 /// # See
@@ -70,7 +70,7 @@ fn wait(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Exit, VerbError> 
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// sleeper.kill("TERM");
 /// print(sleeper.wait().signal);
 /// ```
@@ -88,7 +88,7 @@ fn kill(call: &Call<'_, '_>, process: ProcessHandle, signal: Signal) -> Result<(
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// kill(sleeper.pid, "TERM");
 /// print(sleeper.wait().signal);
 /// ```
@@ -105,7 +105,7 @@ fn kill_by_pid(call: &Call<'_, '_>, pid: i64, signal: Signal) -> Result<(), Verb
 ///
 /// # Example
 /// ```rhai
-/// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
+/// let cat = sandbox("/").start("cat", #{ pipes: true });
 /// cat.write("hello\n");
 /// ```
 /// # See
@@ -121,7 +121,7 @@ fn write(call: &Call<'_, '_>, process: ProcessHandle, text: Bytes) -> Result<(),
 ///
 /// # Example
 /// ```rhai
-/// let clock = sandbox("/").read_only_root().start("date", #{ pipes: true });
+/// let clock = sandbox("/").start("date", #{ pipes: true });
 /// print(clock.read_line());
 /// ```
 /// # See
@@ -140,7 +140,7 @@ fn read_line(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Option<Strin
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().proc("/proc").start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// sleeper.run("ps ax");
 /// ```
 /// # See
@@ -164,7 +164,7 @@ fn run(
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().dev("/dev").proc("/proc").start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// sleeper.shell();
 /// ```
 /// # See
