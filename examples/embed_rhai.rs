@@ -8,7 +8,7 @@ const SCRIPT: &str = r#"
     let base = sandbox().host_view().env("LANG", "C");
     let results = [];
     for test in tests {
-        let exit = base.run(["sh", "-c", test], #{ check: false });
+        let exit = base.sh(test, #{ check: false });
         results.push(`${test}: ${exit}`);
     }
     results

@@ -409,6 +409,7 @@ fn verbs_have_methods_of_their_names() {
         ("Sandbox.root", "Sandbox::{new, directory_root, rootfs}"),
         ("Sandbox.network", "network_host and network_outbound; networks by name are the recipe's"),
         ("Sandbox.run", "Command::status"),
+        ("Sandbox.sh", "the same, of the program `sh`"),
         ("Sandbox.output", "Command::output"),
         ("Sandbox.plan", "Command::plan"),
         ("Sandbox.start", "Command::spawn"),

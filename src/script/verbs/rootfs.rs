@@ -341,7 +341,7 @@ fn device(call: &Call<'_, '_>, rootfs: Rootfs, path: GuestPath) -> Rootfs {
 /// ```rhai
 /// let base = rootfs().binary("sh").file("/etc/motd", "hello\n");
 /// let tools = rootfs().binary("ls").overlay_on(base);
-/// sandbox(tools).run("sh -c 'ls /etc'");
+/// sandbox(tools).sh("ls /etc");
 /// ```
 /// # See
 /// mount(8)

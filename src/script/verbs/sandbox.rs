@@ -153,7 +153,7 @@ fn read_only_root(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
 /// # Example
 /// ```rhai
 /// let guest = sandbox(rootfs().binaries(["sh", "cat"])).keep_changes("state");
-/// guest.run("sh -c 'echo hello > /note'");
+/// guest.sh("echo hello > /note");
 /// assert_eq(guest.output("cat /note").stdout, "hello\n");
 /// ```
 /// # See
@@ -173,7 +173,7 @@ fn keep_changes(call: &Call<'_, '_>, sandbox: Sandbox, directory: HostPath) -> S
 /// # Example
 /// ```rhai
 /// let guest = sandbox(rootfs().binary("sh")).keep_changes("state");
-/// guest.run("sh -c 'echo hello > /note'");
+/// guest.sh("echo hello > /note");
 /// table(guest.changes());
 /// ```
 fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, VerbError> {
@@ -193,7 +193,7 @@ fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, VerbError>
 /// # Example
 /// ```rhai
 /// let guest = sandbox(rootfs().binaries(["sh", "cat"])).keep_changes("state");
-/// guest.run("sh -c 'echo hello > /note'");
+/// guest.sh("echo hello > /note");
 /// assert_eq(sandbox(guest.commit()).output("cat /note").stdout, "hello\n");
 /// ```
 fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, VerbError> {

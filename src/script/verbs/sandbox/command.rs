@@ -18,6 +18,7 @@ use crate::spec::{Command, Streams};
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["command.rs";
     fn run,
+    fn sh,
     fn output,
     fn shell,
     fn start,
@@ -138,8 +139,9 @@ pub(in crate::script::verbs) fn input(stdin: Option<Bytes>, otherwise: Input) ->
 
 /// Runs a program until it exits, with the terminal and the standard streams of nsscript.
 ///
-/// `command` is an array of strings, or one string that is split into words as a shell does,
-/// without expansion. A program name without `/` is looked up in the `PATH` inside.
+/// `command` is an array of strings, or one string that is split into words as a shell does. The
+/// string is not a shell: `&&`, `|`, `>`, `$HOME` or `*` outside of quotes is an error. Use `sh` to
+/// run a shell. A program name without `/` is looked up in the `PATH` inside.
 ///
 /// If nsscript runs at a terminal, the program gets a terminal of its own, and nsscript forwards
 /// keys, window size, Ctrl-C and Ctrl-Z. The program therefore cannot type into the shell that
@@ -164,8 +166,48 @@ fn run(
     command: Command,
     options: Run,
 ) -> Result<Exit, VerbError> {
+    run_to_end(call, &sandbox, command, options)
+}
+
+/// Runs a shell script until it exits: `run(["sh", "-c", script])`.
+///
+/// To keep the output of a script, or to start one, pass the array to `output` or `start`.
+///
+/// # Errors
+/// As for `run`. The sandbox has no `sh`.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().sh("cd /usr && ls -d bin lib | sort");
+/// ```
+/// # See
+/// sh(1)
+fn sh(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    script: String,
+    options: Run,
+) -> Result<Exit, VerbError> {
+    run_to_end(call, &sandbox, shell_command(script, call)?, options)
+}
+
+/// The command that has a shell run a script.
+pub(in crate::script::verbs) fn shell_command(
+    script: String,
+    call: &Call<'_, '_>,
+) -> Result<Command, VerbError> {
+    let words = vec!["sh".to_owned(), "-c".to_owned(), script];
+    Command::new(words).map_err(|invalid| call.fail((&invalid).into()))
+}
+
+fn run_to_end(
+    call: &Call<'_, '_>,
+    sandbox: &Sandbox,
+    command: Command,
+    options: Run,
+) -> Result<Exit, VerbError> {
     let request = request(command, streams(&options, call)?, call);
-    let plan = planned(&sandbox, &request, call)?;
+    let plan = planned(sandbox, &request, call)?;
     let input = input(options.stdin, Input::Inherited);
     let exit = call.effects().run(&plan, &request, &input, call);
     let exit = exit.map_err(|error| call.found_here(error))?;

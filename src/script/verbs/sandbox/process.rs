@@ -1,6 +1,6 @@
 //! Started programs.
 
-use super::command::{Run, checked, input, request, streams};
+use super::command::{Run, checked, input, request, shell_command, streams};
 use crate::run::{Exit, Input};
 use crate::script::binding::argument::Bytes;
 use crate::script::binding::call::Call;
@@ -20,6 +20,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["process.rs";
     fn write,
     fn read_line,
     fn run,
+    fn sh,
     fn shell,
 ];
 
@@ -152,6 +153,27 @@ fn run(
     options: Run,
 ) -> Result<Exit, VerbError> {
     run_beside(&process, command, &options, call)
+}
+
+/// Runs a shell script in the sandbox of the process until it exits: `run(["sh", "-c", script])`.
+///
+/// # Errors
+/// As for `run`. The sandbox has no `sh`.
+///
+/// # Example
+/// ```rhai
+/// let sleeper = sandbox("/").read_only_root().proc("/proc").start("sleep 60");
+/// sleeper.sh("ps ax | grep sleep");
+/// ```
+/// # See
+/// sh(1), setns(2)
+fn sh(
+    call: &Call<'_, '_>,
+    process: ProcessHandle,
+    script: String,
+    options: Run,
+) -> Result<Exit, VerbError> {
+    run_beside(&process, shell_command(script, call)?, &options, call)
 }
 
 /// Runs an interactive shell in the sandbox of the process until it exits.
