@@ -10,6 +10,7 @@ pub mod error;
 pub mod key;
 pub mod method;
 pub mod options;
+pub mod shell_syntax;
 pub mod signal;
 pub mod value;
 pub mod verb;

@@ -12,8 +12,8 @@ fn a_command_is_text_split_as_a_shell_does_or_an_array() {
         assert_eq(said.call(["echo", "one   two"]), "one   two\n");
         assert_eq(said.call("echo 'one   two' \"three  four\""), "one   two three  four\n");
         assert_eq(said.call("echo one\\ \\ two"), "one  two\n");
-        assert_eq(said.call("echo $HOME * ~ `id` > /no/such/place"),
-            "$HOME * ~ `id` > /no/such/place\n");
+        assert_eq(said.call("echo '$HOME * ~ `id` > /no/such/place' \\$HOME"),
+            "$HOME * ~ `id` > /no/such/place $HOME\n");
         assert_eq(said.call(["echo", 'c']), "c\n");
         "#,
     );

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 use super::call::Call;
+use super::shell_syntax::ShellSyntax;
 use super::verb::OptionKey;
 use crate::diag;
 use crate::spec::{self, Command, GuestPath, Id, ValueError};
@@ -38,6 +39,8 @@ pub enum ArgumentError {
         /// The error of the value.
         error: Box<ArgumentError>,
     },
+    /// A command string with shell syntax.
+    Shell(ShellSyntax),
 }
 
 impl ArgumentError {
@@ -54,6 +57,9 @@ impl fmt::Display for ArgumentError {
             Self::Value(error) => error.fmt(out),
             Self::UnknownOption { key, .. } => write!(out, "no option {}", diag::quoted(key)),
             Self::Option { key, error } => write!(out, "the option {}: {error}", diag::quoted(key)),
+            Self::Shell(found) => {
+                write!(out, "it is not a shell: {} has no meaning", diag::quoted(&found.syntax))
+            }
         }
     }
 }
@@ -61,7 +67,7 @@ impl fmt::Display for ArgumentError {
 impl Error for ArgumentError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Type { .. } | Self::UnknownOption { .. } => None,
+            Self::Type { .. } | Self::UnknownOption { .. } | Self::Shell(_) => None,
             Self::Value(error) => Some(error),
             Self::Option { error, .. } => Some(error),
         }
@@ -355,6 +361,9 @@ fn words(value: &Dynamic) -> Result<Option<Vec<String>>, ArgumentError> {
         return texts(&array, "a string or an array of strings").map(Some);
     }
     let Some(text) = text(value) else { return Ok(None) };
+    if let Some(found) = ShellSyntax::find(&text) {
+        return Err(ArgumentError::Shell(found));
+    }
     let words = shell_words::split(&text).map_err(|_| {
         ValueError::new(format!("unterminated quote in {}", diag::quoted(&text))).hint(
             "quote a literal quote as well, or pass the words as an array, which needs no \

@@ -130,6 +130,7 @@ impl<'c, 'e> Call<'c, 'e> {
             ArgumentError::Value(invalid) => Report::from(&invalid),
             ArgumentError::UnknownOption { key, keys } => options::unknown(&verb, &key, keys, self),
             ArgumentError::Option { key, error } => options::wrong(&verb, key, &error, self),
+            ArgumentError::Shell(found) => found.report(self),
         }
     }
 

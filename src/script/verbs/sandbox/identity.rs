@@ -73,7 +73,8 @@ fn bound(resource: Resource, value: &Dynamic, call: &Call<'_, '_>) -> Result<u64
             Err(
                 ArgumentError::Type { .. }
                 | ArgumentError::UnknownOption { .. }
-                | ArgumentError::Option { .. },
+                | ArgumentError::Option { .. }
+                | ArgumentError::Shell(_),
             ) => Err(call.fail(Report::error("expected a string or a number as a size"))),
         };
     }
@@ -313,7 +314,7 @@ fn personality(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().limit("nofile", 64).run("sh -c 'ulimit -n'");
+/// sandbox("/").read_only_root().limit("nofile", 64).sh("ulimit -n");
 /// ```
 /// # See
 /// getrlimit(2), prlimit(1)
