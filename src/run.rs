@@ -18,6 +18,7 @@ mod workspace;
 pub use advice::action_error::ActionError;
 pub use base::error::{Interrupted, RunError, Warn};
 pub use doctor::{Examination, Fact, Verdict};
+pub use launch::bounds::{Bounds, Timeout};
 pub use launch::closure::{Body, duplicated, entering, open_process};
 pub use launch::exit::{Cause, Exit, Output};
 pub use launch::listener::Listener;

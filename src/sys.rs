@@ -8,6 +8,7 @@ mod call;
 mod change_root;
 mod clone;
 mod credentials;
+mod descendants;
 mod errno;
 mod fault_slot;
 mod file;
@@ -52,6 +53,7 @@ pub use call::{Attributes, Base, Call, Create, Identity, Target, Tree};
 pub use clone::keeps_threads;
 pub use clone::pidfd_open;
 pub use credentials::{ids, is_secure_execution, kernel_version};
+pub use descendants::Descendants;
 pub use errno::Errno;
 pub use file::{
     Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,

@@ -16,7 +16,7 @@ use nsscript::internal::ops::{
     Proc, ReadOnly, Sandbox, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
-use nsscript::internal::run::{Input, MOST_KEPT, RunError, Runner};
+use nsscript::internal::run::{Bounds, Input, RunError, Runner};
 use nsscript::internal::spec::{
     Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountAttributes,
     MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
@@ -259,11 +259,17 @@ fn request(words: &[&str], streams: Streams) -> Request {
 
 /// Runs a program with each kind of streams, and another one beside it.
 fn launch(runner: &Runner, sandbox: &Sandbox) {
-    let all = [Streams::Inherited, Streams::Terminal, Streams::Captured, Streams::Piped];
-    for streams in all {
+    let bounds = Bounds::default();
+    for streams in [
+        Streams::Inherited,
+        Streams::Terminal,
+        Streams::Captured,
+        Streams::Piped,
+        Streams::Discarded,
+    ] {
         let request = request(&["true"], streams);
         let plan = runner.plan(sandbox, &request).expect("no contradictions");
-        let exit = runner.run(&plan, &request, &Input::Nothing).expect("it can be done");
+        let exit = runner.run(&plan, &request, &Input::Nothing, &bounds).expect("it can be done");
         assert_eq!((exit.code, exit.signal), (0, None), "{plan}");
     }
     let request = request(&["sleep", "60"], Streams::Inherited);
@@ -271,7 +277,8 @@ fn launch(runner: &Runner, sandbox: &Sandbox) {
     let mut process = runner.start(&plan, &request, &Input::Nothing).expect("it can be started");
     for streams in [Streams::Captured, Streams::Terminal] {
         let another = self::request(&["true"], streams);
-        let exit = runner.join(&mut process, &another, &Input::Nothing).expect("it can be joined");
+        let exit = runner.join(&mut process, &another, &Input::Nothing, &bounds);
+        let exit = exit.expect("it can be joined");
         assert_eq!((exit.code, exit.signal), (0, None), "beside {plan}");
     }
 }
@@ -280,7 +287,7 @@ fn launch(runner: &Runner, sandbox: &Sandbox) {
 fn fail(runner: &Runner, sandbox: &Sandbox, words: &[&str], errno: i32) {
     let request = request(words, Streams::Captured);
     let plan = runner.plan(sandbox, &request).expect("no contradictions");
-    match runner.output(&plan, &request, &Input::Nothing, MOST_KEPT) {
+    match runner.output(&plan, &request, &Input::Nothing, &Bounds::default()) {
         Err(RunError::Reports(reports)) => assert_eq!(reports[0].facts.errno, Some(errno)),
         other => panic!("{other:?} of {plan}"),
     }

@@ -7,7 +7,7 @@ use super::error::{Error, here, invalid};
 use super::values::ExitStatus;
 use crate::diag::Report;
 use crate::plan::Request;
-use crate::run::{self, Input, Process, Runner};
+use crate::run::{self, Bounds, Input, Process, Runner};
 use crate::spec::{self, Streams};
 
 /// A program that runs in a sandbox. Dropping it kills the sandbox and removes all that was made
@@ -142,7 +142,9 @@ impl Child {
         let command = spec::Command::new(words.into_iter().map(Into::into).collect());
         let command = command.map_err(|error| invalid(&error, at.clone()))?;
         let request = Request { command, streams: Streams::Inherited, origin: at };
-        Ok(ExitStatus(self.runner.join(&mut self.process, &request, &Input::Inherited)?))
+        let bounds = Bounds::default();
+        let process = &mut self.process;
+        Ok(ExitStatus(self.runner.join(process, &request, &Input::Inherited, &bounds)?))
     }
 }
 

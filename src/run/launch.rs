@@ -1,5 +1,6 @@
 //! The launch of a plan: parent-side work, then the process that performs the rest.
 
+pub(super) mod bounds;
 pub(super) mod closure;
 pub(super) mod copier;
 pub(super) mod exit;

@@ -34,6 +34,7 @@ mod store;
 mod streams;
 mod sysctls;
 mod terminals;
+mod timeouts;
 mod working_directory;
 
 /// Waits, in a shell inside, until process 1 has become init: the program may be a moment faster.

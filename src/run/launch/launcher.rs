@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::ops::Deref;
 use std::time::Instant;
 
+use super::bounds::Bounds;
 use super::exit::{Exit, Output};
 use super::fallback::Fallbacks;
 use super::join::{self, Station};
-use super::piped::MOST_KEPT;
 use super::process::Process;
 use super::stream::{Input, converse};
 use super::{Launched, launch, not_executed};
@@ -95,11 +95,18 @@ impl Launcher {
     ///
     /// # Errors
     /// The action that failed, with its line. A failing program is not an error here.
-    pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, RunError> {
+    pub fn run(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+        bounds: &Bounds,
+    ) -> Result<Exit, RunError> {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
+            process.set_timeout(bounds.timeout);
             if let Input::Bytes(bytes) = input
-                && let Err(error) = converse(&mut process, bytes, MOST_KEPT)
+                && let Err(error) = converse(&mut process, bytes, bounds.most)
             {
                 return Ok(Err(error));
             }
@@ -107,7 +114,7 @@ impl Launcher {
         })
     }
 
-    /// Runs a program to its end and collects its output, at most `most` bytes.
+    /// Runs a program to its end and collects its output.
     ///
     /// # Errors
     /// As for [`Launcher::run`]; or the program wrote more and was killed.
@@ -116,12 +123,13 @@ impl Launcher {
         plan: &Plan,
         request: &Request,
         input: &Input,
-        most: u64,
+        bounds: &Bounds,
     ) -> Result<Output, RunError> {
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
+            process.set_timeout(bounds.timeout);
             let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
-            let (stdout, stderr) = match converse(&mut process, bytes, most) {
+            let (stdout, stderr) = match converse(&mut process, bytes, bounds.most) {
                 Ok(written) => written,
                 Err(error) => return Ok(Err(error)),
             };
@@ -169,10 +177,12 @@ impl Launcher {
         process: &mut Process,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
     ) -> Result<Exit, RunError> {
         let mut joined = join::join(self, process, request, input)?;
+        joined.set_timeout(bounds.timeout);
         if let Input::Bytes(bytes) = input {
-            converse(&mut joined, bytes, MOST_KEPT)?;
+            converse(&mut joined, bytes, bounds.most)?;
         }
         let plan = joined.plan.clone();
         self.ended(&plan, &mut joined)?

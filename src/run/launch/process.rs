@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::bounds::Deadline;
 use super::exit::{self, Cause, Exit};
 use super::join::Station;
 use super::outside::Outside;
@@ -36,6 +37,8 @@ pub struct Process {
     piped: bool,
     /// Whether the recipe sent it a signal.
     signalled: bool,
+    /// The end of the time that it may run.
+    pub(super) deadline: Option<Deadline>,
     /// The reason why the program was not executed, known after its end.
     not_executed: Option<CallError>,
     /// The reason why its status is unknown, if so.
@@ -108,6 +111,7 @@ impl Process {
             exit: None,
             piped,
             signalled: false,
+            deadline: None,
             not_executed: None,
             lost: None,
             answer: None,
@@ -250,6 +254,11 @@ impl Process {
         self.child.signal(signal)
     }
 
+    /// Sends a signal that nobody has asked for.
+    pub(super) fn send(&self, signal: i32) -> Result<(), Errno> {
+        self.child.signal(signal)
+    }
+
     /// Notes that the recipe sent it a signal, so that its end is intended.
     pub fn note_signal(&mut self) {
         self.signalled = true;
@@ -297,6 +306,7 @@ impl Process {
             if count > 0 {
                 return Err(self.interrupt(relay.as_mut()).into());
             }
+            self.keep_time();
             let first = match &self.answer {
                 Some(answer) => answer.as_fd(),
                 None => self.child.pidfd(),
@@ -307,7 +317,8 @@ impl Process {
             watched.extend(written.map(|pipe| (pipe, false)));
             let written = written.map(|_| watched.len() - 1);
             watched.extend(relay.iter().flat_map(Relay::watched));
-            let answers = ready(&watched, Some(PATIENCE));
+            let patience = self.time_left().map_or(PATIENCE, |left| left.min(PATIENCE));
+            let answers = ready(&watched, Some(patience));
             let has_written = written.zip(answers.as_ref().ok()).is_some_and(|(at, is)| is[at]);
             let ends = || self.ends_by_signal();
             if let Some(relay) = &mut relay {
@@ -347,7 +358,11 @@ impl Process {
         let Status { signal, code, usage, not_executed, lost } = status;
         (self.not_executed, self.lost) = (not_executed, lost);
         self.holds = Holds::default();
-        let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
+        let cause = match signal {
+            _ if self.has_timed_out() => Cause::Timeout,
+            Some(_) => Cause::Signal,
+            None => Cause::Exited,
+        };
         let exit = Exit { code, signal, cause, wall: self.started.elapsed(), usage };
         self.exit = Some(exit);
         exit

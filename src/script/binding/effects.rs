@@ -23,8 +23,8 @@ use crate::ops::RawAction;
 use crate::ops::raw::Setns;
 use crate::plan::{Plan, Request, RootTree};
 use crate::run::{
-    self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopDevice, LoopSettings, Namespace,
-    Output, RunError, Verdict,
+    self, Bounds, Changed, Errno, Exit, ImageType, Input, Keeping, LoopDevice, LoopSettings,
+    Namespace, Output, RunError, Timeout, Verdict,
 };
 use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
 pub use network::NetworkEffects;
@@ -115,16 +115,17 @@ pub trait Effects: NetworkEffects {
         plan: &Plan,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, RunError>;
 
-    /// Runs a program until it exits and keeps its output, at most `most` bytes.
+    /// Runs a program until it exits and keeps its output.
     fn output(
         &self,
         plan: &Plan,
         request: &Request,
         input: &Input,
-        most: u64,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Output, RunError>;
 
@@ -142,11 +143,17 @@ pub trait Effects: NetworkEffects {
         process: &ProcessHandle,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, VerbError>;
 
     /// Waits until a process exits. Throws what its closure threw.
-    fn wait(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError>;
+    fn wait(
+        &self,
+        process: &ProcessHandle,
+        timeout: Option<Timeout>,
+        call: &Call<'_, '_>,
+    ) -> Result<Exit, VerbError>;
 
     /// Waits until a process exits, and returns the value of its closure.
     fn value(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, VerbError>;

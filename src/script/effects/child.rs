@@ -3,7 +3,7 @@
 use rhai::{Dynamic, EvalAltResult, FnPtr};
 
 use super::codec::{self, Answer};
-use crate::diag::{Caller, Origin, Report, Severity};
+use crate::diag::{Caller, Ended, Origin, Report, Severity};
 use crate::run::{Exit, Process, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::{End, IN_CHILD, VerbError};
@@ -57,6 +57,8 @@ pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynam
             let mut report = Report::error(format!("the child process {exit}"));
             report.facts.operation = Some(call.name().into());
             report.facts.status = Some(exit.code);
+            let ended = Ended { code: exit.code, signal: exit.signal, written: None };
+            report.facts.program = Some(Box::new(ended));
             Err(call.fail(match exit.signal {
                 Some(11) => report.hint(
                     "a program crashed, or the recipe itself: check its closures for endless \

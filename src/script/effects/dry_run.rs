@@ -18,8 +18,8 @@ use crate::ops::raw::{Build, Clone3, DiskImage, Execute, MapIds, Pack, Pin, Setn
 use crate::ops::{self, Becomes};
 use crate::plan::{Op, Plan, Planned, RawAction, Request, RootTree, Side};
 use crate::run::{
-    self, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
-    RunError, Usage, Verdict,
+    self, Bounds, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace,
+    Output, RunError, Timeout, Usage, Verdict,
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
@@ -208,7 +208,14 @@ impl Effects for DryRun {
         self.contradictions.borrow_mut().extend(reports.iter().cloned());
     }
 
-    fn run(&self, plan: &Plan, _: &Request, _: &Input, _: &Call<'_, '_>) -> Result<Exit, RunError> {
+    fn run(
+        &self,
+        plan: &Plan,
+        _: &Request,
+        _: &Input,
+        _: &Bounds,
+        _: &Call<'_, '_>,
+    ) -> Result<Exit, RunError> {
         self.note_plan(plan.clone());
         Ok(exit())
     }
@@ -218,7 +225,7 @@ impl Effects for DryRun {
         plan: &Plan,
         _: &Request,
         _: &Input,
-        _: u64,
+        _: &Bounds,
         _: &Call<'_, '_>,
     ) -> Result<Output, RunError> {
         self.note_plan(plan.clone());
@@ -234,6 +241,7 @@ impl Effects for DryRun {
         handle: &ProcessHandle,
         request: &Request,
         _: &Input,
+        _: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, VerbError> {
         if let Some(first) = handle.plan() {
@@ -242,7 +250,12 @@ impl Effects for DryRun {
         Ok(exit())
     }
 
-    fn wait(&self, _: &ProcessHandle, _: &Call<'_, '_>) -> Result<Exit, VerbError> {
+    fn wait(
+        &self,
+        _: &ProcessHandle,
+        _: Option<Timeout>,
+        _: &Call<'_, '_>,
+    ) -> Result<Exit, VerbError> {
         Ok(exit())
     }
 

@@ -18,8 +18,8 @@ use crate::ops::RawAction;
 use crate::ops::raw::{Build, Pack, Setns, WriteFile};
 use crate::plan::{Plan, Request, RootTree};
 use crate::run::{
-    self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
-    Process, RunError, Verdict,
+    self, Bounds, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
+    Process, RunError, Timeout, Verdict,
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
@@ -80,6 +80,7 @@ fn beside(
     process: &mut Process,
     request: &Request,
     input: &Input,
+    bounds: &Bounds,
     call: &Call<'_, '_>,
 ) -> Result<Exit, VerbError> {
     if matches!(input, Input::Bytes(_)) {
@@ -96,6 +97,7 @@ fn beside(
         RunError::Reports(reports) => child::thrown_bytes(&reports),
         RunError::Interrupted(interrupted) => (Vec::new(), 128 + interrupted.signal),
     })?;
+    program.set_timeout(bounds.timeout);
     let exit = program.wait()?;
     child::thrown(&program, call)?;
     Ok(exit)
@@ -179,9 +181,10 @@ impl Effects for Kernel {
         plan: &Plan,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, RunError> {
-        call.context.runner.run(plan, request, input)
+        call.context.runner.run(plan, request, input, bounds)
     }
 
     fn output(
@@ -189,10 +192,10 @@ impl Effects for Kernel {
         plan: &Plan,
         request: &Request,
         input: &Input,
-        most: u64,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Output, RunError> {
-        call.context.runner.output(plan, request, input, most)
+        call.context.runner.output(plan, request, input, bounds)
     }
 
     fn start(
@@ -210,18 +213,25 @@ impl Effects for Kernel {
         handle: &ProcessHandle,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, VerbError> {
         let mut process = process(handle, call)?;
         if process.is_closure() {
-            return beside(&mut process, request, input, call);
+            return beside(&mut process, request, input, bounds, call);
         }
-        Ok(call.context.runner.join(&mut process, request, input)?)
+        Ok(call.context.runner.join(&mut process, request, input, bounds)?)
     }
 
-    fn wait(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError> {
+    fn wait(
+        &self,
+        handle: &ProcessHandle,
+        timeout: Option<Timeout>,
+        call: &Call<'_, '_>,
+    ) -> Result<Exit, VerbError> {
         let mut process = process(handle, call)?;
         own(&process, call)?;
+        process.set_timeout(timeout);
         let exit = process.wait().map_err(|error| call.found_here(error))?;
         // The error of a closure is not lost. Another exit status is not an error.
         child::thrown(&process, call)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rhai::{Dynamic, FnPtr};
 
 use crate::diag::Report;
-use crate::run::{Exit, Input, Listener, MOST_KEPT, Probe};
+use crate::run::{Exit, Input, Listener, Probe};
 use crate::script::binding::addresses::Port;
 use crate::script::binding::argument::{self, Bytes};
 use crate::script::binding::call::Call;
@@ -17,7 +17,7 @@ use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork, SharedOutput};
 use crate::script::binding::verb::{Verb, verbs};
 use crate::script::verbs::sandbox::command::{
-    Capture, Run, Start, checked, input, request, shell_command, streams,
+    Capture, Finished, Run, Start, checked, input, request, shell_command, streams,
 };
 use crate::spec::{Command, IpProtocol, Streams};
 
@@ -131,11 +131,14 @@ fn run_to_end(
     command: Command,
     options: Run,
 ) -> Result<Exit, VerbError> {
-    let request = request(command, streams(&options, call)?, call);
+    let (streams, bounds) = (streams(&options, call)?, options.bounds(call)?);
+    let request = request(command, streams, call);
     let plan = call.effects().plan_in_network(network, &request, call)?;
     let input = input(options.stdin, Input::Inherited);
-    let exit = call.effects().run(&plan, &request, &input, call)?;
-    checked(exit, options.check, &request.command, None, None, call)
+    let exit = call.effects().run(&plan, &request, &input, &bounds, call)?;
+    let (command, timeout) = (&request.command, bounds.timeout);
+    let finished = Finished { command, written: None, timeout, lacks: None };
+    checked(exit, options.check, finished, call)
 }
 
 /// Runs a program of the host in the network until it exits, and returns what it writes.
@@ -156,13 +159,15 @@ fn output(
     command: Command,
     options: Capture,
 ) -> Result<SharedOutput, VerbError> {
+    let bounds = options.bounds(call)?;
     let request = request(command, Streams::Captured, call);
     let plan = call.effects().plan_in_network(&network, &request, call)?;
-    let most = options.limit.map_or(MOST_KEPT, |size| size.0);
     let input = input(options.stdin, Input::Nothing);
-    let output = call.effects().output(&plan, &request, &input, most, call)?;
-    let stderr = Some(output.stderr.as_slice());
-    checked(output.exit, options.check, &request.command, stderr, None, call)?;
+    let output = call.effects().output(&plan, &request, &input, &bounds, call)?;
+    let (command, timeout) = (&request.command, bounds.timeout);
+    let written = Some([output.stdout.as_slice(), output.stderr.as_slice()]);
+    let finished = Finished { command, written, timeout, lacks: None };
+    checked(output.exit, options.check, finished, call)?;
     Ok(SharedOutput(Rc::new(output)))
 }
 

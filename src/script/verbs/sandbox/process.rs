@@ -1,10 +1,11 @@
 //! Started programs.
 
-use super::command::{Run, checked, input, request, shell_command, streams};
-use crate::run::{Exit, Input};
-use crate::script::binding::argument::Bytes;
+use super::command::{Finished, Run, checked, input, request, shell_command, streams, time};
+use crate::run::{Cause, Exit, Input};
+use crate::script::binding::argument::{Bytes, Duration};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
 use crate::script::binding::signal::Signal;
 use crate::script::binding::value::ProcessHandle;
 use crate::script::binding::verb::{Verb, verbs};
@@ -24,6 +25,18 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["process.rs";
     fn shell,
 ];
 
+options! {
+    /// How long to wait for a process.
+    struct Patience {
+        /// how long the process may still run; then it gets SIGTERM
+        timeout: Duration = "",
+        /// how long the process may take to end after SIGTERM; then it is killed
+        grace: Duration = "\"1s\"",
+        /// treats an exit status other than 0 as an error; false allows a timeout as well
+        check: bool = "false",
+    }
+}
+
 /// Runs another program in the sandbox of a process until it exits.
 fn run_beside(
     handle: &ProcessHandle,
@@ -31,10 +44,13 @@ fn run_beside(
     options: &Run,
     call: &Call<'_, '_>,
 ) -> Result<Exit, VerbError> {
-    let request = request(command, streams(options, call)?, call);
+    let (streams, bounds) = (streams(options, call)?, options.bounds(call)?);
+    let request = request(command, streams, call);
     let input = input(options.stdin.clone(), Input::Inherited);
-    let exit = call.effects().join(handle, &request, &input, call)?;
-    checked(exit, options.check, &request.command, None, None, call)
+    let exit = call.effects().join(handle, &request, &input, &bounds, call)?;
+    let (command, timeout) = (&request.command, bounds.timeout);
+    let finished = Finished { command, written: None, timeout, lacks: None };
+    checked(exit, options.check, finished, call)
 }
 
 /// The process id, on the host, of process 1 of the sandbox.
@@ -50,21 +66,30 @@ fn running(_call: &Call<'_, '_>, process: ProcessHandle) -> bool {
 /// Waits until the program exits. If its input is a pipe, the pipe is closed first.
 ///
 /// Output that the program writes to a pipe meanwhile is kept for `read_line`. An exit status other
-/// than 0 is not an error.
+/// than 0 is an error only if `check` is true.
 ///
 /// # Errors
 /// An error that the closure of `clone` threw. The program wrote more than 64 MiB that nobody read,
-/// and was killed.
+/// and was killed. The program runs longer than `timeout`, unless `check` is false.
 ///
 /// # Example
 /// ```rhai
 /// let sleeper = sandbox("/").read_only_root().start("sleep 0.1");
 /// print(sleeper.wait().code);
+/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// assert_eq(sleeper.wait(#{ timeout: "50ms", check: false }).cause, "timeout");
 /// ```
 /// # See
 /// wait(2)
-fn wait(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Exit, VerbError> {
-    call.effects().wait(&process, call)
+fn wait(call: &Call<'_, '_>, process: ProcessHandle, options: Patience) -> Result<Exit, VerbError> {
+    let timeout = time(options.timeout, options.grace, call)?;
+    let exit = call.effects().wait(&process, timeout, call)?;
+    let check = options.check.unwrap_or(timeout.is_some() && exit.cause == Cause::Timeout);
+    let plan = process.plan();
+    let closure = Command::closure();
+    let command = plan.as_ref().map_or(&closure, |plan| &plan.command);
+    let finished = Finished { command, written: None, timeout, lacks: None };
+    checked(exit, Some(check), finished, call)
 }
 
 /// Sends a signal to the program: a name such as `"TERM"`, or a number.
