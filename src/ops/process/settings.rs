@@ -102,6 +102,7 @@ impl Operation for Connect {
             Streams::Terminal => "use its own terminal, relayed to that of nsscript",
             Streams::Captured => "write output and errors to pipes",
             Streams::Piped => "read input from a pipe and write output to one",
+            Streams::Discarded => "use the input and errors of nsscript and discard the output",
         };
         Told { sentence: sentence.into(), source: None, target: None, shell: None }
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -170,20 +170,25 @@ pub(in crate::run) fn connect(
         connected.terminal(around.inside).map_err(StreamError::Terminal)?;
         return Ok(connected);
     }
-    let nothing =
-        || File::open("/dev/null").map_err(|error| StreamError::Nothing(Errno::from(&error)));
+    let open_null = |options: &mut OpenOptions| {
+        options.open("/dev/null").map_err(|error| StreamError::Nothing(Errno::from(&error)))
+    };
     let pipes_input = streams == Streams::Piped || matches!(input, Input::Bytes(_));
     if pipes_input {
         let (reader, writer) = pipe()?;
         connected.give(0, reader.into());
         connected.ends.input = Some(writer);
     } else if streams == Streams::Captured || matches!(input, Input::Nothing) {
-        connected.give(0, nothing()?.into());
+        connected.give(0, open_null(File::options().read(true))?.into());
     }
-    if streams != Streams::Inherited {
-        let (reader, writer) = pipe()?;
-        connected.give(1, writer.into());
-        connected.ends.output = Some(reader);
+    match streams {
+        Streams::Piped | Streams::Captured => {
+            let (reader, writer) = pipe()?;
+            connected.give(1, writer.into());
+            connected.ends.output = Some(reader);
+        }
+        Streams::Discarded => connected.give(1, open_null(File::options().write(true))?.into()),
+        Streams::Inherited | Streams::Terminal => {}
     }
     if streams == Streams::Captured {
         let (reader, writer) = pipe()?;

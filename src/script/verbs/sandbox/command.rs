@@ -33,8 +33,10 @@ options! {
         /// treats an exit status other than 0 as an error
         check: bool = "true",
         /// gives the program a terminal of its own; the default is true if standard input and
-        /// output of nsscript are terminals and `stdin` is not given
+        /// output of nsscript are terminals and neither `stdin` nor `stdout` is given
         tty: bool = "",
+        /// `"inherit"`, or `"discard"` for no output; `output` keeps it
+        stdout: String = "\"inherit\"",
         /// how long the program may run; then it gets SIGTERM
         timeout: Duration = "",
         /// how long the program may take to end after SIGTERM; then it is killed
@@ -99,6 +101,23 @@ pub(in crate::script::verbs) fn streams(
     options: &Run,
     call: &Call<'_, '_>,
 ) -> Result<Streams, VerbError> {
+    let discards = match options.stdout.as_deref() {
+        None | Some("inherit") => false,
+        Some("discard") => true,
+        Some(other) => {
+            let report = Report::error(format!("invalid value of `stdout`: {}", quoted(other)));
+            let hint = "expected `\"inherit\"` or `\"discard\"`; `output(command).stdout` is what \
+                        the program writes";
+            return Err(call.fail_at_key("stdout", report.hint(hint)));
+        }
+    };
+    if discards && options.tty == Some(true) {
+        let report = Report::error("`stdout` cannot be discarded at a terminal");
+        return Err(call.fail_at_key("tty", report.hint("omit `tty` or `stdout`")));
+    }
+    if discards {
+        return Ok(Streams::Discarded);
+    }
     let tty = options.tty.unwrap_or_else(|| options.stdin.is_none() && run::has_terminal());
     if tty && options.stdin.is_some() {
         let report = Report::error("`stdin` cannot be given to a program that has a terminal");
