@@ -368,7 +368,7 @@ fn the_end_that_a_script_asks_for_is_told() {
         (error.exit_status(), error.to_string().as_str()),
         (Some(3), "the script exited with status 3")
     );
-    let error = package.error(*engine.run("need(false, \"a reason\")").unwrap_err());
+    let error = package.error(*engine.run("skip_unless(false, \"a reason\")").unwrap_err());
     assert!(error.to_string().contains("a reason"), "{error}");
     engine.on_progress(|_| Some(nsscript::rhai::Dynamic::UNIT));
     let error = package.error(*engine.run("loop {}").unwrap_err());

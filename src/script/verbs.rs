@@ -27,7 +27,7 @@ pub(super) static ALL: &[&[Verb]] = &[
     network::table::VERBS,
     network::program::VERBS,
     rootfs::VERBS,
-    rootfs::needs::VERBS,
+    rootfs::dependencies::VERBS,
     rootfs::tree::VERBS,
     rootfs::image::VERBS,
     raw::VERBS,

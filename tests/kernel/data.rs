@@ -126,12 +126,12 @@ fn what_a_recipe_says_itself_counts() {
 fn it_is_told_what_is_opened_and_why() {
     as_each_user(|bench| {
         let recipe = r#"
-            let needs = needs("getent", #{ data: true });
+            let needs = dependencies("getent", #{ data: true });
             print(needs);
             for row in needs.data() {
                 if row.path == "/etc/nsswitch.conf" { print(`${row.why}; ${row.by}`); }
             }
-            assert(needs("getent").data().is_empty());
+            assert(dependencies("getent").data().is_empty());
         "#;
         let told = bench.recipe(recipe).end().succeeded();
         let why = "names of users, groups, hosts and services";

@@ -195,7 +195,7 @@ fn relative_paths_of_the_host_begin_at_the_directory_of_the_recipe() {
         assert_eq(guest.output("cat /etc/hostname").stdout, "hello\n");
         assert(exists("data/greeting"), "beside the recipe");
         assert_eq(rootfs().copy("./data", "/data").size(), 6);
-        assert_eq(needs("tools/greet").libraries(), needs("sh").libraries());
+        assert_eq(dependencies("tools/greet").libraries(), dependencies("sh").libraries());
         let root = rootfs().binary("tools/greet", #{ into: "/bin" });
         assert_eq(sandbox(root).output("greet").stdout, "hello\n");
         "#,

@@ -19,7 +19,7 @@ fn receiver(name: &str) -> &'static str {
         "Process" => "sandbox(\"/\").read_only_root().start(\"true\")",
         "Exit" => "sandbox(\"/\").read_only_root().run(\"true\")",
         "Output" => "sandbox(\"/\").read_only_root().output(\"true\")",
-        "Needs" => "needs(\"sh\")",
+        "Dependencies" => "dependencies(\"sh\")",
         "Namespaces" => "UTS | PID",
         "Namespace" => "namespaces(getpid()).uts",
         "Network" => "netns()",

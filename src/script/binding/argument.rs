@@ -146,7 +146,7 @@ pub fn a_type(name: &str) -> String {
         "HostFacts" | "Host" => "the Host".into(),
         "Output" | "SharedOutput" => "an Output".into(),
         "SharedPlan" => "a Plan".into(),
-        "SharedNeeds" => "a Needs".into(),
+        "SharedNeeds" => "a Dependencies".into(),
         "Exit" => "an Exit".into(),
         "ScriptError" | "Error" => "an Error".into(),
         "Namespaces" => "namespaces".into(),

@@ -174,7 +174,7 @@ values! {
     Exit, "Exit", "an Exit";
     SharedOutput, "Output", "an Output";
     SharedPlan, "Plan", "a Plan";
-    SharedNeeds, "Needs", "a Needs";
+    SharedNeeds, "Dependencies", "a Dependencies";
     Namespaces, "Namespaces", "namespaces such as `PID | NET`";
     SharedNamespace, "Namespace", "a Namespace";
     SharedNetwork, "Network", "a Network";
@@ -212,7 +212,7 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
     if named.has("plan") {
         show::<SharedPlan>(engine, |plan| plan.0.to_string());
     }
-    if named.has("needs") {
+    if named.has("dependencies") {
         show::<SharedNeeds>(engine, SharedNeeds::text);
     }
     if named.has("output") {

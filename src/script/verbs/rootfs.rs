@@ -1,8 +1,8 @@
 //! The ingredients of a root filesystem.
 
 pub mod data;
+pub mod dependencies;
 pub mod image;
-pub mod needs;
 pub mod tree;
 
 use rhai::Dynamic;
@@ -144,7 +144,7 @@ fn rootfs(_call: &Call<'_, '_>) -> Rootfs {
 /// An ELF file does not list what the program opens while it runs. With `data`, nsscript adds that
 /// for well-known programs and libraries: name service modules, the locale C.UTF-8, time zones,
 /// terminal descriptions, certificates, the standard libraries of Python and Perl, the commands of
-/// Git, and others. `needs(program, #{ data: true })` lists the files and the reasons. Devices such
+/// Git, and others. `dependencies(program, #{ data: true })` lists the files and the reasons. Devices such
 /// as /dev/null come from the sandbox: `.dev("/dev")`.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["narrate.rs";
     fn note,
     fn table,
     fn breakpoint,
-    fn need,
+    fn skip_unless,
 ];
 
 options! {
@@ -208,9 +208,9 @@ fn breakpoint(_call: &Call<'_, '_>) {
 ///
 /// # Example
 /// ```rhai
-/// need(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
+/// skip_unless(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
 /// ```
-fn need(call: &Call<'_, '_>, condition: bool, reason: String) -> Result<(), VerbError> {
+fn skip_unless(call: &Call<'_, '_>, condition: bool, reason: String) -> Result<(), VerbError> {
     if call.effects().holds(condition) {
         return Ok(());
     }
