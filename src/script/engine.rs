@@ -2,6 +2,7 @@
 
 pub mod breakpoint;
 pub mod module;
+pub mod own_value;
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -113,6 +114,7 @@ impl Script {
             breakpoint::register(&mut engine, &context, &breakpoints);
         }
         name_constants(&mut engine, &recipe, &context);
+        own_value::register(&mut engine, &context);
         engine.set_module_resolver(Resolver::new(context.clone(), breakpoints.clone()));
         Self { engine, context, recipe, dry_run, breakpoints }
     }
@@ -210,7 +212,7 @@ impl Script {
             return Err(vec![Report::error("unclosed comment `/*`").at(Some(origin))]);
         }
         let text = self.with_breaks(text)?;
-        let mut ast = self.engine.compile(text).map_err(|error| {
+        let mut ast = self.engine.compile(&text).map_err(|error| {
             let error: Box<EvalAltResult> = error.into();
             reword::reports(*error, &self.context)
         })?;
@@ -224,7 +226,8 @@ impl Script {
             self.context.warn(&warning);
         }
         self.context.effects().reads(&|| depends(&ast, &self.recipe.name));
-        Ok(ast)
+        self.breakpoints.read_again();
+        Ok(own_value::with_copies(ast, &text, &self.engine, &self.context))
     }
 
     /// Adds the requested breakpoints to the text, and records their positions.
@@ -293,6 +296,12 @@ fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
 fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
     let (constants, own) = (constants(recipe), context.clone());
     engine.on_var(move |name, index, context| {
+        if let Some(name) = own_value::copied(name)
+            && constants.iter().all(|(known, _)| *known != name || context.scope().contains(name))
+        {
+            return own_value::copy(name, context.scope());
+        }
+        let name = own_value::copied(name).unwrap_or(name);
         if own.caught.borrow().has(name)
             && let Some(value) = context.scope().get(name)
             && let Some(error) = caught::error(value, &own)
