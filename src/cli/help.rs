@@ -6,7 +6,7 @@ use super::command::command;
 use super::exit::{Ui, print};
 use crate::diag::{closest, quoted};
 use crate::script::catalog;
-use crate::script::manual::{libraries, near_topic, topic};
+use crate::script::manual::{foreign, libraries, near_topic, topic};
 
 /// Prints the help for a word or a command; without one, lists all.
 pub(super) fn help(words: &[String], ui: Ui) -> ExitCode {
@@ -43,6 +43,9 @@ fn unknown(words: &[String]) -> String {
     let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
     let near = near_topic(&said)
         .or_else(|| closest(&said, commands.map(clap::Command::get_name)).map(str::to_owned));
+    if let Some(hint) = foreign::anywhere(&said) {
+        return format!("unknown verb or command {}; {hint}", quoted(said));
+    }
     match near {
         Some(near) => {
             format!("unknown verb or command {}; did you mean {}?", quoted(said), quoted(near))

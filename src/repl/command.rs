@@ -139,6 +139,9 @@ pub(super) fn help(topic: &str, at_breakpoint: bool) -> String {
     let own = own.map(|Entry(name, wants, does)| format!(":{name} {wants}\n{does}"));
     let parts: Vec<String> = own.into_iter().chain(manual::topic(topic)).collect();
     if parts.is_empty() {
+        if let Some(hint) = manual::foreign::anywhere(topic) {
+            return format!("no help for {}; {hint}", quoted(topic));
+        }
         let near = manual::near_topic(topic);
         let near = near.map(|near| format!("; did you mean {}?", quoted(near))).unwrap_or_default();
         return format!("no help for {}{near}", quoted(topic));

@@ -33,3 +33,4 @@ mod testing;
 mod transcripts;
 mod values;
 mod verbs;
+mod words;

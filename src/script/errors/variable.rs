@@ -3,10 +3,14 @@
 use crate::diag::{Report, closest, quoted};
 use crate::script::binding::catalog;
 use crate::script::binding::verb::Kind;
+use crate::script::language::foreign::{self, Place};
 
 /// The report for an unknown variable; `others` are the known ones.
 pub fn no_variable<'a>(name: &str, others: impl Iterator<Item = &'a str>) -> Report {
     let report = Report::error(format!("unknown variable {}", quoted(name)));
+    if let Some(hint) = foreign::hint(name, &[Place::Name]) {
+        return report.hint(hint);
+    }
     let constants = catalog::constants();
     let names = constants.iter().map(|(name, ..)| *name);
     let names = names.chain(catalog::VALUES.map(|(name, _)| name));
