@@ -86,9 +86,9 @@ pub use raw::{
 pub use refusal::refusal;
 pub use shared::{SharedNumbers, shared_byte};
 pub use signal::{
-    fail_at_file_limits, forget_interruptions, ignore_interruptions, interrupted, interruption,
-    is_asked_to_end, kill, pause, reading_line, signal_name, signal_names, signal_number,
-    watch_interruptions,
+    Waiting, fail_at_file_limits, forget_interruptions, ignore_interruptions, interrupted,
+    interruption, is_asked_to_end, kill, pause, reading_line, signal_name, signal_names,
+    signal_number, watch_interruptions,
 };
 pub use stack::{hard_limit, raise_stack_limit};
 pub use stdio::{

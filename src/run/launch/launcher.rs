@@ -17,7 +17,7 @@ use crate::run::advice::loader;
 use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::mend::Attempt;
 use crate::run::network::Networks;
-use crate::sys;
+use crate::sys::{self, Waiting};
 
 /// Starts the processes of this run.
 pub struct Launcher {
@@ -96,6 +96,7 @@ impl Launcher {
     /// # Errors
     /// The action that failed, with its line. A failing program is not an error here.
     pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, RunError> {
+        let _waiting = Waiting::begin();
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             if let Input::Bytes(bytes) = input
@@ -118,6 +119,7 @@ impl Launcher {
         input: &Input,
         most: u64,
     ) -> Result<Output, RunError> {
+        let _waiting = Waiting::begin();
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
             let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
@@ -170,6 +172,7 @@ impl Launcher {
         request: &Request,
         input: &Input,
     ) -> Result<Exit, RunError> {
+        let _waiting = Waiting::begin();
         let mut joined = join::join(self, process, request, input)?;
         if let Input::Bytes(bytes) = input {
             converse(&mut joined, bytes, MOST_KEPT)?;

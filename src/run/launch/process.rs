@@ -17,7 +17,7 @@ use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::changes::Kept;
 use crate::run::trace::whereabouts::{self, Whereabouts};
 use crate::spec::Kind;
-use crate::sys::{self, CallError, Child, Errno, KeptTerminal, PATIENCE, Status, ready};
+use crate::sys::{self, CallError, Child, Errno, KeptTerminal, PATIENCE, Status, Waiting, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -277,7 +277,9 @@ impl Process {
         self.ends.input = None;
         // While this lives, the program uses the terminal of nsscript.
         let mut relay = self.ends.terminal.take().map(Relay::begin);
+        let waiting = Waiting::begin();
         loop {
+            self.pass_on(&waiting);
             // A closure ends only after its value was read.
             if self.answer.is_none()
                 && let Some(status) = self.child.poll()
@@ -322,6 +324,13 @@ impl Process {
             if has_written {
                 self.keep_written()?;
             }
+        }
+    }
+
+    /// Sends the program the signals that arrived for it.
+    pub(in crate::run) fn pass_on(&mut self, waiting: &Waiting) {
+        for signal in waiting.signals() {
+            let _ = self.child.signal(signal);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::diag::Report;
 use crate::plan::Plan;
 use crate::run::base::error::RunError;
 use crate::spec::Streams;
-use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
+use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, Waiting, ready};
 
 /// The standard input of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -308,7 +308,9 @@ pub(in crate::run) fn converse(
         // A pipe that was just made is a descriptor for which this cannot fail.
         let _ = sys::set_nonblocking(end);
     }
+    let waiting = Waiting::begin();
     loop {
+        process.pass_on(&waiting);
         if input.is_empty() {
             writer = None;
         }

@@ -145,7 +145,7 @@ pub(in crate::script::verbs) fn input(stdin: Option<Bytes>, otherwise: Input) ->
 /// keys, window size, Ctrl-C and Ctrl-Z. The program therefore cannot type into the shell that
 /// started nsscript, and the terminal is restored afterwards. `TERM` is passed on unless the
 /// sandbox sets it. Otherwise, for example in a pipeline, the program reads keyboard input through
-/// a pipe, line by line.
+/// a pipe, line by line. While nsscript waits for a program, it passes SIGUSR1 and SIGUSR2 on.
 ///
 /// # Errors
 /// Anything that cannot be done, with the line that asked for it. An exit status other than 0,
