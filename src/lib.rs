@@ -61,8 +61,8 @@ mod repl;
 
 pub use library::{
     BinaryOptions, BindOptions, Child, Command, Error, ExitStatus, FileOptions, Id, Limit,
-    MountOptions, Namespace, Output, Plan, ProcOptions, Rootfs, Sandbox, TarOptions, TmpfsOptions,
-    UNLIMITED,
+    MountOptions, Namespace, Output, OverlayOptions, Plan, ProcOptions, Rootfs, Sandbox,
+    TarOptions, TmpfsOptions, UNLIMITED,
 };
 
 #[cfg(feature = "script")]

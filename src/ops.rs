@@ -98,6 +98,8 @@ pub enum Turn {
     Loopback,
     /// Settings of the new namespaces are written.
     Sysctls,
+    /// Mounts that stay slaves of the host's are set aside.
+    Slaves,
     /// Mount propagation ends.
     Propagation,
     /// The host's root becomes a mount.
@@ -355,11 +357,13 @@ macro_rules! operations {
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl
+    Overlay Propagation
 }
 
 operations! {
     lowered {
         MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
+        KeepSlave BindSlave SetPropagation Overlaid
         Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure

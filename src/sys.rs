@@ -28,6 +28,7 @@ mod mount_tree;
 mod netlink;
 mod netns_job;
 mod nsfs;
+mod overlay;
 mod perform;
 mod process;
 mod process_info;
@@ -48,7 +49,10 @@ mod wait;
 mod watch;
 mod xattr;
 
-pub use call::{Attributes, Base, Call, Create, Identity, Target, Tree};
+pub use call::{
+    Attributes, Base, Call, Create, Examined, Identity, MOST_ASIDE, MountPropagation, Overlay,
+    Target, Tree, UpperWork,
+};
 pub use clone::keeps_threads;
 pub use clone::pidfd_open;
 pub use credentials::{ids, is_secure_execution, kernel_version};

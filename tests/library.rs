@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use nsscript::{
-    BinaryOptions, BindOptions, Command, Error, FileOptions, Namespace, Rootfs, Sandbox,
-    TarOptions, UNLIMITED,
+    BinaryOptions, BindOptions, Command, Error, FileOptions, Namespace, OverlayOptions, Rootfs,
+    Sandbox, TarOptions, UNLIMITED,
 };
 
 #[path = "library/api.rs"]
@@ -213,6 +213,8 @@ fn each_setting_is_seen_inside() {
         .symlink("/tmp/file", "/tmp/link")
         .directory("/tmp/a/b")
         .mask("/etc/hostname")
+        .overlay_with("/mnt", [&directory], OverlayOptions::new().read_only(true))
+        .propagation("/mnt", "shared")
         .env("NAME", "value")
         .workdir("/tmp/a")
         .umask(0o077)
@@ -221,11 +223,11 @@ fn each_setting_is_seen_inside() {
         .limit("core", UNLIMITED)
         .share([Namespace::Uts])
         .unshare([Namespace::Uts]);
-    let script = "hostname; domainname; cat /tmp/link; echo; cat /tmp/bound/f; echo; pwd; umask; \
+    let script = "hostname; domainname; cat /tmp/link; echo; cat /tmp/bound/f /mnt/f; echo; pwd; umask; \
                   cat /proc/self/personality; ulimit -Sn; ulimit -Hn; echo $NAME; cat /etc/hostname 2> /dev/null || echo masked; ls -d /tmp/a/b; \
                   stat -c %a /tmp/file; touch /tmp/bound/x 2> /dev/null || echo read-only; id -u";
     let output = sandbox.command("sh").args(["-c", script]).output().unwrap();
-    let wanted = "box\ndomain\ncontent\nof the host\n/tmp/a\n0077\n00040000\n32\n64\nvalue\nmasked\n/tmp/a/b\n\
+    let wanted = "box\ndomain\ncontent\nof the hostof the host\n/tmp/a\n0077\n00040000\n32\n64\nvalue\nmasked\n/tmp/a/b\n\
                   600\nread-only\n0\n";
     assert_eq!(text(&output), wanted, "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);

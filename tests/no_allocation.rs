@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nsscript::internal::ops::{
-    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount, Personality,
-    Proc, ReadOnly, Sandbox, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
+    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount, Overlay,
+    Personality, Proc, Propagation, ReadOnly, Sandbox, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What,
+    Workdir,
 };
 use nsscript::internal::plan::Request;
 use nsscript::internal::run::{Input, MOST_KEPT, RunError, Runner};
@@ -188,6 +189,8 @@ fn contents() -> Vec<What> {
         }
         .into(),
         Mount { source: "m".into(), target: target("/m/n"), kind: "tmpfs".into(), options }.into(),
+        Overlay::new(target("/o"), vec!["/usr".into()], (None, None), false).unwrap().into(),
+        Propagation::new(target("/o"), "shared").unwrap().into(),
         Devpts(target("/pts")).into(),
         Sysfs(target("/sys")).into(),
         Directory { path: target("/x/y"), options: look }.into(),

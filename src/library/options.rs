@@ -1,6 +1,6 @@
 //! Options of the verbs that have some, in the manner of [`std::fs::OpenOptions`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::invalid;
 use crate::diag::{Origin, Report};
@@ -93,6 +93,37 @@ impl MountOptions {
     pub fn data(mut self, name: &str, value: &str) -> Self {
         let value = (!value.is_empty()).then(|| value.to_owned());
         self.0.data.push((name.to_owned(), value));
+        self
+    }
+}
+
+/// Options of [`Sandbox::overlay_with`](super::Sandbox::overlay_with).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OverlayOptions {
+    pub(super) upper: Option<PathBuf>,
+    pub(super) work: Option<PathBuf>,
+    pub(super) read_only: bool,
+}
+
+impl OverlayOptions {
+    /// An overlay whose changes are discarded.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps changes in the directory `upper` of the host. `work` is an empty directory on the same
+    /// file system.
+    #[must_use]
+    pub fn changes(mut self, upper: impl Into<PathBuf>, work: impl Into<PathBuf>) -> Self {
+        (self.upper, self.work) = (Some(upper.into()), Some(work.into()));
+        self
+    }
+
+    /// Whether changes are refused. Default: no.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
         self
     }
 }

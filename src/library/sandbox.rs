@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::command::Command;
 use super::error::{Error, here, invalid};
-use super::options::{BindOptions, FileOptions, MountOptions, ProcOptions, TmpfsOptions};
+use super::options::{
+    BindOptions, FileOptions, MountOptions, OverlayOptions, ProcOptions, TmpfsOptions,
+};
 use super::rootfs::Rootfs;
 use super::values::{Id, Limit, Namespace};
 use crate::diag::Report;
@@ -210,6 +212,42 @@ impl Sandbox {
             let target = guest(target.as_ref())?;
             ops::Mount::new(source.to_owned(), target, kind.to_owned(), options.0)
         })
+    }
+
+    /// Mounts an overlay of these directories of the host, the topmost first. Changes are
+    /// discarded.
+    #[track_caller]
+    pub fn overlay(
+        self,
+        target: impl AsRef<Path>,
+        lower: impl IntoIterator<Item = impl AsRef<Path>>,
+    ) -> Self {
+        self.overlay_with(target, lower, OverlayOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn overlay_with(
+        self,
+        target: impl AsRef<Path>,
+        lower: impl IntoIterator<Item = impl AsRef<Path>>,
+        options: OverlayOptions,
+    ) -> Self {
+        self.try_with(|| {
+            let lower = lower.into_iter().map(|path| host_path(path.as_ref()));
+            let lower = lower.collect::<Result<_, _>>()?;
+            let OverlayOptions { upper, work, read_only } = options;
+            let upper = upper.as_deref().map(host_path).transpose()?;
+            let work = work.as_deref().map(host_path).transpose()?;
+            ops::Overlay::new(guest(target.as_ref())?, lower, (upper, work), read_only)
+        })
+    }
+
+    /// Sets the propagation of a mount and of those below it: `private`, `slave`, `shared` or
+    /// `unbindable`. Default: `private`. See mount_namespaces(7).
+    #[track_caller]
+    pub fn propagation(self, target: impl AsRef<Path>, kind: &str) -> Self {
+        self.try_with(|| ops::Propagation::new(guest(target.as_ref())?, kind))
     }
 
     /// Creates a directory, with its parents.

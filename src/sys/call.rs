@@ -109,6 +109,59 @@ pub enum Tree {
     Beneath(Base, CString),
 }
 
+/// The propagation of mounts: mount_namespaces(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountPropagation {
+    /// No mount appears elsewhere.
+    Private,
+    /// Mounts of its master appear in it, but not the reverse.
+    Slave,
+    /// Mounts appear in all mounts of its peer group.
+    Shared,
+    /// It is private, and cannot be bound.
+    Unbindable,
+}
+
+/// The maximum number of mounts that are set aside.
+pub const MOST_ASIDE: usize = 32;
+
+/// A directory of the host that was examined before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// Its path.
+    pub path: CString,
+    /// Its identity.
+    pub identity: Identity,
+}
+
+/// The directories of the host for the changes in an overlay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpperWork {
+    /// The directory that holds both, since they must be in one mount.
+    pub above: Examined,
+    /// The directory for changes, by its path from the stage.
+    pub upper: Examined,
+    /// The directory for work, by its path from the stage.
+    pub work: Examined,
+}
+
+/// An overlay at a place beneath the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlay {
+    /// The place.
+    pub target: Target,
+    /// The lower directories, the topmost first.
+    pub lower: Vec<Examined>,
+    /// The names that the stage has for them, and for directories of its own.
+    pub names: Vec<CString>,
+    /// The directories of the host for changes.
+    pub changes: Option<UpperWork>,
+    /// The options, in terms of names in the stage.
+    pub options: Vec<(CString, Option<CString>)>,
+    /// The attributes of the mount.
+    pub attributes: Attributes,
+}
+
 /// Supplementary groups.
 pub type Group = u32;
 
@@ -160,6 +213,25 @@ pub enum Call {
     UseKept,
     /// Attaches [`Slot::Mount`] at a place beneath the root.
     Attach(Target),
+    /// Makes [`Slot::Mount`] a slave, and sets it aside while other mounts become private.
+    SetAside {
+        /// Its number, below [`MOST_ASIDE`].
+        number: usize,
+    },
+    /// Moves a mount that was set aside to [`Slot::Mount`].
+    TakeAside {
+        /// Its number.
+        number: usize,
+    },
+    /// Sets the propagation of a mount, and of all mounts below it.
+    SetPropagation {
+        /// The place beneath the root.
+        path: CString,
+        /// The propagation.
+        kind: MountPropagation,
+    },
+    /// Mounts an overlay.
+    Overlay(Box<Overlay>),
     /// Sets attributes of the mount that holds the root.
     SetRootAttributes(Attributes),
     /// Makes a place and all mounts below it read-only.

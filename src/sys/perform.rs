@@ -8,14 +8,14 @@ use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
-use super::call::{Attributes, Base, Call, MOST_KEPT, SLOTS, Slot, Target};
+use super::call::{Attributes, Base, Call, MOST_ASIDE, MOST_KEPT, SLOTS, Slot, Target};
 use super::fault_slot::FaultSlot;
 use super::init::Init;
 use super::kernel::{self, Answer, CallError, call};
 use super::mount::{self, MountAttr};
 use super::program::Program;
 use super::syscall::Syscall;
-use super::{change_root, keyring, mount_tree, pty, stack, target};
+use super::{change_root, keyring, mount_tree, overlay, pty, stack, target};
 
 /// The data of a new process.
 pub(super) struct Work<'a> {
@@ -58,7 +58,9 @@ impl<'a> Work<'a> {
     /// Performs the calls, and returns whether all succeeded.
     pub(super) fn calls(&self) -> bool {
         let (slots, kept) = ([-1; SLOTS], [-1; MOST_KEPT]);
-        let mut process = Process { work: self, slots, kept, number: 0, used: 0, stacked: 0 };
+        let aside = [-1; MOST_ASIDE];
+        let mut process =
+            Process { work: self, slots, kept, number: 0, used: 0, aside, stacked: 0 };
         let watch = self.program.watch.as_ref();
         if let Some(watch) = watch {
             watch.begin();
@@ -112,6 +114,8 @@ struct Process<'a> {
     kept: [c_int; MOST_KEPT],
     number: usize,
     used: usize,
+    /// The mounts that were set aside.
+    aside: [c_int; MOST_ASIDE],
     /// The number of mounts that were stacked on the old root.
     stacked: u8,
 }
@@ -190,6 +194,29 @@ impl Process<'_> {
                 Ok(())
             }
             Call::Attach(target) => self.attach(target),
+            Call::SetAside { number } => {
+                let mount = self.slot(Slot::Mount);
+                mount_tree::make_slave(mount)?;
+                *self.aside.get_mut(*number).ok_or(CallError::unknown())? = mount;
+                Ok(())
+            }
+            Call::TakeAside { number } => {
+                let mount = self.aside.get(*number).copied().ok_or(CallError::unknown())?;
+                self.put(Slot::Mount, mount);
+                Ok(())
+            }
+            Call::SetPropagation { path, kind } => mount_tree::set_propagation(root, path, *kind),
+            Call::Overlay(wanted) => {
+                let fresh = self.slot(Slot::Fresh);
+                let mount = overlay::mount(root, fresh, wanted)?;
+                if wanted.target.base == Base::Root {
+                    kernel::close(fresh);
+                    self.put(Slot::Fresh, mount);
+                } else {
+                    kernel::close(mount);
+                }
+                Ok(())
+            }
             Call::SetRootAttributes(set) => {
                 let attr = MountAttr { set: set.bits(), ..MountAttr::default() };
                 mount::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)

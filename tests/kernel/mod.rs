@@ -26,6 +26,7 @@ mod printed;
 mod privileges;
 mod processes;
 mod progress;
+mod propagation;
 mod questions;
 mod raw;
 mod roots;

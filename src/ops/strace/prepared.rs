@@ -11,7 +11,10 @@ use std::path::Path;
 use super::{Called, write_proc};
 use crate::diag::c_literal;
 use crate::ops::process::limit;
-use crate::sys::{self, Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
+use crate::sys::{
+    self, Attributes, Base, Call, Create, Examined, MountPropagation, Overlay, OwnTerminal, Target,
+    Tree,
+};
 
 /// The flags for looking up a path beneath a descriptor.
 const RESOLVE: &str = "resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT";
@@ -26,6 +29,7 @@ pub fn prepared(program: &[Call], numbers: &[usize]) -> Vec<Called> {
         // A new object is named after its use.
         let becomes = match program.get(number + 1) {
             Some(Call::Keep) => "lower",
+            Some(Call::SetAside { .. }) => "slave",
             Some(Call::AttachRoot) => "root",
             _ => "mount",
         };
@@ -120,6 +124,22 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             ))]
         }
         Call::Attach(target) => attach(target),
+        Call::SetAside { .. } => vec![call(
+            "mount_setattr(slave, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {propagation=MS_SLAVE}, 32)",
+        )],
+        Call::TakeAside { .. } => Vec::new(),
+        Call::SetPropagation { path, kind } => {
+            let flag = match kind {
+                MountPropagation::Private => "MS_PRIVATE",
+                MountPropagation::Slave => "MS_SLAVE",
+                MountPropagation::Shared => "MS_SHARED",
+                MountPropagation::Unbindable => "MS_UNBINDABLE",
+            };
+            let flags = "AT_EMPTY_PATH|AT_RECURSIVE";
+            let set = format!("mount_setattr(place, \"\", {flags}, {{propagation={flag}}}, 32)");
+            vec![beneath(path, "O_PATH", "place"), call(set)]
+        }
+        Call::Overlay(overlay) => overlay_calls(overlay),
         Call::OpenRoot(path) => {
             vec![call(format!("openat(AT_FDCWD, {}, O_PATH|O_DIRECTORY)", c(path))).giving("root")]
         }
@@ -326,6 +346,40 @@ fn attach(target: &Target) -> Vec<Called> {
     };
     let place = beneath(&target.path, "O_PATH", "place");
     made.into_iter().chain([place, onto_place()]).collect()
+}
+
+/// An overlay, whose directories are attached in a stage.
+fn overlay_calls(overlay: &Overlay) -> Vec<Called> {
+    let Overlay { target, lower, names, changes, options, attributes } = overlay;
+    let mode = (CString::from(c"mode"), Some(CString::from(c"0755")));
+    let plain = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
+    let mut all = new_mount(c"tmpfs", &[mode], plain, "mount");
+    all.extend(attach(target));
+    all.push(call("fchdir(mount)"));
+    all.extend(names.iter().map(|name| call(format!("mkdirat(AT_FDCWD, {}, 0755)", c(name)))));
+    let mut staged = |directory: &Examined, name: &CStr, set| {
+        let tree = Tree::Host(directory.path.clone(), Some(directory.identity));
+        all.extend(open_tree(&tree, true, set, "lower"));
+        let name = c(name);
+        all.push(call(format!(
+            "move_mount(lower, \"\", AT_FDCWD, {name}, MOVE_MOUNT_F_EMPTY_PATH)"
+        )));
+    };
+    for (directory, name) in lower.iter().zip(names) {
+        staged(directory, name, plain);
+    }
+    if let Some(changes) = changes {
+        staged(&changes.above, c"changes", plain.and(Attributes::NO_SYMLINKS, true));
+    }
+    all.extend(new_mount(c"overlay", options, *attributes, "mount"));
+    all.extend(many(["umount2(\".\", MNT_DETACH)", "fchdir(root)"]));
+    all.push(if target.base == Base::Fresh {
+        let path = c(&target.path);
+        call(format!("move_mount(mount, \"\", parent, {path}, MOVE_MOUNT_F_EMPTY_PATH)"))
+    } else {
+        onto_place()
+    });
+    all
 }
 
 fn protect(base: Base, path: &CStr, optional: bool) -> Vec<Called> {

@@ -4,8 +4,10 @@ use rhai::Map;
 
 use super::invalid;
 use crate::diag::{Report, quoted};
-use crate::ops::{self, Dev, Devpts, Directory, File, Mask, ReadOnly, Sandbox, Symlink, Sysfs};
-use crate::script::binding::argument::{Bytes, HostPath, IdNumber, Mode, Size};
+use crate::ops::{
+    self, Dev, Devpts, Directory, File, Mask, Propagation, ReadOnly, Sandbox, Symlink, Sysfs,
+};
+use crate::script::binding::argument::{Argument, Bytes, HostPath, IdNumber, Mode, Size};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
@@ -23,6 +25,8 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mount.rs";
     fn dev,
     fn devpts,
     fn mount,
+    fn overlay,
+    fn propagation,
     fn directory,
     fn file,
     fn symlink,
@@ -81,6 +85,18 @@ options! {
         suid: bool = "false",
         /// follows symbolic links in it; `false` needs Linux 5.14
         symlinks: bool = "true",
+    }
+
+    /// The directories of an overlay.
+    struct Overlay {
+        /// the lower directories of the host, the topmost first
+        lower: Vec<String> = "",
+        /// the directory of the host for changes; the default is a tmpfs, which vanishes
+        upper: HostPath = "",
+        /// an empty directory on the same file system, for work of the kernel
+        work: HostPath = "",
+        /// refuses changes
+        read_only: bool = "false",
     }
 
     /// Mode and owner of a directory or file.
@@ -318,6 +334,74 @@ fn mount(
     };
     let mount = ops::Mount::new(source, target, kind, options);
     Ok(sandbox.with(mount.map_err(|error| invalid(&error, call))?, call.origin()))
+}
+
+/// Mounts an overlay of directories of the host.
+///
+/// `lower` has the directories that are shown, the topmost first, as in `mount -o lowerdir=`. What
+/// programs change is discarded when the sandbox ends, or kept in `upper`. A later sandbox with the
+/// same directories shows it again. Mounts below a directory are not part of an overlay. Names may
+/// have commas and colons.
+///
+/// # Errors
+/// A directory does not exist. `upper` is on a file system that cannot hold changes, or on another
+/// one than `work`. When the sandbox starts: the kernel has no overlays for ordinary users, or a
+/// directory was exchanged since the plan was made.
+///
+/// # Example
+/// ```rhai
+/// let guest = sandbox("/").read_only_root().tmpfs("/mnt").overlay("/mnt/etc", #{ lower: ["/etc"] });
+/// guest.run(["sh", "-c", "echo box > /mnt/etc/hostname; cat /mnt/etc/hostname"]);
+/// ```
+/// # See
+/// mount(8)
+fn overlay(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: GuestPath,
+    options: Overlay,
+) -> Result<Sandbox, VerbError> {
+    let Overlay { lower, upper, work, read_only } = options;
+    let place = |path: String| {
+        let path = HostPath::take(Some(path.into()), call);
+        path.map(|path| path.0)
+            .map_err(|error| call.fail_at_key("lower", Report::error(error.to_string())))
+    };
+    let lower = lower.unwrap_or_default().into_iter().map(place).collect::<Result<_, _>>()?;
+    let changes = (upper.map(|path| path.0), work.map(|path| path.0));
+    let overlay = ops::Overlay::new(target, lower, changes, read_only.unwrap_or(false));
+    Ok(sandbox.with(overlay.map_err(|error| invalid(&error, call))?, call.origin()))
+}
+
+/// Sets the propagation of a mount and of the mounts below it: `"private"`, `"slave"`, `"shared"` or
+/// `"unbindable"`.
+///
+/// - `"private"` is the default: what is mounted later, on the host or inside, appears nowhere else.
+/// - `"slave"` is for a bind of a mount that is shared on the host: what the host mounts in it later
+///   appears inside, with the attributes that it has on the host. `read_only` of the bind does not
+///   include it.
+/// - `"shared"` makes a new peer group inside, for sandboxes in the sandbox.
+/// - `"unbindable"` mounts cannot be bound.
+///
+/// No mount of a sandbox ever appears on the host.
+///
+/// # Errors
+/// Nothing is mounted at `target` in an earlier line. A slave is not a bind of a shared mount.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").read_only_root().bind("/srv").propagation("/srv", "private"));
+/// ```
+/// # See
+/// mount_namespaces(7)
+fn propagation(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: GuestPath,
+    kind: String,
+) -> Result<Sandbox, VerbError> {
+    let propagation = Propagation::new(target, &kind).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(propagation, call.origin()))
 }
 
 /// Creates a directory in the root, with its parent directories.
