@@ -90,6 +90,8 @@ pub enum Turn {
     Maps,
     /// The new process starts.
     Start,
+    /// It sets the offsets of clocks, while it has the ids of the caller.
+    Clocks,
     /// It maps its own ids.
     OwnMaps,
     /// It becomes a user who may create files.
@@ -114,6 +116,8 @@ pub enum Turn {
     EnterRoot,
     /// Host and domain name.
     Names,
+    /// Supplementary groups are chosen.
+    Groups,
     /// User and groups.
     User,
     /// The keyring, which then belongs to that user.
@@ -357,13 +361,13 @@ macro_rules! operations {
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl
-    Overlay Propagation
+    Overlay Propagation ClockOffset Groups
 }
 
 operations! {
     lowered {
         MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
-        KeepSlave BindSlave SetPropagation Overlaid
+        KeepSlave BindSlave SetPropagation Overlaid ClockOffset Groups
         Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure

@@ -10,11 +10,12 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nsscript::internal::ops::{
-    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount, Overlay,
-    Personality, Proc, Propagation, ReadOnly, Sandbox, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What,
-    Workdir,
+    Bind, ClockOffset, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount,
+    Overlay, Personality, Proc, Propagation, ReadOnly, Sandbox, Symlink, Sysctl, Sysfs, Tmpfs,
+    Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
 use nsscript::internal::run::{Input, MOST_KEPT, RunError, Runner};
@@ -166,6 +167,7 @@ fn common() -> Vec<What> {
         Limit { resource: Resource::ALL[9], soft: 64, hard: 128 }.into(),
         Sysctl::new("net.ipv4.ip_forward", "1").unwrap().into(),
         Personality::new(["ADDR_NO_RANDOMIZE"]).unwrap().into(),
+        ClockOffset::new("boottime", false, Duration::from_secs(86400)).unwrap().into(),
         Workdir(path("/")).into(),
     ]
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::command::Command;
 use super::error::{Error, here, invalid};
@@ -356,6 +357,13 @@ impl Sandbox {
         self.with(What::Group(group.into().0))
     }
 
+    /// The supplementary groups of programs, by their ids inside. Default: none. Each must be mapped
+    /// with [`map_group`](Self::map_group).
+    #[track_caller]
+    pub fn groups(self, groups: impl IntoIterator<Item = u32>) -> Self {
+        self.try_with(|| ops::Groups::new(groups))
+    }
+
     /// Maps `count` users from `inside` up to those from `outside` up: user_namespaces(7).
     #[track_caller]
     pub fn map_user(self, inside: u32, outside: u32, count: u32) -> Self {
@@ -405,6 +413,14 @@ impl Sandbox {
     #[track_caller]
     pub fn personality(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.try_with(|| ops::Personality::new(names))
+    }
+
+    /// Sets the clock `boottime` or `monotonic` ahead of that of the machine by these seconds, or
+    /// behind it if they are negative. See time_namespaces(7).
+    #[track_caller]
+    pub fn clock_offset(self, clock: &str, seconds: i64) -> Self {
+        let by = Duration::from_secs(seconds.unsigned_abs());
+        self.try_with(|| ops::ClockOffset::new(clock, seconds < 0, by))
     }
 
     /// Limits a resource of each program by its name in prlimit(1): `nofile`, `nproc`, `as`.

@@ -184,7 +184,8 @@ impl Lower for SetIds {
     fn lower(&self, to: &mut Lowering<'_>) {
         // This needs a capability.
         to.push(Call::DropBoundingSet);
-        to.push(Call::SetGroups(Vec::new()));
+        let groups = std::mem::take(&mut to.groups);
+        to.push(Call::SetGroups(groups));
         to.push(Call::SetGroup(self.gid));
         to.push(Call::SetUser(self.uid));
     }

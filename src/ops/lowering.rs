@@ -73,8 +73,12 @@ pub struct Lowering<'a> {
     links: Vec<GuestPath>,
     /// Whether a root exists; if the plan makes none, it is that of nsscript.
     rooted: bool,
+    /// Whether a time namespace was created for the program.
+    pub(super) times: bool,
     /// Whether the new process becomes init instead of executing the program itself.
     pub(super) init: bool,
+    /// The supplementary groups of programs.
+    pub(super) groups: Vec<u32>,
     /// The limits that the carried program sets only for the program.
     pub(super) limits: Vec<String>,
 }
@@ -90,7 +94,9 @@ impl<'a> Lowering<'a> {
             fresh: None,
             links: Vec::new(),
             rooted: false,
+            times: false,
             init: false,
+            groups: Vec::new(),
             limits: Vec::new(),
         }
     }

@@ -1,13 +1,17 @@
 //! The processes of a sandbox: their start and their settings.
 
+mod clock;
 mod execute;
+mod groups;
 mod limit;
 mod names;
 mod settings;
 mod start;
 mod sysctl;
 
+pub use clock::*;
 pub use execute::*;
+pub use groups::*;
 pub use limit::*;
 pub use names::*;
 pub use settings::*;

@@ -179,6 +179,13 @@ pub enum Call {
     MakePrivate,
     /// Binds the root on itself with all mounts below it, and enters the bind with chroot(2).
     CoverRoot,
+    /// Sets the offset of a clock in the time namespace of the program.
+    SetClock {
+        /// Whether the namespace is created first.
+        first: bool,
+        /// The line for `/proc/self/timens_offsets`.
+        bytes: Vec<u8>,
+    },
     /// Sets the loopback device up.
     LoopbackUp,
     /// Copies a tree of mounts into [`Slot::Mount`].

@@ -44,7 +44,7 @@ fn a_user_signal_is_passed_on_and_ends_nobody() {
         let waits = [
             "run(command, #{ check: false })",
             "run(command, #{ check: false, stdin: \"input\" })",
-            "start(command).wait()",
+            "start(command); print(\"go\"); let exit = exit.wait()",
         ];
         for wait in waits {
             let code = format!(
@@ -53,12 +53,16 @@ fn a_user_signal_is_passed_on_and_ends_nobody() {
             );
             let mut running = bench.recipe(&code).start();
             running.wait_for("ready");
+            if wait.contains("go") {
+                running.wait_for("go");
+            }
             wait_until_asleep(running.pid());
             running.signal(Signal::SIGUSR1);
             // The program runs on, so nsscript does, too.
             running.wait_for("one");
             running.signal(Signal::SIGUSR2);
-            assert_eq!(running.end().succeeded(), "ready\none\ntwo\nended with 3\n", "{wait}");
+            let printed = running.end().succeeded().replace("go\n", "");
+            assert_eq!(printed, "ready\none\ntwo\nended with 3\n", "{wait}");
         }
         let script = "trap 'echo one' USR1; echo ready; while :; do sleep 0.01; done";
         let code = format!(

@@ -9,7 +9,7 @@ const PROBE: &str = "
     id -u; id -g; id -G
     cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups
     grep -E '^(Cap|NoNewPrivs|Umask)' /proc/self/status
-    cat /proc/self/personality
+    cat /proc/self/personality /proc/self/timens_offsets
     grep -E 'open files' /proc/self/limits
     cat /proc/sys/net/ipv4/ip_default_ttl
     hostname; domainname; pwd
@@ -116,7 +116,7 @@ fn what_is_printed_makes_what_nsscript_makes() {
             .symlink("file", "/srv/link").file("/alone/in/here", "-x\n").symlink("-f", "/alone/link")
             .directory("/srv/closed", #{{ mode: 0o711 }}).mask("/usr/share").mask("/etc/passwd").read_only("/srv")
             .hostname("box").domainname("lan").umask(0o027).personality(["LINUX32", "ADDR_NO_RANDOMIZE"]).workdir("/srv")
-            .limit("nofile", #{{ soft: 60, hard: 70 }}).sysctl("net.ipv4.ip_default_ttl", 33)"#
+            .clock_offset("boottime", "1d").limit("nofile", #{{ soft: 60, hard: 70 }}).sysctl("net.ipv4.ip_default_ttl", 33)"#
         );
         let view = "sandbox().host_view().hostname(\"view\").limit(\"nofile\", 60)";
         let host = format!("{HOST}.limit(\"nofile\", 60)");

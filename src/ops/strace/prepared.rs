@@ -217,6 +217,11 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             call("fchdir(mount)"),
             call("chroot(\".\")"),
         ],
+        Call::SetClock { first, bytes } => {
+            let unshare = first.then(|| call("unshare(CLONE_NEWTIME)"));
+            let line = String::from_utf8_lossy(bytes);
+            unshare.into_iter().chain([write_proc("self/timens_offsets", &line)]).collect()
+        }
         Call::LoopbackUp => vec![
             call("socket(AF_INET, SOCK_DGRAM, IPPROTO_IP)").giving("fd"),
             call("ioctl(fd, SIOCSIFFLAGS, {ifr_name=\"lo\", ifr_flags=IFF_UP|IFF_RUNNING})"),

@@ -5,7 +5,7 @@ use crate::ops::clone_flags;
 use crate::ops::{Lowering, Op, OwnDirectory, Prepared};
 use crate::plan::{Plan, Planned, Side};
 use crate::spec::{Kind, Streams};
-use crate::sys::{Call, Program};
+use crate::sys::{Call, Program, flags};
 
 /// A program, with the action of each call.
 #[derive(Debug)]
@@ -51,6 +51,9 @@ pub(in crate::run) fn lower(plan: &Plan, supplies: Supplies<'_>) -> Lowered {
     // start.
     program.share_memory = !plan.namespaces.has(Kind::Time) || supplies.kernel >= (6, 6);
     program.namespaces = clone_flags(plan.namespaces);
+    if program.calls.iter().any(|call| matches!(call, Call::SetClock { .. })) {
+        program.namespaces &= !flags::TIME;
+    }
     Lowered { program, actions }
 }
 

@@ -1,11 +1,13 @@
 //! User, environment and limits of the program.
 
-use rhai::{Dynamic, Map};
+use rhai::{Array, Dynamic, Map};
 
 use super::invalid;
 use crate::diag::{Report, quoted};
-use crate::ops::{Limit, Personality, Sandbox, Sysctl, Umask, What, Workdir};
-use crate::script::binding::argument::{Argument, ArgumentError, Mask, Size, a_kind};
+use crate::ops::{ClockOffset, Groups, Limit, Personality, Sandbox, Sysctl, Umask, What, Workdir};
+use crate::script::binding::argument::{
+    Argument, ArgumentError, Duration, IdNumber, Mask, Size, a_kind,
+};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
@@ -15,6 +17,7 @@ use crate::spec::{self, GuestPath, Id, IdRange, Resource, UNLIMITED, Unit};
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn user,
     fn group,
+    fn groups,
     fn map_user,
     fn map_group,
     fn env,
@@ -22,6 +25,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn workdir,
     fn umask,
     fn personality,
+    fn clock_offset,
     fn limit,
     fn sysctl,
     fn pid1,
@@ -30,6 +34,31 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
 /// Checks the name and value of an environment variable.
 fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), VerbError> {
     spec::variable(name, value).map_err(|error| invalid(&error, call))
+}
+
+/// The variables to keep.
+#[derive(Debug)]
+enum Names {
+    /// Those of these names.
+    Some(Vec<String>),
+    /// All.
+    All,
+}
+
+impl Argument for Names {
+    const KIND: &'static str = "an array of strings or `\"all\"`";
+
+    fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+        let is_all = value.as_ref().is_some_and(|it| it.is_string() && it.to_string() == "all");
+        if is_all {
+            return Ok(Self::All);
+        }
+        let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+        match Vec::take(value, call) {
+            Ok(names) => Ok(Self::Some(names)),
+            Err(_) => Err(ArgumentError::Type { wanted: Self::KIND, given }),
+        }
+    }
 }
 
 /// Checks a name for `keep_env`.
@@ -184,6 +213,31 @@ fn map_group(
     Ok(sandbox.with(What::MapGroup(range), call.origin()))
 }
 
+/// Sets the supplementary groups of the program, by their ids inside. By default, it has none.
+///
+/// Each group must be mapped, and the kernel allows groups only with more than a map of the caller's
+/// own id: see `map_group`. The groups also apply to programs that join the sandbox.
+///
+/// # Errors
+/// A group is not mapped, or the map has only the caller's own id.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").read_only_root().map_user(0, 100000, 65536).map_group(0, 100000, 65536).groups([20, 27]));
+/// ```
+/// # See
+/// setgroups(2), user_namespaces(7)
+fn groups(call: &Call<'_, '_>, sandbox: Sandbox, groups: Array) -> Result<Sandbox, VerbError> {
+    let id = |value: Dynamic| match IdNumber::take(Some(value), call) {
+        Ok(id) => Ok(id.0),
+        Err(ArgumentError::Value(error)) => Err(invalid(&error, call)),
+        Err(error) => Err(call.fail(Report::error(format!("a group of `groups`: {error}")))),
+    };
+    let groups = groups.into_iter().map(id).collect::<Result<Vec<_>, _>>()?;
+    let groups = Groups::new(groups).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(groups, call.origin()))
+}
+
 /// Sets an environment variable of the program, `env(name, value)`, or several, `env(#{ … })`.
 ///
 /// The environment is empty by default; even `PATH` is not set. Shells have a default `PATH`, but
@@ -225,7 +279,8 @@ fn env(
 
 /// Passes variables of nsscript's own environment to the program, if they are set.
 ///
-/// Name each variable: a pattern such as `"LC_*"` is an error.
+/// Name each variable: a pattern such as `"LC_*"` is an error. `keep_env("all")` passes all of them,
+/// including those that hold secrets.
 ///
 /// # Errors
 /// A name is not a valid variable name, or is a pattern.
@@ -236,11 +291,14 @@ fn env(
 /// ```
 /// # See
 /// environ(7)
-fn keep_env(
-    call: &Call<'_, '_>,
-    sandbox: Sandbox,
-    names: Vec<String>,
-) -> Result<Sandbox, VerbError> {
+fn keep_env(call: &Call<'_, '_>, sandbox: Sandbox, names: Names) -> Result<Sandbox, VerbError> {
+    let names = match names {
+        Names::Some(names) => names,
+        Names::All => {
+            let own = call.context.runner.host().environment.keys();
+            own.filter(|name| spec::variable(name, "").is_ok()).cloned().collect()
+        }
+    };
     names.iter().try_for_each(|name| kept(name, call))?;
     Ok(sandbox.with(What::KeepEnv(names), call.origin()))
 }
@@ -295,6 +353,50 @@ fn personality(
 ) -> Result<Sandbox, VerbError> {
     let personality = Personality::new(names).map_err(|error| invalid(&error, call))?;
     Ok(sandbox.with(personality, call.origin()))
+}
+
+/// Sets a clock of the sandbox ahead of that of the machine, or behind it.
+///
+/// `clock` is `"boottime"`, which uptime(1) shows, or `"monotonic"`. `offset` is a number of seconds
+/// or a duration such as `"1d"`; with a minus, the clock is behind. The date, `CLOCK_REALTIME`, is
+/// that of the machine in any case. The offset also applies to programs that join the sandbox.
+///
+/// # Errors
+/// The clock is unknown. `TIME` is shared. The clock would be negative. A closure cannot run in such
+/// a sandbox, because only programs enter its time namespace.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().clock_offset("boottime", "1d").run("cat /proc/uptime");
+/// ```
+/// # See
+/// time_namespaces(7), clock_gettime(2)
+fn clock_offset(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    clock: String,
+    offset: Dynamic,
+) -> Result<Sandbox, VerbError> {
+    let (behind, length) = match (offset.as_int(), offset.as_float()) {
+        (Ok(number), _) => (number < 0, Dynamic::from(number.saturating_abs())),
+        (_, Ok(number)) => (number < 0.0, Dynamic::from(number.abs())),
+        _ => {
+            let text = offset.to_string();
+            match text.strip_prefix('-').filter(|_| offset.is_string()) {
+                Some(length) => (true, length.to_owned().into()),
+                None => (false, offset),
+            }
+        }
+    };
+    let length = <Duration as Argument>::take(Some(length), call);
+    let length = length.map_err(|error| match error {
+        ArgumentError::Value(error) => invalid(&error, call),
+        error @ (ArgumentError::Type { .. }
+        | ArgumentError::UnknownOption { .. }
+        | ArgumentError::Option { .. }) => call.fail(Report::error(format!("the offset: {error}"))),
+    })?;
+    let offset = ClockOffset::new(&clock, behind, length.0);
+    Ok(sandbox.with(offset.map_err(|error| invalid(&error, call))?, call.origin()))
 }
 
 /// Sets a resource limit for each process in the sandbox.
