@@ -60,8 +60,8 @@ pub mod cli;
 mod repl;
 
 pub use library::{
-    BinaryOptions, BindOptions, Child, Command, Error, ExitStatus, FileOptions, Id, Limit,
-    MountOptions, Namespace, Output, OverlayOptions, Plan, ProcOptions, Rootfs, Sandbox,
+    BinaryOptions, BindOptions, Child, Command, Error, ExitStatus, FileOptions, Id, ImageOptions,
+    Limit, MountOptions, Namespace, Output, OverlayOptions, Plan, ProcOptions, Rootfs, Sandbox,
     TarOptions, TmpfsOptions, UNLIMITED,
 };
 

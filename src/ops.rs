@@ -84,6 +84,8 @@ pub enum Turn {
     Layer,
     /// The directory for changes is prepared.
     Changes,
+    /// Images are attached to loop devices.
+    Images,
     /// Networks are prepared.
     Network,
     /// A user namespace is prepared.
@@ -361,19 +363,19 @@ macro_rules! operations {
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl
-    Overlay Propagation ClockOffset Groups
+    Overlay Propagation ClockOffset Groups Image
 }
 
 operations! {
     lowered {
         MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
-        KeepSlave BindSlave SetPropagation Overlaid ClockOffset Groups
+        KeepSlave BindSlave SetPropagation Overlaid Imaged ClockOffset Groups
         Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure
     }
     carried { NewSession Limit Execute }
     own {
-        BuildLayer KeepChanges EnterNetwork ConnectOutside PrepareMaps Start Join RawAction
+        BuildLayer KeepChanges AttachImage EnterNetwork ConnectOutside PrepareMaps Start Join RawAction
     }
 }

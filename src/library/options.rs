@@ -128,6 +128,35 @@ impl OverlayOptions {
     }
 }
 
+/// Options of [`Sandbox::image_with`](super::Sandbox::image_with).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageOptions {
+    pub(super) kind: Option<String>,
+    pub(super) read_only: bool,
+}
+
+impl ImageOptions {
+    /// A writable file system, of the type that is found in the image.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The type of the file system, one of `/proc/filesystems`.
+    #[must_use]
+    pub fn kind(mut self, kind: &str) -> Self {
+        self.kind = Some(kind.to_owned());
+        self
+    }
+
+    /// Whether writes are refused, also to the file itself. Default: no.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+}
+
 /// Options of [`Sandbox::tmpfs_with`](super::Sandbox::tmpfs_with).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TmpfsOptions {

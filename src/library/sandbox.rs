@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::command::Command;
 use super::error::{Error, here, invalid};
 use super::options::{
-    BindOptions, FileOptions, MountOptions, OverlayOptions, ProcOptions, TmpfsOptions,
+    BindOptions, FileOptions, ImageOptions, MountOptions, OverlayOptions, ProcOptions, TmpfsOptions,
 };
 use super::rootfs::Rootfs;
 use super::values::{Id, Limit, Namespace};
@@ -241,6 +241,27 @@ impl Sandbox {
             let upper = upper.as_deref().map(host_path).transpose()?;
             let work = work.as_deref().map(host_path).transpose()?;
             ops::Overlay::new(guest(target.as_ref())?, lower, (upper, work), read_only)
+        })
+    }
+
+    /// Mounts the file system in a file of the host by a loop device, writable. Only root can.
+    #[track_caller]
+    pub fn image(self, file: impl AsRef<Path>, target: impl AsRef<Path>) -> Self {
+        self.image_with(file, target, ImageOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn image_with(
+        self,
+        file: impl AsRef<Path>,
+        target: impl AsRef<Path>,
+        options: ImageOptions,
+    ) -> Self {
+        self.try_with(|| {
+            let ImageOptions { kind, read_only } = options;
+            let (file, target) = (host_path(file.as_ref())?, guest(target.as_ref())?);
+            ops::Image::new(file, target, kind, read_only)
         })
     }
 

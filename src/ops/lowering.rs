@@ -44,6 +44,8 @@ pub struct Prepared<'a> {
     pub copy: Option<&'a OwnDirectory>,
     /// The directory for kept changes, with the `upper` and `work` of an overlay.
     pub changes: Option<&'a OwnDirectory>,
+    /// The mounts of images, by descriptor.
+    pub images: &'a [i32],
     /// The call that connects the standard streams.
     pub streams: Call,
     /// The caller's ids, which differ if the session has a user namespace.

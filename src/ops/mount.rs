@@ -3,6 +3,7 @@
 mod bind;
 mod dev;
 mod file_system;
+mod image;
 mod mask;
 mod overlay;
 mod proc;
@@ -14,6 +15,7 @@ mod tmpfs;
 pub use bind::*;
 pub use dev::*;
 pub use file_system::*;
+pub use image::*;
 pub use mask::*;
 pub use overlay::*;
 pub use proc::*;

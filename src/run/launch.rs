@@ -14,6 +14,7 @@ pub(super) mod process;
 pub(super) mod relay;
 pub(super) mod stream;
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -22,15 +23,19 @@ use self::lower::{Lowered, Supplies, lower};
 use self::process::Holds;
 use self::stream::{Around, Connected, Ends, connect};
 use super::advice::action_error::ActionError;
+use super::raw::attach_loop::{attach_open, open_image};
+use super::raw::c;
 use super::session::idmap::MapError;
-use super::trace::launch_trace::{LaunchTrace, report_layer, report_maps, watch};
+use super::trace::launch_trace::{LaunchTrace, report_image, report_layer, report_maps, watch};
 use crate::diag::{Report, quoted};
-use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
+use crate::ops::{AttachImage, BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
 use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::base::error::RunError;
 use crate::run::launch::stream::Input;
 use crate::spec::JoinedNetwork;
-use crate::sys::{self, CallError, Child, Enter, Errno, LaunchError, Syscall, flags, spawn};
+use crate::sys::{
+    self, CallError, Child, Enter, Errno, LaunchError, LoopSettings, Syscall, flags, spawn,
+};
 
 /// The prepared data of a new process.
 pub(super) struct Ready {
@@ -49,7 +54,7 @@ pub(super) fn ready(
     let (mut layers, mut directories) = (Vec::new(), Vec::new());
     let mut changes = None;
     let mut holds = Holds::default();
-    let mut enter = Vec::new();
+    let (mut enter, mut images) = (Vec::new(), Vec::new());
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side == Side::Parent {
             launcher.before_action(plan, index)?;
@@ -66,6 +71,9 @@ pub(super) fn ready(
                 let kept = lock.map_err(|report| report.at(planned.origin.clone()))?;
                 changes = Some(own(&kept.overlay(), planned)?);
                 holds.changes = Some(kept);
+            }
+            Own::AttachImage(image) => {
+                images.push(attach_image(launcher, image, plan, index)?);
             }
             Own::EnterNetwork(EnterNetwork(network)) => {
                 enter.push(enter_network(network, planned)?);
@@ -107,7 +115,9 @@ pub(super) fn ready(
     holds.copy = token;
     let copy = directory.map(|directory| own_directory(&directory)).transpose();
     let copy = copy.map_err(|report| report.at(request.origin.clone()))?;
+    let mounts: Vec<_> = images.iter().map(AsRawFd::as_raw_fd).collect();
     let supplies = Supplies {
+        images: &mounts,
         layers: &directories,
         copy: copy.as_ref(),
         changes: changes.as_ref(),
@@ -122,8 +132,39 @@ pub(super) fn ready(
         lowered.program.namespaces &= !flags::USER;
     }
     lowered.program.enter = enter;
+    lowered.program.given = images;
     lowered.program.step = launcher.steps(plan, &lowered.actions);
     Ok(Ready { lowered, holds, connected })
+}
+
+/// Creates the mount of an image.
+fn attach_image(
+    launcher: &Launcher,
+    image: &AttachImage,
+    plan: &Plan,
+    index: usize,
+) -> Result<OwnedFd, Report> {
+    let AttachImage { file: path, id, kind, read_only } = image;
+    let planned = &plan.actions[index];
+    let started = Instant::now();
+    let settings = LoopSettings { read_only: *read_only, ..LoopSettings::default() };
+    let attach = || {
+        let file = open_image(path, *id, *read_only)?;
+        attach_open(path, &file, &settings)
+    };
+    // The mount holds the device.
+    let device = attach().map_err(|report| report.at(planned.origin.clone()))?;
+    let made = device.mount(&c(Path::new(kind)), *read_only);
+    report_image(launcher, planned, image, (made.as_ref().err(), started.elapsed()));
+    made.map_err(|error| {
+        let report = ActionError { plan, action: index, error }.report(launcher);
+        if report.hints.is_empty() && error.errno.name() == "EINVAL" {
+            let hint =
+                format!("the file may hold no {kind}: leave out `type`, which is then found");
+            return report.hint(hint);
+        }
+        report
+    })
 }
 
 /// Examines a directory of nsscript's own that an action uses.

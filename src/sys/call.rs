@@ -230,6 +230,11 @@ pub enum Call {
         /// Its number.
         number: usize,
     },
+    /// Takes a mount that nsscript has created as [`Slot::Mount`].
+    UseGiven {
+        /// The descriptor of the mount.
+        mount: i32,
+    },
     /// Sets the propagation of a mount, and of all mounts below it.
     SetPropagation {
         /// The place beneath the root.

@@ -206,6 +206,10 @@ impl Process<'_> {
                 self.put(Slot::Mount, mount);
                 Ok(())
             }
+            Call::UseGiven { mount } => {
+                self.put(Slot::Mount, *mount);
+                Ok(())
+            }
             Call::SetPropagation { path, kind } => mount_tree::set_propagation(root, path, *kind),
             Call::Overlay(wanted) => {
                 let fresh = self.slot(Slot::Fresh);

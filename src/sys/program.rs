@@ -116,6 +116,8 @@ pub struct Program {
     pub enter: Vec<Enter>,
     /// The control groups to enter first: files that move the process that writes `0` to them.
     pub groups: Vec<OwnedFd>,
+    /// Descriptors that the calls use.
+    pub given: Vec<OwnedFd>,
     /// Whether the new process may use the memory of this one until it executes a program.
     ///
     /// This is unsafe if it enters namespaces of other processes, which could trace it.

@@ -127,7 +127,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
         Call::SetAside { .. } => vec![call(
             "mount_setattr(slave, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {propagation=MS_SLAVE}, 32)",
         )],
-        Call::TakeAside { .. } => Vec::new(),
+        Call::TakeAside { .. } | Call::UseGiven { .. } => Vec::new(),
         Call::SetPropagation { path, kind } => {
             let flag = match kind {
                 MountPropagation::Private => "MS_PRIVATE",

@@ -30,6 +30,8 @@ pub(in crate::run) struct Supplies<'a> {
     pub copy: Option<&'a OwnDirectory>,
     /// The directory for kept changes.
     pub changes: Option<&'a OwnDirectory>,
+    /// The mounts of images, by descriptor.
+    pub images: &'a [i32],
     /// The standard streams.
     pub streams: Given,
     /// The version of Linux.
@@ -63,7 +65,7 @@ pub(in crate::run) fn lower_joining(
     supplies: Supplies<'_>,
     before: Vec<Call>,
 ) -> Lowered {
-    let Supplies { layers, copy, changes, streams, own, gated, kernel: _ } = supplies;
+    let Supplies { layers, copy, changes, images, streams, own, gated, kernel: _ } = supplies;
     let connects = |planned: &Planned| match &planned.action {
         Op::Connect(connect) => connect.0 == Streams::Terminal,
         _ => false,
@@ -72,6 +74,7 @@ pub(in crate::run) fn lower_joining(
         layers,
         copy,
         changes,
+        images,
         streams: streams.call(),
         own,
         gated,

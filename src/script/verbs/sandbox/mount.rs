@@ -26,6 +26,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mount.rs";
     fn devpts,
     fn mount,
     fn overlay,
+    fn image,
     fn propagation,
     fn directory,
     fn file,
@@ -96,6 +97,14 @@ options! {
         /// an empty directory on the same file system, for work of the kernel
         work: HostPath = "",
         /// refuses changes
+        read_only: bool = "false",
+    }
+
+    /// The file system in an image.
+    struct Image {
+        /// its type, as in /proc/filesystems; the default is the type that is found in the file
+        r#type: String = "",
+        /// refuses writes, also to the file itself
         read_only: bool = "false",
     }
 
@@ -371,6 +380,36 @@ fn overlay(
     let changes = (upper.map(|path| path.0), work.map(|path| path.0));
     let overlay = ops::Overlay::new(target, lower, changes, read_only.unwrap_or(false));
     Ok(sandbox.with(overlay.map_err(|error| invalid(&error, call))?, call.origin()))
+}
+
+/// Mounts the file system in an image, which is a file of the host, by a loop device.
+///
+/// Only root can mount an image. Programs write to the file unless the image is `read_only`. The
+/// loop device is freed when the sandbox ends, however it ends. Device files and set-user-ID bits
+/// have no effect.
+///
+/// # Errors
+/// An ordinary user runs the recipe. The file does not exist, or is not a regular file. Its type is
+/// not found. When the sandbox starts: the kernel refuses the file system.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").read_only_root().image("disk.img", "/mnt", #{ read_only: true }));
+/// ```
+/// # See
+/// loop(4), mount(8)
+fn image(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    file: HostPath,
+    target: GuestPath,
+    options: Image,
+) -> Result<Sandbox, VerbError> {
+    let Image { r#type, read_only } = options;
+    let foreseen = call.effects().foreseen(&file.0) == Some(false);
+    let image = ops::Image::new(file.0, target, r#type, read_only.unwrap_or(false));
+    let image = image.map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(image.foreseen(foreseen), call.origin()))
 }
 
 /// Sets the propagation of a mount and of the mounts below it: `"private"`, `"slave"`, `"shared"` or
