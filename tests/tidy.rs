@@ -143,6 +143,7 @@ const QUESTIONS: &[&str] = &[
     "manifest",
     "network_names",
     "plan",
+    "pod",
     "shell_of",
     "stored_manifest",
     "tree",

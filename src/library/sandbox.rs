@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::child::Child;
 use super::command::Command;
 use super::error::{Error, here, invalid};
 use super::options::{
@@ -349,6 +350,20 @@ impl Sandbox {
         self.with(What::Unshare(set(namespaces)))
     }
 
+    /// Shares namespaces with the running sandbox of `child`, some of `Pid`, `Net`, `Ipc` and `Uts`,
+    /// and its user namespace.
+    #[track_caller]
+    pub fn join(self, child: &mut Child, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
+        match child.pod(set(namespaces)) {
+            Ok(pod) => self.with(What::Join(pod)),
+            Err(report) => {
+                let Self { inner, mut invalid } = self;
+                invalid.push(report.at(here()));
+                Self { inner, invalid }
+            }
+        }
+    }
+
     /// Leaves the sandbox in the network of the host.
     #[track_caller]
     pub fn network_host(self) -> Self {
@@ -471,6 +486,12 @@ impl Sandbox {
     #[track_caller]
     pub fn pid1(self) -> Self {
         self.with(What::Pid1)
+    }
+
+    /// The steps in which this sandbox and another one differ, one a line, after `-` and `+`.
+    #[must_use]
+    pub fn diff(&self, other: &Self) -> String {
+        self.inner.diff(&other.inner)
     }
 
     /// A program of the sandbox: a path inside, or a name that is searched in `PATH` inside.

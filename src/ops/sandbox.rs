@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Ask;
+use super::{Ask, Pod};
 use crate::diag::{Origin, count};
 use crate::spec::{GuestPath, Id, IdRange, Namespaces, NetworkChoice, Root};
 
@@ -25,6 +25,8 @@ pub enum What {
     KeepChanges(PathBuf),
     /// The root is entered with chroot(2) instead of pivot_root(2).
     Chroot,
+    /// These namespaces are those of a running sandbox.
+    Join(Pod),
     /// The network.
     Network(NetworkChoice),
     /// The user of the program.
@@ -92,6 +94,37 @@ impl Sandbox {
         Self { steps }
     }
 
+    /// The steps that only this sandbox has, after `-`, and those that only `other` has, after `+`,
+    /// one a line.
+    #[must_use]
+    pub fn diff(&self, other: &Self) -> String {
+        let (one, two) = (&self.steps, &other.steps);
+        // The longest common sequence of steps from each position on.
+        let mut common = vec![vec![0_usize; two.len() + 1]; one.len() + 1];
+        for (i, step) in one.iter().enumerate().rev() {
+            for (j, with) in two.iter().enumerate().rev() {
+                common[i][j] = if step == with {
+                    common[i + 1][j + 1] + 1
+                } else {
+                    common[i + 1][j].max(common[i][j + 1])
+                };
+            }
+        }
+        let (mut i, mut j, mut lines) = (0, 0, Vec::new());
+        while i < one.len() || j < two.len() {
+            if i < one.len() && j < two.len() && one[i] == two[j] {
+                (i, j) = (i + 1, j + 1);
+            } else if i < one.len() && (j == two.len() || common[i + 1][j] >= common[i][j + 1]) {
+                lines.push(format!("- {}", one[i].what));
+                i += 1;
+            } else {
+                lines.push(format!("+ {}", two[j].what));
+                j += 1;
+            }
+        }
+        lines.join("\n")
+    }
+
     /// The steps, in the order of the recipe.
     #[must_use]
     pub fn steps(&self) -> &[Arc<Step>] {
@@ -121,6 +154,9 @@ impl fmt::Display for What {
             Self::ReadOnlyRoot => write!(out, "read-only root"),
             Self::KeepChanges(path) => write!(out, "changes kept in {}", path.display()),
             Self::Chroot => write!(out, "root entered by chroot"),
+            Self::Join(pod) => {
+                write!(out, "{} shared with {}", pod.kinds.constants(), pod.shown())
+            }
             Self::Network(NetworkChoice::None) => write!(out, "no network"),
             Self::Network(NetworkChoice::Host) => write!(out, "network of the host"),
             Self::Network(NetworkChoice::Joined(joined)) => write!(out, "network {}", joined.label),
@@ -142,9 +178,21 @@ impl fmt::Display for What {
 
 #[cfg(test)]
 mod tests {
-    use super::Sandbox;
+    use super::{Sandbox, What};
     use crate::ops::Hostname;
     use crate::spec::Root;
+
+    #[test]
+    fn steps_that_differ_are_told() {
+        let base = Sandbox::new(Root::Empty, None);
+        let one = base.with(Hostname("one".into()), None).with(What::Pid1, None);
+        let two = base.with(What::Chroot, None).with(Hostname("two".into()), None);
+        let two = two.with(What::Pid1, None);
+        let lines = "- hostname one\n+ root entered by chroot\n+ hostname two";
+        assert_eq!(one.diff(&two), lines);
+        assert_eq!(one.diff(&one.clone()), "");
+        assert_eq!(base.diff(&one), "+ hostname one\n+ the program is process 1");
+    }
 
     #[test]
     fn adding_a_step_leaves_the_old_value_as_it_is() {

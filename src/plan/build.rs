@@ -10,10 +10,10 @@ use crate::diag::{Origin, Report, quoted};
 use crate::host::{DEFAULT_PATH, Host};
 use crate::ops::{
     Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside, DieWithParent,
-    DropCapabilities, EnterNetwork, Execute, KeepChanges, Layer, Leaves, LoopbackUp, LowerDir,
-    MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession, NoNewPrivileges, Op, PivotRoot,
-    Planning, PrepareMaps, Presence, ProtectRoot, RootKind, RootOf, RootTree, SetIds, Start,
-    StartInit, StartMaps, Umask, View, device, file_id, presence,
+    DropCapabilities, EnterNetwork, EnterSandbox, Execute, KeepChanges, Layer, Leaves, LoopbackUp,
+    LowerDir, MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession, NoNewPrivileges, Op,
+    PivotRoot, Planning, PrepareMaps, Presence, ProtectRoot, RootKind, RootOf, RootTree, SetIds,
+    Start, StartInit, StartMaps, Umask, View, device, file_id, presence,
 };
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
@@ -143,8 +143,13 @@ impl Draft<'_> {
                 NetworkChoice::None | NetworkChoice::Host => {}
             }
         }
+        if let Some(pod) = &self.settings.pod {
+            all.add(EnterSandbox(pod.value.clone()), pod.origin.as_ref());
+        }
         if new.has(Kind::User) {
             self.map(&mut all);
+        } else if self.enters_user() && !self.maps.own {
+            self.become_mapped(&mut all);
         }
         let maps = match &self.maps {
             _ if !new.has(Kind::User) => StartMaps::None,
@@ -303,6 +308,16 @@ impl Draft<'_> {
         }
         let asked = self.settings.users.iter().chain(&self.settings.groups).next();
         all.add(PrepareMaps(maps.clone()), asked.and_then(|asked| asked.origin.as_ref()));
+        self.become_mapped(all);
+    }
+
+    /// Whether the user namespace of a running sandbox is entered.
+    fn enters_user(&self) -> bool {
+        self.settings.pod.as_ref().is_some_and(|pod| pod.value.enters.has(Kind::User))
+    }
+
+    fn become_mapped(&self, all: &mut Gathered) {
+        let maps = &self.maps;
         let known = |map: &IdMap, id| if map.outside(0).is_some() { 0 } else { id };
         let (uid, gid) = (known(&maps.users, maps.uid), known(&maps.groups, maps.gid));
         all.add(BecomeMapped { uid, gid }, None);
@@ -316,7 +331,7 @@ impl Draft<'_> {
             None if settings.namespaces.has(Kind::Mount) => all.add(PivotRoot, None),
             None => {}
         }
-        let user_is_new = settings.namespaces.has(Kind::User);
+        let user_is_new = settings.namespaces.has(Kind::User) || self.enters_user();
         let Maps { uid, gid, own, .. } = self.maps;
         // With a map of only the own id, the process is that user already, like root of a namespace
         // that a user created; neither may drop groups.

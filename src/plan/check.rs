@@ -1,9 +1,9 @@
 //! Contradictions in a sandbox, reported before anything happens.
 
-use super::settings::Settings;
+use super::settings::{Asked, Settings};
 use crate::diag::{Report, os_error, quoted};
 use crate::host::Host;
-use crate::ops::{Changes, What};
+use crate::ops::{Changes, Pod, What};
 use crate::spec::{Kind, Namespaces, Root};
 
 /// Reports every contradiction between the namespaces of a sandbox and its other settings.
@@ -11,7 +11,9 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
     let mut reports = Vec::new();
     let new = |kind| settings.namespaces.has(kind);
     let shared = |report: Report| report.related(settings.shared.as_ref(), "shared here");
-    if !new(Kind::User) && !host.is_root() {
+    if let Some(pod) = &settings.pod {
+        joined(settings, pod, &mut reports);
+    } else if !new(Kind::User) && !host.is_root() {
         let others = settings.namespaces;
         if others != Namespaces::NONE {
             let flags = quoted(others.constants());
@@ -44,6 +46,26 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
     root(settings, host, &mut reports);
     changes(settings, &mut reports);
     reports
+}
+
+/// Reports namespaces that are both joined and chosen otherwise.
+fn joined(settings: &Settings, pod: &Asked<Pod>, reports: &mut Vec<Report>) {
+    let error = |message: &str| Report::error(message).at(pod.origin.clone());
+    let both = settings.namespaces & (pod.value.kinds | Kind::User.into());
+    if !both.is_empty() {
+        let kinds = quoted(both.constants());
+        let report = error(&format!("{kinds} cannot be both new and those of another sandbox"));
+        reports.push(report.advise("joined_and_new", "leave out `unshare`"));
+    }
+    if !settings.namespaces.has(Kind::Mount) {
+        let report = error("a sandbox that shares MOUNT cannot join another one");
+        reports.push(report.advise("joined_without_mounts", "leave MOUNT out of `share`"));
+    }
+    if settings.network.is_some() && pod.value.kinds.has(Kind::Net) {
+        let report = error("the network is that of the sandbox that is joined");
+        let hint = "leave out `network`, or NET of the namespaces to join";
+        reports.push(report.advise("joined_and_network", hint));
+    }
 }
 
 /// Reports changes that can never be kept.

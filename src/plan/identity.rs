@@ -15,6 +15,26 @@ pub fn maps(settings: &Settings, host: &Host, named: Named<'_>, reports: &mut Ve
     let named = (named, matches!(settings.root.value, Root::Rootfs(_)));
     let uid = number(settings.user.as_ref(), "user", "/etc/passwd", named, reports);
     let gid = number(settings.group.as_ref(), "group", "/etc/group", named, reports);
+    let pod = settings.pod.as_ref().map(|pod| &pod.value).filter(|pod| pod.enters.has(Kind::User));
+    if let Some(pod) = pod
+        && settings.users.is_empty()
+        && settings.groups.is_empty()
+    {
+        let uid = if settings.user.is_some() { uid } else { pod.maps.uid };
+        let gid = if settings.group.is_some() { gid } else { pod.maps.gid };
+        let unmapped = [
+            ("user", uid, &pod.maps.users, settings.user.as_ref()),
+            ("group", gid, &pod.maps.groups, settings.group.as_ref()),
+        ];
+        for (noun, id, map, asked) in unmapped {
+            if map.outside(id).is_none() {
+                let message = format!("{noun} {id} is not mapped in the sandbox that is joined");
+                let report = Report::error(message).at(asked.and_then(|it| it.origin.clone()));
+                reports.push(report.note(format!("its map is {map}")));
+            }
+        }
+        return Maps { uid, gid, ..pod.maps.clone() };
+    }
     if !settings.namespaces.has(Kind::User) {
         for range in settings.users.iter().chain(&settings.groups) {
             let report = Report::error("cannot map ids in a shared user namespace");

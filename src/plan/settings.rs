@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::names;
 use crate::diag::Origin;
 use crate::host::Host;
-use crate::ops::{Changes, File, Sandbox, Step, What};
+use crate::ops::{Changes, File, Pod, Sandbox, Step, What};
 use crate::spec::{
     FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, Namespaces, NetworkChoice, Root,
 };
@@ -38,6 +38,8 @@ pub struct Settings {
     pub inside: Vec<Arc<Step>>,
     /// The other steps that become operations by themselves.
     pub others: Vec<Arc<Step>>,
+    /// The running sandbox whose namespaces are shared.
+    pub pod: Option<Asked<Pod>>,
     pub network: Option<Asked<NetworkChoice>>,
     /// The files for host name look-ups stay those of the root, because it is read-only.
     pub names_of_root: Option<Asked<()>>,
@@ -63,6 +65,7 @@ impl Settings {
             chroot: None,
             inside: Vec::new(),
             others: Vec::new(),
+            pod: None,
             network: None,
             names_of_root: None,
             user: None,
@@ -104,6 +107,14 @@ impl Settings {
             What::ReadOnlyRoot => self.read_only_root = Some(asked((), origin)),
             What::KeepChanges(path) => self.keep_changes = Some(asked(path.clone(), origin)),
             What::Chroot => self.chroot = Some(asked((), origin)),
+            What::Join(pod) => {
+                let user = Namespaces::from(Kind::User);
+                self.namespaces = self.namespaces - pod.kinds - user;
+                self.network = self.network.take().filter(|_| !pod.kinds.has(Kind::Net));
+                self.network_of_host &= !pod.kinds.has(Kind::Net);
+                self.shared = origin.cloned();
+                self.pod = Some(asked(pod.clone(), origin));
+            }
             What::Network(choice) => self.choose_network(choice, origin),
             What::User(id) => self.user = Some(asked(id.clone(), origin)),
             What::Group(id) => self.group = Some(asked(id.clone(), origin)),

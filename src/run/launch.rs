@@ -14,9 +14,9 @@ pub(super) mod process;
 pub(super) mod relay;
 pub(super) mod stream;
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::launcher::Launcher;
 use self::lower::{Lowered, Supplies, lower};
@@ -28,7 +28,9 @@ use super::raw::c;
 use super::session::idmap::MapError;
 use super::trace::launch_trace::{LaunchTrace, report_image, report_layer, report_maps, watch};
 use crate::diag::{Report, quoted};
-use crate::ops::{AttachImage, BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
+use crate::ops::{
+    AttachImage, BuildLayer, EnterNetwork, EnterSandbox, Op, Own, OwnDirectory, Pod, clone_flags,
+};
 use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::base::error::RunError;
 use crate::run::launch::stream::Input;
@@ -78,6 +80,7 @@ pub(super) fn ready(
             Own::EnterNetwork(EnterNetwork(network)) => {
                 enter.push(enter_network(network, planned)?);
             }
+            Own::EnterSandbox(EnterSandbox(pod)) => enter.push(enter_sandbox(pod, planned)?),
             Own::ConnectOutside(connect) => {
                 let outside = launcher.connect_outside(&connect.0, planned.origin.as_ref())?;
                 let joined = outside.network.to_join();
@@ -198,6 +201,24 @@ fn enter_network(network: &JoinedNetwork, planned: &Planned) -> Result<Enter, Re
     let Some(descriptor) = &network.descriptor else { return Err(fails(Errno::MISSING)) };
     let descriptor = descriptor.try_clone().map_err(|error| fails((&error).into()))?;
     Ok(Enter { descriptor, namespaces: flags::NET })
+}
+
+/// The namespaces of a running sandbox, for a new process to enter.
+fn enter_sandbox(pod: &Pod, planned: &Planned) -> Result<Enter, Report> {
+    let fails = |why: String| {
+        let shown = pod.shown();
+        Report::error(format!("cannot join {shown}: {why}")).at(planned.origin.clone())
+    };
+    let Some(descriptor) = &pod.descriptor else { return Err(fails("it is unknown".into())) };
+    // A descriptor of a process is readable when it has ended.
+    let ended = sys::ready(&[(descriptor.as_fd(), false)], Some(Duration::ZERO));
+    if ended.is_ok_and(|it| it[0]) {
+        let hint = "start a program in it that runs as long, such as `sleep`";
+        return Err(fails("it has ended".into()).hint(hint));
+    }
+    let descriptor = descriptor.try_clone();
+    let descriptor = descriptor.map_err(|error| fails(Errno::from(&error).to_string()))?;
+    Ok(Enter { descriptor, namespaces: clone_flags(pod.enters) })
 }
 
 /// The result of a launch.

@@ -22,6 +22,7 @@ mod loop_devices;
 mod namespaces;
 mod networks;
 mod overlays;
+mod pods;
 mod printed;
 mod privileges;
 mod processes;

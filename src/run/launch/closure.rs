@@ -139,7 +139,7 @@ impl Launcher {
             let report = Report::error(message).at(request.origin.clone());
             let report = report.related(planned.origin.as_ref(), "the clock");
             let hint = "run a program there: only a program enters a time namespace";
-            return Err(report.hint(hint).into());
+            return Err(report.advise("closure_with_clock", hint).into());
         }
         let plan = &self.possible(plan);
         let ready = launch::ready(self, plan, request, &Input::Inherited)?;

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::connect_streams;
@@ -14,7 +15,7 @@ use super::stream::Given;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::{Host, cgroups, mountinfo};
 use crate::ops::clone_flags;
-use crate::ops::{Closure, Join, NewSession, Op, Scope};
+use crate::ops::{Closure, Join, NewSession, Op, Pod, Scope};
 use crate::plan::{Plan, Planned, Request, Side, terminal_kind};
 use crate::run::advice::action_error::ActionError;
 use crate::run::base::error::RunError;
@@ -71,6 +72,39 @@ impl Joining {
     pub fn trace<'a>(&'a self, launcher: &'a Launcher) -> LaunchTrace<'a> {
         LaunchTrace { trace: launcher, plan: &self.plan, actions: &self.actions }
     }
+}
+
+/// The namespaces `kinds` of the sandbox of `process`, for another sandbox that shares them.
+pub(in crate::run) fn pod(
+    launcher: &Launcher,
+    process: &mut Process,
+    kinds: Namespaces,
+) -> Result<Pod, Report> {
+    if !process.running() {
+        let message = "the sandbox has ended, so no other one can join it";
+        let hint = "start a program in it that runs as long, such as `sleep`";
+        return Err(Report::error(message).hint(hint));
+    }
+    if process.plan.is_raw() || process.is_closure() {
+        let message = "this process is not the program of a sandbox";
+        let hint = "join a program that `.start(…)` of a sandbox has started";
+        return Err(Report::error(message).hint(hint));
+    }
+    let station = &process.station;
+    let trail = launcher.session().trail();
+    let moved = trail.kinds_since(&station.trail);
+    let renamed = station.ids_of_caller && station.trail.ids != trail.ids;
+    if renamed || moved.has(Kind::Pid) {
+        let message = "nsscript changed its ids or its PID namespace after it started the sandbox, \
+                       so no other one can join it";
+        return Err(Report::error(message));
+    }
+    let pod = Pod::new(kinds, station.apart | moved, process.plan.maps.clone());
+    let pod = pod.map_err(|error| Report::from(&error))?;
+    let descriptor = process.pidfd().try_clone_to_owned().map_err(|error| {
+        Report::error(format!("cannot join the sandbox: {}", Errno::from(&error)))
+    })?;
+    Ok(Pod { pid: Some(process.pid()), descriptor: Some(Arc::new(descriptor)), ..pod })
 }
 
 /// Starts another program in the sandbox of `process`: in all its namespaces, with its ids, its

@@ -11,12 +11,15 @@ use super::piped::MOST_KEPT;
 use super::process::Process;
 use super::stream::{Input, converse};
 use super::{Launched, launch, not_executed};
+use crate::diag::Report;
+use crate::ops::Pod;
 use crate::plan::{Plan, Request};
 use crate::run::advice::guest::Guest;
 use crate::run::advice::loader;
 use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::mend::Attempt;
 use crate::run::network::Networks;
+use crate::spec::Namespaces;
 use crate::sys::{self, Waiting};
 
 /// Starts the processes of this run.
@@ -160,6 +163,14 @@ impl Launcher {
     #[must_use]
     pub fn plan_to_join(&self, first: &Plan, request: &Request) -> Plan {
         join::joined(first, request, self.host())
+    }
+
+    /// The namespaces `kinds` of the sandbox of `process`, for another sandbox that shares them.
+    ///
+    /// # Errors
+    /// The sandbox has ended, or is none; or a kind that cannot be shared.
+    pub fn pod(&self, process: &mut Process, kinds: Namespaces) -> Result<Pod, Report> {
+        join::pod(self, process, kinds)
     }
 
     /// Runs another program in the sandbox of `process`, to its end.

@@ -51,7 +51,10 @@ pub(in crate::run) fn lower(plan: &Plan, supplies: Supplies<'_>) -> Lowered {
     // A process that shares its parent's memory enters a new time namespace only when it executes a
     // program, and on kernels such as 6.1 not at all. A process with a copy is in it from the
     // start.
-    program.share_memory = !plan.namespaces.has(Kind::Time) || supplies.kernel >= (6, 6);
+    // Programs of a sandbox that is joined could read shared memory.
+    let joins = plan.actions.iter().any(|it| matches!(it.action, Op::EnterSandbox(_)));
+    program.share_memory =
+        !joins && (!plan.namespaces.has(Kind::Time) || supplies.kernel >= (6, 6));
     program.namespaces = clone_flags(plan.namespaces);
     if program.calls.iter().any(|call| matches!(call, Call::SetClock { .. })) {
         program.namespaces &= !flags::TIME;
@@ -78,7 +81,7 @@ pub(in crate::run) fn lower_joining(
         streams: streams.call(),
         own,
         gated,
-        new_user: plan.namespaces.has(Kind::User),
+        new_user: plan.apart().has(Kind::User),
         terminal: plan.actions.iter().any(connects),
         closure: plan.command.is_closure(),
     };

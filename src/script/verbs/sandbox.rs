@@ -30,6 +30,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
     fn chroot,
     fn hostname,
     fn domainname,
+    fn diff,
 ];
 
 /// Converts a root: a Rootfs, or a directory of the host.
@@ -70,6 +71,24 @@ fn row(changed: &Changed) -> Map {
 /// The error for an invalid value.
 pub(in crate::script::verbs) fn invalid(error: &ValueError, call: &Call<'_, '_>) -> VerbError {
     call.fail(Report::from(error))
+}
+
+/// Returns the steps in which two sandboxes differ, one a line.
+///
+/// A line that begins with `-` is a step of the first sandbox alone, one with `+` of the second. The
+/// text is empty if they are equal. Values of variables and contents of files count, but are not
+/// shown.
+///
+/// # Example
+/// ```rhai
+/// let base = sandbox("/").read_only_root();
+/// let online = base.network("host").hostname("box");
+/// print(diff(base, online));
+/// ```
+/// # See
+/// diff(1)
+fn diff(_call: &Call<'_, '_>, sandbox: Sandbox, other: Sandbox) -> String {
+    sandbox.diff(&other)
 }
 
 /// Returns a new sandbox: eight new namespaces, no capabilities, an empty environment.

@@ -412,8 +412,7 @@ fn image(
     Ok(sandbox.with(image.foreseen(foreseen), call.origin()))
 }
 
-/// Sets the propagation of a mount and of the mounts below it: `"private"`, `"slave"`, `"shared"` or
-/// `"unbindable"`.
+/// Sets the propagation of a mount and of the mounts below it.
 ///
 /// - `"private"` is the default: what is mounted later, on the host or inside, appears nowhere else.
 /// - `"slave"` is for a bind of a mount that is shared on the host: what the host mounts in it later
