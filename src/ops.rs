@@ -376,6 +376,7 @@ operations! {
     }
     carried { NewSession Limit Execute }
     own {
-        BuildLayer KeepChanges AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Start Join RawAction
+        BuildLayer KeepChanges AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps
+        Start Join RawAction
     }
 }

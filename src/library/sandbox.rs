@@ -350,8 +350,8 @@ impl Sandbox {
         self.with(What::Unshare(set(namespaces)))
     }
 
-    /// Shares namespaces with the running sandbox of `child`, some of `Pid`, `Net`, `Ipc` and `Uts`,
-    /// and its user namespace.
+    /// Shares namespaces with the running sandbox of `child`, some of `Pid`, `Net`, `Ipc` and
+    /// `Uts`, and its user namespace.
     #[track_caller]
     pub fn join(self, child: &mut Child, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
         match child.pod(set(namespaces)) {
@@ -393,8 +393,8 @@ impl Sandbox {
         self.with(What::Group(group.into().0))
     }
 
-    /// The supplementary groups of programs, by their ids inside. Default: none. Each must be mapped
-    /// with [`map_group`](Self::map_group).
+    /// The supplementary groups of programs, by their ids inside. Default: none. Each must be
+    /// mapped with [`map_group`](Self::map_group).
     #[track_caller]
     pub fn groups(self, groups: impl IntoIterator<Item = u32>) -> Self {
         self.try_with(|| ops::Groups::new(groups))

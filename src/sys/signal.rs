@@ -13,8 +13,8 @@ use super::process::ready;
 /// The signals that ask nsscript to end.
 const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
-/// The signals that a program gets while nsscript waits for it. At other times, they ask nsscript to
-/// end, as their default action would.
+/// The signals that a program gets while nsscript waits for it. At other times, they ask nsscript
+/// to end, as their default action would.
 const PASSED: [i32; 2] = [libc::SIGUSR1, libc::SIGUSR2];
 
 /// The name and number of a signal, such as `SIGTERM (15)`; a real-time signal has only a number.
@@ -163,6 +163,7 @@ impl Waiting {
 
     /// The signals that arrived for the program since the last call.
     pub fn signals(&self) -> impl Iterator<Item = i32> + use<> {
+        let Self(()) = self;
         let pending = PENDING.swap(0, Ordering::Relaxed);
         if pending != 0 && interrupted().is_none() {
             drain_wake();
@@ -175,7 +176,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         // A signal for a program that has just ended is for nobody.
         if WAITS.fetch_sub(1, Ordering::Relaxed) == 1 {
-            drop(self.signals());
+            let _ = self.signals();
         }
     }
 }

@@ -93,7 +93,8 @@ impl Asking for Propagation {
             let report = Report::error(format!("cannot set the propagation of {shown}: no mount"));
             let report = report.note("only a mount of an earlier line has a propagation");
             let hint = format!("bind it first: `.bind({0:?}, {0:?})`", target.as_str());
-            to.reports.push(report.hint(hint).at(origin.cloned()));
+            let report = if target.is_root() { report } else { report.hint(hint) };
+            to.reports.push(report.at(origin.cloned()));
             return Ok(());
         };
         if *kind != MountPropagation::Slave {

@@ -75,9 +75,9 @@ pub(in crate::script::verbs) fn invalid(error: &ValueError, call: &Call<'_, '_>)
 
 /// Returns the steps in which two sandboxes differ, one a line.
 ///
-/// A line that begins with `-` is a step of the first sandbox alone, one with `+` of the second. The
-/// text is empty if they are equal. Values of variables and contents of files count, but are not
-/// shown.
+/// A line that begins with `-` is a step of the first sandbox alone, one with `+` of the second.
+/// The text is empty if they are equal. Values of variables and contents of files count, but are
+/// not shown.
 ///
 /// # Example
 /// ```rhai

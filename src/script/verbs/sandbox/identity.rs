@@ -215,15 +215,16 @@ fn map_group(
 
 /// Sets the supplementary groups of the program, by their ids inside. By default, it has none.
 ///
-/// Each group must be mapped, and the kernel allows groups only with more than a map of the caller's
-/// own id: see `map_group`. The groups also apply to programs that join the sandbox.
+/// Each group must be mapped, and the kernel allows groups only with more than a map of the
+/// caller's own id: see `map_group`. The groups also apply to programs that join the sandbox.
 ///
 /// # Errors
 /// A group is not mapped, or the map has only the caller's own id.
 ///
 /// # Example
 /// ```rhai
-/// print(sandbox("/").read_only_root().map_user(0, 100000, 65536).map_group(0, 100000, 65536).groups([20, 27]));
+/// let mapped = sandbox("/").read_only_root().map_user(0, 100000, 65536).map_group(0, 100000, 65536);
+/// print(mapped.groups([20, 27]));
 /// ```
 /// # See
 /// setgroups(2), user_namespaces(7)
@@ -279,8 +280,8 @@ fn env(
 
 /// Passes variables of nsscript's own environment to the program, if they are set.
 ///
-/// Name each variable: a pattern such as `"LC_*"` is an error. `keep_env("all")` passes all of them,
-/// including those that hold secrets.
+/// Name each variable: a pattern such as `"LC_*"` is an error. `keep_env("all")` passes all of
+/// them, including those that hold secrets.
 ///
 /// # Errors
 /// A name is not a valid variable name, or is a pattern.
@@ -357,13 +358,14 @@ fn personality(
 
 /// Sets a clock of the sandbox ahead of that of the machine, or behind it.
 ///
-/// `clock` is `"boottime"`, which uptime(1) shows, or `"monotonic"`. `offset` is a number of seconds
-/// or a duration such as `"1d"`; with a minus, the clock is behind. The date, `CLOCK_REALTIME`, is
-/// that of the machine in any case. The offset also applies to programs that join the sandbox.
+/// `clock` is `"boottime"`, which uptime(1) shows, or `"monotonic"`. `offset` is a number of
+/// seconds or a duration such as `"1d"`; with a minus, the clock is behind. The date,
+/// `CLOCK_REALTIME`, is that of the machine in any case. The offset also applies to programs that
+/// join the sandbox.
 ///
 /// # Errors
-/// The clock is unknown. `TIME` is shared. The clock would be negative. A closure cannot run in such
-/// a sandbox, because only programs enter its time namespace.
+/// The clock is unknown. `TIME` is shared. The clock would be negative. A closure cannot run in
+/// such a sandbox, because only programs enter its time namespace.
 ///
 /// # Example
 /// ```rhai

@@ -359,8 +359,8 @@ fn mount(
 ///
 /// # Example
 /// ```rhai
-/// let guest = sandbox("/").read_only_root().tmpfs("/mnt").overlay("/mnt/etc", #{ lower: ["/etc"] });
-/// guest.run(["sh", "-c", "echo box > /mnt/etc/hostname; cat /mnt/etc/hostname"]);
+/// let guest = sandbox("/").read_only_root().overlay("/mnt", #{ lower: ["/etc"] });
+/// guest.run(["sh", "-c", "echo box > /mnt/hostname; cat /mnt/hostname"]);
 /// ```
 /// # See
 /// mount(8)
@@ -414,10 +414,11 @@ fn image(
 
 /// Sets the propagation of a mount and of the mounts below it.
 ///
-/// - `"private"` is the default: what is mounted later, on the host or inside, appears nowhere else.
-/// - `"slave"` is for a bind of a mount that is shared on the host: what the host mounts in it later
-///   appears inside, with the attributes that it has on the host. `read_only` of the bind does not
-///   include it.
+/// - `"private"` is the default: what is mounted later, on the host or inside, appears nowhere
+///   else.
+/// - `"slave"` is for a bind of a mount that is shared on the host: what the host mounts in it
+///   later appears inside, with the attributes that it has on the host. `read_only` of the bind
+///   does not include it.
 /// - `"shared"` makes a new peer group inside, for sandboxes in the sandbox.
 /// - `"unbindable"` mounts cannot be bound.
 ///

@@ -114,8 +114,8 @@ fn share(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandb
 /// When the other sandbox ends, the kernel ends all programs in its PID namespace.
 ///
 /// # Errors
-/// The process has ended, or is not the program of a sandbox. A namespace is of another kind, or the
-/// recipe chooses it otherwise as well.
+/// The process has ended, or is not the program of a sandbox. A namespace is of another kind, or
+/// the recipe chooses it otherwise as well.
 ///
 /// # Example
 /// ```rhai
