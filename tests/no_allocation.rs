@@ -134,6 +134,10 @@ fn every_step(runner: &Runner) {
         let shared = Namespaces::from(Kind::User);
         launch(runner, &tree().with(What::Share(shared), None));
     }
+    if runner.host().kernel >= (6, 6) {
+        let clock = ClockOffset::new("boottime", false, Duration::from_secs(86400)).unwrap();
+        launch(runner, &tree().with(clock, None));
+    }
     let late = Sandbox::new(Root::Empty, None);
     let late = late.with(Symlink { path: path("/a"), says: "/a".into() }, None);
     let late = late.with(tmpfs("/a/b"), None);
@@ -167,7 +171,6 @@ fn common() -> Vec<What> {
         Limit { resource: Resource::ALL[9], soft: 64, hard: 128 }.into(),
         Sysctl::new("net.ipv4.ip_forward", "1").unwrap().into(),
         Personality::new(["ADDR_NO_RANDOMIZE"]).unwrap().into(),
-        ClockOffset::new("boottime", false, Duration::from_secs(86400)).unwrap().into(),
         Workdir(path("/")).into(),
     ]
 }

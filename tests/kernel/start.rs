@@ -1,7 +1,7 @@
 //! What a program starts with: descriptors, environment, session, process numbers.
 
 use super::INIT_RUNS;
-use crate::support::{GUESTS, HOST, TREE, as_each_user, field};
+use crate::support::{GUESTS, HOST, TREE, as_each_user, field, have_clock_offsets};
 
 #[test]
 fn the_standard_streams_are_the_only_descriptors() {
@@ -114,6 +114,9 @@ fn an_unknown_personality_is_told() {
 
 #[test]
 fn clocks_differ_from_those_of_the_machine() {
+    if !have_clock_offsets() {
+        return;
+    }
     as_each_user(|bench| {
         let read = "read up rest < /proc/uptime; echo ${up%.*}; cat /proc/self/timens_offsets";
         let up = || {
@@ -150,6 +153,9 @@ fn clocks_differ_from_those_of_the_machine() {
 
 #[test]
 fn a_program_that_joins_has_the_same_clocks() {
+    if !have_clock_offsets() {
+        return;
+    }
     as_each_user(|bench| {
         let code = format!(
             r#"let first = {HOST}.clock_offset("boottime", "1000d").start("sleep 60");
@@ -167,6 +173,9 @@ fn a_program_that_joins_has_the_same_clocks() {
 
 #[test]
 fn a_clock_that_cannot_be_set_is_told() {
+    if !have_clock_offsets() {
+        return;
+    }
     as_each_user(|bench| {
         for (steps, message, hint) in [
             (r#".clock_offset("boottime", "-40000d")"#, "it would be negative", "was started"),

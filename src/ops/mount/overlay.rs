@@ -98,15 +98,19 @@ pub enum OverlayChanges {
     Discarded,
     /// None: the overlay is read-only.
     None,
-    /// Directories of the host, without links in their paths.
-    Kept {
-        /// The directory that holds both.
-        above: (PathBuf, FileId),
-        /// The directory for changes.
-        upper: (PathBuf, FileId),
-        /// The directory for work of the kernel.
-        work: (PathBuf, FileId),
-    },
+    /// Directories of the host.
+    Kept(Box<KeptIn>),
+}
+
+/// The directories of the host for changes, without links in their paths.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptIn {
+    /// The directory that holds both.
+    pub above: (PathBuf, FileId),
+    /// The directory for changes.
+    pub upper: (PathBuf, FileId),
+    /// The directory for work of the kernel.
+    pub work: (PathBuf, FileId),
 }
 
 /// A planned overlay.
@@ -274,7 +278,7 @@ fn kept(
             return Err(Report::error(message).hint("put both directories beside each other"));
         }
     }
-    Ok(OverlayChanges::Kept { above, upper, work })
+    Ok(OverlayChanges::Kept(Box::new(KeptIn { above, upper, work })))
 }
 
 /// The maximum length of an option's value in fsconfig(2), in bytes.
@@ -327,8 +331,8 @@ impl Operation for Overlaid {
         let how = match changes {
             OverlayChanges::Discarded => " and discard changes".to_owned(),
             OverlayChanges::None => ", read-only".into(),
-            OverlayChanges::Kept { upper, .. } => {
-                format!(" and keep changes in {}", host(&upper.0))
+            OverlayChanges::Kept(kept) => {
+                format!(" and keep changes in {}", host(&kept.upper.0))
             }
         };
         let what = crate::diag::list(&names, "and");
@@ -359,7 +363,8 @@ impl Overlaid {
                 let before = format!("{stage} && mkdir {at}/upper {at}/work && cd {at} && ");
                 (before, ",upperdir=upper,workdir=work".into())
             }
-            OverlayChanges::Kept { upper, work, .. } => {
+            OverlayChanges::Kept(kept) => {
+                let KeptIn { upper, work, .. } = &**kept;
                 let (upper, work) = (upper.0.to_string_lossy(), work.0.to_string_lossy());
                 if [&upper, &work].iter().any(|path| path.contains([',', '\\'])) {
                     return None;
@@ -408,7 +413,8 @@ impl Lower for Overlaid {
                 None
             }
             OverlayChanges::None => None,
-            OverlayChanges::Kept { above, upper, work } => {
+            OverlayChanges::Kept(kept) => {
+                let KeptIn { above, upper, work } = &**kept;
                 names.push("changes".into());
                 Some(UpperWork {
                     above: examined(path(&above.0), above.1),

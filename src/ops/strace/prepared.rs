@@ -116,7 +116,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
                 .chain(directories.iter().map(|n| make(n)))
                 .collect()
         }
-        Call::Keep | Call::UseKept => Vec::new(),
+        Call::Keep | Call::UseKept | Call::TakeAside { .. } | Call::UseGiven { .. } => Vec::new(),
         Call::AttachKept(name) => {
             let name = c(name);
             vec![call(format!(
@@ -127,7 +127,6 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
         Call::SetAside { .. } => vec![call(
             "mount_setattr(slave, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {propagation=MS_SLAVE}, 32)",
         )],
-        Call::TakeAside { .. } | Call::UseGiven { .. } => Vec::new(),
         Call::SetPropagation { path, kind } => {
             let flag = match kind {
                 MountPropagation::Private => "MS_PRIVATE",

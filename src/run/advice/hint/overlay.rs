@@ -114,7 +114,7 @@ impl Overlay {
         if let Some(Overlaid { lower, changes, .. }) = placed(case) {
             let lower = lower.iter().map(|(path, _)| path.clone()).collect();
             let (upper, work) = match changes {
-                OverlayChanges::Kept { upper, work, .. } => (Some(&upper.0), Some(&work.0)),
+                OverlayChanges::Kept(kept) => (Some(&kept.upper.0), Some(&kept.work.0)),
                 OverlayChanges::Discarded | OverlayChanges::None => (None, None),
             };
             return Some(Self { lower, upper: upper.cloned(), work: work.cloned() });
