@@ -135,7 +135,7 @@ fn every_step(runner: &Runner) {
         launch(runner, &tree().with(What::Share(shared), None));
     }
     if runner.host().kernel >= (6, 6) {
-        let clock = ClockOffset::new("boottime", false, Duration::from_secs(86400)).unwrap();
+        let clock = ClockOffset::new("boottime", false, Duration::from_secs(1000)).unwrap();
         launch(runner, &tree().with(clock, None));
     }
     let late = Sandbox::new(Root::Empty, None);
