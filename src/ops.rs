@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod asked;
+mod capabilities;
 mod flags;
 mod identity;
 mod lookup;
@@ -30,6 +31,7 @@ use std::path::Path;
 use crate::spec::{GuestPath, MountAttributes, Namespaces};
 
 pub use asked::*;
+pub use capabilities::*;
 pub use flags::*;
 pub use identity::*;
 pub use lookup::*;
@@ -355,13 +357,14 @@ macro_rules! operations {
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl
+    KeepCapabilities
 }
 
 operations! {
     lowered {
         MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
         Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
-        SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask
+        SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure
     }
     carried { NewSession Limit Execute }

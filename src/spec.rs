@@ -21,10 +21,10 @@ mod rootfs;
 mod value_error;
 
 pub use archive::{Archive, Compression};
-pub use capability::Capability;
+pub use capability::{Capabilities, Capability};
 pub use command::{Command, Streams, shell_word, variable};
 pub use data::{DataRow, DataTable};
-pub use idmap::{Id, IdMap, IdRange};
+pub use idmap::{AllIds, Id, IdMap, IdRange};
 pub use link::{IpProtocol, IpvlanMode, MacvlanMode};
 pub use mount_attributes::MountAttributes;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};

@@ -407,6 +407,9 @@ fn verbs_have_methods_of_their_names() {
     // What a program asks in other ways, with the reason.
     let others = [
         ("Sandbox.root", "Sandbox::{new, directory_root, rootfs}"),
+        ("Sandbox.container", "a text in the language: stdlib/container.rhai"),
+        ("Sandbox.map_users", "Sandbox::map_users_all"),
+        ("Sandbox.map_groups", "Sandbox::map_groups_all"),
         ("Sandbox.network", "network_host and network_outbound; networks by name are the recipe's"),
         ("Sandbox.run", "Command::status"),
         ("Sandbox.output", "Command::output"),

@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nsscript::internal::ops::{
-    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount, Personality,
-    Proc, ReadOnly, Sandbox, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
+    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, KeepCapabilities, Limit, Mask, Mount,
+    Personality, Proc, ReadOnly, Sandbox, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
 use nsscript::internal::run::{Input, MOST_KEPT, RunError, Runner};
 use nsscript::internal::spec::{
-    Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountAttributes,
-    MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
+    Applets, BindOptions, Capabilities, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind,
+    MountAttributes, MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
 };
 
 // What the programs that are started here find.
@@ -165,6 +165,7 @@ fn common() -> Vec<What> {
         Limit { resource: Resource::ALL[9], soft: 64, hard: 128 }.into(),
         Sysctl::new("net.ipv4.ip_forward", "1").unwrap().into(),
         Personality::new(["ADDR_NO_RANDOMIZE"]).unwrap().into(),
+        KeepCapabilities(Capabilities::parse(["CHOWN", "KILL"]).unwrap()).into(),
         Workdir(path("/")).into(),
     ]
 }
@@ -189,15 +190,15 @@ fn contents() -> Vec<What> {
         .into(),
         Mount { source: "m".into(), target: target("/m/n"), kind: "tmpfs".into(), options }.into(),
         Devpts(target("/pts")).into(),
-        Sysfs(target("/sys")).into(),
+        Sysfs { target: target("/sys"), optional: false }.into(),
         Directory { path: target("/x/y"), options: look }.into(),
         File { path: target("/x/y/file"), content: (b"content".to_vec()).into(), options: look }
             .into(),
         Symlink { path: target("/x/link"), says: "/x/deep/er".into() }.into(),
         Directory { path: target("/x/link/z"), options: FileOptions::default() }.into(),
-        Mask(target("/a/etc")).into(),
-        Mask(target("/b/c")).into(),
-        ReadOnly(target("/x")).into(),
+        Mask { target: target("/a/etc"), optional: false }.into(),
+        Mask { target: target("/b/c"), optional: true }.into(),
+        ReadOnly { target: target("/x"), optional: false }.into(),
         What::ReadOnlyRoot,
     ]
 }

@@ -94,9 +94,20 @@ pub fn subordinate(tree: &Tree, file: &str, uid: u32) -> Vec<(u32, u32)> {
     text.lines().filter_map(line).collect()
 }
 
+/// The ranges `(first, count)` that `file` assigns to anybody.
+#[must_use]
+pub fn all_subordinate(tree: &Tree, file: &str) -> Vec<(u32, u32)> {
+    let text = tree.read(Path::new(file)).unwrap_or_default();
+    let line = |line: &str| {
+        let mut fields = line.trim().split(':').skip(1);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    String::from_utf8_lossy(&text).lines().filter_map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{number_in, subordinate, user_names};
+    use super::{all_subordinate, number_in, subordinate, user_names};
     use crate::host::fixture::Fixture;
 
     #[test]
@@ -109,5 +120,7 @@ mod tests {
         host.file("etc/subuid", b"# none\nal:100000:65536\n7:300000:10\nbo:1:1\nbad:x:y\n");
         assert_eq!(subordinate(&host.tree(), "/etc/subuid", 7), [(100_000, 65_536), (300_000, 10)]);
         assert_eq!(subordinate(&host.tree(), "/etc/subgid", 7), []);
+        let all = [(100_000, 65_536), (300_000, 10), (1, 1)];
+        assert_eq!(all_subordinate(&host.tree(), "/etc/subuid"), all);
     }
 }

@@ -11,7 +11,8 @@ use super::values::{Id, Limit, Namespace};
 use crate::diag::Report;
 use crate::ops::{self, What};
 use crate::spec::{
-    self, GuestPath, IdRange, Namespaces, NetworkChoice, Outbound, Resource, Root, ValueError,
+    self, AllIds, Capabilities, GuestPath, IdRange, Namespaces, NetworkChoice, Outbound, Resource,
+    Root, ValueError,
 };
 
 /// What a program will see: namespaces, a root, mounts, ids, limits. It is a value: nothing happens
@@ -176,7 +177,9 @@ impl Sandbox {
     /// Mounts sysfs(5), read-only.
     #[track_caller]
     pub fn sysfs(self, target: impl AsRef<Path>) -> Self {
-        self.try_with(|| guest(target.as_ref()).map(ops::Sysfs))
+        self.try_with(|| {
+            guest(target.as_ref()).map(|target| ops::Sysfs { target, optional: false })
+        })
     }
 
     /// Makes the usual devices, such as `null` and `tty`, and terminals: null(4), pty(7).
@@ -254,13 +257,15 @@ impl Sandbox {
     /// Hides a file or directory: nothing can be read there.
     #[track_caller]
     pub fn mask(self, target: impl AsRef<Path>) -> Self {
-        self.try_with(|| guest(target.as_ref()).map(ops::Mask))
+        self.try_with(|| guest(target.as_ref()).map(|target| ops::Mask { target, optional: false }))
     }
 
     /// Makes what is at a path read-only, with the mounts below it.
     #[track_caller]
     pub fn read_only(self, target: impl AsRef<Path>) -> Self {
-        self.try_with(|| guest(target.as_ref()).map(ops::ReadOnly))
+        self.try_with(|| {
+            guest(target.as_ref()).map(|target| ops::ReadOnly { target, optional: false })
+        })
     }
 
     // Names, namespaces and the network.
@@ -328,6 +333,49 @@ impl Sandbox {
     #[track_caller]
     pub fn map_group(self, inside: u32, outside: u32, count: u32) -> Self {
         self.try_with(|| range(inside, outside, count).map(What::MapGroup))
+    }
+
+    /// Maps all users that the caller may map: the caller as user 0 and their subordinate ids in
+    /// `/etc/subuid`, or for root 65536 users that nobody else has.
+    #[track_caller]
+    pub fn map_users_all(self) -> Self {
+        self.with(What::MapUsers(AllIds { optional: false }))
+    }
+
+    /// The same for groups, with `/etc/subgid`.
+    #[track_caller]
+    pub fn map_groups_all(self) -> Self {
+        self.with(What::MapGroups(AllIds { optional: false }))
+    }
+
+    /// Keeps capabilities by the names of capabilities(7), with or without `CAP_`. Default: none.
+    ///
+    /// They count in the user namespace of the sandbox. A program with `SYS_ADMIN` can undo the
+    /// mounts of its sandbox, so planning refuses it if they protect files of the host.
+    ///
+    /// ```
+    /// use nsscript::Sandbox;
+    ///
+    /// let sandbox = Sandbox::host_view().keep_capabilities(["CHOWN", "NET_RAW"]);
+    /// let output = sandbox.command("grep").args(["CapEff", "/proc/self/status"]).output()?;
+    /// assert_eq!(output.stdout, b"CapEff:\t0000000000002001\n");
+    /// # Ok::<(), nsscript::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn keep_capabilities(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.try_with(|| Capabilities::parse(names).map(ops::KeepCapabilities))
+    }
+
+    /// Keeps the 14 capabilities that docker and podman leave to containers.
+    #[track_caller]
+    pub fn keep_capabilities_container(self) -> Self {
+        self.with(ops::KeepCapabilities(Capabilities::CONTAINER))
+    }
+
+    /// Keeps every capability.
+    #[track_caller]
+    pub fn keep_capabilities_all(self) -> Self {
+        self.with(ops::KeepCapabilities(Capabilities::ALL))
     }
 
     /// Sets an environment variable.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Ask;
-use crate::diag::{Origin, count};
-use crate::spec::{GuestPath, Id, IdRange, Namespaces, NetworkChoice, Root};
+use crate::diag::{Caller, Origin, count};
+use crate::spec::{AllIds, GuestPath, Id, IdRange, Namespaces, NetworkChoice, Root};
 
 /// A step in the description of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,10 @@ pub enum What {
     MapUser(IdRange),
     /// A further range of group ids.
     MapGroup(IdRange),
+    /// All user ids that the caller may map.
+    MapUsers(AllIds),
+    /// All group ids that the caller may map.
+    MapGroups(AllIds),
     /// Environment variables.
     Env(Vec<(String, String)>),
     /// Environment variables taken from nsscript's own environment.
@@ -92,6 +96,22 @@ impl Sandbox {
         Self { steps }
     }
 
+    /// Returns this sandbox with `caller` as the place that asked for the steps after the first
+    /// `count`, beside their own.
+    #[must_use]
+    pub fn asked_by(mut self, count: usize, caller: &Caller, callers: &[Caller]) -> Self {
+        for step in self.steps.iter_mut().skip(count) {
+            let Step { what, origin } = &**step;
+            let origin = origin.clone().map(|mut origin| {
+                let all = std::iter::once(caller).chain(callers).cloned();
+                origin.callers = all.collect();
+                origin
+            });
+            *step = Arc::new(Step { what: what.clone(), origin });
+        }
+        self
+    }
+
     /// The steps, in the order of the recipe.
     #[must_use]
     pub fn steps(&self) -> &[Arc<Step>] {
@@ -129,6 +149,8 @@ impl fmt::Display for What {
             Self::Group(id) => write!(out, "group {id}"),
             Self::MapUser(range) => write!(out, "map user {range}"),
             Self::MapGroup(range) => write!(out, "map group {range}"),
+            Self::MapUsers(all) => write!(out, "map all users{all}"),
+            Self::MapGroups(all) => write!(out, "map all groups{all}"),
             Self::Env(pairs) => {
                 let names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
                 write!(out, "environment {}", names.join(" "))

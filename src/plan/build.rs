@@ -10,10 +10,10 @@ use crate::diag::{Origin, Report, quoted};
 use crate::host::{DEFAULT_PATH, Host};
 use crate::ops::{
     Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside, DieWithParent,
-    DropCapabilities, EnterNetwork, Execute, KeepChanges, Layer, Leaves, LoopbackUp, LowerDir,
-    MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession, NoNewPrivileges, Op, PivotRoot,
-    Planning, PrepareMaps, Presence, ProtectRoot, RootKind, RootOf, RootTree, SetIds, Start,
-    StartInit, StartMaps, Umask, View, device, file_id, presence,
+    DropCapabilities, EnterNetwork, Execute, KeepChanges, Layer, Leaves, LimitCapabilities,
+    LoopbackUp, LowerDir, MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession,
+    NoNewPrivileges, Op, PivotRoot, Planning, PrepareMaps, Presence, ProtectRoot, RootKind, RootOf,
+    RootTree, SetIds, Start, StartInit, StartMaps, Umask, View, device, file_id, presence,
 };
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
@@ -109,6 +109,8 @@ pub(super) struct Draft<'a> {
     pub tree: Option<Rc<RootTree>>,
     pub maps: Maps,
     pub request: &'a Request,
+    /// The warnings about its ids.
+    pub warnings: Vec<Report>,
 }
 
 impl Draft<'_> {
@@ -117,7 +119,8 @@ impl Draft<'_> {
         let new = self.settings.namespaces;
         let planning = self.planning(reports);
         let (done, view) = (planning.actions, planning.view);
-        let mut warnings = shadow::shadowed(&done);
+        let mut warnings = self.warnings.clone();
+        warnings.extend(shadow::shadowed(&done));
         warnings.extend(planning.warnings);
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
             let message = "`/etc/resolv.conf` is not replaced, because the root is read-only";
@@ -199,6 +202,9 @@ impl Draft<'_> {
             entered: self.settings.network.as_ref().and_then(|it| it.origin.clone()),
             protect_proc: !namespaces.has(Kind::User) || self.maps.maps_root(),
             maps: &self.maps,
+            chroot: self.settings.chroot.as_ref().map(|chroot| chroot.origin.clone()),
+            views_host: self.is_viewed(),
+            root_origin: self.settings.root.origin.clone(),
             root: RootOf {
                 host: self.host,
                 root: &self.settings.root.value,
@@ -301,8 +307,11 @@ impl Draft<'_> {
             all.add(MapOwnIds(maps.clone()), None);
             return;
         }
-        let asked = self.settings.users.iter().chain(&self.settings.groups).next();
-        all.add(PrepareMaps(maps.clone()), asked.and_then(|asked| asked.origin.as_ref()));
+        let settings = self.settings;
+        let ranges = settings.users.iter().chain(&settings.groups).map(|asked| &asked.origin);
+        let whole = settings.all_users.iter().chain(&settings.all_groups).map(|all| &all.origin);
+        let asked = ranges.chain(whole).next().and_then(Option::as_ref);
+        all.add(PrepareMaps(maps.clone()), asked);
         let known = |map: &IdMap, id| if map.outside(0).is_some() { 0 } else { id };
         let (uid, gid) = (known(&maps.users, maps.uid), known(&maps.groups, maps.gid));
         all.add(BecomeMapped { uid, gid }, None);
@@ -325,12 +334,17 @@ impl Draft<'_> {
             self.host.is_root() && !(same && self.host.denies_groups())
         };
         let bounded = (user_is_new && !own) || (!user_is_new && is_root());
+        let (kept, keeps) = settings.kept_capabilities();
         if bounded {
             let origin = settings.user.as_ref().and_then(|user| user.origin.as_ref());
-            all.add(SetIds { uid, gid }, origin);
+            all.add(SetIds { uid, gid, kept }, origin);
         }
         all.add(NewKeyring, None);
-        all.add(DropCapabilities { bounded }, None);
+        if kept.is_empty() {
+            all.add(DropCapabilities { bounded }, None);
+        } else {
+            all.add(LimitCapabilities { kept, ambient: uid != 0, bounded }, keeps);
+        }
         all.add(NoNewPrivileges, None);
         all.add(DieWithParent, None);
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::names;
 use crate::diag::Origin;
 use crate::host::Host;
-use crate::ops::{Changes, File, Sandbox, Step, What};
+use crate::ops::{Ask, Changes, File, Sandbox, Step, What};
 use crate::spec::{
-    FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, Namespaces, NetworkChoice, Root,
+    AllIds, Capabilities, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, Namespaces,
+    NetworkChoice, Root,
 };
 
 /// A value and the place that asked for it.
@@ -45,6 +46,8 @@ pub struct Settings {
     pub group: Option<Asked<Id>>,
     pub users: Vec<Asked<IdRange>>,
     pub groups: Vec<Asked<IdRange>>,
+    pub all_users: Option<Asked<AllIds>>,
+    pub all_groups: Option<Asked<AllIds>>,
     pub environment: Vec<(String, String)>,
     pub pid1: bool,
 }
@@ -69,6 +72,8 @@ impl Settings {
             group: None,
             users: Vec::new(),
             groups: Vec::new(),
+            all_users: None,
+            all_groups: None,
             environment: Vec::new(),
             pid1: false,
         };
@@ -109,6 +114,8 @@ impl Settings {
             What::Group(id) => self.group = Some(asked(id.clone(), origin)),
             What::MapUser(range) => self.users.push(asked(*range, origin)),
             What::MapGroup(range) => self.groups.push(asked(*range, origin)),
+            What::MapUsers(all) => self.all_users = Some(asked(*all, origin)),
+            What::MapGroups(all) => self.all_groups = Some(asked(*all, origin)),
             What::Env(pairs) => {
                 for (name, value) in pairs {
                     self.set_variable(name, value);
@@ -135,6 +142,15 @@ impl Settings {
                 }
             },
         }
+    }
+
+    /// The capabilities that programs keep, and the line that says so.
+    pub fn kept_capabilities(&self) -> (Capabilities, Option<&Origin>) {
+        let kept = self.others.iter().find_map(|step| match &step.what {
+            What::Ask(Ask::KeepCapabilities(kept)) => Some((kept.0, step.origin.as_ref())),
+            _ => None,
+        });
+        kept.unwrap_or((Capabilities::NONE, None))
     }
 
     /// Adds the files for host name look-ups, unless the recipe has its own.

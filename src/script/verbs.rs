@@ -20,6 +20,7 @@ pub(super) static ALL: &[&[Verb]] = &[
     sandbox::namespace::VERBS,
     sandbox::mount::VERBS,
     sandbox::identity::VERBS,
+    sandbox::privilege::VERBS,
     sandbox::command::VERBS,
     network::VERBS,
     network::link::VERBS,

@@ -82,6 +82,19 @@ impl fmt::Display for IdRange {
     }
 }
 
+/// The request to map all ids that the caller may map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllIds {
+    /// Whether the caller's own id is enough, if there are no others.
+    pub optional: bool,
+}
+
+impl fmt::Display for AllIds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.optional { ", if there are any" } else { "" })
+    }
+}
+
 /// A whole map: ranges that do not overlap on either side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IdMap {

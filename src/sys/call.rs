@@ -172,7 +172,12 @@ pub enum Call {
         optional: bool,
     },
     /// Hides a place: a directory by an empty one, anything else by `/dev/null`.
-    Mask(CString),
+    Mask {
+        /// The place.
+        path: CString,
+        /// Whether it may be missing.
+        optional: bool,
+    },
     /// Creates a directory beneath the root, or sets mode and owner of an existing one.
     MakeDirectory {
         /// The place.
@@ -220,10 +225,19 @@ pub enum Call {
     SetUser(u32),
     /// Joins a new, empty session keyring.
     NewKeyring,
-    /// Empties the bounding set, while the other sets still have the capability that this needs.
-    DropBoundingSet,
-    /// Empties every other set of capabilities.
-    DropCapabilities,
+    /// Leaves these in the bounding set, while the other sets still have the capability that this
+    /// needs.
+    LimitBoundingSet {
+        /// The capabilities that stay, one bit for each.
+        kept: u64,
+    },
+    /// Leaves these in every other set of capabilities.
+    LimitCapabilities {
+        /// The capabilities that stay, one bit for each.
+        kept: u64,
+        /// Whether programs keep them although they are not user 0.
+        ambient: bool,
+    },
     /// Prevents programs that are executed later from gaining privileges.
     NoNewPrivileges,
     /// Sets a resource limit of the process and of the programs that it executes.

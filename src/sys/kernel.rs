@@ -224,9 +224,11 @@ pub(super) fn prctl(option: c_int, argument: c_long) -> Answer<()> {
     call!(Prctl, SYS_prctl, c_long::from(option), argument, none, none, none).map(drop)
 }
 
-/// Empties the effective, permitted and inheritable sets.
-pub(super) fn drop_capabilities() -> Answer<()> {
-    capset([0; 3])
+/// Adds a permitted and inheritable capability to the ambient set.
+pub(super) fn raise_ambient(capability: c_long) -> Answer<()> {
+    let (option, raise) = (c_long::from(libc::PR_CAP_AMBIENT), libc::PR_CAP_AMBIENT_RAISE);
+    let none: c_long = 0;
+    call!(Prctl, SYS_prctl, option, c_long::from(raise), capability, none, none).map(drop)
 }
 
 /// Sets the effective, permitted and inheritable sets: capset(2), version 3.

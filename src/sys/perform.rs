@@ -198,7 +198,10 @@ impl Process<'_> {
                 Err(error) if *optional && error.errno.code() == libc::ENOENT => Ok(()),
                 done => done,
             },
-            Call::Mask(path) => self.mask(path),
+            Call::Mask { path, optional } => match self.mask(path) {
+                Err(error) if *optional && error.errno.code() == libc::ENOENT => Ok(()),
+                done => done,
+            },
             Call::MakeDirectory { path, mode, owner } => {
                 mount_tree::make_directory(root, path, *mode, *owner)
             }
@@ -222,8 +225,8 @@ impl Process<'_> {
             Call::SetGroup(gid) => kernel::setresgid(*gid),
             Call::SetUser(uid) => set_user(*uid),
             Call::NewKeyring => keyring::new_session_keyring(),
-            Call::DropBoundingSet => drop_bounding_set(),
-            Call::DropCapabilities => kernel::drop_capabilities(),
+            Call::LimitBoundingSet { kept } => limit_bounding_set(*kept),
+            Call::LimitCapabilities { kept, ambient } => limit_capabilities(*kept, *ambient),
             Call::NoNewPrivileges => kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
             Call::Limit { resource, soft, hard } => kernel::limit(*resource, *soft, *hard),
             Call::Umask(mode) => {
@@ -374,8 +377,8 @@ fn set_user(uid: u32) -> Answer<()> {
     kernel::prctl(libc::PR_SET_KEEPCAPS, 0)
 }
 
-fn drop_bounding_set() -> Answer<()> {
-    for capability in 0..64 {
+fn limit_bounding_set(kept: u64) -> Answer<()> {
+    for capability in (0..64).filter(|capability| kept >> capability & 1 == 0) {
         match kernel::prctl(libc::PR_CAPBSET_DROP, capability) {
             Ok(()) => {}
             // The kernel does not know further capabilities.
@@ -384,6 +387,14 @@ fn drop_bounding_set() -> Answer<()> {
         }
     }
     Ok(())
+}
+
+fn limit_capabilities(kept: u64, ambient: bool) -> Answer<()> {
+    // The program of user 0 gets its permitted set from the bounding set, so it needs none that is
+    // inheritable: that one would be kept by other users and their programs, too.
+    kernel::capset([kept, kept, if ambient { kept } else { 0 }])?;
+    let raised = (0..64).filter(|capability| ambient && kept >> capability & 1 == 1);
+    raised.into_iter().try_for_each(kernel::raise_ambient)
 }
 
 fn connect(descriptors: &[c_int; 3]) -> Answer<()> {

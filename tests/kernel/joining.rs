@@ -81,9 +81,13 @@ fn a_program_that_joins_is_where_the_first_one_is() {
             ".workdir(\"/usr\").umask(0o27).personality([\"ADDR_NO_RANDOMIZE\"]).env(\"A\", \"1\")",
         );
         with(".user(1000).group(1000)");
+        with(".keep_capabilities(\"container\")");
+        with(".user(1000).group(1000).keep_capabilities([\"NET_RAW\"])");
         with(".pid1()");
         if bench.user.is_root() {
             with(".share(USER)");
+            with(".share(USER).keep_capabilities([\"CHOWN\"])");
+            with(".map_users(\"all\").map_groups(\"all\").keep_capabilities(\"container\")");
             with(".share(USER).network(netns())");
             with(".share(USER).user(65534).group(65534)");
             with(".map_user(0, 0).map_user(1000, 1000, 10).map_group(0, 0).user(1000)");

@@ -2,6 +2,7 @@
 
 mod archives;
 mod binds;
+mod capabilities;
 mod changes;
 mod containers;
 mod contents;

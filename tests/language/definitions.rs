@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::nsscript::{Ran, Scratch, nsscript};
 use crate::support::schema::fitting;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "nsscript.code-snippets",
     "nsscript.d.rhai",
     "nsscript.json",
+    "std/container.d.rhai",
     "std/net.d.rhai",
     "std/roots.d.rhai",
 ];
@@ -140,7 +141,7 @@ fn the_index_has_all_that_the_catalog_knows() {
         (&bind["options"][0]["name"], &bind["options"][0]["default"]),
         (&"read_only".into(), &"false".into())
     );
-    assert_eq!(index["modules"][0]["name"], "std/net");
+    assert_eq!(index["modules"][0]["name"], "std/container");
     assert_eq!(index["constants"].as_array().unwrap().len(), catalog::constants().len() + 2);
 }
 

@@ -240,6 +240,11 @@ impl Planning<'_> {
         false
     }
 
+    /// Whether a place to hide or to make read-only may exist: it is not known to be missing.
+    pub(in crate::ops) fn may_be_there(&self, path: &GuestPath) -> bool {
+        self.lookup(|lookup| lookup.follow(path)).at != At::Nothing
+    }
+
     /// Looks something up inside, after the actions so far.
     fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let root = |path: &GuestPath| self.root.at(path);

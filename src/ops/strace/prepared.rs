@@ -125,7 +125,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
         }
         Call::SetRootAttributes(set) => vec![set_attributes("root", "AT_EMPTY_PATH", *set)],
         Call::Protect { base, path, optional } => protect(*base, path, *optional),
-        Call::Mask(path) => mask(path),
+        Call::Mask { path, optional: _ } => mask(path),
         Call::MakeDirectory { path, mode, owner } => {
             let mut all = vec![directory(&c(path)), beneath(path, "O_PATH|O_DIRECTORY", "place")];
             all.extend(change_owner("place", *owner));
@@ -219,12 +219,11 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             call(format!("setresuid({uid}, {uid}, {uid})")),
             call("prctl(PR_SET_KEEPCAPS, 0)"),
         ],
-        Call::DropBoundingSet => vec![call("prctl(PR_CAPBSET_DROP, …) /* each capability */")],
-        Call::DropCapabilities => {
-            let header = "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}";
-            let sets = "{effective=0, permitted=0, inheritable=0}";
-            vec![call(format!("capset({header}, {sets})"))]
+        Call::LimitBoundingSet { kept } => {
+            let each = if *kept == 0 { "each capability" } else { "each other capability" };
+            vec![call(format!("prctl(PR_CAPBSET_DROP, …) /* {each} */"))]
         }
+        Call::LimitCapabilities { kept, ambient } => capabilities(*kept, *ambient),
         Call::NewKeyring => vec![call("keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)")],
         Call::NoNewPrivileges => vec![call("prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)")],
         Call::Limit { resource, soft, hard } => vec![limit(*resource, *soft, *hard)],
@@ -244,6 +243,19 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             call("ppoll([{fd=parent, events=POLLIN}], 1, {tv_sec=0, tv_nsec=0}, NULL)"),
         ],
     }
+}
+
+/// The calls that leave these capabilities.
+fn capabilities(kept: u64, ambient: bool) -> Vec<Called> {
+    let header = "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}";
+    let number = |set: u64| if set == 0 { "0".to_owned() } else { format!("{set:#x}") };
+    let (kept_text, inherited) = (number(kept), number(if ambient { kept } else { 0 }));
+    let sets = format!("{{effective={kept_text}, permitted={kept_text}, inheritable={inherited}}}");
+    let mut all = vec![call(format!("capset({header}, {sets})"))];
+    if ambient && kept != 0 {
+        all.push(call("prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, …, 0, 0) /* each of them */"));
+    }
+    all
 }
 
 fn new_mount(

@@ -10,7 +10,7 @@ use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 use super::call::Call;
 use super::verb::OptionKey;
 use crate::diag;
-use crate::spec::{self, Command, GuestPath, Id, ValueError};
+use crate::spec::{self, Capabilities, Command, GuestPath, Id, ValueError};
 
 /// The error of one argument of a call.
 #[derive(Clone, Debug)]
@@ -221,6 +221,10 @@ pub struct Mode(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask(pub u32);
 
+/// The word `"all"`, for all ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllIdsWord;
+
 /// One kind of namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneKind(pub spec::Kind);
@@ -278,6 +282,21 @@ plain! {
     Id, "an id or a name", |value, _call| match value.as_int() {
         Ok(number) => Some(Id::Number(id(number)?)),
         Err(_) => text(value).map(Id::Name),
+    };
+    AllIdsWord, "`\"all\"`", |value, _call| match text(value) {
+        Some(text) if text == "all" => Some(AllIdsWord),
+        Some(text) => return Err(no_ids(&text).into()),
+        None => None,
+    };
+    Capabilities, "an array of capabilities, `\"container\"` or `\"all\"`", |value, _call| {
+        match (value.read_lock::<Array>(), text(value)) {
+            (Some(array), _) => {
+                let names = texts(&array, "an array of capabilities")?;
+                Some(Capabilities::parse(names)?)
+            }
+            (None, Some(word)) => Some(Capabilities::parse_word(&word)?),
+            (None, None) => None,
+        }
     };
     IdNumber, "an id", |value, _call| match value.as_int() {
         Ok(number) => Some(IdNumber(id(number)?)),
@@ -391,6 +410,11 @@ fn no_mode(number: i64) -> ValueError {
 
 /// The hint for modes.
 const HOW_MODE: &str = "write the mode in octal, from `0` to `0o7777`: `0o755`";
+
+fn no_ids(text: &str) -> ValueError {
+    ValueError::new(format!("unknown ids {}", diag::quoted(text)))
+        .hint("write `\"all\"`, or map single ranges with `map_user` and `map_group`")
+}
 
 fn no_mask(number: i64) -> ValueError {
     let shown = if number < 0 { number.to_string() } else { format!("{number:#o}") };

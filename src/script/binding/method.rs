@@ -19,18 +19,12 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
         "mkdir" => Some("directory"),
         "write_file" => Some("file"),
         "mknod" => Some("device"),
+        "capabilities" | "capability" | "cap_add" => Some("keep_capabilities"),
         _ => catalog::near(name, |verb| verb.receiver() == receiver, []),
     };
     let near = near.filter(|near| catalog::named(near).iter().any(|it| it.receiver() == receiver));
     if let Some(near) = near {
         return report.hint(format!("did you mean {}?", quoted(near)));
-    }
-    if receiver == "Sandbox" && name.contains("capabilit") {
-        return report.advise(
-            "no_capability_inside",
-            "run the program outside a sandbox, with `clone(MOUNT, || { set_capabilities([…]); \
-             exec(…) })`: a program in a sandbox has no capabilities",
-        );
     }
     let takes = |verb: &&&Verb| {
         let hidden = verb.parameters.len() - verb.given().len();

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use super::library::CONTAINER;
+
 /// The names in a text.
 pub enum Named<'t> {
     /// Its words.
@@ -15,7 +17,11 @@ impl<'t> Named<'t> {
     /// The names in the text of a recipe.
     pub fn in_text(text: &'t str) -> Self {
         let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-        let words: HashSet<&str> = text.split(|letter| !is_word(letter)).collect();
+        let mut words: HashSet<&str> = text.split(|letter| !is_word(letter)).collect();
+        // The verb calls a function of the library, which calls other verbs.
+        if words.contains("container") {
+            words.extend(CONTAINER.split(|letter| !is_word(letter)));
+        }
         if words.contains("import") || words.contains("Fn") {
             Self::All
         } else {
@@ -109,6 +115,7 @@ mod tests {
         let named = Named::in_text("let r = rootfs().binary(\"sh\"); // unmount");
         assert!(named.has("rootfs") && named.has_any(&["x", "binary"]));
         assert!(!named.has("mount") && !named.has("root"));
+        assert!(Named::in_text("sandbox().container()").has("keep_capabilities"));
         assert!(Named::in_text("import \"std/roots\" as roots;").has("mount"));
     }
 }

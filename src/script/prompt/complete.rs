@@ -30,7 +30,7 @@ pub struct Completion {
 
 /// Verbs whose first argument is a signal, and verbs whose first argument is a capability.
 const SIGNALLED: [&str; 1] = ["kill"];
-const CAPABLE: [&str; 3] = ["keep_capability", "drop_capability", "set_capabilities"];
+const CAPABLE: [&str; 2] = ["keep_capabilities", "set_capabilities"];
 
 /// A call that is being typed: its name, and the type that it is called on.
 struct Open<'t> {

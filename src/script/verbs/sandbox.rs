@@ -5,6 +5,7 @@ pub mod identity;
 pub mod mount;
 pub mod namespace;
 pub mod outcome;
+pub mod privilege;
 pub mod process;
 
 use rhai::{Dynamic, Map};

@@ -115,7 +115,7 @@ fn namespace_within(
 
 /// Runs a closure in a child process in all namespaces of this process, and returns its value.
 ///
-/// In a sandbox, the child has the ids of the sandbox's program and no capabilities.
+/// In a sandbox, the child has the ids and capabilities of the sandbox's program.
 ///
 /// # Errors
 /// The process has exited. As for the function `within`.
@@ -138,8 +138,8 @@ fn process_within(
 
 /// Runs a closure as process 1 of the sandbox, and returns its value.
 ///
-/// The closure has the namespaces, root, user and limits of a program in the sandbox, and no
-/// capabilities. `print` writes to the output of nsscript.
+/// The closure has the namespaces, root, user, limits and capabilities of a program in the sandbox.
+/// `print` writes to the output of nsscript.
 ///
 /// # Errors
 /// As for `run`, and for the function `within`.

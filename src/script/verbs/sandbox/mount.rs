@@ -83,6 +83,18 @@ options! {
         symlinks: bool = "true",
     }
 
+    /// A place that may be missing.
+    struct Place {
+        /// ignores a place that does not exist
+        optional: bool = "false",
+    }
+
+    /// A sysfs that may be impossible.
+    struct SysfsMount {
+        /// leaves it out if the sandbox has no network of its own
+        optional: bool = "false",
+    }
+
     /// Mode and owner of a directory or file.
     struct Look {
         /// the permission bits: `0o755` for directories, `0o644` for files
@@ -249,8 +261,9 @@ fn proc(
 /// ```
 /// # See
 /// sysfs(5)
-fn sysfs(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(Sysfs(target), call.origin())
+fn sysfs(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: SysfsMount) -> Sandbox {
+    let optional = options.optional.unwrap_or(false);
+    sandbox.with(Sysfs { target, optional }, call.origin())
 }
 
 /// Creates a small `/dev`: null, zero, full, random, urandom, tty, terminals and shared memory.
@@ -380,8 +393,9 @@ fn symlink(
 /// ```
 /// # See
 /// mount(2)
-fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(Mask(target), call.origin())
+fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place) -> Sandbox {
+    let optional = options.optional.unwrap_or(false);
+    sandbox.with(Mask { target, optional }, call.origin())
 }
 
 /// Makes a path and all mounts below it read-only.
@@ -392,6 +406,7 @@ fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
 /// ```
 /// # See
 /// mount_setattr(2)
-fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(ReadOnly(target), call.origin())
+fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place) -> Sandbox {
+    let optional = options.optional.unwrap_or(false);
+    sandbox.with(ReadOnly { target, optional }, call.origin())
 }
