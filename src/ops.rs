@@ -37,7 +37,8 @@ pub use lowering::*;
 pub use maps::*;
 pub use mount::*;
 pub use network::{
-    ConnectOutside, EnterNetwork, FORWARDED, LoopbackUp, NetworkAction, NetworkWay, Packets,
+    ConnectOutside, EnterNetwork, FORWARDED, LoopbackUp, NetworkAction, NetworkWay, OpenPorts,
+    Packets, own_groups,
 };
 pub use planning::*;
 pub use process::*;
@@ -359,7 +360,7 @@ asked! {
 
 operations! {
     lowered {
-        MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
+        MapOwnIds BecomeMapped LoopbackUp OpenPorts MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
         Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure

@@ -11,9 +11,9 @@ use crate::host::{DEFAULT_PATH, Host};
 use crate::ops::{
     Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside, DieWithParent,
     DropCapabilities, EnterNetwork, Execute, KeepChanges, Layer, Leaves, LoopbackUp, LowerDir,
-    MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession, NoNewPrivileges, Op, PivotRoot,
-    Planning, PrepareMaps, Presence, ProtectRoot, RootKind, RootOf, RootTree, SetIds, Start,
-    StartInit, StartMaps, Umask, View, device, file_id, presence,
+    MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession, NoNewPrivileges, Op, OpenPorts,
+    PivotRoot, Planning, PrepareMaps, Presence, ProtectRoot, RootKind, RootOf, RootTree, SetIds,
+    Start, StartInit, StartMaps, Umask, View, device, file_id, own_groups, presence,
 };
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
@@ -154,6 +154,8 @@ impl Draft<'_> {
         all.add(Start { namespaces: new, maps }, None);
         if new.has(Kind::Net) {
             all.add(LoopbackUp, None);
+            let own = || own_groups(self.host);
+            all.add(OpenPorts::to(&self.maps.groups, own, self.maps.gid), None);
         }
         if new.has(Kind::Mount) {
             all.add(MakePrivate, None);

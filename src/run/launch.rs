@@ -72,7 +72,7 @@ pub(super) fn ready(
             }
             Own::ConnectOutside(connect) => {
                 let outside = launcher.connect_outside(&connect.0, planned.origin.as_ref())?;
-                let joined = outside.network.to_join();
+                let joined = outside.network.held();
                 let label = &outside.network.label;
                 let joined = joined.map_err(|errno| not_duplicated(label, errno, planned))?;
                 enter.push(enter_network(&joined, planned)?);

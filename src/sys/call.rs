@@ -122,6 +122,13 @@ pub enum Call {
         /// The bytes to write, in one write(2).
         bytes: Vec<u8>,
     },
+    /// Writes files in a directory of procfs, as far as the kernel lets it.
+    TryWriteProc {
+        /// The path of the directory.
+        directory: CString,
+        /// The names of the files, and what is written to each, in one write(2).
+        files: Vec<(CString, Vec<u8>)>,
+    },
     /// Ends mount propagation in the whole namespace.
     MakePrivate,
     /// Binds the root on itself with all mounts below it, and enters the bind with chroot(2).

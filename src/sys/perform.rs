@@ -137,6 +137,15 @@ impl Process<'_> {
         let root = self.slot(Slot::Root);
         match call {
             Call::WriteProc { path, bytes } => write_proc(path, bytes),
+            Call::TryWriteProc { directory, files } => {
+                if let Ok(directory) = open_proc(directory, libc::O_PATH) {
+                    for (name, bytes) in files {
+                        let _ = write_in(directory, name, bytes);
+                    }
+                    kernel::close(directory);
+                }
+                Ok(())
+            }
             Call::MakePrivate => {
                 let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
                 mount::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
@@ -352,18 +361,31 @@ impl Process<'_> {
 
 /// Writes a file below `/proc`.
 fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
+    let file = open_proc(path, libc::O_WRONLY)?;
+    let done = kernel::write_all(file, bytes);
+    kernel::close(file);
+    done
+}
+
+/// Writes a file in a directory of `/proc`.
+fn write_in(directory: c_int, name: &CStr, bytes: &[u8]) -> Answer<()> {
+    let file = kernel::open_in_mount(directory, name, libc::O_WRONLY)?;
+    let done = kernel::write_all(file, bytes);
+    kernel::close(file);
+    done
+}
+
+/// Opens a file below `/proc`.
+fn open_proc(path: &CStr, flags: c_int) -> Answer<c_int> {
     // A file of /proc, and not what somebody has mounted over it: another file of procfs could be a
     // setting of the machine (CVE-2025-52881).
     let proc = kernel::openat(libc::AT_FDCWD, c"/proc", libc::O_PATH | libc::O_CLOEXEC, 0)?;
     let below = path.to_bytes_with_nul().strip_prefix(b"/proc/").unwrap_or(b"\0");
     let below = CStr::from_bytes_with_nul(below).unwrap_or(c"");
-    let file = kernel::require_procfs(proc)
-        .and_then(|()| kernel::open_in_mount(proc, below, libc::O_WRONLY));
+    let file =
+        kernel::require_procfs(proc).and_then(|()| kernel::open_in_mount(proc, below, flags));
     kernel::close(proc);
-    let file = file?;
-    let done = kernel::write_all(file, bytes);
-    kernel::close(file);
-    done
+    file
 }
 
 fn set_user(uid: u32) -> Answer<()> {

@@ -11,7 +11,7 @@ const PROBE: &str = "
     grep -E '^(Cap|NoNewPrivs|Umask)' /proc/self/status
     cat /proc/self/personality
     grep -E 'open files' /proc/self/limits
-    cat /proc/sys/net/ipv4/ip_default_ttl
+    cd /proc/sys/net/ipv4; cat ip_default_ttl ip_unprivileged_port_start ping_group_range; cd - >/dev/null
     hostname; domainname; pwd
     tail -n +3 /proc/net/dev | cut -d: -f1
     cut -d' ' -f1 /proc/net/if_inet6 2>/dev/null

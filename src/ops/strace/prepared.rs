@@ -187,6 +187,15 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             let path = path.trim_start_matches("/proc/");
             vec![write_proc(path, &String::from_utf8_lossy(bytes))]
         }
+        Call::TryWriteProc { directory, files } => {
+            let directory = directory.to_string_lossy();
+            let directory = directory.trim_start_matches("/proc/");
+            let write = |(name, bytes): &(std::ffi::CString, Vec<u8>)| {
+                let path = format!("{directory}/{}", name.to_string_lossy());
+                write_proc(&path, &String::from_utf8_lossy(bytes))
+            };
+            files.iter().map(write).collect()
+        }
         Call::MakePrivate => {
             let private = "{propagation=MS_PRIVATE}";
             vec![call(format!("mount_setattr(AT_FDCWD, \"/\", AT_RECURSIVE, {private}, 32)"))]

@@ -18,7 +18,7 @@ pub(in crate::run) fn try_part(part: NetworkPart) -> impl Fn() -> Result<(), Cal
 }
 
 fn tried(part: NetworkPart) -> Result<(), NetlinkError> {
-    let (namespace, netlink) = Netlink::in_new_network()?;
+    let (namespace, netlink) = Netlink::in_new_network(&[])?;
     let wire = Wire::new(netlink);
     let name =
         |text: &str| InterfaceName::new(text).map_err(|_| NetlinkError::from(CallError::unknown()));

@@ -104,7 +104,8 @@ fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, VerbE
 ///   removed.
 /// - `netns(process)` and `netns(namespace)` return existing networks.
 ///
-/// IPv6 addresses can be used at once, because duplicate address detection is off.
+/// IPv6 addresses can be used at once, because duplicate address detection is off. Every program
+/// can listen on any port and open ping sockets.
 ///
 /// # Errors
 /// The kernel refuses another network namespace. The name is not a valid file name.

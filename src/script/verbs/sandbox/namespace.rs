@@ -110,8 +110,12 @@ fn share(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandb
 ///   connections of the sandbox as ordinary sockets of the host, which needs no privileges.
 ///   Incoming connections reach only the ports in `tcp` and `udp`. nsscript adds /etc/resolv.conf
 ///   and /etc/hosts unless the recipe does.
-/// - A Network, from `netns`, is joined: programs see its interfaces, cannot change them, and can
-///   listen on any port.
+/// - A Network, from `netns`, is joined: programs see its interfaces and cannot change them.
+///
+/// In every network that nsscript creates, each program can listen on any port and open ping
+/// sockets (icmp(7)), as in docker: `net.ipv4.ip_unprivileged_port_start` is 0 and
+/// `net.ipv4.ping_group_range` contains all mapped groups. If `/proc/sys` is read-only, as in
+/// containers, the kernel's defaults stay. `sysctl` sets other values.
 ///
 /// # Errors
 /// The name is unknown. When the sandbox starts: pasta is missing, or is not allowed to connect it.
