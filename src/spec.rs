@@ -15,6 +15,7 @@ mod mount_options;
 mod namespace;
 mod network;
 mod outbound;
+mod parts;
 mod path;
 mod resource;
 mod rootfs;
@@ -34,6 +35,7 @@ pub use network::{
     Destination, InterfaceName, JoinedNetwork, Mac, NetworkChoice, NetworkName, Prefix, address,
 };
 pub use outbound::{Forwarded, Outbound};
+pub use parts::{Parts, ProcessPart};
 pub use path::GuestPath;
 pub use resource::{Resource, UNLIMITED, Unit};
 pub use rootfs::{

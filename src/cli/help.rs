@@ -75,7 +75,8 @@ fn list() -> String {
         out.push_str(&format!("  {:<16} {}\n", verb.name, catalog::summary(verb)));
     }
     out.push_str("\nConstants\n");
-    let constants = catalog::constants().into_iter().map(|(name, _, doc)| (name, doc));
+    let constants = catalog::constants().into_iter().filter(|it| it.alias_of.is_none());
+    let constants = constants.map(|constant| (constant.name, constant.doc()));
     for (name, doc) in constants.chain(catalog::VALUES.map(|(name, doc)| (name, doc.to_owned()))) {
         out.push_str(&format!("  {name:<16} {doc}\n"));
     }

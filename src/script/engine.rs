@@ -273,17 +273,6 @@ impl Script {
     }
 }
 
-/// The predefined constants: namespaces, arguments, and the machine.
-fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
-    let namespaces = catalog::constants().into_iter();
-    let mut constants: Vec<_> =
-        namespaces.map(|(name, value, _)| (name, Dynamic::from(value))).collect();
-    let arguments: rhai::Array = recipe.arguments.iter().cloned().map(Dynamic::from).collect();
-    constants.push(("args", arguments.into()));
-    constants.push(("host", Dynamic::from(value::HostFacts)));
-    constants
-}
-
 /// Has every function, closure and module see the constants, where it has no variable of the name,
 /// and errors in the place of the maps that the engine makes of its own.
 ///
@@ -291,7 +280,14 @@ fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
 /// include what is only known to the whole engine: so the engine asks for every name.
 #[expect(deprecated, reason = "the engine marks so what may change between its versions")]
 fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
-    let (constants, own) = (constants(recipe), context.clone());
+    let (constants, own) = (catalog::constants(), context.clone());
+    let arguments: rhai::Array = recipe.arguments.iter().cloned().map(Dynamic::from).collect();
+    let arguments = Dynamic::from(arguments);
+    let constant = move |name: &str| match name {
+        "args" => Some(arguments.clone()),
+        "host" => Some(Dynamic::from(value::HostFacts)),
+        _ => constants.iter().find(|constant| constant.name == name).map(|it| it.value()),
+    };
     engine.on_var(move |name, index, context| {
         if own.caught.borrow().has(name)
             && let Some(value) = context.scope().get(name)
@@ -303,9 +299,7 @@ fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
         if index > 0 {
             return Ok(None);
         }
-        let known = constants.iter().find(|(known, _)| *known == name);
-        let known = known.filter(|_| !context.scope().contains(name));
-        Ok(known.map(|(_, value)| value.clone()))
+        Ok(constant(name).filter(|_| !context.scope().contains(name)))
     });
 }
 

@@ -89,6 +89,9 @@ fn types_modules_constants_and_options_are_topics() {
         in_order(&help(&[name]), &["`net::pair(one, other, subnet)`", "import \"std/net\""]);
     }
     in_order(&help(&["UTS"]), &["`UTS` → Namespaces", "CLONE_NEWUTS"]);
+    in_order(&help(&["CLONE_NEWUTS"]), &["`CLONE_NEWUTS` → Namespaces", "another name for `UTS`"]);
+    in_order(&help(&["MNT"]), &["`MNT` → Namespaces", "another name for `MOUNT`"]);
+    in_order(&help(&["FILES"]), &["`FILES` → Parts", "CLONE_FILES"]);
     in_order(&help(&["host"]), &["`host`", "`Host`", "\n  kernel "]);
     in_order(&help(&["pipes"]), &["`pipes` is an option of", "`sandbox.start("]);
     in_order(&help(&["size"]), &["`rootfs.size()`", "`size` is an option of", "`sandbox.tmpfs("]);

@@ -21,6 +21,7 @@ fn receiver(name: &str) -> &'static str {
         "Output" => "sandbox(\"/\").read_only_root().output(\"true\")",
         "Needs" => "needs(\"sh\")",
         "Namespaces" => "UTS | PID",
+        "Parts" => "UTS | FILES",
         "Namespace" => "namespaces(getpid()).uts",
         "Network" => "netns()",
         "Error" => "thrown",

@@ -25,7 +25,7 @@ fn tried(part: NetworkPart) -> Result<(), NetlinkError> {
     match part {
         NetworkPart::Veth => {
             let (name, peer) = (name("try0")?, name("try1")?);
-            let veth = Veth { name, network: String::new(), peer };
+            let veth = Veth { name: Some(name), network: String::new(), peer: Some(peer) };
             message::perform(&wire, Message::Veth(&veth), Some(namespace.as_fd()))
         }
         NetworkPart::Bridge => {

@@ -144,6 +144,7 @@ pub fn a_type(name: &str) -> String {
         "Exit" => "an Exit".into(),
         "ScriptError" | "Error" => "an Error".into(),
         "Namespaces" => "namespaces".into(),
+        "Parts" => "parts of a process".into(),
         "SharedNamespace" => "a Namespace".into(),
         "SharedNetwork" => "a Network".into(),
         // Some names of the language already have an article.

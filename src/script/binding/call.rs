@@ -138,7 +138,7 @@ impl<'c, 'e> Call<'c, 'e> {
         let texts = self.arguments.iter().filter(|argument| argument.is_string());
         let texts: Vec<String> = texts.map(ToString::to_string).collect();
         let constants = super::catalog::constants().into_iter();
-        constants.map(|(name, ..)| name).find(|name| texts.iter().any(|text| text == name))
+        constants.map(|constant| constant.name).find(|name| texts.iter().any(|text| text == name))
     }
 
     /// A failure at a key of the option map.

@@ -343,7 +343,8 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     }
     if let (Some(verb), false) = (methods.first(), types.is_empty()) {
         let (name, owner) = (quoted(name), verb.receiver());
-        let owners: Vec<_> = methods.iter().map(|verb| a_type(verb.receiver())).collect();
+        let mut owners: Vec<_> = methods.iter().map(|verb| a_type(verb.receiver())).collect();
+        owners.dedup();
         let report = Report::error(format!(
             "{name} is a verb of {}, not of {}",
             list(&owners, "and"),

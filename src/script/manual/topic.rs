@@ -40,7 +40,7 @@ pub fn topics() -> Vec<Topic> {
         topics.push(Topic::new(same[0].name, what));
     }
     topics.extend(types().map(|name| Topic::new(name, format!("The type {name} and its verbs."))));
-    let constants = constants().into_iter().map(|(name, _, doc)| (name, doc));
+    let constants = constants().into_iter().map(|constant| (constant.name, constant.doc()));
     let values = VALUES.map(|(name, doc)| (name, doc.to_owned()));
     topics.extend(constants.chain(values).map(|(name, doc)| Topic::new(name, doc)));
     for library in libraries() {
@@ -126,11 +126,13 @@ fn verbs(word: &str) -> Option<String> {
 
 fn constant(word: &str) -> Option<String> {
     let constants = constants().into_iter();
-    let constant = constants.filter(|(name, ..)| *name == word).map(|(name, _, doc)| {
-        format!(
-            "`{name}` → Namespaces\n\nA constant: {doc}. `|` combines constants and `-` removes some: \
-             `USER | PID`, `ALL - NET`.\n"
-        )
+    let constant = constants.filter(|constant| constant.name == word).map(|constant| {
+        let (name, doc, kind) = (constant.name, constant.doc(), constant.type_name());
+        let combined = match kind {
+            "Parts" => "`|` combines constants: `UTS | FILES`.",
+            _ => "`|` combines constants and `-` removes some: `USER | PID`, `ALL - NET`.",
+        };
+        format!("`{name}` → {kind}\n\nA constant: {doc}. {combined}\n")
     });
     let values = VALUES.iter().filter(|(name, _)| *name == word);
     let value = values.map(|(name, doc)| format!("`{name}`\n\nA constant: {doc}.\n"));

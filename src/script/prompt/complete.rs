@@ -90,7 +90,7 @@ impl Prompt {
     /// Completes a name that does not follow a value.
     fn names(&self, word: &str, start: usize) -> Completion {
         let functions = catalog::all().filter(|verb| verb.receiver().is_empty()).map(called);
-        let constants = catalog::constants().into_iter().map(|(name, ..)| named(name));
+        let constants = catalog::constants().into_iter().map(|constant| named(constant.name));
         let values = catalog::VALUES.iter().map(|(name, _)| named(name));
         let state = self.state.borrow();
         let variables = state.scope.iter().map(|(name, ..)| named(name)).collect::<Vec<_>>();
