@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use rhai::{
-    AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
+    AST, Dynamic, Engine, EvalAltResult, ImmutableString, LexError, NativeCallContext,
+    OptimizationLevel, Token,
 };
 
 use crate::diag::{Origin, Report, Sources};
@@ -303,6 +304,19 @@ fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
     });
 }
 
+/// Makes an integer that is too large an error: the engine reads it as a float, which differs.
+#[expect(deprecated, reason = "the engine marks so what may change between its versions")]
+fn refuse_large_integers(engine: &mut Engine) {
+    engine.on_parse_token(|token, _, _| match token {
+        Token::FloatConstant(float)
+            if float.1.bytes().all(|it| matches!(it, b'0'..=b'9' | b'-')) =>
+        {
+            Token::LexError(Box::new(LexError::MalformedNumber(float.1.to_string())))
+        }
+        token => token,
+    });
+}
+
 /// Sets the limits of a recipe, and lets signals end it.
 fn limit(engine: &mut Engine, context: &Rc<Context>) {
     // The optimizer of this version can panic on constants, and moves positions.
@@ -312,6 +326,7 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.set_fail_on_invalid_map_property(true);
     engine.set_strict_variables(false);
     engine.disable_symbol("eval");
+    refuse_large_integers(engine);
     let (watch, begun) = (context.clone(), Instant::now());
     // The engine's own count restarts with every closure that a function of the language calls.
     let count = Cell::new(0_u64);

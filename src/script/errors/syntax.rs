@@ -122,6 +122,13 @@ fn lexical(error: &LexError) -> Report {
             Report::error(format!("invalid escape {}", quoted(text)))
                 .hint(r#"valid escapes are `\n`, `\t`, `\r`, `\"`, `\\`, `\xHH` and `\uHHHH`"#)
         }
+        LexError::MalformedNumber(digits) if is_integer(digits) => {
+            let report = Report::error("the integer is too large");
+            report.hint(format!(
+                "the largest is {}; write larger numbers as floats: `1e20`",
+                i64::MAX
+            ))
+        }
         LexError::MalformedNumber(_) => Report::error("invalid number"),
         LexError::ImproperSymbol(symbol, _) if symbol == "=" => {
             Report::error("`=` assigns a value; it does not compare").hint("did you mean `==`?")
@@ -136,6 +143,12 @@ fn lexical(error: &LexError) -> Report {
         }
         other => Report::error(quotes(&lower(&other.to_string()))),
     }
+}
+
+/// Whether these are the digits of an integer, in any base.
+fn is_integer(digits: &str) -> bool {
+    let digits = digits.strip_prefix('-').unwrap_or(digits);
+    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// Replaces the engine's quotes by backticks.
