@@ -55,7 +55,8 @@ pub use credentials::{ids, is_secure_execution, kernel_version};
 pub use errno::Errno;
 pub use file::{
     Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,
-    most_descriptors, own, share_blocks, share_directory, touch, wait_for_lock,
+    may_write, most_descriptors, own, random, rename_new, share_blocks, share_directory, touch,
+    wait_for_lock,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy, keep_only};
 pub use held::{Distrust, FileName, Held, WalkError, shown};

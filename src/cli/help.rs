@@ -6,7 +6,7 @@ use super::command::command;
 use super::exit::{Ui, print};
 use crate::diag::{closest, quoted};
 use crate::script::catalog;
-use crate::script::manual::{libraries, near_topic, topic};
+use crate::script::manual::{FUNCTIONS, libraries, near_topic, topic};
 
 /// Prints the help for a word or a command; without one, lists all.
 pub(super) fn help(words: &[String], ui: Ui) -> ExitCode {
@@ -73,6 +73,10 @@ fn list() -> String {
             out.push_str(&format!("\n{title}\n"));
         }
         out.push_str(&format!("  {:<16} {}\n", verb.name, catalog::summary(verb)));
+    }
+    out.push_str("\nLanguage\n");
+    for function in FUNCTIONS {
+        out.push_str(&format!("  {:<16} {}\n", function.name, function.doc));
     }
     out.push_str("\nConstants\n");
     let constants = catalog::constants().into_iter().filter(|it| it.alias_of.is_none());

@@ -12,6 +12,7 @@ pub(super) mod outside;
 pub(super) mod piped;
 pub(super) mod process;
 pub(super) mod relay;
+pub(super) mod several;
 pub(super) mod stream;
 
 use std::path::{Path, PathBuf};

@@ -244,6 +244,8 @@ impl Session {
             | Effect::Name(..)
             | Effect::Content(_)
             | Effect::Image(_)
+            | Effect::Metadata(_)
+            | Effect::Rename(..)
             | Effect::Process(_)
             | Effect::Network
             | Effect::Result(..) => {}

@@ -8,6 +8,7 @@ pub mod context;
 pub mod effects;
 pub mod error;
 pub mod key;
+pub(in crate::script) mod memory;
 pub mod method;
 pub mod options;
 pub mod signal;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use rhai::{
-    AST, Dynamic, Engine, EvalAltResult, ImmutableString, LexError, NativeCallContext,
+    AST, Dynamic, Engine, EvalAltResult, ImmutableString, LexError, Map, NativeCallContext,
     OptimizationLevel, Token,
 };
 
@@ -23,7 +23,7 @@ use crate::script::binding::context::Context;
 use crate::script::binding::effects::{Dependence, Effects};
 use crate::script::binding::error::{End, VerbError};
 use crate::script::binding::verb::{Kind, Verb};
-use crate::script::binding::{catalog, value};
+use crate::script::binding::{catalog, memory, value};
 use crate::script::builtins::bounded::{self, MemoryExceeded};
 use crate::script::builtins::{printing, sorting};
 use crate::script::effects::dry_run::{DryRun, Effect};
@@ -42,8 +42,9 @@ const CALL_LEVELS: usize = 256;
 const SIGPIPE: i32 = 13;
 
 /// Verbs that replace functions of the language. Its `sleep` takes only numbers and ignores
-/// signals; its `trim` changes the string and has no value.
-pub(super) const BEFORE_THE_LANGUAGE: [&str; 2] = ["sleep", "trim"];
+/// signals; its `trim` changes the string and has no value; its `to_json` takes only maps, and
+/// writes what is not JSON.
+pub(super) const BEFORE_THE_LANGUAGE: [&str; 3] = ["sleep", "to_json", "trim"];
 
 /// Whether a recipe is run or only planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -332,7 +333,7 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     let count = Cell::new(0_u64);
     engine.on_progress(move |_| {
         // Every verb that can block watches for signals itself. This is for pure computation.
-        if bounded::is_exceeded() {
+        if memory::is_exceeded() {
             return Some(Dynamic::from(MemoryExceeded));
         }
         let operations = count.get() + 1;
@@ -369,8 +370,8 @@ pub(in crate::script) fn register(engine: &mut Engine, context: &Rc<Context>, ve
             given.map_err(Into::into)
         };
         if BEFORE_THE_LANGUAGE.contains(&verb.name) {
-            let texts = TypeId::of::<ImmutableString>();
-            for exact in [TypeId::of::<i64>(), TypeId::of::<f64>(), texts] {
+            let (texts, maps) = (TypeId::of::<ImmutableString>(), TypeId::of::<Map>());
+            for exact in [TypeId::of::<i64>(), TypeId::of::<f64>(), texts, maps] {
                 engine.register_raw_fn(name.as_str(), [exact], perform.clone());
             }
         }

@@ -2,6 +2,7 @@
 
 pub mod bracket;
 pub mod catch_names;
+pub mod described;
 pub mod functions;
 pub mod library;
 pub mod named;

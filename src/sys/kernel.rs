@@ -99,6 +99,11 @@ pub(super) fn symlinkat(target: &CStr, at: c_int, path: &CStr) -> Answer<()> {
     call!(Symlinkat, SYS_symlinkat, target.as_ptr(), at, path.as_ptr()).map(drop)
 }
 
+pub(super) fn rename(from: &CStr, to: &CStr, flags: u32) -> Answer<()> {
+    let at = libc::AT_FDCWD;
+    call!(Renameat2, SYS_renameat2, at, from.as_ptr(), at, to.as_ptr(), flags).map(drop)
+}
+
 /// Reads a link into `buffer` and returns its length.
 pub(super) fn readlinkat(at: c_int, path: &CStr, buffer: &mut [u8]) -> Answer<usize> {
     let (place, size) = (buffer.as_mut_ptr(), buffer.len());

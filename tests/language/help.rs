@@ -53,7 +53,9 @@ fn there_is_something_to_say_of_every_topic() {
         if !receiver.is_empty() {
             let name = format!("{}.{}", receiver.to_lowercase(), verb.name);
             let page = manual::topic(&name).unwrap_or_else(|| panic!("nothing on {name}"));
-            assert!(page.starts_with(&format!("`{}`", verb.signature())), "{page}");
+            let form = format!("`{}`", verb.signature());
+            // One with several forms begins with the list of them.
+            assert!(page.starts_with(&form) || page.contains(&format!("\n{form}")), "{page}");
         }
     }
 }

@@ -16,6 +16,7 @@ mod explain;
 mod faults;
 mod functions;
 mod help;
+mod host;
 mod index;
 mod json;
 mod man;

@@ -177,4 +177,24 @@ impl Launcher {
         let plan = joined.plan.clone();
         self.ended(&plan, &mut joined)?
     }
+
+    /// Runs another program in the sandbox of `process`, to its end, and collects its output, at
+    /// most `most` bytes.
+    ///
+    /// # Errors
+    /// As for [`Launcher::join`]; or the program wrote more and was killed.
+    pub fn join_output(
+        &self,
+        process: &mut Process,
+        request: &Request,
+        input: &Input,
+        most: u64,
+    ) -> Result<Output, RunError> {
+        let mut joined = join::join(self, process, request, input)?;
+        let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
+        let (stdout, stderr) = converse(&mut joined, bytes, most)?;
+        let plan = joined.plan.clone();
+        let exit = self.ended(&plan, &mut joined)??;
+        Ok(Output { stdout, stderr, exit })
+    }
 }

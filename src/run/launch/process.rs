@@ -41,7 +41,7 @@ pub struct Process {
     /// The reason why its status is unknown, if so.
     lost: Option<Errno>,
     /// The pipe for the value of a closure, until its end.
-    answer: Option<PipeReader>,
+    pub(in crate::run) answer: Option<PipeReader>,
     value: Vec<u8>,
     /// The resources that it uses while it runs.
     pub(in crate::run) holds: Holds,

@@ -8,6 +8,7 @@ use rhai::Dynamic;
 use super::value;
 use super::verb::{Kind, OptionKey, Parameter, Verb};
 use crate::diag::closest;
+use crate::script::language::described::FUNCTIONS;
 use crate::script::language::library::libraries;
 use crate::script::verbs;
 use crate::spec::{self, Parts, ProcessPart};
@@ -77,8 +78,18 @@ pub fn only_in_run(name: &str, kind: Kind) -> bool {
 }
 
 /// Functions that change nothing, so that no plan shows them.
-const UNPLANNED: [&str; 9] =
-    ["assert", "assert_eq", "exit", "need", "note", "section", "sleep", "table", "wait_until"];
+const UNPLANNED: [&str; 10] = [
+    "assert",
+    "assert_eq",
+    "eprint",
+    "exit",
+    "need",
+    "note",
+    "section",
+    "sleep",
+    "table",
+    "wait_until",
+];
 
 /// Whether `name`, a function or a method, can be a part of a plan.
 #[must_use]
@@ -276,6 +287,13 @@ pub fn reference() -> String {
             let what = if verb.kind == Kind::Property { " (property)" } else { "" };
             out.push_str(&format!("\n### {}{what}\n\n{}", verb.name, page(verb)));
         }
+    }
+    out.push_str(
+        "\n## Functions of the language\n\nThe language Rhai has these functions. Those that work *in \
+         place* change the value that they are called on and return nothing, unless said otherwise.\n\n",
+    );
+    for function in FUNCTIONS {
+        out.push_str(&format!("- `{}`: {}\n", function.form, function.doc));
     }
     out.push_str(
         "\n## Errors\n\nIf a verb or the language itself fails (a division by zero, an invalid index), \

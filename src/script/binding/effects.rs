@@ -4,6 +4,7 @@
 //! `Kernel` performs it through the runner. `DryRun` records it and returns a stand-in value, so
 //! that the recipe can continue. No method has a default, so neither side can lack one.
 
+mod files;
 mod network;
 
 use std::fs::Metadata;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rhai::{Dynamic, FnPtr};
+use rhai::{Array, Dynamic, FnPtr};
 
 use super::call::Call;
 use super::context::{Context, Printed};
@@ -27,6 +28,7 @@ use crate::run::{
     Output, RunError, Verdict,
 };
 use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
+pub use files::FileEffects;
 pub use network::NetworkEffects;
 pub(in crate::script) use network::{joined, network_of, network_of_pid};
 
@@ -64,7 +66,7 @@ pub struct Dependence {
 }
 
 /// The effects of verbs. Errors are those of the runner, unless a method documents more.
-pub trait Effects: NetworkEffects {
+pub trait Effects: NetworkEffects + FileEffects {
     // The run.
 
     /// Records that a verb has returned to the recipe.
@@ -145,6 +147,16 @@ pub trait Effects: NetworkEffects {
         call: &Call<'_, '_>,
     ) -> Result<Exit, VerbError>;
 
+    /// Runs another program in the sandbox of a process and keeps its output, at most `most` bytes.
+    fn join_output(
+        &self,
+        process: &ProcessHandle,
+        request: &Request,
+        input: &Input,
+        most: u64,
+        call: &Call<'_, '_>,
+    ) -> Result<Output, VerbError>;
+
     /// Waits until a process exits. Throws what its closure threw.
     fn wait(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError>;
 
@@ -194,6 +206,15 @@ pub trait Effects: NetworkEffects {
         closure: &FnPtr,
         call: &Call<'_, '_>,
     ) -> Result<Dynamic, VerbError>;
+
+    /// Calls a closure for each item, in processes of their own, `most` at once.
+    fn parallel(
+        &self,
+        items: Array,
+        closure: &FnPtr,
+        most: usize,
+        call: &Call<'_, '_>,
+    ) -> Result<Array, VerbError>;
 
     // Raw calls.
 

@@ -2,6 +2,7 @@
 //!
 //! Nothing is changed, not even values of a run, which a dry run can meet at a prompt.
 
+mod files;
 mod network;
 
 use std::cell::{Cell, RefCell};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rhai::{Dynamic, FnPtr};
+use rhai::{Array, Dynamic, FnPtr};
 
 use super::child;
 use crate::diag::{Origin, Report};
@@ -36,6 +37,9 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// The maximum number of sleeps in a dry run, where they take no time.
 const MOST_SLEEPS: u32 = 20_000;
+
+/// Stands for the private directory of a recipe.
+const SCRATCH: &str = "/tmp/nsscript/scratch";
 
 /// An effect of a run, as a dry run records it.
 #[derive(Clone, Debug)]
@@ -242,6 +246,18 @@ impl Effects for DryRun {
         Ok(exit())
     }
 
+    fn join_output(
+        &self,
+        handle: &ProcessHandle,
+        request: &Request,
+        input: &Input,
+        _: u64,
+        call: &Call<'_, '_>,
+    ) -> Result<Output, VerbError> {
+        let exit = self.join(handle, request, input, call)?;
+        Ok(Output { stdout: Vec::new(), stderr: Vec::new(), exit })
+    }
+
     fn wait(&self, _: &ProcessHandle, _: &Call<'_, '_>) -> Result<Exit, VerbError> {
         Ok(exit())
     }
@@ -309,6 +325,22 @@ impl Effects for DryRun {
             }
         }
         self.go_through(closure, call)
+    }
+
+    fn parallel(
+        &self,
+        items: Array,
+        closure: &FnPtr,
+        _: usize,
+        call: &Call<'_, '_>,
+    ) -> Result<Array, VerbError> {
+        let mut values = Array::new();
+        for (index, item) in items.into_iter().enumerate() {
+            self.note(Clone3(Namespaces::NONE), call);
+            let done = self.go_through(&child::with_item(closure, item.clone()), call);
+            values.push(done.map_err(|error| child::of_item(error, index, &item))?);
+        }
+        Ok(values)
     }
 
     fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError> {
@@ -414,6 +446,10 @@ impl Effects for DryRun {
                     }
                 }
                 ops::Effect::Content(made) if made == path => Some(false),
+                // What was moved there is what it was before.
+                ops::Effect::Rename(from, to) if to == path => {
+                    self.foreseen(from).or_else(|| Some(from.metadata().ok()?.is_dir()))
+                }
                 _ => None,
             }
         })
@@ -429,7 +465,7 @@ impl Effects for DryRun {
     }
 
     fn scratch(&self, _: &Call<'_, '_>) -> Result<String, RunError> {
-        Ok("/tmp/nsscript/scratch".into())
+        Ok(SCRATCH.into())
     }
 
     fn disk_image(

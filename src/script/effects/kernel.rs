@@ -1,5 +1,6 @@
 //! `Effects` of a run: the runner does what verbs request.
 
+mod files;
 mod network;
 
 use std::cell::RefMut;
@@ -9,7 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rhai::{Dynamic, FnPtr};
+use rhai::{Array, Dynamic, FnPtr};
 
 use self::network::existing;
 use super::child;
@@ -219,6 +220,24 @@ impl Effects for Kernel {
         Ok(call.context.runner.join(&mut process, request, input)?)
     }
 
+    fn join_output(
+        &self,
+        handle: &ProcessHandle,
+        request: &Request,
+        input: &Input,
+        most: u64,
+        call: &Call<'_, '_>,
+    ) -> Result<Output, VerbError> {
+        let mut process = process(handle, call)?;
+        if process.is_closure() {
+            let report = Report::error("`output` needs a program in a sandbox");
+            let hint = "the output of a program in the namespaces of a closure is kept by \
+                        `process.within(|| host.output(…))`";
+            return Err(call.fail(report.hint(hint)));
+        }
+        Ok(call.context.runner.join_output(&mut process, request, input, most)?)
+    }
+
     fn wait(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError> {
         let mut process = process(handle, call)?;
         own(&process, call)?;
@@ -324,6 +343,19 @@ impl Effects for Kernel {
                 })
             }
         }
+    }
+
+    fn parallel(
+        &self,
+        items: Array,
+        closure: &FnPtr,
+        most: usize,
+        call: &Call<'_, '_>,
+    ) -> Result<Array, VerbError> {
+        let origin = call.origin();
+        child::several(&items, closure, most, call, &|body| {
+            call.context.runner.fork(Namespaces::NONE, origin.as_ref(), body)
+        })
     }
 
     fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError> {

@@ -193,7 +193,7 @@ fn reworded(error: &EvalAltResult, origin: &Origin, context: &Context) -> Report
             )
         }
         // Other terminations were handled before: see `ending`.
-        E::ErrorTerminated(..) => Report::error(crate::script::builtins::bounded::exceeded()),
+        E::ErrorTerminated(..) => Report::error(crate::script::binding::memory::exceeded()),
         E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
         E::ErrorRuntime(value, _) => super::caught::thrown(value),
         E::ErrorSystem(message, inner) => {

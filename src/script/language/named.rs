@@ -38,15 +38,18 @@ impl<'t> Named<'t> {
 }
 
 /// The functions that begin a session.
-const RAW: [&str; 36] = [
+const RAW: [&str; 41] = [
     "capabilities",
     "chdir",
+    "chmod",
+    "chown",
     "chroot",
     "clone",
     "exec",
     "getgid",
     "getgroups",
     "getuid",
+    "link",
     "lsns",
     "map_ids",
     "mkdir",
@@ -57,10 +60,12 @@ const RAW: [&str; 36] = [
     "namespaces",
     "netns",
     "no_new_privs",
+    "parallel",
     "pivot_root",
     "processes",
     "read_file",
     "remove",
+    "rename",
     "scratch",
     "set_capabilities",
     "setdomainname",

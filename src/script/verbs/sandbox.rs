@@ -4,6 +4,7 @@ pub mod command;
 pub mod identity;
 pub mod mount;
 pub mod namespace;
+pub mod on_host;
 pub mod outcome;
 pub mod process;
 

@@ -1,11 +1,13 @@
 //! Closures in child processes: clone(2) and its relatives.
 
-use rhai::{Dynamic, FnPtr};
+use rhai::{Array, Dynamic, FnPtr};
 
+use crate::diag::Report;
 use crate::ops::Sandbox;
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::Place;
 use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedNamespace};
 use crate::script::binding::verb::{Verb, verbs};
 use crate::script::verbs::sandbox::command::{planned, request, streams_of_closure};
@@ -15,11 +17,23 @@ use crate::spec::{Command, Namespaces};
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["child.rs";
     fn clone,
     fn within,
+    fn parallel,
     fn value,
     fn within = namespace_within,
     fn within = process_within,
     fn within = sandbox_within,
 ];
+
+options! {
+    /// How to share the work.
+    struct Sharing {
+        /// how many processes run at once; the default is the number of processors
+        at_once: i64 = "",
+    }
+}
+
+/// The most processes that `parallel` runs at once.
+const MOST_AT_ONCE: usize = 1024;
 
 /// Starts a child process in new namespaces that runs `closure`. The recipe continues meanwhile.
 ///
@@ -70,6 +84,45 @@ fn within(
     closure: FnPtr,
 ) -> Result<Dynamic, VerbError> {
     call.effects().within(Place::New(namespaces), &closure, call)
+}
+
+/// Calls a closure for each item, in child processes, and returns the values in order.
+///
+/// Each call is in a process of its own, a copy of nsscript as with `clone`: changes to variables
+/// are lost, and the values are those that `within` can return.
+///
+/// # Errors
+/// The first error of a call, with its item; the other calls are ended.
+///
+/// # Example
+/// ```rhai
+/// let guest = sandbox("/").read_only_root();
+/// let codes = parallel([1, 2, 3], |code| {
+///     guest.run(["sh", "-c", `exit ${code}`], #{ check: false }).code
+/// }, #{ at_once: 2 });
+/// assert_eq(codes, [1, 2, 3]);
+/// ```
+/// # See
+/// xargs(1)
+fn parallel(
+    call: &Call<'_, '_>,
+    items: Array,
+    closure: FnPtr,
+    options: Sharing,
+) -> Result<Array, VerbError> {
+    let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let most = match options.at_once {
+        None => processors(),
+        Some(most) => {
+            let fits = usize::try_from(most).ok().filter(|it| (1..=MOST_AT_ONCE).contains(it));
+            fits.ok_or_else(|| {
+                let message = format!("invalid number of processes {most}");
+                let hint = format!("expected a number from 1 to {MOST_AT_ONCE}");
+                call.fail_at_key("at_once", Report::error(message).hint(hint))
+            })?
+        }
+    };
+    call.effects().parallel(items, &closure, most, call)
 }
 
 /// Waits until a process that `clone` started exits, and returns the value of its closure.
