@@ -18,6 +18,7 @@ use crate::run;
 use crate::script::analysis::capture::captured;
 use crate::script::analysis::depends::depends;
 use crate::script::analysis::discard::discarded;
+use crate::script::analysis::session_ids::session_ids;
 use crate::script::binding::call::{Call, is_unread};
 use crate::script::binding::context::Context;
 use crate::script::binding::effects::{Dependence, Effects};
@@ -226,6 +227,12 @@ impl Script {
             self.context.warn(&warning);
         }
         self.context.effects().reads(&|| depends(&ast, &self.recipe.name));
+        let asks = ["getuid", "getgid"].iter().any(|name| self.recipe.text.contains(name));
+        if asks && self.context.has_other_ids() {
+            for warning in session_ids(&ast, &self.recipe.name) {
+                self.context.warn(&warning);
+            }
+        }
         Ok(ast)
     }
 

@@ -1,7 +1,7 @@
 //! What recipes need around the verbs: files and paths, text, time, programs of the host, and work
 //! in several processes.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::nsscript::{Ran, Scratch, holds, nsscript, nsscript_as_user, run};
 
@@ -344,4 +344,28 @@ fn an_error_of_one_ends_the_others_and_names_its_item() {
     let plan = Ran::of(&mut nsscript(&["plan", "-e", "parallel([1, 2], |it| mkdir(`/t/${it}`));"]));
     let plan = plan.printed();
     assert!(plan.contains("`/t/1`") && plan.contains("`/t/2`"), "{plan}");
+}
+
+#[test]
+fn an_id_of_the_session_in_a_path_of_the_host_is_a_warning() {
+    let scratch = Scratch::new();
+    std::fs::set_permissions(scratch.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let code = "let path = \"/run/user/\" + getuid(); print(path);";
+    let user = |words: &[&str]| Ran::of(nsscript_as_user(&scratch, &[]).args(words));
+    let ran = user(&["-e", code]);
+    let message = "`getuid` is 0 in the session, and becomes part of a path";
+    assert_eq!((ran.status, ran.stdout.as_str()), (Some(0), "/run/user/0\n"), "{ran:?}");
+    assert!(ran.stderr.contains(message) && ran.stderr.contains("`host.uid`"), "{ran:?}");
+    let checked = user(&["check", "-e", code]);
+    assert!(checked.stderr.contains(message), "{checked:?}");
+    // What the hint says has the id of the caller.
+    let cured = user(&["-e", &code.replace("getuid()", "host.uid")]);
+    let own = std::fs::metadata("/proc/self").unwrap().uid();
+    let caller = if own == 0 { 65534 } else { own };
+    let path = format!("/run/user/{caller}\n");
+    assert_eq!((cured.stdout.as_str(), cured.stderr.as_str()), (path.as_str(), ""));
+    // Root keeps its id in the session.
+    if own == 0 {
+        assert_eq!(run(code).printed(), "/run/user/0\n");
+    }
 }

@@ -177,6 +177,11 @@ impl Context {
         origin
     }
 
+    /// Whether the ids in a session differ from those of the caller: an ordinary user is 0 in it.
+    pub fn has_other_ids(&self) -> bool {
+        !self.runner.host().is_root() && !self.runner.on_host()
+    }
+
     /// Prints a warning, unless it was printed before.
     pub fn warn(&self, report: &Report) {
         if !self.warned.borrow().contains(report) {
