@@ -88,6 +88,8 @@ pub enum Turn {
     Network,
     /// A user namespace is prepared.
     Maps,
+    /// The name of the sandbox is noted.
+    Listing,
     /// The new process starts.
     Start,
     /// It maps its own ids.
@@ -354,7 +356,7 @@ macro_rules! operations {
 
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
-    Hostname Domainname Workdir Umask Personality Limit Sysctl
+    Hostname Domainname Workdir Umask Personality Limit Sysctl Name
 }
 
 operations! {
@@ -366,6 +368,6 @@ operations! {
     }
     carried { NewSession Limit Execute }
     own {
-        BuildLayer KeepChanges EnterNetwork ConnectOutside PrepareMaps Start Join RawAction
+        BuildLayer KeepChanges EnterNetwork ConnectOutside PrepareMaps Name Start Join RawAction
     }
 }

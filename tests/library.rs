@@ -217,6 +217,7 @@ fn each_setting_is_seen_inside() {
         .workdir("/tmp/a")
         .umask(0o077)
         .personality(["ADDR_NO_RANDOMIZE"])
+        .name("library")
         .limit("nofile", (32, 64))
         .limit("core", UNLIMITED)
         .share([Namespace::Uts])

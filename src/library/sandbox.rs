@@ -277,6 +277,12 @@ impl Sandbox {
         self.try_with(|| ops::Domainname::new(name))
     }
 
+    /// The name under which `nsscript ps` lists the sandbox while it runs.
+    #[track_caller]
+    pub fn name(self, name: &str) -> Self {
+        self.try_with(|| ops::Name::new(name))
+    }
+
     /// Has the sandbox share these namespaces with the caller.
     #[track_caller]
     pub fn share(self, namespaces: impl IntoIterator<Item = Namespace>) -> Self {

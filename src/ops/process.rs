@@ -2,6 +2,7 @@
 
 mod execute;
 mod limit;
+mod listing;
 mod names;
 mod settings;
 mod start;
@@ -9,6 +10,7 @@ mod sysctl;
 
 pub use execute::*;
 pub use limit::*;
+pub use listing::*;
 pub use names::*;
 pub use settings::*;
 pub use start::*;

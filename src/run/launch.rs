@@ -94,8 +94,8 @@ pub(super) fn ready(
                     }
                 })?);
             }
-            // The process itself starts last; raw calls have no launch.
-            Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
+            // The process itself starts last, and is listed then; raw calls have no launch.
+            Own::Name(_) | Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
         }
     }
     let connected = connect_streams(launcher, request, input, plan.has_terminals())?;

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use nsscript::internal::diag::{Format, Origin, Report, Sources, render};
 use nsscript::internal::host::{Host, Tree};
 use nsscript::internal::ops::{
-    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Mask, Mount, Proc, ReadOnly, Sandbox,
-    Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
+    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Mask, Mount, Name, Proc, ReadOnly,
+    Sandbox, Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::{Kept, Layer, Planner, Request};
 use nsscript::internal::spec::{
@@ -267,6 +267,7 @@ fn everything_in_the_order_of_the_recipe() {
         Domainname("lan".into()).into(),
         Umask(0o077).into(),
         Workdir(path("/data")).into(),
+        Name::new("web").unwrap().into(),
         What::Env(vec![own(("LANG", "C"))]),
         What::KeepEnv(vec!["TERM".into(), "NOT_SET".into()]),
     ];

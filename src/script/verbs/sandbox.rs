@@ -10,7 +10,7 @@ pub mod process;
 use rhai::{Dynamic, Map};
 
 use crate::diag::{Report, quoted};
-use crate::ops::{Domainname, Hostname, Sandbox, What};
+use crate::ops::{Domainname, Hostname, Name, Sandbox, What};
 use crate::run::{Changed, Keeping};
 use crate::script::binding::argument::{HostPath, a_kind};
 use crate::script::binding::call::Call;
@@ -30,6 +30,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
     fn chroot,
     fn hostname,
     fn domainname,
+    fn name,
 ];
 
 /// Converts a root: a Rootfs, or a directory of the host.
@@ -262,5 +263,30 @@ fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandb
 /// setdomainname(2)
 fn domainname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
     let name = Domainname::new(&name).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(name, call.origin()))
+}
+
+/// Gives the sandbox a name for the commands that work on running sandboxes.
+///
+/// `nsscript ps` lists the running sandboxes of the caller. `nsscript exec NAME -- COMMAND` runs a
+/// program in one, `nsscript enter NAME` opens a shell in one, and `nsscript kill NAME` ends one.
+/// Without a name, a sandbox has only the number that `nsscript ps` shows.
+///
+/// A started program is listed at once, one that the recipe waits for after a tenth of a second.
+///
+/// A name has letters, digits, `.`, `_` and `-`, and is not a number. Two running sandboxes may
+/// have the same name; the commands then demand the number.
+///
+/// # Errors
+/// The name is empty, longer than 64 bytes, a number, or contains another character.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().name("web").run("true");
+/// ```
+/// # See
+/// nsscript(1)
+fn name(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
+    let name = Name::new(&name).map_err(|error| invalid(&error, call))?;
     Ok(sandbox.with(name, call.origin()))
 }
