@@ -23,6 +23,7 @@ pub use launch::exit::{Cause, Exit, Output};
 pub use launch::listener::Listener;
 pub use launch::piped::MOST_KEPT;
 pub use launch::process::Process;
+pub use launch::running::Running;
 pub use launch::stream::Input;
 pub use layers::changes::{Change, Changed, Keeping};
 pub use layers::contents::Contents;

@@ -22,6 +22,7 @@ mod kernel_probe;
 mod keyring;
 mod loop_device;
 mod memory;
+mod memory_file;
 mod mount;
 mod mount_id;
 mod mount_tree;
@@ -69,6 +70,7 @@ pub use kernel_probe::{
 };
 pub use loop_device::{LoopDevice, LoopError, LoopSettings, attach_loop, attached};
 pub use memory::{Heap, memory_in_use};
+pub use memory_file::shown_in_proc;
 pub use mount_id::mount_id;
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};

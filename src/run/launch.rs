@@ -7,11 +7,14 @@ pub(super) mod fallback;
 pub(super) mod join;
 pub(super) mod launcher;
 pub(super) mod listener;
+pub(super) mod listing;
 pub(super) mod lower;
 pub(super) mod outside;
 pub(super) mod piped;
 pub(super) mod process;
+pub(super) mod record;
 pub(super) mod relay;
+pub(super) mod running;
 pub(super) mod stream;
 
 use std::path::{Path, PathBuf};

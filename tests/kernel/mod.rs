@@ -29,6 +29,7 @@ mod progress;
 mod questions;
 mod raw;
 mod roots;
+mod running;
 mod start;
 mod store;
 mod streams;

@@ -42,6 +42,13 @@ fn reports_of_every_kind_fit() {
 }
 
 #[test]
+fn the_list_of_running_sandboxes_fits() {
+    let listed = Ran::of(&mut nsscript(&["ps", "--json"])).printed();
+    let document = fitting("ps", &listed);
+    assert!(document["sandboxes"].is_array(), "{listed}");
+}
+
+#[test]
 fn traced_actions_of_every_kind_fit() {
     let code = "
         unshare(UTS);

@@ -61,6 +61,12 @@ impl Personality {
         Ok(Self { names })
     }
 
+    /// The names.
+    #[must_use]
+    pub fn names(&self) -> &[&'static str] {
+        &self.names
+    }
+
     fn bits(&self) -> u32 {
         let own = PERSONALITIES.iter().filter(|(name, _)| self.names.contains(name));
         own.fold(0, |bits, (_, bit)| bits | bit)

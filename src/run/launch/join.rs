@@ -38,6 +38,8 @@ pub(in crate::run) struct Station {
     directory: Option<PathBuf>,
     /// Whether its ids are those of nsscript at that time.
     ids_of_caller: bool,
+    /// Whether joining programs stay in the control groups of nsscript.
+    stays_in_groups: bool,
 }
 
 impl Station {
@@ -52,7 +54,20 @@ impl Station {
             chrooted,
             directory: if stays { std::env::current_dir().ok() } else { None },
             ids_of_caller: !does(|op| matches!(op, Op::SetIds(_))),
+            stays_in_groups: false,
         }
+    }
+
+    /// The station of a sandbox that another nsscript process has started. It differs in these
+    /// namespaces from this process, whose trail does not concern it.
+    pub fn of_other(
+        apart: Namespaces,
+        chrooted: bool,
+        directory: Option<PathBuf>,
+        stays_in_groups: bool,
+    ) -> Self {
+        let (trail, ids_of_caller) = (Trail::default(), false);
+        Self { apart, trail, chrooted, directory, ids_of_caller, stays_in_groups }
     }
 }
 
@@ -136,7 +151,12 @@ pub(in crate::run) fn joining(
                     alone: `within(PID, || …)`";
         return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
     }
-    let groups = groups_to_enter(launcher.host(), process, origin)?;
+    let groups = if station.stays_in_groups {
+        Vec::new()
+    } else {
+        let pid = process.number_in_proc().map_err(|report| report.at(origin.cloned()))?;
+        groups_to_enter(launcher.host(), pid, origin)?
+    };
     let root = if station.chrooted { Some(open_root(process, origin)?) } else { None };
     let mut before = Vec::new();
     before.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
@@ -169,15 +189,17 @@ fn open_root(process: &Process, origin: Option<&Origin>) -> Result<File, Report>
 
 /// Opens the control groups of a process that differ from those of nsscript, for processes to
 /// enter.
-fn groups_to_enter(
+pub(super) fn groups_to_enter(
     host: &Host,
-    process: &Process,
+    pid: i32,
     origin: Option<&Origin>,
 ) -> Result<Vec<OwnedFd>, Report> {
     let fails = |what: &str, error: &std::io::Error| {
         let errno = Errno::from(error);
         let message = format!("cannot enter the control group of the sandbox: {what}: {errno}");
-        Report::error(message).at(origin.cloned())
+        let mut report = Report::error(message).at(origin.cloned());
+        report.facts.errno = Some(errno.code());
+        report
     };
     let of = |who: &str| {
         let path = format!("/proc/{who}/cgroup");
@@ -189,7 +211,6 @@ fn groups_to_enter(
         Err((_, error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err((report, _)) => return Err(report),
     };
-    let pid = process.number_in_proc().map_err(|report| report.at(origin.cloned()))?;
     let other = of(&pid.to_string()).map_err(|(report, _)| report)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (own, other) = (text(&own), text(&other));

@@ -7,10 +7,12 @@ use std::time::Instant;
 use super::exit::{Exit, Output};
 use super::fallback::Fallbacks;
 use super::join::{self, Station};
+use super::listing::Listing;
 use super::piped::MOST_KEPT;
 use super::process::Process;
 use super::stream::{Input, converse};
 use super::{Launched, launch, not_executed};
+use crate::diag::Report;
 use crate::plan::{Plan, Request};
 use crate::run::advice::guest::Guest;
 use crate::run::advice::loader;
@@ -62,6 +64,10 @@ impl Launcher {
             let mut process = self.launch(plan, request, input)?;
             let confirmed = process.confirm();
             confirmed.map_err(|why| not_executed(self, plan, process.number, why))?;
+            if let Err(errno) = process.show() {
+                let message = format!("`nsscript ps` does not list the sandbox: {errno}");
+                self.warn(&Report::warning(message).at(request.origin.clone()));
+            }
             Ok(Ok(process))
         })
     }
@@ -78,6 +84,7 @@ impl Launcher {
                 let mut process = Process::new(child, ends, plan, (started, self.started()));
                 process.holds = holds;
                 process.station = Station::of(&process.plan, self);
+                process.listing = Listing::Later;
                 self.sweep();
                 Ok(process)
             }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::exit::{self, Cause, Exit};
 use super::join::Station;
+use super::listing::{Listing, SOON};
 use super::outside::Outside;
 use super::piped::Written;
 use super::relay::Relay;
@@ -47,6 +48,8 @@ pub struct Process {
     pub(in crate::run) holds: Holds,
     /// The place of its sandbox, for programs that join it.
     pub(in crate::run) station: Station,
+    /// Whether other nsscript processes of the user find it.
+    pub(in crate::run) listing: Listing,
 }
 
 /// The resources that a sandbox uses while it runs.
@@ -114,7 +117,29 @@ impl Process {
             value: Vec::new(),
             holds: Holds::default(),
             station: Station::default(),
+            listing: Listing::Never,
         }
+    }
+
+    /// Shows the sandbox to other nsscript processes of the user, unless that was done.
+    ///
+    /// # Errors
+    /// This process has no free descriptor, or the machine no memory.
+    pub(in crate::run) fn show(&mut self) -> Result<(), Errno> {
+        self.listing.show(&self.plan, self.child.pid())
+    }
+
+    /// Shows the sandbox if it has run for a while. If that fails, the program goes on unlisted.
+    pub(in crate::run) fn show_soon(&mut self) {
+        if matches!(self.listing, Listing::Later) && self.started.elapsed() >= SOON {
+            let _ = self.show();
+        }
+    }
+
+    /// The time until the sandbox is to be shown; `None` if that was done.
+    pub(in crate::run) fn until_shown(&self) -> Option<Duration> {
+        let waits = matches!(self.listing, Listing::Later);
+        waits.then(|| SOON.saturating_sub(self.started.elapsed()))
     }
 
     /// Wraps a copy of nsscript whose value comes through `answer`.
@@ -297,6 +322,7 @@ impl Process {
             if count > 0 {
                 return Err(self.interrupt(relay.as_mut()).into());
             }
+            self.show_soon();
             let first = match &self.answer {
                 Some(answer) => answer.as_fd(),
                 None => self.child.pidfd(),
@@ -347,6 +373,7 @@ impl Process {
         let Status { signal, code, usage, not_executed, lost } = status;
         (self.not_executed, self.lost) = (not_executed, lost);
         self.holds = Holds::default();
+        self.listing = Listing::Never;
         let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
         let exit = Exit { code, signal, cause, wall: self.started.elapsed(), usage };
         self.exit = Some(exit);

@@ -312,6 +312,8 @@ pub(in crate::run) fn converse(
         if input.is_empty() {
             writer = None;
         }
+        process.show_soon();
+        let until_shown = process.until_shown();
         let none = process.pidfd();
         let (wake_count, wake) = sys::interruption();
         let watched: [(Option<BorrowedFd<'_>>, bool); 5] = [
@@ -323,7 +325,7 @@ pub(in crate::run) fn converse(
         ];
         let entries: Vec<_> =
             watched.iter().filter_map(|(end, write)| Some(((*end)?, *write))).collect();
-        let answers = ready(&entries, None).unwrap_or_default();
+        let answers = ready(&entries, until_shown).unwrap_or_default();
         let mut answers = answers.into_iter();
         let is_ready = watched.map(|(end, _)| end.is_some() && answers.next().unwrap_or(false));
         if is_ready[2] {
