@@ -144,8 +144,11 @@ fn rootfs(_call: &Call<'_, '_>) -> Rootfs {
 /// An ELF file does not list what the program opens while it runs. With `data`, nsscript adds that
 /// for well-known programs and libraries: name service modules, the locale C.UTF-8, time zones,
 /// terminal descriptions, certificates, the standard libraries of Python and Perl, the commands of
-/// Git, and others. `needs(program, #{ data: true })` lists the files and the reasons. Devices such
-/// as /dev/null come from the sandbox: `.dev("/dev")`.
+/// Git, the Java runtime, and others. A script in the language of sh(1), Perl or Python brings the
+/// programs that it starts, the files and modules that it loads, and the files of its package that
+/// everybody may read. It is read, but not run, so a name that it computes is not known.
+/// `needs(program, #{ data: true })` lists the files and the reasons. Devices such as /dev/null come
+/// from the sandbox: `.dev("/dev")`.
 ///
 /// # Errors
 /// The program does not exist, or the host itself lacks one of its libraries.
