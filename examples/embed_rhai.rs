@@ -5,10 +5,10 @@ use nsscript::SandboxPackage;
 use nsscript::rhai::Engine;
 
 const SCRIPT: &str = r#"
-    let base = sandbox().host_view().env("LANG", "C");
+    let base = sandbox("/").env("LANG", "C");
     let results = [];
     for test in tests {
-        let exit = base.run(["sh", "-c", test], #{ check: false });
+        let exit = base.sh(test, #{ check: false });
         results.push(`${test}: ${exit}`);
     }
     results

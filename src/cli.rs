@@ -17,6 +17,7 @@ mod progress;
 mod recipe;
 mod reference;
 mod repl;
+mod running;
 mod store;
 mod test;
 mod written;
@@ -47,6 +48,9 @@ pub fn main() -> ExitCode {
         Action::Test(tests) => test::test(&tests, ui),
         Action::Doctor { json } => doctor::doctor(json, ui),
         Action::Store(what) => store::store(&what, ui),
+        Action::Ps { json } => running::ps(json, ui),
+        Action::Exec { sandbox, command } => running::exec(&sandbox, command, ui),
+        Action::Kill { sandbox, signal } => running::kill(&sandbox, signal.as_deref(), ui),
         Action::Repl(source) => repl::repl(source.as_ref(), ui),
         Action::New(name) => new::new(&name, ui),
         Action::Help(words) => help::help(&words, ui),

@@ -14,7 +14,7 @@ mod words;
 pub use layout::{Column, heading, paragraphs, table, wrapped};
 pub use origin::{Caller, Origin};
 pub use render::{Format, render};
-pub use report::{Facts, Report, Severity, messages};
+pub use report::{Ended, Facts, Report, Severity, messages};
 pub use source::Sources;
 pub use streams::{print, say};
 pub use suggest::closest;

@@ -7,6 +7,7 @@ mod doctor;
 mod index;
 mod plan;
 mod report;
+mod running;
 mod store;
 mod testing;
 mod trace;
@@ -20,6 +21,7 @@ pub use doctor::{Examination, Fact, Finding, Verdict};
 pub use index::{Constant, Function, Index, Module, OptionKey, Parameter, Snippet, Verb};
 pub use plan::{Action, Kind, Performer, Plan, Plans, Unknown};
 pub use report::{Place, Related, Report, ReportHead, Severity};
+pub use running::{Running, Sandboxes};
 pub use store::{Layer, Layers};
 pub use testing::{Outcome, TestResult};
 pub use trace::{FailedCall, TracedAction};
@@ -61,6 +63,7 @@ documents! {
     Examination => "doctor",
     TracedAction => "explain",
     Plans => "plan",
+    Sandboxes => "ps",
     Report => "report",
     Layers => "store-list",
     TestResult => "test",

@@ -60,9 +60,9 @@ pub mod cli;
 mod repl;
 
 pub use library::{
-    BinaryOptions, BindOptions, Child, Command, Error, ExitStatus, FileOptions, Id, Limit,
-    MountOptions, Namespace, Output, Plan, ProcOptions, Rootfs, Sandbox, TarOptions, TmpfsOptions,
-    UNLIMITED,
+    BinaryOptions, BindOptions, Child, Command, DevOptions, Error, ExitStatus, FileOptions, Id,
+    ImageOptions, Limit, MountOptions, Namespace, Output, OverlayOptions, Plan, ProcOptions,
+    Rootfs, Sandbox, TarOptions, TmpfsOptions, UNLIMITED,
 };
 
 #[cfg(feature = "script")]

@@ -18,7 +18,8 @@ pub use child::Child;
 pub use command::Command;
 pub use error::Error;
 pub use options::{
-    BinaryOptions, BindOptions, FileOptions, MountOptions, ProcOptions, TarOptions, TmpfsOptions,
+    BinaryOptions, BindOptions, DevOptions, FileOptions, ImageOptions, MountOptions,
+    OverlayOptions, ProcOptions, TarOptions, TmpfsOptions,
 };
 #[cfg(feature = "script")]
 pub use package::{SandboxPackage, rhai};

@@ -6,6 +6,7 @@
 
 #[macro_use]
 mod asked;
+mod capabilities;
 mod flags;
 mod identity;
 mod lookup;
@@ -30,6 +31,7 @@ use std::path::Path;
 use crate::spec::{GuestPath, MountAttributes, Namespaces};
 
 pub use asked::*;
+pub use capabilities::*;
 pub use flags::*;
 pub use identity::*;
 pub use lookup::*;
@@ -37,7 +39,8 @@ pub use lowering::*;
 pub use maps::*;
 pub use mount::*;
 pub use network::{
-    ConnectOutside, EnterNetwork, FORWARDED, LoopbackUp, NetworkAction, NetworkWay, Packets,
+    ConnectOutside, EnterNetwork, FORWARDED, LoopbackUp, NetworkAction, NetworkWay, OpenPorts,
+    Packets, own_groups,
 };
 pub use planning::*;
 pub use process::*;
@@ -84,12 +87,18 @@ pub enum Turn {
     Layer,
     /// The directory for changes is prepared.
     Changes,
+    /// Images are attached to loop devices.
+    Images,
     /// Networks are prepared.
     Network,
     /// A user namespace is prepared.
     Maps,
+    /// The name of the sandbox is noted.
+    Listing,
     /// The new process starts.
     Start,
+    /// It sets the offsets of clocks, while it has the ids of the caller.
+    Clocks,
     /// It maps its own ids.
     OwnMaps,
     /// It becomes a user who may create files.
@@ -98,6 +107,8 @@ pub enum Turn {
     Loopback,
     /// Settings of the new namespaces are written.
     Sysctls,
+    /// Mounts that stay slaves of the host's are set aside.
+    Slaves,
     /// Mount propagation ends.
     Propagation,
     /// The host's root becomes a mount.
@@ -112,6 +123,8 @@ pub enum Turn {
     EnterRoot,
     /// Host and domain name.
     Names,
+    /// Supplementary groups are chosen.
+    Groups,
     /// User and groups.
     User,
     /// The keyring, which then belongs to that user.
@@ -353,19 +366,22 @@ macro_rules! operations {
 }
 
 asked! {
-    Bind Tmpfs Proc Sysfs Dev Devpts Mount Directory File Symlink Mask ReadOnly
-    Hostname Domainname Workdir Umask Personality Limit Sysctl
+    Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
+    Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
+    Groups Image KeepCapabilities Name
 }
 
 operations! {
     lowered {
-        MapOwnIds BecomeMapped LoopbackUp MakePrivate CoverRoot MakeRoot Bound Mounted Protect Mask
+        MapOwnIds BecomeMapped LoopbackUp OpenPorts MakePrivate CoverRoot MakeRoot Bound Mounted
+        Protect Mask KeepSlave BindSlave SetPropagation Overlaid Imaged ClockOffset Groups
         Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
-        SetIds NewKeyring DropCapabilities NoNewPrivileges DieWithParent Connect Umask
+        SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure
     }
     carried { NewSession Limit Execute }
     own {
-        BuildLayer KeepChanges EnterNetwork ConnectOutside PrepareMaps Start Join RawAction
+        BuildLayer KeepChanges AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
+        Start Join RawAction
     }
 }

@@ -18,20 +18,25 @@ mod workspace;
 pub use advice::action_error::ActionError;
 pub use base::error::{Interrupted, RunError, Warn};
 pub use doctor::{Examination, Fact, Verdict};
+pub use launch::bounds::{Bounds, Timeout};
 pub use launch::closure::{Body, duplicated, entering, open_process};
 pub use launch::exit::{Cause, Exit, Output};
 pub use launch::listener::Listener;
 pub use launch::piped::MOST_KEPT;
 pub use launch::process::Process;
+pub use launch::running::Running;
+pub use launch::several::first_ended;
 pub use launch::stream::Input;
 pub use layers::changes::{Change, Changed, Keeping};
 pub use layers::contents::Contents;
+pub use layers::hash::digest_of_bytes;
 pub use layers::manifest::Manifest;
 pub use layers::progress::{Progress, Watcher};
 pub use layers::store::{Depth, Listed, Store, StoreError, Stored};
 pub use network::{Link, Neighbour, Network, Probe};
 pub use raw::attach_loop::attach_loop;
 pub use raw::image::{ImageType, about_image, check_image_size};
+pub use raw::listing::{Found, MOST_PATHS, digest_of, found, names, read_standard_input};
 pub use raw::privilege::signal;
 pub use raw::read_file;
 pub use runner::Runner;
@@ -55,7 +60,7 @@ pub use crate::sys::{
     Uname, Usage, capabilities, clock, die_with_us, fail_at_file_limits, forget_interruptions,
     groups, has_terminal, ids, interfaces, interrupted, is_copy, is_secure_execution, kill,
     memory_in_use, open_to_read, own_process, parent_id, pause, process_id, raise_stack_limit,
-    read_all, reading_line, ready, shared_byte, signal_name, signal_names, signal_number,
+    random, read_all, reading_line, ready, shared_byte, signal_name, signal_names, signal_number,
     thread_id, uname, watch_interruptions, working_directory,
 };
 

@@ -15,16 +15,17 @@ mod mount_options;
 mod namespace;
 mod network;
 mod outbound;
+mod parts;
 mod path;
 mod resource;
 mod rootfs;
 mod value_error;
 
 pub use archive::{Archive, Compression};
-pub use capability::Capability;
+pub use capability::{Capabilities, Capability};
 pub use command::{Command, Streams, shell_word, variable};
 pub use data::{DataRow, DataTable};
-pub use idmap::{Id, IdMap, IdRange};
+pub use idmap::{AllIds, Id, IdMap, IdRange};
 pub use link::{IpProtocol, IpvlanMode, MacvlanMode};
 pub use mount_attributes::MountAttributes;
 pub use mount_flags::{MOUNT_WORDS, MountFlags, MountWord, PROPAGATIONS};
@@ -34,6 +35,7 @@ pub use network::{
     Destination, InterfaceName, JoinedNetwork, Mac, NetworkChoice, NetworkName, Prefix, address,
 };
 pub use outbound::{Forwarded, Outbound};
+pub use parts::{Parts, ProcessPart};
 pub use path::GuestPath;
 pub use resource::{Resource, UNLIMITED, Unit};
 pub use rootfs::{

@@ -8,6 +8,7 @@ mod call;
 mod change_root;
 mod clone;
 mod credentials;
+mod descendants;
 mod errno;
 mod fault_slot;
 mod file;
@@ -22,12 +23,14 @@ mod kernel_probe;
 mod keyring;
 mod loop_device;
 mod memory;
+mod memory_file;
 mod mount;
 mod mount_id;
 mod mount_tree;
 mod netlink;
 mod netns_job;
 mod nsfs;
+mod overlay;
 mod perform;
 mod process;
 mod process_info;
@@ -48,14 +51,19 @@ mod wait;
 mod watch;
 mod xattr;
 
-pub use call::{Attributes, Base, Call, Create, Identity, Target, Tree};
+pub use call::{
+    Attributes, Base, Call, Create, Examined, Identity, MOST_ASIDE, MountPropagation, Overlay,
+    Target, Tree, UpperWork,
+};
 pub use clone::keeps_threads;
 pub use clone::pidfd_open;
 pub use credentials::{ids, is_secure_execution, kernel_version};
+pub use descendants::Descendants;
 pub use errno::Errno;
 pub use file::{
     Beneath, Lock, Node, finish, largest_file, lock_directory, lock_file, make_private_directory,
-    most_descriptors, own, share_blocks, share_directory, touch, wait_for_lock,
+    may_write, most_descriptors, own, random, rename_new, share_blocks, share_directory, touch,
+    wait_for_lock,
 };
 pub use fork::{close, differing, duplicate, fork, is_copy, keep_only};
 pub use held::{Distrust, FileName, Held, WalkError, shown};
@@ -69,6 +77,7 @@ pub use kernel_probe::{
 };
 pub use loop_device::{LoopDevice, LoopError, LoopSettings, attach_loop, attached};
 pub use memory::{Heap, memory_in_use};
+pub use memory_file::shown_in_proc;
 pub use mount_id::mount_id;
 pub use netlink::{Netlink, Protocol, answer_datagram, listen_in, open_in, socket_in, sockets};
 pub use nsfs::{inode, open_namespace, owner_of, parent_of};
@@ -86,9 +95,9 @@ pub use raw::{
 pub use refusal::refusal;
 pub use shared::{SharedNumbers, shared_byte};
 pub use signal::{
-    fail_at_file_limits, forget_interruptions, ignore_interruptions, interrupted, interruption,
-    is_asked_to_end, kill, pause, reading_line, signal_name, signal_names, signal_number,
-    watch_interruptions,
+    Waiting, fail_at_file_limits, forget_interruptions, ignore_interruptions, interrupted,
+    interruption, is_asked_to_end, kill, pause, reading_line, signal_name, signal_names,
+    signal_number, watch_interruptions,
 };
 pub use stack::{hard_limit, raise_stack_limit};
 pub use stdio::{

@@ -13,8 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use nsscript::{
-    BinaryOptions, BindOptions, Command, Error, FileOptions, Namespace, Rootfs, Sandbox,
-    TarOptions, UNLIMITED,
+    BinaryOptions, BindOptions, Command, Error, FileOptions, Namespace, OverlayOptions, Rootfs,
+    Sandbox, TarOptions, UNLIMITED,
 };
 
 #[path = "library/api.rs"]
@@ -205,6 +205,7 @@ fn each_setting_is_seen_inside() {
     let sandbox = Sandbox::host_view()
         .hostname("box")
         .domainname("domain")
+        .user(0)
         .proc("/proc")
         .dev("/dev")
         .tmpfs("/tmp")
@@ -213,19 +214,23 @@ fn each_setting_is_seen_inside() {
         .symlink("/tmp/file", "/tmp/link")
         .directory("/tmp/a/b")
         .mask("/etc/hostname")
+        .overlay_with("/mnt", [&directory], OverlayOptions::new().read_only(true))
+        .propagation("/mnt", "shared")
         .env("NAME", "value")
         .workdir("/tmp/a")
         .umask(0o077)
         .personality(["ADDR_NO_RANDOMIZE"])
+        .groups([])
+        .name("library")
         .limit("nofile", (32, 64))
         .limit("core", UNLIMITED)
         .share([Namespace::Uts])
         .unshare([Namespace::Uts]);
-    let script = "hostname; domainname; cat /tmp/link; echo; cat /tmp/bound/f; echo; pwd; umask; \
+    let script = "hostname; domainname; cat /tmp/link; echo; cat /tmp/bound/f /mnt/f; echo; pwd; umask; \
                   cat /proc/self/personality; ulimit -Sn; ulimit -Hn; echo $NAME; cat /etc/hostname 2> /dev/null || echo masked; ls -d /tmp/a/b; \
                   stat -c %a /tmp/file; touch /tmp/bound/x 2> /dev/null || echo read-only; id -u";
     let output = sandbox.command("sh").args(["-c", script]).output().unwrap();
-    let wanted = "box\ndomain\ncontent\nof the host\n/tmp/a\n0077\n00040000\n32\n64\nvalue\nmasked\n/tmp/a/b\n\
+    let wanted = "box\ndomain\ncontent\nof the hostof the host\n/tmp/a\n0077\n00040000\n32\n64\nvalue\nmasked\n/tmp/a/b\n\
                   600\nread-only\n0\n";
     assert_eq!(text(&output), wanted, "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
@@ -368,7 +373,7 @@ fn the_end_that_a_script_asks_for_is_told() {
         (error.exit_status(), error.to_string().as_str()),
         (Some(3), "the script exited with status 3")
     );
-    let error = package.error(*engine.run("need(false, \"a reason\")").unwrap_err());
+    let error = package.error(*engine.run("skip_unless(false, \"a reason\")").unwrap_err());
     assert!(error.to_string().contains("a reason"), "{error}");
     engine.on_progress(|_| Some(nsscript::rhai::Dynamic::UNIT));
     let error = package.error(*engine.run("loop {}").unwrap_err());
@@ -407,8 +412,12 @@ fn verbs_have_methods_of_their_names() {
     // What a program asks in other ways, with the reason.
     let others = [
         ("Sandbox.root", "Sandbox::{new, directory_root, rootfs}"),
+        ("Sandbox.container", "a text in the language: stdlib/container.rhai"),
+        ("Sandbox.map_users", "Sandbox::map_users_all"),
+        ("Sandbox.map_groups", "Sandbox::map_groups_all"),
         ("Sandbox.network", "network_host and network_outbound; networks by name are the recipe's"),
         ("Sandbox.run", "Command::status"),
+        ("Sandbox.sh", "the same, of the program `sh`"),
         ("Sandbox.output", "Command::output"),
         ("Sandbox.plan", "Command::plan"),
         ("Sandbox.start", "Command::spawn"),

@@ -10,16 +10,18 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nsscript::internal::ops::{
-    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Limit, Mask, Mount, Personality,
-    Proc, ReadOnly, Sandbox, Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
+    Bind, ClockOffset, Dev, Devpts, Directory, Domainname, File, Hostname, KeepCapabilities, Limit,
+    Mask, Mount, Name, Overlay, Personality, Proc, Propagation, ReadOnly, Sandbox, Symlink, Sysctl,
+    Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
-use nsscript::internal::run::{Input, MOST_KEPT, RunError, Runner};
+use nsscript::internal::run::{Bounds, Input, RunError, Runner};
 use nsscript::internal::spec::{
-    Applets, BindOptions, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, MountAttributes,
-    MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
+    Applets, BindOptions, Capabilities, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind,
+    MountAttributes, MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
 };
 
 // What the programs that are started here find.
@@ -132,6 +134,10 @@ fn every_step(runner: &Runner) {
         let shared = Namespaces::from(Kind::User);
         launch(runner, &tree().with(What::Share(shared), None));
     }
+    if runner.host().kernel >= (6, 6) {
+        let clock = ClockOffset::new("boottime", false, Duration::from_secs(1000)).unwrap();
+        launch(runner, &tree().with(clock, None));
+    }
     let late = Sandbox::new(Root::Empty, None);
     let late = late.with(Symlink { path: path("/a"), says: "/a".into() }, None);
     let late = late.with(tmpfs("/a/b"), None);
@@ -154,7 +160,7 @@ fn with(sandbox: Sandbox, steps: impl IntoIterator<Item = What>) -> Sandbox {
 fn common() -> Vec<What> {
     vec![
         Proc { target: path("/proc"), options: ProcOptions::default() }.into(),
-        Dev(path("/dev")).into(),
+        Dev::new(path("/dev")).into(),
         Hostname("box".into()).into(),
         Domainname("lan".into()).into(),
         What::User(Id::Number(1000)),
@@ -165,6 +171,8 @@ fn common() -> Vec<What> {
         Limit { resource: Resource::ALL[9], soft: 64, hard: 128 }.into(),
         Sysctl::new("net.ipv4.ip_forward", "1").unwrap().into(),
         Personality::new(["ADDR_NO_RANDOMIZE"]).unwrap().into(),
+        KeepCapabilities(Capabilities::parse(["CHOWN", "KILL"]).unwrap()).into(),
+        Name::new("web").unwrap().into(),
         Workdir(path("/")).into(),
     ]
 }
@@ -188,16 +196,18 @@ fn contents() -> Vec<What> {
         }
         .into(),
         Mount { source: "m".into(), target: target("/m/n"), kind: "tmpfs".into(), options }.into(),
+        Overlay::new(target("/o"), vec!["/usr".into()], (None, None), false).unwrap().into(),
+        Propagation::new(target("/o"), "shared").unwrap().into(),
         Devpts(target("/pts")).into(),
-        Sysfs(target("/sys")).into(),
+        Sysfs { target: target("/sys"), optional: false }.into(),
         Directory { path: target("/x/y"), options: look }.into(),
         File { path: target("/x/y/file"), content: (b"content".to_vec()).into(), options: look }
             .into(),
         Symlink { path: target("/x/link"), says: "/x/deep/er".into() }.into(),
         Directory { path: target("/x/link/z"), options: FileOptions::default() }.into(),
-        Mask(target("/a/etc")).into(),
-        Mask(target("/b/c")).into(),
-        ReadOnly(target("/x")).into(),
+        Mask { target: target("/a/etc"), optional: false }.into(),
+        Mask { target: target("/b/c"), optional: true }.into(),
+        ReadOnly { target: target("/x"), optional: false }.into(),
         What::ReadOnlyRoot,
     ]
 }
@@ -223,7 +233,7 @@ fn view() -> Sandbox {
 }
 
 fn host_view() -> Sandbox {
-    with(Sandbox::new(Root::Empty, None).with(What::HostView, None), common())
+    with(Sandbox::new(Root::Directory("/".into()), None), common())
 }
 
 /// An empty root, with the host's programs.
@@ -259,11 +269,17 @@ fn request(words: &[&str], streams: Streams) -> Request {
 
 /// Runs a program with each kind of streams, and another one beside it.
 fn launch(runner: &Runner, sandbox: &Sandbox) {
-    let all = [Streams::Inherited, Streams::Terminal, Streams::Captured, Streams::Piped];
-    for streams in all {
+    let bounds = Bounds::default();
+    for streams in [
+        Streams::Inherited,
+        Streams::Terminal,
+        Streams::Captured,
+        Streams::Piped,
+        Streams::Discarded,
+    ] {
         let request = request(&["true"], streams);
         let plan = runner.plan(sandbox, &request).expect("no contradictions");
-        let exit = runner.run(&plan, &request, &Input::Nothing).expect("it can be done");
+        let exit = runner.run(&plan, &request, &Input::Nothing, &bounds).expect("it can be done");
         assert_eq!((exit.code, exit.signal), (0, None), "{plan}");
     }
     let request = request(&["sleep", "60"], Streams::Inherited);
@@ -271,7 +287,8 @@ fn launch(runner: &Runner, sandbox: &Sandbox) {
     let mut process = runner.start(&plan, &request, &Input::Nothing).expect("it can be started");
     for streams in [Streams::Captured, Streams::Terminal] {
         let another = self::request(&["true"], streams);
-        let exit = runner.join(&mut process, &another, &Input::Nothing).expect("it can be joined");
+        let exit = runner.join(&mut process, &another, &Input::Nothing, &bounds);
+        let exit = exit.expect("it can be joined");
         assert_eq!((exit.code, exit.signal), (0, None), "beside {plan}");
     }
 }
@@ -280,7 +297,7 @@ fn launch(runner: &Runner, sandbox: &Sandbox) {
 fn fail(runner: &Runner, sandbox: &Sandbox, words: &[&str], errno: i32) {
     let request = request(words, Streams::Captured);
     let plan = runner.plan(sandbox, &request).expect("no contradictions");
-    match runner.output(&plan, &request, &Input::Nothing, MOST_KEPT) {
+    match runner.output(&plan, &request, &Input::Nothing, &Bounds::default()) {
         Err(RunError::Reports(reports)) => assert_eq!(reports[0].facts.errno, Some(errno)),
         other => panic!("{other:?} of {plan}"),
     }

@@ -98,6 +98,25 @@ pub(super) enum Action {
     Test(Tests),
     /// Lists, checks or cleans the store.
     Store(Store),
+    /// Lists running sandboxes.
+    Ps {
+        /// Whether to print JSON.
+        json: bool,
+    },
+    /// Runs a program in a running sandbox.
+    Exec {
+        /// Its name or number.
+        sandbox: String,
+        /// The program and its arguments; empty for a shell.
+        command: Vec<String>,
+    },
+    /// Sends a signal to a running sandbox.
+    Kill {
+        /// Its name or number.
+        sandbox: String,
+        /// The name or number of the signal, if it is not SIGKILL.
+        signal: Option<String>,
+    },
     /// Writes a starter recipe.
     New(PathBuf),
     /// Describes a topic or a command of one or more words, or lists all.
@@ -199,6 +218,16 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<(Action, Ui
             Action::Test(Tests { paths, json, trust })
         }
         Some(("store", inner)) => Action::Store(store(inner)),
+        Some(("ps", inner)) => Action::Ps { json: inner.get_flag("json") },
+        Some((name @ ("exec" | "enter"), inner)) => {
+            let words = if name == "exec" { inner.get_many("command") } else { None };
+            let command = words.unwrap_or_default().cloned().collect();
+            Action::Exec { sandbox: one_word(inner, "sandbox"), command }
+        }
+        Some(("kill", inner)) => {
+            let signal = inner.get_one::<String>("signal").cloned();
+            Action::Kill { sandbox: one_word(inner, "sandbox"), signal }
+        }
         Some(("new", inner)) => Action::New(one_path(inner, "name")),
         Some(("help", inner)) => {
             Action::Help(inner.get_many("topic").unwrap_or_default().cloned().collect())
@@ -264,6 +293,11 @@ fn without_arguments() -> Action {
 /// A required path.
 fn one_path(matches: &ArgMatches, name: &str) -> PathBuf {
     matches.get_one::<PathBuf>(name).cloned().unwrap_or_default()
+}
+
+/// A required word.
+fn one_word(matches: &ArgMatches, name: &str) -> String {
+    matches.get_one::<String>(name).cloned().unwrap_or_default()
 }
 
 /// Parses the most common command line, `nsscript RECIPE ARGS…`, without clap: creating its parser

@@ -6,12 +6,16 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, Command};
 
 /// The commands. A recipe of the same name needs a path.
-pub(super) const SUBCOMMANDS: [&str; 13] = [
+pub(super) const SUBCOMMANDS: [&str; 17] = [
     "run",
     "repl",
     "plan",
     "check",
     "test",
+    "ps",
+    "exec",
+    "enter",
+    "kill",
     "new",
     "store",
     "doctor",
@@ -33,6 +37,10 @@ const USAGE: &str = "nsscript [run] [OPTIONS] RECIPE [ARGS]...
        nsscript plan [--json] RECIPE [ARGS]...
        nsscript check RECIPE...
        nsscript test [--json] [PATH]...
+       nsscript ps [--json]
+       nsscript exec SANDBOX COMMAND [ARGS]...
+       nsscript enter SANDBOX
+       nsscript kill SANDBOX [SIGNAL]
        nsscript new NAME
        nsscript store list|show|gc|path|verify
        nsscript doctor [--json]
@@ -100,6 +108,10 @@ pub(super) fn command() -> Command {
                 .about("Run recipes as tests, each in its own process")
                 .args([json().help("Print one JSON object for each recipe"), paths]),
         )
+        .subcommand(Command::new("ps").about("List your running sandboxes").arg(json()))
+        .subcommand(exec())
+        .subcommand(Command::new("enter").about("Open a shell in a running sandbox").arg(sandbox()))
+        .subcommand(kill())
         .subcommand(new())
         .subcommand(store())
         .subcommand(
@@ -141,6 +153,36 @@ fn run_options() -> [Arg; 4] {
     let step =
         Arg::new("step").long("step").action(ArgAction::SetTrue).help("Ask before each action");
     [host(), explain, breaks, step]
+}
+
+/// A running sandbox.
+fn sandbox() -> Arg {
+    Arg::new("sandbox")
+        .value_name("SANDBOX")
+        .required(true)
+        .help("The name or number of a running sandbox, as `nsscript ps` shows it")
+}
+
+/// The arguments of `nsscript exec`.
+fn exec() -> Command {
+    let command = Arg::new("command")
+        .value_name("COMMAND")
+        .required(true)
+        .num_args(1..)
+        .trailing_var_arg(true)
+        .allow_hyphen_values(true)
+        .help("The program and its arguments, with or without `--` before them");
+    Command::new("exec").about("Run a program in a running sandbox").args([sandbox(), command])
+}
+
+/// The arguments of `nsscript kill`.
+fn kill() -> Command {
+    let signal = Arg::new("signal")
+        .value_name("SIGNAL")
+        .help("The name or number of a signal for its program [default: KILL, for all programs]");
+    Command::new("kill")
+        .about("End a running sandbox, or send a signal to its program")
+        .args([sandbox(), signal])
 }
 
 /// The arguments of `nsscript new`.

@@ -152,6 +152,16 @@ fn values(argument: &Arg, before: &str, current: &str) -> String {
         Some("DIR") => out.push_str("directories\n"),
         Some("TOPIC") => out.push_str(&topics(current)),
         Some("DIGEST") => out.push_str(&digests()),
+        Some("SANDBOX") => {
+            for (name, command) in super::running::names() {
+                out.push_str(&word(&name, &command));
+            }
+        }
+        Some("SIGNAL") => {
+            for name in crate::run::signal_names() {
+                out.push_str(&word(name, ""));
+            }
+        }
         _ => {}
     }
     out

@@ -6,7 +6,7 @@ use super::command::command;
 use super::exit::{Ui, print};
 use crate::diag::{closest, quoted};
 use crate::script::catalog;
-use crate::script::manual::{libraries, near_topic, topic};
+use crate::script::manual::{FUNCTIONS, foreign, libraries, near_topic, topic};
 
 /// Prints the help for a word or a command; without one, lists all.
 pub(super) fn help(words: &[String], ui: Ui) -> ExitCode {
@@ -43,6 +43,9 @@ fn unknown(words: &[String]) -> String {
     let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
     let near = near_topic(&said)
         .or_else(|| closest(&said, commands.map(clap::Command::get_name)).map(str::to_owned));
+    if let Some(hint) = foreign::anywhere(&said) {
+        return format!("unknown verb or command {}; {hint}", quoted(said));
+    }
     match near {
         Some(near) => {
             format!("unknown verb or command {}; did you mean {}?", quoted(said), quoted(near))
@@ -74,8 +77,13 @@ fn list() -> String {
         }
         out.push_str(&format!("  {:<16} {}\n", verb.name, catalog::summary(verb)));
     }
+    out.push_str("\nLanguage\n");
+    for function in FUNCTIONS {
+        out.push_str(&format!("  {:<16} {}\n", function.name, function.doc));
+    }
     out.push_str("\nConstants\n");
-    let constants = catalog::constants().into_iter().map(|(name, _, doc)| (name, doc));
+    let constants = catalog::constants().into_iter().filter(|it| it.alias_of.is_none());
+    let constants = constants.map(|constant| (constant.name, constant.doc()));
     for (name, doc) in constants.chain(catalog::VALUES.map(|(name, doc)| (name, doc.to_owned()))) {
         out.push_str(&format!("  {name:<16} {doc}\n"));
     }

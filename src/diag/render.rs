@@ -49,7 +49,8 @@ fn document(report: &Report) -> json::Report {
         place: origin.into(),
         what: what.clone(),
     };
-    let Facts { operation, errno, source, target, advice, status: _ } = report.facts.clone();
+    let Facts { operation, errno, source, target, advice, status: _, program: _ } =
+        report.facts.clone();
     json::Report {
         version: json::Version,
         severity: match report.severity {

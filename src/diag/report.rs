@@ -31,6 +31,19 @@ pub struct Facts {
     pub status: Option<i32>,
     /// The names of the named hints.
     pub advice: Vec<String>,
+    /// How a program ended, if that is the error.
+    pub program: Option<Box<Ended>>,
+}
+
+/// How a program ended that failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Its exit status, or 128 plus the signal that ended it.
+    pub code: i32,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Its standard output and standard error, if they were kept.
+    pub written: Option<[String; 2]>,
 }
 
 impl Facts {

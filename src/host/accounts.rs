@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::tree::Tree;
 
@@ -53,6 +53,18 @@ pub fn user_name(tree: &Tree, uid: u32) -> Option<String> {
     text.lines().find_map(line)
 }
 
+/// The home of the user `uid`.
+#[must_use]
+pub fn home(tree: &Tree, uid: u32) -> Option<PathBuf> {
+    let text = tree.read(Path::new("/etc/passwd")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let line = |line: &str| {
+        let mut fields = line.split(':').skip(2);
+        (fields.next()?.parse::<u32>().ok()? == uid).then(|| fields.nth(2).map(PathBuf::from))?
+    };
+    text.lines().find_map(line)
+}
+
 /// The names of all users. If several have the same number, the first one counts.
 #[must_use]
 pub fn user_names(tree: &Tree) -> BTreeMap<u32, String> {
@@ -94,9 +106,20 @@ pub fn subordinate(tree: &Tree, file: &str, uid: u32) -> Vec<(u32, u32)> {
     text.lines().filter_map(line).collect()
 }
 
+/// The ranges `(first, count)` that `file` assigns to anybody.
+#[must_use]
+pub fn all_subordinate(tree: &Tree, file: &str) -> Vec<(u32, u32)> {
+    let text = tree.read(Path::new(file)).unwrap_or_default();
+    let line = |line: &str| {
+        let mut fields = line.trim().split(':').skip(1);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    String::from_utf8_lossy(&text).lines().filter_map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{number_in, subordinate, user_names};
+    use super::{all_subordinate, home, number_in, subordinate, user_names};
     use crate::host::fixture::Fixture;
 
     #[test]
@@ -104,10 +127,14 @@ mod tests {
         assert_eq!(number_in("root:x:0:0::/:\nal:x:7:8::/:\n", "al"), Some(7));
         assert_eq!(number_in("root:x:0:\n", "al"), None);
         let host = Fixture::new("accounts");
-        host.file("etc/passwd", b"al:x:7:8::/:\n");
+        host.file("etc/passwd", b"al:x:7:8::/srv/al:/bin/sh\n");
+        assert_eq!(home(&host.tree(), 7), Some("/srv/al".into()));
+        assert_eq!(home(&host.tree(), 8), None);
         assert_eq!(user_names(&host.tree()).into_iter().collect::<Vec<_>>(), [(7, "al".into())]);
         host.file("etc/subuid", b"# none\nal:100000:65536\n7:300000:10\nbo:1:1\nbad:x:y\n");
         assert_eq!(subordinate(&host.tree(), "/etc/subuid", 7), [(100_000, 65_536), (300_000, 10)]);
         assert_eq!(subordinate(&host.tree(), "/etc/subgid", 7), []);
+        let all = [(100_000, 65_536), (300_000, 10), (1, 1)];
+        assert_eq!(all_subordinate(&host.tree(), "/etc/subuid"), all);
     }
 }

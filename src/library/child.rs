@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::error::{Error, here, invalid};
 use super::values::ExitStatus;
 use crate::diag::Report;
+use crate::ops::Pod;
 use crate::plan::Request;
-use crate::run::{self, Input, Process, Runner};
-use crate::spec::{self, Streams};
+use crate::run::{self, Bounds, Input, Process, Runner};
+use crate::spec::{self, Namespaces, Streams};
 
 /// A program that runs in a sandbox. Dropping it kills the sandbox and removes all that was made
 /// for it.
@@ -42,6 +43,11 @@ impl Child {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.pid().cast_unsigned()
+    }
+
+    /// Namespaces of its sandbox, for another one.
+    pub(super) fn pod(&mut self, kinds: Namespaces) -> Result<Pod, Report> {
+        self.runner.pod(&mut self.process, kinds)
     }
 
     /// Waits for its end. Its input ends, if that is a pipe; lines that it has written can be read
@@ -142,7 +148,9 @@ impl Child {
         let command = spec::Command::new(words.into_iter().map(Into::into).collect());
         let command = command.map_err(|error| invalid(&error, at.clone()))?;
         let request = Request { command, streams: Streams::Inherited, origin: at };
-        Ok(ExitStatus(self.runner.join(&mut self.process, &request, &Input::Inherited)?))
+        let bounds = Bounds::default();
+        let process = &mut self.process;
+        Ok(ExitStatus(self.runner.join(process, &request, &Input::Inherited, &bounds)?))
     }
 }
 

@@ -10,7 +10,7 @@ use super::sandbox::Sandbox;
 use super::values::{ExitStatus, Output};
 use crate::diag::{self, Origin};
 use crate::plan::{self, Request};
-use crate::run::{Input, MOST_KEPT, Runner};
+use crate::run::{Bounds, Input, MOST_KEPT, Runner};
 use crate::spec::{self, Streams};
 
 /// A program in a sandbox, in the manner of [`std::process::Command`].
@@ -110,7 +110,7 @@ impl Command {
         let at = here();
         let (runner, plan, request) = self.ready(self.inherited())?;
         let input = self.input.clone().map_or(Input::Inherited, Input::Bytes);
-        let exit = runner.run(&plan, &request, &input);
+        let exit = runner.run(&plan, &request, &input, &Bounds::default());
         exit.map(ExitStatus).map_err(|error| Error::from(error).or_at(at.as_ref()))
     }
 
@@ -123,7 +123,8 @@ impl Command {
         let at = here();
         let (runner, plan, request) = self.ready(Streams::Captured)?;
         let input = self.input.clone().map_or(Input::Nothing, Input::Bytes);
-        let output = runner.output(&plan, &request, &input, self.limit);
+        let bounds = Bounds { most: self.limit, ..Bounds::default() };
+        let output = runner.output(&plan, &request, &input, &bounds);
         output.map(Into::into).map_err(|error| Error::from(error).or_at(at.as_ref()))
     }
 

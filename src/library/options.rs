@@ -1,6 +1,6 @@
 //! Options of the verbs that have some, in the manner of [`std::fs::OpenOptions`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::invalid;
 use crate::diag::{Origin, Report};
@@ -97,6 +97,66 @@ impl MountOptions {
     }
 }
 
+/// Options of [`Sandbox::overlay_with`](super::Sandbox::overlay_with).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OverlayOptions {
+    pub(super) upper: Option<PathBuf>,
+    pub(super) work: Option<PathBuf>,
+    pub(super) read_only: bool,
+}
+
+impl OverlayOptions {
+    /// An overlay whose changes are discarded.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keeps changes in the directory `upper` of the host. `work` is an empty directory on the same
+    /// file system.
+    #[must_use]
+    pub fn changes(mut self, upper: impl Into<PathBuf>, work: impl Into<PathBuf>) -> Self {
+        (self.upper, self.work) = (Some(upper.into()), Some(work.into()));
+        self
+    }
+
+    /// Whether changes are refused. Default: no.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+}
+
+/// Options of [`Sandbox::image_with`](super::Sandbox::image_with).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageOptions {
+    pub(super) kind: Option<String>,
+    pub(super) read_only: bool,
+}
+
+impl ImageOptions {
+    /// A writable file system, of the type that is found in the image.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The type of the file system, one of `/proc/filesystems`.
+    #[must_use]
+    pub fn kind(mut self, kind: &str) -> Self {
+        self.kind = Some(kind.to_owned());
+        self
+    }
+
+    /// Whether writes are refused, also to the file itself. Default: no.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = read_only;
+        self
+    }
+}
+
 /// Options of [`Sandbox::tmpfs_with`](super::Sandbox::tmpfs_with).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TmpfsOptions {
@@ -137,6 +197,27 @@ impl TmpfsOptions {
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = Some(mode);
+        self
+    }
+}
+
+/// Options of [`Sandbox::dev_with`](super::Sandbox::dev_with).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DevOptions {
+    pub(super) shm: Option<u64>,
+}
+
+impl DevOptions {
+    /// Shared memory of 64 MiB.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The most that `shm` holds, in bytes; not 0.
+    #[must_use]
+    pub fn shm(mut self, bytes: u64) -> Self {
+        self.shm = Some(bytes);
         self
     }
 }

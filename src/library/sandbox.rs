@@ -1,18 +1,22 @@
 //! The builder of sandboxes.
 
+mod program;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::child::Child;
 use super::command::Command;
 use super::error::{Error, here, invalid};
-use super::options::{BindOptions, FileOptions, MountOptions, ProcOptions, TmpfsOptions};
+use super::options::{
+    BindOptions, DevOptions, FileOptions, ImageOptions, MountOptions, OverlayOptions, ProcOptions,
+    TmpfsOptions,
+};
 use super::rootfs::Rootfs;
-use super::values::{Id, Limit, Namespace};
+use super::values::Namespace;
 use crate::diag::Report;
 use crate::ops::{self, What};
-use crate::spec::{
-    self, GuestPath, IdRange, Namespaces, NetworkChoice, Outbound, Resource, Root, ValueError,
-};
+use crate::spec::{GuestPath, Namespaces, NetworkChoice, Outbound, Root, ValueError};
 
 /// What a program will see: namespaces, a root, mounts, ids, limits. It is a value: nothing happens
 /// before a [`Command`] of it is started.
@@ -55,14 +59,16 @@ impl Sandbox {
         Self { inner: ops::Sandbox::new(Root::Empty, here()), invalid: Vec::new() }
     }
 
-    /// A sandbox with the host's tree as its root, read-only, with a new `/proc`, `/dev` and
-    /// `/tmp`, and with empty private places: `/run`, home directories and others.
+    /// A sandbox with the host's system as its root, read-only: with a new `/proc`, `/dev`, `/sys`
+    /// and `/tmp`, and with empty private places: `/run`, home directories and others. Its programs
+    /// have the caller's own ids.
     #[track_caller]
     pub fn host_view() -> Self {
-        Self::new().with(What::HostView)
+        Self::new().with(What::Root(Root::Directory("/".into())))
     }
 
-    /// A sandbox with a directory of the host as its root. What it changes there is discarded.
+    /// A sandbox with a directory of the host as its root. What it changes there is discarded. `/`
+    /// is the [host's system](Self::host_view).
     #[track_caller]
     pub fn directory_root(directory: impl AsRef<Path>) -> Self {
         Self::new().try_with(|| Ok(What::Root(Root::Directory(host_path(directory.as_ref())?))))
@@ -109,6 +115,13 @@ impl Sandbox {
     #[track_caller]
     pub fn read_only_root(self) -> Self {
         self.with(What::ReadOnlyRoot)
+    }
+
+    /// Uses the host's tree as it is as the root of [`host_view`](Self::host_view), so that programs
+    /// can change whatever the caller can.
+    #[track_caller]
+    pub fn writable_root(self) -> Self {
+        self.with(What::WritableRoot)
     }
 
     /// Keeps what changes in the root in this directory of the host, for the next sandbox with the
@@ -176,19 +189,39 @@ impl Sandbox {
     /// Mounts sysfs(5), read-only.
     #[track_caller]
     pub fn sysfs(self, target: impl AsRef<Path>) -> Self {
-        self.try_with(|| guest(target.as_ref()).map(ops::Sysfs))
+        self.try_with(|| {
+            guest(target.as_ref()).map(|target| ops::Sysfs { target, optional: false })
+        })
     }
 
     /// Makes the usual devices, such as `null` and `tty`, and terminals: null(4), pty(7).
     #[track_caller]
     pub fn dev(self, target: impl AsRef<Path>) -> Self {
-        self.try_with(|| guest(target.as_ref()).map(ops::Dev))
+        self.dev_with(target, DevOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn dev_with(self, target: impl AsRef<Path>, options: DevOptions) -> Self {
+        self.try_with(|| ops::Dev::new(guest(target.as_ref())?).with_shm(options.shm))
     }
 
     /// Mounts terminals of the sandbox's own: pts(4).
     #[track_caller]
     pub fn devpts(self, target: impl AsRef<Path>) -> Self {
         self.try_with(|| guest(target.as_ref()).map(ops::Devpts))
+    }
+
+    /// Mounts the message queues of the sandbox: mq_overview(7).
+    #[track_caller]
+    pub fn mqueue(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(ops::Mqueue))
+    }
+
+    /// Mounts the control groups of the sandbox, read-only: cgroups(7).
+    #[track_caller]
+    pub fn cgroupfs(self, target: impl AsRef<Path>) -> Self {
+        self.try_with(|| guest(target.as_ref()).map(ops::Cgroupfs))
     }
 
     /// Mounts a file system of type `kind`, one of `/proc/filesystems`: mount(2).
@@ -210,6 +243,63 @@ impl Sandbox {
             let target = guest(target.as_ref())?;
             ops::Mount::new(source.to_owned(), target, kind.to_owned(), options.0)
         })
+    }
+
+    /// Mounts an overlay of these directories of the host, the topmost first. Changes are
+    /// discarded.
+    #[track_caller]
+    pub fn overlay(
+        self,
+        target: impl AsRef<Path>,
+        lower: impl IntoIterator<Item = impl AsRef<Path>>,
+    ) -> Self {
+        self.overlay_with(target, lower, OverlayOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn overlay_with(
+        self,
+        target: impl AsRef<Path>,
+        lower: impl IntoIterator<Item = impl AsRef<Path>>,
+        options: OverlayOptions,
+    ) -> Self {
+        self.try_with(|| {
+            let lower = lower.into_iter().map(|path| host_path(path.as_ref()));
+            let lower = lower.collect::<Result<_, _>>()?;
+            let OverlayOptions { upper, work, read_only } = options;
+            let upper = upper.as_deref().map(host_path).transpose()?;
+            let work = work.as_deref().map(host_path).transpose()?;
+            ops::Overlay::new(guest(target.as_ref())?, lower, (upper, work), read_only)
+        })
+    }
+
+    /// Mounts the file system in a file of the host by a loop device, writable. Only root can.
+    #[track_caller]
+    pub fn image(self, file: impl AsRef<Path>, target: impl AsRef<Path>) -> Self {
+        self.image_with(file, target, ImageOptions::new())
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub fn image_with(
+        self,
+        file: impl AsRef<Path>,
+        target: impl AsRef<Path>,
+        options: ImageOptions,
+    ) -> Self {
+        self.try_with(|| {
+            let ImageOptions { kind, read_only } = options;
+            let (file, target) = (host_path(file.as_ref())?, guest(target.as_ref())?);
+            ops::Image::new(file, target, kind, read_only)
+        })
+    }
+
+    /// Sets the propagation of a mount and of those below it: `private`, `slave`, `shared` or
+    /// `unbindable`. Default: `private`. See mount_namespaces(7).
+    #[track_caller]
+    pub fn propagation(self, target: impl AsRef<Path>, kind: &str) -> Self {
+        self.try_with(|| ops::Propagation::new(guest(target.as_ref())?, kind))
     }
 
     /// Creates a directory, with its parents.
@@ -254,13 +344,15 @@ impl Sandbox {
     /// Hides a file or directory: nothing can be read there.
     #[track_caller]
     pub fn mask(self, target: impl AsRef<Path>) -> Self {
-        self.try_with(|| guest(target.as_ref()).map(ops::Mask))
+        self.try_with(|| guest(target.as_ref()).map(|target| ops::Mask { target, optional: false }))
     }
 
     /// Makes what is at a path read-only, with the mounts below it.
     #[track_caller]
     pub fn read_only(self, target: impl AsRef<Path>) -> Self {
-        self.try_with(|| guest(target.as_ref()).map(ops::ReadOnly))
+        self.try_with(|| {
+            guest(target.as_ref()).map(|target| ops::ReadOnly { target, optional: false })
+        })
     }
 
     // Names, namespaces and the network.
@@ -277,6 +369,12 @@ impl Sandbox {
         self.try_with(|| ops::Domainname::new(name))
     }
 
+    /// The name under which `nsscript ps` lists the sandbox while it runs.
+    #[track_caller]
+    pub fn name(self, name: &str) -> Self {
+        self.try_with(|| ops::Name::new(name))
+    }
+
     /// Has the sandbox share these namespaces with the caller.
     #[track_caller]
     pub fn share(self, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
@@ -287,6 +385,20 @@ impl Sandbox {
     #[track_caller]
     pub fn unshare(self, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
         self.with(What::Unshare(set(namespaces)))
+    }
+
+    /// Shares namespaces with the running sandbox of `child`, some of `Pid`, `Net`, `Ipc` and
+    /// `Uts`, and its user namespace.
+    #[track_caller]
+    pub fn join(self, child: &mut Child, namespaces: impl IntoIterator<Item = Namespace>) -> Self {
+        match child.pod(set(namespaces)) {
+            Ok(pod) => self.with(What::Join(pod)),
+            Err(report) => {
+                let Self { inner, mut invalid } = self;
+                invalid.push(report.at(here()));
+                Self { inner, invalid }
+            }
+        }
     }
 
     /// Leaves the sandbox in the network of the host.
@@ -304,98 +416,10 @@ impl Sandbox {
         self.with(What::Network(NetworkChoice::Outbound(Outbound::default())))
     }
 
-    // The program's process.
-
-    /// The user that programs run as. Default: 0.
-    #[track_caller]
-    pub fn user(self, user: impl Into<Id>) -> Self {
-        self.with(What::User(user.into().0))
-    }
-
-    /// The group that programs run as. Default: 0.
-    #[track_caller]
-    pub fn group(self, group: impl Into<Id>) -> Self {
-        self.with(What::Group(group.into().0))
-    }
-
-    /// Maps `count` users from `inside` up to those from `outside` up: user_namespaces(7).
-    #[track_caller]
-    pub fn map_user(self, inside: u32, outside: u32, count: u32) -> Self {
-        self.try_with(|| range(inside, outside, count).map(What::MapUser))
-    }
-
-    /// The same for groups.
-    #[track_caller]
-    pub fn map_group(self, inside: u32, outside: u32, count: u32) -> Self {
-        self.try_with(|| range(inside, outside, count).map(What::MapGroup))
-    }
-
-    /// Sets an environment variable.
-    #[track_caller]
-    pub fn env(self, name: &str, value: &str) -> Self {
-        self.try_with(|| Ok(What::Env(vec![spec::variable(name, value)?])))
-    }
-
-    /// Keeps variables of the caller's environment, if they are set there and are UTF-8.
-    #[track_caller]
-    pub fn keep_env(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        self.try_with(|| {
-            let checked = |name: &str| spec::variable(name, "").map(|(name, _)| name);
-            let names = names.into_iter().map(|name| checked(name.as_ref()));
-            Ok(What::KeepEnv(names.collect::<Result<_, _>>()?))
-        })
-    }
-
-    /// The working directory. Default: `/`.
-    #[track_caller]
-    pub fn workdir(self, path: impl AsRef<Path>) -> Self {
-        self.try_with(|| guest(path.as_ref()).map(ops::Workdir))
-    }
-
-    /// The file mode creation mask, umask(2). Default: 0o022.
-    #[track_caller]
-    pub fn umask(self, mask: u32) -> Self {
-        self.try_with(|| match mask {
-            0..=0o777 => Ok(ops::Umask(mask)),
-            _ => Err(ValueError::new(format!("invalid umask {mask:#o}"))
-                .hint("a umask has at most the bits 0o777")),
-        })
-    }
-
-    /// The execution domain by the names of personality(2): `ADDR_NO_RANDOMIZE`,
-    /// `ADDR_COMPAT_LAYOUT`, `LINUX32`. Default: that of nsscript.
-    #[track_caller]
-    pub fn personality(self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        self.try_with(|| ops::Personality::new(names))
-    }
-
-    /// Limits a resource of each program by its name in prlimit(1): `nofile`, `nproc`, `as`.
-    ///
-    /// ```
-    /// use nsscript::Sandbox;
-    ///
-    /// let sandbox = Sandbox::host_view().limit("nofile", 64).limit("core", (0, nsscript::UNLIMITED));
-    /// let output = sandbox.command("sh").args(["-c", "ulimit -n"]).output()?;
-    /// assert_eq!(output.stdout, b"64\n");
-    /// # Ok::<(), nsscript::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn limit(self, resource: &str, limit: impl Into<Limit>) -> Self {
-        let Limit { soft, hard } = limit.into();
-        self.try_with(|| ops::Limit::new(Resource::find(resource)?, soft, hard))
-    }
-
-    /// Sets a kernel setting of the sandbox's own namespaces, by its name in sysctl(8):
-    /// `net.ipv4.ip_forward`.
-    #[track_caller]
-    pub fn sysctl(self, name: &str, value: &str) -> Self {
-        self.try_with(|| ops::Sysctl::new(name, value))
-    }
-
-    /// Makes the program itself process 1, without an init that reaps orphans.
-    #[track_caller]
-    pub fn pid1(self) -> Self {
-        self.with(What::Pid1)
+    /// The steps in which this sandbox and another one differ, one a line, after `-` and `+`.
+    #[must_use]
+    pub fn diff(&self, other: &Self) -> String {
+        self.inner.diff(&other.inner)
     }
 
     /// A program of the sandbox: a path inside, or a name that is searched in `PATH` inside.
@@ -432,8 +456,4 @@ pub(super) fn guest(path: &Path) -> Result<GuestPath, ValueError> {
 fn set(namespaces: impl IntoIterator<Item = Namespace>) -> Namespaces {
     let kinds = namespaces.into_iter().map(|namespace| Namespaces::from(namespace.kind()));
     kinds.fold(Namespaces::NONE, |all, one| all | one)
-}
-
-fn range(inside: u32, outside: u32, count: u32) -> Result<IdRange, ValueError> {
-    IdRange::new(inside.into(), outside.into(), count.into())
 }

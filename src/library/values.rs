@@ -43,8 +43,8 @@ impl Namespace {
     }
 }
 
-/// A user or group inside a sandbox: a number, or a name of the root's `/etc/passwd` or
-/// `/etc/group`.
+/// A user or group inside a sandbox: a number, a name of the root's `/etc/passwd` or `/etc/group`,
+/// or `"caller"`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Id(pub(super) spec::Id);
 
@@ -56,7 +56,7 @@ impl From<u32> for Id {
 
 impl From<&str> for Id {
     fn from(name: &str) -> Self {
-        Self(spec::Id::Name(name.to_owned()))
+        Self(spec::Id::named(name))
     }
 }
 

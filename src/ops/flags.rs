@@ -1,6 +1,6 @@
 //! Clone flags of namespaces.
 
-use crate::spec::{Kind, Namespaces};
+use crate::spec::{Kind, Namespaces, Parts, ProcessPart};
 use crate::sys::flags;
 
 /// The clone flags of a set of namespaces.
@@ -17,4 +17,14 @@ pub fn clone_flags(namespaces: Namespaces) -> u64 {
         Kind::Time => flags::TIME,
     };
     namespaces.kinds().map(flag).fold(0, |all, flag| all | flag)
+}
+
+/// The clone flags of namespaces and other parts.
+pub(super) fn part_flags(parts: Parts) -> u64 {
+    let flag = |part| match part {
+        ProcessPart::Files => flags::FILES,
+        ProcessPart::Fs => flags::FS,
+        ProcessPart::Sysvsem => flags::SYSVSEM,
+    };
+    parts.others().map(flag).fold(clone_flags(parts.namespaces), |all, flag| all | flag)
 }

@@ -1,8 +1,9 @@
 //! The identity of a sandbox's processes: id maps, user and group, keyring, capabilities.
 
+use super::capabilities::option;
 use super::lowering::c;
 use super::{Facts, Leaves, Lower, Lowering, Maps, Operation, Scope, Told, Turn};
-use crate::spec::{IdMap, Namespaces, shell_word};
+use crate::spec::{Capabilities, IdMap, Namespaces, shell_word};
 use crate::sys::Call;
 
 /// Prepares a user namespace with these maps.
@@ -29,6 +30,8 @@ pub struct SetIds {
     pub uid: u32,
     /// The group inside.
     pub gid: u32,
+    /// The capabilities that stay in the bounding set.
+    pub kept: Capabilities,
 }
 
 /// Joins a new session keyring, because programs must not use the caller's.
@@ -170,12 +173,13 @@ impl Operation for SetIds {
     }
 
     fn told(&self) -> Told {
-        let Self { uid, gid } = *self;
+        let Self { uid, gid, kept } = *self;
+        let (bounding, keeps) = (option(kept), if kept.is_empty() { "" } else { " --keep-caps" });
         Told {
             sentence: format!("become user {uid} and group {gid}"),
             source: None,
             target: None,
-            shell: Some(format!("setpriv --bounding-set -all {}", options(uid, gid))),
+            shell: Some(format!("setpriv --bounding-set {bounding} {}{keeps}", options(uid, gid))),
         }
     }
 }
@@ -183,8 +187,9 @@ impl Operation for SetIds {
 impl Lower for SetIds {
     fn lower(&self, to: &mut Lowering<'_>) {
         // This needs a capability.
-        to.push(Call::DropBoundingSet);
-        to.push(Call::SetGroups(Vec::new()));
+        to.push(Call::LimitBoundingSet { kept: self.kept.bits() });
+        let groups = std::mem::take(&mut to.groups);
+        to.push(Call::SetGroups(groups));
         to.push(Call::SetGroup(self.gid));
         to.push(Call::SetUser(self.uid));
     }
@@ -245,9 +250,9 @@ impl Operation for DropCapabilities {
 impl Lower for DropCapabilities {
     fn lower(&self, to: &mut Lowering<'_>) {
         if !self.bounded {
-            to.push(Call::DropBoundingSet);
+            to.push(Call::LimitBoundingSet { kept: 0 });
         }
-        to.push(Call::DropCapabilities);
+        to.push(Call::LimitCapabilities { kept: 0, ambient: false });
     }
 }
 

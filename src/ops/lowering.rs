@@ -44,6 +44,8 @@ pub struct Prepared<'a> {
     pub copy: Option<&'a OwnDirectory>,
     /// The directory for kept changes, with the `upper` and `work` of an overlay.
     pub changes: Option<&'a OwnDirectory>,
+    /// The mounts of images, by descriptor.
+    pub images: &'a [i32],
     /// The call that connects the standard streams.
     pub streams: Call,
     /// The caller's ids, which differ if the session has a user namespace.
@@ -60,6 +62,7 @@ pub struct Prepared<'a> {
 
 /// The calls of a new process under construction.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Lowering<'a> {
     /// The calls so far.
     pub calls: Vec<Call>,
@@ -73,8 +76,14 @@ pub struct Lowering<'a> {
     links: Vec<GuestPath>,
     /// Whether a root exists; if the plan makes none, it is that of nsscript.
     rooted: bool,
+    /// Whether a time namespace was created for the program.
+    pub(super) times: bool,
     /// Whether the new process becomes init instead of executing the program itself.
     pub(super) init: bool,
+    /// The supplementary groups of programs.
+    pub(super) groups: Vec<u32>,
+    /// Whether the program keeps capabilities, which the carried program gives up as init.
+    pub(super) capable: bool,
     /// The limits that the carried program sets only for the program.
     pub(super) limits: Vec<String>,
 }
@@ -90,7 +99,10 @@ impl<'a> Lowering<'a> {
             fresh: None,
             links: Vec::new(),
             rooted: false,
+            times: false,
             init: false,
+            groups: Vec::new(),
+            capable: false,
             limits: Vec::new(),
         }
     }
@@ -202,20 +214,31 @@ fn candidates(words: &[String], search: &[String]) -> Vec<CString> {
     search.iter().map(|directory| c(format!("{directory}/{program}"))).collect()
 }
 
-/// A command in the form that the carried program reads, with a gate and a terminal if requested:
-/// see `sys/init/pid1.rs`.
+/// What the carried program does before and around the program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around {
+    /// Whether it waits at a gate.
+    pub gated: bool,
+    /// Whether it makes the standard input the terminal of the program's session.
+    pub terminal: bool,
+    /// Whether it has capabilities for the program, which it gives up as init.
+    pub capable: bool,
+}
+
+/// A command in the form that the carried program reads: see `sys/init/pid1.rs`.
 #[must_use]
 pub fn command(
     words: &[String],
     search: &[String],
     environment: &[(String, String)],
-    (gated, terminal): (bool, bool),
+    around: Around,
     limits: &[String],
 ) -> CStrings {
     let candidates = candidates(words, search);
     let numbers = [candidates.len(), words.len()].map(|number| number.to_string().into_bytes());
-    let mut told = vec![Vec::new(); usize::from(gated)];
-    told.extend(terminal.then(|| b"t".to_vec()));
+    let mut told = vec![Vec::new(); usize::from(around.gated)];
+    told.extend(around.terminal.then(|| b"t".to_vec()));
+    told.extend(around.capable.then(|| b"c".to_vec()));
     told.extend(limits.iter().map(|limit| limit.clone().into_bytes()));
     told.extend(numbers);
     told.extend(candidates.into_iter().map(CString::into_bytes));

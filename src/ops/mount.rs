@@ -1,19 +1,29 @@
 //! Mounts below the root, and changes of places there.
 
 mod bind;
+mod cgroupfs;
 mod dev;
 mod file_system;
+mod image;
 mod mask;
+mod mqueue;
+mod overlay;
 mod proc;
+mod propagation;
 mod protect;
 mod sysfs;
 mod tmpfs;
 
 pub use bind::*;
+pub use cgroupfs::*;
 pub use dev::*;
 pub use file_system::*;
+pub use image::*;
 pub use mask::*;
+pub use mqueue::*;
+pub use overlay::*;
 pub use proc::*;
+pub use propagation::*;
 pub use protect::*;
 pub use sysfs::*;
 pub(super) use tmpfs::tmpfs;

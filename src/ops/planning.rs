@@ -30,6 +30,12 @@ pub struct Planning<'a> {
     pub protect_proc: bool,
     /// The ids.
     pub maps: &'a Maps,
+    /// The line that entered the root with chroot(2), if one did.
+    pub chroot: Option<Option<Origin>>,
+    /// Whether the root is a read-only view of a directory of the host.
+    pub views_host: bool,
+    /// The line that chose the root.
+    pub root_origin: Option<Origin>,
     /// The initial root.
     pub root: RootOf<'a>,
     /// The paths on the host of paths inside, after the operations so far.

@@ -1,15 +1,23 @@
 //! The processes of a sandbox: their start and their settings.
 
+mod clock;
 mod execute;
+mod groups;
 mod limit;
+mod listing;
 mod names;
+mod pod;
 mod settings;
 mod start;
 mod sysctl;
 
+pub use clock::*;
 pub use execute::*;
+pub use groups::*;
 pub use limit::*;
+pub use listing::*;
 pub use names::*;
+pub use pod::*;
 pub use settings::*;
 pub use start::*;
 pub use sysctl::*;

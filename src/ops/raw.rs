@@ -11,6 +11,7 @@ mod clone;
 mod execute;
 mod ids;
 mod map_ids;
+mod metadata;
 mod mkdir;
 mod mknod;
 mod mount;
@@ -19,6 +20,7 @@ mod network;
 mod no_new_privs;
 mod pin;
 mod remove;
+mod rename;
 mod results;
 mod root;
 mod session;
@@ -45,6 +47,7 @@ pub use clone::*;
 pub use execute::*;
 pub use ids::*;
 pub use map_ids::*;
+pub use metadata::*;
 pub use mkdir::*;
 pub use mknod::*;
 pub use mount::*;
@@ -53,6 +56,7 @@ pub use network::*;
 pub use no_new_privs::*;
 pub use pin::*;
 pub use remove::*;
+pub use rename::*;
 pub use results::*;
 pub use root::*;
 pub use session::*;
@@ -99,6 +103,10 @@ pub enum Effect<'a> {
     Name(&'a Path, Becomes),
     /// The content of a file, which is made if it is missing.
     Content(&'a Path),
+    /// Mode or owner of what exists.
+    Metadata(&'a Path),
+    /// The name of what exists, which is at the second name afterwards.
+    Rename(&'a Path, &'a Path),
     /// The content of an image, as long as its device is there.
     Image(&'a Path),
     /// Another process.
@@ -139,6 +147,8 @@ impl Effect<'_> {
             | Self::Pin(_)
             | Self::Name(..)
             | Self::Content(_)
+            | Self::Metadata(_)
+            | Self::Rename(..)
             | Self::Image(_)
             | Self::Process(_)
             | Self::Network
@@ -222,13 +232,13 @@ macro_rules! raw_operations {
 raw_operations! {
     prepared {
         Unshare Mount SetAttributes Umount PivotRoot Chroot Chdir SetHostname SetDomainname
-        Mkdir Mknod Symlink SetUser SetGroup SetGroups NoNewPrivs
+        Mkdir Mknod Symlink HardLink Rename Chmod Chown SetUser SetGroup SetGroups NoNewPrivs
     }
     performed {
         Remove MapIds AllowSetgroups SetCapabilities Signal
     }
     held {
-        EnterSession Setns Clone3 AttachLoop WriteFile Pin DiskImage Pack Build InNetwork Execute
+        EnterSession Setns Clone3 AttachLoop WriteFile Pin DiskImage Pack Build Save InNetwork Execute
     }
 }
 

@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Ask;
-use crate::diag::{Origin, count};
-use crate::spec::{GuestPath, Id, IdRange, Namespaces, NetworkChoice, Root};
+use super::{Ask, Pod};
+use crate::diag::{Caller, Origin, count};
+use crate::spec::{AllIds, GuestPath, Id, IdRange, Namespaces, NetworkChoice, Root};
 
 /// A step in the description of a sandbox.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,14 +17,16 @@ pub enum What {
     Share(Namespaces),
     /// The root.
     Root(Root),
-    /// The root is a read-only view of the host with empty private places.
-    HostView,
     /// The root is read-only.
     ReadOnlyRoot,
+    /// The root is the host's tree as it is, writable.
+    WritableRoot,
     /// Changes in the root are kept in this directory of the host.
     KeepChanges(PathBuf),
     /// The root is entered with chroot(2) instead of pivot_root(2).
     Chroot,
+    /// These namespaces are those of a running sandbox.
+    Join(Pod),
     /// The network.
     Network(NetworkChoice),
     /// The user of the program.
@@ -35,6 +37,10 @@ pub enum What {
     MapUser(IdRange),
     /// A further range of group ids.
     MapGroup(IdRange),
+    /// All user ids that the caller may map.
+    MapUsers(AllIds),
+    /// All group ids that the caller may map.
+    MapGroups(AllIds),
     /// Environment variables.
     Env(Vec<(String, String)>),
     /// Environment variables taken from nsscript's own environment.
@@ -92,6 +98,53 @@ impl Sandbox {
         Self { steps }
     }
 
+    /// The steps that only this sandbox has, after `-`, and those that only `other` has, after `+`,
+    /// one a line.
+    #[must_use]
+    pub fn diff(&self, other: &Self) -> String {
+        let (one, two) = (&self.steps, &other.steps);
+        // The longest common sequence of steps from each position on.
+        let mut common = vec![vec![0_usize; two.len() + 1]; one.len() + 1];
+        for (i, step) in one.iter().enumerate().rev() {
+            for (j, with) in two.iter().enumerate().rev() {
+                common[i][j] = if step == with {
+                    common[i + 1][j + 1] + 1
+                } else {
+                    common[i + 1][j].max(common[i][j + 1])
+                };
+            }
+        }
+        let (mut i, mut j, mut lines) = (0, 0, Vec::new());
+        while i < one.len() || j < two.len() {
+            if i < one.len() && j < two.len() && one[i] == two[j] {
+                (i, j) = (i + 1, j + 1);
+            } else if i < one.len() && (j == two.len() || common[i + 1][j] >= common[i][j + 1]) {
+                lines.push(format!("- {}", one[i].what));
+                i += 1;
+            } else {
+                lines.push(format!("+ {}", two[j].what));
+                j += 1;
+            }
+        }
+        lines.join("\n")
+    }
+
+    /// Returns this sandbox with `caller` as the place that asked for the steps after the first
+    /// `count`, beside their own.
+    #[must_use]
+    pub fn asked_by(mut self, count: usize, caller: &Caller, callers: &[Caller]) -> Self {
+        for step in self.steps.iter_mut().skip(count) {
+            let Step { what, origin } = &**step;
+            let origin = origin.clone().map(|mut origin| {
+                let all = std::iter::once(caller).chain(callers).cloned();
+                origin.callers = all.collect();
+                origin
+            });
+            *step = Arc::new(Step { what: what.clone(), origin });
+        }
+        self
+    }
+
     /// The steps, in the order of the recipe.
     #[must_use]
     pub fn steps(&self) -> &[Arc<Step>] {
@@ -117,10 +170,13 @@ impl fmt::Display for What {
             Self::Root(Root::Empty) => write!(out, "root: empty"),
             Self::Root(Root::Directory(path)) => write!(out, "root: {}", path.display()),
             Self::Root(Root::Rootfs(root)) => write!(out, "root: {root}"),
-            Self::HostView => write!(out, "root: a read-only view of the host"),
             Self::ReadOnlyRoot => write!(out, "read-only root"),
+            Self::WritableRoot => write!(out, "writable root"),
             Self::KeepChanges(path) => write!(out, "changes kept in {}", path.display()),
             Self::Chroot => write!(out, "root entered by chroot"),
+            Self::Join(pod) => {
+                write!(out, "{} shared with {}", pod.kinds.constants(), pod.shown())
+            }
             Self::Network(NetworkChoice::None) => write!(out, "no network"),
             Self::Network(NetworkChoice::Host) => write!(out, "network of the host"),
             Self::Network(NetworkChoice::Joined(joined)) => write!(out, "network {}", joined.label),
@@ -129,6 +185,8 @@ impl fmt::Display for What {
             Self::Group(id) => write!(out, "group {id}"),
             Self::MapUser(range) => write!(out, "map user {range}"),
             Self::MapGroup(range) => write!(out, "map group {range}"),
+            Self::MapUsers(all) => write!(out, "map all users{all}"),
+            Self::MapGroups(all) => write!(out, "map all groups{all}"),
             Self::Env(pairs) => {
                 let names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
                 write!(out, "environment {}", names.join(" "))
@@ -142,9 +200,21 @@ impl fmt::Display for What {
 
 #[cfg(test)]
 mod tests {
-    use super::Sandbox;
+    use super::{Sandbox, What};
     use crate::ops::Hostname;
     use crate::spec::Root;
+
+    #[test]
+    fn steps_that_differ_are_told() {
+        let base = Sandbox::new(Root::Empty, None);
+        let one = base.with(Hostname("one".into()), None).with(What::Pid1, None);
+        let two = base.with(What::Chroot, None).with(Hostname("two".into()), None);
+        let two = two.with(What::Pid1, None);
+        let lines = "- hostname one\n+ root entered by chroot\n+ hostname two";
+        assert_eq!(one.diff(&two), lines);
+        assert_eq!(one.diff(&one.clone()), "");
+        assert_eq!(base.diff(&one), "+ hostname one\n+ the program is process 1");
+    }
 
     #[test]
     fn adding_a_step_leaves_the_old_value_as_it_is() {

@@ -49,7 +49,8 @@ struct Assembler<'h> {
 impl Assembler<'_> {
     fn add(&mut self, mixed: &Mixed) {
         self.installer.origin.clone_from(&mixed.origin);
-        if let Err(report) = self.ingredient(&mixed.ingredient) {
+        let added = self.ingredient(&mixed.ingredient);
+        if let Err(report) = added.and_then(|()| self.installer.link_root()) {
             let origin = report.origin.clone().or_else(|| mixed.origin.clone());
             self.reports.push(report.at(origin));
         }
@@ -118,6 +119,7 @@ impl Assembler<'_> {
         if into.is_none() {
             self.installer.install(&path)?;
             self.installer.asked_for(&path);
+            self.installer.link_program(&path)?;
         }
         self.applets(&path, &place, applets)?;
         Ok(needs)

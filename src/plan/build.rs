@@ -10,10 +10,11 @@ use crate::diag::{Origin, Report, quoted};
 use crate::host::{DEFAULT_PATH, Host};
 use crate::ops::{
     Backing, BecomeMapped, BuildLayer, Chroot, Closure, Connect, ConnectOutside, DieWithParent,
-    DropCapabilities, EnterNetwork, Execute, KeepChanges, Layer, Leaves, LoopbackUp, LowerDir,
-    MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring, NewSession, NoNewPrivileges, Op, PivotRoot,
-    Planning, PrepareMaps, Presence, ProtectRoot, RootKind, RootOf, RootTree, SetIds, Start,
-    StartInit, StartMaps, Umask, View, device, file_id, presence,
+    DropCapabilities, EnterNetwork, EnterSandbox, Execute, KeepChanges, Layer, Leaves,
+    LimitCapabilities, LoopbackUp, LowerDir, MakePrivate, MakeRoot, MapOwnIds, Maps, NewKeyring,
+    NewSession, NoNewPrivileges, Op, OpenPorts, PivotRoot, Planning, PrepareMaps, Presence,
+    ProtectRoot, RootKind, RootOf, RootTree, SetIds, Start, StartInit, StartMaps, Umask, View,
+    device, file_id, own_groups, presence,
 };
 use crate::spec::{Command, GuestPath, IdMap, Kind, Namespaces, NetworkChoice, Root, Streams};
 
@@ -109,6 +110,8 @@ pub(super) struct Draft<'a> {
     pub tree: Option<Rc<RootTree>>,
     pub maps: Maps,
     pub request: &'a Request,
+    /// The warnings about its ids.
+    pub warnings: Vec<Report>,
 }
 
 impl Draft<'_> {
@@ -117,8 +120,17 @@ impl Draft<'_> {
         let new = self.settings.namespaces;
         let planning = self.planning(reports);
         let (done, view) = (planning.actions, planning.view);
-        let mut warnings = shadow::shadowed(&done);
+        let mut warnings = self.warnings.clone();
+        warnings.extend(shadow::shadowed(&done, self.settings.root.origin.as_ref()));
         warnings.extend(planning.warnings);
+        if new.has(Kind::Mount)
+            && let Some(asked) = &self.settings.writable_root
+        {
+            let message = "programs can change the host's files, because the root is writable";
+            let hint = "remove `writable_root()`, and bind the directories that programs write to";
+            let report = Report::warning(message).at(asked.origin.clone());
+            warnings.push(report.advise("host_writable", hint));
+        }
         warnings.extend(self.settings.names_of_root.as_ref().map(|asked| {
             let message = "`/etc/resolv.conf` is not replaced, because the root is read-only";
             let report = Report::warning(message).at(asked.origin.clone());
@@ -143,8 +155,13 @@ impl Draft<'_> {
                 NetworkChoice::None | NetworkChoice::Host => {}
             }
         }
+        if let Some(pod) = &self.settings.pod {
+            all.add(EnterSandbox(pod.value.clone()), pod.origin.as_ref());
+        }
         if new.has(Kind::User) {
             self.map(&mut all);
+        } else if self.enters_user() && !self.maps.own {
+            self.become_mapped(&mut all);
         }
         let maps = match &self.maps {
             _ if !new.has(Kind::User) => StartMaps::None,
@@ -154,6 +171,8 @@ impl Draft<'_> {
         all.add(Start { namespaces: new, maps }, None);
         if new.has(Kind::Net) {
             all.add(LoopbackUp, None);
+            let own = || own_groups(self.host);
+            all.add(OpenPorts::to(&self.maps.groups, own, self.maps.gid), None);
         }
         if new.has(Kind::Mount) {
             all.add(MakePrivate, None);
@@ -184,7 +203,8 @@ impl Draft<'_> {
         let mut view = View::default();
         let backing = match &self.settings.root.value {
             Root::Directory(path) if self.is_viewed() => {
-                Backing::Host { path: path.clone(), read_only: true }
+                let read_only = self.settings.writable_root.is_none();
+                Backing::Host { path: path.clone(), read_only }
             }
             Root::Directory(path) => Backing::Layered(path.clone()),
             _ => Backing::Private,
@@ -199,6 +219,9 @@ impl Draft<'_> {
             entered: self.settings.network.as_ref().and_then(|it| it.origin.clone()),
             protect_proc: !namespaces.has(Kind::User) || self.maps.maps_root(),
             maps: &self.maps,
+            chroot: self.settings.chroot.as_ref().map(|chroot| chroot.origin.clone()),
+            views_host: self.is_viewed(),
+            root_origin: self.settings.root.origin.clone(),
             root: RootOf {
                 host: self.host,
                 root: &self.settings.root.value,
@@ -214,7 +237,13 @@ impl Draft<'_> {
             planning.owner(owner, origin);
         }
         if self.settings.host_view {
-            planning.host_view(self.settings.root.origin.as_ref());
+            let origin = self.settings.root.origin.as_ref();
+            if let Err(error) = planning.host_view(&self.settings.inside, origin) {
+                planning.reports.push(Report::error(error.to_string()).at(origin.cloned()));
+            }
+            if self.settings.network.is_none() && !namespaces.has(Kind::Net) {
+                planning.keep_resolver(origin);
+            }
         }
         for (path, origin) in self.tree.iter().flat_map(|tree| tree.devices()) {
             let place = path.to_str().and_then(|path| GuestPath::new(path).ok());
@@ -243,16 +272,16 @@ impl Draft<'_> {
         planning
     }
 
-    /// Whether a directory is used directly as a read-only root, rather than as the lower layer of
-    /// an overlay: this is possible if every mount point already exists.
+    /// Whether a directory is used directly as the root, rather than as the lower layer of an
+    /// overlay. The host's tree always is, because an overlay does not show the mounts in it; a
+    /// read-only directory is if every mount point already exists.
     fn is_viewed(&self) -> bool {
         let Root::Directory(path) = &self.settings.root.value else { return false };
-        if self.settings.read_only_root.is_none() {
-            return false;
+        if self.settings.root.value.is_host() {
+            return true;
         }
-        // The host's root holds mounts, which an overlay does not show.
-        path.parent().is_none()
-            || self.settings.inside.iter().all(|step| {
+        self.settings.read_only_root.is_some()
+            && self.settings.inside.iter().all(|step| {
                 let Some(target) = step.what.target() else { return false };
                 let below = target.below(&GuestPath::root()).unwrap_or(target.as_str().as_ref());
                 presence(&self.host.tree, path, below) != Presence::Nothing
@@ -267,19 +296,21 @@ impl Draft<'_> {
             Root::Empty => LowerDir::Empty,
             Root::Rootfs(_) => LowerDir::Built,
             Root::Directory(path) => match view.first(&root) {
-                Some(Backing::Host { .. }) => return self.view(path, reports),
+                Some(Backing::Host { read_only, .. }) => {
+                    return self.view(path, *read_only, reports);
+                }
                 _ => LowerDir::Directory(path.clone()),
             },
         };
         RootKind::Overlay { lower, changes }
     }
 
-    fn view(&self, path: &Path, reports: &mut Vec<Report>) -> RootKind {
+    fn view(&self, path: &Path, read_only: bool, reports: &mut Vec<Report>) -> RootKind {
         let id = file_id(self.host, path).unwrap_or_else(|report| {
             reports.push(report.at(self.settings.root.origin.clone()));
             None
         });
-        RootKind::View { path: path.into(), id }
+        RootKind::View { path: path.into(), id, read_only }
     }
 
     /// Prepares the layers of the root, the lowest first.
@@ -301,8 +332,21 @@ impl Draft<'_> {
             all.add(MapOwnIds(maps.clone()), None);
             return;
         }
-        let asked = self.settings.users.iter().chain(&self.settings.groups).next();
-        all.add(PrepareMaps(maps.clone()), asked.and_then(|asked| asked.origin.as_ref()));
+        let settings = self.settings;
+        let ranges = settings.users.iter().chain(&settings.groups).map(|asked| &asked.origin);
+        let whole = settings.all_users.iter().chain(&settings.all_groups).map(|all| &all.origin);
+        let asked = ranges.chain(whole).next().and_then(Option::as_ref);
+        all.add(PrepareMaps(maps.clone()), asked);
+        self.become_mapped(all);
+    }
+
+    /// Whether the user namespace of a running sandbox is entered.
+    fn enters_user(&self) -> bool {
+        self.settings.pod.as_ref().is_some_and(|pod| pod.value.enters.has(Kind::User))
+    }
+
+    fn become_mapped(&self, all: &mut Gathered) {
+        let maps = &self.maps;
         let known = |map: &IdMap, id| if map.outside(0).is_some() { 0 } else { id };
         let (uid, gid) = (known(&maps.users, maps.uid), known(&maps.groups, maps.gid));
         all.add(BecomeMapped { uid, gid }, None);
@@ -316,7 +360,7 @@ impl Draft<'_> {
             None if settings.namespaces.has(Kind::Mount) => all.add(PivotRoot, None),
             None => {}
         }
-        let user_is_new = settings.namespaces.has(Kind::User);
+        let user_is_new = settings.namespaces.has(Kind::User) || self.enters_user();
         let Maps { uid, gid, own, .. } = self.maps;
         // With a map of only the own id, the process is that user already, like root of a namespace
         // that a user created; neither may drop groups.
@@ -325,12 +369,17 @@ impl Draft<'_> {
             self.host.is_root() && !(same && self.host.denies_groups())
         };
         let bounded = (user_is_new && !own) || (!user_is_new && is_root());
+        let (kept, keeps) = settings.kept_capabilities();
         if bounded {
             let origin = settings.user.as_ref().and_then(|user| user.origin.as_ref());
-            all.add(SetIds { uid, gid }, origin);
+            all.add(SetIds { uid, gid, kept }, origin);
         }
         all.add(NewKeyring, None);
-        all.add(DropCapabilities { bounded }, None);
+        if kept.is_empty() {
+            all.add(DropCapabilities { bounded }, None);
+        } else {
+            all.add(LimitCapabilities { kept, ambient: uid != 0, bounded }, keeps);
+        }
         all.add(NoNewPrivileges, None);
         all.add(DieWithParent, None);
     }

@@ -1,9 +1,9 @@
 //! Contradictions in a sandbox, reported before anything happens.
 
-use super::settings::Settings;
+use super::settings::{Asked, Settings};
 use crate::diag::{Report, os_error, quoted};
 use crate::host::Host;
-use crate::ops::{Changes, What};
+use crate::ops::{Changes, Pod, What};
 use crate::spec::{Kind, Namespaces, Root};
 
 /// Reports every contradiction between the namespaces of a sandbox and its other settings.
@@ -11,7 +11,9 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
     let mut reports = Vec::new();
     let new = |kind| settings.namespaces.has(kind);
     let shared = |report: Report| report.related(settings.shared.as_ref(), "shared here");
-    if !new(Kind::User) && !host.is_root() {
+    if let Some(pod) = &settings.pod {
+        joined(settings, pod, &mut reports);
+    } else if !new(Kind::User) && !host.is_root() {
         let others = settings.namespaces;
         if others != Namespaces::NONE {
             let flags = quoted(others.constants());
@@ -42,8 +44,29 @@ pub(super) fn check(settings: &Settings, host: &Host) -> Vec<Report> {
         mounts_shared(settings, &mut reports);
     }
     root(settings, host, &mut reports);
+    writable_root(settings, &mut reports);
     changes(settings, &mut reports);
     reports
+}
+
+/// Reports namespaces that are both joined and chosen otherwise.
+fn joined(settings: &Settings, pod: &Asked<Pod>, reports: &mut Vec<Report>) {
+    let error = |message: &str| Report::error(message).at(pod.origin.clone());
+    let both = settings.namespaces & (pod.value.kinds | Kind::User.into());
+    if !both.is_empty() {
+        let kinds = quoted(both.constants());
+        let report = error(&format!("{kinds} cannot be both new and those of another sandbox"));
+        reports.push(report.advise("joined_and_new", "leave out `unshare`"));
+    }
+    if !settings.namespaces.has(Kind::Mount) {
+        let report = error("a sandbox that shares MOUNT cannot join another one");
+        reports.push(report.advise("joined_without_mounts", "leave MOUNT out of `share`"));
+    }
+    if settings.network.is_some() && pod.value.kinds.has(Kind::Net) {
+        let report = error("the network is that of the sandbox that is joined");
+        let hint = "leave out `network`, or NET of the namespaces to join";
+        reports.push(report.advise("joined_and_network", hint));
+    }
 }
 
 /// Reports changes that can never be kept.
@@ -53,6 +76,10 @@ fn changes(settings: &Settings, reports: &mut Vec<Report>) {
         let message = "cannot keep changes of a read-only root";
         let report = Report::error(message).at(keep.origin.clone());
         reports.push(report.related(read_only.origin.as_ref(), "read-only since here"));
+    } else if let Some(writable) = &settings.writable_root {
+        let message = "changes of the host's tree are made on the host, not kept elsewhere";
+        let report = Report::error(message).at(keep.origin.clone());
+        reports.push(report.related(writable.origin.as_ref(), "writable since here"));
     } else if !settings.namespaces.has(Kind::Mount) {
         let message = "cannot keep changes if MOUNT is shared";
         let report = Report::error(message).at(keep.origin.clone());
@@ -72,13 +99,31 @@ fn mounts_shared(settings: &Settings, reports: &mut Vec<Report>) {
         let report = Report::error(message).at(asked.origin.clone());
         reports.push(report.related(shared, "shared here"));
     }
-    let plain = matches!(settings.root.value, Root::Directory(_)) && !settings.host_view;
-    if !plain || settings.chroot.is_none() {
+    if settings.host_view {
+        let message = "cannot show the host's system without mounts, because MOUNT is shared";
+        let hint = "leave MOUNT out of `share`, or choose another directory";
+        let report = Report::error(message).at(settings.root.origin.clone());
+        let report = report.related(shared, "shared here");
+        reports.push(report.advise("system_with_mount_shared", hint));
+    } else if !matches!(settings.root.value, Root::Directory(_)) || settings.chroot.is_none() {
         let message = "a sandbox that shares MOUNT can only chroot into a directory";
         let hint = "write `sandbox(\"dir\").chroot()`: nothing can be mounted if MOUNT is shared";
         let origin = settings.shared.clone().or_else(|| settings.root.origin.clone());
         reports.push(Report::error(message).at(origin).advise("mount_shared", hint));
     }
+}
+
+/// Reports a root that is writable anyway.
+fn writable_root(settings: &Settings, reports: &mut Vec<Report>) {
+    let Some(asked) = settings.writable_root.as_ref().filter(|_| !settings.root.value.is_host())
+    else {
+        return;
+    };
+    let message = "`writable_root` is only for the host's tree: this root is writable, and changes \
+                   to it are discarded";
+    let hint = "remove it; to keep changes, use `keep_changes(directory)`";
+    let report = Report::error(message).at(asked.origin.clone());
+    reports.push(report.advise("root_writable_already", hint));
 }
 
 fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
@@ -99,23 +144,6 @@ fn root(settings: &Settings, host: &Host, reports: &mut Vec<Report>) {
         Ok(found) if !found.is_dir() => {
             let message = format!("cannot use {shown} as the root: it is not a directory");
             reports.push(Report::error(message).at(origin));
-        }
-        Ok(_) if path.parent().is_none() && settings.read_only_root.is_none() => {
-            let message = "`/` must be read-only when it is used as a root";
-            let report = Report::error(message).at(origin);
-            reports.push(if settings.namespaces.has(Kind::Mount) {
-                report.advise(
-                    "root_of_host",
-                    "add `read_only_root()`, or use `host_view()`, which also hides the private \
-                     directories",
-                )
-            } else {
-                report.advise(
-                    "root_of_host_shared",
-                    "choose another directory, or leave MOUNT out of `share` and add \
-                     `read_only_root()`",
-                )
-            });
         }
         Ok(_) => {}
     }

@@ -2,7 +2,9 @@
 
 use super::action::{Planned, Side};
 use super::build::Plan;
-use crate::ops::{Bound, CoverRoot, LowerDir, MakePrivate, Mounted, Op, PivotRoot, RootKind};
+use crate::ops::{
+    Bound, CoverRoot, LowerDir, MakePrivate, Mounted, Op, PivotRoot, RootKind, capabilities_of,
+};
 use crate::spec::{Kind, MountAttributes};
 
 impl Plan {
@@ -21,10 +23,14 @@ impl Plan {
     }
 
     /// The same with the host's root bound on itself first, for hosts whose root pivot_root(2)
-    /// cannot move; `None` if that is done already, or the plan has no pivot_root(2).
+    /// cannot move; `None` if that is done already, or the plan has no pivot_root(2). A program that
+    /// may unmount could uncover the host's root then, so there is none for it.
     #[must_use]
     pub fn with_covered_root(&self) -> Option<Self> {
         let at = |action: Op| self.actions.iter().position(|planned| planned.action == action);
+        if capabilities_of(self.actions.iter().map(|it| &it.action)).has("SYS_ADMIN") {
+            return None;
+        }
         let private = at(MakePrivate.into())?;
         at(PivotRoot.into()).filter(|_| at(CoverRoot.into()).is_none())?;
         let mut plan = self.clone();

@@ -1,5 +1,8 @@
 //! Search for files that programs open at run time: the rows of the table that apply to a program.
 
+mod scripts;
+
+use std::cell::OnceCell;
 use std::collections::{HashSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
@@ -8,7 +11,8 @@ use std::sync::Arc;
 use glob::Pattern;
 
 use super::data::{Data, Opened, Piece};
-use crate::host::{Host, elf};
+use crate::host::script::Language;
+use crate::host::{Host, Packages, elf};
 use crate::spec::{DataRow, DataTable};
 
 /// Finds the files that programs open at run time, each once.
@@ -19,6 +23,8 @@ pub struct Gatherer<'h> {
     known: HashSet<PathBuf>,
     /// The files already found: by name, and files and directories also without links.
     taken: HashSet<PathBuf>,
+    /// The packages of the distribution, read when the first script asks for its own.
+    packages: OnceCell<Packages>,
 }
 
 /// A program or library.
@@ -29,13 +35,21 @@ struct Object {
     names: Vec<String>,
     /// Its paths: first without links, then as named, then the links between.
     places: Vec<PathBuf>,
+    /// For a script in a language that is read: the language, and its interpreter without links.
+    script: Option<(Language, PathBuf)>,
 }
 
 impl<'h> Gatherer<'h> {
     /// A new gatherer that has found nothing yet.
     #[must_use]
     pub fn new(host: &'h Host, table: Arc<DataTable>) -> Self {
-        Self { host, table, known: HashSet::new(), taken: HashSet::new() }
+        Self {
+            host,
+            table,
+            known: HashSet::new(),
+            taken: HashSet::new(),
+            packages: OnceCell::new(),
+        }
     }
 
     /// The files that a program with these needs opens at run time, including programs that it
@@ -53,6 +67,9 @@ impl<'h> Gatherer<'h> {
                 if row.of.iter().any(|of| object.names.iter().any(|name| fits(of, name))) {
                     self.row(row, &object, &mut search);
                 }
+            }
+            if let Some((language, interpreter)) = &object.script {
+                self.script(*language, interpreter, &object, &mut search);
             }
         }
         search.data
@@ -81,10 +98,14 @@ impl<'h> Gatherer<'h> {
             }
         }
         for name in &row.binaries {
-            let search_path = self.host.environment.get("PATH").map(String::as_str);
-            let Some(path) = self.host.tree.which(name, search_path) else { continue };
-            if let Ok(needs) = search.loader.needs(&path) {
-                self.object(&needs, &piece, search);
+            if !name.contains('/') {
+                self.program(name, &piece, search);
+                continue;
+            }
+            for place in &places {
+                for path in self.expand(&object.put_in(name, place)) {
+                    self.program(&path.to_string_lossy(), &piece, search);
+                }
             }
         }
         for (path, content) in &row.files {
@@ -92,6 +113,20 @@ impl<'h> Gatherer<'h> {
             if self.taken.insert(path.clone()) {
                 search.data.pieces.push(piece(Opened::File { path, content }));
             }
+        }
+    }
+
+    /// A program of the host by its name or path, if there is one.
+    fn program(
+        &mut self,
+        name: &str,
+        piece: &dyn Fn(Opened) -> Piece,
+        search: &mut Search<'_, '_>,
+    ) {
+        let search_path = self.host.environment.get("PATH").map(String::as_str);
+        let Some(path) = self.host.tree.which(name, search_path) else { return };
+        if let Ok(needs) = search.loader.needs(&path) {
+            self.object(&needs, piece, search);
         }
     }
 
@@ -244,13 +279,15 @@ struct Search<'s, 't> {
 impl Search<'_, '_> {
     fn queue(&mut self, host: &Host, needs: &elf::Needs) {
         let objects = needs.objects();
+        let scripts = scripts::among(needs);
         self.ahead.extend(objects.into_iter().filter_map(|(name, path)| {
             let found = host.tree.resolve(path).ok()?;
             let mut places = vec![found.path, path.to_path_buf()];
             places.extend(found.links.into_iter().map(|link| link.path));
             let last = places[0].file_name()?.to_string_lossy().into_owned();
             let names = vec![name.to_string_lossy().into_owned(), last];
-            Some(Object { path: path.to_path_buf(), names, places })
+            let script = scripts.get(path).cloned();
+            Some(Object { path: path.to_path_buf(), names, places, script })
         }));
     }
 }

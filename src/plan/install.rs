@@ -18,6 +18,9 @@ pub(super) struct Installer<'h> {
     pub origin: Option<Origin>,
     pub entries: BTreeMap<PathBuf, Made>,
     pub warnings: Vec<Report>,
+    /// The links of the host's root that lead to directories, with their targets; `None` before
+    /// they are needed.
+    root_links: Option<Vec<(PathBuf, PathBuf)>>,
 }
 
 /// The state of a path so far.
@@ -34,7 +37,7 @@ impl<'h> Installer<'h> {
     pub fn new(host: &'h Host, layers: &'h [Layer]) -> Self {
         let below = Below { host, layers };
         let (entries, warnings) = (BTreeMap::new(), Vec::new());
-        Self { host: &host.tree, below, origin: None, entries, warnings }
+        Self { host: &host.tree, below, origin: None, entries, warnings, root_links: None }
     }
 
     fn there(&self, path: &Path) -> There {
@@ -174,10 +177,7 @@ impl<'h> Installer<'h> {
     /// of its names work inside. Existing directories are used; a file in a layer below is
     /// replaced.
     pub fn install(&mut self, path: &Path) -> Result<(), Report> {
-        let cannot = |error: &std::io::Error| {
-            let path = quoted(path.to_string_lossy());
-            Report::error(format!("cannot read {path}: {}", os_error(error)))
-        };
+        let cannot = |error: &std::io::Error| unread(path, error);
         let mut rest = components(path);
         let mut place = PathBuf::from("/");
         let mut links = 0;
@@ -252,6 +252,62 @@ impl<'h> Installer<'h> {
         Ok(link)
     }
 
+    /// Adds the links of the host's root, such as `/bin -> usr/bin`, whose target directory this
+    /// layer has: programs look for `/bin/sh`. A path that is taken stays as it is.
+    ///
+    /// # Errors
+    /// A link cannot be read.
+    pub fn link_root(&mut self) -> Result<(), Report> {
+        for (link, target) in self.links_of_root()? {
+            if matches!(self.there(&link), There::Nothing) && self.lead(&target).is_some() {
+                let made = self.made(Entry::Symlink { target }, false);
+                self.entries.insert(link, made);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a program of the host the names that it has by links of the host's root, if this root
+    /// has directories of its own in their place: `/bin/sh` for `/usr/bin/sh`.
+    pub fn link_program(&mut self, path: &Path) -> Result<(), Report> {
+        let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(());
+        };
+        for (link, target) in self.links_of_root()? {
+            let is_directory = matches!(self.seen(&link), Way::Directory);
+            if is_directory && self.lead(&target).as_deref() == Some(directory) {
+                let says = Path::new("..").join(directory.strip_prefix("/").unwrap_or(directory));
+                self.put_along(&link.join(name), Entry::Symlink { target: says.join(name) })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The directory of this layer that a link in the root leads to.
+    fn lead(&self, target: &Path) -> Option<PathBuf> {
+        // A further name puts it in the middle of a path.
+        let through = Path::new("/").join(target).join("x");
+        let through = follow(&through, &mut |place| self.seen(place)).ok()?;
+        let place = through.parent()?;
+        self.entries.get(place)?.entry.directory_mode().map(|_| place.to_path_buf())
+    }
+
+    fn links_of_root(&mut self) -> Result<Vec<(PathBuf, PathBuf)>, Report> {
+        if let Some(links) = &self.root_links {
+            return Ok(links.clone());
+        }
+        let mut links = Vec::new();
+        for name in self.host.names(Path::new("/")).into_iter().flatten() {
+            let link = Path::new("/").join(name);
+            let is_link = self.host.symlink_metadata(&link).is_ok_and(|found| found.is_symlink());
+            if is_link && self.host.metadata(&link).is_ok_and(|found| found.is_dir()) {
+                let target = std::fs::read_link(self.host.real(&link));
+                links.push((link.clone(), target.map_err(|error| unread(&link, &error))?));
+            }
+        }
+        Ok(self.root_links.insert(links).clone())
+    }
+
     fn holds_something(&self, directory: &Path) -> bool {
         let after = self.entries.range(directory.to_path_buf()..).nth(1);
         after.is_some_and(|(path, _)| path.starts_with(directory))
@@ -315,6 +371,12 @@ impl<'h> Installer<'h> {
         }
         Assembled { entries: self.entries, warnings: self.warnings }
     }
+}
+
+/// The report of a file that cannot be read.
+fn unread(path: &Path, error: &std::io::Error) -> Report {
+    let path = quoted(path.to_string_lossy());
+    Report::error(format!("cannot read {path}: {}", os_error(error)))
 }
 
 #[cfg(test)]

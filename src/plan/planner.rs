@@ -167,8 +167,9 @@ impl Planner {
             (Root::Rootfs(_), Some(tree)) => Ok(tree.number(&self.host, file, name)),
             _ => Ok((name == "root").then_some(0)),
         };
-        let maps = maps(&settings, &self.host, &named, &mut reports);
-        let draft = Draft { settings: &settings, host: &self.host, tree, maps, request };
+        let mut warnings = Vec::new();
+        let maps = maps(&settings, &self.host, &named, (&mut reports, &mut warnings));
+        let draft = Draft { settings: &settings, host: &self.host, tree, maps, request, warnings };
         let plan = draft.finish(&mut reports);
         // A plan based on failed look-ups could differ from the correct one.
         if let Some(unseen) = self.host.tree.take_unseen()

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::names;
 use crate::diag::Origin;
 use crate::host::Host;
-use crate::ops::{Changes, File, Sandbox, Step, What};
+use crate::ops::{Ask, Changes, File, Pod, Sandbox, Step, What};
 use crate::spec::{
-    FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, Namespaces, NetworkChoice, Root,
+    AllIds, Capabilities, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind, Namespaces,
+    NetworkChoice, Root,
 };
 
 /// A value and the place that asked for it.
@@ -30,14 +31,19 @@ pub struct Settings {
     /// Whether `network("host")` shared the network.
     pub network_of_host: bool,
     pub root: Asked<Root>,
+    /// Whether the root is a view of the host's system.
     pub host_view: bool,
     pub read_only_root: Option<Asked<()>>,
+    /// The host's tree is the root as it is.
+    pub writable_root: Option<Asked<()>>,
     pub keep_changes: Option<Asked<PathBuf>>,
     pub chroot: Option<Asked<()>>,
     /// The operations in the root, in order.
     pub inside: Vec<Arc<Step>>,
     /// The other steps that become operations by themselves.
     pub others: Vec<Arc<Step>>,
+    /// The running sandbox whose namespaces are shared.
+    pub pod: Option<Asked<Pod>>,
     pub network: Option<Asked<NetworkChoice>>,
     /// The files for host name look-ups stay those of the root, because it is read-only.
     pub names_of_root: Option<Asked<()>>,
@@ -45,6 +51,8 @@ pub struct Settings {
     pub group: Option<Asked<Id>>,
     pub users: Vec<Asked<IdRange>>,
     pub groups: Vec<Asked<IdRange>>,
+    pub all_users: Option<Asked<AllIds>>,
+    pub all_groups: Option<Asked<AllIds>>,
     pub environment: Vec<(String, String)>,
     pub pid1: bool,
 }
@@ -59,22 +67,27 @@ impl Settings {
             root: Asked { value: Root::Empty, origin: None },
             host_view: false,
             read_only_root: None,
+            writable_root: None,
             keep_changes: None,
             chroot: None,
             inside: Vec::new(),
             others: Vec::new(),
+            pod: None,
             network: None,
             names_of_root: None,
             user: None,
             group: None,
             users: Vec::new(),
             groups: Vec::new(),
+            all_users: None,
+            all_groups: None,
             environment: Vec::new(),
             pid1: false,
         };
         for step in sandbox.steps() {
             settings.add(step, host);
         }
+        settings.view_host();
         settings.name_servers(host);
         settings
     }
@@ -92,23 +105,32 @@ impl Settings {
                 self.network_of_host &= !namespaces.has(Kind::Net);
                 self.network = self.network.take().filter(|_| !namespaces.has(Kind::Net));
             }
-            What::Root(root) => {
-                self.root = asked(root.clone(), origin);
-                self.host_view = false;
-            }
-            What::HostView => {
-                self.root = asked(Root::Directory(PathBuf::from("/")), origin);
-                self.host_view = true;
+            What::Root(root) => self.root = asked(root.clone(), origin),
+            What::ReadOnlyRoot => {
                 self.read_only_root = Some(asked((), origin));
+                self.writable_root = None;
             }
-            What::ReadOnlyRoot => self.read_only_root = Some(asked((), origin)),
+            What::WritableRoot => {
+                self.writable_root = Some(asked((), origin));
+                self.read_only_root = None;
+            }
             What::KeepChanges(path) => self.keep_changes = Some(asked(path.clone(), origin)),
             What::Chroot => self.chroot = Some(asked((), origin)),
+            What::Join(pod) => {
+                let user = Namespaces::from(Kind::User);
+                self.namespaces = self.namespaces - pod.kinds - user;
+                self.network = self.network.take().filter(|_| !pod.kinds.has(Kind::Net));
+                self.network_of_host &= !pod.kinds.has(Kind::Net);
+                self.shared = origin.cloned();
+                self.pod = Some(asked(pod.clone(), origin));
+            }
             What::Network(choice) => self.choose_network(choice, origin),
             What::User(id) => self.user = Some(asked(id.clone(), origin)),
             What::Group(id) => self.group = Some(asked(id.clone(), origin)),
             What::MapUser(range) => self.users.push(asked(*range, origin)),
             What::MapGroup(range) => self.groups.push(asked(*range, origin)),
+            What::MapUsers(all) => self.all_users = Some(asked(*all, origin)),
+            What::MapGroups(all) => self.all_groups = Some(asked(*all, origin)),
             What::Env(pairs) => {
                 for (name, value) in pairs {
                     self.set_variable(name, value);
@@ -135,6 +157,23 @@ impl Settings {
                 }
             },
         }
+    }
+
+    /// Makes the host's tree a view of its system, unless the recipe asks for the tree as it is.
+    fn view_host(&mut self) {
+        self.host_view = self.root.value.is_host() && self.writable_root.is_none();
+        if self.host_view && self.read_only_root.is_none() {
+            self.read_only_root = Some(asked((), self.root.origin.as_ref()));
+        }
+    }
+
+    /// The capabilities that programs keep, and the line that says so.
+    pub fn kept_capabilities(&self) -> (Capabilities, Option<&Origin>) {
+        let kept = self.others.iter().find_map(|step| match &step.what {
+            What::Ask(Ask::KeepCapabilities(kept)) => Some((kept.0, step.origin.as_ref())),
+            _ => None,
+        });
+        kept.unwrap_or((Capabilities::NONE, None))
     }
 
     /// Adds the files for host name look-ups, unless the recipe has its own.

@@ -4,14 +4,21 @@ use crate::diag::{Origin, Report, quoted};
 use crate::ops::Op;
 use crate::spec::GuestPath;
 
-/// Warns of every mount of the recipe that a later one hides completely.
-pub(super) fn shadowed(actions: &[(Op, Option<Origin>)]) -> Vec<Report> {
+/// Warns of every mount of the recipe that a later one hides completely. Mounts that come with the
+/// root are there to be replaced.
+pub(super) fn shadowed(actions: &[(Op, Option<Origin>)], root: Option<&Origin>) -> Vec<Report> {
     let mut warnings: Vec<Report> = Vec::new();
     let mounts: Vec<_> = actions.iter().filter_map(mounted).collect();
     for (index, (target, later)) in mounts.iter().enumerate() {
-        for (hidden, earlier) in &mounts[..index] {
-            // Mounts of the same line (`/dev/pts` of `dev`) belong together.
-            if later == earlier || !hidden.is_within(target) {
+        for (number, (hidden, earlier)) in mounts[..index].iter().enumerate() {
+            // Mounts of the same line (`/dev/pts` of `dev`) belong together, and may be replaced
+            // one by one.
+            let is_part = mounts[..number]
+                .iter()
+                .any(|(whole, line)| line == earlier && hidden != whole && hidden.is_within(whole));
+            let is_whole = !is_part || hidden != target;
+            if later == earlier || root == Some(*earlier) || !hidden.is_within(target) || !is_whole
+            {
                 continue;
             }
             let (shown, by) = (quoted(hidden.as_str()), quoted(target.as_str()));

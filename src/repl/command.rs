@@ -45,7 +45,7 @@ hides the value. An unfinished expression continues on the next line. Tab comple
 names, options and paths; Ctrl-C discards a line or interrupts what is running;
 {exits}.
 
-    let guest = sandbox("/").read_only_root().proc("/proc")
+    let guest = sandbox("/")
     guest.run("ps ax")
     :plan guest.run("ps ax")
     :enter guest
@@ -139,6 +139,9 @@ pub(super) fn help(topic: &str, at_breakpoint: bool) -> String {
     let own = own.map(|Entry(name, wants, does)| format!(":{name} {wants}\n{does}"));
     let parts: Vec<String> = own.into_iter().chain(manual::topic(topic)).collect();
     if parts.is_empty() {
+        if let Some(hint) = manual::foreign::anywhere(topic) {
+            return format!("no help for {}; {hint}", quoted(topic));
+        }
         let near = manual::near_topic(topic);
         let near = near.map(|near| format!("; did you mean {}?", quoted(near))).unwrap_or_default();
         return format!("no help for {}{near}", quoted(topic));

@@ -1,5 +1,6 @@
 //! The launch of a plan: parent-side work, then the process that performs the rest.
 
+pub(super) mod bounds;
 pub(super) mod closure;
 pub(super) mod copier;
 pub(super) mod exit;
@@ -7,30 +8,41 @@ pub(super) mod fallback;
 pub(super) mod join;
 pub(super) mod launcher;
 pub(super) mod listener;
+pub(super) mod listing;
 pub(super) mod lower;
 pub(super) mod outside;
 pub(super) mod piped;
 pub(super) mod process;
+pub(super) mod record;
 pub(super) mod relay;
+pub(super) mod running;
+pub(super) mod several;
 pub(super) mod stream;
 
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::launcher::Launcher;
 use self::lower::{Lowered, Supplies, lower};
 use self::process::Holds;
 use self::stream::{Around, Connected, Ends, connect};
 use super::advice::action_error::ActionError;
+use super::raw::attach_loop::{attach_open, open_image};
+use super::raw::c;
 use super::session::idmap::MapError;
-use super::trace::launch_trace::{LaunchTrace, report_layer, report_maps, watch};
+use super::trace::launch_trace::{LaunchTrace, report_image, report_layer, report_maps, watch};
 use crate::diag::{Report, quoted};
-use crate::ops::{BuildLayer, EnterNetwork, Op, Own, OwnDirectory};
+use crate::ops::{
+    AttachImage, BuildLayer, EnterNetwork, EnterSandbox, Op, Own, OwnDirectory, Pod, clone_flags,
+};
 use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::base::error::RunError;
 use crate::run::launch::stream::Input;
 use crate::spec::JoinedNetwork;
-use crate::sys::{self, CallError, Child, Enter, Errno, LaunchError, Syscall, flags, spawn};
+use crate::sys::{
+    self, CallError, Child, Enter, Errno, LaunchError, LoopSettings, Syscall, flags, spawn,
+};
 
 /// The prepared data of a new process.
 pub(super) struct Ready {
@@ -49,7 +61,7 @@ pub(super) fn ready(
     let (mut layers, mut directories) = (Vec::new(), Vec::new());
     let mut changes = None;
     let mut holds = Holds::default();
-    let mut enter = Vec::new();
+    let (mut enter, mut images) = (Vec::new(), Vec::new());
     for (index, planned) in plan.actions.iter().enumerate() {
         if planned.side == Side::Parent {
             launcher.before_action(plan, index)?;
@@ -67,12 +79,16 @@ pub(super) fn ready(
                 changes = Some(own(&kept.overlay(), planned)?);
                 holds.changes = Some(kept);
             }
+            Own::AttachImage(image) => {
+                images.push(attach_image(launcher, image, plan, index)?);
+            }
             Own::EnterNetwork(EnterNetwork(network)) => {
                 enter.push(enter_network(network, planned)?);
             }
+            Own::EnterSandbox(EnterSandbox(pod)) => enter.push(enter_sandbox(pod, planned)?),
             Own::ConnectOutside(connect) => {
                 let outside = launcher.connect_outside(&connect.0, planned.origin.as_ref())?;
-                let joined = outside.network.to_join();
+                let joined = outside.network.held();
                 let label = &outside.network.label;
                 let joined = joined.map_err(|errno| not_duplicated(label, errno, planned))?;
                 enter.push(enter_network(&joined, planned)?);
@@ -94,8 +110,8 @@ pub(super) fn ready(
                     }
                 })?);
             }
-            // The process itself starts last; raw calls have no launch.
-            Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
+            // The process itself starts last, and is listed then; raw calls have no launch.
+            Own::Name(_) | Own::Start(_) | Own::Join(_) | Own::RawAction(_) => {}
         }
     }
     let connected = connect_streams(launcher, request, input, plan.has_terminals())?;
@@ -107,7 +123,9 @@ pub(super) fn ready(
     holds.copy = token;
     let copy = directory.map(|directory| own_directory(&directory)).transpose();
     let copy = copy.map_err(|report| report.at(request.origin.clone()))?;
+    let mounts: Vec<_> = images.iter().map(AsRawFd::as_raw_fd).collect();
     let supplies = Supplies {
+        images: &mounts,
         layers: &directories,
         copy: copy.as_ref(),
         changes: changes.as_ref(),
@@ -122,8 +140,39 @@ pub(super) fn ready(
         lowered.program.namespaces &= !flags::USER;
     }
     lowered.program.enter = enter;
+    lowered.program.given = images;
     lowered.program.step = launcher.steps(plan, &lowered.actions);
     Ok(Ready { lowered, holds, connected })
+}
+
+/// Creates the mount of an image.
+fn attach_image(
+    launcher: &Launcher,
+    image: &AttachImage,
+    plan: &Plan,
+    index: usize,
+) -> Result<OwnedFd, Report> {
+    let AttachImage { file: path, id, kind, read_only } = image;
+    let planned = &plan.actions[index];
+    let started = Instant::now();
+    let settings = LoopSettings { read_only: *read_only, ..LoopSettings::default() };
+    let attach = || {
+        let file = open_image(path, *id, *read_only)?;
+        attach_open(path, &file, &settings)
+    };
+    // The mount holds the device.
+    let device = attach().map_err(|report| report.at(planned.origin.clone()))?;
+    let made = device.mount(&c(Path::new(kind)), *read_only);
+    report_image(launcher, planned, image, (made.as_ref().err(), started.elapsed()));
+    made.map_err(|error| {
+        let report = ActionError { plan, action: index, error }.report(launcher);
+        if report.hints.is_empty() && error.errno.name() == "EINVAL" {
+            let hint =
+                format!("the file may hold no {kind}: leave out `type`, which is then found");
+            return report.hint(hint);
+        }
+        report
+    })
 }
 
 /// Examines a directory of nsscript's own that an action uses.
@@ -157,6 +206,24 @@ fn enter_network(network: &JoinedNetwork, planned: &Planned) -> Result<Enter, Re
     let Some(descriptor) = &network.descriptor else { return Err(fails(Errno::MISSING)) };
     let descriptor = descriptor.try_clone().map_err(|error| fails((&error).into()))?;
     Ok(Enter { descriptor, namespaces: flags::NET })
+}
+
+/// The namespaces of a running sandbox, for a new process to enter.
+fn enter_sandbox(pod: &Pod, planned: &Planned) -> Result<Enter, Report> {
+    let fails = |why: String| {
+        let shown = pod.shown();
+        Report::error(format!("cannot join {shown}: {why}")).at(planned.origin.clone())
+    };
+    let Some(descriptor) = &pod.descriptor else { return Err(fails("it is unknown".into())) };
+    // A descriptor of a process is readable when it has ended.
+    let ended = sys::ready(&[(descriptor.as_fd(), false)], Some(Duration::ZERO));
+    if ended.is_ok_and(|it| it[0]) {
+        let hint = "start a program in it that runs as long, such as `sleep`";
+        return Err(fails("it has ended".into()).hint(hint));
+    }
+    let descriptor = descriptor.try_clone();
+    let descriptor = descriptor.map_err(|error| fails(Errno::from(&error).to_string()))?;
+    Ok(Enter { descriptor, namespaces: clone_flags(pod.enters) })
 }
 
 /// The result of a launch.

@@ -25,13 +25,14 @@ pub use self::listing::{Link, Neighbour};
 pub(super) use self::part::try_part;
 pub use self::probe::Probe;
 use self::wire::{NetlinkError, Wire};
-use super::raw::RawCalls;
+use super::raw::{self, RawCalls};
 use super::session::namespace::Namespace;
 use super::session::place;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::routes::Route;
 use crate::ops::network::{MakeNetwork, RemoveName};
 use crate::ops::raw::InNetwork;
+use crate::ops::{OpenPorts, own_groups};
 use crate::plan::{NetworkAction, RawAction};
 use crate::run::base::error::RunError;
 use crate::spec::{Kind, NetworkName};
@@ -122,8 +123,14 @@ impl Networks {
         let action = Box::new(MakeNetwork(name.cloned()).into());
         let action = InNetwork { network: label.clone(), action }.into();
         let kept = name.filter(|_| self.on_host());
+        // In the session of a user, not every group is mapped.
+        let groups = own_groups(self.host()).unwrap_or_default();
+        let settings = MakeNetwork::settings(&OpenPorts::to(&groups, || None, 0)).into_iter();
+        let prepared =
+            |(path, value): (String, String)| (raw::text(path.as_bytes()), value.into_bytes());
+        let settings: Vec<_> = settings.map(prepared).collect();
         let steps = || {
-            let (namespace, netlink) = Netlink::in_new_network()?;
+            let (namespace, netlink) = Netlink::in_new_network(&settings)?;
             let wire = Wire::new(netlink);
             message::set_up(&wire, "lo").map_err(|refused| refused.trouble)?;
             let namespace = Namespace::of(Kind::Net, namespace)

@@ -5,8 +5,10 @@
 pub(super) mod attach_loop;
 mod enter;
 pub(super) mod image;
+pub(super) mod listing;
 mod pin;
 pub(super) mod privilege;
+mod save;
 
 use std::cell::RefCell;
 use std::ffi::CString;

@@ -158,7 +158,8 @@ impl Caller {
     }
 
     /// Whether new objects are created on the host itself.
-    pub(in crate::run) fn on_host(&self) -> bool {
+    #[must_use]
+    pub fn on_host(&self) -> bool {
         self.session().on_host.get()
     }
 }
@@ -243,6 +244,8 @@ impl Session {
             | Effect::Pin(_)
             | Effect::Name(..)
             | Effect::Content(_)
+            | Effect::Metadata(_)
+            | Effect::Rename(..)
             | Effect::Image(_)
             | Effect::Process(_)
             | Effect::Network

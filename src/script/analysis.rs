@@ -4,3 +4,4 @@ pub mod capture;
 pub mod closure;
 pub mod depends;
 pub mod discard;
+pub mod session_ids;

@@ -2,6 +2,7 @@
 
 pub mod breakpoint;
 pub mod module;
+pub mod own_value;
 
 use std::any::TypeId;
 use std::cell::Cell;
@@ -9,7 +10,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use rhai::{
-    AST, Dynamic, Engine, EvalAltResult, ImmutableString, NativeCallContext, OptimizationLevel,
+    AST, Dynamic, Engine, EvalAltResult, ImmutableString, LexError, Map, NativeCallContext,
+    OptimizationLevel, Token,
 };
 
 use crate::diag::{Origin, Report, Sources};
@@ -17,12 +19,13 @@ use crate::run;
 use crate::script::analysis::capture::captured;
 use crate::script::analysis::depends::depends;
 use crate::script::analysis::discard::discarded;
+use crate::script::analysis::session_ids::session_ids;
 use crate::script::binding::call::{Call, is_unread};
 use crate::script::binding::context::Context;
 use crate::script::binding::effects::{Dependence, Effects};
 use crate::script::binding::error::{End, VerbError};
 use crate::script::binding::verb::{Kind, Verb};
-use crate::script::binding::{catalog, value};
+use crate::script::binding::{catalog, memory, value};
 use crate::script::builtins::bounded::{self, MemoryExceeded};
 use crate::script::builtins::{printing, sorting};
 use crate::script::effects::dry_run::{DryRun, Effect};
@@ -41,8 +44,9 @@ const CALL_LEVELS: usize = 256;
 const SIGPIPE: i32 = 13;
 
 /// Verbs that replace functions of the language. Its `sleep` takes only numbers and ignores
-/// signals; its `trim` changes the string and has no value.
-pub(super) const BEFORE_THE_LANGUAGE: [&str; 2] = ["sleep", "trim"];
+/// signals; its `trim` changes the string and has no value; its `to_json` takes only maps, and
+/// writes what is not JSON.
+pub(super) const BEFORE_THE_LANGUAGE: [&str; 3] = ["sleep", "to_json", "trim"];
 
 /// Whether a recipe is run or only planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +117,7 @@ impl Script {
             breakpoint::register(&mut engine, &context, &breakpoints);
         }
         name_constants(&mut engine, &recipe, &context);
+        own_value::register(&mut engine, &context);
         engine.set_module_resolver(Resolver::new(context.clone(), breakpoints.clone()));
         Self { engine, context, recipe, dry_run, breakpoints }
     }
@@ -210,7 +215,7 @@ impl Script {
             return Err(vec![Report::error("unclosed comment `/*`").at(Some(origin))]);
         }
         let text = self.with_breaks(text)?;
-        let mut ast = self.engine.compile(text).map_err(|error| {
+        let mut ast = self.engine.compile(&text).map_err(|error| {
             let error: Box<EvalAltResult> = error.into();
             reword::reports(*error, &self.context)
         })?;
@@ -224,7 +229,14 @@ impl Script {
             self.context.warn(&warning);
         }
         self.context.effects().reads(&|| depends(&ast, &self.recipe.name));
-        Ok(ast)
+        let asks = ["getuid", "getgid"].iter().any(|name| self.recipe.text.contains(name));
+        if asks && self.context.has_other_ids() {
+            for warning in session_ids(&ast, &self.recipe.name) {
+                self.context.warn(&warning);
+            }
+        }
+        self.breakpoints.read_again();
+        Ok(own_value::with_copies(ast, &text, &self.engine, &self.context))
     }
 
     /// Adds the requested breakpoints to the text, and records their positions.
@@ -273,17 +285,6 @@ impl Script {
     }
 }
 
-/// The predefined constants: namespaces, arguments, and the machine.
-fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
-    let namespaces = catalog::constants().into_iter();
-    let mut constants: Vec<_> =
-        namespaces.map(|(name, value, _)| (name, Dynamic::from(value))).collect();
-    let arguments: rhai::Array = recipe.arguments.iter().cloned().map(Dynamic::from).collect();
-    constants.push(("args", arguments.into()));
-    constants.push(("host", Dynamic::from(value::HostFacts)));
-    constants
-}
-
 /// Has every function, closure and module see the constants, where it has no variable of the name,
 /// and errors in the place of the maps that the engine makes of its own.
 ///
@@ -291,8 +292,21 @@ fn constants(recipe: &Recipe) -> Vec<(&'static str, Dynamic)> {
 /// include what is only known to the whole engine: so the engine asks for every name.
 #[expect(deprecated, reason = "the engine marks so what may change between its versions")]
 fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
-    let (constants, own) = (constants(recipe), context.clone());
+    let (constants, own) = (catalog::constants(), context.clone());
+    let arguments: rhai::Array = recipe.arguments.iter().cloned().map(Dynamic::from).collect();
+    let arguments = Dynamic::from(arguments);
+    let constant = move |name: &str| match name {
+        "args" => Some(arguments.clone()),
+        "host" => Some(Dynamic::from(value::HostFacts)),
+        _ => constants.iter().find(|constant| constant.name == name).map(|it| it.value()),
+    };
     engine.on_var(move |name, index, context| {
+        if let Some(name) = own_value::copied(name)
+            && (constant(name).is_none() || context.scope().contains(name))
+        {
+            return own_value::copy(name, context.scope());
+        }
+        let name = own_value::copied(name).unwrap_or(name);
         if own.caught.borrow().has(name)
             && let Some(value) = context.scope().get(name)
             && let Some(error) = caught::error(value, &own)
@@ -303,9 +317,20 @@ fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
         if index > 0 {
             return Ok(None);
         }
-        let known = constants.iter().find(|(known, _)| *known == name);
-        let known = known.filter(|_| !context.scope().contains(name));
-        Ok(known.map(|(_, value)| value.clone()))
+        Ok(constant(name).filter(|_| !context.scope().contains(name)))
+    });
+}
+
+/// Makes an integer that is too large an error: the engine reads it as a float, which differs.
+#[expect(deprecated, reason = "the engine marks so what may change between its versions")]
+fn refuse_large_integers(engine: &mut Engine) {
+    engine.on_parse_token(|token, _, _| match token {
+        Token::FloatConstant(float)
+            if float.1.bytes().all(|it| matches!(it, b'0'..=b'9' | b'-')) =>
+        {
+            Token::LexError(Box::new(LexError::MalformedNumber(float.1.to_string())))
+        }
+        token => token,
     });
 }
 
@@ -318,12 +343,13 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.set_fail_on_invalid_map_property(true);
     engine.set_strict_variables(false);
     engine.disable_symbol("eval");
+    refuse_large_integers(engine);
     let (watch, begun) = (context.clone(), Instant::now());
     // The engine's own count restarts with every closure that a function of the language calls.
     let count = Cell::new(0_u64);
     engine.on_progress(move |_| {
         // Every verb that can block watches for signals itself. This is for pure computation.
-        if bounded::is_exceeded() {
+        if memory::is_exceeded() {
             return Some(Dynamic::from(MemoryExceeded));
         }
         let operations = count.get() + 1;
@@ -360,8 +386,8 @@ pub(in crate::script) fn register(engine: &mut Engine, context: &Rc<Context>, ve
             given.map_err(Into::into)
         };
         if BEFORE_THE_LANGUAGE.contains(&verb.name) {
-            let texts = TypeId::of::<ImmutableString>();
-            for exact in [TypeId::of::<i64>(), TypeId::of::<f64>(), texts] {
+            let (texts, maps) = (TypeId::of::<ImmutableString>(), TypeId::of::<Map>());
+            for exact in [TypeId::of::<i64>(), TypeId::of::<f64>(), texts, maps] {
                 engine.register_raw_fn(name.as_str(), [exact], perform.clone());
             }
         }

@@ -2,6 +2,8 @@
 
 pub mod bracket;
 pub mod catch_names;
+pub mod described;
+pub mod foreign;
 pub mod functions;
 pub mod library;
 pub mod named;

@@ -8,6 +8,8 @@ mod recipe_page;
 mod roff;
 mod topic;
 
+pub use crate::script::language::described::FUNCTIONS;
+pub use crate::script::language::foreign;
 pub use crate::script::language::library::{Library, libraries};
 pub use definitions::{Definition, definitions};
 pub use index::{index, snippets};

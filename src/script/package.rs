@@ -52,8 +52,8 @@ impl Package {
             register(engine, &self.context, verb);
         }
         let mut constants = Module::new();
-        for (name, value, _) in catalog::constants() {
-            constants.set_var(name, value);
+        for constant in catalog::constants() {
+            constants.set_var(constant.name, constant.value());
         }
         constants.set_var("host", value::HostFacts);
         engine.register_global_module(constants.into());

@@ -21,6 +21,7 @@ use crate::script::binding::error::End;
 use crate::script::binding::value::{self, SharedOutput};
 use crate::script::effects::dry_run::Effect;
 use crate::script::engine::Script;
+use crate::script::engine::own_value::with_copies;
 use crate::script::errors::reword;
 use crate::script::language::recipe::code;
 use crate::script::language::token;
@@ -183,7 +184,7 @@ impl Prompt {
         for warning in captured(&ast, name) {
             context.warn(&warning);
         }
-        Ok(ast)
+        Ok(with_copies(ast, text, &self.script.engine, context))
     }
 
     #[expect(deprecated, reason = "the engine marks so what may change between its versions")]

@@ -50,6 +50,24 @@ const NAMES: [&str; 41] = [
     "CAP_CHECKPOINT_RESTORE",
 ];
 
+/// The names, without `CAP_`, of the capabilities that docker and podman leave to containers.
+const CONTAINER: [&str; 14] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FSETID",
+    "FOWNER",
+    "MKNOD",
+    "NET_RAW",
+    "SETGID",
+    "SETUID",
+    "SETFCAP",
+    "SETPCAP",
+    "NET_BIND_SERVICE",
+    "SYS_CHROOT",
+    "KILL",
+    "AUDIT_WRITE",
+];
+
 /// A capability: one of the rights that make up root's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Capability(u8);
@@ -120,9 +138,163 @@ impl fmt::Display for Capability {
     }
 }
 
+/// A set of capabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities(u64);
+
+impl Capabilities {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+    /// All that this program knows.
+    pub const ALL: Self = Self((1 << NAMES.len()) - 1);
+    /// Those that docker and podman leave to containers.
+    pub const CONTAINER: Self = Self::called(&CONTAINER);
+    /// Those that give a program no more power over the machine than its user and its mounts do,
+    /// although they count in the user namespace of the machine. `MKNOD` makes devices.
+    pub const HARMLESS: Self = Self(Self::CONTAINER.0 & !Self::called(&["MKNOD"]).0);
+
+    /// The set of these names; names that are unknown have no bit.
+    const fn called(names: &[&str]) -> Self {
+        let (mut set, mut index) = (0, 0);
+        while index < names.len() {
+            let mut number = 0;
+            while number < NAMES.len() {
+                if is_short_for(names[index].as_bytes(), NAMES[number].as_bytes()) {
+                    set |= 1 << number;
+                }
+                number += 1;
+            }
+            index += 1;
+        }
+        Self(set)
+    }
+
+    /// The set with these names.
+    ///
+    /// # Errors
+    /// A name is unknown.
+    pub fn parse(names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, ValueError> {
+        let bit = |name: &str| Capability::parse(name).map(|one| 1_u64 << one.number());
+        let bits = names.into_iter().map(|name| bit(name.as_ref()));
+        bits.collect::<Result<Vec<_>, _>>()
+            .map(|bits| Self(bits.iter().fold(0, |set, it| set | it)))
+    }
+
+    /// The set with a name of its own: `container` or `all`.
+    ///
+    /// # Errors
+    /// The name is unknown.
+    pub fn parse_word(word: &str) -> Result<Self, ValueError> {
+        match word {
+            "container" => Ok(Self::CONTAINER),
+            "all" => Ok(Self::ALL),
+            _ => {
+                let invalid =
+                    ValueError::new(format!("unknown set of capabilities {}", quoted(word)));
+                Err(match (closest(word, ["container", "all"]), Capability::parse(word)) {
+                    (Some(near), _) => invalid.hint(format!("did you mean {}?", quoted(near))),
+                    (None, Ok(one)) => invalid
+                        .hint(format!("write single capabilities as an array: `[\"{one}\"]`")),
+                    (None, Err(_)) => {
+                        invalid.hint("expected `\"container\"`, `\"all\"` or an array of names")
+                    }
+                })
+            }
+        }
+    }
+
+    /// The set of these bits of the kernel; those that are newer than this program are left out.
+    #[must_use]
+    pub fn of_bits(bits: u64) -> Self {
+        Self(bits & Self::ALL.0)
+    }
+
+    /// One bit for each.
+    #[must_use]
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Whether it has the one called `name`, without `CAP_`.
+    #[must_use]
+    pub fn has(self, name: &str) -> bool {
+        self.0 & Self::called(&[name]).0 != 0
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those of this set that `other` does not have.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Their names.
+    #[must_use]
+    pub fn names(self) -> Vec<String> {
+        Capability::names(self.0)
+    }
+}
+
+/// Whether `short` is `name` without `CAP_`.
+const fn is_short_for(short: &[u8], name: &[u8]) -> bool {
+    const PREFIX: usize = "CAP_".len();
+    if short.len() + PREFIX != name.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < short.len() {
+        if short[index] != name[index + PREFIX] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+impl fmt::Display for Capabilities {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NONE => formatter.write_str("none"),
+            Self::ALL => formatter.write_str("all"),
+            set => formatter.write_str(&set.names().join(", ")),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Capability;
+    use super::{Capabilities, Capability};
+
+    #[test]
+    fn sets_are_those_of_containers() {
+        assert_eq!(Capabilities::CONTAINER.names().len(), 14);
+        // What podman and docker show as CapEff of their containers.
+        assert_eq!(Capabilities::CONTAINER.bits(), 0xa804_25fb);
+        assert_eq!(Capabilities::HARMLESS.names().len(), 13);
+        assert!(Capabilities::CONTAINER.has("MKNOD") && !Capabilities::HARMLESS.has("MKNOD"));
+        assert_eq!(Capabilities::ALL.names().len(), 41);
+        assert_eq!(Capabilities::of_bits(u64::MAX), Capabilities::ALL);
+        let parsed = Capabilities::parse(["chown", "CAP_NET_RAW"]).unwrap();
+        assert_eq!(parsed.to_string(), "CAP_CHOWN, CAP_NET_RAW");
+        assert!(Capabilities::parse(["everything"]).is_err());
+    }
+
+    #[test]
+    fn words_for_sets_are_told() {
+        let hint = |word| {
+            let error = Capabilities::parse_word(word).err();
+            error.and_then(|error| error.help().map(str::to_owned)).unwrap_or_default()
+        };
+        assert_eq!(hint("containers"), "did you mean `container`?");
+        assert_eq!(hint("net_raw"), "write single capabilities as an array: `[\"CAP_NET_RAW\"]`");
+        assert!(hint("everything").starts_with("expected"));
+        assert_eq!(Capabilities::parse_word("all"), Ok(Capabilities::ALL));
+    }
 
     #[test]
     fn every_name_leads_to_its_number_and_back() {

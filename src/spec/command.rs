@@ -102,6 +102,8 @@ pub enum Streams {
     Captured,
     /// Pipes for input and output; errors go where nsscript's go.
     Piped,
+    /// The input and the errors of nsscript itself; the output is discarded.
+    Discarded,
 }
 
 #[cfg(test)]

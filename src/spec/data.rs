@@ -26,7 +26,7 @@ pub struct DataRow {
     pub except: Vec<String>,
     /// Libraries that are loaded later.
     pub libraries: Vec<String>,
-    /// Programs that are started.
+    /// Programs that are started, by their names or paths.
     pub binaries: Vec<String>,
     /// Files with this content, if the root has none.
     pub files: Vec<(String, String)>,

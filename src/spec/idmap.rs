@@ -11,6 +11,19 @@ pub enum Id {
     Number(u32),
     /// By name.
     Name(String),
+    /// That of the caller.
+    Caller,
+}
+
+impl Id {
+    /// The word for the caller's id.
+    pub const CALLER: &'static str = "caller";
+
+    /// The id with this name, or that of the caller.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        if name == Self::CALLER { Self::Caller } else { Self::Name(name.to_owned()) }
+    }
 }
 
 impl fmt::Display for Id {
@@ -18,6 +31,7 @@ impl fmt::Display for Id {
         match self {
             Self::Number(number) => write!(out, "{number}"),
             Self::Name(name) => write!(out, "{name}"),
+            Self::Caller => out.write_str(Self::CALLER),
         }
     }
 }
@@ -82,6 +96,19 @@ impl fmt::Display for IdRange {
     }
 }
 
+/// The request to map all ids that the caller may map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllIds {
+    /// Whether the caller's own id is enough, if there are no others.
+    pub optional: bool,
+}
+
+impl fmt::Display for AllIds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.optional { ", if there are any" } else { "" })
+    }
+}
+
 /// A whole map: ranges that do not overlap on either side.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IdMap {
@@ -137,6 +164,29 @@ impl IdMap {
         self.ranges.first().copied().filter(|range| self.ranges.len() == 1 && range.count == 1)
     }
 
+    /// The first and last id inside of the widest span that the kernel accepts as a range of groups:
+    /// both ends mapped, and in order outside, too. Of several, one with the id `held` inside.
+    #[must_use]
+    pub fn widest_span(&self, held: u32) -> Option<(u32, u32)> {
+        // The kernel reads the numbers of ip_ping_group_range as signed.
+        const LAST: u32 = i32::MAX.unsigned_abs();
+        let held = self.outside(held);
+        let end = |range: &IdRange| {
+            let more = LAST.checked_sub(range.inside)?.min(range.count.saturating_sub(1));
+            Some((range.inside + more, range.outside.saturating_add(more)))
+        };
+        let starts = self.ranges.iter().map(|range| (range.inside, range.outside));
+        let spans = starts.flat_map(|start| {
+            let ends = self.ranges.iter().filter_map(end);
+            ends.filter(move |end| start.0 <= end.0 && start.1 <= end.1)
+                .map(move |end| (start, end))
+        });
+        let width = |(start, end): &((u32, u32), (u32, u32))| {
+            (held.is_some_and(|held| (start.1..=end.1).contains(&held)), end.1 - start.1)
+        };
+        spans.max_by_key(width).map(|(start, end)| (start.0, end.0))
+    }
+
     /// The map in the kernel's format: a line `inside outside count` per range.
     #[must_use]
     pub fn kernel_text(&self) -> String {
@@ -177,8 +227,24 @@ mod tests {
         assert_eq!(map.outside(65_536), None);
         assert_eq!(map.inside(100_000), Some(1));
         assert_eq!(map.overlap(), None);
+        assert_eq!(map.widest_span(0), Some((0, 65_535)));
         map.ranges.push(IdRange::single(7, 5));
         assert_eq!(map.overlap(), Some((1, 2, "inside")));
         assert_eq!(map.kernel_text().lines().count(), 3);
+    }
+
+    #[test]
+    fn the_widest_span_is_in_order_on_both_sides() {
+        let whole = IdMap { ranges: vec![IdRange::new(0, 0, 4_294_967_295).unwrap()] };
+        assert_eq!(whole.widest_span(0), Some((0, 2_147_483_647)));
+        assert_eq!(IdMap::single(1000, 65_534).widest_span(1000), Some((1000, 1000)));
+        // Outside, user 0 comes after the others.
+        let ranges = vec![IdRange::single(0, 9), IdRange::new(1, 1, 2).unwrap()];
+        let crossed = IdMap { ranges };
+        assert_eq!(crossed.widest_span(0), Some((0, 0)));
+        assert_eq!(crossed.widest_span(2), Some((1, 2)));
+        let high = IdMap::single(4_294_967_294, 0);
+        assert_eq!(high.widest_span(0), None);
+        assert_eq!(IdMap::default().widest_span(0), None);
     }
 }

@@ -22,6 +22,14 @@ pub enum Root {
     Rootfs(Rootfs),
 }
 
+impl Root {
+    /// Whether it is the host's tree.
+    #[must_use]
+    pub fn is_host(&self) -> bool {
+        matches!(self, Self::Directory(path) if path.parent().is_none())
+    }
+}
+
 /// One ingredient of a root filesystem.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ingredient {

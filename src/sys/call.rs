@@ -109,6 +109,59 @@ pub enum Tree {
     Beneath(Base, CString),
 }
 
+/// The propagation of mounts: mount_namespaces(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountPropagation {
+    /// No mount appears elsewhere.
+    Private,
+    /// Mounts of its master appear in it, but not the reverse.
+    Slave,
+    /// Mounts appear in all mounts of its peer group.
+    Shared,
+    /// It is private, and cannot be bound.
+    Unbindable,
+}
+
+/// The maximum number of mounts that are set aside.
+pub const MOST_ASIDE: usize = 32;
+
+/// A directory of the host that was examined before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// Its path.
+    pub path: CString,
+    /// Its identity.
+    pub identity: Identity,
+}
+
+/// The directories of the host for the changes in an overlay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpperWork {
+    /// The directory that holds both, since they must be in one mount.
+    pub above: Examined,
+    /// The directory for changes, by its path from the stage.
+    pub upper: Examined,
+    /// The directory for work, by its path from the stage.
+    pub work: Examined,
+}
+
+/// An overlay at a place beneath the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overlay {
+    /// The place.
+    pub target: Target,
+    /// The lower directories, the topmost first.
+    pub lower: Vec<Examined>,
+    /// The names that the stage has for them, and for directories of its own.
+    pub names: Vec<CString>,
+    /// The directories of the host for changes.
+    pub changes: Option<UpperWork>,
+    /// The options, in terms of names in the stage.
+    pub options: Vec<(CString, Option<CString>)>,
+    /// The attributes of the mount.
+    pub attributes: Attributes,
+}
+
 /// Supplementary groups.
 pub type Group = u32;
 
@@ -122,10 +175,24 @@ pub enum Call {
         /// The bytes to write, in one write(2).
         bytes: Vec<u8>,
     },
+    /// Writes files in a directory of procfs, as far as the kernel lets it.
+    TryWriteProc {
+        /// The path of the directory.
+        directory: CString,
+        /// The names of the files, and what is written to each, in one write(2).
+        files: Vec<(CString, Vec<u8>)>,
+    },
     /// Ends mount propagation in the whole namespace.
     MakePrivate,
     /// Binds the root on itself with all mounts below it, and enters the bind with chroot(2).
     CoverRoot,
+    /// Sets the offset of a clock in the time namespace of the program.
+    SetClock {
+        /// Whether the namespace is created first.
+        first: bool,
+        /// The line for `/proc/self/timens_offsets`.
+        bytes: Vec<u8>,
+    },
     /// Sets the loopback device up.
     LoopbackUp,
     /// Copies a tree of mounts into [`Slot::Mount`].
@@ -160,6 +227,30 @@ pub enum Call {
     UseKept,
     /// Attaches [`Slot::Mount`] at a place beneath the root.
     Attach(Target),
+    /// Makes [`Slot::Mount`] a slave, and sets it aside while other mounts become private.
+    SetAside {
+        /// Its number, below [`MOST_ASIDE`].
+        number: usize,
+    },
+    /// Moves a mount that was set aside to [`Slot::Mount`].
+    TakeAside {
+        /// Its number.
+        number: usize,
+    },
+    /// Takes a mount that nsscript has created as [`Slot::Mount`].
+    UseGiven {
+        /// The descriptor of the mount.
+        mount: i32,
+    },
+    /// Sets the propagation of a mount, and of all mounts below it.
+    SetPropagation {
+        /// The place beneath the root.
+        path: CString,
+        /// The propagation.
+        kind: MountPropagation,
+    },
+    /// Mounts an overlay.
+    Overlay(Box<Overlay>),
     /// Sets attributes of the mount that holds the root.
     SetRootAttributes(Attributes),
     /// Makes a place and all mounts below it read-only.
@@ -172,7 +263,12 @@ pub enum Call {
         optional: bool,
     },
     /// Hides a place: a directory by an empty one, anything else by `/dev/null`.
-    Mask(CString),
+    Mask {
+        /// The place.
+        path: CString,
+        /// Whether it may be missing.
+        optional: bool,
+    },
     /// Creates a directory beneath the root, or sets mode and owner of an existing one.
     MakeDirectory {
         /// The place.
@@ -220,10 +316,19 @@ pub enum Call {
     SetUser(u32),
     /// Joins a new, empty session keyring.
     NewKeyring,
-    /// Empties the bounding set, while the other sets still have the capability that this needs.
-    DropBoundingSet,
-    /// Empties every other set of capabilities.
-    DropCapabilities,
+    /// Leaves these in the bounding set, while the other sets still have the capability that this
+    /// needs.
+    LimitBoundingSet {
+        /// The capabilities that stay, one bit for each.
+        kept: u64,
+    },
+    /// Leaves these in every other set of capabilities.
+    LimitCapabilities {
+        /// The capabilities that stay, one bit for each.
+        kept: u64,
+        /// Whether programs keep them although they are not user 0.
+        ambient: bool,
+    },
     /// Prevents programs that are executed later from gaining privileges.
     NoNewPrivileges,
     /// Sets a resource limit of the process and of the programs that it executes.

@@ -342,6 +342,39 @@ pub fn make_private_directory(parent: &Path, prefix: &str) -> Result<PathBuf, Er
     }
 }
 
+/// Fills `bytes` with random ones: getrandom(2).
+///
+/// # Errors
+/// A signal asks nsscript to end before the kernel has any.
+pub fn random(bytes: &mut [u8]) -> Result<(), Errno> {
+    // At most 256 bytes come at once, whatever the signals.
+    for piece in bytes.chunks_mut(256) {
+        // SAFETY: getrandom fills the slice that it is given the length of.
+        let filled = unsafe { libc::getrandom(piece.as_mut_ptr().cast(), piece.len(), 0) };
+        if usize::try_from(filled).ok() != Some(piece.len()) {
+            return Err(Errno::last());
+        }
+    }
+    Ok(())
+}
+
+/// Moves a file to a name that nothing has: renameat2(2).
+///
+/// # Errors
+/// The name is taken (`EEXIST`), or the kernel refuses it.
+pub fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
+    kernel::rename(&c_string(from)?, &c_string(to)?, libc::RENAME_NOREPLACE).map_err(because)
+}
+
+/// Checks that this process may create files in a directory.
+///
+/// # Errors
+/// It may not, or nothing is there.
+pub fn may_write(directory: &Path) -> Result<(), Errno> {
+    let flags = nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK;
+    nix::unistd::eaccess(directory, flags).map_err(os)
+}
+
 /// The size limit of files that this process writes, in bytes: `RLIMIT_FSIZE`. Exceeding it raises
 /// a signal.
 #[must_use]

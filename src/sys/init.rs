@@ -1,6 +1,6 @@
 //! The init that nsscript carries: written to a memory file once, and executed in every sandbox.
 
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::raw::c_int;
 use std::sync::OnceLock;
 
@@ -8,6 +8,7 @@ use nix::fcntl::OFlag;
 
 use super::errno::Errno;
 use super::kernel::{self, Answer, CallError, Syscall};
+use super::memory_file::sealed;
 use super::program::CStrings;
 
 /// The program of `init/pid1.rs`, as the build script has built it.
@@ -41,27 +42,7 @@ fn program() -> Answer<RawFd> {
     if let Some(file) = FILE.get() {
         return Ok(file.as_raw_fd());
     }
-    let create = |flags| {
-        // SAFETY: a C string and a number.
-        unsafe { libc::memfd_create(c"init".as_ptr(), flags) }
-    };
-    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    // Linux before 6.3 does not know MFD_EXEC; later kernels may be configured to require it.
-    let file = match create(flags | libc::MFD_EXEC) {
-        -1 if Errno::last().code() == libc::EINVAL => create(flags),
-        file => file,
-    };
-    if file < 0 {
-        return Err(call_error(Syscall::MemfdCreate));
-    }
-    // SAFETY: memfd_create gave a new descriptor that nobody owns.
-    let file = unsafe { OwnedFd::from_raw_fd(file) };
-    kernel::write_all(file.as_raw_fd(), PROGRAM)?;
-    let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
-    // SAFETY: a descriptor that is open, and numbers.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } != 0 {
-        return Err(call_error(Syscall::Fcntl));
-    }
+    let file = sealed(c"init", libc::MFD_EXEC, PROGRAM)?;
     Ok(FILE.get_or_init(|| file).as_raw_fd())
 }
 

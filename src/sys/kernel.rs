@@ -99,6 +99,11 @@ pub(super) fn symlinkat(target: &CStr, at: c_int, path: &CStr) -> Answer<()> {
     call!(Symlinkat, SYS_symlinkat, target.as_ptr(), at, path.as_ptr()).map(drop)
 }
 
+pub(super) fn rename(from: &CStr, to: &CStr, flags: u32) -> Answer<()> {
+    let at = libc::AT_FDCWD;
+    call!(Renameat2, SYS_renameat2, at, from.as_ptr(), at, to.as_ptr(), flags).map(drop)
+}
+
 /// Reads a link into `buffer` and returns its length.
 pub(super) fn readlinkat(at: c_int, path: &CStr, buffer: &mut [u8]) -> Answer<usize> {
     let (place, size) = (buffer.as_mut_ptr(), buffer.len());
@@ -224,9 +229,11 @@ pub(super) fn prctl(option: c_int, argument: c_long) -> Answer<()> {
     call!(Prctl, SYS_prctl, c_long::from(option), argument, none, none, none).map(drop)
 }
 
-/// Empties the effective, permitted and inheritable sets.
-pub(super) fn drop_capabilities() -> Answer<()> {
-    capset([0; 3])
+/// Adds a permitted and inheritable capability to the ambient set.
+pub(super) fn raise_ambient(capability: c_long) -> Answer<()> {
+    let (option, raise) = (c_long::from(libc::PR_CAP_AMBIENT), libc::PR_CAP_AMBIENT_RAISE);
+    let none: c_long = 0;
+    call!(Prctl, SYS_prctl, option, c_long::from(raise), capability, none, none).map(drop)
 }
 
 /// Sets the effective, permitted and inheritable sets: capset(2), version 3.

@@ -4,13 +4,17 @@
 //! behind, however nsscript ends.
 
 use std::error::Error;
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::call::Attributes;
 use super::errno::Errno;
 use super::kernel::{Answer, CallError, Syscall, call};
+use super::mount;
 
 /// The file that is attached to a loop device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +106,28 @@ impl LoopDevice {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Creates a mount of the file system on it, of type `kind`, that is attached nowhere, without
+    /// set-user-ID bits and devices.
+    ///
+    /// # Errors
+    /// The kernel does not know the type, or refuses the file system.
+    pub fn mount(&self, kind: &CStr, read_only: bool) -> Result<OwnedFd, CallError> {
+        // SAFETY: fsopen and fsmount return new descriptors that nobody owns.
+        let own = |descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) };
+        let source = CString::new(self.path.as_os_str().as_bytes()).unwrap_or_default();
+        let context = own(mount::fsopen(kind)?);
+        let number = context.as_raw_fd();
+        mount::fsconfig_set(number, c"source", Some(&source))?;
+        if read_only {
+            mount::fsconfig_set(number, c"ro", None)?;
+        }
+        mount::fsconfig_create(number)?;
+        let attributes = Attributes::NO_SUID
+            .and(Attributes::NO_DEVICES, true)
+            .and(Attributes::READ_ONLY, read_only);
+        mount::fsmount(number, attributes.bits()).map(own)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::os::raw::c_int;
 
-use super::call::{Base, Create, Identity, Target, Tree};
+use super::call::{Base, Create, Identity, MountPropagation, Target, Tree};
 use super::errno::Errno;
 use super::kernel::{self, Answer, CallError, Syscall};
 use super::mount::{self, MountAttr};
@@ -78,6 +78,30 @@ pub(super) fn copy(at: c_int, path: &CStr, recursive: bool, set: u64) -> Answer<
         mount::mount_setattr(mount, c"", libc::AT_EMPTY_PATH | recursion, &attr)?;
     }
     Ok(mount)
+}
+
+/// Makes a copy of mounts a slave of the mounts that were copied.
+pub(super) fn make_slave(mount: c_int) -> Answer<()> {
+    propagate(mount, MountPropagation::Slave)
+}
+
+/// Sets the propagation of the mount at `path`, and of those below it.
+pub(super) fn set_propagation(root: c_int, path: &CStr, kind: MountPropagation) -> Answer<()> {
+    let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
+    let done = propagate(place, kind);
+    kernel::close(place);
+    done
+}
+
+fn propagate(mount: c_int, kind: MountPropagation) -> Answer<()> {
+    let propagation = match kind {
+        MountPropagation::Private => libc::MS_PRIVATE,
+        MountPropagation::Slave => libc::MS_SLAVE,
+        MountPropagation::Shared => libc::MS_SHARED,
+        MountPropagation::Unbindable => libc::MS_UNBINDABLE,
+    };
+    let attr = MountAttr { propagation, ..MountAttr::default() };
+    mount::mount_setattr(mount, c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attr)
 }
 
 fn change_owner(place: c_int, owner: (u32, u32)) -> Answer<()> {

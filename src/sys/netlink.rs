@@ -1,6 +1,6 @@
 //! Sockets in network namespaces: netlink(7), and sockets that send packets.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::raw::{c_int, c_ulong};
@@ -58,13 +58,16 @@ impl Netlink {
         Self::of(in_network(Some(namespace), &make)?)
     }
 
-    /// Creates a network namespace, and a socket in it for its interfaces.
+    /// Creates a network namespace, and a socket in it for its interfaces. Before that, the files
+    /// `settings` of /proc/sys are written, unless that is read-only, as in containers.
     ///
     /// # Errors
     /// unshare(2) if this process may not create one, or the limit is reached.
-    pub fn in_new_network() -> Result<(OwnedFd, Self), CallError> {
+    pub fn in_new_network(settings: &[(CString, Vec<u8>)]) -> Result<(OwnedFd, Self), CallError> {
         let make = || {
-            disable_dad();
+            for (path, value) in settings {
+                set(path, value);
+            }
             socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
         };
         let netlink = Self::of(in_network(None, &make)?)?;
@@ -125,17 +128,12 @@ impl Netlink {
     }
 }
 
-/// Disables duplicate address detection of IPv6: it takes a second or two, in which a router
-/// forwards nothing. If /proc/sys is read-only, as in containers, it stays enabled.
-fn disable_dad() {
-    for path in
-        [c"/proc/sys/net/ipv6/conf/all/accept_dad", c"/proc/sys/net/ipv6/conf/default/accept_dad"]
-    {
-        let opened = kernel::openat(libc::AT_FDCWD, path, libc::O_WRONLY | libc::O_CLOEXEC, 0);
-        if let Ok(file) = opened {
-            let _ = kernel::write_all(file, b"0");
-            kernel::close(file);
-        }
+/// Writes a setting of the network that this process is in, if it may.
+fn set(path: &CStr, value: &[u8]) {
+    let opened = kernel::openat(libc::AT_FDCWD, path, libc::O_WRONLY | libc::O_CLOEXEC, 0);
+    if let Ok(file) = opened {
+        let _ = kernel::write_all(file, value);
+        kernel::close(file);
     }
 }
 

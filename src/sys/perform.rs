@@ -8,14 +8,14 @@ use std::ffi::{CStr, CString};
 use std::os::fd::AsRawFd;
 use std::os::raw::{c_int, c_long, c_void};
 
-use super::call::{Attributes, Base, Call, MOST_KEPT, SLOTS, Slot, Target};
+use super::call::{Attributes, Base, Call, MOST_ASIDE, MOST_KEPT, SLOTS, Slot, Target};
 use super::fault_slot::FaultSlot;
 use super::init::Init;
 use super::kernel::{self, Answer, CallError, call};
 use super::mount::{self, MountAttr};
 use super::program::Program;
 use super::syscall::Syscall;
-use super::{change_root, keyring, mount_tree, pty, stack, target};
+use super::{change_root, keyring, mount_tree, overlay, pty, stack, target};
 
 /// The data of a new process.
 pub(super) struct Work<'a> {
@@ -58,7 +58,9 @@ impl<'a> Work<'a> {
     /// Performs the calls, and returns whether all succeeded.
     pub(super) fn calls(&self) -> bool {
         let (slots, kept) = ([-1; SLOTS], [-1; MOST_KEPT]);
-        let mut process = Process { work: self, slots, kept, number: 0, used: 0, stacked: 0 };
+        let aside = [-1; MOST_ASIDE];
+        let mut process =
+            Process { work: self, slots, kept, number: 0, used: 0, aside, stacked: 0 };
         let watch = self.program.watch.as_ref();
         if let Some(watch) = watch {
             watch.begin();
@@ -112,6 +114,8 @@ struct Process<'a> {
     kept: [c_int; MOST_KEPT],
     number: usize,
     used: usize,
+    /// The mounts that were set aside.
+    aside: [c_int; MOST_ASIDE],
     /// The number of mounts that were stacked on the old root.
     stacked: u8,
 }
@@ -137,11 +141,21 @@ impl Process<'_> {
         let root = self.slot(Slot::Root);
         match call {
             Call::WriteProc { path, bytes } => write_proc(path, bytes),
+            Call::TryWriteProc { directory, files } => {
+                if let Ok(directory) = open_proc(directory, libc::O_PATH) {
+                    for (name, bytes) in files {
+                        let _ = write_in(directory, name, bytes);
+                    }
+                    kernel::close(directory);
+                }
+                Ok(())
+            }
             Call::MakePrivate => {
                 let attr = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
                 mount::mount_setattr(libc::AT_FDCWD, c"/", libc::AT_RECURSIVE, &attr)
             }
             Call::CoverRoot => change_root::cover(),
+            Call::SetClock { first, bytes } => self.set_clock(*first, bytes),
             Call::LoopbackUp => kernel::loopback_up(),
             Call::OpenTree { tree: what, recursive, set } => {
                 let bases = (root, self.slot(Slot::Fresh));
@@ -190,6 +204,33 @@ impl Process<'_> {
                 Ok(())
             }
             Call::Attach(target) => self.attach(target),
+            Call::SetAside { number } => {
+                let mount = self.slot(Slot::Mount);
+                mount_tree::make_slave(mount)?;
+                *self.aside.get_mut(*number).ok_or(CallError::unknown())? = mount;
+                Ok(())
+            }
+            Call::TakeAside { number } => {
+                let mount = self.aside.get(*number).copied().ok_or(CallError::unknown())?;
+                self.put(Slot::Mount, mount);
+                Ok(())
+            }
+            Call::UseGiven { mount } => {
+                self.put(Slot::Mount, *mount);
+                Ok(())
+            }
+            Call::SetPropagation { path, kind } => mount_tree::set_propagation(root, path, *kind),
+            Call::Overlay(wanted) => {
+                let fresh = self.slot(Slot::Fresh);
+                let mount = overlay::mount(root, fresh, wanted)?;
+                if wanted.target.base == Base::Root {
+                    kernel::close(fresh);
+                    self.put(Slot::Fresh, mount);
+                } else {
+                    kernel::close(mount);
+                }
+                Ok(())
+            }
             Call::SetRootAttributes(set) => {
                 let attr = MountAttr { set: set.bits(), ..MountAttr::default() };
                 mount::mount_setattr(root, c"", libc::AT_EMPTY_PATH, &attr)
@@ -198,7 +239,10 @@ impl Process<'_> {
                 Err(error) if *optional && error.errno.code() == libc::ENOENT => Ok(()),
                 done => done,
             },
-            Call::Mask(path) => self.mask(path),
+            Call::Mask { path, optional } => match self.mask(path) {
+                Err(error) if *optional && error.errno.code() == libc::ENOENT => Ok(()),
+                done => done,
+            },
             Call::MakeDirectory { path, mode, owner } => {
                 mount_tree::make_directory(root, path, *mode, *owner)
             }
@@ -222,8 +266,8 @@ impl Process<'_> {
             Call::SetGroup(gid) => kernel::setresgid(*gid),
             Call::SetUser(uid) => set_user(*uid),
             Call::NewKeyring => keyring::new_session_keyring(),
-            Call::DropBoundingSet => drop_bounding_set(),
-            Call::DropCapabilities => kernel::drop_capabilities(),
+            Call::LimitBoundingSet { kept } => limit_bounding_set(*kept),
+            Call::LimitCapabilities { kept, ambient } => limit_capabilities(*kept, *ambient),
             Call::NoNewPrivileges => kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1),
             Call::Limit { resource, soft, hard } => kernel::limit(*resource, *soft, *hard),
             Call::Umask(mode) => {
@@ -246,6 +290,22 @@ impl Process<'_> {
                 Err(self.work.init.execute(*as_init, told, gate))
             }
         }
+    }
+
+    fn set_clock(&self, first: bool, bytes: &[u8]) -> Answer<()> {
+        if first {
+            call!(Unshare, SYS_unshare, super::program::flags::TIME)?;
+        }
+        // The file belongs to root while this process cannot be traced.
+        let guarded = self.work.meets_others();
+        if guarded {
+            kernel::prctl(libc::PR_SET_DUMPABLE, 1)?;
+        }
+        let done = write_proc(c"/proc/self/timens_offsets", bytes);
+        if guarded {
+            kernel::prctl(libc::PR_SET_DUMPABLE, 0)?;
+        }
+        done
     }
 
     /// Notes how many options were set, because the kernel does not say which one it refused.
@@ -352,18 +412,31 @@ impl Process<'_> {
 
 /// Writes a file below `/proc`.
 fn write_proc(path: &CStr, bytes: &[u8]) -> Answer<()> {
+    let file = open_proc(path, libc::O_WRONLY)?;
+    let done = kernel::write_all(file, bytes);
+    kernel::close(file);
+    done
+}
+
+/// Writes a file in a directory of `/proc`.
+fn write_in(directory: c_int, name: &CStr, bytes: &[u8]) -> Answer<()> {
+    let file = kernel::open_in_mount(directory, name, libc::O_WRONLY)?;
+    let done = kernel::write_all(file, bytes);
+    kernel::close(file);
+    done
+}
+
+/// Opens a file below `/proc`.
+fn open_proc(path: &CStr, flags: c_int) -> Answer<c_int> {
     // A file of /proc, and not what somebody has mounted over it: another file of procfs could be a
     // setting of the machine (CVE-2025-52881).
     let proc = kernel::openat(libc::AT_FDCWD, c"/proc", libc::O_PATH | libc::O_CLOEXEC, 0)?;
     let below = path.to_bytes_with_nul().strip_prefix(b"/proc/").unwrap_or(b"\0");
     let below = CStr::from_bytes_with_nul(below).unwrap_or(c"");
-    let file = kernel::require_procfs(proc)
-        .and_then(|()| kernel::open_in_mount(proc, below, libc::O_WRONLY));
+    let file =
+        kernel::require_procfs(proc).and_then(|()| kernel::open_in_mount(proc, below, flags));
     kernel::close(proc);
-    let file = file?;
-    let done = kernel::write_all(file, bytes);
-    kernel::close(file);
-    done
+    file
 }
 
 fn set_user(uid: u32) -> Answer<()> {
@@ -374,8 +447,8 @@ fn set_user(uid: u32) -> Answer<()> {
     kernel::prctl(libc::PR_SET_KEEPCAPS, 0)
 }
 
-fn drop_bounding_set() -> Answer<()> {
-    for capability in 0..64 {
+fn limit_bounding_set(kept: u64) -> Answer<()> {
+    for capability in (0..64).filter(|capability| kept >> capability & 1 == 0) {
         match kernel::prctl(libc::PR_CAPBSET_DROP, capability) {
             Ok(()) => {}
             // The kernel does not know further capabilities.
@@ -384,6 +457,14 @@ fn drop_bounding_set() -> Answer<()> {
         }
     }
     Ok(())
+}
+
+fn limit_capabilities(kept: u64, ambient: bool) -> Answer<()> {
+    // The program of user 0 gets its permitted set from the bounding set, so it needs none that is
+    // inheritable: that one would be kept by other users and their programs, too.
+    kernel::capset([kept, kept, if ambient { kept } else { 0 }])?;
+    let raised = (0..64).filter(|capability| ambient && kept >> capability & 1 == 1);
+    raised.into_iter().try_for_each(kernel::raise_ambient)
 }
 
 fn connect(descriptors: &[c_int; 3]) -> Answer<()> {

@@ -77,6 +77,19 @@ impl Child {
         Self { pid, pidfd, parent, answers, has_init, told: 0, silent: false, ended: None }
     }
 
+    /// A process that another one has started. It is neither waited for nor killed when the value
+    /// is dropped.
+    ///
+    /// # Errors
+    /// No process has this number.
+    pub fn of_other(pid: i32, has_init: bool) -> Result<Self, Errno> {
+        let pidfd = pidfd_open(pid).map_err(|error| error.errno)?;
+        // Its messages go to its parent: nothing is read here.
+        let answers = pidfd.try_clone().map_err(|error| Errno::from(&error))?;
+        let (parent, silent) = (u32::MAX, true);
+        Ok(Self { pid, pidfd, parent, answers, has_init, told: 0, silent, ended: None })
+    }
+
     /// Its number, as this process sees it.
     #[must_use]
     pub fn pid(&self) -> i32 {

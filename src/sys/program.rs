@@ -33,6 +33,12 @@ pub mod flags {
     pub const CGROUP: u64 = libc::CLONE_NEWCGROUP as u64;
     /// A new time namespace.
     pub const TIME: u64 = 0x80;
+    /// The table of file descriptors.
+    pub const FILES: u64 = libc::CLONE_FILES as u64;
+    /// The root directory, the working directory and the umask.
+    pub const FS: u64 = libc::CLONE_FS as u64;
+    /// The semaphore adjustments.
+    pub const SYSVSEM: u64 = libc::CLONE_SYSVSEM as u64;
 }
 
 /// A null-terminated array of C strings for execve(2).
@@ -116,6 +122,8 @@ pub struct Program {
     pub enter: Vec<Enter>,
     /// The control groups to enter first: files that move the process that writes `0` to them.
     pub groups: Vec<OwnedFd>,
+    /// Descriptors that the calls use.
+    pub given: Vec<OwnedFd>,
     /// Whether the new process may use the memory of this one until it executes a program.
     ///
     /// This is unsafe if it enters namespaces of other processes, which could trace it.

@@ -60,6 +60,14 @@ pub enum Raw<'a> {
     Mknod(CString, char, u32, (u32, u32)),
     /// symlink(2): what the link says, and where it stands.
     Symlink(CString, CString),
+    /// chmod(2), which follows links.
+    Chmod(CString, u32),
+    /// chown(2), which follows links: the owner and the group, each left if there is none.
+    Chown(CString, Option<u32>, Option<u32>),
+    /// rename(2): from, to.
+    Rename(CString, CString),
+    /// link(2): the file, which is not followed if it is a link, and the further name.
+    Link(CString, CString),
     /// setresuid(2), all three.
     Setuid(u32),
     /// setresgid(2), all three.
@@ -135,6 +143,16 @@ fn perform(raw: &Raw<'_>) -> Answer<()> {
             exactly(path, *mode)
         }
         Raw::Symlink(says, path) => kernel::symlinkat(says, libc::AT_FDCWD, path),
+        Raw::Chmod(path, mode) => exactly(path, *mode),
+        Raw::Chown(path, uid, gid) => {
+            let (at, [uid, gid]) = (libc::AT_FDCWD, [uid, gid].map(|id| id.unwrap_or(u32::MAX)));
+            call!(Fchownat, SYS_fchownat, at, path.as_ptr(), uid, gid, 0).map(drop)
+        }
+        Raw::Rename(from, to) => kernel::rename(from, to, 0),
+        Raw::Link(file, path) => {
+            let (at, file, path) = (libc::AT_FDCWD, file.as_ptr(), path.as_ptr());
+            call!(Linkat, SYS_linkat, at, file, at, path, 0).map(drop)
+        }
         Raw::Setuid(uid) => kernel::setresuid(*uid),
         Raw::Setgid(gid) => kernel::setresgid(*gid),
         Raw::Setgroups(groups) => kernel::setgroups(groups),

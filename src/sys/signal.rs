@@ -13,6 +13,10 @@ use super::process::ready;
 /// The signals that ask nsscript to end.
 const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
+/// The signals that a program gets while nsscript waits for it. At other times, they ask nsscript
+/// to end, as their default action would.
+const PASSED: [i32; 2] = [libc::SIGUSR1, libc::SIGUSR2];
+
 /// The name and number of a signal, such as `SIGTERM (15)`; a real-time signal has only a number.
 #[must_use]
 pub fn signal_name(number: i32) -> String {
@@ -66,6 +70,12 @@ static INSISTED: AtomicBool = AtomicBool::new(false);
 /// Whether a line is being read, which only Ctrl-C ends.
 static READING: AtomicBool = AtomicBool::new(false);
 
+/// The number of waits for programs under way.
+static WAITS: AtomicU32 = AtomicU32::new(0);
+
+/// The signals to pass on to the program, as bits.
+static PENDING: AtomicU32 = AtomicU32::new(0);
+
 /// The interval, in milliseconds, in which signals count as one: `timeout` signals its program and
 /// then its group, and both the kernel and a shell report a lost terminal.
 const ONE: i64 = 20;
@@ -114,12 +124,68 @@ extern "C" fn note(signal: i32) {
         INSISTED.store(true, Ordering::Relaxed);
         set_timer(LEFT);
     }
+    wake_waits();
+    // SAFETY: this thread's errno has an address of its own.
+    unsafe { *libc::__errno_location() = errno };
+}
+
+/// Makes [`WAKE`] readable.
+fn wake_waits() {
     let (one, wake) = (1_u64, WAKE.load(Ordering::Relaxed));
     // SAFETY: write(2) of eight bytes that live on this stack; it is async-signal-safe.
+    unsafe { libc::syscall(libc::SYS_write, wake, &raw const one, 8) };
+}
+
+extern "C" fn pass(signal: i32) {
+    if WAITS.load(Ordering::Relaxed) == 0 {
+        return note(signal);
+    }
+    PENDING.fetch_or(1 << signal, Ordering::Relaxed);
+    // SAFETY: as above; the errno of the interrupted code is restored.
     unsafe {
-        libc::syscall(libc::SYS_write, wake, &raw const one, 8);
+        let errno = *libc::__errno_location();
+        wake_waits();
         *libc::__errno_location() = errno;
     }
+}
+
+/// A wait for a program, which gets the signals that are passed on meanwhile.
+#[derive(Debug)]
+pub struct Waiting(());
+
+impl Waiting {
+    /// Begins a wait.
+    #[must_use]
+    pub fn begin() -> Self {
+        WAITS.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+
+    /// The signals that arrived for the program since the last call.
+    pub fn signals(&self) -> impl Iterator<Item = i32> + use<> {
+        let Self(()) = self;
+        let pending = PENDING.swap(0, Ordering::Relaxed);
+        if pending != 0 && interrupted().is_none() {
+            drain_wake();
+        }
+        PASSED.into_iter().filter(move |signal| pending >> signal & 1 == 1)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // A signal for a program that has just ended is for nobody.
+        if WAITS.fetch_sub(1, Ordering::Relaxed) == 1 {
+            let _ = self.signals();
+        }
+    }
+}
+
+/// Makes [`WAKE`] wait for the next signal.
+fn drain_wake() {
+    let (mut value, wake) = (0_u64, WAKE.load(Ordering::Relaxed));
+    // SAFETY: read(2) of eight bytes into a local; an eventfd without a value returns an error.
+    unsafe { libc::read(wake, (&raw mut value).cast(), 8) };
 }
 
 /// Sets a timer for SIGALRM in microseconds; 0 disables it.
@@ -170,6 +236,9 @@ pub fn watch_interruptions() -> Result<(), Errno> {
     handle(libc::SIGALRM, alarm);
     for signal in SIGNALS {
         handle(signal, note);
+    }
+    for signal in PASSED {
+        handle(signal, pass);
     }
     Ok(())
 }
@@ -223,6 +292,8 @@ impl Drop for ProgramSignals {
 
 /// Opens a new eventfd for this process, which is a copy and has its parent's.
 pub(super) fn renew() {
+    WAITS.store(0, Ordering::Relaxed);
+    PENDING.store(0, Ordering::Relaxed);
     if WAKE.load(Ordering::Relaxed) < 0 {
         return;
     }
@@ -233,7 +304,7 @@ pub(super) fn renew() {
 
 /// Ignores the signals that ask nsscript to end: this process ends with its parent.
 pub fn ignore_interruptions() {
-    for signal in SIGNALS {
+    for signal in SIGNALS.into_iter().chain(PASSED) {
         // SAFETY: ignoring a signal touches no memory.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
@@ -257,9 +328,7 @@ pub fn forget_interruptions() {
         set_timer(0);
     }
     COUNT.store(0, Ordering::Release);
-    let (mut value, wake) = (0_u64, WAKE.load(Ordering::Relaxed));
-    // SAFETY: read(2) of eight bytes into a local; an eventfd without a value returns an error.
-    unsafe { libc::read(wake, (&raw mut value).cast(), 8) };
+    drain_wake();
 }
 
 /// Whether a signal has asked nsscript to end, including blocked signals.

@@ -21,6 +21,10 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("/usr/bin/python3", "/usr/bin/python3 -c 'import ctypes, sqlite3, zoneinfo; print(2)'", "2"),
     ("tput", "tput -T xterm cols", "80"),
     ("git", "git --exec-path", "git-core"),
+    ("ldd", "ldd /usr/bin/env", "libc.so.6"),
+    ("zgrep", "sh -c 'echo one two | zgrep -o two'", "two"),
+    ("/usr/bin/pip3", "/usr/bin/pip3 --version", "pip "),
+    ("/usr/bin/py3versions", "/usr/bin/py3versions --default", "python3."),
 ];
 
 /// What `command` prints in a root of `program` with its data, and of a few others without.
@@ -126,12 +130,12 @@ fn what_a_recipe_says_itself_counts() {
 fn it_is_told_what_is_opened_and_why() {
     as_each_user(|bench| {
         let recipe = r#"
-            let needs = needs("getent", #{ data: true });
+            let needs = dependencies("getent", #{ data: true });
             print(needs);
             for row in needs.data() {
                 if row.path == "/etc/nsswitch.conf" { print(`${row.why}; ${row.by}`); }
             }
-            assert(needs("getent").data().is_empty());
+            assert(dependencies("getent").data().is_empty());
         "#;
         let told = bench.recipe(recipe).end().succeeded();
         let why = "names of users, groups, hosts and services";
@@ -168,5 +172,81 @@ fn what_cannot_be_read_is_left_out_and_a_script_that_stands_for_a_program_is_tol
         let root = format!("rootfs().binary(`{}`)", bench.text("shims/tool"));
         let ended = bench.recipe(&format!("sandbox({root}).run(\"/bin/sh -c true\")")).end();
         assert!(ended.stderr.contains("starts another program, which is not added"), "{ended:?}");
+    });
+}
+
+#[test]
+fn a_script_comes_with_what_it_starts_and_reads() {
+    as_each_user(|bench| {
+        bench.file(
+            "tool/run",
+            concat!(
+                "#!/bin/sh\n",
+                "editor=sed\n",
+                ". \"$(dirname \"$0\")/functions\"\n",
+                "shout() { tr a-z A-Z; }\n",
+                "echo one two | $editor s/one/three/ | shout\n",
+                "if command -v wc >/dev/null; then printf x | wc -c | head -n 1; fi\n",
+                "report\n",
+            ),
+        );
+        bench.file("tool/functions", "report() {\n    seq 3 | tail -n 1\n}\n");
+        bench.mode("tool/run", 0o755);
+        let recipe = r#"
+            let root = rootfs().binary(args[0], #{ data: args[1] == "true" });
+            print(sandbox(root).dev("/dev").output([args[0]], #{ check: false }).stdout);
+            for row in dependencies(args[0], #{ data: true }).data() {
+                if row.path.ends_with("/seq") { print(`${row.why}; ${row.by}`); }
+            }
+        "#;
+        let run = |data: &str| {
+            let words = ["-e", recipe, &bench.text("tool/run"), data];
+            bench.nsscript(&words).env("XDG_CACHE_HOME", bench.text("cache")).end().succeeded()
+        };
+        let why = format!("programs that the script starts; {}\n", bench.text("tool/functions"));
+        assert_eq!(run("true"), format!("THREE TWO\n1\n3\n\n{why}"));
+        assert_eq!(run("false"), format!("\n{why}"));
+    });
+}
+
+#[test]
+fn scripts_of_perl_and_python_come_with_their_modules() {
+    as_each_user(|bench| {
+        let own = bench.text("lib");
+        bench.file(
+            "lib/Own.pm",
+            "package Own;\nsub text { my $x = `basename /a/b`; return $x }\n1;\n",
+        );
+        bench.file(
+            "perl",
+            format!("#!/usr/bin/perl\nuse lib '{own}';\nuse Own;\nprint Own::text();\n"),
+        );
+        bench.file(
+            "beside.py",
+            "import subprocess\ntext = subprocess.check_output(['basename', '/a/c'], text=True)\n",
+        );
+        bench.file("python", "#!/usr/bin/python3\nimport beside\nprint(beside.text, end='')\n");
+        for (script, interpreter, expected) in
+            [("perl", "/usr/bin/perl", "b\n\n"), ("python", "/usr/bin/python3", "c\n\n")]
+        {
+            bench.mode(script, 0o755);
+            if is_there(interpreter) {
+                let path = bench.text(script);
+                assert_eq!(printed(bench, &path, &path), expected);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_root_with_scripts_is_the_same_each_time() {
+    as_each_user(|bench| {
+        if !is_there("zgrep") {
+            return;
+        }
+        let recipe = r#"print(rootfs().binary("zgrep", #{ data: true }).digest());"#;
+        let digest =
+            || bench.recipe(recipe).env("XDG_CACHE_HOME", bench.text("cache")).end().succeeded();
+        assert_eq!(digest(), digest());
     });
 }

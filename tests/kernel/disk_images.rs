@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Bench, as_each_user, missing};
+use nsscript::internal::run::{LoopSettings, attach_loop};
+
+use crate::support::{Bench, HOST, as_each_user, missing};
 
 /// Whether the system can make this type; says so where not.
 fn can_make(kind: &str) -> bool {
@@ -189,4 +191,97 @@ fn wait_until(done: impl Fn() -> bool) {
         assert!(Instant::now() < end, "it takes too long");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// Whether this user can attach files to loop devices; says so where not.
+fn may_attach(bench: &Bench) -> bool {
+    let file = bench.file("probe.img", vec![0; 1 << 16]);
+    let is_root = bench.user.is_root();
+    let attached = is_root && attach_loop(&file, &LoopSettings::default()).is_ok();
+    if is_root && !attached {
+        missing("loop devices");
+    }
+    attached
+}
+
+/// Waits until no loop device has a file of this name.
+fn wait_until_free(file: &Path) {
+    let end = Instant::now() + Duration::from_mins(1);
+    let is_attached = || {
+        let devices = fs::read_dir("/sys/block").unwrap().flatten();
+        devices.into_iter().any(|device| {
+            let backing = fs::read_to_string(device.path().join("loop/backing_file"));
+            backing.is_ok_and(|text| Path::new(text.trim_end()) == file)
+        })
+    };
+    while is_attached() {
+        assert!(Instant::now() < end, "the loop device is still attached");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn an_image_is_mounted_in_a_sandbox_and_its_device_is_freed() {
+    as_each_user(|bench| {
+        if !can_make("ext4") || !may_attach(bench) {
+            return;
+        }
+        let script = "echo kept > /mnt/file && stat -f -c %T /mnt && id -u && \
+                      grep -c ' /mnt .*nosuid,nodev' /proc/self/mountinfo";
+        let recipe = format!(
+            r#"let disk = disk_image("disk,1.img", "16M");
+            let guest = {HOST}.image(disk, "/mnt");
+            guest.run(["sh", "-c", "{script}"]);
+            guest.run("cat /mnt/file");
+            guest.within(|| print(read_file("/mnt/file").len()));
+            let shut = {HOST}.image(disk, "/mnt", #{{ read_only: true, type: "ext4" }});
+            print(shut.run(["sh", "-c", "cat /mnt/file; touch /mnt/x"], #{{ check: false }}).code);"#
+        );
+        let ended = bench.recipe(&recipe).end();
+        assert_eq!(ended.stdout, "ext2/ext3\n0\n1\nkept\n5\nkept\n1\n", "{}", ended.stderr);
+        assert!(ended.stderr.contains("Read-only file system"), "{}", ended.stderr);
+        wait_until_free(&bench.path("disk,1.img"));
+        let plan = bench.nsscript(&["plan", "-e", &recipe]).end().succeeded();
+        assert!(plan.contains("to a loop device as ext4"), "{plan}");
+
+        let sleeps = format!(
+            r#"{HOST}.image("disk,1.img", "/mnt").run(["sh", "-c", "echo ready; sleep 300"])"#
+        );
+        let mut running = bench.recipe(&sleeps).may_leave_files().start();
+        running.wait_for("ready");
+        running.signal(Signal::SIGKILL);
+        running.end();
+        wait_until_free(&bench.path("disk,1.img"));
+    });
+}
+
+#[test]
+fn an_image_that_cannot_be_mounted_is_told() {
+    as_each_user(|bench| {
+        bench.file("text", "no file system\n");
+        let mount = |steps: &str| bench.sh(&format!("{HOST}{steps}"), "true").failed(125);
+        if !bench.user.is_root() {
+            let said = mount(r#".image("text", "/mnt")"#);
+            assert!(
+                said.contains("cannot mount the image") && said.contains("only root"),
+                "{said}"
+            );
+            assert!(said.contains("fuse2fs") && said.contains("run the recipe as root"), "{said}");
+            return;
+        }
+        let said = mount(r#".image("text", "/mnt")"#);
+        assert!(said.contains("cannot tell the type of the file system"), "{said}");
+        let said = mount(r#".image("none.img", "/mnt")"#);
+        assert!(said.contains("cannot open the image") && said.contains("(ENOENT)"), "{said}");
+        let said = mount(r#".image("/usr", "/mnt")"#);
+        assert!(said.contains("is not a regular file"), "{said}");
+        if may_attach(bench) {
+            let said = mount(r#".image("probe.img", "/mnt", #{ type: "ext4" })"#);
+            assert!(
+                said.contains("(EINVAL)") && said.contains("the file may hold no ext4"),
+                "{said}"
+            );
+            wait_until_free(&bench.path("probe.img"));
+        }
+    });
 }

@@ -37,6 +37,72 @@ fn the_program_gets_the_signal_and_may_clean_up() {
 }
 
 #[test]
+fn a_user_signal_is_passed_on_and_ends_nobody() {
+    as_each_user(|bench| {
+        let script = "trap 'echo one' USR1; trap 'echo two; exit 3' USR2; echo ready; \
+                      while :; do sleep 0.01; done";
+        let waits = [
+            "run(command, #{ check: false })",
+            "run(command, #{ check: false, stdin: \"input\" })",
+            "start(command); print(\"go\"); let exit = exit.wait()",
+        ];
+        for wait in waits {
+            let code = format!(
+                "let command = [\"sh\", \"-c\", {script:?}]; let exit = {HOST}.{wait}; \
+                 print(`ended with ${{exit.code}}`);"
+            );
+            let mut running = bench.recipe(&code).start();
+            running.wait_for("ready");
+            if wait.contains("go") {
+                running.wait_for("go");
+            }
+            wait_until_asleep(running.pid());
+            running.signal(Signal::SIGUSR1);
+            // The program runs on, so nsscript does, too.
+            running.wait_for("one");
+            running.signal(Signal::SIGUSR2);
+            let printed = running.end().succeeded().replace("go\n", "");
+            assert_eq!(printed, "ready\none\ntwo\nended with 3\n", "{wait}");
+        }
+        let script = "trap 'echo one' USR1; echo ready; while :; do sleep 0.01; done";
+        let code = format!(
+            "let shell = {HOST}.start([\"sh\", \"-c\", {script:?}], #{{ pipes: true }}); \
+             print(shell.read_line()); print(shell.read_line()); shell.kill(\"KILL\");"
+        );
+        let mut running = bench.recipe(&code).start();
+        running.wait_for("ready");
+        wait_until_asleep(running.pid());
+        running.signal(Signal::SIGUSR1);
+        assert_eq!(running.end().succeeded(), "ready\none\n");
+    });
+}
+
+/// Waits until nsscript waits for its program, and does nothing else.
+fn wait_until_asleep(pid: u32) {
+    let end = Instant::now() + Duration::from_mins(1);
+    let is_asleep = || {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
+    };
+    while !is_asleep() {
+        assert!(Instant::now() < end, "it does not wait");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_user_signal_without_a_program_ends_nsscript() {
+    as_each_user(|bench| {
+        for signal in [Signal::SIGUSR1, Signal::SIGUSR2] {
+            let mut running = bench.recipe("print(\"ready\"); sleep(300);").start();
+            running.wait_for("ready");
+            running.signal(signal);
+            running.end().failed(128 + signal as i32);
+        }
+    });
+}
+
+#[test]
 fn a_program_that_does_not_listen_is_killed() {
     as_each_user(|bench| {
         let guests = [HOST.to_owned(), format!("{HOST}.pid1()")];

@@ -42,7 +42,7 @@ macro_rules! tables {
     };
 }
 
-tables! { start raw ids mounts file_systems overlays places programs networks plans roots machines verbs }
+tables! { start raw ids mounts file_systems overlays places programs networks plans privileges roots machines verbs }
 
 #[test]
 fn every_table_is_gone_through() {

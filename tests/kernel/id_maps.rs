@@ -74,6 +74,40 @@ fn the_program_is_whom_it_was_asked_to_be_and_has_no_capability() {
 }
 
 #[test]
+fn supplementary_groups_are_those_that_were_asked_for() {
+    as_each_user(|bench| {
+        let guest = format!("{}.user(1000).group(100).groups([27, 20, 27])", mapped(HOST));
+        let Some(seen) = seen(bench, &guest, "cat /proc/self/status") else { return };
+        assert_eq!(field(&seen, "Groups"), "20 27");
+        assert_eq!(field(&seen, "CapEff"), "0000000000000000");
+    });
+    as_each_user(|bench| {
+        let joined = format!(
+            r#"(|| {{ let cat = {}.groups([20]).start("cat", #{{ pipes: true }}); cat }}).call()"#,
+            mapped(HOST)
+        );
+        let Some(seen) = seen(bench, &joined, "id -G") else { return };
+        assert_eq!(seen, "0 20\n");
+    });
+}
+
+#[test]
+fn groups_that_cannot_be_are_told() {
+    as_each_user(|bench| {
+        for (steps, message, hint) in [
+            (".groups([5])", "group 5 is not mapped in this sandbox", "map more with `map_group`"),
+            (".groups([0])", "a map of only your own group allows no other", "map a range as well"),
+            (".groups([-1])", "invalid id -1", ""),
+            (".groups([\"tty\"])", "a group of `groups`: it takes an id, not a string", ""),
+        ] {
+            let said = bench.sh(&format!("{HOST}{steps}"), "true").failed(125);
+            assert!(said.contains(message) && said.contains(hint), "{said}");
+        }
+        assert_eq!(bench.seen(&format!("{HOST}.groups([])"), "true"), "");
+    });
+}
+
+#[test]
 fn files_get_the_owners_that_were_asked_for() {
     as_each_user(|bench| {
         let root = r#"rootfs().binaries(["sh", "stat", "cat"]).file("/a", "", #{ uid: 7, gid: 8 })

@@ -4,11 +4,11 @@ use super::networks::with_a_way_out;
 use crate::support::{Bench, HOST, Launch, User, as_each_user, have, may_mount, missing};
 
 /// What the probe needs, in a root of its own.
-const TREE: &str = r#"sandbox(rootfs().binaries(["sh", "cat", "env", "grep", "readlink", "sleep",
+pub(super) const TREE: &str = r#"sandbox(rootfs().binaries(["sh", "cat", "env", "grep", "readlink", "sleep",
     "sort", "stat"])).proc("/proc").dev("/dev")"#;
 
 /// What a program sees of where and what it is, a line each. Numbers of processes are left out.
-const PROBE: &str = r#"
+pub(super) const PROBE: &str = r#"
     for kind in user mnt pid net uts ipc cgroup time; do readlink /proc/self/ns/$kind; done
     grep -E '^(Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp|Sig(Blk|Ign))' /proc/self/status
     cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups /proc/self/cgroup
@@ -65,7 +65,7 @@ fn assert_same(guest: &str, [first, run, within]: &[String; 3]) {
 #[test]
 fn a_program_that_joins_is_where_the_first_one_is() {
     as_each_user(|bench| {
-        let mut guests = vec![HOST.to_owned(), TREE.to_owned()];
+        let mut guests = vec![HOST.to_owned(), TREE.to_owned(), "sandbox(\"/\")".to_owned()];
         let mut with = |more: &str| guests.push(format!("{HOST}{more}"));
         for kind in ["PID", "NET", "UTS", "IPC", "CGROUP", "TIME"] {
             with(&format!(".share({kind})"));
@@ -81,9 +81,13 @@ fn a_program_that_joins_is_where_the_first_one_is() {
             ".workdir(\"/usr\").umask(0o27).personality([\"ADDR_NO_RANDOMIZE\"]).env(\"A\", \"1\")",
         );
         with(".user(1000).group(1000)");
+        with(".keep_capabilities(\"container\")");
+        with(".user(1000).group(1000).keep_capabilities([\"NET_RAW\"])");
         with(".pid1()");
         if bench.user.is_root() {
             with(".share(USER)");
+            with(".share(USER).keep_capabilities([\"CHOWN\"])");
+            with(".map_users(\"all\").map_groups(\"all\").keep_capabilities(\"container\")");
             with(".share(USER).network(netns())");
             with(".share(USER).user(65534).group(65534)");
             with(".map_user(0, 0).map_user(1000, 1000, 10).map_group(0, 0).user(1000)");
@@ -182,11 +186,11 @@ fn what_joins_has_the_ids_from_when_the_sandbox_started_or_is_refused() {
 }
 
 /// A cgroup of the test's own, removed with the value.
-struct Group(std::path::PathBuf);
+pub(super) struct Group(std::path::PathBuf);
 
 impl Group {
     /// One of a hierarchy that this machine has; none where no such is there or may be made.
-    fn new(bench: &Bench) -> Option<Self> {
+    pub(super) fn new(bench: &Bench) -> Option<Self> {
         let name = format!("nsscript-joining-{}-{}", std::process::id(), bench.user.uid);
         let tops = ["freezer", "pids", "unified", ""];
         tops.iter().find_map(|top| {
@@ -195,6 +199,11 @@ impl Group {
             let has = std::fs::create_dir(&path).is_ok() && path.join("cgroup.procs").exists();
             has.then_some(Self(path))
         })
+    }
+
+    /// Its directory.
+    pub(super) fn path(&self) -> &std::path::Path {
+        &self.0
     }
 }
 

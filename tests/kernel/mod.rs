@@ -2,10 +2,12 @@
 
 mod archives;
 mod binds;
+mod capabilities;
 mod changes;
 mod containers;
 mod contents;
 mod data;
+mod defaults;
 mod disk_images;
 mod doctor;
 mod ending;
@@ -22,18 +24,22 @@ mod loop_devices;
 mod namespaces;
 mod networks;
 mod overlays;
+mod pods;
 mod printed;
 mod privileges;
 mod processes;
 mod progress;
+mod propagation;
 mod questions;
 mod raw;
 mod roots;
+mod running;
 mod start;
 mod store;
 mod streams;
 mod sysctls;
 mod terminals;
+mod timeouts;
 mod working_directory;
 
 /// Waits, in a shell inside, until process 1 has become init: the program may be a moment faster.

@@ -919,3 +919,29 @@ fn what_is_missing_for_the_outside_is_said() {
         }
     });
 }
+
+#[test]
+fn a_pair_without_names_has_those_that_the_kernel_chose() {
+    as_each_user(|bench| {
+        let recipe = r#"let left = netns();
+            let right = netns();
+            let one = veth(left, right, #{ up: true, mtu: 1400 });
+            let two = veth(left, right);
+            left.address(one.name, "10.0.0.1/24");
+            right.address(one.peer, "10.0.0.2/24");
+            print([left.ping("10.0.0.2"), one.name != two.name, one.peer != two.peer]);
+            print(left.interfaces().filter(|it| it.kind == "veth").map(|it| [it.name, it.mtu, it.up])
+                == [[one.name, 1400, true], [two.name, 1500, false]]);
+            let alone = netns();
+            let loopback = veth(alone, alone);
+            print(alone.interfaces().filter(|it| it.kind == "veth").len());
+            print([loopback.name != loopback.peer, left.interfaces().len(), right.interfaces().len()]);
+            // What fails leaves no pair.
+            try { veth(alone, right, #{ mtu: 100000 }); } catch { print(alone.interfaces().len()); }"#;
+        let seen = "[true, true, true]\ntrue\n2\n[true, 3, 3]\n3\n";
+        assert_eq!(printed(bench, recipe), seen);
+        let plan = bench.nsscript(&["plan", "-e", "let n = netns(); n.up(veth(n, netns()).name);"]);
+        let plan = plan.end().succeeded();
+        assert!(plan.contains("connect a new interface in the network net1"), "{plan}");
+    });
+}

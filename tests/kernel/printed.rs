@@ -1,7 +1,7 @@
 //! The shell commands that `plan --json` prints: run one after the other, they make what nsscript makes.
 
 use crate::support::schema::fitting;
-use crate::support::{Bench, HOST, as_each_user, have};
+use crate::support::{Bench, HOST, as_each_user, have, have_clock_offsets};
 
 /// What a program sees of the namespaces, the root and the process that it is in.
 const PROBE: &str = "
@@ -9,9 +9,9 @@ const PROBE: &str = "
     id -u; id -g; id -G
     cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups
     grep -E '^(Cap|NoNewPrivs|Umask)' /proc/self/status
-    cat /proc/self/personality
+    cat /proc/self/personality /proc/self/timens_offsets
     grep -E 'open files' /proc/self/limits
-    cat /proc/sys/net/ipv4/ip_default_ttl
+    cd /proc/sys/net/ipv4; cat ip_default_ttl ip_unprivileged_port_start ping_group_range; cd - >/dev/null
     hostname; domainname; pwd
     tail -n +3 /proc/net/dev | cut -d: -f1
     cut -d' ' -f1 /proc/net/if_inet6 2>/dev/null
@@ -107,6 +107,7 @@ fn what_is_printed_makes_what_nsscript_makes() {
         let data = bench.directory("the 'data'");
         bench.file("the 'data'/file", "text\n");
         let data = data.display();
+        let clock = if have_clock_offsets() { r#".clock_offset("boottime", "1d")"# } else { "" };
         let everything = format!(
             r#"sandbox(){PROGRAMS}.proc("/proc").sysfs("/sys").dev("/dev").tmpfs("/tmp", #{{ size: "1M" }})
             .bind("/etc/passwd", #{{ read_only: true }}).bind("{data}", "/srv/its data", #{{ read_only: true }})
@@ -116,7 +117,7 @@ fn what_is_printed_makes_what_nsscript_makes() {
             .symlink("file", "/srv/link").file("/alone/in/here", "-x\n").symlink("-f", "/alone/link")
             .directory("/srv/closed", #{{ mode: 0o711 }}).mask("/usr/share").mask("/etc/passwd").read_only("/srv")
             .hostname("box").domainname("lan").umask(0o027).personality(["LINUX32", "ADDR_NO_RANDOMIZE"]).workdir("/srv")
-            .limit("nofile", #{{ soft: 60, hard: 70 }}).sysctl("net.ipv4.ip_default_ttl", 33)"#
+            {clock}.limit("nofile", #{{ soft: 60, hard: 70 }}).sysctl("net.ipv4.ip_default_ttl", 33)"#
         );
         let view = "sandbox().host_view().hostname(\"view\").limit(\"nofile\", 60)";
         let host = format!("{HOST}.limit(\"nofile\", 60)");

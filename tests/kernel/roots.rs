@@ -1,6 +1,6 @@
 //! The kinds of roots, and what becomes of changes in them.
 
-use crate::support::{Bench, HOST, TREE, as_each_user, fields, may_mount};
+use crate::support::{Bench, HOST, TREE, as_each_user, may_mount};
 
 /// The host's programs, for a root that has none.
 const SYSTEM: &str =
@@ -88,17 +88,6 @@ fn changes_of_a_directory_vanish_and_the_host_has_none() {
 }
 
 #[test]
-fn the_root_of_the_host_must_be_read_only() {
-    as_each_user(|bench| {
-        let said = bench.recipe(r#"sandbox("/").run("true")"#).end().failed(125);
-        assert!(said.contains("must be read-only when it is used as a root"), "{said}");
-        let work = bench.text("x");
-        let said = bench.sh(HOST, &format!("touch {work}")).failed(1);
-        assert!(said.contains("Read-only file system"), "{said}");
-    });
-}
-
-#[test]
 fn read_only_holds_for_the_mounts_below_a_root_too() {
     as_each_user(|bench| {
         if !may_mount() {
@@ -106,11 +95,12 @@ fn read_only_holds_for_the_mounts_below_a_root_too() {
         }
         make_root(bench);
         bench.directory("root/sub");
-        let setup = "mount -t tmpfs -o mode=777 none root/sub && echo in > root/sub/file
-            chmod 666 root/sub/file";
-        let in_host = bench.text("root/sub");
+        let setup = "for place in root/sub /mnt; do
+                mount -t tmpfs -o mode=777 none $place && echo in > $place/file
+                chmod 666 $place/file
+            done";
         let directory = format!(r#"sandbox("root"){SYSTEM}.read_only_root()"#);
-        let roots = [(HOST.to_owned(), in_host.as_str()), (directory, "/sub")];
+        let roots = [(HOST.to_owned(), "/mnt"), (directory, "/sub")];
         for (guest, place) in roots {
             let script = format!("cd {place} && cat file && echo out > file || touch new");
             let ended = bench.script(&guest, &script).in_world(setup).end();
@@ -121,28 +111,6 @@ fn read_only_holds_for_the_mounts_below_a_root_too() {
                 "{}",
                 ended.stderr
             );
-        }
-    });
-}
-
-#[test]
-fn a_view_of_the_host_hides_what_is_private_there() {
-    as_each_user(|bench| {
-        let guest = "sandbox().host_view()";
-        for place in ["/home", "/root", "/run", "/tmp", "/var/tmp"] {
-            let seen =
-                bench.seen(guest, &format!("ls -A {place} && touch {place}/x && ls {place}"));
-            assert_eq!(seen, "x\n", "{place}");
-        }
-        let said = bench.sh(guest, "touch /usr/x").failed(1);
-        assert!(said.contains("Read-only file system"), "{said}");
-        let seen = bench.seen(guest, "echo x > /dev/null && ls -A /dev/shm && echo /proc/[0-9]*");
-        assert_eq!(seen, "/proc/1 /proc/2\n");
-        let seen = bench.seen(guest, "cat /proc/self/mountinfo");
-        for mount in fields(&seen) {
-            let own = ["/home", "/root", "/run", "/tmp", "/var/tmp", "/proc", "/dev"];
-            let is_own = own.iter().any(|own| mount[4].starts_with(own));
-            assert!(is_own || mount[5].split(',').any(|option| option == "ro"), "{mount:?}");
         }
     });
 }
@@ -205,5 +173,76 @@ fn a_device_that_vanishes_between_two_launches_is_an_error() {
         let said = bench.recipe(recipe).end().failed(125);
         assert!(said.contains("error: device `") && said.contains("null` not found"), "{said}");
         assert!(said.contains("<command line>:5:"), "{said}");
+    });
+}
+
+#[test]
+fn programs_find_the_shell_at_its_usual_place() {
+    if !crate::support::have(&["make", "awk", "python3"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let root = r##"rootfs().binaries(["sh", "awk", "ls", "make"]).binary("/usr/bin/python3", #{ data: true })
+            .file("/work/Makefile", "all:\n\t@ls /work; echo made by $$0\n")
+            .file("/work/script", "#!/bin/sh\necho script\n", #{ mode: 0o755 })"##;
+        let guest = format!("sandbox({root})");
+        let seen =
+            |command: &str| bench.recipe(&format!("({guest}).run({command})")).end().succeeded();
+        assert!(seen(r#"["awk", "BEGIN { system(\"ls /\") }"]"#).contains("work\n"));
+        assert_eq!(seen(r#"["make", "-C", "/work", "-s"]"#), "Makefile\nscript\nmade by /bin/sh\n");
+        assert_eq!(seen(r#"["/work/script"]"#), "script\n");
+        let python = r#"import subprocess; subprocess.run("ls /work", shell=True, check=True)"#;
+        let python = format!(r#"["/usr/bin/python3", "-c", `{python}`]"#);
+        if std::path::Path::new("/usr/bin/python3").exists() {
+            assert_eq!(seen(&python), "Makefile\nscript\n");
+        }
+    });
+}
+
+#[test]
+fn links_of_the_host_leave_what_a_recipe_makes() {
+    as_each_user(|bench| {
+        // A directory of the recipe stays one, and the shell is in it under its other name.
+        for before in [
+            r##".file("/bin/tool", "#!/bin/sh\necho tool\n", #{ mode: 0o755 })"##,
+            r##".directory("/bin").file("/bin/tool", "#!/bin/sh\necho tool\n", #{ mode: 0o755 })"##,
+        ] {
+            let guest = format!(r#"sandbox(rootfs(){before}.binaries(["sh", "readlink", "ls"]))"#);
+            let script = "/bin/tool; readlink /bin || ls -d /bin/sh";
+            assert_eq!(bench.seen(&guest, script), "tool\n/bin/sh\n", "{before}");
+        }
+        // A link of the recipe's own stays as well; one that comes later replaces the host's.
+        let guest = r#"sandbox(rootfs().symlink("other", "/bin").binaries(["sh", "readlink"]))"#;
+        assert_eq!(bench.seen(guest, "readlink /bin"), "other\n");
+        // Without the target directory, there is no link.
+        let listed = bench.recipe(r#"print(rootfs().file("/etc/x", "").manifest())"#).end();
+        assert!(!listed.succeeded().contains("/bin"));
+        // A later file goes where the link leads; two runs give one digest.
+        let recipe = r#"let root = rootfs().binaries(["sh", "cat"]).file("/bin/data", "text");
+            sandbox(root).run("cat /bin/data"); print(root.digest() == rootfs()
+            .binaries(["sh", "cat"]).file("/bin/data", "text").digest());"#;
+        assert_eq!(bench.recipe(recipe).end().succeeded(), "texttrue\n");
+    });
+}
+
+#[test]
+fn an_archive_on_top_goes_where_links_of_the_host_lead() {
+    if !crate::support::have(&["tar"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        bench.file("up/bin/tool", "#!/bin/sh\necho tool\n");
+        bench.mode("up/bin/tool", 0o755);
+        let archive = bench.text("up.tar");
+        let mut tar = std::process::Command::new("tar");
+        let made = tar.args(["-C", &bench.text("up"), "-cf", &archive, "bin"]).status();
+        assert!(made.unwrap().success());
+        for root in [
+            format!(r#"rootfs().binaries(["sh"]).tar("{archive}")"#),
+            format!(r#"rootfs().tar("{archive}").binaries(["sh"])"#),
+        ] {
+            let seen = bench.recipe(&format!(r#"sandbox({root}).run("/bin/tool")"#)).end();
+            assert_eq!(seen.succeeded(), "tool\n", "{root}");
+        }
     });
 }

@@ -1,7 +1,7 @@
 //! What a program starts with: descriptors, environment, session, process numbers.
 
 use super::INIT_RUNS;
-use crate::support::{GUESTS, HOST, TREE, as_each_user, field};
+use crate::support::{GUESTS, HOST, TREE, as_each_user, field, have_clock_offsets};
 
 #[test]
 fn the_standard_streams_are_the_only_descriptors() {
@@ -53,6 +53,11 @@ fn the_environment_is_what_was_given() {
         lines.sort_unstable();
         assert_eq!(lines, ["A=3", "B=2", "C=x y"]);
         assert_eq!(env(&format!(r#"{HOST}.keep_env(["KEPT", "UNSET"])"#)), "KEPT=a b\n");
+        let all = env(&format!(r#"{HOST}.keep_env("all").env("KEPT", "other")"#));
+        let has = |line: &str| all.lines().any(|it| it == line);
+        assert!(has("KEPT=other") && all.lines().any(|it| it.starts_with("PATH=")), "{all}");
+        let said = bench.sh(&format!(r#"{HOST}.keep_env("KEPT")"#), "true").failed(125);
+        assert!(said.contains("an array of strings or `\"all\"`"), "{said}");
     });
 }
 
@@ -104,6 +109,100 @@ fn an_unknown_personality_is_told() {
             assert!(said.contains(&format!("unknown personality `{name}`")), "{said}");
             assert!(said.contains(hint), "{said}");
         }
+    });
+}
+
+#[test]
+fn clocks_differ_from_those_of_the_machine() {
+    if !have_clock_offsets() {
+        return;
+    }
+    as_each_user(|bench| {
+        let read = "read up rest < /proc/uptime; echo ${up%.*}; cat /proc/self/timens_offsets";
+        let up = || {
+            let text = std::fs::read_to_string("/proc/uptime").unwrap();
+            text.split('.').next().unwrap().parse::<i64>().unwrap()
+        };
+        for (steps, offset, offsets) in [
+            (r#".clock_offset("boottime", "1d")"#, 86400, ["0", "86400"]),
+            (
+                r#".clock_offset("boottime", -2).clock_offset("monotonic", 3600)"#,
+                -2,
+                ["3600", "-2"],
+            ),
+            (
+                r#".clock_offset("boottime", 7).clock_offset("CLOCK_BOOTTIME", "1h").pid1()"#,
+                3600,
+                ["0", "3600"],
+            ),
+        ] {
+            let before = up();
+            let seen = bench.seen(&format!("{HOST}{steps}"), read);
+            let lines: Vec<_> = seen.lines().collect();
+            let inside: i64 = lines[0].parse().unwrap();
+            assert!((before + offset..=up() + offset).contains(&inside), "{steps}: {seen}");
+            let seconds = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
+            let found = [seconds(lines[1]), seconds(lines[2])];
+            assert_eq!(found, offsets.map(|it| Some(it.to_owned())), "{steps}: {seen}");
+        }
+        assert_eq!(std::fs::read_link("/proc/self/ns/time").unwrap(), {
+            std::fs::read_link("/proc/self/ns/time_for_children").unwrap()
+        });
+    });
+}
+
+#[test]
+fn a_program_that_joins_has_the_same_clocks() {
+    if !have_clock_offsets() {
+        return;
+    }
+    as_each_user(|bench| {
+        let code = format!(
+            r#"let first = {HOST}.clock_offset("boottime", "1000d").start("sleep 60");
+            first.run(["sh", "-c", "read up rest < /proc/uptime; echo ${{up%.*}}"]);
+            print(first.within(|| read_file("/proc/uptime").split(".")[0]));"#
+        );
+        let seen = bench.recipe(&code).end().succeeded();
+        assert_eq!(
+            seen.lines().filter(|up| up.parse::<i64>().unwrap() > 86_400_000).count(),
+            2,
+            "{seen}"
+        );
+    });
+}
+
+#[test]
+fn a_clock_that_cannot_be_set_is_told() {
+    if !have_clock_offsets() {
+        return;
+    }
+    as_each_user(|bench| {
+        for (steps, message, hint) in [
+            (r#".clock_offset("boottime", "-40000d")"#, "it would be negative", "was started"),
+            (r#".clock_offset("boottime", "99999d")"#, "is too large", "at most 146 years"),
+            (r#".clock_offset("realtime", 1)"#, "has no offset in the kernel", "only `boottime`"),
+            (
+                r#".clock_offset("bootime", 1)"#,
+                "unknown clock `bootime`",
+                "did you mean `boottime`?",
+            ),
+            (r#".clock_offset("boottime", "soon")"#, "invalid duration `soon`", "\"5s\""),
+            (r#".clock_offset("boottime", [])"#, "a duration such as", "an array"),
+            (
+                r#".share(TIME).clock_offset("boottime", 1)"#,
+                "because TIME is shared",
+                "leave TIME out of `share`",
+            ),
+        ] {
+            let said = bench.sh(&format!("{HOST}{steps}"), "true").failed(125);
+            assert!(said.contains(message) && said.contains(hint), "{said}");
+        }
+        let code = format!(r#"{HOST}.clock_offset("boottime", 1).within(|| 1);"#);
+        let said = bench.recipe(&code).end().failed(125);
+        assert!(
+            said.contains("a closure cannot run in a sandbox with a clock of its own"),
+            "{said}"
+        );
     });
 }
 

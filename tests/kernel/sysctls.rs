@@ -70,3 +70,84 @@ fn a_setting_that_the_kernel_has_not_is_told_with_its_line() {
         assert!(failed.contains("(EINVAL)"), "{failed}");
     });
 }
+
+/// A Python program that sends itself an ICMP echo and listens at port 80, as any program may.
+const PLAIN_PROGRAM: &str = r#"
+import os, socket
+try:
+    ping = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
+    ping.settimeout(20)
+    ping.sendto(b"\x08\0\0\0\0\0\0\x01hello", ("127.0.0.1", 0))
+    print(os.getuid(), os.getgid(), ping.recv(99)[-5:].decode())
+except PermissionError:
+    print(os.getuid(), os.getgid(), "no ping")
+try:
+    server = socket.socket()
+    server.bind(("127.0.0.1", 80))
+    print("port 80")
+except PermissionError:
+    print("no port 80")
+"#;
+
+#[test]
+fn programs_in_a_network_of_ours_can_ping_and_use_low_ports() {
+    if !crate::support::have(&["python3"]) {
+        return;
+    }
+    as_each_user(|bench| {
+        let names = ["net/ipv4/ip_unprivileged_port_start", "net/ipv4/ping_group_range"];
+        let before = names.map(of_host);
+        bench.file("program.py", PLAIN_PROGRAM);
+        let run = |guest: &str| {
+            let program = bench.text("program.py");
+            let run = format!(r#"{guest}.bind("{program}").run(["python3", "{program}"])"#);
+            bench.recipe(&run).end().succeeded()
+        };
+        let view = r#"sandbox("/").read_only_root()"#;
+        for network in ["", ".network(netns())"] {
+            let seen = run(&format!("{view}{network}"));
+            assert_eq!(seen, "0 0 hello\nport 80\n", "{network}");
+            let seen = run(&format!("{view}{network}.user(1000).group(1000)"));
+            assert_eq!(seen, "1000 1000 hello\nport 80\n", "{network}");
+        }
+        if bench.user.is_root() {
+            let maps = ".map_user(0, 100000, 65536).map_group(0, 100000, 65536)";
+            let seen = run(&format!("{view}{maps}.user(33).group(44)"));
+            assert_eq!(seen, "33 44 hello\nport 80\n");
+            let seen = run(&format!("{view}.share(USER).user(33).group(44)"));
+            assert_eq!(seen, "33 44 hello\nport 80\n");
+        }
+        // The recipe has the last word.
+        let closed = r#".sysctl("net.ipv4.ip_unprivileged_port_start", 1024)"#;
+        assert_eq!(run(&format!("{view}{closed}")), "0 0 hello\nno port 80\n");
+        assert_eq!(names.map(of_host), before);
+    });
+}
+
+#[test]
+fn other_networks_keep_their_settings() {
+    as_each_user(|bench| {
+        // Groups that are not mapped have other numbers inside.
+        let setting = "net/ipv4/ip_unprivileged_port_start";
+        let view = r#"sandbox("/").read_only_root().network("host")"#;
+        assert_eq!(bench.seen(view, &format!("cat /proc/sys/{setting}")), of_host(setting));
+    });
+}
+
+#[test]
+fn a_network_without_writable_settings_is_as_the_kernel_made_it() {
+    if !crate::support::may_mount() {
+        return;
+    }
+    as_each_user(|bench| {
+        for setup in [
+            "mount --bind -o ro /proc/sys /proc/sys",
+            "mount --bind /sys /proc/sys",
+            "mount -t tmpfs none /proc/sys",
+        ] {
+            let setup = format!("{setup}; mount -o remount,bind,ro /proc/sys");
+            let recipe = r#"sandbox("/").read_only_root().run("echo in")"#;
+            assert_eq!(bench.recipe(recipe).in_world(&setup).end().succeeded(), "in\n");
+        }
+    });
+}

@@ -335,13 +335,15 @@ fn what_is_pushed_into_the_input_is_not_run_outside() {
         bench.file("push.py", PUSH);
         for tty in ["true", "false"] {
             let run = format!("run(\"python3 {}\", #{{ tty: {tty} }})", bench.text("push.py"));
-            let recipe = format!("{HOST}.{run}").replace('\n', " ");
+            let recipe =
+                format!("{HOST}.bind(\"{}\").{run}", bench.text("push.py")).replace('\n', " ");
             screen.enter(&format!("nsscript -e '{recipe}'"));
             screen.wait_for("has pushed");
             screen.wait_for("outside> ");
             assert_eq!(printed(&mut screen, "ls pushed 2>/dev/null", "outside> "), "");
         }
-        let mine = format!("{HOST}.within(|| exec([\"python3\", \"{}\"]))", bench.text("push.py"));
+        let file = bench.text("push.py");
+        let mine = format!("{HOST}.bind({file:?}).within(|| exec([\"python3\", {file:?}]))");
         screen.enter(&format!("nsscript -e '{}'", mine.replace('\n', " ")));
         screen.wait_for("has pushed");
         screen.wait_for("outside> ");

@@ -232,7 +232,7 @@ fn zsh_completes() {
         (&asked, &whole),
         ("nsscript help sandbox.bi", "nsscript help sandbox.bind "),
         ("nsscript help net::pa", "nsscript help net::pair "),
-        ("nsscript help bi", "nsscript help bin"),
+        ("nsscript help bina", "nsscript help binar"),
         ("nsscript definitions ", "nsscript definitions sub/"),
     ];
     let arguments: Vec<&str> = ["-f", "-c", script, "zsh"]

@@ -12,8 +12,8 @@ fn a_command_is_text_split_as_a_shell_does_or_an_array() {
         assert_eq(said.call(["echo", "one   two"]), "one   two\n");
         assert_eq(said.call("echo 'one   two' \"three  four\""), "one   two three  four\n");
         assert_eq(said.call("echo one\\ \\ two"), "one  two\n");
-        assert_eq(said.call("echo $HOME * ~ `id` > /no/such/place"),
-            "$HOME * ~ `id` > /no/such/place\n");
+        assert_eq(said.call("echo '$HOME * ~ `id` > /no/such/place' \\$HOME"),
+            "$HOME * ~ `id` > /no/such/place $HOME\n");
         assert_eq(said.call(["echo", 'c']), "c\n");
         "#,
     );
@@ -195,7 +195,7 @@ fn relative_paths_of_the_host_begin_at_the_directory_of_the_recipe() {
         assert_eq(guest.output("cat /etc/hostname").stdout, "hello\n");
         assert(exists("data/greeting"), "beside the recipe");
         assert_eq(rootfs().copy("./data", "/data").size(), 6);
-        assert_eq(needs("tools/greet").libraries(), needs("sh").libraries());
+        assert_eq(dependencies("tools/greet").libraries(), dependencies("sh").libraries());
         let root = rootfs().binary("tools/greet", #{ into: "/bin" });
         assert_eq(sandbox(root).output("greet").stdout, "hello\n");
         "#,

@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::nsscript::{Ran, Scratch, nsscript};
 use crate::support::schema::fitting;
 
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "nsscript.code-snippets",
     "nsscript.d.rhai",
     "nsscript.json",
+    "std/container.d.rhai",
     "std/net.d.rhai",
     "std/roots.d.rhai",
 ];
@@ -140,7 +141,7 @@ fn the_index_has_all_that_the_catalog_knows() {
         (&bind["options"][0]["name"], &bind["options"][0]["default"]),
         (&"read_only".into(), &"false".into())
     );
-    assert_eq!(index["modules"][0]["name"], "std/net");
+    assert_eq!(index["modules"][0]["name"], "std/container");
     assert_eq!(index["constants"].as_array().unwrap().len(), catalog::constants().len() + 2);
 }
 
@@ -151,11 +152,11 @@ fn snippets_are_calls_with_places_for_what_is_required() {
     let (comment, json) = file.split_once('\n').unwrap();
     assert!(comment.starts_with("// Written by `nsscript definitions`"));
     let snippets: Value = serde_json::from_str(json).unwrap();
-    let tmpfs = &snippets["sandbox.tmpfs(target[, #{ … }])"];
-    let (prefix, body, scope) = (&tmpfs["prefix"], &tmpfs["body"], &tmpfs["scope"]);
+    let bind = &snippets["sandbox.bind(source[, target][, #{ … }])"];
+    let (prefix, body, scope) = (&bind["prefix"], &bind["body"], &bind["scope"]);
     assert_eq!(
         (prefix, body, scope),
-        (&"tmpfs".into(), &"tmpfs(\"${1:target}\")$0".into(), &"rhai".into())
+        (&"bind".into(), &"bind(\"${1:source}\")$0".into(), &"rhai".into())
     );
     let called = catalog::all().filter(|verb| verb.signature().ends_with(')'));
     for verb in called {

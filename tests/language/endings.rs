@@ -52,7 +52,7 @@ fn everything_else_that_fails_is_125() {
     let codes = [
         "let = 3;",
         "no_such_function();",
-        "sandbox(\"/\").run(\"true\");",
+        "sandbox(\"/none\").run(\"true\");",
         "sandbox().hostname(1).run(\"true\");",
         "assert(false);",
         "throw 3;",
@@ -107,7 +107,7 @@ fn the_json_form_is_an_object_on_a_line_for_each_message() {
 
 #[test]
 fn the_human_form_is_the_default() {
-    let code = "sandbox(\"/\").run(\"true\");";
+    let code = "sandbox(\"/none\").run(\"true\");";
     let default = Ran::of(&mut nsscript(&["-e", code])).said(125);
     let asked = Ran::of(&mut nsscript(&["--error-format", "human", "-e", code])).said(125);
     assert_eq!(default, asked);

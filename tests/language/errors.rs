@@ -21,7 +21,7 @@ fn every_property_of_an_error_can_be_read_of_every_error() {
         r#"
         let attempts = [
             || sandbox("/").read_only_root().run("no-such-program"),
-            || sandbox("/").run("true"),
+            || sandbox("/none").run("true"),
             || sandbox().bind("/no-such-directory").run("true"),
             || sandbox().hostname(1),
             || sandbox().mask("/nothing").run("true"),
@@ -116,7 +116,7 @@ fn a_failed_sandbox_leaves_the_next_one_alone() {
 fn a_library_that_is_missing_inside_is_named() {
     let code = r#"
         let root = rootfs().copy(which("sh"), "/bin/sh");
-        for path in needs("sh").libraries() {
+        for path in dependencies("sh").libraries() {
             if path.contains("/ld-linux") { root = root.copy(path, path); }
         }
         assert(root.size() > rootfs().copy(which("sh"), "/bin/sh").size(), "there is a loader");

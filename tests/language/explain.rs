@@ -105,7 +105,7 @@ fn the_system_call_that_failed_is_the_last_thing_told() {
     assert_eq!(ran.status, Some(125));
     let events = parsed(&ran.stderr);
     let last = events.last().unwrap();
-    assert_eq!(last["sentence"], "mount tmpfs on `/mnt`", "{ran:?}");
+    assert_eq!(last["sentence"], "mount tmpfs on `/mnt`, up to half of the memory", "{ran:?}");
     assert_eq!(
         (&last["failed"]["call"], &last["failed"]["name"]),
         (&"fsconfig".into(), &"EINVAL".into())

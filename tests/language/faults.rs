@@ -41,7 +41,7 @@ fn a_look_up_that_fails_is_an_error_with_its_errno() {
     for code in [
         "print(rootfs().binary(\"sh\").digest());",
         "print(rootfs().library(\"libc.so.6\").digest());",
-        "print(needs(\"sh\").libraries());",
+        "print(dependencies(\"sh\").libraries());",
         "print(which(\"sh\"));",
     ] {
         let wanted = traced(code, &["-o".into(), log.clone()]).printed();

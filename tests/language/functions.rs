@@ -8,6 +8,8 @@ use std::process::Command;
 
 use rhai::{Array, Blob, Dynamic, FnPtr, INT, ImmutableString, Map};
 
+use nsscript::internal::script::manual::FUNCTIONS;
+
 use super::nsscript::{PROGRAM, Ran, Scratch, holds, in_own_places, nsscript, run};
 
 /// What a process may have in all: more than a recipe may use, and much less than a machine has.
@@ -179,6 +181,41 @@ fn no_function_of_the_language_hangs_panics_or_takes_all_memory() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     // What is called at all is no less than it was.
     assert!(called > 10_000, "{called}");
+}
+
+/// Functions of the engine that recipes do not call: the engine does, for operators and loops, or a
+/// verb takes their place.
+const NOT_DESCRIBED: [&str; 8] =
+    ["exit", "get_fn_metadata_list", "sleep", "trim", "to_json", "+=", "fill", "is_exported"];
+
+#[test]
+fn every_function_of_the_language_is_described() {
+    let is_word = |name: &str| {
+        name.chars().all(|it| it.is_ascii_lowercase() || it == '_' || it.is_ascii_digit())
+    };
+    let names = functions().into_keys();
+    let names =
+        names.map(|name| name.trim_start_matches("get$").trim_start_matches("set$").to_owned());
+    let mut missing: Vec<_> = names
+        .filter(|name| is_word(name) && !NOT_DESCRIBED.contains(&name.as_str()))
+        .filter(|name| !FUNCTIONS.iter().any(|known| known.name == name))
+        .collect();
+    missing.dedup();
+    assert!(missing.is_empty(), "not described: {missing:?}");
+    // And there is each of them; the engine does not list its keywords.
+    let keywords = ["call", "curry", "is_def_fn", "is_def_var", "is_shared", "type_of"];
+    let known: Vec<_> = functions().into_keys().collect();
+    let mut unknown = Vec::new();
+    for described in FUNCTIONS {
+        let is_it = |name: &String| name.trim_start_matches("get$") == described.name;
+        let is_known = keywords.contains(&described.name) || known.iter().any(is_it);
+        unknown.extend(Some(described.name).filter(|_| !is_known));
+        assert!(described.doc.ends_with('.') && described.form.contains(described.name));
+    }
+    assert!(unknown.is_empty(), "there is no {unknown:?}");
+    assert!(FUNCTIONS.is_sorted_by_key(|it| it.name));
+    let page = Ran::of(&mut nsscript(&["help", "starts_with"])).printed();
+    assert!(page.contains("string.starts_with(text)"), "{page}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn reports_of_every_kind_fit() {
         (&["-e", refused], 125, &["error"]),
         (&["-e", "fn f() { throw 1 } f();"], 125, &["error"]),
         (&["-e", "let a = ;"], 125, &["error"]),
-        (&["-e", "need(false, \"x\");"], 77, &["not run"]),
+        (&["-e", "skip_unless(false, \"x\");"], 77, &["not run"]),
         (&["check", "-e", "print(a); print(b);"], 1, &["error", "error"]),
         (&["plan", "--json", "-e", warned], 0, &["warning"]),
         (&["no-such-recipe"], 125, &["error"]),
@@ -39,6 +39,13 @@ fn reports_of_every_kind_fit() {
         (&refused[0]["operation"], &refused[0]["target"]),
         (&"mount".into(), &"/mnt".into())
     );
+}
+
+#[test]
+fn the_list_of_running_sandboxes_fits() {
+    let listed = Ran::of(&mut nsscript(&["ps", "--json"])).printed();
+    let document = fitting("ps", &listed);
+    assert!(document["sandboxes"].is_array(), "{listed}");
 }
 
 #[test]
@@ -92,7 +99,7 @@ fn plans_of_every_kind_fit() {
 fn results_of_every_kind_fit() {
     let scratch = Scratch::new();
     scratch.file("recipes/a.rhai", "print(1);");
-    scratch.file("recipes/b.rhai", "need(false, \"loop devices\");");
+    scratch.file("recipes/b.rhai", "skip_unless(false, \"loop devices\");");
     scratch.file("recipes/c.rhai", "print(2); throw \"no\";");
     let ran = Ran::of(nsscript(&["test", "--json"]).current_dir(scratch.path()));
     let results: Vec<_> = ran.stdout.lines().map(|line| fitting("test", line)).collect();

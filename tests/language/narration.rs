@@ -136,16 +136,16 @@ fn a_table_without_rows_says_so() {
 
 #[test]
 fn what_is_needed_and_there_is_no_reason_to_end() {
-    prints("need(true, \"it\"); print(1);", "1\n");
+    prints("skip_unless(true, \"it\"); print(1);", "1\n");
 }
 
 #[test]
 fn a_recipe_that_needs_what_is_not_there_ends_with_77() {
     for code in [
-        "need(false, \"loop devices\"); print(1);",
-        "fn f() { need(false, \"loop\\n    devices\"); } f();",
-        "[1].for_each(|| need(false, \"loop devices\"));",
-        "try { need(false, \"loop devices\"); } catch { print(1); } print(2);",
+        "skip_unless(false, \"loop devices\"); print(1);",
+        "fn f() { skip_unless(false, \"loop\\n    devices\"); } f();",
+        "[1].for_each(|| skip_unless(false, \"loop devices\"));",
+        "try { skip_unless(false, \"loop devices\"); } catch { print(1); } print(2);",
     ] {
         let ran = run(code);
         assert_eq!(ran.stdout, "", "{code}");
@@ -156,7 +156,7 @@ fn a_recipe_that_needs_what_is_not_there_ends_with_77() {
 #[test]
 fn what_is_missing_has_the_form_that_was_asked_for() {
     let said = |format| {
-        let code = "need(false, \"loop devices\");";
+        let code = "skip_unless(false, \"loop devices\");";
         Ran::of(&mut nsscript(&["--error-format", format, "-e", code])).said(77)
     };
     assert_eq!(said("short"), "not run: loop devices\n");
@@ -169,7 +169,7 @@ fn what_is_missing_has_the_form_that_was_asked_for() {
 fn what_was_started_is_ended_where_something_is_missing() {
     let code = r#"
         let sleeper = sandbox("/").read_only_root().start("sleep 60");
-        need(false, "patience");
+        skip_unless(false, "patience");
     "#;
     assert_eq!(run(code).said(77), "not run: patience\n");
 }
@@ -180,7 +180,7 @@ fn a_dry_run_tells_nothing_and_needs_nothing() {
         section("a");
         note("b");
         table([["c"], [1, 2]], #{ columns: ["d"] });
-        need(false, "e");
+        skip_unless(false, "e");
         sandbox().run("x");
     "#;
     let plan = planned(code).printed();

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use nsscript::internal::diag::{Format, Origin, Report, Sources, render};
 use nsscript::internal::host::{Host, Tree};
 use nsscript::internal::ops::{
-    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Mask, Mount, Proc, ReadOnly, Sandbox,
-    Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
+    Bind, Dev, Devpts, Directory, Domainname, File, Hostname, Mask, Mount, Name, Proc, ReadOnly,
+    Sandbox, Symlink, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::{Kept, Layer, Planner, Request};
 use nsscript::internal::spec::{
@@ -178,13 +178,20 @@ fn every_attribute_that_differs() {
 }
 
 #[test]
-fn the_host_read_only() {
-    golden("host_read_only", &sandbox(directory("/"), vec![What::ReadOnlyRoot]));
+fn a_view_of_the_host() {
+    golden("host_view", &sandbox(directory("/"), vec![]));
 }
 
 #[test]
-fn a_view_of_the_host() {
-    golden("host_view", &sandbox(Root::Empty, vec![What::HostView]));
+fn a_view_of_the_host_with_other_mounts() {
+    // `read_only_root` changes nothing, and each mount replaces the usual one.
+    let steps = vec![What::ReadOnlyRoot, proc(), tmpfs("/tmp"), Dev::new(path("/dev")).into()];
+    golden("host_replaced", &sandbox(directory("/"), steps));
+}
+
+#[test]
+fn the_host_writable() {
+    golden("host_writable", &sandbox(directory("/"), vec![What::WritableRoot]));
 }
 
 #[test]
@@ -244,8 +251,8 @@ fn everything_in_the_order_of_the_recipe() {
         bind("/srv/data", "/data", read_only()),
         tmpfs("/tmp"),
         proc(),
-        Sysfs(path("/sys")).into(),
-        Dev(path("/dev")).into(),
+        Sysfs { target: path("/sys"), optional: false }.into(),
+        Dev::new(path("/dev")).into(),
         Devpts(path("/pts")).into(),
         Mount {
             source: "none".into(),
@@ -262,11 +269,12 @@ fn everything_in_the_order_of_the_recipe() {
         file("/etc/motd"),
         Symlink { path: path("/bin"), says: "usr/bin".into() }.into(),
         bind("/usr", "/usr", BindOptions::default()),
-        Mask(path("/usr/sbin")).into(),
-        ReadOnly(path("/memory")).into(),
+        Mask { target: path("/usr/sbin"), optional: false }.into(),
+        ReadOnly { target: path("/memory"), optional: false }.into(),
         Domainname("lan".into()).into(),
         Umask(0o077).into(),
         Workdir(path("/data")).into(),
+        Name::new("web").unwrap().into(),
         What::Env(vec![own(("LANG", "C"))]),
         What::KeepEnv(vec!["TERM".into(), "NOT_SET".into()]),
     ];
@@ -354,7 +362,7 @@ fn all_contradictions_at_once() {
         Hostname("box".into()).into(),
         Domainname("lan".into()).into(),
         proc(),
-        Sysfs(path("/sys")).into(),
+        Sysfs { target: path("/sys"), optional: false }.into(),
         bind("/srv/dat", "/data", BindOptions::default()),
         bind("/srv/data", "/there", read_only()),
         tmpfs("/there/scratch"),

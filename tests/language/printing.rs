@@ -58,7 +58,7 @@ fn a_process_prints_its_number() {
 
 #[test]
 fn what_a_program_needs_prints_as_a_tree() {
-    let printed = run(r#"print(needs("sh"));"#).printed();
+    let printed = run(r#"print(dependencies("sh"));"#).printed();
     assert!(printed.starts_with('/'), "{printed}");
     assert!(!printed.ends_with("\n\n"), "an empty line follows\n{printed}");
 }
@@ -77,11 +77,11 @@ fn types_have_the_names_of_the_reference() {
         let guest = sandbox("/").read_only_root();
         let root = rootfs();
         for value in [guest, root, NET, guest.run("true"), guest.output("true"),
-            guest.start("true"), guest.plan("true"), needs("sh")] {
+            guest.start("true"), guest.plan("true"), dependencies("sh")] {
             print(type_of(value));
         }
     "#;
-    prints(code, "Sandbox\nRootfs\nNamespaces\nExit\nOutput\nProcess\nPlan\nNeeds\n");
+    prints(code, "Sandbox\nRootfs\nNamespaces\nExit\nOutput\nProcess\nPlan\nDependencies\n");
 }
 
 #[test]

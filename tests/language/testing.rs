@@ -39,7 +39,7 @@ fn recipes() -> Scratch {
     let scratch = Scratch::new();
     scratch.file("recipes/b.rhai", "print(\"text\");\n");
     scratch.file("recipes/a/long.rhai", "print(\"1\\n\\n2\");\nassert(false, \"no\");\n");
-    scratch.file("recipes/c.rhai", "need(false, \"loop devices\");\n");
+    scratch.file("recipes/c.rhai", "skip_unless(false, \"loop devices\");\n");
     scratch.file("recipes/notes.txt", "assert(false);\n");
     scratch
 }

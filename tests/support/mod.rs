@@ -22,13 +22,13 @@ mod user;
 pub use bench::Bench;
 pub use host::{marked_processes, mounts};
 pub use launch::{Launch, may_mount, may_mount_as_root};
-pub use need::{have, missing, which};
+pub use need::{have, have_clock_offsets, missing, which};
 pub use running::{Ended, Running};
 pub use screen::Screen;
 pub use user::{User, as_each_user};
 
-/// A sandbox whose root is the host's, read-only.
-pub const HOST: &str = r#"sandbox("/").read_only_root().proc("/proc").dev("/dev")"#;
+/// A sandbox whose root is the host's system, with user 0.
+pub const HOST: &str = r#"sandbox("/").user(0).proc("/proc").dev("/dev")"#;
 
 /// A sandbox whose root is put together from a few programs.
 pub const TREE: &str = r#"sandbox(rootfs()

@@ -22,6 +22,19 @@ pub fn have(programs: &[&str]) -> bool {
     absent.is_none()
 }
 
+/// Whether a program enters a time namespace, so that its clocks can differ: Linux 6.6. Says so where
+/// not.
+pub fn have_clock_offsets() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
+    let mut number = || numbers.next().and_then(|text| text.parse().ok()).unwrap_or(0_u32);
+    let is_new = (number(), number()) >= (6, 6);
+    if !is_new {
+        missing("Linux 6.6, for clocks");
+    }
+    is_new
+}
+
 /// Where a program is.
 pub fn which(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;

@@ -6,8 +6,8 @@ use super::{Bound, Mounted, tmpfs};
 use crate::diag::{Origin, Report};
 use crate::host::Host;
 use crate::ops::planning::file_id;
-use crate::ops::{Asking, Backing, Changes, Directory, Op, Planning, Presence, Symlink};
-use crate::spec::{FileOptions, GuestPath, MountAttributes, MountOptions, ValueError};
+use crate::ops::{Asking, Backing, Changes, Op, Planning, Presence, Symlink};
+use crate::spec::{GuestPath, MountAttributes, MountOptions, ValueError};
 
 /// The attributes of a mount that provides devices.
 const DEVICES_WORK: MountAttributes = MountAttributes { devices: true, ..MountAttributes::DATA };
@@ -26,7 +26,36 @@ const LINKS: [(&str, &str); 5] = [
 
 /// A small directory of harmless devices.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Dev(pub GuestPath);
+pub struct Dev {
+    /// The place inside.
+    pub target: GuestPath,
+    /// The maximum size of the shared memory, in bytes.
+    pub shm: u64,
+}
+
+impl Dev {
+    /// The usual size of the shared memory, as in Docker: 64 MiB.
+    const SHM: u64 = 64 << 20;
+
+    /// Devices at this place.
+    #[must_use]
+    pub fn new(target: GuestPath) -> Self {
+        Self { target, shm: Self::SHM }
+    }
+
+    /// The same with shared memory of this size, in bytes.
+    ///
+    /// # Errors
+    /// The size is 0.
+    pub fn with_shm(self, size: Option<u64>) -> Result<Self, ValueError> {
+        match size {
+            // For the kernel, `size=0` means no limit.
+            Some(0) => Err(ValueError::new("shared memory of size 0 would be unlimited")),
+            Some(shm) => Ok(Self { shm, ..self }),
+            None => Ok(self),
+        }
+    }
+}
 
 impl Asking for Dev {
     fn name(&self) -> &'static str {
@@ -34,7 +63,7 @@ impl Asking for Dev {
     }
 
     fn say(&self) -> String {
-        format!("devices on {}", self.0)
+        format!("devices on {}", self.target)
     }
 
     fn changes(&self) -> Changes {
@@ -46,16 +75,16 @@ impl Asking for Dev {
     }
 
     fn target(&self) -> Option<&GuestPath> {
-        Some(&self.0)
+        Some(&self.target)
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
-        let create = to.place(&self.0, Presence::Directory, origin);
-        match devices(&self.0, to.host, create) {
+        let create = to.place(&self.target, Presence::Directory, origin);
+        match devices(self, to.host, create) {
             Ok(operations) => operations.into_iter().for_each(|one| to.push(one, origin)),
             Err(report) => to.reports.push(report.at(origin.cloned())),
         }
-        to.view.cover(&self.0, Backing::Private, origin.cloned());
+        to.view.cover(&self.target, Backing::Private, origin.cloned());
         Ok(())
     }
 }
@@ -93,8 +122,9 @@ impl Asking for Devpts {
     }
 }
 
-/// The operations that create a small `/dev` at `target`.
-fn devices(target: &GuestPath, host: &Host, create: bool) -> Result<Vec<Op>, Report> {
+/// The operations that create a small `/dev`.
+fn devices(dev: &Dev, host: &Host, create: bool) -> Result<Vec<Op>, Report> {
+    let Dev { target, shm } = dev;
     let join = |name: &str| target.join(name).map_err(|invalid| Report::from(&invalid));
     // Mode 0755: in a world-writable sticky directory, the kernel refuses to open `/dev/null` with
     // O_CREAT, as `>` of a shell does (fs.protected_regular).
@@ -120,8 +150,16 @@ fn devices(target: &GuestPath, host: &Host, create: bool) -> Result<Vec<Op>, Rep
         actions.push(Symlink { path: join(name)?, says: says.into() }.into());
     }
     actions.push(devpts(join("pts")?, true).into());
-    let shared = FileOptions { mode: Some(0o1777), ..FileOptions::default() };
-    actions.push(Directory { path: join("shm")?, options: shared }.into());
+    let shared = Mounted {
+        kind: "tmpfs".into(),
+        source: "shm".into(),
+        target: join("shm")?,
+        options: tmpfs(Some(*shm), 0o1777, MountAttributes::DATA),
+        usual: MountAttributes::DATA,
+        create: true,
+        instead: None,
+    };
+    actions.push(shared.into());
     Ok(actions)
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{kernel, made, options};
-use crate::diag::Origin;
+use crate::diag::{self, Origin};
 use crate::ops::lowering::{c, option};
 use crate::ops::words::{in_root, place};
 use crate::ops::{
@@ -135,11 +135,24 @@ impl Operation for Mounted {
             String::new()
         };
         Told {
-            sentence: format!("mount {kind} on {}{differing}", place(target)),
+            sentence: format!("mount {kind} on {}{differing}{}", place(target), most(kind, data)),
             source: Some(source.clone()),
             target: Some(target.to_string()),
             shell: Some(format!("{made}mount -t {type_word}{options} {source_word} {at}{protect}")),
         }
+    }
+}
+
+/// The maximum size of a file system in memory, as the end of a sentence.
+fn most(kind: &str, data: &[(String, Option<String>)]) -> String {
+    let limit = data.iter().find(|(key, _)| matches!(key.as_str(), "size" | "nr_blocks"));
+    match (kind, limit) {
+        ("tmpfs", None) => ", up to half of the memory".into(),
+        ("tmpfs", Some((key, Some(size)))) if key == "size" => {
+            let shown = diag::size(size).map_or_else(|| size.clone(), diag::bytes);
+            format!(", up to {shown}")
+        }
+        _ => String::new(),
     }
 }
 

@@ -12,7 +12,12 @@ use crate::sys::Call;
 
 /// Hides a place: a directory by an empty one, anything else by `/dev/null`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Mask(pub GuestPath);
+pub struct Mask {
+    /// The place inside.
+    pub target: GuestPath,
+    /// Whether it may be missing.
+    pub optional: bool,
+}
 
 impl Operation for Mask {
     fn facts(&self) -> Facts<'_> {
@@ -21,28 +26,34 @@ impl Operation for Mask {
             turn: Turn::InRoot,
             scope: Scope::Sandbox,
             apart: Namespaces::NONE,
-            leaves: Leaves::Hidden(&self.0),
+            leaves: Leaves::Hidden(&self.target),
         }
     }
 
     fn told(&self) -> Told {
-        let at = in_root(&self.0);
+        let Self { target, optional } = self;
+        let at = in_root(target);
+        let hide = format!(
+            "if [ -d {at} ]; then mount -t tmpfs -o mode=0555,size=4096 none {at}; else mount \
+             --bind /dev/null {at}; fi && mount -o remount,bind,ro,nosuid,nodev,noexec {at}"
+        );
+        let (if_there, shell) = if *optional {
+            (", if it exists", format!("[ ! -e {at} ] || {{ {hide}; }}"))
+        } else {
+            ("", hide)
+        };
         Told {
-            sentence: format!("hide {}", place(&self.0)),
+            sentence: format!("hide {}{if_there}", place(target)),
             source: None,
-            target: Some(self.0.to_string()),
-            shell: Some(format!(
-                "if [ -d {at} ]; then mount -t tmpfs -o mode=0555,size=4096 none {at}; else \
-                 mount --bind /dev/null {at}; fi && \
-                 mount -o remount,bind,ro,nosuid,nodev,noexec {at}"
-            )),
+            target: Some(target.to_string()),
+            shell: Some(shell),
         }
     }
 }
 
 impl Lower for Mask {
     fn lower(&self, to: &mut Lowering<'_>) {
-        to.push(Call::Mask(guest(&self.0)));
+        to.push(Call::Mask { path: guest(&self.target), optional: self.optional });
     }
 }
 
@@ -52,7 +63,7 @@ impl Asking for Mask {
     }
 
     fn say(&self) -> String {
-        format!("mask {}", self.0)
+        format!("mask {}{}", self.target, if self.optional { ", if it exists" } else { "" })
     }
 
     fn changes(&self) -> Changes {
@@ -64,13 +75,18 @@ impl Asking for Mask {
     }
 
     fn target(&self) -> Option<&GuestPath> {
-        Some(&self.0)
+        Some(&self.target)
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
-        if to.is_there(&self.0, "mask", origin) {
+        let is_there = if self.optional {
+            to.may_be_there(&self.target)
+        } else {
+            to.is_there(&self.target, "mask", origin)
+        };
+        if is_there {
             to.push(self.clone(), origin);
-            to.view.cover(&self.0, Backing::Private, origin.cloned());
+            to.view.cover(&self.target, Backing::Private, origin.cloned());
         }
         Ok(())
     }

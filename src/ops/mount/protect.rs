@@ -59,7 +59,12 @@ impl Lower for Protect {
 
 /// A requested read-only place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ReadOnly(pub GuestPath);
+pub struct ReadOnly {
+    /// The place inside.
+    pub target: GuestPath,
+    /// Whether it may be missing.
+    pub optional: bool,
+}
 
 impl Asking for ReadOnly {
     fn name(&self) -> &'static str {
@@ -67,7 +72,7 @@ impl Asking for ReadOnly {
     }
 
     fn say(&self) -> String {
-        format!("{} is read-only", self.0)
+        format!("{} is read-only{}", self.target, if self.optional { ", if it exists" } else { "" })
     }
 
     fn changes(&self) -> Changes {
@@ -79,13 +84,19 @@ impl Asking for ReadOnly {
     }
 
     fn target(&self) -> Option<&GuestPath> {
-        Some(&self.0)
+        Some(&self.target)
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
-        if to.is_there(&self.0, "read_only", origin) {
-            to.push(Protect { target: self.0.clone(), optional: false }, origin);
-            to.view.protect(&self.0, origin.cloned());
+        let Self { target, optional } = self;
+        let is_there = if *optional {
+            to.may_be_there(target)
+        } else {
+            to.is_there(target, "read_only", origin)
+        };
+        if is_there {
+            to.push(Protect { target: target.clone(), optional: *optional }, origin);
+            to.view.protect(target, origin.cloned());
         }
         Ok(())
     }

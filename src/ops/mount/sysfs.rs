@@ -6,7 +6,13 @@ use crate::spec::{GuestPath, Kind, MountAttributes, MountOptions, ValueError};
 
 /// A read-only sysfs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sysfs(pub GuestPath);
+pub struct Sysfs {
+    /// The place inside.
+    pub target: GuestPath,
+    /// Whether it is left out if the kernel allows none, because the network is not the sandbox's
+    /// own.
+    pub optional: bool,
+}
 
 impl Asking for Sysfs {
     fn name(&self) -> &'static str {
@@ -14,7 +20,7 @@ impl Asking for Sysfs {
     }
 
     fn say(&self) -> String {
-        format!("sysfs on {}", self.0)
+        format!("sysfs on {}{}", self.target, if self.optional { ", if possible" } else { "" })
     }
 
     fn changes(&self) -> Changes {
@@ -26,15 +32,19 @@ impl Asking for Sysfs {
     }
 
     fn target(&self) -> Option<&GuestPath> {
-        Some(&self.0)
+        Some(&self.target)
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
+        let possible = to.namespaces.has(Kind::Net) || !to.namespaces.has(Kind::User);
+        if self.optional && !possible {
+            return Ok(());
+        }
         let usual = MountAttributes::DATA;
         let attributes = MountAttributes { read_only: true, ..usual };
         let options = MountOptions { data: Vec::new(), attributes };
         if to.needs(Kind::Net, "sysfs", origin) {
-            to.mount("sysfs", "sysfs", &self.0, (options, usual), origin);
+            to.mount("sysfs", "sysfs", &self.target, (options, usual), origin);
             to.or_bind("/sys");
         }
         Ok(())

@@ -32,12 +32,12 @@ pub enum LinkKind {
 /// A pair of interfaces is made, the second in another network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Veth {
-    /// The one here.
-    pub name: InterfaceName,
+    /// The one here; the kernel chooses a name if there is none.
+    pub name: Option<InterfaceName>,
     /// The other network.
     pub network: String,
     /// The one there.
-    pub peer: InterfaceName,
+    pub peer: Option<InterfaceName>,
 }
 
 /// An interface is removed.
@@ -110,25 +110,36 @@ impl NetworkOperation for Veth {
 
     fn told(&self, network: &str) -> Told {
         let Self { name, network: other, peer } = self;
+        let option = |lead: &str, name: &Option<InterfaceName>| {
+            name.as_ref().map_or(String::new(), |name| format!(" {lead}{}", word(name)))
+        };
         let shell = format!(
-            "{} link add {} type veth peer name {} netns {}",
+            "{} link add{} type veth peer{} netns {}",
             ip(network),
-            word(name),
-            word(peer),
+            option("", name),
+            option("name ", peer),
             shell_word(other)
         );
+        let end = |name: &Option<InterfaceName>| {
+            name.as_ref().map_or_else(|| "a new interface".to_owned(), ToString::to_string)
+        };
+        let (one, there) = (end(name), end(peer));
         Told {
-            sentence: format!("connect {name} {} to {peer} in the network {other}", at(network)),
+            sentence: format!("connect {one} {} to {there} in the network {other}", at(network)),
             source: None,
-            target: Some(name.to_string()),
+            target: name.as_ref().map(ToString::to_string),
             shell: Some(shell),
         }
     }
 
     fn calls(&self, network: &str) -> Vec<Called> {
         let Self { name, network: other, peer } = self;
-        let there = format!("{}, IFLA_NET_NS_FD=fd<{other}>", link(peer));
-        let what = format!("{}, IFLA_INFO_KIND=\"veth\", VETH_INFO_PEER={{{there}}}", link(name));
+        let named = |name: &Option<InterfaceName>| {
+            name.as_ref().map_or(String::new(), |name| format!("{}, ", link(name)))
+        };
+        let there = format!("{}IFLA_NET_NS_FD=fd<{other}>", named(peer));
+        let here = named(name);
+        let what = format!("{here}IFLA_INFO_KIND=\"veth\", VETH_INFO_PEER={{{there}}}");
         vec![sent(network, "RTM_NEWLINK", &what)]
     }
 }

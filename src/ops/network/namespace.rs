@@ -1,5 +1,6 @@
 //! Network namespaces themselves, and their names in /run/netns.
 
+use super::sandbox::{ALL_GROUPS, OpenPorts, SETTINGS};
 use super::{NetworkOperation, at, ip, sent, written};
 use crate::diag::quoted;
 use crate::ops::Told;
@@ -18,6 +19,19 @@ pub struct RemoveName(pub NetworkName);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forward;
 
+impl MakeNetwork {
+    /// The files that are written in a new network, with their values, as far as the kernel lets
+    /// nsscript. Duplicate address detection of IPv6 takes a second or two, in which a router
+    /// forwards nothing.
+    #[must_use]
+    pub fn settings(ports: &OpenPorts) -> Vec<(String, String)> {
+        let dad = |which| (format!("/proc/sys/net/ipv6/conf/{which}/accept_dad"), "0".to_owned());
+        let ports = ports.settings();
+        let ports = ports.map(|(name, value)| (format!("{SETTINGS}/{name}"), value));
+        ["all", "default"].map(dad).into_iter().chain(ports).collect()
+    }
+}
+
 impl NetworkOperation for MakeNetwork {
     fn name(&self) -> &'static str {
         "netns"
@@ -30,7 +44,8 @@ impl NetworkOperation for MakeNetwork {
         let (word, ip) = (shell_word(network), ip(network));
         let shell = format!(
             "ip netns add {word}; ip netns exec {word} sysctl -w \
-             net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0; \
+             net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+             net.ipv4.ip_unprivileged_port_start=0 net.ipv4.ping_group_range='0 {ALL_GROUPS}'; \
              {ip} link set lo up"
         );
         Told {
@@ -46,6 +61,9 @@ impl NetworkOperation for MakeNetwork {
             Called::new("unshare(CLONE_NEWNET)"),
             written("/proc/sys/net/ipv6/conf/all/accept_dad", 0),
             written("/proc/sys/net/ipv6/conf/default/accept_dad", 0),
+            written("/proc/sys/net/ipv4/ip_unprivileged_port_start", 0),
+            // The range depends on the groups of the user namespace.
+            Called::new(format!("write(fd<{SETTINGS}/ping_group_range>, \"0 …\", …)")),
             sent(network, "RTM_NEWLINK", "IFLA_IFNAME=\"lo\", ifi_flags=IFF_UP"),
         ]
     }

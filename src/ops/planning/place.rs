@@ -65,7 +65,7 @@ impl Planning<'_> {
     ) -> bool {
         if target.is_root() {
             let report = Report::error("`/` is the root itself and cannot be a target");
-            let hint = "set the root with `sandbox(root)`, `root` or `host_view`";
+            let hint = "set the root with `sandbox(root)` or `root`";
             self.reports.push(report.at(origin.cloned()).advise("root_as_place", hint));
             return false;
         }
@@ -79,7 +79,7 @@ impl Planning<'_> {
         let found = presence(&self.host.tree, path, below);
         let shown = quoted(target.as_str());
         let problem = match (found, wanted) {
-            (Presence::Unknown, _) => return !read_only,
+            (Presence::Unknown, _) => return !read_only || self.leads_to_own(target),
             (Presence::Nothing, _) if layered => return true,
             (Presence::Nothing, _) if read_only => {
                 format!("{shown} does not exist, and cannot be created below a read-only mount")
@@ -109,6 +109,12 @@ impl Planning<'_> {
         };
         self.reports.push(report);
         false
+    }
+
+    /// Whether a path leads through links to a private file system of the sandbox.
+    fn leads_to_own(&self, target: &GuestPath) -> bool {
+        let reached = self.lookup(|lookup| lookup.follow(target)).place;
+        matches!(self.view.holder(&reached), Some((_, Backing::Private, _)))
     }
 
     /// The command that creates a place on the host; `None` if the caller may not.
@@ -238,6 +244,11 @@ impl Planning<'_> {
         };
         self.reports.push(report);
         false
+    }
+
+    /// Whether a place to hide or to make read-only may exist: it is not known to be missing.
+    pub(in crate::ops) fn may_be_there(&self, path: &GuestPath) -> bool {
+        self.lookup(|lookup| lookup.follow(path)).at != At::Nothing
     }
 
     /// Looks something up inside, after the actions so far.

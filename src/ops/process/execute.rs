@@ -1,7 +1,7 @@
 //! The last step of a process: a program, or a closure of the recipe.
 
 use crate::diag::count;
-use crate::ops::lowering::command;
+use crate::ops::lowering::{Around, command};
 use crate::ops::strace::execve;
 use crate::ops::words::shown;
 use crate::ops::{Called, Carried, Facts, Leaves, Lower, Lowering, Operation, Scope, Told, Turn};
@@ -48,8 +48,9 @@ impl Operation for Execute {
 impl Lower for Execute {
     fn lower(&self, to: &mut Lowering<'_>) {
         let Self { command: what, search, environment } = self;
-        let waits = (to.prepared.gated, to.prepared.terminal);
-        let told = command(what.words(), search, environment, waits, &to.limits);
+        let (gated, terminal) = (to.prepared.gated, to.prepared.terminal);
+        let around = Around { gated, terminal, capable: to.init && to.capable };
+        let told = command(what.words(), search, environment, around, &to.limits);
         to.push(Call::Execute { as_init: to.init, told });
     }
 }

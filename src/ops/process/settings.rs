@@ -61,6 +61,12 @@ impl Personality {
         Ok(Self { names })
     }
 
+    /// The names.
+    #[must_use]
+    pub fn names(&self) -> &[&'static str] {
+        &self.names
+    }
+
     fn bits(&self) -> u32 {
         let own = PERSONALITIES.iter().filter(|(name, _)| self.names.contains(name));
         own.fold(0, |bits, (_, bit)| bits | bit)
@@ -102,6 +108,7 @@ impl Operation for Connect {
             Streams::Terminal => "use its own terminal, relayed to that of nsscript",
             Streams::Captured => "write output and errors to pipes",
             Streams::Piped => "read input from a pipe and write output to one",
+            Streams::Discarded => "use the input and errors of nsscript and discard the output",
         };
         Told { sentence: sentence.into(), source: None, target: None, shell: None }
     }

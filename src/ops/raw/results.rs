@@ -27,6 +27,17 @@ pub struct Pack(pub PathBuf);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Build(pub PathBuf);
 
+/// A file is written, whole or not at all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Save {
+    /// The file.
+    pub path: PathBuf,
+    /// How many bytes.
+    pub size: usize,
+    /// Whether it may replace another file.
+    pub replace: bool,
+}
+
 /// A file of the host, opened with these flags.
 fn opened(path: &Path, flags: &str) -> Called {
     Called::new(format!("openat(AT_FDCWD, {}, {flags})", c(path))).giving("fd")
@@ -51,6 +62,36 @@ impl RawOperation for DiskImage {
         let Self { path, size, kind: _ } = self;
         let truncated = Called::new(format!("ftruncate(fd, {size})"));
         vec![opened(path, "O_RDWR|O_CREAT|O_EXCL"), truncated]
+    }
+}
+
+impl RawOperation for Save {
+    fn facts(&self) -> RawFacts<'_> {
+        RawFacts { name: "save", effect: Effect::Result(&self.path, Becomes::File) }
+    }
+
+    fn told(&self) -> Told {
+        let Self { path, size, replace } = self;
+        let size = bytes(*size as u64);
+        let does = if *replace { "save or replace" } else { "save" };
+        Told {
+            sentence: format!("{does} the file {} of {size}", host(path)),
+            source: None,
+            target: Some(own(path)),
+            // The content is not part of the operation.
+            shell: None,
+        }
+    }
+
+    fn calls(&self) -> Vec<Called> {
+        let Self { path, size, replace } = self;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let beside = path.with_file_name(format!(".{name}.PID"));
+        let flags = if *replace { "0" } else { "RENAME_NOREPLACE" };
+        let (from, to) = (c(&beside), c(path));
+        let moved = format!("renameat2(AT_FDCWD, {from}, AT_FDCWD, {to}, {flags})");
+        let written = Called::new(format!("write(fd, …, {size})")).giving(size.to_string());
+        vec![opened(&beside, "O_WRONLY|O_CREAT|O_EXCL"), written, Called::new(moved)]
     }
 }
 

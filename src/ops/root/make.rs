@@ -38,12 +38,14 @@ pub enum RootKind {
     Copy,
     /// A directory of the host without a mount, because the mount namespace is shared.
     Plain(PathBuf),
-    /// A directory of the host with all its mounts, read-only.
+    /// A directory of the host with all its mounts.
     View {
         /// The directory.
         path: PathBuf,
         /// Its identity.
         id: Option<FileId>,
+        /// Whether all of it is read-only.
+        read_only: bool,
     },
 }
 
@@ -115,10 +117,10 @@ impl Lower for MakeRoot {
                 to.push(Call::AttachRoot);
             }
             RootKind::Plain(place) => to.push(Call::OpenRoot(path(place))),
-            RootKind::View { path: place, id } => {
+            RootKind::View { path: place, id, read_only } => {
                 let id = id.map(|(device, inode)| Identity { device, inode });
                 let tree = Tree::Host(path(place), id);
-                let set = writable.and(Attributes::READ_ONLY, true);
+                let set = writable.and(Attributes::READ_ONLY, *read_only);
                 to.push(Call::OpenTree { tree, recursive: true, set });
                 to.push(Call::AttachRoot);
             }
@@ -202,7 +204,12 @@ fn sentence(kind: &RootKind) -> String {
         }
         RootKind::Copy => "use a copy of the assembled tree as the root and discard changes".into(),
         RootKind::Plain(path) => format!("use {} as the root", host(path)),
-        RootKind::View { path, .. } => format!("use {} as the root, read-only", host(path)),
+        RootKind::View { path, id: _, read_only: true } => {
+            format!("use {} as the root, read-only", host(path))
+        }
+        RootKind::View { path, id: _, read_only: false } => {
+            format!("use {} as the root, writable", host(path))
+        }
     }
 }
 
@@ -222,8 +229,9 @@ fn shell(kind: &RootKind) -> Option<String> {
         }
         RootKind::Copy => "mount --bind -o nosuid,nodev copy $root".into(),
         RootKind::Plain(_) => return None,
-        RootKind::View { path, .. } => {
-            let all = remount_all("$root", "ro,nosuid,nodev");
+        RootKind::View { path, id: _, read_only } => {
+            let words = if *read_only { "ro,nosuid,nodev" } else { "nosuid,nodev" };
+            let all = remount_all("$root", words);
             format!("mount --rbind {} $root && {all}", sh(path))
         }
     })

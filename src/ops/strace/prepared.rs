@@ -11,7 +11,10 @@ use std::path::Path;
 use super::{Called, write_proc};
 use crate::diag::c_literal;
 use crate::ops::process::limit;
-use crate::sys::{self, Attributes, Base, Call, Create, OwnTerminal, Target, Tree};
+use crate::sys::{
+    self, Attributes, Base, Call, Create, Examined, MountPropagation, Overlay, OwnTerminal, Target,
+    Tree,
+};
 
 /// The flags for looking up a path beneath a descriptor.
 const RESOLVE: &str = "resolve=RESOLVE_NO_MAGICLINKS|RESOLVE_IN_ROOT";
@@ -26,6 +29,7 @@ pub fn prepared(program: &[Call], numbers: &[usize]) -> Vec<Called> {
         // A new object is named after its use.
         let becomes = match program.get(number + 1) {
             Some(Call::Keep) => "lower",
+            Some(Call::SetAside { .. }) => "slave",
             Some(Call::AttachRoot) => "root",
             _ => "mount",
         };
@@ -112,7 +116,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
                 .chain(directories.iter().map(|n| make(n)))
                 .collect()
         }
-        Call::Keep | Call::UseKept => Vec::new(),
+        Call::Keep | Call::UseKept | Call::TakeAside { .. } | Call::UseGiven { .. } => Vec::new(),
         Call::AttachKept(name) => {
             let name = c(name);
             vec![call(format!(
@@ -120,12 +124,27 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             ))]
         }
         Call::Attach(target) => attach(target),
+        Call::SetAside { .. } => vec![call(
+            "mount_setattr(slave, \"\", AT_EMPTY_PATH|AT_RECURSIVE, {propagation=MS_SLAVE}, 32)",
+        )],
+        Call::SetPropagation { path, kind } => {
+            let flag = match kind {
+                MountPropagation::Private => "MS_PRIVATE",
+                MountPropagation::Slave => "MS_SLAVE",
+                MountPropagation::Shared => "MS_SHARED",
+                MountPropagation::Unbindable => "MS_UNBINDABLE",
+            };
+            let flags = "AT_EMPTY_PATH|AT_RECURSIVE";
+            let set = format!("mount_setattr(place, \"\", {flags}, {{propagation={flag}}}, 32)");
+            vec![beneath(path, "O_PATH", "place"), call(set)]
+        }
+        Call::Overlay(overlay) => overlay_calls(overlay),
         Call::OpenRoot(path) => {
             vec![call(format!("openat(AT_FDCWD, {}, O_PATH|O_DIRECTORY)", c(path))).giving("root")]
         }
         Call::SetRootAttributes(set) => vec![set_attributes("root", "AT_EMPTY_PATH", *set)],
         Call::Protect { base, path, optional } => protect(*base, path, *optional),
-        Call::Mask(path) => mask(path),
+        Call::Mask { path, optional: _ } => mask(path),
         Call::MakeDirectory { path, mode, owner } => {
             let mut all = vec![directory(&c(path)), beneath(path, "O_PATH|O_DIRECTORY", "place")];
             all.extend(change_owner("place", *owner));
@@ -187,6 +206,15 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             let path = path.trim_start_matches("/proc/");
             vec![write_proc(path, &String::from_utf8_lossy(bytes))]
         }
+        Call::TryWriteProc { directory, files } => {
+            let directory = directory.to_string_lossy();
+            let directory = directory.trim_start_matches("/proc/");
+            let write = |(name, bytes): &(std::ffi::CString, Vec<u8>)| {
+                let path = format!("{directory}/{}", name.to_string_lossy());
+                write_proc(&path, &String::from_utf8_lossy(bytes))
+            };
+            files.iter().map(write).collect()
+        }
         Call::MakePrivate => {
             let private = "{propagation=MS_PRIVATE}";
             vec![call(format!("mount_setattr(AT_FDCWD, \"/\", AT_RECURSIVE, {private}, 32)"))]
@@ -197,6 +225,11 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             call("fchdir(mount)"),
             call("chroot(\".\")"),
         ],
+        Call::SetClock { first, bytes } => {
+            let unshare = first.then(|| call("unshare(CLONE_NEWTIME)"));
+            let line = String::from_utf8_lossy(bytes);
+            unshare.into_iter().chain([write_proc("self/timens_offsets", &line)]).collect()
+        }
         Call::LoopbackUp => vec![
             call("socket(AF_INET, SOCK_DGRAM, IPPROTO_IP)").giving("fd"),
             call("ioctl(fd, SIOCSIFFLAGS, {ifr_name=\"lo\", ifr_flags=IFF_UP|IFF_RUNNING})"),
@@ -219,12 +252,11 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             call(format!("setresuid({uid}, {uid}, {uid})")),
             call("prctl(PR_SET_KEEPCAPS, 0)"),
         ],
-        Call::DropBoundingSet => vec![call("prctl(PR_CAPBSET_DROP, …) /* each capability */")],
-        Call::DropCapabilities => {
-            let header = "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}";
-            let sets = "{effective=0, permitted=0, inheritable=0}";
-            vec![call(format!("capset({header}, {sets})"))]
+        Call::LimitBoundingSet { kept } => {
+            let each = if *kept == 0 { "each capability" } else { "each other capability" };
+            vec![call(format!("prctl(PR_CAPBSET_DROP, …) /* {each} */"))]
         }
+        Call::LimitCapabilities { kept, ambient } => capabilities(*kept, *ambient),
         Call::NewKeyring => vec![call("keyctl(KEYCTL_JOIN_SESSION_KEYRING, NULL)")],
         Call::NoNewPrivileges => vec![call("prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)")],
         Call::Limit { resource, soft, hard } => vec![limit(*resource, *soft, *hard)],
@@ -244,6 +276,19 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             call("ppoll([{fd=parent, events=POLLIN}], 1, {tv_sec=0, tv_nsec=0}, NULL)"),
         ],
     }
+}
+
+/// The calls that leave these capabilities.
+fn capabilities(kept: u64, ambient: bool) -> Vec<Called> {
+    let header = "{version=_LINUX_CAPABILITY_VERSION_3, pid=0}";
+    let number = |set: u64| if set == 0 { "0".to_owned() } else { format!("{set:#x}") };
+    let (kept_text, inherited) = (number(kept), number(if ambient { kept } else { 0 }));
+    let sets = format!("{{effective={kept_text}, permitted={kept_text}, inheritable={inherited}}}");
+    let mut all = vec![call(format!("capset({header}, {sets})"))];
+    if ambient && kept != 0 {
+        all.push(call("prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, …, 0, 0) /* each of them */"));
+    }
+    all
 }
 
 fn new_mount(
@@ -326,6 +371,40 @@ fn attach(target: &Target) -> Vec<Called> {
     };
     let place = beneath(&target.path, "O_PATH", "place");
     made.into_iter().chain([place, onto_place()]).collect()
+}
+
+/// An overlay, whose directories are attached in a stage.
+fn overlay_calls(overlay: &Overlay) -> Vec<Called> {
+    let Overlay { target, lower, names, changes, options, attributes } = overlay;
+    let mode = (CString::from(c"mode"), Some(CString::from(c"0755")));
+    let plain = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
+    let mut all = new_mount(c"tmpfs", &[mode], plain, "mount");
+    all.extend(attach(target));
+    all.push(call("fchdir(mount)"));
+    all.extend(names.iter().map(|name| call(format!("mkdirat(AT_FDCWD, {}, 0755)", c(name)))));
+    let mut staged = |directory: &Examined, name: &CStr, set| {
+        let tree = Tree::Host(directory.path.clone(), Some(directory.identity));
+        all.extend(open_tree(&tree, true, set, "lower"));
+        let name = c(name);
+        all.push(call(format!(
+            "move_mount(lower, \"\", AT_FDCWD, {name}, MOVE_MOUNT_F_EMPTY_PATH)"
+        )));
+    };
+    for (directory, name) in lower.iter().zip(names) {
+        staged(directory, name, plain);
+    }
+    if let Some(changes) = changes {
+        staged(&changes.above, c"changes", plain.and(Attributes::NO_SYMLINKS, true));
+    }
+    all.extend(new_mount(c"overlay", options, *attributes, "mount"));
+    all.extend(many(["umount2(\".\", MNT_DETACH)", "fchdir(root)"]));
+    all.push(if target.base == Base::Fresh {
+        let path = c(&target.path);
+        call(format!("move_mount(mount, \"\", parent, {path}, MOVE_MOUNT_F_EMPTY_PATH)"))
+    } else {
+        onto_place()
+    });
+    all
 }
 
 fn protect(base: Base, path: &CStr, optional: bool) -> Vec<Called> {

@@ -42,8 +42,10 @@ impl<'a> Guest<'a> {
 
     /// Whether this is not a sandbox, but the surroundings of nsscript itself.
     pub fn is_here(&self) -> bool {
-        // In a sandbox, every program loses its capabilities.
-        let is_sandbox = |planned: &Planned| matches!(planned.action, Op::DropCapabilities(_));
+        // In a sandbox, every program loses capabilities.
+        let is_sandbox = |planned: &Planned| {
+            matches!(planned.action, Op::DropCapabilities(_) | Op::LimitCapabilities(_))
+        };
         self.plan.is_raw() || !self.plan.actions.iter().any(is_sandbox)
     }
 

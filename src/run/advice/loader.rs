@@ -124,14 +124,14 @@ fn because_of_loader(report: Report, guest: &Guest<'_>, path: &str, found: &Plac
     }
     let hint = if guest.is_in_built_root(&place) {
         "add the program with `.binary(program)` instead of `.copy`, which leaves out the files \
-         that it needs; `needs(program)` lists them"
+         that it needs; `dependencies(program)` lists them"
             .to_owned()
     } else {
         let program = guest.on_host(&place).unwrap_or_else(|| path.into());
         let program = escape(&program.to_string_lossy());
         format!(
             "build the root with `rootfs().binary(\"{program}\")`, which adds the files that the \
-             program needs; `needs(\"{program}\")` lists them"
+             program needs; `dependencies(\"{program}\")` lists them"
         )
     };
     report.advise("loader_not_inside", hint)

@@ -61,7 +61,7 @@ fn wanted() -> Result<Sandbox, ValueError> {
     let steps: [What; 4] = [
         Hostname("busybox".into()).into(),
         Proc { target: GuestPath::new("/proc")?, options: ProcOptions::default() }.into(),
-        Dev(GuestPath::new("/dev")?).into(),
+        Dev::new(GuestPath::new("/dev")?).into(),
         Tmpfs { target: GuestPath::new("/run")?, size: Some(16 << 20), mode: 0o755 }.into(),
     ];
     let empty = Sandbox::new(Root::Empty, None);

@@ -9,7 +9,7 @@ use super::launcher::Launcher;
 use super::process::Process;
 use crate::diag::{Origin, Report};
 use crate::ops::raw::{Clone3, Setns};
-use crate::ops::{RawAction, clone_flags};
+use crate::ops::{Op, RawAction, clone_flags};
 use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::advice::action_error::ActionError;
 use crate::run::base::error::{Interrupted, RunError};
@@ -132,6 +132,15 @@ impl Launcher {
         request: &Request,
         body: Body<'_>,
     ) -> Attempt<Process> {
+        if let Some(planned) =
+            plan.actions.iter().find(|it| matches!(it.action, Op::ClockOffset(_)))
+        {
+            let message = "a closure cannot run in a sandbox with a clock of its own";
+            let report = Report::error(message).at(request.origin.clone());
+            let report = report.related(planned.origin.as_ref(), "the clock");
+            let hint = "run a program there: only a program enters a time namespace";
+            return Err(report.advise("closure_with_clock", hint).into());
+        }
         let plan = &self.possible(plan);
         let ready = launch::ready(self, plan, request, &Input::Inherited)?;
         let launch::Ready { mut lowered, holds, connected } = ready;

@@ -14,6 +14,8 @@ pub enum Cause {
     Exited,
     /// A signal killed it.
     Signal,
+    /// It was ended because its time was over.
+    Timeout,
 }
 
 impl fmt::Display for Cause {
@@ -21,6 +23,7 @@ impl fmt::Display for Cause {
         formatter.write_str(match self {
             Self::Exited => "exited",
             Self::Signal => "signal",
+            Self::Timeout => "timeout",
         })
     }
 }
@@ -42,6 +45,9 @@ pub struct Exit {
 
 impl fmt::Display for Exit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.cause == Cause::Timeout {
+            formatter.write_str("ran too long, and ")?;
+        }
         match self.signal {
             Some(signal) => write!(formatter, "ended by {}", sys::signal_name(signal)),
             None => write!(formatter, "exited with status {}", self.code),

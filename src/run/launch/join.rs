@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::connect_streams;
@@ -14,7 +15,7 @@ use super::stream::Given;
 use crate::diag::{Origin, Report, quoted};
 use crate::host::{Host, cgroups, mountinfo};
 use crate::ops::clone_flags;
-use crate::ops::{Closure, Join, NewSession, Op, Scope};
+use crate::ops::{Closure, Join, NewSession, Op, Pod, Scope};
 use crate::plan::{Plan, Planned, Request, Side, terminal_kind};
 use crate::run::advice::action_error::ActionError;
 use crate::run::base::error::RunError;
@@ -38,6 +39,8 @@ pub(in crate::run) struct Station {
     directory: Option<PathBuf>,
     /// Whether its ids are those of nsscript at that time.
     ids_of_caller: bool,
+    /// Whether joining programs stay in the control groups of nsscript.
+    stays_in_groups: bool,
 }
 
 impl Station {
@@ -52,7 +55,20 @@ impl Station {
             chrooted,
             directory: if stays { std::env::current_dir().ok() } else { None },
             ids_of_caller: !does(|op| matches!(op, Op::SetIds(_))),
+            stays_in_groups: false,
         }
+    }
+
+    /// The station of a sandbox that another nsscript process has started. It differs in these
+    /// namespaces from this process, whose trail does not concern it.
+    pub fn of_other(
+        apart: Namespaces,
+        chrooted: bool,
+        directory: Option<PathBuf>,
+        stays_in_groups: bool,
+    ) -> Self {
+        let (trail, ids_of_caller) = (Trail::default(), false);
+        Self { apart, trail, chrooted, directory, ids_of_caller, stays_in_groups }
     }
 }
 
@@ -71,6 +87,39 @@ impl Joining {
     pub fn trace<'a>(&'a self, launcher: &'a Launcher) -> LaunchTrace<'a> {
         LaunchTrace { trace: launcher, plan: &self.plan, actions: &self.actions }
     }
+}
+
+/// The namespaces `kinds` of the sandbox of `process`, for another sandbox that shares them.
+pub(in crate::run) fn pod(
+    launcher: &Launcher,
+    process: &mut Process,
+    kinds: Namespaces,
+) -> Result<Pod, Report> {
+    if !process.running() {
+        let message = "the sandbox has ended, so no other one can join it";
+        let hint = "start a program in it that runs as long, such as `sleep`";
+        return Err(Report::error(message).hint(hint));
+    }
+    if process.plan.is_raw() || process.is_closure() {
+        let message = "this process is not the program of a sandbox";
+        let hint = "join a program that `.start(…)` of a sandbox has started";
+        return Err(Report::error(message).hint(hint));
+    }
+    let station = &process.station;
+    let trail = launcher.session().trail();
+    let moved = trail.kinds_since(&station.trail);
+    let renamed = station.ids_of_caller && station.trail.ids != trail.ids;
+    if renamed || moved.has(Kind::Pid) {
+        let message = "nsscript changed its ids or its PID namespace after it started the sandbox, \
+                       so no other one can join it";
+        return Err(Report::error(message));
+    }
+    let pod = Pod::new(kinds, station.apart | moved, process.plan.maps.clone());
+    let pod = pod.map_err(|error| Report::from(&error))?;
+    let descriptor = process.pidfd().try_clone_to_owned().map_err(|error| {
+        Report::error(format!("cannot join the sandbox: {}", Errno::from(&error)))
+    })?;
+    Ok(Pod { pid: Some(process.pid()), descriptor: Some(Arc::new(descriptor)), ..pod })
 }
 
 /// Starts another program in the sandbox of `process`: in all its namespaces, with its ids, its
@@ -136,7 +185,12 @@ pub(in crate::run) fn joining(
                     alone: `within(PID, || …)`";
         return Err(Report::error(message).at(origin.cloned()).hint(hint).into());
     }
-    let groups = groups_to_enter(launcher.host(), process, origin)?;
+    let groups = if station.stays_in_groups {
+        Vec::new()
+    } else {
+        let pid = process.number_in_proc().map_err(|report| report.at(origin.cloned()))?;
+        groups_to_enter(launcher.host(), pid, origin)?
+    };
     let root = if station.chrooted { Some(open_root(process, origin)?) } else { None };
     let mut before = Vec::new();
     before.extend(root.as_ref().map(|root| Call::ChrootInto(root.as_raw_fd())));
@@ -169,15 +223,17 @@ fn open_root(process: &Process, origin: Option<&Origin>) -> Result<File, Report>
 
 /// Opens the control groups of a process that differ from those of nsscript, for processes to
 /// enter.
-fn groups_to_enter(
+pub(super) fn groups_to_enter(
     host: &Host,
-    process: &Process,
+    pid: i32,
     origin: Option<&Origin>,
 ) -> Result<Vec<OwnedFd>, Report> {
     let fails = |what: &str, error: &std::io::Error| {
         let errno = Errno::from(error);
         let message = format!("cannot enter the control group of the sandbox: {what}: {errno}");
-        Report::error(message).at(origin.cloned())
+        let mut report = Report::error(message).at(origin.cloned());
+        report.facts.errno = Some(errno.code());
+        report
     };
     let of = |who: &str| {
         let path = format!("/proc/{who}/cgroup");
@@ -189,7 +245,6 @@ fn groups_to_enter(
         Err((_, error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err((report, _)) => return Err(report),
     };
-    let pid = process.number_in_proc().map_err(|report| report.at(origin.cloned()))?;
     let other = of(&pid.to_string()).map_err(|(report, _)| report)?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (own, other) = (text(&own), text(&other));

@@ -4,20 +4,24 @@ use std::cell::RefCell;
 use std::ops::Deref;
 use std::time::Instant;
 
+use super::bounds::Bounds;
 use super::exit::{Exit, Output};
 use super::fallback::Fallbacks;
 use super::join::{self, Station};
-use super::piped::MOST_KEPT;
+use super::listing::Listing;
 use super::process::Process;
 use super::stream::{Input, converse};
 use super::{Launched, launch, not_executed};
+use crate::diag::Report;
+use crate::ops::Pod;
 use crate::plan::{Plan, Request};
 use crate::run::advice::guest::Guest;
 use crate::run::advice::loader;
 use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::mend::Attempt;
 use crate::run::network::Networks;
-use crate::sys;
+use crate::spec::Namespaces;
+use crate::sys::{self, Waiting};
 
 /// Starts the processes of this run.
 pub struct Launcher {
@@ -62,6 +66,10 @@ impl Launcher {
             let mut process = self.launch(plan, request, input)?;
             let confirmed = process.confirm();
             confirmed.map_err(|why| not_executed(self, plan, process.number, why))?;
+            if let Err(errno) = process.show() {
+                let message = format!("`nsscript ps` does not list the sandbox: {errno}");
+                self.warn(&Report::warning(message).at(request.origin.clone()));
+            }
             Ok(Ok(process))
         })
     }
@@ -78,6 +86,7 @@ impl Launcher {
                 let mut process = Process::new(child, ends, plan, (started, self.started()));
                 process.holds = holds;
                 process.station = Station::of(&process.plan, self);
+                process.listing = Listing::Later;
                 self.sweep();
                 Ok(process)
             }
@@ -95,11 +104,19 @@ impl Launcher {
     ///
     /// # Errors
     /// The action that failed, with its line. A failing program is not an error here.
-    pub fn run(&self, plan: &Plan, request: &Request, input: &Input) -> Result<Exit, RunError> {
+    pub fn run(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        input: &Input,
+        bounds: &Bounds,
+    ) -> Result<Exit, RunError> {
+        let _waiting = Waiting::begin();
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
+            process.set_timeout(bounds.timeout);
             if let Input::Bytes(bytes) = input
-                && let Err(error) = converse(&mut process, bytes, MOST_KEPT)
+                && let Err(error) = converse(&mut process, bytes, bounds.most)
             {
                 return Ok(Err(error));
             }
@@ -107,7 +124,7 @@ impl Launcher {
         })
     }
 
-    /// Runs a program to its end and collects its output, at most `most` bytes.
+    /// Runs a program to its end and collects its output.
     ///
     /// # Errors
     /// As for [`Launcher::run`]; or the program wrote more and was killed.
@@ -116,12 +133,14 @@ impl Launcher {
         plan: &Plan,
         request: &Request,
         input: &Input,
-        most: u64,
+        bounds: &Bounds,
     ) -> Result<Output, RunError> {
+        let _waiting = Waiting::begin();
         self.mending(plan, &mut || {
             let mut process = self.launch(plan, request, input)?;
+            process.set_timeout(bounds.timeout);
             let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
-            let (stdout, stderr) = match converse(&mut process, bytes, most) {
+            let (stdout, stderr) = match converse(&mut process, bytes, bounds.most) {
                 Ok(written) => written,
                 Err(error) => return Ok(Err(error)),
             };
@@ -160,6 +179,14 @@ impl Launcher {
         join::joined(first, request, self.host())
     }
 
+    /// The namespaces `kinds` of the sandbox of `process`, for another sandbox that shares them.
+    ///
+    /// # Errors
+    /// The sandbox has ended, or is none; or a kind that cannot be shared.
+    pub fn pod(&self, process: &mut Process, kinds: Namespaces) -> Result<Pod, Report> {
+        join::pod(self, process, kinds)
+    }
+
     /// Runs another program in the sandbox of `process`, to its end.
     ///
     /// # Errors
@@ -169,12 +196,36 @@ impl Launcher {
         process: &mut Process,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
     ) -> Result<Exit, RunError> {
+        let _waiting = Waiting::begin();
         let mut joined = join::join(self, process, request, input)?;
+        joined.set_timeout(bounds.timeout);
         if let Input::Bytes(bytes) = input {
-            converse(&mut joined, bytes, MOST_KEPT)?;
+            converse(&mut joined, bytes, bounds.most)?;
         }
         let plan = joined.plan.clone();
         self.ended(&plan, &mut joined)?
+    }
+
+    /// Runs another program in the sandbox of `process`, to its end, and collects its output.
+    ///
+    /// # Errors
+    /// As for [`Launcher::join`]; or the program wrote more and was killed.
+    pub fn join_output(
+        &self,
+        process: &mut Process,
+        request: &Request,
+        input: &Input,
+        bounds: &Bounds,
+    ) -> Result<Output, RunError> {
+        let _waiting = Waiting::begin();
+        let mut joined = join::join(self, process, request, input)?;
+        joined.set_timeout(bounds.timeout);
+        let bytes = if let Input::Bytes(bytes) = input { bytes.as_slice() } else { &[] };
+        let (stdout, stderr) = converse(&mut joined, bytes, bounds.most)?;
+        let plan = joined.plan.clone();
+        let exit = self.ended(&plan, &mut joined)??;
+        Ok(Output { stdout, stderr, exit })
     }
 }

@@ -5,7 +5,7 @@ use crate::ops::clone_flags;
 use crate::ops::{Lowering, Op, OwnDirectory, Prepared};
 use crate::plan::{Plan, Planned, Side};
 use crate::spec::{Kind, Streams};
-use crate::sys::{Call, Program};
+use crate::sys::{Call, Program, flags};
 
 /// A program, with the action of each call.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(in crate::run) struct Supplies<'a> {
     pub copy: Option<&'a OwnDirectory>,
     /// The directory for kept changes.
     pub changes: Option<&'a OwnDirectory>,
+    /// The mounts of images, by descriptor.
+    pub images: &'a [i32],
     /// The standard streams.
     pub streams: Given,
     /// The version of Linux.
@@ -49,8 +51,14 @@ pub(in crate::run) fn lower(plan: &Plan, supplies: Supplies<'_>) -> Lowered {
     // A process that shares its parent's memory enters a new time namespace only when it executes a
     // program, and on kernels such as 6.1 not at all. A process with a copy is in it from the
     // start.
-    program.share_memory = !plan.namespaces.has(Kind::Time) || supplies.kernel >= (6, 6);
+    // Programs of a sandbox that is joined could read shared memory.
+    let joins = plan.actions.iter().any(|it| matches!(it.action, Op::EnterSandbox(_)));
+    program.share_memory =
+        !joins && (!plan.namespaces.has(Kind::Time) || supplies.kernel >= (6, 6));
     program.namespaces = clone_flags(plan.namespaces);
+    if program.calls.iter().any(|call| matches!(call, Call::SetClock { .. })) {
+        program.namespaces &= !flags::TIME;
+    }
     Lowered { program, actions }
 }
 
@@ -60,7 +68,7 @@ pub(in crate::run) fn lower_joining(
     supplies: Supplies<'_>,
     before: Vec<Call>,
 ) -> Lowered {
-    let Supplies { layers, copy, changes, streams, own, gated, kernel: _ } = supplies;
+    let Supplies { layers, copy, changes, images, streams, own, gated, kernel: _ } = supplies;
     let connects = |planned: &Planned| match &planned.action {
         Op::Connect(connect) => connect.0 == Streams::Terminal,
         _ => false,
@@ -69,10 +77,11 @@ pub(in crate::run) fn lower_joining(
         layers,
         copy,
         changes,
+        images,
         streams: streams.call(),
         own,
         gated,
-        new_user: plan.namespaces.has(Kind::User),
+        new_user: plan.apart().has(Kind::User),
         terminal: plan.actions.iter().any(connects),
         closure: plan.command.is_closure(),
     };

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use super::launcher::Launcher;
 use crate::diag::{Origin, Report, escape, quoted};
 use crate::host::Host;
-use crate::ops::command as told;
 use crate::ops::network::MakeNetwork;
 use crate::ops::raw::InNetwork;
+use crate::ops::{Around, command as told};
 use crate::plan::{FORWARDED, Plan, Planned, RawAction, Request, Side};
 use crate::run::base::error::{Interrupted, RunError};
 use crate::run::launch::connect_streams;
@@ -116,7 +116,7 @@ impl Launcher {
             origin: origin.cloned(),
         };
         let connected = connect_streams(self, &request, &Input::Nothing, false)?;
-        let told = told(command.words(), &[], &[], (false, false), &[]);
+        let told = told(command.words(), &[], &[], Around::default(), &[]);
         let calls = vec![
             Call::DieWithParent,
             connected.given.call(),

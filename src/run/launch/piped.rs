@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::process::Process;
 use crate::diag::{Report, bytes};
 use crate::run::base::error::RunError;
-use crate::sys::{self, Errno, PATIENCE, ready};
+use crate::sys::{self, Errno, PATIENCE, Waiting, ready};
 
 /// The default maximum of kept output, in bytes.
 pub const MOST_KEPT: u64 = 64 << 20;
@@ -116,11 +116,13 @@ impl Process {
         if self.has_ended() && self.was_piped() {
             return Some(Err(cannot(Errno::PIPE)));
         }
+        let waiting = Waiting::begin();
         while !bytes.is_empty() {
             match self.input()?.write(bytes) {
                 Ok(length) => bytes = &bytes[length..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.pass_on(&waiting);
                     if let Err(error) = self.wait_for_room() {
                         return Some(Err(error));
                     }
@@ -152,7 +154,9 @@ impl Process {
     /// # Errors
     /// A signal asked nsscript to end, or the line exceeds the maximum.
     pub fn read_line(&mut self) -> Option<Result<Option<Vec<u8>>, RunError>> {
+        let waiting = Waiting::begin();
         loop {
+            self.pass_on(&waiting);
             let written = self.written.as_mut()?;
             let line = written.line();
             if line.is_some() || written.pipe().is_none() {

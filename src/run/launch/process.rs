@@ -5,8 +5,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::bounds::Deadline;
 use super::exit::{self, Cause, Exit};
 use super::join::Station;
+use super::listing::{Listing, SOON};
 use super::outside::Outside;
 use super::piped::Written;
 use super::relay::Relay;
@@ -17,7 +19,7 @@ use crate::run::base::error::{Interrupted, RunError};
 use crate::run::layers::changes::Kept;
 use crate::run::trace::whereabouts::{self, Whereabouts};
 use crate::spec::Kind;
-use crate::sys::{self, CallError, Child, Errno, KeptTerminal, PATIENCE, Status, ready};
+use crate::sys::{self, CallError, Child, Errno, KeptTerminal, PATIENCE, Status, Waiting, ready};
 
 /// A program in a sandbox. It is killed when this value is dropped.
 #[derive(Debug)]
@@ -36,17 +38,21 @@ pub struct Process {
     piped: bool,
     /// Whether the recipe sent it a signal.
     signalled: bool,
+    /// The end of the time that it may run.
+    pub(super) deadline: Option<Deadline>,
     /// The reason why the program was not executed, known after its end.
     not_executed: Option<CallError>,
     /// The reason why its status is unknown, if so.
     lost: Option<Errno>,
     /// The pipe for the value of a closure, until its end.
-    answer: Option<PipeReader>,
+    pub(in crate::run) answer: Option<PipeReader>,
     value: Vec<u8>,
     /// The resources that it uses while it runs.
     pub(in crate::run) holds: Holds,
     /// The place of its sandbox, for programs that join it.
     pub(in crate::run) station: Station,
+    /// Whether other nsscript processes of the user find it.
+    pub(in crate::run) listing: Listing,
 }
 
 /// The resources that a sandbox uses while it runs.
@@ -108,13 +114,36 @@ impl Process {
             exit: None,
             piped,
             signalled: false,
+            deadline: None,
             not_executed: None,
             lost: None,
             answer: None,
             value: Vec::new(),
             holds: Holds::default(),
             station: Station::default(),
+            listing: Listing::Never,
         }
+    }
+
+    /// Shows the sandbox to other nsscript processes of the user, unless that was done.
+    ///
+    /// # Errors
+    /// This process has no free descriptor, or the machine no memory.
+    pub(in crate::run) fn show(&mut self) -> Result<(), Errno> {
+        self.listing.show(&self.plan, self.child.pid())
+    }
+
+    /// Shows the sandbox if it has run for a while. If that fails, the program goes on unlisted.
+    pub(in crate::run) fn show_soon(&mut self) {
+        if matches!(self.listing, Listing::Later) && self.started.elapsed() >= SOON {
+            let _ = self.show();
+        }
+    }
+
+    /// The time until the sandbox is to be shown; `None` if that was done.
+    pub(in crate::run) fn until_shown(&self) -> Option<Duration> {
+        let waits = matches!(self.listing, Listing::Later);
+        waits.then(|| SOON.saturating_sub(self.started.elapsed()))
     }
 
     /// Wraps a copy of nsscript whose value comes through `answer`.
@@ -250,6 +279,11 @@ impl Process {
         self.child.signal(signal)
     }
 
+    /// Sends a signal that nobody has asked for.
+    pub(super) fn send(&self, signal: i32) -> Result<(), Errno> {
+        self.child.signal(signal)
+    }
+
     /// Notes that the recipe sent it a signal, so that its end is intended.
     pub fn note_signal(&mut self) {
         self.signalled = true;
@@ -277,7 +311,9 @@ impl Process {
         self.ends.input = None;
         // While this lives, the program uses the terminal of nsscript.
         let mut relay = self.ends.terminal.take().map(Relay::begin);
+        let waiting = Waiting::begin();
         loop {
+            self.pass_on(&waiting);
             // A closure ends only after its value was read.
             if self.answer.is_none()
                 && let Some(status) = self.child.poll()
@@ -297,6 +333,8 @@ impl Process {
             if count > 0 {
                 return Err(self.interrupt(relay.as_mut()).into());
             }
+            self.keep_time();
+            self.show_soon();
             let first = match &self.answer {
                 Some(answer) => answer.as_fd(),
                 None => self.child.pidfd(),
@@ -307,7 +345,8 @@ impl Process {
             watched.extend(written.map(|pipe| (pipe, false)));
             let written = written.map(|_| watched.len() - 1);
             watched.extend(relay.iter().flat_map(Relay::watched));
-            let answers = ready(&watched, Some(PATIENCE));
+            let patience = self.time_left().map_or(PATIENCE, |left| left.min(PATIENCE));
+            let answers = ready(&watched, Some(patience));
             let has_written = written.zip(answers.as_ref().ok()).is_some_and(|(at, is)| is[at]);
             let ends = || self.ends_by_signal();
             if let Some(relay) = &mut relay {
@@ -322,6 +361,13 @@ impl Process {
             if has_written {
                 self.keep_written()?;
             }
+        }
+    }
+
+    /// Sends the program the signals that arrived for it.
+    pub(in crate::run) fn pass_on(&mut self, waiting: &Waiting) {
+        for signal in waiting.signals() {
+            let _ = self.child.signal(signal);
         }
     }
 
@@ -347,7 +393,12 @@ impl Process {
         let Status { signal, code, usage, not_executed, lost } = status;
         (self.not_executed, self.lost) = (not_executed, lost);
         self.holds = Holds::default();
-        let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
+        self.listing = Listing::Never;
+        let cause = match signal {
+            _ if self.has_timed_out() => Cause::Timeout,
+            Some(_) => Cause::Signal,
+            None => Cause::Exited,
+        };
         let exit = Exit { code, signal, cause, wall: self.started.elapsed(), usage };
         self.exit = Some(exit);
         exit

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -13,7 +13,7 @@ use crate::diag::Report;
 use crate::plan::Plan;
 use crate::run::base::error::RunError;
 use crate::spec::Streams;
-use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, ready};
+use crate::sys::{self, Call, Errno, OwnTerminal, TerminalState, Waiting, ready};
 
 /// The standard input of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,20 +170,25 @@ pub(in crate::run) fn connect(
         connected.terminal(around.inside).map_err(StreamError::Terminal)?;
         return Ok(connected);
     }
-    let nothing =
-        || File::open("/dev/null").map_err(|error| StreamError::Nothing(Errno::from(&error)));
+    let open_null = |options: &mut OpenOptions| {
+        options.open("/dev/null").map_err(|error| StreamError::Nothing(Errno::from(&error)))
+    };
     let pipes_input = streams == Streams::Piped || matches!(input, Input::Bytes(_));
     if pipes_input {
         let (reader, writer) = pipe()?;
         connected.give(0, reader.into());
         connected.ends.input = Some(writer);
     } else if streams == Streams::Captured || matches!(input, Input::Nothing) {
-        connected.give(0, nothing()?.into());
+        connected.give(0, open_null(File::options().read(true))?.into());
     }
-    if streams != Streams::Inherited {
-        let (reader, writer) = pipe()?;
-        connected.give(1, writer.into());
-        connected.ends.output = Some(reader);
+    match streams {
+        Streams::Piped | Streams::Captured => {
+            let (reader, writer) = pipe()?;
+            connected.give(1, writer.into());
+            connected.ends.output = Some(reader);
+        }
+        Streams::Discarded => connected.give(1, open_null(File::options().write(true))?.into()),
+        Streams::Inherited | Streams::Terminal => {}
     }
     if streams == Streams::Captured {
         let (reader, writer) = pipe()?;
@@ -308,10 +313,14 @@ pub(in crate::run) fn converse(
         // A pipe that was just made is a descriptor for which this cannot fail.
         let _ = sys::set_nonblocking(end);
     }
+    let waiting = Waiting::begin();
     loop {
+        process.pass_on(&waiting);
         if input.is_empty() {
             writer = None;
         }
+        process.keep_time();
+        process.show_soon();
         let none = process.pidfd();
         let (wake_count, wake) = sys::interruption();
         let watched: [(Option<BorrowedFd<'_>>, bool); 5] = [
@@ -323,7 +332,8 @@ pub(in crate::run) fn converse(
         ];
         let entries: Vec<_> =
             watched.iter().filter_map(|(end, write)| Some(((*end)?, *write))).collect();
-        let answers = ready(&entries, None).unwrap_or_default();
+        let patience = [process.time_left(), process.until_shown()].into_iter().flatten().min();
+        let answers = ready(&entries, patience).unwrap_or_default();
         let mut answers = answers.into_iter();
         let is_ready = watched.map(|(end, _)| end.is_some() && answers.next().unwrap_or(false));
         if is_ready[2] {

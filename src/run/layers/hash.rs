@@ -14,6 +14,12 @@ pub(in crate::run) fn sha256(bytes: impl AsRef<[u8]>) -> String {
     hexadecimal(Sha256::new_with_prefix(bytes))
 }
 
+/// The sha256 of bytes, as hexadecimal digits.
+#[must_use]
+pub fn digest_of_bytes(bytes: &[u8]) -> String {
+    sha256(bytes)
+}
+
 /// A digest as hexadecimal digits.
 pub(in crate::run) fn hexadecimal(digest: Sha256) -> String {
     let mut digits = String::with_capacity(64);

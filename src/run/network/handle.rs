@@ -28,8 +28,6 @@ pub struct Network {
     pub(super) own: bool,
     /// Whether its name was taken away.
     pub(super) removed: Cell<bool>,
-    /// Whether a sandbox was put into it.
-    joined: Cell<bool>,
     peers: Peers,
 }
 
@@ -54,7 +52,6 @@ impl Network {
             resolver: RefCell::default(),
             own,
             removed: Cell::new(false),
-            joined: Cell::new(false),
             peers: Peers::default(),
         }
     }
@@ -92,21 +89,11 @@ impl Network {
         *self.resolver.borrow_mut() = Some(text);
     }
 
-    /// It, as a sandbox is put into it. In a network of the recipe's own no port asks for rights: a
-    /// program without capabilities can serve at port 80.
+    /// It, held open for who enters it.
     ///
     /// # Errors
     /// No descriptor is left.
-    pub fn to_join(&self) -> Result<JoinedNetwork, Errno> {
-        if self.own && !self.joined.replace(true) {
-            // Linux 4.11; before that such ports stay closed.
-            let _ = self.set(c"/proc/sys/net/ipv4/ip_unprivileged_port_start", b"0");
-        }
-        self.held()
-    }
-
-    /// It, held open for who enters it.
-    pub(in crate::run) fn held(&self) -> Result<JoinedNetwork, Errno> {
+    pub fn held(&self) -> Result<JoinedNetwork, Errno> {
         Ok(JoinedNetwork {
             label: self.label.clone(),
             inode: self.namespace.inode,

@@ -169,7 +169,8 @@ fn interface_exists(case: &Case<'_>) -> Option<Hint> {
             taken(case.network, name)
         }
         NetworkAction::Veth(Veth { name, peer, .. }) => {
-            taken(case.network, name).or_else(|| taken(case.other?, peer))
+            let name = name.as_ref().and_then(|name| taken(case.network, name));
+            name.or_else(|| taken(case.other?, peer.as_ref()?))
         }
         NetworkAction::ChangeLink(ChangeLink { name, change: LinkChange::Network(_) }) => {
             taken(case.other?, name)

@@ -49,6 +49,30 @@ impl Networks {
     #[must_use]
     pub fn plan_in(&self, network: JoinedNetwork, request: &Request) -> Plan {
         let mount = Namespaces::from(Kind::Mount);
+        let before = [
+            (EnterNetwork(network).into(), Side::Parent),
+            (Start { namespaces: mount, maps: StartMaps::None }.into(), Side::Parent),
+            (MakePrivate.into(), Side::Child),
+            (sysfs().into(), Side::Child),
+        ];
+        let plan = self.host_plan(before.into(), mount, request);
+        if self.no_sysfs.get() { self.do_without_sysfs(plan) } else { plan }
+    }
+
+    /// What is done to run a program of the host where nsscript is.
+    #[must_use]
+    pub fn plan_on_host(&self, request: &Request) -> Plan {
+        let start = Start { namespaces: Namespaces::NONE, maps: StartMaps::None };
+        self.host_plan(vec![(start.into(), Side::Parent)], Namespaces::NONE, request)
+    }
+
+    /// The plan of a program of the host, with what is done before its streams are connected.
+    fn host_plan(
+        &self,
+        before: Vec<(Op, Side)>,
+        namespaces: Namespaces,
+        request: &Request,
+    ) -> Plan {
         let environment = self.environment();
         let path = environment.iter().find(|(name, _)| name == "PATH");
         let path = path.map_or("/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", |(_, path)| path);
@@ -56,23 +80,19 @@ impl Networks {
         let command = request.command.clone();
         let execute = Execute { command, search, environment: environment.clone() };
         let of = |action: Op, side| Planned { action, side, origin: request.origin.clone() };
-        let actions = vec![
-            of(EnterNetwork(network).into(), Side::Parent),
-            of(Start { namespaces: mount, maps: StartMaps::None }.into(), Side::Parent),
-            of(MakePrivate.into(), Side::Child),
-            of(sysfs().into(), Side::Child),
-            of(DieWithParent.into(), Side::Child),
-            of(Connect(request.streams).into(), Side::Child),
-            of(execute.into(), Side::Child),
+        let after = [
+            (DieWithParent.into(), Side::Child),
+            (Connect(request.streams).into(), Side::Child),
+            (execute.into(), Side::Child),
         ];
-        let plan = Plan {
-            actions,
-            namespaces: mount,
+        let actions = before.into_iter().chain(after).map(|(action, side)| of(action, side));
+        Plan {
+            actions: actions.collect(),
+            namespaces,
             command: request.command.clone(),
             environment,
             ..Plan::of_one(of(Closure.into(), Side::Child))
-        };
-        if self.no_sysfs.get() { self.do_without_sysfs(plan) } else { plan }
+        }
     }
 
     /// The same plan without a sysfs, and those that are made from here on.

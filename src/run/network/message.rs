@@ -54,8 +54,8 @@ pub(super) fn index(wire: &Wire, name: &InterfaceName) -> Result<u32, NetlinkErr
     index.ok_or_else(|| NetlinkError::new(Errno::NO_DEVICE.code()))
 }
 
-fn made(name: &InterfaceName, info: Vec<LinkInfo>) -> LinkMessage {
-    let mut message = named(name);
+fn made(name: Option<&InterfaceName>, info: Vec<LinkInfo>) -> LinkMessage {
+    let mut message = name.map_or_else(LinkMessage::default, named);
     message.attributes.push(LinkAttribute::LinkInfo(info));
     message
 }
@@ -94,16 +94,20 @@ fn link(wire: &Wire, name: &InterfaceName, kind: &LinkKind) -> Result<LinkMessag
             LinkInfo::Data(InfoData::IpVlan(vec![InfoIpVlan::Mode(ipvlan_mode(*mode))])),
         ],
     };
-    let mut message = made(name, info);
+    let mut message = made(Some(name), info);
     if let Some(link) = kind.link() {
         message.attributes.push(LinkAttribute::Link(index(wire, link)?));
     }
     Ok(message)
 }
 
-fn veth(name: &InterfaceName, peer: &InterfaceName, other: BorrowedFd<'_>) -> LinkMessage {
+fn veth(
+    name: Option<&InterfaceName>,
+    peer: Option<&InterfaceName>,
+    other: BorrowedFd<'_>,
+) -> LinkMessage {
     // Made where it belongs: moving it there would cost some hundred times as much.
-    let mut there = named(peer);
+    let mut there = peer.map_or_else(LinkMessage::default, named);
     there.attributes.push(LinkAttribute::NetNsFd(other.as_raw_fd()));
     let data = LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(there)));
     made(name, vec![LinkInfo::Kind(InfoKind::Veth), data])
@@ -204,7 +208,7 @@ pub(super) fn perform(
         }
         Message::Veth(network::Veth { name, network: _, peer }) => {
             let other = other.ok_or_else(|| NetlinkError::new(Errno::INVALID.code()))?;
-            (RouteNetlinkMessage::NewLink(veth(name, peer, other)), new)
+            (RouteNetlinkMessage::NewLink(veth(name.as_ref(), peer.as_ref(), other)), new)
         }
         Message::ChangeLink(ChangeLink { name, change: how }) => {
             let index = index(wire, name)?;

@@ -18,14 +18,14 @@ pub(in crate::run) fn try_part(part: NetworkPart) -> impl Fn() -> Result<(), Cal
 }
 
 fn tried(part: NetworkPart) -> Result<(), NetlinkError> {
-    let (namespace, netlink) = Netlink::in_new_network()?;
+    let (namespace, netlink) = Netlink::in_new_network(&[])?;
     let wire = Wire::new(netlink);
     let name =
         |text: &str| InterfaceName::new(text).map_err(|_| NetlinkError::from(CallError::unknown()));
     match part {
         NetworkPart::Veth => {
             let (name, peer) = (name("try0")?, name("try1")?);
-            let veth = Veth { name, network: String::new(), peer };
+            let veth = Veth { name: Some(name), network: String::new(), peer: Some(peer) };
             message::perform(&wire, Message::Veth(&veth), Some(namespace.as_fd()))
         }
         NetworkPart::Bridge => {

@@ -1,7 +1,8 @@
 //! Files of the host as loop devices, and what is said where that cannot be.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::diag::{Report, quoted};
@@ -16,7 +17,38 @@ use crate::sys::{self, Errno, LoopDevice, LoopError, LoopSettings};
 pub fn attach_loop(path: &Path, settings: &LoopSettings) -> Result<LoopDevice, Report> {
     let opened = OpenOptions::new().read(true).write(!settings.read_only).open(path);
     let file = opened.map_err(|error| report(path, Errno::from(&error)))?;
+    attach_open(path, &file, settings)
+}
+
+/// Attaches the open file, which is at `path`.
+///
+/// # Errors
+/// As for [`attach_loop`].
+pub(in crate::run) fn attach_open(
+    path: &Path,
+    file: &File,
+    settings: &LoopSettings,
+) -> Result<LoopDevice, Report> {
     sys::attach_loop(file.as_fd(), settings).map_err(|failed| explain(path, &failed))
+}
+
+/// Opens an image that was examined before.
+///
+/// # Errors
+/// It cannot be opened, or is another file now.
+pub(in crate::run) fn open_image(
+    path: &Path,
+    id: (u64, u64),
+    read_only: bool,
+) -> Result<File, Report> {
+    let opened = OpenOptions::new().read(true).write(!read_only).open(path);
+    let file = opened.map_err(|error| report(path, Errno::from(&error)))?;
+    let found = file.metadata().map_err(|error| report(path, Errno::from(&error)))?;
+    if (found.dev(), found.ino()) == id {
+        return Ok(file);
+    }
+    let shown = quoted(path.to_string_lossy());
+    Err(Report::error(format!("the image {shown} was replaced since the plan was made")))
 }
 
 fn report(path: &Path, errno: Errno) -> Report {

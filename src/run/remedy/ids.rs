@@ -18,7 +18,7 @@ pub(in crate::run) fn no_setfcap() -> Remedy {
     // A file capability that is set in the new namespace would be valid in this one, too.
     Remedy::new(
         "no_setfcap",
-        "user 0 lacks CAP_SETFCAP here, as in every sandbox, and since Linux 5.12 the kernel then \
+        "user 0 lacks CAP_SETFCAP here, as in most sandboxes, and since Linux 5.12 the kernel then \
          refuses to map user 0 into another user namespace",
         "give the program of the outer sandbox another user: `.user(1000)`",
         "user_namespaces(7)",

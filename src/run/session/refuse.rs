@@ -37,6 +37,11 @@ pub(in crate::run) fn refuse(action: &RawAction, session: &Session) -> Result<()
             let exists = becomes != Becomes::Nothing && path.symlink_metadata().is_ok();
             if exists { there_already(action, path) } else { refused }
         }),
+        Effect::Metadata(path) => own_metadata(action, path, session),
+        Effect::Rename(from, to) => {
+            own_place(action, from, session)?;
+            own_place(action, to, session)
+        }
         Effect::Process(pid) => own_process(action, pid, session),
         Effect::Content(path) => own_file(action, path, session),
         // What is made, or done to this process alone; the kernel itself asks who sets maps,
@@ -210,6 +215,20 @@ fn own_file(action: &RawAction, path: &Path, session: &Session) -> Result<(), Re
         Some(place) => own_file_system(action, &place, path, session),
         None => Ok(()),
     }
+}
+
+/// Mode and owner are only set in a file system of the recipe's own, of devices as well: they are
+/// part of the file system, and not of the device.
+fn own_metadata(action: &RawAction, path: &Path, session: &Session) -> Result<(), Report> {
+    let Some(place) = seen(action, path, Place::of(path))? else {
+        // The call itself says that nothing is there.
+        return Ok(());
+    };
+    // The kernel keeps the mode of a file of procfs for every instance of it.
+    if seen(action, path, sys::is_procfs(path))? == Some(true) {
+        return Err(of_kernel(action));
+    }
+    own_file_system(action, &place, path, session)
 }
 
 /// The file system is the recipe's own.

@@ -75,6 +75,8 @@ impl Trail {
             | Effect::Pin(_)
             | Effect::Name(..)
             | Effect::Content(_)
+            | Effect::Metadata(_)
+            | Effect::Rename(..)
             | Effect::Image(_)
             | Effect::Process(_)
             | Effect::Network
@@ -102,6 +104,8 @@ impl Trail {
             | Effect::Pin(_)
             | Effect::Name(..)
             | Effect::Content(_)
+            | Effect::Metadata(_)
+            | Effect::Rename(..)
             | Effect::Image(_)
             | Effect::Process(_)
             | Effect::Network

@@ -9,7 +9,8 @@ use super::explain::Explained;
 use crate::diag::Report;
 use crate::ops::clone_flags;
 use crate::ops::{
-    Assembled, Called, Entry, Layer, Maps, Op, Told, clone3, make_mapped, prepared as traced,
+    Assembled, AttachImage, Called, Entry, Layer, Maps, Op, Told, clone3, make_mapped,
+    prepared as traced,
 };
 use crate::plan::{Plan, Planned, Side};
 use crate::run::session::idmap::MapError;
@@ -50,7 +51,8 @@ impl LaunchTrace<'_> {
         let failed = made.err().map(|failed| (self.action_of(failed, &program.calls), failed));
         for (index, planned) in self.plan.actions.iter().enumerate() {
             // These were reported when they were performed.
-            if matches!(planned.action, Op::BuildLayer(_) | Op::PrepareMaps(_)) {
+            if matches!(planned.action, Op::BuildLayer(_) | Op::PrepareMaps(_) | Op::AttachImage(_))
+            {
                 continue;
             }
             let explained = match planned.action {
@@ -210,6 +212,23 @@ pub(in crate::run) fn report_maps(
             Some(MapError::Call(error)) => told.failing((error.syscall.name(), error.errno), 0),
             // A helper reports its failure in its own words.
             Some(MapError::Helper(_)) => told.failing(("execve", Errno::PERMISSION), 0),
+        }
+    });
+}
+
+/// Reports the mount of an image.
+pub(in crate::run) fn report_image(
+    trace: &Trace,
+    planned: &Planned,
+    image: &AttachImage,
+    (failed, elapsed): (Option<&CallError>, Duration),
+) {
+    trace.explain(|| {
+        let calls = image.calls();
+        let told = Explained { elapsed: Some(elapsed), calls, ..prepared(trace, planned) };
+        match failed {
+            None => told,
+            Some(error) => told.failing((error.syscall.name(), error.errno), 0),
         }
     });
 }

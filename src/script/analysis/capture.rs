@@ -1,7 +1,8 @@
 //! Warnings about captured variables that a closure changes in a child process, where the change is
 //! lost.
 //!
-//! Closures passed to `clone` and `within` run in a child, which has a copy of every variable.
+//! Closures passed to `clone`, `within` and `parallel` run in a child, which has a copy of every
+//! variable.
 
 use rhai::{AST, ASTNode, Expr, Stmt, StmtBlock};
 
@@ -35,7 +36,7 @@ pub fn captured(ast: &AST, source: &str) -> Vec<Report> {
 
 /// A call whose closure runs in a child process.
 struct Call {
-    /// The verb: `clone` or `within`.
+    /// The verb: `clone`, `within` or `parallel`.
     verb: String,
     /// The form of a call that returns the value.
     form: &'static str,
@@ -57,14 +58,17 @@ fn calls(ast: &AST) -> Vec<Call> {
         let verb = call.name.as_str();
         // A function of the recipe or of a module can have the name of a verb.
         let own = || ast.iter_fn_def().any(|function| function.name == call.name);
-        if matches!(verb, "clone" | "within")
+        if matches!(verb, "clone" | "within" | "parallel")
             && !call.is_qualified()
-            && let Some(closure) = call.args.last().and_then(closure)
+            && let Some(closure) = call.args.iter().find_map(closure)
             && !own()
         {
-            let gives = verb == "within";
-            let form =
-                if gives && is_method { "….within(|| …)" } else { "within(…, || …)" };
+            let gives = verb != "clone";
+            let form = match verb {
+                "parallel" => "parallel(…, |item| …)",
+                _ if gives && is_method => "….within(|| …)",
+                _ => "within(…, || …)",
+            };
             calls.push(Call { verb: verb.to_owned(), form, gives, closure });
         }
         true
@@ -254,6 +258,12 @@ mod tests {
         };
         let same = found.len() == wanted.len() && found.iter().zip(&wanted).all(fits);
         assert!(same, "{code}\n{wanted:?}\n{found:#?}");
+    }
+
+    #[test]
+    fn changes_in_parallel_calls_are_lost() {
+        said("let n = 0; parallel([1], |x| { ^n += x; }, #{ at_once: 2 });");
+        said("let n = 0; print(parallel([1], |x| { x += n; x }));");
     }
 
     #[test]

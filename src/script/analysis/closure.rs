@@ -8,7 +8,9 @@ use std::collections::HashMap;
 
 use rhai::{AST, ASTFlags, ASTNode, Expr, FnCallExpr, FnPtr, Position, Stmt};
 
+use crate::script::binding::argument::Argument;
 use crate::script::binding::catalog;
+use crate::script::binding::verb::Verb;
 
 /// The methods of the language that change their receiver, with the minimum and maximum number of
 /// arguments.
@@ -38,6 +40,10 @@ const CHANGING: [(&str, usize, usize); 24] = [
     ("splice", 2, 3),
     ("truncate", 1, 1),
 ];
+
+/// The methods of the language that call a closure and do not change their receiver.
+const READING: [&str; 9] =
+    ["map", "filter", "reduce", "reduce_rev", "some", "all", "find", "find_map", "index_of"];
 
 /// A closure that captures something.
 pub struct Closure {
@@ -138,6 +144,44 @@ pub fn changes(call: &FnCallExpr) -> bool {
     // A verb of that name has one of nsscript's values as receiver, and does not change it.
     let is_verb = || catalog::named(&call.name).iter().any(|verb| !verb.receiver().is_empty());
     CHANGING.iter().any(takes) && !is_verb()
+}
+
+/// Whether a method calls closures and does not change its receiver: it may be called on a copy.
+pub fn reads(call: &FnCallExpr) -> bool {
+    let takes_closure = |verb: &&Verb| {
+        !verb.receiver().is_empty() && verb.parameters.iter().any(|it| it.kind == FnPtr::KIND)
+    };
+    READING.contains(&call.name.as_str()) || catalog::named(&call.name).iter().any(takes_closure)
+}
+
+/// Whether an argument is a closure that has captured the variable.
+pub fn captures(argument: &Expr, name: &str) -> bool {
+    closure(argument).is_some_and(|made| made.captures.iter().any(|captured| captured == name))
+}
+
+/// The places of variables that a closure reads which is an argument of a method of theirs, if the
+/// method reads them as well.
+pub fn read_by_closures(ast: &AST) -> Vec<Position> {
+    let mut places = Vec::new();
+    ast.walk(&mut |path: &[ASTNode<'_>]| {
+        let Some(ASTNode::Expr(chain @ (Expr::Dot(..) | Expr::Index(..)))) = path.last() else {
+            return true;
+        };
+        if let Some((name, at)) = variable(beginning(chain)) {
+            let methods = links(chain).into_iter().filter_map(|link| match link {
+                Expr::MethodCall(call, _) => Some(&**call),
+                _ => None,
+            });
+            let is_read = |call: &FnCallExpr| {
+                reads(call) && call.args.iter().any(|argument| captures(argument, name))
+            };
+            if methods.take_while(|call| !changes(call)).any(is_read) {
+                places.push(at);
+            }
+        }
+        true
+    });
+    places
 }
 
 /// The variables that determine the value of a closure.

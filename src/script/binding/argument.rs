@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 use super::call::Call;
+use super::shell_syntax::ShellSyntax;
 use super::verb::OptionKey;
 use crate::diag;
-use crate::spec::{self, Command, GuestPath, Id, ValueError};
+use crate::spec::{self, Capabilities, Command, GuestPath, Id, ValueError};
 
 /// The error of one argument of a call.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub enum ArgumentError {
         /// The error of the value.
         error: Box<ArgumentError>,
     },
+    /// A command string with shell syntax.
+    Shell(ShellSyntax),
 }
 
 impl ArgumentError {
@@ -54,6 +57,9 @@ impl fmt::Display for ArgumentError {
             Self::Value(error) => error.fmt(out),
             Self::UnknownOption { key, .. } => write!(out, "no option {}", diag::quoted(key)),
             Self::Option { key, error } => write!(out, "the option {}: {error}", diag::quoted(key)),
+            Self::Shell(found) => {
+                write!(out, "it is not a shell: {} has no meaning", diag::quoted(&found.syntax))
+            }
         }
     }
 }
@@ -61,7 +67,7 @@ impl fmt::Display for ArgumentError {
 impl Error for ArgumentError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Type { .. } | Self::UnknownOption { .. } => None,
+            Self::Type { .. } | Self::UnknownOption { .. } | Self::Shell(_) => None,
             Self::Value(error) => Some(error),
             Self::Option { error, .. } => Some(error),
         }
@@ -140,10 +146,11 @@ pub fn a_type(name: &str) -> String {
         "HostFacts" | "Host" => "the Host".into(),
         "Output" | "SharedOutput" => "an Output".into(),
         "SharedPlan" => "a Plan".into(),
-        "SharedNeeds" => "a Needs".into(),
+        "SharedNeeds" => "a Dependencies".into(),
         "Exit" => "an Exit".into(),
         "ScriptError" | "Error" => "an Error".into(),
         "Namespaces" => "namespaces".into(),
+        "Parts" => "parts of a process".into(),
         "SharedNamespace" => "a Namespace".into(),
         "SharedNetwork" => "a Network".into(),
         // Some names of the language already have an article.
@@ -221,6 +228,10 @@ pub struct Mode(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask(pub u32);
 
+/// The word `"all"`, for all ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllIdsWord;
+
 /// One kind of namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneKind(pub spec::Kind);
@@ -277,7 +288,22 @@ plain! {
     };
     Id, "an id or a name", |value, _call| match value.as_int() {
         Ok(number) => Some(Id::Number(id(number)?)),
-        Err(_) => text(value).map(Id::Name),
+        Err(_) => text(value).map(|name| Id::named(&name)),
+    };
+    AllIdsWord, "`\"all\"`", |value, _call| match text(value) {
+        Some(text) if text == "all" => Some(AllIdsWord),
+        Some(text) => return Err(no_ids(&text).into()),
+        None => None,
+    };
+    Capabilities, "an array of capabilities, `\"container\"` or `\"all\"`", |value, _call| {
+        match (value.read_lock::<Array>(), text(value)) {
+            (Some(array), _) => {
+                let names = texts(&array, "an array of capabilities")?;
+                Some(Capabilities::parse(names)?)
+            }
+            (None, Some(word)) => Some(Capabilities::parse_word(&word)?),
+            (None, None) => None,
+        }
     };
     IdNumber, "an id", |value, _call| match value.as_int() {
         Ok(number) => Some(IdNumber(id(number)?)),
@@ -355,6 +381,9 @@ fn words(value: &Dynamic) -> Result<Option<Vec<String>>, ArgumentError> {
         return texts(&array, "a string or an array of strings").map(Some);
     }
     let Some(text) = text(value) else { return Ok(None) };
+    if let Some(found) = ShellSyntax::find(&text) {
+        return Err(ArgumentError::Shell(found));
+    }
     let words = shell_words::split(&text).map_err(|_| {
         ValueError::new(format!("unterminated quote in {}", diag::quoted(&text))).hint(
             "quote a literal quote as well, or pass the words as an array, which needs no \
@@ -391,6 +420,11 @@ fn no_mode(number: i64) -> ValueError {
 
 /// The hint for modes.
 const HOW_MODE: &str = "write the mode in octal, from `0` to `0o7777`: `0o755`";
+
+fn no_ids(text: &str) -> ValueError {
+    ValueError::new(format!("unknown ids {}", diag::quoted(text)))
+        .hint("write `\"all\"`, or map single ranges with `map_user` and `map_group`")
+}
 
 fn no_mask(number: i64) -> ValueError {
     let shown = if number < 0 { number.to_string() } else { format!("{number:#o}") };

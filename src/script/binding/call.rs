@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
+use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext, Scope};
 
 use super::argument::{Argument, ArgumentError, a_kind};
 use super::context::{Context, Printed};
@@ -13,6 +13,7 @@ use super::options;
 use super::verb::Verb;
 use crate::diag::{Facts, Origin, Report, quoted};
 use crate::run::{Errno, RunError};
+use crate::script::language::library::STDLIB;
 
 /// A call of a verb.
 pub struct Call<'c, 'e> {
@@ -49,6 +50,25 @@ impl<'c, 'e> Call<'c, 'e> {
     /// What it throws.
     pub fn run(&self, closure: &FnPtr) -> Result<Dynamic, Box<EvalAltResult>> {
         closure.call_within_context(self.native, ())
+    }
+
+    /// Calls a function of the module of nsscript with this name.
+    ///
+    /// # Errors
+    /// What it throws.
+    pub fn library(
+        &self,
+        name: &str,
+        function: &str,
+        argument: Dynamic,
+    ) -> Result<Dynamic, Box<EvalAltResult>> {
+        let (engine, id) = (self.native.engine(), format!("<{name}>"));
+        let found = STDLIB.iter().find(|(known, _)| *known == name);
+        let text = found.map_or("", |(_, text)| *text);
+        let mut tree = engine.compile(text)?;
+        tree.set_source(id.as_str());
+        self.context.sources.insert(&id, text);
+        engine.call_fn(&mut Scope::new(), &tree, function, (argument,))
     }
 
     /// The text that the language prints for a value.
@@ -130,6 +150,7 @@ impl<'c, 'e> Call<'c, 'e> {
             ArgumentError::Value(invalid) => Report::from(&invalid),
             ArgumentError::UnknownOption { key, keys } => options::unknown(&verb, &key, keys, self),
             ArgumentError::Option { key, error } => options::wrong(&verb, key, &error, self),
+            ArgumentError::Shell(found) => found.report(self),
         }
     }
 
@@ -138,7 +159,7 @@ impl<'c, 'e> Call<'c, 'e> {
         let texts = self.arguments.iter().filter(|argument| argument.is_string());
         let texts: Vec<String> = texts.map(ToString::to_string).collect();
         let constants = super::catalog::constants().into_iter();
-        constants.map(|(name, ..)| name).find(|name| texts.iter().any(|text| text == name))
+        constants.map(|constant| constant.name).find(|name| texts.iter().any(|text| text == name))
     }
 
     /// A failure at a key of the option map.

@@ -3,12 +3,15 @@
 //! The compiler makes the catalog, as constant data. A verb without a doc comment does not compile,
 //! and running a recipe does not touch the catalog.
 
+use rhai::Dynamic;
+
 use super::value;
 use super::verb::{Kind, OptionKey, Parameter, Verb};
 use crate::diag::closest;
+use crate::script::language::described::FUNCTIONS;
 use crate::script::language::library::libraries;
 use crate::script::verbs;
-use crate::spec;
+use crate::spec::{self, Parts, ProcessPart};
 
 /// The headings of a help page, in order.
 pub const HEADINGS: [&str; 6] = ["Arguments", "Errors", "Example", "Plan", "See", "Since"];
@@ -75,8 +78,18 @@ pub fn only_in_run(name: &str, kind: Kind) -> bool {
 }
 
 /// Functions that change nothing, so that no plan shows them.
-const UNPLANNED: [&str; 9] =
-    ["assert", "assert_eq", "exit", "need", "note", "section", "sleep", "table", "wait_until"];
+const UNPLANNED: [&str; 10] = [
+    "assert",
+    "assert_eq",
+    "eprint",
+    "exit",
+    "skip_unless",
+    "note",
+    "section",
+    "sleep",
+    "table",
+    "wait_until",
+];
 
 /// Whether `name`, a function or a method, can be a part of a plan.
 #[must_use]
@@ -91,20 +104,74 @@ pub fn is_planned(name: &str, is_function: bool) -> bool {
     })
 }
 
-/// The constants for namespaces: name, value, description.
+/// A constant for namespaces, or for other parts of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Constant {
+    /// Its name: `UTS`, `CLONE_NEWUTS`.
+    pub name: &'static str,
+    /// The constant that this is another name for.
+    pub alias_of: Option<&'static str>,
+    meaning: Meaning,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Meaning {
+    Kind(spec::Kind),
+    All,
+    Part(ProcessPart),
+}
+
+impl Constant {
+    /// Its value.
+    pub fn value(self) -> Dynamic {
+        match self.meaning {
+            Meaning::Kind(kind) => Dynamic::from(spec::Namespaces::from(kind)),
+            Meaning::All => Dynamic::from(spec::Namespaces::ALL),
+            Meaning::Part(part) => Dynamic::from(Parts::from(part)),
+        }
+    }
+
+    /// The type of its value.
+    #[must_use]
+    pub fn type_name(self) -> &'static str {
+        match self.meaning {
+            Meaning::Kind(_) | Meaning::All => "Namespaces",
+            Meaning::Part(_) => "Parts",
+        }
+    }
+
+    /// Its description.
+    #[must_use]
+    pub fn doc(self) -> String {
+        if let Some(name) = self.alias_of {
+            return format!("another name for `{name}`");
+        }
+        match self.meaning {
+            Meaning::Kind(kind) => format!("the {} namespace ({})", kind.name(), kind.flag()),
+            Meaning::All => "every kind of namespace".into(),
+            Meaning::Part(part) => format!("{}, for `unshare` ({})", part.name(), part.flag()),
+        }
+    }
+}
+
+/// The constants for namespaces and other parts of a process, each before its other names.
 #[must_use]
-pub fn constants() -> Vec<(&'static str, spec::Namespaces, String)> {
-    let mut constants: Vec<_> = spec::Kind::ALL
-        .into_iter()
-        .map(|kind| {
-            (
-                kind.constant(),
-                kind.into(),
-                format!("the {} namespace ({})", kind.name(), kind.flag()),
-            )
-        })
-        .collect();
-    constants.push(("ALL", spec::Namespaces::ALL, "every kind of namespace".into()));
+pub fn constants() -> Vec<Constant> {
+    let mut constants = Vec::with_capacity(24);
+    let mut add = |name, others: &[&'static str], meaning| {
+        constants.push(Constant { name, alias_of: None, meaning });
+        let alias = |other: &&'static str| Constant { name: other, alias_of: Some(name), meaning };
+        constants.extend(others.iter().map(alias));
+    };
+    for kind in spec::Kind::ALL {
+        let others: &[_] =
+            if kind == spec::Kind::Mount { &["MNT", kind.flag()] } else { &[kind.flag()] };
+        add(kind.constant(), others, Meaning::Kind(kind));
+    }
+    add("ALL", &[], Meaning::All);
+    for part in ProcessPart::ALL {
+        add(part.constant(), &[part.flag()], Meaning::Part(part));
+    }
     constants
 }
 
@@ -222,13 +289,20 @@ pub fn reference() -> String {
         }
     }
     out.push_str(
+        "\n## Functions of the language\n\nThe language Rhai has these functions. Those that work *in \
+         place* change the value that they are called on and return nothing, unless said otherwise.\n\n",
+    );
+    for function in FUNCTIONS {
+        out.push_str(&format!("- `{}`: {}\n", function.form, function.doc));
+    }
+    out.push_str(
         "\n## Errors\n\nIf a verb or the language itself fails (a division by zero, an invalid index), \
          `catch` receives an `Error` with the properties above. If the recipe throws a value, \
          `catch` receives that value.\n",
     );
     out.push_str("\n## Constants\n\n");
-    for (name, _, doc) in constants() {
-        out.push_str(&format!("- `{name}`: {doc}\n"));
+    for constant in constants() {
+        out.push_str(&format!("- `{}`: {}\n", constant.name, constant.doc()));
     }
     for (name, doc) in VALUES {
         out.push_str(&format!("- `{name}`: {doc}\n"));

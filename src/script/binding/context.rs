@@ -1,6 +1,7 @@
 //! The state that all verbs of one run share.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct Context {
     printed: OnceCell<&'static AtomicU8>,
     /// The functions of the recipe and their calls.
     pub stack: RefCell<Stack>,
+    /// The places of variables of the text that is read that are copied: see `engine/own_value.rs`.
+    pub copied: RefCell<HashSet<(u32, u32)>>,
     /// The names of its `catch` variables.
     pub caught: RefCell<CatchNames>,
     directory: PathBuf,
@@ -70,6 +73,7 @@ impl Context {
             calls_raw: false,
             printed: OnceCell::new(),
             stack: RefCell::default(),
+            copied: RefCell::default(),
             caught: RefCell::default(),
             directory: recipe.directory.clone(),
             moved: Cell::default(),
@@ -175,6 +179,11 @@ impl Context {
     pub fn with_callers(&self, mut origin: Origin) -> Origin {
         origin.callers = self.stack.borrow().callers(&origin).into();
         origin
+    }
+
+    /// Whether the ids in a session differ from those of the caller: an ordinary user is 0 in it.
+    pub fn has_other_ids(&self) -> bool {
+        !self.runner.host().is_root() && !self.runner.on_host()
     }
 
     /// Prints a warning, unless it was printed before.

@@ -4,6 +4,7 @@
 //! `Kernel` performs it through the runner. `DryRun` records it and returns a stand-in value, so
 //! that the recipe can continue. No method has a default, so neither side can lack one.
 
+mod files;
 mod network;
 
 use std::fs::Metadata;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rhai::{Dynamic, FnPtr};
+use rhai::{Array, Dynamic, FnPtr};
 
 use super::call::Call;
 use super::context::{Context, Printed};
@@ -23,10 +24,11 @@ use crate::ops::RawAction;
 use crate::ops::raw::Setns;
 use crate::plan::{Plan, Request, RootTree};
 use crate::run::{
-    self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopDevice, LoopSettings, Namespace,
-    Output, RunError, Verdict,
+    self, Bounds, Changed, Errno, Exit, ImageType, Input, Keeping, LoopDevice, LoopSettings,
+    Namespace, Output, RunError, Timeout, Verdict,
 };
 use crate::spec::{Command, Compression, IdMap, KeptLayer, Namespaces};
+pub use files::FileEffects;
 pub use network::NetworkEffects;
 pub(in crate::script) use network::{joined, network_of, network_of_pid};
 
@@ -64,7 +66,7 @@ pub struct Dependence {
 }
 
 /// The effects of verbs. Errors are those of the runner, unless a method documents more.
-pub trait Effects: NetworkEffects {
+pub trait Effects: NetworkEffects + FileEffects {
     // The run.
 
     /// Records that a verb has returned to the recipe.
@@ -115,16 +117,17 @@ pub trait Effects: NetworkEffects {
         plan: &Plan,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, RunError>;
 
-    /// Runs a program until it exits and keeps its output, at most `most` bytes.
+    /// Runs a program until it exits and keeps its output.
     fn output(
         &self,
         plan: &Plan,
         request: &Request,
         input: &Input,
-        most: u64,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Output, RunError>;
 
@@ -142,11 +145,27 @@ pub trait Effects: NetworkEffects {
         process: &ProcessHandle,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, VerbError>;
 
+    /// Runs another program in the sandbox of a process and keeps its output, at most `most` bytes.
+    fn join_output(
+        &self,
+        process: &ProcessHandle,
+        request: &Request,
+        input: &Input,
+        bounds: &Bounds,
+        call: &Call<'_, '_>,
+    ) -> Result<Output, VerbError>;
+
     /// Waits until a process exits. Throws what its closure threw.
-    fn wait(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError>;
+    fn wait(
+        &self,
+        process: &ProcessHandle,
+        timeout: Option<Timeout>,
+        call: &Call<'_, '_>,
+    ) -> Result<Exit, VerbError>;
 
     /// Waits until a process exits, and returns the value of its closure.
     fn value(&self, process: &ProcessHandle, call: &Call<'_, '_>) -> Result<Dynamic, VerbError>;
@@ -194,6 +213,15 @@ pub trait Effects: NetworkEffects {
         closure: &FnPtr,
         call: &Call<'_, '_>,
     ) -> Result<Dynamic, VerbError>;
+
+    /// Calls a closure for each item, in processes of their own, `most` at once.
+    fn parallel(
+        &self,
+        items: Array,
+        closure: &FnPtr,
+        most: usize,
+        call: &Call<'_, '_>,
+    ) -> Result<Array, VerbError>;
 
     // Raw calls.
 

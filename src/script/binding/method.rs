@@ -4,6 +4,7 @@ use super::argument::a_type;
 use super::catalog;
 use super::verb::Verb;
 use crate::diag::{Report, count, quoted};
+use crate::script::language::foreign::{self, Place};
 
 /// The report that a type has no verb of this name, or one with other arguments.
 #[must_use]
@@ -14,23 +15,20 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
     }
     let owner = a_type(receiver);
     let report = Report::error(format!("{owner} has no verb {}", quoted(name)));
+    if let Some(hint) = foreign_verb(receiver, name) {
+        return report.hint(hint);
+    }
     // The most similar name, or a synonym.
     let near = match name {
         "mkdir" => Some("directory"),
         "write_file" => Some("file"),
         "mknod" => Some("device"),
+        "capabilities" | "capability" | "cap_add" => Some("keep_capabilities"),
         _ => catalog::near(name, |verb| verb.receiver() == receiver, []),
     };
     let near = near.filter(|near| catalog::named(near).iter().any(|it| it.receiver() == receiver));
     if let Some(near) = near {
         return report.hint(format!("did you mean {}?", quoted(near)));
-    }
-    if receiver == "Sandbox" && name.contains("capabilit") {
-        return report.advise(
-            "no_capability_inside",
-            "run the program outside a sandbox, with `clone(MOUNT, || { set_capabilities([…]); \
-             exec(…) })`: a program in a sandbox has no capabilities",
-        );
     }
     let takes = |verb: &&&Verb| {
         let hidden = verb.parameters.len() - verb.given().len();
@@ -42,6 +40,13 @@ pub fn no_verb_of(receiver: &str, name: &str, given: usize) -> Report {
         }
         None => report,
     }
+}
+
+/// The hint for a verb that other tools have for what a sandbox or root has.
+#[must_use]
+pub fn foreign_verb(receiver: &str, name: &str) -> Option<&'static str> {
+    let has_words = matches!(receiver, "Sandbox" | "Rootfs");
+    foreign::hint(name, &[Place::Verb]).filter(|_| has_words)
 }
 
 /// The report for a wrong number of arguments of a verb, including the receiver.
@@ -68,7 +73,11 @@ pub fn arity_of_language(name: &str, counts: &[usize], given: usize, is_method: 
     let hidden = usize::from(is_method);
     let ends = |end: Option<&usize>| end.copied().unwrap_or_default().saturating_sub(hidden);
     let (least, most) = (ends(counts.first()), ends(counts.last()));
-    another_number(name, least, most, given.saturating_sub(hidden))
+    let report = another_number(name, least, most, given.saturating_sub(hidden));
+    match foreign::hint(name, &[Place::Function]) {
+        Some(hint) => report.hint(hint),
+        None => report,
+    }
 }
 
 fn another_number(name: &str, least: usize, most: usize, given: usize) -> Report {

@@ -49,6 +49,7 @@ pub(in crate::script) fn wrong(
         }
         ArgumentError::UnknownOption { key, keys } => unknown(verb, key, keys, call),
         ArgumentError::Option { key, error } => wrong(verb, key, error, call),
+        ArgumentError::Shell(found) => found.report(call),
     }
 }
 

@@ -8,6 +8,7 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map, Variant};
 
 use super::argument::{Argument, ArgumentError, Returned, a_kind};
 use super::call::Call;
+use super::catalog;
 use super::error::ScriptError;
 use crate::host::elf::Needs;
 use crate::script::language::named::Named;
@@ -15,7 +16,7 @@ use crate::script::language::named::Named;
 use crate::ops::Sandbox;
 use crate::plan::{Data, Plan};
 use crate::run::{self, Exit, Namespace, Network, Output, Process};
-use crate::spec::{Kind, Namespaces, Rootfs};
+use crate::spec::{Namespaces, Parts, Rootfs};
 
 /// A started program. All copies are the same program.
 #[derive(Clone, Debug)]
@@ -174,8 +175,9 @@ values! {
     Exit, "Exit", "an Exit";
     SharedOutput, "Output", "an Output";
     SharedPlan, "Plan", "a Plan";
-    SharedNeeds, "Needs", "a Needs";
+    SharedNeeds, "Dependencies", "a Dependencies";
     Namespaces, "Namespaces", "namespaces such as `PID | NET`";
+    Parts, "Parts", "parts such as `FILES | FS`";
     SharedNamespace, "Namespace", "a Namespace";
     SharedNetwork, "Network", "a Network";
     ScriptError, "Error", "an Error";
@@ -212,7 +214,7 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
     if named.has("plan") {
         show::<SharedPlan>(engine, |plan| plan.0.to_string());
     }
-    if named.has("needs") {
+    if named.has("dependencies") {
         show::<SharedNeeds>(engine, SharedNeeds::text);
     }
     if named.has("output") {
@@ -236,11 +238,16 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
         });
         equality::<HostFacts>(engine);
     }
-    if Kind::ALL.iter().any(|kind| named.has(kind.constant())) || named.has("ALL") {
+    if catalog::constants().iter().any(|constant| named.has(constant.name)) {
         show::<Namespaces>(engine, ToString::to_string);
         equality::<Namespaces>(engine);
         engine.register_fn("|", |one: Namespaces, other: Namespaces| one | other);
         engine.register_fn("-", |one: Namespaces, other: Namespaces| one - other);
+        show::<Parts>(engine, ToString::to_string);
+        equality::<Parts>(engine);
+        engine.register_fn("|", |one: Parts, other: Parts| one | other);
+        engine.register_fn("|", |one: Parts, other: Namespaces| one | other.into());
+        engine.register_fn("|", |one: Namespaces, other: Parts| Parts::from(one) | other);
     }
 }
 
@@ -289,6 +296,7 @@ pub fn shown(value: &Dynamic) -> String {
         .or_else(|| value.read_lock::<Rootfs>().map(|value| value.to_string()))
         .or_else(|| value.read_lock::<Exit>().map(|value| value.to_string()))
         .or_else(|| value.read_lock::<Namespaces>().map(|value| value.to_string()))
+        .or_else(|| value.read_lock::<Parts>().map(|value| value.to_string()))
         .or_else(|| value.read_lock::<SharedNamespace>().map(|value| value.0.to_string()));
     ours.unwrap_or_else(|| match value.type_name() {
         "()" => "()".into(),

@@ -5,16 +5,8 @@ use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, INT, ImmutableString, Ma
 
 use serde_json::Value;
 
-use crate::diag::bytes;
-use crate::run;
+use crate::script::binding::memory::{exceeded, has_room};
 use crate::script::language::named::Named;
-
-/// The most that a recipe may have in memory, in bytes.
-///
-/// The engine could bound arrays, maps and strings itself, but it counts all that a value holds
-/// after every operation on it: a loop that fills an array takes a time that grows with the square
-/// of its length. What the process has in use is known without counting.
-const MEMORY: usize = 1 << 30;
 
 /// The size of an array element.
 const ELEMENT: usize = size_of::<Dynamic>();
@@ -26,16 +18,6 @@ type Done<T = ()> = Result<T, Box<EvalAltResult>>;
 /// The termination of a recipe that exceeds the memory limit.
 #[derive(Clone, Debug)]
 pub struct MemoryExceeded;
-
-/// Whether the recipe exceeds the memory limit.
-pub fn is_exceeded() -> bool {
-    run::memory_in_use() > MEMORY
-}
-
-/// The message for it.
-pub fn exceeded() -> String {
-    format!("the recipe needs more memory than the limit of {}", bytes(MEMORY as u64))
-}
 
 /// Registers the functions that a recipe can use.
 pub fn register(engine: &mut Engine, named: &Named<'_>) {
@@ -113,10 +95,7 @@ fn for_separators(
 
 /// Checks that so many more bytes may be allocated.
 fn room(bytes: usize) -> Done {
-    if run::memory_in_use().saturating_add(bytes) <= MEMORY {
-        return Ok(());
-    }
-    Err(failed(exceeded()).into())
+    if has_room(bytes) { Ok(()) } else { Err(failed(exceeded()).into()) }
 }
 
 /// A failure with this message at the position of the call, which a recipe can catch.

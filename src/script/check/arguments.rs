@@ -95,8 +95,10 @@ impl Checker<'_> {
                     if let (Some(_), Some(own)) = (&report, owner) {
                         return self.say_at(no_verb_of(own, verb.name, given.len() - 1), at);
                     }
-                    if let Some(report) = report {
-                        self.say_at(report, at);
+                    match report {
+                        Some(report) if report.origin.is_some() => self.say(report),
+                        Some(report) => self.say_at(report, at),
+                        None => {}
                     }
                 }
             }
@@ -170,7 +172,7 @@ fn wrong(parameter: &Parameter, value: Value, asked: &Call<'_, '_>) -> Option<Re
 fn is_of_type(wrong: &ArgumentError) -> bool {
     match wrong {
         ArgumentError::Type { .. } | ArgumentError::UnknownOption { .. } => true,
-        ArgumentError::Value(_) => false,
+        ArgumentError::Value(_) | ArgumentError::Shell(_) => false,
         ArgumentError::Option { error, .. } => is_of_type(error),
     }
 }

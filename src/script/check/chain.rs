@@ -5,7 +5,7 @@ use rhai::{ASTFlags, EvalAltResult, Expr, FnCallExpr, Position, Stmt};
 use super::Checker;
 use super::kind::Kind;
 use super::standard::Outcome;
-use crate::script::analysis::closure::{changes, closure};
+use crate::script::analysis::closure::{captures, changes, closure, reads};
 use crate::script::binding::catalog;
 use crate::script::binding::verb;
 
@@ -113,7 +113,11 @@ impl Checker<'_> {
 
     fn method(&mut self, from: Link<'_>, call: &FnCallExpr, at: Position) -> Kind {
         if let Some(root) = from.root.filter(|root| self.scope.variable(root).is_some())
-            && call.args.iter().any(|argument| self.captures(argument, root))
+            && call.args.iter().any(|argument| {
+                // A closure may read the value of a method that reads it as well.
+                let may_read = reads(call) && captures(argument, root);
+                !may_read && self.captures(argument, root)
+            })
         {
             let what = format!("argument #1 of function '{}'", call.name);
             self.error(EvalAltResult::ErrorDataRace(what, at));

@@ -9,6 +9,7 @@ use super::unit::Unit;
 use crate::diag::{Origin, Report};
 use crate::script::analysis::capture::captured;
 use crate::script::analysis::discard::discarded;
+use crate::script::analysis::session_ids::session_ids;
 use crate::script::binding::context::Context;
 use crate::script::engine::module::{Resolver, circle};
 use crate::script::errors::reword;
@@ -57,6 +58,9 @@ impl<'c> Reader<'c> {
         self.context.stack.borrow_mut().add(source, ast);
         self.reports.extend(discarded(ast, source, false));
         self.reports.extend(captured(ast, source));
+        if self.context.has_other_ids() {
+            self.reports.extend(session_ids(ast, source));
+        }
         let unit = Rc::new(Unit::new(source, ast, unread));
         for import in imports(ast) {
             let module = self.import(source, &import);

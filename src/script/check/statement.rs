@@ -214,5 +214,5 @@ impl Checker<'_> {
 /// Whether this constant is predefined.
 pub fn is_constant_of_the_language(name: &str) -> bool {
     catalog::VALUES.iter().any(|(known, _)| *known == name)
-        || catalog::constants().iter().any(|(known, ..)| *known == name)
+        || catalog::constants().iter().any(|constant| constant.name == name)
 }

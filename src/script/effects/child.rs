@@ -1,13 +1,16 @@
 //! Closures of a recipe in child processes, and their values.
 
-use rhai::{Dynamic, EvalAltResult, FnPtr};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
 
 use super::codec::{self, Answer};
-use crate::diag::{Caller, Origin, Report, Severity};
-use crate::run::{Exit, Process, RunError};
+use crate::diag::{Caller, Ended, Origin, Report, Severity, escape, shortened};
+use crate::run::{self, Exit, Process, RunError};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::{End, IN_CHILD, VerbError};
-use crate::script::binding::value::{ProcessHandle, SharedNetwork};
+use crate::script::binding::value::{ProcessHandle, SharedNetwork, shown};
 use crate::script::errors::reword;
 
 /// Creates the process of a closure, given the function that it runs.
@@ -43,6 +46,78 @@ pub fn run(closure: &FnPtr, call: &Call<'_, '_>, make: Start<'_>) -> Result<Dyna
     value(&process, exit, call)
 }
 
+/// Calls `closure` for each item, in processes that `make` creates, `most` at once, and returns the
+/// values in the order of the items.
+///
+/// # Errors
+/// The first error that one of them throws, with its item. The others are ended.
+pub fn several(
+    items: &Array,
+    closure: &FnPtr,
+    most: usize,
+    call: &Call<'_, '_>,
+    make: Start<'_>,
+) -> Result<Array, VerbError> {
+    let mut values = vec![Dynamic::UNIT; items.len()];
+    let mut running = Running(Vec::new());
+    let mut next = 0;
+    loop {
+        while next < items.len() && running.0.len() < most {
+            let handle = start(&with_item(closure, items[next].clone()), call, make);
+            let handle = handle.map_err(|error| of_item(error, next, &items[next]))?;
+            running.0.extend(handle.process.map(|process| (next, process)));
+            next += 1;
+        }
+        if running.0.is_empty() {
+            return Ok(values);
+        }
+        let processes: Vec<_> = running.0.iter().map(|(_, process)| process.clone()).collect();
+        let (index, process) = running.0.remove(run::first_ended(&processes)?);
+        let mut process = process.borrow_mut();
+        let given = match process.wait() {
+            Ok(exit) => value(&process, exit, call),
+            Err(error) => Err(error.into()),
+        };
+        values[index] = given.map_err(|error| of_item(error, index, &items[index]))?;
+    }
+}
+
+/// The closure with its argument.
+pub fn with_item(closure: &FnPtr, item: Dynamic) -> FnPtr {
+    let mut closure = closure.clone();
+    closure.add_curry(item);
+    closure
+}
+
+/// The error of a closure, with the item that it was called for.
+pub fn of_item(error: VerbError, index: usize, item: &Dynamic) -> VerbError {
+    match error {
+        VerbError::Reports(mut reports) => {
+            let item = escape(&shortened(&shown(item), 60));
+            for report in &mut reports {
+                report.notes.push(format!("in the call for item {index}: {item}"));
+            }
+            VerbError::Reports(reports)
+        }
+        other => other,
+    }
+}
+
+/// Processes that are ended when this is dropped, each with the index of its item.
+struct Running(Vec<(usize, Rc<RefCell<Process>>)>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        const SIGKILL: i32 = 9;
+        for (_, process) in &self.0 {
+            if let Ok(mut process) = process.try_borrow_mut() {
+                let _ = process.kill(SIGKILL);
+                let _ = process.wait();
+            }
+        }
+    }
+}
+
 /// The value of a closure whose process has exited.
 ///
 /// # Errors
@@ -57,6 +132,8 @@ pub fn value(process: &Process, exit: Exit, call: &Call<'_, '_>) -> Result<Dynam
             let mut report = Report::error(format!("the child process {exit}"));
             report.facts.operation = Some(call.name().into());
             report.facts.status = Some(exit.code);
+            let ended = Ended { code: exit.code, signal: exit.signal, written: None };
+            report.facts.program = Some(Box::new(ended));
             Err(call.fail(match exit.signal {
                 Some(11) => report.hint(
                     "a program crashed, or the recipe itself: check its closures for endless \

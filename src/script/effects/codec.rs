@@ -9,7 +9,7 @@ use std::time::Duration;
 use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
 use serde_json::{Value, json};
 
-use crate::diag::{Caller, Facts, Origin, Report, Severity};
+use crate::diag::{Caller, Ended, Facts, Origin, Report, Severity};
 use crate::run::{Cause, Exit, Usage};
 use crate::script::binding::argument::a_kind;
 use crate::script::binding::error::ScriptError;
@@ -96,7 +96,9 @@ fn encode(value: &Dynamic, place: &str, depth: usize) -> Result<Value, String> {
     if let Some(exit) = value.read_lock::<Exit>() {
         let times = [exit.wall, exit.usage.user, exit.usage.system];
         let times = times.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
-        return Ok(json!({ "exit": [exit.code, exit.signal, times, exit.usage.peak_memory] }));
+        let timeout = exit.cause == Cause::Timeout;
+        let memory = exit.usage.peak_memory;
+        return Ok(json!({ "exit": [exit.code, exit.signal, times, memory, timeout] }));
     }
     if let Some(namespaces) = value.read_lock::<Namespaces>() {
         let names: Vec<_> = namespaces.kinds().map(Kind::constant).collect();
@@ -154,7 +156,11 @@ fn read_exit(parts: &[Value]) -> Exit {
         Duration::from_micros(micros.unwrap_or_default())
     };
     let signal = code(1);
-    let cause = if signal.is_some() { Cause::Signal } else { Cause::Exited };
+    let cause = match signal {
+        _ if parts.get(4) == Some(&Value::Bool(true)) => Cause::Timeout,
+        Some(_) => Cause::Signal,
+        None => Cause::Exited,
+    };
     let peak_memory = parts.get(3).and_then(Value::as_u64).unwrap_or_default();
     let usage = Usage { user: time(1), system: time(2), peak_memory };
     Exit { code: code(0).unwrap_or_default(), signal, cause, wall: time(0), usage }
@@ -195,7 +201,8 @@ fn read_origin(value: &Value) -> Option<Origin> {
 const SEVERITIES: [Severity; 3] = [Severity::Error, Severity::Warning, Severity::NotRun];
 
 fn report(report: &Report) -> Value {
-    let Facts { operation, errno, source, target, status, advice } = &report.facts;
+    let Facts { operation, errno, source, target, status, advice, program } = &report.facts;
+    let program = program.as_ref().map(|it| json!([it.code, it.signal, it.written]));
     let severity = SEVERITIES.iter().position(|one| *one == report.severity);
     let related: Vec<_> =
         report.related.iter().map(|(place, what)| json!([origin(place), what])).collect();
@@ -206,7 +213,7 @@ fn report(report: &Report) -> Value {
         "related": related,
         "notes": report.notes,
         "hints": report.hints,
-        "facts": [operation, errno, source, target, status, advice],
+        "facts": [operation, errno, source, target, status, advice, program],
     })
 }
 
@@ -236,8 +243,16 @@ fn read_report(value: &Value) -> Report {
         target: word(3),
         status: code(4),
         advice: texts(&facts[5]),
+        program: read_program(&facts[6]).map(Box::new),
     };
     report
+}
+
+fn read_program(value: &Value) -> Option<Ended> {
+    let number = |value: &Value| value.as_i64().and_then(|it| i32::try_from(it).ok());
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let written = text(&value[2][0]).zip(text(&value[2][1])).map(|(out, errors)| [out, errors]);
+    Some(Ended { code: number(value.get(0)?)?, signal: number(&value[1]), written })
 }
 
 #[cfg(test)]
@@ -247,7 +262,7 @@ mod tests {
     use rhai::{Array, Dynamic, Map};
 
     use super::{Answer, from_bytes, reports_to_bytes, value_to_bytes};
-    use crate::diag::{Origin, Report};
+    use crate::diag::{Ended, Origin, Report};
     use crate::run::{Cause, Exit, Usage};
 
     fn there_and_back(value: &Dynamic) -> Dynamic {
@@ -281,8 +296,10 @@ mod tests {
     fn how_a_program_ended_comes_back() {
         let time = Duration::from_millis(7);
         let usage = Usage { user: time, system: Duration::ZERO, peak_memory: 4096 };
-        let exit = Exit { code: 137, signal: Some(9), cause: Cause::Signal, wall: time, usage };
-        assert_eq!(there_and_back(&Dynamic::from(exit)).try_cast::<Exit>(), Some(exit));
+        for cause in [Cause::Signal, Cause::Timeout] {
+            let exit = Exit { code: 137, signal: Some(9), cause, wall: time, usage };
+            assert_eq!(there_and_back(&Dynamic::from(exit)).try_cast::<Exit>(), Some(exit));
+        }
     }
 
     #[test]
@@ -306,6 +323,8 @@ mod tests {
             .note("note")
             .advise("name", "hint");
         report.facts.errno = Some(2);
+        let written = Some(["out".into(), "errors".into()]);
+        report.facts.program = Some(Box::new(Ended { code: 143, signal: Some(15), written }));
         report.related.push((Origin::new("b.rhai", 1, 1), "here".into()));
         match from_bytes(&reports_to_bytes(&[report.clone()])) {
             Some(Answer::Failed(reports)) => assert_eq!(reports, [report]),

@@ -2,6 +2,7 @@
 //!
 //! Nothing is changed, not even values of a run, which a dry run can meet at a prompt.
 
+mod files;
 mod network;
 
 use std::cell::{Cell, RefCell};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rhai::{Dynamic, FnPtr};
+use rhai::{Array, Dynamic, FnPtr};
 
 use super::child;
 use crate::diag::{Origin, Report};
@@ -18,8 +19,8 @@ use crate::ops::raw::{Build, Clone3, DiskImage, Execute, MapIds, Pack, Pin, Setn
 use crate::ops::{self, Becomes};
 use crate::plan::{Op, Plan, Planned, RawAction, Request, RootTree, Side};
 use crate::run::{
-    self, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
-    RunError, Usage, Verdict,
+    self, Bounds, Cause, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace,
+    Output, RunError, Timeout, Usage, Verdict,
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
@@ -36,6 +37,9 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// The maximum number of sleeps in a dry run, where they take no time.
 const MOST_SLEEPS: u32 = 20_000;
+
+/// Stands for the private directory of a recipe.
+const SCRATCH: &str = "/tmp/nsscript/scratch";
 
 /// An effect of a run, as a dry run records it.
 #[derive(Clone, Debug)]
@@ -208,7 +212,14 @@ impl Effects for DryRun {
         self.contradictions.borrow_mut().extend(reports.iter().cloned());
     }
 
-    fn run(&self, plan: &Plan, _: &Request, _: &Input, _: &Call<'_, '_>) -> Result<Exit, RunError> {
+    fn run(
+        &self,
+        plan: &Plan,
+        _: &Request,
+        _: &Input,
+        _: &Bounds,
+        _: &Call<'_, '_>,
+    ) -> Result<Exit, RunError> {
         self.note_plan(plan.clone());
         Ok(exit())
     }
@@ -218,7 +229,7 @@ impl Effects for DryRun {
         plan: &Plan,
         _: &Request,
         _: &Input,
-        _: u64,
+        _: &Bounds,
         _: &Call<'_, '_>,
     ) -> Result<Output, RunError> {
         self.note_plan(plan.clone());
@@ -234,6 +245,7 @@ impl Effects for DryRun {
         handle: &ProcessHandle,
         request: &Request,
         _: &Input,
+        _: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, VerbError> {
         if let Some(first) = handle.plan() {
@@ -242,7 +254,24 @@ impl Effects for DryRun {
         Ok(exit())
     }
 
-    fn wait(&self, _: &ProcessHandle, _: &Call<'_, '_>) -> Result<Exit, VerbError> {
+    fn join_output(
+        &self,
+        handle: &ProcessHandle,
+        request: &Request,
+        input: &Input,
+        bounds: &Bounds,
+        call: &Call<'_, '_>,
+    ) -> Result<Output, VerbError> {
+        let exit = self.join(handle, request, input, bounds, call)?;
+        Ok(Output { stdout: Vec::new(), stderr: Vec::new(), exit })
+    }
+
+    fn wait(
+        &self,
+        _: &ProcessHandle,
+        _: Option<Timeout>,
+        _: &Call<'_, '_>,
+    ) -> Result<Exit, VerbError> {
         Ok(exit())
     }
 
@@ -309,6 +338,22 @@ impl Effects for DryRun {
             }
         }
         self.go_through(closure, call)
+    }
+
+    fn parallel(
+        &self,
+        items: Array,
+        closure: &FnPtr,
+        _: usize,
+        call: &Call<'_, '_>,
+    ) -> Result<Array, VerbError> {
+        let mut values = Array::new();
+        for (index, item) in items.into_iter().enumerate() {
+            self.note(Clone3(Namespaces::NONE), call);
+            let done = self.go_through(&child::with_item(closure, item.clone()), call);
+            values.push(done.map_err(|error| child::of_item(error, index, &item))?);
+        }
+        Ok(values)
     }
 
     fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError> {
@@ -414,6 +459,10 @@ impl Effects for DryRun {
                     }
                 }
                 ops::Effect::Content(made) if made == path => Some(false),
+                // What was moved there is what it was before.
+                ops::Effect::Rename(from, to) if to == path => {
+                    self.foreseen(from).or_else(|| Some(from.metadata().ok()?.is_dir()))
+                }
                 _ => None,
             }
         })
@@ -429,7 +478,7 @@ impl Effects for DryRun {
     }
 
     fn scratch(&self, _: &Call<'_, '_>) -> Result<String, RunError> {
-        Ok("/tmp/nsscript/scratch".into())
+        Ok(SCRATCH.into())
     }
 
     fn disk_image(

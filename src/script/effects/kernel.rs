@@ -1,5 +1,6 @@
 //! `Effects` of a run: the runner does what verbs request.
 
+mod files;
 mod network;
 
 use std::cell::RefMut;
@@ -9,7 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rhai::{Dynamic, FnPtr};
+use rhai::{Array, Dynamic, FnPtr};
 
 use self::network::existing;
 use super::child;
@@ -18,8 +19,8 @@ use crate::ops::RawAction;
 use crate::ops::raw::{Build, Pack, Setns, WriteFile};
 use crate::plan::{Plan, Request, RootTree};
 use crate::run::{
-    self, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
-    Process, RunError, Verdict,
+    self, Bounds, Changed, Errno, Exit, ImageType, Input, Keeping, LoopSettings, Namespace, Output,
+    Process, RunError, Timeout, Verdict,
 };
 use crate::script::binding::call::Call;
 use crate::script::binding::context::{Context, Printed};
@@ -80,6 +81,7 @@ fn beside(
     process: &mut Process,
     request: &Request,
     input: &Input,
+    bounds: &Bounds,
     call: &Call<'_, '_>,
 ) -> Result<Exit, VerbError> {
     if matches!(input, Input::Bytes(_)) {
@@ -96,6 +98,7 @@ fn beside(
         RunError::Reports(reports) => child::thrown_bytes(&reports),
         RunError::Interrupted(interrupted) => (Vec::new(), 128 + interrupted.signal),
     })?;
+    program.set_timeout(bounds.timeout);
     let exit = program.wait()?;
     child::thrown(&program, call)?;
     Ok(exit)
@@ -179,9 +182,10 @@ impl Effects for Kernel {
         plan: &Plan,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, RunError> {
-        call.context.runner.run(plan, request, input)
+        call.context.runner.run(plan, request, input, bounds)
     }
 
     fn output(
@@ -189,10 +193,10 @@ impl Effects for Kernel {
         plan: &Plan,
         request: &Request,
         input: &Input,
-        most: u64,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Output, RunError> {
-        call.context.runner.output(plan, request, input, most)
+        call.context.runner.output(plan, request, input, bounds)
     }
 
     fn start(
@@ -210,18 +214,43 @@ impl Effects for Kernel {
         handle: &ProcessHandle,
         request: &Request,
         input: &Input,
+        bounds: &Bounds,
         call: &Call<'_, '_>,
     ) -> Result<Exit, VerbError> {
         let mut process = process(handle, call)?;
         if process.is_closure() {
-            return beside(&mut process, request, input, call);
+            return beside(&mut process, request, input, bounds, call);
         }
-        Ok(call.context.runner.join(&mut process, request, input)?)
+        Ok(call.context.runner.join(&mut process, request, input, bounds)?)
     }
 
-    fn wait(&self, handle: &ProcessHandle, call: &Call<'_, '_>) -> Result<Exit, VerbError> {
+    fn join_output(
+        &self,
+        handle: &ProcessHandle,
+        request: &Request,
+        input: &Input,
+        bounds: &Bounds,
+        call: &Call<'_, '_>,
+    ) -> Result<Output, VerbError> {
+        let mut process = process(handle, call)?;
+        if process.is_closure() {
+            let report = Report::error("`output` needs a program in a sandbox");
+            let hint = "the output of a program in the namespaces of a closure is kept by \
+                        `process.within(|| host.output(…))`";
+            return Err(call.fail(report.hint(hint)));
+        }
+        Ok(call.context.runner.join_output(&mut process, request, input, bounds)?)
+    }
+
+    fn wait(
+        &self,
+        handle: &ProcessHandle,
+        timeout: Option<Timeout>,
+        call: &Call<'_, '_>,
+    ) -> Result<Exit, VerbError> {
         let mut process = process(handle, call)?;
         own(&process, call)?;
+        process.set_timeout(timeout);
         let exit = process.wait().map_err(|error| call.found_here(error))?;
         // The error of a closure is not lost. Another exit status is not an error.
         child::thrown(&process, call)?;
@@ -324,6 +353,19 @@ impl Effects for Kernel {
                 })
             }
         }
+    }
+
+    fn parallel(
+        &self,
+        items: Array,
+        closure: &FnPtr,
+        most: usize,
+        call: &Call<'_, '_>,
+    ) -> Result<Array, VerbError> {
+        let origin = call.origin();
+        child::several(&items, closure, most, call, &|body| {
+            call.context.runner.fork(Namespaces::NONE, origin.as_ref(), body)
+        })
     }
 
     fn act(&self, action: RawAction, call: &Call<'_, '_>) -> Result<(), RunError> {

@@ -50,6 +50,11 @@ impl Breakpoints {
         self.places.borrow_mut().insert(name.into(), places);
     }
 
+    /// Begins the text that was read once more.
+    pub fn read_again(&self) {
+        self.reading.borrow_mut().1 = 0;
+    }
+
     /// Calls `hook` at each breakpoint.
     pub fn stop_with(&self, hook: OnBreak, script: &Rc<Script>) {
         let _ = self.hook.set((hook, Rc::downgrade(script)));

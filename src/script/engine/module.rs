@@ -8,6 +8,7 @@ use std::rc::Rc;
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
 use super::breakpoint::Breakpoints;
+use super::own_value::with_copies;
 use crate::diag::{Origin, Report, closest, os_error, quoted};
 use crate::run;
 use crate::script::analysis::capture::captured;
@@ -141,6 +142,8 @@ impl ModuleResolver for Resolver {
         if !id.starts_with('<') {
             self.context.effects().reads(&|| depends(&ast, &id));
         }
+        self.breakpoints.read_again();
+        let ast = with_copies(ast, &text, engine, &self.context);
         self.reading.borrow_mut().push(id.clone());
         let made = Module::eval_ast_as_new(Scope::new(), &ast, engine);
         self.reading.borrow_mut().pop();

@@ -9,8 +9,11 @@ use crate::script::binding::argument::a_type;
 use crate::script::binding::catalog;
 use crate::script::binding::context::Context;
 use crate::script::binding::error::{DryRunTooLong, End, IN_CHILD, ScriptError};
-use crate::script::binding::method::{arity, arity_of_language, called_property, no_verb_of};
+use crate::script::binding::method::{
+    arity, arity_of_language, called_property, foreign_verb, no_verb_of,
+};
 use crate::script::binding::verb::{Kind, Verb};
+use crate::script::language::foreign::{self, Place};
 use crate::script::language::statement_starts::numbers;
 
 /// The end behind `error`, if it is not a mistake of the recipe.
@@ -80,6 +83,11 @@ pub fn reports_in(error: EvalAltResult, source: Option<&str>, context: &Context)
         };
         return thrown.reports.iter().cloned().map(placed).collect();
     }
+    if let Some((report, (line, column), length)) = syntax::foreign(&error, context) {
+        let mut origin = Origin::new(source, line, column).underlining(length);
+        origin.callers = callers.into();
+        return vec![report.at(Some(origin))];
+    }
     let (line, column) = syntax::better_place(&error, context).unwrap_or(numbers(error.position()));
     let mut origin = Origin::new(source, line, column);
     origin.callers = callers.into();
@@ -109,7 +117,7 @@ fn reworded(error: &EvalAltResult, origin: &Origin, context: &Context) -> Report
     match error {
         E::ErrorParsing(kind, _) => match syntax::unclosed(kind, context) {
             Some(bracket) => Report::error(format!("unclosed `{bracket}`")),
-            None => syntax::hinted(syntax::parsing(kind), error, context),
+            None => syntax::parsing(kind),
         },
         E::ErrorFunctionNotFound(signature, position) => {
             no_function(signature, numbers(*position), origin, context)
@@ -193,7 +201,7 @@ fn reworded(error: &EvalAltResult, origin: &Origin, context: &Context) -> Report
             )
         }
         // Other terminations were handled before: see `ending`.
-        E::ErrorTerminated(..) => Report::error(crate::script::builtins::bounded::exceeded()),
+        E::ErrorTerminated(..) => Report::error(crate::script::binding::memory::exceeded()),
         E::ErrorDataTooLarge(what, _) => Report::error(format!("{} is too large", lower(what))),
         E::ErrorRuntime(value, _) => super::caught::thrown(value),
         E::ErrorSystem(message, inner) => {
@@ -260,9 +268,10 @@ fn property(message: &str) -> Report {
     if known.is_some() {
         return report.hint(format!("call the verb: `.{name}(…)`"));
     }
-    match catalog::near(name, of_owner, []) {
-        Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
-        None => report,
+    match (foreign::hint(name, &[Place::Name]), catalog::near(name, of_owner, [])) {
+        (Some(hint), _) => report.hint(hint),
+        (None, Some(near)) => report.hint(format!("did you mean {}?", quoted(near))),
+        (None, None) => report,
     }
 }
 
@@ -316,9 +325,15 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     }
     if is_of_language && !counts.is_empty() {
         let given: Vec<_> = types.iter().map(|one| a_type(one)).collect();
-        let (name, given) = (quoted(name), list(&given, "and"));
-        let report = Report::error(format!("{name} cannot be called with {given}"));
-        return report.note("a value before the dot is the first of these");
+        let report = Report::error(format!(
+            "{} cannot be called with {}",
+            quoted(name),
+            list(&given, "and")
+        ));
+        return match foreign::hint(name, &[Place::Function]) {
+            Some(hint) => report.hint(hint),
+            None => report.note("a value before the dot is the first of these"),
+        };
     }
     let receiver = types.first().copied().unwrap_or_default();
     let is_ours = is_method && crate::script::binding::value::TYPES.contains(&receiver);
@@ -326,6 +341,9 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     let mine = verbs.iter().find(|verb| verb.receiver() == receiver);
     let methods: Vec<_> = verbs.iter().filter(|verb| !verb.receiver().is_empty()).collect();
     let plain = verbs.iter().find(|verb| verb.receiver().is_empty());
+    if is_ours && mine.is_none() && foreign_verb(receiver, name).is_some() {
+        return no_verb_of(receiver, name, types.len() - 1);
+    }
     // A name after a dot is meant for the value before it.
     if is_ours && mine.is_none() && plain.is_some() && methods.is_empty() {
         return no_verb_of(receiver, name, types.len() - 1);
@@ -343,7 +361,8 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
     }
     if let (Some(verb), false) = (methods.first(), types.is_empty()) {
         let (name, owner) = (quoted(name), verb.receiver());
-        let owners: Vec<_> = methods.iter().map(|verb| a_type(verb.receiver())).collect();
+        let mut owners: Vec<_> = methods.iter().map(|verb| a_type(verb.receiver())).collect();
+        owners.dedup();
         let report = Report::error(format!(
             "{name} is a verb of {}, not of {}",
             list(&owners, "and"),
@@ -361,20 +380,28 @@ fn function_not_found(signature: &str, is_method: bool, context: &Context) -> Re
             a_type(owner)
         ));
     }
-    let no_verb = || format!("{} has no verb", a_type(receiver));
-    let what = if is_ours { no_verb() } else { "unknown function".into() };
+    unknown_function(name, Some(receiver).filter(|_| is_ours), context)
+}
+
+/// The report for a function that nothing has, or that the type `receiver` does not have.
+fn unknown_function(name: &str, receiver: Option<&str>, context: &Context) -> Report {
+    let what = receiver.map(|receiver| format!("{} has no verb", a_type(receiver)));
+    let what = what.unwrap_or_else(|| "unknown function".into());
     let report = Report::error(format!("{what} {}", quoted(name)));
     let stack = context.stack.borrow();
     let others: Vec<&str> = stack.functions().collect();
     let accept = |verb: &Verb| {
-        verb.kind == Kind::Function
-            && (if is_ours { verb.receiver() == receiver } else { verb.receiver().is_empty() })
+        verb.kind == Kind::Function && verb.receiver() == receiver.unwrap_or_default()
     };
-    let near = catalog::near(name, accept, others.iter().copied().chain(LANGUAGE));
     if stack.variables().any(|known| known == name) {
         let hint = format!("{} is a variable: call a closure with `{name}.call(…)`", quoted(name));
         return report.hint(hint);
     }
+    let is_foreign = receiver.is_none() && !others.contains(&name);
+    if let Some(hint) = foreign::hint(name, &[Place::Function]).filter(|_| is_foreign) {
+        return report.hint(hint);
+    }
+    let near = catalog::near(name, accept, others.iter().copied().chain(LANGUAGE));
     match near.or_else(|| catalog::near(name, |_| true, [])) {
         Some(near) => report.hint(format!("did you mean {}?", quoted(near))),
         None if others.contains(&name) => report

@@ -7,6 +7,7 @@ use crate::diag::{Report, quoted};
 use crate::script::binding::argument::a_type;
 use crate::script::binding::context::Context;
 use crate::script::language::bracket;
+use crate::script::language::foreign::{self, Mistake};
 use crate::script::language::statement_starts::numbers;
 
 /// The position of a syntax error that the engine notices only later.
@@ -122,6 +123,13 @@ fn lexical(error: &LexError) -> Report {
             Report::error(format!("invalid escape {}", quoted(text)))
                 .hint(r#"valid escapes are `\n`, `\t`, `\r`, `\"`, `\\`, `\xHH` and `\uHHHH`"#)
         }
+        LexError::MalformedNumber(digits) if is_integer(digits) => {
+            let report = Report::error("the integer is too large");
+            report.hint(format!(
+                "the largest is {}; write larger numbers as floats: `1e20`",
+                i64::MAX
+            ))
+        }
         LexError::MalformedNumber(_) => Report::error("invalid number"),
         LexError::ImproperSymbol(symbol, _) if symbol == "=" => {
             Report::error("`=` assigns a value; it does not compare").hint("did you mean `==`?")
@@ -138,29 +146,51 @@ fn lexical(error: &LexError) -> Report {
     }
 }
 
+/// Whether these are the digits of an integer, in any base.
+fn is_integer(digits: &str) -> bool {
+    let digits = digits.strip_prefix('-').unwrap_or(digits);
+    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 /// Replaces the engine's quotes by backticks.
 fn quotes(text: &str) -> String {
     text.replace('\'', "`")
 }
 
-/// Adds what was likely meant, if the text at the position shows it.
-pub(in crate::script) fn hinted(
-    mut report: Report,
+/// The report for a word or sign of another language, with its line and column, and its length.
+pub(in crate::script) fn foreign(
     error: &EvalAltResult,
     context: &Context,
-) -> Report {
-    let (line, column) = numbers(error.position());
-    let text = context.sources.line(&context.source_name(None), line).unwrap_or_default();
-    let rest: String = text.chars().skip((column as usize).saturating_sub(1)).collect();
-    let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
-    let meant = match word.as_str() {
-        "and" => "did you mean `&&`?",
-        "or" => "did you mean `||`?",
-        "not" => "did you mean `!`?",
-        "elif" | "elseif" => "did you mean `else if`?",
-        _ if rest.starts_with(':') && !rest.starts_with("::") => "write a map as `#{ … }`",
-        _ => return report,
+) -> Option<(Report, (u32, u32), usize)> {
+    use ParseErrorType as P;
+    let EvalAltResult::ErrorParsing(kind, position) = error else { return None };
+    // The engine can read the text of other mistakes.
+    let is_unreadable = matches!(
+        kind,
+        P::BadInput(_)
+            | P::UnknownOperator(_)
+            | P::MissingToken(..)
+            | P::MissingSymbol(_)
+            | P::Reserved(_)
+            | P::VariableExpected
+            | P::PropertyExpected
+            | P::ExprExpected(_)
+    );
+    let (line, column) = numbers(*position);
+    let text = context.sources.line(&context.source_name(None), line)?;
+    let text = Some(text).filter(|_| is_unreadable)?;
+    let at = text.char_indices().nth((column as usize).saturating_sub(1));
+    let (before, rest) = text.split_at(at.map_or(text.len(), |(at, _)| at));
+    let reserved = matches!(kind, ParseErrorType::Reserved(_));
+    let Mistake { offset, length, is_foreign, hint } = foreign::syntax(before, rest, reserved)?;
+    let mut report = if is_foreign {
+        let word = quoted(&text[offset..offset + length]);
+        Report::error(format!("{word} is not part of the recipe language"))
+    } else {
+        let report = parsing(kind);
+        Report { notes: Vec::new(), ..report }
     };
-    report.hints = vec![meant.to_owned()];
-    report
+    report.hints = vec![hint.to_owned()];
+    let column = u32::try_from(text[..offset].chars().count() + 1).ok()?;
+    Some((report, (line, column), length))
 }

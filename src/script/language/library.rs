@@ -1,7 +1,11 @@
 //! The modules of nsscript, from their doc comments.
 
+/// The text of the module that the verb `container` runs.
+pub const CONTAINER: &str = include_str!("../../../stdlib/container.rhai");
+
 /// The modules of nsscript: name and text.
 pub const STDLIB: &[(&str, &str)] = &[
+    ("std/container", CONTAINER),
     ("std/net", include_str!("../../../stdlib/net.rhai")),
     ("std/roots", include_str!("../../../stdlib/roots.rhai")),
 ];

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use super::library::CONTAINER;
+
 /// The names in a text.
 pub enum Named<'t> {
     /// Its words.
@@ -15,7 +17,11 @@ impl<'t> Named<'t> {
     /// The names in the text of a recipe.
     pub fn in_text(text: &'t str) -> Self {
         let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-        let words: HashSet<&str> = text.split(|letter| !is_word(letter)).collect();
+        let mut words: HashSet<&str> = text.split(|letter| !is_word(letter)).collect();
+        // The verb calls a function of the library, which calls other verbs.
+        if words.contains("container") {
+            words.extend(CONTAINER.split(|letter| !is_word(letter)));
+        }
         if words.contains("import") || words.contains("Fn") {
             Self::All
         } else {
@@ -38,15 +44,18 @@ impl<'t> Named<'t> {
 }
 
 /// The functions that begin a session.
-const RAW: [&str; 36] = [
+const RAW: [&str; 41] = [
     "capabilities",
     "chdir",
+    "chmod",
+    "chown",
     "chroot",
     "clone",
     "exec",
     "getgid",
     "getgroups",
     "getuid",
+    "link",
     "lsns",
     "map_ids",
     "mkdir",
@@ -57,10 +66,12 @@ const RAW: [&str; 36] = [
     "namespaces",
     "netns",
     "no_new_privs",
+    "parallel",
     "pivot_root",
     "processes",
     "read_file",
     "remove",
+    "rename",
     "scratch",
     "set_capabilities",
     "setdomainname",
@@ -109,6 +120,7 @@ mod tests {
         let named = Named::in_text("let r = rootfs().binary(\"sh\"); // unmount");
         assert!(named.has("rootfs") && named.has_any(&["x", "binary"]));
         assert!(!named.has("mount") && !named.has("root"));
+        assert!(Named::in_text("sandbox().container()").has("keep_capabilities"));
         assert!(Named::in_text("import \"std/roots\" as roots;").has("mount"));
     }
 }

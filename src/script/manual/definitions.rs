@@ -20,8 +20,9 @@ pub struct Definition {
 #[must_use]
 pub fn definitions() -> Vec<Definition> {
     let mut text = String::from("module static;\n");
-    for (name, _, doc) in constants() {
-        text.push_str(&format!("\n/// A constant: {doc}.\nconst {name}: Namespaces;\n"));
+    for constant in constants() {
+        let (name, doc, type_name) = (constant.name, constant.doc(), constant.type_name());
+        text.push_str(&format!("\n/// A constant: {doc}.\nconst {name}: {type_name};\n"));
     }
     for (name, doc) in VALUES {
         let type_name = if name == "args" { "Array" } else { "Host" };
@@ -73,7 +74,7 @@ pub(super) fn type_taken(parameter: &Parameter) -> String {
 
 /// The type for a description in words; `?`, any type, if the words do not determine it.
 pub(super) fn type_of(kind: &str) -> String {
-    const KINDS: [(&str, &str); 27] = [
+    const KINDS: [(&str, &str); 28] = [
         ("a string or an array", "String | Array"),
         ("a string or a blob", "String | Blob"),
         ("a string", "String"),
@@ -100,6 +101,7 @@ pub(super) fn type_of(kind: &str) -> String {
         ("a closure", "FnPtr"),
         ("a float", "float"),
         ("namespaces such as", "Namespaces"),
+        ("parts such as", "Parts"),
         ("one kind of namespace", "Namespaces"),
     ];
     if let Some((_, name)) = KINDS.iter().find(|(words, _)| kind.starts_with(words)) {

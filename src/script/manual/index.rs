@@ -17,7 +17,7 @@ pub fn index(about: &str) -> json::Index {
         doc: doc.to_owned(),
     };
     let namespaces = constants();
-    let namespaces = namespaces.iter().map(|(name, _, doc)| constant(name, "Namespaces", doc));
+    let namespaces = namespaces.iter().map(|it| constant(it.name, it.type_name(), &it.doc()));
     let values = VALUES.iter().map(|(name, doc)| {
         let type_name = if *name == "args" { "Array" } else { "Host" };
         constant(name, type_name, doc)

@@ -34,7 +34,7 @@ pub fn recipe_page(comment: &str) -> (PageName, String) {
         }
     }
     out.push_str("\n# CONSTANTS\n");
-    let constants = constants().into_iter().map(|(name, _, doc)| (name, doc));
+    let constants = constants().into_iter().map(|constant| (constant.name, constant.doc()));
     for (name, doc) in constants.chain(VALUES.map(|(name, doc)| (name, doc.to_owned()))) {
         out.push_str(&format!("\n`{name}`\n: {doc}\n"));
     }

@@ -1,10 +1,11 @@
 //! Help for a word: a verb, a type, a constant, a module, an option.
 
-use super::{GUIDE, Library, libraries};
+use super::{FUNCTIONS, GUIDE, Library, libraries};
 use crate::diag::closest;
 use crate::script::binding::catalog::{self, VALUES, constants, page, summary};
 use crate::script::binding::value::TYPES;
 use crate::script::binding::verb::Verb;
+use crate::script::language::described::described;
 
 /// A topic of help.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,19 +29,23 @@ pub fn topics() -> Vec<Topic> {
     let mut verbs: Vec<_> = catalog::all().collect();
     verbs.sort_by_key(|verb| verb.name);
     for same in verbs.chunk_by(|one, other| one.name == other.name) {
-        let receivers: Vec<_> =
+        let mut receivers: Vec<_> =
             same.iter().map(|verb| verb.receiver()).filter(|name| !name.is_empty()).collect();
+        let are_all = receivers.len() == same.len();
+        receivers.dedup();
         let what = match (same, receivers.as_slice()) {
             ([only], _) => summary(only).to_owned(),
-            (_, receivers) if receivers.len() == same.len() => {
+            (_, receivers) if are_all => {
                 format!("A verb of {}.", receivers.join(", "))
             }
             (_, receivers) => format!("A function, and a verb of {}.", receivers.join(", ")),
         };
         topics.push(Topic::new(same[0].name, what));
     }
+    let own = FUNCTIONS.iter().filter(|function| catalog::named(function.name).is_empty());
+    topics.extend(own.map(|function| Topic::new(function.name, function.doc)));
     topics.extend(types().map(|name| Topic::new(name, format!("The type {name} and its verbs."))));
-    let constants = constants().into_iter().map(|(name, _, doc)| (name, doc));
+    let constants = constants().into_iter().map(|constant| (constant.name, constant.doc()));
     let values = VALUES.map(|(name, doc)| (name, doc.to_owned()));
     topics.extend(constants.chain(values).map(|(name, doc)| Topic::new(name, doc)));
     for library in libraries() {
@@ -74,6 +79,7 @@ pub fn topic(word: &str) -> Option<String> {
     let constant = constant(word);
     let is_constant = constant.is_some();
     parts.extend(constant);
+    parts.extend(of_language(word));
     parts.extend(libraries().iter().filter_map(|library| module(library, word)));
     let any_case = parts.is_empty() || is_constant;
     let is_meant = |name: &&str| *name == word || (any_case && name.eq_ignore_ascii_case(word));
@@ -124,13 +130,21 @@ fn verbs(word: &str) -> Option<String> {
     }
 }
 
+/// A function of the language itself.
+fn of_language(word: &str) -> Option<String> {
+    let function = described(word)?;
+    Some(format!("`{}`\n\nA function of the language. {}\n", function.form, function.doc))
+}
+
 fn constant(word: &str) -> Option<String> {
     let constants = constants().into_iter();
-    let constant = constants.filter(|(name, ..)| *name == word).map(|(name, _, doc)| {
-        format!(
-            "`{name}` → Namespaces\n\nA constant: {doc}. `|` combines constants and `-` removes some: \
-             `USER | PID`, `ALL - NET`.\n"
-        )
+    let constant = constants.filter(|constant| constant.name == word).map(|constant| {
+        let (name, doc, kind) = (constant.name, constant.doc(), constant.type_name());
+        let combined = match kind {
+            "Parts" => "`|` combines constants: `UTS | FILES`.",
+            _ => "`|` combines constants and `-` removes some: `USER | PID`, `ALL - NET`.",
+        };
+        format!("`{name}` → {kind}\n\nA constant: {doc}. {combined}\n")
     });
     let values = VALUES.iter().filter(|(name, _)| *name == word);
     let value = values.map(|(name, doc)| format!("`{name}`\n\nA constant: {doc}.\n"));

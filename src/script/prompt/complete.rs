@@ -30,7 +30,7 @@ pub struct Completion {
 
 /// Verbs whose first argument is a signal, and verbs whose first argument is a capability.
 const SIGNALLED: [&str; 1] = ["kill"];
-const CAPABLE: [&str; 3] = ["keep_capability", "drop_capability", "set_capabilities"];
+const CAPABLE: [&str; 2] = ["keep_capabilities", "set_capabilities"];
 
 /// A call that is being typed: its name, and the type that it is called on.
 struct Open<'t> {
@@ -90,7 +90,7 @@ impl Prompt {
     /// Completes a name that does not follow a value.
     fn names(&self, word: &str, start: usize) -> Completion {
         let functions = catalog::all().filter(|verb| verb.receiver().is_empty()).map(called);
-        let constants = catalog::constants().into_iter().map(|(name, ..)| named(name));
+        let constants = catalog::constants().into_iter().map(|constant| named(constant.name));
         let values = catalog::VALUES.iter().map(|(name, _)| named(name));
         let state = self.state.borrow();
         let variables = state.scope.iter().map(|(name, ..)| named(name)).collect::<Vec<_>>();

@@ -20,7 +20,7 @@ impl Prompt {
         let living = self.living();
         if living.is_empty() {
             return "no sandbox is running; start one with `let it = \
-                 sandbox(\"/\").read_only_root().start(\"sleep 100\")`"
+                 sandbox(\"/\").start(\"sleep 100\")`"
                 .into();
         }
         let (mut names, mut pids, mut commands) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,10 +1,17 @@
 //! Questions to the host, assertions, waiting.
 
+mod date;
 pub mod error;
+pub mod files;
+mod format;
+mod json;
 pub mod listing;
 pub mod machine;
 pub mod narrate;
+pub mod path;
 pub mod question;
+pub mod stream;
+pub mod text;
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -5,7 +5,7 @@ pub mod program;
 pub mod route;
 pub mod table;
 
-use rhai::Dynamic;
+use rhai::{Dynamic, Map};
 
 use crate::diag::Report;
 use crate::ops::NetworkAction;
@@ -23,6 +23,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["network.rs";
     fn netns,
     fn netns_names,
     fn veth,
+    fn veth = veth_unnamed,
     fn remove,
 ];
 
@@ -104,7 +105,8 @@ fn existing(value: &Dynamic, call: &Call<'_, '_>) -> Result<SharedNetwork, VerbE
 ///   removed.
 /// - `netns(process)` and `netns(namespace)` return existing networks.
 ///
-/// IPv6 addresses can be used at once, because duplicate address detection is off.
+/// IPv6 addresses can be used at once, because duplicate address detection is off. Every program
+/// can listen on any port and open ping sockets.
 ///
 /// # Errors
 /// The kernel refuses another network namespace. The name is not a valid file name.
@@ -174,22 +176,88 @@ fn veth(
     options: Veth,
 ) -> Result<(), VerbError> {
     let mtu = options.mtu.map(|mtu| self::mtu(mtu, call)).transpose()?;
-    let label = other.label.clone();
-    let action = network::Veth { name: name.clone(), network: label, peer: peer.clone() };
+    let (label, names) = (other.label.clone(), (Some(name.clone()), Some(peer.clone())));
+    let action = network::Veth { name: names.0, network: label, peer: names.1 };
     act_with(&network, action, Some(&other), call)?;
+    set_ends((&network, name), (&other, peer), mtu, options.up == Some(true), call)
+}
+
+/// Connects two networks by a veth pair whose names the kernel chooses, and returns the names.
+///
+/// The map has the keys `name`, the interface in `network`, and `peer`, the one in `other`.
+///
+/// # Errors
+/// As for `veth` with names.
+///
+/// # Example
+/// ```rhai
+/// let left = netns();
+/// let right = netns();
+/// let cable = veth(left, right, #{ up: true });
+/// left.address(cable.name, "10.0.0.1/24");
+/// right.address(cable.peer, "10.0.0.2/24");
+/// assert(left.ping("10.0.0.2"));
+/// ```
+/// # See
+/// veth(4), ip-link(8)
+fn veth_unnamed(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    other: SharedNetwork,
+    options: Veth,
+) -> Result<Map, VerbError> {
+    let mtu = options.mtu.map(|mtu| self::mtu(mtu, call)).transpose()?;
+    let before = (indices(&network, call)?, indices(&other, call)?);
+    let action = network::Veth { name: None, network: other.label.clone(), peer: None };
+    act_with(&network, action, Some(&other), call)?;
+    // The kernel makes the peer first, which matters if both are in one network.
+    let name = added(&network, &before.0, call)?.pop();
+    let peer = added(&other, &before.1, call)?.into_iter().next();
+    // A dry run has created none.
+    let name = name.unwrap_or_else(|| if network == other { "veth1" } else { "veth0" }.into());
+    let peer = peer.unwrap_or_else(|| "veth0".into());
+    let interface =
+        |name: &str| InterfaceName::new(name).map_err(|invalid| call.fail(Report::from(&invalid)));
+    let ends = (interface(&name)?, interface(&peer)?);
+    set_ends((&network, ends.0), (&other, ends.1), mtu, options.up == Some(true), call)?;
+    Ok(Map::from([("name".into(), name.into()), ("peer".into(), peer.into())]))
+}
+
+/// The indices of the interfaces in a network.
+fn indices(network: &Same, call: &Call<'_, '_>) -> Result<Vec<u32>, VerbError> {
+    let links = call.effects().links(network, call)?;
+    Ok(links.iter().map(|link| link.interface.index).collect())
+}
+
+/// The names of the interfaces that were added to a network, by index.
+fn added(network: &Same, before: &[u32], call: &Call<'_, '_>) -> Result<Vec<String>, VerbError> {
+    let links = call.effects().links(network, call)?.into_iter();
+    let mut links: Vec<_> = links.filter(|it| !before.contains(&it.interface.index)).collect();
+    links.sort_by_key(|link| link.interface.index);
+    Ok(links.into_iter().map(|link| link.interface.name).collect())
+}
+
+/// Sets up both ends of a new pair, or removes it.
+fn set_ends(
+    (network, name): (&Same, InterfaceName),
+    (other, peer): (&Same, InterfaceName),
+    mtu: Option<u32>,
+    up: bool,
+    call: &Call<'_, '_>,
+) -> Result<(), VerbError> {
     let set = |network: &Same, end: &InterfaceName| {
         if let Some(mtu) = mtu {
             change(network, end.clone(), LinkChange::Mtu(mtu), call)?;
         }
-        if options.up == Some(true) {
+        if up {
             change(network, end.clone(), LinkChange::Up, call)?;
         }
         Ok::<(), VerbError>(())
     };
-    let done = set(&network, &name).and_then(|()| set(&other, &peer));
+    let done = set(network, &name).and_then(|()| set(other, &peer));
     if done.is_err() {
         // Nothing incomplete is left.
-        let _ = act(&network, DeleteLink(name), call);
+        let _ = act(network, DeleteLink(name), call);
     }
     done
 }

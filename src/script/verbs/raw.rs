@@ -21,11 +21,12 @@ use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedNamespace};
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{Capability, Command, IdMap, IdRange, Namespaces};
+use crate::spec::{Capability, Command, IdMap, IdRange, Namespaces, Parts};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["raw.rs";
     fn unshare,
+    fn unshare = unshare_parts,
     fn setns,
     fn sethostname,
     fn setdomainname,
@@ -148,18 +149,39 @@ fn enter(what: &Dynamic, kinds: Option<Namespaces>, call: &Call<'_, '_>) -> Resu
 /// unshare(2), namespaces(7)
 fn unshare(call: &Call<'_, '_>, namespaces: Namespaces) -> Result<(), VerbError> {
     let namespaces = some(namespaces, "unshare(UTS | NET)", call)?;
-    act(Unshare(namespaces), call)
+    act(Unshare(namespaces.into()), call)
+}
+
+/// Moves nsscript into new namespaces and stops sharing other parts of the process.
+///
+/// `FILES` is the table of file descriptors, `FS` the root directory, the working directory and the
+/// umask, and `SYSVSEM` the list of semaphore adjustments. Recipes share none of them with other
+/// processes, so the call shows the system call but changes nothing else.
+///
+/// # Errors
+/// As for namespaces alone.
+///
+/// # Example
+/// ```rhai
+/// unshare(UTS | FILES);
+/// unshare(FS | SYSVSEM);
+/// ```
+/// # See
+/// unshare(2), clone(2)
+fn unshare_parts(call: &Call<'_, '_>, parts: Parts) -> Result<(), VerbError> {
+    act(Unshare(parts), call)
 }
 
 /// Moves nsscript into existing namespaces.
 ///
 /// `target` is a Namespace, an array of them, a process or a process id. For a process, nsscript
-/// enters all its namespaces that differ from its own, or only those of `kinds`. A PID namespace
-/// applies only to processes that are created afterwards.
+/// enters all its namespaces that differ from its own, or only those of `kinds`. For a Namespace,
+/// `kinds` is its expected kind. A PID namespace applies only to processes that are created
+/// afterwards.
 ///
 /// # Errors
 /// nsscript lacks capabilities in the user namespace that owns them. A Namespace is not of the kind
-/// `kinds`.
+/// `kinds` (EINVAL).
 ///
 /// # Example
 /// ```rhai

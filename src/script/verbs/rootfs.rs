@@ -1,8 +1,8 @@
 //! The ingredients of a root filesystem.
 
 pub mod data;
+pub mod dependencies;
 pub mod image;
-pub mod needs;
 pub mod tree;
 
 use rhai::Dynamic;
@@ -139,13 +139,19 @@ fn rootfs(_call: &Call<'_, '_>) -> Rootfs {
 /// Adds a program of the host with its loader and its libraries, at the paths of the host.
 ///
 /// The program is looked up in `PATH` and read, but never executed. Symbolic links on the path are
-/// added too, so every name of a file works inside. A script brings its interpreter.
+/// added too, so every name of a file works inside. A script brings its interpreter. Links in the
+/// root directory of the host, such as `/bin -> usr/bin`, are added with their target directory:
+/// programs find `/bin/sh`. If the root has a directory `/bin` of its own, the program gets a link
+/// in it.
 ///
 /// An ELF file does not list what the program opens while it runs. With `data`, nsscript adds that
 /// for well-known programs and libraries: name service modules, the locale C.UTF-8, time zones,
 /// terminal descriptions, certificates, the standard libraries of Python and Perl, the commands of
-/// Git, and others. `needs(program, #{ data: true })` lists the files and the reasons. Devices such
-/// as /dev/null come from the sandbox: `.dev("/dev")`.
+/// Git, the Java runtime, and others. A script in the language of sh(1), Perl or Python brings the
+/// programs that it starts, the files and modules that it loads, and the files of its package that
+/// everybody may read. It is read, but not run, so a name that it computes is not known.
+/// `dependencies(program, #{ data: true })` lists the files and the reasons. Devices such as /dev/null come
+/// from the sandbox: `.dev()`.
 ///
 /// # Errors
 /// The program does not exist, or the host itself lacks one of its libraries.
@@ -295,7 +301,7 @@ fn symlink(
 /// those who execute it. Times are kept, but do not affect the digest.
 ///
 /// Symbolic links are resolved inside the root. Devices are kept for `pack`, but cannot be opened
-/// in a sandbox; use `.dev("/dev")` for the usual ones.
+/// in a sandbox; use `.dev()` for the usual ones.
 ///
 /// # Errors
 /// The archive is truncated, damaged or not an archive; its sha256 differs; a member has an
@@ -341,7 +347,7 @@ fn device(call: &Call<'_, '_>, rootfs: Rootfs, path: GuestPath) -> Rootfs {
 /// ```rhai
 /// let base = rootfs().binary("sh").file("/etc/motd", "hello\n");
 /// let tools = rootfs().binary("ls").overlay_on(base);
-/// sandbox(tools).run("sh -c 'ls /etc'");
+/// sandbox(tools).sh("ls /etc");
 /// ```
 /// # See
 /// mount(8)

@@ -4,13 +4,15 @@ pub mod command;
 pub mod identity;
 pub mod mount;
 pub mod namespace;
+pub mod on_host;
 pub mod outcome;
+pub mod privilege;
 pub mod process;
 
 use rhai::{Dynamic, Map};
 
 use crate::diag::{Report, quoted};
-use crate::ops::{Domainname, Hostname, Sandbox, What};
+use crate::ops::{Domainname, Hostname, Name, Sandbox, What};
 use crate::run::{Changed, Keeping};
 use crate::script::binding::argument::{HostPath, a_kind};
 use crate::script::binding::call::Call;
@@ -24,12 +26,15 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["sandbox.rs";
     fn root,
     fn host_view,
     fn read_only_root,
+    fn writable_root,
     fn keep_changes,
     fn changes,
     fn commit,
     fn chroot,
     fn hostname,
     fn domainname,
+    fn diff,
+    fn name,
 ];
 
 /// Converts a root: a Rootfs, or a directory of the host.
@@ -72,16 +77,45 @@ pub(in crate::script::verbs) fn invalid(error: &ValueError, call: &Call<'_, '_>)
     call.fail(Report::from(error))
 }
 
+/// Returns the steps in which two sandboxes differ, one a line.
+///
+/// A line that begins with `-` is a step of the first sandbox alone, one with `+` of the second.
+/// The text is empty if they are equal. Values of variables and contents of files count, but are
+/// not shown.
+///
+/// # Example
+/// ```rhai
+/// let base = sandbox("/").read_only_root();
+/// let online = base.network("host").hostname("box");
+/// print(diff(base, online));
+/// ```
+/// # See
+/// diff(1)
+fn diff(_call: &Call<'_, '_>, sandbox: Sandbox, other: Sandbox) -> String {
+    sandbox.diff(&other)
+}
+
 /// Returns a new sandbox: eight new namespaces, no capabilities, an empty environment.
 ///
 /// `root` is a `Rootfs` or a directory of the host; the default is an empty root. Programs see
 /// nothing of the host except what the recipe adds. Changes to the root are discarded when the
 /// sandbox ends. Every verb returns a new sandbox and leaves the old one unchanged.
 ///
+/// With `"/"`, programs see the host's *system*, read-only, but nothing private:
+///
+/// - `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and writable, and so is the home of
+///   the caller, wherever it is. Other files are made visible with `bind`.
+/// - `/proc` shows the processes of the sandbox, `/dev` has only harmless devices, and `/sys` shows
+///   the network of the sandbox. A mount of the recipe on one of these places replaces it.
+/// - Programs have the ids of the caller, unless the recipe has `user` or maps ids.
+///
+/// In a container that masks parts of `/proc` or `/sys`, the kernel refuses new file systems there.
+/// nsscript then shows those of the container read-only, and prints a warning.
+///
 /// # Example
 /// ```rhai
-/// let guest = sandbox("/").read_only_root().proc("/proc");
-/// guest.run("true");
+/// sandbox("/").run("ls /");
+/// sandbox("/").bind(".", "/home/project", #{ read_only: true }).run("ls /home/project");
 /// ```
 /// # See
 /// namespaces(7), clone3(2)
@@ -98,7 +132,7 @@ fn sandbox(call: &Call<'_, '_>, root: Option<Dynamic>) -> Result<Sandbox, VerbEr
 /// # Example
 /// ```rhai
 /// let base = sandbox().hostname("box");
-/// base.root("/").read_only_root().run("true");
+/// base.root("/").run("true");
 /// ```
 /// # See
 /// pivot_root(2)
@@ -107,35 +141,51 @@ fn root(call: &Call<'_, '_>, sandbox: Sandbox, root: Dynamic) -> Result<Sandbox,
     Ok(sandbox.with(What::Root(root), call.origin()))
 }
 
-/// Uses a read-only view of the host as the root, without its private directories.
-///
-/// `/home`, `/root`, `/run`, `/tmp` and `/var/tmp` are empty and writable. `/proc` shows the
-/// processes of the sandbox, and `/dev` has only harmless devices.
-///
-/// In a container that masks parts of `/proc`, the kernel refuses a new proc filesystem. nsscript
-/// then shows the container's own `/proc` read-only, with the container's processes, and prints a
-/// warning.
+/// Uses the host's system as the root, read-only and without private files, like `sandbox("/")`.
 ///
 /// # Example
 /// ```rhai
-/// sandbox().host_view().run("ls /");
+/// let base = sandbox().hostname("box");
+/// base.host_view().run("ls /");
 /// ```
 /// # See
 /// mount_setattr(2)
 fn host_view(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
-    sandbox.with(What::HostView, call.origin())
+    sandbox.with(What::Root(Root::Directory("/".into())), call.origin())
 }
 
 /// Makes the root read-only. Mounts in it keep their own settings.
 ///
+/// The host's system is a read-only root anyway.
+///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().run("true");
+/// let root = rootfs().binaries(["sh", "test"]);
+/// sandbox(root).read_only_root().run("test ! -w /");
 /// ```
 /// # See
 /// mount_setattr(2)
 fn read_only_root(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
     sandbox.with(What::ReadOnlyRoot, call.origin())
+}
+
+/// Uses the host's tree as it is, so that programs can change whatever the caller can.
+///
+/// Nothing is mounted on it: programs see private files, and the host's `/proc` and `/run`. Device
+/// files do not work, unless `dev` adds some. nsscript prints a warning. It is meant for programs
+/// that are trusted with the host's files, but not with its processes or its network.
+///
+/// # Errors
+/// The root is not the host's tree.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").writable_root().proc().dev());
+/// ```
+/// # See
+/// mount_setattr(2)
+fn writable_root(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
+    sandbox.with(What::WritableRoot, call.origin())
 }
 
 /// Keeps the changes to the root in a directory of the host, for later sandboxes and for `commit`.
@@ -153,7 +203,7 @@ fn read_only_root(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
 /// # Example
 /// ```rhai
 /// let guest = sandbox(rootfs().binaries(["sh", "cat"])).keep_changes("state");
-/// guest.run("sh -c 'echo hello > /note'");
+/// guest.sh("echo hello > /note");
 /// assert_eq(guest.output("cat /note").stdout, "hello\n");
 /// ```
 /// # See
@@ -173,7 +223,7 @@ fn keep_changes(call: &Call<'_, '_>, sandbox: Sandbox, directory: HostPath) -> S
 /// # Example
 /// ```rhai
 /// let guest = sandbox(rootfs().binary("sh")).keep_changes("state");
-/// guest.run("sh -c 'echo hello > /note'");
+/// guest.sh("echo hello > /note");
 /// table(guest.changes());
 /// ```
 fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, VerbError> {
@@ -193,7 +243,7 @@ fn changes(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Vec<Map>, VerbError>
 /// # Example
 /// ```rhai
 /// let guest = sandbox(rootfs().binaries(["sh", "cat"])).keep_changes("state");
-/// guest.run("sh -c 'echo hello > /note'");
+/// guest.sh("echo hello > /note");
 /// assert_eq(sandbox(guest.commit()).output("cat /note").stdout, "hello\n");
 /// ```
 fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, VerbError> {
@@ -224,7 +274,7 @@ fn commit(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Rootfs, VerbError> {
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().chroot().run("true");
+/// sandbox("/").chroot().run("true");
 /// ```
 /// # See
 /// chroot(2), pivot_root(2)
@@ -239,7 +289,7 @@ fn chroot(call: &Call<'_, '_>, sandbox: Sandbox) -> Sandbox {
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().hostname("box").run("uname -n");
+/// sandbox("/").hostname("box").run("uname -n");
 /// ```
 /// # See
 /// sethostname(2), uts_namespaces(7)
@@ -255,12 +305,36 @@ fn hostname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandb
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().domainname("lan").proc("/proc")
-///     .run("cat /proc/sys/kernel/domainname");
+/// sandbox("/").domainname("lan").run("cat /proc/sys/kernel/domainname");
 /// ```
 /// # See
 /// setdomainname(2)
 fn domainname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
     let name = Domainname::new(&name).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(name, call.origin()))
+}
+
+/// Gives the sandbox a name for the commands that work on running sandboxes.
+///
+/// `nsscript ps` lists the running sandboxes of the caller. `nsscript exec NAME -- COMMAND` runs a
+/// program in one, `nsscript enter NAME` opens a shell in one, and `nsscript kill NAME` ends one.
+/// Without a name, a sandbox has only the number that `nsscript ps` shows.
+///
+/// A started program is listed at once, one that the recipe waits for after a tenth of a second.
+///
+/// A name has letters, digits, `.`, `_` and `-`, and is not a number. Two running sandboxes may
+/// have the same name; the commands then demand the number.
+///
+/// # Errors
+/// The name is empty, longer than 64 bytes, a number, or contains another character.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().name("web").run("true");
+/// ```
+/// # See
+/// nsscript(1)
+fn name(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<Sandbox, VerbError> {
+    let name = Name::new(&name).map_err(|error| invalid(&error, call))?;
     Ok(sandbox.with(name, call.origin()))
 }

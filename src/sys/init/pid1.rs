@@ -21,8 +21,9 @@
 //!
 //! If the environment starts with an empty string, descriptor 5 is a pipe, and nothing starts until
 //! its other end is closed. If a `t` follows, the standard input is a terminal, which becomes the
-//! controlling terminal of the program's session. Strings that start with `l` are limits for the
-//! program, but not for this process: the number of the resource, the soft and the hard limit.
+//! controlling terminal of the program's session. With a `c`, this process has capabilities for the
+//! program, and gives up its own. Strings that start with `l` are limits for the program, but not
+//! for this process: the number of the resource, the soft and the hard limit.
 
 #![no_std]
 #![no_main]
@@ -43,6 +44,7 @@ mod number {
     pub const KILL: usize = 62;
     pub const FCNTL: usize = 72;
     pub const SETSID: usize = 112;
+    pub const CAPSET: usize = 126;
     pub const RT_SIGTIMEDWAIT: usize = 128;
     pub const PRCTL: usize = 157;
     pub const EXIT_GROUP: usize = 231;
@@ -57,6 +59,7 @@ mod number {
     pub const CLOSE: usize = 57;
     pub const READ: usize = 63;
     pub const WRITE: usize = 64;
+    pub const CAPSET: usize = 91;
     pub const EXIT_GROUP: usize = 94;
     pub const KILL: usize = 129;
     pub const RT_SIGPROCMASK: usize = 135;
@@ -144,6 +147,8 @@ type Text = *const u8;
 struct Told {
     /// Whether the standard input is the terminal of its session.
     terminal: bool,
+    /// Whether it keeps capabilities.
+    capable: bool,
     /// Its limits.
     limits: *const Text,
     /// Their number.
@@ -229,7 +234,9 @@ unsafe fn read(environment: *mut Text) -> Told {
     // SAFETY: the numbers say how many strings follow, and a null pointer ends them.
     unsafe {
         let terminal = **environment == b't';
-        let limits = environment.add(usize::from(terminal));
+        let environment = environment.add(usize::from(terminal));
+        let capable = **environment == b'c';
+        let limits = environment.add(usize::from(capable));
         let mut limit_count = 0;
         while **limits.add(limit_count) == b'l' {
             limit_count += 1;
@@ -242,7 +249,7 @@ unsafe fn read(environment: *mut Text) -> Told {
         // The empty string between them becomes the end of the arguments.
         *argv.add(arguments) = null();
         let (argv, envp) = (argv.cast_const(), argv.add(arguments + 1).cast_const());
-        Told { terminal, limits, limit_count, paths, count: candidates, argv, envp }
+        Told { terminal, capable, limits, limit_count, paths, count: candidates, argv, envp }
     }
 }
 
@@ -264,8 +271,20 @@ unsafe fn start(environment: *mut Text) -> isize {
             tell(FAILED | NO_PROCESS | (-pid as u64) << ERRNO_SHIFT);
             exit(127);
         }
+        if told.capable {
+            give_up_capabilities();
+        }
         pid
     }
+}
+
+/// Empties the effective, permitted, inheritable and, with them, the ambient set of this process,
+/// after the program was executed with its own.
+fn give_up_capabilities() {
+    const VERSION_3: u32 = 0x2008_0522;
+    let (header, none) = ([VERSION_3, 0], [0_u32; 6]);
+    // SAFETY: the header and the sets are locals of the size that this version has.
+    unsafe { call(number::CAPSET, header.as_ptr() as usize, none.as_ptr() as usize, 0, 0) };
 }
 
 /// Sets the limit that a string describes.
@@ -316,7 +335,7 @@ unsafe fn number(text: &mut Text) -> usize {
 /// # Safety
 /// `told` is what [`read`] has given.
 unsafe fn execute(told: &Told) -> ! {
-    let Told { terminal, limits, limit_count, paths, count, argv, envp } = *told;
+    let Told { terminal, capable: _, limits, limit_count, paths, count, argv, envp } = *told;
     // SAFETY: what the caller promises; the mask is a local.
     unsafe {
         let none = 0_u64;

@@ -4,6 +4,7 @@
 //! change it, and no program inside may read it.
 
 mod archives;
+mod capabilities;
 mod cleanup;
 mod descriptors;
 mod exchanged;

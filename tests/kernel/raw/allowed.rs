@@ -28,6 +28,16 @@ fn files_of_ones_own_are_made_changed_and_removed() {
                 assert_eq(read_file(`${place}/g`), "e") });
             t("nodes", || { for kind in ["fifo", "socket", "file"] {
                 mknod(`${place}/${kind}`, #{ type: kind, mode: 0o600 }); } });
+            t("mode", || { chmod(`${place}/f`, 0o4751); assert_eq(stat(`${place}/f`).mode, 0o4751);
+                chmod(`${place}/l`, 0o600); assert_eq(stat(`${place}/f`).mode, 0o600) });
+            t("owner", || { chown(`${place}/f`, #{ uid: getuid(), gid: getgid() });
+                assert_eq([stat(`${place}/f`).uid, stat(`${place}/f`).gid], [getuid(), getgid()]) });
+            t("names", || { link(`${place}/f`, `${place}/h`); rename(`${place}/h`, `${place}/i`);
+                write_file(`${place}/i`, "both"); assert_eq(read_file(`${place}/f`), "both");
+                assert_eq(stat(`${place}/f`).links, 2); rename(`${place}/i`, `${place}/b`);
+                assert_eq(read_file(`${place}/b`), "both") });
+            t("directory", || { rename(`${place}/d`, `${place}/dd`); assert(exists(`${place}/dd/e`));
+                rename(`${place}/dd`, `${place}/d`) });
             t("remove", || { for name in ["l", "n", "f", "g", "b", "fifo", "socket", "file", "d/e",
                 "d"] { remove(`${place}/${name}`); } });
             t("own tmpfs", || { mkdir(`${place}/t`); mount("x", `${place}/t`, #{ type: "tmpfs" });

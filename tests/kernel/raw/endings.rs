@@ -58,8 +58,8 @@ fn nsscript_ends_as_a_closure_that_was_not_caught() {
 #[test]
 fn what_a_lesson_needs_is_said_by_the_recipe_as_a_whole() {
     as_each_user(|bench| {
-        let recipe = "within(UTS, || within(PID, || need(false, \"a reason\"))); print(1);";
-        let need = ended(bench, "need(false, \"a reason\"); print(1);");
+        let recipe = "within(UTS, || within(PID, || skip_unless(false, \"a reason\"))); print(1);";
+        let need = ended(bench, "skip_unless(false, \"a reason\"); print(1);");
         let inside = ended(bench, recipe);
         assert_eq!((inside.status.code(), &*inside.stdout), (need.status.code(), ""));
         assert!(inside.stderr.contains("a reason"), "{}", inside.stderr);

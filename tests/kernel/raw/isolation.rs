@@ -5,7 +5,7 @@ use crate::support::{as_each_user, field};
 
 /// A sandbox in which programs of the host run.
 const GUEST: &str =
-    r#"sandbox("/").read_only_root().proc("/proc").dev("/dev").tmpfs("/tmp").hostname("guest")"#;
+    r#"sandbox("/").user(0).proc("/proc").dev("/dev").tmpfs("/tmp").hostname("guest")"#;
 
 #[test]
 fn a_closure_in_a_sandbox_is_what_its_program_would_be() {

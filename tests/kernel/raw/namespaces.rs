@@ -203,3 +203,57 @@ fn a_new_network_has_lo_alone_and_it_is_down() {
         assert!(seen.starts_with("[[\"lo\", false]]\n"), "{seen}");
     });
 }
+
+#[test]
+fn the_names_of_the_kernel_are_the_same_constants() {
+    as_each_user(|bench| {
+        let recipe = r#"t("namespaces", || [CLONE_NEWUSER, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET,
+                CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWCGROUP, CLONE_NEWTIME]
+                == [USER, MOUNT, PID, NET, UTS, IPC, CGROUP, TIME]);
+            t("mounts", || [MNT, MNT | UTS] == [MOUNT, CLONE_NEWNS | CLONE_NEWUTS]);
+            t("parts", || [CLONE_FILES, CLONE_FS, CLONE_SYSVSEM] == [FILES, FS, SYSVSEM]);
+            t("new", || within(CLONE_NEWUTS | MNT, || { sethostname("box"); hostname() }));"#;
+        let wanted = "namespaces: true\nmounts: true\nparts: true\nnew: box\n";
+        assert_eq!(tries(bench, recipe), wanted);
+    });
+}
+
+#[test]
+fn setns_checks_the_kind_of_a_namespace() {
+    as_each_user(|bench| {
+        let recipe = r#"let child = clone(UTS | NET, || { sethostname("there"); sleep(60) });
+            wait_until(|| child.within(|| hostname()) == "there");
+            let uts = child.namespace(UTS);
+            within(UTS - UTS, || {
+                try { setns(uts, NET); } catch (e) { print([e.operation, e.name, hostname() == "there"]); }
+                setns(uts, CLONE_NEWUTS);
+                print(hostname());
+            });"#;
+        assert_eq!(printed(bench, recipe), "[\"setns\", \"EINVAL\", false]\nthere\n");
+    });
+}
+
+#[test]
+fn unshare_takes_the_other_parts_of_a_process() {
+    as_each_user(|bench| {
+        let recipe = r#"within(UTS - UTS, || {
+                let before = namespaces();
+                unshare(FILES | FS | SYSVSEM);
+                chdir("/");
+                let between = namespaces();
+                unshare(UTS | CLONE_FILES);
+                sethostname("own");
+                let after = namespaces();
+                print([before.uts == between.uts, between.uts == after.uts, before.net == after.net]);
+                print([hostname(), FILES | UTS, UTS | FS]);
+            });
+            print(hostname() == "own");"#;
+        let seen = "[true, false, true]\n[\"own\", CLONE_NEWUTS|CLONE_FILES, \
+                    CLONE_NEWUTS|CLONE_FS]\nfalse\n";
+        assert_eq!(printed(bench, recipe), seen);
+        let told = bench.nsscript(&["--explain", "-e", "unshare(FILES | SYSVSEM);"]).end();
+        assert!(told.stderr.contains("unshare(CLONE_FILES|CLONE_SYSVSEM)"), "{}", told.stderr);
+        let refused = bench.recipe("clone(FILES, || 1);").end().failed(125);
+        assert!(refused.contains("`clone`"), "{refused}");
+    });
+}

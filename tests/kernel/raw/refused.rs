@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::{number_of_tries, tries};
-use crate::support::{Bench, User, as_each_user};
+use crate::support::{Bench, User, as_each_user, may_mount};
 
 /// A directory `host` with a file, and how both are.
 fn canary(bench: &Bench) -> String {
@@ -71,6 +71,18 @@ fn files_of_the_host_are_not_changed_by_any_path() {
             t("two links", || write_file(`${place}/twice`, "x"));
             t("bind", || write_file(`${place}/bound/file`, "changed"));
             t("in bind", || mkdir(`${place}/bound/new`));
+            t("mode", || chmod("host/file", 0o777));
+            t("mode by link", || chmod(`${place}/link/file`, 0o777));
+            t("mode by bind", || chmod(`${place}/bound`, 0o777));
+            t("owner", || chown("host/file", #{ uid: getuid() }));
+            t("group by link", || { symlink(`${host}/file`, `${place}/to`);
+                chown(`${place}/to`, #{ gid: getgid() }) });
+            t("rename", || rename("host/file", "host/new"));
+            t("rename from", || rename("host/file", `${place}/new`));
+            t("rename to", || { write_file(`${place}/own`, ""); rename(`${place}/own`, "host/file") });
+            t("rename in bind", || rename(`${place}/bound/file`, `${place}/bound/new`));
+            t("hard link", || link("host/file", "host/new"));
+            t("hard link in bind", || link(`${place}/bound/file`, `${place}/bound/new`));
             t("dots", || mkdir(`${host}/../host/new`));
             t("root of a process", || mkdir(`/proc/self/root${host}/new`));
             t("working directory", || { chdir(host); write_file("/proc/self/cwd/file", "x") });
@@ -94,6 +106,25 @@ fn files_of_the_host_are_not_changed_by_any_path() {
             t("nested", || within(USER, || within(MOUNT, || mkdir(`${host}/new`))));"#,
             FILES,
         );
+    });
+}
+
+#[test]
+fn modes_of_files_of_the_kernel_are_not_changed() {
+    as_each_user(|bench| {
+        let recipe = r#"mkdir(`${scratch()}/p`);
+            t("version", || chmod("/proc/version", 0o400));
+            t("owner", || chown("/proc/version", #{ uid: getuid() }));
+            t("device", || chmod("/dev/null", 0o600));"#;
+        let own = r#"
+            t("own proc", || within(PID | MOUNT, || {
+                mount("proc", `${scratch()}/p`, #{ type: "proc" });
+                chmod(`${scratch()}/p/version`, 0o400)
+            }));"#;
+        let recipe =
+            format!("{recipe}{}", if bench.user.is_root() && may_mount() { own } else { "" });
+        all_refused(bench, &recipe, &["file system of the kernel", "the host's own file system"]);
+        assert_eq!(fs::metadata("/proc/version").unwrap().mode() & 0o777, 0o444);
     });
 }
 

@@ -7,7 +7,7 @@ use super::mount::real;
 use super::raw_call::missing;
 use super::{Case, Hint, Row, shown};
 use crate::host::mountinfo;
-use crate::ops::{LowerDir, MakeRoot, Op, RootKind};
+use crate::ops::{CANNOT_HOLD_CHANGES, LowerDir, MakeRoot, Op, Overlaid, OverlayChanges, RootKind};
 use crate::run::advice::row;
 use crate::run::remedy;
 use crate::run::session::place::Place;
@@ -47,13 +47,20 @@ fn root<'a>(case: &Case<'a>) -> Option<(&'a LowerDir, Option<&'a Path>)> {
     }
 }
 
+/// The overlay at a place in a sandbox.
+fn placed<'a>(case: &Case<'a>) -> Option<&'a Overlaid> {
+    if let Op::Overlaid(overlay) = case.action { Some(overlay) } else { None }
+}
+
 fn root_overlay_of_users(case: &Case<'_>) -> Option<Hint> {
-    root(case)?;
+    if root(case).is_none() && placed(case).is_none() {
+        return None;
+    }
     Some(remedy::no_overlay_for_users(case.host)?.into())
 }
 
 fn root_overlay_unknown(case: &Case<'_>) -> Option<Hint> {
-    root(case).map(|_| remedy::no_overlay().into())
+    root(case).map(drop).or(placed(case).map(drop)).map(|()| remedy::no_overlay().into())
 }
 
 /// The first mount below a directory, which an overlay does not show.
@@ -104,6 +111,14 @@ struct Overlay {
 
 impl Overlay {
     fn of(case: &Case<'_>) -> Option<Self> {
+        if let Some(Overlaid { lower, changes, .. }) = placed(case) {
+            let lower = lower.iter().map(|(path, _)| path.clone()).collect();
+            let (upper, work) = match changes {
+                OverlayChanges::Kept(kept) => (Some(&kept.upper.0), Some(&kept.work.0)),
+                OverlayChanges::Discarded | OverlayChanges::None => (None, None),
+            };
+            return Some(Self { lower, upper: upper.cloned(), work: work.cloned() });
+        }
         let mounting = Mounting::of(case).filter(|mounting| mounting.kind() == "overlay")?;
         let one = |key: &str| directories(mounting.option(key)?).into_iter().next();
         let lower = mounting.option("lowerdir").map(directories).unwrap_or_default();
@@ -151,7 +166,8 @@ fn overlay_without_lower(case: &Case<'_>) -> Option<Hint> {
 
 fn overlay_of_one(case: &Case<'_>) -> Option<Hint> {
     let overlay = Overlay::of(case)?;
-    (overlay.lower.len() == 1 && overlay.upper.is_none()).then(|| {
+    let is_placed = placed(case).is_some();
+    (overlay.lower.len() == 1 && overlay.upper.is_none() && !is_placed).then(|| {
         if case.raw().is_some() {
             "an overlay needs at least two directories: add `upper` and `work`, or make `lower` \
              an array"
@@ -192,14 +208,10 @@ fn overlay_work_in_upper(case: &Case<'_>) -> Option<Hint> {
     })
 }
 
-/// File systems that cannot store the changes of an overlay.
-const CANNOT_HOLD: [&str; 10] =
-    ["9p", "cifs", "exfat", "fuseblk", "nfs", "nfs4", "overlay", "smb3", "vfat", "virtiofs"];
-
 fn overlay_upper_unsuited(case: &Case<'_>) -> Option<Hint> {
     let (upper, _) = pair(case)?;
     let place = Place::of(&upper).ok()?;
-    let kind = place.kind().filter(|kind| CANNOT_HOLD.contains(kind))?;
+    let kind = place.kind().filter(|kind| CANNOT_HOLD_CHANGES.contains(kind))?;
     let upper = shown(&upper);
     Some(
         format!(

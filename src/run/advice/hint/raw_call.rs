@@ -129,6 +129,8 @@ fn changed(raw: &RawAction) -> Option<Kind> {
         | Effect::Maps(_)
         | Effect::Name(..)
         | Effect::Content(_)
+        | Effect::Metadata(_)
+        | Effect::Rename(..)
         | Effect::Image(_)
         | Effect::Process(_)
         | Effect::Network

@@ -68,13 +68,16 @@ impl Wanted<'_> {
     }
 
     /// The hint for a program of the root at a path that a mount covers.
-    fn elsewhere(&self, mounted: &str, name: &str) -> String {
-        let mounted = quoted(mounted);
+    fn elsewhere(&self, place: &str, name: &str) -> String {
+        let mounted = quoted(place);
         // Another place for the program does not help if its libraries are hidden as well.
         if self.guest.covered_by("/usr/lib").is_some() {
             return format!("mount elsewhere: {mounted} also hides the libraries of the program");
         }
-        let is_open = |directory: &&str| self.guest.covered_by(directory).is_none();
+        // On most hosts `/bin` is a link to `/usr/bin`, and an assembled root has it, too.
+        let is_same = |directory: &str| place == "/bin" && directory == "/usr/bin";
+        let is_open =
+            |directory: &&str| !is_same(directory) && self.guest.covered_by(directory).is_none();
         let directory = ["/usr/bin", "/opt"].into_iter().find(is_open).unwrap_or("/srv");
         let of_host = self.guest.layers.host().tree.which(name, None).is_some();
         let name = escape(name);

@@ -106,7 +106,7 @@ pub(in crate::script) fn joined(
     call: &Call<'_, '_>,
 ) -> Result<JoinedNetwork, VerbError> {
     network.living(call.origin().as_ref()).map_err(|report| call.fail(report))?;
-    network.to_join().map_err(|errno| {
+    network.held().map_err(|errno| {
         call.fail(Report::error(format!("cannot open the namespace of the network: {errno}")))
     })
 }

@@ -1,5 +1,6 @@
 //! The properties of an error that a `catch` receives.
 
+use crate::diag::Ended;
 use crate::run::Errno;
 use crate::script::binding::call::Call;
 use crate::script::binding::error::ScriptError;
@@ -15,6 +16,10 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["error.rs";
     get target,
     get hint,
     get line,
+    get code,
+    get signal,
+    get stdout,
+    get stderr,
 ];
 
 /// The error message, one sentence.
@@ -57,4 +62,29 @@ fn hint(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
 fn line(_call: &Call<'_, '_>, error: ScriptError) -> Option<i64> {
     let origin = error.first().and_then(|report| report.origin.clone());
     origin.map(|origin| i64::from(origin.line))
+}
+
+/// How the program ended, if the error is that a program failed.
+fn program(error: &ScriptError) -> Option<&Ended> {
+    error.first().and_then(|report| report.facts.program.as_deref())
+}
+
+/// The exit status of the program that failed, or 128 + n if signal n ended it; otherwise `()`.
+fn code(_call: &Call<'_, '_>, error: ScriptError) -> Option<i64> {
+    program(&error).map(|program| i64::from(program.code))
+}
+
+/// The number of the signal that ended the program, or `()`.
+fn signal(_call: &Call<'_, '_>, error: ScriptError) -> Option<i64> {
+    program(&error).and_then(|program| program.signal).map(i64::from)
+}
+
+/// What the program that failed wrote to standard output, if `output` kept it; otherwise `()`.
+fn stdout(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
+    program(&error).and_then(|program| program.written.clone()).map(|[output, _]| output)
+}
+
+/// What the program that failed wrote to standard error, if `output` kept it; otherwise `()`.
+fn stderr(_call: &Call<'_, '_>, error: ScriptError) -> Option<String> {
+    program(&error).and_then(|program| program.written.clone()).map(|[_, errors]| errors)
 }

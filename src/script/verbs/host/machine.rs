@@ -65,10 +65,10 @@ fn user_namespaces(call: &Call<'_, '_>, _host: HostFacts) -> bool {
 ///
 /// # Example
 /// ```rhai
-/// need(host.has("veth"), "cables between networks");
+/// skip_unless(host.has("veth"), "cables between networks");
 /// ```
 /// # See
-/// `need`
+/// `skip_unless`
 fn has(call: &Call<'_, '_>, _host: HostFacts, fact: String) -> Result<bool, VerbError> {
     let verdict = call.effects().fact(&fact, call).map_err(|keys| {
         let message = format!("unknown fact {}", quoted(&fact));

@@ -18,7 +18,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["narrate.rs";
     fn note,
     fn table,
     fn breakpoint,
-    fn need,
+    fn skip_unless,
 ];
 
 options! {
@@ -192,7 +192,7 @@ fn table(call: &Call<'_, '_>, rows: Rows, options: Table) -> Result<(), VerbErro
 ///
 /// # Example
 /// ```rhai
-/// let said = sandbox("/").read_only_root().output("echo ready").stdout.trim();
+/// let said = sandbox("/").output("echo ready").stdout.trim();
 /// if said != "ready" {
 ///     breakpoint();
 /// }
@@ -208,9 +208,9 @@ fn breakpoint(_call: &Call<'_, '_>) {
 ///
 /// # Example
 /// ```rhai
-/// need(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
+/// skip_unless(exists("/proc/self/ns/uts"), "a kernel with UTS namespaces");
 /// ```
-fn need(call: &Call<'_, '_>, condition: bool, reason: String) -> Result<(), VerbError> {
+fn skip_unless(call: &Call<'_, '_>, condition: bool, reason: String) -> Result<(), VerbError> {
     if call.effects().holds(condition) {
         return Ok(());
     }

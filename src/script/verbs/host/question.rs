@@ -110,18 +110,21 @@ fn gettid(_call: &Call<'_, '_>) -> i64 {
 
 /// Returns the effective user id of nsscript in its user namespace.
 ///
+/// The question begins the session, in which an ordinary user is 0. The id of the caller, as paths
+/// and maps of the host need it, is `host.uid`.
+///
 /// # Example
 /// ```rhai
 /// if getuid() == 0 { print("this is root, of this user namespace at least"); }
 /// ```
 /// # See
-/// geteuid(2), user_namespaces(7)
+/// geteuid(2), user_namespaces(7), `host.uid`
 fn getuid(call: &Call<'_, '_>) -> Result<i64, VerbError> {
     call.context.begin_session(call.origin().as_ref())?;
     Ok(run::ids().uid.into())
 }
 
-/// Returns the effective group id of nsscript in its user namespace.
+/// Returns the effective group id of nsscript in its user namespace. The caller's is `host.gid`.
 ///
 /// # Example
 /// ```rhai

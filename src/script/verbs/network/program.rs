@@ -7,7 +7,7 @@ use std::time::Duration;
 use rhai::{Dynamic, FnPtr};
 
 use crate::diag::Report;
-use crate::run::{Exit, Input, Listener, MOST_KEPT, Probe};
+use crate::run::{Exit, Input, Listener, Probe};
 use crate::script::binding::addresses::Port;
 use crate::script::binding::argument::{self, Bytes};
 use crate::script::binding::call::Call;
@@ -17,13 +17,14 @@ use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedNetwork, SharedOutput};
 use crate::script::binding::verb::{Verb, verbs};
 use crate::script::verbs::sandbox::command::{
-    Capture, Run, Start, checked, input, request, streams,
+    Capture, Finished, Run, Start, checked, input, request, shell_command, streams,
 };
 use crate::spec::{Command, IpProtocol, Streams};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["program.rs";
     fn run,
+    fn sh,
     fn output,
     fn start,
     fn within,
@@ -89,7 +90,7 @@ fn datagrams(protocol: Option<IpProtocol>, call: &Call<'_, '_>) -> Result<bool, 
 ///
 /// # Example
 /// ```rhai
-/// netns().run(["sh", "-c", "cat /proc/net/dev"]);
+/// netns().run("cat /proc/net/dev");
 /// ```
 /// # See
 /// ip-netns(8)
@@ -99,11 +100,45 @@ fn run(
     command: Command,
     options: Run,
 ) -> Result<Exit, VerbError> {
-    let request = request(command, streams(&options, call)?, call);
-    let plan = call.effects().plan_in_network(&network, &request, call)?;
+    run_to_end(call, &network, command, options)
+}
+
+/// Runs a shell script of the host in the network until it exits: `run(["sh", "-c", script])`.
+///
+/// To keep the output of a script, or to start one, pass the array to `output` or `start`.
+///
+/// # Errors
+/// As for `run`.
+///
+/// # Example
+/// ```rhai
+/// netns().sh("cat /proc/net/dev | grep lo");
+/// ```
+/// # See
+/// sh(1), ip-netns(8)
+fn sh(
+    call: &Call<'_, '_>,
+    network: SharedNetwork,
+    script: String,
+    options: Run,
+) -> Result<Exit, VerbError> {
+    run_to_end(call, &network, shell_command(script, call)?, options)
+}
+
+fn run_to_end(
+    call: &Call<'_, '_>,
+    network: &SharedNetwork,
+    command: Command,
+    options: Run,
+) -> Result<Exit, VerbError> {
+    let (streams, bounds) = (streams(&options, call)?, options.bounds(call)?);
+    let request = request(command, streams, call);
+    let plan = call.effects().plan_in_network(network, &request, call)?;
     let input = input(options.stdin, Input::Inherited);
-    let exit = call.effects().run(&plan, &request, &input, call)?;
-    checked(exit, options.check, &request.command, None, None, call)
+    let exit = call.effects().run(&plan, &request, &input, &bounds, call)?;
+    let (command, timeout) = (&request.command, bounds.timeout);
+    let finished = Finished { command, written: None, timeout, lacks: None };
+    checked(exit, options.check, finished, call)
 }
 
 /// Runs a program of the host in the network until it exits, and returns what it writes.
@@ -124,13 +159,15 @@ fn output(
     command: Command,
     options: Capture,
 ) -> Result<SharedOutput, VerbError> {
+    let bounds = options.bounds(call)?;
     let request = request(command, Streams::Captured, call);
     let plan = call.effects().plan_in_network(&network, &request, call)?;
-    let most = options.limit.map_or(MOST_KEPT, |size| size.0);
     let input = input(options.stdin, Input::Nothing);
-    let output = call.effects().output(&plan, &request, &input, most, call)?;
-    let stderr = Some(output.stderr.as_slice());
-    checked(output.exit, options.check, &request.command, stderr, None, call)?;
+    let output = call.effects().output(&plan, &request, &input, &bounds, call)?;
+    let (command, timeout) = (&request.command, bounds.timeout);
+    let written = Some([output.stdout.as_slice(), output.stderr.as_slice()]);
+    let finished = Finished { command, written, timeout, lacks: None };
+    checked(output.exit, options.check, finished, call)?;
     Ok(SharedOutput(Rc::new(output)))
 }
 

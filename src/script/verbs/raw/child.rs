@@ -1,11 +1,13 @@
 //! Closures in child processes: clone(2) and its relatives.
 
-use rhai::{Dynamic, FnPtr};
+use rhai::{Array, Dynamic, FnPtr};
 
+use crate::diag::Report;
 use crate::ops::Sandbox;
 use crate::script::binding::call::Call;
 use crate::script::binding::effects::Place;
 use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
 use crate::script::binding::value::{ProcessHandle, SharedNamespace};
 use crate::script::binding::verb::{Verb, verbs};
 use crate::script::verbs::sandbox::command::{planned, request, streams_of_closure};
@@ -15,11 +17,23 @@ use crate::spec::{Command, Namespaces};
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["child.rs";
     fn clone,
     fn within,
+    fn parallel,
     fn value,
     fn within = namespace_within,
     fn within = process_within,
     fn within = sandbox_within,
 ];
+
+options! {
+    /// How to share the work.
+    struct Sharing {
+        /// how many processes run at once; the default is the number of processors
+        at_once: i64 = "",
+    }
+}
+
+/// The most processes that `parallel` runs at once.
+const MOST_AT_ONCE: usize = 1024;
 
 /// Starts a child process in new namespaces that runs `closure`. The recipe continues meanwhile.
 ///
@@ -72,6 +86,45 @@ fn within(
     call.effects().within(Place::New(namespaces), &closure, call)
 }
 
+/// Calls a closure for each item, in child processes, and returns the values in order.
+///
+/// Each call is in a process of its own, a copy of nsscript as with `clone`: changes to variables
+/// are lost, and the values are those that `within` can return.
+///
+/// # Errors
+/// The first error of a call, with its item; the other calls are ended.
+///
+/// # Example
+/// ```rhai
+/// let guest = sandbox("/").read_only_root();
+/// let codes = parallel([1, 2, 3], |code| {
+///     guest.run(["sh", "-c", `exit ${code}`], #{ check: false }).code
+/// }, #{ at_once: 2 });
+/// assert_eq(codes, [1, 2, 3]);
+/// ```
+/// # See
+/// xargs(1)
+fn parallel(
+    call: &Call<'_, '_>,
+    items: Array,
+    closure: FnPtr,
+    options: Sharing,
+) -> Result<Array, VerbError> {
+    let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let most = match options.at_once {
+        None => processors(),
+        Some(most) => {
+            let fits = usize::try_from(most).ok().filter(|it| (1..=MOST_AT_ONCE).contains(it));
+            fits.ok_or_else(|| {
+                let message = format!("invalid number of processes {most}");
+                let hint = format!("expected a number from 1 to {MOST_AT_ONCE}");
+                call.fail_at_key("at_once", Report::error(message).hint(hint))
+            })?
+        }
+    };
+    call.effects().parallel(items, &closure, most, call)
+}
+
 /// Waits until a process that `clone` started exits, and returns the value of its closure.
 ///
 /// # Errors
@@ -115,14 +168,14 @@ fn namespace_within(
 
 /// Runs a closure in a child process in all namespaces of this process, and returns its value.
 ///
-/// In a sandbox, the child has the ids of the sandbox's program and no capabilities.
+/// In a sandbox, the child has the ids and capabilities of the sandbox's program.
 ///
 /// # Errors
 /// The process has exited. As for the function `within`.
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().hostname("box").start("sleep 60");
+/// let sleeper = sandbox("/").hostname("box").start("sleep 60");
 /// assert_eq(sleeper.within(|| hostname()), "box");
 /// ```
 /// # See
@@ -138,15 +191,15 @@ fn process_within(
 
 /// Runs a closure as process 1 of the sandbox, and returns its value.
 ///
-/// The closure has the namespaces, root, user and limits of a program in the sandbox, and no
-/// capabilities. `print` writes to the output of nsscript.
+/// The closure has the namespaces, root, user, limits and capabilities of a program in the sandbox.
+/// `print` writes to the output of nsscript.
 ///
 /// # Errors
 /// As for `run`, and for the function `within`.
 ///
 /// # Example
 /// ```rhai
-/// let guest = sandbox("/").read_only_root().hostname("box");
+/// let guest = sandbox("/").hostname("box");
 /// assert_eq(guest.within(|| [hostname(), getpid()]), ["box", 1]);
 /// ```
 /// # See

@@ -8,9 +8,9 @@ use rhai::Map;
 
 use super::{act, no_nul};
 use crate::diag::{Report, quoted};
-use crate::ops::raw::{Mkdir, Mknod, Remove, Symlink};
+use crate::ops::raw::{Chmod, Chown, HardLink, Mkdir, Mknod, Remove, Rename, Symlink};
 use crate::run::Errno;
-use crate::script::binding::argument::{Bytes, Mode, OwnPath, Returned};
+use crate::script::binding::argument::{Bytes, IdNumber, Mode, OwnPath, Returned};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
@@ -21,6 +21,10 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["file.rs";
     fn mkdir,
     fn mknod,
     fn symlink,
+    fn link,
+    fn rename,
+    fn chmod,
+    fn chown,
     fn write_file,
     fn read_file,
     fn stat,
@@ -32,6 +36,14 @@ options! {
     struct Write {
         /// adds the content at the end
         append: bool = "false",
+    }
+
+    /// The owner of a file.
+    struct Owner {
+        /// the user id of the new owner; by default, the owner stays
+        uid: IdNumber = "",
+        /// the group id of the new group; by default, the group stays
+        gid: IdNumber = "",
     }
 
     /// A file system node.
@@ -175,6 +187,80 @@ fn mknod(call: &Call<'_, '_>, path: OwnPath, options: Node) -> Result<(), VerbEr
 /// symlink(2)
 fn symlink(call: &Call<'_, '_>, target: String, path: OwnPath) -> Result<(), VerbError> {
     act(Symlink { says: no_nul(target, call)?, path: path.0 }, call)
+}
+
+/// Creates a hard link at `path`: a further name of the file `file`.
+///
+/// If `file` is a symbolic link, the link itself gets the further name.
+///
+/// # Errors
+/// `file` does not exist, is a directory, or is on another file system (EXDEV). As for `mkdir`.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/one`, "1");
+/// link(`${scratch()}/one`, `${scratch()}/two`);
+/// assert_eq(stat(`${scratch()}/one`).links, 2);
+/// ```
+/// # See
+/// link(2)
+fn link(call: &Call<'_, '_>, file: OwnPath, path: OwnPath) -> Result<(), VerbError> {
+    act(HardLink { file: file.0, path: path.0 }, call)
+}
+
+/// Renames a file or directory. An existing file, or an empty directory, is replaced at once.
+///
+/// # Errors
+/// `from` does not exist. The paths are on different file systems (EXDEV), or on one of the host.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/old`, "1");
+/// rename(`${scratch()}/old`, `${scratch()}/new`);
+/// assert(!exists(`${scratch()}/old`));
+/// ```
+/// # See
+/// rename(2)
+fn rename(call: &Call<'_, '_>, from: OwnPath, to: OwnPath) -> Result<(), VerbError> {
+    act(Rename { from: from.0, to: to.0 }, call)
+}
+
+/// Sets the permission bits of a file or directory. Symbolic links are followed.
+///
+/// # Errors
+/// The path does not exist, belongs to another user, or is on a file system of the host.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/run`, "#!/bin/sh\n");
+/// chmod(`${scratch()}/run`, 0o755);
+/// ```
+/// # See
+/// chmod(2)
+fn chmod(call: &Call<'_, '_>, path: OwnPath, mode: Mode) -> Result<(), VerbError> {
+    act(Chmod { path: path.0, mode: mode.0 }, call)
+}
+
+/// Sets the owner or the group of a file or directory. Symbolic links are followed.
+///
+/// # Errors
+/// An id is not mapped in this user namespace (EINVAL), or the process may not give the file away.
+/// The path does not exist, or is on a file system of the host.
+///
+/// # Example
+/// ```rhai
+/// write_file(`${scratch()}/data`, "");
+/// chown(`${scratch()}/data`, #{ uid: getuid(), gid: getgid() });
+/// ```
+/// # See
+/// chown(2), user_namespaces(7)
+fn chown(call: &Call<'_, '_>, path: OwnPath, options: Owner) -> Result<(), VerbError> {
+    let (uid, gid) = (options.uid.map(|id| id.0), options.gid.map(|id| id.0));
+    if uid.is_none() && gid.is_none() {
+        let report = Report::error("`chown` needs the option `uid` or `gid`");
+        return Err(call.fail(report.hint("name the new owner: `#{ uid: 0, gid: 0 }`")));
+    }
+    act(Chown { path: path.0, uid, gid }, call)
 }
 
 /// Writes a file; an existing file is overwritten.

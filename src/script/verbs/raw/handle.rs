@@ -193,7 +193,7 @@ fn pin(call: &Call<'_, '_>, namespace: SharedNamespace, path: OwnPath) -> Result
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// assert(sleeper.namespace(UTS).inode != namespaces().uts.inode);
 /// ```
 /// # See

@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use crate::diag::Report;
+use crate::diag::{Ended, Report, quoted};
 use crate::ops::Sandbox;
 use crate::plan::{Plan, Request};
-use crate::run::{self, Exit, Input, MOST_KEPT};
-use crate::script::binding::argument::{Bytes, Size};
+use crate::run::{self, Bounds, Cause, Exit, Input, MOST_KEPT, Timeout};
+use crate::script::binding::argument::{Bytes, Duration, Size};
 use crate::script::binding::call::Call;
 use crate::script::binding::context::Printed;
 use crate::script::binding::error::VerbError;
@@ -18,6 +18,7 @@ use crate::spec::{Command, Streams};
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["command.rs";
     fn run,
+    fn sh,
     fn output,
     fn shell,
     fn start,
@@ -32,8 +33,14 @@ options! {
         /// treats an exit status other than 0 as an error
         check: bool = "true",
         /// gives the program a terminal of its own; the default is true if standard input and
-        /// output of nsscript are terminals and `stdin` is not given
+        /// output of nsscript are terminals and neither `stdin` nor `stdout` is given
         tty: bool = "",
+        /// `"inherit"`, or `"discard"` for no output; `output` keeps it
+        stdout: String = "\"inherit\"",
+        /// how long the program may run; then it gets SIGTERM
+        timeout: Duration = "",
+        /// how long the program may take to end after SIGTERM; then it is killed
+        grace: Duration = "\"1s\"",
     }
 
     /// How to run a program and keep its output.
@@ -44,6 +51,10 @@ options! {
         check: bool = "true",
         /// the maximum size of standard output and standard error together
         limit: Size = "\"64M\"",
+        /// how long the program may run; then it gets SIGTERM
+        timeout: Duration = "",
+        /// how long the program may take to end after SIGTERM; then it is killed
+        grace: Duration = "\"1s\"",
     }
 
     /// How to start a program.
@@ -90,6 +101,23 @@ pub(in crate::script::verbs) fn streams(
     options: &Run,
     call: &Call<'_, '_>,
 ) -> Result<Streams, VerbError> {
+    let discards = match options.stdout.as_deref() {
+        None | Some("inherit") => false,
+        Some("discard") => true,
+        Some(other) => {
+            let report = Report::error(format!("invalid value of `stdout`: {}", quoted(other)));
+            let hint = "expected `\"inherit\"` or `\"discard\"`; `output(command).stdout` is what \
+                        the program writes";
+            return Err(call.fail_at_key("stdout", report.hint(hint)));
+        }
+    };
+    if discards && options.tty == Some(true) {
+        let report = Report::error("`stdout` cannot be discarded at a terminal");
+        return Err(call.fail_at_key("tty", report.hint("omit `tty` or `stdout`")));
+    }
+    if discards {
+        return Ok(Streams::Discarded);
+    }
     let tty = options.tty.unwrap_or_else(|| options.stdin.is_none() && run::has_terminal());
     if tty && options.stdin.is_some() {
         let report = Report::error("`stdin` cannot be given to a program that has a terminal");
@@ -103,24 +131,78 @@ pub(in crate::script::verbs) fn streams_of_closure() -> Streams {
     if run::has_terminal() { Streams::Terminal } else { Streams::Inherited }
 }
 
-/// Makes an exit status other than 0 an error, unless `check` is false.
+/// The time that the options give a program.
+pub(in crate::script::verbs) fn time(
+    timeout: Option<Duration>,
+    grace: Option<Duration>,
+    call: &Call<'_, '_>,
+) -> Result<Option<Timeout>, VerbError> {
+    const GRACE: Duration = Duration(std::time::Duration::from_secs(1));
+    if timeout.is_none() && grace.is_some() {
+        let report = Report::error("`grace` is the time after a `timeout`");
+        return Err(call.fail_at_key("grace", report.hint("add the option `timeout`")));
+    }
+    let Some(time) = timeout else { return Ok(None) };
+    Ok(Some(Timeout { time: time.0, grace: grace.unwrap_or(GRACE).0 }))
+}
+
+impl Run {
+    /// The bounds of the program.
+    pub(in crate::script::verbs) fn bounds(
+        &self,
+        call: &Call<'_, '_>,
+    ) -> Result<Bounds, VerbError> {
+        Ok(Bounds { timeout: time(self.timeout, self.grace, call)?, most: MOST_KEPT })
+    }
+}
+
+impl Capture {
+    /// The bounds of the program.
+    pub(in crate::script::verbs) fn bounds(
+        &self,
+        call: &Call<'_, '_>,
+    ) -> Result<Bounds, VerbError> {
+        let most = self.limit.map_or(MOST_KEPT, |size| size.0);
+        Ok(Bounds { timeout: time(self.timeout, self.grace, call)?, most })
+    }
+}
+
+/// A program that has ended, for [`checked`].
+pub(in crate::script::verbs) struct Finished<'a> {
+    /// The program; for a closure, its placeholder.
+    pub command: &'a Command,
+    /// Its standard output and standard error, if they were kept.
+    pub written: Option<[&'a [u8]; 2]>,
+    /// The time that it had.
+    pub timeout: Option<Timeout>,
+    /// What it lacks.
+    pub lacks: Option<String>,
+}
+
+/// Makes an exit status other than 0 and a timeout errors, unless `check` is false.
 pub(in crate::script::verbs) fn checked(
     exit: Exit,
     check: Option<bool>,
-    command: &Command,
-    stderr: Option<&[u8]>,
-    lacks: Option<String>,
+    finished: Finished<'_>,
     call: &Call<'_, '_>,
 ) -> Result<Exit, VerbError> {
-    if exit.code == 0 || check == Some(false) {
+    let is_fine = exit.code == 0 && exit.cause != Cause::Timeout;
+    if is_fine || check == Some(false) {
         return Ok(exit);
     }
-    let command = crate::diag::quoted(command.shown());
-    let mut report = Report::error(format!("{command} {exit}"));
+    let Finished { command, written, timeout, lacks } = finished;
+    let is_closure = command.is_closure();
+    let command = if is_closure { "the closure".into() } else { quoted(command.shown()) };
+    let mut report = Report::error(match timeout {
+        Some(timeout) if exit.cause == Cause::Timeout => timed_out(&command, timeout, exit),
+        _ => format!("{command} {exit}"),
+    });
     report.facts.operation = Some("run".into());
-    report.facts.status = Some(exit.code);
-    if let Some(stderr) = stderr {
-        let text = String::from_utf8_lossy(stderr);
+    // A program that ends with 0 when it gets SIGTERM has not done what was asked.
+    report.facts.status = (exit.code != 0).then_some(exit.code);
+    let texts = |written: [&[u8]; 2]| written.map(|one| String::from_utf8_lossy(one).into_owned());
+    let ended = Ended { code: exit.code, signal: exit.signal, written: written.map(texts) };
+    if let Some([_, text]) = &ended.written {
         let lines: Vec<&str> = text.lines().collect();
         for line in &lines[lines.len().saturating_sub(5)..] {
             report = report.note(format!("it wrote: {}", crate::diag::escape(line)));
@@ -129,7 +211,35 @@ pub(in crate::script::verbs) fn checked(
     if let Some(lacks) = lacks {
         report = report.hint(lacks);
     }
+    report.facts.program = Some(Box::new(ended));
     Err(call.fail(report))
+}
+
+/// The message for a program whose time was over.
+fn timed_out(command: &str, timeout: Timeout, exit: Exit) -> String {
+    const SIGTERM: i32 = 15;
+    const SIGKILL: i32 = 9;
+    let (time, grace) = (duration(timeout.time), duration(timeout.grace));
+    match exit.signal {
+        Some(SIGTERM) => format!("{command} ran longer than {time}, and was ended by SIGTERM"),
+        Some(SIGKILL) => {
+            format!("{command} ran longer than {time}, and {grace} after SIGTERM, and was killed")
+        }
+        _ => {
+            let ended = Exit { cause: Cause::Exited, ..exit };
+            format!("{command} ran longer than {time}, got SIGTERM, and {ended}")
+        }
+    }
+}
+
+/// A duration of a recipe, in its units.
+fn duration(time: std::time::Duration) -> String {
+    let millis = time.as_millis();
+    if millis.is_multiple_of(1000) {
+        format!("{} s", millis / 1000)
+    } else {
+        format!("{millis} ms")
+    }
 }
 
 pub(in crate::script::verbs) fn input(stdin: Option<Bytes>, otherwise: Input) -> Input {
@@ -138,23 +248,27 @@ pub(in crate::script::verbs) fn input(stdin: Option<Bytes>, otherwise: Input) ->
 
 /// Runs a program until it exits, with the terminal and the standard streams of nsscript.
 ///
-/// `command` is an array of strings, or one string that is split into words as a shell does,
-/// without expansion. A program name without `/` is looked up in the `PATH` inside.
+/// `command` is an array of strings, or one string that is split into words as a shell does. The
+/// string is not a shell: `&&`, `|`, `>`, `$HOME` or `*` outside of quotes is an error. Use `sh` to
+/// run a shell. A program name without `/` is looked up in the `PATH` inside.
 ///
 /// If nsscript runs at a terminal, the program gets a terminal of its own, and nsscript forwards
 /// keys, window size, Ctrl-C and Ctrl-Z. The program therefore cannot type into the shell that
 /// started nsscript, and the terminal is restored afterwards. `TERM` is passed on unless the
 /// sandbox sets it. Otherwise, for example in a pipeline, the program reads keyboard input through
-/// a pipe, line by line.
+/// a pipe, line by line. While nsscript waits for a program, it passes SIGUSR1 and SIGUSR2 on.
 ///
 /// # Errors
 /// Anything that cannot be done, with the line that asked for it. An exit status other than 0,
-/// unless `check` is false.
+/// unless `check` is false. The program runs longer than `timeout`, unless `check` is false; the
+/// `cause` of its exit is then `"timeout"`. With it, all processes of the sandbox end.
 ///
 /// # Example
 /// ```rhai
-/// let exit = sandbox("/").read_only_root().run(["sh", "-c", "exit 3"], #{ check: false });
+/// let guest = sandbox("/");
+/// let exit = guest.run(["sh", "-c", "exit 3"], #{ check: false });
 /// print(exit.code);
+/// try { guest.run("sleep 60", #{ timeout: "50ms" }); } catch (e) { print(e.message); }
 /// ```
 /// # See
 /// execve(2), pty(7)
@@ -164,13 +278,56 @@ fn run(
     command: Command,
     options: Run,
 ) -> Result<Exit, VerbError> {
-    let request = request(command, streams(&options, call)?, call);
-    let plan = planned(&sandbox, &request, call)?;
+    run_to_end(call, &sandbox, command, options)
+}
+
+/// Runs a shell script until it exits: `run(["sh", "-c", script])`.
+///
+/// To keep the output of a script, or to start one, pass the array to `output` or `start`.
+///
+/// # Errors
+/// As for `run`. The sandbox has no `sh`.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").sh("cd /usr && ls -d bin lib | sort");
+/// ```
+/// # See
+/// sh(1)
+fn sh(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    script: String,
+    options: Run,
+) -> Result<Exit, VerbError> {
+    run_to_end(call, &sandbox, shell_command(script, call)?, options)
+}
+
+/// The command that has a shell run a script.
+pub(in crate::script::verbs) fn shell_command(
+    script: String,
+    call: &Call<'_, '_>,
+) -> Result<Command, VerbError> {
+    let words = vec!["sh".to_owned(), "-c".to_owned(), script];
+    Command::new(words).map_err(|invalid| call.fail((&invalid).into()))
+}
+
+fn run_to_end(
+    call: &Call<'_, '_>,
+    sandbox: &Sandbox,
+    command: Command,
+    options: Run,
+) -> Result<Exit, VerbError> {
+    let (streams, bounds) = (streams(&options, call)?, options.bounds(call)?);
+    let request = request(command, streams, call);
+    let plan = planned(sandbox, &request, call)?;
     let input = input(options.stdin, Input::Inherited);
-    let exit = call.effects().run(&plan, &request, &input, call);
+    let exit = call.effects().run(&plan, &request, &input, &bounds, call);
     let exit = exit.map_err(|error| call.found_here(error))?;
     let lacks = if exit.code == 127 { call.context.runner.lacks(&plan) } else { None };
-    checked(exit, options.check, &request.command, None, lacks, call)
+    let (command, timeout) = (&request.command, bounds.timeout);
+    let finished = Finished { command, written: None, timeout, lacks };
+    checked(exit, options.check, finished, call)
 }
 
 /// Runs a program until it exits, and returns what it writes.
@@ -182,7 +339,7 @@ fn run(
 ///
 /// # Example
 /// ```rhai
-/// let said = sandbox("/").read_only_root().output("cat", #{ stdin: "hello" });
+/// let said = sandbox("/").output("cat", #{ stdin: "hello" });
 /// print(said.stdout);
 /// ```
 /// # See
@@ -193,15 +350,17 @@ fn output(
     command: Command,
     options: Capture,
 ) -> Result<SharedOutput, VerbError> {
+    let bounds = options.bounds(call)?;
     let request = request(command, Streams::Captured, call);
     let plan = planned(&sandbox, &request, call)?;
-    let most = options.limit.map_or(MOST_KEPT, |size| size.0);
     let input = input(options.stdin, Input::Nothing);
-    let output = call.effects().output(&plan, &request, &input, most, call);
+    let output = call.effects().output(&plan, &request, &input, &bounds, call);
     let output = output.map_err(|error| call.found_here(error))?;
     let lacks = if output.exit.code == 127 { call.context.runner.lacks(&plan) } else { None };
-    let stderr = Some(output.stderr.as_slice());
-    checked(output.exit, options.check, &request.command, stderr, lacks, call)?;
+    let (command, timeout) = (&request.command, bounds.timeout);
+    let written = Some([output.stdout.as_slice(), output.stderr.as_slice()]);
+    let finished = Finished { command, written, timeout, lacks };
+    checked(output.exit, options.check, finished, call)?;
     Ok(SharedOutput(Rc::new(output)))
 }
 
@@ -215,7 +374,7 @@ fn output(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().dev("/dev").proc("/proc").shell();
+/// sandbox("/").shell();
 /// ```
 /// # See
 /// pty(7)
@@ -229,7 +388,7 @@ fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, VerbError> {
     let first = first.map_err(|reports| call.found_here(reports))?;
     let request = request(command(&runner.shell_of(&first))?, streams, call);
     let plan = planned(&sandbox, &request, call)?;
-    let exit = call.effects().run(&plan, &request, &Input::Inherited, call);
+    let exit = call.effects().run(&plan, &request, &Input::Inherited, &Bounds::default(), call);
     exit.map_err(|error| call.found_here(error))
 }
 
@@ -243,7 +402,7 @@ fn shell(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Exit, VerbError> {
 ///
 /// # Example
 /// ```rhai
-/// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
+/// let cat = sandbox("/").start("cat", #{ pipes: true });
 /// cat.write("hello\n");
 /// print(cat.read_line());
 /// cat.kill("TERM");

@@ -1,11 +1,13 @@
 //! User, environment and limits of the program.
 
-use rhai::{Dynamic, Map};
+use rhai::{Array, Dynamic, Map};
 
 use super::invalid;
 use crate::diag::{Report, quoted};
-use crate::ops::{Limit, Personality, Sandbox, Sysctl, Umask, What, Workdir};
-use crate::script::binding::argument::{Argument, ArgumentError, Mask, Size, a_kind};
+use crate::ops::{ClockOffset, Groups, Limit, Personality, Sandbox, Sysctl, Umask, What, Workdir};
+use crate::script::binding::argument::{
+    Argument, ArgumentError, Duration, IdNumber, Mask, Size, a_kind,
+};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::verb::{Verb, verbs};
@@ -15,6 +17,7 @@ use crate::spec::{self, GuestPath, Id, IdRange, Resource, UNLIMITED, Unit};
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn user,
     fn group,
+    fn groups,
     fn map_user,
     fn map_group,
     fn env,
@@ -22,6 +25,7 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
     fn workdir,
     fn umask,
     fn personality,
+    fn clock_offset,
     fn limit,
     fn sysctl,
     fn pid1,
@@ -30,6 +34,31 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["identity.rs";
 /// Checks the name and value of an environment variable.
 fn variable(name: &str, value: &str, call: &Call<'_, '_>) -> Result<(String, String), VerbError> {
     spec::variable(name, value).map_err(|error| invalid(&error, call))
+}
+
+/// The variables to keep.
+#[derive(Debug)]
+enum Names {
+    /// Those of these names.
+    Some(Vec<String>),
+    /// All.
+    All,
+}
+
+impl Argument for Names {
+    const KIND: &'static str = "an array of strings or `\"all\"`";
+
+    fn take(value: Option<Dynamic>, call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+        let is_all = value.as_ref().is_some_and(|it| it.is_string() && it.to_string() == "all");
+        if is_all {
+            return Ok(Self::All);
+        }
+        let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+        match Vec::take(value, call) {
+            Ok(names) => Ok(Self::Some(names)),
+            Err(_) => Err(ArgumentError::Type { wanted: Self::KIND, given }),
+        }
+    }
 }
 
 /// Checks a name for `keep_env`.
@@ -73,7 +102,8 @@ fn bound(resource: Resource, value: &Dynamic, call: &Call<'_, '_>) -> Result<u64
             Err(
                 ArgumentError::Type { .. }
                 | ArgumentError::UnknownOption { .. }
-                | ArgumentError::Option { .. },
+                | ArgumentError::Option { .. }
+                | ArgumentError::Shell(_),
             ) => Err(call.fail(Report::error("expected a string or a number as a size"))),
         };
     }
@@ -111,14 +141,15 @@ fn range(
     IdRange::new(inside, outside, count.unwrap_or(1)).map_err(|error| invalid(&error, call))
 }
 
-/// Sets the user of the program: a user id, or a name in `/etc/passwd` of the root.
+/// Sets the user of the program: a user id, a name in `/etc/passwd` of the root, or `"caller"`.
 ///
-/// By default the program is user 0 inside, which is mapped to the caller outside. It is root only
-/// over what the sandbox owns.
+/// In the host's tree, the default is `"caller"`: the program has the user and group ids of the
+/// caller. In other roots, and if the recipe maps the caller's id to another one, the program is
+/// user 0, which is mapped to the caller outside. It is root only over what the sandbox owns.
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().user(1000).run("id -u");
+/// sandbox("/").user(0).run("id -u");
 /// ```
 /// # See
 /// user_namespaces(7)
@@ -126,11 +157,13 @@ fn user(call: &Call<'_, '_>, sandbox: Sandbox, user: Id) -> Sandbox {
     sandbox.with(What::User(user), call.origin())
 }
 
-/// Sets the group of the program: a group id, or a name in `/etc/group` of the root.
+/// Sets the group of the program: a group id, a name in `/etc/group` of the root, or `"caller"`.
+///
+/// The default is the group of the caller if the user is `"caller"`, and 0 otherwise.
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().group(1000).run("id -g");
+/// sandbox("/").group(1000).run("id -g");
 /// ```
 /// # See
 /// user_namespaces(7)
@@ -148,7 +181,7 @@ fn group(call: &Call<'_, '_>, sandbox: Sandbox, group: Id) -> Sandbox {
 ///
 /// # Example
 /// ```rhai
-/// let mapped = sandbox("/").read_only_root().map_user(0, 100000, 65536);
+/// let mapped = sandbox("/").map_user(0, 100000, 65536);
 /// print(mapped);
 /// ```
 /// # See
@@ -168,7 +201,7 @@ fn map_user(
 ///
 /// # Example
 /// ```rhai
-/// let mapped = sandbox("/").read_only_root().map_group(0, 100000, 65536);
+/// let mapped = sandbox("/").map_group(0, 100000, 65536);
 /// print(mapped);
 /// ```
 /// # See
@@ -184,6 +217,32 @@ fn map_group(
     Ok(sandbox.with(What::MapGroup(range), call.origin()))
 }
 
+/// Sets the supplementary groups of the program, by their ids inside. By default, it has none.
+///
+/// Each group must be mapped, and the kernel allows groups only with more than a map of the
+/// caller's own id: see `map_group`. The groups also apply to programs that join the sandbox.
+///
+/// # Errors
+/// A group is not mapped, or the map has only the caller's own id.
+///
+/// # Example
+/// ```rhai
+/// let mapped = sandbox("/").read_only_root().map_user(0, 100000, 65536).map_group(0, 100000, 65536);
+/// print(mapped.groups([20, 27]));
+/// ```
+/// # See
+/// setgroups(2), user_namespaces(7)
+fn groups(call: &Call<'_, '_>, sandbox: Sandbox, groups: Array) -> Result<Sandbox, VerbError> {
+    let id = |value: Dynamic| match IdNumber::take(Some(value), call) {
+        Ok(id) => Ok(id.0),
+        Err(ArgumentError::Value(error)) => Err(invalid(&error, call)),
+        Err(error) => Err(call.fail(Report::error(format!("a group of `groups`: {error}")))),
+    };
+    let groups = groups.into_iter().map(id).collect::<Result<Vec<_>, _>>()?;
+    let groups = Groups::new(groups).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(groups, call.origin()))
+}
+
 /// Sets an environment variable of the program, `env(name, value)`, or several, `env(#{ … })`.
 ///
 /// The environment is empty by default; even `PATH` is not set. Shells have a default `PATH`, but
@@ -194,7 +253,7 @@ fn map_group(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().env("LANG", "C").env(#{ TERM: "dumb", COLUMNS: 80 }).run("env");
+/// sandbox("/").env("LANG", "C").env(#{ TERM: "dumb", COLUMNS: 80 }).run("env");
 /// ```
 /// # See
 /// environ(7)
@@ -225,22 +284,26 @@ fn env(
 
 /// Passes variables of nsscript's own environment to the program, if they are set.
 ///
-/// Name each variable: a pattern such as `"LC_*"` is an error.
+/// Name each variable: a pattern such as `"LC_*"` is an error. `keep_env("all")` passes all of
+/// them, including those that hold secrets.
 ///
 /// # Errors
 /// A name is not a valid variable name, or is a pattern.
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().keep_env(["TERM", "LANG"]).run("env");
+/// sandbox("/").keep_env(["TERM", "LANG"]).run("env");
 /// ```
 /// # See
 /// environ(7)
-fn keep_env(
-    call: &Call<'_, '_>,
-    sandbox: Sandbox,
-    names: Vec<String>,
-) -> Result<Sandbox, VerbError> {
+fn keep_env(call: &Call<'_, '_>, sandbox: Sandbox, names: Names) -> Result<Sandbox, VerbError> {
+    let names = match names {
+        Names::Some(names) => names,
+        Names::All => {
+            let own = call.context.runner.host().environment.keys();
+            own.filter(|name| spec::variable(name, "").is_ok()).cloned().collect()
+        }
+    };
     names.iter().try_for_each(|name| kept(name, call))?;
     Ok(sandbox.with(What::KeepEnv(names), call.origin()))
 }
@@ -249,7 +312,7 @@ fn keep_env(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().workdir("/usr").run("pwd");
+/// sandbox("/").workdir("/usr").run("pwd");
 /// ```
 /// # See
 /// chdir(2)
@@ -261,7 +324,7 @@ fn workdir(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath) -> Sandbox {
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().umask(0o077).run("sh -c umask");
+/// sandbox("/").umask(0o077).run("sh -c umask");
 /// ```
 /// # See
 /// umask(2)
@@ -284,7 +347,7 @@ fn umask(call: &Call<'_, '_>, sandbox: Sandbox, mask: Mask) -> Sandbox {
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().personality(["ADDR_NO_RANDOMIZE"]).run("cat /proc/self/personality");
+/// sandbox("/").personality(["ADDR_NO_RANDOMIZE"]).run("cat /proc/self/personality");
 /// ```
 /// # See
 /// personality(2), setarch(8)
@@ -295,6 +358,52 @@ fn personality(
 ) -> Result<Sandbox, VerbError> {
     let personality = Personality::new(names).map_err(|error| invalid(&error, call))?;
     Ok(sandbox.with(personality, call.origin()))
+}
+
+/// Sets a clock of the sandbox ahead of that of the machine, or behind it.
+///
+/// `clock` is `"boottime"`, which uptime(1) shows, or `"monotonic"`. `offset` is a number of
+/// seconds or a duration such as `"1d"`; with a minus, the clock is behind. The date,
+/// `CLOCK_REALTIME`, is that of the machine in any case. The offset also applies to programs that
+/// join the sandbox.
+///
+/// # Errors
+/// The clock is unknown. `TIME` is shared. The clock would be negative. A closure cannot run in
+/// such a sandbox, because only programs enter its time namespace.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().clock_offset("boottime", "1d").run("cat /proc/uptime");
+/// ```
+/// # See
+/// time_namespaces(7), clock_gettime(2)
+fn clock_offset(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    clock: String,
+    offset: Dynamic,
+) -> Result<Sandbox, VerbError> {
+    let (behind, length) = match (offset.as_int(), offset.as_float()) {
+        (Ok(number), _) => (number < 0, Dynamic::from(number.saturating_abs())),
+        (_, Ok(number)) => (number < 0.0, Dynamic::from(number.abs())),
+        _ => {
+            let text = offset.to_string();
+            match text.strip_prefix('-').filter(|_| offset.is_string()) {
+                Some(length) => (true, length.to_owned().into()),
+                None => (false, offset),
+            }
+        }
+    };
+    let length = <Duration as Argument>::take(Some(length), call);
+    let length = length.map_err(|error| match error {
+        ArgumentError::Value(error) => invalid(&error, call),
+        error @ (ArgumentError::Type { .. }
+        | ArgumentError::UnknownOption { .. }
+        | ArgumentError::Option { .. }
+        | ArgumentError::Shell(_)) => call.fail(Report::error(format!("the offset: {error}"))),
+    })?;
+    let offset = ClockOffset::new(&clock, behind, length.0);
+    Ok(sandbox.with(offset.map_err(|error| invalid(&error, call))?, call.origin()))
 }
 
 /// Sets a resource limit for each process in the sandbox.
@@ -313,7 +422,7 @@ fn personality(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().limit("nofile", 64).run("sh -c 'ulimit -n'");
+/// sandbox("/").limit("nofile", 64).sh("ulimit -n");
 /// ```
 /// # See
 /// getrlimit(2), prlimit(1)
@@ -356,7 +465,7 @@ fn limit(
 /// The setting is unknown, is that of the whole machine, or is that of a namespace of others.
 /// # Example
 /// ```rhai
-/// let router = sandbox("/").read_only_root().sysctl("net.ipv4.ip_forward", 1);
+/// let router = sandbox("/").sysctl("net.ipv4.ip_forward", 1);
 /// router.run("cat /proc/sys/net/ipv4/ip_forward");
 /// ```
 /// # See
@@ -383,7 +492,7 @@ fn sysctl(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().proc("/proc").pid1().run("cat /proc/1/comm");
+/// sandbox("/").pid1().run("cat /proc/1/comm");
 /// ```
 /// # See
 /// pid_namespaces(7)

@@ -4,8 +4,11 @@ use rhai::Map;
 
 use super::invalid;
 use crate::diag::{Report, quoted};
-use crate::ops::{self, Dev, Devpts, Directory, File, Mask, ReadOnly, Sandbox, Symlink, Sysfs};
-use crate::script::binding::argument::{Bytes, HostPath, IdNumber, Mode, Size};
+use crate::ops::{
+    self, Cgroupfs, Dev, Devpts, Directory, File, Mask, Mqueue, Propagation, ReadOnly, Sandbox,
+    Symlink, Sysfs,
+};
+use crate::script::binding::argument::{Argument, Bytes, HostPath, IdNumber, Mode, Size};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
@@ -22,7 +25,12 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mount.rs";
     fn sysfs,
     fn dev,
     fn devpts,
+    fn mqueue,
+    fn cgroupfs,
     fn mount,
+    fn overlay,
+    fn image,
+    fn propagation,
     fn directory,
     fn file,
     fn symlink,
@@ -57,6 +65,12 @@ options! {
         mode: Mode = "0o755",
     }
 
+    /// What `/dev` contains.
+    struct Devices {
+        /// the maximum size of the shared memory in `shm`
+        shm: Size = "\"64M\"",
+    }
+
     /// What `/proc` shows.
     struct Proc {
         /// the processes to hide: `"off"`, `"noaccess"`, `"invisible"` or `"ptraceable"`
@@ -81,6 +95,38 @@ options! {
         suid: bool = "false",
         /// follows symbolic links in it; `false` needs Linux 5.14
         symlinks: bool = "true",
+    }
+
+    /// The directories of an overlay.
+    struct Overlay {
+        /// the lower directories of the host, the topmost first
+        lower: Vec<String> = "",
+        /// the directory of the host for changes; the default is a tmpfs, which vanishes
+        upper: HostPath = "",
+        /// an empty directory on the same file system, for work of the kernel
+        work: HostPath = "",
+        /// refuses changes
+        read_only: bool = "false",
+    }
+
+    /// The file system in an image.
+    struct Image {
+        /// its type, as in /proc/filesystems; the default is the type that is found in the file
+        r#type: String = "",
+        /// refuses writes, also to the file itself
+        read_only: bool = "false",
+    }
+
+    /// A place that may be missing.
+    struct Place {
+        /// ignores a place that does not exist
+        optional: bool = "false",
+    }
+
+    /// A sysfs that may be impossible.
+    struct SysfsMount {
+        /// leaves it out if the sandbox has no network of its own
+        optional: bool = "false",
     }
 
     /// Mode and owner of a directory or file.
@@ -187,7 +233,17 @@ fn bind(
     Ok(sandbox.with(ops::Bind { source, target, options }, call.origin()))
 }
 
-/// Mounts an empty tmpfs, a file system in memory.
+/// The given place, or the usual one.
+fn place(
+    given: Option<GuestPath>,
+    usual: &str,
+    call: &Call<'_, '_>,
+) -> Result<GuestPath, VerbError> {
+    let usual = || GuestPath::new(usual).map_err(|error| invalid(&error, call));
+    given.map_or_else(usual, Ok)
+}
+
+/// Mounts an empty tmpfs, a file system in memory. The default target is `/tmp`.
 ///
 /// # Example
 /// ```rhai
@@ -198,16 +254,17 @@ fn bind(
 fn tmpfs(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
-    target: GuestPath,
+    target: Option<GuestPath>,
     options: Tmpfs,
 ) -> Result<Sandbox, VerbError> {
+    let target = place(target, "/tmp", call)?;
     let size = options.size.map(|size| size.0);
     let tmpfs = ops::Tmpfs::new(target, size, options.mode.map(|mode| mode.0));
     let tmpfs = tmpfs.map_err(|error| call.fail_at_key("size", Report::from(&error)))?;
     Ok(sandbox.with(tmpfs, call.origin()))
 }
 
-/// Mounts proc, which shows the processes of the sandbox.
+/// Mounts proc, which shows the processes of the sandbox. The default target is `/proc`.
 ///
 /// If the machine's root user is mapped into the sandbox, files that can change the machine
 /// (`/proc/sys`, `/proc/sysrq-trigger` and others) are read-only. With `subset: "pid"`, all of proc
@@ -218,16 +275,17 @@ fn tmpfs(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().proc("/proc", #{ subset: "pid" }).run("ls /proc");
+/// sandbox("/").proc(#{ subset: "pid" }).run("ls /proc");
 /// ```
 /// # See
 /// proc(5)
 fn proc(
     call: &Call<'_, '_>,
     sandbox: Sandbox,
-    target: GuestPath,
+    target: Option<GuestPath>,
     options: Proc,
 ) -> Result<Sandbox, VerbError> {
+    let target = place(target, "/proc", call)?;
     let words = ["off", "noaccess", "invisible", "ptraceable"];
     let hidepid = one_of(options.hidepid, "hidepid", &words, call)?;
     let subset = one_of(options.subset, "subset", &["pid"], call)?;
@@ -237,6 +295,8 @@ fn proc(
 
 /// Mounts sysfs read-only: the devices of the sandbox's network, and the kernel's objects.
 ///
+/// The default target is `/sys`.
+///
 /// In a container that masks parts of `/sys`, the kernel refuses a new sysfs. nsscript then shows
 /// the container's own `/sys`, with the devices of the container's network, and prints a warning.
 ///
@@ -245,27 +305,45 @@ fn proc(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().sysfs("/sys").run("ls /sys/class/net");
+/// sandbox(rootfs().binary("ls")).sysfs().run("ls /sys/class/net");
 /// ```
 /// # See
 /// sysfs(5)
-fn sysfs(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(Sysfs(target), call.origin())
+fn sysfs(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+    options: SysfsMount,
+) -> Result<Sandbox, VerbError> {
+    let optional = options.optional.unwrap_or(false);
+    Ok(sandbox.with(Sysfs { target: place(target, "/sys", call)?, optional }, call.origin()))
 }
 
 /// Creates a small `/dev`: null, zero, full, random, urandom, tty, terminals and shared memory.
 ///
+/// The default target is `/dev`.
+///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().dev("/dev").run("ls /dev");
+/// sandbox(rootfs().binary("ls")).dev().run("ls /dev");
 /// ```
 /// # See
 /// null(4), random(4), pts(4)
-fn dev(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(Dev(target), call.origin())
+fn dev(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+    options: Devices,
+) -> Result<Sandbox, VerbError> {
+    let dev = Dev::new(place(target, "/dev", call)?);
+    let dev = dev.with_shm(options.shm.map(|size| size.0));
+    let dev = dev.map_err(|error| call.fail_at_key("shm", Report::from(&error)))?;
+    Ok(sandbox.with(dev, call.origin()))
 }
 
 /// Mounts a devpts, with pseudo-terminals of the sandbox's own. `dev` includes one.
+///
+/// The default target is `/dev/pts`.
 ///
 /// # Example
 /// ```rhai
@@ -273,8 +351,52 @@ fn dev(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
 /// ```
 /// # See
 /// pts(4)
-fn devpts(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(Devpts(target), call.origin())
+fn devpts(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+) -> Result<Sandbox, VerbError> {
+    Ok(sandbox.with(Devpts(place(target, "/dev/pts", call)?), call.origin()))
+}
+
+/// Mounts the POSIX message queues of the sandbox. The default target is `/dev/mqueue`.
+///
+/// # Errors
+/// `IPC` is shared and `USER` is new: the kernel refuses to mount the host's queues.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").mqueue().run("ls /dev/mqueue");
+/// ```
+/// # See
+/// mq_overview(7)
+fn mqueue(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+) -> Result<Sandbox, VerbError> {
+    Ok(sandbox.with(Mqueue(place(target, "/dev/mqueue", call)?), call.origin()))
+}
+
+/// Mounts the control groups of the sandbox read-only, in the version 2 of the kernel's interface.
+///
+/// The default target is `/sys/fs/cgroup`.
+///
+/// # Errors
+/// `CGROUP` is shared and `USER` is new: the kernel refuses to mount the host's groups.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").cgroupfs());
+/// ```
+/// # See
+/// cgroups(7), cgroup_namespaces(7)
+fn cgroupfs(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: Option<GuestPath>,
+) -> Result<Sandbox, VerbError> {
+    Ok(sandbox.with(Cgroupfs(place(target, "/sys/fs/cgroup", call)?), call.origin()))
 }
 
 /// Mounts a file system of any type that the kernel allows here.
@@ -320,6 +442,104 @@ fn mount(
     Ok(sandbox.with(mount.map_err(|error| invalid(&error, call))?, call.origin()))
 }
 
+/// Mounts an overlay of directories of the host.
+///
+/// `lower` has the directories that are shown, the topmost first, as in `mount -o lowerdir=`. What
+/// programs change is discarded when the sandbox ends, or kept in `upper`. A later sandbox with the
+/// same directories shows it again. Mounts below a directory are not part of an overlay. Names may
+/// have commas and colons.
+///
+/// # Errors
+/// A directory does not exist. `upper` is on a file system that cannot hold changes, or on another
+/// one than `work`. When the sandbox starts: the kernel has no overlays for ordinary users, or a
+/// directory was exchanged since the plan was made.
+///
+/// # Example
+/// ```rhai
+/// let guest = sandbox("/").read_only_root().overlay("/mnt", #{ lower: ["/etc"] });
+/// guest.run(["sh", "-c", "echo box > /mnt/hostname; cat /mnt/hostname"]);
+/// ```
+/// # See
+/// mount(8)
+fn overlay(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: GuestPath,
+    options: Overlay,
+) -> Result<Sandbox, VerbError> {
+    let Overlay { lower, upper, work, read_only } = options;
+    let place = |path: String| {
+        let path = HostPath::take(Some(path.into()), call);
+        path.map(|path| path.0)
+            .map_err(|error| call.fail_at_key("lower", Report::error(error.to_string())))
+    };
+    let lower = lower.unwrap_or_default().into_iter().map(place).collect::<Result<_, _>>()?;
+    let changes = (upper.map(|path| path.0), work.map(|path| path.0));
+    let overlay = ops::Overlay::new(target, lower, changes, read_only.unwrap_or(false));
+    Ok(sandbox.with(overlay.map_err(|error| invalid(&error, call))?, call.origin()))
+}
+
+/// Mounts the file system in an image, which is a file of the host, by a loop device.
+///
+/// Only root can mount an image. Programs write to the file unless the image is `read_only`. The
+/// loop device is freed when the sandbox ends, however it ends. Device files and set-user-ID bits
+/// have no effect.
+///
+/// # Errors
+/// An ordinary user runs the recipe. The file does not exist, or is not a regular file. Its type is
+/// not found. When the sandbox starts: the kernel refuses the file system.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").read_only_root().image("disk.img", "/mnt", #{ read_only: true }));
+/// ```
+/// # See
+/// loop(4), mount(8)
+fn image(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    file: HostPath,
+    target: GuestPath,
+    options: Image,
+) -> Result<Sandbox, VerbError> {
+    let Image { r#type, read_only } = options;
+    let foreseen = call.effects().foreseen(&file.0) == Some(false);
+    let image = ops::Image::new(file.0, target, r#type, read_only.unwrap_or(false));
+    let image = image.map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(image.foreseen(foreseen), call.origin()))
+}
+
+/// Sets the propagation of a mount and of the mounts below it.
+///
+/// - `"private"` is the default: what is mounted later, on the host or inside, appears nowhere
+///   else.
+/// - `"slave"` is for a bind of a mount that is shared on the host: what the host mounts in it
+///   later appears inside, with the attributes that it has on the host. `read_only` of the bind
+///   does not include it.
+/// - `"shared"` makes a new peer group inside, for sandboxes in the sandbox.
+/// - `"unbindable"` mounts cannot be bound.
+///
+/// No mount of a sandbox ever appears on the host.
+///
+/// # Errors
+/// Nothing is mounted at `target` in an earlier line. A slave is not a bind of a shared mount.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox("/").read_only_root().bind("/srv").propagation("/srv", "private"));
+/// ```
+/// # See
+/// mount_namespaces(7)
+fn propagation(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: GuestPath,
+    kind: String,
+) -> Result<Sandbox, VerbError> {
+    let propagation = Propagation::new(target, &kind).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(propagation, call.origin()))
+}
+
 /// Creates a directory in the root, with its parent directories.
 ///
 /// # Example
@@ -337,8 +557,7 @@ fn directory(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath, options: Lo
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().tmpfs("/tmp").file("/tmp/greeting", "hello\n")
-///     .run("cat /tmp/greeting");
+/// sandbox("/").file("/tmp/greeting", "hello\n").run("cat /tmp/greeting");
 /// ```
 /// # See
 /// open(2)
@@ -376,12 +595,13 @@ fn symlink(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().mask("/etc").run("ls /etc");
+/// sandbox("/").mask("/etc").run("ls /etc");
 /// ```
 /// # See
 /// mount(2)
-fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(Mask(target), call.origin())
+fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place) -> Sandbox {
+    let optional = options.optional.unwrap_or(false);
+    sandbox.with(Mask { target, optional }, call.origin())
 }
 
 /// Makes a path and all mounts below it read-only.
@@ -392,6 +612,7 @@ fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
 /// ```
 /// # See
 /// mount_setattr(2)
-fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath) -> Sandbox {
-    sandbox.with(ReadOnly(target), call.origin())
+fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place) -> Sandbox {
+    let optional = options.optional.unwrap_or(false);
+    sandbox.with(ReadOnly { target, optional }, call.origin())
 }

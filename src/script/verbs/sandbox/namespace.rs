@@ -3,19 +3,20 @@
 use rhai::{Array, Dynamic};
 
 use crate::diag::{Report, closest, quoted};
-use crate::ops::{Sandbox, What};
+use crate::ops::{Pod, Sandbox, What};
 use crate::script::binding::argument::a_kind;
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
-use crate::script::binding::value::SharedNetwork;
+use crate::script::binding::value::{ProcessHandle, SharedNetwork};
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{Forwarded, Namespaces, NetworkChoice, Outbound};
+use crate::spec::{Forwarded, Kind, Namespaces, NetworkChoice, Outbound};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["namespace.rs";
     fn unshare,
     fn share,
+    fn join,
     fn network,
 ];
 
@@ -76,7 +77,7 @@ fn port(value: &Dynamic, key: &str, call: &Call<'_, '_>) -> Result<Forwarded, Ve
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().share(ALL - USER - MOUNT).unshare(PID | IPC).run("true");
+/// sandbox("/").share(ALL - USER - MOUNT).unshare(PID | IPC).run("true");
 /// ```
 /// # See
 /// unshare(2), namespaces(7)
@@ -94,12 +95,59 @@ fn unshare(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> San
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().share(NET | UTS).run("uname -n");
+/// sandbox("/").share(NET | UTS).run("uname -n");
 /// ```
 /// # See
 /// namespaces(7)
 fn share(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandbox {
     sandbox.with(What::Share(namespaces), call.origin())
+}
+
+/// Shares namespaces with a running sandbox of the recipe, as the containers of a pod do.
+///
+/// `namespaces` are some of `PID | NET | IPC | UTS`; the default is `PID | NET | IPC`. Programs of
+/// both see each other's processes, and reach each other on 127.0.0.1. Everything else is the
+/// sandbox's own: its root, mounts and limits. The user namespace is the other's, with its id maps,
+/// because that one owns the namespaces. So with the same user, programs can signal and trace those
+/// of the other sandbox.
+///
+/// When the other sandbox ends, the kernel ends all programs in its PID namespace.
+///
+/// # Errors
+/// The process has ended, or is not the program of a sandbox. A namespace is of another kind, or
+/// the recipe chooses it otherwise as well.
+///
+/// # Example
+/// ```rhai
+/// let first = sandbox("/").read_only_root().hostname("first").start("sleep 60");
+/// let second = sandbox("/").read_only_root().proc("/proc").join(first, PID | NET);
+/// assert(second.output("cat /proc/1/comm").stdout != "");
+/// ```
+/// # See
+/// setns(2), namespaces(7)
+fn join(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    process: ProcessHandle,
+    namespaces: Option<Namespaces>,
+) -> Result<Sandbox, VerbError> {
+    let usual = Namespaces::from(Kind::Pid) | Kind::Net.into() | Kind::Ipc.into();
+    let kinds = namespaces.unwrap_or(usual);
+    let pod = match (&process.process, process.plan()) {
+        (Some(process), _) => {
+            let Ok(mut process) = process.try_borrow_mut() else {
+                let message = "a sandbox cannot join the process that runs this closure";
+                return Err(call.fail(Report::error(message)));
+            };
+            call.context.runner.pod(&mut process, kinds)
+        }
+        (None, Some(plan)) => {
+            let pod = Pod::new(kinds, plan.apart(), plan.maps.clone());
+            pod.map_err(|error| Report::from(&error))
+        }
+        (None, None) => Err(Report::error("this process is not the program of a sandbox")),
+    };
+    Ok(sandbox.with(What::Join(pod.map_err(|report| call.fail(report))?), call.origin()))
 }
 
 /// Selects the network of the sandbox: `"none"`, `"host"`, `"outbound"` or a Network.
@@ -110,8 +158,12 @@ fn share(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandb
 ///   connections of the sandbox as ordinary sockets of the host, which needs no privileges.
 ///   Incoming connections reach only the ports in `tcp` and `udp`. nsscript adds /etc/resolv.conf
 ///   and /etc/hosts unless the recipe does.
-/// - A Network, from `netns`, is joined: programs see its interfaces, cannot change them, and can
-///   listen on any port.
+/// - A Network, from `netns`, is joined: programs see its interfaces and cannot change them.
+///
+/// In every network that nsscript creates, each program can listen on any port and open ping
+/// sockets (icmp(7)), as in docker: `net.ipv4.ip_unprivileged_port_start` is 0 and
+/// `net.ipv4.ping_group_range` contains all mapped groups. If `/proc/sys` is read-only, as in
+/// containers, the kernel's defaults stay. `sysctl` sets other values.
 ///
 /// # Errors
 /// The name is unknown. When the sandbox starts: pasta is missing, or is not allowed to connect it.
@@ -123,9 +175,9 @@ fn share(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandb
 /// veth(left, "eth0", right, "eth0", #{ up: true });
 /// left.address("eth0", "10.0.0.1/24");
 /// right.address("eth0", "10.0.0.2/24");
-/// let guest = sandbox("/").read_only_root().network(left);
+/// let guest = sandbox("/").network(left);
 /// assert_eq(guest.within(|| interfaces().len()), 2);
-/// print(sandbox("/").read_only_root().network("outbound", #{ tcp: ["8080:80"] }));
+/// print(sandbox("/").network("outbound", #{ tcp: ["8080:80"] }));
 /// ```
 /// # See
 /// network_namespaces(7), pasta(1)

@@ -2,7 +2,7 @@
 
 use rhai::Map;
 
-use crate::run::Exit;
+use crate::run::{Cause, Exit};
 use crate::script::binding::call::Call;
 use crate::script::binding::value::SharedOutput;
 use crate::script::binding::verb::{Verb, verbs};
@@ -35,12 +35,12 @@ fn signal(_call: &Call<'_, '_>, exit: Exit) -> Option<i64> {
     exit.signal.map(i64::from)
 }
 
-/// Whether the exit status is 0.
+/// Whether the exit status is 0, and the program was not ended by a timeout.
 fn success(_call: &Call<'_, '_>, exit: Exit) -> bool {
-    exit.code == 0
+    exit.code == 0 && exit.cause != Cause::Timeout
 }
 
-/// How the program ended: `"exited"` or `"signal"`.
+/// How the program ended: `"exited"`, `"signal"`, or `"timeout"` if it ran too long.
 fn cause(_call: &Call<'_, '_>, exit: Exit) -> String {
     exit.cause.to_string()
 }

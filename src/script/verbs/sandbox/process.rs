@@ -1,10 +1,11 @@
 //! Started programs.
 
-use super::command::{Run, checked, input, request, streams};
-use crate::run::{Exit, Input};
-use crate::script::binding::argument::Bytes;
+use super::command::{Finished, Run, checked, input, request, shell_command, streams, time};
+use crate::run::{Cause, Exit, Input};
+use crate::script::binding::argument::{Bytes, Duration};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
 use crate::script::binding::signal::Signal;
 use crate::script::binding::value::ProcessHandle;
 use crate::script::binding::verb::{Verb, verbs};
@@ -20,8 +21,21 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["process.rs";
     fn write,
     fn read_line,
     fn run,
+    fn sh,
     fn shell,
 ];
+
+options! {
+    /// How long to wait for a process.
+    struct Patience {
+        /// how long the process may still run; then it gets SIGTERM
+        timeout: Duration = "",
+        /// how long the process may take to end after SIGTERM; then it is killed
+        grace: Duration = "\"1s\"",
+        /// treats an exit status other than 0 as an error; false allows a timeout as well
+        check: bool = "false",
+    }
+}
 
 /// Runs another program in the sandbox of a process until it exits.
 fn run_beside(
@@ -30,10 +44,13 @@ fn run_beside(
     options: &Run,
     call: &Call<'_, '_>,
 ) -> Result<Exit, VerbError> {
-    let request = request(command, streams(options, call)?, call);
+    let (streams, bounds) = (streams(options, call)?, options.bounds(call)?);
+    let request = request(command, streams, call);
     let input = input(options.stdin.clone(), Input::Inherited);
-    let exit = call.effects().join(handle, &request, &input, call)?;
-    checked(exit, options.check, &request.command, None, None, call)
+    let exit = call.effects().join(handle, &request, &input, &bounds, call)?;
+    let (command, timeout) = (&request.command, bounds.timeout);
+    let finished = Finished { command, written: None, timeout, lacks: None };
+    checked(exit, options.check, finished, call)
 }
 
 /// The process id, on the host, of process 1 of the sandbox.
@@ -49,28 +66,37 @@ fn running(_call: &Call<'_, '_>, process: ProcessHandle) -> bool {
 /// Waits until the program exits. If its input is a pipe, the pipe is closed first.
 ///
 /// Output that the program writes to a pipe meanwhile is kept for `read_line`. An exit status other
-/// than 0 is not an error.
+/// than 0 is an error only if `check` is true.
 ///
 /// # Errors
 /// An error that the closure of `clone` threw. The program wrote more than 64 MiB that nobody read,
-/// and was killed.
+/// and was killed. The program runs longer than `timeout`, unless `check` is false.
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().start("sleep 0.1");
+/// let sleeper = sandbox("/").start("sleep 0.1");
 /// print(sleeper.wait().code);
+/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// assert_eq(sleeper.wait(#{ timeout: "50ms", check: false }).cause, "timeout");
 /// ```
 /// # See
 /// wait(2)
-fn wait(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Exit, VerbError> {
-    call.effects().wait(&process, call)
+fn wait(call: &Call<'_, '_>, process: ProcessHandle, options: Patience) -> Result<Exit, VerbError> {
+    let timeout = time(options.timeout, options.grace, call)?;
+    let exit = call.effects().wait(&process, timeout, call)?;
+    let check = options.check.unwrap_or(timeout.is_some() && exit.cause == Cause::Timeout);
+    let plan = process.plan();
+    let closure = Command::closure();
+    let command = plan.as_ref().map_or(&closure, |plan| &plan.command);
+    let finished = Finished { command, written: None, timeout, lacks: None };
+    checked(exit, Some(check), finished, call)
 }
 
 /// Sends a signal to the program: a name such as `"TERM"`, or a number.
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// sleeper.kill("TERM");
 /// print(sleeper.wait().signal);
 /// ```
@@ -88,7 +114,7 @@ fn kill(call: &Call<'_, '_>, process: ProcessHandle, signal: Signal) -> Result<(
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// kill(sleeper.pid, "TERM");
 /// print(sleeper.wait().signal);
 /// ```
@@ -105,7 +131,7 @@ fn kill_by_pid(call: &Call<'_, '_>, pid: i64, signal: Signal) -> Result<(), Verb
 ///
 /// # Example
 /// ```rhai
-/// let cat = sandbox("/").read_only_root().start("cat", #{ pipes: true });
+/// let cat = sandbox("/").start("cat", #{ pipes: true });
 /// cat.write("hello\n");
 /// ```
 /// # See
@@ -121,7 +147,7 @@ fn write(call: &Call<'_, '_>, process: ProcessHandle, text: Bytes) -> Result<(),
 ///
 /// # Example
 /// ```rhai
-/// let clock = sandbox("/").read_only_root().start("date", #{ pipes: true });
+/// let clock = sandbox("/").start("date", #{ pipes: true });
 /// print(clock.read_line());
 /// ```
 /// # See
@@ -140,7 +166,7 @@ fn read_line(call: &Call<'_, '_>, process: ProcessHandle) -> Result<Option<Strin
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().proc("/proc").start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// sleeper.run("ps ax");
 /// ```
 /// # See
@@ -154,6 +180,27 @@ fn run(
     run_beside(&process, command, &options, call)
 }
 
+/// Runs a shell script in the sandbox of the process until it exits: `run(["sh", "-c", script])`.
+///
+/// # Errors
+/// As for `run`. The sandbox has no `sh`.
+///
+/// # Example
+/// ```rhai
+/// let sleeper = sandbox("/").read_only_root().proc("/proc").start("sleep 60");
+/// sleeper.sh("ps ax | grep sleep");
+/// ```
+/// # See
+/// sh(1), setns(2)
+fn sh(
+    call: &Call<'_, '_>,
+    process: ProcessHandle,
+    script: String,
+    options: Run,
+) -> Result<Exit, VerbError> {
+    run_beside(&process, shell_command(script, call)?, &options, call)
+}
+
 /// Runs an interactive shell in the sandbox of the process until it exits.
 ///
 /// The shell is the program that `SHELL` names inside, otherwise bash, otherwise sh. An exit status
@@ -164,7 +211,7 @@ fn run(
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().dev("/dev").proc("/proc").start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// sleeper.shell();
 /// ```
 /// # See

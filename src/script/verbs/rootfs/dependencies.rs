@@ -16,8 +16,8 @@ use crate::script::binding::value::SharedNeeds;
 use crate::script::binding::verb::{Verb, verbs};
 
 /// The verbs of this file.
-pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["needs.rs";
-    fn needs,
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["dependencies.rs";
+    fn dependencies,
     fn libraries,
     fn data,
 ];
@@ -40,13 +40,13 @@ options! {
 ///
 /// # Example
 /// ```rhai
-/// print(needs("sh"));
-/// print(needs("sh").libraries());
-/// print(needs("sh", #{ data: true }));
+/// print(dependencies("sh"));
+/// print(dependencies("sh").libraries());
+/// print(dependencies("sh", #{ data: true }));
 /// ```
 /// # See
 /// ld.so(8), elf(5)
-fn needs(
+fn dependencies(
     call: &Call<'_, '_>,
     program: HostProgram,
     options: Needed,
@@ -73,7 +73,7 @@ fn needs(
 ///
 /// # Example
 /// ```rhai
-/// for path in needs("sh").libraries() { print(path); }
+/// for path in dependencies("sh").libraries() { print(path); }
 /// ```
 /// # See
 /// ld.so(8)
@@ -84,12 +84,12 @@ fn libraries(_call: &Call<'_, '_>, needs: SharedNeeds) -> Vec<String> {
 
 /// Returns what a program opens while it runs: rows of `path`, `by` and `why`.
 ///
-/// `by` is the program or library that opens the file. The array is empty unless `needs` was called
+/// `by` is the program or library that opens the file. The array is empty unless `dependencies` was called
 /// with `data: true`.
 ///
 /// # Example
 /// ```rhai
-/// table(needs("sh", #{ data: true }).data());
+/// table(dependencies("sh", #{ data: true }).data());
 /// ```
 fn data(_call: &Call<'_, '_>, needs: SharedNeeds) -> Vec<Map> {
     let pieces = needs.data.iter().flat_map(|data| &data.pieces);

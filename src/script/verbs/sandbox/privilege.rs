@@ -1,0 +1,140 @@
+//! Rights of the program: capabilities, all ids, and everything that a container has.
+
+use rhai::Dynamic;
+
+use crate::diag::Caller;
+use crate::ops::{KeepCapabilities, Sandbox, What};
+use crate::script::binding::argument::AllIdsWord;
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::verb::{Verb, verbs};
+use crate::script::effects::child;
+use crate::spec::{AllIds, Capabilities};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["privilege.rs";
+    fn container,
+    fn keep_capabilities,
+    fn map_users,
+    fn map_groups,
+];
+
+options! {
+    /// Whether the caller must have further ids.
+    struct All {
+        /// maps only the caller's own id, with a warning, if the caller has no others
+        optional: bool = "false",
+    }
+}
+
+/// Adds everything that a container engine mounts and sets, for a root of the sandbox's own.
+///
+/// - `/proc`, `/sys`, `/dev` with terminals and shared memory, `/dev/mqueue`, and empty `/tmp` and
+///   `/run`
+/// - the files of `/proc` and `/sys` that docker hides or makes read-only
+/// - the host name `container`, and a `PATH`
+/// - the capabilities of a container (`keep_capabilities("container")`), and all ids
+///   (`map_users("all")`, `map_groups("all")`); if the caller has only their own, nsscript prints a
+///   warning
+///
+/// So package managers, `useradd`, `su` and `chown` work as in a container. With `network`,
+/// `/etc/resolv.conf` names the name servers. Later verbs change single parts. `nsscript plan` shows
+/// every part; the module `std/container` is its text.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox(rootfs().binary("sh")).container());
+/// ```
+/// # See
+/// capabilities(7), subuid(5)
+fn container(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Sandbox, VerbError> {
+    let count = sandbox.steps().len();
+    let made = call.library("std/container", "container", Dynamic::from(sandbox.clone()));
+    let made = made.map_err(|error| child::failed(*error, call))?;
+    let made = made.try_cast::<Sandbox>().unwrap_or(sandbox);
+    let Some(origin) = call.origin() else { return Ok(made) };
+    let caller = Caller {
+        function: "container".into(),
+        source: origin.source.clone(),
+        line: origin.line,
+        column: origin.column,
+    };
+    Ok(made.asked_by(count, &caller, &origin.callers))
+}
+
+/// Keeps capabilities for the programs of the sandbox; without this verb, they have none.
+///
+/// `capabilities` are names of capabilities(7), with or without `CAP_`, or a word:
+///
+/// - `"container"`: the 14 that docker and podman leave to containers: `CHOWN`, `DAC_OVERRIDE`,
+///   `FSETID`, `FOWNER`, `MKNOD`, `NET_RAW`, `SETGID`, `SETUID`, `SETFCAP`, `SETPCAP`,
+///   `NET_BIND_SERVICE`, `SYS_CHROOT`, `KILL` and `AUDIT_WRITE`
+/// - `"all"`: every capability
+///
+/// They count in the user namespace of the sandbox: for its ids, its namespaces and its mounts, but
+/// for nothing of the host, and not in a network that the sandbox enters. The bounding, permitted
+/// and effective set have them; if the program is not user 0, the inheritable and ambient set, too.
+/// Programs that join the sandbox have the same. Its init has none.
+///
+/// No program can gain more: `no_new_privs` stays set, so set-user-ID programs and file
+/// capabilities have no effect. User 0 with `SETUID` and `SETGID` needs neither to become another
+/// user: `su`, `runuser` and package managers work, if the other ids are mapped.
+///
+/// A program with `SYS_ADMIN`, which `"all"` includes, can mount, and can undo every mount of its
+/// sandbox. Hidden and read-only places of its own files are no protection then (a warning says
+/// so); for files of the host, and if user 0 of the machine is mapped, they are an error.
+///
+/// # Errors
+/// A capability is unknown. `USER` is shared, and nsscript does not have the capability, or it would
+/// give power over the machine. `chroot` is used, and the program could leave its root. `PID` is
+/// shared, and the program could trace others. The program could undo what protects the host.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").read_only_root().keep_capabilities(["NET_RAW"]).run("grep Cap /proc/self/status");
+/// ```
+/// # See
+/// capabilities(7), user_namespaces(7)
+fn keep_capabilities(call: &Call<'_, '_>, sandbox: Sandbox, capabilities: Capabilities) -> Sandbox {
+    sandbox.with(KeepCapabilities(capabilities), call.origin())
+}
+
+/// Maps all user ids that the caller may map: `"all"`.
+///
+/// For an ordinary user, 0 inside is the caller, and the ids from 1 on are the subordinate ones in
+/// `/etc/subuid`. For root, 0 to 65535 inside are its subordinate ids, or else the first 65536 ids
+/// from 524288 on that belong to no user: root of the sandbox is then no user of the machine. In a
+/// container, root maps the ids of the container as they are.
+///
+/// # Errors
+/// The caller has no subordinate ids, and `optional` is not set.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox().map_users("all").map_groups("all"));
+/// ```
+/// # See
+/// user_namespaces(7), subuid(5), newuidmap(1)
+fn map_users(call: &Call<'_, '_>, sandbox: Sandbox, users: AllIdsWord, options: All) -> Sandbox {
+    let AllIdsWord = users;
+    let all = AllIds { optional: options.optional.unwrap_or(false) };
+    sandbox.with(What::MapUsers(all), call.origin())
+}
+
+/// Maps all group ids that the caller may map, as `map_users` does for user ids.
+///
+/// # Errors
+/// The caller has no subordinate ids, and `optional` is not set.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox().map_users("all").map_groups("all"));
+/// ```
+/// # See
+/// user_namespaces(7), subgid(5), newgidmap(1)
+fn map_groups(call: &Call<'_, '_>, sandbox: Sandbox, groups: AllIdsWord, options: All) -> Sandbox {
+    let AllIdsWord = groups;
+    let all = AllIds { optional: options.optional.unwrap_or(false) };
+    sandbox.with(What::MapGroups(all), call.origin())
+}
