@@ -55,6 +55,8 @@ fn index() -> String {
          and\n`nsscript test` runs all of them.\n"
     );
     out.push_str(&chapters("##", &recipes_in("recipes")));
+    out.push_str("\n## Jobs\n\nReal work, with programs that a machine may have.\n");
+    out.push_str(&chapters("###", &recipes_in("recipes/jobs")));
     if !lessons.is_empty() {
         out.push_str(
             "\n## Lessons\n\nFrom one system call to a container. Each builds on the previous ones.\n",

@@ -66,6 +66,42 @@ fn every_recipe_passes_plan_and_runs() {
     }
 }
 
+/// Jobs whose programs are installed for the tests.
+const ALWAYS: [&str; 8] =
+    ["bwrap", "git", "matrix", "reproducible", "service", "tasks", "untrusted", "venv"];
+
+#[test]
+fn every_job_runs_where_its_programs_are() {
+    for recipe in recipes_in("recipes/jobs") {
+        let (path, name) = (recipe.to_str().unwrap(), recipe.file_stem().unwrap());
+        let scratch = Scratch::new();
+        let mut launches = vec![nsscript(&[path])];
+        if is_root() {
+            // The checkout may lie where no other user can go.
+            let copy = scratch.path().join("job.rhai");
+            fs::copy(&recipe, &copy).unwrap();
+            fs::set_permissions(&copy, Permissions::from_mode(0o644)).unwrap();
+            let mut command = nsscript_as_user(&scratch, &[]);
+            command.arg(copy);
+            launches.push(command);
+        }
+        for launch in &mut launches {
+            let temporary = scratch.directory("tmp");
+            fs::set_permissions(&temporary, Permissions::from_mode(0o1777)).unwrap();
+            let ran = Ran::of(launch.env("TMPDIR", &temporary));
+            if ran.status == Some(77) {
+                let said = format!("{path}: {}", ran.stderr.trim());
+                if ALWAYS.iter().any(|always| *always == name) {
+                    missing(&said);
+                }
+                continue;
+            }
+            assert_eq!(ran.status, Some(0), "{path}: {ran:?}");
+            assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0, "{path} left something");
+        }
+    }
+}
+
 #[test]
 fn every_lesson_runs_as_a_user_and_on_a_page() {
     for recipe in recipes_in("recipes/lessons") {
