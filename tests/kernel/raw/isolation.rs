@@ -17,6 +17,8 @@ fn a_closure_in_a_sandbox_is_what_its_program_would_be() {
             assert_eq(seen, ["guest", 1, 0, 1, ["lo"], false]);
             let sleeper = guest.start("sleep 60");
             sleeper.run("touch /tmp/x");
+            // Its init may still be about to execute it.
+            sleeper.within(|| wait_until(|| processes().some(|one| one.name == "sleep")));
             let seen = sleeper.within(|| [hostname(), getpid() > 1, exists("/tmp/x"),
                 processes().some(|one| one.name == "sleep")]);
             assert_eq(seen, ["guest", true, true, true]);
