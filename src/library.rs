@@ -10,6 +10,7 @@ mod options;
 #[cfg(feature = "script")]
 mod package;
 mod plan;
+mod process;
 mod rootfs;
 mod sandbox;
 mod values;

@@ -1,7 +1,5 @@
 //! The builder of sandboxes.
 
-mod program;
-
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -85,12 +83,15 @@ impl Sandbox {
     }
 
     #[track_caller]
-    fn with(self, what: impl Into<What>) -> Self {
+    pub(super) fn with(self, what: impl Into<What>) -> Self {
         Self { inner: self.inner.with(what, here()), invalid: self.invalid }
     }
 
     #[track_caller]
-    fn try_with<W: Into<What>>(self, what: impl FnOnce() -> Result<W, ValueError>) -> Self {
+    pub(super) fn try_with<W: Into<What>>(
+        self,
+        what: impl FnOnce() -> Result<W, ValueError>,
+    ) -> Self {
         match what() {
             Ok(what) => self.with(what),
             Err(error) => {

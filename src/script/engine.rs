@@ -117,7 +117,6 @@ impl Script {
             breakpoint::register(&mut engine, &context, &breakpoints);
         }
         name_constants(&mut engine, &recipe, &context);
-        own_value::register(&mut engine, &context);
         engine.set_module_resolver(Resolver::new(context.clone(), breakpoints.clone()));
         Self { engine, context, recipe, dry_run, breakpoints }
     }
@@ -321,16 +320,18 @@ fn name_constants(engine: &mut Engine, recipe: &Recipe, context: &Rc<Context>) {
     });
 }
 
-/// Makes an integer that is too large an error: the engine reads it as a float, which differs.
+/// Has the engine read some tokens in another way. It has one hook for that.
 #[expect(deprecated, reason = "the engine marks so what may change between its versions")]
-fn refuse_large_integers(engine: &mut Engine) {
-    engine.on_parse_token(|token, _, _| match token {
+fn read_tokens(engine: &mut Engine, context: &Rc<Context>) {
+    let context = context.clone();
+    engine.on_parse_token(move |token, position, _| match token {
+        // An integer that is too large is an error: the engine reads it as a float, which differs.
         Token::FloatConstant(float)
             if float.1.bytes().all(|it| matches!(it, b'0'..=b'9' | b'-')) =>
         {
             Token::LexError(Box::new(LexError::MalformedNumber(float.1.to_string())))
         }
-        token => token,
+        token => own_value::renamed(token, position, &context),
     });
 }
 
@@ -343,7 +344,7 @@ fn limit(engine: &mut Engine, context: &Rc<Context>) {
     engine.set_fail_on_invalid_map_property(true);
     engine.set_strict_variables(false);
     engine.disable_symbol("eval");
-    refuse_large_integers(engine);
+    read_tokens(engine, context);
     let (watch, begun) = (context.clone(), Instant::now());
     // The engine's own count restarts with every closure that a function of the language calls.
     let count = Cell::new(0_u64);

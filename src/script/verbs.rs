@@ -23,6 +23,7 @@ pub(super) static ALL: &[&[Verb]] = &[
     sandbox::VERBS,
     sandbox::namespace::VERBS,
     sandbox::mount::VERBS,
+    sandbox::contents::VERBS,
     sandbox::identity::VERBS,
     sandbox::privilege::VERBS,
     sandbox::command::VERBS,

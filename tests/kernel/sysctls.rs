@@ -103,7 +103,7 @@ fn programs_in_a_network_of_ours_can_ping_and_use_low_ports() {
             let run = format!(r#"{guest}.bind("{program}").run(["python3", "{program}"])"#);
             bench.recipe(&run).end().succeeded()
         };
-        let view = r#"sandbox("/").read_only_root()"#;
+        let view = r#"sandbox("/").user(0).group(0)"#;
         for network in ["", ".network(netns())"] {
             let seen = run(&format!("{view}{network}"));
             assert_eq!(seen, "0 0 hello\nport 80\n", "{network}");

@@ -4,8 +4,6 @@
 //! method that changes nothing can as well be called on a copy of the value. For that, the text is
 //! read a second time, and the variable has another name there, whose value is such a copy.
 
-use std::rc::Rc;
-
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Position, Scope, Token};
 
 use crate::script::analysis::closure::read_by_closures;
@@ -15,19 +13,14 @@ use crate::script::language::statement_starts::numbers;
 /// What the name of a copy begins with: no variable of a recipe has such a name.
 const COPY: &str = "the value of ";
 
-/// Has the engine read variables at the places of the context under another name.
-#[expect(deprecated, reason = "the engine marks so what may change between its versions")]
-pub(super) fn register(engine: &mut Engine, context: &Rc<Context>) {
-    let context = context.clone();
-    engine.on_parse_token(move |token, position, _| {
-        let copied = context.copied.borrow();
-        match token {
-            Token::Identifier(name) if copied.contains(&numbers(position)) => {
-                Token::Identifier(Box::new(format!("{COPY}{name}").into()))
-            }
-            token => token,
+/// Gives a variable at one of the places of the context its other name.
+pub(super) fn renamed(token: Token, position: Position, context: &Context) -> Token {
+    match token {
+        Token::Identifier(name) if context.copied.borrow().contains(&numbers(position)) => {
+            Token::Identifier(Box::new(format!("{COPY}{name}").into()))
         }
-    });
+        token => token,
+    }
 }
 
 /// The same text as `ast`, in which methods are called on copies where closures need that.

@@ -7,8 +7,8 @@ pub mod tree;
 
 use rhai::Dynamic;
 
+use super::sandbox::contents::{Look, look};
 use super::sandbox::invalid;
-use super::sandbox::mount::{Look, look};
 use crate::diag::{Report, closest, list, quoted};
 use crate::script::binding::argument::{Bytes, HostPath, HostProgram, Size, a_kind};
 use crate::script::binding::call::Call;

@@ -1,6 +1,7 @@
 //! Sandboxes, their roots, and their names.
 
 pub mod command;
+pub mod contents;
 pub mod identity;
 pub mod mount;
 pub mod namespace;
@@ -85,7 +86,7 @@ pub(in crate::script::verbs) fn invalid(error: &ValueError, call: &Call<'_, '_>)
 ///
 /// # Example
 /// ```rhai
-/// let base = sandbox("/").read_only_root();
+/// let base = sandbox("/");
 /// let online = base.network("host").hostname("box");
 /// print(diff(base, online));
 /// ```
@@ -330,7 +331,7 @@ fn domainname(call: &Call<'_, '_>, sandbox: Sandbox, name: String) -> Result<San
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().name("web").run("true");
+/// sandbox("/").name("web").run("true");
 /// ```
 /// # See
 /// nsscript(1)

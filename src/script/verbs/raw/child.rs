@@ -96,7 +96,7 @@ fn within(
 ///
 /// # Example
 /// ```rhai
-/// let guest = sandbox("/").read_only_root();
+/// let guest = sandbox("/");
 /// let codes = parallel([1, 2, 3], |code| {
 ///     guest.run(["sh", "-c", `exit ${code}`], #{ check: false }).code
 /// }, #{ at_once: 2 });

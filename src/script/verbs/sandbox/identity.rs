@@ -227,7 +227,7 @@ fn map_group(
 ///
 /// # Example
 /// ```rhai
-/// let mapped = sandbox("/").read_only_root().map_user(0, 100000, 65536).map_group(0, 100000, 65536);
+/// let mapped = sandbox("/").map_user(0, 100000, 65536).map_group(0, 100000, 65536);
 /// print(mapped.groups([20, 27]));
 /// ```
 /// # See
@@ -373,7 +373,7 @@ fn personality(
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().clock_offset("boottime", "1d").run("cat /proc/uptime");
+/// sandbox("/").clock_offset("boottime", "1d").run("cat /proc/uptime");
 /// ```
 /// # See
 /// time_namespaces(7), clock_gettime(2)

@@ -1,21 +1,16 @@
-//! Mounts in a sandbox, and files in its root.
+//! Mounts in a sandbox.
 
 use rhai::Map;
 
 use super::invalid;
 use crate::diag::{Report, quoted};
-use crate::ops::{
-    self, Cgroupfs, Dev, Devpts, Directory, File, Mask, Mqueue, Propagation, ReadOnly, Sandbox,
-    Symlink, Sysfs,
-};
-use crate::script::binding::argument::{Argument, Bytes, HostPath, IdNumber, Mode, Size};
+use crate::ops::{self, Cgroupfs, Dev, Devpts, Mqueue, Propagation, Sandbox, Sysfs};
+use crate::script::binding::argument::{Argument, HostPath, Mode, Size};
 use crate::script::binding::call::Call;
 use crate::script::binding::error::VerbError;
 use crate::script::binding::options::options;
 use crate::script::binding::verb::{Verb, verbs};
-use crate::spec::{
-    BindOptions, FileOptions, GuestPath, MountAttributes, MountOptions, ProcOptions,
-};
+use crate::spec::{BindOptions, GuestPath, MountAttributes, MountOptions, ProcOptions};
 
 /// The verbs of this file.
 pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mount.rs";
@@ -31,11 +26,6 @@ pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["mount.rs";
     fn overlay,
     fn image,
     fn propagation,
-    fn directory,
-    fn file,
-    fn symlink,
-    fn mask,
-    fn read_only,
 ];
 
 options! {
@@ -117,34 +107,11 @@ options! {
         read_only: bool = "false",
     }
 
-    /// A place that may be missing.
-    struct Place {
-        /// ignores a place that does not exist
-        optional: bool = "false",
-    }
-
     /// A sysfs that may be impossible.
     struct SysfsMount {
         /// leaves it out if the sandbox has no network of its own
         optional: bool = "false",
     }
-
-    /// Mode and owner of a directory or file.
-    struct Look {
-        /// the permission bits: `0o755` for directories, `0o644` for files
-        mode: Mode = "",
-        /// the user id of the owner inside
-        uid: IdNumber = "",
-        /// the group id inside
-        gid: IdNumber = "",
-    }
-}
-
-/// The mode and owner from the options.
-pub(in crate::script::verbs) fn look(options: &Look) -> FileOptions {
-    let mode = options.mode.map(|mode| mode.0);
-    let id = |id: Option<IdNumber>| id.map(|id| id.0);
-    FileOptions { mode, uid: id(options.uid), gid: id(options.gid) }
 }
 
 /// The options of a file system, as `mount -o` would take them one by one.
@@ -456,7 +423,7 @@ fn mount(
 ///
 /// # Example
 /// ```rhai
-/// let guest = sandbox("/").read_only_root().overlay("/mnt", #{ lower: ["/etc"] });
+/// let guest = sandbox("/").overlay("/mnt", #{ lower: ["/etc"] });
 /// guest.run(["sh", "-c", "echo box > /mnt/hostname; cat /mnt/hostname"]);
 /// ```
 /// # See
@@ -491,7 +458,7 @@ fn overlay(
 ///
 /// # Example
 /// ```rhai
-/// print(sandbox("/").read_only_root().image("disk.img", "/mnt", #{ read_only: true }));
+/// print(sandbox("/").image("disk.img", "/mnt", #{ read_only: true }));
 /// ```
 /// # See
 /// loop(4), mount(8)
@@ -526,7 +493,7 @@ fn image(
 ///
 /// # Example
 /// ```rhai
-/// print(sandbox("/").read_only_root().bind("/srv").propagation("/srv", "private"));
+/// print(sandbox("/").bind("/srv").propagation("/srv", "private"));
 /// ```
 /// # See
 /// mount_namespaces(7)
@@ -538,81 +505,4 @@ fn propagation(
 ) -> Result<Sandbox, VerbError> {
     let propagation = Propagation::new(target, &kind).map_err(|error| invalid(&error, call))?;
     Ok(sandbox.with(propagation, call.origin()))
-}
-
-/// Creates a directory in the root, with its parent directories.
-///
-/// # Example
-/// ```rhai
-/// print(sandbox().directory("/srv/data", #{ mode: 0o700 }));
-/// ```
-/// # See
-/// mkdir(2)
-fn directory(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath, options: Look) -> Sandbox {
-    let look = look(&options);
-    sandbox.with(Directory { path, options: look }, call.origin())
-}
-
-/// Writes a file with this content into the root. An existing file is replaced.
-///
-/// # Example
-/// ```rhai
-/// sandbox("/").file("/tmp/greeting", "hello\n").run("cat /tmp/greeting");
-/// ```
-/// # See
-/// open(2)
-fn file(
-    call: &Call<'_, '_>,
-    sandbox: Sandbox,
-    path: GuestPath,
-    content: Bytes,
-    options: Look,
-) -> Result<Sandbox, VerbError> {
-    let look = look(&options);
-    let file = File::new(path, &content.0, look).map_err(|error| invalid(&error, call))?;
-    Ok(sandbox.with(file, call.origin()))
-}
-
-/// Creates a symbolic link in the root at `path` that points to `target`.
-///
-/// # Example
-/// ```rhai
-/// print(sandbox().bind("/usr").symlink("usr/bin", "/bin"));
-/// ```
-/// # See
-/// symlink(2)
-fn symlink(
-    call: &Call<'_, '_>,
-    sandbox: Sandbox,
-    target: String,
-    path: GuestPath,
-) -> Result<Sandbox, VerbError> {
-    let link = Symlink::new(target, path).map_err(|error| invalid(&error, call))?;
-    Ok(sandbox.with(link, call.origin()))
-}
-
-/// Hides a file or directory: it appears empty and cannot be changed.
-///
-/// # Example
-/// ```rhai
-/// sandbox("/").mask("/etc").run("ls /etc");
-/// ```
-/// # See
-/// mount(2)
-fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place) -> Sandbox {
-    let optional = options.optional.unwrap_or(false);
-    sandbox.with(Mask { target, optional }, call.origin())
-}
-
-/// Makes a path and all mounts below it read-only.
-///
-/// # Example
-/// ```rhai
-/// print(sandbox().tmpfs("/etc").file("/etc/motd", "hello\n").read_only("/etc"));
-/// ```
-/// # See
-/// mount_setattr(2)
-fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place) -> Sandbox {
-    let optional = options.optional.unwrap_or(false);
-    sandbox.with(ReadOnly { target, optional }, call.origin())
 }

@@ -119,8 +119,8 @@ fn share(call: &Call<'_, '_>, sandbox: Sandbox, namespaces: Namespaces) -> Sandb
 ///
 /// # Example
 /// ```rhai
-/// let first = sandbox("/").read_only_root().hostname("first").start("sleep 60");
-/// let second = sandbox("/").read_only_root().proc("/proc").join(first, PID | NET);
+/// let first = sandbox("/").hostname("first").start("sleep 60");
+/// let second = sandbox("/").join(first, PID | NET);
 /// assert(second.output("cat /proc/1/comm").stdout != "");
 /// ```
 /// # See

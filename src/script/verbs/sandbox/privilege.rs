@@ -92,7 +92,7 @@ fn container(call: &Call<'_, '_>, sandbox: Sandbox) -> Result<Sandbox, VerbError
 ///
 /// # Example
 /// ```rhai
-/// sandbox("/").read_only_root().keep_capabilities(["NET_RAW"]).run("grep Cap /proc/self/status");
+/// sandbox("/").keep_capabilities(["NET_RAW"]).run("grep Cap /proc/self/status");
 /// ```
 /// # See
 /// capabilities(7), user_namespaces(7)

@@ -76,7 +76,7 @@ fn running(_call: &Call<'_, '_>, process: ProcessHandle) -> bool {
 /// ```rhai
 /// let sleeper = sandbox("/").start("sleep 0.1");
 /// print(sleeper.wait().code);
-/// let sleeper = sandbox("/").read_only_root().start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// assert_eq(sleeper.wait(#{ timeout: "50ms", check: false }).cause, "timeout");
 /// ```
 /// # See
@@ -187,7 +187,7 @@ fn run(
 ///
 /// # Example
 /// ```rhai
-/// let sleeper = sandbox("/").read_only_root().proc("/proc").start("sleep 60");
+/// let sleeper = sandbox("/").start("sleep 60");
 /// sleeper.sh("ps ax | grep sleep");
 /// ```
 /// # See

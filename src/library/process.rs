@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Sandbox, guest};
-use crate::library::values::{Id, Limit};
+use super::sandbox::{Sandbox, guest};
+use super::values::{Id, Limit};
 use crate::ops::{self, What};
 use crate::spec::{self, AllIds, Capabilities, IdRange, Resource, ValueError};
 

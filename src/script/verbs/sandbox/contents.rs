@@ -1,0 +1,121 @@
+//! Files in the root of a sandbox, and places that it hides or protects.
+
+use super::invalid;
+use crate::ops::{Directory, File, Mask, ReadOnly, Sandbox, Symlink};
+use crate::script::binding::argument::{Bytes, IdNumber, Mode};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::verb::{Verb, verbs};
+use crate::spec::{FileOptions, GuestPath};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["contents.rs";
+    fn directory,
+    fn file,
+    fn symlink,
+    fn mask,
+    fn read_only,
+];
+
+options! {
+    /// A place that may be missing.
+    struct Place {
+        /// ignores a place that does not exist
+        optional: bool = "false",
+    }
+
+    /// Mode and owner of a directory or file.
+    struct Look {
+        /// the permission bits: `0o755` for directories, `0o644` for files
+        mode: Mode = "",
+        /// the user id of the owner inside
+        uid: IdNumber = "",
+        /// the group id inside
+        gid: IdNumber = "",
+    }
+}
+
+/// The mode and owner from the options.
+pub(in crate::script::verbs) fn look(options: &Look) -> FileOptions {
+    let mode = options.mode.map(|mode| mode.0);
+    let id = |id: Option<IdNumber>| id.map(|id| id.0);
+    FileOptions { mode, uid: id(options.uid), gid: id(options.gid) }
+}
+
+/// Creates a directory in the root, with its parent directories.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox().directory("/srv/data", #{ mode: 0o700 }));
+/// ```
+/// # See
+/// mkdir(2)
+fn directory(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath, options: Look) -> Sandbox {
+    let look = look(&options);
+    sandbox.with(Directory { path, options: look }, call.origin())
+}
+
+/// Writes a file with this content into the root. An existing file is replaced.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").file("/tmp/greeting", "hello\n").run("cat /tmp/greeting");
+/// ```
+/// # See
+/// open(2)
+fn file(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    path: GuestPath,
+    content: Bytes,
+    options: Look,
+) -> Result<Sandbox, VerbError> {
+    let look = look(&options);
+    let file = File::new(path, &content.0, look).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(file, call.origin()))
+}
+
+/// Creates a symbolic link in the root at `path` that points to `target`.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox().bind("/usr").symlink("usr/bin", "/bin"));
+/// ```
+/// # See
+/// symlink(2)
+fn symlink(
+    call: &Call<'_, '_>,
+    sandbox: Sandbox,
+    target: String,
+    path: GuestPath,
+) -> Result<Sandbox, VerbError> {
+    let link = Symlink::new(target, path).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(link, call.origin()))
+}
+
+/// Hides a file or directory: it appears empty and cannot be changed.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").mask("/etc").run("ls /etc");
+/// ```
+/// # See
+/// mount(2)
+fn mask(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place) -> Sandbox {
+    let optional = options.optional.unwrap_or(false);
+    sandbox.with(Mask { target, optional }, call.origin())
+}
+
+/// Makes a path and all mounts below it read-only.
+///
+/// # Example
+/// ```rhai
+/// print(sandbox().tmpfs("/etc").file("/etc/motd", "hello\n").read_only("/etc"));
+/// ```
+/// # See
+/// mount_setattr(2)
+fn read_only(call: &Call<'_, '_>, sandbox: Sandbox, target: GuestPath, options: Place) -> Sandbox {
+    let optional = options.optional.unwrap_or(false);
+    sandbox.with(ReadOnly { target, optional }, call.origin())
+}
