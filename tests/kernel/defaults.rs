@@ -148,8 +148,11 @@ fn no_key_in_a_home_can_be_read_wherever_the_home_is() {
         let setup = setup.as_str();
         let read = "cat /mnt/a/you/file; cat /mnt/a/me/.ssh/key; cat /mnt/me/.ssh/key";
         let by_account = format!(
-            "{setup}; sed '/^[^:]*:[^:]*:{uid}:/d' /etc/passwd > passwd
-            echo 'me:x:{uid}:{gid}::/mnt/me:/bin/sh' >> passwd && mount --bind passwd /etc/passwd"
+            // A user prepares the world as its user 0, and stays that.
+            "{setup}; own=$(id -u)
+            sed -E \"/^[^:]*:[^:]*:({uid}|$own):/d\" /etc/passwd > passwd
+            echo 'me:x:{uid}:{gid}::/mnt/me:/bin/sh' >> passwd
+            echo \"also:x:$own:$own::/mnt/me:/bin/sh\" >> passwd && mount --bind passwd /etc/passwd"
         );
         let seen = |guest: &str, home: &str, setup: &str| {
             bench.script(guest, read).env("HOME", home).in_world(setup).end()
