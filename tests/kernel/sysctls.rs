@@ -1,6 +1,6 @@
 //! Settings of the kernel for the namespaces of a sandbox.
 
-use crate::support::{HOST, as_each_user};
+use crate::support::{HOST, User, as_each_user};
 
 /// Reads a setting of the host, where it is there.
 fn of_host(name: &str) -> String {
@@ -145,6 +145,10 @@ fn a_network_without_writable_settings_is_as_the_kernel_made_it() {
             "mount --bind /sys /proc/sys",
             "mount -t tmpfs none /proc/sys",
         ] {
+            // A user may not bind a sysfs that has mounts below it.
+            if setup.contains("/sys /proc/sys") && !User::this().is_root() {
+                continue;
+            }
             let setup = format!("{setup}; mount -o remount,bind,ro /proc/sys");
             let recipe = r#"sandbox("/").read_only_root().run("echo in")"#;
             assert_eq!(bench.recipe(recipe).in_world(&setup).end().succeeded(), "in\n");

@@ -86,9 +86,10 @@ impl Planning<'_> {
         if let Some(target) = self.replaceable("/dev", steps, origin)? {
             self.ask(&Dev::new(target), origin);
         }
-        // The kernel mounts a sysfs only for a network of one's own. Otherwise the host's is
-        // visible.
+        // The kernel mounts a sysfs only for a network of one's own, and only if one is visible.
+        // Otherwise what the host has is visible.
         if self.namespaces.has(Kind::Net)
+            && !matches!(self.directory(Path::new("/sys/kernel")), Ok(None))
             && let Some(target) = self.replaceable("/sys", steps, origin)?
         {
             self.ask(&Sysfs { target, optional: false }, origin);

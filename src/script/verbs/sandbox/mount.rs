@@ -423,8 +423,7 @@ fn mount(
 ///
 /// # Example
 /// ```rhai
-/// let guest = sandbox("/").overlay("/mnt", #{ lower: ["/etc"] });
-/// guest.run(["sh", "-c", "echo box > /mnt/hostname; cat /mnt/hostname"]);
+/// sandbox("/").overlay("/mnt", #{ lower: ["/etc", "/usr/share"] }).run("ls /mnt");
 /// ```
 /// # See
 /// mount(8)
