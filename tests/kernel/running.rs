@@ -39,6 +39,15 @@ fn of_name(bench: &Bench, name: &str) -> Option<Value> {
     listed(bench).into_iter().find(|one| one["name"] == name)
 }
 
+/// Waits for the sandbox in the list: its program may run before it is there.
+fn wait_until_listed(bench: &Bench, name: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while of_name(bench, name).is_none() {
+        assert!(Instant::now() < end, "{name} is not listed");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// nsscript in another terminal. What is in `TMPDIR` is that of the first one.
 fn elsewhere<'b>(bench: &'b Bench, words: &[&str]) -> Launch<'b> {
     bench.nsscript(words).may_leave_files()
@@ -344,6 +353,7 @@ fn a_signal_reaches_the_program_and_sigkill_ends_the_sandbox() {
             let start = || {
                 let mut running = bench.nsscript(&["-e", &recipe, script]).start();
                 running.wait_for("up\n");
+                wait_until_listed(bench, &name);
                 running
             };
             let running = start();
@@ -514,7 +524,7 @@ fn a_false_record_of_a_program_in_a_sandbox_is_not_believed() {
         );
         let mut running = bench.recipe(&recipe).start();
         running.wait_for("up\n");
-        assert!(of_name(bench, &format!("{name}-true")).is_some());
+        wait_until_listed(bench, &format!("{name}-true"));
         assert_eq!(of_name(bench, &format!("{name}-false")), None);
         let said = exec(bench, &format!("{name}-false"), &["true"]).failed(125);
         assert!(said.contains("no running sandbox"), "{said}");
