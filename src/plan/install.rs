@@ -1,6 +1,7 @@
 //! Installation of files of the host into a layer at their own paths, with the links to them.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::assemble::copy_of;
@@ -296,13 +297,23 @@ impl<'h> Installer<'h> {
         if let Some(links) = &self.root_links {
             return Ok(links.clone());
         }
+        let root = Path::new("/");
         let mut links = Vec::new();
-        for name in self.host.names(Path::new("/")).into_iter().flatten() {
-            let link = Path::new("/").join(name);
-            let is_link = self.host.symlink_metadata(&link).is_ok_and(|found| found.is_symlink());
-            if is_link && self.host.metadata(&link).is_ok_and(|found| found.is_dir()) {
-                let target = std::fs::read_link(self.host.real(&link));
-                links.push((link.clone(), target.map_err(|error| unread(&link, &error))?));
+        for name in self.host.names(root).map_err(|error| unread(root, &error))? {
+            let link = root.join(name);
+            let target = match std::fs::read_link(self.host.real(&link)) {
+                Ok(target) => target,
+                Err(error) if error.kind() == ErrorKind::InvalidInput => continue,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(unread(&link, &error)),
+            };
+            // What may not be looked at may be a directory, too.
+            let is_directory = match self.host.metadata(&link) {
+                Ok(found) => found.is_dir(),
+                Err(error) => error.kind() == ErrorKind::PermissionDenied,
+            };
+            if is_directory {
+                links.push((link, target));
             }
         }
         Ok(self.root_links.insert(links).clone())
