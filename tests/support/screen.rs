@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{Termios, tcgetattr};
 use nix::unistd::{Pid, tcgetpgrp};
 
@@ -29,11 +31,26 @@ pub struct Screen {
     left: Left,
 }
 
-/// Both ends of a terminal of this size.
+/// Both ends of a terminal of this size. No program that another test starts meanwhile inherits them.
 pub(super) fn new_terminal(rows: u16, columns: u16) -> (File, OwnedFd) {
-    let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    let made = openpty(Some(&size), None).expect("a terminal");
-    (made.master.into(), made.slave)
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags).expect("a terminal");
+    grantpt(&master).expect("it is ours");
+    unlockpt(&master).expect("it is ours");
+    let name = ptsname_r(&master).expect("it has a name");
+    let other = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(name);
+    let (master, other) = (File::from(OwnedFd::from(master)), other.expect("its other end"));
+    resize(&other, rows, columns);
+    (master, other.into())
+}
+
+/// Gives a terminal this size.
+fn resize(terminal: &File, rows: u16, columns: u16) {
+    let (rows, columns) = (rows.to_string(), columns.to_string());
+    let mut stty = std::process::Command::new("stty");
+    stty.args(["rows", &rows, "columns", &columns]);
+    let terminal = terminal.try_clone().expect("a descriptor is left");
+    assert!(stty.stdin(terminal).status().expect("there is stty").success());
 }
 
 impl Screen {
@@ -96,7 +113,8 @@ impl Screen {
         let end = Instant::now() + LONGEST;
         while self.child.try_wait().expect("a child can be waited for").is_none() {
             assert!(Instant::now() < end, "it does not end by {keys:?}, but shows:\n{}", self.seen);
-            self.types(keys);
+            // It may just have ended, and its terminal with it.
+            let _ = self.terminal.write_all(keys.as_bytes());
             let wait = Instant::now() + Duration::from_millis(200);
             while self.more(wait) {}
         }
@@ -125,11 +143,7 @@ impl Screen {
 
     /// Gives the terminal another size.
     pub fn resize(&self, rows: u16, columns: u16) {
-        let (rows, columns) = (rows.to_string(), columns.to_string());
-        let mut stty = std::process::Command::new("stty");
-        stty.args(["rows", &rows, "columns", &columns]);
-        let terminal = self.terminal.try_clone().expect("a descriptor is left");
-        assert!(stty.stdin(terminal).status().expect("there is stty").success());
+        resize(&self.terminal, rows, columns);
     }
 
     /// The settings of the terminal, and the processes in its foreground.
