@@ -1,8 +1,9 @@
-//! What a plan cannot know: conditions and arguments that depend on what a program would do.
+//! What a plan cannot know: conditions and arguments that depend on what a program would do, on the
+//! standard input, or on chance.
 //!
-//! A dry run goes on with stand-ins for the output and the status of programs. The tree of a recipe
-//! shows where such a value, or a variable that is made of one, decides something. Variables are
-//! told apart by name alone, so a mark can be one too many, but none is missing for a variable.
+//! A dry run goes on with stand-ins for these. The tree of a recipe shows where such a value, or a
+//! variable that is made of one, decides something. Variables are told apart by name alone, so a mark
+//! can be one too many, but none is missing for a variable.
 
 use std::collections::HashMap;
 
@@ -53,6 +54,9 @@ fn source_of<'n>(node: &ASTNode<'n>) -> Option<&'n str> {
         }
         ASTNode::Expr(Expr::MethodCall(call, _)) => {
             Some(call.name.as_str()).filter(|name| catalog::only_in_run(name, Kind::Function))
+        }
+        ASTNode::Expr(Expr::FnCall(call, _)) => {
+            Some(call.name.as_str()).filter(|name| catalog::of_a_run(name))
         }
         _ => None,
     }
@@ -178,6 +182,7 @@ impl Finder<'_> {
             ("code" | "signal" | "success" | "cause" | "exit" | "wait", Some(command)) => {
                 format!("how {} ends", quoted(&command))
             }
+            ("stdin", _) => "the standard input".to_owned(),
             (verb, _) => format!("what {} gives", quoted(verb)),
         }
     }
@@ -303,6 +308,8 @@ mod tests {
         marked(r#"^for x in s.output(c).stdout.split("\n") { }"#, &["what `stdout` gives"]);
         marked(r#"let p = s.start("a"); ^if p.read_line() == "x" { }"#, &["what `a` prints"]);
         marked("^if net.ping(a) { }", &["what `ping` gives"]);
+        marked("let l = lines(stdin()); ^for x in l { }", &["the standard input"]);
+        marked("^if random(6) == 0 { }", &["what `random` gives"]);
     }
 
     #[test]

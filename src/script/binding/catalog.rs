@@ -77,6 +77,15 @@ pub fn only_in_run(name: &str, kind: Kind) -> bool {
         })
 }
 
+/// Functions whose value only a run has: what is typed, and chance.
+const OF_A_RUN: [&str; 3] = ["random", "random_bytes", "stdin"];
+
+/// Whether the function `name`, without a receiver, gives what only a run has.
+#[must_use]
+pub fn of_a_run(name: &str) -> bool {
+    OF_A_RUN.contains(&name)
+}
+
 /// Functions that change nothing, so that no plan shows them.
 const UNPLANNED: [&str; 10] = [
     "assert",
