@@ -10,8 +10,9 @@ use nix::sys::stat::Mode;
 use super::errno::Errno;
 use super::signal::interrupted;
 
-/// The maximum number of bytes per read.
-const PIECE: u64 = 1 << 20;
+/// The number of bytes of the first read, and the most of a later one: memory that is not needed is
+/// not touched, which would take longer than the read.
+const PIECES: [u64; 2] = [16 << 10, 1 << 20];
 
 /// Opens a file, and blocks as open(2) does: for the other end of a FIFO.
 fn open(path: &Path, flags: OFlag) -> Result<File, Errno> {
@@ -106,7 +107,8 @@ pub fn read_all(mut file: impl Read, most: u64) -> Result<Vec<u8>, Errno> {
         if interrupted().is_some() {
             return Err(Errno::INTERRUPTED);
         }
-        let room = (most - bytes.len() as u64).min(PIECE - 1) + 1;
+        let piece = (bytes.len() as u64).clamp(PIECES[0], PIECES[1]);
+        let room = (most - bytes.len() as u64).min(piece - 1) + 1;
         let start = bytes.len();
         bytes.resize(start + usize::try_from(room).unwrap_or(1), 0);
         let read = file.read(&mut bytes[start..]);
