@@ -324,14 +324,12 @@ fn has_threads() -> bool {
     done != 0 && Errno::last().code() == libc::EINVAL
 }
 
-/// Whether this process has more than one thread. Waits up to 20 ms for threads that are ending: one
-/// that was joined may still be there.
+/// Whether this process has more than one thread. Waits up to a second for threads that are ending:
+/// one that was joined may still be there, on a busy machine for a while.
 #[must_use]
 pub fn keeps_threads() -> bool {
-    (0..20).all(|turn| {
-        if turn > 0 {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
+    (0..44).all(|turn: u64| {
+        std::thread::sleep(std::time::Duration::from_millis(turn));
         has_threads()
     })
 }
