@@ -373,9 +373,9 @@ asked! {
 
 operations! {
     lowered {
-        MapOwnIds BecomeMapped LoopbackUp OpenPorts MakePrivate CoverRoot MakeRoot Bound Mounted
+        MapOwnIds BecomeMapped LoopbackUp OpenPorts MakePrivate CoverRoot MakeRoot Extend Bound Mounted
         Protect Mask KeepSlave BindSlave SetPropagation Overlaid Imaged ClockOffset Groups
-        Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
+        Directory File FileOver Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure
     }

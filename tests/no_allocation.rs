@@ -122,7 +122,7 @@ fn no_step_allocates_while_somebody_is_told() {
 /// Launches sandboxes that have every kind of step between them, and some that fail.
 fn every_step(runner: &Runner) {
     let _one = watch();
-    for sandbox in [tree(), view(), host_view(), empty(), chroot()] {
+    for sandbox in [tree(), view(), host_view(), extended(), empty(), chroot()] {
         launch(runner, &sandbox);
         launch(runner, &sandbox.with(What::Pid1, None));
         fail(runner, &sandbox, &["/none/such"], ENOENT);
@@ -234,6 +234,20 @@ fn view() -> Sandbox {
 
 fn host_view() -> Sandbox {
     with(Sandbox::new(Root::Directory("/".into()), None), common())
+}
+
+/// A view of the host with places that the host lacks, and a file over one that it has.
+fn extended() -> Sandbox {
+    let look = FileOptions { mode: Some(0o600), ..FileOptions::default() };
+    let file = |at: &str| File { path: path(at), content: b"x".to_vec().into(), options: look };
+    let steps = [
+        tmpfs("/nsadded/x"),
+        tmpfs("/etc/nsadded/x"),
+        file("/etc/nsfile").into(),
+        file("/etc/passwd").into(),
+        Symlink { path: path("/etc/nslink"), says: "nsfile".into() }.into(),
+    ];
+    with(with(Sandbox::new(Root::Directory("/".into()), None), steps), common())
 }
 
 /// An empty root, with the host's programs.

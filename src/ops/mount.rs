@@ -3,6 +3,7 @@
 mod bind;
 mod cgroupfs;
 mod dev;
+mod extend;
 mod file_system;
 mod image;
 mod mask;
@@ -17,6 +18,7 @@ mod tmpfs;
 pub use bind::*;
 pub use cgroupfs::*;
 pub use dev::*;
+pub use extend::*;
 pub use file_system::*;
 pub use image::*;
 pub use mask::*;

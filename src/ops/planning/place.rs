@@ -75,11 +75,31 @@ impl Planning<'_> {
             Backing::Layered(path) => (path, false, true),
             Backing::Host { path, read_only } => (path, *read_only, false),
         };
-        let below = target.below(base).unwrap_or(Path::new(""));
-        let found = presence(&self.host.tree, path, below);
+        let (base, path, by) = (base.clone(), path.clone(), by.cloned());
+        let below = target.below(&base).unwrap_or(Path::new(""));
+        let mut found = presence(&self.host.tree, &path, below);
         let shown = quoted(target.as_str());
+        let mut why_not = None;
+        if read_only && matches!(found, Presence::Nothing | Presence::Unknown) {
+            let (place, at) = self.lookup(|lookup| lookup.reach(target));
+            match at {
+                At::Directory => found = Presence::Directory,
+                At::File => found = Presence::File,
+                At::Nothing | At::Unknown if self.is_own(&place) => return true,
+                At::Nothing => match self.extend(&place, wanted, origin) {
+                    Some(Ok(create)) => return create,
+                    Some(Err(why)) => why_not = Some(why),
+                    None => {}
+                },
+                At::Link(_) | At::Unknown => {}
+            }
+        }
         let problem = match (found, wanted) {
-            (Presence::Unknown, _) => return !read_only || self.leads_to_own(target),
+            (Presence::Nothing | Presence::Unknown, _) if why_not.is_some() => {
+                let why = why_not.unwrap_or_default();
+                format!("{shown} does not exist, and cannot be added: {why}")
+            }
+            (Presence::Unknown, _) => return !read_only,
             (Presence::Nothing, _) if layered => return true,
             (Presence::Nothing, _) if read_only => {
                 format!("{shown} does not exist, and cannot be created below a read-only mount")
@@ -93,7 +113,7 @@ impl Planning<'_> {
         };
         let report = Report::error(problem).at(origin.cloned());
         let what = if read_only { "read-only since here" } else { "it is in this directory" };
-        let mut report = report.related(by, what);
+        let mut report = report.related(by.as_ref(), what);
         report.facts.operation = Some("mount".into());
         report.facts.target = Some(target.to_string());
         let report = if found == Presence::Nothing {
@@ -109,12 +129,6 @@ impl Planning<'_> {
         };
         self.reports.push(report);
         false
-    }
-
-    /// Whether a path leads through links to a private file system of the sandbox.
-    fn leads_to_own(&self, target: &GuestPath) -> bool {
-        let reached = self.lookup(|lookup| lookup.follow(target)).place;
-        matches!(self.view.holder(&reached), Some((_, Backing::Private, _)))
     }
 
     /// The command that creates a place on the host; `None` if the caller may not.
@@ -139,7 +153,7 @@ impl Planning<'_> {
     }
 
     /// The hint with another place, because nothing can be created at `target`.
-    fn elsewhere(&self, target: &GuestPath) -> String {
+    pub(super) fn elsewhere(&self, target: &GuestPath) -> String {
         let name = target.as_str().rsplit('/').next().unwrap_or_default();
         let in_memory = |path: &GuestPath| {
             let own = |op: &Op| match op {
@@ -252,9 +266,9 @@ impl Planning<'_> {
     }
 
     /// Looks something up inside, after the actions so far.
-    fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
+    pub(super) fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let root = |path: &GuestPath| self.root.at(path);
-        let actions = self.actions.iter().map(|(op, _)| op).collect();
+        let actions = self.added.iter().chain(&self.actions).map(|(op, _)| op).collect();
         ask(&Lookup { host: &self.host.tree, actions, root: &root })
     }
 }

@@ -157,13 +157,14 @@ fn one_of(
 
 /// Bind-mounts a file or directory of the host, on `target` or on the same path.
 ///
-/// A missing target is created if the root is writable at that point. Device files and set-user-ID
-/// bits have no effect by default. The source is checked before the sandbox starts, and must still
-/// be the same file when it is bound.
+/// A missing target is created if the root is writable at that point. In a read-only view of the
+/// host, it is added in memory. Device files and set-user-ID bits have no effect by default. The
+/// source is checked before the sandbox starts, and must still be the same file when it is bound.
 ///
 /// # Errors
-/// The source does not exist. The target cannot be created, because it is below a read-only mount
-/// or would be created on the host.
+/// The source does not exist. The target cannot be created, because it is below a read-only bind or
+/// would be created on the host; or cannot be added, because its directory on the host is closed to
+/// others.
 ///
 /// # Example
 /// ```rhai
