@@ -87,6 +87,8 @@ pub enum Turn {
     Layer,
     /// The directory for changes is prepared.
     Changes,
+    /// Mount points are made on the host.
+    OnHost,
     /// Images are attached to loop devices.
     Images,
     /// Networks are prepared.
@@ -381,7 +383,7 @@ operations! {
     }
     carried { NewSession Limit Execute }
     own {
-        BuildLayer KeepChanges AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
+        BuildLayer KeepChanges MakeOnHost AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
         Start Join RawAction
     }
 }

@@ -149,7 +149,7 @@ fn path(text: &str) -> GuestPath {
 }
 
 fn tmpfs(target: &str) -> What {
-    Tmpfs { target: path(target), size: Some(1 << 20), mode: 0o755 }.into()
+    Tmpfs { target: path(target), size: Some(1 << 20), mode: 0o755, create: false }.into()
 }
 
 fn with(sandbox: Sandbox, steps: impl IntoIterator<Item = What>) -> Sandbox {
@@ -195,7 +195,14 @@ fn contents() -> Vec<What> {
             options: BindOptions { optional: true, ..read_only },
         }
         .into(),
-        Mount { source: "m".into(), target: target("/m/n"), kind: "tmpfs".into(), options }.into(),
+        Mount {
+            source: "m".into(),
+            target: target("/m/n"),
+            kind: "tmpfs".into(),
+            options,
+            create: false,
+        }
+        .into(),
         Overlay::new(target("/o"), vec!["/usr".into()], (None, None), false).unwrap().into(),
         Propagation::new(target("/o"), "shared").unwrap().into(),
         Devpts(target("/pts")).into(),

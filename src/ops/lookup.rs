@@ -87,10 +87,21 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// Whether nothing is at a place whose path has no links.
+    /// The kind of file at the path itself: the last link is not followed.
     #[must_use]
-    pub fn lacks(&self, path: &GuestPath) -> bool {
-        self.at(path) == At::Nothing
+    pub fn reach_itself(&self, path: &GuestPath) -> (GuestPath, At) {
+        let Some((parent, name)) = path.parent().zip(path.as_str().rsplit('/').next()) else {
+            return (path.clone(), At::Directory);
+        };
+        let (parent, at) = self.reach(&parent);
+        match parent.join(name) {
+            Ok(place) if matches!(at, At::Directory | At::Nothing) => {
+                let at = self.at(&place);
+                (place, at)
+            }
+            Ok(place) => (place, at),
+            Err(_) => (parent, At::Unknown),
+        }
     }
 
     /// Follows `path`; also returns the names behind a missing or unknown place, the last first.

@@ -164,10 +164,11 @@ impl Planning<'_> {
         source: &str,
         target: &GuestPath,
         (options, usual): (MountOptions, MountAttributes),
+        create: Option<bool>,
         origin: Option<&Origin>,
     ) {
         self.check_attributes(options.attributes, origin);
-        let create = self.place(target, Presence::Directory, origin);
+        let create = self.place(target, Presence::Directory, create, origin);
         let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
         self.view.cover(&target, Backing::Private, origin.cloned());
         let instead = None;

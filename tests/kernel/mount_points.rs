@@ -258,3 +258,75 @@ fn a_view_is_extended_only_if_a_place_is_missing() {
         assert_eq!(deep.iter().filter(|name| *name == "extend").count(), 1, "{deep:?}");
     });
 }
+
+#[test]
+fn a_place_in_a_writable_directory_of_the_host_is_made_on_request() {
+    as_each_user(|bench| {
+        bench.file("file", "found\n");
+        bench.directory("data");
+        let guest = |options: &str| {
+            format!(
+                r#"{SYSTEM}.bind("data", "/added/data").tmpfs("/added/data/a/b"{options})
+                .bind("file", "/added/data/c/file"{options})"#
+            )
+        };
+        let said = bench.sh(&guest(""), "true").failed(125);
+        assert!(
+            said.contains("`/added/data/a/b` does not exist, and would be created on the host"),
+            "{said}"
+        );
+        assert!(said.contains("`create: true`") && !bench.path("data/a").exists(), "{said}");
+        let guest = guest(", #{ create: true }");
+        let planned = operations(bench, &guest);
+        assert_eq!(planned.iter().filter(|name| *name == "create").count(), 2, "{planned:?}");
+        assert!(!bench.path("data/a").exists(), "a plan makes nothing");
+        let script = "touch /added/data/a/b/x && cat /added/data/c/file";
+        // The second time, they are there.
+        for _ in 0..2 {
+            assert_eq!(bench.seen(&guest, script), "found\n");
+        }
+        assert!(fs::read_dir(bench.path("data/a/b")).unwrap().next().is_none());
+        assert_eq!(bench.content("data/c/file"), "");
+        for place in ["data/a", "data/a/b", "data/c/file"] {
+            let made = fs::metadata(bench.path(place)).unwrap();
+            assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), bench.user.uid, "{place}");
+        }
+        let planned = operations(bench, &guest);
+        assert!(!planned.iter().any(|name| name == "create"), "{planned:?}");
+    });
+}
+
+#[test]
+fn what_is_made_on_the_host_is_in_the_directory_that_is_bound() {
+    as_each_user(|bench| {
+        bench.directory("outside");
+        bench.directory("data/sub");
+        bench.link("../outside", "data/up");
+        bench.link(&bench.text("outside"), "data/out");
+        bench.link("sub", "data/link");
+        let guest = |path: &str| {
+            format!(r#"{SYSTEM}.bind("data", "/added/data").tmpfs("{path}", #{{ create: true }})"#)
+        };
+        // A link is followed as a program inside follows it.
+        bench.seen(&guest("/added/data/link/x"), "touch /added/data/sub/x/y");
+        assert!(bench.path("data/sub/x").is_dir());
+        // This one leads to a place of the view.
+        bench.seen(&guest("/added/data/up/x"), "touch /added/outside/x/y");
+        bench.seen(&guest("/added/data/out/x"), &format!("touch {}/x/y", bench.text("outside")));
+        assert!(fs::read_dir(bench.path("outside")).unwrap().next().is_none());
+        // Without the option, a link changes nothing.
+        let guest = format!(r#"{SYSTEM}.bind("data", "/added/data").tmpfs("/added/data/link/z")"#);
+        let said = bench.sh(&guest, "true").failed(125);
+        assert!(said.contains("would be created on the host"), "{said}");
+        assert!(!bench.path("data/sub/z").exists());
+        let closed =
+            format!(r#"{SYSTEM}.bind("/usr", "/added").tmpfs("/added/none", #{{ create: true }})"#);
+        if !bench.user.is_root() {
+            let said = bench.sh(&closed, "true").failed(125);
+            assert!(
+                said.contains("cannot create `/usr/none` on the host: permission denied (EACCES)"),
+                "{said}"
+            );
+        }
+    });
+}

@@ -6,20 +6,26 @@
 //! at once, and then the directory is made read-only again. The root itself is always a tmpfs, and
 //! stays writable until everything is mounted.
 
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::Planning;
+use super::{Planning, unseen};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::mountinfo;
 use crate::ops::{
-    At, Backing, Directory, Extend, Extension, File, FileId, FileOver, Op, Presence, Protect,
-    Symlink, presence,
+    At, Backing, Directory, Extend, Extension, File, FileOver, Lookup, Op, Presence, Protect,
+    Symlink,
 };
 use crate::spec::{FileOptions, GuestPath};
 
 /// The right to list and to enter a directory, for everybody.
 const OPEN: u32 = 0o005;
+
+/// Whether nothing is there.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
 
 impl Planning<'_> {
     /// Whether the place, whose path has no links, is in the view of the host itself.
@@ -34,11 +40,11 @@ impl Planning<'_> {
         matches!(self.view.holder(place), Some((_, Backing::Private, _)))
     }
 
-    /// Adds a mount point to the view at a place that is missing there; `None` if the place is not
-    /// in the view. Otherwise whether the mount creates it.
+    /// Adds the mount point `target` to the view, which leads to a place that is missing there;
+    /// `None` if the place is not in the view. Otherwise whether the mount creates it.
     pub(super) fn extend(
         &mut self,
-        place: &GuestPath,
+        (target, place): (&GuestPath, &GuestPath),
         wanted: Presence,
         origin: Option<&Origin>,
     ) -> Option<Result<bool, String>> {
@@ -49,7 +55,7 @@ impl Planning<'_> {
             Ok(directory) => directory,
             Err(why) => return Some(Err(why)),
         };
-        if directory.is_root() {
+        if directory.is_root() && place == target {
             return Some(Ok(true));
         }
         let (path, options) = (place.clone(), FileOptions::default());
@@ -57,8 +63,30 @@ impl Planning<'_> {
             Presence::File => File { path, content: [].into(), options }.into(),
             _ => Directory { path, options }.into(),
         };
-        self.added.push((point, origin.cloned()));
+        let to = if directory.is_root() { &mut self.actions } else { &mut self.added };
+        to.push((point, origin.cloned()));
         Some(Ok(false))
+    }
+
+    /// The place that a look-up gives, and the kind of file there; reports a failed look-up in the
+    /// view.
+    pub(super) fn reached(
+        &mut self,
+        origin: Option<&Origin>,
+        ask: impl Fn(&Lookup<'_>) -> (GuestPath, At),
+    ) -> Option<(GuestPath, At)> {
+        let found = self.lookup(&ask);
+        if found.1 != At::Unknown || !self.is_in_view(&found.0) {
+            return Some(found);
+        }
+        let path = self.view.on_host(&found.0)?;
+        match self.host.tree.symlink_metadata(&path) {
+            Err(error) if !is_absent(&error) => {
+                self.reports.push(unseen(&path, &error).at(origin.cloned()));
+                None
+            }
+            _ => Some(self.lookup(&ask)),
+        }
     }
 
     /// The directory of the view that lacks an entry on the way to `place`, which is extended.
@@ -75,62 +103,56 @@ impl Planning<'_> {
         };
         let root = root.clone();
         let mut directory = place.parent().unwrap_or_else(GuestPath::root);
-        loop {
-            let below = directory.below(&GuestPath::root()).unwrap_or(Path::new(""));
-            match presence(&self.host.tree, &root, below) {
-                Presence::Directory => break,
-                Presence::Nothing => {
+        let found = loop {
+            let shown = quoted(directory.as_str());
+            match self.host.tree.symlink_metadata(&root.join(directory.relative())) {
+                // The root itself can be given by a link.
+                Ok(found) if found.is_dir() || directory.is_root() => break found,
+                Ok(_) => return Err(format!("{shown} is a file")),
+                Err(error) if is_absent(&error) && !directory.is_root() => {
                     directory = directory.parent().unwrap_or_else(GuestPath::root);
                 }
-                Presence::File => {
-                    return Err(format!("{} is a file", quoted(directory.as_str())));
-                }
-                Presence::Unknown => {
-                    let shown = quoted(directory.as_str());
-                    return Err(format!("the way to {shown} cannot be looked up"));
-                }
+                Err(error) => return Err(format!("cannot access {shown}: {}", os_error(&error))),
             }
-        }
+        };
         if self.extensions.iter().any(|(extend, _)| extend.target == directory) {
             return Ok(directory);
         }
         let source = root.join(directory.relative());
-        let shown = quoted(directory.as_str());
-        let found = self
-            .host
-            .tree
-            .metadata(&source)
-            .map_err(|error| format!("{shown} cannot be examined: {}", os_error(&error)))?;
         // What covers it is open to everybody.
         if found.mode() & OPEN != OPEN {
+            let shown = quoted(directory.as_str());
             return Err(format!("{shown} is closed to others: mode {:04o}", found.mode() & 0o7777));
         }
-        let id = (found.dev(), found.ino());
-        let extend = self.extension(directory.clone(), &source, id);
-        self.extensions.push((extend, origin.cloned()));
-        Ok(directory)
-    }
-
-    fn extension(&self, target: GuestPath, source: &Path, id: FileId) -> Extend {
-        let holds_mounts = || match mountinfo::read(&self.host.tree) {
-            Ok(mounts) => mounts.iter().any(|mount| {
-                let place = Path::new(&mount.target);
-                place.starts_with(source) && place != source
-            }),
-            // It is not known, so they are taken into account.
-            Err(_) => true,
-        };
-        let by = if target.is_root() || holds_mounts() {
+        let by = if directory.is_root() || self.holds_mounts(&source)? {
             Extension::Entries
         } else {
             Extension::Overlay
         };
-        Extend { target, source: source.to_path_buf(), id, by }
+        let id = (found.dev(), found.ino());
+        let extend = Extend { target: directory.clone(), source, id, by };
+        self.extensions.push((extend, origin.cloned()));
+        Ok(directory)
+    }
+
+    /// Whether anything is mounted below a directory of the host.
+    fn holds_mounts(&self, directory: &Path) -> Result<bool, String> {
+        match mountinfo::read(&self.host.tree) {
+            Ok(mounts) => Ok(mounts.iter().any(|mount| {
+                let place = Path::new(&mount.target);
+                place.starts_with(directory) && place != directory
+            })),
+            // Without a /proc it is not known, so mounts are taken into account.
+            Err(_) if !self.host.has_proc() => Ok(true),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// Adds the operation that makes a directory.
     pub(in crate::ops) fn make_directory(&mut self, one: &Directory, origin: Option<&Origin>) {
-        let (place, at) = self.lookup(|lookup| lookup.reach(&one.path));
+        let Some((place, at)) = self.reached(origin, |lookup| lookup.reach(&one.path)) else {
+            return;
+        };
         let op = Op::from(Directory { path: place.clone(), ..one.clone() });
         if at != At::Nothing || !self.make(&place, op, origin) {
             self.push(one.clone(), origin);
@@ -140,16 +162,10 @@ impl Planning<'_> {
 
     /// Adds the operation that makes a link.
     pub(in crate::ops) fn make_symlink(&mut self, one: &Symlink, origin: Option<&Origin>) {
-        // The link itself, and not what another one leads to.
-        let name = one.path.as_str().rsplit('/').next().unwrap_or_default();
-        let parent = one.path.parent().unwrap_or_else(GuestPath::root);
-        let place = self.lookup(|lookup| lookup.reach(&parent)).0.join(name);
-        let missing = place.ok().filter(|it| self.lookup(|lookup| lookup.lacks(it)));
-        let made = missing.is_some_and(|place| {
-            let op = Op::from(Symlink { path: place.clone(), ..one.clone() });
-            self.make(&place, op, origin)
-        });
-        if !made {
+        let found = self.reached(origin, |lookup| lookup.reach_itself(&one.path));
+        let Some((place, at)) = found else { return };
+        let op = Op::from(Symlink { path: place.clone(), ..one.clone() });
+        if at != At::Nothing || !self.make(&place, op, origin) {
             self.writable(&one.path, origin);
             self.push(one.clone(), origin);
         }
@@ -157,7 +173,9 @@ impl Planning<'_> {
 
     /// Adds the operation that writes a file.
     pub(in crate::ops) fn make_file(&mut self, one: &File, origin: Option<&Origin>) {
-        let (place, at) = self.lookup(|lookup| lookup.reach(&one.path));
+        let Some((place, at)) = self.reached(origin, |lookup| lookup.reach(&one.path)) else {
+            return;
+        };
         let file = File { path: place.clone(), ..one.clone() };
         let done = match at {
             At::Nothing => self.make(&place, file.into(), origin),

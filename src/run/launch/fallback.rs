@@ -95,7 +95,11 @@ impl Fallback {
     /// The warning about what the sandbox sees in addition.
     fn warning(self) -> Option<&'static str> {
         match self {
-            Self::CoveredRoot | Self::Entries => None,
+            Self::CoveredRoot => None,
+            Self::Entries => Some(
+                "there is no overlay for a directory of the host that lacks a place, so its \
+                 entries are mounted one by one",
+            ),
             Self::Proc => Some(
                 "the sandbox sees the processes outside: parts of /proc are masked here, so the \
                  kernel refuses a new proc, and the existing one is shown read-only",

@@ -143,6 +143,7 @@ impl Record {
                 | Op::Sysctl(_)
                 | Op::BuildLayer(_)
                 | Op::KeepChanges(_)
+                | Op::MakeOnHost(_)
                 | Op::AttachImage(_)
                 | Op::Imaged(_)
                 | Op::Overlaid(_)
