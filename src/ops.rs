@@ -87,6 +87,8 @@ pub enum Turn {
     Layer,
     /// The directory for changes is prepared.
     Changes,
+    /// Mount points are made on the host.
+    OnHost,
     /// Images are attached to loop devices.
     Images,
     /// Networks are prepared.
@@ -373,15 +375,15 @@ asked! {
 
 operations! {
     lowered {
-        MapOwnIds BecomeMapped LoopbackUp OpenPorts MakePrivate CoverRoot MakeRoot Bound Mounted
+        MapOwnIds BecomeMapped LoopbackUp OpenPorts MakePrivate CoverRoot MakeRoot Extend Bound Mounted
         Protect Mask KeepSlave BindSlave SetPropagation Overlaid Imaged ClockOffset Groups
-        Directory File Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
+        Directory File FileOver Symlink ProtectRoot PivotRoot Chroot Hostname Domainname
         SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure
     }
     carried { NewSession Limit Execute }
     own {
-        BuildLayer KeepChanges AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
+        BuildLayer KeepChanges MakeOnHost AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
         Start Join RawAction
     }
 }

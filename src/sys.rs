@@ -9,6 +9,7 @@ mod change_root;
 mod clone;
 mod credentials;
 mod descendants;
+mod entries;
 mod errno;
 mod fault_slot;
 mod file;

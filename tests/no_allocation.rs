@@ -122,7 +122,7 @@ fn no_step_allocates_while_somebody_is_told() {
 /// Launches sandboxes that have every kind of step between them, and some that fail.
 fn every_step(runner: &Runner) {
     let _one = watch();
-    for sandbox in [tree(), view(), host_view(), empty(), chroot()] {
+    for sandbox in [tree(), view(), host_view(), extended(), empty(), chroot()] {
         launch(runner, &sandbox);
         launch(runner, &sandbox.with(What::Pid1, None));
         fail(runner, &sandbox, &["/none/such"], ENOENT);
@@ -149,7 +149,7 @@ fn path(text: &str) -> GuestPath {
 }
 
 fn tmpfs(target: &str) -> What {
-    Tmpfs { target: path(target), size: Some(1 << 20), mode: 0o755 }.into()
+    Tmpfs { target: path(target), size: Some(1 << 20), mode: 0o755, create: false }.into()
 }
 
 fn with(sandbox: Sandbox, steps: impl IntoIterator<Item = What>) -> Sandbox {
@@ -195,7 +195,14 @@ fn contents() -> Vec<What> {
             options: BindOptions { optional: true, ..read_only },
         }
         .into(),
-        Mount { source: "m".into(), target: target("/m/n"), kind: "tmpfs".into(), options }.into(),
+        Mount {
+            source: "m".into(),
+            target: target("/m/n"),
+            kind: "tmpfs".into(),
+            options,
+            create: false,
+        }
+        .into(),
         Overlay::new(target("/o"), vec!["/usr".into()], (None, None), false).unwrap().into(),
         Propagation::new(target("/o"), "shared").unwrap().into(),
         Devpts(target("/pts")).into(),
@@ -234,6 +241,20 @@ fn view() -> Sandbox {
 
 fn host_view() -> Sandbox {
     with(Sandbox::new(Root::Directory("/".into()), None), common())
+}
+
+/// A view of the host with places that the host lacks, and a file over one that it has.
+fn extended() -> Sandbox {
+    let look = FileOptions { mode: Some(0o600), ..FileOptions::default() };
+    let file = |at: &str| File { path: path(at), content: b"x".to_vec().into(), options: look };
+    let steps = [
+        tmpfs("/nsadded/x"),
+        tmpfs("/etc/nsadded/x"),
+        file("/etc/nsfile").into(),
+        file("/etc/passwd").into(),
+        Symlink { path: path("/etc/nslink"), says: "nsfile".into() }.into(),
+    ];
+    with(with(Sandbox::new(Root::Directory("/".into()), None), steps), common())
 }
 
 /// An empty root, with the host's programs.

@@ -72,11 +72,19 @@ impl BindOptions {
         self.0.recursive = recursive;
         self
     }
+
+    /// Whether a missing target is created on the host, if it is in a writable directory of the
+    /// host. Default: no.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.0.create = create;
+        self
+    }
 }
 
 /// Options of [`Sandbox::mount_with`](super::Sandbox::mount_with).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MountOptions(pub(super) spec::MountOptions);
+pub struct MountOptions(pub(super) spec::MountOptions, pub(super) bool);
 
 impl MountOptions {
     /// A writable mount without devices and set-user-ID programs.
@@ -95,6 +103,14 @@ impl MountOptions {
         self.0.data.push((name.to_owned(), value));
         self
     }
+
+    /// Whether a missing target is created on the host, if it is in a writable directory of the
+    /// host. Default: no.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.1 = create;
+        self
+    }
 }
 
 /// Options of [`Sandbox::overlay_with`](super::Sandbox::overlay_with).
@@ -103,6 +119,7 @@ pub struct OverlayOptions {
     pub(super) upper: Option<PathBuf>,
     pub(super) work: Option<PathBuf>,
     pub(super) read_only: bool,
+    pub(super) create: bool,
 }
 
 impl OverlayOptions {
@@ -126,6 +143,14 @@ impl OverlayOptions {
         self.read_only = read_only;
         self
     }
+
+    /// Whether a missing target is created on the host, if it is in a writable directory of the
+    /// host. Default: no.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
 }
 
 /// Options of [`Sandbox::image_with`](super::Sandbox::image_with).
@@ -133,6 +158,7 @@ impl OverlayOptions {
 pub struct ImageOptions {
     pub(super) kind: Option<String>,
     pub(super) read_only: bool,
+    pub(super) create: bool,
 }
 
 impl ImageOptions {
@@ -155,6 +181,14 @@ impl ImageOptions {
         self.read_only = read_only;
         self
     }
+
+    /// Whether a missing target is created on the host, if it is in a writable directory of the
+    /// host. Default: no.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
+        self
+    }
 }
 
 /// Options of [`Sandbox::tmpfs_with`](super::Sandbox::tmpfs_with).
@@ -162,6 +196,7 @@ impl ImageOptions {
 pub struct TmpfsOptions {
     pub(super) size: Option<u64>,
     pub(super) mode: Option<u32>,
+    pub(super) create: bool,
 }
 
 /// Checks permission bits.
@@ -197,6 +232,14 @@ impl TmpfsOptions {
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = Some(mode);
+        self
+    }
+
+    /// Whether a missing target is created on the host, if it is in a writable directory of the
+    /// host. Default: no.
+    #[must_use]
+    pub fn create(mut self, create: bool) -> Self {
+        self.create = create;
         self
     }
 }

@@ -170,7 +170,9 @@ impl Sandbox {
     #[track_caller]
     pub fn tmpfs_with(self, target: impl AsRef<Path>, options: TmpfsOptions) -> Self {
         self.try_with(|| {
-            ops::Tmpfs::new(guest(target.as_ref())?, options.size, options.checked_mode()?)
+            let mode = options.checked_mode()?;
+            let tmpfs = ops::Tmpfs::new(guest(target.as_ref())?, options.size, mode)?;
+            Ok(tmpfs.creating(options.create))
         })
     }
 
@@ -242,7 +244,9 @@ impl Sandbox {
     ) -> Self {
         self.try_with(|| {
             let target = guest(target.as_ref())?;
-            ops::Mount::new(source.to_owned(), target, kind.to_owned(), options.0)
+            let MountOptions(mount, create) = options;
+            let mount = ops::Mount::new(source.to_owned(), target, kind.to_owned(), mount)?;
+            Ok(mount.creating(create))
         })
     }
 
@@ -268,10 +272,12 @@ impl Sandbox {
         self.try_with(|| {
             let lower = lower.into_iter().map(|path| host_path(path.as_ref()));
             let lower = lower.collect::<Result<_, _>>()?;
-            let OverlayOptions { upper, work, read_only } = options;
+            let OverlayOptions { upper, work, read_only, create } = options;
             let upper = upper.as_deref().map(host_path).transpose()?;
             let work = work.as_deref().map(host_path).transpose()?;
-            ops::Overlay::new(guest(target.as_ref())?, lower, (upper, work), read_only)
+            let target = guest(target.as_ref())?;
+            let overlay = ops::Overlay::new(target, lower, (upper, work), read_only)?;
+            Ok(overlay.creating(create))
         })
     }
 
@@ -290,9 +296,9 @@ impl Sandbox {
         options: ImageOptions,
     ) -> Self {
         self.try_with(|| {
-            let ImageOptions { kind, read_only } = options;
+            let ImageOptions { kind, read_only, create } = options;
             let (file, target) = (host_path(file.as_ref())?, guest(target.as_ref())?);
-            ops::Image::new(file, target, kind, read_only)
+            Ok(ops::Image::new(file, target, kind, read_only)?.creating(create))
         })
     }
 

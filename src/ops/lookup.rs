@@ -70,6 +70,42 @@ impl<'a> Lookup<'a> {
     /// Follows `path`, including links.
     #[must_use]
     pub fn follow(&self, path: &GuestPath) -> Place {
+        self.walk(path).0
+    }
+
+    /// The place that `path` leads to if its missing directories are made, and the kind of file
+    /// there.
+    #[must_use]
+    pub fn reach(&self, path: &GuestPath) -> (GuestPath, At) {
+        let (Place { place, at, link: _ }, ahead) = self.walk(path);
+        let rest: Vec<&str> = ahead.iter().rev().map(String::as_str).collect();
+        match place.join(&rest.join("/")) {
+            _ if rest.is_empty() => (place, at),
+            // Nobody can say where `..` of a missing directory leads.
+            Ok(whole) if !rest.contains(&"..") => (whole, at),
+            _ => (place, At::Unknown),
+        }
+    }
+
+    /// The kind of file at the path itself: the last link is not followed.
+    #[must_use]
+    pub fn reach_itself(&self, path: &GuestPath) -> (GuestPath, At) {
+        let Some((parent, name)) = path.parent().zip(path.as_str().rsplit('/').next()) else {
+            return (path.clone(), At::Directory);
+        };
+        let (parent, at) = self.reach(&parent);
+        match parent.join(name) {
+            Ok(place) if matches!(at, At::Directory | At::Nothing) => {
+                let at = self.at(&place);
+                (place, at)
+            }
+            Ok(place) => (place, at),
+            Err(_) => (parent, At::Unknown),
+        }
+    }
+
+    /// Follows `path`; also returns the names behind a missing or unknown place, the last first.
+    fn walk(&self, path: &GuestPath) -> (Place, Vec<String>) {
         let mut ahead: Vec<String> = names(path.as_str());
         let (mut place, mut link, mut links) = (GuestPath::root(), None, 0);
         while let Some(name) = ahead.pop() {
@@ -79,7 +115,7 @@ impl<'a> Lookup<'a> {
             }
             // The kernel would not accept such a path either.
             let Ok(next) = place.join(&name) else {
-                return Place { place, at: At::Unknown, link };
+                return (Place { place, at: At::Unknown, link }, ahead);
             };
             let at = self.at(&next);
             match at {
@@ -92,14 +128,16 @@ impl<'a> Lookup<'a> {
                     link = Some((next, says));
                 }
                 At::Directory => place = next,
-                At::File if ahead.is_empty() => return Place { place: next, at: At::File, link },
-                At::Unknown => return Place { place: next, at: At::Unknown, link },
+                At::File if ahead.is_empty() => {
+                    return (Place { place: next, at: At::File, link }, ahead);
+                }
+                At::Unknown => return (Place { place: next, at: At::Unknown, link }, ahead),
                 At::Link(_) | At::File | At::Nothing => {
-                    return Place { place: next, at: At::Nothing, link };
+                    return (Place { place: next, at: At::Nothing, link }, ahead);
                 }
             }
         }
-        Place { place, at: At::Directory, link }
+        (Place { place, at: At::Directory, link }, ahead)
     }
 
     /// The number of the action that hides an earlier file at `path`.

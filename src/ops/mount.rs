@@ -3,10 +3,12 @@
 mod bind;
 mod cgroupfs;
 mod dev;
+mod extend;
 mod file_system;
 mod image;
 mod mask;
 mod mqueue;
+mod on_host;
 mod overlay;
 mod proc;
 mod propagation;
@@ -17,10 +19,12 @@ mod tmpfs;
 pub use bind::*;
 pub use cgroupfs::*;
 pub use dev::*;
+pub use extend::*;
 pub use file_system::*;
 pub use image::*;
 pub use mask::*;
 pub use mqueue::*;
+pub use on_host::*;
 pub use overlay::*;
 pub use proc::*;
 pub use propagation::*;
@@ -48,6 +52,11 @@ fn kernel(attributes: MountAttributes) -> Attributes {
         .and(Attributes::NO_DEVICES, !devices)
         .and(Attributes::NO_EXEC, !exec)
         .and(Attributes::NO_SYMLINKS, !symlinks)
+}
+
+/// The words for a place that is created on the host, if requested.
+fn created(create: bool) -> &'static str {
+    if create { ", created on the host if missing" } else { "" }
 }
 
 /// The shell command that creates a place, if requested.

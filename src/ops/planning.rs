@@ -1,5 +1,6 @@
 //! Planning: the conversion of steps to operations, in the order of the recipe.
 
+mod extend;
 mod host_view;
 mod place;
 
@@ -8,7 +9,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{Asking, Backing, FileId, Maps, Mounted, Op, Owner, Presence, Step, View, What};
+use super::{
+    Asking, Backing, Extend, FileId, Maps, Mounted, Op, Owner, Presence, Step, View, What,
+};
 use crate::diag::{Origin, Report, os_error, quoted};
 use crate::host::Host;
 use crate::spec::{FileOptions, GuestPath, Kind, MountAttributes, MountOptions, Namespaces};
@@ -40,6 +43,10 @@ pub struct Planning<'a> {
     pub root: RootOf<'a>,
     /// The paths on the host of paths inside, after the operations so far.
     pub view: View,
+    /// The directories of the view of the host that are extended.
+    pub extensions: Vec<(Extend, Option<Origin>)>,
+    /// What is added there before anything else is mounted.
+    pub added: Vec<(Op, Option<Origin>)>,
     /// The operations, with the lines that asked for them.
     pub actions: Vec<(Op, Option<Origin>)>,
     /// The errors.
@@ -157,10 +164,11 @@ impl Planning<'_> {
         source: &str,
         target: &GuestPath,
         (options, usual): (MountOptions, MountAttributes),
+        create: Option<bool>,
         origin: Option<&Origin>,
     ) {
         self.check_attributes(options.attributes, origin);
-        let create = self.place(target, Presence::Directory, origin);
+        let create = self.place(target, Presence::Directory, create, origin);
         let (kind, source, target) = (kind.to_owned(), source.to_owned(), target.clone());
         self.view.cover(&target, Backing::Private, origin.cloned());
         let instead = None;

@@ -32,6 +32,10 @@ pub struct File {
     pub options: FileOptions,
 }
 
+/// Mounts a file in memory over an existing one, which cannot be changed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileOver(pub File);
+
 /// Creates a symbolic link.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Symlink {
@@ -133,6 +137,51 @@ impl Lower for File {
     }
 }
 
+impl Operation for FileOver {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            name: "file",
+            turn: Turn::InRoot,
+            scope: Scope::Sandbox,
+            apart: Namespaces::NONE,
+            leaves: Leaves::File(&self.0.path),
+        }
+    }
+
+    fn told(&self) -> Told {
+        let File { path, content, options } = &self.0;
+        let look = look_at("$t/file", *options, options.mode.unwrap_or(0o644));
+        let at = in_root(path);
+        let bytes = count(content.len(), "byte");
+        // The file stays when nothing leads to its file system any more.
+        let shell = printf(content).map(|printed| {
+            format!(
+                "t=$(mktemp -d) && mount -t tmpfs -o nosuid,nodev,mode=0755 none $t && {printed} > \
+                 $t/file{look} && mount --bind $t/file {at} && mount -o \
+                 remount,bind,ro,nosuid,nodev {at} && umount -l $t && rmdir $t"
+            )
+        });
+        Told {
+            sentence: format!("cover {} with {bytes} in memory, read-only", place(path)),
+            source: None,
+            target: Some(path.to_string()),
+            shell,
+        }
+    }
+}
+
+impl Lower for FileOver {
+    fn lower(&self, to: &mut Lowering<'_>) {
+        let File { path, content, options } = &self.0;
+        to.push(Call::CoverFile {
+            path: guest(path),
+            content: content.to_vec(),
+            mode: options.mode.unwrap_or(0o644),
+            owner: owner(*options),
+        });
+    }
+}
+
 impl Operation for Symlink {
     fn facts(&self) -> Facts<'_> {
         let Self { path, says } = self;
@@ -192,8 +241,7 @@ impl Asking for Directory {
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         to.owner(given(self.options), origin);
-        to.push(self.clone(), origin);
-        to.writable(&self.path, origin);
+        to.make_directory(self, origin);
         Ok(())
     }
 }
@@ -221,8 +269,7 @@ impl Asking for File {
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         to.owner(given(self.options), origin);
-        to.push(self.clone(), origin);
-        to.writable(&self.path, origin);
+        to.make_file(self, origin);
         Ok(())
     }
 }
@@ -249,8 +296,7 @@ impl Asking for Symlink {
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
-        to.writable(&self.path, origin);
-        to.push(self.clone(), origin);
+        to.make_symlink(self, origin);
         Ok(())
     }
 }
@@ -281,7 +327,10 @@ fn parents(path: &GuestPath) -> String {
 /// The shell commands that set owner and mode of a file. chown(1) clears set-user-ID bits, so it
 /// comes first.
 fn look(path: &GuestPath, options: FileOptions, mode: u32) -> String {
-    let at = in_root(path);
+    look_at(&in_root(path), options, mode)
+}
+
+fn look_at(at: &str, options: FileOptions, mode: u32) -> String {
     let id = |id: Option<u32>| id.map(|id| id.to_string()).unwrap_or_default();
     let owner = match options.gid {
         None => id(options.uid),

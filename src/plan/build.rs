@@ -178,7 +178,9 @@ impl Draft<'_> {
             all.add(MakePrivate, None);
             let viewed = matches!(root, RootKind::View { .. });
             all.add(MakeRoot(root), asked);
-            if self.settings.read_only_root.is_some() && !viewed {
+            let in_memory = |(op, _): &(Op, Option<Origin>)| matches!(op, Op::Extend(one) if one.target.is_root());
+            let extended = viewed && done.iter().any(in_memory);
+            if extended || self.settings.read_only_root.is_some() && !viewed {
                 all.add(ProtectRoot, asked);
             }
         } else if let Root::Directory(path) = &self.settings.root.value {
@@ -229,6 +231,8 @@ impl Draft<'_> {
                 changed: self.settings.keep_changes.is_some(),
             },
             view,
+            extensions: Vec::new(),
+            added: Vec::new(),
             actions: Vec::new(),
             reports: Vec::new(),
             warnings: Vec::new(),
@@ -268,6 +272,7 @@ impl Draft<'_> {
         for step in &self.settings.others {
             planning.add(step);
         }
+        planning.place_extensions();
         reports.append(&mut planning.reports);
         planning
     }

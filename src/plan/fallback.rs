@@ -3,7 +3,8 @@
 use super::action::{Planned, Side};
 use super::build::Plan;
 use crate::ops::{
-    Bound, CoverRoot, LowerDir, MakePrivate, Mounted, Op, PivotRoot, RootKind, capabilities_of,
+    Bound, CoverRoot, Extension, LowerDir, MakePrivate, Mounted, Op, PivotRoot, RootKind,
+    capabilities_of,
 };
 use crate::spec::{Kind, MountAttributes};
 
@@ -20,6 +21,23 @@ impl Plan {
         let overlay = RootKind::Overlay { lower: LowerDir::Built, changes: None };
         (*root == overlay).then(|| *root = RootKind::Copy)?;
         Some(plan)
+    }
+
+    /// The same with directories of a view extended by their entries instead of an overlay, if this
+    /// machine has no overlay for them; `None` if the plan has no such overlay.
+    #[must_use]
+    pub fn with_entries(&self) -> Option<Self> {
+        let mut plan = self.clone();
+        let mut changed = false;
+        for planned in &mut plan.actions {
+            if let Op::Extend(extend) = &mut planned.action
+                && extend.by == Extension::Overlay
+            {
+                extend.by = Extension::Entries;
+                changed = true;
+            }
+        }
+        changed.then_some(plan)
     }
 
     /// The same with the host's root bound on itself first, for hosts whose root pivot_root(2)

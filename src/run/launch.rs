@@ -34,7 +34,8 @@ use super::session::idmap::MapError;
 use super::trace::launch_trace::{LaunchTrace, report_image, report_layer, report_maps, watch};
 use crate::diag::{Report, quoted};
 use crate::ops::{
-    AttachImage, BuildLayer, EnterNetwork, EnterSandbox, Op, Own, OwnDirectory, Pod, clone_flags,
+    AttachImage, BuildLayer, EnterNetwork, EnterSandbox, MakeOnHost, Op, Operation, Own,
+    OwnDirectory, Pod, clone_flags,
 };
 use crate::plan::{Plan, Planned, Request, Side};
 use crate::run::base::error::RunError;
@@ -78,6 +79,9 @@ pub(super) fn ready(
                 let kept = lock.map_err(|report| report.at(planned.origin.clone()))?;
                 changes = Some(own(&kept.overlay(), planned)?);
                 holds.changes = Some(kept);
+            }
+            Own::MakeOnHost(make) => {
+                make_on_host(make).map_err(|report| report.at(planned.origin.clone()))?;
             }
             Own::AttachImage(image) => {
                 images.push(attach_image(launcher, image, plan, index)?);
@@ -143,6 +147,27 @@ pub(super) fn ready(
     lowered.program.given = images;
     lowered.program.step = launcher.steps(plan, &lowered.actions);
     Ok(Ready { lowered, holds, connected })
+}
+
+/// Creates a mount point on the host.
+fn make_on_host(planned: &MakeOnHost) -> Result<(), Report> {
+    let MakeOnHost { base, id, below, directory } = planned;
+    let made = || {
+        let beneath = sys::Beneath::open(base)?;
+        if beneath.identity()? != *id {
+            return Err(Errno::STALE);
+        }
+        beneath.mount_point(below, *directory)
+    };
+    made().map_err(|errno| {
+        let path = base.join(below);
+        let shown = quoted(path.to_string_lossy());
+        let mut report = Report::error(format!("cannot create {shown} on the host: {errno}"));
+        report.facts.operation = Some(planned.facts().name.into());
+        report.facts.errno = Some(errno.code());
+        report.facts.target = Some(path.to_string_lossy().into_owned());
+        report
+    })
 }
 
 /// Creates the mount of an image.

@@ -11,6 +11,8 @@ pub struct BindOptions {
     pub optional: bool,
     /// Mounts below the source are bound with it.
     pub recursive: bool,
+    /// A missing place is created on the host, if that is where it is missing.
+    pub create: bool,
     /// In a dry run: whether the recipe would have created the source, and as a directory.
     pub made: Option<bool>,
 }
@@ -18,7 +20,7 @@ pub struct BindOptions {
 impl Default for BindOptions {
     fn default() -> Self {
         let attributes = MountAttributes::default();
-        Self { attributes, optional: false, recursive: true, made: None }
+        Self { attributes, optional: false, recursive: true, create: false, made: None }
     }
 }
 

@@ -289,6 +289,21 @@ pub enum Call {
         /// Owner and group inside; `u32::MAX` for those of the process itself.
         owner: (u32, u32),
     },
+    /// Mounts a file of our own over a file beneath the root, read-only.
+    CoverFile {
+        /// The place.
+        path: CString,
+        /// The content.
+        content: Vec<u8>,
+        /// Permission bits.
+        mode: u32,
+        /// Owner and group inside; `u32::MAX` for those of the process itself.
+        owner: (u32, u32),
+    },
+    /// Shows the entries of a directory beneath the root one by one in a tmpfs on top of it.
+    ShowEntries(CString),
+    /// Shows the entries of [`Slot::Root`] one by one in a tmpfs, and makes that [`Slot::Root`].
+    ShowRootEntries,
     /// Creates a symbolic link beneath the root.
     MakeSymlink {
         /// The base of the path.

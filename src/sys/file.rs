@@ -76,6 +76,41 @@ impl Beneath {
         }
     }
 
+    /// Creates a directory or an empty file, and missing directories above it, for everybody to
+    /// read, as far as the umask allows. An existing one stays.
+    ///
+    /// # Errors
+    /// The path leads through a link or a mount, or this process may not write there.
+    pub fn mount_point(&self, path: &Path, is_directory: bool) -> Result<(), Errno> {
+        let mut above: Vec<&Path> = path.ancestors().skip(usize::from(!is_directory)).collect();
+        above.retain(|path| !path.as_os_str().is_empty());
+        for path in above.into_iter().rev() {
+            let (parent, name) = self.parent(path)?;
+            let mode = Mode::from_bits_truncate(0o755);
+            match nix::sys::stat::mkdirat(&parent, name.as_c_str(), mode) {
+                Ok(()) | Err(nix::Error::EEXIST) => {}
+                Err(error) => return Err(os(error)),
+            }
+            self.at(path, libc::O_PATH | libc::O_DIRECTORY, 0)?;
+        }
+        if is_directory {
+            return Ok(());
+        }
+        match self.at(path, libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL, 0o644) {
+            Err(errno) if errno.code() != libc::EEXIST => Err(errno),
+            _ => Ok(()),
+        }
+    }
+
+    /// Device and inode of the directory itself.
+    ///
+    /// # Errors
+    /// fstat(2).
+    pub fn identity(&self) -> Result<(u64, u64), Errno> {
+        let found = nix::sys::stat::fstat(&self.root).map_err(os)?;
+        Ok((found.st_dev, found.st_ino))
+    }
+
     /// Creates a new file in an existing directory, and opens it for writing.
     ///
     /// # Errors

@@ -16,6 +16,21 @@ pub(super) const MOVE_TO_EMPTY: u32 = 0x40;
 /// Read-only, without devices, programs and set-user-ID bits.
 pub(super) const MASK_ATTRIBUTES: u64 = 1 | 2 | 4 | 8;
 
+/// Nothing can be written.
+const READ_ONLY: u64 = 1;
+/// Neither set-user-ID bits nor devices.
+pub(super) const PLAIN: u64 = 2 | 4;
+
+/// An empty tmpfs that is not attached.
+pub(super) fn plain_tmpfs() -> Answer<c_int> {
+    let context = mount::fsopen(c"tmpfs")?;
+    mount::fsconfig_set(context, c"mode", Some(c"0755"))?;
+    mount::fsconfig_create(context)?;
+    let mount = mount::fsmount(context, PLAIN)?;
+    kernel::close(context);
+    Ok(mount)
+}
+
 /// Creates a mount point in a file system of our own.
 pub(super) fn make_in_fresh(fresh: c_int, target: &Target) -> Answer<()> {
     let made = match target.create {
@@ -137,4 +152,35 @@ pub(super) fn make_file(
     let done = kernel::fchmod(file, mode);
     kernel::close(file);
     done
+}
+
+/// Mounts a file with this content over the file at `path`, read-only. It lies in a tmpfs of its
+/// own, which is attached on the root until the file is copied, because the kernel copies mounts
+/// of this namespace only.
+pub(super) fn cover_file(
+    root: c_int,
+    path: &CStr,
+    content: &[u8],
+    mode: u32,
+    owner: (u32, u32),
+) -> Answer<()> {
+    const NAME: &CStr = c"file";
+    let place = kernel::open_beneath(root, path, libc::O_PATH, 0)?;
+    let stage = plain_tmpfs()?;
+    mount::move_mount(stage, root, c"", MOVE_FROM_EMPTY | MOVE_TO_EMPTY)?;
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
+    let file = kernel::openat(stage, NAME, flags, 0o600)?;
+    kernel::write_all(file, content)?;
+    change_owner(file, owner)?;
+    kernel::fchmod(file, mode)?;
+    kernel::close(file);
+    let mount = copy(stage, NAME, false, PLAIN | READ_ONLY)?;
+    kernel::fchdir(stage)?;
+    mount::umount2(c".", libc::MNT_DETACH)?;
+    kernel::fchdir(root)?;
+    mount::move_mount(mount, place, c"", MOVE_FROM_EMPTY | MOVE_TO_EMPTY)?;
+    kernel::close(mount);
+    kernel::close(stage);
+    kernel::close(place);
+    Ok(())
 }

@@ -5,11 +5,9 @@ use std::os::raw::c_int;
 use super::call::{Base, Examined, Overlay, UpperWork};
 use super::errno::Errno;
 use super::kernel::{self, Answer, CallError, Syscall};
-use super::mount_tree::{self, MOVE_FROM_EMPTY, MOVE_TO_EMPTY};
+use super::mount_tree::{self, MOVE_FROM_EMPTY, MOVE_TO_EMPTY, PLAIN};
 use super::{mount, target};
 
-/// Neither set-user-ID bits nor devices.
-const PLAIN: u64 = 2 | 4;
 /// No links: nobody can lead the kernel out of the directory that was examined.
 const NO_LINKS: u64 = 0x20_0000;
 /// The name of the directory that holds the directories of the host for changes.
@@ -28,7 +26,7 @@ pub(super) fn mount(root: c_int, fresh: c_int, wanted: &Overlay) -> Answer<c_int
         mount_tree::make_in_fresh(fresh, &wanted.target)?;
         kernel::openat(fresh, &wanted.target.path, libc::O_PATH | libc::O_CLOEXEC, 0)?
     };
-    let stage = stage()?;
+    let stage = mount_tree::plain_tmpfs()?;
     mount::move_mount(stage, place, c"", MOVE_FROM_EMPTY | MOVE_TO_EMPTY)?;
     kernel::fchdir(stage)?;
     kernel::close(stage);
@@ -53,16 +51,6 @@ pub(super) fn mount(root: c_int, fresh: c_int, wanted: &Overlay) -> Answer<c_int
     mount::move_mount(made, place, c"", MOVE_FROM_EMPTY | MOVE_TO_EMPTY)?;
     kernel::close(place);
     Ok(made)
-}
-
-/// An empty tmpfs.
-fn stage() -> Answer<c_int> {
-    let context = mount::fsopen(c"tmpfs")?;
-    mount::fsconfig_set(context, c"mode", Some(c"0755"))?;
-    mount::fsconfig_create(context)?;
-    let mount = mount::fsmount(context, PLAIN)?;
-    kernel::close(context);
-    Ok(mount)
 }
 
 /// Attaches a copy of a directory of the host at a name in the stage.

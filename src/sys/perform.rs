@@ -15,7 +15,7 @@ use super::kernel::{self, Answer, CallError, call};
 use super::mount::{self, MountAttr};
 use super::program::Program;
 use super::syscall::Syscall;
-use super::{change_root, keyring, mount_tree, overlay, pty, stack, target};
+use super::{change_root, entries, keyring, mount_tree, overlay, pty, stack, target};
 
 /// The data of a new process.
 pub(super) struct Work<'a> {
@@ -248,6 +248,21 @@ impl Process<'_> {
             }
             Call::MakeFile { path, content, mode, owner } => {
                 mount_tree::make_file(root, path, content, *mode, *owner)
+            }
+            Call::CoverFile { path, content, mode, owner } => {
+                mount_tree::cover_file(root, path, content, *mode, *owner)
+            }
+            Call::ShowEntries(path) => {
+                let made = entries::show(root, path, entries::At::Directory)?;
+                kernel::close(made);
+                Ok(())
+            }
+            Call::ShowRootEntries => {
+                let made = entries::show(root, c".", entries::At::Root)?;
+                kernel::close(root);
+                self.put(Slot::Root, made);
+                self.stacked += 1;
+                Ok(())
             }
             Call::MakeSymlink { base: Base::Fresh, path, target } => {
                 kernel::symlinkat(target, self.slot(Slot::Fresh), path)

@@ -83,6 +83,7 @@ syscalls! {
     Fsmount "fsmount" "5.2",
     Fsopen "fsopen" "5.2",
     Getcwd "getcwd" "",
+    Getdents64 "getdents64" "",
     Fstat "fstat" "",
     Fstatfs "fstatfs" "",
     Ioctl "ioctl" "",

@@ -223,8 +223,8 @@ pub static EXCUSED: &[Excused] = &[
         errnos: &[Errno::EPERM],
         process: "copy:",
         classes: &[Class::ToldDifferent],
-        reason: "EPERM is what a kernel without overlays for users answers: the layers are copied, and a \
-                 warning says so",
+        reason: "EPERM is what a kernel without overlays for users answers: the layers are copied, or the \
+                 entries of a directory are mounted one by one, and a warning says so",
         ..ANY
     },
     Excused {

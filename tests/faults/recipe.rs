@@ -55,6 +55,7 @@ macro_rules! text {
 /// All of them.
 pub static RECIPES: &[Recipe] = &[
     Recipe { name: "read_only", text: text!("read_only"), ..PLAIN },
+    Recipe { name: "added", text: text!("added"), ..PLAIN },
     Recipe { name: "host_view", text: text!("host_view"), ..PLAIN },
     Recipe { name: "everything", text: text!("everything"), ..PLAIN },
     Recipe { name: "pid1", text: text!("pid1"), ..PLAIN },

@@ -127,8 +127,9 @@ fn a_place_is_made_in_the_root_but_never_on_the_host() {
         let said = bench.sh(&below, "true").failed(125);
         assert!(said.contains("would be created on the host"), "{said}");
         assert!(!bench.path("other/data").exists());
-        let below = format!(r#"{HOST}.bind("data", "/none")"#);
-        let said = bench.sh(&below, "true").failed(125);
+        let read_only =
+            r#".bind("other", "/other", #{ read_only: true }).bind("data", "/other/data")"#;
+        let said = bench.sh(&format!("{TREE}{read_only}"), "true").failed(125);
         assert!(said.contains("cannot be created below a read-only mount"), "{said}");
     });
 }

@@ -21,6 +21,7 @@ mod identity;
 mod joining;
 mod limits;
 mod loop_devices;
+mod mount_points;
 mod namespaces;
 mod networks;
 mod overlays;

@@ -182,6 +182,9 @@ fn a_program_of_another_terminal_is_where_those_of_the_recipe_are() {
         }
         with(".chroot()");
         with(".pid1()");
+        with(
+            ".bind(\"/usr\", \"/nsadded\").file(\"/etc/nsfile\", \"x\").file(\"/etc/hosts\", \"x\")",
+        );
         with(".user(1000).group(1000)");
         with(
             ".workdir(\"/usr\").umask(0o27).personality([\"ADDR_NO_RANDOMIZE\"])

@@ -92,7 +92,7 @@ fn read_only() -> BindOptions {
 }
 
 fn tmpfs(target: &str) -> What {
-    Tmpfs { target: path(target), size: None, mode: 0o755 }.into()
+    Tmpfs { target: path(target), size: None, mode: 0o755, create: false }.into()
 }
 
 fn proc() -> What {
@@ -168,7 +168,10 @@ fn every_attribute_that_differs() {
     let (source, target, kind) = ("memory".into(), path("/memory"), "tmpfs".into());
     let sandbox = sandbox(
         Root::Empty,
-        vec![bind("/usr", "/usr", options), Mount { source, target, kind, options: memory }.into()],
+        vec![
+            bind("/usr", "/usr", options),
+            Mount { source, target, kind, options: memory, create: false }.into(),
+        ],
     );
     golden("attributes", &sandbox);
     let printed = sandbox.to_string();
@@ -259,6 +262,7 @@ fn everything_in_the_order_of_the_recipe() {
             target: path("/memory"),
             kind: "tmpfs".into(),
             options: memory,
+            create: false,
         }
         .into(),
         Directory {

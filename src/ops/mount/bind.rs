@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::{bound, kernel, made};
+use super::{bound, created, kernel, made};
 use crate::diag::Origin;
 use crate::ops::lowering::path;
 use crate::ops::words::{host, in_root, place, sh};
@@ -36,11 +36,12 @@ impl Asking for Bind {
 
     fn say(&self) -> String {
         let Self { source, target, options } = self;
-        let BindOptions { attributes, recursive, optional, made: _ } = *options;
+        let BindOptions { attributes, recursive, optional, create, made: _ } = *options;
         let differing = attributes.differing(MountAttributes::default());
         let alone = if recursive { "" } else { ", without submounts" };
         let optional = if optional { ", if it exists" } else { "" };
-        format!("bind {} on {target}{differing}{alone}{optional}", source.display())
+        let made = created(create);
+        format!("bind {} on {target}{differing}{alone}{optional}{made}", source.display())
     }
 
     fn changes(&self) -> Changes {
@@ -75,7 +76,7 @@ impl Asking for Bind {
         };
         to.check_attributes(options.attributes, origin);
         let wanted = if directory { Presence::Directory } else { Presence::File };
-        let create = to.place(target, wanted, origin);
+        let create = to.place(target, wanted, Some(options.create), origin);
         let backing =
             Backing::Host { path: source.clone(), read_only: options.attributes.read_only };
         to.view.cover(target, backing, origin.cloned());

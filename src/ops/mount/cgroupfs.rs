@@ -34,7 +34,7 @@ impl Asking for Cgroupfs {
         let attributes = MountAttributes { read_only: true, ..usual };
         let options = MountOptions { data: Vec::new(), attributes };
         if to.needs(Kind::Cgroup, "cgroup2", origin) {
-            to.mount("cgroup2", "cgroup2", &self.0, (options, usual), origin);
+            to.mount("cgroup2", "cgroup2", &self.0, (options, usual), None, origin);
         }
         Ok(())
     }

@@ -79,7 +79,7 @@ impl Asking for Dev {
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
-        let create = to.place(&self.target, Presence::Directory, origin);
+        let create = to.place(&self.target, Presence::Directory, None, origin);
         match devices(self, to.host, create) {
             Ok(operations) => operations.into_iter().for_each(|one| to.push(one, origin)),
             Err(report) => to.reports.push(report.at(origin.cloned())),
@@ -115,7 +115,7 @@ impl Asking for Devpts {
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
-        let create = to.place(&self.0, Presence::Directory, origin);
+        let create = to.place(&self.0, Presence::Directory, None, origin);
         to.push(devpts(self.0.clone(), create), origin);
         to.view.cover(&self.0, Backing::Private, origin.cloned());
         Ok(())

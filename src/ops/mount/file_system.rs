@@ -25,6 +25,8 @@ pub struct Mount {
     pub kind: String,
     /// The mount options.
     pub options: MountOptions,
+    /// Whether a missing place is created on the host, if that is where it is missing.
+    pub create: bool,
 }
 
 impl Mount {
@@ -47,7 +49,13 @@ impl Mount {
         if options.data.iter().any(has_nul) {
             return Err(ValueError::new("an option of the file system contains a NUL byte"));
         }
-        Ok(Self { source, target, kind, options })
+        Ok(Self { source, target, kind, options, create: false })
+    }
+
+    /// The same, with a missing place created on the host or not.
+    #[must_use]
+    pub fn creating(self, create: bool) -> Self {
+        Self { create, ..self }
     }
 }
 
@@ -58,7 +66,7 @@ impl Asking for Mount {
 
     fn say(&self) -> String {
         let differing = self.options.attributes.differing(MountAttributes::default());
-        format!("{} on {}{differing}", self.kind, self.target)
+        format!("{} on {}{differing}{}", self.kind, self.target, super::created(self.create))
     }
 
     fn changes(&self) -> Changes {
@@ -74,11 +82,11 @@ impl Asking for Mount {
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
-        let Self { source, target, kind, options } = self;
+        let Self { source, target, kind, options, create } = self;
         let shown = Kind::shown_by(kind);
         if shown.is_none_or(|shown| to.needs(shown, kind, origin)) {
             let usual = MountAttributes::default();
-            to.mount(kind, source, target, (options.clone(), usual), origin);
+            to.mount(kind, source, target, (options.clone(), usual), Some(*create), origin);
         }
         Ok(())
     }

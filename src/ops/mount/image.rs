@@ -23,6 +23,7 @@ pub struct Image {
     target: GuestPath,
     kind: Option<String>,
     read_only: bool,
+    create: bool,
     /// Whether a dry run has created the file only in its notes.
     foreseen: bool,
 }
@@ -41,7 +42,13 @@ impl Image {
         if kind.as_ref().is_some_and(|kind| kind.is_empty() || kind.contains('\0')) {
             return Err(ValueError::new("the type of the image is empty or contains a NUL byte"));
         }
-        Ok(Self { file, target, kind, read_only, foreseen: false })
+        Ok(Self { file, target, kind, read_only, create: false, foreseen: false })
+    }
+
+    /// The same, with a missing place created on the host or not, if that is where it is missing.
+    #[must_use]
+    pub fn creating(self, create: bool) -> Self {
+        Self { create, ..self }
     }
 
     /// The same, of a file that is there in a run.
@@ -96,8 +103,8 @@ impl Asking for Image {
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
-        let Self { file, target, kind, read_only, foreseen: _ } = self;
-        let create = to.place(target, Presence::Directory, origin);
+        let Self { file, target, kind, read_only, create, foreseen: _ } = self;
+        let create = to.place(target, Presence::Directory, Some(*create), origin);
         to.view.cover(target, Backing::Private, origin.cloned());
         let (id, kind) = match examine(to.host, self, kind.as_deref()) {
             Ok(found) => found,

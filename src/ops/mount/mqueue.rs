@@ -33,7 +33,7 @@ impl Asking for Mqueue {
         let usual = MountAttributes::DATA;
         let options = MountOptions { data: Vec::new(), attributes: usual };
         if to.needs(Kind::Ipc, "mqueue", origin) {
-            to.mount("mqueue", "mqueue", &self.0, (options, usual), origin);
+            to.mount("mqueue", "mqueue", &self.0, (options, usual), None, origin);
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ pub struct Overlay {
     target: GuestPath,
     lower: Vec<PathBuf>,
     changes: AskedChanges,
+    create: bool,
 }
 
 impl Overlay {
@@ -87,7 +88,13 @@ impl Overlay {
                 return Err(error.hint("add the directory for changes, or leave out `work`"));
             }
         };
-        Ok(Self { target, lower, changes })
+        Ok(Self { target, lower, changes, create: false })
+    }
+
+    /// The same, with a missing place created on the host or not, if that is where it is missing.
+    #[must_use]
+    pub fn creating(self, create: bool) -> Self {
+        Self { create, ..self }
     }
 }
 
@@ -138,7 +145,8 @@ impl Asking for Overlay {
             AskedChanges::None => ", read-only".into(),
             AskedChanges::Kept { upper, .. } => format!(", changes in {}", upper.display()),
         };
-        format!("overlay of {} on {}{how}", lower.join(", "), self.target)
+        let made = super::created(self.create);
+        format!("overlay of {} on {}{how}{made}", lower.join(", "), self.target)
     }
 
     fn changes(&self) -> Changes {
@@ -154,7 +162,7 @@ impl Asking for Overlay {
     }
 
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
-        let Self { target, lower, changes } = self;
+        let Self { target, lower, changes, create } = self;
         let found: Vec<_> = lower.iter().map(|path| directory(to, path, target, origin)).collect();
         let changes = match changes {
             AskedChanges::Discarded => Some(OverlayChanges::Discarded),
@@ -171,7 +179,7 @@ impl Asking for Overlay {
                 })
             }
         };
-        let create = to.place(target, Presence::Directory, origin);
+        let create = to.place(target, Presence::Directory, Some(*create), origin);
         let backing = match (lower.as_slice(), &changes) {
             ([one], Some(OverlayChanges::None)) => {
                 Backing::Host { path: one.clone(), read_only: true }

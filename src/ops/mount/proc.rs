@@ -54,7 +54,7 @@ impl Asking for Proc {
         let read_only = to.protect_proc && only_processes;
         let usual = MountAttributes::DATA;
         let options = MountOptions { data, attributes: MountAttributes { read_only, ..usual } };
-        to.mount("proc", "proc", target, (options, usual), origin);
+        to.mount("proc", "proc", target, (options, usual), None, origin);
         if to.protect_proc && !only_processes {
             // The caller's /proc may show fewer of them than the new one.
             for name in DANGEROUS {

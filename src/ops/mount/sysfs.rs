@@ -44,7 +44,7 @@ impl Asking for Sysfs {
         let attributes = MountAttributes { read_only: true, ..usual };
         let options = MountOptions { data: Vec::new(), attributes };
         if to.needs(Kind::Net, "sysfs", origin) {
-            to.mount("sysfs", "sysfs", &self.target, (options, usual), origin);
+            to.mount("sysfs", "sysfs", &self.target, (options, usual), None, origin);
             to.or_bind("/sys");
         }
         Ok(())

@@ -13,6 +13,8 @@ pub struct Tmpfs {
     pub size: Option<u64>,
     /// The permission bits of its root.
     pub mode: u32,
+    /// Whether a missing place is created on the host, if that is where it is missing.
+    pub create: bool,
 }
 
 impl Tmpfs {
@@ -32,7 +34,13 @@ impl Tmpfs {
         }
         let shared = matches!(target.as_str(), "/tmp" | "/var/tmp" | "/dev/shm");
         let mode = mode.unwrap_or(if shared { 0o1777 } else { 0o755 });
-        Ok(Self { target, size, mode })
+        Ok(Self { target, size, mode, create: false })
+    }
+
+    /// The same, with a missing place created on the host or not.
+    #[must_use]
+    pub fn creating(self, create: bool) -> Self {
+        Self { create, ..self }
     }
 }
 
@@ -42,7 +50,7 @@ impl Asking for Tmpfs {
     }
 
     fn say(&self) -> String {
-        format!("tmpfs on {}", self.target)
+        format!("tmpfs on {}{}", self.target, super::created(self.create))
     }
 
     fn changes(&self) -> Changes {
@@ -60,7 +68,7 @@ impl Asking for Tmpfs {
     fn plan(&self, to: &mut Planning<'_>, origin: Option<&Origin>) -> Result<(), ValueError> {
         let options = tmpfs(self.size, self.mode, MountAttributes::default());
         let usual = options.attributes;
-        to.mount("tmpfs", "tmpfs", &self.target, (options, usual), origin);
+        to.mount("tmpfs", "tmpfs", &self.target, (options, usual), Some(self.create), origin);
         Ok(())
     }
 }

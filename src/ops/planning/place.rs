@@ -4,11 +4,12 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Planning;
+use super::{Planning, unseen};
 use crate::diag::{Origin, Report, quoted};
 use crate::host::Host;
 use crate::ops::{
-    self, At, Backing, Below, Layer, Leaves, Lookup, Op, Presence, RootTree, at_root_of, presence,
+    self, At, Backing, Below, Layer, Leaves, Lookup, MakeOnHost, Op, Presence, RootTree,
+    at_root_of, presence,
 };
 use crate::spec::{GuestPath, Root};
 
@@ -56,11 +57,13 @@ impl RootOf<'_> {
 }
 
 impl Planning<'_> {
-    /// Whether a missing mount point is created; reports an impossible one.
+    /// Whether a missing mount point is created; reports an impossible one. With `create`, one on
+    /// the host is made there; `None` if the verb has no such option.
     pub(in crate::ops) fn place(
         &mut self,
         target: &GuestPath,
         wanted: Presence,
+        create: Option<bool>,
         origin: Option<&Origin>,
     ) -> bool {
         if target.is_root() {
@@ -70,51 +73,128 @@ impl Planning<'_> {
             return false;
         }
         let Some((base, backing, by)) = self.view.holder(target) else { return true };
-        let (path, read_only, layered) = match backing {
+        let (path, is_layered) = match backing {
             Backing::Private | Backing::Protected => return true,
-            Backing::Layered(path) => (path, false, true),
-            Backing::Host { path, read_only } => (path, *read_only, false),
+            Backing::Layered(path) => (path, true),
+            Backing::Host { path, .. } => (path, false),
         };
         let below = target.below(base).unwrap_or(Path::new(""));
-        let found = presence(&self.host.tree, path, below);
-        let shown = quoted(target.as_str());
-        let problem = match (found, wanted) {
-            (Presence::Unknown, _) => return !read_only || self.leads_to_own(target),
-            (Presence::Nothing, _) if layered => return true,
-            (Presence::Nothing, _) if read_only => {
-                format!("{shown} does not exist, and cannot be created below a read-only mount")
+        match presence(&self.host.tree, path, below) {
+            Presence::Nothing | Presence::Unknown if is_layered => true,
+            Presence::Nothing | Presence::Unknown => self.missing(target, wanted, create, origin),
+            found => {
+                let by = by.cloned();
+                self.check_kind(target, (found, wanted), by.as_ref(), origin);
+                false
             }
-            (Presence::Nothing, _) => {
-                format!("{shown} does not exist, and would be created on the host")
-            }
-            (Presence::File, Presence::Directory) => format!("{shown} is a file, not a directory"),
-            (Presence::Directory, Presence::File) => format!("{shown} is a directory, not a file"),
-            _ => return false,
+        }
+    }
+
+    /// Whether the mount point `target` is created, which is not on the host at the end of its
+    /// path, or behind a link; reports an impossible one.
+    fn missing(
+        &mut self,
+        target: &GuestPath,
+        wanted: Presence,
+        create: Option<bool>,
+        origin: Option<&Origin>,
+    ) -> bool {
+        let Some((place, at)) = self.reached(origin, |lookup| lookup.reach(target)) else {
+            return false;
         };
-        let report = Report::error(problem).at(origin.cloned());
+        let Some((base, backing, by)) = self.view.holder(&place) else { return true };
+        let by = by.cloned();
+        let found = match at {
+            At::Directory => Presence::Directory,
+            At::File => Presence::File,
+            At::Nothing => Presence::Nothing,
+            At::Link(_) | At::Unknown => Presence::Unknown,
+        };
+        let (path, read_only) = match (backing, found) {
+            (_, Presence::Directory | Presence::File) => {
+                self.check_kind(target, (found, wanted), by.as_ref(), origin);
+                return false;
+            }
+            (Backing::Private | Backing::Protected | Backing::Layered(_), _) => return true,
+            (Backing::Host { .. }, Presence::Unknown) => return false,
+            (Backing::Host { path, read_only }, Presence::Nothing) => (path, *read_only),
+        };
+        let below = place.below(base).unwrap_or(Path::new("")).to_path_buf();
+        let base = path.clone();
+        let shown = quoted(target.as_str());
+        let problem = if read_only {
+            match self.extend((target, &place), wanted, origin) {
+                Some(Ok(create)) => return create,
+                Some(Err(why)) => {
+                    format!("{shown} does not exist, and cannot be added: {why}")
+                }
+                None => {
+                    format!("{shown} does not exist, and cannot be created below a read-only mount")
+                }
+            }
+        } else {
+            if create == Some(true) {
+                self.make_on_host(&base, below, wanted, origin);
+                return false;
+            }
+            format!("{shown} does not exist, and would be created on the host")
+        };
         let what = if read_only { "read-only since here" } else { "it is in this directory" };
-        let mut report = report.related(by, what);
+        let mut report = Report::error(problem).at(origin.cloned()).related(by.as_ref(), what);
         report.facts.operation = Some("mount".into());
         report.facts.target = Some(target.to_string());
-        let report = if found == Presence::Nothing {
-            let on_host = self.made_on_host(&path.join(below), wanted);
-            let elsewhere = self.elsewhere(target);
-            let hint = match on_host {
-                Some(made) => format!("{elsewhere}; or create it on the host first: {made}"),
-                None => elsewhere,
-            };
-            report.advise("place_not_there", hint)
-        } else {
-            report.advise("place_kind", "mount a directory on a directory, or a file on a file")
+        let elsewhere = self.elsewhere(target);
+        let hint = match self.made_on_host(&base.join(below), wanted) {
+            Some(_) if !read_only && create.is_some() => {
+                format!("{elsewhere}; or let it be created on the host: `create: true`")
+            }
+            Some(made) => format!("{elsewhere}; or create it on the host first: {made}"),
+            None => elsewhere,
         };
-        self.reports.push(report);
+        self.reports.push(report.advise("place_not_there", hint));
         false
     }
 
-    /// Whether a path leads through links to a private file system of the sandbox.
-    fn leads_to_own(&self, target: &GuestPath) -> bool {
-        let reached = self.lookup(|lookup| lookup.follow(target)).place;
-        matches!(self.view.holder(&reached), Some((_, Backing::Private, _)))
+    /// Plans a mount point that is made on the host below `base`.
+    fn make_on_host(
+        &mut self,
+        base: &Path,
+        below: PathBuf,
+        wanted: Presence,
+        origin: Option<&Origin>,
+    ) {
+        let found = self.host.tree.resolve(base);
+        let found = found.and_then(|it| Ok((self.host.tree.metadata(&it.path)?, it.path)));
+        match found {
+            Ok((metadata, base)) => {
+                let id = (metadata.dev(), metadata.ino());
+                let directory = wanted != Presence::File;
+                self.push(MakeOnHost { base, id, below, directory }, origin);
+            }
+            Err(error) => self.reports.push(unseen(base, &error).at(origin.cloned())),
+        }
+    }
+
+    /// Reports a mount point of the wrong kind.
+    fn check_kind(
+        &mut self,
+        target: &GuestPath,
+        (found, wanted): (Presence, Presence),
+        by: Option<&Origin>,
+        origin: Option<&Origin>,
+    ) {
+        let shown = quoted(target.as_str());
+        let problem = match (found, wanted) {
+            (Presence::File, Presence::Directory) => format!("{shown} is a file, not a directory"),
+            (Presence::Directory, Presence::File) => format!("{shown} is a directory, not a file"),
+            _ => return,
+        };
+        let mut report = Report::error(problem).at(origin.cloned());
+        report = report.related(by, "it is in this directory");
+        report.facts.operation = Some("mount".into());
+        report.facts.target = Some(target.to_string());
+        let hint = "mount a directory on a directory, or a file on a file";
+        self.reports.push(report.advise("place_kind", hint));
     }
 
     /// The command that creates a place on the host; `None` if the caller may not.
@@ -139,7 +219,7 @@ impl Planning<'_> {
     }
 
     /// The hint with another place, because nothing can be created at `target`.
-    fn elsewhere(&self, target: &GuestPath) -> String {
+    pub(super) fn elsewhere(&self, target: &GuestPath) -> String {
         let name = target.as_str().rsplit('/').next().unwrap_or_default();
         let in_memory = |path: &GuestPath| {
             let own = |op: &Op| match op {
@@ -252,9 +332,9 @@ impl Planning<'_> {
     }
 
     /// Looks something up inside, after the actions so far.
-    fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
+    pub(super) fn lookup<T>(&self, ask: impl FnOnce(&Lookup<'_>) -> T) -> T {
         let root = |path: &GuestPath| self.root.at(path);
-        let actions = self.actions.iter().map(|(op, _)| op).collect();
+        let actions = self.added.iter().chain(&self.actions).map(|(op, _)| op).collect();
         ask(&Lookup { host: &self.host.tree, actions, root: &root })
     }
 }

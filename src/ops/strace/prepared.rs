@@ -24,7 +24,8 @@ const SHOWN: usize = 32;
 /// The system calls of a program's calls in this range.
 #[must_use]
 pub fn prepared(program: &[Call], numbers: &[usize]) -> Vec<Called> {
-    let stacked = program.iter().filter(|call| matches!(call, Call::AttachRoot)).count();
+    let stacks = |call: &&Call| matches!(call, Call::AttachRoot | Call::ShowRootEntries);
+    let stacked = program.iter().filter(stacks).count();
     let one = |number: &usize| {
         // A new object is named after its use.
         let becomes = match program.get(number + 1) {
@@ -162,6 +163,12 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
             all.extend(change_owner("fd", *owner));
             all.push(call(format!("fchmod(fd, 0{mode:03o})")));
             all
+        }
+        Call::CoverFile { path, content, mode, owner } => cover_file(path, content, *mode, *owner),
+        Call::ShowEntries(path) => show_entries(path, "mount", &onto("below")),
+        Call::ShowRootEntries => {
+            let attach = "move_mount(root, \"\", AT_FDCWD, \"/\", MOVE_MOUNT_F_EMPTY_PATH)";
+            show_entries(c".", "root", attach)
         }
         Call::MakeSymlink { base, path, target } => {
             let path = path.to_string_lossy();
@@ -376,9 +383,8 @@ fn attach(target: &Target) -> Vec<Called> {
 /// An overlay, whose directories are attached in a stage.
 fn overlay_calls(overlay: &Overlay) -> Vec<Called> {
     let Overlay { target, lower, names, changes, options, attributes } = overlay;
-    let mode = (CString::from(c"mode"), Some(CString::from(c"0755")));
     let plain = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
-    let mut all = new_mount(c"tmpfs", &[mode], plain, "mount");
+    let mut all = plain_tmpfs("mount");
     all.extend(attach(target));
     all.push(call("fchdir(mount)"));
     all.extend(names.iter().map(|name| call(format!("mkdirat(AT_FDCWD, {}, 0755)", c(name)))));
@@ -424,8 +430,54 @@ fn protect(base: Base, path: &CStr, optional: bool) -> Vec<Called> {
 }
 
 fn onto_place() -> Called {
+    call(onto("place"))
+}
+
+fn onto(what: &str) -> String {
     let flags = "MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH";
-    call(format!("move_mount(mount, \"\", place, \"\", {flags})"))
+    format!("move_mount(mount, \"\", {what}, \"\", {flags})")
+}
+
+/// An empty tmpfs of our own.
+fn plain_tmpfs(becomes: &str) -> Vec<Called> {
+    let mode = (CString::from(c"mode"), Some(CString::from(c"0755")));
+    let plain = Attributes::NO_SUID.and(Attributes::NO_DEVICES, true);
+    new_mount(c"tmpfs", &[mode], plain, becomes)
+}
+
+/// A tmpfs with the entries of a directory, which is attached by `attach`.
+fn show_entries(path: &CStr, becomes: &str, attach: &str) -> Vec<Called> {
+    let mut all = vec![beneath(path, "O_RDONLY|O_DIRECTORY", "below")];
+    all.extend(plain_tmpfs(becomes));
+    all.push(call(attach));
+    all.push(call("getdents64(below, …, 4096) /* then for each entry */"));
+    let flags = "OPEN_TREE_CLONE|AT_RECURSIVE|AT_SYMLINK_NOFOLLOW|AT_NO_AUTOMOUNT";
+    all.push(call(format!("open_tree(below, …, {flags})")).giving("entry"));
+    let make = format!("mkdirat({becomes}, …, 0755) /* a file by mknodat, a link by symlinkat */");
+    all.push(call(make));
+    all.push(call(format!("move_mount(entry, \"\", {becomes}, …, MOVE_MOUNT_F_EMPTY_PATH)")));
+    all
+}
+
+/// A file of our own on another one.
+fn cover_file(path: &CStr, content: &[u8], mode: u32, owner: (u32, u32)) -> Vec<Called> {
+    let mut all = vec![beneath(path, "O_PATH", "place")];
+    all.extend(plain_tmpfs("mount"));
+    all.push(call(onto("root")));
+    let open = "openat(mount, \"file\", O_WRONLY|O_CREAT|O_EXCL, 0600)";
+    all.push(call(open).giving("fd"));
+    let write = || call(format!("write(fd, {}, {})", bytes(content), content.len()));
+    all.extend((!content.is_empty()).then(write));
+    all.extend(change_owner("fd", owner));
+    all.push(call(format!("fchmod(fd, 0{mode:03o})")));
+    all.push(call("open_tree(mount, \"file\", OPEN_TREE_CLONE)").giving("file"));
+    let set =
+        Attributes::READ_ONLY.and(Attributes::NO_SUID, true).and(Attributes::NO_DEVICES, true);
+    all.push(set_attributes("file", "AT_EMPTY_PATH", set));
+    all.extend(many(["fchdir(mount)", "umount2(\".\", MNT_DETACH)", "fchdir(root)"]));
+    let flags = "MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH";
+    all.push(call(format!("move_mount(file, \"\", place, \"\", {flags})")));
+    all
 }
 
 fn mask(path: &CStr) -> Vec<Called> {

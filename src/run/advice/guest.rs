@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::host::elf::{self, Role};
 use crate::host::{DEFAULT_PATH, Tree};
-use crate::ops::{At, Backing, Holder, Lookup, LowerDir, Op, Place, RootKind, at_host, at_root_of};
+use crate::ops::{
+    At, Backing, FileOver, Holder, Lookup, LowerDir, Op, Place, RootKind, at_host, at_root_of,
+};
 use crate::plan::{Plan, Planned};
 use crate::run::layers::Layers;
 use crate::run::layers::changes::OVERLAY;
@@ -186,7 +188,7 @@ impl<'a> Guest<'a> {
 
     /// The interpreter of the script at a place; `None` if it is not a script.
     pub fn interpreter(&self, place: &GuestPath) -> Option<PathBuf> {
-        if let Some(Op::File(made)) = self.made_by(place) {
+        if let Some(Op::File(made) | Op::FileOver(FileOver(made))) = self.made_by(place) {
             return elf::interpreter(&made.content);
         }
         let mut head = Vec::new();

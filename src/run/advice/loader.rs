@@ -9,7 +9,7 @@ use super::guest::Guest;
 use crate::diag::{Report, count, escape, list, quoted};
 use crate::host::DEFAULT_PATH;
 use crate::host::elf::{self, Role};
-use crate::ops::{At, Op, Place};
+use crate::ops::{At, FileOver, Op, Place};
 use crate::spec::Command;
 use crate::sys::Errno;
 
@@ -197,7 +197,9 @@ fn forbidden(report: Report, guest: &Guest<'_>, path: &str, found: &Place) -> Re
         return report.advise("mounted_without_exec", hint);
     }
     let made = match guest.made_by(&found.place) {
-        Some(Op::File(file)) => Some(file.options.mode.unwrap_or(0o644)),
+        Some(Op::File(file) | Op::FileOver(FileOver(file))) => {
+            Some(file.options.mode.unwrap_or(0o644))
+        }
         _ => None,
     };
     if let Some(mode) = made.filter(|mode| mode & 0o111 == 0) {

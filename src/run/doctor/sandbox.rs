@@ -62,7 +62,8 @@ fn wanted() -> Result<Sandbox, ValueError> {
         Hostname("busybox".into()).into(),
         Proc { target: GuestPath::new("/proc")?, options: ProcOptions::default() }.into(),
         Dev::new(GuestPath::new("/dev")?).into(),
-        Tmpfs { target: GuestPath::new("/run")?, size: Some(16 << 20), mode: 0o755 }.into(),
+        Tmpfs { target: GuestPath::new("/run")?, size: Some(16 << 20), mode: 0o755, create: false }
+            .into(),
     ];
     let empty = Sandbox::new(Root::Empty, None);
     Ok(steps.into_iter().fold(empty, |sandbox, step| sandbox.with(step, None)))

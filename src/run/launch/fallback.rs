@@ -19,6 +19,8 @@ use crate::sys::{LaunchError, Syscall};
 pub(in crate::run) enum Fallback {
     /// Binds the host's root on itself before leaving it.
     CoveredRoot,
+    /// Shows the entries of directories of the host's tree one by one instead of an overlay.
+    Entries,
     /// Binds the host's proc instead of mounting a new one.
     Proc,
     /// Binds the host's sysfs instead of mounting a new one.
@@ -29,6 +31,7 @@ pub(in crate::run) enum Fallback {
 #[derive(Debug, Default)]
 pub(in crate::run) struct Fallbacks {
     covered_root: Cell<bool>,
+    entries: Cell<bool>,
     proc: Cell<bool>,
     sysfs: Cell<bool>,
 }
@@ -37,6 +40,7 @@ impl Fallbacks {
     fn cell(&self, fallback: Fallback) -> &Cell<bool> {
         match fallback {
             Fallback::CoveredRoot => &self.covered_root,
+            Fallback::Entries => &self.entries,
             Fallback::Proc => &self.proc,
             Fallback::Sysfs => &self.sysfs,
         }
@@ -44,7 +48,7 @@ impl Fallbacks {
 }
 
 impl Fallback {
-    const ALL: [Self; 3] = [Self::CoveredRoot, Self::Proc, Self::Sysfs];
+    const ALL: [Self; 4] = [Self::CoveredRoot, Self::Entries, Self::Proc, Self::Sysfs];
 
     /// The fallback for `failed`, if there is one.
     fn around(plan: &Plan, lowered: &Lowered, failed: LaunchError) -> Option<Self> {
@@ -53,6 +57,12 @@ impl Fallback {
         let fallback =
             match (&plan.actions.get(action)?.action, failed.error.syscall, errno.as_str()) {
                 (Op::PivotRoot(_), Syscall::PivotRoot, "EINVAL") => Self::CoveredRoot,
+                // There are no overlays, none for users, or too many of them are on each other.
+                (
+                    Op::Extend(_),
+                    Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount,
+                    "ENODEV" | "EINVAL" | "EPERM",
+                ) => Self::Entries,
                 (Op::Mounted(mount), Syscall::Fsmount, "EPERM") => match mount.kind.as_str() {
                     "proc" => Self::Proc,
                     "sysfs" => Self::Sysfs,
@@ -67,6 +77,7 @@ impl Fallback {
     fn of(self, plan: &Plan) -> Option<Plan> {
         match self {
             Self::CoveredRoot => plan.with_covered_root(),
+            Self::Entries => plan.with_entries(),
             Self::Proc => plan.with_what_is_there("proc"),
             Self::Sysfs => plan.with_what_is_there("sysfs"),
         }
@@ -75,7 +86,7 @@ impl Fallback {
     /// Whether the host has the file system that the fallback shows.
     fn is_possible(self, host: &Host) -> bool {
         match self {
-            Self::CoveredRoot => true,
+            Self::CoveredRoot | Self::Entries => true,
             Self::Proc => host.has_proc(),
             Self::Sysfs => host.tree.exists(Path::new("/sys/class")),
         }
@@ -85,6 +96,10 @@ impl Fallback {
     fn warning(self) -> Option<&'static str> {
         match self {
             Self::CoveredRoot => None,
+            Self::Entries => Some(
+                "there is no overlay for a directory of the host that lacks a place, so its \
+                 entries are mounted one by one",
+            ),
             Self::Proc => Some(
                 "the sandbox sees the processes outside: parts of /proc are masked here, so the \
                  kernel refuses a new proc, and the existing one is shown read-only",

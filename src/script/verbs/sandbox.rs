@@ -109,6 +109,8 @@ fn diff(_call: &Call<'_, '_>, sandbox: Sandbox, other: Sandbox) -> String {
 /// - `/proc` shows the processes of the sandbox, `/dev` has only harmless devices, and `/sys` shows
 ///   the network of the sandbox. A mount of the recipe on one of these places replaces it.
 /// - Programs have the ids of the caller, unless the recipe has `user` or maps ids.
+/// - Mounts, files, directories and links of the recipe can be at places that the host lacks, such
+///   as `/src`. They are added in memory, and nothing is made on the host.
 ///
 /// In a container that masks parts of `/proc` or `/sys`, the kernel refuses new file systems there.
 /// nsscript then shows those of the container read-only, and prints a warning.

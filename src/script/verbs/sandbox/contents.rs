@@ -58,9 +58,13 @@ fn directory(call: &Call<'_, '_>, sandbox: Sandbox, path: GuestPath, options: Lo
 
 /// Writes a file with this content into the root. An existing file is replaced.
 ///
+/// In a read-only view of the host, the file is in memory and read-only. It covers an existing file
+/// inside; that of the host stays as it is.
+///
 /// # Example
 /// ```rhai
 /// sandbox("/").file("/tmp/greeting", "hello\n").run("cat /tmp/greeting");
+/// sandbox("/").file("/etc/hosts", "127.0.0.1 localhost\n").run("cat /etc/hosts");
 /// ```
 /// # See
 /// open(2)

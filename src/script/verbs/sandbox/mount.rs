@@ -45,6 +45,8 @@ options! {
         suid: bool = "false",
         /// follows symbolic links in it; `false` needs Linux 5.14
         symlinks: bool = "true",
+        /// creates a missing target on the host, if it is in a writable directory of the host
+        create: bool = "false",
     }
 
     /// An empty file system in memory.
@@ -53,6 +55,8 @@ options! {
         size: Size = "",
         /// the permission bits of its root; the default for /tmp, /var/tmp and /dev/shm is `0o1777`
         mode: Mode = "0o755",
+        /// creates a missing target on the host, if it is in a writable directory of the host
+        create: bool = "false",
     }
 
     /// What `/dev` contains.
@@ -85,6 +89,8 @@ options! {
         suid: bool = "false",
         /// follows symbolic links in it; `false` needs Linux 5.14
         symlinks: bool = "true",
+        /// creates a missing target on the host, if it is in a writable directory of the host
+        create: bool = "false",
     }
 
     /// The directories of an overlay.
@@ -97,6 +103,8 @@ options! {
         work: HostPath = "",
         /// refuses changes
         read_only: bool = "false",
+        /// creates a missing target on the host, if it is in a writable directory of the host
+        create: bool = "false",
     }
 
     /// The file system in an image.
@@ -105,6 +113,8 @@ options! {
         r#type: String = "",
         /// refuses writes, also to the file itself
         read_only: bool = "false",
+        /// creates a missing target on the host, if it is in a writable directory of the host
+        create: bool = "false",
     }
 
     /// A sysfs that may be impossible.
@@ -157,13 +167,15 @@ fn one_of(
 
 /// Bind-mounts a file or directory of the host, on `target` or on the same path.
 ///
-/// A missing target is created if the root is writable at that point. Device files and set-user-ID
-/// bits have no effect by default. The source is checked before the sandbox starts, and must still
-/// be the same file when it is bound.
+/// A missing target is created if the root is writable at that point. In a read-only view of the
+/// host, it is added in memory. In a writable directory of the host, it is created only with
+/// `create: true`, without following links, and stays there. Device files and set-user-ID bits have no effect by default. The
+/// source is checked before the sandbox starts, and must still be the same file when it is bound.
 ///
 /// # Errors
-/// The source does not exist. The target cannot be created, because it is below a read-only mount
-/// or would be created on the host.
+/// The source does not exist. The target cannot be created, because it is below a read-only bind or
+/// would be created on the host; or cannot be added, because its directory on the host is closed to
+/// others.
 ///
 /// # Example
 /// ```rhai
@@ -194,6 +206,7 @@ fn bind(
         },
         optional: options.optional.unwrap_or(false),
         recursive: options.recursive.unwrap_or(true),
+        create: options.create.unwrap_or(false),
         made: call.effects().foreseen(&source.0),
     };
     let source = source.0;
@@ -228,6 +241,7 @@ fn tmpfs(
     let size = options.size.map(|size| size.0);
     let tmpfs = ops::Tmpfs::new(target, size, options.mode.map(|mode| mode.0));
     let tmpfs = tmpfs.map_err(|error| call.fail_at_key("size", Report::from(&error)))?;
+    let tmpfs = tmpfs.creating(options.create.unwrap_or(false));
     Ok(sandbox.with(tmpfs, call.origin()))
 }
 
@@ -395,6 +409,7 @@ fn mount(
             call.fail(report.hint("name the type of the file system: `#{ type: \"tmpfs\" }`"))
         );
     };
+    let create = options.create.unwrap_or(false);
     let options = MountOptions {
         data: data(options.data, call)?,
         attributes: MountAttributes {
@@ -406,7 +421,8 @@ fn mount(
         },
     };
     let mount = ops::Mount::new(source, target, kind, options);
-    Ok(sandbox.with(mount.map_err(|error| invalid(&error, call))?, call.origin()))
+    let mount = mount.map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(mount.creating(create), call.origin()))
 }
 
 /// Mounts an overlay of directories of the host.
@@ -433,7 +449,7 @@ fn overlay(
     target: GuestPath,
     options: Overlay,
 ) -> Result<Sandbox, VerbError> {
-    let Overlay { lower, upper, work, read_only } = options;
+    let Overlay { lower, upper, work, read_only, create } = options;
     let place = |path: String| {
         let path = HostPath::take(Some(path.into()), call);
         path.map(|path| path.0)
@@ -442,7 +458,8 @@ fn overlay(
     let lower = lower.unwrap_or_default().into_iter().map(place).collect::<Result<_, _>>()?;
     let changes = (upper.map(|path| path.0), work.map(|path| path.0));
     let overlay = ops::Overlay::new(target, lower, changes, read_only.unwrap_or(false));
-    Ok(sandbox.with(overlay.map_err(|error| invalid(&error, call))?, call.origin()))
+    let overlay = overlay.map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(overlay.creating(create.unwrap_or(false)), call.origin()))
 }
 
 /// Mounts the file system in an image, which is a file of the host, by a loop device.
@@ -468,11 +485,12 @@ fn image(
     target: GuestPath,
     options: Image,
 ) -> Result<Sandbox, VerbError> {
-    let Image { r#type, read_only } = options;
+    let Image { r#type, read_only, create } = options;
     let foreseen = call.effects().foreseen(&file.0) == Some(false);
     let image = ops::Image::new(file.0, target, r#type, read_only.unwrap_or(false));
     let image = image.map_err(|error| invalid(&error, call))?;
-    Ok(sandbox.with(image.foreseen(foreseen), call.origin()))
+    let image = image.foreseen(foreseen).creating(create.unwrap_or(false));
+    Ok(sandbox.with(image, call.origin()))
 }
 
 /// Sets the propagation of a mount and of the mounts below it.
