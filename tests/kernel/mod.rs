@@ -34,6 +34,7 @@ mod questions;
 mod raw;
 mod roots;
 mod running;
+mod seccomp;
 mod start;
 mod store;
 mod streams;
