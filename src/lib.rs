@@ -61,8 +61,8 @@ mod repl;
 
 pub use library::{
     BinaryOptions, BindOptions, Child, Command, DevOptions, Error, ExitStatus, FileOptions, Id,
-    ImageOptions, Limit, MountOptions, Namespace, Output, OverlayOptions, Plan, ProcOptions,
-    Rootfs, Sandbox, TarOptions, TmpfsOptions, UNLIMITED,
+    ImageOptions, Limit, MountOptions, Namespace, Output, OverlayOptions, Plan, Policy,
+    ProcOptions, Rootfs, Sandbox, TarOptions, TmpfsOptions, UNLIMITED,
 };
 
 #[cfg(feature = "script")]

@@ -10,6 +10,7 @@ mod options;
 #[cfg(feature = "script")]
 mod package;
 mod plan;
+mod policy;
 mod process;
 mod rootfs;
 mod sandbox;
@@ -25,6 +26,7 @@ pub use options::{
 #[cfg(feature = "script")]
 pub use package::{SandboxPackage, rhai};
 pub use plan::Plan;
+pub use policy::Policy;
 pub use rootfs::Rootfs;
 pub use sandbox::Sandbox;
 pub use values::{ExitStatus, Id, Limit, Namespace, Output, UNLIMITED};

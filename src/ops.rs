@@ -154,6 +154,8 @@ pub enum Turn {
     Session,
     /// Resource limits, which apply to the program but not to the init.
     Limits,
+    /// The filter of system calls: the last step, so that nothing before it needs allowing.
+    SystemCalls,
     /// The program, or the closure.
     Program,
     /// Not a part of a launch.
@@ -370,7 +372,7 @@ macro_rules! operations {
 asked! {
     Bind Tmpfs Proc Sysfs Dev Devpts Mqueue Cgroupfs Mount Directory File Symlink Mask ReadOnly
     Hostname Domainname Workdir Umask Personality Limit Sysctl Overlay Propagation ClockOffset
-    Groups Image KeepCapabilities Name
+    Groups Image KeepCapabilities Name Seccomp
 }
 
 operations! {
@@ -381,7 +383,7 @@ operations! {
         SetIds NewKeyring DropCapabilities LimitCapabilities NoNewPrivileges DieWithParent Connect Umask
         Personality Workdir Sysctl StartInit Closure
     }
-    carried { NewSession Limit Execute }
+    carried { NewSession Limit Seccomp Execute }
     own {
         BuildLayer KeepChanges MakeOnHost AttachImage EnterNetwork EnterSandbox ConnectOutside PrepareMaps Name
         Start Join RawAction

@@ -17,6 +17,7 @@ mod network;
 mod outbound;
 mod parts;
 mod path;
+mod policy;
 mod resource;
 mod rootfs;
 mod value_error;
@@ -37,6 +38,7 @@ pub use network::{
 pub use outbound::{Forwarded, Outbound};
 pub use parts::{Parts, ProcessPart};
 pub use path::GuestPath;
+pub use policy::{CallAction, Condition, Instruction, Policy, Ruled, Wanted, constant};
 pub use resource::{Resource, UNLIMITED, Unit};
 pub use rootfs::{
     Applets, Ingredient, KeptLayer, Mixed, Part, Root, Rootfs, check_file, check_link, users,

@@ -14,14 +14,15 @@ use std::time::Duration;
 
 use nsscript::internal::ops::{
     Bind, ClockOffset, Dev, Devpts, Directory, Domainname, File, Hostname, KeepCapabilities, Limit,
-    Mask, Mount, Name, Overlay, Personality, Proc, Propagation, ReadOnly, Sandbox, Symlink, Sysctl,
-    Sysfs, Tmpfs, Umask, What, Workdir,
+    Mask, Mount, Name, Overlay, Personality, Proc, Propagation, ReadOnly, Sandbox, Seccomp,
+    Symlink, Sysctl, Sysfs, Tmpfs, Umask, What, Workdir,
 };
 use nsscript::internal::plan::Request;
 use nsscript::internal::run::{Bounds, Input, RunError, Runner};
 use nsscript::internal::spec::{
     Applets, BindOptions, Capabilities, FileOptions, GuestPath, Id, IdRange, Ingredient, Kind,
-    MountAttributes, MountOptions, Namespaces, ProcOptions, Resource, Root, Rootfs, Streams,
+    MountAttributes, MountOptions, Namespaces, Policy, ProcOptions, Resource, Root, Rootfs,
+    Streams,
 };
 
 // What the programs that are started here find.
@@ -171,6 +172,7 @@ fn common() -> Vec<What> {
         Limit { resource: Resource::ALL[9], soft: 64, hard: 128 }.into(),
         Sysctl::new("net.ipv4.ip_forward", "1").unwrap().into(),
         Personality::new(["ADDR_NO_RANDOMIZE"]).unwrap().into(),
+        Seccomp::new(&Policy::preset("default").unwrap()).unwrap().into(),
         KeepCapabilities(Capabilities::parse(["CHOWN", "KILL"]).unwrap()).into(),
         Name::new("web").unwrap().into(),
         Workdir(path("/")).into(),

@@ -59,6 +59,7 @@ const VOCABULARY: &[(&str, &[&str])] = &[
     ("sha2", &["src/run/layers"]),
     ("shell_words", &["src/script"]),
     ("strsim", &["src/diag"]),
+    ("syscalls", &["src/spec"]),
     ("tar", &["src/run/layers"]),
     ("zstd", &["src/run/layers/archive"]),
     ("unicode_width", &["src/diag"]),

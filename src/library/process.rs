@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::policy::Policy;
 use super::sandbox::{Sandbox, guest};
 use super::values::{Id, Limit};
 use crate::ops::{self, What};
@@ -145,6 +146,12 @@ impl Sandbox {
     pub fn limit(self, resource: &str, limit: impl Into<Limit>) -> Self {
         let Limit { soft, hard } = limit.into();
         self.try_with(|| ops::Limit::new(Resource::find(resource)?, soft, hard))
+    }
+
+    /// Filters the system calls of programs: seccomp(2).
+    #[track_caller]
+    pub fn seccomp(self, policy: &Policy) -> Self {
+        self.try_with(|| policy.checked().and_then(ops::Seccomp::new))
     }
 
     /// Sets a kernel setting of the sandbox's own namespaces, by its name in sysctl(8):

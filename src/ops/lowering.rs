@@ -86,6 +86,8 @@ pub struct Lowering<'a> {
     pub(super) capable: bool,
     /// The limits that the carried program sets only for the program.
     pub(super) limits: Vec<String>,
+    /// The filter of system calls that the carried program sets right before the program.
+    pub(super) filter: Option<String>,
 }
 
 impl<'a> Lowering<'a> {
@@ -104,6 +106,7 @@ impl<'a> Lowering<'a> {
             groups: Vec::new(),
             capable: false,
             limits: Vec::new(),
+            filter: None,
         }
     }
 
@@ -233,6 +236,7 @@ pub fn command(
     environment: &[(String, String)],
     around: Around,
     limits: &[String],
+    filter: Option<&str>,
 ) -> CStrings {
     let candidates = candidates(words, search);
     let numbers = [candidates.len(), words.len()].map(|number| number.to_string().into_bytes());
@@ -240,6 +244,7 @@ pub fn command(
     told.extend(around.terminal.then(|| b"t".to_vec()));
     told.extend(around.capable.then(|| b"c".to_vec()));
     told.extend(limits.iter().map(|limit| limit.clone().into_bytes()));
+    told.extend(filter.map(|filter| filter.as_bytes().to_vec()));
     told.extend(numbers);
     told.extend(candidates.into_iter().map(CString::into_bytes));
     told.extend(words.iter().map(|word| word.clone().into_bytes()));

@@ -328,9 +328,12 @@ fn refused(plan: &Plan, why: CallError) -> usize {
         sys::hard_limit(limit.resource.number).is_some_and(|most| limit.hard > most)
     };
     let find = |wanted: &dyn Fn(&Planned) -> bool| plan.actions.iter().position(wanted);
-    let limit = || find(&is_above).or_else(|| find(&is_limit));
-    let limit = if why.syscall == Syscall::Prlimit { limit() } else { None };
-    limit.unwrap_or(plan.actions.len().saturating_sub(1))
+    let refused = match why.syscall {
+        Syscall::Prlimit => find(&is_above).or_else(|| find(&is_limit)),
+        Syscall::Seccomp => find(&|planned| matches!(planned.action, Op::Seccomp(_))),
+        _ => None,
+    };
+    refused.unwrap_or(plan.actions.len().saturating_sub(1))
 }
 
 /// The report of a program that init could not execute, in process number `process`.

@@ -26,6 +26,7 @@ pub(super) static ALL: &[&[Verb]] = &[
     sandbox::contents::VERBS,
     sandbox::identity::VERBS,
     sandbox::privilege::VERBS,
+    sandbox::policy::VERBS,
     sandbox::command::VERBS,
     network::VERBS,
     network::link::VERBS,

@@ -359,6 +359,9 @@ pub enum Call {
     Umask(u32),
     /// Sets the execution domain: personality(2).
     Personality(u32),
+    /// Filters the system calls of the process from now on: seccomp(2), by instructions of
+    /// `struct sock_filter`.
+    Seccomp(Vec<[u8; 8]>),
     /// Connects the standard streams to these descriptors.
     Streams([i32; 3]),
     /// Connects the standard streams to a terminal that is created in the devpts inside.

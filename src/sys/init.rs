@@ -122,6 +122,7 @@ impl Told {
             () if has(61) => Syscall::Clone,
             () if has(60) => Syscall::Ioctl,
             () if has(59) => Syscall::Prlimit,
+            () if has(58) => Syscall::Seccomp,
             () => Syscall::Execve,
         };
         has(62).then_some(CallError { syscall, errno })

@@ -280,6 +280,16 @@ pub(super) fn limit(resource: u32, soft: u64, hard: u64) -> Answer<()> {
     call!(Prlimit, SYS_prlimit64, 0, resource, limit.as_ptr(), none).map(drop)
 }
 
+/// Sets a filter of system calls.
+pub(super) fn filter(instructions: &[[u8; 8]]) -> Answer<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(instructions.len()).unwrap_or(u16::MAX),
+        filter: instructions.as_ptr().cast_mut().cast(),
+    };
+    let program = std::ptr::from_ref(&program);
+    call!(Seccomp, SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, program).map(drop)
+}
+
 /// Sets the limits of the stack.
 pub(super) fn limit_stack(soft: u64, hard: u64) -> Answer<()> {
     limit(libc::RLIMIT_STACK, soft, hard)

@@ -290,6 +290,7 @@ impl Process<'_> {
                 Ok(())
             }
             Call::Personality(bits) => call!(Personality, SYS_personality, *bits).map(drop),
+            Call::Seccomp(filter) => kernel::filter(filter),
             Call::Streams(descriptors) => connect(descriptors),
             Call::Terminal(terminal) => terminal.connect(),
             Call::ControlTerminal => pty::take_control(),

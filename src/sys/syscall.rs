@@ -115,6 +115,7 @@ syscalls! {
     Rmdir "rmdir" "",
     Recvfrom "recvfrom" "",
     RtSigaction "rt_sigaction" "",
+    Seccomp "seccomp" "3.17",
     Sendmsg "sendmsg" "",
     Sendto "sendto" "",
     Setdomainname "setdomainname" "",

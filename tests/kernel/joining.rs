@@ -81,6 +81,7 @@ fn a_program_that_joins_is_where_the_first_one_is() {
             ".workdir(\"/usr\").umask(0o27).personality([\"ADDR_NO_RANDOMIZE\"]).env(\"A\", \"1\")",
         );
         with(".user(1000).group(1000)");
+        with(".seccomp(seccomp(\"default\"))");
         with(".keep_capabilities(\"container\")");
         with(".user(1000).group(1000).keep_capabilities([\"NET_RAW\"])");
         with(".pid1()");

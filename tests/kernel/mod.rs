@@ -35,6 +35,7 @@ mod questions;
 mod raw;
 mod roots;
 mod running;
+mod seccomp;
 mod start;
 mod store;
 mod streams;

@@ -16,6 +16,7 @@ fn receiver(name: &str) -> &'static str {
     match name {
         "Sandbox" => "sandbox()",
         "Rootfs" => "rootfs()",
+        "Policy" => "seccomp(\"default\")",
         "Process" => "sandbox(\"/\").read_only_root().start(\"true\")",
         "Exit" => "sandbox(\"/\").read_only_root().run(\"true\")",
         "Output" => "sandbox(\"/\").read_only_root().output(\"true\")",
@@ -72,6 +73,7 @@ fn values(kind: &str) -> Vec<&'static str> {
         "Namespaces" => vec!["PID", "ALL", "ALL - ALL"],
         "FnPtr" => vec!["|| 1", "|x| x", "|| throw 1"],
         "Rootfs" => vec!["rootfs()"],
+        "Policy" => vec!["seccomp(\"none\")"],
         "Network" => vec!["netns()"],
         "Array" => vec!["[]", "[\"x\"]", "[[0, 0, 9223372036854775807]]", "[()]"],
         "Map" => vec!["#{}", "#{x: 1}", "#{\"\": \"\"}"],

@@ -50,7 +50,8 @@ impl Lower for Execute {
         let Self { command: what, search, environment } = self;
         let (gated, terminal) = (to.prepared.gated, to.prepared.terminal);
         let around = Around { gated, terminal, capable: to.init && to.capable };
-        let told = command(what.words(), search, environment, around, &to.limits);
+        let told =
+            command(what.words(), search, environment, around, &to.limits, to.filter.as_deref());
         to.push(Call::Execute { as_init: to.init, told });
     }
 }

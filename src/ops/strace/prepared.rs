@@ -10,7 +10,7 @@ use std::path::Path;
 
 use super::{Called, write_proc};
 use crate::diag::c_literal;
-use crate::ops::process::limit;
+use crate::ops::process::{limit, seccomp};
 use crate::sys::{
     self, Attributes, Base, Call, Create, Examined, MountPropagation, Overlay, OwnTerminal, Target,
     Tree,
@@ -268,6 +268,7 @@ fn calls(prepared: &Call, becomes: &str, stacked: usize) -> Vec<Called> {
         Call::NoNewPrivileges => vec![call("prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)")],
         Call::Limit { resource, soft, hard } => vec![limit(*resource, *soft, *hard)],
         Call::Umask(mode) => vec![call(format!("umask(0{mode:02o})"))],
+        Call::Seccomp(filter) => vec![seccomp(filter.len())],
         Call::Personality(bits) => vec![call(format!("personality({bits:#x})"))],
         Call::Streams(descriptors) => {
             let names = ["input", "output", "errors"];

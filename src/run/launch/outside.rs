@@ -116,7 +116,7 @@ impl Launcher {
             origin: origin.cloned(),
         };
         let connected = connect_streams(self, &request, &Input::Nothing, false)?;
-        let told = told(command.words(), &[], &[], Around::default(), &[]);
+        let told = told(command.words(), &[], &[], Around::default(), &[], None);
         let calls = vec![
             Call::DieWithParent,
             connected.given.call(),

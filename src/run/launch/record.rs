@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::ops::{
     Backing, Connect, DieWithParent, DropCapabilities, Execute, Groups, Join, Limit,
     LimitCapabilities, LowerDir, Maps, Mounted, Name, NewKeyring, NewSession, NoNewPrivileges, Op,
-    Personality, RootKind, SetIds, Umask, View, Workdir,
+    Personality, RootKind, Seccomp, SetIds, Umask, View, Workdir,
 };
 use crate::plan::{Plan, Planned, Side};
 use crate::spec::{
@@ -61,6 +61,8 @@ pub(in crate::run) struct Record {
     pub workdir: Option<String>,
     /// Resource limits: number, soft and hard limit.
     pub limits: Vec<(u32, u64, u64)>,
+    /// The policy for system calls in words, and its filter in hexadecimal digits.
+    pub seccomp: Option<(String, String)>,
     /// The directories in which programs are looked up.
     pub search: Vec<String>,
     /// The environment.
@@ -101,6 +103,10 @@ impl Record {
                 Op::Workdir(directory) => {
                     record.workdir = Some(directory.0.to_string());
                     record.stays = false;
+                }
+                Op::Seccomp(one) => {
+                    let digits = one.filter().flatten().map(|byte| format!("{byte:02x}"));
+                    record.seccomp = Some((one.policy().to_owned(), digits.collect()));
                 }
                 Op::Limit(limit) => {
                     record.limits.push((limit.resource.number, limit.soft, limit.hard));
@@ -166,13 +172,13 @@ impl Record {
         let Self { name, pid, has_init, command, user, root, network, sets_ids, stays, .. } = self;
         let Self { groups, kept, session, terminals, umask, personality, workdir, limits, .. } =
             self;
-        let Self { search, environment, .. } = self;
+        let Self { seccomp, search, environment, .. } = self;
         json!({
             "version": VERSION, "name": name, "pid": pid, "has_init": has_init,
             "command": command, "user": [user.0, user.1], "root": root, "network": network,
             "sets_ids": sets_ids, "groups": groups, "kept": kept, "stays": stays, "session": session, "terminals": terminals,
             "umask": umask, "personality": personality, "workdir": workdir, "limits": limits,
-            "search": search, "environment": environment,
+            "seccomp": seccomp, "search": search, "environment": environment,
         })
         .to_string()
     }
@@ -220,6 +226,10 @@ impl Record {
                 Some(GuestPath::new(it.as_str()?).ok()?.to_string())
             })?,
             limits: field("limits")?.as_array()?.iter().map(limit).collect::<Option<_>>()?,
+            seccomp: optional(&field("seccomp")?, |it| match words(it)?.as_slice() {
+                [policy, digits] => filter(digits).map(|_| (policy.clone(), digits.clone())),
+                _ => None,
+            })?,
             search: words(&field("search")?)?,
             environment: {
                 let pairs = field("environment")?;
@@ -274,6 +284,9 @@ impl Record {
             let resource = Resource::ALL.into_iter().find(|it| it.number == number)?;
             ops.push(Limit::new(resource, soft, hard).ok()?.into());
         }
+        if let Some((policy, digits)) = &self.seccomp {
+            ops.push(Seccomp::of_running(policy.clone(), &filter(digits)?).into());
+        }
         let (search, environment) = (self.search.clone(), self.environment.clone());
         ops.push(Execute { command: command.clone(), search, environment }.into());
         let planned = |action: Op| Planned { action, side: Side::Child, origin: None };
@@ -290,6 +303,18 @@ impl Record {
             environment: self.environment.clone(),
         })
     }
+}
+
+/// A filter from its hexadecimal digits; `None` if they are no whole instructions.
+fn filter(digits: &str) -> Option<Vec<[u8; 8]>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    };
+    let bytes: Vec<u8> = digits.as_bytes().chunks(2).map(byte).collect::<Option<_>>()?;
+    let (whole, rest) = bytes.as_chunks::<8>();
+    (rest.is_empty() && !whole.is_empty()).then(|| whole.to_vec())
 }
 
 /// The root in a word: a path of the host, `rootfs`, or `empty`.
@@ -359,6 +384,7 @@ mod tests {
             personality: Some(vec!["LINUX32".into()]),
             workdir: Some("/srv".into()),
             limits: vec![(7, 64, u64::MAX)],
+            seccomp: Some(("`none`".into(), "0600000000000fff".into())),
             search: vec!["/bin".into(), String::new()],
             environment: vec![("A".into(), "=\n".into())],
             ..Record::default()
@@ -389,6 +415,7 @@ mod tests {
             ("LINUX32", "READ_IMPLIES_EXEC"),
             ("\"/srv\"", "\"srv\""),
             ("\"umask\":18", "\"umask\":512"),
+            ("\"0600", "\"060"),
             ("\"CAP_KILL\"", "\"CAP_NONE\""),
             ("\"groups\":[7]", "\"groups\":[-7]"),
             ("[\"A\",\"=\\n\"]", "[\"A=\",\"\"]"),

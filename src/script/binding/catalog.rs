@@ -45,7 +45,7 @@ pub fn describes(name: &str) -> bool {
     // A check of a digest is useful on its own.
     name != "verify"
         && found.peek().is_some()
-        && found.all(|verb| matches!(verb.returns, "Sandbox" | "Rootfs"))
+        && found.all(|verb| matches!(verb.returns, "Sandbox" | "Rootfs" | "Policy"))
 }
 
 /// Whether `name` is a function that creates a sandbox or a root.
@@ -54,7 +54,7 @@ pub fn makes(name: &str) -> bool {
     all().any(|verb| {
         verb.name == name
             && verb.receiver().is_empty()
-            && matches!(verb.returns, "Sandbox" | "Rootfs")
+            && matches!(verb.returns, "Sandbox" | "Rootfs" | "Policy")
     })
 }
 

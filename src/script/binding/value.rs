@@ -16,7 +16,7 @@ use crate::script::language::named::Named;
 use crate::ops::Sandbox;
 use crate::plan::{Data, Plan};
 use crate::run::{self, Exit, Namespace, Network, Output, Process};
-use crate::spec::{Namespaces, Parts, Rootfs};
+use crate::spec::{Namespaces, Parts, Policy, Rootfs};
 
 /// A started program. All copies are the same program.
 #[derive(Clone, Debug)]
@@ -171,6 +171,7 @@ macro_rules! values {
 values! {
     Sandbox, "Sandbox", "a Sandbox";
     Rootfs, "Rootfs", "a Rootfs";
+    Policy, "Policy", "a Policy";
     ProcessHandle, "Process", "a Process";
     Exit, "Exit", "an Exit";
     SharedOutput, "Output", "an Output";
@@ -198,6 +199,10 @@ pub fn printing(engine: &mut Engine, named: &Named<'_>) {
     if named.has("rootfs") {
         show::<Rootfs>(engine, ToString::to_string);
         equality::<Rootfs>(engine);
+    }
+    if named.has("seccomp") {
+        show::<Policy>(engine, ToString::to_string);
+        equality::<Policy>(engine);
     }
     if named.has_any(&["run", "wait", "output", "shell"]) {
         show::<Exit>(engine, ToString::to_string);
@@ -294,6 +299,7 @@ pub fn shown(value: &Dynamic) -> String {
         .read_lock::<Sandbox>()
         .map(|value| value.to_string())
         .or_else(|| value.read_lock::<Rootfs>().map(|value| value.to_string()))
+        .or_else(|| value.read_lock::<Policy>().map(|value| value.to_string()))
         .or_else(|| value.read_lock::<Exit>().map(|value| value.to_string()))
         .or_else(|| value.read_lock::<Namespaces>().map(|value| value.to_string()))
         .or_else(|| value.read_lock::<Parts>().map(|value| value.to_string()))

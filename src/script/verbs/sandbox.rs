@@ -7,6 +7,7 @@ pub mod mount;
 pub mod namespace;
 pub mod on_host;
 pub mod outcome;
+pub mod policy;
 pub mod privilege;
 pub mod process;
 

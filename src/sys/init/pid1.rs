@@ -23,13 +23,15 @@
 //! its other end is closed. If a `t` follows, the standard input is a terminal, which becomes the
 //! controlling terminal of the program's session. With a `c`, this process has capabilities for the
 //! program, and gives up its own. Strings that start with `l` are limits for the program, but not
-//! for this process: the number of the resource, the soft and the hard limit.
+//! for this process: the number of the resource, the soft and the hard limit. A string that starts
+//! with `f` is the filter of system calls for the program: eight bytes an instruction, in hexadecimal
+//! digits. The program is executed right after it is set, so this process needs no call of its own.
 
 #![no_std]
 #![no_main]
 
 use core::arch::{asm, global_asm};
-use core::ptr::null;
+use core::ptr::{null, null_mut};
 
 #[cfg(target_arch = "x86_64")]
 mod number {
@@ -49,6 +51,7 @@ mod number {
     pub const PRCTL: usize = 157;
     pub const EXIT_GROUP: usize = 231;
     pub const PRLIMIT64: usize = 302;
+    pub const SECCOMP: usize = 317;
     pub const CLOSE_RANGE: usize = 436;
 }
 
@@ -70,6 +73,7 @@ mod number {
     pub const EXECVE: usize = 221;
     pub const WAIT4: usize = 260;
     pub const PRLIMIT64: usize = 261;
+    pub const SECCOMP: usize = 277;
     pub const CLOSE_RANGE: usize = 436;
 }
 
@@ -124,6 +128,7 @@ const FAILED: u64 = 1 << 62;
 const NO_PROCESS: u64 = 1 << 61;
 const NO_TERMINAL: u64 = 1 << 60;
 const NO_LIMIT: u64 = 1 << 59;
+const NO_FILTER: u64 = 1 << 58;
 const ERRNO_SHIFT: u32 = 40;
 
 const ENOENT: isize = -2;
@@ -139,6 +144,7 @@ const SIG_SETMASK: usize = 2;
 const F_SETFD: usize = 2;
 const FD_CLOEXEC: usize = 1;
 const TIOCSCTTY: usize = 0x540e;
+const SECCOMP_SET_MODE_FILTER: usize = 1;
 
 /// A C string, or none.
 type Text = *const u8;
@@ -153,6 +159,8 @@ struct Told {
     limits: *const Text,
     /// Their number.
     limit_count: usize,
+    /// Its filter of system calls, or a null pointer.
+    filter: *mut u8,
     /// The paths to try.
     paths: *const Text,
     /// Their number.
@@ -242,6 +250,9 @@ unsafe fn read(environment: *mut Text) -> Told {
             limit_count += 1;
         }
         let environment = limits.add(limit_count);
+        let filtered = **environment == b'f';
+        let filter = if filtered { (*environment).cast_mut() } else { null_mut() };
+        let environment = environment.add(usize::from(filtered));
         let limits = limits.cast_const();
         let (candidates, arguments) = (decimal(*environment), decimal(*environment.add(1)));
         let paths = environment.add(2);
@@ -249,7 +260,7 @@ unsafe fn read(environment: *mut Text) -> Told {
         // The empty string between them becomes the end of the arguments.
         *argv.add(arguments) = null();
         let (argv, envp) = (argv.cast_const(), argv.add(arguments + 1).cast_const());
-        Told { terminal, capable, limits, limit_count, paths, count: candidates, argv, envp }
+        Told { terminal, capable, limits, limit_count, filter, paths, count: candidates, argv, envp }
     }
 }
 
@@ -301,6 +312,30 @@ unsafe fn limit(text: Text) -> isize {
     }
 }
 
+/// Sets the filter that a string describes.
+///
+/// # Safety
+/// `text` is an `f` and hexadecimal digits, sixteen for each instruction, and ends with a NUL.
+unsafe fn set_filter(text: *mut u8) -> isize {
+    #[repr(C)]
+    struct Program {
+        count: u16,
+        instructions: *const u8,
+    }
+    let digit = |digit: u8| if digit < b'a' { digit - b'0' } else { digit - b'a' + 10 };
+    // SAFETY: the bytes are written over the digits, which are read before that; `program` is a local.
+    unsafe {
+        let mut length = 0;
+        while *text.add(1 + 2 * length) != 0 {
+            let (high, low) = (*text.add(1 + 2 * length), *text.add(2 + 2 * length));
+            *text.add(length) = digit(high) << 4 | digit(low);
+            length += 1;
+        }
+        let program = Program { count: (length / 8) as u16, instructions: text };
+        call(number::SECCOMP, SECCOMP_SET_MODE_FILTER, 0, &raw const program as usize, 0)
+    }
+}
+
 /// Parses a string of digits.
 ///
 /// # Safety
@@ -335,7 +370,7 @@ unsafe fn number(text: &mut Text) -> usize {
 /// # Safety
 /// `told` is what [`read`] has given.
 unsafe fn execute(told: &Told) -> ! {
-    let Told { terminal, capable: _, limits, limit_count, paths, count, argv, envp } = *told;
+    let Told { terminal, capable: _, limits, limit_count, filter, paths, count, argv, envp } = *told;
     // SAFETY: what the caller promises; the mask is a local.
     unsafe {
         let none = 0_u64;
@@ -358,6 +393,13 @@ unsafe fn execute(told: &Told) -> ! {
         }
         call(number::FCNTL, STATUS, F_SETFD, FD_CLOEXEC, 0);
         call(number::RT_SIGPROCMASK, SIG_SETMASK, &raw const none as usize, 0, 8);
+        if !filter.is_null() {
+            let answer = set_filter(filter);
+            if answer < 0 {
+                tell(FAILED | NO_FILTER | (-answer as u64) << ERRNO_SHIFT);
+                exit(127);
+            }
+        }
         let mut answer = ENOENT;
         let mut index = 0;
         while index < count {

@@ -1,0 +1,319 @@
+//! Policies for system calls.
+
+use rhai::{Array, Blob, Dynamic, ImmutableString, Map};
+
+use super::invalid;
+use crate::diag::Report;
+use crate::ops::{Sandbox, Seccomp};
+use crate::script::binding::argument::{Argument, ArgumentError, a_kind};
+use crate::script::binding::call::Call;
+use crate::script::binding::error::VerbError;
+use crate::script::binding::options::options;
+use crate::script::binding::verb::{Verb, verbs};
+use crate::spec::{CallAction, Condition, Policy, Ruled, Wanted, constant};
+
+/// The verbs of this file.
+pub(in crate::script::verbs) const VERBS: &[Verb] = verbs!["policy.rs";
+    fn seccomp = preset,
+    fn allow,
+    fn deny,
+    fn log,
+    fn calls,
+    fn bpf,
+    fn seccomp,
+];
+
+/// Names of system calls and of groups.
+#[derive(Clone, Debug)]
+struct Names(Vec<String>);
+
+impl Argument for Names {
+    const KIND: &'static str = "a name or an array of names";
+
+    fn take(value: Option<Dynamic>, _call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+        let text = |value: &Dynamic| value.read_lock::<ImmutableString>().map(|it| it.to_string());
+        let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+        let wrong = |given| ArgumentError::Type { wanted: Self::KIND, given };
+        let Some(value) = value else { return Err(wrong(given)) };
+        if let Some(array) = value.read_lock::<Array>() {
+            let names: Option<Vec<_>> = array.iter().map(text).collect();
+            return names.filter(|it| !it.is_empty()).map(Self).ok_or_else(|| wrong(given));
+        }
+        text(&value).map(|name| Self(vec![name])).ok_or_else(|| wrong(given))
+    }
+}
+
+/// What an argument of a call has to be.
+#[derive(Clone, Debug)]
+pub(in crate::script) struct Values(Wanted);
+
+impl Values {
+    fn numbers(value: &Dynamic) -> Result<Vec<i64>, ArgumentError> {
+        if let Some(array) = value.read_lock::<Array>() {
+            let all = array.iter().map(Self::numbers).collect::<Result<Vec<_>, _>>()?;
+            return Ok(all.concat());
+        }
+        if let Ok(number) = value.as_int() {
+            return Ok(vec![number]);
+        }
+        let Some(name) = value.read_lock::<ImmutableString>() else {
+            return Err(ArgumentError::Type { wanted: Self::KIND, given: a_kind(value) });
+        };
+        Ok(vec![constant(&name)?])
+    }
+}
+
+impl Argument for Values {
+    const KIND: &'static str = "numbers or names of constants, or `#{ bits: … }`";
+
+    fn take(value: Option<Dynamic>, _call: &Call<'_, '_>) -> Result<Self, ArgumentError> {
+        let given = value.as_ref().map_or_else(|| "nothing".to_owned(), a_kind);
+        let wrong = ArgumentError::Type { wanted: Self::KIND, given };
+        let Some(value) = value else { return Err(wrong) };
+        let wanted = match value.read_lock::<Map>() {
+            Some(map) if map.len() == 1 && map.contains_key("bits") => {
+                Wanted::Bits(Self::numbers(&map["bits"])?)
+            }
+            Some(_) => return Err(wrong),
+            None => Wanted::Any(Self::numbers(&value)?),
+        };
+        match &wanted {
+            Wanted::Any(values) | Wanted::Bits(values) if values.is_empty() => Err(wrong),
+            Wanted::Any(_) | Wanted::Bits(_) => Ok(Self(wanted)),
+        }
+    }
+}
+
+options! {
+    /// When a rule counts.
+    struct Arguments {
+        /// what the first argument has to be: one of numbers or names of constants, or, with
+        /// `#{ bits: … }`, a number with at least one of the bits
+        arg0: Values = "",
+        /// the same for the second argument
+        arg1: Values = "",
+        /// the same for the third argument
+        arg2: Values = "",
+        /// the same for the fourth argument
+        arg3: Values = "",
+        /// the same for the fifth argument
+        arg4: Values = "",
+        /// the same for the sixth argument
+        arg5: Values = "",
+    }
+
+    /// How a call is denied, and when.
+    struct Denial {
+        /// the error of the call: a name of errno(3)
+        errno: String = "\"EPERM\"",
+        /// kills the process instead, by SIGSYS
+        kill: bool = "false",
+        /// what the first argument has to be: one of numbers or names of constants, or, with
+        /// `#{ bits: … }`, a number with at least one of the bits
+        arg0: Values = "",
+        /// the same for the second argument
+        arg1: Values = "",
+        /// the same for the third argument
+        arg2: Values = "",
+        /// the same for the fourth argument
+        arg3: Values = "",
+        /// the same for the fifth argument
+        arg4: Values = "",
+        /// the same for the sixth argument
+        arg5: Values = "",
+    }
+}
+
+fn conditions(arguments: [Option<Values>; 6]) -> Vec<Condition> {
+    let condition = |(argument, values): (u8, Option<Values>)| {
+        values.map(|Values(wanted)| Condition { argument, wanted })
+    };
+    (0..).zip(arguments).filter_map(condition).collect()
+}
+
+/// Adds a rule.
+fn with(
+    policy: Policy,
+    names: Names,
+    conditions: Vec<Condition>,
+    action: CallAction,
+    call: &Call<'_, '_>,
+) -> Result<Policy, VerbError> {
+    let made = policy.with(names.0, conditions, action, call.origin());
+    made.map_err(|error| invalid(&error, call))
+}
+
+/// Creates a policy for system calls, by what it begins with.
+///
+/// - `"default"`: every call except those that ordinary programs do not need, and through which
+///   kernels were attacked: `@clock`, `@keyring`, `@module`, `@raw-io`, `@reboot`, `@swap`, `acct`,
+///   `bpf`, `io_uring_…`, `kcmp`, `open_by_handle_at`, `perf_event_open`, `pidfd_getfd`,
+///   `process_vm_…`, `ptrace`, `userfaultfd`
+/// - `"strict"`: the calls of ordinary services (`@system-service`), without those
+/// - `"none"`: every call
+///
+/// A denied call fails with EPERM. A call that nsscript does not know fails with ENOSYS, as on a
+/// kernel without it, so the C library does without it; with `"none"`, it is made. On x86-64, a
+/// policy holds for 32-bit programs as well, and calls of x32 fail with ENOSYS.
+///
+/// # Errors
+/// The name is unknown.
+///
+/// # Example
+/// ```rhai
+/// sandbox("/").seccomp(seccomp("default").deny("@mount")).run("true");
+/// ```
+/// # See
+/// seccomp(2), systemd.exec(5)
+fn preset(call: &Call<'_, '_>, name: String) -> Result<Policy, VerbError> {
+    Policy::preset(&name).map_err(|error| invalid(&error, call))
+}
+
+/// Allows system calls. Of several rules for a call, the last one counts.
+///
+/// `names` are names of syscalls(2), or groups of systemd.exec(5) such as `"@mount"`. With
+/// conditions, all of which must hold, other arguments are left to earlier rules.
+///
+/// # Errors
+/// A name is unknown. A condition is about a pointer, behind which the kernel's filter cannot see.
+///
+/// # Example
+/// ```rhai
+/// print(seccomp("default").deny("socket").allow("socket", #{ arg0: ["AF_UNIX", "AF_INET"] }));
+/// ```
+/// # See
+/// seccomp(2), syscalls(2)
+fn allow(
+    call: &Call<'_, '_>,
+    policy: Policy,
+    names: Names,
+    options: Arguments,
+) -> Result<Policy, VerbError> {
+    let Arguments { arg0, arg1, arg2, arg3, arg4, arg5 } = options;
+    let conditions = conditions([arg0, arg1, arg2, arg3, arg4, arg5]);
+    with(policy, names, conditions, CallAction::Allow, call)
+}
+
+/// Denies system calls. Of several rules for a call, the last one counts.
+///
+/// `names` and conditions are those of `allow`. If the kernel looks at 32 bits of an argument, so
+/// does the condition.
+///
+/// # Errors
+/// A name, also that of the error, is unknown. A condition is about a pointer.
+///
+/// # Example
+/// ```rhai
+/// print(seccomp("default").deny("@mount").deny("ioctl", #{ arg1: "TIOCSTI", errno: "EIO" }));
+/// ```
+/// # See
+/// seccomp(2), errno(3)
+fn deny(
+    call: &Call<'_, '_>,
+    policy: Policy,
+    names: Names,
+    options: Denial,
+) -> Result<Policy, VerbError> {
+    let Denial { errno, kill, arg0, arg1, arg2, arg3, arg4, arg5 } = options;
+    let action = match (kill, errno) {
+        (Some(true), Some(_)) => {
+            let message = "`deny` takes either `errno` or `kill`";
+            return Err(call.fail(Report::error(message).hint("remove one of them")));
+        }
+        (Some(true), None) => CallAction::Kill,
+        (_, Some(errno)) => CallAction::deny(&errno).map_err(|error| invalid(&error, call))?,
+        (_, None) => CallAction::DENIED,
+    };
+    with(policy, names, conditions([arg0, arg1, arg2, arg3, arg4, arg5]), action, call)
+}
+
+/// Allows system calls, and lets the kernel note each of them in its log.
+///
+/// The log is that of the audit system, or else of dmesg(1), which root can read.
+///
+/// # Errors
+/// Those of `allow`.
+///
+/// # Example
+/// ```rhai
+/// print(seccomp("default").log("ptrace"));
+/// ```
+/// # See
+/// seccomp(2), dmesg(1)
+fn log(
+    call: &Call<'_, '_>,
+    policy: Policy,
+    names: Names,
+    options: Arguments,
+) -> Result<Policy, VerbError> {
+    let Arguments { arg0, arg1, arg2, arg3, arg4, arg5 } = options;
+    let conditions = conditions([arg0, arg1, arg2, arg3, arg4, arg5]);
+    with(policy, names, conditions, CallAction::Log, call)
+}
+
+/// Returns what a policy says of each system call, as rows for `table`.
+///
+/// Each row has `name`, `action` (`"allow"`, `"log"`, `"kill"`, or the error of the call such as
+/// `"EPERM"`), `arguments` (whether arguments can decide otherwise), `rule` (the words of the rule, or
+/// the name of the preset) and `line` (of the rule, or `()`).
+///
+/// # Example
+/// ```rhai
+/// let denied = seccomp("default").calls().filter(|row| row.action == "EPERM");
+/// assert(denied.some(|row| row.name == "ptrace"));
+/// ```
+/// # See
+/// syscalls(2)
+fn calls(_call: &Call<'_, '_>, policy: Policy) -> Vec<Map> {
+    policy.ruled().into_iter().map(row).collect()
+}
+
+fn row(ruled: Ruled) -> Map {
+    let Ruled { call, action, conditional, by, origin } = ruled;
+    let mut row = Map::new();
+    row.insert("name".into(), call.into());
+    row.insert("action".into(), action.word().into());
+    row.insert("arguments".into(), conditional.into());
+    row.insert("rule".into(), by.into());
+    let line = origin.map_or(Dynamic::UNIT, |origin| origin.to_string().into());
+    row.insert("line".into(), line);
+    row
+}
+
+/// Returns the filter of a policy as the kernel takes it.
+///
+/// It consists of instructions of classic BPF, eight bytes each, for programs of this machine.
+/// `bwrap --seccomp` reads the same bytes.
+///
+/// # Example
+/// ```rhai
+/// print(`${seccomp("default").bpf().len() / 8} instructions`);
+/// ```
+/// # See
+/// seccomp(2), bwrap(1)
+fn bpf(_call: &Call<'_, '_>, policy: Policy) -> Dynamic {
+    let bytes: Blob =
+        policy.filter().into_iter().flat_map(crate::spec::Instruction::bytes).collect();
+    Dynamic::from_blob(bytes)
+}
+
+/// Filters the system calls of the sandbox's programs.
+///
+/// The filter is set right before a program is executed, so nsscript itself and the init of the
+/// sandbox need no call allowed. Programs cannot remove it. Programs that join the sandbox, and
+/// closures, have it, too.
+///
+/// # Errors
+/// The policy denies `execve`, so no program could start.
+///
+/// # Example
+/// ```rhai
+/// let filtered = sandbox("/").seccomp(seccomp("default").deny("uname"));
+/// assert(filtered.output("uname", #{ check: false }).code != 0);
+/// ```
+/// # See
+/// seccomp(2)
+fn seccomp(call: &Call<'_, '_>, sandbox: Sandbox, policy: Policy) -> Result<Sandbox, VerbError> {
+    let filter = Seccomp::new(&policy).map_err(|error| invalid(&error, call))?;
+    Ok(sandbox.with(filter, call.origin()))
+}

@@ -1,0 +1,414 @@
+//! Policies for system calls: which of them programs can make. See seccomp(2).
+
+mod argument;
+mod calls;
+mod compile;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::rc::Rc;
+use std::sync::OnceLock;
+
+pub use argument::{Condition, Wanted, constant};
+pub use calls::Architecture;
+pub use compile::Instruction;
+
+use super::value_error::ValueError;
+use crate::diag::{Origin, closest, quoted};
+use compile::{Decision, Table, Test};
+
+/// `SECCOMP_RET_…` of seccomp(2).
+const ALLOW: u32 = 0x7fff_0000;
+const KILL: u32 = 0x8000_0000;
+const LOG: u32 = 0x7ffc_0000;
+const ERRNO: u32 = 0x0005_0000;
+
+const EPERM: u16 = 1;
+const ENOSYS: u16 = 38;
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallAction {
+    /// It is made.
+    Allow,
+    /// It is made, and noted in the log of the kernel.
+    Log,
+    /// It fails with this error number.
+    Deny(u16),
+    /// The process is killed by SIGSYS.
+    Kill,
+}
+
+/// The errors that a rule can answer with: errno(3), the same numbers on x86-64 and aarch64.
+const ERRNOS: [(&str, u16); 10] = [
+    ("EPERM", EPERM),
+    ("ENOENT", 2),
+    ("EIO", 5),
+    ("EBADF", 9),
+    ("EAGAIN", 11),
+    ("EACCES", 13),
+    ("EINVAL", 22),
+    ("ENOSYS", ENOSYS),
+    ("EOPNOTSUPP", 95),
+    ("EAFNOSUPPORT", 97),
+];
+
+impl CallAction {
+    /// The usual denial.
+    pub const DENIED: Self = Self::Deny(EPERM);
+
+    /// A denial with an error by its name in errno(3).
+    ///
+    /// # Errors
+    /// The name is unknown.
+    pub fn deny(errno: &str) -> Result<Self, ValueError> {
+        let found = ERRNOS.iter().find(|(name, _)| *name == errno);
+        found.map(|(_, number)| Self::Deny(*number)).ok_or_else(|| {
+            let error =
+                ValueError::new(format!("a denied call cannot fail with {}", quoted(errno)));
+            let names = ERRNOS.map(|(name, _)| name);
+            match closest(errno, names) {
+                Some(near) => error.hint(format!("did you mean {}?", quoted(near))),
+                None => error.hint(format!("expected one of {}", names.join(", "))),
+            }
+        })
+    }
+
+    /// It in a word: `allow`, `log`, `kill`, or the name of the error.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Log => "log",
+            Self::Kill => "kill",
+            Self::Deny(errno) => {
+                ERRNOS.iter().find(|(_, number)| *number == errno).map_or("deny", |(name, _)| name)
+            }
+        }
+    }
+
+    fn value(self) -> u32 {
+        match self {
+            Self::Allow => ALLOW,
+            Self::Log => LOG,
+            Self::Deny(errno) => ERRNO | u32::from(errno),
+            Self::Kill => KILL,
+        }
+    }
+
+    /// Whether the call is made.
+    #[must_use]
+    pub fn is_made(self) -> bool {
+        matches!(self, Self::Allow | Self::Log)
+    }
+}
+
+/// What a policy begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// Every call but those that ordinary programs do not need and through which kernels were attacked.
+    Default,
+    /// The calls of ordinary services: `@system-service` of systemd.exec(5).
+    Strict,
+    /// Every call.
+    None,
+}
+
+/// The presets by name.
+const PRESETS: [(&str, Preset); 3] =
+    [("default", Preset::Default), ("strict", Preset::Strict), ("none", Preset::None)];
+
+/// What the default denies: the kernel's own programs and counters, rings of calls that no filter
+/// sees, keys, other processes' memory, modules, another kernel, the clock, and files by handle.
+const DENIED: [&str; 22] = [
+    "@clock",
+    "@keyring",
+    "@module",
+    "@raw-io",
+    "@reboot",
+    "@swap",
+    "acct",
+    "bpf",
+    "io_uring_enter",
+    "io_uring_register",
+    "io_uring_setup",
+    "kcmp",
+    "lookup_dcookie",
+    "nfsservctl",
+    "open_by_handle_at",
+    "perf_event_open",
+    "pidfd_getfd",
+    "process_madvise",
+    "process_vm_readv",
+    "process_vm_writev",
+    "ptrace",
+    "userfaultfd",
+];
+
+/// What the group `@clock` has that only reads.
+const READS_CLOCK: [&str; 3] = ["adjtimex", "clock_adjtime", "clock_adjtime64"];
+
+/// A rule: calls, and what becomes of them if the conditions hold.
+#[derive(Clone, Debug, PartialEq)]
+struct Rule {
+    written: Vec<String>,
+    calls: BTreeSet<&'static str>,
+    conditions: Vec<Condition>,
+    action: CallAction,
+    origin: Option<Origin>,
+}
+
+/// A policy for system calls: immutable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    preset: Preset,
+    rules: Vec<Rule>,
+}
+
+/// What a policy says of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ruled {
+    /// The call.
+    pub call: &'static str,
+    /// What becomes of it, if no condition decides otherwise.
+    pub action: CallAction,
+    /// Whether arguments decide.
+    pub conditional: bool,
+    /// The words of the rule, or the name of the preset.
+    pub by: String,
+    /// The line of the rule.
+    pub origin: Option<Origin>,
+}
+
+impl Policy {
+    /// A policy by the name of its preset: `default`, `strict` or `none`.
+    ///
+    /// # Errors
+    /// The name is unknown.
+    pub fn preset(name: &str) -> Result<Self, ValueError> {
+        let found = PRESETS.iter().find(|(known, _)| *known == name);
+        found.map(|(_, preset)| Self { preset: *preset, rules: Vec::new() }).ok_or_else(|| {
+            let error = ValueError::new(format!("unknown policy {}", quoted(name)));
+            match closest(name, PRESETS.map(|(known, _)| known)) {
+                Some(near) => error.hint(format!("did you mean {}?", quoted(near))),
+                None => error.hint("there are `default`, `strict` and `none`"),
+            }
+        })
+    }
+
+    /// Adds a rule, which comes before all others.
+    ///
+    /// # Errors
+    /// A word names no call, or a condition asks for what no filter sees.
+    pub fn with(
+        mut self,
+        words: Vec<String>,
+        conditions: Vec<Condition>,
+        action: CallAction,
+        origin: Option<Origin>,
+    ) -> Result<Self, ValueError> {
+        let mut calls = BTreeSet::new();
+        for word in &words {
+            calls.extend(calls::named(word)?);
+        }
+        for condition in &conditions {
+            for call in &calls {
+                condition.test(call)?;
+            }
+        }
+        self.rules.push(Rule { written: words, calls, conditions, action, origin });
+        Ok(self)
+    }
+
+    /// The name of the preset.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        PRESETS.iter().find(|(_, preset)| *preset == self.preset).map_or("none", |(name, _)| name)
+    }
+
+    /// The number of rules after the preset.
+    #[must_use]
+    pub fn rules(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// What the preset says of a call.
+    fn base(&self, call: &str) -> CallAction {
+        static SETS: OnceLock<[BTreeSet<&str>; 2]> = OnceLock::new();
+        let of = |words: &[&str]| -> BTreeSet<&str> {
+            words.iter().flat_map(|word| calls::named(word).unwrap_or_default()).collect()
+        };
+        let [denied, services] = SETS.get_or_init(|| {
+            let mut denied = of(&DENIED);
+            denied.retain(|call| !READS_CLOCK.contains(call));
+            [denied, of(&["@system-service"])]
+        });
+        let allowed = match self.preset {
+            Preset::None => true,
+            Preset::Default => !denied.contains(call),
+            Preset::Strict => services.contains(call) && !denied.contains(call),
+        };
+        if allowed { CallAction::Allow } else { CallAction::Deny(EPERM) }
+    }
+
+    /// What is said of each call of this machine, by name.
+    #[must_use]
+    pub fn ruled(&self) -> Vec<Ruled> {
+        let names: BTreeSet<&'static str> =
+            Architecture::OWN.iter().flat_map(|one| one.numbers().keys().copied()).collect();
+        names.into_iter().map(|call| self.ruled_of(call)).collect()
+    }
+
+    fn ruled_of(&self, call: &'static str) -> Ruled {
+        let mut conditional = false;
+        for rule in self.rules.iter().rev().filter(|rule| rule.calls.contains(call)) {
+            if rule.conditions.is_empty() {
+                let (by, origin) = (rule.written.join(", "), rule.origin.clone());
+                return Ruled { call, action: rule.action, conditional, by, origin };
+            }
+            conditional = true;
+        }
+        let by = self.name().to_owned();
+        Ruled { call, action: self.base(call), conditional, by, origin: None }
+    }
+
+    /// Whether programs can make a call with any arguments.
+    #[must_use]
+    pub fn allows(&self, call: &'static str) -> bool {
+        let ruled = self.ruled_of(call);
+        ruled.action.is_made() && !ruled.conditional
+    }
+
+    /// The decision about a call of an architecture.
+    fn decision(&self, call: &str) -> Decision {
+        if let Some((_, behind)) = calls::MULTIPLEXED.iter().find(|(name, _)| *name == call)
+            && self.rules.iter().any(|rule| {
+                behind.iter().any(|call| rule.calls.contains(call)) && !rule.action.is_made()
+                    || rule.calls.iter().any(|it| behind.contains(it))
+                        && !rule.conditions.is_empty()
+            })
+        {
+            // The C library then makes the calls themselves.
+            return Decision::Return(ERRNO | u32::from(ENOSYS));
+        }
+        let mut decision = Decision::Return(self.base(call).value());
+        for rule in self.rules.iter().filter(|rule| rule.calls.contains(call)) {
+            let tests = rule.conditions.iter().map(|condition| condition.test(call));
+            let Ok(tests) = tests.collect::<Result<Vec<Test>, _>>() else { continue };
+            let otherwise = Rc::new(decision);
+            let then = Rc::new(Decision::Return(rule.action.value()));
+            // All conditions must hold.
+            decision = Rc::unwrap_or_clone(tests.into_iter().rev().fold(then, |then, test| {
+                Rc::new(Decision::If { test, then, otherwise: Rc::clone(&otherwise) })
+            }));
+        }
+        decision
+    }
+
+    /// The decisions about all numbers of an architecture.
+    fn table(&self, architecture: Architecture) -> Table {
+        let unknown = match self.preset {
+            Preset::None => Decision::Return(ALLOW),
+            Preset::Default | Preset::Strict => Decision::Return(ERRNO | u32::from(ENOSYS)),
+        };
+        let numbers: BTreeMap<u32, &str> =
+            architecture.numbers().iter().map(|(name, number)| (*number, *name)).collect();
+        let mut ranges: Vec<(u32, Decision)> = Vec::new();
+        let mut next = 0;
+        for (number, name) in numbers {
+            if number > next {
+                ranges.push((next, unknown.clone()));
+            }
+            ranges.push((number, self.decision(name)));
+            next = number + 1;
+        }
+        ranges.push((next, unknown));
+        if architecture == Architecture::X86_64 {
+            // The numbers of x32, which other tables of the kernel lead to.
+            ranges.push((X32, Decision::Return(ERRNO | u32::from(ENOSYS))));
+        }
+        Table { architecture: architecture.audit(), ranges }
+    }
+
+    /// The filter, as seccomp(2) takes it: for all programs that this machine runs. Those of an
+    /// architecture that has no table are killed.
+    #[must_use]
+    pub fn filter(&self) -> Vec<Instruction> {
+        let tables: Vec<_> = Architecture::OWN.iter().map(|it| self.table(*it)).collect();
+        compile::compile(&tables, KILL)
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "policy `{}`", self.name())?;
+        for rule in &self.rules {
+            let calls = rule.written.join(", ");
+            let when = if rule.conditions.is_empty() { "" } else { " by its arguments" };
+            match rule.action {
+                CallAction::Allow | CallAction::Log | CallAction::Kill => {
+                    write!(out, "\n  {} {calls}{when}", rule.action.word())?;
+                }
+                CallAction::Deny(_) => {
+                    write!(out, "\n  deny {calls}{when}: {}", rule.action.word())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bit that marks calls of x32.
+const X32: u32 = 0x4000_0000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(preset: &str, rules: &[(&str, CallAction)]) -> Policy {
+        let first = Policy::preset(preset).unwrap();
+        rules.iter().fold(first, |policy, (name, action)| {
+            policy.with(vec![(*name).to_owned()], Vec::new(), *action, None).unwrap()
+        })
+    }
+
+    #[test]
+    fn the_last_rule_counts() {
+        let says = |policy: &Policy, call| policy.ruled_of(call).action.word();
+        let default = policy("default", &[]);
+        assert_eq!(
+            ["read", "ptrace", "mount", "adjtimex"].map(|it| says(&default, it)),
+            ["allow", "EPERM", "allow", "allow"]
+        );
+        let strict = policy("strict", &[]);
+        assert_eq!(
+            ["read", "ptrace", "mount"].map(|it| says(&strict, it)),
+            ["allow", "EPERM", "EPERM"]
+        );
+        let both = policy("none", &[("@mount", CallAction::Kill), ("mount", CallAction::Allow)]);
+        assert_eq!(
+            ["mount", "umount2", "bpf"].map(|it| says(&both, it)),
+            ["allow", "kill", "allow"]
+        );
+    }
+
+    #[test]
+    fn calls_behind_a_number_are_denied_with_the_calls() {
+        let decides = |policy: &Policy| policy.decision("socketcall");
+        let enosys = Decision::Return(ERRNO | u32::from(ENOSYS));
+        assert_eq!(decides(&policy("default", &[])), Decision::Return(ALLOW));
+        assert_eq!(
+            decides(&policy("default", &[("mount", CallAction::DENIED)])),
+            Decision::Return(ALLOW)
+        );
+        assert_eq!(decides(&policy("default", &[("socket", CallAction::DENIED)])), enosys);
+    }
+
+    #[test]
+    fn policies_are_small() {
+        for preset in ["default", "strict", "none"] {
+            let length = policy(preset, &[]).filter().len();
+            assert!(length < 300, "{preset}: {length}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! System calls by name and number, and the groups that systemd.exec(5) names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use crate::diag::{closest, quoted};
+use crate::spec::ValueError;
+
+/// A set of numbers that the kernel gives to system calls: `AUDIT_ARCH_…` of linux/audit.h.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// 64-bit programs of x86.
+    X86_64,
+    /// 32-bit programs of x86.
+    I386,
+    /// 64-bit programs of ARM.
+    Aarch64,
+}
+
+/// The names and numbers of an architecture, by name.
+type Numbers = BTreeMap<&'static str, u32>;
+
+impl Architecture {
+    /// Those whose programs this machine runs, its own first.
+    pub const OWN: &[Self] =
+        if cfg!(target_arch = "x86_64") { &[Self::X86_64, Self::I386] } else { &[Self::Aarch64] };
+
+    /// Its number in the data of a filter.
+    #[must_use]
+    pub fn audit(self) -> u32 {
+        match self {
+            Self::X86_64 => 0xc000_003e,
+            Self::I386 => 0x4000_0003,
+            Self::Aarch64 => 0xc000_00b7,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86-64",
+            Self::I386 => "i386",
+            Self::Aarch64 => "aarch64",
+        }
+    }
+
+    /// Its calls.
+    #[must_use]
+    pub fn numbers(self) -> &'static Numbers {
+        macro_rules! table {
+            ($numbers:path) => {{
+                static TABLE: OnceLock<Numbers> = OnceLock::new();
+                TABLE.get_or_init(|| {
+                    use $numbers as Table;
+                    // `Table::iter` leaves out the last one.
+                    let calls = (0..Table::table_size()).filter_map(Table::new);
+                    let number = |call: Table| u32::try_from(call.id()).unwrap_or(u32::MAX);
+                    calls.map(|call| (call.name(), number(call))).collect()
+                })
+            }};
+        }
+        match self {
+            Self::X86_64 => table!(syscalls::x86_64::Sysno),
+            Self::I386 => table!(syscalls::x86::Sysno),
+            Self::Aarch64 => table!(syscalls::aarch64::Sysno),
+        }
+    }
+}
+
+/// All names, of every architecture.
+fn known() -> &'static BTreeSet<&'static str> {
+    static KNOWN: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let all = [Architecture::X86_64, Architecture::I386, Architecture::Aarch64];
+        all.into_iter().flat_map(|one| one.numbers().keys().copied()).collect()
+    })
+}
+
+/// The groups, by name with the `@`, and what each names.
+fn groups() -> &'static BTreeMap<&'static str, Vec<&'static str>> {
+    static GROUPS: OnceLock<BTreeMap<&'static str, Vec<&'static str>>> = OnceLock::new();
+    GROUPS.get_or_init(|| {
+        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut current = "";
+        for line in include_str!("groups.txt").lines().filter(|line| !line.starts_with('#')) {
+            let mut words = line.split_ascii_whitespace();
+            if !line.starts_with(' ') {
+                current = words.next().unwrap_or_default();
+            }
+            groups.entry(current).or_default().extend(words);
+        }
+        groups
+    })
+}
+
+/// The calls that a word names: a call, or a group of systemd with its `@`.
+///
+/// # Errors
+/// Nothing has this name, or only another architecture has it.
+pub fn named(word: &str) -> Result<BTreeSet<&'static str>, ValueError> {
+    let word = word.trim();
+    if word.starts_with('@') {
+        let groups = groups();
+        let Some((name, _)) = groups.get_key_value(word) else {
+            let error = ValueError::new(format!("unknown group of system calls {}", quoted(word)));
+            return Err(match closest(word, groups.keys().copied()) {
+                Some(near) => error.hint(format!("did you mean {}?", quoted(near))),
+                None => error.hint("expected a group of systemd.exec(5), such as `@mount`"),
+            });
+        };
+        let mut calls = BTreeSet::new();
+        add_group(name, &mut calls);
+        return Ok(calls);
+    }
+    let own = |name: &str| Architecture::OWN.iter().any(|one| one.numbers().contains_key(name));
+    match known().get(word) {
+        Some(name) if own(name) => Ok(BTreeSet::from([*name])),
+        Some(_) => {
+            let here = Architecture::OWN.first().map_or("", |one| one.name());
+            Err(ValueError::new(format!("{} is no system call of {here}", quoted(word))))
+        }
+        None => {
+            let error = ValueError::new(format!("unknown system call {}", quoted(word)));
+            Err(match closest(word, known().iter().copied()) {
+                Some(near) => error.hint(format!("did you mean {}?", quoted(near))),
+                None => error.hint(
+                    "expected a name of syscalls(2), such as `openat`, or a group, such as `@mount`",
+                ),
+            })
+        }
+    }
+}
+
+/// Adds the calls of a group and of the groups in it. Calls of other architectures are left out.
+fn add_group(name: &str, calls: &mut BTreeSet<&'static str>) {
+    for word in groups().get(name).into_iter().flatten() {
+        if word.starts_with('@') {
+            add_group(word, calls);
+        } else if Architecture::OWN.iter().any(|one| one.numbers().contains_key(word)) {
+            calls.insert(word);
+        }
+    }
+}
+
+/// The calls that reach others by a number in memory, where no filter can look: they are allowed only
+/// if all of these are. 32-bit programs alone have them.
+pub const MULTIPLEXED: [(&str, &[&str]); 2] = [
+    (
+        "socketcall",
+        &[
+            "accept4",
+            "bind",
+            "connect",
+            "getpeername",
+            "getsockname",
+            "getsockopt",
+            "listen",
+            "recvfrom",
+            "recvmmsg",
+            "recvmsg",
+            "sendmmsg",
+            "sendmsg",
+            "sendto",
+            "setsockopt",
+            "shutdown",
+            "socket",
+            "socketpair",
+        ],
+    ),
+    (
+        "ipc",
+        &[
+            "msgctl",
+            "msgget",
+            "msgrcv",
+            "msgsnd",
+            "semctl",
+            "semget",
+            "semtimedop",
+            "shmat",
+            "shmctl",
+            "shmdt",
+            "shmget",
+        ],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_name_calls_and_groups_that_exist() {
+        for (group, words) in groups() {
+            for word in words {
+                let exists = groups().contains_key(word) || known().contains(word);
+                assert!(exists, "{group}: {word}");
+            }
+        }
+        assert!(groups().len() >= 27);
+    }
+
+    #[test]
+    fn words_name_calls() {
+        assert_eq!(named("openat").unwrap(), BTreeSet::from(["openat"]));
+        let mount = named("@mount").unwrap();
+        assert!(
+            ["mount", "umount2", "move_mount", "open_tree_attr"]
+                .iter()
+                .all(|it| mount.contains(it))
+        );
+        let service = named("@system-service").unwrap();
+        assert!(service.contains("read") && !service.contains("mount"));
+        let says = |word: &str| {
+            let error = named(word).unwrap_err();
+            format!("{error}; {}", error.help().unwrap_or_default())
+        };
+        assert_eq!(says("opennat"), "unknown system call `opennat`; did you mean `openat`?");
+        assert_eq!(says("@mont"), "unknown group of system calls `@mont`; did you mean `@mount`?");
+        assert!(says("nothing at all").contains("syscalls(2)"));
+    }
+
+    #[test]
+    fn tables_are_of_this_kernel() {
+        let own = Architecture::OWN[0].numbers();
+        assert_eq!((own["clone3"], own["file_setattr"]), (435, 469));
+        assert_eq!(Architecture::I386.numbers()["socketcall"], 102);
+    }
+}
