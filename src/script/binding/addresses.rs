@@ -84,6 +84,10 @@ impl Argument for Port {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports(pub Vec<PortRange>);
 
+/// The maximum number of elements in an array of ports. Each becomes a rule in up to three chains, all
+/// in one message, and the kernel answers each: a socket has room for some 250 answers.
+const MOST_PORTS: usize = 32;
+
 /// One element of [`Ports`]; `None` if the type is wrong.
 fn ports(value: &Dynamic) -> Option<Result<PortRange, ValueError>> {
     match value.as_int() {
@@ -103,6 +107,12 @@ impl Argument for Ports {
             if array.is_empty() {
                 let empty = ValueError::new("the array of ports is empty");
                 return Err(empty.hint("omit the option to match every port").into());
+            }
+            if array.len() > MOST_PORTS {
+                let message = format!("the array has {} ports: at most {MOST_PORTS}", array.len());
+                let hint = "write consecutive ports as a range such as `\"8000-8100\"`, or call the \
+                            verb again for the others";
+                return Err(ValueError::new(message).hint(hint).into());
             }
             let one = |(index, value): (usize, &Dynamic)| match ports(value) {
                 Some(range) => Ok(range?),
